@@ -1,0 +1,3 @@
+module onmux
+
+go 1.26.0

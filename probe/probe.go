@@ -1,0 +1,232 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Onmux is the port that IANA assigned to "Onmux" (RFC 1700, page 32).
+const Onmux = 417
+
+// Proto is a transport protocol. The zero value is none.
+type Proto uint8
+
+// The transport protocols that onmux knows.
+const (
+	TCP Proto = iota + 1
+	UDP
+)
+
+var protoNames = [...]string{TCP: "tcp", UDP: "udp"}
+
+// Protos lists the transport protocols in the order in which they are told.
+func Protos() []Proto { return []Proto{TCP, UDP} }
+
+func (p Proto) String() string { return name(protoNames[:], uint8(p)) }
+
+// MarshalText writes "tcp" or "udp".
+func (p Proto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads "tcp" or "udp".
+func (p *Proto) UnmarshalText(b []byte) error {
+	return parseName(protoNames[:], b, "protocol", (*uint8)(p))
+}
+
+// Port is a port of one transport protocol.
+type Port struct {
+	Number uint16
+	Proto  Proto
+}
+
+func (p Port) String() string { return strconv.Itoa(int(p.Number)) + "/" + p.Proto.String() }
+
+// Endpoint is what a probe is sent to.
+type Endpoint struct {
+	Addr  netip.Addr `json:"address"`
+	Port  uint16     `json:"port"`
+	Proto Proto      `json:"proto"`
+}
+
+// AddrPort is the endpoint without its protocol.
+func (e Endpoint) AddrPort() netip.AddrPort { return netip.AddrPortFrom(e.Addr, e.Port) }
+
+// String is "192.0.2.1:417/tcp" or "[2001:db8::1]:417/udp".
+func (e Endpoint) String() string { return e.AddrPort().String() + "/" + e.Proto.String() }
+
+// State is the verdict on an endpoint, in nmap's words. The zero value is
+// Unknown: could not measure.
+type State uint8
+
+// The states of an endpoint.
+const (
+	Unknown      State = iota // could not measure; the Result carries an Error
+	Open                      // something accepted the connection, or answered the datagram
+	Closed                    // the target itself said that nothing is there
+	Filtered                  // silence (TCP), or a refusal that names a filter
+	OpenFiltered              // UDP silence: an open port may be silent too
+	Unreachable               // something said that the host or its network cannot be reached
+)
+
+var stateNames = [...]string{
+	Unknown: "unknown", Open: "open", Closed: "closed", Filtered: "filtered",
+	OpenFiltered: "open|filtered", Unreachable: "unreachable",
+}
+
+// States lists every state in the order in which reports tell them.
+func States() []State {
+	return []State{Open, Closed, Filtered, OpenFiltered, Unreachable, Unknown}
+}
+
+func (s State) String() string { return name(stateNames[:], uint8(s)) }
+
+// MarshalText writes the state's word.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the state's word.
+func (s *State) UnmarshalText(b []byte) error {
+	return parseName(stateNames[:], b, "state", (*uint8)(s))
+}
+
+// Reason is what made the verdict, in nmap's words and two of our own
+// (no-neighbour, local-error). The zero value is none: not asked yet.
+type Reason uint8
+
+// The reasons.
+const (
+	NoReason        Reason = iota
+	NoResponse             // nothing came back
+	SynAck                 // the TCP handshake was accepted
+	Reset                  // a RST answered the SYN
+	UDPResponse            // a datagram came back
+	PortUnreach            // ICMP 3/3, ICMPv6 1/4
+	HostUnreach            // ICMP 3/1, ICMPv6 1/3
+	NetUnreach             // ICMP 3/0, ICMPv6 1/0
+	ProtoUnreach           // ICMP 3/2
+	AdminProhibited        // ICMP 3/13, ICMPv6 1/1 and 1/5
+	HostProhibited         // ICMP 3/10
+	NetProhibited          // ICMP 3/9, ICMPv6 1/6
+	TimeExceeded           // ICMP 11, ICMPv6 3
+	NoNeighbour            // on-link, and no neighbour answered ARP or NDP
+	LocalError             // this machine could not send or hear
+)
+
+var reasonNames = [...]string{
+	NoReason: "", NoResponse: "no-response", SynAck: "syn-ack", Reset: "reset",
+	UDPResponse: "udp-response", PortUnreach: "port-unreach", HostUnreach: "host-unreach",
+	NetUnreach: "net-unreach", ProtoUnreach: "proto-unreach",
+	AdminProhibited: "admin-prohibited", HostProhibited: "host-prohibited",
+	NetProhibited: "net-prohibited", TimeExceeded: "time-exceeded",
+	NoNeighbour: "no-neighbour", LocalError: "local-error",
+}
+
+func (r Reason) String() string { return name(reasonNames[:], uint8(r)) }
+
+// MarshalText writes the reason's word.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads the reason's word.
+func (r *Reason) UnmarshalText(b []byte) error {
+	return parseName(reasonNames[:], b, "reason", (*uint8)(r))
+}
+
+// Millis is a duration that documents carry as a number of milliseconds.
+type Millis time.Duration
+
+// MarshalJSON writes milliseconds with microsecond resolution.
+func (m Millis) MarshalJSON() ([]byte, error) {
+	ms := float64(time.Duration(m).Round(time.Microsecond)) / float64(time.Millisecond)
+	return strconv.AppendFloat(nil, ms, 'f', -1, 64), nil
+}
+
+// UnmarshalJSON reads a number of milliseconds.
+func (m *Millis) UnmarshalJSON(b []byte) error {
+	ms, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || ms < 0 || ms > float64(1<<53) {
+		return fmt.Errorf("%q is not a number of milliseconds", b)
+	}
+	*m = Millis(ms * float64(time.Millisecond))
+	return nil
+}
+
+// ICMP is the type and code of an ICMP (RFC 792) or ICMPv6 (RFC 4443) error;
+// the address family of the endpoint tells which. The zero value is none: type
+// 0 is no error in either.
+type ICMP struct {
+	Type uint8 `json:"type"`
+	Code uint8 `json:"code"`
+}
+
+// Confidence says how far a finding can be relied on.
+type Confidence string
+
+// The degrees of confidence.
+const (
+	High   Confidence = "high"
+	Medium Confidence = "medium"
+	Low    Confidence = "low"
+)
+
+// Result is the verdict on one endpoint, and at the same time the record of
+// type "endpoint" in documents. What is not known is zero and left out.
+type Result struct {
+	Endpoint
+	Host       string     `json:"host,omitempty"` // the name as given, if it was one
+	State      State      `json:"state"`
+	Reason     Reason     `json:"reason,omitzero"`
+	RTT        Millis     `json:"rtt_ms,omitzero"`
+	Tries      int        `json:"tries,omitzero"`     // attempts made, ≥ 1 once asked
+	TTL        uint8      `json:"ttl,omitzero"`       // of the answer, as it arrived
+	Responder  netip.Addr `json:"responder,omitzero"` // who answered, if not the target itself
+	ICMP       ICMP       `json:"icmp,omitzero"`
+	Confidence Confidence `json:"confidence,omitempty"`
+	Notes      []string   `json:"notes,omitempty"`
+	Service    *Service   `json:"service,omitempty"`
+	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
+	Error      string     `json:"error,omitempty"`    // why the state is Unknown
+}
+
+// Kind names the record's type in documents.
+func (Result) Kind() string { return "endpoint" }
+
+// Service is what speaks on an endpoint, and what made us say so.
+type Service struct {
+	Name       string     `json:"name"` // "unknown" if it spoke and no rule knows it
+	Product    string     `json:"product,omitempty"`
+	Version    string     `json:"version,omitempty"`
+	Banner     string     `json:"banner,omitempty"` // first bytes, escaped to printable ASCII
+	Confidence Confidence `json:"confidence,omitempty"`
+	Probe      string     `json:"probe,omitempty"` // which probe drew the answer: "wait", …
+	Rule       string     `json:"rule,omitempty"`  // which rule matched
+	Raw        []byte     `json:"raw,omitempty"`   // first bytes as they came (base64 in JSON)
+}
+
+// Options bound one attempt.
+type Options struct {
+	Timeout  time.Duration // how long to wait for an answer; must be > 0
+	Evidence bool          // collect Result.Evidence, which costs system calls
+}
+
+// ErrBusy says that this machine ran out of something that comes back by
+// itself: descriptors, ephemeral ports, buffers, memory. Nothing is known of
+// the endpoint; the attempt is to be made again, later and slower.
+var ErrBusy = errors.New("out of local resources")
+
+func name(names []string, i uint8) string {
+	if int(i) < len(names) {
+		return names[i]
+	}
+	return "invalid"
+}
+
+func parseName(names []string, b []byte, what string, to *uint8) error {
+	for i, n := range names {
+		if n != "" && n == string(b) {
+			*to = uint8(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no %s", b, what)
+}

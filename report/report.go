@@ -1,0 +1,55 @@
+package report
+
+import (
+	"time"
+
+	"onmux/scan"
+)
+
+// Schema names the version of the documents' shape; fields are only ever added.
+const Schema = "onmux/1"
+
+// Start opens a stream.
+type Start struct {
+	Schema  string            `json:"schema"`
+	Command string            `json:"command"`
+	Version string            `json:"version"`
+	Started time.Time         `json:"started"`
+	Method  map[string]string `json:"method,omitempty"` // by protocol
+}
+
+// Finding is one record: probe.Result, scan.Range, local.Listener,
+// local.Verdict or Violation. Kind is the record's "type" in documents.
+type Finding interface{ Kind() string }
+
+// Violation is an expectation that does not hold.
+type Violation struct {
+	What     string `json:"what"`
+	Expected string `json:"expected"`
+	Actual   string `json:"actual"`
+	Address  string `json:"address,omitempty"`
+	Port     uint16 `json:"port,omitzero"`
+	Proto    string `json:"proto,omitempty"`
+}
+
+// Kind names the record's type in documents.
+func (Violation) Kind() string { return "violation" }
+
+// End closes a stream.
+type End struct {
+	Finished time.Time    `json:"finished"`
+	Complete bool         `json:"complete"` // false: interrupted, or something could not be asked
+	Coverage []string     `json:"coverage"` // what was and was not looked at
+	Summary  scan.Summary `json:"summary"`
+	Hints    []string     `json:"hints,omitempty"`
+}
+
+// Handler tells one stream in one form: Start once, Finding any number of
+// times, End once, even after an interrupt. Calls come from one goroutine. An
+// error means that the form could not be written; the stream goes on for the
+// others.
+type Handler interface {
+	Start(Start) error
+	Finding(Finding) error
+	End(End) error
+}

@@ -1,0 +1,97 @@
+package local
+
+import (
+	"net/netip"
+	"time"
+
+	"onmux/probe"
+)
+
+// Word is the verdict on a local port.
+type Word string
+
+// The verdicts, strongest first.
+const (
+	Listening  Word = "listening"  // a socket accepts connections or datagrams
+	Bound      Word = "bound"      // held by a socket that does not listen
+	Redirected Word = "redirected" // no socket, but NAT answers
+	Elsewhere  Word = "elsewhere"  // only in another network namespace
+	Connected  Word = "connected"  // only connections use the number
+	Free       Word = "free"       // looked everywhere, nothing holds it
+	Unknown    Word = "unknown"    // could not look; Verdict.Error says why
+)
+
+// Words lists every verdict in the order in which reports tell them.
+func Words() []Word {
+	return []Word{Listening, Bound, Redirected, Elsewhere, Connected, Free, Unknown}
+}
+
+// Request says what to look at.
+type Request struct {
+	Ports  []probe.Port // at least one
+	IPv4   bool         // look at IPv4 sockets
+	IPv6   bool         // look at IPv6 sockets
+	Owners bool         // find the owning processes, which costs a walk over all descriptors
+}
+
+// Report is what was seen.
+type Report struct {
+	Verdicts  []Verdict  // one for each requested port, in that order
+	Listeners []Listener // the sockets behind them, by port, protocol and address
+	Coverage  []string   // what was and was not looked at, a sentence each
+	Hints     []string   // what more privilege or a newer kernel would tell
+}
+
+// Verdict is one requested port's, and the record of type "verdict".
+type Verdict struct {
+	Port    uint16      `json:"port"`
+	Proto   probe.Proto `json:"proto"`
+	Verdict Word        `json:"verdict"`
+	Why     string      `json:"why"`
+	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
+}
+
+// Kind names the record's type in documents.
+func (Verdict) Kind() string { return "verdict" }
+
+// Listener is one socket that holds a requested port (or several identical
+// ones in one SO_REUSEPORT group of one owner), and the record of type
+// "listener" in documents.
+type Listener struct {
+	Proto   probe.Proto `json:"proto"`
+	Address netip.Addr  `json:"address"` // zone kept
+	Port    uint16      `json:"port"`
+	Family  string      `json:"family,omitempty"` // "ipv4", "ipv6" (v6-only) or "dual"; "" if the system does not tell
+	State   Word        `json:"state"`            // Listening, Bound or Connected
+	Peer    string      `json:"peer,omitempty"`   // of a connected socket, "192.0.2.1:5000"
+	Reach   string      `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
+	Device  string      `json:"device,omitempty"` // SO_BINDTODEVICE, by name
+	Backlog *Backlog    `json:"backlog,omitempty"`
+	UID     *uint32     `json:"uid,omitempty"`
+	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own
+	Inode   uint64      `json:"inode,omitzero"`
+	Owners  []Owner     `json:"owners,omitempty"`
+}
+
+// Kind names the record's type in documents.
+func (Listener) Kind() string { return "listener" }
+
+// Backlog is a listening TCP socket's accept queue.
+type Backlog struct {
+	Used  uint32 `json:"used"`
+	Limit uint32 `json:"limit"`
+}
+
+// Owner is a process that holds a socket, with those forked from it that share
+// the socket folded in as workers.
+type Owner struct {
+	PID       int       `json:"pid"`
+	Name      string    `json:"name,omitempty"`
+	Exe       string    `json:"exe,omitempty"`
+	Cmdline   []string  `json:"cmdline,omitempty"`
+	User      string    `json:"user,omitempty"`
+	Started   time.Time `json:"started,omitzero"`
+	Unit      string    `json:"unit,omitempty"`
+	Container string    `json:"container,omitempty"`
+	Workers   []int     `json:"workers,omitempty"`
+}
