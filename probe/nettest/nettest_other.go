@@ -1,0 +1,27 @@
+//go:build !linux
+
+package nettest
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+// Main runs the tests here: only Linux has network namespaces.
+func Main(m *testing.M) {
+	os.Setenv(marker, "only Linux has them")
+	os.Exit(m.Run())
+}
+
+// NewHost skips the test.
+func NewHost(t testing.TB) *Host {
+	Need(t)
+	return nil
+}
+
+// Do has no host to run f in.
+func (h *Host) Do(func() error) error { return errors.ErrUnsupported }
+
+// Rule has no host to add r to.
+func (h *Host) Rule(t testing.TB, family string, r Rule) { t.Skip("no host for the rule") }
