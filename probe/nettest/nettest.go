@@ -11,6 +11,12 @@ import (
 // without because the kernel refused (the reason).
 const marker = "ONMUX_TEST_NETNS"
 
+// Tests is a *testing.M, or what stands around one.
+type Tests interface{ Run() int }
+
+// Main is Run for a TestMain that does nothing else.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
 // Need skips the test, visibly, if the kernel refused a network namespace. CI
 // counts these skips.
 func Need(t testing.TB) {

@@ -18,25 +18,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Main runs the test binary again in a network namespace of its own and exits
-// with its status. Where the kernel refuses one, the tests run here and those
-// that call Need skip.
-func Main(m *testing.M) {
+// Run runs the test binary again in a network namespace of its own and returns
+// its status. Where the kernel refuses one, the tests run here and those that
+// call Need skip.
+func Run(m Tests) int {
 	if os.Getenv(marker) != "" {
-		os.Exit(inside(m))
+		return inside(m)
 	}
-	why := again("yes", isolated())
-	if why == nil {
-		os.Exit(0)
-	}
+	err := again("yes", isolated())
 	var exit *exec.ExitError
-	if errors.As(why, &exit) {
-		os.Exit(max(exit.ExitCode(), 1))
+	if err != nil && !errors.As(err, &exit) {
+		err = again(err.Error(), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL})
 	}
-	if err := again(why.Error(), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}); err != nil {
-		os.Exit(1)
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return max(exit.ExitCode(), 1)
 	}
-	os.Exit(0)
+	fmt.Fprintln(os.Stderr, "nettest: run the tests again:", err)
+	return 1
 }
 
 func again(mark string, attr *syscall.SysProcAttr) error {
@@ -63,7 +64,7 @@ func isolated() *syscall.SysProcAttr {
 	return attr
 }
 
-func inside(m *testing.M) int {
+func inside(m Tests) int {
 	if os.Getenv(marker) == "yes" {
 		if err := up("lo"); err != nil {
 			fmt.Fprintln(os.Stderr, "nettest: bring up loopback:", err)

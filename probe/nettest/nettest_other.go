@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// Main runs the tests here: only Linux has network namespaces.
-func Main(m *testing.M) {
+// Run runs the tests here: only Linux has network namespaces.
+func Run(m Tests) int {
 	os.Setenv(marker, "only Linux has them")
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // NewHost skips the test.
