@@ -40,14 +40,14 @@ type sweep struct {
 	begun   time.Time
 	pace    *pacer
 	walk    walk
-	passes  int             // begun so far
-	done    byProto[int]    // passes that each protocol has behind it
-	sent    uint64          // probes
-	sentAt  time.Time       // when the last one left
-	timer   *time.Timer     // of sleep
-	monitor monitor         // of Watch
-	batch   []Probe         // the one that is being sent
-	posns   []uint64        // where its probes stand in the order
+	passes  int          // begun so far
+	done    byProto[int] // passes that each protocol has behind it
+	sent    uint64       // probes
+	sentAt  time.Time    // when the last one left
+	timer   *time.Timer  // of sleep
+	monitor monitor      // of Watch
+	batch   []Probe      // the one that is being sent
+	posns   []uint64     // where its probes stand in the order
 	out     *emitter
 	halt    func(error) // ends the sweep's context
 
@@ -56,8 +56,8 @@ type sweep struct {
 	tally    byProto[tally]
 	owed     byProto[int64] // endpoints that a later pass may ask
 	quiet    byProto[int64] // endpoints that were asked and are silent so far
-	short    error // why some could never be asked
-	failure  string // a local error, for those whose own was not kept
+	short    error          // why some could never be asked
+	failure  string         // a local error, for those whose own was not kept
 	open     uint64
 	strays   uint64 // answers that fit no question
 	disputes uint64 // answers that contradict another

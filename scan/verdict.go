@@ -12,8 +12,8 @@ type cell uint8
 type class uint8
 
 const (
-	unheard       class = iota // nothing yet, and no try has ended in silence for certain
-	silent                     // an earlier try ended in silence
+	unheard class = iota // nothing yet, and no try has ended in silence for certain
+	silent               // an earlier try ended in silence
 	synAck
 	reset
 	udpResponse
