@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -164,4 +165,10 @@ func datagram(b []byte, size int, d time.Duration) string {
 		more = " …"
 	}
 	return fmt.Sprintf("a datagram of %s after %s: %s%s", count(size, "byte"), short(d), strconv.QuoteToASCII(string(b)), more)
+}
+
+// IsBusy reports whether err, from a socket, says that this machine is out of
+// something that comes back by itself; see ErrBusy.
+func IsBusy(err error) bool {
+	return err != nil && (errors.Is(err, ErrBusy) || classify(errno(err)) == faultBusy)
 }
