@@ -18,7 +18,7 @@ func TestHear(t *testing.T) {
 	}{
 		{"silent", 0, 0, 0, 10 * time.Second},
 		{"one byte, then a pause", 0, 1, 1, pause},
-		{"drips below the pause", 200 * time.Millisecond, 1 << 20, 49, 10 * time.Second},
+		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 47, 10 * time.Second},
 		{"drips above the pause", pause + time.Millisecond, 100, 1, 2*pause + time.Millisecond}, // the wait for the first byte is no pause
 		{"floods", 0, 1 << 20, hearAtMost, 0},
 	} {

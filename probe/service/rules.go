@@ -24,24 +24,24 @@ var rules = []rule{
 	{"ssh-go", "ssh", "Go x/crypto/ssh", re(`(?m)^SSH-2\.0-Go\r?$`), probe.High, product},
 
 	// RFC 5321, section 4.2: 220 and 554 open a session.
-	{"smtp", "smtp", "", re(`^220[ -][^\r\n]*\bE?SMTP\b`), probe.High, protocol},
+	{"smtp", "smtp", "", re(ready+`[^\r\n]*\bE?SMTP\b`), probe.High, protocol},
 	{"smtp-refused", "smtp", "", re(`^554[ -][^\r\n]*\r?\n`), probe.Medium, weak},
-	{"smtp-exim", "smtp", "Exim", re(`^220[ -]\S+ ESMTP Exim (?P<version>\d[\w.]*)`), probe.High, product},
-	{"smtp-postfix", "smtp", "Postfix", re(`^220[ -][^\r\n]*\bESMTP Postfix\b`), probe.High, product},
-	{"smtp-sendmail", "smtp", "Sendmail", re(`^220[ -]\S+ ESMTP Sendmail (?P<version>\d[\w.]*)`), probe.High, product},
-	{"smtp-opensmtpd", "smtp", "OpenSMTPD", re(`^220[ -]\S+ ESMTP OpenSMTPD`), probe.High, product},
-	{"smtp-exchange", "smtp", "Microsoft Exchange", re(`^220[ -][^\r\n]*\bMicrosoft ESMTP MAIL Service\b`), probe.High, product},
-	{"lmtp", "lmtp", "", re(`^220[ -][^\r\n]*\bLMTP\b`), probe.High, protocol},
-	{"lmtp-dovecot", "lmtp", "Dovecot", re(`^220[ -]\S+ Dovecot\b[^\r\n]* ready`), probe.High, product},
+	{"smtp-exim", "smtp", "Exim", re(ready+`\S+ ESMTP Exim (?P<version>\d[\w.]*)`), probe.High, product},
+	{"smtp-postfix", "smtp", "Postfix", re(ready+`[^\r\n]*\bESMTP Postfix\b`), probe.High, product},
+	{"smtp-sendmail", "smtp", "Sendmail", re(ready+`\S+ ESMTP Sendmail (?P<version>\d[\w.]*)`), probe.High, product},
+	{"smtp-opensmtpd", "smtp", "OpenSMTPD", re(ready+`\S+ ESMTP OpenSMTPD`), probe.High, product},
+	{"smtp-exchange", "smtp", "Microsoft Exchange", re(ready+`[^\r\n]*\bMicrosoft ESMTP MAIL Service\b`), probe.High, product},
+	{"lmtp", "lmtp", "", re(ready+`[^\r\n]*\bLMTP\b`), probe.High, protocol},
+	{"lmtp-dovecot", "lmtp", "Dovecot", re(ready+`\S+ Dovecot\b[^\r\n]* ready`), probe.High, product},
 
 	// RFC 959, section 5.4.
-	{"ftp", "ftp", "", re(`^(?:220|120|421)[ -][^\r\n]*\b(?i:ftpd?)\b`), probe.High, protocol},
-	{"ftp-vsftpd", "ftp", "vsftpd", re(`^220 \(vsFTPd (?P<version>[\w.+]+)\)`), probe.High, product},
-	{"ftp-proftpd", "ftp", "ProFTPD", re(`^220[ -]ProFTPD (?:(?P<version>\d[\w.]*) )?Server`), probe.High, product},
+	{"ftp", "ftp", "", re(ready+`[^\r\n]*\b(?i:ftpd?)\b`), probe.High, protocol},
+	{"ftp-vsftpd", "ftp", "vsftpd", re(ready+`\(vsFTPd (?P<version>[\w.+]+)\)`), probe.High, product},
+	{"ftp-proftpd", "ftp", "ProFTPD", re(ready+`ProFTPD (?:(?P<version>\d[\w.]*) )?Server`), probe.High, product},
 	{"ftp-pure-ftpd", "ftp", "Pure-FTPd", re(`^220-+ Welcome to Pure-FTPd`), probe.High, product},
 	{"ftp-filezilla", "ftp", "FileZilla Server", re(`^220-FileZilla Server (?P<version>\d[\w.]*)`), probe.High, product},
-	{"ftp-pyftpdlib", "ftp", "pyftpdlib", re(`^220 pyftpdlib (?P<version>\d[\w.]*)`), probe.High, product},
-	{"ftp-microsoft", "ftp", "Microsoft FTP Service", re(`^220[ -]Microsoft FTP Service`), probe.High, product},
+	{"ftp-pyftpdlib", "ftp", "pyftpdlib", re(ready+`pyftpdlib (?P<version>\d[\w.]*)`), probe.High, product},
+	{"ftp-microsoft", "ftp", "Microsoft FTP Service", re(ready+`Microsoft FTP Service`), probe.High, product},
 
 	// RFC 1939, section 4; an APOP timestamp (section 7) is as good as the name.
 	{"pop3", "pop3", "", re(`^\+OK\b[^\r\n]*\r?\n`), probe.Medium, weak},
@@ -87,14 +87,18 @@ var rules = []rule{
 
 	{"nats", "nats", "NATS", re(`^INFO \{[^\r\n]*"version":"(?P<version>[\w.+-]+)"`), probe.High, product},
 	{"svn", "svn", "Subversion", re(`^\( success \( \d+ \d+ \( `), probe.High, product},
-	{"dict", "dict", "dictd", re(`^220 \S+ dictd (?P<version>\d[\w.]*)`), probe.High, product},
+	{"dict", "dict", "dictd", re(ready+`\S+ dictd (?P<version>\d[\w.]*)`), probe.High, product},
 	{"asterisk-manager", "asterisk-manager", "Asterisk", re(`^Asterisk Call Manager/\d`), probe.High, product},
 	{"freeswitch-event", "freeswitch-event", "FreeSWITCH", re(`^Content-Type: auth/request\n\n`), probe.High, product},
 	{"openvpn-management", "openvpn-management", "OpenVPN", re(`^>INFO:OpenVPN Management Interface Version \d`), probe.High, product},
-	{"vmware-auth", "vmware-auth", "VMware Authentication Daemon", re(`^220 VMware Authentication Daemon Version (?P<version>\d[\w.]*)`), probe.High, product},
+	{"vmware-auth", "vmware-auth", "VMware Authentication Daemon", re(ready+`VMware Authentication Daemon Version (?P<version>\d[\w.]*)`), probe.High, product},
 	{"nbd", "nbd", "", re(`^NBDMAGIC(?:IHAVEOPT|\x00\x00\x42\x02\x81\x86\x12\x53)`), probe.High, protocol},
 	{"ceph", "ceph", "Ceph", re(`^ceph v(?:2\n|027)`), probe.High, product},
 	{"chargen", "chargen", "", re(`^ !"#\$%&'\(\)\*\+,-\./0123456789`), probe.High, protocol},
 }
+
+// ready is the first reply of SMTP, FTP and their kin, up to its last line or
+// any of those before it (RFC 959, section 4.2).
+const ready = `^(?:220-[^\r\n]*\r?\n)*220[ -]`
 
 func re(pattern string) *regexp.Regexp { return regexp.MustCompile(pattern) }
