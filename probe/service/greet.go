@@ -2,8 +2,10 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -37,6 +39,8 @@ func Greet(ctx context.Context, e probe.Endpoint, timeout time.Duration) (*probe
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, syscall.ECONNRESET): // accepted, and reset before dialing was over
+		return nil, nil
 	case probe.IsBusy(err):
 		return nil, fmt.Errorf("%s: %w: %w", e, probe.ErrBusy, err)
 	case err != nil:
