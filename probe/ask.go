@@ -119,7 +119,7 @@ func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, 
 		r.Responder, who = from, ""
 	}
 	if o.Evidence {
-		r.Evidence = append(r.Evidence, fmt.Sprintf("%s from %s%s, after %s", m.describe(e.Addr.Unmap().Is4()), from, who, short(d)))
+		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.tell(e, from), who, short(d)))
 	}
 	return r
 }

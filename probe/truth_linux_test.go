@@ -81,10 +81,10 @@ func newWorld(t testing.TB) *world {
 func (w *world) firewall(t testing.TB) {
 	for _, proto := range []string{"tcp", "udp"} {
 		w.Rule(t, "inet", nettest.Rule{Proto: proto, Port: portDrop, Do: nettest.Drop()})
-		for _, code := range []uint8{0, 1, 2, 3, 9, 10, 13} {
+		for _, code := range []uint8{0, 1, 2, 3, 5, 9, 10, 13} {
 			w.Rule(t, "ip", nettest.Rule{Proto: proto, Port: portUnreach + uint16(code), Do: nettest.Unreachable(code)})
 		}
-		for _, code := range []uint8{0, 1, 3, 4, 5, 6} {
+		for _, code := range []uint8{0, 1, 3, 4, 5, 6, 7} {
 			w.Rule(t, "ip6", nettest.Rule{Proto: proto, Port: portUnreach + uint16(code), Do: nettest.Unreachable(code)})
 		}
 	}
@@ -220,6 +220,7 @@ func (w *world) truths() []truth {
 			{name: f.name + " accepts and resets", addr: f.host, port: portFlaky, tcp: probe.SynAck},
 			{name: f.name + " listens and is silent", addr: f.host, port: portSilent, udp: probe.NoResponse},
 			{name: f.name + " dropped", addr: f.host, port: portDrop, tcp: probe.NoResponse, udp: probe.NoResponse},
+			{name: f.name + " told nothing", addr: f.host, port: portUnreach + uint16(icmp(5, 7).Code), tcp: probe.NoResponse, udp: probe.NoResponse, net: probe.LocalError + 1},
 			{name: f.name + " reset by firewall", addr: f.host, port: portReset, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, udp: probe.PortUnreach, icmp: icmp(3, 4)},
@@ -244,7 +245,7 @@ func (w *world) truths() []truth {
 			}
 			if want != none {
 				all = append(all, truth{name: fmt.Sprintf("%s rejected %d", f.name, code), addr: f.host, port: portUnreach + uint16(code),
-					tcp: want, udp: want, icmp: icmp(code, code), net: none + 255})
+					tcp: want, udp: want, icmp: icmp(code, code), net: probe.LocalError + 1})
 			}
 		}
 	}
