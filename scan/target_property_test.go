@@ -101,6 +101,11 @@ func checkPlan(t *testing.T, p *Plan, addrs []netip.Addr, ports []probe.Port) {
 		if got, ok := p.Index(want); !ok || got != i {
 			t.Fatalf("Index(%s) = %d, %t, want %d", want, got, ok, i)
 		}
+		next := p.At(i + 1)
+		same := next.Port == want.Port && next.Proto == want.Proto && next.Addr == want.Addr.Next()
+		if n := p.Neighbours(i); n < 1 || same != (n > 1) || same && p.Neighbours(i+1) != n-1 {
+			t.Fatalf("Neighbours(%d) = %d; the next endpoint is %s", i, n, next)
+		}
 	}
 }
 
@@ -303,8 +308,8 @@ func benchPlan(b *testing.B, spans int) *Plan {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if len(p.spans) != spans {
-		b.Fatalf("%d spans", len(p.spans))
+	if len(p.firsts) != spans {
+		b.Fatalf("%d spans", len(p.firsts))
 	}
 	return p
 }

@@ -68,7 +68,7 @@ func TestReadTargets(t *testing.T) {
 func FuzzReadTargets(f *testing.F) {
 	f.Add("10.0.0.1\n# c\r\n\n::1 localhost#x")
 	f.Add("\ufeff@x")
-	f.Add(strings.Repeat("a ", maxLine))
+	f.Add("a b\tc\rd\ve\x00")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := ReadTargets([]string{"@-"}, nil, strings.NewReader(text))
 		if err != nil {
