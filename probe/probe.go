@@ -207,6 +207,7 @@ type Service struct {
 type Options struct {
 	Timeout  time.Duration // how long to wait for an answer; must be > 0
 	Evidence bool          // collect Result.Evidence, which costs system calls
+	Resend   bool          // UDP: send once more at half of Timeout if still silent; it remains one try
 }
 
 // ErrBusy says that this machine ran out of something that comes back by

@@ -1,0 +1,167 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Ask makes one attempt at e, TCP or UDP as e says, and judges it. It returns
+// when an answer is there, when o.Timeout has passed, or when ctx ends.
+//
+// The error is non-nil only if no attempt was judged: it wraps ErrBusy, or it is
+// the context's error. Whatever else went wrong on this machine is a Result
+// with State Unknown, Reason LocalError and one line in Error. Ask keeps no
+// state; calls may run at the same time, each with one descriptor.
+func Ask(ctx context.Context, e Endpoint, o Options) (Result, error) {
+	switch e.Proto {
+	case TCP:
+		return AskTCP(ctx, e, o)
+	case UDP:
+		return AskUDP(ctx, e, o)
+	}
+	return unmeasured(e, fmt.Sprintf("%s: no protocol to ask with; use tcp or udp", e.AddrPort())), nil
+}
+
+// AskTCP asks e with a TCP handshake, whatever e.Proto says, and ends an
+// accepted connection at once with a RST. See Ask.
+func AskTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
+	e.Proto = TCP
+	return ask(ctx, e, o, askTCP)
+}
+
+// AskUDP asks e with one datagram, the Payload of its port, whatever e.Proto
+// says; with o.Resend a second one follows at half of o.Timeout. See Ask.
+func AskUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
+	e.Proto = UDP
+	return ask(ctx, e, o, askUDP)
+}
+
+func ask(ctx context.Context, e Endpoint, o Options, attempt func(context.Context, Endpoint, Options) (Result, error)) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	if why := objection(e, o); why != "" {
+		return unmeasured(e, why), nil
+	}
+	return attempt(ctx, e, o)
+}
+
+// objection says why an attempt cannot be made at all.
+func objection(e Endpoint, o Options) string {
+	switch a := e.Addr; {
+	case !a.IsValid():
+		return "no address to ask"
+	case a.IsUnspecified():
+		return fmt.Sprintf("%s is no host's address; name one", a)
+	case a.Is6() && !a.Is4In6() && a.IsLinkLocalUnicast() && a.Zone() == "":
+		return fmt.Sprintf("%s needs an interface: write %s%%eth0, say", a, a)
+	case e.Port == 0:
+		return "port 0 cannot be asked; use 1 to 65535"
+	case o.Timeout <= 0:
+		return fmt.Sprintf("the timeout is %s; it must be above zero", o.Timeout)
+	}
+	return ""
+}
+
+func unmeasured(e Endpoint, why string) Result {
+	return Result{Endpoint: e, State: Unknown, Reason: LocalError, Tries: 1, Error: why}
+}
+
+// failed judges an error that this machine made before the network could.
+func failed(e Endpoint, err syscall.Errno) (Result, error) {
+	switch a := e.Addr; classify(err) {
+	case faultBusy:
+		return Result{}, busy(e, err)
+	case faultNetUnreach, faultHostUnreach:
+		return unmeasured(e, fmt.Sprintf("no route to %s from this machine (%v)", a, err)), nil
+	case faultDenied:
+		return unmeasured(e, fmt.Sprintf("this machine may not send to %s: a firewall or route of its own forbids it, or it is a broadcast address (%v)", a, err)), nil
+	default:
+		return unmeasured(e, fmt.Sprintf("cannot send to %s from this machine (%v)", a, err)), nil
+	}
+}
+
+func busy(e Endpoint, why error) error { return fmt.Errorf("%s: %w: %w", e, ErrBusy, why) }
+
+// judged is the Result of reason r after the time d.
+func judged(e Endpoint, r Reason, fromTarget bool, d time.Duration) Result {
+	res := Result{Endpoint: e, State: Verdict(e.Proto, r, fromTarget), Reason: r, Tries: 1}
+	if r != NoResponse {
+		res.RTT, res.Confidence = Millis(d), Medium
+		if fromTarget {
+			res.Confidence = High
+		}
+	}
+	return res
+}
+
+// heardICMP is the Result of an ICMP error m that from sent d after the probe.
+func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
+	_, reason := FromICMP(e, from, self, m)
+	fromTarget := sameHost(from, e.Addr)
+	r := judged(e, reason, fromTarget, d)
+	r.ICMP = m
+	who := ", the target itself"
+	switch {
+	case reason == NoNeighbour:
+		r.Confidence, who = High, ", this machine: no neighbour answered for the address"
+	case self && !fromTarget:
+		r.Responder, who = from, ", this machine itself"
+	case !fromTarget:
+		r.Responder, who = from, ""
+	}
+	if o.Evidence {
+		r.Evidence = append(r.Evidence, fmt.Sprintf("%s from %s%s, after %s", m.describe(e.Addr.Unmap().Is4()), from, who, short(d)))
+	}
+	return r
+}
+
+// short writes d for people, with no more digits than mean something: "0.04 ms",
+// "13 ms", "2 s".
+func short(d time.Duration) string {
+	unit, name := time.Millisecond, " ms"
+	if d >= time.Second {
+		unit, name = time.Second, " s"
+	}
+	v := float64(d) / float64(unit)
+	digits := 2
+	for limit := 1.0; digits > 0 && v >= limit; limit *= 10 {
+		digits--
+	}
+	if v < 10 {
+		digits = max(digits, 1)
+	}
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if whole, ok := trimZero(s); ok {
+		s = whole
+	}
+	return s + name
+}
+
+func trimZero(s string) (string, bool) {
+	if n := len(s); n > 2 && s[n-2:] == ".0" {
+		return s[:n-2], true
+	}
+	return s, false
+}
+
+// count is "1 SYN", "2 SYNs".
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
+}
+
+// datagram tells of a reply of size bytes, the first of which are b.
+func datagram(b []byte, size int, d time.Duration) string {
+	more := ""
+	if size > len(b) {
+		more = " …"
+	}
+	return fmt.Sprintf("a datagram of %s after %s: %s%s", count(size, "byte"), short(d), strconv.QuoteToASCII(string(b)), more)
+}

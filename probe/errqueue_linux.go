@@ -1,0 +1,122 @@
+package probe
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// complaint is one message of a socket's error queue: struct sock_extended_err
+// and the offender's address behind it (linux/errqueue.h, ip(7)), with the TTL
+// of the packet if the kernel told.
+type complaint struct {
+	icmp ICMP       // zero unless the error came in an ICMP message
+	from netip.Addr // who sent the ICMP message
+	ttl  uint8
+}
+
+// Lengths of control data: an extended error, a sockaddr_in6, a TTL, with their
+// headers and some room for what other kernels add.
+const (
+	controlSize   = 160
+	extendedSize  = 16 // sizeof(struct sock_extended_err)
+	sockaddr4Size = 8  // of struct sockaddr_in, what is used
+	sockaddr6Size = 28 // sizeof(struct sockaddr_in6)
+)
+
+// complaints calls f for each ICMP error in the queue until it returns false or
+// the queue is empty.
+func (s *socket) complaints(f func(complaint) bool) {
+	var payload [1]byte
+	var control [controlSize]byte
+	for range 64 { // the queue is bounded by the receive buffer; so is this
+		_, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		if c := parseControl(control[:min(n, len(control))]); c.icmp != (ICMP{}) && !f(c) {
+			return
+		}
+	}
+}
+
+// parseControl reads the control messages of recvmsg(2). It never fails: what
+// it cannot read is left zero.
+func parseControl(b []byte) complaint {
+	var c complaint
+	for len(b) >= unix.CmsgLen(0) {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
+		if err != nil {
+			break
+		}
+		switch [2]int32{h.Level, h.Type} {
+		case [2]int32{unix.IPPROTO_IP, unix.IP_RECVERR}, [2]int32{unix.IPPROTO_IPV6, unix.IPV6_RECVERR}:
+			c.icmp, c.from = parseExtended(data)
+		case [2]int32{unix.IPPROTO_IP, unix.IP_TTL}, [2]int32{unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT}:
+			if len(data) >= 4 {
+				c.ttl = uint8(binary.NativeEndian.Uint32(data))
+			}
+		}
+		b = rest
+	}
+	return c
+}
+
+// parseExtended reads struct sock_extended_err and the sockaddr behind it:
+//
+//	u32 errno; u8 origin, type, code, pad; u32 info, data; struct sockaddr offender
+func parseExtended(b []byte) (ICMP, netip.Addr) {
+	if len(b) < extendedSize {
+		return ICMP{}, netip.Addr{}
+	}
+	origin, m, offender := b[4], ICMP{Type: b[5], Code: b[6]}, b[extendedSize:]
+	if origin != unix.SO_EE_ORIGIN_ICMP && origin != unix.SO_EE_ORIGIN_ICMP6 {
+		return ICMP{}, netip.Addr{}
+	}
+	if len(offender) < 2 {
+		return m, netip.Addr{}
+	}
+	switch family := binary.NativeEndian.Uint16(offender); {
+	case family == unix.AF_INET && len(offender) >= sockaddr4Size:
+		return m, netip.AddrFrom4([4]byte(offender[4:8]))
+	case family == unix.AF_INET6 && len(offender) >= sockaddr6Size:
+		a := netip.AddrFrom16([16]byte(offender[8:24]))
+		if scope := binary.NativeEndian.Uint32(offender[24:28]); scope != 0 {
+			a = a.WithZone(strconv.FormatUint(uint64(scope), 10))
+		}
+		return m, a
+	}
+	return m, netip.Addr{}
+}
+
+// verdict reads the error queue for the first ICMP error that says something of
+// e. other counts those that do not.
+func (s *socket) verdict(e Endpoint) (c complaint, self, found bool) {
+	s.complaints(func(m complaint) bool {
+		own := m.from.IsValid() && sameHost(m.from, s.local().Addr())
+		if _, reason := FromICMP(e, m.from, own, m.icmp); reason == NoReason {
+			return true
+		}
+		c, self, found = m, own, true
+		return false
+	})
+	if zone := e.Addr.Zone(); found && c.from.Zone() != "" && zone != "" {
+		c.from = c.from.WithZone(zone) // the same link, under the name it was asked by
+	}
+	return c, self, found
+}
+
+// pending takes the socket's pending error (SO_ERROR).
+func (s *socket) pending() syscall.Errno {
+	n, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return errno(err)
+	}
+	return syscall.Errno(n)
+}

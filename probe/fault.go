@@ -1,0 +1,15 @@
+package probe
+
+// fault is what an error number of the operating system means to an attempt.
+type fault uint8
+
+const (
+	faultOther       fault = iota
+	faultBusy              // out of something that comes back by itself
+	faultRefused           // a RST, or a port unreachable
+	faultReset             // the connection was there and the peer ended it
+	faultHostUnreach       // no way to the host
+	faultNetUnreach        // no way to the network
+	faultTimedOut          // the kernel gave up waiting
+	faultDenied            // a firewall or policy of this machine
+)

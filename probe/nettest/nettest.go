@@ -1,0 +1,72 @@
+package nettest
+
+import (
+	"net/netip"
+	"os"
+	"testing"
+)
+
+// marker tells a test binary which of the two runs it is: the outer one that
+// makes the namespace (unset), the inner one ("yes"), or one that goes on
+// without because the kernel refused (the reason).
+const marker = "ONMUX_TEST_NETNS"
+
+// Tests is a *testing.M, or what stands around one.
+type Tests interface{ Run() int }
+
+// Main is Run for a TestMain that does nothing else.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Need skips the test, visibly, if the kernel refused a network namespace. CI
+// counts these skips.
+func Need(t testing.TB) {
+	t.Helper()
+	switch why := os.Getenv(marker); why {
+	case "yes":
+	case "":
+		t.Fatal("nettest.Main was not called from TestMain")
+	default:
+		t.Skip("no network namespace: " + why)
+	}
+}
+
+// Host is another machine: a network namespace linked to the test's own by a
+// veth pair.
+type Host struct {
+	Addr4, Addr6 netip.Addr   // the host's
+	Self4, Self6 netip.Addr   // ours on the link
+	Net4, Net6   netip.Prefix // the link's
+	Device       string       // our end of the link
+
+	calls chan func()
+	peer  string
+}
+
+// Rule is a firewall rule of a Host for what arrives at Port.
+type Rule struct {
+	Proto string // "tcp" or "udp"
+	Port  uint16
+	Do    Action
+}
+
+// Action is what a Rule does to a packet.
+type Action struct {
+	kind, code uint32
+}
+
+// Drop discards the packet without a word.
+func Drop() Action { return Action{kind: actDrop} }
+
+// Reset answers a TCP segment with a RST.
+func Reset() Action { return Action{kind: actReset} }
+
+// Unreachable answers with ICMP destination unreachable (type 3; ICMPv6 type
+// 1) and this code, in a rule for one family.
+func Unreachable(code uint8) Action { return Action{kind: actUnreach, code: uint32(code)} }
+
+// The kinds of Action; their numbers are private to the package.
+const (
+	actDrop = iota
+	actReset
+	actUnreach
+)

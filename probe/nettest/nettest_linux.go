@@ -1,0 +1,223 @@
+package nettest
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Run runs the test binary again in a network namespace of its own and returns
+// its status. Where the kernel refuses one, the tests run here and those that
+// call Need skip.
+func Run(m Tests) int {
+	if os.Getenv(marker) != "" {
+		return inside(m)
+	}
+	err := again("yes", isolated())
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		err = again(err.Error(), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL})
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return max(exit.ExitCode(), 1)
+	}
+	fmt.Fprintln(os.Stderr, "nettest: run the tests again:", err)
+	return 1
+}
+
+func again(mark string, attr *syscall.SysProcAttr) error {
+	// The kernel ties Pdeathsig to the thread that started the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), marker+"="+mark)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = attr
+	return cmd.Run()
+}
+
+// isolated asks for a new network namespace, and for a user namespace around it
+// where the caller is not root.
+func isolated() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		attr.Cloneflags |= unix.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	return attr
+}
+
+func inside(m Tests) int {
+	if os.Getenv(marker) == "yes" {
+		if err := up("lo"); err != nil {
+			fmt.Fprintln(os.Stderr, "nettest: bring up loopback:", err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+func up(device string) error {
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(link)
+}
+
+var hosts atomic.Uint32
+
+// NewHost makes a host and links it to the test's namespace; links take
+// 10.41.N.0/24 and fd41:N::/64 for N up to 250. The host is gone when
+// the test ends.
+func NewHost(t testing.TB) *Host {
+	t.Helper()
+	Need(t)
+	n := hosts.Add(1)
+	if n > 250 {
+		t.Fatal("nettest: too many hosts in one test binary")
+	}
+	h := &Host{
+		Self4: netip.MustParseAddr(fmt.Sprintf("10.41.%d.1", n)), Addr4: netip.MustParseAddr(fmt.Sprintf("10.41.%d.2", n)),
+		Self6: netip.MustParseAddr(fmt.Sprintf("fd41:%x::1", n)), Addr6: netip.MustParseAddr(fmt.Sprintf("fd41:%x::2", n)),
+		Device: fmt.Sprintf("vt%d", n), peer: fmt.Sprintf("vh%d", n), calls: make(chan func()),
+	}
+	h.Net4, h.Net6 = netip.PrefixFrom(h.Self4, 24).Masked(), netip.PrefixFrom(h.Self6, 64).Masked()
+	tid := make(chan int)
+	failed := make(chan error, 1)
+	go h.live(tid, failed)
+	select {
+	case err := <-failed:
+		t.Fatal("nettest: new host:", err)
+	case id := <-tid:
+		if err := h.link(id); err != nil {
+			t.Fatal("nettest: link host:", err)
+		}
+	}
+	t.Cleanup(func() {
+		close(h.calls)
+		if link, err := netlink.LinkByName(h.Device); err == nil {
+			_ = netlink.LinkDel(link) // the pair would otherwise outlive sockets still open in the host
+		}
+	})
+	if err := h.Do(func() error { return errors.Join(up("lo"), h.configure(h.peer, h.Addr4, h.Addr6)) }); err != nil {
+		t.Fatal("nettest: configure host:", err)
+	}
+	return h
+}
+
+// live is the host's own thread. It is never unlocked, so that the runtime ends
+// it, and with it the namespace, rather than reuse it.
+func (h *Host) live(tid chan<- int, failed chan<- error) {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		failed <- err
+		return
+	}
+	tid <- unix.Gettid()
+	for call := range h.calls {
+		call()
+	}
+}
+
+func (h *Host) link(tid int) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = h.Device
+	ns, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", tid))
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: h.peer, PeerNamespace: netlink.NsFd(ns.Fd())}
+	if err := netlink.LinkAdd(veth); err != nil {
+		return err
+	}
+	return h.configure(h.Device, h.Self4, h.Self6)
+}
+
+func (h *Host) configure(device string, a4, a6 netip.Addr) error {
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		return err
+	}
+	for _, p := range []netip.Prefix{netip.PrefixFrom(a4, 24), netip.PrefixFrom(a6, 64)} {
+		addr, err := netlink.ParseAddr(p.String())
+		if err != nil {
+			return err
+		}
+		addr.Flags = unix.IFA_F_NODAD // usable at once, without duplicate address detection
+		if err := netlink.AddrAdd(link, addr); err != nil {
+			return err
+		}
+	}
+	return netlink.LinkSetUp(link)
+}
+
+// Do runs f in the host's namespace and returns its error. Sockets opened by f
+// itself (not by goroutines it starts) belong to the host for good.
+func (h *Host) Do(f func() error) error {
+	done := make(chan error)
+	h.calls <- func() { done <- f() }
+	return <-done
+}
+
+// Rule adds a firewall rule to the host, for IPv4 and IPv6 alike unless it
+// names an ICMP code, which makes it one for family ("ip" or "ip6").
+func (h *Host) Rule(t testing.TB, family string, r Rule) {
+	t.Helper()
+	if err := h.Do(func() error { return addRule(family, r) }); err != nil {
+		t.Fatalf("nettest: rule %+v: %v", r, err)
+	}
+}
+
+func addRule(family string, r Rule) error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	families := map[string]nftables.TableFamily{"ip": nftables.TableFamilyIPv4, "ip6": nftables.TableFamilyIPv6, "inet": nftables.TableFamilyINet}
+	fam, ok := families[family]
+	if !ok {
+		return fmt.Errorf("%q is no family: ip, ip6 or inet", family)
+	}
+	protos := map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
+	table := c.AddTable(&nftables.Table{Name: "test", Family: fam})
+	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protos[r.Proto]}},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(r.Port)},
+		r.Do.expr(),
+	}})
+	return c.Flush()
+}
+
+func (a Action) expr() expr.Any {
+	switch a.kind {
+	case actReset:
+		return &expr.Reject{Type: unix.NFT_REJECT_TCP_RST}
+	case actUnreach:
+		return &expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: uint8(a.code)}
+	default:
+		return &expr.Verdict{Kind: expr.VerdictDrop}
+	}
+}

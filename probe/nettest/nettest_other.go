@@ -1,0 +1,27 @@
+//go:build !linux
+
+package nettest
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+// Run runs the tests here: only Linux has network namespaces.
+func Run(m Tests) int {
+	os.Setenv(marker, "only Linux has them")
+	return m.Run()
+}
+
+// NewHost skips the test.
+func NewHost(t testing.TB) *Host {
+	Need(t)
+	return nil
+}
+
+// Do has no host to run f in.
+func (h *Host) Do(func() error) error { return errors.ErrUnsupported }
+
+// Rule has no host to add r to.
+func (h *Host) Rule(t testing.TB, family string, r Rule) { t.Skip("no host for the rule") }

@@ -1,0 +1,142 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is one non-blocking descriptor with its error queue on (ip(7),
+// IP_RECVERR). The runtime's poller gets it only when somebody has to wait.
+type socket struct {
+	fd   int
+	v4   bool
+	file *os.File
+}
+
+// openSocket makes a socket of type typ for the family of a. ttl asks for the
+// TTL of what arrives.
+func openSocket(a netip.Addr, typ int, ttl bool) (socket, error) {
+	s := socket{v4: a.Unmap().Is4()}
+	family, level, recverr, recvttl := unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_RECVHOPLIMIT
+	if s.v4 {
+		family, level, recverr, recvttl = unix.AF_INET, unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_RECVTTL
+	}
+	var err error
+	if s.fd, err = unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+		return s, err
+	}
+	if err = unix.SetsockoptInt(s.fd, level, recverr, 1); err == nil && ttl {
+		err = unix.SetsockoptInt(s.fd, level, recvttl, 1)
+	}
+	if err != nil {
+		s.close()
+	}
+	return s, err
+}
+
+func (s *socket) close() {
+	if s.file != nil {
+		s.file.Close()
+		return
+	}
+	unix.Close(s.fd)
+}
+
+func (s *socket) connect(e Endpoint) error {
+	if s.v4 {
+		return unix.Connect(s.fd, &unix.SockaddrInet4{Port: int(e.Port), Addr: e.Addr.Unmap().As4()})
+	}
+	zone, err := s.zone(e.Addr.Zone())
+	if err != nil {
+		return err
+	}
+	return unix.Connect(s.fd, &unix.SockaddrInet6{Port: int(e.Port), Addr: e.Addr.As16(), ZoneId: zone})
+}
+
+// zone is the index of the interface with this name or number.
+func (s *socket) zone(name string) (uint32, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if ifr, err := unix.NewIfreq(name); err == nil && unix.IoctlIfreq(s.fd, unix.SIOCGIFINDEX, ifr) == nil {
+		return ifr.Uint32(), nil
+	}
+	n, err := strconv.ParseUint(name, 10, 32)
+	if err != nil {
+		return 0, unix.ENODEV
+	}
+	return uint32(n), nil
+}
+
+// local is the address that the kernel gave the socket.
+func (s *socket) local() netip.AddrPort {
+	sa, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// isSelf reports whether the socket is connected to itself: the kernel may give
+// a socket the very port that it asks, on an address of this machine.
+func (s *socket) isSelf(e Endpoint) bool {
+	l := s.local()
+	return l.Port() == e.Port && sameHost(l.Addr(), e.Addr)
+}
+
+// await calls ready whenever the socket has become writable (write) or readable,
+// or has an error, until it returns true. It fails with
+// os.ErrDeadlineExceeded, the context's error, or what kept the runtime's
+// poller from taking the socket. No goroutine waits; the caller does.
+func (s *socket) await(ctx context.Context, deadline time.Time, write bool, ready func() bool) error {
+	if s.file == nil {
+		s.file = os.NewFile(uintptr(s.fd), "socket")
+	}
+	if err := s.file.SetDeadline(deadline); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { s.file.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	conn, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	wait := conn.Read
+	if write {
+		wait = conn.Write
+	}
+	err = wait(func(uintptr) bool { return ready() })
+	switch {
+	case err == nil:
+		return nil
+	case ready(): // it came in the last moment
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+// fate turns the error of a wait into what the attempt returns for it, if it is
+// not silence.
+func fate(ctx context.Context, e Endpoint, err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return busy(e, err) // the poller could not take the descriptor: ENOMEM or ENOSPC
+}

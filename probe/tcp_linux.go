@@ -1,0 +1,198 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errAgain says that a socket came to nothing that can be judged, and that
+// another may. The Result beside it holds if none does.
+var errAgain = errors.New("nothing to judge")
+
+// maxAgain bounds the sockets behind one call of askTCP or askUDP.
+const maxAgain = 4
+
+// askTCP makes one non-blocking connect(2). A RST leaves ECONNREFUSED and an
+// empty error queue; an ICMP error is in the queue, with its sender (for TCP
+// since Linux 5.8).
+func askTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
+	deadline := time.Now().Add(o.Timeout)
+	var r Result
+	err := errAgain
+	for try := 0; try < maxAgain && err == errAgain; try++ {
+		r, err = connectOnce(ctx, e, o, deadline)
+	}
+	switch {
+	case err != errAgain:
+		return r, err
+	case r.Reason != NoReason:
+		return r, nil
+	}
+	return Result{}, busy(e, fmt.Errorf("%d connections in a row met themselves", maxAgain))
+}
+
+func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time) (Result, error) {
+	s, err := openSocket(e.Addr, unix.SOCK_STREAM, o.Evidence)
+	if err != nil {
+		return failed(e, errno(err))
+	}
+	defer func() { s.close() }()
+	start := time.Now()
+	switch err = s.connect(e); {
+	case err == unix.EADDRNOTAVAIL && !s.hasSource(e):
+		return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil
+	case err != nil && err != unix.EINPROGRESS && err != unix.EINTR:
+		return failed(e, errno(err))
+	}
+	done, broken := s.connected()
+	if !done {
+		err = s.await(ctx, deadline, true, func() bool {
+			done, broken = s.connected()
+			return done
+		})
+		if err != nil {
+			if err := fate(ctx, e, err); err != nil {
+				return Result{}, err
+			}
+			return s.silent(e, o, time.Since(start)), nil
+		}
+	}
+	return s.judge(e, o, broken, time.Since(start))
+}
+
+// connected reports whether the handshake is over, and the error it ended with.
+func (s *socket) connected() (bool, syscall.Errno) {
+	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
+	if n, err := unix.Poll(fds[:], 0); err != nil || n == 0 {
+		return false, 0
+	}
+	switch got := fds[0].Revents; {
+	case got&(unix.POLLERR|unix.POLLHUP) == 0:
+		return true, 0
+	case got&unix.POLLHUP != 0:
+		if err := s.pending(); err != 0 {
+			return true, err
+		}
+		return true, unix.ECONNABORTED
+	default: // POLLERR alone: something is in the error queue
+		err := s.pending()
+		return err != 0 || got&unix.POLLOUT != 0, err
+	}
+}
+
+// judge turns the end of a handshake into a Result.
+func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Duration) (Result, error) {
+	f := classify(broken)
+	if broken == 0 || f == faultReset {
+		return s.accepted(e, o, broken != 0, d)
+	}
+	if c, self, ok := s.verdict(e); ok {
+		r := heardICMP(e, c.from, self, c.icmp, d, o)
+		r.TTL = c.ttl
+		return r, nil
+	}
+	switch f {
+	case faultRefused:
+		r := judged(e, Reset, true, d)
+		if o.Evidence {
+			r.Evidence = []string{"RST after " + short(d)}
+		}
+		return r, nil
+	case faultTimedOut:
+		return s.silent(e, o, d), nil
+	case faultHostUnreach:
+		return unexplained(e, HostUnreach, broken, d, o), nil
+	case faultNetUnreach:
+		return unexplained(e, NetUnreach, broken, d, o), nil
+	case faultOther:
+		// An ICMP error without a verdict ended the handshake.
+		return s.silent(e, o, d), errAgain
+	}
+	return failed(e, broken)
+}
+
+// unexplained is an error that the network made and that came without its ICMP
+// message, as before Linux 5.8.
+func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, o Options) Result {
+	r := judged(e, reason, false, d)
+	if o.Evidence {
+		r.Evidence = []string{fmt.Sprintf("the kernel reported %q after %s, without the ICMP message behind it", err.Error(), short(d))}
+	}
+	return r
+}
+
+// accepted judges a completed handshake. It leaves the socket so that close
+// sends a RST, and no TIME_WAIT holds an ephemeral port.
+func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (Result, error) {
+	if s.isSelf(e) {
+		return Result{}, errAgain
+	}
+	unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	r := judged(e, SynAck, true, d)
+	info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		info = &unix.TCPInfo{Snd_wnd: math.MaxUint32}
+	}
+	if info.Rtt > 0 {
+		r.RTT = Millis(time.Duration(info.Rtt) * time.Microsecond)
+	}
+	if reset {
+		r.Confidence = Medium
+		r.Notes = append(r.Notes, "the peer accepted the connection and reset it at once")
+	}
+	if err == nil && info.Snd_wnd == 0 && !reset {
+		r.Confidence = Medium
+		r.Notes = append(r.Notes, "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do")
+	}
+	if o.Evidence {
+		r.Evidence = s.handshake(info, r.RTT, err == nil)
+	}
+	return r, nil
+}
+
+// handshake tells what the kernel knows of an accepted connection.
+func (s *socket) handshake(info *unix.TCPInfo, rtt Millis, known bool) []string {
+	first := "SYN-ACK after " + short(time.Duration(rtt))
+	if !known {
+		return []string{first}
+	}
+	if info.Total_retrans > 0 {
+		first += fmt.Sprintf(", but only after %d SYNs: this round-trip time may be that of either", info.Total_retrans+1)
+	}
+	return []string{
+		first,
+		fmt.Sprintf("the peer offers a window of %d bytes; segments of up to %d bytes, path MTU %d", info.Snd_wnd, info.Snd_mss, info.Pmtu),
+		fmt.Sprintf("asked from %s", s.local()),
+	}
+}
+
+// silent judges a handshake that nobody answered in the time d.
+func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
+	r := judged(e, NoResponse, false, d)
+	if !o.Evidence {
+		return r
+	}
+	sentence := "nothing came back in " + short(d)
+	if info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+		sentence += fmt.Sprintf("; the kernel sent %s", count(int(info.Total_retrans)+1, "SYN"))
+	}
+	r.Evidence = []string{sentence}
+	return r
+}
+
+// hasSource reports whether this machine has an address to reach e from. It
+// connects a UDP socket, which sends nothing.
+func (s *socket) hasSource(e Endpoint) bool {
+	u, err := openSocket(e.Addr, unix.SOCK_DGRAM, false)
+	if err != nil {
+		return true // cannot tell; it is busy then
+	}
+	defer u.close()
+	return u.connect(e) != unix.EADDRNOTAVAIL
+}

@@ -1,0 +1,126 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// askUDP sends one datagram from a connected socket and waits for a datagram or
+// an ICMP error about it.
+func askUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
+	for range maxAgain {
+		r, err := exchangeOnce(ctx, e, o)
+		if err != errAgain {
+			return r, err
+		}
+	}
+	return Result{}, busy(e, fmt.Errorf("%d sockets in a row had the very port that they ask", maxAgain))
+}
+
+func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
+	s, err := openSocket(e.Addr, unix.SOCK_DGRAM, true)
+	if err != nil {
+		return failed(e, errno(err))
+	}
+	u := &exchange{socket: s, e: e, o: o}
+	defer u.close()
+	if err := u.connect(e); err != nil {
+		if err == unix.EADDRNOTAVAIL { // UDP says EAGAIN when ports run out
+			return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil
+		}
+		return failed(e, errno(err))
+	}
+	if u.isSelf(e) {
+		return Result{}, errAgain
+	}
+	u.start = time.Now()
+	if err := unix.Send(u.fd, Payload(e.Port), unix.MSG_DONTWAIT); err != nil && !u.ready() {
+		return failed(e, errno(err))
+	}
+	return u.listen(ctx)
+}
+
+// exchange is one question over UDP and the answer to it.
+type exchange struct {
+	socket
+	e     Endpoint
+	o     Options
+	start time.Time
+
+	answered bool
+	result   Result
+}
+
+func (u *exchange) listen(ctx context.Context) (Result, error) {
+	if u.answered || u.ready() {
+		return u.result, nil
+	}
+	waits := []time.Duration{u.o.Timeout}
+	if u.o.Resend {
+		waits = []time.Duration{u.o.Timeout / 2, u.o.Timeout}
+	}
+	for i, wait := range waits {
+		if i > 0 { // an error here is one that ready finds
+			_ = unix.Send(u.fd, Payload(u.e.Port), unix.MSG_DONTWAIT)
+		}
+		err := u.await(ctx, u.start.Add(wait), false, u.ready)
+		if err == nil {
+			return u.result, nil
+		}
+		if err := fate(ctx, u.e, err); err != nil {
+			return Result{}, err
+		}
+	}
+	r := judged(u.e, NoResponse, false, 0)
+	if u.o.Evidence {
+		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
+			short(time.Since(u.start)), count(len(waits), "datagram"), len(Payload(u.e.Port)))}
+	}
+	return r, nil
+}
+
+// ready takes what has arrived and reports whether it makes a verdict. A
+// datagram outweighs any ICMP error.
+func (u *exchange) ready() bool {
+	var payload [replySize]byte
+	var control [controlSize]byte
+	for range 64 {
+		n, cn, _, _, err := unix.Recvmsg(u.fd, payload[:], control[:], unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+		switch err {
+		case nil:
+			u.replied(payload[:min(n, len(payload))], n, parseControl(control[:min(cn, len(control))]).ttl)
+			return true
+		case unix.EAGAIN:
+			return u.answered
+		case unix.EINTR:
+		default: // the pending error of a complaint, which is cleared now
+			u.complained()
+		}
+	}
+	return u.answered
+}
+
+// replySize is how much of a reply is looked at.
+const replySize = 64
+
+func (u *exchange) replied(b []byte, size int, ttl uint8) {
+	d := time.Since(u.start)
+	u.answered, u.result = true, judged(u.e, UDPResponse, true, d)
+	u.result.TTL = ttl
+	if u.o.Evidence {
+		u.result.Evidence = []string{datagram(b, size, d)}
+	}
+}
+
+func (u *exchange) complained() {
+	if u.answered {
+		return
+	}
+	if c, self, ok := u.verdict(u.e); ok {
+		u.answered, u.result = true, heardICMP(u.e, c.from, self, c.icmp, time.Since(u.start), u.o)
+		u.result.TTL = c.ttl
+	}
+}
