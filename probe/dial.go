@@ -53,7 +53,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		waits = []time.Duration{o.Timeout / 2, o.Timeout}
 	}
 	buf := make([]byte, 64<<10)
-	for _, wait := range waits {
+	for i, wait := range waits {
 		if _, err := conn.Write(Payload(e.Port)); err != nil {
 			return explain(ctx, e, o, err, time.Since(start))
 		}
@@ -66,7 +66,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		case err == nil:
 			r := judged(e, UDPResponse, true, d)
 			if o.Evidence {
-				r.Evidence = []string{datagram(buf[:min(n, 64)], n, d)}
+				r.Evidence = []string{datagram(buf[:min(n, replySize)], n, d, i+1)}
 			}
 			return r, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
