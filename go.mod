@@ -3,6 +3,7 @@ module onmux
 go 1.26.0
 
 require (
+	github.com/google/gopacket v1.1.19
 	github.com/google/nftables v0.3.0
 	github.com/vishvananda/netlink v1.3.1
 	golang.org/x/sys v0.49.0

@@ -17,10 +17,13 @@ type Probe struct {
 }
 
 // Answer is what came back for a probe. Silence is never delivered: the sweep
-// concludes it. Result.RTT may be zero; the sweep then takes it from At and
-// from when that index was sent.
+// concludes it. Reason and Responder make the verdict; what else the Result says
+// is kept as evidence, and its Endpoint, Host, State and Tries are the sweep's to
+// fill in. Result.RTT may be zero; the sweep then takes it from At and from when
+// that index was sent, if it is certain which try was answered.
 type Answer struct {
 	Index uint64
+	Try   int // which try it answers; 0 if the engine cannot tell
 	At    time.Time
 	probe.Result
 }
@@ -45,10 +48,11 @@ type Engine interface {
 
 	// Pending is how many probes may still be answered within their Wait, or
 	// a negative number if the engine keeps no account. It lets a drain end
-	// early when nothing is outstanding.
+	// early when nothing is outstanding, so an answer counts until the call of
+	// Receive after the one that delivered it. Any goroutine may call it.
 	Pending() int
 
 	// Close gives up what is outstanding and frees everything. Receive then
-	// drains to io.EOF.
+	// drains to io.EOF. Closing again does nothing.
 	Close() error
 }

@@ -1,24 +1,38 @@
 package scan
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
 	"onmux/probe"
 )
 
-// MaxTries bounds how often one endpoint is asked: the verdict byte has four
-// bits for it.
-const MaxTries = 15
+const (
+	// MaxTries bounds how often one endpoint is asked: the verdict byte has
+	// four bits for it.
+	MaxTries = 15
+
+	// DefaultRetries is how many passes may follow the first. It is a bound,
+	// not a habit: how many are made follows the measured loss.
+	DefaultRetries = 10
+
+	// DefaultBound is how many answering hosts may probably be missed in the
+	// whole sweep before another pass is owed.
+	DefaultBound = 1.0
+)
 
 // Config is everything a sweep depends on. Only Plan and Engine are required.
 type Config struct {
 	Plan    *Plan
-	Engine  Engine
+	Engine  Engine        // Run closes it
 	Rate    float64       // probes a second; 0 means DefaultRate, +Inf no limit
 	Retries int           // passes after the first, at most MaxTries-1; negative means DefaultRetries
 	Timeout time.Duration // upper bound on the wait for one answer; 0 means DefaultTimeout
-	Bound   float64       // another pass is owed while more answering hosts than this are expected to be missed; 0 means 1
+	Bound   float64       // another pass is owed while at least this many answering hosts are expected to be missed; 0 means DefaultBound
 	Seed    uint64        // key of the order; the same seed and plan give the same order
 	Shard   Shard         // which part of the order is ours; the zero value is all of it
 	All     bool          // a record for every endpoint instead of ranges
@@ -53,7 +67,8 @@ type Range struct {
 	Reason    probe.Reason `json:"reason,omitzero"`
 	Tries     int          `json:"tries,omitzero"`     // each address was asked at least this often
 	Responder netip.Addr   `json:"responder,omitzero"` // who answered for all of them, if one other host did
-	Error     string       `json:"error,omitempty"`    // why the state is Unknown
+	Notes     []string     `json:"notes,omitempty"`
+	Error     string       `json:"error,omitempty"` // why the state is Unknown
 }
 
 // Kind names the record's type in documents.
@@ -78,4 +93,68 @@ type Outcome struct {
 	Complete bool     // every endpoint of the shard was asked as often as owed
 	Coverage []string // what was and was not looked at, a sentence each
 	Notes    []string // what slowed it down, and other things worth a line on stderr
+}
+
+// Run asks every endpoint of the plan's shard and hands what it finds to emit:
+// open endpoints as they are found, and when all were asked the rest, in the
+// order of the plan's ports and addresses, as ranges where neighbours agree.
+// Calls of emit come from one goroutine, and Run returns after the last.
+//
+// When the context ends, Run stops sending, hears what is on its way for as long
+// as an answer takes, tells what is known and returns an Outcome that is not
+// Complete, without an error. The first error of the engine or of emit ends the
+// sweep in the same way and is returned with the Outcome; after an error of
+// emit, emit is not called again. A Config that makes no sense is an error
+// before anything is sent. In every case the engine is closed.
+func Run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
+	if err := c.complete(); err != nil {
+		if c.Engine != nil {
+			err = errors.Join(err, c.Engine.Close())
+		}
+		return Outcome{}, err
+	}
+	return newSweep(c).run(ctx, emit)
+}
+
+// complete checks a Config and fills in what was left to us.
+func (c *Config) complete() error {
+	switch {
+	case c.Plan == nil || c.Engine == nil:
+		return errors.New("a sweep needs a plan and an engine")
+	case math.IsNaN(c.Rate) || c.Rate < 0:
+		return fmt.Errorf("a rate of %g probes a second: it must be above 0", c.Rate)
+	case c.Retries > MaxTries-1:
+		return fmt.Errorf("%d retries: the most is %d", c.Retries, MaxTries-1)
+	case c.Timeout < 0:
+		return fmt.Errorf("a timeout of %v: it must be above 0", c.Timeout)
+	case math.IsNaN(c.Bound) || c.Bound < 0:
+		return fmt.Errorf("a bound of %g missed hosts: it must be above 0", c.Bound)
+	case c.Shard != Shard{} && (c.Shard.I < 1 || c.Shard.I > c.Shard.N):
+		return fmt.Errorf("shard %d of %d: shards count from 1 to their number", c.Shard.I, c.Shard.N)
+	}
+	if c.Rate == 0 {
+		c.Rate = DefaultRate
+	}
+	if c.Retries < 0 {
+		c.Retries = DefaultRetries
+	}
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Bound == 0 {
+		c.Bound = DefaultBound
+	}
+	if c.Shard == (Shard{}) {
+		c.Shard = Shard{1, 1}
+	}
+	return nil
+}
+
+// size is how many of n positions are the shard's.
+func (s Shard) size(n uint64) uint64 {
+	first, every := uint64(s.I-1), uint64(s.N)
+	if first >= n {
+		return 0
+	}
+	return (n-first-1)/every + 1
 }

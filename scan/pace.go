@@ -1,0 +1,135 @@
+package scan
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+const (
+	// DefaultRate is the pace of a sweep that was not told one, in probes a second.
+	DefaultRate = 10_000
+
+	// maxBatch is how many probes are handed to the engine at once: enough to
+	// make locks and system calls cheap, few enough for one time to stand for
+	// all of them.
+	maxBatch = 256
+
+	// patience is how long a machine that is out of resources is given to come
+	// back before what could not be asked is told as unknown.
+	patience = 30 * time.Second
+
+	burst     = 10 * time.Millisecond  // what an overslept timer may catch up with
+	nap       = time.Millisecond       // the shortest sleep worth its cost
+	backoff   = 10 * time.Millisecond  // pause after the engine was busy
+	reaction  = 100 * time.Millisecond // the rate is halved at most this often
+	recovery  = 100 * time.Millisecond // a step back towards the full rate is made this often
+	steps     = 100                    // … and the full rate is this many steps
+	minSlowed = 100                    // probes a second below which nothing slows the sweep, unless it was asked to be slower
+)
+
+// pacer is a token bucket: rate tokens a second, one for each probe. It halves
+// its rate when the engine is out of resources and recovers by equal steps, as
+// TCP does with its window, but never listens to silence: hosts may be silent
+// as fast as they like. It reads no clock of its own. One goroutine uses it.
+type pacer struct {
+	full   float64 // what was asked for; may be +Inf
+	rate   float64 // what is done now
+	tokens float64
+	last   time.Time // when tokens were counted
+
+	halved  time.Time // when the rate was last changed
+	step    float64   // of the recovery
+	sent    uint64    // since measured began, for a rate where none was set
+	since   time.Time
+	slowest float64 // the lowest rate so far, 0 if never slowed
+	why     error   // what it was slowed by
+}
+
+func newPacer(rate float64, now time.Time) *pacer {
+	p := &pacer{full: rate, rate: rate, last: now, since: now}
+	p.tokens = float64(p.batch())
+	return p
+}
+
+// batch is how many probes leave at once: about a millisecond's worth.
+func (p *pacer) batch() int {
+	return int(min(max(math.Ceil(p.rate*nap.Seconds()), 1), maxBatch))
+}
+
+// wait counts tokens and says how long to sleep until a batch may leave; 0 is now.
+func (p *pacer) wait(now time.Time) time.Duration {
+	p.recover(now)
+	if math.IsInf(p.rate, 1) {
+		p.last = now
+		return 0
+	}
+	most := max(p.rate*burst.Seconds(), float64(p.batch()))
+	p.tokens = min(p.tokens+p.rate*now.Sub(p.last).Seconds(), most)
+	p.last = now
+	missing := float64(p.batch()) - p.tokens
+	if missing <= 1e-6 {
+		return 0
+	}
+	return max(time.Duration(missing/p.rate*float64(time.Second))+1, nap)
+}
+
+// spend takes the tokens of n probes that left.
+func (p *pacer) spend(n int) {
+	p.tokens -= float64(n)
+	p.sent += uint64(n)
+}
+
+// busy slows down because the engine said that the machine is out of something.
+func (p *pacer) busy(now time.Time, why error) {
+	p.why = why
+	if !p.halved.IsZero() && now.Sub(p.halved) < reaction {
+		return
+	}
+	if math.IsInf(p.rate, 1) {
+		p.rate = max(float64(p.sent)/max(now.Sub(p.since).Seconds(), nap.Seconds()), minSlowed)
+	}
+	if p.step == 0 {
+		p.step = p.rate / steps
+	}
+	p.rate = max(p.rate/2, min(p.full, minSlowed))
+	p.tokens = 0
+	p.halved, p.last = now, now
+	if p.slowest == 0 || p.rate < p.slowest {
+		p.slowest = p.rate
+	}
+}
+
+// recover makes the steps back to the full rate that are due.
+func (p *pacer) recover(now time.Time) {
+	if p.rate >= p.full {
+		return
+	}
+	due := now.Sub(p.halved) / recovery
+	if due <= 0 {
+		return
+	}
+	p.rate = min(p.rate+float64(due)*p.step, p.full)
+	p.halved = p.halved.Add(due * recovery)
+	if p.rate >= p.step*steps {
+		p.rate = p.full
+	}
+}
+
+// note tells that the sweep was slowed, or is empty.
+func (p *pacer) note() string {
+	if p.slowest == 0 {
+		return ""
+	}
+	return fmt.Sprintf("slowed to %s a second: %v", thousands(uint64(p.slowest)), p.why)
+}
+
+// thousands is 1234567 as "1,234,567".
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

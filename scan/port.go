@@ -1,0 +1,140 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"onmux/probe"
+	"onmux/scan/packet"
+)
+
+// ParsePorts reads ports as users write them: "417", "80,443", "400-420",
+// "1024-", "-1023", "-" (all of them), "onmux", "53/udp", "400-420/tcp". An item
+// without a protocol stands for def (none: both), in that order; a name stands for those of
+// def that know it. Ports come out in the order given, each once.
+func ParsePorts(specs []string, def []probe.Proto) ([]probe.Port, error) {
+	if len(def) == 0 {
+		def = probe.Protos()
+	}
+	l := portList{have: map[probe.Port]bool{}}
+	for _, spec := range specs {
+		for item := range strings.SplitSeq(spec, ",") {
+			if err := l.add(strings.TrimSpace(item), def); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(l.ports) == 0 {
+		return nil, errors.New("no ports: name at least one, as in 417, 400-420, onmux or 53/udp")
+	}
+	return l.ports, nil
+}
+
+type portList struct {
+	ports []probe.Port
+	have  map[probe.Port]bool
+}
+
+func (l *portList) add(item string, protos []probe.Proto) error {
+	what, suffix, bound := strings.Cut(item, "/")
+	if bound {
+		var p probe.Proto
+		if err := p.UnmarshalText([]byte(strings.ToLower(suffix))); err != nil {
+			return fmt.Errorf("%s is no port: the protocol is tcp or udp, as in 53/udp", clip(item))
+		}
+		protos = []probe.Proto{p}
+	}
+	switch {
+	case what == "":
+		return fmt.Errorf("%s is no port: write 417, 400-420, onmux or 53/udp", clip(item))
+	case strings.Trim(what, "0123456789-") != "":
+		return l.name(what, protos)
+	}
+	from, to, err := portRange(what)
+	if err != nil {
+		return err
+	}
+	for n := from; n <= to; n++ {
+		for _, p := range protos {
+			l.put(probe.Port{Number: uint16(n), Proto: p})
+		}
+	}
+	return nil
+}
+
+func (l *portList) put(p probe.Port) {
+	if !l.have[p] {
+		l.have[p] = true
+		l.ports = append(l.ports, p)
+	}
+}
+
+func (l *portList) name(name string, protos []probe.Proto) error {
+	known := false
+	for _, p := range protos {
+		if n, ok := packet.PortNumber(name, p); ok {
+			l.put(probe.Port{Number: n, Proto: p})
+			known = true
+		}
+	}
+	if known {
+		return nil
+	}
+	for _, p := range probe.Protos() {
+		if n, ok := packet.PortNumber(name, p); ok && !slices.Contains(protos, p) {
+			return fmt.Errorf("%s names no %s port, only %s", clip(name), protos[0], probe.Port{Number: n, Proto: p})
+		}
+	}
+	// nmap's way: T:80, U:53.
+	if kind, rest, ok := strings.Cut(name, ":"); ok && rest != "" {
+		switch strings.ToLower(kind) {
+		case "t":
+			return fmt.Errorf("%s is no port: write %s", clip(name), clip(rest+"/tcp"))
+		case "u":
+			return fmt.Errorf("%s is no port: write %s", clip(name), clip(rest+"/udp"))
+		}
+	}
+	if near := packet.SimilarPortName(name); near != "" {
+		return fmt.Errorf("%s is no port name; did you mean %s?", clip(name), near)
+	}
+	return fmt.Errorf("%s is no port name", clip(name))
+}
+
+// portRange reads N, N-M, N-, -M or -.
+func portRange(s string) (from, to int, err error) {
+	first, last, isRange := strings.Cut(s, "-")
+	if strings.Contains(last, "-") {
+		return 0, 0, fmt.Errorf("%s is no range of ports: write 400-420", clip(s))
+	}
+	if from, err = portNumber(first, 1); err != nil {
+		return 0, 0, err
+	}
+	if !isRange {
+		return from, from, nil
+	}
+	if to, err = portNumber(last, 65535); err != nil {
+		return 0, 0, err
+	}
+	if from > to {
+		return 0, 0, fmt.Errorf("range %d-%d runs backwards", from, to)
+	}
+	return from, to, nil
+}
+
+// portNumber reads digits; none stand for end.
+func portNumber(s string, end int) (int, error) {
+	if s == "" {
+		return end, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		if len(s) > 20 {
+			s = clip(s)
+		}
+		return 0, fmt.Errorf("port %s is out of range: ports are 1 to 65535", s)
+	}
+	return int(n), nil
+}

@@ -1,0 +1,111 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// maxResolving bounds how many names are looked up at the same time.
+const maxResolving = 8
+
+// A resolver turns a host name into its addresses.
+type resolver func(ctx context.Context, host string) ([]netip.Addr, error)
+
+func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// ResolveError says that a name has no address, or that nobody could tell.
+type ResolveError struct {
+	Host string
+	Err  error
+}
+
+func (e *ResolveError) Error() string {
+	if dns, ok := errors.AsType[*net.DNSError](e.Err); ok {
+		return fmt.Sprintf("host %s does not resolve: %s", clip(e.Host), dns.Err)
+	}
+	return fmt.Sprintf("host %s does not resolve: %v", clip(e.Host), e.Err)
+}
+
+func (e *ResolveError) Unwrap() error { return e.Err }
+
+// IsUsage tells, of an error of NewPlan, ParsePorts or ReadTargets, whether it
+// is the user's to mend (a target, port or file that makes no sense, a name
+// that does not exist) and not the moment's: the context ended, or no name
+// server answered.
+func IsUsage(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.IsNotFound
+	}
+	_, ok := errors.AsType[*ResolveError](err)
+	return !ok
+}
+
+// answer is what one name resolved to.
+type answer struct {
+	addrs []netip.Addr
+	err   error
+}
+
+// resolve looks up each of hosts once, several at a time. The addresses are
+// sorted, without duplicates, and IPv4-mapped ones are IPv4.
+func (look resolver) resolve(ctx context.Context, hosts []string) map[string]answer {
+	if look == nil {
+		look = systemResolver
+	}
+	hosts = slices.Clone(hosts)
+	slices.Sort(hosts)
+	hosts = slices.Compact(hosts)
+	var (
+		answers = make([]answer, len(hosts))
+		next    = make(chan int)
+		all     sync.WaitGroup
+	)
+	for range min(maxResolving, len(hosts)) {
+		all.Go(func() {
+			for i := range next {
+				answers[i] = look.one(ctx, hosts[i])
+			}
+		})
+	}
+	for i := range hosts {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	out := make(map[string]answer, len(hosts))
+	for i, h := range hosts {
+		out[h] = answers[i]
+	}
+	return out
+}
+
+func (look resolver) one(ctx context.Context, host string) answer {
+	if err := ctx.Err(); err != nil {
+		return answer{err: &ResolveError{host, err}}
+	}
+	addrs, err := look(ctx, host)
+	if err != nil {
+		return answer{err: &ResolveError{host, err}}
+	}
+	var out []netip.Addr
+	for _, a := range addrs {
+		if a.IsValid() {
+			out = append(out, a.Unmap())
+		}
+	}
+	if len(out) == 0 {
+		return answer{err: &ResolveError{host, &net.DNSError{Err: "it has no address", Name: host, IsNotFound: true}}}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return answer{addrs: slices.Compact(out)}
+}

@@ -1,0 +1,171 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"onmux/probe"
+)
+
+// receive takes answers from the engine until it is closed and drained. An
+// error ends the sweep.
+func (s *sweep) receive(ctx context.Context) error {
+	buf := make([]Answer, maxBatch)
+	var found []Finding
+	for {
+		n, err := s.Engine.Receive(ctx, buf)
+		found = s.hearAll(buf[:min(max(n, 0), len(buf))], found[:0])
+		s.out.put(found...)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			err = fmt.Errorf("hearing answers: %w", err)
+			s.halt(err)
+			return err
+		}
+	}
+}
+
+// hearAll takes answers into the table, and appends those that show an endpoint
+// open, for the first time, to found.
+func (s *sweep) hearAll(answers []Answer, found []Finding) []Finding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.touch(answers)
+	for i := range answers {
+		if a := &answers[i]; s.hear(a) {
+			s.open++
+			found = append(found, s.judged(a.Index, a.Result))
+		}
+	}
+	return found
+}
+
+// hear takes one answer into the table and reports whether it is the first to
+// show its endpoint open. The caller holds mu.
+func (s *sweep) hear(a *Answer) bool {
+	if a.Index >= uint64(len(s.table.cells)) {
+		s.strays++
+		return false
+	}
+	old, p := s.table.cells[a.Index], s.proto(a.Index)
+	k, ok := classOf(p, a.Reason, s.fromTarget(a))
+	if !ok || old.tries() == 0 {
+		s.strays++
+		return false
+	}
+	if a.Try < 0 || a.Try > old.tries() {
+		a.Try = 0
+	}
+	s.time(a, old, k)
+	next, changed, disagrees := old.hear(k, p)
+	if disagrees {
+		s.disputes++
+	}
+	if !changed {
+		return false
+	}
+	s.set(a.Index, p, old, next)
+	if s.counts(k, p) && !s.counts(old.class(), p) {
+		try := a.Try
+		if try == 0 {
+			try = old.tries()
+		}
+		s.tally[p][try]++
+	}
+	if next.open() {
+		s.table.forget(a.Index, old)
+		return true
+	}
+	if k == localError && s.failure == "" {
+		s.failure = a.Error
+	}
+	s.table.keep(a.Index, old, &a.Result)
+	return false
+}
+
+// counts reports whether an answer of that class measures loss: the target sent
+// it, and at no limited rate. A host sends its first few unreachables at once,
+// so they count as long as it is not asked on more ports than that.
+func (s *sweep) counts(k class, p probe.Proto) bool {
+	switch k {
+	case synAck, reset, udpResponse:
+		return true
+	case portUnreach:
+		return s.ports[p] <= icmpBurst
+	}
+	return false
+}
+
+// time fills in an answer's round-trip time if the engine did not, and lets the
+// estimate learn from it. Only the first answer to the last try tells a time for
+// certain (Karn and Partridge, "Improving Round-Trip Time Estimates in Reliable
+// Transport Protocols", SIGCOMM 1987); what a router says may come seconds
+// later, when it has given up looking for the host, so it is not learnt from.
+func (s *sweep) time(a *Answer, old cell, k class) {
+	certain := a.Try == old.tries() || a.Try == 0 && old.tries() == 1
+	if old.heard() || !certain {
+		return
+	}
+	if a.RTT <= 0 {
+		sent, ok := s.stamps.sent(s.order.Position(a.Index))
+		if !ok || !a.At.After(sent) {
+			return
+		}
+		a.RTT = probe.Millis(a.At.Sub(sent))
+	}
+	if classes[k].weight >= weighsTarget {
+		s.rtt.sample(time.Duration(a.RTT))
+	}
+}
+
+// set changes a cell and what is counted of them all. The caller holds mu.
+func (s *sweep) set(i uint64, p probe.Proto, old, next cell) {
+	s.table.cells[i] = next
+	s.owed[p] += one(next.owed()) - one(old.owed())
+	s.quiet[p] += one(next.quiet()) - one(old.quiet())
+}
+
+func one(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// stamp notes that the batch leaves now. The caller holds mu.
+func (s *sweep) stamp(now time.Time) {
+	if n := len(s.posns); n > 0 {
+		s.stamps.add(s.posns[0], s.posns[n-1], now)
+	}
+}
+
+// proto is the protocol of the endpoint at an index.
+func (s *sweep) proto(i uint64) probe.Proto { return s.protos[i/s.addrs] }
+
+// fromTarget reports whether the endpoint that was asked answered itself.
+func (s *sweep) fromTarget(a *Answer) bool {
+	return !a.Responder.IsValid() || sameHost(a.Responder, s.Plan.At(a.Index).Addr)
+}
+
+// sameHost compares addresses as the network sees them: without the zone, and
+// with IPv4 unwrapped from IPv6.
+func sameHost(a, b netip.Addr) bool { return a.Unmap().WithZone("") == b.Unmap().WithZone("") }
+
+// judged is the record of an endpoint, with what an answer told of it. The
+// caller holds mu, or is the only one left.
+func (s *sweep) judged(i uint64, r probe.Result) probe.Result {
+	c := s.table.cells[i]
+	r.Endpoint = s.Plan.At(i)
+	r.Host = s.Plan.Host(r.Addr)
+	r.State, r.Reason, r.Tries = c.state(r.Proto), c.reason(), c.tries()
+	if r.Responder.IsValid() && sameHost(r.Responder, r.Addr) {
+		r.Responder = netip.Addr{}
+	}
+	return r
+}

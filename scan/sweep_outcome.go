@@ -1,0 +1,162 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"onmux/probe"
+)
+
+// outcome sums up a sweep that stopped early for the reason given, and failed
+// with an error, if it did. Nothing else touches the sweep any more.
+func (s *sweep) outcome(stopped, failed error) Outcome {
+	o := Outcome{Summary: s.summary(), Complete: stopped == nil && failed == nil}
+	o.Duration = probe.Millis(time.Since(s.begun))
+	o.Coverage = s.coverage(o.Summary, stopped)
+	o.Notes = s.notes(o)
+	return o
+}
+
+func (s *sweep) summary() Summary {
+	o := Summary{
+		States: make(map[string]uint64), Probes: s.sent, Passes: s.passes, Contradictions: s.disputes,
+	}
+	for port, p := range s.protos {
+		var counts [256]uint64
+		lo := uint64(port) * s.addrs
+		for _, c := range s.table.cells[lo : lo+s.addrs] {
+			counts[c]++
+		}
+		for c, n := range counts[:] {
+			if c := cell(c); c.asked() && n > 0 {
+				o.States[c.state(p).String()] += n
+				o.Targets += n
+			}
+		}
+	}
+	o.NotReached = s.size - o.Targets
+	o.Loss, o.ExpectedMissed = s.measured()
+	return o
+}
+
+// measured is the loss over all protocols where it could be measured, weighed by
+// the hosts that answered, and the expected number of those missed.
+func (s *sweep) measured() (loss, missed *float64) {
+	var share, gone, weight float64
+	for _, p := range probe.Protos() {
+		l, m, ok := s.loss(p)
+		if !ok {
+			continue
+		}
+		a := float64(s.tally[p].answered(MaxTries))
+		share += l * a
+		weight += a
+		gone += m
+	}
+	if weight == 0 {
+		return nil, nil
+	}
+	share /= weight
+	return &share, &gone
+}
+
+// coverage says what was and was not looked at.
+func (s *sweep) coverage(o Summary, stopped error) []string {
+	of := "asked " + thousands(o.Targets) + " of " + counted(s.size, "endpoint")
+	if s.Shard.N > 1 {
+		of += fmt.Sprintf(", shard %d of %d of a plan of %s", s.Shard.I, s.Shard.N, thousands(s.Plan.Len()))
+	}
+	said := []string{of}
+	if o.NotReached > 0 {
+		said = append(said, fmt.Sprintf("not reached: %s of %s (%s)",
+			thousands(o.NotReached), counted(s.size, "endpoint"), because(stopped)))
+	} else if stopped != nil && s.passes > 1 {
+		said = append(said, fmt.Sprintf("pass %d over the silent endpoints was not finished (%s)",
+			s.passes, because(stopped)))
+	} else if stopped != nil && s.short == nil {
+		said = append(said, "silent endpoints were not asked again ("+because(stopped)+")")
+	}
+	if s.short != nil {
+		said = append(said, fmt.Sprintf("could not be asked: %s (%v)",
+			counted(s.neverAsked(), "endpoint"), s.short))
+	}
+	for _, p := range probe.Protos() {
+		if _, _, ok := s.loss(p); !ok && s.quiet[p] > 0 {
+			said = append(said, fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s",
+				p, counted(uint64(s.done[p]), "pass")))
+		}
+	}
+	if n := s.undecided(); n > 0 {
+		said = append(said, fmt.Sprintf("undecided: %s, silent at hosts that limit their ICMP answers",
+			counted(n, "udp endpoint")))
+	}
+	return said
+}
+
+// neverAsked counts the endpoints that could not be asked even once.
+func (s *sweep) neverAsked() (n uint64) {
+	for _, c := range s.table.cells {
+		if c == cellOf(localError, 0) {
+			n++
+		}
+	}
+	return n
+}
+
+// undecided counts the endpoints whose silence decides nothing.
+func (s *sweep) undecided() (n uint64) {
+	t := teller{sweep: s, limited: s.limitedHosts()}
+	if t.limited == nil {
+		return 0
+	}
+	for i := range s.table.cells {
+		n += uint64(one(t.undecided(uint64(i))))
+	}
+	return n
+}
+
+// notes are the things worth a line beside the result.
+func (s *sweep) notes(o Outcome) []string {
+	var said []string
+	if n := s.pace.note(); n != "" {
+		said = append(said, n)
+	}
+	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= s.Bound {
+		said = append(said, fmt.Sprintf("about %.3g answering hosts are probably still told silent after %s: "+
+			"more retries or a lower rate would find them", *m, counted(uint64(s.passes), "pass")))
+	}
+	if s.disputes > 0 {
+		said = append(said, counted(s.disputes, "answer")+" disagreed with an earlier one of the same endpoint")
+	}
+	if s.strays > 0 {
+		said = append(said, "ignored "+counted(s.strays, "answer")+" to questions that were not asked")
+	}
+	return said
+}
+
+// because is why a sweep stopped early, in a few words.
+func because(stopped error) string {
+	switch {
+	case stopped == nil:
+		return "it ended early"
+	case errors.Is(stopped, context.DeadlineExceeded):
+		return "the deadline passed"
+	case errors.Is(stopped, context.Canceled):
+		return "interrupted"
+	}
+	return stopped.Error()
+}
+
+// counted is "1 endpoint" or "1,234 endpoints".
+func counted(n uint64, what string) string {
+	switch {
+	case n == 1:
+	case what[len(what)-1] == 's':
+		what += "es"
+	default:
+		what += "s"
+	}
+	return thousands(n) + " " + what
+}

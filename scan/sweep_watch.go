@@ -1,0 +1,67 @@
+package scan
+
+import "time"
+
+// tick is how often Watch is told.
+const tick = 100 * time.Millisecond
+
+// monitor remembers what Watch needs between calls.
+type monitor struct {
+	next  time.Time // when Watch is told again
+	last  time.Time // when it was told
+	sent  uint64    // probes by then
+	rate  float64   // smoothed
+	total uint64    // probes that will have been sent when this pass is over
+}
+
+// begin counts what a new pass owes. The caller holds mu.
+func (m *monitor) begin(s *sweep) {
+	m.total = s.sent + s.size
+	if s.passes > 1 {
+		m.total = s.sent
+		for p, asks := range s.walk.asks {
+			if asks {
+				m.total += uint64(s.owed[p])
+			}
+		}
+	}
+}
+
+// watch tells Watch how far the sweep is, if it is time; drain is how long
+// answers will be waited for after the last probe.
+func (s *sweep) watch(now time.Time, drain time.Duration) {
+	m := &s.monitor
+	if s.Watch == nil || drain > 0 && now.Before(m.next) {
+		return
+	}
+	m.measure(now, s.sent)
+	p := Progress{Pass: s.passes, Done: s.sent, Total: m.total, Rate: m.rate}
+	if s.walk.pos >= s.walk.end && len(s.batch) == 0 {
+		p.Total = p.Done // those that were owed have answered meanwhile
+	}
+	rate := m.rate
+	if rate == 0 {
+		rate = s.pace.rate
+	}
+	p.ETA = max(drain, 0)
+	if rate > 0 {
+		p.ETA += time.Duration(min(float64(p.Total-p.Done)/rate, 1e9) * float64(time.Second))
+	}
+	s.mu.Lock()
+	p.Open = s.open
+	s.mu.Unlock()
+	m.next = now.Add(tick)
+	s.Watch(p)
+}
+
+// measure updates the rate by what was sent since the last time.
+func (m *monitor) measure(now time.Time, sent uint64) {
+	if past := now.Sub(m.last).Seconds(); !m.last.IsZero() && past > 0 {
+		rate := float64(sent-m.sent) / past
+		if m.rate > 0 {
+			rate = (m.rate + rate) / 2
+		}
+		m.rate = rate
+	}
+	m.last, m.sent = now, sent
+}

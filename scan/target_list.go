@@ -1,0 +1,296 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// list is what targets or exclusions say, as numbers.
+type list struct {
+	ones   []span // named by themselves, or by a host name
+	ranges []span
+	hosts  map[string][]netip.Addr
+	rank   map[string]int // which name came first
+	alien  []string       // targets of a family that is not wanted
+	partly []string       // names that also have addresses of such a family
+	adrift []string       // names whose link-local addresses lack a zone
+}
+
+// readLists reads both lists of c and resolves the names in them.
+func readLists(ctx context.Context, c PlanConfig) (wanted, cut *list, err error) {
+	var bad problems
+	wanted = readList(c.Targets, &bad, func(text string, s span) (bool, error) {
+		if s.v6 && !c.IPv6 || !s.v6 && !c.IPv4 {
+			return false, nil
+		}
+		if s.lacksZone() {
+			return false, needsZone(text)
+		}
+		return true, nil
+	})
+	cut = readList(c.Exclude, &bad, func(string, span) (bool, error) { return true, nil })
+	if err := bad.err(); err != nil { // nothing is looked up for a list that is wrong
+		return nil, nil, err
+	}
+	answers := resolver(c.Resolve).resolve(ctx, append(wanted.names(), cut.names()...))
+	if err := ctx.Err(); err != nil {
+		return nil, nil, fmt.Errorf("the names of the targets were not resolved: %w", err)
+	}
+	wanted.learn(answers, &bad, c)
+	cut.learn(answers, &bad, PlanConfig{IPv4: true, IPv6: true})
+	return wanted, cut, bad.err()
+}
+
+// readList reads texts; keep tells which addresses are to be kept.
+func readList(texts []string, bad *problems, keep func(string, span) (bool, error)) *list {
+	l := &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}}
+	var buf []span
+	for i, text := range texts {
+		spans, name, err := appendTarget(buf[:0], text)
+		if bad.add(err) {
+			continue
+		}
+		buf = spans
+		if name != "" {
+			if _, ok := l.hosts[name]; !ok {
+				l.hosts[name], l.rank[name] = nil, i
+			}
+			continue
+		}
+		switch ok, err := keep(text, spans[0]); {
+		case bad.add(err):
+		case !ok:
+			l.alien = append(l.alien, text)
+		case len(spans) == 1 && spans[0].single():
+			l.ones = append(l.ones, spans[0])
+		default:
+			l.ranges = append(l.ranges, spans...)
+		}
+	}
+	return l
+}
+
+// names lists the host names in the order in which they were given.
+func (l *list) names() []string {
+	out := make([]string, 0, len(l.hosts))
+	for h := range l.hosts {
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b string) int { return l.rank[a] - l.rank[b] })
+	return out
+}
+
+// learn takes in what names resolved to, in the families that c wants.
+func (l *list) learn(answers map[string]answer, bad *problems, c PlanConfig) {
+	for _, host := range l.names() {
+		a := answers[host]
+		if bad.add(a.err) {
+			continue
+		}
+		partly, adrift := false, false
+		for _, addr := range a.addrs {
+			s := spanOf(addr, addr)
+			switch {
+			case s.v6 && !c.IPv6 || !s.v6 && !c.IPv4:
+				partly = true
+			case s.lacksZone():
+				adrift = true
+			default:
+				l.ones = append(l.ones, s)
+				l.hosts[host] = append(l.hosts[host], addr)
+			}
+		}
+		if partly {
+			l.partly = append(l.partly, host)
+		}
+		if adrift {
+			l.adrift = append(l.adrift, host)
+		}
+	}
+}
+
+// leftOut says what the family flags and missing zones left out.
+func (l *list) leftOut(c PlanConfig) (out []string) {
+	other, flag := unwanted(c)
+	if n := len(l.alien); n == 1 {
+		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", few(l.alien), other, flag))
+	} else if n > 1 {
+		out = append(out, fmt.Sprintf("%s are left out: they are %s (%s)", few(l.alien), other, flag))
+	}
+	if len(l.partly) > 0 {
+		out = append(out, fmt.Sprintf("%s addresses of %s are left out (%s)", other, few(l.partly), flag))
+	}
+	if len(l.adrift) > 0 {
+		out = append(out, fmt.Sprintf("link-local addresses of %s are left out: they came without a zone", few(l.adrift)))
+	}
+	return out
+}
+
+// unwanted is the family that c does not want, and the flag that says so.
+func unwanted(c PlanConfig) (other, flag string) {
+	if c.IPv4 {
+		return "IPv6", "-4"
+	}
+	return "IPv4", "-6"
+}
+
+// nothingLeft says why a plan is empty.
+func nothingLeft(c PlanConfig, l *list, excluded bool, left []string) error {
+	other, flag := unwanted(c)
+	switch {
+	case excluded && len(left) == 1:
+		return errors.New("no targets: everything named is excluded")
+	case len(l.alien) == len(c.Targets) && len(l.alien) == 1:
+		return fmt.Errorf("no targets: %s asked for, but %s is %s", flag, few(l.alien), other)
+	case len(l.alien) == len(c.Targets):
+		return fmt.Errorf("no targets: %s asked for, but %s are %s", flag, few(l.alien), other)
+	}
+	why := "no targets: " + strings.Join(left, "; ")
+	if !excluded && len(l.ranges) > 0 {
+		why += "; name an address by itself to ask it"
+	}
+	return errors.New(why)
+}
+
+// tooMany says that n endpoints are more than a plan may hold.
+func tooMany(targets []string, addrs, n u128, ports int) error {
+	var biggest string
+	var most u128
+	for _, t := range targets {
+		spans, _, err := appendTarget(nil, t)
+		if size := count(spans); err == nil && size.cmp(most) > 0 {
+			biggest, most = t, size
+		}
+	}
+	if others := len(targets) - 1; others > 0 {
+		biggest += fmt.Sprintf(" and %d more", others)
+	}
+	mend := "name fewer addresses or ports"
+	if addrs.cmp(u128{0, MaxEndpoints}) > 0 {
+		mend = "narrow the prefix"
+	}
+	return fmt.Errorf("%s × %s is %s endpoints; a scan holds at most %s: %s",
+		biggest, plural(u128{0, uint64(ports)}, "port", "ports"), n, grouped(MaxEndpoints), mend)
+}
+
+// lacksZone reports whether s is link-local (RFC 4291, section 2.5.6) and does
+// not say on which link.
+func (s span) lacksZone() bool {
+	return s.v6 && s.zone == "" && s.from.hi>>54 == 0xfe80>>6
+}
+
+func needsZone(text string) error {
+	addr, rest, _ := strings.Cut(text, "/")
+	if rest != "" {
+		rest = "/" + rest
+	}
+	if first, last, ok := strings.Cut(addr, "-"); ok {
+		addr, rest = first, "-"+last
+	}
+	return fmt.Errorf("%s needs a zone, as in %s%%eth0%s", text, strings.Trim(addr, "[]"), rest)
+}
+
+// everywhere copies spans that have no zone into every zone that among holds.
+// Both are merged, and so is the result.
+func everywhere(spans, among []span) []span {
+	var more []span
+	last := ""
+	for _, s := range among {
+		if s.zone == last {
+			continue
+		}
+		last = s.zone
+		for _, u := range spans {
+			if u.v6 && u.zone == "" {
+				u.zone = last
+				more = append(more, u)
+			}
+		}
+	}
+	if more == nil {
+		return spans
+	}
+	return merge(append(more, spans...))
+}
+
+// problems keeps the first of several errors and counts the others.
+type problems struct {
+	first error
+	more  int
+}
+
+// add reports whether there was one.
+func (p *problems) add(err error) bool {
+	switch {
+	case err == nil:
+		return false
+	case p.first == nil:
+		p.first = err
+	default:
+		p.more++
+	}
+	return true
+}
+
+func (p *problems) err() error {
+	switch {
+	case p.more == 1:
+		return fmt.Errorf("%w (and another target is wrong)", p.first)
+	case p.more > 1:
+		return fmt.Errorf("%w (and %d more targets are wrong)", p.first, p.more)
+	}
+	return p.first
+}
+
+// few lists the first of names and counts the rest.
+func few(names []string) string {
+	const most = 3
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+func plural(n u128, one, many string) string {
+	if n == (u128{0, 1}) {
+		return "1 " + one
+	}
+	return n.String() + " " + many
+}
+
+// String is "4,294,967,296", "2^65" or "about 2^65".
+func (a u128) String() string {
+	if a.hi == 0 && a.lo < 1<<40 {
+		return grouped(a.lo)
+	}
+	ones := bits.OnesCount64(a.hi) + bits.OnesCount64(a.lo)
+	switch top := bits.Len64(a.hi) + 64; {
+	case ones == 1 && a.hi != 0:
+		return fmt.Sprintf("2^%d", top-1)
+	case ones == 1:
+		return fmt.Sprintf("2^%d", bits.Len64(a.lo)-1)
+	case a == maxU128:
+		return "2^128"
+	case a.hi != 0:
+		return fmt.Sprintf("about 2^%d", nearest(a.hi, top))
+	default:
+		return fmt.Sprintf("about 2^%d", nearest(a.lo, bits.Len64(a.lo)))
+	}
+}
+
+// nearest is the exponent of the power of two that a number of width bits, whose
+// upper word is hi, is nearest to.
+func nearest(hi uint64, width int) int {
+	if second := bits.Len64(hi) - 2; second >= 0 && hi>>second&1 == 1 {
+		return width
+	}
+	return width - 1
+}

@@ -1,0 +1,291 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"onmux/probe"
+)
+
+var onmuxTCP = []probe.Port{{Number: probe.Onmux, Proto: probe.TCP}}
+
+// names is a resolver that knows a few names and nothing else.
+func names(known map[string]string) func(context.Context, string) ([]netip.Addr, error) {
+	return func(_ context.Context, host string) ([]netip.Addr, error) {
+		text, ok := known[host]
+		if !ok {
+			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		}
+		if text == "timeout" {
+			return nil, &net.DNSError{Err: "i/o timeout", Name: host, IsTimeout: true, IsTemporary: true}
+		}
+		var out []netip.Addr
+		for f := range strings.FieldsSeq(text) {
+			out = append(out, netip.MustParseAddr(f))
+		}
+		return out, nil
+	}
+}
+
+var fakeDNS = names(map[string]string{
+	"one.example":   "192.0.2.1",
+	"dual.example":  "2001:db8::7 192.0.2.7 ::ffff:192.0.2.7",
+	"six.example":   "2001:db8::6",
+	"slow.example":  "timeout",
+	"none.example":  "",
+	"local.example": "fe80::1 192.0.2.9",
+	"localhost":     "127.0.0.1 ::1",
+})
+
+// shown writes a plan's addresses as runs, "10.0.0.0-10.0.0.255 10.0.1.1".
+func shown(p *Plan) string {
+	var out []string
+	for i := uint64(0); i < p.AddrCount(); {
+		n := p.Neighbours(i)
+		text := p.At(i).Addr.String()
+		if n > 1 {
+			text += "-" + p.At(i+n-1).Addr.String()
+		}
+		out = append(out, text)
+		i += n
+	}
+	return strings.Join(out, " ")
+}
+
+func TestPlanForms(t *testing.T) {
+	for _, tt := range []struct{ targets, want string }{
+		{"10.0.0.1", "10.0.0.1"},
+		{"10.0.0.0/24", "10.0.0.0-10.0.0.255"},
+		{"10.0.0.5/24", "10.0.0.0-10.0.0.255"},
+		{"10.0.0.5/32", "10.0.0.5"},
+		{"10.0.0.4/31", "10.0.0.4-10.0.0.5"},
+		{"127.0.0.0/24", "127.0.0.0-127.0.0.255"},
+		{"10.0.0.1-50", "10.0.0.1-10.0.0.50"},
+		{"10.0.0.1-10.0.1.20", "10.0.0.1-10.0.1.20"},
+		{"10.0.0.1-10.0.0.1", "10.0.0.1"},
+		{"10.0.1-3.0-255", "10.0.1.0-10.0.3.255"},
+		{"10.0.0.*", "10.0.0.0-10.0.0.255"},
+		{"10.0.0-1.1-254", "10.0.0.1-10.0.0.254 10.0.1.1-10.0.1.254"},
+		{"10.1-2.0-1.7", "10.1.0.7 10.1.1.7 10.2.0.7 10.2.1.7"},
+		{"10.*.*.*", "10.0.0.0-10.255.255.255"},
+		{"*.*.*.*", "1.0.0.0-223.255.255.255"},
+		{"0.0.0.0/0", "1.0.0.0-223.255.255.255"},
+		{"223.255.255.0-224.0.0.9", "223.255.255.0-223.255.255.255"},
+		{"::1", "::1"},
+		{"[::1]", "::1"},
+		{"fe80::1%eth0", "fe80::1%eth0"},
+		{"fe80::%eth0/126", "fe80::%eth0-fe80::3%eth0"},
+		{"fe80::1%a-b-fe80::3", "fe80::1%a-b-fe80::3%a-b"},
+		{"fe80::1%b fe80::1%a fe80::2%b", "fe80::1%a fe80::1%b-fe80::2%b"},
+		{"2001:db8::/120", "2001:db8::-2001:db8::ff"},
+		{"2001:db8::ff/120", "2001:db8::-2001:db8::ff"},
+		{"2001:db8::1-2001:db8::9", "2001:db8::1-2001:db8::9"},
+		{"2001:db8::ffff:ffff:ffff:fff0/124 2001:db8:0:1::/124", "2001:db8::ffff:ffff:ffff:fff0-2001:db8:0:1::f"},
+		{"::ffff:10.0.0.1", "10.0.0.1"},
+		{"::ffff:10.0.0.0/120", "10.0.0.0-10.0.0.255"},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+		{"255.255.255.255 0.0.0.0 224.0.0.1", "0.0.0.0 224.0.0.1 255.255.255.255"},
+		{"10.0.0.3 10.0.0.1 10.0.0.2 10.0.0.2", "10.0.0.1-10.0.0.3"},
+		{"2001:db8::1 10.0.0.1", "10.0.0.1 2001:db8::1"},
+		{"one.example", "192.0.2.1"},
+		{"dual.example", "192.0.2.7 2001:db8::7"},
+		{"local.example", "192.0.2.9"},
+		{"localhost", "127.0.0.1 ::1"},
+	} {
+		p, err := NewPlan(t.Context(), PlanConfig{Targets: strings.Fields(tt.targets), Ports: onmuxTCP, Resolve: fakeDNS})
+		if err != nil {
+			t.Errorf("%s: %v", tt.targets, err)
+		} else if got := shown(p); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.targets, got, tt.want)
+		}
+	}
+}
+
+func TestPlanErrors(t *testing.T) {
+	for _, tt := range []struct{ targets, exclude, want string }{
+		{"", "", "no targets: " + targetForms},
+		{"junk!", "", `"junk!" is no target: ` + targetForms},
+		{"10.0.0", "", `"10.0.0" is no target: an IPv4 address has four numbers; ` + targetForms},
+		{"417", "", `"417" is no target: an IPv4 address has four numbers; ` + targetForms},
+		{"a.417", "", `"a.417" is no target: neither an address nor a name; ` + targetForms},
+		{"10.0.0.256", "", `"10.0.0.256" is no target: "256" is not a number from 0 to 255`},
+		{"10.0.0.01", "", `"10.0.0.01" is no target: "01" may be meant as octal: write it without leading zeros`},
+		{"10.0.0.9-3", "", `"10.0.0.9-3" is no target: range "9-3" runs backwards`},
+		{"10.0.0.1-", "", `"10.0.0.1-" is no target: "" is not a number from 0 to 255`},
+		{"1-9.*.*.7", "", `"1-9.*.*.7" makes 589,824 separate ranges, at most 65,536 are possible: name networks instead`},
+		{"10.0.1.9-10.0.0.3", "", `range "10.0.1.9-10.0.0.3" runs backwards: write 10.0.0.3-10.0.1.9`},
+		{"10.0.0.1-2001:db8::1", "", `range "10.0.0.1-2001:db8::1" mixes IPv4 and IPv6`},
+		{"fe80::1%a-fe80::2%b", "", `range "fe80::1%a-fe80::2%b" mixes two zones`},
+		{"2001:db8::1-ff", "", `"2001:db8::1-ff" is no range: "ff" is no address; write both ends in full`},
+		{"10.0.0.0/33", "", `"10.0.0.0/33" is no network: the prefix length of IPv4 is 0 to 32`},
+		{"10.0.0.0/", "", `"10.0.0.0/" is no network: "" is no prefix length, 0 to 32`},
+		{"10.0.0.0/255.0.0.0", "", `"10.0.0.0/255.0.0.0" is no network: "255.0.0.0" is no prefix length, 0 to 32`},
+		{"10.0.0.0/-1", "", `"10.0.0.0/-1" is no network: "-1" is no prefix length, 0 to 32`},
+		{"::/129", "", `"::/129" is no network: the prefix length of IPv6 is 0 to 128`},
+		{"http://a/", "", `"http://a/" is no network: "http:" is no address; ` + targetForms},
+		{"::ffff:10.0.0.0/95", "", `"::ffff:10.0.0.0/95" reaches beyond the IPv4-mapped addresses: write the network as IPv4`},
+		{"10.0.0.1:417", "", `"10.0.0.1:417" is no target: ports are named apart, with --port`},
+		{"[::1]:417", "", `"[::1]:417" is no target: ports are named apart, with --port`},
+		{"2001:db8:::1", "", `"2001:db8:::1" is no IPv6 address; ` + targetForms},
+		{"a,b", "", `"a,b" is no target: separate targets with spaces`},
+		{"-x", "", `"-x" is no target: a name cannot start with a dash`},
+		{"@x", "", `"@x" is no target: a file cannot stand here`},
+		{"münchen.example", "", `"münchen.example" is no host name: write it in its ASCII form, xn--…`},
+		{"a..b", "", `"a..b" is no target: ` + targetForms},
+		{strings.Repeat("a.", 150), "", clip(strings.Repeat("a.", 150)) + " is no host name: it has 299 bytes, at most 253 are possible"},
+		{strings.Repeat("1", 600), "", clip(strings.Repeat("1", 600)) + " is too long for a target: 600 bytes"},
+		{"fe80::1", "", "fe80::1 needs a zone, as in fe80::1%eth0"},
+		{"fe80::/64", "", "fe80::/64 needs a zone, as in fe80::%eth0/64"},
+		{"[fe80::1]", "", "[fe80::1] needs a zone, as in fe80::1%eth0"},
+		{"fe80::1-fe80::9", "", "fe80::1-fe80::9 needs a zone, as in fe80::1%eth0-fe80::9"},
+		{"! 10.0.0.1 ?", "", `"!" is no target: ` + targetForms + " (and another target is wrong)"},
+		{"! ? =", "", `"!" is no target: ` + targetForms + " (and 2 more targets are wrong)"},
+		{"10.0.0.1", "nope/8", `"nope/8" is no network: "nope" is no address; ` + targetForms},
+		{"nope.invalid", "", `host "nope.invalid" does not resolve: no such host`},
+		{"slow.example", "", `host "slow.example" does not resolve: i/o timeout`},
+		{"none.example", "", `host "none.example" does not resolve: it has no address`},
+		{"10.0.0.1", "nope.invalid", `host "nope.invalid" does not resolve: no such host`},
+		{"10.0.0.0/24", "10.0.0.0/16", "no targets: everything named is excluded"},
+		{"224.0.0.0/24", "", "no targets: 224.0.0.0–224.0.0.255 (256 addresses) are left out: multicast; name an address by itself to ask it"},
+		{"::/0", "", "::/0 × 1 port is about 2^128 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{"2001:db8::/64 10.0.0.1", "10.0.0.1", "2001:db8::/64 and 1 more × 1 port is 2^64 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{"2001:db8::/95", "", "2001:db8::/95 × 1 port is 8,589,934,592 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+	} {
+		p, err := NewPlan(t.Context(), PlanConfig{Targets: strings.Fields(tt.targets), Exclude: strings.Fields(tt.exclude), Ports: onmuxTCP, Resolve: fakeDNS})
+		if err == nil {
+			t.Errorf("%s: no error but %s", tt.targets, shown(p))
+		} else if err.Error() != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.targets, err, tt.want)
+		} else if got := IsUsage(err); got != !strings.Contains(tt.targets, "slow") {
+			t.Errorf("%s: IsUsage is %t", tt.targets, got)
+		}
+	}
+}
+
+func TestPlanErrorsAboutFlags(t *testing.T) {
+	both := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
+	four, six := PlanConfig{IPv4: true, Ports: onmuxTCP}, PlanConfig{IPv6: true, Ports: onmuxTCP}
+	for _, tt := range []struct {
+		c             PlanConfig
+		targets, want string
+	}{
+		{six, "10.0.0.0/24", "no targets: -6 asked for, but 10.0.0.0/24 is IPv4"},
+		{six, "10.0.0.0/24 1.1-2.3.4", "no targets: -6 asked for, but 10.0.0.0/24 and 1.1-2.3.4 are IPv4"},
+		{four, "::1", "no targets: -4 asked for, but ::1 is IPv6"},
+		{four, "fe80::1", "no targets: -4 asked for, but fe80::1 is IPv6"},
+		{four, "six.example", "no targets: IPv6 addresses of six.example are left out (-4)"},
+		{four, "six.example ::1", "no targets: ::1 is left out: it is IPv6 (-4); IPv6 addresses of six.example are left out (-4)"},
+		{PlanConfig{}, "10.0.0.1", "no ports: name at least one"},
+		{PlanConfig{Ports: []probe.Port{{Number: 0, Proto: probe.TCP}}}, "10.0.0.1", "0/tcp cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
+		{PlanConfig{Ports: []probe.Port{{Number: 1}}}, "10.0.0.1", "1/ cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
+		{PlanConfig{Ports: both}, "2001:db8::/64", "2001:db8::/64 × 2 ports is 2^65 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{PlanConfig{Ports: both}, "0.0.0.0/0", "0.0.0.0/0 × 2 ports is 7,482,638,336 endpoints; a scan holds at most 4,294,967,296: name fewer addresses or ports"},
+	} {
+		tt.c.Targets, tt.c.Resolve = strings.Fields(tt.targets), fakeDNS
+		if _, err := NewPlan(t.Context(), tt.c); fmt.Sprint(err) != tt.want {
+			t.Errorf("%s:\n got %v\nwant %s", tt.targets, err, tt.want)
+		}
+	}
+}
+
+func TestPlanLeftOut(t *testing.T) {
+	own := []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.7/24"), netip.MustParsePrefix("10.0.0.0/31"), netip.MustParsePrefix("10.0.0.8/32"),
+		netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("2001:db8::1/120"), {},
+	}
+	for _, tt := range []struct {
+		c                      PlanConfig
+		targets, exclude, want string
+		left                   []string
+	}{
+		{PlanConfig{}, "10.0.0.0/24", "", "10.0.0.0-10.0.0.254", []string{"10.0.0.255 is left out: broadcast address of a network of this machine"}},
+		{PlanConfig{}, "10.0.0.0/24 10.0.0.255", "", "10.0.0.0-10.0.0.255", nil},
+		{PlanConfig{}, "10.0.0.255", "", "10.0.0.255", nil},
+		{PlanConfig{}, "127.0.0.0/8 2001:db8::/120", "", "127.0.0.0-127.255.255.255 2001:db8::-2001:db8::ff", nil},
+		{PlanConfig{}, "10.0.1.0/29", "10.0.1.2-3 10.0.1.7 10.9.9.9", "10.0.1.0-10.0.1.1 10.0.1.4-10.0.1.6", []string{"3 addresses are excluded"}},
+		{PlanConfig{}, "10.0.1.0/30", "10.0.1.0", "10.0.1.1-10.0.1.3", []string{"1 address is excluded"}},
+		{PlanConfig{}, "dual.example one.example", "dual.example", "192.0.2.1", []string{"2 addresses are excluded"}},
+		{PlanConfig{}, "fe80::1%a fe80::2%a fe80::1%b ::1", "fe80::1", "::1 fe80::2%a", []string{"2 addresses are excluded"}},
+		{PlanConfig{}, "fe80::1%a fe80::1%b", "fe80::1%b", "fe80::1%a", []string{"1 address is excluded"}},
+		{PlanConfig{}, "fe80::%a/126", "fe80::2", "fe80::%a-fe80::1%a fe80::3%a", []string{"1 address is excluded"}},
+		{PlanConfig{}, "local.example", "", "192.0.2.9", []string{"link-local addresses of local.example are left out: they came without a zone"}},
+		{PlanConfig{IPv4: true}, "dual.example", "", "192.0.2.7", []string{"IPv6 addresses of dual.example are left out (-4)"}},
+		{PlanConfig{IPv4: true}, "dual.example 10.0.0.1 ::1 ::2 fe80::/10 fe80::1%a", "", "10.0.0.1 192.0.2.7", []string{
+			"::1, ::2, fe80::/10 and 1 more are left out: they are IPv6 (-4)", "IPv6 addresses of dual.example are left out (-4)"}},
+		{PlanConfig{IPv6: true}, "dual.example six.example", "", "2001:db8::6-2001:db8::7", []string{"IPv4 addresses of dual.example are left out (-6)"}},
+		{PlanConfig{}, "223.255.255.255-240.0.0.2 239.0.0.0", "", "223.255.255.255 239.0.0.0", []string{
+			"268,435,455 addresses from 224.0.0.0 to 239.255.255.255 are left out: multicast",
+			"240.0.0.0, 240.0.0.1 and 240.0.0.2 are left out: reserved"}},
+		{PlanConfig{}, "::/126", "", "::1-::3", []string{":: is left out: no host can have such an address"}},
+	} {
+		tt.c.Targets, tt.c.Exclude, tt.c.Ports = strings.Fields(tt.targets), strings.Fields(tt.exclude), onmuxTCP
+		tt.c.Own, tt.c.Resolve = own, fakeDNS
+		p, err := NewPlan(t.Context(), tt.c)
+		if err != nil {
+			t.Errorf("%s: %v", tt.targets, err)
+			continue
+		}
+		if got := shown(p); got != tt.want {
+			t.Errorf("%s less %s: got %s, want %s", tt.targets, tt.exclude, got, tt.want)
+		}
+		if got := p.LeftOut(); !slices.Equal(got, tt.left) {
+			t.Errorf("%s less %s:\n got %q\nwant %q", tt.targets, tt.exclude, got, tt.left)
+		}
+	}
+}
+
+func TestPlanPublic(t *testing.T) {
+	for targets, want := range map[string]uint64{
+		"1.1.1.0/24 10.0.0.0/24 ::1 2001:db8::1 2606:4700::/126": 260,
+		"9.255.255.255-11.0.0.0":                                 2,
+		"100.64.0.0/10 169.254.0.0/16 192.0.2.0/24 127.0.0.1":    0,
+		"fe80::1%a ff02::1%a fd00::/120 224.0.0.1":               0,
+		"64:ff9b::808:808":                                       1,
+		"0.0.0.0/0":                                              223<<24 - 2<<24 - 1<<22 - 1<<20 - 2<<16 - 1<<17 - 4<<8,
+	} {
+		p, err := NewPlan(t.Context(), PlanConfig{Targets: strings.Fields(targets), Ports: onmuxTCP})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Public(); got != want {
+			t.Errorf("%s: %d are public, want %d", targets, got, want)
+		}
+	}
+}
+
+func TestPlanHost(t *testing.T) {
+	p, err := NewPlan(t.Context(), PlanConfig{
+		Targets: []string{"alias.example", "dual.example", "10.0.0.1"}, Ports: onmuxTCP, IPv4: true,
+		Resolve: names(map[string]string{"alias.example": "192.0.2.7", "dual.example": "192.0.2.7 192.0.2.8 2001:db8::8"}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for addr, want := range map[string]string{
+		"192.0.2.7": "alias.example", "::ffff:192.0.2.7": "alias.example", "192.0.2.8": "dual.example",
+		"2001:db8::8": "", "10.0.0.1": "", "10.0.0.2": "",
+	} {
+		if got := p.Host(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("Host(%s) = %q, want %q", addr, got, want)
+		}
+	}
+}
+
+func TestPlanCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := NewPlan(ctx, PlanConfig{Targets: []string{"a", "b"}, Ports: onmuxTCP,
+		Resolve: func(ctx context.Context, _ string) ([]netip.Addr, error) {
+			cancel()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+	if !errors.Is(err, context.Canceled) || IsUsage(err) {
+		t.Errorf("got %v, want context.Canceled, not a usage error", err)
+	}
+}
