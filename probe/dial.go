@@ -52,8 +52,8 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if o.Resend {
 		waits = []time.Duration{o.Timeout / 2, o.Timeout}
 	}
-	buf := make([]byte, 64<<10)
-	for _, wait := range waits {
+	buf := make([]byte, 2<<10)
+	for i, wait := range waits {
 		if _, err := conn.Write(Payload(e.Port)); err != nil {
 			return explain(ctx, e, o, err, time.Since(start))
 		}
@@ -63,10 +63,10 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		n, err := conn.Read(buf)
 		d := time.Since(start)
 		switch {
-		case err == nil:
+		case err == nil, n > 0: // Windows calls a datagram that was cut short an error
 			r := judged(e, UDPResponse, true, d)
 			if o.Evidence {
-				r.Evidence = []string{datagram(buf[:min(n, 64)], n, d)}
+				r.Evidence = []string{datagram(buf[:min(n, replySize)], n, d, i+1)}
 			}
 			return r, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
@@ -77,14 +77,17 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 }
 
 func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn, error) {
-	d := net.Dialer{Timeout: o.Timeout, KeepAlive: -1}
+	d := net.Dialer{KeepAlive: -1}
+	if network == "tcp" { // to connect a UDP socket takes no time
+		d.Timeout = o.Timeout
+	}
 	return d.DialContext(ctx, network, e.AddrPort().String())
 }
 
 // explain judges an error of a connection, which the network may have made.
 func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Duration) (Result, error) {
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err()
+	if err := over(ctx); err != nil {
+		return Result{}, err
 	}
 	var r Result
 	sentence := ""
@@ -124,13 +127,22 @@ func routed(ctx context.Context, e Endpoint, o Options) bool {
 
 // local judges an error that this machine made.
 func local(ctx context.Context, e Endpoint, err error) (Result, error) {
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err()
+	if err := over(ctx); err != nil {
+		return Result{}, err
 	}
 	if n := errno(err); n != 0 {
 		return failed(e, n)
 	}
 	return unmeasured(e, fmt.Sprintf("cannot ask %s: %v", e, err)), nil
+}
+
+// over is why ctx has ended. A dial ends at the context's deadline, perhaps a
+// moment before the context itself does.
+func over(ctx context.Context) error {
+	if t, ok := ctx.Deadline(); ok && !time.Now().Before(t) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // errno is the error number in err, or 0.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,17 +34,33 @@ func (s *socket) complaints(f func(complaint) bool) {
 	var payload [1]byte
 	var control [controlSize]byte
 	for range 64 { // the queue is bounded by the receive buffer; so is this
-		_, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		_, n, err := s.receive(payload[:], control[:], unix.MSG_ERRQUEUE)
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil {
+		if err != 0 {
 			return
 		}
-		if c := parseControl(control[:min(n, len(control))]); c.icmp != (ICMP{}) && !f(c) {
+		if c := parseControl(control[:n]); c.icmp != (ICMP{}) && !f(c) {
 			return
 		}
 	}
+}
+
+// receive is recvmsg(2) without the sender's address, which x/sys/unix would
+// allocate. n may exceed len(p), with MSG_TRUNC; cn does not exceed len(control).
+// Neither slice may be empty.
+func (s *socket) receive(p, control []byte, flags int) (n, cn int, err syscall.Errno) {
+	iov := unix.Iovec{Base: &p[0]}
+	iov.SetLen(len(p))
+	msg := unix.Msghdr{Iov: &iov, Control: &control[0]}
+	msg.SetIovlen(1)
+	msg.SetControllen(len(control))
+	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags|unix.MSG_DONTWAIT))
+	if err != 0 {
+		return 0, 0, err
+	}
+	return int(size), min(int(msg.Controllen), len(control)), 0
 }
 
 // parseControl reads the control messages of recvmsg(2). It never fails: what
@@ -96,17 +113,18 @@ func parseExtended(b []byte) (ICMP, netip.Addr) {
 }
 
 // verdict reads the error queue for the first ICMP error that says something of
-// e. other counts those that do not.
+// e. If there is none, c is the last of those that do not.
 func (s *socket) verdict(e Endpoint) (c complaint, self, found bool) {
 	s.complaints(func(m complaint) bool {
 		own := m.from.IsValid() && sameHost(m.from, s.local().Addr())
 		if _, reason := FromICMP(e, m.from, own, m.icmp); reason == NoReason {
+			c = m
 			return true
 		}
 		c, self, found = m, own, true
 		return false
 	})
-	if zone := e.Addr.Zone(); found && c.from.Zone() != "" && zone != "" {
+	if zone := e.Addr.Zone(); c.from.Zone() != "" && zone != "" {
 		c.from = c.from.WithZone(zone) // the same link, under the name it was asked by
 	}
 	return c, self, found

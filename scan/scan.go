@@ -23,10 +23,6 @@ const (
 	// DefaultBound is how many answering hosts may probably be missed in the
 	// whole sweep before another pass is owed.
 	DefaultBound = 1.0
-
-	// maxEndpoints bounds a plan, at a byte each: sixteen times the IPv4
-	// internet, and more than most machines can remember.
-	maxEndpoints = 1 << 36
 )
 
 // Config is everything a sweep depends on. Only Plan and Engine are required.
@@ -125,9 +121,6 @@ func (c *Config) complete() error {
 	switch {
 	case c.Plan == nil || c.Engine == nil:
 		return errors.New("a sweep needs a plan and an engine")
-	case c.Plan.Len() > maxEndpoints:
-		return fmt.Errorf("%s endpoints are too many for one sweep: name fewer, the most is %s",
-			thousands(c.Plan.Len()), thousands(maxEndpoints))
 	case math.IsNaN(c.Rate) || c.Rate < 0:
 		return fmt.Errorf("a rate of %g probes a second: it must be above 0", c.Rate)
 	case c.Retries > MaxTries-1:

@@ -46,8 +46,11 @@ type sweep struct {
 	sentAt  time.Time    // when the last one left
 	timer   *time.Timer  // of sleep
 	monitor monitor      // of Watch
-	batch   []Probe      // the one that is being sent
+	batch   []Probe      // what is left of the one that is being sent
 	posns   []uint64     // where its probes stand in the order
+	probes  [maxBatch]Probe
+	places  [maxBatch]uint64
+	ahead   [maxBatch]candidate
 	out     *emitter
 	halt    func(error) // ends the sweep's context
 
@@ -78,8 +81,6 @@ func newSweep(c Config) *sweep {
 		addrs:  c.Plan.AddrCount(),
 		size:   c.Shard.size(c.Plan.Len()),
 		table:  newTable(c.Plan.Len()),
-		batch:  make([]Probe, 0, maxBatch),
-		posns:  make([]uint64, 0, maxBatch),
 	}
 	for _, p := range c.Plan.Ports() {
 		s.protos = append(s.protos, p.Proto)
@@ -230,25 +231,45 @@ func (s *sweep) pass(ctx context.Context, asks byProto[bool]) error {
 // fill takes the next endpoints that are owed a question into the batch. They
 // count as asked from here, because an answer may come before Send returns.
 func (s *sweep) fill(now time.Time) {
-	s.batch, s.posns = s.batch[:0], s.posns[:0]
+	s.batch, s.posns = s.probes[:0], s.places[:0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wait := s.rtt.wait(s.passes, s.Timeout)
-	w, every := &s.walk, uint64(s.Shard.N)
-	for look := 0; look < maxLook && len(s.batch) < s.pace.batch() && w.pos < w.end; look++ {
-		pos := w.pos
-		w.pos += every
-		i := s.order.Index(pos)
-		old := s.table.cells[i]
-		if s.passes > 1 && !(old.owed() && w.asks[s.proto(i)]) {
-			continue
+	size, wait := s.pace.batch(), s.rtt.wait(s.passes, s.Timeout)
+	for look := 0; look < maxLook && len(s.batch) < size && s.walk.pos < s.walk.end; {
+		ahead := s.look(size - len(s.batch))
+		for _, c := range ahead {
+			if s.passes > 1 && !(c.cell.owed() && s.walk.asks[s.proto(c.index)]) {
+				continue
+			}
+			e, next := s.Plan.At(c.index), c.cell.ask()
+			s.set(c.index, e.Proto, c.cell, next)
+			s.batch = append(s.batch, Probe{Index: c.index, Endpoint: e, Try: next.tries(), Wait: wait})
+			s.posns = append(s.posns, c.pos)
 		}
-		e, next := s.Plan.At(i), old.ask()
-		s.set(i, e.Proto, old, next)
-		s.batch = append(s.batch, Probe{Index: i, Endpoint: e, Try: next.tries(), Wait: wait})
-		s.posns = append(s.posns, pos)
+		look += len(ahead)
 	}
 	s.stamp(now)
+}
+
+// candidate is an endpoint that a pass comes by.
+type candidate struct {
+	pos, index uint64
+	cell       cell
+}
+
+// look steps over the next n positions, at most, and reads their cells. It reads
+// them all before the first is worked on: they lie all over memory, and loads
+// that do not depend on each other overlap.
+func (s *sweep) look(n int) []candidate {
+	w, every := &s.walk, uint64(s.Shard.N)
+	ahead := s.ahead[:0]
+	for ; len(ahead) < n && w.pos < w.end; w.pos += every {
+		ahead = append(ahead, candidate{pos: w.pos, index: s.order.Index(w.pos)})
+	}
+	for i := range ahead {
+		ahead[i].cell = s.table.cells[ahead[i].index]
+	}
+	return ahead
 }
 
 // offer hands the batch to the engine until all of it has left. What did not

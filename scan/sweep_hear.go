@@ -36,6 +36,7 @@ func (s *sweep) receive(ctx context.Context) error {
 func (s *sweep) hearAll(answers []Answer, found []Finding) []Finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.table.touch(answers)
 	for i := range answers {
 		if a := &answers[i]; s.hear(a) {
 			s.open++
@@ -78,13 +79,13 @@ func (s *sweep) hear(a *Answer) bool {
 		s.tally[p][try]++
 	}
 	if next.open() {
-		s.table.forget(a.Index)
+		s.table.forget(a.Index, old)
 		return true
 	}
 	if k == localError && s.failure == "" {
 		s.failure = a.Error
 	}
-	s.table.keep(a.Index, &a.Result)
+	s.table.keep(a.Index, old, &a.Result)
 	return false
 }
 

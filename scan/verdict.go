@@ -133,6 +133,9 @@ func (c cell) open() bool { k := c.class(); return k == synAck || k == udpRespon
 // the kernel concludes it from silence to ARP or NDP, which can be lost too.
 func (c cell) heard() bool { return c.weight() > weighsNeighbour }
 
+// told reports whether the cell was made by an answer of any kind.
+func (c cell) told() bool { return c.class() > silent }
+
 // quiet reports whether the endpoint was asked and nobody answered so far.
 func (c cell) quiet() bool {
 	return c.asked() && !c.heard() && c.class() != localError
@@ -195,24 +198,36 @@ const maxDetails = 65536
 type table struct {
 	cells   []cell
 	details map[uint64]*probe.Result // of at most maxDetails endpoints
+	touched cell                     // keeps touch from being optimized away
 }
 
 func newTable(n uint64) *table {
 	return &table{cells: make([]cell, n), details: make(map[uint64]*probe.Result)}
 }
 
-// keep stores the details of an answer, or drops those that a stronger answer
-// made stale if there is no room.
-func (t *table) keep(i uint64, r *probe.Result) {
-	if old, ok := t.details[i]; ok {
-		*old = *r
-		return
-	}
+// keep stores the details of an answer that changed the cell old.
+func (t *table) keep(i uint64, old cell, r *probe.Result) {
+	t.forget(i, old)
 	if len(t.details) < maxDetails {
 		kept := *r
 		t.details[i] = &kept
 	}
 }
 
-// forget drops the details of an endpoint.
-func (t *table) forget(i uint64) { delete(t.details, i) }
+// forget drops the details of what made the cell old. A look into the map is
+// paid for only if something may be there.
+func (t *table) forget(i uint64, old cell) {
+	if old.told() {
+		delete(t.details, i)
+	}
+}
+
+// touch brings the cells of answers into the cache. They lie all over memory, and
+// loads that do not depend on each other overlap.
+func (t *table) touch(answers []Answer) {
+	for i := range answers {
+		if at := answers[i].Index; at < uint64(len(t.cells)) {
+			t.touched |= t.cells[at]
+		}
+	}
+}

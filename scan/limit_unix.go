@@ -1,0 +1,26 @@
+//go:build unix
+
+package scan
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptors raises the soft limit on open files to the hard one and is how
+// many this process may have.
+func descriptors() int {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return math.MaxInt32 // unknown: the kernel will say when it is enough
+	}
+	if l.Cur < l.Max {
+		raised := l
+		raised.Cur = l.Max
+		if unix.Setrlimit(unix.RLIMIT_NOFILE, &raised) == nil {
+			l = raised
+		}
+	}
+	return int(min(uint64(l.Cur), math.MaxInt32))
+}

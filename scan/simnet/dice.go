@@ -1,0 +1,30 @@
+package simnet
+
+import (
+	"hash/fnv"
+
+	"onmux/scan"
+)
+
+// dice are the random decisions about one probe: the same for the same seed,
+// endpoint and try, whenever it is sent.
+type dice struct{ state uint64 }
+
+func (n *Network) dice(p scan.Probe) *dice {
+	h := fnv.New64a()
+	b, _ := p.Endpoint.Addr.MarshalBinary() // never fails
+	h.Write(b)
+	h.Write([]byte{byte(p.Endpoint.Port >> 8), byte(p.Endpoint.Port), byte(p.Endpoint.Proto), byte(p.Try)})
+	return &dice{n.config.Seed ^ h.Sum64()}
+}
+
+// roll is an even number in [0, 1), by splitmix64 (Steele, Lea, Flood, "Fast
+// Splittable Pseudorandom Number Generators", OOPSLA 2014).
+func (d *dice) roll() float64 {
+	d.state += 0x9e3779b97f4a7c15
+	x := d.state
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x ^= x >> 31
+	return float64(x>>11) / (1 << 53)
+}

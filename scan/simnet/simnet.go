@@ -1,0 +1,310 @@
+package simnet
+
+import (
+	"container/heap"
+	"context"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+)
+
+// Host is how one endpoint of the network behaves. The zero Host is silent.
+// Shares are from 0 to 1.
+type Host struct {
+	Reason    probe.Reason  // its answer; NoReason and NoResponse are silence
+	Responder netip.Addr    // who answers, if not the endpoint itself
+	RTT       time.Duration // there and back
+	Jitter    time.Duration // up to so much more, evenly spread
+	LossOut   float64       // share of probes that do not arrive
+	LossBack  float64       // share of answers that do not
+	Twice     float64       // share of answers that come twice
+	Late      float64       // share of answers that take Delay longer
+	Delay     time.Duration
+	ICMP      Limit  // of the unreachables that its responder sends to us
+	Error     string // with probe.LocalError
+}
+
+// Limit is a token bucket: so many at once, then Rate a second. The zero Limit
+// is none.
+type Limit struct {
+	Burst int
+	Rate  float64
+}
+
+// Config describes a network.
+type Config struct {
+	Seed    uint64
+	Host    func(probe.Endpoint) Host // asked for each probe; must be deterministic
+	Account bool                      // keep an account of what is outstanding, as an engine with sockets does
+	Tells   bool                      // tell which try was answered, as sockets and cookies do
+	Times   bool                      // measure round trips, as sockets do
+}
+
+// Network is a scan.Engine. Its time is the time package's, so that within a
+// testing/synctest bubble hours pass in no time; what is lost, doubled or late
+// depends on the seed, the endpoint and the try alone.
+type Network struct {
+	config Config
+
+	mu      sync.Mutex
+	events  events
+	order   uint64 // of events at the same time
+	pending int
+	handed  int // of the pending, those that the last Receive delivered
+	limits  map[netip.Addr]*bucket
+	closed  bool
+	probes  uint64
+
+	changed chan struct{} // an earlier event, or the end
+}
+
+// New makes a network.
+func New(c Config) *Network {
+	return &Network{config: c, limits: make(map[netip.Addr]*bucket), changed: make(chan struct{}, 1)}
+}
+
+// Methods names the engine "simnet".
+func (n *Network) Methods() map[probe.Proto]string {
+	return map[probe.Proto]string{probe.TCP: "simnet", probe.UDP: "simnet"}
+}
+
+// Probes is how many probes were sent.
+func (n *Network) Probes() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.probes
+}
+
+// Send takes all of the batch, or nothing once the network is closed.
+func (n *Network) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return 0, io.ErrClosedPipe
+	}
+	now := time.Now()
+	for _, p := range batch {
+		n.probes++
+		n.ask(p, now)
+	}
+	n.poke()
+	return len(batch), nil
+}
+
+// ask decides the fate of one probe. The caller holds mu.
+func (n *Network) ask(p scan.Probe, now time.Time) {
+	h, d := n.config.Host(p.Endpoint), n.dice(p)
+	if n.config.Account {
+		n.pending++
+	}
+	answers := h.Reason != probe.NoReason && h.Reason != probe.NoResponse
+	if !answers || d.roll() < h.LossOut || !n.allowed(p.Endpoint, h, now) || d.roll() < h.LossBack {
+		n.push(event{at: now.Add(p.Wait), expiry: true})
+		return
+	}
+	rtt := h.RTT + time.Duration(d.roll()*float64(h.Jitter))
+	if d.roll() < h.Late {
+		rtt += h.Delay
+	}
+	a := answer(p, h)
+	if n.config.Tells {
+		a.Try = p.Try
+	}
+	if n.config.Times {
+		a.RTT = probe.Millis(rtt)
+	}
+	// An engine forgets what it counted as outstanding when its wait is over;
+	// the network delivers late answers all the same.
+	if rtt > p.Wait {
+		n.push(event{at: now.Add(p.Wait), expiry: true})
+	}
+	n.push(event{at: now.Add(rtt), answer: a, first: rtt <= p.Wait})
+	if d.roll() < h.Twice {
+		n.push(event{at: now.Add(rtt + rtt/2), answer: a})
+	}
+}
+
+func answer(p scan.Probe, h Host) scan.Answer {
+	a := scan.Answer{Index: p.Index}
+	a.Endpoint = p.Endpoint
+	a.Reason, a.Responder, a.Error = h.Reason, h.Responder, h.Error
+	a.State = probe.Verdict(p.Endpoint.Proto, h.Reason, !h.Responder.IsValid())
+	return a
+}
+
+// Receive delivers what is due.
+func (n *Network) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
+	for {
+		got, next, closed := n.due(buf)
+		if got > 0 {
+			return got, nil
+		}
+		if closed {
+			return 0, io.EOF
+		}
+		if err := n.pause(ctx, next); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// pause waits until then, if it is a time, or until something changes.
+func (n *Network) pause(ctx context.Context, then time.Time) error {
+	var alarm <-chan time.Time
+	if !then.IsZero() {
+		t := time.NewTimer(time.Until(then))
+		defer t.Stop()
+		alarm = t.C
+	}
+	select {
+	case <-alarm:
+	case <-n.changed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// due fills buf with the answers whose time has come, and says when the next
+// event is.
+func (n *Network) due(buf []scan.Answer) (got int, next time.Time, closed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pending -= n.handed
+	n.handed = 0
+	now := time.Now()
+	for len(n.events) > 0 && got < len(buf) {
+		e := &n.events[0]
+		if e.at.After(now) {
+			return got, e.at, n.closed
+		}
+		switch {
+		case e.expiry && n.config.Account:
+			n.pending--
+		case !e.expiry:
+			buf[got] = e.answer
+			buf[got].At = e.at
+			got++
+			if e.first && n.config.Account {
+				n.handed++
+			}
+		}
+		heap.Pop(&n.events)
+	}
+	return got, time.Time{}, n.closed
+}
+
+// Pending is how many probes may still be answered, or -1 without Account.
+func (n *Network) Pending() int {
+	if !n.config.Account {
+		return -1
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pending
+}
+
+// Close forgets what is on its way.
+func (n *Network) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	now := time.Now()
+	var kept events
+	for _, e := range n.events {
+		if !e.at.After(now) {
+			kept = append(kept, e)
+		}
+	}
+	n.events = kept
+	heap.Init(&n.events)
+	n.poke()
+	return nil
+}
+
+func (n *Network) poke() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}
+
+// allowed reports whether the responder's limit lets it send this answer. The
+// caller holds mu.
+func (n *Network) allowed(e probe.Endpoint, h Host, now time.Time) bool {
+	switch h.Reason {
+	case probe.SynAck, probe.Reset, probe.UDPResponse, probe.NoNeighbour, probe.LocalError:
+		return true
+	}
+	if h.ICMP == (Limit{}) {
+		return true
+	}
+	by := h.Responder
+	if !by.IsValid() {
+		by = e.Addr
+	}
+	b := n.limits[by]
+	if b == nil {
+		b = &bucket{tokens: float64(h.ICMP.Burst), last: now}
+		n.limits[by] = b
+	}
+	return b.take(h.ICMP, now)
+}
+
+// bucket is the state of a Limit.
+type bucket struct {
+	tokens float64
+	last   time.Time
+}
+
+func (b *bucket) take(l Limit, now time.Time) bool {
+	b.tokens = min(b.tokens+l.Rate*now.Sub(b.last).Seconds(), float64(l.Burst))
+	b.last = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// event is the arrival of an answer, or the end of a probe's wait.
+type event struct {
+	at     time.Time
+	order  uint64
+	expiry bool
+	first  bool // the answer that its probe waits for
+	answer scan.Answer
+}
+
+func (n *Network) push(e event) {
+	e.order = n.order
+	n.order++
+	heap.Push(&n.events, e)
+}
+
+// events is a heap, the next one on top.
+type events []event
+
+func (h events) Len() int      { return len(h) }
+func (h events) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h events) Less(i, j int) bool {
+	if !h[i].at.Equal(h[j].at) {
+		return h[i].at.Before(h[j].at)
+	}
+	return h[i].order < h[j].order
+}
+func (h *events) Push(x any) { *h = append(*h, x.(event)) }
+func (h *events) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = event{}
+	*h = (*h)[:last]
+	return e
+}
