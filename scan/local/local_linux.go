@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -167,16 +168,7 @@ func (g *gaze) take(found []socket) {
 
 // report judges every port and says what was looked at.
 func (g *gaze) report(ctx context.Context) (Report, error) {
-	var inodes []uint64
-	wanted := make(map[uint64]bool)
-	for _, s := range g.seen {
-		for _, k := range s.sockets {
-			if k.inode != 0 && k.state != Connected && !wanted[k.inode] {
-				wanted[k.inode] = true
-				inodes = append(inodes, k.inode)
-			}
-		}
-	}
+	inodes := g.inodes()
 	r := Report{Coverage: append(g.kernelCoverage(), g.coverage...)}
 	owners := make(map[uint64][]Owner)
 	switch {
@@ -206,6 +198,20 @@ func (g *gaze) report(ctx context.Context) (Report, error) {
 		}
 	}
 	return r, nil
+}
+
+// inodes are those of the sockets whose owners will be told.
+func (g *gaze) inodes() []uint64 {
+	var inodes []uint64
+	for _, s := range g.seen {
+		for _, k := range s.telling() {
+			if k.inode != 0 {
+				inodes = append(inodes, k.inode)
+			}
+		}
+	}
+	slices.Sort(inodes)
+	return slices.Compact(inodes)
 }
 
 func (g *gaze) kernelCoverage() []string {

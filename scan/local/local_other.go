@@ -84,10 +84,7 @@ func list(ctx context.Context) ([]socket, error) {
 func ownersOf(ctx context.Context, seen map[probe.Port]*sighted, owners map[uint64][]Owner) string {
 	held, known := 0, 0
 	for _, at := range seen {
-		for _, s := range at.sockets {
-			if s.state == Connected {
-				continue
-			}
+		for _, s := range at.telling() {
 			held++
 			if s.pid <= 0 {
 				continue

@@ -54,9 +54,9 @@ func openSockDiag() (*sockDiag, error) {
 func (d *sockDiag) close() { unix.Close(d.fd) }
 
 // each calls f with every socket of a protocol and family (unix.AF_INET or
-// AF_INET6) at a port, or at any if port is 0; the kernel filters. Memory does
-// not grow with the number of sockets. An interrupted dump ends in
-// errInterruptedDump, after all that could be seen.
+// AF_INET6) at a port, or at any if port is 0. The kernel filters all but the
+// sockets that are only bound. Memory does not grow with the number of sockets.
+// An interrupted dump ends in errInterruptedDump, after all that could be seen.
 func (d *sockDiag) each(proto probe.Proto, family uint8, port uint16, f func(socket)) error {
 	d.seq++
 	if err := unix.Sendto(d.fd, diagRequest(d.seq, proto, family, port), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
@@ -71,7 +71,11 @@ func (d *sockDiag) each(proto probe.Proto, family uint8, port uint16, f func(soc
 		if flags&unix.MSG_TRUNC != 0 {
 			return fmt.Errorf("hear the kernel tell %s sockets: a message of more than %d bytes", proto, len(d.buf))
 		}
-		done, torn, err := parseDump(d.buf[:n], d.seq, proto, f)
+		done, torn, err := parseDump(d.buf[:n], d.seq, proto, func(s socket) {
+			if port == 0 || s.local.Port() == port {
+				f(s)
+			}
+		})
 		interrupted = interrupted || torn
 		switch {
 		case err != nil:

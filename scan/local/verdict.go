@@ -18,54 +18,57 @@ type sighted struct {
 	failed  error // a source that had to be read and could not be
 }
 
-// judge makes the verdict on a port. A socket that was seen is a fact whatever
-// else failed; that nothing was seen is one only if everything could be read.
-func judge(p probe.Port, s sighted, owners map[uint64][]Owner) (Verdict, []Listener) {
-	v := Verdict{Port: p.Number, Proto: p.Proto}
-	counts := make(map[Word]int)
-	timeWait := 0
-	for _, k := range s.sockets {
-		counts[k.state]++
-		if k.timeWait {
-			timeWait++
+// word is the verdict on a port. A socket that was seen is a fact whatever else
+// failed; that nothing was seen is one only if everything could be read.
+func (s sighted) word() Word {
+	has := func(w Word) bool {
+		return slices.ContainsFunc(s.sockets, func(k socket) bool { return k.state == w })
+	}
+	for _, w := range []Word{Listening, Bound, Connected} {
+		if has(w) {
+			return w
 		}
 	}
-	switch {
-	case counts[Listening] > 0:
-		v.Verdict = Listening
-	case counts[Bound] > 0:
-		v.Verdict = Bound
-	case counts[Connected] > 0:
-		v.Verdict = Connected
-		v.Why = connections(counts[Connected]-timeWait, timeWait)
-	case s.failed != nil:
-		v.Verdict, v.Why, v.Error = Unknown, "could not look", s.failed.Error()
-		return v, nil
-	default:
-		v.Verdict, v.Why = Free, "no socket holds it"
-		return v, nil
+	if s.failed != nil {
+		return Unknown
 	}
-	told := tell(s.sockets, v.Verdict, owners)
-	if v.Verdict != Connected {
+	return Free
+}
+
+// telling are the sockets that explain the verdict. Connections explain nothing
+// at a port that is held, and where they alone use it, a few are enough.
+func (s sighted) telling() []socket {
+	var told []socket
+	connected := s.word() == Connected
+	for _, k := range s.sockets {
+		if k.state != Connected || connected && !k.timeWait && len(told) < maxConnections {
+			told = append(told, k)
+		}
+	}
+	slices.SortStableFunc(told, func(a, b socket) int {
+		return cmp.Or(slices.Index(Words(), a.state)-slices.Index(Words(), b.state), a.local.Compare(b.local), cmp.Compare(a.inode, b.inode))
+	})
+	return told
+}
+
+// judge makes the verdict on a port, and the records that explain it.
+func judge(p probe.Port, s sighted, owners map[uint64][]Owner) (Verdict, []Listener) {
+	v := Verdict{Port: p.Number, Proto: p.Proto, Verdict: s.word()}
+	var told []Listener
+	for _, k := range s.telling() {
+		told = append(told, k.record(owners[k.inode]))
+	}
+	switch v.Verdict {
+	case Unknown:
+		v.Why, v.Error = "could not look", s.failed.Error()
+	case Free:
+		v.Why = "no socket holds it"
+	case Connected:
+		v.Why = s.connections()
+	default:
 		v.Why = why(told, v.Verdict)
 	}
 	return v, told
-}
-
-// tell makes the records of the sockets that explain the verdict. Connections
-// accepted on a port that is held explain nothing.
-func tell(sockets []socket, verdict Word, owners map[uint64][]Owner) []Listener {
-	var told []Listener
-	for _, k := range sockets {
-		if k.state == Connected && (verdict != Connected || k.timeWait || len(told) == maxConnections) {
-			continue
-		}
-		told = append(told, k.record(owners[k.inode]))
-	}
-	slices.SortStableFunc(told, func(a, b Listener) int {
-		return cmp.Or(slices.Index(Words(), a.State)-slices.Index(Words(), b.State), a.Address.Compare(b.Address), cmp.Compare(a.Inode, b.Inode))
-	})
-	return told
 }
 
 // why is the verdict's reason, of the first record and the number of others.
@@ -136,15 +139,23 @@ func reachable(told []Listener) string {
 }
 
 // connections says how many use a port that nobody holds.
-func connections(live, timeWait int) string {
+func (s sighted) connections() string {
+	live, ended := 0, 0
+	for _, k := range s.sockets {
+		if k.timeWait {
+			ended++
+		} else {
+			live++
+		}
+	}
 	var parts []string
 	if live > 0 {
-		parts = append(parts, count(live, "connection")+" of this machine use the number")
+		parts = append(parts, count(live, "connection"))
 	}
-	if timeWait > 0 {
-		parts = append(parts, count(timeWait, "ended connection")+" still in TIME_WAIT")
+	if ended > 0 {
+		parts = append(parts, count(ended, "connection")+" in TIME_WAIT")
 	}
-	return strings.Join(parts, "; ")
+	return "nothing listens; it is the local port of " + strings.Join(parts, " and of ")
 }
 
 // count is "1 socket", "2 sockets", "3 processes".
