@@ -1,0 +1,174 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"onmux/scan/local"
+)
+
+// document writes one JSON object. Findings stream into it, a line each;
+// violations have an array of their own behind them and wait for the end.
+type document struct {
+	w          io.Writer
+	findings   bool         // whether there was one
+	violations bytes.Buffer // encoded, as they will stand in the array
+}
+
+func newDocument(w io.Writer) Handler { return &document{w: w} }
+
+func (d *document) Start(s Start) error {
+	b, err := encode(plainStart(s))
+	if err != nil {
+		return err
+	}
+	return d.write(b[:len(b)-1], ",\n\"findings\":[")
+}
+
+func (d *document) Finding(f Finding) error {
+	b, err := record(f.Kind(), plainFinding(f))
+	if err != nil {
+		return err
+	}
+	if _, ok := f.(Violation); ok {
+		if d.violations.Len() > 0 {
+			d.violations.WriteByte(',')
+		}
+		d.violations.WriteByte('\n')
+		d.violations.Write(b)
+		return nil
+	}
+	separator := "\n"
+	if d.findings {
+		separator = ",\n"
+	}
+	d.findings = true
+	return d.write([]byte(separator), string(b))
+}
+
+func (d *document) End(e End) error {
+	b, err := encode(plainEnd(e))
+	if err != nil {
+		return err
+	}
+	if d.findings {
+		if err := d.write([]byte{'\n'}, ""); err != nil {
+			return err
+		}
+	}
+	if err := d.write([]byte("],\n\"violations\":["), d.violations.String()); err != nil {
+		return err
+	}
+	separator := "],\n"
+	if d.violations.Len() > 0 {
+		separator = "\n" + separator
+	}
+	return d.write([]byte(separator), string(b[1:])+"\n")
+}
+
+func (d *document) write(head []byte, tail string) error {
+	_, err := d.w.Write(append(head, tail...))
+	return err
+}
+
+// record is the object that v makes, with its "type" first.
+func record(kind string, v any) ([]byte, error) {
+	b, err := encode(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < 3 || b[0] != '{' {
+		return nil, fmt.Errorf("a record of type %q is no object with fields", kind)
+	}
+	return slices.Concat([]byte(`{"type":`), strconv.AppendQuoteToASCII(nil, kind), []byte{','}, b[1:]), nil
+}
+
+// encode writes v on one line that a terminal shows and does not obey.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return escapeJSON(bytes.TrimSuffix(b.Bytes(), []byte{'\n'})), nil
+}
+
+// escapeJSON writes hidden characters as \u escapes, which changes how a
+// document looks and not what it says: outside of strings JSON has none of
+// them. So does it with U+FFFD, as encoding/json does where it stands for bytes
+// that are no UTF-8; a replayed report is then the same bytes again.
+func escapeJSON(b []byte) []byte {
+	escaped := func(r rune, n int) bool { return r == utf8.RuneError || hidden(r, n) }
+	var out []byte
+	from := 0
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if escaped(r, n) {
+			out = append(out, b[from:i]...)
+			out = appendEscape(out, r)
+			from = i + n
+		}
+		i += n
+	}
+	if from == 0 {
+		return b
+	}
+	return append(out, b[from:]...)
+}
+
+func appendEscape(b []byte, r rune) []byte {
+	if r > 0xffff { // a surrogate pair, RFC 8259, section 7
+		r -= 0x10000
+		return fmt.Appendf(b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+	}
+	return fmt.Appendf(b, `\u%04x`, r)
+}
+
+// The plain functions make what documents promise true of values that don't
+// keep it: times are UTC, arrays and the states are never null, and a share
+// that is no number was not measurable.
+
+func plainStart(s Start) Start {
+	s.Started = s.Started.UTC()
+	return s
+}
+
+func plainFinding(f Finding) Finding {
+	l, ok := f.(local.Listener)
+	if !ok || !slices.ContainsFunc(l.Owners, func(o local.Owner) bool { return o.Started.Location() != time.UTC }) {
+		return f
+	}
+	l.Owners = slices.Clone(l.Owners)
+	for i := range l.Owners {
+		l.Owners[i].Started = l.Owners[i].Started.UTC()
+	}
+	return l
+}
+
+func plainEnd(e End) End {
+	e.Finished = e.Finished.UTC()
+	if e.Coverage == nil {
+		e.Coverage = []string{}
+	}
+	if e.Summary.States == nil {
+		e.Summary.States = map[string]uint64{}
+	}
+	e.Summary.Loss = number(e.Summary.Loss)
+	e.Summary.ExpectedMissed = number(e.Summary.ExpectedMissed)
+	return e
+}
+
+func number(f *float64) *float64 {
+	if f == nil || math.IsNaN(*f) || math.IsInf(*f, 0) {
+		return nil
+	}
+	return f
+}

@@ -1,0 +1,218 @@
+package report
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// formats is the table of what a report can be written as.
+var formats = []struct {
+	name string
+	open func(io.Writer, Options) Handler
+}{
+	{"text", newText},
+	{"json", func(w io.Writer, _ Options) Handler { return newDocument(w) }},
+	{"jsonl", func(w io.Writer, _ Options) Handler { return newJSONL(w) }},
+}
+
+// Formats lists the formats' names, the default first.
+func Formats() []string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// New opens a handler that writes one of Formats to w. It does not buffer: each
+// call of the handler writes what it has to say, in one or a few writes.
+func New(format string, w io.Writer, o Options) (Handler, error) {
+	for _, f := range formats {
+		if f.name == format {
+			return f.open(w, o), nil
+		}
+	}
+	return nil, unknownFormat(format)
+}
+
+func unknownFormat(format string) error {
+	return fmt.Errorf("%q is no output format: the formats are %s", format, strings.Join(Formats(), ", "))
+}
+
+// Output is where a report goes, and in which format.
+type Output struct {
+	Format string
+	File   string // "" means standard output
+}
+
+// stdoutNames are files that are standard output already. Opening one of them
+// anew would write over what else goes there.
+var stdoutNames = []string{"", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
+
+func (o Output) stdout() bool { return slices.Contains(stdoutNames, o.File) }
+
+func (o Output) String() string {
+	if o.stdout() {
+		return "standard output"
+	}
+	return Visible(o.File)
+}
+
+// ParseOutput reads FORMAT or FORMAT=FILE; the file - is standard output.
+func ParseOutput(s string) (Output, error) {
+	format, file, named := strings.Cut(s, "=")
+	switch {
+	case !slices.Contains(Formats(), format):
+		return Output{}, unknownFormat(format)
+	case named && file == "":
+		return Output{}, fmt.Errorf("%q names no file: write %s=FILE, or %s for standard output", s, format, format)
+	case file == "-":
+		file = ""
+	}
+	return Output{format, file}, nil
+}
+
+// Sinks tells one stream to every output. An output that fails is written no
+// more and doesn't disturb the others. Not for concurrent use.
+type Sinks struct{ all []*sink }
+
+type sink struct {
+	Output
+	target target
+	buf    *bufio.Writer
+	h      Handler
+	ended  bool
+	err    error // the first; nothing is written after it
+}
+
+// Open opens every output before anything is sent: a file that cannot be
+// written is an error here, and leaves no traces. Files appear, or are
+// replaced, when Close has everything on disk; what is no regular file (a
+// device, a FIFO) is written as findings come, like standard output. Opening a
+// FIFO waits for its reader, as it does everywhere.
+func Open(outputs []Output, stdout io.Writer, o Options) (*Sinks, error) {
+	if err := distinct(outputs); err != nil {
+		return nil, err
+	}
+	s := &Sinks{}
+	seen := make(map[string]bool)
+	for _, out := range outputs {
+		k := &sink{Output: out}
+		err := k.open(stdout, o)
+		if err == nil {
+			s.all = append(s.all, k)
+			if path := k.target.path(); path != "" && seen[path] {
+				err = fmt.Errorf("two reports would both go to %s: give each a file of its own", out)
+			} else {
+				seen[path] = true
+			}
+		}
+		if err != nil {
+			for _, k := range s.all {
+				k.target.discard()
+			}
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func distinct(outputs []Output) error {
+	var first *Output
+	for i, o := range outputs {
+		switch {
+		case !slices.Contains(Formats(), o.Format):
+			return unknownFormat(o.Format)
+		case !o.stdout():
+		case first == nil:
+			first = &outputs[i]
+		default:
+			return fmt.Errorf("%s and %s would both go to standard output: give one a file, as in -o %s=FILE",
+				first.Format, o.Format, o.Format)
+		}
+	}
+	return nil
+}
+
+func (k *sink) open(stdout io.Writer, o Options) (err error) {
+	if k.stdout() {
+		k.target = direct{Writer: stdout}
+	} else {
+		o.Color, o.Width = false, 0
+		if k.target, err = openFile(k.File); err != nil {
+			return k.wrap(err)
+		}
+	}
+	k.buf = bufio.NewWriterSize(k.target, 64<<10)
+	k.h, err = New(k.Format, k.buf, o)
+	return err
+}
+
+// Start tells every output. It returns nil: Close has the errors.
+func (s *Sinks) Start(start Start) error {
+	return s.each(func(k *sink) error { return k.h.Start(start) })
+}
+
+// Finding tells every output. It returns nil: Close has the errors.
+func (s *Sinks) Finding(f Finding) error {
+	return s.each(func(k *sink) error { return k.h.Finding(f) })
+}
+
+// End tells every output. It returns nil: Close has the errors.
+func (s *Sinks) End(end End) error {
+	return s.each(func(k *sink) error { k.ended = true; return k.h.End(end) })
+}
+
+// each calls do for the outputs that still work. What readers may be waiting
+// for is flushed at once.
+func (s *Sinks) each(do func(*sink) error) error {
+	for _, k := range s.all {
+		if k.err != nil {
+			continue
+		}
+		k.err = do(k)
+		if k.err == nil && k.target.live() {
+			k.err = k.buf.Flush()
+		}
+	}
+	return nil
+}
+
+// Close puts files in their place and returns what went wrong with any output,
+// one line each. A file whose output failed, or was never told an end, stays as
+// it was. Errors unwrap to what the system said. A second call does nothing.
+func (s *Sinks) Close() error {
+	var errs []error
+	for _, k := range s.all {
+		if err := k.close(); err != nil {
+			errs = append(errs, k.wrap(err))
+		}
+	}
+	s.all = nil
+	return errors.Join(errs...)
+}
+
+func (k *sink) close() error {
+	if k.err == nil {
+		k.err = k.buf.Flush()
+	}
+	if k.err != nil || !k.ended {
+		k.target.discard()
+		return k.err
+	}
+	return k.target.commit()
+}
+
+// wrap says which output an error is of. Paths inside the error go: they may be
+// those of a temporary file.
+func (k *sink) wrap(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return fmt.Errorf("cannot write the %s report to %s: %w", k.Format, k.Output, err)
+}

@@ -1,0 +1,85 @@
+// Package schematest holds documents against the schema that ships with onmux.
+// Only tests import it: the validator stays out of the program.
+package schematest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"onmux/report"
+)
+
+const url = "urn:onmux:report:1"
+
+// Validate reads a document of the format "json" or "jsonl" and says what in
+// it is not as the schema wants it; for jsonl it names the line.
+func Validate(format string, r io.Reader) error {
+	switch format {
+	case "json":
+		s, err := compile("")
+		if err != nil {
+			return err
+		}
+		v, err := jsonschema.UnmarshalJSON(r)
+		if err != nil {
+			return err
+		}
+		return s.Validate(v)
+	case "jsonl":
+		return lines(r)
+	}
+	return fmt.Errorf("%q has no schema", format)
+}
+
+func compile(fragment string) (*jsonschema.Schema, error) {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.SchemaJSON()))
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	c.AssertContent()
+	if err := c.AddResource(url, v); err != nil {
+		return nil, err
+	}
+	return c.Compile(url + fragment)
+}
+
+func lines(r io.Reader) error {
+	s, err := compile("#/$defs/line")
+	if err != nil {
+		return err
+	}
+	last := ""
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		switch {
+		case err == io.EOF && len(line) == 0 && last == "summary":
+			return nil
+		case err == io.EOF && len(line) == 0:
+			return errors.New("the last line is no summary")
+		case err != nil:
+			return fmt.Errorf("line %d has no end: %w", n, err)
+		case last == "summary":
+			return fmt.Errorf("line %d follows the summary", n)
+		}
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
+		if err == nil {
+			err = s.Validate(v)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		kind := v.(map[string]any)["type"].(string)
+		if (kind == "start") != (n == 1) {
+			return fmt.Errorf("line %d is a %s: the first line, and no other, is the start", n, kind)
+		}
+		last = kind
+	}
+}
