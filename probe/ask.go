@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -73,6 +74,9 @@ func unmeasured(e Endpoint, why string) Result {
 
 // failed judges an error that this machine made before the network could.
 func failed(e Endpoint, err syscall.Errno) (Result, error) {
+	if zone := e.Addr.Zone(); err == syscall.ENODEV && zone != "" {
+		return unmeasured(e, fmt.Sprintf("no interface %q on this machine; name one that it has", zone)), nil
+	}
 	switch a := e.Addr; classify(err) {
 	case faultBusy:
 		return Result{}, busy(e, err)
@@ -81,7 +85,7 @@ func failed(e Endpoint, err syscall.Errno) (Result, error) {
 	case faultDenied:
 		return unmeasured(e, fmt.Sprintf("this machine may not send to %s: a firewall or route of its own forbids it, or it is a broadcast address (%v)", a, err)), nil
 	default:
-		return unmeasured(e, fmt.Sprintf("cannot send to %s from this machine (%v)", a, err)), nil
+		return unmeasured(e, fmt.Sprintf("cannot send to %s from this machine, perhaps by a route of its own (%v)", a, err)), nil
 	}
 }
 
@@ -115,7 +119,7 @@ func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, 
 		r.Responder, who = from, ""
 	}
 	if o.Evidence {
-		r.Evidence = append(r.Evidence, fmt.Sprintf("%s from %s%s, after %s", m.describe(e.Addr.Unmap().Is4()), from, who, short(d)))
+		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.tell(e, from), who, short(d)))
 	}
 	return r
 }
@@ -157,11 +161,24 @@ func count(n int, what string) string {
 	return strconv.Itoa(n) + " " + what
 }
 
-// datagram tells of a reply of size bytes, the first of which are b.
-func datagram(b []byte, size int, d time.Duration) string {
-	more := ""
+// replySize is how much of a reply is looked at, in bytes.
+const replySize = 64
+
+// datagram tells of a reply of size bytes, the first of which are b, after n
+// datagrams of ours.
+func datagram(b []byte, size int, d time.Duration, n int) string {
+	more, second := "", ""
 	if size > len(b) {
 		more = " …"
 	}
-	return fmt.Sprintf("a datagram of %s after %s: %s%s", count(size, "byte"), short(d), strconv.QuoteToASCII(string(b)), more)
+	if n > 1 {
+		second = ", once a second datagram had been sent"
+	}
+	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", count(size, "byte"), short(d), second, strconv.QuoteToASCII(string(b)), more)
+}
+
+// IsBusy reports whether err, from a socket, says that this machine is out of
+// something that comes back by itself; see ErrBusy.
+func IsBusy(err error) bool {
+	return err != nil && (errors.Is(err, ErrBusy) || classify(errno(err)) == faultBusy)
 }

@@ -1,9 +1,136 @@
 package probe_test
 
 import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
+	"onmux/probe"
 	"onmux/probe/nettest"
 )
 
 func TestMain(m *testing.M) { nettest.Main(m) }
+
+type engine struct {
+	name string
+	ask  func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
+}
+
+// engines are the ways to make an attempt; both must tell the same.
+var engines = []engine{{"own", probe.Ask}, {"net", probe.Dial}}
+
+var loopback = netip.MustParseAddr("127.0.0.1")
+
+// onLoopback opens a TCP and a UDP socket on one port, that say nothing.
+func onLoopback(t testing.TB) uint16 {
+	t.Helper()
+	nettest.Need(t)
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", c.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); l.Close() })
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+}
+
+// What cannot be asked is told, not attempted.
+func TestObjections(t *testing.T) {
+	for _, tt := range []struct {
+		e       probe.Endpoint
+		timeout time.Duration
+		want    string
+	}{
+		{probe.Endpoint{}, time.Second, "no protocol"},
+		{probe.Endpoint{Proto: probe.TCP, Port: 417}, time.Second, "no address"},
+		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: netip.IPv4Unspecified()}, time.Second, "0.0.0.0 is no host's address"},
+		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: netip.MustParseAddr("fe80::1")}, time.Second, "fe80::1 needs an interface"},
+		{probe.Endpoint{Proto: probe.UDP, Addr: loopback}, time.Second, "port 0"},
+		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: loopback}, 0, "timeout"},
+		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: loopback}, -1, "timeout"},
+	} {
+		r, err := probe.Ask(t.Context(), tt.e, probe.Options{Timeout: tt.timeout})
+		if err != nil || r.State != probe.Unknown || r.Reason != probe.LocalError || !strings.Contains(r.Error, tt.want) || strings.Contains(r.Error, "\n") {
+			t.Errorf("%s: %s %s %q, %v; want %q", tt.e, r.State, r.Reason, r.Error, err, tt.want)
+		}
+	}
+}
+
+// The end of a context ends the wait, whenever it comes.
+func TestCancel(t *testing.T) {
+	h := nettest.NewHost(t)
+	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})
+	h.Rule(t, "inet", nettest.Rule{Proto: "udp", Port: 417, Do: nettest.Drop()})
+	for _, en := range engines {
+		for _, proto := range probe.Protos() {
+			e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: proto}
+			o := probe.Options{Timeout: time.Hour, Resend: true}
+			before, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, err := en.ask(before, e, o); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s %s, cancelled before: %v", en.name, proto, err)
+			}
+			during, cancel := context.WithCancel(t.Context())
+			timer := time.AfterFunc(20*time.Millisecond, cancel)
+			if _, err := en.ask(during, e, o); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s %s, cancelled during: %v", en.name, proto, err)
+			}
+			timer.Stop()
+			late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			if _, err := en.ask(late, e, o); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s %s, out of time: %v", en.name, proto, err)
+			}
+			cancel()
+		}
+	}
+}
+
+// A datagram that got lost is sent again, if the caller wants that.
+func TestResend(t *testing.T) {
+	nettest.Need(t)
+	for _, en := range engines {
+		for _, resend := range []bool{false, true} {
+			c, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan int)
+			go func() {
+				heard := 0
+				for b := make([]byte, 10); ; heard++ {
+					_, from, err := c.ReadFrom(b)
+					if err != nil {
+						done <- heard
+						return
+					}
+					if heard == 1 {
+						c.WriteTo(nil, from) // an empty answer is an answer
+					}
+				}
+			}()
+			e := probe.Endpoint{Addr: loopback, Port: c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), Proto: probe.UDP}
+			timeout, want := 50*time.Millisecond, probe.OpenFiltered
+			if resend {
+				timeout, want = 2*time.Second, probe.Open
+			}
+			r, err := en.ask(t.Context(), e, probe.Options{Timeout: timeout, Resend: resend, Evidence: true})
+			if err != nil || r.State != want || r.Tries != 1 {
+				t.Errorf("%s, resend %t: %s after %d tries, %v; want %s", en.name, resend, r.State, r.Tries, err, want)
+			}
+			if resend && !strings.Contains(r.Evidence[0], "second datagram") {
+				t.Errorf("%s: evidence %q does not tell of the second datagram", en.name, r.Evidence)
+			}
+			c.Close()
+			if heard := <-done; heard != 1 && !resend || heard != 2 && resend {
+				t.Errorf("%s, resend %t: %d datagrams sent", en.name, resend, heard)
+			}
+		}
+	}
+}

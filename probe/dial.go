@@ -53,7 +53,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		waits = []time.Duration{o.Timeout / 2, o.Timeout}
 	}
 	buf := make([]byte, 64<<10)
-	for _, wait := range waits {
+	for i, wait := range waits {
 		if _, err := conn.Write(Payload(e.Port)); err != nil {
 			return explain(ctx, e, o, err, time.Since(start))
 		}
@@ -66,7 +66,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		case err == nil:
 			r := judged(e, UDPResponse, true, d)
 			if o.Evidence {
-				r.Evidence = []string{datagram(buf[:min(n, 64)], n, d)}
+				r.Evidence = []string{datagram(buf[:min(n, replySize)], n, d, i+1)}
 			}
 			return r, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
@@ -83,8 +83,8 @@ func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn,
 
 // explain judges an error of a connection, which the network may have made.
 func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Duration) (Result, error) {
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err()
+	if err := over(ctx); err != nil {
+		return Result{}, err
 	}
 	var r Result
 	sentence := ""
@@ -124,13 +124,22 @@ func routed(ctx context.Context, e Endpoint, o Options) bool {
 
 // local judges an error that this machine made.
 func local(ctx context.Context, e Endpoint, err error) (Result, error) {
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err()
+	if err := over(ctx); err != nil {
+		return Result{}, err
 	}
 	if n := errno(err); n != 0 {
 		return failed(e, n)
 	}
 	return unmeasured(e, fmt.Sprintf("cannot ask %s: %v", e, err)), nil
+}
+
+// over is why ctx has ended. A dial ends at the context's deadline, perhaps a
+// moment before the context itself does.
+func over(ctx context.Context) error {
+	if t, ok := ctx.Deadline(); ok && !time.Now().Before(t) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // errno is the error number in err, or 0.

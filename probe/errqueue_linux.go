@@ -96,17 +96,18 @@ func parseExtended(b []byte) (ICMP, netip.Addr) {
 }
 
 // verdict reads the error queue for the first ICMP error that says something of
-// e. other counts those that do not.
+// e. If there is none, c is the last of those that do not.
 func (s *socket) verdict(e Endpoint) (c complaint, self, found bool) {
 	s.complaints(func(m complaint) bool {
 		own := m.from.IsValid() && sameHost(m.from, s.local().Addr())
 		if _, reason := FromICMP(e, m.from, own, m.icmp); reason == NoReason {
+			c = m
 			return true
 		}
 		c, self, found = m, own, true
 		return false
 	})
-	if zone := e.Addr.Zone(); found && c.from.Zone() != "" && zone != "" {
+	if zone := e.Addr.Zone(); c.from.Zone() != "" && zone != "" {
 		c.from = c.from.WithZone(zone) // the same link, under the name it was asked by
 	}
 	return c, self, found

@@ -107,8 +107,16 @@ func (s *socket) await(ctx context.Context, deadline time.Time, write bool, read
 	if err := s.file.SetDeadline(deadline); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { s.file.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	fired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		s.file.SetDeadline(time.Unix(1, 0))
+		close(fired)
+	})
+	defer func() {
+		if !stop() {
+			<-fired
+		}
+	}()
 	conn, err := s.file.SyscallConn()
 	if err != nil {
 		return err

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +92,8 @@ func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Durat
 	if broken == 0 || f == faultReset {
 		return s.accepted(e, o, broken != 0, d)
 	}
-	if c, self, ok := s.verdict(e); ok {
+	c, self, ok := s.verdict(e)
+	if ok {
 		r := heardICMP(e, c.from, self, c.icmp, d, o)
 		r.TTL = c.ttl
 		return r, nil
@@ -111,8 +112,11 @@ func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Durat
 	case faultNetUnreach:
 		return unexplained(e, NetUnreach, broken, d, o), nil
 	case faultOther:
-		// An ICMP error without a verdict ended the handshake.
-		return s.silent(e, o, d), errAgain
+		r := judged(e, NoResponse, false, d)
+		if o.Evidence && c.icmp != (ICMP{}) {
+			r.Evidence = []string{c.icmp.tell(e, c.from) + " ended the handshake, and says nothing of the port"}
+		}
+		return r, errAgain
 	}
 	return failed(e, broken)
 }
@@ -135,10 +139,7 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 	}
 	unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	r := judged(e, SynAck, true, d)
-	info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		info = &unix.TCPInfo{Snd_wnd: math.MaxUint32}
-	}
+	info, window := s.info()
 	if info.Rtt > 0 {
 		r.RTT = Millis(time.Duration(info.Rtt) * time.Microsecond)
 	}
@@ -146,30 +147,39 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 		r.Confidence = Medium
 		r.Notes = append(r.Notes, "the peer accepted the connection and reset it at once")
 	}
-	if err == nil && info.Snd_wnd == 0 && !reset {
+	if window && info.Snd_wnd == 0 && !reset {
 		r.Confidence = Medium
 		r.Notes = append(r.Notes, "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do")
 	}
 	if o.Evidence {
-		r.Evidence = s.handshake(info, r.RTT, err == nil)
+		r.Evidence = s.handshake(info, r.RTT, window)
 	}
 	return r, nil
 }
 
 // handshake tells what the kernel knows of an accepted connection.
-func (s *socket) handshake(info *unix.TCPInfo, rtt Millis, known bool) []string {
+func (s *socket) handshake(info unix.TCPInfo, rtt Millis, window bool) []string {
 	first := "SYN-ACK after " + short(time.Duration(rtt))
-	if !known {
-		return []string{first}
-	}
 	if info.Total_retrans > 0 {
-		first += fmt.Sprintf(", but only after %d SYNs: this round-trip time may be that of either", info.Total_retrans+1)
+		first += fmt.Sprintf(", but only after %d SYNs: this round-trip time may be that of any of them", info.Total_retrans+1)
 	}
-	return []string{
-		first,
-		fmt.Sprintf("the peer offers a window of %d bytes; segments of up to %d bytes, path MTU %d", info.Snd_wnd, info.Snd_mss, info.Pmtu),
-		fmt.Sprintf("asked from %s", s.local()),
+	told := []string{first}
+	if window {
+		told = append(told, fmt.Sprintf("the peer offers a window of %d bytes", info.Snd_wnd))
 	}
+	if info.Pmtu > 0 {
+		told = append(told, fmt.Sprintf("segments of up to %d bytes; path MTU %d", info.Snd_mss, info.Pmtu))
+	}
+	return append(told, fmt.Sprintf("asked from %s", s.local()))
+}
+
+// info is the kernel's account of the connection (linux/tcp.h, TCP_INFO), zero
+// where there is none. window says that Snd_wnd is known: since Linux 5.4.
+func (s *socket) info() (info unix.TCPInfo, window bool) {
+	size := uint32(unsafe.Sizeof(info))
+	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.IPPROTO_TCP, unix.TCP_INFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	return info, err == 0 && uintptr(size) >= unsafe.Offsetof(info.Snd_wnd)+unsafe.Sizeof(info.Snd_wnd)
 }
 
 // silent judges a handshake that nobody answered in the time d.
@@ -178,11 +188,8 @@ func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
 	if !o.Evidence {
 		return r
 	}
-	sentence := "nothing came back in " + short(d)
-	if info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-		sentence += fmt.Sprintf("; the kernel sent %s", count(int(info.Total_retrans)+1, "SYN"))
-	}
-	r.Evidence = []string{sentence}
+	info, _ := s.info()
+	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " + count(int(info.Total_retrans)+1, "SYN")}
 	return r
 }
 

@@ -36,7 +36,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if u.isSelf(e) {
 		return Result{}, errAgain
 	}
-	u.start = time.Now()
+	u.start, u.sent = time.Now(), 1
 	if err := unix.Send(u.fd, Payload(e.Port), unix.MSG_DONTWAIT); err != nil && !u.ready() {
 		return failed(e, errno(err))
 	}
@@ -50,6 +50,7 @@ type exchange struct {
 	o     Options
 	start time.Time
 
+	sent     int // datagrams
 	answered bool
 	result   Result
 }
@@ -65,6 +66,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	for i, wait := range waits {
 		if i > 0 { // an error here is one that ready finds
 			_ = unix.Send(u.fd, Payload(u.e.Port), unix.MSG_DONTWAIT)
+			u.sent++
 		}
 		err := u.await(ctx, u.start.Add(wait), false, u.ready)
 		if err == nil {
@@ -77,7 +79,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), count(len(waits), "datagram"), len(Payload(u.e.Port)))}
+			short(time.Since(u.start)), count(u.sent, "datagram"), len(Payload(u.e.Port)))}
 	}
 	return r, nil
 }
@@ -103,15 +105,12 @@ func (u *exchange) ready() bool {
 	return u.answered
 }
 
-// replySize is how much of a reply is looked at.
-const replySize = 64
-
 func (u *exchange) replied(b []byte, size int, ttl uint8) {
 	d := time.Since(u.start)
 	u.answered, u.result = true, judged(u.e, UDPResponse, true, d)
 	u.result.TTL = ttl
 	if u.o.Evidence {
-		u.result.Evidence = []string{datagram(b, size, d)}
+		u.result.Evidence = []string{datagram(b, size, d, u.sent)}
 	}
 }
 

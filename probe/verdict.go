@@ -118,6 +118,15 @@ var icmp6Names = [...]string{
 	"error in source routing header", "headers too long",
 }
 
+// tell is "ICMP 3/13 (administratively prohibited) from 10.1.0.1", about e.
+func (m ICMP) tell(e Endpoint, from netip.Addr) string {
+	sender := "an unknown sender"
+	if from.IsValid() {
+		sender = from.String()
+	}
+	return m.describe(e.Addr.Unmap().Is4()) + " from " + sender
+}
+
 // describe is "ICMP 3/13 (administratively prohibited)".
 func (m ICMP) describe(v4 bool) string {
 	family, unreachable, exceeded, names := "ICMPv6", uint8(1), uint8(3), icmp6Names[:]

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"slices"
+	"sort"
 
 	"onmux/probe"
 )
@@ -45,14 +47,23 @@ type PlanConfig struct {
 // IPv4, IPv6, IPv6 by zone. A Plan is read-only and may be used from several
 // goroutines.
 type Plan struct {
-	spans  []span   // merged
-	starts []uint64 // index of the first address of each span
+	lines  []line
+	firsts []u128   // the first address of each run
+	starts []uint64 // its index; one more at the end is the number of addresses
 	addrs  uint64
 	ports  []probe.Port
 	slots  map[probe.Port]uint64 // inverse of ports
 	hosts  map[netip.Addr]string
 	left   []string
 	public uint64
+}
+
+// line is the part of a plan that lies on one number line: the runs from from
+// up to and without to. Runs are kept apart from it, a number each, because a
+// search through them is what every answer of a sweep waits for.
+type line struct {
+	realm
+	from, to int
 }
 
 // NewPlan reads targets, resolves names and cuts out what is excluded. An error
@@ -79,10 +90,12 @@ func NewPlan(ctx context.Context, c PlanConfig) (*Plan, error) {
 			}
 		}
 	}
-	if err := p.setSpans(c, wanted, cut); err != nil {
+	spans, err := p.choose(c, wanted, cut)
+	if err != nil {
 		return nil, err
 	}
-	p.public = count(intersect(p.spans, publicSpace())).lo
+	p.setSpans(spans)
+	p.public = count(intersect(spans, publicSpace())).lo
 	return p, nil
 }
 
@@ -103,9 +116,9 @@ func (p *Plan) setPorts(ports []probe.Port) error {
 	return nil
 }
 
-// setSpans makes the address space: ranges without what is special, then what
-// was named by itself, less what is excluded.
-func (p *Plan) setSpans(c PlanConfig, wanted, cut *list) error {
+// choose says what is asked: ranges without what is special, then what was
+// named by itself, less what is excluded.
+func (p *Plan) choose(c PlanConfig, wanted, cut *list) ([]span, error) {
 	ranges, ones := merge(wanted.ranges), merge(wanted.ones)
 	p.left = wanted.leftOut(c)
 	for _, s := range specials(c.Own) {
@@ -114,23 +127,34 @@ func (p *Plan) setSpans(c PlanConfig, wanted, cut *list) error {
 		ranges = subtract(ranges, block)
 	}
 	all := merge(slices.Concat(ranges, ones))
-	p.spans = subtract(all, everywhere(merge(append(cut.ones, cut.ranges...)), all))
-	addrs := count(p.spans)
+	spans := subtract(all, everywhere(merge(append(cut.ones, cut.ranges...)), all))
+	addrs := count(spans)
 	if gone := count(all).sub(addrs); gone != (u128{}) {
 		p.left = append(p.left, plural(gone, "address is", "addresses are")+" excluded")
 	}
-	if len(p.spans) == 0 {
-		return nothingLeft(c, wanted, len(all) > 0, p.left)
+	if len(spans) == 0 {
+		return nil, nothingLeft(c, wanted, len(all) > 0, p.left)
 	}
 	if n := addrs.mul(uint64(len(p.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
-		return tooMany(c.Targets, addrs, n, len(p.ports))
+		return nil, tooMany(c.Targets, addrs, n, len(p.ports))
 	}
-	p.starts = make([]uint64, len(p.spans))
-	for i, s := range p.spans {
-		p.starts[i] = p.addrs
+	return spans, nil
+}
+
+// setSpans makes the address space of merged spans.
+func (p *Plan) setSpans(spans []span) {
+	p.firsts = make([]u128, 0, len(spans))
+	p.starts = make([]uint64, 0, len(spans)+1)
+	for i, s := range spans {
+		if n := len(p.lines); n == 0 || p.lines[n-1].realm != s.realm {
+			p.lines = append(p.lines, line{realm: s.realm, from: i})
+		}
+		p.lines[len(p.lines)-1].to = i + 1
+		p.firsts = append(p.firsts, s.from)
+		p.starts = append(p.starts, p.addrs)
 		p.addrs += s.size().lo
 	}
-	return nil
+	p.starts = append(p.starts, p.addrs)
 }
 
 // Len is how many endpoints there are, 1 to MaxEndpoints.
@@ -162,22 +186,40 @@ func (p *Plan) At(i uint64) probe.Endpoint {
 	if i >= p.addrs { // a division costs more than all the rest
 		slot, i = i/p.addrs, i%p.addrs
 	}
-	lo, hi := 0, len(p.starts) // the last span that starts at or before i
-	for hi-lo > 1 {
-		mid := int(uint(lo+hi) >> 1)
-		if p.starts[mid] <= i {
-			lo = mid
-		} else {
-			hi = mid
-		}
+	run := p.run(i)
+	l := &p.lines[0]
+	if run >= l.to {
+		l = &p.lines[sort.Search(len(p.lines), func(k int) bool { return run < p.lines[k].to })]
 	}
-	s := &p.spans[lo]
 	port := p.ports[slot]
 	return probe.Endpoint{
-		Addr:  s.addr(s.from.add(u128{0, i - p.starts[lo]})),
+		Addr:  l.addr(p.firsts[run].add(u128{0, i - p.starts[run]})),
 		Port:  port.Number,
 		Proto: port.Proto,
 	}
+}
+
+// Neighbours is how many endpoints from i on have adjacent addresses on the
+// same port, i included: at least 1, or 0 if i is not below Len. What is told
+// as one range of addresses must lie within.
+func (p *Plan) Neighbours(i uint64) uint64 {
+	if i >= p.Len() {
+		return 0
+	}
+	i %= p.addrs
+	return p.starts[p.run(i)+1] - i
+}
+
+// run is the run that holds address i: the last one that starts at or before it.
+func (p *Plan) run(i uint64) int {
+	lo := 0
+	for n := len(p.firsts); n > 1; { // no branch: it would be mispredicted half the time
+		half := n >> 1
+		_, above := bits.Sub64(i, p.starts[lo+half], 0)
+		lo += half & (int(above) - 1)
+		n -= half
+	}
+	return lo
 }
 
 // Index is the inverse of At; false if the plan does not hold e.
@@ -187,21 +229,31 @@ func (p *Plan) Index(e probe.Endpoint) (uint64, bool) {
 		return 0, false
 	}
 	r, v := number(e.Addr)
-	lo, hi := 0, len(p.spans) // the last span that starts at or before the address
-	for hi-lo > 1 {
-		mid := int(uint(lo+hi) >> 1)
-		s := &p.spans[mid]
-		if c := s.realm.cmp(r); c < 0 || c == 0 && s.from.cmp(v) <= 0 {
-			lo = mid
-		} else {
-			hi = mid
+	l := &p.lines[0]
+	if l.realm != r {
+		k := sort.Search(len(p.lines), func(k int) bool { return p.lines[k].realm.cmp(r) >= 0 })
+		if k == len(p.lines) || p.lines[k].realm != r {
+			return 0, false
 		}
+		l = &p.lines[k]
 	}
-	s := &p.spans[lo]
-	if s.realm != r || v.cmp(s.from) < 0 || v.cmp(s.to) > 0 {
+	lo := l.from // the last run that starts at or before the address
+	for n := l.to - l.from; n > 1; {
+		half := n >> 1
+		first := p.firsts[lo+half]
+		_, above := bits.Sub64(v.lo, first.lo, 0)
+		_, above = bits.Sub64(v.hi, first.hi, above)
+		lo += half & (int(above) - 1)
+		n -= half
+	}
+	if v.cmp(p.firsts[lo]) < 0 {
 		return 0, false
 	}
-	return slot*p.addrs + p.starts[lo] + v.sub(s.from).lo, true
+	within := v.sub(p.firsts[lo])
+	if within.cmp(u128{0, p.starts[lo+1] - p.starts[lo]}) >= 0 {
+		return 0, false
+	}
+	return slot*p.addrs + p.starts[lo] + within.lo, true
 }
 
 // slot is a port's place. A few ports are found faster than by hashing.

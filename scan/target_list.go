@@ -198,7 +198,7 @@ func needsZone(text string) error {
 // everywhere copies spans that have no zone into every zone that among holds.
 // Both are merged, and so is the result.
 func everywhere(spans, among []span) []span {
-	out := spans
+	var more []span
 	last := ""
 	for _, s := range among {
 		if s.zone == last {
@@ -208,14 +208,14 @@ func everywhere(spans, among []span) []span {
 		for _, u := range spans {
 			if u.v6 && u.zone == "" {
 				u.zone = last
-				out = append(out[:len(out):len(out)], u)
+				more = append(more, u)
 			}
 		}
 	}
-	if len(out) == len(spans) {
+	if more == nil {
 		return spans
 	}
-	return merge(out)
+	return merge(append(more, spans...))
 }
 
 // problems keeps the first of several errors and counts the others.

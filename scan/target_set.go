@@ -149,7 +149,7 @@ func merge(spans []span) []span {
 	out := spans[:0]
 	for _, s := range spans {
 		if n := len(out); n > 0 {
-			if p := &out[n-1]; p.realm == s.realm && (p.to == maxU128 || s.from.cmp(p.to.inc()) <= 0) {
+			if p := &out[n-1]; p.realm == s.realm && s.from.cmp(p.to.inc()) <= 0 {
 				if s.to.cmp(p.to) > 0 {
 					p.to = s.to
 				}

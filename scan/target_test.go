@@ -46,12 +46,14 @@ var fakeDNS = names(map[string]string{
 // shown writes a plan's addresses as runs, "10.0.0.0-10.0.0.255 10.0.1.1".
 func shown(p *Plan) string {
 	var out []string
-	for _, s := range p.spans {
-		text := s.addr(s.from).String()
-		if !s.single() {
-			text += "-" + s.addr(s.to).String()
+	for i := uint64(0); i < p.AddrCount(); {
+		n := p.Neighbours(i)
+		text := p.At(i).Addr.String()
+		if n > 1 {
+			text += "-" + p.At(i+n-1).Addr.String()
 		}
 		out = append(out, text)
+		i += n
 	}
 	return strings.Join(out, " ")
 }

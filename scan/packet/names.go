@@ -59,27 +59,36 @@ func lowest[P ~uint16](names map[P]string, name string) (found uint16, ok bool) 
 
 func letter(r rune) bool { return r >= 'a' && r <= 'z' }
 
-// SimilarPortName is the registered name that name is most likely a slip of,
-// at most two edits away, or "".
+// SimilarPortName is the registered name that name is most likely a slip of:
+// the nearest, at most two edits away, and of those with the lowest port. It is
+// "" if there is none.
 func SimilarPortName(name string) string {
 	name = strings.ToLower(name)
 	if len(name) < 3 || len(name) > maxName {
 		return ""
 	}
-	best, least := "", min(2, len(name)/2)+1
-	consider := func(n string) {
-		n = strings.ToLower(n)
-		if d := edits(name, n, least); d < least || d == least && best != "" && n < best {
-			best, least = n, d
-		}
+	s := similar{name: name, distance: min(2, len(name)/2) + 1}
+	for p, n := range layers.TCPPortNames {
+		s.consider(uint16(p), n)
 	}
-	for _, n := range layers.TCPPortNames {
-		consider(n)
+	for p, n := range layers.UDPPortNames {
+		s.consider(uint16(p), n)
 	}
-	for _, n := range layers.UDPPortNames {
-		consider(n)
+	return s.best
+}
+
+type similar struct {
+	name, best string
+	distance   int // of best, or just above what counts
+	port       uint16
+}
+
+func (s *similar) consider(port uint16, n string) {
+	n = strings.ToLower(n)
+	d := edits(s.name, n, s.distance)
+	if d < s.distance || d == s.distance && s.best != "" && port < s.port {
+		s.best, s.distance, s.port = n, d, port
 	}
-	return best
 }
 
 // edits is how many bytes must be inserted, removed, replaced or swapped with

@@ -1,0 +1,21 @@
+package report
+
+import "onmux/probe"
+
+// Verbosity is how much the text says.
+type Verbosity int
+
+// The degrees of Verbosity.
+const (
+	Normal  Verbosity = iota
+	Quiet             // only the verdicts, one a line
+	Verbose           // every record and every piece of evidence
+)
+
+// Options are what a handler may know of its reader.
+type Options struct {
+	Width     int  // columns of the terminal; 0 means that it is none, and nothing is cut or wrapped
+	Color     bool // whether the text is coloured
+	Verbosity Verbosity
+	PortName  func(probe.Port) string // a port's registered name, or ""; may be nil
+}

@@ -1,0 +1,240 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// inodeOf is the inode of the socket behind a file.
+func inodeOf(t testing.TB, f *os.File) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Ino
+}
+
+func listener(t testing.TB) (*os.File, uint64) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, inodeOf(t, f)
+}
+
+// held starts a process that holds a socket and does nothing until the test
+// ends; cat waits for its input to close.
+func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHelperHolds$", "-test.v")
+	cmd.Env = append(os.Environ(), "ONMUX_TEST_HOLD=1")
+	cmd.ExtraFiles = []*os.File{f}
+	cmd.SysProcAttr = attr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+		t.Fatal("the holder did not start:", err)
+	}
+	go io.Copy(io.Discard, out)
+	return cmd
+}
+
+// TestHelperHolds is the process behind held.
+func TestHelperHolds(t *testing.T) {
+	if os.Getenv("ONMUX_TEST_HOLD") == "" {
+		return
+	}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
+// A child that inherited the socket is its parent's worker.
+func TestOwnersFoldWorkers(t *testing.T) {
+	f, inode := listener(t)
+	var workers []int
+	for range 2 {
+		workers = append(workers, held(t, f, nil).Process.Pid)
+	}
+	slices.Sort(workers)
+	o, err := findOwners(context.Background(), []uint64{inode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owners := o.byInode[inode]
+	if len(owners) != 1 || owners[0].PID != os.Getpid() || !slices.Equal(owners[0].Workers, workers) {
+		t.Fatalf("owners %+v; want this process with workers %v", owners, workers)
+	}
+	me := owners[0]
+	if me.Name == "" || me.Exe == "" || len(me.Cmdline) == 0 || me.User == "" {
+		t.Errorf("something is missing: %+v", me)
+	}
+	if age := time.Since(me.Started); age < -2*time.Second || age > time.Hour {
+		t.Errorf("started %s", me.Started)
+	}
+}
+
+// Without the master, its workers are owners of their own.
+func TestOwnersUnrelated(t *testing.T) {
+	f, inode := listener(t)
+	pids := []int{held(t, f, nil).Process.Pid, held(t, f, nil).Process.Pid}
+	slices.Sort(pids)
+	f.Close()
+	o, err := findOwners(context.Background(), []uint64{inode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, owner := range o.byInode[inode] {
+		got = append(got, owner.PID)
+	}
+	if !slices.Equal(got, pids) {
+		t.Errorf("owners %v, want %v", got, pids)
+	}
+}
+
+func TestOwnersCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := findOwners(ctx, []uint64{1}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// tree makes a proc file system with processes of some descriptors each.
+func tree(t testing.TB, processes, descriptors int) proc {
+	root := t.TempDir()
+	for p := 1; p <= processes; p++ {
+		fd := filepath.Join(root, strconv.Itoa(p), "fd")
+		if err := os.MkdirAll(fd, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for d := range descriptors {
+			if err := os.Symlink(fmt.Sprintf("socket:[%d]", p*1000+d), filepath.Join(fd, strconv.Itoa(d))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return proc{root}
+}
+
+func TestOwnersOfATree(t *testing.T) {
+	p := tree(t, 3, 40)
+	fd := filepath.Join(p.root, "2", "fd")
+	for i, link := range []string{"/dev/null", "socket:[]", "socket:[1x]", "pipe:[3005]", "anon_inode:[eventpoll]", "socket:[3005]", "socket:[3005]"} {
+		if err := os.Symlink(link, filepath.Join(fd, strconv.Itoa(100+i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Process 3 is a child of 2, 2 of 1; comm holds what it likes.
+	for pid, stat := range map[string]string{"2": "2 (a) (b) S 1", "3": "3 (w) S 2"} {
+		stat += " 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 1000 2 3"
+		if err := os.WriteFile(filepath.Join(p.root, pid, "stat"), []byte(stat), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o, err := p.owners(context.Background(), []uint64{1007, 3005, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.byInode[1007]; len(got) != 1 || got[0].PID != 1 {
+		t.Errorf("1007: %+v", got)
+	}
+	if got := o.byInode[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" || !slices.Equal(got[0].Workers, []int{3}) {
+		t.Errorf("3005: %+v", got)
+	}
+}
+
+// Somebody else's descriptors are not readable, and nobody is invented.
+func TestOwnersUnprivileged(t *testing.T) {
+	if os.Getenv("ONMUX_TEST_INODE") != "" {
+		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
+		o, err := findOwners(context.Background(), []uint64{inode})
+		fmt.Println("seen:", len(o.byInode[inode]), o.unreadable > 0, err)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to become somebody else")
+	}
+	_, inode := listener(t)
+	exe := filepath.Join("/tmp", filepath.Base(t.TempDir())+".test") // where anybody may run it
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(exe, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(exe)
+	cmd := exec.Command(exe, "-test.run=^TestOwnersUnprivileged$")
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
+		t.Errorf("%v: %s; want %q", err, out, want)
+	}
+}
+
+func BenchmarkOwners(b *testing.B) {
+	p := tree(b, 500, 40)
+	b.Run("ours", func(b *testing.B) {
+		for b.Loop() {
+			if o, err := p.owners(context.Background(), []uint64{1007}); err != nil || len(o.byInode) != 1 {
+				b.Fatal(o, err)
+			}
+		}
+	})
+	b.Run("os.ReadDir+os.Readlink", func(b *testing.B) {
+		for b.Loop() {
+			found := 0
+			for pid := 1; pid <= 500; pid++ {
+				dir := p.path(pid, "fd")
+				entries, err := os.ReadDir(dir)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, e := range entries {
+					if link, _ := os.Readlink(dir + "/" + e.Name()); link == "socket:[1007]" {
+						found++
+					}
+				}
+			}
+			if found != 1 {
+				b.Fatal(found)
+			}
+		}
+	})
+}

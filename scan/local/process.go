@@ -1,0 +1,136 @@
+package local
+
+import (
+	"bytes"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of what is kept of a command line.
+const (
+	maxArgs    = 64
+	maxCmdline = 4096 // bytes
+)
+
+// userHZ is the unit of the times in /proc/<pid>/stat: fixed at 100 on every
+// Linux system, whatever the kernel's own tick is (proc(5), sysconf(3)).
+const userHZ = 100
+
+// stat is what /proc/<pid>/stat tells (proc(5)).
+type stat struct {
+	name   string // comm, which may hold spaces, parentheses and newlines
+	parent int
+	start  time.Duration // after boot
+}
+
+// parseStat reads /proc/<pid>/stat. The name ends at the last parenthesis,
+// because it may hold any.
+func parseStat(b []byte) (stat, bool) {
+	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+	if open < 0 || end < open {
+		return stat{}, false
+	}
+	// After the name: state is field 3, the parent's pid 4, the start time 22.
+	fields := strings.Fields(string(b[end+1:]))
+	if len(fields) < 20 {
+		return stat{}, false
+	}
+	parent, err1 := strconv.Atoi(fields[1])
+	ticks, err2 := strconv.ParseInt(fields[19], 10, 64)
+	if err1 != nil || err2 != nil || parent < 0 || ticks < 0 || ticks > int64(1<<62)/int64(time.Second) {
+		return stat{}, false
+	}
+	return stat{string(b[open+1 : end]), parent, time.Duration(ticks) * (time.Second / userHZ)}, true
+}
+
+// parseBoot reads when the system started from /proc/stat.
+func parseBoot(b []byte) (time.Time, bool) {
+	for line := range strings.Lines(string(b)) {
+		if s, ok := strings.CutPrefix(line, "btime "); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+			return time.Unix(n, 0).UTC(), err == nil
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseUID reads the effective user from /proc/<pid>/status.
+func parseUID(b []byte) (uint32, bool) {
+	for line := range strings.Lines(string(b)) {
+		if s, ok := strings.CutPrefix(line, "Uid:"); ok {
+			fields := strings.Fields(s) // real, effective, saved, filesystem
+			if len(fields) < 2 {
+				return 0, false
+			}
+			n, err := strconv.ParseUint(fields[1], 10, 32)
+			return uint32(n), err == nil
+		}
+	}
+	return 0, false
+}
+
+// parseCmdline reads /proc/<pid>/cmdline: arguments that end in NUL. Long ones
+// are cut.
+func parseCmdline(b []byte) []string {
+	b = b[:min(len(b), maxCmdline)]
+	if b = bytes.TrimRight(b, "\x00"); len(b) == 0 {
+		return nil
+	}
+	args := strings.Split(string(b), "\x00")
+	return args[:min(len(args), maxArgs)]
+}
+
+// parseCgroup reads the systemd unit and the container from /proc/<pid>/cgroup
+// (cgroups(7)): the unified hierarchy, or systemd's own of version 1.
+func parseCgroup(b []byte) (unit, container string) {
+	for line := range strings.Lines(string(b)) {
+		parts := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		if c := containerOf(parts[2]); c != "" && container == "" {
+			container = c
+		}
+		if parts[0] == "0" && parts[1] == "" || parts[1] == "name=systemd" {
+			if u := unitOf(parts[2]); u != "" {
+				unit = u
+			}
+		}
+	}
+	return unit, container
+}
+
+// unitOf is the innermost unit of a cgroup's path.
+func unitOf(cgroup string) string {
+	for dir := cgroup; dir != "/" && dir != "." && dir != ""; dir = path.Dir(dir) {
+		switch base := path.Base(dir); path.Ext(base) {
+		case ".service", ".socket", ".scope":
+			return base
+		}
+	}
+	return ""
+}
+
+// containerOf is the container that a cgroup's path names: the first twelve
+// digits of the id that Docker, containerd, CRI-O, Podman and Kubernetes put
+// there, or the name of an LXC container.
+func containerOf(cgroup string) string {
+	components := strings.Split(cgroup, "/")
+	for i := len(components) - 1; i >= 0; i-- {
+		c := components[i]
+		if name, ok := strings.CutPrefix(c, "lxc.payload."); ok {
+			return name
+		}
+		if i > 0 && components[i-1] == "lxc" {
+			return c
+		}
+		id := strings.TrimSuffix(c, ".scope")
+		id = id[strings.LastIndexByte(id, '-')+1:]
+		if len(id) == 64 && strings.Trim(id, "0123456789abcdef") == "" {
+			return id[:12]
+		}
+	}
+	return ""
+}
