@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"syscall"
 	"time"
@@ -101,27 +100,6 @@ func judged(e Endpoint, r Reason, fromTarget bool, d time.Duration) Result {
 		}
 	}
 	return res
-}
-
-// heardICMP is the Result of an ICMP error m that from sent d after the probe.
-func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
-	_, reason := FromICMP(e, from, self, m)
-	fromTarget := sameHost(from, e.Addr)
-	r := judged(e, reason, fromTarget, d)
-	r.ICMP = m
-	who := ", the target itself"
-	switch {
-	case reason == NoNeighbour:
-		r.Confidence, who = High, ", this machine: no neighbour answered for the address"
-	case self && !fromTarget:
-		r.Responder, who = from, ", this machine itself"
-	case !fromTarget:
-		r.Responder, who = from, ""
-	}
-	if o.Evidence {
-		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.tell(e, from), who, short(d)))
-	}
-	return r
 }
 
 // short writes d for people, with no more digits than mean something: "0.04 ms",

@@ -25,22 +25,6 @@ var engines = []engine{{"own", probe.Ask}, {"net", probe.Dial}}
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// onLoopback opens a TCP and a UDP socket on one port, that say nothing.
-func onLoopback(t testing.TB) uint16 {
-	t.Helper()
-	nettest.Need(t)
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", c.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); l.Close() })
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-}
-
 // What cannot be asked is told, not attempted.
 func TestObjections(t *testing.T) {
 	for _, tt := range []struct {

@@ -52,7 +52,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if o.Resend {
 		waits = []time.Duration{o.Timeout / 2, o.Timeout}
 	}
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 2<<10)
 	for i, wait := range waits {
 		if _, err := conn.Write(Payload(e.Port)); err != nil {
 			return explain(ctx, e, o, err, time.Since(start))
@@ -63,7 +63,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		n, err := conn.Read(buf)
 		d := time.Since(start)
 		switch {
-		case err == nil:
+		case err == nil, n > 0: // Windows calls a datagram that was cut short an error
 			r := judged(e, UDPResponse, true, d)
 			if o.Evidence {
 				r.Evidence = []string{datagram(buf[:min(n, replySize)], n, d, i+1)}
@@ -77,7 +77,10 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 }
 
 func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn, error) {
-	d := net.Dialer{Timeout: o.Timeout, KeepAlive: -1}
+	d := net.Dialer{KeepAlive: -1}
+	if network == "tcp" { // to connect a UDP socket takes no time
+		d.Timeout = o.Timeout
+	}
 	return d.DialContext(ctx, network, e.AddrPort().String())
 }
 

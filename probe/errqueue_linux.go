@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,17 +34,33 @@ func (s *socket) complaints(f func(complaint) bool) {
 	var payload [1]byte
 	var control [controlSize]byte
 	for range 64 { // the queue is bounded by the receive buffer; so is this
-		_, n, _, _, err := unix.Recvmsg(s.fd, payload[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		_, n, err := s.receive(payload[:], control[:], unix.MSG_ERRQUEUE)
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil {
+		if err != 0 {
 			return
 		}
-		if c := parseControl(control[:min(n, len(control))]); c.icmp != (ICMP{}) && !f(c) {
+		if c := parseControl(control[:n]); c.icmp != (ICMP{}) && !f(c) {
 			return
 		}
 	}
+}
+
+// receive is recvmsg(2) without the sender's address, which x/sys/unix would
+// allocate. n may exceed len(p), with MSG_TRUNC; cn does not exceed len(control).
+// Neither slice may be empty.
+func (s *socket) receive(p, control []byte, flags int) (n, cn int, err syscall.Errno) {
+	iov := unix.Iovec{Base: &p[0]}
+	iov.SetLen(len(p))
+	msg := unix.Msghdr{Iov: &iov, Control: &control[0]}
+	msg.SetIovlen(1)
+	msg.SetControllen(len(control))
+	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags|unix.MSG_DONTWAIT))
+	if err != 0 {
+		return 0, 0, err
+	}
+	return int(size), min(int(msg.Controllen), len(control)), 0
 }
 
 // parseControl reads the control messages of recvmsg(2). It never fails: what

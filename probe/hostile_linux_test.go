@@ -16,6 +16,22 @@ import (
 	"onmux/probe/nettest"
 )
 
+// onLoopback opens a TCP and a UDP socket on one port, that say nothing.
+func onLoopback(t testing.TB) uint16 {
+	t.Helper()
+	nettest.Need(t)
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", c.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); l.Close() })
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+}
+
 // Without descriptors or ports nothing is known of the endpoint, and that is an
 // error which says so, never a verdict.
 func TestBusy(t *testing.T) {
@@ -105,24 +121,30 @@ func TestZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := netip.MustParseAddr("fe80::417")
-	do(t, h, func() error {
-		peer, err := netlink.LinkByName("vh" + strings.TrimPrefix(h.Device, "vt"))
+	add := func(device, address string) error {
+		link, err := netlink.LinkByName(device)
 		if err != nil {
 			return err
 		}
-		addr, _ := netlink.ParseAddr("fe80::417/64")
-		addr.Flags = unix.IFA_F_NODAD
-		return netlink.AddrAdd(peer, addr)
-	})
+		addr, err := netlink.ParseAddr(address)
+		if err != nil {
+			return err
+		}
+		addr.Flags = unix.IFA_F_NODAD // usable at once
+		return netlink.AddrAdd(link, addr)
+	}
+	if err := add(h.Device, "fe80::416/64"); err != nil {
+		t.Fatal(err)
+	}
+	do(t, h, func() error { return add("vh"+strings.TrimPrefix(h.Device, "vt"), target.String()+"/64") })
 	for _, zone := range []string{h.Device, strconv.Itoa(link.Attrs().Index)} {
 		for _, proto := range probe.Protos() {
 			e := probe.Endpoint{Addr: target.WithZone(zone), Port: 418, Proto: proto}
 			var r probe.Result
-			for range 20 { // while our own link-local address is still tentative
+			for range 5 { // the link may still be coming up
 				if r, err = probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State == probe.Closed {
 					break
 				}
-				time.Sleep(100 * time.Millisecond)
 			}
 			if err != nil || r.State != probe.Closed || r.Responder.IsValid() || r.Endpoint != e {
 				t.Errorf("%s: %s %s from %v, %q, %v", e, r.State, r.Reason, r.Responder, r.Error, err)
@@ -156,6 +178,7 @@ func TestOwnRoutes(t *testing.T) {
 			if err := netlink.RouteAdd(r); err != nil {
 				t.Fatal(prefix, err)
 			}
+			defer netlink.RouteDel(r)
 			for _, en := range engines {
 				for _, proto := range probe.Protos() {
 					e := probe.Endpoint{Addr: prefix.Addr().Next(), Port: 417, Proto: proto}

@@ -11,6 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errAgain says that a socket came to nothing that can be judged, and that
+// another may. The Result beside it holds if none does.
+var errAgain = errors.New("nothing to judge")
+
+// maxAgain bounds the sockets behind one call of askTCP or askUDP.
+const maxAgain = 4
+
 // socket is one non-blocking descriptor with its error queue on (ip(7),
 // IP_RECVERR). The runtime's poller gets it only when somebody has to wait.
 type socket struct {

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -10,13 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// errAgain says that a socket came to nothing that can be judged, and that
-// another may. The Result beside it holds if none does.
-var errAgain = errors.New("nothing to judge")
-
-// maxAgain bounds the sockets behind one call of askTCP or askUDP.
-const maxAgain = 4
 
 // askTCP makes one non-blocking connect(2). A RST leaves ECONNREFUSED and an
 // empty error queue; an ICMP error is in the queue, with its sender (for TCP

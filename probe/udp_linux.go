@@ -90,10 +90,10 @@ func (u *exchange) ready() bool {
 	var payload [replySize]byte
 	var control [controlSize]byte
 	for range 64 {
-		n, cn, _, _, err := unix.Recvmsg(u.fd, payload[:], control[:], unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+		n, cn, err := u.receive(payload[:], control[:], unix.MSG_TRUNC)
 		switch err {
-		case nil:
-			u.replied(payload[:min(n, len(payload))], n, parseControl(control[:min(cn, len(control))]).ttl)
+		case 0:
+			u.replied(payload[:min(n, len(payload))], n, parseControl(control[:cn]).ttl)
 			return true
 		case unix.EAGAIN:
 			return u.answered

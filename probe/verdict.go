@@ -1,9 +1,6 @@
 package probe
 
-import (
-	"fmt"
-	"net/netip"
-)
+import "net/netip"
 
 // Verdict is the state that a reason makes. fromTarget says that the answer
 // came from the endpoint's own address; it matters only for a UDP port
@@ -102,45 +99,4 @@ func reason6(m ICMP) Reason {
 // with IPv4 unwrapped from IPv6.
 func sameHost(a, b netip.Addr) bool {
 	return a.IsValid() && a.Unmap().WithZone("") == b.Unmap().WithZone("")
-}
-
-var icmp4Names = [...]string{
-	"network unreachable", "host unreachable", "protocol unreachable", "port unreachable",
-	"fragmentation needed", "source route failed", "network unknown", "host unknown", "host isolated",
-	"network prohibited", "host prohibited", "network unreachable for this type of service",
-	"host unreachable for this type of service", "administratively prohibited",
-	"precedence violation", "precedence cutoff",
-}
-
-var icmp6Names = [...]string{
-	"no route", "administratively prohibited", "beyond scope of source address",
-	"address unreachable", "port unreachable", "source address failed policy", "reject route",
-	"error in source routing header", "headers too long",
-}
-
-// tell is "ICMP 3/13 (administratively prohibited) from 10.1.0.1", about e.
-func (m ICMP) tell(e Endpoint, from netip.Addr) string {
-	sender := "an unknown sender"
-	if from.IsValid() {
-		sender = from.String()
-	}
-	return m.describe(e.Addr.Unmap().Is4()) + " from " + sender
-}
-
-// describe is "ICMP 3/13 (administratively prohibited)".
-func (m ICMP) describe(v4 bool) string {
-	family, unreachable, exceeded, names := "ICMPv6", uint8(1), uint8(3), icmp6Names[:]
-	if v4 {
-		family, unreachable, exceeded, names = "ICMP", 3, 11, icmp4Names[:]
-	}
-	s := fmt.Sprintf("%s %d/%d", family, m.Type, m.Code)
-	switch {
-	case m.Type == unreachable && int(m.Code) < len(names):
-		return s + " (" + names[m.Code] + ")"
-	case m.Type == exceeded && m.Code == 0:
-		return s + " (time exceeded in transit)"
-	case m.Type == exceeded && m.Code == 1:
-		return s + " (reassembly time exceeded)"
-	}
-	return s
 }

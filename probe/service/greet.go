@@ -46,10 +46,16 @@ func Greet(ctx context.Context, e probe.Endpoint, timeout time.Duration) (*probe
 	case err != nil:
 		return nil, fmt.Errorf("%s: connect to hear a greeting: %w", e, err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer conn.Close()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		conn.Close()
+		close(closed)
+	})
 	answer := hear(conn, deadline)
-	stop()
-	conn.Close()
+	if !stop() {
+		<-closed
+	}
 	if len(answer) == 0 {
 		return nil, ctx.Err()
 	}

@@ -1,0 +1,83 @@
+package probe_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+)
+
+// A packet that runs out of hops on its way says so, and where.
+func TestTimeExceeded(t *testing.T) {
+	w := newWorld(t)
+	sysctl(t, "ipv4/ip_default_ttl", "1")
+	defer sysctl(t, "ipv4/ip_default_ttl", "64")
+	sysctl(t, "ipv6/conf/"+w.Device+"/hop_limit", "1")
+	for _, tt := range []struct {
+		to, router netip.Addr
+		icmp       probe.ICMP
+	}{{w.far4, w.Addr4, probe.ICMP{Type: 11}}, {w.far6, w.Addr6, probe.ICMP{Type: 3}}} {
+		for _, proto := range probe.Protos() {
+			e := probe.Endpoint{Addr: tt.to, Port: 417, Proto: proto}
+			r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
+			if err != nil || r.State != probe.Unreachable || r.Reason != probe.TimeExceeded || r.ICMP != tt.icmp || r.Responder != tt.router {
+				t.Errorf("%s: %s %s %v from %s, %v", e, r.State, r.Reason, r.ICMP, r.Responder, err)
+			}
+		}
+	}
+}
+
+// A firewall of this machine is no fact about the endpoint, and where it answers
+// for the endpoint the evidence says who it was.
+func TestOwnFirewall(t *testing.T) {
+	w := newWorld(t)
+	c, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := c.AddTable(&nftables.Table{Name: "own", Family: nftables.TableFamilyIPv4})
+	defer func() { c.DelTable(table); c.Flush() }()
+	chain := c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
+	for port, do := range map[byte]expr.Any{
+		1: &expr.Verdict{Kind: expr.VerdictDrop},
+		2: &expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: 3},
+	} {
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, port}}, do}})
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		port      uint16
+		proto     probe.Proto
+		state     probe.State
+		reason    probe.Reason
+		responder netip.Addr
+		says      string
+	}{
+		{1, probe.TCP, probe.Filtered, probe.NoResponse, netip.Addr{}, "nothing came back"},
+		{1, probe.UDP, probe.Unknown, probe.LocalError, netip.Addr{}, "may not send"},
+		{2, probe.TCP, probe.Filtered, probe.PortUnreach, w.Self4, "this machine itself"},
+		{2, probe.UDP, probe.Filtered, probe.PortUnreach, w.Self4, "this machine itself"},
+	} {
+		e := probe.Endpoint{Addr: w.Addr4, Port: tt.port, Proto: tt.proto}
+		timeout := 20 * time.Second
+		if tt.reason == probe.NoResponse {
+			timeout = 50 * time.Millisecond
+		}
+		r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
+		if err != nil || r.State != tt.state || r.Reason != tt.reason || r.Responder != tt.responder ||
+			!strings.Contains(r.Error+strings.Join(r.Evidence, " "), tt.says) {
+			t.Errorf("%s: %s %s from %v, %q %q, %v", e, r.State, r.Reason, r.Responder, r.Error, r.Evidence, err)
+		}
+	}
+}
