@@ -20,8 +20,6 @@ const (
 	// maxLook is how many positions a later pass looks at in one go for
 	// endpoints that are still owed, while answers wait.
 	maxLook = 4096
-
-	glance = time.Millisecond // how often a drain looks whether it is over
 )
 
 // byProto is something for each transport protocol.
@@ -53,6 +51,7 @@ type sweep struct {
 	ahead   [maxBatch]candidate
 	out     *emitter
 	halt    func(error) // ends the sweep's context
+	limited []uint64    // a bit for each host whose UDP silence decides nothing; nil if there is none
 
 	mu       sync.Mutex
 	table    *table
@@ -130,6 +129,9 @@ func (s *sweep) askAll(ctx context.Context) error {
 	}
 	asks, more := byProto[bool]{probe.TCP: true, probe.UDP: true}, true
 	for more {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		err := s.pass(ctx, asks)
 		s.drain(context.Background(), s.wait())
 		if err != nil {
@@ -345,56 +347,4 @@ func (s *sweep) giveUp(err error) {
 			s.table.cells[i] = cellOf(localError, 0)
 		}
 	}
-}
-
-// drain waits for answers that are on their way, until wait has passed since the
-// last probe, nothing is outstanding or nobody is silent. Patience beyond the
-// usual is for engines that know what is outstanding.
-func (s *sweep) drain(ctx context.Context, wait time.Duration) {
-	for ctx.Err() == nil {
-		pending := s.Engine.Pending()
-		if pending < 0 {
-			wait = min(wait, s.wait())
-		}
-		now := time.Now()
-		left := wait - now.Sub(s.sentAt)
-		s.watch(now, left)
-		if pending == 0 || left <= 0 || s.silence() == 0 {
-			return
-		}
-		s.sleep(ctx, min(left, glance))
-	}
-}
-
-// sleep sleeps, and keeps Watch told meanwhile.
-func (s *sweep) sleep(ctx context.Context, d time.Duration) {
-	for d > 0 && ctx.Err() == nil {
-		slice := min(d, tick)
-		d -= slice
-		s.timer.Reset(slice)
-		select {
-		case <-s.timer.C:
-		case <-ctx.Done():
-		}
-		if d > 0 {
-			s.watch(time.Now(), s.wait())
-		}
-	}
-}
-
-// wait is how long an answer is waited for in the present pass.
-func (s *sweep) wait() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rtt.wait(s.passes, s.Timeout)
-}
-
-// silence is how many endpoints were asked and did not answer so far.
-func (s *sweep) silence() (n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, q := range s.quiet {
-		n += q
-	}
-	return n
 }

@@ -63,6 +63,12 @@ func (s *sweep) hear(a *Answer) bool {
 		a.Try = 0
 	}
 	s.time(a, old, k)
+	if k == localError && a.Try == 1 && old == cellOf(silent, 2) {
+		// The first try was not silent after all: it never left, and that
+		// took longer to find out than the pass lasted.
+		s.set(a.Index, p, old, cellOf(unheard, 2))
+		return false
+	}
 	next, changed, disagrees := old.hear(k, p)
 	if disagrees {
 		s.disputes++

@@ -88,9 +88,13 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 				p, counted(uint64(s.done[p]), "pass")))
 		}
 	}
-	if n := s.undecided(); n > 0 {
+	if n := s.undecidedCount(); n > 0 {
 		said = append(said, fmt.Sprintf("undecided: %s, silent at hosts that limit their ICMP answers",
 			counted(n, "udp endpoint")))
+	}
+	if s.All && len(s.table.details) == maxDetails {
+		said = append(said, "round-trip times, responders and evidence are told of the first "+
+			counted(maxDetails, "endpoint")+" that answered and are not open, and of the open ones")
 	}
 	return said
 }
@@ -105,14 +109,13 @@ func (s *sweep) neverAsked() (n uint64) {
 	return n
 }
 
-// undecided counts the endpoints whose silence decides nothing.
-func (s *sweep) undecided() (n uint64) {
-	t := teller{sweep: s, limited: s.limitedHosts()}
-	if t.limited == nil {
+// undecidedCount counts the endpoints whose silence decides nothing.
+func (s *sweep) undecidedCount() (n uint64) {
+	if s.limited == nil {
 		return 0
 	}
 	for i := range s.table.cells {
-		n += uint64(one(t.undecided(uint64(i))))
+		n += uint64(one(s.undecided(uint64(i))))
 	}
 	return n
 }

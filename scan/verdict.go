@@ -133,6 +133,14 @@ func (c cell) open() bool { k := c.class(); return k == synAck || k == udpRespon
 // the kernel concludes it from silence to ARP or NDP, which can be lost too.
 func (c cell) heard() bool { return c.weight() > weighsNeighbour }
 
+// like reports whether two cells make the same verdict for the same reason.
+func (c cell) like(o cell, p probe.Proto) bool {
+	if !c.asked() || !o.asked() {
+		return c == o
+	}
+	return c.reason() == o.reason() && c.state(p) == o.state(p)
+}
+
 // told reports whether the cell was made by an answer of any kind.
 func (c cell) told() bool { return c.class() > silent }
 

@@ -1,0 +1,187 @@
+package report_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "onmux/report"
+	"onmux/report/schematest"
+)
+
+func TestParseOutput(t *testing.T) {
+	for in, want := range map[string]Output{
+		"text": {"text", ""}, "json": {"json", ""}, "jsonl": {"jsonl", ""}, "json=-": {"json", ""},
+		"json=out.json": {"json", "out.json"}, "jsonl=a=b": {"jsonl", "a=b"}, "text=./-": {"text", "./-"},
+	} {
+		if got, err := ParseOutput(in); err != nil || got != want {
+			t.Errorf("%q: %+v, %v", in, got, err)
+		}
+	}
+	for in, want := range map[string]string{
+		"json=": "names no file", "": "is no output format: the formats are text, json, jsonl", "xml": "is no output format",
+		"JSON": "is no output format", "=f": "is no output format",
+	} {
+		if _, err := ParseOutput(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+}
+
+func TestUnknownFormat(t *testing.T) {
+	if _, err := New("xml", nil, Options{}); err == nil || !strings.Contains(err.Error(), "text, json, jsonl") {
+		t.Error(err)
+	}
+	if _, err := Open([]Output{{"xml", ""}}, nil, Options{}); err == nil {
+		t.Error("Open takes any format")
+	}
+}
+
+// open fails the test where outputs can't be opened.
+func open(t *testing.T, stdout *bytes.Buffer, outputs ...Output) *Sinks {
+	t.Helper()
+	s, err := Open(outputs, stdout, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func valid(t *testing.T, format string, document []byte) {
+	t.Helper()
+	if err := schematest.Validate(format, bytes.NewReader(document)); err != nil {
+		t.Errorf("the %s report is not whole: %v", format, err)
+	}
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return strings.Join(out, " ")
+}
+
+func TestFilesAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	old := filepath.Join(dir, "old.json")
+	if err := os.WriteFile(old, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(old, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	link, dangling := filepath.Join(dir, "link"), filepath.Join(dir, "dangling")
+	for name, to := range map[string]string{link: "old.json", dangling: "new.jsonl"} {
+		if err := os.Symlink(to, name); err != nil {
+			t.Skip("no symbolic links here:", err)
+		}
+	}
+	var stdout bytes.Buffer
+	s := open(t, &stdout, Output{"json", link}, Output{"jsonl", dangling}, Output{"jsonl", ""})
+	sample().tell(t, s)
+	if b, _ := os.ReadFile(old); string(b) != "old" {
+		t.Errorf("before Close the file is %q", b)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("the second Close: %v", err)
+	}
+	for _, name := range []string{link, dangling} {
+		if info, err := os.Lstat(name); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			t.Errorf("%s is no link any more", name)
+		}
+	}
+	b, _ := os.ReadFile(old)
+	valid(t, "json", b)
+	b, _ = os.ReadFile(filepath.Join(dir, "new.jsonl"))
+	valid(t, "jsonl", b)
+	valid(t, "jsonl", stdout.Bytes())
+	if info, err := os.Stat(old); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the mode became %v", info.Mode())
+	}
+	if got := names(t, dir); got != "dangling link new.jsonl old.json" {
+		t.Errorf("left in the folder: %s", got)
+	}
+}
+
+func TestUnfinishedReportReplacesNothing(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, nil, Output{"json", file})
+	if err := s.Start(sample().start); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if b, _ := os.ReadFile(file); string(b) != "old" || names(t, dir) != "f" {
+		t.Errorf("the file is %q, the folder has %s", b, names(t, dir))
+	}
+}
+
+func TestTextInAFileIsPlain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	write := func(o Options) string {
+		s, err := Open([]Output{{"text", file}}, nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sample().tell(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	plain := write(Options{})
+	if got := write(Options{Color: true, Width: 20}); got != plain || strings.Contains(got, "\x1b") || got == "" {
+		t.Errorf("a file has\n%s\nand for a terminal\n%s", plain, got)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.Symlink("f", filepath.Join(dir, "link")); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		outputs []Output
+		err     string
+	}{
+		{[]Output{{"text", ""}, {"json", ""}}, "text and json would both go to standard output: give one a file, as in -o json=FILE"},
+		{[]Output{{"text", ""}, {"json", "/dev/stdout"}}, "text and json would both go to standard output: give one a file, as in -o json=FILE"},
+		{[]Output{{"text", file}, {"json", filepath.Join(dir, ".", "link")}}, "two reports would both go to " + filepath.Join(dir, "link") + ": give each a file of its own"},
+		{[]Output{{"text", file}, {"json", filepath.Join(dir, "none", "f")}}, "cannot write the json report to " + filepath.Join(dir, "none", "f") + ": no such file or directory"},
+		{[]Output{{"text", file}, {"json", dir}}, "cannot write the json report to " + dir + ": is a directory"},
+		{[]Output{{"text", file}, {"json", filepath.Join(dir, "loop")}}, "cannot write the json report to " + filepath.Join(dir, "loop") + ": too many levels of symbolic links"},
+	} {
+		s, err := Open(test.outputs, nil, Options{})
+		if s != nil || err == nil || err.Error() != test.err {
+			t.Errorf("%v:\n%v, want\n%s", test.outputs, err, test.err)
+		}
+		if got := names(t, dir); got != "link loop" {
+			t.Errorf("%v: left in the folder: %s", test.outputs, got)
+		}
+	}
+}

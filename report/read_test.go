@@ -1,0 +1,204 @@
+package report_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	. "onmux/report"
+	"onmux/scan"
+)
+
+// recorder keeps what it is told.
+type recorder struct {
+	stream
+	starts, ends int
+	fail         error // of Finding
+}
+
+func (r *recorder) Start(s Start) error     { r.start = s; r.starts++; return nil }
+func (r *recorder) Finding(f Finding) error { r.findings = append(r.findings, f); return r.fail }
+func (r *recorder) End(e End) error         { r.end = e; r.ends++; return nil }
+
+func TestReplayIsTheSameReport(t *testing.T) {
+	for name, s := range map[string]stream{"sample": sample(), "empty": empty()} {
+		for _, format := range []string{"json", "jsonl"} {
+			saved := s.write(t, format)
+			for way, r := range map[string]io.Reader{"whole": bytes.NewReader(saved), "byte by byte": iotest.OneByteReader(bytes.NewReader(saved))} {
+				var again bytes.Buffer
+				h, _ := New(format, &again, Options{})
+				if err := Replay(r, h); err != nil {
+					t.Errorf("%s as %s %s: %v", name, format, way, err)
+				} else if !bytes.Equal(saved, again.Bytes()) {
+					t.Errorf("%s as %s %s:\n%s\ncame back as\n%s", name, format, way, saved, again.Bytes())
+				}
+			}
+		}
+	}
+}
+
+func TestReplayAcrossFormats(t *testing.T) {
+	s := sample()
+	var lines bytes.Buffer
+	h, _ := New("jsonl", &lines, Options{})
+	if err := Replay(bytes.NewReader(s.write(t, "json")), h); err != nil {
+		t.Fatal(err)
+	}
+	var document bytes.Buffer
+	h, _ = New("json", &document, Options{})
+	if err := Replay(&lines, h); err != nil {
+		t.Fatal(err)
+	}
+	if want := s.write(t, "json"); !bytes.Equal(document.Bytes(), want) {
+		t.Errorf("got\n%s\nwant\n%s", document.Bytes(), want)
+	}
+}
+
+// TestReplayCutOff cuts a report at every byte.
+func TestReplayCutOff(t *testing.T) {
+	for _, format := range []string{"json", "jsonl"} {
+		s := sample()
+		saved := bytes.TrimSpace(s.write(t, format))
+		for n := range saved {
+			var r recorder
+			err := Replay(bytes.NewReader(saved[:n]), &r)
+			if r.starts != r.ends {
+				t.Fatalf("%s, %d bytes: %d starts, %d ends", format, n, r.starts, r.ends)
+			}
+			if r.starts == 0 {
+				if err == nil {
+					t.Fatalf("%s, %d bytes: no start and no error", format, n)
+				}
+				continue
+			}
+			if err != nil || r.end.Complete || !strings.Contains(strings.Join(r.end.Coverage, ""), "cut off") {
+				t.Fatalf("%s, %d bytes: %v, %+v", format, n, err, r.end)
+			}
+		}
+		var r recorder
+		at := bytes.LastIndex(saved, []byte(`"finished"`))
+		if err := Replay(bytes.NewReader(saved[:at]), &r); err != nil || len(r.findings) != len(s.findings) {
+			t.Errorf("%s: %v, %d findings of %d", format, err, len(r.findings), len(s.findings))
+		}
+		if r.end.Summary.Targets != 7 || r.end.Summary.States["unknown"] != 3 {
+			t.Errorf("%s: the summary of what was told is %+v", format, r.end.Summary)
+		}
+	}
+}
+
+// TestReplaySorted reads what jq -S makes of a document.
+func TestReplaySorted(t *testing.T) {
+	var r recorder
+	err := Replay(strings.NewReader(`{
+  "command": "scan", "complete": true, "coverage": [], "finished": "2026-03-01T12:00:00Z",
+  "findings": [ {"address": "192.0.2.1", "port": 417, "proto": "tcp", "state": "open", "type": "endpoint"} ],
+  "later": {"than": ["this"]}, "schema": "onmux/1", "started": "2026-03-01T12:00:00Z",
+  "summary": {"targets": 1, "states": {"open": 1}, "duration_ms": 1}, "version": "1", "violations": []
+}`), &r)
+	if err != nil || r.start.Command != "scan" || len(r.findings) != 1 || !r.end.Complete {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
+
+func TestReplayRefuses(t *testing.T) {
+	lines := strings.SplitAfter(string(sample().write(t, "jsonl")), "\n")
+	start, summary := lines[0], lines[len(lines)-2]
+	document := string(sample().write(t, "json"))
+	tests := []struct{ name, in, err string }{
+		{"nothing", "", "ends before"},
+		{"blank", "\n\n \n", "ends before"},
+		{"text", "192.0.2.1 is open\n", "write it with"},
+		{"words", "open 192.0.2.1\n", "no JSON"},
+		{"an array", "[]", "write it with"},
+		{"another object", `{"a":1}`, `no "schema"`},
+		{"another schema", strings.Replace(document, "onmux/1", "onmux/9", 1), "schema onmux/1"},
+		{"another schema, lines", strings.Replace(start, "onmux/1", "onmux/9", 1), "schema onmux/1"},
+		{"no type", start + "{}\n" + summary, "line 2: a record has no type"},
+		{"a type of the future", start + `{"type":"packet"}` + "\n" + summary, `line 2: records of type "packet"`},
+		{"a broken line", start + "{\"type\":\n" + summary, "line 2: a record is no JSON"},
+		{"after the summary", start + summary + start, "line 3: nothing may follow"},
+		{"two documents", document + document, "something follows"},
+		{"a state", start + `{"type":"endpoint","address":"192.0.2.1","port":1,"proto":"tcp","state":"ajar"}` + "\n", `"ajar" is no state`},
+		{"a verdict", start + `{"type":"verdict","port":1,"proto":"tcp","verdict":"idle","why":""}` + "\n", `"idle" is no verdict`},
+		{"no protocol", start + `{"type":"verdict","port":1,"verdict":"free","why":""}` + "\n", "no protocol"},
+		{"a range backwards", start + `{"type":"range","first":"192.0.2.2","last":"192.0.2.1","count":1,"port":1,"proto":"tcp","state":"open"}` + "\n", "is none"},
+		{"a long line", start + `{"type":"verdict","why":"` + strings.Repeat("x", 1<<20) + "\"}\n", "line 2: a record is longer"},
+		{"a long record", strings.Replace(document, "could not look", strings.Repeat("x", 2<<20), 1), "longer than 1048576 bytes"},
+		{"findings twice", strings.Replace(document, `"violations":`, `"findings":`, 1), "stands twice"},
+		{"findings that are none", `{"findings":{}}`, "is no array"},
+		{"too deep", start + strings.Repeat("[", 20000), ""},
+	}
+	for _, test := range tests {
+		var r recorder
+		err := Replay(strings.NewReader(test.in), &r)
+		if test.err == "" {
+			continue // no panic is all
+		}
+		if err == nil || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q", test.name, err, test.err)
+		}
+		if r.starts != r.ends {
+			t.Errorf("%s: %d starts, %d ends", test.name, r.starts, r.ends)
+		}
+	}
+}
+
+func TestReplayPassesErrorsOn(t *testing.T) {
+	broken := errors.New("broken")
+	for _, format := range []string{"json", "jsonl"} {
+		saved := sample().write(t, format)
+		if err := Replay(bytes.NewReader(saved), &recorder{fail: broken}); !errors.Is(err, broken) {
+			t.Errorf("%s: the handler failed: %v", format, err)
+		}
+		half := io.MultiReader(bytes.NewReader(saved[:len(saved)/2]), iotest.ErrReader(broken))
+		var r recorder
+		if err := Replay(half, &r); !errors.Is(err, broken) || r.ends != 1 {
+			t.Errorf("%s: reading failed: %v, %d ends", format, err, r.ends)
+		}
+		if err := Replay(iotest.ErrReader(broken), &r); !errors.Is(err, broken) {
+			t.Errorf("%s: reading failed at once: %v", format, err)
+		}
+	}
+}
+
+func FuzzReplay(f *testing.F) {
+	for _, s := range []stream{sample(), empty()} {
+		for _, format := range []string{"json", "jsonl"} {
+			saved := s.write(f, format)
+			f.Add(saved)
+			f.Add(saved[:len(saved)/2])
+		}
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var r recorder
+		if err := Replay(bytes.NewReader(in), &r); r.starts != r.ends || r.starts == 0 && err == nil {
+			t.Errorf("%d starts, %d ends, %v", r.starts, r.ends, err)
+		}
+		// Whatever was told can be held against an expectation and written.
+		j := NewJudge(nil)
+		var b bytes.Buffer
+		h, _ := New("jsonl", &b, Options{})
+		if r.starts == 0 || h.Start(r.start) != nil {
+			return
+		}
+		for _, f := range r.findings {
+			j.Finding(f)
+			if h.Finding(f) != nil {
+				return // a time that RFC 3339 cannot say in UTC
+			}
+			if l, ok := f.(scan.Range); ok && l.Count == 0 {
+				t.Error("a range of nothing")
+			}
+		}
+		j.End(r.end)
+		if h.End(r.end) != nil {
+			return
+		}
+		if err := Replay(&b, &recorder{}); err != nil {
+			t.Errorf("what was told can't be read again: %v", err)
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package report_test
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"time"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// stream is what a handler is told.
+type stream struct {
+	start    Start
+	findings []Finding
+	end      End
+}
+
+var (
+	noon  = time.Date(2026, 3, 1, 13, 0, 0, 123456789, time.FixedZone("CET", 3600))
+	addr4 = netip.MustParseAddr("192.0.2.1")
+	addr6 = netip.MustParseAddr("fe80::1%eth0")
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// sample has every kind of record, each once with every field and once with
+// as few as there can be.
+func sample() stream {
+	return stream{
+		start: Start{Schema: Schema, Command: "scan", Version: "1.2.3", Started: noon,
+			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}},
+		findings: []Finding{
+			probe.Result{Endpoint: probe.Endpoint{Addr: addr6, Port: 417, Proto: probe.TCP}, Host: "router.example",
+				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 2, TTL: 64,
+				Responder: addr4, ICMP: probe.ICMP{Type: 3, Code: 13}, Confidence: probe.High, Notes: []string{"a note"},
+				Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Banner: "SSH-2.0-<>&",
+					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff")},
+				Evidence: []string{"a SYN-ACK"}, Error: "none"},
+			probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
+			Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered", Address: "192.0.2.1", Port: 417, Proto: "udp"},
+			scan.Range{First: addr4, Last: addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, State: probe.Unknown,
+				Reason: probe.LocalError, Tries: 3, Responder: addr4, Notes: []string{"slow"}, Error: "no route to host"},
+			scan.Range{First: addr4, Last: addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed},
+			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
+				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
+				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
+					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, Unit: "ssh.service", Container: "abc", Workers: []int{13, 14}}, {PID: 1}}},
+			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
+			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied"},
+			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it"},
+			Violation{What: "number of endpoints that are open", Expected: "= 0", Actual: "1"},
+		},
+		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"},
+			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,
+				Loss: ptr(0.25), ExpectedMissed: ptr(0.5), Contradictions: 1, Duration: probe.Millis(time.Second)}},
+	}
+}
+
+func empty() stream {
+	return stream{start: Start{Schema: Schema, Command: "check", Version: "1", Started: noon}, end: End{Finished: noon}}
+}
+
+func (s stream) tell(t testing.TB, h Handler) {
+	t.Helper()
+	check := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(h.Start(s.start))
+	for _, f := range s.findings {
+		check(h.Finding(f))
+	}
+	check(h.End(s.end))
+}
+
+func (s stream) write(t testing.TB, format string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	h, err := New(format, &b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tell(t, h)
+	return b.Bytes()
+}

@@ -1,0 +1,369 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/simnet"
+)
+
+// script is an engine that does what a test says: send is called for each
+// batch, and what it hands to hear is delivered.
+type script struct {
+	send    func(s *script, ctx context.Context, batch []scan.Probe) (int, error)
+	answers chan scan.Answer
+	fail    chan error // of Receive
+	closed  chan struct{}
+	closes  int
+}
+
+func newScript(send func(*script, context.Context, []scan.Probe) (int, error)) *script {
+	return &script{send: send, answers: make(chan scan.Answer), fail: make(chan error), closed: make(chan struct{})}
+}
+
+func (s *script) Methods() map[probe.Proto]string { return nil }
+func (s *script) Pending() int                    { return -1 }
+
+func (s *script) Close() error {
+	if s.closes++; s.closes == 1 {
+		close(s.closed)
+	}
+	return nil
+}
+
+func (s *script) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	return s.send(s, ctx, batch)
+}
+
+// hear returns when the answer was taken and the one before it worked on.
+func (s *script) hear(p scan.Probe, r probe.Reason) {
+	a := scan.Answer{Index: p.Index, Try: p.Try, At: time.Now()}
+	a.Reason = r
+	s.answers <- a
+}
+
+func (s *script) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
+	select {
+	case buf[0] = <-s.answers:
+		return 1, nil
+	case err := <-s.fail:
+		return 0, err
+	case <-s.closed:
+		return 0, io.EOF
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func TestOneEndpoint(t *testing.T) {
+	for reason, passes := range map[probe.Reason]int{
+		probe.NoReason: 2, probe.SynAck: 1, probe.Reset: 1, probe.LocalError: 2, probe.NoNeighbour: 2, probe.HostUnreach: 1,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			host := func(probe.Endpoint) simnet.Host {
+				return simnet.Host{Reason: reason, RTT: time.Millisecond, Error: "why"}
+			}
+			s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "192.0.2.1"), Engine: simnet.New(simnet.Config{Host: host}), Retries: -1})
+			s.ok(t)
+			s.told(t)
+			if s.Passes != passes || len(s.findings) != 1 || int(s.Probes) != passes {
+				t.Errorf("%v: %d passes, %d findings, %d probes", reason, s.Passes, len(s.findings), s.Probes)
+			}
+			if r, ok := s.findings[0].(probe.Result); !ok || r.Tries != passes {
+				t.Errorf("%v: told %+v", reason, s.findings[0])
+			}
+			if (s.Loss != nil) != (reason == probe.SynAck || reason == probe.Reset) {
+				t.Errorf("%v: loss %v", reason, s.Loss)
+			}
+		})
+	}
+}
+
+func TestNothingToAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newScript(func(*script, context.Context, []scan.Probe) (int, error) {
+			t.Error("something was sent")
+			return 0, io.ErrUnexpectedEOF
+		})
+		for _, c := range []scan.Config{
+			{Plan: &scan.Plan{}, Engine: e},
+			{Plan: planOf(t, both, "192.0.2.1"), Engine: e, Shard: scan.Shard{I: 3, N: 3}},
+		} {
+			s := sweep(t.Context(), c)
+			s.ok(t)
+			if len(s.findings) != 0 || s.Targets != 0 || s.NotReached != 0 {
+				t.Errorf("told %v, %+v", s.findings, s.Summary)
+			}
+		}
+	})
+}
+
+func TestConfigThatMakesNoSense(t *testing.T) {
+	plan := planOf(t, both, "192.0.2.1")
+	for _, c := range []scan.Config{
+		{}, {Plan: plan},
+		{Plan: plan, Rate: -1}, {Plan: plan, Rate: math.NaN()},
+		{Plan: plan, Retries: scan.MaxTries},
+		{Plan: plan, Timeout: -1}, {Plan: plan, Bound: -1}, {Plan: plan, Bound: math.NaN()},
+		{Plan: plan, Shard: scan.Shard{I: 0, N: 2}}, {Plan: plan, Shard: scan.Shard{I: 3, N: 2}},
+	} {
+		e := newScript(nil)
+		if c.Plan != nil && (c.Rate != 0 || c.Retries != 0 || c.Timeout != 0 || c.Bound != 0 || c.Shard.N != 0) {
+			c.Engine = e
+		}
+		_, err := scan.Run(t.Context(), c, nil)
+		if err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: error %v", c, err)
+		}
+		if c.Engine != nil && e.closes == 0 {
+			t.Errorf("%+v: the engine was left open", c)
+		}
+	}
+}
+
+// TestAnswersBeforeSendReturns has every answer worked on, twice and with a
+// contradiction, while its batch is still in Send.
+func TestAnswersBeforeSendReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+			for _, p := range batch {
+				if p.Endpoint.Proto == probe.TCP {
+					s.hear(p, probe.Reset)
+					s.hear(p, probe.SynAck)
+					s.hear(p, probe.SynAck)
+					s.hear(p, probe.Reset)
+				} else {
+					s.hear(p, probe.UDPResponse)
+					s.hear(p, probe.PortUnreach)
+					s.hear(p, probe.UDPResponse)
+				}
+			}
+			return len(batch), nil
+		})
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/26"), Engine: e, Retries: -1})
+		s.ok(t)
+		s.told(t)
+		if s.States["open"] != 128 || s.Probes != 128 || s.Contradictions != 64*2+64 {
+			t.Errorf("%+v", s.Summary)
+		}
+	})
+}
+
+func TestStrangeAnswersAreIgnoredAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan := planOf(t, both, "10.0.0.0/28")
+		first := true
+		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+			if first {
+				first = false
+				for _, p := range []scan.Probe{{Index: plan.Len()}, {Index: math.MaxUint64}} {
+					s.hear(p, probe.SynAck) // nobody's
+				}
+				asked := batch[0].Index
+				s.hear(scan.Probe{Index: (asked + 1) % plan.Len()}, probe.HostUnreach) // not asked yet: one a batch
+				s.hear(batch[0], probe.NoResponse)
+				s.hear(batch[0], probe.NoReason)
+				s.hear(batch[0], probe.Reason(200))
+				wrong := probe.UDPResponse
+				if batch[0].Endpoint.Proto == probe.UDP {
+					wrong = probe.SynAck
+				}
+				s.hear(batch[0], wrong)
+				p := batch[0]
+				p.Try = 9 // a try that was never made, but an answer all the same
+				s.hear(p, probe.HostUnreach)
+			}
+			return len(batch), nil
+		})
+		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Rate: 100})
+		s.ok(t)
+		s.told(t)
+		if s.Targets != 32 || s.States["unreachable"] != 1 || s.States["open"] != 0 {
+			t.Errorf("%+v", s.Summary)
+		}
+		if !slices.Contains(s.Notes, "ignored 7 answers to questions that were not asked") {
+			t.Errorf("notes %q", s.Notes)
+		}
+	})
+}
+
+// TestLateAnswersCount lets every answer arrive a pass too late.
+func TestLateAnswersCount(t *testing.T) {
+	for _, tells := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			host := func(e probe.Endpoint) simnet.Host {
+				if lastByte(e.Addr) < 128 {
+					return simnet.Host{Reason: probe.SynAck, RTT: 900 * time.Millisecond}
+				}
+				return simnet.Host{Reason: probe.Reset, RTT: 10 * time.Millisecond, Twice: 0.5}
+			}
+			s := sweep(t.Context(), scan.Config{
+				Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Retries: -1,
+				Engine: simnet.New(simnet.Config{Host: host, Tells: tells}),
+			})
+			s.ok(t)
+			s.told(t)
+			if s.States["open"] != 128 || s.States["closed"] != 128 {
+				t.Errorf("tells=%v: %+v", tells, s.Summary)
+			}
+			for _, f := range s.findings {
+				if r, ok := f.(probe.Result); ok && r.RTT != 0 && r.State == probe.Open && time.Duration(r.RTT).Round(10*time.Millisecond) != 900*time.Millisecond {
+					t.Errorf("tells=%v: %v has a round trip of %v", tells, r.Endpoint, time.Duration(r.RTT))
+				}
+			}
+		})
+	}
+}
+
+func TestCancelledBeforeTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s := sweep(ctx, scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1})
+		if s.err != nil || s.Complete || s.Targets != 0 || s.NotReached != 512 || len(s.findings) != 0 {
+			t.Errorf("%v, %+v", s.err, s.Outcome)
+		}
+		if !slices.Contains(s.Coverage, "not reached: 512 of 512 endpoints (interrupted)") {
+			t.Errorf("coverage %q", s.Coverage)
+		}
+	})
+}
+
+// TestInterruptedAnywhere cancels after every so many probes, in every pass.
+func TestInterruptedAnywhere(t *testing.T) {
+	for after := uint64(1); after < 900; after += 37 {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			net := simnet.New(simnet.Config{Host: mixed})
+			plan := planOf(t, both, "10.0.0.0/24")
+			e := &stopper{Network: net, after: after, stop: cancel}
+			s := sweep(ctx, scan.Config{Plan: plan, Engine: e, Retries: -1})
+			if s.err != nil {
+				t.Fatal(s.err)
+			}
+			told := s.told(t)
+			if s.Targets+s.NotReached != plan.Len() {
+				t.Errorf("%d asked and %d not of %d", s.Targets, s.NotReached, plan.Len())
+			}
+			for e, r := range told { // what was on its way has been heard
+				if state, _ := truth(mixed, e); r.State != state {
+					t.Errorf("after %d: %v told %v, is %v", after, e, r.State, state)
+				}
+			}
+			if e.sent() >= after && s.Complete && s.Probes != net.Probes() {
+				t.Errorf("after %d: complete, %q", after, s.Coverage)
+			}
+			if !s.Complete && s.NotReached == 0 && !strings.Contains(strings.Join(s.Coverage, "\n"), "interrupted") {
+				t.Errorf("after %d: coverage %q", after, s.Coverage)
+			}
+			if s.Probes != net.Probes() {
+				t.Errorf("%d probes left, %d are told", net.Probes(), s.Probes)
+			}
+		})
+	}
+}
+
+// stopper calls stop when so many probes have been sent.
+type stopper struct {
+	*simnet.Network
+	after uint64
+	stop  func()
+}
+
+func (s *stopper) sent() uint64 { return s.Network.Probes() }
+
+func (s *stopper) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	n, err := s.Network.Send(ctx, batch)
+	if s.sent() >= s.after {
+		s.stop()
+	}
+	return n, err
+}
+
+// TestEngineFails lets Send take part of a batch and fail for good, and Receive
+// fail: what was found is told all the same, and the error is returned.
+func TestEngineFails(t *testing.T) {
+	broken := errors.New("the interface is gone")
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+			for i, p := range batch {
+				if sent++; sent > 100 {
+					return i, broken
+				}
+				s.hear(p, probe.HostUnreach)
+			}
+			return len(batch), nil
+		})
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
+		s.told(t)
+		if !errors.Is(s.err, broken) || s.Complete || s.Targets != 100 || s.NotReached != 412 || s.Probes != 100 {
+			t.Errorf("%v, %+v", s.err, s.Outcome)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+			if sent += len(batch); sent == 100 {
+				s.fail <- broken
+			}
+			return len(batch), nil
+		})
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
+		s.told(t)
+		if !errors.Is(s.err, broken) || s.Complete || s.Targets < 100 || s.Targets == 512 {
+			t.Errorf("%v, %+v", s.err, s.Outcome)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := newScript(func(*script, context.Context, []scan.Probe) (int, error) { return 0, nil })
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
+		if !errors.Is(s.err, io.ErrNoProgress) || s.Targets != 0 {
+			t.Errorf("an engine that takes nothing: %v, %+v", s.err, s.Outcome)
+		}
+	})
+}
+
+// TestEmitFails checks that emit's first error ends the sweep and emit.
+func TestEmitFails(t *testing.T) {
+	broken := errors.New("disk full")
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		o, err := scan.Run(t.Context(), scan.Config{
+			Plan: planOf(t, both, "10.0.0.0/20"), Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1,
+		}, func(scan.Finding) error {
+			calls++
+			return fmt.Errorf("writing: %w", broken)
+		})
+		if !errors.Is(err, broken) || calls != 1 || o.Complete || o.Targets == 0 || o.Targets+o.NotReached != 8192 {
+			t.Errorf("%v after %d calls, %+v", err, calls, o)
+		}
+	})
+}
+
+// TestSlowEmitStallsNothing lets emit take a second for each open endpoint: the
+// sweep is over long before, and all are told in the order they were found.
+func TestSlowEmitStallsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := func(probe.Endpoint) simnet.Host { return simnet.Host{Reason: probe.SynAck, RTT: time.Millisecond} }
+		net := simnet.New(simnet.Config{Host: host})
+		start, told := time.Now(), 0
+		var lastSent time.Duration
+		e := &stopper{Network: net, stop: func() { lastSent = time.Since(start) }}
+		o, err := scan.Run(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: e},
+			func(scan.Finding) error { told++; time.Sleep(time.Second); return nil })
+		if err != nil || told != 256 || o.Probes != 256 || lastSent > time.Second {
+			t.Errorf("%v: %d told, %d sent, the last after %v", err, told, o.Probes, lastSent)
+		}
+	})
+}

@@ -1,0 +1,303 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/simnet"
+)
+
+// TestShardsArePartsOfTheWhole runs every shard and puts them together.
+func TestShardsArePartsOfTheWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan := planOf(t, both, "10.0.0.0/24", "2001:db8::/122")
+		for _, n := range []int{1, 2, 3, 7} {
+			seen := map[probe.Endpoint]int{}
+			for i := range n {
+				s := sweep(t.Context(), scan.Config{
+					Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1, Seed: 5, Shard: scan.Shard{I: i + 1, N: n},
+				})
+				s.ok(t)
+				for e, r := range s.told(t) {
+					seen[e]++
+					if state, _ := truth(mixed, e); r.State != state {
+						t.Errorf("shard %d of %d: %v told %v, is %v", i+1, n, e, r.State, state)
+					}
+				}
+				if share := plan.Len() / uint64(n); s.Targets < share || s.Targets > share+1 {
+					t.Errorf("shard %d of %d has %d targets", i+1, n, s.Targets)
+				}
+			}
+			for i := range plan.Len() {
+				if e := plan.At(i); seen[e] != 1 {
+					t.Errorf("%v is in %d of %d shards", e, seen[e], n)
+				}
+			}
+		}
+	})
+}
+
+// TestRoundTripsComeFromStamps checks times that the engine did not measure.
+func TestRoundTripsComeFromStamps(t *testing.T) {
+	for _, rate := range []float64{50, 10_000, 100_000} {
+		synctest.Test(t, func(t *testing.T) {
+			rtt := func(e probe.Endpoint) time.Duration {
+				return time.Duration(lastByte(e.Addr)+1) * time.Millisecond / 4
+			}
+			host := func(e probe.Endpoint) simnet.Host {
+				return simnet.Host{Reason: probe.Reset, RTT: rtt(e), LossOut: 0.2, Twice: 0.3}
+			}
+			s := sweep(t.Context(), scan.Config{
+				Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: simnet.New(simnet.Config{Host: host, Tells: true}),
+				Rate: rate, Retries: 14, All: true,
+			})
+			s.ok(t)
+			for e, r := range s.told(t) {
+				if got, want := time.Duration(r.RTT), rtt(e); r.State == probe.Closed && got != want {
+					t.Errorf("at %v a second: %v took %v, told %v", rate, e, want, got)
+				}
+			}
+		})
+	}
+}
+
+// TestLimitedUDPDecidesNothing asks hosts on more UDP ports than they refuse
+// without a pause.
+func TestLimitedUDPDecidesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ports []probe.Port
+		for n := range 20 {
+			ports = append(ports, probe.Port{Number: uint16(400 + n), Proto: probe.UDP})
+		}
+		host := func(e probe.Endpoint) simnet.Host {
+			switch {
+			case lastByte(e.Addr) >= 8:
+				return simnet.Host{}
+			case e.Port == 417:
+				return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond}
+			}
+			return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond, ICMP: simnet.Limit{Burst: 6, Rate: 1}}
+		}
+		plan := planOf(t, ports, "10.0.0.0/28")
+		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: simnet.New(simnet.Config{Host: host}), Retries: -1})
+		s.ok(t)
+		if s.Passes != 2 {
+			t.Errorf("%d passes", s.Passes)
+		}
+		undecided := 0
+		for e, r := range s.told(t) {
+			noted := slices.Contains(r.Notes, "the host limits its ICMP answers: silence decides nothing")
+			if want := lastByte(e.Addr) < 8 && r.State == probe.OpenFiltered; noted != want {
+				t.Errorf("%v is %v, notes %q", e, r.State, r.Notes)
+			}
+			if noted {
+				undecided++
+			}
+		}
+		want := fmt.Sprintf("undecided: %d udp endpoints, silent at hosts that limit their ICMP answers", undecided)
+		if undecided == 0 || !slices.Contains(s.Coverage, want) {
+			t.Errorf("%d undecided, coverage %q", undecided, s.Coverage)
+		}
+	})
+}
+
+// TestLimitedRouterIsNoLoss has a router refuse for a silent network, a few
+// times a second: that must not look like hosts that answer late.
+func TestLimitedRouterIsNoLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := func(e probe.Endpoint) simnet.Host {
+			if lastByte(e.Addr) < 10 {
+				return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
+			}
+			return simnet.Host{Reason: probe.HostUnreach, Responder: router, RTT: 3 * time.Second, ICMP: simnet.Limit{Burst: 6, Rate: 10}}
+		}
+		start := time.Now()
+		s := sweep(t.Context(), scan.Config{
+			Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/23"), Engine: simnet.New(simnet.Config{Host: host}), Retries: -1,
+		})
+		s.ok(t)
+		s.told(t)
+		if s.Passes != 2 || *s.Loss != 0 || s.States["closed"] != 20 {
+			t.Errorf("%+v", s.Summary)
+		}
+		if d := time.Since(start); d > 3*time.Second {
+			t.Errorf("a router's late words made the sweep wait %v", d)
+		}
+	})
+}
+
+func TestRangeNamesItsResponder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := netip.MustParseAddr("192.0.2.253")
+		host := func(e probe.Endpoint) simnet.Host {
+			h := simnet.Host{Reason: probe.HostUnreach, Responder: router, RTT: time.Millisecond}
+			if e.Proto == probe.UDP && lastByte(e.Addr) == 7 {
+				h.Responder = other
+			}
+			return h
+		}
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/28"), Engine: simnet.New(simnet.Config{Host: host})})
+		s.ok(t)
+		if len(s.findings) != 2 {
+			t.Fatalf("told %v", s.findings)
+		}
+		for i, want := range []netip.Addr{router, {}} {
+			if r := s.findings[i].(scan.Range); r.Responder != want {
+				t.Errorf("%v: the responder is %v, want %v", r.Proto, r.Responder, want)
+			}
+		}
+	})
+}
+
+// TestWatchNeverGoesBack holds what Progress promises.
+func TestWatchNeverGoesBack(t *testing.T) {
+	for _, rate := range []float64{20, 1000, math.Inf(1)} {
+		synctest.Test(t, func(t *testing.T) {
+			start, calls := time.Now(), 0
+			var last scan.Progress
+			host := func(e probe.Endpoint) simnet.Host {
+				return simnet.Host{Reason: probe.SynAck, RTT: 300 * time.Millisecond, LossBack: 0.3}
+			}
+			s := sweep(t.Context(), scan.Config{
+				Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: simnet.New(simnet.Config{Host: host}), Rate: rate, Retries: -1,
+				Watch: func(p scan.Progress) {
+					calls++
+					if p.Done < last.Done || p.Open < last.Open || p.Pass < last.Pass || p.Done > p.Total || p.ETA < 0 {
+						t.Errorf("%+v after %+v", p, last)
+					}
+					last = p
+				},
+			})
+			s.ok(t)
+			seconds := time.Since(start).Seconds()
+			if last.Done != s.Probes || last.Total != s.Probes || last.Open != s.States["open"] || last.ETA != 0 {
+				t.Errorf("the last word was %+v of %+v", last, s.Summary)
+			}
+			if perSecond := float64(calls) / seconds; calls > 5 && (perSecond < 5 || perSecond > 11) {
+				t.Errorf("told %.1f times a second", perSecond)
+			}
+		})
+	}
+}
+
+// busyEngine takes one probe in every other call, and none while blocked.
+type busyEngine struct {
+	*simnet.Network
+	calls   int
+	blocked func() bool
+}
+
+func (b *busyEngine) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	short := fmt.Errorf("%w: out of local ports", probe.ErrBusy)
+	if b.blocked() {
+		return 0, short
+	}
+	if b.calls++; b.calls%10 == 0 {
+		n, err := b.Network.Send(ctx, batch[:1])
+		return n, errors.Join(err, short)
+	}
+	return b.Network.Send(ctx, batch)
+}
+
+func TestShortageSlowsAndLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		e := &busyEngine{Network: simnet.New(simnet.Config{Host: mixed}), blocked: func() bool {
+			d := time.Since(start)
+			return d > 20*time.Millisecond && d < 20*time.Second
+		}}
+		plan := planOf(t, both, "10.0.0.0/22")
+		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
+		s.ok(t)
+		for e, r := range s.told(t) {
+			if state, _ := truth(mixed, e); r.State != state {
+				t.Errorf("%v told %v, is %v", e, r.State, state)
+			}
+		}
+		if s.Probes != e.Probes() || s.Targets != plan.Len() {
+			t.Errorf("%d probes left, told %+v", e.Probes(), s.Summary)
+		}
+		if len(s.Notes) == 0 || !strings.HasPrefix(s.Notes[0], "slowed to 100 a second: ") {
+			t.Errorf("notes %q", s.Notes)
+		}
+	})
+}
+
+// TestShortageForGood never takes another probe: in the first pass the rest is
+// unknown, in the second silence stands.
+func TestShortageForGood(t *testing.T) {
+	for _, after := range []uint64{0, 100, 520} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			net := simnet.New(simnet.Config{Host: mixed})
+			e := &busyEngine{Network: net, blocked: func() bool { return net.Probes() >= after }}
+			plan := planOf(t, both, "10.0.0.0/24")
+			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
+			if s.err != nil || s.Complete || s.Targets != 512 || s.NotReached != 0 {
+				t.Errorf("after %d: %v, %+v", after, s.err, s.Outcome)
+			}
+			if d := time.Since(start); d < 30*time.Second || d > 40*time.Second {
+				t.Errorf("after %d: gave up after %v", after, d)
+			}
+			unknown := uint64(0)
+			for e, r := range s.told(t) {
+				if state, _ := truth(mixed, e); r.State == probe.Unknown && r.Tries == 0 {
+					unknown++
+					if !strings.Contains(r.Error, "out of local ports") {
+						t.Errorf("%v: %q", e, r.Error)
+					}
+				} else if r.State != state {
+					t.Errorf("%v told %v, is %v", e, r.State, state)
+				}
+			}
+			if unknown+min(s.Probes, 512) != 512 {
+				t.Errorf("after %d: %d unknown, %d probes; coverage %q", after, unknown, s.Probes, s.Coverage)
+			}
+		})
+	}
+}
+
+// TestNetworksGoneBad runs seeds of a network that loses, doubles and delays.
+func TestNetworksGoneBad(t *testing.T) {
+	for seed := range uint64(8) {
+		synctest.Test(t, func(t *testing.T) {
+			host := func(e probe.Endpoint) simnet.Host {
+				h := mixed(e)
+				h.LossOut, h.LossBack, h.Twice, h.Late, h.Delay = 0.1, 0.1, 0.2, 0.1, 700*time.Millisecond
+				if h.Reason == probe.LocalError || h.Reason == probe.NoNeighbour {
+					h.LossOut, h.LossBack = 0, 0
+				}
+				if tells := seed%4 < 2; h.Reason == probe.LocalError && !tells {
+					h.Late = 0 // an engine that cannot tell tries fails at once
+				}
+				return h
+			}
+			plan := planOf(t, both, "10.0.0.0/22")
+			s := sweep(t.Context(), scan.Config{
+				Plan: plan, Engine: simnet.New(simnet.Config{Host: host, Seed: seed, Account: seed%2 == 0, Tells: seed%4 < 2}), Retries: 14, Seed: seed,
+			})
+			s.ok(t)
+			wrong := 0
+			for e, r := range s.told(t) {
+				if state, _ := truth(host, e); r.State != state {
+					if wrong++; r.Reason != probe.NoResponse {
+						t.Errorf("%v told %v (%v), is %v", e, r.State, r.Reason, state)
+					}
+				}
+			}
+			if wrong > 8 {
+				t.Errorf("seed %d: %d silent that answer, %.2f expected", seed, wrong, *s.ExpectedMissed)
+			}
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package scan
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"onmux/probe"
+)
+
+// FuzzHear takes questions and answers of every kind, in any order, and checks
+// that the counts agree with the table and that nothing open is told twice or
+// taken back.
+func FuzzHear(f *testing.F) {
+	f.Add([]byte("\x00\x00\x01\x02\x01\x03\x01\x09\x05\x02"))
+	f.Add([]byte{1, 2, 1, 0, 1, 3, 2, 4, 1, 0, 0, 1, 3, 9, 0, 2, 1, 5, 0, 3, 1, 255, 255, 7})
+	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
+	plan, err := NewPlan(f.Context(), PlanConfig{Targets: []string{"10.0.0.1-8", "2001:db8::1"}, Ports: ports})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := Config{Plan: plan}
+		c.Shard = Shard{1, 1}
+		s := newSweep(c)
+		s.Timeout, s.passes = DefaultTimeout, 1
+		now := time.Unix(0, 0)
+		s.pace = newPacer(1e6, now)
+		s.walk = walk{end: plan.Len(), asks: byProto[bool]{probe.TCP: true, probe.UDP: true}}
+		open := map[uint64]bool{}
+		for ; len(b) >= 4; b = b[4:] {
+			now = now.Add(time.Duration(b[3]) * time.Millisecond)
+			switch b[0] % 4 {
+			case 0: // ask some
+				s.fill(now)
+				if b[1]%4 == 0 {
+					s.takeBack()
+				}
+				if s.walk.pos >= s.walk.end && s.passes < MaxTries {
+					s.passes++
+					s.walk.pos = 0
+					s.stamps.begin()
+				}
+			default:
+				a := Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}
+				if b[0]&0x40 != 0 {
+					a.Index = binary.LittleEndian.Uint64(append([]byte{b[1], b[2], b[3]}, 0, 0, 0, 0, 0xff))
+				}
+				a.Reason = probe.Reason(b[2] % 18)
+				a.RTT = probe.Millis(int64(int8(b[3])) * 1e6)
+				switch b[0] >> 4 & 3 {
+				case 1:
+					a.Responder = netip.MustParseAddr("192.0.2.1")
+				case 2:
+					a.Responder = plan.At(a.Index % plan.Len()).Addr
+				}
+				for _, found := range s.hearAll([]Answer{a}, nil) {
+					if open[a.Index] || found.(probe.Result).State != probe.Open {
+						t.Fatalf("%+v is told open, before: %v", found, open[a.Index])
+					}
+					open[a.Index] = true
+				}
+			}
+		}
+		check(t, s, open)
+	})
+}
+
+// check counts anew what the sweep counts as it goes.
+func check(t *testing.T, s *sweep, open map[uint64]bool) {
+	var owed, quiet byProto[int64]
+	for i, c := range s.table.cells {
+		p := s.proto(uint64(i))
+		owed[p] += one(c.owed())
+		quiet[p] += one(c.quiet())
+		if c.open() != open[uint64(i)] {
+			t.Errorf("%d is %#x, told open: %v", i, c, open[uint64(i)])
+		}
+		if c.tries() == 0 && c != 0 {
+			t.Errorf("%d is %#x without a try", i, c)
+		}
+		if r := s.single(uint64(i)); c.asked() && (r.State != c.state(p) || r.State == probe.Unknown && r.Error == "") {
+			t.Errorf("%#x is told as %+v", c, r)
+		}
+	}
+	if owed != s.owed || quiet != s.quiet || int(s.open) != len(open) {
+		t.Errorf("owed %v, quiet %v, open %d; counted %v, %v, %d", s.owed, s.quiet, s.open, owed, quiet, len(open))
+	}
+	for _, p := range probe.Protos() {
+		if loss, missed, ok := s.loss(p); ok && !(loss >= 0 && loss < 1 && missed >= 0) {
+			t.Errorf("a loss of %v, %v missed", loss, missed)
+		}
+	}
+	if w := s.wait(); w <= 0 || w > s.Timeout {
+		t.Errorf("the wait is %v", w)
+	}
+}
