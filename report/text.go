@@ -1,5 +1,207 @@
 package report
 
-import "io"
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
 
-func newText(w io.Writer, _ Options) Handler { return newJSONL(w) }
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// maxViolations bounds the violations that are told one by one unless all are
+// asked for.
+const maxViolations = 20
+
+// teller writes for people. Quiet, it writes one line a verdict and nothing
+// else, made for scripts: "417/tcp listening" for check, "10.0.0.7:417/tcp open"
+// for every endpoint of a probe and for every open one of a scan. What was
+// expected, and whether it could be measured, is then in the exit code alone.
+type teller struct {
+	*canvas
+	Options
+	w          io.Writer
+	command    string
+	ports      ports
+	endpoints  endpoints
+	violations []Violation
+	violated   uint64
+}
+
+func newText(w io.Writer, o Options) Handler {
+	t := &teller{canvas: newCanvas(o.Width, o.Color), Options: o, w: w}
+	t.ports.teller, t.endpoints.teller = t, t
+	return t
+}
+
+func (t *teller) Start(s Start) error {
+	t.command = s.Command
+	return nil
+}
+
+// Finding tells at once what cannot wait, and keeps the rest for the end.
+func (t *teller) Finding(f Finding) error {
+	switch f := f.(type) {
+	case probe.Result:
+		t.endpoints.result(f)
+	case scan.Range:
+		t.endpoints.span(f)
+	case local.Verdict:
+		t.ports.verdict(f)
+	case local.Listener:
+		t.ports.listener(f)
+	case Violation:
+		t.violation(f)
+	default:
+		return fmt.Errorf("the text report knows no %q", f.Kind())
+	}
+	return t.flush()
+}
+
+// End tells what waited, then what else there is to know, and in the last line
+// or lines how it ended.
+func (t *teller) End(e End) error {
+	t.ports.end()
+	if t.Verbosity == Quiet {
+		return t.flush()
+	}
+	t.endpoints.end(e)
+	if t.Verbosity == Verbose || !e.Complete {
+		for _, s := range e.Coverage {
+			t.line(0, 2, span{Visible(s), faint})
+		}
+	}
+	for _, v := range t.violations {
+		t.tellViolation(v)
+	}
+	if more := t.violated - uint64(len(t.violations)); more > 0 && t.Verbosity != Verbose {
+		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", counted(more, "more violation", "more violations")), wrong})
+	}
+	for _, h := range e.Hints {
+		t.line(0, 2, span{"hint: ", faint}, span{Visible(h), plain})
+	}
+	t.sum(e.Summary)
+	t.incomplete(e)
+	if t.violated > 0 {
+		t.line(0, 2, span{"expectation failed: " + counted(t.violated, "violation", "violations"), wrong})
+	}
+	return t.flush()
+}
+
+func (t *teller) flush() error {
+	_, err := t.w.Write(t.out.Bytes())
+	t.out.Reset()
+	return err
+}
+
+func (t *teller) violation(v Violation) {
+	t.violated++
+	switch {
+	case t.Verbosity == Quiet:
+	case t.Verbosity == Verbose && t.command != "check":
+		t.tellViolation(v)
+	case t.Verbosity == Verbose || len(t.violations) < maxViolations:
+		t.violations = append(t.violations, v)
+	}
+}
+
+func (t *teller) tellViolation(v Violation) {
+	what, expected, actual := Visible(v.What), Visible(v.Expected), Visible(v.Actual)
+	sentence := fmt.Sprintf("expected %s, but %s is %s", expected, what, actual)
+	if v.Proto == "" { // not of an endpoint, but of how many there are
+		sentence = fmt.Sprintf("expected the %s to be %s, but it is %s", what, inWords(expected), actual)
+	}
+	t.line(0, 2, span{sentence, wrong})
+}
+
+// inWords says a comparison as in a sentence.
+func inWords(comparison string) string {
+	op, number, ok := strings.Cut(comparison, " ")
+	word := map[string]string{"=": "", "!=": "other than ", "<": "below ", "<=": "at most ", ">": "above ", ">=": "at least "}
+	if w, known := word[op]; ok && known {
+		return w + number
+	}
+	return comparison
+}
+
+// sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
+func (t *teller) sum(s scan.Summary) {
+	one, many := t.nouns()
+	line := []span{{counted(s.Targets, one, many), strong}}
+	if s.Duration > 0 && t.command == "scan" {
+		line = append(line, span{" in " + human(time.Duration(s.Duration)), plain})
+	}
+	for i, c := range tallies(s.States) {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		line = append(line, span{sep + thousands(c.count) + " ", plain}, span{Visible(c.word), tone(c.word)})
+	}
+	for _, figure := range figures(s, t.command) {
+		line = append(line, span{"; " + figure, plain})
+	}
+	t.line(0, 2, line...)
+}
+
+// figures say how far a scan can be relied on, and what it cost.
+func figures(s scan.Summary, command string) []string {
+	var out []string
+	if s.Loss != nil {
+		f := "loss " + percent(*s.Loss)
+		if s.ExpectedMissed != nil {
+			f += ", " + estimate(*s.ExpectedMissed) + " expected missed"
+		}
+		out = append(out, f)
+	} else if command == "scan" && s.Targets > 0 {
+		out = append(out, "loss not measurable")
+	}
+	if s.Contradictions > 0 {
+		out = append(out, counted(s.Contradictions, "contradiction", "contradictions"))
+	}
+	if s.Probes > 0 && command == "scan" {
+		out = append(out, counted(s.Probes, "probe", "probes"))
+	}
+	return out
+}
+
+// incomplete says what was not reached.
+func (t *teller) incomplete(e End) {
+	if e.Complete {
+		return
+	}
+	_, many := t.nouns()
+	sentence := "incomplete: not everything could be asked"
+	if n := e.Summary.NotReached; n > 0 {
+		verb := "were"
+		if n == 1 {
+			verb = "was"
+		}
+		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", thousands(n), thousands(e.Summary.Targets+n), many, verb)
+	}
+	t.line(0, 2, span{sentence, maybe})
+}
+
+func (t *teller) nouns() (one, many string) {
+	if t.command == "check" {
+		return "port", "ports"
+	}
+	return "endpoint", "endpoints"
+}
+
+// tone is the style of a state or verdict.
+func tone(word string) style {
+	switch word {
+	case probe.Open.String(), string(local.Listening):
+		return yes
+	case probe.Closed.String(), string(local.Free):
+		return no
+	case probe.Unreachable.String():
+		return bad
+	case unknown:
+		return wrong
+	}
+	return maybe
+}
