@@ -77,7 +77,7 @@ func (t *teller) End(e End) error {
 		t.tellViolation(v)
 	}
 	if more := t.violated - uint64(len(t.violations)); more > 0 && t.Verbosity != Verbose {
-		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", counted(more, "more violation", "more violations")), wrong})
+		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", counted(more, "more violation", "more violations")), alarm})
 	}
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{Visible(h), plain})
@@ -85,7 +85,7 @@ func (t *teller) End(e End) error {
 	t.sum(e.Summary)
 	t.incomplete(e)
 	if t.violated > 0 {
-		t.line(0, 2, span{"expectation failed: " + counted(t.violated, "violation", "violations"), wrong})
+		t.line(0, 2, span{"expectation failed: " + counted(t.violated, "violation", "violations"), alarm})
 	}
 	return t.flush()
 }
@@ -109,21 +109,10 @@ func (t *teller) violation(v Violation) {
 
 func (t *teller) tellViolation(v Violation) {
 	what, expected, actual := Visible(v.What), Visible(v.Expected), Visible(v.Actual)
-	sentence := fmt.Sprintf("expected %s, but %s is %s", expected, what, actual)
-	if v.Proto == "" { // not of an endpoint, but of how many there are
-		sentence = fmt.Sprintf("expected the %s to be %s, but it is %s", what, inWords(expected), actual)
-	}
-	t.line(0, 2, span{sentence, wrong})
-}
-
-// inWords says a comparison as in a sentence.
-func inWords(comparison string) string {
-	op, number, ok := strings.Cut(comparison, " ")
-	word := map[string]string{"=": "", "!=": "other than ", "<": "below ", "<=": "at most ", ">": "above ", ">=": "at least "}
-	if w, known := word[op]; ok && known {
-		return w + number
-	}
-	return comparison
+	if v.Port != 0 {
+		actual = what + " is " + actual
+	} // otherwise it is a count: "expected open=0, but open=1"
+	t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", expected, actual), alarm})
 }
 
 // sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
@@ -131,14 +120,14 @@ func (t *teller) sum(s scan.Summary) {
 	one, many := t.nouns()
 	line := []span{{counted(s.Targets, one, many), strong}}
 	if s.Duration > 0 && t.command == "scan" {
-		line = append(line, span{" in " + human(time.Duration(s.Duration)), plain})
+		line = append(line, span{" in " + strings.ReplaceAll(human(time.Duration(s.Duration)), " ", glue), plain})
 	}
 	for i, c := range tallies(s.States) {
 		sep := ", "
 		if i == 0 {
 			sep = ": "
 		}
-		line = append(line, span{sep + thousands(c.count) + " ", plain}, span{Visible(c.word), tone(c.word)})
+		line = append(line, span{sep + thousands(c.count) + glue, plain}, span{Visible(c.word), tone(c.word)})
 	}
 	for _, figure := range figures(s, t.command) {
 		line = append(line, span{"; " + figure, plain})
@@ -150,9 +139,9 @@ func (t *teller) sum(s scan.Summary) {
 func figures(s scan.Summary, command string) []string {
 	var out []string
 	if s.Loss != nil {
-		f := "loss " + percent(*s.Loss)
+		f := "loss" + glue + percent(*s.Loss)
 		if s.ExpectedMissed != nil {
-			f += ", " + estimate(*s.ExpectedMissed) + " expected missed"
+			f += ", " + estimate(*s.ExpectedMissed) + glue + "expected missed"
 		}
 		out = append(out, f)
 	} else if command == "scan" && s.Targets > 0 {

@@ -53,6 +53,7 @@ func portOf(v local.Verdict) probe.Port { return probe.Port{Number: v.Port, Prot
 // of the listeners belongs to no verdict, as in a report that was cut off.
 func (p *ports) end() {
 	fold := p.folded()
+	tables := len(p.listeners) > 0
 	for _, v := range p.verdicts {
 		if !fold[v] {
 			p.tell(v)
@@ -62,6 +63,9 @@ func (p *ports) end() {
 	for _, port := range slices.SortedFunc(maps.Keys(p.listeners), byNumber) {
 		p.line(0, 2, span{p.named(port) + " has no verdict", maybe})
 		p.table(p.listeners[port], "")
+	}
+	if tables {
+		p.out.WriteByte('\n')
 	}
 }
 
@@ -106,7 +110,7 @@ func (p *ports) tellFolded(free map[local.Verdict]bool) {
 		}
 		slices.Sort(numbers)
 		list := strings.ReplaceAll(ranges(numbers), ",", ", ")
-		p.line(0, 2, span{fmt.Sprintf("%s (%s) %s ", list, proto, isAre(len(numbers))), plain}, span{string(local.Free), no})
+		p.line(0, 2, span{proto.String() + " " + list, strong}, span{" " + isAre(len(numbers)) + " ", plain}, span{string(local.Free), no})
 	}
 }
 
@@ -132,7 +136,7 @@ func (p *ports) table(all []local.Listener, verdict local.Word) {
 	if len(all) == 0 {
 		return
 	}
-	headings := []heading{{name: "ADDRESS"}, {name: "FAMILY"}, {name: "REACH"}, {name: "BACKLOG", right: true}, {name: "USER"}, {name: "PID", right: true}, {name: "PROCESS"}}
+	headings := []heading{{name: "ADDRESS", soft: true}, {name: "FAMILY"}, {name: "REACH"}, {name: "BACKLOG", right: true}, {name: "USER"}, {name: "PID", right: true}, {name: "PROCESS"}}
 	var rows [][]span
 	for _, l := range all {
 		rows = append(rows, p.rows(l, verdict)...)
@@ -140,7 +144,10 @@ func (p *ports) table(all []local.Listener, verdict local.Word) {
 	headings, rows = occupied(headings, rows)
 	if last := len(headings) - 1; p.width > 0 && p.Verbosity != Verbose {
 		// One line a process: what it is called stands first.
-		room := max(p.last(2, headings, rows), narrowed)
+		room := p.last(2, headings, soften(headings, rows))
+		if room < narrowed {
+			room = max(p.width-4, narrowed)
+		}
 		for _, row := range rows {
 			row[last].text = clip(row[last].text, room)
 		}
@@ -168,7 +175,11 @@ func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
 	}
 	var rows [][]span
 	for _, o := range l.Owners {
-		rows = append(rows, append(head, span{cmp.Or(Visible(o.User), user), plain}, span{strconv.Itoa(o.PID), plain}, span{process(o), plain}))
+		pid := strconv.Itoa(o.PID)
+		if n := len(o.Workers); n > 0 {
+			pid += fmt.Sprintf(" +%d", n)
+		}
+		rows = append(rows, append(head, span{cmp.Or(Visible(o.User), user), plain}, span{pid, plain}, span{process(o), plain}))
 		head = make([]span, len(head)) // what the owners share stands once
 	}
 	return rows
@@ -204,16 +215,13 @@ func at(l local.Listener) string {
 func process(o local.Owner) string {
 	var args []string
 	for _, a := range o.Cmdline {
-		if a == "" || strings.ContainsAny(a, " '\"") {
+		// A single one with spaces is a title that the process gave itself.
+		if len(o.Cmdline) > 1 && (a == "" || strings.ContainsAny(a, " '\"")) {
 			a = "'" + a + "'"
 		}
 		args = append(args, Visible(a))
 	}
-	s := cmp.Or(strings.Join(args, " "), Visible(o.Name), Visible(o.Exe), "?")
-	if n := len(o.Workers); n > 0 {
-		s = fmt.Sprintf("(+%s) %s", counted(uint64(n), "worker", "workers"), s)
-	}
-	return s
+	return cmp.Or(strings.Join(args, " "), Visible(o.Name), Visible(o.Exe), "?")
 }
 
 // detail tells what found no place in the table.
@@ -222,7 +230,7 @@ func (p *ports) detail(l local.Listener) {
 	if l.Inode > 0 {
 		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))
 	}
-	if l.NetNS != "" {
+	if l.NetNS != "" && l.NetNS != "host" {
 		socket = append(socket, "network namespace "+Visible(l.NetNS))
 	}
 	if len(socket) > 0 {

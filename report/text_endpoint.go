@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,12 +14,15 @@ import (
 // maxBanner bounds a greeting in a line; all of it is evidence (-v).
 const maxBanner = 60
 
+// maxAddress bounds the column of addresses.
+const maxAddress = 24
+
 // endpoints tells what a probe or a scan found. A line is written as soon as it
 // is known, so the columns of lines that follow can only grow. What is dull in
 // a scan is folded and told at the end.
 type endpoints struct {
 	*teller
-	widths [5]int // address, port, state, reason, round-trip time
+	widths [4]int // address, port, state, reason
 	host   string
 	told   bool // a line was written
 	open   uint64
@@ -42,7 +46,7 @@ func (e *endpoints) result(r probe.Result) {
 			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
 	default:
 		e.heading(r.Host)
-		e.row(true, Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
+		e.row(Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
 		e.below(r.Notes, e.evidence(r))
 	}
 }
@@ -58,8 +62,8 @@ func (e *endpoints) span(r scan.Range) {
 		e.fold.add(r)
 	default:
 		parts := []string{counted(r.Count, "endpoint", "endpoints")}
-		parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error, e.Verbosity)...)
-		e.row(false, addresses(r.First, r.Last), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, 0, parts)
+		parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error)...)
+		e.row(short(run{r.First, r.Last}), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, 0, parts)
 		e.below(r.Notes, nil)
 	}
 }
@@ -81,37 +85,29 @@ func (e *endpoints) heading(host string) {
 	}
 }
 
-// row writes one aligned line. Only a single address widens the columns: a
-// range may be longer than all else.
-func (e *endpoints) row(widen bool, address string, port probe.Port, s probe.State, reason probe.Reason, rtt probe.Millis, tail []string) {
+// row writes one line. Its columns are made for what is common: what is longer
+// moves the rest of its line, and leaves the others alone.
+func (e *endpoints) row(address string, port probe.Port, s probe.State, reason probe.Reason, rtt probe.Millis, tail []string) {
 	if e.widths[0] == 0 {
-		e.widths = [...]int{15, 7, 4, 7, 7} // an IPv4 address, 417/tcp, open, syn-ack, 0.04 ms
-		if e.folds(probe.Closed) == false {
-			e.widths = [...]int{15, 7, 13, 12, 7} // open|filtered, port-unreach
+		e.widths = [...]int{15, 7, 4, 7} // an IPv4 address, 417/tcp, open, syn-ack
+		if !e.folds(probe.Closed) {
+			e.widths[2] = len("open|filtered")
 		}
 	}
-	took := ""
-	if rtt > 0 {
-		took = human(time.Duration(rtt))
-	}
-	cells := [...]string{address, port.String(), s.String(), reason.String(), took}
+	cells := [...]span{{address, plain}, {port.String(), plain}, {s.String(), tone(s.String())}, {reason.String(), plain}}
 	var line []span
 	for i, cell := range cells {
-		if widen || i > 0 {
-			e.widths[i] = max(e.widths[i], columns(cell))
+		if width := columns(cell.text); i == 1 || i == 0 && width <= maxAddress {
+			e.widths[i] = max(e.widths[i], width)
 		}
-		st := plain
-		switch i {
-		case 2:
-			st = tone(cell)
-		case 4:
-			cell = padLeft(cell, e.widths[i])
-		}
-		line = append(line, span{cell, st}, span{pad("", e.widths[i]-columns(cell)) + "  ", plain})
+		line = append(line, cell, span{pad("", e.widths[i]-columns(cell.text)) + "  ", plain})
 	}
-	line = append(line, span{strings.Join(tail, "  "), plain})
+	if rtt > 0 {
+		took := padLeft(strings.ReplaceAll(human(time.Duration(rtt)), " ", glue), 7)
+		tail = append([]string{took}, tail...)
+	}
 	e.told = true
-	e.line(e.indent(), e.indent()+4, line...)
+	e.line(e.indent(), e.indent()+4, append(line, span{strings.Join(tail, "  "), plain})...)
 }
 
 func (e *endpoints) indent() int {
@@ -137,7 +133,7 @@ func (e *endpoints) remarks(r probe.Result) []string {
 	if r.Service != nil {
 		parts = append(parts, service(*r.Service))
 	}
-	parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error, e.Verbosity)...)
+	parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error)...)
 	if e.command == "scan" && r.Host != "" {
 		parts = append(parts, Visible(r.Host))
 	}
@@ -145,12 +141,12 @@ func (e *endpoints) remarks(r probe.Result) []string {
 }
 
 // common is what single endpoints and ranges alike say behind their columns.
-func common(tries int, reason probe.Reason, responder netip.Addr, failure string, v Verbosity) []string {
+func common(tries int, reason probe.Reason, responder netip.Addr, failure string) []string {
 	var parts []string
 	if responder.IsValid() {
 		parts = append(parts, "from "+Visible(responder.String()))
 	}
-	if tries > 1 || tries == 1 && (reason == probe.NoResponse || v == Verbose) {
+	if tries > 1 || tries == 1 && reason == probe.NoResponse {
 		parts = append(parts, counted(uint64(tries), "try", "tries"))
 	}
 	if failure != "" {
@@ -187,7 +183,7 @@ func (e *endpoints) evidence(r probe.Result) []string {
 	if e.Verbosity != Verbose {
 		return nil
 	}
-	out := append([]string(nil), r.Evidence...)
+	out := slices.Clone(r.Evidence)
 	var more []string
 	if r.TTL > 0 {
 		more = append(more, fmt.Sprintf("TTL %d", r.TTL))

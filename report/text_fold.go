@@ -141,7 +141,9 @@ func (f *fold) joined() []*foldRow {
 func (e *endpoints) end(end End) {
 	if e.command != "probe" && e.open == 0 && (e.command == "scan" || len(e.fold.rows) > 0) {
 		e.nothing(end.Summary)
-	} else if e.told && len(e.fold.rows) > 0 {
+		e.told = true
+	}
+	if e.told && len(e.fold.rows) > 0 {
 		e.out.WriteByte('\n')
 	}
 	if rows := e.fold.joined(); len(rows) > 0 {
@@ -176,7 +178,7 @@ func (e *endpoints) nothing(s scan.Summary) {
 }
 
 func (e *endpoints) table(rows []*foldRow) {
-	headings := []heading{{name: "STATE"}, {name: "PORT"}, {name: "COUNT", right: true}, {name: "REASON"}, {name: "ADDRESSES"}}
+	headings := []heading{{name: "STATE"}, {name: "PORT"}, {name: "COUNT", right: true}, {name: "REASON", soft: true}, {name: "ADDRESSES"}}
 	var cells [][]span
 	for _, r := range rows[:min(len(rows), maxRows)] {
 		cells = append(cells, []span{{r.state.String(), tone(r.state.String())}, {r.portList(), plain},
@@ -184,7 +186,7 @@ func (e *endpoints) table(rows []*foldRow) {
 	}
 	room := 100
 	if e.width > 0 {
-		if room = e.last(0, headings, cells); room < narrowed {
+		if room = e.last(0, headings, soften(headings, cells)); room < narrowed {
 			room = e.width - gutter
 		}
 	}
@@ -209,9 +211,9 @@ func (r *foldRow) why() string {
 	switch {
 	case r.reason != probe.NoResponse || r.most == 0:
 	case r.least == r.most:
-		s += ", " + counted(uint64(r.most), "try", "tries")
+		s += " after " + counted(uint64(r.most), "try", "tries")
 	default:
-		s += fmt.Sprintf(", %d-%d tries", r.least, r.most)
+		s += fmt.Sprintf(" after %d-%d tries", r.least, r.most)
 	}
 	if r.responder.IsValid() {
 		s += " from " + Visible(r.responder.String())

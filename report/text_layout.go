@@ -19,13 +19,18 @@ const (
 	no    // nothing is there, definitely
 	maybe // something is in the way, or holds what it doesn't use
 	bad   // out of reach
-	wrong // not as expected, or not known
+	wrong // not known
+	alarm // not as expected
 )
+
+// glue is a space at which a line is not broken. Nothing from outside has one:
+// Visible shows it as what it is.
+const glue = "\u00a0"
 
 var attributes = map[style][]color.Attribute{
 	faint: {color.Faint}, strong: {color.Bold},
 	yes: {color.FgGreen, color.Bold}, no: {color.FgCyan}, maybe: {color.FgYellow},
-	bad: {color.FgRed}, wrong: {color.FgMagenta, color.Bold},
+	bad: {color.FgRed}, wrong: {color.FgMagenta, color.Bold}, alarm: {color.FgRed, color.Bold},
 }
 
 // span is a piece of a line. Its text is fit to print: all that came from
@@ -54,6 +59,7 @@ func newCanvas(width int, colored bool) *canvas {
 }
 
 func (c *canvas) paint(s span) string {
+	s.text = strings.ReplaceAll(s.text, glue, " ")
 	if p := c.paints[s.style]; p != nil && s.text != "" {
 		return p.Sprint(s.text)
 	}
@@ -132,6 +138,7 @@ func (l *liner) add(w word) {
 			head, rest := s.text, ""
 			if l.width > 0 && columns(head) > room {
 				head, rest = cut(s.text, room)
+				rest = strings.TrimLeft(rest, glue)
 			}
 			if head == "" && l.at+l.gap > l.hang {
 				l.wrap()
@@ -145,11 +152,15 @@ func (l *liner) add(w word) {
 	}
 }
 
+// put writes a piece. Spaces at its end wait, as no line ends in one.
 func (l *liner) put(s span) {
+	whole := columns(s.text)
+	s.text = strings.TrimRight(s.text, glue)
 	l.out.WriteString(strings.Repeat(" ", l.gap))
 	l.out.WriteString(l.paint(s))
-	l.at += l.gap + columns(s.text)
-	l.gap, l.empty = 0, false
+	written := columns(s.text)
+	l.at += l.gap + written
+	l.gap, l.empty = whole-written, false
 }
 
 func (l *liner) wrap() {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -9,13 +10,15 @@ import (
 
 const (
 	gutter   = 2  // columns between two columns of a grid
-	narrowed = 16 // a last column of fewer columns is no use
+	narrowed = 12 // a last column of fewer columns is no use
+	ample    = 32 // with fewer left for the last one, soft columns give way
 )
 
 // heading is a grid's column.
 type heading struct {
 	name  string
 	right bool // its cells are numbers
+	soft  bool // its cells may be broken at spaces when the width is short
 }
 
 // grid writes rows under headings. The last column wraps within the width; if
@@ -23,7 +26,11 @@ type heading struct {
 func (c *canvas) grid(indent int, headings []heading, rows [][]span) {
 	last := len(headings) - 1
 	room := c.last(indent, headings, rows)
-	if c.width > 0 && room < narrowed {
+	if c.width > 0 && room < ample {
+		rows = soften(headings, rows)
+		room = c.last(indent, headings, rows)
+	}
+	if c.width > 0 && room < max(narrowed, longest(rows)) {
 		for _, row := range rows {
 			c.line(indent, indent+gutter, join(row)...)
 		}
@@ -43,9 +50,6 @@ func (c *canvas) grid(indent int, headings []heading, rows [][]span) {
 			configs[i].Align, configs[i].AlignHeader = text.AlignRight, text.AlignRight
 		}
 	}
-	if c.width > 0 {
-		configs[last].WidthMax, configs[last].WidthMaxEnforcer = room, text.WrapSoft
-	}
 	w.SetColumnConfigs(configs)
 	w.AppendHeader(head)
 	for _, row := range rows {
@@ -53,11 +57,56 @@ func (c *canvas) grid(indent int, headings []heading, rows [][]span) {
 		for i, s := range row {
 			cells[i] = c.paint(s)
 		}
+		if c.width > 0 {
+			cells[last] = c.fill(row[last], room)
+		}
 		w.AppendRow(cells)
 	}
 	for line := range strings.Lines(w.Render()) {
 		c.out.WriteString(strings.Repeat(" ", indent) + strings.TrimRight(line, " \n") + "\n")
 	}
+}
+
+// soften breaks the cells of soft columns at every place that saves columns.
+func soften(headings []heading, rows [][]span) [][]span {
+	out := make([][]span, len(rows))
+	for i, row := range rows {
+		out[i] = slices.Clone(row)
+	}
+	for i, h := range headings {
+		width := columns(h.name)
+		for _, row := range rows {
+			for _, w := range strings.Split(row[i].text, " ") {
+				width = max(width, columns(w))
+			}
+		}
+		for _, row := range out {
+			if h.soft {
+				row[i].text = new(canvas).fill(row[i], width)
+			}
+		}
+	}
+	return out
+}
+
+// longest is the widest word of the last column, as far as it should not be
+// broken.
+func longest(rows [][]span) int {
+	width := 0
+	for _, row := range rows {
+		for _, w := range strings.Split(row[len(row)-1].text, " ") {
+			width = max(width, columns(w))
+		}
+	}
+	return min(width, ample)
+}
+
+// fill breaks a cell into lines of so many columns. The table's own wrapping
+// does not count wide characters right.
+func (c *canvas) fill(s span, room int) string {
+	cell := canvas{width: room, paints: c.paints}
+	cell.line(0, 0, s)
+	return strings.TrimSuffix(cell.out.String(), "\n")
 }
 
 // last is how many columns the widest cells of all other columns leave for the
@@ -67,7 +116,7 @@ func (c *canvas) last(indent int, headings []heading, rows [][]span) int {
 	for i, h := range headings[:len(headings)-1] {
 		widest := columns(h.name)
 		for _, row := range rows {
-			widest = max(widest, columns(row[i].text))
+			widest = max(widest, text.LongestLineLen(row[i].text))
 		}
 		room -= widest + gutter
 	}
@@ -78,6 +127,7 @@ func (c *canvas) last(indent int, headings []heading, rows [][]span) int {
 func join(row []span) []span {
 	var out []span
 	for _, s := range row {
+		s.text = strings.ReplaceAll(s.text, "\n", " ")
 		if s.text == "" {
 			continue
 		}

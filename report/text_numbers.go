@@ -25,9 +25,9 @@ func thousands(n uint64) string {
 // counted is "1 port" or "65,536 ports".
 func counted(n uint64, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return "1" + glue + one
 	}
-	return thousands(n) + " " + many
+	return thousands(n) + glue + many
 }
 
 // human is a duration as people read it: "0.04 ms", "12.3 ms", "1.2 s",
