@@ -258,7 +258,7 @@ func commonFlags(timeout string) []cli.Flag {
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: tell, Usage: "only the verdict", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: tell, Usage: "every record and every piece of evidence", DisableDefaultText: true},
 		&cli.StringSliceFlag{Name: "expect", Category: hold, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
-		&cli.DurationFlag{Name: "wait", Category: hold, Usage: "`TIME` to repeat until it holds, else exit code 124", DefaultText: "0"},
+		&cli.DurationFlag{Name: "wait", Category: hold, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}
 }
 

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"go/parser"
@@ -9,11 +12,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -145,6 +150,88 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 		file = args[1]
 	}
 	ts.Check(schematest.Validate(args[0], strings.NewReader(ts.ReadFile(file))))
+}
+
+// The first signal ends a run with a whole report that says what is missing; it
+// is sent once the stream has begun.
+func TestInterrupt(t *testing.T) {
+	nettest.Need(t)
+	for _, c := range []struct {
+		name    string
+		signals []os.Signal
+		whole   bool
+	}{
+		{"SIGINT", []os.Signal{os.Interrupt}, true},
+		{"SIGTERM", []os.Signal{syscall.SIGTERM}, true},
+		{"twice", []os.Signal{os.Interrupt, os.Interrupt}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// A thousand endpoints at ten a second would take two minutes. Those
+			// that are silent keep the drain from ending at once.
+			silent, err := net.ListenPacket("udp", "127.0.0.1:5000")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer silent.Close()
+			cmd := exec.Command("onmux", "scan", "127.0.0.1", "-p", "5000-5999/udp", "--rate", "10", "--timeout", "30s", "-o", "jsonl")
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines, notes := bufio.NewReader(stdout), bufio.NewReader(stderr)
+			report, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := notes.ReadString('\n'); err != nil { // the method
+				t.Fatal(err)
+			}
+			for _, s := range c.signals {
+				cmd.Process.Signal(s)
+				if note, err := notes.ReadString('\n'); !strings.Contains(note, "interrupted") && c.whole {
+					t.Errorf("standard error: %q, %v", note, err)
+				}
+			}
+			rest, _ := io.ReadAll(lines)
+			var exit *exec.ExitError
+			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitUnsure {
+				t.Errorf("%v, want exit code %d", err, exitUnsure)
+			}
+			if !c.whole {
+				return
+			}
+			report += string(rest)
+			if err := schematest.Validate("jsonl", strings.NewReader(report)); err != nil {
+				t.Error(err)
+			}
+			var end struct {
+				Complete bool `json:"complete"`
+				Summary  struct {
+					Targets    int            `json:"targets"`
+					NotReached int            `json:"not_reached"`
+					States     map[string]int `json:"states"`
+				} `json:"summary"`
+			}
+			last := report[strings.LastIndex(strings.TrimSpace(report), "\n")+1:]
+			if err := json.Unmarshal([]byte(last), &end); err != nil {
+				t.Fatal(err)
+			}
+			sum := 0
+			for _, n := range end.Summary.States {
+				sum += n
+			}
+			if s := end.Summary; end.Complete || s.NotReached == 0 || s.Targets+s.NotReached != 1000 || sum != s.Targets {
+				t.Errorf("the end: %s", last)
+			}
+		})
+	}
 }
 
 // floors orders the packages: imports go only to a lower one, or within one.
