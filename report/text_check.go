@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,8 +143,8 @@ func (p *ports) table(all []local.Listener, verdict local.Word) {
 		rows = append(rows, p.rows(l, verdict)...)
 	}
 	headings, rows = occupied(headings, rows)
-	if last := len(headings) - 1; p.width > 0 && p.Verbosity != Verbose {
-		// One line a process: what it is called stands first.
+	if last := len(headings) - 1; p.width > 0 {
+		// One line a process; all of it is evidence (-v).
 		room := p.last(2, headings, soften(headings, rows))
 		if room < narrowed {
 			room = max(p.width-4, narrowed)
@@ -179,7 +180,7 @@ func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
 		if n := len(o.Workers); n > 0 {
 			pid += fmt.Sprintf(" +%d", n)
 		}
-		rows = append(rows, append(head, span{cmp.Or(Visible(o.User), user), plain}, span{pid, plain}, span{process(o), plain}))
+		rows = append(rows, append(head, span{cmp.Or(Visible(o.User), user), plain}, span{pid, plain}, span{p.process(o), plain}))
 		head = make([]span, len(head)) // what the owners share stands once
 	}
 	return rows
@@ -211,17 +212,26 @@ func at(l local.Listener) string {
 	return address + ":" + strconv.Itoa(int(l.Port))
 }
 
-// process is what an owner runs: its command line, or else its name.
-func process(o local.Owner) string {
+// process is what an owner runs: its command line, or else its name. Where the
+// width is limited, the folder of the program gives way.
+func (p *ports) process(o local.Owner) string {
+	args := slices.Clone(o.Cmdline)
+	if len(args) > 1 && p.width > 0 && strings.HasPrefix(args[0], "/") {
+		args[0] = path.Base(args[0])
+	}
+	return cmp.Or(commandLine(args), Visible(o.Name), Visible(o.Exe), "?")
+}
+
+func commandLine(argv []string) string {
 	var args []string
-	for _, a := range o.Cmdline {
+	for _, a := range argv {
 		// A single one with spaces is a title that the process gave itself.
-		if len(o.Cmdline) > 1 && (a == "" || strings.ContainsAny(a, " '\"")) {
+		if len(argv) > 1 && (a == "" || strings.ContainsAny(a, " '\"")) {
 			a = "'" + a + "'"
 		}
 		args = append(args, Visible(a))
 	}
-	return cmp.Or(strings.Join(args, " "), Visible(o.Name), Visible(o.Exe), "?")
+	return strings.Join(args, " ")
 }
 
 // detail tells what found no place in the table.
@@ -237,13 +247,17 @@ func (p *ports) detail(l local.Listener) {
 		p.line(2, 4, span{at(l) + ": " + strings.Join(socket, ", "), faint})
 	}
 	for _, o := range l.Owners {
-		if about := ownerDetail(o); about != "" {
-			p.line(2, 4, span{fmt.Sprintf("pid %d: %s", o.PID, about), faint})
+		about := ownerDetail(o)
+		if p.width > 0 && len(o.Cmdline) > 0 {
+			about = append(about, "started as "+commandLine(o.Cmdline))
+		}
+		if len(about) > 0 {
+			p.line(2, 4, span{fmt.Sprintf("pid %d: %s", o.PID, strings.Join(about, ", ")), faint})
 		}
 	}
 }
 
-func ownerDetail(o local.Owner) string {
+func ownerDetail(o local.Owner) []string {
 	var parts []string
 	add := func(what, value string) {
 		if value != "" {
@@ -264,7 +278,7 @@ func ownerDetail(o local.Owner) string {
 		}
 		add("shared with its workers ", strings.Join(pids, ", "))
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }
 
 // occupied leaves out the columns in which nothing stands.

@@ -188,10 +188,10 @@ func (e *endpoints) evidence(r probe.Result) []string {
 	if r.TTL > 0 {
 		more = append(more, fmt.Sprintf("TTL %d", r.TTL))
 	}
-	if r.ICMP != (probe.ICMP{}) {
+	if r.ICMP != (probe.ICMP{}) && len(r.Evidence) == 0 {
 		more = append(more, fmt.Sprintf("ICMP type %d code %d", r.ICMP.Type, r.ICMP.Code))
 	}
-	if r.Confidence != "" {
+	if r.Confidence != "" && r.Confidence != probe.High {
 		more = append(more, string(r.Confidence)+" confidence")
 	}
 	if len(more) > 0 {

@@ -79,6 +79,7 @@ func (c *canvas) line(indent, hang int, spans ...span) {
 	for _, w := range words(spans) {
 		l.add(w)
 	}
+	l.flush()
 	c.out.WriteByte('\n')
 }
 
@@ -118,8 +119,10 @@ func words(spans []span) []word {
 type liner struct {
 	*canvas
 	hang  int
-	gap   int // spaces that are owed before the next word
-	at    int // columns filled
+	gap   int    // spaces that are owed before the next word
+	at    int    // columns filled
+	run   []byte // not written yet: what follows may be of the same style
+	style style  // of the run
 	empty bool
 }
 
@@ -136,7 +139,7 @@ func (l *liner) add(w word) {
 		for s.text != "" {
 			room := l.width - l.at - l.gap
 			head, rest := s.text, ""
-			if l.width > 0 && columns(head) > room {
+			if l.width > 0 {
 				head, rest = cut(s.text, room)
 				rest = strings.TrimLeft(rest, glue)
 			}
@@ -156,14 +159,26 @@ func (l *liner) add(w word) {
 func (l *liner) put(s span) {
 	whole := columns(s.text)
 	s.text = strings.TrimRight(s.text, glue)
-	l.out.WriteString(strings.Repeat(" ", l.gap))
-	l.out.WriteString(l.paint(s))
+	gap := strings.Repeat(" ", l.gap)
+	if s.style == l.style && !l.empty {
+		l.run = append(append(l.run, gap...), s.text...)
+	} else {
+		l.flush()
+		l.out.WriteString(gap)
+		l.run, l.style = append(l.run, s.text...), s.style
+	}
 	written := columns(s.text)
 	l.at += l.gap + written
 	l.gap, l.empty = whole-written, false
 }
 
+func (l *liner) flush() {
+	l.out.WriteString(l.paint(span{string(l.run), l.style}))
+	l.run = l.run[:0]
+}
+
 func (l *liner) wrap() {
+	l.flush()
 	l.out.WriteByte('\n')
 	l.at, l.gap, l.empty = 0, l.hang, true
 }

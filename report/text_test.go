@@ -231,6 +231,14 @@ func TestTextJoinsPorts(t *testing.T) {
 	}
 }
 
+// What is long takes time in proportion: this would run for hours otherwise.
+func TestTextTellsLongStrings(t *testing.T) {
+	for _, s := range []string{"x", "x ", "世", "\x1b", " "} {
+		told := hostileStream(strings.Repeat(s, 1<<16))
+		tellText(t, as("check", told), Options{Width: 80, Verbosity: Verbose})
+	}
+}
+
 func FuzzText(f *testing.F) {
 	f.Add(hostile, "scan", 80)
 	f.Add("世界\u200b\x1b[2J", "check", 7)
