@@ -17,15 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownership is who holds which socket.
-type ownership struct {
-	byInode    map[uint64][]Owner
-	unreadable int // processes whose descriptors could not be read
-}
-
 // findOwners finds every process that holds one of the sockets, in one pass
 // over all descriptors of all processes. A process that ends meanwhile is no
-// error.
+// error. Sockets are named by their inodes.
 func findOwners(ctx context.Context, inodes []uint64) (ownership, error) {
 	return proc{root: "/proc"}.owners(ctx, inodes)
 }
@@ -40,7 +34,7 @@ type sighting struct {
 }
 
 func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
-	o := ownership{byInode: make(map[uint64][]Owner)}
+	o := ownership{of: make(map[uint64][]Owner)}
 	if len(inodes) == 0 {
 		return o, nil
 	}
@@ -81,7 +75,7 @@ func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
 	if err := ctx.Err(); err != nil {
 		return o, err
 	}
-	p.fold(seen, o.byInode)
+	p.fold(seen, o.of)
 	return o, nil
 }
 

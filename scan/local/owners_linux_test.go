@@ -93,7 +93,7 @@ func TestOwnersFoldWorkers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owners := o.byInode[inode]
+	owners := o.of[inode]
 	if len(owners) != 1 || owners[0].PID != os.Getpid() || !slices.Equal(owners[0].Workers, workers) {
 		t.Fatalf("owners %+v; want this process with workers %v", owners, workers)
 	}
@@ -117,7 +117,7 @@ func TestOwnersUnrelated(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []int
-	for _, owner := range o.byInode[inode] {
+	for _, owner := range o.of[inode] {
 		got = append(got, owner.PID)
 	}
 	if !slices.Equal(got, pids) {
@@ -169,10 +169,10 @@ func TestOwnersOfATree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := o.byInode[1007]; len(got) != 1 || got[0].PID != 1 {
+	if got := o.of[1007]; len(got) != 1 || got[0].PID != 1 {
 		t.Errorf("1007: %+v", got)
 	}
-	if got := o.byInode[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" || !slices.Equal(got[0].Workers, []int{3}) {
+	if got := o.of[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" || !slices.Equal(got[0].Workers, []int{3}) {
 		t.Errorf("3005: %+v", got)
 	}
 }
@@ -182,7 +182,7 @@ func TestOwnersUnprivileged(t *testing.T) {
 	if os.Getenv("ONMUX_TEST_INODE") != "" {
 		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
 		o, err := findOwners(context.Background(), []uint64{inode})
-		fmt.Println("seen:", len(o.byInode[inode]), o.unreadable > 0, err)
+		fmt.Println("seen:", len(o.of[inode]), o.unreadable > 0, err)
 		return
 	}
 	if os.Geteuid() != 0 {
@@ -212,7 +212,7 @@ func BenchmarkOwners(b *testing.B) {
 	p := tree(b, 500, 40)
 	b.Run("ours", func(b *testing.B) {
 		for b.Loop() {
-			if o, err := p.owners(context.Background(), []uint64{1007}); err != nil || len(o.byInode) != 1 {
+			if o, err := p.owners(context.Background(), []uint64{1007}); err != nil || len(o.of) != 1 {
 				b.Fatal(o, err)
 			}
 		}
