@@ -108,7 +108,13 @@ func (s socket) listener(o owners) Listener {
 	l := Listener{
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
 		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
-		Backlog: s.backlog, UID: s.uid, Inode: s.inode, Owners: o.of[s.holder],
+		Inode: s.inode, Owners: o.of[s.holder],
+	}
+	if s.queued {
+		l.Backlog = &s.backlog
+	}
+	if s.owned {
+		l.UID = &s.uid
 	}
 	if s.peer.IsValid() {
 		l.Peer = s.peer.String()

@@ -130,14 +130,14 @@ func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	}
 	peer, _ := diagAddr(b[0], b[24:40])
 	word := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
-	uid := word(64)
 	s := socket{
 		proto:  proto,
 		local:  netip.AddrPortFrom(raw.Unmap(), binary.BigEndian.Uint16(b[4:])),
 		state:  stateOf(proto, b[1]),
 		index:  word(40),
 		cookie: uint64(word(44)) | uint64(word(48))<<32,
-		uid:    &uid,
+		uid:    word(64),
+		owned:  true,
 		inode:  uint64(word(68)),
 	}
 	s.family = familyOf(raw, v6Only(b[diagMsgLen:]))
@@ -145,12 +145,12 @@ func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	switch s.state {
 	case listening:
 		if proto == probe.TCP {
-			s.backlog = &Backlog{Used: word(56), Limit: word(60)}
+			s.backlog, s.queued = Backlog{Used: word(56), Limit: word(60)}, true
 		}
 	case connected:
 		s.peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))
 	case timeWait:
-		s.uid = nil // told as 0, whoever it was
+		s.uid, s.owned = 0, false // told as 0, whoever it was
 	}
 	return s, nil
 }
@@ -178,21 +178,23 @@ func diagAddr(family uint8, b []byte) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("%w: a socket of address family %d", errMalformed, family)
 }
 
-// v6Only reads INET_DIAG_SKV6ONLY among netlink attributes (struct nlattr); nil
-// if it is not there.
-func v6Only(b []byte) *bool {
+// v6Only reads INET_DIAG_SKV6ONLY among netlink attributes (struct nlattr):
+// "ipv6" or "dual", and "" if it is not there.
+func v6Only(b []byte) string {
 	for len(b) >= unix.NLA_HDRLEN {
 		size := int(binary.NativeEndian.Uint16(b))
 		if size < unix.NLA_HDRLEN || size > len(b) {
-			return nil
+			return ""
 		}
 		if binary.NativeEndian.Uint16(b[2:]) == diagSkV6Only && size > unix.NLA_HDRLEN {
-			only := b[unix.NLA_HDRLEN] != 0
-			return &only
+			if b[unix.NLA_HDRLEN] != 0 {
+				return "ipv6"
+			}
+			return "dual"
 		}
 		b = b[min(align4(size), len(b)):]
 	}
-	return nil
+	return ""
 }
 
 // align4 is where the netlink message or attribute after one of n bytes starts.

@@ -50,7 +50,7 @@ func (o owners) coverage(asked bool, listeners []Listener) []string {
 	case o.err != nil:
 		return []string{fmt.Sprintf("%s: %v", line, o.err)}
 	case found < all && o.unreadable > 0:
-		return []string{fmt.Sprintf("%s: %s not readable without root", line, count(o.unreadable, "process", "processes"))}
+		return []string{fmt.Sprintf("%s: %s not readable without %s", line, count(o.unreadable, "process", "processes"), privilege())}
 	default:
 		return []string{line}
 	}
@@ -58,9 +58,17 @@ func (o owners) coverage(asked bool, listeners []Listener) []string {
 
 func (o owners) hints(listeners []Listener) []string {
 	if found, all := o.found(listeners); o.asked && found < all && (o.unreadable > 0 || os.Geteuid() > 0) {
-		return []string{"run as root to see every owner"}
+		return []string{privilege() + " is needed to see every owner"}
 	}
 	return nil
+}
+
+// privilege is what reading other people's processes takes.
+func privilege() string {
+	if os.Geteuid() == 0 {
+		return "CAP_SYS_PTRACE" // root in a container
+	}
+	return "root"
 }
 
 func (o owners) found(listeners []Listener) (found, all int) {

@@ -49,7 +49,7 @@ func listener(t testing.TB) (*os.File, uint64) {
 func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHelperHolds$", "-test.v")
-	cmd.Env = append(os.Environ(), "ONMUX_TEST_HOLD=1")
+	cmd.Env = append(os.Environ(), ""+roleEnv+"=hold")
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.SysProcAttr = attr
 	in, err := cmd.StdinPipe()
@@ -73,7 +73,7 @@ func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
 
 // TestHelperHolds is the process behind held.
 func TestHelperHolds(t *testing.T) {
-	if os.Getenv("ONMUX_TEST_HOLD") == "" {
+	if os.Getenv(roleEnv) != "hold" {
 		return
 	}
 	fmt.Println("ready")
@@ -179,7 +179,7 @@ func TestOwnersOfATree(t *testing.T) {
 
 // Somebody else's descriptors are not readable, and nobody is invented.
 func TestOwnersUnprivileged(t *testing.T) {
-	if os.Getenv("ONMUX_TEST_INODE") != "" {
+	if os.Getenv(roleEnv) == "stranger" {
 		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
 		o, err := findOwners(context.Background(), []uint64{inode})
 		fmt.Println("seen:", len(o.of[inode]), o.unreadable > 0, err)
@@ -200,7 +200,7 @@ func TestOwnersUnprivileged(t *testing.T) {
 	defer os.Remove(exe)
 	cmd := exec.Command(exe, "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.Env = append(os.Environ(), roleEnv+"=stranger", fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {

@@ -122,16 +122,15 @@ func parseLine(line []byte, proto probe.Proto) (socket, error) {
 	if err := first(err1, err2, err3, err4, err5); err != nil {
 		return socket{}, err
 	}
-	owner := uint32(uid)
 	s := socket{
-		proto: proto, local: netip.AddrPortFrom(raw.Unmap(), port), family: familyOf(raw, nil),
-		state: stateOf(proto, uint8(st)), uid: &owner, inode: inode, holder: inode,
+		proto: proto, local: netip.AddrPortFrom(raw.Unmap(), port), family: familyOf(raw, ""),
+		state: stateOf(proto, uint8(st)), uid: uint32(uid), owned: true, inode: inode, holder: inode,
 	}
 	switch s.state {
 	case connected:
 		s.peer = netip.AddrPortFrom(peer.Unmap(), peerPort)
 	case timeWait:
-		s.uid = nil
+		s.uid, s.owned = 0, false
 	}
 	return s, nil
 }

@@ -16,7 +16,6 @@ type row struct {
 	port, from  uint32 // the port of local, and of peer
 	status      string // "LISTEN", "ESTABLISHED", …; "" or "NONE" for UDP
 	pid         int32
-	uid         *uint32
 }
 
 // socket reads a row. It is false for what is no TCP or UDP socket at a port.
@@ -27,7 +26,7 @@ func (r row) socket() (socket, bool) {
 	}
 	s := socket{
 		proto: r.proto, local: netip.AddrPortFrom(raw.Unmap(), uint16(r.port)),
-		family: familyOf(raw, nil), state: r.state(), uid: r.uid,
+		family: familyOf(raw, ""), state: r.state(),
 	}
 	if r.pid > 0 {
 		s.holder = uint64(r.pid)

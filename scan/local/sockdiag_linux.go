@@ -50,7 +50,7 @@ func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census
 	var changed bool
 	for _, port := range ports {
 		for _, family := range q.families() {
-			c, err := d.list(ctx, proto, family, port, func(s *socket) bool { return set.has(s.local.Port()) && s.wanted(q) })
+			c, err := d.list(ctx, proto, family, port, func(s socket) bool { return set.has(s.local.Port()) && s.wanted(q) })
 			if err != nil && !errors.Is(err, errChanged) {
 				return nil, err
 			}
@@ -74,13 +74,13 @@ func (q query) families() []uint8 {
 }
 
 // list dumps until a dump was whole.
-func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, port uint16, want func(*socket) bool) (census, error) {
+func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, port uint16, want func(socket) bool) (census, error) {
 	var c census
 	var err error
 	for range dumpTries {
 		c = make(census)
 		err = d.dump(ctx, proto, family, port, func(s socket) {
-			if want(&s) {
+			if want(s) {
 				c.see(s)
 			}
 		})

@@ -33,8 +33,10 @@ type socket struct {
 	state   state
 	index   uint32 // of the device it is bound to
 	device  string // that device's name
-	backlog *Backlog
-	uid     *uint32
+	backlog Backlog
+	queued  bool // backlog is told
+	uid     uint32
+	owned   bool // uid is told
 	inode   uint64
 	cookie  uint64 // the kernel's own name for the socket
 	holder  uint64 // what findOwners knows it by: the inode, or elsewhere than on Linux the process
@@ -42,7 +44,7 @@ type socket struct {
 
 // wanted tells if the socket has to do with one of the asked families. A dual
 // one has to do with both; so may one that does not tell.
-func (s *socket) wanted(q query) bool {
+func (s socket) wanted(q query) bool {
 	switch s.family {
 	case "ipv4":
 		return q.v4
@@ -52,20 +54,17 @@ func (s *socket) wanted(q query) bool {
 	return q.v4 || q.v6
 }
 
-// familyOf judges whose datagrams and connections an address takes. raw is the
-// address before unmapping; v6only is nil where the source does not tell.
-func familyOf(raw netip.Addr, v6only *bool) string {
+// familyOf judges whose datagrams and connections a socket at an address takes,
+// which is not yet unmapped. wildcard is what the source tells of an IPv6 socket
+// at no address in particular: "ipv6", "dual" or "".
+func familyOf(raw netip.Addr, wildcard string) string {
 	switch {
 	case raw.Is4(), raw.Is4In6():
 		return "ipv4"
 	case !raw.IsUnspecified():
 		return "ipv6"
-	case v6only == nil:
-		return ""
-	case *v6only:
-		return "ipv6"
 	}
-	return "dual"
+	return wildcard
 }
 
 // setDevice names the device that the socket is bound to. A link-local address
