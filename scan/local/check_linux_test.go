@@ -191,7 +191,7 @@ func TestCheckCounts(t *testing.T) {
 		r := ask(t, asked, Request{IPv4: true, IPv6: true, Owners: true}, look)
 		for i, want := range []string{
 			fmt.Sprintf("127.0.0.1:4201 (%d sockets), but not listening", bindings),
-			fmt.Sprintf("nothing listens; %d connections use the number: ", peers),
+			fmt.Sprintf("nothing listens; %d connections use the number, of ", peers),
 		} {
 			if got := r.Verdicts[i].Why; !strings.Contains(got, want) {
 				t.Errorf("%q lacks %q", got, want)

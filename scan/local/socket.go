@@ -149,8 +149,11 @@ func (t *tally) behind() []socket {
 // census is a tally for each port on which a socket was seen.
 type census map[probe.Port]*tally
 
+// at is the port that the socket holds or uses.
+func (s socket) at() probe.Port { return probe.Port{Number: s.local.Port(), Proto: s.proto} }
+
 func (c census) see(s socket) {
-	p := probe.Port{Number: s.local.Port(), Proto: s.proto}
+	p := s.at()
 	t := c[p]
 	if t == nil {
 		t = new(tally)

@@ -29,7 +29,7 @@ func (f finding) verdict() Verdict {
 	case found && s == bound:
 		v.Verdict, v.Why = Bound, f.whyBound()
 	case found:
-		v.Verdict, v.Why = Connected, f.whyConnected()
+		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
 		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.err.Error()
 	default:

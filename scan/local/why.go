@@ -63,32 +63,28 @@ func (f finding) whyBound() string {
 	for _, g := range f.groups(Bound) {
 		part := fmt.Sprintf("%s on %s", g.holder, g.addresses())
 		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
-			part += ", " + missing
+			part += " (" + missing + ")"
 		}
 		parts = append(parts, part)
 	}
 	return "held by " + some(parts, "; ", "more holder", "more holders") + ", but not listening" + f.connections()
 }
 
-func (f finding) whyConnected() string {
-	why := "nothing listens" + f.connections()
-	var named []string
-	for _, g := range f.groups(Connected) {
-		if len(g.sockets[0].Owners) > 0 {
-			named = append(named, g.holder)
-		}
-	}
-	if len(named) > 0 {
-		why += ": " + some(named, ", ", "other", "others")
-	}
-	return why
-}
-
-// connections counts what uses the port beside its holders.
+// connections counts what uses the port beside its holders. Owners of
+// connections are known only where there is no holder.
 func (f finding) connections() string {
 	var s string
 	if n := f.count[connected]; n > 0 {
 		s += fmt.Sprintf("; %s the number", count(n, "connection uses", "connections use"))
+		var named []string
+		for _, g := range f.groups(Connected) {
+			if len(g.sockets[0].Owners) > 0 {
+				named = append(named, g.holder)
+			}
+		}
+		if len(named) > 0 {
+			s += ", of " + some(named, " and ", "other", "others")
+		}
 	}
 	if n := f.count[timeWait]; n > 0 {
 		s += fmt.Sprintf("; %s the number", count(n, "connection in TIME_WAIT still uses", "connections in TIME_WAIT still use"))
