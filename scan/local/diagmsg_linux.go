@@ -36,8 +36,9 @@ const (
 const allStates = 1<<(tcpBound+1) - 2
 
 // diagRequest is a netlink message with a struct inet_diag_req_v2 that asks for
-// a dump of one protocol and family, of one port unless it is 0.
-func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16) []byte {
+// a dump of one protocol and family, of one port unless it is 0, and of sockets
+// in some states (1 << tcp…).
+func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16, states uint32) []byte {
 	b := make([]byte, unix.NLMSG_HDRLEN+diagReqLen)
 	h, r := b[:unix.NLMSG_HDRLEN], b[unix.NLMSG_HDRLEN:]
 	binary.NativeEndian.PutUint32(h[0:], uint32(len(b)))
@@ -49,7 +50,7 @@ func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16) []byt
 	if proto == probe.UDP {
 		r[1] = unix.IPPROTO_UDP
 	}
-	binary.NativeEndian.PutUint32(r[4:], allStates)
+	binary.NativeEndian.PutUint32(r[4:], states)
 	binary.BigEndian.PutUint16(r[8:], port)
 	return b
 }

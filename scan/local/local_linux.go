@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 
 	"onmux/probe"
@@ -127,4 +128,34 @@ func deviceName(index uint32, names map[uint32]string) string {
 		names[index] = name
 	}
 	return name
+}
+
+// setDevice names the device that the socket is bound to. A link-local address
+// carries it as its zone (RFC 4007), because it means nothing without.
+func (s *socket) setDevice(name string) {
+	if a := s.local.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
+		s.local = netip.AddrPortFrom(a.WithZone(name), s.local.Port())
+		if p := s.peer.Addr(); p.Is6() && p.IsLinkLocalUnicast() {
+			s.peer = netip.AddrPortFrom(p.WithZone(name), s.peer.Port())
+		}
+		return
+	}
+	s.device = name
+}
+
+// add puts the sockets of another census to these.
+func (c census) add(other census) {
+	for p, from := range other {
+		t := c[p]
+		if t == nil {
+			c[p] = from
+			continue
+		}
+		for s := range states {
+			for _, socket := range from.told[s] {
+				t.see(socket)
+			}
+			t.count[s] += from.count[s] - len(from.told[s])
+		}
+	}
 }

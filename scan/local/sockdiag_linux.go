@@ -79,7 +79,7 @@ func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, po
 	var err error
 	for range dumpTries {
 		c = make(census)
-		err = d.dump(ctx, proto, family, port, func(s socket) {
+		err = d.dump(ctx, proto, family, port, allStates, func(s socket) {
 			if want(s) {
 				c.see(s)
 			}
@@ -95,7 +95,7 @@ func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, po
 // as the kernel sends them: memory does not grow with their number. The kernel
 // filters by port all but the sockets that are only bound. Each dump has a
 // netlink socket of its own, so that one given up leaves nothing behind.
-func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, port uint16, see func(socket)) error {
+func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, port uint16, states uint32, see func(socket)) error {
 	const seq = 1
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -106,7 +106,7 @@ func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, po
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &poll); err != nil {
 		return fmt.Errorf("bound the wait for sock_diag: %w", err)
 	}
-	if err := unix.Sendto(fd, diagRequest(seq, proto, family, port), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(fd, diagRequest(seq, proto, family, port, states), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("ask sock_diag: %w", err)
 	}
 	changed := false
@@ -170,7 +170,7 @@ func (d *sockDiag) tellsBound(ctx context.Context) (bool, error) {
 	}
 	port := uint16(name.(*unix.SockaddrInet4).Port)
 	seen := false
-	err = d.dump(ctx, probe.TCP, unix.AF_INET, port, func(s socket) {
+	err = d.dump(ctx, probe.TCP, unix.AF_INET, port, 1<<tcpBound, func(s socket) {
 		seen = seen || s.state == bound && s.local.Port() == port
 	})
 	return seen, err

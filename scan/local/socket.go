@@ -67,19 +67,6 @@ func familyOf(raw netip.Addr, wildcard string) string {
 	return wildcard
 }
 
-// setDevice names the device that the socket is bound to. A link-local address
-// carries it as its zone (RFC 4007), because it means nothing without.
-func (s *socket) setDevice(name string) {
-	if a := s.local.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
-		s.local = netip.AddrPortFrom(a.WithZone(name), s.local.Port())
-		if p := s.peer.Addr(); p.Is6() && p.IsLinkLocalUnicast() {
-			s.peer = netip.AddrPortFrom(p.WithZone(name), s.peer.Port())
-		}
-		return
-	}
-	s.device = name
-}
-
 // Bounds of how many sockets of one port are told one by one; the others are
 // counted.
 const (
@@ -160,21 +147,4 @@ func (c census) see(s socket) {
 		c[p] = t
 	}
 	t.see(s)
-}
-
-// add puts the sockets of another census to these.
-func (c census) add(other census) {
-	for p, from := range other {
-		t := c[p]
-		if t == nil {
-			c[p] = from
-			continue
-		}
-		for s := range states {
-			for _, socket := range from.told[s] {
-				t.see(socket)
-			}
-			t.count[s] += from.count[s] - len(from.told[s])
-		}
-	}
 }

@@ -26,7 +26,6 @@ func TestVerdict(t *testing.T) {
 		"nothing":      {finding{where: "here"}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
 		"half blind":   {finding{where: "here", source: source{blind: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp, as far as can be seen: one that is bound and does not listen cannot"}},
 		"blind":        {finding{source: source{err: failed}}, Verdict{Verdict: Unknown, Why: "could not look", Error: "permission denied"}},
-		"changed":      {finding{source: source{err: errChanged}}, Verdict{Verdict: Unknown, Why: "could not look", Error: errChanged.Error()}},
 		"found anyway": {finding{source: source{err: failed}, count: [states]int{timeWait: 2}}, Verdict{Verdict: Connected, Why: "nothing listens; 2 connections in TIME_WAIT still use the number"}},
 		"one": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "::", "dual", sshd)}},
 			Verdict{Verdict: Listening, Why: "sshd (pid 12, root) on [::]:417, reachable from any address"}},
