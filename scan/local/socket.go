@@ -26,11 +26,12 @@ var words = [states]Word{Listening, Bound, Connected, Connected}
 // socket is one socket as a source tells it; what the source does not tell is
 // zero.
 type socket struct {
-	proto   probe.Proto
-	local   netip.AddrPort // IPv4-mapped addresses unmapped, zone kept
-	peer    netip.AddrPort // of a connected socket
-	family  string         // Listener.Family
-	state   state
+	proto  probe.Proto
+	local  netip.AddrPort // IPv4-mapped addresses unmapped, zone kept
+	peer   netip.AddrPort // of a connected socket
+	family string         // Listener.Family
+	state  state
+	//lint:ignore U1000 only Linux tells it
 	index   uint32 // of the device it is bound to
 	device  string // that device's name
 	backlog Backlog
