@@ -161,8 +161,7 @@ func (j *Judge) End(end End) []Violation {
 		high += end.Summary.NotReached
 		switch always, never := e.bounds(low, high); {
 		case never:
-			out = append(out, Violation{What: "number of endpoints that are " + e.words[0],
-				Expected: e.op + " " + strconv.FormatUint(e.count, 10), Actual: strconv.FormatUint(low, 10)})
+			out = append(out, Violation{What: "count", Expected: e.text, Actual: e.words[0] + "=" + strconv.FormatUint(low, 10)})
 		case !always:
 			j.unsure = true
 		}

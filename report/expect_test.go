@@ -184,7 +184,7 @@ func TestViolations(t *testing.T) {
 	}
 	j = expect("open<1", "scan")
 	j.Finding(states("open")[0])
-	want := []Violation{{What: "number of endpoints that are open", Expected: "< 1", Actual: "1"}}
+	want := []Violation{{What: "count", Expected: "open<1", Actual: "open=1"}}
 	if got := j.End(End{Complete: true}); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

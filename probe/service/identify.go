@@ -17,10 +17,10 @@ const (
 // rule recognises a service in what a peer said, whichever probe made it say
 // so: every answer is held against every rule.
 type rule struct {
-	name       string         // unique, told in reports
-	service    string         // IANA's name where there is one
-	product    string         // unless the pattern has a group "product"
-	pattern    *regexp.Regexp // on the answer as Latin-1; groups "product" and "version"
+	name       string                // unique, told in reports
+	service    string                // IANA's name where there is one
+	product    string                // unless the pattern has a group "product"
+	pattern    func() *regexp.Regexp // on the answer as Latin-1; groups "product" and "version"
 	confidence probe.Confidence
 	rank       int // how specific; the highest match wins, the first of equals
 }
@@ -47,7 +47,7 @@ func identify(probeName string, answer []byte) *probe.Service {
 		if r.rank <= best {
 			continue
 		}
-		groups := r.pattern.FindStringSubmatch(text)
+		groups := r.pattern().FindStringSubmatch(text)
 		if groups == nil {
 			continue
 		}
@@ -64,7 +64,7 @@ func identify(probeName string, answer []byte) *probe.Service {
 // group is what the named group matched, made safe to print; empty if the
 // pattern has none.
 func (r *rule) group(name string, groups []string) string {
-	i := r.pattern.SubexpIndex(name)
+	i := r.pattern().SubexpIndex(name)
 	if i < 0 {
 		return ""
 	}

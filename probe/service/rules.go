@@ -2,6 +2,7 @@ package service
 
 import (
 	"regexp"
+	"sync"
 
 	"onmux/probe"
 )
@@ -101,4 +102,8 @@ var rules = []rule{
 // any of those before it (RFC 959, section 4.2).
 const ready = `^(?:220-[^\r\n]*\r?\n)*220[ -]`
 
-func re(pattern string) *regexp.Regexp { return regexp.MustCompile(pattern) }
+// re compiles a pattern when it is first held against an answer: most runs
+// never hear one.
+func re(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}

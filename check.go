@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+func checkCommand() *cli.Command {
+	return command("none", cli.Command{
+		Name:      "check",
+		Usage:     "what holds the port on this machine, and who owns it",
+		ArgsUsage: "[PORT...]",
+		Description: `A verdict for each port and protocol: listening, bound (held, but not
+listening), connected (only connections use the number), free, or unknown,
+which is said whenever something could not be looked at. --expect takes these
+words: onmux check 8080/tcp --expect free`,
+		Action: func(c *cli.Context) error {
+			s, err := newSession(c)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := s.bound(c.Context)
+			defer cancel()
+			return s.run(ctx, nil, s.check)
+		},
+	})
+}
+
+func (s *session) check(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+	}
+	seen, err := local.Check(ctx, local.Request{
+		Ports: s.ports, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(),
+	})
+	if err != nil {
+		return report.End{}, err
+	}
+	end := report.End{Complete: true, Coverage: seen.Coverage, Hints: seen.Hints}
+	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
+	holders := make(map[probe.Port][]local.Listener)
+	for _, l := range seen.Listeners {
+		p := probe.Port{Number: l.Port, Proto: l.Proto}
+		holders[p] = append(holders[p], l)
+	}
+	for _, v := range seen.Verdicts {
+		end.Summary.States[string(v.Verdict)]++
+		if err := emit(v); err != nil {
+			return end, err
+		}
+		for _, l := range holders[probe.Port{Number: v.Port, Proto: v.Proto}] {
+			if err := emit(l); err != nil {
+				return end, err
+			}
+		}
+	}
+	return end, nil
+}
+
+// wantsOwners is false when nothing that will be told names an owner: finding
+// them is most of the work.
+func (s *session) wantsOwners() bool {
+	return s.layout.Verbosity != report.Quiet ||
+		slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"onmux/probe/nettest"
+	"onmux/report/schematest"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts to what the commands print now")
+
+// The scripts run in a network namespace of the test's own: whatever address a
+// command is given, no packet leaves the machine.
+func TestMain(m *testing.M) {
+	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold})
+}
+
+type isolated struct{ m *testing.M }
+
+func (i isolated) Run() int { return nettest.Run(i.m) }
+
+func TestScripts(t *testing.T) {
+	nettest.Need(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "")
+			e.Setenv("TERM", "xterm")
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"code": code, "schema": schema,
+		},
+	})
+}
+
+// code runs onmux and holds its exit code against the first argument, so that a
+// script can tell 1 from 2, 3 and 124: code 2 check 70000
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: code NUMBER [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec("onmux", args[1:]...)
+	got := 0
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// hold is a server for scripts: hold tcp|udp ADDRESS [GREETING]. A TCP server
+// greets each connection and keeps it until the peer closes; a UDP server sends
+// the greeting for every datagram. It ends with the script.
+func hold() {
+	network, address := os.Args[1], os.Args[2]
+	greeting := ""
+	if len(os.Args) > 3 {
+		var err error
+		if greeting, err = strconv.Unquote(`"` + os.Args[3] + `"`); err != nil {
+			fmt.Fprintln(os.Stderr, "hold: greeting:", err)
+			os.Exit(2)
+		}
+	}
+	if err := serve(network, address, greeting); err != nil {
+		fmt.Fprintln(os.Stderr, "hold:", err)
+		os.Exit(1)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt)
+	<-stop
+}
+
+func serve(network, address, greeting string) error {
+	if network == "udp" {
+		c, err := net.ListenPacket("udp", address)
+		if err != nil {
+			return err
+		}
+		go func() {
+			buf := make([]byte, 2048)
+			for {
+				_, from, err := c.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				if greeting != "" {
+					c.WriteTo([]byte(greeting), from)
+				}
+			}
+		}()
+		return nil
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				io.WriteString(c, greeting)
+				io.Copy(io.Discard, c)
+				c.Close()
+			}()
+		}
+	}()
+	return nil
+}
+
+// schema holds the last command's standard output, or a file, against the
+// published schema: schema json [FILE]; schema jsonl checks each line.
+func schema(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: schema json|jsonl [FILE]")
+	}
+	file := "stdout"
+	if len(args) == 2 {
+		file = args[1]
+	}
+	ts.Check(schematest.Validate(args[0], strings.NewReader(ts.ReadFile(file))))
+}
+
+// The first signal ends a run with a whole report that says what is missing; it
+// is sent once the stream has begun.
+func TestInterrupt(t *testing.T) {
+	nettest.Need(t)
+	for _, c := range []struct {
+		name    string
+		signals []os.Signal
+		whole   bool
+	}{
+		{"SIGINT", []os.Signal{os.Interrupt}, true},
+		{"SIGTERM", []os.Signal{syscall.SIGTERM}, true},
+		{"twice", []os.Signal{os.Interrupt, os.Interrupt}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// A thousand endpoints at ten a second would take two minutes. Those
+			// that are silent keep the drain from ending at once.
+			silent, err := net.ListenPacket("udp", "127.0.0.1:5000")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer silent.Close()
+			cmd := exec.Command("onmux", "scan", "127.0.0.1", "-p", "5000-5999/udp", "--rate", "10", "--timeout", "30s", "-o", "jsonl")
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines, notes := bufio.NewReader(stdout), bufio.NewReader(stderr)
+			report, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := notes.ReadString('\n'); err != nil { // the method
+				t.Fatal(err)
+			}
+			for _, s := range c.signals {
+				cmd.Process.Signal(s)
+				if note, err := notes.ReadString('\n'); !strings.Contains(note, "interrupted") && c.whole {
+					t.Errorf("standard error: %q, %v", note, err)
+				}
+			}
+			rest, _ := io.ReadAll(lines)
+			var exit *exec.ExitError
+			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitUnsure {
+				t.Errorf("%v, want exit code %d", err, exitUnsure)
+			}
+			if !c.whole {
+				return
+			}
+			report += string(rest)
+			if err := schematest.Validate("jsonl", strings.NewReader(report)); err != nil {
+				t.Error(err)
+			}
+			var end struct {
+				Complete bool `json:"complete"`
+				Summary  struct {
+					Targets    int            `json:"targets"`
+					NotReached int            `json:"not_reached"`
+					States     map[string]int `json:"states"`
+				} `json:"summary"`
+			}
+			last := report[strings.LastIndex(strings.TrimSpace(report), "\n")+1:]
+			if err := json.Unmarshal([]byte(last), &end); err != nil {
+				t.Fatal(err)
+			}
+			sum := 0
+			for _, n := range end.Summary.States {
+				sum += n
+			}
+			if s := end.Summary; end.Complete || s.NotReached == 0 || s.Targets+s.NotReached != 1000 || sum != s.Targets {
+				t.Errorf("the end: %s", last)
+			}
+		})
+	}
+}
+
+// floors orders the packages: imports go only to a lower one, or within one.
+var floors = []struct {
+	prefix string
+	floor  int
+}{
+	{"onmux/probe", 0}, {"onmux/scan", 1}, {"onmux/report", 2}, {"onmux", 3},
+}
+
+func floor(pkg string) int {
+	for _, f := range floors {
+		if pkg == f.prefix || strings.HasPrefix(pkg, f.prefix+"/") {
+			return f.floor
+		}
+	}
+	return -1
+}
+
+// fences says which files alone may import a package, as patterns.
+var fences = map[string][]string{
+	"github.com/fatih/color":     {"report/text*.go"},
+	"github.com/urfave/cli/v2":   {"*.go"},
+	"github.com/google/gopacket": {"scan/packet/*.go"},
+	"golang.org/x/sys/unix": {
+		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
+		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go", "scan/local/*_linux.go",
+	},
+}
+
+// The arrows of the house: main imports report, report scan, scan probe, and
+// what touches the world outside stands behind its fence.
+func TestImportsGoOneWay(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files++
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		from := strings.TrimSuffix("onmux/"+filepath.ToSlash(filepath.Dir(path)), "/.")
+		for _, spec := range parsed.Imports {
+			to, _ := strconv.Unquote(spec.Path.Value)
+			if f := floor(to); f > floor(from) || f >= 0 && from == "onmux/probe" {
+				t.Errorf("%s imports %s, which is above it", path, to)
+			}
+			if to == "onmux/probe/nettest" || to == "onmux/scan/simnet" || to == "onmux/report/schematest" {
+				t.Errorf("%s imports %s, which is for tests", path, to)
+			}
+			for fenced, allowed := range fences {
+				if to != fenced && !strings.HasPrefix(to, fenced+"/") {
+					continue
+				}
+				if !slices.ContainsFunc(allowed, func(p string) bool { ok, _ := filepath.Match(p, filepath.ToSlash(path)); return ok }) {
+					t.Errorf("%s imports %s; only %s may", path, to, strings.Join(allowed, ", "))
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || files < 20 {
+		t.Fatalf("read %d files: %v", files, err)
+	}
+}

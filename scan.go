@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/scan"
+)
+
+// publicMost is how many public addresses a scan takes without --yes.
+const publicMost = 65536
+
+func scanCommand() *cli.Command {
+	const how = "scanning"
+	return command(scan.DefaultTimeout.String()+" at most", cli.Command{
+		Name:      "scan",
+		Usage:     "a verdict for every address of a network",
+		ArgsUsage: "TARGET...",
+		Description: `A target is a name, an address, 10.0.0.0/24, 10.0.0.1-50, 10.0.0.1-10.0.1.20,
+fe80::1%eth0, 2001:db8::/120 or @FILE (one a line, # comments). Open endpoints
+are told as they are found, the others as ranges at the end; --expect takes
+states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
+			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
+			&cli.StringFlag{Name: "rate", Category: how, Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
+			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
+			&cli.StringFlag{Name: "method", Category: how, Usage: "`METHOD` auto or connect", Value: "auto", DefaultText: "auto"},
+			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
+			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
+			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
+		},
+		Action: func(c *cli.Context) error {
+			s, err := newSession(c)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := s.bound(c.Context)
+			defer cancel()
+			w, err := newSweep(ctx, c, s)
+			if err != nil {
+				return err
+			}
+			if w.dryRun {
+				return w.tellPlan()
+			}
+			if s.layout.Verbosity != report.Quiet {
+				fmt.Fprintln(s.stderr, "onmux: method connect (TCP connections and UDP sockets): this version has no packet engine")
+			}
+			return s.run(ctx, w.methods(), w.scan)
+		},
+	})
+}
+
+// sweep is one scan as its flags describe it.
+type sweep struct {
+	*session
+	config scan.Config
+	dryRun bool
+}
+
+func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
+	w := &sweep{session: s, dryRun: c.Bool("dry-run"), config: scan.Config{
+		Retries: c.Int("retries"), Timeout: s.timeout, All: c.Bool("all"), Seed: c.Uint64("seed"),
+	}}
+	if !c.IsSet("seed") {
+		w.config.Seed = rand.Uint64()
+	}
+	if n := w.config.Retries; n < 0 || n >= scan.MaxTries {
+		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", scan.MaxTries-1))
+	}
+	switch m := c.String("method"); m {
+	case "auto", "connect":
+	case "syn":
+		return nil, usage(errors.New("--method syn: this version has no packet engine"), "--method connect needs no privileges")
+	default:
+		return nil, usage(fmt.Errorf("--method %s: there is no such method", m), "auto or connect")
+	}
+	var err error
+	if w.config.Rate, err = parseRate(c.String("rate")); err != nil {
+		return nil, err
+	}
+	if w.config.Shard, err = parseShard(c.String("shard")); err != nil {
+		return nil, err
+	}
+	if w.config.Shard.N > 1 && !c.IsSet("seed") {
+		return nil, usage(errors.New("--shard without --seed would give shards that overlap"), "the same --seed N for every shard")
+	}
+	w.config.Plan, err = w.plan(ctx, c)
+	return w, err
+}
+
+func (w *sweep) plan(ctx context.Context, c *cli.Context) (*scan.Plan, error) {
+	from := c.StringSlice("targets-from")
+	if c.NArg()+len(from) == 0 {
+		return nil, usage(errors.New("scan needs a target"), "onmux scan 10.0.0.0/24, or --targets-from FILE")
+	}
+	targets, err := scan.ReadTargets(c.Args().Slice(), from, c.App.Reader)
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	own, err := scan.OwnNetworks()
+	if err != nil {
+		return nil, fmt.Errorf("this machine's networks cannot be read: %w", err)
+	}
+	var exclude []string
+	for _, list := range c.StringSlice("exclude") {
+		exclude = append(exclude, strings.Split(list, ",")...)
+	}
+	if exclude, err = scan.ReadTargets(exclude, nil, c.App.Reader); err != nil {
+		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
+	}
+	plan, err := scan.NewPlan(ctx, scan.PlanConfig{
+		Targets: targets, Exclude: exclude, Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own,
+	})
+	if err != nil {
+		return nil, w.targetFault(ctx, err)
+	}
+	if n := plan.Public(); n > publicMost && !c.Bool("yes") && !w.dryRun {
+		return nil, usage(fmt.Errorf("%d public addresses are many: are they yours to scan?", n), "--yes, if they are")
+	}
+	return plan, nil
+}
+
+// targetFault tells a target that is wrong (usage) from one that could not be
+// looked up just now.
+func (s *session) targetFault(ctx context.Context, err error) error {
+	var known *fault
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(context.Cause(ctx), errDeadline):
+		return &fault{exitTimeout, fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline), ""}
+	case scan.IsUsage(err):
+		return usage(err, "")
+	}
+	return &fault{exitUnsure, err, ""}
+}
+
+func parseRate(s string) (float64, error) {
+	switch s {
+	case "":
+		return 0, nil
+	case "max":
+		return math.Inf(1), nil
+	}
+	rate, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+		return 0, usage(fmt.Errorf("--rate %s is no number of probes a second", s), "a number above 0, or max")
+	}
+	return rate, nil
+}
+
+func parseShard(s string) (scan.Shard, error) {
+	if s == "" {
+		return scan.Shard{}, nil
+	}
+	i, n, ok := strings.Cut(s, "/")
+	part, err1 := strconv.Atoi(i)
+	parts, err2 := strconv.Atoi(n)
+	if !ok || err1 != nil || err2 != nil || part < 1 || part > parts {
+		return scan.Shard{}, usage(fmt.Errorf("--shard %s is no part of a scan", s), "1/4 is the first of four")
+	}
+	return scan.Shard{I: part, N: parts}, nil
+}
+
+func (w *sweep) methods() map[string]string {
+	methods := make(map[string]string)
+	for _, p := range w.ports {
+		methods[p.Proto.String()] = map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}[p.Proto]
+	}
+	return methods
+}
+
+func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+	config := w.config
+	// Reasons come with every answer; sentences about them only on request.
+	config.Engine = scan.NewConnect(scan.ConnectConfig{Evidence: w.layout.Verbosity == report.Verbose})
+	config.Watch = func(p scan.Progress) {
+		w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
+	}
+	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
+	w.progress.Clear()
+	for _, note := range outcome.Notes {
+		fmt.Fprintln(w.stderr, "onmux:", note)
+	}
+	return report.End{
+		Complete: outcome.Complete, Coverage: append(w.config.Plan.LeftOut(), outcome.Coverage...), Summary: outcome.Summary,
+	}, err
+}
+
+// tellPlan prints what the scan would do.
+func (w *sweep) tellPlan() error {
+	p := w.config.Plan
+	rate := w.config.Rate
+	if rate == 0 {
+		rate = scan.DefaultRate
+	}
+	parts := uint64(max(w.config.Shard.N, 1))
+	owed := (p.Len() + parts - 1) / parts
+	fmt.Fprintf(w.stdout, "addresses   %d (%d public)\n", p.AddrCount(), p.Public())
+	fmt.Fprintf(w.stdout, "ports       %d\n", len(p.Ports()))
+	fmt.Fprintf(w.stdout, "endpoints   %d", p.Len())
+	if parts > 1 {
+		fmt.Fprintf(w.stdout, ", of which this shard asks %d", owed)
+	}
+	fmt.Fprintf(w.stdout, "\nprobes      %d in the first pass, as many again if all are silent\n", owed)
+	if !math.IsInf(rate, 1) {
+		fmt.Fprintf(w.stdout, "time        at least %s a pass, at %g probes a second\n", time.Duration(float64(owed)/rate*float64(time.Second)).Round(time.Millisecond), rate)
+	}
+	fmt.Fprintln(w.stdout, "method      connect")
+	fmt.Fprintln(w.stdout, "seed       ", w.config.Seed)
+	for _, line := range p.LeftOut() {
+		fmt.Fprintln(w.stdout, "left out   ", line)
+	}
+	return nil
+}
