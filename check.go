@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -20,7 +22,15 @@ func checkCommand() *cli.Command {
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
 listening), connected (only connections use the number), free, or unknown,
 which is said whenever something could not be looked at. --expect takes these
-words: onmux check 8080/tcp --expect free`,
+words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
+--unit and --max-backlog expect more, of every socket that listens.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
+			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
+			&cli.StringFlag{Name: "user", Category: "verifying", Usage: "`USER` that listens, by name or number"},
+			&cli.StringFlag{Name: "unit", Category: "verifying", Usage: "`UNIT` of systemd that listens, as nginx.service"},
+			&cli.UintFlag{Name: "max-backlog", Category: "verifying", Usage: "`N` connections at most wait to be accepted", DefaultText: "any"},
+		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -66,9 +76,27 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 	return end, nil
 }
 
-// wantsOwners is false when nothing that will be told names an owner: finding
-// them is most of the work.
+// expectHolder reads what is expected of who listens.
+func (s *session) expectHolder(c *cli.Context) error {
+	h := report.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
+	if c.IsSet("max-backlog") {
+		n := uint32(min(c.Uint("max-backlog"), math.MaxUint32))
+		h.MaxBacklog = &n
+	}
+	if h == (report.Holder{}) {
+		return nil
+	}
+	e, err := report.ExpectHolder(h)
+	if err != nil {
+		return usage(fmt.Errorf("--addr: %w", err), "")
+	}
+	s.expect = append(s.expect, e)
+	return nil
+}
+
+// wantsOwners is false when nothing that will be told or is expected names an
+// owner: finding them is most of the work.
 func (s *session) wantsOwners() bool {
-	return s.layout.Verbosity != report.Quiet ||
+	return slices.ContainsFunc(s.expect, report.Expectation.NeedsOwner) || s.layout.Verbosity != report.Quiet ||
 		slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

@@ -341,6 +341,11 @@ func (s *session) readExpectations(c *cli.Context) error {
 		}
 		s.expect = append(s.expect, e)
 	}
+	if s.command == "check" {
+		if err := s.expectHolder(c); err != nil {
+			return err
+		}
+	}
 	if s.wait > 0 && len(s.expect) == 0 {
 		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
 	}

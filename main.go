@@ -119,7 +119,8 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 		}
 	}()
 	return ctx, func() {
-		signal.Stop(signals)
+		// The signals stay ours: one that comes in the last moment must not turn
+		// the exit code into a death by signal.
 		close(done)
 		cancel(nil)
 	}
@@ -276,6 +277,8 @@ func (s *session) conclude(ctx context.Context, t telling) error {
 		return &fault{code: exitFails}
 	case t.outcome == report.CannotTell && unknown > 0:
 		return &fault{exitUnsure, fmt.Errorf("could not tell about %d of %d", unknown, t.end.Summary.Targets), ""}
+	case t.outcome == report.CannotTell && t.end.Complete:
+		return &fault{exitUnsure, errors.New("could not tell: not all that is expected could be looked at"), ""}
 	case t.outcome == report.CannotTell:
 		return &fault{exitUnsure, errors.New("could not tell: the report is incomplete"), ""}
 	}

@@ -19,6 +19,8 @@ type Expectation struct {
 	words []string // allowed for each; or, with op, the one that is counted
 	op    string   // "", "=", "!=", "<", "<=", ">", ">="
 	count uint64
+
+	holder *Holder // of who holds a port, instead of words
 }
 
 func (e Expectation) String() string { return e.text }
@@ -118,17 +120,18 @@ const unknown = "unknown" // the word for "could not look", among states and ver
 // Finding takes one finding and returns how it violates what is expected of
 // each. One that could not be measured violates nothing, and proves nothing.
 func (j *Judge) Finding(f Finding) []Violation {
+	out := j.holders(f)
 	s, ok := about(f)
 	if !ok {
-		return nil
+		j.failed = j.failed || len(out) > 0
+		return out
 	}
 	j.counts[s.word] += s.count
 	if s.word == unknown && !slices.ContainsFunc(j.expect, func(e Expectation) bool { return slices.Contains(e.words, unknown) || e.op != "" }) {
 		j.unsure = true
 	}
-	var out []Violation
 	for _, e := range j.expect {
-		if e.op != "" || slices.Contains(e.words, s.word) {
+		if e.op != "" || e.holder != nil || slices.Contains(e.words, s.word) {
 			continue
 		}
 		if s.word == unknown {

@@ -1,0 +1,116 @@
+package report
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"onmux/probe"
+	"onmux/scan/local"
+)
+
+// Holder is what must be true of every socket that listens on a port of this
+// machine. What is zero is not asked for.
+type Holder struct {
+	Addr       string // "loopback", "any" or an address
+	Process    string // name of an owner
+	User       string // of an owner, by name or number
+	Unit       string // systemd unit of an owner
+	MaxBacklog *uint32
+}
+
+// ExpectHolder makes an expectation of h. A port on which nothing listens does
+// not meet it; an owner that could not be seen leaves it undecided.
+func ExpectHolder(h Holder) (Expectation, error) {
+	if h.Addr != "" && h.Addr != "loopback" && h.Addr != "any" {
+		if _, err := netip.ParseAddr(h.Addr); err != nil {
+			return Expectation{}, fmt.Errorf("%q is no address to expect: loopback, any or an IP address", h.Addr)
+		}
+	}
+	return Expectation{text: "holder", holder: &h}, nil
+}
+
+// NeedsOwner reports whether owners have to be found to judge it.
+func (e Expectation) NeedsOwner() bool {
+	h := e.holder
+	return h != nil && (h.Process != "" || h.User != "" || h.Unit != "")
+}
+
+// absent judges a port on which nothing listens.
+func (h Holder) absent(v local.Verdict) (Violation, bool) {
+	p := probe.Port{Number: v.Port, Proto: v.Proto}
+	return Violation{What: p.String(), Expected: string(local.Listening), Actual: string(v.Verdict), Port: v.Port, Proto: v.Proto.String()},
+		v.Verdict != local.Listening
+}
+
+// judge holds one listening socket against h. It is unsure of what nobody told.
+func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
+	p := probe.Port{Number: l.Port, Proto: l.Proto}
+	expect := func(what, expected, actual string, holds bool) {
+		if !holds {
+			out = append(out, Violation{What: "the " + what + " of " + p.String(), Expected: expected, Actual: actual,
+				Address: l.Address.String(), Port: l.Port, Proto: l.Proto.String()})
+		}
+	}
+	if h.Addr != "" {
+		a, err := netip.ParseAddr(h.Addr)
+		expect("address", h.Addr, fmt.Sprintf("%s (%s)", l.Address, l.Reach), l.Reach == h.Addr || err == nil && a == l.Address)
+	}
+	if h.MaxBacklog != nil && l.Backlog != nil {
+		expect("accept queue", fmt.Sprintf("at most %d", *h.MaxBacklog), fmt.Sprint(l.Backlog.Used), l.Backlog.Used <= *h.MaxBacklog)
+	}
+	for _, c := range []struct {
+		what, expected string
+		of             func(local.Owner) string
+	}{
+		{"process", h.Process, func(o local.Owner) string { return o.Name }},
+		{"user", h.User, func(o local.Owner) string { return o.User }},
+		{"unit", h.Unit, func(o local.Owner) string { return o.Unit }},
+	} {
+		if c.expected == "" {
+			continue
+		}
+		var actual []string
+		for _, o := range l.Owners {
+			actual = append(actual, c.of(o))
+		}
+		if c.what == "user" && l.UID != nil {
+			actual = append(actual, fmt.Sprint(*l.UID)) // told without the owner, too
+		}
+		switch {
+		case slices.Contains(actual, c.expected):
+		case len(l.Owners) == 0:
+			unsure = true
+		default:
+			expect(c.what, c.expected, strings.Join(actual, ", "), false)
+		}
+	}
+	return out, unsure
+}
+
+// holders judges a finding by what is expected of who holds a port.
+func (j *Judge) holders(f Finding) []Violation {
+	var out []Violation
+	for _, e := range j.expect {
+		if e.holder == nil {
+			continue
+		}
+		switch f := f.(type) {
+		case local.Verdict:
+			if f.Verdict == local.Unknown {
+				j.unsure = true
+			} else if v, nothing := e.holder.absent(f); nothing {
+				out = append(out, v)
+			}
+		case local.Listener:
+			if f.State != local.Listening || f.NetNS != "" && f.NetNS != "host" {
+				continue
+			}
+			violations, unsure := e.holder.judge(f)
+			out = append(out, violations...)
+			j.unsure = j.unsure || unsure
+		}
+	}
+	return out
+}

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"net/netip"
+	"testing"
+
+	"onmux/probe"
+	"onmux/scan/local"
+)
+
+func TestExpectHolder(t *testing.T) {
+	few := uint32(2)
+	root := uint32(0)
+	listening := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
+	socket := local.Listener{
+		Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: local.Listening, Reach: "loopback",
+		Backlog: &local.Backlog{Used: 2, Limit: 8}, UID: &root, NetNS: "host",
+		Owners: []local.Owner{{Name: "nginx", User: "root", Unit: "nginx.service"}, {Name: "helper", User: "www-data"}},
+	}
+	hidden := socket
+	hidden.Owners = nil
+	wide := socket
+	wide.Address, wide.Reach = netip.MustParseAddr("::"), "any"
+	busy := socket
+	busy.Backlog = &local.Backlog{Used: 3, Limit: 8}
+	elsewhere := wide
+	elsewhere.NetNS = "container 0123456789ab"
+
+	for _, c := range []struct {
+		name   string
+		expect Holder
+		stream []Finding
+		want   Outcome
+	}{
+		{"loopback", Holder{Addr: "loopback"}, []Finding{listening, socket}, Holds},
+		{"one of two is wide", Holder{Addr: "loopback"}, []Finding{listening, socket, wide}, Fails},
+		{"another namespace is not ours", Holder{Addr: "loopback"}, []Finding{listening, socket, elsewhere}, Holds},
+		{"any", Holder{Addr: "any"}, []Finding{listening, wide}, Holds},
+		{"not any", Holder{Addr: "any"}, []Finding{listening, socket}, Fails},
+		{"an address", Holder{Addr: "127.0.0.1"}, []Finding{listening, socket}, Holds},
+		{"another address", Holder{Addr: "127.0.0.2"}, []Finding{listening, socket}, Fails},
+		{"process", Holder{Process: "nginx"}, []Finding{listening, socket}, Holds},
+		{"a sharer", Holder{Process: "helper", User: "www-data"}, []Finding{listening, socket}, Holds},
+		{"another process", Holder{Process: "sshd"}, []Finding{listening, socket}, Fails},
+		{"process not visible", Holder{Process: "nginx"}, []Finding{listening, hidden}, CannotTell},
+		{"user by number, process not visible", Holder{User: "0"}, []Finding{listening, hidden}, Holds},
+		{"unit", Holder{Unit: "nginx.service"}, []Finding{listening, socket}, Holds},
+		{"queue", Holder{MaxBacklog: &few}, []Finding{listening, socket}, Holds},
+		{"queue too long", Holder{MaxBacklog: &few}, []Finding{listening, busy}, Fails},
+		{"nothing listens", Holder{Process: "nginx"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, Fails},
+		{"not known", Holder{Process: "nginx"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Error: "x"}}, CannotTell},
+	} {
+		e, err := ExpectHolder(c.expect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := NewJudge([]Expectation{e})
+		violations := 0
+		for _, f := range c.stream {
+			violations += len(j.Finding(f))
+		}
+		j.End(End{Complete: true})
+		if got := j.Outcome(); got != c.want || (violations > 0) != (c.want == Fails) {
+			t.Errorf("%s: outcome %d with %d violations, want %d", c.name, got, violations, c.want)
+		}
+	}
+	if _, err := ExpectHolder(Holder{Addr: "here"}); err == nil {
+		t.Error("here is no address")
+	}
+}
