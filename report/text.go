@@ -42,6 +42,8 @@ func (p *page) Start(s Start) error {
 		p.layout = &checkText{printer: &p.printer}
 	case "probe":
 		p.layout = &probeText{printer: &p.printer}
+	case "explain":
+		p.layout = &explainText{printer: &p.printer}
 	default:
 		p.layout = newScanText(&p.printer)
 	}
@@ -89,7 +91,9 @@ func (p *page) End(e End) error {
 	} else if !e.Complete {
 		p.wrap("", p.warn("incomplete: it ended early"))
 	}
-	p.wrap("", p.layout.sum(e))
+	if sum := p.layout.sum(e); sum != "" {
+		p.wrap("", sum)
+	}
 	return p.err
 }
 
