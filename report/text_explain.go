@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -32,7 +33,7 @@ func (x *explainText) finding(f Finding) {
 	if x.told++; x.told > 1 {
 		x.put("\n")
 	}
-	x.wrap("", x.bold(fmt.Sprint(p.Port))+" "+x.answer(p)+".")
+	x.fill("", "  ", x.answer(p)+".")
 	x.row("here", services(p.Services)...)
 	span := p.Range.Span()
 	x.row("range", fmt.Sprintf("%s, %d-%d (RFC 6335, section 6)", also(p.Range), span.First, span.Last))
@@ -41,14 +42,14 @@ func (x *explainText) finding(f Finding) {
 		x.row("sending", ephemeral(p))
 	}
 	if p.Reserved != nil && *p.Reserved {
-		x.row("reserved", "no connection gets it here by itself (ip_local_reserved_ports)")
+		x.row("reserved", "kept out of what connections leave from (ip_local_reserved_ports)")
 	}
 	for i, fact := range p.Story {
 		label := ""
 		if i == 0 {
 			label = "story"
 		}
-		x.row(label, Visible(fact.Fact)+" "+x.dim("["+Visible(fact.Source)+"]"))
+		x.row(label, Visible(fact.Fact)+" "+x.words(x.dim, "["+Visible(fact.Source)+"]"))
 	}
 }
 
@@ -61,52 +62,54 @@ func (x *explainText) sum(End) string { return "" }
 func (x *explainText) quiet(p local.Port) {
 	for _, proto := range p.Protos {
 		name := "-"
-		for _, n := range p.Names {
-			if n.Proto == proto {
-				name = Visible(n.Name)
-				break
-			}
+		if names := namesOf(p, proto); len(names) > 0 {
+			name = Visible(names[0].Name)
 		}
 		x.put(fmt.Sprintf("%d/%s %s\n", p.Port, proto, name))
 	}
 }
 
-// answer is "is onmux over TCP and UDP (IANA)".
+func namesOf(p local.Port, proto probe.Proto) []local.Name {
+	return slices.DeleteFunc(slices.Clone(p.Names), func(n local.Name) bool { return n.Proto != proto })
+}
+
+// answer is "417 is onmux (IANA) over TCP and UDP", or of one protocol "512/tcp
+// is exec (IANA); 512/udp is comsat (IANA)".
 func (x *explainText) answer(p local.Port) string {
-	var names []string // in the order of the protocols, each once
-	protos := make(map[string][]string)
-	source := ""
-	for _, n := range p.Names {
-		name := Visible(n.Name)
-		if protos[name] == nil {
-			names = append(names, name)
-		}
-		protos[name] = append(protos[name], strings.ToUpper(n.Proto.String()))
-		source = Visible(n.Source)
+	tcp, udp := x.called(p, probe.TCP), x.called(p, probe.UDP)
+	said := x.bold(fmt.Sprint(p.Port)) + " "
+	switch {
+	case len(p.Protos) == 1 && p.Protos[0] == probe.TCP:
+		return x.answerOne(p, probe.TCP, tcp, probe.UDP, udp)
+	case len(p.Protos) == 1:
+		return x.answerOne(p, probe.UDP, udp, probe.TCP, tcp)
+	case tcp == udp && len(p.Names) == 0:
+		return said + tcp
+	case tcp == udp:
+		return said + tcp + " over TCP and UDP"
 	}
-	if len(names) == 0 {
-		return "has no name that is known here, over TCP or UDP"
-	}
-	var parts []string
-	for _, name := range names {
-		parts = append(parts, x.good(name)+" over "+strings.Join(protos[name], " and "))
-	}
-	said := "is " + strings.Join(parts, ", and ") + " (" + source + ")"
-	for _, proto := range p.Protos {
-		if port := (probe.Port{Number: p.Port, Proto: proto}); !named(p, proto) {
-			said += fmt.Sprintf("; %s has no name that is known here", port)
-		}
+	return said + tcp + " over TCP; over UDP it " + udp
+}
+
+// answerOne is about one protocol, and mentions the other where it differs.
+func (x *explainText) answerOne(p local.Port, asked probe.Proto, called string, other probe.Proto, otherwise string) string {
+	said := x.bold(probe.Port{Number: p.Port, Proto: asked}.String()) + " " + called
+	if called != otherwise && len(namesOf(p, other)) > 0 {
+		said += "; " + probe.Port{Number: p.Port, Proto: other}.String() + " " + otherwise
 	}
 	return said
 }
 
-func named(p local.Port, proto probe.Proto) bool {
-	for _, n := range p.Names {
-		if n.Proto == proto {
-			return true
-		}
+// called is "is comsat (IANA) or biff (/etc/services)".
+func (x *explainText) called(p local.Port, proto probe.Proto) string {
+	var names []string
+	for _, n := range namesOf(p, proto) {
+		names = append(names, x.good(Visible(n.Name))+" ("+Visible(n.Source)+")")
 	}
-	return false
+	if len(names) == 0 {
+		return "has no name that is known here"
+	}
+	return "is " + strings.Join(names, " or ")
 }
 
 // services is what the machine's own table says, a row for each of its lines.
@@ -140,7 +143,7 @@ func also(r local.Range) string {
 	case local.User:
 		return "user (registered)"
 	}
-	return "dynamic (private), never registered"
+	return "dynamic (private)"
 }
 
 // binding says what it takes to bind the port, and whether the caller has it.
@@ -149,17 +152,17 @@ func (x *explainText) binding(p local.Port) []string {
 	switch from := p.LowFrom; {
 	case from == nil:
 	case int(p.Port) >= *from && *from == 0:
-		rows = append(rows, "takes no privilege here, as no port does")
+		rows = append(rows, "needs no privilege here (no port does)")
 	case int(p.Port) >= *from:
-		rows = append(rows, fmt.Sprintf("takes no privilege here, as from %d up", *from))
+		rows = append(rows, fmt.Sprintf("needs no privilege here (from %d up)", *from))
 	default:
-		said := fmt.Sprintf("takes root or CAP_NET_BIND_SERVICE here, as below %d", *from)
+		said := fmt.Sprintf("needs root or CAP_NET_BIND_SERVICE here (below %d)", *from)
 		switch {
 		case p.MayBind == nil:
 		case *p.MayBind:
-			said += "; " + x.good("you have it")
+			said += "; " + x.words(x.good, "you have it")
 		default:
-			said += "; " + x.warn("you have not")
+			said += "; " + x.words(x.warn, "you have it not")
 		}
 		rows = append(rows, said)
 	}
@@ -167,7 +170,7 @@ func (x *explainText) binding(p local.Port) []string {
 		rows = append(rows, Visible(n))
 	}
 	if len(rows) == 0 {
-		rows = append(rows, "what it takes here is not known")
+		rows = append(rows, "what it needs here is not known")
 	}
 	return rows
 }
@@ -176,30 +179,55 @@ func ephemeral(p local.Port) string {
 	where := fmt.Sprintf("%d-%d", p.Local.First, p.Local.Last)
 	switch {
 	case !*p.Ephemeral:
-		return "never by itself: connections leave from " + where
+		return "not ephemeral: connections leave from " + where
 	case p.Reserved != nil && *p.Reserved:
-		return "connections leave from " + where + ", but not from this port: it is reserved"
+		return "reserved: connections leave from " + where + ", but not from this port"
 	}
-	return "connections leave from " + where + ": one may hold this port when a server wants it"
+	return "ephemeral: connections leave from " + where + " and may hold it"
 }
 
-// row is a label and what belongs to it, one under the other, wrapped.
+// row is a label and what belongs to it, one under the other.
 func (x *explainText) row(label string, said ...string) {
 	const indent = 11
+	under := strings.Repeat(" ", indent)
 	for _, s := range said {
-		if x.Width > 0 {
-			room := max(min(x.Width, maxProse)-indent, 20)
-			s = strings.Join(trimmed(text.WrapSoft(s, room)), "\n"+strings.Repeat(" ", indent))
+		head := under
+		if label != "" {
+			head = "  " + x.dim(label) + under[2+len(label):]
+			label = ""
 		}
-		x.put("  " + x.dim(text.Pad(label, indent-2, ' ')) + s + "\n")
-		label = ""
+		x.fill(head, under, s)
 	}
 }
 
-func trimmed(s string) []string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
+// words paints each word by itself, so that the colour does not run over the
+// end of a line.
+func (x *explainText) words(paint func(string) string, s string) string {
+	words := strings.Fields(s)
+	for i := range words {
+		words[i] = paint(words[i])
 	}
-	return lines
+	return strings.Join(words, " ")
+}
+
+// fill writes prose, on a terminal broken at spaces to fit it and no more than
+// maxProse; what comes under the first line is indented.
+func (x *explainText) fill(head, indent, s string) {
+	if x.Width == 0 {
+		x.put(head + s + "\n")
+		return
+	}
+	width := min(x.Width, maxProse)
+	line, empty := head, true
+	for _, word := range strings.Fields(s) {
+		if !empty && text.StringWidthWithoutEscSequences(line+" "+word) > width {
+			x.line(line)
+			line, empty = indent, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	x.line(line)
 }

@@ -19,8 +19,8 @@ import (
 // type "port". What is not known is nil.
 type Port struct {
 	Port      uint16        `json:"port"`
-	Protos    []probe.Proto `json:"protos"` // what was asked about; the rest is told for both
-	Names     []Name        `json:"names,omitempty"`
+	Protos    []probe.Proto `json:"protos"`          // what was asked about; the rest is told for both
+	Names     []Name        `json:"names,omitempty"` // IANA's first; this machine's where it has others
 	Services  Services      `json:"services"`
 	Range     Range         `json:"range"`
 	LowFrom   *int          `json:"unprivileged_from,omitempty"` // ports below it take a privilege to bind, 0 to 65536
@@ -194,6 +194,7 @@ func (m *Machine) Port(port uint16, protos []probe.Proto) Port {
 	for _, s := range m.services {
 		if s.Port == port && len(p.Services.Lines) < maxServiceTold {
 			p.Services.Lines = append(p.Services.Lines, s)
+			p.name(s, m.file)
 		}
 	}
 	switch {
@@ -213,6 +214,17 @@ func (m *Machine) Port(port uint16, protos []probe.Proto) Port {
 		p.Notes = m.general(port)
 	}
 	return p
+}
+
+// name adds a line's name, if it is for TCP or UDP and nobody gave it before.
+func (p *Port) name(s Service, file string) {
+	n := Name{Name: s.Name, Source: file}
+	if n.Proto.UnmarshalText([]byte(s.Proto)) != nil {
+		return
+	}
+	if !slices.ContainsFunc(p.Names, func(o Name) bool { return o.Name == n.Name && o.Proto == n.Proto }) {
+		p.Names = append(p.Names, n)
+	}
 }
 
 // parseServices reads services(5): a line is a name, port/protocol and aliases,
