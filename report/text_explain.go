@@ -38,11 +38,11 @@ func (x *explainText) finding(f Finding) {
 	span := p.Range.Span()
 	x.row("range", fmt.Sprintf("%s, %d-%d (RFC 6335, section 6)", also(p.Range), span.First, span.Last))
 	x.row("binding", x.binding(p)...)
-	if p.Local != nil && p.Ephemeral != nil {
+	switch {
+	case p.Local != nil && p.Ephemeral != nil:
 		x.row("sending", ephemeral(p))
-	}
-	if p.Reserved != nil && *p.Reserved {
-		x.row("reserved", "kept out of what connections leave from (ip_local_reserved_ports)")
+	case p.Reserved != nil && *p.Reserved:
+		x.row("sending", "reserved: connections don't leave from this port")
 	}
 	for i, fact := range p.Story {
 		label := ""

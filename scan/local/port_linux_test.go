@@ -48,6 +48,7 @@ func TestMayBindIsTrue(t *testing.T) {
 			if c.root && os.Geteuid() != 0 {
 				t.Skip("needs root to become somebody else")
 			}
+			t.Parallel() // under the race detector a process takes a second to exit
 			cmd := exec.Command(exe, "-test.run=^TestHelperBinds$")
 			cmd.Dir = "/"
 			cmd.Env = append(os.Environ(), "ONMUX_TEST_SYSCTL="+c.env, "ONMUX_TEST_BIND="+ports(c.want))
