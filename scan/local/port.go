@@ -130,8 +130,10 @@ type settings struct {
 
 // ReadMachine reads it. What cannot be read is left unknown, and the coverage
 // says so.
-func ReadMachine() *Machine {
-	m := &Machine{settings: readSettings(), file: servicesFile()}
+func ReadMachine() *Machine { return readMachine(servicesFile()) }
+
+func readMachine(services string) *Machine {
+	m := &Machine{settings: readSettings(), file: services}
 	f, err := os.Open(m.file)
 	if err == nil {
 		m.services, err = parseServices(f)
@@ -141,11 +143,10 @@ func ReadMachine() *Machine {
 	case errors.Is(err, fs.ErrNotExist):
 		m.failed = "there is no such file"
 	case err != nil:
-		m.failed = "it could not be read"
 		if cause := errors.Unwrap(err); cause != nil {
-			err = cause
+			err = cause // without the path, which is told beside it
 		}
-		m.failed += ": " + err.Error()
+		m.failed = "it could not be read: " + err.Error()
 	}
 	return m
 }

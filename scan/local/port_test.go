@@ -2,6 +2,8 @@ package local
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -130,6 +132,35 @@ func TestRanges(t *testing.T) {
 	}
 	if next != 65536 {
 		t.Errorf("the ranges end at %d", next)
+	}
+}
+
+// A file that is not there is told as such, and one that is read in part too.
+func TestReadMachine(t *testing.T) {
+	dir := t.TempDir()
+	half := filepath.Join(dir, "half")
+	if err := os.WriteFile(half, []byte("mine 417/tcp\n"+strings.Repeat("x", 5000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]Services{
+		filepath.Join(dir, "none"): {Error: "there is no such file"},
+		half: {Error: "it could not be read: a line is longer than 4096 bytes",
+			Lines: []Service{{Line: 1, Name: "mine", Port: 417, Proto: "tcp", Aliases: []string{}}}},
+	} {
+		want.File = file
+		m := readMachine(file)
+		if got := m.Port(417, probe.Protos()).Services; !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		if said := strings.Join(m.Coverage(), "\n"); !strings.Contains(said, file+": "+want.Error) {
+			t.Errorf("the coverage is %q", said)
+		}
+	}
+	if m := readMachine(dir); !strings.HasPrefix(m.failed, "it could not be read: ") || strings.Contains(m.failed, dir) {
+		t.Errorf("a directory: %q", m.failed)
+	}
+	if m := ReadMachine(); len(m.Coverage()) < 3 || m.Port(417, nil).Names == nil {
+		t.Errorf("this machine: %q", m.Coverage())
 	}
 }
 
