@@ -104,6 +104,9 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	go func() {
 		select {
 		case <-signals:
+			if width(stderr) > 0 {
+				fmt.Fprintln(stderr) // past a progress bar
+			}
 			fmt.Fprintln(stderr, "onmux: interrupted: taking what is on its way; once more stops at once")
 			cancel(errInterrupted)
 		case <-done:

@@ -44,7 +44,7 @@ func ParseExpectation(text, command string) (Expectation, error) {
 	}
 	for _, w := range strings.Split(left, ",") {
 		if !slices.Contains(vocabulary, w) {
-			return e, fmt.Errorf("%q is not among the words: %s", w, strings.Join(vocabulary, ", "))
+			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "), nearest(w, vocabulary))
 		}
 		e.words = append(e.words, w)
 	}

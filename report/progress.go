@@ -3,32 +3,41 @@ package report
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 )
 
-// patience is how long a run goes on without a word before its progress shows.
-const patience = time.Second
+const (
+	patience = time.Second            // how long a run goes on without a word before its progress shows
+	calm     = 100 * time.Millisecond // between two drawings for the sake of lines written above
+	barWidth = 20                     // columns, if there are enough
+	parts    = 1000                   // of a bar
+)
 
-// Progress draws a bar on a terminal: a share and a time to go that come from
-// who does the work. A nil Progress is one that nobody sees. It may be used from
-// several goroutines.
+// Progress draws a bar in the last line of a terminal: a share and a time to go
+// that come from who does the work. A nil Progress is one that nobody sees. It
+// may be used from several goroutines; it starts none, and draws only when it is
+// called.
 type Progress struct {
 	mu    sync.Mutex
 	w     io.Writer
 	width int
-	since time.Time
-	bar   *progressbar.ProgressBar // once it shows
-	shown bool
+	since time.Time // of the first Update
+	drawn time.Time
+	line  string // as it should stand; "" before there is one, and after Clear
+	shown int    // columns on the terminal
+	torn  bool   // a line above was begun and not ended
 }
 
 // NewProgress draws on w, a terminal of so many columns.
 func NewProgress(w io.Writer, width int) *Progress { return &Progress{w: w, width: width} }
 
 // Update says that done of total is done, and that the rest takes about eta, or
-// an unknown time if that is 0. The first second is silent.
+// an unknown time if that is not above 0. The first second is silent.
 func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 	if p == nil || total == 0 {
 		return
@@ -42,28 +51,34 @@ func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 	if now.Sub(p.since) < patience {
 		return
 	}
-	if p.bar == nil {
-		p.bar = p.draw()
-	}
+	line := bar(done, total, min(barWidth, p.width/3)) + "  " + Visible(what)
 	if eta > 0 {
-		what += ", " + duration(eta.Round(time.Second)) + " to go"
+		line += ", " + human(max(eta.Round(time.Second), time.Second)) + " to go"
 	}
-	p.bar.Describe(Clip(Visible(what), max(p.width-24, 8)))
-	p.bar.Set64(int64(1000 * min(float64(done)/float64(total), 1)))
-	p.shown = true
+	// The last column stays free: some terminals wrap as soon as it is taken.
+	p.line = ""
+	if p.width > 1 {
+		p.line = clip(line, p.width-1)
+	}
+	p.draw(now)
 }
 
-// draw makes a bar of 1000 parts, without the library's own guesses at times.
-func (p *Progress) draw() *progressbar.ProgressBar {
-	return progressbar.NewOptions64(1000,
-		progressbar.OptionSetWriter(p.w),
-		progressbar.OptionSetWidth(max(min(20, p.width-40), 4)),
+// bar is " 42% [========>           ]". Each is drawn by one that has no past:
+// the library's own would be over, once full, even if more work turned up.
+func bar(done, total uint64, width int) string {
+	b := progressbar.NewOptions64(parts,
+		progressbar.OptionSetWriter(io.Discard),
+		progressbar.OptionSetWidth(width),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionThrottle(0),
-		progressbar.OptionUseANSICodes(true),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
 	)
+	if n := int64(parts * min(float64(done)/float64(total), 1)); n > 0 {
+		b.Set64(n)
+	} else {
+		b.RenderBlank()
+	}
+	return strings.Trim(b.String(), " \r")
 }
 
 // Clear takes the bar off the terminal; the next Update draws it again.
@@ -73,33 +88,59 @@ func (p *Progress) Clear() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
+	p.line = ""
+	p.wipe()
 }
 
-func (p *Progress) clear() {
-	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[2K")
-		p.shown = false
+// Spaces wipe on every terminal; escape sequences do only on most.
+func (p *Progress) wipe() {
+	if p.shown > 0 {
+		fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", p.shown))
+		p.shown = 0
 	}
 }
 
-// Wrap returns a writer to w, a terminal that may be the same one: the bar is
-// taken off before each write.
+func (p *Progress) draw(now time.Time) {
+	if p.torn {
+		return
+	}
+	n := columns(p.line)
+	if n > 0 || p.shown > 0 {
+		fmt.Fprintf(p.w, "\r%s%s", p.line, strings.Repeat(" ", max(0, p.shown-n)))
+		p.drawn, p.shown = now, max(n, p.shown)
+	}
+}
+
+// Wrap returns a writer to w that keeps the bar below what is written. A file or
+// a pipe needs none, and is returned as it is.
 func (p *Progress) Wrap(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice == 0 {
+			return w
+		}
+	}
 	if p == nil {
 		return w
 	}
-	return behind{p, w}
+	return above{p, w}
 }
 
-type behind struct {
+// above writes to the terminal that the bar is on, or to one that may be.
+type above struct {
 	p *Progress
 	w io.Writer
 }
 
-func (b behind) Write(text []byte) (int, error) {
-	b.p.mu.Lock()
-	defer b.p.mu.Unlock()
-	b.p.clear()
-	return b.w.Write(text)
+func (a above) Write(text []byte) (int, error) {
+	a.p.mu.Lock()
+	defer a.p.mu.Unlock()
+	a.p.wipe()
+	n, err := a.w.Write(text)
+	if n > 0 {
+		a.p.torn = text[n-1] != '\n'
+	}
+	if now := time.Now(); a.p.line != "" && now.Sub(a.p.drawn) >= calm {
+		a.p.draw(now)
+	}
+	return n, err
 }

@@ -4,217 +4,198 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/fatih/color"
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+	"time"
 
 	"onmux/probe"
+	"onmux/scan"
 	"onmux/scan/local"
 )
 
-// maxViolations bounds how many violations are told one by one.
+// maxViolations bounds the violations that are told one by one unless all are
+// asked for.
 const maxViolations = 20
 
-// page is the text handler: what a person reads. A layout, chosen by the
-// command, tells the findings; violations, and how it ended, are told alike for
-// all. Quiet text is only the verdicts, one a line, for scripts that want no
-// JSON: neither violations nor a summary.
-type page struct {
-	printer
-	layout     layout
+// teller writes for people. Quiet, it writes one line a verdict and nothing
+// else, made for scripts: "417/tcp listening" for check, "10.0.0.7:417/tcp open"
+// for every endpoint of a probe and for every open one of a scan. What was
+// expected, and whether it could be measured, is then in the exit code alone.
+type teller struct {
+	*canvas
+	Options
+	w          io.Writer
+	command    string
+	ports      ports
+	endpoints  endpoints
+	explained  bool // a port was told: a blank line stands before the next
 	violations []Violation
-	more       int // violations beyond maxViolations
+	violated   uint64
 }
 
-// layout is how the findings of a command are told.
-type layout interface {
-	finding(Finding)
-	end(End) // what is left, down to the line that sums up
-	sum(End) string
+func newText(w io.Writer, o Options) Handler {
+	t := &teller{canvas: newCanvas(o.Width, o.Color), Options: o, w: w}
+	t.ports.teller, t.endpoints.teller = t, t
+	return t
 }
 
-func newText(w io.Writer, o Options) Handler { return &page{printer: newPrinter(w, o)} }
-
-func (p *page) Start(s Start) error {
-	switch s.Command {
-	case "check":
-		p.layout = &checkText{printer: &p.printer}
-	case "probe":
-		p.layout = &probeText{printer: &p.printer}
-	case "explain":
-		p.layout = &explainText{printer: &p.printer}
-	default:
-		p.layout = newScanText(&p.printer)
-	}
+func (t *teller) Start(s Start) error {
+	t.command = s.Command
 	return nil
 }
 
-func (p *page) Finding(f Finding) error {
-	if v, ok := f.(Violation); ok {
-		if len(p.violations) == maxViolations && p.Verbosity != Verbose {
-			p.more++
-		} else {
-			p.violations = append(p.violations, v)
-		}
-		return p.err
+// Finding tells at once what cannot wait, and keeps the rest for the end.
+func (t *teller) Finding(f Finding) error {
+	switch f := f.(type) {
+	case probe.Result:
+		t.endpoints.result(f)
+	case scan.Range:
+		t.endpoints.span(f)
+	case local.Verdict:
+		t.ports.verdict(f)
+	case local.Listener:
+		t.ports.listener(f)
+	case local.Port:
+		t.explain(f)
+	case Violation:
+		t.violation(f)
+	default:
+		return fmt.Errorf("the text report knows no %q", f.Kind())
 	}
-	p.layout.finding(f)
-	return p.err
+	return t.flush()
 }
 
-func (p *page) End(e End) error {
-	p.layout.end(e)
-	if p.Verbosity == Quiet {
-		return p.err
+// End tells what waited, then what else there is to know, and in the last line
+// or lines how it ended.
+func (t *teller) End(e End) error {
+	t.ports.end()
+	if t.Verbosity == Quiet {
+		return t.flush()
 	}
-	for _, v := range p.violations {
-		subject := Visible(v.What) + " is "
-		if v.Port == 0 { // a count: "expected open=0, but open=1"
-			subject = ""
+	t.endpoints.end(e)
+	if t.Verbosity == Verbose || !e.Complete {
+		for _, s := range e.Coverage {
+			t.line(0, 2, span{Visible(s), faint})
 		}
-		p.wrap("", p.bad(fmt.Sprintf("expected %s, but %s%s", Visible(v.Expected), subject, Visible(v.Actual))))
 	}
-	if p.more > 0 {
-		p.wrap("", p.bad("and "+counted(uint64(p.more), "more violation")))
+	for _, v := range t.violations {
+		t.tellViolation(v)
 	}
-	if p.Verbosity == Verbose {
-		for _, c := range e.Coverage {
-			p.wrap("", p.dim("coverage: "+Visible(c)))
-		}
+	if more := t.violated - uint64(len(t.violations)); more > 0 && t.Verbosity != Verbose {
+		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", counted(more, "more violation", "more violations")), alarm})
 	}
 	for _, h := range e.Hints {
-		p.wrap("", "hint: "+Visible(h))
+		t.line(0, 2, span{"hint: ", faint}, span{Visible(h), plain})
 	}
-	if n := e.Summary.NotReached; n > 0 {
-		p.wrap("", p.warn(fmt.Sprintf("incomplete: %s of %s were not reached", grouped(n), counted(e.Summary.Targets+n, "endpoint"))))
-	} else if !e.Complete {
-		p.wrap("", p.warn("incomplete: it ended early"))
+	if t.command != "explain" { // which has nothing to add up
+		t.sum(e.Summary)
 	}
-	if sum := p.layout.sum(e); sum != "" {
-		p.wrap("", sum)
+	t.incomplete(e)
+	if t.violated > 0 {
+		t.line(0, 2, span{"expectation failed: " + counted(t.violated, "violation", "violations"), alarm})
 	}
-	return p.err
+	return t.flush()
 }
 
-// printer writes lines that fit.
-type printer struct {
-	Options
-	w   io.Writer
-	err error // the first; nothing is written after it
-
-	good, bad, warn, dim, bold func(string) string
+func (t *teller) flush() error {
+	_, err := t.w.Write(t.out.Bytes())
+	t.out.Reset()
+	return err
 }
 
-func newPrinter(w io.Writer, o Options) printer {
-	paint := func(attributes ...color.Attribute) func(string) string {
-		c := color.New(attributes...)
-		if o.Color {
-			c.EnableColor()
-		} else {
-			c.DisableColor() // whatever the package's own global says
+func (t *teller) violation(v Violation) {
+	t.violated++
+	switch {
+	case t.Verbosity == Quiet:
+	case t.Verbosity == Verbose && t.command != "check":
+		t.tellViolation(v)
+	case t.Verbosity == Verbose || len(t.violations) < maxViolations:
+		t.violations = append(t.violations, v)
+	}
+}
+
+func (t *teller) tellViolation(v Violation) {
+	what, expected, actual := Visible(v.What), Visible(v.Expected), Visible(v.Actual)
+	if v.Port != 0 {
+		actual = what + " is " + actual
+	} // otherwise it is a count: "expected open=0, but open=1"
+	t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", expected, actual), alarm})
+}
+
+// sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
+func (t *teller) sum(s scan.Summary) {
+	one, many := t.nouns()
+	line := []span{{counted(s.Targets, one, many), strong}}
+	if s.Duration > 0 && t.command == "scan" {
+		line = append(line, span{" in " + strings.ReplaceAll(human(time.Duration(s.Duration)), " ", glue), plain})
+	}
+	for i, c := range tallies(s.States) {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
 		}
-		return func(s string) string { return c.Sprint(s) }
+		line = append(line, span{sep + thousands(c.count) + glue, plain}, span{Visible(c.word), tone(c.word)})
 	}
-	return printer{
-		Options: o, w: w,
-		good: paint(color.FgGreen, color.Bold), bad: paint(color.FgRed), warn: paint(color.FgYellow),
-		dim: paint(color.Faint), bold: paint(color.Bold),
+	for _, figure := range figures(s, t.command) {
+		line = append(line, span{"; " + figure, plain})
 	}
+	t.line(0, 2, line...)
 }
 
-// paint colours a state or verdict by its meaning. The word says the same.
-func (p *printer) paint(word, s string) string {
+// figures say how far a scan can be relied on, and what it cost.
+func figures(s scan.Summary, command string) []string {
+	var out []string
+	if s.Loss != nil {
+		f := "loss" + glue + percent(*s.Loss)
+		if s.ExpectedMissed != nil {
+			f += ", " + estimate(*s.ExpectedMissed) + glue + "expected missed"
+		}
+		out = append(out, f)
+	} else if command == "scan" && s.Targets > 0 {
+		out = append(out, "loss not measurable")
+	}
+	if s.Contradictions > 0 {
+		out = append(out, counted(s.Contradictions, "contradiction", "contradictions"))
+	}
+	if s.Probes > 0 && command == "scan" {
+		out = append(out, counted(s.Probes, "probe", "probes"))
+	}
+	return out
+}
+
+// incomplete says what was not reached.
+func (t *teller) incomplete(e End) {
+	if e.Complete {
+		return
+	}
+	_, many := t.nouns()
+	sentence := "incomplete: not everything could be asked"
+	if n := e.Summary.NotReached; n > 0 {
+		verb := "were"
+		if n == 1 {
+			verb = "was"
+		}
+		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", thousands(n), thousands(e.Summary.Targets+n), many, verb)
+	}
+	t.line(0, 2, span{sentence, maybe})
+}
+
+func (t *teller) nouns() (one, many string) {
+	if t.command == "check" {
+		return "port", "ports"
+	}
+	return "endpoint", "endpoints"
+}
+
+// tone is the style of a state or verdict.
+func tone(word string) style {
 	switch word {
 	case probe.Open.String(), string(local.Listening):
-		return p.good(s)
-	case probe.Filtered.String(), probe.OpenFiltered.String(), string(local.Bound), string(local.Connected), string(local.Redirected), string(local.Elsewhere):
-		return p.warn(s)
-	case probe.Unreachable.String(), unknown:
-		return p.bad(s)
+		return yes
+	case probe.Closed.String(), string(local.Free):
+		return no
+	case probe.Unreachable.String():
+		return bad
+	case unknown:
+		return wrong
 	}
-	return s
-}
-
-// put writes s as it is.
-func (p *printer) put(s string) {
-	if p.err == nil {
-		_, p.err = io.WriteString(p.w, s)
-	}
-}
-
-// line writes one line, cut to the width.
-func (p *printer) line(s string) {
-	s = strings.TrimRight(s, " ")
-	if p.Width > 0 && text.StringWidthWithoutEscSequences(s) > p.Width {
-		s = text.Snip(s, p.Width, "…")
-	}
-	p.put(s + "\n")
-}
-
-// wrap writes a sentence, broken at spaces to fit the width; all lines but the
-// first are indented by two columns more.
-func (p *printer) wrap(indent, s string) {
-	if room := p.Width - len(indent) - 2; p.Width > 0 && text.StringWidthWithoutEscSequences(s) > room+2 && room > 0 {
-		var lines []string
-		for _, l := range strings.Split(text.WrapSoft(s, room), "\n") {
-			lines = append(lines, strings.TrimRight(l, " "))
-		}
-		s = strings.Join(lines, "\n  "+indent)
-	}
-	p.put(indent + s + "\n")
-}
-
-// table writes rows under headings, without columns that are empty, cut to the
-// width. Cells have no line breaks: they went through Visible.
-func (p *printer) table(indent string, head []string, rows [][]string) {
-	t := table.NewWriter()
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Box.UnfinishedRow = "…"
-	style.Format.Header = text.FormatDefault
-	if p.Width > 0 {
-		style.Size.WidthMax = max(p.Width-len(indent), 8)
-	}
-	t.SetStyle(style)
-	t.SuppressEmptyColumns()
-	t.SuppressTrailingSpaces()
-	heading := make(table.Row, len(head))
-	for i, h := range head {
-		heading[i] = p.dim(h)
-	}
-	t.AppendHeader(heading)
-	for _, r := range rows {
-		row := make(table.Row, len(r))
-		for i, cell := range r {
-			row[i] = cell
-		}
-		t.AppendRow(row)
-	}
-	for l := range strings.Lines(t.Render()) {
-		p.put(indent + strings.TrimRight(l, " \n") + "\n")
-	}
-}
-
-// port is "417/tcp", and "417/tcp (onmux)" in headlines.
-func (p *printer) port(n probe.Port, headline bool) string {
-	s := n.String()
-	if headline && p.PortName != nil {
-		if name := p.PortName(n); name != "" {
-			s += " (" + Visible(name) + ")"
-		}
-	}
-	return s
-}
-
-// states sums up in the order of words: "1 open, 3 closed".
-func (p *printer) states(words []string, counts map[string]uint64) string {
-	var parts []string
-	for _, w := range words {
-		if n := counts[w]; n > 0 {
-			parts = append(parts, p.paint(w, grouped(n)+" "+w))
-		}
-	}
-	return strings.Join(parts, ", ")
+	return maybe
 }

@@ -1,130 +1,303 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/scan/local"
 )
 
-// checkText tells a verdict as a sentence, and the sockets behind it below.
-type checkText struct {
-	*printer
-	verdict *local.Verdict // whose sockets are still coming
-	sockets []local.Listener
+// manyFree is how many free ports are told in a line each; more are folded.
+const manyFree = 8
+
+// ports tells what is held on this machine: each port's verdict, and below it
+// the sockets behind it.
+type ports struct {
+	*teller
+	verdicts  []local.Verdict
+	listeners map[probe.Port][]local.Listener
 }
 
-func (c *checkText) finding(f Finding) {
-	switch f := f.(type) {
-	case local.Verdict:
-		c.flush()
-		c.verdict = &f
-	case local.Listener:
-		c.sockets = append(c.sockets, f)
-	}
-}
-
-func (c *checkText) end(End) { c.flush() }
-
-func (c *checkText) sum(e End) string {
-	var words []string
-	for _, w := range local.Words() {
-		words = append(words, string(w))
-	}
-	return counted(e.Summary.Targets, "port") + ": " + c.states(words, e.Summary.States)
-}
-
-func (c *checkText) flush() {
-	v := c.verdict
-	if v == nil {
+func (p *ports) verdict(v local.Verdict) {
+	if p.Verbosity == Quiet {
+		p.line(0, 0, span{portOf(v).String() + " ", plain}, span{Visible(string(v.Verdict)), tone(string(v.Verdict))})
 		return
 	}
-	word := c.paint(string(v.Verdict), string(v.Verdict))
-	port := probe.Port{Number: v.Port, Proto: v.Proto}
-	if c.Verbosity == Quiet {
-		c.put(port.String() + " " + word + "\n")
-	} else {
-		why := Visible(v.Why)
-		if v.Error != "" {
-			why += ": " + Visible(v.Error)
-		}
-		c.wrap("", fmt.Sprintf("%s is %s: %s", c.bold(c.port(port, true)), word, why))
-		if len(c.sockets) > 1 || c.Verbosity == Verbose || len(c.sockets) == 1 && rich(c.sockets[0]) {
-			c.tell()
-		}
-	}
-	c.verdict, c.sockets = nil, nil
+	p.verdicts = append(p.verdicts, v)
 }
 
-// rich reports whether a socket has something to tell beyond the sentence.
-func rich(l local.Listener) bool {
-	return l.Backlog != nil || l.State == local.Connected || len(l.Owners) > 0
+func (p *ports) listener(l local.Listener) {
+	if p.Verbosity == Quiet {
+		return
+	}
+	if p.listeners == nil {
+		p.listeners = make(map[probe.Port][]local.Listener)
+	}
+	of := probe.Port{Number: l.Port, Proto: l.Proto}
+	p.listeners[of] = append(p.listeners[of], l)
 }
 
-func (c *checkText) tell() {
-	var rows [][]string
-	for _, l := range c.sockets {
-		row := []string{Visible(at(l)), l.Family, l.Reach, "", Visible(l.Device), Visible(l.Peer)}
-		if l.Backlog != nil {
-			row[3] = fmt.Sprintf("%d/%d", l.Backlog.Used, l.Backlog.Limit)
-		}
-		if len(l.Owners) == 0 {
-			rows = append(rows, append(row, "", "", "", ""))
-		}
-		for i, o := range l.Owners {
-			if i > 0 {
-				row = make([]string, len(row))
-			}
-			pid := fmt.Sprint(o.PID)
-			if n := len(o.Workers); n > 0 {
-				pid += fmt.Sprintf(" +%d", n)
-			}
-			rows = append(rows, append(row, pid, Visible(o.User), Visible(belongs(o)), Visible(command(o))))
+func byNumber(a, b probe.Port) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
+}
+
+func portOf(v local.Verdict) probe.Port { return probe.Port{Number: v.Port, Proto: v.Proto} }
+
+// end tells every port, in the order in which they were asked for. What is left
+// of the listeners belongs to no verdict, as in a report that was cut off.
+func (p *ports) end() {
+	fold := p.folded()
+	tables := len(p.listeners) > 0
+	for _, v := range p.verdicts {
+		if !fold[v] {
+			p.tell(v)
 		}
 	}
-	c.table("  ", []string{"ADDRESS", "FAMILY", "REACH", "QUEUE", "DEVICE", "PEER", "PID", "USER", "UNIT", "COMMAND"}, rows)
-	if c.Verbosity == Verbose {
-		c.details()
+	p.tellFolded(fold)
+	for _, port := range slices.SortedFunc(maps.Keys(p.listeners), byNumber) {
+		p.line(0, 2, span{p.named(port) + " has no verdict", maybe})
+		p.table(p.listeners[port], "")
+	}
+	if tables {
+		p.out.WriteByte('\n')
 	}
 }
 
-// details are the pieces of evidence that have no column.
-func (c *checkText) details() {
-	for _, l := range c.sockets {
-		for _, o := range l.Owners {
-			if o.Exe != "" {
-				c.wrap("  ", c.dim(fmt.Sprintf("pid %d runs %s", o.PID, Visible(o.Exe))))
-			}
-			if !o.Started.IsZero() {
-				c.wrap("  ", c.dim(fmt.Sprintf("pid %d started %s", o.PID, o.Started.Format("2006-01-02 15:04:05 MST"))))
-			}
-			if len(o.Workers) > 0 {
-				c.wrap("  ", c.dim(fmt.Sprintf("pid %d shares the socket with its workers %s", o.PID, strings.Trim(fmt.Sprint(o.Workers), "[]"))))
-			}
+func (p *ports) tell(v local.Verdict) {
+	word := Visible(string(v.Verdict))
+	line := []span{{p.named(portOf(v)), strong}, {" is ", plain}, {word, tone(word)}}
+	said := ""
+	for _, reason := range []string{v.Why, v.Error} {
+		if reason = Visible(reason); reason != "" && !strings.Contains(said, reason) {
+			said += ": " + reason
 		}
 	}
+	p.line(0, 2, append(line, span{said, plain})...)
+	p.table(p.listeners[portOf(v)], v.Verdict)
+	delete(p.listeners, portOf(v))
+}
+
+// folded is the free ports, if they are many and nobody asked for everything.
+func (p *ports) folded() map[local.Verdict]bool {
+	free := make(map[local.Verdict]bool)
+	for _, v := range p.verdicts {
+		if v.Verdict == local.Free && v.Error == "" && len(p.listeners[portOf(v)]) == 0 {
+			free[v] = true
+		}
+	}
+	if len(free) <= manyFree || p.Verbosity == Verbose {
+		return nil
+	}
+	return free
+}
+
+func (p *ports) tellFolded(free map[local.Verdict]bool) {
+	for _, proto := range probe.Protos() {
+		var numbers []uint16
+		for v := range free {
+			if v.Proto == proto {
+				numbers = append(numbers, v.Port)
+			}
+		}
+		if len(numbers) == 0 {
+			continue
+		}
+		slices.Sort(numbers)
+		list := strings.ReplaceAll(ranges(numbers), ",", ", ")
+		p.line(0, 2, span{proto.String() + " " + list, strong}, span{" " + isAre(len(numbers)) + " ", plain}, span{string(local.Free), no})
+	}
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// named is "417/tcp (onmux)".
+func (p *ports) named(port probe.Port) string {
+	if p.PortName != nil {
+		if name := p.PortName(port); name != "" {
+			return fmt.Sprintf("%s (%s)", port, Visible(name))
+		}
+	}
+	return port.String()
+}
+
+// table tells the sockets of a port, a line for each owner.
+func (p *ports) table(all []local.Listener, verdict local.Word) {
+	if len(all) == 0 {
+		return
+	}
+	headings := []heading{{name: "ADDRESS", soft: true}, {name: "FAMILY"}, {name: "REACH"}, {name: "BACKLOG", right: true}, {name: "USER"}, {name: "PID", right: true}, {name: "PROCESS"}}
+	var rows [][]span
+	for _, l := range all {
+		rows = append(rows, p.rows(l, verdict)...)
+	}
+	headings, rows = occupied(headings, rows)
+	if last := len(headings) - 1; p.width > 0 {
+		// One line a process; all of it is evidence (-v).
+		room := p.last(2, headings, soften(headings, rows))
+		if room < narrowed {
+			room = max(p.width-4, narrowed)
+		}
+		for _, row := range rows {
+			row[last].text = clip(row[last].text, room)
+		}
+	}
+	p.grid(2, headings, rows)
+	if p.Verbosity == Verbose {
+		for _, l := range all {
+			p.detail(l)
+		}
+	}
+}
+
+func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
+	backlog := ""
+	if l.Backlog != nil {
+		backlog = fmt.Sprintf("%d/%d", l.Backlog.Used, l.Backlog.Limit)
+	}
+	user := ""
+	if l.UID != nil {
+		user = "uid " + strconv.FormatUint(uint64(*l.UID), 10)
+	}
+	head := []span{{socketName(l, verdict), plain}, {Visible(l.Family), plain}, {Visible(l.Reach), plain}, {backlog, plain}}
+	if len(l.Owners) == 0 {
+		return [][]span{append(head, span{user, plain}, span{"?", faint}, span{"not visible", faint})}
+	}
+	var rows [][]span
+	for _, o := range l.Owners {
+		pid := strconv.Itoa(o.PID)
+		if n := len(o.Workers); n > 0 {
+			pid += fmt.Sprintf(" +%d", n)
+		}
+		rows = append(rows, append(head, span{cmp.Or(Visible(o.User), user), plain}, span{pid, plain}, span{p.process(o), plain}))
+		head = make([]span, len(head)) // what the owners share stands once
+	}
+	return rows
+}
+
+// socketName is where a socket is bound, and what else tells it from others.
+func socketName(l local.Listener, verdict local.Word) string {
+	name := at(l)
+	if l.Device != "" {
+		name += " on " + Visible(l.Device)
+	}
+	if l.Peer != "" {
+		name += " to " + Visible(l.Peer)
+	}
+	if verdict != "" && l.State != verdict {
+		name += ", " + Visible(string(l.State))
+	}
+	return name
 }
 
 func at(l local.Listener) string {
+	if !l.Address.IsValid() {
+		return "*:" + strconv.Itoa(int(l.Port))
+	}
+	address := Visible(l.Address.String())
 	if l.Address.Is6() {
-		return fmt.Sprintf("[%s]:%d", l.Address, l.Port)
+		address = "[" + address + "]"
 	}
-	return fmt.Sprintf("%s:%d", l.Address, l.Port)
+	return address + ":" + strconv.Itoa(int(l.Port))
 }
 
-// belongs is what runs a process: its container, or its unit.
-func belongs(o local.Owner) string {
-	if o.Container != "" {
-		return "container " + o.Container
+// process is what an owner runs: its command line, or else its name. Where the
+// width is limited, the folder of the program gives way.
+func (p *ports) process(o local.Owner) string {
+	args := slices.Clone(o.Cmdline)
+	if len(args) > 1 && p.width > 0 && strings.HasPrefix(args[0], "/") {
+		args[0] = path.Base(args[0])
 	}
-	return o.Unit
+	return cmp.Or(commandLine(args), Visible(o.Name), Visible(o.Exe), "?")
 }
 
-// command is a process as it was started, or its name.
-func command(o local.Owner) string {
-	if len(o.Cmdline) == 0 {
-		return o.Name
+func commandLine(argv []string) string {
+	var args []string
+	for _, a := range argv {
+		// A single one with spaces is a title that the process gave itself.
+		if len(argv) > 1 && (a == "" || strings.ContainsAny(a, " '\"")) {
+			a = "'" + a + "'"
+		}
+		args = append(args, Visible(a))
 	}
-	return strings.Join(o.Cmdline, " ")
+	return strings.Join(args, " ")
+}
+
+// detail tells what found no place in the table.
+func (p *ports) detail(l local.Listener) {
+	socket := []string{}
+	if l.Inode > 0 {
+		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))
+	}
+	if l.NetNS != "" && l.NetNS != "host" {
+		socket = append(socket, "network namespace "+Visible(l.NetNS))
+	}
+	if len(socket) > 0 {
+		p.line(2, 4, span{at(l) + ": " + strings.Join(socket, ", "), faint})
+	}
+	for _, o := range l.Owners {
+		about := ownerDetail(o)
+		if p.width > 0 && len(o.Cmdline) > 0 {
+			about = append(about, "started as "+commandLine(o.Cmdline))
+		}
+		if len(about) > 0 {
+			p.line(2, 4, span{fmt.Sprintf("pid %d: %s", o.PID, strings.Join(about, ", ")), faint})
+		}
+	}
+}
+
+func ownerDetail(o local.Owner) []string {
+	var parts []string
+	add := func(what, value string) {
+		if value != "" {
+			parts = append(parts, what+Visible(value))
+		}
+	}
+	add("", o.Name)
+	add("runs ", o.Exe)
+	if !o.Started.IsZero() {
+		add("since ", o.Started.UTC().Format(time.DateTime)+" UTC")
+	}
+	add("unit ", o.Unit)
+	add("container ", o.Container)
+	if len(o.Workers) > 0 {
+		var pids []string
+		for _, w := range o.Workers {
+			pids = append(pids, strconv.Itoa(w))
+		}
+		add("shared with its workers ", strings.Join(pids, ", "))
+	}
+	return parts
+}
+
+// occupied leaves out the columns in which nothing stands.
+func occupied(headings []heading, rows [][]span) ([]heading, [][]span) {
+	var keep []int
+	for i := range headings {
+		if slices.ContainsFunc(rows, func(row []span) bool { return row[i].text != "" }) {
+			keep = append(keep, i)
+		}
+	}
+	var heads []heading
+	for _, i := range keep {
+		heads = append(heads, headings[i])
+	}
+	out := make([][]span, len(rows))
+	for r, row := range rows {
+		for _, i := range keep {
+			out[r] = append(out[r], row[i])
+		}
+	}
+	return heads, out
 }

@@ -5,67 +5,64 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"onmux/probe"
 	"onmux/scan/local"
 )
 
-// maxProse is the widest that prose is set on a terminal, in columns.
-const maxProse = 80
+// Prose is easier to read in lines that are not too long, and labels stand
+// before it in a column of their own.
+const (
+	maxProse = 80
+	labels   = 11
+)
 
-// explainText tells a port as an answer in one sentence, and below it what is
-// known and who says so.
-type explainText struct {
-	*printer
-	told int
-}
-
-func (x *explainText) finding(f Finding) {
-	p, ok := f.(local.Port)
-	if !ok {
+// explain tells a port as an answer in one sentence, and below it what is known
+// and who says so.
+func (t *teller) explain(p local.Port) {
+	if t.Verbosity == Quiet {
+		t.explainQuietly(p)
 		return
 	}
-	if x.Verbosity == Quiet {
-		x.quiet(p)
-		return
+	if t.explained {
+		t.out.WriteByte('\n')
 	}
-	if x.told++; x.told > 1 {
-		x.put("\n")
+	t.explained = true
+	defer func(width int) { t.width = width }(t.width)
+	t.width = min(t.width, maxProse)
+
+	t.line(0, 2, append(answer(p), span{".", plain})...)
+	t.explainServices(p.Services)
+	at := p.Range.Span()
+	t.labelled("range", span{fmt.Sprintf("%s, %d-%d (RFC%s6335, section%s6)", bothNames(p.Range), at.First, at.Last, glue, glue), plain})
+	t.explainBinding(p)
+	if s := ephemeral(p); s != "" {
+		t.labelled("sending", span{s, plain})
 	}
-	x.fill("", "  ", x.answer(p)+".")
-	x.row("here", services(p.Services)...)
-	span := p.Range.Span()
-	x.row("range", fmt.Sprintf("%s, %d-%d (RFC 6335, section 6)", also(p.Range), span.First, span.Last))
-	x.row("binding", x.binding(p)...)
-	switch {
-	case p.Local != nil && p.Ephemeral != nil:
-		x.row("sending", ephemeral(p))
-	case p.Reserved != nil && *p.Reserved:
-		x.row("sending", "reserved: connections don't leave from this port")
-	}
-	for i, fact := range p.Story {
-		label := ""
-		if i == 0 {
-			label = "story"
-		}
-		x.row(label, Visible(fact.Fact)+" "+x.words(x.dim, "["+Visible(fact.Source)+"]"))
+	label := "story"
+	for _, f := range p.Story {
+		t.labelled(label, span{Visible(f.Fact) + " ", plain}, span{"[" + Visible(f.Source) + "]", faint})
+		label = ""
 	}
 }
 
-func (x *explainText) end(End) {}
+// labelled is what belongs to a label, or to the one above.
+func (t *teller) labelled(label string, said ...span) {
+	if label == "" {
+		t.line(labels, labels, said...)
+		return
+	}
+	t.line(2, labels, append([]span{{pad(label, labels-2), faint}}, said...)...)
+}
 
-// sum is nothing: there is nothing to add up.
-func (x *explainText) sum(End) string { return "" }
-
-// quiet is a line for each protocol that was asked about: "417/tcp onmux".
-func (x *explainText) quiet(p local.Port) {
+// explainQuietly is a line for each protocol that was asked about: "417/tcp
+// onmux".
+func (t *teller) explainQuietly(p local.Port) {
 	for _, proto := range p.Protos {
 		name := "-"
 		if names := namesOf(p, proto); len(names) > 0 {
 			name = Visible(names[0].Name)
 		}
-		x.put(fmt.Sprintf("%d/%s %s\n", p.Port, proto, name))
+		t.line(0, 0, span{fmt.Sprintf("%d/%s ", p.Port, proto), plain}, span{name, yes})
 	}
 }
 
@@ -75,68 +72,70 @@ func namesOf(p local.Port, proto probe.Proto) []local.Name {
 
 // answer is "417 is onmux (IANA) over TCP and UDP", or of one protocol "512/tcp
 // is exec (IANA); 512/udp is comsat (IANA)".
-func (x *explainText) answer(p local.Port) string {
-	tcp, udp := x.called(p, probe.TCP), x.called(p, probe.UDP)
-	said := x.bold(fmt.Sprint(p.Port)) + " "
+func answer(p local.Port) []span {
+	tcp, udp := called(p, probe.TCP), called(p, probe.UDP)
+	head := []span{{fmt.Sprint(p.Port), strong}, {" ", plain}}
 	switch {
 	case len(p.Protos) == 1 && p.Protos[0] == probe.TCP:
-		return x.answerOne(p, probe.TCP, tcp, probe.UDP, udp)
+		return answerOne(p, probe.TCP, tcp, probe.UDP, udp)
 	case len(p.Protos) == 1:
-		return x.answerOne(p, probe.UDP, udp, probe.TCP, tcp)
-	case tcp == udp && len(p.Names) == 0:
-		return said + tcp
-	case tcp == udp:
-		return said + tcp + " over TCP and UDP"
+		return answerOne(p, probe.UDP, udp, probe.TCP, tcp)
+	case slices.Equal(tcp, udp) && len(p.Names) == 0:
+		return append(head, tcp...)
+	case slices.Equal(tcp, udp):
+		return append(append(head, tcp...), span{" over TCP and" + glue + "UDP", plain})
 	}
-	return said + tcp + " over TCP; over UDP it " + udp
+	return slices.Concat(head, tcp, []span{{" over" + glue + "TCP; over" + glue + "UDP it ", plain}}, udp)
 }
 
 // answerOne is about one protocol, and mentions the other where it differs.
-func (x *explainText) answerOne(p local.Port, asked probe.Proto, called string, other probe.Proto, otherwise string) string {
-	said := x.bold(probe.Port{Number: p.Port, Proto: asked}.String()) + " " + called
-	if called != otherwise && len(namesOf(p, other)) > 0 {
-		said += "; " + probe.Port{Number: p.Port, Proto: other}.String() + " " + otherwise
+func answerOne(p local.Port, asked probe.Proto, name []span, other probe.Proto, otherwise []span) []span {
+	said := append([]span{{probe.Port{Number: p.Port, Proto: asked}.String(), strong}, {" ", plain}}, name...)
+	if slices.Equal(name, otherwise) || len(namesOf(p, other)) == 0 {
+		return said
+	}
+	return append(append(said, span{fmt.Sprintf("; %d/%s ", p.Port, other), plain}), otherwise...)
+}
+
+// called is "is comsat (IANA) or biff (/etc/services)".
+func called(p local.Port, proto probe.Proto) []span {
+	said := []span{{"is ", plain}}
+	for i, n := range namesOf(p, proto) {
+		if i > 0 {
+			said = append(said, span{" or ", plain})
+		}
+		said = append(said, span{Visible(n.Name), yes}, span{" (" + Visible(n.Source) + ")", plain})
+	}
+	if len(said) == 1 {
+		return []span{{"has no name that is known here", plain}}
 	}
 	return said
 }
 
-// called is "is comsat (IANA) or biff (/etc/services)".
-func (x *explainText) called(p local.Port, proto probe.Proto) string {
-	var names []string
-	for _, n := range namesOf(p, proto) {
-		names = append(names, x.good(Visible(n.Name))+" ("+Visible(n.Source)+")")
-	}
-	if len(names) == 0 {
-		return "has no name that is known here"
-	}
-	return "is " + strings.Join(names, " or ")
-}
-
-// services is what the machine's own table says, a row for each of its lines.
-func services(s local.Services) []string {
-	file := Visible(s.File)
-	var rows []string
+// explainServices is what the machine's own table says, each of its lines.
+func (t *teller) explainServices(s local.Services) {
+	file, label := Visible(s.File), "here"
 	for _, l := range s.Lines {
-		said := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, Visible(l.Name), strings.ToUpper(Visible(l.Proto)))
+		said := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, Visible(l.Name), Visible(strings.ToUpper(l.Proto)))
 		if len(l.Aliases) > 0 {
 			said += ", also " + Visible(strings.Join(l.Aliases, " "))
 		}
 		if l.Comment != "" {
 			said += "; it remarks: " + Visible(l.Comment)
 		}
-		rows = append(rows, said)
+		t.labelled(label, span{said, plain})
+		label = ""
 	}
 	switch {
 	case s.Error != "":
-		rows = append(rows, file+": "+Visible(s.Error))
-	case len(rows) == 0:
-		rows = append(rows, file+" does not have it")
+		t.labelled(label, span{file + ": ", plain}, span{Visible(s.Error), maybe})
+	case len(s.Lines) == 0:
+		t.labelled(label, span{file + " does not have it", plain})
 	}
-	return rows
 }
 
-// also is a range with its other name.
-func also(r local.Range) string {
+// bothNames is a range with its other name.
+func bothNames(r local.Range) string {
 	switch r {
 	case local.System:
 		return "system (well-known)"
@@ -146,88 +145,55 @@ func also(r local.Range) string {
 	return "dynamic (private)"
 }
 
-// binding says what it takes to bind the port, and whether the caller has it.
-func (x *explainText) binding(p local.Port) []string {
-	var rows []string
-	switch from := p.LowFrom; {
-	case from == nil:
-	case int(p.Port) >= *from && *from == 0:
-		rows = append(rows, "needs no privilege here (no port does)")
-	case int(p.Port) >= *from:
-		rows = append(rows, fmt.Sprintf("needs no privilege here (from %d up)", *from))
-	default:
-		said := fmt.Sprintf("needs root or CAP_NET_BIND_SERVICE here (below %d)", *from)
-		switch {
-		case p.MayBind == nil:
-		case *p.MayBind:
-			said += "; " + x.words(x.good, "you have it")
-		default:
-			said += "; " + x.words(x.warn, "you have it not")
-		}
-		rows = append(rows, said)
+// explainBinding says what it takes to bind the port, and whether the caller
+// has it.
+func (t *teller) explainBinding(p local.Port) {
+	label := "binding"
+	if p.LowFrom != nil {
+		t.labelled(label, binding(p, *p.LowFrom)...)
+		label = ""
 	}
 	for _, n := range p.Notes {
-		rows = append(rows, Visible(n))
+		t.labelled(label, span{Visible(n), plain})
+		label = ""
 	}
-	if len(rows) == 0 {
-		rows = append(rows, "what it needs here is not known")
+	if label != "" {
+		t.labelled(label, span{"what it needs here is not known", plain})
 	}
-	return rows
 }
 
+func binding(p local.Port, from int) []span {
+	switch {
+	case from == 0:
+		return []span{{"needs no privilege here (no port does)", plain}}
+	case int(p.Port) >= from:
+		return []span{{fmt.Sprintf("needs no privilege here (from %d up)", from), plain}}
+	}
+	said := []span{{fmt.Sprintf("needs root or CAP_NET_BIND_SERVICE here (below%s%d)", glue, from), plain}}
+	switch {
+	case p.MayBind == nil:
+		return said
+	case *p.MayBind:
+		return append(said, span{"; ", plain}, span{"you have it", yes})
+	}
+	return append(said, span{"; ", plain}, span{"you have it not", maybe})
+}
+
+// ephemeral says whether connections may leave from the port, or "".
 func ephemeral(p local.Port) string {
-	where := fmt.Sprintf("%d-%d", p.Local.First, p.Local.Last)
+	reserved := p.Reserved != nil && *p.Reserved
+	if p.Local == nil || p.Ephemeral == nil {
+		if reserved {
+			return "reserved: connections don't leave from this port"
+		}
+		return ""
+	}
+	from := fmt.Sprintf("connections leave from %d-%d", p.Local.First, p.Local.Last)
 	switch {
 	case !*p.Ephemeral:
-		return "not ephemeral: connections leave from " + where
-	case p.Reserved != nil && *p.Reserved:
-		return "reserved: connections leave from " + where + ", but not from this port"
+		return "not ephemeral: " + from
+	case reserved:
+		return "reserved: " + from + ", but not from this port"
 	}
-	return "ephemeral: connections leave from " + where + " and may hold it"
-}
-
-// row is a label and what belongs to it, one under the other.
-func (x *explainText) row(label string, said ...string) {
-	const indent = 11
-	under := strings.Repeat(" ", indent)
-	for _, s := range said {
-		head := under
-		if label != "" {
-			head = "  " + x.dim(label) + under[2+len(label):]
-			label = ""
-		}
-		x.fill(head, under, s)
-	}
-}
-
-// words paints each word by itself, so that the colour does not run over the
-// end of a line.
-func (x *explainText) words(paint func(string) string, s string) string {
-	words := strings.Fields(s)
-	for i := range words {
-		words[i] = paint(words[i])
-	}
-	return strings.Join(words, " ")
-}
-
-// fill writes prose, on a terminal broken at spaces to fit it and no more than
-// maxProse; what comes under the first line is indented.
-func (x *explainText) fill(head, indent, s string) {
-	if x.Width == 0 {
-		x.put(head + s + "\n")
-		return
-	}
-	width := min(x.Width, maxProse)
-	line, empty := head, true
-	for _, word := range strings.Fields(s) {
-		if !empty && text.StringWidthWithoutEscSequences(line+" "+word) > width {
-			x.line(line)
-			line, empty = indent, true
-		}
-		if !empty {
-			line += " "
-		}
-		line, empty = line+word, false
-	}
-	x.line(line)
+	return "ephemeral: " + from + " and may hold it"
 }

@@ -2,13 +2,19 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"onmux/probe"
+	"onmux/scan/local"
 )
 
-// grouped writes thousands apart: 65,536.
-func grouped(n uint64) string {
+// thousands is a number as people read it: 65,536.
+func thousands(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -16,51 +22,107 @@ func grouped(n uint64) string {
 	return s
 }
 
-// counted is "1 endpoint" or "512 endpoints".
-func counted(n uint64, what string) string {
-	if n != 1 {
-		what += "s"
+// counted is "1 port" or "65,536 ports".
+func counted(n uint64, one, many string) string {
+	if n == 1 {
+		return "1" + glue + one
 	}
-	return grouped(n) + " " + what
+	return thousands(n) + glue + many
 }
 
-// duration is for people: "0.04 ms", "12 ms", "1.2 s", "3 m 20 s", "2 h 5 m".
-func duration(d time.Duration) string {
+// human is a duration as people read it: "0.04 ms", "12.3 ms", "1.2 s",
+// "3 m 20 s", "2 h 5 m". It is rounded to two or three digits.
+func human(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	seconds := uint64(d.Round(time.Second) / time.Second)
 	switch {
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.2f ms", max(float64(d)/1e6, 0.01))
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%d m %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d <= 0:
+		return "0 ms"
+	case ms < 0.01:
+		return "<0.01 ms"
+	case ms < 9.995:
+		return fmt.Sprintf("%.2f ms", ms)
+	case ms < 99.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms < 59_950:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	case seconds < 3600:
+		return fmt.Sprintf("%d m %d s", seconds/60, seconds%60)
 	}
-	return fmt.Sprintf("%d h %d m", int(d.Hours()), int(d.Minutes())%60)
+	minutes := uint64(d.Round(time.Minute) / time.Minute)
+	return fmt.Sprintf("%s h %d m", thousands(minutes/60), minutes%60)
 }
 
-// percent writes a share with no more digits than it has: "0 %", "0.03 %",
-// "12 %".
+// percent is a share: "0 %", "<0.1 %", "1.3 %".
 func percent(share float64) string {
-	s := strconv.FormatFloat(share*100, 'f', 2, 64)
-	if share >= 0.1 {
-		s = strconv.FormatFloat(share*100, 'f', 0, 64)
+	switch p := share * 100; {
+	case p <= 0 || math.IsNaN(p):
+		return "0 %"
+	case p < 0.1:
+		return "<0.1 %"
+	default:
+		return strconv.FormatFloat(math.Round(p*10)/10, 'f', -1, 64) + " %"
 	}
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	return s + " %"
 }
 
-// decimal writes an expected number: "0", "0.4", "12".
-func decimal(f float64) string {
-	if f < 0.05 {
+// estimate is an expected number: "0", "<0.01", "0.25", "1,200".
+func estimate(n float64) string {
+	switch {
+	case n <= 0 || math.IsNaN(n):
 		return "0"
+	case n < 0.01:
+		return "<0.01"
+	case n < 10:
+		return strconv.FormatFloat(math.Round(n*100)/100, 'f', -1, 64)
+	case n < 1<<53:
+		return thousands(uint64(math.Round(n)))
 	}
-	if f < 10 {
-		return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
+	return fmt.Sprintf("%.2g", n)
+}
+
+// tally is how many there are of each word, in the order in which they are
+// told; the words that are ours come first.
+type tally struct {
+	word  string
+	count uint64
+}
+
+func tallies(counts map[string]uint64) []tally {
+	var order []string
+	for _, s := range probe.States() {
+		order = append(order, s.String())
 	}
-	return grouped(uint64(f + 0.5))
+	for _, w := range local.Words() {
+		order = append(order, string(w))
+	}
+	order = append(order, slices.Sorted(maps.Keys(counts))...)
+	var out []tally
+	told := make(map[string]bool)
+	for _, w := range order {
+		if n := counts[w]; n > 0 && !told[w] {
+			told[w] = true
+			out = append(out, tally{w, n})
+		}
+	}
+	return out
+}
+
+// ranges folds numbers into "400-420, 443": they must ascend.
+func ranges(numbers []uint16) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(int(numbers[i]))
+		if j > i {
+			part += "-" + strconv.Itoa(int(numbers[j]))
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	return strings.Join(parts, ",")
 }

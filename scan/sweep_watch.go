@@ -39,6 +39,7 @@ func (s *sweep) watch(now time.Time, drain time.Duration) {
 	if s.walk.pos >= s.walk.end && len(s.batch) == 0 {
 		p.Total = p.Done // those that were owed have answered meanwhile
 	}
+	p.Total += s.foreseen()
 	rate := m.rate
 	if rate == 0 {
 		rate = s.pace.rate
@@ -52,6 +53,22 @@ func (s *sweep) watch(now time.Time, drain time.Duration) {
 	s.mu.Unlock()
 	m.next = now.Add(tick)
 	s.Watch(p)
+}
+
+// foreseen is how many probes the pass that confirms silence will need, if as
+// many of all endpoints are silent as of those asked so far. Passes that loss
+// may demand later are not foreseen.
+func (s *sweep) foreseen() uint64 {
+	if s.passes != 1 || s.Retries < 1 || s.sent == 0 {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var owed int64
+	for _, n := range s.owed {
+		owed += n
+	}
+	return uint64(float64(max(owed, 0)) * float64(s.size) / float64(max(s.sent, uint64(max(owed, 1)))))
 }
 
 // measure updates the rate by what was sent since the last time.

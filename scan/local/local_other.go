@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -15,99 +17,89 @@ import (
 	"onmux/probe"
 )
 
-// Check tells what holds the requested ports, as far as this system tells. Its
-// error says that the whole question was void: no ports, or the context ended.
-// A list of sockets that cannot be read makes every verdict unknown.
-func Check(ctx context.Context, r Request) (Report, error) {
-	if len(r.Ports) == 0 {
-		return Report{}, errors.New("no port to look at")
+// errOwnOnly says that the list has the caller's own sockets and no others.
+var errOwnOnly = errors.New("without root this system lists only the sockets of one's own processes")
+
+// look takes what the system lists. The error is the context's.
+func look(ctx context.Context, q query) (view, error) {
+	v := view{
+		census: make(census), where: "on this machine",
+		notes: []string{
+			"whether an IPv6 socket takes IPv4 too, devices and accept queues: not told by this system",
+			"NAT redirects: not looked at",
+		},
 	}
-	seen := make(map[probe.Port]*sighted)
-	for _, p := range r.Ports {
-		seen[p] = &sighted{}
+	rows, err := net.ConnectionsWithContext(ctx, "inet")
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return view{}, ctxErr
 	}
-	sockets, err := list(ctx)
-	if ctx.Err() != nil {
-		return Report{}, ctx.Err()
+	// gopsutil reads the kernel's own tables on Windows, and elsewhere what lsof
+	// sees.
+	name, blind := "lsof", false
+	if runtime.GOOS == "windows" {
+		name, blind = "the kernel", true
+		v.notes = append(v.notes, "TCP sockets that are bound and do not listen: not told by this system")
 	}
-	report := Report{Coverage: []string{
-		"sockets as this system lists them",
-		"sockets that are bound without listening, accept queues, and whether an IPv6 socket takes IPv4: not told by this system",
-		"NAT redirects: not looked at",
-	}}
-	if err != nil {
-		for _, s := range seen {
-			s.failed = fmt.Errorf("the sockets of this machine cannot be listed: %w", err)
-		}
+	switch {
+	case err != nil:
+		name, err = "", fmt.Errorf("the sockets of this machine cannot be listed: %w", err)
+	case name == "lsof" && os.Geteuid() != 0:
+		err = errOwnOnly
+		v.hints = append(v.hints, "run as root to see the sockets of everybody")
 	}
-	for _, s := range sockets {
-		// Whether an IPv6 socket is dual-stack is not known: it counts for both.
-		if at := seen[s.at()]; at != nil && (r.IPv6 || s.local.Addr().Is4() || s.local.Addr().IsUnspecified()) && (r.IPv4 || s.local.Addr().Is6()) {
-			s.inode = uint64(max(s.pid, 0)) // judge looks owners up by it
-			at.sockets = append(at.sockets, s)
-		}
+	for _, proto := range q.protos() {
+		v.sources = append(v.sources, source{
+			proto: proto, name: name, families: q.familyNames(), err: err, blind: blind && proto == probe.TCP,
+		})
 	}
-	owners := make(map[uint64][]Owner)
-	if r.Owners {
-		report.Coverage = append(report.Coverage, ownersOf(ctx, seen, owners))
-	}
-	for _, p := range r.Ports {
-		v, told := judge(p, *seen[p], owners)
-		for i := range told {
-			told[i].Inode, told[i].NetNS = 0, ""
-		}
-		report.Verdicts = append(report.Verdicts, v)
-		report.Listeners = append(report.Listeners, told...)
-	}
-	return report, nil
+	v.census.addRows(q, rows)
+	return v, nil
 }
 
-func list(ctx context.Context) ([]socket, error) {
-	all, err := net.ConnectionsWithContext(ctx, "inet")
-	var sockets []socket
-	for _, c := range all {
-		r := row{
-			proto: map[uint32]probe.Proto{syscall.SOCK_STREAM: probe.TCP, syscall.SOCK_DGRAM: probe.UDP}[c.Type],
-			v6:    c.Family == syscall.AF_INET6,
-			local: c.Laddr.IP, port: c.Laddr.Port, peer: c.Raddr.IP, from: c.Raddr.Port,
-			status: c.Status, pid: c.Pid,
-		}
-		if s, ok := r.socket(); ok {
-			sockets = append(sockets, s)
+func (c census) addRows(q query, rows []net.ConnectionStat) {
+	wanted := make(map[probe.Proto]*portSet)
+	for _, proto := range q.protos() {
+		wanted[proto] = newPortSet(q.ports[proto])
+	}
+	protos := map[uint32]probe.Proto{syscall.SOCK_STREAM: probe.TCP, syscall.SOCK_DGRAM: probe.UDP}
+	for _, r := range rows {
+		s, ok := row{
+			proto: protos[r.Type], v6: r.Family == syscall.AF_INET6,
+			local: r.Laddr.IP, port: r.Laddr.Port, peer: r.Raddr.IP, from: r.Raddr.Port,
+			status: r.Status, pid: r.Pid,
+		}.socket()
+		if ports := wanted[s.proto]; ok && ports != nil && ports.has(s.local.Port()) && s.wanted(q) {
+			c.see(s)
 		}
 	}
-	return sockets, err
 }
 
-// ownersOf finds the processes of the sockets that hold a port, and says how
-// many it found.
-func ownersOf(ctx context.Context, seen map[probe.Port]*sighted, owners map[uint64][]Owner) string {
-	held, known := 0, 0
-	for _, at := range seen {
-		for _, s := range at.telling() {
-			held++
-			if s.pid <= 0 {
-				continue
-			}
-			known++
-			if owners[uint64(s.pid)] == nil {
-				owners[uint64(s.pid)] = []Owner{owner(ctx, s.pid)}
-			}
+// findOwners describes the processes behind sockets, which are named by them.
+func findOwners(ctx context.Context, pids []uint64) (ownership, error) {
+	o := ownership{of: make(map[uint64][]Owner)}
+	for _, pid := range pids {
+		if err := ctx.Err(); err != nil {
+			return o, err
+		}
+		if o.of[pid] == nil && pid > 0 {
+			o.of[pid] = []Owner{owner(ctx, int32(pid))}
 		}
 	}
-	return fmt.Sprintf("owners of %d of %s", known, count(held, "socket"))
+	return o, nil
 }
 
 // owner reads what a process is; what may not be read stays empty.
-func owner(ctx context.Context, pid int) Owner {
-	o := Owner{PID: pid}
-	p, err := process.NewProcessWithContext(ctx, int32(pid))
+func owner(ctx context.Context, pid int32) Owner {
+	o := Owner{PID: int(pid)}
+	p, err := process.NewProcessWithContext(ctx, pid)
 	if err != nil {
 		return o
 	}
 	o.Name, _ = p.NameWithContext(ctx)
 	o.Exe, _ = p.ExeWithContext(ctx)
-	o.Cmdline, _ = p.CmdlineSliceWithContext(ctx)
+	if args, err := p.CmdlineSliceWithContext(ctx); err == nil {
+		o.Cmdline = boundArgs(args)
+	}
 	o.User, _ = p.UsernameWithContext(ctx)
 	if ms, err := p.CreateTimeWithContext(ctx); err == nil && ms > 0 {
 		o.Started = time.UnixMilli(ms).UTC().Truncate(time.Second)

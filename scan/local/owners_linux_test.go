@@ -49,7 +49,7 @@ func listener(t testing.TB) (*os.File, uint64) {
 func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHelperHolds$", "-test.v")
-	cmd.Env = append(os.Environ(), "ONMUX_TEST_HOLD=1")
+	cmd.Env = append(os.Environ(), ""+roleEnv+"=hold")
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.SysProcAttr = attr
 	in, err := cmd.StdinPipe()
@@ -73,7 +73,7 @@ func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
 
 // TestHelperHolds is the process behind held.
 func TestHelperHolds(t *testing.T) {
-	if os.Getenv("ONMUX_TEST_HOLD") == "" {
+	if os.Getenv(roleEnv) != "hold" {
 		return
 	}
 	fmt.Println("ready")
@@ -93,7 +93,7 @@ func TestOwnersFoldWorkers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owners := o.byInode[inode]
+	owners := o.of[inode]
 	if len(owners) != 1 || owners[0].PID != os.Getpid() || !slices.Equal(owners[0].Workers, workers) {
 		t.Fatalf("owners %+v; want this process with workers %v", owners, workers)
 	}
@@ -117,7 +117,7 @@ func TestOwnersUnrelated(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []int
-	for _, owner := range o.byInode[inode] {
+	for _, owner := range o.of[inode] {
 		got = append(got, owner.PID)
 	}
 	if !slices.Equal(got, pids) {
@@ -169,39 +169,27 @@ func TestOwnersOfATree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := o.byInode[1007]; len(got) != 1 || got[0].PID != 1 {
+	if got := o.of[1007]; len(got) != 1 || got[0].PID != 1 {
 		t.Errorf("1007: %+v", got)
 	}
-	if got := o.byInode[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" || !slices.Equal(got[0].Workers, []int{3}) {
+	if got := o.of[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" || !slices.Equal(got[0].Workers, []int{3}) {
 		t.Errorf("3005: %+v", got)
 	}
 }
 
 // Somebody else's descriptors are not readable, and nobody is invented.
 func TestOwnersUnprivileged(t *testing.T) {
-	if os.Getenv("ONMUX_TEST_INODE") != "" {
+	if os.Getenv(roleEnv) == "stranger" {
 		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
 		o, err := findOwners(context.Background(), []uint64{inode})
-		fmt.Println("seen:", len(o.byInode[inode]), o.unreadable > 0, err)
+		fmt.Println("seen:", len(o.of[inode]), o.unreadable > 0, err)
 		return
 	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to become somebody else")
-	}
 	_, inode := listener(t)
-	exe := filepath.Join("/tmp", filepath.Base(t.TempDir())+".test") // where anybody may run it
-	b, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(exe, b, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Remove(exe)
-	cmd := exec.Command(exe, "-test.run=^TestOwnersUnprivileged$")
+	cmd := exec.Command(asStranger(t), "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.Env = append(os.Environ(), roleEnv+"=stranger", fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
 		t.Errorf("%v: %s; want %q", err, out, want)
@@ -212,7 +200,7 @@ func BenchmarkOwners(b *testing.B) {
 	p := tree(b, 500, 40)
 	b.Run("ours", func(b *testing.B) {
 		for b.Loop() {
-			if o, err := p.owners(context.Background(), []uint64{1007}); err != nil || len(o.byInode) != 1 {
+			if o, err := p.owners(context.Background(), []uint64{1007}); err != nil || len(o.of) != 1 {
 				b.Fatal(o, err)
 			}
 		}

@@ -74,12 +74,23 @@ func parseUID(b []byte) (uint32, bool) {
 // parseCmdline reads /proc/<pid>/cmdline: arguments that end in NUL. Long ones
 // are cut.
 func parseCmdline(b []byte) []string {
-	b = b[:min(len(b), maxCmdline)]
-	if b = bytes.TrimRight(b, "\x00"); len(b) == 0 {
+	if b = bytes.TrimRight(b[:min(len(b), maxCmdline)], "\x00"); len(b) == 0 {
 		return nil
 	}
-	args := strings.Split(string(b), "\x00")
-	return args[:min(len(args), maxArgs)]
+	return boundArgs(strings.Split(string(b), "\x00"))
+}
+
+// boundArgs cuts a command line to its bounds.
+func boundArgs(args []string) []string {
+	args, left := args[:min(len(args), maxArgs)], maxCmdline
+	for i, a := range args {
+		if len(a) >= left {
+			args[i] = a[:left]
+			return args[:i+1]
+		}
+		left -= len(a)
+	}
+	return args
 }
 
 // parseCgroup reads the systemd unit and the container from /proc/<pid>/cgroup

@@ -2,119 +2,158 @@ package local
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 )
 
-// procNet tells sockets from /proc/net/{tcp,tcp6,udp,udp6} (proc(5)), where
-// sock_diag may not be asked. It knows neither v6-only sockets from dual-stack
-// ones nor sockets that are only bound.
+// maxLine bounds a line of /proc/net/tcp, which has less than 200 bytes.
+const maxLine = 4 << 10
+
+// procNet tells sockets from tcp, tcp6, udp and udp6 in a directory such as
+// /proc/net (proc_pid_net(5)), where sock_diag may not be asked. It knows
+// neither v6-only sockets from dual-stack ones nor those that are only bound,
+// neither devices nor the limit of an accept queue.
 type procNet struct{ dir string }
 
-func (p procNet) each(proto probe.Proto, family uint8, port uint16, f func(socket)) error {
+func (procNet) name() string { return "/proc/net" }
+
+// read tells the sockets at some ports. Where one of the files cannot be read
+// it tells what the other has, and the error.
+func (p procNet) read(ctx context.Context, proto probe.Proto, q query) (census, error) {
+	set := newPortSet(q.ports[proto])
+	c := make(census)
+	var failed []error
+	for _, family := range q.families() {
+		err := p.each(ctx, proto, family, func(s socket) {
+			if set.has(s.local.Port()) && s.wanted(q) {
+				c.see(s)
+			}
+		})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		missing := family == unix.AF_INET6 && errors.Is(err, fs.ErrNotExist) && p.lacksIPv6()
+		if err != nil && !missing {
+			failed = append(failed, err)
+		}
+	}
+	return c, inOneLine(failed)
+}
+
+// lacksIPv6 reports whether the kernel has no IPv6: it then has no files for
+// it, but those for IPv4.
+func (p procNet) lacksIPv6() bool {
+	_, err4 := os.Stat(filepath.Join(p.dir, "tcp"))
+	_, err6 := os.Stat(filepath.Join(p.dir, "tcp6"))
+	return err4 == nil && errors.Is(err6, fs.ErrNotExist)
+}
+
+func (p procNet) each(ctx context.Context, proto probe.Proto, family uint8, see func(socket)) error {
 	name := proto.String()
 	if family == unix.AF_INET6 {
 		name += "6"
 	}
-	file, err := os.Open(filepath.Join(p.dir, name))
+	f, err := os.Open(filepath.Join(p.dir, name))
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	return parseProcNet(file, proto, func(s socket) {
-		if port == 0 || s.local.Port() == port {
-			f(s)
-		}
-	})
+	defer f.Close()
+	if err := parseProcNet(ctx, f, proto, see); err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
 }
 
-// parseProcNet reads such a file. Lines that make no sense are an error, so
-// that a file that changed its form is never taken for an empty one.
-func parseProcNet(r io.Reader, proto probe.Proto, f func(socket)) error {
+// parseProcNet reads such a file. Lines that make no sense are an error, as is
+// a file without a heading: what cannot be read is never taken for no socket.
+func parseProcNet(ctx context.Context, r io.Reader, proto probe.Proto, see func(socket)) error {
 	lines := bufio.NewScanner(r)
-	if !lines.Scan() {
-		return lines.Err() // not even a heading: an empty file, or unreadable
+	lines.Buffer(make([]byte, maxLine), maxLine)
+	if !lines.Scan() || !bytes.Contains(lines.Bytes(), []byte("local_address")) {
+		return first(lines.Err(), errors.New("the heading is missing"))
 	}
-	for lines.Scan() {
-		s, err := parseProcNetLine(lines.Text(), proto)
-		if err != nil {
-			return err
+	for n := 0; lines.Scan(); n++ {
+		if n%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
-		f(s)
+		s, err := parseLine(lines.Bytes(), proto)
+		if err != nil {
+			return fmt.Errorf("socket %d: %w", n+1, err)
+		}
+		see(s)
 	}
 	return lines.Err()
 }
 
-func parseProcNetLine(line string, proto probe.Proto) (socket, error) {
-	// sl local remote st queues timer retransmit uid timeout inode …
-	fields := strings.Fields(line)
-	if len(fields) < 10 {
-		return socket{}, fmt.Errorf("a line of %d fields: %q", len(fields), line)
-	}
-	local, err1 := parseHexAddr(fields[1])
-	peer, err2 := parseHexAddr(fields[2])
-	state, err3 := strconv.ParseUint(fields[3], 16, 8)
-	uid, err4 := strconv.ParseUint(fields[7], 10, 32)
-	inode, err5 := strconv.ParseUint(fields[9], 10, 64)
-	for _, err := range []error{err1, err2, err3, err4, err5} {
-		if err != nil {
-			return socket{}, fmt.Errorf("%q: %w", line, err)
+// parseLine reads a socket: sl local remote state tx:rx timer retransmits uid
+// timeout inode ….
+func parseLine(line []byte, proto probe.Proto) (socket, error) {
+	var fields [10][]byte
+	n := 0
+	for f := range bytes.FieldsSeq(line) {
+		if n == len(fields) {
+			break
 		}
+		fields[n] = f
+		n++
 	}
-	owner := uint32(uid)
-	s := socket{proto: proto, local: local, inode: inode, uid: &owner, state: diagState(proto, uint8(state))}
-	if peer.Port() != 0 {
-		s.peer = peer
+	if n < len(fields) {
+		return socket{}, fmt.Errorf("%d fields, not %d", n, len(fields))
 	}
-	if s.timeWait = proto == probe.TCP && state == tcpTimeWait; s.timeWait {
-		s.uid = nil
+	raw, port, err1 := parseHexAddr(fields[1])
+	peer, peerPort, err2 := parseHexAddr(fields[2])
+	st, err3 := strconv.ParseUint(string(fields[3]), 16, 8)
+	uid, err4 := strconv.ParseUint(string(fields[7]), 10, 32)
+	inode, err5 := strconv.ParseUint(string(fields[9]), 10, 64)
+	if err := first(err1, err2, err3, err4, err5); err != nil {
+		return socket{}, err
 	}
-	if proto == probe.TCP && state == tcpListen {
-		tx, rx, _ := strings.Cut(fields[4], ":")
-		used, err1 := strconv.ParseUint(rx, 16, 32)
-		limit, err2 := strconv.ParseUint(tx, 16, 32)
-		if err1 == nil && err2 == nil && limit > 0 {
-			s.backlog = &Backlog{Used: uint32(used), Limit: uint32(limit)}
-		}
+	s := socket{
+		proto: proto, local: netip.AddrPortFrom(raw.Unmap(), port), family: familyOf(raw, ""),
+		state: stateOf(proto, uint8(st)), uid: uint32(uid), owned: true, inode: inode, holder: inode,
 	}
-	switch {
-	case local.Addr().Is4():
-		s.family = "ipv4"
-	case !local.Addr().IsUnspecified():
-		s.family = "ipv6"
+	switch s.state {
+	case connected:
+		s.peer = netip.AddrPortFrom(peer.Unmap(), peerPort)
+	case timeWait:
+		s.uid, s.owned = 0, false
 	}
 	return s, nil
 }
 
-// parseHexAddr reads "0100007F:01A1": words of the address in the byte order of
+// parseHexAddr reads "0100007F:01A1": the address as words in the byte order of
 // the machine, and the port.
-func parseHexAddr(text string) (netip.AddrPort, error) {
-	addr, port, _ := strings.Cut(text, ":")
-	number, err := strconv.ParseUint(port, 16, 16)
+func parseHexAddr(text []byte) (netip.Addr, uint16, error) {
+	addr, port, _ := bytes.Cut(text, []byte(":"))
+	number, err := strconv.ParseUint(string(port), 16, 16)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return netip.Addr{}, 0, fmt.Errorf("%q is no address with a port", text)
 	}
-	b, err := hex.DecodeString(addr)
+	var b [16]byte
+	if len(addr) != 8 && len(addr) != 32 {
+		return netip.Addr{}, 0, fmt.Errorf("%q is no address of 4 or 16 bytes", addr)
+	}
+	n, err := hex.Decode(b[:], addr)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return netip.Addr{}, 0, fmt.Errorf("%q: %w", addr, err)
 	}
-	for i := 0; i+4 <= len(b); i += 4 {
+	for i := 0; i < n; i += 4 {
 		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
 	}
-	a, ok := netip.AddrFromSlice(b)
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("an address of %d bytes", len(b))
-	}
-	return netip.AddrPortFrom(a.Unmap(), uint16(number)), nil
+	a, _ := netip.AddrFromSlice(b[:n])
+	return a, uint16(number), nil
 }

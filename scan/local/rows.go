@@ -7,44 +7,56 @@ import (
 	"onmux/probe"
 )
 
-// row is one socket as systems other than Linux tell of it, in the words of
-// netstat(1).
+// row is one socket as systems other than Linux list it, in the words of
+// netstat(1) and lsof(8).
 type row struct {
-	proto       probe.Proto
+	proto       probe.Proto // 0 if it is neither TCP nor UDP
 	v6          bool
-	local, peer string // addresses; "*" or empty is unspecified
-	port, from  uint32
+	local, peer string // addresses; "" and "*" are unspecified
+	port, from  uint32 // the port of local, and of peer
 	status      string // "LISTEN", "ESTABLISHED", …; "" or "NONE" for UDP
 	pid         int32
 }
 
 // socket reads a row. It is false for what is no TCP or UDP socket at a port.
 func (r row) socket() (socket, bool) {
-	a, ok := r.addr(r.local)
+	raw, ok := r.addr(r.local)
 	if !ok || r.proto == 0 || r.port == 0 || r.port > 65535 || r.from > 65535 {
 		return socket{}, false
 	}
-	s := socket{proto: r.proto, local: netip.AddrPortFrom(a, uint16(r.port)), state: Connected, pid: int(r.pid)}
-	if peer, ok := r.addr(r.peer); ok && r.from != 0 {
-		s.peer = netip.AddrPortFrom(peer, uint16(r.from))
+	s := socket{
+		proto: r.proto, local: netip.AddrPortFrom(raw.Unmap(), uint16(r.port)),
+		family: familyOf(raw, ""), state: r.state(),
 	}
-	if a.Is4() {
-		s.family = "ipv4" // whether an IPv6 socket takes IPv4 too is not told
+	if r.pid > 0 {
+		s.holder = uint64(r.pid)
 	}
-	status := strings.ToUpper(r.status)
-	switch {
-	case r.proto == probe.TCP && status == "LISTEN":
-		s.state = Listening
-	case r.proto == probe.TCP && (status == "CLOSED" || status == "CLOSE" || status == "BOUND"):
-		s.state = Bound
-	case r.proto == probe.UDP && !s.peer.IsValid():
-		s.state = Listening
+	if peer, ok := r.addr(r.peer); ok && s.state == connected && r.from != 0 {
+		s.peer = netip.AddrPortFrom(peer.Unmap(), uint16(r.from))
 	}
-	s.timeWait = status == "TIME_WAIT"
 	return s, true
 }
 
+func (r row) state() state {
+	if r.proto == probe.UDP {
+		if r.from == 0 {
+			return listening
+		}
+		return connected
+	}
+	switch strings.ToUpper(r.status) {
+	case "LISTEN":
+		return listening
+	case "CLOSED", "CLOSE", "BOUND", "IDLE":
+		return bound
+	case "TIME_WAIT":
+		return timeWait
+	}
+	return connected
+}
+
 func (r row) addr(text string) (netip.Addr, bool) {
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 	if text == "" || text == "*" {
 		if r.v6 {
 			return netip.IPv6Unspecified(), true
@@ -52,5 +64,5 @@ func (r row) addr(text string) (netip.Addr, bool) {
 		return netip.IPv4Unspecified(), true
 	}
 	a, err := netip.ParseAddr(text)
-	return a.Unmap(), err == nil
+	return a, err == nil
 }

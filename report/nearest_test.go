@@ -1,0 +1,22 @@
+package report
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNearest(t *testing.T) {
+	words := []string{"open", "closed", "filtered", "open|filtered", "free"}
+	for s, want := range map[string]string{
+		"opne": "open", "OPEN": "open", "clsed": "closed", "fitlered": "filtered", "openfiltered": "open|filtered", "fre": "free",
+		"": "", "x": "", strings.Repeat("open", 1000): "", "öpen": "open",
+	} {
+		got := nearest(s, words)
+		if want != "" {
+			want = "; did you mean " + want + "?"
+		}
+		if got != want {
+			t.Errorf("nearest(%q) = %q, want %q", s, got, want)
+		}
+	}
+}

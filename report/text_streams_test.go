@@ -1,0 +1,233 @@
+package report_test
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// textStreams are what a person may be told, made by hand.
+func textStreams() map[string]stream {
+	return map[string]stream{
+		"check":           checkStream(),
+		"check-free":      freeStream(),
+		"check-unknown":   unknownStream(),
+		"probe":           probeStream(),
+		"scan":            scanStream(),
+		"scan-nothing":    nothingStream(),
+		"scan-incomplete": incompleteStream(),
+		"hostile-check":   as("check", hostileStream(hostile)),
+		"hostile-probe":   as("probe", hostileStream(hostile)),
+		"hostile-scan":    as("scan", hostileStream(hostile)),
+		"empty-check":     as("check", empty()),
+		"empty-probe":     as("probe", empty()),
+		"empty-scan":      as("scan", empty()),
+		"explain":         explained(others()...),
+		"explain-417":     explained(onmux()),
+		"hostile-explain": explained(hostilePort(hostile)),
+		"empty-explain":   as("explain", empty()),
+		"everything":      sample(),
+	}
+}
+
+func as(command string, s stream) stream {
+	s.start.Command = command
+	return s
+}
+
+func starts(command string) Start {
+	return Start{Schema: Schema, Command: command, Version: "1", Started: noon}
+}
+
+func ends(targets uint64, states map[string]uint64) End {
+	return End{Finished: noon.Add(time.Second), Complete: true, Summary: scan.Summary{Targets: targets, States: states}}
+}
+
+func socket(proto probe.Proto, addr, family, reach string, port uint16) local.Listener {
+	return local.Listener{Proto: proto, Address: netip.MustParseAddr(addr), Port: port, Family: family, State: local.Listening, Reach: reach, NetNS: "host", UID: ptr(uint32(0))}
+}
+
+func checkStream() stream {
+	ssh := socket(probe.TCP, "::", "dual", "any", 417)
+	ssh.Backlog = &local.Backlog{Used: 0, Limit: 128}
+	ssh.Inode = 31337
+	ssh.Owners = []local.Owner{{PID: 812, Name: "sshd", Exe: "/usr/sbin/sshd", Cmdline: []string{"sshd: /usr/sbin/sshd", "-D", "[listener] 0 of 10-100 startups"},
+		User: "root", Started: noon, Unit: "ssh.service"}}
+	web := socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080)
+	web.Backlog = &local.Backlog{Used: 511, Limit: 511}
+	web.UID = ptr(uint32(33))
+	web.Owners = []local.Owner{
+		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Container: "4f3c2b1a0987"},
+		{PID: 1, Name: "systemd", User: "root"},
+	}
+	web6 := socket(probe.TCP, "fe80::1%eth0", "ipv6", "link-local", 8080)
+	web6.Device = "eth0"
+	other := socket(probe.UDP, "0.0.0.0", "ipv4", "any", 53)
+	other.UID = ptr(uint32(101))
+	bound := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 9000)
+	bound.State = local.Bound
+	conn := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 40000)
+	conn.State, conn.Peer = local.Connected, "192.0.2.1:443"
+	verdict := func(port uint16, proto probe.Proto, w local.Word, why string) local.Verdict {
+		return local.Verdict{Port: port, Proto: proto, Verdict: w, Why: why}
+	}
+	end := ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})
+	end.Coverage = []string{"sockets of this network namespace, TCP and UDP, IPv4 and IPv6", "redirects by NAT were not looked at"}
+	end.Hints = []string{"run as root to see the owner of every socket"}
+	return stream{start: starts("check"), end: end, findings: []Finding{
+		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root) on [::]:417, reachable from any address"), ssh,
+		verdict(417, probe.UDP, local.Free, "no socket holds it"),
+		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
+		Violation{What: "8080/tcp", Expected: "free", Actual: "listening", Port: 8080, Proto: "tcp"},
+		verdict(53, probe.UDP, local.Listening, "a socket of user systemd-resolve on 0.0.0.0:53, reachable from any address"), other,
+		verdict(9000, probe.TCP, local.Bound, "a socket of user root holds 10.0.0.5:9000 without listening"), bound,
+		verdict(40000, probe.TCP, local.Connected, "1 connection of this machine uses the number"), conn,
+		verdict(80, probe.TCP, local.Redirected, "no socket, but NAT sends it to 10.0.0.5:8080"),
+		verdict(81, probe.TCP, local.Elsewhere, "only in the network namespace of container 4f3c2b1a0987"),
+	}}
+}
+
+func freeStream() stream {
+	s := stream{start: starts("check"), end: ends(42, map[string]uint64{"free": 41, "connected": 1})}
+	for port := uint16(400); port <= 420; port++ {
+		for _, proto := range probe.Protos() {
+			v := local.Verdict{Port: port, Proto: proto, Verdict: local.Free, Why: "no socket holds it"}
+			if port == 410 && proto == probe.TCP {
+				v.Verdict, v.Why = local.Connected, "3 ended connections still in TIME_WAIT"
+			}
+			s.findings = append(s.findings, v)
+		}
+	}
+	return s
+}
+
+func unknownStream() stream {
+	s := stream{start: starts("check"), end: ends(2, map[string]uint64{"unknown": 1, "free": 1}), findings: []Finding{
+		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "open /proc/net/tcp6: permission denied"},
+		local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "no socket holds it"},
+	}}
+	s.end.Complete = false
+	s.end.Coverage = []string{"IPv6 TCP sockets could not be read: permission denied"}
+	return s
+}
+
+func probeStream() stream {
+	ms := func(f float64) probe.Millis { return probe.Millis(f * float64(time.Millisecond)) }
+	open := result("127.0.0.1", 22, probe.TCP, probe.Open, probe.SynAck)
+	open.Host, open.RTT, open.TTL, open.Confidence = "localhost", ms(0.04), 64, probe.High
+	open.Service = &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Banner: `SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n`, Confidence: probe.High, Probe: "wait", Rule: "ssh"}
+	open.Evidence = []string{"SYN-ACK after 0.04 ms, window 65483, MSS 65495", "the kernel sent 1 SYN"}
+	closed := result("127.0.0.1", 417, probe.TCP, probe.Closed, probe.Reset)
+	closed.Host, closed.RTT = "localhost", ms(0.03)
+	closed.Evidence = []string{"RST after 0.03 ms"}
+	six := result("::1", 417, probe.UDP, probe.Closed, probe.PortUnreach)
+	six.Host, six.RTT, six.ICMP = "localhost", ms(0.05), probe.ICMP{Type: 1, Code: 4}
+	silent := result("10.0.0.7", 417, probe.UDP, probe.OpenFiltered, probe.NoResponse)
+	silent.Tries = 3
+	filtered := result("10.0.0.7", 417, probe.TCP, probe.Filtered, probe.AdminProhibited)
+	filtered.Responder, filtered.RTT, filtered.ICMP = netip.MustParseAddr("10.0.0.254"), ms(12.3), probe.ICMP{Type: 3, Code: 13}
+	far := result("2001:db8:1234:5678:9abc:def0:1234:5678", 65535, probe.TCP, probe.Unreachable, probe.NoNeighbour)
+	failed := result("192.0.2.1", 417, probe.TCP, probe.Unknown, probe.LocalError)
+	failed.Error = "connect: network is unreachable"
+	odd := result("10.0.0.8", 417, probe.TCP, probe.Open, probe.SynAck)
+	odd.RTT = ms(1204)
+	odd.Notes = []string{"the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do"}
+	odd.Service = &probe.Service{Name: "unknown", Banner: `\xc1,`, Confidence: probe.Low, Probe: "wait"}
+	s := stream{start: starts("probe"), end: ends(8, map[string]uint64{"open": 2, "closed": 2, "filtered": 1, "open|filtered": 1, "unreachable": 1, "unknown": 1}),
+		findings: []Finding{open, closed, six, silent, filtered, far, failed, odd,
+			Violation{What: "127.0.0.1:417/tcp", Expected: "open", Actual: "closed", Address: "127.0.0.1", Port: 417, Proto: "tcp"},
+			Violation{What: "count", Expected: "open>=3", Actual: "open=2"}}}
+	s.end.Coverage = []string{"every address of the host that was found, each port once"}
+	return s
+}
+
+func span(first, last string, count uint64, port uint16, proto probe.Proto, s probe.State, reason probe.Reason, tries int) scan.Range {
+	return scan.Range{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Count: count, Port: port, Proto: proto, State: s, Reason: reason, Tries: tries}
+}
+
+func scanStream() stream {
+	open := result("10.0.0.7", 417, probe.TCP, probe.Open, probe.SynAck)
+	open.RTT, open.Host = probe.Millis(120*time.Microsecond), "db1.example"
+	open6 := result("2001:db8::417", 417, probe.TCP, probe.Open, probe.SynAck)
+	open6.RTT = probe.Millis(12300 * time.Microsecond)
+	open6.Service = &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}
+	udp := result("10.0.0.9", 417, probe.UDP, probe.Open, probe.UDPResponse)
+	udp.RTT = probe.Millis(time.Millisecond)
+	s := stream{start: starts("scan"), findings: []Finding{open, open6, udp,
+		span("10.0.0.0", "10.0.0.6", 7, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		span("10.0.0.8", "10.0.0.199", 192, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		span("10.0.0.200", "10.0.1.20", 77, 417, probe.TCP, probe.Filtered, probe.NoResponse, 3),
+		span("10.0.1.21", "10.0.1.21", 1, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
+		span("2001:db8::", "2001:db8::416", 1047, 417, probe.TCP, probe.Unreachable, probe.NoNeighbour, 1),
+	}}
+	filtered := span("10.0.1.22", "10.0.1.40", 19, 417, probe.TCP, probe.Filtered, probe.AdminProhibited, 1)
+	filtered.Responder = netip.MustParseAddr("10.0.0.254")
+	limited := span("10.0.1.41", "10.0.1.44", 4, 417, probe.UDP, probe.OpenFiltered, probe.NoResponse, 2)
+	limited.Notes = []string{"the host limits its ICMP answers: silence decides nothing"}
+	failed := span("192.0.2.0", "192.0.2.255", 256, 417, probe.UDP, probe.Unknown, probe.LocalError, 1)
+	failed.Error = "sendto: network is unreachable"
+	s.findings = append(s.findings, filtered, limited, failed)
+	addr := netip.MustParseAddr("10.0.2.0")
+	for range 60 {
+		s.findings = append(s.findings, probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: 417, Proto: probe.UDP}, State: probe.Closed, Reason: probe.PortUnreach, Tries: 1, RTT: probe.Millis(time.Millisecond)})
+		addr = addr.Next().Next()
+	}
+	for i := range 25 {
+		s.findings = append(s.findings, Violation{What: fmt.Sprintf("10.0.0.%d:417/tcp", i), Expected: "closed", Actual: "open", Address: fmt.Sprintf("10.0.0.%d", i), Port: 417, Proto: "tcp"})
+	}
+	s.end = ends(1667, map[string]uint64{"open": 3, "closed": 259, "filtered": 97, "open|filtered": 4, "unreachable": 1047, "unknown": 256})
+	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = ptr(0.013), ptr(0.25)
+	s.end.Summary.Probes, s.end.Summary.Contradictions = 3110, 2
+	s.end.Summary.Duration = probe.Millis(200 * time.Second)
+	s.end.Coverage = []string{"10.0.0.0–10.0.0.0 (1 addresses) are left out: network address"}
+	s.end.Hints = []string{"-v tells every record"}
+	return s
+}
+
+func nothingStream() stream {
+	s := stream{start: starts("scan"), end: ends(256, map[string]uint64{"closed": 200, "filtered": 56}), findings: []Finding{
+		span("10.0.0.0", "10.0.0.199", 200, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		span("10.0.0.200", "10.0.0.255", 56, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
+	}}
+	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = ptr(0.0), ptr(0.0)
+	s.end.Summary.Probes, s.end.Summary.Duration = 312, probe.Millis(1234*time.Millisecond)
+	return s
+}
+
+func incompleteStream() stream {
+	s := nothingStream()
+	s.end.Complete = false
+	s.end.Summary.NotReached = 12345
+	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = nil, nil
+	s.end.Coverage = []string{"not reached: 12,345 of 12,601 endpoints (interrupted)"}
+	return s
+}
+
+const evil = "\x1b[2J\x1b]0;owned\a\u202egnp\u2066\u009b31m\x00\r\n\xff\U000e0041世界"
+
+// hostileStream has s wherever a string may come from outside.
+func hostileStream(s string) stream {
+	all := sample()
+	r := all.findings[0].(probe.Result)
+	r.Host, r.Notes, r.Evidence, r.Error = s, []string{s, s + evil}, []string{s}, s
+	r.Addr = netip.MustParseAddr("fe80::1").WithZone(s)
+	r.Service = &probe.Service{Name: s, Product: "", Version: s, Banner: s + evil, Confidence: probe.Confidence(s), Probe: s, Rule: s}
+	low := r
+	low.Port, low.State, low.Confidence = 80, probe.Filtered, probe.Confidence(s)
+	g := span("10.0.0.1", "10.0.0.9", 9, 417, probe.TCP, probe.Unknown, probe.LocalError, 1)
+	g.Notes, g.Error = []string{s}, s
+	l := socket(probe.TCP, "::", s, s, 417)
+	l.Peer, l.Device, l.NetNS, l.State = s, s, s, local.Word(s)
+	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, Unit: s, Container: s}, {PID: 13, Name: s}}
+	all.findings = []Finding{r, low, g,
+		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l,
+		Violation{What: s, Expected: s, Actual: s, Address: s, Port: 417, Proto: s}, Violation{What: s, Expected: s, Actual: s}}
+	all.end.Coverage, all.end.Hints = []string{s}, []string{s}
+	all.end.Summary.States = map[string]uint64{s: 3, "open": 1}
+	return all
+}

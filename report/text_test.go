@@ -1,0 +1,279 @@
+package report_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// variants are the ways in which each stream is told.
+var variants = []struct {
+	name string
+	Options
+}{
+	{"piped", Options{}},
+	{"40", Options{Width: 40}},
+	{"80", Options{Width: 80}},
+	{"120", Options{Width: 120}},
+	{"color", Options{Width: 80, Color: true}},
+	{"quiet", Options{Width: 80, Verbosity: Quiet}},
+	{"verbose", Options{Width: 80, Verbosity: Verbose}},
+}
+
+var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// Every stream, told in every way, is what its golden file says; and whatever
+// that is, no line is too wide, ends in a space or lets anything from outside
+// act on the terminal.
+func TestText(t *testing.T) {
+	for name, s := range textStreams() {
+		for _, v := range variants {
+			t.Run(name+"/"+v.name, func(t *testing.T) {
+				got := tellText(t, s, v.Options)
+				fits(t, got, v.Options)
+				golden(t, filepath.Join("testdata", "text", name+"."+v.name+".txt"), got)
+			})
+		}
+	}
+}
+
+// The same holds for widths that no sensible terminal has; and colours change
+// nothing else.
+func TestTextFitsEveryWidth(t *testing.T) {
+	for name, s := range textStreams() {
+		for width := 4; width < 130; width += 1 + width/16 {
+			for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
+				o := Options{Width: width, Verbosity: verbosity, PortName: portName}
+				mono := tellText(t, s, o)
+				o.Color = true
+				colored := tellText(t, s, o)
+				if !fits(t, colored, o) {
+					t.Fatalf("%s at %d columns", name, width)
+				}
+				if bare := sgr.ReplaceAllString(colored, ""); bare != mono {
+					t.Fatalf("%s at %d columns: colours change the text:\n%s\n%s", name, width, bare, mono)
+				}
+			}
+		}
+	}
+}
+
+func portName(p probe.Port) string {
+	if p.Number == 417 {
+		return "onmux"
+	}
+	return ""
+}
+
+func tellText(t testing.TB, s stream, o Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	o.PortName = portName
+	h, err := New("text", &b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tell(t, h)
+	return b.String()
+}
+
+func fits(t testing.TB, got string, o Options) bool {
+	t.Helper()
+	if !o.Color && strings.Contains(got, "\x1b") {
+		t.Errorf("an escape without colours: %q", got)
+	}
+	got = sgr.ReplaceAllString(got, "")
+	if !utf8.ValidString(got) {
+		t.Errorf("no UTF-8: %q", got)
+	}
+	for line := range strings.Lines(got) {
+		line = strings.TrimSuffix(line, "\n")
+		if w := text.StringWidthWithoutEscSequences(line); o.Width > 0 && w > o.Width {
+			t.Errorf("%d columns of %d: %q", w, o.Width, line)
+		}
+		if strings.HasSuffix(line, " ") {
+			t.Errorf("ends in a space: %q", line)
+		}
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("not all of it shows: %q", line)
+		}
+	}
+	return !t.Failed()
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s (-update writes it anew)\ngot:\n%s\nwant:\n%s", file, got, want)
+	}
+}
+
+// A handler that is told of no start, or of records of another command, or
+// whose writer fails, says so or tells what it can; it does not panic.
+func TestTextOutOfPlace(t *testing.T) {
+	for _, v := range variants {
+		for name, s := range textStreams() {
+			for _, command := range []string{"", "check", "probe", "scan", "merge"} {
+				var b bytes.Buffer
+				h, _ := New("text", &b, v.Options)
+				if command != "" {
+					h.Start(Start{Command: command})
+				}
+				for _, f := range s.findings {
+					if err := h.Finding(f); err != nil {
+						t.Errorf("%s as %q: %v", name, command, err)
+					}
+				}
+				if err := h.End(s.end); err != nil {
+					t.Errorf("%s as %q: %v", name, command, err)
+				}
+				fits(t, b.String(), v.Options)
+			}
+		}
+	}
+	h, _ := New("text", broken{}, Options{})
+	h.Start(Start{Command: "probe"})
+	if err := h.Finding(probe.Result{State: probe.Open}); !errors.Is(err, errBroken) {
+		t.Errorf("a finding into a broken pipe: %v", err)
+	}
+	if err := h.End(End{}); !errors.Is(err, errBroken) {
+		t.Errorf("an end into a broken pipe: %v", err)
+	}
+}
+
+var errBroken = errors.New("broken pipe")
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+// Open endpoints of a scan, and every line of a probe, are written when they
+// are found, not at the end.
+func TestTextStreams(t *testing.T) {
+	for _, command := range []string{"probe", "scan"} {
+		var b bytes.Buffer
+		h, _ := New("text", &b, Options{Width: 80})
+		h.Start(Start{Command: command})
+		for i := range 3 {
+			before := b.Len()
+			h.Finding(result("10.0.0."+fmt.Sprint(i), 417, probe.TCP, probe.Open, probe.SynAck))
+			if b.Len() == before {
+				t.Errorf("%s: nothing was written for endpoint %d", command, i)
+			}
+		}
+	}
+}
+
+// A scan of very many records is told in a bounded space, and counts all.
+func TestTextFoldsWhatIsMany(t *testing.T) {
+	var b bytes.Buffer
+	h, _ := New("text", &b, Options{Width: 80})
+	h.Start(Start{Command: "scan"})
+	total := uint64(0)
+	addr := netip.MustParseAddr("10.0.0.0")
+	for i := range 20000 { // every second address: nothing can be joined
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: uint16(i%100 + 1), Proto: probe.TCP}, State: probe.Filtered, Error: fmt.Sprint("error ", i)}
+		h.Finding(r)
+		addr = addr.Next().Next()
+		total++
+	}
+	h.End(End{Complete: true, Summary: scan.Summary{Targets: total, States: map[string]uint64{"filtered": total}}})
+	if n := strings.Count(b.String(), "\n"); n > 400 {
+		t.Errorf("%d lines", n)
+	}
+	for _, want := range []string{"and 40 more rows", "more ranges (-v lists all)", "20,000 endpoints"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+// Ports of one host that agree are one row, however many they are.
+func TestTextJoinsPorts(t *testing.T) {
+	var b bytes.Buffer
+	h, _ := New("text", &b, Options{Width: 80})
+	h.Start(Start{Command: "scan"})
+	for p := uint16(1); p < 65535; p++ {
+		if p != 417 {
+			h.Finding(result("10.0.0.1", p, probe.TCP, probe.Closed, probe.Reset))
+		}
+	}
+	h.End(End{Complete: true})
+	if want := "closed  1-416,418-65534/tcp  65,533  reset   10.0.0.1\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in\n%s", want, b.String())
+	}
+}
+
+// What is long takes time in proportion: this would run for hours otherwise.
+func TestTextTellsLongStrings(t *testing.T) {
+	for _, s := range []string{"x", "x ", "世", "\x1b", " "} {
+		told := hostileStream(strings.Repeat(s, 1<<16))
+		tellText(t, as("check", told), Options{Width: 80, Verbosity: Verbose})
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add(hostile, "scan", 80)
+	f.Add("世界\u200b\x1b[2J", "check", 7)
+	f.Fuzz(func(t *testing.T, s, command string, width int) {
+		o := Options{Width: max(width%200, 0), Color: width%2 == 0, Verbosity: Verbosity(uint(width) % 3)}
+		if o.Width < 4 {
+			o.Width = 0
+		}
+		told := hostileStream(s)
+		told.start.Command = command
+		fits(t, tellText(t, told, o), o)
+	})
+}
+
+func result(addr string, port uint16, proto probe.Proto, s probe.State, reason probe.Reason) probe.Result {
+	return probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(addr), Port: port, Proto: proto}, State: s, Reason: reason, Tries: 1}
+}
+
+func BenchmarkTextOpen(b *testing.B) {
+	h, _ := New("text", &bytes.Buffer{}, Options{Width: 80, Color: true})
+	h.Start(Start{Command: "scan"})
+	r := result("10.0.0.1", 417, probe.TCP, probe.Open, probe.SynAck)
+	r.RTT = probe.Millis(120 * time.Microsecond)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Finding(r)
+	}
+}
+
+func BenchmarkTextFold(b *testing.B) {
+	h, _ := New("text", &bytes.Buffer{}, Options{Width: 80})
+	h.Start(Start{Command: "scan"})
+	r := scan.Range{First: netip.MustParseAddr("10.0.0.1"), Last: netip.MustParseAddr("10.0.0.9"), Count: 9, Port: 417, Proto: probe.TCP, State: probe.Closed, Reason: probe.Reset, Tries: 1}
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Finding(r)
+	}
+}

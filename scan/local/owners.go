@@ -1,0 +1,92 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+)
+
+// ownership is who holds which socket.
+type ownership struct {
+	of         map[uint64][]Owner // by socket.holder
+	unreadable int                // processes whose descriptors could not be read
+}
+
+// owners is what is known of the owners; the zero value: nobody asked.
+type owners struct {
+	ownership
+	asked bool
+	err   error // why no owner could be found
+}
+
+// askOwners finds the owners of the sockets. The error is the context's.
+func askOwners(ctx context.Context, holders []uint64) (owners, error) {
+	found, err := findOwners(ctx, holders)
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return owners{}, ctxErr
+	}
+	return owners{found, true, err}, nil
+}
+
+// missing says why a socket has no owner; "" if nobody asked.
+func (o owners) missing() string {
+	switch {
+	case !o.asked:
+		return ""
+	case o.err != nil || o.unreadable > 0:
+		return "owner not readable"
+	}
+	return "no process that can be seen here holds it"
+}
+
+// coverage says how many owners were found. A socket that no process can hold,
+// such as a connection that waits to be accepted, is not counted.
+func (o owners) coverage(asked bool, listeners []Listener) []string {
+	if !asked {
+		return []string{"owners: not looked for"}
+	}
+	found, all := o.found(listeners)
+	switch line := fmt.Sprintf("owners of %d of %d sockets", found, all); {
+	case o.err != nil:
+		return []string{fmt.Sprintf("%s: %v", line, o.err)}
+	case found < all && o.unreadable > 0:
+		return []string{fmt.Sprintf("%s: %s not readable without %s", line, count(o.unreadable, "process", "processes"), privilege())}
+	default:
+		return []string{line}
+	}
+}
+
+func (o owners) hints(listeners []Listener) []string {
+	if found, all := o.found(listeners); o.asked && found < all && (o.unreadable > 0 || os.Geteuid() > 0) {
+		return []string{privilege() + " is needed to see every owner"}
+	}
+	return nil
+}
+
+// privilege is what reading other people's processes takes.
+func privilege() string {
+	if os.Geteuid() == 0 {
+		return "CAP_SYS_PTRACE" // root in a container
+	}
+	return "root"
+}
+
+func (o owners) found(listeners []Listener) (found, all int) {
+	for _, l := range listeners {
+		switch {
+		case len(l.Owners) > 0:
+			found++
+			all++
+		case l.State != Connected || l.Inode != 0:
+			all++
+		}
+	}
+	return found, all
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

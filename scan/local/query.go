@@ -1,0 +1,55 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"onmux/probe"
+)
+
+// query is a request in the form in which sources are asked.
+type query struct {
+	ports  map[probe.Proto][]uint16 // sorted, each once
+	v4, v6 bool
+}
+
+func newQuery(r Request) (query, error) {
+	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6}
+	if len(r.Ports) == 0 {
+		return q, errors.New("no port to check: name at least one")
+	}
+	if !r.IPv4 && !r.IPv6 {
+		return q, errors.New("no address family to check: ask for IPv4, IPv6 or both")
+	}
+	for _, p := range r.Ports {
+		if p.Number == 0 || p.Proto != probe.TCP && p.Proto != probe.UDP {
+			return q, fmt.Errorf("%s cannot be checked: ports are 1 to 65535, of tcp or udp", p)
+		}
+		q.ports[p.Proto] = append(q.ports[p.Proto], p.Number)
+	}
+	for proto, ports := range q.ports {
+		slices.Sort(ports)
+		q.ports[proto] = slices.Compact(ports)
+	}
+	return q, nil
+}
+
+// protos is the asked protocols, in the order in which they are told.
+func (q query) protos() []probe.Proto {
+	return slices.DeleteFunc(probe.Protos(), func(p probe.Proto) bool { return len(q.ports[p]) == 0 })
+}
+
+// portSet is a set of ports that is quick to ask: one dump of a busy machine
+// asks it for each of its sockets.
+type portSet [1 << 10]uint64
+
+func newPortSet(ports []uint16) *portSet {
+	s := new(portSet)
+	for _, p := range ports {
+		s[p>>6] |= 1 << (p & 63)
+	}
+	return s
+}
+
+func (s *portSet) has(p uint16) bool { return s[p>>6]>>(p&63)&1 == 1 }

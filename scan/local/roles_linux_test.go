@@ -1,0 +1,181 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+)
+
+// as runs Check in a process of another kind, in the same network namespace: as
+// a stranger without privileges, without sock_diag (as in a sandbox), or without
+// a descriptor to spare.
+func as(t *testing.T, role string, facts []fact) Report {
+	t.Helper()
+	cmd := exec.Command(asStranger(t), "-test.run=^TestRoles$")
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
+	var ports []probe.Port
+	for _, f := range facts {
+		ports = append(ports, f.port)
+	}
+	in, err := json.Marshal(ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin = strings.NewReader(string(in))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", role, err, out)
+	}
+	var r Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%s: %v\n%s", role, err, out)
+	}
+	return r
+}
+
+var stranger = syscall.Credential{Uid: 65534, Gid: 65534}
+
+// asStranger is a copy of this test binary where the stranger may run it. It
+// skips the test where nobody else can be become.
+func asStranger(t *testing.T) string {
+	t.Helper()
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil || os.Geteuid() != 0 || !strings.Contains(string(ids), "4294967295") {
+		t.Skip("needs root outside of a user namespace to become somebody else")
+	}
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	exe := filepath.Join(dir, "local.test")
+	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(exe, b, 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return exe
+}
+
+// play is what the process behind as does.
+func play(role string) error {
+	var ports []probe.Port
+	if err := json.NewDecoder(os.Stdin).Decode(&ports); err != nil {
+		return err
+	}
+	switch role {
+	case "sandboxed":
+		runtime.LockOSThread()
+		if err := forbidNetlink(); err != nil {
+			return fmt.Errorf("seccomp: %w", err)
+		}
+	case "exhausted":
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{}); err != nil {
+			return err
+		}
+	}
+	var r Report
+	for _, proto := range probe.Protos() { // few of each: filtered dumps
+		some := slices.DeleteFunc(slices.Clone(ports), func(p probe.Port) bool { return p.Proto != proto })
+		part, err := Check(context.Background(), Request{Ports: some, IPv4: true, IPv6: true, Owners: true})
+		if err != nil {
+			return err
+		}
+		r.Verdicts = append(r.Verdicts, part.Verdicts...)
+		r.Listeners = append(r.Listeners, part.Listeners...)
+		r.Coverage = append(r.Coverage, part.Coverage...)
+		r.Hints = append(r.Hints, part.Hints...)
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// forbidNetlink makes the kernel refuse netlink sockets to this thread
+// (seccomp(2)), as container runtimes and unit files do.
+func forbidNetlink() error {
+	const nr, arg0 = 0, 16 // struct seccomp_data
+	lowWord := uint32(arg0)
+	if one := uint32(1); *(*byte)(unsafe.Pointer(&one)) == 0 {
+		lowWord += 4
+	}
+	load := func(at uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+	}
+	unless := func(k uint32, skip uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: skip}
+	}
+	give := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
+	filter := []unix.SockFilter{
+		load(nr), unless(unix.SYS_SOCKET, 3), load(lowWord), unless(unix.AF_NETLINK, 1),
+		give(unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)), give(unix.SECCOMP_RET_ALLOW),
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
+}
+
+func TestRoles(t *testing.T) {
+	if role := os.Getenv(roleEnv); role != "" {
+		if err := play(role); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	facts := scene(t)
+	for _, c := range []struct {
+		role     string
+		expect   func(fact) fact
+		coverage string
+	}{
+		{"stranger", func(f fact) fact { return f }, "sockets, IPv4 and IPv6, from the kernel (sock_diag)"},
+		{"sandboxed", fact.untold, "from /proc/net because of: open a sock_diag socket: operation not permitted"},
+		{"exhausted", func(f fact) fact { return fact{port: f.port, verdict: Unknown} }, "not read: open a sock_diag socket: too many open files"},
+	} {
+		t.Run(c.role, func(t *testing.T) {
+			r := as(t, c.role, facts)
+			for i, f := range facts {
+				f = c.expect(f)
+				v := r.Verdicts[i]
+				if v.Verdict != f.verdict || (v.Error != "") != (v.Verdict == Unknown) {
+					t.Errorf("%s: %+v, want %s", f.port, v, f.verdict)
+				}
+				if f.verdict == Listening && !strings.Contains(v.Why, "a socket of uid 0 on ") || strings.Contains(v.Why, "pid") {
+					t.Errorf("%s: %q", f.port, v.Why)
+				}
+			}
+			said := strings.Join(r.Coverage, "\n")
+			if !strings.Contains(said, c.coverage) {
+				t.Errorf("coverage %q", r.Coverage)
+			}
+			for _, l := range r.Listeners {
+				if len(l.Owners) != 0 {
+					t.Errorf("a stranger sees an owner: %+v", l)
+				}
+			}
+			if len(r.Listeners) > 0 && (!strings.Contains(said, "not readable without root") || !slices.Contains(r.Hints, "root is needed to see every owner")) {
+				t.Errorf("coverage %q, hints %q", r.Coverage, r.Hints)
+			}
+		})
+	}
+}

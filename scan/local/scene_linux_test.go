@@ -1,0 +1,225 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// TestMain runs the tests in a network namespace of their own, and the
+// processes that tests start in whatever namespace they were started.
+func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) != "" {
+		os.Exit(m.Run())
+	}
+	nettest.Main(m)
+}
+
+// roleEnv names what a test binary does that a test started.
+const roleEnv = "ONMUX_TEST_ROLE"
+
+// open is a raw socket of the test's own: the net package has no way to bind
+// without listening.
+func open(t testing.TB, domain, kind int, setup func(fd int) error) int {
+	t.Helper()
+	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := setup(fd); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+func flag(level, option int) func(int) error {
+	return func(fd int) error { return unix.SetsockoptInt(fd, level, option, 1) }
+}
+
+func bindTo(addr string, port uint16) func(int) error {
+	a := netip.MustParseAddr(addr)
+	return func(fd int) error {
+		if a.Is4() {
+			return unix.Bind(fd, &unix.SockaddrInet4{Addr: a.As4(), Port: int(port)})
+		}
+		return unix.Bind(fd, &unix.SockaddrInet6{Addr: a.As16(), Port: int(port)})
+	}
+}
+
+func listenWith(backlog int) func(int) error {
+	return func(fd int) error { return unix.Listen(fd, backlog) }
+}
+
+func connectTo(port uint16) func(int) error {
+	return func(fd int) error {
+		return unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(port)})
+	}
+}
+
+func all(steps ...func(int) error) func(int) error {
+	return func(fd int) error {
+		for _, step := range steps {
+			if err := step(fd); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// fact is the truth about one port of the scene.
+type fact struct {
+	port    probe.Port
+	verdict Word
+	holders []Listener // address, family, state, reach, device and backlog
+	why     string     // what it must say, beside the holder's name
+}
+
+// untold is the fact as far as /proc/net tells it.
+func (f fact) untold() fact {
+	f.holders = slices.Clone(f.holders)
+	for i := range f.holders {
+		h := &f.holders[i]
+		if h.Address.Is6() && h.Address.IsUnspecified() {
+			h.Family = ""
+		}
+		h.Device, h.Backlog = "", nil
+	}
+	if f.verdict == Bound {
+		f.verdict, f.holders = Free, nil
+	}
+	f.why = ""
+	return f
+}
+
+func holds(state Word, addr, family, reach string) Listener {
+	return Listener{Address: netip.MustParseAddr(addr), State: state, Family: family, Reach: reach}
+}
+
+// scene opens sockets of every kind, and tells the truth about them.
+func scene(t testing.TB) []fact {
+	nettest.Need(t)
+	tcp := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.TCP} }
+	udp := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.UDP} }
+	const s4, s6, stream, dgram = unix.AF_INET, unix.AF_INET6, unix.SOCK_STREAM, unix.SOCK_DGRAM
+	only6 := flag(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+	twin := flag(unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	onLo := func(fd int) error { return unix.BindToDevice(fd, "lo") }
+
+	open(t, s4, stream, all(bindTo("0.0.0.0", 4001), listenWith(7)))
+	open(t, s4, stream, all(bindTo("127.0.0.1", 4002), listenWith(7)))
+	open(t, s6, stream, all(only6, bindTo("::", 4003), listenWith(7)))
+	open(t, s6, stream, all(bindTo("::", 4004), listenWith(7)))
+	open(t, s6, stream, all(bindTo("::1", 4005), listenWith(7)))
+	open(t, s6, stream, all(bindTo("::ffff:127.0.0.1", 4006), listenWith(7)))
+	open(t, s4, stream, all(twin, bindTo("0.0.0.0", 4007), listenWith(7)))
+	open(t, s4, stream, all(twin, bindTo("0.0.0.0", 4007), listenWith(7)))
+	open(t, s4, stream, bindTo("127.0.0.1", 4008))
+	open(t, s6, stream, all(only6, bindTo("::", 4009)))
+	open(t, s4, stream, all(onLo, bindTo("0.0.0.0", 4010), listenWith(7)))
+	open(t, s4, stream, all(bindTo("127.0.0.1", 4011), listenWith(1)))
+	open(t, s4, stream, connectTo(4011))
+	open(t, s4, stream, connectTo(4011))
+	open(t, s4, stream, all(bindTo("127.0.0.1", 4020), listenWith(7)))
+	open(t, s4, stream, all(bindTo("127.0.0.1", 4012), connectTo(4020)))
+	open(t, s4, stream, all(bindTo("127.0.0.1", 4013), listenWith(7)))
+	open(t, s6, stream, all(only6, bindTo("::1", 4013), listenWith(7)))
+	open(t, s4, dgram, bindTo("0.0.0.0", 4001))
+	open(t, s6, dgram, bindTo("::", 4002))
+	open(t, s6, dgram, all(only6, bindTo("::", 4003)))
+	open(t, s4, dgram, all(bindTo("127.0.0.1", 4004), connectTo(4001)))
+	open(t, s4, dgram, all(twin, bindTo("127.0.0.1", 4005)))
+	open(t, s4, dgram, all(twin, bindTo("127.0.0.1", 4005), connectTo(4001)))
+	ended := inTimeWait(t)
+
+	device := holds(Listening, "0.0.0.0", "ipv4", "any")
+	device.Device = "lo"
+	full := holds(Listening, "127.0.0.1", "ipv4", "loopback")
+	full.Backlog = &Backlog{Used: 2, Limit: 1}
+	any4 := holds(Listening, "0.0.0.0", "ipv4", "any")
+	lo4, lo6 := holds(Listening, "127.0.0.1", "ipv4", "loopback"), holds(Listening, "::1", "ipv6", "loopback")
+	return []fact{
+		{tcp(4001), Listening, []Listener{any4}, " on 0.0.0.0:4001, reachable from any address"},
+		{tcp(4002), Listening, []Listener{lo4}, " on 127.0.0.1:4002, reachable from this machine only"},
+		{tcp(4003), Listening, []Listener{holds(Listening, "::", "ipv6", "any")}, " on [::]:4003 (IPv6 only), reachable from any address"},
+		{tcp(4004), Listening, []Listener{holds(Listening, "::", "dual", "any")}, " on [::]:4004, reachable from any address"},
+		{tcp(4005), Listening, []Listener{lo6}, " on [::1]:4005, reachable from this machine only"},
+		{tcp(4006), Listening, []Listener{lo4}, " on 127.0.0.1:4006, reachable from this machine only"},
+		{tcp(4007), Listening, []Listener{any4, any4}, " on 0.0.0.0:4007 (2 sockets), reachable from any address"},
+		{tcp(4008), Bound, []Listener{holds(Bound, "127.0.0.1", "ipv4", "loopback")}, " on 127.0.0.1:4008, but not listening"},
+		{tcp(4009), Bound, []Listener{holds(Bound, "::", "ipv6", "any")}, " on [::]:4009 (IPv6 only), but not listening"},
+		{tcp(4010), Listening, []Listener{device}, " on 0.0.0.0:4010 on device lo, reachable from any address"},
+		{tcp(4011), Listening, []Listener{full}, ", accept queue full (2 of 1); 2 connections use the number"},
+		{tcp(4012), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")}, "nothing listens; 1 connection uses the number, of "},
+		{tcp(4013), Listening, []Listener{lo4, lo6}, " on 127.0.0.1:4013 and [::1]:4013, reachable from this machine only"},
+		{tcp(ended), Connected, nil, "nothing listens; 1 connection in TIME_WAIT still uses the number"},
+		{tcp(4015), Free, nil, "no socket in this network namespace uses 4015/tcp"},
+		{udp(4001), Listening, []Listener{any4}, " on 0.0.0.0:4001, reachable from any address"},
+		{udp(4002), Listening, []Listener{holds(Listening, "::", "dual", "any")}, " on [::]:4002, reachable from any address"},
+		{udp(4003), Listening, []Listener{holds(Listening, "::", "ipv6", "any")}, " on [::]:4003 (IPv6 only)"},
+		{udp(4004), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")}, "nothing listens; 1 connection uses the number, of "},
+		{udp(4005), Listening, []Listener{lo4}, " on 127.0.0.1:4005, reachable from this machine only; 1 connection uses the number"},
+		{udp(4015), Free, nil, "no socket in this network namespace uses 4015/udp"},
+	}
+}
+
+// inTimeWait leaves a connection in TIME_WAIT and tells the port of the end that
+// closed first, which keeps it.
+func inTimeWait(t testing.TB) uint16 {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := near.LocalAddr().(*net.TCPAddr).AddrPort().Port()
+	near.Close()
+	if _, err := far.Read(make([]byte, 1)); err == nil {
+		t.Fatal("read something from a closed connection")
+	}
+	far.Close()
+	p := probe.Port{Number: port, Proto: probe.TCP}
+	for diag := newSockDiag(); ; {
+		seen, err := diag.read(t.Context(), probe.TCP, query{ports: map[probe.Proto][]uint16{probe.TCP: {port}}, v4: true})
+		if err != nil || seen[p] == nil {
+			t.Fatalf("no trace of the connection: %v", err)
+		}
+		if seen[p].count[timeWait] == 1 {
+			return port
+		}
+	}
+}
+
+// ask checks the ports of some facts.
+func ask(t testing.TB, facts []fact, r Request, look func(context.Context, query) (view, error)) Report {
+	t.Helper()
+	for _, f := range facts {
+		r.Ports = append(r.Ports, f.port)
+	}
+	report, err := check(t.Context(), r, look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Verdicts) != len(facts) {
+		t.Fatal(errors.New("a verdict is missing"))
+	}
+	return report
+}

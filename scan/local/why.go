@@ -1,0 +1,176 @@
+package local
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxNamed bounds how many of one kind a sentence names; it counts the others.
+const maxNamed = 3
+
+// group is sockets with the same holder.
+type group struct {
+	holder  string
+	sockets []Listener
+}
+
+// groups sorts the sockets of one state by holder, in order of appearance.
+func (f finding) groups(state Word) []group {
+	var groups []group
+	for _, l := range f.listeners {
+		if l.State != state {
+			continue
+		}
+		h := holder(l)
+		i := slices.IndexFunc(groups, func(g group) bool { return g.holder == h })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group{holder: h})
+		}
+		groups[i].sockets = append(groups[i].sockets, l)
+	}
+	return groups
+}
+
+func (f finding) whyListening() string {
+	var parts []string
+	for _, g := range f.groups(Listening) {
+		part := fmt.Sprintf("%s on %s, %s", g.holder, g.addresses(), reachable(g.sockets))
+		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
+			part += ", " + missing
+		}
+		for _, l := range g.sockets {
+			if b := l.Backlog; b != nil && b.Used > b.Limit {
+				part += fmt.Sprintf(", accept queue full (%d of %d)", b.Used, b.Limit)
+				break
+			}
+		}
+		parts = append(parts, part)
+	}
+	why := some(parts, "; ", "more holder", "more holders")
+	if n := f.count[bound]; n > 0 {
+		why += fmt.Sprintf("; %s bound and not listening", count(n, "socket", "sockets"))
+	}
+	return why + f.connections()
+}
+
+func (f finding) whyBound() string {
+	var parts []string
+	for _, g := range f.groups(Bound) {
+		part := fmt.Sprintf("%s on %s", g.holder, g.addresses())
+		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
+			part += " (" + missing + ")"
+		}
+		parts = append(parts, part)
+	}
+	return "held by " + some(parts, "; ", "more holder", "more holders") + ", but not listening" + f.connections()
+}
+
+// connections counts what uses the port beside its holders. Owners of
+// connections are known only where there is no holder.
+func (f finding) connections() string {
+	var s string
+	if n := f.count[connected]; n > 0 {
+		s += fmt.Sprintf("; %s the number", count(n, "connection uses", "connections use"))
+		var named []string
+		for _, g := range f.groups(Connected) {
+			if len(g.sockets[0].Owners) > 0 {
+				named = append(named, g.holder)
+			}
+		}
+		if len(named) > 0 {
+			s += ", of " + some(named, " and ", "other", "others")
+		}
+	}
+	if n := f.count[timeWait]; n > 0 {
+		s += fmt.Sprintf("; %s the number", count(n, "connection in TIME_WAIT still uses", "connections in TIME_WAIT still use"))
+	}
+	return s
+}
+
+// holder names who holds a socket, as well as that is known.
+func holder(l Listener) string {
+	if len(l.Owners) == 0 {
+		if l.UID != nil {
+			return fmt.Sprintf("a socket of uid %d", *l.UID)
+		}
+		return "a socket"
+	}
+	var names []string
+	for _, o := range l.Owners {
+		about := []string{"pid " + strconv.Itoa(o.PID)}
+		if o.User != "" {
+			about = append(about, printable(o.User))
+		}
+		if n := len(o.Workers); n > 0 {
+			about = append(about, count(n, "worker", "workers"))
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", cmp.Or(printable(o.Name), "a process"), strings.Join(about, ", ")))
+	}
+	return some(names, " and ", "other process", "other processes")
+}
+
+// printable quotes a name that would break a line of text.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// addresses names where the sockets of a group are, equal ones once.
+func (g group) addresses() string {
+	var names []string
+	times := make(map[string]int)
+	for _, l := range g.sockets {
+		name := place(l)
+		if times[name]++; times[name] == 1 {
+			names = append(names, name)
+		}
+	}
+	for i, name := range names {
+		if n := times[name]; n > 1 {
+			names[i] = fmt.Sprintf("%s (%d sockets)", name, n)
+		}
+	}
+	return some(names, " and ", "other address", "other addresses")
+}
+
+// place is an address and what narrows it.
+func place(l Listener) string {
+	s := netip.AddrPortFrom(l.Address, l.Port).String()
+	if l.Device != "" {
+		s += " on device " + printable(l.Device)
+	}
+	if l.Address.IsUnspecified() && l.Family == "ipv6" {
+		s += " (IPv6 only)"
+	}
+	return s
+}
+
+// reachable says from where one of the sockets can be reached, of the widest.
+func reachable(sockets []Listener) string {
+	for _, r := range [...]struct{ reach, phrase string }{
+		{"any", "reachable from any address"},
+		{"public", "reachable from public networks"},
+		{"private", "reachable from private networks"},
+		{"link-local", "reachable from the same link"},
+	} {
+		if slices.ContainsFunc(sockets, func(l Listener) bool { return l.Reach == r.reach }) {
+			return r.phrase
+		}
+	}
+	return "reachable from this machine only"
+}
+
+// some joins the first few parts and counts the others.
+func some(parts []string, between, one, many string) string {
+	if n := len(parts) - maxNamed; n > 0 {
+		return strings.Join(parts[:maxNamed], between) + between + count(n, one, many)
+	}
+	return strings.Join(parts, between)
+}
