@@ -51,7 +51,7 @@ func TestMayBindIsTrue(t *testing.T) {
 			t.Parallel() // under the race detector a process takes a second to exit
 			cmd := exec.Command(exe, "-test.run=^TestHelperBinds$")
 			cmd.Dir = "/"
-			cmd.Env = append(os.Environ(), "ONMUX_TEST_SYSCTL="+c.env, "ONMUX_TEST_BIND="+ports(c.want))
+			cmd.Env = append(os.Environ(), roleEnv+"=binder", "ONMUX_TEST_SYSCTL="+c.env, "ONMUX_TEST_BIND="+ports(c.want))
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: c.flags}
 			if c.uid != 0 {
 				cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.uid, Gid: c.uid}
@@ -99,8 +99,7 @@ func shared(t *testing.T) string {
 // TestHelperBinds is the process behind TestMayBindIsTrue: it says what it may
 // bind, and tries. Once it changed a setting it is nobody special any more.
 func TestHelperBinds(t *testing.T) {
-	list := os.Getenv("ONMUX_TEST_BIND")
-	if list == "" {
+	if os.Getenv(roleEnv) != "binder" {
 		return
 	}
 	if file, value, ok := strings.Cut(os.Getenv("ONMUX_TEST_SYSCTL"), "="); ok {
@@ -113,7 +112,7 @@ func TestHelperBinds(t *testing.T) {
 	}
 	m := ReadMachine()
 	var said []string
-	for item := range strings.FieldsSeq(list) {
+	for item := range strings.FieldsSeq(os.Getenv("ONMUX_TEST_BIND")) {
 		spans, err := parseSpans(item)
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +144,7 @@ func bind(kind int, port uint16) error {
 
 // The settings of a network namespace are read, in the kernel's own writing.
 func TestReadSettings(t *testing.T) {
-	if os.Getenv("ONMUX_TEST_SETTINGS") != "" {
+	if os.Getenv(roleEnv) == "reader" {
 		// The kernel wants the range to begin above the privileged ports.
 		for _, set := range [][2]string{{sysctlLow, "7"}, {sysctlRange, "400 500"}, {sysctlReserved, "417,450-460,9"}} {
 			if err := os.WriteFile(set[0], []byte(set[1]), 0); err != nil {
@@ -157,7 +156,7 @@ func TestReadSettings(t *testing.T) {
 		return
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestReadSettings$")
-	cmd.Env = append(os.Environ(), "ONMUX_TEST_SETTINGS=1")
+	cmd.Env = append(os.Environ(), roleEnv+"=reader")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}}
