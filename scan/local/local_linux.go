@@ -55,11 +55,13 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 	return v, ctx.Err()
 }
 
-// readFirst reads from the first reader that can be read, or as much as can be
-// read of the last.
+// readFirst reads from the first reader that can be read whole. If there is
+// none, it tells what the first of them saw that saw anything: every socket seen
+// is a fact.
 func readFirst(ctx context.Context, proto probe.Proto, q query, readers []reader) (census, source) {
 	s := source{proto: proto, families: q.familyNames()}
 	var refused []error
+	var part census
 	for _, r := range readers {
 		c, err := r.read(ctx, proto, q)
 		if err == nil || errors.Is(err, errChanged) {
@@ -67,13 +69,12 @@ func readFirst(ctx context.Context, proto probe.Proto, q query, readers []reader
 			return c, s
 		}
 		refused = append(refused, err)
-		if len(c) > 0 {
-			s.name, s.err = r.name(), inOneLine(refused)
-			return c, s
+		if len(part) == 0 && len(c) > 0 {
+			part, s.name = c, r.name()
 		}
 	}
 	s.err = inOneLine(refused)
-	return nil, s
+	return part, s
 }
 
 func untoldByProcNet(proto probe.Proto) string {

@@ -38,8 +38,7 @@ func newSockDiag() *sockDiag { return &sockDiag{buf: make([]byte, dumpBuffer)} }
 
 func (*sockDiag) name() string { return "the kernel (sock_diag)" }
 
-// read tells the sockets at some ports. With errChanged it tells those seen all
-// the same.
+// read tells the sockets at some ports; with an error, those seen before it.
 func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census, error) {
 	ports := q.ports[proto]
 	set := newPortSet(ports)
@@ -51,11 +50,11 @@ func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census
 	for _, port := range ports {
 		for _, family := range q.families() {
 			c, err := d.list(ctx, proto, family, port, func(s socket) bool { return set.has(s.local.Port()) && s.wanted(q) })
+			all.add(c)
 			if err != nil && !errors.Is(err, errChanged) {
-				return nil, err
+				return all, err
 			}
 			changed = changed || err != nil
-			all.add(c)
 		}
 	}
 	if changed {
