@@ -32,6 +32,7 @@ examples:
   onmux probe db1:5432/tcp           the whole truth about one endpoint
   onmux scan 10.0.0.0/24             a verdict for every address
   onmux check 8080 --expect free     exit code 1 if it is not
+  onmux explain 417                  what the port is, and where its name is from
 
 exit codes: 0 done, 1 an expectation does not hold, 2 usage, 3 could not tell,
 124 --wait or --deadline ran out
@@ -213,53 +214,6 @@ func dashed(name string) string {
 		return "-" + name
 	}
 	return "--" + name
-}
-
-const durations = "durations look like 500ms, 2s or 1m30s"
-
-// command fills in what all commands have in common. The timeout is the
-// default as help tells it.
-func command(timeout string, c cli.Command) *cli.Command {
-	c.Flags = append(c.Flags, commonFlags(timeout)...)
-	c.CustomHelpTemplate = commandHelp
-	c.HideHelpCommand = true // "onmux probe help" asks for a host of that name
-	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-		// flag's own words: invalid value "soon" for flag -deadline: parse error
-		text, hint := err.Error(), "see onmux "+ctx.Command.Name+" --help"
-		if value, name, ok := strings.Cut(text, " for flag -"); ok {
-			name, _, _ = strings.Cut(name, ":")
-			text = fmt.Sprintf("%s for %s", value, dashed(name))
-			if slices.Contains([]string{"timeout", "deadline", "wait"}, name) {
-				hint = durations
-			}
-		}
-		return usage(errors.New(text), hint)
-	}
-	return &c
-}
-
-// commonFlags are the flags with one meaning everywhere.
-func commonFlags(timeout string) []cli.Flag {
-	const (
-		look = "looking"
-		tell = "telling"
-		hold = "verifying"
-	)
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: look, Usage: "`PORTS` as 80,443, 400-420, http, 53/udp", DefaultText: "417"},
-		&cli.StringFlag{Name: "proto", Value: "both", Category: look, Usage: "`PROTO` of ports with no suffix: tcp, udp or both", DefaultText: "both"},
-		&cli.BoolFlag{Name: "4", Category: look, Usage: "IPv4 only", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "6", Category: look, Usage: "IPv6 only", DisableDefaultText: true},
-		&cli.DurationFlag{Name: "timeout", Category: look, Usage: "`TIME` for one attempt, as 500ms or 2s", DefaultText: timeout},
-		&cli.DurationFlag{Name: "deadline", Category: look, Usage: "`TIME` for the whole command, then exit code 124", DefaultText: "none"},
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: tell, Usage: "`FORMAT[=FILE]` text, json or jsonl; repeatable", DefaultText: "text"},
-		&cli.BoolFlag{Name: "json", Category: tell, Usage: "short for -o json", DisableDefaultText: true},
-		&cli.StringFlag{Name: "color", Value: "auto", Category: tell, Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: tell, Usage: "only the verdict", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: tell, Usage: "every record and every piece of evidence", DisableDefaultText: true},
-		&cli.StringSliceFlag{Name: "expect", Category: hold, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
-		&cli.DurationFlag{Name: "wait", Category: hold, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
-	}
 }
 
 // session is one run of a command: what the common flags asked for.

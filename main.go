@@ -131,7 +131,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Name:  "onmux",
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
-			checkCommand(), probeCommand(), scanCommand(),
+			checkCommand(), probeCommand(), scanCommand(), explainCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},

@@ -169,6 +169,8 @@ func parseFinding(record []byte) (Finding, error) {
 		return parse(record, func(l local.Listener) error { return needProto(l.Proto) })
 	case local.Verdict{}.Kind():
 		return parse(record, checkVerdict)
+	case local.Port{}.Kind():
+		return parse(record, checkPort)
 	case Violation{}.Kind():
 		return parse(record, func(Violation) error { return nil })
 	case "":
@@ -208,6 +210,23 @@ func checkVerdict(v local.Verdict) error {
 		return fmt.Errorf("%q is no verdict", v.Verdict)
 	}
 	return needProto(v.Proto)
+}
+
+func checkPort(p local.Port) error {
+	if p.Range != local.RangeOf(p.Port) {
+		return fmt.Errorf("port %d is not in the range %q", p.Port, p.Range)
+	}
+	for _, proto := range p.Protos {
+		if err := needProto(proto); err != nil {
+			return err
+		}
+	}
+	for _, n := range p.Names {
+		if err := needProto(n.Proto); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // document tells a json report. In ours the start stands before the findings,

@@ -10,6 +10,7 @@ import (
 	. "onmux/report"
 	"onmux/scan"
 	"onmux/scan/local"
+	"onmux/scan/packet"
 )
 
 // stream is what a handler is told.
@@ -52,6 +53,13 @@ func sample() stream {
 			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied"},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it"},
+			local.Port{Port: 417, Protos: probe.Protos(), Names: []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
+				Services: local.Services{File: "/etc/services", Lines: []local.Service{{Line: 7, Name: "onmux", Proto: "sctp",
+					Aliases: []string{"mux"}, Comment: "a comment"}}, Error: "unreadable"},
+				Range: local.System, LowFrom: ptr(1024), MayBind: ptr(true), Ephemeral: ptr(false),
+				Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Notes: []string{"a note"},
+				Story: []packet.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
+			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
 			Violation{What: "number of endpoints that are open", Expected: "= 0", Actual: "1"},
 		},
 		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"},

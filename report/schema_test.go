@@ -14,6 +14,7 @@ import (
 	"onmux/report/schematest"
 	"onmux/scan"
 	"onmux/scan/local"
+	"onmux/scan/packet"
 )
 
 func TestDocumentsAreValid(t *testing.T) {
@@ -48,6 +49,10 @@ func TestWrongDocumentsAreNot(t *testing.T) {
 		"null":                     {`["everything"]`, `null`},
 		"raw that is no base64":    {`"raw":"U`, `"raw":"*`},
 		"another schema":           {`onmux/1`, `onmux/2`},
+		"a range of ports":         {`"range":"system"`, `"range":"low"`},
+		"a fact without a source":  {`,"source":"RFC 1700"`, ``},
+		"no protocols":             {`"protos":["udp"],`, ``},
+		"ephemeral in no range":    {`"ephemeral_range":{"first":32768,"last":60999},`, ``},
 	}
 	for _, format := range []string{"json", "jsonl"} {
 		good := string(sample().write(t, format))
@@ -92,9 +97,10 @@ func TestSchemaHasEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "range": scan.Range{}, "listener": local.Listener{},
-		"verdict": local.Verdict{}, "violation": Violation{}, "start": Start{}, "end": End{}}
+		"verdict": local.Verdict{}, "about": local.Port{}, "violation": Violation{}, "start": Start{}, "end": End{}}
 	parts := map[string]any{"service": probe.Service{}, "icmp": probe.ICMP{}, "backlog": local.Backlog{},
-		"owner": local.Owner{}, "summary": scan.Summary{}}
+		"owner": local.Owner{}, "summary": scan.Summary{}, "name": local.Name{}, "services": local.Services{},
+		"serviceLine": local.Service{}, "span": local.Span{}, "fact": packet.Fact{}}
 	for name, v := range records {
 		compare(t, name, schema.Defs[name], fields(reflect.TypeOf(v)), "type")
 	}
@@ -167,7 +173,11 @@ func TestSchemaHasEveryWord(t *testing.T) {
 	for _, w := range local.Words() {
 		words = append(words, string(w))
 	}
-	for name, want := range map[string][]string{"state": states, "reason": reasons, "word": words,
+	var ranges []string
+	for _, r := range local.Ranges() {
+		ranges = append(ranges, string(r))
+	}
+	for name, want := range map[string][]string{"state": states, "reason": reasons, "word": words, "rangeName": ranges,
 		"confidence": {string(probe.High), string(probe.Medium), string(probe.Low)}} {
 		if got := schema.Defs[name].Enum; !slices.Equal(got, want) {
 			t.Errorf("%s: the schema has %q, the program %q", name, got, want)

@@ -26,6 +26,7 @@ type teller struct {
 	command    string
 	ports      ports
 	endpoints  endpoints
+	explained  bool // a port was told: a blank line stands before the next
 	violations []Violation
 	violated   uint64
 }
@@ -52,6 +53,8 @@ func (t *teller) Finding(f Finding) error {
 		t.ports.verdict(f)
 	case local.Listener:
 		t.ports.listener(f)
+	case local.Port:
+		t.explain(f)
 	case Violation:
 		t.violation(f)
 	default:
@@ -82,7 +85,9 @@ func (t *teller) End(e End) error {
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{Visible(h), plain})
 	}
-	t.sum(e.Summary)
+	if t.command != "explain" { // which has nothing to add up
+		t.sum(e.Summary)
+	}
 	t.incomplete(e)
 	if t.violated > 0 {
 		t.line(0, 2, span{"expectation failed: " + counted(t.violated, "violation", "violations"), alarm})

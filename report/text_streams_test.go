@@ -27,6 +27,10 @@ func textStreams() map[string]stream {
 		"empty-check":     as("check", empty()),
 		"empty-probe":     as("probe", empty()),
 		"empty-scan":      as("scan", empty()),
+		"explain":         explained(others()...),
+		"explain-417":     explained(onmux()),
+		"hostile-explain": explained(hostilePort(hostile)),
+		"empty-explain":   as("explain", empty()),
 		"everything":      sample(),
 	}
 }

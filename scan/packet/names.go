@@ -2,6 +2,7 @@ package packet
 
 import (
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/google/gopacket/layers"
@@ -12,6 +13,11 @@ import (
 // maxName bounds the names that are looked up. RFC 6335, section 5.1 allows 15
 // bytes; the registry also holds older, longer ones.
 const maxName = 64
+
+// NamesAsOf is when IANA's registry was what PortName knows. It knows one name
+// for a port and protocol, the first; ports that are registered as a range, such
+// as 6000-6063, have none here.
+const NamesAsOf = "October 2017"
 
 // PortName is the name under which IANA registered p, "onmux" for 417, or "".
 func PortName(p probe.Port) string {
@@ -46,6 +52,33 @@ func PortNumber(name string, proto probe.Proto) (uint16, bool) {
 		return lowest(layers.UDPPortNames, name)
 	}
 	return 0, false
+}
+
+// PortNumbers are all ports that IANA registered under a name, in any case and
+// from the lowest up: http-alt is 591, 8008 and 8080. It is nil for a name that
+// is not registered for the protocol.
+func PortNumbers(name string, proto probe.Proto) []uint16 {
+	if name == "" || len(name) > maxName {
+		return nil
+	}
+	switch proto {
+	case probe.TCP:
+		return numbers(layers.TCPPortNames, name)
+	case probe.UDP:
+		return numbers(layers.UDPPortNames, name)
+	}
+	return nil
+}
+
+func numbers[P ~uint16](names map[P]string, name string) []uint16 {
+	var found []uint16
+	for port, n := range names {
+		if port != 0 && strings.EqualFold(n, name) {
+			found = append(found, uint16(port))
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 func lowest[P ~uint16](names map[P]string, name string) (found uint16, ok bool) {

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// explainMost bounds the ports that are explained at once.
+const explainMost = 64
+
+func explainCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:      "explain",
+		Usage:     "what the registry and history say about a port",
+		ArgsUsage: "[PORT|NAME...]",
+		Description: `A port's names, at IANA and on this machine; what it takes to bind it here;
+whether connections may leave from it; and for 417 its story, with sources.
+Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
+		Action: func(c *cli.Context) error {
+			s, err := newSession(c)
+			if err != nil {
+				return err
+			}
+			machine := local.ReadMachine()
+			topics, err := s.topics(machine, c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return s.run(c.Context, nil, func(_ context.Context, emit func(report.Finding) error) (report.End, error) {
+				end := report.End{Complete: true, Coverage: machine.Coverage()}
+				for _, t := range topics {
+					if err := emit(machine.Port(t.port, t.protos)); err != nil {
+						return end, err
+					}
+				}
+				return end, nil
+			})
+		},
+	}, protoFlag(), tellFlags())
+}
+
+// topic is a port to explain, and for which protocols it was asked.
+type topic struct {
+	port   uint16
+	protos []probe.Proto
+}
+
+// topics reads the arguments, in which a name stands for all its ports. Ports
+// come out in the order given, each once.
+func (s *session) topics(m *local.Machine, args []string) ([]topic, error) {
+	if len(args) == 0 {
+		args = []string{strconv.Itoa(probe.Onmux)}
+	}
+	var topics []topic
+	for item := range strings.SplitSeq(strings.Join(args, ","), ",") {
+		ports, err := s.topic(m, strings.TrimSpace(item))
+		if err != nil {
+			return nil, usage(err, "")
+		}
+		for _, p := range ports {
+			i := slices.IndexFunc(topics, func(t topic) bool { return t.port == p.Number })
+			if i < 0 {
+				i = len(topics)
+				topics = append(topics, topic{port: p.Number})
+			}
+			if !slices.Contains(topics[i].protos, p.Proto) {
+				topics[i].protos = append(topics[i].protos, p.Proto)
+			}
+			if len(topics) > explainMost {
+				return nil, usage(fmt.Errorf("more than %d ports are too many to explain at once", explainMost), "name fewer, as in onmux explain 400-420")
+			}
+		}
+	}
+	return topics, nil
+}
+
+// topic is one argument's ports. A name without a protocol leads to its
+// numbers, and these are explained for all protocols.
+func (s *session) topic(m *local.Machine, item string) ([]probe.Port, error) {
+	name, suffix, bound := strings.Cut(item, "/")
+	protos := s.protos
+	if p := new(probe.Proto); bound && p.UnmarshalText([]byte(strings.ToLower(suffix))) == nil {
+		protos = []probe.Proto{*p}
+	} else if bound {
+		return scan.ParsePorts([]string{item}, s.protos) // which says what is wrong
+	}
+	if !strings.ContainsFunc(name, unicode.IsLetter) {
+		return scan.ParsePorts([]string{item}, s.protos)
+	}
+	var ports []probe.Port
+	for _, n := range m.Numbers(name, protos) {
+		for _, p := range protos {
+			ports = append(ports, probe.Port{Number: n, Proto: p})
+		}
+	}
+	if ports == nil {
+		return scan.ParsePorts([]string{item}, s.protos) // which names the nearest
+	}
+	return ports, nil
+}

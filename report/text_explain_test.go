@@ -1,0 +1,80 @@
+package report_test
+
+import (
+	"strings"
+	"testing"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan/local"
+	"onmux/scan/packet"
+)
+
+func explained(ports ...local.Port) stream {
+	s := stream{start: Start{Schema: Schema, Command: "explain", Version: "1", Started: noon},
+		end: End{Finished: noon, Complete: true, Coverage: []string{"IANA's names"}}}
+	for _, p := range ports {
+		s.findings = append(s.findings, p)
+	}
+	return s
+}
+
+// onmux is 417 as an ordinary user of Linux has it explained.
+func onmux() local.Port {
+	return local.Port{Port: 417, Protos: probe.Protos(), Range: local.System,
+		Names:    []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}, {Name: "onmux", Proto: probe.UDP, Source: "IANA"}},
+		Services: local.Services{File: "/etc/services"}, LowFrom: ptr(1024), MayBind: ptr(false),
+		Ephemeral: ptr(false), Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Story: packet.Story(417)}
+}
+
+// others are ports about which other things are known.
+func others() []local.Port {
+	iana := func(name string, p probe.Proto) local.Name { return local.Name{Name: name, Proto: p, Source: "IANA"} }
+	return []local.Port{
+		{Port: 512, Protos: []probe.Proto{probe.UDP}, Range: local.System, Services: local.Services{File: "/etc/services",
+			Lines: []local.Service{{Line: 7, Name: "biff", Proto: "udp", Aliases: []string{"comsat", "mail"}, Comment: "new mail"}}},
+			Names:   []local.Name{iana("exec", probe.TCP), iana("comsat", probe.UDP), {Name: "biff", Proto: probe.UDP, Source: "/etc/services"}},
+			LowFrom: ptr(1024), MayBind: ptr(true)},
+		{Port: 512, Protos: probe.Protos(), Range: local.System, Services: local.Services{File: "/etc/services", Error: "there is no such file"},
+			Names: []local.Name{iana("exec", probe.TCP), iana("comsat", probe.UDP)}, LowFrom: ptr(1024)},
+		{Port: 6000, Protos: probe.Protos(), Range: local.User, Services: local.Services{File: "services"},
+			Names: []local.Name{{Name: "x11", Proto: probe.TCP, Source: "services"}}, LowFrom: ptr(0), MayBind: ptr(true)},
+		{Port: 50000, Protos: []probe.Proto{probe.TCP}, Range: local.Dynamic, Services: local.Services{File: "services"},
+			LowFrom: ptr(1024), MayBind: ptr(true), Ephemeral: ptr(true), Local: &local.Span{First: 32768, Last: 60999}},
+		{Port: 50001, Protos: probe.Protos(), Range: local.Dynamic, Services: local.Services{File: "services"},
+			Ephemeral: ptr(true), Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(true)},
+		{Port: 80, Protos: probe.Protos(), Range: local.System, Services: local.Services{File: "services"}, Reserved: ptr(true),
+			Notes: []string{"on most Unix systems a port below 1024 takes root to bind; whether this one agrees is not known"}},
+	}
+}
+
+// Prose is not as wide as a wide terminal.
+func TestExplainIsNarrow(t *testing.T) {
+	if tellText(t, explained(onmux()), Options{Width: 200}) != tellText(t, explained(onmux()), Options{Width: 80}) {
+		t.Error("200 columns are not told as 80 are")
+	}
+}
+
+// hostilePort has the string wherever one comes from outside.
+func hostilePort(bad string) local.Port {
+	p := onmux()
+	p.Names[0].Name, p.Names[0].Source = bad, bad
+	p.Services = local.Services{File: bad, Error: bad, Lines: []local.Service{{Line: 1, Name: bad, Proto: bad, Aliases: []string{bad}, Comment: bad}}}
+	p.Notes, p.Story = []string{bad}, []packet.Fact{{Fact: bad, Source: bad}}
+	return p
+}
+
+func TestReplayRefusesPorts(t *testing.T) {
+	start := strings.SplitAfter(string(sample().write(t, "jsonl")), "\n")[0]
+	for _, c := range []struct{ record, err string }{
+		{`"port":417,"protos":["tcp"],"range":"user","services":{"file":"x"}`, "port 417 is not in the range"},
+		{`"port":417,"protos":["sctp"],"range":"system","services":{"file":"x"}`, "sctp"},
+		{`"port":417,"protos":["tcp"],"range":"system","services":{"file":"x"},"names":[{"name":"x","source":"y"}]`, "no protocol"},
+		{`"port":70000,"protos":["tcp"],"range":"dynamic","services":{"file":"x"}`, "70000"},
+	} {
+		err := Replay(strings.NewReader(start+`{"type":"port",`+c.record+"}\n"), &recorder{})
+		if err == nil || !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v, want %q", c.record, err, c.err)
+		}
+	}
+}
