@@ -3,20 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
-
-	"onmux/probe"
-	"onmux/report"
-	"onmux/scan"
-	"onmux/scan/packet"
 )
 
 const appHelp = `onmux - {{.Usage}}
@@ -216,159 +206,76 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// session is one run of a command: what the common flags asked for.
-type session struct {
-	command  string
-	stdout   io.Writer
-	stderr   io.Writer
-	outputs  []report.Output
-	layout   report.Options
-	expect   []report.Expectation
-	ports    []probe.Port
-	protos   []probe.Proto // for ports with no suffix
-	ipv4     bool
-	ipv6     bool
-	timeout  time.Duration
-	deadline time.Duration
-	wait     time.Duration
-	progress *report.Progress // nil where nobody would see it
+const durations = "durations look like 500ms, 2s or 1m30s"
+
+// command fills in what the commands that look at ports have in common. The
+// timeout is the default as help tells it.
+func command(timeout string, c cli.Command) *cli.Command {
+	return commandWith(c, portFlag(), protoFlag(), lookFlags(timeout), tellFlags(), holdFlags())
 }
 
-// newSession reads the common flags; everything wrong with them is a usage
-// error, found before anything is sent.
-func newSession(c *cli.Context) (*session, error) {
-	s := &session{
-		command: c.Command.Name, stdout: c.App.Writer, stderr: c.App.ErrWriter,
-		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"),
-		timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait"),
-	}
-	if !s.ipv4 && !s.ipv6 {
-		return nil, usage(errors.New("-4 and -6 exclude each other"), "leave both out for both families")
-	}
-	for _, name := range []string{"timeout", "deadline", "wait"} {
-		if c.IsSet(name) && c.Duration(name) <= 0 {
-			return nil, usage(fmt.Errorf("--%s %s is no time to wait", name, c.Duration(name)), durations)
+// commandWith fills in what all commands have in common, and groups of flags
+// with one meaning everywhere.
+func commandWith(c cli.Command, groups ...[]cli.Flag) *cli.Command {
+	c.Flags = append(c.Flags, slices.Concat(groups...)...)
+	c.CustomHelpTemplate = commandHelp
+	c.HideHelpCommand = true // "onmux probe help" asks for a host of that name
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+		// flag's own words: invalid value "soon" for flag -deadline: parse error
+		text, hint := err.Error(), "see onmux "+ctx.Command.Name+" --help"
+		if value, name, ok := strings.Cut(text, " for flag -"); ok {
+			name, _, _ = strings.Cut(name, ":")
+			text = fmt.Sprintf("%s for %s", value, dashed(name))
+			if slices.Contains([]string{"timeout", "deadline", "wait"}, name) {
+				hint = durations
+			}
 		}
+		return usage(errors.New(text), hint)
 	}
-	if c.Bool("quiet") && c.Bool("verbose") {
-		return nil, usage(errors.New("--quiet and --verbose exclude each other"), "")
-	}
-	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c)); err != nil {
-		var first *fault
-		errors.As(err, &first)
-		return nil, first
-	}
-	return s, nil
+	return &c
 }
 
-func (s *session) readPorts(c *cli.Context) error {
-	switch proto := c.String("proto"); proto {
-	case "both":
-		s.protos = probe.Protos()
-	case "tcp":
-		s.protos = []probe.Proto{probe.TCP}
-	case "udp":
-		s.protos = []probe.Proto{probe.UDP}
-	default:
-		return usage(fmt.Errorf("--proto %s: there is no such protocol", proto), "tcp, udp or both")
+// The categories of the flags with one meaning everywhere.
+const (
+	aboutLooking = "looking"
+	aboutTelling = "telling"
+	aboutHolding = "verifying"
+)
+
+func portFlag() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: aboutLooking, Usage: "`PORTS` as 80,443, 400-420, http, 53/udp", DefaultText: "417"},
 	}
-	specs := c.StringSlice("port")
-	if s.command == "check" {
-		specs = append(specs, c.Args().Slice()...)
-	}
-	if len(specs) == 0 {
-		specs = []string{strconv.Itoa(probe.Onmux)}
-	}
-	ports, err := scan.ParsePorts(specs, s.protos)
-	if err != nil {
-		return usage(err, "")
-	}
-	s.ports = ports
-	return nil
 }
 
-func (s *session) readExpectations(c *cli.Context) error {
-	for _, text := range c.StringSlice("expect") {
-		e, err := report.ParseExpectation(text, s.command)
-		if err != nil {
-			return usage(fmt.Errorf("--expect %s: %w", text, err), "")
-		}
-		s.expect = append(s.expect, e)
+func protoFlag() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "proto", Value: "both", Category: aboutLooking, Usage: "`PROTO` of ports with no suffix: tcp, udp or both", DefaultText: "both"},
 	}
-	if s.command == "check" {
-		if err := s.expectHolder(c); err != nil {
-			return err
-		}
-	}
-	if s.wait > 0 && len(s.expect) == 0 {
-		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
-	}
-	return nil
 }
 
-func (s *session) readOutputs(c *cli.Context) error {
-	texts := c.StringSlice("output")
-	if c.Bool("json") {
-		texts = append(texts, "json")
+func lookFlags(timeout string) []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "4", Category: aboutLooking, Usage: "IPv4 only", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "6", Category: aboutLooking, Usage: "IPv6 only", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "timeout", Category: aboutLooking, Usage: "`TIME` for one attempt, as 500ms or 2s", DefaultText: timeout},
+		&cli.DurationFlag{Name: "deadline", Category: aboutLooking, Usage: "`TIME` for the whole command, then exit code 124", DefaultText: "none"},
 	}
-	if !slices.ContainsFunc(texts, func(t string) bool { return !strings.Contains(t, "=") }) {
-		texts = append(texts, "text")
-	}
-	for _, text := range texts {
-		o, err := report.ParseOutput(text)
-		if err != nil {
-			return usage(fmt.Errorf("--output %s: %w", text, err), "")
-		}
-		s.outputs = append(s.outputs, o)
-	}
-	color, err := wantsColor(c.String("color"), s.stdout)
-	if err != nil {
-		return err
-	}
-	s.layout = report.Options{Color: color, Width: width(s.stdout), PortName: packet.PortName}
-	switch {
-	case c.Bool("quiet"):
-		s.layout.Verbosity = report.Quiet
-	case c.Bool("verbose"):
-		s.layout.Verbosity = report.Verbose
-	}
-	if w := width(s.stderr); w > 0 && !c.Bool("quiet") && os.Getenv("TERM") != "dumb" {
-		s.progress = report.NewProgress(s.stderr, w)
-		s.stdout = s.progress.Wrap(s.stdout)
-	}
-	return nil
 }
 
-// wantsColor decides once whether standard output is coloured: the flag, then
-// NO_COLOR, then CLICOLOR_FORCE, then whether it is a terminal that can.
-func wantsColor(flag string, stdout io.Writer) (bool, error) {
-	force := os.Getenv("CLICOLOR_FORCE")
-	switch {
-	case flag == "always":
-		return true, nil
-	case flag == "never":
-		return false, nil
-	case flag != "auto":
-		return false, usage(fmt.Errorf("--color %s: there is no such choice", flag), "auto, always or never")
-	case os.Getenv("NO_COLOR") != "":
-		return false, nil
-	case force != "" && force != "0":
-		return true, nil
+func tellFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: aboutTelling, Usage: "`FORMAT[=FILE]` text, json or jsonl; repeatable", DefaultText: "text"},
+		&cli.BoolFlag{Name: "json", Category: aboutTelling, Usage: "short for -o json", DisableDefaultText: true},
+		&cli.StringFlag{Name: "color", Value: "auto", Category: aboutTelling, Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: aboutTelling, Usage: "only the verdict", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: aboutTelling, Usage: "every record and every piece of evidence", DisableDefaultText: true},
 	}
-	return width(stdout) > 0 && os.Getenv("TERM") != "dumb" && os.Getenv("CLICOLOR") != "0", nil
 }
 
-// width is a terminal's number of columns, and 0 for all that is no terminal.
-func width(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return 0
+func holdFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "expect", Category: aboutHolding, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
+		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
-		return n
-	}
-	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
-		return n
-	}
-	return 80
 }

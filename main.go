@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"onmux/probe"
 	"onmux/report"
 	"onmux/scan"
+	"onmux/scan/packet"
 )
 
 const version = "0.1.0"
@@ -104,7 +107,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	go func() {
 		select {
 		case <-signals:
-			if width(stderr) > 0 {
+			if report.Width(stderr) > 0 {
 				fmt.Fprintln(stderr) // past a progress bar
 			}
 			fmt.Fprintln(stderr, "onmux: interrupted: taking what is on its way; once more stops at once")
@@ -152,9 +155,128 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	}
 }
 
-// job finds out and tells its findings; how it ended is for the stream's end.
-// An error is one that left the question unanswered.
-type job func(ctx context.Context, emit func(report.Finding) error) (report.End, error)
+// session is one run of a command: what the common flags asked for.
+type session struct {
+	command  string
+	stdout   io.Writer
+	stderr   io.Writer
+	outputs  []report.Output
+	layout   report.Options
+	expect   []report.Expectation
+	ports    []probe.Port
+	protos   []probe.Proto // for ports with no suffix
+	ipv4     bool
+	ipv6     bool
+	timeout  time.Duration
+	deadline time.Duration
+	wait     time.Duration
+	progress *report.Progress // nil where nobody would see it
+}
+
+// newSession reads the common flags; everything wrong with them is a usage
+// error, found before anything is sent.
+func newSession(c *cli.Context) (*session, error) {
+	s := &session{
+		command: c.Command.Name, stdout: c.App.Writer, stderr: c.App.ErrWriter,
+		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"),
+		timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait"),
+	}
+	if !s.ipv4 && !s.ipv6 {
+		return nil, usage(errors.New("-4 and -6 exclude each other"), "leave both out for both families")
+	}
+	for _, name := range []string{"timeout", "deadline", "wait"} {
+		if c.IsSet(name) && c.Duration(name) <= 0 {
+			return nil, usage(fmt.Errorf("--%s %s is no time to wait", name, c.Duration(name)), durations)
+		}
+	}
+	if c.Bool("quiet") && c.Bool("verbose") {
+		return nil, usage(errors.New("--quiet and --verbose exclude each other"), "")
+	}
+	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c)); err != nil {
+		var first *fault
+		errors.As(err, &first)
+		return nil, first
+	}
+	return s, nil
+}
+
+func (s *session) readPorts(c *cli.Context) error {
+	switch proto := c.String("proto"); proto {
+	case "both":
+		s.protos = probe.Protos()
+	case "tcp":
+		s.protos = []probe.Proto{probe.TCP}
+	case "udp":
+		s.protos = []probe.Proto{probe.UDP}
+	default:
+		return usage(fmt.Errorf("--proto %s: there is no such protocol", proto), "tcp, udp or both")
+	}
+	specs := c.StringSlice("port")
+	if s.command == "check" {
+		specs = append(specs, c.Args().Slice()...)
+	}
+	if len(specs) == 0 {
+		specs = []string{strconv.Itoa(probe.Onmux)}
+	}
+	ports, err := scan.ParsePorts(specs, s.protos)
+	if err != nil {
+		return usage(err, "")
+	}
+	s.ports = ports
+	return nil
+}
+
+func (s *session) readExpectations(c *cli.Context) error {
+	for _, text := range c.StringSlice("expect") {
+		e, err := report.ParseExpectation(text, s.command)
+		if err != nil {
+			return usage(fmt.Errorf("--expect %s: %w", text, err), "")
+		}
+		s.expect = append(s.expect, e)
+	}
+	if s.command == "check" {
+		if err := s.expectHolder(c); err != nil {
+			return err
+		}
+	}
+	if s.wait > 0 && len(s.expect) == 0 {
+		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
+	}
+	return nil
+}
+
+func (s *session) readOutputs(c *cli.Context) error {
+	texts := c.StringSlice("output")
+	if c.Bool("json") {
+		texts = append(texts, "json")
+	}
+	if !slices.ContainsFunc(texts, func(t string) bool { return !strings.Contains(t, "=") }) {
+		texts = append(texts, "text")
+	}
+	for _, text := range texts {
+		o, err := report.ParseOutput(text)
+		if err != nil {
+			return usage(fmt.Errorf("--output %s: %w", text, err), "")
+		}
+		s.outputs = append(s.outputs, o)
+	}
+	color, err := report.Colored(c.String("color"), s.stdout)
+	if err != nil {
+		return usage(fmt.Errorf("--color: %w", err), "")
+	}
+	s.layout = report.Options{Color: color, Width: report.Width(s.stdout), PortName: packet.PortName}
+	switch {
+	case c.Bool("quiet"):
+		s.layout.Verbosity = report.Quiet
+	case c.Bool("verbose"):
+		s.layout.Verbosity = report.Verbose
+	}
+	if w := report.Width(s.stderr); w > 0 && !c.Bool("quiet") && os.Getenv("TERM") != "dumb" {
+		s.progress = report.NewProgress(s.stderr, w)
+		s.stdout = s.progress.Wrap(s.stdout)
+	}
+	return nil
+}
 
 // bound is ctx until the deadline, if there is one.
 func (s *session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -166,76 +288,27 @@ func (s *session) bound(ctx context.Context) (context.Context, context.CancelFun
 
 // run does the job, tells it in every form that was asked for, and holds it
 // against the expectations: once, or with --wait until they hold.
-func (s *session) run(ctx context.Context, method map[string]string, do job) error {
+func (s *session) run(ctx context.Context, method map[string]string, do report.Job) error {
 	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
 	if err != nil {
 		return usage(err, "") // nothing was sent yet
 	}
-	began := report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method}
-	var t telling
-	if s.wait > 0 {
-		t = s.repeat(ctx, began, sinks, do)
-	} else {
-		t = s.once(ctx, began, sinks, do)
-	}
-	if s.progress != nil {
-		s.progress.Clear()
-	}
-	return errors.Join(s.conclude(ctx, t), failure(sinks.Close()))
-}
-
-// telling is what came of one attempt at the job.
-type telling struct {
-	outcome report.Outcome
-	end     report.End
-	err     error // the job's
-	late    bool  // --wait ran out first
-}
-
-// once does the job, telling h as it goes.
-func (s *session) once(ctx context.Context, began report.Start, h report.Handler, do job) telling {
-	judge := report.NewJudge(s.expect)
-	h.Start(began) // an output's own error comes back from Close; the others go on
-	emit := func(f report.Finding) error {
-		h.Finding(f)
-		for _, v := range judge.Finding(f) {
-			h.Finding(v)
+	told := report.Run{
+		Start:  report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method},
+		Job:    do,
+		Expect: s.expect,
+		Wait:   s.wait,
+		Again:  worthwhile,
+	}.Tell(ctx, sinks)
+	s.progress.Clear()
+	err = s.conclude(ctx, told)
+	if broken := sinks.Close(); broken != nil {
+		if f := (*fault)(nil); errors.As(err, &f) && f.err != nil {
+			broken = errors.Join(broken, f.err)
 		}
-		return nil
+		return &fault{exitUnsure, broken, ""}
 	}
-	end, err := do(ctx, emit)
-	end.Finished = time.Now().UTC()
-	end.Summary.Duration = probe.Millis(end.Finished.Sub(began.Started))
-	end.Complete = end.Complete && err == nil
-	for _, v := range judge.End(end) {
-		h.Finding(v)
-	}
-	h.End(end)
-	return telling{outcome: judge.Outcome(), end: end, err: err}
-}
-
-// repeat does the job until the expectations hold or the wait is over, and
-// tells the last whole attempt.
-func (s *session) repeat(ctx context.Context, began report.Start, h report.Handler, do job) telling {
-	limited, cancel := context.WithTimeout(ctx, s.wait)
-	defer cancel()
-	var last telling
-	var told *report.Recording
-	pause := 100 * time.Millisecond
-	for {
-		r := &report.Recording{}
-		t := s.once(limited, began, r, do)
-		if t.end.Complete || told == nil {
-			last, told = t, r
-		}
-		if t.outcome == report.Holds || !worthwhile(t.err) || !sleep(limited, pause) {
-			break
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
-	last.late = last.outcome != report.Holds && limited.Err() != nil && ctx.Err() == nil
-	told.Replay(h)
-	return last
+	return err
 }
 
 // worthwhile reports whether what went wrong may be right in a moment: a wrong
@@ -246,40 +319,29 @@ func worthwhile(err error) bool {
 	return !errors.As(err, &f) || f.code != exitUsage || errors.As(err, &name)
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // conclude turns what came of it into the exit code, and what the report cannot
 // say into an error.
-func (s *session) conclude(ctx context.Context, t telling) error {
+func (s *session) conclude(ctx context.Context, t report.Told) error {
 	cause := context.Cause(ctx)
-	unknown := t.end.Summary.States[probe.Unknown.String()]
+	unknown := t.End.Summary.States[probe.Unknown.String()]
 	switch {
 	case errors.Is(cause, errInterrupted):
 		return &fault{code: exitUnsure} // said when it happened
-	case errors.Is(cause, errDeadline) && !t.end.Complete:
+	case errors.Is(cause, errDeadline) && !t.End.Complete:
 		return &fault{exitTimeout, fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), ""}
-	case t.late && t.err != nil && worthwhile(t.err):
-		return &fault{exitTimeout, fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.err), ""}
-	case t.late:
+	case t.Late && t.Err != nil && worthwhile(t.Err):
+		return &fault{exitTimeout, fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.Err), ""}
+	case t.Late:
 		return &fault{exitTimeout, fmt.Errorf("what was expected did not come about within %s", s.wait), ""}
-	case t.err != nil:
-		return failure(t.err)
-	case t.outcome == report.Fails:
+	case t.Err != nil:
+		return failure(t.Err)
+	case t.Outcome == report.Fails:
 		return &fault{code: exitFails}
-	case t.outcome == report.CannotTell && unknown > 0:
-		return &fault{exitUnsure, fmt.Errorf("could not tell about %d of %d", unknown, t.end.Summary.Targets), ""}
-	case t.outcome == report.CannotTell && t.end.Complete:
+	case t.Outcome == report.CannotTell && unknown > 0:
+		return &fault{exitUnsure, fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets), ""}
+	case t.Outcome == report.CannotTell && t.End.Complete:
 		return &fault{exitUnsure, errors.New("could not tell: not all that is expected could be looked at"), ""}
-	case t.outcome == report.CannotTell:
+	case t.Outcome == report.CannotTell:
 		return &fault{exitUnsure, errors.New("could not tell: the report is incomplete"), ""}
 	}
 	return nil

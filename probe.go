@@ -198,3 +198,14 @@ func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
 		return answer
 	}
 }
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
