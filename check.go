@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -25,6 +26,7 @@ which is said whenever something could not be looked at. --expect takes these
 words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
 --unit and --max-backlog expect more, of every socket that listens.`,
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
 			&cli.StringFlag{Name: "user", Category: "verifying", Usage: "`USER` that listens, by name or number"},
@@ -38,6 +40,12 @@ words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
 			}
 			ctx, cancel := s.bound(c.Context)
 			defer cancel()
+			if c.Bool("all-ports") {
+				if c.NArg() > 0 || c.IsSet("port") {
+					return usage(errors.New("--all-ports and ports exclude each other"), "")
+				}
+				s.ports, s.all = nil, s.protos
+			}
 			return s.run(ctx, nil, s.check)
 		},
 	})
@@ -49,13 +57,10 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 		defer cancel()
 	}
-	seen, err := local.Check(ctx, local.Request{
-		Ports: s.ports, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(),
+	seen, failed := local.Check(ctx, local.Request{
+		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(),
 	})
-	if err != nil {
-		return report.End{}, err
-	}
-	end := report.End{Complete: true, Coverage: seen.Coverage, Hints: seen.Hints}
+	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
 	holders := make(map[probe.Port][]local.Listener)
 	for _, l := range seen.Listeners {
@@ -73,7 +78,7 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 			}
 		}
 	}
-	return end, nil
+	return end, failed
 }
 
 // expectHolder reads what is expected of who listens.

@@ -165,6 +165,7 @@ type session struct {
 	expect   []report.Expectation
 	ports    []probe.Port
 	protos   []probe.Proto // for ports with no suffix
+	all      []probe.Proto // of check: every port of these instead
 	ipv4     bool
 	ipv6     bool
 	timeout  time.Duration

@@ -123,6 +123,10 @@ func (t *teller) tellViolation(v Violation) {
 // sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
 func (t *teller) sum(s scan.Summary) {
 	one, many := t.nouns()
+	if s.Targets == 0 && t.command == "check" {
+		t.line(0, 2, span{"found nothing that listens", strong})
+		return
+	}
 	line := []span{{counted(s.Targets, one, many), strong}}
 	if s.Duration > 0 && t.command == "scan" {
 		line = append(line, span{" in " + strings.ReplaceAll(human(time.Duration(s.Duration)), " ", glue), plain})

@@ -2,6 +2,8 @@ package local
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -9,7 +11,9 @@ import (
 )
 
 // Check looks at the requested ports. The error is only for what makes the
-// whole call meaningless: no port, no family, the context ended. What could not
+// whole call meaningless: no port, no family, the context ended; and with
+// Request.All, beside a report, for a source that could not be read, because no
+// verdict stands for the ports that it would have told. What else could not
 // be read makes verdicts Unknown and is told in the coverage. Check looks at
 // the network namespace of the calling thread.
 func Check(ctx context.Context, r Request) (Report, error) {
@@ -24,6 +28,10 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	v, err := look(ctx, q)
 	if err != nil {
 		return Report{}, err
+	}
+	if len(r.All) > 0 {
+		r.Ports = v.listening(r.Ports)
+		v.keep(r.Ports)
 	}
 	behind := make(map[probe.Port][]socket)
 	var holders []uint64
@@ -41,7 +49,43 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			return Report{}, err
 		}
 	}
-	return v.report(r, q, behind, o), nil
+	report := v.report(r, q, behind, o)
+	if len(r.All) > 0 && v.failed() != nil {
+		return report, fmt.Errorf("not every port could be looked at: %w", v.failed())
+	}
+	return report, nil
+}
+
+// listening adds the ports on which something listens to those that were asked
+// for by number, in order.
+func (v view) listening(asked []probe.Port) []probe.Port {
+	ports := slices.Clone(asked)
+	for p, t := range v.census {
+		if t.count[listening] > 0 {
+			ports = append(ports, p)
+		}
+	}
+	slices.SortFunc(ports, comparePorts)
+	return slices.Compact(ports)
+}
+
+// keep forgets all ports but these.
+func (v view) keep(ports []probe.Port) {
+	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool {
+		_, found := slices.BinarySearchFunc(ports, p, comparePorts)
+		return !found
+	})
+}
+
+// failed is why not every port that is listened on may have been seen.
+func (v view) failed() error {
+	var errs []error
+	for _, s := range v.sources {
+		if s.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", upper(s.proto), s.err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // view is what the sources saw of this machine's sockets.

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"onmux/probe"
@@ -16,7 +17,7 @@ type query struct {
 
 func newQuery(r Request) (query, error) {
 	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6}
-	if len(r.Ports) == 0 {
+	if len(r.Ports) == 0 && len(r.All) == 0 {
 		return q, errors.New("no port to check: name at least one")
 	}
 	if !r.IPv4 && !r.IPv6 {
@@ -27,6 +28,11 @@ func newQuery(r Request) (query, error) {
 			return q, fmt.Errorf("%s cannot be checked: ports are 1 to 65535, of tcp or udp", p)
 		}
 		q.ports[p.Proto] = append(q.ports[p.Proto], p.Number)
+	}
+	for _, proto := range r.All {
+		for n := 1; n <= math.MaxUint16; n++ {
+			q.ports[proto] = append(q.ports[proto], uint16(n))
+		}
 	}
 	for proto, ports := range q.ports {
 		slices.Sort(ports)

@@ -1,0 +1,60 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"onmux/probe"
+)
+
+// Every port of the scene that listens is found without naming it, and no
+// other.
+func TestCheckAll(t *testing.T) {
+	var want []probe.Port
+	for _, f := range scene(t) {
+		if f.verdict == Listening {
+			want = append(want, f.port)
+		}
+	}
+	slices.SortFunc(want, func(a, b probe.Port) int {
+		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
+	})
+	r, err := Check(context.Background(), Request{All: probe.Protos(), IPv4: true, IPv6: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []probe.Port
+	for _, v := range r.Verdicts {
+		if v.Verdict != Listening {
+			t.Errorf("%+v", v)
+		}
+		got = append(got, probe.Port{Number: v.Port, Proto: v.Proto})
+	}
+	// The scene has a server of its own, for the connections.
+	if len(got) != len(want)+1 || slices.ContainsFunc(want, func(p probe.Port) bool { return !slices.Contains(got, p) }) {
+		t.Errorf("found %v, want %v and the scene's own", got, want)
+	}
+	for _, l := range r.Listeners {
+		if !slices.Contains(got, probe.Port{Number: l.Port, Proto: l.Proto}) {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
+// What could not be read has no verdict to stand for it, so it is an error, and
+// what was seen is told beside it.
+func TestCheckAllUnreadable(t *testing.T) {
+	broken := errors.New("no such luck")
+	seen := census{}
+	seen.see(socket{proto: probe.TCP, local: netip.MustParseAddrPort("127.0.0.1:417"), family: "ipv4", state: listening})
+	r, err := check(context.Background(), Request{All: probe.Protos(), IPv4: true}, func(context.Context, query) (view, error) {
+		return view{census: seen, sources: []source{{proto: probe.TCP, name: "a test"}, {proto: probe.UDP, err: broken}}}, nil
+	})
+	if !errors.Is(err, broken) || len(r.Verdicts) != 1 {
+		t.Errorf("%v, %+v", err, r.Verdicts)
+	}
+}
