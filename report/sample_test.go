@@ -52,7 +52,7 @@ func sample() stream {
 					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, Unit: "ssh.service", Container: "abc", Workers: []int{13, 14}}, {PID: 1}}},
 			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied"},
-			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it"},
+			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it", Bind: []string{"a privilege is missing"}},
 			local.Port{Port: 417, Protos: probe.Protos(), Names: []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
 				Services: local.Services{File: "/etc/services", Lines: []local.Service{{Line: 7, Name: "onmux", Proto: "sctp",
 					Aliases: []string{"mux"}, Comment: "a comment"}}, Error: "unreadable"},

@@ -56,7 +56,7 @@ func (p *ports) end() {
 	fold := p.folded()
 	tables := len(p.listeners) > 0
 	for _, v := range p.verdicts {
-		if !fold[v] {
+		if !fold[portOf(v)] {
 			p.tell(v)
 		}
 	}
@@ -81,15 +81,18 @@ func (p *ports) tell(v local.Verdict) {
 	}
 	p.line(0, 2, append(line, span{said, plain})...)
 	p.table(p.listeners[portOf(v)], v.Verdict)
+	for _, b := range v.Bind {
+		p.line(2, 4, span{"to bind it: ", maybe}, span{Visible(b), plain})
+	}
 	delete(p.listeners, portOf(v))
 }
 
 // folded is the free ports, if they are many and nobody asked for everything.
-func (p *ports) folded() map[local.Verdict]bool {
-	free := make(map[local.Verdict]bool)
+func (p *ports) folded() map[probe.Port]bool {
+	free := make(map[probe.Port]bool)
 	for _, v := range p.verdicts {
 		if v.Verdict == local.Free && v.Error == "" && len(p.listeners[portOf(v)]) == 0 {
-			free[v] = true
+			free[portOf(v)] = true
 		}
 	}
 	if len(free) <= manyFree || p.Verbosity == Verbose {
@@ -98,12 +101,12 @@ func (p *ports) folded() map[local.Verdict]bool {
 	return free
 }
 
-func (p *ports) tellFolded(free map[local.Verdict]bool) {
+func (p *ports) tellFolded(free map[probe.Port]bool) {
 	for _, proto := range probe.Protos() {
 		var numbers []uint16
-		for v := range free {
-			if v.Proto == proto {
-				numbers = append(numbers, v.Port)
+		for port := range free {
+			if port.Proto == proto {
+				numbers = append(numbers, port.Number)
 			}
 		}
 		if len(numbers) == 0 {

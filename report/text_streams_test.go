@@ -76,12 +76,14 @@ func checkStream() stream {
 	verdict := func(port uint16, proto probe.Proto, w local.Word, why string) local.Verdict {
 		return local.Verdict{Port: port, Proto: proto, Verdict: w, Why: why}
 	}
+	closed := verdict(417, probe.UDP, local.Free, "no socket holds it")
+	closed.Bind = []string{"root or CAP_NET_BIND_SERVICE is needed below 1024, and you have neither", "\x1b[2Jhostile"}
 	end := ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})
 	end.Coverage = []string{"sockets of this network namespace, TCP and UDP, IPv4 and IPv6", "redirects by NAT were not looked at"}
 	end.Hints = []string{"run as root to see the owner of every socket"}
 	return stream{start: starts("check"), end: end, findings: []Finding{
 		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root) on [::]:417, reachable from any address"), ssh,
-		verdict(417, probe.UDP, local.Free, "no socket holds it"),
+		closed,
 		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
 		Violation{What: "8080/tcp", Expected: "free", Actual: "listening", Port: 8080, Proto: "tcp"},
 		verdict(53, probe.UDP, local.Listening, "a socket of user systemd-resolve on 0.0.0.0:53, reachable from any address"), other,

@@ -118,6 +118,7 @@ func (v view) source(p probe.Proto) source {
 
 func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
 	var out Report
+	rules := readSettings()
 	listeners := make(map[probe.Port][]Listener)
 	for p, sockets := range behind {
 		for _, s := range sockets {
@@ -131,7 +132,9 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
-		out.Verdicts = append(out.Verdicts, f.verdict())
+		verdict := f.verdict()
+		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
+		out.Verdicts = append(out.Verdicts, verdict)
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)

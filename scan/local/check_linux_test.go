@@ -166,7 +166,7 @@ func TestCheckVoid(t *testing.T) {
 func TestCheckTwice(t *testing.T) {
 	facts := scene(t)[:1]
 	r := ask(t, []fact{facts[0], facts[0]}, Request{IPv4: true, IPv6: true}, look)
-	if len(r.Listeners) != 1 || r.Verdicts[0] != r.Verdicts[1] {
+	if len(r.Listeners) != 1 || !reflect.DeepEqual(r.Verdicts[0], r.Verdicts[1]) {
 		t.Errorf("%+v", r)
 	}
 }

@@ -50,6 +50,7 @@ type Verdict struct {
 	Verdict Word        `json:"verdict"`
 	Why     string      `json:"why"`
 	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
+	Bind    []string    `json:"bind,omitempty"`  // where nothing listens: what stands in the way of binding it, or soon may
 }
 
 // Kind names the record's type in documents.

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		c.f.port = probe.Port{Number: 417, Proto: probe.TCP}
 		c.want.Port, c.want.Proto = 417, probe.TCP
-		if got := c.f.verdict(); got != c.want {
+		if got := c.f.verdict(); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s:\n%+v, want\n%+v", name, got, c.want)
 		}
 	}
