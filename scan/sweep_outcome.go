@@ -84,8 +84,11 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 	}
 	for _, p := range probe.Protos() {
 		if _, _, ok := s.loss(p); !ok && s.quiet[p] > 0 {
-			said = append(said, fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s",
-				p, counted(uint64(s.done[p]), "pass")))
+			tries := "a first pass that was not finished"
+			if n := s.done[p]; n > 0 {
+				tries = counted(uint64(n), "pass")
+			}
+			said = append(said, fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s", p, tries))
 		}
 	}
 	if n := s.undecidedCount(); n > 0 {
