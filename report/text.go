@@ -160,7 +160,11 @@ func figures(s scan.Summary, command string) []string {
 		out = append(out, counted(s.Contradictions, "contradiction", "contradictions"))
 	}
 	if s.Probes > 0 && command == "scan" {
-		out = append(out, counted(s.Probes, "probe", "probes"))
+		f := counted(s.Probes, "probe", "probes")
+		if s.Passes > 1 { // the first needs no word
+			f += " in " + counted(uint64(s.Passes), "pass", "passes")
+		}
+		out = append(out, f)
 	}
 	return out
 }

@@ -184,7 +184,7 @@ func scanStream() stream {
 	}
 	s.end = ends(1667, map[string]uint64{"open": 3, "closed": 259, "filtered": 97, "open|filtered": 4, "unreachable": 1047, "unknown": 256})
 	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = ptr(0.013), ptr(0.25)
-	s.end.Summary.Probes, s.end.Summary.Contradictions = 3110, 2
+	s.end.Summary.Probes, s.end.Summary.Passes, s.end.Summary.Contradictions = 3110, 3, 2
 	s.end.Summary.Duration = probe.Millis(200 * time.Second)
 	s.end.Coverage = []string{"10.0.0.0–10.0.0.0 (1 addresses) are left out: network address"}
 	s.end.Hints = []string{"-v tells every record"}
@@ -197,7 +197,7 @@ func nothingStream() stream {
 		span("10.0.0.200", "10.0.0.255", 56, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
 	}}
 	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = ptr(0.0), ptr(0.0)
-	s.end.Summary.Probes, s.end.Summary.Duration = 312, probe.Millis(1234*time.Millisecond)
+	s.end.Summary.Probes, s.end.Summary.Passes, s.end.Summary.Duration = 312, 1, probe.Millis(1234*time.Millisecond)
 	return s
 }
 
