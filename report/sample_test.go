@@ -60,7 +60,7 @@ func sample() stream {
 				Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Notes: []string{"a note"},
 				Story: []packet.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
 			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
-			Violation{What: "number of endpoints that are open", Expected: "= 0", Actual: "1"},
+			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
 		},
 		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"},
 			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,

@@ -26,7 +26,7 @@ type heading struct {
 func (c *canvas) grid(indent int, headings []heading, rows [][]span) {
 	last := len(headings) - 1
 	room := c.last(indent, headings, rows)
-	if c.width > 0 && room < ample {
+	if c.width > 0 && room < min(ample, text.LongestLineLen(lastCells(rows))) {
 		rows = soften(headings, rows)
 		room = c.last(indent, headings, rows)
 	}
@@ -87,6 +87,15 @@ func soften(headings []heading, rows [][]span) [][]span {
 		}
 	}
 	return out
+}
+
+// lastCells are the cells of the last column, a line each.
+func lastCells(rows [][]span) string {
+	var lines []string
+	for _, row := range rows {
+		lines = append(lines, row[len(row)-1].text)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // longest is the widest word of the last column, as far as it should not be
