@@ -227,7 +227,7 @@ func (p proc) owner(pid int, boot time.Time) Owner {
 		}
 	}
 	if b, err := p.read(pid, "cgroup"); err == nil {
-		o.Unit, o.Container = parseCgroup(b)
+		o.Place = parseCgroups(b).Place
 	}
 	return o
 }
