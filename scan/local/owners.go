@@ -8,8 +8,10 @@ import (
 
 // ownership is who holds which socket.
 type ownership struct {
-	of         map[uint64][]Owner // by socket.holder
-	unreadable int                // processes whose descriptors could not be read
+	of     map[uint64][]Owner // by socket.holder
+	listed []int              // processes that were looked at, sorted
+	unread []int              // those of them whose descriptors could not be read, sorted
+	hidden bool               // there are processes that are not listed
 }
 
 // owners is what is known of the owners; the zero value: nobody asked.
@@ -33,7 +35,7 @@ func (o owners) missing() string {
 	switch {
 	case !o.asked:
 		return ""
-	case o.err != nil || o.unreadable > 0:
+	case o.err != nil || o.blind():
 		return "owner not readable"
 	}
 	return "no process that can be seen here holds it"
@@ -49,15 +51,20 @@ func (o owners) coverage(asked bool, listeners []Listener) []string {
 	switch line := fmt.Sprintf("owners of %d of %d sockets", found, all); {
 	case o.err != nil:
 		return []string{fmt.Sprintf("%s: %v", line, o.err)}
-	case found < all && o.unreadable > 0:
-		return []string{fmt.Sprintf("%s: %s not readable without %s", line, count(o.unreadable, "process", "processes"), privilege())}
+	case found < all && len(o.unread) > 0:
+		return []string{fmt.Sprintf("%s: %s not readable without %s", line, count(len(o.unread), "process", "processes"), privilege())}
+	case found < all && o.hidden:
+		return []string{line + ": /proc hides the processes of others (hidepid), which could not be looked at without " + privilege()}
 	default:
 		return []string{line}
 	}
 }
 
+// blind reports whether there are processes that could not be looked at.
+func (o ownership) blind() bool { return len(o.unread) > 0 || o.hidden }
+
 func (o owners) hints(listeners []Listener) []string {
-	if found, all := o.found(listeners); o.asked && found < all && (o.unreadable > 0 || os.Geteuid() > 0) {
+	if found, all := o.found(listeners); o.asked && found < all && (o.blind() || os.Geteuid() > 0) {
 		return []string{privilege() + " is needed to see every owner"}
 	}
 	return nil

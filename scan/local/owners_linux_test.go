@@ -147,7 +147,7 @@ func tree(t testing.TB, processes, descriptors int) proc {
 			}
 		}
 	}
-	return proc{root}
+	return proc{root: root}
 }
 
 func TestOwnersOfATree(t *testing.T) {
@@ -182,7 +182,7 @@ func TestOwnersUnprivileged(t *testing.T) {
 	if os.Getenv(roleEnv) == "stranger" {
 		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
 		o, err := findOwners(context.Background(), []uint64{inode})
-		fmt.Println("seen:", len(o.of[inode]), o.unreadable > 0, err)
+		fmt.Println("seen:", len(o.of[inode]), len(o.unread) > 0, err)
 		return
 	}
 	_, inode := listener(t)
