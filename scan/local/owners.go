@@ -17,17 +17,23 @@ type ownership struct {
 // owners is what is known of the owners; the zero value: nobody asked.
 type owners struct {
 	ownership
-	asked bool
-	err   error // why no owner could be found
+	origins map[uint64]Origin // by socket.holder
+	asked   bool
+	err     error // why no owner could be found
 }
 
 // askOwners finds the owners of the sockets. The error is the context's.
-func askOwners(ctx context.Context, holders []uint64) (owners, error) {
-	found, err := findOwners(ctx, holders)
-	if ctxErr := ctx.Err(); ctxErr != nil {
-		return owners{}, ctxErr
+func askOwners(ctx context.Context, sockets []socket) (owners, error) {
+	holders := make([]uint64, len(sockets))
+	for i, s := range sockets {
+		holders[i] = s.holder
 	}
-	return owners{found, true, err}, nil
+	found, err := findOwners(ctx, holders)
+	o := owners{ownership: found, asked: true, err: err}
+	if ctx.Err() == nil {
+		o.origins = findOrigins(ctx, sockets, found)
+	}
+	return o, ctx.Err()
 }
 
 // missing says why a socket has no owner; "" if nobody asked.

@@ -16,6 +16,7 @@ type folder struct {
 	proc
 	booted   time.Time
 	names    *containers
+	users    users
 	stats    map[int]stat // zero: could not be read
 	programs map[int]string
 	owners   map[int]Owner
@@ -23,7 +24,7 @@ type folder struct {
 
 func newFolder(p proc) *folder {
 	return &folder{
-		proc: p, booted: p.boot(), names: newContainers(p.files),
+		proc: p, booted: p.boot(), names: newContainers(p.files), users: make(users),
 		stats: make(map[int]stat), programs: make(map[int]string), owners: make(map[int]Owner),
 	}
 }
@@ -184,7 +185,7 @@ func (f *folder) describe(o *Owner) {
 	}
 	if b, err := f.read(o.PID, "status"); err == nil {
 		if uid, ok := parseUID(b); ok {
-			o.User = userName(uid)
+			o.User = f.users.nameOrNumber(uid)
 		}
 	}
 	if b, err := f.read(o.PID, "cgroup"); err == nil {
