@@ -57,18 +57,22 @@ func checkStream() stream {
 	ssh.Backlog = &local.Backlog{Used: 0, Limit: 128}
 	ssh.Inode = 31337
 	ssh.Owners = []local.Owner{{PID: 812, Name: "sshd", Exe: "/usr/sbin/sshd", Cmdline: []string{"sshd: /usr/sbin/sshd", "-D", "[listener] 0 of 10-100 startups"},
-		User: "root", Started: noon, Unit: "ssh.service"}}
+		User: "root", Started: noon, ExeDeleted: true, Place: local.Place{Unit: "ssh.service"}, Parents: []local.Process{{PID: 1, Name: "systemd"}}},
+		{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
+	ssh.Unit = "ssh.socket"
 	web := socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080)
 	web.Backlog = &local.Backlog{Used: 511, Limit: 511}
 	web.UID = ptr(uint32(33))
 	web.Owners = []local.Owner{
-		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Container: "4f3c2b1a0987"},
-		{PID: 1, Name: "systemd", User: "root"},
+		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Place: local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}},
+		{PID: 77, Name: "helper", User: "app", Unrelated: true},
 	}
 	web6 := socket(probe.TCP, "fe80::1%eth0", "ipv6", "link-local", 8080)
 	web6.Device = "eth0"
 	other := socket(probe.UDP, "0.0.0.0", "ipv4", "any", 53)
 	other.UID = ptr(uint32(101))
+	other.User, other.Unit = "systemd-resolve", "systemd-resolved.service"
+	other.Candidates = []local.Candidate{{Process: local.Process{PID: 602, Name: "systemd-resolve"}, By: "cgroup"}}
 	bound := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 9000)
 	bound.State = local.Bound
 	conn := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 40000)
@@ -82,11 +86,11 @@ func checkStream() stream {
 	end.Coverage = []string{"sockets of this network namespace, TCP and UDP, IPv4 and IPv6", "redirects by NAT were not looked at"}
 	end.Hints = []string{"run as root to see the owner of every socket"}
 	return stream{start: starts("check"), end: end, findings: []Finding{
-		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root) on [::]:417, reachable from any address"), ssh,
+		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root, ssh.service) and systemd (pid 1, root, for ssh.socket) on [::]:417, reachable from any address"), ssh,
 		closed,
-		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
+		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers, docker container shop) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
 		Violation{What: "8080/tcp", Expected: "free", Actual: "listening", Port: 8080, Proto: "tcp"},
-		verdict(53, probe.UDP, local.Listening, "a socket of user systemd-resolve on 0.0.0.0:53, reachable from any address"), other,
+		verdict(53, probe.UDP, local.Listening, "a socket of systemd-resolve in systemd-resolved.service, likely systemd-resolve (pid 602) on 0.0.0.0:53, reachable from any address, owner not readable"), other,
 		verdict(9000, probe.TCP, local.Bound, "a socket of user root holds 10.0.0.5:9000 without listening"), bound,
 		verdict(40000, probe.TCP, local.Connected, "1 connection of this machine uses the number"), conn,
 		verdict(80, probe.TCP, local.Redirected, "no socket, but NAT sends it to 10.0.0.5:8080"),
@@ -225,9 +229,13 @@ func hostileStream(s string) stream {
 	g.Notes, g.Error = []string{s}, s
 	l := socket(probe.TCP, "::", s, s, 417)
 	l.Peer, l.Device, l.NetNS, l.State = s, s, s, local.Word(s)
-	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, Unit: s, Container: s}, {PID: 13, Name: s}}
+	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, ExeDeleted: true, Place: local.Place{Unit: s, Container: s, ContainerName: s, Runtime: s},
+		SocketUnit: s, Parents: []local.Process{{PID: 1, Name: s}}}, {PID: 13, Name: s, Place: local.Place{Container: s, Pod: s}}, {PID: 14, Place: local.Place{PodUID: s}}}
+	stray := socket(probe.UDP, "::", s, s, 417)
+	stray.User = s
+	stray.Origin = local.Origin{Place: local.Place{Unit: s}, Candidates: []local.Candidate{{Process: local.Process{PID: 1, Name: s}, By: s}, {By: s}}}
 	all.findings = []Finding{r, low, g,
-		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l,
+		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l, stray,
 		Violation{What: s, Expected: s, Actual: s, Address: s, Port: 417, Proto: s}, Violation{What: s, Expected: s, Actual: s}}
 	all.end.Coverage, all.end.Hints = []string{s}, []string{s}
 	all.end.Summary.States = map[string]uint64{s: 3, "open": 1}
