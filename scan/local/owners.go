@@ -8,10 +8,11 @@ import (
 
 // ownership is who holds which socket.
 type ownership struct {
-	of     map[uint64][]Owner // by socket.holder
-	listed []int              // processes that were looked at, sorted
-	unread []int              // those of them whose descriptors could not be read, sorted
-	hidden bool               // there are processes that are not listed
+	of map[uint64][]Owner // by socket.holder
+	//lint:ignore U1000 only Linux asks
+	listed []int // processes that were looked at, sorted
+	unread []int // those of them whose descriptors could not be read, sorted
+	hidden bool  // there are processes that are not listed
 }
 
 // owners is what is known of the owners; the zero value: nobody asked.
