@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,7 +35,7 @@ func (k keeper) start(t testing.TB) *exec.Cmd {
 	}
 	cmd := exec.Command(k.exe, append([]string{"-test.run=^TestKeeper$", "--"}, k.args...)...)
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"=keeper", doesEnv+"="+k.does)
+	cmd.Env = append(os.Environ(), roleEnv+"=keeper", doesEnv+"="+k.does, quickExit)
 	cmd.ExtraFiles, cmd.SysProcAttr, cmd.Stderr = k.files, k.attr, os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -54,6 +55,9 @@ func (k keeper) start(t testing.TB) *exec.Cmd {
 	return cmd
 }
 
+// quickExit spares processes under the race detector a second at their end.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
 const doesEnv = "ONMUX_TEST_DOES"
 
 // TestKeeper is the process behind keeper.
@@ -61,17 +65,27 @@ func TestKeeper(t *testing.T) {
 	if os.Getenv(roleEnv) != "keeper" {
 		return
 	}
-	if err := hold(os.Getenv(doesEnv)); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+	keep := func() {
+		if err := hold(os.Getenv(doesEnv)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("ready")
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
 	}
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin)
-	os.Exit(0)
+	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		go keep()
+		select {}
+	}
+	keep()
 }
 
 // hold gets a socket: "inherit", "receive" from a unix socket that it inherits,
-// "listen PORT", "listen PORT, move CGROUP" or "inherit, name NAME".
+// or "listen PORT"; and before or after that it takes a "name NAME", goes to live
+// in another cgroup, "move DIR", or keeps its descriptors "apart" from those of
+// the other threads.
 func hold(does string) error {
 	for does := range strings.SplitSeq(does, ", ") {
 		what, value, _ := strings.Cut(does, " ")
@@ -84,6 +98,9 @@ func hold(does string) error {
 			err = listenAt(value)
 		case "move":
 			err = os.WriteFile(filepath.Join(value, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
+		case "apart":
+			runtime.LockOSThread()
+			err = unix.Unshare(unix.CLONE_FILES)
 		case "name":
 			err = os.WriteFile(fmt.Sprintf("/proc/self/task/%d/comm", os.Getpid()), []byte(value), 0)
 		default:

@@ -54,10 +54,25 @@ func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
 	for _, i := range inodes {
 		wanted[i] = i != 0
 	}
+	seen, unread := p.look(ctx, pids, wanted, (*looker).at)
+	o.listed, o.unread, o.hidden = pids, unread, p.hides(pids)
+	if left := unseen(wanted, seen); len(left) > 0 {
+		more, _ := p.look(ctx, o.readable(), left, (*looker).threads)
+		seen = append(seen, more...)
+	}
+	if err := ctx.Err(); err != nil {
+		return o, err
+	}
+	newFolder(p).fold(seen, o.of)
+	return o, nil
+}
+
+// look looks at processes, at several at a time. It tells those that hold a
+// wanted socket and, sorted, those that could not be looked at.
+func (p proc) look(ctx context.Context, pids []int, wanted map[uint64]bool, at func(*looker, context.Context, int) error) (seen []sighting, unread []int) {
 	var (
 		next    atomic.Int64
 		mu      sync.Mutex
-		seen    []sighting
 		workers sync.WaitGroup
 	)
 	for range min(runtime.GOMAXPROCS(0), len(pids)) {
@@ -68,24 +83,19 @@ func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
 				if i >= len(pids) {
 					break
 				}
-				if err := look.at(ctx, pids[i]); err != nil && !gone(err) {
+				if err := at(&look, ctx, pids[i]); err != nil && !gone(err) {
 					look.unread = append(look.unread, pids[i])
 				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, look.seen...)
-			o.unread = append(o.unread, look.unread...)
+			unread = append(unread, look.unread...)
 		})
 	}
 	workers.Wait()
-	o.listed, o.hidden = pids, p.hides(pids)
-	slices.Sort(o.unread)
-	if err := ctx.Err(); err != nil {
-		return o, err
-	}
-	newFolder(p).fold(seen, o.of)
-	return o, nil
+	slices.Sort(unread)
+	return seen, unread
 }
 
 func (p proc) pids() ([]int, error) {
@@ -130,10 +140,16 @@ func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 }
 
-// at looks at every descriptor of a process. Some kernels list the descriptors
-// of a process to everybody and refuse to tell what they are.
+// at looks at every descriptor of a process.
 func (l *looker) at(ctx context.Context, pid int) error {
-	dir, err := unix.Open(l.root+"/"+strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return l.in(ctx, l.root+"/"+strconv.Itoa(pid)+"/fd", "../stat", pid)
+}
+
+// in looks at every descriptor in a directory, from which the stat of the process
+// is reached by a path. Some kernels list the descriptors of a process to
+// everybody and refuse to tell what they are.
+func (l *looker) in(ctx context.Context, fds, stat string, pid int) error {
+	dir, err := unix.Open(fds, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -153,7 +169,7 @@ func (l *looker) at(ctx context.Context, pid int) error {
 				refused = err
 			}
 			if l.wanted[inode] {
-				l.see(dir, inode, pid, held)
+				l.see(dir, stat, inode, pid, held)
 			}
 		}
 	}
@@ -163,7 +179,7 @@ func (l *looker) at(ctx context.Context, pid int) error {
 // see notes that the process behind a directory of descriptors, which is that
 // very process for as long as it is open, holds a socket. What was seen of the
 // process before starts at held.
-func (l *looker) see(dir int, inode uint64, pid, held int) {
+func (l *looker) see(dir int, stat string, inode uint64, pid, held int) {
 	mine := l.seen[held:]
 	if slices.ContainsFunc(mine, func(s sighting) bool { return s.inode == inode }) {
 		return
@@ -172,15 +188,15 @@ func (l *looker) see(dir int, inode uint64, pid, held int) {
 	if len(mine) > 0 {
 		s.stat, s.known = mine[0].stat, mine[0].known
 	} else {
-		s.stat, s.known = statBeside(dir)
+		s.stat, s.known = statFrom(dir, stat)
 	}
 	l.seen = append(l.seen, s)
 }
 
-// statBeside reads the stat of the process to which a directory of descriptors
+// statFrom reads the stat of the process to which a directory of descriptors
 // belongs.
-func statBeside(dir int) (stat, bool) {
-	fd, err := unix.Openat(dir, "../stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func statFrom(dir int, path string) (stat, bool) {
+	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return stat{}, false
 	}

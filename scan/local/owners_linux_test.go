@@ -49,7 +49,7 @@ func listener(t testing.TB) (*os.File, uint64) {
 func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHelperHolds$", "-test.v")
-	cmd.Env = append(os.Environ(), ""+roleEnv+"=hold")
+	cmd.Env = append(os.Environ(), roleEnv+"=hold", quickExit)
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.SysProcAttr = attr
 	in, err := cmd.StdinPipe()
@@ -188,7 +188,7 @@ func TestOwnersUnprivileged(t *testing.T) {
 	_, inode := listener(t)
 	cmd := exec.Command(asStranger(t), "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"=stranger", fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.Env = append(os.Environ(), roleEnv+"=stranger", quickExit, fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {

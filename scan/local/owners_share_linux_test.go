@@ -193,19 +193,32 @@ func TestEndedMeanwhile(t *testing.T) {
 
 // A directory of descriptors is that of one process, whoever gets its pid: once
 // it has ended nothing is read there.
-func TestStatBesideIsOfOneProcess(t *testing.T) {
+func TestStatIsOfOneProcess(t *testing.T) {
 	cmd := keeper{does: "inherit"}.start(t)
 	dir, err := unix.Open(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(dir)
-	if s, ok := statBeside(dir); !ok || s.parent != os.Getpid() {
+	if s, ok := statFrom(dir, "../stat"); !ok || s.parent != os.Getpid() {
 		t.Errorf("%+v, %t", s, ok)
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	if s, ok := statBeside(dir); ok {
+	if s, ok := statFrom(dir, "../stat"); ok {
 		t.Errorf("still there: %+v", s)
+	}
+}
+
+// A thread may have descriptors that the rest of its process has not.
+func TestThreadOfItsOwn(t *testing.T) {
+	nettest.Need(t)
+	pid := keeper{does: "name server, apart, listen 4424"}.start(t).Process.Pid
+	v, listeners := checkPort(t, 4424)
+	if len(listeners) != 1 || len(listeners[0].Owners) != 1 || listeners[0].Owners[0].PID != pid || listeners[0].Owners[0].Name != "server" {
+		t.Fatalf("%q, %+v", v.Why, listeners)
+	}
+	if o := listeners[0].Owners[0]; o.Ended || o.Exe == "" {
+		t.Errorf("%+v", o)
 	}
 }

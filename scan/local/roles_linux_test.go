@@ -27,7 +27,7 @@ func as(t *testing.T, role string, facts []fact) Report {
 	t.Helper()
 	cmd := exec.Command(asStranger(t), "-test.run=^TestRoles$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, quickExit)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
 	if role == "hidepid" { // becomes the stranger when it has made its own /proc
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
