@@ -253,6 +253,9 @@ func (p *ports) detail(l local.Listener) {
 	if len(socket) > 0 {
 		p.line(2, 4, span{at(l) + ": " + strings.Join(socket, ", "), faint})
 	}
+	if len(l.Candidates) > 0 {
+		p.line(2, 4, span{at(l) + ": may be held by " + candidates(l.Origin), faint})
+	}
 	for _, o := range l.Owners {
 		about := ownerDetail(o)
 		if p.width > 0 && len(o.Cmdline) > 0 {
@@ -262,6 +265,21 @@ func (p *ports) detail(l local.Listener) {
 			p.line(2, 4, span{fmt.Sprintf("pid %d: %s", o.PID, strings.Join(about, ", ")), faint})
 		}
 	}
+}
+
+func candidates(in local.Origin) string {
+	var parts []string
+	for _, c := range in.Candidates {
+		why := "of the same user"
+		if c.By == "cgroup" {
+			why = "in its cgroup"
+		}
+		parts = append(parts, fmt.Sprintf("%s(%d), %s", Visible(c.Name), c.PID, why))
+	}
+	if in.MoreCandidates > 0 {
+		parts = append(parts, strconv.Itoa(in.MoreCandidates)+" more")
+	}
+	return strings.Join(parts, "; ") + "; none is known to"
 }
 
 func ownerDetail(o local.Owner) []string {

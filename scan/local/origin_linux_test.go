@@ -277,3 +277,17 @@ func TestHidePid(t *testing.T) {
 		t.Errorf("%q, %q", r.Verdicts[0].Why, said)
 	}
 }
+
+// Walking over as many cgroups as are looked at.
+func BenchmarkCgroups(b *testing.B) {
+	all := make(map[string]string)
+	for n := range maxCgroups - 12 {
+		all[fmt.Sprintf("cgroup/kubepods/%d/%d/", n%10, n)] = ""
+	}
+	p, _ := machineOf(b, all)
+	for b.Loop() {
+		if found := p.cgroup2().find(b.Context(), map[uint64]bool{1 << 60: true}); len(found) != 0 {
+			b.Fatal(found)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // ownership is who holds which socket.
@@ -55,16 +56,19 @@ func (o owners) coverage(asked bool, listeners []Listener) []string {
 		return []string{"owners: not looked for"}
 	}
 	found, all := o.found(listeners)
-	switch line := fmt.Sprintf("owners of %d of %d sockets", found, all); {
+	line := fmt.Sprintf("owners of %d of %d sockets", found, all)
+	switch {
 	case o.err != nil:
-		return []string{fmt.Sprintf("%s: %v", line, o.err)}
+		line += ": " + o.err.Error()
 	case found < all && len(o.unread) > 0:
-		return []string{fmt.Sprintf("%s: %s not readable without %s", line, count(len(o.unread), "process", "processes"), privilege())}
+		line += fmt.Sprintf(": %s not readable without %s", count(len(o.unread), "process", "processes"), privilege())
 	case found < all && o.hidden:
-		return []string{line + ": /proc hides the processes of others (hidepid), which could not be looked at without " + privilege()}
-	default:
-		return []string{line}
+		line += ": /proc hides the processes of others (hidepid), which could not be looked at without " + privilege()
 	}
+	if slices.ContainsFunc(listeners, func(l Listener) bool { return len(l.Candidates) > 0 }) {
+		return []string{line, "candidates: processes in the cgroup in which a socket was made, or of its user; none is known to hold it"}
+	}
+	return []string{line}
 }
 
 // blind reports whether there are processes that could not be looked at.
