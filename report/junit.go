@@ -106,5 +106,5 @@ func writeCase(b *strings.Builder, class string, c *testCase) {
 }
 
 func seconds(m probe.Millis) string {
-	return strconv.FormatFloat(time.Duration(m).Seconds(), 'f', -1, 64)
+	return strconv.FormatFloat(time.Duration(m).Round(time.Microsecond).Seconds(), 'f', -1, 64)
 }
