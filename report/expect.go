@@ -67,15 +67,37 @@ func vocabulary(command string) []string {
 	return words
 }
 
-// Outcome is what came of the expectations.
+// Outcome is what came of the expectations. The zero value is none.
 type Outcome int
 
 // The outcomes.
 const (
-	Holds      Outcome = iota
+	Holds      Outcome = iota + 1
 	Fails              // something definitely is not as expected
 	CannotTell         // nothing contradicts, but something could not be measured
 )
+
+var outcomeNames = [...]string{Holds: "holds", Fails: "fails", CannotTell: "cannot-tell"}
+
+func (o Outcome) String() string {
+	if o < Holds || o > CannotTell {
+		return "invalid"
+	}
+	return outcomeNames[o]
+}
+
+// MarshalText writes "holds", "fails" or "cannot-tell".
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads the outcome's word.
+func (o *Outcome) UnmarshalText(b []byte) error {
+	i := slices.Index(outcomeNames[:], string(b))
+	if i < int(Holds) {
+		return fmt.Errorf("%q is no outcome", b)
+	}
+	*o = Outcome(i)
+	return nil
+}
 
 // Judge holds a stream against expectations. It keeps counts, not findings.
 type Judge struct {

@@ -299,7 +299,7 @@ func (d *documentReader) field(key string) error {
 		"schema": &d.start.Schema, "command": &d.start.Command, "version": &d.start.Version,
 		"started": &d.start.Started, "method": &d.start.Method,
 		"finished": &d.tail.Finished, "complete": &d.tail.Complete, "coverage": &d.tail.Coverage,
-		"summary": &d.tail.Summary, "hints": &d.tail.Hints,
+		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "outcome": &d.tail.Outcome,
 	}[key]
 	switch {
 	case d.seen[key]:

@@ -41,6 +41,7 @@ type End struct {
 	Complete bool         `json:"complete"` // false: interrupted, or something could not be asked
 	Coverage []string     `json:"coverage"` // what was and was not looked at
 	Summary  scan.Summary `json:"summary"`
+	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
 	Hints    []string     `json:"hints,omitempty"`
 }
 

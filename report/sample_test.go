@@ -67,7 +67,7 @@ func sample() stream {
 			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
 			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
 		},
-		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"},
+		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"}, Outcome: Fails,
 			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,
 				Loss: ptr(0.25), ExpectedMissed: ptr(0.5), Contradictions: 1, Duration: probe.Millis(time.Second)}},
 	}
