@@ -89,7 +89,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Name:  "onmux",
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
-			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(),
+			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
@@ -298,6 +298,8 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 		return &fault{code: exitFails}
 	case t.Outcome == report.CannotTell && unknown > 0:
 		return &fault{code: exitUnsure, err: fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets)}
+	case t.Outcome == report.CannotTell && t.End.Complete && s.command == "diff":
+		return &fault{code: exitUnsure, err: errors.New("could not tell: no change is certain")}
 	case t.Outcome == report.CannotTell && t.End.Complete:
 		return &fault{code: exitUnsure, err: errors.New("could not tell: not all that is expected could be looked at")}
 	case t.Outcome == report.CannotTell:

@@ -42,6 +42,9 @@ func (c *cases) finding(f Finding) error {
 		}
 		return cmp.Or(c.flush(), c.tell(testCase{name: v.What, violations: []Violation{v}}))
 	}
+	if change, ok := f.(Change); ok {
+		return cmp.Or(c.flush(), c.tell(change.testCase()))
+	}
 	s, ok := about(f)
 	if !ok {
 		return c.flush()
@@ -70,6 +73,17 @@ func (c *cases) flush() error {
 	held := *c.held
 	c.held = nil
 	return c.tell(held)
+}
+
+// testCase is the change as a case that fails, or that cannot be told.
+func (c Change) testCase() testCase {
+	t := testCase{name: c.place(), text: c.What}
+	if c.Confidence == probe.Low {
+		t.unsure = fmt.Sprintf("%s, was %s; not certain: %s", c.New, c.Old, strings.Join(c.Notes, "; "))
+	} else {
+		t.violations = []Violation{{What: t.name, Expected: c.Old, Actual: c.New}}
+	}
+	return t
 }
 
 // breach says what is wrong, in one line.

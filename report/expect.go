@@ -55,6 +55,9 @@ func ParseExpectation(text, command string) (Expectation, error) {
 
 func vocabulary(command string) []string {
 	var words []string
+	if command == "diff" {
+		return ChangeKinds()
+	}
 	if command == "check" {
 		for _, w := range local.Words() {
 			words = append(words, string(w))
@@ -140,8 +143,14 @@ func about(f Finding) (subject, bool) {
 const unknown = "unknown" // the word for "could not look", among states and verdicts alike
 
 // Finding takes one finding and returns how it violates what is expected of
-// each. One that could not be measured violates nothing, and proves nothing.
+// each. One that could not be measured violates nothing, and proves nothing. A
+// Change is what nobody expects.
 func (j *Judge) Finding(f Finding) []Violation {
+	if c, ok := f.(Change); ok {
+		j.failed = j.failed || c.Confidence != probe.Low
+		j.unsure = true
+		return nil
+	}
 	out := j.holders(f)
 	s, ok := about(f)
 	if !ok {

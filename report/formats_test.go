@@ -314,7 +314,7 @@ func TestJUnitNames(t *testing.T) {
 			errors++
 		}
 	}
-	if failures != 3 || errors != 2 || suites.Suite.Failures != 3 || suites.Suite.Errors != 2 || suites.Suite.Tests != len(suites.Suite.Cases) {
+	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 || suites.Suite.Tests != len(suites.Suite.Cases) {
 		t.Errorf("%d failures and %d errors:\n%s", failures, errors, out)
 	}
 }

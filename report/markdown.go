@@ -21,17 +21,18 @@ const tableRows = 1000
 type markdown struct {
 	w          io.Writer
 	command    string
-	tables     [3]strings.Builder // endpoints, ports, sockets
+	tables     [4]strings.Builder // endpoints, ports, sockets, changes
 	rows       int
 	left       uint64 // rows that are not told
 	violations []Violation
 	violated   int
 }
 
-var markdownHeads = [3]string{
+var markdownHeads = [4]string{
 	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
 	"| port | verdict | why |\n|---|---|---|\n",
 	"| socket | state | reach | owner |\n|---|---|---|---|\n",
+	"| where | change | was | is |\n|---|---|---|---|\n",
 }
 
 func newMarkdown(w io.Writer, _ Options) Handler { return &markdown{w: w} }
@@ -62,6 +63,12 @@ func (m *markdown) Finding(f Finding) error {
 			names = append(names, n.Name+" ("+n.Source+")")
 		}
 		m.row(1, strconv.Itoa(int(f.Port)), string(f.Range), lines(strings.Join(names, ", "), "", f.Notes...))
+	case Change:
+		what := f.What
+		if f.Confidence == probe.Low {
+			what += " (not certain: " + strings.Join(f.Notes, "; ") + ")"
+		}
+		m.row(3, f.place(), what, f.Old, f.New)
 	case Violation:
 		if m.violated++; m.violated <= tableRows {
 			m.violations = append(m.violations, f)

@@ -75,6 +75,8 @@ func (p *prom) Finding(f Finding) error {
 			"port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "verdict", string(f.Verdict))
 	case local.Listener:
 		p.listener(f)
+	case Change:
+		p.add("onmux_change", "1 for each change between the reports.", 1, "where", f.place(), "what", f.What, "confidence", string(f.Confidence))
 	case Violation:
 		p.broken++
 	}

@@ -19,7 +19,7 @@ type Start struct {
 }
 
 // Finding is one record: probe.Result, scan.Range, local.Listener,
-// local.Verdict, local.Port or Violation. Kind is the record's "type" in documents.
+// local.Verdict, local.Port, Change or Violation. Kind is the record's "type" in documents.
 type Finding interface{ Kind() string }
 
 // Violation is an expectation that does not hold.

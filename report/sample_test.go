@@ -66,6 +66,8 @@ func sample() stream {
 				Story: []packet.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
 			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
 			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
+			Change{What: Appeared, Address: addr4, Last: addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, Old: "closed", New: "open", Confidence: probe.Low, Notes: []string{"a doubt"}},
+			Change{What: Changed, Port: 417, Proto: probe.UDP, Old: "free", New: "bound", Confidence: probe.High},
 		},
 		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"}, Outcome: Fails,
 			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,

@@ -32,6 +32,9 @@ func textStreams() map[string]stream {
 		"hostile-explain": explained(hostilePort(hostile)),
 		"empty-explain":   as("explain", empty()),
 		"everything":      sample(),
+		"diff":            diffStream(),
+		"diff-nothing":    as("diff", stream{start: starts("diff"), end: ends(512, nil)}),
+		"hostile-diff":    as("diff", hostileDiff(hostile)),
 	}
 }
 
@@ -240,4 +243,48 @@ func hostileStream(s string) stream {
 	all.end.Coverage, all.end.Hints = []string{s}, []string{s}
 	all.end.Summary.States = map[string]uint64{s: 3, "open": 1}
 	return all
+}
+
+func diffStream() stream {
+	at := func(what, first string, count int, old, now string, notes ...string) Change {
+		a := netip.MustParseAddr(first)
+		c := Change{What: what, Address: a, Port: 417, Proto: probe.TCP, Old: old, New: now, Confidence: probe.High, Notes: notes}
+		if notes != nil {
+			c.Confidence = probe.Low
+		}
+		if count > 1 {
+			c.Count, c.Last = uint64(count), a
+			for range count - 1 {
+				c.Last = c.Last.Next()
+			}
+		}
+		return c
+	}
+	return stream{
+		start: starts("diff"),
+		findings: []Finding{
+			at(Vanished, "10.0.0.3", 1, "open (syn-ack)", "filtered (no-response)"),
+			at(Appeared, "10.0.0.7", 1, "closed (reset)", "open (syn-ack), ssh OpenSSH 9.2p1"),
+			at(Service, "10.0.0.9", 1, "ssh OpenSSH 9.2p1", "http nginx 1.22.1"),
+			at(Changed, "10.0.0.16", 16, "closed (reset)", "filtered (no-response)"),
+			at(Vanished, "10.0.0.200", 2, "open (syn-ack)", "filtered (no-response)", "the new report expects to have missed answers"),
+			Change{What: Appeared, Port: 8080, Proto: probe.TCP, Old: "free", New: "listening", Confidence: probe.High},
+			Change{What: Owner, Address: netip.MustParseAddr("::"), Port: 80, Proto: probe.TCP, Old: "nginx of www-data", New: "caddy of caddy", Confidence: probe.High},
+		},
+		end: ends(512, map[string]uint64{Appeared: 2, Vanished: 1, Service: 1, Owner: 1, Changed: 16}),
+	}
+}
+
+func hostileDiff(s string) stream {
+	d := diffStream()
+	for i, f := range d.findings {
+		c := f.(Change)
+		c.Old, c.New, c.What, c.Notes = s, s, s, []string{s}
+		if i%2 == 0 {
+			c.What = Appeared
+		}
+		d.findings[i] = c
+	}
+	d.end.Coverage = []string{s}
+	return d
 }
