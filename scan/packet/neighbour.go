@@ -18,8 +18,8 @@ func PutSolicit(buf []byte, p Path, target netip.Addr) int { return 0 }
 // solicited neighbour advertisement.
 func PutAdvertise(buf []byte, p Path, asker netip.Addr, to MAC) int { return 0 }
 
-// Neighbourly is an ARP packet, a neighbour solicitation or an advertisement.
-type Neighbourly struct {
+// Neighbour is an ARP packet, a neighbour solicitation or an advertisement.
+type Neighbour struct {
 	Solicit bool       // a question, else an answer
 	Target  netip.Addr // whom it is about
 	From    netip.Addr // who sent it; :: for duplicate address detection
@@ -28,4 +28,4 @@ type Neighbourly struct {
 
 // DecodeNeighbour reads an Ethernet frame that carries one. Nothing proves such
 // a packet: believe only what was asked for. It does not allocate.
-func DecodeNeighbour(frame []byte) (n Neighbourly, ok bool) { return n, false }
+func DecodeNeighbour(frame []byte) (n Neighbour, ok bool) { return n, false }

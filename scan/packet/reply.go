@@ -11,10 +11,10 @@ type Kind uint8
 
 // The kinds of replies.
 const (
-	TCP       Kind = iota + 1 // SYN-ACK or RST
-	UDP                       // a datagram
-	ICMP                      // an ICMP or ICMPv6 error that quotes a probe
-	Neighbour                 // an ARP reply or an NDP advertisement; carries no cookie
+	KindTCP       Kind = iota + 1 // SYN-ACK or RST
+	KindUDP                       // a datagram
+	KindICMP                      // an ICMP or ICMPv6 error that quotes a probe
+	KindNeighbour                 // an ARP reply or an NDP advertisement; carries no cookie
 )
 
 // Fate is what became of a received frame.
@@ -83,7 +83,7 @@ type Decoder struct {
 }
 
 // Decode reads one received frame into r, and returns Valid if it answers a
-// probe (r.Kind TCP, UDP or ICMP) or is a neighbour's word (Neighbour; the
+// probe (KindTCP, KindUDP or KindICMP) or is a neighbour's word (KindNeighbour; the
 // caller must know that it asked). Otherwise r is of no use. The frame may be cut
 // short after the headers. It does not allocate, and does not keep the frame but
 // for r.Payload.
