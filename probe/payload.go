@@ -48,3 +48,8 @@ var payloads = map[uint16][]byte{
 	// reset of four bytes.
 	5683: []byte("\x40\x00\x04\x17"),
 }
+
+// Payloads TODO
+func Payloads(port uint16) [][]byte {
+	return [][]byte{Payload(port)}
+}

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 )
@@ -24,7 +25,7 @@ func (f Framing) String() string {
 // MAC is an Ethernet address.
 type MAC [6]byte
 
-// Broadcast reaches everybody on an Ethernet.
+// broadcast reaches everybody on an Ethernet.
 var broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 func (m MAC) String() string {
@@ -57,6 +58,10 @@ func (p Path) check() (Path, error) {
 	if p.MTU == 0 {
 		p.MTU = 1500
 	}
+	least := 68 // RFC 791: what every network carries
+	if p.Src.Is6() {
+		least = 1280 // RFC 8200, section 5
+	}
 	switch {
 	case p.Framing > RawIP:
 		return p, fmt.Errorf("framing %d is unknown: use Ethernet or RawIP", p.Framing)
@@ -66,8 +71,32 @@ func (p Path) check() (Path, error) {
 		return p, fmt.Errorf("a tag for VLAN %d cannot be set with %s framing: use 1 to 4094, on Ethernet", p.VLAN, p.Framing)
 	case p.Framing == Ethernet && p.MAC[0]&1 != 0:
 		return p, fmt.Errorf("%s cannot be a source: it is a group's address", p.MAC)
-	case p.MTU < 68 || p.MTU > 65535: // RFC 791: every network carries 68
-		return p, fmt.Errorf("an MTU of %d bytes is out of range: use 68 to 65535", p.MTU)
+	case p.MTU < least || p.MTU > 65535:
+		return p, fmt.Errorf("an MTU of %d bytes is out of range: use %d to 65535", p.MTU, least)
 	}
 	return p, nil
+}
+
+// link is the length of what stands before the IP header.
+func (p Path) link() int {
+	switch {
+	case p.Framing != Ethernet:
+		return 0
+	case p.VLAN != 0:
+		return 18
+	}
+	return 14
+}
+
+// ether writes the Ethernet header and returns what follows it.
+func (p *Path) ether(buf []byte, to MAC, kind uint16) (body []byte, n int) {
+	copy(buf, to[:])
+	copy(buf[6:], p.MAC[:])
+	n = p.link()
+	if p.VLAN != 0 {
+		binary.BigEndian.PutUint16(buf[12:], etherTag)
+		binary.BigEndian.PutUint16(buf[14:], p.VLAN)
+	}
+	binary.BigEndian.PutUint16(buf[n-2:], kind)
+	return buf[n:], n
 }

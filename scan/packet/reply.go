@@ -73,24 +73,43 @@ type Reply struct {
 	Payload []byte // UDP: what was said; it aliases the frame
 }
 
-// Decoder reads replies. It is read-only, and may be shared by goroutines.
-type Decoder struct {
-	Framing   Framing
-	Cookies   *Cookies
-	Checksums bool     // demand true checksums; not on veth and lo, where the kernel leaves them to a device that is none
-	Zone      string   // given to link-local addresses, so that they compare equal to those asked; "" for none
-	Moves     []uint16 // UDP ports asked whose servers may answer from another port, at most a few: 69
+// What an answer says of itself, told as in a connect scan.
+const (
+	noteWindow  = "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do"
+	noteOptions = "the peer accepted the connection without a single TCP option, as decoys and middleboxes do"
+)
+
+// notes are shared by all results, by zero window and lack of options.
+var notes = [2][2][]string{{nil, {noteOptions}}, {{noteWindow}, {noteWindow, noteOptions}}}
+
+// Notes are the marks of an answer that is no service. The caller must not
+// change them; appending makes a copy.
+func (r *Reply) Notes() []string {
+	if r.Reason != probe.SynAck {
+		return nil
+	}
+	window, options := 0, 0
+	if r.Window == 0 {
+		window = 1
+	}
+	if r.Options == 0 {
+		options = 1
+	}
+	n := notes[window][options]
+	return n[:len(n):len(n)]
 }
 
-// Decode reads one received frame into r, and returns Valid if it answers a
-// probe (KindTCP, KindUDP or KindICMP) or is a neighbour's word (KindNeighbour; the
-// caller must know that it asked). Otherwise r is of no use. The frame may be cut
-// short after the headers. It does not allocate, and does not keep the frame but
-// for r.Payload.
-func (d *Decoder) Decode(frame []byte, r *Reply) Fate { return Foreign }
-
 // Result is what a reply tells the sweep: Reason, ICMP, TTL, Responder where that
-// is not the target, and Notes and a lower Confidence where the answer bears
-// marks of something that is no service. Endpoint, State, RTT and Tries are left
-// to the caller. It does not allocate.
-func (r *Reply) Result() probe.Result { return probe.Result{} }
+// is not the target, Notes, and Confidence, which is high for a word of the
+// target itself that has nothing strange. State is set too; Endpoint, RTT and
+// Tries are left to the caller. It does not allocate.
+func (r *Reply) Result() probe.Result {
+	res := probe.Result{State: r.State, Reason: r.Reason, TTL: r.TTL, ICMP: r.ICMP, Notes: r.Notes(), Confidence: probe.High}
+	if r.From != r.Endpoint.Addr {
+		res.Responder, res.Confidence = r.From, probe.Medium
+	}
+	if len(res.Notes) > 0 {
+		res.Confidence = probe.Medium
+	}
+	return res
+}

@@ -1,0 +1,200 @@
+package packet
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"onmux/probe"
+)
+
+// settle enters into r that the probe of an endpoint is answered that left from
+// r.SrcPort, if its cookie agrees.
+func (d *Decoder) settle(r *Reply, e probe.Endpoint, c cookie) bool {
+	try, ok := d.Cookies.ports[e.Proto].try(c, r.SrcPort)
+	r.Endpoint, r.Try = e, try
+	return ok
+}
+
+// tcp reads a SYN-ACK or RST. Both acknowledge the SYN, that is one beyond its
+// sequence number; some stacks forget the one in a RST. A RST that acknowledges
+// nothing is none of a SYN's (RFC 9293, section 3.5.2).
+func (d *Decoder) tcp(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 20 {
+		return Foreign
+	}
+	header := int(b[12]>>4) * 4
+	if header < 20 || header > p.size {
+		return Foreign
+	}
+	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	r.Flags, r.Window = b[13], binary.BigEndian.Uint16(b[14:])
+	switch {
+	case r.Flags&ACK == 0 || !d.Cookies.ports[probe.TCP].holds(r.SrcPort):
+		return Foreign
+	case r.Flags&RST != 0:
+		r.Reason = probe.Reset
+	case r.Flags&SYN != 0:
+		r.Reason = probe.SynAck
+	default:
+		return Foreign
+	}
+	if d.Checksums && !p.sums(protoTCP) {
+		return Foreign
+	}
+	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
+	c := d.Cookies.of(p.dst, p.src, e.Port, probe.TCP)
+	ahead := binary.BigEndian.Uint32(b[8:]) - c.seq()
+	if !d.settle(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
+		return Forged
+	}
+	r.State, r.Sure = probe.Verdict(probe.TCP, r.Reason, true), true
+	r.options(b[20:min(header, len(b))])
+	return Valid
+}
+
+// options reads TCP's, RFC 9293 section 3.2, up to the end or the first that
+// makes no sense.
+func (r *Reply) options(b []byte) {
+	for len(b) > 0 && b[0] != 0 {
+		if b[0] == 1 { // no operation
+			b = b[1:]
+			continue
+		}
+		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+			return
+		}
+		switch o := b[:b[1]]; {
+		case o[0] == 2 && len(o) == 4:
+			r.Options |= OptMSS
+			r.MSS = binary.BigEndian.Uint16(o[2:])
+		case o[0] == 3 && len(o) == 3:
+			r.Options |= OptWindowScale
+		case o[0] == 4 && len(o) == 2:
+			r.Options |= OptSACK
+		case o[0] == 8 && len(o) == 10:
+			r.Options |= OptTimestamps
+			r.Echo = binary.BigEndian.Uint32(o[6:])
+		}
+		b = b[b[1]:]
+	}
+}
+
+// udp reads a datagram to one of our ports, which is all that proves it.
+func (d *Decoder) udp(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 8 {
+		return Foreign
+	}
+	size := int(binary.BigEndian.Uint16(b[4:]))
+	r.Kind, r.FromPort, r.SrcPort = KindUDP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if size < 8 || size > p.size && !p.part || !d.Cookies.ports[probe.UDP].holds(r.SrcPort) {
+		return Foreign
+	}
+	if d.Checksums && binary.BigEndian.Uint16(b[6:]) != 0 && !p.sums(protoUDP) {
+		return Foreign
+	}
+	if !d.asked(p, r) {
+		return Forged
+	}
+	r.Reason, r.State = probe.UDPResponse, probe.Open
+	r.Payload = b[8:min(size, len(b))]
+	return Valid
+}
+
+// asked finds the endpoint that a datagram answers: the one that it comes from,
+// or one whose servers move to another port, as TFTP's do (RFC 1350, section 4).
+func (d *Decoder) asked(p *packet, r *Reply) bool {
+	if d.from(p, r, r.FromPort) {
+		return true
+	}
+	for _, port := range d.Moves {
+		if d.from(p, r, port) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Decoder) from(p *packet, r *Reply, port uint16) bool {
+	e := probe.Endpoint{Addr: p.src, Port: port, Proto: probe.UDP}
+	return d.settle(r, e, d.Cookies.of(p.dst, p.src, port, probe.UDP))
+}
+
+// icmp4 reads a destination unreachable or a time exceeded, RFC 792. What it
+// quotes may be cut after eight bytes of the transport, and extended (RFC 4884).
+func (d *Decoder) icmp4(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 8+20+8 || b[0] != 3 && b[0] != 11 {
+		return Foreign
+	}
+	if d.Checksums && !p.part && (len(b) != p.size || fold(sum(b)) != 0xffff) {
+		return Foreign
+	}
+	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
+	q := quoted(b[8:], int(b[5])*4)
+	header := int(q[0]&15) * 4
+	if q[0]>>4 != 4 || header < 20 || len(q) < header+8 || binary.BigEndian.Uint16(q[6:])&0x1fff != 0 {
+		return Foreign
+	}
+	c, fate := d.quote(p, r, q[9], netip.AddrFrom4([4]byte(q[12:16])), netip.AddrFrom4([4]byte(q[16:20])), q[header:])
+	r.Sure = r.Sure || binary.BigEndian.Uint16(q[4:]) == c.id()
+	return fate
+}
+
+// icmp6 reads the same of ICMPv6, RFC 4443. Our probes have no extension
+// headers, so a quote that has some is none of ours.
+func (d *Decoder) icmp6(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 8+40+8 || b[0] != 1 && b[0] != 3 {
+		return Foreign
+	}
+	if d.Checksums && !p.sums(protoICMPv6) {
+		return Foreign
+	}
+	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
+	q := quoted(b[8:], int(b[4])*8)
+	if q[0]>>4 != 6 {
+		return Foreign
+	}
+	c, fate := d.quote(p, r, q[6], netip.AddrFrom16([16]byte(q[8:24])), netip.AddrFrom16([16]byte(q[24:40])), q[40:])
+	r.Sure = r.Sure || binary.BigEndian.Uint32(q)&0xfffff == c.flow()
+	return fate
+}
+
+// quote judges the quoted packet: at least eight bytes of its transport are
+// there, so ports, and the sequence number of TCP. Sure is left false for UDP.
+func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst netip.Addr, b []byte) (c cookie, f Fate) {
+	e := probe.Endpoint{Addr: dst, Port: binary.BigEndian.Uint16(b[2:]), Proto: probe.TCP}
+	switch proto {
+	case protoTCP:
+	case protoUDP:
+		e.Proto = probe.UDP
+	default:
+		return 0, Foreign
+	}
+	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
+	if src != p.dst || !d.Cookies.ports[e.Proto].holds(r.SrcPort) {
+		return 0, Foreign
+	}
+	c = d.Cookies.of(src, dst, e.Port, e.Proto)
+	if !d.settle(r, e, c) || proto == protoTCP && binary.BigEndian.Uint32(b[4:]) != c.seq() {
+		return c, Forged
+	}
+	r.State, r.Reason = probe.FromICMP(e, p.src, p.src == p.dst, r.ICMP)
+	if r.Reason == probe.NoReason {
+		return c, Foreign
+	}
+	r.Sure = proto == protoTCP
+	return c, Valid
+}
+
+// quoted is the packet that an error quotes, without the extensions behind it:
+// length is where they start, in bytes, or 0; RFC 4884 has them start at 128 or
+// later, and older devices put anything there.
+func quoted(b []byte, length int) []byte {
+	if length >= 128 && length < len(b) {
+		return b[:length]
+	}
+	return b
+}
