@@ -8,11 +8,11 @@ import (
 )
 
 // settle enters into r that the probe of an endpoint is answered that left from
-// r.SrcPort, if its cookie agrees.
+// r.SrcPort, if there was one: its port was asked, and its cookie agrees.
 func (d *Decoder) settle(r *Reply, e probe.Endpoint, c cookie) bool {
-	try, ok := d.Cookies.ports[e.Proto].try(c, r.SrcPort)
+	try, ok := d.cookies.ports[e.Proto].try(c, r.SrcPort)
 	r.Endpoint, r.Try = e, try
-	return ok
+	return ok && d.asks[e.Proto].has(e.Port)
 }
 
 // tcp reads a SYN-ACK or RST. Both acknowledge the SYN, that is one beyond its
@@ -30,7 +30,7 @@ func (d *Decoder) tcp(p *packet, r *Reply) Fate {
 	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	r.Flags, r.Window = b[13], binary.BigEndian.Uint16(b[14:])
 	switch {
-	case r.Flags&ACK == 0 || !d.Cookies.ports[probe.TCP].holds(r.SrcPort):
+	case r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].holds(r.SrcPort):
 		return Foreign
 	case r.Flags&RST != 0:
 		r.Reason = probe.Reset
@@ -43,7 +43,7 @@ func (d *Decoder) tcp(p *packet, r *Reply) Fate {
 		return Foreign
 	}
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
-	c := d.Cookies.of(p.dst, p.src, e.Port, probe.TCP)
+	c := d.cookies.of(p.dst, p.src, e.Port, probe.TCP)
 	ahead := binary.BigEndian.Uint32(b[8:]) - c.seq()
 	if !d.settle(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
 		return Forged
@@ -88,37 +88,36 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 	}
 	size := int(binary.BigEndian.Uint16(b[4:]))
 	r.Kind, r.FromPort, r.SrcPort = KindUDP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if size < 8 || size > p.size && !p.part || !d.Cookies.ports[probe.UDP].holds(r.SrcPort) {
+	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].holds(r.SrcPort) {
 		return Foreign
 	}
 	if d.Checksums && binary.BigEndian.Uint16(b[6:]) != 0 && !p.sums(protoUDP) {
 		return Foreign
 	}
-	if !d.asked(p, r) {
+	r.Payload = b[8:min(size, len(b))]
+	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.UDP}
+	if d.moved(r) {
+		e.Port = portTFTP
+	}
+	if !d.settle(r, e, d.cookies.of(p.dst, p.src, e.Port, probe.UDP)) {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
-	r.Payload = b[8:min(size, len(b))]
 	return Valid
 }
 
-// asked finds the endpoint that a datagram answers: the one that it comes from,
-// or one whose servers move to another port, as TFTP's do (RFC 1350, section 4).
-func (d *Decoder) asked(p *packet, r *Reply) bool {
-	if d.from(p, r, r.FromPort) {
-		return true
-	}
-	for _, port := range d.Moves {
-		if d.from(p, r, port) {
-			return true
-		}
-	}
-	return false
-}
+const portTFTP = 69
 
-func (d *Decoder) from(p *packet, r *Reply, port uint16) bool {
-	e := probe.Endpoint{Addr: p.src, Port: port, Proto: probe.UDP}
-	return d.settle(r, e, d.Cookies.of(p.dst, p.src, port, probe.UDP))
+// moved says that a datagram from a port that was not asked looks like a TFTP
+// server's, which answers from a port of its own (RFC 1350, section 4): data,
+// an acknowledgment, an error, or one of options (RFC 2347).
+func (d *Decoder) moved(r *Reply) bool {
+	asks := &d.asks[probe.UDP]
+	if asks.has(r.FromPort) || !asks.has(portTFTP) || len(r.Payload) < 4 {
+		return false
+	}
+	op := binary.BigEndian.Uint16(r.Payload)
+	return op >= 3 && op <= 6
 }
 
 // icmp4 reads a destination unreachable or a time exceeded, RFC 792. What it
@@ -174,10 +173,10 @@ func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst netip.Addr, b
 		return 0, Foreign
 	}
 	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
-	if src != p.dst || !d.Cookies.ports[e.Proto].holds(r.SrcPort) {
+	if src != p.dst || !d.cookies.ports[e.Proto].holds(r.SrcPort) {
 		return 0, Foreign
 	}
-	c = d.Cookies.of(src, dst, e.Port, e.Proto)
+	c = d.cookies.of(src, dst, e.Port, e.Proto)
 	if !d.settle(r, e, c) || proto == protoTCP && binary.BigEndian.Uint32(b[4:]) != c.seq() {
 		return c, Forged
 	}

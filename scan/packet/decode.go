@@ -3,17 +3,38 @@ package packet
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"onmux/probe"
 )
 
-// Decoder reads replies. It is read-only once in use, and may be shared by
-// goroutines.
+// Decoder reads replies. It is read-only once its fields are set, and may then
+// be shared by goroutines.
 type Decoder struct {
-	Framing   Framing
-	Cookies   *Cookies
-	Checksums bool     // demand true checksums; not on veth and lo, whose kernel leaves them to a device that there is none of
-	Zone      string   // given to link-local addresses, so that they equal those asked; "" for none
-	Moves     []uint16 // UDP ports of the scan whose servers answer from another port, a few at most: 69
+	Checksums bool   // demand true checksums; not on veth and lo, whose kernel leaves them to a device that there is none of
+	Zone      string // given to link-local addresses, so that they equal those asked; "" for none
+
+	framing Framing
+	cookies *Cookies
+	asks    [probe.UDP + 1]portSet
 }
+
+// NewDecoder reads what arrives with this framing as answers to probes of the
+// ports of a scan.
+func NewDecoder(f Framing, c *Cookies, ports []probe.Port) *Decoder {
+	d := &Decoder{framing: f, cookies: c}
+	for _, p := range ports {
+		if int(p.Proto) < len(d.asks) {
+			d.asks[p.Proto].add(p.Number)
+		}
+	}
+	return d
+}
+
+// portSet holds ports, a bit for each.
+type portSet [1 << 16 / 64]uint64
+
+func (s *portSet) add(p uint16)      { s[p/64] |= 1 << (p % 64) }
+func (s *portSet) has(p uint16) bool { return s[p/64]>>(p%64)&1 != 0 }
 
 const (
 	etherIPv4   = 0x0800
@@ -46,7 +67,7 @@ type packet struct {
 func (d *Decoder) Decode(frame []byte, r *Reply) Fate {
 	*r = Reply{}
 	kind, b := etherIPv4, frame
-	if d.Framing == Ethernet {
+	if d.framing == Ethernet {
 		if kind, b = unframe(frame); b == nil {
 			return Foreign
 		}

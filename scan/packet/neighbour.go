@@ -175,7 +175,7 @@ func unicast(a netip.Addr) bool {
 
 // neighbour reads an answer; questions are other stations' business.
 func (d *Decoder) neighbour(frame []byte, r *Reply) Fate {
-	if d.Framing != Ethernet {
+	if d.framing != Ethernet {
 		return Foreign
 	}
 	n, ok := DecodeNeighbour(frame)
