@@ -82,7 +82,7 @@ func (d *Decoder) Decode(frame []byte, r *Reply) Fate {
 			return Foreign
 		}
 	case etherIPv6:
-		if !p.ipv6(b) {
+		if !p.ipv6(b, d.Checksums) {
 			return Foreign
 		}
 	case etherARP:
@@ -135,12 +135,14 @@ func (p *packet) ipv4(b []byte, check bool) bool {
 
 // ipv6 reads an IPv6 header and the extension headers behind it, RFC 8200. It is
 // false for what is none, and for fragments but the first.
-func (p *packet) ipv6(b []byte) bool {
+func (p *packet) ipv6(b []byte, check bool) bool {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return false
 	}
 	p.src, p.dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	p.pseudo = sum(b[8:40])
+	if check {
+		p.pseudo = sum(b[8:40])
+	}
 	p.size = int(binary.BigEndian.Uint16(b[4:]))
 	p.proto, p.ttl, p.body = b[6], b[7], b[40:min(40+p.size, len(b))]
 	for range 8 { // no honest packet has more

@@ -115,7 +115,7 @@ func DecodeNeighbour(frame []byte) (n Neighbour, ok bool) {
 		return decodeARP(b)
 	}
 	var p packet
-	if kind != etherIPv6 || !p.ipv6(b) || p.proto != protoICMPv6 || p.part || p.ttl != 255 {
+	if kind != etherIPv6 || !p.ipv6(b, true) || p.proto != protoICMPv6 || p.part || p.ttl != 255 {
 		return n, false
 	}
 	n, ok = p.ndp()
