@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 
@@ -43,7 +44,7 @@ func (d *Decoder) tcp(p *packet, r *Reply) Fate {
 		return Foreign
 	}
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
-	c := d.cookies.of(p.dst, p.src, e.Port, probe.TCP)
+	c := d.cookies.of(p.to, p.from, e.Port, probe.TCP)
 	ahead := binary.BigEndian.Uint32(b[8:]) - c.seq()
 	if !d.settle(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
 		return Forged
@@ -99,7 +100,7 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 	if d.moved(r) {
 		e.Port = portTFTP
 	}
-	if !d.settle(r, e, d.cookies.of(p.dst, p.src, e.Port, probe.UDP)) {
+	if !d.settle(r, e, d.cookies.of(p.to, p.from, e.Port, probe.UDP)) {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
@@ -136,7 +137,7 @@ func (d *Decoder) icmp4(p *packet, r *Reply) Fate {
 	if q[0]>>4 != 4 || header < 20 || len(q) < header+8 || binary.BigEndian.Uint16(q[6:])&0x1fff != 0 {
 		return Foreign
 	}
-	c, fate := d.quote(p, r, q[9], netip.AddrFrom4([4]byte(q[12:16])), netip.AddrFrom4([4]byte(q[16:20])), q[header:])
+	c, fate := d.quote(p, r, q[9], q[12:16], q[16:20], q[header:])
 	r.Sure = r.Sure || binary.BigEndian.Uint16(q[4:]) == c.id()
 	return fate
 }
@@ -156,15 +157,16 @@ func (d *Decoder) icmp6(p *packet, r *Reply) Fate {
 	if q[0]>>4 != 6 {
 		return Foreign
 	}
-	c, fate := d.quote(p, r, q[6], netip.AddrFrom16([16]byte(q[8:24])), netip.AddrFrom16([16]byte(q[24:40])), q[40:])
+	c, fate := d.quote(p, r, q[6], q[8:24], q[24:40], q[40:])
 	r.Sure = r.Sure || binary.BigEndian.Uint32(q)&0xfffff == c.flow()
 	return fate
 }
 
 // quote judges the quoted packet: at least eight bytes of its transport are
 // there, so ports, and the sequence number of TCP. Sure is left false for UDP.
-func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst netip.Addr, b []byte) (c cookie, f Fate) {
-	e := probe.Endpoint{Addr: dst, Port: binary.BigEndian.Uint16(b[2:]), Proto: probe.TCP}
+func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst, b []byte) (c cookie, f Fate) {
+	addr, _ := netip.AddrFromSlice(dst)
+	e := probe.Endpoint{Addr: addr, Port: binary.BigEndian.Uint16(b[2:]), Proto: probe.TCP}
 	switch proto {
 	case protoTCP:
 	case protoUDP:
@@ -173,7 +175,7 @@ func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst netip.Addr, b
 		return 0, Foreign
 	}
 	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
-	if src != p.dst || !d.cookies.ports[e.Proto].holds(r.SrcPort) {
+	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].holds(r.SrcPort) {
 		return 0, Foreign
 	}
 	c = d.cookies.of(src, dst, e.Port, e.Proto)

@@ -3,7 +3,6 @@ package packet
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 
 	"onmux/probe"
 )
@@ -13,8 +12,8 @@ import (
 // its port. It is read-only, and may be shared by goroutines.
 type Builder struct {
 	cookies *Cookies
-	src     netip.Addr
-	link    int // length of what stands before the IP header
+	src     []byte // source address, 4 or 16 bytes
+	link    int    // length of what stands before the IP header
 	macs    bool
 	sets    [][]template                    // the first is empty
 	of      [probe.UDP + 1]*[1 << 16]uint16 // which set a port takes
@@ -29,7 +28,7 @@ func NewBuilder(p Path, c *Cookies, ports []probe.Port) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Builder{cookies: c, src: p.Src, link: p.link(), macs: p.Framing == Ethernet, sets: make([][]template, 1)}
+	b := &Builder{cookies: c, src: p.Src.AsSlice(), link: p.link(), macs: p.Framing == Ethernet, sets: make([][]template, 1)}
 	known := make(map[*[]byte]uint16) // UDP's sets by the list of payloads, which many ports share; nil is TCP's
 	for _, port := range ports {
 		if c.Ports(port.Proto).Count() == 0 {
@@ -70,7 +69,7 @@ func (b *Builder) find(e *probe.Endpoint, try int) *template {
 		return nil
 	}
 	set := b.sets[b.of[e.Proto][e.Port]]
-	if len(set) == 0 || try < 1 || try > b.cookies.ports[e.Proto].Tries || e.Addr.BitLen() != b.src.BitLen() {
+	if len(set) == 0 || try < 1 || try > b.cookies.ports[e.Proto].Tries || e.Addr.BitLen() != len(b.src)*8 {
 		return nil
 	}
 	if len(set) == 1 {
@@ -98,14 +97,20 @@ func (b *Builder) Put(buf []byte, e probe.Endpoint, try int, to MAC, clock uint3
 	if b.macs {
 		copy(buf, to[:])
 	}
-	c := b.cookies.of(b.src, e.Addr, e.Port, e.Proto)
-	ip := buf[b.link:]
+	var room [16]byte
+	ip, dst := buf[b.link:], room[:]
+	var c cookie
 	var sum uint64 // of what is patched and the transport's checksum covers
 	if e.Addr.Is4() {
-		sum = t.patch4(ip, e.Addr.As4(), c)
+		room4 := e.Addr.As4()
+		dst = room[:copy(dst, room4[:])]
+		c = b.cookies.of(b.src, dst, e.Port, e.Proto)
+		sum = t.patch4(ip, dst, c)
 		ip = ip[20:]
 	} else {
-		sum = t.patch6(ip, e.Addr.As16(), c)
+		room = e.Addr.As16()
+		c = b.cookies.of(b.src, dst, e.Port, e.Proto)
+		sum = t.patch6(ip, dst, c)
 		ip = ip[40:]
 	}
 	from := b.cookies.ports[e.Proto].source(c, try)

@@ -3,7 +3,6 @@ package packet
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 
 	"onmux/probe"
 )
@@ -93,17 +92,14 @@ func (c cookie) flow() uint32 { return uint32(c >> 44 & 0xfffff) } // the flow l
 // slot is one of so many ports.
 func (c cookie) slot(of int) int { return int(uint32(uint16(c>>32)) * uint32(of) >> 16) }
 
-// of is SipHash-2-4 over both addresses, the port and the protocol. The
-// addresses are of one family and not IPv4 in IPv6; zones do not count.
-func (c *Cookies) of(src, dst netip.Addr, port uint16, proto probe.Proto) cookie {
+// of is SipHash-2-4 over both addresses, the port, low byte first, and the
+// protocol. The addresses are of one family: 4 or 16 bytes each.
+func (c *Cookies) of(src, dst []byte, port uint16, proto probe.Proto) cookie {
 	last := uint64(port) | uint64(proto)<<16
-	if src.Is4() {
-		s, d := src.As4(), dst.As4()
-		addrs := uint64(binary.LittleEndian.Uint32(s[:])) | uint64(binary.LittleEndian.Uint32(d[:]))<<32
-		return cookie(c.seed.word(addrs).sum(last | 11<<56))
+	if len(src) == 4 && len(dst) == 4 {
+		addrs := uint64(binary.LittleEndian.Uint32(src)) | uint64(binary.LittleEndian.Uint32(dst))<<32
+		return cookie(c.seed.hash(last|11<<56, addrs))
 	}
-	s, d := src.As16(), dst.As16()
-	h := c.seed.word(binary.LittleEndian.Uint64(s[:])).word(binary.LittleEndian.Uint64(s[8:]))
-	h = h.word(binary.LittleEndian.Uint64(d[:])).word(binary.LittleEndian.Uint64(d[8:]))
-	return cookie(h.sum(last | 35<<56))
+	return cookie(c.seed.hash(last|35<<56, binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:]),
+		binary.LittleEndian.Uint64(dst), binary.LittleEndian.Uint64(dst[8:])))
 }

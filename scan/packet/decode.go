@@ -51,6 +51,7 @@ const (
 // packet is what the IP header says, and what follows it.
 type packet struct {
 	src, dst netip.Addr
+	from, to []byte // src and dst again
 	proto    uint8
 	body     []byte // as far as it was captured
 	size     int    // of the body as sent, at least len(body)
@@ -123,7 +124,8 @@ func (p *packet) ipv4(b []byte, check bool) bool {
 	if header < 20 || len(b) < header || total < header || part&0x1fff != 0 || check && fold(sum(b[:header])) != 0xffff {
 		return false
 	}
-	p.src, p.dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	p.from, p.to = b[12:16], b[16:20]
+	p.src, p.dst = netip.AddrFrom4([4]byte(p.from)), netip.AddrFrom4([4]byte(p.to))
 	p.ttl, p.proto, p.part = b[8], b[9], part&0x2000 != 0
 	p.size = total - header
 	p.body = b[header:min(total, len(b))]
@@ -139,7 +141,8 @@ func (p *packet) ipv6(b []byte, check bool) bool {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return false
 	}
-	p.src, p.dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	p.from, p.to = b[8:24], b[24:40]
+	p.src, p.dst = netip.AddrFrom16([16]byte(p.from)), netip.AddrFrom16([16]byte(p.to))
 	if check {
 		p.pseudo = sum(b[8:40])
 	}

@@ -413,3 +413,26 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// The sweep sends and hears millions: nothing is left for the collector.
+func TestNoAllocations(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.d.Zone = "eth0"
+		a := w.ask(417, probe.TCP)
+		buf, r := make([]byte, w.b.MaxLen()), new(Reply)
+		for what, f := range map[string]func(){
+			"Put":         func() { w.b.Put(buf, a.Endpoint, a.try, testHop, 1) },
+			"PutSolicit":  func() { PutSolicit(buf, w.Path, a.Addr) },
+			"a SYN-ACK":   decoding(w, r, w.tcp(a, nil)),
+			"an error":    decoding(w, r, w.icmp(a.Addr, w.unreachable(), a.ip)),
+			"a datagram":  decoding(w, r, w.udp(w.ask(53, probe.UDP), 53, "yes")),
+			"the results": func() { _ = r.Result() },
+		} {
+			if n := testing.AllocsPerRun(100, f); n != 0 {
+				t.Errorf("%s: %v allocations", what, n)
+			}
+		}
+	})
+}
+
+func decoding(w *world, r *Reply, frame []byte) func() { return func() { w.d.Decode(frame, r) } }

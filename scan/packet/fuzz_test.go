@@ -50,7 +50,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		c := w.c.of(r.Src, r.Endpoint.Addr, r.Endpoint.Port, r.Endpoint.Proto)
+		c := w.c.of(r.Src.AsSlice(), r.Endpoint.Addr.AsSlice(), r.Endpoint.Port, r.Endpoint.Proto)
 		if w.c.Ports(r.Endpoint.Proto).source(c, r.Try) != r.SrcPort || !w.d.asks[r.Endpoint.Proto].has(r.Endpoint.Port) {
 			t.Errorf("%+v is believed", r)
 		}

@@ -10,19 +10,21 @@ func newSip(k0, k1 uint64) sip {
 	return sip{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
 }
 
-// word takes the next eight bytes of the message.
-func (s sip) word(m uint64) sip {
-	a, b, c, d := s.a, s.b, s.c, s.d^m
+// hash is that of a message of these words and last: its last bytes, fewer than
+// eight, and on top of them its length in bytes modulo 256.
+func (s sip) hash(last uint64, words ...uint64) uint64 {
+	a, b, c, d := s.a, s.b, s.c, s.d
+	for _, m := range words {
+		d ^= m
+		a, b, c, d = sipRound(a, b, c, d)
+		a, b, c, d = sipRound(a, b, c, d)
+		a ^= m
+	}
+	d ^= last
 	a, b, c, d = sipRound(a, b, c, d)
 	a, b, c, d = sipRound(a, b, c, d)
-	return sip{a ^ m, b, c, d}
-}
-
-// sum ends the message with its last bytes, fewer than eight, and its length in
-// bytes modulo 256 on top of them.
-func (s sip) sum(last uint64) uint64 {
-	s = s.word(last)
-	a, b, c, d := s.a, s.b, s.c^0xff, s.d
+	a ^= last
+	c ^= 0xff
 	a, b, c, d = sipRound(a, b, c, d)
 	a, b, c, d = sipRound(a, b, c, d)
 	a, b, c, d = sipRound(a, b, c, d)

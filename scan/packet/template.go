@@ -22,9 +22,9 @@ type template struct {
 }
 
 // patch4 fills in the IPv4 header and returns what the transport must add.
-func (t *template) patch4(ip []byte, dst [4]byte, c cookie) uint64 {
+func (t *template) patch4(ip, dst []byte, c cookie) uint64 {
 	_ = ip[19]
-	d := binary.BigEndian.Uint32(dst[:])
+	d := binary.BigEndian.Uint32(dst)
 	binary.BigEndian.PutUint16(ip[4:], c.id())
 	binary.BigEndian.PutUint32(ip[16:], d)
 	binary.BigEndian.PutUint16(ip[10:], ^fold(t.header+uint64(c.id())+uint64(d)))
@@ -32,11 +32,12 @@ func (t *template) patch4(ip []byte, dst [4]byte, c cookie) uint64 {
 }
 
 // patch6 fills in the IPv6 header, which has no checksum.
-func (t *template) patch6(ip []byte, dst [16]byte, c cookie) uint64 {
+func (t *template) patch6(ip, dst []byte, c cookie) uint64 {
 	_ = ip[39]
+	hi, lo := binary.BigEndian.Uint64(dst), binary.BigEndian.Uint64(dst[8:])
 	binary.BigEndian.PutUint32(ip, 6<<28|c.flow())
-	copy(ip[24:], dst[:])
-	hi, lo := binary.BigEndian.Uint64(dst[:]), binary.BigEndian.Uint64(dst[8:])
+	binary.BigEndian.PutUint64(ip[24:], hi)
+	binary.BigEndian.PutUint64(ip[32:], lo)
 	return t.transport + hi>>32 + hi&0xffffffff + lo>>32 + lo&0xffffffff
 }
 
