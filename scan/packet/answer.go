@@ -81,7 +81,8 @@ func (r *Reply) options(b []byte) {
 	}
 }
 
-// udp reads a datagram to one of our ports, which is all that proves it.
+// udp reads a datagram to one of our ports. That proves it as far as it goes; more
+// does a number of the question that an answer in its language returns.
 func (d *Decoder) udp(p *packet, r *Reply) Fate {
 	b := p.body
 	if len(b) < 8 {
@@ -100,10 +101,16 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 	if d.moved(r) {
 		e.Port = portTFTP
 	}
-	if !d.settle(r, e, d.cookies.of(p.to, p.from, e.Port, probe.UDP)) {
+	c := d.cookies.of(p.to, p.from, e.Port, probe.UDP)
+	if !d.settle(r, e, c) {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
+	if at, ok := numberAt(r.Payload, c.id()); ok {
+		all := probe.Payloads(e.Port)
+		asked, ok := numberAt(all[(r.Try-1)%len(all)], stamp)
+		r.Sure = ok && asked == at
+	}
 	return Valid
 }
 

@@ -120,7 +120,7 @@ func (b *Builder) Put(buf []byte, e probe.Endpoint, try int, to MAC, clock uint3
 	if e.Proto == probe.TCP {
 		t.patchTCP(ip, c, clock, sum)
 	} else {
-		t.patchUDP(ip, sum)
+		t.patchUDP(ip, c, sum)
 	}
 	return len(buf)
 }

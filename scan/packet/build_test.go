@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -169,7 +170,12 @@ func checkProbe(t *testing.T, p Path, c *Cookies, pkt gopacket.Packet, e probe.E
 		}
 	case *layers.UDP:
 		want := probe.Payloads(e.Port)
-		if w := want[(try-1)%len(want)]; string(w) != string(l.Payload) || uint16(l.DstPort) != e.Port {
+		w := want[(try-1)%len(want)]
+		if at, ok := numberAt(w, stamp); ok {
+			w = binary.BigEndian.AppendUint16(slices.Clone(w[:at]), uint16(c.of(p.Src.AsSlice(), e.Addr.AsSlice(), e.Port, e.Proto)>>48))
+			w = append(w, want[(try-1)%len(want)][at+2:]...)
+		}
+		if string(w) != string(l.Payload) || uint16(l.DstPort) != e.Port {
 			t.Errorf("payload % x, want % x", l.Payload, w)
 		}
 		if l.Checksum == 0 {

@@ -90,6 +90,36 @@ func TestDecodeUDP(t *testing.T) {
 	})
 }
 
+// The language of a service says more than a port: its answer returns the
+// number of the question, which is of the cookie.
+func TestDecodeUDPStamps(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, c := range []struct {
+			port uint16
+			at   int
+		}{{53, 0}, {111, 2}, {137, 0}, {5353, 0}, {5683, 2}, {11211, 0}, {2049, 2}} {
+			ports := []probe.Port{{Number: c.port, Proto: probe.UDP}}
+			var err error
+			if w.b, err = NewBuilder(w.Path, w.c, ports); err != nil {
+				t.Fatal(err)
+			}
+			w.d = NewDecoder(w.Framing, w.c, ports)
+			a := w.ask(c.port, probe.UDP)
+			said := a.ip[w.header()+8:]
+			if r := w.wants("an echo", w.udp(a, c.port, string(said)), Valid, a, probe.UDPResponse); !r.Sure {
+				t.Errorf("%d: not sure of %+v", c.port, r)
+			}
+			other := slices.Clone(said)
+			other[c.at] ^= 1
+			for _, lie := range []string{string(other), string(said[:c.at+1]), "", "onmux"} {
+				if r := w.wants("another number", w.udp(a, c.port, lie), Valid, a, probe.UDPResponse); r.Sure {
+					t.Errorf("%d: sure of %+v", c.port, r)
+				}
+			}
+		}
+	})
+}
+
 // Of those that guess, one in Width gets through; none does by another's answer.
 func TestDecodeUDPGuesses(t *testing.T) {
 	w := newWorld(t, Path{Framing: RawIP, Src: testSrc4})

@@ -60,7 +60,7 @@ type Reply struct {
 	State    probe.State    // what it makes of Endpoint
 	Reason   probe.Reason
 	TTL      uint8 // or hop limit, as it arrived
-	Sure     bool  // it carries 16 bits of the cookie or more, beyond the port: always so for TCP
+	Sure     bool  // it carries at least 16 bits of the cookie beyond the port: always so for TCP
 
 	Flags   uint8 // TCP
 	Window  uint16

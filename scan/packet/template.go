@@ -19,6 +19,7 @@ type template struct {
 	frame     []byte
 	header    uint64 // sum of the IPv4 header
 	transport uint64 // sum of the pseudo header, the transport header and the payload
+	stamp     int    // where in the UDP datagram a number stands that its answer returns; 0 if nowhere
 }
 
 // patch4 fills in the IPv4 header and returns what the transport must add.
@@ -52,7 +53,11 @@ func (t *template) patchTCP(tcp []byte, c cookie, clock uint32, sum uint64) {
 	binary.BigEndian.PutUint16(tcp[16:], ^fold(sum+uint64(c.seq())+uint64(clock)))
 }
 
-func (t *template) patchUDP(udp []byte, sum uint64) {
+func (t *template) patchUDP(udp []byte, c cookie, sum uint64) {
+	if t.stamp > 0 {
+		binary.BigEndian.PutUint16(udp[t.stamp:], c.id())
+		sum += uint64(c.id())
+	}
 	check := ^fold(sum)
 	if check == 0 { // which would say that there is none, RFC 768
 		check = 0xffff
@@ -70,6 +75,10 @@ func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error
 		}
 		t := template{frame: frame}
 		ip := frame[p.link():]
+		if at, ok := numberAt(payload, stamp); ok {
+			t.stamp = 8 + at
+			copy(ip[len(ip)-len(payload)+at:], "\x00\x00")
+		}
 		if len(ip) > p.MTU {
 			return nil, fmt.Errorf("a %s probe of %d bytes from %s is above the MTU of %d bytes", proto, len(ip), p.Src, p.MTU)
 		}
@@ -82,6 +91,21 @@ func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error
 		made = append(made, t)
 	}
 	return made, nil
+}
+
+// stamp is what a question has in place of the number by which the service that
+// speaks its language tells questions apart, such as the ID of DNS or RPC (see
+// package probe). The answer returns it, so it has room for a part of the cookie.
+const stamp = 0x0417
+
+// numberAt says whether such a number is n, and where it stands.
+func numberAt(payload []byte, n uint16) (at int, ok bool) {
+	for at = 0; at <= 2; at += 2 {
+		if len(payload) >= at+2 && binary.BigEndian.Uint16(payload[at:]) == n {
+			return at, true
+		}
+	}
+	return 0, false
 }
 
 // serialize writes a probe with gopacket, the fields that a template leaves out
