@@ -1,0 +1,77 @@
+package link
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// Device is a network interface as it was when it was looked at. It is read-only.
+type Device struct {
+	Index    int
+	Name     string
+	MTU      int
+	MAC      [6]byte // of an Ethernet; zero elsewhere
+	Ethernet bool    // frames with MAC addresses that ARP and NDP find out
+	Loopback bool
+	Carrier  bool // it is up, and so is what lies below it
+
+	addrs []netip.Addr
+}
+
+// Has reports whether a is one of the device's own addresses.
+func (d *Device) Has(a netip.Addr) bool {
+	for _, own := range d.addrs {
+		if own == a.WithZone("") {
+			return true
+		}
+	}
+	return false
+}
+
+// Source is the address from which a neighbour of the family of a is asked for
+// its MAC: prefer where the device has it, as the kernel does, else one of its
+// own, link-local first. It is the zero Addr if there is none.
+func (d *Device) Source(a, prefer netip.Addr) netip.Addr {
+	if prefer.Is4() == a.Is4() && (prefer.Is4() || d.Has(prefer)) {
+		return prefer
+	}
+	var found netip.Addr
+	for _, own := range d.addrs {
+		if own.Is4() == a.Is4() && (!found.IsValid() || own.IsLinkLocalUnicast() && !found.IsLinkLocalUnicast()) {
+			found = own
+		}
+	}
+	return found
+}
+
+// Route is the way that packets to some addresses take: the kernel's decision.
+// Equal decisions are the same Route. It is read-only.
+type Route struct {
+	Device  *Device
+	Src     netip.Addr // our address, without a zone
+	Gateway netip.Addr // the next hop, of either family; the zero Addr where the target is on the link itself
+	Frames  bool       // the next hop is reached by Ethernet frames that we may write; else the kernel sends
+	MTU     int        // in bytes, of the IP packet
+	Err     error      // why there is no way; all else is zero then
+}
+
+// Span is a run of addresses of one family and zone, both ends included.
+type Span struct{ First, Last netip.Addr }
+
+// Neighbour is an entry of the kernel's table of neighbours that can be used.
+type Neighbour struct {
+	Addr  netip.Addr
+	MAC   [6]byte
+	Fixed bool // the administrator's word: never ask
+}
+
+// ErrDown says that an interface that is needed cannot be used, or not any more.
+var ErrDown = errors.New("the interface is down")
+
+// slot is how many bytes a received packet may take, the Ethernet header
+// included; what is longer is cut. It must hold what an ICMPv6 error quotes of a
+// probe behind extension headers, with room to spare.
+const slot = 512
+
+// Batch is how many packets one system call sends or receives at most.
+const Batch = 256

@@ -1,0 +1,180 @@
+package link
+
+import (
+	"net/netip"
+	"slices"
+	"sort"
+)
+
+// Ask is what routes may depend on beside the address: a rule can name a
+// protocol and a port.
+type Ask struct {
+	Proto uint8 // of IP: 6 is TCP, 17 UDP
+	Port  uint16
+}
+
+// RouteConfig says which ways are wanted.
+type RouteConfig struct {
+	Spans  []Span // in ascending order within a family and zone
+	Asks   []Ask  // at least one
+	Device string // packets must leave here; "" for wherever the kernel sends them
+}
+
+// Table knows the way to every address of its spans. It is read-only and may be
+// shared by goroutines.
+type Table struct {
+	lines  []line
+	perAsk bool // rules name ports, so each Ask has lines of its own
+	routes []*Route
+}
+
+// line is the address space of one family and zone, cut where the kernel's
+// decision may change.
+type line struct {
+	v4   bool
+	zone string
+	ask  int
+
+	starts []netip.Addr // without zones; the first is the lowest address
+	routes []*Route     // what holds from there on
+}
+
+// Find is the way to an address of the spans for Asks[ask]. It does not allocate.
+func (t *Table) Find(a netip.Addr, ask int) *Route {
+	if !t.perAsk {
+		ask = 0
+	}
+	v4, zone := a.Is4(), a.Zone()
+	for i := range t.lines {
+		if l := &t.lines[i]; l.v4 == v4 && l.ask == ask && l.zone == zone {
+			return l.find(a.WithZone(""))
+		}
+	}
+	return nil
+}
+
+// Routes lists every way that the table holds, each once.
+func (t *Table) Routes() []*Route { return t.routes }
+
+func (l *line) find(a netip.Addr) *Route { return l.routes[l.at(a)] }
+
+// at is the piece in which an address lies.
+func (l *line) at(a netip.Addr) int {
+	lo := 0
+	for n := len(l.starts); n > 1; {
+		half := n >> 1
+		if l.starts[lo+half].Compare(a) <= 0 {
+			lo += half
+		}
+		n -= half
+	}
+	return lo
+}
+
+// cut divides the line at the addresses given, as far as spans lie on both sides.
+func (l *line) cut(spans []Span, at []netip.Addr) {
+	lowest := netip.IPv6Unspecified()
+	if l.v4 {
+		lowest = netip.IPv4Unspecified()
+	}
+	l.starts = append(l.starts, lowest)
+	for _, a := range at {
+		if a, ok := within(spans, a); ok {
+			l.starts = append(l.starts, a)
+		}
+	}
+	slices.SortFunc(l.starts, netip.Addr.Compare)
+	l.starts = slices.Compact(l.starts)
+	l.routes = make([]*Route, len(l.starts))
+}
+
+// within is where a cut falls within spans: where it is, or at the beginning of
+// the next span. It is false behind the last.
+func within(spans []Span, a netip.Addr) (netip.Addr, bool) {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].Last.WithZone("").Compare(a) >= 0 })
+	if i == len(spans) {
+		return a, false
+	}
+	if first := spans[i].First.WithZone(""); a.Less(first) {
+		a = first
+	}
+	return a, true
+}
+
+// join takes out the cuts that turned out to divide nothing.
+func (l *line) join() {
+	n := 0
+	for i := range l.starts {
+		if n > 0 && (l.routes[i] == nil || l.routes[i] == l.routes[n-1]) {
+			continue
+		}
+		if n > 0 && l.routes[n-1] == nil {
+			l.routes[n-1] = l.routes[i] // nobody asks for what lies before
+			continue
+		}
+		l.starts[n], l.routes[n] = l.starts[i], l.routes[i]
+		n++
+	}
+	l.starts, l.routes = l.starts[:n:n], l.routes[:n:n]
+}
+
+// ends are the two places where a prefix begins and where it is over, as far as
+// there is one.
+func ends(at []netip.Addr, p netip.Prefix) []netip.Addr {
+	p = p.Masked()
+	at = append(at, p.Addr())
+	b := p.Addr().As16()
+	bits := p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	for i := bits; i < 128; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	last := netip.AddrFrom16(b)
+	if p.Addr().Is4() {
+		last = last.Unmap()
+	}
+	if next := last.Next(); next.IsValid() {
+		at = append(at, next)
+	}
+	return at
+}
+
+// selection are the prefixes at which the kernel may choose another source
+// address of IPv6: the policy table of RFC 6724, section 2.1, and scopes.
+var selection = []netip.Prefix{
+	netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0/96"),
+	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2001:10::/28"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("3ffe::/16"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"),
+	netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("ff00::/8"),
+}
+
+// maxOwn bounds the addresses of this machine that are compared pairwise.
+const maxOwn = 64
+
+// nearer adds where one of two own addresses begins to share more bits with the
+// target than the other, which decides between them in the end (RFC 6724,
+// section 5, rule 8).
+func nearer(at, own []netip.Addr) []netip.Addr {
+	own = own[:min(len(own), maxOwn)]
+	for i, a := range own {
+		for _, b := range own[:i] {
+			if n := shared(a, b); n < 128 {
+				at = ends(ends(at, netip.PrefixFrom(a, n+1)), netip.PrefixFrom(b, n+1))
+			}
+		}
+	}
+	return at
+}
+
+// shared is how many leading bits two addresses of IPv6 have in common.
+func shared(a, b netip.Addr) int {
+	x, y := a.As16(), b.As16()
+	for i := range 128 {
+		if (x[i/8]^y[i/8])>>(7-i%8)&1 != 0 {
+			return i
+		}
+	}
+	return 128
+}
