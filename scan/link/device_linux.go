@@ -94,3 +94,17 @@ func Neighbours(d *Device) ([]Neighbour, error) {
 	}
 	return out, nil
 }
+
+// Loopback is this machine's loopback device.
+func Loopback() (*Device, error) {
+	all, err := listDevices()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range all {
+		if d.Loopback {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("this machine has no loopback device: %w", unix.ENODEV)
+}

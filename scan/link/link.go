@@ -47,6 +47,7 @@ func (d *Device) Source(a, prefer netip.Addr) netip.Addr {
 // Route is the way that packets to some addresses take: the kernel's decision.
 // Equal decisions are the same Route. It is read-only.
 type Route struct {
+	ID      int // its place in Table.Routes
 	Device  *Device
 	Src     netip.Addr // our address, without a zone
 	Gateway netip.Addr // the next hop, of either family; the zero Addr where the target is on the link itself

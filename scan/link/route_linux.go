@@ -263,6 +263,7 @@ func (b *builder) intern(r Route) *Route {
 		k.err = r.Err.Error()
 	}
 	if b.known[k] == nil {
+		r.ID = len(b.t.routes)
 		b.known[k] = &r
 		b.t.routes = append(b.t.routes, &r)
 	}

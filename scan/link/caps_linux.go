@@ -1,0 +1,53 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Permitted tells whether this process may send and hear packets: nil, or why
+// not. It looks at what the kernel does, not at what it says: a capability of
+// another namespace is none.
+func Permitted() error {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		return unix.Close(fd)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("it takes CAP_NET_RAW to send packets: %w", err)
+	}
+	return fmt.Errorf("this kernel has no packet sockets: %w", err)
+}
+
+// kept are the capabilities by which root opens files, which reports and
+// checkpoints may need until the end.
+const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID
+
+// Renounce gives up, in all threads and for good, every capability but those
+// that open files. Sockets that are open stay so. It fails with an error that
+// wraps errors.ErrUnsupported in a program built with cgo, whose threads the
+// runtime does not all know.
+func Renounce() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return fmt.Errorf("the capabilities of this process cannot be read: %w", err)
+	}
+	data[0].Effective &= kept
+	data[0].Permitted &= kept
+	data[0].Inheritable &= kept
+	data[1] = unix.CapUserData{}
+	_, _, err := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&data[0])), 0)
+	switch err {
+	case 0:
+		return nil
+	case syscall.ENOTSUP:
+		return fmt.Errorf("a program built with cgo cannot give capabilities up: %w", errors.ErrUnsupported)
+	}
+	return fmt.Errorf("capabilities cannot be given up: %w", err)
+}

@@ -1,0 +1,286 @@
+package link
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// hearBuffer is how many bytes of what arrives the kernel may hold. It counts
+// each small packet as about a kilobyte.
+const hearBuffer = 32 << 20
+
+// header is the length of an Ethernet header.
+const header = 14
+
+// HearConfig says what is to be heard.
+type HearConfig struct {
+	IPv4, IPv6 bool                 // which families
+	ARP        bool                 // and answers to ARP
+	Filter     []bpf.RawInstruction // for IP packets that start with their header
+	Devices    []*Device            // whose going down is an error
+	Buffer     int                  // bytes that the kernel may hold; 0 for a good size
+}
+
+// Hearer hears the packets that arrive on any device of this machine: exactly
+// those, and as often, as the kernel's own IP hears them, on the device on
+// which it does. So answers may come back another way than the questions left.
+// One goroutine reads; Wake, Lost and Close may be called by others.
+type Hearer struct {
+	sockets []int
+	watch   int // a netlink socket that tells of devices
+	wake    int // an eventfd
+	devices []*Device
+	polls   []unix.PollFd
+
+	packets  []byte
+	messages []message
+	parts    []unix.Iovec
+	names    []unix.RawSockaddrLinklayer
+	controls [][stampSize]byte
+
+	lost atomic.Uint64
+}
+
+// stampSize is the room that a control message with a timestamp takes.
+const stampSize = 64
+
+// Packet is one that was heard. Frame is good until the next call of Read.
+type Packet struct {
+	Frame  []byte // with an Ethernet header, made up where the device has none
+	Device int    // the index of the device on which it arrived
+	Age    time.Duration
+}
+
+// Hear opens the sockets, each with its filter before it is bound, so that
+// nothing is heard that does not pass.
+func Hear(c HearConfig) (*Hearer, error) {
+	h := &Hearer{
+		watch: -1, wake: -1, devices: c.Devices,
+		packets: make([]byte, Batch*slot), messages: make([]message, Batch), parts: make([]unix.Iovec, Batch),
+		names: make([]unix.RawSockaddrLinklayer, Batch), controls: make([][stampSize]byte, Batch),
+	}
+	for i := range h.messages {
+		h.parts[i].Base = &h.packets[i*slot+header]
+		h.parts[i].SetLen(slot - header)
+		m := &h.messages[i]
+		m.Iov = &h.parts[i]
+		m.SetIovlen(1)
+		m.Name = (*byte)(unsafe.Pointer(&h.names[i]))
+		m.Control = &h.controls[i][0]
+	}
+	if c.Buffer == 0 {
+		c.Buffer = hearBuffer
+	}
+	if err := h.open(c); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Hearer) open(c HearConfig) (err error) {
+	if h.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return fmt.Errorf("no eventfd: %w", err)
+	}
+	for _, s := range []struct {
+		wanted bool
+		kind   uint16
+		filter []bpf.RawInstruction
+	}{{c.IPv4, unix.ETH_P_IP, c.Filter}, {c.IPv6, unix.ETH_P_IPV6, c.Filter}, {c.ARP, unix.ETH_P_ARP, replies}} {
+		if !s.wanted {
+			continue
+		}
+		if err := h.listen(s.kind, s.filter, c.Buffer); err != nil {
+			return fmt.Errorf("no packet socket to hear answers with: %w", err)
+		}
+	}
+	if err := h.watchDevices(); err != nil {
+		return err
+	}
+	for _, fd := range append([]int{h.wake, h.watch}, h.sockets...) {
+		h.polls = append(h.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	return nil
+}
+
+// replies passes answers to ARP: an operation of 2 (RFC 826).
+var replies = []bpf.RawInstruction{
+	{Op: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 6},
+	{Op: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 2, Jf: 1},
+	{Op: unix.BPF_RET | unix.BPF_K, K: 0x40000},
+	{Op: unix.BPF_RET | unix.BPF_K},
+}
+
+// listen opens a socket for one type of packets. SOCK_DGRAM takes the header of
+// the device off, whatever it is.
+func (h *Hearer) listen(kind uint16, filter []bpf.RawInstruction, buffer int) error {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	h.sockets = append(h.sockets, fd)
+	if err := attach(fd, filter); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return err
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+	}
+	return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(kind)})
+}
+
+// attach gives a socket a filter that cannot be changed any more.
+func attach(fd int, filter []bpf.RawInstruction) error {
+	code := make([]unix.SockFilter, len(filter))
+	for i, o := range filter {
+		code[i] = unix.SockFilter{Code: o.Op, Jt: o.Jt, Jf: o.Jf, K: o.K}
+	}
+	err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(code)), Filter: unsafe.SliceData(code)})
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1)
+	}
+	return err
+}
+
+// Wait blocks until something was heard, Wake was called or the time is over;
+// a negative time is none. It fails with an error that wraps ErrDown when a
+// device that is needed went down.
+func (h *Hearer) Wait(d time.Duration) error {
+	ms := -1
+	if d >= 0 {
+		ms = int((d + time.Millisecond - 1) / time.Millisecond)
+	}
+	n, err := unix.Poll(h.polls, ms)
+	if err == unix.EINTR || err == nil && n == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for packets: %w", err)
+	}
+	if h.polls[0].Revents != 0 {
+		var count [8]byte
+		_, _ = unix.Read(h.wake, count[:])
+	}
+	if h.polls[1].Revents != 0 {
+		return h.lookAtDevices()
+	}
+	return nil
+}
+
+// Read hands over what has arrived, at most Batch packets of each type, and
+// returns how many there were.
+func (h *Hearer) Read(hear func(Packet)) (int, error) {
+	total := 0
+	for i, fd := range h.sockets {
+		// Who has just waited knows where to look.
+		if p := &h.polls[2+i]; p.Revents == 0 {
+			continue
+		}
+		n, err := h.receive(fd)
+		if err != nil {
+			return total, fmt.Errorf("receiving packets: %w", err)
+		}
+		if n < Batch {
+			h.polls[2+i].Revents = 0
+		}
+		now := time.Now()
+		for k := range n {
+			hear(h.packet(k, now))
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// receive fills the batch.
+func (h *Hearer) receive(fd int) (int, error) {
+	for i := range h.messages {
+		m := &h.messages[i]
+		m.Namelen = unix.SizeofSockaddrLinklayer
+		m.SetControllen(stampSize)
+	}
+	for {
+		n, _, no := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&h.messages[0])),
+			uintptr(len(h.messages)), unix.MSG_DONTWAIT, 0, 0)
+		switch no {
+		case 0:
+			return int(n), nil
+		case unix.EAGAIN, unix.ENETDOWN: // the latter tells that some device went down
+			return 0, nil
+		case unix.EINTR:
+		default:
+			return 0, no
+		}
+	}
+}
+
+// packet is the k-th of the batch, with an Ethernet header in front.
+func (h *Hearer) packet(k int, now time.Time) Packet {
+	m, name := &h.messages[k], &h.names[k]
+	frame := h.packets[k*slot:][:header+min(int(m.sent), slot-header)]
+	clear(frame[:12])
+	if name.Halen == 6 {
+		copy(frame[6:], name.Addr[:6])
+	}
+	*(*uint16)(unsafe.Pointer(&frame[12])) = name.Protocol // both as the network writes it
+	return Packet{Frame: frame, Device: int(name.Ifindex), Age: age(h.controls[k][:m.Controllen], now)}
+}
+
+// age is how long ago a packet arrived by the kernel's timestamp, zero if that
+// makes no sense: the clock may have been set meanwhile.
+func age(control []byte, now time.Time) time.Duration {
+	const size = unix.SizeofCmsghdr + int(unsafe.Sizeof(unix.Timespec{}))
+	if len(control) < size {
+		return 0
+	}
+	c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	if c.Level != unix.SOL_SOCKET || c.Type != unix.SO_TIMESTAMPNS {
+		return 0
+	}
+	at := (*unix.Timespec)(unsafe.Pointer(&control[unix.SizeofCmsghdr]))
+	d := time.Duration(now.UnixNano() - at.Nano())
+	if d < 0 || d > time.Minute {
+		return 0
+	}
+	return d
+}
+
+// Lost is how many packets passed the filter and found no room, so far.
+func (h *Hearer) Lost() uint64 {
+	for _, fd := range h.sockets {
+		// Reading the count sets it to zero: packet(7), PACKET_STATISTICS.
+		if s, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			h.lost.Add(uint64(s.Drops))
+		}
+	}
+	return h.lost.Load()
+}
+
+// Wake ends a Wait.
+func (h *Hearer) Wake() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(h.wake, one[:])
+}
+
+// Close frees the sockets. Nobody may be reading.
+func (h *Hearer) Close() error {
+	var errs []error
+	for _, fd := range append([]int{h.wake, h.watch}, h.sockets...) {
+		if fd >= 0 {
+			errs = append(errs, unix.Close(fd))
+		}
+	}
+	h.wake, h.watch, h.sockets = -1, -1, nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,115 @@
+//go:build !linux
+
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"golang.org/x/net/bpf"
+)
+
+// errNone names what is missing and what to do instead.
+var errNone = fmt.Errorf("onmux sends no packets of its own on %s, use --method connect: %w", runtime.GOOS, errors.ErrUnsupported)
+
+// Permitted always fails.
+func Permitted() error { return errNone }
+
+// Renounce always fails.
+func Renounce() error { return errNone }
+
+// Routes always fails.
+func Routes(RouteConfig) (*Table, error) { return nil, errNone }
+
+// Loopback always fails.
+func Loopback() (*Device, error) { return nil, errNone }
+
+// Neighbours always fails.
+func Neighbours(*Device) ([]Neighbour, error) { return nil, errNone }
+
+// Ports are a block of reserved source ports.
+type Ports struct{ First uint16 }
+
+// Reserve always fails.
+func Reserve(bool, int) (*Ports, error) { return nil, errNone }
+
+// Close does nothing.
+func (*Ports) Close() {}
+
+// Sender sends packets in batches.
+type Sender struct{}
+
+// OpenFrames always fails.
+func OpenFrames(*Device, int) (*Sender, error) { return nil, errNone }
+
+// OpenRaw always fails.
+func OpenRaw(bool, string, int) (*Sender, error) { return nil, errNone }
+
+// Room is nil.
+func (*Sender) Room() []byte { return nil }
+
+// Add does nothing.
+func (*Sender) Add(int, netip.Addr, int) {}
+
+// Filled is 0.
+func (*Sender) Filled() int { return 0 }
+
+// Len is 0.
+func (*Sender) Len() int { return 0 }
+
+// Flush always fails.
+func (*Sender) Flush() (int, error) { return 0, errNone }
+
+// Skip does nothing.
+func (*Sender) Skip() {}
+
+// Discard does nothing.
+func (*Sender) Discard() {}
+
+// Close does nothing.
+func (*Sender) Close() error { return nil }
+
+// Full is false.
+func Full(error) bool { return false }
+
+// Gone is false.
+func Gone(error) bool { return false }
+
+// HearConfig says what is to be heard.
+type HearConfig struct {
+	IPv4, IPv6, ARP bool
+	Filter          []bpf.RawInstruction
+	Devices         []*Device
+	Buffer          int
+}
+
+// Packet is one that was heard.
+type Packet struct {
+	Frame  []byte
+	Device int
+	Age    time.Duration
+}
+
+// Hearer hears packets.
+type Hearer struct{}
+
+// Hear always fails.
+func Hear(HearConfig) (*Hearer, error) { return nil, errNone }
+
+// Wait always fails.
+func (*Hearer) Wait(time.Duration) error { return errNone }
+
+// Read always fails.
+func (*Hearer) Read(func(Packet)) (int, error) { return 0, errNone }
+
+// Lost is 0.
+func (*Hearer) Lost() uint64 { return 0 }
+
+// Wake does nothing.
+func (*Hearer) Wake() {}
+
+// Close does nothing.
+func (*Hearer) Close() error { return nil }

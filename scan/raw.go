@@ -1,0 +1,328 @@
+package scan
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/link"
+	"onmux/scan/packet"
+)
+
+// RawConfig describes an engine over packets.
+type RawConfig struct {
+	Plan     *Plan  // what will be asked
+	Device   string // packets leave through this interface; "" for wherever the kernel would send them
+	Tries    int    // how often an endpoint may be asked, 1 to MaxTries; 0 means MaxTries
+	Evidence bool   // collect Result.Evidence
+}
+
+// RawEngine is an Engine that writes and reads packets itself: TCP is asked with
+// a SYN and no more, UDP with a datagram. It needs CAP_NET_RAW when it is made,
+// and not afterwards.
+//
+// Packets take the way that the kernel's would. To an Ethernet they leave as
+// frames; who is at a target on the link itself is found out at the scan's own
+// pace, by ARP and NDP, and not through the kernel's table. Everywhere else
+// (loopback, tunnels) the kernel sends them. No state is kept for a target,
+// except while a neighbour is looked for: what proves an answer is in the probe.
+type RawEngine struct {
+	RawConfig
+	addrs   uint64
+	table   *link.Table
+	cookies *packet.Cookies
+	ways    []way // by Route.ID
+	lanes   []lane
+	start   time.Time
+
+	reserved []*link.Ports
+	closed   atomic.Bool
+	room     chan struct{} // a token when Receive has made room for Send
+
+	sending sync.Mutex // Send and what it owns
+	workers []*worker
+	jobs    chan job
+	undone  chan error
+	running sync.WaitGroup
+	state   [maxBatch]bool // which of the batch have left
+	ahead   suffix
+	losses  uint64    // packets lost to a full buffer, as last seen
+	nextSee time.Time // when that is looked at again
+
+	hearing  sync.Mutex // Receive and what it owns
+	hearer   *link.Hearer
+	decoders map[int]*packet.Decoder // by device, where link-local addresses are asked
+	decoder  *packet.Decoder         // elsewhere
+	late     *worker                 // sends what waited for a neighbour
+	out      []Answer                // to be delivered
+	done     int                     // of those
+	refresh  time.Time               // when next hops are looked at again
+	heard    uint64                  // packets that passed the filter
+
+	hoods  neighbours
+	forged atomic.Uint64
+	unsent atomic.Uint64 // probes that could not follow their neighbour's answer
+
+	mu    sync.Mutex
+	local []Answer // what Send could conclude by itself
+}
+
+// way is what an engine knows of a link.Route.
+type way struct {
+	*link.Route
+	builder *packet.Builder
+	path    packet.Path
+	lane    int
+	gate    *gate  // the next hop; nil on the link itself, and where the kernel sends
+	why     string // no probe can leave this way
+}
+
+// lane is one kind of sender; every worker has one of its own.
+type lane struct {
+	device  *link.Device // for frames; else the kernel sends
+	v4      bool
+	longest int
+}
+
+// maxLocal bounds the answers that Send concludes before Receive takes them.
+const maxLocal = 4096
+
+// NewRaw looks up all routes, opens sockets, reserves source ports, finds the
+// next hops and makes sure that what is sent can be heard. An error that wraps
+// fs.ErrPermission or errors.ErrUnsupported says that this process or system
+// cannot do it; any other that this machine cannot at present.
+func NewRaw(ctx context.Context, c RawConfig) (*RawEngine, error) {
+	if err := link.Permitted(); err != nil {
+		return nil, err
+	}
+	if c.Tries == 0 {
+		c.Tries = MaxTries
+	}
+	if c.Plan == nil || c.Tries < 1 || c.Tries > MaxTries {
+		return nil, fmt.Errorf("an engine needs a plan and 1 to %d tries", MaxTries)
+	}
+	e := &RawEngine{
+		RawConfig: c, addrs: c.Plan.AddrCount(), start: time.Now(),
+		room: make(chan struct{}, 1), jobs: make(chan job), undone: make(chan error),
+	}
+	e.hoods.init(e.start)
+	descriptors()
+	if err := e.open(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *RawEngine) open(ctx context.Context) error {
+	if err := e.reserve(); err != nil {
+		return err
+	}
+	if err := e.findRoutes(); err != nil {
+		return err
+	}
+	if err := e.openHearer(); err != nil {
+		return err
+	}
+	for range min(runtime.GOMAXPROCS(0), senders) + 1 {
+		w, err := e.newWorker()
+		if err != nil {
+			return err
+		}
+		e.workers = append(e.workers, w)
+	}
+	e.late, e.workers = e.workers[0], e.workers[1:]
+	for _, w := range e.workers[1:] {
+		e.running.Go(w.serve)
+	}
+	if err := e.hearSelf(ctx); err != nil {
+		return err
+	}
+	return e.findGates(ctx)
+}
+
+// reserve takes source ports and makes the cookies that go with them. A port of
+// UDP is needed even where none is asked, to hear ourselves.
+func (e *RawEngine) reserve() error {
+	const width = 16 // ports of UDP for each try: four bits of proof
+	tcp, udp := packet.Ports{}, packet.Ports{Tries: 1, Width: 1}
+	for _, p := range e.Plan.ports {
+		if p.Proto == probe.TCP {
+			tcp = packet.Ports{Tries: e.Tries, Width: 1}
+		} else {
+			udp = packet.Ports{Tries: e.Tries, Width: width}
+		}
+	}
+	for _, p := range []*packet.Ports{&tcp, &udp} {
+		if p.Count() == 0 {
+			continue
+		}
+		r, err := link.Reserve(p == &tcp, p.Count())
+		if err != nil {
+			return err
+		}
+		p.First = r.First
+		e.reserved = append(e.reserved, r)
+	}
+	var key [16]byte
+	_, _ = rand.Read(key[:]) // never fails
+	var err error
+	e.cookies, err = packet.NewCookies(key, tcp, udp)
+	return err
+}
+
+// findRoutes asks the kernel for the ways to all targets.
+func (e *RawEngine) findRoutes() error {
+	c := link.RouteConfig{Device: e.Device}
+	for i := uint64(0); i < e.addrs; {
+		n := e.Plan.Neighbours(i)
+		c.Spans = append(c.Spans, link.Span{First: e.Plan.At(i).Addr, Last: e.Plan.At(i + n - 1).Addr})
+		i += n
+	}
+	for _, p := range e.Plan.ports {
+		ask := link.Ask{Proto: syscall.IPPROTO_TCP, Port: p.Number}
+		if p.Proto == probe.UDP {
+			ask.Proto = syscall.IPPROTO_UDP
+		}
+		c.Asks = append(c.Asks, ask)
+	}
+	var err error
+	if e.table, err = link.Routes(c); err != nil {
+		return err
+	}
+	builders := make(map[packet.Path]*packet.Builder)
+	for _, r := range e.table.Routes() {
+		e.ways = append(e.ways, e.newWay(r, builders))
+	}
+	return nil
+}
+
+func (e *RawEngine) newWay(r *link.Route, builders map[packet.Path]*packet.Builder) way {
+	w := way{Route: r}
+	if r.Err == nil && !r.Src.IsValid() {
+		w.why = "this machine has no address to reach it from"
+		return w
+	}
+	if r.Err != nil {
+		w.why = cannotSend(r.Err)
+		return w
+	}
+	least := 68
+	if r.Src.Is6() {
+		least = 1280
+	}
+	w.path = packet.Path{Framing: packet.RawIP, Src: r.Src, MTU: min(max(r.MTU, least), 65535)}
+	if r.Frames {
+		w.path.Framing, w.path.MAC = packet.Ethernet, r.Device.MAC
+	}
+	b := builders[w.path]
+	if b == nil {
+		var err error
+		if b, err = packet.NewBuilder(w.path, e.cookies, e.Plan.ports); err != nil {
+			w.why = err.Error()
+			return w
+		}
+		builders[w.path] = b
+	}
+	w.builder = b
+	w.lane = e.laneOf(r, max(b.MaxLen(), packet.MaxNeighbour))
+	if r.Frames && r.Gateway.IsValid() {
+		w.gate = e.hoods.gate(r)
+	}
+	return w
+}
+
+func (e *RawEngine) laneOf(r *link.Route, longest int) int {
+	want := lane{v4: r.Src.Is4(), longest: longest}
+	if r.Frames {
+		want = lane{device: r.Device, longest: longest}
+	}
+	for i := range e.lanes {
+		if l := &e.lanes[i]; l.device == want.device && l.v4 == want.v4 {
+			l.longest = max(l.longest, longest)
+			return i
+		}
+	}
+	e.lanes = append(e.lanes, want)
+	return len(e.lanes) - 1
+}
+
+// cannotSend says in a sentence why the kernel or its routes refuse.
+func cannotSend(err error) string {
+	switch err {
+	case syscall.ENETUNREACH, syscall.EHOSTUNREACH:
+		return fmt.Sprintf("no route to it from this machine (%v)", err)
+	case syscall.EACCES, syscall.EPERM:
+		return fmt.Sprintf("this machine may not send to it: a firewall or route of its own forbids it, or it is a broadcast address (%v)", err)
+	}
+	return fmt.Sprintf("cannot be sent to from this machine, perhaps by a route of its own (%v)", err)
+}
+
+// wayOf is the way to an endpoint of the plan.
+func (e *RawEngine) wayOf(index uint64, a netip.Addr) *way {
+	slot := 0
+	if index >= e.addrs {
+		slot = int(index / e.addrs)
+	}
+	return &e.ways[e.table.Find(a, slot).ID]
+}
+
+// Methods names TCP's method "syn" and UDP's "udp-raw".
+func (e *RawEngine) Methods() map[probe.Proto]string {
+	return map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}
+}
+
+// Pending is how many neighbours are being looked for; when that is none, it is
+// negative: a probe that has left is forgotten.
+func (e *RawEngine) Pending() int { return e.hoods.pending(time.Now()) }
+
+// Notes are the things worth a line when a scan is over.
+func (e *RawEngine) Notes() []string {
+	var said []string
+	if n := e.forged.Load(); n > 0 {
+		said = append(said, "ignored "+counted(n, "packet")+" that came to the scan's ports without proof of answering a probe")
+	}
+	if n := e.unsent.Load(); n > 0 {
+		said = append(said, counted(n, "probe")+" could not be sent when the neighbour had answered")
+	}
+	if n := e.hearer.Lost(); n > 0 {
+		said = append(said, counted(n, "packet")+" found no room in this machine's buffers; a lower rate would lose fewer")
+	}
+	return said
+}
+
+// Close frees everything. What was heard until then is still delivered.
+func (e *RawEngine) Close() error {
+	if e.closed.Swap(true) {
+		return nil
+	}
+	if e.hearer != nil {
+		e.hearer.Wake()
+	}
+	e.makeRoom()
+	var errs []error
+	e.sending.Lock()
+	close(e.jobs)
+	e.running.Wait()
+	for _, w := range e.workers {
+		errs = append(errs, w.close())
+	}
+	e.sending.Unlock()
+	e.hearing.Lock()
+	if e.hearer != nil {
+		e.lastWords()
+		errs = append(errs, e.late.close(), e.hearer.Close())
+	}
+	for _, p := range e.reserved {
+		p.Close()
+	}
+	e.hearing.Unlock()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,197 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/link"
+	"onmux/scan/packet"
+)
+
+const (
+	// selfWait is how long a packet to ourselves may take, on a machine that has
+	// much to do.
+	selfWait = 2 * time.Second
+
+	// gateTries is how often a next hop is asked before the sweep begins.
+	gateTries = 3
+)
+
+// hearSelf sends a datagram to one of our own ports through loopback, for each
+// family that is asked, and waits until it was heard: so the sockets, the filter
+// and what reads them work here. It is written to the device, where no firewall
+// stands between. Where loopback is off there is nothing to try this with.
+func (e *RawEngine) hearSelf(ctx context.Context) error {
+	lo, err := link.Loopback()
+	if err != nil || !lo.Carrier {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, selfWait)
+	defer cancel()
+	for _, self := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
+		if !e.asks(self.Is4()) {
+			continue
+		}
+		if err := e.sendSelf(lo, self); err != nil {
+			return fmt.Errorf("packets cannot be sent: %w", err)
+		}
+		if err := e.await(ctx, func() bool { return e.forged.Load() > 0 }); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("packets cannot be heard: what this machine sent to itself did not arrive within %v; --method connect needs none", selfWait)
+			}
+			return err
+		}
+		e.forged.Store(0)
+	}
+	return nil
+}
+
+// asks reports whether there is a way for a family.
+func (e *RawEngine) asks(v4 bool) bool {
+	for i := range e.ways {
+		if w := &e.ways[i]; w.why == "" && w.Src.Is4() == v4 {
+			return true
+		}
+	}
+	return false
+}
+
+// sendSelf sends a datagram that passes the filter and proves nothing.
+func (e *RawEngine) sendSelf(lo *link.Device, self netip.Addr) error {
+	to := probe.Port{Number: e.cookies.Ports(probe.UDP).First, Proto: probe.UDP}
+	b, err := packet.NewBuilder(packet.Path{Src: self}, e.cookies, []probe.Port{to})
+	if err != nil {
+		return err
+	}
+	s, err := link.OpenFrames(lo, b.MaxLen())
+	if err != nil {
+		return err
+	}
+	n := b.Put(s.Room(), probe.Endpoint{Addr: self, Port: to.Number, Proto: to.Proto}, 1, packet.MAC{}, 0)
+	s.Add(n, self, 0)
+	_, err = s.Flush()
+	return errors.Join(err, s.Close())
+}
+
+// await reads packets until something holds.
+func (e *RawEngine) await(ctx context.Context, holds func() bool) error {
+	for !holds() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		deadline, _ := ctx.Deadline()
+		if err := e.hearer.Wait(min(max(time.Until(deadline), 0), 50*time.Millisecond)); err != nil {
+			return err
+		}
+		if err := e.read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findGates takes the next hops' MACs from the kernel, and asks for those that
+// it does not have. One that does not answer is asked again with every try of
+// the sweep.
+func (e *RawEngine) findGates(ctx context.Context) error {
+	if err := e.askKernel(); err != nil {
+		return err
+	}
+	for range gateTries {
+		if !e.askGates(func(g *gate) bool { _, ok := g.get(); return !ok }) {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, neighbourWait)
+		err := e.await(ctx, func() bool {
+			for _, g := range e.hoods.gates {
+				if _, ok := g.get(); !ok {
+					return false
+				}
+			}
+			return true
+		})
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// askKernel looks at its neighbours on the devices that lead somewhere: for next
+// hops, and for what an administrator has fixed.
+func (e *RawEngine) askKernel() error {
+	seen := make(map[int]bool)
+	for i := range e.ways {
+		w := &e.ways[i]
+		if w.why != "" || !w.Frames || seen[w.Device.Index] {
+			continue
+		}
+		seen[w.Device.Index] = true
+		list, err := link.Neighbours(w.Device)
+		if err != nil {
+			return err
+		}
+		for _, k := range list {
+			h := hop{k.Addr, w.Device.Index}
+			g := e.hoods.gates[h]
+			if g != nil {
+				g.fixed, g.fresh = k.Fixed, e.start
+			}
+			if g != nil || k.Fixed {
+				e.hoods.mu.Lock()
+				e.hoods.learn(h, k.MAC)
+				e.hoods.mu.Unlock()
+			}
+		}
+	}
+	return nil
+}
+
+// askGates sends a question to each next hop for which want holds, and reports
+// whether there was one.
+func (e *RawEngine) askGates(want func(*gate) bool) bool {
+	e.hoods.mu.Lock()
+	defer e.hoods.mu.Unlock()
+	asked := false
+	for h, g := range e.hoods.gates {
+		if !want(g) {
+			continue
+		}
+		asked, g.asked = true, true
+		w := &e.ways[g.way.ID]
+		s := e.late.lanes[w.lane]
+		if s.Room() == nil {
+			e.flushLate(w.lane, s)
+		}
+		if n := w.solicit(s.Room(), h); n > 0 {
+			s.Add(n, h.addr, 0)
+		}
+	}
+	for lane, s := range e.late.lanes {
+		e.flushLate(lane, s)
+	}
+	return asked
+}
+
+// refreshGates asks the next hops again whose MACs are old, and is how long it
+// takes until that is due for one; negative if never. One that does not answer
+// keeps its MAC.
+func (e *RawEngine) refreshGates(now time.Time) time.Duration {
+	if len(e.hoods.gates) == 0 {
+		return -1
+	}
+	if now.Before(e.refresh) {
+		return e.refresh.Sub(now)
+	}
+	e.refresh = now.Add(gateRefresh)
+	e.askGates(func(g *gate) bool {
+		_, ok := g.get()
+		return ok && !g.fixed && now.Sub(g.fresh) >= gateRefresh
+	})
+	return gateRefresh
+}

@@ -1,0 +1,363 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/link"
+	"onmux/scan/packet"
+)
+
+const (
+	// senders is how many goroutines write and send a batch, each its part.
+	senders = 2
+
+	// minShare is how many probes are worth a goroutine.
+	minShare = 32
+
+	// seeLosses is how often it is looked at whether answers were lost.
+	seeLosses = 100 * time.Millisecond
+)
+
+// suffix remembers which probes of a batch have left although one before them
+// has not, because they took another way: they are offered again.
+type suffix struct {
+	size  int
+	index uint64 // of the first
+	try   int
+	state [maxBatch]bool
+}
+
+// Send writes the packets and sends them, each part of the batch and each way by
+// itself. It blocks while as many probes as may be wait for neighbours.
+func (e *RawEngine) Send(ctx context.Context, batch []Probe) (int, error) {
+	e.sending.Lock()
+	defer e.sending.Unlock()
+	total := 0
+	for len(batch) > 0 {
+		if err := e.ready(ctx); err != nil {
+			return total, err
+		}
+		part := batch[:min(len(batch), maxBatch)]
+		n, err := e.sendPart(part)
+		total += n
+		batch = batch[n:]
+		if err == errTooMany {
+			err = e.awaitRoom(ctx)
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// errTooMany says that Receive must work first.
+var errTooMany = errors.New("too many probes wait")
+
+// ready fails where nothing is to be sent now.
+func (e *RawEngine) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.closed.Load() {
+		return io.ErrClosedPipe
+	}
+	now := time.Now()
+	if now.Before(e.nextSee) {
+		return nil
+	}
+	e.nextSee = now.Add(seeLosses)
+	if lost := e.hearer.Lost(); lost > e.losses {
+		n := lost - e.losses
+		e.losses = lost
+		return fmt.Errorf("%w (%s arrived faster than they could be read)", probe.ErrBusy, counted(n, "packet"))
+	}
+	return nil
+}
+
+// awaitRoom waits until Receive has made room.
+func (e *RawEngine) awaitRoom(ctx context.Context) error {
+	select {
+	case <-e.room:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (e *RawEngine) makeRoom() {
+	select {
+	case e.room <- struct{}{}:
+	default:
+	}
+}
+
+// sendPart sends at most maxBatch probes.
+func (e *RawEngine) sendPart(batch []Probe) (int, error) {
+	left := e.state[:len(batch)]
+	clear(left)
+	if a := &e.ahead; a.size == len(batch) && a.index == batch[0].Index && a.try == batch[0].Try {
+		copy(left, a.state[:])
+	}
+	e.ahead.size = 0
+	share := max((len(batch)+len(e.workers)-1)/len(e.workers), minShare)
+	handed := 0
+	for at := share; at < len(batch); at += share {
+		end := min(at+share, len(batch))
+		e.jobs <- job{batch[at:end], left[at:end]}
+		handed++
+	}
+	share = min(share, len(batch))
+	err := e.workers[0].send(batch[:share], left[:share])
+	for range handed {
+		err = worse(err, <-e.undone)
+	}
+	n := 0
+	for n < len(left) && left[n] {
+		n++
+	}
+	if n < len(left) {
+		e.ahead = suffix{size: len(left) - n, index: batch[n].Index, try: batch[n].Try}
+		copy(e.ahead.state[:], left[n:])
+	}
+	return n, err
+}
+
+// worse is the error of two that says more: what ends a sweep, then what slows
+// it down, then what only makes it wait.
+func worse(a, b error) error {
+	switch {
+	case a == nil || b != nil && a == errTooMany:
+		return b
+	case b != nil && errors.Is(a, probe.ErrBusy) && b != errTooMany:
+		return b
+	}
+	return a
+}
+
+// job is a part of a batch, and which of its probes have left.
+type job struct {
+	batch []Probe
+	left  []bool
+}
+
+// worker writes packets into senders of its own, one for each lane.
+type worker struct {
+	e     *RawEngine
+	lanes []*link.Sender
+	which [][maxBatch]int16 // by lane: which probe of the job each packet of its batch is of
+	waits [maxBatch]uint64  // by probe of the job: the number under which it waits, plus one
+}
+
+func (e *RawEngine) newWorker() (*worker, error) {
+	w := &worker{e: e, which: make([][maxBatch]int16, len(e.lanes))}
+	for _, l := range e.lanes {
+		open := func() (*link.Sender, error) { return link.OpenRaw(l.v4, e.Device, l.longest) }
+		if l.device != nil {
+			open = func() (*link.Sender, error) { return link.OpenFrames(l.device, l.longest) }
+		}
+		s, err := open()
+		if err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+		w.lanes = append(w.lanes, s)
+	}
+	return w, nil
+}
+
+// serve works on parts of batches until the engine is closed.
+func (w *worker) serve() {
+	for j := range w.e.jobs {
+		w.e.undone <- w.send(j.batch, j.left)
+	}
+}
+
+func (w *worker) close() error {
+	var errs []error
+	for _, s := range w.lanes {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// send writes and sends a part of a batch and notes in left what has left, or is
+// answered, or waits for a neighbour.
+func (w *worker) send(batch []Probe, left []bool) error {
+	var err error
+	now := time.Now()
+	clock := w.e.clock(now)
+	for i := range batch {
+		if left[i] {
+			continue
+		}
+		w.waits[i] = 0
+		if err = w.take(batch, left, i, now, clock); err != nil {
+			break
+		}
+	}
+	for lane, s := range w.lanes {
+		if s.Len() > 0 {
+			err = worse(err, w.flush(lane, batch, left))
+		}
+	}
+	return err
+}
+
+// take finds the way of probe i and puts its packet, or its neighbour's
+// question, into a batch.
+func (w *worker) take(batch []Probe, left []bool, i int, now time.Time, clock uint32) error {
+	p := &batch[i]
+	way := w.e.wayOf(p.Index, p.Endpoint.Addr)
+	if way.why != "" {
+		left[i] = true
+		return w.e.conclude(p, probe.Result{Reason: probe.LocalError, Error: way.why})
+	}
+	var to packet.MAC
+	if way.Frames {
+		ok := false
+		if way.gate != nil {
+			to, ok = way.gate.get()
+		}
+		if !ok {
+			var err error
+			if to, ok, err = w.neighbour(way, batch, left, i, now); !ok {
+				return err
+			}
+		}
+	}
+	s := w.lanes[way.lane]
+	n := way.builder.Put(s.Room(), p.Endpoint, p.Try, to, clock)
+	if n == 0 {
+		left[i] = true
+		return w.e.conclude(p, probe.Result{Reason: probe.LocalError, Error: "no packet can be written for this try"})
+	}
+	w.add(way, i, n, p.Endpoint)
+	return nil
+}
+
+// neighbour finds the MAC of the next hop. If it is not known yet, ok is false,
+// and the probe waits or is answered.
+func (w *worker) neighbour(way *way, batch []Probe, left []bool, i int, now time.Time) (m packet.MAC, ok bool, err error) {
+	p := &batch[i]
+	h := way.hop(p.Endpoint)
+	m, what, number, first := w.e.hoods.place(h, p, now)
+	if first {
+		w.e.hearer.Wake() // it has nothing to wait for so far
+	}
+	switch what {
+	case isKnown:
+		return m, true, nil
+	case isDead:
+		left[i] = true
+		return m, false, w.e.conclude(p, w.e.noNeighbour(h))
+	case isAsked:
+		left[i] = true
+		return m, false, nil
+	case isFull:
+		return m, false, errTooMany
+	}
+	n := way.solicit(w.lanes[way.lane].Room(), h)
+	if n == 0 {
+		left[i] = true // it expires in its time, which is the truth: nobody can be asked
+		return m, false, nil
+	}
+	w.waits[i] = number + 1
+	w.add(way, i, n, p.Endpoint)
+	return m, false, nil
+}
+
+// add takes a packet of probe i into the batch of a way.
+func (w *worker) add(way *way, i, n int, to probe.Endpoint) {
+	w.which[way.lane][w.lanes[way.lane].Filled()] = int16(i)
+	w.lanes[way.lane].Add(n, to.Addr, way.Device.Index)
+}
+
+// flush sends the batch of a lane.
+func (w *worker) flush(lane int, batch []Probe, left []bool) error {
+	s := w.lanes[lane]
+	for {
+		at := s.Filled() - s.Len()
+		n, err := s.Flush()
+		for k := at; k < at+n; k++ {
+			left[w.which[lane][k]] = true
+		}
+		if err == nil {
+			return nil
+		}
+		i := int(w.which[lane][at+n])
+		switch {
+		case link.Full(err):
+			w.withdraw(lane, batch)
+			return fmt.Errorf("%w (%w)", probe.ErrBusy, err)
+		case link.Gone(err) && w.e.lanes[lane].device != nil:
+			w.withdraw(lane, batch)
+			return fmt.Errorf("sending on %s: %w", w.e.lanes[lane].device.Name, err)
+		}
+		w.unwait(batch, i)
+		left[i] = true
+		if e := w.e.conclude(&batch[i], probe.Result{Reason: probe.LocalError, Error: cannotSend(err)}); e != nil {
+			w.withdraw(lane, batch)
+			return e
+		}
+		s.Skip()
+		if s.Len() == 0 {
+			return nil
+		}
+	}
+}
+
+// withdraw empties the batch of a lane; what waits for a question in it does not
+// wait any more.
+func (w *worker) withdraw(lane int, batch []Probe) {
+	s := w.lanes[lane]
+	for k := s.Filled() - s.Len(); k < s.Filled(); k++ {
+		w.unwait(batch, int(w.which[lane][k]))
+	}
+	s.Discard()
+}
+
+func (w *worker) unwait(batch []Probe, i int) {
+	if number := w.waits[i]; number != 0 {
+		p := &batch[i]
+		w.e.hoods.undo(w.e.wayOf(p.Index, p.Endpoint.Addr).hop(p.Endpoint), number-1)
+	}
+}
+
+// hop is the station to which an endpoint's packets go on an Ethernet.
+func (w *way) hop(to probe.Endpoint) hop {
+	if w.gate != nil {
+		return w.gate.hop
+	}
+	return hop{to.Addr.WithZone(""), w.Device.Index}
+}
+
+// solicit writes the question for a station's MAC.
+func (w *way) solicit(buf []byte, h hop) int {
+	p := w.path
+	p.Src = w.Device.Source(h.addr, w.Src)
+	return packet.PutSolicit(buf, p, h.addr)
+}
+
+// conclude answers a probe that nothing was sent for. It fails with errTooMany,
+// after the answer was taken, when Receive should work first.
+func (e *RawEngine) conclude(p *Probe, r probe.Result) error {
+	e.mu.Lock()
+	e.local = append(e.local, Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r})
+	n := len(e.local)
+	e.mu.Unlock()
+	if n == 1 {
+		e.hearer.Wake()
+	}
+	if n >= maxLocal {
+		return errTooMany
+	}
+	return nil
+}
+
+// clock is what SYNs carry as their timestamp.
+func (e *RawEngine) clock(now time.Time) uint32 { return uint32(now.Sub(e.start) / time.Millisecond) }
