@@ -2,12 +2,14 @@ package scan_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +61,25 @@ func TestRawOnLoopback(t *testing.T) {
 	}
 }
 
+// newHost makes a host and waits until it answers: a link takes up to a second
+// to come up, and IPv6 until then.
+func newHost(t testing.TB) *nettest.Host {
+	t.Helper()
+	h := nettest.NewHost(t)
+	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
+		for start := time.Now(); ; {
+			_, err := net.DialTimeout("tcp", netip.AddrPortFrom(a, 9).String(), time.Second)
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				break
+			}
+			if time.Since(start) > 20*time.Second {
+				t.Fatalf("%v does not answer: %v", a, err)
+			}
+		}
+	}
+	return h
+}
+
 // serveHost serves ports of a host, all its addresses.
 func serveHost(t *testing.T, h *nettest.Host, ports ...uint16) {
 	t.Helper()
@@ -90,7 +111,7 @@ func TestRawCases(t *testing.T) {
 	var targets []string
 	hosts := make(map[netip.Addr]bool)
 	for range 2 {
-		h := nettest.NewHost(t)
+		h := newHost(t)
 		serveHost(t, h, 80, 81)
 		for _, proto := range []string{"tcp", "udp"} {
 			h.Rule(t, "inet", nettest.Rule{Proto: proto, Port: 81, Do: nettest.Drop()})
