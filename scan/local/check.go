@@ -43,6 +43,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			}
 		}
 	}
+	held = append(held, v.abroad.sockets()...)
 	o := owners{}
 	if r.Owners {
 		if o, err = askOwners(ctx, held); err != nil {
@@ -59,7 +60,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // listening adds the ports on which something listens to those that were asked
 // for by number, in order.
 func (v view) listening(asked []probe.Port) []probe.Port {
-	ports := slices.Clone(asked)
+	ports := slices.Concat(asked, v.abroad.listening())
 	for p, t := range v.census {
 		if t.count[listening] > 0 {
 			ports = append(ports, p)
@@ -71,10 +72,12 @@ func (v view) listening(asked []probe.Port) []probe.Port {
 
 // keep forgets all ports but these.
 func (v view) keep(ports []probe.Port) {
-	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool {
+	wanted := func(p probe.Port) bool {
 		_, found := slices.BinarySearchFunc(ports, p, comparePorts)
-		return !found
-	})
+		return found
+	}
+	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool { return !wanted(p) })
+	v.abroad.keep(wanted)
 }
 
 // failed is why not every port that is listened on may have been seen.
@@ -96,6 +99,7 @@ type view struct {
 	hints   []string
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
+	abroad  abroad
 }
 
 // source is where the sockets of one protocol were read, and how well.
@@ -127,8 +131,10 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 			listeners[p] = append(listeners[p], l)
 		}
 	}
+	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o}
+		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
@@ -136,11 +142,16 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
 		out.Verdicts = append(out.Verdicts, verdict)
 	}
+	for p, places := range elsewhere {
+		for _, f := range places {
+			listeners[p] = append(listeners[p], f.listeners...)
+		}
+	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, o.hints(out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.abroad.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.abroad.hints, o.hints(out.Listeners))
 	return out
 }
 
