@@ -29,15 +29,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the transcripts to what the commands print now")
 
-// The scripts run in a network namespace of the test's own: whatever address a
-// command is given, no packet leaves the machine.
+// The scripts run in namespaces of the test's own: whatever address a command is
+// given, no packet leaves the machine, and what listens elsewhere is not found.
 func TestMain(m *testing.M) {
 	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold})
 }
 
 type isolated struct{ m *testing.M }
 
-func (i isolated) Run() int { return nettest.Run(i.m) }
+func (i isolated) Run() int { return nettest.Alone(i.m) }
 
 func TestScripts(t *testing.T) {
 	nettest.Need(t)
