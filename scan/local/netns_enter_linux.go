@@ -36,22 +36,22 @@ func visit(ctx context.Context, n int, f func(diag *sockDiag, i int)) {
 	workers.Wait()
 }
 
-// apart runs f on a thread that ends with the goroutine, because that stays
-// locked to it (runtime.LockOSThread). The first thread of the process cannot
-// end, and all that /proc/self tells is about it: f is kept from it.
+// apart runs f on a thread that ends with f, because its goroutine stays locked
+// to it (runtime.LockOSThread). The first thread of the process cannot end, and
+// all that /proc/self tells is about it: f is kept from it.
 func apart(f func()) {
-	runtime.LockOSThread()
-	if unix.Gettid() != unix.Getpid() {
-		f()
-		return
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		apart(f)
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			apart(f)
+			runtime.UnlockOSThread()
+			return
+		}
+		f()
 	}()
 	<-done
-	runtime.UnlockOSThread()
 }
 
 // enter moves the calling thread into the network namespace behind a file.

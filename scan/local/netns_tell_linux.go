@@ -81,15 +81,14 @@ func (w *world) tell(a *abroad, read []*realm, left int) {
 	looked, blind, needs := 0, 0, false
 	var failed []error
 	for _, r := range read {
-		if r.census != nil {
-			looked++
-		}
-		if r.blind {
-			blind++
-		}
 		if r.err != nil {
 			failed = append(failed, r.err)
 			needs = needs || denied(r.err)
+			continue
+		}
+		looked++
+		if r.blind {
+			blind++
 		}
 	}
 	say := func(format string, args ...any) { a.coverage = append(a.coverage, prefix+fmt.Sprintf(format, args...)) }
