@@ -13,6 +13,11 @@ import (
 	"onmux/probe"
 )
 
+// heldStates are those in which a socket holds a port: of TCP that listen and that
+// are bound, of UDP that are not connected. The kernel then spares itself the
+// connections of whatever lives there.
+const heldStates = 1<<tcpListen | 1<<tcpBound | 1<<tcpClose
+
 // visit calls f for 0 to n-1, at several threads at a time, each with a sockDiag
 // of its own. The threads serve for nothing else: f may leave them in whatever
 // namespace it likes.
@@ -23,6 +28,7 @@ func visit(ctx context.Context, n int, f func(diag *sockDiag, i int)) {
 		workers.Go(func() {
 			apart(func() {
 				diag := newSockDiag()
+				diag.only = heldStates
 				for ctx.Err() == nil {
 					i := int(next.Add(1) - 1)
 					if i >= n {
