@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,7 +68,8 @@ type world struct {
 	own     sign
 	inode   uint64          // of the caller's namespace
 	realms  map[sign]*realm // all others
-	refused []error         // of processes whose namespace is not told
+	refused int             // processes whose namespace is not told
+	refusal error           // why
 	closed  []named         // what could not be entered, and may be one of realms or not
 	closing error           // why
 	hidden  bool            // there are processes that cannot be seen
@@ -108,12 +109,9 @@ func (p proc) explore(ctx context.Context, dirs []string) (*world, error) {
 		return nil, err
 	}
 	w.inode, _ = w.nsfs("thread-self")
-	pids, err := p.pids()
-	if err != nil {
+	if err := w.signs(ctx); err != nil {
 		return nil, err
 	}
-	w.hidden = p.hides(pids)
-	w.signs(ctx, pids)
 	w.bound(ctx, listBinds(dirs))
 	return w, ctx.Err()
 }
@@ -155,31 +153,39 @@ func (w *world) nsfs(process string) (uint64, error) {
 	return inodeAt(w.root + "/" + process + "/" + signTraced)
 }
 
-// signs finds the namespaces of processes, of several at a time.
-func (w *world) signs(ctx context.Context, pids []int) {
+// signs finds the namespaces of all processes, which are listed and looked at by
+// several workers at a time: either takes as long as the other.
+func (w *world) signs(ctx context.Context) error {
+	dir, err := os.Open(w.root)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
 	var (
-		next    atomic.Int64
 		mu      sync.Mutex
 		workers sync.WaitGroup
 	)
 	of := make(map[sign][]int)
-	for range min(runtime.GOMAXPROCS(0), len(pids)) {
+	w.hidden = true
+	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				i := int(next.Add(1) - 1)
-				if i >= len(pids) {
+				mu.Lock()
+				names, failed := dir.Readdirnames(256)
+				if failed != nil && failed != io.EOF {
+					err = failed
+				}
+				mu.Unlock()
+				if len(names) == 0 {
 					break
 				}
-				s, err := w.sign(strconv.Itoa(pids[i]))
-				if err == nil && s == w.own || err != nil && gone(err) {
-					continue
-				}
+				found, refused, refusal := w.strangers(names)
 				mu.Lock()
-				if err != nil {
-					w.refused = append(w.refused, err)
-				} else {
-					of[s] = append(of[s], pids[i])
+				for s, pids := range found {
+					of[s] = append(of[s], pids...)
 				}
+				w.refused, w.refusal = w.refused+refused, first(w.refusal, refusal)
+				w.hidden = w.hidden && !slices.Contains(names, "1") // see proc.hides
 				mu.Unlock()
 			}
 		})
@@ -195,6 +201,26 @@ func (w *world) signs(ctx context.Context, pids []int) {
 		}
 		w.realms[s] = r
 	}
+	return err
+}
+
+// strangers are those of some processes, by the names of their directories, that
+// are in another namespace than the caller.
+func (w *world) strangers(processes []string) (found map[sign][]int, refused int, why error) {
+	found = make(map[sign][]int)
+	for _, name := range processes {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid <= 0 {
+			continue
+		}
+		switch s, err := w.sign(name); {
+		case err == nil && s != w.own:
+			found[s] = append(found[s], pid)
+		case err != nil && !gone(err):
+			refused, why = refused+1, err
+		}
+	}
+	return found, refused, why
 }
 
 // listBinds finds the files in some directories that are namespaces.

@@ -108,9 +108,9 @@ func (w *world) tell(a *abroad, read []*realm, left int) {
 	if n := len(failed); n > 0 {
 		miss("%d not read, or not whole: %v", n, failed[0])
 	}
-	if n := len(w.refused); n > 0 {
-		miss("those of %s not told: %v", count(n, "process", "processes"), w.refused[0])
-		needs = needs || denied(w.refused[0])
+	if n := w.refused; n > 0 {
+		miss("those of %s not told: %v", count(n, "process", "processes"), w.refusal)
+		needs = needs || denied(w.refusal)
 	}
 	if len(w.closed) > 0 {
 		var names []string
