@@ -5,13 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"onmux/probe"
 )
-
-// host is the Listener.NetNS of the caller's own network namespace.
-const host = "host"
 
 // abroad is what was seen in network namespaces other than the caller's.
 type abroad struct {
@@ -25,18 +21,6 @@ type abroad struct {
 type space struct {
 	name string                  // Listener.NetNS: no two have the same, and none "host"
 	held map[probe.Port][]socket // those that listen, and those that are bound
-}
-
-// held is the sockets that hold a port. Connections do not: the number that one
-// has in another namespace is of no interest here.
-func (c census) held() map[probe.Port][]socket {
-	held := make(map[probe.Port][]socket)
-	for p, t := range c {
-		if t.count[listening]+t.count[bound] > 0 {
-			held[p] = t.behind()
-		}
-	}
-	return held
 }
 
 // listening is the ports on which something listens there.
@@ -153,20 +137,4 @@ func (f finding) unused() string {
 		said += ", as far as can be seen: one that is bound and does not listen cannot"
 	}
 	return said
-}
-
-// unique gives every namespace a name of its own. Where several have one name,
-// or one has that of the caller's own, what is unique by itself stands behind it.
-func unique(names, ids []string) []string {
-	times := map[string]int{host: 1, "": 1}
-	for _, name := range names {
-		times[name]++
-	}
-	out := make([]string, len(names))
-	for i, name := range names {
-		if out[i] = name; times[name] > 1 {
-			out[i] = strings.TrimSpace(name + " " + ids[i])
-		}
-	}
-	return out
 }

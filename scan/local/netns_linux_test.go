@@ -419,6 +419,15 @@ func crowdOf(t testing.TB, processes int, alone bool) proc {
 	return proc{root: root}
 }
 
+func TestUnique(t *testing.T) {
+	names := []string{"blue", "container x", "container x", "host", ""}
+	ids := []string{"net:[1]", "net:[2]", "pid 3", "net:[4]", "net:[5]"}
+	want := []string{"blue", "container x net:[2]", "container x pid 3", "host net:[4]", "net:[5]"}
+	if got := unique(names, ids); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // However many namespaces there are, a bounded number is looked at, and the rest
 // is told.
 func TestAbroadIsBounded(t *testing.T) {

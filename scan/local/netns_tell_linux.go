@@ -8,7 +8,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"onmux/probe"
 )
+
+// host is the Listener.NetNS of the caller's own network namespace.
+const host = "host"
+
+// held is the sockets that hold a port. Connections do not: the number that one
+// has in another namespace is of no interest here.
+func (c census) held() map[probe.Port][]socket {
+	held := make(map[probe.Port][]socket)
+	for p, t := range c {
+		if t.count[listening]+t.count[bound] > 0 {
+			held[p] = t.behind()
+		}
+	}
+	return held
+}
 
 // spaces is what was seen in namespaces, of those in which something was.
 func (w *world) spaces(read []*realm) []space {
@@ -138,4 +155,20 @@ func rights() string {
 		return "CAP_SYS_ADMIN" // root in a container
 	}
 	return "root"
+}
+
+// unique gives every namespace a name of its own. Where several have one name,
+// or one has that of the caller's own, what is unique by itself stands behind it.
+func unique(names, ids []string) []string {
+	times := map[string]int{host: 1, "": 1}
+	for _, name := range names {
+		times[name]++
+	}
+	out := make([]string, len(names))
+	for i, name := range names {
+		if out[i] = name; times[name] > 1 {
+			out[i] = strings.TrimSpace(name + " " + ids[i])
+		}
+	}
+	return out
 }

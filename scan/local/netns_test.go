@@ -10,15 +10,6 @@ import (
 	"onmux/probe"
 )
 
-func TestUnique(t *testing.T) {
-	names := []string{"blue", "container x", "container x", "host", ""}
-	ids := []string{"net:[1]", "net:[2]", "pid 3", "net:[4]", "net:[5]"}
-	want := []string{"blue", "container x net:[2]", "container x pid 3", "host net:[4]", "net:[5]"}
-	if got := unique(names, ids); !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
 // What is held elsewhere never stands for what is held here, nor hides that it
 // could not be looked.
 func TestVerdictElsewhere(t *testing.T) {
@@ -26,7 +17,7 @@ func TestVerdictElsewhere(t *testing.T) {
 		return foreign{netns, []Listener{{Address: netip.MustParseAddr(addr), Port: 417, State: state, Reach: reach, NetNS: netns, Owners: []Owner{{PID: 5, Name: "web", User: "www"}}}}}
 	}
 	blue, green := there("blue", Listening, "0.0.0.0", "any"), there("gr\neen", Listening, "127.0.0.1", "loopback")
-	here := []Listener{{Address: netip.MustParseAddr("10.0.0.1"), Port: 417, State: Listening, Reach: "private", NetNS: host}}
+	here := []Listener{{Address: netip.MustParseAddr("10.0.0.1"), Port: 417, State: Listening, Reach: "private", NetNS: "host"}}
 	broken := source{err: errors.New("permission denied")}
 	for name, c := range map[string]struct {
 		f    finding
