@@ -21,10 +21,11 @@ func checkCommand() *cli.Command {
 		Usage:     "what holds the port on this machine, and who owns it",
 		ArgsUsage: "[PORT...]",
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
-listening), connected (only connections use the number), free, or unknown,
-which is said whenever something could not be looked at. --expect takes these
-words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
---unit and --max-backlog expect more, of every socket that listens.`,
+listening), elsewhere (only in another network namespace, as of a container),
+connected (only connections use the number), free, or unknown, which is said
+whenever something could not be looked at. --expect takes these words: onmux
+check 8080/tcp --expect free,elsewhere. The flags --addr, --process, --user,
+--unit and --max-backlog expect more, of every socket that listens here.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},

@@ -25,3 +25,12 @@ func byNamespace(all []local.Listener) (own []local.Listener, others [][]local.L
 // elsewhere reports whether a socket is in another network namespace than the
 // one that was asked about.
 func elsewhere(l local.Listener) bool { return l.NetNS != "" && l.NetNS != "host" }
+
+// within is how far a socket can be reached, and where that is meant of another
+// network namespace.
+func within(l local.Listener) string {
+	if elsewhere(l) {
+		return l.Reach + " in network namespace " + l.NetNS
+	}
+	return l.Reach
+}
