@@ -274,8 +274,13 @@ func tellFlags() []cli.Flag {
 }
 
 func holdFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringSliceFlag{Name: "expect", Category: aboutHolding, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
+	}, waitFlags()...)
+}
+
+func waitFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{Name: "exit-style", Category: aboutHolding, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"},
 		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}

@@ -89,7 +89,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Name:  "onmux",
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
-			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(),
+			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(), verifyCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
@@ -198,7 +198,7 @@ func (s *session) readExpectations(c *cli.Context) error {
 	if style := c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
 		return usage(fmt.Errorf("--exit-style %s: there is no such style", style), strings.Join(exitStyles, ", "))
 	}
-	if s.wait > 0 && len(s.expect) == 0 {
+	if s.wait > 0 && len(s.expect) == 0 && s.command != "verify" {
 		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
 	}
 	return nil

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,7 +99,7 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
 	for _, arg := range p.hosts {
-		host, spec := splitHostPort(arg)
+		host, spec := probe.SplitHostPort(arg)
 		ports := p.ports
 		if spec != "" {
 			var err error
@@ -127,23 +125,6 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		}
 	}
 	return asked, nil
-}
-
-// splitHostPort takes "host", "host:80", "host:53/udp", "::1" and "[::1]:80"
-// apart; spec is what ParsePorts reads, or empty.
-func splitHostPort(arg string) (host, spec string) {
-	if _, err := netip.ParseAddr(arg); err == nil {
-		return arg, ""
-	}
-	if inner, ok := strings.CutPrefix(arg, "["); ok {
-		if host, rest, ok := strings.Cut(inner, "]"); ok {
-			return host, strings.TrimPrefix(rest, ":")
-		}
-	}
-	if host, spec, ok := strings.Cut(arg, ":"); ok && !strings.Contains(spec, ":") {
-		return host, spec
-	}
-	return arg, ""
 }
 
 // ask asks every endpoint, many at a time, and yields the results in order. One

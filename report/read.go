@@ -175,6 +175,13 @@ func parseFinding(record []byte) (Finding, error) {
 		return parse(record, checkPort)
 	case Change{}.Kind():
 		return parse(record, checkChange)
+	case Rule{}.Kind():
+		return parse(record, func(r Rule) error {
+			if r.Outcome == 0 {
+				return errors.New("a rule has no outcome")
+			}
+			return nil
+		})
 	case Violation{}.Kind():
 		return parse(record, func(Violation) error { return nil })
 	case "":
