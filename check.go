@@ -25,6 +25,9 @@ listening), connected (only connections use the number), free, or unknown,
 which is said whenever something could not be looked at. --expect takes these
 words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
 --unit and --max-backlog expect more, of every socket that listens.`,
+		UsageText: `  onmux check                        what holds port 417 here, and who owns it
+  onmux check 8080/tcp --expect free --wait 30s
+  onmux check --all-ports --addr loopback`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},

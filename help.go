@@ -33,6 +33,9 @@ const commandHelp = `{{.HelpName}} - {{.Usage}}
 usage: {{.HelpName}} [FLAGS] {{.ArgsUsage}}
 {{if .Description}}
 {{.Description}}
+{{end}}{{if .UsageText}}
+examples:
+{{.UsageText}}
 {{end}}{{range .VisibleFlagCategories}}
 {{if .Name}}{{.Name}}:{{else}}flags:{{end}}
 {{range .Flags}}{{.}}

@@ -90,6 +90,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
 			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(), verifyCommand(),
+			completionCommand(), manCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
@@ -282,6 +283,10 @@ func worthwhile(err error) bool {
 // say into an error.
 func (s *session) conclude(ctx context.Context, t report.Told) error {
 	cause := context.Cause(ctx)
+	var last string
+	if t.Breach != "" {
+		last = ": " + t.Breach
+	}
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
 	switch {
 	case errors.Is(cause, errInterrupted):
@@ -291,7 +296,7 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 	case t.Late && t.Err != nil && worthwhile(t.Err):
 		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.Err), fails: fails}
 	case t.Late:
-		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s", s.wait), fails: fails}
+		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s%s", s.wait, last), fails: fails}
 	case t.Err != nil:
 		return failure(t.Err)
 	case fails:

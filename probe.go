@@ -34,6 +34,9 @@ func probeCommand() *cli.Command {
 		Description: `Every address of the host is asked on every port: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
+		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
+  onmux probe [2001:db8::1]:53/udp -v
+  onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-identify", Category: "looking", Usage: "do not listen to what an open port says", DisableDefaultText: true},
 		},

@@ -30,6 +30,9 @@ func scanCommand() *cli.Command {
 fe80::1%eth0, 2001:db8::/120 or @FILE (one a line, # comments). Open endpoints
 are told as they are found, the others as ranges at the end; --expect takes
 states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
+		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
+  onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
+  onmux scan 10.0.0.0/24 --expect open=0`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},

@@ -26,9 +26,12 @@ func verifyCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: `The policy (YAML, or - for standard input) has rules about ports of this machine
 (check), remote endpoints (probe) and networks (scan). All are judged, also
-when one fails; each is a test case in every format: onmux verify onmux.yaml
--o text -o junit=report.xml. --snapshot writes the policy that describes
-today: of what listens here, or with FILE of what its rules ask about.`,
+when one fails; each is a test case in every format. --snapshot writes the
+policy that describes today: of what listens here, or with FILE of what its
+rules ask about.`,
+		UsageText: `  onmux verify --snapshot > onmux.yaml
+  onmux verify onmux.yaml -o text -o junit=report.xml
+  onmux verify onmux.yaml --only database --wait 60s`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "only", Category: aboutHolding, Usage: "`NAME` of a rule, and no others; repeatable"},
 			&cli.BoolFlag{Name: "snapshot", Category: aboutHolding, Usage: "write the policy that describes today", DisableDefaultText: true},
