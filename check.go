@@ -105,6 +105,10 @@ func (s *session) expectHolder(c *cli.Context) error {
 // wantsOwners is false when nothing that will be told or is expected names an
 // owner: finding them is most of the work.
 func (s *session) wantsOwners() bool {
-	return slices.ContainsFunc(s.expect, report.Expectation.NeedsOwner) || s.layout.Verbosity != report.Quiet ||
-		slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
+	return slices.ContainsFunc(s.expect, report.Expectation.NeedsOwner) || s.tellsMore()
+}
+
+// tellsMore is false when only the verdicts are told.
+func (s *session) tellsMore() bool {
+	return s.layout.Verbosity != report.Quiet || slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

@@ -48,7 +48,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if c.NArg() == 0 {
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
-			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify")}
+			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore()}
 			ctx, cancel := s.bound(c.Context)
 			defer cancel()
 			if s.wait == 0 { // with --wait, a name may appear meanwhile
