@@ -276,10 +276,12 @@ func tellFlags() []cli.Flag {
 	}
 }
 
-func holdFlags() []cli.Flag {
-	return append([]cli.Flag{
+func holdFlags() []cli.Flag { return append(expectFlags(), waitFlags()...) }
+
+func expectFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "expect", Category: aboutHolding, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
-	}, waitFlags()...)
+	}
 }
 
 func waitFlags() []cli.Flag {

@@ -89,7 +89,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Name:  "onmux",
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
-			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(), verifyCommand(),
+			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(), mergeCommand(), verifyCommand(),
 			completionCommand(), manCommand(),
 		},
 		Flags: []cli.Flag{
@@ -127,6 +127,7 @@ type session struct {
 	timeout  time.Duration
 	deadline time.Duration
 	wait     time.Duration
+	plan     *report.Plan     // of a scan
 	progress *report.Progress // nil where nobody would see it
 }
 
@@ -254,7 +255,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		return usage(err, "") // nothing was sent yet
 	}
 	told := report.Run{
-		Start:  report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method},
+		Start:  report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method, Plan: s.plan},
 		Job:    do,
 		Expect: s.expect,
 		Wait:   s.wait,

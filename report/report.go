@@ -16,6 +16,7 @@ type Start struct {
 	Version string            `json:"version"`
 	Started time.Time         `json:"started"`
 	Method  map[string]string `json:"method,omitempty"` // by protocol
+	Plan    *Plan             `json:"plan,omitempty"`   // of a scan
 }
 
 // Finding is one record: probe.Result, scan.Range, local.Listener,

@@ -35,7 +35,7 @@ func ptr[T any](v T) *T { return &v }
 func sample() stream {
 	return stream{
 		start: Start{Schema: Schema, Command: "scan", Version: "1.2.3", Started: noon,
-			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}},
+			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}, Plan: &Plan{Fingerprint: "ab12", Endpoints: 5, Seed: "417", Shard: 1, Shards: 4}},
 		findings: []Finding{
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr6, Port: 417, Proto: probe.TCP}, Host: "router.example",
 				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 2, TTL: 64,
