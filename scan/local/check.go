@@ -96,6 +96,7 @@ type view struct {
 	hints   []string
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
+	nat     nat
 }
 
 // source is where the sockets of one protocol were read, and how well.
@@ -128,7 +129,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		}
 	}
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o}
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p]}
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
@@ -139,8 +140,8 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, o.hints(out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.nat.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
 

@@ -51,6 +51,8 @@ type Verdict struct {
 	Why     string      `json:"why"`
 	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
 	Bind    []string    `json:"bind,omitempty"`  // where nothing listens: what stands in the way of binding it, or soon may
+
+	Redirects []Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
 }
 
 // Kind names the record's type in documents.
