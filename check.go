@@ -27,6 +27,7 @@ words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
 --unit and --max-backlog expect more, of every socket that listens.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect to it, to see who answers; bind it, if nobody does", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
 			&cli.StringFlag{Name: "user", Category: "verifying", Usage: "`USER` that listens, by name or number"},
@@ -46,6 +47,7 @@ words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
 				}
 				s.ports, s.all = nil, s.protos
 			}
+			s.trace = c.Bool("trace")
 			return s.run(ctx, nil, s.check)
 		},
 	})
@@ -58,7 +60,7 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 		defer cancel()
 	}
 	seen, failed := local.Check(ctx, local.Request{
-		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(),
+		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
 	})
 	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}

@@ -43,6 +43,13 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			}
 		}
 	}
+	if r.Trace {
+		if v.traced, err = v.trace(ctx, q, r.Ports); err != nil {
+			return Report{}, err
+		}
+		defer v.traced.end()
+		holders = append(holders, v.traced.holders()...)
+	}
 	o := owners{}
 	if r.Owners {
 		if o, err = askOwners(ctx, holders); err != nil {
@@ -97,6 +104,7 @@ type view struct {
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
 	nat     nat
+	traced  tracing
 }
 
 // source is where the sockets of one protocol were read, and how well.
@@ -129,18 +137,21 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		}
 	}
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p]}
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
 		verdict := f.verdict()
 		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
+		if v.traced.asked && verdict.Verdict != Listening {
+			verdict.Bind = append(verdict.Bind, v.traced.try(rules, q, p)...)
+		}
 		out.Verdicts = append(out.Verdicts, verdict)
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.nat.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
 	out.Hints = slices.Concat(v.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }

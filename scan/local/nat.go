@@ -109,7 +109,11 @@ func onward(all []Redirect) string {
 }
 
 func (f finding) whyRedirected() string {
-	return fmt.Sprintf("sent on %s; nothing listens on %d itself%s", onward(f.redirects), f.port.Number, f.connections())
+	how := "sent on " + onward(f.redirects)
+	if len(f.redirects) == 0 {
+		how = f.whyAnswered() + "; something sends it on, NAT or the like"
+	}
+	return fmt.Sprintf("%s; nothing listens on %d itself%s", how, f.port.Number, f.connections())
 }
 
 // rules says what NAT does beside the verdict.

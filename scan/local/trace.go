@@ -1,0 +1,232 @@
+package local
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"onmux/probe"
+)
+
+// Bounds of a trace.
+const (
+	traceTimeout  = time.Second            // for one connection
+	tracePatience = 250 * time.Millisecond // for the application to accept what the kernel has
+	traceBatch    = 128                    // connections at a time
+	maxTraced     = 2048                   // connections in all
+	maxAddresses  = 4                      // of one port
+)
+
+// Outcome is what came of connecting to a port of this machine.
+type Outcome string
+
+// The outcomes.
+const (
+	Accepted Outcome = "accepted" // by the application
+	Waiting  Outcome = "waiting"  // the kernel accepted, the application has not
+	Closed   Outcome = "closed"   // accepted and closed at once
+	Reset    Outcome = "reset"    // accepted and reset at once
+	Outside  Outcome = "outside"  // answered by no socket of this network namespace
+	Answered Outcome = "answered" // by whom could not be seen
+	Refused  Outcome = "refused"  // by a TCP reset
+	Rejected Outcome = "rejected" // by an ICMP error
+	Silent   Outcome = "silent"   // no answer in time
+	Failed   Outcome = "failed"   // it could not be tried
+)
+
+// Outcomes lists them all.
+func Outcomes() []Outcome {
+	return []Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered, Refused, Rejected, Silent, Failed}
+}
+
+// Trace is one connection to a port, made to see who answers.
+type Trace struct {
+	To      string  `json:"to"` // "127.0.0.1:417"
+	Outcome Outcome `json:"outcome"`
+	Backend string  `json:"backend,omitempty"` // where the socket is that answered, "127.0.0.1:8417"
+	Owners  []Owner `json:"owners,omitempty"`  // who holds that
+	Said    string  `json:"said"`              // all of it in words
+}
+
+// attempt is a Trace that is being made.
+type attempt struct {
+	port    probe.Port
+	to      netip.AddrPort
+	heard   bool // a socket listens there
+	outcome Outcome
+	err     error
+	backend netip.AddrPort
+	inode   uint64   // of the connection at the backend's end; 0 if no process has it
+	behind  []socket // listeners on the backend's port
+}
+
+// tracing is all attempts; the zero value: nobody asked.
+type tracing struct {
+	asked    bool
+	of       map[probe.Port][]*attempt
+	coverage []string
+	tried    int    // ports that were bound
+	close    func() // ends the connections, which are held until the owners are known
+}
+
+func (t tracing) end() {
+	if t.close != nil {
+		t.close()
+	}
+}
+
+// holders is what the owners of the backends are found by.
+func (t tracing) holders() []uint64 {
+	var all []uint64
+	for _, tries := range t.of {
+		for _, a := range tries {
+			if a.inode != 0 {
+				all = append(all, a.inode)
+			}
+			for _, s := range a.behind {
+				if s.holder != 0 {
+					all = append(all, s.holder)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// aims is where to connect to, to see who answers a port: where sockets listen,
+// or loopback if none does. Own is the addresses of this machine: to no other is
+// anything sent.
+func (q query) aims(p probe.Port, listeners []socket, own []netip.Addr) []attempt {
+	var aims []attempt
+	add := func(a netip.Addr, heard bool, err error) {
+		known := slices.ContainsFunc(aims, func(b attempt) bool { return b.to.Addr() == a })
+		if !known && len(aims) < maxAddresses && (a.Is4() && q.v4 || a.Is6() && q.v6) {
+			aims = append(aims, attempt{port: p, to: netip.AddrPortFrom(a, p.Number), heard: heard, err: err})
+		}
+	}
+	lo4, lo6 := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
+	for _, s := range listeners {
+		var err error
+		a := s.local.Addr()
+		if s.device != "" && s.device != "lo" {
+			err = fmt.Errorf("it listens on device %s only", printable(s.device))
+		}
+		switch {
+		case a.IsUnspecified():
+			if s.family != "ipv6" {
+				add(lo4, true, err)
+			}
+			if a.Is6() {
+				add(lo6, true, err)
+			}
+		case a.IsLoopback() || slices.Contains(own, a.WithZone("")):
+			add(a, true, err)
+		default:
+			add(a, true, fmt.Errorf("it is no address of this machine"))
+		}
+	}
+	if len(listeners) == 0 {
+		add(lo4, false, nil)
+		add(lo6, false, nil)
+	}
+	return aims
+}
+
+// away reports whether something other than a socket on the port itself
+// answered, as far as that is known.
+func (a *attempt) away() bool {
+	return a.answered() && a.backend.Port() != a.port.Number
+}
+
+// sentOn reports whether connections come to something else than a socket on
+// the port.
+func (f finding) sentOn() bool { return slices.ContainsFunc(f.attempts, (*attempt).away) }
+
+// appeared reports whether a socket on the port answered.
+func (f finding) appeared() bool {
+	return slices.ContainsFunc(f.attempts, func(a *attempt) bool { return a.answered() && !a.away() })
+}
+
+// answered reports whether a connection came about.
+func (a *attempt) answered() bool {
+	return slices.Contains([]Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered}, a.outcome)
+}
+
+// trace tells an attempt.
+func (a *attempt) trace(o owners) Trace {
+	t := Trace{To: a.to.String(), Outcome: a.outcome}
+	if a.backend.IsValid() {
+		t.Backend = a.backend.String()
+	}
+	t.Owners = o.of[a.inode]
+	l := Listener{Owners: t.Owners}
+	for _, s := range a.behind {
+		if len(t.Owners) == 0 {
+			t.Owners = o.of[s.holder]
+			l = s.listener(o)
+		}
+	}
+	by := holder(l)
+	on := ""
+	if a.backend.IsValid() && a.backend != a.to {
+		on = " on " + a.backend.String()
+	}
+	t.Said = a.say(by, on)
+	return t
+}
+
+func (a *attempt) say(by, on string) string {
+	although := ""
+	if a.heard {
+		although = ", although a socket listens there"
+	}
+	switch a.outcome {
+	case Accepted:
+		return fmt.Sprintf("%s is answered by %s%s", a.to, by, on)
+	case Waiting:
+		return fmt.Sprintf("%s is answered by the kernel%s; the application has not accepted: %s", a.to, on, by)
+	case Closed:
+		return fmt.Sprintf("%s is answered%s, and the connection closed at once: by %s", a.to, on, by)
+	case Reset:
+		return fmt.Sprintf("%s is answered%s, and the connection reset at once", a.to, on)
+	case Outside:
+		return fmt.Sprintf("%s answers from outside this network namespace, or from behind source NAT", a.to)
+	case Answered:
+		return fmt.Sprintf("%s is answered; by whom could not be seen: %v", a.to, a.err)
+	case Refused:
+		if a.heard {
+			although += ": a firewall resets them, most likely"
+		}
+		return fmt.Sprintf("%s refuses connections%s", a.to, although)
+	case Rejected:
+		return fmt.Sprintf("%s: a firewall rejects connections (%v)%s", a.to, a.err, although)
+	case Silent:
+		if a.heard {
+			although += ": a firewall drops them, or the accept queue is full"
+		}
+		return fmt.Sprintf("%s does not answer within %s%s", a.to, traceTimeout, although)
+	}
+	return fmt.Sprintf("%s was not connected to: %v", a.to, a.err)
+}
+
+// whyAnswered is the why of a port on which nothing listens and which answers.
+func (f finding) whyAnswered() string {
+	var parts []string
+	for _, a := range f.attempts {
+		if a.answered() {
+			parts = append(parts, a.trace(f.owners).Said)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// traces tells the attempts, in order.
+func (f finding) traces() []Trace {
+	var out []Trace
+	for _, a := range f.attempts {
+		out = append(out, a.trace(f.owners))
+	}
+	return out
+}
