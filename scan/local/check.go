@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,6 +129,9 @@ func (v view) source(p probe.Proto) source {
 func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
 	var out Report
 	rules := readSettings()
+	if !q.v6 {
+		rules.ipv6 = ""
+	}
 	listeners := make(map[probe.Port][]Listener)
 	for p, sockets := range behind {
 		for _, s := range sockets {
@@ -168,6 +172,9 @@ func (s socket) listener(o owners) Listener {
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
 		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
 		Inode: s.inode, Owners: o.of[s.holder],
+	}
+	for _, owner := range l.Owners {
+		l.ProxyFor = cmp.Or(l.ProxyFor, owner.serves(s.at()))
 	}
 	if s.queued {
 		l.Backlog = &s.backlog

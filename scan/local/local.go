@@ -82,6 +82,8 @@ type Listener struct {
 	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own
 	Inode   uint64      `json:"inode,omitzero"`
 	Owners  []Owner     `json:"owners,omitempty"`
+
+	ProxyFor string `json:"proxy_for,omitempty"` // what an owner that is a known proxy passes the port on to, as its command line says
 }
 
 // Kind names the record's type in documents.

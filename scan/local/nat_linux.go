@@ -202,14 +202,17 @@ func (r *natRules) destinations(addrs []netip.Addr, family nftFamily, hook uint3
 	return all
 }
 
-// ownAddrs is the addresses of this network namespace, those of loopback last.
+// ownAddrs is the addresses of this network namespace.
 func ownAddrs() []netip.Addr {
-	own := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	var own []netip.Addr
 	nets, _ := net.InterfaceAddrs() // without them loopback stands for all
 	for _, n := range nets {
 		if p, err := netip.ParsePrefix(n.String()); err == nil && !slices.Contains(own, p.Addr().Unmap()) {
-			own = slices.Insert(own, len(own)-2, p.Addr().Unmap())
+			own = append(own, p.Addr().Unmap())
 		}
+	}
+	if len(own) == 0 {
+		own = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 	}
 	return own
 }

@@ -129,7 +129,9 @@ func (q query) aims(p probe.Port, listeners []socket, own []netip.Addr) []attemp
 	}
 	if len(listeners) == 0 {
 		add(lo4, false, nil)
-		add(lo6, false, nil)
+		if slices.Contains(own, lo6) {
+			add(lo6, false, nil)
+		}
 	}
 	return aims
 }
