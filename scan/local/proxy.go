@@ -36,7 +36,7 @@ func (o Owner) serves(p probe.Port) string {
 	if len(served) > maxServed {
 		served = served[:maxServed]
 	}
-	return printable(served)
+	return printable(strings.ToValidUTF8(served, "?"))
 }
 
 // program is what an owner's command line starts with, or else its name.
