@@ -3,11 +3,36 @@ package local
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 )
+
+// trial is one socket that was bound to a port at no address in particular, and
+// closed at once.
+type trial struct {
+	where string // "0.0.0.0:417"
+	came  string // "worked", or how it was refused
+}
+
+// tell puts trials that came out alike into one sentence.
+func tell(trials []trial) []string {
+	var order []string
+	where := make(map[string][]string)
+	for _, t := range trials {
+		if where[t.came] == nil {
+			order = append(order, t.came)
+		}
+		where[t.came] = append(where[t.came], t.where)
+	}
+	var said []string
+	for _, came := range order {
+		said = append(said, fmt.Sprintf("binding %s %s", strings.Join(where[came], ", "), came))
+	}
+	return said
+}
 
 // try binds the port, and for TCP listens, on every address of each family that
 // was asked for and of both; each socket is closed at once. Sockets of TCP are

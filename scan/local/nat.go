@@ -2,7 +2,6 @@ package local
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"onmux/probe"
@@ -25,49 +24,12 @@ const (
 	scopeInside  = "inside"
 )
 
-// maxRedirects bounds how many redirects of one port are told.
-const maxRedirects = 32
-
 // nat is what is known of the NAT rules; the zero value: they were not looked at.
 type nat struct {
 	of       map[probe.Port][]Redirect
 	unread   map[probe.Port][]string // rules that cover the port and could not be read
 	coverage []string
 	hints    []string
-}
-
-// add puts a redirect to those of a port. One that differs only in scope or
-// family joins its like, which may make that one like another.
-func (n *nat) add(p probe.Port, r Redirect) {
-	all := n.of[p]
-	for i := 0; i < len(all); {
-		if r.join(all[i]) {
-			all, i = slices.Delete(all, i, i+1), 0
-			continue
-		}
-		i++
-	}
-	if len(all) < maxRedirects {
-		all = append(all, r)
-	}
-	n.of[p] = all
-}
-
-// join makes r part of s if the two say one thing of two scopes or two families.
-func (s *Redirect) join(r Redirect) bool {
-	if s.To != r.To || s.By != r.By || !slices.Equal(s.If, r.If) || !slices.Equal(s.Addresses, r.Addresses) {
-		return false
-	}
-	switch sameFamily, sameScope := s.Family == r.Family, s.Scope == r.Scope; {
-	case sameFamily && sameScope:
-	case sameFamily:
-		s.Scope = scopeAny
-	case sameScope && len(s.Addresses) == 0:
-		s.Family = ""
-	default:
-		return false
-	}
-	return true
 }
 
 // String is "to port 8417 by an nftables rule (table ip nat, chain prerouting),

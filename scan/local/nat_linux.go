@@ -217,6 +217,43 @@ func ownAddrs() []netip.Addr {
 	return own
 }
 
+// maxRedirects bounds how many redirects of one port are told.
+const maxRedirects = 32
+
+// add puts a redirect to those of a port. One that differs only in scope or
+// family joins its like, which may make that one like another.
+func (n *nat) add(p probe.Port, r Redirect) {
+	all := n.of[p]
+	for i := 0; i < len(all); {
+		if r.join(all[i]) {
+			all, i = slices.Delete(all, i, i+1), 0
+			continue
+		}
+		i++
+	}
+	if len(all) < maxRedirects {
+		all = append(all, r)
+	}
+	n.of[p] = all
+}
+
+// join makes r part of s if the two say one thing of two scopes or two families.
+func (s *Redirect) join(r Redirect) bool {
+	if s.To != r.To || s.By != r.By || !slices.Equal(s.If, r.If) || !slices.Equal(s.Addresses, r.Addresses) {
+		return false
+	}
+	switch sameFamily, sameScope := s.Family == r.Family, s.Scope == r.Scope; {
+	case sameFamily && sameScope:
+	case sameFamily:
+		s.Scope = scopeAny
+	case sameScope && len(s.Addresses) == 0:
+		s.Family = ""
+	default:
+		return false
+	}
+	return true
+}
+
 // note puts what a rule does to those ports that were asked about, which are
 // sorted.
 func (n *nat) note(s sent, asked []uint16) {

@@ -20,6 +20,7 @@ type line struct {
 	*attempt
 	fd    int // -1 when it is closed
 	local netip.AddrPort
+	ended Outcome // how the other side ended it, "" if it did not
 }
 
 // trace connects to the ports, each address once, and finds the sockets that
@@ -67,14 +68,6 @@ func (t *tracing) cover(q query, made, left int) {
 	if len(q.ports[probe.UDP]) > 0 {
 		t.coverage = append(t.coverage, "UDP: not traced, because nothing answers a connection there")
 	}
-}
-
-// listeners is the sockets that listen on a port.
-func (t *tally) listeners() []socket {
-	if t == nil {
-		return nil
-	}
-	return t.told[listening]
 }
 
 // traceBatch makes some connections and finds their other ends. The error is the
@@ -234,104 +227,6 @@ func await(ctx context.Context, all []*line, most time.Duration, done func(*line
 			}
 		}
 	}
-}
-
-// backends finds the sockets at the other ends, and waits a little for them to
-// be accepted. The error is the context's.
-func backends(ctx context.Context, up []*line) error {
-	ends := make(map[netip.AddrPort]*line, len(up))
-	for _, l := range up {
-		ends[netip.AddrPortFrom(l.local.Addr().WithZone(""), l.local.Port())] = l
-	}
-	var err error
-	end := time.Now().Add(tracePatience)
-	for pause := time.Millisecond; ; pause *= 2 {
-		err = eachTCP(ctx, allStates, func(s socket) {
-			if l := ends[netip.AddrPortFrom(s.peer.Addr().WithZone(""), s.peer.Port())]; l != nil {
-				l.backend, l.inode = s.local, s.inode
-			}
-		})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		waiting := slices.ContainsFunc(up, func(l *line) bool { return l.inode == 0 && l.backend.IsValid() && l.over() == "" })
-		if err != nil || !waiting || time.Until(end) <= 0 {
-			break
-		}
-		select {
-		case <-time.After(min(pause, time.Until(end))):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	ports := make(map[uint16]bool)
-	for _, l := range up {
-		ports[l.backend.Port()] = true
-	}
-	var listen []socket
-	if err == nil {
-		err = eachTCP(ctx, 1<<tcpListen, func(s socket) {
-			if s.state == listening && ports[s.local.Port()] && len(listen) < maxHolders {
-				listen = append(listen, s)
-			}
-		})
-	}
-	for _, l := range up {
-		l.conclude(listen, err)
-	}
-	return ctx.Err()
-}
-
-// conclude names the outcome of a connection that came about.
-func (l *line) conclude(listen []socket, err error) {
-	over := l.over()
-	switch {
-	case l.inode != 0:
-		l.outcome = Accepted
-	case over != "":
-		l.outcome = over
-	case l.backend.IsValid():
-		l.outcome = Waiting
-	case err != nil:
-		l.err = err
-	default:
-		l.outcome = Outside
-	}
-	for _, s := range listen {
-		a := s.local.Addr()
-		if s.local.Port() == l.backend.Port() && (a.IsUnspecified() || a.WithZone("") == l.backend.Addr().WithZone("")) && (l.backend.Addr().Is6() || s.family != "ipv6") {
-			l.behind = append(l.behind, s)
-		}
-	}
-}
-
-// over tells how the other side ended the connection, "" if it did not.
-func (l *line) over() Outcome {
-	var b [1]byte
-	n, _, err := unix.Recvfrom(l.fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	switch {
-	case err == nil && n == 0:
-		return Closed
-	case errors.Is(err, unix.ECONNRESET):
-		return Reset
-	}
-	return ""
-}
-
-// eachTCP tells all TCP sockets in some states, as the kernel or else /proc/net
-// does.
-func eachTCP(ctx context.Context, states uint32, see func(socket)) error {
-	diag, files := newSockDiag(), procNet{"/proc/thread-self/net"}
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		err := diag.dump(ctx, probe.TCP, family, 0, states, see)
-		if err == nil || errors.Is(err, errChanged) || ctx.Err() != nil {
-			continue
-		}
-		if err2 := files.each(ctx, probe.TCP, family, see); err2 != nil && !(family == unix.AF_INET6 && files.lacksIPv6()) {
-			return inOneLine([]error{err, err2})
-		}
-	}
-	return ctx.Err()
 }
 
 // hangUp closes connections: our end first, and what the other side still says

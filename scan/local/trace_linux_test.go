@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -56,13 +57,42 @@ func took(t *testing.T, address string, greeting string) <-chan int {
 	return heard
 }
 
-// inHost runs a test's body in a host's namespace.
+// inHost runs a test's body in a host's namespace, on the test's own goroutine,
+// which may then end it.
 func inHost(t *testing.T, f func(h *nettest.Host)) {
 	t.Helper()
 	h := nettest.NewHost(t)
-	if err := h.Do(func() error { f(h); return nil }); err != nil {
+	runtime.LockOSThread()
+	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Setns(namespace(t, h), unix.CLONE_NEWNET)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if err := unix.Setns(home, unix.CLONE_NEWNET); err != nil {
+			t.Error(err) // and the thread ends with the test, because it stays locked
+			return
+		}
+		unix.Close(home)
+		runtime.UnlockOSThread()
+	}()
+	f(h)
+}
+
+// namespace is a descriptor of a host's namespace.
+func namespace(t *testing.T, h *nettest.Host) int {
+	t.Helper()
+	var fd int
+	if err := h.Do(func() (err error) {
+		fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
 }
 
 func output(t *testing.T, parts ...[]expr.Any) {
