@@ -111,6 +111,13 @@ func (l *line) dial() {
 	} else {
 		unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_RECVERR, 1)
 	}
+	// A port of our own: the kernel gives two connections to different places the
+	// same one, and their other ends could not be told apart.
+	_, from := sockaddr(netip.AddrPortFrom(l.to.Addr(), 0))
+	if err := unix.Bind(fd, from); err != nil {
+		l.err = err
+		return
+	}
 	switch err := unix.Connect(fd, addr); {
 	case err == nil, errors.Is(err, unix.EINPROGRESS):
 		l.outcome, l.err = "", nil

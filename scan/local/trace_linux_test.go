@@ -253,6 +253,11 @@ func TestTraceOutside(t *testing.T) {
 		if err := errors.Join(route(near, far), os.WriteFile("/proc/sys/net/ipv4/conf/all/route_localnet", []byte("1"), 0)); err != nil {
 			return err
 		}
+		c, err := net.Dial("tcp", far.Addr4.String()+":80") // the links are up when this works
+		if err != nil {
+			return err
+		}
+		c.Close()
 		f := newFirewall(nftables.TableFamilyIPv4)
 		f.rule(f.out(), port(417), dnat(far.Addr4.String(), 80))
 		post := f.AddChain(&nftables.Chain{Name: "post", Table: f.table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource})
