@@ -265,7 +265,7 @@ func lookFlags(timeout string) []cli.Flag {
 
 func tellFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: aboutTelling, Usage: "`FORMAT[=FILE]` text, json or jsonl; repeatable", DefaultText: "text"},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: aboutTelling, Usage: "`FORMAT[=FILE]` text, json, csv ...; repeatable", DefaultText: "text"},
 		&cli.BoolFlag{Name: "json", Category: aboutTelling, Usage: "short for -o json", DisableDefaultText: true},
 		&cli.StringFlag{Name: "color", Value: "auto", Category: aboutTelling, Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: aboutTelling, Usage: "only the verdict", DisableDefaultText: true},
@@ -276,6 +276,7 @@ func tellFlags() []cli.Flag {
 func holdFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "expect", Category: aboutHolding, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
+		&cli.StringFlag{Name: "exit-style", Category: aboutHolding, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"},
 		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}
 }

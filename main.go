@@ -28,34 +28,6 @@ import (
 
 const version = "0.1.0"
 
-// The exit codes of every command.
-const (
-	exitHolds   = 0   // done, and what was expected holds
-	exitFails   = 1   // done, and what was expected does not hold
-	exitUsage   = 2   // bad flag, target or file; nothing was sent
-	exitUnsure  = 3   // could not tell
-	exitTimeout = 124 // --wait or --deadline ran out
-)
-
-// fault is an error that knows its exit code and what to do about it. With no
-// err nothing is printed: the report said it already.
-type fault struct {
-	code int
-	err  error
-	hint string
-}
-
-func (f *fault) Error() string {
-	if f.err == nil {
-		return fmt.Sprintf("exit status %d", f.code)
-	}
-	return f.err.Error()
-}
-
-func (f *fault) Unwrap() error { return f.err }
-
-func usage(err error, hint string) error { return &fault{exitUsage, err, hint} }
-
 var (
 	errInterrupted = errors.New("interrupted")
 	errDeadline    = errors.New("the deadline has passed")
@@ -73,28 +45,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
 	app := newApp(stdin, stdout, stderr)
-	args, err := arrange(app, args)
+	line, err := arrange(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, append([]string{"onmux"}, args...))
+		err = app.RunContext(ctx, append([]string{"onmux"}, line...))
 	}
-	return tell(err, stderr)
-}
-
-// tell prints an error as one line, and a hint as another, and returns the exit
-// code that belongs to it.
-func tell(err error, stderr io.Writer) int {
-	if err == nil {
-		return exitHolds
-	}
-	f := &fault{code: exitUnsure, err: err}
-	errors.As(err, &f)
-	if f.err != nil {
-		fmt.Fprintln(stderr, "onmux:", report.Visible(strings.ReplaceAll(f.err.Error(), "\n", "; ")))
-	}
-	if f.hint != "" {
-		fmt.Fprintln(stderr, "hint:", f.hint)
-	}
-	return f.code
+	return tell(err, styleOf(args), stderr)
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM cancels with
@@ -134,7 +89,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Name:  "onmux",
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
-			checkCommand(), probeCommand(), scanCommand(), explainCommand(),
+			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
@@ -204,7 +159,7 @@ func newSession(c *cli.Context) (*session, error) {
 
 func (s *session) readPorts(c *cli.Context) error {
 	switch proto := c.String("proto"); proto {
-	case "both":
+	case "both", "": // some commands ask no ports
 		s.protos = probe.Protos()
 	case "tcp":
 		s.protos = []probe.Proto{probe.TCP}
@@ -240,6 +195,9 @@ func (s *session) readExpectations(c *cli.Context) error {
 		if err := s.expectHolder(c); err != nil {
 			return err
 		}
+	}
+	if style := c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
+		return usage(fmt.Errorf("--exit-style %s: there is no such style", style), strings.Join(exitStyles, ", "))
 	}
 	if s.wait > 0 && len(s.expect) == 0 {
 		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
@@ -308,7 +266,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		if f := (*fault)(nil); errors.As(err, &f) && f.err != nil {
 			broken = errors.Join(broken, f.err)
 		}
-		return &fault{exitUnsure, broken, ""}
+		return &fault{code: exitUnsure, err: broken}
 	}
 	return err
 }
@@ -325,35 +283,28 @@ func worthwhile(err error) bool {
 // say into an error.
 func (s *session) conclude(ctx context.Context, t report.Told) error {
 	cause := context.Cause(ctx)
-	unknown := t.End.Summary.States[probe.Unknown.String()]
+	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
 	switch {
 	case errors.Is(cause, errInterrupted):
 		return &fault{code: exitUnsure} // said when it happened
 	case errors.Is(cause, errDeadline) && !t.End.Complete:
-		return &fault{exitTimeout, fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), ""}
+		return &fault{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), fails: fails}
 	case t.Late && t.Err != nil && worthwhile(t.Err):
-		return &fault{exitTimeout, fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.Err), ""}
+		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.Err), fails: fails}
 	case t.Late:
-		return &fault{exitTimeout, fmt.Errorf("what was expected did not come about within %s", s.wait), ""}
+		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s", s.wait), fails: fails}
 	case t.Err != nil:
 		return failure(t.Err)
-	case t.Outcome == report.Fails:
+	case fails:
 		return &fault{code: exitFails}
 	case t.Outcome == report.CannotTell && unknown > 0:
-		return &fault{exitUnsure, fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets), ""}
+		return &fault{code: exitUnsure, err: fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets)}
+	case t.Outcome == report.CannotTell && t.End.Complete && s.command == "diff":
+		return &fault{code: exitUnsure, err: errors.New("could not tell: no change is certain")}
 	case t.Outcome == report.CannotTell && t.End.Complete:
-		return &fault{exitUnsure, errors.New("could not tell: not all that is expected could be looked at"), ""}
+		return &fault{code: exitUnsure, err: errors.New("could not tell: not all that is expected could be looked at")}
 	case t.Outcome == report.CannotTell:
-		return &fault{exitUnsure, errors.New("could not tell: the report is incomplete"), ""}
+		return &fault{code: exitUnsure, err: errors.New("could not tell: the report is incomplete")}
 	}
 	return nil
-}
-
-// failure makes an error one that says "could not tell", unless it knows better.
-func failure(err error) error {
-	var f *fault
-	if err == nil || errors.As(err, &f) {
-		return err
-	}
-	return &fault{exitUnsure, err, ""}
 }

@@ -142,11 +142,11 @@ func (s *session) targetFault(ctx context.Context, err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.Is(context.Cause(ctx), errDeadline):
-		return &fault{exitTimeout, fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline), ""}
+		return &fault{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline)}
 	case scan.IsUsage(err):
 		return usage(err, "")
 	}
-	return &fault{exitUnsure, err, ""}
+	return &fault{code: exitUnsure, err: err}
 }
 
 func parseRate(s string) (float64, error) {

@@ -55,6 +55,9 @@ func ParseExpectation(text, command string) (Expectation, error) {
 
 func vocabulary(command string) []string {
 	var words []string
+	if command == "diff" {
+		return ChangeKinds()
+	}
 	if command == "check" {
 		for _, w := range local.Words() {
 			words = append(words, string(w))
@@ -67,15 +70,37 @@ func vocabulary(command string) []string {
 	return words
 }
 
-// Outcome is what came of the expectations.
+// Outcome is what came of the expectations. The zero value is none.
 type Outcome int
 
 // The outcomes.
 const (
-	Holds      Outcome = iota
+	Holds      Outcome = iota + 1
 	Fails              // something definitely is not as expected
 	CannotTell         // nothing contradicts, but something could not be measured
 )
+
+var outcomeNames = [...]string{Holds: "holds", Fails: "fails", CannotTell: "cannot-tell"}
+
+func (o Outcome) String() string {
+	if o < Holds || o > CannotTell {
+		return "invalid"
+	}
+	return outcomeNames[o]
+}
+
+// MarshalText writes "holds", "fails" or "cannot-tell".
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads the outcome's word.
+func (o *Outcome) UnmarshalText(b []byte) error {
+	i := slices.Index(outcomeNames[:], string(b))
+	if i < int(Holds) {
+		return fmt.Errorf("%q is no outcome", b)
+	}
+	*o = Outcome(i)
+	return nil
+}
 
 // Judge holds a stream against expectations. It keeps counts, not findings.
 type Judge struct {
@@ -118,8 +143,14 @@ func about(f Finding) (subject, bool) {
 const unknown = "unknown" // the word for "could not look", among states and verdicts alike
 
 // Finding takes one finding and returns how it violates what is expected of
-// each. One that could not be measured violates nothing, and proves nothing.
+// each. One that could not be measured violates nothing, and proves nothing. A
+// Change is what nobody expects.
 func (j *Judge) Finding(f Finding) []Violation {
+	if c, ok := f.(Change); ok {
+		j.failed = j.failed || c.Confidence != probe.Low
+		j.unsure = true
+		return nil
+	}
 	out := j.holders(f)
 	s, ok := about(f)
 	if !ok {

@@ -17,6 +17,7 @@ import (
 // document writes one JSON object. Findings stream into it, a line each;
 // violations have an array of their own behind them and wait for the end.
 type document struct {
+	encoder
 	w          io.Writer
 	findings   bool         // whether there was one
 	violations bytes.Buffer // encoded, as they will stand in the array
@@ -25,7 +26,7 @@ type document struct {
 func newDocument(w io.Writer) Handler { return &document{w: w} }
 
 func (d *document) Start(s Start) error {
-	b, err := encode(plainStart(s))
+	b, err := d.value(plainStart(s))
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (d *document) Start(s Start) error {
 }
 
 func (d *document) Finding(f Finding) error {
-	b, err := record(f.Kind(), plainFinding(f))
+	b, err := d.record(f.Kind(), plainFinding(f))
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (d *document) Finding(f Finding) error {
 }
 
 func (d *document) End(e End) error {
-	b, err := encode(plainEnd(e))
+	b, err := d.value(plainEnd(e))
 	if err != nil {
 		return err
 	}
@@ -78,27 +79,45 @@ func (d *document) write(head []byte, tail string) error {
 	return err
 }
 
-// record is the object that v makes, with its "type" first.
-func record(kind string, v any) ([]byte, error) {
-	b, err := encode(v)
-	if err != nil {
-		return nil, err
-	}
-	if len(b) < 3 || b[0] != '{' {
-		return nil, fmt.Errorf("a record of type %q is no object with fields", kind)
-	}
-	return slices.Concat([]byte(`{"type":`), strconv.AppendQuoteToASCII(nil, kind), []byte{','}, b[1:]), nil
+// encoder writes values on one line each, in a buffer that it keeps.
+type encoder struct {
+	buf  bytes.Buffer
+	json *json.Encoder
 }
 
-// encode writes v on one line that a terminal shows and does not obey.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+// record is the object that v makes, with its "type" first; valid until the
+// next call.
+func (e *encoder) record(kind string, v any) ([]byte, error) {
+	return e.encode(append(strconv.AppendQuoteToASCII([]byte(`{"type":`), kind), ','), v)
+}
+
+// value is v as JSON, valid until the next call.
+func (e *encoder) value(v any) ([]byte, error) { return e.encode(nil, v) }
+
+// encode writes v so that a terminal shows and does not obey it; head, if there
+// is one, takes the place of the brace that opens an object.
+func (e *encoder) encode(head []byte, v any) ([]byte, error) {
+	if e.json == nil {
+		e.json = json.NewEncoder(&e.buf)
+		e.json.SetEscapeHTML(false)
+	}
+	// A byte of the head is written over the brace.
+	e.buf.Reset()
+	if len(head) > 0 {
+		e.buf.Write(head[:len(head)-1])
+	}
+	at := e.buf.Len()
+	if err := e.json.Encode(v); err != nil {
 		return nil, err
 	}
-	return escapeJSON(bytes.TrimSuffix(b.Bytes(), []byte{'\n'})), nil
+	b := bytes.TrimSuffix(e.buf.Bytes(), []byte{'\n'})
+	if len(head) > 0 {
+		if len(b) < at+3 || b[at] != '{' {
+			return nil, fmt.Errorf("a record %s of no fields", head)
+		}
+		b[at] = head[len(head)-1]
+	}
+	return escapeJSON(b), nil
 }
 
 // escapeJSON writes hidden characters as \u escapes, which changes how a
@@ -110,6 +129,10 @@ func escapeJSON(b []byte) []byte {
 	var out []byte
 	from := 0
 	for i := 0; i < len(b); {
+		if c := b[i]; ' ' <= c && c < 0x7f { // nearly every byte
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(b[i:])
 		if escaped(r, n) {
 			out = append(out, b[from:i]...)

@@ -18,6 +18,14 @@ var formats = []struct {
 	{"text", newText},
 	{"json", func(w io.Writer, _ Options) Handler { return newDocument(w) }},
 	{"jsonl", func(w io.Writer, _ Options) Handler { return newJSONL(w) }},
+	{"csv", newCSV},
+	{"nmap-xml", newNmapXML},
+	{"junit", newJUnit},
+	{"tap", newTAP},
+	{"github", newGitHub},
+	{"markdown", newMarkdown},
+	{"prom", newProm},
+	{"nagios", newNagios},
 }
 
 // Formats lists the formats' names, the default first.

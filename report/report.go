@@ -19,7 +19,7 @@ type Start struct {
 }
 
 // Finding is one record: probe.Result, scan.Range, local.Listener,
-// local.Verdict, local.Port or Violation. Kind is the record's "type" in documents.
+// local.Verdict, local.Port, Change or Violation. Kind is the record's "type" in documents.
 type Finding interface{ Kind() string }
 
 // Violation is an expectation that does not hold.
@@ -41,6 +41,7 @@ type End struct {
 	Complete bool         `json:"complete"` // false: interrupted, or something could not be asked
 	Coverage []string     `json:"coverage"` // what was and was not looked at
 	Summary  scan.Summary `json:"summary"`
+	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
 	Hints    []string     `json:"hints,omitempty"`
 }
 

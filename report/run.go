@@ -74,8 +74,9 @@ func (r Run) once(ctx context.Context, h Handler) Told {
 	for _, v := range judge.End(end) {
 		h.Finding(v)
 	}
+	end.Outcome = judge.Outcome()
 	h.End(end)
-	return Told{Outcome: judge.Outcome(), End: end, Err: err}
+	return Told{Outcome: end.Outcome, End: end, Err: err}
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -26,6 +26,8 @@ var (
 	addr6 = netip.MustParseAddr("fe80::1%eth0")
 )
 
+var place = local.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
+
 func ptr[T any](v T) *T { return &v }
 
 // sample has every kind of record, each once with every field and once with
@@ -49,7 +51,10 @@ func sample() stream {
 			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
 				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
 				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
-					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, Unit: "ssh.service", Container: "abc", Workers: []int{13, 14}}, {PID: 1}}},
+					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
+					Parents: []local.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
+				User: "root", Origin: local.Origin{Place: place, MoreCandidates: 2,
+					Candidates: []local.Candidate{{Process: local.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: local.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied"},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it", Bind: []string{"a privilege is missing"}},
@@ -61,8 +66,10 @@ func sample() stream {
 				Story: []packet.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
 			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
 			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
+			Change{What: Appeared, Address: addr4, Last: addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, Old: "closed", New: "open", Confidence: probe.Low, Notes: []string{"a doubt"}},
+			Change{What: Changed, Port: 417, Proto: probe.UDP, Old: "free", New: "bound", Confidence: probe.High},
 		},
-		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"},
+		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"}, Outcome: Fails,
 			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,
 				Loss: ptr(0.25), ExpectedMissed: ptr(0.5), Contradictions: 1, Duration: probe.Millis(time.Second)}},
 	}

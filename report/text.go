@@ -26,6 +26,7 @@ type teller struct {
 	command    string
 	ports      ports
 	endpoints  endpoints
+	changes    changes
 	explained  bool // a port was told: a blank line stands before the next
 	violations []Violation
 	violated   uint64
@@ -33,7 +34,7 @@ type teller struct {
 
 func newText(w io.Writer, o Options) Handler {
 	t := &teller{canvas: newCanvas(o.Width, o.Color), Options: o, w: w}
-	t.ports.teller, t.endpoints.teller = t, t
+	t.ports.teller, t.endpoints.teller, t.changes.teller = t, t, t
 	return t
 }
 
@@ -55,6 +56,8 @@ func (t *teller) Finding(f Finding) error {
 		t.ports.listener(f)
 	case local.Port:
 		t.explain(f)
+	case Change:
+		t.changes.change(f)
 	case Violation:
 		t.violation(f)
 	default:
@@ -68,6 +71,10 @@ func (t *teller) Finding(f Finding) error {
 func (t *teller) End(e End) error {
 	t.ports.end()
 	if t.Verbosity == Quiet {
+		return t.flush()
+	}
+	if t.command == "diff" {
+		t.changes.end(e)
 		return t.flush()
 	}
 	t.endpoints.end(e)

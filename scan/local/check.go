@@ -35,12 +35,12 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		v.keep(r.Ports)
 	}
 	behind := make(map[probe.Port][]socket)
-	var holders []uint64
+	var held []socket
 	for p, t := range v.census {
 		behind[p] = t.behind()
 		for _, s := range behind[p] {
 			if s.holder != 0 {
-				holders = append(holders, s.holder)
+				held = append(held, s)
 			}
 		}
 	}
@@ -49,11 +49,11 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			return Report{}, err
 		}
 		defer v.traced.end()
-		holders = append(holders, v.traced.holders()...)
+		held = append(held, v.traced.held()...)
 	}
 	o := owners{}
 	if r.Owners {
-		if o, err = askOwners(ctx, holders); err != nil {
+		if o, err = askOwners(ctx, held); err != nil {
 			return Report{}, err
 		}
 	}
@@ -171,7 +171,7 @@ func (s socket) listener(o owners) Listener {
 	l := Listener{
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
 		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
-		Inode: s.inode, Owners: o.of[s.holder],
+		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
 	}
 	for _, owner := range l.Owners {
 		l.ProxyFor = cmp.Or(l.ProxyFor, owner.serves(s.at()))
@@ -180,7 +180,7 @@ func (s socket) listener(o owners) Listener {
 		l.Backlog = &s.backlog
 	}
 	if s.owned {
-		l.UID = &s.uid
+		l.UID, l.User = &s.uid, s.user
 	}
 	if s.peer.IsValid() {
 		l.Peer = s.peer.String()

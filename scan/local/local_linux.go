@@ -52,6 +52,7 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 	}
 	v.notes = append(v.notes, "other network namespaces: not looked at")
 	v.census.nameDevices()
+	v.census.nameUsers()
 	var err error
 	v.nat, err = readNAT(ctx, q)
 	return v, err

@@ -58,7 +58,7 @@ type attempt struct {
 	outcome Outcome
 	err     error
 	backend netip.AddrPort
-	inode   uint64   // of the connection at the backend's end; 0 if no process has it
+	end     socket   // of the connection at the backend; without an inode no process has it
 	behind  []socket // listeners on the backend's port
 }
 
@@ -77,17 +77,14 @@ func (t tracing) end() {
 	}
 }
 
-// holders is what the owners of the backends are found by.
-func (t tracing) holders() []uint64 {
-	var all []uint64
+// held is the sockets whose owners are the backends.
+func (t tracing) held() []socket {
+	var all []socket
 	for _, tries := range t.of {
 		for _, a := range tries {
-			if a.inode != 0 {
-				all = append(all, a.inode)
-			}
-			for _, s := range a.behind {
+			for _, s := range append(slices.Clone(a.behind), a.end) {
 				if s.holder != 0 {
-					all = append(all, s.holder)
+					all = append(all, s)
 				}
 			}
 		}
@@ -121,7 +118,7 @@ func (a *attempt) trace(o owners) Trace {
 	if a.backend.IsValid() {
 		t.Backend = a.backend.String()
 	}
-	t.Owners = o.of[a.inode]
+	t.Owners = o.of[a.end.holder]
 	l := Listener{Owners: t.Owners}
 	for _, s := range a.behind {
 		if len(t.Owners) == 0 {

@@ -22,7 +22,7 @@ func backends(ctx context.Context, up []*line) error {
 	}
 	see := func(s socket) {
 		if l := ends[netip.AddrPortFrom(s.peer.Addr().WithZone(""), s.peer.Port())]; l != nil {
-			l.backend, l.inode = s.local, s.inode
+			l.backend, l.end = s.local, s
 		}
 	}
 	var err error
@@ -32,7 +32,7 @@ func backends(ctx context.Context, up []*line) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		waiting := slices.ContainsFunc(up, func(l *line) bool { return l.inode == 0 && l.backend.IsValid() && l.over() == "" })
+		waiting := slices.ContainsFunc(up, func(l *line) bool { return l.end.inode == 0 && l.backend.IsValid() && l.over() == "" })
 		if err != nil || !waiting || time.Until(end) <= 0 {
 			break
 		}
@@ -64,7 +64,7 @@ func backends(ctx context.Context, up []*line) error {
 func (l *line) conclude(listen []socket, err error) {
 	over := l.over()
 	switch {
-	case l.inode != 0:
+	case l.end.inode != 0:
 		l.outcome = Accepted
 	case over != "":
 		l.outcome = over

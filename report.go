@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/report"
+)
+
+func reportCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:      "report",
+		Usage:     "tell a saved report again, in any format",
+		ArgsUsage: "FILE",
+		Description: `FILE is a report that was saved with -o json=FILE or -o jsonl=FILE, or - for
+standard input. One that was cut off is told as far as it goes, with exit code
+3, as is one of a run that was interrupted: onmux report scan.jsonl -o csv
+
+-o takes ` + strings.Join(report.Formats(), " "),
+		Action: func(c *cli.Context) error {
+			s, err := newSession(c)
+			if err != nil {
+				return err
+			}
+			if c.NArg() != 1 {
+				return usage(fmt.Errorf("report needs one file, and was given %d", c.NArg()), "save one with onmux scan -o jsonl=FILE")
+			}
+			return s.retell(c.Context, c.Args().First(), c.App.Reader)
+		},
+	}, tellFlags())
+}
+
+// retell tells a saved report. It has no expectations of its own: what was
+// violated when it was made is told, not judged again.
+func (s *session) retell(ctx context.Context, name string, stdin io.Reader) error {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return usage(err, "")
+		}
+		defer f.Close()
+		in = f
+	}
+	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
+	if err != nil {
+		return usage(err, "")
+	}
+	told := &whole{Handler: sinks}
+	err = report.Replay(reader{ctx, in}, told)
+	s.progress.Clear()
+	broken := sinks.Close()
+	switch {
+	case broken != nil:
+		return &fault{code: exitUnsure, err: broken}
+	case ctx.Err() != nil:
+		return &fault{code: exitUnsure}
+	case err != nil && !told.began:
+		return usage(fmt.Errorf("%s: %w", name, err), "")
+	case err != nil:
+		return &fault{code: exitUnsure, err: fmt.Errorf("%s: %w", name, err)}
+	case !told.complete:
+		return &fault{code: exitUnsure, err: errors.New("the report is incomplete")}
+	}
+	return nil
+}
+
+// whole knows whether what passed through it was a whole report.
+type whole struct {
+	report.Handler
+	began, complete bool
+}
+
+func (w *whole) Start(s report.Start) error {
+	w.began = true
+	return w.Handler.Start(s)
+}
+
+func (w *whole) End(e report.End) error {
+	w.complete = e.Complete
+	return w.Handler.End(e)
+}
+
+// reader stops reading when the context ends.
+type reader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r reader) Read(b []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(b)
+}

@@ -1,0 +1,185 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// testCase is one thing that was looked at, as test reports tell it.
+type testCase struct {
+	name       string // "192.0.2.1:417/tcp"; "count" for what is expected of all together
+	text       string // what was found, in one line
+	violations []Violation
+	unsure     string // why it could not be told
+}
+
+// title is the case in one line.
+func (c testCase) title() string {
+	if c.text == "" {
+		return c.name
+	}
+	return c.name + " " + c.text
+}
+
+// cases makes test cases of a stream. Violations follow the finding that they
+// are of, so each waits until the next. Reports replayed from one document
+// have them all at the end: they come out as cases of their own.
+type cases struct {
+	tell func(testCase) error
+	held *testCase
+}
+
+func (c *cases) finding(f Finding) error {
+	if v, ok := f.(Violation); ok {
+		if c.held != nil && c.held.name == v.What {
+			c.held.violations = append(c.held.violations, v)
+			return nil
+		}
+		return cmp.Or(c.flush(), c.tell(testCase{name: v.What, violations: []Violation{v}}))
+	}
+	if change, ok := f.(Change); ok {
+		return cmp.Or(c.flush(), c.tell(change.testCase()))
+	}
+	s, ok := about(f)
+	if !ok {
+		return c.flush()
+	}
+	err := c.flush()
+	c.held = &testCase{name: s.what, text: sentence(f)}
+	if s.word == unknown {
+		c.held.unsure = cmp.Or(errorOf(f), "could not be told")
+	}
+	return err
+}
+
+// end flushes what waited; that a report is incomplete is a case too.
+func (c *cases) end(e End) error {
+	err := c.flush()
+	if err == nil && !e.Complete {
+		err = c.tell(testCase{name: "the whole report", unsure: "it is incomplete: " + strings.Join(e.Coverage, "; ")})
+	}
+	return err
+}
+
+func (c *cases) flush() error {
+	if c.held == nil {
+		return nil
+	}
+	held := *c.held
+	c.held = nil
+	return c.tell(held)
+}
+
+// testCase is the change as a case that fails, or that cannot be told.
+func (c Change) testCase() testCase {
+	t := testCase{name: c.place(), text: c.What}
+	if c.Confidence == probe.Low {
+		t.unsure = fmt.Sprintf("%s, was %s; not certain: %s", c.New, c.Old, strings.Join(c.Notes, "; "))
+	} else {
+		t.violations = []Violation{{What: t.name, Expected: c.Old, Actual: c.New}}
+	}
+	return t
+}
+
+// breach says what is wrong, in one line.
+func (v Violation) breach() string {
+	return fmt.Sprintf("%s: expected %s, found %s", v.What, v.Expected, v.Actual)
+}
+
+func errorOf(f Finding) string {
+	switch f := f.(type) {
+	case probe.Result:
+		return f.Error
+	case scan.Range:
+		return f.Error
+	case local.Verdict:
+		return f.Error
+	}
+	return ""
+}
+
+// sentence tells a finding in one line, without what it is about.
+func sentence(f Finding) string {
+	switch f := f.(type) {
+	case probe.Result:
+		return f.State.String() + because(f.Reason, f.RTT) + spoken(f.Service)
+	case scan.Range:
+		return f.State.String() + because(f.Reason, 0)
+	case local.Verdict:
+		return string(f.Verdict) + ": " + f.Why
+	case local.Listener:
+		return fmt.Sprintf("%s, reachable: %s%s", f.State, f.Reach, heldBy(f.Owners))
+	}
+	return ""
+}
+
+func because(r probe.Reason, rtt probe.Millis) string {
+	var parts []string
+	if r != probe.NoReason {
+		parts = append(parts, r.String())
+	}
+	if rtt > 0 {
+		parts = append(parts, milliseconds(rtt)+" ms")
+	}
+	if parts == nil {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// spoken is ", ssh OpenSSH 9.2p1".
+func spoken(s *probe.Service) string {
+	if s == nil {
+		return ""
+	}
+	return ", " + strings.Join(strings.Fields(s.Name+" "+s.Product+" "+s.Version), " ")
+}
+
+// heldBy is ", held by sshd (pid 12)".
+func heldBy(owners []local.Owner) string {
+	var names []string
+	for _, o := range owners {
+		names = append(names, fmt.Sprintf("%s (pid %d)", cmp.Or(o.Name, "a process"), o.PID))
+	}
+	if names == nil {
+		return ""
+	}
+	return ", held by " + strings.Join(names, ", ")
+}
+
+// milliseconds is a duration as documents have it.
+func milliseconds(m probe.Millis) string {
+	b, _ := m.MarshalJSON()
+	return string(b)
+}
+
+// outcomeOf is what came of the expectations, also in a report that does not
+// tell it.
+func outcomeOf(e End, violations int) Outcome {
+	switch {
+	case e.Outcome != 0:
+		return e.Outcome
+	case violations > 0:
+		return Fails
+	case !e.Complete || e.Summary.States[unknown] > 0:
+		return CannotTell
+	}
+	return Holds
+}
+
+// tallied is "1 open, 200 closed, 55 filtered", in the order of the words of
+// the command.
+func tallied(command string, states map[string]uint64) string {
+	var parts []string
+	for _, w := range vocabulary(command) {
+		if n := states[w]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, w))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

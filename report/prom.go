@@ -1,0 +1,129 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"onmux/probe"
+	"onmux/scan/local"
+)
+
+// metric is a family of samples, which stand together in the exposition format.
+type metric struct {
+	name, help string
+	samples    bytes.Buffer
+}
+
+// prom writes what node_exporter's textfile collector reads: the Prometheus
+// text format, version 0.0.4, gauges without timestamps. Single endpoints have
+// samples of their own, ranges are in the counts.
+type prom struct {
+	w       io.Writer
+	command string
+	metrics []*metric
+	broken  int
+	told    map[string]bool // series; one that stands twice makes the whole file void
+}
+
+func newProm(w io.Writer, _ Options) Handler { return &prom{w: w, told: make(map[string]bool)} }
+
+func (p *prom) Start(s Start) error {
+	p.command = s.Command
+	p.add("onmux_info", "Which onmux wrote this, and what it was asked.", 1, "command", s.Command, "version", s.Version)
+	return nil
+}
+
+// add puts a sample to its family; labels are names and values in turn.
+func (p *prom) add(name, help string, value any, labels ...string) {
+	i := slices.IndexFunc(p.metrics, func(m *metric) bool { return m.name == name })
+	if i < 0 {
+		i = len(p.metrics)
+		p.metrics = append(p.metrics, &metric{name: name, help: help})
+	}
+	var pairs []string
+	for i := 0; i < len(labels); i += 2 {
+		if labels[i+1] != "" { // an empty label is none
+			pairs = append(pairs, labels[i]+`="`+labelValue(labels[i+1])+`"`)
+		}
+	}
+	series := name
+	if pairs != nil {
+		series += "{" + strings.Join(pairs, ",") + "}"
+	}
+	if !p.told[series] {
+		p.told[series] = true
+		fmt.Fprintf(&p.metrics[i].samples, "%s %v\n", series, value)
+	}
+}
+
+// labelValue escapes as the format demands.
+func labelValue(s string) string { return yamlEscapes.Replace(Visible(s)) }
+
+func (p *prom) Finding(f Finding) error {
+	switch f := f.(type) {
+	case probe.Result:
+		at := []string{"address", f.Addr.String(), "port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "host", f.Host}
+		p.add("onmux_endpoint_state", "1 for the state of each endpoint that was told singly.", 1, append(at, "state", f.State.String(), "reason", f.Reason.String())...)
+		if f.RTT > 0 {
+			p.add("onmux_endpoint_rtt_seconds", "Round-trip time of the answer.", seconds(f.RTT), at...)
+		}
+	case local.Verdict:
+		p.add("onmux_port_verdict", "1 for the verdict on each port of this machine.", 1,
+			"port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "verdict", string(f.Verdict))
+	case local.Listener:
+		p.listener(f)
+	case Change:
+		p.add("onmux_change", "1 for each change between the reports.", 1, "where", f.place(), "what", f.What, "confidence", string(f.Confidence))
+	case Violation:
+		p.broken++
+	}
+	return nil
+}
+
+func (p *prom) listener(l local.Listener) {
+	if l.State != local.Listening {
+		return
+	}
+	at := []string{"address", l.Address.String(), "port", fmt.Sprint(l.Port), "proto", l.Proto.String(), "device", l.Device, "netns", l.NetNS, "inode", fmt.Sprint(l.Inode)}
+	p.add("onmux_listener", "1 for each socket that listens.", 1, append(at, "reach", l.Reach)...)
+	if b := l.Backlog; b != nil {
+		p.add("onmux_listener_backlog", "Connections that wait to be accepted.", b.Used, at...)
+		p.add("onmux_listener_backlog_limit", "How many may wait.", b.Limit, at...)
+	}
+}
+
+func (p *prom) End(e End) error {
+	for _, w := range vocabulary(p.command) {
+		p.add("onmux_targets", "How many endpoints or ports have each state.", e.Summary.States[w], "state", w)
+	}
+	for _, o := range []Outcome{Holds, Fails, CannotTell} {
+		p.add("onmux_outcome", "1 for what came of the expectations.", number01(outcomeOf(e, p.broken) == o), "outcome", o.String())
+	}
+	p.add("onmux_violations", "Expectations that do not hold.", p.broken)
+	p.add("onmux_complete", "Whether everything that was asked for was looked at.", number01(e.Complete))
+	p.add("onmux_probes", "Attempts that were sent.", e.Summary.Probes)
+	p.add("onmux_duration_seconds", "How long it took.", seconds(e.Summary.Duration))
+	p.add("onmux_finished_time_seconds", "When it ended, in seconds since 1970.", e.Finished.Unix())
+	if f := number(e.Summary.Loss); f != nil {
+		p.add("onmux_loss_ratio", "Share of attempts at answering hosts that brought no answer.", *f)
+	}
+	if f := number(e.Summary.ExpectedMissed); f != nil {
+		p.add("onmux_expected_missed", "Answering hosts that are probably still told silent.", *f)
+	}
+	for _, m := range p.metrics {
+		if _, err := fmt.Fprintf(p.w, "# HELP %s %s\n# TYPE %s gauge\n%s", m.name, m.help, m.name, m.samples.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func number01(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,84 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// tap writes the Test Anything Protocol, version 14
+// (https://testanything.org/tap-version-14-specification.html): a test point
+// for everything that was looked at, and the plan at the end, because nobody
+// knows before how many there will be.
+type tap struct {
+	w     io.Writer
+	cases cases
+	n     int
+}
+
+func newTAP(w io.Writer, _ Options) Handler {
+	t := &tap{w: w}
+	t.cases.tell = t.point
+	return t
+}
+
+func (t *tap) Start(s Start) error {
+	_, err := fmt.Fprintf(t.w, "TAP version 14\n# onmux %s %s\n", Visible(s.Command), Visible(s.Version))
+	return err
+}
+
+func (t *tap) Finding(f Finding) error { return t.cases.finding(f) }
+
+func (t *tap) End(e End) error {
+	if err := t.cases.end(e); err != nil {
+		return err
+	}
+	plan := fmt.Sprintf("1..%d", t.n)
+	if t.n == 0 {
+		plan += " # nothing was looked at"
+	}
+	_, err := fmt.Fprintln(t.w, plan)
+	return err
+}
+
+func (t *tap) point(c testCase) error {
+	t.n++
+	status := "ok"
+	if len(c.violations) > 0 || c.unsure != "" {
+		status = "not ok"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d - %s\n", status, t.n, tapDescription(c.title()))
+	if status != "ok" {
+		b.WriteString("  ---\n")
+		if c.unsure != "" {
+			fmt.Fprintf(&b, "  message: %s\n", yamlString(c.unsure))
+		}
+		for i, v := range c.violations {
+			if i == 0 && c.unsure == "" {
+				fmt.Fprintf(&b, "  message: %s\n", yamlString(v.breach()))
+			}
+			if i == 0 {
+				b.WriteString("  violations:\n")
+			}
+			fmt.Fprintf(&b, "    - what: %s\n      expected: %s\n      actual: %s\n", yamlString(v.What), yamlString(v.Expected), yamlString(v.Actual))
+		}
+		b.WriteString("  ...\n")
+	}
+	_, err := io.WriteString(t.w, b.String())
+	return err
+}
+
+// tapDescription escapes what a harness would take for a directive.
+func tapDescription(s string) string { return tapEscapes.Replace(Visible(s)) }
+
+var (
+	tapEscapes  = strings.NewReplacer(`\`, `\\`, "#", `\#`)
+	yamlEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+)
+
+// yamlString is a double-quoted scalar; what Visible leaves needs no escapes but
+// these two.
+func yamlString(s string) string {
+	return `"` + yamlEscapes.Replace(Visible(s)) + `"`
+}
