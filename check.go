@@ -21,10 +21,16 @@ func checkCommand() *cli.Command {
 		Usage:     "what holds the port on this machine, and who owns it",
 		ArgsUsage: "[PORT...]",
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
-listening), connected (only connections use the number), free, or unknown,
-which is said whenever something could not be looked at. --expect takes these
-words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
---unit and --max-backlog expect more, of every socket that listens.`,
+listening), redirected (nothing listens, but NAT sends arrivals on), connected
+(only connections use the number), free, or unknown, which is said whenever
+something could not be looked at. --expect takes these words: onmux check
+8080/tcp --expect free. The flags --addr, --process, --user, --unit and
+--max-backlog expect more, of every socket that listens.
+
+--trace (on Linux) connects to each TCP port, on loopback or on the own address
+that is listened on, says nothing there, and names the process that answers:
+behind a redirect, that is another one. Where nothing listens it also binds the
+port for a moment, and tells how that came out.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect to it, to see who answers; bind it, if nobody does", DisableDefaultText: true},

@@ -82,7 +82,9 @@ func (p *ports) tell(v local.Verdict) {
 	p.line(0, 2, append(line, span{said, plain})...)
 	p.table(p.listeners[portOf(v)], v.Verdict)
 	for _, t := range v.Trace {
-		p.line(2, 4, span{"traced: ", maybe}, span{Visible(t.Said), plain})
+		if !strings.Contains(v.Why, t.Said) {
+			p.line(2, 4, span{"traced: ", maybe}, span{Visible(t.Said), plain})
+		}
 	}
 	for _, b := range v.Bind {
 		head := "to bind it: "

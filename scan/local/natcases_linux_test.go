@@ -68,7 +68,7 @@ func natCases() []natCase {
 			s := f.set(nftables.Set{IsMap: true, KeyType: service, DataType: addr4},
 				nftables.SetElement{Key: be16(417), Val: []byte{10, 0, 0, 2}}, nftables.SetElement{Key: be16(418), Val: []byte{10, 0, 0, 3}})
 			f.rule(f.pre(), tcp, loadPort(), f.mapped(s, 1), []expr.Any{&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1}})
-		}, map[string]string{"417/tcp": "10.0.0.2, the same port", "418/tcp": "10.0.0.3, the same port", "419/tcp": ""}},
+		}, map[string]string{"417/tcp": "10.0.0.2 (same port)", "418/tcp": "10.0.0.3 (same port)", "419/tcp": ""}},
 		{"map of addresses and ports", v4, func(f *firewall, _ *nettest.Host) {
 			s := f.set(nftables.Set{IsMap: true, KeyType: service, DataType: nftables.MustConcatSetType(addr4, service)},
 				nftables.SetElement{Key: be16(417), Val: []byte{10, 0, 0, 2, 0, 80, 0, 0}})
@@ -148,7 +148,7 @@ func natCases() []natCase {
 		{"to itself", v4, func(f *firewall, _ *nettest.Host) { f.rule(f.pre(), port(417), redirect(417)) }, map[string]string{"417/tcp": ""}},
 		{"a whole machine", v4, func(f *firewall, _ *nettest.Host) {
 			f.rule(f.pre(), []expr.Any{&expr.Immediate{Register: 1, Data: []byte{10, 0, 0, 2}}, &expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1}})
-		}, map[string]string{"1/tcp": "10.0.0.2, the same port", "65535/udp": "10.0.0.2, the same port"}},
+		}, map[string]string{"1/tcp": "10.0.0.2 (same port)", "65535/udp": "10.0.0.2 (same port)"}},
 		{"Docker", v4, func(f *firewall, _ *nettest.Host) {
 			pre, docker := f.pre(), f.chain("DOCKER")
 			device := func(op expr.CmpOp) []expr.Any {

@@ -264,7 +264,7 @@ func (w *walk) target(s step, p packets) (string, bool) {
 		same := len(p.ports) == 1 && p.ports[0].First == p.ports[0].Last && len(ports) == 1 && ports[0] == p.ports[0]
 		return "port " + port, port != "" && !same
 	case port == "":
-		return addr.String() + ", the same port", true
+		return addr.String() + " (same port)", true
 	case addr.Is6():
 		return "[" + addr.String() + "]:" + port, true
 	}

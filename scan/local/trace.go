@@ -144,11 +144,11 @@ func (a *attempt) say(by, on string) string {
 	case Accepted:
 		return fmt.Sprintf("%s is answered by %s%s", a.to, by, on)
 	case Waiting:
-		return fmt.Sprintf("%s is answered by the kernel%s; the application has not accepted: %s", a.to, on, by)
+		return fmt.Sprintf("%s: the kernel accepted%s, the application has not: %s", a.to, on, by)
 	case Closed:
-		return fmt.Sprintf("%s is answered%s, and the connection closed at once: by %s", a.to, on, by)
+		return fmt.Sprintf("%s is answered by %s%s, which closes the connection at once", a.to, by, on)
 	case Reset:
-		return fmt.Sprintf("%s is answered%s, and the connection reset at once", a.to, on)
+		return fmt.Sprintf("%s is answered by %s%s, which resets the connection at once", a.to, by, on)
 	case Outside:
 		return fmt.Sprintf("%s answers from outside this network namespace, or from behind source NAT", a.to)
 	case Answered:
