@@ -63,7 +63,7 @@ func (t *tracing) cover(q query, made, left int) {
 		t.coverage = append(t.coverage, fmt.Sprintf("traced by %s from this machine, which NAT rules for what comes from outside do not touch", count(made, "TCP connection", "TCP connections")))
 	}
 	if left > 0 {
-		t.coverage = append(t.coverage, fmt.Sprintf("not traced: %s, of more than %d", count(left, "connection", "connections"), maxTraced))
+		t.coverage = append(t.coverage, fmt.Sprintf("not traced: %d of %d addresses; %d is the most", left, made+left, maxTraced))
 	}
 	if len(q.ports[probe.UDP]) > 0 {
 		t.coverage = append(t.coverage, "UDP: not traced, because nothing answers a connection there")

@@ -357,9 +357,26 @@ func TestTraceMany(t *testing.T) {
 				t.Fatalf("%+v", v)
 			}
 		}
-		for _, want := range []string{"UDP: not traced, because nothing answers a connection there"} {
+		if !slices.Contains(r.Coverage, "UDP: not traced, because nothing answers a connection there") {
+			t.Errorf("coverage %q", r.Coverage)
+		}
+	})
+}
+
+// There is an end to what is connected to and bound, and it is told.
+func TestTraceBounded(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		var ports []probe.Port
+		for n := range uint16(maxTraced + 2) {
+			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP})
+		}
+		r, err := Check(t.Context(), Request{Ports: ports, IPv4: true, Trace: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"not traced: 2 of 2050 addresses; 2048 is the most", "binding was tried for the first 256 ports on which nothing listens"} {
 			if !slices.Contains(r.Coverage, want) {
-				t.Errorf("coverage %q", r.Coverage)
+				t.Errorf("coverage %q lacks %q", r.Coverage, want)
 			}
 		}
 	})
