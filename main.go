@@ -122,6 +122,7 @@ type session struct {
 	ports    []probe.Port
 	protos   []probe.Proto // for ports with no suffix
 	all      []probe.Proto // of check: every port of these instead
+	trace    bool          // of check: connect and bind
 	ipv4     bool
 	ipv6     bool
 	timeout  time.Duration
