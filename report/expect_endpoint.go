@@ -107,5 +107,8 @@ func (j *Judge) speakers(f Finding) []Violation {
 
 // expiry is when the certificate of a service ends.
 func expiry(s *probe.Service) (time.Time, bool) {
-	return time.Time{}, false
+	if s == nil || s.TLS == nil || s.TLS.Expires.IsZero() {
+		return time.Time{}, false
+	}
+	return s.TLS.Expires, true
 }

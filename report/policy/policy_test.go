@@ -165,6 +165,12 @@ func TestTrials(t *testing.T) {
 	spoken := at(a, probe.Open)
 	spoken.RTT = probe.Millis(time.Millisecond)
 	spoken.Service = &probe.Service{Name: "ssh"}
+	certified := "probe: [{name: p, endpoint: '10.0.0.7:417', certificate-days: 14}]"
+	until := func(end time.Time) probe.Result {
+		r := at(a, probe.Open)
+		r.Service = &probe.Service{Name: "https", TLS: &probe.TLS{Expires: end}}
+		return r
+	}
 	slow := spoken
 	slow.RTT = probe.Millis(time.Second)
 	other := spoken
@@ -189,6 +195,10 @@ func TestTrials(t *testing.T) {
 			"cannot-tell 10.0.0.7:417/tcp closed; 10.0.0.6:417/tcp closed not everything could be asked"},
 		{"nobody could ask", network, cut, errors.New("no route"), nil, "cannot-tell  no route"},
 		{"as expected", speaks, whole, nil, []report.Finding{spoken}, "holds 10.0.0.7:417/tcp open (1 ms), ssh "},
+		{"a certificate for long enough", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 15))}, "holds 10.0.0.7:417/tcp open, https "},
+		{"a certificate for too short", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 13))},
+			"fails 10.0.0.7:417/tcp open, https  [the certificate of 10.0.0.7:417/tcp: valid until 2026-03-14, not valid until 2026-03-15]"},
+		{"no certificate", certified, whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open "},
 		{"slow", speaks, whole, nil, []report.Finding{slow}, "fails 10.0.0.7:417/tcp open (1000 ms), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5ms]"},
 		{"another service", speaks, whole, nil, []report.Finding{other}, "fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]"},
 		{"it says nothing", speaks, whole, nil, []report.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) "},
