@@ -168,9 +168,26 @@ func NewHost(t testing.TB) *Host {
 }
 
 // live is the host's own thread. It is never unlocked, so that the runtime ends
-// it, and with it the namespace, rather than reuse it.
+// it, and with it the namespace, rather than reuse it. The process's first thread
+// cannot end, and it is what /proc/self tells of: it is kept for others meanwhile.
 func (h *Host) live(tid chan<- int, failed chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		locked := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(locked)
+			h.answer(tid, failed)
+		}()
+		<-locked
+		runtime.UnlockOSThread()
+		return
+	}
+	h.answer(tid, failed)
+}
+
+// answer makes the calls from the namespace that it makes for itself.
+func (h *Host) answer(tid chan<- int, failed chan<- error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		failed <- err
 		return

@@ -116,7 +116,7 @@ func (f foreign) String() string {
 // the caller's own namespace.
 func (f finding) alsoElsewhere(word Word) string {
 	n := len(f.elsewhere)
-	if n == 0 {
+	if n == 0 || word == Elsewhere {
 		return ""
 	}
 	var names []string

@@ -10,6 +10,9 @@ type finding struct {
 	source    source
 	where     string
 	owners    owners
+	redirects []Redirect
+	attempts  []*attempt
+	unread    []string  // NAT rules that cover the port and could not be read
 	elsewhere []foreign // who holds it in other network namespaces
 	missed    bool      // not all of those could be looked at
 }
@@ -25,9 +28,12 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Listening, f.whyListening()
 	case found && s == bound:
 		v.Verdict, v.Why = Bound, f.whyBound()
+	case f.source.err == nil && f.appeared():
+		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
+	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
+		v.Verdict, v.Why = Redirected, f.whyRedirected()
 	case f.source.err == nil && len(f.elsewhere) > 0:
 		v.Verdict, v.Why = Elsewhere, f.whyElsewhere()
-		return v
 	case found:
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
@@ -39,5 +45,7 @@ func (f finding) verdict() Verdict {
 		}
 	}
 	v.Why += f.alsoElsewhere(v.Verdict)
+	v.Redirects, v.Trace = f.redirects, f.traces()
+	v.Why += f.rules(v.Verdict)
 	return v
 }
