@@ -256,6 +256,10 @@ var fences = map[string][]string{
 	"github.com/fatih/color":     {"report/text*.go"},
 	"github.com/urfave/cli/v2":   {"*.go"},
 	"github.com/google/gopacket": {"scan/packet/*.go"},
+	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
+
+	// Its tables take milliseconds of every start; it is for tests.
+	"github.com/santhosh-tekuri/jsonschema/v6": {"report/schematest/*.go"},
 	"golang.org/x/sys/unix": {
 		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
 		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go", "scan/local/*_linux.go",
