@@ -36,9 +36,9 @@ func probeCommand() *cli.Command {
 		Description: `Every address of the host is asked on every port: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-identify", Category: "looking", Usage: "do not listen to what an open port says", DisableDefaultText: true},
-		},
+		Flags: append(repeatFlags(),
+			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not listen to what an open port says", DisableDefaultText: true},
+		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -48,6 +48,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify")}
+			if p.repeat, err = s.readRepeat(c); err != nil {
+				return err
+			}
 			ctx, cancel := s.bound(c.Context)
 			defer cancel()
 			if s.wait == 0 { // with --wait, a name may appear meanwhile
@@ -64,6 +67,7 @@ type prober struct {
 	*session
 	hosts    []string
 	identify bool
+	repeat   *probe.Repeat  // nil: one attempt
 	asked    []probe.Result // endpoints, if they were resolved beforehand
 }
 
@@ -75,18 +79,12 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 			return report.End{}, p.targetFault(ctx, err)
 		}
 	}
-	end := report.End{Complete: true, Coverage: []string{"every address of the host that was found, each port once"}}
-	end.Summary.States = make(map[string]uint64)
+	if p.repeat != nil {
+		return p.repeated(ctx, asked, emit)
+	}
+	end := p.begin("every address of the host that was found, each port once")
 	for r := range p.ask(ctx, asked) {
-		if r.Tries == 0 { // cut off before it was judged
-			end.Complete = false
-			end.Summary.NotReached++
-			continue
-		}
-		end.Summary.Targets++
-		end.Summary.Probes += uint64(r.Tries)
-		end.Summary.States[r.State.String()]++
-		if err := emit(r); err != nil {
+		if err := p.tell(&end, r, emit); err != nil {
 			return end, err
 		}
 	}
@@ -94,6 +92,26 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 		end.Coverage = append(end.Coverage, fmt.Sprintf("not reached: %d of %d endpoints", n, len(asked)))
 	}
 	return end, nil
+}
+
+func (p *prober) begin(coverage string) report.End {
+	end := report.End{Complete: true, Coverage: []string{coverage}}
+	end.Summary.States = make(map[string]uint64)
+	return end
+}
+
+// tell counts and tells the verdict on one endpoint. One without tries was cut
+// off before it was judged.
+func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding) error) error {
+	if r.Tries == 0 {
+		end.Complete = false
+		end.Summary.NotReached++
+		return nil
+	}
+	end.Summary.Targets++
+	end.Summary.Probes += uint64(r.Tries)
+	end.Summary.States[r.State.String()]++
+	return emit(r)
 }
 
 // endpoints resolves the hosts: every address of each, in order, on each of its
@@ -176,26 +194,40 @@ func (p *prober) ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.R
 	}
 }
 
-// one asks an endpoint until it is judged: running out of something local says
-// nothing about it.
+// one asks an endpoint and, if it is open, what speaks there.
 func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
+	answer, err := p.attempt(ctx, r)
+	if err != nil {
+		return r
+	}
+	return p.complete(ctx, answer)
+}
+
+// complete adds to a verdict what takes more than the question for it.
+func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result {
 	timeout := cmp.Or(p.timeout, probeTimeout)
-	host := r.Host
+	if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
+		// That the greeting could not be heard does not change the state.
+		answer.Service, _ = service.Greet(ctx, answer.Endpoint, min(timeout, greetTimeout))
+	}
+	return answer
+}
+
+// attempt asks an endpoint until it is judged: running out of something local
+// says nothing about it. The error is the context's.
+func (p *prober) attempt(ctx context.Context, r probe.Result) (probe.Result, error) {
+	o := probe.Options{Timeout: cmp.Or(p.timeout, probeTimeout), Evidence: true, Resend: true}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		answer, err := probe.Ask(ctx, r.Endpoint, probe.Options{Timeout: timeout, Evidence: true, Resend: true})
+		answer, err := probe.Ask(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
-			answer = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}
+			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}, nil
 		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
 			continue
 		} else if err != nil {
-			return r
+			return r, cmp.Or(ctx.Err(), err)
 		}
-		answer.Host = host
-		if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
-			// That the greeting could not be heard does not change the state.
-			answer.Service, _ = service.Greet(ctx, r.Endpoint, min(timeout, greetTimeout))
-		}
-		return answer
+		answer.Host = r.Host
+		return answer, nil
 	}
 }
 

@@ -184,6 +184,7 @@ type Result struct {
 	Confidence Confidence `json:"confidence,omitempty"`
 	Notes      []string   `json:"notes,omitempty"`
 	Service    *Service   `json:"service,omitempty"`
+	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
 	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
 	Error      string     `json:"error,omitempty"`    // why the state is Unknown
 }

@@ -18,7 +18,7 @@ type Start struct {
 	Method  map[string]string `json:"method,omitempty"` // by protocol
 }
 
-// Finding is one record: probe.Result, scan.Range, local.Listener,
+// Finding is one record: probe.Result, probe.Attempt, scan.Range, local.Listener,
 // local.Verdict, local.Port, Change or Violation. Kind is the record's "type" in documents.
 type Finding interface{ Kind() string }
 

@@ -45,8 +45,10 @@ func (e *endpoints) result(r probe.Result) {
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
 			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
 	default:
+		e.attempts.gap()
 		e.heading(r.Host)
 		e.row(Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
+		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
 		e.below(r.Notes, e.evidence(r))
 	}
 }
@@ -133,7 +135,11 @@ func (e *endpoints) remarks(r probe.Result) []string {
 	if r.Service != nil {
 		parts = append(parts, service(*r.Service))
 	}
-	parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error)...)
+	tries := r.Tries
+	if r.Attempts != nil { // they are told below
+		tries = 0
+	}
+	parts = append(parts, common(tries, r.Reason, r.Responder, r.Error)...)
 	if e.command == "scan" && r.Host != "" {
 		parts = append(parts, Visible(r.Host))
 	}
