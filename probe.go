@@ -36,7 +36,7 @@ func probeCommand() *cli.Command {
 		Description: `Every address of the host is asked on every port: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
-		Flags: append(repeatFlags(),
+		Flags: append(repeatFlags(), pathFlag(),
 			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not listen to what an open port says", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -48,6 +48,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify")}
+			if c.Bool("path") {
+				p.paths = make(chan struct{}, pathParallel)
+			}
 			if p.repeat, err = s.readRepeat(c); err != nil {
 				return err
 			}
@@ -68,6 +71,7 @@ type prober struct {
 	hosts    []string
 	identify bool
 	repeat   *probe.Repeat  // nil: one attempt
+	paths    chan struct{}  // bounds how many are followed together; nil: none is
 	asked    []probe.Result // endpoints, if they were resolved beforehand
 }
 
@@ -209,6 +213,9 @@ func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result
 	if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
 		// That the greeting could not be heard does not change the state.
 		answer.Service, _ = service.Greet(ctx, answer.Endpoint, min(timeout, greetTimeout))
+	}
+	if p.paths != nil {
+		p.follow(ctx, &answer)
 	}
 	return answer
 }

@@ -185,6 +185,7 @@ type Result struct {
 	Notes      []string   `json:"notes,omitempty"`
 	Service    *Service   `json:"service,omitempty"`
 	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
+	Path       []Hop      `json:"path,omitempty"`
 	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
 	Error      string     `json:"error,omitempty"`    // why the state is Unknown
 }
@@ -209,6 +210,8 @@ type Options struct {
 	Timeout  time.Duration // how long to wait for an answer; must be > 0
 	Evidence bool          // collect Result.Evidence, which costs system calls
 	Resend   bool          // UDP: send once more at half of Timeout if still silent; it remains one try
+
+	hops int // how often packets may be handed on; 0: as the system has it
 }
 
 // ErrBusy says that this machine ran out of something that comes back by

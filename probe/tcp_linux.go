@@ -35,6 +35,9 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	defer func() { s.close() }()
+	if err := s.limit(o.hops); err != nil {
+		return failed(e, errno(err))
+	}
 	start := time.Now()
 	switch err = s.connect(e); {
 	case err == unix.EADDRNOTAVAIL && !s.hasSource(e):

@@ -27,6 +27,9 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	u := &exchange{socket: s, e: e, o: o}
 	defer u.close()
+	if err := u.limit(o.hops); err != nil {
+		return failed(e, errno(err))
+	}
 	if err := u.connect(e); err != nil {
 		if err == unix.EADDRNOTAVAIL { // UDP says EAGAIN when ports run out
 			return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil

@@ -44,6 +44,7 @@ func sample() stream {
 					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff")},
 				Attempts: &probe.Attempts{Sent: 4, Answered: 3, Loss: 0.25, States: map[string]int{"open": 3, "filtered": 1},
 					Min: probe.Millis(time.Millisecond), Avg: probe.Millis(2 * time.Millisecond), Max: probe.Millis(3 * time.Millisecond), StdDev: probe.Millis(time.Millisecond)},
+				Path:     []probe.Hop{{Hop: 1}, {Hop: 2, Address: addr4, RTT: probe.Millis(time.Millisecond), Reason: probe.TimeExceeded}},
 				Evidence: []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
 			Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered", Address: "192.0.2.1", Port: 417, Proto: "udp"},

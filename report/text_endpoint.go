@@ -49,6 +49,7 @@ func (e *endpoints) result(r probe.Result) {
 		e.heading(r.Host)
 		e.row(Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
 		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
+		e.path(r)
 		e.below(r.Notes, e.evidence(r))
 	}
 }
