@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +74,7 @@ type prober struct {
 	identify bool
 	repeat   *probe.Repeat  // nil: one attempt
 	paths    chan struct{}  // bounds how many are followed together; nil: none is
+	families families       // of what was told
 	asked    []probe.Result // endpoints, if they were resolved beforehand
 }
 
@@ -101,6 +104,7 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 func (p *prober) begin(coverage string) report.End {
 	end := report.End{Complete: true, Coverage: []string{coverage}}
 	end.Summary.States = make(map[string]uint64)
+	p.families = make(families)
 	return end
 }
 
@@ -115,6 +119,7 @@ func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding)
 	end.Summary.Targets++
 	end.Summary.Probes += uint64(r.Tries)
 	end.Summary.States[r.State.String()]++
+	p.families.compare(&r)
 	return emit(r)
 }
 
@@ -122,6 +127,7 @@ func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding)
 // ports.
 func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
+	found := newNames(ctx, net.DefaultResolver)
 	for _, arg := range p.hosts {
 		host, spec := splitHostPort(arg)
 		ports := p.ports
@@ -131,7 +137,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 				return nil, usage(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
-		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6})
+		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.resolve})
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +150,9 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		for a := range plan.AddrCount() {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
 				e := plan.At(n)
-				asked = append(asked, probe.Result{Endpoint: e, Host: plan.Host(e.Addr)})
+				r := probe.Result{Endpoint: e, Host: plan.Host(e.Addr)}
+				found.describe(&r)
+				asked = append(asked, r)
 			}
 		}
 	}
@@ -233,7 +241,8 @@ func (p *prober) attempt(ctx context.Context, r probe.Result) (probe.Result, err
 		} else if err != nil {
 			return r, cmp.Or(ctx.Err(), err)
 		}
-		answer.Host = r.Host
+		answer.Host, answer.Lookup, answer.NAT64 = r.Host, r.Lookup, r.NAT64
+		answer.Notes = slices.Concat(r.Notes, answer.Notes)
 		return answer, nil
 	}
 }

@@ -24,7 +24,7 @@ func pathFlag() cli.Flag {
 
 // follow adds the path to a verdict.
 func (p *prober) follow(ctx context.Context, r *probe.Result) {
-	if r.State == probe.Unknown {
+	if r.State == probe.Unknown || r.Reason == probe.NoNeighbour { // nothing left this machine
 		return
 	}
 	select {
@@ -38,6 +38,8 @@ func (p *prober) follow(ctx context.Context, r *probe.Result) {
 	switch {
 	case err != nil:
 		r.Notes = append(slices.Clone(r.Notes), "the path: "+err.Error())
+	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
+		r.Notes = append(slices.Clone(r.Notes), "the path: the target is on this network, so that no router lies between; it drops the packets itself")
 	case len(path) == 0: // the report has no hops to tell
 		r.Notes = append(slices.Clone(r.Notes), "the path: "+probe.TellPath(r.Endpoint, path))
 	default:

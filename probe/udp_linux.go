@@ -43,7 +43,11 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if err := unix.Send(u.fd, Payload(e.Port), unix.MSG_DONTWAIT); err != nil && !u.ready() {
 		return failed(e, errno(err))
 	}
-	return u.listen(ctx)
+	r, err := u.listen(ctx)
+	if err == nil {
+		u.explain(e, o, &r, time.Since(u.start))
+	}
+	return r, err
 }
 
 // exchange is one question over UDP and the answer to it.

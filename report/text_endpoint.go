@@ -46,7 +46,7 @@ func (e *endpoints) result(r probe.Result) {
 			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
 	default:
 		e.attempts.gap()
-		e.heading(r.Host)
+		e.heading(r.Host, r.Lookup)
 		e.row(Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
 		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
 		e.path(r)
@@ -79,11 +79,18 @@ func (e *endpoints) verdict(name string, s probe.State) {
 }
 
 // heading says which name the addresses that follow are of.
-func (e *endpoints) heading(host string) {
+func (e *endpoints) heading(host string, l *probe.Lookup) {
 	if e.command != "scan" && host != e.host {
 		e.host = host
 		if host != "" {
-			e.line(0, 2, span{Visible(host), strong})
+			line := []span{{Visible(host), strong}}
+			if l != nil && l.CNAME != "" {
+				line = append(line, span{" is " + Visible(l.CNAME), plain})
+			}
+			if l != nil && e.Verbosity == Verbose {
+				line = append(line, span{"  looked up in " + human(time.Duration(l.Time)), faint})
+			}
+			e.line(0, 2, line...)
 		}
 	}
 }
