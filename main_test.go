@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": code, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, _ []string) { routers(t, ts) },
+			"code": code, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
 		},
 	})
 }
@@ -137,23 +137,6 @@ func serve(network, address, greeting string) error {
 		}
 	}()
 	return nil
-}
-
-// routers makes a host behind three routers, which listens on 417, and sets
-// TARGET4 and TARGET6, and HOP1 to HOP3. The second router drops what goes to 421
-// and forbids 422.
-func routers(t *testing.T, ts *testscript.TestScript) {
-	c := nettest.NewChain(t, 4)
-	for i, a := range c.Hops4[:3] {
-		ts.Setenv("HOP"+strconv.Itoa(i+1), a.String())
-	}
-	ts.Setenv("TARGET4", c.Hops4[3].String())
-	ts.Setenv("TARGET6", c.Hops6[3].String())
-	for _, proto := range []string{"tcp", "udp"} {
-		c.Hosts[1].Forward(t, "inet", nettest.Rule{Proto: proto, Port: 421, Do: nettest.Drop()})
-		c.Hosts[1].Forward(t, "ip", nettest.Rule{Proto: proto, Port: 422, Do: nettest.Unreachable(13)})
-	}
-	ts.Check(c.Hosts[3].Do(func() error { return serve("tcp", ":417", "SSH-2.0-OpenSSH_9.2p1\r\n") }))
 }
 
 // schema holds the last command's standard output, or a file, against the

@@ -38,7 +38,7 @@ func probeCommand() *cli.Command {
 		Description: `Every address of the host is asked on every port: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
-		Flags: append(repeatFlags(), pathFlag(),
+		Flags: append(repeatFlags(), pathFlag(), verifyFlag(),
 			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not listen to what an open port says", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -49,7 +49,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if c.NArg() == 0 {
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
-			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify")}
+			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify"), verify: c.Bool("verify-open")}
 			if c.Bool("path") {
 				p.paths = make(chan struct{}, pathParallel)
 			}
@@ -72,6 +72,7 @@ type prober struct {
 	*session
 	hosts    []string
 	identify bool
+	verify   bool           // look whether open is more than an answer
 	repeat   *probe.Repeat  // nil: one attempt
 	paths    chan struct{}  // bounds how many are followed together; nil: none is
 	families families       // of what was told
@@ -221,6 +222,9 @@ func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result
 	if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
 		// That the greeting could not be heard does not change the state.
 		answer.Service, _ = service.Greet(ctx, answer.Endpoint, min(timeout, greetTimeout))
+	}
+	if p.verify {
+		p.doubt(ctx, &answer)
 	}
 	if p.paths != nil {
 		p.follow(ctx, &answer)

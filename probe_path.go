@@ -22,6 +22,24 @@ func pathFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "path", Category: aboutLooking, Usage: "who hands packets on to it, and who drops them", DisableDefaultText: true}
 }
 
+func verifyFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "verify-open", Category: aboutLooking, Usage: "is it a service: its conduct, and 4 random ports", DisableDefaultText: true}
+}
+
+// doubt looks what stands behind an open port.
+func (p *prober) doubt(ctx context.Context, r *probe.Result) {
+	if r.State != probe.Open {
+		return
+	}
+	v, err := probe.VerifyOpen(ctx, r.Endpoint, probe.VerifyOptions{Timeout: cmp.Or(p.timeout, probeTimeout), RTT: time.Duration(r.RTT)})
+	switch {
+	case err == nil:
+		v.Doubt(r)
+	case ctx.Err() == nil:
+		r.Notes = append(slices.Clone(r.Notes), "whether it is a service could not be looked at: "+err.Error())
+	}
+}
+
 // follow adds the path to a verdict.
 func (p *prober) follow(ctx context.Context, r *probe.Result) {
 	if r.State == probe.Unknown || r.Reason == probe.NoNeighbour { // nothing left this machine

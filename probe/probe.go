@@ -189,6 +189,7 @@ type Result struct {
 	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
 	Route      *Route     `json:"route,omitempty"`
 	Handshake  *Handshake `json:"handshake,omitempty"` // of an accepted connection
+	Openness   *Openness  `json:"openness,omitempty"`  // if it was looked at
 	Path       []Hop      `json:"path,omitempty"`
 	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
 	Error      string     `json:"error,omitempty"`    // why the state is Unknown

@@ -47,6 +47,7 @@ func sample() stream {
 				Lookup: &probe.Lookup{Time: probe.Millis(time.Millisecond), CNAME: "web.example"}, NAT64: addr4,
 				Route:     &probe.Route{Source: addr6, Interface: "eth0", Gateway: addr6},
 				Handshake: &probe.Handshake{RTT: 1000, RTTVar: 1000, MSS: 1448, PathMTU: 1500, Window: ptr(uint32(0)), Options: []string{"sack"}, SYNs: 1},
+				Openness:  &probe.Openness{Conduct: probe.Speaks, Controls: 4, Answered: 4, Everywhere: true},
 				Path:      []probe.Hop{{Hop: 1}, {Hop: 2, Address: addr4, RTT: probe.Millis(time.Millisecond), Reason: probe.TimeExceeded}},
 				Evidence:  []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},

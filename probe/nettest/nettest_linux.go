@@ -195,6 +195,30 @@ func (h *Host) Forward(t testing.TB, family string, r Rule) {
 	}
 }
 
+// Redirect makes every TCP port of the host, over IPv4, lead to one.
+func (h *Host) Redirect(t testing.TB, to uint16) {
+	t.Helper()
+	err := h.Do(func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Name: "redirect", Family: nftables.TableFamilyIPv4})
+		chain := c.AddChain(&nftables.Chain{Name: "prerouting", Table: table, Type: nftables.ChainTypeNAT,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+			&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(to)},
+			&expr.Redir{RegisterProtoMin: 1, RegisterProtoMax: 1},
+		}})
+		return c.Flush()
+	})
+	if err != nil {
+		t.Fatal("nettest: redirect:", err)
+	}
+}
+
 func addRule(family, name string, hook *nftables.ChainHook, r Rule) error {
 	c, err := nftables.New()
 	if err != nil {

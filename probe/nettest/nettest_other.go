@@ -34,3 +34,6 @@ func NewChain(t testing.TB, n int) *Chain {
 
 // Forward has no host to add r to.
 func (h *Host) Forward(t testing.TB, family string, r Rule) { t.Skip("no host for the rule") }
+
+// Redirect has no host whose ports to lead anywhere.
+func (h *Host) Redirect(t testing.TB, to uint16) { t.Skip("no host for the rule") }
