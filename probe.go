@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
-	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +36,9 @@ func probeCommand() *cli.Command {
 		Description: `Every address of the host is asked on every port: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
+		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
+  onmux probe [2001:db8::1]:53/udp -v
+  onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: append(repeatFlags(), pathFlag(), verifyFlag(),
 			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not listen to what an open port says", DisableDefaultText: true},
 		),
@@ -49,7 +50,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if c.NArg() == 0 {
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
-			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify"), verify: c.Bool("verify-open")}
+			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore(), verify: c.Bool("verify-open")}
 			if c.Bool("path") {
 				p.paths = make(chan struct{}, pathParallel)
 			}
@@ -130,7 +131,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
 	found := newNames(ctx, net.DefaultResolver)
 	for _, arg := range p.hosts {
-		host, spec := splitHostPort(arg)
+		host, spec := probe.SplitHostPort(arg)
 		ports := p.ports
 		if spec != "" {
 			var err error
@@ -158,23 +159,6 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		}
 	}
 	return asked, nil
-}
-
-// splitHostPort takes "host", "host:80", "host:53/udp", "::1" and "[::1]:80"
-// apart; spec is what ParsePorts reads, or empty.
-func splitHostPort(arg string) (host, spec string) {
-	if _, err := netip.ParseAddr(arg); err == nil {
-		return arg, ""
-	}
-	if inner, ok := strings.CutPrefix(arg, "["); ok {
-		if host, rest, ok := strings.Cut(inner, "]"); ok {
-			return host, strings.TrimPrefix(rest, ":")
-		}
-	}
-	if host, spec, ok := strings.Cut(arg, ":"); ok && !strings.Contains(spec, ":") {
-		return host, spec
-	}
-	return arg, ""
 }
 
 // ask asks every endpoint, many at a time, and yields the results in order. One
