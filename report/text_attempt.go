@@ -125,7 +125,7 @@ func spark(track []sample, ascii bool) string {
 		switch {
 		case s.lost:
 			b.WriteRune(lost)
-		case high == low:
+		case high-low < low/5: // noise is no mountain
 			b.WriteRune(bars[0])
 		default:
 			share := float64(s.rtt-low) / float64(high-low)

@@ -52,13 +52,27 @@ func TestSparkline(t *testing.T) {
 	}
 }
 
+// Times that are nearly the same make a flat line.
+func TestFlatSparkline(t *testing.T) {
+	s := attemptsStream()
+	e := s.findings[len(s.findings)-2].(probe.Result)
+	s.findings = nil
+	for i, rtt := range []int{100, 101, 110, 119} {
+		s.findings = append(s.findings, probe.Attempt{Endpoint: e.Endpoint, Try: i + 1, State: probe.Open, RTT: probe.Millis(rtt * int(time.Microsecond))})
+	}
+	s.findings = append(s.findings, e)
+	if got := tellText(t, s, Options{Width: 80}); !strings.Contains(got, "▁▁▁▁\n") {
+		t.Error(got)
+	}
+}
+
 // However many attempts there are, only the last are kept.
 func TestManyAttempts(t *testing.T) {
 	s := attemptsStream()
 	last := s.findings[len(s.findings)-2]
 	s.findings = nil
 	for i := range 1000 {
-		s.findings = append(s.findings, probe.Attempt{Endpoint: last.(probe.Result).Endpoint, Try: i + 1, State: probe.Open, RTT: probe.Millis(1 + i)})
+		s.findings = append(s.findings, probe.Attempt{Endpoint: last.(probe.Result).Endpoint, Try: i + 1, State: probe.Open, RTT: probe.Millis(1 + (i+20)%60)})
 	}
 	s.findings = append(s.findings, last)
 	got := tellText(t, s, Options{Width: 200})
