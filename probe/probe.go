@@ -173,7 +173,9 @@ const (
 // type "endpoint" in documents. What is not known is zero and left out.
 type Result struct {
 	Endpoint
-	Host       string     `json:"host,omitempty"` // the name as given, if it was one
+	Host       string     `json:"host,omitempty"`   // the name as given, if it was one
+	Lookup     *Lookup    `json:"lookup,omitempty"` // of Host
+	NAT64      netip.Addr `json:"nat64,omitzero"`   // the IPv4 address that the address stands for
 	State      State      `json:"state"`
 	Reason     Reason     `json:"reason,omitzero"`
 	RTT        Millis     `json:"rtt_ms,omitzero"`
@@ -184,6 +186,11 @@ type Result struct {
 	Confidence Confidence `json:"confidence,omitempty"`
 	Notes      []string   `json:"notes,omitempty"`
 	Service    *Service   `json:"service,omitempty"`
+	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
+	Route      *Route     `json:"route,omitempty"`
+	Handshake  *Handshake `json:"handshake,omitempty"` // of an accepted connection
+	Openness   *Openness  `json:"openness,omitempty"`  // if it was looked at
+	Path       []Hop      `json:"path,omitempty"`
 	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
 	Error      string     `json:"error,omitempty"`    // why the state is Unknown
 }
@@ -191,23 +198,43 @@ type Result struct {
 // Kind names the record's type in documents.
 func (Result) Kind() string { return "endpoint" }
 
-// Service is what speaks on an endpoint, and what made us say so.
+// Service is what speaks on an endpoint, and what made us say so. Whatever the
+// peer said is escaped to printable ASCII and bounded.
 type Service struct {
-	Name       string     `json:"name"` // "unknown" if it spoke and no rule knows it
+	Name       string     `json:"name"` // "unknown" if no rule knows what it says
 	Product    string     `json:"product,omitempty"`
 	Version    string     `json:"version,omitempty"`
-	Banner     string     `json:"banner,omitempty"` // first bytes, escaped to printable ASCII
+	Info       string     `json:"info,omitempty"`   // what else is known: a page's title; the shape of an unknown answer
+	TLS        *TLS       `json:"tls,omitempty"`    // what it speaks inside of
+	Banner     string     `json:"banner,omitempty"` // first bytes of the answer
 	Confidence Confidence `json:"confidence,omitempty"`
 	Probe      string     `json:"probe,omitempty"` // which probe drew the answer: "wait", …
 	Rule       string     `json:"rule,omitempty"`  // which rule matched
 	Raw        []byte     `json:"raw,omitempty"`   // first bytes as they came (base64 in JSON)
 }
 
+// TLS is what a TLS handshake showed. Nothing of it was verified.
+type TLS struct {
+	Version    string    `json:"version"` // "1.0" to "1.3"
+	Cipher     string    `json:"cipher,omitempty"`
+	ALPN       string    `json:"alpn,omitempty"`
+	Subject    string    `json:"subject,omitempty"` // of the server's own certificate, as all that follows
+	Names      []string  `json:"names,omitempty"`
+	Issuer     string    `json:"issuer,omitempty"`
+	SelfSigned bool      `json:"self_signed,omitempty"`
+	NotBefore  time.Time `json:"not_before,omitzero"`
+	Expires    time.Time `json:"expires,omitzero"`
+	Key        string    `json:"key,omitempty"` // "RSA 2048", "ECDSA P-256"
+	SHA256     string    `json:"sha256,omitempty"`
+}
+
 // Options bound one attempt.
 type Options struct {
 	Timeout  time.Duration // how long to wait for an answer; must be > 0
-	Evidence bool          // collect Result.Evidence, which costs system calls
+	Evidence bool          // collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
 	Resend   bool          // UDP: send once more at half of Timeout if still silent; it remains one try
+
+	hops int // how often packets may be handed on; 0: as the system has it
 }
 
 // ErrBusy says that this machine ran out of something that comes back by

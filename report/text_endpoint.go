@@ -45,8 +45,11 @@ func (e *endpoints) result(r probe.Result) {
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
 			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
 	default:
-		e.heading(r.Host)
+		e.attempts.gap()
+		e.heading(r.Host, r.Lookup)
 		e.row(Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
+		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
+		e.path(r)
 		e.below(r.Notes, e.evidence(r))
 	}
 }
@@ -76,11 +79,18 @@ func (e *endpoints) verdict(name string, s probe.State) {
 }
 
 // heading says which name the addresses that follow are of.
-func (e *endpoints) heading(host string) {
+func (e *endpoints) heading(host string, l *probe.Lookup) {
 	if e.command != "scan" && host != e.host {
 		e.host = host
 		if host != "" {
-			e.line(0, 2, span{Visible(host), strong})
+			line := []span{{Visible(host), strong}}
+			if l != nil && l.CNAME != "" {
+				line = append(line, span{" is " + Visible(l.CNAME), plain})
+			}
+			if l != nil && e.Verbosity == Verbose {
+				line = append(line, span{"  looked up in " + human(time.Duration(l.Time)), faint})
+			}
+			e.line(0, 2, line...)
 		}
 	}
 }
@@ -133,7 +143,11 @@ func (e *endpoints) remarks(r probe.Result) []string {
 	if r.Service != nil {
 		parts = append(parts, service(*r.Service))
 	}
-	parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error)...)
+	tries := r.Tries
+	if r.Attempts != nil { // they are told below
+		tries = 0
+	}
+	parts = append(parts, common(tries, r.Reason, r.Responder, r.Error)...)
 	if e.command == "scan" && r.Host != "" {
 		parts = append(parts, Visible(r.Host))
 	}
@@ -157,6 +171,7 @@ func common(tries int, reason probe.Reason, responder netip.Addr, failure string
 
 // service is "ssh OpenSSH 9.2p1", or the greeting where that is all there is.
 func service(s probe.Service) string {
+	said := `"` + clip(Visible(s.Banner), maxBanner) + `"`
 	var parts []string
 	for _, p := range []string{s.Name, s.Product, s.Version} {
 		if p != "" {
@@ -164,13 +179,21 @@ func service(s probe.Service) string {
 		}
 	}
 	switch {
-	case s.Name == unknown && s.Banner == "":
+	case s.Name == unknown && s.Banner == "" && s.Info == "":
 		parts = []string{"unknown service"}
+	case s.Name == unknown && s.Banner == "":
+		parts = []string{"unknown service, which " + Visible(s.Info)}
+	case s.Name == unknown && s.Info == "":
+		parts = []string{"unknown service, which says", said}
 	case s.Name == unknown:
-		parts = []string{"unknown service, which says"}
+		parts = []string{"unknown service, which says", said + ":", Visible(s.Info)}
+	case s.Info != "":
+		parts = append(parts, "("+Visible(s.Info)+")")
+	case s.Product == "" && s.Banner != "":
+		parts = append(parts, said)
 	}
-	if s.Product == "" && s.Banner != "" {
-		parts = append(parts, `"`+clip(Visible(s.Banner), maxBanner)+`"`)
+	if s.TLS != nil {
+		parts = append(parts, "in TLS "+Visible(s.TLS.Version))
 	}
 	if s.Confidence == probe.Low || s.Confidence == probe.Medium {
 		parts = append(parts, "("+string(s.Confidence)+" confidence)")
@@ -208,6 +231,9 @@ func serviceEvidence(s probe.Service) []string {
 	if s.Banner != "" {
 		out = append(out, `it says "`+s.Banner+`"`)
 	}
+	if s.TLS != nil {
+		out = append(out, tlsEvidence(*s.TLS)...)
+	}
 	how := ""
 	if s.Probe != "" {
 		how = "asked by " + s.Probe
@@ -217,6 +243,36 @@ func serviceEvidence(s probe.Service) []string {
 	}
 	if how != "" {
 		out = append(out, how)
+	}
+	return out
+}
+
+// tlsEvidence is what a handshake showed: the connection, whom the certificate
+// is for and how long it is valid, who signed it.
+func tlsEvidence(t probe.TLS) []string {
+	line := []string{"TLS " + t.Version}
+	for _, p := range []struct{ what, is string }{{"", t.Cipher}, {"ALPN ", t.ALPN}} {
+		if p.is != "" {
+			line = append(line, p.what+p.is)
+		}
+	}
+	out := []string{strings.Join(line, ", ")}
+	if t.Subject != "" || len(t.Names) > 0 {
+		out = append(out, "certificate for "+strings.Join(append([]string{t.Subject}, t.Names...), ", "))
+	}
+	signed := "signed by " + t.Issuer
+	if t.SelfSigned {
+		signed = "signed by itself"
+	}
+	if t.Issuer != "" {
+		line = []string{signed}
+		if t.Key != "" {
+			line = append(line, t.Key)
+		}
+		if !t.Expires.IsZero() {
+			line = append(line, "expires "+t.Expires.Format(time.DateOnly))
+		}
+		out = append(out, strings.Join(line, ", "))
 	}
 	return out
 }

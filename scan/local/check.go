@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,14 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			}
 		}
 	}
+	held = append(held, v.abroad.sockets()...)
+	if r.Trace {
+		if v.traced, err = v.trace(ctx, q, r.Ports); err != nil {
+			return Report{}, err
+		}
+		defer v.traced.end()
+		held = append(held, v.traced.held()...)
+	}
 	o := owners{}
 	if r.Owners {
 		if o, err = askOwners(ctx, held); err != nil {
@@ -59,7 +68,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // listening adds the ports on which something listens to those that were asked
 // for by number, in order.
 func (v view) listening(asked []probe.Port) []probe.Port {
-	ports := slices.Clone(asked)
+	ports := slices.Concat(asked, v.abroad.listening())
 	for p, t := range v.census {
 		if t.count[listening] > 0 {
 			ports = append(ports, p)
@@ -71,10 +80,12 @@ func (v view) listening(asked []probe.Port) []probe.Port {
 
 // keep forgets all ports but these.
 func (v view) keep(ports []probe.Port) {
-	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool {
+	wanted := func(p probe.Port) bool {
 		_, found := slices.BinarySearchFunc(ports, p, comparePorts)
-		return !found
-	})
+		return found
+	}
+	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool { return !wanted(p) })
+	v.abroad.keep(wanted)
 }
 
 // failed is why not every port that is listened on may have been seen.
@@ -96,6 +107,9 @@ type view struct {
 	hints   []string
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
+	abroad  abroad
+	nat     nat
+	traced  tracing
 }
 
 // source is where the sockets of one protocol were read, and how well.
@@ -119,6 +133,9 @@ func (v view) source(p probe.Proto) source {
 func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
 	var out Report
 	rules := readSettings()
+	if !q.v6 {
+		rules.ipv6 = ""
+	}
 	listeners := make(map[probe.Port][]Listener)
 	for p, sockets := range behind {
 		for _, s := range sockets {
@@ -127,20 +144,30 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 			listeners[p] = append(listeners[p], l)
 		}
 	}
+	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o}
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
+		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
 		verdict := f.verdict()
 		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
+		if v.traced.asked && verdict.Verdict != Listening {
+			verdict.Bind = append(verdict.Bind, v.traced.try(rules, q, p)...)
+		}
 		out.Verdicts = append(out.Verdicts, verdict)
+	}
+	for p, places := range elsewhere {
+		for _, f := range places {
+			listeners[p] = append(listeners[p], f.listeners...)
+		}
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, o.hints(out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
 
@@ -156,6 +183,9 @@ func (s socket) listener(o owners) Listener {
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
 		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
 		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
+	}
+	for _, owner := range l.Owners {
+		l.ProxyFor = cmp.Or(l.ProxyFor, owner.serves(s.at()))
 	}
 	if s.queued {
 		l.Backlog = &s.backlog

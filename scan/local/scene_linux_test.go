@@ -9,19 +9,19 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 	"onmux/probe/nettest"
 )
 
-// TestMain runs the tests in a network namespace of their own, and the
-// processes that tests start in whatever namespace they were started.
+// TestMain runs the tests in namespaces of their own, and the processes that tests start in whatever namespace they were started.
 func TestMain(m *testing.M) {
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
 	}
-	nettest.Main(m)
+	os.Exit(nettest.Alone(m))
 }
 
 // roleEnv names what a test binary does that a test started.
@@ -222,4 +222,11 @@ func ask(t testing.TB, facts []fact, r Request, look func(context.Context, query
 		t.Fatal(errors.New("a verdict is missing"))
 	}
 	return report
+}
+
+// addRoute makes a route through a gateway in the calling thread's namespace.
+func addRoute(to netip.Prefix, via netip.Addr) error {
+	return netlink.RouteAdd(&netlink.Route{
+		Dst: &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), 32)}, Gw: via.AsSlice(),
+	})
 }
