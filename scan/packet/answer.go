@@ -1,0 +1,208 @@
+package packet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"onmux/probe"
+)
+
+// settle enters into r that the probe of an endpoint is answered that left from
+// r.SrcPort, if there was one: its port was asked, and its cookie agrees.
+func (d *Decoder) settle(r *Reply, e probe.Endpoint, c cookie) bool {
+	try, ok := d.cookies.ports[e.Proto].try(c, r.SrcPort)
+	r.Endpoint, r.Try = e, try
+	return ok && d.asks[e.Proto].has(e.Port)
+}
+
+// tcp reads a SYN-ACK or RST. Both acknowledge the SYN, that is one beyond its
+// sequence number; some stacks forget the one in a RST. A RST that acknowledges
+// nothing is none of a SYN's (RFC 9293, section 3.5.2).
+func (d *Decoder) tcp(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 20 {
+		return Foreign
+	}
+	header := int(b[12]>>4) * 4
+	if header < 20 || header > p.size {
+		return Foreign
+	}
+	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	r.Flags, r.Window = b[13], binary.BigEndian.Uint16(b[14:])
+	switch {
+	case r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].holds(r.SrcPort):
+		return Foreign
+	case r.Flags&RST != 0:
+		r.Reason = probe.Reset
+	case r.Flags&SYN != 0:
+		r.Reason = probe.SynAck
+	default:
+		return Foreign
+	}
+	if d.Checksums && !p.sums(protoTCP) {
+		return Foreign
+	}
+	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
+	c := d.cookies.of(p.to, p.from, e.Port, probe.TCP)
+	ahead := binary.BigEndian.Uint32(b[8:]) - c.seq()
+	if !d.settle(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
+		return Forged
+	}
+	r.State, r.Sure = probe.Verdict(probe.TCP, r.Reason, true), true
+	r.options(b[20:min(header, len(b))])
+	return Valid
+}
+
+// options reads TCP's, RFC 9293 section 3.2, up to the end or the first that
+// makes no sense.
+func (r *Reply) options(b []byte) {
+	for len(b) > 0 && b[0] != 0 {
+		if b[0] == 1 { // no operation
+			b = b[1:]
+			continue
+		}
+		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+			return
+		}
+		switch o := b[:b[1]]; {
+		case o[0] == 2 && len(o) == 4:
+			r.Options |= OptMSS
+			r.MSS = binary.BigEndian.Uint16(o[2:])
+		case o[0] == 3 && len(o) == 3:
+			r.Options |= OptWindowScale
+		case o[0] == 4 && len(o) == 2:
+			r.Options |= OptSACK
+		case o[0] == 8 && len(o) == 10:
+			r.Options |= OptTimestamps
+			r.Echo = binary.BigEndian.Uint32(o[6:])
+		}
+		b = b[b[1]:]
+	}
+}
+
+// udp reads a datagram to one of our ports. That proves it as far as it goes; more
+// does a number of the question that an answer in its language returns.
+func (d *Decoder) udp(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 8 {
+		return Foreign
+	}
+	size := int(binary.BigEndian.Uint16(b[4:]))
+	r.Kind, r.FromPort, r.SrcPort = KindUDP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].holds(r.SrcPort) {
+		return Foreign
+	}
+	if d.Checksums && binary.BigEndian.Uint16(b[6:]) != 0 && !p.sums(protoUDP) {
+		return Foreign
+	}
+	r.Payload = b[8:min(size, len(b))]
+	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.UDP}
+	if d.moved(r) {
+		e.Port = portTFTP
+	}
+	c := d.cookies.of(p.to, p.from, e.Port, probe.UDP)
+	if !d.settle(r, e, c) {
+		return Forged
+	}
+	r.Reason, r.State = probe.UDPResponse, probe.Open
+	if at, ok := numberAt(r.Payload, c.id()); ok {
+		all := probe.Payloads(e.Port)
+		asked, ok := numberAt(all[(r.Try-1)%len(all)], stamp)
+		r.Sure = ok && asked == at
+	}
+	return Valid
+}
+
+const portTFTP = 69
+
+// moved says that a datagram from a port that was not asked looks like a TFTP
+// server's, which answers from a port of its own (RFC 1350, section 4): data,
+// an acknowledgment, an error, or one of options (RFC 2347).
+func (d *Decoder) moved(r *Reply) bool {
+	asks := &d.asks[probe.UDP]
+	if asks.has(r.FromPort) || !asks.has(portTFTP) || len(r.Payload) < 4 {
+		return false
+	}
+	op := binary.BigEndian.Uint16(r.Payload)
+	return op >= 3 && op <= 6
+}
+
+// icmp4 reads a destination unreachable or a time exceeded, RFC 792. What it
+// quotes may be cut after eight bytes of the transport, and extended (RFC 4884).
+func (d *Decoder) icmp4(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 8+20+8 || b[0] != 3 && b[0] != 11 {
+		return Foreign
+	}
+	if d.Checksums && !p.part && (len(b) != p.size || fold(sum(b)) != 0xffff) {
+		return Foreign
+	}
+	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
+	q := quoted(b[8:], int(b[5])*4)
+	header := int(q[0]&15) * 4
+	if q[0]>>4 != 4 || header < 20 || len(q) < header+8 || binary.BigEndian.Uint16(q[6:])&0x1fff != 0 {
+		return Foreign
+	}
+	c, fate := d.quote(p, r, q[9], q[12:16], q[16:20], q[header:])
+	r.Sure = r.Sure || binary.BigEndian.Uint16(q[4:]) == c.id()
+	return fate
+}
+
+// icmp6 reads the same of ICMPv6, RFC 4443. Our probes have no extension
+// headers, so a quote that has some is none of ours.
+func (d *Decoder) icmp6(p *packet, r *Reply) Fate {
+	b := p.body
+	if len(b) < 8+40+8 || b[0] != 1 && b[0] != 3 {
+		return Foreign
+	}
+	if d.Checksums && !p.sums(protoICMPv6) {
+		return Foreign
+	}
+	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
+	q := quoted(b[8:], int(b[4])*8)
+	if q[0]>>4 != 6 {
+		return Foreign
+	}
+	c, fate := d.quote(p, r, q[6], q[8:24], q[24:40], q[40:])
+	r.Sure = r.Sure || binary.BigEndian.Uint32(q)&0xfffff == c.flow()
+	return fate
+}
+
+// quote judges the quoted packet: at least eight bytes of its transport are
+// there, so ports, and the sequence number of TCP. Sure is left false for UDP.
+func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst, b []byte) (c cookie, f Fate) {
+	addr, _ := netip.AddrFromSlice(dst)
+	e := probe.Endpoint{Addr: addr, Port: binary.BigEndian.Uint16(b[2:]), Proto: probe.TCP}
+	switch proto {
+	case protoTCP:
+	case protoUDP:
+		e.Proto = probe.UDP
+	default:
+		return 0, Foreign
+	}
+	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
+	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].holds(r.SrcPort) {
+		return 0, Foreign
+	}
+	c = d.cookies.of(src, dst, e.Port, e.Proto)
+	if !d.settle(r, e, c) || proto == protoTCP && binary.BigEndian.Uint32(b[4:]) != c.seq() {
+		return c, Forged
+	}
+	r.State, r.Reason = probe.FromICMP(e, p.src, p.src == p.dst, r.ICMP)
+	if r.Reason == probe.NoReason {
+		return c, Foreign
+	}
+	r.Sure = proto == protoTCP
+	return c, Valid
+}
+
+// quoted is the packet that an error quotes, without the extensions behind it:
+// length is where they start, in bytes, or 0; RFC 4884 has them start at 128 or
+// later, and older devices put anything there.
+func quoted(b []byte, length int) []byte {
+	if length >= 128 && length < len(b) {
+		return b[:length]
+	}
+	return b
+}

@@ -1,0 +1,74 @@
+package packet
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/net/bpf"
+
+	"onmux/probe"
+)
+
+// Whatever comes in, Decode does not panic; what it takes for an answer names an
+// endpoint that was asked and a port from which that try left, so it could be
+// asked again with the same bytes; and what it accepts, the kernel lets through.
+func FuzzDecode(f *testing.F) {
+	var worlds []*world
+	var vms []*bpf.VM
+	for i, p := range testPaths() {
+		w := newWorld(f, p)
+		worlds, vms = append(worlds, w), append(vms, w.vm())
+		w.d.Checksums = false
+		tcp, udp := w.ask(417, probe.TCP), w.ask(53, probe.UDP)
+		for _, frame := range [][]byte{w.tcp(tcp, nil), w.udp(udp, 53, "yes"), w.icmp(tcp.Addr, w.unreachable(), tcp.ip), w.icmp(udp.Addr, w.unreachable(), udp.ip)} {
+			f.Add(uint8(i), frame)
+		}
+		buf := make([]byte, MaxNeighbour)
+		f.Add(uint8(i), bytes.Clone(buf[:PutAdvertise(buf, p, p.Src.Next(), testHop)]))
+	}
+	f.Fuzz(func(t *testing.T, i uint8, frame []byte) {
+		w := worlds[int(i)%len(worlds)]
+		var r Reply
+		fate := w.d.Decode(bytes.Clone(frame), &r)
+		sums := *w.d
+		sums.Checksums = true
+		if strict := sums.Decode(bytes.Clone(frame), new(Reply)); strict == Valid && fate != Valid {
+			t.Error("a checksum makes an answer of it")
+		}
+		DecodeNeighbour(frame)
+		if fate != Valid {
+			return
+		}
+		if n, err := vms[int(i)%len(worlds)].Run(frame); err != nil || n == 0 {
+			t.Errorf("%+v does not pass the filter: %v", r, err)
+		}
+		r.Result()
+		if r.Kind == KindNeighbour {
+			if !r.MAC.unicast() || !unicast(r.From) {
+				t.Errorf("%+v", r)
+			}
+			return
+		}
+		c := w.c.of(r.Src.AsSlice(), r.Endpoint.Addr.AsSlice(), r.Endpoint.Port, r.Endpoint.Proto)
+		if w.c.Ports(r.Endpoint.Proto).source(c, r.Try) != r.SrcPort || !w.d.asks[r.Endpoint.Proto].has(r.Endpoint.Port) {
+			t.Errorf("%+v is believed", r)
+		}
+		if r.State == probe.Unknown || r.Reason == probe.NoReason || r.Src == (netip.Addr{}) || r.From == (netip.Addr{}) {
+			t.Errorf("%+v says nothing", r)
+		}
+	})
+}
+
+func FuzzDecodeNeighbour(f *testing.F) {
+	for _, p := range testPaths() {
+		buf := make([]byte, MaxNeighbour)
+		f.Add(bytes.Clone(buf[:PutAdvertise(buf, p, p.Src.Next(), testHop)]))
+		f.Add(bytes.Clone(buf[:PutSolicit(buf, p, p.Src.Next())]))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if n, ok := DecodeNeighbour(frame); ok && (!n.MAC.unicast() || !unicast(n.Target)) {
+			t.Errorf("%+v", n)
+		}
+	})
+}

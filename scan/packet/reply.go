@@ -1,0 +1,115 @@
+package packet
+
+import (
+	"net/netip"
+
+	"onmux/probe"
+)
+
+// Kind is what sort of packet a Reply was. The zero value is none.
+type Kind uint8
+
+// The kinds of replies.
+const (
+	KindTCP       Kind = iota + 1 // SYN-ACK or RST
+	KindUDP                       // a datagram
+	KindICMP                      // an ICMP or ICMPv6 error that quotes a probe
+	KindNeighbour                 // an ARP reply or an NDP advertisement; carries no cookie
+)
+
+// Fate is what became of a received frame.
+type Fate uint8
+
+// The fates. A caller that does not count needs only Valid.
+const (
+	Foreign Fate = iota // no business of ours, malformed, or an ICMP error that decides nothing
+	Forged              // to one of our ports, or quoting a probe, but without its cookie: stale, stray or a lie
+	Valid               // an answer
+)
+
+// Options are the TCP options of an answer that tell a stack from a middlebox,
+// as a set.
+type Options uint8
+
+// The options of RFC 9293, 7323 and 2018.
+const (
+	OptMSS Options = 1 << iota
+	OptWindowScale
+	OptSACK
+	OptTimestamps
+)
+
+// TCP flags of Reply.Flags, RFC 9293 section 3.1.
+const (
+	FIN = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+)
+
+// Reply is what one frame says. Which fields count depends on the Kind.
+type Reply struct {
+	Kind     Kind
+	Endpoint probe.Endpoint // the endpoint that was asked; TCP, UDP, ICMP
+	Try      int            // which try it answers, 1 …
+	From     netip.Addr     // who says so; Neighbour: the address whose MAC this is
+	FromPort uint16         // UDP: as Endpoint.Port, or the port that a server moved to (TFTP does)
+	Src      netip.Addr     // our address
+	SrcPort  uint16         // our port
+	State    probe.State    // what it makes of Endpoint
+	Reason   probe.Reason
+	TTL      uint8 // or hop limit, as it arrived
+	Sure     bool  // it carries at least 16 bits of the cookie beyond the port: always so for TCP
+
+	Flags   uint8 // TCP
+	Window  uint16
+	Options Options
+	MSS     uint16
+	Echo    uint32 // TCP: the clock that Put was given, if Options has OptTimestamps; else 0
+
+	ICMP    probe.ICMP
+	MAC     MAC    // Ethernet: the sender's; Neighbour: From's
+	Payload []byte // UDP: what was said; it aliases the frame
+}
+
+// What an answer says of itself, told as in a connect scan.
+const (
+	noteWindow  = "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do"
+	noteOptions = "the peer accepted the connection without a single TCP option, as decoys and middleboxes do"
+)
+
+// notes are shared by all results, by zero window and lack of options.
+var notes = [2][2][]string{{nil, {noteOptions}}, {{noteWindow}, {noteWindow, noteOptions}}}
+
+// Notes are the marks of an answer that is no service. The caller must not
+// change them; appending makes a copy.
+func (r *Reply) Notes() []string {
+	if r.Reason != probe.SynAck {
+		return nil
+	}
+	window, options := 0, 0
+	if r.Window == 0 {
+		window = 1
+	}
+	if r.Options == 0 {
+		options = 1
+	}
+	n := notes[window][options]
+	return n[:len(n):len(n)]
+}
+
+// Result is what a reply tells the sweep: Reason, ICMP, TTL, Responder where that
+// is not the target, Notes, and Confidence, which is high for a word of the
+// target itself that has nothing strange. State is set too; Endpoint, RTT and
+// Tries are left to the caller. It does not allocate.
+func (r *Reply) Result() probe.Result {
+	res := probe.Result{State: r.State, Reason: r.Reason, TTL: r.TTL, ICMP: r.ICMP, Notes: r.Notes(), Confidence: probe.High}
+	if r.From != r.Endpoint.Addr {
+		res.Responder, res.Confidence = r.From, probe.Medium
+	}
+	if len(res.Notes) > 0 {
+		res.Confidence = probe.Medium
+	}
+	return res
+}

@@ -1,0 +1,163 @@
+package packet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
+	"onmux/probe"
+)
+
+// template is a frame in which everything that changes from probe to probe is
+// zero, checksums included, and the sums of what is there: so the checksum of a
+// probe is that sum and its own fields, and no byte is added up twice (RFC 1624
+// with a zero m).
+type template struct {
+	frame     []byte
+	header    uint64 // sum of the IPv4 header
+	transport uint64 // sum of the pseudo header, the transport header and the payload
+	stamp     int    // where in the UDP datagram a number stands that its answer returns; 0 if nowhere
+}
+
+// patch4 fills in the IPv4 header and returns what the transport must add.
+func (t *template) patch4(ip, dst []byte, c cookie) uint64 {
+	_ = ip[19]
+	d := binary.BigEndian.Uint32(dst)
+	binary.BigEndian.PutUint16(ip[4:], c.id())
+	binary.BigEndian.PutUint32(ip[16:], d)
+	binary.BigEndian.PutUint16(ip[10:], ^fold(t.header+uint64(c.id())+uint64(d)))
+	return t.transport + uint64(d)
+}
+
+// patch6 fills in the IPv6 header, which has no checksum.
+func (t *template) patch6(ip, dst []byte, c cookie) uint64 {
+	_ = ip[39]
+	hi, lo := binary.BigEndian.Uint64(dst), binary.BigEndian.Uint64(dst[8:])
+	binary.BigEndian.PutUint32(ip, 6<<28|c.flow())
+	binary.BigEndian.PutUint64(ip[24:], hi)
+	binary.BigEndian.PutUint64(ip[32:], lo)
+	return t.transport + hi>>32 + hi&0xffffffff + lo>>32 + lo&0xffffffff
+}
+
+// tsval is where the timestamp's value stands in a SYN: behind MSS (4 bytes),
+// SACK permitted (2), and the option's own kind and length.
+const tsval = 20 + 4 + 2 + 2
+
+func (t *template) patchTCP(tcp []byte, c cookie, clock uint32, sum uint64) {
+	_ = tcp[tsval+3]
+	binary.BigEndian.PutUint32(tcp[4:], c.seq())
+	binary.BigEndian.PutUint32(tcp[tsval:], clock)
+	binary.BigEndian.PutUint16(tcp[16:], ^fold(sum+uint64(c.seq())+uint64(clock)))
+}
+
+func (t *template) patchUDP(udp []byte, c cookie, sum uint64) {
+	if t.stamp > 0 {
+		binary.BigEndian.PutUint16(udp[t.stamp:], c.id())
+		sum += uint64(c.id())
+	}
+	check := ^fold(sum)
+	if check == 0 { // which would say that there is none, RFC 768
+		check = 0xffff
+	}
+	binary.BigEndian.PutUint16(udp[6:], check)
+}
+
+// templates makes one for each payload; TCP has none, which is one nil.
+func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error) {
+	var made []template
+	for _, payload := range payloads {
+		frame, err := p.serialize(proto, payload)
+		if err != nil {
+			return nil, fmt.Errorf("no template for %s from %s with %d bytes of payload: %w", proto, p.Src, len(payload), err)
+		}
+		t := template{frame: frame}
+		ip := frame[p.link():]
+		if at, ok := numberAt(payload, stamp); ok {
+			t.stamp = 8 + at
+			copy(ip[len(ip)-len(payload)+at:], "\x00\x00")
+		}
+		if len(ip) > p.MTU {
+			return nil, fmt.Errorf("a %s probe of %d bytes from %s is above the MTU of %d bytes", proto, len(ip), p.Src, p.MTU)
+		}
+		if p.Src.Is4() {
+			t.header = sum(ip[:20])
+			t.transport = sum(ip[12:20]) + uint64(ip[9]) + uint64(len(ip)-20) + sum(ip[20:])
+		} else {
+			t.transport = sum(ip[8:40]) + uint64(ip[6]) + uint64(len(ip)-40) + sum(ip[40:])
+		}
+		made = append(made, t)
+	}
+	return made, nil
+}
+
+// stamp is what a question has in place of the number by which the service that
+// speaks its language tells questions apart, such as the ID of DNS or RPC (see
+// package probe). The answer returns it, so it has room for a part of the cookie.
+const stamp = 0x0417
+
+// numberAt says whether such a number is n, and where it stands.
+func numberAt(payload []byte, n uint16) (at int, ok bool) {
+	for at = 0; at <= 2; at += 2 {
+		if len(payload) >= at+2 && binary.BigEndian.Uint16(payload[at:]) == n {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
+// serialize writes a probe with gopacket, the fields that a template leaves out
+// zero. It writes the Ethernet header itself: gopacket would pad the frame, which
+// is the device's to do.
+func (p Path) serialize(proto probe.Proto, payload []byte) ([]byte, error) {
+	buf := gopacket.NewSerializeBuffer()
+	err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true},
+		p.ipLayer(proto), p.transportLayer(proto), gopacket.Payload(payload))
+	if err != nil {
+		return nil, err
+	}
+	frame := make([]byte, p.link()+len(buf.Bytes()))
+	copy(frame[p.link():], buf.Bytes())
+	if p.Framing == Ethernet {
+		kind := uint16(etherIPv4)
+		if p.Src.Is6() {
+			kind = etherIPv6
+		}
+		p.ether(frame, MAC{}, kind)
+	}
+	return frame, nil
+}
+
+func (p Path) ipLayer(proto probe.Proto) gopacket.SerializableLayer {
+	next := layers.IPProtocolTCP
+	if proto == probe.UDP {
+		next = layers.IPProtocolUDP
+	}
+	if p.Src.Is4() {
+		return &layers.IPv4{Version: 4, Flags: layers.IPv4DontFragment, TTL: p.TTL, Protocol: next,
+			SrcIP: p.Src.AsSlice(), DstIP: make(net.IP, 4)}
+	}
+	return &layers.IPv6{Version: 6, HopLimit: p.TTL, NextHeader: next,
+		SrcIP: p.Src.AsSlice(), DstIP: make(net.IP, 16)}
+}
+
+// transportLayer is a header; TCP's is that of Linux' SYN: its window is 44 segments
+// of 1460 bytes, its options come in this order, and it scales windows by 7.
+func (p Path) transportLayer(proto probe.Proto) gopacket.SerializableLayer {
+	if proto == probe.UDP {
+		return &layers.UDP{}
+	}
+	headers := 40
+	if p.Src.Is6() {
+		headers = 60
+	}
+	return &layers.TCP{SYN: true, Window: 64240, Options: []layers.TCPOption{
+		{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: binary.BigEndian.AppendUint16(nil, uint16(p.MTU-headers))},
+		{OptionType: layers.TCPOptionKindSACKPermitted, OptionLength: 2},
+		{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)},
+		{OptionType: layers.TCPOptionKindNop, OptionLength: 1},
+		{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 3, OptionData: []byte{7}},
+	}}
+}
