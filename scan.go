@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"onmux/probe"
 	"onmux/report"
 	"onmux/scan"
 )
@@ -33,18 +32,17 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
   onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
   onmux scan 10.0.0.0/24 --expect open=0`,
-		Flags: []cli.Flag{
+		Flags: append(methodFlags(how),
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how, Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
 			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
-			&cli.StringFlag{Name: "method", Category: how, Usage: "`METHOD` auto or connect", Value: "auto", DefaultText: "auto"},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
-		},
+		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -59,9 +57,10 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if w.dryRun {
 				return w.tellPlan()
 			}
-			if s.layout.Verbosity != report.Quiet {
-				fmt.Fprintln(s.stderr, "onmux: method connect (TCP connections and UDP sockets): this version has no packet engine")
+			if err := w.choose(ctx, c); err != nil {
+				return err
 			}
+			defer w.close()
 			s.plan = w.part()
 			return s.run(ctx, w.methods(), w.scan)
 		},
@@ -71,6 +70,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 // sweep is one scan as its flags describe it.
 type sweep struct {
 	*session
+	method
 	config scan.Config
 	dryRun bool
 }
@@ -85,12 +85,8 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	if n := w.config.Retries; n < 0 || n >= scan.MaxTries {
 		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", scan.MaxTries-1))
 	}
-	switch m := c.String("method"); m {
-	case "auto", "connect":
-	case "syn":
-		return nil, usage(errors.New("--method syn: this version has no packet engine"), "--method connect needs no privileges")
-	default:
-		return nil, usage(fmt.Errorf("--method %s: there is no such method", m), "auto or connect")
+	if err := w.readMethod(c); err != nil {
+		return nil, err
 	}
 	var err error
 	if w.config.Rate, err = parseRate(c.String("rate")); err != nil {
@@ -187,23 +183,20 @@ func (w *sweep) part() *report.Plan {
 		Shard: max(w.config.Shard.I, 1), Shards: max(w.config.Shard.N, 1)}
 }
 
-func (w *sweep) methods() map[string]string {
-	methods := make(map[string]string)
-	for _, p := range w.ports {
-		methods[p.Proto.String()] = map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}[p.Proto]
-	}
-	return methods
-}
-
 func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
 	config := w.config
-	// Reasons come with every answer; sentences about them only on request.
-	config.Engine = scan.NewConnect(scan.ConnectConfig{Evidence: w.layout.Verbosity == report.Verbose})
+	var err error
+	if config.Engine, err = w.engine(ctx); err != nil {
+		return report.End{}, err
+	}
 	config.Watch = func(p scan.Progress) {
 		w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
 	w.progress.Clear()
+	if e, ok := config.Engine.(interface{ Notes() []string }); ok {
+		outcome.Notes = append(outcome.Notes, e.Notes()...)
+	}
 	for _, note := range outcome.Notes {
 		fmt.Fprintln(w.stderr, "onmux:", note)
 	}
@@ -231,7 +224,7 @@ func (w *sweep) tellPlan() error {
 	if !math.IsInf(rate, 1) {
 		fmt.Fprintf(w.stdout, "time        at least %s a pass, at %g probes a second\n", time.Duration(float64(owed)/rate*float64(time.Second)).Round(time.Millisecond), rate)
 	}
-	fmt.Fprintln(w.stdout, "method      connect")
+	fmt.Fprintln(w.stdout, "method     ", w.methodName())
 	fmt.Fprintln(w.stdout, "seed       ", w.config.Seed)
 	for _, line := range p.LeftOut() {
 		fmt.Fprintln(w.stdout, "left out   ", line)

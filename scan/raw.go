@@ -95,6 +95,15 @@ type lane struct {
 // maxLocal bounds the answers that Send concludes before Receive takes them.
 const maxLocal = 4096
 
+// RawPermitted tells whether this process may send packets of its own on this
+// system: nil, or why not. What it wraps is as with NewRaw.
+func RawPermitted() error { return link.Permitted() }
+
+// RawRenounce gives up, for good, the privileges that NewRaw needs and engines
+// that exist do not; those by which root opens files stay. It fails, with an
+// error that wraps errors.ErrUnsupported, in a program built with cgo.
+func RawRenounce() error { return link.Renounce() }
+
 // NewRaw looks up all routes, opens sockets, reserves source ports, finds the
 // next hops and makes sure that what is sent can be heard. An error that wraps
 // fs.ErrPermission or errors.ErrUnsupported says that this process or system

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/scan"
+)
+
+// method is how a scan asks: by packets of its own or by connecting.
+type method struct {
+	packets bool
+	device  string      // packets leave here; "" for wherever the kernel would send them
+	ready   scan.Engine // made to find out whether packets can be sent, and not used yet
+}
+
+func methodFlags(category string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "method", Category: category, Usage: "`METHOD` auto, syn (packets) or connect", Value: "auto", DefaultText: "auto"},
+		&cli.StringFlag{Name: "interface", Category: category, Usage: "`NAME` of the interface by which packets leave", DefaultText: "any"},
+	}
+}
+
+// readMethod finds what is wrong with the flags before anything is sent. auto
+// takes packets where this process may send them.
+func (w *sweep) readMethod(c *cli.Context) error {
+	switch m := c.String("method"); m {
+	case "auto":
+		w.packets = scan.RawPermitted() == nil
+	case "syn":
+		w.packets = true
+	case "connect":
+	default:
+		return usage(fmt.Errorf("--method %s: there is no such method", m), "auto, syn or connect")
+	}
+	w.device = c.String("interface")
+	if w.device == "" {
+		return nil
+	}
+	if c.String("method") == "connect" {
+		return usage(errors.New("--interface is about packets, and --method connect sends none"), "--method syn")
+	}
+	w.packets = true
+	if _, err := net.InterfaceByName(w.device); err != nil {
+		return usage(fmt.Errorf("--interface %s: this machine has no such interface", w.device), "")
+	}
+	return nil
+}
+
+// choose settles how the scan asks, says so where it was left to us, and gives up
+// the privileges that are not needed any more.
+func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
+	auto := c.String("method") == "auto"
+	said := "connect (TCP connections and UDP sockets)"
+	var why error
+	if w.packets {
+		w.ready, why = w.newRaw(ctx)
+		switch {
+		case why == nil:
+			said = "syn (packets of its own): this process may send them"
+		case ctx.Err() != nil:
+			return nil // nothing will be sent; the report says why
+		case !auto || w.device != "":
+			return cannotSend(why)
+		}
+		w.packets = why == nil
+	} else {
+		why = scan.RawPermitted()
+	}
+	if why != nil {
+		said += ": " + report.Visible(why.Error())
+	}
+	if auto && w.layout.Verbosity != report.Quiet {
+		fmt.Fprintln(w.stderr, "onmux: method", said)
+	}
+	if w.packets && w.wait == 0 { // to try again takes new sockets
+		if err := scan.RawRenounce(); err != nil && w.layout.Verbosity == report.Verbose {
+			fmt.Fprintln(w.stderr, "onmux: privileges are kept:", err)
+		}
+	}
+	return nil
+}
+
+// cannotSend is the error of --method syn where that cannot be done.
+func cannotSend(err error) error {
+	f := &fault{code: exitUnsure, err: fmt.Errorf("--method syn: %w", err)}
+	if errors.Is(err, fs.ErrPermission) {
+		self := "onmux"
+		if exe, err := os.Executable(); err == nil {
+			self = filepath.Base(exe)
+		}
+		f.hint = "run it as root, or once: sudo setcap cap_net_raw+ep " + self + "; --method connect needs neither"
+	}
+	return f
+}
+
+func (w *sweep) newRaw(ctx context.Context) (scan.Engine, error) {
+	e, err := scan.NewRaw(ctx, scan.RawConfig{
+		Plan: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == report.Verbose,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// engine is the one that was made already, or another.
+func (w *sweep) engine(ctx context.Context) (scan.Engine, error) {
+	if e := w.ready; e != nil {
+		w.ready = nil
+		return e, nil
+	}
+	if w.packets {
+		return w.newRaw(ctx)
+	}
+	// Reasons come with every answer; sentences about them only on request.
+	return scan.NewConnect(scan.ConnectConfig{Evidence: w.layout.Verbosity == report.Verbose}), nil
+}
+
+// close frees an engine that was never used.
+func (w *sweep) close() {
+	if w.ready != nil {
+		_ = w.ready.Close()
+	}
+}
+
+func (w *sweep) methodName() string {
+	if w.packets {
+		return "syn"
+	}
+	return "connect"
+}
+
+// methods names how each protocol is asked, for the report.
+func (w *sweep) methods() map[string]string {
+	names := map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}
+	if w.packets {
+		names = map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}
+	}
+	asked := make(map[string]string)
+	for _, p := range w.ports {
+		asked[p.Proto.String()] = names[p.Proto]
+	}
+	return asked
+}
