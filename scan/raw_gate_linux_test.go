@@ -1,0 +1,341 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/scan"
+	"onmux/scan/link"
+)
+
+// do runs steps in a host's namespace.
+func do(t testing.TB, h *nettest.Host, steps ...func() error) {
+	t.Helper()
+	for i, step := range steps {
+		if err := h.Do(step); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+	}
+}
+
+// sysctl sets a number of the namespace that it is called in.
+func sysctl(name, value string) func() error {
+	return func() error { return os.WriteFile("/proc/sys/net/"+name, []byte(value), 0) }
+}
+
+// route adds a route in the namespace that it is called in: out of a device, or
+// of a kind that has none.
+func route(dst, device string, kind int, via netip.Addr) func() error {
+	return func() error {
+		p := netip.MustParsePrefix(dst)
+		r := netlink.Route{Dst: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}, Type: kind}
+		if kind == unix.RTN_LOCAL {
+			r.Table, r.Scope = unix.RT_TABLE_LOCAL, netlink.SCOPE_HOST
+		}
+		if device != "" {
+			l, err := netlink.LinkByName(device)
+			if err != nil {
+				return err
+			}
+			r.LinkIndex = l.Attrs().Index
+		}
+		if via.IsValid() {
+			r.Gw = via.AsSlice()
+		}
+		return netlink.RouteAdd(&r)
+	}
+}
+
+// unlimited lets a host send as many ICMP errors as it likes.
+func unlimited(t testing.TB, h *nettest.Host) {
+	t.Helper()
+	do(t, h, sysctl("ipv4/icmp_ratelimit", "0"), sysctl("ipv6/icmp/ratelimit", "0"),
+		sysctl("ipv4/icmp_msgs_per_sec", "1000000"), sysctl("ipv4/icmp_msgs_burst", "1000000"), sysctl("ipv4/ip_forward", "1"), sysctl("ipv6/conf/all/forwarding", "1"))
+}
+
+// TestRawBehindAGateway asks networks behind a next hop that has all of their
+// addresses, or refuses them in the ways that routers have.
+func TestRawBehindAGateway(t *testing.T) {
+	h := newHost(t)
+	unlimited(t, h)
+	do(t, h,
+		route("10.77.0.0/24", "lo", unix.RTN_LOCAL, netip.Addr{}), route("fd77::/120", "lo", unix.RTN_LOCAL, netip.Addr{}),
+		route("10.77.1.0/24", "", unix.RTN_UNREACHABLE, netip.Addr{}), route("fd77::100/120", "", unix.RTN_UNREACHABLE, netip.Addr{}),
+		route("10.77.2.0/24", "", unix.RTN_PROHIBIT, netip.Addr{}), route("fd77::200/120", "", unix.RTN_PROHIBIT, netip.Addr{}),
+		route("10.77.3.0/24", "", unix.RTN_BLACKHOLE, netip.Addr{}), route("fd77::300/120", "", unix.RTN_BLACKHOLE, netip.Addr{}),
+	)
+	for _, step := range []func() error{route("10.77.0.0/16", h.Device, 0, h.Addr4), route("fd77::/64", h.Device, 0, h.Addr6)} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var l net.Listener
+	do(t, h, func() (err error) { l, err = net.Listen("tcp", ":417"); return err })
+	defer l.Close()
+	plan := planOf(t, both, "10.77.0.0/22", "fd77::/120", "fd77::100/120", "fd77::200/120", "fd77::300/120")
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 20000, Retries: 1, All: true})
+	s.ok(t)
+	for e, r := range s.told(t) {
+		net := e.Addr.AsSlice()[len(e.Addr.AsSlice())-2]
+		want := []probe.Reason{probe.SynAck, probe.HostUnreach, probe.AdminProhibited, probe.NoResponse}[net]
+		if e.Addr.Is6() && net == 1 {
+			want = probe.HostUnreach // Linux says address unreachable, 1/3
+		}
+		if net == 0 && e.Proto == probe.UDP {
+			want = probe.PortUnreach
+		}
+		if r.Reason != want && !(e.Addr.Is6() && net == 1 && r.Reason == probe.NetUnreach) {
+			t.Fatalf("%v told %v (%v) by %v, is %v", e, r.State, r.Reason, r.Responder, want)
+		}
+		if (net == 1 || net == 2) && r.Responder != h.Addr4 && r.Responder != h.Addr6 {
+			t.Fatalf("%v: %v said so", e, r.Responder)
+		}
+	}
+	t.Logf("%+v %v", s.Summary, s.Notes)
+}
+
+// TestRawOnLink asks a network in which one host of 1,022 is there, and its
+// link-local address. The kernel's table of neighbours does not notice.
+func TestRawOnLink(t *testing.T) {
+	h := newHost(t)
+	l, err := netlink.LinkByName(h.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := netlink.ParseAddr("10.90.0.1/22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(l, wide); err != nil {
+		t.Fatal(err)
+	}
+	local := linkLocal(t, h)
+	before, err := netlink.NeighList(l.Attrs().Index, netlink.FAMILY_V4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := planOf(t, both, "10.90.0.2-10.90.3.254", h.Addr4.String(), local.WithZone(h.Device).String())
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 2})
+	s.ok(t)
+	there := 0
+	for e, r := range s.told(t) {
+		if e.Addr == h.Addr4 || e.Addr.Is6() {
+			if r.State != probe.Closed {
+				t.Errorf("%v is %v (%v)", e, r.State, r.Reason)
+			}
+			there++
+		} else if r.Reason != probe.NoNeighbour || r.State != probe.Unreachable {
+			t.Fatalf("%v is %v (%v)", e, r.State, r.Reason)
+		}
+	}
+	if there != 4 {
+		t.Errorf("%d endpoints of the host", there)
+	}
+	after, err := netlink.NeighList(l.Attrs().Index, netlink.FAMILY_V4)
+	if err != nil || len(after) > len(before) {
+		t.Errorf("the kernel looked for %d neighbours, %v", len(after)-len(before), err)
+	}
+	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))
+}
+
+// linkLocal is the host's own link-local address, when it may use it.
+func linkLocal(t testing.TB, h *nettest.Host) netip.Addr {
+	t.Helper()
+	for start := time.Now(); time.Since(start) < 20*time.Second; {
+		var found netip.Addr
+		do(t, h, func() error {
+			all, err := netlink.AddrList(nil, netlink.FAMILY_V6)
+			for _, a := range all {
+				if a.IP.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0 {
+					found, _ = netip.AddrFromSlice(a.IP)
+				}
+			}
+			return err
+		})
+		if found.IsValid() {
+			return found
+		}
+	}
+	t.Fatal("the host has no link-local address")
+	return netip.Addr{}
+}
+
+// TestRawDeadGateway asks a network behind a next hop that is not there.
+func TestRawDeadGateway(t *testing.T) {
+	h := newHost(t)
+	if err := route("10.79.0.0/16", h.Device, 0, h.Addr4.Next())(); err != nil {
+		t.Fatal(err)
+	}
+	plan := planOf(t, []probe.Port{tcp417}, "10.79.0.0/24")
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, Timeout: 100 * time.Millisecond})
+	s.ok(t)
+	if s.States["unreachable"] != plan.Len() {
+		t.Errorf("%+v", s.Summary)
+	}
+}
+
+// tun makes a device without Ethernet in the namespace that it is called in.
+func tun(name string, addrs ...string) (*os.File, error) {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		return nil, err
+	}
+	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+		return nil, err
+	}
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range addrs {
+		a, err := netlink.ParseAddr(s)
+		if err != nil {
+			return nil, err
+		}
+		a.Flags = unix.IFA_F_NODAD
+		if err := netlink.AddrAdd(l, a); err != nil {
+			return nil, err
+		}
+	}
+	return os.NewFile(uintptr(fd), name), netlink.LinkSetUp(l)
+}
+
+// TestRawOverTun asks over a device that has no Ethernet, only IP.
+func TestRawOverTun(t *testing.T) {
+	h := nettest.NewHost(t)
+	here, err := tun("tunhere", "10.91.0.1/24", "fd91::1/64")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		t.Skip("no TUN devices:", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there *os.File
+	do(t, h, func() (err error) { there, err = tun("tunthere", "10.91.0.2/24", "fd91::2/64"); return err })
+	var l net.Listener
+	do(t, h, func() (err error) { l, err = net.Listen("tcp", ":417"); return err })
+	defer l.Close()
+	var pumps sync.WaitGroup
+	for _, p := range [][2]*os.File{{here, there}, {there, here}} {
+		pumps.Go(func() {
+			buf := make([]byte, 65536)
+			for {
+				n, err := p[0].Read(buf)
+				if err != nil {
+					return
+				}
+				_, _ = p[1].Write(buf[:n])
+			}
+		})
+	}
+	defer func() { here.Close(); there.Close(); pumps.Wait() }()
+	plan := planOf(t, both, "10.91.0.2", "10.91.0.3", "fd91::2", "fd91::3")
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, All: true})
+	s.ok(t)
+	for e, r := range s.told(t) {
+		want := probe.NoResponse
+		switch {
+		case lastByte(e.Addr) == 2 && e.Proto == probe.TCP:
+			want = probe.SynAck
+		case lastByte(e.Addr) == 2:
+			want = probe.PortUnreach
+		}
+		if r.Reason != want {
+			t.Errorf("%v is %v (%v) %s", e, r.State, r.Reason, r.Error)
+		}
+	}
+}
+
+// TestRawInterfaceGoesDown switches the link off in the middle of a scan: that is
+// an error, and what was found is kept.
+func TestRawInterfaceGoesDown(t *testing.T) {
+	for name, down := range map[string]func(h *nettest.Host) error{
+		"off": func(h *nettest.Host) error {
+			l, err := netlink.LinkByName(h.Device)
+			if err == nil {
+				err = netlink.LinkSetDown(l)
+			}
+			return err
+		},
+		"no carrier": func(h *nettest.Host) error {
+			return h.Do(func() error {
+				l, err := netlink.LinkByName("vh" + strings.TrimPrefix(h.Device, "vt"))
+				if err == nil {
+					err = netlink.LinkSetDown(l)
+				}
+				return err
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			serveHost(t, h, 417)
+			do(t, h, sysctl("ipv4/ip_forward", "0"))
+			if err := route("10.80.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
+				t.Fatal(err)
+			}
+			plan := planOf(t, []probe.Port{tcp417}, h.Addr4.String(), "10.80.0.0/18")
+			var once sync.Once
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var s story
+			s.Outcome, s.err = scan.Run(ctx, scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 20000, Retries: 14}, func(f scan.Finding) error {
+				s.findings = append(s.findings, f)
+				once.Do(func() { // the open one
+					if err := down(h); err != nil {
+						t.Error(err)
+					}
+				})
+				return nil
+			})
+			if !errors.Is(s.err, link.ErrDown) && !errors.Is(s.err, unix.ENETDOWN) && !errors.Is(s.err, unix.ENXIO) || s.Complete {
+				t.Errorf("%v, complete: %v", s.err, s.Complete)
+			}
+			s.told(t)
+			if s.States["open"] != 1 || s.Targets+s.NotReached != plan.Len() {
+				t.Errorf("%+v", s.Summary)
+			}
+			t.Log(s.err, s.Coverage)
+			if _, err := scan.NewRaw(t.Context(), scan.RawConfig{Plan: planOf(t, []probe.Port{tcp417}, h.Self4.Next().String())}); name != "off" && !errors.Is(err, link.ErrDown) {
+				t.Errorf("a new engine: %v", err)
+			}
+		})
+	}
+}
+
+// TestRawTwoAtOnce runs two scans of the same hosts at the same time. Neither
+// hears the other.
+func TestRawTwoAtOnce(t *testing.T) {
+	nettest.Need(t)
+	plan := planOf(t, both, "127.9.0.0/21")
+	var all sync.WaitGroup
+	for range 2 {
+		e := raw(t, scan.RawConfig{Plan: plan})
+		all.Go(func() {
+			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: -1})
+			s.ok(t)
+			if s.States["closed"] != plan.Len() || s.Contradictions != 0 || strings.Contains(strings.Join(append(s.Notes, e.Notes()...), " "), "ignored") {
+				t.Errorf("%+v %q %q", s.Summary, s.Notes, e.Notes())
+			}
+		})
+	}
+	all.Wait()
+}
