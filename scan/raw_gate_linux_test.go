@@ -85,7 +85,9 @@ func TestRawBehindAGateway(t *testing.T) {
 	var l net.Listener
 	do(t, h, func() (err error) { l, err = net.Listen("tcp", ":417"); return err })
 	defer l.Close()
-	plan := planOf(t, both, "10.77.0.0/22", "fd77::/120", "fd77::100/120", "fd77::200/120", "fd77::300/120")
+	// For routes that refuse, Linux sends five errors of IPv4 at once, then one a
+	// second (net.ipv4.route.error_burst).
+	plan := planOf(t, both, "10.77.0.0/24", "10.77.1.1", "10.77.2.1", "10.77.3.0/24", "fd77::/120", "fd77::100/120", "fd77::200/120", "fd77::300/120")
 	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 20000, Retries: 1, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
