@@ -62,7 +62,8 @@ func route(dst, device string, kind int, via netip.Addr) func() error {
 // unlimited lets a host send as many ICMP errors as it likes.
 func unlimited(t testing.TB, h *nettest.Host) {
 	t.Helper()
-	do(t, h, sysctl("ipv4/icmp_ratemask", "0"), sysctl("ipv6/icmp/ratelimit", "0"), sysctl("ipv4/ip_forward", "1"), sysctl("ipv6/conf/all/forwarding", "1"))
+	do(t, h, sysctl("ipv4/icmp_ratemask", "0"), sysctl("ipv6/icmp/ratelimit", "0"),
+		sysctl("ipv4/icmp_msgs_per_sec", "1000000"), sysctl("ipv4/icmp_msgs_burst", "1000000"), sysctl("ipv4/ip_forward", "1"), sysctl("ipv6/conf/all/forwarding", "1"))
 }
 
 // TestRawBehindAGateway asks networks behind a next hop that has all of their
