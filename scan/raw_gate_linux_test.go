@@ -31,9 +31,15 @@ func do(t testing.TB, h *nettest.Host, steps ...func() error) {
 	}
 }
 
-// sysctl sets a number of the namespace that it is called in.
+// sysctl sets a number of the namespace that it is called in, if there is one.
 func sysctl(name, value string) func() error {
-	return func() error { return os.WriteFile("/proc/sys/net/"+name, []byte(value), 0) }
+	return func() error {
+		err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0)
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil // older kernels have some of them for the whole machine
+		}
+		return err
+	}
 }
 
 // route adds a route in the namespace that it is called in: out of a device, or
