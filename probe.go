@@ -23,7 +23,6 @@ import (
 // Bounds of the probe command.
 const (
 	probeTimeout  = 3 * time.Second // covers the kernel's second SYN after one second
-	greetTimeout  = 2 * time.Second
 	probeParallel = 64
 	probeMost     = 4096 // endpoints; more is a scan
 )
@@ -192,8 +191,8 @@ func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
 		}
 		answer.Host = host
 		if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
-			// That the greeting could not be heard does not change the state.
-			answer.Service, _ = service.Greet(ctx, r.Endpoint, min(timeout, greetTimeout))
+			// What the service is, or that it cannot be told, does not change the state.
+			answer.Service, _ = service.Identify(ctx, r.Endpoint, service.Options{Host: host, RTT: time.Duration(answer.RTT)})
 		}
 		return answer
 	}

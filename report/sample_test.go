@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,9 @@ func sample() stream {
 				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 2, TTL: 64,
 				Responder: addr4, ICMP: probe.ICMP{Type: 3, Code: 13}, Confidence: probe.High, Notes: []string{"a note"},
 				Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Banner: "SSH-2.0-<>&",
-					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff")},
+					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff"), Info: "protocol 2.0",
+					TLS: &probe.TLS{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "h2", Subject: "CN=a", Names: []string{"a"}, Issuer: "CN=b",
+						SelfSigned: true, NotBefore: noon.UTC(), Expires: noon.UTC(), Key: "RSA 2048", SHA256: strings.Repeat("0f", 32)}},
 				Evidence: []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
 			Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered", Address: "192.0.2.1", Port: 417, Proto: "udp"},

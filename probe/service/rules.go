@@ -2,15 +2,18 @@ package service
 
 import (
 	"regexp"
+	"slices"
 	"sync"
 
 	"onmux/probe"
 )
 
-// rules is everything that is known of how services speak. A row is added here
-// with a case in TestRules. `\x00` to `\xff` in a pattern are bytes; `(?s)` lets
-// a dot be any of them.
-var rules = []rule{
+// tables is everything that is known of how services speak. A row is added to
+// one of them with a case in TestRules.
+var tables = [][]rule{greetings, replies}
+
+// greetings are what servers say of themselves, before or after a word of ours.
+var greetings = []rule{
 	// ON Technology's calendar server says exactly these two bytes, then waits.
 	{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
 
@@ -102,8 +105,34 @@ var rules = []rule{
 // any of those before it (RFC 959, section 4.2).
 const ready = `^(?:220-[^\r\n]*\r?\n)*220[ -]`
 
-// re compiles a pattern when it is first held against an answer: most runs
-// never hear one.
-func re(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+// re is a matcher by pattern, compiled when it is first held against an answer:
+// most runs never hear one. `\x00` to `\xff` in it are bytes; `(?s)` lets a dot
+// be any of them. The groups "product", "version" and "info" are facts.
+func re(pattern string) matcher {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	return func(a *answer) (facts, bool) {
+		p := compiled()
+		groups := p.FindStringSubmatch(a.text)
+		if groups == nil {
+			return facts{}, false
+		}
+		group := func(name string) string {
+			if i := p.SubexpIndex(name); i >= 0 {
+				return bytesOf(groups[i])
+			}
+			return ""
+		}
+		return facts{group("product"), group("version"), group("info")}, true
+	}
+}
+
+// to holds an answer against m only if it was drawn by one of the questions:
+// for replies so plain that others may say them too.
+func to(m matcher, questions ...string) matcher {
+	return func(a *answer) (facts, bool) {
+		if !slices.Contains(questions, a.asked) {
+			return facts{}, false
+		}
+		return m(a)
+	}
 }
