@@ -30,7 +30,7 @@ func readHTTP(a *answer) (facts, bool) {
 	if !statusLine(a.text) {
 		return facts{}, false
 	}
-	head, body, _ := strings.Cut(a.text, "\r\n\r\n")
+	head, body, _ := cutHead(a.text)
 	var f facts
 	server := header(head, "Server")
 	if token, _, _ := strings.Cut(server, " "); token != "" {
@@ -50,6 +50,14 @@ func readHTTP(a *answer) (facts, bool) {
 func statusLine(text string) bool {
 	return len(text) >= 12 && (strings.HasPrefix(text, "HTTP/1.0 ") || strings.HasPrefix(text, "HTTP/1.1 ")) &&
 		text[9] >= '1' && text[9] <= '5' && digit(text[10]) && digit(text[11])
+}
+
+// cutHead parts a response at its empty line.
+func cutHead(text string) (head, body string, ok bool) {
+	if head, body, ok = strings.Cut(text, "\r\n\r\n"); ok {
+		return head, body, true
+	}
+	return strings.Cut(text, "\n\n")
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }

@@ -25,6 +25,7 @@ type answer struct {
 	bytes []byte // what came back
 	text  string // bytes as Latin-1, for patterns
 	full  bool   // more was coming
+	tls   *probe.TLS
 }
 
 func newAnswer(asked string, said, b []byte) *answer {
@@ -76,6 +77,8 @@ func (m match) better(n match) bool {
 		return m.rank > n.rank
 	case m.service != n.service || m.rank == weak:
 		return false
+	case n.asked == hello.name: // a scolding in place of a page
+		return true
 	}
 	return m.detail() > n.detail()
 }
@@ -137,6 +140,7 @@ func (m match) told() *probe.Service {
 	s.Name, s.Rule, s.Confidence = m.service, m.rule.name, m.confidence
 	s.Product, s.Version = safe(m.facts.product, nameSize), safe(m.facts.version, nameSize)
 	s.Info = safe(m.facts.info, infoSize)
+	s.TLS = m.answer.tls
 	return s
 }
 

@@ -43,6 +43,7 @@ type outcome struct {
 	end         ending
 	err         error // why there was no connection
 	tunnel      *tunnel
+	facts       *probe.TLS
 }
 
 func (s *search) layer(via dialer, first *tunnel) *layer {
@@ -131,7 +132,7 @@ func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
 	}
 	// Until the page and TLS had their time, handshakes would be noise.
 	for _, q := range []*question{&hello, &bareHTTP} {
-		if began, ok := l.running[q]; ok && later(began.Add(l.pace.patience)) && !l.known() {
+		if began, ok := l.running[q]; ok && later(began.Add(l.pace.patience)) && (!l.known() || l.best.service == bareHTTP.service) {
 			return ready, next
 		}
 	}
@@ -191,13 +192,23 @@ func (l *layer) handshakes() int {
 	return n
 }
 
+// opening reports whether TLS or the page still have their time.
+func (l *layer) opening(now time.Time) bool {
+	for _, q := range []*question{&hello, &bareHTTP} {
+		if began, ok := l.running[q]; ok && now.Before(began.Add(l.pace.patience)) {
+			return true
+		}
+	}
+	return false
+}
+
 // settled reports whether asking on would change nothing.
 func (l *layer) settled(now time.Time) bool {
 	switch {
 	case l.tunnel != nil:
 		return true
-	case l.known() && l.best.asked != waiting.name && l.busy(&hello) && now.Before(l.running[&hello].Add(l.pace.patience)):
-		return false // a TLS port may scold in plaintext who does not greet it
+	case l.best.rule != nil && l.best.service == bareHTTP.service && l.opening(now):
+		return false // a TLS port may scold in plaintext who does not greet it, a page server who does
 	case l.complete():
 		return true
 	case l.handshakes() > 0:
@@ -237,7 +248,9 @@ func (l *layer) take(o outcome) {
 	case o.tunnel != nil:
 		o.tunnel.Close()
 	case len(o.heard) > 0:
-		l.weigh(newAnswer(o.name, o.said, o.heard))
+		a := newAnswer(o.name, o.said, o.heard)
+		a.tls = o.facts
+		l.weigh(a)
 	case o.end == refused || o.end == reset:
 		if o.end == refused {
 			l.refusal++
@@ -304,7 +317,7 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	if o.tunnel = s.tunnel; o.tunnel == nil {
 		conn.Close()
 	}
-	o.said, o.heard, o.end = s.said, s.heard, s.end
+	o.said, o.heard, o.end, o.facts = s.said, s.heard, s.end, s.facts
 	return o
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"onmux/probe"
 )
 
 // connSize is how much is read of one connection, TLS included, in bytes.
@@ -50,7 +52,8 @@ type session struct {
 	said     []byte
 	heard    []byte
 	end      ending
-	tunnel   *tunnel // what a TLS handshake made of the connection
+	tunnel   *tunnel    // what a TLS handshake made of the connection
+	facts    *probe.TLS // of a handshake in the midst of another protocol
 }
 
 // ending is how a session ended.
@@ -102,7 +105,7 @@ func (s *session) hear() error {
 	if s.heard == nil {
 		s.heard = make([]byte, 0, 2<<10)
 	}
-	until := earlier(time.Now().Add(s.patience), s.deadline)
+	until := s.until()
 	var last time.Time
 	for reads := 1; len(s.heard) < matchSize; reads++ {
 		if err := s.conn.SetReadDeadline(until); err != nil {
@@ -143,6 +146,9 @@ func (s *session) enough() bool {
 	m, _ := recognise(newAnswer("", s.said, s.heard))
 	return m.rule != nil && m.rank >= product && m.facts.version != ""
 }
+
+// until is when the wait for an answer to what was just said is over.
+func (s *session) until() time.Time { return earlier(time.Now().Add(s.patience), s.deadline) }
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {

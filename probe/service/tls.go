@@ -87,6 +87,22 @@ func (s *session) handshake(c *tls.Config) error {
 	return nil
 }
 
+// secure looks at the TLS that the peer has just agreed to speak from here on.
+func (s *session) secure() error {
+	conn := tls.Client(s.conn, tlsConfig(s.o))
+	err := conn.SetDeadline(earlier(time.Now().Add(s.pace.patience*2), s.deadline))
+	if err == nil {
+		err = conn.Handshake()
+	}
+	if err == nil {
+		s.facts = tlsFacts(conn.ConnectionState())
+	}
+	if s.wire != nil {
+		s.heard = s.wire.first
+	}
+	return err
+}
+
 // The types of a TLS record (RFC 8446, section 5.1).
 const (
 	alertRecord     = 21
