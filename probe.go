@@ -181,7 +181,7 @@ func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
 	timeout := cmp.Or(p.timeout, probeTimeout)
 	host := r.Host
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		answer, err := probe.Ask(ctx, r.Endpoint, probe.Options{Timeout: timeout, Evidence: true, Resend: true})
+		answer, err := p.askOnce(ctx, r.Endpoint, probe.Options{Timeout: timeout, Evidence: true, Resend: true})
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
 			answer = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}
 		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
@@ -190,12 +190,50 @@ func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
 			return r
 		}
 		answer.Host = host
-		if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
-			// What the service is, or that it cannot be told, does not change the state.
+		if p.identify && answer.Service == nil && answer.State == probe.Open {
+			// That the service cannot be told does not change the state.
 			answer.Service, _ = service.Identify(ctx, r.Endpoint, service.Options{Host: host, RTT: time.Duration(answer.RTT)})
 		}
 		return answer
 	}
+}
+
+// udpHead is the time that a UDP port has to answer the question of its own
+// number before it is asked others.
+const udpHead = 300 * time.Millisecond
+
+// askOnce asks e. A UDP port that stays silent is asked in other tongues
+// meanwhile: if it answers one of those, it is open after all.
+func (p *prober) askOnce(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
+	if !p.identify || e.Proto != probe.UDP {
+		return probe.Ask(ctx, e, o)
+	}
+	asking, judged := context.WithCancel(ctx)
+	naming, unheard := context.WithTimeout(asking, o.Timeout)
+	var found *probe.Service
+	var others sync.WaitGroup
+	others.Go(func() {
+		if sleep(naming, udpHead) {
+			if found, _ = service.Identify(naming, e, service.Options{}); found != nil {
+				judged()
+			}
+		}
+	})
+	start := time.Now()
+	r, err := probe.Ask(asking, e, o)
+	if err == nil && r.State != probe.OpenFiltered {
+		unheard()
+	}
+	others.Wait()
+	unheard()
+	judged()
+	if found == nil || err == nil && r.State != probe.OpenFiltered {
+		return r, err
+	}
+	return probe.Result{
+		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High, Service: found,
+		Evidence: []string{fmt.Sprintf("a datagram in answer to the question %q, within %s", found.Probe, time.Since(start).Round(time.Millisecond))},
+	}, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -19,6 +19,8 @@ if [ -z "${INSIDE-}" ]; then
 	INSIDE=1 exec unshare -n -m -p -f --kill-child --mount-proc -- "$0" "$onmux" "$@"
 fi
 ip link set lo up
+# Some resolvers ignore loopback: an address that leads nowhere makes them work.
+ip link add d0 type dummy && ip addr add 192.0.2.1/32 dev d0 && ip link set d0 up
 wanted=" $* "
 PATH=$PATH:/usr/sbin:/sbin:/usr/libexec/dovecot
 dir=$(mktemp -d /tmp/servers.XXXXXX)
@@ -84,12 +86,10 @@ if have vsftpd 20021 tcp vsftpd; then
 	runs vsftpd "$dir/vsftpd.conf"
 fi
 if have exim 20025 tcp exim4; then
-	printf 'tls_advertise_hosts=*\ntls_certificate=%s/both.pem\ntls_on_connect_ports=20465\ndaemon_smtp_ports=20025:20465\nspool_directory=%s/exim\nlog_file_path=%s/exim.%%s\nbegin routers\nbegin transports\nbegin acl\n' "$dir" "$dir" "$dir" >"$dir/exim.conf"
-	mkdir "$dir/exim" && chmod 777 "$dir/exim"
-	mount -t tmpfs none /var/log/exim4
-	cp "$dir/exim.conf" /var/log/exim4/c && chmod 644 /var/log/exim4/c
-	mount --bind "$dir/exim.conf" /etc/exim4/exim4.conf.template
-	runs exim4 -bdf -C "$dir/exim.conf"
+	mount -t tmpfs none /var/spool/exim4 && mount -t tmpfs none /var/log/exim4 && chown Debian-exim /var/spool/exim4 /var/log/exim4
+	printf 'tls_advertise_hosts=*\ntls_certificate=/var/spool/exim4/both.pem\ntls_on_connect_ports=20465\ndaemon_smtp_ports=20025:20465\nlocal_interfaces=127.0.0.1\nprimary_hostname=mx.invalid\n' >/var/spool/exim4/conf
+	cp "$dir/both.pem" /var/spool/exim4/
+	runs exim4 -bdf -oX 20025:20465 -C /var/spool/exim4/conf
 	names+=(exim+tls) ports+=(20465/tcp)
 fi
 if have dovecot-imap 20143 tcp dovecot; then
@@ -101,6 +101,10 @@ if have dovecot-imap 20143 tcp dovecot; then
 		ssl_cert = <$dir/cert.pem
 		ssl_key = <$dir/key.pem
 		mail_location = maildir:$dir/mail
+		passdb {
+		  driver = static
+		  args = nopassword=n
+		}
 		service imap-login {
 		  inet_listener imap {
 		    port = 20143
@@ -157,6 +161,7 @@ if have telnetd 20024 tcp telnetd && command -v inetutils-inetd >/dev/null; then
 	runs inetutils-inetd -d "$dir/inetd.conf"
 fi
 if have x11vnc 20900 tcp x11vnc; then
+	rm -f /tmp/.X77-lock && mount -t tmpfs none /tmp/.X11-unix
 	runs Xvfb :77 -screen 0 64x64x16 -listen tcp
 	names+=(xvfb) ports+=(6077/tcp)
 	runs sh -c 'sleep 2; exec x11vnc -display :77 -forever -shared -rfbport 20900 -nopw'
@@ -177,21 +182,21 @@ fi
 if have chrony 20123 udp chronyd; then
 	runs chronyd -d -x -u root -f /dev/null 'port 20123' 'allow all' 'local stratum 10' 'cmdport 0' 'bindaddress 127.0.0.1' 'driftfile /dev/null'
 fi
-if have tftpd 20069 udp in.tftpd; then runs in.tftpd -L -a 127.0.0.1:20069 "$dir"; fi
+if have tftpd 20069 udp in.tftpd; then runs in.tftpd -4 -L -a 127.0.0.1:20069 "$dir"; fi
 [ -f "${EXTRA-}" ] && . "$EXTRA"
 
 # Wait until every TCP port accepts, half a minute at most.
 for _ in $(seq 60); do
 	missing=0
 	for p in "${ports[@]}"; do
-		case $p in */tcp) (exec 4<>"/dev/tcp/127.0.0.1/${p%/*}") 2>/dev/null || missing=$((missing + 1)) ;; esac
+		case $p in */tcp) [ -n "$(ss -Hltn "sport = ${p%/*}")" ] || missing=$((missing + 1)) ;; esac
 	done
 	[ $missing = 0 ] && break
 	sleep 0.5
 done
 sleep 1
 
-[ -n "${DEBUG-}" ] && bash <&0 >&3 2>&3
+[ -n "${DEBUG-}" ] && dir=$dir bash -s <&0 >&3 2>&3
 if [ -n "${RAW-}" ]; then
 	for i in "${!names[@]}"; do
 		printf '%s ' "${names[$i]}"

@@ -50,8 +50,10 @@ func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service,
 		return newSearch(func(ctx context.Context) (net.Conn, error) {
 			return d.DialContext(ctx, "tcp", e.AddrPort().String())
 		}, e.Port, o).identify(ctx)
+	case probe.UDP:
+		return identifyUDP(ctx, e.AddrPort(), o)
 	}
-	return nil, fmt.Errorf("%s: only TCP services can be identified", e)
+	return nil, fmt.Errorf("%s: no protocol to identify by; use tcp or udp", e)
 }
 
 // search is one identification over TCP.

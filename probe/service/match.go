@@ -46,7 +46,7 @@ type matcher func(*answer) (facts, bool)
 // so: every answer is held against every rule.
 type rule struct {
 	name       string // unique, told in reports
-	service    string // IANA's name where there is one
+	service    string // the name that people call it by
 	product    string // unless the match finds another
 	match      matcher
 	confidence probe.Confidence

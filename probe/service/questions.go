@@ -23,20 +23,20 @@ var questions = []question{
 	{name: "postgresql", service: "postgresql", rarity: 1, ports: []uint16{5432, 5433, 6432}, talk: askPostgres},
 	// RFC 4511, section 4.5.1, and RFC 4512, section 5.1: the root DSE.
 	{name: "ldap", service: "ldap", rarity: 2, ports: []uint16{389, 636, 3268, 3269}, text: fixed(rootDSE)},
-	{name: "smb", service: "microsoft-ds", rarity: 2, ports: []uint16{139, 445}, text: fixed(smbNegotiate)},
+	{name: "smb", service: "smb", rarity: 2, ports: []uint16{139, 445}, text: fixed(smbNegotiate)},
 	// MQTT 3.1.1, section 3.1.2.2: a CONNECT of a level that no broker has is refused, and opens no session.
 	{name: "mqtt", service: "mqtt", rarity: 3, ports: []uint16{1883, 8883}, say: "\x10\x10\x00\x04MQTT\x77\x02\x00\x3c\x00\x04onmx"},
 	// AMQP 0-9-1, section 4.2.2: the protocol header.
 	{name: "amqp", service: "amqp", rarity: 3, ports: []uint16{5671, 5672}, say: "AMQP\x00\x00\x09\x01"},
 	// RFC 1035, section 4.2.2: who serves the root?
-	{name: "dns", service: "domain", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x11" + rootServers},
+	{name: "dns", service: "dns", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x11" + rootServers},
 	// RFC 4892: which software, in class CH.
-	{name: "dns-version", service: "domain", rarity: only, say: "\x00\x1e" + versionBind},
+	{name: "dns-version", service: "dns", rarity: only, say: "\x00\x1e" + versionBind},
 	// MS-RDPBCGR, section 2.2.1.1: an X.224 connection request that offers TLS and CredSSP.
-	{name: "rdp", service: "ms-wbt-server", rarity: 3, ports: []uint16{3389},
+	{name: "rdp", service: "rdp", rarity: 3, ports: []uint16{3389},
 		say: "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"},
 	// MS-TDS, section 2.2.6.5: PRELOGIN with VERSION and ENCRYPTION.
-	{name: "mssql", service: "ms-sql-s", rarity: 3, ports: []uint16{1433},
+	{name: "mssql", service: "mssql", rarity: 3, ports: []uint16{1433},
 		say: "\x12\x01\x00\x1a\x00\x00\x00\x00" + "\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff" + "\x00\x00\x00\x00\x00\x00\x02"},
 	{name: "mongodb", service: "mongodb", rarity: 4, ports: []uint16{27017, 27018, 27019}, text: fixed(mongoHello)},
 	// X11 protocol, section 8: little-endian, version 11.0, no authorization.
@@ -46,7 +46,7 @@ var questions = []question{
 	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417.
 	{name: "cassandra", service: "cassandra", rarity: 5, ports: []uint16{9042}, say: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
 	// RFC 5531, section 11, and RFC 1833, section 3: a null call in one record.
-	{name: "rpcbind", service: "sunrpc", rarity: 5, ports: []uint16{111, 2049}, say: "\x80\x00\x00\x28" + rpcNull},
+	{name: "rpcbind", service: "rpcbind", rarity: 5, ports: []uint16{111, 2049}, say: "\x80\x00\x00\x28" + rpcNull},
 	// Erlang distribution protocol, section 13.2, NAMES_REQ.
 	{name: "epmd", service: "epmd", rarity: 6, ports: []uint16{4369}, say: "\x00\x01\x6e"},
 	// RFC 1928, section 3: no authentication is offered.
@@ -55,7 +55,7 @@ var questions = []question{
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
 	{name: "zookeeper", service: "zookeeper", rarity: 7, ports: []uint16{2181, 2182}, say: "srvr"},
 	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
-	{name: "h2c", service: "http2", rarity: 7, ports: []uint16{50051}, say: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
+	{name: "h2c", service: "h2c", rarity: 7, ports: []uint16{50051}, say: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 
 	// What draws an error from GET needs no guess; the rest is asked at home only.
 	// The section "server" holds the version and no data.
@@ -71,17 +71,17 @@ var questions = []question{
 	// RFC 3261, section 11.
 	{name: "sip", service: "sip", rarity: only, ports: []uint16{5060, 5061}, say: sipOptions("TCP")},
 	// RFC 6120, section 4.2.
-	{name: "xmpp", service: "xmpp-client", rarity: only, ports: []uint16{5222, 5223, 5269}, say: "<?xml version='1.0'?><stream:stream to='localhost'" +
+	{name: "xmpp", service: "xmpp", rarity: only, ports: []uint16{5222, 5223, 5269}, say: "<?xml version='1.0'?><stream:stream to='localhost'" +
 		" xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"},
 	// RFC 1078.
 	{name: "tcpmux", service: "tcpmux", rarity: only, ports: []uint16{1}, say: "HELP\r\n"},
 	// RFC 1288, section 2.3: all users.
 	{name: "finger", service: "finger", rarity: only, ports: []uint16{79}, say: "\r\n"},
 	// RFC 1413, section 4: a pair that cannot be ours.
-	{name: "ident", service: "auth", rarity: only, ports: []uint16{113}, say: "1,1\r\n"},
+	{name: "ident", service: "ident", rarity: only, ports: []uint16{113}, say: "1,1\r\n"},
 	// gitprotocol-pack, "git transport": a repository that is not there.
 	{name: "git", service: "git", rarity: only, ports: []uint16{9418}, say: "002agit-upload-pack /onmux\x00host=localhost\x00"},
-	{name: "iscsi", service: "iscsi-target", rarity: only, ports: []uint16{860, 3260}, text: fixed(iscsiLogin)},
+	{name: "iscsi", service: "iscsi", rarity: only, ports: []uint16{860, 3260}, text: fixed(iscsiLogin)},
 	{name: "pptp", service: "pptp", rarity: only, ports: []uint16{1723}, text: fixed(pptpStart)},
 	// RFC 4271, section 4.2: an OPEN of AS 23456, which no session has.
 	{name: "bgp", service: "bgp", rarity: only, ports: []uint16{179},

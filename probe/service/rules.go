@@ -10,7 +10,7 @@ import (
 
 // tables is everything that is known of how services speak. A row is added to
 // one of them with a case in TestRules.
-var tables = [][]rule{greetings, pages, replies}
+var tables = [][]rule{greetings, pages, replies, datagramRules}
 
 // greetings are what servers say of themselves, before or after a word of ours.
 var greetings = []rule{

@@ -26,7 +26,7 @@ var replies = []rule{
 	{"ldap-active-directory", "ldap", "Microsoft Active Directory", re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*\x04\x14isGlobalCatalogReady`), probe.High, product},
 	{"ldap-vendor", "ldap", "", readLDAPVendor, probe.High, exact},
 
-	{"smb2", "microsoft-ds", "", readSMB, probe.High, protocol},
+	{"smb2", "smb", "", readSMB, probe.High, protocol},
 	// MQTT 3.1.1, section 3.2: CONNACK with a return code; MQTT 5: with a reason code and properties.
 	{"mqtt", "mqtt", "", to(re(`^\x20\x02\x00[\x00-\x05]$`), "mqtt"), probe.High, protocol},
 	{"mqtt-5", "mqtt", "", to(re(`(?s)^\x20[\x03-\x7f]\x00[\x80-\x9f]`), "mqtt"), probe.High, protocol},
@@ -35,12 +35,12 @@ var replies = []rule{
 	{"amqp-start", "amqp", "", re(`(?s)^\x01\x00\x00.{4}\x00\x0a\x00\x0a\x00\x09`), probe.High, protocol},
 	{"amqp-start-product", "amqp", "", readAMQPStart, probe.High, product},
 
-	{"dns", "domain", "", readDNS, probe.High, protocol},
-	{"dns-version", "domain", "", readDNSVersion, probe.High, product},
+	{"dns", "dns", "", readDNS, probe.High, protocol},
+	{"dns-version", "dns", "", readDNSVersion, probe.High, product},
 
 	// MS-RDPBCGR, section 2.2.1.2: X.224 connection confirm, with or without negotiation.
-	{"rdp", "ms-wbt-server", "", re(`(?s)^\x03\x00\x00[\x0b\x13][\x06\x0e]\xd0\x00\x00..\x00`), probe.High, protocol},
-	{"mssql", "ms-sql-s", "Microsoft SQL Server", readPrelogin, probe.High, product},
+	{"rdp", "rdp", "", re(`(?s)^\x03\x00\x00[\x0b\x13][\x06\x0e]\xd0\x00\x00..\x00`), probe.High, protocol},
+	{"mssql", "mssql", "Microsoft SQL Server", readPrelogin, probe.High, product},
 
 	// MongoDB wire protocol: OP_REPLY or OP_MSG to our request.
 	{"mongodb", "mongodb", "MongoDB", re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00`), probe.High, protocol},
@@ -54,8 +54,8 @@ var replies = []rule{
 	{"cassandra-scylla", "cassandra", "ScyllaDB", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*SCYLLA_`), probe.High, product},
 	{"cassandra-error", "cassandra", "", re(`(?s)^[\x81-\x85]\x00(?:\x04\x17|\x00\x00)\x00\x00\x00..\x00\x00\x00\x0a`), probe.High, protocol},
 	// RFC 5531, section 9: a reply to our call.
-	{"rpcbind", "sunrpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00`), probe.High, protocol},
-	{"rpc", "oncrpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High, protocol},
+	{"rpcbind", "rpcbind", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00`), probe.High, protocol},
+	{"rpc", "rpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High, protocol},
 	// Erlang distribution protocol, section 13.2, NAMES_RESP: epmd's own port, then lines.
 	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)*$`), "epmd"), probe.High, product},
 	// RFC 1928, section 3.
@@ -64,7 +64,7 @@ var replies = []rule{
 	{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
 	{"zookeeper-refused", "zookeeper", "Apache ZooKeeper", re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},
 	// RFC 9113, sections 3.4 and 6.5: the server's preface is SETTINGS.
-	{"http2", "http2", "", re(`(?s)^\x00\x00[\x00-\x60]\x04\x00\x00\x00\x00\x00(?:\x00[\x01-\x10].{4})*(?:$|\x00\x00)`), probe.High, protocol},
+	{"http2", "h2c", "", re(`(?s)^\x00\x00[\x00-\x60]\x04\x00\x00\x00\x00\x00(?:\x00[\x01-\x10].{4})*(?:$|\x00\x00)`), probe.High, protocol},
 
 	// RESP: an error names the command that it does not know.
 	{"redis-error", "redis", "", re(`^-(?:ERR (?:wrong number of arguments for '(?i:get)' command|unknown command)|NOAUTH |DENIED Redis )`), probe.High, protocol},
@@ -81,15 +81,15 @@ var replies = []rule{
 	{"sip", "sip", "", re(`^SIP/2\.0 \d{3} `), probe.High, protocol},
 	{"sip-server", "sip", "", re(`(?i)^SIP/2\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?(?:Server|User-Agent): ?(?P<product>[^\r\n/(]*[^\r\n/( ])(?:[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
 	// RFC 6120, section 4.2, and 4.9: a stream, or an error in one.
-	{"xmpp-client", "xmpp-client", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
-	{"xmpp-server", "xmpp-server", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`), probe.High, product},
+	{"xmpp", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
+	{"xmpp-server", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`), probe.High, product},
 	// RFC 1288; RFC 1413, section 4; RFC 1078.
 	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http"), probe.High, protocol},
 	{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
-	{"ident", "auth", "", re(`^\s*\d+\s*,\s*\d+\s*:\s*(?:ERROR|USERID)\s*:`), probe.High, protocol},
+	{"ident", "ident", "", re(`^\s*\d+\s*,\s*\d+\s*:\s*(?:ERROR|USERID)\s*:`), probe.High, protocol},
 	{"git", "git", "git daemon", re(`^[0-9a-f]{4}ERR [ -~]+`), probe.High, protocol},
 	// RFC 7143, section 11.13: a login response to our task.
-	{"iscsi", "iscsi-target", "", re(`(?s)^\x23[\x00-\xff].{14}\x04\x17\x04\x17`), probe.High, protocol},
+	{"iscsi", "iscsi", "", re(`(?s)^\x23[\x00-\xff].{14}\x04\x17\x04\x17`), probe.High, protocol},
 	// RFC 2637, section 2.2, with host and vendor.
 	{"pptp", "pptp", "", re(`(?s)^\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x02\x00\x00.{80}(?P<product>[ -~]*)\x00`), probe.High, protocol},
 	// RFC 4271, section 4.1.

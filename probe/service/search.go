@@ -310,7 +310,13 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 		close(gone)
 	})
 	_ = conn.SetWriteDeadline(l.deadline)
-	_ = q.ask(s) // how it ended is in s
+	// How it ended is in s.
+	if _, ok := conn.(*wanderer); ok {
+		s.datagrams = true
+		_ = q.askDatagram(s, q.at(l.port))
+	} else {
+		_ = q.ask(s)
+	}
 	if !stop() {
 		<-gone
 	}

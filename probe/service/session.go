@@ -43,17 +43,18 @@ func (b *bounded) Read(p []byte) (int, error) {
 // belongs to one goroutine. All waits end at the deadline of the connection, at
 // the latest.
 type session struct {
-	conn     net.Conn
-	wire     *bounded // what conn reads from
-	o        *Options
-	pace     pace
-	deadline time.Time
-	patience time.Duration // until the first byte of an answer
-	said     []byte
-	heard    []byte
-	end      ending
-	tunnel   *tunnel    // what a TLS handshake made of the connection
-	facts    *probe.TLS // of a handshake in the midst of another protocol
+	conn      net.Conn
+	wire      *bounded // what conn reads from
+	o         *Options
+	pace      pace
+	deadline  time.Time
+	patience  time.Duration // until the first byte of an answer
+	said      []byte
+	heard     []byte
+	end       ending
+	datagrams bool       // a read is a whole answer
+	tunnel    *tunnel    // what a TLS handshake made of the connection
+	facts     *probe.TLS // of a handshake in the midst of another protocol
 }
 
 // ending is how a session ended.
@@ -122,7 +123,7 @@ func (s *session) hear() error {
 		case err != nil:
 			s.end = endOf(err)
 			return err
-		case reads <= 4 && s.enough():
+		case s.datagrams, reads <= 4 && s.enough():
 			return nil
 		}
 		now := time.Now()

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -34,5 +35,19 @@ func readSMB(a *answer) (facts, bool) {
 	if b[4+64+2]&2 != 0 {
 		f.info += ", signing required"
 	}
+	// Samba shows its name where others have a random number.
+	if name, rest, _ := bytes.Cut(b[4+64+8:4+64+24], []byte{0}); len(name) > 0 && len(bytes.Trim(rest, "\x00")) == 0 && len(name) < 16 && printable(name) {
+		f.product = "Samba"
+		f.info += ", called " + string(name)
+	}
 	return f, true
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -173,10 +173,10 @@ func keyOf(c *x509.Certificate) string {
 	return c.PublicKeyAlgorithm.String()
 }
 
-// tlsNames are the names that IANA gives to services inside TLS; the others
+// tlsNames are the names that services inside TLS go by; the others
 // keep their name and are told by the facts of TLS beside it.
 var tlsNames = map[string]string{
 	"http": "https", "imap": "imaps", "pop3": "pop3s", "ldap": "ldaps", "smtp": "smtps",
 	"ftp": "ftps", "nntp": "nntps", "irc": "ircs", "telnet": "telnets", "amqp": "amqps",
-	"mqtt": "secure-mqtt", "sip": "sips",
+	"mqtt": "mqtts", "sip": "sips",
 }
