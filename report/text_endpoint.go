@@ -175,7 +175,7 @@ func service(s probe.Service) string {
 		parts = []string{"unknown service, which says", said + ":", Visible(s.Info)}
 	case s.Info != "":
 		parts = append(parts, "("+Visible(s.Info)+")")
-	case s.Product == "" && s.Banner != "":
+	case s.Product == "" && s.Banner != "" && !strings.Contains(s.Banner, `\x`): // bytes are for -v
 		parts = append(parts, said)
 	}
 	if s.TLS != nil {

@@ -5,12 +5,15 @@
 #
 #   apt-get install openssh-server nginx-light redis-server postgresql mariadb-server vsftpd
 #     exim4-daemon-light dovecot-imapd dovecot-pop3d mosquitto memcached rabbitmq-server samba
-#     slapd rsync inetutils-inetd telnetd x11vnc xvfb tinyproxy bind9 snmpd chrony tftpd-hpa
-#     erlang-base stunnel4 openssl nmap
+#     slapd rsync xinetd telnetd x11vnc xvfb tinyproxy bind9 snmpd chrony tftpd-hpa
+#     erlang-base stunnel4 openssl nmap rpcbind beanstalkd gpsd microsocks git xrdp coturn openvpn
+#     krb5-kdc prosody ngircd etcd-server cups-daemon squid prometheus-node-exporter
+#     mpd subversion bird2 libcoap3-bin kamailio zookeeperd
 #   CGO_ENABLED=0 go build -o onmux . && testdata/servers.sh ./onmux [NAME...]
 #
 # NMAP= leaves nmap out; RAW=1 prints the reports as JSON, with the bytes of the
-# answers, instead of the table.
+# answers, instead of the table. DEBUG=1 runs the commands on standard input among
+# the servers, which are NAME=PORT/PROTO in $servers.
 set -u
 onmux=$(realpath "${1:?the onmux binary}")
 shift
@@ -20,7 +23,7 @@ if [ -z "${INSIDE-}" ]; then
 fi
 ip link set lo up
 # Some resolvers ignore loopback: an address that leads nowhere makes them work.
-ip link add d0 type dummy && ip addr add 192.0.2.1/32 dev d0 && ip link set d0 up
+ip link add d0 type veth peer name d1 && ip addr add 192.0.2.1/32 dev d0 && ip link set d0 up
 wanted=" $* "
 PATH=$PATH:/usr/sbin:/sbin:/usr/libexec/dovecot
 dir=$(mktemp -d /tmp/servers.XXXXXX)
@@ -156,10 +159,6 @@ if have rsync 20873 tcp rsync; then
 	printf 'use chroot = no\n[m]\npath=/usr/share/doc\n' >"$dir/rsyncd.conf"
 	runs rsync --daemon --no-detach --port 20873 --config "$dir/rsyncd.conf" --address 127.0.0.1
 fi
-if have telnetd 20024 tcp telnetd && command -v inetutils-inetd >/dev/null; then
-	printf '20024 stream tcp nowait root %s telnetd\n20007 stream tcp nowait root internal\n' "$(command -v telnetd)" >"$dir/inetd.conf"
-	runs inetutils-inetd -d "$dir/inetd.conf"
-fi
 if have x11vnc 20900 tcp x11vnc; then
 	rm -f /tmp/.X77-lock && mount -t tmpfs none /tmp/.X11-unix
 	runs Xvfb :77 -screen 0 64x64x16 -listen tcp
@@ -183,8 +182,82 @@ if have chrony 20123 udp chronyd; then
 	runs chronyd -d -x -u root -f /dev/null 'port 20123' 'allow all' 'local stratum 10' 'cmdport 0' 'bindaddress 127.0.0.1' 'driftfile /dev/null'
 fi
 if have tftpd 20069 udp in.tftpd; then runs in.tftpd -4 -L -a 127.0.0.1:20069 "$dir"; fi
-[ -f "${EXTRA-}" ] && . "$EXTRA"
-
+if have rpcbind 111 tcp rpcbind; then
+	names+=(rpcbind-udp) ports+=(111/udp)
+	runs rpcbind -f -w
+fi
+if have beanstalkd 20300 tcp beanstalkd; then runs beanstalkd -l 127.0.0.1 -p 20300; fi
+if have gpsd 20947 tcp gpsd; then runs gpsd -N -n -S 20947 -F "$dir/gpsd.sock"; fi
+if have microsocks 20180 tcp microsocks; then runs microsocks -i 127.0.0.1 -p 20180; fi
+if have git 20418 tcp git; then runs git daemon --port=20418 --base-path="$dir" --reuseaddr; fi
+if have xrdp 20338 tcp xrdp; then runs xrdp --nodaemon --port 20338; fi
+if have coturn 20347 udp turnserver; then
+	names+=(coturn-tcp) ports+=(20347/tcp)
+	runs turnserver -n -L 127.0.0.1 -p 20347 --no-cli --no-tls --no-dtls --log-file stdout --pidfile "$dir/turn.pid"
+fi
+if have openvpn 20194 udp openvpn; then
+	runs openvpn --dev null --dev-type tun --tls-server --ca "$dir/cert.pem" --cert "$dir/cert.pem" --key "$dir/key.pem" --dh none --lport 20194 --local 127.0.0.1 --float
+fi
+if have krb5kdc 20088 udp krb5kdc; then
+	names+=(krb5kdc-tcp) ports+=(20088/tcp)
+	printf '[libdefaults]\ndefault_realm=T.INVALID\n[kdcdefaults]\nkdc_listen=127.0.0.1:20088\nkdc_tcp_listen=127.0.0.1:20088\n[realms]\nT.INVALID={\ndatabase_name=%s/kdb\nkey_stash_file=%s/stash\n}\n' "$dir" "$dir" >"$dir/krb5.conf"
+	runs env KRB5_CONFIG="$dir/krb5.conf" KRB5_KDC_PROFILE="$dir/krb5.conf" sh -c 'kdb5_util create -s -P x && exec krb5kdc -n'
+fi
+if have prosody 20222 tcp prosody; then
+	printf 'pidfile="%s/prosody.pid"\ndata_path="%s"\nrun_as_root=true\ninterfaces={"127.0.0.1"}\nc2s_ports={20222}\ns2s_ports={20269}\nlog={info="%s/log"}\nVirtualHost "localhost"\n' "$dir" "$dir" "$dir" >"$dir/prosody.lua"
+	names+=(prosody-s2s) ports+=(20269/tcp)
+	runs prosody -F --config "$dir/prosody.lua"
+fi
+if have ngircd 20667 tcp ngircd; then
+	printf '[Global]\nName=irc.invalid\nInfo=x\nPorts=20667\nListen=127.0.0.1\n[Options]\nIdent=no\nPAM=no\nDNS=no\n' >"$dir/ngircd.conf"
+	runs ngircd -n -f "$dir/ngircd.conf"
+fi
+if have echo 20007 tcp xinetd; then
+	for i in echo:20007 discard:20009 daytime:20013 chargen:20019 time:20037; do
+		printf 'service %s\n{\ntype=INTERNAL UNLISTED\nid=%s\nsocket_type=stream\nprotocol=tcp\nwait=no\nuser=root\nport=%d\nbind=127.0.0.1\n}\n' "${i%:*}" "${i%:*}" "${i#*:}"
+	done >"$dir/xinetd.conf"
+	if have telnetd 20024 tcp telnetd; then
+		printf 'service telnet\n{\ntype=UNLISTED\nsocket_type=stream\nprotocol=tcp\nwait=no\nuser=root\nport=20024\nserver=%s\n}\n' "$(command -v telnetd)" >>"$dir/xinetd.conf"
+	fi
+	names+=(discard daytime chargen time) ports+=(20009/tcp 20013/tcp 20019/tcp 20037/tcp)
+	sed -i 's/=/ = /' "$dir/xinetd.conf"
+	runs xinetd -dontfork -f "$dir/xinetd.conf" -pidfile "$dir/xinetd.pid" -filelog "$dir/log"
+fi
+if have etcd 20237 tcp etcd; then
+	runs etcd --data-dir "$dir/etcd" --listen-client-urls http://127.0.0.1:20237 --advertise-client-urls http://127.0.0.1:20237 --listen-peer-urls http://127.0.0.1:20238
+fi
+if have cups 20631 tcp cupsd; then
+	printf 'Listen 127.0.0.1:20631\nErrorLog %s/log\nAccessLog /dev/null\nDefaultAuthType None\n' "$dir" >"$dir/cupsd.conf"
+	runs cupsd -f -c "$dir/cupsd.conf"
+fi
+if have squid 20312 tcp squid; then
+	mount -t tmpfs none /var/log/squid && mount -t tmpfs none /var/spool/squid && chown proxy /var/log/squid /var/spool/squid
+	printf 'http_port 127.0.0.1:20312\npid_filename none\ncache deny all\n' >"$dir/squid.conf"
+	runs squid -N -f "$dir/squid.conf"
+fi
+if have node_exporter 20910 tcp prometheus-node-exporter; then runs prometheus-node-exporter --web.listen-address=127.0.0.1:20910; fi
+if have mpd 20660 tcp mpd; then
+	mkdir "$dir/mpd"
+	printf 'port "20660"\nbind_to_address "127.0.0.1"\nmusic_directory "%s/mpd"\ndb_file "%s/mpd/db"\n' "$dir" "$dir" >"$dir/mpd.conf"
+	runs mpd --no-daemon "$dir/mpd.conf"
+fi
+if have svn 20690 tcp svnserve; then runs svnserve -d --foreground --listen-host 127.0.0.1 --listen-port 20690 -r "$dir"; fi
+if have bird 20179 tcp bird; then
+	printf 'router id 192.0.2.1;\nprotocol device {}\nprotocol bgp { ipv4 { import none; export none; }; local 127.0.0.1 port 20179 as 65000; neighbor 127.0.0.1 as 65001; passive; multihop; }\n' >"$dir/bird.conf"
+	runs bird -f -c "$dir/bird.conf" -s "$dir/bird.ctl"
+fi
+coap=$(compgen -c coap-server | head -1)
+if have coap 20568 udp "${coap:-coap-server}"; then runs "$coap" -A 127.0.0.1 -p 20568; fi
+if have kamailio 20506 udp kamailio; then
+	names+=(kamailio-tcp) ports+=(20506/tcp)
+	printf '#!KAMAILIO\nchildren=1\ntcp_children=1\nlisten=udp:127.0.0.1:20506\nlisten=tcp:127.0.0.1:20506\nloadmodule "sl.so"\nloadmodule "tm.so"\nrequest_route { sl_send_reply("200","OK"); }\n' >"$dir/kamailio.cfg"
+	runs kamailio -DD -E -f "$dir/kamailio.cfg" -Y "$dir" -w "$dir"
+fi
+if have dtls 20433 udp openssl; then runs openssl s_server -quiet -dtls -listen -port 20433 -cert "$dir/cert.pem" -key "$dir/key.pem"; fi
+if have zookeeper 20218 tcp java && [ -d /usr/share/zookeeper ]; then
+	printf 'dataDir=%s/zk\nclientPort=20218\nadmin.enableServer=false\n' "$dir" >"$dir/zoo.cfg"
+	runs java -Xmx128m -cp "/etc/zookeeper/conf:/usr/share/java/*" org.apache.zookeeper.server.quorum.QuorumPeerMain "$dir/zoo.cfg"
+fi
 # Wait until every TCP port accepts, half a minute at most.
 for _ in $(seq 60); do
 	missing=0
@@ -196,7 +269,7 @@ for _ in $(seq 60); do
 done
 sleep 1
 
-[ -n "${DEBUG-}" ] && dir=$dir bash -s <&0 >&3 2>&3
+[ -n "${DEBUG-}" ] && dir=$dir servers=$(paste -d= <(printf '%s\n' "${names[@]}") <(printf '%s\n' "${ports[@]}")) bash -s <&0 >&3 2>&3
 if [ -n "${RAW-}" ]; then
 	for i in "${!names[@]}"; do
 		printf '%s ' "${names[$i]}"

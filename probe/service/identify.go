@@ -23,7 +23,10 @@ const DefaultDeadline = 10 * time.Second
 const (
 	maxConns    = 20 // that one identification makes
 	maxParallel = 4  // handshakes under way besides the opening ones
-	unknownRTT  = 100 * time.Millisecond
+	// maxDatagrams is the same for UDP, where each is one small datagram.
+	maxDatagrams = 8
+	unknownRTT   = 100 * time.Millisecond
+	loopbackRTT  = time.Millisecond
 )
 
 // Identify finds out what speaks on e, which must be open. It listens, greets
@@ -43,6 +46,9 @@ const (
 func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service, error) {
 	if !e.Addr.IsValid() || e.Port == 0 {
 		return nil, fmt.Errorf("%s: no endpoint to identify", e)
+	}
+	if o.RTT <= 0 && e.Addr.IsLoopback() {
+		o.RTT = loopbackRTT
 	}
 	switch e.Proto {
 	case probe.TCP:

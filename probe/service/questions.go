@@ -70,6 +70,9 @@ var questions = []question{
 	{name: "rtsp", service: "rtsp", rarity: only, ports: []uint16{554, 8554}, say: "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"},
 	// RFC 3261, section 11.
 	{name: "sip", service: "sip", rarity: only, ports: []uint16{5060, 5061}, say: sipOptions("TCP")},
+	// RFC 8489, section 6.2.2: as over UDP.
+	{name: "stun", service: "stun", rarity: only, ports: []uint16{3478, 5349}, say: stunBinding},
+	{name: "kerberos", service: "kerberos", rarity: only, ports: []uint16{88}, text: fixed(kerberosStream)},
 	// RFC 6120, section 4.2.
 	{name: "xmpp", service: "xmpp", rarity: only, ports: []uint16{5222, 5223, 5269}, say: "<?xml version='1.0'?><stream:stream to='localhost'" +
 		" xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"},
@@ -98,6 +101,8 @@ const (
 	rootServers = "\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01"
 	// RFC 4892, section 3: TXT of version.bind in class CH.
 	versionBind = "\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03"
+	// RFC 8489, section 5: a Binding request.
+	stunBinding = "\x00\x01\x00\x00\x21\x12\xa4\x42onmux-417417"
 	// RFC 5531 and RFC 1833, section 3: procedure 0 of program 100000 version 2, no credentials.
 	rpcNull = "\x04\x17\x04\x17\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01\x86\xa0\x00\x00\x00\x02\x00\x00\x00\x00" +
 		"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"

@@ -17,8 +17,7 @@ var datagrams = []question{
 		"\x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\x00\x05\x00"},
 	// RFC 5905, section 7.3: version 4, a client; its time comes back as the origin's.
 	{name: "ntp", service: "ntp", rarity: 1, ports: []uint16{123}, say: "\x23" + zeros39 + "onmux417"},
-	// RFC 8489, section 5: a Binding request.
-	{name: "stun", service: "stun", rarity: 3, ports: []uint16{3478, 5349, 19302}, say: "\x00\x01\x00\x00\x21\x12\xa4\x42onmux-417417"},
+	{name: "stun", service: "stun", rarity: 3, ports: []uint16{3478, 5349, 19302}, say: stunBinding},
 	{name: "sip", service: "sip", rarity: 3, ports: []uint16{5060}, say: sipOptions("UDP")},
 	// RFC 7252, section 4.3: a ping.
 	{name: "coap", service: "coap", rarity: 4, ports: []uint16{5683}, say: "\x40\x00\x04\x17"},

@@ -69,7 +69,7 @@ var greetings = []rule{
 
 	// RFC 2812, section 3; the greeting is custom.
 	{"irc", "irc", "", re(`^(?::\S+ )?NOTICE (?:AUTH|\*|Auth) :`), probe.High, protocol},
-	{"irc-error", "irc", "", re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied)`), probe.High, protocol},
+	{"irc-error", "irc", "", re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied|"Oops, HTTP request received)`), probe.High, protocol},
 
 	// RFC 6143, section 7.1.1.
 	{"vnc", "vnc", "", re(`^RFB \d{3}\.\d{3}\n`), probe.High, protocol},
@@ -96,6 +96,8 @@ var greetings = []rule{
 	{"freeswitch-event", "freeswitch-event", "FreeSWITCH", re(`^Content-Type: auth/request\n\n`), probe.High, product},
 	{"openvpn-management", "openvpn-management", "OpenVPN", re(`^>INFO:OpenVPN Management Interface Version \d`), probe.High, product},
 	{"vmware-auth", "vmware-auth", "VMware Authentication Daemon", re(ready + `VMware Authentication Daemon Version (?P<version>\d[\w.]*)`), probe.High, product},
+	{"gpsd", "gpsd", "gpsd", re(`^\{"class":"VERSION","release":"(?P<version>\d[\w.~+-]*)`), probe.High, product},
+	{"mysqlx", "mysqlx", "MySQL", re(`^\x05\x00\x00\x00\x0b\x08\x05\x1a\x00`), probe.High, product},
 	{"nbd", "nbd", "", re(`^NBDMAGIC(?:IHAVEOPT|\x00\x00\x42\x02\x81\x86\x12\x53)`), probe.High, protocol},
 	{"ceph", "ceph", "Ceph", re(`^ceph v(?:2\n|027)`), probe.High, product},
 	{"chargen", "chargen", "", re(`^ !"#\$%&'\(\)\*\+,-\./0123456789`), probe.High, protocol},

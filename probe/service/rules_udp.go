@@ -35,5 +35,5 @@ var datagramRules = []rule{
 	// RFC 2865, section 3: Access-Accept or Accounting-Response to our identifier.
 	{"radius", "radius", "", to(re(`(?s)^[\x02\x03\x05]\x17[\x00\x01].{17}`), "radius"), probe.High, protocol},
 	// RFC 4120, section 5.9.1: KRB-ERROR, or any other answer of a KDC.
-	{"kerberos", "kerberos", "", re(`(?s)^[\x7e\x6b]\x81?[\x20-\xff]\x30\x81?[\x1e-\xff]\xa0\x03\x02\x01\x05\xa1\x03\x02\x01[\x1e\x0b]`), probe.High, protocol},
+	{"kerberos", "kerberos", "", re(`(?s)^(?:\x00\x00..)?[\x7e\x6b]\x81?[\x20-\xff]\x30\x81?[\x1e-\xff]\xa0\x03\x02\x01\x05\xa1\x03\x02\x01[\x1e\x0b]`), probe.High, protocol},
 }

@@ -20,6 +20,7 @@ type layer struct {
 	start    time.Time
 	opened   bool        // the peer is being listened to
 	greeted  bool        // TLS and HTTP had their turn
+	parallel int         // handshakes at a time
 	hold     time.Time   // no handshake before
 	queue    []*question // handshakes not yet tried
 	running  map[*question]time.Time
@@ -48,7 +49,7 @@ type outcome struct {
 
 func (s *search) layer(via dialer, first *tunnel) *layer {
 	l := &layer{
-		search: s, via: via, first: first, start: time.Now(),
+		search: s, via: via, first: first, start: time.Now(), parallel: maxParallel,
 		running: make(map[*question]time.Time), retried: make(map[*question]bool),
 		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
 	}
@@ -112,7 +113,7 @@ func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
 		return true
 	}
 	later(l.giveUp())
-	if l.start == now || !l.opened {
+	if !l.opened {
 		l.opened = true
 		if l.first != nil { // the handshake's connection is there to listen on
 			l.left++
@@ -132,14 +133,14 @@ func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
 	}
 	// Until the page and TLS had their time, handshakes would be noise.
 	for _, q := range []*question{&hello, &bareHTTP} {
-		if began, ok := l.running[q]; ok && later(began.Add(l.pace.patience)) && (!l.known() || l.best.service == bareHTTP.service) {
+		if began, ok := l.running[q]; ok && later(began.Add(l.pace.opening)) && (!l.known() || l.best.service == bareHTTP.service) {
 			return ready, next
 		}
 	}
 	if later(l.hold) {
 		return ready, next
 	}
-	for slots := maxParallel - l.handshakes(); slots > 0 && l.left > len(ready); slots-- {
+	for slots := l.parallel - l.handshakes(); slots > 0 && l.left > len(ready); slots-- {
 		q := l.pop()
 		if q == nil {
 			break
@@ -195,7 +196,7 @@ func (l *layer) handshakes() int {
 // opening reports whether TLS or the page still have their time.
 func (l *layer) opening(now time.Time) bool {
 	for _, q := range []*question{&hello, &bareHTTP} {
-		if began, ok := l.running[q]; ok && now.Before(began.Add(l.pace.patience)) {
+		if began, ok := l.running[q]; ok && now.Before(began.Add(l.pace.opening)) {
 			return true
 		}
 	}

@@ -70,6 +70,7 @@ const (
 // pace are the waits of an identification, from the round-trip time.
 type pace struct {
 	head     time.Duration // that a greeting gets before we speak
+	opening  time.Duration // that TLS and HTTP get before handshakes begin
 	patience time.Duration // until the first byte of an answer
 	pause    time.Duration // after which an answer is over
 	quiet    time.Duration // after which a peer that never spoke is silent
@@ -80,6 +81,7 @@ type pace struct {
 func paceOf(rtt time.Duration) pace {
 	return pace{
 		head:     min(2*rtt+40*time.Millisecond, 400*time.Millisecond),
+		opening:  min(4*rtt+300*time.Millisecond, 2500*time.Millisecond),
 		patience: min(4*rtt+500*time.Millisecond, 2500*time.Millisecond),
 		pause:    min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
 		quiet:    min(4*rtt+4500*time.Millisecond, 6*time.Second),
@@ -159,6 +161,9 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func endOf(err error) ending {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errFull) {
+		return silent
+	}
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return reset
 	}

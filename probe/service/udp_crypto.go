@@ -95,3 +95,9 @@ func kerberosRequest() []byte {
 		ber(0xa8, ber(0x30, []byte{0x02, 1, 18, 0x02, 1, 17})))
 	return ber(0x6a, ber(0x30, ber(0xa1, []byte{0x02, 1, 5}), ber(0xa2, []byte{0x02, 1, 10}), ber(0xa4, body)))
 }
+
+// kerberosStream is the same over TCP, behind its length (section 7.2.2).
+func kerberosStream() []byte {
+	b := kerberosRequest()
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
+}
