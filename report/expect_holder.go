@@ -15,8 +15,8 @@ import (
 type Holder struct {
 	Addr       string // "loopback", "any" or an address
 	Process    string // name of an owner
-	User       string // of an owner, by name or number
-	Unit       string // systemd unit of an owner
+	User       string // of an owner, or of the socket, by name or number
+	Unit       string // systemd unit of an owner, or in which the socket was made
 	MaxBacklog *uint32
 }
 
@@ -75,9 +75,7 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 		for _, o := range l.Owners {
 			actual = append(actual, c.of(o))
 		}
-		if c.what == "user" && l.UID != nil {
-			actual = append(actual, fmt.Sprint(*l.UID)) // told without the owner, too
-		}
+		actual = append(actual, ofSocket(l, c.what)...)
 		switch {
 		case slices.Contains(actual, c.expected):
 		case len(l.Owners) == 0:
@@ -87,6 +85,29 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 		}
 	}
 	return out, unsure
+}
+
+// ofSocket is what the socket itself tells, whoever its owner is. Candidates tell
+// nothing: they are guesses.
+func ofSocket(l local.Listener, what string) (told []string) {
+	add := func(s string) {
+		if s != "" {
+			told = append(told, s)
+		}
+	}
+	switch what {
+	case "user":
+		add(l.User)
+		if l.UID != nil {
+			add(fmt.Sprint(*l.UID))
+		}
+	case "unit":
+		add(l.Unit)
+		for _, o := range l.Owners {
+			add(o.SocketUnit)
+		}
+	}
+	return told
 }
 
 // holders judges a finding by what is expected of who holds a port.

@@ -15,10 +15,17 @@ func TestExpectHolder(t *testing.T) {
 	socket := local.Listener{
 		Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: local.Listening, Reach: "loopback",
 		Backlog: &local.Backlog{Used: 2, Limit: 8}, UID: &root, NetNS: "host",
-		Owners: []local.Owner{{Name: "nginx", User: "root", Unit: "nginx.service"}, {Name: "helper", User: "www-data"}},
+		Owners: []local.Owner{{Name: "nginx", User: "root", Place: local.Place{Unit: "nginx.service"}}, {Name: "helper", User: "www-data"}},
 	}
 	hidden := socket
 	hidden.Owners = nil
+	guessed := hidden
+	guessed.User = "www-data"
+	guessed.Origin = local.Origin{Place: local.Place{Unit: "nginx.service"},
+		Candidates: []local.Candidate{{Process: local.Process{PID: 5, Name: "nginx"}, By: "cgroup"}}}
+	activated := socket
+	activated.Owners = []local.Owner{{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
+	activated.Unit = "ssh.socket"
 	wide := socket
 	wide.Address, wide.Reach = netip.MustParseAddr("::"), "any"
 	busy := socket
@@ -44,6 +51,15 @@ func TestExpectHolder(t *testing.T) {
 		{"another process", Holder{Process: "sshd"}, []Finding{listening, socket}, Fails},
 		{"process not visible", Holder{Process: "nginx"}, []Finding{listening, hidden}, CannotTell},
 		{"user by number, process not visible", Holder{User: "0"}, []Finding{listening, hidden}, Holds},
+		{"a candidate is no owner", Holder{Process: "nginx"}, []Finding{listening, guessed}, CannotTell},
+		{"nor is another a violation", Holder{Process: "sshd"}, []Finding{listening, guessed}, CannotTell},
+		{"user of the socket", Holder{User: "www-data"}, []Finding{listening, guessed}, Holds},
+		{"another user", Holder{User: "app"}, []Finding{listening, guessed}, CannotTell},
+		{"unit of the socket", Holder{Unit: "nginx.service"}, []Finding{listening, guessed}, Holds},
+		{"another unit", Holder{Unit: "apache2.service"}, []Finding{listening, guessed}, CannotTell},
+		{"socket unit", Holder{Unit: "ssh.socket"}, []Finding{listening, activated}, Holds},
+		{"unit of its owner", Holder{Unit: "init.scope"}, []Finding{listening, activated}, Holds},
+		{"another socket unit", Holder{Unit: "cups.socket"}, []Finding{listening, activated}, Fails},
 		{"unit", Holder{Unit: "nginx.service"}, []Finding{listening, socket}, Holds},
 		{"queue", Holder{MaxBacklog: &few}, []Finding{listening, socket}, Holds},
 		{"queue too long", Holder{MaxBacklog: &few}, []Finding{listening, busy}, Fails},

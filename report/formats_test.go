@@ -39,7 +39,7 @@ func withText(text string) stream {
 			Service: &probe.Service{Name: text, Product: text, Version: text, Banner: text}, Evidence: []string{text}},
 		Violation{What: at.String(), Expected: "open", Actual: text, Address: "192.0.2.1", Port: 417, Proto: "tcp"},
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening, Why: text},
-		local.Listener{Proto: probe.TCP, Address: addr4, Port: 417, State: local.Listening, Owners: []local.Owner{{PID: 1, Name: text, Unit: text, User: text}}},
+		local.Listener{Proto: probe.TCP, Address: addr4, Port: 417, State: local.Listening, Owners: []local.Owner{{PID: 1, Name: text, User: text, Place: local.Place{Unit: text}}}},
 	}
 	s.end.Coverage = []string{text}
 	return s
@@ -314,7 +314,7 @@ func TestJUnitNames(t *testing.T) {
 			errors++
 		}
 	}
-	if failures != 3 || errors != 2 || suites.Suite.Failures != 3 || suites.Suite.Errors != 2 || suites.Suite.Tests != len(suites.Suite.Cases) {
+	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 || suites.Suite.Tests != len(suites.Suite.Cases) {
 		t.Errorf("%d failures and %d errors:\n%s", failures, errors, out)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"onmux/probe"
 )
 
 // maxAnnotations is how many errors of one step GitHub shows.
@@ -25,6 +27,9 @@ func (g *github) Start(s Start) error { g.command = s.Command; return nil }
 
 func (g *github) Finding(f Finding) error {
 	v, ok := f.(Violation)
+	if c, is := f.(Change); is && c.Confidence != probe.Low {
+		v, ok = Violation{What: c.place(), Expected: c.Old, Actual: c.New}, true
+	}
 	if !ok {
 		return nil
 	}

@@ -21,17 +21,19 @@ const tableRows = 1000
 type markdown struct {
 	w          io.Writer
 	command    string
-	tables     [3]strings.Builder // endpoints, ports, sockets
+	tables     [5]strings.Builder // endpoints, ports, sockets, changes, rules
 	rows       int
 	left       uint64 // rows that are not told
 	violations []Violation
 	violated   int
 }
 
-var markdownHeads = [3]string{
+var markdownHeads = [5]string{
 	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
 	"| port | verdict | why |\n|---|---|---|\n",
 	"| socket | state | reach | owner |\n|---|---|---|---|\n",
+	"| where | change | was | is |\n|---|---|---|---|\n",
+	"| rule | outcome | found |\n|---|---|---|\n",
 }
 
 func newMarkdown(w io.Writer, _ Options) Handler { return &markdown{w: w} }
@@ -62,6 +64,14 @@ func (m *markdown) Finding(f Finding) error {
 			names = append(names, n.Name+" ("+n.Source+")")
 		}
 		m.row(1, strconv.Itoa(int(f.Port)), string(f.Range), lines(strings.Join(names, ", "), "", f.Notes...))
+	case Change:
+		what := f.What
+		if f.Confidence == probe.Low {
+			what += " (not certain: " + strings.Join(f.Notes, "; ") + ")"
+		}
+		m.row(3, f.place(), what, f.Old, f.New)
+	case Rule:
+		m.row(4, f.Name, f.Outcome.String(), lines(f.Found, f.Error))
 	case Violation:
 		if m.violated++; m.violated <= tableRows {
 			m.violations = append(m.violations, f)

@@ -30,7 +30,11 @@ func newNagios(w io.Writer, _ Options) Handler { return &nagios{w: w} }
 func (n *nagios) Start(s Start) error { n.command = s.Command; return nil }
 
 func (n *nagios) Finding(f Finding) error {
-	if v, ok := f.(Violation); ok {
+	v, ok := f.(Violation)
+	if c, is := f.(Change); is && c.Confidence != probe.Low {
+		v, ok = Violation{What: c.place(), Expected: c.Old, Actual: c.New}, true
+	}
+	if ok {
 		if n.violated++; n.violated <= maxViolations {
 			n.violations = append(n.violations, v.breach())
 		}

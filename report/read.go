@@ -22,8 +22,8 @@ const cutOff = "the report is cut off: what came after is not known"
 
 var errLong = fmt.Errorf("a record is longer than %d bytes", maxRecord)
 
-// Replay reads a report saved as json or jsonl and tells it to h, as it was
-// told when it was made. A report that is cut off is told as far as it goes,
+// Replay reads a report saved as json or jsonl, or as XML by nmap, and tells it
+// to h, as it was told when it was made. A report that is cut off is told as far as it goes,
 // with an End that is not Complete and counts what was told. Once h was told a
 // Start it is told an End too, also when Replay returns an error: what it read
 // is no report, reading failed, or h failed. Records are bounded at 1 MiB; the
@@ -39,6 +39,8 @@ func Replay(r io.Reader, h Handler) error {
 	switch {
 	case kindOf(first) == "start":
 		err = p.lines(first, br)
+	case bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(first, []byte("\ufeff"))), []byte("<")):
+		err = p.nmap(io.MultiReader(bytes.NewReader(first), br))
 	case err != nil && err != io.EOF && err != errLong:
 		return err
 	default:
@@ -171,6 +173,15 @@ func parseFinding(record []byte) (Finding, error) {
 		return parse(record, checkVerdict)
 	case local.Port{}.Kind():
 		return parse(record, checkPort)
+	case Change{}.Kind():
+		return parse(record, checkChange)
+	case Rule{}.Kind():
+		return parse(record, func(r Rule) error {
+			if r.Outcome == 0 {
+				return errors.New("a rule has no outcome")
+			}
+			return nil
+		})
 	case Violation{}.Kind():
 		return parse(record, func(Violation) error { return nil })
 	case "":
@@ -212,6 +223,13 @@ func checkVerdict(v local.Verdict) error {
 	return needProto(v.Proto)
 }
 
+func checkChange(c Change) error {
+	if !slices.Contains(ChangeKinds(), c.What) {
+		return fmt.Errorf("%q is no kind of change", c.What)
+	}
+	return needProto(c.Proto)
+}
+
 func checkPort(p local.Port) error {
 	if p.Range != local.RangeOf(p.Port) {
 		return fmt.Errorf("port %d is not in the range %q", p.Port, p.Range)
@@ -234,7 +252,7 @@ func checkPort(p local.Port) error {
 // them, they wait.
 func (p *replay) document(r io.Reader) error {
 	d := &documentReader{replay: p, seen: make(map[string]bool)}
-	d.dec = json.NewDecoder(&bounded{r: r, consumed: func() int64 { return d.dec.InputOffset() }})
+	d.dec = json.NewDecoder(&bounded{r: r, most: maxRecord, consumed: func() int64 { return d.dec.InputOffset() }})
 	err := d.read()
 	switch {
 	case err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
@@ -297,7 +315,7 @@ func (d *documentReader) read() error {
 func (d *documentReader) field(key string) error {
 	to, known := map[string]any{
 		"schema": &d.start.Schema, "command": &d.start.Command, "version": &d.start.Version,
-		"started": &d.start.Started, "method": &d.start.Method,
+		"started": &d.start.Started, "method": &d.start.Method, "plan": &d.start.Plan,
 		"finished": &d.tail.Finished, "complete": &d.tail.Complete, "coverage": &d.tail.Coverage,
 		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "outcome": &d.tail.Outcome,
 	}[key]
@@ -368,13 +386,14 @@ func notJSON(err error) error {
 // consumed: json.Decoder keeps a value until it has all of it.
 type bounded struct {
 	r        io.Reader
-	consumed func() int64
+	most     int64        // bytes; a little more may be read ahead
+	consumed func() int64 // bytes that were worked on
 	n        int64
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	const step = 64 << 10
-	if b.n-b.consumed() > maxRecord+step {
+	if b.n-b.consumed() > b.most+step {
 		return 0, errLong
 	}
 	n, err := b.r.Read(p[:min(len(p), step)])

@@ -172,6 +172,7 @@ func FuzzReplay(f *testing.F) {
 			f.Add(saved[:len(saved)/2])
 		}
 	}
+	f.Add(sample().write(f, "nmap-xml"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var r recorder
 		if err := Replay(bytes.NewReader(in), &r); r.starts != r.ends || r.starts == 0 && err == nil {

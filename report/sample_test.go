@@ -27,6 +27,8 @@ var (
 	addr6 = netip.MustParseAddr("fe80::1%eth0")
 )
 
+var place = local.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
+
 func ptr[T any](v T) *T { return &v }
 
 // sample has every kind of record, each once with every field and once with
@@ -34,7 +36,7 @@ func ptr[T any](v T) *T { return &v }
 func sample() stream {
 	return stream{
 		start: Start{Schema: Schema, Command: "scan", Version: "1.2.3", Started: noon,
-			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}},
+			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}, Plan: &Plan{Fingerprint: "ab12", Endpoints: 5, Seed: "417", Shard: 1, Shards: 4}},
 		findings: []Finding{
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr6, Port: 417, Proto: probe.TCP}, Host: "router.example",
 				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 2, TTL: 64,
@@ -51,10 +53,15 @@ func sample() stream {
 			scan.Range{First: addr4, Last: addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed},
 			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
 				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
-				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
-					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, Unit: "ssh.service", Container: "abc", Workers: []int{13, 14}}, {PID: 1}}},
+				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
+					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
+					Parents: []local.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
+				User: "root", Origin: local.Origin{Place: place, MoreCandidates: 2,
+					Candidates: []local.Candidate{{Process: local.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: local.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
-			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied"},
+			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied",
+				Redirects: []local.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule", Scope: "any"}},
+				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []local.Owner{{PID: 7}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it", Bind: []string{"a privilege is missing"}},
 			local.Port{Port: 417, Protos: probe.Protos(), Names: []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
 				Services: local.Services{File: "/etc/services", Lines: []local.Service{{Line: 7, Name: "onmux", Proto: "sctp",
@@ -64,6 +71,8 @@ func sample() stream {
 				Story: []packet.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
 			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
 			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
+			Change{What: Appeared, Address: addr4, Last: addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, Old: "closed", New: "open", Confidence: probe.Low, Notes: []string{"a doubt"}},
+			Change{What: Changed, Port: 417, Proto: probe.UDP, Old: "free", New: "bound", Confidence: probe.High},
 		},
 		end: End{Finished: noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"}, Outcome: Fails,
 			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,

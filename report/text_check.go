@@ -81,8 +81,17 @@ func (p *ports) tell(v local.Verdict) {
 	}
 	p.line(0, 2, append(line, span{said, plain})...)
 	p.table(p.listeners[portOf(v)], v.Verdict)
+	for _, t := range v.Trace {
+		if !strings.Contains(v.Why, t.Said) {
+			p.line(2, 4, span{"traced: ", maybe}, span{Visible(t.Said), plain})
+		}
+	}
 	for _, b := range v.Bind {
-		p.line(2, 4, span{"to bind it: ", maybe}, span{Visible(b), plain})
+		head := "to bind it: "
+		if strings.HasPrefix(b, "binding ") { // it was tried
+			head = "tried: "
+		}
+		p.line(2, 4, span{head, maybe}, span{Visible(b), plain})
 	}
 	delete(p.listeners, portOf(v))
 }
@@ -170,12 +179,13 @@ func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
 		backlog = fmt.Sprintf("%d/%d", l.Backlog.Used, l.Backlog.Limit)
 	}
 	user := ""
-	if l.UID != nil {
+	if user = Visible(l.User); user == "" && l.UID != nil {
 		user = "uid " + strconv.FormatUint(uint64(*l.UID), 10)
 	}
 	head := []span{{socketName(l, verdict), plain}, {Visible(l.Family), plain}, {Visible(l.Reach), plain}, {backlog, plain}}
 	if len(l.Owners) == 0 {
-		return [][]span{append(head, span{user, plain}, span{"?", faint}, span{"not visible", faint})}
+		process := cmp.Or(Visible(l.Guess()), "not visible")
+		return [][]span{append(head, span{user, plain}, span{"?", faint}, span{process, faint})}
 	}
 	var rows [][]span
 	for _, o := range l.Owners {
@@ -246,8 +256,14 @@ func (p *ports) detail(l local.Listener) {
 	if l.NetNS != "" && l.NetNS != "host" {
 		socket = append(socket, "network namespace "+Visible(l.NetNS))
 	}
+	if where := l.Where(); where != "" {
+		socket = append(socket, "made in "+Visible(where))
+	}
 	if len(socket) > 0 {
 		p.line(2, 4, span{at(l) + ": " + strings.Join(socket, ", "), faint})
+	}
+	if len(l.Candidates) > 0 {
+		p.line(2, 4, span{at(l) + ": may be held by " + candidates(l.Origin), faint})
 	}
 	for _, o := range l.Owners {
 		about := ownerDetail(o)
@@ -260,6 +276,21 @@ func (p *ports) detail(l local.Listener) {
 	}
 }
 
+func candidates(in local.Origin) string {
+	var parts []string
+	for _, c := range in.Candidates {
+		why := "of the same user"
+		if c.By == "cgroup" {
+			why = "in its cgroup"
+		}
+		parts = append(parts, fmt.Sprintf("%s(%d), %s", Visible(c.Name), c.PID, why))
+	}
+	if in.MoreCandidates > 0 {
+		parts = append(parts, strconv.Itoa(in.MoreCandidates)+" more")
+	}
+	return strings.Join(parts, "; ") + "; none is known to"
+}
+
 func ownerDetail(o local.Owner) []string {
 	var parts []string
 	add := func(what, value string) {
@@ -268,18 +299,36 @@ func ownerDetail(o local.Owner) []string {
 		}
 	}
 	add("", o.Name)
-	add("runs ", o.Exe)
+	if add("runs ", o.Exe); o.ExeDeleted {
+		parts[len(parts)-1] += " (no longer there)"
+	}
 	if !o.Started.IsZero() {
 		add("since ", o.Started.UTC().Format(time.DateTime)+" UTC")
 	}
 	add("unit ", o.Unit)
-	add("container ", o.Container)
+	if o.Container != "" || o.Pod != "" || o.PodUID != "" {
+		add("in ", o.Where())
+	}
+	add("holds it for ", o.SocketUnit)
 	if len(o.Workers) > 0 {
 		var pids []string
 		for _, w := range o.Workers {
 			pids = append(pids, strconv.Itoa(w))
 		}
 		add("shared with its workers ", strings.Join(pids, ", "))
+	}
+	if o.Unrelated {
+		add("", "descends from no other owner, nor they from it")
+	}
+	if o.Ended {
+		add("", "ended while it was looked at")
+	}
+	var chain []string
+	for _, a := range append([]local.Process{{PID: o.PID, Name: o.Name}}, o.Parents...) {
+		chain = append(chain, fmt.Sprintf("%s(%d)", a.Name, a.PID))
+	}
+	if len(chain) > 1 {
+		add("", strings.Join(chain, " < "))
 	}
 	return parts
 }

@@ -32,6 +32,9 @@ func textStreams() map[string]stream {
 		"hostile-explain": explained(hostilePort(hostile)),
 		"empty-explain":   as("explain", empty()),
 		"everything":      sample(),
+		"diff":            diffStream(),
+		"diff-nothing":    as("diff", stream{start: starts("diff"), end: ends(512, nil)}),
+		"hostile-diff":    as("diff", hostileDiff(hostile)),
 	}
 }
 
@@ -57,18 +60,22 @@ func checkStream() stream {
 	ssh.Backlog = &local.Backlog{Used: 0, Limit: 128}
 	ssh.Inode = 31337
 	ssh.Owners = []local.Owner{{PID: 812, Name: "sshd", Exe: "/usr/sbin/sshd", Cmdline: []string{"sshd: /usr/sbin/sshd", "-D", "[listener] 0 of 10-100 startups"},
-		User: "root", Started: noon, Unit: "ssh.service"}}
+		User: "root", Started: noon, ExeDeleted: true, Place: local.Place{Unit: "ssh.service"}, Parents: []local.Process{{PID: 1, Name: "systemd"}}},
+		{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
+	ssh.Unit = "ssh.socket"
 	web := socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080)
 	web.Backlog = &local.Backlog{Used: 511, Limit: 511}
 	web.UID = ptr(uint32(33))
 	web.Owners = []local.Owner{
-		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Container: "4f3c2b1a0987"},
-		{PID: 1, Name: "systemd", User: "root"},
+		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Place: local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}},
+		{PID: 77, Name: "helper", User: "app", Unrelated: true},
 	}
 	web6 := socket(probe.TCP, "fe80::1%eth0", "ipv6", "link-local", 8080)
 	web6.Device = "eth0"
 	other := socket(probe.UDP, "0.0.0.0", "ipv4", "any", 53)
 	other.UID = ptr(uint32(101))
+	other.User, other.Unit = "systemd-resolve", "systemd-resolved.service"
+	other.Candidates = []local.Candidate{{Process: local.Process{PID: 602, Name: "systemd-resolve"}, By: "cgroup"}}
 	bound := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 9000)
 	bound.State = local.Bound
 	conn := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 40000)
@@ -78,18 +85,25 @@ func checkStream() stream {
 	}
 	closed := verdict(417, probe.UDP, local.Free, "no socket holds it")
 	closed.Bind = []string{"root or CAP_NET_BIND_SERVICE is needed below 1024, and you have neither", "\x1b[2Jhostile"}
+	redirected := verdict(80, probe.TCP, local.Redirected, "sent on to port 8080 by an nftables rule (table ip nat, chain output), only from this machine, over IPv4; nothing listens on 80 itself")
+	redirected.Trace = []local.Trace{
+		{To: "127.0.0.1:80", Outcome: local.Accepted, Backend: "127.0.0.1:8080", Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
+		{To: "[::1]:80", Outcome: local.Refused, Said: "[::1]:80 refuses connections"},
+		{To: "10.0.0.5:80", Outcome: local.Silent, Said: "nothing listens on 80 itself"}, // is said already
+	}
+	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)"}
 	end := ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})
 	end.Coverage = []string{"sockets of this network namespace, TCP and UDP, IPv4 and IPv6", "redirects by NAT were not looked at"}
 	end.Hints = []string{"run as root to see the owner of every socket"}
 	return stream{start: starts("check"), end: end, findings: []Finding{
-		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root) on [::]:417, reachable from any address"), ssh,
+		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root, ssh.service) and systemd (pid 1, root, for ssh.socket) on [::]:417, reachable from any address"), ssh,
 		closed,
-		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
+		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers, docker container shop) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
 		Violation{What: "8080/tcp", Expected: "free", Actual: "listening", Port: 8080, Proto: "tcp"},
-		verdict(53, probe.UDP, local.Listening, "a socket of user systemd-resolve on 0.0.0.0:53, reachable from any address"), other,
+		verdict(53, probe.UDP, local.Listening, "a socket of systemd-resolve in systemd-resolved.service, likely systemd-resolve (pid 602) on 0.0.0.0:53, reachable from any address, owner not readable"), other,
 		verdict(9000, probe.TCP, local.Bound, "a socket of user root holds 10.0.0.5:9000 without listening"), bound,
 		verdict(40000, probe.TCP, local.Connected, "1 connection of this machine uses the number"), conn,
-		verdict(80, probe.TCP, local.Redirected, "no socket, but NAT sends it to 10.0.0.5:8080"),
+		redirected,
 		verdict(81, probe.TCP, local.Elsewhere, "only in the network namespace of container 4f3c2b1a0987"),
 	}}
 }
@@ -225,11 +239,59 @@ func hostileStream(s string) stream {
 	g.Notes, g.Error = []string{s}, s
 	l := socket(probe.TCP, "::", s, s, 417)
 	l.Peer, l.Device, l.NetNS, l.State = s, s, s, local.Word(s)
-	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, Unit: s, Container: s}, {PID: 13, Name: s}}
+	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, ExeDeleted: true, Place: local.Place{Unit: s, Container: s, ContainerName: s, Runtime: s},
+		SocketUnit: s, Parents: []local.Process{{PID: 1, Name: s}}}, {PID: 13, Name: s, Place: local.Place{Container: s, Pod: s}}, {PID: 14, Place: local.Place{PodUID: s}}}
+	stray := socket(probe.UDP, "::", s, s, 417)
+	stray.User = s
+	stray.Origin = local.Origin{Place: local.Place{Unit: s}, Candidates: []local.Candidate{{Process: local.Process{PID: 1, Name: s}, By: s}, {By: s}}}
 	all.findings = []Finding{r, low, g,
-		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l,
+		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l, stray,
 		Violation{What: s, Expected: s, Actual: s, Address: s, Port: 417, Proto: s}, Violation{What: s, Expected: s, Actual: s}}
 	all.end.Coverage, all.end.Hints = []string{s}, []string{s}
 	all.end.Summary.States = map[string]uint64{s: 3, "open": 1}
 	return all
+}
+
+func diffStream() stream {
+	at := func(what, first string, count int, old, now string, notes ...string) Change {
+		a := netip.MustParseAddr(first)
+		c := Change{What: what, Address: a, Port: 417, Proto: probe.TCP, Old: old, New: now, Confidence: probe.High, Notes: notes}
+		if notes != nil {
+			c.Confidence = probe.Low
+		}
+		if count > 1 {
+			c.Count, c.Last = uint64(count), a
+			for range count - 1 {
+				c.Last = c.Last.Next()
+			}
+		}
+		return c
+	}
+	return stream{
+		start: starts("diff"),
+		findings: []Finding{
+			at(Vanished, "10.0.0.3", 1, "open (syn-ack)", "filtered (no-response)"),
+			at(Appeared, "10.0.0.7", 1, "closed (reset)", "open (syn-ack), ssh OpenSSH 9.2p1"),
+			at(Service, "10.0.0.9", 1, "ssh OpenSSH 9.2p1", "http nginx 1.22.1"),
+			at(Changed, "10.0.0.16", 16, "closed (reset)", "filtered (no-response)"),
+			at(Vanished, "10.0.0.200", 2, "open (syn-ack)", "filtered (no-response)", "the new report expects to have missed answers"),
+			Change{What: Appeared, Port: 8080, Proto: probe.TCP, Old: "free", New: "listening", Confidence: probe.High},
+			Change{What: Owner, Address: netip.MustParseAddr("::"), Port: 80, Proto: probe.TCP, Old: "nginx of www-data", New: "caddy of caddy", Confidence: probe.High},
+		},
+		end: ends(512, map[string]uint64{Appeared: 2, Vanished: 1, Service: 1, Owner: 1, Changed: 16}),
+	}
+}
+
+func hostileDiff(s string) stream {
+	d := diffStream()
+	for i, f := range d.findings {
+		c := f.(Change)
+		c.Old, c.New, c.What, c.Notes = s, s, s, []string{s}
+		if i%2 == 0 {
+			c.What = Appeared
+		}
+		d.findings[i] = c
+	}
+	d.end.Coverage = []string{s}
+	return d
 }

@@ -12,12 +12,13 @@ import (
 	"onmux/probe"
 )
 
-// The layout of struct inet_diag_req_v2 and struct inet_diag_msg, and the one
-// attribute that is read (linux/inet_diag.h).
+// The layout of struct inet_diag_req_v2 and struct inet_diag_msg, and the
+// attributes that are read (linux/inet_diag.h).
 const (
 	diagReqLen   = 56
 	diagMsgLen   = 72
 	diagSkV6Only = 11 // INET_DIAG_SKV6ONLY
+	diagCgroupID = 21 // INET_DIAG_CGROUP_ID, from Linux 5.9: the inode of the directory
 )
 
 // The states of sockets (net/tcp_states.h). A UDP socket is TCP_ESTABLISHED
@@ -143,6 +144,9 @@ func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	}
 	s.family = familyOf(raw, v6Only(b[diagMsgLen:]))
 	s.holder = s.inode
+	if id := attribute(b[diagMsgLen:], diagCgroupID); len(id) == 8 {
+		s.cgroup = binary.NativeEndian.Uint64(id)
+	}
 	switch s.state {
 	case listening:
 		if proto == probe.TCP {
@@ -179,23 +183,31 @@ func diagAddr(family uint8, b []byte) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("%w: a socket of address family %d", errMalformed, family)
 }
 
-// v6Only reads INET_DIAG_SKV6ONLY among netlink attributes (struct nlattr):
-// "ipv6" or "dual", and "" if it is not there.
+// v6Only reads INET_DIAG_SKV6ONLY: "ipv6" or "dual", and "" if it is not there.
 func v6Only(b []byte) string {
+	switch only := attribute(b, diagSkV6Only); {
+	case len(only) == 0:
+		return ""
+	case only[0] != 0:
+		return "ipv6"
+	}
+	return "dual"
+}
+
+// attribute is the value of the first netlink attribute of a kind (struct
+// nlattr); nil if it is not there.
+func attribute(b []byte, kind uint16) []byte {
 	for len(b) >= unix.NLA_HDRLEN {
 		size := int(binary.NativeEndian.Uint16(b))
 		if size < unix.NLA_HDRLEN || size > len(b) {
-			return ""
+			return nil
 		}
-		if binary.NativeEndian.Uint16(b[2:]) == diagSkV6Only && size > unix.NLA_HDRLEN {
-			if b[unix.NLA_HDRLEN] != 0 {
-				return "ipv6"
-			}
-			return "dual"
+		if binary.NativeEndian.Uint16(b[2:]) == kind {
+			return b[unix.NLA_HDRLEN:size]
 		}
 		b = b[min(align4(size), len(b)):]
 	}
-	return ""
+	return nil
 }
 
 // align4 is where the netlink message or attribute after one of n bytes starts.

@@ -33,6 +33,12 @@ type Request struct {
 	IPv4   bool          // look at IPv4 sockets
 	IPv6   bool          // look at IPv6 sockets
 	Owners bool          // find the owning processes, which costs a walk over all descriptors
+
+	// Trace connects to each TCP port, on loopback or on the own address that is
+	// listened on, to see who answers; and binds each port on which nothing
+	// listens, to see whether that works. Nothing is said on the connections. A NAT
+	// rule may send them to another machine.
+	Trace bool
 }
 
 // Report is what was seen.
@@ -51,6 +57,9 @@ type Verdict struct {
 	Why     string      `json:"why"`
 	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
 	Bind    []string    `json:"bind,omitempty"`  // where nothing listens: what stands in the way of binding it, or soon may
+
+	Redirects []Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
+	Trace     []Trace    `json:"trace,omitempty"`     // with Request.Trace: who answers
 }
 
 // Kind names the record's type in documents.
@@ -70,9 +79,13 @@ type Listener struct {
 	Device  string      `json:"device,omitempty"` // SO_BINDTODEVICE, by name
 	Backlog *Backlog    `json:"backlog,omitempty"`
 	UID     *uint32     `json:"uid,omitempty"`
+	User    string      `json:"user,omitempty"`  // UID's name; "" if it has none
 	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own
 	Inode   uint64      `json:"inode,omitzero"`
 	Owners  []Owner     `json:"owners,omitempty"`
+	Origin              // where the socket was made: of those without a visible owner, and those that systemd holds
+
+	ProxyFor string `json:"proxy_for,omitempty"` // what an owner that is a known proxy passes the port on to, as its command line says
 }
 
 // Kind names the record's type in documents.
@@ -85,15 +98,51 @@ type Backlog struct {
 }
 
 // Owner is a process that holds a socket, with those forked from it that share
-// the socket folded in as workers.
+// the socket and run the same program folded in as workers.
 type Owner struct {
-	PID       int       `json:"pid"`
-	Name      string    `json:"name,omitempty"`
-	Exe       string    `json:"exe,omitempty"`
-	Cmdline   []string  `json:"cmdline,omitempty"`
-	User      string    `json:"user,omitempty"`
-	Started   time.Time `json:"started,omitzero"`
-	Unit      string    `json:"unit,omitempty"`
-	Container string    `json:"container,omitempty"`
-	Workers   []int     `json:"workers,omitempty"`
+	PID        int       `json:"pid"`
+	Name       string    `json:"name,omitempty"`
+	Exe        string    `json:"exe,omitempty"`
+	ExeDeleted bool      `json:"exe_deleted,omitempty"` // the file that runs is no more at Exe, as after an upgrade
+	Cmdline    []string  `json:"cmdline,omitempty"`
+	User       string    `json:"user,omitempty"`
+	Started    time.Time `json:"started,omitzero"`
+	Place
+	SocketUnit string    `json:"socket_unit,omitempty"` // for which systemd, which is the owner, holds the socket
+	Workers    []int     `json:"workers,omitempty"`
+	Parents    []Process `json:"parents,omitempty"`   // the parent, its parent, and so on
+	Unrelated  bool      `json:"unrelated,omitempty"` // there are other owners, and it is no ancestor or descendant of any
+	Ended      bool      `json:"ended,omitempty"`     // it ended while it was looked at: the rest is not told
+}
+
+// Process names a process.
+type Process struct {
+	PID  int    `json:"pid"`
+	Name string `json:"name,omitempty"`
+}
+
+// Place is where a process runs, or where a socket was made, as the path of its
+// cgroup tells (cgroups(7)) and the files of the container's runtime, if they
+// may be read. A name is cut to 256 bytes.
+type Place struct {
+	Unit          string `json:"unit,omitempty"`           // systemd's, the innermost
+	Container     string `json:"container,omitempty"`      // the first 12 digits of its id; LXC and systemd-nspawn go by names
+	ContainerName string `json:"container_name,omitempty"` // where the runtime's files tell it
+	Runtime       string `json:"runtime,omitempty"`        // "docker", "containerd", "cri-o", "podman", "lxc" or "systemd-nspawn"; "kubernetes" if the path tells no more; "" if it does not tell
+	Pod           string `json:"pod,omitempty"`            // Kubernetes' "namespace/name"
+	PodUID        string `json:"pod_uid,omitempty"`
+}
+
+// Origin is where a socket was made, and who may hold it.
+type Origin struct {
+	Place
+	Candidates     []Candidate `json:"candidates,omitempty"`      // likely ones first; none of them is known to hold it
+	MoreCandidates int         `json:"more_candidates,omitempty"` // beyond those listed
+}
+
+// Candidate is a process that may hold a socket whose owner could not be seen,
+// and that could not be looked at.
+type Candidate struct {
+	Process
+	By string `json:"by"` // what speaks for it: "cgroup", that it is in the one in which the socket was made, or "user"
 }

@@ -4,28 +4,38 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // ownership is who holds which socket.
 type ownership struct {
-	of         map[uint64][]Owner // by socket.holder
-	unreadable int                // processes whose descriptors could not be read
+	of map[uint64][]Owner // by socket.holder
+	//lint:ignore U1000 only Linux asks
+	listed []int // processes that were looked at, sorted
+	unread []int // those of them whose descriptors could not be read, sorted
+	hidden bool  // there are processes that are not listed
 }
 
 // owners is what is known of the owners; the zero value: nobody asked.
 type owners struct {
 	ownership
-	asked bool
-	err   error // why no owner could be found
+	origins map[uint64]Origin // by socket.holder
+	asked   bool
+	err     error // why no owner could be found
 }
 
 // askOwners finds the owners of the sockets. The error is the context's.
-func askOwners(ctx context.Context, holders []uint64) (owners, error) {
-	found, err := findOwners(ctx, holders)
-	if ctxErr := ctx.Err(); ctxErr != nil {
-		return owners{}, ctxErr
+func askOwners(ctx context.Context, sockets []socket) (owners, error) {
+	holders := make([]uint64, len(sockets))
+	for i, s := range sockets {
+		holders[i] = s.holder
 	}
-	return owners{found, true, err}, nil
+	found, err := findOwners(ctx, holders)
+	o := owners{ownership: found, asked: true, err: err}
+	if ctx.Err() == nil {
+		o.origins = findOrigins(ctx, sockets, found)
+	}
+	return o, ctx.Err()
 }
 
 // missing says why a socket has no owner; "" if nobody asked.
@@ -33,7 +43,7 @@ func (o owners) missing() string {
 	switch {
 	case !o.asked:
 		return ""
-	case o.err != nil || o.unreadable > 0:
+	case o.err != nil || o.blind():
 		return "owner not readable"
 	}
 	return "no process that can be seen here holds it"
@@ -46,18 +56,26 @@ func (o owners) coverage(asked bool, listeners []Listener) []string {
 		return []string{"owners: not looked for"}
 	}
 	found, all := o.found(listeners)
-	switch line := fmt.Sprintf("owners of %d of %d sockets", found, all); {
+	line := fmt.Sprintf("owners of %d of %d sockets", found, all)
+	switch {
 	case o.err != nil:
-		return []string{fmt.Sprintf("%s: %v", line, o.err)}
-	case found < all && o.unreadable > 0:
-		return []string{fmt.Sprintf("%s: %s not readable without %s", line, count(o.unreadable, "process", "processes"), privilege())}
-	default:
-		return []string{line}
+		line += ": " + o.err.Error()
+	case found < all && len(o.unread) > 0:
+		line += fmt.Sprintf(": %s not readable without %s", count(len(o.unread), "process", "processes"), privilege())
+	case found < all && o.hidden:
+		line += ": /proc hides the processes of others (hidepid), which could not be looked at without " + privilege()
 	}
+	if slices.ContainsFunc(listeners, func(l Listener) bool { return len(l.Candidates) > 0 }) {
+		return []string{line, "candidates: processes in the cgroup in which a socket was made, or of its user; none is known to hold it"}
+	}
+	return []string{line}
 }
 
+// blind reports whether there are processes that could not be looked at.
+func (o ownership) blind() bool { return len(o.unread) > 0 || o.hidden }
+
 func (o owners) hints(listeners []Listener) []string {
-	if found, all := o.found(listeners); o.asked && found < all && (o.unreadable > 0 || os.Geteuid() > 0) {
+	if found, all := o.found(listeners); o.asked && found < all && (o.blind() || os.Geteuid() > 0) {
 		return []string{privilege() + " is needed to see every owner"}
 	}
 	return nil

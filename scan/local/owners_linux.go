@@ -21,18 +21,26 @@ import (
 // over all descriptors of all processes. A process that ends meanwhile is no
 // error. Sockets are named by their inodes.
 func findOwners(ctx context.Context, inodes []uint64) (ownership, error) {
-	return proc{root: "/proc"}.owners(ctx, inodes)
+	return machine().owners(ctx, inodes)
 }
 
 // proc is a proc(5) file system.
-type proc struct{ root string }
+type proc struct {
+	root  string
+	files string // the root of the file system with the files of container runtimes; "" for none
+}
+
+func machine() proc { return proc{root: "/proc", files: "/"} }
 
 // sighting is one process that holds a wanted socket.
 type sighting struct {
 	inode uint64
 	pid   int
+	stat       // of this very process, whoever has the pid by now
+	known bool // stat was read
 }
 
+// owners is findOwners for any proc(5) file system.
 func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
 	o := ownership{of: make(map[uint64][]Owner)}
 	if len(inodes) == 0 {
@@ -46,12 +54,26 @@ func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
 	for _, i := range inodes {
 		wanted[i] = i != 0
 	}
+	seen, unread := p.look(ctx, pids, wanted, (*looker).at)
+	o.listed, o.unread, o.hidden = pids, unread, p.hides(pids)
+	if left := unseen(wanted, seen); len(left) > 0 {
+		more, _ := p.look(ctx, o.readable(), left, (*looker).threads)
+		seen = append(seen, more...)
+	}
+	if err := ctx.Err(); err != nil {
+		return o, err
+	}
+	newFolder(p).fold(seen, o.of)
+	return o, nil
+}
+
+// look looks at processes, at several at a time. It tells those that hold a
+// wanted socket and, sorted, those that could not be looked at.
+func (p proc) look(ctx context.Context, pids []int, wanted map[uint64]bool, at func(*looker, context.Context, int) error) (seen []sighting, unread []int) {
 	var (
-		next       atomic.Int64
-		unreadable atomic.Int64
-		mu         sync.Mutex
-		seen       []sighting
-		workers    sync.WaitGroup
+		next    atomic.Int64
+		mu      sync.Mutex
+		workers sync.WaitGroup
 	)
 	for range min(runtime.GOMAXPROCS(0), len(pids)) {
 		workers.Go(func() {
@@ -61,22 +83,19 @@ func (p proc) owners(ctx context.Context, inodes []uint64) (ownership, error) {
 				if i >= len(pids) {
 					break
 				}
-				if err := look.at(ctx, pids[i]); err != nil && !gone(err) {
-					unreadable.Add(1)
+				if err := at(&look, ctx, pids[i]); err != nil && !gone(err) {
+					look.unread = append(look.unread, pids[i])
 				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, look.seen...)
+			unread = append(unread, look.unread...)
 		})
 	}
 	workers.Wait()
-	o.unreadable = int(unreadable.Load())
-	if err := ctx.Err(); err != nil {
-		return o, err
-	}
-	p.fold(seen, o.of)
-	return o, nil
+	slices.Sort(unread)
+	return seen, unread
 }
 
 func (p proc) pids() ([]int, error) {
@@ -95,8 +114,14 @@ func (p proc) pids() ([]int, error) {
 			pids = append(pids, pid)
 		}
 	}
+	slices.Sort(pids)
 	return pids, nil
 }
+
+// hides reports whether processes are missing from a list of all: with hidepid=2
+// and 4 (proc(5)) those of others are. The first process of a pid namespace lives
+// as long as the namespace does, and is seldom one's own.
+func (proc) hides(pids []int) bool { return len(pids) == 0 || pids[0] != 1 }
 
 // looker is one worker's eyes. It reads directories with bare system calls,
 // which takes half the time of os.ReadDir and os.Readlink; doing without the
@@ -107,6 +132,7 @@ type looker struct {
 	dirents []byte
 	link    [64]byte
 	seen    []sighting
+	unread  []int
 }
 
 // gone reports whether the error says that the process or descriptor is no more.
@@ -114,10 +140,16 @@ func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 }
 
-// at looks at every descriptor of a process. Some kernels list the descriptors
-// of a process to everybody and refuse to tell what they are.
+// at looks at every descriptor of a process.
 func (l *looker) at(ctx context.Context, pid int) error {
-	dir, err := unix.Open(l.root+"/"+strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return l.in(ctx, l.root+"/"+strconv.Itoa(pid)+"/fd", "../stat", pid)
+}
+
+// in looks at every descriptor in a directory, from which the stat of the process
+// is reached by a path. Some kernels list the descriptors of a process to
+// everybody and refuse to tell what they are.
+func (l *looker) in(ctx context.Context, fds, stat string, pid int) error {
+	dir, err := unix.Open(fds, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -136,12 +168,45 @@ func (l *looker) at(ctx context.Context, pid int) error {
 			if err != nil && !gone(err) {
 				refused = err
 			}
-			if l.wanted[inode] && !slices.Contains(l.seen[held:], sighting{inode, pid}) {
-				l.seen = append(l.seen, sighting{inode, pid})
+			if l.wanted[inode] {
+				l.see(dir, stat, inode, pid, held)
 			}
 		}
 	}
 	return ctx.Err()
+}
+
+// see notes that the process behind a directory of descriptors, which is that
+// very process for as long as it is open, holds a socket. What was seen of the
+// process before starts at held.
+func (l *looker) see(dir int, stat string, inode uint64, pid, held int) {
+	mine := l.seen[held:]
+	if slices.ContainsFunc(mine, func(s sighting) bool { return s.inode == inode }) {
+		return
+	}
+	s := sighting{inode: inode, pid: pid}
+	if len(mine) > 0 {
+		s.stat, s.known = mine[0].stat, mine[0].known
+	} else {
+		s.stat, s.known = statFrom(dir, stat)
+	}
+	l.seen = append(l.seen, s)
+}
+
+// statFrom reads the stat of the process to which a directory of descriptors
+// belongs.
+func statFrom(dir int, path string) (stat, bool) {
+	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return stat{}, false
+	}
+	defer unix.Close(fd)
+	var b [1024]byte // the kernel writes 52 numbers and a name of 64 bytes
+	n, err := unix.Read(fd, b[:])
+	if err != nil {
+		return stat{}, false
+	}
+	return parseStat(b[:n])
 }
 
 // socket is the inode of the socket behind a descriptor, whose link reads
@@ -157,79 +222,6 @@ func (l *looker) socket(dir int, name string) (uint64, error) {
 		return inode, nil
 	}
 	return 0, nil
-}
-
-// fold turns sightings into owners: a process whose ancestor holds the same
-// socket is that one's worker.
-func (p proc) fold(seen []sighting, byInode map[uint64][]Owner) {
-	boot := p.boot()
-	stats := make(map[int]stat)
-	holders := make(map[uint64][]int)
-	for _, s := range seen {
-		holders[s.inode] = append(holders[s.inode], s.pid)
-	}
-	for inode, pids := range holders {
-		slices.Sort(pids)
-		workers := make(map[int][]int)
-		for _, pid := range pids {
-			master := p.master(pid, pids, stats)
-			if master != pid {
-				workers[master] = append(workers[master], pid)
-			}
-		}
-		for _, pid := range pids {
-			if p.master(pid, pids, stats) == pid {
-				o := p.owner(pid, boot)
-				o.Workers = workers[pid]
-				byInode[inode] = append(byInode[inode], o)
-			}
-		}
-	}
-}
-
-// master is the outermost holder that pid descends from through holders.
-func (p proc) master(pid int, holders []int, stats map[int]stat) int {
-	for range holders {
-		s, ok := stats[pid]
-		if !ok {
-			b, _ := p.read(pid, "stat")
-			s, _ = parseStat(b)
-			stats[pid] = s
-		}
-		if _, found := slices.BinarySearch(holders, s.parent); !found {
-			break
-		}
-		pid = s.parent
-	}
-	return pid
-}
-
-// owner reads what a process is; what it may not read stays empty.
-func (p proc) owner(pid int, boot time.Time) Owner {
-	o := Owner{PID: pid}
-	if b, err := p.read(pid, "stat"); err == nil {
-		if s, ok := parseStat(b); ok {
-			o.Name = s.name
-			if !boot.IsZero() {
-				o.Started = boot.Add(s.start).Truncate(time.Second)
-			}
-		}
-	}
-	if exe, err := os.Readlink(p.path(pid, "exe")); err == nil {
-		o.Exe = exe
-	}
-	if b, err := p.read(pid, "cmdline"); err == nil {
-		o.Cmdline = parseCmdline(b)
-	}
-	if b, err := p.read(pid, "status"); err == nil {
-		if uid, ok := parseUID(b); ok {
-			o.User = userName(uid)
-		}
-	}
-	if b, err := p.read(pid, "cgroup"); err == nil {
-		o.Unit, o.Container = parseCgroup(b)
-	}
-	return o
 }
 
 func (p proc) boot() time.Time {

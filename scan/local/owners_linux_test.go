@@ -49,7 +49,7 @@ func listener(t testing.TB) (*os.File, uint64) {
 func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHelperHolds$", "-test.v")
-	cmd.Env = append(os.Environ(), ""+roleEnv+"=hold")
+	cmd.Env = append(os.Environ(), roleEnv+"=hold", quickExit)
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.SysProcAttr = attr
 	in, err := cmd.StdinPipe()
@@ -147,7 +147,7 @@ func tree(t testing.TB, processes, descriptors int) proc {
 			}
 		}
 	}
-	return proc{root}
+	return proc{root: root}
 }
 
 func TestOwnersOfATree(t *testing.T) {
@@ -182,13 +182,13 @@ func TestOwnersUnprivileged(t *testing.T) {
 	if os.Getenv(roleEnv) == "stranger" {
 		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
 		o, err := findOwners(context.Background(), []uint64{inode})
-		fmt.Println("seen:", len(o.of[inode]), o.unreadable > 0, err)
+		fmt.Println("seen:", len(o.of[inode]), len(o.unread) > 0, err)
 		return
 	}
 	_, inode := listener(t)
 	cmd := exec.Command(asStranger(t), "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"=stranger", fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.Env = append(os.Environ(), roleEnv+"=stranger", quickExit, fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {

@@ -50,6 +50,13 @@ func attr(kind uint16, value byte) []byte {
 	return b
 }
 
+// inCgroup is the attribute that tells a socket's cgroup.
+func inCgroup(id uint64) []byte {
+	b := binary.NativeEndian.AppendUint16(nil, 12)
+	b = binary.NativeEndian.AppendUint16(b, diagCgroupID)
+	return binary.NativeEndian.AppendUint64(b, id)
+}
+
 func errno(code int32) []byte {
 	return binary.NativeEndian.AppendUint32(nil, uint32(code))
 }
@@ -57,11 +64,11 @@ func errno(code int32) []byte {
 func TestParseDump(t *testing.T) {
 	const seq, diag = 7, unix.SOCK_DIAG_BY_FAMILY
 	any6 := netip.MustParseAddrPort("[::]:417")
-	listener := message(diag, unix.NLM_F_MULTI, seq, diagSocket(unix.AF_INET6, tcpListen, any6, slices.Concat(attr(1, 9), attr(diagSkV6Only, 0))...))
+	listener := message(diag, unix.NLM_F_MULTI, seq, diagSocket(unix.AF_INET6, tcpListen, any6, slices.Concat(attr(1, 9), attr(diagSkV6Only, 0), inCgroup(5150))...))
 	done := message(unix.NLMSG_DONE, 0, seq, errno(0))
 	want := socket{
 		proto: probe.TCP, local: any6, family: "dual", state: listening, index: 2, backlog: Backlog{3, 128}, queued: true,
-		uid: 33, owned: true, inode: 777, cookie: 99, holder: 777,
+		uid: 33, owned: true, inode: 777, cookie: 99, holder: 777, cgroup: 5150,
 	}
 	for name, c := range map[string]struct {
 		in   []byte

@@ -2,7 +2,6 @@ package local
 
 import (
 	"bytes"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -91,57 +90,4 @@ func boundArgs(args []string) []string {
 		left -= len(a)
 	}
 	return args
-}
-
-// parseCgroup reads the systemd unit and the container from /proc/<pid>/cgroup
-// (cgroups(7)): the unified hierarchy, or systemd's own of version 1.
-func parseCgroup(b []byte) (unit, container string) {
-	for line := range strings.Lines(string(b)) {
-		parts := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		if c := containerOf(parts[2]); c != "" && container == "" {
-			container = c
-		}
-		if parts[0] == "0" && parts[1] == "" || parts[1] == "name=systemd" {
-			if u := unitOf(parts[2]); u != "" {
-				unit = u
-			}
-		}
-	}
-	return unit, container
-}
-
-// unitOf is the innermost unit of a cgroup's path.
-func unitOf(cgroup string) string {
-	for dir := cgroup; dir != "/" && dir != "." && dir != ""; dir = path.Dir(dir) {
-		switch base := path.Base(dir); path.Ext(base) {
-		case ".service", ".socket", ".scope":
-			return base
-		}
-	}
-	return ""
-}
-
-// containerOf is the container that a cgroup's path names: the first twelve
-// digits of the id that Docker, containerd, CRI-O, Podman and Kubernetes put
-// there, or the name of an LXC container.
-func containerOf(cgroup string) string {
-	components := strings.Split(cgroup, "/")
-	for i := len(components) - 1; i >= 0; i-- {
-		c := components[i]
-		if name, ok := strings.CutPrefix(c, "lxc.payload."); ok {
-			return name
-		}
-		if i > 0 && components[i-1] == "lxc" {
-			return c
-		}
-		id := strings.TrimSuffix(c, ".scope")
-		id = id[strings.LastIndexByte(id, '-')+1:]
-		if len(id) == 64 && strings.Trim(id, "0123456789abcdef") == "" {
-			return id[:12]
-		}
-	}
-	return ""
 }

@@ -31,32 +31,6 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestParseCgroup(t *testing.T) {
-	id := strings.Repeat("0123456789abcdef", 4)
-	for _, c := range []struct{ in, unit, container string }{
-		{"0::/system.slice/ssh.service\n", "ssh.service", ""},
-		{"0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n", "web.service", ""},
-		{"0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope", ""},
-		{"0::/system.slice/nginx.service/workers\n", "nginx.service", ""},
-		{"0::/system.slice/docker-" + id + ".scope\n", "docker-" + id + ".scope", id[:12]},
-		{"0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-" + id + ".scope\n", "cri-containerd-" + id + ".scope", id[:12]},
-		{"12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n", "", id[:12]},
-		{"0::/machine.slice/libpod-" + id + ".scope/container\n", "libpod-" + id + ".scope", id[:12]},
-		{"0::/kubepods/besteffort/pod7/" + id + "\n", "", id[:12]},
-		{"0::/lxc.payload.web\n", "", "web"},
-		{"1:name=systemd:/lxc/web\n", "", "web"},
-		{"12:cpu:/system.slice/a.service\n1:name=systemd:/system.slice/b.service\n", "b.service", ""},
-		{"0::/\n", "", ""},
-		{"nonsense", "", ""},
-		{"", "", ""},
-	} {
-		unit, container := parseCgroup([]byte(c.in))
-		if unit != c.unit || container != c.container {
-			t.Errorf("%q: %q, %q; want %q, %q", c.in, unit, container, c.unit, c.container)
-		}
-	}
-}
-
 func TestParseCmdline(t *testing.T) {
 	many := strings.Repeat("x\x00", 100)
 	for _, c := range []struct {
@@ -111,7 +85,6 @@ func FuzzProcess(f *testing.F) {
 		if s, ok := parseStat(b); ok && (s.parent < 0 || s.start < 0) {
 			t.Errorf("%+v", s)
 		}
-		parseCgroup(b)
 		parseUID(b)
 		parseBoot(b)
 		if args := parseCmdline(b); len(args) > maxArgs {

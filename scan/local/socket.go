@@ -37,10 +37,13 @@ type socket struct {
 	backlog Backlog
 	queued  bool // backlog is told
 	uid     uint32
-	owned   bool // uid is told
-	inode   uint64
-	cookie  uint64 // the kernel's own name for the socket
-	holder  uint64 // what findOwners knows it by: the inode, or elsewhere than on Linux the process
+	owned   bool   // uid is told
+	user    string // its name
+	//lint:ignore U1000 only Linux tells it
+	cgroup uint64 // in which it was made: the inode of its directory; 0 if not told
+	inode  uint64
+	cookie uint64 // the kernel's own name for the socket
+	holder uint64 // what findOwners knows it by: the inode, or elsewhere than on Linux the process
 }
 
 // wanted tells if the socket has to do with one of the asked families. A dual

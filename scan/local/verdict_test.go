@@ -36,7 +36,7 @@ func TestVerdict(t *testing.T) {
 			on(Listening, "127.0.0.1", "ipv4", nginx), on(Listening, "fe80::1%eth0", "ipv6", sshd, nginx), on(Bound, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Listening, Why: "nginx (pid 20, www, 2 workers) on 127.0.0.1:417, reachable from this machine only; " +
 				"sshd (pid 12, root) and nginx (pid 20, www, 2 workers) on [fe80::1%eth0]:417, reachable from the same link; 1 socket bound and not listening"}},
-		"owner not readable": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "8.8.8.8", "ipv4")}, owners: owners{asked: true, ownership: ownership{unreadable: 1}}},
+		"owner not readable": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "8.8.8.8", "ipv4")}, owners: owners{asked: true, ownership: ownership{unread: []int{1}}}},
 			Verdict{Verdict: Listening, Why: "a socket of uid 33 on 8.8.8.8:417, reachable from public networks, owner not readable"}},
 		"no owner": {finding{count: [states]int{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, owners: owners{asked: true}},
 			Verdict{Verdict: Bound, Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it), but not listening"}},

@@ -39,9 +39,12 @@ func (f finding) groups(state Word) []group {
 func (f finding) whyListening() string {
 	var parts []string
 	for _, g := range f.groups(Listening) {
-		part := fmt.Sprintf("%s on %s, %s", g.holder, g.addresses(), reachable(g.sockets))
+		part := fmt.Sprintf("%s on %s, %s%s", g.holder, g.addresses(), reachable(g.sockets), proxied(g.sockets))
 		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
 			part += ", " + missing
+		}
+		if slices.ContainsFunc(g.sockets[0].Owners, func(o Owner) bool { return o.Unrelated }) {
+			part += ", shared by processes that do not descend from one another"
 		}
 		for _, l := range g.sockets {
 			if b := l.Backlog; b != nil && b.Used > b.Limit {
@@ -95,10 +98,7 @@ func (f finding) connections() string {
 // holder names who holds a socket, as well as that is known.
 func holder(l Listener) string {
 	if len(l.Owners) == 0 {
-		if l.UID != nil {
-			return fmt.Sprintf("a socket of uid %d", *l.UID)
-		}
-		return "a socket"
+		return stray(l)
 	}
 	var names []string
 	for _, o := range l.Owners {
@@ -109,9 +109,35 @@ func holder(l Listener) string {
 		if n := len(o.Workers); n > 0 {
 			about = append(about, count(n, "worker", "workers"))
 		}
+		if o.SocketUnit != "" {
+			about = append(about, "for "+printable(o.SocketUnit))
+		} else if where := o.Where(); where != "" {
+			about = append(about, where)
+		}
+		if o.Ended {
+			about = append(about, "ended meanwhile")
+		}
 		names = append(names, fmt.Sprintf("%s (%s)", cmp.Or(printable(o.Name), "a process"), strings.Join(about, ", ")))
 	}
 	return some(names, " and ", "other process", "other processes")
+}
+
+// stray says what is known of a socket whose owner is not, and whose it may be.
+func stray(l Listener) string {
+	said := "a socket"
+	switch {
+	case l.User != "":
+		said += " of " + printable(l.User)
+	case l.UID != nil:
+		said += fmt.Sprintf(" of uid %d", *l.UID)
+	}
+	if where := l.Where(); where != "" {
+		said += " in " + where
+	}
+	if guess := l.Guess(); guess != "" {
+		said += ", " + guess
+	}
+	return said
 }
 
 // printable quotes a name that would break a line of text.

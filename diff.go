@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/report"
+)
+
+func diffCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:      "diff",
+		Usage:     "what changed between two saved reports",
+		ArgsUsage: "OLD NEW",
+		Description: `Each is a report saved with -o json=FILE or -o jsonl=FILE, or nmap's XML; - is
+standard input. What appeared, what vanished, and where the state, the service
+or the owner is another. What may be no change (silence in a report that
+expects to have missed answers, say) is told apart. The exit code is 1 if
+something changed, and 3 if that cannot be told for certain.`,
+		UsageText: `  onmux diff yesterday.jsonl today.jsonl
+  onmux diff nmap.xml today.jsonl -o markdown`,
+		Action: func(c *cli.Context) error {
+			s, err := newSession(c)
+			if err != nil {
+				return err
+			}
+			if c.NArg() != 2 {
+				return usage(fmt.Errorf("diff needs two files, and was given %d", c.NArg()), "onmux diff OLD NEW")
+			}
+			if c.Args().Get(0) == "-" && c.Args().Get(1) == "-" {
+				return usage(errors.New("standard input cannot be both reports"), "")
+			}
+			var both [2]report.Saved
+			for i := range both {
+				if err := load(c.Context, c.Args().Get(i), c.App.Reader, &both[i]); err != nil {
+					return err
+				}
+			}
+			if err := comparable(both[0].Started.Command, both[1].Started.Command); err != nil {
+				return err
+			}
+			return s.run(c.Context, nil, func(_ context.Context, emit func(report.Finding) error) (report.End, error) {
+				return report.Diff(&both[0], &both[1], emit)
+			})
+		},
+	}, tellFlags())
+}
+
+// load reads a saved report into h.
+func load(ctx context.Context, name string, stdin io.Reader, h report.Handler) error {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return usage(err, "")
+		}
+		defer f.Close()
+		in = f
+	}
+	if err := report.Replay(reader{ctx, in}, h); err != nil {
+		return usage(fmt.Errorf("%s: %w", name, err), "")
+	}
+	return nil
+}
+
+// comparable refuses reports that have nothing to do with each other.
+func comparable(old, now string) error {
+	remote := func(command string) bool { return command == "scan" || command == "probe" }
+	switch {
+	case remote(old) && remote(now), old == "check" && now == "check":
+		return nil
+	}
+	return usage(fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now), "scan and probe compare with each other, check with check")
+}

@@ -1,0 +1,201 @@
+package report
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"onmux/probe"
+)
+
+// maxHost bounds one host in nmap's XML, in bytes: 65,536 ports of each protocol
+// fit, and what scripts say of some.
+const maxHost = 64 << 20
+
+// nmapHost is what is read of a host in nmap's XML (nmap.dtd, output version
+// 1.05), which masscan and others write too.
+type nmapHost struct {
+	Status struct {
+		State string `xml:"state,attr"`
+	} `xml:"status"`
+	Addresses []struct {
+		Addr string `xml:"addr,attr"`
+		Type string `xml:"addrtype,attr"`
+	} `xml:"address"`
+	Names []struct {
+		Name string `xml:"name,attr"`
+		Type string `xml:"type,attr"`
+	} `xml:"hostnames>hostname"`
+	Ports []struct {
+		Proto string `xml:"protocol,attr"`
+		Port  uint16 `xml:"portid,attr"`
+		State struct {
+			State  string `xml:"state,attr"`
+			Reason string `xml:"reason,attr"`
+			TTL    uint8  `xml:"reason_ttl,attr"`
+			By     string `xml:"reason_ip,attr"`
+		} `xml:"state"`
+		Service *struct {
+			Name    string `xml:"name,attr"`
+			Product string `xml:"product,attr"`
+			Version string `xml:"version,attr"`
+			Method  string `xml:"method,attr"`
+			Conf    int    `xml:"conf,attr"`
+		} `xml:"service"`
+	} `xml:"ports>port"`
+	Times struct {
+		SRTT int64 `xml:"srtt,attr"` // µs
+	} `xml:"times"`
+}
+
+// nmap reads nmap's XML and tells it to p's handler as a scan. Hosts that
+// nmap found down, and ports that it folded into "extraports", are not told:
+// nmap does not say which they are.
+func (p *replay) nmap(r io.Reader) error {
+	host := &bounded{r: r, most: maxHost}
+	d := xml.NewDecoder(host)
+	var begun int64 // where the element that is being read begins
+	host.consumed = func() int64 { return begun }
+	var tail End
+	for {
+		begun = d.InputOffset()
+		t, err := d.Token()
+		if err == io.EOF || err != nil && p.began && isCut(err) {
+			return nil // cut off, if it has no end
+		} else if err != nil {
+			return fmt.Errorf("this is no XML: %w", err)
+		}
+		start, ok := t.(xml.StartElement)
+		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
+			tail.Summary.Targets, tail.Summary.States = p.targets, p.counts
+			return p.end(tail)
+		}
+		if !ok {
+			continue
+		}
+		switch start.Name.Local {
+		case "nmaprun":
+			err = p.beginNmap(start)
+		case "host":
+			err = p.nmapHost(d, start)
+		case "finished":
+			tail.Finished, tail.Complete, tail.Coverage = finishedNmap(start)
+		default:
+			if !p.began {
+				return fmt.Errorf("this is no report of nmap: it begins with %q", start.Name.Local)
+			}
+		}
+		if err != nil {
+			if isCut(err) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// isCut reports whether an error of the XML decoder is that the input ended.
+func isCut(err error) bool {
+	var syntax *xml.SyntaxError
+	return errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF")
+}
+
+func attr(e xml.StartElement, name string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func (p *replay) beginNmap(e xml.StartElement) error {
+	if p.began {
+		return errors.New("a second report begins inside of the first")
+	}
+	p.start = Start{Schema: Schema, Command: "scan", Version: strings.TrimSpace(attr(e, "scanner") + " " + attr(e, "version")), Started: unixTime(attr(e, "start"))}
+	return p.begin()
+}
+
+func finishedNmap(e xml.StartElement) (time.Time, bool, []string) {
+	coverage := []string{"what nmap told: hosts that were up, and their ports that were listed singly"}
+	if s := attr(e, "summary"); s != "" {
+		coverage = append(coverage, s)
+	}
+	return unixTime(attr(e, "time")), attr(e, "exit") != "error", coverage
+}
+
+func unixTime(s string) time.Time {
+	var n int64
+	if _, err := fmt.Sscan(s, &n); err != nil || n < 0 || n > 1<<40 {
+		return time.Unix(0, 0).UTC()
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+func (p *replay) nmapHost(d *xml.Decoder, e xml.StartElement) error {
+	if !p.began {
+		return errors.New("a host stands before the report begins")
+	}
+	var h nmapHost
+	if err := d.DecodeElement(&h, &e); err != nil {
+		return fmt.Errorf("a host: %w", err)
+	}
+	var base probe.Result
+	for _, a := range h.Addresses {
+		if addr, err := netip.ParseAddr(a.Addr); err == nil && a.Type != "mac" {
+			base.Addr = addr
+		}
+	}
+	if !base.Addr.IsValid() {
+		return nil
+	}
+	if len(h.Names) > 0 {
+		base.Host = h.Names[0].Name
+	}
+	if rtt := h.Times.SRTT; rtt > 0 && rtt < 1<<40 {
+		base.RTT = probe.Millis(time.Duration(rtt) * time.Microsecond)
+	}
+	for _, port := range h.Ports {
+		r := base
+		if r.Proto.UnmarshalText([]byte(port.Proto)) != nil {
+			continue // sctp, ip
+		}
+		r.Port, r.TTL = port.Port, port.State.TTL
+		if r.State.UnmarshalText([]byte(port.State.State)) != nil {
+			r.State, r.Error = probe.Unknown, "nmap calls it "+port.State.State
+		}
+		switch err := r.Reason.UnmarshalText([]byte(port.State.Reason)); {
+		case port.State.Reason == "conn-refused":
+			r.Reason = probe.Reset // what connect(2) calls it
+		case err != nil:
+			r.Reason = probe.NoReason
+		}
+		if r.State != probe.Open && r.State != probe.Closed {
+			r.RTT = 0 // the host's
+		}
+		r.Responder, _ = netip.ParseAddr(port.State.By)
+		// A name from nmap's table of ports says nothing of what speaks there.
+		if s := port.Service; s != nil && s.Method == "probed" {
+			r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version, Confidence: confidenceOf(s.Conf)}
+		}
+		if err := p.tell(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func confidenceOf(conf int) probe.Confidence {
+	switch {
+	case conf >= 8:
+		return probe.High
+	case conf >= 5:
+		return probe.Medium
+	}
+	return probe.Low
+}

@@ -1,0 +1,176 @@
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Bounds of the search for who may hold a socket.
+const (
+	maxCandidates = 8
+	maxProcs      = 64 << 10 // bytes of cgroup.procs
+	maxAsked      = 1024     // processes whose user is asked for
+)
+
+// findOrigins tells where sockets were made: those whose owner could not be
+// seen, with who may hold them, and those that systemd holds for a unit.
+func findOrigins(ctx context.Context, sockets []socket, o ownership) map[uint64]Origin {
+	return machine().origins(ctx, sockets, o)
+}
+
+// managers is the unit in which systemd itself runs, the system's and users'.
+const managers = "init.scope"
+
+func isManager(o Owner) bool { return o.Unit == managers }
+
+// origins is findOrigins for any proc(5) file system.
+func (p proc) origins(ctx context.Context, sockets []socket, o ownership) map[uint64]Origin {
+	var wanted []socket
+	ids := make(map[uint64]bool)
+	for _, s := range sockets {
+		if owners := o.of[s.holder]; s.holder != 0 && (len(owners) == 0 || slices.ContainsFunc(owners, isManager)) {
+			wanted = append(wanted, s)
+			if s.cgroup != 0 {
+				ids[s.cgroup] = true
+			}
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	unified := p.cgroup2()
+	f := finder{folder: newFolder(p), ownership: o, cgroup2: unified, paths: unified.find(ctx, ids)}
+	origins := make(map[uint64]Origin)
+	for _, s := range wanted {
+		if ctx.Err() != nil {
+			break
+		}
+		origins[s.holder] = f.origin(s)
+	}
+	return origins
+}
+
+// finder finds who may hold sockets.
+type finder struct {
+	*folder
+	ownership
+	cgroup2
+	paths map[uint64]string // of cgroups, by id
+	euids map[int]uint32    // of the processes that could not be looked at
+}
+
+func (f *finder) origin(s socket) Origin {
+	var in Origin
+	path, known := f.paths[s.cgroup]
+	if known {
+		in.Place = f.names.name(parseCgroup(path))
+	}
+	owners := f.of[s.holder]
+	for i := range owners {
+		if owners[i].Unit == managers && isSocketUnit(in.Unit) {
+			owners[i].SocketUnit = in.Unit
+		}
+	}
+	if len(owners) > 0 {
+		return in
+	}
+	if known && path != "/" {
+		in.Candidates, in.MoreCandidates = f.inCgroup(path, s)
+	} else if s.owned {
+		in.Candidates = f.ofUser(s.uid)
+	}
+	return in
+}
+
+// inCgroup are the processes in the cgroup in which a socket was made, those of
+// its user first.
+func (f *finder) inCgroup(path string, s socket) (few []Candidate, more int) {
+	for _, pid := range f.processes(path) {
+		if !f.mayHold(pid) {
+			continue
+		}
+		if len(few) == maxAsked {
+			more++
+			continue
+		}
+		few = append(few, Candidate{Process{pid, f.stat(pid).name}, "cgroup"})
+	}
+	slices.SortStableFunc(few, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(f.rank(a.PID, s), f.rank(b.PID, s)), cmp.Compare(a.PID, b.PID))
+	})
+	if n := len(few) - maxCandidates; n > 0 {
+		few, more = few[:maxCandidates], more+n
+	}
+	return few, more
+}
+
+// rank is 0 for processes of a socket's user: others may have got it from one.
+func (f *finder) rank(pid int, s socket) int {
+	if uid, ok := f.euid(pid); s.owned && ok && uid == s.uid {
+		return 0
+	}
+	return 1
+}
+
+// ofUser are the processes of a user, if that are so few that it says something.
+func (f *finder) ofUser(uid uint32) []Candidate {
+	if f.hidden || len(f.unread) > maxAsked {
+		return nil
+	}
+	var few []Candidate
+	for _, pid := range f.unread {
+		if euid, ok := f.euid(pid); !ok || euid != uid {
+			continue
+		}
+		if len(few) == maxCandidates {
+			return nil
+		}
+		few = append(few, Candidate{Process{pid, f.stat(pid).name}, "user"})
+	}
+	return few
+}
+
+// mayHold is false of a process that was looked at and does not.
+func (f *finder) mayHold(pid int) bool {
+	if _, unread := slices.BinarySearch(f.unread, pid); unread {
+		return true
+	}
+	_, listed := slices.BinarySearch(f.listed, pid)
+	return !listed && f.hidden
+}
+
+func (f *finder) euid(pid int) (uint32, bool) {
+	if uid, ok := f.euids[pid]; ok {
+		return uid, uid != nobody
+	}
+	if f.euids == nil {
+		f.euids = make(map[int]uint32)
+	}
+	b, _ := f.read(pid, "status")
+	uid, ok := parseUID(b)
+	if !ok {
+		uid = nobody
+	}
+	f.euids[pid] = uid
+	return uid, ok
+}
+
+// nobody is no user's number: (uid_t)-1 (setreuid(2)).
+const nobody = 1<<32 - 1
+
+func isSocketUnit(unit string) bool { return strings.HasSuffix(unit, ".socket") }
+
+// parseProcs reads cgroup.procs: a pid a line, 0 for one of another namespace.
+func parseProcs(b []byte) []int {
+	var pids []int
+	for line := range bytes.Lines(b) {
+		if pid, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

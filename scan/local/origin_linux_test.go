@@ -1,0 +1,293 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+func inode(t testing.TB, path string) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Ino
+}
+
+// machineOf is a machine made of files: processes in /proc, cgroups in /cgroup.
+func machineOf(t testing.TB, all map[string]string) (p proc, root string) {
+	t.Helper()
+	root = files(t, all)
+	mountinfo := fmt.Sprintf("30 1 0:1 / / rw - ext4 /dev/sda rw\n31 30 0:2 / %s/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n", root)
+	if err := os.MkdirAll(filepath.Join(root, "proc/self"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "proc/self/mountinfo"), []byte(mountinfo), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return proc{root: filepath.Join(root, "proc"), files: root}, root
+}
+
+func statOf(pid int, name string, parent int) string {
+	return fmt.Sprintf("%d (%s) S %d 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 1000 2 3", pid, name, parent)
+}
+
+// Where a socket was made and who may hold it, without being allowed to look at
+// any process.
+func TestOrigins(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	const pod = "1b2c3d4e-0001-4a5b-8c7d-00112233aabb"
+	tree := map[string]string{
+		"cgroup/cgroup.procs":                                "1\n",
+		"cgroup/init.scope/cgroup.procs":                     "1\n",
+		"cgroup/system.slice/nginx.service/cgroup.procs":     "412\n413\n0\n9\n414\n",
+		"cgroup/system.slice/mixed.service/cgroup.procs":     "20\n412\n9999\n",
+		"cgroup/system.slice/ssh.socket/cgroup.procs":        "",
+		"cgroup/system.slice/crowd.service/cgroup.procs":     "",
+		"cgroup/kubepods/pod" + pod + "/" + id + "/x":        "",
+		"var/log/containers/web-1_shop_nginx-" + id + ".log": "",
+		"proc/stat": "btime 1700000000\n",
+	}
+	var o ownership
+	process := func(pid int, name string, uid int) {
+		dir := fmt.Sprintf("proc/%d/", pid)
+		tree[dir+"stat"], tree[dir+"status"] = statOf(pid, name, 1), fmt.Sprintf("Uid:\t%d\t%d\t%d\t%d\n", uid, uid, uid, uid)
+		o.listed = append(o.listed, pid)
+		if pid != 9 { // one's own, which does not hold the socket
+			o.unread = append(o.unread, pid)
+		}
+	}
+	process(1, "systemd", 0)
+	process(9, "mine", 33)
+	process(20, "sh", 0)
+	for pid := 412; pid < 415; pid++ {
+		process(pid, "nginx", 33)
+	}
+	for pid := 500; pid < 520; pid++ {
+		process(pid, "many", 77)
+		tree["cgroup/system.slice/crowd.service/cgroup.procs"] += fmt.Sprintln(pid)
+	}
+	p, root := machineOf(t, tree)
+	at := func(cgroup string) uint64 { return inode(t, filepath.Join(root, "cgroup", cgroup)) }
+	by := func(how, name string, pids ...int) (all []Candidate) {
+		for _, pid := range pids {
+			all = append(all, Candidate{Process{pid, name}, how})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		s     socket
+		want  Origin
+		guess string
+	}{
+		"a unit": {socket{cgroup: at("system.slice/nginx.service"), uid: 33, owned: true},
+			Origin{Place{Unit: "nginx.service"}, by("cgroup", "nginx", 412, 413, 414), 0}, "likely nginx (pid 412, 413 or 414)"},
+		"not all alike": {socket{cgroup: at("system.slice/mixed.service"), uid: 33, owned: true},
+			Origin{Place{Unit: "mixed.service"}, append(by("cgroup", "nginx", 412), by("cgroup", "sh", 20)...), 0}, "perhaps nginx (pid 412) or sh (pid 20)"},
+		"many": {socket{cgroup: at("system.slice/crowd.service"), uid: 77, owned: true},
+			Origin{Place{Unit: "crowd.service"}, by("cgroup", "many", 500, 501, 502, 503, 504, 505, 506, 507), 12}, "likely many (pid 500, 501, 502 or 17 others)"},
+		"of a socket unit": {socket{cgroup: at("system.slice/ssh.socket"), uid: 0, owned: true},
+			Origin{Place: Place{Unit: "ssh.socket"}}, ""},
+		"a container": {socket{cgroup: at("kubepods/pod" + pod + "/" + id), uid: 0, owned: true},
+			Origin{Place: Place{Container: id[:12], ContainerName: "nginx", Runtime: "kubernetes", Pod: "shop/web-1", PodUID: pod}}, ""},
+		"nowhere, a user":       {socket{cgroup: at("."), uid: 33, owned: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}, "perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)"},
+		"a cgroup that is gone": {socket{cgroup: 1 << 60, uid: 33, owned: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}, "perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)"},
+		"of too busy a user":    {socket{uid: 77, owned: true}, Origin{}, ""},
+		"of no user":            {socket{uid: 5, owned: true}, Origin{}, ""},
+		"nothing is told":       {socket{}, Origin{}, ""},
+	} {
+		c.s.holder = 7
+		got := p.origins(t.Context(), []socket{c.s}, o)[7]
+		if !reflect.DeepEqual(got, c.want) || got.Guess() != c.guess {
+			t.Errorf("%s: %+v, %q;\nwant %+v, %q", name, got, got.Guess(), c.want, c.guess)
+		}
+	}
+
+	// Of what has an owner nothing is looked for, unless that is systemd.
+	o.of = map[uint64][]Owner{7: {{PID: 20, Place: Place{Unit: "x.service"}}}, 8: {{PID: 1, Place: Place{Unit: "init.scope"}}, {PID: 20}}}
+	made := at("system.slice/ssh.socket")
+	got := p.origins(t.Context(), []socket{{holder: 7, cgroup: made}, {holder: 8, cgroup: made}}, o)
+	if want := map[uint64]Origin{8: {Place: Place{Unit: "ssh.socket"}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if o.of[8][0].SocketUnit != "ssh.socket" || o.of[8][1].SocketUnit != "" {
+		t.Errorf("%+v", o.of[8])
+	}
+}
+
+// With hidepid=2 the list lacks the processes of others. That they are not there
+// is not known, and the list of a cgroup may still name them.
+func TestHiddenProcesses(t *testing.T) {
+	p, root := machineOf(t, map[string]string{
+		"proc/412/fd/": "", "proc/412/stat": statOf(412, "mine", 1), "proc/412/status": "Uid:\t1 1 1 1\n",
+		"cgroup/system.slice/nginx.service/cgroup.procs": "412\n413\n",
+	})
+	o, err := p.owners(context.Background(), []uint64{7})
+	if err != nil || !o.hidden || len(o.unread) > 0 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	s := socket{holder: 7, uid: 1, owned: true, cgroup: inode(t, filepath.Join(root, "cgroup/system.slice/nginx.service"))}
+	got := p.origins(t.Context(), []socket{s}, o)[7]
+	if want := (Origin{Place: Place{Unit: "nginx.service"}, Candidates: []Candidate{{Process{PID: 413}, "cgroup"}}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	all := owners{ownership: o, asked: true}
+	l := []Listener{{State: Listening}}
+	if all.missing() != "owner not readable" || !strings.Contains(all.coverage(true, l)[0], "hides the processes of others (hidepid)") || len(all.hints(l)) == 0 {
+		t.Errorf("%q, %q, %q", all.missing(), all.coverage(true, l), all.hints(l))
+	}
+}
+
+// No descriptor can be listed with hidepid=1, and none may be guessed at.
+func TestUnreadableProcesses(t *testing.T) {
+	p, _ := machineOf(t, map[string]string{"proc/1/stat": statOf(1, "systemd", 0), "proc/1/fd": "no directory"})
+	o, err := p.owners(context.Background(), []uint64{7})
+	if err != nil || o.hidden || !slices.Equal(o.unread, []int{1}) {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+func TestMountinfo(t *testing.T) {
+	const v1 = "40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n"
+	for in, want := range map[string]cgroup2{
+		"31 23 0:28 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n":                                                {"/sys/fs/cgroup", "/"},
+		v1 + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n":                                                              {"/sys/fs/cgroup/unified", "/"},
+		"1 1 0:1 /a /part rw - cgroup2 none rw\n1 1 0:1 / /my\\040cgroups rw - cgroup2 none rw\n1 1 0:1 /b /other rw - cgroup2 none rw\n": {"/my cgroups", "/"},
+		v1: {}, "": {}, "1 2 3 - cgroup2": {}, "1 1 0:1 / relative rw - cgroup2 none rw\n": {},
+	} {
+		if got := parseMountinfo([]byte(in)); got != want {
+			t.Errorf("%q: %+v, want %+v", in, got, want)
+		}
+	}
+}
+
+func FuzzCgroupFiles(f *testing.F) {
+	f.Add([]byte("31 23 0:28 / /sys/fs/c\\040group rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"))
+	f.Add([]byte("412\n0\n-5\nx\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c := parseMountinfo(b); c.mount != "" && !filepath.IsAbs(c.mount) {
+			t.Errorf("%+v", c)
+		}
+		for _, pid := range parseProcs(b) {
+			if pid <= 0 {
+				t.Errorf("pid %d", pid)
+			}
+		}
+	})
+}
+
+// newCgroup makes a cgroup for the test, in the unified hierarchy.
+func newCgroup(t testing.TB, name string) string {
+	t.Helper()
+	c := machine().cgroup2()
+	if c.mount == "" {
+		t.Skip("no unified hierarchy of cgroups is mounted")
+	}
+	top := filepath.Join(c.mount, "onmux-test-"+strconv.Itoa(os.Getpid()))
+	dir := filepath.Join(top, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Skip("may not make a cgroup: ", err)
+	}
+	t.Cleanup(func() { os.Remove(dir); os.Remove(top) })
+	return dir
+}
+
+func intoCgroup(t testing.TB, cgroup string) *syscall.SysProcAttr {
+	t.Helper()
+	dir, err := os.Open(cgroup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+}
+
+// Who may not look at any process is told the unit of a socket and who is in it.
+func TestStrangerSeesTheUnit(t *testing.T) {
+	nettest.Need(t)
+	cgroup := newCgroup(t, "onmux-test.service")
+	pid := keeper{does: "listen 4420, name webserver", attr: intoCgroup(t, cgroup)}.start(t).Process.Pid
+	r := as(t, "stranger", []fact{{port: probe.Port{Number: 4420, Proto: probe.TCP}}})
+	if len(r.Listeners) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	want := Origin{Place{Unit: "onmux-test.service"}, []Candidate{{Process{pid, "webserver"}, "cgroup"}}, 0}
+	if l := r.Listeners[0]; !reflect.DeepEqual(l.Origin, want) || len(l.Owners) > 0 {
+		t.Errorf("%+v, want %+v", l, want)
+	}
+	if want := fmt.Sprintf(" in onmux-test.service, likely webserver (pid %d) on 127.0.0.1:4420, reachable from this machine only, owner not readable", pid); !strings.HasSuffix(r.Verdicts[0].Why, want) {
+		t.Errorf("%q, want %q", r.Verdicts[0].Why, want)
+	}
+}
+
+// A stranger is told of the processes of a user who has few.
+func TestStrangerSeesTheUser(t *testing.T) {
+	nettest.Need(t)
+	exe := asStranger(t)
+	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 54321, Gid: 54321}}
+	pid := keeper{exe: exe, does: "listen 4421", attr: attr}.start(t).Process.Pid
+	r := as(t, "stranger", []fact{{port: probe.Port{Number: 4421, Proto: probe.TCP}}})
+	if len(r.Listeners) != 1 || len(r.Listeners[0].Owners) > 0 {
+		t.Fatalf("%+v", r)
+	}
+	l := r.Listeners[0]
+	if len(l.Candidates) == 0 || l.Candidates[0].PID != pid || *l.UID != 54321 || l.User != "" {
+		t.Errorf("%+v", l)
+	}
+}
+
+// A socket that systemd made for a unit is told to be that unit's: systemd makes
+// it in the unit's cgroup and lives in init.scope itself.
+func TestSocketActivation(t *testing.T) {
+	nettest.Need(t)
+	unit, manager := newCgroup(t, "onmux-test.socket"), newCgroup(t, managers)
+	pid := keeper{does: "listen 4422, name systemd, move " + manager, attr: intoCgroup(t, unit)}.start(t).Process.Pid
+	v, listeners := checkPort(t, 4422)
+	if len(listeners) != 1 || len(listeners[0].Owners) != 1 {
+		t.Fatalf("%+v", listeners)
+	}
+	l := listeners[0]
+	if o := l.Owners[0]; o.PID != pid || o.Unit != managers || o.SocketUnit != "onmux-test.socket" || l.Unit != "onmux-test.socket" || l.Candidates != nil {
+		t.Errorf("%+v", l)
+	}
+	if want := "for onmux-test.socket) on 127.0.0.1:4422"; !strings.Contains(v.Why, want) {
+		t.Errorf("%q lacks %q", v.Why, want)
+	}
+}
+
+// Where processes are hidden, a stranger is not told that there are none.
+func TestHidePid(t *testing.T) {
+	nettest.Need(t)
+	keeper{does: "listen 4423"}.start(t)
+	r := as(t, "hidepid", []fact{{port: probe.Port{Number: 4423, Proto: probe.TCP}}})
+	if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said, "/proc hides the processes of others (hidepid)") || !strings.HasSuffix(r.Verdicts[0].Why, ", owner not readable") {
+		t.Errorf("%q, %q", r.Verdicts[0].Why, said)
+	}
+}
+
+// Walking over as many cgroups as are looked at.
+func BenchmarkCgroups(b *testing.B) {
+	all := make(map[string]string)
+	for n := range maxCgroups - 12 {
+		all[fmt.Sprintf("cgroup/kubepods/%d/%d/", n%10, n)] = ""
+	}
+	p, _ := machineOf(b, all)
+	for b.Loop() {
+		if found := p.cgroup2().find(b.Context(), map[uint64]bool{1 << 60: true}); len(found) != 0 {
+			b.Fatal(found)
+		}
+	}
+}

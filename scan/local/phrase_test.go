@@ -1,0 +1,47 @@
+package local
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWhere(t *testing.T) {
+	for want, p := range map[string]Place{
+		"":                                       {},
+		"nginx.service":                          {Unit: "nginx.service"},
+		"container 0123456789ab":                 {Container: "0123456789ab"},
+		"docker container web":                   {Unit: "docker-0123.scope", Container: "0123456789ab", ContainerName: "web", Runtime: "docker"},
+		"lxc container web":                      {Unit: "ssh.service", Container: "web", Runtime: "lxc"},
+		"container nginx of pod shop/web-1":      {Container: "0123456789ab", ContainerName: "nginx", Runtime: "containerd", Pod: "shop/web-1", PodUID: "1b2c"},
+		"container 0123456789ab of pod 1b2c":     {Container: "0123456789ab", Runtime: "kubernetes", PodUID: "1b2c"},
+		"pod shop/web-1":                         {Pod: "shop/web-1"},
+		`docker container "web\x1b[2J\nis free"`: {Container: "0", ContainerName: "web\x1b[2J\nis free", Runtime: "docker"},
+		`"a\nb.service"`:                         {Unit: "a\nb.service"},
+	} {
+		if got := p.Where(); got != want {
+			t.Errorf("%+v: %q, want %q", p, got, want)
+		}
+	}
+}
+
+// A guess is one line and short, whatever the candidates are.
+func TestGuess(t *testing.T) {
+	a, b := Process{1, "a"}, Process{2, "b\n"}
+	for want, o := range map[string]Origin{
+		"":                                   {MoreCandidates: 3},
+		"likely a (pid 1)":                   {Candidates: []Candidate{{a, "cgroup"}}},
+		"perhaps a (pid 1)":                  {Candidates: []Candidate{{a, "user"}}},
+		`likely "b\n" (pid 2)`:               {Candidates: []Candidate{{b, "cgroup"}}},
+		"perhaps a process (pid 7)":          {Candidates: []Candidate{{Process{PID: 7}, "cgroup"}}},
+		`perhaps a (pid 1) or "b\n" (pid 2)`: {Candidates: []Candidate{{a, "cgroup"}, {b, "cgroup"}}},
+		"likely a (pid 1 or 1 other)":        {Candidates: []Candidate{{a, "cgroup"}}, MoreCandidates: 1},
+	} {
+		if got := o.Guess(); got != want {
+			t.Errorf("%+v: %q, want %q", o, got, want)
+		}
+	}
+	many := Origin{Candidates: make([]Candidate, 1000)}
+	if got := many.Guess(); len(got) > 100 || !strings.HasSuffix(got, " or 997 others") {
+		t.Error(got)
+	}
+}
