@@ -37,7 +37,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-identify", Category: "looking", Usage: "do not listen to what an open port says", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-identify", Category: "looking", Usage: "do not ask what speaks on an open port", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)

@@ -3,6 +3,7 @@ package service
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"onmux/probe"
@@ -18,14 +19,14 @@ var greetings = []rule{
 	{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
 
 	// RFC 4253, section 4.2: other lines may stand before the version line.
-	{"ssh", "ssh", "", re(`(?m)^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
-	{"ssh-openssh", "ssh", "OpenSSH", re(`(?m)^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`), probe.High, product},
-	{"ssh-openssh-windows", "ssh", "OpenSSH for Windows", re(`(?m)^SSH-2\.0-OpenSSH_for_Windows_(?P<version>[\w.]+)`), probe.High, exact},
-	{"ssh-dropbear", "ssh", "Dropbear", re(`(?m)^SSH-2\.0-dropbear(?:_(?P<version>[\w.]+))?`), probe.High, product},
-	{"ssh-libssh", "ssh", "libssh", re(`(?m)^SSH-2\.0-libssh[-_](?P<version>[\w.]+)`), probe.High, product},
-	{"ssh-cisco", "ssh", "Cisco SSH", re(`(?m)^SSH-(?:1\.99|1\.5|2\.0)-Cisco-(?P<version>[\w.]+)`), probe.High, product},
-	{"ssh-proftpd", "ssh", "ProFTPD mod_sftp", re(`(?m)^SSH-2\.0-mod_sftp(?:/(?P<version>[\w.]+))?`), probe.High, product},
-	{"ssh-go", "ssh", "Go x/crypto/ssh", re(`(?m)^SSH-2\.0-Go\r?$`), probe.High, product},
+	{"ssh", "ssh", "", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
+	{"ssh-openssh", "ssh", "OpenSSH", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`), probe.High, product},
+	{"ssh-openssh-windows", "ssh", "OpenSSH for Windows", line("SSH-", `^SSH-2\.0-OpenSSH_for_Windows_(?P<version>[\w.]+)`), probe.High, exact},
+	{"ssh-dropbear", "ssh", "Dropbear", line("SSH-", `^SSH-2\.0-dropbear(?:_(?P<version>[\w.]+))?`), probe.High, product},
+	{"ssh-libssh", "ssh", "libssh", line("SSH-", `^SSH-2\.0-libssh[-_](?P<version>[\w.]+)`), probe.High, product},
+	{"ssh-cisco", "ssh", "Cisco SSH", line("SSH-", `^SSH-(?:1\.99|1\.5|2\.0)-Cisco-(?P<version>[\w.]+)`), probe.High, product},
+	{"ssh-proftpd", "ssh", "ProFTPD mod_sftp", line("SSH-", `^SSH-2\.0-mod_sftp(?:/(?P<version>[\w.]+))?`), probe.High, product},
+	{"ssh-go", "ssh", "Go x/crypto/ssh", line("SSH-", `^SSH-2\.0-Go\r?(?:\n|$)`), probe.High, product},
 
 	// RFC 5321, section 4.2: 220 and 554 open a session.
 	{"smtp", "smtp", "", re(ready + `[^\r\n]*\bE?SMTP\b`), probe.High, protocol},
@@ -125,6 +126,23 @@ func re(pattern string) matcher {
 			return ""
 		}
 		return facts{group("product"), group("version"), group("info")}, true
+	}
+}
+
+// line matches from the first line on that begins with prefix: others may stand
+// before it. To look for it by pattern would cost a hundred times as much.
+func line(prefix, pattern string) matcher {
+	m := re(pattern)
+	return func(a *answer) (facts, bool) {
+		text := a.text
+		if !strings.HasPrefix(text, prefix) {
+			i := strings.Index(text, "\n"+prefix)
+			if i < 0 {
+				return facts{}, false
+			}
+			text = text[i+1:]
+		}
+		return m(&answer{text: text})
 	}
 }
 
