@@ -97,11 +97,12 @@ func (m match) detail() int {
 // recognise is the most specific match of a, and the services of all that
 // matched.
 func recognise(a *answer) (best match, signs []string) {
+	mirrored := a.mirrored()
 	for _, table := range tables {
 		for i := range table {
 			r := &table[i]
 			f, ok := r.match(a)
-			if !ok {
+			if !ok || mirrored && r.service != "echo" {
 				continue
 			}
 			signs = append(signs, r.service)

@@ -2,7 +2,6 @@ package service
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 	"testing"
 
@@ -94,9 +93,7 @@ var said = []struct{ said, rule, service, product, version string }{
 }
 
 func TestRules(t *testing.T) {
-	hit := map[string]bool{}
 	for _, g := range said {
-		hit[g.rule] = true
 		s := identify("wait", []byte(g.said))
 		if s.Rule != g.rule || s.Name != g.service || s.Product != g.product || s.Version != g.version {
 			t.Errorf("%q: rule %q, service %q, product %q, version %q; want %q, %q, %q, %q",
@@ -104,15 +101,6 @@ func TestRules(t *testing.T) {
 		}
 		if (s.Confidence == "") != (g.rule == "") || s.Probe != "wait" || string(s.Raw) != g.said[:min(len(g.said), rawSize)] {
 			t.Errorf("%q: confidence %q, probe %q, raw %q", g.said, s.Confidence, s.Probe, s.Raw)
-		}
-	}
-	seen := map[string]bool{}
-	for _, r := range slices.Concat(tables...) {
-		if seen[r.name] {
-			t.Errorf("two rules are called %q", r.name)
-		}
-		if seen[r.name] = true; !hit[r.name] {
-			t.Errorf("no greeting in this test is told by rule %q", r.name)
 		}
 	}
 }

@@ -101,7 +101,8 @@ var greetings = []rule{
 	{"mysqlx", "mysqlx", "MySQL", re(`^\x05\x00\x00\x00\x0b\x08\x05\x1a\x00`), probe.High, product},
 	{"nbd", "nbd", "", re(`^NBDMAGIC(?:IHAVEOPT|\x00\x00\x42\x02\x81\x86\x12\x53)`), probe.High, protocol},
 	{"ceph", "ceph", "Ceph", re(`^ceph v(?:2\n|027)`), probe.High, product},
-	{"chargen", "chargen", "", re(`^ !"#\$%&'\(\)\*\+,-\./0123456789`), probe.High, protocol},
+	// RFC 864: lines of 72 characters, each the next of the last.
+	{"chargen", "chargen", "", readChargen, probe.High, protocol},
 }
 
 // ready is the first reply of SMTP, FTP and their kin, up to its last line or

@@ -17,7 +17,6 @@ var pages = []rule{
 	{"http-opensearch", "http", "OpenSearch", body(`"version"\s*:\s*\{\s*"distribution"\s*:\s*"opensearch",\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, exact},
 	{"http-etcd", "http", "etcd", body(`^\{"etcdserver":"(?P<version>\d[\w.+-]*)"`), probe.High, product},
 	{"http-docker", "http", "Docker Engine", body(`^\{(?:"Platform":\{.*)?"Version":"(?P<version>\d[\w.+~-]*)","ApiVersion":"`), probe.High, product},
-	{"http-docker-404", "http", "", body(`^\{"message":"page not found"\}`), probe.Medium, protocol},
 	{"http-kubernetes", "http", "Kubernetes", body(`^\{\s*"major":\s*"\d+",\s*"minor":\s*"[\d+]+",.*"gitVersion":\s*"v(?P<version>\d[\w.+-]*)"`), probe.High, product},
 	{"http-kubernetes-status", "http", "Kubernetes", body(`^\{\s*"kind":\s*"Status",\s*"apiVersion":\s*"v1",\s*"metadata"`), probe.High, product},
 	{"http-prometheus", "http", "Prometheus", body(`^<a href="/(?:graph|query)">Found</a>|<title>Prometheus Time Series`), probe.High, product},

@@ -86,7 +86,7 @@ var replies = []rule{
 	// RFC 1288; RFC 1413, section 4; RFC 1078.
 	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http"), probe.High, protocol},
 	{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
-	{"ident", "ident", "", re(`^\s*\d+\s*,\s*\d+\s*:\s*(?:ERROR|USERID)\s*:`), probe.High, protocol},
+	{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High, protocol},
 	{"git", "git", "git daemon", re(`^[0-9a-f]{4}ERR [ -~]+`), probe.High, protocol},
 	// RFC 7143, section 11.13: a login response to our task.
 	{"iscsi", "iscsi", "", re(`(?s)^\x23[\x00-\xff].{14}\x04\x17\x04\x17`), probe.High, protocol},
@@ -99,15 +99,31 @@ var replies = []rule{
 
 	// RFC 862, 867 and 868. A time is within a day of ours.
 	{"echo", "echo", "", readEcho, probe.High, protocol},
-	{"daytime", "daytime", "", to(re(`^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
-	{"daytime-iso", "daytime", "", to(re(`^(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"), probe.High, protocol},
+	{"daytime", "daytime", "", to(re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
+	{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"), probe.High, protocol},
 	{"time", "time", "", to(readTime, "wait"), probe.Medium, protocol},
 }
 
-// readEcho knows a server that says what it hears. A prompt may echo a line too:
-// only bytes that no terminal would leave alone count.
-func readEcho(a *answer) (facts, bool) {
-	return facts{}, len(a.said) >= 8 && bytes.Equal(a.said, a.bytes)
+// readEcho knows a server that says what it hears, if that was long enough to
+// be no chance.
+func readEcho(a *answer) (facts, bool) { return facts{}, len(a.said) >= 8 && a.mirrored() }
+
+// mirrored reports whether the peer only gave back what we said: nothing in it
+// is its own.
+func (a *answer) mirrored() bool { return len(a.bytes) > 1 && bytes.HasPrefix(a.said, a.bytes) }
+
+// readChargen knows the pattern by its first line, wherever that begins.
+func readChargen(a *answer) (facts, bool) {
+	first, _, _ := bytes.Cut(a.bytes, []byte("\r\n"))
+	if len(first) != 72 {
+		return facts{}, false
+	}
+	for i, c := range first[1:] {
+		if before := first[i]; c != before+1 && (c != ' ' || before < '}') {
+			return facts{}, false
+		}
+	}
+	return facts{}, true
 }
 
 // readTime knows the seconds since 1900 by the clock of this machine.
