@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,23 +124,36 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// Whatever a peer says, what is told of it is bounded, printable, and a prefix
-// of what it said.
+// Whatever a peer says, to whatever question, what is told of it is bounded,
+// printable, and a prefix of what it said.
 func FuzzIdentify(f *testing.F) {
+	questions := slices.Concat([]question{waiting, hello, bareHTTP}, questions, datagrams)
 	for _, g := range said {
-		f.Add([]byte(g.said))
+		f.Add(byte(0), []byte(g.said))
 	}
-	f.Add(bytes.Repeat([]byte{0x1b}, 5000))
-	f.Add([]byte("SSH-2.0-OpenSSH_" + strings.Repeat("9", 5000)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s := identify("wait", b)
-		if s.Name == "" || s.Name == "unknown" && (s.Rule != "" || s.Product != "" || s.Confidence != "") {
+	for i, q := range questions {
+		for _, c := range corpus(f) {
+			if c.asked == q.name {
+				f.Add(byte(i), []byte(c.said))
+			}
+		}
+		for _, c := range specified {
+			if c.asked == q.name {
+				f.Add(byte(i), []byte(c.said))
+			}
+		}
+	}
+	f.Add(byte(0), bytes.Repeat([]byte{0x1b}, 5000))
+	f.Add(byte(0), []byte("SSH-2.0-OpenSSH_"+strings.Repeat("9", 5000)))
+	f.Fuzz(func(t *testing.T, n byte, b []byte) {
+		s := identify(questions[int(n)%len(questions)].name, b)
+		if s.Name == "" || s.Info == "" && s.Name == "unknown" || s.Name == "unknown" && (s.Rule != "" || s.Product != "" || s.Confidence != "") {
 			t.Errorf("%q: %+v", b, s)
 		}
 		for what, limited := range map[string]struct {
 			s     string
 			limit int
-		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, nameSize}, "version": {s.Version, nameSize}} {
+		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, nameSize}, "version": {s.Version, nameSize}, "info": {s.Info, infoSize}} {
 			if len(limited.s) > limited.limit || strings.ContainsFunc(limited.s, func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Errorf("%q: %s %q", b, what, limited.s)
 			}
