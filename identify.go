@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -61,4 +62,45 @@ func (i *identifier) tell(f report.Finding) error {
 func (i *identifier) wait() error {
 	i.asked.Wait()
 	return i.err
+}
+
+// asker makes one attempt, as probe.Ask does.
+type asker func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
+
+// udpHead is the time that a UDP port has to answer the question of its own
+// number before it is asked others.
+const udpHead = 300 * time.Millisecond
+
+// askNaming asks e. A UDP port that stays silent is asked in other tongues
+// meanwhile: if it answers one of those, it is open after all.
+func (p *prober) askNaming(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
+	if !p.identify || e.Proto != probe.UDP {
+		return probe.Ask(ctx, e, o)
+	}
+	asking, judged := context.WithCancel(ctx)
+	naming, unheard := context.WithTimeout(asking, o.Timeout)
+	var found *probe.Service
+	var others sync.WaitGroup
+	others.Go(func() {
+		if sleep(naming, udpHead) {
+			if found, _ = service.Identify(naming, e, service.Options{}); found != nil {
+				judged()
+			}
+		}
+	})
+	start := time.Now()
+	r, err := probe.Ask(asking, e, o)
+	if err == nil && r.State != probe.OpenFiltered {
+		unheard()
+	}
+	others.Wait()
+	unheard()
+	judged()
+	if found == nil || err == nil && r.State != probe.OpenFiltered {
+		return r, err
+	}
+	return probe.Result{
+		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High, Service: found,
+		Evidence: []string{fmt.Sprintf("a datagram in answer to the question %q, within %s", found.Probe, time.Since(start).Round(time.Millisecond))},
+	}, nil
 }
