@@ -148,6 +148,9 @@ func TestHostilePeers(t *testing.T) {
 				if took > DefaultDeadline || conns.Load() > maxConns || most.Load() > connSize {
 					t.Errorf("took %s, %d connections, up to %d bytes read of one", took, conns.Load(), most.Load())
 				}
+				if how := strings.Fields(found.Info + " -")[0]; found.Name == "unknown" && strings.HasPrefix(tt.name, "closes") != (how == "closes") {
+					t.Errorf("it %s", found.Info)
+				}
 				t.Logf("%s, %d connections, %d bytes: %s", took, conns.Load(), most.Load(), found.Info)
 			})
 		})

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -160,9 +161,12 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// endOf says who ended a connection: silent is that we did.
 func endOf(err error) ending {
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errFull) {
-		return silent
+	for _, ours := range []error{os.ErrDeadlineExceeded, errFull, net.ErrClosed, io.ErrClosedPipe} {
+		if errors.Is(err, ours) {
+			return silent
+		}
 	}
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return reset
