@@ -154,7 +154,7 @@ func comparePorts(a, b probe.Port) int {
 func (s socket) listener(o owners) Listener {
 	l := Listener{
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
-		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
+		State: words[s.state], Reach: reach(s.local.Addr(), s.looped), Device: s.device,
 		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
 	}
 	if s.queued {

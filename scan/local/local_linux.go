@@ -107,29 +107,36 @@ func (v *view) seesBound(ctx context.Context, c census, diag *sockDiag) bool {
 
 // nameDevices gives devices their names, and link-local addresses their zones.
 func (c census) nameDevices() {
-	names := make(map[uint32]string)
+	known := make(map[uint32]device)
 	for _, t := range c {
 		for _, told := range t.told {
 			for i := range told {
 				if told[i].index != 0 {
-					told[i].setDevice(deviceName(told[i].index, names))
+					d := deviceAt(told[i].index, known)
+					told[i].setDevice(d.name)
+					told[i].looped = d.looped
 				}
 			}
 		}
 	}
 }
 
-// deviceName is the name of a device, or its number if it is gone.
-func deviceName(index uint32, names map[uint32]string) string {
-	name, ok := names[index]
+// device is what is known of a network device.
+type device struct {
+	name   string // or its number if it is gone
+	looped bool   // a loopback one
+}
+
+func deviceAt(index uint32, known map[uint32]device) device {
+	d, ok := known[index]
 	if !ok {
-		name = strconv.FormatUint(uint64(index), 10)
+		d.name = strconv.FormatUint(uint64(index), 10)
 		if i, err := net.InterfaceByIndex(int(index)); err == nil {
-			name = i.Name
+			d = device{i.Name, i.Flags&net.FlagLoopback != 0}
 		}
-		names[index] = name
+		known[index] = d
 	}
-	return name
+	return d
 }
 
 // setDevice names the device that the socket is bound to. A link-local address

@@ -34,6 +34,7 @@ type socket struct {
 	//lint:ignore U1000 only Linux tells it
 	index   uint32 // of the device it is bound to
 	device  string // that device's name
+	looped  bool   // that device is a loopback one
 	backlog Backlog
 	queued  bool // backlog is told
 	uid     uint32
