@@ -98,7 +98,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "range": scan.Range{}, "listener": local.Listener{},
 		"verdict": local.Verdict{}, "about": local.Port{}, "violation": Violation{}, "start": Start{}, "end": End{}}
-	parts := map[string]any{"service": probe.Service{}, "icmp": probe.ICMP{}, "backlog": local.Backlog{},
+	parts := map[string]any{"service": probe.Service{}, "icmp": probe.ICMP{}, "backlog": local.Backlog{}, "buffer": local.Buffer{},
 		"owner": local.Owner{}, "process": local.Process{}, "candidate": local.Candidate{}, "summary": scan.Summary{}, "name": local.Name{}, "services": local.Services{},
 		"serviceLine": local.Service{}, "span": local.Span{}, "fact": packet.Fact{}}
 	for name, v := range records {

@@ -94,6 +94,8 @@ type view struct {
 	sources []source // one for each protocol
 	notes   []string // what else to say of the coverage
 	hints   []string
+	groups  memberships
+	refused refused
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
 }
@@ -123,12 +125,12 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for p, sockets := range behind {
 		for _, s := range sockets {
 			l := s.listener(o)
-			l.NetNS = v.netns
+			l.NetNS, l.Groups = v.netns, v.groups.of(s)
 			listeners[p] = append(listeners[p], l)
 		}
 	}
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o}
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, joined: v.groups, refused: v.refused}
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
@@ -139,7 +141,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, o.coverage(r.Owners, out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.groups.coverage(), o.coverage(r.Owners, out.Listeners))
 	out.Hints = slices.Concat(v.hints, o.hints(out.Listeners))
 	return out
 }
@@ -154,11 +156,14 @@ func comparePorts(a, b probe.Port) int {
 func (s socket) listener(o owners) Listener {
 	l := Listener{
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
-		State: words[s.state], Reach: reach(s.local.Addr(), s.looped), Device: s.device,
+		State: words[s.state], Reach: reach(s.local.Addr(), s.looped), Device: s.device, Drops: s.drops,
 		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
 	}
 	if s.queued {
 		l.Backlog = &s.backlog
+	}
+	if s.buffered {
+		l.Receive = &s.received
 	}
 	if s.owned {
 		l.UID, l.User = &s.uid, s.user

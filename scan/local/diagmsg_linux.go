@@ -17,6 +17,7 @@ import (
 const (
 	diagReqLen   = 56
 	diagMsgLen   = 72
+	diagMemInfo  = 7  // INET_DIAG_SKMEMINFO, which has to be asked for
 	diagSkV6Only = 11 // INET_DIAG_SKV6ONLY
 	diagCgroupID = 21 // INET_DIAG_CGROUP_ID, from Linux 5.9: the inode of the directory
 )
@@ -51,6 +52,7 @@ func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16, state
 	if proto == probe.UDP {
 		r[1] = unix.IPPROTO_UDP
 	}
+	r[2] = 1 << (diagMemInfo - 1)
 	binary.NativeEndian.PutUint32(r[4:], states)
 	binary.BigEndian.PutUint16(r[8:], port)
 	return b
@@ -149,8 +151,12 @@ func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	}
 	switch s.state {
 	case listening:
+		limit, drops, told := parseMemInfo(attribute(b[diagMsgLen:], diagMemInfo))
+		s.drops = uint64(drops)
 		if proto == probe.TCP {
 			s.backlog, s.queued = Backlog{Used: word(56), Limit: word(60)}, true
+		} else if told {
+			s.received, s.buffered = Buffer{Used: word(56), Limit: limit}, true
 		}
 	case connected:
 		s.peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))
@@ -181,6 +187,20 @@ func diagAddr(family uint8, b []byte) (netip.Addr, error) {
 		return netip.AddrFrom16([16]byte(b)), nil
 	}
 	return netip.Addr{}, fmt.Errorf("%w: a socket of address family %d", errMalformed, family)
+}
+
+// parseMemInfo reads INET_DIAG_SKMEMINFO: numbers of 32 bits in the order of
+// SK_MEMINFO_RCVBUF and the others (linux/sock_diag.h). Kernels before 4.7 do not
+// tell drops.
+func parseMemInfo(b []byte) (limit, drops uint32, told bool) {
+	const rcvbuf, dropped = 1, 8
+	if told = len(b) >= 4*(rcvbuf+1); told {
+		limit = binary.NativeEndian.Uint32(b[4*rcvbuf:])
+	}
+	if len(b) >= 4*(dropped+1) {
+		drops = binary.NativeEndian.Uint32(b[4*dropped:])
+	}
+	return limit, drops, told
 }
 
 // v6Only reads INET_DIAG_SKV6ONLY: "ipv6" or "dual", and "" if it is not there.

@@ -69,6 +69,9 @@ type Listener struct {
 	Reach   string      `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
 	Device  string      `json:"device,omitempty"` // SO_BINDTODEVICE, by name
 	Backlog *Backlog    `json:"backlog,omitempty"`
+	Receive *Buffer     `json:"receive,omitempty"` // of a UDP socket that listens
+	Drops   uint64      `json:"drops,omitzero"`    // datagrams, or attempts to connect, that the socket dropped since it was made
+	Groups  []string    `json:"groups,omitempty"`  // "224.0.0.251 on eth0": multicast groups that this machine has joined and a UDP socket may receive; 64 at most, and none that every machine joins unless it is bound to it
 	UID     *uint32     `json:"uid,omitempty"`
 	User    string      `json:"user,omitempty"`  // UID's name; "" if it has none
 	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own
@@ -82,6 +85,13 @@ func (Listener) Kind() string { return "listener" }
 
 // Backlog is a listening TCP socket's accept queue.
 type Backlog struct {
+	Used  uint32 `json:"used"`
+	Limit uint32 `json:"limit"`
+}
+
+// Buffer is a UDP socket's receive buffer, in bytes as the kernel counts them:
+// with what it keeps beside the datagrams.
+type Buffer struct {
 	Used  uint32 `json:"used"`
 	Limit uint32 `json:"limit"`
 }

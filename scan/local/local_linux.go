@@ -53,6 +53,8 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 	v.notes = append(v.notes, "other network namespaces: not looked at", "NAT redirects: not looked at")
 	v.census.nameDevices()
 	v.census.nameUsers()
+	v.groups = files.memberships(v.census.interest())
+	v.refused = files.refused(v.census)
 	return v, ctx.Err()
 }
 

@@ -15,6 +15,8 @@ type finding struct {
 	source    source
 	where     string
 	owners    owners
+	joined    memberships
+	refused   refused
 }
 
 // verdict judges a port. A socket that was seen is a fact, whatever else could
