@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"onmux/probe"
 )
@@ -37,7 +38,7 @@ func (m membership) String() string {
 		if m.more > 0 {
 			from = append(slices.Clip(from), count(m.more, "other", "others"))
 		}
-		s += ", from " + some(from, " and ", "other", "others") + " only"
+		s += ", from " + strings.Join(from, " and ") + " only"
 	}
 	return s
 }
