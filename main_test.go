@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts to what the com
 // The scripts run in a network namespace of the test's own: whatever address a
 // command is given, no packet leaves the machine.
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold})
+	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "forward": forward})
 }
 
 type isolated struct{ m *testing.M }

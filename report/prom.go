@@ -75,6 +75,8 @@ func (p *prom) Finding(f Finding) error {
 			"port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "verdict", string(f.Verdict))
 	case local.Listener:
 		p.listener(f)
+	case Rule:
+		p.add("onmux_rule", "1 for what came of each rule of the policy.", 1, "name", f.Name, "about", f.About, "outcome", f.Outcome.String())
 	case Change:
 		p.add("onmux_change", "1 for each change between the reports.", 1, "where", f.place(), "what", f.What, "confidence", string(f.Confidence))
 	case Violation:
