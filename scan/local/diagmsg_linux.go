@@ -37,6 +37,25 @@ const (
 // for those that are only bound.
 const allStates = 1<<(tcpBound+1) - 2
 
+// tcpDiagGetSock is TCPDIAG_GETSOCK, by which TCP sockets were asked for before
+// there was SOCK_DIAG_BY_FAMILY. It alone tells both families in one dump.
+const tcpDiagGetSock = 18
+
+// diagRequestBoth is a netlink message with a struct inet_diag_req that asks for
+// TCP sockets of both families, as diagRequest does for one.
+func diagRequestBoth(seq uint32, port uint16, states uint32) []byte {
+	b := make([]byte, unix.NLMSG_HDRLEN+60)
+	h, r := b[:unix.NLMSG_HDRLEN], b[unix.NLMSG_HDRLEN:]
+	binary.NativeEndian.PutUint32(h[0:], uint32(len(b)))
+	binary.NativeEndian.PutUint16(h[4:], tcpDiagGetSock)
+	binary.NativeEndian.PutUint16(h[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	binary.NativeEndian.PutUint32(h[8:], seq)
+	r[3] = 1 << (diagMemInfo - 1)
+	binary.BigEndian.PutUint16(r[4:], port)
+	binary.NativeEndian.PutUint32(r[52:], states)
+	return b
+}
+
 // diagRequest is a netlink message with a struct inet_diag_req_v2 that asks for
 // a dump of one protocol and family, of one port unless it is 0, and of sockets
 // in some states (1 << tcp…).
@@ -93,7 +112,7 @@ func parseDump(b []byte, seq uint32, proto probe.Proto, see func(socket)) (progr
 		case unix.NLMSG_DONE, unix.NLMSG_ERROR:
 			p.done = true
 			return p, status(kind, body)
-		case unix.SOCK_DIAG_BY_FAMILY:
+		case unix.SOCK_DIAG_BY_FAMILY, tcpDiagGetSock:
 			s, err := parseSocket(body, proto)
 			if err != nil {
 				return p, err
