@@ -134,14 +134,19 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	if !q.v6 {
 		rules.ipv6 = ""
 	}
-	listeners := make(map[probe.Port][]Listener)
+	listeners := make(map[probe.Port][]Listener, len(behind))
+	total := 0
 	for p, sockets := range behind {
-		for _, s := range sockets {
-			l := s.listener(o)
-			l.NetNS, l.Groups = v.netns, v.groups.of(s)
-			listeners[p] = append(listeners[p], l)
+		all := make([]Listener, len(sockets))
+		for i, s := range sockets {
+			all[i] = s.listener(o)
+			all[i].NetNS, all[i].Groups = v.netns, v.groups.of(s)
 		}
+		listeners[p] = all
+		total += len(all)
 	}
+	out.Verdicts = make([]Verdict, 0, len(r.Ports))
+	out.Listeners = make([]Listener, 0, total)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, joined: v.groups, refused: v.refused,
 			redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
