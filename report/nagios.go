@@ -58,7 +58,7 @@ func (n *nagios) measure(f Finding) {
 			n.perfdata = append(n.perfdata, fmt.Sprintf("'rtt %s'=%sms;;;0", f.Endpoint, milliseconds(f.RTT)))
 		}
 	case local.Listener:
-		if b := f.Backlog; b != nil {
+		if b := f.Backlog; b != nil && !elsewhere(f) {
 			n.perfdata = append(n.perfdata, fmt.Sprintf("'backlog %s %d/%s'=%d;;%d;0", f.Address, f.Port, f.Proto, b.Used, b.Limit))
 		}
 	}

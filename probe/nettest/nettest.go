@@ -7,8 +7,9 @@ import (
 )
 
 // marker tells a test binary which of the two runs it is: the outer one that
-// makes the namespace (unset), the inner one ("yes"), or one that goes on
-// without because the kernel refused (the reason).
+// makes the namespace (unset), the inner one ("yes", or "alone" until it has its
+// own /proc), or one that goes on without because the kernel refused (the
+// reason).
 const marker = "ONMUX_TEST_NETNS"
 
 // Tests is a *testing.M, or what stands around one.

@@ -21,11 +21,22 @@ import (
 // Run runs the test binary again in a network namespace of its own and returns
 // its status. Where the kernel refuses one, the tests run here and those that
 // call Need skip.
-func Run(m Tests) int {
+func Run(m Tests) int { return run(m, "yes") }
+
+// Alone is Run in a process namespace of its own too, with its own /proc: of
+// other tests that run meanwhile nothing can be seen. Where the kernel refuses
+// that, it is Run.
+func Alone(m Tests) int { return run(m, "alone", "yes") }
+
+// run tries one mark after the other.
+func run(m Tests, marks ...string) int {
 	if os.Getenv(marker) != "" {
 		return inside(m)
 	}
-	err := again("yes", isolated())
+	err := again(marks[0], isolated(marks[0]))
+	if len(marks) > 1 && status(err) == refused {
+		return run(m, marks[1:]...)
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		err = again(err.Error(), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL})
@@ -52,10 +63,28 @@ func again(mark string, attr *syscall.SysProcAttr) error {
 	return cmd.Run()
 }
 
+// refused is the status of a process that was refused its own /proc.
+const refused = 125
+
+// status is that of a process; refused if there was none.
+func status(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return refused
+}
+
 // isolated asks for a new network namespace, and for a user namespace around it
 // where the caller is not root.
-func isolated() *syscall.SysProcAttr {
+func isolated(mark string) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if mark == "alone" {
+		attr.Cloneflags |= unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	}
 	if os.Geteuid() != 0 {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
@@ -65,6 +94,12 @@ func isolated() *syscall.SysProcAttr {
 }
 
 func inside(m Tests) int {
+	if os.Getenv(marker) == "alone" {
+		if ownProc() != nil {
+			return refused
+		}
+		os.Setenv(marker, "yes")
+	}
 	if os.Getenv(marker) == "yes" {
 		if err := up("lo"); err != nil {
 			fmt.Fprintln(os.Stderr, "nettest: bring up loopback:", err)
@@ -72,6 +107,15 @@ func inside(m Tests) int {
 		}
 	}
 	return m.Run()
+}
+
+// ownProc mounts the proc(5) of this process namespace, for this process and its
+// children alone.
+func ownProc() error {
+	return errors.Join(
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""),
+	)
 }
 
 func up(device string) error {
@@ -124,9 +168,26 @@ func NewHost(t testing.TB) *Host {
 }
 
 // live is the host's own thread. It is never unlocked, so that the runtime ends
-// it, and with it the namespace, rather than reuse it.
+// it, and with it the namespace, rather than reuse it. The process's first thread
+// cannot end, and it is what /proc/self tells of: it is kept for others meanwhile.
 func (h *Host) live(tid chan<- int, failed chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		locked := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(locked)
+			h.answer(tid, failed)
+		}()
+		<-locked
+		runtime.UnlockOSThread()
+		return
+	}
+	h.answer(tid, failed)
+}
+
+// answer makes the calls from the namespace that it makes for itself.
+func (h *Host) answer(tid chan<- int, failed chan<- error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		failed <- err
 		return

@@ -14,6 +14,9 @@ func Run(m Tests) int {
 	return m.Run()
 }
 
+// Alone is Run.
+func Alone(m Tests) int { return Run(m) }
+
 // NewHost skips the test.
 func NewHost(t testing.TB) *Host {
 	Need(t)

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 )
@@ -15,4 +17,22 @@ func Fields() map[string][]string {
 		}
 	}
 	return out
+}
+
+// Validate holds a policy in JSON against the schema.
+func Validate(text string) error {
+	var s rules
+	if err := json.Unmarshal(schema, &s); err != nil {
+		return err
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	if m := s.hold(v, s.Defs); m != nil {
+		return errors.New(where(m.path) + m.what)
+	}
+	return nil
 }

@@ -82,13 +82,13 @@ func TestErrors(t *testing.T) {
 		{"", "1:1: the policy has no rules: say what must hold under check, probe or scan"},
 		{"version: 1", "1:8: the policy has no rules: say what must hold under check, probe or scan"},
 		{"check: []", "1:6: the policy has no rules: say what must hold under check, probe or scan"},
-		{"version: 2", "1:10: version is 2: this onmux reads version 1"},
-		{"check: 5", "1:8: check is a number, not a list"},
-		{"check:\n  - port: [1]", "2:11: check rule 1, port is a list, not a whole number or a text"},
+		{"version: 2", "1:10: version is 2: this onmux reads 1"},
+		{"check: 5", "1:8: check is a whole number, not a list"},
+		{"check:\n  - port: [1]", "2:11: check rule 1, port is a list, not a text or a whole number"},
 		{"chek: []", `1:1: the policy has no "chek"; did you mean check?`},
 		{"check:\n  - port: 417\n    proces: x", `3:5: check rule 1 has no "proces"; did you mean process?`},
 		{"check:\n  - name: x", "2:9: check rule 1 needs port"},
-		{"check:\n  - port: 417\n    expect: [free, fre]", "3:20: check rule 1, expect, entry 2: fre is not among listening, bound, redirected, elsewhere, connected, free, unknown"},
+		{"check:\n  - port: 417\n    expect: [free, fre]", "3:20: check rule 1, expect, entry 2: fre is not among listening, bound, redirected, elsewhere, connected, free, unknown; did you mean free?"},
 		{"check:\n  - port: 417\n    expect: fre", `3:13: check rule 1: "fre" is not among the words: listening, bound, redirected, elsewhere, connected, free, unknown; did you mean free?`},
 		{"check:\n  - port: 70000", "2:11: check rule 1: port 70000 is out of range: ports are 1 to 65535"},
 		{"check:\n  - port: 1\n    address: here", `3:14: check rule 1: "here" is no address to expect: loopback, any or an IP address`},
@@ -116,6 +116,50 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%.60q:\n got %s\nwant %s", c.text, got, c.want)
 		}
 	}
+}
+
+// library holds a policy against the schema as a library reads it.
+func library(t testing.TB) func(string) error {
+	t.Helper()
+	var doc any
+	if err := json.Unmarshal(SchemaJSON(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("x", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(text string) error {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			return err
+		}
+		return s.Validate(v)
+	}
+}
+
+// FuzzSchema: our reading of the schema is a library's.
+func FuzzSchema(f *testing.F) {
+	for _, s := range []string{`{"version":1}`, `{"version":1.0}`, `{"version":2}`, `{"check":[{"port":1}]}`, `{"check":[{"port":"","max-backlog":-1}]}`, `{"check":[{"port":1.5}]}`,
+		`{"check":[{"port":1,"expect":[]}]}`, `{"check":[{"port":1,"expect":["x"]}]}`, `{"check":[{"port":1,"expect":""}]}`, `{"check":[{"port":1,"max-backlog":4294967296}]}`,
+		`{"probe":[{"endpoint":"a","version":1e3,"certificate-days":1e1}]}`, `{"probe":[{"endpoint":null}]}`, `{"scan":[{"targets":["a"]}]}`, `{"scan":[{"targets":["a",""],"count":"x"}]}`,
+		`{"scan":[{"targets":"a","expect":["open"],"except":[{"endpoint":"a","expect":"open","x":1}]}]}`, `[]`, `5`, `null`, `{"check":{}}`, `{"x":1}`, `{"check":[{"port":true,"name":""}]}`} {
+		f.Add(s)
+	}
+	valid := library(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if !json.Valid([]byte(text)) || strings.ContainsAny(text, "eE") && strings.Count(text, "") > 400 {
+			return
+		}
+		ours, theirs := Validate(text), valid(text)
+		if (ours == nil) != (theirs == nil) {
+			t.Errorf("%s: %v; the library says %v", text, ours, theirs)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {
@@ -274,15 +318,9 @@ func TestSnapshotOfNetwork(t *testing.T) {
 
 // TestSchema: the schema is one, and has each field that is read and no other.
 func TestSchema(t *testing.T) {
+	library(t)
 	var doc map[string]any
 	if err := json.Unmarshal(SchemaJSON(), &doc); err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("x", doc); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Compile("x"); err != nil {
 		t.Fatal(err)
 	}
 	for section, fields := range Fields() {

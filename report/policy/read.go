@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,10 +13,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-
-	"onmux/report"
 )
 
 // maxFile bounds a policy file, in bytes.
@@ -112,83 +107,27 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 	return nil
 }
 
+// validate holds the file against the schema.
 func (d *document) validate() error {
-	raw, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
+	var s rules
+	if err := json.Unmarshal(schema, &s); err != nil {
 		return err
 	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("policy.json", raw); err != nil {
-		return err
-	}
-	s, err := c.Compile("policy.json")
-	if err != nil {
-		return err
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(d.json))
-	if err != nil {
+	dec := json.NewDecoder(bytes.NewReader(d.json))
+	dec.UseNumber()
+	var value any
+	if err := dec.Decode(&value); err != nil {
 		return &Error{d.name, 1, 1, err}
 	}
-	var invalid *jsonschema.ValidationError
-	if err := s.Validate(value); errors.As(err, &invalid) {
-		return d.explain(leaf(invalid))
-	} else if err != nil {
-		return err
+	m := s.hold(value, s.Defs)
+	if m == nil {
+		return nil
 	}
-	return nil
-}
-
-// leaf is the deepest cause, which says most.
-func leaf(e *jsonschema.ValidationError) *jsonschema.ValidationError {
-	if _, ok := e.ErrorKind.(*kind.AnyOf); ok {
-		return e
+	n := d.node(m.path)
+	if m.key != "" {
+		n = keyNode(n, m.key)
 	}
-	best := e
-	for _, c := range e.Causes {
-		if l := leaf(c); best == e || len(l.InstanceLocation) > len(best.InstanceLocation) {
-			best = l
-		}
-	}
-	return best
-}
-
-// explain puts an error of the schema in words.
-func (d *document) explain(e *jsonschema.ValidationError) error {
-	n := d.node(e.InstanceLocation)
-	what := where(e.InstanceLocation)
-	switch k := e.ErrorKind.(type) {
-	case *kind.AdditionalProperties:
-		key := k.Properties[0]
-		return d.at(keyNode(n, key), fmt.Errorf("%s has no %q%s", what, key, didYouMean(key, e.InstanceLocation)))
-	case *kind.Required:
-		return d.at(n, fmt.Errorf("%s needs %s", what, strings.Join(k.Missing, " and ")))
-	case *kind.AnyOf:
-		return d.at(n, fmt.Errorf("%s needs expect or count", what))
-	case *kind.Type:
-		var want []string
-		for _, w := range k.Want {
-			want = append(want, article(w))
-		}
-		return d.at(n, fmt.Errorf("%s is %s, not %s", what, article(k.Got), strings.Join(want, " or ")))
-	case *kind.Minimum:
-		return d.at(n, fmt.Errorf("%s: %s is less than %s", what, k.Got.RatString(), k.Want.RatString()))
-	case *kind.Maximum:
-		return d.at(n, fmt.Errorf("%s: %s is more than %s", what, k.Got.RatString(), k.Want.RatString()))
-	case *kind.Enum:
-		var words []string
-		for _, w := range k.Want {
-			words = append(words, fmt.Sprint(w))
-		}
-		return d.at(n, fmt.Errorf("%s: %v is not among %s", what, k.Got, strings.Join(words, ", ")))
-	case *kind.Const:
-		return d.at(n, fmt.Errorf("%s is %v: this onmux reads version %v", what, k.Got, k.Want))
-	}
-	text := e.Error()
-	return d.at(n, fmt.Errorf("%s: %s", what, text[strings.LastIndex(text, ": ")+2:]))
-}
-
-func article(got string) string {
-	return map[string]string{"null": "empty", "array": "a list", "object": "a mapping", "string": "a text", "number": "a number", "integer": "a whole number", "boolean": "true or false"}[got]
+	return d.at(n, errors.New(where(m.path)+m.what))
 }
 
 // where names a place: "check rule 2, expect".
@@ -260,22 +199,4 @@ func keyNode(n ast.Node, key string) ast.Node {
 		return v.Key
 	}
 	return n
-}
-
-// didYouMean names the nearest key that the schema has at a place.
-func didYouMean(key string, path []string) string {
-	var at map[string]any
-	if json.Unmarshal(schema, &at) != nil {
-		return ""
-	}
-	for _, p := range path {
-		if _, err := strconv.Atoi(p); err == nil {
-			at, _ = at["items"].(map[string]any)
-		} else {
-			properties, _ := at["properties"].(map[string]any)
-			at, _ = properties[p].(map[string]any)
-		}
-	}
-	properties, _ := at["properties"].(map[string]any)
-	return report.Nearest(key, slices.Sorted(maps.Keys(properties)))
 }

@@ -35,6 +35,7 @@ type sockDiag struct {
 	buf    []byte // reused by all dumps
 	canary canary // tells by the way if sockets that are bound are told
 	apart  bool   // this kernel does not tell both families in one dump
+	only   uint32 // states that are asked for (1 << tcp…); 0 for all
 }
 
 func newSockDiag() *sockDiag { return &sockDiag{buf: make([]byte, dumpBuffer)} }
@@ -48,7 +49,7 @@ func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census
 	if len(ports) > manyPorts {
 		ports = []uint16{0}
 	}
-	if proto == probe.TCP {
+	if proto == probe.TCP && d.only == 0 {
 		defer d.canary.open()()
 	}
 	want := func(s socket) bool { return !d.canary.is(s) && set.has(s.local.Port()) && s.wanted(q) }
@@ -107,7 +108,7 @@ func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, po
 	var err error
 	for range dumpTries {
 		c = make(census)
-		err = d.dump(ctx, proto, family, port, allStates, func(s socket) {
+		err = d.dump(ctx, proto, family, port, cmp.Or(d.only, allStates), func(s socket) {
 			if want(s) {
 				c.see(s)
 			}
