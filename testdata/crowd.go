@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"os"
@@ -208,10 +207,11 @@ func jobs(onmux string) []job {
 type row struct {
 	name  string
 	times []time.Duration
-	rss   string // KiB
+	cpu   []time.Duration // user's and system's, which other load disturbs less
+	rss   string          // KiB
 }
 
-func (r row) median() time.Duration { return r.times[len(r.times)/2] }
+func median(sorted []time.Duration) time.Duration { return sorted[len(sorted)/2] }
 
 // measure runs the commands in turns, so that what else the machine does meets
 // them all, after each has shown that it finds what it looks for.
@@ -232,17 +232,18 @@ func measure(jobs []job, runs int, holder string) ([]row, error) {
 	for range runs {
 		for i, j := range jobs {
 			cmd := exec.Command(j.args[0], j.args[1:]...)
-			cmd.Stdout, cmd.Stderr = io.Writer(nil), io.Writer(nil) // /dev/null
 			began := time.Now()
 			err := cmd.Run()
 			rows[i].times = append(rows[i].times, time.Since(began))
 			if cmd.ProcessState == nil {
 				return nil, err
 			}
+			rows[i].cpu = append(rows[i].cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 		}
 	}
 	for i, j := range jobs {
 		slices.Sort(rows[i].times)
+		slices.Sort(rows[i].cpu)
 		// A process is said to have had what its parent had when it forked: a
 		// parent that has nothing.
 		out, err := exec.Command("/proc/self/exe", append([]string{"-rss"}, j.args...)...).Output()
@@ -264,12 +265,12 @@ func memory(args []string) int64 {
 func tell(rows []row) {
 	base := make(map[string]time.Duration)
 	for _, r := range rows {
-		base[r.name] = r.median()
+		base[r.name] = median(r.times)
 	}
-	fmt.Printf("%-42s %9s %9s %9s %10s %10s\n", "", "median ms", "least", "most", "/ ss -lnt", "max RSS KB")
+	fmt.Printf("%-42s %9s %9s %9s %9s %9s %10s\n", "", "median ms", "least", "most", "/ ss -lnt", "CPU ms", "max RSS KB")
 	for _, r := range rows {
 		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		fmt.Printf("%-42s %9.1f %9.1f %9.1f %10.2f %10s\n", r.name, ms(r.median()), ms(r.times[0]), ms(r.times[len(r.times)-1]),
-			float64(r.median())/float64(base["ss -lnt"]), r.rss)
+		fmt.Printf("%-42s %9.1f %9.1f %9.1f %9.2f %9.1f %10s\n", r.name, ms(median(r.times)), ms(r.times[0]), ms(r.times[len(r.times)-1]),
+			float64(median(r.times))/float64(base["ss -lnt"]), ms(median(r.cpu)), r.rss)
 	}
 }

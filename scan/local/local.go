@@ -34,6 +34,11 @@ type Request struct {
 	IPv6   bool          // look at IPv6 sockets
 	Owners bool          // find the owning processes, which costs a walk over all descriptors
 
+	// Words says that nobody asks for more than the words of the verdicts. What
+	// could not change one is then not looked at: other network namespaces and NAT
+	// rules, where every port is listened on.
+	Words bool
+
 	// Trace connects to each TCP port, on loopback or on the own address that is
 	// listened on, to see who answers; and binds each port on which nothing
 	// listens, to see whether that works. Nothing is said on the connections. A NAT
