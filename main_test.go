@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": code, "schema": schema,
+			"code": code, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
 		},
 	})
 }

@@ -33,6 +33,7 @@ func textStreams() map[string]stream {
 		"hostile-explain": explained(hostilePort(hostile)),
 		"empty-explain":   as("explain", empty()),
 		"everything":      sample(),
+		"attempts":        attemptsStream(),
 		"diff":            diffStream(),
 		"diff-nothing":    as("diff", stream{start: starts("diff"), end: ends(512, nil)}),
 		"hostile-diff":    as("diff", hostileDiff(hostile)),

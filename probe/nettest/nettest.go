@@ -43,6 +43,13 @@ type Host struct {
 	peer  string
 }
 
+// Chain is hosts in a row, the first of which is linked to the test's namespace:
+// each hands packets on to the next, and the last is where they go.
+type Chain struct {
+	Hosts        []*Host
+	Hops4, Hops6 []netip.Addr // of each host, the address by which it speaks to us
+}
+
 // Rule is a firewall rule of a Host for what arrives at Port.
 type Rule struct {
 	Proto string // "tcp" or "udp"

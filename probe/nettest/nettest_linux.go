@@ -243,12 +243,44 @@ func (h *Host) Do(f func() error) error {
 // names an ICMP code, which makes it one for family ("ip" or "ip6").
 func (h *Host) Rule(t testing.TB, family string, r Rule) {
 	t.Helper()
-	if err := h.Do(func() error { return addRule(family, r) }); err != nil {
+	if err := h.Do(func() error { return addRule(family, "in", nftables.ChainHookInput, r) }); err != nil {
 		t.Fatalf("nettest: rule %+v: %v", r, err)
 	}
 }
 
-func addRule(family string, r Rule) error {
+// Forward is Rule for what the host hands on.
+func (h *Host) Forward(t testing.TB, family string, r Rule) {
+	t.Helper()
+	if err := h.Do(func() error { return addRule(family, "forward", nftables.ChainHookForward, r) }); err != nil {
+		t.Fatalf("nettest: rule %+v for what is handed on: %v", r, err)
+	}
+}
+
+// Redirect makes every TCP port of the host, over IPv4, lead to one.
+func (h *Host) Redirect(t testing.TB, to uint16) {
+	t.Helper()
+	err := h.Do(func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Name: "redirect", Family: nftables.TableFamilyIPv4})
+		chain := c.AddChain(&nftables.Chain{Name: "prerouting", Table: table, Type: nftables.ChainTypeNAT,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+			&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(to)},
+			&expr.Redir{RegisterProtoMin: 1, RegisterProtoMax: 1},
+		}})
+		return c.Flush()
+	})
+	if err != nil {
+		t.Fatal("nettest: redirect:", err)
+	}
+}
+
+func addRule(family, name string, hook *nftables.ChainHook, r Rule) error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
@@ -260,8 +292,8 @@ func addRule(family string, r Rule) error {
 	}
 	protos := map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
 	table := c.AddTable(&nftables.Table{Name: "test", Family: fam})
-	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	chain := c.AddChain(&nftables.Chain{Name: name, Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: hook, Priority: nftables.ChainPriorityFilter})
 	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protos[r.Proto]}},
