@@ -102,9 +102,9 @@ func (l *list) learn(answers map[string]answer, bad *problems, c PlanConfig) {
 				adrift = true
 			default:
 				l.ones = append(l.ones, s)
-				l.hosts[host] = append(l.hosts[host], addr)
 			}
 		}
+		l.hosts[host] = a.addrs
 		if partly {
 			l.partly = append(l.partly, host)
 		}
