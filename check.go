@@ -21,12 +21,23 @@ func checkCommand() *cli.Command {
 		Usage:     "what holds the port on this machine, and who owns it",
 		ArgsUsage: "[PORT...]",
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
-listening), connected (only connections use the number), free, or unknown,
-which is said whenever something could not be looked at. --expect takes these
-words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
---unit and --max-backlog expect more, of every socket that listens.`,
+listening), redirected (nothing listens, but NAT sends arrivals on), connected
+(only connections use the number), free, or unknown, which is said whenever
+something could not be looked at. --expect takes these words: onmux check
+8080/tcp --expect free. The flags --addr, --process, --user, --unit and
+--max-backlog expect more, of every socket that listens.
+
+--trace (on Linux) connects to each TCP port, on loopback or on the own address
+that is listened on, says nothing there, and names the process that answers:
+behind a redirect, that is another one. Where nothing listens it also binds the
+port for a moment, and tells how that came out.`,
+		UsageText: `  onmux check                        what holds port 417 here, and who owns it
+  onmux check 8080/tcp --expect free --wait 30s
+  onmux check 80 --trace             who answers behind a redirect
+  onmux check --all-ports --addr loopback`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect to it, to see who answers; bind it, if nobody does", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
 			&cli.StringFlag{Name: "user", Category: "verifying", Usage: "`USER` that listens, by name or number"},
@@ -46,6 +57,7 @@ words: onmux check 8080/tcp --expect free. The flags --addr, --process, --user,
 				}
 				s.ports, s.all = nil, s.protos
 			}
+			s.trace = c.Bool("trace")
 			return s.run(ctx, nil, s.check)
 		},
 	})
@@ -58,7 +70,7 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 		defer cancel()
 	}
 	seen, failed := local.Check(ctx, local.Request{
-		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(),
+		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
 	})
 	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
@@ -102,6 +114,10 @@ func (s *session) expectHolder(c *cli.Context) error {
 // wantsOwners is false when nothing that will be told or is expected names an
 // owner: finding them is most of the work.
 func (s *session) wantsOwners() bool {
-	return slices.ContainsFunc(s.expect, report.Expectation.NeedsOwner) || s.layout.Verbosity != report.Quiet ||
-		slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
+	return slices.ContainsFunc(s.expect, report.Expectation.NeedsOwner) || s.tellsMore()
+}
+
+// tellsMore is false when only the verdicts are told.
+func (s *session) tellsMore() bool {
+	return s.layout.Verbosity != report.Quiet || slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

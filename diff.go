@@ -22,6 +22,8 @@ standard input. What appeared, what vanished, and where the state, the service
 or the owner is another. What may be no change (silence in a report that
 expects to have missed answers, say) is told apart. The exit code is 1 if
 something changed, and 3 if that cannot be told for certain.`,
+		UsageText: `  onmux diff yesterday.jsonl today.jsonl
+  onmux diff nmap.xml today.jsonl -o markdown`,
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {

@@ -19,6 +19,18 @@ const (
 	exitTimeout = 124 // --wait or --deadline ran out
 )
 
+// exitMeanings is what the manual says of them.
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{exitHolds, "done, and what was expected holds"},
+	{exitFails, "done, and what was expected does not hold (diff: something changed)"},
+	{exitUsage, "usage: bad flag, target or file; nothing was sent"},
+	{exitUnsure, "could not tell: permission, no route, interrupted before the end, a read or write error"},
+	{exitTimeout, "--wait or --deadline ran out"},
+}
+
 // fault is an error that knows its exit code and what to do about it. With no
 // err nothing is printed: the report said it already.
 type fault struct {

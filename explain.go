@@ -27,6 +27,8 @@ func explainCommand() *cli.Command {
 		Description: `A port's names, at IANA and on this machine; what it takes to bind it here;
 whether connections may leave from it; and for 417 its story, with sources.
 Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
+		UsageText: `  onmux explain                      the story of 417
+  onmux explain http-alt 53/udp`,
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {

@@ -33,6 +33,9 @@ const commandHelp = `{{.HelpName}} - {{.Usage}}
 usage: {{.HelpName}} [FLAGS] {{.ArgsUsage}}
 {{if .Description}}
 {{.Description}}
+{{end}}{{if .UsageText}}
+examples:
+{{.UsageText}}
 {{end}}{{range .VisibleFlagCategories}}
 {{if .Name}}{{.Name}}:{{else}}flags:{{end}}
 {{range .Flags}}{{.}}
@@ -273,9 +276,16 @@ func tellFlags() []cli.Flag {
 	}
 }
 
-func holdFlags() []cli.Flag {
+func holdFlags() []cli.Flag { return append(expectFlags(), waitFlags()...) }
+
+func expectFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "expect", Category: aboutHolding, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
+	}
+}
+
+func waitFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{Name: "exit-style", Category: aboutHolding, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"},
 		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}

@@ -89,7 +89,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Name:  "onmux",
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
-			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(),
+			checkCommand(), probeCommand(), scanCommand(), explainCommand(), reportCommand(), diffCommand(), mergeCommand(), verifyCommand(),
+			completionCommand(), manCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
@@ -121,11 +122,13 @@ type session struct {
 	ports    []probe.Port
 	protos   []probe.Proto // for ports with no suffix
 	all      []probe.Proto // of check: every port of these instead
+	trace    bool          // of check: connect and bind
 	ipv4     bool
 	ipv6     bool
 	timeout  time.Duration
 	deadline time.Duration
 	wait     time.Duration
+	plan     *report.Plan     // of a scan
 	progress *report.Progress // nil where nobody would see it
 }
 
@@ -198,7 +201,7 @@ func (s *session) readExpectations(c *cli.Context) error {
 	if style := c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
 		return usage(fmt.Errorf("--exit-style %s: there is no such style", style), strings.Join(exitStyles, ", "))
 	}
-	if s.wait > 0 && len(s.expect) == 0 {
+	if s.wait > 0 && len(s.expect) == 0 && s.command != "verify" {
 		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
 	}
 	return nil
@@ -253,7 +256,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		return usage(err, "") // nothing was sent yet
 	}
 	told := report.Run{
-		Start:  report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method},
+		Start:  report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method, Plan: s.plan},
 		Job:    do,
 		Expect: s.expect,
 		Wait:   s.wait,
@@ -282,6 +285,10 @@ func worthwhile(err error) bool {
 // say into an error.
 func (s *session) conclude(ctx context.Context, t report.Told) error {
 	cause := context.Cause(ctx)
+	var last string
+	if t.Breach != "" {
+		last = ": " + t.Breach
+	}
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
 	switch {
 	case errors.Is(cause, errInterrupted):
@@ -291,7 +298,7 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 	case t.Late && t.Err != nil && worthwhile(t.Err):
 		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.Err), fails: fails}
 	case t.Late:
-		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s", s.wait), fails: fails}
+		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s%s", s.wait, last), fails: fails}
 	case t.Err != nil:
 		return failure(t.Err)
 	case fails:

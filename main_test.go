@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts to what the com
 // The scripts run in a network namespace of the test's own: whatever address a
 // command is given, no packet leaves the machine.
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold})
+	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "forward": forward})
 }
 
 type isolated struct{ m *testing.M }
@@ -256,6 +256,10 @@ var fences = map[string][]string{
 	"github.com/fatih/color":     {"report/text*.go"},
 	"github.com/urfave/cli/v2":   {"*.go"},
 	"github.com/google/gopacket": {"scan/packet/*.go"},
+	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
+
+	// Its tables take milliseconds of every start; it is for tests.
+	"github.com/santhosh-tekuri/jsonschema/v6": {"report/schematest/*.go"},
 	"golang.org/x/sys/unix": {
 		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
 		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go", "scan/local/*_linux.go",

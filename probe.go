@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +34,9 @@ func probeCommand() *cli.Command {
 		Description: `Every address of the host is asked on every port: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
+		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
+  onmux probe [2001:db8::1]:53/udp -v
+  onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-identify", Category: "looking", Usage: "do not listen to what an open port says", DisableDefaultText: true},
 		},
@@ -47,7 +48,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if c.NArg() == 0 {
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
-			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify")}
+			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore()}
 			ctx, cancel := s.bound(c.Context)
 			defer cancel()
 			if s.wait == 0 { // with --wait, a name may appear meanwhile
@@ -101,7 +102,7 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
 	for _, arg := range p.hosts {
-		host, spec := splitHostPort(arg)
+		host, spec := probe.SplitHostPort(arg)
 		ports := p.ports
 		if spec != "" {
 			var err error
@@ -127,23 +128,6 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		}
 	}
 	return asked, nil
-}
-
-// splitHostPort takes "host", "host:80", "host:53/udp", "::1" and "[::1]:80"
-// apart; spec is what ParsePorts reads, or empty.
-func splitHostPort(arg string) (host, spec string) {
-	if _, err := netip.ParseAddr(arg); err == nil {
-		return arg, ""
-	}
-	if inner, ok := strings.CutPrefix(arg, "["); ok {
-		if host, rest, ok := strings.Cut(inner, "]"); ok {
-			return host, strings.TrimPrefix(rest, ":")
-		}
-	}
-	if host, spec, ok := strings.Cut(arg, ":"); ok && !strings.Contains(spec, ":") {
-		return host, spec
-	}
-	return arg, ""
 }
 
 // ask asks every endpoint, many at a time, and yields the results in order. One

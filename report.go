@@ -23,6 +23,8 @@ standard input. One that was cut off is told as far as it goes, with exit code
 3, as is one of a run that was interrupted: onmux report scan.jsonl -o csv
 
 -o takes ` + strings.Join(report.Formats(), " "),
+		UsageText: `  onmux report scan.jsonl -o csv
+  onmux report nmap.xml -o text -o junit=report.xml`,
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {

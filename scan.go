@@ -30,6 +30,9 @@ func scanCommand() *cli.Command {
 fe80::1%eth0, 2001:db8::/120 or @FILE (one a line, # comments). Open endpoints
 are told as they are found, the others as ranges at the end; --expect takes
 states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
+		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
+  onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
+  onmux scan 10.0.0.0/24 --expect open=0`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
@@ -59,6 +62,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if s.layout.Verbosity != report.Quiet {
 				fmt.Fprintln(s.stderr, "onmux: method connect (TCP connections and UDP sockets): this version has no packet engine")
 			}
+			s.plan = w.part()
 			return s.run(ctx, w.methods(), w.scan)
 		},
 	})
@@ -174,6 +178,13 @@ func parseShard(s string) (scan.Shard, error) {
 		return scan.Shard{}, usage(fmt.Errorf("--shard %s is no part of a scan", s), "1/4 is the first of four")
 	}
 	return scan.Shard{I: part, N: parts}, nil
+}
+
+// part says which part of which scan this is, for onmux merge.
+func (w *sweep) part() *report.Plan {
+	p := w.config.Plan
+	return &report.Plan{Fingerprint: p.Fingerprint(), Endpoints: p.Len(), Seed: strconv.FormatUint(w.config.Seed, 10),
+		Shard: max(w.config.Shard.I, 1), Shards: max(w.config.Shard.N, 1)}
 }
 
 func (w *sweep) methods() map[string]string {

@@ -191,16 +191,34 @@ type Result struct {
 // Kind names the record's type in documents.
 func (Result) Kind() string { return "endpoint" }
 
-// Service is what speaks on an endpoint, and what made us say so.
+// Service is what speaks on an endpoint, and what made us say so. Whatever the
+// peer said is escaped to printable ASCII and bounded.
 type Service struct {
-	Name       string     `json:"name"` // "unknown" if it spoke and no rule knows it
+	Name       string     `json:"name"` // "unknown" if no rule knows what it says
 	Product    string     `json:"product,omitempty"`
 	Version    string     `json:"version,omitempty"`
-	Banner     string     `json:"banner,omitempty"` // first bytes, escaped to printable ASCII
+	Info       string     `json:"info,omitempty"`   // what else is known: a page's title; the shape of an unknown answer
+	TLS        *TLS       `json:"tls,omitempty"`    // what it speaks inside of
+	Banner     string     `json:"banner,omitempty"` // first bytes of the answer
 	Confidence Confidence `json:"confidence,omitempty"`
 	Probe      string     `json:"probe,omitempty"` // which probe drew the answer: "wait", …
 	Rule       string     `json:"rule,omitempty"`  // which rule matched
 	Raw        []byte     `json:"raw,omitempty"`   // first bytes as they came (base64 in JSON)
+}
+
+// TLS is what a TLS handshake showed. Nothing of it was verified.
+type TLS struct {
+	Version    string    `json:"version"` // "1.0" to "1.3"
+	Cipher     string    `json:"cipher,omitempty"`
+	ALPN       string    `json:"alpn,omitempty"`
+	Subject    string    `json:"subject,omitempty"` // of the server's own certificate, as all that follows
+	Names      []string  `json:"names,omitempty"`
+	Issuer     string    `json:"issuer,omitempty"`
+	SelfSigned bool      `json:"self_signed,omitempty"`
+	NotBefore  time.Time `json:"not_before,omitzero"`
+	Expires    time.Time `json:"expires,omitzero"`
+	Key        string    `json:"key,omitempty"` // "RSA 2048", "ECDSA P-256"
+	SHA256     string    `json:"sha256,omitempty"`
 }
 
 // Options bound one attempt.

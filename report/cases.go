@@ -36,14 +36,22 @@ type cases struct {
 
 func (c *cases) finding(f Finding) error {
 	if v, ok := f.(Violation); ok {
-		if c.held != nil && c.held.name == v.What {
+		if c.held != nil && (c.held.name == v.What || c.held.name == v.Rule && v.Rule != "") {
 			c.held.violations = append(c.held.violations, v)
 			return nil
 		}
-		return cmp.Or(c.flush(), c.tell(testCase{name: v.What, violations: []Violation{v}}))
+		return cmp.Or(c.flush(), c.tell(testCase{name: cmp.Or(v.Rule, v.What), violations: []Violation{v}}))
 	}
 	if change, ok := f.(Change); ok {
 		return cmp.Or(c.flush(), c.tell(change.testCase()))
+	}
+	if r, ok := f.(Rule); ok {
+		err := c.flush()
+		c.held = &testCase{name: r.Name, text: r.Outcome.String() + suffix(": ", r.Found)}
+		if r.Outcome == CannotTell {
+			c.held.unsure = cmp.Or(r.Error, "could not be told")
+		}
+		return err
 	}
 	s, ok := about(f)
 	if !ok {
@@ -86,9 +94,21 @@ func (c Change) testCase() testCase {
 	return t
 }
 
+// suffix is text behind a separator, or nothing.
+func suffix(separator, text string) string {
+	if text == "" {
+		return ""
+	}
+	return separator + text
+}
+
 // breach says what is wrong, in one line.
 func (v Violation) breach() string {
-	return fmt.Sprintf("%s: expected %s, found %s", v.What, v.Expected, v.Actual)
+	s := fmt.Sprintf("%s: expected %s, found %s", v.What, v.Expected, v.Actual)
+	if v.Rule != "" {
+		s = v.Rule + ": " + s
+	}
+	return s
 }
 
 func errorOf(f Finding) string {

@@ -93,6 +93,8 @@ func (c *csvHandler) Finding(f Finding) error {
 		}
 		c.row[cCount], c.row[cState], c.row[cConfidence] = natural(f.Count), f.What, string(f.Confidence)
 		c.row[cExpected], c.row[cActual], c.row[cText] = f.Old, f.New, strings.Join(f.Notes, "; ")
+	case Rule:
+		c.row[cState], c.row[cExpected], c.row[cText] = f.Outcome.String(), f.Name, lines(f.Found, f.Error)
 	case Violation:
 		c.row[cAddress], c.row[cProto] = f.Address, f.Proto
 		if f.Port > 0 {

@@ -344,9 +344,7 @@ func (d *differ) end() End {
 
 func union[V any](a, b map[probe.Port]V) []probe.Port {
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
-	slices.SortFunc(keys, func(a, b probe.Port) int {
-		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
-	})
+	slices.SortFunc(keys, comparePorts)
 	return slices.Compact(keys)
 }
 

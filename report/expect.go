@@ -20,7 +20,8 @@ type Expectation struct {
 	op    string   // "", "=", "!=", "<", "<=", ">", ">="
 	count uint64
 
-	holder *Holder // of who holds a port, instead of words
+	holder  *Holder  // of who holds a port, instead of words
+	speaker *speaker // of what speaks on an endpoint, instead of words
 }
 
 func (e Expectation) String() string { return e.text }
@@ -46,7 +47,7 @@ func ParseExpectation(text, command string) (Expectation, error) {
 	}
 	for _, w := range strings.Split(left, ",") {
 		if !slices.Contains(vocabulary, w) {
-			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "), nearest(w, vocabulary))
+			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "), Nearest(w, vocabulary))
 		}
 		e.words = append(e.words, w)
 	}
@@ -55,8 +56,11 @@ func ParseExpectation(text, command string) (Expectation, error) {
 
 func vocabulary(command string) []string {
 	var words []string
-	if command == "diff" {
+	switch command {
+	case "diff":
 		return ChangeKinds()
+	case "verify":
+		return outcomeNames[Holds:]
 	}
 	if command == "check" {
 		for _, w := range local.Words() {
@@ -144,14 +148,19 @@ const unknown = "unknown" // the word for "could not look", among states and ver
 
 // Finding takes one finding and returns how it violates what is expected of
 // each. One that could not be measured violates nothing, and proves nothing. A
-// Change is what nobody expects.
+// Change is what nobody expects, and a Rule was judged already.
 func (j *Judge) Finding(f Finding) []Violation {
+	if r, ok := f.(Rule); ok {
+		j.failed = j.failed || r.Outcome == Fails
+		j.unsure = j.unsure || r.Outcome == CannotTell
+		return nil
+	}
 	if c, ok := f.(Change); ok {
 		j.failed = j.failed || c.Confidence != probe.Low
 		j.unsure = true
 		return nil
 	}
-	out := j.holders(f)
+	out := append(j.holders(f), j.speakers(f)...)
 	s, ok := about(f)
 	if !ok {
 		j.failed = j.failed || len(out) > 0
@@ -162,7 +171,7 @@ func (j *Judge) Finding(f Finding) []Violation {
 		j.unsure = true
 	}
 	for _, e := range j.expect {
-		if e.op != "" || e.holder != nil || slices.Contains(e.words, s.word) {
+		if e.words == nil || e.op != "" || slices.Contains(e.words, s.word) {
 			continue
 		}
 		if s.word == unknown {

@@ -168,11 +168,11 @@ func TestViolations(t *testing.T) {
 		want  Violation
 	}{
 		{expect("closed,filtered", "scan"), states("open")[0],
-			Violation{"192.0.2.1:417/tcp", "closed,filtered", "open", "192.0.2.1", 417, "tcp"}},
+			Violation{"192.0.2.1:417/tcp", "closed,filtered", "open", "192.0.2.1", 417, "tcp", ""}},
 		{expect("closed", "scan"), scan.Range{First: addr4, Last: last, Count: 9, Port: 417, Proto: probe.UDP, State: probe.OpenFiltered},
-			Violation{"192.0.2.1-192.0.2.9 port 417/udp", "closed", "open|filtered", "192.0.2.1-192.0.2.9", 417, "udp"}},
+			Violation{"192.0.2.1-192.0.2.9 port 417/udp", "closed", "open|filtered", "192.0.2.1-192.0.2.9", 417, "udp", ""}},
 		{expect("free", "check"), local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening},
-			Violation{"417/tcp", "free", "listening", "", 417, "tcp"}},
+			Violation{"417/tcp", "free", "listening", "", 417, "tcp", ""}},
 	} {
 		if got := test.judge.Finding(test.found); !slices.Equal(got, []Violation{test.want}) {
 			t.Errorf("got %+v, want %+v", got, test.want)

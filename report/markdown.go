@@ -21,18 +21,19 @@ const tableRows = 1000
 type markdown struct {
 	w          io.Writer
 	command    string
-	tables     [4]strings.Builder // endpoints, ports, sockets, changes
+	tables     [5]strings.Builder // endpoints, ports, sockets, changes, rules
 	rows       int
 	left       uint64 // rows that are not told
 	violations []Violation
 	violated   int
 }
 
-var markdownHeads = [4]string{
+var markdownHeads = [5]string{
 	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
 	"| port | verdict | why |\n|---|---|---|\n",
 	"| socket | state | reach | owner |\n|---|---|---|---|\n",
 	"| where | change | was | is |\n|---|---|---|---|\n",
+	"| rule | outcome | found |\n|---|---|---|\n",
 }
 
 func newMarkdown(w io.Writer, _ Options) Handler { return &markdown{w: w} }
@@ -69,6 +70,8 @@ func (m *markdown) Finding(f Finding) error {
 			what += " (not certain: " + strings.Join(f.Notes, "; ") + ")"
 		}
 		m.row(3, f.place(), what, f.Old, f.New)
+	case Rule:
+		m.row(4, f.Name, f.Outcome.String(), lines(f.Found, f.Error))
 	case Violation:
 		if m.violated++; m.violated <= tableRows {
 			m.violations = append(m.violations, f)

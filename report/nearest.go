@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// nearest is the word that s was most likely meant to be, as a question to
+// Nearest is the word that s was most likely meant to be, as a question to
 // append to an error, or "" if none is near.
-func nearest(s string, words []string) string {
+func Nearest(s string, words []string) string {
 	best, least := "", 3 // so many changes are another word
 	for _, w := range words {
 		if d := distance(strings.ToLower(s), w); d < least && d < len(w) {

@@ -11,12 +11,12 @@ func TestNearest(t *testing.T) {
 		"opne": "open", "OPEN": "open", "clsed": "closed", "fitlered": "filtered", "openfiltered": "open|filtered", "fre": "free",
 		"": "", "x": "", strings.Repeat("open", 1000): "", "öpen": "open",
 	} {
-		got := nearest(s, words)
+		got := Nearest(s, words)
 		if want != "" {
 			want = "; did you mean " + want + "?"
 		}
 		if got != want {
-			t.Errorf("nearest(%q) = %q, want %q", s, got, want)
+			t.Errorf("Nearest(%q) = %q, want %q", s, got, want)
 		}
 	}
 }

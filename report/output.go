@@ -49,7 +49,7 @@ func New(format string, w io.Writer, o Options) (Handler, error) {
 }
 
 func unknownFormat(format string) error {
-	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "), nearest(format, Formats()))
+	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "), Nearest(format, Formats()))
 }
 
 // Output is where a report goes, and in which format.

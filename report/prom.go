@@ -26,7 +26,12 @@ type prom struct {
 	metrics []*metric
 	broken  int
 	told    map[string]bool // series; one that stands twice makes the whole file void
+	left    uint64          // endpoints that have none
 }
+
+// maxSeries bounds the endpoints that have series of their own: a monitoring
+// system pays for each, day after day. All are in the counts.
+const maxSeries = 10_000
 
 func newProm(w io.Writer, _ Options) Handler { return &prom{w: w, told: make(map[string]bool)} }
 
@@ -65,6 +70,10 @@ func labelValue(s string) string { return yamlEscapes.Replace(Visible(s)) }
 func (p *prom) Finding(f Finding) error {
 	switch f := f.(type) {
 	case probe.Result:
+		if len(p.told) >= maxSeries {
+			p.left++
+			return nil
+		}
 		at := []string{"address", f.Addr.String(), "port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "host", f.Host}
 		p.add("onmux_endpoint_state", "1 for the state of each endpoint that was told singly.", 1, append(at, "state", f.State.String(), "reason", f.Reason.String())...)
 		if f.RTT > 0 {
@@ -75,6 +84,8 @@ func (p *prom) Finding(f Finding) error {
 			"port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "verdict", string(f.Verdict))
 	case local.Listener:
 		p.listener(f)
+	case Rule:
+		p.add("onmux_rule", "1 for what came of each rule of the policy.", 1, "name", f.Name, "about", f.About, "outcome", f.Outcome.String())
 	case Change:
 		p.add("onmux_change", "1 for each change between the reports.", 1, "where", f.place(), "what", f.What, "confidence", string(f.Confidence))
 	case Violation:
@@ -102,6 +113,7 @@ func (p *prom) End(e End) error {
 	for _, o := range []Outcome{Holds, Fails, CannotTell} {
 		p.add("onmux_outcome", "1 for what came of the expectations.", number01(outcomeOf(e, p.broken) == o), "outcome", o.String())
 	}
+	p.add("onmux_endpoints_not_told", "Endpoints that have no series of their own, because there are too many.", p.left)
 	p.add("onmux_violations", "Expectations that do not hold.", p.broken)
 	p.add("onmux_complete", "Whether everything that was asked for was looked at.", number01(e.Complete))
 	p.add("onmux_probes", "Attempts that were sent.", e.Summary.Probes)

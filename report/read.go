@@ -175,6 +175,13 @@ func parseFinding(record []byte) (Finding, error) {
 		return parse(record, checkPort)
 	case Change{}.Kind():
 		return parse(record, checkChange)
+	case Rule{}.Kind():
+		return parse(record, func(r Rule) error {
+			if r.Outcome == 0 {
+				return errors.New("a rule has no outcome")
+			}
+			return nil
+		})
 	case Violation{}.Kind():
 		return parse(record, func(Violation) error { return nil })
 	case "":
@@ -308,7 +315,7 @@ func (d *documentReader) read() error {
 func (d *documentReader) field(key string) error {
 	to, known := map[string]any{
 		"schema": &d.start.Schema, "command": &d.start.Command, "version": &d.start.Version,
-		"started": &d.start.Started, "method": &d.start.Method,
+		"started": &d.start.Started, "method": &d.start.Method, "plan": &d.start.Plan,
 		"finished": &d.tail.Finished, "complete": &d.tail.Complete, "coverage": &d.tail.Coverage,
 		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "outcome": &d.tail.Outcome,
 	}[key]

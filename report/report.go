@@ -16,10 +16,11 @@ type Start struct {
 	Version string            `json:"version"`
 	Started time.Time         `json:"started"`
 	Method  map[string]string `json:"method,omitempty"` // by protocol
+	Plan    *Plan             `json:"plan,omitempty"`   // of a scan
 }
 
 // Finding is one record: probe.Result, scan.Range, local.Listener,
-// local.Verdict, local.Port, Change or Violation. Kind is the record's "type" in documents.
+// local.Verdict, local.Port, Change, Rule or Violation. Kind is the record's "type" in documents.
 type Finding interface{ Kind() string }
 
 // Violation is an expectation that does not hold.
@@ -30,6 +31,7 @@ type Violation struct {
 	Address  string `json:"address,omitempty"`
 	Port     uint16 `json:"port,omitzero"`
 	Proto    string `json:"proto,omitempty"`
+	Rule     string `json:"rule,omitempty"` // of a policy, by name
 }
 
 // Kind names the record's type in documents.

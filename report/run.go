@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -28,8 +29,9 @@ type Run struct {
 type Told struct {
 	Outcome Outcome
 	End     End
-	Err     error // the job's
-	Late    bool  // Wait ran out first
+	Err     error  // the job's
+	Late    bool   // Wait ran out first
+	Breach  string // why it is not as expected, in one line; of several the first
 }
 
 // Tell does the job and tells h. An error of h is its own: the run goes on.
@@ -60,10 +62,18 @@ func (r Run) Tell(ctx context.Context, h Handler) Told {
 func (r Run) once(ctx context.Context, h Handler) Told {
 	judge := NewJudge(r.Expect)
 	h.Start(r.Start)
+	var breach string
+	violated := func(v Violation, f Finding) {
+		breach = cmp.Or(breach, v.breach()+reasonOf(f))
+		h.Finding(v)
+	}
 	tell := func(f Finding) error {
 		h.Finding(f)
+		if v, ok := f.(Violation); ok {
+			breach = cmp.Or(breach, v.breach())
+		}
 		for _, v := range judge.Finding(f) {
-			h.Finding(v)
+			violated(v, f)
 		}
 		return nil
 	}
@@ -72,11 +82,19 @@ func (r Run) once(ctx context.Context, h Handler) Told {
 	end.Summary.Duration = probe.Millis(end.Finished.Sub(r.Start.Started))
 	end.Complete = end.Complete && err == nil
 	for _, v := range judge.End(end) {
-		h.Finding(v)
+		violated(v, nil)
 	}
 	end.Outcome = judge.Outcome()
 	h.End(end)
-	return Told{Outcome: end.Outcome, End: end, Err: err}
+	return Told{Outcome: end.Outcome, End: end, Err: err, Breach: breach}
+}
+
+// reasonOf is " (reset)" of an endpoint: what the state was concluded from.
+func reasonOf(f Finding) string {
+	if r, ok := f.(probe.Result); ok {
+		return because(r.Reason, 0)
+	}
+	return ""
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,13 +36,15 @@ func ptr[T any](v T) *T { return &v }
 func sample() stream {
 	return stream{
 		start: Start{Schema: Schema, Command: "scan", Version: "1.2.3", Started: noon,
-			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}},
+			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}, Plan: &Plan{Fingerprint: "ab12", Endpoints: 5, Seed: "417", Shard: 1, Shards: 4}},
 		findings: []Finding{
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr6, Port: 417, Proto: probe.TCP}, Host: "router.example",
 				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 2, TTL: 64,
 				Responder: addr4, ICMP: probe.ICMP{Type: 3, Code: 13}, Confidence: probe.High, Notes: []string{"a note"},
 				Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Banner: "SSH-2.0-<>&",
-					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff")},
+					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff"), Info: "protocol 2.0",
+					TLS: &probe.TLS{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "h2", Subject: "CN=a", Names: []string{"a"}, Issuer: "CN=b",
+						SelfSigned: true, NotBefore: noon.UTC(), Expires: noon.UTC(), Key: "RSA 2048", SHA256: strings.Repeat("0f", 32)}},
 				Evidence: []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
 			Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered", Address: "192.0.2.1", Port: 417, Proto: "udp"},
@@ -50,13 +53,15 @@ func sample() stream {
 			scan.Range{First: addr4, Last: addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed},
 			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
 				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
-				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
+				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
 					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
 					Parents: []local.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
 				User: "root", Origin: local.Origin{Place: place, MoreCandidates: 2,
 					Candidates: []local.Candidate{{Process: local.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: local.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
-			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied"},
+			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied",
+				Redirects: []local.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule", Scope: "any"}},
+				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []local.Owner{{PID: 7}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it", Bind: []string{"a privilege is missing"}},
 			local.Port{Port: 417, Protos: probe.Protos(), Names: []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
 				Services: local.Services{File: "/etc/services", Lines: []local.Service{{Line: 7, Name: "onmux", Proto: "sctp",

@@ -97,8 +97,8 @@ func TestSchemaHasEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "range": scan.Range{}, "listener": local.Listener{},
-		"verdict": local.Verdict{}, "about": local.Port{}, "violation": Violation{}, "start": Start{}, "end": End{}}
-	parts := map[string]any{"service": probe.Service{}, "icmp": probe.ICMP{}, "backlog": local.Backlog{},
+		"verdict": local.Verdict{}, "about": local.Port{}, "change": Change{}, "rule": Rule{}, "violation": Violation{}, "start": Start{}, "end": End{}}
+	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{}, "backlog": local.Backlog{}, "plan": Plan{},
 		"owner": local.Owner{}, "process": local.Process{}, "candidate": local.Candidate{}, "summary": scan.Summary{}, "name": local.Name{}, "services": local.Services{},
 		"serviceLine": local.Service{}, "span": local.Span{}, "fact": packet.Fact{}}
 	for name, v := range records {

@@ -30,6 +30,7 @@ type teller struct {
 	explained  bool // a port was told: a blank line stands before the next
 	violations []Violation
 	violated   uint64
+	untold     uint64 // violations that are counted only
 }
 
 func newText(w io.Writer, o Options) Handler {
@@ -56,6 +57,8 @@ func (t *teller) Finding(f Finding) error {
 		t.ports.listener(f)
 	case local.Port:
 		t.explain(f)
+	case Rule:
+		t.rule(f)
 	case Change:
 		t.changes.change(f)
 	case Violation:
@@ -86,8 +89,8 @@ func (t *teller) End(e End) error {
 	for _, v := range t.violations {
 		t.tellViolation(v)
 	}
-	if more := t.violated - uint64(len(t.violations)); more > 0 && t.Verbosity != Verbose {
-		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", counted(more, "more violation", "more violations")), alarm})
+	if t.untold > 0 {
+		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", counted(t.untold, "more violation", "more violations")), alarm})
 	}
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{Visible(h), plain})
@@ -112,10 +115,14 @@ func (t *teller) violation(v Violation) {
 	t.violated++
 	switch {
 	case t.Verbosity == Quiet:
+	case v.Rule != "": // its rule was just told
+		t.line(7, 9, span{Visible(v.What) + ": expected " + Visible(v.Expected) + ", found " + Visible(v.Actual), bad})
 	case t.Verbosity == Verbose && t.command != "check":
 		t.tellViolation(v)
 	case t.Verbosity == Verbose || len(t.violations) < maxViolations:
 		t.violations = append(t.violations, v)
+	default:
+		t.untold++
 	}
 }
 
@@ -194,8 +201,11 @@ func (t *teller) incomplete(e End) {
 }
 
 func (t *teller) nouns() (one, many string) {
-	if t.command == "check" {
+	switch t.command {
+	case "check":
 		return "port", "ports"
+	case "verify":
+		return "rule", "rules"
 	}
 	return "endpoint", "endpoints"
 }

@@ -81,8 +81,17 @@ func (p *ports) tell(v local.Verdict) {
 	}
 	p.line(0, 2, append(line, span{said, plain})...)
 	p.table(p.listeners[portOf(v)], v.Verdict)
+	for _, t := range v.Trace {
+		if !strings.Contains(v.Why, t.Said) {
+			p.line(2, 4, span{"traced: ", maybe}, span{Visible(t.Said), plain})
+		}
+	}
 	for _, b := range v.Bind {
-		p.line(2, 4, span{"to bind it: ", maybe}, span{Visible(b), plain})
+		head := "to bind it: "
+		if strings.HasPrefix(b, "binding ") { // it was tried
+			head = "tried: "
+		}
+		p.line(2, 4, span{head, maybe}, span{Visible(b), plain})
 	}
 	delete(p.listeners, portOf(v))
 }

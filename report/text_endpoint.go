@@ -157,6 +157,7 @@ func common(tries int, reason probe.Reason, responder netip.Addr, failure string
 
 // service is "ssh OpenSSH 9.2p1", or the greeting where that is all there is.
 func service(s probe.Service) string {
+	said := `"` + clip(Visible(s.Banner), maxBanner) + `"`
 	var parts []string
 	for _, p := range []string{s.Name, s.Product, s.Version} {
 		if p != "" {
@@ -164,13 +165,21 @@ func service(s probe.Service) string {
 		}
 	}
 	switch {
-	case s.Name == unknown && s.Banner == "":
+	case s.Name == unknown && s.Banner == "" && s.Info == "":
 		parts = []string{"unknown service"}
+	case s.Name == unknown && s.Banner == "":
+		parts = []string{"unknown service, which " + Visible(s.Info)}
+	case s.Name == unknown && s.Info == "":
+		parts = []string{"unknown service, which says", said}
 	case s.Name == unknown:
-		parts = []string{"unknown service, which says"}
+		parts = []string{"unknown service, which says", said + ":", Visible(s.Info)}
+	case s.Info != "":
+		parts = append(parts, "("+Visible(s.Info)+")")
+	case s.Product == "" && s.Banner != "":
+		parts = append(parts, said)
 	}
-	if s.Product == "" && s.Banner != "" {
-		parts = append(parts, `"`+clip(Visible(s.Banner), maxBanner)+`"`)
+	if s.TLS != nil {
+		parts = append(parts, "in TLS "+Visible(s.TLS.Version))
 	}
 	if s.Confidence == probe.Low || s.Confidence == probe.Medium {
 		parts = append(parts, "("+string(s.Confidence)+" confidence)")
@@ -208,6 +217,9 @@ func serviceEvidence(s probe.Service) []string {
 	if s.Banner != "" {
 		out = append(out, `it says "`+s.Banner+`"`)
 	}
+	if s.TLS != nil {
+		out = append(out, tlsEvidence(*s.TLS)...)
+	}
 	how := ""
 	if s.Probe != "" {
 		how = "asked by " + s.Probe
@@ -217,6 +229,36 @@ func serviceEvidence(s probe.Service) []string {
 	}
 	if how != "" {
 		out = append(out, how)
+	}
+	return out
+}
+
+// tlsEvidence is what a handshake showed: the connection, whom the certificate
+// is for and how long it is valid, who signed it.
+func tlsEvidence(t probe.TLS) []string {
+	line := []string{"TLS " + t.Version}
+	for _, p := range []struct{ what, is string }{{"", t.Cipher}, {"ALPN ", t.ALPN}} {
+		if p.is != "" {
+			line = append(line, p.what+p.is)
+		}
+	}
+	out := []string{strings.Join(line, ", ")}
+	if t.Subject != "" || len(t.Names) > 0 {
+		out = append(out, "certificate for "+strings.Join(append([]string{t.Subject}, t.Names...), ", "))
+	}
+	signed := "signed by " + t.Issuer
+	if t.SelfSigned {
+		signed = "signed by itself"
+	}
+	if t.Issuer != "" {
+		line = []string{signed}
+		if t.Key != "" {
+			line = append(line, t.Key)
+		}
+		if !t.Expires.IsZero() {
+			line = append(line, "expires "+t.Expires.Format(time.DateOnly))
+		}
+		out = append(out, strings.Join(line, ", "))
 	}
 	return out
 }

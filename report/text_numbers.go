@@ -97,6 +97,7 @@ func tallies(counts map[string]uint64) []tally {
 	for _, w := range local.Words() {
 		order = append(order, string(w))
 	}
+	order = append(order, outcomeNames[Holds:]...)
 	order = append(order, slices.Sorted(maps.Keys(counts))...)
 	var out []tally
 	told := make(map[string]bool)

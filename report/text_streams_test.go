@@ -85,6 +85,13 @@ func checkStream() stream {
 	}
 	closed := verdict(417, probe.UDP, local.Free, "no socket holds it")
 	closed.Bind = []string{"root or CAP_NET_BIND_SERVICE is needed below 1024, and you have neither", "\x1b[2Jhostile"}
+	redirected := verdict(80, probe.TCP, local.Redirected, "sent on to port 8080 by an nftables rule (table ip nat, chain output), only from this machine, over IPv4; nothing listens on 80 itself")
+	redirected.Trace = []local.Trace{
+		{To: "127.0.0.1:80", Outcome: local.Accepted, Backend: "127.0.0.1:8080", Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
+		{To: "[::1]:80", Outcome: local.Refused, Said: "[::1]:80 refuses connections"},
+		{To: "10.0.0.5:80", Outcome: local.Silent, Said: "nothing listens on 80 itself"}, // is said already
+	}
+	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)"}
 	end := ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})
 	end.Coverage = []string{"sockets of this network namespace, TCP and UDP, IPv4 and IPv6", "redirects by NAT were not looked at"}
 	end.Hints = []string{"run as root to see the owner of every socket"}
@@ -96,7 +103,7 @@ func checkStream() stream {
 		verdict(53, probe.UDP, local.Listening, "a socket of systemd-resolve in systemd-resolved.service, likely systemd-resolve (pid 602) on 0.0.0.0:53, reachable from any address, owner not readable"), other,
 		verdict(9000, probe.TCP, local.Bound, "a socket of user root holds 10.0.0.5:9000 without listening"), bound,
 		verdict(40000, probe.TCP, local.Connected, "1 connection of this machine uses the number"), conn,
-		verdict(80, probe.TCP, local.Redirected, "no socket, but NAT sends it to 10.0.0.5:8080"),
+		redirected,
 		verdict(81, probe.TCP, local.Elsewhere, "only in the network namespace of container 4f3c2b1a0987"),
 	}}
 }

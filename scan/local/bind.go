@@ -28,5 +28,8 @@ func (s settings) obstacles(port probe.Port, word Word, remains int) []string {
 		!slices.ContainsFunc(s.reserved, func(r Span) bool { return r.Has(port.Number) }) {
 		said = append(said, fmt.Sprintf("connections take their own ports from %d-%d, so one may come first; net.ipv4.ip_local_reserved_ports keeps a port out of that", s.ephemeral.First, s.ephemeral.Last))
 	}
+	if s.ipv6 != "" {
+		said = append(said, s.ipv6)
+	}
 	return said
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,13 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 				held = append(held, s)
 			}
 		}
+	}
+	if r.Trace {
+		if v.traced, err = v.trace(ctx, q, r.Ports); err != nil {
+			return Report{}, err
+		}
+		defer v.traced.end()
+		held = append(held, v.traced.held()...)
 	}
 	o := owners{}
 	if r.Owners {
@@ -96,6 +104,8 @@ type view struct {
 	hints   []string
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
+	nat     nat
+	traced  tracing
 }
 
 // source is where the sockets of one protocol were read, and how well.
@@ -119,6 +129,9 @@ func (v view) source(p probe.Proto) source {
 func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
 	var out Report
 	rules := readSettings()
+	if !q.v6 {
+		rules.ipv6 = ""
+	}
 	listeners := make(map[probe.Port][]Listener)
 	for p, sockets := range behind {
 		for _, s := range sockets {
@@ -128,19 +141,22 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		}
 	}
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o}
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
 		verdict := f.verdict()
 		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
+		if v.traced.asked && verdict.Verdict != Listening {
+			verdict.Bind = append(verdict.Bind, v.traced.try(rules, q, p)...)
+		}
 		out.Verdicts = append(out.Verdicts, verdict)
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, o.hints(out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
 
@@ -156,6 +172,9 @@ func (s socket) listener(o owners) Listener {
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
 		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
 		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
+	}
+	for _, owner := range l.Owners {
+		l.ProxyFor = cmp.Or(l.ProxyFor, owner.serves(s.at()))
 	}
 	if s.queued {
 		l.Backlog = &s.backlog

@@ -33,6 +33,12 @@ type Request struct {
 	IPv4   bool          // look at IPv4 sockets
 	IPv6   bool          // look at IPv6 sockets
 	Owners bool          // find the owning processes, which costs a walk over all descriptors
+
+	// Trace connects to each TCP port, on loopback or on the own address that is
+	// listened on, to see who answers; and binds each port on which nothing
+	// listens, to see whether that works. Nothing is said on the connections. A NAT
+	// rule may send them to another machine.
+	Trace bool
 }
 
 // Report is what was seen.
@@ -51,6 +57,9 @@ type Verdict struct {
 	Why     string      `json:"why"`
 	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
 	Bind    []string    `json:"bind,omitempty"`  // where nothing listens: what stands in the way of binding it, or soon may
+
+	Redirects []Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
+	Trace     []Trace    `json:"trace,omitempty"`     // with Request.Trace: who answers
 }
 
 // Kind names the record's type in documents.
@@ -75,6 +84,8 @@ type Listener struct {
 	Inode   uint64      `json:"inode,omitzero"`
 	Owners  []Owner     `json:"owners,omitempty"`
 	Origin              // where the socket was made: of those without a visible owner, and those that systemd holds
+
+	ProxyFor string `json:"proxy_for,omitempty"` // what an owner that is a known proxy passes the port on to, as its command line says
 }
 
 // Kind names the record's type in documents.

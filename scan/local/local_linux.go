@@ -50,10 +50,12 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 		v.sources = append(v.sources, s)
 		v.census.add(c)
 	}
-	v.notes = append(v.notes, "other network namespaces: not looked at", "NAT redirects: not looked at")
+	v.notes = append(v.notes, "other network namespaces: not looked at")
 	v.census.nameDevices()
 	v.census.nameUsers()
-	return v, ctx.Err()
+	var err error
+	v.nat, err = readNAT(ctx, q)
+	return v, err
 }
 
 // readFirst reads from the first reader that can be read whole. If there is

@@ -123,7 +123,8 @@ type settings struct {
 	privileged *bool // whether the caller may bind below lowFrom
 	ephemeral  *Span
 	reserved   []Span
-	readable   bool // reserved was read
+	readable   bool   // reserved was read
+	ipv6       string // what binding meets for want of IPv6; "" is nothing
 	general    func(port uint16) []string
 	coverage   []string
 }

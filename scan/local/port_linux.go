@@ -36,6 +36,7 @@ func readSettings() settings {
 	if s.readable = err == nil; err != nil {
 		s.unknown("which ports are reserved", err)
 	}
+	s.ipv6 = withoutIPv6(procNet{"/proc/thread-self/net"})
 	return s
 }
 

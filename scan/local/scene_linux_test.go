@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
@@ -222,4 +223,11 @@ func ask(t testing.TB, facts []fact, r Request, look func(context.Context, query
 		t.Fatal(errors.New("a verdict is missing"))
 	}
 	return report
+}
+
+// addRoute makes a route through a gateway in the calling thread's namespace.
+func addRoute(to netip.Prefix, via netip.Addr) error {
+	return netlink.RouteAdd(&netlink.Route{
+		Dst: &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), 32)}, Gw: via.AsSlice(),
+	})
 }

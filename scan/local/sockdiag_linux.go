@@ -95,7 +95,13 @@ func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, po
 // filters by port all but the sockets that are only bound. Each dump has a
 // netlink socket of its own, so that one given up leaves nothing behind.
 func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, port uint16, states uint32, see func(socket)) error {
-	const seq = 1
+	return d.ask(ctx, diagRequest(diagSeq, proto, family, port, states), proto, see)
+}
+
+// diagSeq is the sequence number of a dump, each of which has its own socket.
+const diagSeq = 1
+
+func (d *sockDiag) ask(ctx context.Context, request []byte, proto probe.Proto, see func(socket)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return fmt.Errorf("open a sock_diag socket: %w", err)
@@ -105,7 +111,7 @@ func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, po
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &poll); err != nil {
 		return fmt.Errorf("bound the wait for sock_diag: %w", err)
 	}
-	if err := unix.Sendto(fd, diagRequest(seq, proto, family, port, states), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("ask sock_diag: %w", err)
 	}
 	changed := false
@@ -114,7 +120,7 @@ func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, po
 		if err != nil {
 			return fmt.Errorf("hear sock_diag: %w", err)
 		}
-		p, err := parseDump(b, seq, proto, see)
+		p, err := parseDump(b, diagSeq, proto, see)
 		changed = changed || p.changed
 		switch {
 		case err != nil:

@@ -15,6 +15,9 @@ type finding struct {
 	source    source
 	where     string
 	owners    owners
+	redirects []Redirect
+	attempts  []*attempt
+	unread    []string // NAT rules that cover the port and could not be read
 }
 
 // verdict judges a port. A socket that was seen is a fact, whatever else could
@@ -28,6 +31,10 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Listening, f.whyListening()
 	case found && s == bound:
 		v.Verdict, v.Why = Bound, f.whyBound()
+	case f.source.err == nil && f.appeared():
+		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
+	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
+		v.Verdict, v.Why = Redirected, f.whyRedirected()
 	case found:
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
@@ -38,5 +45,7 @@ func (f finding) verdict() Verdict {
 			v.Why += ", as far as can be seen: one that is bound and does not listen cannot"
 		}
 	}
+	v.Redirects, v.Trace = f.redirects, f.traces()
+	v.Why += f.rules(v.Verdict)
 	return v
 }

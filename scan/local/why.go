@@ -39,7 +39,7 @@ func (f finding) groups(state Word) []group {
 func (f finding) whyListening() string {
 	var parts []string
 	for _, g := range f.groups(Listening) {
-		part := fmt.Sprintf("%s on %s, %s", g.holder, g.addresses(), reachable(g.sockets))
+		part := fmt.Sprintf("%s on %s, %s%s", g.holder, g.addresses(), reachable(g.sockets), proxied(g.sockets))
 		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
 			part += ", " + missing
 		}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/report"
+)
+
+// shells are those that completion writes for.
+var shells = []string{"bash", "zsh", "fish"}
+
+func completionCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:        "completion",
+		Usage:       "complete commands and flags in bash, zsh or fish",
+		ArgsUsage:   "SHELL",
+		Description: "Prints a script that knows the commands, their flags and the words they take.",
+		UsageText: `  source <(onmux completion bash)     in ~/.bashrc
+  source <(onmux completion zsh)      in ~/.zshrc, after compinit
+  onmux completion fish | source      in ~/.config/fish/config.fish`,
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 || !slices.Contains(shells, c.Args().First()) {
+				return usage(fmt.Errorf("completion needs the name of a shell"), strings.Join(shells, ", "))
+			}
+			write := map[string]func(io.Writer, []*cli.Command) error{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
+			return failure(write[c.Args().First()](c.App.Writer, c.App.VisibleCommands()))
+		},
+	})
+}
+
+// values are the words that a flag of a command takes, if they are few.
+func values(command string, f cli.Flag) []string {
+	switch f.Names()[0] {
+	case "proto":
+		return []string{"tcp", "udp", "both"}
+	case "output":
+		return report.Formats()
+	case "color":
+		return []string{"auto", "always", "never"}
+	case "exit-style":
+		return exitStyles
+	case "expect":
+		return report.Vocabulary(command)
+	case "addr":
+		return []string{"loopback", "any"}
+	}
+	return nil
+}
+
+// takesFiles reports whether arguments of a command are files.
+func takesFiles(c *cli.Command) bool {
+	return strings.Contains(c.ArgsUsage, "FILE") || strings.Contains(c.ArgsUsage, "OLD")
+}
+
+// spellings are a flag's names with their dashes.
+func spellings(f cli.Flag) []string {
+	var out []string
+	for _, n := range f.Names() {
+		out = append(out, dashed(n))
+	}
+	return out
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+// about is what help says of a flag, without the marks of its value.
+func about(f cli.Flag) string {
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return ""
+	}
+	return strings.ReplaceAll(d.GetUsage(), "`", "")
+}
+
+func completeBash(w io.Writer, commands []*cli.Command) error {
+	var b strings.Builder
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	fmt.Fprintf(&b, `# bash completion for onmux
+_onmux() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= word
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		case $word in -*) ;; *) cmd=$word; break ;; esac
+	done
+	COMPREPLY=()
+	case $cmd in
+	"") COMPREPLY=($(compgen -W %s -- "$cur")); return ;;
+`, shellQuote(strings.Join(append(names, "help", "--help", "--version"), " ")))
+	for _, c := range commands {
+		fmt.Fprintf(&b, "\t%s)\n\t\tcase $prev in\n", c.Name)
+		var all []string
+		for _, f := range c.VisibleFlags() {
+			all = append(all, spellings(f)...)
+			if !takesValue(f) {
+				continue
+			}
+			reply := "compgen -f"
+			if v := values(c.Name, f); v != nil {
+				reply = "compgen -W " + shellQuote(strings.Join(v, " "))
+			}
+			fmt.Fprintf(&b, "\t\t%s) COMPREPLY=($(%s -- \"$cur\")); return ;;\n", strings.Join(spellings(f), "|"), reply)
+		}
+		fmt.Fprintf(&b, "\t\tesac\n\t\tcase $cur in -*) COMPREPLY=($(compgen -W %s -- \"$cur\")); return ;; esac\n", shellQuote(strings.Join(all, " ")))
+		switch {
+		case takesFiles(c):
+			b.WriteString("\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n")
+		case c.Name == "completion":
+			fmt.Fprintf(&b, "\t\tCOMPREPLY=($(compgen -W %s -- \"$cur\"))\n", shellQuote(strings.Join(shells, " ")))
+		}
+		b.WriteString("\t\t;;\n")
+	}
+	fmt.Fprintf(&b, "\thelp) COMPREPLY=($(compgen -W %s -- \"$cur\")) ;;\n\tesac\n}\ncomplete -o filenames -F _onmux onmux\n", shellQuote(strings.Join(names, " ")))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func completeZsh(w io.Writer, commands []*cli.Command) error {
+	var b strings.Builder
+	b.WriteString("#compdef onmux\n_onmux() {\n\tlocal -a commands\n\tcommands=(\n")
+	for _, c := range commands {
+		fmt.Fprintf(&b, "\t\t%s\n", shellQuote(c.Name+":"+c.Usage))
+	}
+	b.WriteString("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n\tlocal cmd=$words[2]\n\tshift words; (( CURRENT-- ))\n\tcase $cmd in\n")
+	for _, c := range commands {
+		fmt.Fprintf(&b, "\t%s)\n\t\t_arguments -s", c.Name)
+		for _, f := range c.VisibleFlags() {
+			names := spellings(f)
+			for _, n := range names {
+				spec := fmt.Sprintf("(%s)%s[%s]", strings.Join(names, " "), n, zshText(about(f)))
+				if takesValue(f) {
+					action := "_files"
+					if v := values(c.Name, f); v != nil {
+						action = "(" + strings.ReplaceAll(strings.Join(v, " "), "|", `\|`) + ")"
+					}
+					spec += ":value:" + action
+				}
+				b.WriteString(" \\\n\t\t\t" + shellQuote(spec))
+			}
+		}
+		rest := "*:argument:_hosts"
+		switch {
+		case takesFiles(c):
+			rest = "*:file:_files"
+		case c.Name == "completion":
+			rest = "1:shell:(" + strings.Join(shells, " ") + ")"
+		}
+		b.WriteString(" \\\n\t\t\t" + shellQuote(rest) + "\n\t\t;;\n")
+	}
+	b.WriteString("\tesac\n}\nif [[ $funcstack[1] == _onmux ]]; then\n\t_onmux \"$@\"\nelse\n\tcompdef _onmux onmux\nfi\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func completeFish(w io.Writer, commands []*cli.Command) error {
+	var b strings.Builder
+	b.WriteString("# fish completion for onmux\ncomplete -c onmux -f\n")
+	for _, c := range commands {
+		fmt.Fprintf(&b, "complete -c onmux -n __fish_use_subcommand -a %s -d %s\n", c.Name, fishQuote(c.Usage))
+		in := fishQuote("__fish_seen_subcommand_from " + c.Name)
+		for _, f := range c.VisibleFlags() {
+			fmt.Fprintf(&b, "complete -c onmux -n %s", in)
+			for _, n := range f.Names() {
+				if len(n) == 1 {
+					b.WriteString(" -s " + n)
+				} else {
+					b.WriteString(" -l " + n)
+				}
+			}
+			if v := values(c.Name, f); v != nil {
+				fmt.Fprintf(&b, " -x -a %s", fishQuote(strings.Join(v, " ")))
+			} else if takesValue(f) {
+				b.WriteString(" -r")
+			}
+			fmt.Fprintf(&b, " -d %s\n", fishQuote(about(f)))
+		}
+		if takesFiles(c) {
+			fmt.Fprintf(&b, "complete -c onmux -n %s -F\n", in)
+		}
+		if c.Name == "completion" {
+			fmt.Fprintf(&b, "complete -c onmux -n %s -a %s\n", in, fishQuote(strings.Join(shells, " ")))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// shellQuote is s as one word of a POSIX shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// fishQuote is s as one word of fish, where a backslash escapes in quotes.
+func fishQuote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
+
+// zshText is s inside of the brackets of _arguments.
+func zshText(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, ":", `\:`).Replace(s)
+}

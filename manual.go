@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+func manCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:        "man",
+		Usage:       "print the manual page",
+		Description: `In roff, made from the same table as --help.`,
+		UsageText: `  onmux man | man -l -                read it
+  onmux man > onmux.1                 for the folder man1 of your MANPATH`,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return usage(fmt.Errorf("man takes no arguments"), "onmux man | man -l -")
+			}
+			return failure(writeManual(c.App.Writer, c.App))
+		},
+	})
+}
+
+// writeManual writes a page in the macros of man(7).
+func writeManual(w io.Writer, app *cli.App) error {
+	m := &manual{}
+	m.line(".TH ONMUX 1 \"\" \"onmux " + version + "\" \"User Commands\"")
+	m.section("NAME")
+	m.text("onmux - " + app.Usage)
+	m.section("SYNOPSIS")
+	for _, c := range app.VisibleCommands() {
+		m.line(".B onmux " + roff(c.Name))
+		m.text("[FLAGS] " + c.ArgsUsage)
+		m.line(".br")
+	}
+	m.section("DESCRIPTION")
+	m.text("Flags may stand before or after arguments; -- ends them. Results go to standard output; progress, notes and errors to standard error.")
+	for _, c := range app.VisibleCommands() {
+		m.section("onmux " + c.Name)
+		m.text(strings.ToUpper(c.Usage[:1]) + c.Usage[1:] + ".")
+		if c.Description != "" {
+			m.line(".PP")
+			m.text(c.Description)
+		}
+		for _, f := range c.VisibleFlags() {
+			m.flag(f)
+		}
+		m.examples(c.UsageText)
+	}
+	m.section("EXIT STATUS")
+	for _, e := range exitMeanings {
+		m.line(".TP")
+		m.line(".B " + fmt.Sprint(e.code))
+		m.text(e.meaning)
+	}
+	m.section("ENVIRONMENT")
+	m.line(".TP")
+	m.line(".B NO_COLOR, CLICOLOR_FORCE, TERM=dumb")
+	m.text("decide about colours where --color is auto.")
+	m.section("SEE ALSO")
+	m.text("ss(8), lsof(8), nmap(1), services(5)")
+	_, err := io.WriteString(w, m.String())
+	return err
+}
+
+// manual is roff in the making.
+type manual struct{ strings.Builder }
+
+func (m *manual) line(s string)       { m.WriteString(s + "\n") }
+func (m *manual) section(name string) { m.line(`.SH "` + roff(name) + `"`) }
+
+// text writes a paragraph, or several between which a line is empty. No line of
+// it is a request.
+func (m *manual) text(s string) {
+	for l := range strings.SplitSeq(s, "\n") {
+		switch l = roff(l); {
+		case l == "":
+			m.line(".PP")
+		case l[0] == '.' || l[0] == '\'':
+			m.line(`\&` + l)
+		default:
+			m.line(l)
+		}
+	}
+}
+
+func (m *manual) flag(f cli.Flag) {
+	names, about, ok := strings.Cut(flagLine(f), "\t")
+	if !ok {
+		return
+	}
+	m.line(".TP")
+	m.line(".B " + roff(strings.TrimSpace(names)))
+	m.text(about)
+}
+
+func (m *manual) examples(s string) {
+	if s == "" {
+		return
+	}
+	m.line(".PP\nExamples:\n.PP\n.nf\n.RS 4")
+	m.text(s)
+	m.line(".RE\n.fi")
+}
+
+// roff escapes what the formatter would take for its own (groff_char(7)).
+func roff(s string) string {
+	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/report"
+)
+
+func mergeCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:      "merge",
+		Usage:     "one report from the shards of one scan, proven whole",
+		ArgsUsage: "FILE...",
+		Description: `The files are the reports of onmux scan --shard I/N with the same --seed, saved
+with -o json=FILE or -o jsonl=FILE. That they are of one scan, that no endpoint
+is told twice, and that none is missing is checked; what is missing is named,
+and the exit code is then 3.`,
+		UsageText: `  onmux scan 10.0.0.0/16 --seed 7 --shard 1/2 -o jsonl=1.jsonl    on one host
+  onmux scan 10.0.0.0/16 --seed 7 --shard 2/2 -o jsonl=2.jsonl    on another
+  onmux merge 1.jsonl 2.jsonl -o jsonl=all.jsonl`,
+		Action: func(c *cli.Context) error {
+			s, err := newSession(c)
+			if err != nil {
+				return err
+			}
+			if c.NArg() == 0 {
+				return usage(errors.New("merge needs the reports of a scan's shards"), "onmux merge 1.jsonl 2.jsonl")
+			}
+			var parts []*report.Part
+			for _, name := range c.Args().Slice() {
+				p := &report.Part{Name: name}
+				if err := load(c.Context, name, c.App.Reader, p); err != nil {
+					return err
+				}
+				parts = append(parts, p)
+			}
+			merged, err := report.Merge(parts)
+			if err != nil {
+				return usage(fmt.Errorf("cannot merge: %w", err), "")
+			}
+			return s.tellMerged(merged)
+		},
+	}, tellFlags(), expectFlags())
+}
+
+// tellMerged tells what the shards found, and holds it against the
+// expectations.
+func (s *session) tellMerged(m *report.Merged) error {
+	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
+	if err != nil {
+		return usage(err, "")
+	}
+	judge := report.NewJudge(s.expect)
+	tell := func(f report.Finding) error {
+		sinks.Finding(f)
+		for _, v := range judge.Finding(f) {
+			sinks.Finding(v)
+		}
+		return nil
+	}
+	sinks.Start(m.Start)
+	m.Tell(tell)
+	for _, v := range judge.End(m.End) {
+		sinks.Finding(v)
+	}
+	m.End.Outcome = judge.Outcome()
+	sinks.End(m.End)
+	err = s.conclude(context.Background(), report.Told{Outcome: m.End.Outcome, End: m.End})
+	if broken := sinks.Close(); broken != nil {
+		return &fault{code: exitUnsure, err: broken}
+	}
+	return err
+}

@@ -1,0 +1,24 @@
+package probe
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// SplitHostPort takes "host", "host:80", "host:53/udp", "::1" and "[::1]:80"
+// apart; spec is what stands for
+// the port, or empty. Nothing is resolved or checked.
+func SplitHostPort(arg string) (host, spec string) {
+	if _, err := netip.ParseAddr(arg); err == nil {
+		return arg, ""
+	}
+	if inner, ok := strings.CutPrefix(arg, "["); ok {
+		if host, rest, ok := strings.Cut(inner, "]"); ok {
+			return host, strings.TrimPrefix(rest, ":")
+		}
+	}
+	if host, spec, ok := strings.Cut(arg, ":"); ok && !strings.Contains(spec, ":") {
+		return host, spec
+	}
+	return arg, ""
+}

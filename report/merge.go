@@ -1,0 +1,260 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"onmux/probe"
+	"onmux/scan"
+)
+
+// maxShards bounds the shards of one scan.
+const maxShards = 1<<16 - 1
+
+// Plan says which part of which scan a report is of: those with the same
+// fingerprint, seed and number of shards belong together.
+type Plan struct {
+	Fingerprint string `json:"fingerprint"`
+	Endpoints   uint64 `json:"endpoints"` // of all shards together
+	Seed        string `json:"seed"`
+	Shard       int    `json:"shard"` // from 1
+	Shards      int    `json:"shards"`
+}
+
+// Part is a saved report and the name it goes by in errors.
+type Part struct {
+	Name string
+	Recording
+}
+
+// Merged is what the shards of one scan make together.
+type Merged struct {
+	Start  Start
+	End    End
+	runs   map[probe.Port][]piece
+	others []Finding // violations
+}
+
+// piece is a run of addresses of which the same is known. One that was told
+// singly keeps its record.
+type piece struct {
+	first, last netip.Addr
+	told        scan.Range
+	single      *probe.Result
+	part        int
+}
+
+// Merge proves that the parts are shards of one scan and tell of no endpoint
+// twice, and adds them up. What is missing is named in the coverage, and the
+// End is then not Complete. Reports that do not belong together are an error.
+func Merge(parts []*Part) (*Merged, error) {
+	if err := belong(parts); err != nil {
+		return nil, err
+	}
+	m := &Merged{runs: make(map[probe.Port][]piece)}
+	for i, p := range parts {
+		for _, f := range p.findings {
+			m.add(f, i)
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(m.runs), comparePorts) {
+		if err := m.sort(p, parts); err != nil {
+			return nil, err
+		}
+	}
+	m.head(parts)
+	m.tail(parts)
+	return m, nil
+}
+
+func comparePorts(a, b probe.Port) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
+}
+
+// belong holds the plans of the parts against each other.
+func belong(parts []*Part) error {
+	first := parts[0]
+	seen := make(map[int]string)
+	for _, p := range parts {
+		plan, of := p.start.Plan, first.start.Plan
+		switch {
+		case plan == nil:
+			return fmt.Errorf("%s does not say which part of a scan it is: it is of onmux %s %s", p.Name, p.start.Command, p.start.Version)
+		case plan.Shards < 1 || plan.Shards > maxShards || plan.Shard < 1 || plan.Shard > plan.Shards:
+			return fmt.Errorf("%s is shard %d of %d, which is none", p.Name, plan.Shard, plan.Shards)
+		case plan.Fingerprint != of.Fingerprint || plan.Endpoints != of.Endpoints:
+			return fmt.Errorf("%s and %s are of different scans: other targets or ports", first.Name, p.Name)
+		case plan.Seed != of.Seed:
+			return fmt.Errorf("%s and %s are of scans in a different order: their seeds are %s and %s", first.Name, p.Name, of.Seed, plan.Seed)
+		case plan.Shards != of.Shards:
+			return fmt.Errorf("%s is one of %d shards, %s one of %d", first.Name, of.Shards, p.Name, plan.Shards)
+		case seen[plan.Shard] != "":
+			return fmt.Errorf("%s and %s are both shard %d of %d", seen[plan.Shard], p.Name, plan.Shard, plan.Shards)
+		}
+		seen[plan.Shard] = p.Name
+	}
+	return nil
+}
+
+func (m *Merged) add(f Finding, part int) {
+	switch f := f.(type) {
+	case probe.Result:
+		p := probe.Port{Number: f.Port, Proto: f.Proto}
+		m.runs[p] = append(m.runs[p], piece{first: f.Addr, last: f.Addr, single: &f, part: part, told: scan.Range{First: f.Addr, Last: f.Addr, Count: 1,
+			Port: f.Port, Proto: f.Proto, State: f.State, Reason: f.Reason, Tries: f.Tries, Responder: f.Responder, Notes: f.Notes, Error: f.Error}})
+	case scan.Range:
+		p := probe.Port{Number: f.Port, Proto: f.Proto}
+		m.runs[p] = append(m.runs[p], piece{first: f.First, last: f.Last, told: f, part: part})
+	default:
+		m.others = append(m.others, f)
+	}
+}
+
+// sort puts the runs of a port in order and proves that none is told twice.
+func (m *Merged) sort(p probe.Port, parts []*Part) error {
+	runs := m.runs[p]
+	slices.SortFunc(runs, func(a, b piece) int { return a.first.Compare(b.first) })
+	for i := 1; i < len(runs); i++ {
+		if !runs[i-1].last.Less(runs[i].first) {
+			return fmt.Errorf("%s is told by both %s and %s", probe.Endpoint{Addr: runs[i].first, Port: p.Number, Proto: p.Proto},
+				parts[runs[i-1].part].Name, parts[runs[i].part].Name)
+		}
+	}
+	return nil
+}
+
+func (m *Merged) head(parts []*Part) {
+	m.Start = parts[0].start
+	for _, p := range parts {
+		if p.start.Started.Before(m.Start.Started) {
+			m.Start.Started = p.start.Started
+		}
+	}
+	plan := *m.Start.Plan
+	plan.Shard, plan.Shards = 1, 1
+	m.Start.Plan = &plan
+}
+
+func (m *Merged) tail(parts []*Part) {
+	plan := *parts[0].start.Plan
+	e := End{Complete: true, Summary: scan.Summary{States: make(map[string]uint64)}}
+	var lost, missed float64
+	var measured uint64
+	seen := make([]bool, plan.Shards+1)
+	for _, p := range parts {
+		s := p.end.Summary
+		seen[p.start.Plan.Shard] = true
+		if p.end.Finished.After(e.Finished) {
+			e.Finished = p.end.Finished
+		}
+		e.Summary.Probes += s.Probes
+		e.Summary.Passes = max(e.Summary.Passes, s.Passes)
+		e.Summary.Contradictions += s.Contradictions
+		if s.Loss != nil {
+			lost += *s.Loss * float64(s.Probes)
+			measured += s.Probes
+		}
+		if s.ExpectedMissed != nil {
+			missed += *s.ExpectedMissed
+			e.Summary.ExpectedMissed = &missed
+		}
+		if !p.end.Complete {
+			e.Complete = false
+			e.Coverage = append(e.Coverage, fmt.Sprintf("shard %d of %d (%s) is incomplete", p.start.Plan.Shard, plan.Shards, p.Name))
+		}
+		e.Hints = append(e.Hints, p.end.Hints...)
+	}
+	if measured > 0 {
+		share := lost / float64(measured)
+		e.Summary.Loss = &share
+	}
+	if absent := missing(seen); absent != "" {
+		e.Complete = false
+		e.Coverage = append(e.Coverage, "missing: "+absent+fmt.Sprintf(" of %d", plan.Shards))
+	}
+	for _, runs := range m.runs {
+		for _, r := range runs {
+			e.Summary.Targets += r.told.Count
+			e.Summary.States[r.told.State.String()] += r.told.Count
+		}
+	}
+	if told := e.Summary.Targets; told < plan.Endpoints {
+		e.Complete = false
+		e.Summary.NotReached = plan.Endpoints - told
+	}
+	e.Coverage = append(e.Coverage, fmt.Sprintf("each told once: %s of %s endpoints", thousands(e.Summary.Targets), thousands(plan.Endpoints)))
+	e.Hints = slices.Compact(slices.Sorted(slices.Values(e.Hints)))
+	e.Summary.Duration = probe.Millis(e.Finished.Sub(m.Start.Started))
+	m.End = e
+}
+
+// missing names the shards that are not there: "shard 3", "shards 2, 5-7".
+func missing(seen []bool) string {
+	var numbers []uint16
+	for i := 1; i < len(seen); i++ {
+		if !seen[i] && i <= maxShards {
+			numbers = append(numbers, uint16(i))
+		}
+	}
+	switch len(numbers) {
+	case 0:
+		return ""
+	case 1:
+		return "shard " + ranges(numbers)
+	}
+	return "shards " + ranges(numbers)
+}
+
+// Tell tells what the shards found, open endpoints first, the others as runs of
+// neighbours with the same verdict.
+func (m *Merged) Tell(emit func(Finding) error) error {
+	ports := slices.SortedFunc(maps.Keys(m.runs), comparePorts)
+	var err error
+	for _, p := range ports {
+		for _, r := range m.runs[p] {
+			if r.single != nil && r.single.State == probe.Open {
+				err = cmp.Or(err, emit(*r.single))
+			}
+		}
+	}
+	for _, p := range ports {
+		runs := m.runs[p]
+		for i := 0; i < len(runs); {
+			j, folded := together(runs, i)
+			switch {
+			case j == i+1 && runs[i].single != nil && runs[i].single.State == probe.Open:
+			case j == i+1 && runs[i].single != nil:
+				err = cmp.Or(err, emit(*runs[i].single))
+			default:
+				err = cmp.Or(err, emit(folded))
+			}
+			i = j
+		}
+	}
+	for _, f := range m.others {
+		err = cmp.Or(err, emit(f))
+	}
+	return err
+}
+
+// together is the end of the runs from i on that go on without a gap and agree, and
+// what they are together.
+func together(runs []piece, i int) (int, scan.Range) {
+	r := runs[i].told
+	j := i + 1
+	if r.State == probe.Open {
+		return j, r
+	}
+	for ; j < len(runs); j++ {
+		next := runs[j].told
+		if next.First != r.Last.Next() || next.State != r.State || next.Reason != r.Reason || next.Responder != r.Responder ||
+			next.Error != r.Error || !slices.Equal(next.Notes, r.Notes) {
+			break
+		}
+		r.Last, r.Count, r.Tries = next.Last, r.Count+next.Count, min(r.Tries, next.Tries)
+	}
+	return j, r
+}

@@ -1,0 +1,338 @@
+package policy_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"onmux/probe"
+	"onmux/report"
+	. "onmux/report/policy"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func parse(t testing.TB, text string) Policy {
+	t.Helper()
+	p, err := Parse("policy", []byte(text), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestParse(t *testing.T) {
+	p := parse(t, `
+version: 1
+check:
+  - port: 443
+  - {name: dns, port: 53, expect: "bound,listening", user: 0, max-backlog: 9}
+  - {port: 1000-1002/udp, expect: [free]}
+probe:
+  - {endpoint: "[2001:db8::1]:417/udp", expect: [open, open|filtered], version: 9.2, max-rtt: 50ms}
+scan:
+  - targets: 10.0.0.0/24, 10.0.1.0/24
+    count: open=0
+    except: [{endpoint: 10.0.0.7, expect: open}, {endpoint: "10.0.0.8:22", expect: [open, closed]}]
+`)
+	var got []string
+	for _, r := range p.Rules {
+		line := r.Name + ":"
+		for _, e := range r.Expect {
+			line += " " + e.String()
+		}
+		switch {
+		case r.Check != nil:
+			line += fmt.Sprint(" ", r.Check.Ports)
+		case r.Probe != nil:
+			line += fmt.Sprint(" ", r.Probe.Host, r.Probe.Ports)
+		case r.Scan != nil:
+			line += fmt.Sprint(" ", r.Scan.Targets, r.Scan.Ports)
+			for _, x := range r.Scan.Except {
+				line += fmt.Sprint(" ", x.Addr, " ", x.Port.Number, " ", x.Expect)
+			}
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		"check 443: listening [443/tcp]",
+		"dns: bound,listening holder [53/tcp 53/udp]",
+		"check 1000-1002/udp: free [1000/udp 1001/udp 1002/udp]",
+		"probe [2001:db8::1]:417/udp: open,open|filtered speaker 2001:db8::1[417/udp]",
+		"scan 10.0.0.0/24,10.0.1.0/24: open=0 [10.0.0.0/24 10.0.1.0/24] [417/tcp 417/udp] 10.0.0.7 0 open 10.0.0.8 22 open,closed",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestErrors: what is wrong is said in one line, with the place.
+func TestErrors(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"", "1:1: the policy has no rules: say what must hold under check, probe or scan"},
+		{"version: 1", "1:8: the policy has no rules: say what must hold under check, probe or scan"},
+		{"check: []", "1:6: the policy has no rules: say what must hold under check, probe or scan"},
+		{"version: 2", "1:10: version is 2: this onmux reads 1"},
+		{"check: 5", "1:8: check is a whole number, not a list"},
+		{"check:\n  - port: [1]", "2:11: check rule 1, port is a list, not a text or a whole number"},
+		{"chek: []", `1:1: the policy has no "chek"; did you mean check?`},
+		{"check:\n  - port: 417\n    proces: x", `3:5: check rule 1 has no "proces"; did you mean process?`},
+		{"check:\n  - name: x", "2:9: check rule 1 needs port"},
+		{"check:\n  - port: 417\n    expect: [free, fre]", "3:20: check rule 1, expect, entry 2: fre is not among listening, bound, redirected, elsewhere, connected, free, unknown; did you mean free?"},
+		{"check:\n  - port: 417\n    expect: fre", `3:13: check rule 1: "fre" is not among the words: listening, bound, redirected, elsewhere, connected, free, unknown; did you mean free?`},
+		{"check:\n  - port: 70000", "2:11: check rule 1: port 70000 is out of range: ports are 1 to 65535"},
+		{"check:\n  - port: 1\n    address: here", `3:14: check rule 1: "here" is no address to expect: loopback, any or an IP address`},
+		{"check:\n  - port: 1\n  - port: 1", `3:9: two rules are named "check 1": give one another name`},
+		{"check:\n  - {name: a, port: 1}\nprobe:\n  - {name: a, endpoint: 'b:1'}", `4:12: two rules are named "a": give one another name`},
+		{"check:\n  - port: 1\n    port: 2", `3:5: mapping key "port" already defined at [2:5]`},
+		{"probe:\n  - endpoint: db1", `2:15: probe rule 1: "db1" names no port`},
+		{"probe:\n  - endpoint: a:80\n    max-rtt: soon", `3:14: probe rule 1: "soon" is no time: write 50ms or 1.5s`},
+		{"probe:\n  - endpoint: a:80\n    certificate-days: -1", "3:23: probe rule 1, certificate-days: -1 is less than 0"},
+		{"scan:\n  - expect: open", "2:11: scan rule 1 needs targets"},
+		{"scan:\n  - targets: 127.0.0.1", "2:12: scan rule 1 needs expect or count"},
+		{"scan:\n  - targets: 127.0.0.1\n    count: open", `3:12: scan rule 1: "open" is no count: write open=0, open>=1 or open<3`},
+		{"scan:\n  - targets: a\n    expect: open\n    except: [{endpoint: a, expect: open}]", `4:14: scan rule 1: "a" is no address`},
+		{"scan: [", "1:7: sequence end token ']' not found"},
+		{"scan: &a\n  - *a", "1:7: anchors and aliases are not for policies: write it out"},
+		{strings.Repeat("#", 2<<20), "a policy of more than 1048576 bytes is none"},
+	} {
+		_, err := Parse("policy", []byte(c.text), noon)
+		if err == nil {
+			t.Errorf("%.60q: no error", c.text)
+			continue
+		}
+		got := strings.TrimLeft(strings.TrimPrefix(err.Error(), "policy:"), " ")
+		if got != c.want {
+			t.Errorf("%.60q:\n got %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
+
+// library holds a policy against the schema as a library reads it.
+func library(t testing.TB) func(string) error {
+	t.Helper()
+	var doc any
+	if err := json.Unmarshal(SchemaJSON(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("x", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(text string) error {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			return err
+		}
+		return s.Validate(v)
+	}
+}
+
+// FuzzSchema: our reading of the schema is a library's.
+func FuzzSchema(f *testing.F) {
+	for _, s := range []string{`{"version":1}`, `{"version":1.0}`, `{"version":2}`, `{"check":[{"port":1}]}`, `{"check":[{"port":"","max-backlog":-1}]}`, `{"check":[{"port":1.5}]}`,
+		`{"check":[{"port":1,"expect":[]}]}`, `{"check":[{"port":1,"expect":["x"]}]}`, `{"check":[{"port":1,"expect":""}]}`, `{"check":[{"port":1,"max-backlog":4294967296}]}`,
+		`{"probe":[{"endpoint":"a","version":1e3,"certificate-days":1e1}]}`, `{"probe":[{"endpoint":null}]}`, `{"scan":[{"targets":["a"]}]}`, `{"scan":[{"targets":["a",""],"count":"x"}]}`,
+		`{"scan":[{"targets":"a","expect":["open"],"except":[{"endpoint":"a","expect":"open","x":1}]}]}`, `[]`, `5`, `null`, `{"check":{}}`, `{"x":1}`, `{"check":[{"port":true,"name":""}]}`} {
+		f.Add(s)
+	}
+	valid := library(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if !json.Valid([]byte(text)) || strings.ContainsAny(text, "eE") && strings.Count(text, "") > 400 {
+			return
+		}
+		ours, theirs := Validate(text), valid(text)
+		if (ours == nil) != (theirs == nil) {
+			t.Errorf("%s: %v; the library says %v", text, ours, theirs)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("check:\n  - port: 417\n    expect: [free]\nprobe:\n  - {endpoint: a:80, max-rtt: 1s}\nscan:\n  - targets: [a]\n    count: open=0\n    except: [{endpoint: 10.0.0.1, expect: open}]")
+	f.Add("{\"version\": 1, \"check\": [{\"port\": 1}]}")
+	f.Add("a: &a [*a, *a]")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Parse("policy", []byte(text), noon)
+		var at *Error
+		if errors.As(err, &at) && (at.Line < 1 || at.Column < 0 || strings.Contains(at.Err.Error(), "\n")) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err == nil && len(p.Rules) == 0 {
+			t.Errorf("%q: no rules", text)
+		}
+	})
+}
+
+func judged(t *testing.T, r Rule, end report.End, failed error, found ...report.Finding) string {
+	t.Helper()
+	trial := r.Trial()
+	for _, f := range found {
+		trial.Finding(f)
+	}
+	rule, violations := trial.End(end, failed)
+	out := rule.Outcome.String() + " " + rule.Found + " " + rule.Error
+	for _, v := range violations {
+		if v.Rule != r.Name {
+			t.Errorf("a violation of %q, not of %q", v.Rule, r.Name)
+		}
+		out += fmt.Sprintf(" [%s: %s, not %s]", v.What, v.Actual, v.Expected)
+	}
+	return out
+}
+
+func TestTrials(t *testing.T) {
+	whole, cut := report.End{Complete: true}, report.End{}
+	a := netip.MustParseAddr("10.0.0.7")
+	at := func(a netip.Addr, s probe.State) probe.Result {
+		return probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: s}
+	}
+	run := func(s probe.State) scan.Range {
+		return scan.Range{First: a, Last: netip.MustParseAddr("10.0.0.9"), Count: 3, Port: 417, Proto: probe.TCP, State: s}
+	}
+	network := "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, expect: closed, count: closed>=2, except: [{endpoint: 10.0.0.8, expect: filtered}]}]"
+	speaks := "probe: [{name: p, endpoint: '10.0.0.7:417', service: ssh, max-rtt: 5ms}]"
+	spoken := at(a, probe.Open)
+	spoken.RTT = probe.Millis(time.Millisecond)
+	spoken.Service = &probe.Service{Name: "ssh"}
+	certified := "probe: [{name: p, endpoint: '10.0.0.7:417', certificate-days: 14}]"
+	until := func(end time.Time) probe.Result {
+		r := at(a, probe.Open)
+		r.Service = &probe.Service{Name: "https", TLS: &probe.TLS{Expires: end}}
+		return r
+	}
+	slow := spoken
+	slow.RTT = probe.Millis(time.Second)
+	other := spoken
+	other.Service = &probe.Service{Name: "http"}
+	silent := spoken
+	silent.Service = nil
+	for _, c := range []struct {
+		name, policy string
+		end          report.End
+		failed       error
+		found        []report.Finding
+		want         string
+	}{
+		{"a range with an exception in it", network, whole, nil, []report.Finding{run(probe.Filtered)},
+			"fails 2 filtered  [10.0.0.7-10.0.0.9 port 417/tcp: filtered, not closed] [count: closed=0, not closed>=2]"},
+		{"the exception is not as it should be", network, whole, nil, []report.Finding{run(probe.Closed)}, "fails 2 closed  [10.0.0.8:417/tcp: closed, not filtered]"},
+		{"all is well", network, whole, nil, []report.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Next().Next(), probe.Closed)},
+			"holds 10.0.0.7:417/tcp closed; 10.0.0.9:417/tcp closed "},
+		{"the exception was not asked", network, whole, nil, []report.Finding{at(a, probe.Closed), at(a.Prev(), probe.Closed)},
+			"cannot-tell 10.0.0.7:417/tcp closed; 10.0.0.6:417/tcp closed the exception 10.0.0.8 was not asked"},
+		{"cut short", network, cut, nil, []report.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Prev(), probe.Closed)},
+			"cannot-tell 10.0.0.7:417/tcp closed; 10.0.0.6:417/tcp closed not everything could be asked"},
+		{"nobody could ask", network, cut, errors.New("no route"), nil, "cannot-tell  no route"},
+		{"as expected", speaks, whole, nil, []report.Finding{spoken}, "holds 10.0.0.7:417/tcp open (1 ms), ssh "},
+		{"a certificate for long enough", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 15))}, "holds 10.0.0.7:417/tcp open, https "},
+		{"a certificate for too short", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 13))},
+			"fails 10.0.0.7:417/tcp open, https  [the certificate of 10.0.0.7:417/tcp: valid until 2026-03-14, not valid until 2026-03-15]"},
+		{"no certificate", certified, whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open "},
+		{"slow", speaks, whole, nil, []report.Finding{slow}, "fails 10.0.0.7:417/tcp open (1000 ms), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5ms]"},
+		{"another service", speaks, whole, nil, []report.Finding{other}, "fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]"},
+		{"it says nothing", speaks, whole, nil, []report.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) "},
+		{"closed", speaks, whole, nil, []report.Finding{at(a, probe.Closed)},
+			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open] [10.0.0.7:417/tcp: closed, not open]"},
+	} {
+		if got := judged(t, parse(t, c.policy).Rules[0], c.end, c.failed, c.found...); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestOnly(t *testing.T) {
+	p := parse(t, "check: [{name: web, port: 80}, {name: dns, port: 53}]")
+	if one, err := p.Only([]string{"dns"}); err != nil || len(one.Rules) != 1 || one.Rules[0].Name != "dns" {
+		t.Errorf("%v, %v", one, err)
+	}
+	if _, err := p.Only([]string{"wbe"}); err == nil || err.Error() != `no rule is named "wbe"; did you mean web?` {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSnapshotHolds: what a snapshot says of a report holds of that report,
+// whatever processes call themselves.
+func TestSnapshotHolds(t *testing.T) {
+	for _, name := range []string{"sshd", "- x: 1", "a: b", "#", "\"", "'", "{", "*a", "&a", "!!int", "yes", "null", "417", "1e3", "\x1b[31m", "line\nbreak", "\t", " ", "世界", "a\\b", "-", "?", "|", ">", "%", "@", "`", "\u2028", "\U000e0041"} {
+		seen := local.Report{
+			Verdicts: []local.Verdict{{Port: 417, Proto: probe.TCP, Verdict: local.Listening}},
+			Listeners: []local.Listener{{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, State: local.Listening, Reach: "any", NetNS: "host",
+				Owners: []local.Owner{{PID: 1, Name: name, User: "root"}}}},
+		}
+		s := NewSnapshot()
+		s.Listeners(seen)
+		text, err := s.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := parse(t, string(text)).Rules[0]
+		if got := judged(t, r, report.End{Complete: true}, nil, seen.Verdicts[0], seen.Listeners[0]); !strings.HasPrefix(got, "holds ") {
+			t.Errorf("%q: %s\n%s", name, got, text)
+		}
+		seen.Listeners[0].Owners[0].Name = "other"
+		if got := judged(t, r, report.End{Complete: true}, nil, seen.Verdicts[0], seen.Listeners[0]); !strings.HasPrefix(got, "fails ") {
+			t.Errorf("%q: of another process: %s\n%s", name, got, text)
+		}
+	}
+}
+
+func TestSnapshotOfNetwork(t *testing.T) {
+	p := parse(t, "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, expect: closed}]")
+	found := []report.Finding{
+		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.7"), Port: 417, Proto: probe.TCP}, State: probe.Open},
+		scan.Range{First: netip.MustParseAddr("10.0.0.8"), Last: netip.MustParseAddr("10.0.0.9"), Count: 2, Port: 417, Proto: probe.TCP, State: probe.Filtered},
+	}
+	trial := p.Rules[0].Trial()
+	for _, f := range found {
+		trial.Finding(f)
+	}
+	s := NewSnapshot()
+	s.Rule(p.Rules[0], trial)
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := parse(t, string(text)).Rules[0]
+	if got := judged(t, r, report.End{Complete: true}, nil, found...); got != "holds 2 filtered " {
+		t.Errorf("%q\n%s", got, text)
+	}
+	if got := judged(t, r, report.End{Complete: true}, nil, found[1]); !strings.HasPrefix(got, "cannot-tell ") {
+		t.Errorf("without the open one: %q", got)
+	}
+}
+
+// TestSchema: the schema is one, and has each field that is read and no other.
+func TestSchema(t *testing.T) {
+	library(t)
+	var doc map[string]any
+	if err := json.Unmarshal(SchemaJSON(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for section, fields := range Fields() {
+		item := doc["properties"].(map[string]any)[section].(map[string]any)["items"].(map[string]any)
+		var got []string
+		for k := range item["properties"].(map[string]any) {
+			got = append(got, k)
+		}
+		slices.Sort(got)
+		slices.Sort(fields)
+		if !reflect.DeepEqual(got, fields) {
+			t.Errorf("%s: the schema has %v, the struct %v", section, got, fields)
+		}
+	}
+}

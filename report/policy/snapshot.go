@@ -1,0 +1,128 @@
+package policy
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/scan/local"
+)
+
+// maxOpen bounds the open endpoints of a network that a snapshot names; more
+// are counted.
+const maxOpen = 100
+
+// Today is a policy without rules, to begin a snapshot with.
+func Today() Policy { return Policy{} }
+
+// Snapshot is the policy that describes what is found.
+type Snapshot struct{ file file }
+
+// NewSnapshot is one of nothing yet.
+func NewSnapshot() *Snapshot { return &Snapshot{file{Version: 1}} }
+
+// Listeners adds a rule for each port on which something listens.
+func (s *Snapshot) Listeners(seen local.Report) {
+	for _, v := range seen.Verdicts {
+		if v.Verdict != local.Listening {
+			continue
+		}
+		p := probe.Port{Number: v.Port, Proto: v.Proto}
+		r := checkRule{Name: scalar(p.String()), Port: scalar(p.String()), Expect: texts{string(local.Listening)}}
+		var addresses, processes, users []string
+		for _, l := range seen.Listeners {
+			if l.State != local.Listening || l.Port != v.Port || l.Proto != v.Proto || l.NetNS != "host" {
+				continue
+			}
+			addresses = append(addresses, place(l))
+			names := []string{""}
+			owners := []string{""}
+			if len(l.Owners) > 0 {
+				names, owners = nil, nil
+			}
+			for _, o := range l.Owners {
+				names, owners = append(names, o.Name), append(owners, o.User)
+			}
+			processes, users = append(processes, names...), append(users, owners...)
+		}
+		r.Address, r.Process, r.User = common(addresses), common(processes), common(users)
+		s.file.Check = append(s.file.Check, r)
+	}
+}
+
+// place is what the address flag of a rule says of a socket.
+func place(l local.Listener) string {
+	if l.Reach == "any" || l.Reach == "loopback" {
+		return l.Reach
+	}
+	return l.Address.String()
+}
+
+// common is what all of them say, or nothing.
+func common(all []string) scalar {
+	all = slices.Compact(slices.Sorted(slices.Values(all)))
+	if len(all) != 1 {
+		return ""
+	}
+	return scalar(all[0])
+}
+
+// Rule adds a rule with what was found in place of what it expected.
+func (s *Snapshot) Rule(r Rule, t *Trial) {
+	found := words(r.at.Section, t.counts)
+	switch {
+	case r.Check != nil:
+		c := r.check
+		c.Name, c.Expect = scalar(r.Name), found
+		s.file.Check = append(s.file.Check, c)
+	case r.Probe != nil:
+		c := r.probe
+		c.Name, c.Expect = scalar(r.Name), found
+		s.file.Probe = append(s.file.Probe, c)
+	case r.Scan != nil:
+		s.file.Scan = append(s.file.Scan, r.scan.found(r.Name, t, found))
+	}
+}
+
+func (c scanRule) found(name string, t *Trial, states texts) scanRule {
+	c.Name, c.Expect, c.Count, c.Except = scalar(name), states, nil, nil
+	if len(t.open) > maxOpen || len(states) == 1 {
+		if n := t.counts[probe.Open.String()]; n > 0 {
+			c.Count = texts{report.Count(probe.Open.String(), n)}
+		}
+		return c
+	}
+	c.Expect = slices.DeleteFunc(slices.Clone(states), func(w string) bool { return w == probe.Open.String() })
+	slices.SortFunc(t.open, func(a, b probe.Endpoint) int {
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
+	})
+	for _, e := range t.open {
+		c.Except = append(c.Except, exception{scalar(netip.AddrPortFrom(e.Addr, e.Port).String() + "/" + e.Proto.String()), texts{probe.Open.String()}})
+	}
+	return c
+}
+
+// words are what was found, in the order of reports.
+func words(section string, counts map[string]uint64) texts {
+	var out texts
+	for _, w := range report.Vocabulary(section) {
+		if counts[w] > 0 {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// YAML is the policy as a file, with a head that says what it is.
+func (s *Snapshot) YAML() ([]byte, error) {
+	b, err := yaml.MarshalWithOptions(s.file, yaml.IndentSequence(true))
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte("# What was found when this was written. Hold it against the world:\n#   onmux verify FILE\n"), strings.TrimSuffix(string(b), "\n")+"\n"...), nil
+}

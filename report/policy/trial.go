@@ -1,0 +1,161 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// maxTold bounds the violations and findings of one rule that are told one by
+// one.
+const maxTold = 20
+
+// Trial holds a rule against findings. It keeps counts, not findings.
+type Trial struct {
+	rule       Rule
+	judge      *report.Judge
+	except     []*report.Judge // of Scan.Except, in that order
+	seen       []bool          // whether anything was found of these
+	violations []report.Violation
+	more       int      // violations that are not kept
+	found      []string // what there is to say of one or a few things
+	counts     map[string]uint64
+	targets    uint64
+	open       []probe.Endpoint // of a network, as many as a snapshot names
+}
+
+// Trial begins to judge.
+func (r Rule) Trial() *Trial {
+	t := &Trial{rule: r, judge: report.NewJudge(r.Expect), counts: make(map[string]uint64)}
+	if r.Scan != nil {
+		for _, x := range r.Scan.Except {
+			t.except = append(t.except, report.NewJudge([]report.Expectation{x.Expect}))
+		}
+		t.seen = make([]bool, len(t.except))
+	}
+	return t
+}
+
+// Finding takes what was found.
+func (t *Trial) Finding(f report.Finding) {
+	switch f := f.(type) {
+	case probe.Result:
+		if i := t.excepted(f.Addr, probe.Port{Number: f.Port, Proto: f.Proto}); i >= 0 {
+			t.exception(i, f)
+			return
+		}
+		t.count(f.State.String(), 1)
+		if f.State == probe.Open && len(t.open) <= maxOpen {
+			t.open = append(t.open, f.Endpoint)
+		}
+		t.say(f)
+		t.hold(t.judge.Finding(f))
+	case scan.Range:
+		t.span(f)
+	case local.Verdict:
+		t.count(string(f.Verdict), 1)
+		t.say(f)
+		t.hold(t.judge.Finding(f))
+	case local.Listener:
+		t.hold(t.judge.Finding(f))
+	}
+}
+
+func (t *Trial) count(word string, n uint64) {
+	t.counts[word] += n
+	t.targets += n
+}
+
+func (t *Trial) say(f report.Finding) {
+	if len(t.found) <= maxTold {
+		t.found = append(t.found, report.OneLine(f))
+	}
+}
+
+// excepted is which exception an endpoint is, or -1.
+func (t *Trial) excepted(a fmt.Stringer, p probe.Port) int {
+	if t.rule.Scan == nil {
+		return -1
+	}
+	return slices.IndexFunc(t.rule.Scan.Except, func(x Exception) bool {
+		return x.Addr.String() == a.String() && (x.Port == probe.Port{} || x.Port == p)
+	})
+}
+
+func (t *Trial) exception(i int, f report.Finding) {
+	t.seen[i] = true
+	t.hold(t.except[i].Finding(f))
+}
+
+// span takes a range apart where it holds exceptions.
+func (t *Trial) span(f scan.Range) {
+	p := probe.Port{Number: f.Port, Proto: f.Proto}
+	if t.rule.Scan != nil {
+		for i, x := range t.rule.Scan.Except {
+			if (x.Port == probe.Port{} || x.Port == p) && !x.Addr.Less(f.First) && !f.Last.Less(x.Addr) {
+				t.exception(i, probe.Result{Endpoint: probe.Endpoint{Addr: x.Addr, Port: f.Port, Proto: f.Proto}, State: f.State, Reason: f.Reason, Error: f.Error})
+				f.Count--
+			}
+		}
+	}
+	if f.Count > 0 {
+		t.count(f.State.String(), f.Count)
+		t.hold(t.judge.Finding(f))
+	}
+}
+
+func (t *Trial) hold(violations []report.Violation) {
+	for _, v := range violations {
+		if len(t.violations) >= maxTold {
+			t.more++
+			continue
+		}
+		v.Rule = t.rule.Name
+		t.violations = append(t.violations, v)
+	}
+}
+
+// End judges. The error, if there is one, is why the question could not be
+// asked.
+func (t *Trial) End(end report.End, err error) (report.Rule, []report.Violation) {
+	if err != nil { // how many were not asked is not known
+		end.Summary.NotReached = math.MaxInt64
+	}
+	t.hold(t.judge.End(end))
+	out := report.Rule{Name: t.rule.Name, About: t.rule.at.Section, Outcome: t.judge.Outcome(), Found: t.summary()}
+	for i, j := range t.except {
+		j.End(end)
+		if o := j.Outcome(); o == report.Fails || o == report.CannotTell && out.Outcome == report.Holds {
+			out.Outcome = o
+		}
+		if !t.seen[i] && out.Outcome == report.Holds {
+			out.Outcome, out.Error = report.CannotTell, "the exception "+t.rule.Scan.Except[i].Text+" was not asked"
+		}
+	}
+	switch {
+	case out.Outcome == report.Fails:
+	case err != nil:
+		out.Outcome, out.Error = report.CannotTell, err.Error()
+	case !end.Complete && out.Outcome == report.CannotTell:
+		out.Error = cmp.Or(out.Error, "not everything could be asked")
+	}
+	if t.more > 0 {
+		out.Found += fmt.Sprintf("; %d more violations", t.more)
+	}
+	return out, t.violations
+}
+
+// summary is what was found, in one line.
+func (t *Trial) summary() string {
+	if n := len(t.found); n > 0 && n <= 4 && uint64(n) == t.targets {
+		return strings.Join(t.found, "; ")
+	}
+	return report.Tally(t.rule.at.Section, t.counts)
+}

@@ -1,0 +1,78 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// Binding is tried only when it was asked for.
+func TestBindTrial(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		bound := flag(unix.SOL_SOCKET, unix.SO_REUSEADDR)
+		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bound, bindTo("127.0.0.1", 418)))
+		open(t, unix.AF_INET, unix.SOCK_STREAM, bindTo("127.0.0.1", 419))
+		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 420), listenWith(1)))
+		for number, want := range map[uint16]string{
+			417: "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked",
+			418: "binding 0.0.0.0:418, [::]:418 with IPv4 worked only with SO_REUSEADDR, which most servers set; binding [::]:418 worked",
+			419: "binding 0.0.0.0:419, [::]:419 with IPv4 was refused: address already in use; binding [::]:419 worked",
+			420: "",
+		} {
+			v, _ := traced(t, number)
+			tried := slices.DeleteFunc(v.Bind, func(s string) bool { return !strings.HasPrefix(s, "binding ") })
+			slices.Sort(tried)
+			if got := strings.Join(tried, "; "); got != want {
+				t.Errorf("%d: %q, want %q", number, got, want)
+			}
+		}
+		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})
+		if err != nil || len(r.Verdicts[0].Bind) != 0 || len(r.Verdicts[0].Trace) != 0 {
+			t.Errorf("%+v, %v", r.Verdicts, err)
+		}
+	})
+}
+
+// Where the sysctl takes IPv6 away, binding [::] still works.
+func TestWithoutIPv6(t *testing.T) {
+	inHost(t, func(h *nettest.Host) {
+		if got := withoutIPv6(procNet{"/proc/thread-self/net"}); got != "" {
+			t.Errorf("with IPv6: %q", got)
+		}
+		const said = "IPv6: no interface has an address: binding [::1] fails, and [::] takes IPv4 only"
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6", []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := withoutIPv6(procNet{"/proc/thread-self/net"}), "IPv6: loopback has no ::1: binding [::1] fails"; got != want {
+			t.Errorf("without ::1: %q", got)
+		}
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+		v, _ := traced(t, 417)
+		if !slices.Contains(v.Bind, said) || !slices.Contains(v.Bind, "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked") || len(v.Trace) != 1 {
+			t.Errorf("%+v", v)
+		}
+		if err := bindTo("::1", 417)(open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })); !errors.Is(err, unix.EADDRNOTAVAIL) {
+			t.Errorf("binding [::1]: %v", err)
+		}
+		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})
+		if err != nil || len(r.Verdicts[0].Bind) != 0 {
+			t.Errorf("IPv4 only: %+v, %v", r.Verdicts, err)
+		}
+	})
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/tcp", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := withoutIPv6(procNet{dir}); got != "IPv6: not available on this machine: binding [::] fails" {
+		t.Errorf("a kernel without IPv6: %q", got)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package local
+
+import "onmux/probe"
+
+// try binds nothing on this system.
+func (s settings) try(query, probe.Port) []string { return nil }

@@ -1,0 +1,91 @@
+package local
+
+import (
+	"fmt"
+	"strings"
+
+	"onmux/probe"
+)
+
+// Redirect is a NAT rule of this machine that sends on what comes for a port.
+type Redirect struct {
+	To        string   `json:"to"`                  // "port 8417" of this machine, or "10.0.0.2:80"
+	By        string   `json:"by"`                  // "an nftables rule (table ip nat, chain prerouting)"
+	Scope     string   `json:"scope"`               // "any", "outside" (what arrives) or "inside" (what this machine itself sends)
+	Family    string   `json:"family,omitempty"`    // "ipv4" or "ipv6"; "" is both
+	Addresses []string `json:"addresses,omitempty"` // the own addresses that it covers, if not all
+	If        []string `json:"if,omitempty"`        // what else it depends on, such as "the source address"
+}
+
+// The scopes of a Redirect.
+const (
+	scopeAny     = "any"
+	scopeOutside = "outside"
+	scopeInside  = "inside"
+)
+
+// nat is what is known of the NAT rules; the zero value: they were not looked at.
+type nat struct {
+	of       map[probe.Port][]Redirect
+	unread   map[probe.Port][]string // rules that cover the port and could not be read
+	coverage []string
+	hints    []string
+}
+
+// String is "to port 8417 by an nftables rule (table ip nat, chain prerouting),
+// only from outside".
+func (s Redirect) String() string {
+	said := fmt.Sprintf("to %s by %s", s.To, s.By)
+	var only []string
+	switch s.Scope {
+	case scopeOutside:
+		only = append(only, "only from outside")
+	case scopeInside:
+		only = append(only, "only from this machine")
+	}
+	switch s.Family {
+	case "ipv4":
+		only = append(only, "over IPv4")
+	case "ipv6":
+		only = append(only, "over IPv6")
+	}
+	if len(s.Addresses) > 0 {
+		only = append(only, "for "+some(s.Addresses, " and ", "other address", "other addresses"))
+	}
+	if len(s.If) > 0 {
+		only = append(only, "depending on "+some(s.If, " and ", "other condition", "other conditions"))
+	}
+	if len(only) > 0 {
+		said += ", " + strings.Join(only, ", ")
+	}
+	return said
+}
+
+// onward names where arrivals are sent.
+func onward(all []Redirect) string {
+	var parts []string
+	for _, r := range all {
+		parts = append(parts, r.String())
+	}
+	return some(parts, "; ", "more rule", "more rules")
+}
+
+func (f finding) whyRedirected() string {
+	how := "sent on " + onward(f.redirects)
+	if len(f.redirects) == 0 {
+		how = f.whyAnswered() + "; something sends it on, NAT or the like"
+	}
+	return fmt.Sprintf("%s; nothing listens on %d itself%s", how, f.port.Number, f.connections())
+}
+
+// rules says what NAT does beside the verdict.
+func (f finding) rules(word Word) string {
+	said := ""
+	if len(f.redirects) > 0 && word != Redirected {
+		said += "; but first, arrivals are sent on " + onward(f.redirects)
+	}
+	if len(f.unread) > 0 {
+		said += "; what becomes of arrivals is not known: not understood was " + some(f.unread, " and ", "other rule", "other rules")
+	}
+	return said
+}

@@ -1,0 +1,85 @@
+package local
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"onmux/probe"
+)
+
+func TestServes(t *testing.T) {
+	tcp, udp := probe.Port{Number: 417, Proto: probe.TCP}, probe.Port{Number: 417, Proto: probe.UDP}
+	docker := "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 417 -container-ip 172.17.0.2 -container-port 80"
+	for _, c := range []struct {
+		cmdline string
+		port    probe.Port
+		want    string
+	}{
+		{docker, tcp, "172.17.0.2:80"},
+		{docker, udp, ""},
+		{docker, probe.Port{Number: 418, Proto: probe.TCP}, ""},
+		{"docker-proxy -proto udp -host-port=417 -container-ip=fd00::2 -container-port=53 -use-listen-fd", udp, "[fd00::2]:53"},
+		{"rootlesskit-docker-proxy -host-port 417 -container-ip 10.0.0.2 -container-port 80", tcp, "10.0.0.2:80"},
+		{"docker-proxy -host-port", tcp, ""},
+		{"docker-proxy", tcp, ""},
+		{"/usr/local/bin/kube-proxy --config=/var/lib/kube-proxy/config.conf", tcp, "a Kubernetes service"},
+		{"socat TCP-LISTEN:417,fork,reuseaddr TCP:db:5432", tcp, "db:5432"},
+		{"socat -d -d tcp4-l:417 tcp:10.0.0.1:80,nodelay", tcp, "10.0.0.1:80"},
+		{"socat UDP-RECVFROM:417,fork UDP-SENDTO:10.0.0.1:53", udp, "10.0.0.1:53"},
+		{"socat UNIX-CONNECT:/run/x.sock TCP-LISTEN:417", tcp, "the socket /run/x.sock"},
+		{"socat TCP-LISTEN:417 EXEC:/bin/cat", tcp, "EXEC:/bin/cat"},
+		{"socat TCP-LISTEN:417 -", tcp, ""},
+		{"socat TCP-LISTEN:418 TCP:db:417", tcp, ""},
+		{"socat TCP-LISTEN:417 TCP:db:5432", udp, ""},
+		{"socat", tcp, ""},
+		{"/lib/systemd/systemd-socket-proxyd --exit-idle-time=5s db:5432", tcp, "db:5432"},
+		{"systemd-socket-proxyd -c 5 /run/db.sock", tcp, "the socket /run/db.sock"},
+		{"systemd-socket-proxyd", tcp, ""},
+		{"ssh -N -L 417:db:5432 user@bastion", tcp, "db:5432, over ssh"},
+		{"ssh -NfL127.0.0.1:417:[fd00::1]:80 bastion", tcp, "[fd00::1]:80, over ssh"},
+		{"ssh -L 417:/run/db.sock bastion", tcp, "the socket /run/db.sock, over ssh"},
+		{"ssh -D 417 bastion", tcp, "whatever SOCKS clients ask for, over ssh"},
+		{"ssh -oLocalForward=417 -p 417 bastion", tcp, ""},
+		{"ssh -L 417:db:5432 bastion", udp, ""},
+		{"ssh -L", tcp, ""},
+		{"kubectl -n web port-forward --address 0.0.0.0 svc/db 417:5432", tcp, "port 5432 of svc/db, over kubectl"},
+		{"kubectl port-forward pod/db 417", tcp, "port 417 of pod/db, over kubectl"},
+		{"kubectl get pods", tcp, ""},
+		{"nginx -c /etc/nginx.conf", tcp, ""},
+		{"socat TCP-LISTEN:417 TCP:a\x1b[2Jb:80", tcp, `"a\x1b[2Jb:80"`},
+		{"socat TCP-LISTEN:417 TCP:" + strings.Repeat("a", 5000), tcp, strings.Repeat("a", maxServed)},
+	} {
+		if got := (Owner{Cmdline: strings.Fields(c.cmdline)}).serves(c.port); got != c.want {
+			t.Errorf("%s on %s: %q, want %q", c.cmdline, c.port, got, c.want)
+		}
+	}
+	if got := (Owner{Name: "kube-proxy"}).serves(tcp); got != "a Kubernetes service" {
+		t.Errorf("by its name: %q", got)
+	}
+}
+
+func TestWhyProxied(t *testing.T) {
+	f := finding{count: [states]int{listening: 1}, listeners: []Listener{{State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}, {State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}}}
+	if why := f.verdict().Why; !strings.HasSuffix(why, "reachable from any address, a proxy for 172.17.0.2:80") {
+		t.Error(why)
+	}
+}
+
+// Any process names itself as it likes.
+func FuzzServes(f *testing.F) {
+	f.Add("docker-proxy\x00-host-port\x00417\x00-container-ip\x00::1")
+	f.Add("socat\x00TCP-LISTEN:417\x00TCP:a:1")
+	f.Add("ssh\x00-L\x00[::1]:417:a:1")
+	f.Add("kubectl\x00port-forward\x00a\x00417:")
+	f.Add("systemd-socket-proxyd\x00-c\x00/")
+	f.Fuzz(func(t *testing.T, cmdline string) {
+		o := Owner{Cmdline: parseCmdline([]byte(cmdline))}
+		for _, proto := range probe.Protos() {
+			s := o.serves(probe.Port{Number: 417, Proto: proto})
+			if len(s) > 6*maxServed || !utf8.ValidString(s) || strings.ContainsAny(s, "\n\x1b") {
+				t.Errorf("%q", s)
+			}
+		}
+	})
+}

@@ -1,0 +1,396 @@
+package local
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// traced checks one TCP port with a trace.
+func traced(t *testing.T, number uint16) (Verdict, Report) {
+	t.Helper()
+	r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: number, Proto: probe.TCP}}, IPv4: true, IPv6: true, Owners: true, Trace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Verdicts[0], r
+}
+
+// took serves a port with a server that takes connections and keeps them until
+// they end; what it was told is the answer's length.
+func took(t *testing.T, address string, greeting string) <-chan int {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	heard := make(chan int, 16)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte(greeting))
+			b := make([]byte, 64)
+			n, err := c.Read(b)
+			if err != nil && err.Error() != "EOF" {
+				n = -1 // not a polite end
+			}
+			c.Close()
+			heard <- n
+		}
+	}()
+	return heard
+}
+
+// inHost runs a test's body in a host's namespace, on the test's own goroutine,
+// which may then end it.
+func inHost(t *testing.T, f func(h *nettest.Host)) {
+	t.Helper()
+	h := nettest.NewHost(t)
+	runtime.LockOSThread()
+	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Setns(namespace(t, h), unix.CLONE_NEWNET)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setns(home, unix.CLONE_NEWNET); err != nil {
+			t.Error(err) // and the thread ends with the test, because it stays locked
+			return
+		}
+		unix.Close(home)
+		runtime.UnlockOSThread()
+	}()
+	f(h)
+}
+
+// namespace is a descriptor of a host's namespace.
+func namespace(t *testing.T, h *nettest.Host) int {
+	t.Helper()
+	var fd int
+	if err := h.Do(func() (err error) {
+		fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+func output(t *testing.T, parts ...[]expr.Any) {
+	t.Helper()
+	f := newFirewall(nftables.TableFamilyIPv4)
+	f.rule(f.out(), parts...)
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Behind a redirect: who answers, though nothing listens on the port.
+func TestTraceRedirect(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		heard := took(t, "127.0.0.1:8417", "welcome")
+		output(t, port(417), redirect(8417))
+		v, r := traced(t, 417)
+		if v.Verdict != Redirected || len(v.Redirects) != 1 || len(v.Trace) != 2 {
+			t.Fatalf("%+v", v)
+		}
+		got := v.Trace[0]
+		if got.To != "127.0.0.1:417" || got.Outcome != Accepted || got.Backend != "127.0.0.1:8417" || len(got.Owners) != 1 || got.Owners[0].PID != os.Getpid() {
+			t.Errorf("%+v", got)
+		}
+		if !strings.HasPrefix(got.Said, "127.0.0.1:417 is answered by ") || !strings.HasSuffix(got.Said, " on 127.0.0.1:8417") {
+			t.Errorf("said %q", got.Said)
+		}
+		if got := v.Trace[1]; got.To != "[::1]:417" || got.Outcome != Refused {
+			t.Errorf("%+v", got)
+		}
+		if n := <-heard; n != 0 {
+			t.Errorf("the server was told %d bytes", n)
+		}
+		if !slices.Contains(r.Coverage, "traced by 2 TCP connections from this machine, which NAT rules for what comes from outside do not touch") {
+			t.Errorf("coverage %q", r.Coverage)
+		}
+	})
+}
+
+// Rules that may not be read are found out by connecting.
+func TestTraceUnreadableRules(t *testing.T) {
+	h := nettest.NewHost(t)
+	if err := h.Do(func() error {
+		took(t, "127.0.0.1:8417", "")
+		output(t, port(417), redirect(8417))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	asNobody(t, h, func() error {
+		v, _ := traced(t, 417)
+		if v.Verdict != Redirected || len(v.Redirects) != 0 || v.Trace[0].Outcome != Accepted || v.Trace[0].Backend != "127.0.0.1:8417" ||
+			!strings.Contains(v.Why, " on 127.0.0.1:8417; something sends it on, NAT or the like; nothing listens on 417 itself") {
+			t.Errorf("%+v", v)
+		}
+		if len(v.Bind) == 0 || !strings.Contains(strings.Join(v.Bind, "\n"), "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)") {
+			t.Errorf("bind %q", v.Bind)
+		}
+		return nil
+	})
+}
+
+// A server that does not accept is told by its listener.
+func TestTraceWaiting(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		open(t, unix.AF_INET6, unix.SOCK_STREAM, all(bindTo("::", 417), listenWith(7)))
+		v, _ := traced(t, 417)
+		if v.Verdict != Listening || len(v.Trace) != 2 || len(v.Bind) != 0 {
+			t.Fatalf("%+v", v)
+		}
+		for i, to := range []string{"127.0.0.1:417", "[::1]:417"} {
+			if got := v.Trace[i]; got.To != to || got.Outcome != Waiting || got.Backend != to || len(got.Owners) != 1 || got.Owners[0].PID != os.Getpid() ||
+				!strings.Contains(got.Said, ": the kernel accepted, the application has not: ") {
+				t.Errorf("%+v", got)
+			}
+		}
+	})
+}
+
+// A server that ends each connection at once.
+func TestTraceClosed(t *testing.T) {
+	for _, c := range []struct {
+		linger int
+		want   []Outcome // the process may still be seen
+	}{{-1, []Outcome{Closed, Accepted}}, {0, []Outcome{Reset, Accepted}}} {
+		inHost(t, func(*nettest.Host) {
+			l, err := net.Listen("tcp4", "127.0.0.1:417")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					c2, err := l.Accept()
+					if err != nil {
+						return
+					}
+					c2.(*net.TCPConn).SetLinger(c.linger)
+					c2.Close()
+				}
+			}()
+			if v, _ := traced(t, 417); v.Verdict != Listening || !slices.Contains(c.want, v.Trace[0].Outcome) {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
+// A firewall in the way of a socket that listens.
+func TestTraceFirewall(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rule nettest.Rule
+		want Outcome
+		said string
+	}{
+		{"reset", nettest.Rule{Do: nettest.Reset()}, Refused, "refuses connections, although a socket listens there: a firewall"},
+		{"reject", nettest.Rule{Do: nettest.Unreachable(3)}, Rejected, "a firewall rejects connections"},
+		{"drop", nettest.Rule{Do: nettest.Drop()}, Silent, "does not answer within 1s, although a socket listens there: a firewall drops them"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := nettest.NewHost(t)
+			c.rule.Proto, c.rule.Port = "tcp", 417
+			h.Rule(t, "ip", c.rule)
+			if err := h.Do(func() error {
+				open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("0.0.0.0", 417), listenWith(7)))
+				v, _ := traced(t, 417)
+				if len(v.Trace) != 1 || v.Trace[0].Outcome != c.want || !strings.Contains(v.Trace[0].Said, c.said) {
+					t.Errorf("%+v", v.Trace)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// What is sent to another machine answers from outside.
+func TestTraceOutside(t *testing.T) {
+	near, far := nettest.NewHost(t), nettest.NewHost(t)
+	// Both are linked to the test's own namespace, which forwards between them.
+	for _, file := range []string{"/proc/sys/net/ipv4/ip_forward"} {
+		old, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte("1"), 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.WriteFile(file, old, 0) })
+	}
+	route := func(h *nettest.Host, to *nettest.Host) error { return addRoute(to.Net4, h.Self4) }
+	if err := far.Do(func() error { took(t, far.Addr4.String()+":80", "x"); return route(far, near) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := near.Do(func() error {
+		if err := errors.Join(route(near, far), os.WriteFile("/proc/sys/net/ipv4/conf/all/route_localnet", []byte("1"), 0)); err != nil {
+			return err
+		}
+		c, err := net.Dial("tcp", far.Addr4.String()+":80") // the links are up when this works
+		if err != nil {
+			return err
+		}
+		c.Close()
+		f := newFirewall(nftables.TableFamilyIPv4)
+		f.rule(f.out(), port(417), dnat(far.Addr4.String(), 80))
+		post := f.AddChain(&nftables.Chain{Name: "post", Table: f.table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource})
+		f.rule(post, []expr.Any{&expr.Masq{}})
+		if err := f.Flush(); err != nil {
+			return err
+		}
+		v, _ := traced(t, 417)
+		if v.Verdict != Redirected || len(v.Redirects) != 1 || v.Redirects[0].To != far.Addr4.String()+":80" || v.Trace[0].Outcome != Outside ||
+			v.Trace[0].Said != "127.0.0.1:417 answers from outside this network namespace, or from behind source NAT" {
+			t.Errorf("%+v", v)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A listener at one own address is connected to there; one at an address that is
+// not this machine's is left alone.
+func TestTraceAddresses(t *testing.T) {
+	inHost(t, func(h *nettest.Host) {
+		freebind := flag(unix.SOL_IP, unix.IP_FREEBIND)
+		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo(h.Addr4.String(), 417), listenWith(7)))
+		open(t, unix.AF_INET, unix.SOCK_STREAM, all(freebind, bindTo("192.0.2.1", 417), listenWith(7)))
+		v, _ := traced(t, 417)
+		if len(v.Trace) != 2 || v.Trace[0].To != h.Addr4.String()+":417" || v.Trace[0].Outcome != Waiting {
+			t.Fatalf("%+v", v.Trace)
+		}
+		if got := v.Trace[1]; got.To != "192.0.2.1:417" || got.Outcome != Failed || !strings.Contains(got.Said, "no address of this machine") {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestAims(t *testing.T) {
+	lo6 := netip.IPv6Loopback()
+	own := []netip.Addr{netip.MustParseAddr("127.0.0.1"), lo6, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}
+	at := func(s, family, device string) socket {
+		return socket{local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), family: family, device: device}
+	}
+	for name, c := range map[string]struct {
+		q       query
+		sockets []socket
+		own     []netip.Addr
+		want    string
+	}{
+		"nothing":      {query{v4: true, v6: true}, nil, own, "127.0.0.1 [::1]"},
+		"no IPv6":      {query{v4: true, v6: true}, nil, own[:1], "127.0.0.1"},
+		"-4":           {query{v4: true}, nil, own, "127.0.0.1"},
+		"-6":           {query{v6: true}, nil, own, "[::1]"},
+		"any":          {query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
+		"only 6":       {query{v4: true, v6: true}, []socket{at("::", "ipv6", "")}, own, "[::1]"},
+		"dual":         {query{v4: true, v6: true}, []socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
+		"own":          {query{v4: true, v6: true}, []socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
+		"own of link":  {query{v4: true, v6: true}, []socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
+		"foreign":      {query{v4: true, v6: true}, []socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
+		"of a device":  {query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
+		"many":         {query{v4: true}, []socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
+		"loopback's 8": {query{v4: true}, []socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
+	} {
+		var got []string
+		for _, a := range c.q.aims(probe.Port{Number: 417, Proto: probe.TCP}, c.sockets, c.own) {
+			s := strings.TrimSuffix(a.to.String(), ":417")
+			if a.err != nil {
+				s = "!" + s
+			}
+			got = append(got, s)
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %s, want %s", name, s, c.want)
+		}
+	}
+}
+
+// More ports than one batch: every one has its answer.
+func TestTraceMany(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		var ports []probe.Port
+		for n := range uint16(traceBatch + 40) {
+			if n%2 == 0 {
+				open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 2000+n), listenWith(7)))
+			}
+			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP}, probe.Port{Number: 2000 + n, Proto: probe.UDP})
+		}
+		r, err := Check(t.Context(), Request{Ports: ports, IPv4: true, Owners: true, Trace: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range r.Verdicts {
+			switch {
+			case v.Proto == probe.UDP && len(v.Trace) != 0:
+				t.Fatalf("%+v", v)
+			case v.Proto == probe.TCP && v.Port%2 == 0 && (v.Trace[0].Outcome != Waiting || len(v.Trace[0].Owners) != 1):
+				t.Fatalf("%+v", v)
+			case v.Proto == probe.TCP && v.Port%2 == 1 && v.Trace[0].Outcome != Refused:
+				t.Fatalf("%+v", v)
+			}
+		}
+		if !slices.Contains(r.Coverage, "UDP: not traced, because nothing answers a connection there") {
+			t.Errorf("coverage %q", r.Coverage)
+		}
+	})
+}
+
+// There is an end to what is connected to and bound, and it is told.
+func TestTraceBounded(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		var ports []probe.Port
+		for n := range uint16(maxTraced + 2) {
+			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP})
+		}
+		r, err := Check(t.Context(), Request{Ports: ports, IPv4: true, Trace: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"not traced: 2 of 2050 addresses; 2048 is the most", "binding was tried for the first 256 ports on which nothing listens"} {
+			if !slices.Contains(r.Coverage, want) {
+				t.Errorf("coverage %q lacks %q", r.Coverage, want)
+			}
+		}
+	})
+}
+
+// An ephemeral port may meet itself: that is nobody.
+func TestTraceSelf(t *testing.T) {
+	inHost(t, func(*nettest.Host) {
+		if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("41700 41700"), 0); err != nil {
+			t.Fatal(err)
+		}
+		v, _ := traced(t, 41700)
+		if v.Verdict != Free || v.Trace[0].Outcome != Refused {
+			t.Errorf("%+v", v)
+		}
+	})
+}

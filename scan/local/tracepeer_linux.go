@@ -1,0 +1,143 @@
+package local
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+)
+
+// backends finds the sockets at the other ends, and waits a little for them to
+// be accepted. The error is the context's.
+func backends(ctx context.Context, up []*line) error {
+	ends := make(map[netip.AddrPort]*line, len(up))
+	for _, l := range up {
+		ends[netip.AddrPortFrom(l.local.Addr().WithZone(""), l.local.Port())] = l
+	}
+	see := func(s socket) {
+		if l := ends[netip.AddrPortFrom(s.peer.Addr().WithZone(""), s.peer.Port())]; l != nil {
+			l.backend, l.end = s.local, s
+		}
+	}
+	var err error
+	end := time.Now().Add(tracePatience)
+	for pause := time.Millisecond; ; pause *= 2 {
+		err = peers(ctx, up, see)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		waiting := slices.ContainsFunc(up, func(l *line) bool { return l.end.inode == 0 && l.backend.IsValid() && l.over() == "" })
+		if err != nil || !waiting || time.Until(end) <= 0 {
+			break
+		}
+		select {
+		case <-time.After(min(pause, time.Until(end))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	ports := make(map[uint16]bool)
+	for _, l := range up {
+		ports[l.backend.Port()] = true
+	}
+	var listen []socket
+	if err == nil {
+		err = eachTCP(ctx, 0, 1<<tcpListen, func(s socket) {
+			if s.state == listening && ports[s.local.Port()] && len(listen) < maxHolders {
+				listen = append(listen, s)
+			}
+		})
+	}
+	for _, l := range up {
+		l.conclude(listen, err)
+	}
+	return ctx.Err()
+}
+
+// conclude names the outcome of a connection that came about.
+func (l *line) conclude(listen []socket, err error) {
+	over := l.over()
+	switch {
+	case l.end.inode != 0:
+		l.outcome = Accepted
+	case over != "":
+		l.outcome = over
+	case l.backend.IsValid():
+		l.outcome = Waiting
+	case err != nil:
+		l.err = err
+	default:
+		l.outcome = Outside
+	}
+	for _, s := range listen {
+		a := s.local.Addr()
+		if s.local.Port() == l.backend.Port() && (a.IsUnspecified() || a.WithZone("") == l.backend.Addr().WithZone("")) && (l.backend.Addr().Is6() || s.family != "ipv6") {
+			l.behind = append(l.behind, s)
+		}
+	}
+}
+
+// over tells how the other side ended the connection, "" if it did not. The
+// kernel tells a reset once.
+func (l *line) over() Outcome {
+	if l.ended != "" {
+		return l.ended
+	}
+	var b [1]byte
+	n, _, err := unix.Recvfrom(l.fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	switch {
+	case err == nil && n == 0:
+		l.ended = Closed
+	case errors.Is(err, unix.ECONNRESET):
+		l.ended = Reset
+	}
+	return l.ended
+}
+
+// connections is the states of sockets that have a peer.
+const connections = allStates &^ (1<<tcpListen | 1<<tcpBound)
+
+// peers tells the sockets at the other ends, and perhaps more. For many the
+// kernel lists all sockets; it may leave out some while others come and go, so
+// those that are missing are asked for one by one.
+func peers(ctx context.Context, up []*line, see func(socket)) error {
+	if len(up) > manyPorts {
+		if err := eachTCP(ctx, 0, connections, see); err != nil {
+			return err
+		}
+	}
+	for _, l := range up {
+		if len(up) > manyPorts && l.backend.IsValid() {
+			continue
+		}
+		if err := eachTCP(ctx, l.local.Port(), connections, see); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachTCP tells the TCP sockets in some states, of those whose peer has a port
+// unless it is 0, as the kernel or else /proc/net tells them.
+func eachTCP(ctx context.Context, peer uint16, states uint32, see func(socket)) error {
+	const peerAt = unix.NLMSG_HDRLEN + 10 // inet_diag_req_v2.id.idiag_dport
+	diag, files := newSockDiag(), procNet{"/proc/thread-self/net"}
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		request := diagRequest(diagSeq, probe.TCP, family, 0, states)
+		binary.BigEndian.PutUint16(request[peerAt:], peer)
+		err := diag.ask(ctx, request, probe.TCP, see)
+		if err == nil || errors.Is(err, errChanged) || ctx.Err() != nil {
+			continue
+		}
+		if err2 := files.each(ctx, probe.TCP, family, see); err2 != nil && !(family == unix.AF_INET6 && files.lacksIPv6()) {
+			return inOneLine([]error{err, err2})
+		}
+	}
+	return ctx.Err()
+}
