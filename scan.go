@@ -33,7 +33,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
   onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
   onmux scan 10.0.0.0/24 --expect open=0`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how, Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
@@ -44,7 +44,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
-		},
+		}, resumeFlags(how)...),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -59,11 +59,13 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if w.dryRun {
 				return w.tellPlan()
 			}
-			if s.layout.Verbosity != report.Quiet {
+			if done := w.config.Resume; done != nil && done.Complete() {
+				fmt.Fprintf(s.stderr, "onmux: %s is of a scan that is complete: it is told again, and nothing is sent\n", c.String("resume"))
+			} else if s.layout.Verbosity != report.Quiet {
 				fmt.Fprintln(s.stderr, "onmux: method connect (TCP connections and UDP sockets): this version has no packet engine")
 			}
 			s.plan = w.part()
-			return s.run(ctx, w.methods(), w.scan)
+			return w.hinted(c, s.run(ctx, w.methods(), w.scan))
 		},
 	})
 }
@@ -71,8 +73,9 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 // sweep is one scan as its flags describe it.
 type sweep struct {
 	*session
-	config scan.Config
-	dryRun bool
+	config   scan.Config
+	dryRun   bool
+	finished bool // nothing is left to resume
 }
 
 func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
@@ -102,38 +105,45 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	if w.config.Shard.N > 1 && !c.IsSet("seed") {
 		return nil, usage(errors.New("--shard without --seed would give shards that overlap"), "the same --seed N for every shard")
 	}
-	w.config.Plan, err = w.plan(ctx, c)
+	if err = w.checkpoints(ctx, c); err == nil && w.config.Resume == nil {
+		w.config.Plan, err = w.plan(ctx, c)
+	}
 	return w, err
 }
 
 func (w *sweep) plan(ctx context.Context, c *cli.Context) (*scan.Plan, error) {
-	from := c.StringSlice("targets-from")
-	if c.NArg()+len(from) == 0 {
+	if c.NArg()+len(c.StringSlice("targets-from")) == 0 {
 		return nil, usage(errors.New("scan needs a target"), "onmux scan 10.0.0.0/24, or --targets-from FILE")
-	}
-	targets, err := scan.ReadTargets(c.Args().Slice(), from, c.App.Reader)
-	if err != nil {
-		return nil, usage(err, "")
 	}
 	own, err := scan.OwnNetworks()
 	if err != nil {
 		return nil, fmt.Errorf("this machine's networks cannot be read: %w", err)
 	}
-	var exclude []string
-	for _, list := range c.StringSlice("exclude") {
-		exclude = append(exclude, strings.Split(list, ",")...)
-	}
-	if exclude, err = scan.ReadTargets(exclude, nil, c.App.Reader); err != nil {
-		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
-	}
-	plan, err := scan.NewPlan(ctx, scan.PlanConfig{
-		Targets: targets, Exclude: exclude, Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own,
-	})
+	plan, err := w.planOf(ctx, c, scan.PlanConfig{Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own})
 	if err != nil {
-		return nil, w.targetFault(ctx, err)
+		return nil, err
 	}
 	if n := plan.Public(); n > publicMost && !c.Bool("yes") && !w.dryRun {
 		return nil, usage(fmt.Errorf("%d public addresses are many: are they yours to scan?", n), "--yes, if they are")
+	}
+	return plan, nil
+}
+
+// planOf makes a plan of the targets and exclusions of the command line.
+func (w *sweep) planOf(ctx context.Context, c *cli.Context, p scan.PlanConfig) (*scan.Plan, error) {
+	var err error
+	if p.Targets, err = scan.ReadTargets(c.Args().Slice(), c.StringSlice("targets-from"), c.App.Reader); err != nil {
+		return nil, usage(err, "")
+	}
+	for _, list := range c.StringSlice("exclude") {
+		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
+	}
+	if p.Exclude, err = scan.ReadTargets(p.Exclude, nil, c.App.Reader); err != nil {
+		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
+	}
+	plan, err := scan.NewPlan(ctx, p)
+	if err != nil {
+		return nil, w.targetFault(ctx, err)
 	}
 	return plan, nil
 }
@@ -203,6 +213,7 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 		w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
+	w.finished = outcome.Complete
 	w.progress.Clear()
 	for _, note := range outcome.Notes {
 		fmt.Fprintln(w.stderr, "onmux:", note)

@@ -71,6 +71,9 @@ func (c *Checkpoint) Saved() time.Time { return c.head.Saved }
 // and sends nothing.
 func (c *Checkpoint) Complete() bool { return c.head.Complete }
 
+// Probes is how many were sent by then.
+func (c *Checkpoint) Probes() uint64 { return c.head.Sent }
+
 // Methods names how each protocol was asked, as Engine.Methods does.
 func (c *Checkpoint) Methods() map[probe.Proto]string {
 	out := make(map[probe.Proto]string)

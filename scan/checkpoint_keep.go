@@ -81,10 +81,9 @@ func replaceFile(name string, write func(*os.File) error) error {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
 	}
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, ".onmux-checkpoint-*")
+	f, err := besides(name)
 	if err != nil {
-		return bare(err)
+		return err
 	}
 	err = write(f)
 	if err == nil {
@@ -98,11 +97,17 @@ func replaceFile(name string, write func(*os.File) error) error {
 		os.Remove(f.Name())
 		return bare(err)
 	}
-	if d, err := os.Open(dir); err == nil { // the new name is to last, too; not all systems can promise that
+	if d, err := os.Open(filepath.Dir(name)); err == nil { // the new name is to last, too; not all systems can promise that
 		d.Sync()
 		d.Close()
 	}
 	return nil
+}
+
+// besides is a new file in the folder of another, which only its owner may read.
+func besides(name string) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".onmux-checkpoint-*")
+	return f, bare(err)
 }
 
 // bare is a file's error without the names of temporary files.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net/netip"
 	"os"
@@ -41,6 +42,30 @@ func ReadCheckpoint(name string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("cannot resume from %s: %w", plain(name), err)
 	}
 	return c, nil
+}
+
+// MayCheckpoint says why a new sweep must not keep its checkpoints in that file,
+// or is nil: the file is something else, or of a sweep that is not complete, or
+// cannot be made.
+func MayCheckpoint(name string) error {
+	_, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if f, err := besides(name); err != nil {
+			return fmt.Errorf("the checkpoint %s cannot be written: %w", plain(name), err)
+		} else {
+			f.Close()
+			os.Remove(f.Name())
+		}
+		return nil
+	}
+	c, err := openCheckpoint(name)
+	if err != nil {
+		return fmt.Errorf("%s exists and cannot be replaced by a checkpoint: %w", plain(name), err)
+	}
+	if !c.Complete() {
+		return fmt.Errorf("%s is the checkpoint of a scan that is not complete", plain(name))
+	}
+	return nil
 }
 
 func openCheckpoint(name string) (*Checkpoint, error) {

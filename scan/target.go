@@ -208,6 +208,19 @@ func (p *Plan) AddrCount() uint64 { return p.addrs }
 // Ports lists what is asked of every address, in the order of the index.
 func (p *Plan) Ports() []probe.Port { return slices.Clone(p.ports) }
 
+// OnPorts is a plan of the same addresses on other ports.
+func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
+	other := *p
+	other.ports = nil
+	if err := other.setPorts(ports); err != nil {
+		return nil, err
+	}
+	if n := (u128{0, p.addrs}).mul(uint64(len(other.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
+		return nil, tooMany(nil, u128{0, p.addrs}, n, len(other.ports))
+	}
+	return &other, nil
+}
+
 // Public is how many addresses may belong to strangers: those that are routed
 // on the Internet.
 func (p *Plan) Public() uint64 { return p.public }

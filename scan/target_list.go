@@ -167,6 +167,9 @@ func tooMany(targets []string, addrs, n u128, ports int) error {
 			biggest, most = t, size
 		}
 	}
+	if len(targets) == 0 {
+		biggest = plural(addrs, "address", "addresses")
+	}
 	if others := len(targets) - 1; others > 0 {
 		biggest += fmt.Sprintf(" and %d more", others)
 	}
