@@ -109,6 +109,97 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 }
 
+// TestCheckpointOfABusySweep has the sweep ask and hear while its checkpoint is
+// being written: what was read already counts as it is at the end.
+func TestCheckpointOfABusySweep(t *testing.T) {
+	plan, err := NewPlan(t.Context(), PlanConfig{Targets: []string{"10.0.0.0/12"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Plan: plan, Engine: &ConnectEngine{}, Seed: 417, Checkpoint: "is kept", Rate: 1e6}
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	s := newSweep(c)
+	now := time.Now()
+	s.pace = newPacer(1e6, now)
+	s.begin(byProto[bool]{probe.TCP: true})
+	work := func(batches int) {
+		for range batches {
+			s.fill(now)
+			var answers []Answer
+			for i, p := range s.batch {
+				if i%2 == 0 {
+					a := Answer{Index: p.Index, Try: 1, At: now}
+					a.Reason = probe.Reset + probe.Reason(p.Index%2)*(probe.HostUnreach-probe.Reset)
+					answers = append(answers, a)
+				}
+			}
+			s.hearAll(answers, nil)
+		}
+	}
+	work(int(plan.Len()/maxBatch) / 2)
+	var file bytes.Buffer
+	writes, then := 0, []cell(nil)
+	if err := s.write(writeFunc(func(b []byte) (int, error) {
+		if writes++; writes < 20 {
+			work(3)
+			then = append(then[:0], s.table.cells...)
+		}
+		return file.Write(b)
+	}), false); err != nil {
+		t.Fatal(err)
+	}
+	if s.journal.copied != 0 || s.journal.patches != nil || writes < 25 {
+		t.Errorf("%d copied, %d patches, %d writes", s.journal.copied, len(s.journal.patches), writes)
+	}
+	got, err := readCheckpoint(bytes.NewReader(file.Bytes()), int64(file.Len()), MaxEndpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range got.cells {
+		if c != then[i].condensed() {
+			t.Fatalf("cell %d is %#x in the file, was %#x", i, c, then[i])
+		}
+	}
+	t.Logf("%d bytes for %d cells", file.Len(), len(got.cells))
+}
+
+type writeFunc func([]byte) (int, error)
+
+func (f writeFunc) Write(b []byte) (int, error) { return f(b) }
+
+// BenchmarkCheckpoint writes the checkpoint of a /8, to nowhere: of a silent one,
+// and of one in which half has been asked and has answered.
+func BenchmarkCheckpoint(b *testing.B) {
+	plan, err := NewPlan(b.Context(), PlanConfig{Targets: []string{"10.0.0.0/8"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, share := range map[string]uint64{"silent": 0, "1 in 100": 100, "half": 2} {
+		b.Run(name, func(b *testing.B) {
+			c := Config{Plan: plan, Engine: &ConnectEngine{}, Checkpoint: "is kept"}
+			if err := c.complete(); err != nil {
+				b.Fatal(err)
+			}
+			s := newSweep(c)
+			for pos := range plan.Len() {
+				if share > 0 && pos%share == 0 {
+					s.table.cells[s.order.Index(pos)] = cellOf(reset, 1)
+				}
+			}
+			var size int
+			for b.Loop() {
+				size = 0
+				if err := s.write(writeFunc(func(p []byte) (int, error) { size += len(p); return len(p), nil }), false); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(size), "bytes")
+		})
+	}
+}
+
 // FuzzCheckpoint reads streams that pass the checksum: whatever they hold, they are
 // refused in a line, or a sweep can go on from them, count and tell.
 func FuzzCheckpoint(f *testing.F) {

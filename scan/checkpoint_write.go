@@ -36,16 +36,21 @@ type checkpointWriter struct {
 	file   io.Writer
 	run    uint64 // of cells that are alike, not written yet
 	last   cell
+
+	condense [256]cell // cell.condensed, looked up
 }
 
 func newCheckpointWriter(file io.Writer) (*checkpointWriter, error) {
 	w := &checkpointWriter{sum: sha256.New(), file: file}
+	for c := range w.condense {
+		w.condense[c] = cell(c).condensed()
+	}
 	both := io.MultiWriter(file, w.sum)
 	if _, err := fmt.Fprintf(both, "%s%d\n", checkpointMagic, checkpointVersion); err != nil {
 		return nil, err
 	}
 	var err error
-	w.packed, err = flate.NewWriter(both, flate.BestSpeed)
+	w.packed, err = flate.NewWriter(both, flate.HuffmanOnly) // runs are short already
 	w.Writer = bufio.NewWriterSize(w.packed, 64<<10)
 	return w, err
 }
@@ -127,7 +132,7 @@ func (w *checkpointWriter) addr(a netip.Addr) {
 // cells writes condensed cells; flushCells must follow the last of them.
 func (w *checkpointWriter) cells(cells []cell) {
 	for _, c := range cells {
-		if c = c.condensed(); c != w.last {
+		if c = w.condense[c]; c != w.last {
 			w.flushCells()
 			w.last = c
 		}
@@ -136,7 +141,12 @@ func (w *checkpointWriter) cells(cells []cell) {
 }
 
 func (w *checkpointWriter) flushCells() {
-	if w.run > 0 {
+	switch {
+	case w.run == 0:
+	case w.run < 0x80: // a varint of one byte; a busy network makes millions of them
+		w.WriteByte(byte(w.run))
+		w.WriteByte(byte(w.last))
+	default:
 		w.uint(w.run)
 		w.WriteByte(byte(w.last))
 	}

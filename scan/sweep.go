@@ -225,14 +225,13 @@ func (s *sweep) fill(now time.Time) {
 	s.journal.sent = s.sent
 }
 
-// asks reports whether the present pass owes c a question. A pass that is
-// resumed comes by some that it asked before.
+// asks reports whether the present pass owes c a question. A first pass that is
+// resumed comes by some that have answered.
 func (s *sweep) asks(c candidate) bool {
 	if s.passes == 1 {
 		return !c.cell.asked()
 	}
-	p := s.proto(c.index)
-	return c.cell.owed() && s.walk.asks[p] && c.cell.tries() <= s.done[p]
+	return c.cell.owed() && s.walk.asks[s.proto(c.index)]
 }
 
 // candidate is an endpoint that a pass comes by.
