@@ -24,19 +24,20 @@ func (s *sweep) save(complete bool) error {
 	return nil
 }
 
-// keeper writes checkpoints of a sweep until it is stopped.
+// keeper writes checkpoints of a sweep until it is stopped. It is nil if none are
+// wanted.
 type keeper struct {
 	stop chan struct{}
 	done chan struct{}
 }
 
 func (s *sweep) startKeeper() *keeper {
+	if s.Checkpoint == "" {
+		return nil
+	}
 	k := &keeper{make(chan struct{}), make(chan struct{})}
 	go func() {
 		defer close(k.done)
-		if s.Checkpoint == "" {
-			return
-		}
 		t := time.NewTimer(s.SaveEvery)
 		defer t.Stop()
 		for {
@@ -54,6 +55,9 @@ func (s *sweep) startKeeper() *keeper {
 }
 
 func (k *keeper) close() {
+	if k == nil {
+		return
+	}
 	close(k.stop)
 	<-k.done
 }

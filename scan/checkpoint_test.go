@@ -90,10 +90,10 @@ func TestInterruptedAndResumed(t *testing.T) {
 			var whole story
 			synctest.Test(t, func(t *testing.T) { whole = sweep(t.Context(), c.start(t, "", nil)) })
 			n := 0
-			for after := uint64(1); after < whole.Probes; after += 1 + whole.Probes/19 {
+			for after := uint64(1); after < whole.Probes; after += 1 + whole.Probes/13 {
 				n++
 				for _, every := range []bool{false, true} { // only the first run is stopped, or each
-					if every && n%6 != 3 {
+					if every && n%5 != 3 {
 						continue
 					}
 					synctest.Test(t, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestKilledAndResumed(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if string(b) != string(last) && len(saved) < 60 {
+					if string(b) != string(last) && len(saved) < 30 {
 						last = b
 						name := filepath.Join(dir, fmt.Sprint(len(saved)))
 						if err := os.WriteFile(name, b, 0o600); err != nil {
