@@ -226,7 +226,7 @@ func (s *session) readOutputs(c *cli.Context) error {
 	if err != nil {
 		return usage(fmt.Errorf("--color: %w", err), "")
 	}
-	s.layout = report.Options{Color: color, Width: report.Width(s.stdout), PortName: packet.PortName}
+	s.layout = report.Options{Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: packet.PortName}
 	switch {
 	case c.Bool("quiet"):
 		s.layout.Verbosity = report.Quiet
@@ -291,7 +291,7 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 	}
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
 	switch {
-	case errors.Is(cause, errInterrupted):
+	case errors.Is(cause, errInterrupted) && (s.wait > 0 || !t.End.Complete):
 		return &fault{code: exitUnsure} // said when it happened
 	case errors.Is(cause, errDeadline) && !t.End.Complete:
 		return &fault{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), fails: fails}

@@ -29,15 +29,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the transcripts to what the commands print now")
 
-// The scripts run in a network namespace of the test's own: whatever address a
-// command is given, no packet leaves the machine.
+// The scripts run in namespaces of the test's own: whatever address a command is
+// given, no packet leaves the machine, and what listens elsewhere is not found.
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "forward": forward})
+	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "forward": forward, "abroad": abroad})
 }
 
 type isolated struct{ m *testing.M }
 
-func (i isolated) Run() int { return nettest.Run(i.m) }
+func (i isolated) Run() int { return nettest.Alone(i.m) }
 
 func TestScripts(t *testing.T) {
 	nettest.Need(t)
@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": code, "schema": schema,
+			"code": code, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
 		},
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,9 +39,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-identify", Category: "looking", Usage: "do not listen to what an open port says", DisableDefaultText: true},
-		},
+		Flags: append(repeatFlags(), pathFlag(), verifyFlag(),
+			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not listen to what an open port says", DisableDefaultText: true},
+		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -48,7 +50,13 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if c.NArg() == 0 {
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
-			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore()}
+			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore(), verify: c.Bool("verify-open")}
+			if c.Bool("path") {
+				p.paths = make(chan struct{}, pathParallel)
+			}
+			if p.repeat, err = s.readRepeat(c); err != nil {
+				return err
+			}
 			ctx, cancel := s.bound(c.Context)
 			defer cancel()
 			if s.wait == 0 { // with --wait, a name may appear meanwhile
@@ -65,6 +73,10 @@ type prober struct {
 	*session
 	hosts    []string
 	identify bool
+	verify   bool           // look whether open is more than an answer
+	repeat   *probe.Repeat  // nil: one attempt
+	paths    chan struct{}  // bounds how many are followed together; nil: none is
+	families families       // of what was told
 	asked    []probe.Result // endpoints, if they were resolved beforehand
 }
 
@@ -76,18 +88,12 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 			return report.End{}, p.targetFault(ctx, err)
 		}
 	}
-	end := report.End{Complete: true, Coverage: []string{"every address of the host that was found, each port once"}}
-	end.Summary.States = make(map[string]uint64)
+	if p.repeat != nil {
+		return p.repeated(ctx, asked, emit)
+	}
+	end := p.begin("every address of the host that was found, each port once")
 	for r := range p.ask(ctx, asked) {
-		if r.Tries == 0 { // cut off before it was judged
-			end.Complete = false
-			end.Summary.NotReached++
-			continue
-		}
-		end.Summary.Targets++
-		end.Summary.Probes += uint64(r.Tries)
-		end.Summary.States[r.State.String()]++
-		if err := emit(r); err != nil {
+		if err := p.tell(&end, r, emit); err != nil {
 			return end, err
 		}
 	}
@@ -97,10 +103,33 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 	return end, nil
 }
 
+func (p *prober) begin(coverage string) report.End {
+	end := report.End{Complete: true, Coverage: []string{coverage}}
+	end.Summary.States = make(map[string]uint64)
+	p.families = make(families)
+	return end
+}
+
+// tell counts and tells the verdict on one endpoint. One without tries was cut
+// off before it was judged.
+func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding) error) error {
+	if r.Tries == 0 {
+		end.Complete = false
+		end.Summary.NotReached++
+		return nil
+	}
+	end.Summary.Targets++
+	end.Summary.Probes += uint64(r.Tries)
+	end.Summary.States[r.State.String()]++
+	p.families.compare(&r)
+	return emit(r)
+}
+
 // endpoints resolves the hosts: every address of each, in order, on each of its
 // ports.
 func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
+	found := newNames(ctx, net.DefaultResolver)
 	for _, arg := range p.hosts {
 		host, spec := probe.SplitHostPort(arg)
 		ports := p.ports
@@ -110,7 +139,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 				return nil, usage(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
-		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6})
+		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.resolve})
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +152,9 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		for a := range plan.AddrCount() {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
 				e := plan.At(n)
-				asked = append(asked, probe.Result{Endpoint: e, Host: plan.Host(e.Addr)})
+				r := probe.Result{Endpoint: e, Host: plan.Host(e.Addr)}
+				found.describe(&r)
+				asked = append(asked, r)
 			}
 		}
 	}
@@ -160,26 +191,47 @@ func (p *prober) ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.R
 	}
 }
 
-// one asks an endpoint until it is judged: running out of something local says
-// nothing about it.
+// one asks an endpoint and, if it is open, what speaks there.
 func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
+	answer, err := p.attempt(ctx, r)
+	if err != nil {
+		return r
+	}
+	return p.complete(ctx, answer)
+}
+
+// complete adds to a verdict what takes more than the question for it.
+func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result {
 	timeout := cmp.Or(p.timeout, probeTimeout)
-	host := r.Host
+	if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
+		// That the greeting could not be heard does not change the state.
+		answer.Service, _ = service.Greet(ctx, answer.Endpoint, min(timeout, greetTimeout))
+	}
+	if p.verify {
+		p.doubt(ctx, &answer)
+	}
+	if p.paths != nil {
+		p.follow(ctx, &answer)
+	}
+	return answer
+}
+
+// attempt asks an endpoint until it is judged: running out of something local
+// says nothing about it. The error is the context's.
+func (p *prober) attempt(ctx context.Context, r probe.Result) (probe.Result, error) {
+	o := probe.Options{Timeout: cmp.Or(p.timeout, probeTimeout), Evidence: true, Resend: true}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		answer, err := probe.Ask(ctx, r.Endpoint, probe.Options{Timeout: timeout, Evidence: true, Resend: true})
+		answer, err := probe.Ask(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
-			answer = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}
+			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}, nil
 		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
 			continue
 		} else if err != nil {
-			return r
+			return r, cmp.Or(ctx.Err(), err)
 		}
-		answer.Host = host
-		if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
-			// That the greeting could not be heard does not change the state.
-			answer.Service, _ = service.Greet(ctx, r.Endpoint, min(timeout, greetTimeout))
-		}
-		return answer
+		answer.Host, answer.Lookup, answer.NAT64 = r.Host, r.Lookup, r.NAT64
+		answer.Notes = slices.Concat(r.Notes, answer.Notes)
+		return answer, nil
 	}
 }
 

@@ -30,6 +30,9 @@ func dialTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	r := judged(e, SynAck, true, d)
 	if o.Evidence {
 		r.Evidence = []string{"SYN-ACK after " + short(d), fmt.Sprintf("asked from %s", conn.LocalAddr())}
+		if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+			r.Route = &Route{Source: a.AddrPort().Addr().Unmap()}
+		}
 	}
 	return r, nil
 }

@@ -173,7 +173,9 @@ const (
 // type "endpoint" in documents. What is not known is zero and left out.
 type Result struct {
 	Endpoint
-	Host       string     `json:"host,omitempty"` // the name as given, if it was one
+	Host       string     `json:"host,omitempty"`   // the name as given, if it was one
+	Lookup     *Lookup    `json:"lookup,omitempty"` // of Host
+	NAT64      netip.Addr `json:"nat64,omitzero"`   // the IPv4 address that the address stands for
 	State      State      `json:"state"`
 	Reason     Reason     `json:"reason,omitzero"`
 	RTT        Millis     `json:"rtt_ms,omitzero"`
@@ -184,6 +186,11 @@ type Result struct {
 	Confidence Confidence `json:"confidence,omitempty"`
 	Notes      []string   `json:"notes,omitempty"`
 	Service    *Service   `json:"service,omitempty"`
+	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
+	Route      *Route     `json:"route,omitempty"`
+	Handshake  *Handshake `json:"handshake,omitempty"` // of an accepted connection
+	Openness   *Openness  `json:"openness,omitempty"`  // if it was looked at
+	Path       []Hop      `json:"path,omitempty"`
 	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
 	Error      string     `json:"error,omitempty"`    // why the state is Unknown
 }
@@ -224,8 +231,10 @@ type TLS struct {
 // Options bound one attempt.
 type Options struct {
 	Timeout  time.Duration // how long to wait for an answer; must be > 0
-	Evidence bool          // collect Result.Evidence, which costs system calls
+	Evidence bool          // collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
 	Resend   bool          // UDP: send once more at half of Timeout if still silent; it remains one try
+
+	hops int // how often packets may be handed on; 0: as the system has it
 }
 
 // ErrBusy says that this machine ran out of something that comes back by

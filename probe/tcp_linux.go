@@ -35,6 +35,9 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	defer func() { s.close() }()
+	if err := s.limit(o.hops); err != nil {
+		return failed(e, errno(err))
+	}
 	start := time.Now()
 	switch err = s.connect(e); {
 	case err == unix.EADDRNOTAVAIL && !s.hasSource(e):
@@ -52,10 +55,16 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 			if err := fate(ctx, e, err); err != nil {
 				return Result{}, err
 			}
-			return s.silent(e, o, time.Since(start)), nil
+			d := time.Since(start)
+			r := s.silent(e, o, d)
+			s.explain(e, o, &r, d)
+			return r, nil
 		}
 	}
-	return s.judge(e, o, broken, time.Since(start))
+	d := time.Since(start)
+	r, err := s.judge(e, o, broken, d)
+	s.explain(e, o, &r, d)
+	return r, err
 }
 
 // connected reports whether the handshake is over, and the error it ended with.
@@ -144,25 +153,10 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 		r.Notes = append(r.Notes, "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do")
 	}
 	if o.Evidence {
-		r.Evidence = s.handshake(info, r.RTT, window)
+		r.Handshake = handshake(info, window)
+		r.Evidence = r.Handshake.tell(r.RTT)
 	}
 	return r, nil
-}
-
-// handshake tells what the kernel knows of an accepted connection.
-func (s *socket) handshake(info unix.TCPInfo, rtt Millis, window bool) []string {
-	first := "SYN-ACK after " + short(time.Duration(rtt))
-	if info.Total_retrans > 0 {
-		first += fmt.Sprintf(", but only after %d SYNs: this round-trip time may be that of any of them", info.Total_retrans+1)
-	}
-	told := []string{first}
-	if window {
-		told = append(told, fmt.Sprintf("the peer offers a window of %d bytes", info.Snd_wnd))
-	}
-	if info.Pmtu > 0 {
-		told = append(told, fmt.Sprintf("segments of up to %d bytes; path MTU %d", info.Snd_mss, info.Pmtu))
-	}
-	return append(told, fmt.Sprintf("asked from %s", s.local()))
 }
 
 // info is the kernel's account of the connection (linux/tcp.h, TCP_INFO), zero

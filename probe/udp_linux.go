@@ -27,6 +27,9 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	u := &exchange{socket: s, e: e, o: o}
 	defer u.close()
+	if err := u.limit(o.hops); err != nil {
+		return failed(e, errno(err))
+	}
 	if err := u.connect(e); err != nil {
 		if err == unix.EADDRNOTAVAIL { // UDP says EAGAIN when ports run out
 			return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil
@@ -40,7 +43,11 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if err := unix.Send(u.fd, Payload(e.Port), unix.MSG_DONTWAIT); err != nil && !u.ready() {
 		return failed(e, errno(err))
 	}
-	return u.listen(ctx)
+	r, err := u.listen(ctx)
+	if err == nil {
+		u.explain(e, o, &r, time.Since(u.start))
+	}
+	return r, err
 }
 
 // exchange is one question over UDP and the answer to it.

@@ -133,7 +133,7 @@ func sentence(f Finding) string {
 	case local.Verdict:
 		return string(f.Verdict) + ": " + f.Why
 	case local.Listener:
-		return fmt.Sprintf("%s, reachable: %s%s", f.State, f.Reach, heldBy(f.Owners))
+		return fmt.Sprintf("%s, reachable: %s%s", f.State, within(f), heldBy(f.Owners))
 	}
 	return ""
 }

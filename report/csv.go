@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/scan"
@@ -72,6 +73,9 @@ func (c *csvHandler) Finding(f Finding) error {
 	switch f := f.(type) {
 	case probe.Result:
 		c.endpoint(f)
+	case probe.Attempt:
+		c.endpoint(probe.Result{Endpoint: f.Endpoint, Host: f.Host, State: f.State, Reason: f.Reason, RTT: f.RTT, Tries: f.Try, Responder: f.Responder, Error: f.Error})
+		c.row[cText] = lines(f.Time.UTC().Format(time.RFC3339Nano), f.Error)
 	case scan.Range:
 		c.span(f)
 	case local.Listener:

@@ -125,7 +125,7 @@ func (j *Judge) holders(f Finding) []Violation {
 				out = append(out, v)
 			}
 		case local.Listener:
-			if f.State != local.Listening || f.NetNS != "" && f.NetNS != "host" {
+			if f.State != local.Listening || elsewhere(f) {
 				continue
 			}
 			violations, unsure := e.holder.judge(f)

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"onmux/probe"
 	"onmux/scan/local"
 )
 
@@ -165,6 +166,10 @@ func plainStart(s Start) Start {
 }
 
 func plainFinding(f Finding) Finding {
+	if a, ok := f.(probe.Attempt); ok {
+		a.Time = a.Time.UTC()
+		return a
+	}
 	l, ok := f.(local.Listener)
 	if !ok || !slices.ContainsFunc(l.Owners, func(o local.Owner) bool { return o.Started.Location() != time.UTC }) {
 		return f

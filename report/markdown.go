@@ -57,7 +57,7 @@ func (m *markdown) Finding(f Finding) error {
 	case local.Verdict:
 		m.row(1, strconv.Itoa(int(f.Port))+"/"+f.Proto.String(), string(f.Verdict), lines(f.Why, f.Error, f.Bind...))
 	case local.Listener:
-		m.row(2, netip.AddrPortFrom(f.Address, f.Port).String()+"/"+f.Proto.String(), string(f.State), f.Reach, strings.TrimPrefix(heldBy(f.Owners), ", held by "))
+		m.row(2, netip.AddrPortFrom(f.Address, f.Port).String()+"/"+f.Proto.String(), string(f.State), within(f), strings.TrimPrefix(heldBy(f.Owners), ", held by "))
 	case local.Port:
 		var names []string
 		for _, n := range f.Names {

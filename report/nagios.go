@@ -57,8 +57,11 @@ func (n *nagios) measure(f Finding) {
 		if f.RTT > 0 {
 			n.perfdata = append(n.perfdata, fmt.Sprintf("'rtt %s'=%sms;;;0", f.Endpoint, milliseconds(f.RTT)))
 		}
+		if a := f.Attempts; a != nil {
+			n.perfdata = append(n.perfdata, fmt.Sprintf("'loss %s'=%.4g%%;;;0;100", f.Endpoint, 100*a.Loss))
+		}
 	case local.Listener:
-		if b := f.Backlog; b != nil {
+		if b := f.Backlog; b != nil && !elsewhere(f) {
 			n.perfdata = append(n.perfdata, fmt.Sprintf("'backlog %s %d/%s'=%d;;%d;0", f.Address, f.Port, f.Proto, b.Used, b.Limit))
 		}
 	}

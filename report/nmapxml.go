@@ -60,7 +60,7 @@ func (n *nmapXML) Finding(f Finding) error {
 
 // listener tells a socket of this machine as an open port.
 func (n *nmapXML) listener(l local.Listener) {
-	if l.State != local.Listening || l.NetNS != "" && l.NetNS != "host" {
+	if l.State != local.Listening || elsewhere(l) {
 		return
 	}
 	r := probe.Result{Endpoint: probe.Endpoint{Addr: l.Address, Port: l.Port, Proto: l.Proto}, State: probe.Open}

@@ -16,6 +16,7 @@ const (
 type Options struct {
 	Width     int  // columns of the terminal; 0 means that it is none, and nothing is cut or wrapped
 	Color     bool // whether the text is coloured
+	ASCII     bool // whether the terminal shows nothing else
 	Verbosity Verbosity
 	PortName  func(probe.Port) string // a port's registered name, or ""; may be nil
 }

@@ -79,6 +79,9 @@ func (p *prom) Finding(f Finding) error {
 		if f.RTT > 0 {
 			p.add("onmux_endpoint_rtt_seconds", "Round-trip time of the answer.", seconds(f.RTT), at...)
 		}
+		if a := f.Attempts; a != nil {
+			p.add("onmux_endpoint_loss_ratio", "Share of the attempts that the endpoint did not answer.", a.Loss, at...)
+		}
 	case local.Verdict:
 		p.add("onmux_port_verdict", "1 for the verdict on each port of this machine.", 1,
 			"port", fmt.Sprint(f.Port), "proto", f.Proto.String(), "verdict", string(f.Verdict))

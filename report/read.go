@@ -165,6 +165,8 @@ func parseFinding(record []byte) (Finding, error) {
 	switch kind := kindOf(record); kind {
 	case probe.Result{}.Kind():
 		return parse(record, func(r probe.Result) error { return needProto(r.Proto) })
+	case probe.Attempt{}.Kind():
+		return parse(record, func(a probe.Attempt) error { return needProto(a.Proto) })
 	case scan.Range{}.Kind():
 		return parse(record, checkRange)
 	case local.Listener{}.Kind():

@@ -19,7 +19,7 @@ type Start struct {
 	Plan    *Plan             `json:"plan,omitempty"`   // of a scan
 }
 
-// Finding is one record: probe.Result, scan.Range, local.Listener,
+// Finding is one record: probe.Result, probe.Attempt, scan.Range, local.Listener,
 // local.Verdict, local.Port, Change, Rule or Violation. Kind is the record's "type" in documents.
 type Finding interface{ Kind() string }
 

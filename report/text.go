@@ -26,6 +26,7 @@ type teller struct {
 	command    string
 	ports      ports
 	endpoints  endpoints
+	attempts   attempts
 	changes    changes
 	explained  bool // a port was told: a blank line stands before the next
 	violations []Violation
@@ -35,7 +36,7 @@ type teller struct {
 
 func newText(w io.Writer, o Options) Handler {
 	t := &teller{canvas: newCanvas(o.Width, o.Color), Options: o, w: w}
-	t.ports.teller, t.endpoints.teller, t.changes.teller = t, t, t
+	t.ports.teller, t.endpoints.teller, t.attempts.teller, t.changes.teller = t, t, t, t
 	return t
 }
 
@@ -49,6 +50,8 @@ func (t *teller) Finding(f Finding) error {
 	switch f := f.(type) {
 	case probe.Result:
 		t.endpoints.result(f)
+	case probe.Attempt:
+		t.attempts.attempt(f)
 	case scan.Range:
 		t.endpoints.span(f)
 	case local.Verdict:

@@ -144,8 +144,28 @@ func (p *ports) named(port probe.Port) string {
 	return port.String()
 }
 
-// table tells the sockets of a port, a line for each owner.
+// table tells the sockets of a port, those of the caller's own network namespace
+// first. Those of others have addresses that are not this machine's: they stand
+// apart, below the name of theirs.
 func (p *ports) table(all []local.Listener, verdict local.Word) {
+	own, others := byNamespace(all)
+	p.sockets(2, own, verdict)
+	if verdict != "" {
+		verdict = local.Listening
+	}
+	for _, there := range others {
+		p.line(2, 4, span{"in network namespace ", faint}, span{Visible(there[0].NetNS), strong}, span{", which has its own addresses:", faint})
+		p.sockets(4, there, verdict)
+	}
+	if p.Verbosity == Verbose {
+		for _, l := range all {
+			p.detail(l)
+		}
+	}
+}
+
+// sockets is a table of sockets, a line for each owner.
+func (p *ports) sockets(indent int, all []local.Listener, verdict local.Word) {
 	if len(all) == 0 {
 		return
 	}
@@ -157,20 +177,15 @@ func (p *ports) table(all []local.Listener, verdict local.Word) {
 	headings, rows = occupied(headings, rows)
 	if last := len(headings) - 1; p.width > 0 {
 		// One line a process; all of it is evidence (-v).
-		room := p.last(2, headings, soften(headings, rows))
+		room := p.last(indent, headings, soften(headings, rows))
 		if room < narrowed {
-			room = max(p.width-4, narrowed)
+			room = max(p.width-indent-2, narrowed)
 		}
 		for _, row := range rows {
 			row[last].text = clip(row[last].text, room)
 		}
 	}
-	p.grid(2, headings, rows)
-	if p.Verbosity == Verbose {
-		for _, l := range all {
-			p.detail(l)
-		}
-	}
+	p.grid(indent, headings, rows)
 }
 
 func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
@@ -252,9 +267,6 @@ func (p *ports) detail(l local.Listener) {
 	socket := []string{}
 	if l.Inode > 0 {
 		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))
-	}
-	if l.NetNS != "" && l.NetNS != "host" {
-		socket = append(socket, "network namespace "+Visible(l.NetNS))
 	}
 	if where := l.Where(); where != "" {
 		socket = append(socket, "made in "+Visible(where))

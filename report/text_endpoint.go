@@ -45,8 +45,11 @@ func (e *endpoints) result(r probe.Result) {
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
 			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
 	default:
-		e.heading(r.Host)
+		e.attempts.gap()
+		e.heading(r.Host, r.Lookup)
 		e.row(Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
+		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
+		e.path(r)
 		e.below(r.Notes, e.evidence(r))
 	}
 }
@@ -76,11 +79,18 @@ func (e *endpoints) verdict(name string, s probe.State) {
 }
 
 // heading says which name the addresses that follow are of.
-func (e *endpoints) heading(host string) {
+func (e *endpoints) heading(host string, l *probe.Lookup) {
 	if e.command != "scan" && host != e.host {
 		e.host = host
 		if host != "" {
-			e.line(0, 2, span{Visible(host), strong})
+			line := []span{{Visible(host), strong}}
+			if l != nil && l.CNAME != "" {
+				line = append(line, span{" is " + Visible(l.CNAME), plain})
+			}
+			if l != nil && e.Verbosity == Verbose {
+				line = append(line, span{"  looked up in " + human(time.Duration(l.Time)), faint})
+			}
+			e.line(0, 2, line...)
 		}
 	}
 }
@@ -133,7 +143,11 @@ func (e *endpoints) remarks(r probe.Result) []string {
 	if r.Service != nil {
 		parts = append(parts, service(*r.Service))
 	}
-	parts = append(parts, common(r.Tries, r.Reason, r.Responder, r.Error)...)
+	tries := r.Tries
+	if r.Attempts != nil { // they are told below
+		tries = 0
+	}
+	parts = append(parts, common(tries, r.Reason, r.Responder, r.Error)...)
 	if e.command == "scan" && r.Host != "" {
 		parts = append(parts, Visible(r.Host))
 	}

@@ -16,6 +16,7 @@ func textStreams() map[string]stream {
 	return map[string]stream{
 		"check":           checkStream(),
 		"check-free":      freeStream(),
+		"check-elsewhere": elsewhereStream(),
 		"check-unknown":   unknownStream(),
 		"probe":           probeStream(),
 		"scan":            scanStream(),
@@ -32,6 +33,7 @@ func textStreams() map[string]stream {
 		"hostile-explain": explained(hostilePort(hostile)),
 		"empty-explain":   as("explain", empty()),
 		"everything":      sample(),
+		"attempts":        attemptsStream(),
 		"diff":            diffStream(),
 		"diff-nothing":    as("diff", stream{start: starts("diff"), end: ends(512, nil)}),
 		"hostile-diff":    as("diff", hostileDiff(hostile)),
@@ -106,6 +108,37 @@ func checkStream() stream {
 		redirected,
 		verdict(81, probe.TCP, local.Elsewhere, "only in the network namespace of container 4f3c2b1a0987"),
 	}}
+}
+
+// elsewhereStream has ports that are held in other network namespaces, alone and
+// beside the caller's own.
+func elsewhereStream() stream {
+	there := func(netns string, l local.Listener, owner local.Owner) local.Listener {
+		l.NetNS, l.Owners = netns, []local.Owner{owner}
+		return l
+	}
+	shop := local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}
+	nginx := local.Owner{PID: 2100, Name: "nginx", Cmdline: []string{"nginx: master process /usr/sbin/nginx -g daemon off;"}, User: "root", Workers: []int{2101}, Place: shop}
+	caddy := local.Owner{PID: 3100, Name: "caddy", Cmdline: []string{"/usr/bin/caddy", "run", "--config", "/etc/caddy/Caddyfile"}, User: "caddy"}
+	inside := socket(probe.TCP, "0.0.0.0", "ipv4", "any", 80)
+	inside.Backlog = &local.Backlog{Limit: 511}
+	bound := socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 80)
+	bound.State = local.Bound
+	conn := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 80)
+	conn.State, conn.Peer = local.Connected, "192.0.2.1:443"
+	stray := socket(probe.TCP, "::", "dual", "any", 8080)
+	stray.NetNS = "net:[4026532177]"
+	s := stream{start: starts("check"), end: ends(3, map[string]uint64{"elsewhere": 1, "listening": 1, "free": 1})}
+	s.end.Coverage = []string{"TCP sockets, IPv4 and IPv6, from the kernel (sock_diag)", "other network namespaces: 3 looked at, found by the processes that can be seen here and the names in /run/netns and /run/docker/netns"}
+	s.end.Hints = []string{"root is needed to look at every network namespace"}
+	s.findings = []Finding{
+		local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Elsewhere, Why: "nothing holds it in this network namespace; 1 connection uses the number; in network namespace blue: caddy (pid 3100, caddy) on 127.0.0.1:80, not listening; in network namespace docker container shop: nginx (pid 2100, root, 1 worker, docker container shop) on 0.0.0.0:80, every address of that namespace"},
+		conn, there("blue", bound, caddy), there("docker container shop", inside, nginx),
+		local.Verdict{Port: 8080, Proto: probe.TCP, Verdict: local.Listening, Why: "caddy (pid 3000, caddy) on 127.0.0.1:8080, reachable from this machine only; also in 1 other network namespace (net:[4026532177])"},
+		there("host", socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080), caddy), stray,
+		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free, Why: "no socket in this network namespace uses 417/tcp; not every other network namespace could be looked at"},
+	}
+	return s
 }
 
 func freeStream() stream {

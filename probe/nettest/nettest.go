@@ -7,8 +7,9 @@ import (
 )
 
 // marker tells a test binary which of the two runs it is: the outer one that
-// makes the namespace (unset), the inner one ("yes"), or one that goes on
-// without because the kernel refused (the reason).
+// makes the namespace (unset), the inner one ("yes", or "alone" until it has its
+// own /proc), or one that goes on without because the kernel refused (the
+// reason).
 const marker = "ONMUX_TEST_NETNS"
 
 // Tests is a *testing.M, or what stands around one.
@@ -40,6 +41,13 @@ type Host struct {
 
 	calls chan func()
 	peer  string
+}
+
+// Chain is hosts in a row, the first of which is linked to the test's namespace:
+// each hands packets on to the next, and the last is where they go.
+type Chain struct {
+	Hosts        []*Host
+	Hops4, Hops6 []netip.Addr // of each host, the address by which it speaks to us
 }
 
 // Rule is a firewall rule of a Host for what arrives at Port.

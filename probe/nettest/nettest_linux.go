@@ -21,11 +21,22 @@ import (
 // Run runs the test binary again in a network namespace of its own and returns
 // its status. Where the kernel refuses one, the tests run here and those that
 // call Need skip.
-func Run(m Tests) int {
+func Run(m Tests) int { return run(m, "yes") }
+
+// Alone is Run in a process namespace of its own too, with its own /proc: of
+// other tests that run meanwhile nothing can be seen. Where the kernel refuses
+// that, it is Run.
+func Alone(m Tests) int { return run(m, "alone", "yes") }
+
+// run tries one mark after the other.
+func run(m Tests, marks ...string) int {
 	if os.Getenv(marker) != "" {
 		return inside(m)
 	}
-	err := again("yes", isolated())
+	err := again(marks[0], isolated(marks[0]))
+	if len(marks) > 1 && status(err) == refused {
+		return run(m, marks[1:]...)
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		err = again(err.Error(), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL})
@@ -52,10 +63,28 @@ func again(mark string, attr *syscall.SysProcAttr) error {
 	return cmd.Run()
 }
 
+// refused is the status of a process that was refused its own /proc.
+const refused = 125
+
+// status is that of a process; refused if there was none.
+func status(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return refused
+}
+
 // isolated asks for a new network namespace, and for a user namespace around it
 // where the caller is not root.
-func isolated() *syscall.SysProcAttr {
+func isolated(mark string) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if mark == "alone" {
+		attr.Cloneflags |= unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	}
 	if os.Geteuid() != 0 {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
@@ -65,6 +94,12 @@ func isolated() *syscall.SysProcAttr {
 }
 
 func inside(m Tests) int {
+	if os.Getenv(marker) == "alone" {
+		if ownProc() != nil {
+			return refused
+		}
+		os.Setenv(marker, "yes")
+	}
 	if os.Getenv(marker) == "yes" {
 		if err := up("lo"); err != nil {
 			fmt.Fprintln(os.Stderr, "nettest: bring up loopback:", err)
@@ -72,6 +107,15 @@ func inside(m Tests) int {
 		}
 	}
 	return m.Run()
+}
+
+// ownProc mounts the proc(5) of this process namespace, for this process and its
+// children alone.
+func ownProc() error {
+	return errors.Join(
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""),
+	)
 }
 
 func up(device string) error {
@@ -124,9 +168,26 @@ func NewHost(t testing.TB) *Host {
 }
 
 // live is the host's own thread. It is never unlocked, so that the runtime ends
-// it, and with it the namespace, rather than reuse it.
+// it, and with it the namespace, rather than reuse it. The process's first thread
+// cannot end, and it is what /proc/self tells of: it is kept for others meanwhile.
 func (h *Host) live(tid chan<- int, failed chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		locked := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(locked)
+			h.answer(tid, failed)
+		}()
+		<-locked
+		runtime.UnlockOSThread()
+		return
+	}
+	h.answer(tid, failed)
+}
+
+// answer makes the calls from the namespace that it makes for itself.
+func (h *Host) answer(tid chan<- int, failed chan<- error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		failed <- err
 		return
@@ -182,12 +243,44 @@ func (h *Host) Do(f func() error) error {
 // names an ICMP code, which makes it one for family ("ip" or "ip6").
 func (h *Host) Rule(t testing.TB, family string, r Rule) {
 	t.Helper()
-	if err := h.Do(func() error { return addRule(family, r) }); err != nil {
+	if err := h.Do(func() error { return addRule(family, "in", nftables.ChainHookInput, r) }); err != nil {
 		t.Fatalf("nettest: rule %+v: %v", r, err)
 	}
 }
 
-func addRule(family string, r Rule) error {
+// Forward is Rule for what the host hands on.
+func (h *Host) Forward(t testing.TB, family string, r Rule) {
+	t.Helper()
+	if err := h.Do(func() error { return addRule(family, "forward", nftables.ChainHookForward, r) }); err != nil {
+		t.Fatalf("nettest: rule %+v for what is handed on: %v", r, err)
+	}
+}
+
+// Redirect makes every TCP port of the host, over IPv4, lead to one.
+func (h *Host) Redirect(t testing.TB, to uint16) {
+	t.Helper()
+	err := h.Do(func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Name: "redirect", Family: nftables.TableFamilyIPv4})
+		chain := c.AddChain(&nftables.Chain{Name: "prerouting", Table: table, Type: nftables.ChainTypeNAT,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+			&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(to)},
+			&expr.Redir{RegisterProtoMin: 1, RegisterProtoMax: 1},
+		}})
+		return c.Flush()
+	})
+	if err != nil {
+		t.Fatal("nettest: redirect:", err)
+	}
+}
+
+func addRule(family, name string, hook *nftables.ChainHook, r Rule) error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
@@ -199,8 +292,8 @@ func addRule(family string, r Rule) error {
 	}
 	protos := map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
 	table := c.AddTable(&nftables.Table{Name: "test", Family: fam})
-	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	chain := c.AddChain(&nftables.Chain{Name: name, Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: hook, Priority: nftables.ChainPriorityFilter})
 	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protos[r.Proto]}},

@@ -14,6 +14,9 @@ func Run(m Tests) int {
 	return m.Run()
 }
 
+// Alone is Run.
+func Alone(m Tests) int { return Run(m) }
+
 // NewHost skips the test.
 func NewHost(t testing.TB) *Host {
 	Need(t)
@@ -25,3 +28,15 @@ func (h *Host) Do(func() error) error { return errors.ErrUnsupported }
 
 // Rule has no host to add r to.
 func (h *Host) Rule(t testing.TB, family string, r Rule) { t.Skip("no host for the rule") }
+
+// NewChain skips the test.
+func NewChain(t testing.TB, n int) *Chain {
+	Need(t)
+	return nil
+}
+
+// Forward has no host to add r to.
+func (h *Host) Forward(t testing.TB, family string, r Rule) { t.Skip("no host for the rule") }
+
+// Redirect has no host whose ports to lead anywhere.
+func (h *Host) Redirect(t testing.TB, to uint16) { t.Skip("no host for the rule") }

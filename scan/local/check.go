@@ -44,6 +44,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			}
 		}
 	}
+	held = append(held, v.abroad.sockets()...)
 	if r.Trace {
 		if v.traced, err = v.trace(ctx, q, r.Ports); err != nil {
 			return Report{}, err
@@ -67,7 +68,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // listening adds the ports on which something listens to those that were asked
 // for by number, in order.
 func (v view) listening(asked []probe.Port) []probe.Port {
-	ports := slices.Clone(asked)
+	ports := slices.Concat(asked, v.abroad.listening())
 	for p, t := range v.census {
 		if t.count[listening] > 0 {
 			ports = append(ports, p)
@@ -79,10 +80,12 @@ func (v view) listening(asked []probe.Port) []probe.Port {
 
 // keep forgets all ports but these.
 func (v view) keep(ports []probe.Port) {
-	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool {
+	wanted := func(p probe.Port) bool {
 		_, found := slices.BinarySearchFunc(ports, p, comparePorts)
-		return !found
-	})
+		return found
+	}
+	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool { return !wanted(p) })
+	v.abroad.keep(wanted)
 }
 
 // failed is why not every port that is listened on may have been seen.
@@ -104,6 +107,7 @@ type view struct {
 	hints   []string
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
+	abroad  abroad
 	nat     nat
 	traced  tracing
 }
@@ -140,8 +144,10 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 			listeners[p] = append(listeners[p], l)
 		}
 	}
+	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
+		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
@@ -152,11 +158,16 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		}
 		out.Verdicts = append(out.Verdicts, verdict)
 	}
+	for p, places := range elsewhere {
+		for _, f := range places {
+			listeners[p] = append(listeners[p], f.listeners...)
+		}
+	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, v.nat.hints, o.hints(out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
 

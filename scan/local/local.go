@@ -44,7 +44,7 @@ type Request struct {
 // Report is what was seen.
 type Report struct {
 	Verdicts  []Verdict  // one for each requested port, in that order
-	Listeners []Listener // the sockets behind them, by port, protocol and address
+	Listeners []Listener // the sockets behind them, by port, protocol and address; those of other network namespaces last
 	Coverage  []string   // what was and was not looked at, a sentence each
 	Hints     []string   // what more privilege or a newer kernel would tell
 }
@@ -80,7 +80,7 @@ type Listener struct {
 	Backlog *Backlog    `json:"backlog,omitempty"`
 	UID     *uint32     `json:"uid,omitempty"`
 	User    string      `json:"user,omitempty"`  // UID's name; "" if it has none
-	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own
+	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
 	Inode   uint64      `json:"inode,omitzero"`
 	Owners  []Owner     `json:"owners,omitempty"`
 	Origin              // where the socket was made: of those without a visible owner, and those that systemd holds

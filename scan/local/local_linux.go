@@ -22,12 +22,16 @@ type reader interface {
 // thread's own files are read, because it may be in another namespace than the
 // rest of the process. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
-	return lookAt(ctx, q, newSockDiag(), procNet{"/proc/thread-self/net"})
+	v, err := lookAt(ctx, q, newSockDiag(), procNet{"/proc/thread-self/net"})
+	if err == nil {
+		v.abroad, err = lookAbroad(ctx, q)
+	}
+	return v, err
 }
 
 // lookAt is look at a choice of readers, of which diag may be nil.
 func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, error) {
-	v := view{census: make(census), where: "in this network namespace", netns: "host"}
+	v := view{census: make(census), where: "in this network namespace", netns: host}
 	if q.v6 && files.lacksIPv6() {
 		v.notes = append(v.notes, "IPv6: not available in this kernel")
 	}
@@ -50,7 +54,6 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 		v.sources = append(v.sources, s)
 		v.census.add(c)
 	}
-	v.notes = append(v.notes, "other network namespaces: not looked at")
 	v.census.nameDevices()
 	v.census.nameUsers()
 	var err error

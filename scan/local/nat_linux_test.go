@@ -1,9 +1,9 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -132,20 +132,18 @@ func asNobody(t *testing.T, h *nettest.Host, f func() error) {
 		t.Skip("needs root outside of a user namespace to become somebody else")
 	}
 	ns := namespace(t, h)
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with its rights
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			done <- err
+	err = errors.New("no thread")
+	apart(func() { // for good: the thread ends with its rights
+		if err = unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
 			return
 		}
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534); errno != 0 {
-			done <- errno
+			err = errno
 			return
 		}
-		done <- f()
-	}()
-	if err := <-done; err != nil {
+		err = f()
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,13 +16,12 @@ import (
 	"onmux/probe/nettest"
 )
 
-// TestMain runs the tests in a network namespace of their own, and the
-// processes that tests start in whatever namespace they were started.
+// TestMain runs the tests in namespaces of their own, and the processes that tests start in whatever namespace they were started.
 func TestMain(m *testing.M) {
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
 	}
-	nettest.Main(m)
+	os.Exit(nettest.Alone(m))
 }
 
 // roleEnv names what a test binary does that a test started.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,8 @@ var (
 
 // sockDiag tells sockets by asking the kernel through netlink (sock_diag(7)).
 type sockDiag struct {
-	buf []byte // reused by all dumps
+	buf  []byte // reused by all dumps
+	only uint32 // states that are asked for (1 << tcp…); 0 for all
 }
 
 func newSockDiag() *sockDiag { return &sockDiag{buf: make([]byte, dumpBuffer)} }
@@ -78,7 +80,7 @@ func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, po
 	var err error
 	for range dumpTries {
 		c = make(census)
-		err = d.dump(ctx, proto, family, port, allStates, func(s socket) {
+		err = d.dump(ctx, proto, family, port, cmp.Or(d.only, allStates), func(s socket) {
 			if want(s) {
 				c.see(s)
 			}

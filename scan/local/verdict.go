@@ -1,11 +1,6 @@
 package local
 
-import (
-	"cmp"
-	"fmt"
-
-	"onmux/probe"
-)
+import "onmux/probe"
 
 // finding is all that is known of one port.
 type finding struct {
@@ -17,7 +12,9 @@ type finding struct {
 	owners    owners
 	redirects []Redirect
 	attempts  []*attempt
-	unread    []string // NAT rules that cover the port and could not be read
+	unread    []string  // NAT rules that cover the port and could not be read
+	elsewhere []foreign // who holds it in other network namespaces
+	missed    bool      // not all of those could be looked at
 }
 
 // verdict judges a port. A socket that was seen is a fact, whatever else could
@@ -35,16 +32,19 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
 	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
 		v.Verdict, v.Why = Redirected, f.whyRedirected()
+	case f.source.err == nil && len(f.elsewhere) > 0:
+		v.Verdict, v.Why = Elsewhere, f.whyElsewhere()
 	case found:
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
 		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.err.Error()
 	default:
-		v.Verdict, v.Why = Free, fmt.Sprintf("no socket %s uses %s", cmp.Or(f.where, "on this machine"), f.port)
-		if f.source.blind {
-			v.Why += ", as far as can be seen: one that is bound and does not listen cannot"
+		v.Verdict, v.Why = Free, f.unused()
+		if f.missed {
+			v.Why += "; not every other network namespace could be looked at"
 		}
 	}
+	v.Why += f.alsoElsewhere(v.Verdict)
 	v.Redirects, v.Trace = f.redirects, f.traces()
 	v.Why += f.rules(v.Verdict)
 	return v

@@ -1,0 +1,31 @@
+package probe
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerWindow is how many bytes the peer takes now; not known before Linux 5.4.
+func peerWindow(c *net.TCPConn) (uint32, bool) {
+	info, window := connInfo(c)
+	return info.Snd_wnd, window
+}
+
+// unacknowledged reports whether the peer owes an acknowledgement of data.
+func unacknowledged(c *net.TCPConn) (owed, known bool) {
+	info, known := connInfo(c)
+	return info.Unacked > 0 || info.Notsent_bytes > 0, known
+}
+
+func connInfo(c *net.TCPConn) (info unix.TCPInfo, ok bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return info, false
+	}
+	err = raw.Control(func(fd uintptr) {
+		s := socket{fd: int(fd)}
+		info, ok = s.info()
+	})
+	return info, ok && err == nil
+}

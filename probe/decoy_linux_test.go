@@ -1,0 +1,191 @@
+package probe_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// serveTCP serves in a host until the test ends; every connection has a
+// goroutine of its own.
+func serveTCP(t testing.TB, h *nettest.Host, port int, serve func(*net.TCPConn)) {
+	var l net.Listener
+	do(t, h, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return })
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				serve(c.(*net.TCPConn))
+				c.Close()
+			}()
+		}
+	}()
+}
+
+func listens(c *net.TCPConn) { io.Copy(io.Discard, c) }
+
+// tcpRule is a rule for what comes to (offset 2) or from (offset 0) a TCP port.
+func tcpRule(hook *nftables.ChainHook, offset uint32, port uint16, exprs ...expr.Any) error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := c.AddTable(&nftables.Table{Name: "decoy", Family: nftables.TableFamilyIPv4})
+	chain := c.AddChain(&nftables.Chain{Name: fmt.Sprintf("decoy%d", *hook), Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
+	all := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}}}
+	if port != 0 {
+		all = append(all, &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(port)})
+	}
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: append(all, exprs...)})
+	return c.Flush()
+}
+
+// closeWindow makes every segment from a port say that it takes no data.
+func closeWindow(port uint16) error {
+	return tcpRule(nftables.ChainHookOutput, 0, port,
+		&expr.Immediate{Register: 1, Data: []byte{0, 0}},
+		&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 14, Len: 2, CsumType: expr.CsumTypeInet, CsumOffset: 16})
+}
+
+// loseData drops segments of two bytes of data to a port: 20 bytes of IPv4, 32
+// of TCP with timestamps.
+func loseData(port uint16) error {
+	return tcpRule(nftables.ChainHookInput, 2, port,
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, 54}}, &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+func TestConduct(t *testing.T) {
+	h := nettest.NewHost(t)
+	servers := []struct {
+		want       probe.Conduct
+		confidence probe.Confidence
+		serve      func(*net.TCPConn)
+		rule       func(uint16) error
+	}{
+		{want: probe.Speaks, confidence: probe.High, serve: func(c *net.TCPConn) { io.WriteString(c, "220 hello\r\n"); listens(c) }},
+		{want: probe.Speaks, confidence: probe.High, serve: func(c *net.TCPConn) { bufio.NewReader(c).ReadString('\n'); io.WriteString(c, "500 what?\r\n") }},
+		{want: probe.Silent, confidence: probe.High, serve: listens},
+		{want: probe.ResetAtOnce, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.SetLinger(0) }},
+		{want: probe.ClosesAtOnce, confidence: probe.Medium, serve: func(*net.TCPConn) {}},
+		{want: probe.ResetOnData, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }},
+		{want: probe.ClosesOnData, confidence: probe.High, serve: func(c *net.TCPConn) { io.ReadFull(c, make([]byte, 2)) }},
+		{want: probe.ZeroWindow, confidence: probe.Low, serve: listens, rule: closeWindow},
+		{want: probe.Unacknowledged, confidence: probe.Low, serve: listens, rule: loseData},
+	}
+	for i, s := range servers {
+		port := uint16(1000 + i)
+		serveTCP(t, h, int(port), s.serve)
+		if s.rule != nil {
+			do(t, h, func() error { return s.rule(port) })
+		}
+		e := probe.Endpoint{Addr: h.Addr4, Port: port, Proto: probe.TCP}
+		got, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 20 * time.Second})
+		if err != nil || got.Conduct != s.want || got.Everywhere || got.Answered != 0 || got.Controls != 4 {
+			t.Errorf("%d: %+v, %v; want %s", port, got, err, s.want)
+		}
+		r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
+		got.Doubt(&r)
+		if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) || len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
+			t.Errorf("%s: %s confidence, notes %q, evidence %q", s.want, r.Confidence, r.Notes, r.Evidence)
+		}
+	}
+}
+
+// Nothing hangs on a server that is slow to speak, and none that comes late is
+// called silent for it.
+func TestConductIsBounded(t *testing.T) {
+	h := nettest.NewHost(t)
+	serveTCP(t, h, 417, listens)
+	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
+	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open { // the link is up now
+		t.Fatal(r.State, err)
+	}
+	got, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 100 * time.Millisecond})
+	if err != nil || got.Conduct != probe.Silent {
+		t.Errorf("%+v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := probe.VerifyOpen(ctx, e, probe.VerifyOptions{Timeout: 20 * time.Second}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{}); err == nil || !strings.Contains(err.Error(), "timeout") {
+		t.Error(err)
+	}
+}
+
+// A host that answers on every port has told nothing by answering on one.
+func TestAnswersEverywhere(t *testing.T) {
+	h := nettest.NewHost(t)
+	serveTCP(t, h, 417, func(c *net.TCPConn) { io.WriteString(c, "hello") })
+	serveTCP(t, h, 20001, listens)
+	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
+	verify := func(controls ...uint16) (probe.Openness, probe.Result) {
+		t.Helper()
+		v, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 20 * time.Second, Controls: controls})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
+		v.Doubt(&r)
+		return v, r
+	}
+	v, r := verify(20001, 20002, 20003)
+	if v.Everywhere || v.Answered != 1 || v.Controls != 3 || r.Confidence != probe.Medium || !strings.Contains(r.Notes[0], "1 of 3 other ports") {
+		t.Errorf("%+v, %s, %q", v, r.Confidence, r.Notes)
+	}
+	if v, _ := verify(20001); v.Everywhere {
+		t.Errorf("one control is enough: %+v", v)
+	}
+	h.Redirect(t, 417)
+	v, r = verify()
+	if !v.Everywhere || v.Answered != 4 || v.Controls != 4 || r.State != probe.Open || r.Confidence != probe.Low || !strings.Contains(r.Notes[0], "it answers on every port: 4 of 4 others") {
+		t.Errorf("%+v, %s, %q", v, r.Confidence, r.Notes)
+	}
+}
+
+// UDP has no connection to look at, but other ports.
+func TestAnswersEverywhereUDP(t *testing.T) {
+	h := nettest.NewHost(t)
+	controls := []uint16{20001, 20002, 20003}
+	for i, port := range append(controls, 417) {
+		var c net.PacketConn
+		do(t, h, func() (err error) { c, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port)); return })
+		defer c.Close()
+		go func() {
+			buf := make([]byte, 100)
+			for {
+				_, from, err := c.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				c.WriteTo([]byte{byte(i)}, from)
+			}
+		}()
+	}
+	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
+	v, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 20 * time.Second, Controls: controls})
+	if err != nil || !v.Everywhere || v.Conduct != "" {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

@@ -1,0 +1,129 @@
+package probe_test
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+func newChain(t testing.TB, n int) *nettest.Chain {
+	c := nettest.NewChain(t, n)
+	// Let both families find every link while they come up.
+	for _, hops := range [][]netip.Addr{c.Hops4, c.Hops6} {
+		e := probe.Endpoint{Addr: hops[n-1], Port: 9, Proto: probe.TCP}
+		for range 20 {
+			if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 5 * time.Second}); err != nil || r.State == probe.Closed {
+				break
+			}
+		}
+	}
+	return c
+}
+
+func addresses(path []probe.Hop) []netip.Addr {
+	var out []netip.Addr
+	for _, h := range path {
+		out = append(out, h.Address)
+	}
+	return out
+}
+
+// The way to a host behind three routers, and who on it says no or nothing.
+func TestPath(t *testing.T) {
+	c := newChain(t, 4)
+	target, second := c.Hosts[3], c.Hosts[1]
+	var l net.Listener
+	do(t, target, func() (err error) { l, err = net.Listen("tcp", ":417"); return })
+	defer l.Close()
+	for _, proto := range []string{"tcp", "udp"} {
+		target.Rule(t, "inet", nettest.Rule{Proto: proto, Port: 420, Do: nettest.Drop()})
+		second.Forward(t, "inet", nettest.Rule{Proto: proto, Port: 421, Do: nettest.Drop()})
+		second.Forward(t, "ip", nettest.Rule{Proto: proto, Port: 422, Do: nettest.Unreachable(13)})
+		second.Forward(t, "ip6", nettest.Rule{Proto: proto, Port: 422, Do: nettest.Unreachable(1)})
+	}
+	for _, tt := range []struct {
+		name     string
+		port     uint16
+		protos   []probe.Proto
+		hops     int
+		reason   map[probe.Proto]probe.Reason
+		answered bool
+		says     string
+	}{
+		{"open", 417, []probe.Proto{probe.TCP}, 4, map[probe.Proto]probe.Reason{probe.TCP: probe.SynAck}, true, "the target is hop 4: 3 routers between"},
+		{"closed", 418, probe.Protos(), 4, map[probe.Proto]probe.Reason{probe.TCP: probe.Reset, probe.UDP: probe.PortUnreach}, true, "the target is hop 4: 3 routers between"},
+		{"dropped by the target", 420, probe.Protos(), 3, nil, false, "hop 3); what comes next says nothing"},
+		{"dropped by the second router", 421, probe.Protos(), 2, nil, false, "hop 2); what comes next says nothing"},
+		{"refused by the second router", 422, probe.Protos(), 2, map[probe.Proto]probe.Reason{probe.TCP: probe.AdminProhibited, probe.UDP: probe.AdminProhibited}, true, "(hop 2), which answers admin-prohibited"},
+	} {
+		for _, proto := range tt.protos {
+			for _, want := range [][]netip.Addr{c.Hops4, c.Hops6} {
+				e := probe.Endpoint{Addr: want[3], Port: tt.port, Proto: proto}
+				timeout := 20 * time.Second
+				if !tt.answered {
+					timeout = 250 * time.Millisecond
+				}
+				path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: timeout, Answered: tt.answered})
+				// A router whose neighbour does not know it speaks by the address
+				// that it has there; ours all do.
+				if err != nil || !slices.Equal(addresses(path), want[:tt.hops]) {
+					t.Errorf("%s, %s: %v, %v; want %v", tt.name, e, path, err, want[:tt.hops])
+					continue
+				}
+				for i, h := range path {
+					reason := probe.TimeExceeded
+					if i == len(path)-1 && tt.reason != nil {
+						reason = tt.reason[proto]
+					}
+					if h.Hop != i+1 || h.RTT <= 0 || h.Reason != reason {
+						t.Errorf("%s, %s: hop %d is %+v, want %s", tt.name, e, i+1, h, reason)
+					}
+				}
+				if s := probe.TellPath(e, path); !strings.Contains(s, tt.says) {
+					t.Errorf("%s, %s: %q", tt.name, e, s)
+				}
+			}
+		}
+	}
+}
+
+// Two routers that each take the other for the way.
+func TestPathLoop(t *testing.T) {
+	c := newChain(t, 3)
+	const far = "10.66.0.0/24"
+	route(t, far, c.Hops4[0])
+	do(t, c.Hosts[0], func() error { return back(far, c.Hops4[1]) })
+	do(t, c.Hosts[1], func() error { return back(far, c.Hops4[1].Prev()) })
+	e := probe.Endpoint{Addr: netip.MustParseAddr("10.66.0.1"), Port: 417, Proto: probe.UDP}
+	path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: 5 * time.Second})
+	if s := probe.TellPath(e, path); err != nil || !strings.Contains(s, "a routing loop: the packet comes back to ") {
+		t.Errorf("%v, %v: %s", path, err, s)
+	}
+}
+
+// Where there is no way at all, the error says so; on one's own link there is no
+// router.
+func TestPathEnds(t *testing.T) {
+	h := nettest.NewHost(t)
+	for _, a := range []netip.Addr{h.Addr4, h.Addr6, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()} {
+		e := probe.Endpoint{Addr: a, Port: 9, Proto: probe.TCP}
+		path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: 20 * time.Second, Answered: true})
+		if len(path) != 1 || path[0].Address != a || err != nil {
+			t.Errorf("%s: %v, %v", a, path, err)
+		}
+	}
+	for e, says := range map[probe.Endpoint]string{
+		{Addr: netip.MustParseAddr("192.0.2.1"), Port: 9, Proto: probe.TCP}: "no route",
+		{Addr: netip.MustParseAddr("192.0.2.1"), Proto: probe.UDP}:          "port 0",
+	} {
+		if path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: time.Second}); len(path) != 0 || err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, %v", e, path, err)
+		}
+	}
+}

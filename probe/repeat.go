@@ -1,0 +1,195 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Attempt is one of several attempts at an endpoint, and the record of type
+// "attempt" in documents.
+type Attempt struct {
+	Endpoint
+	Host      string     `json:"host,omitempty"`
+	Try       int        `json:"try"`  // counts from 1
+	Time      time.Time  `json:"time"` // when it began, UTC
+	State     State      `json:"state"`
+	Reason    Reason     `json:"reason,omitzero"`
+	RTT       Millis     `json:"rtt_ms,omitzero"`
+	Responder netip.Addr `json:"responder,omitzero"`
+	Error     string     `json:"error,omitempty"`
+}
+
+// Kind names the record's type in documents.
+func (Attempt) Kind() string { return "attempt" }
+
+// Attempts sums up several attempts at one endpoint. The times are of those
+// that the endpoint itself answered, and zero if there was none.
+type Attempts struct {
+	Sent     int            `json:"sent"`
+	Answered int            `json:"answered"` // by the endpoint itself: open, closed, or an ICMP error of its own
+	Loss     float64        `json:"loss"`     // share of the others, 0 to 1
+	States   map[string]int `json:"states"`   // how often each state was found; they add up to Sent
+	Min      Millis         `json:"min_ms,omitzero"`
+	Avg      Millis         `json:"avg_ms,omitzero"`
+	Max      Millis         `json:"max_ms,omitzero"`
+	StdDev   Millis         `json:"stddev_ms,omitzero"` // of the population, as ping's mdev
+}
+
+// Repeat is how often and how fast an endpoint is asked.
+type Repeat struct {
+	Count    int           // 0: until the context ends
+	Interval time.Duration // from the start of an attempt to that of the next, or as long as the attempt takes
+}
+
+// silentRun is how many attempts in a row must bring nothing before silence
+// outweighs an earlier answer: a lost packet or two is no filter.
+const silentRun = 3
+
+// Run calls ask again and again, and tell after each, and returns the verdict of
+// all: that of the most recent answer, unless at least three attempts after it
+// brought none. Its Attempts are nil if there was no attempt. The error is the
+// context's if that ended before Count attempts were made, or ask's, which ends
+// the run. Both functions are called from the goroutine that called Run.
+func (p Repeat) Run(ctx context.Context, ask func(context.Context) (Result, error), tell func(Attempt)) (Result, error) {
+	var s series
+	for try := 1; p.Count == 0 || try <= p.Count; try++ {
+		start := time.Now()
+		r, err := ask(ctx)
+		if err != nil {
+			return s.result(), err
+		}
+		s.add(r)
+		tell(Attempt{Endpoint: r.Endpoint, Host: r.Host, Try: try, Time: start.UTC(), State: r.State, Reason: r.Reason,
+			RTT: r.RTT, Responder: r.Responder, Error: r.Error})
+		if try != p.Count && !pause(ctx, p.Interval-time.Since(start)) {
+			return s.result(), ctx.Err()
+		}
+	}
+	return s.result(), nil
+}
+
+// pause waits for d, and reports whether the context outlived it.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// series is what is kept of any number of attempts.
+type series struct {
+	stats     Attempts
+	last      Result
+	word      Result // the last that was no silence
+	silent    int    // attempts after it
+	mean, sum float64
+	states    [len(stateNames)]int // of those that were no silence
+}
+
+func (s *series) add(r Result) {
+	s.stats.Sent++
+	if s.stats.States == nil {
+		s.stats.States = make(map[string]int)
+	}
+	s.stats.States[r.State.String()]++
+	s.last = r
+	s.silent++
+	if r.Reason != NoResponse && r.Reason != LocalError {
+		s.word, s.silent = r, 0
+		s.states[r.State]++
+	}
+	if answered(r) {
+		s.time(r.RTT)
+	}
+}
+
+// answered reports whether the endpoint itself answered.
+func answered(r Result) bool {
+	own := r.ICMP != (ICMP{}) && !r.Responder.IsValid() && r.Reason != NoNeighbour
+	return r.State == Open || r.State == Closed || own
+}
+
+// time takes a round-trip time into the mean and the sum of squared deviations
+// (Welford's method).
+func (s *series) time(rtt Millis) {
+	a := &s.stats
+	if a.Answered == 0 || rtt < a.Min {
+		a.Min = rtt
+	}
+	a.Answered, a.Max = a.Answered+1, max(a.Max, rtt)
+	d := float64(rtt) - s.mean
+	s.mean += d / float64(a.Answered)
+	s.sum += d * (float64(rtt) - s.mean)
+}
+
+func (s *series) result() Result {
+	if s.stats.Sent == 0 {
+		return Result{}
+	}
+	r := s.word
+	if heard := s.word.Reason != NoReason; !heard || s.silent >= silentRun {
+		r = s.last
+	}
+	a := s.stats
+	a.States = maps.Clone(a.States)
+	a.Loss = 1 - float64(a.Answered)/float64(a.Sent)
+	if a.Answered > 0 {
+		a.Avg, a.StdDev = Millis(s.mean), Millis(math.Sqrt(s.sum/float64(a.Answered)))
+	}
+	r.Tries, r.Attempts = a.Sent, &a
+	r.Notes = append(slices.Clone(r.Notes), s.notes()...)
+	if s.changed() && r.Confidence == High {
+		r.Confidence = Medium
+	}
+	return r
+}
+
+// changed reports whether answers contradict each other.
+func (s *series) changed() bool {
+	kinds := 0
+	for _, n := range s.states {
+		if n > 0 {
+			kinds++
+		}
+	}
+	return kinds > 1
+}
+
+// notes say why the state is what it is where that is not plain.
+func (s *series) notes() []string {
+	var out []string
+	heard := s.word.Reason != NoReason
+	if s.changed() {
+		var parts []string
+		for _, state := range States() {
+			if n := s.states[state]; n > 0 {
+				parts = append(parts, strconv.Itoa(n)+" "+state.String())
+			}
+		}
+		out = append(out, "the answers contradict each other: "+strings.Join(parts, ", ")+"; the last one counts")
+	}
+	switch {
+	case !heard || s.silent == 0:
+	case s.silent >= silentRun:
+		out = append(out, fmt.Sprintf("it was %s up to try %d; the %d tries since brought nothing", s.word.State, s.stats.Sent-s.silent, s.silent))
+	case s.silent == 1:
+		out = append(out, "the last try brought nothing; the state is that of the last answer")
+	default:
+		out = append(out, fmt.Sprintf("the last %d tries brought nothing; the state is that of the last answer", s.silent))
+	}
+	if s.word.Reason == PortUnreach && s.word.Proto == UDP && s.stats.Answered < s.stats.Sent {
+		out = append(out, "hosts bound how many port unreachables they send, often to one a second: what looks like loss may be that")
+	}
+	return out
+}

@@ -1,0 +1,62 @@
+package probe_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// What a real link loses is what is told.
+func TestRepeatLoss(t *testing.T) {
+	h := nettest.NewHost(t)
+	var c net.PacketConn
+	do(t, h, func() (err error) { c, err = net.ListenPacket("udp", ":417"); return })
+	defer c.Close()
+	go func() {
+		buf := make([]byte, 100)
+		for {
+			_, from, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			c.WriteTo([]byte("hello"), from)
+		}
+	}()
+	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
+	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil || r.State != probe.Open { // the link is up now
+		t.Fatal(r.State, err)
+	}
+	do(t, h, dropEveryOther)
+	tries := 0
+	r, err := probe.Repeat{Count: 8, Interval: time.Millisecond}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
+		return probe.Ask(ctx, e, probe.Options{Timeout: 500 * time.Millisecond})
+	}, func(a probe.Attempt) { tries++ })
+	if a := r.Attempts; err != nil || tries != 8 || a.Sent != 8 || a.Answered != 4 || a.Loss != 0.5 || r.State != probe.Open || a.Min <= 0 || a.Max < a.Min || a.Avg < a.Min || a.Avg > a.Max {
+		t.Errorf("%s, %+v, %v", r.State, a, err)
+	}
+}
+
+// dropEveryOther drops every other datagram that comes over IPv4.
+func dropEveryOther() error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := c.AddTable(&nftables.Table{Name: "lossy", Family: nftables.TableFamilyIPv4})
+	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
+		&expr.Numgen{Register: 1, Type: unix.NFT_NG_INCREMENTAL, Modulus: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, 0, 0, 0}},
+		&expr.Verdict{Kind: expr.VerdictDrop}}})
+	return c.Flush()
+}

@@ -1,0 +1,28 @@
+package probe
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Route is the way by which packets left this machine.
+type Route struct {
+	Source    netip.Addr `json:"source,omitzero"`
+	Interface string     `json:"interface,omitempty"`
+	Gateway   netip.Addr `json:"gateway,omitzero"` // none: the target is on the link, or not known
+}
+
+// tell is "asked from 10.0.0.2:43122 on eth0 through the gateway 10.0.0.1".
+func (r *Route) tell(from netip.AddrPort) string {
+	s := "asked from " + from.String()
+	if r == nil {
+		return s
+	}
+	if r.Interface != "" && !strings.HasSuffix(from.Addr().Zone(), r.Interface) {
+		s += " on " + r.Interface
+	}
+	if r.Gateway.IsValid() {
+		s += " through the gateway " + r.Gateway.String()
+	}
+	return s
+}

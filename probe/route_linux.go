@@ -1,0 +1,71 @@
+package probe
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// way is the route of a connected socket, with what it takes to look up its
+// neighbour.
+func (s *socket) way(e Endpoint) (*Route, hop1) {
+	zone, _ := s.zone(e.Addr.Zone())
+	h, ok := routeOf(e.Addr, zone)
+	r := &Route{Source: s.local().Addr().Unmap()}
+	if !ok {
+		return r, h
+	}
+	r.Interface, r.Gateway = s.deviceName(h.device), h.gateway
+	if r.Gateway.IsLinkLocalUnicast() && r.Gateway.Is6() {
+		r.Gateway = r.Gateway.WithZone(r.Interface)
+	}
+	return r, h
+}
+
+// explain adds to a Result by which way was asked, and, after silence, whether
+// anybody took the packets at all.
+func (s *socket) explain(e Endpoint, o Options, r *Result, d time.Duration) {
+	if !o.Evidence || r.Reason == NoReason || r.Reason == LocalError {
+		return
+	}
+	route, h := s.way(e)
+	r.Route = route
+	if r.Reason == NoResponse {
+		s.unheard(e, r, h, d)
+	}
+	if l := s.local(); l.IsValid() {
+		r.Evidence = append(r.Evidence, route.tell(netip.AddrPortFrom(l.Addr().Unmap(), l.Port())))
+	}
+}
+
+// unheard turns silence into "no neighbour" where the kernel still waits for one
+// to take the packets, or has given up: it tells sockets only after three
+// seconds, and nothing of the target is known before.
+func (s *socket) unheard(e Endpoint, r *Result, h hop1, d time.Duration) {
+	next := e.Addr
+	if h.gateway.IsValid() {
+		next = h.gateway
+	}
+	if h.local || h.device == 0 {
+		return
+	}
+	state, ok := neighbourState(next, h.device)
+	if !ok || state&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0 {
+		return
+	}
+	r.Reason, r.State, r.Confidence = NoNeighbour, Verdict(e.Proto, NoNeighbour, false), Medium
+	if state&unix.NUD_FAILED != 0 {
+		r.Confidence = High
+	}
+	how := "NDP"
+	if next.Unmap().Is4() {
+		how = "ARP"
+	}
+	who := "no neighbour answers for " + next.String()
+	if h.gateway.IsValid() {
+		who = "the gateway " + next.String() + " does not answer"
+	}
+	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", who, r.Route.Interface, how, short(d))}
+}

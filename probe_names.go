@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"onmux/probe"
+)
+
+// namePatience is how long a name's CNAME may take longer than its addresses.
+const namePatience = 500 * time.Millisecond
+
+// names looks names up, once each, and keeps what else came of it.
+type names struct {
+	resolver *net.Resolver
+
+	mu       sync.Mutex
+	found    map[string]*probe.Lookup
+	prefixes func() []netip.Prefix // of this network's NAT64; asked for when an address looks like one of them
+	suspects map[netip.Addr]bool   // IPv6 addresses that embed an IPv4 one of the same name
+}
+
+func newNames(ctx context.Context, r *net.Resolver) *names {
+	n := &names{resolver: r, found: make(map[string]*probe.Lookup), suspects: make(map[netip.Addr]bool)}
+	n.prefixes = sync.OnceValue(func() []netip.Prefix {
+		answers, err := r.LookupNetIP(ctx, "ip6", probe.IPv4Only)
+		if err != nil {
+			return nil
+		}
+		return probe.PrefixesNAT64(answers)
+	})
+	return n
+}
+
+// resolve is a scan.PlanConfig's Resolve.
+func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	canonical := make(chan string, 1)
+	go func() {
+		name, err := n.resolver.LookupCNAME(limited, host)
+		if err != nil {
+			name = ""
+		}
+		canonical <- name
+	}()
+	start := time.Now()
+	addrs, err := n.resolver.LookupNetIP(ctx, "ip", host)
+	took := time.Since(start)
+	if err != nil {
+		cancel()
+		<-canonical
+		return nil, err
+	}
+	patience := time.AfterFunc(namePatience, cancel)
+	defer patience.Stop()
+	n.learn(host, <-canonical, addrs, took)
+	return addrs, nil
+}
+
+func (n *names) learn(host, canonical string, addrs []netip.Addr, took time.Duration) {
+	l := &probe.Lookup{Time: probe.Millis(took)}
+	canonical = strings.TrimSuffix(canonical, ".")
+	if canonical != "" && !strings.EqualFold(canonical, strings.TrimSuffix(host, ".")) {
+		l.CNAME = canonical
+	}
+	var v4 []netip.Addr
+	for _, a := range addrs {
+		if a.Unmap().Is4() {
+			v4 = append(v4, a.Unmap())
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.found[host] = l
+	for _, a := range addrs {
+		if probe.Embeds(a, v4) {
+			n.suspects[a.WithZone("")] = true
+		}
+	}
+}
+
+// describe adds to an endpoint what is known of its name and address.
+func (n *names) describe(r *probe.Result) {
+	n.mu.Lock()
+	r.Lookup = n.found[r.Host]
+	suspect := n.suspects[r.Addr.WithZone("")]
+	n.mu.Unlock()
+	v4, ok := probe.NAT64(r.Addr)
+	if !ok && suspect {
+		v4, ok = probe.NAT64(r.Addr, n.prefixes()...)
+	}
+	if ok {
+		r.NAT64 = v4
+		r.Notes = append(r.Notes, "a NAT64 stands between: the address is its name for "+v4.String())
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// zone is what a name server knows: names to addresses, and to other names.
+type zone struct {
+	addrs  map[string][]string
+	cnames map[string]string
+
+	mu    sync.Mutex
+	asked map[string]int
+}
+
+// resolver asks a name server of the test's own, on loopback.
+func (z *zone) resolver(t *testing.T) *net.Resolver {
+	nettest.Need(t)
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if answer, err := z.answer(buf[:n]); err == nil {
+				c.WriteTo(answer, from)
+			}
+		}
+	}()
+	t.Cleanup(func() { c.Close(); <-done })
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", c.LocalAddr().String())
+	}}
+}
+
+func (z *zone) answer(q []byte) ([]byte, error) {
+	var m dnsmessage.Message
+	if err := m.Unpack(q); err != nil {
+		return nil, err
+	}
+	question := m.Questions[0]
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.asked == nil {
+		z.asked = make(map[string]int)
+	}
+	name := strings.ToLower(question.Name.String())
+	z.asked[name]++
+	m.Header = dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}
+	m.Additionals = nil
+	if to, ok := z.cnames[name]; ok {
+		m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: 1},
+			Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(to)}})
+		name = to
+	}
+	known := z.addrs[name]
+	if len(known) == 0 {
+		m.RCode = dnsmessage.RCodeNameError
+	}
+	for _, s := range known {
+		a := netip.MustParseAddr(s)
+		h := dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: dnsmessage.ClassINET, TTL: 1}
+		switch {
+		case a.Is4() && question.Type == dnsmessage.TypeA:
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: h, Body: &dnsmessage.AResource{A: a.As4()}})
+		case a.Is6() && question.Type == dnsmessage.TypeAAAA:
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: h, Body: &dnsmessage.AAAAResource{AAAA: a.As16()}})
+		}
+	}
+	return m.Pack()
+}
+
+func TestNames(t *testing.T) {
+	const behind = "2001:db8:122:344::c000:201" // of this network's NAT64
+	z := &zone{
+		addrs: map[string][]string{
+			"plain.example.": {"192.0.2.1", "2001:db8::1"}, "web.example.": {"192.0.2.1", behind}, "lone.example.": {behind},
+			"known.example.": {"64:ff9b::192.0.2.1"}, "four.example.": {"192.0.2.1"}, "ipv4only.arpa.": {"192.0.0.170", "2001:db8:122:344::192.0.0.170"},
+		},
+		cnames: map[string]string{"www.example.": "web.example."},
+	}
+	for _, tt := range []struct {
+		host, cname string
+		nat64       map[string]string
+		discovers   int
+	}{
+		{"plain.example", "", nil, 0},
+		{"four.example.", "", nil, 0},
+		{"www.example", "web.example", map[string]string{behind: "192.0.2.1"}, 1},
+		{"WEB.example", "", map[string]string{behind: "192.0.2.1"}, 1},
+		{"lone.example", "", nil, 0}, // with no IPv4 address, a DNS64 has made nothing up
+		{"known.example", "", map[string]string{"64:ff9b::c000:201": "192.0.2.1"}, 0},
+	} {
+		z.asked = nil
+		n := newNames(t.Context(), z.resolver(t))
+		addrs, err := n.resolve(t.Context(), tt.host)
+		if err != nil || len(addrs) == 0 {
+			t.Errorf("%s: %v, %v", tt.host, addrs, err)
+		}
+		for _, a := range addrs {
+			r := probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host}
+			n.describe(&r)
+			n.describe(&probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host})
+			if r.Lookup == nil || r.Lookup.Time <= 0 || r.Lookup.CNAME != tt.cname {
+				t.Errorf("%s: %+v", tt.host, r.Lookup)
+			}
+			want := tt.nat64[a.String()]
+			if got := r.NAT64; got.IsValid() != (want != "") || want != "" && got.String() != want || (want != "") != slices.ContainsFunc(r.Notes, func(s string) bool { return strings.Contains(s, "a NAT64 stands between") }) {
+				t.Errorf("%s, %s: stands for %s, %q; want %q", tt.host, a, got, r.Notes, want)
+			}
+		}
+		z.mu.Lock()
+		if got := z.asked["ipv4only.arpa."]; min(got, 1) != tt.discovers {
+			t.Errorf("%s: the NAT64 was asked for %d times", tt.host, got)
+		}
+		z.mu.Unlock()
+	}
+	if _, err := newNames(t.Context(), z.resolver(t)).resolve(t.Context(), "nobody.example"); err == nil {
+		t.Error("nobody.example has addresses")
+	}
+}
+
+func TestFamilies(t *testing.T) {
+	at := func(host, addr string, s probe.State) probe.Result {
+		return probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(addr), Port: 417, Proto: probe.TCP}, Host: host, State: s}
+	}
+	for _, tt := range []struct {
+		name    string
+		results []probe.Result
+		note    string // of the last
+	}{
+		{"same", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.Open)}, ""},
+		{"differ", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.Closed)}, "IPv4 and IPv6 differ: over IPv4 a is open at 192.0.2.1"},
+		{"one of two is the same", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "192.0.2.2", probe.Closed), at("a", "2001:db8::1", probe.Closed)}, ""},
+		{"may be the same", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.OpenFiltered)}, ""},
+		{"cannot be the same", []probe.Result{at("a", "192.0.2.1", probe.Closed), at("a", "2001:db8::1", probe.OpenFiltered)}, "is closed at"},
+		{"not measured", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.Unknown)}, ""},
+		{"nor here", []probe.Result{at("a", "192.0.2.1", probe.Unknown), at("a", "2001:db8::1", probe.Open)}, ""},
+		{"two names", []probe.Result{at("a", "192.0.2.1", probe.Open), at("b", "2001:db8::1", probe.Closed)}, ""},
+		{"no names", []probe.Result{at("", "192.0.2.1", probe.Open), at("", "2001:db8::1", probe.Closed)}, ""},
+	} {
+		f := make(families)
+		for i := range tt.results {
+			f.compare(&tt.results[i])
+		}
+		if notes := strings.Join(tt.results[len(tt.results)-1].Notes, "; "); !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
+			t.Errorf("%s: %q", tt.name, notes)
+		}
+	}
+}

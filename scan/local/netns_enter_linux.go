@@ -1,0 +1,138 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+)
+
+// heldStates are those in which a socket holds a port: of TCP that listen and that
+// are bound, of UDP that are not connected. The kernel then spares itself the
+// connections of whatever lives there.
+const heldStates = 1<<tcpListen | 1<<tcpBound | 1<<tcpClose
+
+// visit calls f for 0 to n-1, at several threads at a time, each with a sockDiag
+// of its own. The threads serve for nothing else: f may leave them in whatever
+// namespace it likes.
+func visit(ctx context.Context, n int, f func(diag *sockDiag, i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		workers.Go(func() {
+			apart(func() {
+				diag := newSockDiag()
+				diag.only = heldStates
+				for ctx.Err() == nil {
+					i := int(next.Add(1) - 1)
+					if i >= n {
+						break
+					}
+					f(diag, i)
+				}
+			})
+		})
+	}
+	workers.Wait()
+}
+
+// apart runs f on a thread that ends with f, because its goroutine stays locked
+// to it (runtime.LockOSThread). The first thread of the process cannot end, and
+// all that /proc/self tells is about it: f is kept from it.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			apart(f)
+			runtime.UnlockOSThread()
+			return
+		}
+		f()
+	}()
+	<-done
+}
+
+// enter moves the calling thread into the network namespace behind a file.
+func enter(file string) error {
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Setns(fd, unix.CLONE_NEWNET)
+}
+
+// read reads a namespace: from inside, or else what /proc tells of a process that
+// is there. One that went away meanwhile is no error.
+func (w *world) read(ctx context.Context, q query, diag *sockDiag, r *realm) {
+	ways := make([]string, 0, maxWays+1)
+	if r.file != "" {
+		ways = append(ways, r.file)
+	}
+	for _, pid := range r.pids {
+		ways = append(ways, w.path(pid, signTraced))
+	}
+	inside := []reader{diag, procNet{w.root + "/thread-self/net"}}
+	var refused error
+	for _, way := range ways {
+		err := enter(way)
+		if err == nil {
+			if w.is("thread-self", r.sign) {
+				r.read(ctx, q, inside)
+				return
+			}
+			continue // what it led to is gone
+		}
+		if !gone(err) {
+			refused = err
+		}
+	}
+	for _, pid := range r.pids {
+		process := strconv.Itoa(pid)
+		if !w.is(process, r.sign) {
+			continue
+		}
+		r.read(ctx, q, []reader{procNet{w.root + "/" + process + "/net"}})
+		if r.err == nil || w.is(process, r.sign) {
+			return
+		}
+		r.census, r.err = nil, nil // it ended while it was read
+	}
+	r.err, r.gone = refused, refused == nil || len(r.pids) > 0
+}
+
+// is reports whether a process is in a namespace.
+func (w *world) is(process string, s sign) bool {
+	now, err := w.sign(process)
+	return err == nil && now == s
+}
+
+// read takes the sockets from the first reader that has them all.
+func (r *realm) read(ctx context.Context, q query, readers []reader) {
+	r.census = make(census)
+	var failed []error
+	for _, proto := range q.protos() {
+		c, s := readFirst(ctx, proto, q, readers)
+		if s.err != nil {
+			failed = append(failed, s.err)
+		}
+		r.blind = r.blind || proto == probe.TCP && s.name == procNet{}.name()
+		r.census.add(c)
+	}
+	r.err = inOneLine(failed)
+	r.census.nameDevices()
+	r.census.nameUsers()
+}
+
+// denied reports whether more privileges would help.
+func denied(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
+}
