@@ -34,6 +34,7 @@ type Config struct {
 	Plan    *Plan
 	Engine  Engine        // Run closes it
 	Rate    float64       // probes a second; 0 means DefaultRate, +Inf no limit
+	NetRate float64       // probes a second to one network (see DefaultNetRate); 0 means DefaultNetRate, +Inf no limit
 	Retries int           // passes after the first, at most MaxTries-1; negative means DefaultRetries
 	Timeout time.Duration // upper bound on the wait for one answer; 0 means DefaultTimeout
 	Bound   float64       // another pass is owed while at least this many answering hosts are expected to be missed; 0 means DefaultBound
@@ -141,6 +142,8 @@ func (c *Config) check() error {
 	switch {
 	case math.IsNaN(c.Rate) || c.Rate < 0:
 		return fmt.Errorf("a rate of %g probes a second: it must be above 0", c.Rate)
+	case math.IsNaN(c.NetRate) || c.NetRate < 0:
+		return fmt.Errorf("a rate of %g probes a second to a network: it must be above 0", c.NetRate)
 	case c.Retries > MaxTries-1:
 		return fmt.Errorf("%d retries: the most is %d", c.Retries, MaxTries-1)
 	case c.Timeout < 0:
@@ -165,6 +168,9 @@ func (c *Config) complete() error {
 	}
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
+	}
+	if c.NetRate == 0 {
+		c.NetRate = DefaultNetRate
 	}
 	if c.Retries < 0 {
 		c.Retries = DefaultRetries

@@ -142,6 +142,9 @@ func (s *sweep) notes(o Outcome) []string {
 	if n := s.pace.note(); n != "" {
 		said = append(said, n)
 	}
+	if n := s.netNote(); n != "" {
+		said = append(said, n)
+	}
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= s.Bound {
 		said = append(said, fmt.Sprintf("about %.3g answering hosts are probably still told silent after %s: "+
 			"more retries or a lower rate would find them", *m, counted(uint64(s.passes), "pass")))

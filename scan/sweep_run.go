@@ -84,6 +84,7 @@ func (s *sweep) askAll(ctx context.Context) error {
 		if s.over {
 			s.begin(asks)
 		}
+		s.spare()
 		err := s.pass(ctx)
 		s.drain(context.Background(), s.wait())
 		if err != nil {

@@ -29,7 +29,7 @@ func (s *sweep) watch(now time.Time, drain time.Duration) {
 	p.Total += s.foreseen()
 	rate := m.rate
 	if rate == 0 {
-		rate = s.pace.rate
+		rate = s.pace.now()
 	}
 	p.ETA = max(drain, 0)
 	if rate > 0 {
