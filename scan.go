@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -37,6 +36,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how, Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
+			&cli.StringFlag{Name: "net-rate", Category: how, Usage: "`N` probes a second to one /24 or IPv6 /64, or max", DefaultText: strconv.Itoa(scan.DefaultNetRate)},
 			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
 			&cli.StringFlag{Name: "method", Category: how, Usage: "`METHOD` auto or connect", Value: "auto", DefaultText: "auto"},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
@@ -99,6 +99,9 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	if w.config.Rate, err = parseRate(c.String("rate")); err != nil {
 		return nil, err
 	}
+	if w.config.NetRate, err = rateOf("net-rate", c.String("net-rate")); err != nil {
+		return nil, err
+	}
 	if w.config.Shard, err = parseShard(c.String("shard")); err != nil {
 		return nil, err
 	}
@@ -124,7 +127,8 @@ func (w *sweep) plan(ctx context.Context, c *cli.Context) (*scan.Plan, error) {
 		return nil, err
 	}
 	if n := plan.Public(); n > publicMost && !c.Bool("yes") && !w.dryRun {
-		return nil, usage(fmt.Errorf("%d public addresses are many: are they yours to scan?", n), "--yes, if they are")
+		return nil, usage(fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", thousands(n), thousands(publicMost)),
+			"--yes, if they are; --dry-run tells the plan and sends nothing")
 	}
 	return plan, nil
 }
@@ -163,7 +167,10 @@ func (s *session) targetFault(ctx context.Context, err error) error {
 	return &fault{code: exitUnsure, err: err}
 }
 
-func parseRate(s string) (float64, error) {
+func parseRate(s string) (float64, error) { return rateOf("rate", s) }
+
+// rateOf reads the value of a flag that is a rate; 0 is the default.
+func rateOf(name, s string) (float64, error) {
 	switch s {
 	case "":
 		return 0, nil
@@ -172,7 +179,7 @@ func parseRate(s string) (float64, error) {
 	}
 	rate, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
-		return 0, usage(fmt.Errorf("--rate %s is no number of probes a second", s), "a number above 0, or max")
+		return 0, usage(fmt.Errorf("--%s %s is no number of probes a second", name, s), "a number above 0, or max")
 	}
 	return rate, nil
 }
@@ -221,31 +228,4 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	return report.End{
 		Complete: outcome.Complete, Coverage: append(w.config.Plan.LeftOut(), outcome.Coverage...), Summary: outcome.Summary,
 	}, err
-}
-
-// tellPlan prints what the scan would do.
-func (w *sweep) tellPlan() error {
-	p := w.config.Plan
-	rate := w.config.Rate
-	if rate == 0 {
-		rate = scan.DefaultRate
-	}
-	parts := uint64(max(w.config.Shard.N, 1))
-	owed := (p.Len() + parts - 1) / parts
-	fmt.Fprintf(w.stdout, "addresses   %d (%d public)\n", p.AddrCount(), p.Public())
-	fmt.Fprintf(w.stdout, "ports       %d\n", len(p.Ports()))
-	fmt.Fprintf(w.stdout, "endpoints   %d", p.Len())
-	if parts > 1 {
-		fmt.Fprintf(w.stdout, ", of which this shard asks %d", owed)
-	}
-	fmt.Fprintf(w.stdout, "\nprobes      %d in the first pass, as many again if all are silent\n", owed)
-	if !math.IsInf(rate, 1) {
-		fmt.Fprintf(w.stdout, "time        at least %s a pass, at %g probes a second\n", time.Duration(float64(owed)/rate*float64(time.Second)).Round(time.Millisecond), rate)
-	}
-	fmt.Fprintln(w.stdout, "method      connect")
-	fmt.Fprintln(w.stdout, "seed       ", w.config.Seed)
-	for _, line := range p.LeftOut() {
-		fmt.Fprintln(w.stdout, "left out   ", line)
-	}
-	return nil
 }

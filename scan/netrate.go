@@ -127,6 +127,6 @@ func (s *sweep) netNote() string {
 	if s.pace.held == 0 {
 		return ""
 	}
-	return fmt.Sprintf("held to %s probes a second: no network (/24, or /64 of IPv6) gets more than %s",
+	return fmt.Sprintf("held to %s probes a second: no network (/24, or /64 of IPv6) gets more than %s unless --net-rate says so",
 		thousands(uint64(math.Ceil(s.pace.held))), thousands(uint64(math.Ceil(s.NetRate))))
 }

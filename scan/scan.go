@@ -158,7 +158,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// complete checks a Config and fills in what was left to us.
+// complete checks a Config and fills it.
 func (c *Config) complete() error {
 	if c.Plan == nil || c.Engine == nil && (c.Resume == nil || !c.Resume.Complete()) {
 		return errors.New("a sweep needs a plan and an engine")
@@ -166,6 +166,15 @@ func (c *Config) complete() error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	c.fill()
+	if c.Resume != nil {
+		return c.Resume.Differs(*c)
+	}
+	return nil
+}
+
+// fill sets what was left to us.
+func (c *Config) fill() {
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
 	}
@@ -187,10 +196,6 @@ func (c *Config) complete() error {
 	if c.SaveEvery == 0 {
 		c.SaveEvery = DefaultSaveEvery
 	}
-	if c.Resume != nil {
-		return c.Resume.Differs(*c)
-	}
-	return nil
 }
 
 // size is how many of n positions are the shard's.

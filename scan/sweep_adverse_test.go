@@ -395,9 +395,9 @@ func TestNoNetworkIsAskedTooFast(t *testing.T) {
 		netRate float64
 		note    string
 	}{
-		{[]string{"10.0.0.0/24"}, 100, "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100"},
-		{[]string{"10.0.0.0/22"}, 100, "held to 400 probes a second: no network (/24, or /64 of IPv6) gets more than 100"},
-		{[]string{"10.0.0.0/24", "10.1.0.0/26", "10.2.0.0-15", "127.0.0.0/24"}, 100, "held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100"},
+		{[]string{"10.0.0.0/24"}, 100, "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
+		{[]string{"10.0.0.0/22"}, 100, "held to 400 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
+		{[]string{"10.0.0.0/24", "10.1.0.0/26", "10.2.0.0-15", "127.0.0.0/24"}, 100, "held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
 		{[]string{"10.0.0.0/24"}, 0, ""},
 		{[]string{"10.0.0.0/24"}, math.Inf(1), ""},
 		{[]string{"127.0.0.0/20", "::1"}, 100, ""},
@@ -437,7 +437,7 @@ func TestALastSilentNetworkIsSpared(t *testing.T) {
 		e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
 		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/18"), Engine: e, Rate: 6400, NetRate: 100, Retries: 1})
 		s.ok(t)
-		if want := "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100"; !slices.Contains(s.Notes, want) {
+		if want := "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"; !slices.Contains(s.Notes, want) {
 			t.Errorf("notes %q", s.Notes)
 		}
 	})
