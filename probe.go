@@ -23,7 +23,6 @@ import (
 // Bounds of the probe command.
 const (
 	probeTimeout  = 3 * time.Second // covers the kernel's second SYN after one second
-	greetTimeout  = 2 * time.Second
 	probeParallel = 64
 	probeMost     = 4096 // endpoints; more is a scan
 )
@@ -40,7 +39,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: append(repeatFlags(), pathFlag(), verifyFlag(),
-			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not listen to what an open port says", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not ask what speaks on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -193,7 +192,7 @@ func (p *prober) ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.R
 
 // one asks an endpoint and, if it is open, what speaks there.
 func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
-	answer, err := p.attempt(ctx, r)
+	answer, err := p.attempt(ctx, r, p.askNaming)
 	if err != nil {
 		return r
 	}
@@ -202,10 +201,9 @@ func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
 
 // complete adds to a verdict what takes more than the question for it.
 func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result {
-	timeout := cmp.Or(p.timeout, probeTimeout)
-	if p.identify && answer.State == probe.Open && answer.Proto == probe.TCP {
-		// That the greeting could not be heard does not change the state.
-		answer.Service, _ = service.Greet(ctx, answer.Endpoint, min(timeout, greetTimeout))
+	if p.identify && answer.Service == nil && answer.State == probe.Open {
+		// That the service cannot be told does not change the state.
+		answer.Service, _ = service.Identify(ctx, answer.Endpoint, service.Options{Host: answer.Host, RTT: time.Duration(answer.RTT)})
 	}
 	if p.verify {
 		p.doubt(ctx, &answer)
@@ -218,10 +216,10 @@ func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result
 
 // attempt asks an endpoint until it is judged: running out of something local
 // says nothing about it. The error is the context's.
-func (p *prober) attempt(ctx context.Context, r probe.Result) (probe.Result, error) {
+func (p *prober) attempt(ctx context.Context, r probe.Result, ask asker) (probe.Result, error) {
 	o := probe.Options{Timeout: cmp.Or(p.timeout, probeTimeout), Evidence: true, Resend: true}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		answer, err := probe.Ask(ctx, r.Endpoint, o)
+		answer, err := ask(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
 			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}, nil
 		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {

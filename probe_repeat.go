@@ -63,7 +63,7 @@ func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(r
 				select {
 				case slots <- struct{}{}:
 					defer func() { <-slots }()
-					return p.attempt(ctx, r)
+					return p.attempt(ctx, r, probe.Ask)
 				case <-ctx.Done():
 					return r, ctx.Err()
 				}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.StringFlag{Name: "method", Category: how, Usage: "`METHOD` auto or connect", Value: "auto", DefaultText: "auto"},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
+			&cli.BoolFlag{Name: "identify", Category: how, Usage: "say what speaks on every open one", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
@@ -74,12 +76,13 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 type sweep struct {
 	*session
 	config   scan.Config
+	identify bool
 	dryRun   bool
 	finished bool // nothing is left to resume
 }
 
 func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
-	w := &sweep{session: s, dryRun: c.Bool("dry-run"), config: scan.Config{
+	w := &sweep{session: s, dryRun: c.Bool("dry-run"), identify: c.Bool("identify"), config: scan.Config{
 		Retries: c.Int("retries"), Timeout: s.timeout, All: c.Bool("all"), Seed: c.Uint64("seed"),
 	}}
 	if !c.IsSet("seed") {
@@ -219,8 +222,14 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	config.Watch = func(p scan.Progress) {
 		w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
 	}
-	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
+	tell, told := emit, func() error { return nil }
+	if w.identify {
+		named := newIdentifier(ctx, emit)
+		tell, told = named.take, named.wait
+	}
+	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return tell(f) })
 	w.finished = outcome.Complete
+	err = cmp.Or(err, told())
 	w.progress.Clear()
 	for _, note := range outcome.Notes {
 		fmt.Fprintln(w.stderr, "onmux:", note)

@@ -185,11 +185,13 @@ func service(s probe.Service) string {
 		parts = []string{"unknown service, which " + Visible(s.Info)}
 	case s.Name == unknown && s.Info == "":
 		parts = []string{"unknown service, which says", said}
+	case s.Name == unknown && strings.Contains(s.Banner, `\x`): // bytes are for -v
+		parts = []string{"unknown service, which says " + Visible(s.Info)}
 	case s.Name == unknown:
 		parts = []string{"unknown service, which says", said + ":", Visible(s.Info)}
 	case s.Info != "":
 		parts = append(parts, "("+Visible(s.Info)+")")
-	case s.Product == "" && s.Banner != "":
+	case s.Product == "" && s.Banner != "" && !strings.Contains(s.Banner, `\x`):
 		parts = append(parts, said)
 	}
 	if s.TLS != nil {

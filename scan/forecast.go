@@ -26,7 +26,7 @@ type Forecast struct {
 	Rate      float64      `json:"rate,omitzero"`        // probes a second in the first pass, at most; 0: no limit
 	HeldBy    string       `json:"held,omitempty"`       // why that is less than what was asked for
 	Probes    Outlook      `json:"probes"`               // how many
-	Time      *Outlook     `json:"time_ms,omitempty"`         // how long, in milliseconds; nil without a rate
+	Time      *Outlook     `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
 	Routes    []RouteRange `json:"routes"`               // which way, by the first address of each range
 	More      uint64       `json:"more_routes,omitzero"` // ranges that were not looked at
 	LeftOut   []string     `json:"left_out"`

@@ -1,115 +1,133 @@
 package service
 
 import (
-	"bytes"
-	"regexp"
-	"strings"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
 
 	"onmux/probe"
 )
 
+// Options bound one identification. The zero value is ready to use.
+type Options struct {
+	Host     string        // the name that led to the address, for TLS and HTTP; may be empty
+	RTT      time.Duration // as measured; 0 if it was not: a distant peer is assumed
+	Deadline time.Duration // for the whole; 0 is DefaultDeadline
+}
+
+// DefaultDeadline bounds an identification.
+const DefaultDeadline = 10 * time.Second
+
 const (
-	bannerSize = 256 // of Service.Banner, in characters
-	rawSize    = 512 // of Service.Raw, in bytes
-	nameSize   = 64  // of Service.Product and Service.Version, in characters
+	maxConns    = 20 // that one identification makes
+	maxParallel = 4  // handshakes under way besides the opening ones
+	// maxDatagrams is the same for UDP, where each is one small datagram.
+	maxDatagrams = 8
+	unknownRTT   = 100 * time.Millisecond
+	loopbackRTT  = time.Millisecond
 )
 
-// rule recognises a service in what a peer said, whichever probe made it say
-// so: every answer is held against every rule.
-type rule struct {
-	name       string                // unique, told in reports
-	service    string                // IANA's name where there is one
-	product    string                // unless the pattern has a group "product"
-	pattern    func() *regexp.Regexp // on the answer as Latin-1; groups "product" and "version"
-	confidence probe.Confidence
-	rank       int // how specific; the highest match wins, the first of equals
+// Identify finds out what speaks on e, which must be open. It listens, greets
+// with TLS and asks for a page, each on a connection of its own, and then tries
+// handshakes, likeliest first, at most 4 at a time, until an answer names the
+// service and, where something may tell it, the software and its version. Inside
+// TLS it does the same again. It makes at most 20 connections, reads at most 64
+// KiB of each, and ends within o.Deadline.
+//
+// Nothing that it sends changes anything at the peer or logs anyone in.
+//
+// A peer that no rule knows is the Service "unknown", with the shape of its
+// answer, or of its silence, in Info; a UDP port that stayed silent is nil, for
+// then nothing is known to be there. An error means that no answer was heard and
+// why: there was no connection, ctx ended (its error), or this machine ran out
+// of something (probe.ErrBusy). Calls may run at the same time.
+func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service, error) {
+	if !e.Addr.IsValid() || e.Port == 0 {
+		return nil, fmt.Errorf("%s: no endpoint to identify", e)
+	}
+	if o.RTT <= 0 && e.Addr.IsLoopback() {
+		o.RTT = loopbackRTT
+	}
+	switch e.Proto {
+	case probe.TCP:
+		d := net.Dialer{KeepAlive: -1}
+		return newSearch(func(ctx context.Context) (net.Conn, error) {
+			return d.DialContext(ctx, "tcp", e.AddrPort().String())
+		}, e.Port, o).identify(ctx)
+	case probe.UDP:
+		return identifyUDP(ctx, e.AddrPort(), o)
+	}
+	return nil, fmt.Errorf("%s: no protocol to identify by; use tcp or udp", e)
 }
 
-// The ranks of rules, weakest first.
-const (
-	weak     = 1 + iota // what others may say too
-	protocol            // the protocol
-	product             // the software
-	exact               // the software, where another product's rule matches as well
-)
-
-// identify names the service from answer, which the probe of that name drew.
-// It never returns nil.
-func identify(probeName string, answer []byte) *probe.Service {
-	s := &probe.Service{
-		Name: "unknown", Probe: probeName,
-		Banner: escape(answer, bannerSize), Raw: bytes.Clone(answer[:min(len(answer), rawSize)]),
-	}
-	text := latin1(answer)
-	best := 0
-	for i := range rules {
-		r := &rules[i]
-		if r.rank <= best {
-			continue
-		}
-		groups := r.pattern().FindStringSubmatch(text)
-		if groups == nil {
-			continue
-		}
-		best = r.rank
-		s.Name, s.Rule, s.Confidence = r.service, r.name, r.confidence
-		s.Product, s.Version = r.product, r.group("version", groups)
-		if p := r.group("product", groups); p != "" {
-			s.Product = p
-		}
-	}
-	return s
+// search is one identification over TCP.
+type search struct {
+	dial     dialer
+	port     uint16
+	o        Options
+	pace     pace
+	started  time.Time
+	deadline time.Time
+	left     int // connections that may still be made
+	asked    int // questions that were put
 }
 
-// group is what the named group matched, made safe to print; empty if the
-// pattern has none.
-func (r *rule) group(name string, groups []string) string {
-	i := r.pattern().SubexpIndex(name)
-	if i < 0 {
-		return ""
+func newSearch(dial dialer, port uint16, o Options) *search {
+	if o.RTT <= 0 {
+		o.RTT = unknownRTT
 	}
-	b := make([]byte, 0, len(groups[i]))
-	for _, c := range groups[i] { // each rune was a byte
-		b = append(b, byte(c))
+	if o.Deadline <= 0 {
+		o.Deadline = DefaultDeadline
 	}
-	return escape(b, nameSize)
+	now := time.Now()
+	return &search{dial: dial, port: port, o: o, pace: paceOf(o.RTT), started: now, deadline: now.Add(o.Deadline), left: maxConns}
 }
 
-// latin1 maps each byte to the rune of the same number, so that a regexp over
-// text can match bytes: Go's regexps would read invalid UTF-8 as U+FFFD.
-func latin1(b []byte) string {
-	var s strings.Builder
-	s.Grow(len(b) + len(b)/4)
-	for _, c := range b {
-		s.WriteRune(rune(c))
+func (s *search) identify(ctx context.Context) (*probe.Service, error) {
+	ours, cancel := context.WithDeadline(ctx, s.deadline)
+	defer cancel()
+	outer := s.layer(s.dial, nil)
+	outer.run(ours)
+	t := outer.tunnel
+	if t == nil {
+		return outer.verdict(ctx)
 	}
-	return s.String()
+	inner := s.layer(t.within(s.dial, s.pace.patience), t)
+	inner.run(ours)
+	found := &probe.Service{Name: "tls", Confidence: probe.High, Probe: hello.name, Rule: "tls-handshake"}
+	in, err := inner.verdict(ctx)
+	switch {
+	case err == nil && in.Rule != "":
+		found = in
+		if name := tlsNames[in.Name]; name != "" {
+			found.Name = name
+		}
+	case err == nil:
+		found.Info, found.Banner, found.Raw = "inside: "+in.Info, in.Banner, in.Raw
+	}
+	found.TLS = t.facts
+	return found, nil
 }
 
-// escape writes b in printable ASCII, as in a Go string: \r, \n, \t, \\ and
-// \xNN. It stops before it would exceed limit characters, never in an escape.
-func escape(b []byte, limit int) string {
-	const hex = "0123456789abcdef"
-	var s strings.Builder
-	for _, c := range b {
-		out := [4]byte{c}
-		n := 1
-		switch {
-		case c == '\r':
-			n = copy(out[:], `\r`)
-		case c == '\n':
-			n = copy(out[:], `\n`)
-		case c == '\t':
-			n = copy(out[:], `\t`)
-		case c == '\\':
-			n = copy(out[:], `\\`)
-		case c < ' ' || c > '~':
-			out, n = [4]byte{'\\', 'x', hex[c>>4], hex[c&15]}, 4
-		}
-		if s.Len()+n > limit {
-			break
-		}
-		s.Write(out[:n])
+// verdict is what the layer's answers come to.
+func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
+	switch {
+	case l.best.rule != nil:
+		return l.best.told(), nil
+	case l.unknown != nil:
+		return match{answer: l.unknown}.told(), nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case l.met == 0 && probe.IsBusy(l.err):
+		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, l.err)
+	case l.met == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("no connection to identify the service on: %w", l.err)
 	}
-	return s.String()
+	how := "says nothing"
+	if l.closes > 0 {
+		how = "closes without a word"
+	}
+	return &probe.Service{Name: "unknown", Info: fmt.Sprintf("%s, to %d questions in %.1f s", how, l.asked, time.Since(l.started).Seconds())}, nil
 }

@@ -2,27 +2,31 @@ package service
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 
 	"onmux/probe"
 )
 
-// rules is everything that is known of how services speak. A row is added here
-// with a case in TestRules. `\x00` to `\xff` in a pattern are bytes; `(?s)` lets
-// a dot be any of them.
-var rules = []rule{
+// tables is everything that is known of how services speak. A row is added to
+// one of them with a case in TestRules.
+var tables = [][]rule{greetings, pages, replies, datagramRules}
+
+// greetings are what servers say of themselves, before or after a word of ours.
+var greetings = []rule{
 	// ON Technology's calendar server says exactly these two bytes, then waits.
 	{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
 
 	// RFC 4253, section 4.2: other lines may stand before the version line.
-	{"ssh", "ssh", "", re(`(?m)^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
-	{"ssh-openssh", "ssh", "OpenSSH", re(`(?m)^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`), probe.High, product},
-	{"ssh-openssh-windows", "ssh", "OpenSSH for Windows", re(`(?m)^SSH-2\.0-OpenSSH_for_Windows_(?P<version>[\w.]+)`), probe.High, exact},
-	{"ssh-dropbear", "ssh", "Dropbear", re(`(?m)^SSH-2\.0-dropbear(?:_(?P<version>[\w.]+))?`), probe.High, product},
-	{"ssh-libssh", "ssh", "libssh", re(`(?m)^SSH-2\.0-libssh[-_](?P<version>[\w.]+)`), probe.High, product},
-	{"ssh-cisco", "ssh", "Cisco SSH", re(`(?m)^SSH-(?:1\.99|1\.5|2\.0)-Cisco-(?P<version>[\w.]+)`), probe.High, product},
-	{"ssh-proftpd", "ssh", "ProFTPD mod_sftp", re(`(?m)^SSH-2\.0-mod_sftp(?:/(?P<version>[\w.]+))?`), probe.High, product},
-	{"ssh-go", "ssh", "Go x/crypto/ssh", re(`(?m)^SSH-2\.0-Go\r?$`), probe.High, product},
+	{"ssh", "ssh", "", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
+	{"ssh-openssh", "ssh", "OpenSSH", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`), probe.High, product},
+	{"ssh-openssh-windows", "ssh", "OpenSSH for Windows", line("SSH-", `^SSH-2\.0-OpenSSH_for_Windows_(?P<version>[\w.]+)`), probe.High, exact},
+	{"ssh-dropbear", "ssh", "Dropbear", line("SSH-", `^SSH-2\.0-dropbear(?:_(?P<version>[\w.]+))?`), probe.High, product},
+	{"ssh-libssh", "ssh", "libssh", line("SSH-", `^SSH-2\.0-libssh[-_](?P<version>[\w.]+)`), probe.High, product},
+	{"ssh-cisco", "ssh", "Cisco SSH", line("SSH-", `^SSH-(?:1\.99|1\.5|2\.0)-Cisco-(?P<version>[\w.]+)`), probe.High, product},
+	{"ssh-proftpd", "ssh", "ProFTPD mod_sftp", line("SSH-", `^SSH-2\.0-mod_sftp(?:/(?P<version>[\w.]+))?`), probe.High, product},
+	{"ssh-go", "ssh", "Go x/crypto/ssh", line("SSH-", `^SSH-2\.0-Go\r?(?:\n|$)`), probe.High, product},
 
 	// RFC 5321, section 4.2: 220 and 554 open a session.
 	{"smtp", "smtp", "", re(ready + `[^\r\n]*\bE?SMTP\b`), probe.High, protocol},
@@ -66,7 +70,7 @@ var rules = []rule{
 
 	// RFC 2812, section 3; the greeting is custom.
 	{"irc", "irc", "", re(`^(?::\S+ )?NOTICE (?:AUTH|\*|Auth) :`), probe.High, protocol},
-	{"irc-error", "irc", "", re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied)`), probe.High, protocol},
+	{"irc-error", "irc", "", re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied|"Oops, HTTP request received)`), probe.High, protocol},
 
 	// RFC 6143, section 7.1.1.
 	{"vnc", "vnc", "", re(`^RFB \d{3}\.\d{3}\n`), probe.High, protocol},
@@ -93,17 +97,63 @@ var rules = []rule{
 	{"freeswitch-event", "freeswitch-event", "FreeSWITCH", re(`^Content-Type: auth/request\n\n`), probe.High, product},
 	{"openvpn-management", "openvpn-management", "OpenVPN", re(`^>INFO:OpenVPN Management Interface Version \d`), probe.High, product},
 	{"vmware-auth", "vmware-auth", "VMware Authentication Daemon", re(ready + `VMware Authentication Daemon Version (?P<version>\d[\w.]*)`), probe.High, product},
+	{"gpsd", "gpsd", "gpsd", re(`^\{"class":"VERSION","release":"(?P<version>\d[\w.~+-]*)`), probe.High, product},
+	{"mysqlx", "mysqlx", "MySQL", re(`^\x05\x00\x00\x00\x0b\x08\x05\x1a\x00`), probe.High, product},
 	{"nbd", "nbd", "", re(`^NBDMAGIC(?:IHAVEOPT|\x00\x00\x42\x02\x81\x86\x12\x53)`), probe.High, protocol},
 	{"ceph", "ceph", "Ceph", re(`^ceph v(?:2\n|027)`), probe.High, product},
-	{"chargen", "chargen", "", re(`^ !"#\$%&'\(\)\*\+,-\./0123456789`), probe.High, protocol},
+	// RFC 864: lines of 72 characters, each the next of the last.
+	{"chargen", "chargen", "", readChargen, probe.High, protocol},
 }
 
 // ready is the first reply of SMTP, FTP and their kin, up to its last line or
 // any of those before it (RFC 959, section 4.2).
 const ready = `^(?:220-[^\r\n]*\r?\n)*220[ -]`
 
-// re compiles a pattern when it is first held against an answer: most runs
-// never hear one.
-func re(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+// re is a matcher by pattern, compiled when it is first held against an answer:
+// most runs never hear one. `\x00` to `\xff` in it are bytes; `(?s)` lets a dot
+// be any of them. The groups "product", "version" and "info" are facts.
+func re(pattern string) matcher {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	return func(a *answer) (facts, bool) {
+		p := compiled()
+		groups := p.FindStringSubmatch(a.text)
+		if groups == nil {
+			return facts{}, false
+		}
+		group := func(name string) string {
+			if i := p.SubexpIndex(name); i >= 0 {
+				return bytesOf(groups[i])
+			}
+			return ""
+		}
+		return facts{group("product"), group("version"), group("info")}, true
+	}
+}
+
+// line matches from the first line on that begins with prefix: others may stand
+// before it. To look for it by pattern would cost a hundred times as much.
+func line(prefix, pattern string) matcher {
+	m := re(pattern)
+	return func(a *answer) (facts, bool) {
+		text := a.text
+		if !strings.HasPrefix(text, prefix) {
+			i := strings.Index(text, "\n"+prefix)
+			if i < 0 {
+				return facts{}, false
+			}
+			text = text[i+1:]
+		}
+		return m(&answer{text: text})
+	}
+}
+
+// to holds an answer against m only if it was drawn by one of the questions:
+// for replies so plain that others may say them too.
+func to(m matcher, questions ...string) matcher {
+	return func(a *answer) (facts, bool) {
+		if !slices.Contains(questions, a.asked) {
+			return facts{}, false
+		}
+		return m(a)
+	}
 }

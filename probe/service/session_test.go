@@ -9,6 +9,7 @@ import (
 
 // A peer may drip, stop or flood: hear ends by the clock or by the size.
 func TestHear(t *testing.T) {
+	p := pace{patience: 600 * time.Millisecond, pause: 250 * time.Millisecond}
 	for _, tt := range []struct {
 		name  string
 		every time.Duration // between two bytes of the peer
@@ -16,11 +17,11 @@ func TestHear(t *testing.T) {
 		heard int
 		took  time.Duration
 	}{
-		{"silent", 0, 0, 0, 10 * time.Second},
-		{"one byte, then a pause", 0, 1, 1, pause},
-		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 47, 10 * time.Second},
-		{"drips above the pause", pause + time.Millisecond, 100, 1, 2*pause + time.Millisecond}, // the wait for the first byte is no pause
-		{"floods", 0, 1 << 20, hearAtMost, 0},
+		{"silent", 0, 0, 0, p.patience},
+		{"one byte, then a pause", 0, 1, 1, p.pause},
+		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 8, 1810 * time.Millisecond},
+		{"drips above the pause", p.pause + time.Millisecond, 100, 1, 2*p.pause + time.Millisecond}, // the wait for the first byte is no pause
+		{"floods", 0, 1 << 20, matchSize, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -36,12 +37,13 @@ func TestHear(t *testing.T) {
 					}
 				}()
 				start := time.Now()
-				got := hear(ours, start.Add(10*time.Second))
+				s := &session{conn: ours, o: &Options{}, pace: p, patience: p.patience, deadline: start.Add(10 * time.Second)}
+				s.hear()
 				took := time.Since(start)
 				ours.Close()
 				<-done
-				if len(got) != tt.heard || took != tt.took {
-					t.Errorf("heard %d bytes in %s, want %d in %s", len(got), took, tt.heard, tt.took)
+				if len(s.heard) != tt.heard || took != tt.took {
+					t.Errorf("heard %d bytes in %s, want %d in %s", len(s.heard), took, tt.heard, tt.took)
 				}
 			})
 		})

@@ -1,0 +1,143 @@
+package service
+
+import (
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// captured is what a real server answered to a question, and what must be made
+// of it.
+type captured struct {
+	server, asked, rule, service, product, version string
+	said                                           string
+}
+
+// corpus is testdata/answers.txt: what the servers that testdata/servers.sh
+// starts said to every question, of their own protocol and of all others.
+func corpus(t testing.TB) []captured {
+	b, err := os.ReadFile("testdata/answers.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []captured
+	for n, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.SplitN(line, "\t", 7)
+		if len(f) != 7 {
+			t.Fatalf("answers.txt:%d: %d columns", n+1, len(f))
+		}
+		said, err := strconv.Unquote(f[6])
+		if err != nil {
+			t.Fatalf("answers.txt:%d: %v", n+1, err)
+		}
+		all = append(all, captured{f[0], f[1], f[2], f[3], f[4], f[5], said})
+	}
+	return all
+}
+
+// words is what the question of that name says.
+func words(name string) []byte {
+	for _, q := range slices.Concat([]question{bareHTTP}, questions, datagrams) {
+		if q.name == name && q.text != nil {
+			return q.text(&Options{})
+		} else if q.name == name {
+			return []byte(q.say)
+		}
+	}
+	return nil
+}
+
+// Every answer of a real server is told as what it is, or as something weaker
+// that is not false; never as another's.
+func TestCorpus(t *testing.T) {
+	for _, c := range corpus(t) {
+		check(t, c)
+	}
+}
+
+func check(t *testing.T, c captured) {
+	t.Helper()
+	m, _ := recognise(newAnswer(c.asked, words(c.asked), []byte(c.said)))
+	rule, service := "", "unknown"
+	if m.rule != nil {
+		rule, service = m.rule.name, m.service
+	}
+	if rule != c.rule || service != c.service || m.facts.product != c.product || m.facts.version != c.version {
+		t.Errorf("%s asked %s says %.60q: %s (%s), %q %q; want %s (%s), %q %q", c.server, c.asked, c.said,
+			service, rule, m.facts.product, m.facts.version, c.service, c.rule, c.product, c.version)
+	}
+}
+
+// An answer does not become another's because another question drew it.
+func TestCrossTalk(t *testing.T) {
+	names := []string{waiting.name, hello.name, bareHTTP.name}
+	for _, q := range slices.Concat(questions, datagrams) {
+		names = append(names, q.name)
+	}
+	for _, c := range corpus(t) {
+		if c.service == "unknown" {
+			continue
+		}
+		for _, asked := range names {
+			a := newAnswer(asked, words(asked), []byte(c.said))
+			if a.mirrored() { // it would be an echo then
+				continue
+			}
+			m, _ := recognise(a)
+			if m.rule != nil && m.rank > weak && m.service != c.service {
+				t.Errorf("%s says %.60q: told as %s by rule %s, had it been asked %s", c.server, c.said, m.service, m.rule.name, asked)
+			}
+		}
+	}
+}
+
+// Noise has no name.
+func TestNoise(t *testing.T) {
+	r := rand.New(rand.NewPCG(417, 1994))
+	var names []string
+	for _, q := range slices.Concat([]question{waiting, hello, bareHTTP}, questions, datagrams) {
+		names = append(names, q.name)
+	}
+	for n := range 6000 {
+		b := make([]byte, 1+r.IntN(64))
+		for i := range b {
+			switch n % 3 {
+			case 0:
+				b[i] = byte(r.Uint32())
+			case 1: // text
+				b[i] = ' ' + byte(r.IntN(95))
+			case 2: // small numbers, as binary protocols have them
+				b[i] = byte(r.IntN(6))
+			}
+		}
+		asked := names[r.IntN(len(names))]
+		if m, _ := recognise(newAnswer(asked, words(asked), b)); m.rule != nil && m.rank > weak {
+			t.Errorf("%q in answer to %s is told as %s by rule %s", b, asked, m.service, m.rule.name)
+		}
+	}
+}
+
+func BenchmarkRecognise(b *testing.B) {
+	page := "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\n\r\n<title>Hello</title>" + strings.Repeat("<p>All work and no play makes a dull page</p>\n", 1000)
+	noise := make([]byte, matchSize)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
+		noise[i] = byte(r.Uint32())
+	}
+	for name, said := range map[string]string{
+		"ssh": "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\r\n", "page of 16 KiB": page[:matchSize], "noise of 16 KiB": string(noise),
+		"newlines": strings.Repeat("\n", matchSize),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				recognise(newAnswer("wait", nil, []byte(said)))
+			}
+		})
+	}
+}

@@ -1,0 +1,68 @@
+package service
+
+import "onmux/probe"
+
+// pages are what is known of servers behind HTTP, beyond their Server header.
+var pages = []rule{
+	{"http", "http", "", readHTTP, probe.High, protocol},
+	{"http-proxy", "http-proxy", "", re(`^HTTP/1\.[01] 407 `), probe.High, product},
+	{"http-proxy-tinyproxy", "http-proxy", "Tinyproxy", field("Server", `tinyproxy/(?P<version>\d[\w.]*)`), probe.High, product},
+	{"http-proxy-squid", "http-proxy", "Squid", field("Server", `squid(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
+	{"http-proxy-privoxy", "http-proxy", "Privoxy", field("Server", `Privoxy(?: (?P<version>\d[\w.]*))?`), probe.High, product},
+	{"ipp-cups", "ipp", "CUPS", field("Server", `CUPS(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
+	// RFC 6455, section 4.4.
+	{"websocket", "http", "", readWebSocket, probe.High, product},
+
+	{"http-elasticsearch", "http", "Elasticsearch", body(`"cluster_name"\s*:.*"version"\s*:\s*\{\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, product},
+	{"http-opensearch", "http", "OpenSearch", body(`"version"\s*:\s*\{\s*"distribution"\s*:\s*"opensearch",\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, exact},
+	{"http-etcd", "http", "etcd", body(`^\{"etcdserver":"(?P<version>\d[\w.+-]*)"`), probe.High, product},
+	{"http-docker", "http", "Docker Engine", body(`^\{(?:"Platform":\{.*)?"Version":"(?P<version>\d[\w.+~-]*)","ApiVersion":"`), probe.High, product},
+	{"http-kubernetes", "http", "Kubernetes", body(`^\{\s*"major":\s*"\d+",\s*"minor":\s*"[\d+]+",.*"gitVersion":\s*"v(?P<version>\d[\w.+-]*)"`), probe.High, product},
+	{"http-kubernetes-status", "http", "Kubernetes", body(`^\{\s*"kind":\s*"Status",\s*"apiVersion":\s*"v1",\s*"metadata"`), probe.High, product},
+	{"http-prometheus", "http", "Prometheus", body(`^<a href="/(?:graph|query)">Found</a>|<title>Prometheus Time Series`), probe.High, product},
+	{"http-exporter", "http", "", body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>`), probe.High, product},
+	{"http-exporter-version", "http", "", body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>.*Version: \(version=(?P<version>\d[\w.+-]*)`), probe.High, exact},
+	{"http-metrics", "http", "Prometheus exporter", body(`^# (?:HELP|TYPE) [a-z_]`), probe.High, product},
+}
+
+// field matches the whole value of a header field, or its beginning.
+func field(name, pattern string) matcher {
+	m := re(`(?i)^` + pattern + `(?:[ ;,(]|$)`)
+	return func(a *answer) (facts, bool) {
+		if !statusLine(a.text) {
+			return facts{}, false
+		}
+		head, _, _ := cutHead(a.text)
+		value := header(head, name)
+		if value == "" {
+			return facts{}, false
+		}
+		return m(&answer{text: value})
+	}
+}
+
+// body matches what follows the header of a response.
+func body(pattern string) matcher {
+	m := re(`(?is)` + pattern)
+	return func(a *answer) (facts, bool) {
+		if !statusLine(a.text) {
+			return facts{}, false
+		}
+		_, body, ok := cutHead(a.text)
+		if !ok || body == "" {
+			return facts{}, false
+		}
+		return m(&answer{text: body})
+	}
+}
+
+// readWebSocket knows a server that wants to be upgraded.
+func readWebSocket(a *answer) (facts, bool) {
+	f, ok := readHTTP(a)
+	head, _, _ := cutHead(a.text)
+	if !ok || header(head, "Sec-WebSocket-Version") == "" && (a.text[9:12] != "426" || header(head, "Upgrade") != "websocket") {
+		return facts{}, false
+	}
+	f.info = "websocket"
+	return f, true
+}

@@ -1,0 +1,343 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"onmux/probe"
+)
+
+// layer is a search on bare connections, or on those inside TLS. Its fields
+// belong to the goroutine that runs it; each question is asked on a goroutine of
+// its own, which only sends its outcome.
+type layer struct {
+	*search
+	via      dialer
+	first    *tunnel // a connection that is already there, to wait on
+	start    time.Time
+	opened   bool        // the peer is being listened to
+	greeted  bool        // TLS and HTTP had their turn
+	parallel int         // handshakes at a time
+	hold     time.Time   // no handshake before
+	queue    []*question // handshakes not yet tried
+	running  map[*question]time.Time
+	retried  map[*question]bool
+	outcomes chan outcome
+
+	best    match
+	unknown *answer // the first that no rule knows
+	signs   map[string]bool
+	tunnel  *tunnel // to the layer inside
+	met     int     // connections that came about
+	closes  int     // of them, by the peer before a word
+	refusal int     // connections refused in a row
+	err     error   // the last failure to connect
+}
+
+// outcome is what came of a question.
+type outcome struct {
+	*question
+	said, heard []byte
+	end         ending
+	err         error // why there was no connection
+	tunnel      *tunnel
+	facts       *probe.TLS
+}
+
+func (s *search) layer(via dialer, first *tunnel) *layer {
+	l := &layer{
+		search: s, via: via, first: first, start: time.Now(), parallel: maxParallel,
+		running: make(map[*question]time.Time), retried: make(map[*question]bool),
+		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
+	}
+	if first == nil {
+		for i := range hellos {
+			l.queue = append(l.queue, &hellos[i])
+		}
+	}
+	for i := range questions {
+		l.queue = append(l.queue, &questions[i])
+	}
+	likely(l.queue, s.port, l.signs)
+	return l
+}
+
+// run asks until the answer is clear, nothing is left to ask, or ctx ends.
+func (l *layer) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer func() {
+		cancel()
+		workers.Wait()
+		for len(l.outcomes) > 0 { // what was heard of those that were cut off
+			l.take(<-l.outcomes)
+		}
+	}()
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+	for {
+		now := time.Now()
+		ready, next := l.ready(now)
+		for _, q := range ready {
+			l.running[q] = now
+			l.left--
+			l.asked++
+			workers.Go(func() { l.outcomes <- l.ask(ctx, q) })
+		}
+		if l.settled(now) {
+			return
+		}
+		wake.Reset(max(time.Until(next), 0))
+		select {
+		case o := <-l.outcomes:
+			l.take(o)
+		case <-wake.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ready takes the questions that are to be asked now, and says when to look
+// again if nothing happens before.
+func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
+	next = now.Add(time.Hour)
+	later := func(t time.Time) bool {
+		if !now.Before(t) {
+			return false
+		}
+		next = earlier(next, t)
+		return true
+	}
+	later(l.giveUp())
+	if !l.opened {
+		l.opened = true
+		if l.first != nil { // the handshake's connection is there to listen on
+			l.left++
+			return []*question{&waiting, &bareHTTP}, next
+		}
+		ready = append(ready, &waiting)
+	}
+	if l.first == nil && !l.greeted {
+		// Whoever greets is spared the noise, unless the port is known for those who don't.
+		quick := hello.at(l.port) || bareHTTP.at(l.port)
+		if !quick && (l.busy(&waiting) || len(ready) > 0) && later(l.start.Add(l.pace.head)) {
+			return ready, next
+		}
+		if l.greeted = true; !l.known() {
+			return append(ready, &hello, &bareHTTP), next
+		}
+	}
+	// Until the page and TLS had their time, handshakes would be noise.
+	for _, q := range []*question{&hello, &bareHTTP} {
+		if began, ok := l.running[q]; ok && later(began.Add(l.pace.opening)) && (!l.known() || l.best.service == bareHTTP.service) {
+			return ready, next
+		}
+	}
+	if later(l.hold) {
+		return ready, next
+	}
+	for slots := l.parallel - l.handshakes(); slots > 0 && l.left > len(ready); slots-- {
+		q := l.pop()
+		if q == nil {
+			break
+		}
+		ready = append(ready, q)
+	}
+	return ready, next
+}
+
+// pop takes the next question that is due from the queue.
+func (l *layer) pop() *question {
+	for i, q := range l.queue {
+		if l.owed(q) {
+			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
+			return q
+		}
+	}
+	return nil
+}
+
+// owed reports whether q may still say more than is known.
+func (l *layer) owed(q *question) bool {
+	if l.refusal >= 3 || l.complete() {
+		return false
+	}
+	if l.known() {
+		return q.service == l.best.service
+	}
+	return q.due(l.port, l.signs)
+}
+
+// known reports whether the protocol is; complete, whether the software and its
+// version are too.
+func (l *layer) known() bool { return l.best.rule != nil && l.best.rank >= protocol }
+
+func (l *layer) complete() bool {
+	return l.known() && l.best.facts.product != "" && l.best.facts.version != ""
+}
+
+func (l *layer) busy(q *question) bool { _, ok := l.running[q]; return ok }
+
+// handshakes counts those under way.
+func (l *layer) handshakes() int {
+	n := len(l.running)
+	for _, q := range []*question{&waiting, &hello, &bareHTTP} {
+		if l.busy(q) {
+			n--
+		}
+	}
+	return n
+}
+
+// opening reports whether TLS or the page still have their time.
+func (l *layer) opening(now time.Time) bool {
+	for _, q := range []*question{&hello, &bareHTTP} {
+		if began, ok := l.running[q]; ok && now.Before(began.Add(l.pace.opening)) {
+			return true
+		}
+	}
+	return false
+}
+
+// settled reports whether asking on would change nothing.
+func (l *layer) settled(now time.Time) bool {
+	switch {
+	case l.tunnel != nil:
+		return true
+	case l.best.rule != nil && l.best.service == bareHTTP.service && l.opening(now):
+		return false // a TLS port may scold in plaintext who does not greet it, a page server who does
+	case l.complete():
+		return true
+	case l.handshakes() > 0:
+		return false
+	}
+	for _, q := range l.queue {
+		if l.left > 0 && l.owed(q) {
+			return false
+		}
+	}
+	if l.known() || len(l.running) == 0 {
+		return true
+	}
+	return !now.Before(l.giveUp())
+}
+
+// giveUp is when a peer that has not said anything of use by then will not. One
+// that is heard of at all deserves less patience than one that is silent: its
+// greeting may hang on a name server.
+func (l *layer) giveUp() time.Time {
+	if l.unknown != nil || l.closes > 0 || l.best.rule != nil || l.first != nil {
+		return l.start.Add(2*l.pace.patience + l.pace.head)
+	}
+	return l.start.Add(l.pace.quiet)
+}
+
+// take notes what came of a question.
+func (l *layer) take(o outcome) {
+	delete(l.running, o.question)
+	if o.err == nil {
+		l.met++
+		l.refusal = 0
+	}
+	switch {
+	case o.tunnel != nil && l.tunnel == nil:
+		l.tunnel = o.tunnel
+	case o.tunnel != nil:
+		o.tunnel.Close()
+	case len(o.heard) > 0:
+		a := newAnswer(o.name, o.said, o.heard)
+		a.tls = o.facts
+		l.weigh(a)
+	case o.end == refused || o.end == reset:
+		if o.end == refused {
+			l.refusal++
+			l.err = o.err
+		}
+		// A peer that shuns whoever greeted it wrongly may bear a fresh try.
+		if !l.retried[o.question] && (o.end == refused || o.question == &waiting || l.signs[o.service]) {
+			l.retried[o.question] = true
+			l.queue = append([]*question{o.question}, l.queue...)
+			l.hold = time.Now().Add(l.pace.pause)
+		}
+	}
+	if len(o.heard) == 0 && (o.end == closed || o.end == reset) {
+		l.closes++
+	}
+}
+
+func (l *layer) weigh(a *answer) {
+	m, signs := recognise(a)
+	if m.rule == nil {
+		if l.unknown == nil {
+			l.unknown = a
+		}
+		return
+	}
+	if m.better(l.best) {
+		l.best = m
+	}
+	for _, s := range signs {
+		l.signs[s] = true
+	}
+	likely(l.queue, l.port, l.signs)
+}
+
+// ask puts one question on a connection of its own.
+func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
+	o.question = q
+	conn, err := l.connect(ctx, q)
+	if err != nil {
+		o.end, o.err = refused, err
+		return o
+	}
+	wire := &bounded{Conn: conn, left: connSize}
+	s := &session{conn: wire, wire: wire, o: &l.o, pace: l.pace, deadline: l.deadline, patience: l.pace.patience}
+	if t, ok := conn.(*tunnel); ok {
+		s.conn, s.wire = t, t.wire
+	}
+	if q == &waiting || q == &bareHTTP { // they may last as long as the search
+		s.patience = time.Until(l.deadline)
+	}
+	if q.at(l.port) {
+		s.patience = 2 * s.patience
+	}
+	gone := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		conn.Close()
+		close(gone)
+	})
+	_ = conn.SetWriteDeadline(l.deadline)
+	// How it ended is in s.
+	if _, ok := conn.(*wanderer); ok {
+		s.datagrams = true
+		_ = q.askDatagram(s, q.at(l.port))
+	} else {
+		_ = q.ask(s)
+	}
+	if !stop() {
+		<-gone
+	}
+	if o.tunnel = s.tunnel; o.tunnel == nil {
+		conn.Close()
+	}
+	o.said, o.heard, o.end, o.facts = s.said, s.heard, s.end, s.facts
+	return o
+}
+
+// connect is a new connection, or the one that the handshake left.
+func (l *layer) connect(ctx context.Context, q *question) (net.Conn, error) {
+	if q == &waiting && l.first != nil {
+		return l.first, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*l.pace.patience)
+	defer cancel()
+	conn, err := l.via(ctx)
+	if err != nil && probe.IsBusy(err) {
+		return nil, errors.Join(probe.ErrBusy, err)
+	}
+	return conn, err
+}

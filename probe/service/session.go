@@ -1,0 +1,178 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"onmux/probe"
+)
+
+// connSize is how much is read of one connection, TLS included, in bytes.
+const connSize = 64 << 10
+
+var errFull = errors.New("the peer has said too much")
+
+// bounded is a connection that reads connSize bytes at most, and keeps the first
+// of them for the rules: a peer may answer a TLS greeting in another tongue.
+type bounded struct {
+	net.Conn
+	left  int
+	first []byte
+	err   error // the last of Read
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		b.err = errFull
+		return 0, errFull
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	b.err = err
+	if room := rawSize - len(b.first); room > 0 {
+		b.first = append(b.first, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// session is one connection to the peer while a question is asked on it. It
+// belongs to one goroutine. All waits end at the deadline of the connection, at
+// the latest.
+type session struct {
+	conn      net.Conn
+	wire      *bounded // what conn reads from
+	o         *Options
+	pace      pace
+	deadline  time.Time
+	patience  time.Duration // until the first byte of an answer
+	said      []byte
+	heard     []byte
+	end       ending
+	datagrams bool       // a read is a whole answer
+	tunnel    *tunnel    // what a TLS handshake made of the connection
+	facts     *probe.TLS // of a handshake in the midst of another protocol
+}
+
+// ending is how a session ended.
+type ending uint8
+
+const (
+	silent  ending = iota // the peer paused, or never spoke
+	closed                // it closed
+	reset                 // it reset the connection
+	refused               // there was no connection
+)
+
+// pace are the waits of an identification, from the round-trip time.
+type pace struct {
+	head     time.Duration // that a greeting gets before we speak
+	opening  time.Duration // that TLS and HTTP get before handshakes begin
+	patience time.Duration // until the first byte of an answer
+	pause    time.Duration // after which an answer is over
+	quiet    time.Duration // after which a peer that never spoke is silent
+}
+
+// paceOf leaves room for a machine that is busy: a server may fork and load a
+// program before it answers.
+func paceOf(rtt time.Duration) pace {
+	return pace{
+		head:     min(2*rtt+40*time.Millisecond, 400*time.Millisecond),
+		opening:  min(4*rtt+300*time.Millisecond, 2500*time.Millisecond),
+		patience: min(4*rtt+500*time.Millisecond, 2500*time.Millisecond),
+		pause:    min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
+		quiet:    min(4*rtt+4500*time.Millisecond, 6*time.Second),
+	}
+}
+
+// say sends b.
+func (s *session) say(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	s.said = append(s.said, b...)
+	_, err := s.conn.Write(b)
+	if err != nil {
+		s.end = endOf(err)
+	}
+	return err
+}
+
+// hear reads an answer: until the peer pauses, closes, has said matchSize bytes
+// in all, or has gone on for too long. The error is the connection's end, nil
+// for a peer that has only paused.
+func (s *session) hear() error {
+	if s.heard == nil {
+		s.heard = make([]byte, 0, 2<<10)
+	}
+	until := s.until()
+	var last time.Time
+	for reads := 1; len(s.heard) < matchSize; reads++ {
+		if err := s.conn.SetReadDeadline(until); err != nil {
+			return err
+		}
+		if len(s.heard) == cap(s.heard) {
+			s.heard = append(s.heard, 0)[:len(s.heard)]
+		}
+		n, err := s.conn.Read(s.heard[len(s.heard):min(cap(s.heard), matchSize)])
+		s.heard = s.heard[:len(s.heard)+n]
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
+			s.end = endOf(err)
+			return err
+		case s.datagrams, reads <= 4 && s.enough():
+			return nil
+		}
+		now := time.Now()
+		if last.IsZero() {
+			last = now.Add(s.pace.patience + 4*s.pace.pause)
+		}
+		until = earlier(now.Add(s.pace.pause), earlier(last, s.deadline))
+		if !now.Before(until) { // a peer that never lets a read wait
+			return nil
+		}
+	}
+	return nil
+}
+
+// enough reports whether nothing that may follow would tell more: a whole line
+// that names the software and its version.
+func (s *session) enough() bool {
+	if s.heard[len(s.heard)-1] != '\n' {
+		return false
+	}
+	m, _ := recognise(newAnswer("", s.said, s.heard))
+	return m.rule != nil && m.rank >= product && m.facts.version != ""
+}
+
+// until is when the wait for an answer to what was just said is over.
+func (s *session) until() time.Time { return earlier(time.Now().Add(s.patience), s.deadline) }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// endOf says who ended a connection: silent is that we did.
+func endOf(err error) ending {
+	for _, ours := range []error{os.ErrDeadlineExceeded, errFull, net.ErrClosed, io.ErrClosedPipe} {
+		if errors.Is(err, ours) {
+			return silent
+		}
+	}
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return reset
+	}
+	return closed
+}
+
+// dialer connects once; the connection ends with ctx at the latest.
+type dialer func(ctx context.Context) (net.Conn, error)

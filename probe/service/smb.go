@@ -1,0 +1,53 @@
+package service
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// smbNegotiate is an SMB2 NEGOTIATE (MS-SMB2, sections 2.2.1.2 and 2.2.3) for
+// dialects 2.0.2 to 3.0.2, behind the length of direct TCP (section 2.1). It
+// opens no session.
+func smbNegotiate() []byte {
+	header := make([]byte, 64)
+	copy(header, "\xfeSMB\x40\x00")
+	header[14] = 1                                // credits wanted
+	binary.LittleEndian.PutUint64(header[24:], 0) // the first message
+	body := make([]byte, 36, 44)
+	body[0], body[2], body[4] = 36, 4, 1 // structure size, dialects, signing enabled
+	copy(body[12:], "onmux-negotiate!")
+	for _, dialect := range []uint16{0x0202, 0x0210, 0x0300, 0x0302} {
+		body = binary.LittleEndian.AppendUint16(body, dialect)
+	}
+	message := append(header, body...)
+	return append([]byte{0, 0, 0, byte(len(message))}, message...)
+}
+
+// readSMB knows the answer to NEGOTIATE (MS-SMB2, section 2.2.4).
+func readSMB(a *answer) (facts, bool) {
+	b := a.bytes
+	if len(b) < 4+64+64 || b[0] != 0 || string(b[4:10]) != "\xfeSMB\x40\x00" || b[16] != 0 || b[17] != 0 || b[20]&1 == 0 {
+		return facts{}, false
+	}
+	dialect := binary.LittleEndian.Uint16(b[4+64+4:])
+	f := facts{info: fmt.Sprintf("dialect %d.%d.%d", dialect>>8, dialect>>4&15, dialect&15)}
+	if b[4+64+2]&2 != 0 {
+		f.info += ", signing required"
+	}
+	// Samba shows its name where others have a random number.
+	if name, rest, _ := bytes.Cut(b[4+64+8:4+64+24], []byte{0}); len(name) > 0 && len(bytes.Trim(rest, "\x00")) == 0 && len(name) < 16 && printable(name) {
+		f.product = "Samba"
+		f.info += ", called " + string(name)
+	}
+	return f, true
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}

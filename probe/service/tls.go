@@ -1,0 +1,182 @@
+package service
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"onmux/probe"
+)
+
+// Bounds of what is told of a certificate.
+const (
+	maxNames = 32
+	dnSize   = 256 // of a distinguished name or a host name, in characters
+)
+
+// tunnel is a connection inside TLS.
+type tunnel struct {
+	*tls.Conn
+	wire   *bounded
+	facts  *probe.TLS
+	config *tls.Config
+}
+
+// shakeHands looks whether the peer speaks TLS. What it answers in any other
+// tongue is heard too.
+func shakeHands(s *session) error { return s.handshake(tlsConfig(s.o, "http/1.1")) }
+
+// hellos are further greetings for a peer that speaks TLS and would not take the
+// first: one that wants HTTP/2, and one that is old.
+var hellos = []question{
+	{name: "tls-h2", service: "tls", rarity: only, talk: func(s *session) error {
+		return s.handshake(tlsConfig(s.o, "h2"))
+	}},
+	{name: "tls-old", service: "tls", rarity: only, talk: func(s *session) error {
+		c := tlsConfig(s.o)
+		c.MaxVersion = tls.VersionTLS12
+		return s.handshake(c)
+	}},
+}
+
+// tlsConfig offers all that the library can speak and believes whatever it is
+// shown: what is there is the question, not whether to trust it.
+func tlsConfig(o *Options, alpn ...string) *tls.Config {
+	c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, NextProtos: alpn}
+	for _, list := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
+		for _, suite := range list {
+			c.CipherSuites = append(c.CipherSuites, suite.ID)
+		}
+	}
+	if _, err := netip.ParseAddr(o.Host); err != nil {
+		c.ServerName = strings.TrimSuffix(o.Host, ".")
+	}
+	return c
+}
+
+func (s *session) handshake(c *tls.Config) error {
+	conn := tls.Client(s.conn, c)
+	deadline := earlier(time.Now().Add(s.pace.patience*2), s.deadline)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	err := conn.Handshake()
+	if err != nil {
+		s.heard, s.end = s.wire.first, silent
+		if s.wire.err != nil {
+			s.end = endOf(s.wire.err)
+		}
+		// The beginning of a longer answer: not TLS, or what came before an alert.
+		if len(s.heard) > 0 && s.wire.err == nil && s.heard[0] != handshakeRecord && s.heard[0] != alertRecord {
+			s.heard = append([]byte(nil), s.heard...)
+			s.hear()
+		}
+		return err
+	}
+	s.tunnel = &tunnel{conn, s.wire, tlsFacts(conn.ConnectionState()), c}
+	return nil
+}
+
+// secure looks at the TLS that the peer has just agreed to speak from here on.
+func (s *session) secure() error {
+	conn := tls.Client(s.conn, tlsConfig(s.o))
+	err := conn.SetDeadline(earlier(time.Now().Add(s.pace.patience*2), s.deadline))
+	if err == nil {
+		err = conn.Handshake()
+	}
+	if err == nil {
+		s.facts = tlsFacts(conn.ConnectionState())
+	}
+	if s.wire != nil {
+		s.heard = s.wire.first
+	}
+	return err
+}
+
+// The types of a TLS record (RFC 8446, section 5.1).
+const (
+	alertRecord     = 21
+	handshakeRecord = 22
+)
+
+// within dials as outer does and speaks TLS on the connection.
+func (t *tunnel) within(outer dialer, patience time.Duration) dialer {
+	return func(ctx context.Context) (net.Conn, error) {
+		plain, err := outer(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, patience*2)
+		defer cancel()
+		wire := &bounded{Conn: plain, left: connSize}
+		conn := tls.Client(wire, t.config)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			plain.Close()
+			return nil, err
+		}
+		return &tunnel{conn, wire, t.facts, t.config}, nil
+	}
+}
+
+func tlsFacts(state tls.ConnectionState) *probe.TLS {
+	f := &probe.TLS{
+		Version: strings.TrimPrefix(tls.VersionName(state.Version), "TLS "),
+		Cipher:  tls.CipherSuiteName(state.CipherSuite),
+		ALPN:    safe(state.NegotiatedProtocol, nameSize),
+	}
+	if len(state.PeerCertificates) == 0 {
+		return f
+	}
+	c := state.PeerCertificates[0]
+	f.Subject, f.Issuer = safe(c.Subject.String(), dnSize), safe(c.Issuer.String(), dnSize)
+	f.SelfSigned = string(c.RawSubject) == string(c.RawIssuer)
+	for _, n := range c.DNSNames[:min(len(c.DNSNames), maxNames)] {
+		f.Names = append(f.Names, safe(n, dnSize))
+	}
+	for _, ip := range c.IPAddresses[:min(len(c.IPAddresses), maxNames-len(f.Names))] {
+		f.Names = append(f.Names, ip.String())
+	}
+	f.NotBefore, f.Expires = inRange(c.NotBefore), inRange(c.NotAfter)
+	f.Key = keyOf(c)
+	sum := sha256.Sum256(c.Raw)
+	f.SHA256 = hex.EncodeToString(sum[:])
+	return f
+}
+
+// inRange is t as RFC 3339 can write it: certificates may name any year.
+func inRange(t time.Time) time.Time {
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+func keyOf(c *x509.Certificate) string {
+	switch k := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA " + k.Curve.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return c.PublicKeyAlgorithm.String()
+}
+
+// tlsNames are the names that services inside TLS go by; the others
+// keep their name and are told by the facts of TLS beside it.
+var tlsNames = map[string]string{
+	"http": "https", "imap": "imaps", "pop3": "pop3s", "ldap": "ldaps", "smtp": "smtps",
+	"ftp": "ftps", "nntp": "nntps", "irc": "ircs", "telnet": "telnets", "amqp": "amqps",
+	"mqtt": "mqtts", "sip": "sips",
+}

@@ -1,0 +1,163 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"onmux/probe"
+)
+
+// identifyUDP asks with one datagram after the other; a peer that has answered
+// is asked no more than may tell its version.
+func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.Service, error) {
+	s := newSearch(func(ctx context.Context) (net.Conn, error) { return dialAny(ctx, target) }, target.Port(), o)
+	s.pace.patience = min(4*s.o.RTT+250*time.Millisecond, 2*time.Second)
+	ours, cancel := context.WithDeadline(ctx, s.deadline)
+	defer cancel()
+	l := s.datagrams()
+	l.run(ours)
+	switch {
+	case l.best.rule != nil || l.unknown != nil || ctx.Err() != nil:
+		return l.verdict(ctx)
+	case l.met == 0 && probe.IsBusy(l.err):
+		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, l.err)
+	case l.met == 0 && l.err != nil:
+		return nil, fmt.Errorf("no socket to identify the service on: %w", l.err)
+	}
+	return nil, nil
+}
+
+func (s *search) datagrams() *layer {
+	l := &layer{
+		search: s, via: s.dial, start: time.Now(), parallel: maxDatagrams, opened: true, greeted: true,
+		running: make(map[*question]time.Time), retried: make(map[*question]bool),
+		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
+	}
+	for i := range datagrams {
+		l.queue = append(l.queue, &datagrams[i])
+	}
+	likely(l.queue, s.port, l.signs)
+	return l
+}
+
+// wanderer is a UDP socket that takes answers from any port of the peer: TFTP
+// answers from a new one (RFC 1350, section 4).
+type wanderer struct {
+	*net.UDPConn
+	target netip.AddrPort
+}
+
+func dialAny(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
+	network, local := "udp4", "0.0.0.0:0"
+	if target.Addr().Is6() && !target.Addr().Is4In6() {
+		network, local = "udp6", "[::]:0"
+	}
+	var lc net.ListenConfig
+	c, err := lc.ListenPacket(ctx, network, local)
+	if err != nil {
+		return nil, err
+	}
+	return &wanderer{c.(*net.UDPConn), target}, nil
+}
+
+func (w *wanderer) Write(b []byte) (int, error) { return w.WriteToUDPAddrPort(b, w.target) }
+
+// Read is the next datagram from the peer's address. What others send is passed
+// over, until the deadline.
+func (w *wanderer) Read(b []byte) (int, error) {
+	for range 1000 {
+		n, from, err := w.ReadFromUDPAddrPort(b)
+		if err != nil || from.Addr().Unmap().WithZone("") == w.target.Addr().Unmap().WithZone("") {
+			return n, err
+		}
+	}
+	return 0, errors.New("datagrams from others drown the answer")
+}
+
+// askDatagram says q's words, and again if it is likely and they met silence.
+func (q *question) askDatagram(s *session, likely bool) error {
+	words := []byte(q.say)
+	if q.text != nil {
+		words = q.text(s.o)
+	}
+	tries := 1
+	if likely {
+		tries = 2
+	}
+	for range tries {
+		s.said = nil
+		if err := s.say(words); err != nil {
+			return err
+		}
+		if err := s.hear(); err != nil || len(s.heard) > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// snmpDiscovery is a get without a user (RFC 3414, section 4; RFC 3412, section
+// 6): the engine reports who it is.
+func snmpDiscovery() []byte {
+	id := []byte{0x02, 4, 0x41, 0x70, 0x04, 0x17}
+	header := ber(0x30, id, []byte{0x02, 2, 0x05, 0xdc, 0x04, 1, 4, 0x02, 1, 3}) // reportable, user-based
+	security := ber(0x04, ber(0x30, []byte{0x04, 0, 0x02, 1, 0, 0x02, 1, 0, 0x04, 0, 0x04, 0, 0x04, 0}))
+	pdu := ber(0xa0, id, []byte{0x02, 1, 0, 0x02, 1, 0, 0x30, 0})
+	return ber(0x30, []byte{0x02, 1, 3}, header, security, ber(0x30, []byte{0x04, 0, 0x04, 0}, pdu))
+}
+
+var snmpEngine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^\x30.{1,3}\x02\x01\x03\x30.\x02\x04\x41\x70\x04\x17.*?\x04.\x30.\x04[\x05-\x20](?P<engine>.{5})`)
+})
+
+// enterprises are a few of IANA's private enterprise numbers, of those who write
+// SNMP agents.
+var enterprises = map[uint32]string{9: "Cisco", 11: "Hewlett-Packard", 311: "Microsoft", 2021: "Net-SNMP", 2636: "Juniper", 8072: "Net-SNMP", 14988: "MikroTik", 30065: "Arista"}
+
+// readSNMPReport reads the engine's maker (RFC 3411, section 5, SnmpEngineID).
+func readSNMPReport(a *answer) (facts, bool) {
+	m := snmpEngine().FindStringSubmatch(a.text)
+	if m == nil {
+		return facts{}, false
+	}
+	id := binary.BigEndian.Uint32([]byte(bytesOf(m[1]))) &^ (1 << 31)
+	f := facts{product: enterprises[id]}
+	if f.product == "" {
+		f.info = fmt.Sprintf("enterprise %d", id)
+	}
+	return f, true
+}
+
+var snmpDescription = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^\x30.{1,3}\x02\x01\x00\x04\x06public\xa2.{1,3}\x02\x01\x17.*\x06\x08\x2b\x06\x01\x02\x01\x01\x01\x00(?:\x04(?:[\x00-\x7f]|\x81.|\x82..))?([^\x00]*)`)
+})
+
+// readSNMP reads sysDescr.0.
+func readSNMP(a *answer) (facts, bool) {
+	m := snmpDescription().FindStringSubmatch(a.text)
+	if m == nil {
+		return facts{}, false
+	}
+	return facts{info: strings.Join(strings.Fields(bytesOf(m[1])), " ")}, true
+}
+
+// readNTP knows the answer of a server by our time in it.
+func readNTP(a *answer) (facts, bool) {
+	b := a.bytes
+	if len(b) < 48 || b[0]&7 != 4 || !bytes.Equal(b[24:32], []byte("onmux417")) {
+		return facts{}, false
+	}
+	if b[1] == 0 {
+		return facts{info: "refuses: " + strings.TrimRight(string(b[12:16]), "\x00")}, true
+	}
+	return facts{info: fmt.Sprintf("version %d, stratum %d", b[0]>>3&7, b[1])}, true
+}

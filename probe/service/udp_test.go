@@ -1,0 +1,120 @@
+package service_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/probe/service"
+)
+
+// datagrams runs f for every datagram that a loopback port gets until the test
+// ends. reply sends from that port.
+func datagrams(t *testing.T, f func(b []byte, from net.Addr, reply net.PacketConn)) probe.Endpoint {
+	t.Helper()
+	nettest.Need(t)
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			f(b[:n], from, c)
+		}
+	}()
+	t.Cleanup(func() { c.Close(); <-done })
+	at := c.LocalAddr().(*net.UDPAddr).AddrPort()
+	return probe.Endpoint{Addr: at.Addr(), Port: at.Port(), Proto: probe.UDP}
+}
+
+func TestIdentifyUDP(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		peer             func([]byte, net.Addr, net.PacketConn)
+		service, version string // "" for silence
+	}{
+		{"memcached", func(b []byte, from net.Addr, c net.PacketConn) {
+			if bytes.HasSuffix(b, []byte("version\r\n")) {
+				c.WriteTo(append(b[:8:8], "VERSION 1.6.18\r\n"...), from)
+			}
+		}, "memcached", "1.6.18"},
+		{"tftp, from another port", func(b []byte, from net.Addr, _ net.PacketConn) {
+			if bytes.HasPrefix(b, []byte("\x00\x01onmux")) {
+				c, err := net.ListenPacket("udp", "127.0.0.1:0")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				c.WriteTo([]byte("\x00\x05\x00\x01File not found\x00"), from)
+			}
+		}, "tftp", ""},
+		{"an answer to everything", func(_ []byte, from net.Addr, c net.PacketConn) { c.WriteTo([]byte("\x01\x02\x03"), from) }, "unknown", ""},
+		{"silence", func([]byte, net.Addr, net.PacketConn) {}, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := service.Identify(t.Context(), datagrams(t, tt.peer), quick)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case tt.service == "" && s != nil:
+				t.Errorf("%+v, want nothing", s)
+			case tt.service != "" && (s == nil || s.Name != tt.service || s.Version != tt.version):
+				t.Errorf("%+v, want %s", s, tt.service)
+			}
+		})
+	}
+}
+
+// PostgreSQL agrees to TLS with a letter and goes on in it: its certificate is
+// seen, and nobody is logged in.
+func TestPostgresInTLS(t *testing.T) {
+	nettest.Need(t)
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	e := serve(t, func(c *net.TCPConn) {
+		b := make([]byte, 8)
+		if n, _ := c.Read(b); n != 8 || string(b) != "\x00\x00\x00\x08\x04\xd2\x16\x2f" {
+			return
+		}
+		fmt.Fprint(c, "S")
+		s := tls.Server(c, certificate.TLS)
+		s.Handshake()
+		s.Read(b)
+	})
+	s, err := service.Identify(t.Context(), e, quick)
+	if err != nil || s.Name != "postgresql" || s.TLS == nil || !strings.Contains(s.TLS.Subject, "Acme") {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A peer that bears one connection and resets the next is asked again.
+func TestResetOnce(t *testing.T) {
+	first := make(chan struct{}, 1)
+	first <- struct{}{}
+	e := serve(t, func(c *net.TCPConn) {
+		select {
+		case <-first:
+			c.SetLinger(0)
+		default:
+			greets("SSH-2.0-OpenSSH_9.2p1\r\n")(c)
+		}
+	})
+	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "ssh" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}

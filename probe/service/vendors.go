@@ -1,0 +1,121 @@
+package service
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// tnsPing is what Oracle's tnsping sends a listener: a CONNECT packet for no
+// database, answered by a refusal that tells the version. TNS has no published
+// specification; the layout is that of Wireshark's packet-tns.c.
+func tnsPing() []byte {
+	data := "(CONNECT_DATA=(COMMAND=ping))"
+	b := make([]byte, 58)
+	b[4] = 1 // CONNECT
+	for at, v := range map[int]uint16{0: uint16(58 + len(data)), 8: 313, 10: 300, 14: 2048, 16: 32767, 18: 0x7f08,
+		22: 1, 24: uint16(len(data)), 26: 58} {
+		binary.BigEndian.PutUint16(b[at:], v)
+	}
+	return append(b, data...)
+}
+
+// readTNS knows a refusal, or an acceptance, of a connection by an Oracle
+// listener and the version in it: VSNNUM=318767104 is 0x13000000, 19.0.0.
+func readTNS(a *answer) (facts, bool) {
+	b := a.bytes
+	if len(b) < 12 || int(binary.BigEndian.Uint16(b)) > len(b) || b[2] != 0 || b[3] != 0 || b[4] != 4 && b[4] != 2 || b[5] != 0 {
+		return facts{}, false
+	}
+	_, rest, ok := strings.Cut(a.text, "(VSNNUM=")
+	if !ok {
+		return facts{}, b[4] == 4 && strings.Contains(a.text, "(DESCRIPTION=")
+	}
+	digits, _, _ := strings.Cut(rest, ")")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return facts{}, false
+	}
+	return facts{product: "Oracle TNS listener", version: fmt.Sprintf("%d.%d.%d", n>>24, n>>20&15, n>>12&255)}, true
+}
+
+// readPrelogin knows the answer to a TDS PRELOGIN (MS-TDS, section 2.2.6.5): a
+// tabular result whose VERSION option is the server's.
+func readPrelogin(a *answer) (facts, bool) {
+	b := a.bytes
+	if len(b) < 8 || b[0] != 4 || b[1] != 1 || int(binary.BigEndian.Uint16(b[2:])) > len(b) {
+		return facts{}, false
+	}
+	options := b[8:]
+	if len(options) < 6 || options[0] != 0 {
+		return facts{}, false
+	}
+	at, n := int(binary.BigEndian.Uint16(options[1:])), int(binary.BigEndian.Uint16(options[3:]))
+	if n != 6 || at < 6 || at+n > len(options) {
+		return facts{}, false
+	}
+	v := options[at:]
+	return facts{product: "Microsoft SQL Server", version: fmt.Sprintf("%d.%d.%d", v[0], v[1], binary.BigEndian.Uint16(v[2:]))}, true
+}
+
+// iscsiLogin is a login request of a version that no target has (RFC 7143,
+// section 11.12): it is refused before anything is negotiated.
+func iscsiLogin() []byte {
+	b := make([]byte, 48)
+	b[0], b[1] = 0x43, 0x81 // immediate login; from security to operational
+	b[2], b[3] = 0xff, 0xff // version
+	copy(b[16:], "\x04\x17\x04\x17")
+	return b
+}
+
+// pptpStart is a Start-Control-Connection-Request (RFC 2637, section 2.1).
+func pptpStart() []byte {
+	b := make([]byte, 156)
+	copy(b, "\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x03")
+	copy(b[28:], "onmux")
+	return b
+}
+
+// adbConnect is CNXN (AOSP, packages/modules/adb, protocol.txt).
+func adbConnect() []byte {
+	data := "host::\x00"
+	sum := uint32(0)
+	for _, c := range []byte(data) {
+		sum += uint32(c)
+	}
+	var b []byte
+	for _, v := range []uint32{0x4e584e43, 0x01000000, 4096, uint32(len(data)), sum, 0x4e584e43 ^ 0xffffffff} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return append(b, data...)
+}
+
+// readX11 knows the answer to a connection setup (X11 protocol, section 8): the
+// vendor and its release, or why not.
+func readX11(a *answer) (facts, bool) {
+	b := a.bytes
+	if len(b) < 8 || b[2] != 11 || b[3] != 0 {
+		return facts{}, false
+	}
+	size := 8 + 4*int(binary.LittleEndian.Uint16(b[6:]))
+	switch {
+	case b[0] == 0 && int(b[1]) <= size-8 && size-8-int(b[1]) < 4 && len(b) >= 8+int(b[1]):
+		return facts{info: string(b[8 : 8+int(b[1])])}, true
+	case b[0] != 1 || len(b) < 40:
+		return facts{}, false
+	}
+	n := int(binary.LittleEndian.Uint16(b[24:]))
+	if 40+n > len(b) || 40+n > size {
+		return facts{}, false
+	}
+	f := facts{product: string(b[40 : 40+n])}
+	if r := binary.LittleEndian.Uint32(b[8:]); strings.Contains(f.product, "X.Org") && r >= 10000000 { // 12101007 is 21.1.7
+		major, minor, patch := r/100000%100, r/1000%100, r%1000
+		if f.product = "X.Org"; major < 21 { // 12011000 is 1.20.11
+			major, minor, patch = 1, major, minor
+		}
+		f.version = fmt.Sprintf("%d.%d.%d", major, minor, patch)
+	}
+	return f, true
+}
