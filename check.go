@@ -72,6 +72,7 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 	}
 	seen, failed := local.Check(ctx, local.Request{
 		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
+		Words: !s.trace && !s.tellsMore() && !slices.ContainsFunc(s.expect, report.Expectation.NeedsListeners),
 	})
 	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}

@@ -226,7 +226,7 @@ func (s *session) readOutputs(c *cli.Context) error {
 	if err != nil {
 		return usage(fmt.Errorf("--color: %w", err), "")
 	}
-	s.layout = report.Options{Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: packet.PortName}
+	s.layout = report.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: packet.PortName}
 	switch {
 	case c.Bool("quiet"):
 		s.layout.Verbosity = report.Quiet

@@ -37,6 +37,9 @@ func (e Expectation) NeedsOwner() bool {
 	return h != nil && (h.Process != "" || h.User != "" || h.Unit != "")
 }
 
+// NeedsListeners reports whether listeners have to be known to judge it.
+func (e Expectation) NeedsListeners() bool { return e.holder != nil }
+
 // absent judges a port on which nothing listens.
 func (h Holder) absent(v local.Verdict) (Violation, bool) {
 	p := probe.Port{Number: v.Port, Proto: v.Proto}

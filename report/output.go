@@ -87,7 +87,10 @@ func ParseOutput(s string) (Output, error) {
 
 // Sinks tells one stream to every output. An output that fails is written no
 // more and doesn't disturb the others. Not for concurrent use.
-type Sinks struct{ all []*sink }
+type Sinks struct {
+	all    []*sink
+	atOnce bool // findings are not flushed one by one
+}
 
 type sink struct {
 	Output
@@ -107,7 +110,7 @@ func Open(outputs []Output, stdout io.Writer, o Options) (*Sinks, error) {
 	if err := distinct(outputs); err != nil {
 		return nil, err
 	}
-	s := &Sinks{}
+	s := &Sinks{atOnce: o.AtOnce}
 	seen := make(map[string]bool)
 	for _, out := range outputs {
 		k := &sink{Output: out}
@@ -163,28 +166,28 @@ func (k *sink) open(stdout io.Writer, o Options) (err error) {
 
 // Start tells every output. It returns nil: Close has the errors.
 func (s *Sinks) Start(start Start) error {
-	return s.each(func(k *sink) error { return k.h.Start(start) })
+	return s.each(func(k *sink) error { return k.h.Start(start) }, true)
 }
 
 // Finding tells every output. It returns nil: Close has the errors.
 func (s *Sinks) Finding(f Finding) error {
-	return s.each(func(k *sink) error { return k.h.Finding(f) })
+	return s.each(func(k *sink) error { return k.h.Finding(f) }, !s.atOnce)
 }
 
 // End tells every output. It returns nil: Close has the errors.
 func (s *Sinks) End(end End) error {
-	return s.each(func(k *sink) error { k.ended = true; return k.h.End(end) })
+	return s.each(func(k *sink) error { k.ended = true; return k.h.End(end) }, true)
 }
 
-// each calls do for the outputs that still work. What readers may be waiting
-// for is flushed at once.
-func (s *Sinks) each(do func(*sink) error) error {
+// each calls do for the outputs that still work, and flushes those that somebody
+// may be reading along.
+func (s *Sinks) each(do func(*sink) error, flush bool) error {
 	for _, k := range s.all {
 		if k.err != nil {
 			continue
 		}
 		k.err = do(k)
-		if k.err == nil && k.target.live() {
+		if k.err == nil && k.target.live() && flush {
 			k.err = k.buf.Flush()
 		}
 	}

@@ -185,3 +185,23 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// writes counts what is written at a time.
+type writes int
+
+func (w *writes) Write(b []byte) (int, error) { *w++; return len(b), nil }
+
+// Where nobody waits for a single finding, all take few writes.
+func TestAtOnce(t *testing.T) {
+	for atOnce, want := range map[bool]int{true: 2, false: 2 + len(sample().findings)} {
+		var n writes
+		s, err := Open([]Output{{"jsonl", ""}}, &n, Options{AtOnce: atOnce})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sample().tell(t, s)
+		if err := s.Close(); err != nil || int(n) != want {
+			t.Errorf("at once %t: %d writes, want %d; %v", atOnce, n, want, err)
+		}
+	}
+}

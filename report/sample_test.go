@@ -60,6 +60,7 @@ func sample() stream {
 			scan.Range{First: addr4, Last: addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed},
 			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
 				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
+				Receive: &local.Buffer{Used: 768, Limit: 212992}, Drops: 37, Groups: []string{"224.0.0.251 on eth0"},
 				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
 					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
 					Parents: []local.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},

@@ -98,7 +98,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "attempt": probe.Attempt{}, "range": scan.Range{}, "listener": local.Listener{},
 		"verdict": local.Verdict{}, "about": local.Port{}, "change": Change{}, "rule": Rule{}, "violation": Violation{}, "start": Start{}, "end": End{}}
-	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{}, "attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{}, "route": probe.Route{}, "handshake": probe.Handshake{}, "backlog": local.Backlog{}, "plan": Plan{},
+	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{}, "attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{}, "route": probe.Route{}, "handshake": probe.Handshake{}, "backlog": local.Backlog{}, "buffer": local.Buffer{}, "plan": Plan{},
 		"owner": local.Owner{}, "process": local.Process{}, "candidate": local.Candidate{}, "summary": scan.Summary{}, "name": local.Name{}, "services": local.Services{},
 		"serviceLine": local.Service{}, "span": local.Span{}, "fact": packet.Fact{}}
 	for name, v := range records {

@@ -271,6 +271,15 @@ func (p *ports) detail(l local.Listener) {
 	if where := l.Where(); where != "" {
 		socket = append(socket, "made in "+Visible(where))
 	}
+	if r := l.Receive; r != nil {
+		socket = append(socket, fmt.Sprintf("receive buffer %d of %d bytes", r.Used, r.Limit))
+	}
+	if l.Drops > 0 {
+		socket = append(socket, fmt.Sprintf("%d dropped", l.Drops))
+	}
+	if len(l.Groups) > 0 {
+		socket = append(socket, "may receive what is sent to "+Visible(strings.Join(l.Groups, "; ")))
+	}
 	if len(socket) > 0 {
 		p.line(2, 4, span{at(l) + ": " + strings.Join(socket, ", "), faint})
 	}

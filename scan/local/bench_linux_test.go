@@ -2,7 +2,9 @@ package local
 
 import (
 	"context"
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -59,5 +61,61 @@ func BenchmarkCheck(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// datagram is one of the kernel's, with as many sockets as it puts in one.
+func datagram() []byte {
+	var b []byte
+	for n := range uint16(200) {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 6000+n)
+		mem := append(binary.NativeEndian.AppendUint16(nil, 40), diagMemInfo, 0)
+		attrs := slices.Concat(attr(diagSkV6Only, 0), append(mem, make([]byte, 36)...), inCgroup(5150))
+		b = append(b, message(unix.SOCK_DIAG_BY_FAMILY, 0, diagSeq, diagSocket(unix.AF_INET, tcpListen, addr, attrs...))...)
+	}
+	return b
+}
+
+// Sockets that nobody asked for cost no memory, however many there are.
+func TestUnwantedSocketsTakeNoMemory(t *testing.T) {
+	b, ports := datagram(), newPortSet([]uint16{417})
+	q := query{v4: true, v6: true}
+	all := make(census)
+	seen := 0
+	n := testing.AllocsPerRun(10, func() {
+		if _, err := parseDump(b, diagSeq, probe.TCP, func(s socket) {
+			if seen++; ports.has(s.local.Port()) && s.wanted(q) {
+				all.see(s)
+			}
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	if n != 0 || seen != 11*200 || len(all) > 0 {
+		t.Errorf("%g allocations for %d sockets, of which %d are kept", n, seen, len(all))
+	}
+}
+
+func BenchmarkParseDump(b *testing.B) {
+	in, seen := datagram(), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		seen = 0
+		if _, err := parseDump(in, diagSeq, probe.TCP, func(socket) { seen++ }); err != nil || seen != 200 {
+			b.Fatal(seen, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/200, "ns/socket")
+}
+
+// Every port that listens, which tells each of the crowd.
+func BenchmarkAllPorts(b *testing.B) {
+	crowded(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := Check(b.Context(), Request{All: []probe.Proto{probe.TCP}, IPv4: true, IPv6: true})
+		if err != nil || len(r.Verdicts) != crowd+1 {
+			b.Fatal(len(r.Verdicts), err)
+		}
 	}
 }

@@ -105,6 +105,8 @@ type view struct {
 	sources []source // one for each protocol
 	notes   []string // what else to say of the coverage
 	hints   []string
+	groups  memberships
+	refused refused
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
 	abroad  abroad
@@ -136,17 +138,23 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	if !q.v6 {
 		rules.ipv6 = ""
 	}
-	listeners := make(map[probe.Port][]Listener)
+	listeners := make(map[probe.Port][]Listener, len(behind))
+	total := 0
 	for p, sockets := range behind {
-		for _, s := range sockets {
-			l := s.listener(o)
-			l.NetNS = v.netns
-			listeners[p] = append(listeners[p], l)
+		all := make([]Listener, len(sockets))
+		for i, s := range sockets {
+			all[i] = s.listener(o)
+			all[i].NetNS, all[i].Groups = v.netns, v.groups.of(s)
 		}
+		listeners[p] = all
+		total += len(all)
 	}
+	out.Verdicts = make([]Verdict, 0, len(r.Ports))
+	out.Listeners = make([]Listener, 0, total)
 	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, joined: v.groups, refused: v.refused,
+			redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
 		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
 			f.count = t.count
@@ -166,7 +174,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.groups.coverage(), v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
 	out.Hints = slices.Concat(v.hints, v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
@@ -181,7 +189,7 @@ func comparePorts(a, b probe.Port) int {
 func (s socket) listener(o owners) Listener {
 	l := Listener{
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
-		State: words[s.state], Reach: reach(s.local.Addr()), Device: s.device,
+		State: words[s.state], Reach: reach(s.local.Addr(), s.looped), Device: s.device, Drops: s.drops,
 		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
 	}
 	for _, owner := range l.Owners {
@@ -189,6 +197,9 @@ func (s socket) listener(o owners) Listener {
 	}
 	if s.queued {
 		l.Backlog = &s.backlog
+	}
+	if s.buffered {
+		l.Receive = &s.received
 	}
 	if s.owned {
 		l.UID, l.User = &s.uid, s.user

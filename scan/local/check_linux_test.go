@@ -50,12 +50,14 @@ func compare(t *testing.T, facts []fact, r Report) {
 func TestCheck(t *testing.T) {
 	facts := scene(t)
 	both := Request{IPv4: true, IPv6: true, Owners: true}
-	t.Run("sock_diag", func(t *testing.T) {
-		for _, proto := range probe.Protos() {
-			few := slices.DeleteFunc(slices.Clone(facts), func(f fact) bool { return f.port.Proto != proto })
-			compare(t, few, ask(t, few, both, look))
-		}
-	})
+	for name, look := range map[string]func(context.Context, query) (view, error){"sock_diag": look, "sock_diag by family": withoutBoth} {
+		t.Run(name, func(t *testing.T) {
+			for _, proto := range probe.Protos() {
+				few := slices.DeleteFunc(slices.Clone(facts), func(f fact) bool { return f.port.Proto != proto })
+				compare(t, few, ask(t, few, both, look))
+			}
+		})
+	}
 	t.Run("dump", func(t *testing.T) {
 		many := slices.Clone(facts)
 		for n := uint16(4100); n < 4100+manyPorts; n++ {
@@ -82,6 +84,11 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withoutBoth is look where a dump has one family.
+func withoutBoth(ctx context.Context, q query) (view, error) {
+	return lookAt(ctx, q, &sockDiag{buf: make([]byte, dumpBuffer), apart: true}, procNet{"/proc/thread-self/net"})
 }
 
 func withoutDiag(ctx context.Context, q query) (view, error) {

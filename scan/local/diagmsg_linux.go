@@ -17,6 +17,7 @@ import (
 const (
 	diagReqLen   = 56
 	diagMsgLen   = 72
+	diagMemInfo  = 7  // INET_DIAG_SKMEMINFO, which has to be asked for
 	diagSkV6Only = 11 // INET_DIAG_SKV6ONLY
 	diagCgroupID = 21 // INET_DIAG_CGROUP_ID, from Linux 5.9: the inode of the directory
 )
@@ -36,6 +37,25 @@ const (
 // for those that are only bound.
 const allStates = 1<<(tcpBound+1) - 2
 
+// tcpDiagGetSock is TCPDIAG_GETSOCK, by which TCP sockets were asked for before
+// there was SOCK_DIAG_BY_FAMILY. It alone tells both families in one dump.
+const tcpDiagGetSock = 18
+
+// diagRequestBoth is a netlink message with a struct inet_diag_req that asks for
+// TCP sockets of both families, as diagRequest does for one.
+func diagRequestBoth(seq uint32, port uint16, states uint32) []byte {
+	b := make([]byte, unix.NLMSG_HDRLEN+60)
+	h, r := b[:unix.NLMSG_HDRLEN], b[unix.NLMSG_HDRLEN:]
+	binary.NativeEndian.PutUint32(h[0:], uint32(len(b)))
+	binary.NativeEndian.PutUint16(h[4:], tcpDiagGetSock)
+	binary.NativeEndian.PutUint16(h[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	binary.NativeEndian.PutUint32(h[8:], seq)
+	r[3] = 1 << (diagMemInfo - 1)
+	binary.BigEndian.PutUint16(r[4:], port)
+	binary.NativeEndian.PutUint32(r[52:], states)
+	return b
+}
+
 // diagRequest is a netlink message with a struct inet_diag_req_v2 that asks for
 // a dump of one protocol and family, of one port unless it is 0, and of sockets
 // in some states (1 << tcp…).
@@ -51,6 +71,7 @@ func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16, state
 	if proto == probe.UDP {
 		r[1] = unix.IPPROTO_UDP
 	}
+	r[2] = 1 << (diagMemInfo - 1)
 	binary.NativeEndian.PutUint32(r[4:], states)
 	binary.BigEndian.PutUint16(r[8:], port)
 	return b
@@ -91,7 +112,7 @@ func parseDump(b []byte, seq uint32, proto probe.Proto, see func(socket)) (progr
 		case unix.NLMSG_DONE, unix.NLMSG_ERROR:
 			p.done = true
 			return p, status(kind, body)
-		case unix.SOCK_DIAG_BY_FAMILY:
+		case unix.SOCK_DIAG_BY_FAMILY, tcpDiagGetSock:
 			s, err := parseSocket(body, proto)
 			if err != nil {
 				return p, err
@@ -149,8 +170,12 @@ func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	}
 	switch s.state {
 	case listening:
+		limit, drops, told := parseMemInfo(attribute(b[diagMsgLen:], diagMemInfo))
+		s.drops = uint64(drops)
 		if proto == probe.TCP {
 			s.backlog, s.queued = Backlog{Used: word(56), Limit: word(60)}, true
+		} else if told {
+			s.received, s.buffered = Buffer{Used: word(56), Limit: limit}, true
 		}
 	case connected:
 		s.peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))
@@ -181,6 +206,20 @@ func diagAddr(family uint8, b []byte) (netip.Addr, error) {
 		return netip.AddrFrom16([16]byte(b)), nil
 	}
 	return netip.Addr{}, fmt.Errorf("%w: a socket of address family %d", errMalformed, family)
+}
+
+// parseMemInfo reads INET_DIAG_SKMEMINFO: numbers of 32 bits in the order of
+// SK_MEMINFO_RCVBUF and the others (linux/sock_diag.h). Kernels before 4.7 do not
+// tell drops.
+func parseMemInfo(b []byte) (limit, drops uint32, told bool) {
+	const rcvbuf, dropped = 1, 8
+	if told = len(b) >= 4*(rcvbuf+1); told {
+		limit = binary.NativeEndian.Uint32(b[4*rcvbuf:])
+	}
+	if len(b) >= 4*(dropped+1) {
+		drops = binary.NativeEndian.Uint32(b[4*dropped:])
+	}
+	return limit, drops, told
 }
 
 // v6Only reads INET_DIAG_SKV6ONLY: "ipv6" or "dual", and "" if it is not there.

@@ -34,6 +34,11 @@ type Request struct {
 	IPv6   bool          // look at IPv6 sockets
 	Owners bool          // find the owning processes, which costs a walk over all descriptors
 
+	// Words says that nobody asks for more than the words of the verdicts. What
+	// could not change one is then not looked at: other network namespaces and NAT
+	// rules, where every port is listened on.
+	Words bool
+
 	// Trace connects to each TCP port, on loopback or on the own address that is
 	// listened on, to see who answers; and binds each port on which nothing
 	// listens, to see whether that works. Nothing is said on the connections. A NAT
@@ -78,6 +83,9 @@ type Listener struct {
 	Reach   string      `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
 	Device  string      `json:"device,omitempty"` // SO_BINDTODEVICE, by name
 	Backlog *Backlog    `json:"backlog,omitempty"`
+	Receive *Buffer     `json:"receive,omitempty"` // of a UDP socket that listens
+	Drops   uint64      `json:"drops,omitzero"`    // datagrams, or attempts to connect, that the socket dropped since it was made
+	Groups  []string    `json:"groups,omitempty"`  // "224.0.0.251 on eth0": multicast groups that this machine has joined and a UDP socket may receive; 64 at most, and none that every machine joins unless it is bound to it
 	UID     *uint32     `json:"uid,omitempty"`
 	User    string      `json:"user,omitempty"`  // UID's name; "" if it has none
 	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
@@ -93,6 +101,13 @@ func (Listener) Kind() string { return "listener" }
 
 // Backlog is a listening TCP socket's accept queue.
 type Backlog struct {
+	Used  uint32 `json:"used"`
+	Limit uint32 `json:"limit"`
+}
+
+// Buffer is a UDP socket's receive buffer, in bytes as the kernel counts them:
+// with what it keeps beside the datagrams.
+type Buffer struct {
 	Used  uint32 `json:"used"`
 	Limit uint32 `json:"limit"`
 }

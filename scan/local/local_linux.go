@@ -23,7 +23,7 @@ type reader interface {
 // rest of the process. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
 	v, err := lookAt(ctx, q, newSockDiag(), procNet{"/proc/thread-self/net"})
-	if err == nil {
+	if err == nil && !q.settles(v.census) {
 		v.abroad, err = lookAbroad(ctx, q)
 	}
 	return v, err
@@ -56,6 +56,12 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 	}
 	v.census.nameDevices()
 	v.census.nameUsers()
+	v.groups = files.memberships(v.census.interest())
+	v.refused = files.refused(v.census)
+	if q.settles(v.census) {
+		v.notes = append(v.notes, "other network namespaces and NAT rules: not looked at, because something listens on every port")
+		return v, ctx.Err()
+	}
 	var err error
 	v.nat, err = readNAT(ctx, q)
 	return v, err
@@ -112,29 +118,36 @@ func (v *view) seesBound(ctx context.Context, c census, diag *sockDiag) bool {
 
 // nameDevices gives devices their names, and link-local addresses their zones.
 func (c census) nameDevices() {
-	names := make(map[uint32]string)
+	known := make(map[uint32]device)
 	for _, t := range c {
 		for _, told := range t.told {
 			for i := range told {
 				if told[i].index != 0 {
-					told[i].setDevice(deviceName(told[i].index, names))
+					d := deviceAt(told[i].index, known)
+					told[i].setDevice(d.name)
+					told[i].looped = d.looped
 				}
 			}
 		}
 	}
 }
 
-// deviceName is the name of a device, or its number if it is gone.
-func deviceName(index uint32, names map[uint32]string) string {
-	name, ok := names[index]
+// device is what is known of a network device.
+type device struct {
+	name   string // or its number if it is gone
+	looped bool   // a loopback one
+}
+
+func deviceAt(index uint32, known map[uint32]device) device {
+	d, ok := known[index]
 	if !ok {
-		name = strconv.FormatUint(uint64(index), 10)
+		d.name = strconv.FormatUint(uint64(index), 10)
 		if i, err := net.InterfaceByIndex(int(index)); err == nil {
-			name = i.Name
+			d = device{i.Name, i.Flags&net.FlagLoopback != 0}
 		}
-		names[index] = name
+		known[index] = d
 	}
-	return name
+	return d
 }
 
 // setDevice names the device that the socket is bound to. A link-local address

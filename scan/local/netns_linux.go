@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -208,10 +209,20 @@ func (w *world) signs(ctx context.Context) error {
 // are in another namespace than the caller.
 func (w *world) strangers(processes []string) (found map[sign][]int, refused int, why error) {
 	found = make(map[sign][]int)
+	own, told := []byte(fmt.Sprintf("net:[%d]", w.inode)), w.inode != 0
+	link := make([]byte, 64)
 	for _, name := range processes {
 		pid, err := strconv.Atoi(name)
 		if err != nil || pid <= 0 {
 			continue
+		}
+		if told {
+			// Where one may, reading this link takes half the time of a sign.
+			n, err := unix.Readlink(w.root+"/"+name+"/"+signTraced, link)
+			if err == nil && bytes.Equal(link[:n], own) {
+				continue
+			}
+			told = err == nil || gone(err)
 		}
 		switch s, err := w.sign(name); {
 		case err == nil && s != w.own:

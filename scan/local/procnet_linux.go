@@ -100,9 +100,9 @@ func parseProcNet(ctx context.Context, r io.Reader, proto probe.Proto, see func(
 }
 
 // parseLine reads a socket: sl local remote state tx:rx timer retransmits uid
-// timeout inode ….
+// timeout inode …, and of UDP the drops in the 13th place.
 func parseLine(line []byte, proto probe.Proto) (socket, error) {
-	var fields [10][]byte
+	var fields [13][]byte
 	n := 0
 	for f := range bytes.FieldsSeq(line) {
 		if n == len(fields) {
@@ -111,8 +111,8 @@ func parseLine(line []byte, proto probe.Proto) (socket, error) {
 		fields[n] = f
 		n++
 	}
-	if n < len(fields) {
-		return socket{}, fmt.Errorf("%d fields, not %d", n, len(fields))
+	if n < 10 {
+		return socket{}, fmt.Errorf("%d fields, not 10", n)
 	}
 	raw, port, err1 := parseHexAddr(fields[1])
 	peer, peerPort, err2 := parseHexAddr(fields[2])
@@ -127,6 +127,10 @@ func parseLine(line []byte, proto probe.Proto) (socket, error) {
 		state: stateOf(proto, uint8(st)), uid: uint32(uid), owned: true, inode: inode, holder: inode,
 	}
 	switch s.state {
+	case listening:
+		if proto == probe.UDP && n == len(fields) {
+			s.drops, _ = strconv.ParseUint(string(fields[12]), 10, 32)
+		}
 	case connected:
 		s.peer = netip.AddrPortFrom(peer.Unmap(), peerPort)
 	case timeWait:

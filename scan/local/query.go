@@ -13,10 +13,11 @@ import (
 type query struct {
 	ports  map[probe.Proto][]uint16 // sorted, each once
 	v4, v6 bool
+	words  bool // see Request.Words
 }
 
 func newQuery(r Request) (query, error) {
-	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6}
+	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6, words: r.Words}
 	if len(r.Ports) == 0 && len(r.All) == 0 {
 		return q, errors.New("no port to check: name at least one")
 	}
@@ -39,6 +40,20 @@ func newQuery(r Request) (query, error) {
 		q.ports[proto] = slices.Compact(ports)
 	}
 	return q, nil
+}
+
+// settles reports whether a census tells all that is wanted: that something
+// listens on every port is the strongest verdict.
+func (q query) settles(c census) bool {
+	for proto, ports := range q.ports {
+		for _, n := range ports {
+			t := c[probe.Port{Number: n, Proto: proto}]
+			if t == nil || t.count[listening] == 0 {
+				return false
+			}
+		}
+	}
+	return q.words
 }
 
 // protos is the asked protocols, in the order in which they are told.

@@ -93,7 +93,9 @@ func (f fact) untold() fact {
 		if h.Address.Is6() && h.Address.IsUnspecified() {
 			h.Family = ""
 		}
-		h.Device, h.Backlog = "", nil
+		if h.Device, h.Backlog = "", nil; h.Address.IsUnspecified() {
+			h.Reach = "any"
+		}
 	}
 	if f.verdict == Bound {
 		f.verdict, f.holders = Free, nil
@@ -142,7 +144,7 @@ func scene(t testing.TB) []fact {
 	open(t, s4, dgram, all(twin, bindTo("127.0.0.1", 4005), connectTo(4001)))
 	ended := inTimeWait(t)
 
-	device := holds(Listening, "0.0.0.0", "ipv4", "any")
+	device := holds(Listening, "0.0.0.0", "ipv4", "loopback")
 	device.Device = "lo"
 	full := holds(Listening, "127.0.0.1", "ipv4", "loopback")
 	full.Backlog = &Backlog{Used: 2, Limit: 1}
@@ -158,7 +160,7 @@ func scene(t testing.TB) []fact {
 		{tcp(4007), Listening, []Listener{any4, any4}, " on 0.0.0.0:4007 (2 sockets), reachable from any address"},
 		{tcp(4008), Bound, []Listener{holds(Bound, "127.0.0.1", "ipv4", "loopback")}, " on 127.0.0.1:4008, but not listening"},
 		{tcp(4009), Bound, []Listener{holds(Bound, "::", "ipv6", "any")}, " on [::]:4009 (IPv6 only), but not listening"},
-		{tcp(4010), Listening, []Listener{device}, " on 0.0.0.0:4010 on device lo, reachable from any address"},
+		{tcp(4010), Listening, []Listener{device}, " on 0.0.0.0:4010 on device lo, reachable from this machine only"},
 		{tcp(4011), Listening, []Listener{full}, ", accept queue full (2 of 1); 2 connections use the number"},
 		{tcp(4012), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")}, "nothing listens; 1 connection uses the number, of "},
 		{tcp(4013), Listening, []Listener{lo4, lo6}, " on 127.0.0.1:4013 and [::1]:4013, reachable from this machine only"},

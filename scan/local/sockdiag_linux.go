@@ -32,8 +32,10 @@ var (
 
 // sockDiag tells sockets by asking the kernel through netlink (sock_diag(7)).
 type sockDiag struct {
-	buf  []byte // reused by all dumps
-	only uint32 // states that are asked for (1 << tcp…); 0 for all
+	buf    []byte // reused by all dumps
+	canary canary // tells by the way if sockets that are bound are told
+	apart  bool   // this kernel does not tell both families in one dump
+	only   uint32 // states that are asked for (1 << tcp…); 0 for all
 }
 
 func newSockDiag() *sockDiag { return &sockDiag{buf: make([]byte, dumpBuffer)} }
@@ -47,22 +49,48 @@ func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census
 	if len(ports) > manyPorts {
 		ports = []uint16{0}
 	}
+	if proto == probe.TCP && d.only == 0 {
+		defer d.canary.open()()
+	}
+	want := func(s socket) bool { return !d.canary.is(s) && set.has(s.local.Port()) && s.wanted(q) }
 	all := make(census)
 	var changed bool
 	for _, port := range ports {
-		for _, family := range q.families() {
-			c, err := d.list(ctx, proto, family, port, func(s socket) bool { return set.has(s.local.Port()) && s.wanted(q) })
-			all.add(c)
-			if err != nil && !errors.Is(err, errChanged) {
-				return all, err
-			}
-			changed = changed || err != nil
+		c, err := d.listAll(ctx, proto, q.families(), port, want)
+		all.add(c)
+		if err != nil && !errors.Is(err, errChanged) {
+			return all, err
 		}
+		changed = changed || err != nil
 	}
 	if changed {
 		return all, errChanged
 	}
 	return all, nil
+}
+
+// listAll lists the sockets of several families: of both families of TCP at once
+// where the kernel does that, because it walks through all its sockets for each
+// dump.
+func (d *sockDiag) listAll(ctx context.Context, proto probe.Proto, families []uint8, port uint16, want func(socket) bool) (census, error) {
+	if proto == probe.TCP && len(families) == 2 && !d.apart {
+		c, err := d.list(ctx, proto, unix.AF_UNSPEC, port, want)
+		if err == nil || errors.Is(err, errChanged) || errors.Is(err, errSilent) || ctx.Err() != nil {
+			return c, err
+		}
+		d.apart = true
+	}
+	all := make(census)
+	var changed error
+	for _, family := range families {
+		c, err := d.list(ctx, proto, family, port, want)
+		all.add(c)
+		if err != nil && !errors.Is(err, errChanged) {
+			return all, err
+		}
+		changed = cmp.Or(changed, err)
+	}
+	return all, changed
 }
 
 // families are the kernel's families to look at: a dual-stack socket is an IPv6
@@ -92,11 +120,15 @@ func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, po
 	return c, err
 }
 
-// dump tells every socket of a protocol and family, at a port unless it is 0,
-// as the kernel sends them: memory does not grow with their number. The kernel
-// filters by port all but the sockets that are only bound. Each dump has a
-// netlink socket of its own, so that one given up leaves nothing behind.
+// dump tells every socket of a protocol and family (of TCP both, if that is
+// AF_UNSPEC), at a port unless it is 0, as the kernel sends them: memory does
+// not grow with their number. The kernel filters by port all but the sockets
+// that are only bound. Each dump has a netlink socket of its own, so that one
+// given up leaves nothing behind.
 func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, port uint16, states uint32, see func(socket)) error {
+	if family == unix.AF_UNSPEC {
+		return d.ask(ctx, diagRequestBoth(diagSeq, port, states), proto, see)
+	}
 	return d.ask(ctx, diagRequest(diagSeq, proto, family, port, states), proto, see)
 }
 
@@ -157,28 +189,4 @@ func (d *sockDiag) receive(ctx context.Context, fd int) ([]byte, error) {
 		}
 	}
 	return nil, errSilent
-}
-
-// tellsBound finds out if this kernel tells sockets that are bound and do not
-// listen, by looking for one of our own on an ephemeral port of loopback: the
-// release would not do, because distributions carry the change to older ones.
-func (d *sockDiag) tellsBound(ctx context.Context) (bool, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return false, err
-	}
-	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		return false, err
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		return false, err
-	}
-	port := uint16(name.(*unix.SockaddrInet4).Port)
-	seen := false
-	err = d.dump(ctx, probe.TCP, unix.AF_INET, port, 1<<tcpBound, func(s socket) {
-		seen = seen || s.state == bound && s.local.Port() == port
-	})
-	return seen, err
 }

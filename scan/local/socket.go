@@ -32,13 +32,17 @@ type socket struct {
 	family string         // Listener.Family
 	state  state
 	//lint:ignore U1000 only Linux tells it
-	index   uint32 // of the device it is bound to
-	device  string // that device's name
-	backlog Backlog
-	queued  bool // backlog is told
-	uid     uint32
-	owned   bool   // uid is told
-	user    string // its name
+	index    uint32 // of the device it is bound to
+	device   string // that device's name
+	looped   bool   // that device is a loopback one
+	backlog  Backlog
+	queued   bool // backlog is told
+	drops    uint64
+	received Buffer
+	buffered bool // received is told
+	uid      uint32
+	owned    bool   // uid is told
+	user     string // its name
 	//lint:ignore U1000 only Linux tells it
 	cgroup uint64 // in which it was made: the inode of its directory; 0 if not told
 	inode  uint64

@@ -10,6 +10,8 @@ type finding struct {
 	source    source
 	where     string
 	owners    owners
+	joined    memberships
+	refused   refused
 	redirects []Redirect
 	attempts  []*attempt
 	unread    []string  // NAT rules that cover the port and could not be read

@@ -14,7 +14,7 @@ func TestVerdict(t *testing.T) {
 	uid := uint32(33)
 	on := func(state Word, addr, family string, owners ...Owner) Listener {
 		a := netip.MustParseAddr(addr)
-		return Listener{Proto: probe.TCP, Address: a, Port: 417, Family: family, State: state, Reach: reach(a), UID: &uid, Owners: owners}
+		return Listener{Proto: probe.TCP, Address: a, Port: 417, Family: family, State: state, Reach: reach(a, false), UID: &uid, Owners: owners}
 	}
 	sshd := Owner{PID: 12, Name: "sshd", User: "root"}
 	nginx := Owner{PID: 20, Name: "nginx", User: "www", Workers: []int{21, 22}}

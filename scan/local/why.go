@@ -46,13 +46,7 @@ func (f finding) whyListening() string {
 		if slices.ContainsFunc(g.sockets[0].Owners, func(o Owner) bool { return o.Unrelated }) {
 			part += ", shared by processes that do not descend from one another"
 		}
-		for _, l := range g.sockets {
-			if b := l.Backlog; b != nil && b.Used > b.Limit {
-				part += fmt.Sprintf(", accept queue full (%d of %d)", b.Used, b.Limit)
-				break
-			}
-		}
-		parts = append(parts, part)
+		parts = append(parts, part+f.unjoined(g.sockets)+f.losses(g.sockets))
 	}
 	why := some(parts, "; ", "more holder", "more holders")
 	if n := f.count[bound]; n > 0 {

@@ -1,0 +1,76 @@
+package local
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+)
+
+// canary is a socket of our own, bound to an ephemeral port of loopback, by
+// which one finds out if this kernel tells sockets that are bound and do not
+// listen: the release would not do, because distributions carry the change to
+// older ones. Those sockets are not filtered by port, so that a dump of any port
+// has it; and nobody is told of it.
+type canary struct {
+	inode uint64
+	port  uint16
+	heard bool // it was among what the kernel told
+}
+
+// open makes the socket, and returns what closes it. Without it, nothing is
+// heard.
+func (c *canary) open() func() {
+	*c = canary{heard: c.heard}
+	fd, err := newCanary(c)
+	if err != nil {
+		return func() {}
+	}
+	return func() { unix.Close(fd) }
+}
+
+func newCanary(c *canary) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	var name unix.Sockaddr
+	if err = unix.Fstat(fd, &st); err == nil {
+		if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err == nil {
+			name, err = unix.Getsockname(fd)
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	c.inode, c.port = st.Ino, uint16(name.(*unix.SockaddrInet4).Port)
+	return fd, nil
+}
+
+// is reports whether a socket is the canary, which is then heard.
+func (c *canary) is(s socket) bool {
+	if c.inode == 0 || s.inode != c.inode || s.state != bound {
+		return false
+	}
+	c.heard = true
+	return true
+}
+
+// tellsBound reports whether this kernel tells sockets that are bound and do not
+// listen. Where no dump so far had the canary, one is made for it.
+func (d *sockDiag) tellsBound(ctx context.Context) (bool, error) {
+	if d.canary.heard {
+		return true, nil
+	}
+	var c canary
+	fd, err := newCanary(&c)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd)
+	err = d.dump(ctx, probe.TCP, unix.AF_INET, c.port, 1<<tcpBound, func(s socket) { c.is(s) })
+	return c.heard, err
+}

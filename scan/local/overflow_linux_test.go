@@ -1,0 +1,161 @@
+package local
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// dial4 starts to connect, which on loopback the listener judges before the call
+// returns.
+func dial4(port uint16) func(int) error {
+	return func(fd int) error {
+		err := unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(port)})
+		if err == unix.EINPROGRESS {
+			return nil
+		}
+		return err
+	}
+}
+
+// A listener with a full accept queue says so, and how much it has dropped: a
+// limit of 1 lets two connections wait, and each of the other three is dropped at
+// least once.
+func TestFullAcceptQueue(t *testing.T) {
+	nettest.Need(t)
+	const dials, waiting = 5, 2
+	open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4601), listenWith(1)))
+	for range dials {
+		open(t, unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, dial4(4601))
+	}
+	facts := []fact{{port: probe.Port{Number: 4601, Proto: probe.TCP}}}
+	r := ask(t, facts, Request{IPv4: true, IPv6: true}, look)
+	l := r.Listeners[0]
+	if *l.Backlog != (Backlog{Used: waiting, Limit: 1}) || l.Drops < dials-waiting || l.Receive != nil {
+		t.Errorf("%+v, %+v", l, l.Backlog)
+	}
+	want := fmt.Sprintf(", accept queue full (2 of 1), %d attempts to connect dropped (in this network namespace since it began: ", l.Drops)
+	if why := r.Verdicts[0].Why; !strings.Contains(why, want) || !strings.Contains(why, " by full queues") {
+		t.Errorf("%q lacks %q", why, want)
+	}
+	if v, err := look(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, v4: true}); err != nil || v.refused.full < l.Drops {
+		t.Errorf("%+v, %v", v.refused, err)
+	}
+}
+
+// A UDP socket tells every datagram that did not fit: what was sent is what can
+// be read and what was dropped.
+func TestDroppedDatagrams(t *testing.T) {
+	nettest.Need(t)
+	const sent = 64
+	in := open(t, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, all(bindTo("127.0.0.1", 4602),
+		func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) }))
+	out := open(t, unix.AF_INET, unix.SOCK_DGRAM, connectTo(4602))
+	for range sent {
+		if _, err := unix.Write(out, make([]byte, 512)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	facts := []fact{{port: probe.Port{Number: 4602, Proto: probe.UDP}}}
+	full := ask(t, facts, Request{IPv4: true, IPv6: true}, look)
+	files := ask(t, facts, Request{IPv4: true, IPv6: true}, withoutDiag)
+	read := 0
+	for b := make([]byte, 1024); ; read++ {
+		if _, _, err := unix.Recvfrom(in, b, 0); err != nil {
+			break
+		}
+	}
+	l := full.Listeners[0]
+	if l.Drops == 0 || l.Drops != uint64(sent-read) || l.Receive == nil || l.Receive.Limit != 8192 || l.Receive.Used < 512 {
+		t.Errorf("read %d of %d: %+v, %+v", read, sent, l, l.Receive)
+	}
+	if other := files.Listeners[0]; other.Drops != l.Drops || other.Receive != nil {
+		t.Errorf("/proc/net: %+v", other)
+	}
+	want := fmt.Sprintf(", reachable from this machine only, %d datagrams dropped", l.Drops)
+	for _, r := range []Report{full, files} {
+		if why := r.Verdicts[0].Why; !strings.Contains(why, want) {
+			t.Errorf("%q lacks %q", why, want)
+		}
+	}
+}
+
+func TestParseNetstat(t *testing.T) {
+	const names = "TcpExt: SyncookiesSent ListenOverflows ListenDrops Other\n"
+	for name, c := range map[string]struct {
+		in   string
+		want refused
+		ok   bool
+	}{
+		"as it is":         {names + "TcpExt: 1 37 40 9\nIpExt: InNoRoutes\nIpExt: 0\n", refused{37, 3}, true},
+		"elsewhere":        {"IpExt: InNoRoutes\nIpExt: 5\n" + names + "TcpExt: 1 37 37 9\n", refused{37, 0}, true},
+		"fewer drops":      {names + "TcpExt: 1 37 5 9\n", refused{37, 0}, true},
+		"not told":         {"TcpExt: SyncookiesSent\nTcpExt: 1\n", refused{}, true},
+		"nothing":          {"", refused{}, true},
+		"names alone":      {names, refused{}, true},
+		"a short line":     {names + "TcpExt: 1\n", refused{}, false},
+		"no number":        {names + "TcpExt: 1 x 2 3\n", refused{}, false},
+		"an endless line":  {names + "TcpExt: " + strings.Repeat("1", maxText), refused{}, false},
+		"a negative count": {names + "TcpExt: 1 -1 2 3\n", refused{}, false},
+	} {
+		got, err := parseNetstat(strings.NewReader(c.in))
+		if (err == nil) != c.ok || err == nil && got != c.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestMemInfo(t *testing.T) {
+	info := func(n int) []byte {
+		var b []byte
+		for i := range uint32(n) {
+			b = append(b, errno(int32(100+i))...)
+		}
+		return b
+	}
+	for n, want := range map[int][3]uint32{0: {}, 1: {}, 2: {101, 0, 1}, 8: {101, 0, 1}, 9: {101, 108, 1}, 12: {101, 108, 1}} {
+		limit, drops, told := parseMemInfo(info(n))
+		if limit != want[0] || drops != want[1] || told != (want[2] == 1) {
+			t.Errorf("%d numbers: %d, %d, %t", n, limit, drops, told)
+		}
+	}
+}
+
+// What a queue lost is said once for all sockets of a holder.
+func TestLosses(t *testing.T) {
+	tcp, udp := probe.Port{Number: 417, Proto: probe.TCP}, probe.Port{Number: 417, Proto: probe.UDP}
+	full, one := Listener{Backlog: &Backlog{129, 128}, Drops: 36}, Listener{Backlog: &Backlog{128, 128}, Drops: 1}
+	for _, c := range []struct {
+		f    finding
+		of   []Listener
+		want string
+	}{
+		{finding{port: tcp}, []Listener{{}}, ""},
+		{finding{port: tcp, refused: refused{41, 3}}, []Listener{{Backlog: &Backlog{128, 128}}}, ""},
+		{finding{port: tcp, refused: refused{41, 3}}, []Listener{one}, ", 1 attempt to connect dropped"},
+		{finding{port: tcp}, []Listener{one, full}, ", accept queue full (129 of 128), 37 attempts to connect dropped"},
+		{finding{port: tcp, refused: refused{41, 0}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
+		{finding{port: tcp, refused: refused{41, 3}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
+		{finding{port: udp}, []Listener{{Drops: 2}, {Drops: 3}}, ", 5 datagrams dropped"},
+	} {
+		if got := c.f.losses(c.of); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+func FuzzParseNetstat(f *testing.F) {
+	f.Add("TcpExt: ListenOverflows ListenDrops\nTcpExt: 37 40\n")
+	f.Add("TcpExt: ListenOverflows\nTcpExt: \n")
+	f.Fuzz(func(t *testing.T, in string) {
+		r, err := parseNetstat(strings.NewReader(in))
+		if err == nil && r != (refused{}) && !strings.Contains(in, "Listen") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
