@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,10 +33,11 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
   onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
   onmux scan 10.0.0.0/24 --expect open=0`,
-		Flags: append(methodFlags(how),
+		Flags: slices.Concat(methodFlags(how), resumeFlags(how), []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how, Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
+			&cli.StringFlag{Name: "net-rate", Category: how, Usage: "`N` a second to one /24 or /64, or max", DefaultText: strconv.Itoa(scan.DefaultNetRate)},
 			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
@@ -44,7 +45,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
-		),
+		}),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -59,12 +60,14 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if w.dryRun {
 				return w.tellPlan()
 			}
-			if err := w.choose(ctx, c); err != nil {
+			if done := w.config.Resume; done != nil && done.Complete() {
+				fmt.Fprintf(s.stderr, "onmux: %s is of a scan that is complete: it is told again, and nothing is sent\n", c.String("resume"))
+			} else if err := w.choose(ctx, c); err != nil {
 				return err
 			}
 			defer w.close()
 			s.plan = w.part()
-			return s.run(ctx, w.methods(), w.scan)
+			return w.hinted(c, s.run(ctx, w.methods(), w.scan))
 		},
 	})
 }
@@ -76,6 +79,7 @@ type sweep struct {
 	config   scan.Config
 	identify bool
 	dryRun   bool
+	finished bool // nothing is left to resume
 }
 
 func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
@@ -95,44 +99,55 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	if w.config.Rate, err = parseRate(c.String("rate")); err != nil {
 		return nil, err
 	}
+	if w.config.NetRate, err = rateOf("net-rate", c.String("net-rate")); err != nil {
+		return nil, err
+	}
 	if w.config.Shard, err = parseShard(c.String("shard")); err != nil {
 		return nil, err
 	}
 	if w.config.Shard.N > 1 && !c.IsSet("seed") {
 		return nil, usage(errors.New("--shard without --seed would give shards that overlap"), "the same --seed N for every shard")
 	}
-	w.config.Plan, err = w.plan(ctx, c)
+	if err = w.checkpoints(ctx, c); err == nil && w.config.Resume == nil {
+		w.config.Plan, err = w.plan(ctx, c)
+	}
 	return w, err
 }
 
 func (w *sweep) plan(ctx context.Context, c *cli.Context) (*scan.Plan, error) {
-	from := c.StringSlice("targets-from")
-	if c.NArg()+len(from) == 0 {
+	if c.NArg()+len(c.StringSlice("targets-from")) == 0 {
 		return nil, usage(errors.New("scan needs a target"), "onmux scan 10.0.0.0/24, or --targets-from FILE")
-	}
-	targets, err := scan.ReadTargets(c.Args().Slice(), from, c.App.Reader)
-	if err != nil {
-		return nil, usage(err, "")
 	}
 	own, err := scan.OwnNetworks()
 	if err != nil {
 		return nil, fmt.Errorf("this machine's networks cannot be read: %w", err)
 	}
-	var exclude []string
-	for _, list := range c.StringSlice("exclude") {
-		exclude = append(exclude, strings.Split(list, ",")...)
-	}
-	if exclude, err = scan.ReadTargets(exclude, nil, c.App.Reader); err != nil {
-		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
-	}
-	plan, err := scan.NewPlan(ctx, scan.PlanConfig{
-		Targets: targets, Exclude: exclude, Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own,
-	})
+	plan, err := w.planOf(ctx, c, scan.PlanConfig{Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own})
 	if err != nil {
-		return nil, w.targetFault(ctx, err)
+		return nil, err
 	}
 	if n := plan.Public(); n > publicMost && !c.Bool("yes") && !w.dryRun {
-		return nil, usage(fmt.Errorf("%d public addresses are many: are they yours to scan?", n), "--yes, if they are")
+		return nil, usage(fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", thousands(n), thousands(publicMost)),
+			"--yes, if they are; --dry-run tells the plan and sends nothing")
+	}
+	return plan, nil
+}
+
+// planOf makes a plan of the targets and exclusions of the command line.
+func (w *sweep) planOf(ctx context.Context, c *cli.Context, p scan.PlanConfig) (*scan.Plan, error) {
+	var err error
+	if p.Targets, err = scan.ReadTargets(c.Args().Slice(), c.StringSlice("targets-from"), c.App.Reader); err != nil {
+		return nil, usage(err, "")
+	}
+	for _, list := range c.StringSlice("exclude") {
+		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
+	}
+	if p.Exclude, err = scan.ReadTargets(p.Exclude, nil, c.App.Reader); err != nil {
+		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
+	}
+	plan, err := scan.NewPlan(ctx, p)
+	if err != nil {
+		return nil, w.targetFault(ctx, err)
 	}
 	return plan, nil
 }
@@ -152,7 +167,10 @@ func (s *session) targetFault(ctx context.Context, err error) error {
 	return &fault{code: exitUnsure, err: err}
 }
 
-func parseRate(s string) (float64, error) {
+func parseRate(s string) (float64, error) { return rateOf("rate", s) }
+
+// rateOf reads the value of a flag that is a rate; 0 is the default.
+func rateOf(name, s string) (float64, error) {
 	switch s {
 	case "":
 		return 0, nil
@@ -161,7 +179,7 @@ func parseRate(s string) (float64, error) {
 	}
 	rate, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
-		return 0, usage(fmt.Errorf("--rate %s is no number of probes a second", s), "a number above 0, or max")
+		return 0, usage(fmt.Errorf("--%s %s is no number of probes a second", name, s), "a number above 0, or max")
 	}
 	return rate, nil
 }
@@ -201,6 +219,7 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 		tell, told = named.take, named.wait
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return tell(f) })
+	w.finished = outcome.Complete
 	err = cmp.Or(err, told())
 	w.progress.Clear()
 	if e, ok := config.Engine.(interface{ Notes() []string }); ok {
@@ -212,31 +231,4 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	return report.End{
 		Complete: outcome.Complete, Coverage: append(w.config.Plan.LeftOut(), outcome.Coverage...), Summary: outcome.Summary,
 	}, err
-}
-
-// tellPlan prints what the scan would do.
-func (w *sweep) tellPlan() error {
-	p := w.config.Plan
-	rate := w.config.Rate
-	if rate == 0 {
-		rate = scan.DefaultRate
-	}
-	parts := uint64(max(w.config.Shard.N, 1))
-	owed := (p.Len() + parts - 1) / parts
-	fmt.Fprintf(w.stdout, "addresses   %d (%d public)\n", p.AddrCount(), p.Public())
-	fmt.Fprintf(w.stdout, "ports       %d\n", len(p.Ports()))
-	fmt.Fprintf(w.stdout, "endpoints   %d", p.Len())
-	if parts > 1 {
-		fmt.Fprintf(w.stdout, ", of which this shard asks %d", owed)
-	}
-	fmt.Fprintf(w.stdout, "\nprobes      %d in the first pass, as many again if all are silent\n", owed)
-	if !math.IsInf(rate, 1) {
-		fmt.Fprintf(w.stdout, "time        at least %s a pass, at %g probes a second\n", time.Duration(float64(owed)/rate*float64(time.Second)).Round(time.Millisecond), rate)
-	}
-	fmt.Fprintln(w.stdout, "method     ", w.methodName())
-	fmt.Fprintln(w.stdout, "seed       ", w.config.Seed)
-	for _, line := range p.LeftOut() {
-		fmt.Fprintln(w.stdout, "left out   ", line)
-	}
-	return nil
 }

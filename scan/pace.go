@@ -39,6 +39,10 @@ type pacer struct {
 	tokens float64
 	last   time.Time // when tokens were counted
 
+	most  float64 // what the networks that are asked bear; +Inf if that is not asked
+	spare float64 // tokens of that
+	held  float64 // the lowest most that made the sweep wait, 0 if none did
+
 	halved  time.Time // when the rate was last changed
 	step    float64   // of the recovery
 	sent    uint64    // since measured began, for a rate where none was set
@@ -48,36 +52,57 @@ type pacer struct {
 }
 
 func newPacer(rate float64, now time.Time) *pacer {
-	p := &pacer{full: rate, rate: rate, last: now, since: now}
+	p := &pacer{full: rate, rate: rate, most: math.Inf(1), last: now, since: now}
 	p.tokens = float64(p.batch())
 	return p
 }
 
 // batch is how many probes leave at once: about a millisecond's worth.
 func (p *pacer) batch() int {
-	return int(min(max(math.Ceil(p.rate*nap.Seconds()), 1), maxBatch))
+	return int(min(max(math.Ceil(p.now()*nap.Seconds()), 1), maxBatch))
+}
+
+// now is the present rate, which may be +Inf.
+func (p *pacer) now() float64 { return min(p.rate, p.most) }
+
+// confine keeps the pace below most probes a second, but for what networks may get
+// at once.
+func (p *pacer) confine(most float64) {
+	p.most = most
+	p.spare = most * netBurst
 }
 
 // wait counts tokens and says how long to sleep until a batch may leave; 0 is now.
 func (p *pacer) wait(now time.Time) time.Duration {
 	p.recover(now)
-	if math.IsInf(p.rate, 1) {
-		p.last = now
-		return 0
-	}
-	most := max(p.rate*burst.Seconds(), float64(p.batch()))
-	p.tokens = min(p.tokens+p.rate*now.Sub(p.last).Seconds(), most)
+	past, size := now.Sub(p.last).Seconds(), float64(p.batch())
 	p.last = now
-	missing := float64(p.batch()) - p.tokens
+	var d time.Duration
+	if p.most < p.rate {
+		p.spare = min(p.spare+p.most*past, max(p.most*netBurst, size))
+		if d = p.until(size-p.spare, p.most); d > 0 && (p.held == 0 || p.most < p.held) {
+			p.held = p.most
+		}
+	}
+	if math.IsInf(p.rate, 1) {
+		return d
+	}
+	p.tokens = min(p.tokens+p.rate*past, max(p.rate*burst.Seconds(), size))
+	return max(d, p.until(size-p.tokens, p.rate))
+}
+
+// until is how long so many tokens take to come.
+func (p *pacer) until(missing, rate float64) time.Duration {
 	if missing <= 1e-6 {
 		return 0
 	}
-	return max(time.Duration(missing/p.rate*float64(time.Second))+1, nap)
+	return max(time.Duration(missing/rate*float64(time.Second))+1, nap)
 }
 
 // spend takes the tokens of n probes that left.
 func (p *pacer) spend(n int) {
 	p.tokens -= float64(n)
+	p.spare -= float64(n)
 	p.sent += uint64(n)
 }
 

@@ -23,6 +23,10 @@ const (
 	// DefaultBound is how many answering hosts may probably be missed in the
 	// whole sweep before another pass is owed.
 	DefaultBound = 1.0
+
+	// DefaultSaveEvery is how much work a sweep loses at most, besides what a
+	// checkpoint itself takes: making them takes a twentieth of the time at most.
+	DefaultSaveEvery = 2 * time.Second
 )
 
 // Config is everything a sweep depends on. Only Plan and Engine are required.
@@ -30,12 +34,24 @@ type Config struct {
 	Plan    *Plan
 	Engine  Engine        // Run closes it
 	Rate    float64       // probes a second; 0 means DefaultRate, +Inf no limit
+	NetRate float64       // probes a second to one network (see DefaultNetRate); 0 means DefaultNetRate, +Inf no limit
 	Retries int           // passes after the first, at most MaxTries-1; negative means DefaultRetries
 	Timeout time.Duration // upper bound on the wait for one answer; 0 means DefaultTimeout
 	Bound   float64       // another pass is owed while at least this many answering hosts are expected to be missed; 0 means DefaultBound
 	Seed    uint64        // key of the order; the same seed and plan give the same order
 	Shard   Shard         // which part of the order is ours; the zero value is all of it
 	All     bool          // a record for every endpoint instead of ranges
+
+	// Checkpoint, if set, names a file that the sweep's state is written to: before
+	// the first probe, every SaveEvery (0 means DefaultSaveEvery) and at the end,
+	// however it comes. The file is replaced atomically.
+	Checkpoint string
+	SaveEvery  time.Duration
+
+	// Resume, if set, is where a sweep with the same Config stopped: this one goes
+	// on from there and tells again what that one told. Run takes it over, so that
+	// it serves once. Engine may be nil if it is Complete.
+	Resume *Checkpoint
 
 	// Watch, if set, is told how far the sweep is, about ten times a second,
 	// from the sweep's goroutine; it must not block.
@@ -104,8 +120,9 @@ type Outcome struct {
 // as an answer takes, tells what is known and returns an Outcome that is not
 // Complete, without an error. The first error of the engine or of emit ends the
 // sweep in the same way and is returned with the Outcome; after an error of
-// emit, emit is not called again. A Config that makes no sense is an error
-// before anything is sent. In every case the engine is closed.
+// emit, emit is not called again. A Config that makes no sense, or a Checkpoint
+// that cannot be written, is an error before anything is sent; one that cannot be
+// written later is a note. In every case the engine is closed.
 func Run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
 	if err := c.complete(); err != nil {
 		if c.Engine != nil {
@@ -113,27 +130,56 @@ func Run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, erro
 		}
 		return Outcome{}, err
 	}
-	return newSweep(c).run(ctx, emit)
+	s := newSweep(c)
+	if err := s.save(false); err != nil {
+		return Outcome{}, errors.Join(err, c.Engine.Close())
+	}
+	return s.run(ctx, emit)
 }
 
-// complete checks a Config and fills in what was left to us.
-func (c *Config) complete() error {
+// check finds numbers that make no sense.
+func (c *Config) check() error {
 	switch {
-	case c.Plan == nil || c.Engine == nil:
-		return errors.New("a sweep needs a plan and an engine")
 	case math.IsNaN(c.Rate) || c.Rate < 0:
 		return fmt.Errorf("a rate of %g probes a second: it must be above 0", c.Rate)
+	case math.IsNaN(c.NetRate) || c.NetRate < 0:
+		return fmt.Errorf("a rate of %g probes a second to a network: it must be above 0", c.NetRate)
 	case c.Retries > MaxTries-1:
 		return fmt.Errorf("%d retries: the most is %d", c.Retries, MaxTries-1)
 	case c.Timeout < 0:
 		return fmt.Errorf("a timeout of %v: it must be above 0", c.Timeout)
-	case math.IsNaN(c.Bound) || c.Bound < 0:
+	case math.IsNaN(c.Bound) || math.IsInf(c.Bound, 0) || c.Bound < 0:
 		return fmt.Errorf("a bound of %g missed hosts: it must be above 0", c.Bound)
+	case c.SaveEvery < 0:
+		return fmt.Errorf("a checkpoint every %v: it must be above 0", c.SaveEvery)
 	case c.Shard != Shard{} && (c.Shard.I < 1 || c.Shard.I > c.Shard.N):
 		return fmt.Errorf("shard %d of %d: shards count from 1 to their number", c.Shard.I, c.Shard.N)
 	}
+	return nil
+}
+
+// complete checks a Config and fills it.
+func (c *Config) complete() error {
+	if c.Plan == nil || c.Engine == nil && (c.Resume == nil || !c.Resume.Complete()) {
+		return errors.New("a sweep needs a plan and an engine")
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.fill()
+	if c.Resume != nil {
+		return c.Resume.Differs(*c)
+	}
+	return nil
+}
+
+// fill sets what was left to us.
+func (c *Config) fill() {
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
+	}
+	if c.NetRate == 0 {
+		c.NetRate = DefaultNetRate
 	}
 	if c.Retries < 0 {
 		c.Retries = DefaultRetries
@@ -147,7 +193,9 @@ func (c *Config) complete() error {
 	if c.Shard == (Shard{}) {
 		c.Shard = Shard{1, 1}
 	}
-	return nil
+	if c.SaveEvery == 0 {
+		c.SaveEvery = DefaultSaveEvery
+	}
 }
 
 // size is how many of n positions are the shard's.

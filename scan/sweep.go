@@ -38,22 +38,25 @@ type sweep struct {
 	begun   time.Time
 	pace    *pacer
 	walk    walk
-	passes  int          // begun so far
-	done    byProto[int] // passes that each protocol has behind it
-	sent    uint64       // probes
-	sentAt  time.Time    // when the last one left
-	timer   *time.Timer  // of sleep
-	monitor monitor      // of Watch
-	batch   []Probe      // what is left of the one that is being sent
-	posns   []uint64     // where its probes stand in the order
+	sent    uint64      // probes
+	sentAt  time.Time   // when the last one left
+	timer   *time.Timer // of sleep
+	monitor monitor     // of Watch
+	batch   []Probe     // what is left of the one that is being sent
+	posns   []uint64    // where its probes stand in the order
 	probes  [maxBatch]Probe
 	places  [maxBatch]uint64
 	ahead   [maxBatch]candidate
 	out     *emitter
 	halt    func(error) // ends the sweep's context
-	limited []uint64    // a bit for each host whose UDP silence decides nothing; nil if there is none
+	methods map[string]string
+	retold  map[uint64]*probe.Result // open endpoints that an earlier run found
+	limited []uint64                 // a bit for each host whose UDP silence decides nothing; nil if there is none
 
 	mu       sync.Mutex
+	passes   int          // begun so far; this and the next two change in the sender alone
+	done     byProto[int] // passes that each protocol has behind it
+	over     bool         // the last pass has ended, and its answers were waited for
 	table    *table
 	tally    byProto[tally]
 	owed     byProto[int64] // endpoints that a later pass may ask
@@ -65,6 +68,7 @@ type sweep struct {
 	disputes uint64 // answers that contradict another
 	rtt      rtt
 	stamps   stamps
+	journal  journal
 }
 
 // walk is where a pass stands in the order.
@@ -80,81 +84,26 @@ func newSweep(c Config) *sweep {
 		addrs:  c.Plan.AddrCount(),
 		size:   c.Shard.size(c.Plan.Len()),
 		table:  newTable(c.Plan.Len()),
+		over:   true,
 	}
+	s.methods = methodNames(c.Plan, c.Engine)
+	s.journal.on = c.Checkpoint != ""
 	for _, p := range c.Plan.Ports() {
 		s.protos = append(s.protos, p.Proto)
 		s.ports[p.Proto]++
 	}
+	if c.Resume != nil {
+		s.restore(c.Resume)
+	}
 	return s
 }
 
-// errExhausted says that the machine was out of resources for longer than
-// patience.
-type errExhausted struct{ error }
-
-func (s *sweep) run(ctx context.Context, emit func(Finding) error) (Outcome, error) {
-	s.begun = time.Now()
-	s.sentAt = s.begun
-	s.pace = newPacer(s.Rate, s.begun)
-	s.timer = time.NewTimer(0)
-	defer s.timer.Stop()
-
-	ctx, halt := context.WithCancelCause(ctx)
-	defer halt(nil)
-	s.halt = halt
-	s.out = startEmitter(emit, halt)
-	hearing := make(chan error, 1)
-	go func() { hearing <- s.receive(context.WithoutCancel(ctx)) }()
-
-	stopped := s.askAll(ctx)
-	closing := s.Engine.Close()
-	failed := <-hearing
-	if failed == nil && ctx.Err() == nil && !errors.As(stopped, new(errExhausted)) {
-		failed = stopped
-	}
-	s.tell()
-	failed = errors.Join(failed, s.out.close())
-	o := s.outcome(stopped, failed)
-	if closing != nil {
-		o.Notes = append(o.Notes, "closing the sockets failed: "+closing.Error())
-	}
-	return o, failed
-}
-
-// askAll makes the passes that are owed. It returns why it stopped before the
-// end: the context's cause, the engine's error, or errExhausted.
-func (s *sweep) askAll(ctx context.Context) error {
-	if s.size == 0 {
-		return nil
-	}
-	asks, more := byProto[bool]{probe.TCP: true, probe.UDP: true}, true
-	for more {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		err := s.pass(ctx, asks)
-		s.drain(context.Background(), s.wait())
-		if err != nil {
-			s.giveUp(err)
-			return err
-		}
-		if asks, more = s.owes(); !more {
-			// What was told to wait longer, or could not leave at once, may
-			// still be answered, and no pass follows to make up for it.
-			s.drain(ctx, s.wait()+patience)
-			asks, more = s.owes()
-		}
-	}
-	if ctx.Err() != nil && s.Engine.Pending() > 0 {
-		return context.Cause(ctx)
-	}
-	s.watch(time.Now(), 0)
-	return nil
-}
-
-// owes says which protocols another pass is owed: one that confirms the silence
-// that the first pass met, and from then on as many as the loss demands.
+// owes says which protocols another pass is owed: the first, one that confirms
+// the silence that it met, and from then on as many as the loss demands.
 func (s *sweep) owes() (asks byProto[bool], more bool) {
+	if s.passes == 0 {
+		return byProto[bool]{probe.TCP: true, probe.UDP: true}, true
+	}
 	if s.passes > s.Retries {
 		return asks, false
 	}
@@ -197,14 +146,41 @@ func (s *sweep) loss(p probe.Proto) (share, missed float64, ok bool) {
 	return share, min(missed, float64(s.quiet[p])), ok
 }
 
-// pass asks, in the order, everybody who is owed a question.
-func (s *sweep) pass(ctx context.Context, asks byProto[bool]) error {
-	s.passes++
-	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks}
+// begin begins a pass that asks those protocols.
+func (s *sweep) begin(asks byProto[bool]) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passes++
+	s.over = false
+	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks}
 	s.stamps.begin()
-	s.monitor.begin(s)
-	s.mu.Unlock()
+	s.journal.settled = 0
+	owed := s.size
+	if s.passes > 1 {
+		owed = 0
+		for p, asks := range asks {
+			if asks {
+				owed += uint64(s.owed[p])
+			}
+		}
+	}
+	s.monitor.total = s.sent + owed
+}
+
+// end ends a pass whose answers were waited for.
+func (s *sweep) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	for p, asks := range s.walk.asks {
+		if asks {
+			s.done[p]++
+		}
+	}
+}
+
+// pass asks, in the order, everybody who is owed a question in this pass.
+func (s *sweep) pass(ctx context.Context) error {
 	for s.walk.pos < s.walk.end {
 		s.out.wait(ctx)
 		if ctx.Err() != nil {
@@ -222,11 +198,6 @@ func (s *sweep) pass(ctx context.Context, asks byProto[bool]) error {
 			return err
 		}
 	}
-	for p := range asks {
-		if asks[p] {
-			s.done[p]++
-		}
-	}
 	return nil
 }
 
@@ -240,7 +211,7 @@ func (s *sweep) fill(now time.Time) {
 	for look := 0; look < maxLook && len(s.batch) < size && s.walk.pos < s.walk.end; {
 		ahead := s.look(size - len(s.batch))
 		for _, c := range ahead {
-			if s.passes > 1 && !(c.cell.owed() && s.walk.asks[s.proto(c.index)]) {
+			if !s.asks(c) {
 				continue
 			}
 			e, next := s.Plan.At(c.index), c.cell.ask()
@@ -251,6 +222,16 @@ func (s *sweep) fill(now time.Time) {
 		look += len(ahead)
 	}
 	s.stamp(now)
+	s.journal.sent = s.sent
+}
+
+// asks reports whether the present pass owes c a question. A first pass that is
+// resumed comes by some that have answered.
+func (s *sweep) asks(c candidate) bool {
+	if s.passes == 1 {
+		return !c.cell.asked()
+	}
+	return c.cell.owed() && s.walk.asks[s.proto(c.index)]
 }
 
 // candidate is an endpoint that a pass comes by.

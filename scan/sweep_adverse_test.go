@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -364,6 +365,80 @@ func TestSlowEmitStallsNothing(t *testing.T) {
 			func(scan.Finding) error { told++; time.Sleep(time.Second); return nil })
 		if err != nil || told != 256 || o.Probes != 256 || lastSent > time.Second {
 			t.Errorf("%v: %d told, %d sent, the last after %v", err, told, o.Probes, lastSent)
+		}
+	})
+}
+
+// netCounter keeps how many probes left for each /24, and how long they took.
+type netCounter struct {
+	*simnet.Network
+	first, last time.Time
+	sent        map[netip.Prefix]int
+}
+
+func (n *netCounter) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	if n.last = time.Now(); n.first.IsZero() {
+		n.first = n.last
+	}
+	for _, p := range batch {
+		net, _ := p.Endpoint.Addr.Prefix(24)
+		n.sent[net]++
+	}
+	return n.Network.Send(ctx, batch)
+}
+
+// TestNoNetworkIsAskedTooFast runs sweeps at the highest rate and counts what each
+// /24 gets.
+func TestNoNetworkIsAskedTooFast(t *testing.T) {
+	for _, tt := range []struct {
+		targets []string
+		netRate float64
+		note    string
+	}{
+		{[]string{"10.0.0.0/24"}, 100, "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
+		{[]string{"10.0.0.0/22"}, 100, "held to 400 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
+		{[]string{"10.0.0.0/24", "10.1.0.0/26", "10.2.0.0-15", "127.0.0.0/24"}, 100, "held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
+		{[]string{"10.0.0.0/24"}, 0, ""},
+		{[]string{"10.0.0.0/24"}, math.Inf(1), ""},
+		{[]string{"127.0.0.0/20", "::1"}, 100, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			host := func(probe.Endpoint) simnet.Host { return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond} }
+			e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
+			s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, tt.targets...), Engine: e, Rate: math.Inf(1), NetRate: tt.netRate})
+			s.ok(t)
+			notes := strings.Join(s.Notes, "\n")
+			if notes != tt.note {
+				t.Errorf("%v: notes %q, want %q", tt.targets, notes, tt.note)
+			}
+			took := e.last.Sub(e.first).Seconds()
+			for net, n := range e.sent {
+				if rate := float64(n) / (took + 0.25); tt.note != "" && !net.Addr().IsLoopback() && rate > 1.05*tt.netRate {
+					t.Errorf("%v: %v got %d in %.2f s", tt.targets, net, n, took)
+				}
+			}
+			if tt.note == "" && took > 0.1 {
+				t.Errorf("%v: nothing holds it, and it took %v s", tt.targets, took)
+			}
+		})
+	}
+}
+
+// TestALastSilentNetworkIsSpared has one /24 of many be silent: a later pass asks
+// only that.
+func TestALastSilentNetworkIsSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := func(e probe.Endpoint) simnet.Host {
+			if e.Addr.As4()[2] == 3 {
+				return simnet.Host{}
+			}
+			return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond}
+		}
+		e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/18"), Engine: e, Rate: 6400, NetRate: 100, Retries: 1})
+		s.ok(t)
+		if want := "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"; !slices.Contains(s.Notes, want) {
+			t.Errorf("notes %q", s.Notes)
 		}
 	})
 }

@@ -24,10 +24,11 @@ func FuzzHear(f *testing.F) {
 		c := Config{Plan: plan}
 		c.Shard = Shard{1, 1}
 		s := newSweep(c)
-		s.Timeout, s.passes = DefaultTimeout, 1
+		s.Timeout = DefaultTimeout
 		now := time.Unix(0, 0)
 		s.pace = newPacer(1e6, now)
-		s.walk = walk{end: plan.Len(), asks: byProto[bool]{probe.TCP: true, probe.UDP: true}}
+		all := byProto[bool]{probe.TCP: true, probe.UDP: true}
+		s.begin(all)
 		open := map[uint64]bool{}
 		for ; len(b) >= 4; b = b[4:] {
 			now = now.Add(time.Duration(b[3]) * time.Millisecond)
@@ -38,9 +39,8 @@ func FuzzHear(f *testing.F) {
 					s.takeBack()
 				}
 				if s.walk.pos >= s.walk.end && s.passes < MaxTries {
-					s.passes++
-					s.walk.pos = 0
-					s.stamps.begin()
+					s.end()
+					s.begin(all)
 				}
 			default:
 				a := Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}

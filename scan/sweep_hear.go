@@ -86,12 +86,15 @@ func (s *sweep) hear(a *Answer) bool {
 	}
 	if next.open() {
 		s.table.forget(a.Index, old)
+		s.journal.open(a.Index, &a.Result)
 		return true
 	}
 	if k == localError && s.failure == "" {
 		s.failure = a.Error
 	}
-	s.table.keep(a.Index, old, &a.Result)
+	if kept := s.table.keep(a.Index, old, &a.Result); kept != nil {
+		s.journal.keep(a.Index, kept)
+	}
 	return false
 }
 
@@ -133,6 +136,9 @@ func (s *sweep) time(a *Answer, old cell, k class) {
 // set changes a cell and what is counted of them all. The caller holds mu.
 func (s *sweep) set(i uint64, p probe.Proto, old, next cell) {
 	s.table.cells[i] = next
+	if i < s.journal.copied {
+		s.journal.patch(i, old, next)
+	}
 	s.owed[p] += one(next.owed()) - one(old.owed())
 	s.quiet[p] += one(next.quiet()) - one(old.quiet())
 }

@@ -68,7 +68,7 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 	if s.Shard.N > 1 {
 		of += fmt.Sprintf(", shard %d of %d of a plan of %s", s.Shard.I, s.Shard.N, thousands(s.Plan.Len()))
 	}
-	said := []string{of}
+	said := append([]string{of}, s.resumed()...)
 	if o.NotReached > 0 {
 		said = append(said, fmt.Sprintf("not reached: %s of %s (%s)",
 			thousands(o.NotReached), counted(s.size, "endpoint"), because(stopped)))
@@ -102,6 +102,19 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 	return said
 }
 
+// resumed says what of it an earlier run did.
+func (s *sweep) resumed() []string {
+	if s.Resume == nil {
+		return nil
+	}
+	h := &s.Resume.head
+	at, before := h.Saved.Format(time.RFC3339), counted(h.Sent, "probe")
+	if h.Complete {
+		return []string{fmt.Sprintf("told again from a checkpoint of %s: %s were sent until then, and none now", at, before)}
+	}
+	return []string{fmt.Sprintf("resumed from a checkpoint of %s: %s were sent until then", at, before)}
+}
+
 // neverAsked counts the endpoints that could not be asked even once.
 func (s *sweep) neverAsked() (n uint64) {
 	for _, c := range s.table.cells {
@@ -127,6 +140,9 @@ func (s *sweep) undecidedCount() (n uint64) {
 func (s *sweep) notes(o Outcome) []string {
 	var said []string
 	if n := s.pace.note(); n != "" {
+		said = append(said, n)
+	}
+	if n := s.netNote(); n != "" {
 		said = append(said, n)
 	}
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= s.Bound {

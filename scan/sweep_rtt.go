@@ -100,3 +100,14 @@ func (s *stamps) sent(pos uint64) (time.Time, bool) {
 	}
 	return s.ring[(s.next+i-1)%n].at, true
 }
+
+// settled is a position before which every probe left at that time or earlier; 0
+// if that is not known. A batch has left when the next one is stamped.
+func (s *stamps) settled(by time.Time) uint64 {
+	n := len(s.ring)
+	i := sort.Search(n, func(i int) bool { return s.ring[(s.next+i)%n].at.After(by) })
+	if i == 0 {
+		return 0
+	}
+	return s.ring[(s.next+i-1)%n].pos
+}

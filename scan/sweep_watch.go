@@ -14,19 +14,6 @@ type monitor struct {
 	total uint64    // probes that will have been sent when this pass is over
 }
 
-// begin counts what a new pass owes. The caller holds mu.
-func (m *monitor) begin(s *sweep) {
-	m.total = s.sent + s.size
-	if s.passes > 1 {
-		m.total = s.sent
-		for p, asks := range s.walk.asks {
-			if asks {
-				m.total += uint64(s.owed[p])
-			}
-		}
-	}
-}
-
 // watch tells Watch how far the sweep is, if it is time; drain is how long
 // answers will be waited for after the last probe.
 func (s *sweep) watch(now time.Time, drain time.Duration) {
@@ -42,7 +29,7 @@ func (s *sweep) watch(now time.Time, drain time.Duration) {
 	p.Total += s.foreseen()
 	rate := m.rate
 	if rate == 0 {
-		rate = s.pace.rate
+		rate = s.pace.now()
 	}
 	p.ETA = max(drain, 0)
 	if rate > 0 {

@@ -56,6 +56,17 @@ type Plan struct {
 	hosts  map[netip.Addr]string
 	left   []string
 	public uint64
+
+	// What it was made from, for a checkpoint.
+	names []named
+	own   []netip.Prefix
+}
+
+// named is a host and what it resolved to.
+type named struct {
+	host  string
+	addrs []netip.Addr
+	cut   bool // it was excluded
 }
 
 // line is the part of a plan that lies on one number line: the runs from from
@@ -72,7 +83,7 @@ func NewPlan(ctx context.Context, c PlanConfig) (*Plan, error) {
 	if !c.IPv4 && !c.IPv6 {
 		c.IPv4, c.IPv6 = true, true
 	}
-	p := &Plan{hosts: map[netip.Addr]string{}}
+	p := &Plan{own: c.Own}
 	if err := p.setPorts(c.Ports); err != nil {
 		return nil, err
 	}
@@ -83,20 +94,38 @@ func NewPlan(ctx context.Context, c PlanConfig) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for host, addrs := range wanted.hosts {
-		for _, a := range addrs {
-			if old, ok := p.hosts[a]; !ok || wanted.rank[host] < wanted.rank[old] {
-				p.hosts[a] = host
-			}
-		}
-	}
 	spans, err := p.choose(c, wanted, cut)
 	if err != nil {
 		return nil, err
 	}
 	p.setSpans(spans)
-	p.public = count(intersect(spans, publicSpace())).lo
+	p.setNames(wanted, cut)
 	return p, nil
+}
+
+// setNames keeps what names resolved to.
+func (p *Plan) setNames(wanted, cut *list) {
+	for _, host := range wanted.names() {
+		p.names = append(p.names, named{host, wanted.hosts[host], false})
+	}
+	for _, host := range cut.names() {
+		p.names = append(p.names, named{host, cut.hosts[host], true})
+	}
+	p.setHosts()
+}
+
+// setHosts finds the names of the plan's addresses: of several that lead to one
+// address, the first.
+func (p *Plan) setHosts() {
+	p.hosts = map[netip.Addr]string{}
+	for _, n := range p.names {
+		for _, a := range n.addrs {
+			_, ours := p.Index(probe.Endpoint{Addr: a, Port: p.ports[0].Number, Proto: p.ports[0].Proto})
+			if _, ok := p.hosts[a]; !ok && !n.cut && ours {
+				p.hosts[a] = n.host
+			}
+		}
+	}
 }
 
 func (p *Plan) setPorts(ports []probe.Port) error {
@@ -155,6 +184,19 @@ func (p *Plan) setSpans(spans []span) {
 		p.addrs += s.size().lo
 	}
 	p.starts = append(p.starts, p.addrs)
+	p.public = count(intersect(spans, publicSpace())).lo
+}
+
+// spans is the inverse of setSpans.
+func (p *Plan) spans() []span {
+	out := make([]span, 0, len(p.firsts))
+	for _, l := range p.lines {
+		for i := l.from; i < l.to; i++ {
+			last := p.firsts[i].add(u128{0, p.starts[i+1] - p.starts[i] - 1})
+			out = append(out, span{l.realm, p.firsts[i], last})
+		}
+	}
+	return out
 }
 
 // Len is how many endpoints there are, 1 to MaxEndpoints.
@@ -165,6 +207,19 @@ func (p *Plan) AddrCount() uint64 { return p.addrs }
 
 // Ports lists what is asked of every address, in the order of the index.
 func (p *Plan) Ports() []probe.Port { return slices.Clone(p.ports) }
+
+// OnPorts is a plan of the same addresses on other ports.
+func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
+	other := *p
+	other.ports = nil
+	if err := other.setPorts(ports); err != nil {
+		return nil, err
+	}
+	if n := (u128{0, p.addrs}).mul(uint64(len(other.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
+		return nil, tooMany(nil, u128{0, p.addrs}, n, len(other.ports))
+	}
+	return &other, nil
+}
 
 // Public is how many addresses may belong to strangers: those that are routed
 // on the Internet.

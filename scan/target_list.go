@@ -102,9 +102,9 @@ func (l *list) learn(answers map[string]answer, bad *problems, c PlanConfig) {
 				adrift = true
 			default:
 				l.ones = append(l.ones, s)
-				l.hosts[host] = append(l.hosts[host], addr)
 			}
 		}
+		l.hosts[host] = a.addrs
 		if partly {
 			l.partly = append(l.partly, host)
 		}
@@ -166,6 +166,9 @@ func tooMany(targets []string, addrs, n u128, ports int) error {
 		if size := count(spans); err == nil && size.cmp(most) > 0 {
 			biggest, most = t, size
 		}
+	}
+	if len(targets) == 0 {
+		biggest = plural(addrs, "address", "addresses")
 	}
 	if others := len(targets) - 1; others > 0 {
 		biggest += fmt.Sprintf(" and %d more", others)

@@ -54,10 +54,14 @@ func parseAddr(text string) (netip.Addr, error) {
 	if err != nil {
 		return a, err
 	}
-	if strings.ContainsFunc(a.Zone(), func(r rune) bool { return r <= ' ' || r > '~' || r == ':' || r == '%' }) {
+	if !zoneOK(a.Zone()) {
 		return a, fmt.Errorf("%s has no valid zone", clip(text))
 	}
 	return a.Unmap(), nil
+}
+
+func zoneOK(zone string) bool {
+	return !strings.ContainsFunc(zone, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' || r == '%' })
 }
 
 // parseNetwork reads ADDRESS/BITS. Host bits are dropped, as nmap does.

@@ -222,6 +222,8 @@ func TestPlanLeftOut(t *testing.T) {
 		{PlanConfig{}, "223.255.255.255-240.0.0.2 239.0.0.0", "", "223.255.255.255 239.0.0.0", []string{
 			"268,435,455 addresses from 224.0.0.0 to 239.255.255.255 are left out: multicast",
 			"240.0.0.0, 240.0.0.1 and 240.0.0.2 are left out: reserved"}},
+		{PlanConfig{}, "255.255.255.254-255.255.255.255 255.255.255.255 10.0.0.0/24", "", "10.0.0.0-10.0.0.254 255.255.255.255", []string{
+			"255.255.255.254 is left out: reserved", "10.0.0.255 is left out: broadcast address of a network of this machine"}},
 		{PlanConfig{}, "::/126", "", "::1-::3", []string{":: is left out: no host can have such an address"}},
 	} {
 		tt.c.Targets, tt.c.Exclude, tt.c.Ports = strings.Fields(tt.targets), strings.Fields(tt.exclude), onmuxTCP

@@ -213,13 +213,16 @@ func newTable(n uint64) *table {
 	return &table{cells: make([]cell, n), details: make(map[uint64]*probe.Result)}
 }
 
-// keep stores the details of an answer that changed the cell old.
-func (t *table) keep(i uint64, old cell, r *probe.Result) {
+// keep stores the details of an answer that changed the cell old, and returns
+// what it stored: nil if there is no room.
+func (t *table) keep(i uint64, old cell, r *probe.Result) *probe.Result {
 	t.forget(i, old)
-	if len(t.details) < maxDetails {
-		kept := *r
-		t.details[i] = &kept
+	if len(t.details) >= maxDetails {
+		return nil
 	}
+	kept := *r
+	t.details[i] = &kept
+	return &kept
 }
 
 // forget drops the details of what made the cell old. A look into the map is

@@ -16,12 +16,12 @@ import (
 
 const url = "urn:onmux:report:1"
 
-// Validate reads a document of the format "json" or "jsonl" and says what in
-// it is not as the schema wants it; for jsonl it names the line.
+// Validate reads a document of the format "json", "jsonl" or "dry-run" (what scan
+// writes with --dry-run --json) and says what in it is not as the schema wants it; for jsonl it names the line.
 func Validate(format string, r io.Reader) error {
 	switch format {
-	case "json":
-		s, err := compile("")
+	case "json", "dry-run":
+		s, err := compile(map[string]string{"dry-run": "#/$defs/dryRun"}[format])
 		if err != nil {
 			return err
 		}

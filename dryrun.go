@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"onmux/report"
+	"onmux/scan"
+)
+
+// dryRun is the document that --dry-run writes: what a scan would do.
+type dryRun struct {
+	Type    string            `json:"type"`
+	Schema  string            `json:"schema"`
+	Command string            `json:"command"`
+	Version string            `json:"version"`
+	Method  map[string]string `json:"method"`
+	Plan    *report.Plan      `json:"plan"`
+	scan.Forecast
+	Resumes *progress `json:"resumes,omitempty"`
+}
+
+// progress is how far a scan came that would be resumed.
+type progress struct {
+	Saved    time.Time `json:"saved"`
+	Probes   uint64    `json:"probes"`
+	Complete bool      `json:"complete"`
+}
+
+// tellPlan prints what the scan would do, as JSON if that was asked for.
+func (w *sweep) tellPlan() error {
+	f, err := scan.NewForecast(w.config, nil)
+	if err != nil {
+		return usage(err, "")
+	}
+	d := dryRun{
+		Type: "dry-run", Schema: report.Schema, Command: w.command, Version: version,
+		Method: w.methods(), Plan: w.part(), Forecast: f,
+	}
+	if r := w.config.Resume; r != nil {
+		d.Resumes = &progress{r.Saved(), r.Probes(), r.Complete()}
+	}
+	asJSON := func(o report.Output) bool { return o.File == "" && (o.Format == "json" || o.Format == "jsonl") }
+	if slices.ContainsFunc(w.outputs, asJSON) {
+		err = json.NewEncoder(w.stdout).Encode(d)
+	} else {
+		_, err = io.WriteString(w.stdout, d.text())
+	}
+	return failure(err)
+}
+
+func (d *dryRun) text() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-11s %s\n", name, report.Visible(fmt.Sprintf(format, args...)))
+	}
+	line("addresses", "%s (%s public)", thousands(d.Addresses), thousands(d.Public))
+	line("ports", "%s", some(d.Ports, 8))
+	if d.Plan.Shards > 1 {
+		line("endpoints", "%s, of which shard %d of %d asks %s", thousands(d.Endpoints), d.Plan.Shard, d.Plan.Shards, thousands(d.Targets))
+	} else {
+		line("endpoints", "%s", thousands(d.Endpoints))
+	}
+	line("probes", "%s if all answer, %s if all are silent, at most %s", thousands(d.Probes.Answering), thousands(d.Probes.Silent), thousands(d.Probes.Most))
+	switch {
+	case d.Rate == 0:
+		line("rate", "as fast as it goes")
+	case d.HeldBy != "":
+		line("rate", "%s probes a second: %s", rateText(d.Rate), d.HeldBy)
+	default:
+		line("rate", "%s probes a second", rateText(d.Rate))
+	}
+	if t := d.Time; t != nil {
+		line("time", "%s if all answer, %s if all are silent, at most %s", lasting(t.Answering), lasting(t.Silent), lasting(t.Most))
+	}
+	var methods []string
+	for _, p := range []string{"tcp", "udp"} {
+		if m := d.Method[p]; m != "" {
+			methods = append(methods, p+" by "+m)
+		}
+	}
+	line("method", "%s", strings.Join(methods, ", "))
+	line("seed", "%s", d.Plan.Seed)
+	for _, r := range d.Routes {
+		line("route", "%s", routeText(r))
+	}
+	if d.More > 0 {
+		line("", "and %s more ranges", thousands(d.More))
+	}
+	for _, l := range d.LeftOut {
+		line("left out", "%s", l)
+	}
+	if r := d.Resumes; r != nil && r.Complete {
+		line("resumes", "nothing: the scan is complete")
+	} else if r != nil {
+		line("resumes", "after %s probes, as of %s", thousands(r.Probes), r.Saved.Format(time.RFC3339))
+	}
+	return b.String()
+}
+
+func routeText(r scan.RouteRange) string {
+	s := r.First.String()
+	if r.Last != r.First {
+		s += "–" + r.Last.String()
+	}
+	switch {
+	case r.Error != "":
+		return s + ": " + r.Error
+	case r.Interface != "":
+		s += " through " + r.Interface
+	}
+	if r.Gateway.IsValid() {
+		s += " by " + r.Gateway.String()
+	}
+	return s + ", from " + r.Source.String()
+}
+
+// some lists the first of names and counts the rest.
+func some(names []string, most int) string {
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), thousands(uint64(n)))
+	}
+	return strings.Join(names, ", ")
+}
+
+func rateText(r float64) string {
+	if r >= 10 {
+		return thousands(uint64(r))
+	}
+	return strconv.FormatFloat(r, 'g', 3, 64)
+}
+
+func lasting(ms uint64) string {
+	d := time.Duration(min(ms, 1<<43)) * time.Millisecond
+	switch {
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+	case d >= 10*time.Second:
+		d = d.Round(time.Second)
+	}
+	return d.String()
+}
+
+// thousands is 1234567 as "1,234,567".
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

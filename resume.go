@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/scan"
+)
+
+// planFlags are in a checkpoint: what they say makes the plan, or what a verdict
+// means. Two more are answered before.
+var planFlags = []string{
+	"port", "proto", "4", "6", "exclude", "targets-from", "shard", "seed", "retries", "timeout",
+	"checkpoint", "resume", "yes",
+}
+
+func resumeFlags(category string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "checkpoint", Category: category, Usage: "`FILE` to keep the scan's state in, for --resume"},
+		&cli.StringFlag{Name: "resume", Category: category, Usage: "`FILE` of a checkpoint to go on from, without targets"},
+	}
+}
+
+// checkpoints reads --checkpoint and --resume; without them it does nothing.
+func (w *sweep) checkpoints(ctx context.Context, c *cli.Context) error {
+	to, from := c.String("checkpoint"), c.String("resume")
+	for _, name := range []string{"checkpoint", "resume"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usage(fmt.Errorf("--%s needs the name of a file", name), "")
+		}
+		if c.IsSet(name) && w.wait > 0 {
+			return usage(fmt.Errorf("--wait repeats the scan, and --%s is about one", name), "leave one of them out")
+		}
+	}
+	if to != "" && !w.dryRun && !sameFile(to, from) {
+		if err := scan.MayCheckpoint(to); err != nil {
+			return usage(err, "name another file or remove it; --resume goes on with an unfinished scan")
+		}
+	}
+	if from == "" {
+		w.config.Checkpoint = to
+		return nil
+	}
+	if to == "" {
+		to = from
+	}
+	if err := w.resume(ctx, c, from); err != nil {
+		return err
+	}
+	w.config.Checkpoint = to
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+// resume takes from a checkpoint all that makes the plan. What is given beside it
+// must agree.
+func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
+	from, err := scan.ReadCheckpoint(file)
+	if err != nil {
+		return usage(err, "")
+	}
+	given := w.config
+	w.config = from.Config()
+	w.config.Rate, w.config.NetRate, w.config.All = given.Rate, given.NetRate, given.All
+	if c.IsSet("seed") {
+		w.config.Seed = given.Seed
+	}
+	if c.IsSet("shard") {
+		w.config.Shard = given.Shard
+	}
+	if c.IsSet("retries") {
+		w.config.Retries = given.Retries
+	}
+	if c.IsSet("timeout") {
+		w.config.Timeout = given.Timeout
+	}
+	if w.config.Plan, err = w.planAgain(ctx, c, from); err != nil {
+		return err
+	}
+	if err := from.Differs(w.config); err != nil {
+		return usage(err, "with --resume, targets and the flags that make the plan can be left out")
+	}
+	w.config.Plan = from.Plan() // it knows what was left out, and why
+	w.ports = from.Plan().Ports()
+	return nil
+}
+
+// planAgain is the plan of a checkpoint as far as the command line does not say
+// something else.
+func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *scan.Checkpoint) (*scan.Plan, error) {
+	p := scan.PlanConfig{Ports: from.Plan().Ports(), IPv4: w.ipv4, IPv6: w.ipv6}
+	if c.IsSet("port") || c.IsSet("proto") {
+		p.Ports = w.ports
+	}
+	if c.NArg() > 0 || c.IsSet("targets-from") {
+		known := from.PlanConfig()
+		p.Own, p.Resolve = known.Own, known.Resolve
+		return w.planOf(ctx, c, p)
+	}
+	if c.IsSet("exclude") {
+		return nil, usage(errors.New("--exclude without targets says nothing: the checkpoint knows what is left out"),
+			"leave it out, or name the targets too")
+	}
+	plan := from.Plan()
+	first, last := plan.At(0).Addr, plan.At(plan.AddrCount()-1).Addr
+	switch {
+	case !w.ipv4 && first.Is4():
+		return nil, usage(errors.New("the checkpoint is of another plan: it has IPv4 addresses, not only IPv6 (-6)"), "")
+	case !w.ipv6 && last.Is6():
+		return nil, usage(errors.New("the checkpoint is of another plan: it has IPv6 addresses, not only IPv4 (-4)"), "")
+	}
+	return plan.OnPorts(p.Ports)
+}
+
+// hinted says how to go on with a scan that stopped early.
+func (w *sweep) hinted(c *cli.Context, err error) error {
+	if w.config.Checkpoint == "" || w.finished {
+		return err
+	}
+	hint := "resume with: " + resumption(c, w.config.Checkpoint)
+	var f *fault
+	if err == nil || !errors.As(err, &f) {
+		fmt.Fprintln(w.stderr, "hint:", hint)
+		return err
+	}
+	told := *f
+	told.hint = hint
+	return &told
+}
+
+// resumption is the command that goes on with a scan: what its checkpoint does not
+// know is said again.
+func resumption(c *cli.Context, file string) string {
+	words := []string{"onmux", "scan", "--resume", quoted(file)}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if !c.IsSet(name) || slices.Contains(planFlags, name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.BoolFlag:
+			words = append(words, dashed(name))
+		case *cli.StringSliceFlag:
+			for _, v := range c.StringSlice(name) {
+				words = append(words, dashed(name), quoted(v))
+			}
+		default:
+			words = append(words, dashed(name), quoted(fmt.Sprint(c.Value(name))))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell takes it.
+func quoted(s string) string {
+	safe := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=,:+@%", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,202 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"onmux/probe"
+)
+
+// A Checkpoint is what a sweep knew at one moment: its plan, with what names
+// resolved to then, where it stood in the order, the verdicts so far with what
+// was kept of the answers, and what was counted. Set as Config.Resume it lets a
+// sweep go on from there and end with the verdicts of one that was never
+// interrupted. Probes that could still be answered when it was made are sent
+// again, as the same try.
+type Checkpoint struct {
+	plan    *Plan
+	head    head
+	cells   []cell // condensed
+	details []detail
+}
+
+// head is the part of a checkpoint that has a fixed size, as JSON.
+type head struct {
+	Saved    time.Time         `json:"saved"`
+	Complete bool              `json:"complete,omitempty"` // nothing is left to ask
+	Methods  map[string]string `json:"methods"`
+
+	// What Config said.
+	Seed    uint64        `json:"seed"`
+	Shard   Shard         `json:"shard"`
+	Retries int           `json:"retries"`
+	Timeout time.Duration `json:"timeout"`
+	Bound   float64       `json:"bound"`
+
+	// Where the sweep stood.
+	Passes  int           `json:"passes"`
+	Over    bool          `json:"over"`
+	Asks    byProto[bool] `json:"asks"`
+	Done    byProto[int]  `json:"done"`
+	Settled uint64        `json:"settled"`
+
+	// What was counted.
+	Sent     uint64           `json:"sent"`
+	Strays   uint64           `json:"strays"`
+	Disputes uint64           `json:"disputes"`
+	Tally    byProto[tally]   `json:"tally"`
+	RTT      [3]time.Duration `json:"rtt"`
+	Failure  string           `json:"failure,omitempty"`
+}
+
+// detail is an answer that is kept whole.
+type detail struct {
+	index uint64
+	*probe.Result
+}
+
+// Plan is what is asked.
+func (c *Checkpoint) Plan() *Plan { return c.plan }
+
+// Saved is when the checkpoint was made.
+func (c *Checkpoint) Saved() time.Time { return c.head.Saved }
+
+// Complete reports whether nothing is left to ask: Run then tells what is known
+// and sends nothing.
+func (c *Checkpoint) Complete() bool { return c.head.Complete }
+
+// Probes is how many were sent by then.
+func (c *Checkpoint) Probes() uint64 { return c.head.Sent }
+
+// Methods names how each protocol was asked, as Engine.Methods does.
+func (c *Checkpoint) Methods() map[probe.Proto]string {
+	out := make(map[probe.Proto]string)
+	for _, p := range probe.Protos() {
+		if m, ok := c.head.Methods[p.String()]; ok {
+			out[p] = m
+		}
+	}
+	return out
+}
+
+// Config describes a sweep that goes on from the checkpoint; it lacks an Engine.
+func (c *Checkpoint) Config() Config {
+	h := &c.head
+	return Config{
+		Plan: c.plan, Seed: h.Seed, Shard: h.Shard, Retries: h.Retries, Timeout: h.Timeout, Bound: h.Bound, Resume: c,
+	}
+}
+
+// PlanConfig describes how the plan was made, without its targets: names lead
+// where they led then, whatever name servers say now.
+func (c *Checkpoint) PlanConfig() PlanConfig {
+	return PlanConfig{Ports: c.plan.Ports(), Own: c.plan.own, Resolve: c.resolve}
+}
+
+func (c *Checkpoint) resolve(_ context.Context, host string) ([]netip.Addr, error) {
+	i := slices.IndexFunc(c.plan.names, func(n named) bool { return n.host == host })
+	if i < 0 {
+		return nil, &net.DNSError{Err: "the checkpoint does not know it", Name: host, IsNotFound: true}
+	}
+	return c.plan.names[i].addrs, nil
+}
+
+// Differs says in what another sweep is not the checkpoint's, or is nil. How fast
+// it runs is its own business, and so is everything about telling.
+func (c *Checkpoint) Differs(o Config) error {
+	h := &c.head
+	if o.Shard == (Shard{}) {
+		o.Shard = Shard{1, 1}
+	}
+	for _, d := range []string{
+		diffPorts(c.plan, o.Plan),
+		diffAddrs(c.plan, o.Plan),
+		differ("seed", h.Seed, o.Seed),
+		differ("shard", fmt.Sprintf("%d/%d", h.Shard.I, h.Shard.N), fmt.Sprintf("%d/%d", o.Shard.I, o.Shard.N)),
+		differ("retries", h.Retries, o.Retries),
+		differ("timeout", h.Timeout, o.Timeout),
+		differ("bound", h.Bound, o.Bound),
+	} {
+		if d != "" {
+			return errors.New("the checkpoint is of another plan: " + d)
+		}
+	}
+	if o.Engine == nil {
+		return nil
+	}
+	for _, p := range c.plan.protos() {
+		if d := differ(p.String()+" method", c.head.Methods[p.String()], o.Engine.Methods()[p]); d != "" {
+			return errors.New("the checkpoint is of another plan: " + d)
+		}
+	}
+	return nil
+}
+
+func differ[T comparable](what string, is, not T) string {
+	if is == not {
+		return ""
+	}
+	return fmt.Sprintf("%s %v, not %v", what, is, not)
+}
+
+func diffPorts(is, not *Plan) string {
+	if slices.Equal(is.ports, not.ports) {
+		return ""
+	}
+	return "ports " + manyPorts(is.ports) + ", not " + manyPorts(not.ports)
+}
+
+func manyPorts(ports []probe.Port) string {
+	var names []string
+	for _, p := range ports {
+		names = append(names, p.String())
+	}
+	return few(names)
+}
+
+// diffAddrs names an address that only one of two plans holds.
+func diffAddrs(is, not *Plan) string {
+	a, b := is.spans(), not.spans()
+	if slices.Equal(a, b) {
+		return ""
+	}
+	of := fmt.Sprintf("%s, not %s", counted(is.addrs, "address"), counted(not.addrs, "address"))
+	if is.addrs == not.addrs {
+		of = "other addresses"
+	}
+	if more := subtract(b, a); len(more) > 0 {
+		return fmt.Sprintf("%s; %v is not in it", of, more[0].addr(more[0].from))
+	}
+	more := subtract(a, b)
+	return fmt.Sprintf("%s; %v is in it", of, more[0].addr(more[0].from))
+}
+
+// protos lists the protocols of the plan's ports.
+func (p *Plan) protos() []probe.Proto {
+	var out []probe.Proto
+	for _, proto := range probe.Protos() {
+		if slices.ContainsFunc(p.ports, func(port probe.Port) bool { return port.Proto == proto }) {
+			out = append(out, proto)
+		}
+	}
+	return out
+}
+
+// methodNames is how an engine asks the plan's protocols, for the head.
+func methodNames(p *Plan, e Engine) map[string]string {
+	out := make(map[string]string)
+	if e == nil {
+		return out
+	}
+	m := e.Methods()
+	for _, proto := range p.protos() {
+		out[proto.String()] = strings.ToValidUTF8(m[proto], "?")
+	}
+	return out
+}

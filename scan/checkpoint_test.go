@@ -1,0 +1,338 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/simnet"
+)
+
+// lossy is mixed with loss, which the endpoint and the try alone decide: a
+// network that treats a probe alike whenever it is sent.
+func lossy(e probe.Endpoint) simnet.Host {
+	h := mixed(e)
+	if h.Reason != probe.LocalError && h.Reason != probe.NoNeighbour {
+		h.LossOut, h.LossBack = 0.15, 0.1
+	}
+	return h
+}
+
+// A resumable sweep and how it is cut.
+type cut struct {
+	ports   []probe.Port
+	targets []string
+	config  scan.Config
+	network simnet.Config
+}
+
+func (c cut) start(t *testing.T, file string, resume *scan.Checkpoint) scan.Config {
+	config := c.config
+	config.Plan = planOf(t, c.ports, c.targets...)
+	if resume != nil {
+		config = resume.Config()
+		config.Rate = c.config.Rate
+	}
+	config.Checkpoint, config.SaveEvery = file, time.Hour // a checkpoint waits for the disk
+	config.Engine = simnet.New(c.network)
+	return config
+}
+
+// sameVerdicts compares all that does not depend on when probes were sent.
+func sameVerdicts(t *testing.T, when string, got, want story) {
+	t.Helper()
+	got.ok(t)
+	a, b := got.told(t), want.told(t)
+	bad := 0
+	for e, w := range b {
+		g, ok := a[e]
+		w.RTT, g.RTT = 0, 0
+		if (!ok || !reflect.DeepEqual(g, w)) && bad < 3 {
+			bad++
+			t.Errorf("%s: told %+v, without interruption %+v", when, g, w)
+		}
+	}
+	if len(a) != len(b) || !maps.Equal(got.States, want.States) || got.Passes != want.Passes {
+		t.Errorf("%s: %+v, without interruption %+v", when, got.Summary, want.Summary)
+	}
+	if (got.Loss == nil) != (want.Loss == nil) || got.Loss != nil && (*got.Loss != *want.Loss || *got.ExpectedMissed != *want.ExpectedMissed) {
+		t.Errorf("%s: another loss than without interruption", when)
+	}
+}
+
+var cuts = map[string]cut{
+	"mixed": {ports: both, targets: []string{"10.0.0.0/24", "10.0.3.0/25"}, config: scan.Config{Retries: -1, Rate: 3000, Seed: 4}, network: simnet.Config{Host: mixed}},
+	"lossy": {ports: both, targets: []string{"10.0.0.0/24", "fe80::%a/122"}, config: scan.Config{Retries: 14, Rate: 3000, Seed: 5, Bound: 0.01},
+		network: simnet.Config{Host: lossy, Tells: true, Account: true, Seed: 9}},
+	"shard": {ports: both, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 5, Rate: 1000, Seed: 6, Shard: scan.Shard{I: 2, N: 3}, Bound: 0.01, All: true},
+		network: simnet.Config{Host: lossy, Seed: 3}},
+	"at most one try": {ports: []probe.Port{tcp417}, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 0, Rate: 3000},
+		network: simnet.Config{Host: lossy, Seed: 3}},
+}
+
+// TestInterruptedAndResumed stops sweeps at many positions, in every pass, once
+// and again and again, and holds what comes of them against a sweep that nobody
+// stopped.
+func TestInterruptedAndResumed(t *testing.T) {
+	for name, c := range cuts {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "checkpoint")
+			var whole story
+			synctest.Test(t, func(t *testing.T) { whole = sweep(t.Context(), c.start(t, "", nil)) })
+			n := 0
+			for after := uint64(1); after < whole.Probes; after += 1 + whole.Probes/13 {
+				n++
+				for _, every := range []bool{false, true} { // only the first run is stopped, or each
+					if every && n%5 != 3 {
+						continue
+					}
+					synctest.Test(t, func(t *testing.T) {
+						got := c.interrupted(t, file, after, every)
+						sameVerdicts(t, fmt.Sprintf("stopped after %d probes", after), got, whole)
+						if got.Probes != whole.Probes {
+							t.Errorf("%d probes, without interruption %d", got.Probes, whole.Probes)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// interrupted runs c, stops it after so many probes, and resumes until it ends.
+func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) story {
+	var resume *scan.Checkpoint
+	for run := 0; run < 1000; run++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		config := c.start(t, file, resume)
+		config.All = c.config.All
+		if run == 0 || every {
+			config.Engine = &stopper{Network: config.Engine.(*simnet.Network), after: after, stop: cancel}
+		}
+		s := sweep(ctx, config)
+		if s.err != nil {
+			t.Fatal(s.err)
+		}
+		s.told(t)
+		var err error
+		if resume, err = scan.ReadCheckpoint(file); err != nil {
+			t.Fatal(err)
+		}
+		if resume.Complete() != s.Complete {
+			t.Fatalf("complete: %v, the checkpoint says %v", s.Complete, resume.Complete())
+		}
+		if s.Complete {
+			return s
+		}
+	}
+	t.Fatal("it never ends")
+	return story{}
+}
+
+// TestKilledAndResumed resumes from checkpoints that were written on the way, with
+// probes in flight, as a process leaves them that is killed.
+func TestKilledAndResumed(t *testing.T) {
+	for name, c := range cuts {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var saved []string
+			var whole story
+			synctest.Test(t, func(t *testing.T) {
+				config := c.start(t, filepath.Join(dir, "live"), nil)
+				config.SaveEvery, config.Rate = 150*time.Millisecond, 400
+				var last []byte
+				config.Engine = &copier{config.Engine.(*simnet.Network), func() {
+					b, err := os.ReadFile(config.Checkpoint)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if string(b) != string(last) && len(saved) < 30 {
+						last = b
+						name := filepath.Join(dir, fmt.Sprint(len(saved)))
+						if err := os.WriteFile(name, b, 0o600); err != nil {
+							t.Fatal(err)
+						}
+						saved = append(saved, name)
+					}
+				}}
+				whole = sweep(t.Context(), config)
+				whole.ok(t)
+			})
+			if len(saved) < 5 {
+				t.Fatalf("%d checkpoints", len(saved))
+			}
+			for _, name := range saved {
+				synctest.Test(t, func(t *testing.T) {
+					resume, err := scan.ReadCheckpoint(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					config := c.start(t, "", resume)
+					config.All = c.config.All
+					sameVerdicts(t, filepath.Base(name), sweep(t.Context(), config), whole)
+				})
+			}
+		})
+	}
+}
+
+// copier looks at each batch before it leaves.
+type copier struct {
+	*simnet.Network
+	look func()
+}
+
+func (c *copier) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	c.look()
+	return c.Network.Send(ctx, batch)
+}
+
+// TestResumedWhenComplete tells all again and sends nothing.
+func TestResumedWhenComplete(t *testing.T) {
+	c := cuts["mixed"]
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	synctest.Test(t, func(t *testing.T) {
+		whole := sweep(t.Context(), c.start(t, file, nil))
+		for range 2 {
+			resume, err := scan.ReadCheckpoint(file)
+			if err != nil || !resume.Complete() {
+				t.Fatal(err, "complete:", err == nil && resume.Complete())
+			}
+			config := c.start(t, file, resume)
+			network := config.Engine.(*simnet.Network)
+			again := sweep(t.Context(), config)
+			sameVerdicts(t, "told again", again, whole)
+			for e, r := range again.told(t) { // what was kept of answers, too
+				if w := whole.told(t)[e]; r.State == probe.Open && r.RTT != probe.Millis(time.Duration(w.RTT).Round(time.Microsecond)) {
+					t.Errorf("%v had a round trip of %v, now %v", e, w.RTT, r.RTT)
+				}
+			}
+			if network.Probes() != 0 || !strings.Contains(strings.Join(again.Coverage, "\n"), "and none now") {
+				t.Errorf("%d probes, coverage %q", network.Probes(), again.Coverage)
+			}
+			resume, _ = scan.ReadCheckpoint(file)
+			config = resume.Config()
+			sameVerdicts(t, "without an engine", sweep(t.Context(), config), whole)
+		}
+	})
+}
+
+// TestShortageIsResumed lets a sweep give up for want of resources, and goes on
+// when there are some.
+func TestShortageIsResumed(t *testing.T) {
+	c := cuts["mixed"]
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	synctest.Test(t, func(t *testing.T) {
+		whole := sweep(t.Context(), c.start(t, "", nil))
+		config := c.start(t, file, nil)
+		config.Engine = &exhausted{Network: config.Engine.(*simnet.Network), after: 300}
+		s := sweep(t.Context(), config)
+		s.told(t)
+		if s.Complete || s.States["unknown"] < 100 {
+			t.Fatalf("%+v", s.Outcome)
+		}
+		resume, err := scan.ReadCheckpoint(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameVerdicts(t, "resumed", sweep(t.Context(), c.start(t, file, resume)), whole)
+	})
+}
+
+type exhausted struct {
+	*simnet.Network
+	after uint64
+}
+
+func (e *exhausted) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	if e.Probes() < e.after {
+		return e.Network.Send(ctx, batch)
+	}
+	return 0, probe.ErrBusy
+}
+
+func TestCheckpointOfAnotherPlan(t *testing.T) {
+	c := cuts["mixed"]
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	synctest.Test(t, func(t *testing.T) {
+		sweep(t.Context(), c.start(t, file, nil))
+		for want, change := range map[string]func(*scan.Config){
+			"ports 417/tcp and 417/udp, not 417/tcp": func(c *scan.Config) {
+				c.Plan = planOf(t, []probe.Port{tcp417}, "10.0.0.0/24", "10.0.3.0/25")
+			},
+			"384 addresses, not 256 addresses; 10.0.3.0 is in it":       func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24") },
+			"384 addresses, not 512 addresses; 10.0.3.128 is not in it": func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24", "10.0.3.0/24") },
+			"other addresses; 10.0.3.128 is not in it":                  func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24", "10.0.3.128/25") },
+			"seed 4, not 5":           func(c *scan.Config) { c.Seed = 5 },
+			"shard 1/1, not 1/2":      func(c *scan.Config) { c.Shard = scan.Shard{I: 1, N: 2} },
+			"retries 10, not 3":       func(c *scan.Config) { c.Retries = 3 },
+			"timeout 2s, not 1s":      func(c *scan.Config) { c.Timeout = time.Second },
+			"tcp method simnet, not ": func(c *scan.Config) { c.Engine = newScript(nil) },
+		} {
+			resume, err := scan.ReadCheckpoint(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := c.start(t, "", resume)
+			change(&config)
+			s := sweep(t.Context(), config)
+			if s.err == nil || s.err.Error() != "the checkpoint is of another plan: "+want {
+				t.Errorf("error %q, want %q", s.err, want)
+			}
+		}
+	})
+}
+
+func TestCheckpointThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := cuts["mixed"].start(t, filepath.Join(t.TempDir(), "no", "such", "folder"), nil)
+		s := sweep(t.Context(), config)
+		if s.err == nil || !errors.Is(s.err, os.ErrNotExist) || config.Engine.(*simnet.Network).Probes() != 0 {
+			t.Errorf("%v after %d probes", s.err, config.Engine.(*simnet.Network).Probes())
+		}
+	})
+}
+
+// TestFilesThatAreNoCheckpoint reads files that are something else.
+func TestFilesThatAreNoCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "checkpoint")
+	synctest.Test(t, func(t *testing.T) { sweep(t.Context(), cuts["mixed"].start(t, file, nil)) })
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string, b []byte, want string) {
+		t.Helper()
+		name := filepath.Join(dir, "bad")
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := scan.ReadCheckpoint(name)
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "cannot resume from "+name+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", what, err, want)
+		}
+	}
+	refused("empty", nil, "it is empty")
+	refused("a report", []byte(`{"schema":"onmux/1"}`), "it is no checkpoint of onmux")
+	refused("newer", []byte("onmux checkpoint 2\nwhatever it holds"), "a newer onmux wrote it, in format 2: this one reads format 1")
+	refused("cut off", good[:len(good)-1], "it is damaged or cut off")
+	refused("longer", append(append([]byte(nil), good...), 0), "it is damaged or cut off")
+	if _, err := scan.ReadCheckpoint(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a folder: %v", err)
+	}
+	if _, err := scan.ReadCheckpoint(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}

@@ -1,0 +1,159 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"onmux/probe"
+)
+
+// Forecast is what a sweep would do. What depends on who answers is told for
+// three networks: one where everybody answers the first question, one that is
+// silent, and the worst there is.
+type Forecast struct {
+	Addresses uint64       `json:"addresses"`
+	Public    uint64       `json:"public"` // addresses that may be strangers'
+	Ports     []string     `json:"ports"`  // as 417/tcp
+	Endpoints uint64       `json:"endpoints"`
+	Targets   uint64       `json:"targets"`              // endpoints that the shard asks
+	Rate      float64      `json:"rate,omitzero"`        // probes a second in the first pass, at most; 0: no limit
+	HeldBy    string       `json:"held,omitempty"`       // why that is less than what was asked for
+	Probes    Outlook      `json:"probes"`               // how many
+	Time      *Outlook     `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
+	Routes    []RouteRange `json:"routes"`               // which way, by the first address of each range
+	More      uint64       `json:"more_routes,omitzero"` // ranges that were not looked at
+	LeftOut   []string     `json:"left_out"`
+}
+
+// Outlook is a number for each of a Forecast's three networks.
+type Outlook struct {
+	Answering uint64 `json:"answering"`
+	Silent    uint64 `json:"silent"`
+	Most      uint64 `json:"most"`
+}
+
+// RouteRange is the way to a range of targets, or why there is none.
+type RouteRange struct {
+	First netip.Addr `json:"first"`
+	Last  netip.Addr `json:"last"`
+	probe.Route
+	Error string `json:"error,omitempty"`
+}
+
+// maxRoutes bounds the ranges whose route is looked up.
+const maxRoutes = 64
+
+// NewForecast says what Run would do with c, which needs no Engine. It sends
+// nothing. way finds the route to an address; nil asks the system.
+func NewForecast(c Config, way func(netip.Addr) (probe.Route, error)) (Forecast, error) {
+	if c.Plan == nil {
+		return Forecast{}, errors.New("a forecast needs a plan")
+	}
+	if err := c.check(); err != nil {
+		return Forecast{}, err
+	}
+	c.fill()
+	p := c.Plan
+	f := Forecast{
+		Addresses: p.AddrCount(), Public: p.Public(), Endpoints: p.Len(), Targets: c.Shard.size(p.Len()),
+		LeftOut: append([]string{}, p.LeftOut()...),
+	}
+	for _, port := range p.ports {
+		f.Ports = append(f.Ports, port.String())
+	}
+	rate := c.Rate
+	if share := p.netShare(); c.NetRate < rate*share {
+		rate = c.NetRate / share
+		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + thousands(uint64(math.Ceil(c.NetRate)))
+	}
+	passes := uint64(c.Retries + 1)
+	f.Probes = Outlook{f.Targets, f.Targets * min(passes, 2), f.Targets * passes}
+	if !math.IsInf(rate, 1) {
+		f.Rate = rate
+		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), c.lasts(rate, f.Targets, int(min(passes, 2))), c.lasts(rate, f.Targets, int(passes))}
+	}
+	f.Routes, f.More = p.routes(way)
+	return f, nil
+}
+
+// lasts is how many milliseconds a sweep takes in which so many passes ask
+// everybody and end with a wait; none means one pass without.
+func (c *Config) lasts(rate float64, targets uint64, passes int) uint64 {
+	var wait time.Duration
+	for try := range passes {
+		wait += (&rtt{}).wait(try+1, c.Timeout)
+	}
+	ms := float64(targets)*float64(max(passes, 1))/rate*1e3 + float64(wait.Milliseconds())
+	return uint64(min(math.Ceil(ms), 1<<53))
+}
+
+// routes finds the way to the first address of each run, and tells runs together
+// that go the same way.
+func (p *Plan) routes(way func(netip.Addr) (probe.Route, error)) (all []RouteRange, more uint64) {
+	if way == nil {
+		way = systemRoute
+	}
+	all = []RouteRange{}
+	spans := p.spans()
+	if len(spans) > maxRoutes {
+		spans, more = spans[:maxRoutes], uint64(len(spans)-maxRoutes)
+	}
+	for _, s := range spans {
+		r := RouteRange{First: s.addr(s.from), Last: s.addr(s.to)}
+		var err error
+		if r.Route, err = way(r.First); err != nil {
+			r.Error = err.Error()
+		}
+		if n := len(all); n > 0 && all[n-1].Route == r.Route && all[n-1].Error == r.Error && all[n-1].First.Is4() == r.First.Is4() {
+			all[n-1].Last = r.Last
+			continue
+		}
+		all = append(all, r)
+	}
+	return all, more
+}
+
+// systemRoute asks the kernel from where and through which interface it would
+// send to an address, by connecting a UDP socket, which sends nothing. Gateways
+// are not told that way.
+func systemRoute(a netip.Addr) (probe.Route, error) {
+	var d net.Dialer
+	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(a, 9).String())
+	if err != nil {
+		if no, ok := errors.AsType[syscall.Errno](err); ok {
+			err = no
+		}
+		return probe.Route{}, err
+	}
+	defer c.Close()
+	from := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	return probe.Route{Source: from, Interface: interfaceOf(from)}, nil
+}
+
+// interfaceOf names the interface that has an address, or is "".
+func interfaceOf(a netip.Addr) string {
+	if a.Zone() != "" {
+		return a.Zone()
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return ""
+	}
+	for _, i := range all {
+		addrs, _ := i.Addrs()
+		if slices.ContainsFunc(addrs, func(n net.Addr) bool { return strings.HasPrefix(n.String(), a.String()+"/") }) {
+			return i.Name
+		}
+	}
+	if first := netip.AddrFrom4([4]byte{127, 0, 0, 1}); a.IsLoopback() && a != first && a.Is4() {
+		return interfaceOf(first) // 127.0.0.2 is the source of what goes there
+	}
+	return ""
+}
