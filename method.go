@@ -133,13 +133,6 @@ func (w *sweep) close() {
 	}
 }
 
-func (w *sweep) methodName() string {
-	if w.packets {
-		return "syn"
-	}
-	return "connect"
-}
-
 // methods names how each protocol is asked, for the report.
 func (w *sweep) methods() map[string]string {
 	names := map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}

@@ -25,7 +25,7 @@ func (s *sweep) run(ctx context.Context, emit func(Finding) error) (Outcome, err
 	var stopped, failed error
 	var notes []string
 	if s.Resume == nil || !s.Resume.Complete() {
-		stopped, failed, notes = s.ask(ctx)
+		notes, stopped, failed = s.ask(ctx)
 	} else if s.Engine != nil {
 		failed = s.Engine.Close()
 	}
@@ -36,9 +36,9 @@ func (s *sweep) run(ctx context.Context, emit func(Finding) error) (Outcome, err
 	return o, failed
 }
 
-// ask makes all the passes, hears the answers and keeps checkpoints. It returns why
-// it stopped before the end, if it did, what failed, and what else went wrong.
-func (s *sweep) ask(ctx context.Context) (stopped, failed error, notes []string) {
+// ask makes all the passes, hears the answers and keeps checkpoints. It returns what
+// went wrong beside, why it stopped before the end, if it did, and what failed.
+func (s *sweep) ask(ctx context.Context) (notes []string, stopped, failed error) {
 	hearing := make(chan error, 1)
 	go func() { hearing <- s.receive(context.WithoutCancel(ctx)) }()
 	keeper := s.startKeeper()
@@ -55,7 +55,7 @@ func (s *sweep) ask(ctx context.Context) (stopped, failed error, notes []string)
 	if err := s.lastSave(stopped); err != nil {
 		notes = append(notes, err.Error())
 	}
-	return stopped, failed, notes
+	return notes, stopped, failed
 }
 
 // askAll makes the passes that are owed. It returns why it stopped before the
