@@ -208,7 +208,7 @@ func (h *page) row(r row) error {
 	}
 	h.rows++
 	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Text} {
-		*s = Visible(*s)
+		*s = Visible(strings.ReplaceAll(*s, glue, " "))
 	}
 	for i, d := range r.Details {
 		r.Details[i] = Visible(d)

@@ -54,8 +54,12 @@ const numberOf = hex => BigInt('0x' + (hex.length > 8 ? '1' : '') + hex);
 function addressOf(n) {
   if (n < 1n << 32n) return [24n, 16n, 8n, 0n].map(s => n >> s & 255n).join('.');
   const groups = (n & (1n << 128n) - 1n).toString(16).padStart(32, '0').match(/.{4}/g).map(g => g.replace(/^0{1,3}/, ''));
-  const text = groups.join(':'), zeros = text.match(/\b0(:0)+\b/g);
-  return zeros ? text.replace(zeros.sort((a, b) => b.length - a.length)[0], ':').replace(/^:(?!:)|(?<!:):$|:{3,}/g, '::') : text;
+  let from = 0, most = 1; // the longest run of zeros is left out (RFC 5952, section 4.2)
+  for (let i = 0, run = 0; i < 8; i++) {
+    run = groups[i] === '0' ? run + 1 : 0;
+    if (run > most) { most = run; from = i - run + 1; }
+  }
+  return most < 2 ? groups.join(':') : groups.slice(0, from).join(':') + '::' + groups.slice(from + most).join(':');
 }
 
 // space lays the addresses of rows end to end, without the gaps between them:
