@@ -54,15 +54,15 @@ type page struct {
 
 // row is a line of the table, and with an address a place on the map.
 type row struct {
-	Place   string   `json:"p"`
-	Word    string   `json:"w"` // its state, verdict, outcome, or what changed
-	Reason  string   `json:"r,omitempty"`
-	RTT     float64  `json:"t,omitempty"` // in milliseconds
-	Text    string   `json:"s,omitempty"` // who speaks there, or holds it
-	Details []string `json:"d,omitempty"`
-	First   string   `json:"a,omitempty"` // address in hexadecimal
-	Last    string   `json:"b,omitempty"`
-	Port    string   `json:"o,omitempty"`
+	Place   string       `json:"p"`
+	Word    string       `json:"w"` // its state, verdict, outcome, or what changed
+	Reason  string       `json:"r,omitempty"`
+	RTT     probe.Millis `json:"t,omitzero"`
+	Text    string       `json:"s,omitempty"` // who speaks there, or holds it
+	Details []string     `json:"d,omitempty"`
+	First   string       `json:"a,omitempty"` // address in hexadecimal
+	Last    string       `json:"b,omitempty"`
+	Port    string       `json:"o,omitempty"`
 }
 
 func newHTML(w io.Writer, _ Options) Handler {
@@ -152,7 +152,7 @@ func (h *page) Finding(f Finding) error {
 
 func (h *page) result(r probe.Result) row {
 	out := row{
-		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: float64(r.RTT) / 1e6,
+		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: r.RTT,
 		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
 	}
 	var said []string
