@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,7 +114,8 @@ func (v *verifier) verify(ctx context.Context, emit func(report.Finding) error) 
 		}
 		return nil
 	})
-	end.Coverage = []string{fmt.Sprintf("%d rules, each of which was judged", end.Summary.Targets)}
+	judged := end.Summary.Targets - end.Summary.States[report.CannotTell.String()]
+	end.Coverage = []string{fmt.Sprintf("judged %d of %d rules", judged, end.Summary.Targets)}
 	if ctx.Err() != nil {
 		end.Complete = false
 	}
@@ -163,7 +165,7 @@ func (v *verifier) checks(ctx context.Context, trials []*policy.Trial, ends []re
 		if r.Check == nil {
 			continue
 		}
-		ends[i], errs[i] = report.End{Complete: err == nil, Coverage: seen.Coverage}, err
+		ends[i], errs[i] = report.End{Complete: err == nil, Coverage: seen.Coverage}, cmp.Or(context.Cause(ctx), err)
 		for _, verdict := range seen.Verdicts {
 			if slices.Contains(r.Check.Ports, probe.Port{Number: verdict.Port, Proto: verdict.Proto}) {
 				trials[i].Finding(verdict)

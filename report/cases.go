@@ -104,11 +104,15 @@ func suffix(separator, text string) string {
 
 // breach says what is wrong, in one line.
 func (v Violation) breach() string {
-	s := fmt.Sprintf("%s: expected %s, found %s", v.What, v.Expected, v.Actual)
+	return fmt.Sprintf("%s: expected %s, found %s", v.subject(), v.Expected, v.Actual)
+}
+
+// subject is what it is about, behind the name of its rule.
+func (v Violation) subject() string {
 	if v.Rule != "" {
-		s = v.Rule + ": " + s
+		return v.Rule + ": " + v.What
 	}
-	return s
+	return v.What
 }
 
 func errorOf(f Finding) string {

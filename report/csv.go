@@ -104,7 +104,7 @@ func (c *csvHandler) Finding(f Finding) error {
 		if f.Port > 0 {
 			c.row[cPort] = strconv.Itoa(int(f.Port))
 		}
-		c.row[cExpected], c.row[cActual], c.row[cText] = f.Expected, f.Actual, f.What
+		c.row[cExpected], c.row[cActual], c.row[cText] = f.Expected, f.Actual, f.subject()
 	}
 	return c.write(c.row[:])
 }
