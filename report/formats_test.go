@@ -56,6 +56,7 @@ var decoders = map[string]func([]byte) ([]string, error){
 	"markdown": decodeMarkdown,
 	"prom":     decodeProm,
 	"nagios":   decodeNagios,
+	"html":     decodeHTML,
 }
 
 func decodeCSV(b []byte) ([]string, error) {

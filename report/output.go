@@ -26,6 +26,7 @@ var formats = []struct {
 	{"markdown", newMarkdown},
 	{"prom", newProm},
 	{"nagios", newNagios},
+	{"html", newHTML},
 }
 
 // Formats lists the formats' names, the default first.

@@ -30,6 +30,10 @@ dir=$(mktemp -d /tmp/servers.XXXXXX)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 mount -t tmpfs none /run && mkdir -p /run/sshd /run/named /run/slapd /run/samba /run/mysqld /run/dovecot /run/chrony /run/lock
+# What they do to devices, they do to these: some replace a file that they write.
+mount -t tmpfs -o mode=755 none /mnt && cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /mnt/ && mkdir /mnt/shm /mnt/pts /mnt/net && chmod 1777 /mnt/shm
+[ -e /dev/net/tun ] && cp -a /dev/net/tun /mnt/net/
+ln -s /proc/self/fd /mnt/fd && mount --rbind /dev/pts /mnt/pts && mount --move /mnt /dev
 for u in bind:/run/named openldap:/run/slapd mysql:/run/mysqld _chrony:/run/chrony; do chown "${u%%:*}" "${u#*:}" 2>/dev/null; done
 exec 3>&2 2>"$dir/log"
 
@@ -179,7 +183,7 @@ if have snmpd 20161 udp snmpd; then
 	runs snmpd -f -C -c "$dir/snmpd.conf" -Lf "$dir/log" -p "$dir/snmpd.pid"
 fi
 if have chrony 20123 udp chronyd; then
-	runs chronyd -d -x -u root -f /dev/null 'port 20123' 'allow all' 'local stratum 10' 'cmdport 0' 'bindaddress 127.0.0.1' 'driftfile /dev/null'
+	runs chronyd -d -x -u root -f /dev/null 'port 20123' 'allow all' 'local stratum 10' 'cmdport 0' 'bindaddress 127.0.0.1' "driftfile $dir/drift"
 fi
 if have tftpd 20069 udp in.tftpd; then runs in.tftpd -4 -L -a 127.0.0.1:20069 "$dir"; fi
 if have rpcbind 111 tcp rpcbind; then
@@ -227,7 +231,7 @@ if have etcd 20237 tcp etcd; then
 	runs etcd --data-dir "$dir/etcd" --listen-client-urls http://127.0.0.1:20237 --advertise-client-urls http://127.0.0.1:20237 --listen-peer-urls http://127.0.0.1:20238
 fi
 if have cups 20631 tcp cupsd; then
-	printf 'Listen 127.0.0.1:20631\nErrorLog %s/log\nAccessLog /dev/null\nDefaultAuthType None\n' "$dir" >"$dir/cupsd.conf"
+	printf 'Listen 127.0.0.1:20631\nErrorLog %s/log\nAccessLog %s/log\nDefaultAuthType None\n' "$dir" "$dir" >"$dir/cupsd.conf"
 	runs cupsd -f -c "$dir/cupsd.conf"
 fi
 if have squid 20312 tcp squid; then
@@ -288,6 +292,7 @@ for i in "${!names[@]}"; do
 	said=$("$onmux" probe "127.0.0.1:$port" --color never | head -1 | sed -E 's/^([^ ]+ +){4}([0-9.]+ ms)? *//' | cut -c1-50)
 	b=$(date +%s%N)
 	times+=($(((b - a) / 1000000)))
+	said=${said:-(did not start)}
 	printf '%-14s %6d  %-50s' "${names[$i]}" "$(((b - a) / 1000000))" "$said"
 	if [ -n "$nmap" ]; then
 		case $port in */udp) how=-sU ;; *) how=-sT ;; esac

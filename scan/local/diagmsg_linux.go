@@ -87,10 +87,25 @@ type progress struct {
 	changed bool // the kernel says that sockets changed meanwhile (NLM_F_DUMP_INTR)
 }
 
-// parseDump reads one datagram of a dump: netlink messages, each a struct
-// inet_diag_msg with attributes. Messages with another sequence number answer
-// other questions and are skipped. Nothing in b is trusted or kept.
+// parseDump reads one datagram of a dump of sockets: each message is a struct
+// inet_diag_msg with attributes. Nothing in b is trusted or kept.
 func parseDump(b []byte, seq uint32, proto probe.Proto, see func(socket)) (progress, error) {
+	return messages(b, seq, func(kind uint16, body []byte) error {
+		if kind != unix.SOCK_DIAG_BY_FAMILY && kind != tcpDiagGetSock {
+			return nil
+		}
+		s, err := parseSocket(body, proto)
+		if err == nil {
+			see(s)
+		}
+		return err
+	})
+}
+
+// messages walks the netlink messages in one datagram of a dump (struct nlmsghdr,
+// linux/netlink.h) and shows the body of each that is neither end nor error.
+// Messages with another sequence number answer other questions and are skipped.
+func messages(b []byte, seq uint32, see func(kind uint16, body []byte) error) (progress, error) {
 	var p progress
 	for len(b) > 0 {
 		if len(b) < unix.NLMSG_HDRLEN {
@@ -108,16 +123,12 @@ func parseDump(b []byte, seq uint32, proto probe.Proto, see func(socket)) (progr
 			continue
 		}
 		p.changed = p.changed || flags&unix.NLM_F_DUMP_INTR != 0
-		switch kind {
-		case unix.NLMSG_DONE, unix.NLMSG_ERROR:
+		if kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR {
 			p.done = true
 			return p, status(kind, body)
-		case unix.SOCK_DIAG_BY_FAMILY, tcpDiagGetSock:
-			s, err := parseSocket(body, proto)
-			if err != nil {
-				return p, err
-			}
-			see(s)
+		}
+		if err := see(kind, body); err != nil {
+			return p, err
 		}
 	}
 	return p, nil

@@ -112,32 +112,12 @@ func appendName(b []byte, kind uint16, name string) []byte {
 // parseNFT reads one datagram of a dump; see is told the family and the
 // attributes of each object. Nothing in b is trusted; see must not keep it.
 func parseNFT(b []byte, see func(nftFamily, []byte)) (progress, error) {
-	var p progress
-	for len(b) > 0 {
-		if len(b) < unix.NLMSG_HDRLEN {
-			return p, fmt.Errorf("%w: %d bytes are no netlink header", errMalformed, len(b))
-		}
-		size := uint64(binary.NativeEndian.Uint32(b))
-		if size < unix.NLMSG_HDRLEN || size > uint64(len(b)) {
-			return p, fmt.Errorf("%w: a netlink message of %d bytes in %d", errMalformed, size, len(b))
-		}
-		kind, flags := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
-		ours := binary.NativeEndian.Uint32(b[8:]) == nftSeq
-		body := b[unix.NLMSG_HDRLEN:size]
-		b = b[min(align4(int(size)), len(b)):]
-		if !ours {
-			continue
-		}
-		p.changed = p.changed || flags&unix.NLM_F_DUMP_INTR != 0
-		switch {
-		case kind == unix.NLMSG_DONE, kind == unix.NLMSG_ERROR:
-			p.done = true
-			return p, status(kind, body)
-		case kind>>8 == unix.NFNL_SUBSYS_NFTABLES && len(body) >= 4:
+	return messages(b, nftSeq, func(kind uint16, body []byte) error {
+		if kind>>8 == unix.NFNL_SUBSYS_NFTABLES && len(body) >= 4 {
 			see(nftFamily(body[0]), body[4:])
 		}
-	}
-	return p, nil
+		return nil
+	})
 }
 
 // nla is the value of the first netlink attribute (struct nlattr) of a kind; nil

@@ -1,0 +1,226 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+const (
+	// pageRows bounds what a page carries: a browser opens that in a second or two.
+	pageRows = 200_000
+
+	// plainRows are told to readers without scripts.
+	plainRows = 200
+)
+
+// page writes one self-contained HTML file: how it ended, what is not as
+// expected, and what was and was not looked at stand in it as text; a script of
+// its own draws map, histogram and table of the rows, which stand in it as JSON
+// and are written as they come. Nothing is ever loaded: the policy in its head
+// allows this style and these scripts by their hashes, and nothing else.
+type page struct {
+	w       io.Writer
+	buf     bytes.Buffer
+	json    *json.Encoder
+	start   Start
+	evident endpoints // how the text tells evidence
+	answer  string    // the only thing that was looked at, in a sentence
+	asked   int
+	rows    int
+	left    uint64
+	plain   []row // the first of the rows
+
+	violations []Violation
+	violated   int
+}
+
+// row is a line of the table, and with an address a place on the map.
+type row struct {
+	Place   string       `json:"p"`
+	Word    string       `json:"w"` // its state, verdict, outcome, or what changed
+	Reason  string       `json:"r,omitempty"`
+	RTT     probe.Millis `json:"t,omitzero"`
+	Text    string       `json:"s,omitempty"` // who speaks there, or holds it
+	Details []string     `json:"d,omitempty"`
+	First   string       `json:"a,omitempty"` // address in hexadecimal
+	Last    string       `json:"b,omitempty"`
+	Port    string       `json:"o,omitempty"`
+}
+
+func newHTML(w io.Writer, _ Options) Handler {
+	h := &page{w: w}
+	h.json = json.NewEncoder(&h.buf) // which escapes what could end a script element
+	h.evident.teller = &teller{Options: Options{Verbosity: Verbose}}
+	return h
+}
+
+// asset is a part of the page; it is part of the program.
+func asset(name string) string {
+	b, err := pageFiles.ReadFile("page/" + name)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// sourceOf allows a style or a script by what it is (CSP3, section 2.3.1).
+func sourceOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// pageScript is all that the page runs.
+func pageScript() string { return asset("map.js") + asset("page.js") }
+
+func (h *page) Start(s Start) error {
+	h.start = s
+	style := asset("page.css")
+	policy := "default-src 'none'; img-src data:; style-src " + sourceOf(style) + "; script-src " + sourceOf(pageScript()) + "; base-uri 'none'; form-action 'none'"
+	fmt.Fprintf(&h.buf, `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="%s">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>onmux %s</title>
+<link rel="icon" href="data:,">
+<style>%s</style>
+<script type="application/json" id="rows">[
+`, policy, htmlText(s.Command), style)
+	return h.flush()
+}
+
+func (h *page) flush() error {
+	_, err := h.w.Write(h.buf.Bytes())
+	h.buf.Reset()
+	return err
+}
+
+func (h *page) Finding(f Finding) error {
+	if s, ok := about(f); ok {
+		h.asked++
+		h.answer = s.what + " is " + sentence(f)
+	}
+	switch f := f.(type) {
+	case probe.Result:
+		return h.row(h.result(f))
+	case probe.Attempt:
+		return h.row(h.result(probe.Result{Endpoint: f.Endpoint, Host: f.Host, State: f.State, Reason: f.Reason, RTT: f.RTT, Responder: f.Responder, Error: f.Error,
+			Notes: []string{fmt.Sprintf("attempt %d at %s", f.Try, f.Time.UTC().Format(time.RFC3339))}}))
+	case scan.Range:
+		return h.row(h.span(f))
+	case local.Verdict:
+		return h.row(row{Place: probe.Port{Number: f.Port, Proto: f.Proto}.String(), Word: string(f.Verdict), Reason: lines(f.Why, f.Error), Details: f.Bind})
+	case local.Listener:
+		return h.row(h.listener(f))
+	case local.Port:
+		var names []string
+		for _, n := range f.Names {
+			names = append(names, n.Name+"/"+n.Proto.String()+" ("+n.Source+")")
+		}
+		return h.row(row{Place: strconv.Itoa(int(f.Port)), Word: string(f.Range), Text: strings.Join(names, ", "), Details: f.Notes})
+	case Change:
+		return h.row(row{Place: f.place(), Word: f.What, Reason: "was " + f.Old + ", is " + f.New, Details: f.Notes})
+	case Rule:
+		return h.row(row{Place: f.Name, Word: f.Outcome.String(), Reason: lines(f.Found, f.Error)})
+	case Violation:
+		if h.violated++; h.violated <= tableRows {
+			h.violations = append(h.violations, f)
+		}
+	}
+	return nil
+}
+
+func (h *page) result(r probe.Result) row {
+	out := row{
+		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: r.RTT,
+		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
+	}
+	var said []string
+	if r.Host != "" {
+		said = append(said, r.Host)
+	}
+	if r.Service != nil {
+		said = append(said, service(*r.Service))
+	}
+	out.Text = strings.Join(append(said, common(r.Tries, r.Reason, r.Responder, r.Error)...), ", ")
+	for _, n := range r.Notes {
+		out.Details = append(out.Details, "note: "+n)
+	}
+	out.Details = append(out.Details, h.evident.evidence(r)...)
+	return out
+}
+
+func (h *page) span(r scan.Range) row {
+	p := probe.Port{Number: r.Port, Proto: r.Proto}
+	return row{
+		Place: addresses(r.First, r.Last) + " " + p.String(), Word: r.State.String(), Reason: r.Reason.String(),
+		Text:    strings.Join(append([]string{counted(r.Count, "address", "addresses")}, common(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
+		Details: r.Notes, First: hexAddr(r.First), Last: hexAddr(r.Last), Port: p.String(),
+	}
+}
+
+func (h *page) listener(l local.Listener) row {
+	out := row{Place: socketName(l, "") + "/" + l.Proto.String(), Word: string(l.State), Reason: "reach: " + within(l), Text: strings.TrimPrefix(heldBy(l.Owners), ", held by ")}
+	for _, o := range l.Owners {
+		if s := strings.Join(ownerDetail(o), ", "); s != "" {
+			out.Details = append(out.Details, fmt.Sprintf("pid %d: %s", o.PID, s))
+		}
+		if len(o.Cmdline) > 0 {
+			out.Details = append(out.Details, "started as "+commandLine(o.Cmdline))
+		}
+	}
+	if len(l.Candidates) > 0 {
+		out.Details = append(out.Details, "may be held by "+candidates(l.Origin))
+	}
+	return out
+}
+
+// hexAddr is an address as a page computes with it.
+func hexAddr(a netip.Addr) string { return hex.EncodeToString(a.AsSlice()) }
+
+func (h *page) row(r row) error {
+	if h.rows == pageRows {
+		h.left++
+		return nil
+	}
+	if h.rows > 0 {
+		h.buf.WriteByte(',')
+	}
+	h.rows++
+	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Text} {
+		*s = Visible(strings.ReplaceAll(*s, glue, " "))
+	}
+	for i, d := range r.Details {
+		r.Details[i] = Visible(d)
+	}
+	if len(h.plain) < plainRows {
+		h.plain = append(h.plain, r)
+	}
+	if err := h.json.Encode(r); err != nil {
+		return err
+	}
+	return h.flush()
+}
+
+// htmlText is s as text, also in an attribute.
+func htmlText(s string) string { return html.EscapeString(Visible(s)) }

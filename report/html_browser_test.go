@@ -1,0 +1,301 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	_ "image/png"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	cdpnetwork "github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan"
+)
+
+// browser runs Debian's Chromium, and what it complains of or asks for fails the
+// test that looks.
+type browser struct {
+	ctx context.Context
+	mu  sync.Mutex
+	bad []string
+}
+
+func openBrowser(t *testing.T) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium to look at the page with")
+	}
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WindowSize(1200, 900), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
+	alloc, cancel := chromedp.NewExecAllocator(limited, o...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	b := &browser{ctx: ctx}
+	complain := func(format string, args ...any) {
+		b.mu.Lock()
+		b.bad = append(b.bad, fmt.Sprintf(format, args...))
+		b.mu.Unlock()
+	}
+	err = chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *cdpnetwork.EventRequestWillBeSent:
+			if !strings.HasPrefix(e.Request.URL, "file://") && !strings.HasPrefix(e.Request.URL, "data:") {
+				complain("it asks for %s", e.Request.URL)
+			}
+		case *runtime.EventExceptionThrown:
+			complain("exception: %s", e.ExceptionDetails.Text)
+		case *runtime.EventConsoleAPICalled:
+			complain("console.%s", e.Type)
+		case *cdplog.EventEntryAdded:
+			complain("log: %s", e.Entry.Text)
+		}
+	})
+	if err == nil {
+		_, err = chromedp.Call(ctx, cdpnetwork.Enable, cdpnetwork.EnableParams{})
+	}
+	if err == nil {
+		_, err = chromedp.Call(ctx, cdplog.Enable, cdp.Empty{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *browser) run(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// show opens the page that a stream makes.
+func (b *browser) show(t *testing.T, s stream) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, s.write(t, "html"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, chromedp.Navigate("file://"+file), chromedp.WaitReady(chromedp.CSS("footer")))
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, bad := range b.bad {
+			t.Error(bad)
+		}
+		b.bad = nil
+	})
+}
+
+// value is what an expression is in the page.
+func value[T any](t *testing.T, b *browser, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+func want[T comparable](t *testing.T, b *browser, expression string, wanted T) {
+	t.Helper()
+	if got := value[T](t, b, expression); got != wanted {
+		t.Errorf("%s is %v instead of %v", expression, got, wanted)
+	}
+}
+
+// network24 is a scan of 192.0.2.0/24 in which .7 and .9 are open, 64 to 127
+// filtered, and the rest closed.
+func network24() stream {
+	s := sample()
+	at := func(last byte) probe.Endpoint {
+		return probe.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 417, Proto: probe.TCP}
+	}
+	open := func(last byte, rtt probe.Millis) Finding {
+		return probe.Result{Endpoint: at(last), State: probe.Open, Reason: probe.SynAck, RTT: rtt, Evidence: []string{"a SYN-ACK said so"},
+			Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}}
+	}
+	dull := func(first, last byte, state probe.State, why probe.Reason) Finding {
+		return scan.Range{First: at(first).Addr, Last: at(last).Addr, Count: uint64(last-first) + 1, Port: 417, Proto: probe.TCP, State: state, Reason: why}
+	}
+	s.findings = []Finding{open(9, 3e6), open(7, 1e6), open(8, 2e6), dull(0, 6, probe.Closed, probe.Reset),
+		dull(10, 63, probe.Closed, probe.Reset), dull(64, 127, probe.Filtered, probe.NoResponse), dull(128, 255, probe.Closed, probe.Reset)}
+	s.end.Complete = true
+	s.end.Summary = scan.Summary{Targets: 256, States: map[string]uint64{"open": 3, "closed": 189, "filtered": 64}}
+	return s
+}
+
+// TestPageInBrowser: map, histogram and table are there, and do what they say by
+// keyboard and by mouse.
+func TestPageInBrowser(t *testing.T) {
+	b := openBrowser(t)
+	b.show(t, network24())
+	want(t, b, `document.querySelector('h1').textContent`, "onmux scan: 3 open, 189 closed, 64 filtered")
+	want(t, b, `[...document.querySelectorAll('.counts li')].map(e => e.textContent).join()`, "3 open,189 closed,64 filtered")
+	want(t, b, `document.querySelectorAll('tbody tr').length`, 7)
+	want(t, b, `document.querySelector('#rtt svg').getAttribute('aria-label')`, "3 answers took from 1.0 ms to 3.0 ms; half of them at most 2.0 ms, nine in ten at most 3.0 ms")
+	want(t, b, `document.querySelectorAll('noscript table').length`, 0)
+
+	// The table sorts, up and down, and says so.
+	b.run(t, chromedp.Click(chromedp.CSS(`button[data-key="p"]`)))
+	want(t, b, `document.querySelector('tbody th').textContent`, "192.0.2.0-192.0.2.6 417/tcp")
+	want(t, b, `document.querySelectorAll('tbody th')[1].textContent`, "192.0.2.7:417/tcp")
+	b.run(t, chromedp.Focus(chromedp.CSS(`button[data-key="t"]`)), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter))
+	want(t, b, `document.querySelector('th[aria-sort]').getAttribute('aria-sort')`, "descending")
+	want(t, b, `[...document.querySelectorAll('td.number')].map(e => e.textContent).join()`, "3.00 ms,2.00 ms,1.00 ms,,,,")
+
+	// It filters by text, also that of the evidence, and by state.
+	look := func(text, word string) {
+		t.Helper()
+		b.run(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`
+			document.getElementById('search').value = %q;
+			document.getElementById('word').value = %q;
+			document.getElementById('word').dispatchEvent(new Event('change'))`, text, word)))
+	}
+	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "OPENSSH"))
+	want(t, b, `document.querySelectorAll('tbody tr').length`, 3)
+	want(t, b, `document.getElementById('told').textContent`, "1 to 3 of 3, from 7")
+	look("ack SAID so", "")
+	want(t, b, `document.querySelectorAll('tbody tr').length`, 3)
+	look("nothing like that", "")
+	want(t, b, `document.getElementById('told').textContent`, "none of 7")
+	look("", "filtered")
+	want(t, b, `[...document.querySelectorAll('tbody tr')].map(e => e.textContent).join()`, "192.0.2.64-192.0.2.127 417/tcpfilteredno-response64 addresses")
+	look("", "")
+
+	// The map is reached by keyboard, and tells where it is and what is there.
+	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)))
+	for range 7 {
+		b.run(t, chromedp.KeyEvent(kb.ArrowRight))
+	}
+	want(t, b, `document.getElementById('here').textContent`, "192.0.2.7\n417/tcp  open  syn-ack  1.00 ms  ssh OpenSSH 9.2p1")
+	b.run(t, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown))
+	want(t, b, `document.getElementById('here').textContent`, "192.0.2.71\n192.0.2.64-192.0.2.127 417/tcp  filtered  no-response  64 addresses")
+	b.run(t, chromedp.KeyEvent(kb.End))
+	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "192.0.2.255")
+
+	// And by mouse: the cell of .9 stands in the first row.
+	b.run(t, chromedp.Evaluate[chromedp.Void](`{
+		const box = document.querySelector('.sky').getBoundingClientRect(), side = (box.width - 120) / 32;
+		document.querySelector('.sky').dispatchEvent(new MouseEvent('mousemove', {clientX: box.left + 120 + 9.5 * side, clientY: box.top + side / 2}));
+	}`))
+	want(t, b, `document.getElementById('here').textContent.split('  ')[3]`, "3.00 ms")
+}
+
+// TestPageInTheDark: the page follows what its reader prefers.
+func TestPageInTheDark(t *testing.T) {
+	b := openBrowser(t)
+	b.show(t, network24())
+	brightness := func(preferred string) float64 {
+		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: preferred}}}); err != nil {
+			t.Fatal(err)
+		}
+		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, _, err := image.Decode(bytes.NewReader(png))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, n := 0.0, 0.0
+		for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x += 7 {
+			for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y += 7 {
+				r, g, b, _ := m.At(x, y).RGBA()
+				sum, n = sum+float64(r+g+b)/3/0xffff, n+1
+			}
+		}
+		return sum / n
+	}
+	if light, dark := brightness("light"), brightness("dark"); light < 0.8 || dark > 0.3 {
+		t.Errorf("brightness %.2f in the light, %.2f in the dark", light, dark)
+	}
+}
+
+// TestPageOfManyEndpoints: a /16, told one by one, is drawn and can be searched.
+func TestPageOfManyEndpoints(t *testing.T) {
+	b := openBrowser(t)
+	s := sample()
+	s.findings = nil
+	a := netip.MustParseAddr("10.20.0.0")
+	for i := range 65536 {
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset, RTT: probe.Millis(1000 * (i%5000 + 1))}
+		if i%4096 == 0 {
+			r.State, r.Reason = probe.Open, probe.SynAck
+		}
+		s.findings = append(s.findings, r)
+		a = a.Next()
+	}
+	s.end.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 16, "closed": 65520}}
+	b.show(t, s)
+	want(t, b, `document.querySelector('.sky').getAttribute('aria-label').slice(0, 24)`, "Map of 65,536 addresses.")
+	want(t, b, `document.getElementById('told').textContent`, "1 to 200 of 65,536")
+	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "10.20.255.25"))
+	want(t, b, `[...document.querySelectorAll('tbody th')].map(e => e.textContent).join()`,
+		"10.20.255.25:417/tcp,10.20.255.250:417/tcp,10.20.255.251:417/tcp,10.20.255.252:417/tcp,10.20.255.253:417/tcp,10.20.255.254:417/tcp,10.20.255.255:417/tcp")
+	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.End))
+	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "10.20.255.255")
+}
+
+// TestPageOfHostileText: what peers say is text in the page, to the letter.
+func TestPageOfHostileText(t *testing.T) {
+	b := openBrowser(t)
+	all := sample()
+	all.findings, all.end.Coverage = nil, nil
+	var wanted []string
+	for _, text := range corpus {
+		text = text[:min(len(text), 1<<14)]
+		wanted = append(wanted, strings.Join(strings.Fields(Visible(text)), " "))
+		s := withText(text)
+		all.findings = append(all.findings, s.findings...)
+		all.end.Coverage = append(all.end.Coverage, s.end.Coverage...)
+	}
+	b.show(t, all)
+	for _, where := range []string{"#violations", "#all", "body"} {
+		shown := strings.Join(strings.Fields(value[string](t, b, `document.querySelector('`+where+`').textContent`)), " ")
+		for _, w := range wanted {
+			if !strings.Contains(shown, w) {
+				t.Errorf("%s does not show %.40q", where, w)
+			}
+		}
+	}
+	want(t, b, `document.querySelectorAll('script').length`, 2)
+	want(t, b, `document.querySelectorAll('img, iframe, a, object, form, base').length`, 0)
+}
+
+// TestPageOfIPv6: addresses of IPv6 are drawn, and written as others write them.
+func TestPageOfIPv6(t *testing.T) {
+	b := openBrowser(t)
+	s := sample()
+	s.findings = nil
+	wanted := []string{"10.0.0.1", "::1", "2001:db8::", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "fe80::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}
+	for _, a := range wanted {
+		s.findings = append(s.findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(a), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
+	}
+	b.show(t, s)
+	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.Home))
+	for _, a := range wanted {
+		want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, a)
+		b.run(t, chromedp.KeyEvent(kb.ArrowRight))
+	}
+}
