@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,6 +137,9 @@ func (v *verifier) each(ctx context.Context, tell told) error {
 	v.probes(ctx, trials, ends, errs)
 	v.scans(ctx, trials, ends, errs)
 	for i, r := range v.policy.Rules {
+		if errs[i] != nil && ctx.Err() != nil { // whichever way each found out
+			errs[i] = context.Cause(ctx)
+		}
 		if err := tell(r, trials[i], ends[i], errs[i]); err != nil {
 			return err
 		}
@@ -165,7 +167,7 @@ func (v *verifier) checks(ctx context.Context, trials []*policy.Trial, ends []re
 		if r.Check == nil {
 			continue
 		}
-		ends[i], errs[i] = report.End{Complete: err == nil, Coverage: seen.Coverage}, cmp.Or(context.Cause(ctx), err)
+		ends[i], errs[i] = report.End{Complete: err == nil, Coverage: seen.Coverage}, err
 		for _, verdict := range seen.Verdicts {
 			if slices.Contains(r.Check.Ports, probe.Port{Number: verdict.Port, Proto: verdict.Proto}) {
 				trials[i].Finding(verdict)
