@@ -80,6 +80,9 @@ func about(f cli.Flag) string {
 	return strings.ReplaceAll(d.GetUsage(), "`", "")
 }
 
+// bashFiles completes file names, which may have spaces.
+const bashFiles = `local IFS=$'\n'; COMPREPLY=($(compgen -f -- "$cur"))`
+
 func completeBash(w io.Writer, commands []*cli.Command) error {
 	var b strings.Builder
 	var names []string
@@ -104,16 +107,16 @@ _onmux() {
 			if !takesValue(f) {
 				continue
 			}
-			reply := "compgen -f"
+			reply := bashFiles
 			if v := values(c.Name, f); v != nil {
-				reply = "compgen -W " + shellQuote(strings.Join(v, " "))
+				reply = "COMPREPLY=($(compgen -W " + shellQuote(strings.Join(v, " ")) + ` -- "$cur"))`
 			}
-			fmt.Fprintf(&b, "\t\t%s) COMPREPLY=($(%s -- \"$cur\")); return ;;\n", strings.Join(spellings(f), "|"), reply)
+			fmt.Fprintf(&b, "\t\t%s) %s; return ;;\n", strings.Join(spellings(f), "|"), reply)
 		}
 		fmt.Fprintf(&b, "\t\tesac\n\t\tcase $cur in -*) COMPREPLY=($(compgen -W %s -- \"$cur\")); return ;; esac\n", shellQuote(strings.Join(all, " ")))
 		switch {
 		case takesFiles(c):
-			b.WriteString("\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n")
+			b.WriteString("\t\t" + bashFiles + "\n")
 		case c.Name == "completion":
 			fmt.Fprintf(&b, "\t\tCOMPREPLY=($(compgen -W %s -- \"$cur\"))\n", shellQuote(strings.Join(shells, " ")))
 		}
@@ -156,6 +159,7 @@ func completeZsh(w io.Writer, commands []*cli.Command) error {
 		}
 		b.WriteString(" \\\n\t\t\t" + shellQuote(rest) + "\n\t\t;;\n")
 	}
+	fmt.Fprintf(&b, "\thelp)\n\t\t_describe command commands\n\t\t;;\n")
 	b.WriteString("\tesac\n}\nif [[ $funcstack[1] == _onmux ]]; then\n\t_onmux \"$@\"\nelse\n\tcompdef _onmux onmux\nfi\n")
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -164,6 +168,7 @@ func completeZsh(w io.Writer, commands []*cli.Command) error {
 func completeFish(w io.Writer, commands []*cli.Command) error {
 	var b strings.Builder
 	b.WriteString("# fish completion for onmux\ncomplete -c onmux -f\n")
+	var names []string
 	for _, c := range commands {
 		fmt.Fprintf(&b, "complete -c onmux -n __fish_use_subcommand -a %s -d %s\n", c.Name, fishQuote(c.Usage))
 		in := fishQuote("__fish_seen_subcommand_from " + c.Name)
@@ -177,7 +182,7 @@ func completeFish(w io.Writer, commands []*cli.Command) error {
 				}
 			}
 			if v := values(c.Name, f); v != nil {
-				fmt.Fprintf(&b, " -x -a %s", fishQuote(strings.Join(v, " ")))
+				fmt.Fprintf(&b, " -x -a %s", fishWords(v))
 			} else if takesValue(f) {
 				b.WriteString(" -r")
 			}
@@ -187,9 +192,12 @@ func completeFish(w io.Writer, commands []*cli.Command) error {
 			fmt.Fprintf(&b, "complete -c onmux -n %s -F\n", in)
 		}
 		if c.Name == "completion" {
-			fmt.Fprintf(&b, "complete -c onmux -n %s -a %s\n", in, fishQuote(strings.Join(shells, " ")))
+			fmt.Fprintf(&b, "complete -c onmux -n %s -a %s\n", in, fishWords(shells))
 		}
+		names = append(names, c.Name)
 	}
+	b.WriteString("complete -c onmux -n __fish_use_subcommand -a help -d 'about a command'\n")
+	fmt.Fprintf(&b, "complete -c onmux -n '__fish_seen_subcommand_from help' -a %s\n", fishWords(names))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -200,6 +208,15 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 // fishQuote is s as one word of fish, where a backslash escapes in quotes.
 func fishQuote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
+
+// fishWords are words to choose from, which fish reads as it reads a command.
+func fishWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fishQuote(w)
+	}
+	return fishQuote(strings.Join(quoted, " "))
 }
 
 // zshText is s inside of the brackets of _arguments.

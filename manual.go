@@ -31,10 +31,12 @@ func writeManual(w io.Writer, app *cli.App) error {
 	m.section("NAME")
 	m.text("onmux - " + app.Usage)
 	m.section("SYNOPSIS")
-	for _, c := range app.VisibleCommands() {
+	for i, c := range app.VisibleCommands() {
+		if i > 0 {
+			m.line(".br")
+		}
 		m.line(".B onmux " + roff(c.Name))
 		m.text("[FLAGS] " + c.ArgsUsage)
-		m.line(".br")
 	}
 	m.section("DESCRIPTION")
 	m.text("Flags may stand before or after arguments; -- ends them. Results go to standard output; progress, notes and errors to standard error.")

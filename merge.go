@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -72,6 +73,9 @@ func (s *session) tellMerged(m *report.Merged) error {
 	err = s.conclude(context.Background(), report.Told{Outcome: m.End.Outcome, End: m.End})
 	if broken := sinks.Close(); broken != nil {
 		return &fault{code: exitUnsure, err: broken}
+	}
+	if f := (*fault)(nil); m.Lack != nil && errors.As(err, &f) && f.code == exitUnsure {
+		f.err = errors.New("could not tell: " + strings.Join(m.Lack, "; "))
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -37,19 +38,14 @@ func TestRecipes(t *testing.T) {
 			}
 			continue
 		}
-		found := regexp.MustCompile(`onmux (?:probe|check|verify|scan) [^\n\]]*`).FindAllString(text, -1)
+		found := commandsOf(text)
 		if found == nil {
 			t.Errorf("no command in\n%s", text)
 		}
-		for _, c := range found {
-			if strings.Count(c, `"`)%2 == 1 { // the end of a quoted one
-				c = strings.TrimSuffix(c, `"`)
-			}
-			commands = append(commands, c)
-		}
+		commands = append(commands, found...)
 	}
-	run := func(command string) (int, string) {
-		cmd := exec.Command("sh", "-c", strings.ReplaceAll(command, "$HOSTADDRESS$", "127.0.0.1"))
+	run := func(command, host string) (int, string) {
+		cmd := exec.Command("sh", "-c", strings.ReplaceAll(command, "$HOSTADDRESS$", host))
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary.md"))
 		out, err := cmd.CombinedOutput()
@@ -64,7 +60,7 @@ func TestRecipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range commands {
-		if code, out := run(c); code != 0 {
+		if code, out := run(c, "127.0.0.1"); code != 0 {
 			t.Errorf("%s: exit code %d while all is well:\n%s", c, code, out)
 		}
 	}
@@ -75,12 +71,63 @@ func TestRecipes(t *testing.T) {
 	}
 	l.Close()
 	for _, c := range commands {
+		if strings.Contains(c, "$HOSTADDRESS$") {
+			if code, out := run(c, "::1"); code != 2 || !strings.HasPrefix(out, "ONMUX CRITICAL - [::1]:5432/tcp: expected open, found closed") {
+				t.Errorf("%s: exit code %d of an IPv6 address:\n%s", c, code, out)
+			}
+		}
+	}
+	for _, c := range commands {
 		if strings.Contains(c, "free") {
 			continue
 		}
 		c = strings.ReplaceAll(c, "--wait 30s", "--wait 200ms")
-		if code, out := run(c); code == 0 || code > 2 && code != 124 {
+		if code, out := run(c, "127.0.0.1"); code == 0 || code > 2 && code != 124 {
 			t.Errorf("%s: exit code %d without the database:\n%s", c, code, out)
+		}
+	}
+}
+
+// commandsOf finds commands as their readers take them: a list of words, or a
+// line for a shell. Paths are made those of the test's folder.
+func commandsOf(text string) []string {
+	var out []string
+	for _, list := range regexp.MustCompile(`\["onmux", [^\]]*\]`).FindAllString(text, -1) {
+		var words []string
+		if json.Unmarshal([]byte(list), &words) != nil {
+			return nil
+		}
+		for i := range words {
+			words[i] = shellQuote(words[i])
+		}
+		out = append(out, strings.Join(words, " "))
+	}
+	here := strings.NewReplacer("/etc/", "", "/var/lib/node_exporter/", "")
+	for _, line := range regexp.MustCompile(`onmux (?:probe|check|verify|scan) .*`).FindAllString(text, -1) {
+		out = append(out, here.Replace(line))
+	}
+	return out
+}
+
+// TestRecipesFitTheirReaders: what is known to go wrong with each does not.
+func TestRecipesFitTheirReaders(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## In CI and monitoring\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for what, want := range map[string]string{
+		"Docker needs no shell, and knows 0 and 1":    `(?m)^HEALTHCHECK CMD \["onmux", .*"--exit-style", "docker"\]$`,
+		"Kubernetes waits longer than onmux":          `(?m)^  timeoutSeconds: 5\n  exec:\n    command: \["onmux", .*"--timeout", "2s"`,
+		"cron has another folder and a short PATH":    `(?m)^\*/5 \* \* \* \* root /usr/local/bin/onmux verify /\S+ .*-o prom=/\S+\.prom >/dev/null$`,
+		"systemd starts what has no shell's syntax":   `(?m)^\[Service\]\n(?:ExecStartPre=onmux [a-z0-9./: -]+\n){2}`,
+		"Nagios puts IPv6 addresses in":               `(?m)onmux probe \$HOSTADDRESS\$ -p \S+ .*-o nagios --exit-style nagios$`,
+		"GitHub keeps the summary in a file":          `-o markdown="\$GITHUB_STEP_SUMMARY"`,
+		"GitLab keeps the report of a job that fails": `(?m)^  artifacts: \{when: always, reports: \{junit: onmux.xml\}\}$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(section) {
+			t.Errorf("%s: nothing like %s", what, want)
 		}
 	}
 }

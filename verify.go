@@ -113,7 +113,8 @@ func (v *verifier) verify(ctx context.Context, emit func(report.Finding) error) 
 		}
 		return nil
 	})
-	end.Coverage = []string{fmt.Sprintf("%d rules, each of which was judged", end.Summary.Targets)}
+	judged := end.Summary.Targets - end.Summary.States[report.CannotTell.String()]
+	end.Coverage = []string{fmt.Sprintf("judged %d of %d rules", judged, end.Summary.Targets)}
 	if ctx.Err() != nil {
 		end.Complete = false
 	}
@@ -136,6 +137,9 @@ func (v *verifier) each(ctx context.Context, tell told) error {
 	v.probes(ctx, trials, ends, errs)
 	v.scans(ctx, trials, ends, errs)
 	for i, r := range v.policy.Rules {
+		if errs[i] != nil && ctx.Err() != nil { // whichever way each found out
+			errs[i] = context.Cause(ctx)
+		}
 		if err := tell(r, trials[i], ends[i], errs[i]); err != nil {
 			return err
 		}

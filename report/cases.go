@@ -31,10 +31,20 @@ func (c testCase) title() string {
 // have them all at the end: they come out as cases of their own.
 type cases struct {
 	tell func(testCase) error
+	none string // what a report of nothing says
+	told bool
 	held *testCase
 }
 
+func (c *cases) start(s Start) {
+	c.none = "nothing was found"
+	if s.Command == "diff" {
+		c.none = "no change"
+	}
+}
+
 func (c *cases) finding(f Finding) error {
+	c.told = true
 	if v, ok := f.(Violation); ok {
 		if c.held != nil && (c.held.name == v.What || c.held.name == v.Rule && v.Rule != "") {
 			c.held.violations = append(c.held.violations, v)
@@ -65,9 +75,14 @@ func (c *cases) finding(f Finding) error {
 	return err
 }
 
-// end flushes what waited; that a report is incomplete is a case too.
+// end flushes what waited. That a report is incomplete is a case too, and so is
+// that there is nothing to tell: Jenkins takes a report without cases for a
+// broken build.
 func (c *cases) end(e End) error {
 	err := c.flush()
+	if err == nil && e.Complete && !c.told {
+		err = c.tell(testCase{name: "the whole report", text: c.none})
+	}
 	if err == nil && !e.Complete {
 		err = c.tell(testCase{name: "the whole report", unsure: "it is incomplete: " + strings.Join(e.Coverage, "; ")})
 	}
@@ -104,11 +119,15 @@ func suffix(separator, text string) string {
 
 // breach says what is wrong, in one line.
 func (v Violation) breach() string {
-	s := fmt.Sprintf("%s: expected %s, found %s", v.What, v.Expected, v.Actual)
+	return fmt.Sprintf("%s: expected %s, found %s", v.subject(), v.Expected, v.Actual)
+}
+
+// subject is what it is about, behind the name of its rule.
+func (v Violation) subject() string {
 	if v.Rule != "" {
-		s = v.Rule + ": " + s
+		return v.Rule + ": " + v.What
 	}
-	return s
+	return v.What
 }
 
 func errorOf(f Finding) string {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"onmux/probe"
 	"onmux/scan"
@@ -104,7 +105,7 @@ func (c *csvHandler) Finding(f Finding) error {
 		if f.Port > 0 {
 			c.row[cPort] = strconv.Itoa(int(f.Port))
 		}
-		c.row[cExpected], c.row[cActual], c.row[cText] = f.Expected, f.Actual, f.What
+		c.row[cExpected], c.row[cActual], c.row[cText] = f.Expected, f.Actual, f.subject()
 	}
 	return c.write(c.row[:])
 }
@@ -181,7 +182,7 @@ func (c *csvHandler) write(row []string) error {
 		if s == "" {
 			continue
 		}
-		if s = Visible(s); strings.IndexByte("=+-@'", s[0]) >= 0 {
+		if s = Visible(s); strings.ContainsAny(firstRune(s), "=+-@＝＋－＠'") {
 			s = "'" + s
 		}
 		row[i] = s
@@ -191,6 +192,13 @@ func (c *csvHandler) write(row []string) error {
 	}
 	c.csv.Flush()
 	return c.csv.Error()
+}
+
+// firstRune is where a formula shows. Spreadsheets of East Asia take the wide
+// signs for the narrow ones (OWASP, CSV Injection).
+func firstRune(s string) string {
+	_, n := utf8.DecodeRuneInString(s)
+	return s[:n]
 }
 
 // lines joins what there is to say.

@@ -23,7 +23,7 @@ import (
 // corpus is what hostile peers and processes may have for names.
 var corpus = []string{
 	hostile,
-	"=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "'=1", "\t=1", "\r=1", "a,b;c\"d\"", "line\nbreak\r\n",
+	"=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "'=1", "＝1+1", "－1", "＋1", "＠SUM(1)", "\t=1", "\r=1", "a,b;c\"d\"", "line\nbreak\r\n",
 	"]]>", "<script>alert(1)</script>", "&amp;&#0;", "<!-- -->", "--", "\x00\x01", "\xff\xfe", "\ufffe\uffff",
 	"::error::injected", "%0A::error::x", "ok 1 # SKIP", "# TODO", "---\n...", "| bar | cell |", "`code` **b** [a](http://x) @user",
 	"{label=\"x\"} 1", "\\", "\\n", "\"", "a|b", " leading and trailing ", strings.Repeat("A", 1<<20),
@@ -64,7 +64,7 @@ func decodeCSV(b []byte) ([]string, error) {
 	var out []string
 	for _, row := range rows {
 		for _, c := range row {
-			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+			if first, _ := utf8.DecodeRuneInString(c); strings.ContainsRune("=+-@＝＋－＠\t\r", first) {
 				return nil, fmt.Errorf("%.40q is a formula", c)
 			}
 			out = append(out, strings.TrimPrefix(c, "'"))

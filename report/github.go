@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -35,7 +36,7 @@ func (g *github) Finding(f Finding) error {
 	}
 	switch g.violations++; {
 	case g.violations < maxAnnotations:
-		return g.annotate("error", v.What, v.breach())
+		return g.annotate("error", cmp.Or(v.Rule, v.What), v.breach())
 	case g.violations == maxAnnotations:
 		g.last = v
 	}
@@ -46,7 +47,7 @@ func (g *github) End(e End) error {
 	var err error
 	switch {
 	case g.violations == maxAnnotations:
-		err = g.annotate("error", g.last.What, g.last.breach())
+		err = g.annotate("error", cmp.Or(g.last.Rule, g.last.What), g.last.breach())
 	case g.violations > maxAnnotations:
 		err = g.annotate("error", "more violations", fmt.Sprintf("%d more violations", g.violations-maxAnnotations+1))
 	}

@@ -52,7 +52,11 @@ func (d *document) Finding(f Finding) error {
 		separator = ",\n"
 	}
 	d.findings = true
-	return d.write([]byte(separator), string(b))
+	if _, err := io.WriteString(d.w, separator); err != nil {
+		return err
+	}
+	_, err = d.w.Write(b)
+	return err
 }
 
 func (d *document) End(e End) error {
@@ -83,13 +87,15 @@ func (d *document) write(head []byte, tail string) error {
 // encoder writes values on one line each, in a buffer that it keeps.
 type encoder struct {
 	buf  bytes.Buffer
+	head []byte // of a record
 	json *json.Encoder
 }
 
 // record is the object that v makes, with its "type" first; valid until the
 // next call.
 func (e *encoder) record(kind string, v any) ([]byte, error) {
-	return e.encode(append(strconv.AppendQuoteToASCII([]byte(`{"type":`), kind), ','), v)
+	e.head = append(strconv.AppendQuoteToASCII(append(e.head[:0], `{"type":`...), kind), ',')
+	return e.encode(e.head, v)
 }
 
 // value is v as JSON, valid until the next call.

@@ -28,7 +28,11 @@ func newJUnit(w io.Writer, _ Options) Handler {
 	return j
 }
 
-func (j *junit) Start(s Start) error { j.start = s; return nil }
+func (j *junit) Start(s Start) error {
+	j.start = s
+	j.cases.start(s)
+	return nil
+}
 
 func (j *junit) Finding(f Finding) error { return j.cases.finding(f) }
 

@@ -102,7 +102,7 @@ func (m *markdown) End(e End) error {
 	if m.violated > 0 {
 		b.WriteString("| what | expected | found |\n|---|---|---|\n")
 		for _, v := range m.violations {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(v.What), markdownText(v.Expected), markdownText(v.Actual))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(v.subject()), markdownText(v.Expected), markdownText(v.Actual))
 		}
 		if n := m.violated - len(m.violations); n > 0 {
 			fmt.Fprintf(&b, "\nand %s more\n", thousands(uint64(n)))

@@ -32,10 +32,11 @@ type Part struct {
 
 // Merged is what the shards of one scan make together.
 type Merged struct {
-	Start  Start
-	End    End
-	runs   map[probe.Port][]piece
-	others []Finding // violations
+	Start Start
+	End   End
+	Lack  []string // what is missing, by shard; also in the End's coverage
+	runs  map[probe.Port][]piece
+	told  []uint64 // endpoints, by part
 }
 
 // piece is a run of addresses of which the same is known. One that was told
@@ -54,7 +55,7 @@ func Merge(parts []*Part) (*Merged, error) {
 	if err := belong(parts); err != nil {
 		return nil, err
 	}
-	m := &Merged{runs: make(map[probe.Port][]piece)}
+	m := &Merged{runs: make(map[probe.Port][]piece), told: make([]uint64, len(parts))}
 	for i, p := range parts {
 		for _, f := range p.findings {
 			m.add(f, i)
@@ -99,17 +100,19 @@ func belong(parts []*Part) error {
 	return nil
 }
 
+// add takes an endpoint or a range. What was expected of a shard (how many are
+// open, say) is not what is expected of the whole: violations are left out.
 func (m *Merged) add(f Finding, part int) {
 	switch f := f.(type) {
 	case probe.Result:
 		p := probe.Port{Number: f.Port, Proto: f.Proto}
+		m.told[part]++
 		m.runs[p] = append(m.runs[p], piece{first: f.Addr, last: f.Addr, single: &f, part: part, told: scan.Range{First: f.Addr, Last: f.Addr, Count: 1,
 			Port: f.Port, Proto: f.Proto, State: f.State, Reason: f.Reason, Tries: f.Tries, Responder: f.Responder, Notes: f.Notes, Error: f.Error}})
 	case scan.Range:
 		p := probe.Port{Number: f.Port, Proto: f.Proto}
+		m.told[part] += f.Count
 		m.runs[p] = append(m.runs[p], piece{first: f.First, last: f.Last, told: f, part: part})
-	default:
-		m.others = append(m.others, f)
 	}
 }
 
@@ -140,7 +143,7 @@ func (m *Merged) head(parts []*Part) {
 
 func (m *Merged) tail(parts []*Part) {
 	plan := *parts[0].start.Plan
-	e := End{Complete: true, Summary: scan.Summary{States: make(map[string]uint64)}}
+	e := End{Summary: scan.Summary{States: make(map[string]uint64)}}
 	var lost, missed float64
 	var measured uint64
 	seen := make([]bool, plan.Shards+1)
@@ -161,19 +164,11 @@ func (m *Merged) tail(parts []*Part) {
 			missed += *s.ExpectedMissed
 			e.Summary.ExpectedMissed = &missed
 		}
-		if !p.end.Complete {
-			e.Complete = false
-			e.Coverage = append(e.Coverage, fmt.Sprintf("shard %d of %d (%s) is incomplete", p.start.Plan.Shard, plan.Shards, p.Name))
-		}
 		e.Hints = append(e.Hints, p.end.Hints...)
 	}
 	if measured > 0 {
 		share := lost / float64(measured)
 		e.Summary.Loss = &share
-	}
-	if absent := missing(seen); absent != "" {
-		e.Complete = false
-		e.Coverage = append(e.Coverage, "missing: "+absent+fmt.Sprintf(" of %d", plan.Shards))
 	}
 	for _, runs := range m.runs {
 		for _, r := range runs {
@@ -182,13 +177,46 @@ func (m *Merged) tail(parts []*Part) {
 		}
 	}
 	if told := e.Summary.Targets; told < plan.Endpoints {
-		e.Complete = false
 		e.Summary.NotReached = plan.Endpoints - told
 	}
+	m.Lack = m.lacking(parts, seen, e.Summary.NotReached > 0)
+	e.Complete = e.Summary.NotReached == 0 && m.Lack == nil
+	e.Coverage = slices.Clone(m.Lack)
 	e.Coverage = append(e.Coverage, fmt.Sprintf("each told once: %s of %s endpoints", thousands(e.Summary.Targets), thousands(plan.Endpoints)))
 	e.Hints = slices.Compact(slices.Sorted(slices.Values(e.Hints)))
 	e.Summary.Duration = probe.Millis(e.Finished.Sub(m.Start.Started))
 	m.End = e
+}
+
+// lacking names what is missing: whole shards, and what there is too little of.
+func (m *Merged) lacking(parts []*Part, seen []bool, short bool) []string {
+	var out []string
+	for i, p := range parts {
+		plan := p.start.Plan
+		share := plan.share()
+		switch {
+		case !p.end.Complete:
+			out = append(out, fmt.Sprintf("shard %d of %d (%s) is incomplete: it tells %s of %s endpoints",
+				plan.Shard, plan.Shards, p.Name, thousands(m.told[i]), thousands(share)))
+		case short && m.told[i] < share:
+			out = append(out, fmt.Sprintf("shard %d of %d (%s) calls itself complete, and tells %s of %s endpoints",
+				plan.Shard, plan.Shards, p.Name, thousands(m.told[i]), thousands(share)))
+		}
+	}
+	if absent := missing(seen); absent != "" {
+		out = append(out, fmt.Sprintf("missing: %s of %d", absent, len(seen)-1))
+	}
+	return out
+}
+
+// share is how many endpoints a shard has: it takes every n-th.
+func (p Plan) share() uint64 {
+	n, before := uint64(p.Shards), uint64(p.Shard-1)
+	share := p.Endpoints / n
+	if before < p.Endpoints%n {
+		share++
+	}
+	return share
 }
 
 // missing names the shards that are not there: "shard 3", "shards 2, 5-7".
@@ -233,9 +261,6 @@ func (m *Merged) Tell(emit func(Finding) error) error {
 			}
 			i = j
 		}
-	}
-	for _, f := range m.others {
-		err = cmp.Or(err, emit(f))
 	}
 	return err
 }

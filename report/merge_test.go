@@ -153,3 +153,31 @@ func TestMergeRefuses(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+func TestShardShares(t *testing.T) {
+	for _, n := range []uint64{0, 1, 2, 3, 127, 128, 129} {
+		for shards := 1; shards < 6; shards++ {
+			var sum uint64
+			for i := 1; i <= shards; i++ {
+				s := lackOf(t, &Plan{Fingerprint: "f", Endpoints: n, Seed: "7", Shard: i, Shards: shards})
+				var share uint64
+				fmt.Sscanf(s, "it tells 0 of %d", &share)
+				sum += share
+			}
+			if sum != n {
+				t.Errorf("%d shards of %d endpoints have %d", shards, n, sum)
+			}
+		}
+	}
+}
+
+// lackOf is what is said to lack in a shard that tells nothing.
+func lackOf(t *testing.T, p *Plan) string {
+	t.Helper()
+	m, err := Merge([]*Part{part(t, "a", stream{start: Start{Command: "scan", Plan: p}}, 0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, said, _ := strings.Cut(m.Lack[0], "is incomplete: ")
+	return said
+}

@@ -10,7 +10,7 @@ import (
 func Nearest(s string, words []string) string {
 	best, least := "", 3 // so many changes are another word
 	for _, w := range words {
-		if d := distance(strings.ToLower(s), w); d < least && d < len(w) {
+		if d := distance(strings.ToLower(s), strings.ToLower(w)); d < least && d < len(w) {
 			best, least = w, d
 		}
 	}
@@ -24,7 +24,7 @@ func Nearest(s string, words []string) string {
 // swapped with their neighbour to make a into b (Damerau and Levenshtein,
 // restricted). Long strings are far from everything.
 func distance(a, b string) int {
-	if len(a) > 32 {
+	if len(a) > 200 {
 		return len(a)
 	}
 	var before, last []int

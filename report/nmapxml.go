@@ -19,7 +19,8 @@ import (
 // nmap's XML, which has no word for a range.
 const maxSingly = 1 << 16
 
-// nmapXML writes nmap's XML (nmap.dtd, output version 1.05). A host's ports
+// nmapXML writes nmap's XML (nmap.dtd, output version 1.05), but for the name of
+// the scanner, which the DTD fixes and which we don't pretend to be. A host's ports
 // stand together there, so what was told singly waits for the end. Where our
 // states and reasons are finer than nmap's, its nearest is written and ours
 // stands in a script element with the evidence.
@@ -29,16 +30,21 @@ type nmapXML struct {
 	hosts map[netip.Addr][]probe.Result
 	spans []scan.Range
 	names map[netip.Addr]string
+	table func(probe.Port) string // a port's registered name, or ""
 }
 
-func newNmapXML(w io.Writer, _ Options) Handler {
-	return &nmapXML{w: w, hosts: make(map[netip.Addr][]probe.Result), names: make(map[netip.Addr]string)}
+func newNmapXML(w io.Writer, o Options) Handler {
+	table := o.PortName
+	if table == nil {
+		table = func(probe.Port) string { return "" }
+	}
+	return &nmapXML{w: w, table: table, hosts: make(map[netip.Addr][]probe.Result), names: make(map[netip.Addr]string)}
 }
 
 func (n *nmapXML) Start(s Start) error {
 	n.start = s
 	started := s.Started.UTC()
-	_, err := fmt.Fprintf(n.w, "%s<!DOCTYPE nmaprun>\n<nmaprun scanner=\"onmux\" args=%s start=\"%d\" startstr=%s version=%s xmloutputversion=\"1.05\">\n",
+	_, err := fmt.Fprintf(n.w, "%s<!DOCTYPE nmaprun>\n<nmaprun scanner=\"onmux\" args=%s start=\"%d\" startstr=%s version=%s xmloutputversion=\"1.05\">\n<verbose level=\"0\"/><debugging level=\"0\"/>\n",
 		xmlHeader, xmlAttr("onmux "+s.Command), started.Unix(), xmlAttr(started.Format(time.ANSIC)), xmlAttr(s.Version))
 	return err
 }
@@ -108,7 +114,8 @@ func (n *nmapXML) single(b *strings.Builder) {
 	left := uint64(maxSingly)
 	for _, s := range n.spans {
 		if s.Count > left {
-			fmt.Fprintf(b, "<!-- %s to %s, port %d/%s: %d addresses are %s, and not listed -->\n", s.First, s.Last, s.Port, s.Proto, s.Count, s.State)
+			told := fmt.Sprintf("%s to %s, port %d/%s: %d addresses are %s, and not listed", s.First, s.Last, s.Port, s.Proto, s.Count, s.State)
+			fmt.Fprintf(b, "<!-- %s -->\n", strings.ReplaceAll(Visible(told), "--", "‐‐")) // no comment may hold two hyphens, but a zone may
 			continue
 		}
 		left -= s.Count
@@ -144,7 +151,7 @@ func (n *nmapXML) host(b *strings.Builder, a netip.Addr) bool {
 	}
 	b.WriteString("</hostnames>\n<ports>")
 	for _, r := range results {
-		writePort(b, r)
+		n.port(b, r)
 	}
 	b.WriteString("</ports>\n")
 	if i := slices.IndexFunc(results, func(r probe.Result) bool { return r.RTT > 0 }); i >= 0 {
@@ -155,14 +162,20 @@ func (n *nmapXML) host(b *strings.Builder, a netip.Addr) bool {
 	return up
 }
 
-func writePort(b *strings.Builder, r probe.Result) {
+func (n *nmapXML) port(b *strings.Builder, r probe.Result) {
 	fmt.Fprintf(b, "<port protocol=\"%s\" portid=\"%d\"><state state=\"%s\" reason=%s reason_ttl=\"%d\"",
 		r.Proto, r.Port, nmapState(r.State), xmlAttr(nmapReason(r.Reason)), r.TTL)
 	if r.Responder.IsValid() {
 		fmt.Fprintf(b, " reason_ip=%s", xmlAttr(r.Responder.String()))
 	}
 	b.WriteString("/>")
-	if s := r.Service; s != nil {
+	s := r.Service
+	registered := n.table(probe.Port{Number: r.Port, Proto: r.Proto})
+	switch {
+	case registered != "" && (s == nil || s.Name == unknown):
+		// As nmap does, and like it with a word for where the name is from.
+		fmt.Fprintf(b, "<service name=%s method=\"table\" conf=\"3\"/>", xmlAttr(registered))
+	case s != nil:
 		fmt.Fprintf(b, "<service name=%s", xmlAttr(s.Name))
 		for _, a := range [][2]string{{"product", s.Product}, {"version", s.Version}} {
 			if a[1] != "" {

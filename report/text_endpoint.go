@@ -112,19 +112,23 @@ func (e *endpoints) row(address string, port probe.Port, s probe.State, reason p
 		}
 	}
 	cells := [...]span{{address, plain}, {port.String(), plain}, {s.String(), tone(s.String())}, {reason.String(), plain}}
-	var line []span
+	line := make([]span, 0, 2*(len(cells)+1+len(tail)))
 	for i, cell := range cells {
-		if width := columns(cell.text); i == 1 || i == 0 && width <= maxAddress {
+		width := columns(cell.text)
+		if i == 1 || i == 0 && width <= maxAddress {
 			e.widths[i] = max(e.widths[i], width)
 		}
-		line = append(line, cell, span{pad("", e.widths[i]-columns(cell.text)) + "  ", plain})
+		line = append(line, cell, span{blanks(max(0, e.widths[i]-width) + gutter), plain})
 	}
 	if rtt > 0 {
-		took := padLeft(strings.ReplaceAll(human(time.Duration(rtt)), " ", glue), 7)
-		tail = append([]string{took}, tail...)
+		took := strings.ReplaceAll(human(time.Duration(rtt)), " ", glue)
+		line = append(line, span{padLeft(took, 7), plain}, span{blanks(gutter), plain})
+	}
+	for _, s := range tail {
+		line = append(line, span{s, plain}, span{blanks(gutter), plain})
 	}
 	e.told = true
-	e.line(e.indent(), e.indent()+4, append(line, span{strings.Join(tail, "  "), plain})...)
+	e.line(e.indent(), e.indent()+4, line...)
 }
 
 func (e *endpoints) indent() int {

@@ -69,6 +69,10 @@ func (c *canvas) paint(s span) string {
 // line writes spans, indented. Where they are too long for the width they go on
 // in lines that are indented by hang.
 func (c *canvas) line(indent, hang int, spans ...span) {
+	if c.width == 0 && len(c.paints) == 0 { // into a file or pipe, where reports are large
+		c.bare(indent, spans)
+		return
+	}
 	if c.width > 0 && hang > c.width/2 {
 		indent, hang = min(indent, 2), 2
 	}
@@ -80,6 +84,22 @@ func (c *canvas) line(indent, hang int, spans ...span) {
 		l.add(w)
 	}
 	l.flush()
+	c.out.WriteByte('\n')
+}
+
+// bare writes a line that is neither broken nor painted.
+func (c *canvas) bare(indent int, spans []span) {
+	c.out.WriteString(blanks(indent))
+	for _, s := range spans {
+		for before, after, glued := strings.Cut(s.text, glue); ; before, after, glued = strings.Cut(after, glue) {
+			c.out.WriteString(before)
+			if !glued {
+				break
+			}
+			c.out.WriteByte(' ')
+		}
+	}
+	c.out.Truncate(len(bytes.TrimRight(c.out.Bytes(), " "))) // no line ends in a space
 	c.out.WriteByte('\n')
 }
 
@@ -213,11 +233,16 @@ func clip(s string, width int) string {
 }
 
 // pad fills a string up to a number of columns.
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-columns(s)))
-}
+func pad(s string, width int) string { return s + blanks(width-columns(s)) }
 
 // padLeft does so from the left, as for numbers.
-func padLeft(s string, width int) string {
-	return strings.Repeat(" ", max(0, width-columns(s))) + s
+func padLeft(s string, width int) string { return blanks(width-columns(s)) + s }
+
+// blanks are n spaces, or none where n is below 0.
+func blanks(n int) string {
+	const some = "                                " // nearly always enough, and free
+	if n <= len(some) {
+		return some[:max(n, 0)]
+	}
+	return strings.Repeat(" ", n)
 }

@@ -135,10 +135,18 @@ func (p Policy) Only(names []string) (Policy, error) {
 	}
 	for _, n := range names {
 		if !slices.Contains(all, n) {
-			return out, fmt.Errorf("no rule is named %q%s", n, report.Nearest(n, all))
+			return out, fmt.Errorf("no rule is named %q%s", n, cmp.Or(report.Nearest(n, all), ruleNames(all)))
 		}
 	}
 	return out, nil
+}
+
+// ruleNames are the names, if they are few.
+func ruleNames(all []string) string {
+	if len(all) > 12 {
+		return ""
+	}
+	return ": the rules are " + strings.Join(all, ", ")
 }
 
 // Same reports whether two rules ask the same of the same network.
@@ -204,6 +212,9 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 		return r, wrong(err, "endpoint")
 	}
 	r.Probe.Host, r.Probe.Ports = host, ports
+	if err := r.Probe.host(); err != nil {
+		return r, wrong(err, "endpoint")
+	}
 	words := c.Expect
 	if words == nil {
 		words = texts{"open"}
@@ -235,6 +246,9 @@ func (c scanRule) rule() (Rule, error) {
 	var err error
 	if r.Scan.Ports, err = scan.ParsePorts([]string{cmp.Or(string(c.Port), "417")}, probe.Protos()); err != nil {
 		return r, wrong(err, "port")
+	}
+	if err := r.Scan.targets(); err != nil {
+		return r, err
 	}
 	if c.Expect != nil {
 		e, err := report.ParseExpectation(strings.Join(c.Expect, ","), "scan")

@@ -95,6 +95,14 @@ func TestErrors(t *testing.T) {
 		{"check:\n  - port: 1\n  - port: 1", `3:9: two rules are named "check 1": give one another name`},
 		{"check:\n  - {name: a, port: 1}\nprobe:\n  - {name: a, endpoint: 'b:1'}", `4:12: two rules are named "a": give one another name`},
 		{"check:\n  - port: 1\n    port: 2", `3:5: mapping key "port" already defined at [2:5]`},
+		{"check:\n  - port: -5", "2:11: check rule 1, port: -5 is less than 1"},
+		{"check:\n  - port: 1\n---\ncheck:\n  - port: 2", "4:6: a policy is one document: nothing may follow ---"},
+		{"probe:\n  - endpoint: ':80'", "2:15: probe rule 1: the endpoint names no host"},
+		{"probe:\n  - endpoint: 10.0.0.0/24:80", `2:15: probe rule 1: "10.0.0.0/24" is not one host: ask about networks under scan`},
+		{"scan:\n  - targets: 10.0.0.0/33\n    count: open=0", `2:14: scan rule 1: "10.0.0.0/33" is no network: the prefix length of IPv4 is 0 to 32`},
+		{"scan:\n  - targets: [db1, 10.0.0.0/x]\n    count: open=0", `2:20: scan rule 1: "10.0.0.0/x" is no network: "x" is no prefix length, 0 to 32`},
+		{"scan:\n  - targets: 10.0.0.1\n    exclude: 10.0.0.0/8\n    count: open=0", "2:14: scan rule 1: no targets: everything named is excluded"},
+		{"scan:\n  - targets: 10.0.0.1\n    exclude: [db1, '10.0.0.1-']\n    count: open=0", `3:20: scan rule 1: "10.0.0.1-" is no target: "" is not a number from 0 to 255`},
 		{"probe:\n  - endpoint: db1", `2:15: probe rule 1: "db1" names no port`},
 		{"probe:\n  - endpoint: a:80\n    max-rtt: soon", `3:14: probe rule 1: "soon" is no time: write 50ms or 1.5s`},
 		{"probe:\n  - endpoint: a:80\n    certificate-days: -1", "3:23: probe rule 1, certificate-days: -1 is less than 0"},
@@ -247,7 +255,7 @@ func TestTrials(t *testing.T) {
 		{"another service", speaks, whole, nil, []report.Finding{other}, "fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]"},
 		{"it says nothing", speaks, whole, nil, []report.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) "},
 		{"closed", speaks, whole, nil, []report.Finding{at(a, probe.Closed)},
-			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open] [10.0.0.7:417/tcp: closed, not open]"},
+			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open]"},
 	} {
 		if got := judged(t, parse(t, c.policy).Rules[0], c.end, c.failed, c.found...); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
@@ -261,6 +269,9 @@ func TestOnly(t *testing.T) {
 		t.Errorf("%v, %v", one, err)
 	}
 	if _, err := p.Only([]string{"wbe"}); err == nil || err.Error() != `no rule is named "wbe"; did you mean web?` {
+		t.Errorf("%v", err)
+	}
+	if _, err := p.Only([]string{"mail"}); err == nil || err.Error() != `no rule is named "mail": the rules are web, dns` {
 		t.Errorf("%v", err)
 	}
 }

@@ -42,7 +42,10 @@ func parse(name string, text []byte) (*document, file, error) {
 	if d.tree, err = parser.ParseBytes(text, 0); err != nil {
 		return nil, file{}, d.syntax(err)
 	}
-	if len(d.tree.Docs) != 1 || d.tree.Docs[0].Body == nil {
+	if len(d.tree.Docs) > 1 {
+		return nil, file{}, d.at(d.tree.Docs[1].Body, errors.New("a policy is one document: nothing may follow ---"))
+	}
+	if len(d.tree.Docs) == 0 || d.tree.Docs[0].Body == nil {
 		return nil, file{}, &Error{name, 1, 1, errEmpty}
 	}
 	if n := anchors(d.tree); n != nil {

@@ -113,11 +113,14 @@ func (t *Trial) span(f scan.Range) {
 
 func (t *Trial) hold(violations []report.Violation) {
 	for _, v := range violations {
+		v.Rule = t.rule.Name
+		if slices.Contains(t.violations, v) {
+			continue // a closed port is neither open nor does it speak
+		}
 		if len(t.violations) >= maxTold {
 			t.more++
 			continue
 		}
-		v.Rule = t.rule.Name
 		t.violations = append(t.violations, v)
 	}
 }
