@@ -20,7 +20,7 @@ var replies = []rule{
 	{"postgresql-error", "postgresql", "PostgreSQL", re(`(?s)^N?E\x00\x00..S(?:FATAL|ERROR|PANIC)\x00`), probe.High, protocol},
 
 	// RFC 4511, section 4.1.1: a search result, an error result, or a notice of disconnection.
-	{"ldap", "ldap", "", re(`(?s)^\x30(?:[\x0c-\x7f]|\x81.|\x82..|\x84....)\x02\x01\x07(?:[\x64\x65])`), probe.High, protocol},
+	{"ldap", "ldap", "", re(`(?s)^\x30(?:[\x09-\x7f]|\x81.|\x82..|\x84....)\x02\x01\x07(?:[\x64\x65])`), probe.High, protocol},
 	{"ldap-notice", "ldap", "", re(`(?s)^\x30.{1,5}\x02\x01\x00\x78.{0,600}1\.3\.6\.1\.4\.1\.1466\.20036`), probe.High, protocol},
 	{"ldap-openldap", "ldap", "OpenLDAP", re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*OpenLDAProotDSE`), probe.High, product},
 	{"ldap-active-directory", "ldap", "Microsoft Active Directory", re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*\x04\x14isGlobalCatalogReady`), probe.High, product},
@@ -87,6 +87,9 @@ var replies = []rule{
 	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http"), probe.High, protocol},
 	{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
 	{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High, protocol},
+	// inetd's answer to a service that it does not have, and RFC 1078's list of those that it has.
+	{"tcpmux", "tcpmux", "", re(`^-Service not available\r\n$`), probe.High, protocol},
+	{"tcpmux-list", "tcpmux", "", to(re(`^(?:[a-z][\w.+-]{0,31}\r\n)+$`), "tcpmux"), probe.Medium, weak},
 	{"git", "git", "git daemon", re(`^[0-9a-f]{4}ERR [ -~]+`), probe.High, protocol},
 	// RFC 7143, section 11.13: a login response to our task.
 	{"iscsi", "iscsi", "", re(`(?s)^\x23[\x00-\xff].{14}\x04\x17\x04\x17`), probe.High, protocol},

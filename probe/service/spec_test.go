@@ -21,6 +21,7 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	// RFC 4511, sections 4.1.9 and 4.4.1; RFC 3045; MS-ADTS, section 3.1.1.3.2.
 	{"ldap", "\x30\x0c\x02\x01\x07\x65\x07\x0a\x01\x32\x04\x00\x04\x00", "ldap", "ldap", "", ""},
 	{"http", "\x30\x24\x02\x01\x00\x78\x1f\x0a\x01\x02\x04\x00\x04\x00\x8a\x161.3.6.1.4.1.1466.20036", "ldap-notice", "ldap", "", ""},
+	{"cldap", "\x30\x09\x02\x01\x07\x64\x04\x04\x00\x30\x00\x30\x0c\x02\x01\x07\x65\x07\x0a\x01\x00\x04\x00\x04\x00", "ldap", "ldap", "", ""}, // no attributes were asked for
 	{"ldap", "\x30\x4d\x02\x01\x07\x64\x48\x04\x00\x30\x44\x30\x1b\x04\x0avendorName1\x0d\x04\x0b389 Project\x30\x25\x04\x0dvendorVersion1\x15\x04\x13389-Directory/2.3.1",
 		"ldap-vendor", "ldap", "389 Project", "389-Directory/2.3.1"},
 	{"ldap", "\x30\x84\x00\x00\x00\x2b\x02\x01\x07\x64\x84\x00\x00\x00\x22\x04\x00\x30\x84\x00\x00\x00\x1a\x30\x18\x04\x14isGlobalCatalogReady1\x06\x04\x04TRUE",
@@ -74,6 +75,10 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"http", "finger: /: no such user.\r\n", "finger-nobody", "finger", "", ""},
 	// RFC 1413, section 6.
 	{"ident", "1 , 1 : ERROR : INVALID-PORT\r\n", "ident", "ident", "", ""},
+	// inetd.c of FreeBSD, tcpmux(); RFC 1078.
+	{"http", "-Service not available\r\n", "tcpmux", "tcpmux", "", ""},
+	{"tcpmux", "help\r\ncalendar\r\n", "tcpmux-list", "tcpmux", "", ""},
+	{"http", "help\r\ncalendar\r\n", "", "unknown", "", ""},
 	// gitprotocol-common, "pkt-line"; git-daemon(1).
 	{"git", "0037ERR access denied or repository not exported: /onmux", "git", "git", "git daemon", ""},
 	// RFC 7143, section 11.13: unsupported version.
