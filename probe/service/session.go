@@ -144,7 +144,7 @@ func (s *session) hear() error {
 // enough reports whether nothing that may follow would tell more: a whole line
 // that names the software and its version.
 func (s *session) enough() bool {
-	if s.heard[len(s.heard)-1] != '\n' {
+	if len(s.heard) == 0 || s.heard[len(s.heard)-1] != '\n' {
 		return false
 	}
 	m, _ := recognise(newAnswer("", s.said, s.heard))

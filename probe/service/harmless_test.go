@@ -1,0 +1,113 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// harm is what a question may never say, in the tongues that its words may be
+// taken for: verbs that log in, write, run, stop or hand out what is stored.
+var harm = []string{
+	`(?i)(?:^|\n)(?:[a-z0-9]{1,8} )?(?:USER|PASS|AUTH|AUTHENTICATE|LOGIN|APOP|STARTTLS|MAIL|RCPT|DATA|TURN|ETRN|VRFY|EXPN)(?: |\r|\n|$)`, // mail, FTP
+	`(?i)(?:^|\n)(?:STOR|STOU|APPE|DELE|RMD|MKD|RNFR|SITE|RETR|LIST|NLST|PORT|PASV|POST|PUT|DELETE|PATCH|CONNECT|TRACE)(?: |\r|\n|$)`,    // FTP, HTTP, NNTP
+	`(?i)(?:^|\n)(?:SET|ADD|CAS|REPLACE|APPEND|DEL|FLUSH\w*|CONFIG|EVAL|KEYS|MONITOR|SHUTDOWN|SLAVEOF|REPLICAOF|SAVE|DEBUG|INCR)(?: |\r|\n|$)`,
+	`(?i)(?:^|\n)(?:kill|wchp|wchc|dump|crst|srst|ruok|put|reserve|delete|n?SCAN|nRELOAD)(?: |\r|\n|$)`, // ZooKeeper, beanstalkd, clamd
+	`(?i)(?:REGISTER|INVITE|MESSAGE|SUBSCRIBE|DESCRIBE|SETUP|PLAY|RECORD|ANNOUNCE) \S+ (?:SIP/2|RTSP/1)`,
+	`(?i)git-receive-pack`, `(?i)\b(?:private|root|password|passwd)\b`,
+	`^\x00\x02[ -~]+\x00(?i:octet|netascii)`,                // TFTP: a write request
+	`(?s)^\x30.\x02\x01\x00\x04.[a-z]+\xa3`,                 // SNMP: a set
+	`(?s)^\x30.\x02\x01.[\x60\x66\x68\x4a]`,                 // LDAP: bind, modify, add, delete
+	`(?s)^\x10.{1,2}\x00[\x04\x06]MQ(?:TT|Isdp)[\x03-\x05]`, // MQTT of a level that opens a session
+	`(?s)^\x01.\x00[\x14-\xff].{16}`,                        // RADIUS: Access-Request
+	`(?s)^\x17\x00\x03\x2a`,                                 // NTP: private mode, monlist
+}
+
+// stirs are what makes a question that waits for a greeting speak, and what leads
+// the others on: an answer of each service.
+func stirs(t *testing.T) map[string]string {
+	signs := make(map[string]string)
+	for _, c := range told(t) {
+		if signs[c.service] == "" && c.service != "unknown" {
+			signs[c.service] = c.said
+		}
+	}
+	return signs
+}
+
+// speaks keeps what one question says to a peer that answers anything with the
+// same words.
+func speaks(t *testing.T, q *question, answer string) []byte {
+	var heard bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		var peer sync.WaitGroup
+		peer.Go(func() {
+			defer theirs.Close()
+			b := make([]byte, 4096)
+			if q.greeted {
+				io.WriteString(theirs, answer)
+			}
+			for {
+				n, err := theirs.Read(b)
+				heard.Write(b[:n])
+				if err != nil {
+					return
+				}
+				theirs.SetWriteDeadline(time.Now().Add(time.Second))
+				io.WriteString(theirs, answer)
+			}
+		})
+		s := newSearch(func(context.Context) (net.Conn, error) { return ours, nil }, 417, Options{RTT: time.Millisecond, Host: "host.invalid"})
+		l := s.layer(s.dial, nil)
+		o := l.ask(t.Context(), q)
+		if o.tunnel != nil {
+			o.tunnel.Close()
+		}
+		peer.Wait()
+	})
+	return heard.Bytes()
+}
+
+// No question says anything that changes the peer, logs in, or hands out what it
+// keeps, whatever the peer answers.
+func TestHarmless(t *testing.T) {
+	var never []*regexp.Regexp
+	for _, p := range harm {
+		never = append(never, regexp.MustCompile(p))
+	}
+	signs := stirs(t)
+	for _, q := range slices.Concat([]question{waiting, hello, bareHTTP}, hellos, questions, datagrams) {
+		for _, answer := range []string{signs[q.service], "220 ready\r\n", "\x00", ""} {
+			words := speaks(t, &q, answer)
+			if len(words) > 2<<10 {
+				t.Errorf("%s says %d bytes", q.name, len(words))
+			}
+			for _, p := range never {
+				if at := p.FindString(latin1(words)); at != "" {
+					t.Errorf("%s says %.200q: %.60q matches %s", q.name, words, at, p)
+				}
+			}
+		}
+	}
+}
+
+// The list would notice.
+func TestHarmIsNoticed(t *testing.T) {
+	for _, bad := range []string{
+		"EHLO x\r\nMAIL FROM:<>\r\n", "USER anonymous\r\n", "a LOGIN a b\r\n", "STOR x\r\n", "POST / HTTP/1.0\r\n\r\n", "SET a b\r\n", "FLUSHALL\r\n",
+		"kill", "put 1 2 3 4\r\n", "nSCAN /etc\n", "INVITE sip:a@b SIP/2.0\r\n", "0032git-receive-pack /x\x00", "\x00\x02boot\x00octet\x00",
+		"\x30\x26\x02\x01\x00\x04\x06public\xa3\x19", "\x30\x0c\x02\x01\x01\x60\x07", "\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x00\x00", "\x01\x17\x00\x14abcdefghijklmnop", "\x17\x00\x03\x2a",
+	} {
+		if !slices.ContainsFunc(harm, func(p string) bool { return regexp.MustCompile(p).MatchString(latin1([]byte(bad))) }) {
+			t.Errorf("%q is on no list", bad)
+		}
+	}
+}
