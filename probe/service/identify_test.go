@@ -149,6 +149,15 @@ func TestUnknown(t *testing.T) {
 	}{
 		{"speaks", greets("\x00\xff\xfe\xc1\x2c....."), "10 bytes, binary, 2.2 bits of entropy a byte, starts 00 ff fe c1 2c 2e 2e 2e"},
 		{"closes", func(*net.TCPConn) {}, "closes without a word, to "},
+		{"half-closes", func(c *net.TCPConn) {
+			c.CloseWrite()
+			io.Copy(io.Discard, c)
+		}, "closes without a word, to "},
+		{"half-closes after a word", func(c *net.TCPConn) {
+			fmt.Fprint(c, "\x00\xff\xfe")
+			c.CloseWrite()
+			io.Copy(io.Discard, c)
+		}, "3 bytes, binary, 1.6 bits of entropy a byte, starts 00 ff fe"},
 		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "closes without a word, to "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
