@@ -27,6 +27,7 @@ type endpoints struct {
 	told   bool // a line was written
 	open   uint64
 	fold   fold
+	sky    sky
 }
 
 // folds reports whether records in this state wait to be told together.
@@ -37,6 +38,9 @@ func (e *endpoints) folds(s probe.State) bool {
 func (e *endpoints) result(r probe.Result) {
 	if r.State == probe.Open {
 		e.open++
+	}
+	if e.draws() {
+		e.sky.add(r.Addr, r.Addr, r.State)
 	}
 	switch {
 	case e.Verbosity == Quiet:
@@ -57,6 +61,9 @@ func (e *endpoints) result(r probe.Result) {
 func (e *endpoints) span(r scan.Range) {
 	if r.State == probe.Open {
 		e.open += r.Count
+	}
+	if e.draws() {
+		e.sky.add(r.First, r.Last, r.State)
 	}
 	switch {
 	case e.Verbosity == Quiet:

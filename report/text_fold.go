@@ -162,6 +162,7 @@ func (e *endpoints) end(end End) {
 	if len(e.fold.rows) > 0 {
 		e.out.WriteByte('\n')
 	}
+	e.drawMap()
 }
 
 // nothing says that nothing is open, or only that nothing was found to be.

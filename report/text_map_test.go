@@ -1,0 +1,83 @@
+package report_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan"
+)
+
+// drawn is a scan of so many addresses from first, of which the fifth is open.
+func drawn(first string, n int) stream {
+	s := sample()
+	s.findings = nil
+	a := netip.MustParseAddr(first)
+	for i := range n {
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset}
+		if i == 4 {
+			r.State, r.Reason = probe.Open, probe.SynAck
+		}
+		s.findings = append(s.findings, r)
+		a = a.Next()
+	}
+	s.end = End{Complete: true, Summary: scan.Summary{Targets: uint64(n), States: map[string]uint64{"open": 1, "closed": uint64(n - 1)}}}
+	return s
+}
+
+// TestMap: a terminal gets a map of a network that fits, of as many cells as
+// there are addresses; a pipe and a quiet reader get none.
+func TestMap(t *testing.T) {
+	row := func(label string, cells string) string { return label + "  " + cells + "\n" }
+	alike := drawn("10.0.0.0", 64)
+	alike.findings = alike.findings[5:]
+	for _, c := range []struct {
+		name  string
+		s     stream
+		o     Options
+		lines []string
+	}{
+		{"a /26", drawn("10.0.0.0", 64), Options{Width: 80}, []string{row("10.0.0.0", "····█"+strings.Repeat("·", 59)), "  █ open   · closed"}},
+		{"ASCII", drawn("10.0.0.0", 64), Options{Width: 80, ASCII: true}, []string{row("10.0.0.0", "....#"+strings.Repeat(".", 59)), "  # open   . closed"}},
+		{"narrow", drawn("10.0.0.0", 64), Options{Width: 44}, []string{row("10.0.0.0 ", "····█"+strings.Repeat("·", 27)), row("10.0.0.32", strings.Repeat("·", 32))}},
+		{"very narrow", drawn("10.0.0.0", 64), Options{Width: 20}, nil},
+		{"IPv6", drawn("2001:db8::", 20), Options{Width: 80}, []string{row("2001:db8::", "····█"+strings.Repeat("·", 15))}},
+		{"the end of all addresses", drawn("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0", 16), Options{Width: 80},
+			[]string{row("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0", "····█"+strings.Repeat("·", 11))}},
+		{"a /22", drawn("10.0.0.0", 1024), Options{Width: 80}, []string{row("10.0.3.192", strings.Repeat("·", 64))}},
+		{"more than a /22", drawn("10.0.0.0", 1025), Options{Width: 80}, nil},
+		{"a few", drawn("10.0.0.0", 15), Options{Width: 80}, nil},
+		{"all alike", alike, Options{Width: 80}, nil},
+		{"a pipe", drawn("10.0.0.0", 64), Options{}, nil},
+		{"quiet", drawn("10.0.0.0", 64), Options{Width: 80, Verbosity: Quiet}, nil},
+	} {
+		got := tellText(t, c.s, c.o)
+		for _, l := range c.lines {
+			if !strings.Contains(got, l) {
+				t.Errorf("%s: no line %q in\n%s", c.name, l, got)
+			}
+		}
+		if c.lines == nil && strings.Contains(got, "····") {
+			t.Errorf("%s: a map in\n%s", c.name, got)
+		}
+		fits(t, got, c.o)
+	}
+}
+
+// TestMapOfPorts: the strongest of what several ports of an address said shows,
+// whatever came first.
+func TestMapOfPorts(t *testing.T) {
+	a := netip.MustParseAddr("10.0.0.0")
+	last := netip.MustParseAddr("10.0.0.31")
+	tell := func(port uint16, state probe.State) Finding {
+		return scan.Range{First: a, Last: last, Count: 32, Port: port, Proto: probe.TCP, State: state, Reason: probe.NoResponse}
+	}
+	s := drawn("10.0.0.0", 0)
+	s.findings = []Finding{tell(1, probe.Filtered), tell(2, probe.Closed), tell(3, probe.Unreachable),
+		probe.Result{Endpoint: probe.Endpoint{Addr: last, Port: 2, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck}}
+	if got := tellText(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("·", 31)+"█\n") {
+		t.Errorf("not the strongest:\n%s", got)
+	}
+}
