@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"onmux/report"
 )
 
 const appHelp = `onmux - {{.Usage}}
@@ -129,8 +131,12 @@ type words struct {
 
 func (w words) fault(command string, known []cli.Flag) error {
 	hint := "see " + command + " --help"
-	if near := cli.SuggestFlag(known, w.wrong, true); w.wrong != "" && near != "" {
-		hint = fmt.Sprintf("did you mean %s? %s --help lists the flags", near, command)
+	var names []string
+	for _, f := range known {
+		names = append(names, slices.DeleteFunc(f.Names(), func(n string) bool { return len(n) == 1 })...)
+	}
+	if near := report.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
+		hint = fmt.Sprintf("did you mean --%s %s --help lists the flags", strings.TrimPrefix(near, "; did you mean "), command)
 	}
 	return usage(w.err, hint)
 }

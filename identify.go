@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"onmux/probe"
+	"onmux/probe/recog"
 	"onmux/probe/service"
 	"onmux/report"
 )
@@ -15,10 +19,41 @@ import (
 // each with a few connections: --rate does not count them.
 const identifyParallel = 16
 
+func libraryFlag(category string) cli.Flag {
+	return &cli.StringFlag{Name: "recog", Category: category, Usage: "`DIR` of Rapid7's Recog, to name more software"}
+}
+
+// readLibrary reads --recog, which is of use only to those who identify.
+func (s *session) readLibrary(c *cli.Context, identify bool) error {
+	dir := c.String("recog")
+	switch {
+	case !c.IsSet("recog"):
+		return nil
+	case !identify && c.Bool("no-identify"):
+		return usage(errors.New("--recog names software, and with --no-identify nobody asks for it"), "leave one of them out")
+	case !identify && c.Command.Name == "scan":
+		return usage(errors.New("--recog names software, and a scan asks for that with --identify"), "--identify --recog "+quoted(dir))
+	}
+	var err error
+	if s.library, err = recog.Open(dir); err != nil {
+		return usage(fmt.Errorf("--recog: %w", err), "https://github.com/rapid7/recog has them in its folder xml")
+	}
+	return nil
+}
+
+// libraryNotes is what the library has to say, for the report.
+func (s *session) libraryNotes() []string {
+	if s.library == nil {
+		return nil
+	}
+	return s.library.Notes()
+}
+
 // identifier adds to every open endpoint what speaks there before it is told.
 // Findings that need no asking are told at once.
 type identifier struct {
 	ctx   context.Context
+	more  *recog.Library
 	emit  func(report.Finding) error
 	slots chan struct{}
 	asked sync.WaitGroup
@@ -26,8 +61,8 @@ type identifier struct {
 	err   error      // the first of emit
 }
 
-func newIdentifier(ctx context.Context, emit func(report.Finding) error) *identifier {
-	return &identifier{ctx: ctx, emit: emit, slots: make(chan struct{}, identifyParallel)}
+func newIdentifier(ctx context.Context, more *recog.Library, emit func(report.Finding) error) *identifier {
+	return &identifier{ctx: ctx, more: more, emit: emit, slots: make(chan struct{}, identifyParallel)}
 }
 
 // take is an emit for scan.Run: it waits only while all slots are taken. Its
@@ -40,7 +75,7 @@ func (i *identifier) take(f report.Finding) error {
 	i.slots <- struct{}{}
 	i.asked.Go(func() {
 		// What the service is, or that it cannot be told, does not change the state.
-		r.Service, _ = service.Identify(i.ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT)})
+		r.Service, _ = service.Identify(i.ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT), Library: i.more})
 		<-i.slots
 		_ = i.tell(r)
 	})
@@ -83,7 +118,7 @@ func (p *prober) askNaming(ctx context.Context, e probe.Endpoint, o probe.Option
 	var others sync.WaitGroup
 	others.Go(func() {
 		if sleep(naming, udpHead) {
-			if found, _ = service.Identify(naming, e, service.Options{}); found != nil {
+			if found, _ = service.Identify(naming, e, service.Options{Library: p.library}); found != nil {
 				judged()
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/recog"
 	"onmux/report"
 	"onmux/scan"
 	"onmux/scan/packet"
@@ -128,6 +129,7 @@ type session struct {
 	timeout  time.Duration
 	deadline time.Duration
 	wait     time.Duration
+	library  *recog.Library   // names more software; nil is none
 	plan     *report.Plan     // of a scan
 	progress *report.Progress // nil where nobody would see it
 }

@@ -38,7 +38,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
-		Flags: append(repeatFlags(), pathFlag(), verifyFlag(),
+		Flags: append(repeatFlags(), pathFlag(), verifyFlag(), libraryFlag(aboutLooking),
 			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not ask what speaks on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -50,6 +50,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore(), verify: c.Bool("verify-open")}
+			if err := s.readLibrary(c, p.identify); err != nil {
+				return err
+			}
 			if c.Bool("path") {
 				p.paths = make(chan struct{}, pathParallel)
 			}
@@ -99,6 +102,7 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 	if n := end.Summary.NotReached; n > 0 {
 		end.Coverage = append(end.Coverage, fmt.Sprintf("not reached: %d of %d endpoints", n, len(asked)))
 	}
+	end.Coverage = append(end.Coverage, p.libraryNotes()...)
 	return end, nil
 }
 
@@ -203,7 +207,7 @@ func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
 func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result {
 	if p.identify && answer.Service == nil && answer.State == probe.Open {
 		// That the service cannot be told does not change the state.
-		answer.Service, _ = service.Identify(ctx, answer.Endpoint, service.Options{Host: answer.Host, RTT: time.Duration(answer.RTT)})
+		answer.Service, _ = service.Identify(ctx, answer.Endpoint, service.Options{Host: answer.Host, RTT: time.Duration(answer.RTT), Library: p.library})
 	}
 	if p.verify {
 		p.doubt(ctx, &answer)

@@ -41,6 +41,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
+			libraryFlag(how),
 			&cli.BoolFlag{Name: "identify", Category: how, Usage: "say what speaks on every open one", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
@@ -88,6 +89,9 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	}}
 	if !c.IsSet("seed") {
 		w.config.Seed = rand.Uint64()
+	}
+	if err := s.readLibrary(c, w.identify); err != nil {
+		return nil, err
 	}
 	if n := w.config.Retries; n < 0 || n >= scan.MaxTries {
 		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", scan.MaxTries-1))
@@ -215,7 +219,7 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	}
 	tell, told := emit, func() error { return nil }
 	if w.identify {
-		named := newIdentifier(ctx, emit)
+		named := newIdentifier(ctx, w.library, emit)
 		tell, told = named.take, named.wait
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return tell(f) })
@@ -229,6 +233,6 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 		fmt.Fprintln(w.stderr, "onmux:", note)
 	}
 	return report.End{
-		Complete: outcome.Complete, Coverage: append(w.config.Plan.LeftOut(), outcome.Coverage...), Summary: outcome.Summary,
+		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), outcome.Coverage, w.libraryNotes()), Summary: outcome.Summary,
 	}, err
 }

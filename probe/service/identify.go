@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/recog"
 )
 
 // Options bound one identification. The zero value is ready to use.
@@ -15,6 +16,9 @@ type Options struct {
 	Host     string        // the name that led to the address, for TLS and HTTP; may be empty
 	RTT      time.Duration // as measured; 0 if it was not: a distant peer is assumed
 	Deadline time.Duration // for the whole; 0 is DefaultDeadline
+
+	// Library names software that no rule does; nil is none.
+	Library *recog.Library
 }
 
 // DefaultDeadline bounds an identification.
@@ -108,6 +112,7 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 		found.Info, found.Banner, found.Raw = "inside: "+in.Info, in.Banner, in.Raw
 	}
 	found.TLS = t.facts
+	s.o.name(found, []softwareText{{"x509_subjects", t.facts.Subject}})
 	return found, nil
 }
 
@@ -115,7 +120,9 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
 	case l.best.rule != nil:
-		return l.best.told(), nil
+		found := l.best.told()
+		l.o.name(found, softwareTexts(l.best))
+		return found, nil
 	case l.unknown != nil:
 		return match{answer: l.unknown}.told(), nil
 	case ctx.Err() != nil:

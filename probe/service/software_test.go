@@ -1,0 +1,73 @@
+package service
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"onmux/probe"
+	"onmux/probe/recog"
+)
+
+// everything is a library that takes each text in each of its files for a product
+// of that name, version 1.
+func everything(t *testing.T, files ...string) *recog.Library {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range files {
+		text := fmt.Sprintf(`<fingerprints><fingerprint pattern="(?s)\A(.+)\z"><param pos="1" name="service.product"/><param pos="0" name="service.version" value="%s 1"/></fingerprint></fingerprints>`, f)
+		if err := os.WriteFile(filepath.Join(dir, f+".xml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := recog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestSoftwareTexts: what fingerprints of each file are made for is what is held
+// against them, without the protocol's own words.
+func TestSoftwareTexts(t *testing.T) {
+	for _, c := range []struct{ said, file, text string }{
+		{"SSH-2.0-AnvilSSH-9\r\n", "ssh_banners", "AnvilSSH-9"},
+		{"220 a.example Anvil FTP 4.17 ready\r\n", "ftp_banners", "a.example Anvil FTP 4.17 ready"},
+		{"220 a.example ESMTP Anvil\r\n", "smtp_banners", "a.example ESMTP Anvil"},
+		{"+OK Anvil POP3 ready <1.2@a>\r\n", "pop_banners", "Anvil POP3 ready <1.2@a>"},
+		{"* OK Anvil IMAP4rev1 ready\r\n", "imap_banners", "Anvil IMAP4rev1 ready"},
+		{"HTTP/1.0 401 no\r\nWWW-Authenticate: Basic realm=\"Anvil\"\r\n\r\n", "http_wwwauth", `Basic realm="Anvil"`},
+		{"HTTP/1.0 200 yes\r\nSet-Cookie: ANVIL=1\r\n\r\n", "http_cookies", "ANVIL=1"},
+		{"HTTP/1.0 200 yes\r\n\r\n<html><title>\n Anvil  7 </title>", "html_title", "Anvil 7"},
+	} {
+		l := everything(t, c.file)
+		m, _ := recognise(newAnswer("wait", nil, []byte(c.said)))
+		if m.rule == nil {
+			t.Fatalf("%q is not known", c.said)
+		}
+		s := m.told()
+		(&Options{Library: l}).name(s, softwareTexts(m))
+		if want := escape([]byte(c.text), nameSize); s.Product != want || s.Version != c.file+" 1" || s.Rule != m.rule.name+", recog "+c.file {
+			t.Errorf("%q: product %q, version %q, rule %q", c.said, s.Product, s.Version, s.Rule)
+		}
+	}
+}
+
+// TestLibraryComesSecond: rules of this program are not overruled.
+func TestLibraryComesSecond(t *testing.T) {
+	l := everything(t, "ssh_banners")
+	for _, c := range []struct{ product, version, text, wantProduct, wantVersion string }{
+		{"OpenSSH", "9.2p1", "x", "OpenSSH", "9.2p1"},
+		{"OpenSSH", "", "other", "OpenSSH", ""},
+		{"OpenSSH", "", "openssh", "OpenSSH", "ssh_banners 1"},
+		{"", "", "new", "new", "ssh_banners 1"},
+		{"", "", "", "", ""},
+	} {
+		s := &probe.Service{Name: "ssh", Product: c.product, Version: c.version}
+		(&Options{Library: l}).name(s, []softwareText{{"none_such", "x"}, {"ssh_banners", c.text}})
+		if s.Product != c.wantProduct || s.Version != c.wantVersion {
+			t.Errorf("%+v: %q %q", c, s.Product, s.Version)
+		}
+	}
+}

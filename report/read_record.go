@@ -1,0 +1,126 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/local"
+)
+
+// kindOf is the "type" of a record, or "" if it has none or is none.
+func kindOf(record []byte) string {
+	var head struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(record, &head) != nil {
+		return ""
+	}
+	return head.Type
+}
+
+// quickKind is kindOf without a look at the rest of the record, which may turn
+// out to be none, where the type stands first as it does in our reports.
+func quickKind(record []byte) string {
+	if rest, ours := bytes.CutPrefix(record, []byte(`{"type":"`)); ours {
+		if end := bytes.IndexAny(rest, "\"\\"); end > 0 && rest[end] == '"' {
+			return string(rest[:end])
+		}
+	}
+	return kindOf(record)
+}
+
+// parseFinding reads one record and refuses what no report of ours says.
+func parseFinding(kind string, record []byte) (Finding, error) {
+	switch kind {
+	case probe.Result{}.Kind():
+		return parse(record, func(r probe.Result) error { return needProto(r.Proto) })
+	case probe.Attempt{}.Kind():
+		return parse(record, func(a probe.Attempt) error { return needProto(a.Proto) })
+	case scan.Range{}.Kind():
+		return parse(record, checkRange)
+	case local.Listener{}.Kind():
+		return parse(record, func(l local.Listener) error { return needProto(l.Proto) })
+	case local.Verdict{}.Kind():
+		return parse(record, checkVerdict)
+	case local.Port{}.Kind():
+		return parse(record, checkPort)
+	case Change{}.Kind():
+		return parse(record, checkChange)
+	case Rule{}.Kind():
+		return parse(record, func(r Rule) error {
+			if r.Outcome == 0 {
+				return errors.New("a rule has no outcome")
+			}
+			return nil
+		})
+	case Violation{}.Kind():
+		return parse(record, func(Violation) error { return nil })
+	case "":
+		if !json.Valid(record) {
+			return nil, errNoJSON
+		}
+		return nil, errors.New("a record has no type")
+	default:
+		return nil, fmt.Errorf("records of type %q are not known to this version", kind)
+	}
+}
+
+func parse[F Finding](record []byte, check func(F) error) (Finding, error) {
+	var f F
+	if err := json.Unmarshal(record, &f); err != nil && !json.Valid(record) {
+		return nil, errNoJSON
+	} else if err != nil {
+		return nil, err
+	}
+	return f, check(f)
+}
+
+func needProto(p probe.Proto) error {
+	if !slices.Contains(probe.Protos(), p) {
+		return errors.New("a record has no protocol")
+	}
+	return nil
+}
+
+func checkRange(r scan.Range) error {
+	if !r.First.IsValid() || !r.Last.IsValid() || r.Last.Less(r.First) || r.Count == 0 {
+		return fmt.Errorf("a range of %d addresses from %q to %q is none", r.Count, r.First, r.Last)
+	}
+	return needProto(r.Proto)
+}
+
+func checkVerdict(v local.Verdict) error {
+	if !slices.Contains(local.Words(), v.Verdict) {
+		return fmt.Errorf("%q is no verdict", v.Verdict)
+	}
+	return needProto(v.Proto)
+}
+
+func checkChange(c Change) error {
+	if !slices.Contains(ChangeKinds(), c.What) {
+		return fmt.Errorf("%q is no kind of change", c.What)
+	}
+	return needProto(c.Proto)
+}
+
+func checkPort(p local.Port) error {
+	if p.Range != local.RangeOf(p.Port) {
+		return fmt.Errorf("port %d is not in the range %q", p.Port, p.Range)
+	}
+	for _, proto := range p.Protos {
+		if err := needProto(proto); err != nil {
+			return err
+		}
+	}
+	for _, n := range p.Names {
+		if err := needProto(n.Proto); err != nil {
+			return err
+		}
+	}
+	return nil
+}
