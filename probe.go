@@ -38,7 +38,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
-		Flags: append(repeatFlags(), pathFlag(), verifyFlag(), libraryFlag(aboutLooking),
+		Flags: append(repeatFlags(), pathFlag(), verifyFlag(aboutLooking), libraryFlag(aboutLooking),
 			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not ask what speaks on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {

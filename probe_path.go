@@ -22,8 +22,8 @@ func pathFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "path", Category: aboutLooking, Usage: "who hands packets on to it, and who drops them", DisableDefaultText: true}
 }
 
-func verifyFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "verify-open", Category: aboutLooking, Usage: "is it a service: its conduct, and 4 random ports", DisableDefaultText: true}
+func verifyFlag(category string) cli.Flag {
+	return &cli.BoolFlag{Name: "verify-open", Category: category, Usage: "is it a service: its conduct, and 4 random ports", DisableDefaultText: true}
 }
 
 // doubt looks what stands behind an open port.

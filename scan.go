@@ -41,7 +41,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
-			libraryFlag(how),
+			libraryFlag(how), verifyFlag(how),
 			&cli.BoolFlag{Name: "identify", Category: how, Usage: "say what speaks on every open one", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
@@ -79,12 +79,13 @@ type sweep struct {
 	method
 	config   scan.Config
 	identify bool
+	verify   bool // look whether what is open is a service
 	dryRun   bool
 	finished bool // nothing is left to resume
 }
 
 func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
-	w := &sweep{session: s, dryRun: c.Bool("dry-run"), identify: c.Bool("identify"), config: scan.Config{
+	w := &sweep{session: s, dryRun: c.Bool("dry-run"), identify: c.Bool("identify"), verify: c.Bool("verify-open"), config: scan.Config{
 		Retries: c.Int("retries"), Timeout: s.timeout, All: c.Bool("all"), Seed: c.Uint64("seed"),
 	}}
 	if !c.IsSet("seed") {
@@ -218,13 +219,18 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 		w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
 	}
 	tell, told := emit, func() error { return nil }
-	if w.identify {
-		named := newIdentifier(ctx, w.library, emit)
-		tell, told = named.take, named.wait
+	var second *secondLook
+	if w.identify || w.verify {
+		second = w.newSecondLook(ctx, emit)
+		tell, told = second.take, second.wait
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return tell(f) })
 	w.finished = outcome.Complete
 	err = cmp.Or(err, told())
+	if second != nil {
+		notes := second.notes()
+		outcome.Notes, outcome.Coverage = append(outcome.Notes, notes...), append(outcome.Coverage, notes...)
+	}
 	w.progress.Clear()
 	if e, ok := config.Engine.(interface{ Notes() []string }); ok {
 		outcome.Notes = append(outcome.Notes, e.Notes()...)

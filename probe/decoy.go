@@ -26,11 +26,12 @@ const (
 	ResetOnData    Conduct = "reset-on-data"      // it reset the connection when it was told something
 	ClosesOnData   Conduct = "closes-on-data"     // so, in good order
 	Unacknowledged Conduct = "never-acknowledged" // what it was told never arrived
+	Unconfirmed    Conduct = "unconfirmed"        // no further connection came about
 )
 
 // Conducts lists every kind.
 func Conducts() []Conduct {
-	return []Conduct{Speaks, Silent, ZeroWindow, ResetAtOnce, ClosesAtOnce, ResetOnData, ClosesOnData, Unacknowledged}
+	return []Conduct{Speaks, Silent, ZeroWindow, ResetAtOnce, ClosesAtOnce, ResetOnData, ClosesOnData, Unacknowledged, Unconfirmed}
 }
 
 // conducts say in words what each is, and how far `open` is then to be trusted.
@@ -45,12 +46,13 @@ var conducts = map[Conduct]struct {
 	ClosesAtOnce:   {"it closes accepted connections before a word: a filter by address, or no service", Medium},
 	ResetOnData:    {"it resets a connection as soon as it is told something", Medium},
 	ClosesOnData:   {"it closes a connection as soon as it is told something", High},
+	Unconfirmed:    {"it answered, and no connection came about: a limit, or no service", Medium},
 	Unacknowledged: {"it accepts connections and never acknowledges data: something in between answers, not a service", Low},
 }
 
 // Openness is what VerifyOpen finds behind an open port.
 type Openness struct {
-	Conduct    Conduct `json:"conduct,omitempty"`   // of a TCP port; none if no second connection came about
+	Conduct    Conduct `json:"conduct,omitempty"`   // of a TCP port, if it was looked at
 	Controls   int     `json:"controls,omitzero"`   // other ports of the host that were asked, taken at random
 	Answered   int     `json:"answered,omitzero"`   // how many of them are open too
 	Everywhere bool    `json:"everywhere,omitzero"` // all are: the host, or something before it, answers on every port
@@ -77,24 +79,40 @@ const (
 // VerifyOpen looks at what stands behind e, which is known to be open: over TCP
 // it listens on a connection, says a bare CRLF if nothing is said to it, and
 // looks what becomes of that; and it asks other ports of the host, on which
-// nothing should answer. That takes one connection to e and one to each of them.
+// nothing should answer, as AskControls does. That takes one connection to e and
+// one to each of them.
 //
 // The error is non-nil only if nothing can be said: it wraps ErrBusy or is the
 // context's.
 func VerifyOpen(ctx context.Context, e Endpoint, o VerifyOptions) (Openness, error) {
+	var found Openness
+	var looking sync.WaitGroup
+	var broken error
+	if why := objection(e, Options{Timeout: o.Timeout}); why != "" {
+		return found, errors.New(why)
+	}
+	looking.Go(func() { found.Conduct, broken = AskConduct(ctx, e, o) })
+	controls, err := AskControls(ctx, e, o)
+	looking.Wait()
+	found.Controls, found.Answered, found.Everywhere = controls.Controls, controls.Answered, controls.Everywhere
+	if found.Controls == 0 {
+		return found, errors.Join(err, broken)
+	}
+	return found, broken
+}
+
+// AskControls asks ports of e's host on which nothing should answer. Conduct is
+// left empty. The error is non-nil only if none could be asked.
+func AskControls(ctx context.Context, e Endpoint, o VerifyOptions) (Openness, error) {
 	if why := objection(e, Options{Timeout: o.Timeout}); why != "" {
 		return Openness{}, errors.New(why)
-	}
-	var found Openness
-	var all sync.WaitGroup
-	var broken error
-	if e.Proto == TCP {
-		all.Go(func() { found.Conduct, broken = conduct(ctx, e, o) })
 	}
 	controls := o.Controls
 	if controls == nil {
 		controls = randomPorts(e.Port)
 	}
+	var found Openness
+	var all sync.WaitGroup
 	states, errs := make([]State, len(controls)), make([]error, len(controls))
 	for i, port := range controls {
 		all.Go(func() {
@@ -115,9 +133,9 @@ func VerifyOpen(ctx context.Context, e Endpoint, o VerifyOptions) (Openness, err
 	}
 	found.Everywhere = found.Controls >= controlFew && found.Answered == found.Controls
 	if found.Controls == 0 {
-		broken = errors.Join(append(errs, broken)...)
+		return found, errors.Join(errs...)
 	}
-	return found, broken
+	return found, nil
 }
 
 // randomPorts are ports on which nothing is registered that is often there.
@@ -132,8 +150,12 @@ func randomPorts(except uint16) []uint16 {
 	return out
 }
 
-// conduct looks at one connection.
-func conduct(ctx context.Context, e Endpoint, o VerifyOptions) (Conduct, error) {
+// AskConduct makes one connection to e and looks what e does with it; over UDP
+// there is none. Conditions and errors are those of VerifyOpen.
+func AskConduct(ctx context.Context, e Endpoint, o VerifyOptions) (Conduct, error) {
+	if e.Proto != TCP {
+		return "", nil
+	}
 	deadline := time.Now().Add(o.Timeout)
 	d := net.Dialer{Deadline: deadline, KeepAlive: -1}
 	c, err := d.DialContext(ctx, "tcp", e.AddrPort().String())
@@ -145,7 +167,7 @@ func conduct(ctx context.Context, e Endpoint, o VerifyOptions) (Conduct, error) 
 	case IsBusy(err):
 		return "", busy(e, err)
 	case err != nil:
-		return "", nil // a limit on connections, say; it was open a moment ago
+		return Unconfirmed, nil // it was open a moment ago
 	}
 	conn := c.(*net.TCPConn)
 	defer conn.Close()
@@ -202,22 +224,26 @@ func hearOut(conn net.Conn, until time.Time, ends map[fault]Conduct) (Conduct, b
 	return ends[faultOther], true
 }
 
-// Told is the finding in words, the most telling first, and how far `open` is to
-// be trusted for it.
-func (v Openness) Told() (notes []string, c Confidence) {
+// told is the finding in words, and how far `open` is to be trusted for it: what
+// casts doubt on that, the most telling first, and what does not.
+func (v Openness) told() (doubts, others []string, c Confidence) {
 	c = High
 	if v.Everywhere {
-		notes = append(notes, fmt.Sprintf("it answers on every port: %d of %d others, taken at random, are open too, so that this one says nothing of a service", v.Answered, v.Controls))
+		doubts = append(doubts, fmt.Sprintf("it answers on every port: %d of %d others, taken at random, are open too, so that this one says nothing of a service", v.Answered, v.Controls))
 		c = Low
 	} else if v.Answered > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d other ports, taken at random, are open too", v.Answered, v.Controls))
+		doubts = append(doubts, fmt.Sprintf("%d of %d other ports, taken at random, are open too", v.Answered, v.Controls))
 		c = Medium
 	}
-	if k, ok := conducts[v.Conduct]; ok {
-		notes = append(notes, k.words)
+	k, ok := conducts[v.Conduct]
+	switch {
+	case ok && k.confidence == High:
+		others = append(others, k.words)
+	case ok:
+		doubts = append(doubts, k.words)
 		c = lower(c, k.confidence)
 	}
-	return notes, c
+	return doubts, others, c
 }
 
 // lower is the lesser of two confidences.
@@ -233,11 +259,10 @@ func lower(a, b Confidence) Confidence {
 // Doubt adds to an open Result what VerifyOpen found: what casts doubt on it as
 // notes, the rest as evidence.
 func (v Openness) Doubt(r *Result) {
-	notes, c := v.Told()
 	r.Openness = &v
-	if c == High {
-		r.Evidence = append(slices.Clone(r.Evidence), notes...)
-		return
+	doubts, others, c := v.told()
+	r.Evidence = append(slices.Clone(r.Evidence), others...)
+	if c != High {
+		r.Notes, r.Confidence = append(slices.Clone(r.Notes), doubts...), lower(r.Confidence, c)
 	}
-	r.Notes, r.Confidence = append(slices.Clone(r.Notes), notes...), lower(r.Confidence, c)
 }
