@@ -53,7 +53,10 @@ func (h *page) header(e End) {
 	if h.asked == 1 {
 		head = h.answer
 	}
-	if head == "" {
+	switch {
+	case head == "" && h.start.Command == "diff":
+		head = "no change"
+	case head == "":
 		head = "nothing was found"
 	}
 	fmt.Fprintf(&h.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">", class, badge, htmlText(h.start.Command), htmlText(head))
@@ -105,7 +108,7 @@ func (h *page) breachTable(all []Violation) {
 	h.buf.WriteString("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">what</th><th scope=\"col\">expected</th><th scope=\"col\">found</th></tr></thead>\n<tbody>\n")
 	for _, v := range all {
 		what := v.What
-		if v.Rule != "" {
+		if v.Rule != "" && v.Rule != what {
 			what = v.Rule + ": " + what
 		}
 		fmt.Fprintf(&h.buf, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td></tr>\n", htmlText(what), htmlText(v.Expected), htmlText(v.Actual))
