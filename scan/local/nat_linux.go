@@ -45,7 +45,10 @@ func readNAT(ctx context.Context, q query) (nat, error) {
 		source: &ruleset{diag: newSockDiag(), left: maxRuleset}, steps: maxSteps,
 		tables: make(map[string]natChain), of: make(map[string][][]step), sets: make(map[string]*natSet), flags: make(map[string][]setFlag),
 	}
-	n := nat{of: make(map[probe.Port][]Redirect), unread: make(map[probe.Port][]string)}
+	n := nat{
+		of: make(map[probe.Port][]Redirect), picked: make(map[probe.Port]struct{}), wide: make(map[string]struct{}),
+		unread: make(map[probe.Port][]string),
+	}
 	bases, err := r.read(ctx)
 	if err == nil || errors.Is(err, errEnough) {
 		for _, s := range r.walk(ctx, q, bases) {
@@ -264,6 +267,10 @@ func (n *nat) note(s sent, asked []uint16) {
 	if s.family == unix.NFPROTO_IPV6 {
 		r.Family = "ipv6"
 	}
+	wide := s.to != "" && s.ports.size() > maxPicked
+	if wide {
+		n.wide[s.by] = struct{}{}
+	}
 	for _, span := range s.ports {
 		from, _ := slices.BinarySearch(asked, span.First)
 		for _, number := range asked[from:] {
@@ -273,6 +280,9 @@ func (n *nat) note(s sent, asked []uint16) {
 			p := probe.Port{Number: number, Proto: s.proto}
 			if s.to != "" {
 				n.add(p, r)
+				if !wide {
+					n.picked[p] = struct{}{}
+				}
 			} else if !slices.Contains(n.unread[p], s.by) && len(n.unread[p]) < maxRedirects {
 				n.unread[p] = append(n.unread[p], s.by)
 			}
