@@ -105,6 +105,7 @@ func (s *session) expectHolder(c *cli.Context) error {
 	if h == (report.Holder{}) {
 		return nil
 	}
+	h.Found = c.Bool("all-ports")
 	e, err := report.ExpectHolder(h)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err), "")

@@ -155,7 +155,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, joined: v.groups, refused: v.refused,
-			redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
+			redirects: v.nat.of[p], unread: v.nat.unread[p], unruled: v.nat.missed, attempts: v.traced.of[p]}
 		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
 			f.count = t.count

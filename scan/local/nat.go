@@ -32,6 +32,7 @@ type nat struct {
 	picked   map[probe.Port]struct{} // ports of of that a rule picks out of all
 	wide     map[string]struct{}     // the other rules, by Redirect.By
 	unread   map[probe.Port][]string // rules that cover the port and could not be read
+	missed   bool                    // there may be rules that were not seen
 	coverage []string
 	hints    []string
 }
