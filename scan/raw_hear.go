@@ -32,6 +32,7 @@ func (e *RawEngine) openHearer() error {
 		c.IPv6 = c.IPv6 || w.Src.Is6() || w.Gateway.Is6()
 		c.ARP = c.ARP || w.Frames && w.Src.Is4()
 		c.Devices = append(c.Devices, w.Device)
+		c.Sources = append(c.Sources, w.Src)
 		if zone, ok := zones[w.Device.Name]; ok {
 			d := *e.decoder
 			d.Zone = zone
