@@ -175,6 +175,8 @@ func (e *RawEngine) meet(h hop, m packet.MAC, now time.Time) {
 		}
 		if n := way.builder.Put(s.Room(), to, int(w.try), m, clock); n > 0 {
 			s.Add(n, to.Addr, way.Device.Index)
+		} else {
+			e.out = append(e.out, Answer{Index: w.index, Try: int(w.try), At: now, Result: way.tooLong()})
 		}
 	})
 	e.makeRoom()
