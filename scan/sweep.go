@@ -69,6 +69,7 @@ type sweep struct {
 	rtt      rtt
 	stamps   stamps
 	journal  journal
+	known    familiar
 }
 
 // walk is where a pass stands in the order.
@@ -87,6 +88,7 @@ func newSweep(c Config) *sweep {
 		over:   true,
 	}
 	s.methods = methodNames(c.Plan, c.Engine)
+	s.known = newFamiliar(s.methods)
 	s.journal.on = c.Checkpoint != ""
 	for _, p := range c.Plan.Ports() {
 		s.protos = append(s.protos, p.Proto)
@@ -191,6 +193,9 @@ func (s *sweep) pass(ctx context.Context) error {
 		if d := s.pace.wait(now); d > 0 {
 			s.sleep(ctx, d)
 			continue
+		}
+		if err := s.heed(ctx, now); err != nil {
+			return err
 		}
 		s.fill(now)
 		if err := s.offer(ctx); err != nil {

@@ -54,6 +54,7 @@ func (s *sweep) hear(a *Answer) bool {
 		return false
 	}
 	old, p := s.table.cells[a.Index], s.proto(a.Index)
+	s.known.hear(a.Index)
 	k, ok := classOf(p, a.Reason, s.fromTarget(a))
 	if !ok || old.tries() == 0 {
 		s.strays++
@@ -83,6 +84,9 @@ func (s *sweep) hear(a *Answer) bool {
 			try = old.tries()
 		}
 		s.tally[p][try]++
+		if p == probe.TCP {
+			s.known.meet(a.Index)
+		}
 	}
 	if next.open() {
 		s.table.forget(a.Index, old)

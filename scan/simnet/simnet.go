@@ -42,6 +42,7 @@ type Config struct {
 	Account bool                      // keep an account of what is outstanding, as an engine with sockets does
 	Tells   bool                      // tell which try was answered, as sockets and cookies do
 	Times   bool                      // measure round trips, as sockets do
+	Link    Limit                     // of what the way to the network bears; the rest is lost
 }
 
 // Network is a scan.Engine. Its time is the time package's, so that within a
@@ -56,6 +57,7 @@ type Network struct {
 	pending int
 	handed  int // of the pending, those that the last Receive delivered
 	limits  map[netip.Addr]*bucket
+	link    bucket
 	closed  bool
 	probes  uint64
 
@@ -105,7 +107,7 @@ func (n *Network) ask(p scan.Probe, now time.Time) {
 		n.pending++
 	}
 	answers := h.Reason != probe.NoReason && h.Reason != probe.NoResponse
-	if !answers || d.roll() < h.LossOut || !n.allowed(p.Endpoint, h, now) || d.roll() < h.LossBack {
+	if !n.carried(now) || !answers || d.roll() < h.LossOut || !n.allowed(p.Endpoint, h, now) || d.roll() < h.LossBack {
 		n.push(event{at: now.Add(p.Wait), expiry: true})
 		return
 	}
@@ -129,6 +131,12 @@ func (n *Network) ask(p scan.Probe, now time.Time) {
 	if d.roll() < h.Twice {
 		n.push(event{at: now.Add(rtt + rtt/2), answer: a})
 	}
+}
+
+// carried reports whether the way to the network bears one more probe. The caller
+// holds mu.
+func (n *Network) carried(now time.Time) bool {
+	return n.config.Link == (Limit{}) || n.link.take(n.config.Link, now)
 }
 
 func answer(p scan.Probe, h Host) scan.Answer {
