@@ -3,7 +3,6 @@ package scan_test
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -17,97 +16,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
-	"onmux/scan/simnet"
 )
-
-// world is every fact as a host: the i-th at the i-th address of each network.
-type world struct {
-	facts []fact
-	at    map[netip.Addr]fact
-
-	mu    sync.Mutex
-	asked map[probe.Endpoint]int
-}
-
-func newWorld(first4, first6 netip.Addr) *world {
-	w := &world{facts: facts(), at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
-	for _, f := range w.facts {
-		if f.family != 6 {
-			w.at[first4] = f
-		}
-		if f.family != 4 {
-			w.at[first6] = f
-		}
-		first4, first6 = first4.Next(), first6.Next()
-	}
-	return w
-}
-
-// answer is what a packet brings back.
-func (w *world) answer(b []byte) [][]byte {
-	q, ok := simnet.ReadQuery(b)
-	if !ok {
-		return nil
-	}
-	f, ok := w.at[q.To.Addr()]
-	if !ok {
-		return nil
-	}
-	w.mu.Lock()
-	w.asked[q.Endpoint()]++
-	n := w.asked[q.Endpoint()]
-	w.mu.Unlock()
-	return f.deed(q, n)
-}
-
-// hold runs a scan of one protocol of all the world and holds it against the truth.
-func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
-	t.Helper()
-	var targets []string
-	forged := 0
-	for a, f := range w.at {
-		if reason(f, proto, false) != probe.NoReason && !(sockets && f.packets) {
-			targets = append(targets, a.String())
-		}
-	}
-	plan := planOf(t, []probe.Port{{Number: 417, Proto: proto}}, targets...)
-	e := make(plan)
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
-	s.ok(t)
-	for e, r := range s.told(t) {
-		f := w.at[e.Addr]
-		want := reason(f, proto, sockets)
-		self := want != probe.PortUnreach || f.name == "closed"
-		if r.Reason != want || r.State != probe.Verdict(proto, want, self) {
-			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
-		}
-		tries := max(f.tries, 1)
-		if want == none {
-			tries = 2
-		}
-		if r.Tries != tries {
-			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, tries)
-		}
-		forged += f.forged * r.Tries
-	}
-	if raw, ok := e.(*scan.RawEngine); ok {
-		if said, want := strings.Join(raw.Notes(), "\n"), fmt.Sprintf("ignored %d packets", forged); !strings.Contains(said, want) {
-			t.Errorf("%v: notes %q, want %s", proto, said, want)
-		}
-	}
-}
-
-// reason is what is to be told of a fact.
-func reason(f fact, p probe.Proto, sockets bool) probe.Reason {
-	r, other := f.tcp, f.socketTCP
-	if p == probe.UDP {
-		r, other = f.udp, f.socketUDP
-	}
-	if sockets && other != probe.NoReason {
-		return other
-	}
-	return r
-}
 
 // pump answers the packets of a TUN device until it is closed.
 func pump(w *world, device *os.File) {
