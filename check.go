@@ -37,7 +37,7 @@ port for a moment, and tells how that came out.`,
   onmux check 80 --trace             who answers behind a redirect
   onmux check --all-ports --addr loopback`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens, or that NAT sends on", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect to it, to see who answers; bind it, if nobody does", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
@@ -105,6 +105,7 @@ func (s *session) expectHolder(c *cli.Context) error {
 	if h == (report.Holder{}) {
 		return nil
 	}
+	h.Found = c.Bool("all-ports")
 	e, err := report.ExpectHolder(h)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err), "")

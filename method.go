@@ -56,6 +56,17 @@ func (w *sweep) readMethod(c *cli.Context) error {
 	return nil
 }
 
+// follow has auto take the method of a checkpoint: what is known by one method
+// cannot be gone on with by the other.
+func (w *sweep) follow(c *cli.Context, from *scan.Checkpoint) {
+	if c.String("method") != "auto" || w.device != "" {
+		return
+	}
+	for _, m := range from.Methods() {
+		w.packets = m == "syn" || m == "udp-raw"
+	}
+}
+
 // choose settles how the scan asks, says so where it was left to us, and gives up
 // the privileges that are not needed any more.
 func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
@@ -75,6 +86,9 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 		w.packets = why == nil
 	} else {
 		why = scan.RawPermitted()
+	}
+	if why == nil && !w.packets && w.config.Resume != nil {
+		said += ": as the checkpoint has it"
 	}
 	if why != nil {
 		said += ": " + report.Visible(why.Error())

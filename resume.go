@@ -97,6 +97,7 @@ func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
 	}
 	w.config.Plan = from.Plan() // it knows what was left out, and why
 	w.ports = from.Plan().Ports()
+	w.follow(c, from)
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/report/schematest"
 	"onmux/scan"
@@ -56,9 +59,35 @@ func TestKilledScanIsResumed(t *testing.T) {
 		}
 		defer c.Close()
 	}
+	for _, method := range []string{"syn", "connect"} {
+		t.Run(method, func(t *testing.T) { killAndResume(t, method) })
+	}
+}
+
+// verdicts are what a jsonl report with a record for each endpoint tells, without
+// what differs from run to run.
+func verdicts(t *testing.T, report []byte) map[probe.Endpoint]string {
+	t.Helper()
+	told := make(map[probe.Endpoint]string)
+	for line := range bytes.Lines(report) {
+		var r struct {
+			Type string `json:"type"`
+			probe.Result
+		}
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Type == "endpoint" {
+			told[r.Endpoint] = fmt.Sprint(r.State, r.Reason, r.Responder)
+		}
+	}
+	return told
+}
+
+func killAndResume(t *testing.T, method string) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "state")
-	what := []string{"scan", "127.0.0.0/26", "-p", "6000-6003", "--seed", "1", "-o", "jsonl"}
+	what := []string{"scan", "127.0.0.0/26", "-p", "6000-6003", "--seed", "1", "--all", "--method", method, "-o", "jsonl"}
 	whole, err := exec.Command("onmux", what...).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -86,9 +115,11 @@ func TestKilledScanIsResumed(t *testing.T) {
 	}
 
 	for run, want := range []string{"resumed from a checkpoint of", "told again from a checkpoint of"} {
-		got, err := exec.Command("onmux", "scan", "--resume", file, "-o", "jsonl").Output()
+		got, err := exec.Command("onmux", "scan", "--resume", file, "--all", "-o", "jsonl").Output()
 		if err != nil {
-			t.Fatalf("run %d: %v", run, err)
+			var exit *exec.ExitError
+			errors.As(err, &exit)
+			t.Fatalf("run %d: %v\n%s", run, err, exit.Stderr)
 		}
 		a, b := endOf(t, got), endOf(t, whole)
 		if !a.Complete || a.Summary.Targets != 512 || a.Summary.States["open"] != 2 || a.Summary.States["open|filtered"] != 2 {
@@ -99,6 +130,9 @@ func TestKilledScanIsResumed(t *testing.T) {
 		}
 		if !strings.Contains(strings.Join(a.Coverage, "\n"), want) {
 			t.Errorf("run %d: coverage %q", run, a.Coverage)
+		}
+		if told, want := verdicts(t, got), verdicts(t, whole); len(want) != 512 || !maps.Equal(told, want) {
+			t.Errorf("run %d: told %v, a scan that was not killed %v", run, told, want)
 		}
 		for _, open := range []string{`"127.0.0.3","port":6001,"proto":"tcp","state":"open"`, `"127.0.0.4","port":6002,"proto":"tcp","state":"open"`} {
 			if n := bytes.Count(got, []byte(open)); n != 1 {

@@ -64,6 +64,9 @@ func TestExpectHolder(t *testing.T) {
 		{"queue", Holder{MaxBacklog: &few}, []Finding{listening, socket}, Holds},
 		{"queue too long", Holder{MaxBacklog: &few}, []Finding{listening, busy}, Fails},
 		{"nothing listens", Holder{Process: "nginx"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, Fails},
+		{"nothing here", Holder{Addr: "loopback"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, Fails},
+		{"found elsewhere", Holder{Addr: "loopback", Found: true}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, Holds},
+		{"found to be sent on", Holder{Addr: "loopback", Found: true}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Redirected}}, Fails},
 		{"not known", Holder{Process: "nginx"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Error: "x"}}, CannotTell},
 	} {
 		e, err := ExpectHolder(c.expect)

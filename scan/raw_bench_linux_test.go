@@ -1,9 +1,11 @@
 package scan_test
 
 import (
+	"fmt"
 	"math"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -55,22 +57,35 @@ func darkNet(t testing.TB) {
 
 const dark = "10.128.0.0/11" // 2,097,152 addresses
 
-// bare is a loop that does nothing but send one frame, n times: what this
-// machine is capable of.
-func bare(t testing.TB, n int) time.Duration {
+// bare sends one frame n times from so many threads, and does nothing else: what
+// this machine is capable of.
+func bare(t testing.TB, n, threads int) time.Duration {
 	t.Helper()
 	table, err := link.Routes(link.RouteConfig{Spans: []link.Span{{First: netip.MustParseAddr("10.128.0.0"), Last: netip.MustParseAddr("10.128.0.1")}}, Asks: []link.Ask{{Proto: 6, Port: 417}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := table.Routes()[0]
+	device := table.Routes()[0].Device
+	start := time.Now()
+	ended := make(chan error, threads)
+	for range threads {
+		go func() { ended <- bareLoop(device, n/threads) }()
+	}
+	for range threads {
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	return time.Since(start)
+}
+
+func bareLoop(device *link.Device, n int) error {
 	const size = 74 // a SYN with its options
-	s, err := link.OpenFrames(r.Device, size)
+	s, err := link.OpenFrames(device, size)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer s.Close()
-	start := time.Now()
 	for n > 0 {
 		for s.Room() != nil {
 			buf := s.Room()
@@ -80,11 +95,25 @@ func bare(t testing.TB, n int) time.Duration {
 		}
 		sent, err := s.Flush()
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		n -= sent
 	}
-	return time.Since(start)
+	return nil
+}
+
+// BenchmarkBare is the bare loop for itself.
+func BenchmarkBare(b *testing.B) {
+	darkNet(b)
+	const n = 1 << 21
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
+			for b.Loop() {
+				bare(b, n, threads)
+			}
+			b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "packets/s")
+		})
+	}
 }
 
 // BenchmarkRawSilent asks two million addresses that say nothing, once, beside
@@ -96,7 +125,7 @@ func BenchmarkRawSilent(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		bares += bare(b, int(plan.Len()))
+		bares += bare(b, int(plan.Len()), min(runtime.GOMAXPROCS(0), 2))
 		e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
 		b.StartTimer()
 		start := time.Now()

@@ -32,6 +32,7 @@ func (e *RawEngine) openHearer() error {
 		c.IPv6 = c.IPv6 || w.Src.Is6() || w.Gateway.Is6()
 		c.ARP = c.ARP || w.Frames && w.Src.Is4()
 		c.Devices = append(c.Devices, w.Device)
+		c.Sources = append(c.Sources, w.Src)
 		if zone, ok := zones[w.Device.Name]; ok {
 			d := *e.decoder
 			d.Zone = zone
@@ -174,6 +175,8 @@ func (e *RawEngine) meet(h hop, m packet.MAC, now time.Time) {
 		}
 		if n := way.builder.Put(s.Room(), to, int(w.try), m, clock); n > 0 {
 			s.Add(n, to.Addr, way.Device.Index)
+		} else {
+			e.out = append(e.out, Answer{Index: w.index, Try: int(w.try), At: now, Result: way.tooLong()})
 		}
 	})
 	e.makeRoom()

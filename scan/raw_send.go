@@ -234,10 +234,15 @@ func (w *worker) take(batch []Probe, left []bool, i int, now time.Time, clock ui
 	n := way.builder.Put(s.Room(), p.Endpoint, p.Try, to, clock)
 	if n == 0 {
 		left[i] = true
-		return w.e.conclude(p, probe.Result{Reason: probe.LocalError, Error: "no packet can be written for this try"})
+		return w.e.conclude(p, way.tooLong())
 	}
 	w.add(way, i, n, p.Endpoint)
 	return nil
+}
+
+// tooLong answers a probe that no packet can be written for.
+func (w *way) tooLong() probe.Result {
+	return probe.Result{Reason: probe.LocalError, Error: fmt.Sprintf("the probe is longer than the MTU of %d bytes on the way to it", w.path.MTU)}
 }
 
 // neighbour finds the MAC of the next hop. If it is not known yet, ok is false,

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -25,6 +27,7 @@ type HearConfig struct {
 	ARP        bool                 // and answers to ARP
 	Filter     []bpf.RawInstruction // for IP packets that start with their header
 	Devices    []*Device            // whose going down is an error
+	Sources    []netip.Addr         // of ours, whose being taken away is an error
 	Buffer     int                  // bytes that the kernel may hold; 0 for a good size
 }
 
@@ -37,6 +40,7 @@ type Hearer struct {
 	watch   int // a netlink socket that tells of devices
 	wake    int // an eventfd
 	devices []*Device
+	sources []netip.Addr
 	polls   []unix.PollFd
 
 	packets  []byte
@@ -62,7 +66,7 @@ type Packet struct {
 // nothing is heard that does not pass.
 func Hear(c HearConfig) (*Hearer, error) {
 	h := &Hearer{
-		watch: -1, wake: -1, devices: c.Devices,
+		watch: -1, wake: -1, devices: c.Devices, sources: slices.Clone(c.Sources),
 		packets: make([]byte, Batch*slot), messages: make([]message, Batch), parts: make([]unix.Iovec, Batch),
 		names: make([]unix.RawSockaddrLinklayer, Batch), controls: make([][stampSize]byte, Batch),
 	}
@@ -154,7 +158,7 @@ func attach(fd int, filter []bpf.RawInstruction) error {
 
 // Wait blocks until something was heard, Wake was called or the time is over;
 // a negative time is none. It fails with an error that wraps ErrDown when a
-// device that is needed went down.
+// device that is needed went down, or ErrTaken when an address did.
 func (h *Hearer) Wait(d time.Duration) error {
 	ms := -1
 	if d >= 0 {

@@ -69,6 +69,10 @@ type Neighbour struct {
 // ErrDown says that an interface that is needed cannot be used, or not any more.
 var ErrDown = errors.New("the interface is down")
 
+// ErrTaken says that an address from which was asked is not this machine's any
+// more.
+var ErrTaken = errors.New("the address was taken from this machine")
+
 // slot is how many bytes a received packet may take, the Ethernet header
 // included; what is longer is cut. It must hold what an ICMPv6 error quotes of a
 // probe behind extension headers, with room to spare.

@@ -83,6 +83,7 @@ type HearConfig struct {
 	IPv4, IPv6, ARP bool
 	Filter          []bpf.RawInstruction
 	Devices         []*Device
+	Sources         []netip.Addr
 	Buffer          int
 }
 

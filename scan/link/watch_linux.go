@@ -3,22 +3,33 @@ package link
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// watchDevices subscribes to news of devices, and then looks at those that are
-// needed, so that none goes down unseen.
+// news are the groups of rtnetlink(7) that are heard: of devices and of addresses.
+const news = 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1)
+
+// watchDevices subscribes to news, and then looks at the devices and addresses
+// that are needed, so that none goes unseen. Of the sources it keeps those that
+// stand on a device: a route may make others this machine's.
 func (h *Hearer) watchDevices() error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("no netlink socket: %w", err)
 	}
 	h.watch = fd
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.RTNLGRP_LINK - 1)}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: news}); err != nil {
 		return fmt.Errorf("the netlink socket cannot hear of devices: %w", err)
 	}
+	own, err := addresses()
+	if err != nil {
+		return err
+	}
+	h.sources = slices.DeleteFunc(h.sources, func(a netip.Addr) bool { return !own[a] })
 	return h.checkDevices()
 }
 
@@ -29,7 +40,7 @@ func (h *Hearer) lookAtDevices() error {
 	for {
 		_, err := unix.Read(h.watch, buf)
 		if err == unix.EAGAIN {
-			return h.checkDevices()
+			return errors.Join(h.checkDevices(), h.checkSources())
 		}
 		if err != nil && err != unix.EINTR && err != unix.ENOBUFS {
 			return fmt.Errorf("hearing of devices: %w", err)
@@ -53,4 +64,39 @@ func (h *Hearer) checkDevices() error {
 		}
 	}
 	return nil
+}
+
+// checkSources fails when an address that answers come to was taken away: nobody
+// would be told any more where to send them, and what is left is silence.
+func (h *Hearer) checkSources() error {
+	own, err := addresses()
+	if err != nil {
+		return err
+	}
+	for _, a := range h.sources {
+		if !own[a] {
+			return fmt.Errorf("%v, to which answers come: %w", a, ErrTaken)
+		}
+	}
+	return nil
+}
+
+// addresses are those that stand on this machine's devices. A list that changed
+// while it was read may lack some, so it is read again.
+func addresses() (map[netip.Addr]bool, error) {
+	var list []netlink.Addr
+	err := error(netlink.ErrDumpInterrupted)
+	for range 10 {
+		if list, err = netlink.AddrList(nil, netlink.FAMILY_ALL); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the addresses of this machine cannot be listed: %w", err)
+	}
+	own := make(map[netip.Addr]bool, len(list))
+	for _, a := range list {
+		own[ipOf(a.IP)] = true
+	}
+	return own, nil
 }

@@ -31,8 +31,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		return Report{}, err
 	}
 	if len(r.All) > 0 {
-		r.Ports = v.listening(r.Ports)
+		r.Ports = v.telling(r.Ports)
 		v.keep(r.Ports)
+		v.nat.coverage = append(v.nat.coverage, v.nat.untold()...)
 	}
 	behind := make(map[probe.Port][]socket)
 	var held []socket
@@ -65,10 +66,10 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	return report, nil
 }
 
-// listening adds the ports on which something listens to those that were asked
-// for by number, in order.
-func (v view) listening(asked []probe.Port) []probe.Port {
-	ports := slices.Concat(asked, v.abroad.listening())
+// telling adds the ports on which something listens, and those that NAT rules
+// send on, to those that were asked for by number, in order.
+func (v view) telling(asked []probe.Port) []probe.Port {
+	ports := slices.Concat(asked, v.abroad.listening(), slices.Collect(maps.Keys(v.nat.picked)))
 	for p, t := range v.census {
 		if t.count[listening] > 0 {
 			ports = append(ports, p)
@@ -154,7 +155,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, joined: v.groups, refused: v.refused,
-			redirects: v.nat.of[p], unread: v.nat.unread[p], attempts: v.traced.of[p]}
+			redirects: v.nat.of[p], unread: v.nat.unread[p], unruled: v.nat.missed, attempts: v.traced.of[p]}
 		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
 			f.count = t.count

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -57,13 +58,32 @@ func (c *containers) name(in cgroup) Place {
 // made of the same names.
 func (c *containers) find(in cgroup) (name, pod string) {
 	if in.PodUID != "" || in.Runtime == "kubernetes" {
-		if name, pod = c.kubernetes(in.id, in.PodUID); name != "" || pod != "" {
-			return name, pod
-		}
+		name, pod = c.kubernetes(in.id, in.PodUID)
 	}
+	if name != "" || in.id == "" {
+		return name, pod
+	}
+	name, of := c.runtime(in)
+	return name, cmp.Or(pod, of)
+}
+
+// runtime asks the files of the runtime that made the container.
+func (c *containers) runtime(in cgroup) (name, pod string) {
 	switch in.Runtime {
-	case "podman", "cri-o":
+	case "podman":
 		return c.podman(in.id, in.user), ""
+	case "cri-o":
+		if name, pod = c.crio(in.id); name == "" {
+			name = c.podman(in.id, in.user)
+		}
+		return name, pod
+	case "containerd":
+		return c.containerd(in.id, in.user)
+	case "kubernetes": // either of those two
+		if name, pod = c.containerd(in.id, ""); name == "" {
+			name, pod = c.crio(in.id)
+		}
+		return name, pod
 	case "docker", "":
 		return c.docker(in.id), ""
 	}
@@ -99,7 +119,7 @@ func (c *containers) podman(id, uid string) string {
 	if uid != "" {
 		storage = filepath.Join(c.homes(uid), ".local/share/containers/storage")
 	}
-	for _, driver := range []string{"overlay", "vfs", "btrfs", "zfs"} {
+	for _, driver := range drivers() {
 		b, err := readBounded(c.path(storage, driver+"-containers", "containers.json"), maxContainerFile)
 		if err != nil {
 			continue
@@ -163,7 +183,7 @@ func parsePodLog(dir, uid string) (pod string, ok bool) {
 
 // names lists a directory, as far as that is bounded; nothing if it cannot.
 func names(dir string) []string {
-	f, err := os.Open(dir)
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}

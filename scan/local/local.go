@@ -29,7 +29,7 @@ func Words() []Word {
 // Request says what to look at.
 type Request struct {
 	Ports  []probe.Port  // at least one, unless All
-	All    []probe.Proto // instead of Ports: every port of these protocols on which something listens
+	All    []probe.Proto // instead of Ports: every port of these protocols on which something listens, or that NAT rules pick out and send on
 	IPv4   bool          // look at IPv4 sockets
 	IPv6   bool          // look at IPv6 sockets
 	Owners bool          // find the owning processes, which costs a walk over all descriptors

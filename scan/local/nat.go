@@ -2,6 +2,8 @@ package local
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"onmux/probe"
@@ -27,7 +29,10 @@ const (
 // nat is what is known of the NAT rules; the zero value: they were not looked at.
 type nat struct {
 	of       map[probe.Port][]Redirect
+	picked   map[probe.Port]struct{} // ports of of that a rule picks out of all
+	wide     map[string]struct{}     // the other rules, by Redirect.By
 	unread   map[probe.Port][]string // rules that cover the port and could not be read
+	missed   bool                    // there may be rules that were not seen
 	coverage []string
 	hints    []string
 }
@@ -69,6 +74,20 @@ func onward(all []Redirect) string {
 	}
 	return some(parts, "; ", "more rule", "more rules")
 }
+
+// untold says which rules do not make a verdict of each port that they cover,
+// where every port was asked for.
+func (n nat) untold() []string {
+	if len(n.wide) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("ports that are sent on by %s: told only where another reason is, because each of the rules covers more than %d",
+		some(slices.Sorted(maps.Keys(n.wide)), " and ", "other rule", "other rules"), maxPicked)}
+}
+
+// maxPicked is of how many ports a rule can pick out each: one of more, as that
+// of a proxy that takes everything, says nothing of any.
+const maxPicked = 1024
 
 func (f finding) whyRedirected() string {
 	how := "sent on " + onward(f.redirects)

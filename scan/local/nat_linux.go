@@ -45,7 +45,7 @@ func readNAT(ctx context.Context, q query) (nat, error) {
 		source: &ruleset{diag: newSockDiag(), left: maxRuleset}, steps: maxSteps,
 		tables: make(map[string]natChain), of: make(map[string][][]step), sets: make(map[string]*natSet), flags: make(map[string][]setFlag),
 	}
-	n := nat{of: make(map[probe.Port][]Redirect), unread: make(map[probe.Port][]string)}
+	n := newNAT()
 	bases, err := r.read(ctx)
 	if err == nil || errors.Is(err, errEnough) {
 		for _, s := range r.walk(ctx, q, bases) {
@@ -57,6 +57,13 @@ func readNAT(ctx context.Context, q query) (nat, error) {
 	}
 	n.cover(r, err)
 	return n, nil
+}
+
+func newNAT() nat {
+	return nat{
+		of: make(map[probe.Port][]Redirect), picked: make(map[probe.Port]struct{}), wide: make(map[string]struct{}),
+		unread: make(map[probe.Port][]string),
+	}
 }
 
 // read reads the base chains of type nat that connections to this machine pass,
@@ -264,6 +271,10 @@ func (n *nat) note(s sent, asked []uint16) {
 	if s.family == unix.NFPROTO_IPV6 {
 		r.Family = "ipv6"
 	}
+	wide := s.to != "" && s.ports.size() > maxPicked
+	if wide {
+		n.wide[s.by] = struct{}{}
+	}
 	for _, span := range s.ports {
 		from, _ := slices.BinarySearch(asked, span.First)
 		for _, number := range asked[from:] {
@@ -273,6 +284,9 @@ func (n *nat) note(s sent, asked []uint16) {
 			p := probe.Port{Number: number, Proto: s.proto}
 			if s.to != "" {
 				n.add(p, r)
+				if !wide {
+					n.picked[p] = struct{}{}
+				}
 			} else if !slices.Contains(n.unread[p], s.by) && len(n.unread[p]) < maxRedirects {
 				n.unread[p] = append(n.unread[p], s.by)
 			}
@@ -284,13 +298,16 @@ func (n *nat) note(s sent, asked []uint16) {
 func (n *nat) cover(r *natRules, err error) {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		n.missed = true
 		n.coverage = append(n.coverage, "NAT rules: not readable without CAP_NET_ADMIN")
 		n.hints = append(n.hints, "CAP_NET_ADMIN, as root has it, is needed to read NAT rules; --trace finds where this machine's own connections are sent")
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL) && r.count == 0:
 		n.coverage = append(n.coverage, "NAT rules: this kernel has no nftables")
 	case err != nil:
+		n.missed = true
 		n.coverage = append(n.coverage, fmt.Sprintf("NAT rules: not all read: %v", err))
 	case r.cut:
+		n.missed = true
 		n.coverage = append(n.coverage, fmt.Sprintf("NAT rules: %s of nftables read, not all followed to their end: there are too many", count(r.count, "rule", "rules")))
 	case r.count == 0:
 		n.coverage = append(n.coverage, "NAT rules: nftables has none")
@@ -299,6 +316,7 @@ func (n *nat) cover(r *natRules, err error) {
 	}
 	for _, file := range []string{"ip_tables_names", "ip6_tables_names"} {
 		if names, err := os.ReadFile("/proc/thread-self/net/" + file); err == nil && slices.Contains(strings.Fields(string(names)), "nat") {
+			n.missed = true
 			n.coverage = append(n.coverage, "NAT rules of legacy iptables: there is a nat table, which was not looked at")
 			break
 		}

@@ -159,6 +159,29 @@ func TestNATNotAllowed(t *testing.T) {
 	})
 }
 
+// That no socket uses a port is not all that a caller needs to know who may not
+// read whether a rule sends its arrivals on.
+func TestNATNotAllowedFree(t *testing.T) {
+	h := nettest.NewHost(t)
+	if err := h.Do(func() error {
+		f := newFirewall(nftables.TableFamilyIPv4)
+		f.rule(f.pre(), port(417), redirect(8417))
+		return f.Flush()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	asNobody(t, h, func() error {
+		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true, IPv6: true})
+		if err != nil {
+			return err
+		}
+		if v := r.Verdicts[0]; !strings.HasSuffix(v.Why, "; not every NAT rule could be read, and one may send arrivals on") {
+			t.Errorf("%+v", v)
+		}
+		return nil
+	})
+}
+
 // Legacy iptables has tables of its own, which nftables does not tell.
 func TestNATLegacy(t *testing.T) {
 	h := nettest.NewHost(t)

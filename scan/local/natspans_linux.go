@@ -56,5 +56,14 @@ func (s spans) not() spans {
 	return out
 }
 
+// size counts the ports.
+func (s spans) size() int {
+	n := 0
+	for _, r := range s {
+		n += int(r.Last) - int(r.First) + 1
+	}
+	return n
+}
+
 // within reports whether all of s is in t.
 func (s spans) within(t spans) bool { return len(s.and(t.not())) == 0 }

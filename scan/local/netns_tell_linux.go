@@ -34,6 +34,11 @@ func (w *world) spaces(read []*realm) []space {
 	folder := newFolder(w.proc)
 	for _, r := range read {
 		if held := r.census.held(); len(held) > 0 {
+			for _, sockets := range held {
+				for i := range sockets {
+					sockets[i].space = uint64(r.sign)
+				}
+			}
 			spaces = append(spaces, space{held: held})
 			names, ids = append(names, r.name(folder)), append(ids, r.id())
 		}

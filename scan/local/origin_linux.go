@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +62,10 @@ type finder struct {
 	cgroup2
 	paths map[uint64]string // of cgroups, by id
 	euids map[int]uint32    // of the processes that could not be looked at
+
+	spaces map[int]uint64 // the signs of their network namespaces
+	signed string         // the file whose inode is one
+	own    uint64         // the caller's
 }
 
 func (f *finder) origin(s socket) Origin {
@@ -81,7 +86,7 @@ func (f *finder) origin(s socket) Origin {
 	if known && path != "/" {
 		in.Candidates, in.MoreCandidates = f.inCgroup(path, s)
 	} else if s.owned {
-		in.Candidates = f.ofUser(s.uid)
+		in.Candidates = f.ofUser(s)
 	}
 	return in
 }
@@ -116,22 +121,50 @@ func (f *finder) rank(pid int, s socket) int {
 	return 1
 }
 
-// ofUser are the processes of a user, if that are so few that it says something.
-func (f *finder) ofUser(uid uint32) []Candidate {
+// ofUser are the processes of a socket's user, if that are so few that it says
+// something: those in the socket's network namespace, or all if none is there,
+// because a process keeps its sockets when it goes to another.
+func (f *finder) ofUser(s socket) []Candidate {
 	if f.hidden || len(f.unread) > maxAsked {
 		return nil
 	}
-	var few []Candidate
+	var all, near []int
 	for _, pid := range f.unread {
-		if euid, ok := f.euid(pid); !ok || euid != uid {
-			continue
+		if euid, ok := f.euid(pid); ok && euid == s.uid {
+			all = append(all, pid)
+			if f.near(pid, s) {
+				near = append(near, pid)
+			}
 		}
-		if len(few) == maxCandidates {
-			return nil
-		}
+	}
+	if len(near) > 0 {
+		all = near
+	}
+	if len(all) > maxCandidates {
+		return nil
+	}
+	var few []Candidate
+	for _, pid := range all {
 		few = append(few, Candidate{Process{pid, f.stat(pid).name}, "user"})
 	}
 	return few
+}
+
+// near reports whether a process is, or may be, in the network namespace of a
+// socket.
+func (f *finder) near(pid int, s socket) bool {
+	if f.spaces == nil {
+		f.spaces = make(map[int]uint64)
+		if f.signed, _ = f.signFile(); f.signed != "" {
+			f.own, _ = inodeAt(filepath.Join(f.root, "thread-self", f.signed))
+		}
+	}
+	of, known := f.spaces[pid]
+	if !known && f.own != 0 {
+		of, _ = inodeAt(f.path(pid, f.signed))
+		f.spaces[pid] = of
+	}
+	return of == 0 || f.own == 0 || of == cmp.Or(s.space, f.own)
 }
 
 // mayHold is false of a process that was looked at and does not.

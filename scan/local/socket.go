@@ -32,6 +32,8 @@ type socket struct {
 	family string         // Listener.Family
 	state  state
 	//lint:ignore U1000 only Linux tells it
+	space uint64 // the sign of its network namespace, if that is not the caller's
+	//lint:ignore U1000 only Linux tells it
 	index    uint32 // of the device it is bound to
 	device   string // that device's name
 	looped   bool   // that device is a loopback one

@@ -15,6 +15,7 @@ type finding struct {
 	redirects []Redirect
 	attempts  []*attempt
 	unread    []string  // NAT rules that cover the port and could not be read
+	unruled   bool      // not all NAT rules could be read
 	elsewhere []foreign // who holds it in other network namespaces
 	missed    bool      // not all of those could be looked at
 }
@@ -44,6 +45,9 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Free, f.unused()
 		if f.missed {
 			v.Why += "; not every other network namespace could be looked at"
+		}
+		if f.unruled {
+			v.Why += "; not every NAT rule could be read, and one may send arrivals on"
 		}
 	}
 	v.Why += f.alsoElsewhere(v.Verdict)

@@ -84,12 +84,12 @@ func (b *Builder) find(e *probe.Endpoint, try int) *template {
 // SYN-ACK returns as Reply.Echo: milliseconds since a random start, say.
 //
 // It returns 0, and has written nothing, if e is not of the Path's family or
-// not on a port given to NewBuilder, if try is not 1 … Ports.Tries, or if buf is
-// too short. It does not allocate.
+// not on a port given to NewBuilder, if try is not 1 … Ports.Tries, if the probe is
+// above the Path's MTU, or if buf is too short. It does not allocate.
 func (b *Builder) Put(buf []byte, e probe.Endpoint, try int, to MAC, clock uint32) int {
 	e.Addr = e.Addr.Unmap()
 	t := b.find(&e, try)
-	if t == nil || len(buf) < len(t.frame) {
+	if t == nil || len(t.frame) == 0 || len(buf) < len(t.frame) {
 		return 0
 	}
 	buf = buf[:len(t.frame)]

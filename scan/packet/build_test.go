@@ -302,8 +302,16 @@ func TestNewBuilderRefuses(t *testing.T) {
 			t.Errorf("port %s was taken, for which there are no source ports", port)
 		}
 	}
-	if _, err := NewBuilder(Path{Src: testSrc4, MTU: 68}, testCookies(t), []probe.Port{{Number: 5060, Proto: probe.UDP}}); err == nil {
-		t.Error("a payload above the MTU was taken")
+	// Of the probes of one way, those above its MTU alone are not written.
+	small, err := NewBuilder(Path{Src: testSrc4, MTU: 68}, testCookies(t), []probe.Port{{Number: 5060, Proto: probe.UDP}, {Number: 5060, Proto: probe.TCP}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, proto := range probe.Protos() {
+		e := probe.Endpoint{Addr: testSrc4.Next(), Port: 5060, Proto: proto}
+		if n := small.Put(make([]byte, 2000), e, 1, MAC{}, 0); (n > 0) != (proto == probe.TCP) {
+			t.Errorf("a %s probe of %d bytes at an MTU of 68", proto, n)
+		}
 	}
 }
 

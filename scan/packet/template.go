@@ -65,7 +65,8 @@ func (t *template) patchUDP(udp []byte, c cookie, sum uint64) {
 	binary.BigEndian.PutUint16(udp[6:], check)
 }
 
-// templates makes one for each payload; TCP has none, which is one nil.
+// templates makes one for each payload; TCP has none, which is one nil. A probe
+// that is above the MTU has an empty template.
 func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error) {
 	var made []template
 	for _, payload := range payloads {
@@ -80,7 +81,8 @@ func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error
 			copy(ip[len(ip)-len(payload)+at:], "\x00\x00")
 		}
 		if len(ip) > p.MTU {
-			return nil, fmt.Errorf("a %s probe of %d bytes from %s is above the MTU of %d bytes", proto, len(ip), p.Src, p.MTU)
+			made = append(made, template{}) // there is no such probe
+			continue
 		}
 		if p.Src.Is4() {
 			t.header = sum(ip[:20])

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"onmux/probe/nettest"
+)
+
+// Who may not send packets is told so: --method syn is not to be had, and auto
+// connects, and says it in the report too.
+func TestScanWithoutPrivileges(t *testing.T) {
+	nettest.Need(t)
+	path := public(t)
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	run := func(args ...string) (stdout, stderr []byte, code int) {
+		cmd := exec.Command(path, append([]string{"scan", "127.0.0.1-4", "-p", "6100"}, args...)...)
+		cmd.Args[0], cmd.Dir, cmd.SysProcAttr = "onmux", "/", nobody
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) {
+			t.Skip("nobody else can be run here:", err)
+		}
+		return out, errs.Bytes(), cmd.ProcessState.ExitCode()
+	}
+	out, said, code := run("--method", "syn", "--json")
+	if code != exitUnsure || !strings.Contains(string(said), "CAP_NET_RAW") || bytes.Contains(out, []byte(`"complete": true`)) || bytes.Contains(out, []byte(`"complete":true`)) {
+		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
+	}
+	out, said, code = run("--json")
+	var r struct {
+		Complete bool              `json:"complete"`
+		Method   map[string]string `json:"method"`
+		Summary  struct {
+			States map[string]int `json:"states"`
+		} `json:"summary"`
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%v\n%s%s", err, out, said)
+	}
+	if code != 0 || !r.Complete || r.Method["tcp"] != "connect" || r.Method["udp"] != "udp" || r.Summary.States["closed"] != 8 {
+		t.Errorf("exit code %d, %+v", code, r)
+	}
+	if !strings.Contains(string(said), "method connect") || !strings.Contains(string(said), "CAP_NET_RAW") {
+		t.Errorf("stderr %q", said)
+	}
+}
+
+// public is a copy of onmux that everybody may run.
+func public(t *testing.T) string {
+	t.Helper()
+	from, err := exec.LookPath("onmux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "onmux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "onmux")
+	if err := errors.Join(os.WriteFile(path, b, 0o755), os.Chmod(path, 0o755), os.Chmod(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

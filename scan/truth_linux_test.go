@@ -1,0 +1,126 @@
+package scan_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/scan"
+)
+
+// pump answers the packets of a TUN device until it is closed.
+func pump(w *world, device *os.File) {
+	buf := make([]byte, 65536)
+	for {
+		n, err := device.Read(buf)
+		if err != nil {
+			return
+		}
+		for _, b := range w.answer(buf[:n]) {
+			_, _ = device.Write(b)
+		}
+	}
+}
+
+// TestTruthOverTun holds the engine over packets, and the one over sockets,
+// against hosts behind a device that has no Ethernet.
+func TestTruthOverTun(t *testing.T) {
+	nettest.Need(t)
+	device, err := tun("tuntruth", "10.92.0.1/16", "fd92::ff:1/64")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		t.Skip("no TUN devices:", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	first4, first6 := netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101")
+	for _, engine := range []struct {
+		name    string
+		sockets bool
+		make    func(*scan.Plan) scan.Engine
+	}{
+		{"packets", false, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
+		{"sockets", true, func(*scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
+	} {
+		t.Run(engine.name, func(t *testing.T) {
+			w := newWorld(first4, first6)
+			var pumping sync.WaitGroup
+			pumping.Go(func() { pump(w, device) })
+			defer func() {
+				_ = device.SetReadDeadline(time.Unix(1, 0)) // ends the read
+				pumping.Wait()
+				_ = device.SetReadDeadline(time.Time{})
+			}()
+			for _, p := range probe.Protos() {
+				w.hold(t, p, engine.make, engine.sockets)
+			}
+		})
+	}
+	device.Close()
+}
+
+// TestTruthOverEthernet has the same hosts answer with frames, behind a next hop.
+func TestTruthOverEthernet(t *testing.T) {
+	h := newHost(t)
+	// The host's kernel is to say nothing of its own.
+	do(t, h, sysctl("ipv4/ip_forward", "0"), sysctl("ipv6/conf/all/forwarding", "0"), route("fd93::/64", "", unix.RTN_BLACKHOLE, netip.Addr{}))
+	for _, step := range []func() error{route("10.93.0.0/16", h.Device, 0, h.Addr4), route("fd93::/64", h.Device, 0, h.Addr6)} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var fd int
+	do(t, h, func() (err error) { fd, err = frames("vh" + strings.TrimPrefix(h.Device, "vt")); return err })
+	w := newWorld(netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
+	peer := os.NewFile(uintptr(fd), "frames")
+	var pumping sync.WaitGroup
+	pumping.Go(func() {
+		buf := make([]byte, 65536)
+		for {
+			n, err := peer.Read(buf)
+			if err != nil {
+				return
+			}
+			if n < 14 {
+				continue
+			}
+			for _, b := range w.answer(buf[14:n]) {
+				kind := uint16(unix.ETH_P_IP)
+				if len(b) > 0 && b[0]>>4 == 6 {
+					kind = unix.ETH_P_IPV6
+				}
+				frame := append(append([]byte(nil), buf[6:12]...), buf[:6]...)
+				_, _ = peer.Write(append(binary.BigEndian.AppendUint16(frame, kind), b...))
+			}
+		}
+	})
+	defer func() { peer.Close(); pumping.Wait() }()
+	for _, p := range probe.Protos() {
+		w.hold(t, p, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
+	}
+}
+
+// frames opens a device of the namespace that it is called in, for whole frames.
+func frames(name string) (int, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
+	// What we send ourselves is not heard: it is no question.
+	return fd, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: l.Attrs().Index})
+}

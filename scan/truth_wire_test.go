@@ -1,0 +1,191 @@
+package scan_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/packet"
+	"onmux/scan/simnet"
+)
+
+// world is every fact as a host: the i-th at the i-th address of each network.
+type world struct {
+	facts []fact
+	at    map[netip.Addr]fact
+
+	mu    sync.Mutex
+	asked map[probe.Endpoint]int
+}
+
+func newWorld(first4, first6 netip.Addr) *world {
+	w := &world{facts: facts(), at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
+	for _, f := range w.facts {
+		if f.family != 6 {
+			w.at[first4] = f
+		}
+		if f.family != 4 {
+			w.at[first6] = f
+		}
+		first4, first6 = first4.Next(), first6.Next()
+	}
+	return w
+}
+
+// answer is what a packet brings back.
+func (w *world) answer(b []byte) [][]byte {
+	q, ok := simnet.ReadQuery(b)
+	if !ok {
+		return nil
+	}
+	f, ok := w.at[q.To.Addr()]
+	if !ok {
+		return nil
+	}
+	w.mu.Lock()
+	w.asked[q.Endpoint()]++
+	n := w.asked[q.Endpoint()]
+	w.mu.Unlock()
+	return f.deed(q, n)
+}
+
+// hold runs a scan of one protocol of all the world and holds it against the truth.
+func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
+	t.Helper()
+	var targets []string
+	forged := 0
+	for a, f := range w.at {
+		if reason(f, proto, false) != probe.NoReason && !(sockets && f.packets) {
+			targets = append(targets, a.String())
+		}
+	}
+	plan := planOf(t, []probe.Port{{Number: 417, Proto: proto}}, targets...)
+	e := make(plan)
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
+	s.ok(t)
+	for e, r := range s.told(t) {
+		f := w.at[e.Addr]
+		want := reason(f, proto, sockets)
+		self := want != probe.PortUnreach || f.name == "closed"
+		if r.Reason != want || r.State != probe.Verdict(proto, want, self) {
+			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
+		}
+		tries := max(f.tries, 1)
+		if want == none {
+			tries = 2
+		}
+		if r.Tries != tries {
+			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, tries)
+		}
+		forged += f.forged * r.Tries
+	}
+	if raw, ok := e.(interface{ Notes() []string }); ok {
+		if said, want := strings.Join(raw.Notes(), "\n"), fmt.Sprintf("ignored %d packets", forged); !strings.Contains(said, want) {
+			t.Errorf("%v: notes %q, want %s", proto, said, want)
+		}
+	}
+}
+
+// reason is what is to be told of a fact.
+func reason(f fact, p probe.Proto, sockets bool) probe.Reason {
+	r, other := f.tcp, f.socketTCP
+	if p == probe.UDP {
+		r, other = f.udp, f.socketUDP
+	}
+	if sockets && other != probe.NoReason {
+		return other
+	}
+	return r
+}
+
+// wire is an engine that has packets of its own and no kernel: what it writes is
+// answered at once, and what comes back is read as the engine over packets does.
+type wire struct {
+	world    *world
+	plan     *scan.Plan
+	builders map[bool]*packet.Builder // by whether it is for IPv4
+	decoder  *packet.Decoder
+	answers  chan scan.Answer
+	closed   chan struct{}
+	once     sync.Once
+	forged   int
+}
+
+func newWire(t testing.TB, w *world, plan *scan.Plan) *wire {
+	t.Helper()
+	ports := packet.Ports{First: 40000, Tries: 4, Width: 16}
+	tcp := packet.Ports{First: 40000, Tries: 4, Width: 1}
+	c, err := packet.NewCookies([16]byte{4, 1, 7}, tcp, ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &wire{world: w, plan: plan, builders: map[bool]*packet.Builder{}, decoder: packet.NewDecoder(packet.RawIP, c, plan.Ports()),
+		answers: make(chan scan.Answer, 4096), closed: make(chan struct{})}
+	for _, src := range []string{"10.92.0.1", "fd92::ff:1"} {
+		a := netip.MustParseAddr(src)
+		if e.builders[a.Is4()], err = packet.NewBuilder(packet.Path{Framing: packet.RawIP, Src: a, MTU: 1500}, c, plan.Ports()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e
+}
+
+func (e *wire) Methods() map[probe.Proto]string { return nil }
+func (e *wire) Pending() int                    { return -1 }
+func (e *wire) Close() error                    { e.once.Do(func() { close(e.closed) }); return nil }
+
+func (e *wire) Send(_ context.Context, batch []scan.Probe) (int, error) {
+	buf := make([]byte, 1500)
+	for _, p := range batch {
+		n := e.builders[p.Endpoint.Addr.Is4()].Put(buf, p.Endpoint, p.Try, packet.MAC{}, 0)
+		for _, b := range e.world.answer(buf[:n]) {
+			var r packet.Reply
+			switch e.decoder.Decode(b, &r) {
+			case packet.Forged:
+				e.forged++
+			case packet.Valid:
+				if index, ok := e.plan.Index(r.Endpoint); ok {
+					e.answers <- scan.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
+				}
+			}
+		}
+	}
+	return len(batch), nil
+}
+
+func (e *wire) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
+	select {
+	case buf[0] = <-e.answers:
+		return 1, nil
+	default:
+	}
+	select {
+	case buf[0] = <-e.answers:
+		return 1, nil
+	case <-e.closed:
+		return 0, io.EOF
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (e *wire) Notes() []string { return []string{fmt.Sprintf("ignored %d packets", e.forged)} }
+
+// TestTruthWithoutAKernel holds builder, decoder and sweep against the truth, with
+// a clock of their own.
+func TestTruthWithoutAKernel(t *testing.T) {
+	for _, p := range probe.Protos() {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+			w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false)
+		})
+	}
+}
