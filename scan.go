@@ -62,7 +62,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 				return w.tellPlan()
 			}
 			if done := w.config.Resume; done != nil && done.Complete() {
-				fmt.Fprintf(s.stderr, "onmux: %s is of a scan that is complete: it is told again, and nothing is sent\n", c.String("resume"))
+				fmt.Fprintf(s.stderr, "onmux: %s is of a scan that is complete: it is told again, and %s\n", c.String("resume"), w.sends())
 			} else if err := w.choose(ctx, c); err != nil {
 				return err
 			}
@@ -223,6 +223,8 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	if w.identify || w.verify {
 		second = w.newSecondLook(ctx, emit)
 		tell, told = second.take, second.wait
+		plain := config.Watch
+		config.Watch = func(p scan.Progress) { plain(p); second.watch(p) }
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return tell(f) })
 	w.finished = outcome.Complete
@@ -230,6 +232,7 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	if second != nil {
 		notes := second.notes()
 		outcome.Notes, outcome.Coverage = append(outcome.Notes, notes...), append(outcome.Coverage, notes...)
+		outcome.Complete = outcome.Complete && second.cut == 0
 	}
 	w.progress.Clear()
 	if e, ok := config.Engine.(interface{ Notes() []string }); ok {

@@ -30,8 +30,8 @@ func TestNetworksThatAnswerEverywhere(t *testing.T) {
 		}
 	}
 	want := []string{
-		"10.0.1.0/24: all 8 hosts that are open answer on every port: something before them answers in their place",
-		"2001:db8::/64: all 8 hosts that are open answer on every port: something before them answers in their place",
+		"10.0.1.0/24: all 8 open hosts that were looked at answer on every port: something before them answers in their place",
+		"2001:db8::/64: all 8 open hosts that were looked at answer on every port: something before them answers in their place",
 	}
 	if got := l.notes(); !slices.Equal(got, want) {
 		t.Errorf("%q", got)

@@ -34,6 +34,13 @@ func Conducts() []Conduct {
 	return []Conduct{Speaks, Silent, ZeroWindow, ResetAtOnce, ClosesAtOnce, ResetOnData, ClosesOnData, Unacknowledged, Unconfirmed}
 }
 
+// What an accepted connection may show at the first look, and a second one then
+// does not tell again.
+const (
+	NoteZeroWindow = "it accepts connections with a zero window and takes no data, as proxies and tarpits do"
+	NoteReset      = "it resets accepted connections before a word: a filter by address, or no service"
+)
+
 // conducts say in words what each is, and how far `open` is then to be trusted.
 var conducts = map[Conduct]struct {
 	words      string
@@ -41,8 +48,8 @@ var conducts = map[Conduct]struct {
 }{
 	Speaks:         {"it speaks", High},
 	Silent:         {"it takes data and says nothing: so does a service that waits for its own protocol, and so does a decoy", High},
-	ZeroWindow:     {"it accepts connections with a zero window and takes no data, as proxies and tarpits do", Low},
-	ResetAtOnce:    {"it resets accepted connections before a word: a filter by address, or no service", Medium},
+	ZeroWindow:     {NoteZeroWindow, Low},
+	ResetAtOnce:    {NoteReset, Medium},
 	ClosesAtOnce:   {"it closes accepted connections before a word: a filter by address, or no service", Medium},
 	ResetOnData:    {"it resets a connection as soon as it is told something", Medium},
 	ClosesOnData:   {"it closes a connection as soon as it is told something", High},
@@ -262,7 +269,13 @@ func (v Openness) Doubt(r *Result) {
 	r.Openness = &v
 	doubts, others, c := v.told()
 	r.Evidence = append(slices.Clone(r.Evidence), others...)
-	if c != High {
-		r.Notes, r.Confidence = append(slices.Clone(r.Notes), doubts...), lower(r.Confidence, c)
+	if c == High {
+		return
+	}
+	r.Confidence, r.Notes = lower(r.Confidence, c), slices.Clone(r.Notes)
+	for _, d := range doubts {
+		if !slices.Contains(r.Notes, d) {
+			r.Notes = append(r.Notes, d)
+		}
 	}
 }

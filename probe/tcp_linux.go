@@ -146,11 +146,11 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 	}
 	if reset {
 		r.Confidence = Medium
-		r.Notes = append(r.Notes, "the peer accepted the connection and reset it at once")
+		r.Notes = append(r.Notes, NoteReset)
 	}
 	if window && info.Snd_wnd == 0 && !reset {
 		r.Confidence = Medium
-		r.Notes = append(r.Notes, "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do")
+		r.Notes = append(r.Notes, NoteZeroWindow)
 	}
 	if o.Evidence {
 		r.Handshake = handshake(info, window)

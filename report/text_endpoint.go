@@ -45,7 +45,9 @@ func (e *endpoints) result(r probe.Result) {
 	switch {
 	case e.Verbosity == Quiet:
 		e.verdict(r.Endpoint.String(), r.State)
-	case e.folds(r.State) || e.command == "scan" && e.Verbosity != Verbose && r.Openness != nil && r.Openness.Everywhere:
+	case e.command == "scan" && e.Verbosity != Verbose && r.State == probe.Open && r.Openness != nil && r.Openness.Everywhere:
+		e.fold.addLoose(r)
+	case e.folds(r.State):
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
 			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
 	default:

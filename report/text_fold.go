@@ -16,6 +16,7 @@ const (
 	fewRows    = 256 // up to so many rows keep maxKept ranges each, the others fewKept
 	maxKept    = 64
 	fewKept    = 4
+	maxLoose   = 65536 // addresses that come in no order
 	maxRows    = 60
 	maxRemarks = 12
 	listLines  = 3 // lines that the addresses of a row may take
@@ -25,13 +26,15 @@ const (
 type fold struct {
 	rows    map[foldKey]*foldRow
 	remarks []remark
+	loose   int // addresses of all rows
 }
 
 type foldKey struct {
-	state  probe.State
-	reason probe.Reason
-	proto  probe.Proto
-	port   uint16
+	state      probe.State
+	reason     probe.Reason
+	proto      probe.Proto
+	port       uint16
+	everywhere bool // open, as every port of the host is
 }
 
 type foldRow struct {
@@ -44,6 +47,8 @@ type foldRow struct {
 	least     int // tries
 	most      int
 	responder netip.Addr // the one behind all, if there is one
+	loose     []netip.Addr
+	lost      uint64 // more of those
 }
 
 // run is a run of neighbouring addresses.
@@ -56,10 +61,30 @@ type remark struct {
 }
 
 func (f *fold) add(r scan.Range) {
+	row := f.row(foldKey{state: r.State, reason: r.Reason, proto: r.Proto, port: r.Port}, r)
+	limit := maxKept
+	if len(f.rows) > fewRows {
+		limit = fewKept
+	}
+	row.extend(run{r.First, r.Last}, limit)
+}
+
+// addLoose adds one endpoint of those on hosts that answer on every port. They come
+// as they are found, and their addresses are put in order at the end.
+func (f *fold) addLoose(r probe.Result) {
+	row := f.row(foldKey{r.State, r.Reason, r.Proto, r.Port, true}, scan.Range{Count: 1, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
+	if f.loose++; f.loose > maxLoose {
+		row.lost++
+		return
+	}
+	row.loose = append(row.loose, r.Addr)
+}
+
+// row is the one of a key, with what r says beside its addresses.
+func (f *fold) row(key foldKey, r scan.Range) *foldRow {
 	if f.rows == nil {
 		f.rows = make(map[foldKey]*foldRow)
 	}
-	key := foldKey{r.State, r.Reason, r.Proto, r.Port}
 	row := f.rows[key]
 	if row == nil {
 		row = &foldRow{foldKey: key, least: r.Tries, responder: r.Responder}
@@ -70,17 +95,23 @@ func (f *fold) add(r scan.Range) {
 	}
 	row.count += r.Count
 	row.least, row.most = min(row.least, r.Tries), max(row.most, r.Tries)
-	limit := maxKept
-	if len(f.rows) > fewRows {
-		limit = fewKept
-	}
-	row.extend(run{r.First, r.Last}, limit)
 	for _, n := range r.Notes {
 		f.remark("note", n, r.Count)
 	}
 	if r.Error != "" {
 		f.remark("error", r.Error, r.Count)
 	}
+	return row
+}
+
+// settle puts loose addresses in order.
+func (r *foldRow) settle() {
+	slices.SortFunc(r.loose, netip.Addr.Compare)
+	for _, a := range r.loose {
+		r.extend(run{a, a}, maxKept)
+	}
+	r.runs += r.lost
+	r.loose, r.lost = nil, 0
 }
 
 // extend adds a run, joined to the one before if they touch.
@@ -116,16 +147,17 @@ func (f *fold) remark(kind, text string, count uint64) {
 func (f *fold) joined() []*foldRow {
 	all := make([]*foldRow, 0, len(f.rows))
 	for _, r := range f.rows {
+		r.settle()
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *foldRow) int {
 		return cmp.Or(slices.Index(probe.States(), a.state)-slices.Index(probe.States(), b.state),
-			cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), cmp.Compare(a.reason, b.reason))
+			cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), cmp.Compare(a.reason, b.reason), cmp.Compare(a.why(), b.why()))
 	})
 	var out []*foldRow
 	same := make(map[string]*foldRow)
 	for _, r := range all {
-		signature := fmt.Sprint(r.state, r.reason, r.proto, r.count, r.kept, r.runs, r.least, r.most, r.responder)
+		signature := fmt.Sprint(r.state, r.reason, r.everywhere, r.proto, r.count, r.kept, r.runs, r.least, r.most, r.responder)
 		if first := same[signature]; first != nil {
 			first.ports = append(first.ports, r.port)
 			continue
@@ -218,6 +250,9 @@ func (r *foldRow) why() string {
 	}
 	if r.responder.IsValid() {
 		s += " from " + Visible(r.responder.String())
+	}
+	if r.everywhere {
+		s += ", as on every port"
 	}
 	return s
 }

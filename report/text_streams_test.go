@@ -185,7 +185,7 @@ func probeStream() stream {
 	failed.Error = "connect: network is unreachable"
 	odd := result("10.0.0.8", 417, probe.TCP, probe.Open, probe.SynAck)
 	odd.RTT = ms(1204)
-	odd.Notes = []string{"the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do"}
+	odd.Notes = []string{probe.NoteZeroWindow}
 	odd.Service = &probe.Service{Name: "unknown", Banner: `\xc1,`, Confidence: probe.Low, Probe: "wait"}
 	s := stream{start: starts("probe"), end: ends(8, map[string]uint64{"open": 2, "closed": 2, "filtered": 1, "open|filtered": 1, "unreachable": 1, "unknown": 1}),
 		findings: []Finding{open, closed, six, silent, filtered, far, failed, odd,

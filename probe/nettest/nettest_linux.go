@@ -3,6 +3,7 @@ package nettest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -277,6 +278,25 @@ func (h *Host) Redirect(t testing.TB, to uint16) {
 	})
 	if err != nil {
 		t.Fatal("nettest: redirect:", err)
+	}
+}
+
+// Own makes every address of p one of the host's.
+func (h *Host) Own(t testing.TB, p netip.Prefix) {
+	t.Helper()
+	err := h.Do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		_, dst, err := net.ParseCIDR(p.String())
+		if err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: dst, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST})
+	})
+	if err != nil {
+		t.Fatal("nettest: own addresses:", err)
 	}
 }
 

@@ -4,6 +4,7 @@ package nettest
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"testing"
 )
@@ -40,3 +41,6 @@ func (h *Host) Forward(t testing.TB, family string, r Rule) { t.Skip("no host fo
 
 // Redirect has no host whose ports to lead anywhere.
 func (h *Host) Redirect(t testing.TB, to uint16) { t.Skip("no host for the rule") }
+
+// Own needs Linux.
+func (h *Host) Own(t testing.TB, p netip.Prefix) { t.Skip("no host for the addresses") }

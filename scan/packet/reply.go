@@ -75,8 +75,8 @@ type Reply struct {
 
 // What an answer says of itself, told as in a connect scan.
 const (
-	noteWindow  = "the peer accepted the connection with a zero window: it takes no data, as proxies and tarpits do"
-	noteOptions = "the peer accepted the connection without a single TCP option, as decoys and middleboxes do"
+	noteWindow  = probe.NoteZeroWindow
+	noteOptions = "it accepts connections without a single TCP option, as decoys and middleboxes do"
 )
 
 // notes are shared by all results, by zero window and lack of options.
