@@ -3,6 +3,13 @@ package probe
 // Payload is the datagram that asks a UDP port first: Payloads(port)[0].
 func Payload(port uint16) []byte { return Payloads(port)[0] }
 
+// PayloadOf is the datagram of a port's try, counted from 1: Payloads in turn, and
+// then from the first again. 0 is 1.
+func PayloadOf(port uint16, try int) []byte {
+	all := Payloads(port)
+	return all[max(try-1, 0)%len(all)]
+}
+
 // Payloads are the datagrams that ask a UDP port, one for each try in turn:
 // harmless questions in the language of the service registered there, since
 // most services ignore a datagram that they cannot read. A port of which

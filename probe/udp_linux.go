@@ -40,7 +40,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		return Result{}, errAgain
 	}
 	u.start, u.sent = time.Now(), 1
-	if err := unix.Send(u.fd, Payload(e.Port), unix.MSG_DONTWAIT); err != nil && !u.ready() {
+	if err := unix.Send(u.fd, PayloadOf(e.Port, o.Try), unix.MSG_DONTWAIT); err != nil && !u.ready() {
 		return failed(e, errno(err))
 	}
 	r, err := u.listen(ctx)
@@ -72,7 +72,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	}
 	for i, wait := range waits {
 		if i > 0 { // an error here is one that ready finds
-			_ = unix.Send(u.fd, Payload(u.e.Port), unix.MSG_DONTWAIT)
+			_ = unix.Send(u.fd, PayloadOf(u.e.Port, u.o.Try), unix.MSG_DONTWAIT)
 			u.sent++
 		}
 		err := u.await(ctx, u.start.Add(wait), false, u.ready)
@@ -86,7 +86,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), count(u.sent, "datagram"), len(Payload(u.e.Port)))}
+			short(time.Since(u.start)), count(u.sent, "datagram"), len(PayloadOf(u.e.Port, u.o.Try)))}
 	}
 	return r, nil
 }

@@ -76,6 +76,7 @@ type sweep struct {
 type walk struct {
 	pos, end uint64
 	asks     byProto[bool]
+	turns    bool // it goes on through the payloads of UDP ports
 }
 
 func newSweep(c Config) *sweep {
@@ -148,13 +149,13 @@ func (s *sweep) loss(p probe.Proto) (share, missed float64, ok bool) {
 	return share, min(missed, float64(s.quiet[p])), ok
 }
 
-// begin begins a pass that asks those protocols.
-func (s *sweep) begin(asks byProto[bool]) {
+// begin begins a pass that asks those protocols, or goes on through payloads.
+func (s *sweep) begin(asks byProto[bool], turns bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.passes++
 	s.over = false
-	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks}
+	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks, turns: turns}
 	s.stamps.begin()
 	s.journal.settled = 0
 	owed := s.size
@@ -236,7 +237,7 @@ func (s *sweep) asks(c candidate) bool {
 	if s.passes == 1 {
 		return !c.cell.asked()
 	}
-	return c.cell.owed() && s.walk.asks[s.proto(c.index)]
+	return c.cell.owed() && s.walk.asks[s.proto(c.index)] && !(s.walk.turns && c.cell.class() == noNeighbour)
 }
 
 // candidate is an endpoint that a pass comes by.

@@ -78,7 +78,7 @@ func (s *sweep) hear(a *Answer) bool {
 		return false
 	}
 	s.set(a.Index, p, old, next)
-	if s.counts(k, p) && !s.counts(old.class(), p) {
+	if s.counts(k, p) && !s.counts(old.class(), p) && !(s.walk.turns && k == udpResponse) {
 		try := a.Try
 		if try == 0 {
 			try = old.tries()
@@ -103,7 +103,8 @@ func (s *sweep) hear(a *Answer) bool {
 }
 
 // counts reports whether an answer of that class measures loss: the target sent
-// it, and at no limited rate. A host sends its first few unreachables at once,
+// it, and at no limited rate. (Nor does a datagram that a further payload drew: that
+// the others drew none is no loss.) A host sends its first few unreachables at once,
 // so they count as long as it is not asked on more ports than that.
 func (s *sweep) counts(k class, p probe.Proto) bool {
 	switch k {
