@@ -42,8 +42,8 @@ func halfway(t testing.TB) []byte {
 		s.begin(all, false)
 		for s.walk.pos < plan.Len()/uint64(pass+1) {
 			now = now.Add(time.Millisecond)
-			s.fill(now)
-			for i, p := range s.batch {
+			s.fill(s.crew[0], now)
+			for i, p := range s.crew[0].batch {
 				a := Answer{Index: p.Index, Try: p.Try, At: now.Add(time.Millisecond)}
 				a.Reason = probe.Reason((i + pass) % 15)
 				a.Evidence, a.Error = []string{"a sentence"}, "an error"
@@ -126,9 +126,9 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	s.begin(byProto[bool]{probe.TCP: true}, false)
 	work := func(batches int) {
 		for range batches {
-			s.fill(now)
+			s.fill(s.crew[0], now)
 			var answers []Answer
-			for i, p := range s.batch {
+			for i, p := range s.crew[0].batch {
 				if i%2 == 0 {
 					a := Answer{Index: p.Index, Try: 1, At: now}
 					a.Reason = probe.Reset + probe.Reason(p.Index%2)*(probe.HostUnreach-probe.Reset)

@@ -73,8 +73,10 @@ func (s *sweep) lastSave(stopped error) error {
 	// is asked first.
 	s.stamps.begin()
 	s.journal.settled = s.walk.pos
-	if len(s.batch) > 0 {
-		s.journal.settled = s.posns[0]
+	for _, h := range s.crew {
+		if len(h.batch) > 0 {
+			s.journal.settled = min(s.journal.settled, h.posns[0])
+		}
 	}
 	return s.save(false)
 }

@@ -219,7 +219,7 @@ func (s *sweep) write(file io.Writer, complete bool) error {
 
 // head is the sweep as it stands. The caller holds mu.
 func (s *sweep) head(now time.Time) head {
-	s.journal.settled = max(s.journal.settled, s.stamps.settled(now.Add(-s.rtt.wait(s.passes, s.Timeout))))
+	s.journal.settled = max(s.journal.settled, s.settled(now))
 	return head{
 		Saved: now.UTC(), Methods: s.methods,
 		Seed: s.Seed, Shard: s.Shard, Retries: s.Retries, Timeout: s.Timeout, Bound: s.Bound,

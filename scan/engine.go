@@ -28,6 +28,18 @@ type Answer struct {
 	probe.Result
 }
 
+// Sender lets probes leave. See Engine.Send.
+type Sender interface {
+	Send(ctx context.Context, batch []Probe) (int, error)
+}
+
+// Parallel is an Engine that can send from several goroutines at the same time,
+// one for each of its Senders. Engine.Send is that of the first.
+type Parallel interface {
+	Engine
+	Senders() []Sender
+}
+
 // Engine is the seam between the sweep and the network: probes leave, answers
 // come back, and nothing else is decided here. Send and Receive are called from
 // one goroutine each, at the same time; Close from a third.

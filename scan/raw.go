@@ -45,17 +45,10 @@ type RawEngine struct {
 
 	reserved []*link.Ports
 	closed   atomic.Bool
+	closing  chan struct{} // closed by Close
 	room     chan struct{} // a token when Receive has made room for Send
 
-	sending sync.Mutex // Send and what it owns
-	workers []*worker
-	jobs    chan job
-	undone  chan error
-	running sync.WaitGroup
-	state   [maxBatch]bool // which of the batch have left
-	ahead   suffix
-	losses  uint64    // packets lost to a full buffer, as last seen
-	nextSee time.Time // when that is looked at again
+	workers []*worker // the Senders
 
 	hearing  sync.Mutex // Receive and what it owns
 	hearer   *link.Hearer
@@ -71,8 +64,10 @@ type RawEngine struct {
 	forged atomic.Uint64
 	unsent atomic.Uint64 // probes that could not follow their neighbour's answer
 
-	mu    sync.Mutex
-	local []Answer // what Send could conclude by itself
+	mu      sync.Mutex
+	local   []Answer  // what Send could conclude by itself
+	losses  uint64    // packets lost to a full buffer, as last seen
+	nextSee time.Time // when that is looked at again
 }
 
 // way is what an engine knows of a link.Route.
@@ -120,7 +115,7 @@ func NewRaw(ctx context.Context, c RawConfig) (*RawEngine, error) {
 	}
 	e := &RawEngine{
 		RawConfig: c, addrs: c.Plan.AddrCount(), start: time.Now(),
-		room: make(chan struct{}, 1), jobs: make(chan job), undone: make(chan error),
+		closing: make(chan struct{}), room: make(chan struct{}, 1),
 	}
 	e.hoods.init(e.start)
 	descriptors()
@@ -148,9 +143,6 @@ func (e *RawEngine) open(ctx context.Context) error {
 		e.workers = append(e.workers, w)
 	}
 	e.late, e.workers = e.workers[0], e.workers[1:]
-	for _, w := range e.workers[1:] {
-		e.running.Go(w.serve)
-	}
 	if err := e.hearSelf(ctx); err != nil {
 		return err
 	}
@@ -315,15 +307,13 @@ func (e *RawEngine) Close() error {
 	if e.hearer != nil {
 		e.hearer.Wake()
 	}
-	e.makeRoom()
+	close(e.closing)
 	var errs []error
-	e.sending.Lock()
-	close(e.jobs)
-	e.running.Wait()
 	for _, w := range e.workers {
+		w.mu.Lock()
 		errs = append(errs, w.close())
+		w.mu.Unlock()
 	}
-	e.sending.Unlock()
 	e.hearing.Lock()
 	if e.hearer != nil {
 		e.lastWords()

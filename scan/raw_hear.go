@@ -64,7 +64,13 @@ func (e *RawEngine) Receive(ctx context.Context, buf []Answer) (int, error) {
 	e.hearing.Lock()
 	defer e.hearing.Unlock()
 	if ctx.Done() != nil {
-		defer context.AfterFunc(ctx, e.hearer.Wake)()
+		woken := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { e.hearer.Wake(); close(woken) })
+		defer func() {
+			if !stop() {
+				<-woken // Close frees what it uses
+			}
+		}()
 	}
 	for e.done == len(e.out) {
 		e.out, e.done = e.out[:0], 0

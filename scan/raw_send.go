@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"onmux/probe"
@@ -13,15 +14,26 @@ import (
 )
 
 const (
-	// senders is how many goroutines write and send a batch, each its part.
+	// senders is how many goroutines may send at the same time. More than two would
+	// leave no processor for the answers on small machines, and meet each other
+	// in the device on large ones.
 	senders = 2
-
-	// minShare is how many probes are worth a goroutine.
-	minShare = 32
 
 	// seeLosses is how often it is looked at whether answers were lost.
 	seeLosses = 100 * time.Millisecond
 )
+
+// worker is a Sender: it writes packets into senders of its own, one for each
+// lane.
+type worker struct {
+	e     *RawEngine
+	mu    sync.Mutex // Send and Close
+	lanes []*link.Sender
+	which [][maxBatch]int16 // by lane: which probe of the batch each packet is of
+	waits [maxBatch]uint64  // by probe of the batch: the number under which it waits, plus one
+	left  [maxBatch]bool    // which of the batch have left
+	ahead suffix
+}
 
 // suffix remembers which probes of a batch have left although one before them
 // has not, because they took another way: they are offered again.
@@ -32,22 +44,41 @@ type suffix struct {
 	state [maxBatch]bool
 }
 
-// Send writes the packets and sends them, each part of the batch and each way by
-// itself. It blocks while as many probes as may be wait for neighbours.
+// Senders are two, where there are as many processors.
+func (e *RawEngine) Senders() []Sender {
+	all := make([]Sender, len(e.workers))
+	for i, w := range e.workers {
+		all[i] = w
+	}
+	return all
+}
+
+// Send is that of the first Sender.
 func (e *RawEngine) Send(ctx context.Context, batch []Probe) (int, error) {
-	e.sending.Lock()
-	defer e.sending.Unlock()
-	total := 0
+	return e.workers[0].Send(ctx, batch)
+}
+
+// Send writes the packets and sends them, each way by itself. It blocks while as
+// many probes as may be wait for neighbours.
+func (w *worker) Send(ctx context.Context, batch []Probe) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	total, waited := 0, false
+	defer func() {
+		if waited { // another may wait for the same
+			w.e.makeRoom()
+		}
+	}()
 	for len(batch) > 0 {
-		if err := e.ready(ctx); err != nil {
+		if err := w.e.ready(ctx); err != nil {
 			return total, err
 		}
-		part := batch[:min(len(batch), maxBatch)]
-		n, err := e.sendPart(part)
+		n, err := w.sendPart(batch[:min(len(batch), maxBatch)])
 		total += n
 		batch = batch[n:]
 		if err == errTooMany {
-			err = e.awaitRoom(ctx)
+			waited = true
+			err = w.e.awaitRoom(ctx)
 		}
 		if err != nil {
 			return total, err
@@ -68,6 +99,8 @@ func (e *RawEngine) ready(ctx context.Context) error {
 		return io.ErrClosedPipe
 	}
 	now := time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if now.Before(e.nextSee) {
 		return nil
 	}
@@ -85,6 +118,8 @@ func (e *RawEngine) awaitRoom(ctx context.Context) error {
 	select {
 	case <-e.room:
 		return nil
+	case <-e.closing:
+		return io.ErrClosedPipe
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -98,32 +133,21 @@ func (e *RawEngine) makeRoom() {
 }
 
 // sendPart sends at most maxBatch probes.
-func (e *RawEngine) sendPart(batch []Probe) (int, error) {
-	left := e.state[:len(batch)]
+func (w *worker) sendPart(batch []Probe) (int, error) {
+	left := w.left[:len(batch)]
 	clear(left)
-	if a := &e.ahead; a.size == len(batch) && a.index == batch[0].Index && a.try == batch[0].Try {
+	if a := &w.ahead; a.size == len(batch) && a.index == batch[0].Index && a.try == batch[0].Try {
 		copy(left, a.state[:])
 	}
-	e.ahead.size = 0
-	share := max((len(batch)+len(e.workers)-1)/len(e.workers), minShare)
-	handed := 0
-	for at := share; at < len(batch); at += share {
-		end := min(at+share, len(batch))
-		e.jobs <- job{batch[at:end], left[at:end]}
-		handed++
-	}
-	share = min(share, len(batch))
-	err := e.workers[0].send(batch[:share], left[:share])
-	for range handed {
-		err = worse(err, <-e.undone)
-	}
+	w.ahead.size = 0
+	err := w.send(batch, left)
 	n := 0
 	for n < len(left) && left[n] {
 		n++
 	}
 	if n < len(left) {
-		e.ahead = suffix{size: len(left) - n, index: batch[n].Index, try: batch[n].Try}
-		copy(e.ahead.state[:], left[n:])
+		w.ahead = suffix{size: len(left) - n, index: batch[n].Index, try: batch[n].Try}
+		copy(w.ahead.state[:], left[n:])
 	}
 	return n, err
 }
@@ -138,20 +162,6 @@ func worse(a, b error) error {
 		return b
 	}
 	return a
-}
-
-// job is a part of a batch, and which of its probes have left.
-type job struct {
-	batch []Probe
-	left  []bool
-}
-
-// worker writes packets into senders of its own, one for each lane.
-type worker struct {
-	e     *RawEngine
-	lanes []*link.Sender
-	which [][maxBatch]int16 // by lane: which probe of the job each packet of its batch is of
-	waits [maxBatch]uint64  // by probe of the job: the number under which it waits, plus one
 }
 
 func (e *RawEngine) newWorker() (*worker, error) {
@@ -170,13 +180,6 @@ func (e *RawEngine) newWorker() (*worker, error) {
 	return w, nil
 }
 
-// serve works on parts of batches until the engine is closed.
-func (w *worker) serve() {
-	for j := range w.e.jobs {
-		w.e.undone <- w.send(j.batch, j.left)
-	}
-}
-
 func (w *worker) close() error {
 	var errs []error
 	for _, s := range w.lanes {
@@ -185,7 +188,7 @@ func (w *worker) close() error {
 	return errors.Join(errs...)
 }
 
-// send writes and sends a part of a batch and notes in left what has left, or is
+// send writes and sends a batch and notes in left what has left, or is
 // answered, or waits for a neighbour.
 func (w *worker) send(batch []Probe, left []bool) error {
 	var err error

@@ -1,10 +1,7 @@
 package scan
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -16,17 +13,13 @@ const (
 	// it falls back to one a second (net.ipv4.icmp_ratelimit, XRLIM_BURST_FACTOR
 	// in net/ipv4/route.c). Others are stricter, few are more generous.
 	icmpBurst = 6
-
-	// maxLook is how many positions a later pass looks at in one go for
-	// endpoints that are still owed, while answers wait.
-	maxLook = 4096
 )
 
 // byProto is something for each transport protocol.
 type byProto[T any] [probe.UDP + 1]T
 
-// sweep is one run. The sender, which is the goroutine of run, owns the fields
-// above mu; those below are shared with the receiver.
+// sweep is one run. Whoever has the turn, which is the goroutine of run or one of
+// a pass, owns the fields above mu; those below are shared with the receiver.
 type sweep struct {
 	Config
 	order  *Order
@@ -42,11 +35,8 @@ type sweep struct {
 	sentAt  time.Time   // when the last one left
 	timer   *time.Timer // of sleep
 	monitor monitor     // of Watch
-	batch   []Probe     // what is left of the one that is being sent
-	posns   []uint64    // where its probes stand in the order
-	probes  [maxBatch]Probe
-	places  [maxBatch]uint64
-	ahead   [maxBatch]candidate
+	turn    sync.Mutex  // of the goroutines of a pass
+	crew    []*hand
 	out     *emitter
 	halt    func(error) // ends the sweep's context
 	methods map[string]string
@@ -69,6 +59,7 @@ type sweep struct {
 	rtt      rtt
 	stamps   stamps
 	journal  journal
+	flight   time.Duration // the longest time from when a batch was stamped until it was known to have left
 	known    familiar
 }
 
@@ -88,6 +79,7 @@ func newSweep(c Config) *sweep {
 		table:  newTable(c.Plan.Len()),
 		over:   true,
 	}
+	s.crew = newCrew(c.Engine)
 	s.methods = methodNames(c.Plan, c.Engine)
 	s.known = newFamiliar(s.methods)
 	s.journal.on = c.Checkpoint != ""
@@ -179,143 +171,6 @@ func (s *sweep) end() {
 		if asks {
 			s.done[p]++
 		}
-	}
-}
-
-// pass asks, in the order, everybody who is owed a question in this pass.
-func (s *sweep) pass(ctx context.Context) error {
-	for s.walk.pos < s.walk.end {
-		s.out.wait(ctx)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		now := time.Now()
-		s.watch(now, s.wait())
-		if d := s.pace.wait(now); d > 0 {
-			s.sleep(ctx, d)
-			continue
-		}
-		if err := s.heed(ctx, now); err != nil {
-			return err
-		}
-		s.fill(now)
-		if err := s.offer(ctx); err != nil {
-			s.takeBack()
-			return err
-		}
-	}
-	return nil
-}
-
-// fill takes the next endpoints that are owed a question into the batch. They
-// count as asked from here, because an answer may come before Send returns.
-func (s *sweep) fill(now time.Time) {
-	s.batch, s.posns = s.probes[:0], s.places[:0]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	size, wait := s.pace.batch(), s.rtt.wait(s.passes, s.Timeout)
-	for look := 0; look < maxLook && len(s.batch) < size && s.walk.pos < s.walk.end; {
-		ahead := s.look(size - len(s.batch))
-		for _, c := range ahead {
-			if !s.asks(c) {
-				continue
-			}
-			e, next := s.Plan.At(c.index), c.cell.ask()
-			s.set(c.index, e.Proto, c.cell, next)
-			s.batch = append(s.batch, Probe{Index: c.index, Endpoint: e, Try: next.tries(), Wait: wait})
-			s.posns = append(s.posns, c.pos)
-		}
-		look += len(ahead)
-	}
-	s.stamp(now)
-	s.journal.sent = s.sent
-}
-
-// asks reports whether the present pass owes c a question. A first pass that is
-// resumed comes by some that have answered.
-func (s *sweep) asks(c candidate) bool {
-	if s.passes == 1 {
-		return !c.cell.asked()
-	}
-	return c.cell.owed() && s.walk.asks[s.proto(c.index)] && !(s.walk.turns && c.cell.class() == noNeighbour)
-}
-
-// candidate is an endpoint that a pass comes by.
-type candidate struct {
-	pos, index uint64
-	cell       cell
-}
-
-// look steps over the next n positions, at most, and reads their cells. It reads
-// them all before the first is worked on: they lie all over memory, and loads
-// that do not depend on each other overlap.
-func (s *sweep) look(n int) []candidate {
-	w, every := &s.walk, uint64(s.Shard.N)
-	ahead := s.ahead[:0]
-	for ; len(ahead) < n && w.pos < w.end; w.pos += every {
-		ahead = append(ahead, candidate{pos: w.pos, index: s.order.Index(w.pos)})
-	}
-	for i := range ahead {
-		ahead[i].cell = s.table.cells[ahead[i].index]
-	}
-	return ahead
-}
-
-// offer hands the batch to the engine until all of it has left. What did not
-// remains in s.batch.
-func (s *sweep) offer(ctx context.Context) error {
-	for len(s.batch) > 0 {
-		n, err := s.Engine.Send(ctx, s.batch)
-		n = min(max(n, 0), len(s.batch))
-		s.batch, s.posns = s.batch[n:], s.posns[n:]
-		if n > 0 {
-			s.sent += uint64(n)
-			s.sentAt = time.Now()
-			s.pace.spend(n)
-		}
-		if err == nil && n > 0 {
-			continue
-		}
-		if err := s.refused(ctx, err); err != nil {
-			return err
-		}
-		now := time.Now()
-		s.watch(now, s.wait())
-		s.mu.Lock()
-		s.stamp(now)
-		s.mu.Unlock()
-	}
-	return nil
-}
-
-// refused decides what follows a Send that did not take everything: a pause and
-// nil if it is worth offering the rest again.
-func (s *sweep) refused(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err == nil:
-		return fmt.Errorf("the engine takes no probes and gives no reason: %w", io.ErrNoProgress)
-	case !errors.Is(err, probe.ErrBusy):
-		return err
-	}
-	now := time.Now()
-	s.pace.busy(now, err)
-	if now.Sub(s.sentAt) >= patience {
-		return errExhausted{err}
-	}
-	s.sleep(ctx, backoff)
-	return nil
-}
-
-// takeBack makes those in the batch, which did not leave, unasked again.
-func (s *sweep) takeBack() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.batch {
-		at := s.batch[i].Index
-		old := s.table.cells[at]
-		s.set(at, s.batch[i].Endpoint.Proto, old, old.takeBack())
 	}
 }
 

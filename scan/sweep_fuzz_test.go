@@ -34,9 +34,9 @@ func FuzzHear(f *testing.F) {
 			now = now.Add(time.Duration(b[3]) * time.Millisecond)
 			switch b[0] % 4 {
 			case 0: // ask some
-				s.fill(now)
+				s.fill(s.crew[0], now)
 				if b[1]%4 == 0 {
-					s.takeBack()
+					s.takeBack(s.crew[0])
 				}
 				if s.walk.pos >= s.walk.end && s.passes < MaxTries {
 					s.end()

@@ -156,9 +156,9 @@ func one(b bool) int64 {
 }
 
 // stamp notes that the batch leaves now. The caller holds mu.
-func (s *sweep) stamp(now time.Time) {
-	if n := len(s.posns); n > 0 {
-		s.stamps.add(s.posns[0], s.posns[n-1], now)
+func (s *sweep) stamp(h *hand, now time.Time) {
+	if n := len(h.posns); n > 0 {
+		s.stamps.add(h.posns[0], h.posns[n-1], now)
 	}
 }
 

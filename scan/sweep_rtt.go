@@ -70,14 +70,16 @@ type stamp struct {
 func (s *stamps) begin() { s.ring, s.next, s.after = s.ring[:0], 0, 0 }
 
 // add notes that the positions from first to last, and no others between
-// them, leave now. Those that are offered again are stamped again.
+// them, leave now. Those that are offered again are stamped again, and with them
+// what was stamped since, so that times only grow.
 func (s *stamps) add(first, last uint64, at time.Time) {
-	s.after = last + 1
-	if n := len(s.ring); n > 0 {
-		if newest := &s.ring[(s.next+n-1)%n]; newest.pos >= first {
-			newest.at = at
-			return
-		}
+	s.after = max(s.after, last+1)
+	n, again := len(s.ring), false
+	for i := n - 1; i >= 0 && s.ring[(s.next+i)%n].pos >= first; i-- {
+		s.ring[(s.next+i)%n].at, again = at, true
+	}
+	if again {
+		return
 	}
 	if len(s.ring) < maxStamps {
 		s.ring = append(s.ring, stamp{first, at})

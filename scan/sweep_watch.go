@@ -23,7 +23,7 @@ func (s *sweep) watch(now time.Time, drain time.Duration) {
 	}
 	m.measure(now, s.sent)
 	p := Progress{Pass: s.passes, Done: s.sent, Total: m.total, Rate: m.rate}
-	if s.walk.pos >= s.walk.end && len(s.batch) == 0 {
+	if s.walk.pos >= s.walk.end && s.idle() {
 		p.Total = p.Done // those that were owed have answered meanwhile
 	}
 	p.Total += s.foreseen()
@@ -40,6 +40,16 @@ func (s *sweep) watch(now time.Time, drain time.Duration) {
 	s.mu.Unlock()
 	m.next = now.Add(tick)
 	s.Watch(p)
+}
+
+// idle reports whether no batch is being sent.
+func (s *sweep) idle() bool {
+	for _, h := range s.crew {
+		if len(h.batch) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // foreseen is how many probes the pass that confirms silence will need, if as
