@@ -10,6 +10,14 @@ func PayloadOf(port uint16, try int) []byte {
 	return all[max(try-1, 0)%len(all)]
 }
 
+// Moves reports whether what answers the PayloadOf a port's try may come from
+// another port of the host: a TFTP server takes one of its own for each file (RFC
+// 1350, section 4).
+func Moves(port uint16, try int) bool {
+	b := PayloadOf(port, try)
+	return len(b) > 0 && &b[0] == &askFile[0]
+}
+
 // Payloads are the datagrams that ask a UDP port, one for each try in turn:
 // harmless questions in the language of the service registered there, since
 // most services ignore a datagram that they cannot read. A port of which
