@@ -36,6 +36,7 @@ func NewDecoder(f Framing, c *Cookies, ports []probe.Port) *Decoder {
 			d.files = append(d.files, p.Number)
 		}
 	}
+	slices.Sort(d.files) // TFTP's own port first: it is the likeliest
 	if len(d.files) > maxFiles {
 		d.files = slices.DeleteFunc(d.files, func(p uint16) bool { return p != portTFTP })
 	}
