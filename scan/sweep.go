@@ -54,8 +54,9 @@ type sweep struct {
 	short    error          // why some could never be asked
 	failure  string         // a local error, for those whose own was not kept
 	open     uint64
-	strays   uint64 // answers that fit no question
-	disputes uint64 // answers that contradict another
+	strays   uint64   // answers that fit no question
+	disputes uint64   // answers that contradict another
+	disputed []string // some of those
 	rtt      rtt
 	stamps   stamps
 	journal  journal
