@@ -57,7 +57,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	buf := make([]byte, 2<<10)
 	for i, wait := range waits {
-		if _, err := conn.Write(Payload(e.Port)); err != nil {
+		if _, err := conn.Write(PayloadOf(e.Port, o.Try)); err != nil {
 			return explain(ctx, e, o, err, time.Since(start))
 		}
 		if err := errors.Join(conn.SetReadDeadline(start.Add(wait)), ctx.Err()); err != nil {

@@ -3,6 +3,21 @@ package probe
 // Payload is the datagram that asks a UDP port first: Payloads(port)[0].
 func Payload(port uint16) []byte { return Payloads(port)[0] }
 
+// PayloadOf is the datagram of a port's try, counted from 1: Payloads in turn, and
+// then from the first again. 0 is 1.
+func PayloadOf(port uint16, try int) []byte {
+	all := Payloads(port)
+	return all[max(try-1, 0)%len(all)]
+}
+
+// Moves reports whether what answers the PayloadOf a port's try may come from
+// another port of the host: a TFTP server takes one of its own for each file (RFC
+// 1350, section 4).
+func Moves(port uint16, try int) bool {
+	b := PayloadOf(port, try)
+	return len(b) > 0 && &b[0] == &askFile[0]
+}
+
 // Payloads are the datagrams that ask a UDP port, one for each try in turn:
 // harmless questions in the language of the service registered there, since
 // most services ignore a datagram that they cannot read. A port of which

@@ -232,6 +232,7 @@ type TLS struct {
 type Options struct {
 	Timeout  time.Duration // how long to wait for an answer; must be > 0
 	Evidence bool          // collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
+	Try      int           // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
 	Resend   bool          // UDP: send once more at half of Timeout if still silent; it remains one try
 
 	hops int // how often packets may be handed on; 0: as the system has it

@@ -56,14 +56,19 @@ func (s *socket) close() {
 }
 
 func (s *socket) connect(e Endpoint) error {
-	if s.v4 {
-		return unix.Connect(s.fd, &unix.SockaddrInet4{Port: int(e.Port), Addr: e.Addr.Unmap().As4()})
-	}
-	zone, err := s.zone(e.Addr.Zone())
+	to, err := s.sockaddr(e)
 	if err != nil {
 		return err
 	}
-	return unix.Connect(s.fd, &unix.SockaddrInet6{Port: int(e.Port), Addr: e.Addr.As16(), ZoneId: zone})
+	return unix.Connect(s.fd, to)
+}
+
+func (s *socket) sockaddr(e Endpoint) (unix.Sockaddr, error) {
+	if s.v4 {
+		return &unix.SockaddrInet4{Port: int(e.Port), Addr: e.Addr.Unmap().As4()}, nil
+	}
+	zone, err := s.zone(e.Addr.Zone())
+	return &unix.SockaddrInet6{Port: int(e.Port), Addr: e.Addr.As16(), ZoneId: zone}, err
 }
 
 // zone is the index of the interface with this name or number.

@@ -30,7 +30,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if err := u.limit(o.hops); err != nil {
 		return failed(e, errno(err))
 	}
-	if err := u.connect(e); err != nil {
+	if err := u.face(e); err != nil {
 		if err == unix.EADDRNOTAVAIL { // UDP says EAGAIN when ports run out
 			return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil
 		}
@@ -40,7 +40,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		return Result{}, errAgain
 	}
 	u.start, u.sent = time.Now(), 1
-	if err := unix.Send(u.fd, Payload(e.Port), unix.MSG_DONTWAIT); err != nil && !u.ready() {
+	if err := u.ask(); err != nil && !u.ready() {
 		return failed(e, errno(err))
 	}
 	r, err := u.listen(ctx)
@@ -62,6 +62,27 @@ type exchange struct {
 	result   Result
 }
 
+// face connects the socket to e; where the answer may come from another port, to
+// no port of the host, so that it hears all of them.
+func (u *exchange) face(e Endpoint) error {
+	if Moves(e.Port, u.o.Try) {
+		e.Port = 0
+	}
+	return u.connect(e)
+}
+
+func (u *exchange) ask() error {
+	b := PayloadOf(u.e.Port, u.o.Try)
+	if !Moves(u.e.Port, u.o.Try) {
+		return unix.Send(u.fd, b, unix.MSG_DONTWAIT)
+	}
+	to, err := u.sockaddr(u.e)
+	if err != nil {
+		return err
+	}
+	return unix.Sendto(u.fd, b, unix.MSG_DONTWAIT, to)
+}
+
 func (u *exchange) listen(ctx context.Context) (Result, error) {
 	if u.answered || u.ready() {
 		return u.result, nil
@@ -72,7 +93,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	}
 	for i, wait := range waits {
 		if i > 0 { // an error here is one that ready finds
-			_ = unix.Send(u.fd, Payload(u.e.Port), unix.MSG_DONTWAIT)
+			_ = u.ask()
 			u.sent++
 		}
 		err := u.await(ctx, u.start.Add(wait), false, u.ready)
@@ -86,7 +107,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), count(u.sent, "datagram"), len(Payload(u.e.Port)))}
+			short(time.Since(u.start)), count(u.sent, "datagram"), len(PayloadOf(u.e.Port, u.o.Try)))}
 	}
 	return r, nil
 }

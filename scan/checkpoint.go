@@ -43,6 +43,7 @@ type head struct {
 	Passes  int           `json:"passes"`
 	Over    bool          `json:"over"`
 	Asks    byProto[bool] `json:"asks"`
+	Turns   bool          `json:"turns,omitempty"`
 	Done    byProto[int]  `json:"done"`
 	Settled uint64        `json:"settled"`
 

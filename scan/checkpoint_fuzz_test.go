@@ -39,7 +39,7 @@ func halfway(t testing.TB) []byte {
 	s.pace = newPacer(1e6, now)
 	all := byProto[bool]{probe.TCP: true, probe.UDP: true}
 	for pass := range 2 {
-		s.begin(all)
+		s.begin(all, false)
 		for s.walk.pos < plan.Len()/uint64(pass+1) {
 			now = now.Add(time.Millisecond)
 			s.fill(s.crew[0], now)
@@ -123,7 +123,7 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	s := newSweep(c)
 	now := time.Now()
 	s.pace = newPacer(1e6, now)
-	s.begin(byProto[bool]{probe.TCP: true})
+	s.begin(byProto[bool]{probe.TCP: true}, false)
 	work := func(batches int) {
 		for range batches {
 			s.fill(s.crew[0], now)

@@ -99,7 +99,9 @@ func TestInterruptedAndResumed(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						got := c.interrupted(t, file, after, every)
 						sameVerdicts(t, fmt.Sprintf("stopped after %d probes", after), got, whole)
-						if got.Probes != whole.Probes {
+						// One that is stopped waits for answers between payloads too, and may
+						// save some probes by it.
+						if got.Probes > whole.Probes || got.Probes < whole.Probes*98/100 {
 							t.Errorf("%d probes, without interruption %d", got.Probes, whole.Probes)
 						}
 					})

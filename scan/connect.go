@@ -200,7 +200,7 @@ func (e *ConnectEngine) deliver(p Probe) {
 // false after silence.
 func (e *ConnectEngine) attempt(p Probe) (probe.Result, bool) {
 	o := e.options
-	o.Timeout = p.Wait
+	o.Timeout, o.Try = p.Wait, p.Try
 	r, err := e.ask(e.ctx, p.Endpoint, o)
 	if errors.Is(err, probe.ErrBusy) {
 		r, err = e.persist(p, o, err)

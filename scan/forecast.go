@@ -74,13 +74,39 @@ func NewForecast(c Config, way func(netip.Addr) (probe.Route, error)) (Forecast,
 		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + thousands(uint64(math.Ceil(c.NetRate)))
 	}
 	passes := uint64(c.Retries + 1)
-	f.Probes = Outlook{f.Targets, f.Targets * min(passes, 2), f.Targets * passes}
+	turns, asked := c.turns(f.Targets)
+	f.Probes = Outlook{f.Targets, f.Targets*min(passes, 2) + turns*asked, f.Targets * passes}
 	if !math.IsInf(rate, 1) {
 		f.Rate = rate
-		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), c.lasts(rate, f.Targets, int(min(passes, 2))), c.lasts(rate, f.Targets, int(passes))}
+		silent := c.lasts(rate, f.Targets, int(min(passes, 2)))
+		if turns > 0 {
+			waits := (&rtt{}).wait(2+int(turns), c.Timeout) + time.Duration(turns)*shortWait
+			silent += uint64(math.Ceil(float64(turns*asked)/rate*1e3)) + uint64(waits.Milliseconds())
+		}
+		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), silent, c.lasts(rate, f.Targets, int(passes))}
 	}
 	f.Routes, f.More = p.routes(way)
 	return f, nil
+}
+
+// turns is how many passes of a silent network go on through the payloads of UDP
+// ports, and how many endpoints each of them asks.
+func (c *Config) turns(targets uint64) (passes, asked uint64) {
+	udp := 0
+	for _, p := range c.Plan.ports {
+		if p.Proto == probe.UDP {
+			udp++
+		}
+	}
+	most := min(payloadsOf(c.Plan.ports), c.Retries+1)
+	if udp == 0 || most <= 2 {
+		return 0, 0
+	}
+	asked = targets / uint64(len(c.Plan.ports)) * uint64(udp)
+	if asked > maxTurns {
+		return 0, 0
+	}
+	return uint64(most - 2), asked
 }
 
 // lasts is how many milliseconds a sweep takes in which so many passes ask

@@ -54,8 +54,9 @@ type sweep struct {
 	short    error          // why some could never be asked
 	failure  string         // a local error, for those whose own was not kept
 	open     uint64
-	strays   uint64 // answers that fit no question
-	disputes uint64 // answers that contradict another
+	strays   uint64   // answers that fit no question
+	disputes uint64   // answers that contradict another
+	disputed []string // some of those
 	rtt      rtt
 	stamps   stamps
 	journal  journal
@@ -67,6 +68,7 @@ type sweep struct {
 type walk struct {
 	pos, end uint64
 	asks     byProto[bool]
+	turns    bool // it goes on through the payloads of UDP ports
 }
 
 func newSweep(c Config) *sweep {
@@ -140,13 +142,13 @@ func (s *sweep) loss(p probe.Proto) (share, missed float64, ok bool) {
 	return share, min(missed, float64(s.quiet[p])), ok
 }
 
-// begin begins a pass that asks those protocols.
-func (s *sweep) begin(asks byProto[bool]) {
+// begin begins a pass that asks those protocols, or goes on through payloads.
+func (s *sweep) begin(asks byProto[bool], turns bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.passes++
 	s.over = false
-	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks}
+	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks, turns: turns}
 	s.stamps.begin()
 	s.journal.settled = 0
 	owed := s.size

@@ -28,7 +28,7 @@ func FuzzHear(f *testing.F) {
 		now := time.Unix(0, 0)
 		s.pace = newPacer(1e6, now)
 		all := byProto[bool]{probe.TCP: true, probe.UDP: true}
-		s.begin(all)
+		s.begin(all, false)
 		open := map[uint64]bool{}
 		for ; len(b) >= 4; b = b[4:] {
 			now = now.Add(time.Duration(b[3]) * time.Millisecond)
@@ -40,7 +40,7 @@ func FuzzHear(f *testing.F) {
 				}
 				if s.walk.pos >= s.walk.end && s.passes < MaxTries {
 					s.end()
-					s.begin(all)
+					s.begin(all, false)
 				}
 			default:
 				a := Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}

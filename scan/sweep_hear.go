@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"onmux/probe"
@@ -72,13 +73,13 @@ func (s *sweep) hear(a *Answer) bool {
 	}
 	next, changed, disagrees := old.hear(k, p)
 	if disagrees {
-		s.disputes++
+		s.dispute(a.Index, old.class(), k)
 	}
 	if !changed {
 		return false
 	}
 	s.set(a.Index, p, old, next)
-	if s.counts(k, p) && !s.counts(old.class(), p) {
+	if s.counts(k, p) && !s.counts(old.class(), p) && !(s.walk.turns && k == udpResponse) {
 		try := a.Try
 		if try == 0 {
 			try = old.tries()
@@ -102,8 +103,35 @@ func (s *sweep) hear(a *Answer) bool {
 	return false
 }
 
+// maxDisputed bounds the contradictions that are told with their endpoints.
+const maxDisputed = 4
+
+// dispute notes that an answer of class k contradicts one of class was.
+func (s *sweep) dispute(i uint64, was, k class) {
+	s.disputes++
+	if len(s.disputed) < maxDisputed {
+		s.disputed = append(s.disputed, fmt.Sprintf("%s said %s, then %s", s.Plan.At(i), classes[was].reason, classes[k].reason))
+	}
+}
+
+// disputesTold is what was contradictory, in a sentence, or "".
+func (s *sweep) disputesTold() string {
+	if s.disputes == 0 {
+		return ""
+	}
+	said := counted(s.disputes, "answer") + " disagreed with an earlier one of the same endpoint"
+	if len(s.disputed) > 0 {
+		said += ": " + strings.Join(s.disputed, "; ")
+	}
+	if s.disputes > uint64(len(s.disputed)) && len(s.disputed) > 0 {
+		said += "; …"
+	}
+	return said
+}
+
 // counts reports whether an answer of that class measures loss: the target sent
-// it, and at no limited rate. A host sends its first few unreachables at once,
+// it, and at no limited rate. (Nor does a datagram that a further payload drew: that
+// the others drew none is no loss.) A host sends its first few unreachables at once,
 // so they count as long as it is not asked on more ports than that.
 func (s *sweep) counts(k class, p probe.Proto) bool {
 	switch k {

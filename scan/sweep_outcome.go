@@ -95,6 +95,9 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 		said = append(said, fmt.Sprintf("undecided: %s, silent at hosts that limit their ICMP answers",
 			counted(n, "udp endpoint")))
 	}
+	if d := s.disputesTold(); d != "" {
+		said = append(said, d)
+	}
 	if s.All && len(s.table.details) == maxDetails {
 		said = append(said, "round-trip times, responders and evidence are told of the first "+
 			counted(maxDetails, "endpoint")+" that answered and are not open, and of the open ones")
@@ -148,9 +151,6 @@ func (s *sweep) notes(o Outcome) []string {
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= s.Bound {
 		said = append(said, fmt.Sprintf("about %.3g answering hosts are probably still told silent after %s: "+
 			"more retries or a lower rate would find them", *m, counted(uint64(s.passes), "pass")))
-	}
-	if s.disputes > 0 {
-		said = append(said, counted(s.disputes, "answer")+" disagreed with an earlier one of the same endpoint")
 	}
 	if s.strays > 0 {
 		said = append(said, "ignored "+counted(s.strays, "answer")+" to questions that were not asked")

@@ -170,7 +170,7 @@ func (s *sweep) asks(c candidate) bool {
 	if s.passes == 1 {
 		return !c.cell.asked()
 	}
-	return c.cell.owed() && s.walk.asks[s.proto(c.index)]
+	return c.cell.owed() && s.walk.asks[s.proto(c.index)] && !(s.walk.turns && c.cell.class() == noNeighbour)
 }
 
 // candidate is an endpoint that a pass comes by.

@@ -65,15 +65,15 @@ func (s *sweep) askAll(ctx context.Context) error {
 		return nil
 	}
 	for {
-		asks, more := s.walk.asks, true
+		asks, turns, more := s.walk.asks, false, true
 		if s.over {
-			asks, more = s.owes()
+			asks, turns, more = s.next()
 		}
 		if !more {
 			// What was told to wait longer, or could not leave at once, may
 			// still be answered, and no pass follows to make up for it.
 			s.drain(ctx, s.wait()+patience)
-			asks, more = s.owes()
+			asks, turns, more = s.next()
 		}
 		if !more {
 			break
@@ -82,11 +82,11 @@ func (s *sweep) askAll(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if s.over {
-			s.begin(asks)
+			s.begin(asks, turns)
 		}
 		s.spare()
 		err := s.pass(ctx)
-		s.drain(context.Background(), s.wait())
+		s.drain(context.Background(), s.pause())
 		if err != nil {
 			s.giveUp(err)
 			return err

@@ -98,8 +98,8 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 	}
 	r.Payload = b[8:min(size, len(b))]
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.UDP}
-	if d.moved(r) {
-		e.Port = portTFTP
+	if port, ok := d.moved(p, r); ok {
+		e.Port = port
 	}
 	c := d.cookies.of(p.to, p.from, e.Port, probe.UDP)
 	if !d.settle(r, e, c) {
@@ -107,25 +107,29 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
 	if at, ok := numberAt(r.Payload, c.id()); ok {
-		all := probe.Payloads(e.Port)
-		asked, ok := numberAt(all[(r.Try-1)%len(all)], stamp)
+		asked, ok := numberAt(probe.PayloadOf(e.Port, r.Try), stamp)
 		r.Sure = ok && asked == at
 	}
 	return Valid
 }
 
-const portTFTP = 69
-
-// moved says that a datagram from a port that was not asked looks like a TFTP
-// server's, which answers from a port of its own (RFC 1350, section 4): data,
-// an acknowledgment, an error, or one of options (RFC 2347).
-func (d *Decoder) moved(r *Reply) bool {
-	asks := &d.asks[probe.UDP]
-	if asks.has(r.FromPort) || !asks.has(portTFTP) || len(r.Payload) < 4 {
-		return false
+// moved finds the port that a datagram answers which comes from one that was not
+// asked and looks like a TFTP server's, which answers from a port of its own (RFC
+// 1350, section 4): data, an acknowledgment, an error, or one of options (RFC 2347).
+func (d *Decoder) moved(p *packet, r *Reply) (port uint16, ok bool) {
+	if len(d.files) == 0 || d.asks[probe.UDP].has(r.FromPort) || len(r.Payload) < 4 {
+		return 0, false
 	}
-	op := binary.BigEndian.Uint16(r.Payload)
-	return op >= 3 && op <= 6
+	if op := binary.BigEndian.Uint16(r.Payload); op < 3 || op > 6 {
+		return 0, false
+	}
+	for _, port := range d.files {
+		c := d.cookies.of(p.to, p.from, port, probe.UDP)
+		if try, ok := d.cookies.ports[probe.UDP].try(c, r.SrcPort); ok && probe.Moves(port, try) {
+			return port, true
+		}
+	}
+	return 0, false
 }
 
 // icmp4 reads a destination unreachable or a time exceeded, RFC 792. What it

@@ -3,6 +3,7 @@ package packet
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 )
@@ -16,7 +17,12 @@ type Decoder struct {
 	framing Framing
 	cookies *Cookies
 	asks    [probe.UDP + 1]portSet
+	files   []uint16 // UDP ports that are asked for a file, if they are few
 }
+
+// maxFiles bounds the ports among which is looked for the one that a TFTP server
+// answers for: with many, one would fit by chance.
+const maxFiles = 8
 
 // NewDecoder reads what arrives with this framing as answers to probes of the
 // ports of a scan.
@@ -26,8 +32,27 @@ func NewDecoder(f Framing, c *Cookies, ports []probe.Port) *Decoder {
 		if int(p.Proto) < len(d.asks) {
 			d.asks[p.Proto].add(p.Number)
 		}
+		if p.Proto == probe.UDP && asksFile(p.Number) {
+			d.files = append(d.files, p.Number)
+		}
+	}
+	slices.Sort(d.files) // TFTP's own port first: it is the likeliest
+	if len(d.files) > maxFiles {
+		d.files = slices.DeleteFunc(d.files, func(p uint16) bool { return p != portTFTP })
 	}
 	return d
+}
+
+const portTFTP = 69
+
+// asksFile reports whether one of the questions to a port is TFTP's.
+func asksFile(port uint16) bool {
+	for try := range probe.Payloads(port) {
+		if probe.Moves(port, try+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // portSet holds ports, a bit for each.

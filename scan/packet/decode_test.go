@@ -90,6 +90,20 @@ func TestDecodeUDP(t *testing.T) {
 	})
 }
 
+// A port of which nothing is known is asked for a file too, in its turn.
+func TestDecodeFilesOfAnyPort(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const refusal = "\x00\x05\x00\x01"
+		w.d = NewDecoder(w.Framing, w.c, []probe.Port{{Number: 417, Proto: probe.UDP}})
+		a := w.ask(417, probe.UDP)
+		for ; !probe.Moves(417, a.try); a = w.ask(417, probe.UDP) {
+			w.wants("TFTP that was not asked", w.udp(a, 0xfff0, refusal), Forged, a, 0)
+		}
+		w.wants("TFTP from a port of its own", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+		w.wants("from such a port, but no TFTP", w.udp(a, 0xfff0, "\x00\x07\x00\x01"), Forged, a, 0)
+	})
+}
+
 // The language of a service says more than a port: its answer returns the
 // number of the question, which is of the cookie.
 func TestDecodeUDPStamps(t *testing.T) {

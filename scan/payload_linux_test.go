@@ -1,0 +1,95 @@
+package scan_test
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"testing"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/scan"
+)
+
+// answers serves UDP at an address: f is what it says to a datagram, and by which
+// socket; nil for nothing.
+func answers(t *testing.T, at string, f func(*net.UDPConn, []byte) (*net.UDPConn, []byte)) {
+	t.Helper()
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		var b [2048]byte
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(b[:])
+			if err != nil {
+				return
+			}
+			if by, said := f(c, b[:n]); said != nil {
+				by.WriteToUDPAddrPort(said, from)
+			}
+		}
+	}()
+}
+
+// TestServicesOnAnotherPort: a port of which nothing is known is found open by the
+// one question that what serves it can read, with packets and with sockets, and also
+// if the answer comes from another port.
+func TestServicesOnAnotherPort(t *testing.T) {
+	nettest.Need(t)
+	snmp := func(by *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
+		if bytes.Contains(b, []byte("public")) {
+			return by, b
+		}
+		return nil, nil
+	}
+	answers(t, "127.0.4.1:417", snmp)
+	answers(t, "[::1]:417", snmp)
+	other, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 4, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	tftp := func(_ *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
+		if bytes.HasPrefix(b, []byte("\x00\x01")) && bytes.Contains(b, []byte("octet")) {
+			return other, []byte("\x00\x05\x00\x01no such file\x00")
+		}
+		return nil, nil
+	}
+	answers(t, "127.0.4.2:417", tftp)
+	answers(t, "127.0.4.2:69", tftp)
+	answers(t, "127.0.4.3:417", func(*net.UDPConn, []byte) (*net.UDPConn, []byte) { return nil, nil })
+
+	ports := []probe.Port{{Number: 417, Proto: probe.UDP}, {Number: 69, Proto: probe.UDP}}
+	for _, method := range []string{"packets", "sockets"} {
+		t.Run(method, func(t *testing.T) {
+			plan := planOf(t, ports, "127.0.4.1-3", "::1")
+			var e scan.Engine = scan.NewConnect(scan.ConnectConfig{})
+			if method == "packets" {
+				e = raw(t, scan.RawConfig{Plan: plan, Tries: 1 + scan.DefaultRetries})
+			}
+			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
+			s.ok(t)
+			told := s.told(t)
+			for at, want := range map[string]struct {
+				state probe.State
+				tries int
+			}{
+				"127.0.4.1:417": {probe.Open, 5}, "[::1]:417": {probe.Open, 5},
+				"127.0.4.2:417": {probe.Open, 10}, "127.0.4.2:69": {probe.Open, 1},
+				"127.0.4.3:417": {probe.OpenFiltered, 11}, "127.0.4.3:69": {probe.Closed, 1},
+			} {
+				a := netip.MustParseAddrPort(at)
+				r := told[probe.Endpoint{Addr: a.Addr(), Port: a.Port(), Proto: probe.UDP}]
+				if r.State != want.state || r.Tries != want.tries {
+					t.Errorf("%s is %v after %d tries, want %v after %d", at, r.State, r.Tries, want.state, want.tries)
+				}
+			}
+			if s.Loss == nil || *s.Loss != 0 {
+				t.Errorf("%+v", s.Summary)
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package scan_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/simnet"
+)
+
+// picky is an engine whose hosts answer one try alone, as services do that know one
+// of the questions; it counts how often each endpoint is asked.
+type picky struct {
+	*simnet.Network
+	mu    sync.Mutex
+	asked map[probe.Endpoint]int
+}
+
+func (e *picky) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+	e.mu.Lock()
+	for _, p := range batch {
+		e.asked[p.Endpoint]++
+	}
+	e.mu.Unlock()
+	return e.Network.Send(ctx, batch)
+}
+
+// TestPayloadsInTurn: a silent UDP port is asked as often as it has payloads, within
+// --retries, and as long as few are silent. TCP, and addresses where no neighbour
+// is, are not; what answers is not asked on, and is no loss.
+func TestPayloadsInTurn(t *testing.T) {
+	for _, c := range []struct {
+		targets         string
+		retries         int
+		passes          int
+		tcp, udp, known int // tries of silent endpoints: 417/tcp, 417/udp, 53/udp alone
+	}{
+		{"10.0.0.0/24", -1, 11, 2, 11, 2},
+		{"10.0.0.0/24", 14, 15, 2, 15, 2},
+		{"10.0.0.0/24", 4, 5, 2, 5, 2},
+		{"10.0.0.0/24", 1, 2, 2, 2, 2},
+		{"10.0.0.0/24", 0, 1, 1, 1, 1},
+		{"10.0.0.0/18", -1, 2, 2, 2, 2}, // too many
+	} {
+		t.Run(fmt.Sprint(c.targets, c.retries), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries := func(ports []probe.Port) (*picky, *story) {
+					e := &picky{asked: make(map[probe.Endpoint]int)}
+					e.Network = simnet.New(simnet.Config{Tells: true, Host: func(at probe.Endpoint) simnet.Host {
+						switch last := lastByte(at.Addr); {
+						case at.Proto == probe.TCP && last < 32:
+							return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
+						case last < 8 && e.asked[at] == 7:
+							return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond}
+						case last >= 200:
+							return simnet.Host{Reason: probe.NoNeighbour, RTT: time.Millisecond}
+						}
+						return simnet.Host{}
+					}})
+					plan := planOf(t, ports, c.targets)
+					s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: c.retries})
+					s.ok(t)
+					return e, &s
+				}
+				onmux := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
+				e, s := tries(onmux)
+				if s.Passes != c.passes {
+					t.Errorf("%d passes", s.Passes)
+				}
+				open := uint64(0)
+				if c.passes >= 7 {
+					open = 8
+				}
+				if s.States["open"] != open || s.Loss == nil && c.retries != 0 || s.Loss != nil && *s.Loss != 0 {
+					t.Errorf("%+v", s.Summary)
+				}
+				for at, n := range e.asked {
+					want, last := c.udp, lastByte(at.Addr)
+					switch {
+					case at.Proto == probe.TCP && last < 32:
+						continue // those that answered are asked again to find the pace
+					case at.Proto == probe.TCP:
+						want = c.tcp
+					case last < 8:
+						want = min(want, 7)
+					case last >= 200:
+						want = min(want, 2)
+					}
+					if n != want {
+						t.Errorf("%v: %d tries, not %d", at, n, want)
+					}
+				}
+				e, _ = tries([]probe.Port{{Number: 53, Proto: probe.UDP}})
+				for at, n := range e.asked {
+					if n != c.known {
+						t.Errorf("%v: %d tries, not %d", at, n, c.known)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestForecastOfSilence: the forecast counts the payloads too.
+func TestForecastOfSilence(t *testing.T) {
+	onmux := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
+	for _, c := range []struct {
+		ports   []probe.Port
+		targets string
+		retries int
+	}{
+		{onmux, "10.0.0.0/24", -1}, {onmux, "10.0.0.0/24", 1}, {onmux, "10.0.0.0/24", 0}, {onmux, "10.0.0.0/19", 3},
+		{onmux[1:], "10.0.0.0/24", 14}, {onmux[:1], "10.0.0.0/24", 14}, {[]probe.Port{{Number: 161, Proto: probe.UDP}}, "10.0.0.0/28", 10},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			config := scan.Config{Plan: planOf(t, c.ports, c.targets), Retries: c.retries}
+			f, err := scan.NewForecast(config, func(netip.Addr) (probe.Route, error) { return probe.Route{}, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Engine = simnet.New(simnet.Config{Host: func(probe.Endpoint) simnet.Host { return simnet.Host{} }})
+			s := sweep(t.Context(), config)
+			s.ok(t)
+			if s.Probes != f.Probes.Silent {
+				t.Errorf("%v %s %d: %d probes, and %d foreseen", c.ports, c.targets, c.retries, s.Probes, f.Probes.Silent)
+			}
+			took, want := time.Duration(s.Duration), time.Duration(f.Time.Silent)*time.Millisecond
+			if took > want+want/10 || took < want-want/10 {
+				t.Errorf("%v %s %d: %v, and %v foreseen", c.ports, c.targets, c.retries, took, want)
+			}
+		})
+	}
+}
