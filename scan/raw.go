@@ -268,6 +268,9 @@ func cannotSend(err error) string {
 
 // wayOf is the way to an endpoint of the plan.
 func (e *RawEngine) wayOf(index uint64, a netip.Addr) *way {
+	if len(e.ways) == 1 { // most often all is behind one gateway
+		return &e.ways[0]
+	}
 	slot := 0
 	if index >= e.addrs {
 		slot = int(index / e.addrs)
