@@ -311,20 +311,24 @@ func (e *RawEngine) Close() error {
 		e.hearer.Wake()
 	}
 	close(e.closing)
-	var errs []error
+	var all []func() error
 	for _, w := range e.workers {
 		w.mu.Lock()
-		errs = append(errs, w.close())
-		w.mu.Unlock()
+		defer w.mu.Unlock()
+		all = append(all, w.close)
 	}
 	e.hearing.Lock()
 	if e.hearer != nil {
 		e.lastWords()
-		errs = append(errs, e.late.close(), e.hearer.Close())
+		all = append(all, e.hearer.Close)
 	}
+	if e.late != nil {
+		all = append(all, e.late.close)
+	}
+	failed := link.CloseAll(all)
 	for _, p := range e.reserved {
 		p.Close()
 	}
 	e.hearing.Unlock()
-	return errors.Join(errs...)
+	return failed
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -181,11 +182,11 @@ func (e *RawEngine) newWorker() (*worker, error) {
 }
 
 func (w *worker) close() error {
-	var errs []error
+	var all []func() error
 	for _, s := range w.lanes {
-		errs = append(errs, s.Close())
+		all = append(all, s.Close)
 	}
-	return errors.Join(errs...)
+	return link.CloseAll(all)
 }
 
 // send writes and sends a batch and notes in left what has left, or is
@@ -291,6 +292,7 @@ func (w *worker) flush(lane int, batch []Probe, left []bool) error {
 	for {
 		at := s.Filled() - s.Len()
 		n, err := s.Flush()
+		runtime.Gosched()
 		for k := at; k < at+n; k++ {
 			left[w.which[lane][k]] = true
 		}

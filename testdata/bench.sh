@@ -17,7 +17,7 @@ shift
 home=$(realpath "$(dirname "$0")/..")
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-export HOME=$made PATH=$PATH:/usr/sbin:/usr/local/go/bin
+export PATH=$PATH:/usr/sbin:/usr/local/go/bin
 failed=0
 
 # net makes another machine, "far", behind 10.8.0.2, and a gateway at 10.8.0.3 whose
@@ -44,7 +44,7 @@ job() { printf '\n%s\n' "$1"; }
 
 # run NAME COMMAND...: the medians of its wall time (s), processor time (s) and
 # memory (KiB at most), in $wall, $cpu and $rss; what it wrote is in $made/out. It
-# is stopped after two minutes.
+# is stopped after two minutes. A command that could not do its work fails the table.
 run() {
 	local name=$1 n=${RUNS:-3}
 	shift
@@ -55,7 +55,13 @@ run() {
 	fi
 	: >"$made/times"
 	for _ in $(seq "$n"); do
-		/usr/bin/time -o "$made/time" -f '%e %U %S %M' timeout 120 "$@" >"$made/out" 2>"$made/err" </dev/null || true
+		local code=0
+		/usr/bin/time -o "$made/time" -f '%e %U %S %M' timeout 120 "$@" >"$made/out" 2>"$made/err" </dev/null || code=$?
+		if [ "$code" != 0 ] && [ "$code" != 124 ]; then # 124: it was stopped
+			printf '  %-34s FAILS, exit %d: %s\n' "$name" "$code" "$(grep -av '^hint' "$made/err" | tail -1 | cut -c1-160)"
+			failed=$((failed + 1))
+			return 0
+		fi
 		tail -1 "$made/time" | awk '{ print $1, $2 + $3, $4 }' >>"$made/times"
 	done
 	wall=$(middle 1) cpu=$(middle 2) rss=$(middle 3)
@@ -82,11 +88,12 @@ silent() {
 	local ours
 	say=$scanned run "onmux --rate max --retries 0" "$onmux" scan 10.128.0.0/11 -p 417/tcp --rate max --retries 0
 	ours=$wall
-	say=- run "zmap -r 10000000 -c 0 -T 1" zmap -p 417 -i v0 -G 02:00:00:00:00:03 -S 10.8.0.1 -b /dev/null -r 10000000 -T 1 -c 0 -o /dev/null 10.128.0.0/11
+	local zmap=(zmap -p 417 -i v0 -G 02:00:00:00:00:03 -S 10.8.0.1 -b /dev/null -o /dev/null -r 10000000)
+	say=- run "zmap -r 10000000" "${zmap[@]}" 10.128.0.0/11
 	hold "0.6 of zmap's time" "$ours" "0.6 * ($wall)"
-	say=- run "zmap -r 10000000 -c 0 -T 2" zmap -p 417 -i v0 -G 02:00:00:00:00:03 -S 10.8.0.1 -b /dev/null -r 10000000 -T 2 -c 0 -o /dev/null 10.128.0.0/11
-	# Its --wait 0 waits, until something arrives on the link.
-	RUNS=1 say=- run "masscan --rate 10000000 --wait 0" masscan --rate 10000000 --wait 0 -p417 --interface v0 --router-mac 02-00-00-00-00-03 --source-ip 10.8.0.1 10.128.0.0/11
+	say=- run "zmap -r 10000000 -T 1 -c 0, deaf" "${zmap[@]}" -T 1 -c 0 10.128.0.0/11
+	say=- run "zmap -r 10000000 -T 2 -c 0, deaf" "${zmap[@]}" -T 2 -c 0 10.128.0.0/11
+	RUNS=1 say=- run "masscan --rate 10000000" masscan --rate 10000000 -p417 --interface v0 --router-mac 02-00-00-00-00-03 --source-ip 10.8.0.1 10.128.0.0/11
 	hold "0.6 of masscan's time" "$ours" "0.6 * ($wall)"
 	RUNS=1 say=$scanned run "onmux --rate max, two tries" "$onmux" scan 10.128.0.0/11 -p 417/tcp --rate max
 	command -v go >/dev/null || return 0
@@ -103,9 +110,9 @@ refuse() {
 	RUNS=1 say=$scanned run "nmap -sS -T4" nmap -n -Pn -sS -T4 -p 417 10.9.0.0/16
 	hold "nmap's time" "$ours" "($wall)"
 	say=- run "zmap -r 10000000 -c 1" zmap -p 417 -i v0 -G "$(ip -n far link show v1 | awk '/ether/ { print $2 }')" -S 10.8.0.1 -b /dev/null -r 10000000 -c 1 \
-		-O csv -f saddr,classification --output-filter='' -o "$made/zmap" 10.9.0.0/16
-	printf '  zmap tells %s resets\n' "$(grep -c rst "$made/zmap" || true)"
-	RUNS=1 say=- run "masscan --rate 10000000 --wait 1" masscan --rate 10000000 --wait 1 -p417 --interface v0 \
+		-O csv -f saddr,classification --output-filter='repeat = 0' -o "$made/zmap" 10.9.0.0/16
+	[ ! -e "$made/zmap" ] || printf '  zmap tells %s resets\n' "$(grep -c rst "$made/zmap")"
+	RUNS=1 say=- run "masscan --rate 10000000" masscan --rate 10000000 -p417 --interface v0 \
 		--router-mac "$(ip -n far link show v1 | awk '/ether/ { gsub(":", "-", $2); print $2 }')" --source-ip 10.8.0.1 10.9.0.0/16
 }
 
@@ -147,10 +154,10 @@ eight() {
 	say=$scanned run "onmux, a /16" "$onmux" scan 10.128.0.0/16 -p 417/tcp --rate max --retries 0
 	say=$scanned run "onmux, a /12" "$onmux" scan 10.128.0.0/12 -p 417/tcp --rate max --retries 0
 	local each=$cpu
-	say=$scanned RUNS=1 run "onmux, a /8" "$onmux" scan 11.0.0.0/8 -p 417/tcp --rate max --retries 0
+	say=$scanned RUNS=1 run "onmux, a /8" "$onmux" scan 11.0.0.0/8 -p 417/tcp --rate max --retries 0 --yes
 	hold "1.2 times as much processor time an address as in a /12" "$cpu / 2^24" "1.2 * $each / 2^20"
 	hold "KiB" "$rss" 65536
-	RUNS=1 run "onmux -q -o json, a /8" "$onmux" scan 11.0.0.0/8 -p 417/tcp --rate max --retries 0 -q -o "json=$made/json"
+	RUNS=1 run "onmux -q -o json, a /8" "$onmux" scan 11.0.0.0/8 -p 417/tcp --rate max --retries 0 --yes -q -o "json=$made/json"
 	hold "KiB" "$rss" 65536
 }
 

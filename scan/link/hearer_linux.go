@@ -2,7 +2,6 @@ package link
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -279,12 +278,12 @@ func (h *Hearer) Wake() {
 
 // Close frees the sockets. Nobody may be reading.
 func (h *Hearer) Close() error {
-	var errs []error
+	var all []func() error
 	for _, fd := range append([]int{h.wake, h.watch}, h.sockets...) {
 		if fd >= 0 {
-			errs = append(errs, unix.Close(fd))
+			all = append(all, func() error { return unix.Close(fd) })
 		}
 	}
 	h.wake, h.watch, h.sockets = -1, -1, nil
-	return errors.Join(errs...)
+	return CloseAll(all)
 }

@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"net/netip"
+	"sync"
 )
 
 // Device is a network interface as it was when it was looked at. It is read-only.
@@ -80,3 +81,16 @@ const slot = 512
 
 // Batch is how many packets one system call sends or receives at most.
 const Batch = 256
+
+// CloseAll calls every function and returns the errors of them all. It calls them at
+// the same time: with each packet socket that is closed the kernel waits until nobody
+// can be using it (packet_release in net/packet/af_packet.c), some 20 ms.
+func CloseAll(all []func() error) error {
+	errs := make([]error, len(all))
+	var closing sync.WaitGroup
+	for i, f := range all {
+		closing.Go(func() { errs[i] = f() })
+	}
+	closing.Wait()
+	return errors.Join(errs...)
+}
