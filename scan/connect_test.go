@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func TestConnectOnLoopback(t *testing.T) {
 // and the kernel's own ICMP.
 func TestConnectCases(t *testing.T) {
 	nettest.Need(t)
-	h := nettest.NewHost(t)
+	h := newHost(t)
 	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
 		for _, port := range []uint16{80, 81} {
 			var l *net.TCPListener
@@ -139,6 +140,25 @@ func TestConnectCases(t *testing.T) {
 			t.Errorf("%v was asked %d times", e, r.Tries)
 		}
 	}
+}
+
+// newHost makes a host and waits until it answers: a link takes up to a second
+// to come up, and IPv6 until then.
+func newHost(t testing.TB) *nettest.Host {
+	t.Helper()
+	h := nettest.NewHost(t)
+	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
+		for start := time.Now(); ; {
+			_, err := net.DialTimeout("tcp", netip.AddrPortFrom(a, 9).String(), time.Second)
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				break
+			}
+			if time.Since(start) > 20*time.Second {
+				t.Fatalf("%v does not answer: %v", a, err)
+			}
+		}
+	}
+	return h
 }
 
 // TestConnectInterrupted cancels while attempts at a silent host are under way.

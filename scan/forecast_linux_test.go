@@ -18,8 +18,8 @@ import (
 func TestForecastOfRoutes(t *testing.T) {
 	h := nettest.NewHost(t)
 	for _, step := range []func() error{
-		route("10.77.1.0/24", h.Device, 0, h.Addr4), route("10.77.2.0/25", "", unix.RTN_UNREACHABLE, netip.Addr{}),
-		route("10.77.2.128/25", h.Device, 0, h.Addr4), route("10.77.3.0/24", "", unix.RTN_PROHIBIT, netip.Addr{}),
+		route("10.178.1.0/24", h.Device, 0, h.Addr4), route("10.178.2.0/25", "", unix.RTN_UNREACHABLE, netip.Addr{}),
+		route("10.178.2.128/25", h.Device, 0, h.Addr4), route("10.178.3.0/24", "", unix.RTN_PROHIBIT, netip.Addr{}),
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)
@@ -44,11 +44,11 @@ func TestForecastOfRoutes(t *testing.T) {
 	link := h.Device + " invalid IP " + h.Self4.String()
 	want := []string{
 		h.Addr4.String() + "-" + h.Addr4.String() + " " + link,
-		"10.77.1.0-10.77.1.255 " + via, "10.77.2.0-10.77.2.127 no route to host", "10.77.2.128-10.77.2.255 " + via,
-		"10.77.3.0-10.77.3.255 permission denied", "10.77.4.0-10.77.4.255 network is unreachable",
+		"10.178.1.0-10.178.1.255 " + via, "10.178.2.0-10.178.2.127 no route to host", "10.178.2.128-10.178.2.255 " + via,
+		"10.178.3.0-10.178.3.255 permission denied", "10.178.4.0-10.178.4.255 network is unreachable",
 		"127.0.0.1-127.0.0.1 lo invalid IP 127.0.0.1",
 	}
-	got := told([]probe.Port{tcp417}, "", "10.77.1.0-10.77.4.255", h.Addr4.String(), "127.0.0.1")
+	got := told([]probe.Port{tcp417}, "", "10.178.1.0-10.178.4.255", h.Addr4.String(), "127.0.0.1")
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -63,14 +63,14 @@ func TestForecastOfRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := &netlink.Route{Table: 77, LinkIndex: l.Attrs().Index, Dst: netlink.NewIPNet([]byte{10, 77, 1, 9})}
+	other := &netlink.Route{Table: 77, LinkIndex: l.Attrs().Index, Dst: netlink.NewIPNet([]byte{10, 178, 1, 9})}
 	if err := netlink.RouteAdd(other); err != nil {
 		t.Fatal(err)
 	}
-	got = told([]probe.Port{tcp417, {Number: 418, Proto: probe.TCP}}, "", "10.77.1.8-10.77.1.10")
+	got = told([]probe.Port{tcp417, {Number: 418, Proto: probe.TCP}}, "", "10.178.1.8-10.178.1.10")
 	want = []string{
-		"10.77.1.8-10.77.1.8 417/tcp" + via, "10.77.1.9-10.77.1.9 417/tcp" + link,
-		"10.77.1.10-10.77.1.10 417/tcp" + via, "10.77.1.8-10.77.1.10 418/tcp" + via,
+		"10.178.1.8-10.178.1.8 417/tcp" + via, "10.178.1.9-10.178.1.9 417/tcp" + link,
+		"10.178.1.10-10.178.1.10 417/tcp" + via, "10.178.1.8-10.178.1.10 418/tcp" + via,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

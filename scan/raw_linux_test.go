@@ -2,14 +2,12 @@ package scan_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -59,25 +57,6 @@ func TestRawOnLoopback(t *testing.T) {
 		}
 		t.Logf("%d probes in %v %v", s.Probes, time.Duration(s.Duration), s.Notes)
 	}
-}
-
-// newHost makes a host and waits until it answers: a link takes up to a second
-// to come up, and IPv6 until then.
-func newHost(t testing.TB) *nettest.Host {
-	t.Helper()
-	h := nettest.NewHost(t)
-	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
-		for start := time.Now(); ; {
-			_, err := net.DialTimeout("tcp", netip.AddrPortFrom(a, 9).String(), time.Second)
-			if errors.Is(err, syscall.ECONNREFUSED) {
-				break
-			}
-			if time.Since(start) > 20*time.Second {
-				t.Fatalf("%v does not answer: %v", a, err)
-			}
-		}
-	}
-	return h
 }
 
 // serveHost serves ports of a host, all its addresses.
