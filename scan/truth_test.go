@@ -177,26 +177,3 @@ func facts() []fact {
 	}
 	return append(all, icmpFacts()...)
 }
-
-// icmpFacts are the errors of routers: RFC 792, RFC 1812 and RFC 4443.
-func icmpFacts() (all []fact) {
-	for _, m := range []struct {
-		name       string
-		family     int
-		kind, code byte
-		r          probe.Reason
-	}{
-		{"net", 4, 3, 0, probe.NetUnreach}, {"host", 4, 3, 1, probe.HostUnreach}, {"proto", 4, 3, 2, probe.ProtoUnreach},
-		{"port", 4, 3, 3, probe.PortUnreach}, {"net prohibited", 4, 3, 9, probe.NetProhibited},
-		{"host prohibited", 4, 3, 10, probe.HostProhibited}, {"admin", 4, 3, 13, probe.AdminProhibited},
-		{"time exceeded", 4, 11, 0, probe.TimeExceeded}, {"reassembly", 4, 11, 1, none}, {"source quench", 4, 4, 0, none}, {"parameter", 4, 12, 0, none},
-		{"no route", 6, 1, 0, probe.NetUnreach}, {"admin", 6, 1, 1, probe.AdminProhibited}, {"scope", 6, 1, 2, probe.NetUnreach},
-		{"address", 6, 1, 3, probe.HostUnreach}, {"port", 6, 1, 4, probe.PortUnreach}, {"policy", 6, 1, 5, probe.AdminProhibited},
-		{"reject", 6, 1, 6, probe.NetProhibited}, {"time exceeded", 6, 3, 0, probe.TimeExceeded},
-	} {
-		all = append(all, fact{name: "router: " + m.name, family: m.family, deed: always(routed(m.kind, m.code)), tcp: m.r, udp: m.r})
-	}
-	// Linux gives a connection up for every time exceeded of ICMPv6, and says
-	// EHOSTUNREACH.
-	return append(all, fact{name: "router: reassembly", family: 6, deed: always(routed(3, 1)), tcp: none, udp: none, socketTCP: probe.HostUnreach})
-}

@@ -115,13 +115,20 @@ func (q Query) UDP(from netip.AddrPort, payload []byte) []byte {
 // ICMP is an error of a type and code, from any address, that quotes a packet:
 // q.Packet, if it is no lie.
 func (q Query) ICMP(from netip.Addr, kind, code byte, quote []byte) []byte {
-	b := make([]byte, 8, 8+len(quote))
+	return q.Message(from, kind, code, 0, quote)
+}
+
+// Message is any message of ICMP or, from an IPv6 address, ICMPv6. The word
+// stands behind the checksum, in front of the body.
+func (q Query) Message(from netip.Addr, kind, code byte, word uint32, body []byte) []byte {
+	b := make([]byte, 8, 8+len(body))
 	b[0], b[1] = kind, code
+	binary.BigEndian.PutUint32(b[4:], word)
 	next := byte(ipICMP)
 	if from.Is6() {
 		next = ipICMPv6
 	}
-	return finish(from, q.From.Addr(), next, append(b, quote...), 2)
+	return finish(from, q.From.Addr(), next, append(b, body...), 2)
 }
 
 // finish puts an IP header in front of a transport, whose checksum is to stand
