@@ -53,7 +53,7 @@ func TestTruthOverTun(t *testing.T) {
 		{"sockets", true, func(*scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
 	} {
 		t.Run(engine.name, func(t *testing.T) {
-			w := newWorld(first4, first6)
+			w := newWorld(facts(), first4, first6)
 			var pumping sync.WaitGroup
 			pumping.Go(func() { pump(w, device) })
 			defer func() {
@@ -81,7 +81,7 @@ func TestTruthOverEthernet(t *testing.T) {
 	}
 	var fd int
 	do(t, h, func() (err error) { fd, err = frames("vh" + strings.TrimPrefix(h.Device, "vt")); return err })
-	w := newWorld(netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
+	w := newWorld(facts(), netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
 	peer := os.NewFile(uintptr(fd), "frames")
 	var pumping sync.WaitGroup
 	pumping.Go(func() {

@@ -19,16 +19,15 @@ import (
 
 // world is every fact as a host: the i-th at the i-th address of each network.
 type world struct {
-	facts []fact
-	at    map[netip.Addr]fact
+	at map[netip.Addr]fact
 
 	mu    sync.Mutex
 	asked map[probe.Endpoint]int
 }
 
-func newWorld(first4, first6 netip.Addr) *world {
-	w := &world{facts: facts(), at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
-	for _, f := range w.facts {
+func newWorld(facts []fact, first4, first6 netip.Addr) *world {
+	w := &world{at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
+	for _, f := range facts {
 		if f.family != 6 {
 			w.at[first4] = f
 		}
@@ -61,7 +60,7 @@ func (w *world) answer(b []byte) [][]byte {
 func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
 	t.Helper()
 	var targets []string
-	forged := 0
+	forged, disputed := 0, uint64(0)
 	for a, f := range w.at {
 		if reason(f, proto, false) != probe.NoReason && !(sockets && f.packets) {
 			targets = append(targets, a.String())
@@ -74,7 +73,7 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan
 	for e, r := range s.told(t) {
 		f := w.at[e.Addr]
 		want := reason(f, proto, sockets)
-		self := want != probe.PortUnreach || f.name == "closed"
+		self := want != probe.PortUnreach || f.self
 		if r.Reason != want || r.State != probe.Verdict(proto, want, self) {
 			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
 		}
@@ -85,7 +84,14 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan
 		if r.Tries != tries {
 			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, tries)
 		}
+		if f.note != "" && (!sockets || f.socketNote) != strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
+			t.Errorf("%s: %v has notes %q, want %q", f.name, e, r.Notes, f.note)
+		}
 		forged += f.forged * r.Tries
+		disputed += uint64(f.disputed * r.Tries)
+	}
+	if !sockets && s.Contradictions != disputed {
+		t.Errorf("%v: %d contradictions, want %d: %q", proto, s.Contradictions, disputed, s.Coverage)
 	}
 	if raw, ok := e.(interface{ Notes() []string }); ok {
 		if said, want := strings.Join(raw.Notes(), "\n"), fmt.Sprintf("ignored %d packets", forged); !strings.Contains(said, want) {
@@ -184,7 +190,7 @@ func (e *wire) Notes() []string { return []string{fmt.Sprintf("ignored %d packet
 func TestTruthWithoutAKernel(t *testing.T) {
 	for _, p := range probe.Protos() {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 			w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false)
 		})
 	}
