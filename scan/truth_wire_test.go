@@ -57,8 +57,13 @@ func (w *world) answer(b []byte) [][]byte {
 }
 
 // hold runs a scan of one protocol of all the world and holds it against the truth.
-func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
+// What holds of port 417 holds of any other.
+func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool, others ...uint16) {
 	t.Helper()
+	ports := []probe.Port{{Number: 417, Proto: proto}}
+	for _, number := range others {
+		ports = append(ports, probe.Port{Number: number, Proto: proto})
+	}
 	var targets []string
 	forged, disputed := 0, uint64(0)
 	for a, f := range w.at {
@@ -66,7 +71,7 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan
 			targets = append(targets, a.String())
 		}
 	}
-	plan := planOf(t, []probe.Port{{Number: 417, Proto: proto}}, targets...)
+	plan := planOf(t, ports, targets...)
 	e := make(plan)
 	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
 	s.ok(t)
@@ -158,9 +163,12 @@ func (e *wire) Send(_ context.Context, batch []scan.Probe) (int, error) {
 			case packet.Forged:
 				e.forged++
 			case packet.Valid:
-				if index, ok := e.plan.Index(r.Endpoint); ok {
-					e.answers <- scan.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
+				index, ok := e.plan.Index(r.Endpoint)
+				if !ok {
+					e.forged++
+					continue
 				}
+				e.answers <- scan.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
 			}
 		}
 	}
@@ -186,12 +194,14 @@ func (e *wire) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
 func (e *wire) Notes() []string { return []string{fmt.Sprintf("ignored %d packets", e.forged)} }
 
 // TestTruthWithoutAKernel holds builder, decoder and sweep against the truth, with
-// a clock of their own.
+// a clock of their own, on one port and on several.
 func TestTruthWithoutAKernel(t *testing.T) {
 	for _, p := range probe.Protos() {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-			w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false)
-		})
+		for _, others := range [][]uint16{nil, {1, 419, 40000, 65535}} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+				w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false, others...)
+			})
+		}
 	}
 }

@@ -87,6 +87,7 @@ type Segment struct {
 	Window  uint16
 	Options []byte // a multiple of four bytes
 	Ahead   uint32 // so much more is acknowledged than the SYN
+	Next    bool   // it comes after a SYN-ACK, so its sequence number is one more
 }
 
 // TCP is a segment that the endpoint sends back.
@@ -94,7 +95,11 @@ func (q Query) TCP(s Segment) []byte {
 	b := make([]byte, 20+len(s.Options))
 	binary.BigEndian.PutUint16(b, q.To.Port())
 	binary.BigEndian.PutUint16(b[2:], q.From.Port())
-	binary.BigEndian.PutUint32(b[4:], 0x417)
+	seq := uint32(0x417)
+	if s.Next {
+		seq++
+	}
+	binary.BigEndian.PutUint32(b[4:], seq)
 	binary.BigEndian.PutUint32(b[8:], q.Seq+1+s.Ahead)
 	b[12], b[13] = byte(len(b)/4)<<4, s.Flags
 	binary.BigEndian.PutUint16(b[14:], s.Window)
