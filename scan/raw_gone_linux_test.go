@@ -27,7 +27,7 @@ func tunWorld(t *testing.T, name, self, open4 string) {
 	}
 	w := &world{at: map[netip.Addr]fact{netip.MustParseAddr(open4): {deed: always(open)}}, asked: map[probe.Endpoint]int{}}
 	var pumping sync.WaitGroup
-	pumping.Go(func() { pump(w, device, immediate) })
+	pumping.Go(func() { pump(w, device) })
 	t.Cleanup(func() { device.Close(); pumping.Wait() })
 }
 

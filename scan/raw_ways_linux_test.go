@@ -152,7 +152,7 @@ func TestRawSmallMTU(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &world{at: map[netip.Addr]fact{netip.MustParseAddr("10.97.0.2"): {deed: always(open)}}, asked: map[probe.Endpoint]int{}}
-	pumping.Go(func() { pump(w, device, immediate) })
+	pumping.Go(func() { pump(w, device) })
 	defer func() { device.Close(); pumping.Wait() }()
 	long := uint16(0)
 	for port := uint16(1); long == 0; port++ {
@@ -183,7 +183,7 @@ func TestRawPortsAreReserved(t *testing.T) {
 	reached := make(chan struct{})
 	var pumping sync.WaitGroup
 	w.at[netip.MustParseAddr("10.98.0.2")] = fact{deed: ports(got, reached)}
-	pumping.Go(func() { pump(w, device, immediate) })
+	pumping.Go(func() { pump(w, device) })
 	defer func() { device.Close(); pumping.Wait() }()
 	plan := planOf(t, both, "10.98.0.2")
 	e := raw(t, scan.RawConfig{Plan: plan})

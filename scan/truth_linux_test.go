@@ -18,29 +18,22 @@ import (
 	"onmux/scan"
 )
 
-// delivery hands packets to a device: at once, or when their time has come.
-type delivery func(device *os.File, answers [][]byte)
-
-func immediate(device *os.File, answers [][]byte) {
-	for _, b := range answers {
-		_, _ = device.Write(b)
-	}
-}
-
-// pump answers the packets of a device until it is closed.
-func pump(w *world, device *os.File, deliver delivery) {
+// pump answers the packets of a TUN device until it is closed.
+func pump(w *world, device *os.File) {
+	c := newCourier(func(b []byte) { _, _ = device.Write(b) })
+	defer c.stop()
 	buf := make([]byte, 65536)
 	for {
 		n, err := device.Read(buf)
 		if err != nil {
 			return
 		}
-		deliver(device, w.answer(buf[:n]))
+		c.take(w.answer(buf[:n]))
 	}
 }
 
 // overTun puts a world behind a device that has no Ethernet, until the test ends.
-func overTun(t *testing.T, w *world, deliver delivery) {
+func overTun(t *testing.T, w *world) {
 	t.Helper()
 	device, err := tun("tuntruth", "10.92.0.1/16", "fd92::ff:1/64")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
@@ -50,7 +43,7 @@ func overTun(t *testing.T, w *world, deliver delivery) {
 		t.Fatal(err)
 	}
 	var pumping sync.WaitGroup
-	pumping.Go(func() { pump(w, device, deliver) })
+	pumping.Go(func() { pump(w, device) })
 	t.Cleanup(func() {
 		_ = device.SetReadDeadline(time.Unix(1, 0)) // ends the read
 		pumping.Wait()
@@ -75,7 +68,7 @@ func TestTruthOverTun(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(engine.name, func(t *testing.T) {
 			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-			overTun(t, w, immediate)
+			overTun(t, w)
 			for _, p := range probe.Protos() {
 				w.hold(t, p, func(p *scan.Plan) scan.Engine { return engine.make(t, p) }, engine.sockets)
 			}
@@ -108,13 +101,10 @@ func TestTruthOverEthernet(t *testing.T) {
 			if n < 14 {
 				continue
 			}
-			for _, b := range w.answer(buf[14:n]) {
-				kind := uint16(unix.ETH_P_IP)
-				if len(b) > 0 && b[0]>>4 == 6 {
-					kind = unix.ETH_P_IPV6
+			for _, p := range w.answer(buf[14:n]) {
+				for _, b := range p.packets {
+					_, _ = peer.Write(framed(buf[:12], b))
 				}
-				frame := append(append([]byte(nil), buf[6:12]...), buf[:6]...)
-				_, _ = peer.Write(append(binary.BigEndian.AppendUint16(frame, kind), b...))
 			}
 		}
 	})
@@ -122,6 +112,16 @@ func TestTruthOverEthernet(t *testing.T) {
 	for _, p := range probe.Protos() {
 		w.hold(t, p, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
 	}
+}
+
+// framed puts a packet in a frame that answers one with these addresses.
+func framed(question, packet []byte) []byte {
+	kind := uint16(unix.ETH_P_IP)
+	if len(packet) > 0 && packet[0]>>4 == 6 {
+		kind = unix.ETH_P_IPV6
+	}
+	frame := append(append([]byte(nil), question[6:12]...), question[:6]...)
+	return append(binary.BigEndian.AppendUint16(frame, kind), packet...)
 }
 
 // frames opens a device of the namespace that it is called in, for whole frames.

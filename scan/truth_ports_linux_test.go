@@ -15,7 +15,7 @@ import (
 func TestTruthOnEveryPort(t *testing.T) {
 	nettest.Need(t)
 	w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-	overTun(t, w, immediate)
+	overTun(t, w)
 	w.hold(t, probe.TCP, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false, 1, 419, 65535)
 	t.Run("open", w.lookTwice)
 }

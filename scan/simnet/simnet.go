@@ -102,7 +102,7 @@ func (n *Network) Send(ctx context.Context, batch []scan.Probe) (int, error) {
 
 // ask decides the fate of one probe. The caller holds mu.
 func (n *Network) ask(p scan.Probe, now time.Time) {
-	h, d := n.config.Host(p.Endpoint), n.dice(p)
+	h, d := n.config.Host(p.Endpoint), diceOf(n.config.Seed, p.Endpoint, p.Try)
 	if n.config.Account {
 		n.pending++
 	}
