@@ -34,7 +34,7 @@ type progress struct {
 
 // tellPlan prints what the scan would do, as JSON if that was asked for.
 func (w *sweep) tellPlan() error {
-	f, err := scan.NewForecast(w.config, nil)
+	f, err := scan.NewForecast(w.config, w.device)
 	if err != nil {
 		return usage(err, "")
 	}
@@ -107,6 +107,9 @@ func routeText(r scan.RouteRange) string {
 	s := r.First.String()
 	if r.Last != r.First {
 		s += "–" + r.Last.String()
+	}
+	if r.Port != "" {
+		s += " on " + r.Port
 	}
 	switch {
 	case r.Error != "":

@@ -68,6 +68,7 @@ func (s *sweep) restore(c *Checkpoint) {
 	s.journal.settled = h.Settled
 	s.table.cells = c.cells
 	s.monitor.total = s.sent + s.restoreCells()
+	s.limited = s.findLimited()
 	s.restoreDetails(c.details)
 	s.monitor.sent = s.sent
 }

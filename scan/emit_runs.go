@@ -9,13 +9,10 @@ import (
 	"onmux/probe"
 )
 
-// limitedNote is said of UDP silence that is worth nothing.
-const limitedNote = "the host limits its ICMP answers: silence decides nothing"
-
 // tell hands everything but the open endpoints, which were told when they were
 // found, to the emitter. By then nothing else touches the sweep.
 func (s *sweep) tell() {
-	s.limited = s.limitedHosts()
+	s.limited = s.findLimited()
 	for port := range s.protos {
 		lo := uint64(port) * s.addrs
 		for i := lo; i < lo+s.addrs; {
@@ -26,41 +23,6 @@ func (s *sweep) tell() {
 			i = end
 		}
 	}
-}
-
-// limitedHosts has a bit for each address, or is nil if none is set: the hosts
-// that refused some UDP ports with an unreachable and were asked on more ports
-// than a host refuses without a pause. Whether a silent port of theirs is open,
-// or its refusal was never sent, cannot be told apart however often it is asked.
-func (s *sweep) limitedHosts() []uint64 {
-	if s.ports[probe.UDP] <= icmpBurst {
-		return nil
-	}
-	var bits []uint64
-	for port, p := range s.protos {
-		if p != probe.UDP {
-			continue
-		}
-		lo := uint64(port) * s.addrs
-		for i, c := range s.table.cells[lo : lo+s.addrs] {
-			if c.class() == portUnreach {
-				if bits == nil {
-					bits = make([]uint64, s.addrs/64+1)
-				}
-				bits[i/64] |= 1 << (i % 64)
-			}
-		}
-	}
-	return bits
-}
-
-// undecided reports whether the endpoint's silence decides nothing.
-func (s *sweep) undecided(i uint64) bool {
-	if s.limited == nil || !s.table.cells[i].quiet() || s.proto(i) != probe.UDP {
-		return false
-	}
-	a := i % s.addrs
-	return s.limited[a/64]>>(a%64)&1 != 0
 }
 
 // alike is the end of the run from i of endpoints that have the same verdict for
@@ -116,8 +78,8 @@ func (s *sweep) single(i uint64) probe.Result {
 	if kept := s.table.details[i]; kept != nil && kept.Reason == c.reason() {
 		r = *kept
 	}
-	if s.undecided(i) {
-		r.Notes = append(slices.Clip(r.Notes), limitedNote)
+	if note := s.undecided(i); note != "" {
+		r.Notes = append(slices.Clip(r.Notes), note)
 	}
 	r = s.judged(i, r)
 	r.Error = s.errorOf(i)
@@ -154,8 +116,8 @@ func (s *sweep) folded(lo, hi uint64) Range {
 	for _, c := range s.table.cells[lo:hi] {
 		r.Tries = min(r.Tries, c.tries())
 	}
-	if s.undecided(lo) {
-		r.Notes = []string{limitedNote}
+	if note := s.undecided(lo); note != "" {
+		r.Notes = []string{note}
 	}
 	r.Responder = s.responder(lo, hi, c.reason())
 	return r

@@ -1,14 +1,8 @@
 package scan
 
 import (
-	"context"
 	"errors"
 	"math"
-	"net"
-	"net/netip"
-	"slices"
-	"strings"
-	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -27,8 +21,8 @@ type Forecast struct {
 	HeldBy    string       `json:"held,omitempty"`       // why that is less than what was asked for
 	Probes    Outlook      `json:"probes"`               // how many
 	Time      *Outlook     `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
-	Routes    []RouteRange `json:"routes"`               // which way, by the first address of each range
-	More      uint64       `json:"more_routes,omitzero"` // ranges that were not looked at
+	Routes    []RouteRange `json:"routes"`               // which way
+	More      uint64       `json:"more_routes,omitzero"` // ranges beyond those
 	LeftOut   []string     `json:"left_out"`
 }
 
@@ -39,20 +33,10 @@ type Outlook struct {
 	Most      uint64 `json:"most"`
 }
 
-// RouteRange is the way to a range of targets, or why there is none.
-type RouteRange struct {
-	First netip.Addr `json:"first"`
-	Last  netip.Addr `json:"last"`
-	probe.Route
-	Error string `json:"error,omitempty"`
-}
-
-// maxRoutes bounds the ranges whose route is looked up.
-const maxRoutes = 64
-
-// NewForecast says what Run would do with c, which needs no Engine. It sends
-// nothing. way finds the route to an address; nil asks the system.
-func NewForecast(c Config, way func(netip.Addr) (probe.Route, error)) (Forecast, error) {
+// NewForecast says what Run would do with c, which needs no Engine, if packets leave
+// through the named device, or wherever the kernel sends them if it is "". Nothing
+// is sent.
+func NewForecast(c Config, device string) (Forecast, error) {
 	if c.Plan == nil {
 		return Forecast{}, errors.New("a forecast needs a plan")
 	}
@@ -85,8 +69,9 @@ func NewForecast(c Config, way func(netip.Addr) (probe.Route, error)) (Forecast,
 		}
 		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), silent, c.lasts(rate, f.Targets, int(passes))}
 	}
-	f.Routes, f.More = p.routes(way)
-	return f, nil
+	var err error
+	f.Routes, f.More, err = p.routes(device)
+	return f, err
 }
 
 // turns is how many passes of a silent network go on through the payloads of UDP
@@ -118,68 +103,4 @@ func (c *Config) lasts(rate float64, targets uint64, passes int) uint64 {
 	}
 	ms := float64(targets)*float64(max(passes, 1))/rate*1e3 + float64(wait.Milliseconds())
 	return uint64(min(math.Ceil(ms), 1<<53))
-}
-
-// routes finds the way to the first address of each run, and tells runs together
-// that go the same way.
-func (p *Plan) routes(way func(netip.Addr) (probe.Route, error)) (all []RouteRange, more uint64) {
-	if way == nil {
-		way = systemRoute
-	}
-	all = []RouteRange{}
-	spans := p.spans()
-	if len(spans) > maxRoutes {
-		spans, more = spans[:maxRoutes], uint64(len(spans)-maxRoutes)
-	}
-	for _, s := range spans {
-		r := RouteRange{First: s.addr(s.from), Last: s.addr(s.to)}
-		var err error
-		if r.Route, err = way(r.First); err != nil {
-			r.Error = err.Error()
-		}
-		if n := len(all); n > 0 && all[n-1].Route == r.Route && all[n-1].Error == r.Error && all[n-1].First.Is4() == r.First.Is4() {
-			all[n-1].Last = r.Last
-			continue
-		}
-		all = append(all, r)
-	}
-	return all, more
-}
-
-// systemRoute asks the kernel from where and through which interface it would
-// send to an address, by connecting a UDP socket, which sends nothing. Gateways
-// are not told that way.
-func systemRoute(a netip.Addr) (probe.Route, error) {
-	var d net.Dialer
-	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(a, 9).String())
-	if err != nil {
-		if no, ok := errors.AsType[syscall.Errno](err); ok {
-			err = no
-		}
-		return probe.Route{}, err
-	}
-	defer c.Close()
-	from := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-	return probe.Route{Source: from, Interface: interfaceOf(from)}, nil
-}
-
-// interfaceOf names the interface that has an address, or is "".
-func interfaceOf(a netip.Addr) string {
-	if a.Zone() != "" {
-		return a.Zone()
-	}
-	all, err := net.Interfaces()
-	if err != nil {
-		return ""
-	}
-	for _, i := range all {
-		addrs, _ := i.Addrs()
-		if slices.ContainsFunc(addrs, func(n net.Addr) bool { return strings.HasPrefix(n.String(), a.String()+"/") }) {
-			return i.Name
-		}
-	}
-	if first := netip.AddrFrom4([4]byte{127, 0, 0, 1}); a.IsLoopback() && a != first && a.Is4() {
-		return interfaceOf(first) // 127.0.0.2 is the source of what goes there
-	}
-	return ""
 }

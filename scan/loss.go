@@ -13,6 +13,13 @@ func (t *tally) answered(tries int) (n uint64) {
 	return n
 }
 
+// drop takes out answers that say nothing of loss after all.
+func (t *tally) drop(o *tally) {
+	for k, n := range o {
+		t[k] -= min(n, t[k])
+	}
+}
+
 // maxLoss is the highest loss that is told apart from "next to nothing comes
 // back"; beyond it the equation below is ill-conditioned.
 const maxLoss = 0.999

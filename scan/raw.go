@@ -181,21 +181,8 @@ func (e *RawEngine) reserve() error {
 
 // findRoutes asks the kernel for the ways to all targets.
 func (e *RawEngine) findRoutes() error {
-	c := link.RouteConfig{Device: e.Device}
-	for i := uint64(0); i < e.addrs; {
-		n := e.Plan.Neighbours(i)
-		c.Spans = append(c.Spans, link.Span{First: e.Plan.At(i).Addr, Last: e.Plan.At(i + n - 1).Addr})
-		i += n
-	}
-	for _, p := range e.Plan.ports {
-		ask := link.Ask{Proto: syscall.IPPROTO_TCP, Port: p.Number}
-		if p.Proto == probe.UDP {
-			ask.Proto = syscall.IPPROTO_UDP
-		}
-		c.Asks = append(c.Asks, ask)
-	}
 	var err error
-	if e.table, err = link.Routes(c); err != nil {
+	if e.table, err = link.Routes(e.Plan.routeConfig(e.Device)); err != nil {
 		return err
 	}
 	builders := make(map[packet.Path]*packet.Builder)

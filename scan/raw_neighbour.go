@@ -40,30 +40,22 @@ type hop struct {
 // read at any time; the rest belongs to neighbours.
 type gate struct {
 	hop
-	way   *link.Route // one that leads through it
-	mac   atomic.Uint64
+	way   *link.Route                // one that leads through it
+	mac   atomic.Pointer[packet.MAC] // nil while it is not known
 	fixed bool
 	dead  int       // the last try whose question it did not answer
 	asked bool      // a question is open that no probe waits for
 	fresh time.Time // when it last answered or was asked again
 }
 
-// known marks a MAC that a gate has.
-const known = 1 << 63
-
 func (g *gate) get() (m packet.MAC, ok bool) {
-	v := g.mac.Load()
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], v)
-	copy(m[:], b[2:])
-	return m, v&known != 0
+	if known := g.mac.Load(); known != nil {
+		return *known, true
+	}
+	return m, false
 }
 
-func (g *gate) set(m packet.MAC) {
-	var b [8]byte
-	copy(b[2:], m[:])
-	g.mac.Store(binary.BigEndian.Uint64(b[:]) | known)
-}
+func (g *gate) set(m packet.MAC) { g.mac.Store(&m) }
 
 // area is 256 neighbouring addresses of a link. What is known of each is a byte:
 // 0 for nothing, the last try that went unanswered, or hasMAC.

@@ -41,7 +41,7 @@ type sweep struct {
 	halt    func(error) // ends the sweep's context
 	methods map[string]string
 	retold  map[uint64]*probe.Result // open endpoints that an earlier run found
-	limited []uint64                 // a bit for each host whose UDP silence decides nothing; nil if there is none
+	limited limited                  // whose UDP silence decides nothing, as of the last pass
 
 	mu       sync.Mutex
 	passes   int          // begun so far; this and the next two change in the sender alone
@@ -134,12 +134,22 @@ func (s *sweep) owes() (asks byProto[bool], more bool) {
 // answering hosts that brought nothing, and how many such hosts are still told
 // silent. It is false if that cannot be measured. The caller holds mu.
 func (s *sweep) loss(p probe.Proto) (share, missed float64, ok bool) {
+	heard := s.heard(p)
 	if s.quiet[p] == 0 {
-		share, ok = s.tally[p].lossOfAll()
+		share, ok = heard.lossOfAll()
 		return share, 0, ok
 	}
-	share, missed, ok = s.tally[p].loss(s.done[p])
+	share, missed, ok = heard.loss(s.done[p])
 	return share, min(missed, float64(s.quiet[p])), ok
+}
+
+// heard is the tally of a protocol, without what came at a limited rate.
+func (s *sweep) heard(p probe.Proto) tally {
+	t := s.tally[p]
+	if p == probe.UDP {
+		t.drop(&s.limited.refused)
+	}
+	return t
 }
 
 // begin begins a pass that asks those protocols, or goes on through payloads.
@@ -172,6 +182,9 @@ func (s *sweep) end() {
 		if asks {
 			s.done[p]++
 		}
+	}
+	if s.walk.asks[probe.UDP] {
+		s.limited = s.findLimited()
 	}
 }
 

@@ -50,7 +50,8 @@ func (s *sweep) measured() (loss, missed *float64) {
 		if !ok {
 			continue
 		}
-		a := float64(s.tally[p].answered(MaxTries))
+		heard := s.heard(p)
+		a := float64(heard.answered(MaxTries))
 		share += l * a
 		weight += a
 		gone += m
@@ -91,9 +92,8 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 			said = append(said, fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s", p, tries))
 		}
 	}
-	if n := s.undecidedCount(); n > 0 {
-		said = append(said, fmt.Sprintf("undecided: %s, silent at hosts that limit their ICMP answers",
-			counted(n, "udp endpoint")))
+	if n := s.undecidedNote(); n != "" {
+		said = append(said, n)
 	}
 	if d := s.disputesTold(); d != "" {
 		said = append(said, d)
@@ -124,17 +124,6 @@ func (s *sweep) neverAsked() (n uint64) {
 		if c == cellOf(localError, 0) {
 			n++
 		}
-	}
-	return n
-}
-
-// undecidedCount counts the endpoints whose silence decides nothing.
-func (s *sweep) undecidedCount() (n uint64) {
-	if s.limited == nil {
-		return 0
-	}
-	for i := range s.table.cells {
-		n += uint64(one(s.undecided(uint64(i))))
 	}
 	return n
 }

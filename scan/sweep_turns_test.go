@@ -3,7 +3,6 @@ package scan_test
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -120,7 +119,7 @@ func TestForecastOfSilence(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			config := scan.Config{Plan: planOf(t, c.ports, c.targets), Retries: c.retries}
-			f, err := scan.NewForecast(config, func(netip.Addr) (probe.Route, error) { return probe.Route{}, nil })
+			f, err := scan.NewForecast(config, "")
 			if err != nil {
 				t.Fatal(err)
 			}

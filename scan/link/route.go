@@ -1,6 +1,7 @@
 package link
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"sort"
@@ -51,6 +52,41 @@ func (t *Table) Find(a netip.Addr, ask int) *Route {
 		}
 	}
 	return nil
+}
+
+// ByPort reports whether the kernel's rules name ports, so that each Ask may go a
+// way of its own.
+func (t *Table) ByPort() bool { return t.perAsk }
+
+// Ways are the pieces of a span, in ascending order, each with the way that all of it
+// takes for Asks[ask].
+func (t *Table) Ways(s Span, ask int) iter.Seq2[Span, *Route] {
+	if !t.perAsk {
+		ask = 0
+	}
+	zone := s.First.Zone()
+	first, last := s.First.WithZone(""), s.Last.WithZone("")
+	return func(yield func(Span, *Route) bool) {
+		for i := range t.lines {
+			l := &t.lines[i]
+			if l.v4 != first.Is4() || l.ask != ask || l.zone != zone {
+				continue
+			}
+			for k := l.at(first); k < len(l.starts) && l.starts[k].Compare(last) <= 0; k++ {
+				part := Span{l.starts[k], last}
+				if part.First.Less(first) {
+					part.First = first
+				}
+				if k+1 < len(l.starts) && l.starts[k+1].Compare(last) <= 0 {
+					part.Last = l.starts[k+1].Prev()
+				}
+				if !yield(Span{part.First.WithZone(zone), part.Last.WithZone(zone)}, l.routes[k]) {
+					return
+				}
+			}
+			return
+		}
+	}
 }
 
 // Routes lists every way that the table holds, each once.

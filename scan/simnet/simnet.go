@@ -24,8 +24,9 @@ type Host struct {
 	Twice     float64       // share of answers that come twice
 	Late      float64       // share of answers that take Delay longer
 	Delay     time.Duration
-	ICMP      Limit  // of the unreachables that its responder sends to us
-	Error     string // with probe.LocalError
+	ICMP      Limit      // of the unreachables that its responder sends to us
+	Machine   netip.Addr // whose limit that is, if one machine has many addresses
+	Error     string     // with probe.LocalError
 }
 
 // Limit is a token bucket: so many at once, then Rate a second. The zero Limit
@@ -257,6 +258,9 @@ func (n *Network) allowed(e probe.Endpoint, h Host, now time.Time) bool {
 	by := h.Responder
 	if !by.IsValid() {
 		by = e.Addr
+	}
+	if h.Machine.IsValid() {
+		by = h.Machine
 	}
 	b := n.limits[by]
 	if b == nil {

@@ -1,0 +1,78 @@
+package scan_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/scan"
+)
+
+// TestForecastOfRoutes: a plan that goes several ways is told cut where they part,
+// gateways and dead ends included, and ports apart where a rule names one.
+func TestForecastOfRoutes(t *testing.T) {
+	h := nettest.NewHost(t)
+	for _, step := range []func() error{
+		route("10.77.1.0/24", h.Device, 0, h.Addr4), route("10.77.2.0/25", "", unix.RTN_UNREACHABLE, netip.Addr{}),
+		route("10.77.2.128/25", h.Device, 0, h.Addr4), route("10.77.3.0/24", "", unix.RTN_PROHIBIT, netip.Addr{}),
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(ports []probe.Port, device string, targets ...string) (all []string) {
+		t.Helper()
+		f, err := scan.NewForecast(scan.Config{Plan: planOf(t, ports, targets...)}, device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range f.Routes {
+			s := r.First.String() + "-" + r.Last.String() + " " + r.Port
+			if r.Interface != "" {
+				s += r.Interface + " " + r.Gateway.String() + " " + r.Source.String()
+			}
+			all = append(all, s+r.Error)
+		}
+		return all
+	}
+	via := h.Device + " " + h.Addr4.String() + " " + h.Self4.String()
+	link := h.Device + " invalid IP " + h.Self4.String()
+	want := []string{
+		h.Addr4.String() + "-" + h.Addr4.String() + " " + link,
+		"10.77.1.0-10.77.1.255 " + via, "10.77.2.0-10.77.2.127 no route to host", "10.77.2.128-10.77.2.255 " + via,
+		"10.77.3.0-10.77.3.255 permission denied", "10.77.4.0-10.77.4.255 network is unreachable",
+		"127.0.0.1-127.0.0.1 lo invalid IP 127.0.0.1",
+	}
+	got := told([]probe.Port{tcp417}, "", "10.77.1.0-10.77.4.255", h.Addr4.String(), "127.0.0.1")
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+
+	rule := netlink.NewRule()
+	rule.Family, rule.IPProto, rule.Dport, rule.Table, rule.Priority = unix.AF_INET, unix.IPPROTO_TCP, netlink.NewRulePortRange(417, 417), 77, 77
+	if err := netlink.RuleAdd(rule); err != nil {
+		t.Skip("rules of this kernel name no ports:", err)
+	}
+	t.Cleanup(func() { _ = netlink.RuleDel(rule) })
+	l, err := netlink.LinkByName(h.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &netlink.Route{Table: 77, LinkIndex: l.Attrs().Index, Dst: netlink.NewIPNet([]byte{10, 77, 1, 9})}
+	if err := netlink.RouteAdd(other); err != nil {
+		t.Fatal(err)
+	}
+	got = told([]probe.Port{tcp417, {Number: 418, Proto: probe.TCP}}, "", "10.77.1.8-10.77.1.10")
+	want = []string{
+		"10.77.1.8-10.77.1.8 417/tcp" + via, "10.77.1.9-10.77.1.9 417/tcp" + link,
+		"10.77.1.10-10.77.1.10 417/tcp" + via, "10.77.1.8-10.77.1.10 418/tcp" + via,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,141 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+
+	"onmux/probe"
+	"onmux/scan/link"
+)
+
+// RouteRange is the way to a range of targets, or why there is none.
+type RouteRange struct {
+	First netip.Addr `json:"first"`
+	Last  netip.Addr `json:"last"`
+	Port  string     `json:"port,omitempty"` // as 417/tcp, where rules of this machine send ports different ways
+	probe.Route
+	Error string `json:"error,omitempty"`
+}
+
+// goesLike reports whether two ranges go the same way.
+func (r *RouteRange) goesLike(o *RouteRange) bool {
+	return r.Route == o.Route && r.Error == o.Error && r.Port == o.Port &&
+		r.First.Is4() == o.First.Is4() && r.First.Zone() == o.First.Zone()
+}
+
+// maxRoutes bounds the ranges whose route is told.
+const maxRoutes = 64
+
+// routes tells which way all of the plan's addresses go, as the kernel's tables have
+// it. On systems whose tables cannot be read it tells it for the first address of
+// each run, without the gateway.
+func (p *Plan) routes(device string) (all []RouteRange, more uint64, err error) {
+	c := p.routeConfig(device)
+	table, err := link.Routes(c)
+	all = []RouteRange{}
+	add := func(r RouteRange) {
+		switch n := len(all); {
+		case n > 0 && more == 0 && all[n-1].goesLike(&r):
+			all[n-1].Last = r.Last
+		case n < maxRoutes:
+			all = append(all, r)
+		default:
+			more++
+		}
+	}
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		for _, s := range c.Spans {
+			add(systemRoute(s))
+		}
+	case err != nil:
+		return nil, 0, err
+	default:
+		p.eachRoute(table, c.Spans, add)
+	}
+	return all, more, nil
+}
+
+// eachRoute walks the table for every port that it tells apart.
+func (p *Plan) eachRoute(table *link.Table, spans []link.Span, add func(RouteRange)) {
+	for ask, port := range p.ports {
+		if ask > 0 && !table.ByPort() {
+			break
+		}
+		for _, s := range spans {
+			for part, r := range table.Ways(s, ask) {
+				out := RouteRange{First: part.First, Last: part.Last}
+				if table.ByPort() {
+					out.Port = port.String()
+				}
+				if r.Err != nil {
+					out.Error = r.Err.Error()
+				} else {
+					out.Route = probe.Route{Source: r.Src, Interface: r.Device.Name, Gateway: r.Gateway}
+					if r.Src.Is6() && r.Src.IsLinkLocalUnicast() {
+						out.Source = r.Src.WithZone(r.Device.Name)
+					}
+				}
+				add(out)
+			}
+		}
+	}
+}
+
+// routeConfig asks for the ways to all of the plan's endpoints.
+func (p *Plan) routeConfig(device string) link.RouteConfig {
+	c := link.RouteConfig{Device: device}
+	for _, s := range p.spans() {
+		c.Spans = append(c.Spans, link.Span{First: s.addr(s.from), Last: s.addr(s.to)})
+	}
+	for _, port := range p.ports {
+		ask := link.Ask{Proto: syscall.IPPROTO_TCP, Port: port.Number}
+		if port.Proto == probe.UDP {
+			ask.Proto = syscall.IPPROTO_UDP
+		}
+		c.Asks = append(c.Asks, ask)
+	}
+	return c
+}
+
+// systemRoute asks the system from where and through which interface it would send
+// to the first address of a run, by connecting a UDP socket, which sends nothing.
+func systemRoute(s link.Span) RouteRange {
+	r := RouteRange{First: s.First, Last: s.Last}
+	var d net.Dialer
+	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(s.First, 9).String())
+	if err != nil {
+		if no, ok := errors.AsType[syscall.Errno](err); ok {
+			err = no
+		}
+		r.Error = err.Error()
+		return r
+	}
+	defer c.Close()
+	from := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	r.Route = probe.Route{Source: from, Interface: interfaceOf(from)}
+	return r
+}
+
+// interfaceOf names the interface that has an address, or is "".
+func interfaceOf(a netip.Addr) string {
+	if a.Zone() != "" {
+		return a.Zone()
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return ""
+	}
+	for _, i := range all {
+		addrs, _ := i.Addrs()
+		if slices.ContainsFunc(addrs, func(n net.Addr) bool { return strings.HasPrefix(n.String(), a.String()+"/") }) {
+			return i.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,81 @@
+package scan_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/simnet"
+)
+
+// TestLimitedNetworksDecideNothing asks one UDP port of networks of three kinds: one
+// machine speaks for all of a network, at a limited rate; every host speaks for
+// itself, and half of them drop; the same while every tenth packet is lost. Only of
+// the first does silence mean nothing.
+func TestLimitedNetworksDecideNothing(t *testing.T) {
+	const note = "ICMP answers from its network are limited: silence decides nothing"
+	udp := probe.Port{Number: 417, Proto: probe.UDP}
+	for _, c := range []struct {
+		name    string
+		targets []string
+		limited string // the network of which one machine speaks, as the beginning of its addresses
+		loss    float64
+		rate    float64
+		by      netip.Addr // who refuses, if not the address itself
+	}{
+		{"a /24", []string{"10.0.0.0/24"}, "10.0.0.", 0, 0, netip.Addr{}},
+		{"a /24, slowly", []string{"10.0.0.0/24"}, "10.0.0.", 0, 100, netip.Addr{}},
+		{"a /28", []string{"10.0.0.0/28"}, "10.0.0.", 0, 0, netip.Addr{}},
+		{"one of many", []string{"10.0.0.0/20"}, "10.0.7.", 0, 0, netip.Addr{}},
+		{"one of many with loss", []string{"10.0.0.0/20"}, "10.0.7.", 0.1, 0, netip.Addr{}},
+		{"a firewall", []string{"10.0.0.0/20"}, "10.0.7.", 0, 0, router},
+		{"of IPv6", []string{"fd00::/120"}, "fd00::", 0, 0, netip.Addr{}},
+		{"none", []string{"10.0.0.0/20"}, "-", 0, 0, netip.Addr{}},
+		{"none, and loss", []string{"10.0.0.0/20"}, "-", 0.1, 0, netip.Addr{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limited := func(a netip.Addr) bool { return strings.HasPrefix(a.String(), c.limited) }
+				host := func(e probe.Endpoint) simnet.Host {
+					h := simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond, LossBack: c.loss}
+					switch {
+					case limited(e.Addr):
+						h.ICMP, h.Machine, h.Responder = simnet.Limit{Burst: 6, Rate: 1}, router, c.by
+					case lastByte(e.Addr)%2 == 0:
+						return simnet.Host{}
+					}
+					return h
+				}
+				s := sweep(t.Context(), scan.Config{
+					Plan: planOf(t, []probe.Port{udp}, c.targets...), Engine: simnet.New(simnet.Config{Host: host}),
+					Rate: c.rate, Retries: 3, All: true,
+				})
+				s.ok(t)
+				wrong, silent := 0, 0
+				for e, r := range s.told(t) {
+					if r.State == probe.OpenFiltered {
+						silent++
+						if slices.Contains(r.Notes, note) != limited(e.Addr) {
+							wrong++
+						}
+					}
+				}
+				if wrong > 0 {
+					t.Errorf("%d of %d silent endpoints are told wrongly", wrong, silent)
+				}
+				said := slices.ContainsFunc(s.Coverage, func(s string) bool { return strings.HasPrefix(s, "undecided: ") })
+				if said != (c.limited != "-") {
+					t.Errorf("coverage %q", s.Coverage)
+				}
+				if s.Loss != nil && (*s.Loss < c.loss-0.03 || *s.Loss > c.loss+0.03) {
+					t.Errorf("a loss of %v, which is %v", *s.Loss, c.loss)
+				}
+			})
+		})
+	}
+}
