@@ -114,16 +114,6 @@ func TestTruthOverEthernet(t *testing.T) {
 	}
 }
 
-// framed puts a packet in a frame that answers one with these addresses.
-func framed(question, packet []byte) []byte {
-	kind := uint16(unix.ETH_P_IP)
-	if len(packet) > 0 && packet[0]>>4 == 6 {
-		kind = unix.ETH_P_IPV6
-	}
-	frame := append(append([]byte(nil), question[6:12]...), question[:6]...)
-	return append(binary.BigEndian.AppendUint16(frame, kind), packet...)
-}
-
 // frames opens a device of the namespace that it is called in, for whole frames.
 func frames(name string) (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
