@@ -3,6 +3,7 @@ package scan
 import (
 	"fmt"
 	"math"
+	"net/netip"
 
 	"onmux/probe"
 )
@@ -10,7 +11,7 @@ import (
 // What is said of UDP silence that is worth nothing.
 const (
 	hostLimits = "the host limits its ICMP answers: silence decides nothing"
-	netLimits  = "ICMP answers from its network are limited: silence decides nothing"
+	netLimits  = "ICMP answers from its network are limited or lost: silence decides nothing"
 )
 
 // limited are the addresses whose UDP silence decides nothing: whether a silent port
@@ -54,7 +55,7 @@ func (s *sweep) undecidedNote() string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("undecided: %s, silent at hosts that limit their ICMP answers", counted(n, "udp endpoint"))
+	return fmt.Sprintf("undecided: %s, silent where ICMP answers are limited", counted(n, "udp endpoint"))
 }
 
 // findLimited looks for them. The caller holds mu, or is the only one left.
@@ -87,74 +88,165 @@ func (s *sweep) limitedHosts() (bits []uint64) {
 	return bits
 }
 
-// refusals are what the UDP endpoints of one network said.
+// findLimitedNets finds networks in which one machine speaks for many addresses, or a
+// firewall before them does, and is allowed only so many unreachables a second. It
+// looks at the smallest networks first, and at larger ones for what they leave.
+func (s *sweep) findLimitedNets(l *limited) {
+	var nets []refusals
+	for lo, hi := range s.Plan.nets {
+		nets = append(nets, s.refusals(lo, hi))
+	}
+	usual, known := s.usualLoss()
+	for wider := 0; wider <= 16; wider += 4 {
+		for rest := nets; len(rest) > 0; {
+			n := s.together(rest, wider)
+			group := rest[:n]
+			rest = rest[n:]
+			sum := sumOf(group)
+			early, late := sum.early(len(nets)), sum.late(len(nets), usual)
+			if sum.silent == 0 || !early && !late {
+				continue
+			}
+			for i := range group {
+				s.mark(l, &group[i], early || known)
+			}
+		}
+	}
+}
+
+// refusals are what the UDP endpoints of a network said.
 type refusals struct {
 	lo, hi  uint64  // its addresses in the plan
 	asked   float64 // endpoints
 	silent  float64
 	refused float64 // by a port-unreachable, whoever sent it
-	early   float64 // the sum of where they stand in the order, from 0 to 1 each
-	tries   tally   // those of the endpoints themselves, by the try that was asked last
-}
-
-// findLimitedNets finds networks in which one machine speaks for many addresses, or a
-// firewall before them does, and is allowed only so many unreachables a second. The
-// order in which endpoints are asked is random. So if each were refused by itself,
-// those refused would lie anywhere in it; where the first few are refused and then
-// next to none, a limit was used up.
-func (s *sweep) findLimitedNets(l *limited) {
-	var mixed []refusals
-	for lo, hi := range s.Plan.nets {
-		if r := s.refusals(lo, hi); r.refused > 0 && r.silent > 0 {
-			mixed = append(mixed, r)
-		}
-	}
-	for _, r := range mixed {
-		if !r.limited(len(mixed)) {
-			continue
-		}
-		if l.nets == nil {
-			l.nets = make([]uint64, s.addrs/64+1)
-		}
-		for i := r.lo; i < r.hi; i++ {
-			l.nets[i/64] |= 1 << (i % 64)
-		}
-		for try, n := range r.tries {
-			l.refused[try] += n
-		}
-	}
+	later   float64 // of those, not at the first try
+	places  float64 // the sum of where they stand in the order, from 0 to 1 each
+	limited bool
 }
 
 // refusals counts what the addresses from lo up to and without hi said.
 func (s *sweep) refusals(lo, hi uint64) refusals {
 	r := refusals{lo: lo, hi: hi}
+	s.eachUDP(lo, hi, func(i uint64, c cell) {
+		r.asked += float64(one(c.asked()))
+		r.silent += float64(one(c.quiet() && c.class() != noNeighbour))
+		if k := c.class(); k == portUnreach || k == portUnreachBy {
+			r.refused++
+			r.later += float64(one(c.tries() > 1))
+			r.places += float64(s.order.Position(i)) / float64(s.Plan.Len())
+		}
+	})
+	return r
+}
+
+func (s *sweep) eachUDP(lo, hi uint64, f func(i uint64, c cell)) {
 	for port, p := range s.protos {
 		if p != probe.UDP {
 			continue
 		}
-		first := uint64(port)*s.addrs + lo
-		for i, c := range s.table.cells[first : first+hi-lo] {
-			r.asked += float64(one(c.asked()))
-			r.silent += float64(one(c.quiet() && c.class() != noNeighbour))
-			if k := c.class(); k == portUnreach || k == portUnreachBy {
-				r.refused++
-				r.early += float64(s.order.Position(first+uint64(i))) / float64(s.Plan.Len())
-				r.tries[c.tries()] += uint64(one(k == portUnreach))
-			}
+		first := uint64(port) * s.addrs
+		for i, c := range s.table.cells[first+lo : first+hi] {
+			f(first+lo+uint64(i), c)
 		}
 	}
-	return r
 }
 
-// limited reports whether those refused lie so far in front that chance would put them
-// there once in a hundred sweeps of as many networks. Of n numbers drawn at random and
-// without repetition from N between 0 and 1 the mean varies around a half by
-// (N−n) / (12·n·(N−1)), and what is z deviations off is rarer than exp(−z²/2).
-func (r *refusals) limited(nets int) bool {
+// together is how many of the nets, from the first on, one network of so many bits
+// less holds.
+func (s *sweep) together(nets []refusals, wider int) int {
+	first := s.Plan.At(nets[0].lo).Addr
+	bits := 64 - wider
+	if first.Is4() {
+		bits = 24 - wider
+	}
+	around := netip.PrefixFrom(first.WithZone(""), bits).Masked()
+	for n := range nets {
+		a := s.Plan.At(nets[n].lo).Addr
+		if a.Zone() != first.Zone() || !around.Contains(a.WithZone("")) {
+			return n
+		}
+	}
+	return len(nets)
+}
+
+// sumOf adds up those that are not known to be limited.
+func sumOf(nets []refusals) (sum refusals) {
+	for i := range nets {
+		if r := &nets[i]; !r.limited {
+			sum.asked += r.asked
+			sum.silent += r.silent
+			sum.refused += r.refused
+			sum.later += r.later
+			sum.places += r.places
+		}
+	}
+	return sum
+}
+
+// mark notes that silence in a network decides nothing, and if its refusals say
+// nothing of loss, that too.
+func (s *sweep) mark(l *limited, r *refusals, drop bool) {
+	if r.limited {
+		return
+	}
+	r.limited = true
+	if l.nets == nil {
+		l.nets = make([]uint64, s.addrs/64+1)
+	}
+	for i := r.lo; i < r.hi; i++ {
+		l.nets[i/64] |= 1 << (i % 64)
+	}
+	if drop {
+		s.eachUDP(r.lo, r.hi, func(_ uint64, c cell) { l.refused[c.tries()] += uint64(one(c.class() == portUnreach)) })
+	}
+}
+
+// once is how often in a hundred sweeps chance may be taken for a limit.
+const once = 1
+
+// early reports whether those refused stand early in the order, in which all are asked
+// by chance: if each were refused by itself, they would stand anywhere; where the first
+// few are refused and then next to none, a limit was used up. Of n numbers drawn at
+// random and without repetition from N between 0 and 1 the mean varies around a half by
+// (N−n) / (12·n·(N−1)), and what is z deviations off is rarer than exp(−z²/2). So many
+// nets are looked at.
+func (r *refusals) early(nets int) bool {
 	if r.asked < 2 || r.refused < 3 {
 		return false
 	}
 	variance := (r.asked - r.refused) / (12 * r.refused * (r.asked - 1))
-	z := (0.5 - r.early/r.refused) / math.Sqrt(variance)
-	return z > 0 && z*z > 2*math.Log(100*float64(nets))
+	z := (0.5 - r.places/r.refused) / math.Sqrt(variance)
+	return z > 0 && -z*z/2 < math.Log(once/100./float64(nets))
+}
+
+// late reports whether more of them were refused at a later try only than the usual
+// loss explains: of n attempts of which each fails with probability p, a share of q
+// fails more rarely than exp(−n·D), where D is the divergence of q from p (Hoeffding,
+// "Probability Inequalities for Sums of Bounded Random Variables", 1963, theorem 1).
+func (r *refusals) late(nets int, p float64) bool {
+	if r.refused == 0 || r.later/r.refused <= p {
+		return false
+	}
+	q := r.later / r.refused
+	divergence := q * math.Log(q/p)
+	if q < 1 {
+		divergence += (1 - q) * math.Log((1-q)/(1-p))
+	}
+	return -r.refused*divergence < math.Log(once/100./float64(nets))
+}
+
+// usualLoss is the loss of what no limit holds back, or what is likely while that is
+// not known.
+func (s *sweep) usualLoss() (p float64, known bool) {
+	const likely, least, few = 0.1, 0.01, 10
+	t := s.tally[probe.TCP]
+	p, _, ok := t.loss(s.done[probe.TCP])
+	if s.quiet[probe.TCP] == 0 {
+		p, ok = t.lossOfAll()
+	}
+	if !ok || t.answered(MaxTries) < few {
+		return likely, false
+	}
+	return min(max(p, least), 0.9), true
 }

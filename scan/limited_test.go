@@ -18,7 +18,7 @@ import (
 // itself, and half of them drop; the same while every tenth packet is lost. Only of
 // the first does silence mean nothing.
 func TestLimitedNetworksDecideNothing(t *testing.T) {
-	const note = "ICMP answers from its network are limited: silence decides nothing"
+	const note = "ICMP answers from its network are limited or lost: silence decides nothing"
 	udp := probe.Port{Number: 417, Proto: probe.UDP}
 	for _, c := range []struct {
 		name    string
@@ -34,6 +34,7 @@ func TestLimitedNetworksDecideNothing(t *testing.T) {
 		{"one of many", []string{"10.0.0.0/20"}, "10.0.7.", 0, 0, netip.Addr{}},
 		{"one of many with loss", []string{"10.0.0.0/20"}, "10.0.7.", 0.1, 0, netip.Addr{}},
 		{"a firewall", []string{"10.0.0.0/20"}, "10.0.7.", 0, 0, router},
+		{"a /20", []string{"10.0.0.0/20"}, "10.0.", 0, 0, netip.Addr{}},
 		{"of IPv6", []string{"fd00::/120"}, "fd00::", 0, 0, netip.Addr{}},
 		{"none", []string{"10.0.0.0/20"}, "-", 0, 0, netip.Addr{}},
 		{"none, and loss", []string{"10.0.0.0/20"}, "-", 0.1, 0, netip.Addr{}},

@@ -118,7 +118,19 @@ func (p *pacer) busy(now time.Time, why error) {
 	if p.step == 0 {
 		p.step = p.rate / steps
 	}
-	p.rate = max(p.rate/2, min(p.full, minSlowed))
+	p.slow(now, p.rate/2)
+}
+
+// ease slows down to a rate that is known to be borne. From there it recovers by small
+// steps, to stay near it, and at twice the rate it is believed to be over.
+func (p *pacer) ease(now time.Time, rate float64, why error) {
+	p.why = why
+	p.slow(now, min(rate, p.rate))
+	p.step = 2 * p.rate / steps
+}
+
+func (p *pacer) slow(now time.Time, rate float64) {
+	p.rate = max(rate, min(p.full, minSlowed))
 	p.tokens = 0
 	p.halved, p.last = now, now
 	if p.slowest == 0 || p.rate < p.slowest {

@@ -106,7 +106,7 @@ func TestRawBehindAGateway(t *testing.T) {
 			want = probe.PortUnreach
 		}
 		if r.Reason != want && !(e.Addr.Is6() && net == 1 && r.Reason == probe.NetUnreach) {
-			t.Fatalf("%v told %v (%v) by %v, is %v", e, r.State, r.Reason, r.Responder, want)
+			t.Fatalf("%v told %v (%v %s) by %v, is %v", e, r.State, r.Reason, r.Error, r.Responder, want)
 		}
 		if (net == 1 || net == 2) && r.Responder != h.Addr4 && r.Responder != h.Addr6 {
 			t.Fatalf("%v: %v said so", e, r.Responder)

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -62,6 +63,7 @@ type sweep struct {
 	journal  journal
 	flight   time.Duration // the longest time from when a batch was stamped until it was known to have left
 	known    familiar
+	routers  routers
 }
 
 // walk is where a pass stands in the order.
@@ -83,6 +85,7 @@ func newSweep(c Config) *sweep {
 	s.crew = newCrew(c.Engine)
 	s.methods = methodNames(c.Plan, c.Engine)
 	s.known = newFamiliar(s.methods)
+	s.routers.errors = make(map[netip.Addr]int)
 	s.journal.on = c.Checkpoint != ""
 	for _, p := range c.Plan.Ports() {
 		s.protos = append(s.protos, p.Proto)

@@ -104,7 +104,7 @@ func TestLimitedUDPDecidesNothing(t *testing.T) {
 				undecided++
 			}
 		}
-		want := fmt.Sprintf("undecided: %d udp endpoints, silent at hosts that limit their ICMP answers", undecided)
+		want := fmt.Sprintf("undecided: %d udp endpoints, silent where ICMP answers are limited", undecided)
 		if undecided == 0 || !slices.Contains(s.Coverage, want) {
 			t.Errorf("%d undecided, coverage %q", undecided, s.Coverage)
 		}

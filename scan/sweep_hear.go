@@ -56,7 +56,11 @@ func (s *sweep) hear(a *Answer) bool {
 	}
 	old, p := s.table.cells[a.Index], s.proto(a.Index)
 	s.known.hear(a.Index)
-	k, ok := classOf(p, a.Reason, s.fromTarget(a))
+	fromTarget := s.fromTarget(a)
+	k, ok := classOf(p, a.Reason, fromTarget)
+	if ok && !fromTarget {
+		s.routers.hear(a.Responder)
+	}
 	if !ok || old.tries() == 0 {
 		s.strays++
 		return false

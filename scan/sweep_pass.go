@@ -87,6 +87,7 @@ func (s *sweep) work(ctx context.Context, h *hand) error {
 		}
 		now := time.Now()
 		s.watch(now, s.wait())
+		s.spareRouters(now)
 		if d := s.pace.wait(now); d > 0 {
 			s.sleep(ctx, d)
 			continue

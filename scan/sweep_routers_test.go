@@ -1,0 +1,55 @@
+package scan_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+	"onmux/scan/simnet"
+)
+
+// TestRoutersAreSpared has routers refuse for a network, each error of its own: what one
+// of them must send is held down, and then none of it is lost to its limit; many
+// together may send as many as they like.
+func TestRoutersAreSpared(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		routers byte
+		rate    float64
+		slowed  bool
+	}{
+		{"one", 1, 10_000, true}, {"one, slowly", 1, 500, false}, {"thirty", 30, 10_000, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				host := func(e probe.Endpoint) simnet.Host {
+					return simnet.Host{
+						Reason: probe.HostUnreach, Responder: netip.AddrFrom4([4]byte{10, 255, 0, byte(lastByte(e.Addr)) % c.routers}),
+						RTT: 2 * time.Millisecond, ICMP: simnet.Limit{Burst: 1000, Rate: 1000},
+					}
+				}
+				begun := time.Now()
+				s := sweep(t.Context(), scan.Config{
+					Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/19"), Engine: simnet.New(simnet.Config{Host: host}), Rate: c.rate,
+				})
+				s.ok(t)
+				told := ""
+				for _, n := range s.Notes {
+					if strings.HasPrefix(n, "slowed to ") {
+						told = n
+					}
+				}
+				if slowed := told != ""; slowed != c.slowed || slowed && !strings.HasSuffix(told, " a second: 10.255.0.0 answers with ICMP errors, and is made to send no more than 800 a second") {
+					t.Errorf("%q in %v", s.Notes, time.Since(begun))
+				}
+				if got := s.States["unreachable"]; got != s.Targets {
+					t.Errorf("%d of %d are told unreachable: %v", got, s.Targets, s.States)
+				}
+			})
+		})
+	}
+}
