@@ -64,6 +64,7 @@ type sweep struct {
 	flight   time.Duration // the longest time from when a batch was stamped until it was known to have left
 	known    familiar
 	routers  routers
+	fresh    fresh
 }
 
 // walk is where a pass stands in the order.
@@ -85,6 +86,7 @@ func newSweep(c Config) *sweep {
 	s.crew = newCrew(c.Engine)
 	s.methods = methodNames(c.Plan, c.Engine)
 	s.known = newFamiliar(s.methods)
+	s.fresh = newFresh(s.methods)
 	s.routers.errors = make(map[netip.Addr]int)
 	s.journal.on = c.Checkpoint != ""
 	for _, p := range c.Plan.Ports() {

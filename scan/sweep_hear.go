@@ -33,16 +33,23 @@ func (s *sweep) receive(ctx context.Context) error {
 }
 
 // hearAll takes answers into the table, and appends those that show an endpoint
-// open, for the first time, to found.
+// open, for the first time, to found, or to those that are told a little later.
 func (s *sweep) hearAll(answers []Answer, found []Finding) []Finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.table.touch(answers)
 	for i := range answers {
-		if a := &answers[i]; s.hear(a) {
-			s.open++
-			found = append(found, s.judged(a.Index, a.Result))
+		a := &answers[i]
+		if !s.hear(a) {
+			continue
 		}
+		s.open++
+		if s.fresh.on && a.Reason == probe.SynAck {
+			s.fresh.held = append(s.fresh.held, held{a.Index, time.Now().Add(behind), a.Result})
+			continue
+		}
+		s.journal.open(a.Index, &a.Result)
+		found = append(found, s.judged(a.Index, a.Result))
 	}
 	return found
 }
@@ -76,7 +83,7 @@ func (s *sweep) hear(a *Answer) bool {
 		return false
 	}
 	next, changed, disagrees := old.hear(k, p)
-	if disagrees {
+	if disagrees && !(old.class() == synAck && k == reset && s.fresh.doubt(a.Index)) {
 		s.dispute(a.Index, old.class(), k)
 	}
 	if !changed {
@@ -95,7 +102,6 @@ func (s *sweep) hear(a *Answer) bool {
 	}
 	if next.open() {
 		s.table.forget(a.Index, old)
-		s.journal.open(a.Index, &a.Result)
 		return true
 	}
 	if k == localError && s.failure == "" {

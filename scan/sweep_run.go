@@ -45,6 +45,7 @@ func (s *sweep) ask(ctx context.Context) (notes []string, stopped, failed error)
 	stopped = s.askAll(ctx)
 	closing := s.Engine.Close()
 	failed = <-hearing
+	s.tellAllFresh()
 	keeper.close()
 	if failed == nil && ctx.Err() == nil && !errors.As(stopped, new(errExhausted)) {
 		failed = stopped

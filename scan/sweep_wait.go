@@ -9,7 +9,7 @@ import (
 const glance = time.Millisecond
 
 // drain waits for answers that are on their way, until wait has passed since the
-// last probe, nothing is outstanding or nobody is silent. Patience beyond the
+// last probe, or nothing is outstanding or nobody is silent and nothing is held back. Patience beyond the
 // usual is for engines that know what is outstanding.
 func (s *sweep) drain(ctx context.Context, wait time.Duration) {
 	for ctx.Err() == nil {
@@ -20,7 +20,7 @@ func (s *sweep) drain(ctx context.Context, wait time.Duration) {
 		now := time.Now()
 		left := wait - now.Sub(s.sentAt)
 		s.watch(now, left)
-		if pending == 0 || left <= 0 || s.silence() == 0 {
+		if left <= 0 || (pending == 0 || s.silence() == 0) && !s.holds() {
 			return
 		}
 		s.sleep(ctx, min(left, glance))

@@ -14,9 +14,10 @@ type monitor struct {
 	total uint64    // probes that will have been sent when this pass is over
 }
 
-// watch tells Watch how far the sweep is, if it is time; drain is how long
-// answers will be waited for after the last probe.
+// watch tells what was held back, and Watch how far the sweep is, if it is time for
+// them; drain is how long answers will be waited for after the last probe.
 func (s *sweep) watch(now time.Time, drain time.Duration) {
+	s.tellFresh(now)
 	m := &s.monitor
 	if s.Watch == nil || drain > 0 && now.Before(m.next) {
 		return
