@@ -120,8 +120,16 @@ const maxDisputed = 4
 func (s *sweep) dispute(i uint64, was, k class) {
 	s.disputes++
 	if len(s.disputed) < maxDisputed {
-		s.disputed = append(s.disputed, fmt.Sprintf("%s said %s, then %s", s.Plan.At(i), classes[was].reason, classes[k].reason))
+		s.disputed = append(s.disputed, fmt.Sprintf("%s said %s, then %s", s.Plan.At(i), was, k))
 	}
+}
+
+// String is the reason, and who gave it where that makes another answer of it.
+func (k class) String() string {
+	if k == portUnreachBy {
+		return classes[k].reason.String() + " from another host"
+	}
+	return classes[k].reason.String()
 }
 
 // disputesTold is what was contradictory, in a sentence, or "".

@@ -20,22 +20,21 @@ import (
 
 // pump answers the packets of a TUN device until it is closed.
 func pump(w *world, device *os.File) {
+	c := newCourier(func(b []byte) { _, _ = device.Write(b) })
+	defer c.stop()
 	buf := make([]byte, 65536)
 	for {
 		n, err := device.Read(buf)
 		if err != nil {
 			return
 		}
-		for _, b := range w.answer(buf[:n]) {
-			_, _ = device.Write(b)
-		}
+		c.take(w.answer(buf[:n]))
 	}
 }
 
-// TestTruthOverTun holds the engine over packets, and the one over sockets,
-// against hosts behind a device that has no Ethernet.
-func TestTruthOverTun(t *testing.T) {
-	nettest.Need(t)
+// overTun puts a world behind a device that has no Ethernet, until the test ends.
+func overTun(t *testing.T, w *world) {
+	t.Helper()
 	device, err := tun("tuntruth", "10.92.0.1/16", "fd92::ff:1/64")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		t.Skip("no TUN devices:", err)
@@ -43,30 +42,38 @@ func TestTruthOverTun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first4, first6 := netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101")
-	for _, engine := range []struct {
-		name    string
-		sockets bool
-		make    func(*scan.Plan) scan.Engine
-	}{
-		{"packets", false, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
-		{"sockets", true, func(*scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
-	} {
+	var pumping sync.WaitGroup
+	pumping.Go(func() { pump(w, device) })
+	t.Cleanup(func() {
+		_ = device.SetReadDeadline(time.Unix(1, 0)) // ends the read
+		pumping.Wait()
+		device.Close()
+	})
+}
+
+// engines are those that there are a kernel and a device for.
+var engines = []struct {
+	name    string
+	sockets bool
+	make    func(testing.TB, *scan.Plan) scan.Engine
+}{
+	{"packets", false, func(t testing.TB, p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
+	{"sockets", true, func(testing.TB, *scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
+}
+
+// TestTruthOverTun holds the engine over packets, and the one over sockets,
+// against hosts behind a device that has no Ethernet.
+func TestTruthOverTun(t *testing.T) {
+	nettest.Need(t)
+	for _, engine := range engines {
 		t.Run(engine.name, func(t *testing.T) {
-			w := newWorld(first4, first6)
-			var pumping sync.WaitGroup
-			pumping.Go(func() { pump(w, device) })
-			defer func() {
-				_ = device.SetReadDeadline(time.Unix(1, 0)) // ends the read
-				pumping.Wait()
-				_ = device.SetReadDeadline(time.Time{})
-			}()
+			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+			overTun(t, w)
 			for _, p := range probe.Protos() {
-				w.hold(t, p, engine.make, engine.sockets)
+				w.hold(t, p, func(p *scan.Plan) scan.Engine { return engine.make(t, p) }, engine.sockets)
 			}
 		})
 	}
-	device.Close()
 }
 
 // TestTruthOverEthernet has the same hosts answer with frames, behind a next hop.
@@ -81,7 +88,7 @@ func TestTruthOverEthernet(t *testing.T) {
 	}
 	var fd int
 	do(t, h, func() (err error) { fd, err = frames("vh" + strings.TrimPrefix(h.Device, "vt")); return err })
-	w := newWorld(netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
+	w := newWorld(facts(), netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
 	peer := os.NewFile(uintptr(fd), "frames")
 	var pumping sync.WaitGroup
 	pumping.Go(func() {
@@ -94,13 +101,10 @@ func TestTruthOverEthernet(t *testing.T) {
 			if n < 14 {
 				continue
 			}
-			for _, b := range w.answer(buf[14:n]) {
-				kind := uint16(unix.ETH_P_IP)
-				if len(b) > 0 && b[0]>>4 == 6 {
-					kind = unix.ETH_P_IPV6
+			for _, p := range w.answer(buf[14:n]) {
+				for _, b := range p.packets {
+					_, _ = peer.Write(framed(buf[:12], b))
 				}
-				frame := append(append([]byte(nil), buf[6:12]...), buf[:6]...)
-				_, _ = peer.Write(append(binary.BigEndian.AppendUint16(frame, kind), b...))
 			}
 		}
 	})

@@ -20,8 +20,15 @@ type fact struct {
 	family   int // 4, 6 or 0 for both
 	deed     deed
 	tcp, udp probe.Reason
-	tries    int // after how many tries, if not 1, or 2 for silence
-	forged   int // packets for each question that prove nothing
+	self     bool // a port-unreach is the host's own word
+	tries    int  // after how many tries, if not 1, or 2 for silence
+	forged   int  // packets for each question that prove nothing
+	disputed int  // answers to each question that contradict another
+
+	// note is a part of what is told of the TCP port, socketNote says that it is
+	// told with sockets too.
+	note       string
+	socketNote bool
 
 	// With sockets the kernel judges, and sees less or something else: what is
 	// told then, where it differs.
@@ -138,14 +145,8 @@ func facts() []fact {
 	all := []fact{
 		{name: "silent", deed: always(), tcp: none, udp: none},
 		{name: "open", deed: always(open), tcp: probe.SynAck, udp: probe.UDPResponse},
-		{name: "closed", deed: always(closed), tcp: probe.Reset, udp: probe.PortUnreach},
+		{name: "closed", deed: always(closed), tcp: probe.Reset, udp: probe.PortUnreach, self: true},
 		{name: "three times", deed: always(open, open, open), tcp: probe.SynAck, udp: probe.UDPResponse},
-		{name: "no options", deed: always(segment(simnet.Segment{Flags: simnet.SYN | simnet.ACK, Window: 1024})), tcp: probe.SynAck},
-		{name: "zero window", deed: always(segment(simnet.Segment{Flags: simnet.SYN | simnet.ACK})), tcp: probe.SynAck},
-		{name: "SYN-ACK, then RST", deed: always(open, closed), tcp: probe.SynAck},
-		{name: "RST, then SYN-ACK", deed: always(closed, open), tcp: probe.SynAck, socketTCP: probe.Reset},
-		{name: "the RST acknowledges nothing new", deed: always(segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, Ahead: ^uint32(0)})),
-			tcp: probe.Reset, socketTCP: none},
 		{name: "the first is lost", tries: 2, tcp: probe.SynAck, udp: probe.UDPResponse, deed: func(q simnet.Query, n int) [][]byte {
 			if n == 1 {
 				return nil
@@ -169,34 +170,11 @@ func facts() []fact {
 		{name: "quotes another source port", deed: always(misquote(0)), tcp: none, udp: none},
 		{name: "quotes another destination port", deed: always(misquote(3)), tcp: none, udp: none, forged: 1},
 
-		{name: "ICMP, then open", family: 4, packets: true, deed: always(routed(3, 1), open), tcp: probe.SynAck, udp: probe.UDPResponse},
+		{name: "ICMP, then open", family: 4, packets: true, deed: always(routed(3, 1), open), tcp: probe.SynAck, udp: probe.UDPResponse, disputed: 1},
 		{name: "eight bytes and extensions", family: 4, deed: always(extended), tcp: probe.AdminProhibited, udp: probe.AdminProhibited},
 		{name: "cut short", family: 4, deed: always(func(q simnet.Query) []byte { return q.ICMP(gateway(q), 3, 13, q.Packet[:20]) }), tcp: none, udp: none},
 		{name: "an extension header", family: 6, deed: always(hopByHop(1)), tcp: probe.SynAck, udp: probe.UDPResponse},
 		{name: "a hundred extension headers", family: 6, deed: always(hopByHop(100)), tcp: none, udp: none, socketTCP: probe.SynAck, socketUDP: probe.UDPResponse},
 	}
-	return append(all, icmpFacts()...)
-}
-
-// icmpFacts are the errors of routers: RFC 792, RFC 1812 and RFC 4443.
-func icmpFacts() (all []fact) {
-	for _, m := range []struct {
-		name       string
-		family     int
-		kind, code byte
-		r          probe.Reason
-	}{
-		{"net", 4, 3, 0, probe.NetUnreach}, {"host", 4, 3, 1, probe.HostUnreach}, {"proto", 4, 3, 2, probe.ProtoUnreach},
-		{"port", 4, 3, 3, probe.PortUnreach}, {"net prohibited", 4, 3, 9, probe.NetProhibited},
-		{"host prohibited", 4, 3, 10, probe.HostProhibited}, {"admin", 4, 3, 13, probe.AdminProhibited},
-		{"time exceeded", 4, 11, 0, probe.TimeExceeded}, {"reassembly", 4, 11, 1, none}, {"source quench", 4, 4, 0, none}, {"parameter", 4, 12, 0, none},
-		{"no route", 6, 1, 0, probe.NetUnreach}, {"admin", 6, 1, 1, probe.AdminProhibited}, {"scope", 6, 1, 2, probe.NetUnreach},
-		{"address", 6, 1, 3, probe.HostUnreach}, {"port", 6, 1, 4, probe.PortUnreach}, {"policy", 6, 1, 5, probe.AdminProhibited},
-		{"reject", 6, 1, 6, probe.NetProhibited}, {"time exceeded", 6, 3, 0, probe.TimeExceeded},
-	} {
-		all = append(all, fact{name: "router: " + m.name, family: m.family, deed: always(routed(m.kind, m.code)), tcp: m.r, udp: m.r})
-	}
-	// Linux gives a connection up for every time exceeded of ICMPv6, and says
-	// EHOSTUNREACH.
-	return append(all, fact{name: "router: reassembly", family: 6, deed: always(routed(3, 1)), tcp: none, udp: none, socketTCP: probe.HostUnreach})
+	return append(append(all, hostFacts()...), icmpFacts()...)
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,16 +20,18 @@ import (
 
 // world is every fact as a host: the i-th at the i-th address of each network.
 type world struct {
-	facts []fact
-	at    map[netip.Addr]fact
+	at   map[netip.Addr]fact
+	way  func(netip.Addr) simnet.Way // to a host; nil for one that takes no time
+	seed uint64                      // of what happens on the way
 
-	mu    sync.Mutex
-	asked map[probe.Endpoint]int
+	mu      sync.Mutex
+	asked   map[probe.Endpoint]int
+	arrived map[probe.Endpoint]int // of what was asked, if not all
 }
 
-func newWorld(first4, first6 netip.Addr) *world {
-	w := &world{facts: facts(), at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
-	for _, f := range w.facts {
+func newWorld(facts []fact, first4, first6 netip.Addr) *world {
+	w := &world{at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
+	for _, f := range facts {
 		if f.family != 6 {
 			w.at[first4] = f
 		}
@@ -40,8 +43,14 @@ func newWorld(first4, first6 netip.Addr) *world {
 	return w
 }
 
+// parcel is packets that arrive together after some time.
+type parcel struct {
+	after   time.Duration
+	packets [][]byte
+}
+
 // answer is what a packet brings back.
-func (w *world) answer(b []byte) [][]byte {
+func (w *world) answer(b []byte) (all []parcel) {
 	q, ok := simnet.ReadQuery(b)
 	if !ok {
 		return nil
@@ -50,31 +59,63 @@ func (w *world) answer(b []byte) [][]byte {
 	if !ok {
 		return nil
 	}
+	n, arrivals := w.trip(q)
+	if n == 0 {
+		return nil
+	}
+	packets := f.deed(q, n)
+	for _, after := range arrivals {
+		all = append(all, parcel{after, packets})
+	}
+	return all
+}
+
+// trip is how many questions to q's endpoint arrived, this one included, and when
+// the answers to it do; 0 if it is lost.
+func (w *world) trip(q simnet.Query) (n int, arrivals []time.Duration) {
+	e := q.Endpoint()
 	w.mu.Lock()
-	w.asked[q.Endpoint()]++
-	n := w.asked[q.Endpoint()]
-	w.mu.Unlock()
-	return f.deed(q, n)
+	defer w.mu.Unlock()
+	w.asked[e]++
+	if w.way == nil {
+		return w.asked[e], []time.Duration{0}
+	}
+	trip := w.way(e.Addr).Trip(w.seed, e, w.asked[e])
+	if !trip.Asked {
+		return 0, nil
+	}
+	if w.arrived == nil {
+		w.arrived = make(map[probe.Endpoint]int)
+	}
+	w.arrived[e]++
+	return w.arrived[e], trip.Arrivals
 }
 
 // hold runs a scan of one protocol of all the world and holds it against the truth.
-func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
+// What holds of port 417 holds of any other.
+func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool, others ...uint16) {
 	t.Helper()
+	ports := []probe.Port{{Number: 417, Proto: proto}}
+	for _, number := range others {
+		ports = append(ports, probe.Port{Number: number, Proto: proto})
+	}
 	var targets []string
-	forged := 0
+	forged, disputed := 0, uint64(0)
+	timed, answered := 0, 0
 	for a, f := range w.at {
 		if reason(f, proto, false) != probe.NoReason && !(sockets && f.packets) {
 			targets = append(targets, a.String())
 		}
 	}
-	plan := planOf(t, []probe.Port{{Number: 417, Proto: proto}}, targets...)
+	plan := planOf(t, ports, targets...)
 	e := make(plan)
+	_, exact := e.(*wire) // a machine that is busy asks again
 	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
 		f := w.at[e.Addr]
 		want := reason(f, proto, sockets)
-		self := want != probe.PortUnreach || f.name == "closed"
+		self := want != probe.PortUnreach || f.self
 		if r.Reason != want || r.State != probe.Verdict(proto, want, self) {
 			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
 		}
@@ -82,16 +123,44 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan
 		if want == none {
 			tries = 2
 		}
-		if r.Tries != tries {
+		if w.way != nil { // late enough, it is asked again
+			if least := w.way(e.Addr).RTT; r.RTT > 0 && time.Duration(r.RTT) < least {
+				t.Errorf("%s: %v answered after %v, and the way takes %v", f.name, e, time.Duration(r.RTT), least)
+			}
+			timed += one(r.RTT > 0)
+			answered += one(r.Reason != none)
+			continue
+		}
+		if r.Tries != tries && (r.Tries < tries || exact) {
 			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, tries)
 		}
+		if f.note != "" && (!sockets || f.socketNote) != strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
+			t.Errorf("%s: %v has notes %q, want %q", f.name, e, r.Notes, f.note)
+		}
 		forged += f.forged * r.Tries
+		disputed += uint64(f.disputed * r.Tries)
+	}
+	if w.way != nil {
+		if timed < answered/10 {
+			t.Errorf("%v: round trips are told of %d of %d hosts that answered", proto, timed, answered)
+		}
+		return
+	}
+	if !sockets && s.Contradictions != disputed {
+		t.Errorf("%v: %d contradictions, want %d: %q", proto, s.Contradictions, disputed, s.Coverage)
 	}
 	if raw, ok := e.(interface{ Notes() []string }); ok {
 		if said, want := strings.Join(raw.Notes(), "\n"), fmt.Sprintf("ignored %d packets", forged); !strings.Contains(said, want) {
 			t.Errorf("%v: notes %q, want %s", proto, said, want)
 		}
 	}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // reason is what is to be told of a fact.
@@ -116,13 +185,13 @@ type wire struct {
 	answers  chan scan.Answer
 	closed   chan struct{}
 	once     sync.Once
-	forged   int
+	forged   atomic.Int64
 }
 
 func newWire(t testing.TB, w *world, plan *scan.Plan) *wire {
 	t.Helper()
-	ports := packet.Ports{First: 40000, Tries: 4, Width: 16}
-	tcp := packet.Ports{First: 40000, Tries: 4, Width: 1}
+	ports := packet.Ports{First: 40000, Tries: scan.MaxTries, Width: 16}
+	tcp := packet.Ports{First: 40000, Tries: scan.MaxTries, Width: 1}
 	c, err := packet.NewCookies([16]byte{4, 1, 7}, tcp, ports)
 	if err != nil {
 		t.Fatal(err)
@@ -146,19 +215,31 @@ func (e *wire) Send(_ context.Context, batch []scan.Probe) (int, error) {
 	buf := make([]byte, 1500)
 	for _, p := range batch {
 		n := e.builders[p.Endpoint.Addr.Is4()].Put(buf, p.Endpoint, p.Try, packet.MAC{}, 0)
-		for _, b := range e.world.answer(buf[:n]) {
-			var r packet.Reply
-			switch e.decoder.Decode(b, &r) {
-			case packet.Forged:
-				e.forged++
-			case packet.Valid:
-				if index, ok := e.plan.Index(r.Endpoint); ok {
-					e.answers <- scan.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
-				}
+		for _, p := range e.world.answer(buf[:n]) {
+			if p.after == 0 {
+				e.hear(p.packets)
+			} else {
+				time.AfterFunc(p.after, func() { e.hear(p.packets) })
 			}
 		}
 	}
 	return len(batch), nil
+}
+
+func (e *wire) hear(packets [][]byte) {
+	for _, b := range packets {
+		var r packet.Reply
+		switch e.decoder.Decode(b, &r) {
+		case packet.Forged:
+			e.forged.Add(1)
+		case packet.Valid:
+			if index, ok := e.plan.Index(r.Endpoint); ok {
+				e.answers <- scan.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
+			} else {
+				e.forged.Add(1)
+			}
+		}
+	}
 }
 
 func (e *wire) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
@@ -177,15 +258,17 @@ func (e *wire) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
 	}
 }
 
-func (e *wire) Notes() []string { return []string{fmt.Sprintf("ignored %d packets", e.forged)} }
+func (e *wire) Notes() []string { return []string{fmt.Sprintf("ignored %d packets", e.forged.Load())} }
 
 // TestTruthWithoutAKernel holds builder, decoder and sweep against the truth, with
-// a clock of their own.
+// a clock of their own, on one port and on several.
 func TestTruthWithoutAKernel(t *testing.T) {
 	for _, p := range probe.Protos() {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-			w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false)
-		})
+		for _, others := range [][]uint16{nil, {1, 419, 40000, 65535}} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+				w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false, others...)
+			})
+		}
 	}
 }

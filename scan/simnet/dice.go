@@ -3,19 +3,19 @@ package simnet
 import (
 	"hash/fnv"
 
-	"onmux/scan"
+	"onmux/probe"
 )
 
 // dice are the random decisions about one probe: the same for the same seed,
 // endpoint and try, whenever it is sent.
 type dice struct{ state uint64 }
 
-func (n *Network) dice(p scan.Probe) *dice {
+func diceOf(seed uint64, e probe.Endpoint, try int) *dice {
 	h := fnv.New64a()
-	b, _ := p.Endpoint.Addr.MarshalBinary() // never fails
+	b, _ := e.Addr.MarshalBinary() // never fails
 	h.Write(b)
-	h.Write([]byte{byte(p.Endpoint.Port >> 8), byte(p.Endpoint.Port), byte(p.Endpoint.Proto), byte(p.Try)})
-	return &dice{n.config.Seed ^ h.Sum64()}
+	h.Write([]byte{byte(e.Port >> 8), byte(e.Port), byte(e.Proto), byte(try)})
+	return &dice{seed ^ h.Sum64()}
 }
 
 // roll is an even number in [0, 1), by splitmix64 (Steele, Lea, Flood, "Fast

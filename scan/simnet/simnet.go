@@ -29,13 +29,6 @@ type Host struct {
 	Error     string     // with probe.LocalError
 }
 
-// Limit is a token bucket: so many at once, then Rate a second. The zero Limit
-// is none.
-type Limit struct {
-	Burst int
-	Rate  float64
-}
-
 // Config describes a network.
 type Config struct {
 	Seed    uint64
@@ -57,8 +50,8 @@ type Network struct {
 	order   uint64 // of events at the same time
 	pending int
 	handed  int // of the pending, those that the last Receive delivered
-	limits  map[netip.Addr]*bucket
-	link    bucket
+	limits  map[netip.Addr]*Bucket
+	link    *Bucket
 	closed  bool
 	probes  uint64
 
@@ -67,7 +60,7 @@ type Network struct {
 
 // New makes a network.
 func New(c Config) *Network {
-	return &Network{config: c, limits: make(map[netip.Addr]*bucket), changed: make(chan struct{}, 1)}
+	return &Network{config: c, limits: make(map[netip.Addr]*Bucket), link: c.Link.Bucket(), changed: make(chan struct{}, 1)}
 }
 
 // Methods names the engine "simnet".
@@ -103,7 +96,7 @@ func (n *Network) Send(ctx context.Context, batch []scan.Probe) (int, error) {
 
 // ask decides the fate of one probe. The caller holds mu.
 func (n *Network) ask(p scan.Probe, now time.Time) {
-	h, d := n.config.Host(p.Endpoint), n.dice(p)
+	h, d := n.config.Host(p.Endpoint), diceOf(n.config.Seed, p.Endpoint, p.Try)
 	if n.config.Account {
 		n.pending++
 	}
@@ -137,7 +130,7 @@ func (n *Network) ask(p scan.Probe, now time.Time) {
 // carried reports whether the way to the network bears one more probe. The caller
 // holds mu.
 func (n *Network) carried(now time.Time) bool {
-	return n.config.Link == (Limit{}) || n.link.take(n.config.Link, now)
+	return n.config.Link == (Limit{}) || n.link.Take(now)
 }
 
 func answer(p scan.Probe, h Host) scan.Answer {
@@ -264,26 +257,10 @@ func (n *Network) allowed(e probe.Endpoint, h Host, now time.Time) bool {
 	}
 	b := n.limits[by]
 	if b == nil {
-		b = &bucket{tokens: float64(h.ICMP.Burst), last: now}
+		b = h.ICMP.Bucket()
 		n.limits[by] = b
 	}
-	return b.take(h.ICMP, now)
-}
-
-// bucket is the state of a Limit.
-type bucket struct {
-	tokens float64
-	last   time.Time
-}
-
-func (b *bucket) take(l Limit, now time.Time) bool {
-	b.tokens = min(b.tokens+l.Rate*now.Sub(b.last).Seconds(), float64(l.Burst))
-	b.last = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
+	return b.Take(now)
 }
 
 // event is the arrival of an answer, or the end of a probe's wait.

@@ -87,6 +87,7 @@ type Segment struct {
 	Window  uint16
 	Options []byte // a multiple of four bytes
 	Ahead   uint32 // so much more is acknowledged than the SYN
+	Next    bool   // it comes after a SYN-ACK, so its sequence number is one more
 }
 
 // TCP is a segment that the endpoint sends back.
@@ -94,7 +95,11 @@ func (q Query) TCP(s Segment) []byte {
 	b := make([]byte, 20+len(s.Options))
 	binary.BigEndian.PutUint16(b, q.To.Port())
 	binary.BigEndian.PutUint16(b[2:], q.From.Port())
-	binary.BigEndian.PutUint32(b[4:], 0x417)
+	seq := uint32(0x417)
+	if s.Next {
+		seq++
+	}
+	binary.BigEndian.PutUint32(b[4:], seq)
 	binary.BigEndian.PutUint32(b[8:], q.Seq+1+s.Ahead)
 	b[12], b[13] = byte(len(b)/4)<<4, s.Flags
 	binary.BigEndian.PutUint16(b[14:], s.Window)
@@ -115,13 +120,20 @@ func (q Query) UDP(from netip.AddrPort, payload []byte) []byte {
 // ICMP is an error of a type and code, from any address, that quotes a packet:
 // q.Packet, if it is no lie.
 func (q Query) ICMP(from netip.Addr, kind, code byte, quote []byte) []byte {
-	b := make([]byte, 8, 8+len(quote))
+	return q.Message(from, kind, code, 0, quote)
+}
+
+// Message is any message of ICMP or, from an IPv6 address, ICMPv6. The word
+// stands behind the checksum, in front of the body.
+func (q Query) Message(from netip.Addr, kind, code byte, word uint32, body []byte) []byte {
+	b := make([]byte, 8, 8+len(body))
 	b[0], b[1] = kind, code
+	binary.BigEndian.PutUint32(b[4:], word)
 	next := byte(ipICMP)
 	if from.Is6() {
 		next = ipICMPv6
 	}
-	return finish(from, q.From.Addr(), next, append(b, quote...), 2)
+	return finish(from, q.From.Addr(), next, append(b, body...), 2)
 }
 
 // finish puts an IP header in front of a transport, whose checksum is to stand

@@ -1,0 +1,32 @@
+package scan_test
+
+import (
+	"testing"
+	"time"
+
+	"onmux/probe/nettest"
+	"onmux/scan"
+)
+
+// TestTruthOfLimitedICMPOverTun asks hosts whose ICMP errors are rare, and hosts
+// on many ports, with a kernel and its clock.
+func TestTruthOfLimitedICMPOverTun(t *testing.T) {
+	nettest.Need(t)
+	for _, engine := range engines {
+		t.Run(engine.name, func(t *testing.T) {
+			config := func(p *scan.Plan) scan.Config {
+				return scan.Config{Plan: p, Engine: engine.make(t, p), Retries: 1, Timeout: 300 * time.Millisecond, All: true}
+			}
+			t.Run("one port", func(t *testing.T) {
+				w, said := limitedNet()
+				overTun(t, w)
+				w.holdLimited(t, said, config(planOf(t, both, "10.92.8.0/24", "fd92::800/120")))
+			})
+			t.Run("many ports", func(t *testing.T) {
+				w, said, ports := manyPorts()
+				overTun(t, w)
+				w.holdManyPorts(t, said, config(planOf(t, ports, "10.92.9.0/28", "fd92::900/124")))
+			})
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package scan_test
+
+import (
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan"
+)
+
+// TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
+func TestTruthOnLink(t *testing.T) {
+	h := newHost(t)
+	here(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
+	var fd int
+	do(t, h, func() (err error) { fd, err = frames(peerOf(h)); return err })
+	s := newStreet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
+	peer := os.NewFile(uintptr(fd), "frames")
+	var pumping sync.WaitGroup
+	pumping.Go(func() { s.pump(peer) })
+	t.Cleanup(func() { peer.Close(); pumping.Wait() })
+	for _, engine := range engines {
+		for _, p := range probe.Protos() {
+			t.Run(engine.name+" "+p.String(), func(t *testing.T) {
+				s.hold(t, p, func(p *scan.Plan) scan.Engine { return engine.make(t, p) }, engine.sockets)
+			})
+		}
+	}
+}
+
+// pump answers frames until there are no more.
+func (s *street) pump(peer *os.File) {
+	c := newCourier(func(b []byte) { _, _ = peer.Write(b) })
+	defer c.stop()
+	buf := make([]byte, 65536)
+	for {
+		n, err := peer.Read(buf)
+		if err != nil {
+			return
+		}
+		c.take(s.answer(buf[:n]))
+	}
+}
+
+// hold asks all of them for a port and holds what is told against the truth.
+func (s *street) hold(t *testing.T, p probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
+	var targets []string
+	for a, f := range s.on {
+		if !sockets || !f.packets {
+			targets = append(targets, a.String())
+		}
+	}
+	s.mu.Lock()
+	clear(s.sought)
+	s.wrong = nil
+	s.mu.Unlock()
+	plan := planOf(t, []probe.Port{{Number: 417, Proto: p}}, targets...)
+	told := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 400 * time.Millisecond, All: true})
+	told.ok(t)
+	for e, r := range told.told(t) {
+		f := s.on[e.Addr]
+		want := reason(f.fact, p, false)
+		if r.Reason != want || r.State != probe.Verdict(p, want, true) {
+			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
+		}
+		if f.tries != anyTries && !sockets && r.Tries < max(f.tries, 1) { // more, if the machine is busy
+			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, max(f.tries, 1))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.wrong {
+		t.Errorf("a question went to the wrong MAC: %s", w)
+	}
+}

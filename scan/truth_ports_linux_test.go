@@ -1,0 +1,48 @@
+package scan_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/scan"
+)
+
+// TestTruthOnEveryPort has hosts do on every port what they do on 417, and looks
+// twice at those that are open.
+func TestTruthOnEveryPort(t *testing.T) {
+	nettest.Need(t)
+	w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+	overTun(t, w)
+	w.hold(t, probe.TCP, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false, 1, 419, 65535)
+	t.Run("open", w.lookTwice)
+}
+
+// lookTwice asks other ports of hosts that are open, and makes a connection to
+// 417 to see what becomes of it.
+func (w *world) lookTwice(t *testing.T) {
+	conducts := map[string]probe.Conduct{
+		"open": probe.Unacknowledged, "zero window": probe.ZeroWindow, "SYN-ACK, then RST": probe.ResetAtOnce,
+	}
+	looked := 0
+	for a, f := range w.at {
+		conduct, ok := conducts[f.name]
+		if !ok {
+			continue
+		}
+		looked++
+		t.Run(a.String(), func(t *testing.T) {
+			t.Parallel()
+			e := probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}
+			o, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 4 * time.Second})
+			if err != nil || o.Conduct != conduct || !o.Everywhere {
+				t.Errorf("%s: %+v, %v, want %s everywhere", f.name, o, err, conduct)
+			}
+		})
+	}
+	if looked != 2*len(conducts) {
+		t.Errorf("looked at %d hosts", looked)
+	}
+}
