@@ -57,8 +57,8 @@ func hostFacts() []fact {
 		{name: "broken options", deed: syn(simnet.SYN|simnet.ACK, 512, brokenOptions...), tcp: probe.SynAck, note: "without a single TCP option"},
 		{name: "SYN-ACK with other flags", deed: syn(simnet.SYN|simnet.ACK|ece|psh, 512, allOptions...), tcp: probe.SynAck},
 		{name: "SYN-ACK, then silence", deed: once(segment(synAck)), tcp: probe.SynAck},
-		{name: "SYN-ACK, then RST", deed: always(segment(synAck), segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, Next: true})), tcp: probe.SynAck, disputed: 1},
-		{name: "SYN-ACK, then RST of no connection", deed: always(segment(synAck), segment(refuse)), tcp: probe.SynAck, disputed: 1},
+		{name: "SYN-ACK, then RST", deed: always(segment(synAck), segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, Next: true})), tcp: probe.SynAck, note: "followed by a reset"},
+		{name: "SYN-ACK, then RST of no connection", deed: always(segment(synAck), segment(refuse)), tcp: probe.SynAck, note: "followed by a reset"},
 		{name: "RST, then SYN-ACK", deed: always(segment(refuse), segment(synAck)), tcp: probe.SynAck, socketTCP: probe.Reset, disputed: 1},
 		{name: "RST, then silence", deed: once(closed), tcp: probe.Reset, udp: probe.PortUnreach, self: true},
 		{name: "RST three times", deed: always(segment(refuse), segment(refuse), segment(refuse)), tcp: probe.Reset},
@@ -96,7 +96,7 @@ const fin, psh, ece = 1, 8, 64
 // differ.
 func TestTruthContradictions(t *testing.T) {
 	for name, want := range map[string]string{
-		"SYN-ACK, then RST":                 "10.92.1.1:417/tcp said syn-ack, then reset",
+		"RST, then SYN-ACK":                 "10.92.1.1:417/tcp said reset, then syn-ack",
 		"refused by itself and by a router": "10.92.1.1:417/udp said port-unreach, then port-unreach from another host",
 	} {
 		synctest.Test(t, func(t *testing.T) {

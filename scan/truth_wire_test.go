@@ -207,9 +207,11 @@ func newWire(t testing.TB, w *world, plan *scan.Plan) *wire {
 	return e
 }
 
-func (e *wire) Methods() map[probe.Proto]string { return nil }
-func (e *wire) Pending() int                    { return -1 }
-func (e *wire) Close() error                    { e.once.Do(func() { close(e.closed) }); return nil }
+func (e *wire) Methods() map[probe.Proto]string {
+	return map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}
+}
+func (e *wire) Pending() int { return -1 }
+func (e *wire) Close() error { e.once.Do(func() { close(e.closed) }); return nil }
 
 func (e *wire) Send(_ context.Context, batch []scan.Probe) (int, error) {
 	buf := make([]byte, 1500)

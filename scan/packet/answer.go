@@ -106,9 +106,8 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
-	if at, ok := numberAt(r.Payload, c.id()); ok {
-		asked, ok := numberAt(probe.PayloadOf(e.Port, r.Try), stamp)
-		r.Sure = ok && asked == at
+	if at, ok := numberAt(probe.PayloadOf(e.Port, r.Try), stamp); ok && len(r.Payload) >= at+2 {
+		r.Sure = binary.BigEndian.Uint16(r.Payload[at:]) == c.id()
 	}
 	return Valid
 }
