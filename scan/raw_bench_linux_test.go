@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -174,4 +175,37 @@ func BenchmarkRawSend(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "probes/s")
+}
+
+// BenchmarkRawRefused asks hosts that refuse and hears all of them, a batch at a time:
+// what a probe and its reply take together, allocations included.
+func BenchmarkRawRefused(b *testing.B) {
+	h := newHost(b)
+	do(b, h, route("10.150.0.0/16", "lo", unix.RTN_LOCAL, netip.Addr{}))
+	if err := route("10.150.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
+		b.Fatal(err)
+	}
+	plan := planOf(b, []probe.Port{tcp417}, "10.150.0.0/16")
+	e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
+	defer e.Close()
+	batch, answers := make([]scan.Probe, 256), make([]scan.Answer, 256)
+	i := uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		for k := range batch {
+			batch[k] = scan.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
+			i = (i + 7919) % plan.Len()
+		}
+		if n, err := e.Send(b.Context(), batch); err != nil {
+			b.Fatal(n, err)
+		}
+		for heard := 0; heard < len(batch); {
+			n, err := e.Receive(context.Background(), answers)
+			if err != nil {
+				b.Fatal(err)
+			}
+			heard += n
+		}
+	}
+	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "replies/s")
 }
