@@ -21,7 +21,7 @@ const (
 type fresh struct {
 	on    bool
 	held  []held          // in the order in which they were heard
-	reset map[uint64]bool // those of them that were reset since, by index
+	reset map[uint64]bool // the same by index: whether they were reset since
 }
 
 type held struct {
@@ -34,14 +34,20 @@ func newFresh(methods map[string]string) fresh {
 	return fresh{on: methods[probe.TCP.String()] == "syn", reset: make(map[uint64]bool)}
 }
 
+// hold keeps a SYN-ACK back.
+func (f *fresh) hold(h held) {
+	f.held = append(f.held, h)
+	f.reset[h.index] = false
+}
+
 // doubt notes that an endpoint which sent a SYN-ACK has sent a reset, and reports
 // whether that is told with it.
 func (f *fresh) doubt(index uint64) bool {
-	if len(f.held) == 0 || len(f.reset) >= maxDetails {
-		return false
+	_, ok := f.reset[index]
+	if ok {
+		f.reset[index] = true
 	}
-	f.reset[index] = true
-	return true
+	return ok
 }
 
 // release takes out what was held back long enough.
@@ -55,8 +61,10 @@ func (f *fresh) release(now time.Time) []held {
 		f.held = nil
 	}
 	for i := range out {
-		if h := &out[i]; f.reset[h.index] {
-			delete(f.reset, h.index)
+		h := &out[i]
+		doubted := f.reset[h.index]
+		delete(f.reset, h.index)
+		if doubted {
 			h.result.Notes = append(slices.Clip(h.result.Notes), noteResetBehind)
 			h.result.Confidence = probe.Low
 		}

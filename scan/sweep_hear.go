@@ -45,7 +45,7 @@ func (s *sweep) hearAll(answers []Answer, found []Finding) []Finding {
 		}
 		s.open++
 		if s.fresh.on && a.Reason == probe.SynAck {
-			s.fresh.held = append(s.fresh.held, held{a.Index, time.Now().Add(behind), a.Result})
+			s.fresh.hold(held{a.Index, time.Now().Add(behind), a.Result})
 			continue
 		}
 		s.journal.open(a.Index, &a.Result)

@@ -1,11 +1,13 @@
 package scan_test
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"onmux/probe"
 	"onmux/scan"
@@ -111,4 +113,35 @@ func TestTruthContradictions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTruthLateReset has a host reset its SYN-ACK late, when that of another host
+// has just come: that is a contradiction of the first, and no doubt of the second.
+func TestTruthLateReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := synScript{newScript(nil)}
+		done := make(chan struct{})
+		e.send = func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+			asked := slices.Clone(batch)
+			go func() {
+				defer close(done)
+				s.hear(asked[0], probe.SynAck)
+				time.Sleep(300 * time.Millisecond)
+				s.hear(asked[1], probe.SynAck)
+				s.hear(asked[0], probe.Reset)
+			}()
+			return len(batch), nil
+		}
+		s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "192.0.2.1-2"), Engine: e, All: true})
+		<-done
+		s.ok(t)
+		for at, r := range s.told(t) {
+			if r.State != probe.Open || len(r.Notes) > 0 {
+				t.Errorf("%v is %v, notes %q", at, r.State, r.Notes)
+			}
+		}
+		if s.Contradictions != 1 {
+			t.Errorf("%d contradictions: %q", s.Contradictions, s.Coverage)
+		}
+	})
 }

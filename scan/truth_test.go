@@ -29,6 +29,7 @@ type fact struct {
 	// told with sockets too.
 	note       string
 	socketNote bool
+	behind     bool // it is told if the reset comes in time, and else a contradiction
 
 	// With sockets the kernel judges, and sees less or something else: what is
 	// told then, where it differs.
