@@ -1,0 +1,213 @@
+package scan_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+	"onmux/scan"
+)
+
+// wall is a rule of a firewall and what it makes of a port behind it.
+type wall struct {
+	name    string
+	do      nettest.Action
+	tcpOnly bool
+	want    probe.Reason
+	family  int // of the rule: 4, 6, or 0 for both
+}
+
+// walls are the ways to refuse that nftables has.
+func walls() []wall {
+	all := []wall{
+		{name: "drop", do: nettest.Drop(), want: none},
+		{name: "tcp reset", do: nettest.Reset(), want: probe.Reset, tcpOnly: true},
+	}
+	for _, c := range []struct {
+		family int
+		code   uint8
+		want   probe.Reason
+	}{
+		{4, 0, probe.NetUnreach}, {4, 1, probe.HostUnreach}, {4, 2, probe.ProtoUnreach}, {4, 3, probe.PortUnreach},
+		{4, 9, probe.NetProhibited}, {4, 10, probe.HostProhibited}, {4, 13, probe.AdminProhibited},
+		{6, 0, probe.NetUnreach}, {6, 1, probe.AdminProhibited}, {6, 3, probe.HostUnreach},
+		{6, 4, probe.PortUnreach}, {6, 5, probe.AdminProhibited}, {6, 6, probe.NetProhibited},
+	} {
+		all = append(all, wall{name: fmt.Sprintf("ICMPv%d code %d", c.family, c.code), do: nettest.Unreachable(c.code), want: c.want, family: c.family})
+	}
+	return all
+}
+
+// verdict is what is to be told of an endpoint, and by whom it was said if not by the
+// endpoint itself.
+type verdictOf struct {
+	what   string
+	reason probe.Reason
+	by     netip.Addr
+}
+
+// kernels is a host behind two routers, all of them Linux, and what is true of it.
+type kernels struct {
+	*nettest.Chain
+	truth map[probe.Endpoint]verdictOf
+	ports []probe.Port
+	nets  []string
+}
+
+// is notes what is true of a port of the target, for one family or both.
+func (k *kernels) is(what string, family int, p probe.Port, r probe.Reason, router int) {
+	for _, f := range []struct {
+		number int
+		hops   []netip.Addr
+	}{{4, k.Hops4}, {6, k.Hops6}} {
+		if family != 0 && family != f.number {
+			continue
+		}
+		v := verdictOf{what: what, reason: r}
+		if router >= 0 {
+			v.by = f.hops[router]
+		}
+		k.truth[probe.Endpoint{Addr: f.hops[2], Port: p.Number, Proto: p.Proto}] = v
+	}
+}
+
+// walled gives every wall a port of its own, once on the target and once on the router
+// before it.
+func (k *kernels) walled(t *testing.T) {
+	families := map[int]string{0: "inet", 4: "ip", 6: "ip6"}
+	for i, w := range walls() {
+		for _, where := range []struct {
+			name   string
+			base   uint16
+			rule   func(testing.TB, string, nettest.Rule)
+			router int
+		}{{"target", 1000, k.Hosts[2].Rule, -1}, {"router", 2000, k.Hosts[1].Forward, 1}} {
+			for _, proto := range probe.Protos() {
+				if w.tcpOnly && proto == probe.UDP {
+					continue
+				}
+				p := probe.Port{Number: where.base + uint16(i), Proto: proto}
+				where.rule(t, families[w.family], nettest.Rule{Proto: proto.String(), Port: p.Number, Do: w.do})
+				router := where.router
+				if w.want == none || w.want == probe.Reset {
+					router = -1
+				}
+				k.is(w.name+" by the "+where.name, w.family, p, w.want, router)
+				k.ports = append(k.ports, p)
+			}
+		}
+	}
+}
+
+// served has the target answer on 417 and nowhere else.
+func (k *kernels) served(t *testing.T) {
+	for _, at := range []netip.Addr{k.Hops4[2], k.Hops6[2]} {
+		var l net.Listener
+		do(t, k.Hosts[2], func() error {
+			answers(t, netip.AddrPortFrom(at, 417).String(), func(c *net.UDPConn, b []byte) (*net.UDPConn, []byte) { return c, b })
+			var err error
+			l, err = net.Listen("tcp", netip.AddrPortFrom(at, 417).String())
+			return err
+		})
+		t.Cleanup(func() { l.Close() })
+	}
+	for number, reasons := range map[uint16][2]probe.Reason{417: {probe.SynAck, probe.UDPResponse}, 418: {probe.Reset, probe.PortUnreach}} {
+		for i, proto := range probe.Protos() {
+			p := probe.Port{Number: number, Proto: proto}
+			k.is("no firewall", 0, p, reasons[i], -1)
+			k.ports = append(k.ports, p)
+		}
+	}
+}
+
+// routed gives the first router dead ends of every kind, and a loop with the second.
+func (k *kernels) routed(t *testing.T) {
+	for i, end := range []struct {
+		kind   int
+		v4, v6 probe.Reason
+	}{
+		{unix.RTN_UNREACHABLE, probe.HostUnreach, probe.NetUnreach}, {unix.RTN_PROHIBIT, probe.AdminProhibited, probe.AdminProhibited},
+		{unix.RTN_BLACKHOLE, none, none}, {0, probe.TimeExceeded, probe.TimeExceeded},
+	} {
+		for _, f := range []struct {
+			net    string
+			at     netip.Addr
+			hops   []netip.Addr
+			reason probe.Reason
+		}{
+			{fmt.Sprintf("10.43.%d.1/32", i), netip.AddrFrom4([4]byte{10, 43, byte(i), 1}), k.Hops4, end.v4},
+			{fmt.Sprintf("fd43::%d/128", i+1), netip.MustParseAddr(fmt.Sprintf("fd43::%d", i+1)), k.Hops6, end.v6},
+		} {
+			if err := route(f.net, k.Hosts[0].Device, 0, f.hops[0])(); err != nil {
+				t.Fatal(err)
+			}
+			via := netip.Addr{}
+			if end.kind == 0 {
+				via = f.hops[1]
+				do(t, k.Hosts[1], route(f.net, "last", 0, f.hops[1].Prev()))
+			}
+			do(t, k.Hosts[0], route(f.net, "", end.kind, via))
+			k.nets = append(k.nets, f.at.String())
+			for _, proto := range probe.Protos() {
+				v := verdictOf{what: fmt.Sprintf("route of kind %d", end.kind), reason: f.reason, by: f.hops[0]}
+				if f.reason == none || f.reason == probe.TimeExceeded { // of a loop either may tell
+					v.by = netip.Addr{}
+				}
+				k.truth[probe.Endpoint{Addr: f.at, Port: 417, Proto: proto}] = v
+			}
+		}
+	}
+}
+
+// TestTruthOfKernels holds both engines against hosts, routers and firewalls that are
+// Linux's own.
+func TestTruthOfKernels(t *testing.T) {
+	nettest.Need(t)
+	k := &kernels{Chain: nettest.NewChain(t, 3), truth: make(map[probe.Endpoint]verdictOf)}
+	for _, h := range k.Hosts {
+		unlimited(t, h)
+	}
+	k.served(t)
+	k.walled(t)
+	k.routed(t)
+	for _, a := range []netip.Addr{k.Hops4[2], k.Hops6[2]} { // links take up to a second to come up
+		c, err := net.DialTimeout("tcp", netip.AddrPortFrom(a, 417).String(), 20*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	for name, make := range map[string]func(*scan.Plan) scan.Engine{
+		"packets": func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p, Tries: 2}) },
+		"sockets": func(*scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := 0
+			for _, plan := range []*scan.Plan{planOf(t, k.ports, k.Hops4[2].String(), k.Hops6[2].String()), planOf(t, both, k.nets...)} {
+				s := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: time.Second, All: true})
+				s.ok(t)
+				for e, r := range s.told(t) {
+					want, ok := k.truth[e]
+					if !ok {
+						continue // a port of the other family's rule
+					}
+					seen++
+					if r.Reason != want.reason || r.State != probe.Verdict(e.Proto, want.reason, !want.by.IsValid()) {
+						t.Errorf("%s: %v is told %v (%v) %s, want %v", want.what, e, r.State, r.Reason, r.Error, want.reason)
+					} else if want.by.IsValid() && r.Responder != want.by {
+						t.Errorf("%s: %v: said by %v, not %v", want.what, e, r.Responder, want.by)
+					}
+				}
+			}
+			if seen != len(k.truth) {
+				t.Errorf("%d endpoints of %d", seen, len(k.truth))
+			}
+		})
+	}
+}
