@@ -300,7 +300,17 @@ func (h *Host) Own(t testing.TB, p netip.Prefix) {
 	}
 }
 
+// addRule adds a rule, again if the wait for the kernel's word was interrupted: twice
+// the same rule is as good as one.
 func addRule(family, name string, hook *nftables.ChainHook, r Rule) error {
+	for {
+		if err := addRuleOnce(family, name, hook, r); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func addRuleOnce(family, name string, hook *nftables.ChainHook, r Rule) error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
