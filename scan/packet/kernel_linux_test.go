@@ -151,6 +151,9 @@ func (l *line) ask(frame []byte, wanted func(*Reply) bool) Reply {
 			if err == unix.EAGAIN {
 				break
 			}
+			if err == unix.EINTR {
+				continue
+			}
 			if err != nil {
 				l.t.Fatal(err)
 			}
