@@ -320,9 +320,11 @@ func ownerDetail(o local.Owner) []string {
 		}
 	}
 	add("", o.Name)
-	if add("runs ", o.Exe); o.ExeDeleted {
-		parts[len(parts)-1] += " (no longer there)"
+	exe := o.Exe
+	if o.ExeDeleted {
+		exe = strings.TrimSpace(exe + " (no longer there)")
 	}
+	add("runs ", exe)
 	if !o.Started.IsZero() {
 		add("since ", o.Started.UTC().Format(time.DateTime)+" UTC")
 	}
