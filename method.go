@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -120,6 +121,7 @@ func cannotSend(err error) error {
 func (w *sweep) newRaw(ctx context.Context) (scan.Engine, error) {
 	e, err := scan.NewRaw(ctx, scan.RawConfig{
 		Plan: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == report.Verbose,
+		Hurry: math.IsInf(w.config.Rate, 1),
 	})
 	if err != nil {
 		return nil, err

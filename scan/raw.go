@@ -23,6 +23,12 @@ type RawConfig struct {
 	Device   string // packets leave through this interface; "" for wherever the kernel would send them
 	Tries    int    // how often an endpoint may be asked, 1 to MaxTries; 0 means MaxTries
 	Evidence bool   // collect Result.Evidence
+
+	// Hurry says that the scan knows no rate. Answers are then timed when they are
+	// read, not when they arrived, for which the kernel would look at the clock for
+	// every packet of this machine. A batch that leaves at full speed has one time for
+	// all of it anyhow.
+	Hurry bool
 }
 
 // RawEngine is an Engine that writes and reads packets itself: TCP is asked with

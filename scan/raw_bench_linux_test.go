@@ -140,7 +140,7 @@ func BenchmarkRawSilent(b *testing.B) {
 		before := busy(b)
 		bares += bare(b, int(plan.Len()), min(runtime.GOMAXPROCS(0), 2))
 		bareBusy += busy(b) - before
-		e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
+		e := raw(b, scan.RawConfig{Plan: plan, Tries: 1, Hurry: true})
 		b.StartTimer()
 		start, before := time.Now(), busy(b)
 		s := sweep(b.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: 0, Timeout: time.Millisecond})

@@ -15,7 +15,7 @@ import (
 
 // openHearer opens what hears answers, and prepares to read them.
 func (e *RawEngine) openHearer() error {
-	c := link.HearConfig{}
+	c := link.HearConfig{Stamps: !e.Hurry}
 	var err error
 	if c.Filter, err = packet.Filter(packet.RawIP, e.cookies); err != nil {
 		return err

@@ -28,6 +28,7 @@ type HearConfig struct {
 	Devices    []*Device            // whose going down is an error
 	Sources    []netip.Addr         // of ours, whose being taken away is an error
 	Buffer     int                  // bytes that the kernel may hold; 0 for a good size
+	Stamps     bool                 // Packet.Age is wanted; the kernel looks at the clock for every packet of the machine then
 }
 
 // Hearer hears the packets that arrive on any device of this machine: exactly
@@ -56,9 +57,9 @@ const stampSize = 64
 
 // Packet is one that was heard. Frame is good until the next call of Read.
 type Packet struct {
-	Frame  []byte // with an Ethernet header, made up where the device has none
-	Device int    // the index of the device on which it arrived
-	Age    time.Duration
+	Frame  []byte        // with an Ethernet header, made up where the device has none
+	Device int           // the index of the device on which it arrived
+	Age    time.Duration // how long ago it arrived; 0 if that is not known
 }
 
 // Hear opens the sockets, each with its filter before it is bound, so that
@@ -100,7 +101,7 @@ func (h *Hearer) open(c HearConfig) (err error) {
 		if !s.wanted {
 			continue
 		}
-		if err := h.listen(s.kind, s.filter, c.Buffer); err != nil {
+		if err := h.listen(s.kind, s.filter, c); err != nil {
 			return fmt.Errorf("no packet socket to hear answers with: %w", err)
 		}
 	}
@@ -123,7 +124,7 @@ var replies = []bpf.RawInstruction{
 
 // listen opens a socket for one type of packets. SOCK_DGRAM takes the header of
 // the device off, whatever it is.
-func (h *Hearer) listen(kind uint16, filter []bpf.RawInstruction, buffer int) error {
+func (h *Hearer) listen(kind uint16, filter []bpf.RawInstruction, c HearConfig) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -132,11 +133,13 @@ func (h *Hearer) listen(kind uint16, filter []bpf.RawInstruction, buffer int) er
 	if err := attach(fd, filter); err != nil {
 		return err
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		return err
+	if c.Stamps {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+			return err
+		}
 	}
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, c.Buffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, c.Buffer)
 	}
 	return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(kind)})
 }

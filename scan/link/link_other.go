@@ -85,6 +85,7 @@ type HearConfig struct {
 	Devices         []*Device
 	Sources         []netip.Addr
 	Buffer          int
+	Stamps          bool
 }
 
 // Packet is one that was heard.
