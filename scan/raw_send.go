@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -195,11 +196,20 @@ func (w *worker) send(batch []Probe, left []bool) error {
 	var err error
 	now := time.Now()
 	clock := w.e.clock(now)
+	common, gateway := w.e.commonWay()
 	for i := range batch {
 		if left[i] {
 			continue
 		}
 		w.waits[i] = 0
+		if common != nil {
+			s := w.lanes[common.lane]
+			if n := common.builder.Put(s.Room(), batch[i].Endpoint, batch[i].Try, gateway, clock); n > 0 {
+				w.which[common.lane][s.Filled()] = int16(i)
+				s.Add(n, netip.Addr{}, 0)
+				continue
+			}
+		}
 		if err = w.take(batch, left, i, now, clock); err != nil {
 			break
 		}
@@ -210,6 +220,19 @@ func (w *worker) send(batch []Probe, left []bool) error {
 		}
 	}
 	return err
+}
+
+// commonWay is the way to all targets and the MAC of its next hop, where there is but
+// one and it is known: so it is most often, and need not be found for each of them.
+func (e *RawEngine) commonWay() (*way, packet.MAC) {
+	if len(e.ways) != 1 || e.ways[0].gate == nil {
+		return nil, packet.MAC{}
+	}
+	to, ok := e.ways[0].gate.get()
+	if !ok {
+		return nil, to
+	}
+	return &e.ways[0], to
 }
 
 // take finds the way of probe i and puts its packet, or its neighbour's

@@ -189,8 +189,9 @@ func (s *sweep) set(i uint64, p probe.Proto, old, next cell) {
 	if i < s.journal.copied {
 		s.journal.patch(i, old, next)
 	}
-	s.owed[p] += one(next.owed()) - one(old.owed())
-	s.quiet[p] += one(next.quiet()) - one(old.quiet())
+	is, was := tallied[next], tallied[old]
+	s.owed[p] += int64(is&1) - int64(was&1)
+	s.quiet[p] += int64(is>>1) - int64(was>>1)
 }
 
 func one(b bool) int64 {

@@ -158,6 +158,16 @@ func (c cell) owed() bool {
 	return c.quiet() && c.tries() < MaxTries || c.failedOnce()
 }
 
+// tallied has for each cell what the sweep counts of it: whether it is owed a question,
+// and in the next bit whether it is quiet.
+var tallied = func() (t [256]uint8) {
+	for i := range t {
+		c := cell(i)
+		t[i] = uint8(one(c.owed()) | one(c.quiet())<<1)
+	}
+	return t
+}()
+
 // ask is the cell while a further try is on its way. From the second on it is
 // known that an earlier one ended in silence, unless that one never left.
 func (c cell) ask() cell {
