@@ -22,6 +22,7 @@ type method struct {
 	packets bool
 	device  string      // packets leave here; "" for wherever the kernel would send them
 	ready   scan.Engine // made to find out whether packets can be sent, and not used yet
+	instead []string    // why it connects although packets were to be preferred
 }
 
 func methodFlags(category string) []cli.Flag {
@@ -93,6 +94,9 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 	}
 	if why != nil {
 		said += ": " + report.Visible(why.Error())
+	}
+	if why != nil && auto {
+		w.instead = []string{"asked by connections and sockets: " + why.Error()}
 	}
 	if auto && w.layout.Verbosity != report.Quiet {
 		fmt.Fprintln(w.stderr, "onmux: method", said)

@@ -93,7 +93,7 @@ func TestScanDeaf(t *testing.T) {
 	}
 	out, said, code = run("auto")
 	if code != exitHolds || !strings.Contains(said, "method connect") || !strings.Contains(said, "packets cannot be heard") ||
-		!strings.Contains(out, `"tcp":"connect"`) || !strings.Contains(out, `"open":1`) {
+		!strings.Contains(out, `"tcp":"connect"`) || !strings.Contains(out, "asked by connections and sockets: packets cannot be heard") || !strings.Contains(out, `"open":1`) {
 		t.Errorf("auto: exit code %d\n%s%s", code, out, said)
 	}
 }

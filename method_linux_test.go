@@ -40,6 +40,7 @@ func TestScanWithoutPrivileges(t *testing.T) {
 	var r struct {
 		Complete bool              `json:"complete"`
 		Method   map[string]string `json:"method"`
+		Coverage []string          `json:"coverage"`
 		Summary  struct {
 			States map[string]int `json:"states"`
 		} `json:"summary"`
@@ -49,6 +50,9 @@ func TestScanWithoutPrivileges(t *testing.T) {
 	}
 	if code != 0 || !r.Complete || r.Method["tcp"] != "connect" || r.Method["udp"] != "udp" || r.Summary.States["closed"] != 8 {
 		t.Errorf("exit code %d, %+v", code, r)
+	}
+	if !strings.Contains(strings.Join(r.Coverage, "\n"), "asked by connections and sockets: it takes CAP_NET_RAW") {
+		t.Errorf("coverage %q", r.Coverage)
 	}
 	if !strings.Contains(string(said), "method connect") || !strings.Contains(string(said), "CAP_NET_RAW") {
 		t.Errorf("stderr %q", said)

@@ -242,6 +242,6 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 		fmt.Fprintln(w.stderr, "onmux:", note)
 	}
 	return report.End{
-		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), outcome.Coverage, w.libraryNotes()), Summary: outcome.Summary,
+		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), outcome.Coverage, w.instead, w.libraryNotes()), Summary: outcome.Summary,
 	}, err
 }
