@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"net/netip"
 
 	"onmux/probe"
@@ -114,7 +115,9 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 
 // moved finds the port that a datagram answers which comes from one that was not
 // asked and looks like a TFTP server's, which answers from a port of its own (RFC
-// 1350, section 4): data, an acknowledgment, an error, or one of options (RFC 2347).
+// 1350, section 4): data, an acknowledgment, an error, or one of options (RFC 2347). If
+// it fits several, it answers the one that was asked for a file least often so far: of
+// the others earlier questions went unanswered.
 func (d *Decoder) moved(p *packet, r *Reply) (port uint16, ok bool) {
 	if len(d.files) == 0 || d.asks[probe.UDP].has(r.FromPort) || len(r.Payload) < 4 {
 		return 0, false
@@ -122,13 +125,24 @@ func (d *Decoder) moved(p *packet, r *Reply) (port uint16, ok bool) {
 	if op := binary.BigEndian.Uint16(r.Payload); op < 3 || op > 6 {
 		return 0, false
 	}
-	for _, port := range d.files {
-		c := d.cookies.of(p.to, p.from, port, probe.UDP)
-		if try, ok := d.cookies.ports[probe.UDP].try(c, r.SrcPort); ok && probe.Moves(port, try) {
-			return port, true
+	fewest := math.MaxInt
+	for _, candidate := range d.files {
+		c := d.cookies.of(p.to, p.from, candidate, probe.UDP)
+		try, fits := d.cookies.ports[probe.UDP].try(c, r.SrcPort)
+		if !fits || !probe.Moves(candidate, try) {
+			continue
+		}
+		asked := 0
+		for earlier := 1; earlier < try; earlier++ {
+			if probe.Moves(candidate, earlier) {
+				asked++
+			}
+		}
+		if asked < fewest {
+			port, fewest = candidate, asked
 		}
 	}
-	return 0, false
+	return port, fewest < math.MaxInt
 }
 
 // icmp4 reads a destination unreachable or a time exceeded, RFC 792. What it

@@ -104,6 +104,29 @@ func TestDecodeFilesOfAnyPort(t *testing.T) {
 	})
 }
 
+// Where TFTP's own port is asked too, the number of the try tells which of them is
+// answered.
+func TestDecodeFilesOfSeveralPorts(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const refusal = "\x00\x05\x00\x01"
+		ports := []probe.Port{{Number: 69, Proto: probe.UDP}, {Number: 417, Proto: probe.UDP}}
+		var err error
+		if w.b, err = NewBuilder(w.Path, w.c, ports); err != nil {
+			t.Fatal(err)
+		}
+		w.d = NewDecoder(w.Framing, w.c, ports)
+		for range 50 {
+			a := w.ask(417, probe.UDP)
+			for ; !probe.Moves(417, a.try); a = w.ask(417, probe.UDP) {
+			}
+			w.wants("TFTP on 417", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+			for ; a.Port != 69 || a.try != 1; a = w.ask(69, probe.UDP) {
+			}
+			w.wants("TFTP on 69", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+		}
+	})
+}
+
 // The language of a service says more than a port: its answer returns the
 // number of the question, which is of the cookie.
 func TestDecodeUDPStamps(t *testing.T) {
