@@ -21,8 +21,9 @@ const (
 	DefaultRetries = 10
 
 	// DefaultBound is how many answering hosts may probably be missed in the
-	// whole sweep before another pass is owed.
-	DefaultBound = 1.0
+	// whole sweep before another pass is owed. More than two are then missed in one
+	// sweep of seventy.
+	DefaultBound = 0.5
 
 	// DefaultSaveEvery is how much work a sweep loses at most, besides what a
 	// checkpoint itself takes: making them takes a twentieth of the time at most.
