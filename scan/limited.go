@@ -92,7 +92,15 @@ func (s *sweep) limitedHosts() (bits []uint64) {
 // firewall before them does, and is allowed only so many unreachables a second. It
 // looks at the smallest networks first, and at larger ones for what they leave.
 func (s *sweep) findLimitedNets(l *limited) {
-	var nets []refusals
+	some, count := false, 0
+	s.eachUDP(0, s.addrs, func(_ uint64, c cell) { some = some || refused(c) })
+	if !some {
+		return
+	}
+	for range s.Plan.nets {
+		count++
+	}
+	nets := make([]refusals, 0, count) // a large plan has many
 	for lo, hi := range s.Plan.nets {
 		nets = append(nets, s.refusals(lo, hi))
 	}
@@ -131,7 +139,7 @@ func (s *sweep) refusals(lo, hi uint64) refusals {
 	s.eachUDP(lo, hi, func(i uint64, c cell) {
 		r.asked += float64(one(c.asked()))
 		r.silent += float64(one(c.quiet() && c.class() != noNeighbour))
-		if k := c.class(); k == portUnreach || k == portUnreachBy {
+		if refused(c) {
 			r.refused++
 			r.later += float64(one(c.tries() > 1))
 			r.places += float64(s.order.Position(i)) / float64(s.Plan.Len())
@@ -140,6 +148,9 @@ func (s *sweep) refusals(lo, hi uint64) refusals {
 	return r
 }
 
+func refused(c cell) bool { return c.class() == portUnreach || c.class() == portUnreachBy }
+
+// eachUDP calls f for the UDP endpoints of the addresses from lo up to and without hi.
 func (s *sweep) eachUDP(lo, hi uint64, f func(i uint64, c cell)) {
 	for port, p := range s.protos {
 		if p != probe.UDP {
