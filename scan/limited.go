@@ -62,7 +62,8 @@ func (s *sweep) undecidedNote() string {
 func (s *sweep) findLimited() (l limited) {
 	if s.ports[probe.UDP] > icmpBurst {
 		l.hosts = s.limitedHosts()
-	} else if s.ports[probe.UDP] > 0 {
+	}
+	if s.ports[probe.UDP] > 0 {
 		s.findLimitedNets(&l)
 	}
 	return l
@@ -102,7 +103,11 @@ func (s *sweep) findLimitedNets(l *limited) {
 	}
 	nets := make([]refusals, 0, count) // a large plan has many
 	for lo, hi := range s.Plan.nets {
-		nets = append(nets, s.refusals(lo, hi))
+		r := s.refusals(lo, hi)
+		for a := lo; a < hi && l.hosts != nil; a++ {
+			r.hosts += float64(l.hosts[a/64] >> (a % 64) & 1)
+		}
+		nets = append(nets, r)
 	}
 	usual, known := s.usualLoss()
 	for wider := 0; wider <= 16; wider += 4 {
@@ -115,8 +120,11 @@ func (s *sweep) findLimitedNets(l *limited) {
 			if sum.silent == 0 || !early && !late {
 				continue
 			}
+			if l.hosts != nil && sum.refused >= icmpBurst*sum.hosts {
+				continue // each of them has come to a limit of its own
+			}
 			for i := range group {
-				s.mark(l, &group[i], early || known)
+				s.mark(l, &group[i], l.hosts == nil && (early || known))
 			}
 		}
 	}
@@ -129,6 +137,7 @@ type refusals struct {
 	silent  float64
 	refused float64 // by a port-unreachable, whoever sent it
 	later   float64 // of those, not at the first try
+	hosts   float64 // that refused, where each was asked on many ports
 	places  float64 // the sum of where they stand in the order, from 0 to 1 each
 	limited bool
 }
@@ -189,6 +198,7 @@ func sumOf(nets []refusals) (sum refusals) {
 			sum.silent += r.silent
 			sum.refused += r.refused
 			sum.later += r.later
+			sum.hosts += r.hosts
 			sum.places += r.places
 		}
 	}
