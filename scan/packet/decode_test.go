@@ -79,7 +79,8 @@ func TestDecodeUDP(t *testing.T) {
 			wrong.from = testUDP.Last() + 1
 			w.wants("an answer to a port that is not ours", w.udp(wrong, 53, ""), Foreign, a, 0)
 
-			a = w.ask(69, probe.UDP)
+			for a = w.ask(69, probe.UDP); probe.Moves(417, a.try); a = w.ask(69, probe.UDP) { // then it may be for 417
+			}
 			r = w.wants("TFTP from a port of its own", w.udp(a, 0xfff0, "\x00\x05\x00\x01"), Valid, a, probe.UDPResponse)
 			if r.FromPort != 0xfff0 {
 				t.Errorf("%+v", r)
