@@ -296,3 +296,11 @@ func waitFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}
 }
+
+func verifyFlag(category string) cli.Flag {
+	return &cli.BoolFlag{Name: "verify-open", Category: category, Usage: "is it a service: its conduct, and 4 random ports", DisableDefaultText: true}
+}
+
+func libraryFlag(category string) cli.Flag {
+	return &cli.StringFlag{Name: "recog", Category: category, Usage: "`DIR` of Rapid7's Recog, to name more software"}
+}

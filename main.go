@@ -242,6 +242,32 @@ func (s *session) readOutputs(c *cli.Context) error {
 	return nil
 }
 
+// readLibrary reads --recog, which is of use only to those who identify.
+func (s *session) readLibrary(c *cli.Context, identify bool) error {
+	dir := c.String("recog")
+	switch {
+	case !c.IsSet("recog"):
+		return nil
+	case !identify && c.Bool("no-identify"):
+		return usage(errors.New("--recog names software, and with --no-identify nobody asks for it"), "leave one of them out")
+	case !identify && c.Command.Name == "scan":
+		return usage(errors.New("--recog names software, and a scan asks for that with --identify"), "--identify --recog "+quoted(dir))
+	}
+	var err error
+	if s.library, err = recog.Open(dir); err != nil {
+		return usage(fmt.Errorf("--recog: %w", err), "https://github.com/rapid7/recog has them in its folder xml")
+	}
+	return nil
+}
+
+// libraryNotes is what the library has to say, for the report.
+func (s *session) libraryNotes() []string {
+	if s.library == nil {
+		return nil
+	}
+	return s.library.Notes()
+}
+
 // bound is ctx until the deadline, if there is one.
 func (s *session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if s.deadline == 0 {

@@ -5,30 +5,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
-	"onmux/probe/service"
+	"onmux/probe/inquiry"
 	"onmux/report"
 	"onmux/scan"
 )
 
-// Bounds of the probe command.
-const (
-	probeTimeout  = 3 * time.Second // covers the kernel's second SYN after one second
-	probeParallel = 64
-	probeMost     = 4096 // endpoints; more is a scan
-)
+// probeMost is how many endpoints probe takes; more is a scan.
+const probeMost = 4096
 
 func probeCommand() *cli.Command {
-	return command(probeTimeout.String(), cli.Command{
+	return command(inquiry.DefaultTimeout.String(), cli.Command{
 		Name:      "probe",
 		Usage:     "the whole truth about a few endpoints, TCP and UDP",
 		ArgsUsage: "HOST[:PORT]...",
@@ -38,7 +30,8 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
-		Flags: append(repeatFlags(), pathFlag(), verifyFlag(aboutLooking), libraryFlag(aboutLooking),
+		Flags: append(repeatFlags(), verifyFlag(aboutLooking), libraryFlag(aboutLooking),
+			&cli.BoolFlag{Name: "path", Category: aboutLooking, Usage: "who hands packets on to it, and who drops them", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not ask what speaks on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -49,13 +42,14 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if c.NArg() == 0 {
 				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
-			p := &prober{session: s, hosts: c.Args().Slice(), identify: !c.Bool("no-identify") && s.tellsMore(), verify: c.Bool("verify-open")}
-			if err := s.readLibrary(c, p.identify); err != nil {
+			p := &prober{session: s, hosts: c.Args().Slice(), config: inquiry.Config{
+				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.tellsMore(), Verify: c.Bool("verify-open"), Path: c.Bool("path"),
+				Watch: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
+			}}
+			if err := s.readLibrary(c, p.config.Identify); err != nil {
 				return err
 			}
-			if c.Bool("path") {
-				p.paths = make(chan struct{}, pathParallel)
-			}
+			p.config.Library = s.library
 			if p.repeat, err = s.readRepeat(c); err != nil {
 				return err
 			}
@@ -73,13 +67,10 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 
 type prober struct {
 	*session
-	hosts    []string
-	identify bool
-	verify   bool           // look whether open is more than an answer
-	repeat   *probe.Repeat  // nil: one attempt
-	paths    chan struct{}  // bounds how many are followed together; nil: none is
-	families families       // of what was told
-	asked    []probe.Result // endpoints, if they were resolved beforehand
+	hosts  []string
+	config inquiry.Config
+	repeat *probe.Repeat  // nil: one attempt
+	asked  []probe.Result // endpoints, if they were resolved beforehand
 }
 
 func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
@@ -94,7 +85,7 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 		return p.repeated(ctx, asked, emit)
 	}
 	end := p.begin("every address of the host that was found, each port once")
-	for r := range p.ask(ctx, asked) {
+	for r := range inquiry.New(p.config).Ask(ctx, asked) {
 		if err := p.tell(&end, r, emit); err != nil {
 			return end, err
 		}
@@ -109,7 +100,6 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 func (p *prober) begin(coverage string) report.End {
 	end := report.End{Complete: true, Coverage: []string{coverage}}
 	end.Summary.States = make(map[string]uint64)
-	p.families = make(families)
 	return end
 }
 
@@ -124,7 +114,6 @@ func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding)
 	end.Summary.Targets++
 	end.Summary.Probes += uint64(r.Tries)
 	end.Summary.States[r.State.String()]++
-	p.families.compare(&r)
 	return emit(r)
 }
 
@@ -132,7 +121,7 @@ func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding)
 // ports.
 func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
-	found := newNames(ctx, net.DefaultResolver)
+	found := inquiry.NewNames(ctx, net.DefaultResolver)
 	for _, arg := range p.hosts {
 		host, spec := probe.SplitHostPort(arg)
 		ports := p.ports
@@ -142,7 +131,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 				return nil, usage(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
-		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.resolve})
+		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +145,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
 				e := plan.At(n)
 				r := probe.Result{Endpoint: e, Host: plan.Host(e.Addr)}
-				found.describe(&r)
+				found.Describe(&r)
 				asked = append(asked, r)
 			}
 		}
@@ -164,86 +153,53 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	return asked, nil
 }
 
-// ask asks every endpoint, many at a time, and yields the results in order. One
-// that the context's end cut off comes back with no tries.
-func (p *prober) ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.Result] {
-	return func(yield func(probe.Result) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		results := make([]chan probe.Result, len(asked))
-		for i := range results {
-			results[i] = make(chan probe.Result, 1)
-		}
-		var next atomic.Int64
-		var workers sync.WaitGroup
-		for range min(probeParallel, len(asked)) {
-			workers.Go(func() {
-				for i := next.Add(1) - 1; i < int64(len(asked)); i = next.Add(1) - 1 {
-					results[i] <- p.one(ctx, asked[i])
-				}
-			})
-		}
-		defer workers.Wait()
-		defer cancel()
-		for i, c := range results {
-			r := <-c
-			p.progress.Update(uint64(i+1), uint64(len(asked)), 0, "probing")
-			if !yield(r) {
-				return
-			}
-		}
+// Bounds of repeated attempts.
+const (
+	repeatEvery = time.Second
+	repeatFast  = 10 * time.Millisecond // the shortest interval
+	repeatMost  = 1_000_000             // attempts at each endpoint; 0 has no bound
+)
+
+func repeatFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: aboutLooking, Usage: "`N` attempts, each told; 0: until interrupted", DefaultText: "1"},
+		&cli.DurationFlag{Name: "interval", Category: aboutLooking, Usage: "`TIME` from one attempt to the next", DefaultText: repeatEvery.String()},
 	}
 }
 
-// one asks an endpoint and, if it is open, what speaks there.
-func (p *prober) one(ctx context.Context, r probe.Result) probe.Result {
-	answer, err := p.attempt(ctx, r, p.askNaming)
-	if err != nil {
-		return r
+// readRepeat returns nil if attempts are not to be repeated.
+func (s *session) readRepeat(c *cli.Context) (*probe.Repeat, error) {
+	r := &probe.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), repeatEvery)}
+	switch {
+	case c.IsSet("interval") && !c.IsSet("count"):
+		return nil, usage(errors.New("--interval without --count: there is but one attempt"), "-c 10 makes ten, -c 0 goes on until interrupted")
+	case !c.IsSet("count"):
+		return nil, nil
+	case r.Count < 0 || r.Count > repeatMost:
+		return nil, usage(fmt.Errorf("--count %d is out of range", r.Count), fmt.Sprintf("1 to %d, or 0 until interrupted", repeatMost))
+	case c.IsSet("interval") && c.Duration("interval") < repeatFast:
+		return nil, usage(fmt.Errorf("--interval %s is too short", c.Duration("interval")), "at least "+repeatFast.String())
+	case s.wait > 0:
+		return nil, usage(errors.New("--count and --wait exclude each other"), "--wait repeats by itself until it holds; --deadline bounds --count")
 	}
-	return p.complete(ctx, answer)
+	return r, nil
 }
 
-// complete adds to a verdict what takes more than the question for it.
-func (p *prober) complete(ctx context.Context, answer probe.Result) probe.Result {
-	if p.identify && answer.Service == nil && answer.State == probe.Open {
-		// That the service cannot be told does not change the state.
-		answer.Service, _ = service.Identify(ctx, answer.Endpoint, service.Options{Host: answer.Host, RTT: time.Duration(answer.RTT), Library: p.library})
+// repeated tells each attempt as it comes, and at the end the verdicts.
+func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(report.Finding) error) (report.End, error) {
+	finals, cut, err := inquiry.New(p.config).Repeat(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
+	end := p.begin(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
+	if p.repeat.Count == 0 {
+		end = p.begin("every address of the host that was found, each port until interrupted")
 	}
-	if p.verify {
-		p.doubt(ctx, &answer)
-	}
-	if p.paths != nil {
-		p.follow(ctx, &answer)
-	}
-	return answer
-}
-
-// attempt asks an endpoint until it is judged: running out of something local
-// says nothing about it. The error is the context's.
-func (p *prober) attempt(ctx context.Context, r probe.Result, ask asker) (probe.Result, error) {
-	o := probe.Options{Timeout: cmp.Or(p.timeout, probeTimeout), Evidence: true, Resend: true}
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		answer, err := ask(ctx, r.Endpoint, o)
-		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
-			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}, nil
-		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
-			continue
-		} else if err != nil {
-			return r, cmp.Or(ctx.Err(), err)
+	for _, r := range finals {
+		if err == nil {
+			err = p.tell(&end, r, emit)
 		}
-		answer.Host, answer.Lookup, answer.NAT64 = r.Host, r.Lookup, r.NAT64
-		answer.Notes = slices.Concat(r.Notes, answer.Notes)
-		return answer, nil
 	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
+	if cut > 0 {
+		end.Complete = false
+		end.Coverage = append(end.Coverage, fmt.Sprintf("cut off before the last attempt: %d of %d endpoints", cut, len(asked)))
 	}
+	return end, err
 }

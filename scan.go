@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +15,6 @@ import (
 	"onmux/report"
 	"onmux/scan"
 )
-
-// publicMost is how many public addresses a scan takes without --yes.
-const publicMost = 65536
 
 func scanCommand() *cli.Command {
 	const how = "scanning"
@@ -45,7 +41,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.BoolFlag{Name: "identify", Category: how, Usage: "say what speaks on every open one", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", scan.PublicMost), DisableDefaultText: true},
 		}),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -78,22 +74,21 @@ type sweep struct {
 	*session
 	method
 	config   scan.Config
-	identify bool
-	verify   bool // look whether what is open is a service
 	dryRun   bool
 	finished bool // nothing is left to resume
 }
 
 func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
-	w := &sweep{session: s, dryRun: c.Bool("dry-run"), identify: c.Bool("identify"), verify: c.Bool("verify-open"), config: scan.Config{
+	w := &sweep{session: s, dryRun: c.Bool("dry-run"), config: scan.Config{
 		Retries: c.Int("retries"), Timeout: s.timeout, All: c.Bool("all"), Seed: c.Uint64("seed"),
 	}}
 	if !c.IsSet("seed") {
 		w.config.Seed = rand.Uint64()
 	}
-	if err := s.readLibrary(c, w.identify); err != nil {
+	if err := s.readLibrary(c, c.Bool("identify")); err != nil {
 		return nil, err
 	}
+	w.config.Second = scan.SecondLook{Identify: c.Bool("identify"), Verify: c.Bool("verify-open"), Library: s.library}
 	if n := w.config.Retries; n < 0 || n >= scan.MaxTries {
 		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", scan.MaxTries-1))
 	}
@@ -131,9 +126,8 @@ func (w *sweep) plan(ctx context.Context, c *cli.Context) (*scan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := plan.Public(); n > publicMost && !c.Bool("yes") && !w.dryRun {
-		return nil, usage(fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", thousands(n), thousands(publicMost)),
-			"--yes, if they are; --dry-run tells the plan and sends nothing")
+	if err := plan.Yours(); err != nil && !c.Bool("yes") && !w.dryRun {
+		return nil, usage(err, "--yes, if they are; --dry-run tells the plan and sends nothing")
 	}
 	return plan, nil
 }
@@ -215,25 +209,9 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	if config.Engine, err = w.engine(ctx); err != nil {
 		return report.End{}, err
 	}
-	config.Watch = func(p scan.Progress) {
-		w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
-	}
-	tell, told := emit, func() error { return nil }
-	var second *secondLook
-	if w.identify || w.verify {
-		second = w.newSecondLook(ctx, emit)
-		tell, told = second.take, second.wait
-		plain := config.Watch
-		config.Watch = func(p scan.Progress) { plain(p); second.watch(p) }
-	}
-	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return tell(f) })
+	config.Watch = w.watch
+	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
 	w.finished = outcome.Complete
-	err = cmp.Or(err, told())
-	if second != nil {
-		notes := second.notes()
-		outcome.Notes, outcome.Coverage = append(outcome.Notes, notes...), append(outcome.Coverage, notes...)
-		outcome.Complete = outcome.Complete && second.cut == 0
-	}
 	w.progress.Clear()
 	if e, ok := config.Engine.(interface{ Notes() []string }); ok {
 		outcome.Notes = append(outcome.Notes, e.Notes()...)
@@ -244,4 +222,34 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	return report.End{
 		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), outcome.Coverage, w.instead, w.libraryNotes()), Summary: outcome.Summary,
 	}, err
+}
+
+// watch tells how far the scan is and then, if there are any, its second looks.
+func (w *sweep) watch(p scan.Progress) {
+	if p.Done >= p.Total && p.Looked > 0 {
+		w.progress.Update(p.Looked, p.Open, 0, fmt.Sprintf("a second look at %d open", p.Open))
+		return
+	}
+	w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
+}
+
+// sends says what a scan that is told again sends.
+func (w *sweep) sends() string {
+	if w.config.Second.Identify || w.config.Second.Verify {
+		return "only what is open is looked at once more"
+	}
+	return "nothing is sent"
+}
+
+// tellPlan prints what the scan would do.
+func (w *sweep) tellPlan() error {
+	f, err := scan.NewForecast(w.config, w.device)
+	if err != nil {
+		return usage(err, "")
+	}
+	d := report.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: w.part(), Forecast: f}
+	if r := w.config.Resume; r != nil {
+		d.Resumes = &report.Resumption{Saved: r.Saved(), Probes: r.Probes(), Complete: r.Complete()}
+	}
+	return failure(d.Tell(w.stdout, w.outputs))
 }

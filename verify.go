@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/inquiry"
 	"onmux/report"
 	"onmux/report/policy"
 	"onmux/scan"
@@ -36,7 +37,7 @@ rules ask about.`,
 			&cli.StringSliceFlag{Name: "only", Category: aboutHolding, Usage: "`NAME` of a rule, and no others; repeatable"},
 			&cli.BoolFlag{Name: "snapshot", Category: aboutHolding, Usage: "write the policy that describes today", DisableDefaultText: true},
 			&cli.StringFlag{Name: "rate", Category: aboutLooking, Usage: "`N` probes a second of a scan, or max", DefaultText: fmt.Sprint(scan.DefaultRate)},
-			&cli.BoolFlag{Name: "yes", Category: aboutLooking, Usage: fmt.Sprintf("scan more than %d public addresses", publicMost), DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Category: aboutLooking, Usage: fmt.Sprintf("scan more than %d public addresses", scan.PublicMost), DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -198,7 +199,7 @@ func (v *verifier) probes(ctx context.Context, trials []*policy.Trial, ends []re
 			defer func() { <-slots }()
 			one := quiet
 			one.ports = r.Probe.Ports
-			p := &prober{session: &one, hosts: []string{r.Probe.Host}, identify: r.Identifies()}
+			p := &prober{session: &one, hosts: []string{r.Probe.Host}, config: inquiry.Config{Timeout: v.timeout, Identify: r.Identifies()}}
 			ends[i], errs[i] = p.probe(ctx, func(f report.Finding) error {
 				trials[i].Finding(f)
 				return nil
@@ -248,8 +249,8 @@ func (v *verifier) scanOne(ctx context.Context, s *policy.Scan, emit func(report
 	if err != nil {
 		return report.End{}, err
 	}
-	if n := w.config.Plan.Public(); n > publicMost && !v.yes {
-		return report.End{}, fmt.Errorf("%d public addresses are many: --yes, if they are yours to scan", n)
+	if err := w.config.Plan.Yours(); err != nil && !v.yes {
+		return report.End{}, fmt.Errorf("%w (--yes, if they are)", err)
 	}
 	return w.scan(ctx, emit)
 }

@@ -54,8 +54,11 @@ type Config struct {
 	// it serves once. Engine may be nil if it is Complete.
 	Resume *Checkpoint
 
-	// Watch, if set, is told how far the sweep is, about ten times a second,
-	// from the sweep's goroutine; it must not block.
+	// Second is what is asked of every open endpoint before it is told.
+	Second SecondLook
+
+	// Watch, if set, is told how far the sweep is, about ten times a second and after
+	// every second look, never twice at a time; it must not block.
 	Watch func(Progress)
 }
 
@@ -69,6 +72,7 @@ type Progress struct {
 	Done, Total uint64        // probes sent, and probes sent plus those still owed
 	ETA         time.Duration // at the present pace, drain included
 	Open        uint64        // endpoints found open so far
+	Looked      uint64        // endpoints that were looked at a second time
 	Rate        float64       // probes a second, now
 }
 
@@ -115,7 +119,7 @@ type Outcome struct {
 // Run asks every endpoint of the plan's shard and hands what it finds to emit:
 // open endpoints as they are found, and when all were asked the rest, in the
 // order of the plan's ports and addresses, as ranges where neighbours agree.
-// Calls of emit come from one goroutine, and Run returns after the last.
+// Calls of emit come one at a time, and Run returns after the last.
 //
 // When the context ends, Run stops sending, hears what is on its way for as long
 // as an answer takes, tells what is known and returns an Outcome that is not
@@ -125,6 +129,13 @@ type Outcome struct {
 // that cannot be written, is an error before anything is sent; one that cannot be
 // written later is a note. In every case the engine is closed.
 func Run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
+	if c.Second.Identify || c.Second.Verify {
+		return newSecond(ctx, c, emit).run(c)
+	}
+	return run(ctx, c, emit)
+}
+
+func run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
 	if err := c.complete(); err != nil {
 		if c.Engine != nil {
 			err = errors.Join(err, c.Engine.Close())

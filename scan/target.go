@@ -225,6 +225,17 @@ func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
 // on the Internet.
 func (p *Plan) Public() uint64 { return p.public }
 
+// PublicMost is how many public addresses may be scanned by mistake.
+const PublicMost = 65536
+
+// Yours is an error that asks whose the addresses are, if they are many and public.
+func (p *Plan) Yours() error {
+	if p.public <= PublicMost {
+		return nil
+	}
+	return fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", thousands(p.public), thousands(PublicMost))
+}
+
 // LeftOut says what of the targets is not asked and why, a sentence each.
 func (p *Plan) LeftOut() []string { return slices.Clone(p.left) }
 

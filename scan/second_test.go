@@ -1,4 +1,4 @@
-package main
+package scan
 
 import (
 	"net/netip"
@@ -6,14 +6,12 @@ import (
 	"testing"
 
 	"onmux/probe"
-	"onmux/scan"
 )
 
 // TestNetworksThatAnswerEverywhere: a network is said to answer in its hosts'
 // place if many do on every port, and none does not.
 func TestNetworksThatAnswerEverywhere(t *testing.T) {
-	w := &sweep{session: &session{}, config: scan.Config{}}
-	l := w.newSecondLook(t.Context(), nil)
+	l := newSecond(t.Context(), Config{}, nil)
 	host := func(network string, i int) netip.Addr {
 		a := netip.MustParseAddr(network)
 		for range i {

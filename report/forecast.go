@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"encoding/json"
@@ -9,55 +9,43 @@ import (
 	"strings"
 	"time"
 
-	"onmux/report"
 	"onmux/scan"
 )
 
-// dryRun is the document that --dry-run writes: what a scan would do.
-type dryRun struct {
+// DryRun tells what a scan would do, and is the document that says it.
+type DryRun struct {
 	Type    string            `json:"type"`
 	Schema  string            `json:"schema"`
 	Command string            `json:"command"`
 	Version string            `json:"version"`
 	Method  map[string]string `json:"method"`
-	Plan    *report.Plan      `json:"plan"`
+	Plan    *Plan             `json:"plan"`
 	scan.Forecast
-	Resumes *progress `json:"resumes,omitempty"`
+	Resumes *Resumption `json:"resumes,omitempty"`
 }
 
-// progress is how far a scan came that would be resumed.
-type progress struct {
+// Resumption is how far a scan came that would be resumed.
+type Resumption struct {
 	Saved    time.Time `json:"saved"`
 	Probes   uint64    `json:"probes"`
 	Complete bool      `json:"complete"`
 }
 
-// tellPlan prints what the scan would do, as JSON if that was asked for.
-func (w *sweep) tellPlan() error {
-	f, err := scan.NewForecast(w.config, w.device)
-	if err != nil {
-		return usage(err, "")
+// Tell writes it to w: as JSON if one of outputs to standard output is, or as text.
+func (d DryRun) Tell(w io.Writer, outputs []Output) error {
+	d.Type, d.Schema = "dry-run", Schema
+	asJSON := func(o Output) bool { return o.File == "" && (o.Format == "json" || o.Format == "jsonl") }
+	if slices.ContainsFunc(outputs, asJSON) {
+		return json.NewEncoder(w).Encode(d)
 	}
-	d := dryRun{
-		Type: "dry-run", Schema: report.Schema, Command: w.command, Version: version,
-		Method: w.methods(), Plan: w.part(), Forecast: f,
-	}
-	if r := w.config.Resume; r != nil {
-		d.Resumes = &progress{r.Saved(), r.Probes(), r.Complete()}
-	}
-	asJSON := func(o report.Output) bool { return o.File == "" && (o.Format == "json" || o.Format == "jsonl") }
-	if slices.ContainsFunc(w.outputs, asJSON) {
-		err = json.NewEncoder(w.stdout).Encode(d)
-	} else {
-		_, err = io.WriteString(w.stdout, d.text())
-	}
-	return failure(err)
+	_, err := io.WriteString(w, d.text())
+	return err
 }
 
-func (d *dryRun) text() string {
+func (d *DryRun) text() string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-11s %s\n", name, report.Visible(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&b, "%-11s %s\n", name, Visible(fmt.Sprintf(format, args...)))
 	}
 	line("addresses", "%s (%s public)", thousands(d.Addresses), thousands(d.Public))
 	line("ports", "%s", some(d.Ports, 8))
@@ -147,13 +135,4 @@ func lasting(ms uint64) string {
 		d = d.Round(time.Second)
 	}
 	return d.String()
-}
-
-// thousands is 1234567 as "1,234,567".
-func thousands(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

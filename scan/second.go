@@ -1,4 +1,4 @@
-package main
+package scan
 
 import (
 	"cmp"
@@ -13,13 +13,11 @@ import (
 	"onmux/probe"
 	"onmux/probe/recog"
 	"onmux/probe/service"
-	"onmux/report"
-	"onmux/scan"
 )
 
 const (
-	// secondParallel is how many open endpoints of a scan are looked at a second
-	// time together, each with four connections at most: --rate does not count them.
+	// secondParallel is how many open endpoints of a sweep are looked at a second
+	// time together, each with four connections at most: Rate does not count them.
 	secondParallel = 64
 
 	// secondKept is of how many hosts it is remembered what their other ports say.
@@ -27,7 +25,7 @@ const (
 	secondKept = 65536
 
 	// secondPatience is how long a look waits at a time for descriptors or ports that
-	// the scan itself holds, at most.
+	// the sweep itself holds, at most.
 	secondPatience = 2 * time.Second
 
 	// manyEverywhere is how many hosts of a network answer on every port before
@@ -35,24 +33,29 @@ const (
 	manyEverywhere = 8
 )
 
-// secondLook adds to every open endpoint of a scan what speaks there, and whether
-// that is a service, before it is told. Findings that need none are told at once.
-type secondLook struct {
-	ctx      context.Context
-	emit     func(report.Finding) error
-	identify bool
-	verify   bool // look at its conduct too
-	library  *recog.Library
-	timeout  time.Duration
-	bar      *report.Progress
+// SecondLook is what is asked of every open endpoint before it is told, beside the
+// sweep and by connections. The zero value asks nothing.
+type SecondLook struct {
+	Identify bool           // what speaks there
+	Verify   bool           // is it a service: its conduct, too, where not every port of the host is open
+	Library  *recog.Library // names more software; nil is none
+}
+
+// second looks a second time at every open endpoint. Findings that need none are
+// told at once.
+type second struct {
+	SecondLook
+	ctx     context.Context
+	emit    func(Finding) error
+	timeout time.Duration
+	watch   func(Progress) // may be nil
 
 	slots chan struct{}
 	looks sync.WaitGroup
-	mu    sync.Mutex // around emit, which takes one finding at a time, and what follows
+	mu    sync.Mutex // around emit and watch, which take one at a time, and what follows
 	err   error      // the first of emit
 	cut   int        // endpoints that were not looked at, because the context ended
-	done  uint64     // endpoints that were
-	scan  scan.Progress
+	far   Progress   // of the sweep and of the looks
 	hosts map[control]func() (probe.Openness, error)
 	nets  map[netip.Prefix]*openNet
 }
@@ -66,17 +69,30 @@ type control struct {
 // openNet counts hosts of a network by what their other ports say.
 type openNet struct{ everywhere, otherwise int }
 
-func (w *sweep) newSecondLook(ctx context.Context, emit func(report.Finding) error) *secondLook {
-	return &secondLook{
-		ctx: ctx, emit: emit, identify: w.identify, verify: w.verify, library: w.library, timeout: cmp.Or(w.config.Timeout, scan.DefaultTimeout), bar: w.progress,
+func newSecond(ctx context.Context, c Config, emit func(Finding) error) *second {
+	return &second{
+		SecondLook: c.Second, ctx: ctx, emit: emit, timeout: cmp.Or(c.Timeout, DefaultTimeout), watch: c.Watch,
 		slots: make(chan struct{}, secondParallel),
 		hosts: make(map[control]func() (probe.Openness, error)), nets: make(map[netip.Prefix]*openNet),
 	}
 }
 
-// take is an emit for scan.Run: it waits only while all slots are taken. Its
+// run is sweep.run with a second look at what it finds open.
+func (l *second) run(c Config) (Outcome, error) {
+	if c.Watch != nil {
+		c.Watch = l.swept
+	}
+	o, err := run(l.ctx, c, l.take)
+	l.looks.Wait()
+	notes := l.notes()
+	o.Notes, o.Coverage = append(o.Notes, notes...), append(o.Coverage, notes...)
+	o.Complete = o.Complete && l.cut == 0
+	return o, cmp.Or(err, l.err)
+}
+
+// take is the emit of the sweep: it waits only while all slots are taken. Its
 // error is that of telling this finding or one before.
-func (l *secondLook) take(f report.Finding) error {
+func (l *second) take(f Finding) error {
 	r, ok := f.(probe.Result)
 	if !ok || r.State != probe.Open {
 		return l.tell(f)
@@ -93,7 +109,7 @@ func (l *secondLook) take(f report.Finding) error {
 	return l.err
 }
 
-func (l *secondLook) tell(f report.Finding) error {
+func (l *second) tell(f Finding) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
@@ -102,44 +118,39 @@ func (l *secondLook) tell(f report.Finding) error {
 	return l.err
 }
 
-// watch is told how far the scan is.
-func (l *secondLook) watch(p scan.Progress) {
+// swept is told how far the sweep is.
+func (l *second) swept(p Progress) {
 	l.mu.Lock()
-	l.scan = p
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	p.Looked = l.far.Looked
+	l.far = p
+	l.watch(p)
 }
 
-// progress tells how far the looks are, once the scan itself is through.
-func (l *secondLook) progress() {
+// progress tells that one more endpoint was looked at.
+func (l *second) progress() {
 	l.mu.Lock()
-	l.done++
-	p, done := l.scan, l.done
-	l.mu.Unlock()
-	if p.Done >= p.Total && p.Open >= done {
-		l.bar.Update(done, p.Open, 0, fmt.Sprintf("a second look at %s open", thousands(p.Open)))
+	defer l.mu.Unlock()
+	l.far.Looked++
+	if l.watch != nil {
+		l.watch(l.far)
 	}
-}
-
-// wait ends when all that was taken has been told.
-func (l *secondLook) wait() error {
-	l.looks.Wait()
-	return l.err
 }
 
 // look adds to r what a second look shows. That nothing can be told does not
 // change the state. Where every port is open, what this one does with a
 // connection says no more.
-func (l *secondLook) look(r *probe.Result) {
+func (l *second) look(r *probe.Result) {
 	o := probe.VerifyOptions{Timeout: l.timeout, RTT: time.Duration(r.RTT)}
 	found, err := l.controls(r.Endpoint, o)
-	if l.verify && err == nil && !found.Everywhere {
+	if l.Verify && err == nil && !found.Everywhere {
 		err = l.insist(func() (err error) {
 			found.Conduct, err = probe.AskConduct(l.ctx, r.Endpoint, o)
 			return err
 		})
 	}
-	if l.identify {
-		r.Service, _ = service.Identify(l.ctx, r.Endpoint, service.Options{Host: r.Host, RTT: o.RTT, Library: l.library})
+	if l.Identify {
+		r.Service, _ = service.Identify(l.ctx, r.Endpoint, service.Options{Host: r.Host, RTT: o.RTT, Library: l.Library})
 	}
 	switch {
 	case err == nil:
@@ -147,7 +158,7 @@ func (l *secondLook) look(r *probe.Result) {
 	case l.ctx.Err() == nil:
 		r.Notes = append(slices.Clone(r.Notes), "whether it is a service could not be looked at: "+err.Error())
 	}
-	if l.ctx.Err() != nil && (err != nil || l.identify && r.Service == nil) {
+	if l.ctx.Err() != nil && (err != nil || l.Identify && r.Service == nil) {
 		l.mu.Lock()
 		l.cut++
 		l.mu.Unlock()
@@ -155,7 +166,7 @@ func (l *secondLook) look(r *probe.Result) {
 }
 
 // insist looks again, ever later, while this machine is short of something.
-func (l *secondLook) insist(look func() error) error {
+func (l *second) insist(look func() error) error {
 	for pause := 50 * time.Millisecond; ; pause *= 2 {
 		err := look()
 		if !errors.Is(err, probe.ErrBusy) || pause > secondPatience {
@@ -172,7 +183,7 @@ func (l *secondLook) insist(look func() error) error {
 }
 
 // controls asks other ports of a host, once.
-func (l *secondLook) controls(e probe.Endpoint, o probe.VerifyOptions) (probe.Openness, error) {
+func (l *second) controls(e probe.Endpoint, o probe.VerifyOptions) (probe.Openness, error) {
 	l.mu.Lock()
 	key := control{e.Addr, e.Proto}
 	ask := l.hosts[key]
@@ -198,7 +209,7 @@ func (l *secondLook) controls(e probe.Endpoint, o probe.VerifyOptions) (probe.Op
 
 // count notes what a host's other ports said of its network: a /24, or a /64 of
 // IPv6.
-func (l *secondLook) count(a netip.Addr, found probe.Openness) {
+func (l *second) count(a netip.Addr, found probe.Openness) {
 	bits := 24
 	if a.Is6() {
 		bits = 64
@@ -221,17 +232,9 @@ func (l *secondLook) count(a netip.Addr, found probe.Openness) {
 	}
 }
 
-// sends says what a scan that is told again sends.
-func (w *sweep) sends() string {
-	if w.identify || w.verify {
-		return "only what is open is looked at once more"
-	}
-	return "nothing is sent"
-}
-
 // notes tells of networks in which every open host answers on every port, and of
 // what was not looked at.
-func (l *secondLook) notes() []string {
+func (l *second) notes() []string {
 	var out []string
 	if l.cut > 0 {
 		out = append(out, fmt.Sprintf("not looked at a second time: %s of the open endpoints", thousands(uint64(l.cut))))

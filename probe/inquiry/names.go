@@ -1,4 +1,4 @@
-package main
+package inquiry
 
 import (
 	"context"
@@ -14,8 +14,9 @@ import (
 // namePatience is how long a name's CNAME may take longer than its addresses.
 const namePatience = 500 * time.Millisecond
 
-// names looks names up, once each, and keeps what else came of it.
-type names struct {
+// Names looks names up, once each, and keeps what else came of it. Its methods may
+// be called at the same time.
+type Names struct {
 	resolver *net.Resolver
 
 	mu       sync.Mutex
@@ -24,8 +25,9 @@ type names struct {
 	suspects map[netip.Addr]bool   // IPv6 addresses that embed an IPv4 one of the same name
 }
 
-func newNames(ctx context.Context, r *net.Resolver) *names {
-	n := &names{resolver: r, found: make(map[string]*probe.Lookup), suspects: make(map[netip.Addr]bool)}
+// NewNames asks r; the context is that of what Describe must look up.
+func NewNames(ctx context.Context, r *net.Resolver) *Names {
+	n := &Names{resolver: r, found: make(map[string]*probe.Lookup), suspects: make(map[netip.Addr]bool)}
 	n.prefixes = sync.OnceValue(func() []netip.Prefix {
 		answers, err := r.LookupNetIP(ctx, "ip6", probe.IPv4Only)
 		if err != nil {
@@ -36,8 +38,8 @@ func newNames(ctx context.Context, r *net.Resolver) *names {
 	return n
 }
 
-// resolve is a scan.PlanConfig's Resolve.
-func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+// Resolve finds the addresses of a name.
+func (n *Names) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
 	canonical := make(chan string, 1)
@@ -62,7 +64,7 @@ func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
-func (n *names) learn(host, canonical string, addrs []netip.Addr, took time.Duration) {
+func (n *Names) learn(host, canonical string, addrs []netip.Addr, took time.Duration) {
 	l := &probe.Lookup{Time: probe.Millis(took)}
 	canonical = strings.TrimSuffix(canonical, ".")
 	if canonical != "" && !strings.EqualFold(canonical, strings.TrimSuffix(host, ".")) {
@@ -84,8 +86,8 @@ func (n *names) learn(host, canonical string, addrs []netip.Addr, took time.Dura
 	}
 }
 
-// describe adds to an endpoint what is known of its name and address.
-func (n *names) describe(r *probe.Result) {
+// Describe adds to an endpoint what is known of its name and address.
+func (n *Names) Describe(r *probe.Result) {
 	n.mu.Lock()
 	r.Lookup = n.found[r.Host]
 	suspect := n.suspects[r.Addr.WithZone("")]

@@ -1,4 +1,4 @@
-package main
+package inquiry
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ type sameName struct {
 
 // compare notes on an IPv6 endpoint that its name is in another state over IPv4.
 func (f families) compare(r *probe.Result) {
-	if r.Host == "" || r.State == probe.Unknown {
+	if r.Host == "" || r.Tries == 0 || r.State == probe.Unknown {
 		return
 	}
 	key := sameName{r.Host, probe.Port{Number: r.Port, Proto: r.Proto}}

@@ -1,4 +1,4 @@
-package main
+package inquiry
 
 import (
 	"context"
@@ -110,15 +110,15 @@ func TestNames(t *testing.T) {
 		{"known.example", "", map[string]string{"64:ff9b::c000:201": "192.0.2.1"}, 0},
 	} {
 		z.asked = nil
-		n := newNames(t.Context(), z.resolver(t))
-		addrs, err := n.resolve(t.Context(), tt.host)
+		n := NewNames(t.Context(), z.resolver(t))
+		addrs, err := n.Resolve(t.Context(), tt.host)
 		if err != nil || len(addrs) == 0 {
 			t.Errorf("%s: %v, %v", tt.host, addrs, err)
 		}
 		for _, a := range addrs {
 			r := probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host}
-			n.describe(&r)
-			n.describe(&probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host})
+			n.Describe(&r)
+			n.Describe(&probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host})
 			if r.Lookup == nil || r.Lookup.Time <= 0 || r.Lookup.CNAME != tt.cname {
 				t.Errorf("%s: %+v", tt.host, r.Lookup)
 			}
@@ -133,36 +133,7 @@ func TestNames(t *testing.T) {
 		}
 		z.mu.Unlock()
 	}
-	if _, err := newNames(t.Context(), z.resolver(t)).resolve(t.Context(), "nobody.example"); err == nil {
+	if _, err := NewNames(t.Context(), z.resolver(t)).Resolve(t.Context(), "nobody.example"); err == nil {
 		t.Error("nobody.example has addresses")
-	}
-}
-
-func TestFamilies(t *testing.T) {
-	at := func(host, addr string, s probe.State) probe.Result {
-		return probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(addr), Port: 417, Proto: probe.TCP}, Host: host, State: s}
-	}
-	for _, tt := range []struct {
-		name    string
-		results []probe.Result
-		note    string // of the last
-	}{
-		{"same", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.Open)}, ""},
-		{"differ", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.Closed)}, "IPv4 and IPv6 differ: over IPv4 a is open at 192.0.2.1"},
-		{"one of two is the same", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "192.0.2.2", probe.Closed), at("a", "2001:db8::1", probe.Closed)}, ""},
-		{"may be the same", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.OpenFiltered)}, ""},
-		{"cannot be the same", []probe.Result{at("a", "192.0.2.1", probe.Closed), at("a", "2001:db8::1", probe.OpenFiltered)}, "is closed at"},
-		{"not measured", []probe.Result{at("a", "192.0.2.1", probe.Open), at("a", "2001:db8::1", probe.Unknown)}, ""},
-		{"nor here", []probe.Result{at("a", "192.0.2.1", probe.Unknown), at("a", "2001:db8::1", probe.Open)}, ""},
-		{"two names", []probe.Result{at("a", "192.0.2.1", probe.Open), at("b", "2001:db8::1", probe.Closed)}, ""},
-		{"no names", []probe.Result{at("", "192.0.2.1", probe.Open), at("", "2001:db8::1", probe.Closed)}, ""},
-	} {
-		f := make(families)
-		for i := range tt.results {
-			f.compare(&tt.results[i])
-		}
-		if notes := strings.Join(tt.results[len(tt.results)-1].Notes, "; "); !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
-			t.Errorf("%s: %q", tt.name, notes)
-		}
 	}
 }

@@ -76,7 +76,7 @@ func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
 	}
 	given := w.config
 	w.config = from.Config()
-	w.config.Rate, w.config.NetRate, w.config.All = given.Rate, given.NetRate, given.All
+	w.config.Rate, w.config.NetRate, w.config.All, w.config.Second = given.Rate, given.NetRate, given.All, given.Second
 	if c.IsSet("seed") {
 		w.config.Seed = given.Seed
 	}

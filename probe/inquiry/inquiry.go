@@ -1,0 +1,144 @@
+package inquiry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/recog"
+	"onmux/probe/service"
+)
+
+const (
+	// DefaultTimeout covers the kernel's second SYN after one second.
+	DefaultTimeout = 3 * time.Second
+
+	// parallel is how many endpoints are asked side by side.
+	parallel = 64
+
+	// Routers tell of few packets a second that ended with them, so few paths are
+	// looked at together, as most go through the same ones.
+	pathParallel = 2
+	hopTimeout   = time.Second
+
+	// udpHead is the time that a UDP port has to answer the question of its own
+	// number before it is asked others.
+	udpHead = 300 * time.Millisecond
+)
+
+// Config is what every endpoint is asked. The zero value asks for the state alone.
+type Config struct {
+	Timeout  time.Duration       // of one attempt; 0 means DefaultTimeout
+	Identify bool                // what speaks on it, if it is open
+	Verify   bool                // whether open is more than an answer
+	Path     bool                // who hands packets on to it
+	Library  *recog.Library      // names more software; nil is none
+	Watch    func(done, all int) // how far Ask is; nil where nobody looks
+}
+
+// Inquiry asks endpoints. Its methods may be called at the same time.
+type Inquiry struct {
+	Config
+	paths chan struct{} // bounds how many are followed together
+}
+
+// New is an Inquiry that asks what c says.
+func New(c Config) *Inquiry {
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	return &Inquiry{Config: c, paths: make(chan struct{}, pathParallel)}
+}
+
+// Ask asks every endpoint, many at a time, and yields the results in order. One
+// that the context's end cut off comes back with no tries. What is known of an
+// endpoint beforehand (Host, Lookup, Notes) stays with it.
+func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.Result] {
+	return func(yield func(probe.Result) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		results := make([]chan probe.Result, len(asked))
+		for i := range results {
+			results[i] = make(chan probe.Result, 1)
+		}
+		var next atomic.Int64
+		var workers sync.WaitGroup
+		for range min(parallel, len(asked)) {
+			workers.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(asked)); i = next.Add(1) - 1 {
+					results[i] <- q.one(ctx, asked[i])
+				}
+			})
+		}
+		defer workers.Wait()
+		defer cancel()
+		against := make(families)
+		for i, c := range results {
+			r := <-c
+			against.compare(&r)
+			if q.Watch != nil {
+				q.Watch(i+1, len(asked))
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// one asks an endpoint and, if it is open, what speaks there.
+func (q *Inquiry) one(ctx context.Context, r probe.Result) probe.Result {
+	answer, err := q.attempt(ctx, r, q.askNaming)
+	if err != nil {
+		return r
+	}
+	return q.complete(ctx, answer)
+}
+
+// complete adds to a verdict what takes more than the question for it.
+func (q *Inquiry) complete(ctx context.Context, answer probe.Result) probe.Result {
+	if q.Identify && answer.Service == nil && answer.State == probe.Open {
+		// That the service cannot be told does not change the state.
+		answer.Service, _ = service.Identify(ctx, answer.Endpoint, service.Options{Host: answer.Host, RTT: time.Duration(answer.RTT), Library: q.Library})
+	}
+	if q.Verify {
+		q.doubt(ctx, &answer)
+	}
+	if q.Path {
+		q.follow(ctx, &answer)
+	}
+	return answer
+}
+
+// attempt asks an endpoint until it is judged: running out of something local
+// says nothing about it. The error is the context's.
+func (q *Inquiry) attempt(ctx context.Context, r probe.Result, ask asker) (probe.Result, error) {
+	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true}
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		answer, err := ask(ctx, r.Endpoint, o)
+		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
+			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}, nil
+		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
+			continue
+		} else if err != nil {
+			return r, cmp.Or(ctx.Err(), err)
+		}
+		answer.Host, answer.Lookup, answer.NAT64 = r.Host, r.Lookup, r.NAT64
+		answer.Notes = slices.Concat(r.Notes, answer.Notes)
+		return answer, nil
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,89 @@
+package inquiry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/service"
+)
+
+// asker makes one attempt, as probe.Ask does.
+type asker func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
+
+// askNaming asks e. A UDP port that stays silent is asked in other tongues
+// meanwhile: if it answers one of those, it is open after all.
+func (q *Inquiry) askNaming(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
+	if !q.Identify || e.Proto != probe.UDP {
+		return probe.Ask(ctx, e, o)
+	}
+	asking, judged := context.WithCancel(ctx)
+	naming, unheard := context.WithTimeout(asking, o.Timeout)
+	var found *probe.Service
+	var others sync.WaitGroup
+	others.Go(func() {
+		if sleep(naming, udpHead) {
+			if found, _ = service.Identify(naming, e, service.Options{Library: q.Library}); found != nil {
+				judged()
+			}
+		}
+	})
+	start := time.Now()
+	r, err := probe.Ask(asking, e, o)
+	if err == nil && r.State != probe.OpenFiltered {
+		unheard()
+	}
+	others.Wait()
+	unheard()
+	judged()
+	if found == nil || err == nil && r.State != probe.OpenFiltered {
+		return r, err
+	}
+	return probe.Result{
+		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High, Service: found,
+		Evidence: []string{fmt.Sprintf("a datagram in answer to the question %q, within %s", found.Probe, time.Since(start).Round(time.Millisecond))},
+	}, nil
+}
+
+// doubt looks what stands behind an open port.
+func (q *Inquiry) doubt(ctx context.Context, r *probe.Result) {
+	if r.State != probe.Open {
+		return
+	}
+	v, err := probe.VerifyOpen(ctx, r.Endpoint, probe.VerifyOptions{Timeout: q.Timeout, RTT: time.Duration(r.RTT)})
+	switch {
+	case err == nil:
+		v.Doubt(r)
+	case ctx.Err() == nil:
+		r.Notes = append(slices.Clone(r.Notes), "whether it is a service could not be looked at: "+err.Error())
+	}
+}
+
+// follow adds the path to a verdict.
+func (q *Inquiry) follow(ctx context.Context, r *probe.Result) {
+	if r.State == probe.Unknown || r.Reason == probe.NoNeighbour { // nothing left this machine
+		return
+	}
+	select {
+	case q.paths <- struct{}{}:
+		defer func() { <-q.paths }()
+	case <-ctx.Done():
+		return
+	}
+	answered := r.State == probe.Open || r.State == probe.Closed || r.ICMP != probe.ICMP{}
+	path, err := probe.Path(ctx, r.Endpoint, probe.PathOptions{Timeout: min(q.Timeout, hopTimeout), Answered: answered})
+	switch {
+	case err != nil:
+		r.Notes = append(slices.Clone(r.Notes), "the path: "+err.Error())
+	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
+		r.Notes = append(slices.Clone(r.Notes), "the path: the target is on this network, so that no router lies between; it drops the packets itself")
+	case len(path) == 0: // the report has no hops to tell
+		r.Notes = append(slices.Clone(r.Notes), "the path: "+probe.TellPath(r.Endpoint, path))
+	default:
+		r.Evidence = append(slices.Clone(r.Evidence), probe.TellPath(r.Endpoint, path))
+	}
+	r.Path = path
+}
