@@ -66,9 +66,10 @@ type RawEngine struct {
 	refresh  time.Time               // when next hops are looked at again
 	heard    uint64                  // packets that passed the filter
 
-	hoods  neighbours
-	forged atomic.Uint64
-	unsent atomic.Uint64 // probes that could not follow their neighbour's answer
+	hoods   neighbours
+	doubted atomic.Bool // next hops are to be asked again
+	forged  atomic.Uint64
+	unsent  atomic.Uint64 // probes that could not follow their neighbour's answer
 
 	mu      sync.Mutex
 	local   []Answer  // what Send could conclude by itself
@@ -282,7 +283,7 @@ func (e *RawEngine) Pending() int { return e.hoods.pending(time.Now()) }
 
 // Notes are the things worth a line when a scan is over.
 func (e *RawEngine) Notes() []string {
-	var said []string
+	said := e.lostGates(time.Now())
 	if n := e.forged.Load(); n > 0 {
 		said = append(said, "ignored "+counted(n, "packet")+" that came to the scan's ports without proof of answering a probe")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"onmux/probe"
@@ -94,21 +95,24 @@ func (e *RawEngine) await(ctx context.Context, holds func() bool) error {
 	return nil
 }
 
-// findGates takes the next hops' MACs from the kernel, and asks for those that
-// it does not have. One that does not answer is asked again with every try of
-// the sweep.
+// findGates asks the next hops for their MACs. What the kernel believes may be out of
+// date, so that counts only for one that does not answer the first question, and what an
+// administrator has fixed always. One whose MAC stays unknown is asked again with every
+// try of the sweep.
 func (e *RawEngine) findGates(ctx context.Context) error {
-	if err := e.askKernel(); err != nil {
+	believed, err := e.askKernel()
+	if err != nil {
 		return err
 	}
+	missing := func(g *gate) bool { _, ok := g.get(); return !ok }
 	for range gateTries {
-		if !e.askGates(func(g *gate) bool { _, ok := g.get(); return !ok }) {
+		if !e.askGates(missing) {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, neighbourWait)
 		err := e.await(ctx, func() bool {
 			for _, g := range e.hoods.gates {
-				if _, ok := g.get(); !ok {
+				if missing(g) {
 					return false
 				}
 			}
@@ -118,14 +122,20 @@ func (e *RawEngine) findGates(ctx context.Context) error {
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
+		for g, m := range believed {
+			if missing(g) {
+				g.set(m)
+			}
+		}
 	}
 	return ctx.Err()
 }
 
-// askKernel looks at its neighbours on the devices that lead somewhere: for next
-// hops, and for what an administrator has fixed.
-func (e *RawEngine) askKernel() error {
+// askKernel looks at its neighbours on the devices that lead somewhere: what an
+// administrator has fixed is learnt, and what it believes of next hops returned.
+func (e *RawEngine) askKernel() (map[*gate]packet.MAC, error) {
 	seen := make(map[int]bool)
+	believed := make(map[*gate]packet.MAC)
 	for i := range e.ways {
 		w := &e.ways[i]
 		if w.why != "" || !w.Frames || seen[w.Device.Index] {
@@ -134,22 +144,25 @@ func (e *RawEngine) askKernel() error {
 		seen[w.Device.Index] = true
 		list, err := link.Neighbours(w.Device)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, k := range list {
 			h := hop{k.Addr, w.Device.Index}
 			g := e.hoods.gates[h]
-			if g != nil {
-				g.fixed, g.fresh = k.Fixed, e.start
-			}
-			if g != nil || k.Fixed {
+			switch {
+			case k.Fixed:
 				e.hoods.mu.Lock()
 				e.hoods.learn(h, k.MAC)
 				e.hoods.mu.Unlock()
+				if g != nil {
+					g.fixed = true
+				}
+			case g != nil:
+				believed[g] = k.MAC
 			}
 		}
 	}
-	return nil
+	return believed, nil
 }
 
 // askGates sends a question to each next hop for which want holds, and reports
@@ -161,6 +174,9 @@ func (e *RawEngine) askGates(want func(*gate) bool) bool {
 	for h, g := range e.hoods.gates {
 		if !want(g) {
 			continue
+		}
+		if !g.asked {
+			g.since = time.Now()
 		}
 		asked, g.asked = true, true
 		w := &e.ways[g.way.ID]
@@ -178,20 +194,41 @@ func (e *RawEngine) askGates(want func(*gate) bool) bool {
 	return asked
 }
 
-// refreshGates asks the next hops again whose MACs are old, and is how long it
-// takes until that is due for one; negative if never. One that does not answer
-// keeps its MAC.
+// refreshGates asks the next hops again whose MACs are old, or all if they are
+// doubted, and is how long it takes until that is due for one; negative if never. One
+// that does not answer keeps its MAC.
 func (e *RawEngine) refreshGates(now time.Time) time.Duration {
 	if len(e.hoods.gates) == 0 {
 		return -1
 	}
-	if now.Before(e.refresh) {
+	doubted := e.doubted.Swap(false)
+	if now.Before(e.refresh) && !doubted {
 		return e.refresh.Sub(now)
 	}
 	e.refresh = now.Add(gateRefresh)
 	e.askGates(func(g *gate) bool {
 		_, ok := g.get()
-		return ok && !g.fixed && now.Sub(g.fresh) >= gateRefresh
+		return ok && !g.fixed && (doubted || now.Sub(g.fresh) >= gateRefresh)
 	})
 	return gateRefresh
+}
+
+// Doubt has the next hops asked again.
+func (e *RawEngine) Doubt() {
+	e.doubted.Store(true)
+	e.hearer.Wake()
+}
+
+// lostGates are the next hops that were known, and did not answer when they were asked
+// again.
+func (e *RawEngine) lostGates(now time.Time) (lost []string) {
+	e.hoods.mu.Lock()
+	defer e.hoods.mu.Unlock()
+	for _, g := range e.hoods.gates {
+		if _, ok := g.get(); ok && g.asked && now.Sub(g.since) >= neighbourWait {
+			lost = append(lost, fmt.Sprintf("the next hop %s answers %s no more: silence behind it is worth little", g.addr, question(g.addr)))
+		}
+	}
+	slices.Sort(lost)
+	return lost
 }

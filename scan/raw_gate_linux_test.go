@@ -358,3 +358,49 @@ func TestRawTwoAtOnce(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestRawGateMoves asks a network behind a next hop whose MAC the kernel has wrong, and
+// behind one that changes it in the middle of the sweep.
+func TestRawGateMoves(t *testing.T) {
+	for _, moves := range []bool{false, true} {
+		h := newHost(t)
+		do(t, h, sysctl("ipv4/ip_forward", "1"), route("10.78.0.0/16", "lo", unix.RTN_LOCAL, netip.Addr{}))
+		l, err := netlink.LinkByName(h.Device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := net.HardwareAddr{2, 0xde, 0xad, 0xbe, 0xef, 0}
+		if err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: h.Addr4.AsSlice(), HardwareAddr: wrong, State: netlink.NUD_STALE}); err != nil {
+			t.Fatal(err)
+		}
+		if err := route("10.78.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
+			t.Fatal(err)
+		}
+		plan := planOf(t, []probe.Port{tcp417}, "10.78.0.0/20")
+		c := scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 2000, NetRate: math.Inf(1), Retries: -1}
+		moved := false
+		c.Watch = func(p scan.Progress) {
+			if moves && !moved && p.Done > 1000 {
+				moved = true
+				do(t, h, func() error {
+					all, err := netlink.LinkList()
+					for _, l := range all {
+						if l.Type() == "veth" {
+							err = errors.Join(err, netlink.LinkSetHardwareAddr(l, net.HardwareAddr{2, 0x11, 0x22, 0x33, 0x44, 0x55}))
+						}
+					}
+					return err
+				})
+			}
+		}
+		s := sweep(t.Context(), c)
+		s.ok(t)
+		if s.States["closed"] != plan.Len() || moves != moved {
+			t.Errorf("moves %v: %+v %v %v", moves, s.Summary, s.Coverage, s.Notes)
+		}
+		if err := netlink.RouteDel(&netlink.Route{Dst: &net.IPNet{IP: net.IPv4(10, 78, 0, 0), Mask: net.CIDRMask(16, 32)}}); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d passes, %d probes, %v", s.Passes, s.Probes, time.Duration(s.Duration))
+	}
+}

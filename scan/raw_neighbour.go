@@ -26,8 +26,10 @@ const (
 	maxMACs = 1 << 14
 
 	// gateRefresh is how long a next hop's MAC is believed before it is asked
-	// for again, as Linux' base_reachable_time is.
-	gateRefresh = 30 * time.Second
+	// for again. What leaves for one that has moved is lost, so it is less than
+	// Linux' base_reachable_time: as long as Linux uses an entry that is not
+	// confirmed (delay_first_probe_time; RFC 4861, section 10, DELAY_FIRST_PROBE_TIME).
+	gateRefresh = 5 * time.Second
 )
 
 // hop is the address of a station on a link.
@@ -45,7 +47,8 @@ type gate struct {
 	fixed bool
 	dead  int       // the last try whose question it did not answer
 	asked bool      // a question is open that no probe waits for
-	fresh time.Time // when it last answered or was asked again
+	since time.Time // when that was asked first
+	fresh time.Time // when it last answered
 }
 
 func (g *gate) get() (m packet.MAC, ok bool) {

@@ -176,6 +176,9 @@ func (s *sweep) begin(asks byProto[bool], turns bool) {
 		}
 	}
 	s.monitor.total = s.sent + owed
+	if s.passes > 1 {
+		s.doubt()
+	}
 }
 
 // end ends a pass whose answers were waited for.

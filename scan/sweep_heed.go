@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"onmux/probe"
@@ -34,6 +36,10 @@ type familiar struct {
 	next  time.Time // no sample before
 	after uint64    // nor before so many probes
 	usual float64   // the share of answers that is not the sweep's doing
+	met   int       // answered for the first time since the sample before
+	blink bool      // they had all stopped for a while, and silence of that time is worth nothing
+	dim   bool      // that has happened in the sweep
+	gone  bool      // they have stopped
 }
 
 // newFamiliar heeds engines that send packets: the kernel sends a SYN again by
@@ -44,6 +50,7 @@ func newFamiliar(methods map[string]string) familiar {
 
 // meet remembers an endpoint that answered by itself for the first time.
 func (k *familiar) meet(i uint64) {
+	k.met++
 	switch {
 	case k.off:
 	case len(k.fresh) < heedKept:
@@ -76,10 +83,11 @@ func (s *sweep) heed(ctx context.Context, now time.Time) error {
 	case !waiting || !due:
 		return nil
 	}
-	loaded := s.settle()
+	loaded, blinked := s.settle()
 	if loaded > s.known.usual-noticeable {
 		return nil
 	}
+	s.doubt()
 	s.sleep(ctx, s.wait()) // what is under way passes by
 	if err := s.askKnown(ctx, time.Now()); err != nil {
 		return err
@@ -88,10 +96,15 @@ func (s *sweep) heed(ctx context.Context, now time.Time) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	if rested := s.settle(); rested < loaded+noticeable {
+	rested, dark := s.settle()
+	switch {
+	case dark:
+		return s.awaken(ctx)
+	case rested < loaded+noticeable:
 		s.known.usual = loaded
-		return nil
-	} else {
+	case blinked && !s.known.blink: // once, that is rather the way's doing than the pace's
+		s.known.blink, s.known.dim = true, true
+	default:
 		s.pace.busy(time.Now(), fmt.Errorf("of known hosts %.0f %% answered, and %.0f %% at rest", 100*loaded, 100*rested))
 	}
 	return nil
@@ -133,17 +146,21 @@ func (s *sweep) askKnown(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// settle ends a sample: it is the share of hosts that answered, 1 without any.
-func (s *sweep) settle() float64 {
+// settle ends a sample: the share of hosts that answered, 1 without any, and whether
+// all was dark. Those that did not may be asked again then.
+func (s *sweep) settle() (share float64, dark bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := &s.known
-	share := 1.0
+	share, dark = 1.0, k.dark()
 	if k.asked > 0 {
 		share = float64(k.heard) / float64(k.asked)
 	}
+	if dark {
+		k.fresh = slices.AppendSeq(k.fresh, maps.Keys(k.out))
+	}
 	clear(k.out)
-	k.asked, k.heard = 0, 0
+	k.asked, k.heard, k.met = 0, 0, 0
 	k.next, k.after = time.Now().Add(heedEvery), s.sent+heedSample*heedCost
-	return share
+	return share, dark
 }

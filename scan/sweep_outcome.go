@@ -44,6 +44,9 @@ func (s *sweep) summary() Summary {
 // measured is the loss over all protocols where it could be measured, weighed by
 // the hosts that answered, and the expected number of those missed.
 func (s *sweep) measured() (loss, missed *float64) {
+	if s.known.gone {
+		return nil, nil
+	}
 	var share, gone, weight float64
 	for _, p := range probe.Protos() {
 		l, m, ok := s.loss(p)
@@ -84,7 +87,7 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 			counted(s.neverAsked(), "endpoint"), s.short))
 	}
 	for _, p := range probe.Protos() {
-		if _, _, ok := s.loss(p); !ok && s.quiet[p] > 0 {
+		if _, _, ok := s.loss(p); (!ok || s.known.gone) && s.quiet[p] > 0 {
 			tries := "a first pass that was not finished"
 			if n := s.done[p]; n > 0 {
 				tries = counted(uint64(n), "pass")
@@ -133,6 +136,9 @@ func (s *sweep) notes(o Outcome) []string {
 	var said []string
 	if n := s.pace.note(); n != "" {
 		said = append(said, n)
+	}
+	if s.known.dim && !s.known.gone {
+		said = append(said, "hosts that had answered stopped for a while; what was silent then was asked again")
 	}
 	if n := s.netNote(); n != "" {
 		said = append(said, n)

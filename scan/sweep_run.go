@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"onmux/probe"
 )
 
 // errExhausted says that the machine was out of resources for longer than
@@ -75,6 +77,13 @@ func (s *sweep) askAll(ctx context.Context) error {
 			// still be answered, and no pass follows to make up for it.
 			s.drain(ctx, s.wait()+patience)
 			asks, turns, more = s.next()
+		}
+		if !more {
+			again, err := s.believe(ctx)
+			if err != nil {
+				return err
+			}
+			asks, more = byProto[bool]{probe.TCP: true}, again
 		}
 		if !more {
 			break
