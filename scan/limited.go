@@ -20,6 +20,7 @@ const (
 type limited struct {
 	hosts, nets []uint64 // a bit for each address; nil if none is set
 	refused     tally    // the refusals that came nevertheless, of ports few enough to count as answers
+	doubtful    tally    // the same where it may be loss instead
 }
 
 func (l *limited) any() bool { return l.hosts != nil || l.nets != nil }
@@ -116,15 +117,22 @@ func (s *sweep) findLimitedNets(l *limited) {
 			group := rest[:n]
 			rest = rest[n:]
 			sum := sumOf(group)
-			early, late := sum.early(len(nets)), sum.late(len(nets), usual)
-			if sum.silent == 0 || !early && !late {
+			early, late := sum.early(len(nets)) || sum.uneven(len(nets)), sum.late(len(nets), usual)
+			if !early && !late {
 				continue
 			}
 			if l.hosts != nil && sum.refused >= icmpBurst*sum.hosts {
 				continue // each of them has come to a limit of its own
 			}
+			said := &l.doubtful
+			if early || known {
+				said = &l.refused
+			}
+			if l.hosts != nil {
+				said = nil // they did not count before
+			}
 			for i := range group {
-				s.mark(l, &group[i], l.hosts == nil && (early || known))
+				s.mark(l, &group[i], said)
 			}
 		}
 	}
@@ -135,10 +143,12 @@ type refusals struct {
 	lo, hi  uint64  // its addresses in the plan
 	asked   float64 // endpoints
 	silent  float64
-	refused float64 // by a port-unreachable, whoever sent it
-	later   float64 // of those, not at the first try
-	hosts   float64 // that refused, where each was asked on many ports
-	places  float64 // the sum of where they stand in the order, from 0 to 1 each
+	refused float64               // by a port-unreachable, whoever sent it
+	places  float64               // the sum of where those stand in the order, from 0 to 1 each
+	first   float64               // refused at the first try
+	firsts  float64               // the sum of where those stand
+	at      [MaxTries + 1]float64 // refused at that try
+	hosts   float64               // that refused, where each was asked on many ports
 	limited bool
 }
 
@@ -149,9 +159,14 @@ func (s *sweep) refusals(lo, hi uint64) refusals {
 		r.asked += float64(one(c.asked()))
 		r.silent += float64(one(c.quiet() && c.class() != noNeighbour))
 		if refused(c) {
+			place := float64(s.order.Position(i)) / float64(s.Plan.Len())
 			r.refused++
-			r.later += float64(one(c.tries() > 1))
-			r.places += float64(s.order.Position(i)) / float64(s.Plan.Len())
+			r.at[c.tries()]++
+			r.places += place
+			if c.tries() == 1 {
+				r.first++
+				r.firsts += place
+			}
 		}
 	})
 	return r
@@ -197,7 +212,11 @@ func sumOf(nets []refusals) (sum refusals) {
 			sum.asked += r.asked
 			sum.silent += r.silent
 			sum.refused += r.refused
-			sum.later += r.later
+			sum.first += r.first
+			sum.firsts += r.firsts
+			for k := range r.at {
+				sum.at[k] += r.at[k]
+			}
 			sum.hosts += r.hosts
 			sum.places += r.places
 		}
@@ -205,9 +224,9 @@ func sumOf(nets []refusals) (sum refusals) {
 	return sum
 }
 
-// mark notes that silence in a network decides nothing, and if its refusals say
-// nothing of loss, that too.
-func (s *sweep) mark(l *limited, r *refusals, drop bool) {
+// mark notes that silence in a network decides nothing, and adds its refusals to those
+// that say nothing of loss, or may not.
+func (s *sweep) mark(l *limited, r *refusals, said *tally) {
 	if r.limited {
 		return
 	}
@@ -218,27 +237,69 @@ func (s *sweep) mark(l *limited, r *refusals, drop bool) {
 	for i := r.lo; i < r.hi; i++ {
 		l.nets[i/64] |= 1 << (i % 64)
 	}
-	if drop {
-		s.eachUDP(r.lo, r.hi, func(_ uint64, c cell) { l.refused[c.tries()] += uint64(one(c.class() == portUnreach)) })
+	if said != nil {
+		s.eachUDP(r.lo, r.hi, func(_ uint64, c cell) { said[c.tries()] += uint64(one(c.class() == portUnreach)) })
 	}
 }
 
 // once is how often in a hundred sweeps chance may be taken for a limit.
 const once = 1
 
-// early reports whether those refused stand early in the order, in which all are asked
-// by chance: if each were refused by itself, they would stand anywhere; where the first
-// few are refused and then next to none, a limit was used up. Of n numbers drawn at
-// random and without repetition from N between 0 and 1 the mean varies around a half by
-// (N−n) / (12·n·(N−1)), and what is z deviations off is rarer than exp(−z²/2). So many
-// nets are looked at.
+// early reports whether those refused, at the first try or at all, stand early in the
+// order, in which all are asked by chance: if each were refused by itself, they would
+// stand anywhere; where the first few are refused and then next to none, a limit was
+// used up.
 func (r *refusals) early(nets int) bool {
-	if r.asked < 2 || r.refused < 3 {
+	return r.unlikely(r.first, r.firsts, 2*nets) || r.unlikely(r.refused, r.places, 2*nets)
+}
+
+// unlikely reports whether n places, of which the sum is given, are too early for chance.
+// Of n numbers drawn at random and without repetition from N between 0 and 1 the mean
+// varies around a half by (N−n) / (12·n·(N−1)), and what is z deviations off is rarer than
+// exp(−z²/2). So many tests are made.
+func (r *refusals) unlikely(n, places float64, tests int) bool {
+	if r.asked < 2 || n < 3 || n >= r.asked {
 		return false
 	}
-	variance := (r.asked - r.refused) / (12 * r.refused * (r.asked - 1))
-	z := (0.5 - r.places/r.refused) / math.Sqrt(variance)
-	return z > 0 && -z*z/2 < math.Log(once/100./float64(nets))
+	variance := (r.asked - n) / (12 * n * (r.asked - 1))
+	z := (0.5 - places/n) / math.Sqrt(variance)
+	return z > 0 && -z*z/2 < math.Log(once/100./float64(tests))
+}
+
+// uneven reports, where all were refused in the end, whether the share of those asked that
+// was differs from try to try more than chance explains: loss takes the same share of each,
+// and a limit leaves the same number. The likelihood ratio of a share for each try against
+// one for all has a χ² distribution (S. S. Wilks, "The Large-Sample Distribution of the
+// Likelihood Ratio", 1938) of as many degrees d of freedom as there are tries but one, which
+// exceeds x more rarely than (x/d)^(d/2)·exp((d−x)/2).
+func (r *refusals) uneven(nets int) bool {
+	if r.silent > 0 {
+		return false
+	}
+	var asked [MaxTries + 2]float64
+	sum, of := 0.0, 0.0
+	for k := MaxTries; k > 0; k-- {
+		asked[k] = asked[k+1] + r.at[k]
+		sum += r.at[k]
+		of += asked[k]
+	}
+	ratio, d := 0.0, -1.0
+	for k := 1; k <= MaxTries && asked[k] >= enough; k++ {
+		d++
+		ratio += 2 * (surprise(r.at[k], asked[k], sum/of) + surprise(asked[k]-r.at[k], asked[k], 1-sum/of))
+	}
+	return d > 0 && ratio > d && d/2*math.Log(ratio/d)+(d-ratio)/2 < math.Log(once/100./float64(nets))
+}
+
+// enough is how many endpoints make a share.
+const enough = 10
+
+// surprise is what n of N add to the logarithm of a likelihood, beyond a share of p.
+func surprise(n, of, p float64) float64 {
+	if n == 0 {
+		return 0
+	}
+	return n * math.Log(n/of/p)
 }
 
 // late reports whether more of them were refused at a later try only than the usual
@@ -246,10 +307,10 @@ func (r *refusals) early(nets int) bool {
 // fails more rarely than exp(−n·D), where D is the divergence of q from p (Hoeffding,
 // "Probability Inequalities for Sums of Bounded Random Variables", 1963, theorem 1).
 func (r *refusals) late(nets int, p float64) bool {
-	if r.refused == 0 || r.later/r.refused <= p {
+	q := 1 - r.first/max(r.refused, 1)
+	if r.refused == 0 || q <= p {
 		return false
 	}
-	q := r.later / r.refused
 	divergence := q * math.Log(q/p)
 	if q < 1 {
 		divergence += (1 - q) * math.Log((1-q)/(1-p))
@@ -257,17 +318,20 @@ func (r *refusals) late(nets int, p float64) bool {
 	return -r.refused*divergence < math.Log(once/100./float64(nets))
 }
 
-// usualLoss is the loss of what no limit holds back, or what is likely while that is
-// not known.
+// usualLoss is the loss of what no limit holds back, which is TCP's answers and UDP's
+// datagrams, or what is likely while that is not known.
 func (s *sweep) usualLoss() (p float64, known bool) {
-	const likely, least, few = 0.1, 0.01, 10
-	t := s.tally[probe.TCP]
-	p, _, ok := t.loss(s.done[probe.TCP])
-	if s.quiet[probe.TCP] == 0 {
-		p, ok = t.lossOfAll()
+	const likely, least = 0.1, 0.01
+	for _, by := range probe.Protos() {
+		t := s.tally[by]
+		if by == probe.UDP && s.ports[by] <= icmpBurst {
+			var refusals tally
+			s.eachUDP(0, s.addrs, func(_ uint64, c cell) { refusals[c.tries()] += uint64(one(c.class() == portUnreach)) })
+			t.drop(&refusals)
+		}
+		if p, _, ok := s.lossBy(by, t); ok && t.answered(MaxTries) >= enough {
+			return min(max(p, least), 0.9), true
+		}
 	}
-	if !ok || t.answered(MaxTries) < few {
-		return likely, false
-	}
-	return min(max(p, least), 0.9), true
+	return likely, false
 }

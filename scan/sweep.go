@@ -139,12 +139,16 @@ func (s *sweep) owes() (asks byProto[bool], more bool) {
 // answering hosts that brought nothing, and how many such hosts are still told
 // silent. It is false if that cannot be measured. The caller holds mu.
 func (s *sweep) loss(p probe.Proto) (share, missed float64, ok bool) {
-	heard := s.heard(p)
+	return s.lossBy(p, s.heard(p))
+}
+
+// lossBy is loss by the answers of a tally.
+func (s *sweep) lossBy(p probe.Proto, t tally) (share, missed float64, ok bool) {
 	if s.quiet[p] == 0 {
-		share, ok = heard.lossOfAll()
+		share, ok = t.lossOfAll()
 		return share, 0, ok
 	}
-	share, missed, ok = heard.loss(s.done[p])
+	share, missed, ok = t.loss(s.done[p])
 	return share, min(missed, float64(s.quiet[p])), ok
 }
 

@@ -42,14 +42,12 @@ func (s *sweep) summary() Summary {
 }
 
 // measured is the loss over all protocols where it could be measured, weighed by
-// the hosts that answered, and the expected number of those missed.
+// the hosts that answered, and the expected number of those missed; that is not told
+// beside endpoints whose silence decides nothing.
 func (s *sweep) measured() (loss, missed *float64) {
-	if s.known.gone {
-		return nil, nil
-	}
 	var share, gone, weight float64
 	for _, p := range probe.Protos() {
-		l, m, ok := s.loss(p)
+		l, m, ok := s.lossTold(p)
 		if !ok {
 			continue
 		}
@@ -63,7 +61,26 @@ func (s *sweep) measured() (loss, missed *float64) {
 		return nil, nil
 	}
 	share /= weight
+	if s.undecidedNote() != "" {
+		return &share, nil
+	}
 	return &share, &gone
+}
+
+// lossTold is the loss of a protocol if it is worth telling: not where hosts have
+// stopped answering, nor by answers that may be held back by a limit.
+func (s *sweep) lossTold(p probe.Proto) (share, missed float64, ok bool) {
+	t := s.heard(p)
+	if p == probe.UDP && s.limited.doubtful.answered(MaxTries) > 0 {
+		t.drop(&s.limited.doubtful)
+		if t.answered(MaxTries) < enough {
+			return 0, 0, false
+		}
+	}
+	if s.known.gone {
+		return 0, 0, false
+	}
+	return s.lossBy(p, t)
 }
 
 // coverage says what was and was not looked at.
@@ -87,7 +104,7 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 			counted(s.neverAsked(), "endpoint"), s.short))
 	}
 	for _, p := range probe.Protos() {
-		if _, _, ok := s.loss(p); (!ok || s.known.gone) && s.quiet[p] > 0 {
+		if _, _, ok := s.lossTold(p); !ok && s.quiet[p] > 0 {
 			tries := "a first pass that was not finished"
 			if n := s.done[p]; n > 0 {
 				tries = counted(uint64(n), "pass")
