@@ -88,6 +88,7 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	if err := s.readLibrary(c, c.Bool("identify")); err != nil {
 		return nil, err
 	}
+	w.layout.Each = w.config.All
 	w.config.Second = scan.SecondLook{Identify: c.Bool("identify"), Verify: c.Bool("verify-open"), Library: s.library}
 	if n := w.config.Retries; n < 0 || n >= scan.MaxTries {
 		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", scan.MaxTries-1))

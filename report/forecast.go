@@ -47,7 +47,11 @@ func (d *DryRun) text() string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-11s %s\n", name, Visible(fmt.Sprintf(format, args...)))
 	}
-	line("addresses", "%s (%s public)", thousands(d.Addresses), thousands(d.Public))
+	needs := ""
+	if d.Public > scan.PublicMost {
+		needs = ": it takes --yes"
+	}
+	line("addresses", "%s (%s public%s)", thousands(d.Addresses), thousands(d.Public), needs)
 	line("ports", "%s", some(d.Ports, 8))
 	if d.Plan.Shards > 1 {
 		line("endpoints", "%s, of which shard %d of %d asks %s", thousands(d.Endpoints), d.Plan.Shard, d.Plan.Shards, thousands(d.Targets))

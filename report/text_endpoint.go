@@ -32,7 +32,7 @@ type endpoints struct {
 
 // folds reports whether records in this state wait to be told together.
 func (e *endpoints) folds(s probe.State) bool {
-	return s != probe.Open && e.command != "probe" && e.Verbosity != Verbose
+	return s != probe.Open && e.command != "probe" && e.Verbosity != Verbose && !e.Each
 }
 
 func (e *endpoints) result(r probe.Result) {
@@ -45,7 +45,7 @@ func (e *endpoints) result(r probe.Result) {
 	switch {
 	case e.Verbosity == Quiet:
 		e.verdict(r.Endpoint.String(), r.State)
-	case e.command == "scan" && e.Verbosity != Verbose && r.State == probe.Open && r.Openness != nil && r.Openness.Everywhere:
+	case e.command == "scan" && e.Verbosity != Verbose && !e.Each && everywhere(r):
 		e.fold.addLoose(r)
 	case e.folds(r.State):
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
@@ -58,6 +58,11 @@ func (e *endpoints) result(r probe.Result) {
 		e.path(r)
 		e.below(r.Notes, e.evidence(r))
 	}
+}
+
+// everywhere reports whether a port is open as every one of its host is, and says no more.
+func everywhere(r probe.Result) bool {
+	return r.State == probe.Open && r.Openness != nil && r.Openness.Everywhere && (r.Service == nil || r.Service.Name == "unknown")
 }
 
 func (e *endpoints) span(r scan.Range) {

@@ -33,6 +33,9 @@ type Outlook struct {
 	Most      uint64 `json:"most"`
 }
 
+// beyond is a pace, in probes a second, that no machine reaches: bounds above it are none.
+const beyond = 10e6
+
 // NewForecast says what Run would do with c, which needs no Engine, if packets leave
 // through the named device, or wherever the kernel sends them if it is "". Nothing
 // is sent.
@@ -52,7 +55,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 	for _, port := range p.ports {
 		f.Ports = append(f.Ports, port.String())
 	}
-	rate := c.Rate
+	rate := min(c.Rate, beyond)
 	if share := p.netShare(); c.NetRate < rate*share {
 		rate = c.NetRate / share
 		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + thousands(uint64(math.Ceil(c.NetRate)))
@@ -60,7 +63,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 	passes := uint64(c.Retries + 1)
 	turns, asked := c.turns(f.Targets)
 	f.Probes = Outlook{f.Targets, f.Targets*min(passes, 2) + turns*asked, f.Targets * passes}
-	if !math.IsInf(rate, 1) {
+	if rate < beyond {
 		f.Rate = rate
 		silent := c.lasts(rate, f.Targets, int(min(passes, 2)))
 		if turns > 0 {

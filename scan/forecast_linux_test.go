@@ -44,8 +44,8 @@ func TestForecastOfRoutes(t *testing.T) {
 	link := h.Device + " invalid IP " + h.Self4.String()
 	want := []string{
 		h.Addr4.String() + "-" + h.Addr4.String() + " " + link,
-		"10.178.1.0-10.178.1.255 " + via, "10.178.2.0-10.178.2.127 no route to host", "10.178.2.128-10.178.2.255 " + via,
-		"10.178.3.0-10.178.3.255 permission denied", "10.178.4.0-10.178.4.255 network is unreachable",
+		"10.178.1.0-10.178.1.255 " + via, "10.178.2.0-10.178.2.127 no route to it from this machine (no route to host)", "10.178.2.128-10.178.2.255 " + via,
+		"10.178.3.0-10.178.3.255 this machine may not send to it: a firewall or route of its own forbids it, or it is a broadcast address (permission denied)", "10.178.4.0-10.178.4.255 no route to it from this machine (network is unreachable)",
 		"127.0.0.1-127.0.0.1 lo invalid IP 127.0.0.1",
 	}
 	got := told([]probe.Port{tcp417}, "", "10.178.1.0-10.178.4.255", h.Addr4.String(), "127.0.0.1")

@@ -74,7 +74,7 @@ func (p *Plan) eachRoute(table *link.Table, spans []link.Span, add func(RouteRan
 					out.Port = port.String()
 				}
 				if r.Err != nil {
-					out.Error = r.Err.Error()
+					out.Error = cannotSend(r.Err)
 				} else {
 					out.Route = probe.Route{Source: r.Src, Interface: r.Device.Name, Gateway: r.Gateway}
 					if r.Src.Is6() && r.Src.IsLinkLocalUnicast() {

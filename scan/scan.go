@@ -37,7 +37,7 @@ type Config struct {
 	Rate    float64       // probes a second; 0 means DefaultRate, +Inf no limit
 	NetRate float64       // probes a second to one network (see DefaultNetRate); 0 means DefaultNetRate, +Inf no limit
 	Retries int           // passes after the first, at most MaxTries-1; negative means DefaultRetries
-	Timeout time.Duration // upper bound on the wait for one answer; 0 means DefaultTimeout
+	Timeout time.Duration // upper bound on the wait for one answer; 0 means DefaultTimeout; one above that is waited for in full from the second try on
 	Bound   float64       // another pass is owed while at least this many answering hosts are expected to be missed; 0 means DefaultBound
 	Seed    uint64        // key of the order; the same seed and plan give the same order
 	Shard   Shard         // which part of the order is ours; the zero value is all of it

@@ -60,6 +60,7 @@ type sweep struct {
 	disputed []string // some of those
 	rtt      rtt
 	stamps   stamps
+	before   stamps // of the pass before
 	journal  journal
 	flight   time.Duration // the longest time from when a batch was stamped until it was known to have left
 	known    familiar
@@ -168,6 +169,7 @@ func (s *sweep) begin(asks byProto[bool], turns bool) {
 	s.passes++
 	s.over = false
 	s.walk = walk{pos: uint64(s.Shard.I - 1), end: s.Plan.Len(), asks: asks, turns: turns}
+	s.stamps, s.before = s.before, s.stamps
 	s.stamps.begin()
 	s.journal.settled = 0
 	owed := s.size

@@ -301,3 +301,35 @@ func TestNetworksGoneBad(t *testing.T) {
 		})
 	}
 }
+
+// TestLateAnswersHaveATime: what answers the first try during the second one is told with
+// its round-trip time, and more patience than usual finds those that take longer.
+func TestLateAnswersHaveATime(t *testing.T) {
+	far := map[string]time.Duration{"10.0.0.7": 900 * time.Millisecond, "10.0.0.8": 1500 * time.Millisecond, "10.0.0.9": 2600 * time.Millisecond}
+	for patience, want := range map[time.Duration]int{0: 255, 5 * time.Second: 256} {
+		synctest.Test(t, func(t *testing.T) {
+			n := simnet.New(simnet.Config{Seed: 7, Tells: true, Host: func(e probe.Endpoint) simnet.Host {
+				if d := far[e.Addr.String()]; d > 0 {
+					return simnet.Host{Reason: probe.SynAck, RTT: d}
+				}
+				return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
+			}})
+			s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: n, Retries: -1, Timeout: patience, All: true})
+			s.ok(t)
+			heard := 0
+			for e, r := range s.told(t) {
+				d := far[e.Addr.String()]
+				if r.State == probe.Filtered {
+					continue
+				}
+				heard++
+				if got := time.Duration(r.RTT); d > 0 && (got < d || got > d+time.Millisecond) {
+					t.Errorf("patience %v: %v answered after %v, told %v", patience, e, d, got)
+				}
+			}
+			if heard != want {
+				t.Errorf("patience %v: %d answered: %+v", patience, heard, s.Summary)
+			}
+		})
+	}
+}

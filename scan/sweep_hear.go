@@ -162,17 +162,20 @@ func (s *sweep) counts(k class, p probe.Proto) bool {
 }
 
 // time fills in an answer's round-trip time if the engine did not, and lets the
-// estimate learn from it. Only the first answer to the last try tells a time for
-// certain (Karn and Partridge, "Improving Round-Trip Time Estimates in Reliable
-// Transport Protocols", SIGCOMM 1987); what a router says may come seconds
-// later, when it has given up looking for the host, so it is not learnt from.
+// estimate learn from it. Only the first answer tells a time for certain, and only if
+// it is known which try it answers (Karn and Partridge, "Improving Round-Trip Time
+// Estimates in Reliable Transport Protocols", SIGCOMM 1987); what a router says may come
+// seconds later, when it has given up looking for the host, so it is not learnt from.
 func (s *sweep) time(a *Answer, old cell, k class) {
-	certain := a.Try == old.tries() || a.Try == 0 && old.tries() == 1
-	if old.heard() || !certain {
+	try := a.Try
+	if try == 0 && old.tries() == 1 {
+		try = 1
+	}
+	if old.heard() || try == 0 {
 		return
 	}
 	if a.RTT <= 0 {
-		sent, ok := s.stamps.sent(s.order.Position(a.Index))
+		sent, ok := s.sentAtTry(a.Index, old.tries()-try)
 		if !ok || !a.At.After(sent) {
 			return
 		}
@@ -181,6 +184,18 @@ func (s *sweep) time(a *Answer, old cell, k class) {
 	if classes[k].weight >= weighsTarget {
 		s.rtt.sample(time.Duration(a.RTT))
 	}
+}
+
+// sentAtTry is when an endpoint was asked, the last time or the time before that, which
+// was in the pass before.
+func (s *sweep) sentAtTry(i uint64, before int) (time.Time, bool) {
+	switch before {
+	case 0:
+		return s.stamps.sent(s.order.Position(i))
+	case 1:
+		return s.before.sent(s.order.Position(i))
+	}
+	return time.Time{}, false
 }
 
 // set changes a cell and what is counted of them all. The caller holds mu.

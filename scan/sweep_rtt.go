@@ -39,6 +39,9 @@ func (r *rtt) sample(d time.Duration) {
 // 5.5), and from the second on it is at least a second: the host that is silent
 // among near ones may be a far one, and silence is not believed for less.
 func (r *rtt) wait(try int, timeout time.Duration) time.Duration {
+	if try > 1 && timeout > DefaultTimeout {
+		return timeout
+	}
 	w := min(firstWait, timeout)
 	if r.smooth > 0 {
 		w = max(r.smooth+4*r.vary, 2*r.longest, shortWait)

@@ -286,6 +286,9 @@ func (b *builder) ask(a netip.Addr, ask Ask, only *Device) (Route, error) {
 }
 
 func (b *builder) get(a netip.Addr, ask Ask, only *Device, src netip.Addr) (Route, error) {
+	if only != nil && a.IsLoopback() && !only.Loopback {
+		return Route{Err: unix.ENETUNREACH}, nil
+	}
 	_, fam := family(a.Is4())
 	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(fam), Dst_len: uint8(a.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE}}
 	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_REQUEST)
@@ -315,11 +318,12 @@ func (b *builder) get(a netip.Addr, ask Ask, only *Device, src netip.Addr) (Rout
 	if len(msgs) == 0 {
 		return Route{Err: unix.ENETUNREACH}, nil
 	}
-	return b.read(msgs[0])
+	return b.read(msgs[0], only)
 }
 
-// read takes a Route from the kernel's answer.
-func (b *builder) read(m []byte) (Route, error) {
+// read takes a Route from the kernel's answer. What was told to leave through loopback and
+// is not there arrives nowhere.
+func (b *builder) read(m []byte, only *Device) (Route, error) {
 	msg := nl.DeserializeRtMsg(m)
 	attrs, err := nl.ParseRouteAttr(m[msg.Len():])
 	if err != nil {
@@ -349,7 +353,7 @@ func (b *builder) read(m []byte) (Route, error) {
 	case unix.RTN_BROADCAST, unix.RTN_MULTICAST:
 		return Route{Err: unix.EACCES}, nil
 	}
-	if r.Device == nil {
+	if r.Device == nil || only != nil && only.Loopback && msg.Type == unix.RTN_UNICAST {
 		return Route{Err: unix.ENETUNREACH}, nil
 	}
 	local := msg.Type == unix.RTN_LOCAL || msg.Type == unix.RTN_ANYCAST || r.Device.Loopback
