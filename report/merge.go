@@ -156,6 +156,9 @@ func (m *Merged) tail(parts []*Part) {
 		e.Summary.Probes += s.Probes
 		e.Summary.Passes = max(e.Summary.Passes, s.Passes)
 		e.Summary.Contradictions += s.Contradictions
+		e.Summary.Repeated += s.Repeated
+		e.Summary.Late += s.Late
+		e.Summary.Forged += s.Forged
 		if s.Loss != nil {
 			lost += *s.Loss * float64(s.Probes)
 			measured += s.Probes

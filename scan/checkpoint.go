@@ -51,6 +51,8 @@ type head struct {
 	Sent     uint64           `json:"sent"`
 	Strays   uint64           `json:"strays"`
 	Disputes uint64           `json:"disputes"`
+	Repeated uint64           `json:"repeated,omitzero"`
+	Late     uint64           `json:"late,omitzero"`
 	Tally    byProto[tally]   `json:"tally"`
 	RTT      [3]time.Duration `json:"rtt"`
 	Failure  string           `json:"failure,omitempty"`

@@ -59,6 +59,7 @@ func (s *sweep) restore(c *Checkpoint) {
 	h := &c.head
 	s.sent, s.journal.sent = h.Sent, h.Sent
 	s.strays, s.disputes, s.tally, s.failure = h.Strays, h.Disputes, h.Tally, h.Failure
+	s.repeated, s.late = h.Repeated, h.Late
 	s.rtt = rtt{h.RTT[0], h.RTT[1], h.RTT[2]}
 	s.passes, s.over, s.done = h.Passes, h.Over, h.Done
 	s.walk = walk{pos: s.Shard.from(h.Settled), end: s.Plan.Len(), asks: h.Asks, turns: h.Turns}

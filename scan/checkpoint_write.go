@@ -224,7 +224,7 @@ func (s *sweep) head(now time.Time) head {
 		Saved: now.UTC(), Methods: s.methods,
 		Seed: s.Seed, Shard: s.Shard, Retries: s.Retries, Timeout: s.Timeout, Bound: s.Bound,
 		Passes: s.passes, Over: s.over, Asks: s.walk.asks, Turns: s.walk.turns, Done: s.done, Settled: s.journal.settled,
-		Sent: s.journal.sent, Strays: s.strays, Disputes: s.disputes, Tally: s.tally,
+		Sent: s.journal.sent, Strays: s.strays, Disputes: s.disputes, Repeated: s.repeated, Late: s.late, Tally: s.tally,
 		RTT: [3]time.Duration{s.rtt.smooth, s.rtt.vary, s.rtt.longest}, Failure: s.failure,
 	}
 }

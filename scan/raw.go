@@ -281,6 +281,9 @@ func (e *RawEngine) Methods() map[probe.Proto]string {
 // negative: a probe that has left is forgotten.
 func (e *RawEngine) Pending() int { return e.hoods.pending(time.Now()) }
 
+// Forged is how many packets came to the scan's ports without proof of answering a probe.
+func (e *RawEngine) Forged() uint64 { return e.forged.Load() }
+
 // Notes are the things worth a line when a scan is over.
 func (e *RawEngine) Notes() []string {
 	said := e.lostGates(time.Now())

@@ -105,6 +105,9 @@ type Summary struct {
 	Loss           *float64          `json:"loss,omitempty"`            // share of attempts at answering hosts without an answer; nil: not measurable
 	ExpectedMissed *float64          `json:"expected_missed,omitempty"` // answering hosts probably still told silent
 	Contradictions uint64            `json:"contradictions,omitzero"`   // answers that disagreed with an earlier one
+	Repeated       uint64            `json:"repeated,omitzero"`         // answers that said once more what was known, and were not asked to
+	Late           uint64            `json:"late,omitzero"`             // answers that came when the endpoint was being asked again; they count
+	Forged         uint64            `json:"forged,omitzero"`           // packets that came without proof of answering a probe, and change nothing
 	Duration       probe.Millis      `json:"duration_ms"`
 }
 

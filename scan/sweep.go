@@ -56,6 +56,8 @@ type sweep struct {
 	failure  string         // a local error, for those whose own was not kept
 	open     uint64
 	strays   uint64   // answers that fit no question
+	repeated uint64   // answers that say again what is known
+	late     uint64   // answers to a try before the last
 	disputes uint64   // answers that contradict another
 	disputed []string // some of those
 	rtt      rtt

@@ -151,7 +151,7 @@ func TestAnswersBeforeSendReturns(t *testing.T) {
 		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/26"), Engine: e, Retries: -1})
 		s.ok(t)
 		s.told(t)
-		if s.States["open"] != 128 || s.Probes != 128 || s.Contradictions != 64*2+64 {
+		if s.States["open"] != 128 || s.Probes != 128 || s.Contradictions != 64*2+64 || s.Repeated != 128 || s.Late != 0 {
 			t.Errorf("%+v", s.Summary)
 		}
 	})

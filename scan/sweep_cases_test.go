@@ -327,6 +327,9 @@ func TestLateAnswersHaveATime(t *testing.T) {
 					t.Errorf("patience %v: %v answered after %v, told %v", patience, e, d, got)
 				}
 			}
+			if s.Late == 0 || s.Repeated+s.Forged != 0 {
+				t.Errorf("patience %v: %+v", patience, s.Summary)
+			}
 			if heard != want {
 				t.Errorf("patience %v: %d answered: %+v", patience, heard, s.Summary)
 			}

@@ -62,7 +62,7 @@ func (s *sweep) hear(a *Answer) bool {
 		return false
 	}
 	old, p := s.table.cells[a.Index], s.proto(a.Index)
-	s.known.hear(a.Index)
+	again := s.known.hear(a.Index)
 	fromTarget := s.fromTarget(a)
 	k, ok := classOf(p, a.Reason, fromTarget)
 	if ok && !fromTarget {
@@ -86,6 +86,8 @@ func (s *sweep) hear(a *Answer) bool {
 	if disagrees && !(old.class() == synAck && k == reset && s.fresh.doubt(a.Index)) {
 		s.dispute(a.Index, old.class(), k)
 	}
+	s.repeated += uint64(one(old.class() == k && !again))
+	s.late += uint64(one(!old.heard() && a.Try > 0 && a.Try < old.tries()))
 	if !changed {
 		return false
 	}

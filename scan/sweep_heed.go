@@ -60,12 +60,14 @@ func (k *familiar) meet(i uint64) {
 	}
 }
 
-// hear notes the answer of one that was asked again.
-func (k *familiar) hear(i uint64) {
-	if k.out[i] {
-		delete(k.out, i)
-		k.heard++
+// hear notes the answer of one that was asked again, and reports whether it was.
+func (k *familiar) hear(i uint64) bool {
+	if !k.out[i] {
+		return false
 	}
+	delete(k.out, i)
+	k.heard++
+	return true
 }
 
 // heed asks known hosts again from time to time. If fewer answer than usual, it

@@ -21,7 +21,10 @@ func (s *sweep) outcome(stopped, failed error) Outcome {
 
 func (s *sweep) summary() Summary {
 	o := Summary{
-		States: make(map[string]uint64), Probes: s.sent, Passes: s.passes, Contradictions: s.disputes,
+		States: make(map[string]uint64), Probes: s.sent, Passes: s.passes, Contradictions: s.disputes, Repeated: s.repeated, Late: s.late,
+	}
+	if e, ok := s.Engine.(interface{ Forged() uint64 }); ok {
+		o.Forged = e.Forged()
 	}
 	for port, p := range s.protos {
 		var counts [256]uint64
