@@ -143,7 +143,11 @@ func (w *sweep) engine(ctx context.Context) (scan.Engine, error) {
 		return w.newRaw(ctx)
 	}
 	// Reasons come with every answer; sentences about them only on request.
-	return scan.NewConnect(scan.ConnectConfig{Evidence: w.layout.Verbosity == report.Verbose}), nil
+	own, err := scan.OwnNetworks()
+	if err != nil {
+		return nil, err
+	}
+	return scan.NewConnect(scan.ConnectConfig{Own: own, Evidence: w.layout.Verbosity == report.Verbose}), nil
 }
 
 // close frees an engine that was never used.

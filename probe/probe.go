@@ -230,10 +230,11 @@ type TLS struct {
 
 // Options bound one attempt.
 type Options struct {
-	Timeout  time.Duration // how long to wait for an answer; must be > 0
-	Evidence bool          // collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
-	Try      int           // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
-	Resend   bool          // UDP: send once more at half of Timeout if still silent; it remains one try
+	Timeout   time.Duration // how long to wait for an answer; must be > 0
+	Evidence  bool          // collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
+	Neighbour bool          // the same of silence alone; where this machine has no room for another neighbour it is ErrBusy
+	Try       int           // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
+	Resend    bool          // UDP: send once more at half of Timeout if still silent; it remains one try
 
 	hops int // how often packets may be handed on; 0: as the system has it
 }
@@ -242,6 +243,11 @@ type Options struct {
 // itself: descriptors, ephemeral ports, buffers, memory. Nothing is known of
 // the endpoint; the attempt is to be made again, later and slower.
 var ErrBusy = errors.New("out of local resources")
+
+// ErrNoRoom is an ErrBusy: the kernel's table of neighbours is full
+// (net.ipv4.neigh.default.gc_thresh3), so that nothing left this machine. Linux says
+// that to nobody who connects.
+var ErrNoRoom = fmt.Errorf("%w: no room for another neighbour", ErrBusy)
 
 func name(names []string, i uint8) string {
 	if int(i) < len(names) {

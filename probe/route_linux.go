@@ -27,13 +27,18 @@ func (s *socket) way(e Endpoint) (*Route, hop1) {
 // explain adds to a Result by which way was asked, and, after silence, whether
 // anybody took the packets at all.
 func (s *socket) explain(e Endpoint, o Options, r *Result, d time.Duration) {
-	if !o.Evidence || r.Reason == NoReason || r.Reason == LocalError {
+	silent := r.Reason == NoResponse
+	if !o.Evidence && !(o.Neighbour && silent) || r.Reason == NoReason || r.Reason == LocalError {
 		return
 	}
 	route, h := s.way(e)
 	r.Route = route
-	if r.Reason == NoResponse {
+	if silent {
 		s.unheard(e, r, h, d)
+	}
+	if !o.Evidence {
+		r.Route, r.Evidence = nil, nil
+		return
 	}
 	if l := s.local(); l.IsValid() {
 		r.Evidence = append(r.Evidence, route.tell(netip.AddrPortFrom(l.Addr().Unmap(), l.Port())))
@@ -51,8 +56,8 @@ func (s *socket) unheard(e Endpoint, r *Result, h hop1, d time.Duration) {
 	if h.local || h.device == 0 {
 		return
 	}
-	state, ok := neighbourState(next, h.device)
-	if !ok || state&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0 {
+	state, err := neighbourState(next, h.device)
+	if err != nil || state&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0 {
 		return
 	}
 	r.Reason, r.State, r.Confidence = NoNeighbour, Verdict(e.Proto, NoNeighbour, false), Medium
@@ -68,4 +73,25 @@ func (s *socket) unheard(e Endpoint, r *Result, h hop1, d time.Duration) {
 		who = "the gateway " + next.String() + " does not answer"
 	}
 	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", who, r.Route.Interface, how, short(d))}
+}
+
+// roomless reports whether a SYN that was just sent to a neighbour went nowhere, because
+// the kernel has no entry for it.
+func (s *socket) roomless(e Endpoint) bool {
+	zone, _ := s.zone(e.Addr.Zone())
+	h, ok := routeOf(e.Addr, zone)
+	if !ok || h.local || h.device == 0 || h.gateway.IsValid() {
+		return false
+	}
+	_, err := neighbourState(e.Addr, h.device)
+	return err == unix.ENOENT && s.asksFor(s.deviceName(h.device))
+}
+
+// asksFor reports whether neighbours have to be asked for on a device.
+func (s *socket) asksFor(device string) bool {
+	ifr, err := unix.NewIfreq(device)
+	if err != nil || unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, ifr) != nil {
+		return false
+	}
+	return ifr.Uint16()&(unix.IFF_NOARP|unix.IFF_LOOPBACK|unix.IFF_POINTOPOINT) == 0
 }

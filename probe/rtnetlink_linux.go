@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,24 +33,28 @@ func routeOf(a netip.Addr, zone uint32) (hop1, bool) {
 	if zone != 0 {
 		q = attribute(q, unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, zone))
 	}
-	reply, ok := converse(q, unix.RTM_NEWROUTE)
-	if !ok {
+	reply, err := converse(q, unix.RTM_NEWROUTE)
+	if err != nil {
 		return hop1{}, false
 	}
 	return parseRoute(reply)
 }
 
 // neighbourState asks the kernel what it knows of a neighbour (RTM_GETNEIGH,
-// which answers for one since Linux 5.0): a NUD state of linux/neighbour.h.
-func neighbourState(a netip.Addr, device uint32) (uint16, bool) {
+// which answers for one since Linux 5.0): a NUD state of linux/neighbour.h. The
+// error is ENOENT if it knows nothing.
+func neighbourState(a netip.Addr, device uint32) (uint16, error) {
 	a = a.Unmap().WithZone("")
 	head := append([]byte{family(a), 0, 0, 0}, binary.NativeEndian.AppendUint32(nil, device)...)
 	q := attribute(request(unix.RTM_GETNEIGH, append(head, 0, 0, 0, 0)), unix.NDA_DST, a.AsSlice())
-	reply, ok := converse(q, unix.RTM_NEWNEIGH)
-	if !ok || len(reply) < nlFixed {
-		return 0, false
+	reply, err := converse(q, unix.RTM_NEWNEIGH)
+	if err == nil && len(reply) < nlFixed {
+		err = unix.EBADMSG
 	}
-	return binary.NativeEndian.Uint16(reply[8:]), true
+	if err != nil {
+		return 0, err
+	}
+	return binary.NativeEndian.Uint16(reply[8:]), nil
 }
 
 func family(a netip.Addr) uint8 {
@@ -77,34 +82,44 @@ func attribute(b []byte, kind uint16, value []byte) []byte {
 
 // converse sends a question and returns the answer without its header. The
 // kernel answers before sendto(2) returns, so that nothing waits.
-func converse(q []byte, want uint16) ([]byte, bool) {
+func converse(q []byte, want uint16) ([]byte, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	defer unix.Close(fd)
 	binary.NativeEndian.PutUint32(q, uint32(len(q)))
-	if unix.Sendto(fd, q, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) != nil {
-		return nil, false
+	if err := unix.Sendto(fd, q, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, err
 	}
 	reply := make([]byte, nlReplyMax)
 	n, _, err := unix.Recvfrom(fd, reply, unix.MSG_DONTWAIT)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	return parseReply(reply[:n], want)
 }
 
-// parseReply returns what stands behind the header of a message of this type.
-func parseReply(b []byte, want uint16) ([]byte, bool) {
-	if len(b) < nlHeader || binary.NativeEndian.Uint16(b[4:]) != want {
-		return nil, false
+// parseReply returns what stands behind the header of a message of this type, or the
+// error that came instead (struct nlmsgerr).
+func parseReply(b []byte, want uint16) ([]byte, error) {
+	if len(b) < nlHeader {
+		return nil, unix.EBADMSG
 	}
 	n := binary.NativeEndian.Uint32(b)
 	if n < nlHeader || uint64(n) > uint64(len(b)) {
-		return nil, false
+		return nil, unix.EBADMSG
 	}
-	return b[nlHeader:n], true
+	body := b[nlHeader:n]
+	switch kind := binary.NativeEndian.Uint16(b[4:]); {
+	case kind == want:
+		return body, nil
+	case kind == unix.NLMSG_ERROR && len(body) >= 4:
+		if no := -int32(binary.NativeEndian.Uint32(body)); no > 0 {
+			return nil, syscall.Errno(no)
+		}
+	}
+	return nil, unix.EBADMSG
 }
 
 // parseRoute reads struct rtmsg and its attributes.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"net/netip"
+	"syscall"
 	"testing"
 )
 
@@ -19,9 +20,9 @@ const (
 )
 
 func TestParseRoute(t *testing.T) {
-	body, ok := parseReply([]byte(route4), 24)
-	if !ok {
-		t.Fatal("no route")
+	body, err := parseReply([]byte(route4), 24)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		name  string
@@ -43,11 +44,15 @@ func TestParseRoute(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", route4[:15], "\xff\xff\xff\xff" + route4[4:], "\x00\x00\x00\x00" + route4[4:]} {
-		if _, ok := parseReply([]byte(bad), 24); ok {
+		if _, err := parseReply([]byte(bad), 24); err == nil {
 			t.Errorf("%q passes", bad)
 		}
 	}
-	if _, ok := parseReply([]byte(route4), 28); ok {
+	// struct nlmsgerr: -ENOENT, and what it is about
+	if _, err := parseReply([]byte("\x14\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff"), 28); err != syscall.ENOENT {
+		t.Error(err)
+	}
+	if _, err := parseReply([]byte(route4), 28); err == nil {
 		t.Error("a route passes for a neighbour")
 	}
 }
@@ -56,7 +61,7 @@ func FuzzParseRoute(f *testing.F) {
 	f.Add([]byte(route4))
 	f.Add([]byte(via6))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if body, ok := parseReply(b, 24); ok {
+		if body, err := parseReply(b, 24); err == nil {
 			parseRoute(body)
 		}
 		parseRoute(b)

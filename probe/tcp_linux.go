@@ -46,6 +46,9 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	done, broken := s.connected()
+	if !done && o.Neighbour && s.roomless(e) {
+		return Result{}, ErrNoRoom
+	}
 	if !done {
 		err = s.await(ctx, deadline, true, func() bool {
 			done, broken = s.connected()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,8 +26,9 @@ const (
 
 // ConnectConfig describes an engine without privileges.
 type ConnectConfig struct {
-	Attempts int  // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
-	Evidence bool // collect Result.Evidence, which costs system calls
+	Own      []netip.Prefix // networks of this machine: those in them are its neighbours
+	Attempts int            // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
+	Evidence bool           // collect Result.Evidence, which costs system calls
 }
 
 // ConnectEngine is an Engine that needs no privileges: it asks TCP by
@@ -41,6 +43,7 @@ type ConnectEngine struct {
 	ask     func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
 	options probe.Options
 	most    int64 // workers
+	near    nearby
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -73,6 +76,7 @@ func NewConnect(c ConnectConfig) *ConnectEngine {
 	e := &ConnectEngine{
 		ask:     probe.Ask,
 		options: probe.Options{Evidence: c.Evidence},
+		near:    newNearby(c.Own),
 		most:    int64(max(most, 1)),
 		jobs:    make(chan Probe),
 		answers: make(chan Answer, queuedAnswers),
@@ -87,6 +91,9 @@ func (e *ConnectEngine) Methods() map[probe.Proto]string {
 	return map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}
 }
 
+// Notes are the things worth a line when a scan is over.
+func (e *ConnectEngine) Notes() []string { return e.near.notes() }
+
 // Pending is how many attempts are not over.
 func (e *ConnectEngine) Pending() int { return int(e.pending.Load()) }
 
@@ -96,6 +103,9 @@ func (e *ConnectEngine) Send(ctx context.Context, batch []Probe) (int, error) {
 	for n, p := range batch {
 		if e.tight.Load() > 0 && time.Now().UnixNano() < e.tight.Load() {
 			return n, e.shortage()
+		}
+		if err := e.near.wait(ctx, &p); err != nil {
+			return n, err
 		}
 		if err := e.start(ctx, p); err != nil {
 			return n, err
@@ -200,7 +210,7 @@ func (e *ConnectEngine) deliver(p Probe) {
 // false after silence.
 func (e *ConnectEngine) attempt(p Probe) (probe.Result, bool) {
 	o := e.options
-	o.Timeout, o.Try = p.Wait, p.Try
+	o.Timeout, o.Try, o.Neighbour = p.Wait, p.Try, e.near.holds(p.Endpoint.Addr)
 	r, err := e.ask(e.ctx, p.Endpoint, o)
 	if errors.Is(err, probe.ErrBusy) {
 		r, err = e.persist(p, o, err)
@@ -223,7 +233,9 @@ func (e *ConnectEngine) persist(p Probe, o probe.Options, err error) (probe.Resu
 	var r probe.Result
 	since, pause := time.Now(), shortestBackoff
 	for errors.Is(err, probe.ErrBusy) {
-		e.shrink(err, pause+nap)
+		if !errors.Is(err, probe.ErrNoRoom) { // there is for others
+			e.shrink(err, pause+nap)
+		}
 		if time.Since(since) >= patience {
 			break
 		}

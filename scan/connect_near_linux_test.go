@@ -1,0 +1,85 @@
+package scan_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/scan"
+)
+
+// TestConnectOnLink asks more neighbours than the kernel's table holds, of which few are
+// there: none of those is told silent, and the others are told to be missing.
+func TestConnectOnLink(t *testing.T) {
+	h := newHost(t)
+	do(t, h, route("10.91.1.0/26", "lo", unix.RTN_LOCAL, netip.Addr{}))
+	l, err := netlink.LinkByName(h.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := netlink.ParseAddr("10.91.15.1/20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(l, wide); err != nil {
+		t.Fatal(err)
+	}
+	do(t, h, func() error {
+		l, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		back, err := netlink.ParseAddr("10.91.15.2/32")
+		if err != nil {
+			return err
+		}
+		return netlink.AddrAdd(l, back)
+	}, func() error { return hostRoute("10.91.15.1") })
+	own, err := scan.OwnNetworks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := planOf(t, []probe.Port{tcp417}, "10.91.0.0/22", "10.91.8.0/24")
+	e := scan.NewConnect(scan.ConnectConfig{Own: own})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, All: true})
+	s.ok(t)
+	there := netip.MustParsePrefix("10.91.1.0/26")
+	wrong := 0
+	for ep, r := range s.told(t) {
+		want := probe.NoNeighbour
+		if there.Contains(ep.Addr) {
+			want = probe.Reset
+		}
+		if r.Reason != want {
+			wrong++
+			t.Logf("%v is %v (%v) %s", ep, r.State, r.Reason, r.Error)
+		}
+	}
+	if wrong > 0 {
+		t.Errorf("%d are wrong: %+v %v", wrong, s.Summary, e.Notes())
+	}
+	if said := strings.Join(e.Notes(), ";"); !strings.Contains(said, "neighbours a second") {
+		t.Errorf("notes %q", said)
+	}
+	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))
+}
+
+// hostRoute leads to an address on the link of whatever device of the namespace that it
+// is called in is no loopback.
+func hostRoute(to string) error {
+	all, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		if l.Type() == "veth" {
+			return route(to+"/32", l.Attrs().Name, unix.RTN_UNICAST, netip.Addr{})()
+		}
+	}
+	return nil
+}
