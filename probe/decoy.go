@@ -263,6 +263,12 @@ func lower(a, b Confidence) Confidence {
 	return High
 }
 
+// Decoy reports whether a Result is open as every port of its host is, and no service was
+// named: what answers there is no evidence of one.
+func (r *Result) Decoy() bool {
+	return r.State == Open && r.Openness != nil && r.Openness.Everywhere && (r.Service == nil || r.Service.Name == "unknown")
+}
+
 // Doubt adds to an open Result what VerifyOpen found: what casts doubt on it as
 // notes, the rest as evidence.
 func (v Openness) Doubt(r *Result) {

@@ -110,6 +110,7 @@ func (o *Outcome) UnmarshalText(b []byte) error {
 type Judge struct {
 	expect   []Expectation
 	counts   map[string]uint64
+	decoys   uint64 // endpoints that are open as every port of their host is
 	failed   bool
 	unsure   bool // a finding is unknown where something else was expected, or nothing was
 	complete bool
@@ -131,7 +132,11 @@ type subject struct {
 func about(f Finding) (subject, bool) {
 	switch f := f.(type) {
 	case probe.Result:
-		return subject{f.Endpoint.String(), f.State.String(), 1,
+		word := f.State.String()
+		if f.Decoy() {
+			word += asEverywhere
+		}
+		return subject{f.Endpoint.String(), word, 1,
 			Violation{Address: f.Addr.String(), Port: f.Port, Proto: f.Proto.String()}}, true
 	case scan.Range:
 		span := f.First.String() + "-" + f.Last.String()
@@ -143,6 +148,10 @@ func about(f Finding) (subject, bool) {
 	}
 	return subject{}, false
 }
+
+// asEverywhere stands behind "open" where that is said of every port of the host: then it
+// does not meet "open", which asks for a service, nor anything else.
+const asEverywhere = ", as on every port"
 
 const unknown = "unknown" // the word for "could not look", among states and verdicts alike
 
@@ -165,6 +174,9 @@ func (j *Judge) Finding(f Finding) []Violation {
 	if !ok {
 		j.failed = j.failed || len(out) > 0
 		return out
+	}
+	if strings.HasSuffix(s.word, asEverywhere) {
+		j.decoys += s.count
 	}
 	j.counts[s.word] += s.count
 	if s.word == unknown && !slices.ContainsFunc(j.expect, func(e Expectation) bool { return slices.Contains(e.words, unknown) || e.op != "" }) {
@@ -201,6 +213,9 @@ func (j *Judge) End(end End) []Violation {
 		if e.words[0] != unknown {
 			high += j.counts[unknown]
 		}
+		if e.words[0] == probe.Open.String() && !e.wants() {
+			low, high = low+j.decoys, high+j.decoys
+		}
 		high += end.Summary.NotReached
 		switch always, never := e.bounds(low, high); {
 		case never:
@@ -211,6 +226,12 @@ func (j *Judge) End(end End) []Violation {
 	}
 	j.failed = j.failed || len(out) > 0
 	return out
+}
+
+// wants reports whether a count asks for some, rather than for few: what is open as every
+// port of its host is none of those that are wanted, and one too many where none should be.
+func (e Expectation) wants() bool {
+	return e.op == ">" || e.op == ">=" || e.op == "=" && e.count > 0
 }
 
 // bounds says whether the comparison is true of every number from low to high,

@@ -205,3 +205,32 @@ func FuzzParseExpectation(f *testing.F) {
 		NewJudge([]Expectation{e}).Finding(states("open")[0])
 	})
 }
+
+// What is open as every port of its host is, and names no service, is none that was wanted
+// and one too many where none should be.
+func TestJudgeDecoys(t *testing.T) {
+	decoy := states("open")[0].(probe.Result)
+	decoy.Openness = &probe.Openness{Controls: 4, Answered: 4, Everywhere: true}
+	named := decoy
+	named.Service = &probe.Service{Name: "ssh"}
+	for _, test := range []struct {
+		expect string
+		of     Finding
+		want   Outcome
+	}{
+		{"open", decoy, Fails}, {"open,closed", decoy, Fails}, {"closed", decoy, Fails}, {"open>=1", decoy, Fails}, {"open=1", decoy, Fails},
+		{"open=0", decoy, Fails}, {"open<1", decoy, Fails}, {"open<2", decoy, Holds}, {"open!=1", decoy, Fails}, {"closed=0", decoy, Holds},
+		{"open", named, Holds}, {"open>=1", named, Holds}, {"open=0", named, Fails},
+	} {
+		e, err := ParseExpectation(test.expect, "scan")
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := NewJudge([]Expectation{e})
+		j.Finding(test.of)
+		j.End(End{Complete: true})
+		if got := j.Outcome(); got != test.want {
+			t.Errorf("%s: %v, want %v", test.expect, got, test.want)
+		}
+	}
+}

@@ -43,9 +43,11 @@ func (e *endpoints) result(r probe.Result) {
 		e.sky.add(r.Addr, r.Addr, r.State)
 	}
 	switch {
+	case e.Verbosity == Quiet && r.Decoy():
+		e.verdict(r.Endpoint.String(), r.State, asEverywhere)
 	case e.Verbosity == Quiet:
-		e.verdict(r.Endpoint.String(), r.State)
-	case e.command == "scan" && e.Verbosity != Verbose && !e.Each && everywhere(r):
+		e.verdict(r.Endpoint.String(), r.State, "")
+	case e.command == "scan" && e.Verbosity != Verbose && !e.Each && r.Decoy():
 		e.fold.addLoose(r)
 	case e.folds(r.State):
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
@@ -60,11 +62,6 @@ func (e *endpoints) result(r probe.Result) {
 	}
 }
 
-// everywhere reports whether a port is open as every one of its host is, and says no more.
-func everywhere(r probe.Result) bool {
-	return r.State == probe.Open && r.Openness != nil && r.Openness.Everywhere && (r.Service == nil || r.Service.Name == "unknown")
-}
-
 func (e *endpoints) span(r scan.Range) {
 	if r.State == probe.Open {
 		e.open += r.Count
@@ -74,7 +71,7 @@ func (e *endpoints) span(r scan.Range) {
 	}
 	switch {
 	case e.Verbosity == Quiet:
-		e.verdict(fmt.Sprintf("%s:%d/%s", addresses(r.First, r.Last), r.Port, r.Proto), r.State)
+		e.verdict(fmt.Sprintf("%s:%d/%s", addresses(r.First, r.Last), r.Port, r.Proto), r.State, "")
 	case e.folds(r.State):
 		e.fold.add(r)
 	default:
@@ -86,9 +83,9 @@ func (e *endpoints) span(r scan.Range) {
 }
 
 // verdict is a line for scripts.
-func (e *endpoints) verdict(name string, s probe.State) {
+func (e *endpoints) verdict(name string, s probe.State, but string) {
 	if s == probe.Open || e.command != "scan" {
-		e.line(0, 0, span{Visible(name) + " ", plain}, span{s.String(), tone(s.String())})
+		e.line(0, 0, span{Visible(name) + " ", plain}, span{s.String(), tone(s.String())}, span{but, plain})
 	}
 }
 

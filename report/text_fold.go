@@ -252,7 +252,7 @@ func (r *foldRow) why() string {
 		s += " from " + Visible(r.responder.String())
 	}
 	if r.everywhere {
-		s += ", as on every port"
+		s += asEverywhere
 	}
 	return s
 }
