@@ -85,10 +85,18 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 		return p.repeated(ctx, asked, emit)
 	}
 	end := p.begin("every address of the host that was found, each port once")
-	for r := range inquiry.New(p.config).Ask(ctx, asked) {
+	cut := 0
+	for r, short := range inquiry.New(p.config).Ask(ctx, asked) {
 		if err := p.tell(&end, r, emit); err != nil {
 			return end, err
 		}
+		if short != nil && r.Tries > 0 {
+			cut++
+		}
+	}
+	if cut > 0 {
+		end.Complete = false
+		end.Coverage = append(end.Coverage, fmt.Sprintf("not asked for all there is to ask: %d of %d endpoints", cut, len(asked)))
 	}
 	if n := end.Summary.NotReached; n > 0 {
 		end.Coverage = append(end.Coverage, fmt.Sprintf("not reached: %d of %d endpoints", n, len(asked)))

@@ -232,10 +232,14 @@ func hearOut(conn net.Conn, until time.Time, ends map[fault]Conduct) (Conduct, b
 }
 
 // told is the finding in words, and how far `open` is to be trusted for it: what
-// casts doubt on that, the most telling first, and what does not.
-func (v Openness) told() (doubts, others []string, c Confidence) {
+// casts doubt on that, the most telling first, and what does not. What was named there
+// stands against the doubt.
+func (v Openness) told(named bool) (doubts, others []string, c Confidence) {
 	c = High
-	if v.Everywhere {
+	if v.Everywhere && named {
+		doubts = append(doubts, fmt.Sprintf("its host answers on every port: %d of %d others, taken at random, are open too; but this one speaks", v.Answered, v.Controls))
+		c = Medium
+	} else if v.Everywhere {
 		doubts = append(doubts, fmt.Sprintf("it answers on every port: %d of %d others, taken at random, are open too, so that this one says nothing of a service", v.Answered, v.Controls))
 		c = Low
 	} else if v.Answered > 0 {
@@ -266,14 +270,16 @@ func lower(a, b Confidence) Confidence {
 // Decoy reports whether a Result is open as every port of its host is, and no service was
 // named: what answers there is no evidence of one.
 func (r *Result) Decoy() bool {
-	return r.State == Open && r.Openness != nil && r.Openness.Everywhere && (r.Service == nil || r.Service.Name == "unknown")
+	return r.State == Open && r.Openness != nil && r.Openness.Everywhere && !r.named()
 }
+
+func (r *Result) named() bool { return r.Service != nil && r.Service.Name != "unknown" }
 
 // Doubt adds to an open Result what VerifyOpen found: what casts doubt on it as
 // notes, the rest as evidence.
 func (v Openness) Doubt(r *Result) {
 	r.Openness = &v
-	doubts, others, c := v.told()
+	doubts, others, c := v.told(r.named())
 	r.Evidence = append(slices.Clone(r.Evidence), others...)
 	if c == High {
 		return

@@ -16,6 +16,10 @@ const (
 
 	pathWidth = 6 // hops that are asked at the same time; so many silent ones in a row end a path
 	pathTries = 2 // for each hop
+
+	// pathPause is how long a host that limits its ICMP errors is left alone before the
+	// next: Linux sends one a second to each peer (icmp(7), icmp_ratelimit).
+	pathPause = 1100 * time.Millisecond
 )
 
 // Hop is a step of the path to an endpoint: what became of a packet that may be
@@ -61,7 +65,8 @@ func walk(ctx context.Context, answered bool, step func(ctx context.Context, hop
 		some, err := stride(ctx, len(path)+1, min(pathWidth, MaxHops-len(path)), step)
 		path = append(path, some...)
 		if end := slices.IndexFunc(path, Hop.ends); end >= 0 {
-			return fold(path[:end+1]), nil
+			path, err := nearer(ctx, path[:end+1], step)
+			return fold(path), err
 		}
 		quiet := !slices.ContainsFunc(some, func(h Hop) bool { return h.Address.IsValid() })
 		if err != nil || quiet && !answered {
@@ -72,6 +77,40 @@ func walk(ctx context.Context, answered bool, step func(ctx context.Context, hop
 		}
 	}
 	return trim(path), nil
+}
+
+// limited reports whether who ends a path may have ended it before, for packets that may be
+// handed on less often: it said so by ICMP, which is limited, and the hop before is silent.
+func limited(path []Hop) bool {
+	end := len(path) - 1
+	if end < 1 || path[end-1].Reason != NoReason {
+		return false
+	}
+	switch path[end].Reason {
+	case SynAck, Reset, UDPResponse, NoNeighbour:
+		return false
+	}
+	return true
+}
+
+// nearer asks the silent hops before the end once more, one at a time, until one of them
+// is not the end, or stays silent.
+func nearer(ctx context.Context, path []Hop, step func(context.Context, int) (Result, error)) ([]Hop, error) {
+	for limited(path) {
+		if !pause(ctx, pathPause) {
+			return path, ctx.Err()
+		}
+		before := len(path) - 2
+		h, err := hear(ctx, path[before].Hop, step)
+		if err != nil || h.Reason == NoReason {
+			return path, err
+		}
+		path[before] = h
+		if h.ends() {
+			path = path[:before+1]
+		}
+	}
+	return path, nil
 }
 
 // stride asks n hops at the same time.
@@ -155,7 +194,11 @@ func TellPath(e Endpoint, path []Hop) string {
 		return "not even the first hop says anything"
 	}
 	last := path[len(path)-1]
-	at := fmt.Sprintf("%s (hop %d)", last.Address, last.Hop)
+	hop, but := fmt.Sprintf("hop %d", last.Hop), ""
+	if limited(path) {
+		hop, but = "at most "+hop, "; the hops before it say nothing, perhaps because their ICMP is limited"
+	}
+	at := fmt.Sprintf("%s (%s)", last.Address, hop)
 	_, again := loop(path)
 	switch {
 	case last.Reason == NoNeighbour:
@@ -165,9 +208,12 @@ func TellPath(e Endpoint, path []Hop) string {
 	case !last.ends():
 		return "the packet gets as far as " + at + "; what comes next says nothing"
 	case !sameHost(last.Address, e.Addr):
-		return fmt.Sprintf("the packet gets as far as %s, which answers %s", at, last.Reason)
+		return fmt.Sprintf("the packet gets as far as %s, which answers %s%s", at, last.Reason, but)
 	case last.Hop == 1:
 		return "the target is the first hop: no router lies between"
+	}
+	if but != "" {
+		return "the target is " + hop + but
 	}
 	return fmt.Sprintf("the target is hop %d: %s between", last.Hop, count(last.Hop-1, "router"))
 }

@@ -137,6 +137,7 @@ func (u *exchange) replied(b []byte, size int, ttl uint8) {
 	d := time.Since(u.start)
 	u.answered, u.result = true, judged(u.e, UDPResponse, true, d)
 	u.result.TTL = ttl
+	u.untimed()
 	if u.o.Evidence {
 		u.result.Evidence = []string{datagram(b, size, d, u.sent)}
 	}
@@ -149,5 +150,15 @@ func (u *exchange) complained() {
 	if c, self, ok := u.verdict(u.e); ok {
 		u.answered, u.result = true, heardICMP(u.e, c.from, self, c.icmp, time.Since(u.start), u.o)
 		u.result.TTL = c.ttl
+		u.untimed()
+	}
+}
+
+// untimed takes the time from an answer of which it is not known what it answers (Karn and
+// Partridge, "Improving Round-Trip Time Estimates in Reliable Transport Protocols",
+// SIGCOMM 1987).
+func (u *exchange) untimed() {
+	if u.sent > 1 {
+		u.result.RTT = 0
 	}
 }

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// DefaultTimeout covers the kernel's second SYN after one second.
-	DefaultTimeout = 3 * time.Second
+	// DefaultTimeout covers the kernel's SYNs after one and three seconds, and a router
+	// that looks for a host on its link for three before it says that there is none.
+	DefaultTimeout = 4 * time.Second
 
 	// parallel is how many endpoints are asked side by side.
 	parallel = 64
@@ -54,22 +55,28 @@ func New(c Config) *Inquiry {
 	return &Inquiry{Config: c, paths: make(chan struct{}, pathParallel)}
 }
 
-// Ask asks every endpoint, many at a time, and yields the results in order. One
-// that the context's end cut off comes back with no tries. What is known of an
-// endpoint beforehand (Host, Lookup, Notes) stays with it.
-func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.Result] {
-	return func(yield func(probe.Result) bool) {
+// Ask asks every endpoint, many at a time, and yields the results in order, each with
+// the context's error if its end cut off something that was to be asked: the notes say
+// what, and one that was not judged at all has no tries. What is known of an endpoint
+// beforehand (Host, Lookup, Notes) stays with it.
+func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq2[probe.Result, error] {
+	type answer struct {
+		probe.Result
+		cut error
+	}
+	return func(yield func(probe.Result, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		results := make([]chan probe.Result, len(asked))
+		results := make([]chan answer, len(asked))
 		for i := range results {
-			results[i] = make(chan probe.Result, 1)
+			results[i] = make(chan answer, 1)
 		}
 		var next atomic.Int64
 		var workers sync.WaitGroup
 		for range min(parallel, len(asked)) {
 			workers.Go(func() {
 				for i := next.Add(1) - 1; i < int64(len(asked)); i = next.Add(1) - 1 {
-					results[i] <- q.one(ctx, asked[i])
+					r, err := q.one(ctx, asked[i])
+					results[i] <- answer{r, err}
 				}
 			})
 		}
@@ -78,11 +85,11 @@ func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.
 		against := make(families)
 		for i, c := range results {
 			r := <-c
-			against.compare(&r)
+			against.compare(&r.Result)
 			if q.Watch != nil {
 				q.Watch(i+1, len(asked))
 			}
-			if !yield(r) {
+			if !yield(r.Result, r.cut) {
 				return
 			}
 		}
@@ -90,27 +97,40 @@ func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq[probe.
 }
 
 // one asks an endpoint and, if it is open, what speaks there.
-func (q *Inquiry) one(ctx context.Context, r probe.Result) probe.Result {
+func (q *Inquiry) one(ctx context.Context, r probe.Result) (probe.Result, error) {
 	answer, err := q.attempt(ctx, r, q.askNaming)
 	if err != nil {
-		return r
+		return r, err
 	}
 	return q.complete(ctx, answer)
 }
 
-// complete adds to a verdict what takes more than the question for it.
-func (q *Inquiry) complete(ctx context.Context, answer probe.Result) probe.Result {
-	if q.Identify && answer.Service == nil && answer.State == probe.Open {
-		// That the service cannot be told does not change the state.
-		answer.Service, _ = service.Identify(ctx, answer.Endpoint, service.Options{Host: answer.Host, RTT: time.Duration(answer.RTT), Library: q.Library})
+// complete adds to a verdict what takes more than the question for it. None of that
+// changes the state; the error is the context's, if there was no time for all of it.
+func (q *Inquiry) complete(ctx context.Context, r probe.Result) (probe.Result, error) {
+	var cut error
+	owe := func(what string, err error) {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			cut = ctx.Err()
+			r.Notes = append(slices.Clone(r.Notes), "there was no time to find out "+what)
+		default:
+			r.Notes = append(slices.Clone(r.Notes), what+" could not be found out: "+err.Error())
+		}
+	}
+	if q.Identify && r.Service == nil && r.State == probe.Open {
+		var err error
+		r.Service, err = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT), Library: q.Library})
+		owe("what speaks there", err)
 	}
 	if q.Verify {
-		q.doubt(ctx, &answer)
+		owe("whether it is a service", q.doubt(ctx, &r))
 	}
 	if q.Path {
-		q.follow(ctx, &answer)
+		owe("the path", q.follow(ctx, &r))
 	}
-	return answer
+	return r, cut
 }
 
 // attempt asks an endpoint until it is judged: running out of something local

@@ -35,13 +35,13 @@ func TestAskInOrder(t *testing.T) {
 	asked := endpoints(t, 2*parallel)
 	said := 0
 	i := 0
-	for r := range New(Config{Watch: func(done, all int) { said = done }}).Ask(t.Context(), asked) {
+	for r, err := range New(Config{Watch: func(done, all int) { said = done }}).Ask(t.Context(), asked) {
 		want := probe.Closed
 		if i == 0 {
 			want = probe.Open
 		}
-		if r.Endpoint != asked[i].Endpoint || r.State != want || r.Host != "h" || r.Notes[0] != "known" {
-			t.Errorf("%d: %+v", i, r)
+		if r.Endpoint != asked[i].Endpoint || r.State != want || r.Host != "h" || r.Notes[0] != "known" || err != nil {
+			t.Errorf("%d: %+v %v", i, r, err)
 		}
 		i++
 	}
@@ -58,8 +58,8 @@ func TestAskEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for r := range New(Config{Identify: true, Verify: true, Path: true}).Ask(ctx, asked) {
-		if r.Tries != 0 || r.Notes[0] != "known" {
+	for r, err := range New(Config{Identify: true, Verify: true, Path: true}).Ask(ctx, asked) {
+		if r.Tries != 0 || r.Notes[0] != "known" || err == nil {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -83,5 +83,17 @@ func TestRepeat(t *testing.T) {
 	_, cut, err = New(Config{}).Repeat(t.Context(), probe.Repeat{Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return full })
 	if err != full || told != 1 {
 		t.Errorf("%d told, %d cut: %v", told, cut, err)
+	}
+}
+
+// Where time runs out before it was found out what speaks, the verdict stands, and says so.
+func TestAskCutWhileNaming(t *testing.T) {
+	asked := endpoints(t, 1) // it accepts, and says nothing
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for r, err := range New(Config{Identify: true}).Ask(ctx, asked) {
+		if r.State != probe.Open || r.Tries != 1 || err == nil || len(r.Notes) != 2 || r.Notes[1] != "there was no time to find out what speaks there" {
+			t.Errorf("%+v %v", r, err)
+		}
 	}
 }

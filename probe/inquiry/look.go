@@ -49,35 +49,32 @@ func (q *Inquiry) askNaming(ctx context.Context, e probe.Endpoint, o probe.Optio
 }
 
 // doubt looks what stands behind an open port.
-func (q *Inquiry) doubt(ctx context.Context, r *probe.Result) {
+func (q *Inquiry) doubt(ctx context.Context, r *probe.Result) error {
 	if r.State != probe.Open {
-		return
+		return nil
 	}
 	v, err := probe.VerifyOpen(ctx, r.Endpoint, probe.VerifyOptions{Timeout: q.Timeout, RTT: time.Duration(r.RTT)})
-	switch {
-	case err == nil:
+	if err == nil {
 		v.Doubt(r)
-	case ctx.Err() == nil:
-		r.Notes = append(slices.Clone(r.Notes), "whether it is a service could not be looked at: "+err.Error())
 	}
+	return err
 }
 
-// follow adds the path to a verdict.
-func (q *Inquiry) follow(ctx context.Context, r *probe.Result) {
+// follow adds the path to a verdict, or what of it was found.
+func (q *Inquiry) follow(ctx context.Context, r *probe.Result) error {
 	if r.State == probe.Unknown || r.Reason == probe.NoNeighbour { // nothing left this machine
-		return
+		return nil
 	}
 	select {
 	case q.paths <- struct{}{}:
 		defer func() { <-q.paths }()
 	case <-ctx.Done():
-		return
+		return ctx.Err()
 	}
 	answered := r.State == probe.Open || r.State == probe.Closed || r.ICMP != probe.ICMP{}
 	path, err := probe.Path(ctx, r.Endpoint, probe.PathOptions{Timeout: min(q.Timeout, hopTimeout), Answered: answered})
 	switch {
 	case err != nil:
-		r.Notes = append(slices.Clone(r.Notes), "the path: "+err.Error())
 	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
 		r.Notes = append(slices.Clone(r.Notes), "the path: the target is on this network, so that no router lies between; it drops the packets itself")
 	case len(path) == 0: // the report has no hops to tell
@@ -86,4 +83,5 @@ func (q *Inquiry) follow(ctx context.Context, r *probe.Result) {
 		r.Evidence = append(slices.Clone(r.Evidence), probe.TellPath(r.Endpoint, path))
 	}
 	r.Path = path
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"onmux/probe"
 )
@@ -32,12 +33,14 @@ func (q *Inquiry) Repeat(ctx context.Context, r probe.Repeat, asked []probe.Resu
 					return e, ctx.Err()
 				}
 			}, func(a probe.Attempt) { attempts <- a })
-			if err != nil && (r.Count > 0 || final.Attempts == nil) {
-				short.Add(1)
-			}
+			cut := err != nil && (r.Count > 0 || final.Attempts == nil)
 			finals[i] = e
 			if final.Attempts != nil {
-				finals[i] = q.complete(ctx, final)
+				finals[i], err = q.finish(ctx, final)
+				cut = cut || err != nil && r.Count > 0
+			}
+			if cut {
+				short.Add(1)
 			}
 		})
 	}
@@ -58,4 +61,18 @@ func (q *Inquiry) Repeat(ctx context.Context, r probe.Repeat, asked []probe.Resu
 		against.compare(&finals[i])
 	}
 	return finals, int(short.Load()), broken
+}
+
+// lastWords is how long what is asked beside the attempts may take when they were
+// interrupted, which is how those without a count end.
+const lastWords = 2 * time.Second
+
+// finish completes the verdict of attempts.
+func (q *Inquiry) finish(ctx context.Context, r probe.Result) (probe.Result, error) {
+	if ctx.Err() != context.Canceled { // there is time, or a deadline that is not ours to extend
+		return q.complete(ctx, r)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return q.complete(ctx, r)
 }
