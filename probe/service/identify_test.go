@@ -183,3 +183,19 @@ func TestIdentifyFails(t *testing.T) {
 		}
 	}
 }
+
+// A server that has one worker is busy with whoever came first.
+func TestIdentifyOneWorker(t *testing.T) {
+	var worker sync.Mutex
+	e := serve(t, func(c *net.TCPConn) {
+		worker.Lock()
+		defer worker.Unlock()
+		b := make([]byte, 4096)
+		if n, _ := c.Read(b); bytes.HasPrefix(b[:n], []byte("GET ")) {
+			fmt.Fprint(c, "HTTP/1.0 200 OK\r\nServer: one/1.0\r\n\r\n")
+		}
+	})
+	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "http" || s.Version != "1.0" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
