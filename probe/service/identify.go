@@ -85,8 +85,12 @@ func newSearch(dial dialer, port uint16, o Options) *search {
 	if o.Deadline <= 0 {
 		o.Deadline = DefaultDeadline
 	}
+	pace := paceOf(o.RTT)
+	if waiting.at(port) {
+		pace = pace.forGreeter(o.RTT)
+	}
 	now := time.Now()
-	return &search{dial: dial, port: port, o: o, pace: paceOf(o.RTT), started: now, deadline: now.Add(o.Deadline), left: maxConns}
+	return &search{dial: dial, port: port, o: o, pace: pace, started: now, deadline: now.Add(o.Deadline), left: maxConns}
 }
 
 func (s *search) identify(ctx context.Context) (*probe.Service, error) {

@@ -170,7 +170,8 @@ func TestOneByOne(t *testing.T) {
 	}
 }
 
-// Who thinks for a while before it greets is heard, wherever it lives.
+// Who thinks for a while before it greets is heard, wherever it lives; at home
+// even if a name server had to fail first.
 func TestSlowGreeting(t *testing.T) {
 	for _, tt := range []struct {
 		port  uint16
@@ -179,7 +180,7 @@ func TestSlowGreeting(t *testing.T) {
 	}{
 		{417, 200 * time.Millisecond, time.Millisecond}, {417, 800 * time.Millisecond, time.Millisecond},
 		{417, 3 * time.Second, time.Millisecond}, {417, 3 * time.Second, 100 * time.Millisecond}, {417, 3 * time.Second, 400 * time.Millisecond},
-		{25, 3 * time.Second, time.Millisecond},
+		{25, 3 * time.Second, time.Millisecond}, {25, 5200 * time.Millisecond, time.Millisecond}, {21, 5200 * time.Millisecond, 100 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprintf("%d after %s", tt.port, tt.after), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -96,6 +96,13 @@ func paceOf(rtt time.Duration) pace {
 // longest is the bound of pace.quiet.
 const longest = 6 * time.Second
 
+// forGreeter waits out a name server that does not answer: resolvers give it 5 s
+// (resolv.conf(5), timeout), and many a server asks one before it greets.
+func (p pace) forGreeter(rtt time.Duration) pace {
+	p.quiet = min(4*rtt+5400*time.Millisecond, longest)
+	return p
+}
+
 // say sends b.
 func (s *session) say(b []byte) error {
 	if len(b) == 0 {
