@@ -83,6 +83,12 @@ func (m match) better(n match) bool {
 	return m.detail() > n.detail()
 }
 
+// bare reports whether m says no more than that the peer knows HTTP, as servers
+// of many other protocols do.
+func (m match) bare() bool {
+	return m.rule != nil && m.service == bareHTTP.service && m.rank == protocol && m.facts.product == ""
+}
+
 // detail counts what is known beyond the service.
 func (m match) detail() int {
 	n := 0

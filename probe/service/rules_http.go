@@ -13,6 +13,8 @@ var pages = []rule{
 	// RFC 6455, section 4.4.
 	{"websocket", "http", "", readWebSocket, probe.High, product},
 
+	// mongod's transport layer: what it says to a browser. The version is for its own question.
+	{"mongodb-http", "mongodb", "MongoDB", body(`^It looks like you are trying to access MongoDB over HTTP on the native driver port\.`), probe.High, product},
 	{"http-elasticsearch", "http", "Elasticsearch", body(`"cluster_name"\s*:.*"version"\s*:\s*\{\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, product},
 	{"http-opensearch", "http", "OpenSearch", body(`"version"\s*:\s*\{\s*"distribution"\s*:\s*"opensearch",\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, exact},
 	{"http-etcd", "http", "etcd", body(`^\{"etcdserver":"(?P<version>\d[\w.+-]*)"`), probe.High, product},

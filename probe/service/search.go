@@ -184,7 +184,7 @@ func (l *layer) owed(q *question) bool {
 		return false
 	}
 	if l.known() {
-		return q.service == l.best.service
+		return q.service == l.best.service || l.best.bare() && q.at(l.port)
 	}
 	return q.due(l.port, l.signs)
 }
@@ -258,7 +258,7 @@ func (l *layer) take(o outcome) {
 	case len(o.heard) > 0:
 		a := newAnswer(o.name, o.said, o.heard)
 		a.tls = o.facts
-		l.weigh(a)
+		l.weigh(a, o.question)
 	case o.end == refused || o.end == reset:
 		if o.end == refused {
 			l.refuse(o.err)
@@ -275,7 +275,9 @@ func (l *layer) take(o outcome) {
 	}
 }
 
-func (l *layer) weigh(a *answer) {
+// weigh takes a for what is known, if it says more. The answer that a port is
+// known for outweighs a page of nothing.
+func (l *layer) weigh(a *answer, q *question) {
 	m, signs := recognise(a)
 	if m.rule == nil {
 		if l.unknown == nil {
@@ -283,7 +285,7 @@ func (l *layer) weigh(a *answer) {
 		}
 		return
 	}
-	if m.better(l.best) {
+	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.at(l.port) && q.service == m.service {
 		l.best = m
 	}
 	for _, s := range signs {

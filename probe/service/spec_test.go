@@ -102,6 +102,7 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"http", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "http-proxy", "http-proxy", "", ""},
 	{"http", "HTTP/1.1 400 Bad Request\r\nServer: Privoxy 3.0.34\r\n\r\n", "http-proxy-privoxy", "http-proxy", "Privoxy", "3.0.34"},
 	{"http", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n", "websocket", "http", "", ""},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n", "mongodb-http", "mongodb", "MongoDB", ""},
 	{"http", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\n \"name\" : \"n\",\n \"cluster_name\" : \"c\",\n \"version\" : {\n  \"number\" : \"8.12.0\"}}", "http-elasticsearch", "http", "Elasticsearch", "8.12.0"},
 	{"http", "HTTP/1.1 200 OK\r\n\r\n{\n \"cluster_name\" : \"c\",\n \"version\" : {\n  \"distribution\" : \"opensearch\",\n  \"number\" : \"2.11.1\"}}", "http-opensearch", "http", "OpenSearch", "2.11.1"},
 	{"http-version", "HTTP/1.0 200 OK\r\n\r\n{\"Platform\":{\"Name\":\"Docker Engine - Community\"},\"Version\":\"24.0.7\",\"ApiVersion\":\"1.43\"}", "http-docker", "http", "Docker Engine", "24.0.7"},

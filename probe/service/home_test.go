@@ -1,0 +1,99 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+)
+
+// simulate identifies a peer on a port, each connection of which runs f. It
+// returns how many connections there were, too.
+func simulate(t *testing.T, port uint16, f func(net.Conn)) (found *probe.Service, conns int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var lock sync.Mutex
+		var peers sync.WaitGroup
+		s := newSearch(func(context.Context) (net.Conn, error) {
+			lock.Lock()
+			conns++
+			lock.Unlock()
+			ours, theirs := pipe()
+			peers.Go(func() {
+				f(theirs)
+				theirs.Close()
+			})
+			return ours, nil
+		}, port, Options{RTT: time.Millisecond})
+		var err error
+		if found, err = s.identify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		peers.Wait()
+	})
+	return found, conns
+}
+
+// answering is a peer that greets, if it has a greeting, and has an answer for the
+// requests that begin with a prefix; to any other it says what it has for "".
+func answering(greeting string, answers map[string]string) func(net.Conn) {
+	return func(c net.Conn) {
+		c.Write([]byte(greeting))
+		b := make([]byte, 4096)
+		for {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			reply := answers[""]
+			for prefix, answer := range answers {
+				if prefix != "" && bytes.HasPrefix(b[:n], []byte(prefix)) {
+					reply = answer
+				}
+			}
+			if reply == hangUp {
+				return
+			}
+			c.Write([]byte(reply))
+			if strings.HasPrefix(reply, "HTTP/1.") {
+				return
+			}
+		}
+	}
+}
+
+const hangUp = "hang up"
+
+// What answers in HTTP is not only that: the question that is at home on the port
+// is asked all the same, and one that the page points to anywhere.
+func TestMoreThanHTTP(t *testing.T) {
+	mongo := map[string]string{
+		"GET ":                   "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n",
+		string(mongoHello()[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
+	}
+	rabbit := map[string]string{"GET ": "HTTP/1.0 400 Bad Request\r\n\r\n", "\x00\x01\x6e": "\x00\x00\x11\x11name rabbit at port 25672\n", "": hangUp}
+	for _, tt := range []struct {
+		name                      string
+		port                      uint16
+		answers                   map[string]string
+		service, product, version string
+	}{
+		{"mongodb", 417, mongo, "mongodb", "MongoDB", "7.0.5"},
+		{"mongodb at home", 27017, mongo, "mongodb", "MongoDB", "7.0.5"},
+		{"at home", 4369, rabbit, "epmd", "Erlang Port Mapper Daemon", ""},
+		{"elsewhere", 417, rabbit, "http", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := simulate(t, tt.port, answering("", tt.answers))
+			if s.Name != tt.service || s.Product != tt.product || s.Version != tt.version {
+				t.Errorf("%+v, want %s %s %s", s, tt.service, tt.product, tt.version)
+			}
+		})
+	}
+}
