@@ -97,3 +97,31 @@ func TestMoreThanHTTP(t *testing.T) {
 		})
 	}
 }
+
+// A greeting that does not say what it greets in is asked, in the tongues that
+// begin so; where it stays unclear, the port decides, or nothing does.
+func TestGreetingsWithoutName(t *testing.T) {
+	strict := map[string]string{"EHLO": "500 What?\r\n", "HELP": "500 What?\r\n", "CAPA": "500 What?\r\n"}
+	for _, tt := range []struct {
+		name, greeting string
+		port           uint16
+		answers        map[string]string
+		service        string
+	}{
+		{"vsftpd", "220 Authorized users only.\r\n", 417, map[string]string{"": "530 Please login with USER and PASS.\r\n"}, "ftp"},
+		{"smtp", "220 mx1.example.net ready at Mon\r\n", 417, map[string]string{"EHLO": "250 mx1.example.net\r\n"}, "smtp"},
+		{"smtp of few words", "220 mx1.example.net ready at Mon\r\n", 26, map[string]string{"": "500 5.5.1 Command unrecognized\r\n"}, "smtp"},
+		{"neither", "220 welcome\r\n", 417, strict, "unknown"},
+		{"neither, at home", "220 welcome\r\n", 21, strict, "ftp"},
+		{"busy, at home", "421 Too many connections.\r\n", 21, map[string]string{"": hangUp}, "ftp"},
+		{"busy, at the other's home", "421 mx1 Service not available\r\n", 25, map[string]string{"": hangUp}, "smtp"},
+		{"news", "200 hello\r\n", 417, map[string]string{"CAPABILITIES": "101 Capability list:\r\nVERSION 2\r\n.\r\n", "": "500 What?\r\n"}, "nntp"},
+		{"news at home", "200 hello\r\n", 119, map[string]string{"": "500 What?\r\n"}, "nntp"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if s, n := simulate(t, tt.port, answering(tt.greeting, tt.answers)); s.Name != tt.service || n > maxConns {
+				t.Errorf("%+v after %d connections, want %s", s, n, tt.service)
+			}
+		})
+	}
+}

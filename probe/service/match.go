@@ -123,6 +123,16 @@ func recognise(a *answer) (best match, signs []string) {
 	return best, signs
 }
 
+// hinted are the rows of hints that a matches.
+func hinted(a *answer) (rows []*rule) {
+	for i := range hints {
+		if _, ok := hints[i].match(a); ok && !a.mirrored() {
+			rows = append(rows, &hints[i])
+		}
+	}
+	return rows
+}
+
 // identify names the service from b, which the question of that name drew.
 // It never returns nil.
 func identify(asked string, b []byte) *probe.Service {

@@ -12,13 +12,16 @@ var questions = []question{
 		ports: []uint16{2375, 2376, 2379, 6443, 8001, 10250}},
 
 	// RFC 5321, section 4.1.1.1.
-	{name: "smtp-ehlo", service: "smtp", rarity: only, greeted: true, say: "EHLO onmux.invalid\r\n", bye: "QUIT\r\n"},
+	{name: "smtp-ehlo", service: "smtp", rarity: only, greeted: true, ports: []uint16{25, 26, 465, 587, 2525},
+		say: "EHLO onmux.invalid\r\n", bye: "QUIT\r\n"},
 	// RFC 2449, section 5.
-	{name: "pop3-capa", service: "pop3", rarity: only, greeted: true, say: "CAPA\r\n", bye: "QUIT\r\n"},
+	{name: "pop3-capa", service: "pop3", rarity: only, greeted: true, ports: []uint16{110, 995}, say: "CAPA\r\n", bye: "QUIT\r\n"},
 	// RFC 2971, section 3.1.
-	{name: "imap-id", service: "imap", rarity: only, greeted: true, say: "a ID NIL\r\n", bye: "b LOGOUT\r\n"},
+	{name: "imap-id", service: "imap", rarity: only, greeted: true, ports: []uint16{143, 220, 993}, say: "a ID NIL\r\n", bye: "b LOGOUT\r\n"},
 	// RFC 959, section 4.1.3.
-	{name: "ftp-help", service: "ftp", rarity: only, greeted: true, say: "HELP\r\n", bye: "QUIT\r\n"},
+	{name: "ftp-help", service: "ftp", rarity: only, greeted: true, ports: []uint16{21, 990, 2121}, say: "HELP\r\n", bye: "QUIT\r\n"},
+	// RFC 3977, section 5.2.
+	{name: "nntp-capabilities", service: "nntp", rarity: only, greeted: true, ports: []uint16{119, 433, 563}, say: "CAPABILITIES\r\n", bye: "QUIT\r\n"},
 
 	{name: "postgresql", service: "postgresql", rarity: 1, ports: []uint16{5432, 5433, 6432}, talk: askPostgres},
 	// RFC 4511, section 4.5.1, and RFC 4512, section 5.1: the root DSE.

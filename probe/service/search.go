@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -280,6 +282,13 @@ func (l *layer) take(o outcome) {
 func (l *layer) weigh(a *answer, q *question) {
 	m, signs := recognise(a)
 	if m.rule == nil {
+		m = l.guess(a)
+	}
+	for _, s := range signs {
+		l.signs[s] = true
+	}
+	likely(l.queue, l.port, l.signs)
+	if m.rule == nil {
 		if l.unknown == nil {
 			l.unknown = a
 		}
@@ -288,17 +297,29 @@ func (l *layer) weigh(a *answer, q *question) {
 	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.at(l.port) && q.service == m.service {
 		l.best = m
 	}
-	for _, s := range signs {
-		l.signs[s] = true
+}
+
+// guess notes what an answer without a name may come from, and names it if that
+// is at home on the port.
+func (l *layer) guess(a *answer) (m match) {
+	for _, r := range hinted(a) {
+		l.signs[r.service] = true
+		if slices.ContainsFunc(questions, func(q question) bool { return q.service == r.service && q.at(l.port) }) {
+			m = match{rule: r, answer: a}
+		}
 	}
-	likely(l.queue, l.port, l.signs)
+	return m
 }
 
 // ask puts one question on a connection of its own.
 func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	o.question = q
 	conn, err := l.connect(ctx, q)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ECONNRESET): // it came about, and was over before we were told
+		o.end = reset
+		return o
+	case err != nil:
 		o.end, o.err = refused, err
 		return o
 	}

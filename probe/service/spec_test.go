@@ -14,6 +14,15 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	// RFC 8446, section 6: a fatal handshake_failure; section 4.1.3.
 	{"tls", "\x15\x03\x01\x00\x02\x02\x28", "tls-alert", "tls", "", ""},
 	{"tls", "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", "tls-server-hello", "tls", "", ""},
+	// RFC 5321, sections 4.1.1.1 and 4.1.1.8; RFC 2034; vsftpd's ftpcodes.h; RFC 959, section 5.4; RFC 3977, section 5.2.3.
+	{"smtp-ehlo", "220 hello\r\n250-mx.example.net\r\n250 SIZE\r\n", "smtp-ehlo", "smtp", "", ""},
+	{"smtp-ehlo", "220 hello\r\n500 5.5.1 Command unrecognized\r\n", "smtp-status", "smtp", "", ""},
+	{"ftp-help", "220 hello\r\n214-Commands:\r\n214 HELO EHLO MAIL RCPT\r\n", "smtp-help", "smtp", "", ""},
+	{"smtp-ehlo", "220 Authorized users only.\r\n530 Please login with USER and PASS.\r\n", "ftp-login", "ftp", "", ""},
+	{"ftp-help", "220 hello\r\n214-The following commands are recognized.\r\n ABOR CWD PASV RETR\r\n214 Help OK.\r\n", "ftp-help", "ftp", "", ""},
+	{"ftp-help", "220 hello\r\n500 What?\r\n", "", "unknown", "", ""},
+	{"nntp-capabilities", "200 hello\r\n101 Capability list:\r\nVERSION 2\r\nREADER\r\n.\r\n", "nntp-capabilities", "nntp", "", ""},
+	{"nntp-capabilities", "200 hello\r\n101 Capability list:\r\nVERSION 2\r\nIMPLEMENTATION INN 2.7.1\r\n.\r\n", "nntp-implementation", "nntp", "INN", "2.7.1"},
 	// PostgreSQL documentation, section 55.2.10.
 	{"postgresql", "NN", "postgresql-plain", "postgresql", "PostgreSQL", ""},
 	{"postgresql", "S\x16\x03\x03\x00\x7a\x02", "postgresql-tls", "postgresql", "PostgreSQL", ""},
