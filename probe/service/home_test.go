@@ -125,3 +125,40 @@ func TestGreetingsWithoutName(t *testing.T) {
 		})
 	}
 }
+
+// Every question that is not for its own port alone fits into one identification,
+// with those that open it and the one that listens once more.
+func TestQuestionsFit(t *testing.T) {
+	if maxConns != 20 {
+		t.Errorf("%d connections", maxConns)
+	}
+	want := map[string]bool{waiting.name: true, bareHTTP.name: true}
+	for _, q := range questions {
+		if q.rarity != only {
+			want[q.name] = true
+		}
+	}
+	if n := len(want) + len([]*question{&hello, &waitingOn}); n > maxConns {
+		t.Errorf("%d questions", n)
+	}
+	var lock sync.Mutex
+	simulate(t, 417, func(c net.Conn) {
+		b := make([]byte, 4096)
+		n, _ := c.Read(b)
+		lock.Lock()
+		defer lock.Unlock()
+		for _, q := range append([]question{bareHTTP}, questions...) {
+			if w := words(q.name); len(w) > 0 && bytes.Equal(w, b[:n]) || q.name == "postgresql" && n == 8 && b[3] == 8 {
+				delete(want, q.name)
+			}
+		}
+	})
+	delete(want, waiting.name)
+	if len(want) > 0 {
+		t.Errorf("a peer that knows no word was not asked %v", want)
+	}
+	s, _ := simulate(t, 417, answering("", map[string]string{"PRI * HTTP/2": "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}))
+	if s.Name != "h2c" {
+		t.Errorf("%+v, want h2c", s)
+	}
+}

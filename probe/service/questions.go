@@ -29,8 +29,8 @@ var questions = []question{
 	{name: "smb", service: "smb", rarity: 2, ports: []uint16{139, 445}, text: fixed(smbNegotiate)},
 	// MQTT 3.1.1, section 3.1.2.2: a CONNECT of a level that no broker has is refused, and opens no session.
 	{name: "mqtt", service: "mqtt", rarity: 3, ports: []uint16{1883, 8883}, say: "\x10\x10\x00\x04MQTT\x77\x02\x00\x3c\x00\x04onmx"},
-	// AMQP 0-9-1, section 4.2.2: the protocol header.
-	{name: "amqp", service: "amqp", rarity: 3, ports: []uint16{5671, 5672}, say: "AMQP\x00\x00\x09\x01"},
+	// AMQP 0-9-1, section 4.2.2: the protocol header. Whoever is sent anything else, as a page's request, answers with its own.
+	{name: "amqp", service: "amqp", rarity: only, ports: []uint16{5671, 5672}, say: "AMQP\x00\x00\x09\x01"},
 	// RFC 1035, section 4.2.2: who serves the root?
 	{name: "dns", service: "dns", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x11" + rootServers},
 	// RFC 4892: which software, in class CH.
@@ -42,12 +42,15 @@ var questions = []question{
 	{name: "mssql", service: "mssql", rarity: 3, ports: []uint16{1433},
 		say: "\x12\x01\x00\x1a\x00\x00\x00\x00" + "\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff" + "\x00\x00\x00\x00\x00\x00\x02"},
 	{name: "mongodb", service: "mongodb", rarity: 4, ports: []uint16{27017, 27018, 27019}, text: fixed(mongoHello)},
+	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
+	{name: "h2c", service: "h2c", rarity: 5, ports: []uint16{50051}, say: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 	// X11 protocol, section 8: little-endian, version 11.0, no authorization.
 	{name: "x11", service: "x11", rarity: 5, ports: []uint16{6000, 6001, 6002, 6003, 6010}, say: "l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
 	// Kafka protocol guide, ApiVersions (key 18) version 0, correlation 0x04170417, no client.
 	{name: "kafka", service: "kafka", rarity: 5, ports: []uint16{9092, 9093}, say: "\x00\x00\x00\x0a\x00\x12\x00\x00\x04\x17\x04\x17\xff\xff"},
-	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417.
-	{name: "cassandra", service: "cassandra", rarity: 5, ports: []uint16{9042}, say: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
+	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417. A page's request draws an error
+	// (section 9: the version is checked first).
+	{name: "cassandra", service: "cassandra", rarity: only, ports: []uint16{9042}, say: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
 	// RFC 5531, section 11, and RFC 1833, section 3: a null call in one record.
 	{name: "rpcbind", service: "rpcbind", rarity: 5, ports: []uint16{111, 2049}, say: "\x80\x00\x00\x28" + rpcNull},
 	// Erlang distribution protocol, section 13.2, NAMES_REQ.
@@ -57,8 +60,6 @@ var questions = []question{
 	{name: "oracle-tns", service: "oracle-tns", rarity: 6, ports: []uint16{1521, 1522, 2483}, text: fixed(tnsPing)},
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
 	{name: "zookeeper", service: "zookeeper", rarity: 7, ports: []uint16{2181, 2182}, say: "srvr"},
-	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
-	{name: "h2c", service: "h2c", rarity: 7, ports: []uint16{50051}, say: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 
 	// What draws an error from GET needs no guess; the rest is asked at home only.
 	// The section "server" holds the version and no data.
