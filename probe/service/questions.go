@@ -31,9 +31,10 @@ var questions = []question{
 	{name: "mqtt", service: "mqtt", rarity: 3, ports: []uint16{1883, 8883}, say: "\x10\x10\x00\x04MQTT\x77\x02\x00\x3c\x00\x04onmx"},
 	// AMQP 0-9-1, section 4.2.2: the protocol header. Whoever is sent anything else, as a page's request, answers with its own.
 	{name: "amqp", service: "amqp", rarity: only, ports: []uint16{5671, 5672}, say: "AMQP\x00\x00\x09\x01"},
-	// RFC 1035, section 4.2.2: who serves the root?
-	{name: "dns", service: "dns", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x11" + rootServers},
-	// RFC 4892: which software, in class CH.
+	// RFC 4892: which software; RFC 1035, section 4.2.2: who serves the root? In one connection (RFC 7766, section
+	// 6.2.1.1), in this order: dnsmasq leaves at the second, and others take no notice of the first.
+	{name: "dns", service: "dns", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x1e" + versionBind + "\x00\x11" + rootServers},
+	// The same alone, for who does not take two at once.
 	{name: "dns-version", service: "dns", rarity: only, say: "\x00\x1e" + versionBind},
 	// MS-RDPBCGR, section 2.2.1.1: an X.224 connection request that offers TLS and CredSSP.
 	{name: "rdp", service: "rdp", rarity: 3, ports: []uint16{3389},

@@ -44,6 +44,10 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	// RFC 1035, section 4.1: refused, and not read at all.
 	{"dns", "\x00\x0c\x04\x17\x80\x01\x00\x00\x00\x00\x00\x00\x00\x00", "dns", "dns", "", ""},
 	{"dns", "\x00\x11\x04\x17\x80\x05\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01", "dns", "dns", "", ""},
+	// RFC 7766, section 6.2.1.1: two answers in one connection.
+	{"dns", dnsmasqVersion, "dns-version", "dns", "dnsmasq", "2.90"},
+	{"dns", dnsRefused + dnsmasqVersion, "dns-version", "dns", "dnsmasq", "2.90"},
+	{"dns", dnsRefused + dnsRefused + "\x00\x40\x04", "dns", "dns", "", ""},
 	// MS-TDS, section 2.2.6.5: 15.0.2000.
 	{"mssql", "\x04\x01\x00\x1a\x00\x00\x01\x00\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff\x0f\x00\x07\xd0\x00\x00\x02", "mssql", "mssql", "Microsoft SQL Server", "15.0.2000"},
 	// MongoDB wire protocol: OP_REPLY to isMaster; OP_MSG to buildInfo.
@@ -152,6 +156,13 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	// RFC 2865, section 4.2.
 	{"radius", "\x02\x17\x00\x14abcdefghijklmnop", "radius", "radius", "", ""},
 }
+
+// RFC 1035, section 4.1: the version in class CH, and a refusal of the root.
+const (
+	dnsmasqVersion = "\x00\x38\x04\x17\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03" +
+		"\xc0\x0c\x00\x10\x00\x03\x00\x00\x00\x00\x00\x0e\x0ddnsmasq-2.90 "
+	dnsRefused = "\x00\x11\x04\x17\x80\x05\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01"
+)
 
 func TestSpecified(t *testing.T) {
 	for _, c := range specified {
