@@ -41,7 +41,7 @@ func simulate(t *testing.T, port uint16, f func(net.Conn)) (found *probe.Service
 }
 
 // answering is a peer that greets, if it has a greeting, and has an answer for the
-// requests that begin with a prefix; to any other it says what it has for "".
+// requests that begin with a prefix, the longest first.
 func answering(greeting string, answers map[string]string) func(net.Conn) {
 	return func(c net.Conn) {
 		c.Write([]byte(greeting))
@@ -51,12 +51,13 @@ func answering(greeting string, answers map[string]string) func(net.Conn) {
 			if err != nil {
 				return
 			}
-			reply := answers[""]
-			for prefix, answer := range answers {
-				if prefix != "" && bytes.HasPrefix(b[:n], []byte(prefix)) {
-					reply = answer
+			longest := ""
+			for prefix := range answers {
+				if len(prefix) > len(longest) && bytes.HasPrefix(b[:n], []byte(prefix)) {
+					longest = prefix
 				}
 			}
+			reply := answers[longest]
 			if reply == hangUp {
 				return
 			}
@@ -78,6 +79,8 @@ func TestMoreThanHTTP(t *testing.T) {
 		string(mongoHello()[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
 	}
 	rabbit := map[string]string{"GET ": "HTTP/1.0 400 Bad Request\r\n\r\n", "\x00\x01\x6e": "\x00\x00\x11\x11name rabbit at port 25672\n", "": hangUp}
+	exporter := map[string]string{
+		"GET /": "HTTP/1.0 404 Not Found\r\n\r\n404 page not found\n", "GET /metrics": "HTTP/1.0 200 OK\r\n\r\n# TYPE up gauge\nup 1\n"}
 	for _, tt := range []struct {
 		name                      string
 		port                      uint16
@@ -86,6 +89,7 @@ func TestMoreThanHTTP(t *testing.T) {
 	}{
 		{"mongodb", 417, mongo, "mongodb", "MongoDB", "7.0.5"},
 		{"mongodb at home", 27017, mongo, "mongodb", "MongoDB", "7.0.5"},
+		{"exporter", 417, exporter, "http", "Prometheus exporter", ""},
 		{"at home", 4369, rabbit, "epmd", "Erlang Port Mapper Daemon", ""},
 		{"elsewhere", 417, rabbit, "http", "", ""},
 	} {

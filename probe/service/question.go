@@ -16,6 +16,7 @@ type question struct {
 	ports   []uint16 // where it is asked first, and where alone if its rarity is only
 	rarity  int      // of the service on other ports: 1 is asked first
 	greeted bool     // the peer speaks first
+	bare    bool     // asked only while nothing but its service is known
 	say     string   // what is said, or
 	text    func(o *Options) []byte
 	bye     string               // takes leave, so that the peer need not log a client that vanished

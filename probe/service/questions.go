@@ -10,6 +10,8 @@ var questions = []question{
 	// Where etcd, Kubernetes and Docker say what they are.
 	{name: "http-version", service: "http", rarity: only, say: "GET /version HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n",
 		ports: []uint16{2375, 2376, 2379, 6443, 8001, 10250}},
+	// Prometheus's exposition formats: where an exporter is looked for, whatever its first page is.
+	{name: "http-metrics", service: "http", rarity: only, bare: true, say: "GET /metrics HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n"},
 
 	// RFC 5321, section 4.1.1.1.
 	{name: "smtp-ehlo", service: "smtp", rarity: only, greeted: true, ports: []uint16{25, 26, 465, 587, 2525},

@@ -185,6 +185,9 @@ func (l *layer) owed(q *question) bool {
 	if l.refusal >= 3 || l.spent() || l.complete() {
 		return false
 	}
+	if q.bare && !l.best.bare() {
+		return false
+	}
 	if l.known() {
 		return q.service == l.best.service || l.best.bare() && q.at(l.port)
 	}

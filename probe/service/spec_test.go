@@ -124,7 +124,10 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"http", "HTTP/1.0 403 Forbidden\r\n\r\n{\n  \"kind\": \"Status\",\n  \"apiVersion\": \"v1\",\n  \"metadata\": {}}", "http-kubernetes-status", "http", "Kubernetes", ""},
 	{"http", "HTTP/1.0 302 Found\r\nLocation: /graph\r\n\r\n<a href=\"/graph\">Found</a>.\n", "http-prometheus", "http", "Prometheus", ""},
 	{"http", "HTTP/1.0 200 OK\r\n\r\n<html><head><title>Node Exporter</title></head><body><div>Version: (version=1.7.0, branch=HEAD)</div>", "http-exporter-version", "http", "Node Exporter", "1.7.0"},
-	{"http", "HTTP/1.0 200 OK\r\n\r\n# HELP go_gc_duration_seconds A summary\n", "http-metrics", "http", "Prometheus exporter", ""},
+	{"http", "HTTP/1.0 200 OK\r\n\r\n# HELP go_gc_duration_seconds A summary\n# TYPE go_gc_duration_seconds summary\ngo_gc_duration_seconds 1\n", "http-metrics", "http", "Prometheus exporter", ""},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\r\ngo_gc_duration_seconds 1\n", "http-metrics-type", "http", "Prometheus exporter", ""},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/markdown\r\n\r\n# HELP us with this readme\nHello\n", "http", "http", "", ""},
+	{"http", "HTTP/1.1 401 Unauthorized\r\nX-elastic-product: Elasticsearch\r\nWWW-Authenticate: Basic realm=\"security\"\r\n\r\n{\"error\":{}}", "http-elastic-product", "http", "Elasticsearch", ""},
 
 	// RFC 6762, section 6.
 	{"mdns", "\x04\x17\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00\x09_services\x07_dns-sd\x04_udp\x05local\x00\x00\x0c\x00\x01\xc0\x0c\x00\x0c\x00\x01\x00\x00\x00\x0a\x00\x0c\x05_http\x04_tcp\xc0\x23", "mdns", "mdns", "", ""},
