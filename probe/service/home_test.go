@@ -3,6 +3,7 @@ package service
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -164,5 +165,31 @@ func TestQuestionsFit(t *testing.T) {
 	s, _ := simulate(t, 417, answering("", map[string]string{"PRI * HTTP/2": "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}))
 	if s.Name != "h2c" {
 		t.Errorf("%+v, want h2c", s)
+	}
+}
+
+// Who says the same to everybody speaks no tongue of which that happens to be a
+// word.
+func TestParrots(t *testing.T) {
+	for _, tt := range []struct {
+		says    string
+		port    uint16
+		service string
+	}{
+		{"\x00\x00\x00\x01", 417, "unknown"}, {"\x00\x00\x11\x11", 4369, "unknown"},
+		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 1080, "unknown"}, {"\x05\xff", 1080, "socks"},
+		{"N", 417, "unknown"}, {"N", 5432, "unknown"}, {"\x20\x02\x00\x01", 1883, "unknown"},
+	} {
+		t.Run(fmt.Sprintf("%q on %d", tt.says, tt.port), func(t *testing.T) {
+			if s, _ := simulate(t, tt.port, answering("", map[string]string{"": tt.says})); s.Name != tt.service {
+				t.Errorf("%+v, want %s", s, tt.service)
+			}
+			if s, _ := simulate(t, tt.port, answering(tt.says, nil)); s.Name != "unknown" {
+				t.Errorf("as a greeting: %+v", s)
+			}
+		})
+	}
+	if s, _ := simulate(t, 417, answering("", map[string]string{"\x00\x01\x6e": "\x00\x00\x11\x11"})); s.Name != "epmd" || s.Confidence != probe.Medium {
+		t.Errorf("%+v", s)
 	}
 }

@@ -41,15 +41,16 @@ var greetings = []rule{
 
 	// RFC 5321, section 4.1.1.1: after any greeting; RFC 2034: the codes of SMTP alone; RFC 5321, section 4.1.1.8.
 	{"smtp-ehlo", "smtp", "", to(re(greeted+`250[ -]`), "smtp-ehlo"), probe.High, protocol},
-	{"smtp-status", "smtp", "", to(re(greeted+`[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} `), "smtp-ehlo", "ftp-help"), probe.High, protocol},
+	{"smtp-status", "smtp", "", re(greeted + `[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} `), probe.High, protocol},
 	{"smtp-help", "smtp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:EHLO|HELO)\b`), "ftp-help"), probe.High, protocol},
 
 	// RFC 959, section 5.4.
 	{"ftp", "ftp", "", re(ready + `[^\r\n]*\b(?i:ftpd?)\b`), probe.High, protocol},
-	// Its reply codes 120 and 220 as section 4.2.2 has them; 530 is no answer of SMTP to EHLO or HELP.
+	// Its reply codes 120 and 220 as section 4.2.2 has them; 530 is vsftpd's answer to anything;
+	// SMTP's would have a code of RFC 2034 behind it.
 	{"ftp-soon", "ftp", "", re(`^120[ -][^\r\n]*\r?\n(?:$|[12]20[ -])`), probe.Medium, weak},
 	{"ftp-new-user", "ftp", "", re(ready + `(?i:service ready for new user)\b`), probe.High, protocol},
-	{"ftp-login", "ftp", "", to(re(greeted+`530[ -]`), "smtp-ehlo", "ftp-help"), probe.High, protocol},
+	{"ftp-login", "ftp", "", re(greeted + `530[ -](?:[^5]|5[^.])`), probe.High, protocol},
 	{"ftp-help", "ftp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:RETR|PASV|CWD)\b`), "ftp-help"), probe.High, protocol},
 	{"ftp-vsftpd", "ftp", "vsftpd", re(ready + `\(vsFTPd (?P<version>[\w.+]+)\)`), probe.High, product},
 	{"ftp-proftpd", "ftp", "ProFTPD", re(ready + `ProFTPD (?:(?P<version>\d[\w.]*) )?Server`), probe.High, product},

@@ -57,9 +57,12 @@ var replies = []rule{
 	{"rpcbind", "rpcbind", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00`), probe.High, protocol},
 	{"rpc", "rpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High, protocol},
 	// Erlang distribution protocol, section 13.2, NAMES_RESP: epmd's own port, then lines.
-	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)*$`), "epmd"), probe.High, product},
+	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)+$`), "epmd"), probe.High, product},
+	{"epmd-empty", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..$`), "epmd"), probe.Medium, protocol},
 	// RFC 1928, section 3.
-	{"socks5", "socks", "", to(re(`^\x05[\x00\xff]$`), "socks5"), probe.High, protocol},
+	{"socks5", "socks", "", to(re(`^\x05\x00$`), "socks5"), probe.High, protocol},
+	// Some say so to any first word that they do not know.
+	{"socks5-refused", "socks", "", to(re(`^\x05\xff$`), "socks5", "http", "tls"), probe.Medium, protocol},
 	{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
 	{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
 	{"zookeeper-refused", "zookeeper", "Apache ZooKeeper", re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},
@@ -84,7 +87,7 @@ var replies = []rule{
 	{"xmpp", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
 	{"xmpp-server", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`), probe.High, product},
 	// RFC 1288; RFC 1413, section 4; RFC 1078.
-	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http"), probe.High, protocol},
+	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http", "tls"), probe.High, protocol},
 	{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
 	{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High, protocol},
 	// inetd's answer to a service that it does not have, and RFC 1078's list of those that it has.

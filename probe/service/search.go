@@ -1,10 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +33,7 @@ type layer struct {
 
 	best    match
 	unknown *answer // the first that no rule knows
+	answers []drawn // all
 	signs   map[string]bool
 	tunnel  *tunnel // to the layer inside
 	met     int     // connections that came about
@@ -283,7 +284,14 @@ func (l *layer) take(o outcome) {
 // weigh takes a for what is known, if it says more. The answer that a port is
 // known for outweighs a page of nothing.
 func (l *layer) weigh(a *answer, q *question) {
+	l.answers = append(l.answers, drawn{a, q.service})
 	m, signs := recognise(a)
+	if l.parrots(m) {
+		m, signs = match{}, nil
+	}
+	if l.parrots(l.best) {
+		l.best, l.unknown = match{}, cmp.Or(l.unknown, l.best.answer)
+	}
 	if m.rule == nil {
 		m = l.guess(a)
 	}
@@ -300,18 +308,6 @@ func (l *layer) weigh(a *answer, q *question) {
 	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.at(l.port) && q.service == m.service {
 		l.best = m
 	}
-}
-
-// guess notes what an answer without a name may come from, and names it if that
-// is at home on the port.
-func (l *layer) guess(a *answer) (m match) {
-	for _, r := range hinted(a) {
-		l.signs[r.service] = true
-		if slices.ContainsFunc(questions, func(q question) bool { return q.service == r.service && q.at(l.port) }) {
-			m = match{rule: r, answer: a}
-		}
-	}
-	return m
 }
 
 // ask puts one question on a connection of its own.

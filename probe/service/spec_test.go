@@ -65,8 +65,9 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"rpcbind", "\x80\x00\x00\x18\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01", "rpc", "rpc", "", ""},
 	// Erlang distribution protocol, section 13.2.
 	{"epmd", "\x00\x00\x11\x11name rabbit at port 25672\n", "epmd", "epmd", "Erlang Port Mapper Daemon", ""},
+	{"epmd", "\x00\x00\x11\x11", "epmd-empty", "epmd", "Erlang Port Mapper Daemon", ""},
 	// RFC 1928, section 3: no acceptable method.
-	{"socks5", "\x05\xff", "socks5", "socks", "", ""},
+	{"socks5", "\x05\xff", "socks5-refused", "socks", "", ""},
 	// As packet-tns.c of Wireshark has it.
 	{"oracle-tns", "\x00\x49\x00\x00\x04\x00\x00\x00\x22\x00\x00\x3d(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=0)(ALIAS=LISTENER))", "oracle-tns", "oracle-tns", "Oracle TNS listener", "19.0.0"},
 	// ZooKeeper administrator's guide, "4lw.commands.whitelist".
