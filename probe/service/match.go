@@ -142,6 +142,9 @@ func identify(asked string, b []byte) *probe.Service {
 	return m.told()
 }
 
+// private is how much is told of answers that go on with secrets, by rule.
+var private = map[string]int{"meetingmaker-login": loginHead}
+
 // told is the match as it stands in reports; without a rule, "unknown" and the
 // answer's shape.
 func (m match) told() *probe.Service {
@@ -153,6 +156,10 @@ func (m match) told() *probe.Service {
 	if m.rule == nil {
 		s.Info = shape(m.answer)
 		return s
+	}
+	if n, ok := private[m.rule.name]; ok {
+		b = b[:min(len(b), n)]
+		s.Banner, s.Raw = escape(b, bannerSize), bytes.Clone(b)
 	}
 	s.Name, s.Rule, s.Confidence = m.service, m.rule.name, m.confidence
 	s.Product, s.Version = safe(m.facts.product, nameSize), safe(m.facts.version, nameSize)

@@ -17,6 +17,7 @@ var tables = [][]rule{greetings, pages, replies, datagramRules}
 var greetings = []rule{
 	// ON Technology's calendar server says exactly these two bytes, then waits.
 	{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
+	{"meetingmaker-login", "meetingmaker", "", readMeetingMakerLogin, probe.High, product},
 
 	// RFC 4253, section 4.2: other lines may stand before the version line.
 	{"ssh", "ssh", "", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},

@@ -11,6 +11,10 @@ import (
 // together from the document named beside each: question, answer, and what must
 // be made of it.
 var specified = []struct{ asked, said, rule, service, product, version string }{
+	// Bugtraq, 2000-04-24: a client's login, of two strings.
+	{"wait", mmLogin, "meetingmaker-login", "meetingmaker", "Meeting Maker client", ""},
+	{"wait", mmLogin[:8] + "\x00\x00\x24\x56" + mmLogin[12:], "", "unknown", "", ""},
+	{"wait", mmLogin[:14] + "\x00\x00\x00\x09\x05alice", "", "unknown", "", ""},
 	// RFC 8446, section 6: a fatal handshake_failure; section 4.1.3.
 	{"tls", "\x15\x03\x01\x00\x02\x02\x28", "tls-alert", "tls", "", ""},
 	{"tls", "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", "tls-server-hello", "tls", "", ""},
@@ -159,6 +163,15 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"quic", "\xb5\x00\x00\x00\x00\x08src-4170\x08onmux417\x00\x00\x00\x01", "quic", "quic", "", ""},
 	// RFC 2865, section 4.2.
 	{"radius", "\x02\x17\x00\x14abcdefghijklmnop", "radius", "radius", "", ""},
+}
+
+const mmLogin = "\x38\x00\x00\x01\x02\x03\x04\x05\x00\x00\x24\x55\xff\xff\x00\x00\x00\x06\x05alice\x00\x00\x00\x07\x06s3cret"
+
+// Nothing of a login is told but that it is one.
+func TestLoginIsPrivate(t *testing.T) {
+	if s := identify("wait", []byte(mmLogin)); s.Name != "meetingmaker" || string(s.Raw) != mmLogin[:14] || strings.Contains(s.Banner, "alice") {
+		t.Errorf("%+v", s)
+	}
 }
 
 // RFC 1035, section 4.1: the version in class CH, and a refusal of the root.
