@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"onmux/probe"
 )
@@ -235,7 +237,26 @@ func bytesOf(text string) string {
 	return string(b)
 }
 
-func safe(s string, limit int) string { return escape([]byte(s), limit) }
+// safe writes s for people to read: as it is where it is UTF-8 that shows itself,
+// and escaped where it would do anything else, as controls, marks that hide text
+// or change its direction, and bytes that are no UTF-8 do. It stops before it
+// would exceed limit bytes.
+func safe(s string, limit int) string {
+	var out strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		part := s[:n]
+		if r < utf8.RuneSelf || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+			part = escape([]byte(part), 4*n)
+		}
+		if out.Len()+len(part) > limit {
+			break
+		}
+		out.WriteString(part)
+		s = s[n:]
+	}
+	return out.String()
+}
 
 // escape writes b in printable ASCII, as in a Go string: \r, \n, \t, \\ and
 // \xNN. It stops before it would exceed limit characters, never in an escape.

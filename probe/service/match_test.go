@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"onmux/probe"
 )
@@ -131,6 +132,27 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+// What people wrote stays readable; what would act on a terminal does not.
+func TestSafe(t *testing.T) {
+	for _, tt := range []struct {
+		in    string
+		limit int
+		want  string
+	}{
+		{"Überblick – Größe 日本 e\u0301", 99, "Überblick – Größe 日本 e\u0301"},
+		{"a\u202eb\u200bc\u0085\ue000", 99, `a\xe2\x80\xaeb\xe2\x80\x8bc\xc2\x85\xee\x80\x80`},
+		{"\xdcber \x1b[2J\\", 99, `\xdcber \x1b[2J\\`},
+		{"\ufffd", 99, "\ufffd"},
+		{"aÜb", 2, "a"},
+		{"aÜb", 3, "aÜ"},
+		{"\u200b", 11, ""},
+	} {
+		if got := safe(tt.in, tt.limit); got != tt.want {
+			t.Errorf("safe(%q, %d) = %q, want %q", tt.in, tt.limit, got, tt.want)
+		}
+	}
+}
+
 // Whatever a peer says, to whatever question, what is told of it is bounded,
 // printable, and a prefix of what it said.
 func FuzzIdentify(f *testing.F) {
@@ -161,7 +183,7 @@ func FuzzIdentify(f *testing.F) {
 			s     string
 			limit int
 		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, nameSize}, "version": {s.Version, nameSize}, "info": {s.Info, infoSize}} {
-			if len(limited.s) > limited.limit || strings.ContainsFunc(limited.s, func(r rune) bool { return r < ' ' || r > '~' }) {
+			if len(limited.s) > limited.limit || strings.ContainsFunc(limited.s, func(r rune) bool { return !unicode.IsPrint(r) || what == "banner" && r > '~' }) {
 				t.Errorf("%q: %s %q", b, what, limited.s)
 			}
 		}
