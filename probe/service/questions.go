@@ -60,6 +60,9 @@ var questions = []question{
 	{name: "epmd", service: "epmd", rarity: 6, ports: []uint16{4369}, say: "\x00\x01\x6e"},
 	// RFC 1928, section 3: no authentication is offered.
 	{name: "socks5", service: "socks", rarity: 6, ports: []uint16{1080, 9050, 9150}, say: "\x05\x01\x00"},
+	// SOCKS 4: neither CONNECT nor BIND but command 0, which opens nothing and is rejected. Of a service of its own: who
+	// speaks version 5 need not be asked for it.
+	{name: "socks4", service: "socks4", rarity: only, ports: []uint16{1080}, say: "\x04\x00\x00\x00\x00\x00\x00\x00\x00"},
 	{name: "oracle-tns", service: "oracle-tns", rarity: 6, ports: []uint16{1521, 1522, 2483}, text: fixed(tnsPing)},
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
 	{name: "zookeeper", service: "zookeeper", rarity: 7, ports: []uint16{2181, 2182}, say: "srvr"},

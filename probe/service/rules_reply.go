@@ -63,6 +63,8 @@ var replies = []rule{
 	{"socks5", "socks", "", to(re(`^\x05\x00$`), "socks5"), probe.High, protocol},
 	// Some say so to any first word that they do not know.
 	{"socks5-refused", "socks", "", to(re(`^\x05\xff$`), "socks5", "http", "tls"), probe.Medium, protocol},
+	// SOCKS 4, "Reply": version 0, granted or rejected, an address.
+	{"socks4", "socks", "", to(re(`(?s)^\x00[\x5a-\x5d].{6}$`), "socks4"), probe.High, protocol},
 	{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
 	{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
 	{"zookeeper-refused", "zookeeper", "Apache ZooKeeper", re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},

@@ -72,6 +72,9 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"epmd", "\x00\x00\x11\x11", "epmd-empty", "epmd", "Erlang Port Mapper Daemon", ""},
 	// RFC 1928, section 3: no acceptable method.
 	{"socks5", "\x05\xff", "socks5-refused", "socks", "", ""},
+	// SOCKS 4: rejected.
+	{"socks4", "\x00\x5b\x00\x00\x00\x00\x00\x00", "socks4", "socks", "", ""},
+	{"http", "\x00\x5b\x00\x00\x00\x00\x00\x00", "", "unknown", "", ""},
 	// As packet-tns.c of Wireshark has it.
 	{"oracle-tns", "\x00\x49\x00\x00\x04\x00\x00\x00\x22\x00\x00\x3d(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=0)(ALIAS=LISTENER))", "oracle-tns", "oracle-tns", "Oracle TNS listener", "19.0.0"},
 	// ZooKeeper administrator's guide, "4lw.commands.whitelist".
@@ -166,6 +169,17 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 }
 
 const mmLogin = "\x38\x00\x00\x01\x02\x03\x04\x05\x00\x00\x24\x55\xff\xff\x00\x00\x00\x06\x05alice\x00\x00\x00\x07\x06s3cret"
+
+// A NetBIOS name is told without the spaces that fill it up.
+func TestNetBIOSName(t *testing.T) {
+	for _, c := range specified {
+		if c.rule == "netbios-ns" {
+			if s := identify(c.asked, []byte(c.said)); s.Info != "SERVER" {
+				t.Errorf("%q", s.Info)
+			}
+		}
+	}
+}
 
 // Nothing of a login is told but that it is one.
 func TestLoginIsPrivate(t *testing.T) {
