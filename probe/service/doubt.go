@@ -2,7 +2,9 @@ package service
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
+	"time"
 )
 
 // What an answer is worth depends on what else the peer has said, and where.
@@ -49,4 +51,24 @@ func (l *layer) guess(a *answer) (m match) {
 		}
 	}
 	return m
+}
+
+// behaviour tells of a peer that has not said anything. Of the questions, those
+// that are asked on their own ports alone are many.
+func (l *layer) behaviour() string {
+	how := "says nothing"
+	switch {
+	case l.resets > 0:
+		how = "resets the connection"
+	case l.closes > 0:
+		how = "closes without a word"
+	}
+	switch {
+	case l.refusal > 0:
+		how += ", and refuses further connections"
+	case l.crowded:
+		how += ", and leaves further connections waiting"
+	}
+	all := len([]*question{&waiting, &hello, &bareHTTP}) + len(hellos) + len(questions)
+	return fmt.Sprintf("%s, to %d of %d questions in %.1f s", how, min(l.asked, all), all, time.Since(l.started).Seconds())
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,6 +126,9 @@ func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
 	case l.best.rule != nil:
 		found := l.best.told()
+		if found.Name == "tls" {
+			found.Info = cmp.Or(found.Info, l.note)
+		}
 		l.o.name(found, softwareTexts(l.best))
 		return found, nil
 	case l.unknown != nil:
@@ -136,9 +140,5 @@ func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	case l.met == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("no connection to identify the service on: %w", l.err)
 	}
-	how := "says nothing"
-	if l.closes > 0 {
-		how = "closes without a word"
-	}
-	return &probe.Service{Name: "unknown", Info: fmt.Sprintf("%s, to %d questions in %.1f s", how, l.asked, time.Since(l.started).Seconds())}, nil
+	return &probe.Service{Name: "unknown", Info: l.behaviour()}, nil
 }

@@ -158,7 +158,7 @@ func TestUnknown(t *testing.T) {
 			c.CloseWrite()
 			io.Copy(io.Discard, c)
 		}, "3 bytes, binary, 1.6 bits of entropy a byte, starts 00 ff fe"},
-		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "closes without a word, to "},
+		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "resets the connection, to "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := service.Identify(t.Context(), serve(t, tt.peer), quick)

@@ -195,7 +195,7 @@ func shape(a *answer) string {
 	size := fmt.Sprintf("%d bytes", len(b))
 	switch {
 	case a.full:
-		size = "more than " + size
+		size = "at least " + size
 	case len(b) == 1:
 		size = "1 byte"
 	}

@@ -37,7 +37,9 @@ type layer struct {
 	signs   map[string]bool
 	tunnel  *tunnel // to the layer inside
 	met     int     // connections that came about
-	closes  int     // of them, by the peer before a word
+	closes  int     // of them, ended by the peer before a word
+	resets  int     // of those, by a reset where we only listened: whoever closes before it has read resets too
+	note    string  // on what was not read
 	refusal int     // connections refused in a row
 	crowded bool    // one found no room
 	err     error   // the last failure to connect
@@ -57,6 +59,8 @@ type outcome struct {
 	err         error // why there was no connection
 	tunnel      *tunnel
 	facts       *probe.TLS
+	cut         bool   // more was heard
+	note        string // on what was not
 }
 
 func (s *search) layer(via dialer, first *tunnel) *layer {
@@ -252,6 +256,7 @@ func (l *layer) settled(now time.Time) bool {
 // take notes what came of a question.
 func (l *layer) take(o outcome) {
 	delete(l.running, o.question)
+	l.note = cmp.Or(l.note, o.note)
 	if o.err == nil {
 		l.met++
 		l.refusal = 0
@@ -263,7 +268,7 @@ func (l *layer) take(o outcome) {
 		o.tunnel.Close()
 	case len(o.heard) > 0:
 		a := newAnswer(o.name, o.said, o.heard)
-		a.tls = o.facts
+		a.tls, a.full = o.facts, a.full || o.cut
 		l.weigh(a, o.question)
 	case o.end == refused || o.end == reset:
 		if o.end == refused {
@@ -278,6 +283,9 @@ func (l *layer) take(o outcome) {
 	}
 	if len(o.heard) == 0 && (o.end == closed || o.end == reset) {
 		l.closes++
+		if o.end == reset && o.question == &waiting {
+			l.resets++
+		}
 	}
 }
 
@@ -352,7 +360,7 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	if o.tunnel = s.tunnel; o.tunnel == nil {
 		conn.Close()
 	}
-	o.said, o.heard, o.end, o.facts = s.said, s.heard, s.end, s.facts
+	o.said, o.heard, o.end, o.facts, o.cut, o.note = s.said, s.heard, s.end, s.facts, s.cut, s.note
 	return o
 }
 

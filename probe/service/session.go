@@ -56,6 +56,8 @@ type session struct {
 	datagrams bool       // a read is a whole answer
 	tunnel    *tunnel    // what a TLS handshake made of the connection
 	facts     *probe.TLS // of a handshake in the midst of another protocol
+	cut       bool       // heard is the beginning of what was read
+	note      string     // on what was not
 }
 
 // ending is how a session ended.
