@@ -189,6 +189,10 @@ func TestParrots(t *testing.T) {
 			}
 		})
 	}
+	microsocks := map[string]string{"": "\x05\xff", "\x05\x01\x00": "\x05\x00"}
+	if s, _ := simulate(t, 417, answering("", microsocks)); s.Name != "socks" || s.Confidence != probe.High {
+		t.Errorf("%+v", s)
+	}
 	if s, _ := simulate(t, 417, answering("", map[string]string{"\x00\x01\x6e": "\x00\x00\x11\x11"})); s.Name != "epmd" || s.Confidence != probe.Medium {
 		t.Errorf("%+v", s)
 	}

@@ -60,9 +60,9 @@ var replies = []rule{
 	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)+$`), "epmd"), probe.High, product},
 	{"epmd-empty", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..$`), "epmd"), probe.Medium, protocol},
 	// RFC 1928, section 3.
-	{"socks5", "socks", "", to(re(`^\x05\x00$`), "socks5"), probe.High, protocol},
-	// Some say so to any first word that they do not know.
-	{"socks5-refused", "socks", "", to(re(`^\x05\xff$`), "socks5", "http", "tls"), probe.Medium, protocol},
+	{"socks5", "socks", "", to(re(`^\x05[\x00\xff]$`), "socks5"), probe.High, protocol},
+	// microsocks says so to any first word that it does not know.
+	{"socks5-refused", "socks", "", readSOCKSRefusal, probe.Medium, weak},
 	// SOCKS 4, "Reply": version 0, granted or rejected, an address.
 	{"socks4", "socks", "", to(re(`(?s)^\x00[\x5a-\x5d].{6}$`), "socks4"), probe.High, protocol},
 	{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
@@ -110,6 +110,12 @@ var replies = []rule{
 	{"daytime", "daytime", "", to(re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
 	{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"), probe.High, protocol},
 	{"time", "time", "", to(readTime, "wait"), probe.Medium, protocol},
+}
+
+// readSOCKSRefusal knows a server that would take no method of ours, whatever we
+// took it for, but that it speaks only when spoken to.
+func readSOCKSRefusal(a *answer) (facts, bool) {
+	return facts{}, a.asked != waiting.name && string(a.bytes) == "\x05\xff"
 }
 
 // readEcho knows a server that says what it hears, if that was long enough to

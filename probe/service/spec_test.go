@@ -71,7 +71,7 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"epmd", "\x00\x00\x11\x11name rabbit at port 25672\n", "epmd", "epmd", "Erlang Port Mapper Daemon", ""},
 	{"epmd", "\x00\x00\x11\x11", "epmd-empty", "epmd", "Erlang Port Mapper Daemon", ""},
 	// RFC 1928, section 3: no acceptable method.
-	{"socks5", "\x05\xff", "socks5-refused", "socks", "", ""},
+	{"socks5", "\x05\xff", "socks5", "socks", "", ""},
 	// SOCKS 4: rejected.
 	{"socks4", "\x00\x5b\x00\x00\x00\x00\x00\x00", "socks4", "socks", "", ""},
 	{"http", "\x00\x5b\x00\x00\x00\x00\x00\x00", "", "unknown", "", ""},
