@@ -209,4 +209,8 @@ func TestCutAnswer(t *testing.T) {
 	if !strings.HasPrefix(s.Info, "at least 512 bytes, ") {
 		t.Errorf("%+v", s)
 	}
+	s, _ = simulate(t, 417, answering("", map[string]string{"\x16\x03\x01": strings.Repeat("\x09\x07", 100)}))
+	if !strings.HasPrefix(s.Info, "200 bytes, ") {
+		t.Errorf("%+v", s)
+	}
 }

@@ -44,6 +44,9 @@ var greetings = []rule{
 	{"smtp-ehlo", "smtp", "", to(re(greeted+`250[ -]`), "smtp-ehlo"), probe.High, protocol},
 	{"smtp-status", "smtp", "", re(greeted + `[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} `), probe.High, protocol},
 	{"smtp-help", "smtp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:EHLO|HELO)\b`), "ftp-help"), probe.High, protocol},
+	// RFC 5321, section 4.2.3, and RFC 959, section 4.2.1: what each of them says that it closes.
+	{"smtp-busy", "smtp", "", re(`^421[ -][^\r\n]*(?i:closing transmission channel)`), probe.Medium, protocol},
+	{"ftp-busy", "ftp", "", re(`^421[ -][^\r\n]*(?i:closing control connection)`), probe.Medium, protocol},
 
 	// RFC 959, section 5.4.
 	{"ftp", "ftp", "", re(ready + `[^\r\n]*\b(?i:ftpd?)\b`), probe.High, protocol},

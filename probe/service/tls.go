@@ -73,7 +73,7 @@ func (s *session) handshake(c *tls.Config) error {
 	}
 	err := conn.Handshake()
 	if err != nil {
-		s.heard, s.end, s.cut = s.wire.first, silent, len(s.wire.first) == rawSize
+		s.heard, s.end, s.cut = s.wire.first, silent, connSize-s.wire.left > len(s.wire.first)
 		if errors.Is(s.wire.err, errFull) {
 			s.note = fmt.Sprintf("its handshake, certificate included, is longer than the %d KiB that are read", connSize>>10)
 		}
