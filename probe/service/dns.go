@@ -3,17 +3,28 @@ package service
 import (
 	"encoding/binary"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// dnsAnswer takes the answer to a question of ours apart: RFC 1035, section 4.1,
-// over TCP behind a length (section 4.2.2). It is what stands after the header.
-func dnsAnswer(a *answer) (counts [4]uint16, rest []byte, ok bool) {
-	b := a.bytes
-	if len(b) >= 2 && int(binary.BigEndian.Uint16(b)) == len(b)-2 {
-		b = b[2:]
+// dnsMessages are the answer as it came, and those in it over TCP, where each
+// stands behind its length (RFC 1035, section 4.2.2).
+func dnsMessages(a *answer) [][]byte {
+	all := [][]byte{a.bytes}
+	for b := a.bytes; len(b) >= 2; {
+		n := int(binary.BigEndian.Uint16(b))
+		if b = b[2:]; n > len(b) {
+			break
+		}
+		all, b = append(all, b[:n]), b[n:]
 	}
+	return all
+}
+
+// dnsAnswer takes the answer to a question of ours apart: RFC 1035, section 4.1.
+// It is what stands after the header.
+func dnsAnswer(b []byte) (counts [4]uint16, rest []byte, ok bool) {
 	// Our id, a response to a standard query.
 	if len(b) < 12 || b[0] != 4 || b[1] != 0x17 || b[2]&0xf8 != 0x80 || b[3]&0x40 != 0 {
 		return counts, nil, false
@@ -27,19 +38,23 @@ func dnsAnswer(a *answer) (counts [4]uint16, rest []byte, ok bool) {
 // readDNS knows an answer to our question, which it repeats unless the server
 // refused to read it.
 func readDNS(a *answer) (facts, bool) {
-	counts, rest, ok := dnsAnswer(a)
+	return facts{}, slices.ContainsFunc(dnsMessages(a), isDNS)
+}
+
+func isDNS(b []byte) bool {
+	counts, rest, ok := dnsAnswer(b)
 	if !ok {
-		return facts{}, false
+		return false
 	}
 	if counts[0] == 0 {
-		return facts{}, len(rest) == 0
+		return len(rest) == 0
 	}
 	for _, q := range []string{rootServers, versionBind} {
 		if strings.HasPrefix(strings.ToLower(string(rest)), q[12:]) {
-			return facts{}, true
+			return true
 		}
 	}
-	return facts{}, false
+	return false
 }
 
 var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
@@ -49,7 +64,16 @@ var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
 // readDNSVersion reads the text of version.bind: the software and its version
 // or, for BIND, a bare version.
 func readDNSVersion(a *answer) (facts, bool) {
-	counts, rest, ok := dnsAnswer(a)
+	for _, b := range dnsMessages(a) {
+		if f, ok := versionOf(b); ok {
+			return f, true
+		}
+	}
+	return facts{}, false
+}
+
+func versionOf(b []byte) (facts, bool) {
+	counts, rest, ok := dnsAnswer(b)
 	q := versionBind[12:]
 	if !ok || counts[0] != 1 || counts[1] == 0 || !strings.HasPrefix(strings.ToLower(string(rest)), q) {
 		return facts{}, false

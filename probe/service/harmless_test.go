@@ -27,6 +27,8 @@ var harm = []string{
 	`(?s)^\x30.\x02\x01.[\x60\x66\x68\x4a]`,                 // LDAP: bind, modify, add, delete
 	`(?s)^\x10.{1,2}\x00[\x04\x06]MQ(?:TT|Isdp)[\x03-\x05]`, // MQTT of a level that opens a session
 	`(?s)^\x01.\x00[\x14-\xff].{16}`,                        // RADIUS: Access-Request
+	`(?s)^\x04[\x01\x02]...{4}[^\x00]*\x00$`,                // SOCKS 4: CONNECT, BIND
+	`(?s)^\x05[\x01-\x03]\x00[\x01\x03\x04].{4}`,            // SOCKS 5: the same
 	`(?s)^\x17\x00\x03\x2a`,                                 // NTP: private mode, monlist
 }
 
@@ -105,6 +107,7 @@ func TestHarmIsNoticed(t *testing.T) {
 		"EHLO x\r\nMAIL FROM:<>\r\n", "USER anonymous\r\n", "a LOGIN a b\r\n", "STOR x\r\n", "POST / HTTP/1.0\r\n\r\n", "SET a b\r\n", "FLUSHALL\r\n",
 		"kill", "put 1 2 3 4\r\n", "nSCAN /etc\n", "INVITE sip:a@b SIP/2.0\r\n", "0032git-receive-pack /x\x00", "\x00\x02boot\x00octet\x00",
 		"\x30\x26\x02\x01\x00\x04\x06public\xa3\x19", "\x30\x0c\x02\x01\x01\x60\x07", "\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x00\x00", "\x01\x17\x00\x14abcdefghijklmnop", "\x17\x00\x03\x2a",
+		"\x04\x01\x00\x50\x7f\x00\x00\x01\x00", "\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50",
 	} {
 		if !slices.ContainsFunc(harm, func(p string) bool { return regexp.MustCompile(p).MatchString(latin1([]byte(bad))) }) {
 			t.Errorf("%q is on no list", bad)

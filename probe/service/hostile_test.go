@@ -151,6 +151,9 @@ func TestHostilePeers(t *testing.T) {
 				if how := strings.Fields(found.Info + " -")[0]; found.Name == "unknown" && strings.HasPrefix(tt.name, "closes") != (how == "closes") {
 					t.Errorf("it %s", found.Info)
 				}
+				if tt.name == "a vast certificate" && !strings.Contains(found.Info, "longer than the 64 KiB") {
+					t.Errorf("it does not say why the certificate is not told: %q", found.Info)
+				}
 				t.Logf("%s, %d connections, %d bytes: %s", took, conns.Load(), most.Load(), found.Info)
 			})
 		})
@@ -173,7 +176,7 @@ func TestShunned(t *testing.T) {
 			return ours, nil
 		}, 417, Options{RTT: time.Millisecond})
 		found, err := s.identify(t.Context())
-		if err != nil || found.Name != "unknown" || conns > 12 {
+		if err != nil || found.Name != "unknown" || conns > 12 || !strings.Contains(found.Info, ", and refuses further connections, to ") {
 			t.Errorf("%+v, %v after %d connections", found, err, conns)
 		}
 	})
@@ -190,5 +193,24 @@ func TestNobody(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What we stopped to keep is not the size of what the peer said.
+func TestCutAnswer(t *testing.T) {
+	long := strings.Repeat("\x16\x03\x03\x01\x00"+strings.Repeat("\x09\x07", 128), 8)
+	s, _ := simulate(t, 417, func(c net.Conn) {
+		b := make([]byte, 4096)
+		if n, _ := c.Read(b); n > 0 && b[0] == handshakeRecord {
+			io.WriteString(c, long)
+			io.Copy(io.Discard, c)
+		}
+	})
+	if !strings.HasPrefix(s.Info, "at least 512 bytes, ") {
+		t.Errorf("%+v", s)
+	}
+	s, _ = simulate(t, 417, answering("", map[string]string{"\x16\x03\x01": strings.Repeat("\x09\x07", 100)}))
+	if !strings.HasPrefix(s.Info, "200 bytes, ") {
+		t.Errorf("%+v", s)
 	}
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,8 +86,12 @@ func newSearch(dial dialer, port uint16, o Options) *search {
 	if o.Deadline <= 0 {
 		o.Deadline = DefaultDeadline
 	}
+	pace := paceOf(o.RTT)
+	if waiting.at(port) {
+		pace = pace.forGreeter(o.RTT)
+	}
 	now := time.Now()
-	return &search{dial: dial, port: port, o: o, pace: paceOf(o.RTT), started: now, deadline: now.Add(o.Deadline), left: maxConns}
+	return &search{dial: dial, port: port, o: o, pace: pace, started: now, deadline: now.Add(o.Deadline), left: maxConns}
 }
 
 func (s *search) identify(ctx context.Context) (*probe.Service, error) {
@@ -121,6 +126,9 @@ func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
 	case l.best.rule != nil:
 		found := l.best.told()
+		if found.Name == "tls" {
+			found.Info = cmp.Or(found.Info, l.note)
+		}
 		l.o.name(found, softwareTexts(l.best))
 		return found, nil
 	case l.unknown != nil:
@@ -132,9 +140,5 @@ func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	case l.met == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("no connection to identify the service on: %w", l.err)
 	}
-	how := "says nothing"
-	if l.closes > 0 {
-		how = "closes without a word"
-	}
-	return &probe.Service{Name: "unknown", Info: fmt.Sprintf("%s, to %d questions in %.1f s", how, l.asked, time.Since(l.started).Seconds())}, nil
+	return &probe.Service{Name: "unknown", Info: l.behaviour()}, nil
 }

@@ -158,7 +158,7 @@ func TestUnknown(t *testing.T) {
 			c.CloseWrite()
 			io.Copy(io.Discard, c)
 		}, "3 bytes, binary, 1.6 bits of entropy a byte, starts 00 ff fe"},
-		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "closes without a word, to "},
+		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "resets the connection, to "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := service.Identify(t.Context(), serve(t, tt.peer), quick)
@@ -181,5 +181,21 @@ func TestIdentifyFails(t *testing.T) {
 		if s, err := service.Identify(ctx, e, service.Options{}); s != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled %s: %+v, %v", when, s, err)
 		}
+	}
+}
+
+// A server that has one worker is busy with whoever came first.
+func TestIdentifyOneWorker(t *testing.T) {
+	var worker sync.Mutex
+	e := serve(t, func(c *net.TCPConn) {
+		worker.Lock()
+		defer worker.Unlock()
+		b := make([]byte, 4096)
+		if n, _ := c.Read(b); bytes.HasPrefix(b[:n], []byte("GET ")) {
+			fmt.Fprint(c, "HTTP/1.0 200 OK\r\nServer: one/1.0\r\n\r\n")
+		}
+	})
+	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "http" || s.Version != "1.0" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"onmux/probe"
 )
@@ -83,6 +85,12 @@ func (m match) better(n match) bool {
 	return m.detail() > n.detail()
 }
 
+// bare reports whether m says no more than that the peer knows HTTP, as servers
+// of many other protocols do.
+func (m match) bare() bool {
+	return m.rule != nil && m.service == bareHTTP.service && m.rank == protocol && m.facts.product == ""
+}
+
 // detail counts what is known beyond the service.
 func (m match) detail() int {
 	n := 0
@@ -117,6 +125,16 @@ func recognise(a *answer) (best match, signs []string) {
 	return best, signs
 }
 
+// hinted are the rows of hints that a matches.
+func hinted(a *answer) (rows []*rule) {
+	for i := range hints {
+		if _, ok := hints[i].match(a); ok && !a.mirrored() {
+			rows = append(rows, &hints[i])
+		}
+	}
+	return rows
+}
+
 // identify names the service from b, which the question of that name drew.
 // It never returns nil.
 func identify(asked string, b []byte) *probe.Service {
@@ -125,6 +143,9 @@ func identify(asked string, b []byte) *probe.Service {
 	m.answer = a
 	return m.told()
 }
+
+// private is how much is told of answers that go on with secrets, by rule.
+var private = map[string]int{"meetingmaker-login": loginHead}
 
 // told is the match as it stands in reports; without a rule, "unknown" and the
 // answer's shape.
@@ -137,6 +158,10 @@ func (m match) told() *probe.Service {
 	if m.rule == nil {
 		s.Info = shape(m.answer)
 		return s
+	}
+	if n, ok := private[m.rule.name]; ok {
+		b = b[:min(len(b), n)]
+		s.Banner, s.Raw = escape(b, bannerSize), bytes.Clone(b)
 	}
 	s.Name, s.Rule, s.Confidence = m.service, m.rule.name, m.confidence
 	s.Product, s.Version = safe(m.facts.product, nameSize), safe(m.facts.version, nameSize)
@@ -170,7 +195,7 @@ func shape(a *answer) string {
 	size := fmt.Sprintf("%d bytes", len(b))
 	switch {
 	case a.full:
-		size = "more than " + size
+		size = "at least " + size
 	case len(b) == 1:
 		size = "1 byte"
 	}
@@ -212,7 +237,26 @@ func bytesOf(text string) string {
 	return string(b)
 }
 
-func safe(s string, limit int) string { return escape([]byte(s), limit) }
+// safe writes s for people to read: as it is where it is UTF-8 that shows itself,
+// and escaped where it would do anything else, as controls, marks that hide text
+// or change its direction, and bytes that are no UTF-8 do. It stops before it
+// would exceed limit bytes.
+func safe(s string, limit int) string {
+	var out strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		part := s[:n]
+		if r < utf8.RuneSelf || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+			part = escape([]byte(part), 4*n)
+		}
+		if out.Len()+len(part) > limit {
+			break
+		}
+		out.WriteString(part)
+		s = s[n:]
+	}
+	return out.String()
+}
 
 // escape writes b in printable ASCII, as in a Go string: \r, \n, \t, \\ and
 // \xNN. It stops before it would exceed limit characters, never in an escape.

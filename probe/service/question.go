@@ -16,6 +16,7 @@ type question struct {
 	ports   []uint16 // where it is asked first, and where alone if its rarity is only
 	rarity  int      // of the service on other ports: 1 is asked first
 	greeted bool     // the peer speaks first
+	bare    bool     // asked only while nothing but its service is known
 	say     string   // what is said, or
 	text    func(o *Options) []byte
 	bye     string               // takes leave, so that the peer need not log a client that vanished
@@ -77,8 +78,12 @@ func (q *question) at(port uint16) bool { return slices.Contains(q.ports, port) 
 
 // The questions that open every identification, each on a connection of its own.
 var (
-	waiting = question{name: "wait"}
-	hello   = question{name: "tls", talk: shakeHands, ports: []uint16{
+	// The ports are those of protocols whose server speaks first.
+	waiting = question{name: "wait", ports: []uint16{
+		21, 22, 24, 25, 26, 110, 119, 143, 220, 433, 465, 563, 587, 873, 990, 992, 993, 994, 995, 2525, 2628, 3306, 4190, 5900, 5901, 6667, 6697}}
+	// What waits once more after waiting was let go.
+	waitingOn = question{name: waiting.name}
+	hello     = question{name: "tls", talk: shakeHands, ports: []uint16{
 		443, 465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 2376, 5061, 5671, 5986, 6443, 6697, 8443, 8883, 9443}}
 	// Without a Host header: Redis takes that for an attack, logs it, and closes.
 	bareHTTP = question{name: "http", service: "http", say: "GET / HTTP/1.0\r\n\r\n",

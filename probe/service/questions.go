@@ -10,15 +10,20 @@ var questions = []question{
 	// Where etcd, Kubernetes and Docker say what they are.
 	{name: "http-version", service: "http", rarity: only, say: "GET /version HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n",
 		ports: []uint16{2375, 2376, 2379, 6443, 8001, 10250}},
+	// Prometheus's exposition formats: where an exporter is looked for, whatever its first page is.
+	{name: "http-metrics", service: "http", rarity: only, bare: true, say: "GET /metrics HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n"},
 
 	// RFC 5321, section 4.1.1.1.
-	{name: "smtp-ehlo", service: "smtp", rarity: only, greeted: true, say: "EHLO onmux.invalid\r\n", bye: "QUIT\r\n"},
+	{name: "smtp-ehlo", service: "smtp", rarity: only, greeted: true, ports: []uint16{25, 26, 465, 587, 2525},
+		say: "EHLO onmux.invalid\r\n", bye: "QUIT\r\n"},
 	// RFC 2449, section 5.
-	{name: "pop3-capa", service: "pop3", rarity: only, greeted: true, say: "CAPA\r\n", bye: "QUIT\r\n"},
+	{name: "pop3-capa", service: "pop3", rarity: only, greeted: true, ports: []uint16{110, 995}, say: "CAPA\r\n", bye: "QUIT\r\n"},
 	// RFC 2971, section 3.1.
-	{name: "imap-id", service: "imap", rarity: only, greeted: true, say: "a ID NIL\r\n", bye: "b LOGOUT\r\n"},
+	{name: "imap-id", service: "imap", rarity: only, greeted: true, ports: []uint16{143, 220, 993}, say: "a ID NIL\r\n", bye: "b LOGOUT\r\n"},
 	// RFC 959, section 4.1.3.
-	{name: "ftp-help", service: "ftp", rarity: only, greeted: true, say: "HELP\r\n", bye: "QUIT\r\n"},
+	{name: "ftp-help", service: "ftp", rarity: only, greeted: true, ports: []uint16{21, 990, 2121}, say: "HELP\r\n", bye: "QUIT\r\n"},
+	// RFC 3977, section 5.2.
+	{name: "nntp-capabilities", service: "nntp", rarity: only, greeted: true, ports: []uint16{119, 433, 563}, say: "CAPABILITIES\r\n", bye: "QUIT\r\n"},
 
 	{name: "postgresql", service: "postgresql", rarity: 1, ports: []uint16{5432, 5433, 6432}, talk: askPostgres},
 	// RFC 4511, section 4.5.1, and RFC 4512, section 5.1: the root DSE.
@@ -26,11 +31,12 @@ var questions = []question{
 	{name: "smb", service: "smb", rarity: 2, ports: []uint16{139, 445}, text: fixed(smbNegotiate)},
 	// MQTT 3.1.1, section 3.1.2.2: a CONNECT of a level that no broker has is refused, and opens no session.
 	{name: "mqtt", service: "mqtt", rarity: 3, ports: []uint16{1883, 8883}, say: "\x10\x10\x00\x04MQTT\x77\x02\x00\x3c\x00\x04onmx"},
-	// AMQP 0-9-1, section 4.2.2: the protocol header.
-	{name: "amqp", service: "amqp", rarity: 3, ports: []uint16{5671, 5672}, say: "AMQP\x00\x00\x09\x01"},
-	// RFC 1035, section 4.2.2: who serves the root?
-	{name: "dns", service: "dns", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x11" + rootServers},
-	// RFC 4892: which software, in class CH.
+	// AMQP 0-9-1, section 4.2.2: the protocol header. Whoever is sent anything else, as a page's request, answers with its own.
+	{name: "amqp", service: "amqp", rarity: only, ports: []uint16{5671, 5672}, say: "AMQP\x00\x00\x09\x01"},
+	// RFC 4892: which software; RFC 1035, section 4.2.2: who serves the root? In one connection (RFC 7766, section
+	// 6.2.1.1), in this order: dnsmasq leaves at the second, and others take no notice of the first.
+	{name: "dns", service: "dns", rarity: 3, ports: []uint16{53, 853}, say: "\x00\x1e" + versionBind + "\x00\x11" + rootServers},
+	// The same alone, for who does not take two at once.
 	{name: "dns-version", service: "dns", rarity: only, say: "\x00\x1e" + versionBind},
 	// MS-RDPBCGR, section 2.2.1.1: an X.224 connection request that offers TLS and CredSSP.
 	{name: "rdp", service: "rdp", rarity: 3, ports: []uint16{3389},
@@ -39,23 +45,27 @@ var questions = []question{
 	{name: "mssql", service: "mssql", rarity: 3, ports: []uint16{1433},
 		say: "\x12\x01\x00\x1a\x00\x00\x00\x00" + "\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff" + "\x00\x00\x00\x00\x00\x00\x02"},
 	{name: "mongodb", service: "mongodb", rarity: 4, ports: []uint16{27017, 27018, 27019}, text: fixed(mongoHello)},
+	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
+	{name: "h2c", service: "h2c", rarity: 5, ports: []uint16{50051}, say: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 	// X11 protocol, section 8: little-endian, version 11.0, no authorization.
 	{name: "x11", service: "x11", rarity: 5, ports: []uint16{6000, 6001, 6002, 6003, 6010}, say: "l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
 	// Kafka protocol guide, ApiVersions (key 18) version 0, correlation 0x04170417, no client.
 	{name: "kafka", service: "kafka", rarity: 5, ports: []uint16{9092, 9093}, say: "\x00\x00\x00\x0a\x00\x12\x00\x00\x04\x17\x04\x17\xff\xff"},
-	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417.
-	{name: "cassandra", service: "cassandra", rarity: 5, ports: []uint16{9042}, say: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
+	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417. A page's request draws an error
+	// (section 9: the version is checked first).
+	{name: "cassandra", service: "cassandra", rarity: only, ports: []uint16{9042}, say: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
 	// RFC 5531, section 11, and RFC 1833, section 3: a null call in one record.
 	{name: "rpcbind", service: "rpcbind", rarity: 5, ports: []uint16{111, 2049}, say: "\x80\x00\x00\x28" + rpcNull},
 	// Erlang distribution protocol, section 13.2, NAMES_REQ.
 	{name: "epmd", service: "epmd", rarity: 6, ports: []uint16{4369}, say: "\x00\x01\x6e"},
 	// RFC 1928, section 3: no authentication is offered.
 	{name: "socks5", service: "socks", rarity: 6, ports: []uint16{1080, 9050, 9150}, say: "\x05\x01\x00"},
+	// SOCKS 4: neither CONNECT nor BIND but command 0, which opens nothing and is rejected. Of a service of its own: who
+	// speaks version 5 need not be asked for it.
+	{name: "socks4", service: "socks4", rarity: only, ports: []uint16{1080}, say: "\x04\x00\x00\x00\x00\x00\x00\x00\x00"},
 	{name: "oracle-tns", service: "oracle-tns", rarity: 6, ports: []uint16{1521, 1522, 2483}, text: fixed(tnsPing)},
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
 	{name: "zookeeper", service: "zookeeper", rarity: 7, ports: []uint16{2181, 2182}, say: "srvr"},
-	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
-	{name: "h2c", service: "h2c", rarity: 7, ports: []uint16{50051}, say: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 
 	// What draws an error from GET needs no guess; the rest is asked at home only.
 	// The section "server" holds the version and no data.

@@ -17,6 +17,7 @@ var tables = [][]rule{greetings, pages, replies, datagramRules}
 var greetings = []rule{
 	// ON Technology's calendar server says exactly these two bytes, then waits.
 	{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
+	{"meetingmaker-login", "meetingmaker", "", readMeetingMakerLogin, probe.High, product},
 
 	// RFC 4253, section 4.2: other lines may stand before the version line.
 	{"ssh", "ssh", "", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
@@ -39,8 +40,22 @@ var greetings = []rule{
 	{"lmtp", "lmtp", "", re(ready + `[^\r\n]*\bLMTP\b`), probe.High, protocol},
 	{"lmtp-dovecot", "lmtp", "Dovecot", re(ready + `\S+ Dovecot\b[^\r\n]* ready`), probe.High, product},
 
+	// RFC 5321, section 4.1.1.1: after any greeting; RFC 2034: the codes of SMTP alone; RFC 5321, section 4.1.1.8.
+	{"smtp-ehlo", "smtp", "", to(re(greeted+`250[ -]`), "smtp-ehlo"), probe.High, protocol},
+	{"smtp-status", "smtp", "", re(greeted + `[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} `), probe.High, protocol},
+	{"smtp-help", "smtp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:EHLO|HELO)\b`), "ftp-help"), probe.High, protocol},
+	// RFC 5321, section 4.2.3, and RFC 959, section 4.2.1: what each of them says that it closes.
+	{"smtp-busy", "smtp", "", re(`^421[ -][^\r\n]*(?i:closing transmission channel)`), probe.Medium, protocol},
+	{"ftp-busy", "ftp", "", re(`^421[ -][^\r\n]*(?i:closing control connection)`), probe.Medium, protocol},
+
 	// RFC 959, section 5.4.
 	{"ftp", "ftp", "", re(ready + `[^\r\n]*\b(?i:ftpd?)\b`), probe.High, protocol},
+	// Its reply codes 120 and 220 as section 4.2.2 has them; 530 is vsftpd's answer to anything;
+	// SMTP's would have a code of RFC 2034 behind it.
+	{"ftp-soon", "ftp", "", re(`^120[ -][^\r\n]*\r?\n(?:$|[12]20[ -])`), probe.Medium, weak},
+	{"ftp-new-user", "ftp", "", re(ready + `(?i:service ready for new user)\b`), probe.High, protocol},
+	{"ftp-login", "ftp", "", re(greeted + `530[ -](?:[^5]|5[^.])`), probe.High, protocol},
+	{"ftp-help", "ftp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:RETR|PASV|CWD)\b`), "ftp-help"), probe.High, protocol},
 	{"ftp-vsftpd", "ftp", "vsftpd", re(ready + `\(vsFTPd (?P<version>[\w.+]+)\)`), probe.High, product},
 	{"ftp-proftpd", "ftp", "ProFTPD", re(ready + `ProFTPD (?:(?P<version>\d[\w.]*) )?Server`), probe.High, product},
 	{"ftp-pure-ftpd", "ftp", "Pure-FTPd", re(`^220-+ Welcome to Pure-FTPd`), probe.High, product},
@@ -54,7 +69,7 @@ var greetings = []rule{
 	{"pop3-dovecot", "pop3", "Dovecot", re(`^\+OK (?:\[[^\]\r\n]*\] )?Dovecot\b`), probe.High, product},
 
 	// RFC 9051, section 7.1.
-	{"imap", "imap", "", re(`^\* (?:OK|PREAUTH)\b[^\r\n]*\r?\n`), probe.High, protocol},
+	{"imap", "imap", "", re(`^\* (?:OK|PREAUTH|BYE)\b[^\r\n]*\r?\n`), probe.High, protocol},
 	{"imap-dovecot", "imap", "Dovecot", re(`^\* (?:OK|PREAUTH) (?:\[[^\]\r\n]*\] )?Dovecot\b`), probe.High, product},
 	{"imap-cyrus", "imap", "Cyrus IMAP", re(`^\* OK (?:\[[^\]\r\n]*\] )?\S+ Cyrus IMAP4? v?(?P<version>\d[\w.]*)`), probe.High, product},
 	{"imap-courier", "imap", "Courier-IMAP", re(`^\* OK (?:\[[^\]\r\n]*\] )?Courier-IMAP ready`), probe.High, product},
@@ -66,10 +81,14 @@ var greetings = []rule{
 
 	// RFC 3977, section 5.1.
 	{"nntp", "nntp", "", re(`^20[01][ -][^\r\n]*\b(?i:NNTP|NNRP|InterNetNews|news)\b`), probe.High, protocol},
+	{"nntp-posting", "nntp", "", re(`^20[01] [^\r\n]*\b(?i:posting|no post)\b`), probe.High, protocol},
+	{"nntp-capabilities", "nntp", "", to(re(`^20[01][ -][^\r\n]*\r?\n101[ -][^\r\n]*\r?\nVERSION \d`), "nntp-capabilities"), probe.High, protocol},
+	{"nntp-implementation", "nntp", "", to(re(`^20[01][ -][^\r\n]*\r?\n101[ -](?:[^\r\n]*\r?\n)+?IMPLEMENTATION (?P<product>[A-Za-z][\w-]*)(?: (?P<version>\d[\w.]*))?`), "nntp-capabilities"), probe.High, product},
 	{"nntp-inn", "nntp", "INN", re(`^20[01] \S+ InterNetNews (?:NNRP )?server INN (?P<version>\d[\w.]*)`), probe.High, product},
 
 	// RFC 2812, section 3; the greeting is custom.
 	{"irc", "irc", "", re(`^(?::\S+ )?NOTICE (?:AUTH|\*|Auth) :`), probe.High, protocol},
+	{"irc-numeric", "irc", "", re(`^:[^ :\r\n]+ \d{3} [^ \r\n]+ :`), probe.High, protocol},
 	{"irc-error", "irc", "", re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied|"Oops, HTTP request received)`), probe.High, protocol},
 
 	// RFC 6143, section 7.1.1.
@@ -108,6 +127,19 @@ var greetings = []rule{
 // ready is the first reply of SMTP, FTP and their kin, up to its last line or
 // any of those before it (RFC 959, section 4.2).
 const ready = `^(?:220-[^\r\n]*\r?\n)*220[ -]`
+
+// greeted is the greeting before the answer to a question of those protocols.
+const greeted = ready + `[^\r\n]*\r?\n`
+
+// hints are greetings that several protocols begin with: no name, but worth the
+// questions of those services; and on their home port, a name.
+var hints = []rule{
+	// RFC 5321 and RFC 959, sections 4.2.
+	{"smtp-reply", "smtp", "", re(`^(?:220|421|554)[ -][^\r\n]*\r?\n`), probe.Medium, weak},
+	{"ftp-reply", "ftp", "", re(`^(?:120|220|421)[ -][^\r\n]*\r?\n`), probe.Medium, weak},
+	// RFC 3977, section 5.1.
+	{"nntp-reply", "nntp", "", re(`^(?:20[01]|400|502)[ -][^\r\n]*\r?\n`), probe.Medium, weak},
+}
 
 // re is a matcher by pattern, compiled when it is first held against an answer:
 // most runs never hear one. `\x00` to `\xff` in it are bytes; `(?s)` lets a dot

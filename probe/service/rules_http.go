@@ -13,7 +13,11 @@ var pages = []rule{
 	// RFC 6455, section 4.4.
 	{"websocket", "http", "", readWebSocket, probe.High, product},
 
+	// mongod's transport layer: what it says to a browser. The version is for its own question.
+	{"mongodb-http", "mongodb", "MongoDB", body(`^It looks like you are trying to access MongoDB over HTTP on the native driver port\.`), probe.High, product},
 	{"http-elasticsearch", "http", "Elasticsearch", body(`"cluster_name"\s*:.*"version"\s*:\s*\{\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, product},
+	// What every answer of it carries since 7.14, the one that asks for a login too.
+	{"http-elastic-product", "http", "Elasticsearch", field("X-elastic-product", `Elasticsearch`), probe.High, product},
 	{"http-opensearch", "http", "OpenSearch", body(`"version"\s*:\s*\{\s*"distribution"\s*:\s*"opensearch",\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, exact},
 	{"http-etcd", "http", "etcd", body(`^\{"etcdserver":"(?P<version>\d[\w.+-]*)"`), probe.High, product},
 	{"http-docker", "http", "Docker Engine", body(`^\{(?:"Platform":\{.*)?"Version":"(?P<version>\d[\w.+~-]*)","ApiVersion":"`), probe.High, product},
@@ -22,7 +26,9 @@ var pages = []rule{
 	{"http-prometheus", "http", "Prometheus", body(`^<a href="/(?:graph|query)">Found</a>|<title>Prometheus Time Series`), probe.High, product},
 	{"http-exporter", "http", "", body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>`), probe.High, product},
 	{"http-exporter-version", "http", "", body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>.*Version: \(version=(?P<version>\d[\w.+-]*)`), probe.High, exact},
-	{"http-metrics", "http", "Prometheus exporter", body(`^# (?:HELP|TYPE) [a-z_]`), probe.High, product},
+	// Prometheus's exposition formats: the media type that a client of it is told, or a metric with one of their types.
+	{"http-metrics", "http", "Prometheus exporter", body(`^(?:# [^\n]*\n|\n){0,8}?# TYPE [a-z_:][a-z0-9_:]* (?:counter|gauge|histogram|summary|untyped|unknown|info|stateset|gaugehistogram)\s`), probe.High, product},
+	{"http-metrics-type", "http", "Prometheus exporter", field("Content-Type", `(?:text/plain; version=[01]\.\d\.\d|application/openmetrics-text)`), probe.High, product},
 }
 
 // field matches the whole value of a header field, or its beginning.

@@ -57,9 +57,14 @@ var replies = []rule{
 	{"rpcbind", "rpcbind", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00`), probe.High, protocol},
 	{"rpc", "rpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High, protocol},
 	// Erlang distribution protocol, section 13.2, NAMES_RESP: epmd's own port, then lines.
-	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)*$`), "epmd"), probe.High, product},
+	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)+$`), "epmd"), probe.High, product},
+	{"epmd-empty", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..$`), "epmd"), probe.Medium, protocol},
 	// RFC 1928, section 3.
 	{"socks5", "socks", "", to(re(`^\x05[\x00\xff]$`), "socks5"), probe.High, protocol},
+	// microsocks says so to any first word that it does not know.
+	{"socks5-refused", "socks", "", readSOCKSRefusal, probe.Medium, weak},
+	// SOCKS 4, "Reply": version 0, granted or rejected, an address.
+	{"socks4", "socks", "", to(re(`(?s)^\x00[\x5a-\x5d].{6}$`), "socks4"), probe.High, protocol},
 	{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
 	{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
 	{"zookeeper-refused", "zookeeper", "Apache ZooKeeper", re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},
@@ -84,7 +89,7 @@ var replies = []rule{
 	{"xmpp", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
 	{"xmpp-server", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`), probe.High, product},
 	// RFC 1288; RFC 1413, section 4; RFC 1078.
-	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http"), probe.High, protocol},
+	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http", "tls"), probe.High, protocol},
 	{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
 	{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High, protocol},
 	// inetd's answer to a service that it does not have, and RFC 1078's list of those that it has.
@@ -105,6 +110,12 @@ var replies = []rule{
 	{"daytime", "daytime", "", to(re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
 	{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"), probe.High, protocol},
 	{"time", "time", "", to(readTime, "wait"), probe.Medium, protocol},
+}
+
+// readSOCKSRefusal knows a server that would take no method of ours, whatever we
+// took it for, but that it speaks only when spoken to.
+func readSOCKSRefusal(a *answer) (facts, bool) {
+	return facts{}, a.asked != waiting.name && string(a.bytes) == "\x05\xff"
 }
 
 // readEcho knows a server that says what it hears, if that was long enough to

@@ -1,10 +1,12 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -20,21 +22,33 @@ type layer struct {
 	start    time.Time
 	opened   bool        // the peer is being listened to
 	greeted  bool        // TLS and HTTP had their turn
+	yielded  bool        // what only waited was let go
+	again    bool        // and waits once more
 	parallel int         // handshakes at a time
 	hold     time.Time   // no handshake before
 	queue    []*question // handshakes not yet tried
-	running  map[*question]time.Time
+	running  map[*question]turn
 	retried  map[*question]bool
 	outcomes chan outcome
 
 	best    match
 	unknown *answer // the first that no rule knows
+	answers []drawn // all
 	signs   map[string]bool
 	tunnel  *tunnel // to the layer inside
 	met     int     // connections that came about
-	closes  int     // of them, by the peer before a word
+	closes  int     // of them, ended by the peer before a word
+	resets  int     // of those, by a reset where we only listened: whoever closes before it has read resets too
+	note    string  // on what was not read
 	refusal int     // connections refused in a row
+	crowded bool    // one found no room
 	err     error   // the last failure to connect
+}
+
+// turn is a question that is under way.
+type turn struct {
+	began  time.Time
+	cancel context.CancelFunc // leaves the peer
 }
 
 // outcome is what came of a question.
@@ -45,12 +59,14 @@ type outcome struct {
 	err         error // why there was no connection
 	tunnel      *tunnel
 	facts       *probe.TLS
+	cut         bool   // more was heard
+	note        string // on what was not
 }
 
 func (s *search) layer(via dialer, first *tunnel) *layer {
 	l := &layer{
 		search: s, via: via, first: first, start: time.Now(), parallel: maxParallel,
-		running: make(map[*question]time.Time), retried: make(map[*question]bool),
+		running: make(map[*question]turn), retried: make(map[*question]bool),
 		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
 	}
 	if first == nil {
@@ -82,13 +98,20 @@ func (l *layer) run(ctx context.Context) {
 		now := time.Now()
 		ready, next := l.ready(now)
 		for _, q := range ready {
-			l.running[q] = now
+			ctx, cancel := context.WithCancel(ctx)
+			l.running[q] = turn{now, cancel}
 			l.left--
 			l.asked++
-			workers.Go(func() { l.outcomes <- l.ask(ctx, q) })
+			workers.Go(func() {
+				defer cancel()
+				l.outcomes <- l.ask(ctx, q)
+			})
 		}
 		if l.settled(now) {
 			return
+		}
+		if len(ready) > 0 { // when to look next depends on them
+			continue
 		}
 		wake.Reset(max(time.Until(next), 0))
 		select {
@@ -131,9 +154,10 @@ func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
 			return append(ready, &hello, &bareHTTP), next
 		}
 	}
+	ready = append(ready, l.makeRoom(now, later)...)
 	// Until the page and TLS had their time, handshakes would be noise.
 	for _, q := range []*question{&hello, &bareHTTP} {
-		if began, ok := l.running[q]; ok && later(began.Add(l.pace.opening)) && (!l.known() || l.best.service == bareHTTP.service) {
+		if t, ok := l.running[q]; ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.service == bareHTTP.service) {
 			return ready, next
 		}
 	}
@@ -163,11 +187,14 @@ func (l *layer) pop() *question {
 
 // owed reports whether q may still say more than is known.
 func (l *layer) owed(q *question) bool {
-	if l.refusal >= 3 || l.complete() {
+	if l.refusal >= 3 || l.spent() || l.complete() {
+		return false
+	}
+	if q.bare && !l.best.bare() {
 		return false
 	}
 	if l.known() {
-		return q.service == l.best.service
+		return q.service == l.best.service || l.best.bare() && q.at(l.port)
 	}
 	return q.due(l.port, l.signs)
 }
@@ -185,7 +212,7 @@ func (l *layer) busy(q *question) bool { _, ok := l.running[q]; return ok }
 // handshakes counts those under way.
 func (l *layer) handshakes() int {
 	n := len(l.running)
-	for _, q := range []*question{&waiting, &hello, &bareHTTP} {
+	for _, q := range []*question{&waiting, &waitingOn, &hello, &bareHTTP} {
 		if l.busy(q) {
 			n--
 		}
@@ -196,7 +223,7 @@ func (l *layer) handshakes() int {
 // opening reports whether TLS or the page still have their time.
 func (l *layer) opening(now time.Time) bool {
 	for _, q := range []*question{&hello, &bareHTTP} {
-		if began, ok := l.running[q]; ok && now.Before(began.Add(l.pace.opening)) {
+		if t, ok := l.running[q]; ok && now.Before(t.began.Add(l.pace.opening)) {
 			return true
 		}
 	}
@@ -212,7 +239,7 @@ func (l *layer) settled(now time.Time) bool {
 		return false // a TLS port may scold in plaintext who does not greet it, a page server who does
 	case l.complete():
 		return true
-	case l.handshakes() > 0:
+	case l.handshakes() > 0, l.waitsOn():
 		return false
 	}
 	for _, q := range l.queue {
@@ -226,19 +253,10 @@ func (l *layer) settled(now time.Time) bool {
 	return !now.Before(l.giveUp())
 }
 
-// giveUp is when a peer that has not said anything of use by then will not. One
-// that is heard of at all deserves less patience than one that is silent: its
-// greeting may hang on a name server.
-func (l *layer) giveUp() time.Time {
-	if l.unknown != nil || l.closes > 0 || l.best.rule != nil || l.first != nil {
-		return l.start.Add(2*l.pace.patience + l.pace.head)
-	}
-	return l.start.Add(l.pace.quiet)
-}
-
 // take notes what came of a question.
 func (l *layer) take(o outcome) {
 	delete(l.running, o.question)
+	l.note = cmp.Or(l.note, o.note)
 	if o.err == nil {
 		l.met++
 		l.refusal = 0
@@ -250,12 +268,11 @@ func (l *layer) take(o outcome) {
 		o.tunnel.Close()
 	case len(o.heard) > 0:
 		a := newAnswer(o.name, o.said, o.heard)
-		a.tls = o.facts
-		l.weigh(a)
+		a.tls, a.full = o.facts, a.full || o.cut
+		l.weigh(a, o.question)
 	case o.end == refused || o.end == reset:
 		if o.end == refused {
-			l.refusal++
-			l.err = o.err
+			l.refuse(o.err)
 		}
 		// A peer that shuns whoever greeted it wrongly may bear a fresh try.
 		if !l.retried[o.question] && (o.end == refused || o.question == &waiting || l.signs[o.service]) {
@@ -266,31 +283,50 @@ func (l *layer) take(o outcome) {
 	}
 	if len(o.heard) == 0 && (o.end == closed || o.end == reset) {
 		l.closes++
+		if o.end == reset && o.question == &waiting {
+			l.resets++
+		}
 	}
 }
 
-func (l *layer) weigh(a *answer) {
+// weigh takes a for what is known, if it says more. The answer that a port is
+// known for outweighs a page of nothing.
+func (l *layer) weigh(a *answer, q *question) {
+	l.answers = append(l.answers, drawn{a, q.service})
 	m, signs := recognise(a)
+	if l.parrots(m) {
+		m, signs = match{}, nil
+	}
+	if l.parrots(l.best) {
+		l.best, l.unknown = match{}, cmp.Or(l.unknown, l.best.answer)
+	}
+	if m.rule == nil {
+		m = l.guess(a)
+	}
+	for _, s := range signs {
+		l.signs[s] = true
+	}
+	likely(l.queue, l.port, l.signs)
 	if m.rule == nil {
 		if l.unknown == nil {
 			l.unknown = a
 		}
 		return
 	}
-	if m.better(l.best) {
+	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.at(l.port) && q.service == m.service {
 		l.best = m
 	}
-	for _, s := range signs {
-		l.signs[s] = true
-	}
-	likely(l.queue, l.port, l.signs)
 }
 
 // ask puts one question on a connection of its own.
 func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	o.question = q
 	conn, err := l.connect(ctx, q)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ECONNRESET): // it came about, and was over before we were told
+		o.end = reset
+		return o
+	case err != nil:
 		o.end, o.err = refused, err
 		return o
 	}
@@ -299,7 +335,7 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	if t, ok := conn.(*tunnel); ok {
 		s.conn, s.wire = t, t.wire
 	}
-	if q == &waiting || q == &bareHTTP { // they may last as long as the search
+	if q == &waiting || q == &waitingOn || q == &bareHTTP { // they may last as long as the search
 		s.patience = time.Until(l.deadline)
 	}
 	if q.at(l.port) {
@@ -324,7 +360,7 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	if o.tunnel = s.tunnel; o.tunnel == nil {
 		conn.Close()
 	}
-	o.said, o.heard, o.end, o.facts = s.said, s.heard, s.end, s.facts
+	o.said, o.heard, o.end, o.facts, o.cut, o.note = s.said, s.heard, s.end, s.facts, s.cut, s.note
 	return o
 }
 

@@ -56,6 +56,8 @@ type session struct {
 	datagrams bool       // a read is a whole answer
 	tunnel    *tunnel    // what a TLS handshake made of the connection
 	facts     *probe.TLS // of a handshake in the midst of another protocol
+	cut       bool       // heard is the beginning of what was read
+	note      string     // on what was not
 }
 
 // ending is how a session ended.
@@ -74,6 +76,8 @@ type pace struct {
 	opening  time.Duration // that TLS and HTTP get before handshakes begin
 	patience time.Duration // until the first byte of an answer
 	pause    time.Duration // after which an answer is over
+	idle     time.Duration // after which a peer that never spoke may be busy with a connection that asks nothing
+	turn     time.Duration // that it gets for the next one then
 	quiet    time.Duration // after which a peer that never spoke is silent
 }
 
@@ -85,8 +89,20 @@ func paceOf(rtt time.Duration) pace {
 		opening:  min(4*rtt+300*time.Millisecond, 2500*time.Millisecond),
 		patience: min(4*rtt+500*time.Millisecond, 2500*time.Millisecond),
 		pause:    min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
-		quiet:    min(4*rtt+4500*time.Millisecond, 6*time.Second),
+		idle:     min(4*rtt+650*time.Millisecond, 2*time.Second),
+		turn:     min(2*rtt+300*time.Millisecond, time.Second),
+		quiet:    min(4*rtt+4500*time.Millisecond, longest),
 	}
+}
+
+// longest is the bound of pace.quiet.
+const longest = 6 * time.Second
+
+// forGreeter waits out a name server that does not answer: resolvers give it 5 s
+// (resolv.conf(5), timeout), and many a server asks one before it greets.
+func (p pace) forGreeter(rtt time.Duration) pace {
+	p.quiet = min(4*rtt+5400*time.Millisecond, longest)
+	return p
 }
 
 // say sends b.

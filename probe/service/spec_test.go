@@ -11,9 +11,22 @@ import (
 // together from the document named beside each: question, answer, and what must
 // be made of it.
 var specified = []struct{ asked, said, rule, service, product, version string }{
+	// Bugtraq, 2000-04-24: a client's login, of two strings.
+	{"wait", mmLogin, "meetingmaker-login", "meetingmaker", "Meeting Maker client", ""},
+	{"wait", mmLogin[:8] + "\x00\x00\x24\x56" + mmLogin[12:], "", "unknown", "", ""},
+	{"wait", mmLogin[:14] + "\x00\x00\x00\x09\x05alice", "", "unknown", "", ""},
 	// RFC 8446, section 6: a fatal handshake_failure; section 4.1.3.
 	{"tls", "\x15\x03\x01\x00\x02\x02\x28", "tls-alert", "tls", "", ""},
 	{"tls", "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", "tls-server-hello", "tls", "", ""},
+	// RFC 5321, sections 4.1.1.1 and 4.1.1.8; RFC 2034; vsftpd's ftpcodes.h; RFC 959, section 5.4; RFC 3977, section 5.2.3.
+	{"smtp-ehlo", "220 hello\r\n250-mx.example.net\r\n250 SIZE\r\n", "smtp-ehlo", "smtp", "", ""},
+	{"smtp-ehlo", "220 hello\r\n500 5.5.1 Command unrecognized\r\n", "smtp-status", "smtp", "", ""},
+	{"ftp-help", "220 hello\r\n214-Commands:\r\n214 HELO EHLO MAIL RCPT\r\n", "smtp-help", "smtp", "", ""},
+	{"smtp-ehlo", "220 Authorized users only.\r\n530 Please login with USER and PASS.\r\n", "ftp-login", "ftp", "", ""},
+	{"ftp-help", "220 hello\r\n214-The following commands are recognized.\r\n ABOR CWD PASV RETR\r\n214 Help OK.\r\n", "ftp-help", "ftp", "", ""},
+	{"ftp-help", "220 hello\r\n500 What?\r\n", "", "unknown", "", ""},
+	{"nntp-capabilities", "200 hello\r\n101 Capability list:\r\nVERSION 2\r\nREADER\r\n.\r\n", "nntp-capabilities", "nntp", "", ""},
+	{"nntp-capabilities", "200 hello\r\n101 Capability list:\r\nVERSION 2\r\nIMPLEMENTATION INN 2.7.1\r\n.\r\n", "nntp-implementation", "nntp", "INN", "2.7.1"},
 	// PostgreSQL documentation, section 55.2.10.
 	{"postgresql", "NN", "postgresql-plain", "postgresql", "PostgreSQL", ""},
 	{"postgresql", "S\x16\x03\x03\x00\x7a\x02", "postgresql-tls", "postgresql", "PostgreSQL", ""},
@@ -35,6 +48,10 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	// RFC 1035, section 4.1: refused, and not read at all.
 	{"dns", "\x00\x0c\x04\x17\x80\x01\x00\x00\x00\x00\x00\x00\x00\x00", "dns", "dns", "", ""},
 	{"dns", "\x00\x11\x04\x17\x80\x05\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01", "dns", "dns", "", ""},
+	// RFC 7766, section 6.2.1.1: two answers in one connection.
+	{"dns", dnsmasqVersion, "dns-version", "dns", "dnsmasq", "2.90"},
+	{"dns", dnsRefused + dnsmasqVersion, "dns-version", "dns", "dnsmasq", "2.90"},
+	{"dns", dnsRefused + dnsRefused + "\x00\x40\x04", "dns", "dns", "", ""},
 	// MS-TDS, section 2.2.6.5: 15.0.2000.
 	{"mssql", "\x04\x01\x00\x1a\x00\x00\x01\x00\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff\x0f\x00\x07\xd0\x00\x00\x02", "mssql", "mssql", "Microsoft SQL Server", "15.0.2000"},
 	// MongoDB wire protocol: OP_REPLY to isMaster; OP_MSG to buildInfo.
@@ -52,8 +69,12 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"rpcbind", "\x80\x00\x00\x18\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01", "rpc", "rpc", "", ""},
 	// Erlang distribution protocol, section 13.2.
 	{"epmd", "\x00\x00\x11\x11name rabbit at port 25672\n", "epmd", "epmd", "Erlang Port Mapper Daemon", ""},
+	{"epmd", "\x00\x00\x11\x11", "epmd-empty", "epmd", "Erlang Port Mapper Daemon", ""},
 	// RFC 1928, section 3: no acceptable method.
 	{"socks5", "\x05\xff", "socks5", "socks", "", ""},
+	// SOCKS 4: rejected.
+	{"socks4", "\x00\x5b\x00\x00\x00\x00\x00\x00", "socks4", "socks", "", ""},
+	{"http", "\x00\x5b\x00\x00\x00\x00\x00\x00", "", "unknown", "", ""},
 	// As packet-tns.c of Wireshark has it.
 	{"oracle-tns", "\x00\x49\x00\x00\x04\x00\x00\x00\x22\x00\x00\x3d(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=0)(ALIAS=LISTENER))", "oracle-tns", "oracle-tns", "Oracle TNS listener", "19.0.0"},
 	// ZooKeeper administrator's guide, "4lw.commands.whitelist".
@@ -102,6 +123,7 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"http", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "http-proxy", "http-proxy", "", ""},
 	{"http", "HTTP/1.1 400 Bad Request\r\nServer: Privoxy 3.0.34\r\n\r\n", "http-proxy-privoxy", "http-proxy", "Privoxy", "3.0.34"},
 	{"http", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n", "websocket", "http", "", ""},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n", "mongodb-http", "mongodb", "MongoDB", ""},
 	{"http", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\n \"name\" : \"n\",\n \"cluster_name\" : \"c\",\n \"version\" : {\n  \"number\" : \"8.12.0\"}}", "http-elasticsearch", "http", "Elasticsearch", "8.12.0"},
 	{"http", "HTTP/1.1 200 OK\r\n\r\n{\n \"cluster_name\" : \"c\",\n \"version\" : {\n  \"distribution\" : \"opensearch\",\n  \"number\" : \"2.11.1\"}}", "http-opensearch", "http", "OpenSearch", "2.11.1"},
 	{"http-version", "HTTP/1.0 200 OK\r\n\r\n{\"Platform\":{\"Name\":\"Docker Engine - Community\"},\"Version\":\"24.0.7\",\"ApiVersion\":\"1.43\"}", "http-docker", "http", "Docker Engine", "24.0.7"},
@@ -110,7 +132,10 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	{"http", "HTTP/1.0 403 Forbidden\r\n\r\n{\n  \"kind\": \"Status\",\n  \"apiVersion\": \"v1\",\n  \"metadata\": {}}", "http-kubernetes-status", "http", "Kubernetes", ""},
 	{"http", "HTTP/1.0 302 Found\r\nLocation: /graph\r\n\r\n<a href=\"/graph\">Found</a>.\n", "http-prometheus", "http", "Prometheus", ""},
 	{"http", "HTTP/1.0 200 OK\r\n\r\n<html><head><title>Node Exporter</title></head><body><div>Version: (version=1.7.0, branch=HEAD)</div>", "http-exporter-version", "http", "Node Exporter", "1.7.0"},
-	{"http", "HTTP/1.0 200 OK\r\n\r\n# HELP go_gc_duration_seconds A summary\n", "http-metrics", "http", "Prometheus exporter", ""},
+	{"http", "HTTP/1.0 200 OK\r\n\r\n# HELP go_gc_duration_seconds A summary\n# TYPE go_gc_duration_seconds summary\ngo_gc_duration_seconds 1\n", "http-metrics", "http", "Prometheus exporter", ""},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\r\ngo_gc_duration_seconds 1\n", "http-metrics-type", "http", "Prometheus exporter", ""},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/markdown\r\n\r\n# HELP us with this readme\nHello\n", "http", "http", "", ""},
+	{"http", "HTTP/1.1 401 Unauthorized\r\nX-elastic-product: Elasticsearch\r\nWWW-Authenticate: Basic realm=\"security\"\r\n\r\n{\"error\":{}}", "http-elastic-product", "http", "Elasticsearch", ""},
 
 	// RFC 6762, section 6.
 	{"mdns", "\x04\x17\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00\x09_services\x07_dns-sd\x04_udp\x05local\x00\x00\x0c\x00\x01\xc0\x0c\x00\x0c\x00\x01\x00\x00\x00\x0a\x00\x0c\x05_http\x04_tcp\xc0\x23", "mdns", "mdns", "", ""},
@@ -142,6 +167,33 @@ var specified = []struct{ asked, said, rule, service, product, version string }{
 	// RFC 2865, section 4.2.
 	{"radius", "\x02\x17\x00\x14abcdefghijklmnop", "radius", "radius", "", ""},
 }
+
+const mmLogin = "\x38\x00\x00\x01\x02\x03\x04\x05\x00\x00\x24\x55\xff\xff\x00\x00\x00\x06\x05alice\x00\x00\x00\x07\x06s3cret"
+
+// A NetBIOS name is told without the spaces that fill it up.
+func TestNetBIOSName(t *testing.T) {
+	for _, c := range specified {
+		if c.rule == "netbios-ns" {
+			if s := identify(c.asked, []byte(c.said)); s.Info != "SERVER" {
+				t.Errorf("%q", s.Info)
+			}
+		}
+	}
+}
+
+// Nothing of a login is told but that it is one.
+func TestLoginIsPrivate(t *testing.T) {
+	if s := identify("wait", []byte(mmLogin)); s.Name != "meetingmaker" || string(s.Raw) != mmLogin[:14] || strings.Contains(s.Banner, "alice") {
+		t.Errorf("%+v", s)
+	}
+}
+
+// RFC 1035, section 4.1: the version in class CH, and a refusal of the root.
+const (
+	dnsmasqVersion = "\x00\x38\x04\x17\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03" +
+		"\xc0\x0c\x00\x10\x00\x03\x00\x00\x00\x00\x00\x0e\x0ddnsmasq-2.90 "
+	dnsRefused = "\x00\x11\x04\x17\x80\x05\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01"
+)
 
 func TestSpecified(t *testing.T) {
 	for _, c := range specified {

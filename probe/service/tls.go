@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -72,7 +73,10 @@ func (s *session) handshake(c *tls.Config) error {
 	}
 	err := conn.Handshake()
 	if err != nil {
-		s.heard, s.end = s.wire.first, silent
+		s.heard, s.end, s.cut = s.wire.first, silent, connSize-s.wire.left > len(s.wire.first)
+		if errors.Is(s.wire.err, errFull) {
+			s.note = fmt.Sprintf("its handshake, certificate included, is longer than the %d KiB that are read", connSize>>10)
+		}
 		if s.wire.err != nil {
 			s.end = endOf(s.wire.err)
 		}

@@ -39,7 +39,7 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 func (s *search) datagrams() *layer {
 	l := &layer{
 		search: s, via: s.dial, start: time.Now(), parallel: maxDatagrams, opened: true, greeted: true,
-		running: make(map[*question]time.Time), retried: make(map[*question]bool),
+		running: make(map[*question]turn), retried: make(map[*question]bool),
 		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
 	}
 	for i := range datagrams {

@@ -1,0 +1,199 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onmux/probe"
+)
+
+// simulate identifies a peer on a port, each connection of which runs f. It
+// returns how many connections there were, too.
+func simulate(t *testing.T, port uint16, f func(net.Conn)) (found *probe.Service, conns int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var lock sync.Mutex
+		var peers sync.WaitGroup
+		s := newSearch(func(context.Context) (net.Conn, error) {
+			lock.Lock()
+			conns++
+			lock.Unlock()
+			ours, theirs := pipe()
+			peers.Go(func() {
+				f(theirs)
+				theirs.Close()
+			})
+			return ours, nil
+		}, port, Options{RTT: time.Millisecond})
+		var err error
+		if found, err = s.identify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		peers.Wait()
+	})
+	return found, conns
+}
+
+// answering is a peer that greets, if it has a greeting, and has an answer for the
+// requests that begin with a prefix, the longest first.
+func answering(greeting string, answers map[string]string) func(net.Conn) {
+	return func(c net.Conn) {
+		c.Write([]byte(greeting))
+		b := make([]byte, 4096)
+		for {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			longest := ""
+			for prefix := range answers {
+				if len(prefix) > len(longest) && bytes.HasPrefix(b[:n], []byte(prefix)) {
+					longest = prefix
+				}
+			}
+			reply := answers[longest]
+			if reply == hangUp {
+				return
+			}
+			c.Write([]byte(reply))
+			if strings.HasPrefix(reply, "HTTP/1.") {
+				return
+			}
+		}
+	}
+}
+
+const hangUp = "hang up"
+
+// What answers in HTTP is not only that: the question that is at home on the port
+// is asked all the same, and one that the page points to anywhere.
+func TestMoreThanHTTP(t *testing.T) {
+	mongo := map[string]string{
+		"GET ":                   "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n",
+		string(mongoHello()[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
+	}
+	rabbit := map[string]string{"GET ": "HTTP/1.0 400 Bad Request\r\n\r\n", "\x00\x01\x6e": "\x00\x00\x11\x11name rabbit at port 25672\n", "": hangUp}
+	exporter := map[string]string{
+		"GET /": "HTTP/1.0 404 Not Found\r\n\r\n404 page not found\n", "GET /metrics": "HTTP/1.0 200 OK\r\n\r\n# TYPE up gauge\nup 1\n"}
+	for _, tt := range []struct {
+		name                      string
+		port                      uint16
+		answers                   map[string]string
+		service, product, version string
+	}{
+		{"mongodb", 417, mongo, "mongodb", "MongoDB", "7.0.5"},
+		{"mongodb at home", 27017, mongo, "mongodb", "MongoDB", "7.0.5"},
+		{"exporter", 417, exporter, "http", "Prometheus exporter", ""},
+		{"at home", 4369, rabbit, "epmd", "Erlang Port Mapper Daemon", ""},
+		{"elsewhere", 417, rabbit, "http", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := simulate(t, tt.port, answering("", tt.answers))
+			if s.Name != tt.service || s.Product != tt.product || s.Version != tt.version {
+				t.Errorf("%+v, want %s %s %s", s, tt.service, tt.product, tt.version)
+			}
+		})
+	}
+}
+
+// A greeting that does not say what it greets in is asked, in the tongues that
+// begin so; where it stays unclear, the port decides, or nothing does.
+func TestGreetingsWithoutName(t *testing.T) {
+	strict := map[string]string{"EHLO": "500 What?\r\n", "HELP": "500 What?\r\n", "CAPA": "500 What?\r\n"}
+	for _, tt := range []struct {
+		name, greeting string
+		port           uint16
+		answers        map[string]string
+		service        string
+	}{
+		{"vsftpd", "220 Authorized users only.\r\n", 417, map[string]string{"": "530 Please login with USER and PASS.\r\n"}, "ftp"},
+		{"smtp", "220 mx1.example.net ready at Mon\r\n", 417, map[string]string{"EHLO": "250 mx1.example.net\r\n"}, "smtp"},
+		{"smtp of few words", "220 mx1.example.net ready at Mon\r\n", 26, map[string]string{"": "500 5.5.1 Command unrecognized\r\n"}, "smtp"},
+		{"neither", "220 welcome\r\n", 417, strict, "unknown"},
+		{"neither, at home", "220 welcome\r\n", 21, strict, "ftp"},
+		{"busy, at home", "421 Too many connections.\r\n", 21, map[string]string{"": hangUp}, "ftp"},
+		{"busy, at the other's home", "421 mx1 Service not available\r\n", 25, map[string]string{"": hangUp}, "smtp"},
+		{"news", "200 hello\r\n", 417, map[string]string{"CAPABILITIES": "101 Capability list:\r\nVERSION 2\r\n.\r\n", "": "500 What?\r\n"}, "nntp"},
+		{"news at home", "200 hello\r\n", 119, map[string]string{"": "500 What?\r\n"}, "nntp"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if s, n := simulate(t, tt.port, answering(tt.greeting, tt.answers)); s.Name != tt.service || n > maxConns {
+				t.Errorf("%+v after %d connections, want %s", s, n, tt.service)
+			}
+		})
+	}
+}
+
+// Every question that is not for its own port alone fits into one identification,
+// with those that open it and the one that listens once more.
+func TestQuestionsFit(t *testing.T) {
+	if maxConns != 20 {
+		t.Errorf("%d connections", maxConns)
+	}
+	want := map[string]bool{waiting.name: true, bareHTTP.name: true}
+	for _, q := range questions {
+		if q.rarity != only {
+			want[q.name] = true
+		}
+	}
+	if n := len(want) + len([]*question{&hello, &waitingOn}); n > maxConns {
+		t.Errorf("%d questions", n)
+	}
+	var lock sync.Mutex
+	simulate(t, 417, func(c net.Conn) {
+		b := make([]byte, 4096)
+		n, _ := c.Read(b)
+		lock.Lock()
+		defer lock.Unlock()
+		for _, q := range append([]question{bareHTTP}, questions...) {
+			if w := words(q.name); len(w) > 0 && bytes.Equal(w, b[:n]) || q.name == "postgresql" && n == 8 && b[3] == 8 {
+				delete(want, q.name)
+			}
+		}
+	})
+	delete(want, waiting.name)
+	if len(want) > 0 {
+		t.Errorf("a peer that knows no word was not asked %v", want)
+	}
+	s, _ := simulate(t, 417, answering("", map[string]string{"PRI * HTTP/2": "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}))
+	if s.Name != "h2c" {
+		t.Errorf("%+v, want h2c", s)
+	}
+}
+
+// Who says the same to everybody speaks no tongue of which that happens to be a
+// word.
+func TestParrots(t *testing.T) {
+	for _, tt := range []struct {
+		says    string
+		port    uint16
+		service string
+	}{
+		{"\x00\x00\x00\x01", 417, "unknown"}, {"\x00\x00\x11\x11", 4369, "unknown"},
+		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 1080, "unknown"}, {"\x05\xff", 1080, "socks"},
+		{"N", 417, "unknown"}, {"N", 5432, "unknown"}, {"\x20\x02\x00\x01", 1883, "unknown"},
+	} {
+		t.Run(fmt.Sprintf("%q on %d", tt.says, tt.port), func(t *testing.T) {
+			if s, _ := simulate(t, tt.port, answering("", map[string]string{"": tt.says})); s.Name != tt.service {
+				t.Errorf("%+v, want %s", s, tt.service)
+			}
+			if s, _ := simulate(t, tt.port, answering(tt.says, nil)); s.Name != "unknown" {
+				t.Errorf("as a greeting: %+v", s)
+			}
+		})
+	}
+	microsocks := map[string]string{"": "\x05\xff", "\x05\x01\x00": "\x05\x00"}
+	if s, _ := simulate(t, 417, answering("", microsocks)); s.Name != "socks" || s.Confidence != probe.High {
+		t.Errorf("%+v", s)
+	}
+	if s, _ := simulate(t, 417, answering("", map[string]string{"\x00\x01\x6e": "\x00\x00\x11\x11"})); s.Name != "epmd" || s.Confidence != probe.Medium {
+		t.Errorf("%+v", s)
+	}
+}
