@@ -8,10 +8,11 @@ import (
 	"onmux/probe"
 )
 
-// What is said of UDP silence that is worth nothing.
+// What is said of UDP silence that is worth nothing, and of TCP silence that is worth less.
 const (
 	hostLimits = "the host limits its ICMP answers: silence decides nothing"
 	netLimits  = "ICMP answers from its network are limited or lost: silence decides nothing"
+	tcpLimits  = "ICMP errors from its network are limited or lost: it may be unreachable or refused rather than filtered"
 )
 
 // limited are the addresses whose UDP silence decides nothing: whether a silent port
@@ -21,27 +22,34 @@ type limited struct {
 	hosts, nets []uint64 // a bit for each address; nil if none is set
 	refused     tally    // the refusals that came nevertheless, of ports few enough to count as answers
 	doubtful    tally    // the same where it may be loss instead
+	tcp         []uint64 // addresses whose TCP silence may be that of an ICMP error that did not come
 }
 
-func (l *limited) any() bool { return l.hosts != nil || l.nets != nil }
+func (l *limited) any() bool { return l.hosts != nil || l.nets != nil || l.tcp != nil }
 
-// note is why silence at an address decides nothing, or "".
-func (l *limited) note(addr uint64) string {
+// marked reports whether an address's bit is set.
+func marked(bits []uint64, addr uint64) bool { return bits != nil && bits[addr/64]>>(addr%64)&1 != 0 }
+
+// note is why an address's silence decides nothing, or less than it seems, or "".
+func (l *limited) note(addr uint64, p probe.Proto) string {
 	switch {
-	case l.hosts != nil && l.hosts[addr/64]>>(addr%64)&1 != 0:
+	case p == probe.TCP && marked(l.tcp, addr):
+		return tcpLimits
+	case p == probe.TCP:
+	case marked(l.hosts, addr):
 		return hostLimits
-	case l.nets != nil && l.nets[addr/64]>>(addr%64)&1 != 0:
+	case marked(l.nets, addr):
 		return netLimits
 	}
 	return ""
 }
 
-// undecided is why the endpoint's silence decides nothing, or "".
+// undecided is why the endpoint's silence decides nothing, or less than it seems, or "".
 func (s *sweep) undecided(i uint64) string {
-	if !s.limited.any() || !s.table.cells[i].quiet() || s.proto(i) != probe.UDP {
+	if !s.limited.any() || !s.table.cells[i].quiet() {
 		return ""
 	}
-	return s.limited.note(i % s.addrs)
+	return s.limited.note(i%s.addrs, s.proto(i))
 }
 
 // undecidedNote tells how many they are, or is "".
@@ -50,9 +58,7 @@ func (s *sweep) undecidedNote() string {
 		return ""
 	}
 	var n uint64
-	for i := range s.table.cells {
-		n += uint64(one(s.undecided(uint64(i)) != ""))
-	}
+	s.each(probe.UDP, 0, s.addrs, func(i uint64, _ cell) { n += uint64(one(s.undecided(i) != "")) })
 	if n == 0 {
 		return ""
 	}
@@ -64,8 +70,10 @@ func (s *sweep) findLimited() (l limited) {
 	if s.ports[probe.UDP] > icmpBurst {
 		l.hosts = s.limitedHosts()
 	}
-	if s.ports[probe.UDP] > 0 {
-		s.findLimitedNets(&l)
+	for _, p := range probe.Protos() {
+		if s.ports[p] > 0 && s.quiet[p]+int64(one(p == probe.UDP)) > 0 {
+			s.findLimitedNets(&l, p)
+		}
 	}
 	return l
 }
@@ -93,9 +101,9 @@ func (s *sweep) limitedHosts() (bits []uint64) {
 // findLimitedNets finds networks in which one machine speaks for many addresses, or a
 // firewall before them does, and is allowed only so many unreachables a second. It
 // looks at the smallest networks first, and at larger ones for what they leave.
-func (s *sweep) findLimitedNets(l *limited) {
+func (s *sweep) findLimitedNets(l *limited, p probe.Proto) {
 	some, count := false, 0
-	s.eachUDP(0, s.addrs, func(_ uint64, c cell) { some = some || refused(c) })
+	s.each(p, 0, s.addrs, func(_ uint64, c cell) { some = some || refused(c, p) })
 	if !some {
 		return
 	}
@@ -104,7 +112,7 @@ func (s *sweep) findLimitedNets(l *limited) {
 	}
 	nets := make([]refusals, 0, count) // a large plan has many
 	for lo, hi := range s.Plan.nets {
-		r := s.refusals(lo, hi)
+		r := s.refusals(p, lo, hi)
 		for a := lo; a < hi && l.hosts != nil; a++ {
 			r.hosts += float64(l.hosts[a/64] >> (a % 64) & 1)
 		}
@@ -117,11 +125,11 @@ func (s *sweep) findLimitedNets(l *limited) {
 			group := rest[:n]
 			rest = rest[n:]
 			sum := sumOf(group)
-			early, late := sum.early(len(nets)) || sum.uneven(len(nets)), sum.late(len(nets), usual)
+			early, late := sum.early(len(nets)) || sum.silent == 0 && s.uneven(p, group, len(nets)), sum.late(len(nets), usual)
 			if !early && !late {
 				continue
 			}
-			if l.hosts != nil && sum.refused >= icmpBurst*sum.hosts {
+			if p == probe.UDP && l.hosts != nil && sum.refused >= icmpBurst*sum.hosts {
 				continue // each of them has come to a limit of its own
 			}
 			said := &l.doubtful
@@ -132,36 +140,34 @@ func (s *sweep) findLimitedNets(l *limited) {
 				said = nil // they did not count before
 			}
 			for i := range group {
-				s.mark(l, &group[i], said)
+				s.mark(l, &group[i], p, said)
 			}
 		}
 	}
 }
 
-// refusals are what the UDP endpoints of a network said.
+// refusals are what the endpoints of a network said, over one protocol.
 type refusals struct {
 	lo, hi  uint64  // its addresses in the plan
 	asked   float64 // endpoints
 	silent  float64
-	refused float64               // by a port-unreachable, whoever sent it
-	places  float64               // the sum of where those stand in the order, from 0 to 1 each
-	first   float64               // refused at the first try
-	firsts  float64               // the sum of where those stand
-	at      [MaxTries + 1]float64 // refused at that try
-	hosts   float64               // that refused, where each was asked on many ports
+	refused float64 // by a port-unreachable, whoever sent it
+	places  float64 // the sum of where those stand in the order, from 0 to 1 each
+	first   float64 // refused at the first try
+	firsts  float64 // the sum of where those stand
+	hosts   float64 // that refused, where each was asked on many ports
 	limited bool
 }
 
 // refusals counts what the addresses from lo up to and without hi said.
-func (s *sweep) refusals(lo, hi uint64) refusals {
+func (s *sweep) refusals(p probe.Proto, lo, hi uint64) refusals {
 	r := refusals{lo: lo, hi: hi}
-	s.eachUDP(lo, hi, func(i uint64, c cell) {
+	s.each(p, lo, hi, func(i uint64, c cell) {
 		r.asked += float64(one(c.asked()))
 		r.silent += float64(one(c.quiet() && c.class() != noNeighbour))
-		if refused(c) {
+		if refused(c, p) {
 			place := float64(s.order.Position(i)) / float64(s.Plan.Len())
 			r.refused++
-			r.at[c.tries()]++
 			r.places += place
 			if c.tries() == 1 {
 				r.first++
@@ -172,12 +178,17 @@ func (s *sweep) refusals(lo, hi uint64) refusals {
 	return r
 }
 
-func refused(c cell) bool { return c.class() == portUnreach || c.class() == portUnreachBy }
+func refused(c cell, p probe.Proto) bool {
+	if p == probe.TCP {
+		return c.class() >= portUnreach && c.class() <= timeExceeded
+	}
+	return c.class() == portUnreach || c.class() == portUnreachBy
+}
 
-// eachUDP calls f for the UDP endpoints of the addresses from lo up to and without hi.
-func (s *sweep) eachUDP(lo, hi uint64, f func(i uint64, c cell)) {
+// each calls f for a protocol's endpoints of the addresses from lo up to and without hi.
+func (s *sweep) each(of probe.Proto, lo, hi uint64, f func(i uint64, c cell)) {
 	for port, p := range s.protos {
-		if p != probe.UDP {
+		if p != of {
 			continue
 		}
 		first := uint64(port) * s.addrs
@@ -214,9 +225,6 @@ func sumOf(nets []refusals) (sum refusals) {
 			sum.refused += r.refused
 			sum.first += r.first
 			sum.firsts += r.firsts
-			for k := range r.at {
-				sum.at[k] += r.at[k]
-			}
 			sum.hosts += r.hosts
 			sum.places += r.places
 		}
@@ -226,19 +234,23 @@ func sumOf(nets []refusals) (sum refusals) {
 
 // mark notes that silence in a network decides nothing, and adds its refusals to those
 // that say nothing of loss, or may not.
-func (s *sweep) mark(l *limited, r *refusals, said *tally) {
+func (s *sweep) mark(l *limited, r *refusals, p probe.Proto, said *tally) {
 	if r.limited {
 		return
 	}
 	r.limited = true
-	if l.nets == nil {
-		l.nets = make([]uint64, s.addrs/64+1)
+	bits := &l.nets
+	if p == probe.TCP {
+		bits, said = &l.tcp, nil // no loss is told by them
+	}
+	if *bits == nil {
+		*bits = make([]uint64, s.addrs/64+1)
 	}
 	for i := r.lo; i < r.hi; i++ {
-		l.nets[i/64] |= 1 << (i % 64)
+		(*bits)[i/64] |= 1 << (i % 64)
 	}
 	if said != nil {
-		s.eachUDP(r.lo, r.hi, func(_ uint64, c cell) { said[c.tries()] += uint64(one(c.class() == portUnreach)) })
+		s.each(probe.UDP, r.lo, r.hi, func(_ uint64, c cell) { said[c.tries()] += uint64(one(c.class() == portUnreach)) })
 	}
 }
 
@@ -266,27 +278,30 @@ func (r *refusals) unlikely(n, places float64, tests int) bool {
 	return z > 0 && -z*z/2 < math.Log(once/100./float64(tests))
 }
 
-// uneven reports, where all were refused in the end, whether the share of those asked that
-// was differs from try to try more than chance explains: loss takes the same share of each,
-// and a limit leaves the same number. The likelihood ratio of a share for each try against
-// one for all has a χ² distribution (S. S. Wilks, "The Large-Sample Distribution of the
-// Likelihood Ratio", 1938) of as many degrees d of freedom as there are tries but one, which
-// exceeds x more rarely than (x/d)^(d/2)·exp((d−x)/2).
-func (r *refusals) uneven(nets int) bool {
-	if r.silent > 0 {
-		return false
+// uneven reports, of networks that refused all in the end, whether the share of those asked
+// that was differs from try to try more than chance explains: loss takes the same share of
+// each, and a limit leaves the same number. The likelihood ratio of a share for each try
+// against one for all has a χ² distribution (S. S. Wilks, "The Large-Sample Distribution of
+// the Likelihood Ratio", 1938) of as many degrees d of freedom as there are tries but one,
+// which exceeds x more rarely than (x/d)^(d/2)·exp((d−x)/2).
+func (s *sweep) uneven(p probe.Proto, group []refusals, nets int) bool {
+	var at [MaxTries + 1]float64
+	for i := range group {
+		if r := &group[i]; !r.limited {
+			s.each(p, r.lo, r.hi, func(_ uint64, c cell) { at[c.tries()] += float64(one(refused(c, p))) })
+		}
 	}
 	var asked [MaxTries + 2]float64
 	sum, of := 0.0, 0.0
 	for k := MaxTries; k > 0; k-- {
-		asked[k] = asked[k+1] + r.at[k]
-		sum += r.at[k]
+		asked[k] = asked[k+1] + at[k]
+		sum += at[k]
 		of += asked[k]
 	}
 	ratio, d := 0.0, -1.0
 	for k := 1; k <= MaxTries && asked[k] >= enough; k++ {
 		d++
-		ratio += 2 * (surprise(r.at[k], asked[k], sum/of) + surprise(asked[k]-r.at[k], asked[k], 1-sum/of))
+		ratio += 2 * (surprise(at[k], asked[k], sum/of) + surprise(asked[k]-at[k], asked[k], 1-sum/of))
 	}
 	return d > 0 && ratio > d && d/2*math.Log(ratio/d)+(d-ratio)/2 < math.Log(once/100./float64(nets))
 }
@@ -326,7 +341,7 @@ func (s *sweep) usualLoss() (p float64, known bool) {
 		t := s.tally[by]
 		if by == probe.UDP && s.ports[by] <= icmpBurst {
 			var refusals tally
-			s.eachUDP(0, s.addrs, func(_ uint64, c cell) { refusals[c.tries()] += uint64(one(c.class() == portUnreach)) })
+			s.each(probe.UDP, 0, s.addrs, func(_ uint64, c cell) { refusals[c.tries()] += uint64(one(c.class() == portUnreach)) })
 			t.drop(&refusals)
 		}
 		if p, _, ok := s.lossBy(by, t); ok && t.answered(MaxTries) >= enough {

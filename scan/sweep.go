@@ -42,7 +42,7 @@ type sweep struct {
 	halt    func(error) // ends the sweep's context
 	methods map[string]string
 	retold  map[uint64]*probe.Result // open endpoints that an earlier run found
-	limited limited                  // whose UDP silence decides nothing, as of the last pass
+	limited limited                  // whose silence decides nothing, or less than it seems, as of the last pass
 
 	mu       sync.Mutex
 	passes   int          // begun so far; this and the next two change in the sender alone
@@ -199,9 +199,7 @@ func (s *sweep) end() {
 			s.done[p]++
 		}
 	}
-	if s.walk.asks[probe.UDP] {
-		s.limited = s.findLimited()
-	}
+	s.limited = s.findLimited()
 }
 
 // giveUp makes every endpoint that could never be asked for want of resources
