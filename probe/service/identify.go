@@ -37,8 +37,9 @@ const (
 // Identify finds out what speaks on e, which must be open. It listens, greets
 // with TLS and asks for a page, each on a connection of its own, and then tries
 // handshakes, likeliest first, at most 4 at a time, until an answer names the
-// service and, where something may tell it, the software and its version. Inside
-// TLS it does the same again. It makes at most 20 connections, reads at most 64
+// service and, where something may tell it, the software and its version. Where
+// nothing is heard, it leaves the connections that only wait, for a peer may serve
+// one at a time, and listens once more later. Inside TLS it does the same again. It makes at most 20 connections, reads at most 64
 // KiB of each, and ends within o.Deadline.
 //
 // Nothing that it sends changes anything at the peer or logs anyone in.

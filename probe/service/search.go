@@ -326,6 +326,9 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	case errors.Is(err, syscall.ECONNRESET): // it came about, and was over before we were told
 		o.end = reset
 		return o
+	case errors.Is(err, context.Canceled): // we did not wait for it any longer
+		o.err = err
+		return o
 	case err != nil:
 		o.end, o.err = refused, err
 		return o
