@@ -199,7 +199,7 @@ type Result struct {
 func (Result) Kind() string { return "endpoint" }
 
 // Service is what speaks on an endpoint, and what made us say so. Whatever the
-// peer said is escaped to printable ASCII and bounded.
+// peer said is bounded and escaped, but for UTF-8 that shows itself; the banner to printable ASCII.
 type Service struct {
 	Name       string     `json:"name"` // "unknown" if no rule knows what it says
 	Product    string     `json:"product,omitempty"`
