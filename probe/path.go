@@ -83,7 +83,7 @@ func walk(ctx context.Context, answered bool, step func(ctx context.Context, hop
 // handed on less often: it said so by ICMP, which is limited, and the hop before is silent.
 func limited(path []Hop) bool {
 	end := len(path) - 1
-	if end < 1 || path[end-1].Reason != NoReason {
+	if end < 1 || !path[end].ends() || path[end-1].Reason != NoReason {
 		return false
 	}
 	switch path[end].Reason {
