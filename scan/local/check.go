@@ -160,12 +160,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
-		verdict := f.verdict()
-		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
-		if v.traced.asked && verdict.Verdict != Listening {
-			verdict.Bind = append(verdict.Bind, v.traced.try(rules, q, p)...)
-		}
-		out.Verdicts = append(out.Verdicts, verdict)
+		out.Verdicts = append(out.Verdicts, f.judge(&v.traced, rules, q))
 	}
 	for p, places := range elsewhere {
 		for _, f := range places {
@@ -176,7 +171,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
 	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.groups.coverage(), v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.trial(r, out.Verdicts), v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
 

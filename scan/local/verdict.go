@@ -14,11 +14,19 @@ type finding struct {
 	refused   refused
 	redirects []Redirect
 	attempts  []*attempt
+	tried     tried
 	unread    []string  // NAT rules that cover the port and could not be read
 	unruled   bool      // not all NAT rules could be read
 	elsewhere []foreign // who holds it in other network namespaces
 	missed    bool      // not all of those could be looked at
 }
+
+// idleUnseen is what a blind source leaves open.
+const idleUnseen = "one that is bound and does not listen cannot be seen"
+
+// unseen reports whether a socket of that kind may hold the port, as far as is
+// known.
+func (f finding) unseen() bool { return f.source.blind && !f.tried.free }
 
 // verdict judges a port. A socket that was seen is a fact, whatever else could
 // not be read; that none was seen is one only if everything could be.
@@ -33,6 +41,8 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Bound, f.whyBound()
 	case f.source.err == nil && f.appeared():
 		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
+	case f.source.err == nil && !found && f.tried.used:
+		v.Verdict, v.Why = Bound, "held by a socket that cannot be seen, and is in the way of binding"
 	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
 		v.Verdict, v.Why = Redirected, f.whyRedirected()
 	case f.source.err == nil && len(f.elsewhere) > 0:
@@ -41,6 +51,8 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
 		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.err.Error()
+	case f.unseen():
+		v.Verdict, v.Why, v.Error = Unknown, f.unused(), idleUnseen
 	default:
 		v.Verdict, v.Why = Free, f.unused()
 		if f.missed {
