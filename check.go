@@ -99,6 +99,9 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 func (s *session) expectHolder(c *cli.Context) error {
 	h := report.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
 	if c.IsSet("max-backlog") {
+		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
+			return usage(errors.New("--max-backlog is of TCP: UDP has no queue of connections"), "")
+		}
 		n := uint32(min(c.Uint("max-backlog"), math.MaxUint32))
 		h.MaxBacklog = &n
 	}
