@@ -23,10 +23,14 @@ func checkCommand() *cli.Command {
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
 listening), redirected (nothing listens, but NAT sends arrivals on), elsewhere
 (only in another network namespace, as of a container), connected (only
-connections use the number), free, or unknown, which is said whenever something
-could not be looked at. --expect takes these words: onmux check 8080/tcp
---expect free,elsewhere. The flags --addr, --process, --user, --unit and
---max-backlog expect more, of every socket that listens here.
+connections use the number), free, or unknown, where not all sockets that may
+hold the port could be seen. What else could not be looked at and might make
+another verdict, as NAT rules without root, is a caveat: told beside the verdict,
+as "as far as can be seen" with -q, and not held against --expect.
+
+--expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
+flags --addr, --process, --user, --unit and --max-backlog expect more, of every
+socket that listens here.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that is listened on, says nothing there, and names the process that answers:

@@ -107,7 +107,7 @@ func play(role string) error {
 		if len(some) == 0 {
 			continue
 		}
-		part, err := Check(context.Background(), Request{Ports: some, IPv4: true, IPv6: true, Owners: true})
+		part, err := Check(context.Background(), Request{Ports: some, IPv4: true, IPv6: true, Owners: true, Trace: role == "tracer"})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,10 @@
 package local
 
-import "onmux/probe"
+import (
+	"strings"
+
+	"onmux/probe"
+)
 
 // finding is all that is known of one port.
 type finding struct {
@@ -21,13 +25,6 @@ type finding struct {
 	missed    bool      // not all of those could be looked at
 }
 
-// idleUnseen is what a blind source leaves open.
-const idleUnseen = "one that is bound and does not listen cannot be seen"
-
-// unseen reports whether a socket of that kind may hold the port, as far as is
-// known.
-func (f finding) unseen() bool { return f.source.blind && !f.tried.free }
-
 // verdict judges a port. A socket that was seen is a fact, whatever else could
 // not be read; that none was seen is one only if everything could be.
 func (f finding) verdict() Verdict {
@@ -45,6 +42,8 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Bound, "held by a socket that cannot be seen, and is in the way of binding"
 	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
 		v.Verdict, v.Why = Redirected, f.whyRedirected()
+	case f.source.err == nil && !found && f.astray():
+		v.Verdict, v.Why, v.Error = Unknown, f.unused(), "connections do not come to an end here, and not every NAT rule could be read: one may send them on"
 	case f.source.err == nil && len(f.elsewhere) > 0:
 		v.Verdict, v.Why = Elsewhere, f.whyElsewhere()
 	case found:
@@ -55,11 +54,11 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why, v.Error = Unknown, f.unused(), idleUnseen
 	default:
 		v.Verdict, v.Why = Free, f.unused()
-		if f.missed {
-			v.Why += "; not every other network namespace could be looked at"
-		}
-		if f.unruled {
-			v.Why += "; not every NAT rule could be read, and one may send arrivals on"
+	}
+	v.Caveats = f.caveats(v.Verdict)
+	for _, c := range v.Caveats {
+		if !strings.Contains(v.Why, c) {
+			v.Why += "; " + c
 		}
 	}
 	v.Why += f.alsoElsewhere(v.Verdict)
