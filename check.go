@@ -69,6 +69,7 @@ port for a moment, and tells how that came out.`,
 }
 
 func (s *session) check(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+	whole := ctx
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
@@ -78,6 +79,9 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
 		Words: !s.trace && !s.tellsMore() && !slices.ContainsFunc(s.expect, report.Expectation.NeedsListeners),
 	})
+	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
+		failed = fmt.Errorf("the timeout of %s has passed", s.timeout)
+	}
 	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
 	holders := make(map[probe.Port][]local.Listener)

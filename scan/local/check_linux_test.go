@@ -172,6 +172,26 @@ func TestCheckVoid(t *testing.T) {
 	}
 }
 
+// Who gives up before the end knows nothing of any port.
+func TestCheckTooLate(t *testing.T) {
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
+	for want, ctx := range map[string]context.Context{"the time ran out": late, "it was interrupted": ended} {
+		r, err := Check(ctx, Request{Ports: ports, IPv4: true})
+		if err == nil || len(r.Verdicts) != len(ports) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for i, v := range r.Verdicts {
+			if v.Port != ports[i].Number || v.Proto != ports[i].Proto || v.Verdict != Unknown || v.Why != "could not look" || v.Error != want {
+				t.Errorf("%+v", v)
+			}
+		}
+	}
+}
+
 // A port asked twice is answered twice and its sockets told once.
 func TestCheckTwice(t *testing.T) {
 	facts := scene(t)[:1]

@@ -1,6 +1,8 @@
 package local
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"onmux/probe"
@@ -23,6 +25,18 @@ type finding struct {
 	unruled   bool      // not all NAT rules could be read
 	elsewhere []foreign // who holds it in other network namespaces
 	missed    bool      // not all of those could be looked at
+}
+
+// unfinished is the report of a call whose context ended.
+func unfinished(r Request, ended error) (out Report) {
+	said := "it was interrupted"
+	if errors.Is(ended, context.DeadlineExceeded) {
+		said = "the time ran out"
+	}
+	for _, p := range r.Ports {
+		out.Verdicts = append(out.Verdicts, Verdict{Port: p.Number, Proto: p.Proto, Verdict: Unknown, Why: "could not look", Error: said})
+	}
+	return out
 }
 
 // verdict judges a port. A socket that was seen is a fact, whatever else could
