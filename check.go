@@ -23,10 +23,14 @@ func checkCommand() *cli.Command {
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
 listening), redirected (nothing listens, but NAT sends arrivals on), elsewhere
 (only in another network namespace, as of a container), connected (only
-connections use the number), free, or unknown, which is said whenever something
-could not be looked at. --expect takes these words: onmux check 8080/tcp
---expect free,elsewhere. The flags --addr, --process, --user, --unit and
---max-backlog expect more, of every socket that listens here.
+connections use the number), free, or unknown, where not all sockets that may
+hold the port could be seen. What else could not be looked at and might make
+another verdict, as NAT rules without root, is a caveat: told beside the verdict,
+as "as far as can be seen" with -q, and not held against --expect.
+
+--expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
+flags --addr, --process, --user, --unit and --max-backlog expect more, of every
+socket that listens here.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that is listened on, says nothing there, and names the process that answers:
@@ -65,6 +69,7 @@ port for a moment, and tells how that came out.`,
 }
 
 func (s *session) check(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+	whole := ctx
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
@@ -74,6 +79,9 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
 		Words: !s.trace && !s.tellsMore() && !slices.ContainsFunc(s.expect, report.Expectation.NeedsListeners),
 	})
+	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
+		failed = fmt.Errorf("the timeout of %s has passed", s.timeout)
+	}
 	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
 	holders := make(map[probe.Port][]local.Listener)
@@ -99,6 +107,9 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 func (s *session) expectHolder(c *cli.Context) error {
 	h := report.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
 	if c.IsSet("max-backlog") {
+		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
+			return usage(errors.New("--max-backlog is of TCP: UDP has no queue of connections"), "")
+		}
 		n := uint32(min(c.Uint("max-backlog"), math.MaxUint32))
 		h.MaxBacklog = &n
 	}

@@ -61,7 +61,11 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 		a, err := netip.ParseAddr(h.Addr)
 		expect("address", h.Addr, fmt.Sprintf("%s (%s)", l.Address, l.Reach), l.Reach == h.Addr || err == nil && a == l.Address)
 	}
-	if h.MaxBacklog != nil && l.Backlog != nil {
+	switch {
+	case h.MaxBacklog != nil && h.Found && l.Proto == probe.UDP: // which nobody asked for, and has no queue
+	case h.MaxBacklog != nil && l.Backlog == nil: // /proc/net does not tell it
+		unsure = true
+	case h.MaxBacklog != nil:
 		expect("accept queue", fmt.Sprintf("at most %d", *h.MaxBacklog), fmt.Sprint(l.Backlog.Used), l.Backlog.Used <= *h.MaxBacklog)
 	}
 	for _, c := range []struct {

@@ -30,6 +30,10 @@ func TestExpectHolder(t *testing.T) {
 	wide.Address, wide.Reach = netip.MustParseAddr("::"), "any"
 	busy := socket
 	busy.Backlog = &local.Backlog{Used: 3, Limit: 8}
+	unqueued := socket
+	unqueued.Backlog = nil
+	datagrams := unqueued
+	datagrams.Proto = probe.UDP
 	elsewhere := wide
 	elsewhere.NetNS = "container 0123456789ab"
 
@@ -63,6 +67,9 @@ func TestExpectHolder(t *testing.T) {
 		{"unit", Holder{Unit: "nginx.service"}, []Finding{listening, socket}, Holds},
 		{"queue", Holder{MaxBacklog: &few}, []Finding{listening, socket}, Holds},
 		{"queue too long", Holder{MaxBacklog: &few}, []Finding{listening, busy}, Fails},
+		{"queue not known", Holder{MaxBacklog: &few}, []Finding{listening, unqueued}, CannotTell},
+		{"no queue", Holder{MaxBacklog: &few}, []Finding{listening, datagrams}, CannotTell},
+		{"no queue, found", Holder{MaxBacklog: &few, Found: true}, []Finding{listening, socket, datagrams}, Holds},
 		{"nothing listens", Holder{Process: "nginx"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, Fails},
 		{"nothing here", Holder{Addr: "loopback"}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, Fails},
 		{"found elsewhere", Holder{Addr: "loopback", Found: true}, []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, Holds},

@@ -99,7 +99,7 @@ func (t *teller) End(e End) error {
 		t.line(0, 2, span{"hint: ", faint}, span{Visible(h), plain})
 	}
 	if t.command != "explain" { // which has nothing to add up
-		t.sum(e.Summary)
+		t.sum(e)
 	}
 	t.incomplete(e)
 	if t.violated > 0 {
@@ -138,10 +138,13 @@ func (t *teller) tellViolation(v Violation) {
 }
 
 // sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
-func (t *teller) sum(s scan.Summary) {
+func (t *teller) sum(e End) {
+	s := e.Summary
 	one, many := t.nouns()
 	if s.Targets == 0 && t.command == "check" {
-		t.line(0, 2, span{"found nothing that listens", strong})
+		if e.Complete {
+			t.line(0, 2, span{"found nothing that listens", strong})
+		}
 		return
 	}
 	line := []span{{counted(s.Targets, one, many), strong}}

@@ -27,7 +27,11 @@ type ports struct {
 
 func (p *ports) verdict(v local.Verdict) {
 	if p.Verbosity == Quiet {
-		p.line(0, 0, span{portOf(v).String() + " ", plain}, span{Visible(string(v.Verdict)), tone(string(v.Verdict))})
+		line := []span{{portOf(v).String() + " ", plain}, {Visible(string(v.Verdict)), tone(string(v.Verdict))}}
+		if len(v.Caveats) > 0 { // behind the word, which scripts take for the second field
+			line = append(line, span{" (as far as can be seen)", plain})
+		}
+		p.line(0, 0, line...)
 		return
 	}
 	p.verdicts = append(p.verdicts, v)
@@ -56,7 +60,7 @@ func (p *ports) end() {
 	fold := p.folded()
 	tables := len(p.listeners) > 0
 	for _, v := range p.verdicts {
-		if !fold[portOf(v)] {
+		if _, done := fold[portOf(v)]; !done {
 			p.tell(v)
 		}
 	}
@@ -97,11 +101,11 @@ func (p *ports) tell(v local.Verdict) {
 }
 
 // folded is the free ports, if they are many and nobody asked for everything.
-func (p *ports) folded() map[probe.Port]bool {
-	free := make(map[probe.Port]bool)
+func (p *ports) folded() map[probe.Port]string {
+	free := make(map[probe.Port]string) // with their caveats
 	for _, v := range p.verdicts {
 		if v.Verdict == local.Free && v.Error == "" && len(p.listeners[portOf(v)]) == 0 {
-			free[portOf(v)] = true
+			free[portOf(v)] = strings.Join(v.Caveats, "; ")
 		}
 	}
 	if len(free) <= manyFree || p.Verbosity == Verbose {
@@ -110,20 +114,22 @@ func (p *ports) folded() map[probe.Port]bool {
 	return free
 }
 
-func (p *ports) tellFolded(free map[probe.Port]bool) {
+func (p *ports) tellFolded(free map[probe.Port]string) {
 	for _, proto := range probe.Protos() {
-		var numbers []uint16
-		for port := range free {
+		numbers := make(map[string][]uint16) // by caveats
+		for port, caveats := range free {
 			if port.Proto == proto {
-				numbers = append(numbers, port.Number)
+				numbers[caveats] = append(numbers[caveats], port.Number)
 			}
 		}
-		if len(numbers) == 0 {
-			continue
+		for _, caveats := range slices.Sorted(maps.Keys(numbers)) {
+			of := slices.Sorted(slices.Values(numbers[caveats]))
+			line := []span{{proto.String() + " " + strings.ReplaceAll(ranges(of), ",", ", "), strong}, {" " + isAre(len(of)) + " ", plain}, {string(local.Free), no}}
+			if caveats != "" {
+				line = append(line, span{", as far as can be seen: " + Visible(caveats), plain})
+			}
+			p.line(0, 2, line...)
 		}
-		slices.Sort(numbers)
-		list := strings.ReplaceAll(ranges(numbers), ",", ", ")
-		p.line(0, 2, span{proto.String() + " " + list, strong}, span{" " + isAre(len(numbers)) + " ", plain}, span{string(local.Free), no})
 	}
 }
 

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ import (
 type trial struct {
 	where string // "0.0.0.0:417"
 	came  string // "worked", or how it was refused
+	err   error  // of a socket that does not share
 }
 
 // tell puts trials that came out alike into one sentence.
@@ -37,10 +39,11 @@ func tell(trials []trial) []string {
 // try binds the port, and for TCP listens, on every address of each family that
 // was asked for and of both; each socket is closed at once. Sockets of TCP are
 // set up as servers do it, with SO_REUSEADDR.
-func (s settings) try(q query, port probe.Port) []string {
+func (s settings) try(q query, port probe.Port) tried {
 	var trials []trial
 	at := func(family int, only6 bool, where string) {
-		trials = append(trials, trial{where, s.came(family, only6, port)})
+		came, err := s.came(family, only6, port)
+		trials = append(trials, trial{where, came, err})
 	}
 	if q.v4 {
 		at(unix.AF_INET, false, fmt.Sprintf("0.0.0.0:%d", port.Number))
@@ -51,28 +54,31 @@ func (s settings) try(q query, port probe.Port) []string {
 	if q.v4 && q.v6 {
 		at(unix.AF_INET6, false, fmt.Sprintf("[::]:%d with IPv4", port.Number))
 	}
-	return tell(trials)
+	out := tried{said: tell(trials)}
+	out.used = slices.ContainsFunc(trials, func(t trial) bool { return errors.Is(t.err, unix.EADDRINUSE) })
+	out.free = !slices.ContainsFunc(trials, func(t trial) bool { return t.err != nil && !errors.Is(t.err, unix.EAFNOSUPPORT) })
+	return out
 }
 
-// came is how binding came out.
-func (s settings) came(family int, only6 bool, port probe.Port) string {
+// came is how binding came out, in words and of a socket that does not share.
+func (s settings) came(family int, only6 bool, port probe.Port) (string, error) {
 	plain := bindOnce(family, only6, port, false)
 	if plain == nil {
-		return "worked"
+		return "worked", nil
 	}
 	if errors.Is(plain, unix.EADDRINUSE) && bindOnce(family, only6, port, true) == nil {
 		if port.Proto == probe.UDP {
-			return "worked only with SO_REUSEADDR, which shares it"
+			return "worked only with SO_REUSEADDR, which shares it", plain
 		}
-		return "worked only with SO_REUSEADDR, which most servers set"
+		return "worked only with SO_REUSEADDR, which most servers set", plain
 	}
 	switch {
 	case errors.Is(plain, unix.EAFNOSUPPORT):
-		return "was refused: this machine has no IPv6"
+		return "was refused: this machine has no IPv6", plain
 	case errors.Is(plain, unix.EACCES) && s.lowFrom != nil && int(port.Number) < *s.lowFrom:
-		return fmt.Sprintf("was refused: %v (port below net.ipv4.ip_unprivileged_port_start %d)", plain, *s.lowFrom)
+		return fmt.Sprintf("was refused: %v (port below net.ipv4.ip_unprivileged_port_start %d)", plain, *s.lowFrom), plain
 	}
-	return fmt.Sprintf("was refused: %v", plain)
+	return fmt.Sprintf("was refused: %v", plain), plain
 }
 
 // bindOnce is a server's start, and its end.

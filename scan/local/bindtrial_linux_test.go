@@ -40,6 +40,57 @@ func TestBindTrial(t *testing.T) {
 	})
 }
 
+// Where no source tells sockets that are bound and do not listen, none is
+// concluded from, and binding tells.
+func TestBindTrialBlind(t *testing.T) {
+	nettest.Need(t)
+	open(t, unix.AF_INET, unix.SOCK_STREAM, bindTo("127.0.0.1", 4419))
+	open(t, unix.AF_INET6, unix.SOCK_STREAM, all(flag(unix.SOL_SOCKET, unix.SO_REUSEADDR), flag(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY), bindTo("::1", 4418)))
+	ports := []probe.Port{{Number: 4417, Proto: probe.TCP}, {Number: 4418, Proto: probe.TCP}, {Number: 4419, Proto: probe.TCP}}
+	for _, c := range []struct {
+		trace bool
+		want  []Word
+		hints int
+	}{
+		{false, []Word{Unknown, Unknown, Unknown}, 1},
+		{true, []Word{Free, Bound, Bound}, 0},
+	} {
+		var r Report
+		withoutNetlink(t, unix.EAFNOSUPPORT, func() (err error) {
+			r, err = Check(t.Context(), Request{Ports: ports, IPv4: true, IPv6: true, Trace: c.trace})
+			return err
+		})
+		for i, v := range r.Verdicts {
+			if v.Verdict != c.want[i] || v.Verdict == Unknown && !strings.Contains(v.Why, "bound and does not listen") {
+				t.Errorf("with trace %t: %+v, want %s", c.trace, v, c.want[i])
+			}
+		}
+		hints := slices.DeleteFunc(slices.Clone(r.Hints), func(s string) bool { return !strings.HasPrefix(s, "--trace binds") })
+		if len(hints) != c.hints {
+			t.Errorf("with trace %t: hints %q", c.trace, r.Hints)
+		}
+	}
+}
+
+// A port that a connection of ours was given is not held by somebody.
+func TestBindTrialOwn(t *testing.T) {
+	nettest.Need(t)
+	fd := open(t, unix.AF_INET, unix.SOCK_STREAM, bindTo("127.0.0.1", 0))
+	own, err := name(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := tracing{asked: true, ours: map[uint16]bool{own.Port(): true}}
+	f := finding{port: probe.Port{Number: own.Port(), Proto: probe.TCP}, where: "here"}
+	if v := f.judge(&tr, settings{}, query{v4: true}); v.Verdict != Free {
+		t.Errorf("%+v", v)
+	}
+	tr.ours = nil
+	if v := f.judge(&tr, settings{}, query{v4: true}); v.Verdict != Bound {
+		t.Errorf("%+v", v)
+	}
+}
+
 // Where the sysctl takes IPv6 away, binding [::] still works.
 func TestWithoutIPv6(t *testing.T) {
 	inHost(t, func(h *nettest.Host) {

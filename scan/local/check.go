@@ -12,7 +12,8 @@ import (
 )
 
 // Check looks at the requested ports. The error is only for what makes the
-// whole call meaningless: no port, no family, the context ended; and with
+// whole call meaningless: no port, no family, the context ended, of which the
+// report has nothing but a verdict of Unknown for each port; and with
 // Request.All, beside a report, for a source that could not be read, because no
 // verdict stands for the ports that it would have told. What else could not
 // be read makes verdicts Unknown and is told in the coverage. Check looks at
@@ -28,7 +29,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	}
 	v, err := look(ctx, q)
 	if err != nil {
-		return Report{}, err
+		return unfinished(r, err), err
 	}
 	if len(r.All) > 0 {
 		r.Ports = v.telling(r.Ports)
@@ -48,7 +49,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	held = append(held, v.abroad.sockets()...)
 	if r.Trace {
 		if v.traced, err = v.trace(ctx, q, r.Ports); err != nil {
-			return Report{}, err
+			return unfinished(r, err), err
 		}
 		defer v.traced.end()
 		held = append(held, v.traced.held()...)
@@ -56,7 +57,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	o := owners{}
 	if r.Owners {
 		if o, err = askOwners(ctx, held); err != nil {
-			return Report{}, err
+			return unfinished(r, err), err
 		}
 	}
 	report := v.report(r, q, behind, o)
@@ -160,12 +161,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		if t := v.census[p]; t != nil {
 			f.count = t.count
 		}
-		verdict := f.verdict()
-		verdict.Bind = rules.obstacles(p, verdict.Verdict, f.count[timeWait])
-		if v.traced.asked && verdict.Verdict != Listening {
-			verdict.Bind = append(verdict.Bind, v.traced.try(rules, q, p)...)
-		}
-		out.Verdicts = append(out.Verdicts, verdict)
+		out.Verdicts = append(out.Verdicts, f.judge(&v.traced, rules, q))
 	}
 	for p, places := range elsewhere {
 		for _, f := range places {
@@ -176,7 +172,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
 	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.groups.coverage(), v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
+	out.Hints = slices.Concat(v.hints, v.trial(r, out.Verdicts), v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }
 

@@ -20,7 +20,7 @@ func compare(t *testing.T, facts []fact, r Report) {
 	t.Helper()
 	for i, f := range facts {
 		v := r.Verdicts[i]
-		if v.Port != f.port.Number || v.Proto != f.port.Proto || v.Verdict != f.verdict || v.Error != "" {
+		if v.Port != f.port.Number || v.Proto != f.port.Proto || v.Verdict != f.verdict || (v.Error != "") != (f.verdict == Unknown) {
 			t.Errorf("%s: %+v, want %s", f.port, v, f.verdict)
 		}
 		if !strings.Contains(v.Why, f.why) {
@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
 		r := ask(t, less, both, withoutDiag)
 		compare(t, less, r)
 		for _, v := range r.Verdicts {
-			if v.Verdict == Free && v.Proto == probe.TCP && !strings.Contains(v.Why, "as far as can be seen") {
+			if v.Verdict == Unknown && !strings.Contains(v.Why, "cannot be seen") {
 				t.Errorf("%+v claims too much", v)
 			}
 		}
@@ -117,6 +117,9 @@ func TestCheckOneFamily(t *testing.T) {
 					f = f.untold()
 				}
 				want := Free
+				if source == "proc" && f.port.Proto == probe.TCP {
+					want = Unknown
+				}
 				for _, h := range f.holders {
 					if h.Family != c.skip {
 						want = f.verdict
@@ -165,6 +168,26 @@ func TestCheckVoid(t *testing.T) {
 	} {
 		if r, err := Check(c.ctx, c.r); err == nil {
 			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// Who gives up before the end knows nothing of any port.
+func TestCheckTooLate(t *testing.T) {
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
+	for want, ctx := range map[string]context.Context{"the time ran out": late, "it was interrupted": ended} {
+		r, err := Check(ctx, Request{Ports: ports, IPv4: true})
+		if err == nil || len(r.Verdicts) != len(ports) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for i, v := range r.Verdicts {
+			if v.Port != ports[i].Number || v.Proto != ports[i].Proto || v.Verdict != Unknown || v.Why != "could not look" || v.Error != want {
+				t.Errorf("%+v", v)
+			}
 		}
 	}
 }

@@ -60,8 +60,9 @@ type Verdict struct {
 	Proto   probe.Proto `json:"proto"`
 	Verdict Word        `json:"verdict"`
 	Why     string      `json:"why"`
-	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
-	Bind    []string    `json:"bind,omitempty"`  // where nothing listens: what stands in the way of binding it, or soon may
+	Error   string      `json:"error,omitempty"`   // why the verdict is Unknown
+	Caveats []string    `json:"caveats,omitempty"` // what could not be looked at, and might make another verdict; Why has it too
+	Bind    []string    `json:"bind,omitempty"`    // where nothing listens: what stands in the way of binding it, or soon may
 
 	Redirects []Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
 	Trace     []Trace    `json:"trace,omitempty"`     // with Request.Trace: who answers

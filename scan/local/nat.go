@@ -103,8 +103,16 @@ func (f finding) rules(word Word) string {
 	if len(f.redirects) > 0 && word != Redirected {
 		said += "; but first, arrivals are sent on " + onward(f.redirects)
 	}
-	if len(f.unread) > 0 {
-		said += "; what becomes of arrivals is not known: not understood was " + some(f.unread, " and ", "other rule", "other rules")
+	if what := f.misunderstood(); what != "" && !slices.Contains(f.caveats(word), what) {
+		said += "; " + what
 	}
 	return said
+}
+
+// misunderstood names the rules that cover the port and that could not be read.
+func (f finding) misunderstood() string {
+	if len(f.unread) == 0 {
+		return ""
+	}
+	return "what becomes of arrivals is not known: not understood was " + some(f.unread, " and ", "other rule", "other rules")
 }

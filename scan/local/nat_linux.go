@@ -296,7 +296,10 @@ func (n *nat) note(s sent, asked []uint16) {
 
 // cover says what was looked at.
 func (n *nat) cover(r *natRules, err error) {
-	switch {
+	switch closed := new(unopened); {
+	case errors.As(err, &closed):
+		n.missed = true
+		n.coverage = append(n.coverage, "NAT rules: not read: "+err.Error())
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		n.missed = true
 		n.coverage = append(n.coverage, "NAT rules: not readable without CAP_NET_ADMIN")

@@ -16,6 +16,15 @@ const maxRuleset = 64 << 20
 // errEnough says that more rules stand there than are read.
 var errEnough = fmt.Errorf("more than %d MB of them", maxRuleset>>20)
 
+// unopened says that the kernel was not asked. Of its nf_tables that tells
+// nothing, whatever the reason: seccomp(2) filters of containers and units forbid
+// sockets with errors such as EPERM and EAFNOSUPPORT, that of a kernel without.
+type unopened struct{ error }
+
+func (u *unopened) Error() string { return "no netlink socket can be opened: " + u.error.Error() }
+
+func (u *unopened) Unwrap() error { return u.error }
+
 // ruleset asks the kernel for its nf_tables through netlink
 // (linux/netfilter/nf_tables.h).
 type ruleset struct {
@@ -54,7 +63,7 @@ func (r *ruleset) dump(ctx context.Context, kind uint16, family nftFamily, names
 func (r *ruleset) dumpOnce(ctx context.Context, kind uint16, family nftFamily, names []byte, see func(nftFamily, []byte)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
-		return err
+		return &unopened{err}
 	}
 	defer unix.Close(fd)
 	poll := unix.NsecToTimeval(dumpPoll.Nanoseconds())

@@ -133,8 +133,8 @@ func (f finding) alsoElsewhere(word Word) string {
 // unused is said of a port that no socket uses here.
 func (f finding) unused() string {
 	said := fmt.Sprintf("no socket %s uses %s", cmp.Or(f.where, "on this machine"), f.port)
-	if f.source.blind {
-		said += ", as far as can be seen: one that is bound and does not listen cannot"
+	if f.unseen() {
+		said += "; " + idleUnseen
 	}
 	return said
 }

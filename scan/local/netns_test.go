@@ -29,7 +29,7 @@ func TestVerdictElsewhere(t *testing.T) {
 		"private":     {finding{elsewhere: []foreign{there("blue", Listening, "10.0.0.2", "private")}}, Elsewhere, "no socket here uses 417/tcp; in network namespace blue: web (pid 5, www) on 10.0.0.2:417"},
 		"bound":       {finding{elsewhere: []foreign{there("blue", Bound, "::", "any")}}, Elsewhere, "no socket here uses 417/tcp; in network namespace blue: web (pid 5, www) on [::]:417, not listening"},
 		"many":        {finding{elsewhere: slices.Repeat([]foreign{there("blue", Bound, "::", "any")}, 9)}, Elsewhere, "; 6 more network namespaces"},
-		"blind":       {finding{source: source{blind: true}, elsewhere: []foreign{blue}}, Elsewhere, "no socket here uses 417/tcp, as far as can be seen: one that is bound and does not listen cannot; in network namespace blue: "},
+		"blind":       {finding{source: source{blind: true}, elsewhere: []foreign{blue}}, Elsewhere, "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen; in network namespace blue: "},
 		"connections": {finding{count: [states]int{connected: 2}, elsewhere: []foreign{blue}}, Elsewhere, "nothing holds it here; 2 connections use the number; in network namespace blue: "},
 		"here too":    {finding{count: [states]int{listening: 1}, listeners: here, elsewhere: []foreign{blue, green}}, Listening, `a socket on 10.0.0.1:417, reachable from private networks; also in 2 other network namespaces (blue, "gr\neen")`},
 		"unknown":     {finding{source: broken, elsewhere: []foreign{blue}}, Unknown, "could not look; held in 1 other network namespace (blue)"},

@@ -89,7 +89,7 @@ func play(role string) error {
 	switch role {
 	case "sandboxed":
 		runtime.LockOSThread()
-		if err := forbidNetlink(); err != nil {
+		if err := forbidNetlink(unix.EPERM); err != nil {
 			return fmt.Errorf("seccomp: %w", err)
 		}
 	case "hidepid":
@@ -107,7 +107,7 @@ func play(role string) error {
 		if len(some) == 0 {
 			continue
 		}
-		part, err := Check(context.Background(), Request{Ports: some, IPv4: true, IPv6: true, Owners: true})
+		part, err := Check(context.Background(), Request{Ports: some, IPv4: true, IPv6: true, Owners: true, Trace: role == "tracer"})
 		if err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func hideProcesses() error {
 
 // forbidNetlink makes the kernel refuse netlink sockets to this thread
 // (seccomp(2)), as container runtimes and unit files do.
-func forbidNetlink() error {
+func forbidNetlink(refusal unix.Errno) error {
 	const nr, arg0 = 0, 16 // struct seccomp_data
 	lowWord := uint32(arg0)
 	if one := uint32(1); *(*byte)(unsafe.Pointer(&one)) == 0 {
@@ -147,7 +147,7 @@ func forbidNetlink() error {
 	give := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
 	filter := []unix.SockFilter{
 		load(nr), unless(unix.SYS_SOCKET, 3), load(lowWord), unless(unix.AF_NETLINK, 1),
-		give(unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)), give(unix.SECCOMP_RET_ALLOW),
+		give(unix.SECCOMP_RET_ERRNO | uint32(refusal)), give(unix.SECCOMP_RET_ALLOW),
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {

@@ -97,8 +97,8 @@ func (f fact) untold() fact {
 			h.Reach = "any"
 		}
 	}
-	if f.verdict == Bound {
-		f.verdict, f.holders = Free, nil
+	if f.verdict == Bound || f.verdict == Free && f.port.Proto == probe.TCP {
+		f.verdict, f.holders = Unknown, nil
 	}
 	f.why = ""
 	return f

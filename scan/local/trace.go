@@ -67,8 +67,9 @@ type tracing struct {
 	asked    bool
 	of       map[probe.Port][]*attempt
 	coverage []string
-	tried    int    // ports that were bound
-	close    func() // ends the connections, which are held until the owners are known
+	tried    int             // ports that were bound
+	ours     map[uint16]bool // ports of the connections' own ends, which are in the way of binding those
+	close    func()          // ends the connections, which are held until the owners are known
 }
 
 func (t tracing) end() {

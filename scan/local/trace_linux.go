@@ -27,7 +27,7 @@ type line struct {
 // answer: those whose peer is our end. All that is sent is what the kernel sends
 // to open and to close a connection. The error is the context's.
 func (v view) trace(ctx context.Context, q query, ports []probe.Port) (tracing, error) {
-	t := tracing{asked: true, of: make(map[probe.Port][]*attempt)}
+	t := tracing{asked: true, of: make(map[probe.Port][]*attempt), ours: make(map[uint16]bool)}
 	own := ownAddrs()
 	var all []*line
 	left := 0
@@ -53,6 +53,9 @@ func (v view) trace(ctx context.Context, q query, ports []probe.Port) (tracing, 
 		if err != nil {
 			return tracing{}, err
 		}
+	}
+	for _, l := range all {
+		t.ours[l.local.Port()] = true
 	}
 	t.close = func() { hangUp(all) }
 	return t, nil
@@ -88,7 +91,9 @@ func (v view) traceBatch(ctx context.Context, batch []*line) error {
 			l.outcome = Silent
 		case Answered:
 			up = append(up, l)
+			continue
 		}
+		l.hangUp() // its port is then free to be bound
 	}
 	if len(up) == 0 {
 		return nil
@@ -261,9 +266,13 @@ func hangUp(all []*line) {
 		})
 	}
 	for _, l := range all {
-		if l.fd >= 0 {
-			unix.Close(l.fd)
-			l.fd = -1
-		}
+		l.hangUp()
+	}
+}
+
+func (l *line) hangUp() {
+	if l.fd >= 0 {
+		unix.Close(l.fd)
+		l.fd = -1
 	}
 }

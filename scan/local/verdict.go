@@ -1,6 +1,12 @@
 package local
 
-import "onmux/probe"
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"onmux/probe"
+)
 
 // finding is all that is known of one port.
 type finding struct {
@@ -14,10 +20,23 @@ type finding struct {
 	refused   refused
 	redirects []Redirect
 	attempts  []*attempt
+	tried     tried
 	unread    []string  // NAT rules that cover the port and could not be read
 	unruled   bool      // not all NAT rules could be read
 	elsewhere []foreign // who holds it in other network namespaces
 	missed    bool      // not all of those could be looked at
+}
+
+// unfinished is the report of a call whose context ended.
+func unfinished(r Request, ended error) (out Report) {
+	said := "it was interrupted"
+	if errors.Is(ended, context.DeadlineExceeded) {
+		said = "the time ran out"
+	}
+	for _, p := range r.Ports {
+		out.Verdicts = append(out.Verdicts, Verdict{Port: p.Number, Proto: p.Proto, Verdict: Unknown, Why: "could not look", Error: said})
+	}
+	return out
 }
 
 // verdict judges a port. A socket that was seen is a fact, whatever else could
@@ -33,21 +52,27 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Bound, f.whyBound()
 	case f.source.err == nil && f.appeared():
 		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
+	case f.source.err == nil && !found && f.tried.used:
+		v.Verdict, v.Why = Bound, "held by a socket that cannot be seen, and is in the way of binding"
 	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
 		v.Verdict, v.Why = Redirected, f.whyRedirected()
+	case f.source.err == nil && !found && f.astray():
+		v.Verdict, v.Why, v.Error = Unknown, f.unused(), "connections do not come to an end here, and not every NAT rule could be read: one may send them on"
 	case f.source.err == nil && len(f.elsewhere) > 0:
 		v.Verdict, v.Why = Elsewhere, f.whyElsewhere()
 	case found:
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
 		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.err.Error()
+	case f.unseen():
+		v.Verdict, v.Why, v.Error = Unknown, f.unused(), idleUnseen
 	default:
 		v.Verdict, v.Why = Free, f.unused()
-		if f.missed {
-			v.Why += "; not every other network namespace could be looked at"
-		}
-		if f.unruled {
-			v.Why += "; not every NAT rule could be read, and one may send arrivals on"
+	}
+	v.Caveats = f.caveats(v.Verdict)
+	for _, c := range v.Caveats {
+		if !strings.Contains(v.Why, c) {
+			v.Why += "; " + c
 		}
 	}
 	v.Why += f.alsoElsewhere(v.Verdict)

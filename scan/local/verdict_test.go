@@ -25,7 +25,9 @@ func TestVerdict(t *testing.T) {
 		want Verdict
 	}{
 		"nothing":      {finding{where: "here"}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
-		"half blind":   {finding{where: "here", source: source{blind: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp, as far as can be seen: one that is bound and does not listen cannot"}},
+		"half blind":   {finding{where: "here", source: source{blind: true}}, Verdict{Verdict: Unknown, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Error: "one that is bound and does not listen cannot be seen"}},
+		"bound well":   {finding{where: "here", source: source{blind: true}, tried: tried{free: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
+		"not bound":    {finding{where: "here", source: source{blind: true}, tried: tried{used: true}}, Verdict{Verdict: Bound, Why: "held by a socket that cannot be seen, and is in the way of binding"}},
 		"blind":        {finding{source: source{err: failed}}, Verdict{Verdict: Unknown, Why: "could not look", Error: "permission denied"}},
 		"found anyway": {finding{source: source{err: failed}, count: [states]int{timeWait: 2}}, Verdict{Verdict: Connected, Why: "nothing listens; 2 connections in TIME_WAIT still use the number"}},
 		"one": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "::", "dual", sshd)}},

@@ -1,0 +1,27 @@
+package report_test
+
+import (
+	"strings"
+	"testing"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/scan/local"
+)
+
+// Many free ports are told in a line, and those of which something could not be
+// looked at in another.
+func TestTextFoldsFree(t *testing.T) {
+	told := stream{start: Start{Command: "check"}, end: End{Complete: true}}
+	for n := range uint16(12) {
+		v := local.Verdict{Port: 1 + n, Proto: probe.TCP, Verdict: local.Free, Why: "why"}
+		if n > 8 {
+			v.Caveats = []string{"a rule is not known"}
+		}
+		told.findings = append(told.findings, v)
+	}
+	text := tellText(t, told, Options{})
+	if want := "tcp 1-9 are free\ntcp 10-12 are free, as far as can be seen: a rule is not known\n"; !strings.HasPrefix(text, want) {
+		t.Errorf("%q", text)
+	}
+}
