@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 	"time"
@@ -147,7 +148,7 @@ func (m *Millis) UnmarshalJSON(b []byte) error {
 	if err != nil || ms < 0 || ms > float64(1<<53) {
 		return fmt.Errorf("%q is not a number of milliseconds", b)
 	}
-	*m = Millis(ms * float64(time.Millisecond))
+	*m = Millis(math.Round(ms * float64(time.Millisecond)))
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package probe_test
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"onmux/probe"
 )
@@ -105,4 +107,16 @@ func FuzzFromICMP(f *testing.F) {
 			t.Errorf("state %s, reason %s", s, r)
 		}
 	})
+}
+
+// A time comes back from a document as it was written.
+func TestMillisComeBack(t *testing.T) {
+	for us := range 20000 {
+		want := probe.Millis(time.Duration(us) * time.Microsecond)
+		b, err := want.MarshalJSON()
+		var got probe.Millis
+		if err := errors.Join(err, got.UnmarshalJSON(b)); err != nil || got != want {
+			t.Fatalf("%s: %v, %v", b, time.Duration(got), err)
+		}
+	}
 }

@@ -79,7 +79,7 @@ func (r Run) once(ctx context.Context, h Handler) Told {
 	}
 	end, err := r.Job(ctx, tell)
 	end.Finished = time.Now().UTC()
-	end.Summary.Duration = probe.Millis(end.Finished.Sub(r.Start.Started))
+	end.Summary.Duration = probe.Millis(end.Finished.Sub(r.Start.Started).Round(time.Microsecond)) // as documents have it, so that a replay says the same
 	end.Complete = end.Complete && err == nil
 	for _, v := range judge.End(end) {
 		violated(v, nil)
