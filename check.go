@@ -105,6 +105,11 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 
 // expectHolder reads what is expected of who listens.
 func (s *session) expectHolder(c *cli.Context) error {
+	for _, name := range []string{"addr", "process", "user", "unit"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usage(fmt.Errorf("--%s is empty: there is nothing to expect", name), "a variable of the shell that is not set, perhaps")
+		}
+	}
 	h := report.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
 	if c.IsSet("max-backlog") {
 		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
