@@ -26,6 +26,11 @@ func TestExpectHolder(t *testing.T) {
 	activated := socket
 	activated.Owners = []local.Owner{{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
 	activated.Unit = "ssh.socket"
+	web := uint32(33)
+	dropped := socket // by a server that gave up the rights with which it made the socket
+	dropped.User, dropped.Owners = "root", []local.Owner{{Name: "nginx", User: "www-data", UID: &web}}
+	fleeting := socket
+	fleeting.User, fleeting.Owners = "root", []local.Owner{{PID: 5, Ended: true}}
 	wide := socket
 	wide.Address, wide.Reach = netip.MustParseAddr("::"), "any"
 	busy := socket
@@ -59,6 +64,10 @@ func TestExpectHolder(t *testing.T) {
 		{"nor is another a violation", Holder{Process: "sshd"}, []Finding{listening, guessed}, CannotTell},
 		{"user of the socket", Holder{User: "www-data"}, []Finding{listening, guessed}, Holds},
 		{"another user", Holder{User: "app"}, []Finding{listening, guessed}, CannotTell},
+		{"the socket's user, where the owners are known", Holder{User: "root"}, []Finding{listening, dropped}, Fails},
+		{"and its number", Holder{User: "0"}, []Finding{listening, dropped}, Fails},
+		{"an owner's number", Holder{User: "33"}, []Finding{listening, dropped}, Holds},
+		{"an owner whose user is not known", Holder{User: "root"}, []Finding{listening, fleeting}, CannotTell},
 		{"unit of the socket", Holder{Unit: "nginx.service"}, []Finding{listening, guessed}, Holds},
 		{"another unit", Holder{Unit: "apache2.service"}, []Finding{listening, guessed}, CannotTell},
 		{"socket unit", Holder{Unit: "ssh.socket"}, []Finding{listening, activated}, Holds},
