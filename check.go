@@ -30,7 +30,7 @@ as "as far as can be seen" with -q, and not held against --expect.
 
 --expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
 flags --addr, --process, --user, --unit and --max-backlog expect more, of every
-socket that listens here.
+socket that listens here, or is in the state that --expect names.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that is listened on, says nothing there, and names the process that answers:
@@ -122,6 +122,7 @@ func (s *session) expectHolder(c *cli.Context) error {
 		return nil
 	}
 	h.Found = c.Bool("all-ports")
+	h = h.Of(s.expect)
 	e, err := report.ExpectHolder(h)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err), "")

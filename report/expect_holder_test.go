@@ -99,6 +99,53 @@ func TestExpectHolder(t *testing.T) {
 			t.Errorf("%s: outcome %d with %d violations, want %d", c.name, got, violations, c.want)
 		}
 	}
+}
+
+// The holder of what --expect names is held against, not only of what listens.
+func TestExpectHolderOfBound(t *testing.T) {
+	held := func(state local.Word, name string) []Finding {
+		return []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: state}, local.Listener{
+			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host", Owners: []local.Owner{{Name: name}}}}
+	}
+	free := []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}
+	for _, c := range []struct {
+		expect string
+		stream []Finding
+		want   Outcome
+	}{
+		{"bound", held(local.Bound, "python3"), Holds},
+		{"bound", held(local.Bound, "perl"), Fails},
+		{"bound", held(local.Listening, "python3"), Fails},
+		{"bound", free, Fails},
+		{"bound,free", free, Holds},
+		{"bound,listening", held(local.Listening, "python3"), Holds},
+		{"bound,listening", held(local.Listening, "perl"), Fails},
+		{"connected", held(local.Connected, "python3"), Holds},
+		{"connected", held(local.Connected, "perl"), Fails},
+		{"free", free, Fails}, // nobody holds it, and it is expected that somebody does
+		{"bound=1", held(local.Bound, "python3"), Fails},
+	} {
+		words, err := ParseExpectation(c.expect, "check")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := ExpectHolder(Holder{Process: "python3"}.Of([]Expectation{words}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := NewJudge([]Expectation{words, e})
+		for _, f := range c.stream {
+			j.Finding(f)
+		}
+		end := End{Complete: true}
+		j.End(end)
+		if got := j.Outcome(); got != c.want {
+			t.Errorf("%s of %+v: %s, want %s", c.expect, c.stream, got, c.want)
+		}
+	}
+}
+
+func TestExpectHolderOfNoAddress(t *testing.T) {
 	if _, err := ExpectHolder(Holder{Addr: "here"}); err == nil {
 		t.Error("here is no address")
 	}
