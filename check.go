@@ -30,7 +30,7 @@ as "as far as can be seen" with -q, and not held against --expect.
 
 --expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
 flags --addr, --process, --user, --unit and --max-backlog expect more, of every
-socket that listens here.
+socket that listens here, or is in the state that --expect names.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that is listened on, says nothing there, and names the process that answers:
@@ -105,6 +105,11 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 
 // expectHolder reads what is expected of who listens.
 func (s *session) expectHolder(c *cli.Context) error {
+	for _, name := range []string{"addr", "process", "user", "unit"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usage(fmt.Errorf("--%s is empty: there is nothing to expect", name), "a variable of the shell that is not set, perhaps")
+		}
+	}
 	h := report.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
 	if c.IsSet("max-backlog") {
 		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
@@ -117,6 +122,7 @@ func (s *session) expectHolder(c *cli.Context) error {
 		return nil
 	}
 	h.Found = c.Bool("all-ports")
+	h = h.Of(s.expect)
 	e, err := report.ExpectHolder(h)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err), "")

@@ -11,14 +11,15 @@ import (
 )
 
 // Holder is what must be true of every socket that listens on a port of this
-// machine. What is zero is not asked for.
+// machine, or is in another state that is expected. What is zero is not asked for.
 type Holder struct {
 	Addr       string // "loopback", "any" or an address
 	Process    string // name of an owner
 	User       string // of an owner, or of the socket, by name or number
 	Unit       string // systemd unit of an owner, or in which the socket was made
 	MaxBacklog *uint32
-	Found      bool // the ports were found, not asked for: one that is held in another network namespace alone is no fault
+	States     string // "bound,free": the verdicts that are expected, of which a socket makes one; "" is that something listens
+	Found      bool   // the ports were found, not asked for: one that is held in another network namespace alone is no fault
 }
 
 // ExpectHolder makes an expectation of h. A port on which nothing listens does
@@ -32,6 +33,33 @@ func ExpectHolder(h Holder) (Expectation, error) {
 	return Expectation{text: "holder", holder: &h}, nil
 }
 
+// Of is h where the expectations name the verdicts: "bound" is of sockets that
+// are bound. Counts name none for each port.
+func (h Holder) Of(expect []Expectation) Holder {
+	var words []string
+	held := false
+	for _, e := range expect {
+		if e.op == "" {
+			words = append(words, e.words...)
+			held = held || slices.ContainsFunc(e.words, func(w string) bool {
+				return slices.Contains([]local.Word{local.Listening, local.Bound, local.Connected}, local.Word(w))
+			})
+		}
+	}
+	if held {
+		h.States = strings.Join(words, ",")
+	}
+	return h
+}
+
+// about reports whether a socket in that state is held against h.
+func (h Holder) about(state local.Word) bool {
+	if h.States == "" {
+		return state == local.Listening
+	}
+	return slices.Contains(strings.Split(h.States, ","), string(state))
+}
+
 // NeedsOwner reports whether owners have to be found to judge it.
 func (e Expectation) NeedsOwner() bool {
 	h := e.holder
@@ -41,11 +69,12 @@ func (e Expectation) NeedsOwner() bool {
 // NeedsListeners reports whether listeners have to be known to judge it.
 func (e Expectation) NeedsListeners() bool { return e.holder != nil }
 
-// absent judges a port on which nothing listens.
+// absent judges a port on which nothing listens, unless that is for the
+// expectation that names the states.
 func (h Holder) absent(v local.Verdict) (Violation, bool) {
 	p := probe.Port{Number: v.Port, Proto: v.Proto}
 	return Violation{What: p.String(), Expected: string(local.Listening), Actual: string(v.Verdict), Port: v.Port, Proto: v.Proto.String()},
-		v.Verdict != local.Listening && !(h.Found && v.Verdict == local.Elsewhere)
+		h.States == "" && v.Verdict != local.Listening && !(h.Found && v.Verdict == local.Elsewhere)
 }
 
 // judge holds one listening socket against h. It is unsure of what nobody told.
@@ -80,13 +109,15 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 			continue
 		}
 		var actual []string
+		unknown := len(l.Owners) == 0
 		for _, o := range l.Owners {
 			actual = append(actual, c.of(o))
+			unknown = unknown || c.of(o) == "" && (o.Ended || c.what == "user")
 		}
 		actual = append(actual, ofSocket(l, c.what)...)
 		switch {
-		case slices.Contains(actual, c.expected):
-		case len(l.Owners) == 0:
+		case slices.Contains(actual, c.expected), c.what == "user" && slices.ContainsFunc(l.Owners, func(o local.Owner) bool { return o.UID != nil && fmt.Sprint(*o.UID) == c.expected }):
+		case unknown:
 			unsure = true
 		default:
 			expect(c.what, c.expected, strings.Join(actual, ", "), false)
@@ -95,8 +126,9 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 	return out, unsure
 }
 
-// ofSocket is what the socket itself tells, whoever its owner is. Candidates tell
-// nothing: they are guesses.
+// ofSocket is what the socket itself tells. Its user is who made it, and stands
+// for the owners only where they are not known: servers that start as root give
+// up its rights. Candidates tell nothing: they are guesses.
 func ofSocket(l local.Listener, what string) (told []string) {
 	add := func(s string) {
 		if s != "" {
@@ -105,6 +137,9 @@ func ofSocket(l local.Listener, what string) (told []string) {
 	}
 	switch what {
 	case "user":
+		if len(l.Owners) > 0 {
+			return nil
+		}
 		add(l.User)
 		if l.UID != nil {
 			add(fmt.Sprint(*l.UID))
@@ -133,7 +168,7 @@ func (j *Judge) holders(f Finding) []Violation {
 				out = append(out, v)
 			}
 		case local.Listener:
-			if f.State != local.Listening || elsewhere(f) {
+			if !e.holder.about(f.State) || elsewhere(f) {
 				continue
 			}
 			violations, unsure := e.holder.judge(f)

@@ -26,6 +26,11 @@ func TestExpectHolder(t *testing.T) {
 	activated := socket
 	activated.Owners = []local.Owner{{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
 	activated.Unit = "ssh.socket"
+	web := uint32(33)
+	dropped := socket // by a server that gave up the rights with which it made the socket
+	dropped.User, dropped.Owners = "root", []local.Owner{{Name: "nginx", User: "www-data", UID: &web}}
+	fleeting := socket
+	fleeting.User, fleeting.Owners = "root", []local.Owner{{PID: 5, Ended: true}}
 	wide := socket
 	wide.Address, wide.Reach = netip.MustParseAddr("::"), "any"
 	busy := socket
@@ -59,6 +64,10 @@ func TestExpectHolder(t *testing.T) {
 		{"nor is another a violation", Holder{Process: "sshd"}, []Finding{listening, guessed}, CannotTell},
 		{"user of the socket", Holder{User: "www-data"}, []Finding{listening, guessed}, Holds},
 		{"another user", Holder{User: "app"}, []Finding{listening, guessed}, CannotTell},
+		{"the socket's user, where the owners are known", Holder{User: "root"}, []Finding{listening, dropped}, Fails},
+		{"and its number", Holder{User: "0"}, []Finding{listening, dropped}, Fails},
+		{"an owner's number", Holder{User: "33"}, []Finding{listening, dropped}, Holds},
+		{"an owner whose user is not known", Holder{User: "root"}, []Finding{listening, fleeting}, CannotTell},
 		{"unit of the socket", Holder{Unit: "nginx.service"}, []Finding{listening, guessed}, Holds},
 		{"another unit", Holder{Unit: "apache2.service"}, []Finding{listening, guessed}, CannotTell},
 		{"socket unit", Holder{Unit: "ssh.socket"}, []Finding{listening, activated}, Holds},
@@ -90,6 +99,53 @@ func TestExpectHolder(t *testing.T) {
 			t.Errorf("%s: outcome %d with %d violations, want %d", c.name, got, violations, c.want)
 		}
 	}
+}
+
+// The holder of what --expect names is held against, not only of what listens.
+func TestExpectHolderOfBound(t *testing.T) {
+	held := func(state local.Word, name string) []Finding {
+		return []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: state}, local.Listener{
+			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host", Owners: []local.Owner{{Name: name}}}}
+	}
+	free := []Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}
+	for _, c := range []struct {
+		expect string
+		stream []Finding
+		want   Outcome
+	}{
+		{"bound", held(local.Bound, "python3"), Holds},
+		{"bound", held(local.Bound, "perl"), Fails},
+		{"bound", held(local.Listening, "python3"), Fails},
+		{"bound", free, Fails},
+		{"bound,free", free, Holds},
+		{"bound,listening", held(local.Listening, "python3"), Holds},
+		{"bound,listening", held(local.Listening, "perl"), Fails},
+		{"connected", held(local.Connected, "python3"), Holds},
+		{"connected", held(local.Connected, "perl"), Fails},
+		{"free", free, Fails}, // nobody holds it, and it is expected that somebody does
+		{"bound=1", held(local.Bound, "python3"), Fails},
+	} {
+		words, err := ParseExpectation(c.expect, "check")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := ExpectHolder(Holder{Process: "python3"}.Of([]Expectation{words}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := NewJudge([]Expectation{words, e})
+		for _, f := range c.stream {
+			j.Finding(f)
+		}
+		end := End{Complete: true}
+		j.End(end)
+		if got := j.Outcome(); got != c.want {
+			t.Errorf("%s of %+v: %s, want %s", c.expect, c.stream, got, c.want)
+		}
+	}
+}
+
+func TestExpectHolderOfNoAddress(t *testing.T) {
 	if _, err := ExpectHolder(Holder{Addr: "here"}); err == nil {
 		t.Error("here is no address")
 	}

@@ -62,7 +62,7 @@ func sample() stream {
 				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
 				Receive: &local.Buffer{Used: 768, Limit: 212992}, Drops: 37, Groups: []string{"224.0.0.251 on eth0"},
 				UID: ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
-					Cmdline: []string{"sshd", "-D"}, User: "root", Started: noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
+					Cmdline: []string{"sshd", "-D"}, User: "root", UID: ptr(uint32(0)), Started: noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
 					Parents: []local.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
 				User: "root", Origin: local.Origin{Place: place, MoreCandidates: 2,
 					Candidates: []local.Candidate{{Process: local.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: local.Process{PID: 13}, By: "user"}}}},

@@ -121,7 +121,8 @@ type Owner struct {
 	Exe        string    `json:"exe,omitempty"`
 	ExeDeleted bool      `json:"exe_deleted,omitempty"` // the file that runs is no more at Exe, as after an upgrade
 	Cmdline    []string  `json:"cmdline,omitempty"`
-	User       string    `json:"user,omitempty"`
+	User       string    `json:"user,omitempty"` // its name, or the number where it has none
+	UID        *uint32   `json:"uid,omitempty"`
 	Started    time.Time `json:"started,omitzero"`
 	Place
 	SocketUnit string    `json:"socket_unit,omitempty"` // for which systemd, which is the owner, holds the socket

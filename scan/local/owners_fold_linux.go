@@ -185,7 +185,7 @@ func (f *folder) describe(o *Owner) {
 	}
 	if b, err := f.read(o.PID, "status"); err == nil {
 		if uid, ok := parseUID(b); ok {
-			o.User = f.users.nameOrNumber(uid)
+			o.User, o.UID = f.users.nameOrNumber(uid), &uid
 		}
 	}
 	if b, err := f.read(o.PID, "cgroup"); err == nil {
