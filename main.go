@@ -320,7 +320,7 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
 	switch {
 	case errors.Is(cause, errInterrupted) && (s.wait > 0 || !t.End.Complete):
-		return &fault{code: exitUnsure} // said when it happened
+		return &fault{code: exitUnsure, fails: fails} // said when it happened
 	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != report.Holds:
 		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about before the deadline of %s%s", s.deadline, last), fails: fails}
 	case errors.Is(cause, errDeadline) && !t.End.Complete:

@@ -16,6 +16,7 @@ type testCase struct {
 	text       string // what was found, in one line
 	violations []Violation
 	unsure     string // why it could not be told
+	fails      bool   // the violation stands for others that are not at hand yet
 }
 
 // title is the case in one line.
@@ -34,6 +35,9 @@ type cases struct {
 	none string // what a report of nothing says
 	told bool
 	held *testCase
+
+	failed map[string]bool // rules that were told to fail before their violations were
+	joins  bool            // tell takes violations that come later
 }
 
 func (c *cases) start(s Start) {
@@ -50,7 +54,11 @@ func (c *cases) finding(f Finding) error {
 			c.held.violations = append(c.held.violations, v)
 			return nil
 		}
-		return cmp.Or(c.flush(), c.tell(testCase{name: cmp.Or(v.Rule, v.What), violations: []Violation{v}}))
+		err := c.flush()
+		if c.failed[v.Rule] && !c.joins {
+			return err // a document has its violations behind everything else
+		}
+		return cmp.Or(err, c.tell(testCase{name: cmp.Or(v.Rule, v.What), violations: []Violation{v}}))
 	}
 	if change, ok := f.(Change); ok {
 		return cmp.Or(c.flush(), c.tell(change.testCase()))
@@ -58,6 +66,7 @@ func (c *cases) finding(f Finding) error {
 	if r, ok := f.(Rule); ok {
 		err := c.flush()
 		c.held = &testCase{name: r.Name, text: r.Outcome.String() + suffix(": ", r.Found)}
+		c.held.fails = r.Outcome == Fails
 		if r.Outcome == CannotTell {
 			c.held.unsure = cmp.Or(r.Error, "could not be told")
 		}
@@ -95,6 +104,13 @@ func (c *cases) flush() error {
 	}
 	held := *c.held
 	c.held = nil
+	if held.fails = held.fails && len(held.violations) == 0; held.fails {
+		if c.failed == nil {
+			c.failed = make(map[string]bool)
+		}
+		c.failed[held.name] = true
+		held.violations = []Violation{{What: held.name, Expected: "what its rule says", Actual: strings.TrimPrefix(held.text, Fails.String()+": ")}}
+	}
 	return c.tell(held)
 }
 

@@ -265,19 +265,40 @@ func (d *differ) verdicts() {
 	}
 }
 
-// owners compares who holds the sockets that are in both reports. Processes come
-// and go: their names count, not their pids.
+// owners compares who holds the sockets that are in both reports, and tells of those of
+// one where both tell of the port and that it listens: another address may be exposed.
+// Processes come and go: their names count, not their pids.
 func (d *differ) owners() {
-	keys := slices.SortedFunc(maps.Keys(d.now.sockets), func(a, b socketKey) int {
+	all := maps.Clone(d.old.sockets)
+	maps.Copy(all, d.now.sockets)
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b socketKey) int {
 		return cmp.Or(cmp.Compare(a.port.Number, b.port.Number), cmp.Compare(a.port.Proto, b.port.Proto), a.address.Compare(b.address), strings.Compare(a.netns, b.netns))
 	})
 	for _, k := range keys {
 		before, was := d.old.sockets[k]
-		a, b := holdersOf(before), holdersOf(d.now.sockets[k])
-		if was && a != "" && b != "" && a != b {
+		now, is := d.now.sockets[k]
+		if was != is {
+			d.socket(k, is)
+			continue
+		}
+		a, b := holdersOf(before), holdersOf(now)
+		if a != "" && b != "" && a != b {
 			d.tell(Change{What: Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: a, New: b, Confidence: probe.High})
 		}
 	}
+}
+
+// socket tells of one that only one of the reports has.
+func (d *differ) socket(k socketKey, is bool) {
+	const there = string(local.Listening)
+	if d.old.ports[k.port].Verdict != local.Listening || d.now.ports[k.port].Verdict != local.Listening {
+		return // told with the verdict, or not looked at
+	}
+	c := Change{What: Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there, New: "not there", Confidence: probe.High}
+	if is {
+		c.What, c.Old, c.New = Appeared, "not there", there
+	}
+	d.tell(c)
 }
 
 func holdersOf(owners []local.Owner) string {

@@ -206,6 +206,25 @@ func TestDiffOfLocalPorts(t *testing.T) {
 	}
 }
 
+// TestDiffOfSockets: a port that listens on another address, too, has changed.
+func TestDiffOfSockets(t *testing.T) {
+	report := func(addrs ...string) stream {
+		s := stream{start: starts("check"), end: ends(1, nil), findings: []Finding{local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening}}}
+		for _, a := range addrs {
+			s.findings = append(s.findings, socket(probe.TCP, a, "ipv4", "any", 80))
+		}
+		return s
+	}
+	changes, _ := diff(t, report("127.0.0.1", "10.0.0.1"), report("0.0.0.0", "10.0.0.1"))
+	var got []string
+	for _, c := range changes {
+		got = append(got, fmt.Sprint(c.What, " ", c.Address, " ", c.Old, ">", c.New, " ", c.Confidence))
+	}
+	if want := []string{"appeared 0.0.0.0 not there>listening high", "vanished 127.0.0.1 listening>not there high"}; !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
 // TestReplayNmap reads what nmap 7.93 wrote.
 func TestReplayNmap(t *testing.T) {
 	b, err := os.ReadFile("testdata/nmap.xml")

@@ -31,6 +31,7 @@ func newJUnit(w io.Writer, _ Options) Handler {
 func (j *junit) Start(s Start) error {
 	j.start = s
 	j.cases.start(s)
+	j.cases.joins = true
 	return nil
 }
 
@@ -41,6 +42,9 @@ func (j *junit) Finding(f Finding) error { return j.cases.finding(f) }
 func (j *junit) add(c testCase) error {
 	if old := j.byName[c.name]; old != nil {
 		if c.text == "" && c.unsure == "" {
+			if old.fails {
+				old.fails, old.violations = false, nil
+			}
 			old.violations = append(old.violations, c.violations...)
 			return nil
 		}

@@ -238,6 +238,8 @@ func TestTrials(t *testing.T) {
 	}{
 		{"a range with an exception in it", network, whole, nil, []report.Finding{run(probe.Filtered)},
 			"fails 2 filtered  [10.0.0.7-10.0.0.9 port 417/tcp: filtered, not closed] [count: closed=0, not closed>=2]"},
+		{"exceptions that overlap", "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, count: filtered=2, except: [{endpoint: 10.0.0.8, expect: filtered}, {endpoint: '10.0.0.8:417', expect: filtered}]}]",
+			whole, nil, []report.Finding{run(probe.Filtered)}, "holds 2 filtered "},
 		{"the exception is not as it should be", network, whole, nil, []report.Finding{run(probe.Closed)}, "fails 2 closed  [10.0.0.8:417/tcp: closed, not filtered]"},
 		{"all is well", network, whole, nil, []report.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Next().Next(), probe.Closed)},
 			"holds 10.0.0.7:417/tcp closed; 10.0.0.9:417/tcp closed "},

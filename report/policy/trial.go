@@ -101,7 +101,9 @@ func (t *Trial) span(f scan.Range) {
 		for i, x := range t.rule.Scan.Except {
 			if (x.Port == probe.Port{} || x.Port == p) && !x.Addr.Less(f.First) && !f.Last.Less(x.Addr) {
 				t.exception(i, probe.Result{Endpoint: probe.Endpoint{Addr: x.Addr, Port: f.Port, Proto: f.Proto}, State: f.State, Reason: f.Reason, Error: f.Error})
-				f.Count--
+				if t.excepted(x.Addr, p) == i { // of several that name it, the first takes it out
+					f.Count--
+				}
 			}
 		}
 	}
