@@ -73,11 +73,17 @@ rules ask about.`,
 }
 
 func readPolicy(name string, stdin io.Reader) (policy.Policy, error) {
-	read := func() ([]byte, error) { return os.ReadFile(name) }
 	if name == "-" {
-		name, read = "standard input", func() ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, 2<<20)) }
+		name = "standard input"
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return policy.Policy{}, usage(err, "")
+		}
+		defer f.Close()
+		stdin = f
 	}
-	text, err := read()
+	text, err := io.ReadAll(io.LimitReader(stdin, policy.MaxFile+1)) // which Parse refuses
 	if err != nil {
 		return policy.Policy{}, usage(err, "")
 	}

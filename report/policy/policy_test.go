@@ -265,6 +265,19 @@ func TestTrials(t *testing.T) {
 	}
 }
 
+// A byte order mark is none of a policy's words, and what nests without end is refused
+// before it is read.
+func TestReadingIsBounded(t *testing.T) {
+	if p, err := Parse("p", []byte("\ufeffcheck: [{port: 80/tcp, expect: free}]"), noon); err != nil || len(p.Rules) != 1 {
+		t.Errorf("a byte order mark: %v", err)
+	}
+	for _, text := range []string{strings.Repeat("[", 100_000), strings.Repeat("{a: ", 50_000)} {
+		if _, err := Parse("p", []byte(text), noon); err == nil || !strings.Contains(err.Error(), "nests") {
+			t.Errorf("%.8q…: %v", text, err)
+		}
+	}
+}
+
 func TestOnly(t *testing.T) {
 	p := parse(t, "check: [{name: web, port: 80}, {name: dns, port: 53}]")
 	if one, err := p.Only([]string{"dns"}); err != nil || len(one.Rules) != 1 || one.Rules[0].Name != "dns" {

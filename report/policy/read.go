@@ -15,8 +15,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile bounds a policy file, in bytes.
-const maxFile = 1 << 20
+// MaxFile bounds a policy file, in bytes.
+const MaxFile = 1 << 20
 
 //go:embed schema.json
 var schema []byte
@@ -34,8 +34,12 @@ type document struct {
 // parse reads YAML, of which JSON is a part, and holds it against the schema.
 // Anchors are refused: a few lines of them make a file of any size.
 func parse(name string, text []byte) (*document, file, error) {
-	if len(text) > maxFile {
-		return nil, file{}, fmt.Errorf("%s: a policy of more than %d bytes is none", name, maxFile)
+	if len(text) > MaxFile {
+		return nil, file{}, fmt.Errorf("%s: a policy of more than %d bytes is none", name, MaxFile)
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // as some editors begin a file
+	if at := tooDeep(text); at >= 0 {
+		return nil, file{}, fmt.Errorf("%s: no policy nests more than %d brackets, as at byte %d", name, maxDepth, at)
 	}
 	d := &document{name: name}
 	var err error
@@ -202,4 +206,25 @@ func keyNode(n ast.Node, key string) ast.Node {
 		return v.Key
 	}
 	return n
+}
+
+// maxDepth bounds how deep brackets nest: the parser's memory grows with the square.
+const maxDepth = 100
+
+// tooDeep is where they nest deeper, or -1. It takes no notice of quotes: no policy has so
+// many there either.
+func tooDeep(text []byte) int {
+	depth := 0
+	for i, c := range text {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		}
+		if depth > maxDepth {
+			return i
+		}
+	}
+	return -1
 }
