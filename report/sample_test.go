@@ -69,7 +69,7 @@ func sample() stream {
 			local.Listener{Proto: probe.UDP, Address: addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied",
 				Redirects: []local.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule", Scope: "any"}},
-				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []local.Owner{{PID: 7}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
+				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []local.Owner{{PID: 7}}, Behind: &local.Behind{Address: "172.17.0.2:80", NetNS: "blue", Owners: []local.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it; not every NAT rule could be read", Caveats: []string{"not every NAT rule could be read"}, Bind: []string{"a privilege is missing"}},
 			local.Port{Port: 417, Protos: probe.Protos(), Names: []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
 				Services: local.Services{File: "/etc/services", Lines: []local.Service{{Line: 7, Name: "onmux", Proto: "sctp",

@@ -9,8 +9,10 @@ import (
 
 // obstacles says what stands in the way of binding a port on which nothing
 // listens, or soon may: what the machine's settings and the sockets seen there
-// prove, and no more. Whether a bind succeeds is known only by trying.
-func (s settings) obstacles(port probe.Port, word Word, remains int) []string {
+// prove, and no more. Whether a bind succeeds is known only by trying. A port is
+// shared with a connection where both set SO_REUSEADDR, as the sockets do that a
+// server accepted (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
+func (s settings) obstacles(port probe.Port, word Word, count [states]int) []string {
 	if word == Listening || word == Unknown {
 		return nil
 	}
@@ -21,7 +23,13 @@ func (s settings) obstacles(port probe.Port, word Word, remains int) []string {
 	if word == Bound {
 		said = append(said, "the socket that holds it has to be closed first, unless both share it (SO_REUSEADDR, SO_REUSEPORT)")
 	}
-	if remains > 0 {
+	switch live := count[connected] > 0; {
+	case live && port.Proto == probe.UDP:
+		said = append(said, "a connected socket uses the number: it has to be closed first")
+	case live:
+		said = append(said, "a connection uses the number: a server that does not set SO_REUSEADDR is refused, and so is one that does if the connection's own end did not")
+	}
+	if count[timeWait] > 0 {
 		said = append(said, "what remains of a connection may be in the way until it ends, within a minute, of a server that does not set SO_REUSEADDR")
 	}
 	if s.ephemeral != nil && s.ephemeral.Has(port.Number) && s.readable &&

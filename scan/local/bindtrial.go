@@ -25,7 +25,7 @@ func (f finding) judge(t *tracing, s settings, q query) Verdict {
 		f.tried = t.try(s, q, f.port)
 		v = f.verdict()
 	}
-	v.Bind = append(s.obstacles(f.port, v.Verdict, f.count[timeWait]), f.tried.said...)
+	v.Bind = append(s.obstacles(f.port, v.Verdict, f.count), f.tried.said...)
 	return v
 }
 

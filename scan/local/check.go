@@ -59,6 +59,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		if o, err = askOwners(ctx, held); err != nil {
 			return unfinished(r, err), err
 		}
+		if err = v.passOn(ctx, o); err != nil {
+			return unfinished(r, err), err
+		}
 	}
 	report := v.report(r, q, behind, o)
 	if len(r.All) > 0 && v.failed() != nil {

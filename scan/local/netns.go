@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"onmux/probe"
 )
+
+// host is the Listener.NetNS of the caller's own network namespace.
+const host = "host"
 
 // abroad is what was seen in network namespaces other than the caller's.
 type abroad struct {
@@ -21,6 +25,8 @@ type abroad struct {
 type space struct {
 	name string                  // Listener.NetNS: no two have the same, and none "host"
 	held map[probe.Port][]socket // those that listen, and those that are bound
+	//lint:ignore U1000 only Linux tells them
+	addrs []netip.Addr // its addresses, if they were asked for and could be seen
 }
 
 // listening is the ports on which something listens there.

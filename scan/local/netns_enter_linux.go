@@ -86,7 +86,9 @@ func (w *world) read(ctx context.Context, q query, diag *sockDiag, r *realm) {
 		err := enter(way)
 		if err == nil {
 			if w.is("thread-self", r.sign) {
-				r.read(ctx, q, inside)
+				if r.read(ctx, q, inside); q.addrs {
+					r.addrs = ownAddrs()
+				}
 				return
 			}
 			continue // what it led to is gone

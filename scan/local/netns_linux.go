@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -50,8 +51,9 @@ type realm struct {
 	pids  []int  // a few of its processes
 
 	census census
-	blind  bool  // sockets that are bound and do not listen are not told
-	err    error // why it could not be read, or not all of it
+	addrs  []netip.Addr // if they were asked for, and it could be entered
+	blind  bool         // sockets that are bound and do not listen are not told
+	err    error        // why it could not be read, or not all of it
 	gone   bool
 }
 

@@ -12,9 +12,6 @@ import (
 	"onmux/probe"
 )
 
-// host is the Listener.NetNS of the caller's own network namespace.
-const host = "host"
-
 // held is the sockets that hold a port. Connections do not: the number that one
 // has in another namespace is of no interest here.
 func (c census) held() map[probe.Port][]socket {
@@ -39,7 +36,7 @@ func (w *world) spaces(read []*realm) []space {
 					sockets[i].space = uint64(r.sign)
 				}
 			}
-			spaces = append(spaces, space{held: held})
+			spaces = append(spaces, space{held: held, addrs: r.addrs})
 			names, ids = append(names, r.name(folder)), append(ids, r.id())
 		}
 	}

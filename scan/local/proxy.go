@@ -98,8 +98,10 @@ func socat(args []string, p probe.Port) string {
 			return rest
 		case strings.HasPrefix(kind, "UNIX"), strings.HasPrefix(kind, "ABSTRACT"):
 			return "the socket " + rest
+		case slices.ContainsFunc([]string{"PROXY", "SOCKS", "SCTP", "DCCP", "VSOCK"}, func(s string) bool { return strings.HasPrefix(kind, s) }):
+			return other
 		}
-		return other
+		return "" // a program, a file or a terminal: the end of the way
 	}
 	return ""
 }

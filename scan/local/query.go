@@ -14,6 +14,8 @@ type query struct {
 	ports  map[probe.Proto][]uint16 // sorted, each once
 	v4, v6 bool
 	words  bool // see Request.Words
+	//lint:ignore U1000 only Linux is asked
+	addrs bool // the addresses of other network namespaces are wanted too
 }
 
 func newQuery(r Request) (query, error) {

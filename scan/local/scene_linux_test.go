@@ -18,6 +18,9 @@ import (
 
 // TestMain runs the tests in namespaces of their own, and the processes that tests start in whatever namespace they were started.
 func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) == "proxy" {
+		os.Exit(playProxy())
+	}
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
 	}

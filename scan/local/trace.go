@@ -47,6 +47,7 @@ type Trace struct {
 	Outcome Outcome `json:"outcome"`
 	Backend string  `json:"backend,omitempty"` // where the socket is that answered, "127.0.0.1:8417"
 	Owners  []Owner `json:"owners,omitempty"`  // who holds that
+	Behind  *Behind `json:"behind,omitempty"`  // where that is a proxy: who listens where it passes on to
 	Said    string  `json:"said"`              // all of it in words
 }
 
@@ -60,6 +61,7 @@ type attempt struct {
 	backend netip.AddrPort
 	end     socket   // of the connection at the backend; without an inode no process has it
 	behind  []socket // listeners on the backend's port
+	onward  *Behind
 }
 
 // tracing is all attempts; the zero value: nobody asked.
@@ -119,21 +121,29 @@ func (a *attempt) trace(o owners) Trace {
 	if a.backend.IsValid() {
 		t.Backend = a.backend.String()
 	}
-	t.Owners = o.of[a.end.holder]
-	l := Listener{Owners: t.Owners}
-	for _, s := range a.behind {
-		if len(t.Owners) == 0 {
-			t.Owners = o.of[s.holder]
-			l = s.listener(o)
-		}
-	}
+	var l Listener
+	t.Owners, l = a.owners(o)
 	by := holder(l)
 	on := ""
 	if a.backend.IsValid() && a.backend != a.to {
 		on = " on " + a.backend.String()
 	}
 	t.Said = a.say(by, on)
+	if t.Behind = a.onward; t.Behind != nil {
+		t.Said += "; behind it: " + t.Behind.String()
+	}
 	return t
+}
+
+// owners is who answered, or else who listens there, with the socket.
+func (a *attempt) owners(o owners) ([]Owner, Listener) {
+	l := Listener{Owners: o.of[a.end.holder]}
+	for _, s := range a.behind {
+		if len(l.Owners) == 0 {
+			l = s.listener(o)
+		}
+	}
+	return l.Owners, l
 }
 
 func (a *attempt) say(by, on string) string {

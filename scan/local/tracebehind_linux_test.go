@@ -1,0 +1,124 @@
+package local
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe/nettest"
+)
+
+// playProxy takes connections, as the process behind proxyTo, until its input ends.
+func playProxy() int {
+	l, err := net.Listen("tcp4", "127.0.0.1:"+os.Getenv(doesEnv))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		for {
+			if c, err := l.Accept(); err == nil {
+				defer c.Close()
+			}
+		}
+	}()
+	fmt.Println("listening")
+	io.Copy(io.Discard, os.Stdin)
+	return 0
+}
+
+// proxyTo starts a process whose command line is that of a socat.
+func proxyTo(t *testing.T, port, to string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"socat", "TCP-LISTEN:" + port + ",fork", "TCP:" + to}
+	cmd.Env = append(os.Environ(), roleEnv+"=proxy", doesEnv+"="+port, quickExit)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever stands behind a proxy is named, here and in another namespace.
+func TestTraceBehind(t *testing.T) {
+	nettest.Need(t)
+	blue, name := dwell(t)
+	in(t, blue, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.77", 4990), listenWith(7)))
+	in(t, blue, unix.AF_INET, unix.SOCK_STREAM, all(flag(unix.SOL_IP, unix.IP_FREEBIND), bindTo("10.99.0.2", 4991), listenWith(7)))
+	open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4990), listenWith(7)))
+	for _, c := range []struct {
+		number uint16
+		to     string
+		netns  string // "" if nobody is found
+	}{
+		{4980, "127.0.0.1:4990", host},
+		{4981, "10.99.0.2:4991", name},
+		{4982, "127.0.0.77:4990", ""}, // another namespace's loopback
+		{4983, "10.99.0.3:4991", ""},
+		{4984, "db.example:4991", ""},
+	} {
+		proxyTo(t, fmt.Sprint(c.number), c.to)
+		v, _ := traced(t, c.number)
+		got := v.Trace[0]
+		if c.netns == "" {
+			if got.Behind != nil {
+				t.Errorf("%s: %+v", c.to, got.Behind)
+			}
+			continue
+		}
+		if b := got.Behind; b == nil || b.Address != c.to || b.NetNS != c.netns || len(b.Owners) != 1 || b.Owners[0].PID != os.Getpid() {
+			t.Errorf("%s: %+v", c.to, got)
+			continue
+		}
+		want := " on " + c.to
+		if c.netns != host {
+			want += " in network namespace " + c.netns
+		}
+		if !strings.Contains(got.Said, "; behind it: ") || !strings.HasSuffix(got.Said, want) {
+			t.Errorf("%s: said %q", c.to, got.Said)
+		}
+	}
+}
+
+func TestSocketTakes(t *testing.T) {
+	at, addr := netip.MustParseAddrPort, netip.MustParseAddr
+	own := []netip.Addr{addr("10.0.0.1"), addr("fd00::1")}
+	for _, c := range []struct {
+		local, family, to string
+		want              bool
+	}{
+		{"10.0.0.1:80", "ipv4", "10.0.0.1:80", true},
+		{"10.0.0.1:80", "ipv4", "10.0.0.1:81", false},
+		{"0.0.0.0:80", "ipv4", "10.0.0.1:80", true},
+		{"0.0.0.0:80", "ipv4", "10.0.0.2:80", false},
+		{"0.0.0.0:80", "ipv4", "[fd00::1]:80", false},
+		{"[::]:80", "dual", "10.0.0.1:80", true},
+		{"[::]:80", "ipv6", "10.0.0.1:80", false},
+		{"[::]:80", "ipv6", "[fd00::1]:80", true},
+	} {
+		s := socket{local: at(c.local), family: c.family}
+		if got := s.takes(at(c.to), own); got != c.want {
+			t.Errorf("%s (%s) takes %s: %t", c.local, c.family, c.to, got)
+		}
+	}
+}
