@@ -25,9 +25,11 @@ func playProxy() int {
 	}
 	go func() {
 		for {
-			if c, err := l.Accept(); err == nil {
-				defer c.Close()
+			c, err := l.Accept()
+			if err != nil {
+				return
 			}
+			go io.Copy(io.Discard, c) // until the other end leaves
 		}
 	}()
 	fmt.Println("listening")
