@@ -23,11 +23,14 @@ func playProxy() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	var held []net.Conn // until the process ends
 	go func() {
 		for {
-			if c, err := l.Accept(); err == nil {
-				defer c.Close()
+			c, err := l.Accept()
+			if err != nil {
+				return
 			}
+			held = append(held, c)
 		}
 	}()
 	fmt.Println("listening")
