@@ -331,6 +331,8 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s%s", s.wait, last), fails: fails}
 	case t.Err != nil:
 		return failure(t.Err)
+	case fails && s.command == "check" && s.layout.Verbosity == report.Quiet && slices.ContainsFunc(s.expect, report.Expectation.NeedsListeners):
+		return &fault{code: exitFails, err: errors.New(t.Breach)} // which a line of a verdict does not tell
 	case fails:
 		return &fault{code: exitFails}
 	case t.Outcome == report.CannotTell && unknown > 0:

@@ -27,7 +27,7 @@ var (
 	addr6 = netip.MustParseAddr("fe80::1%eth0")
 )
 
-var place = local.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
+var place = local.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerID: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
 
 func ptr[T any](v T) *T { return &v }
 

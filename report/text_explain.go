@@ -176,7 +176,7 @@ func binding(p local.Port, from int) []span {
 	case *p.MayBind:
 		return append(said, span{"; ", plain}, span{"you have it", yes})
 	}
-	return append(said, span{"; ", plain}, span{"you have it not", maybe})
+	return append(said, span{"; ", plain}, span{"you do not have it", maybe})
 }
 
 // ephemeral says whether connections may leave from the port, or "".

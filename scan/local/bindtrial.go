@@ -31,7 +31,9 @@ func (f finding) judge(t *tracing, s settings, q query) Verdict {
 
 // trial says what --trace would decide.
 func (v view) trial(r Request, verdicts []Verdict) []string {
-	if r.Trace || !slices.ContainsFunc(verdicts, func(v Verdict) bool { return v.Error == idleUnseen }) {
+	if r.Trace || !slices.ContainsFunc(verdicts, func(v Verdict) bool {
+		return v.Error == idleUnseen || v.Verdict == Free && slices.Contains(v.Caveats, idleUnseen)
+	}) {
 		return nil
 	}
 	return []string{"--trace binds the port for a moment, which a socket that cannot be seen is in the way of"}

@@ -25,7 +25,7 @@ func TestCaveats(t *testing.T) {
 		"redirected":             {finding{missed: true, unruled: true, redirects: []Redirect{{To: "port 1"}}}, Redirected, nil},
 		"listening":              {finding{missed: true, unruled: true, unread: []string{"a rule"}, count: [states]int{listening: 1}}, Listening, nil},
 		"bound":                  {finding{missed: true, unruled: true, count: [states]int{bound: 1}}, Bound, nil},
-		"unknown":                {finding{missed: true, unruled: true, source: source{blind: true}}, Unknown, nil},
+		"unknown":                {finding{missed: true, unruled: true, source: source{blind: true, lesser: true}}, Unknown, nil},
 		"a rule that is not one": {finding{unread: []string{"a rule"}}, Free, []string{"what becomes of arrivals is not known: not understood was a rule"}},
 		"sent where?":            {finding{unruled: true, attempts: []*attempt{{outcome: Silent}}}, Unknown, nil},
 		"sent where, rejected?":  {finding{unread: []string{"a rule"}, attempts: []*attempt{{outcome: Refused}, {outcome: Rejected}}}, Unknown, nil},

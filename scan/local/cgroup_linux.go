@@ -8,7 +8,6 @@ import (
 // cgroup is what the path of a control group tells, and what leads to more.
 type cgroup struct {
 	Place
-	id   string // of the container, all 64 digits
 	user string // number of the user in whose slice it is; "" for the system's
 }
 
@@ -26,7 +25,7 @@ func parseCgroups(b []byte) cgroup {
 			all.Unit, all.user = c.Unit, c.user
 		}
 		if all.Container == "" && c.Container != "" {
-			all.Container, all.Runtime, all.id = c.Container, c.Runtime, c.id
+			all.Container, all.Runtime, all.ContainerID = c.Container, c.Runtime, c.ContainerID
 		}
 		if all.PodUID == "" {
 			all.PodUID = c.PodUID
@@ -49,7 +48,7 @@ func parseCgroup(dir string) cgroup {
 			c.Unit = name
 		}
 		if c.Container == "" && c.PodUID == "" {
-			c.Runtime, c.Container, c.id = containerOf(name, parent)
+			c.Runtime, c.Container, c.ContainerID = containerOf(name, parent)
 		}
 		if c.PodUID == "" {
 			c.PodUID = podOf(name)

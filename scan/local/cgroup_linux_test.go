@@ -82,11 +82,14 @@ func TestParseCgroups(t *testing.T) {
 		{"nothing", "", Place{}},
 		{"long", "0::/lxc/" + strings.Repeat("é", 200) + "\n", Place{Container: strings.Repeat("é", maxName/2), Runtime: "lxc"}},
 	} {
+		if c.want.Container == short {
+			c.want.ContainerID = id
+		}
 		if got := parseCgroups([]byte(c.in)); got.Place != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got.Place, c.want)
 		}
 	}
-	if c := parseCgroup("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id + ".scope"); c.user != "1000" || c.id != id {
+	if c := parseCgroup("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id + ".scope"); c.user != "1000" || c.ContainerID != id {
 		t.Errorf("%+v", c)
 	}
 }

@@ -127,6 +127,7 @@ type source struct {
 	refused  error  // why they were not read from a better place
 	err      error  // why they could not be read, or not all of them
 	blind    bool   // sockets that are bound and do not listen are not told
+	lesser   bool   // a place that may tell less than the kernel would: what it lacks is not known to be absent
 }
 
 func (v view) source(p probe.Proto) source {

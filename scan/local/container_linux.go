@@ -41,10 +41,10 @@ func home(uid string) string {
 
 // name adds names to a place.
 func (c *containers) name(in cgroup) Place {
-	if c.root == "" || in.id == "" && in.PodUID == "" {
+	if c.root == "" || in.ContainerID == "" && in.PodUID == "" {
 		return in.Place
 	}
-	key := in.id + " " + in.PodUID + " " + in.user
+	key := in.ContainerID + " " + in.PodUID + " " + in.user
 	found, ok := c.known[key]
 	if !ok {
 		found.ContainerName, found.Pod = c.find(in)
@@ -58,9 +58,9 @@ func (c *containers) name(in cgroup) Place {
 // made of the same names.
 func (c *containers) find(in cgroup) (name, pod string) {
 	if in.PodUID != "" || in.Runtime == "kubernetes" {
-		name, pod = c.kubernetes(in.id, in.PodUID)
+		name, pod = c.kubernetes(in.ContainerID, in.PodUID)
 	}
-	if name != "" || in.id == "" {
+	if name != "" || in.ContainerID == "" {
 		return name, pod
 	}
 	name, of := c.runtime(in)
@@ -71,21 +71,21 @@ func (c *containers) find(in cgroup) (name, pod string) {
 func (c *containers) runtime(in cgroup) (name, pod string) {
 	switch in.Runtime {
 	case "podman":
-		return c.podman(in.id, in.user), ""
+		return c.podman(in.ContainerID, in.user), ""
 	case "cri-o":
-		if name, pod = c.crio(in.id); name == "" {
-			name = c.podman(in.id, in.user)
+		if name, pod = c.crio(in.ContainerID); name == "" {
+			name = c.podman(in.ContainerID, in.user)
 		}
 		return name, pod
 	case "containerd":
-		return c.containerd(in.id, in.user)
+		return c.containerd(in.ContainerID, in.user)
 	case "kubernetes": // either of those two
-		if name, pod = c.containerd(in.id, ""); name == "" {
-			name, pod = c.crio(in.id)
+		if name, pod = c.containerd(in.ContainerID, ""); name == "" {
+			name, pod = c.crio(in.ContainerID)
 		}
 		return name, pod
 	case "docker", "":
-		return c.docker(in.id), ""
+		return c.docker(in.ContainerID), ""
 	}
 	return "", ""
 }

@@ -130,7 +130,7 @@ func FuzzContainer(f *testing.F) {
 	f.Add("0::/lxc.payload.\xff\n", `null`, "_")
 	f.Fuzz(func(t *testing.T, cgroups, list, log string) {
 		c := parseCgroups([]byte(cgroups))
-		if c.id != "" && (!isHex(c.id, 64) || c.Container != c.id[:12]) || len(c.Container) > maxName*3 || strings.Contains(c.id, "/") {
+		if c.ContainerID != "" && (!isHex(c.ContainerID, 64) || c.Container != c.ContainerID[:12]) || len(c.Container) > maxName*3 || strings.Contains(c.ContainerID, "/") {
 			t.Errorf("%q: %+v", cgroups, c)
 		}
 		if c.PodUID != "" && len(c.PodUID) != 32 && len(c.PodUID) != 36 {

@@ -144,6 +144,7 @@ type Process struct {
 type Place struct {
 	Unit          string `json:"unit,omitempty"`           // systemd's, the innermost
 	Container     string `json:"container,omitempty"`      // the first 12 digits of its id; LXC and systemd-nspawn go by names
+	ContainerID   string `json:"container_id,omitempty"`   // the whole of that id
 	ContainerName string `json:"container_name,omitempty"` // where the runtime's files tell it
 	Runtime       string `json:"runtime,omitempty"`        // "docker", "containerd", "cri-o", "podman", "lxc" or "systemd-nspawn"; "kubernetes" if the path tells no more; "" if it does not tell
 	Pod           string `json:"pod,omitempty"`            // Kubernetes' "namespace/name"

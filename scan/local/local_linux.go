@@ -46,7 +46,7 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 		}
 		switch s.name {
 		case files.name():
-			s.blind = proto == probe.TCP
+			s.blind, s.lesser = proto == probe.TCP, true
 			v.notes = append(v.notes, untoldByProcNet(proto))
 		case diag.name():
 			s.blind = proto == probe.TCP && !v.seesBound(ctx, c, diag)

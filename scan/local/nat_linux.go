@@ -56,6 +56,9 @@ func readNAT(ctx context.Context, q query) (nat, error) {
 		return nat{}, err
 	}
 	n.cover(r, err)
+	if len(n.hints) > 0 && !q.traced && len(q.ports[probe.TCP]) > 0 {
+		n.hints[0] += "; --trace finds where this machine's own connections are sent"
+	}
 	return n, nil
 }
 
@@ -303,7 +306,7 @@ func (n *nat) cover(r *natRules, err error) {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		n.missed = true
 		n.coverage = append(n.coverage, "NAT rules: not readable without CAP_NET_ADMIN")
-		n.hints = append(n.hints, "CAP_NET_ADMIN, as root has it, is needed to read NAT rules; --trace finds where this machine's own connections are sent")
+		n.hints = append(n.hints, "CAP_NET_ADMIN, as root has it, is needed to read NAT rules")
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL) && r.count == 0:
 		n.coverage = append(n.coverage, "NAT rules: this kernel has no nftables")
 	case err != nil:

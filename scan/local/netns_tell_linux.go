@@ -115,7 +115,8 @@ func (w *world) tell(a *abroad, read []*realm, left int) {
 		a.missed = true
 		say(format, args...)
 	}
-	whence := "processes that can be seen here and the names in /run/netns and /run/docker/netns"
+	// A socket, a descriptor or a bind in another mount namespace keeps one alive too.
+	whence := "processes that can be seen here and the names in /run/netns and /run/docker/netns; one that neither has is not found"
 	if looked == 0 {
 		say("none found by the %s", whence)
 	} else {

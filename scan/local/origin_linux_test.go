@@ -102,7 +102,7 @@ func TestOrigins(t *testing.T) {
 		"of a socket unit": {socket{cgroup: at("system.slice/ssh.socket"), uid: 0, owned: true},
 			Origin{Place: Place{Unit: "ssh.socket"}}, ""},
 		"a container": {socket{cgroup: at("kubepods/pod" + pod + "/" + id), uid: 0, owned: true},
-			Origin{Place: Place{Container: id[:12], ContainerName: "nginx", Runtime: "kubernetes", Pod: "shop/web-1", PodUID: pod}}, ""},
+			Origin{Place: Place{Container: id[:12], ContainerID: id, ContainerName: "nginx", Runtime: "kubernetes", Pod: "shop/web-1", PodUID: pod}}, ""},
 		"nowhere, a user":       {socket{cgroup: at("."), uid: 33, owned: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}, "perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)"},
 		"a cgroup that is gone": {socket{cgroup: 1 << 60, uid: 33, owned: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}, "perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)"},
 		"of too busy a user":    {socket{uid: 77, owned: true}, Origin{}, ""},

@@ -46,7 +46,7 @@ func (o owners) missing() string {
 	case o.err != nil || o.blind():
 		return "owner not readable"
 	}
-	return "no process that can be seen here holds it"
+	return "no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS"
 }
 
 // coverage says how many owners were found. A socket that no process can hold,

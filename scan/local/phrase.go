@@ -42,7 +42,7 @@ func (o Origin) Guess() string {
 	if slices.ContainsFunc(o.Candidates, func(c Candidate) bool { return c.Name != one.Name || c.By != "cgroup" }) || one.Name == "" {
 		var named []string
 		for _, c := range o.Candidates {
-			named = append(named, fmt.Sprintf("%s (pid %d)", cmp.Or(printable(c.Name), "a process"), c.PID))
+			named = append(named, fmt.Sprintf("%s (pid %d)", cmp.Or(nameIn(c.Name), "a process"), c.PID))
 		}
 		return "perhaps " + either(named, o.MoreCandidates)
 	}
@@ -50,7 +50,7 @@ func (o Origin) Guess() string {
 	for _, c := range o.Candidates {
 		pids = append(pids, strconv.Itoa(c.PID))
 	}
-	return fmt.Sprintf("likely %s (pid %s)", printable(one.Name), either(pids, o.MoreCandidates))
+	return fmt.Sprintf("likely %s (pid %s)", nameIn(one.Name), either(pids, o.MoreCandidates))
 }
 
 // either joins the first few alternatives and counts the others, of which there

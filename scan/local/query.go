@@ -14,12 +14,13 @@ type query struct {
 	ports  map[probe.Proto][]uint16 // sorted, each once
 	v4, v6 bool
 	words  bool // see Request.Words
+	traced bool // --trace was given, and need not be named
 	//lint:ignore U1000 only Linux is asked
 	addrs bool // the addresses of other network namespaces are wanted too
 }
 
 func newQuery(r Request) (query, error) {
-	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6, words: r.Words}
+	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6, words: r.Words, traced: r.Trace}
 	if len(r.Ports) == 0 && len(r.All) == 0 {
 		return q, errors.New("no port to check: name at least one")
 	}

@@ -23,6 +23,9 @@ func backends(ctx context.Context, up []*line) error {
 	see := func(s socket) {
 		if l := ends[netip.AddrPortFrom(s.peer.Addr().WithZone(""), s.peer.Port())]; l != nil {
 			l.backend, l.end = s.local, s
+			if a := s.local.Addr(); a.Is6() && a.IsLinkLocalUnicast() { // the kernel tells no zone of it (RFC 4007)
+				l.backend = netip.AddrPortFrom(a.WithZone(l.to.Addr().Zone()), s.local.Port())
+			}
 		}
 	}
 	var err error

@@ -64,7 +64,7 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.err != nil:
 		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.err.Error()
-	case f.unseen():
+	case f.unseen() && f.source.lesser: // a kernel that never tells such sockets has a caveat only
 		v.Verdict, v.Why, v.Error = Unknown, f.unused(), idleUnseen
 	default:
 		v.Verdict, v.Why = Free, f.unused()

@@ -25,7 +25,8 @@ func TestVerdict(t *testing.T) {
 		want Verdict
 	}{
 		"nothing":      {finding{where: "here"}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
-		"half blind":   {finding{where: "here", source: source{blind: true}}, Verdict{Verdict: Unknown, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Error: "one that is bound and does not listen cannot be seen"}},
+		"blind kernel": {finding{where: "here", source: source{blind: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Caveats: []string{idleUnseen}}},
+		"half blind":   {finding{where: "here", source: source{blind: true, lesser: true}}, Verdict{Verdict: Unknown, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Error: "one that is bound and does not listen cannot be seen"}},
 		"bound well":   {finding{where: "here", source: source{blind: true}, tried: tried{free: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
 		"not bound":    {finding{where: "here", source: source{blind: true}, tried: tried{used: true}}, Verdict{Verdict: Bound, Why: "held by a socket that cannot be seen, and is in the way of binding"}},
 		"blind":        {finding{source: source{err: failed}}, Verdict{Verdict: Unknown, Why: "could not look", Error: "permission denied"}},
@@ -34,6 +35,8 @@ func TestVerdict(t *testing.T) {
 			Verdict{Verdict: Listening, Why: "sshd (pid 12, root) on [::]:417, reachable from any address"}},
 		"two of one": {finding{count: [states]int{listening: 2}, listeners: []Listener{on(Listening, "10.0.0.1", "ipv4", nginx), on(Listening, "::1", "ipv6", nginx)}},
 			Verdict{Verdict: Listening, Why: "nginx (pid 20, www, 2 workers) on 10.0.0.1:417 and [::1]:417, reachable from private networks"}},
+		"a name that is a part of a sentence": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "127.0.0.1", "ipv4", Owner{PID: 9, Name: "x (pid 1, root)", User: "1234"})}},
+			Verdict{Verdict: Listening, Why: `"x (pid 1, root)" (pid 9, uid 1234) on 127.0.0.1:417, reachable from this machine only`}},
 		"two of two": {finding{count: [states]int{listening: 2, bound: 1}, listeners: []Listener{
 			on(Listening, "127.0.0.1", "ipv4", nginx), on(Listening, "fe80::1%eth0", "ipv6", sshd, nginx), on(Bound, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Listening, Why: "nginx (pid 20, www, 2 workers) on 127.0.0.1:417, reachable from this machine only; " +
@@ -41,7 +44,7 @@ func TestVerdict(t *testing.T) {
 		"owner not readable": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "8.8.8.8", "ipv4")}, owners: owners{asked: true, ownership: ownership{unread: []int{1}}}},
 			Verdict{Verdict: Listening, Why: "a socket of uid 33 on 8.8.8.8:417, reachable from public networks, owner not readable"}},
 		"no owner": {finding{count: [states]int{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, owners: owners{asked: true}},
-			Verdict{Verdict: Bound, Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it), but not listening"}},
+			Verdict{Verdict: Bound, Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS), but not listening"}},
 		"connected": {finding{count: [states]int{connected: 40, timeWait: 1}, listeners: []Listener{on(Connected, "10.0.0.1", "ipv4", sshd), on(Connected, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Connected, Why: "nothing listens; 40 connections use the number, of sshd (pid 12, root); 1 connection in TIME_WAIT still uses the number"}},
 		"a name that lies": {finding{count: [states]int{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4", evil)}},

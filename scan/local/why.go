@@ -98,7 +98,7 @@ func holder(l Listener) string {
 	for _, o := range l.Owners {
 		about := []string{"pid " + strconv.Itoa(o.PID)}
 		if o.User != "" {
-			about = append(about, printable(o.User))
+			about = append(about, userIn(o.User))
 		}
 		if n := len(o.Workers); n > 0 {
 			about = append(about, count(n, "worker", "workers"))
@@ -111,7 +111,7 @@ func holder(l Listener) string {
 		if o.Ended {
 			about = append(about, "ended meanwhile")
 		}
-		names = append(names, fmt.Sprintf("%s (%s)", cmp.Or(printable(o.Name), "a process"), strings.Join(about, ", ")))
+		names = append(names, fmt.Sprintf("%s (%s)", cmp.Or(nameIn(o.Name), "a process"), strings.Join(about, ", ")))
 	}
 	return some(names, " and ", "other process", "other processes")
 }
@@ -132,6 +132,23 @@ func stray(l Listener) string {
 		said += ", " + guess
 	}
 	return said
+}
+
+// userIn is a user in a sentence: one without a name goes by the number.
+func userIn(user string) string {
+	if _, err := strconv.ParseUint(user, 10, 32); err == nil {
+		return "uid " + user
+	}
+	return printable(user)
+}
+
+// nameIn is a process's name in a sentence, quoted where it would look like a
+// part of that, as "(sd-pam)" and "x, root" do.
+func nameIn(name string) string {
+	if strings.ContainsAny(name, "(),;") {
+		return strconv.Quote(name)
+	}
+	return printable(name)
 }
 
 // printable quotes a name that would break a line of text.
