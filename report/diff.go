@@ -73,8 +73,8 @@ func (r *Saved) End(e End) error {
 
 // Diff tells what is different in now from what it was in old, whatever the
 // order and the ranges in which they tell it. Of what only one of them looked
-// at nothing is known, but that something is open now which the old report did
-// not tell of: that is a Change of low confidence. The returned End counts what
+// at nothing is known, but that it is open in the one and not told by the
+// other: that is a Change of low confidence. The returned End counts what
 // both looked at, and in its States the changes of high confidence by kind.
 func Diff(old, now *Saved, emit func(Finding) error) (End, error) {
 	d := &differ{old: old, now: now, emit: emit, kinds: make(map[string]uint64)}
@@ -156,7 +156,11 @@ func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *stretch) {
 	switch {
 	case b == nil:
 		d.onlyOld += n
-		return
+		if a.told.State != probe.Open {
+			return
+		}
+		c.What, c.Old, c.New = Vanished, sentence(withoutTime(a.told)), "not told"
+		c.Notes = []string{"the new report does not tell of it"}
 	case a == nil:
 		d.onlyNow += n
 		if b.told.State != probe.Open {
@@ -232,7 +236,10 @@ func (d *differ) verdicts() {
 		switch {
 		case !is:
 			d.onlyOld++
-			continue
+			if len(d.now.ports) == 0 || a.Verdict != local.Listening {
+				continue
+			}
+			b = local.Verdict{Verdict: "not told"}
 		case !was:
 			d.onlyNow++
 			if len(d.old.ports) == 0 || b.Verdict != local.Listening {
@@ -257,6 +264,8 @@ func (d *differ) verdicts() {
 			c.Notes = []string{"one of the reports could not look"}
 		case !was:
 			c.Notes = []string{"the old report does not tell of it"}
+		case !is:
+			c.Notes = []string{"the new report does not tell of it"}
 		}
 		if c.Notes != nil {
 			c.Confidence = probe.Low

@@ -86,7 +86,7 @@ func TestDiffIsThatOfEachAddress(t *testing.T) {
 				compared++
 			}
 			switch {
-			case now[i] == untold || now[i] == old[i] || old[i] == untold && now[i] != probe.Open:
+			case now[i] == old[i] || now[i] == untold && old[i] != probe.Open || old[i] == untold && now[i] != probe.Open:
 			case now[i] == probe.Open:
 				want[a.String()] = Appeared
 			case old[i] == probe.Open:
@@ -196,7 +196,7 @@ func TestDiffOfLocalPorts(t *testing.T) {
 	for _, c := range changes {
 		got = append(got, fmt.Sprint(c.What, " ", c.Port, " ", c.Old, ">", c.New, " ", c.Confidence))
 	}
-	want := []string{"appeared 82 free>listening high", "state 83 bound>connected high", "state 84 free>unknown low",
+	want := []string{"vanished 81 listening>not told low", "appeared 82 free>listening high", "state 83 bound>connected high", "state 84 free>unknown low",
 		"appeared 85 not told>listening low", "owner 80 nginx>caddy high"}
 	if !slices.Equal(got, want) || end.Summary.Targets != 4 {
 		t.Errorf("%d compared\ngot  %v\nwant %v", end.Summary.Targets, got, want)
@@ -253,6 +253,41 @@ func TestReplayNmap(t *testing.T) {
 		if err := Replay(bytes.NewReader(b[:n]), &cut); err != nil && cut.starts > 0 || cut.starts != cut.ends || cut.end.Complete {
 			t.Fatalf("cut at byte %d: %v, %d starts, %d ends", n, err, cut.starts, cut.ends)
 		}
+	}
+}
+
+// TestReplayNmapFolded: ports that nmap told together are told one by one.
+func TestReplayNmapFolded(t *testing.T) {
+	xml := func(extra string) string {
+		return `<nmaprun scanner="nmap" start="1" version="7.93"><host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/><ports>` + extra +
+			`<port protocol="tcp" portid="22"><state state="open" reason="syn-ack"/></port></ports></host>` +
+			`<runstats><finished time="2" exit="success"/></runstats></nmaprun>`
+	}
+	for name, c := range map[string]struct{ extra, want, coverage string }{
+		"reset":        {`<extraports state="closed" count="4"><extrareasons reason="resets" count="4" proto="tcp" ports="20-21,23,80"/></extraports>`, "22 open syn-ack, 20 closed reset, 21 closed reset, 23 closed reset, 80 closed reset", ""},
+		"two reasons":  {`<extraports state="filtered" count="2"><extrareasons reason="no-responses" count="1" proto="tcp" ports="20"/><extrareasons reason="admin-prohibiteds" count="1" proto="tcp" ports="21"/></extraports>`, "22 open syn-ack, 20 filtered no-response, 21 filtered admin-prohibited", ""},
+		"udp":          {`<extraports state="closed" count="1"><extrareasons reason="port-unreaches" count="1" proto="udp" ports="417"/></extraports>`, "22 open syn-ack, 417 closed port-unreach", ""},
+		"unreachable":  {`<extraports state="filtered" count="1"><extrareasons reason="host-unreaches" count="1" proto="tcp" ports="417"/></extraports>`, "22 open syn-ack, 417 unreachable host-unreach", ""},
+		"no numbers":   {`<extraports state="closed" count="997"><extrareasons reason="resets" count="997"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 997"},
+		"another kind": {`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="9"/></extraports>`, "22 open syn-ack", ""},
+		"nonsense":     {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 3"},
+	} {
+		var r recorder
+		if err := Replay(strings.NewReader(xml(c.extra)), &r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got []string
+		for _, f := range r.findings {
+			p := f.(probe.Result)
+			got = append(got, fmt.Sprint(p.Port, " ", p.State, " ", p.Reason))
+		}
+		if s := strings.Join(got, ", "); s != c.want || c.coverage != "" && !slices.Contains(r.end.Coverage, c.coverage) || c.coverage == "" && len(r.end.Coverage) != 1 {
+			t.Errorf("%s: %s; %q", name, s, r.end.Coverage)
+		}
+	}
+	all := strings.Repeat("0-65535,", 1000)
+	if err := Replay(strings.NewReader(xml(`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="`+all+`"/></extraports>`)), &recorder{}); err == nil {
+		t.Error("a host with more ports than there are is believed")
 	}
 }
 

@@ -58,6 +58,7 @@ type replay struct {
 	began, ended bool
 	targets      uint64
 	counts       map[string]uint64
+	numberless   uint64 // ports that nmap counted without saying which they are
 }
 
 func (p *replay) begin() error {

@@ -30,31 +30,15 @@ type nmapHost struct {
 		Name string `xml:"name,attr"`
 		Type string `xml:"type,attr"`
 	} `xml:"hostnames>hostname"`
-	Ports []struct {
-		Proto string `xml:"protocol,attr"`
-		Port  uint16 `xml:"portid,attr"`
-		State struct {
-			State  string `xml:"state,attr"`
-			Reason string `xml:"reason,attr"`
-			TTL    uint8  `xml:"reason_ttl,attr"`
-			By     string `xml:"reason_ip,attr"`
-		} `xml:"state"`
-		Service *struct {
-			Name    string `xml:"name,attr"`
-			Product string `xml:"product,attr"`
-			Version string `xml:"version,attr"`
-			Method  string `xml:"method,attr"`
-			Conf    int    `xml:"conf,attr"`
-		} `xml:"service"`
-	} `xml:"ports>port"`
-	Times struct {
+	Ports  []nmapPort  `xml:"ports>port"`
+	Folded []nmapExtra `xml:"ports>extraports"`
+	Times  struct {
 		SRTT int64 `xml:"srtt,attr"` // µs
 	} `xml:"times"`
 }
 
-// nmap reads nmap's XML and tells it to p's handler as a scan. Hosts that
-// nmap found down, and ports that it folded into "extraports", are not told:
-// nmap does not say which they are.
+// nmap reads nmap's XML and tells it to p's handler as a scan. Hosts that nmap
+// found down are not told, nor are ports that it counts without their numbers.
 func (p *replay) nmap(r io.Reader) error {
 	host := &bounded{r: r, most: maxHost}
 	d := xml.NewDecoder(host)
@@ -72,6 +56,9 @@ func (p *replay) nmap(r io.Reader) error {
 		start, ok := t.(xml.StartElement)
 		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
 			tail.Summary.Targets, tail.Summary.States = p.targets, p.counts
+			if p.numberless > 0 {
+				tail.Coverage = append(tail.Coverage, "ports that nmap counted without saying which: "+thousands(p.numberless))
+			}
 			return p.end(tail)
 		}
 		if !ok {
@@ -122,7 +109,7 @@ func (p *replay) beginNmap(e xml.StartElement) error {
 }
 
 func finishedNmap(e xml.StartElement) (time.Time, bool, []string) {
-	coverage := []string{"what nmap told: hosts that were up, and their ports that were listed singly"}
+	coverage := []string{"what nmap told: the ports of hosts that it found up"}
 	if s := attr(e, "summary"); s != "" {
 		coverage = append(coverage, s)
 	}
@@ -162,40 +149,12 @@ func (p *replay) nmapHost(d *xml.Decoder, e xml.StartElement) error {
 	}
 	for _, port := range h.Ports {
 		r := base
-		if r.Proto.UnmarshalText([]byte(port.Proto)) != nil {
+		if !port.result(&r) {
 			continue // sctp, ip
-		}
-		r.Port, r.TTL = port.Port, port.State.TTL
-		if r.State.UnmarshalText([]byte(port.State.State)) != nil {
-			r.State, r.Error = probe.Unknown, "nmap calls it "+port.State.State
-		}
-		switch err := r.Reason.UnmarshalText([]byte(port.State.Reason)); {
-		case port.State.Reason == "conn-refused":
-			r.Reason = probe.Reset // what connect(2) calls it
-		case err != nil:
-			r.Reason = probe.NoReason
-		}
-		if r.State != probe.Open && r.State != probe.Closed {
-			r.RTT = 0 // the host's
-		}
-		r.Responder, _ = netip.ParseAddr(port.State.By)
-		// A name from nmap's table of ports says nothing of what speaks there.
-		if s := port.Service; s != nil && s.Method == "probed" {
-			r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version, Confidence: confidenceOf(s.Conf)}
 		}
 		if err := p.tell(r); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-func confidenceOf(conf int) probe.Confidence {
-	switch {
-	case conf >= 8:
-		return probe.High
-	case conf >= 5:
-		return probe.Medium
-	}
-	return probe.Low
+	return p.folded(base, h.Folded)
 }
