@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -314,8 +315,8 @@ func worthwhile(err error) bool {
 func (s *session) conclude(ctx context.Context, t report.Told) error {
 	cause := context.Cause(ctx)
 	var last string
-	if t.Breach != "" {
-		last = ": " + t.Breach
+	if why := cmp.Or(t.Breach, t.Doubt); why != "" {
+		last = ": " + why
 	}
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
 	switch {
@@ -340,7 +341,7 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 	case t.Outcome == report.CannotTell && t.End.Complete && s.command == "diff":
 		return &fault{code: exitUnsure, err: errors.New("could not tell: no change is certain")}
 	case t.Outcome == report.CannotTell && t.End.Complete:
-		return &fault{code: exitUnsure, err: errors.New("could not tell: not all that is expected could be looked at")}
+		return &fault{code: exitUnsure, err: errors.New("could not tell: " + cmp.Or(t.Doubt, "not all that is expected could be looked at"))}
 	case t.Outcome == report.CannotTell:
 		return &fault{code: exitUnsure, err: errors.New("could not tell: the report is incomplete")}
 	}

@@ -41,10 +41,18 @@ type cases struct {
 }
 
 func (c *cases) start(s Start) {
-	c.none = "nothing was found"
-	if s.Command == "diff" {
-		c.none = "no change"
+	c.none = nothing(s.Command, false)
+}
+
+// nothing is said of a report that tells nothing.
+func nothing(command string, doubted bool) string {
+	switch {
+	case command != "diff":
+		return "nothing was found"
+	case doubted:
+		return "no change that is certain"
 	}
+	return "no change"
 }
 
 func (c *cases) finding(f Finding) error {
@@ -131,6 +139,26 @@ func suffix(separator, text string) string {
 		return ""
 	}
 	return separator + text
+}
+
+// doubtful says of a finding why it cannot be told, in one line, or "".
+func doubtful(f Finding) string {
+	switch f := f.(type) {
+	case Rule:
+		if f.Outcome == CannotTell {
+			return f.Name + ": " + cmp.Or(f.Error, "could not be told")
+		}
+		return ""
+	case Change:
+		if f.Confidence == probe.Low {
+			return fmt.Sprintf("%s %s, not certain: %s", f.place(), f.What, strings.Join(f.Notes, "; "))
+		}
+		return ""
+	}
+	if s, ok := about(f); ok && s.word == unknown {
+		return unmeasured(s, f)
+	}
+	return ""
 }
 
 // breach says what is wrong, in one line.

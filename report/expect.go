@@ -112,7 +112,7 @@ type Judge struct {
 	counts   map[string]uint64
 	decoys   uint64 // endpoints that are open as every port of their host is
 	failed   bool
-	unsure   bool // a finding is unknown where something else was expected, or nothing was
+	doubt    string // why it cannot be told, of several the first: a finding is unknown where something else was expected, or nothing was
 	complete bool
 }
 
@@ -161,12 +161,14 @@ const unknown = "unknown" // the word for "could not look", among states and ver
 func (j *Judge) Finding(f Finding) []Violation {
 	if r, ok := f.(Rule); ok {
 		j.failed = j.failed || r.Outcome == Fails
-		j.unsure = j.unsure || r.Outcome == CannotTell
+		if r.Outcome == CannotTell {
+			j.doubts(lines(r.Name, r.Error))
+		}
 		return nil
 	}
 	if c, ok := f.(Change); ok {
 		j.failed = j.failed || c.Confidence != probe.Low
-		j.unsure = true
+		j.doubts("no change is certain")
 		return nil
 	}
 	out := append(j.holders(f), j.speakers(f)...)
@@ -180,14 +182,14 @@ func (j *Judge) Finding(f Finding) []Violation {
 	}
 	j.counts[s.word] += s.count
 	if s.word == unknown && !slices.ContainsFunc(j.expect, func(e Expectation) bool { return slices.Contains(e.words, unknown) || e.op != "" }) {
-		j.unsure = true
+		j.doubts(unmeasured(s, f))
 	}
 	for _, e := range j.expect {
 		if e.words == nil || e.op != "" || slices.Contains(e.words, s.word) {
 			continue
 		}
 		if s.word == unknown {
-			j.unsure = true
+			j.doubts(unmeasured(s, f))
 			continue
 		}
 		v := s.violation
@@ -221,7 +223,7 @@ func (j *Judge) End(end End) []Violation {
 		case never:
 			out = append(out, Violation{What: "count", Expected: e.text, Actual: e.words[0] + "=" + strconv.FormatUint(low, 10)})
 		case !always:
-			j.unsure = true
+			j.doubts(fmt.Sprintf("%s: %d %s, and %d could not be told", e.text, low, e.words[0], high-low))
 		}
 	}
 	j.failed = j.failed || len(out) > 0
@@ -259,10 +261,21 @@ func (j *Judge) Outcome() Outcome {
 	switch {
 	case j.failed:
 		return Fails
-	case j.unsure || !j.complete && !j.settled():
+	case j.doubt != "" || !j.complete && !j.settled():
 		return CannotTell
 	}
 	return Holds
+}
+
+// Doubt is why it cannot be told, as far as a finding is the reason, or "". Of several
+// it is the first.
+func (j *Judge) Doubt() string { return j.doubt }
+
+func (j *Judge) doubts(why string) { j.doubt = cmp.Or(j.doubt, why) }
+
+// unmeasured is said of a finding that is unknown.
+func unmeasured(s subject, f Finding) string {
+	return s.what + " could not be measured" + suffix(": ", errorOf(f))
 }
 
 // settled reports whether an incomplete stream leaves nothing open: every

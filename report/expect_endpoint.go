@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -26,9 +27,9 @@ type speaker struct {
 	now time.Time
 }
 
-func (s *speaker) judge(r probe.Result) (out []Violation, unsure bool) {
+func (s *speaker) judge(r probe.Result) (out []Violation, doubt string) {
 	if r.State == probe.Unknown {
-		return nil, true
+		return nil, unmeasured(subject{what: r.Endpoint.String()}, r)
 	}
 	at := Violation{What: r.Endpoint.String(), Address: r.Addr.String(), Port: r.Port, Proto: r.Proto.String()}
 	expect := func(what, expected, actual string) {
@@ -38,9 +39,12 @@ func (s *speaker) judge(r probe.Result) (out []Violation, unsure bool) {
 	}
 	if r.State != probe.Open {
 		at.Expected, at.Actual = probe.Open.String(), r.State.String()
-		return []Violation{at}, false
+		return []Violation{at}, ""
 	}
-	if rtt := time.Duration(r.RTT); s.MaxRTT > 0 && rtt > s.MaxRTT {
+	switch rtt := time.Duration(r.RTT); {
+	case s.MaxRTT > 0 && rtt <= 0:
+		doubt = at.What + ": no round-trip time was measured"
+	case s.MaxRTT > 0 && rtt > s.MaxRTT:
 		expect("round-trip time", "at most "+s.MaxRTT.String(), milliseconds(r.RTT)+" ms")
 	}
 	said := r.Service
@@ -54,31 +58,37 @@ func (s *speaker) judge(r probe.Result) (out []Violation, unsure bool) {
 	} {
 		switch {
 		case c.expected == "":
-		case said == nil:
-			unsure = true
+		case said == nil || said.Name == unknown:
+			doubt = cmp.Or(doubt, at.What+": what speaks there was not recognized")
 		case c.actual(said) == "":
-			unsure = true
+			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not tell its %s", at.What, said.Name, c.what))
 		case c.actual(said) != c.expected:
 			expect(c.what, c.expected, c.actual(said))
 		}
 	}
 	if s.Certificate > 0 {
-		unsure = s.certificate(said, expect) || unsure
+		if why := s.certificate(said, expect); why != "" {
+			doubt = cmp.Or(doubt, at.What+": "+why)
+		}
 	}
-	return out, unsure
+	return out, doubt
 }
 
-// certificate judges until when a certificate is valid; it is unsure if there
-// was none to see.
-func (s *speaker) certificate(said *probe.Service, expect func(what, expected, actual string)) (unsure bool) {
+// certificate judges until when a certificate is valid. There is a
+// doubt if there was none to see.
+func (s *speaker) certificate(said *probe.Service, expect func(what, expected, actual string)) (doubt string) {
 	until, ok := expiry(said)
-	if !ok {
-		return true
+	switch {
+	case ok:
+	case said == nil:
+		return "no certificate was seen"
+	default:
+		return "no certificate was seen: what speaks there is " + said.Name
 	}
 	if end := s.now.Add(s.Certificate); until.Before(end) {
 		expect("certificate", "valid until "+end.UTC().Format(time.DateOnly), fmt.Sprintf("valid until %s", until.UTC().Format(time.DateOnly)))
 	}
-	return false
+	return ""
 }
 
 // NeedsService reports whether what speaks has to be found out to judge it.
@@ -98,9 +108,9 @@ func (j *Judge) speakers(f Finding) []Violation {
 		if e.speaker == nil {
 			continue
 		}
-		violations, unsure := e.speaker.judge(r)
+		violations, doubt := e.speaker.judge(r)
 		out = append(out, violations...)
-		j.unsure = j.unsure || unsure
+		j.doubts(doubt)
 	}
 	return out
 }

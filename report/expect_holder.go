@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -77,8 +78,9 @@ func (h Holder) absent(v local.Verdict) (Violation, bool) {
 		h.States == "" && v.Verdict != local.Listening && !(h.Found && v.Verdict == local.Elsewhere)
 }
 
-// judge holds one listening socket against h. It is unsure of what nobody told.
-func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
+// judge holds one listening socket against h. Of what nobody told
+// there is a doubt.
+func (h Holder) judge(l local.Listener) (out []Violation, doubt string) {
 	p := probe.Port{Number: l.Port, Proto: l.Proto}
 	expect := func(what, expected, actual string, holds bool) {
 		if !holds {
@@ -93,7 +95,7 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 	switch {
 	case h.MaxBacklog != nil && h.Found && l.Proto == probe.UDP: // which nobody asked for, and has no queue
 	case h.MaxBacklog != nil && l.Backlog == nil: // /proc/net does not tell it
-		unsure = true
+		doubt = fmt.Sprintf("the accept queue of %s is not told here", p)
 	case h.MaxBacklog != nil:
 		expect("accept queue", fmt.Sprintf("at most %d", *h.MaxBacklog), fmt.Sprint(l.Backlog.Used), l.Backlog.Used <= *h.MaxBacklog)
 	}
@@ -118,12 +120,12 @@ func (h Holder) judge(l local.Listener) (out []Violation, unsure bool) {
 		switch {
 		case slices.Contains(actual, c.expected), c.what == "user" && slices.ContainsFunc(l.Owners, func(o local.Owner) bool { return o.UID != nil && fmt.Sprint(*o.UID) == c.expected }):
 		case unknown:
-			unsure = true
+			doubt = cmp.Or(doubt, fmt.Sprintf("the %s of %s could not be seen", c.what, p))
 		default:
 			expect(c.what, c.expected, strings.Join(actual, ", "), false)
 		}
 	}
-	return out, unsure
+	return out, doubt
 }
 
 // ofSocket is what the socket itself tells. Its user is who made it, and stands
@@ -163,7 +165,8 @@ func (j *Judge) holders(f Finding) []Violation {
 		switch f := f.(type) {
 		case local.Verdict:
 			if f.Verdict == local.Unknown {
-				j.unsure = true
+				s, _ := about(f)
+				j.doubts(unmeasured(s, f))
 			} else if v, nothing := e.holder.absent(f); nothing {
 				out = append(out, v)
 			}
@@ -171,9 +174,9 @@ func (j *Judge) holders(f Finding) []Violation {
 			if !e.holder.about(f.State) || elsewhere(f) {
 				continue
 			}
-			violations, unsure := e.holder.judge(f)
+			violations, doubt := e.holder.judge(f)
 			out = append(out, violations...)
-			j.unsure = j.unsure || unsure
+			j.doubts(doubt)
 		}
 	}
 	return out

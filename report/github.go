@@ -19,6 +19,7 @@ type github struct {
 	w          io.Writer
 	command    string
 	violations uint64
+	doubts     uint64
 	last       Violation // the tenth, which waits to see if there are more
 }
 
@@ -32,7 +33,7 @@ func (g *github) Finding(f Finding) error {
 		v, ok = Violation{What: c.place(), Expected: c.Old, Actual: c.New}, true
 	}
 	if !ok {
-		return nil
+		return g.doubt(f)
 	}
 	switch g.violations++; {
 	case g.violations < maxAnnotations:
@@ -41,6 +42,18 @@ func (g *github) Finding(f Finding) error {
 		g.last = v
 	}
 	return nil
+}
+
+// doubt warns of what could not be told. The last warning is the end's.
+func (g *github) doubt(f Finding) error {
+	why := doubtful(f)
+	if why == "" {
+		return nil
+	}
+	if g.doubts++; g.doubts >= maxAnnotations {
+		return nil
+	}
+	return g.annotate("warning", "could not tell", why)
 }
 
 func (g *github) End(e End) error {
@@ -54,7 +67,7 @@ func (g *github) End(e End) error {
 	if err != nil {
 		return err
 	}
-	told := tallied(g.command, e.Summary.States)
+	told := cmp.Or(tallied(g.command, e.Summary.States), nothing(g.command, g.doubts > 0))
 	switch outcomeOf(e, int(g.violations)) {
 	case Holds:
 		return g.annotate("notice", "done", told)

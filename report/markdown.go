@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -26,6 +27,7 @@ type markdown struct {
 	left       uint64 // rows that are not told
 	violations []Violation
 	violated   int
+	doubted    bool
 }
 
 var markdownHeads = [5]string{
@@ -41,6 +43,7 @@ func newMarkdown(w io.Writer, _ Options) Handler { return &markdown{w: w} }
 func (m *markdown) Start(s Start) error { m.command = s.Command; return nil }
 
 func (m *markdown) Finding(f Finding) error {
+	m.doubted = m.doubted || doubtful(f) != ""
 	switch f := f.(type) {
 	case probe.Result:
 		name := f.Endpoint.String()
@@ -95,7 +98,8 @@ func (m *markdown) row(table int, cells ...string) {
 func (m *markdown) End(e End) error {
 	var b strings.Builder
 	sign := map[Outcome]string{Holds: "✅", Fails: "❌", CannotTell: "❓"}[outcomeOf(e, m.violated)]
-	fmt.Fprintf(&b, "### %s onmux %s: %s\n\n", sign, markdownText(m.command), markdownText(tallied(m.command, e.Summary.States)))
+	told := cmp.Or(tallied(m.command, e.Summary.States), nothing(m.command, m.doubted))
+	fmt.Fprintf(&b, "### %s onmux %s: %s\n\n", sign, markdownText(m.command), markdownText(told))
 	if !e.Complete {
 		b.WriteString("**The report is incomplete.**\n\n")
 	}

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"onmux/probe"
@@ -22,6 +24,8 @@ type nagios struct {
 	things     int
 	violations []string
 	violated   int
+	doubts     []string // why something could not be told
+	doubted    int
 	perfdata   []string
 }
 
@@ -39,6 +43,11 @@ func (n *nagios) Finding(f Finding) error {
 			n.violations = append(n.violations, v.breach())
 		}
 		return nil
+	}
+	if why := doubtful(f); why != "" {
+		if n.doubted++; n.doubted <= maxViolations {
+			n.doubts = append(n.doubts, why)
+		}
 	}
 	if s, ok := about(f); ok {
 		if n.things++; n.things == 1 {
@@ -68,24 +77,7 @@ func (n *nagios) measure(f Finding) {
 }
 
 func (n *nagios) End(e End) error {
-	var status, said string
-	switch outcomeOf(e, n.violated) {
-	case Holds:
-		status, said = "OK", n.first
-	case Fails:
-		status = "CRITICAL"
-		if n.violated > 0 {
-			said = n.violations[0]
-		}
-	default:
-		status, said = "UNKNOWN", n.first
-	}
-	if n.things != 1 && status != "CRITICAL" || said == "" {
-		said = tallied(n.command, e.Summary.States)
-	}
-	if n.violated > 1 {
-		said = fmt.Sprintf("%s (and %d more)", said, n.violated-1)
-	}
+	status, said := n.verdict(e)
 	if !e.Complete {
 		said += " (the report is incomplete)"
 	}
@@ -100,13 +92,41 @@ func (n *nagios) End(e End) error {
 		b.WriteString(" | " + strings.Join(n.perfdata, " "))
 	}
 	b.WriteByte('\n')
-	for i, v := range n.violations {
-		if i > 0 {
-			b.WriteString(noBar(v) + "\n")
+	for _, more := range slices.Concat(n.violations, n.doubts) {
+		if !strings.HasPrefix(said, more) {
+			b.WriteString(noBar(more) + "\n")
 		}
 	}
 	_, err := io.WriteString(n.w, b.String())
 	return err
+}
+
+// verdict is the status, and what made it.
+func (n *nagios) verdict(e End) (status, said string) {
+	more := 0
+	switch outcomeOf(e, n.violated) {
+	case Holds:
+		status = "OK"
+	case Fails:
+		if status = "CRITICAL"; n.violated > 0 {
+			said, more = n.violations[0], n.violated-1
+		}
+	default:
+		if status = "UNKNOWN"; n.doubted > 0 {
+			said, more = n.doubts[0], n.doubted-1
+		}
+	}
+	switch {
+	case said != "":
+	case n.things == 1 && status != "CRITICAL":
+		said = n.first
+	default:
+		said = cmp.Or(tallied(n.command, e.Summary.States), nothing(n.command, n.doubted > 0))
+	}
+	if more > 0 {
+		said = fmt.Sprintf("%s (and %d more)", said, more)
+	}
+	return status, said
 }
 
 // noBar is a text without the bar that begins performance data.

@@ -32,6 +32,7 @@ type Told struct {
 	Err     error  // the job's
 	Late    bool   // Wait ran out first
 	Breach  string // why it is not as expected, in one line; of several the first
+	Doubt   string // why it cannot be told, likewise, if a finding is the reason
 }
 
 // Tell does the job and tells h. An error of h is its own: the run goes on.
@@ -86,7 +87,7 @@ func (r Run) once(ctx context.Context, h Handler) Told {
 	}
 	end.Outcome = judge.Outcome()
 	h.End(end)
-	return Told{Outcome: end.Outcome, End: end, Err: err, Breach: breach}
+	return Told{Outcome: end.Outcome, End: end, Err: err, Breach: breach, Doubt: judge.Doubt()}
 }
 
 // reasonOf is " (reset)" of an endpoint: what the state was concluded from.

@@ -223,6 +223,8 @@ func TestTrials(t *testing.T) {
 		r.Service = &probe.Service{Name: "https", TLS: &probe.TLS{Expires: end}}
 		return r
 	}
+	lost := at(a, probe.Unknown)
+	lost.Error = "no buffer space"
 	slow := spoken
 	slow.RTT = probe.Millis(time.Second)
 	other := spoken
@@ -252,10 +254,15 @@ func TestTrials(t *testing.T) {
 		{"a certificate for long enough", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 15))}, "holds 10.0.0.7:417/tcp open, https "},
 		{"a certificate for too short", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 13))},
 			"fails 10.0.0.7:417/tcp open, https  [the certificate of 10.0.0.7:417/tcp: valid until 2026-03-14, not valid until 2026-03-15]"},
-		{"no certificate", certified, whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open "},
+		{"no certificate", certified, whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open 10.0.0.7:417/tcp: no certificate was seen"},
+		{"no certificate of another service", certified, whole, nil, []report.Finding{spoken}, "cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: what speaks there is ssh"},
+		{"no version", "probe: [{name: p, endpoint: '10.0.0.7:417', version: '9'}]", whole, nil, []report.Finding{spoken}, "cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: ssh does not tell its version"},
+		{"no time", "probe: [{name: p, endpoint: '10.0.0.7:417', max-rtt: 5ms}]", whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open 10.0.0.7:417/tcp: no round-trip time was measured"},
+		{"not measured", "probe: [{name: p, endpoint: '10.0.0.7:417'}]", whole, nil, []report.Finding{lost}, "cannot-tell 10.0.0.7:417/tcp unknown 10.0.0.7:417/tcp could not be measured: no buffer space"},
+		{"too few to count", "scan: [{name: n, targets: 10.0.0.0/28, count: closed=0}]", whole, nil, []report.Finding{lost}, "cannot-tell 10.0.0.7:417/tcp unknown closed=0: 0 closed, and 1 could not be told"},
 		{"slow", speaks, whole, nil, []report.Finding{slow}, "fails 10.0.0.7:417/tcp open (1000 ms), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5ms]"},
 		{"another service", speaks, whole, nil, []report.Finding{other}, "fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]"},
-		{"it says nothing", speaks, whole, nil, []report.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) "},
+		{"it says nothing", speaks, whole, nil, []report.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) 10.0.0.7:417/tcp: what speaks there was not recognized"},
 		{"closed", speaks, whole, nil, []report.Finding{at(a, probe.Closed)},
 			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open]"},
 	} {

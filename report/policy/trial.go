@@ -134,9 +134,11 @@ func (t *Trial) End(end report.End, err error) (report.Rule, []report.Violation)
 		end.Summary.NotReached = math.MaxInt64
 	}
 	t.hold(t.judge.End(end))
+	doubt := t.judge.Doubt()
 	out := report.Rule{Name: t.rule.Name, About: t.rule.at.Section, Outcome: t.judge.Outcome(), Found: t.summary()}
 	for i, j := range t.except {
-		j.End(end)
+		t.hold(j.End(end))
+		doubt = cmp.Or(doubt, j.Doubt())
 		if o := j.Outcome(); o == report.Fails || o == report.CannotTell && out.Outcome == report.Holds {
 			out.Outcome = o
 		}
@@ -149,7 +151,9 @@ func (t *Trial) End(end report.End, err error) (report.Rule, []report.Violation)
 	case err != nil:
 		out.Outcome, out.Error = report.CannotTell, err.Error()
 	case !end.Complete && out.Outcome == report.CannotTell:
-		out.Error = cmp.Or(out.Error, "not everything could be asked")
+		out.Error = cmp.Or(out.Error, doubt, "not everything could be asked")
+	case out.Outcome == report.CannotTell:
+		out.Error = cmp.Or(out.Error, doubt)
 	}
 	if t.more > 0 {
 		out.Found += fmt.Sprintf("; %d more violations", t.more)

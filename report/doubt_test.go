@@ -1,0 +1,53 @@
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"onmux/probe"
+	. "onmux/report"
+)
+
+// TestDoubtsAreNamed: what could not be told, and why, stands where the reader looks.
+func TestDoubtsAreNamed(t *testing.T) {
+	rules := stream{start: starts("verify"), end: ends(3, map[string]uint64{"holds": 1, "cannot-tell": 2}), findings: []Finding{
+		Rule{Name: "one", About: "probe", Outcome: Holds},
+		Rule{Name: "two", About: "probe", Outcome: CannotTell, Error: "no certificate was seen"},
+		Rule{Name: "three", About: "scan", Outcome: CannotTell},
+	}}
+	rules.end.Outcome = CannotTell
+	perhaps := stream{start: starts("diff"), end: ends(3, map[string]uint64{}), findings: []Finding{
+		Change{What: Vanished, Address: addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not told", Confidence: probe.Low, Notes: []string{"the new report does not tell of it"}},
+	}}
+	perhaps.end.Outcome = CannotTell
+	empty := stream{start: starts("diff"), end: ends(3, map[string]uint64{})}
+	empty.end.Outcome = Holds
+	for _, c := range []struct {
+		format string
+		of     stream
+		want   []string
+	}{
+		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |", "\nthree: could not be told\n"}},
+		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does not tell of it\n"}},
+		{"nagios", empty, []string{"ONMUX OK - no change\n"}},
+		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n", "::three: could not be told\n", "::could not tell: 1 holds, 2 cannot-tell\n"}},
+		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain", "could not tell: no change that is certain\n"}},
+		{"github", empty, []string{"::notice title=onmux diff%3A done::no change\n"}},
+		{"markdown", perhaps, []string{"onmux diff: no change that is certain\n"}},
+		{"markdown", empty, []string{"onmux diff: no change\n"}},
+	} {
+		out := string(c.of.write(t, c.format))
+		for _, w := range c.want {
+			if !strings.Contains(out, w) {
+				t.Errorf("%s of %s lacks %q:\n%s", c.format, c.of.start.Command, w, out)
+			}
+		}
+	}
+	for n := range 30 { // GitHub shows ten of a kind
+		rules.findings = append(rules.findings, Rule{Name: fmt.Sprint(n), About: "scan", Outcome: CannotTell})
+	}
+	if out := string(rules.write(t, "github")); strings.Count(out, "::warning") != 10 {
+		t.Errorf("%d warnings:\n%s", strings.Count(out, "::warning"), out)
+	}
+}
