@@ -261,7 +261,7 @@ func tallied(command string, states map[string]uint64) string {
 	var parts []string
 	for _, w := range vocabulary(command) {
 		if n := states[w]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, w))
+			parts = append(parts, fmt.Sprintf("%d %s", n, tally{w, n}.said()))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -31,7 +31,7 @@ func TestDoubtsAreNamed(t *testing.T) {
 		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |", "\nthree: could not be told\n"}},
 		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does not tell of it\n"}},
 		{"nagios", empty, []string{"ONMUX OK - no change\n"}},
-		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n", "::three: could not be told\n", "::could not tell: 1 holds, 2 cannot-tell\n"}},
+		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n", "::three: could not be told\n", "::could not tell: 1 holds, 2 cannot be told\n"}},
 		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain", "could not tell: no change that is certain\n"}},
 		{"github", empty, []string{"::notice title=onmux diff%3A done::no change\n"}},
 		{"markdown", perhaps, []string{"onmux diff: no change that is certain\n"}},

@@ -156,7 +156,7 @@ func (t *teller) sum(e End) {
 		if i == 0 {
 			sep = ": "
 		}
-		line = append(line, span{sep + thousands(c.count) + glue, plain}, span{Visible(c.word), tone(c.word)})
+		line = append(line, span{sep + thousands(c.count) + glue, plain}, span{Visible(c.said()), tone(c.word)})
 	}
 	for _, figure := range figures(s, t.command) {
 		line = append(line, span{"; " + figure, plain})

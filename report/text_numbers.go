@@ -89,6 +89,17 @@ type tally struct {
 	count uint64
 }
 
+// said is the word in a sentence: 1 "holds", 2 "hold".
+func (t tally) said() string {
+	switch {
+	case t.word == CannotTell.String():
+		return "cannot be told"
+	case t.count != 1 && (t.word == Holds.String() || t.word == Fails.String()):
+		return strings.TrimSuffix(t.word, "s")
+	}
+	return t.word
+}
+
 func tallies(counts map[string]uint64) []tally {
 	var order []string
 	for _, s := range probe.States() {
