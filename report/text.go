@@ -31,6 +31,7 @@ type teller struct {
 	explained  bool // a port was told: a blank line stands before the next
 	violations []Violation
 	violated   uint64
+	ofRule     int    // violations of the last rule that were told
 	untold     uint64 // violations that are counted only
 }
 
@@ -118,7 +119,10 @@ func (t *teller) violation(v Violation) {
 	t.violated++
 	switch {
 	case t.Verbosity == Quiet:
+	case v.Rule != "" && t.ofRule >= maxViolations && t.Verbosity != Verbose:
+		t.untold++
 	case v.Rule != "": // its rule was just told
+		t.ofRule++
 		t.line(7, 9, span{Visible(v.What) + ": expected " + Visible(v.Expected) + ", found " + Visible(v.Actual), bad})
 	case t.Verbosity == Verbose && t.command != "check":
 		t.tellViolation(v)

@@ -9,6 +9,7 @@ import (
 // rule tells what came of a rule: the word first, so that the eye finds what
 // does not hold; what violates it follows.
 func (t *teller) rule(r Rule) {
+	t.ofRule = 0
 	words := map[Outcome]span{Holds: {"holds", yes}, Fails: {"FAILS", alarm}, CannotTell: {"can't" + glue + "tell", wrong}}
 	word := cmp.Or(words[r.Outcome], span{probe.Unknown.String(), wrong})
 	line := []span{word, {"  " + Visible(r.Name), strong}}

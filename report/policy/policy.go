@@ -268,32 +268,36 @@ func (c scanRule) rule() (Rule, error) {
 		r.Expect = append(r.Expect, e)
 	}
 	for i, x := range c.Except {
-		e, err := x.parse()
+		e, key, err := x.parse()
+		if err == nil {
+			key, err = "endpoint", r.Scan.takes(e)
+		}
 		if err != nil {
-			return r, wrong(err, "except", i)
+			return r, wrong(err, "except", i, key)
 		}
 		r.Scan.Except = append(r.Scan.Except, e)
 	}
 	return r, nil
 }
 
-func (x exception) parse() (Exception, error) {
+// parse reads an exception, or tells the key at fault.
+func (x exception) parse() (e Exception, key string, err error) {
 	host, spec := probe.SplitHostPort(string(x.Endpoint))
-	e := Exception{Text: string(x.Endpoint)}
-	var err error
+	e.Text = string(x.Endpoint)
 	if e.Addr, err = netip.ParseAddr(host); err != nil {
-		return e, fmt.Errorf("%q is no address", host)
+		return e, "endpoint", fmt.Errorf("%q is no address", host)
 	}
+	e.Addr = e.Addr.Unmap() // as endpoints are told
 	if spec != "" {
 		ports, err := scan.ParsePorts([]string{spec}, []probe.Proto{probe.TCP})
 		if err != nil {
-			return e, err
+			return e, "endpoint", err
 		}
 		if len(ports) != 1 {
-			return e, fmt.Errorf("%q is more than one port", spec)
+			return e, "endpoint", fmt.Errorf("%q is more than one port", spec)
 		}
 		e.Port = ports[0]
 	}
 	e.Expect, err = report.ParseExpectation(strings.Join(x.Expect, ","), "scan")
-	return e, err
+	return e, "expect", err
 }

@@ -43,7 +43,7 @@ probe:
 scan:
   - targets: 10.0.0.0/24, 10.0.1.0/24
     count: open=0
-    except: [{endpoint: 10.0.0.7, expect: open}, {endpoint: "10.0.0.8:22", expect: [open, closed]}]
+    except: [{endpoint: 10.0.0.7, expect: open}, {endpoint: "[::ffff:10.0.0.8]:417/udp", expect: [open, closed]}]
 `)
 	var got []string
 	for _, r := range p.Rules {
@@ -69,7 +69,7 @@ scan:
 		"dns: bound,listening holder [53/tcp 53/udp]",
 		"check 1000-1002/udp: free [1000/udp 1001/udp 1002/udp]",
 		"probe [2001:db8::1]:417/udp: open,open|filtered speaker 2001:db8::1[417/udp]",
-		"scan 10.0.0.0/24,10.0.1.0/24: open=0 [10.0.0.0/24 10.0.1.0/24] [417/tcp 417/udp] 10.0.0.7 0 open 10.0.0.8 22 open,closed",
+		"scan 10.0.0.0/24,10.0.1.0/24: open=0 [10.0.0.0/24 10.0.1.0/24] [417/tcp 417/udp] 10.0.0.7 0 open 10.0.0.8 417 open,closed",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -80,23 +80,23 @@ scan:
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "1:1: the policy has no rules: say what must hold under check, probe or scan"},
-		{"version: 1", "1:8: the policy has no rules: say what must hold under check, probe or scan"},
-		{"check: []", "1:6: the policy has no rules: say what must hold under check, probe or scan"},
+		{"version: 1", "1:1: the policy has no rules: say what must hold under check, probe or scan"},
+		{"check: []", "1:1: the policy has no rules: say what must hold under check, probe or scan"},
 		{"version: 2", "1:10: version is 2: this onmux reads 1"},
 		{"check: 5", "1:8: check is a whole number, not a list"},
 		{"check:\n  - port: [1]", "2:11: check rule 1, port is a list, not a text or a whole number"},
 		{"chek: []", `1:1: the policy has no "chek"; did you mean check?`},
 		{"check:\n  - port: 417\n    proces: x", `3:5: check rule 1 has no "proces"; did you mean process?`},
-		{"check:\n  - name: x", "2:9: check rule 1 needs port"},
+		{"check:\n  - name: x", "2:5: check rule 1 needs port"},
 		{"check:\n  - port: 417\n    expect: [free, fre]", "3:20: check rule 1, expect, entry 2: fre is not among listening, bound, redirected, elsewhere, connected, free, unknown; did you mean free?"},
 		{"check:\n  - port: 417\n    expect: fre", `3:13: check rule 1: "fre" is not among the words: listening, bound, redirected, elsewhere, connected, free, unknown; did you mean free?`},
 		{"check:\n  - port: 70000", "2:11: check rule 1: port 70000 is out of range: ports are 1 to 65535"},
 		{"check:\n  - port: 1\n    address: here", `3:14: check rule 1: "here" is no address to expect: loopback, any or an IP address`},
-		{"check:\n  - port: 1\n  - port: 1", `3:9: two rules are named "check 1": give one another name`},
+		{"check:\n  - port: 1\n  - port: 1", `3:5: two rules are named "check 1": give one another name`},
 		{"check:\n  - {name: a, port: 1}\nprobe:\n  - {name: a, endpoint: 'b:1'}", `4:12: two rules are named "a": give one another name`},
 		{"check:\n  - port: 1\n    port: 2", `3:5: mapping key "port" already defined at [2:5]`},
 		{"check:\n  - port: -5", "2:11: check rule 1, port: -5 is less than 1"},
-		{"check:\n  - port: 1\n---\ncheck:\n  - port: 2", "4:6: a policy is one document: nothing may follow ---"},
+		{"check:\n  - port: 1\n---\ncheck:\n  - port: 2", "4:1: a policy is one document: nothing may follow ---"},
 		{"probe:\n  - endpoint: ':80'", "2:15: probe rule 1: the endpoint names no host"},
 		{"probe:\n  - endpoint: 10.0.0.0/24:80", `2:15: probe rule 1: "10.0.0.0/24" is not one host: ask about networks under scan`},
 		{"scan:\n  - targets: 10.0.0.0/33\n    count: open=0", `2:14: scan rule 1: "10.0.0.0/33" is no network: the prefix length of IPv4 is 0 to 32`},
@@ -106,10 +106,15 @@ func TestErrors(t *testing.T) {
 		{"probe:\n  - endpoint: db1", `2:15: probe rule 1: "db1" names no port`},
 		{"probe:\n  - endpoint: a:80\n    max-rtt: soon", `3:14: probe rule 1: "soon" is no time: write 50ms or 1.5s`},
 		{"probe:\n  - endpoint: a:80\n    certificate-days: -1", "3:23: probe rule 1, certificate-days: -1 is less than 0"},
-		{"scan:\n  - expect: open", "2:11: scan rule 1 needs targets"},
-		{"scan:\n  - targets: 127.0.0.1", "2:12: scan rule 1 needs expect or count"},
+		{"scan:\n  - expect: open", "2:5: scan rule 1 needs targets"},
+		{"scan:\n  - targets: 127.0.0.1", "2:5: scan rule 1 needs expect or count"},
 		{"scan:\n  - targets: 127.0.0.1\n    count: open", `3:12: scan rule 1: "open" is no count: write open=0, open>=1 or open<3`},
-		{"scan:\n  - targets: a\n    expect: open\n    except: [{endpoint: a, expect: open}]", `4:14: scan rule 1: "a" is no address`},
+		{"scan:\n  - targets: a\n    expect: open\n    except: [{endpoint: a, expect: open}]", `4:25: scan rule 1: "a" is no address`},
+		{"scan:\n  - targets: 10.0.0.0/30\n    expect: closed\n    except:\n      - endpoint: 10.0.0.4\n        expect: open", "5:19: scan rule 1: 10.0.0.4 is no exception: the rule does not ask about it"},
+		{"scan:\n  - targets: 10.0.0.0/30\n    expect: closed\n    except:\n      - endpoint: 10.0.0.1:22\n        expect: open", "5:19: scan rule 1: 10.0.0.1:22 is no exception: the rule does not ask about it"},
+		{"scan:\n  - targets: 10.0.0.0/30\n    expect: closed\n    except: [{endpoint: 10.0.0.1, expect: open}, {endpoint: '::ffff:10.0.0.1', expect: open}]", "4:61: scan rule 1: two exceptions are about ::ffff:10.0.0.1"},
+		{"scan:\n  - targets: 10.0.0.0/30\n    expect: closed\n    except: [{endpoint: 10.0.0.1, expect: opn}]", `4:43: scan rule 1: "opn" is not among the words: open, closed, filtered, open|filtered, unreachable, unknown; did you mean open?`},
+		{"scan:\n  - {targets: 10.0.0.0/30}", "2:5: scan rule 1 needs expect or count"},
 		{"scan: [", "1:7: sequence end token ']' not found"},
 		{"scan: &a\n  - *a", "1:7: anchors and aliases are not for policies: write it out"},
 		{strings.Repeat("#", 2<<20), "a policy of more than 1048576 bytes is none"},
@@ -242,6 +247,8 @@ func TestTrials(t *testing.T) {
 			"fails 2 filtered  [10.0.0.7-10.0.0.9 port 417/tcp: filtered, not closed] [count: closed=0, not closed>=2]"},
 		{"exceptions that overlap", "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, count: filtered=2, except: [{endpoint: 10.0.0.8, expect: filtered}, {endpoint: '10.0.0.8:417', expect: filtered}]}]",
 			whole, nil, []report.Finding{run(probe.Filtered)}, "holds 2 filtered "},
+		{"an exception of a port within one of its host", "scan: [{name: n, targets: 10.0.0.0/28, port: '417,418/tcp', count: filtered=2, except: [{endpoint: 10.0.0.8, expect: closed}, {endpoint: '10.0.0.8:417', expect: filtered}]}]",
+			whole, nil, []report.Finding{run(probe.Filtered), probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.8"), Port: 418, Proto: probe.TCP}, State: probe.Closed}}, "holds 2 filtered "},
 		{"the exception is not as it should be", network, whole, nil, []report.Finding{run(probe.Closed)}, "fails 2 closed  [10.0.0.8:417/tcp: closed, not filtered]"},
 		{"all is well", network, whole, nil, []report.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Next().Next(), probe.Closed)},
 			"holds 10.0.0.7:417/tcp closed; 10.0.0.9:417/tcp closed "},
@@ -268,6 +275,25 @@ func TestTrials(t *testing.T) {
 	} {
 		if got := judged(t, parse(t, c.policy).Rules[0], c.end, c.failed, c.found...); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestTrialCountsViolations: a rule tells all that violates it, to a bound.
+func TestTrialCountsViolations(t *testing.T) {
+	r := parse(t, "scan: [{name: n, targets: 10.0.0.0/16, port: 417/tcp, expect: closed}]").Rules[0]
+	for _, c := range []struct {
+		n, told int
+		found   string
+	}{{500, 500, "500 open"}, {10_002, 10_000, "10002 open; 2 more violations"}} {
+		trial, a := r.Trial(), netip.MustParseAddr("10.0.0.0")
+		for range c.n {
+			trial.Finding(probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Open})
+			a = a.Next()
+		}
+		rule, violations := trial.End(report.End{Complete: true}, nil)
+		if len(violations) != c.told || rule.Found != c.found {
+			t.Errorf("of %d, %d told: %s", c.n, len(violations), rule.Found)
 		}
 	}
 }

@@ -85,6 +85,14 @@ func (d *document) syntax(err error) error {
 
 func (d *document) at(n ast.Node, err error) error {
 	line, column := 1, 1
+	switch m := n.(type) { // which begin with their first key, and whose token is the colon behind it
+	case *ast.MappingNode:
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			n = m.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		n = m.Key
+	}
 	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
 		line, column = n.GetToken().Position.Line, n.GetToken().Position.Column
 	}

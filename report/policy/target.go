@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 	"onmux/scan"
@@ -29,6 +30,28 @@ func (s *Scan) targets() error {
 		return wrong(err, "targets")
 	}
 	return nil
+}
+
+// takes reports what is wrong with one more exception: the scan does not ask about it,
+// as far as that can be known without looking names up, or there is such a one already.
+func (s *Scan) takes(x Exception) error {
+	if slices.ContainsFunc(s.Except, func(o Exception) bool { return o.Addr == x.Addr && o.Port == x.Port }) {
+		return fmt.Errorf("two exceptions are about %s", x.Text)
+	}
+	p, err := plan(s.Targets, s.Exclude, s.Ports, unresolved)
+	if err != nil {
+		return nil
+	}
+	ports := s.Ports
+	if x.Port != (probe.Port{}) {
+		ports = []probe.Port{x.Port}
+	}
+	for _, port := range ports {
+		if _, asked := p.Index(probe.Endpoint{Addr: x.Addr, Port: port.Number, Proto: port.Proto}); asked {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is no exception: the rule does not ask about it", x.Text)
 }
 
 // host holds what a probe rule names against what is one host.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
+	"net/netip"
 	"strings"
 
 	"onmux/probe"
@@ -13,9 +13,11 @@ import (
 	"onmux/scan/local"
 )
 
-// maxTold bounds the violations and findings of one rule that are told one by
-// one.
-const maxTold = 20
+// Bounds of what is kept of one rule, to tell it one by one.
+const (
+	maxTold = 20
+	maxHeld = 10_000 // violations
+)
 
 // Trial holds a rule against findings. It keeps counts, not findings.
 type Trial struct {
@@ -24,6 +26,7 @@ type Trial struct {
 	except     []*report.Judge // of Scan.Except, in that order
 	seen       []bool          // whether anything was found of these
 	violations []report.Violation
+	known      map[report.Violation]bool
 	more       int      // violations that are not kept
 	found      []string // what there is to say of one or a few things
 	counts     map[string]uint64
@@ -33,7 +36,7 @@ type Trial struct {
 
 // Trial begins to judge.
 func (r Rule) Trial() *Trial {
-	t := &Trial{rule: r, judge: report.NewJudge(r.Expect), counts: make(map[string]uint64)}
+	t := &Trial{rule: r, judge: report.NewJudge(r.Expect), counts: make(map[string]uint64), known: make(map[report.Violation]bool)}
 	if r.Scan != nil {
 		for _, x := range r.Scan.Except {
 			t.except = append(t.except, report.NewJudge([]report.Expectation{x.Expect}))
@@ -79,18 +82,26 @@ func (t *Trial) say(f report.Finding) {
 	}
 }
 
-// excepted is which exception an endpoint is, or -1.
-func (t *Trial) excepted(a fmt.Stringer, p probe.Port) int {
+// excepted is which exception an endpoint is, or -1. One that names the port goes before
+// one that names all of the host.
+func (t *Trial) excepted(a netip.Addr, p probe.Port) int {
+	found := -1
 	if t.rule.Scan == nil {
-		return -1
+		return found
 	}
-	return slices.IndexFunc(t.rule.Scan.Except, func(x Exception) bool {
-		return x.Addr.String() == a.String() && (x.Port == probe.Port{} || x.Port == p)
-	})
+	for i, x := range t.rule.Scan.Except {
+		if x.Addr != a || x.Port != p && x.Port != (probe.Port{}) {
+			continue
+		}
+		t.seen[i] = true
+		if found < 0 || x.Port == p {
+			found = i
+		}
+	}
+	return found
 }
 
 func (t *Trial) exception(i int, f report.Finding) {
-	t.seen[i] = true
 	t.hold(t.except[i].Finding(f))
 }
 
@@ -99,11 +110,9 @@ func (t *Trial) span(f scan.Range) {
 	p := probe.Port{Number: f.Port, Proto: f.Proto}
 	if t.rule.Scan != nil {
 		for i, x := range t.rule.Scan.Except {
-			if (x.Port == probe.Port{} || x.Port == p) && !x.Addr.Less(f.First) && !f.Last.Less(x.Addr) {
+			if !x.Addr.Less(f.First) && !f.Last.Less(x.Addr) && t.excepted(x.Addr, p) == i {
 				t.exception(i, probe.Result{Endpoint: probe.Endpoint{Addr: x.Addr, Port: f.Port, Proto: f.Proto}, State: f.State, Reason: f.Reason, Error: f.Error})
-				if t.excepted(x.Addr, p) == i { // of several that name it, the first takes it out
-					f.Count--
-				}
+				f.Count--
 			}
 		}
 	}
@@ -116,13 +125,14 @@ func (t *Trial) span(f scan.Range) {
 func (t *Trial) hold(violations []report.Violation) {
 	for _, v := range violations {
 		v.Rule = t.rule.Name
-		if slices.Contains(t.violations, v) {
+		if t.known[v] {
 			continue // a closed port is neither open nor does it speak
 		}
-		if len(t.violations) >= maxTold {
+		if len(t.violations) >= maxHeld {
 			t.more++
 			continue
 		}
+		t.known[v] = true
 		t.violations = append(t.violations, v)
 	}
 }
