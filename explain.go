@@ -31,9 +31,6 @@ Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
   onmux explain http-alt 53/udp`,
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
-			if err == nil {
-				err = s.explainable()
-			}
 			if err != nil {
 				return err
 			}
@@ -53,17 +50,6 @@ Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
 			})
 		},
 	}, protoFlag(), tellFlags())
-}
-
-// explainable refuses the formats that tell what was found: of what a port is
-// they have a name at most.
-func (s *session) explainable() error {
-	for _, o := range s.outputs {
-		if !slices.Contains([]string{"text", "json", "jsonl"}, o.Format) {
-			return usage(fmt.Errorf("--output %s: explain is told as text, json or jsonl", o.Format), "")
-		}
-	}
-	return nil
 }
 
 // topic is a port to explain, and for which protocols it was asked.

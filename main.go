@@ -223,6 +223,9 @@ func (s *session) readOutputs(c *cli.Context) error {
 		if err != nil {
 			return usage(fmt.Errorf("--output %s: %w", text, err), "")
 		}
+		if err := report.Fits(o.Format, s.command); err != nil {
+			return usage(fmt.Errorf("--output %s: %w", text, err), "")
+		}
 		s.outputs = append(s.outputs, o)
 	}
 	color, err := report.Colored(c.String("color"), s.stdout)

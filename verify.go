@@ -282,9 +282,9 @@ func (v *verifier) snapshot(ctx context.Context) error {
 	err := v.each(ctx, func(r policy.Rule, t *policy.Trial, end report.End, failed error) error {
 		complete = complete && end.Complete
 		if failed != nil {
-			return fmt.Errorf("%s: %w", r.Name, failed)
+			return &fault{code: exitUnsure, err: fmt.Errorf("could not tell of rule %q, and no policy was written: %w", r.Name, failed)}
 		}
-		shot.Rule(r, t)
+		shot.Rule(r, t, time.Now())
 		return nil
 	})
 	v.progress.Clear()

@@ -42,6 +42,9 @@ func newNmapXML(w io.Writer, o Options) Handler {
 }
 
 func (n *nmapXML) Start(s Start) error {
+	if err := Fits("nmap-xml", s.Command); err != nil {
+		return err
+	}
 	n.start = s
 	started := s.Started.UTC()
 	_, err := fmt.Fprintf(n.w, "%s<!DOCTYPE nmaprun>\n<nmaprun scanner=\"onmux\" args=%s start=\"%d\" startstr=%s version=%s xmloutputversion=\"1.05\">\n<verbose level=\"0\"/><debugging level=\"0\"/>\n",
@@ -132,9 +135,11 @@ func (n *nmapXML) single(b *strings.Builder) {
 // host for that was not found unreachable.
 func (n *nmapXML) host(b *strings.Builder, a netip.Addr) bool {
 	results := n.hosts[a]
-	slices.SortFunc(results, func(x, y probe.Result) int {
+	slices.Reverse(results) // what was told twice is taken as it was told last
+	slices.SortStableFunc(results, func(x, y probe.Result) int {
 		return cmp.Or(cmp.Compare(x.Proto, y.Proto), cmp.Compare(x.Port, y.Port))
 	})
+	results = slices.CompactFunc(results, func(x, y probe.Result) bool { return x.Proto == y.Proto && x.Port == y.Port })
 	up := slices.ContainsFunc(results, func(r probe.Result) bool { return r.State != probe.Unreachable })
 	status := "up"
 	if !up {

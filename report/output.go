@@ -228,3 +228,14 @@ func (k *sink) wrap(err error) error {
 	}
 	return fmt.Errorf("cannot write the %s report to %s: %w", k.Format, k.Output, err)
 }
+
+// Fits reports what is wrong with a format for what a command tells.
+func Fits(format, command string) error {
+	switch {
+	case command == "explain" && !slices.Contains([]string{"text", "json", "jsonl"}, format):
+		return errors.New("what explain tells has no place there: text, json or jsonl")
+	case format == "nmap-xml" && slices.Contains([]string{"verify", "diff"}, command):
+		return fmt.Errorf("what %s tells has no place there", command)
+	}
+	return nil
+}

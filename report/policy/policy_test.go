@@ -350,6 +350,54 @@ func TestSnapshotHolds(t *testing.T) {
 	}
 }
 
+// TestSnapshotOfRules: what rules ask for is written as it is now, what they do not ask for
+// is not, and what nobody can tell is left out; what comes of it holds.
+func TestSnapshotOfRules(t *testing.T) {
+	socket := local.Listener{Proto: probe.TCP, Address: netip.MustParseAddr("127.0.0.1"), Port: 417, State: local.Listening, Reach: "loopback", NetNS: "host",
+		Backlog: &local.Backlog{Used: 9, Limit: 128}, Owners: []local.Owner{{PID: 1, Name: "caddy", User: "www", Place: local.Place{Unit: "caddy.service"}}}}
+	unseen := socket
+	unseen.Owners, unseen.Backlog = nil, nil
+	listening := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
+	https := probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.7"), Port: 417, Proto: probe.TCP}, State: probe.Open, RTT: probe.Millis(30 * time.Millisecond),
+		Service: &probe.Service{Name: "https", Product: "nginx", Version: "1.27", TLS: &probe.TLS{Expires: noon.AddDate(0, 0, 10)}}}
+	mute := probe.Result{Endpoint: https.Endpoint, State: probe.Open}
+	held := "check: [{name: n, port: 417/tcp, address: any, process: nginx, user: root, unit: nginx.service, max-backlog: 5}]"
+	spoken := "probe: [{name: n, endpoint: '10.0.0.7:417', service: ssh, product: x, version: '1', certificate-days: 30, max-rtt: 5ms}]"
+	for _, c := range []struct {
+		name, policy string
+		found        []report.Finding
+		want         string
+	}{
+		{"another holder", held, []report.Finding{listening, socket}, "expect: listening, address: loopback, process: caddy, user: www, unit: caddy.service, max-backlog: 9"},
+		{"what was not asked for", "check: [{name: n, port: 417/tcp, max-backlog: 50}]", []report.Finding{listening, socket}, "expect: listening, max-backlog: 50"},
+		{"nobody can tell", held, []report.Finding{listening, unseen}, "expect: listening, address: loopback"},
+		{"free", held, []report.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, "expect: free"},
+		{"another service", spoken, []report.Finding{https}, "expect: open, service: https, product: nginx, version: \"1.27\", certificate-days: 10, max-rtt: \"61ms\""},
+		{"bounds that hold", "probe: [{name: n, endpoint: '10.0.0.7:417', certificate-days: 7, max-rtt: 1s}]", []report.Finding{https}, "expect: open, certificate-days: 7, max-rtt: \"1s\""},
+		{"it says nothing", spoken, []report.Finding{mute}, "expect: open"},
+		{"closed", spoken, []report.Finding{probe.Result{Endpoint: https.Endpoint, State: probe.Closed}}, "expect: closed"},
+	} {
+		r := parse(t, c.policy).Rules[0]
+		trial := r.Trial()
+		for _, f := range c.found {
+			trial.Finding(f)
+		}
+		s := NewSnapshot()
+		s.Rule(r, trial, noon)
+		text, err := s.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, fields, _ := strings.Cut(string(text), "    expect: ")
+		if got := "expect: " + strings.ReplaceAll(strings.TrimSpace(fields), "\n    ", ", "); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+		if got := judged(t, parse(t, string(text)).Rules[0], report.End{Complete: true}, nil, c.found...); !strings.HasPrefix(got, "holds ") {
+			t.Errorf("%s: %s\n%s", c.name, got, text)
+		}
+	}
+}
+
 func TestSnapshotOfNetwork(t *testing.T) {
 	p := parse(t, "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, expect: closed}]")
 	found := []report.Finding{
@@ -361,7 +409,7 @@ func TestSnapshotOfNetwork(t *testing.T) {
 		trial.Finding(f)
 	}
 	s := NewSnapshot()
-	s.Rule(p.Rules[0], trial)
+	s.Rule(p.Rules[0], trial, noon)
 	text, err := s.YAML()
 	if err != nil {
 		t.Fatal(err)

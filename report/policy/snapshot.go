@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -72,17 +73,19 @@ func common(all []string) scalar {
 	return scalar(all[0])
 }
 
-// Rule adds a rule with what was found in place of what it expected.
-func (s *Snapshot) Rule(r Rule, t *Trial) {
+// Rule adds a rule with what was found in place of what it expected, as of now.
+func (s *Snapshot) Rule(r Rule, t *Trial, now time.Time) {
 	found := words(r.at.Section, t.counts)
 	switch {
 	case r.Check != nil:
 		c := r.check
 		c.Name, c.Expect = scalar(r.Name), found
+		t.sight.check(&c)
 		s.file.Check = append(s.file.Check, c)
 	case r.Probe != nil:
 		c := r.probe
 		c.Name, c.Expect = scalar(r.Name), found
+		t.sight.probe(&c, now)
 		s.file.Probe = append(s.file.Probe, c)
 	case r.Scan != nil:
 		s.file.Scan = append(s.file.Scan, r.scan.found(r.Name, t, found))

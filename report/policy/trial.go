@@ -31,6 +31,7 @@ type Trial struct {
 	found      []string // what there is to say of one or a few things
 	counts     map[string]uint64
 	targets    uint64
+	sight      sight
 	open       []probe.Endpoint // of a network, as many as a snapshot names
 }
 
@@ -55,6 +56,9 @@ func (t *Trial) Finding(f report.Finding) {
 			return
 		}
 		t.count(f.State.String(), 1)
+		if t.rule.Probe != nil {
+			t.sight.result(f)
+		}
 		if f.State == probe.Open && len(t.open) <= maxOpen {
 			t.open = append(t.open, f.Endpoint)
 		}
@@ -67,6 +71,7 @@ func (t *Trial) Finding(f report.Finding) {
 		t.say(f)
 		t.hold(t.judge.Finding(f))
 	case local.Listener:
+		t.sight.listener(f)
 		t.hold(t.judge.Finding(f))
 	}
 }
