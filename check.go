@@ -25,7 +25,7 @@ listening), redirected (nothing listens, but NAT sends arrivals on), elsewhere
 (only in another network namespace, as of a container), connected (only
 connections use the number), free, or unknown, where not all sockets that may
 hold the port could be seen. What else could not be looked at and might make
-another verdict, as NAT rules without root, is a caveat: told beside the verdict,
+another verdict, as NAT rules without root, is a caveat told beside the verdict,
 as "as far as can be seen" with -q, and not held against --expect.
 
 --expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
@@ -41,13 +41,13 @@ port for a moment, and tells how that came out.`,
   onmux check 80 --trace             who answers behind a redirect
   onmux check --all-ports --addr loopback`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port on which something listens, or that NAT sends on", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect to it, to see who answers; bind it, if nobody does", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
 			&cli.StringFlag{Name: "user", Category: "verifying", Usage: "`USER` that listens, by name or number"},
 			&cli.StringFlag{Name: "unit", Category: "verifying", Usage: "`UNIT` of systemd that listens, as nginx.service"},
-			&cli.UintFlag{Name: "max-backlog", Category: "verifying", Usage: "`N` connections at most wait to be accepted", DefaultText: "any"},
+			&cli.UintFlag{Name: "max-backlog", Category: "verifying", Usage: "`N` connections at most wait for accept", DefaultText: "any"},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)

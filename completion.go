@@ -42,6 +42,8 @@ func values(command string, f cli.Flag) []string {
 		return report.Formats()
 	case "color":
 		return []string{"auto", "always", "never"}
+	case "method":
+		return []string{"auto", "syn", "connect"}
 	case "exit-style":
 		return exitStyles
 	case "expect":
@@ -50,6 +52,12 @@ func values(command string, f cli.Flag) []string {
 		return []string{"loopback", "any"}
 	}
 	return nil
+}
+
+// takesFile reports whether a flag's value is a file or a folder.
+func takesFile(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && (strings.HasPrefix(d.GetUsage(), "`FILE`") || strings.HasPrefix(d.GetUsage(), "`DIR`"))
 }
 
 // takesFiles reports whether arguments of a command are files.
@@ -96,9 +104,18 @@ _onmux() {
 		case $word in -*) ;; *) cmd=$word; break ;; esac
 	done
 	COMPREPLY=()
+	# bash takes words apart at = and @.
+	case $cur in =|@) prev=$cur cur= ;; esac
+	case $prev in
+	=)	local at=$((COMP_CWORD - 1))
+		[[ ${COMP_WORDS[COMP_CWORD]} == "=" ]] && at=$COMP_CWORD
+		prev=${COMP_WORDS[at-1]}
+		case $prev in -*) ;; *) %s; return ;; esac ;;
+	@)	%s; return ;;
+	esac
 	case $cmd in
 	"") COMPREPLY=($(compgen -W %s -- "$cur")); return ;;
-`, shellQuote(strings.Join(append(names, "help", "--help", "--version"), " ")))
+`, bashFiles, bashFiles, shellQuote(strings.Join(append(names, "help", "--help", "--version"), " ")))
 	for _, c := range commands {
 		fmt.Fprintf(&b, "\t%s)\n\t\tcase $prev in\n", c.Name)
 		var all []string
@@ -107,7 +124,10 @@ _onmux() {
 			if !takesValue(f) {
 				continue
 			}
-			reply := bashFiles
+			reply := "return" // a time, a number or a name: nothing to offer
+			if takesFile(f) {
+				reply = bashFiles
+			}
 			if v := values(c.Name, f); v != nil {
 				reply = "COMPREPLY=($(compgen -W " + shellQuote(strings.Join(v, " ")) + ` -- "$cur"))`
 			}
@@ -141,7 +161,10 @@ func completeZsh(w io.Writer, commands []*cli.Command) error {
 			for _, n := range names {
 				spec := fmt.Sprintf("(%s)%s[%s]", strings.Join(names, " "), n, zshText(about(f)))
 				if takesValue(f) {
-					action := "_files"
+					action := " "
+					if takesFile(f) {
+						action = "_files"
+					}
 					if v := values(c.Name, f); v != nil {
 						action = "(" + strings.ReplaceAll(strings.Join(v, " "), "|", `\|`) + ")"
 					}
@@ -183,8 +206,10 @@ func completeFish(w io.Writer, commands []*cli.Command) error {
 			}
 			if v := values(c.Name, f); v != nil {
 				fmt.Fprintf(&b, " -x -a %s", fishWords(v))
+			} else if takesFile(f) {
+				b.WriteString(" -r -F")
 			} else if takesValue(f) {
-				b.WriteString(" -r")
+				b.WriteString(" -x")
 			}
 			fmt.Fprintf(&b, " -d %s\n", fishQuote(about(f)))
 		}

@@ -48,7 +48,7 @@ something changed, and 3 if that cannot be told for certain.`,
 				return report.Diff(&both[0], &both[1], emit)
 			})
 		},
-	}, tellFlags())
+	}, tellFlags(), []cli.Flag{styleFlag()})
 }
 
 // load reads a saved report into h.

@@ -24,7 +24,7 @@ examples:
   onmux probe db1:5432/tcp           the whole truth about one endpoint
   onmux scan 10.0.0.0/24             a verdict for every address
   onmux check 8080 --expect free     exit code 1 if it is not
-  onmux explain 417                  what the port is, and where its name is from
+  onmux explain 417                  what the port is, and who says so
 
 exit codes: 0 done, 1 an expectation does not hold, 2 usage, 3 could not tell,
 124 --wait or --deadline ran out
@@ -32,7 +32,7 @@ exit codes: 0 done, 1 an expectation does not hold, 2 usage, 3 could not tell,
 
 const commandHelp = `{{.HelpName}} - {{.Usage}}
 
-usage: {{.HelpName}} [FLAGS] {{.ArgsUsage}}
+usage: {{.HelpName}} [FLAGS]{{with .ArgsUsage}} {{.}}{{end}}
 {{if .Description}}
 {{.Description}}
 {{end}}{{if .UsageText}}
@@ -290,9 +290,13 @@ func expectFlags() []cli.Flag {
 	}
 }
 
+func styleFlag() cli.Flag {
+	return &cli.StringFlag{Name: "exit-style", Category: aboutHolding, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"}
+}
+
 func waitFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "exit-style", Category: aboutHolding, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"},
+		styleFlag(),
 		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
 	}
 }

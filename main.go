@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -48,8 +49,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	app := newApp(stdin, stdout, stderr)
 	line, err := arrange(app, args)
+	var page bytes.Buffer // of help, whose printer does not tell that it could not write
+	if len(line) == 0 || slices.ContainsFunc(line, func(a string) bool { return a == "-h" || a == "--help" }) {
+		app.Writer = &page
+	}
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{"onmux"}, line...))
+	}
+	if page.Len() > 0 {
+		_, broken := stdout.Write(page.Bytes())
+		err = cmp.Or(err, failure(broken))
 	}
 	return tell(err, styleOf(args), stderr)
 }
@@ -105,8 +114,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
-				fmt.Fprintln(stdout, "onmux", version)
-				return nil
+				_, err := fmt.Fprintln(stdout, "onmux", version)
+				return failure(err)
 			}
 			return cli.ShowAppHelp(c)
 		},

@@ -45,7 +45,7 @@ and the exit code is then 3.`,
 			}
 			return s.tellMerged(merged)
 		},
-	}, tellFlags(), expectFlags())
+	}, tellFlags(), expectFlags(), []cli.Flag{styleFlag()})
 }
 
 // tellMerged tells what the shards found, and holds it against the
@@ -70,7 +70,7 @@ func (s *session) tellMerged(m *report.Merged) error {
 	}
 	m.End.Outcome = judge.Outcome()
 	sinks.End(m.End)
-	err = s.conclude(context.Background(), report.Told{Outcome: m.End.Outcome, End: m.End})
+	err = s.conclude(context.Background(), report.Told{Outcome: m.End.Outcome, End: m.End, Doubt: judge.Doubt()})
 	if broken := sinks.Close(); broken != nil {
 		return &fault{code: exitUnsure, err: broken}
 	}

@@ -18,9 +18,9 @@ func reportCommand() *cli.Command {
 		Name:      "report",
 		Usage:     "tell a saved report again, in any format",
 		ArgsUsage: "FILE",
-		Description: `FILE is a report that was saved with -o json=FILE or -o jsonl=FILE, or - for
-standard input. One that was cut off is told as far as it goes, with exit code
-3, as is one of a run that was interrupted: onmux report scan.jsonl -o csv
+		Description: `FILE is a report that was saved with -o json=FILE or -o jsonl=FILE, or nmap's
+XML; - is standard input. One that was cut off is told as far as it goes, with
+exit code 3, as is one of a run that was interrupted.
 
 -o takes ` + strings.Join(report.Formats(), " "),
 		UsageText: `  onmux report scan.jsonl -o csv
@@ -35,7 +35,7 @@ standard input. One that was cut off is told as far as it goes, with exit code
 			}
 			return s.retell(c.Context, c.Args().First(), c.App.Reader)
 		},
-	}, tellFlags())
+	}, tellFlags(), []cli.Flag{styleFlag()})
 }
 
 // retell tells a saved report. It has no expectations of its own: what was
