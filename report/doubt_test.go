@@ -35,6 +35,8 @@ func TestDoubtsAreNamed(t *testing.T) {
 		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain", "could not tell: no change that is certain\n"}},
 		{"github", empty, []string{"::notice title=onmux diff%3A done::no change\n"}},
 		{"markdown", perhaps, []string{"onmux diff: no change that is certain\n"}},
+		{"html", perhaps, []string{"<h1>onmux diff: no change that is certain</h1>", `"w":"not certain","r":"vanished: was open, is not told"`}},
+		{"html", empty, []string{"<h1>onmux diff: no change</h1>"}},
 		{"markdown", empty, []string{"onmux diff: no change\n"}},
 	} {
 		out := string(c.of.write(t, c.format))

@@ -50,6 +50,7 @@ type page struct {
 
 	violations []Violation
 	violated   int
+	doubted    bool // a change is not certain
 }
 
 // row is a line of the table, and with an address a place on the map.
@@ -139,7 +140,7 @@ func (h *page) Finding(f Finding) error {
 		}
 		return h.row(row{Place: strconv.Itoa(int(f.Port)), Word: string(f.Range), Text: strings.Join(names, ", "), Details: f.Notes})
 	case Change:
-		return h.row(row{Place: f.place(), Word: f.What, Reason: "was " + f.Old + ", is " + f.New, Details: f.Notes})
+		return h.row(h.change(f))
 	case Rule:
 		return h.row(row{Place: f.Name, Word: f.Outcome.String(), Reason: lines(f.Found, f.Error)})
 	case Violation:
@@ -148,6 +149,16 @@ func (h *page) Finding(f Finding) error {
 		}
 	}
 	return nil
+}
+
+// change is one that is certain, or stands apart from those under a word of its own.
+func (h *page) change(c Change) row {
+	r := row{Place: c.place(), Word: c.What, Reason: "was " + c.Old + ", is " + c.New, Details: c.Notes}
+	if c.Confidence == probe.Low {
+		h.doubted = true
+		r.Word, r.Reason = "not certain", c.What+": "+r.Reason
+	}
+	return r
 }
 
 func (h *page) result(r probe.Result) row {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -53,12 +54,7 @@ func (h *page) header(e End) {
 	if h.asked == 1 {
 		head = h.answer
 	}
-	switch {
-	case head == "" && h.start.Command == "diff":
-		head = "no change"
-	case head == "":
-		head = "nothing was found"
-	}
+	head = cmp.Or(head, nothing(h.start.Command, h.doubted))
 	fmt.Fprintf(&h.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">", class, badge, htmlText(h.start.Command), htmlText(head))
 	said := []string{h.start.Started.UTC().Format(time.DateTime) + " UTC"}
 	if e.Summary.Duration > 0 {

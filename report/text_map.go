@@ -14,6 +14,7 @@ import (
 const (
 	leastDrawn = 16
 	mostDrawn  = 1024
+	mostRows   = 64 // scattered addresses make more, which show nothing
 )
 
 type mapSign struct {
@@ -59,7 +60,8 @@ func (e *endpoints) draws() bool {
 	return e.command == "scan" && e.width > 0 && e.Verbosity != Quiet
 }
 
-// drawMap draws a cell for each address, row by row from the lowest.
+// drawMap draws a cell for each address. A row begins at a multiple of its length, and
+// what was not asked is blank.
 func (e *endpoints) drawMap() {
 	cells := e.sky.cells
 	used := make(map[int]bool)
@@ -69,26 +71,29 @@ func (e *endpoints) drawMap() {
 	if len(cells) < leastDrawn || len(used) < 2 { // that all are alike was said
 		return
 	}
-	all := slices.SortedFunc(maps.Keys(cells), netip.Addr.Compare)
 	across, label := 64, 0
+	for across/2 >= max(leastDrawn, len(cells)) {
+		across /= 2
+	}
+	var rows []netip.Addr
 	for ; across >= leastDrawn; across /= 2 {
-		label = 0
-		for i := 0; i < len(all); i += across {
-			label = max(label, columns(Visible(all[i].String())))
+		rows, label = e.sky.rows(across), 0
+		for _, first := range rows {
+			label = max(label, columns(Visible(first.String())))
 		}
 		if label+2+across <= e.width {
 			break
 		}
 	}
-	if across < leastDrawn {
+	if across < leastDrawn || len(rows) > mostRows {
 		return
 	}
 	if len(e.fold.rows) == 0 { // otherwise a blank line is there
 		e.out.WriteByte('\n')
 	}
-	for row := range slices.Chunk(all, across) {
-		name := pad(Visible(row[0].String()), label+2)
-		e.line(0, 0, append([]span{{strings.ReplaceAll(name, " ", glue), faint}}, e.mapRow(row)...)...)
+	for _, first := range rows {
+		name := pad(Visible(first.String()), label+2)
+		e.line(0, 0, append([]span{{strings.ReplaceAll(name, " ", glue), faint}}, e.mapRow(first, across)...)...)
 	}
 	var legend []span
 	for rank, m := range mapSigns {
@@ -100,11 +105,33 @@ func (e *endpoints) drawMap() {
 	e.out.WriteByte('\n')
 }
 
+// rows are where the rows of so many cells begin that have an address, the lowest first.
+func (s *sky) rows(across int) []netip.Addr {
+	first := make(map[netip.Addr]bool)
+	for a := range s.cells {
+		b := a.AsSlice()
+		b[len(b)-1] &^= byte(across - 1)
+		start, _ := netip.AddrFromSlice(b)
+		first[start.WithZone(a.Zone())] = true
+	}
+	return slices.SortedFunc(maps.Keys(first), netip.Addr.Compare)
+}
+
 // mapRow is a row of cells; neighbours that look alike are one piece.
-func (e *endpoints) mapRow(row []netip.Addr) []span {
+func (e *endpoints) mapRow(first netip.Addr, across int) []span {
 	var out []span
-	for _, a := range row {
-		cell := e.mapCell(e.sky.cells[a])
+	blanks := 0
+	for a := first; across > 0; a, across = a.Next(), across-1 {
+		rank, asked := e.sky.cells[a]
+		if !asked {
+			blanks++
+			continue
+		}
+		cell := e.mapCell(rank)
+		if blanks > 0 {
+			out = append(out, span{strings.Repeat(glue, blanks), plain})
+			blanks = 0
+		}
 		if n := len(out); n > 0 && out[n-1].style == cell.style {
 			out[n-1].text += cell.text
 			continue

@@ -66,6 +66,38 @@ func TestMap(t *testing.T) {
 	}
 }
 
+// TestMapOfNetworks: networks that are apart have rows of their own, which begin at a
+// multiple of their length; what was not asked is blank.
+func TestMapOfNetworks(t *testing.T) {
+	s := drawn("10.0.0.5", 40)
+	for i, f := range drawn("10.0.7.100", 10).findings {
+		if i < 3 || i > 5 {
+			s.findings = append(s.findings, f)
+		}
+	}
+	got := tellText(t, s, Options{Width: 80})
+	for _, want := range []string{
+		"10.0.0.0 " + "  " + strings.Repeat(" ", 5) + "····█" + strings.Repeat("·", 35) + "\n",
+		"10.0.7.64" + "  " + strings.Repeat(" ", 36) + "···   ····\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no line %q in\n%s", want, got)
+		}
+	}
+	scattered := drawn("10.0.0.0", 0)
+	a := netip.MustParseAddr("10.0.0.0")
+	for i := range 80 {
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.State(1 + i%2)}
+		scattered.findings = append(scattered.findings, r)
+		for range 256 {
+			a = a.Next()
+		}
+	}
+	if got := tellText(t, scattered, Options{Width: 80}); strings.Contains(got, "10.0.5.0  █") {
+		t.Errorf("a map of scattered addresses:\n%s", got)
+	}
+}
+
 // TestMapOfPorts: the strongest of what several ports of an address said shows,
 // whatever came first.
 func TestMapOfPorts(t *testing.T) {

@@ -62,8 +62,12 @@ function addressOf(n) {
   return most < 2 ? groups.join(':') : groups.slice(0, from).join(':') + '::' + groups.slice(from + most).join(':');
 }
 
-// space lays the addresses of rows end to end, without the gaps between them:
-// each row that has an address learns its place, from and to.
+// How many addresses have rows of a grid, and how long those rows are.
+const GRID = 4096, across = size => size <= 64 ? 16 : size <= 1024 ? 32 : 64;
+
+// space lays the addresses of rows out: each row that has an address learns its place,
+// from and to. In a grid, lines begin at a multiple of their length, with gaps for what
+// was not asked; where that would be mostly gaps, and along a curve, they lie end to end.
 function space(rows) {
   const known = rows.filter(r => r.a && STATES.includes(r.w));
   for (const r of known) { r.first = numberOf(r.a); r.last = r.b ? numberOf(r.b) : r.first; }
@@ -73,16 +77,28 @@ function space(rows) {
     const top = spans[spans.length - 1];
     if (top && r.first <= top.last + 1n) { if (r.last > top.last) top.last = r.last; } else spans.push({ first: r.first, last: r.last });
   }
-  let size = 0;
-  for (const s of spans) { s.at = size; size += Number(s.last - s.first) + 1; }
+  const count = spans.reduce((n, s) => n + Number(s.last - s.first) + 1, 0), columns = across(count);
+  const lay = aligned => {
+    let size = 0, before;
+    for (const s of spans) {
+      const inLine = aligned ? Number(s.first % BigInt(columns)) : 0;
+      if (aligned && before && before.last / BigInt(columns) === s.first / BigInt(columns)) s.at = s.line = before.at + Number(s.first - before.first);
+      else { s.line = aligned ? Math.ceil(size / columns) * columns : size; s.at = s.line + inLine; }
+      size = s.at + Number(s.last - s.first) + 1;
+      before = s;
+    }
+    return size;
+  };
+  let size = count > GRID ? lay(false) : lay(true);
+  if (count <= GRID && size > 4 * count + 4 * columns) size = lay(false);
   let i = 0;
   for (const r of order) {
     while (r.first > spans[i].last) i++;
     r.from = spans[i].at + Number(r.first - spans[i].first);
     r.to = r.from + Number(r.last - r.first);
   }
-  const at = n => { const s = spans.findLast(s => s.at <= n); return addressOf(s.first + BigInt(n - s.at)); };
-  return { rows: order, size, at };
+  const at = n => { const s = spans.findLast(s => s.line <= n); return addressOf(s.first + BigInt(n - s.at)); };
+  return { rows: order, size, count, at, first: spans.length && addressOf(spans[0].first), last: spans.length && addressOf(spans[spans.length - 1].last) };
 }
 
 // hilbert is where the n-th cell of the curve of 4^k cells lies (Skilling, "Programming
@@ -99,9 +115,9 @@ function hilbert(k, n) {
 }
 
 // plan decides where the cells lie: rows of a grid, or along a Hilbert curve.
-function layout(size) {
-  if (size <= 4096) {
-    const columns = size <= 64 ? 16 : size <= 1024 ? 32 : 64;
+function layout(size, count) {
+  if (count <= GRID) {
+    const columns = across(count);
     return { per: 1, cells: size, columns, lines: Math.ceil(size / columns), curve: false, spot: n => [n % columns, Math.floor(n / columns)] };
   }
   const k = Math.min(9, Math.ceil(Math.log2(size) / 2)), per = Math.ceil(size / 4 ** k), cells = Math.ceil(size / per);
@@ -112,11 +128,11 @@ function layout(size) {
 
 function drawMap(section, rows, choose) {
   const sky = space(rows);
-  if (sky.size < 2) return;
-  const plan = layout(sky.size), ports = [...new Set(sky.rows.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b));
+  if (sky.count < 2) return;
+  const plan = layout(sky.size, sky.count), ports = [...new Set(sky.rows.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b));
   const margin = plan.curve ? 0 : 120, side = Math.max(1, Math.min(22, Math.floor((plan.curve ? 768 : 900) / plan.columns)));
   const canvas = make('canvas', { class: 'sky', tabindex: '0', role: 'application', 'aria-roledescription': 'map of addresses',
-    'aria-label': `Map of ${many(sky.size)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' });
+    'aria-label': `Map of ${many(sky.count)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' });
   const here = make('output', { class: 'here', id: 'here', 'aria-live': 'polite' });
   const pick = make('select', { id: 'port', on: { change: () => paint() } }, make('option', { value: '' }, 'any (the strongest shows)'), ...ports.map(p => make('option', { value: p }, p)));
   const index = new Map();
@@ -190,8 +206,8 @@ function drawMap(section, rows, choose) {
   paint();
   here.textContent = 'Point at a cell, or move over the map with the arrow keys.';
   const used = STATES.filter(s => sky.rows.some(r => r.w === s));
-  const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here` : 'row by row, a cell for each';
-  section.append(make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(sky.size)} addresses from ${sky.at(0)} to ${sky.at(sky.size - 1)}, ${scale}`),
+  const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here` : 'row by row, a cell for each; blank is what was not asked';
+  section.append(make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(sky.count)} addresses from ${sky.first} to ${sky.last}, ${scale}`),
     make('div', { class: 'tools' }, ...(ports.length > 1 ? [make('label', { for: 'port' }, 'port'), pick] : []),
       make('ul', { class: 'legend' }, ...used.map(s => make('li', {}, swatch(s), s)))),
     canvas, here);
@@ -204,7 +220,7 @@ function drawTimes(section, rows) {
   if (times.length < 3) return;
   const low = Math.floor(Math.log2(times[0])), bins = new Array(Math.floor(Math.log2(times[times.length - 1])) - low + 1).fill(0);
   for (const t of times) bins[Math.floor(Math.log2(t)) - low]++;
-  const quantile = q => times[Math.min(times.length - 1, Math.floor(q * times.length))], ms = t => (t < 10 ? t.toPrecision(2) : Math.round(t)) + ' ms';
+  const quantile = q => times[Math.min(times.length - 1, Math.floor(q * times.length))], ms = t => (t < .01 ? String(+t.toPrecision(1)) : t < 10 ? t.toPrecision(2) : Math.round(t)) + ' ms';
   const said = `${many(times.length)} answers took from ${ms(times[0])} to ${ms(times[times.length - 1])}; half of them at most ${ms(quantile(.5))}, nine in ten at most ${ms(quantile(.9))}`;
   const NS = 'http://www.w3.org/2000/svg', wide = 46, high = 90, svg = document.createElementNS(NS, 'svg');
   const put = (tag, about, text) => { const e = document.createElementNS(NS, tag); for (const k in about) e.setAttribute(k, about[k]); e.textContent = text || ''; svg.append(e); };
@@ -216,6 +232,6 @@ function drawTimes(section, rows) {
     put('text', { x: i * wide + 2, y: 11 + high - h }, n ? many(n) : '');
     put('text', { x: i * wide + 2, y: high + 29 }, ms(2 ** (i + low)).replace(' ms', ''));
   });
-  section.append(make('h2', {}, 'Round-trip times in ms, from'), make('figure', { class: 'wide' }, svg, make('figcaption', {}, said)));
+  section.append(make('h2', {}, 'Round-trip times (ms)'), make('figure', { class: 'wide' }, svg, make('figcaption', {}, said)));
   section.hidden = false;
 }
