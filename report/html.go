@@ -43,7 +43,7 @@ type page struct {
 	start   Start
 	evident endpoints // how the text tells evidence
 	answer  string    // the only thing that was looked at, in a sentence
-	asked   int
+	asked   int       // 2 stands for more
 	rows    int
 	left    uint64
 	plain   []row // the first of the rows
@@ -116,7 +116,7 @@ func (h *page) flush() error {
 }
 
 func (h *page) Finding(f Finding) error {
-	if s, ok := about(f); ok {
+	if s, ok := h.first(f); ok {
 		if h.asked++; h.asked == 1 {
 			h.answer = s.what + " is " + sentence(f)
 		}
@@ -149,6 +149,14 @@ func (h *page) Finding(f Finding) error {
 		}
 	}
 	return nil
+}
+
+// first is what the first two findings are about: whether there is one, and one only.
+func (h *page) first(f Finding) (subject, bool) {
+	if h.asked > 1 {
+		return subject{}, false
+	}
+	return about(f)
 }
 
 // change is one that is certain, or stands apart from those under a word of its own.
