@@ -46,6 +46,13 @@ func TestDoubtsAreNamed(t *testing.T) {
 			}
 		}
 	}
+	judge := NewJudge(nil)
+	for _, f := range rules.findings {
+		judge.Finding(f)
+	}
+	if got := judge.Doubt(); got != "two: no certificate was seen" || judge.Outcome() != CannotTell {
+		t.Errorf("%q, %s", got, judge.Outcome())
+	}
 	for n := range 30 { // GitHub shows ten of a kind
 		rules.findings = append(rules.findings, Rule{Name: fmt.Sprint(n), About: "scan", Outcome: CannotTell})
 	}

@@ -161,9 +161,7 @@ const unknown = "unknown" // the word for "could not look", among states and ver
 func (j *Judge) Finding(f Finding) []Violation {
 	if r, ok := f.(Rule); ok {
 		j.failed = j.failed || r.Outcome == Fails
-		if r.Outcome == CannotTell {
-			j.doubts(lines(r.Name, r.Error))
-		}
+		j.doubts(doubtful(r))
 		return nil
 	}
 	if c, ok := f.(Change); ok {
