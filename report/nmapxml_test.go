@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"io"
 	"net/netip"
@@ -77,5 +78,21 @@ func TestNmapDTD(t *testing.T) {
 	cmd.Stdin = strings.NewReader(strings.Replace(out, `scanner="onmux"`, `scanner="nmap"`, 1))
 	if told, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, told, out)
+	}
+}
+
+// TestNmapTellsAPortOnce: ndiff takes a port that stands twice for two.
+func TestNmapTellsAPortOnce(t *testing.T) {
+	at := probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.TCP}
+	s := stream{start: starts("probe"), end: ends(2, nil), findings: []Finding{
+		probe.Result{Endpoint: at, State: probe.Closed, Reason: probe.Reset},
+		probe.Result{Endpoint: at, State: probe.Open, Reason: probe.SynAck},
+	}}
+	var r recorder
+	if err := Replay(bytes.NewReader(s.write(t, "nmap-xml")), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.findings) != 1 || r.findings[0].(probe.Result).State != probe.Open {
+		t.Errorf("not the last alone: %+v", r.findings)
 	}
 }
