@@ -6,16 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -231,75 +226,5 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("the end: %s", last)
 			}
 		})
-	}
-}
-
-// floors orders the packages: imports go only to a lower one, or within one.
-var floors = []struct {
-	prefix string
-	floor  int
-}{
-	{"onmux/probe", 0}, {"onmux/scan", 1}, {"onmux/report", 2}, {"onmux", 3},
-}
-
-func floor(pkg string) int {
-	for _, f := range floors {
-		if pkg == f.prefix || strings.HasPrefix(pkg, f.prefix+"/") {
-			return f.floor
-		}
-	}
-	return -1
-}
-
-// fences says which files alone may import a package, as patterns.
-var fences = map[string][]string{
-	"github.com/fatih/color":     {"report/text*.go"},
-	"github.com/urfave/cli/v2":   {"*.go"},
-	"github.com/google/gopacket": {"scan/packet/*.go"},
-	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
-
-	// Its tables take milliseconds of every start; it is for tests.
-	"github.com/santhosh-tekuri/jsonschema/v6": {"report/schematest/*.go"},
-	"golang.org/x/sys/unix": {
-		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
-		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go", "scan/local/*_linux.go",
-	},
-}
-
-// The arrows of the house: main imports report, report scan, scan probe, and
-// what touches the world outside stands behind its fence.
-func TestImportsGoOneWay(t *testing.T) {
-	files := 0
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		files++
-		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		from := strings.TrimSuffix("onmux/"+filepath.ToSlash(filepath.Dir(path)), "/.")
-		for _, spec := range parsed.Imports {
-			to, _ := strconv.Unquote(spec.Path.Value)
-			if f := floor(to); f > floor(from) || f >= 0 && from == "onmux/probe" {
-				t.Errorf("%s imports %s, which is above it", path, to)
-			}
-			if to == "onmux/probe/nettest" || to == "onmux/scan/simnet" || to == "onmux/report/schematest" {
-				t.Errorf("%s imports %s, which is for tests", path, to)
-			}
-			for fenced, allowed := range fences {
-				if to != fenced && !strings.HasPrefix(to, fenced+"/") {
-					continue
-				}
-				if !slices.ContainsFunc(allowed, func(p string) bool { ok, _ := filepath.Match(p, filepath.ToSlash(path)); return ok }) {
-					t.Errorf("%s imports %s; only %s may", path, to, strings.Join(allowed, ", "))
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil || files < 20 {
-		t.Fatalf("read %d files: %v", files, err)
 	}
 }

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// arrows has every import from one package of the project to another. Main
+// imports report, report imports scan, scan imports probe; on one floor a package
+// imports its children or a lower package, never the inside of a sibling.
+var arrows = map[string][]string{
+	".":                 {"probe", "probe/inquiry", "probe/recog", "report", "report/policy", "scan", "scan/local", "scan/packet"},
+	"probe":             {},
+	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
+	"probe/nettest":     {},
+	"probe/recog":       {},
+	"probe/service":     {"probe", "probe/recog"},
+	"report":            {"probe", "scan", "scan/local"},
+	"report/policy":     {"probe", "report", "scan", "scan/local"},
+	"report/schematest": {"report"},
+	"scan":              {"probe", "probe/recog", "probe/service", "scan/link", "scan/packet"},
+	"scan/link":         {},
+	"scan/local":        {"probe", "scan/packet"},
+	"scan/packet":       {"probe"},
+	"scan/simnet":       {"probe", "scan"},
+}
+
+// fences has the files that alone may import a library, as patterns.
+var fences = map[string][]string{
+	"github.com/fatih/color":     {"report/text*.go"},
+	"github.com/urfave/cli/v2":   {"*.go"},
+	"github.com/google/gopacket": {"scan/packet/*.go"},
+	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
+
+	// Its tables take milliseconds of every start; it is for tests.
+	"github.com/santhosh-tekuri/jsonschema/v6": {"report/schematest/*.go"},
+	"golang.org/x/sys/unix": {
+		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
+		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go", "scan/local/*_linux.go",
+	},
+}
+
+// A package fits one reader's head: maxFiles files and maxLines lines, tests apart.
+const (
+	maxFiles = 25
+	maxLines = 3000
+)
+
+// tooLarge has the packages that do not fit yet.
+var tooLarge = []string{"probe", "probe/service", "report", "scan", "scan/local"}
+
+// source is one file that is no test, and what it imports.
+type source struct {
+	path    string
+	imports []string
+	lines   int
+}
+
+// sources reads the Go files of the project by package, tests apart.
+func sources(t *testing.T) map[string][]source {
+	t.Helper()
+	paths, err := filepath.Glob("*.go")
+	for _, pattern := range []string{"*/*.go", "*/*/*.go", "*/*/*/*.go"} {
+		deeper, err2 := filepath.Glob(pattern)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		paths = append(paths, deeper...)
+	}
+	all := make(map[string][]source)
+	for _, path := range paths {
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		if strings.HasSuffix(path, "_test.go") || pkg == "testdata" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := source{path: filepath.ToSlash(path), lines: bytes.Count(text, []byte("\n"))}
+		for _, spec := range parsed.Imports {
+			to, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.imports = append(s.imports, to)
+		}
+		all[pkg] = append(all[pkg], s)
+	}
+	return all
+}
+
+// TestImports holds the packages' imports against arrows, in both directions, and
+// those of libraries against fences.
+func TestImports(t *testing.T) {
+	used := make(map[string]bool)
+	for pkg, files := range sources(t) {
+		allowed, known := arrows[pkg]
+		if !known {
+			t.Errorf("package %s has no line in arrows", pkg)
+		}
+		for _, f := range files {
+			for _, to := range f.imports {
+				if inside, ok := strings.CutPrefix(to, "onmux/"); ok {
+					used[pkg+" "+inside] = true
+					if !slices.Contains(allowed, inside) {
+						t.Errorf("%s imports %s, which arrows does not allow", f.path, inside)
+					}
+				}
+				for fenced, patterns := range fences {
+					if to != fenced && !strings.HasPrefix(to, fenced+"/") {
+						continue
+					}
+					match := func(p string) bool { ok, _ := filepath.Match(p, f.path); return ok }
+					if !slices.ContainsFunc(patterns, match) {
+						t.Errorf("%s imports %s; only %s may", f.path, to, strings.Join(patterns, ", "))
+					}
+				}
+			}
+		}
+	}
+	for pkg, allowed := range arrows {
+		for _, to := range allowed {
+			if !used[pkg+" "+to] {
+				t.Errorf("arrows allows %s to import %s, and no file does", pkg, to)
+			}
+			if floor(to) > floor(pkg) {
+				t.Errorf("arrows lets %s import %s, which is above it", pkg, to)
+			}
+		}
+	}
+}
+
+// floor is the height of a package: imports go down, or stay on one floor.
+func floor(pkg string) int {
+	top, _, _ := strings.Cut(pkg, "/")
+	return slices.Index([]string{"probe", "scan", "report", "."}, top)
+}
+
+// TestPackageSizes keeps packages small, and each with a doc.go.
+func TestPackageSizes(t *testing.T) {
+	for pkg, files := range sources(t) {
+		lines, documented := 0, pkg == "."
+		for _, f := range files {
+			lines += f.lines
+			documented = documented || strings.HasSuffix(f.path, "/doc.go")
+		}
+		switch large := len(files) > maxFiles || lines > maxLines; {
+		case !documented:
+			t.Errorf("package %s has no doc.go", pkg)
+		case large && !slices.Contains(tooLarge, pkg):
+			t.Errorf("package %s has %d files with %d lines: the most is %d with %d", pkg, len(files), lines, maxFiles, maxLines)
+		case !large && slices.Contains(tooLarge, pkg):
+			t.Errorf("package %s fits now: take it out of tooLarge", pkg)
+		}
+	}
+}
