@@ -10,9 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 func checkCommand() *cli.Command {

@@ -11,9 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // explainMost bounds the ports that are explained at once.

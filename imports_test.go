@@ -16,18 +16,19 @@ import (
 // imports report, report imports scan, scan imports probe; on one floor a package
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
-	".":                 {"probe", "probe/inquiry", "probe/recog", "report", "report/policy", "scan", "scan/local", "scan/packet"},
+	".":                 {"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/policy", "scan"},
 	"probe":             {},
 	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
+	"probe/local":       {"probe", "probe/ports"},
 	"probe/nettest":     {},
+	"probe/ports":       {"probe"},
 	"probe/recog":       {},
 	"probe/service":     {"probe", "probe/recog"},
-	"report":            {"probe", "scan", "scan/local"},
-	"report/policy":     {"probe", "report", "scan", "scan/local"},
+	"report":            {"probe", "probe/local", "scan"},
+	"report/policy":     {"probe", "probe/local", "report", "scan"},
 	"report/schematest": {"report"},
-	"scan":              {"probe", "probe/recog", "probe/service", "scan/link", "scan/packet"},
+	"scan":              {"probe", "probe/ports", "probe/recog", "probe/service", "scan/link", "scan/packet"},
 	"scan/link":         {},
-	"scan/local":        {"probe", "scan/packet"},
 	"scan/packet":       {"probe"},
 	"scan/simnet":       {"probe", "scan"},
 }
@@ -36,14 +37,14 @@ var arrows = map[string][]string{
 var fences = map[string][]string{
 	"github.com/fatih/color":     {"report/text*.go"},
 	"github.com/urfave/cli/v2":   {"*.go"},
-	"github.com/google/gopacket": {"scan/packet/*.go"},
+	"github.com/google/gopacket": {"probe/ports/*.go", "scan/packet/*.go"},
 	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
 
 	// Its tables take milliseconds of every start; it is for tests.
 	"github.com/santhosh-tekuri/jsonschema/v6": {"report/schematest/*.go"},
 	"golang.org/x/sys/unix": {
-		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
-		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go", "scan/local/*_linux.go",
+		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/local/*_linux.go",
+		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go",
 	},
 }
 
@@ -54,7 +55,7 @@ const (
 )
 
 // tooLarge has the packages that do not fit yet.
-var tooLarge = []string{"probe", "probe/service", "report", "scan", "scan/local"}
+var tooLarge = []string{"probe", "probe/service", "probe/local", "report", "scan"}
 
 // source is one file that is no test, and what it imports.
 type source struct {

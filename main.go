@@ -23,10 +23,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/ports"
 	"onmux/probe/recog"
 	"onmux/report"
 	"onmux/scan"
-	"onmux/scan/packet"
 )
 
 const version = "0.1.0"
@@ -241,7 +241,7 @@ func (s *session) readOutputs(c *cli.Context) error {
 	if err != nil {
 		return usage(fmt.Errorf("--color: %w", err), "")
 	}
-	s.layout = report.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: packet.PortName}
+	s.layout = report.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: ports.PortName}
 	switch {
 	case c.Bool("quiet"):
 		s.layout.Verbosity = report.Quiet

@@ -14,10 +14,10 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/inquiry"
+	"onmux/probe/local"
 	"onmux/report"
 	"onmux/report/policy"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 func verifyCommand() *cli.Command {

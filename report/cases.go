@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // testCase is one thing that was looked at, as test reports tell it.

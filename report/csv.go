@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // csvHead has the fields of every row. What a record does not have is empty.

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // Saved is a Handler that keeps of a stream what Diff compares.

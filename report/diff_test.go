@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	. "onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 func save(t testing.TB, s stream) *Saved {

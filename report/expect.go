@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // Expectation is what must hold: every endpoint (or, for check, every port) has

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // Holder is what must be true of every socket that listens on a port of this

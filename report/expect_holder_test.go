@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 func TestExpectHolder(t *testing.T) {

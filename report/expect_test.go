@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	. "onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 func TestParseExpectation(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	. "onmux/report"
-	"onmux/scan/local"
 )
 
 // corpus is what hostile peers and processes may have for names.

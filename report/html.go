@@ -17,8 +17,8 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 //go:embed page

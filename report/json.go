@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // document writes one JSON object. Findings stream into it, a line each;

@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	. "onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 func TestEmptyDocument(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // tableRows bounds what is told row by row: a step summary of GitHub holds 1 MiB.

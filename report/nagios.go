@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // maxPerfdata bounds the round-trip times in the performance data.

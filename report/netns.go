@@ -1,6 +1,6 @@
 package report
 
-import "onmux/scan/local"
+import "onmux/probe/local"
 
 // byNamespace tells sockets of the caller's own namespace from those of others,
 // which are together for each, in the order in which they came.

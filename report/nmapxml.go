@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // maxSingly bounds the addresses of ranges that become hosts of their own in

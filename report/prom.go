@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // metric is a family of samples, which stand together in the exposition format.

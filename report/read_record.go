@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // kindOf is the "type" of a record, or "" if it has none or is none.

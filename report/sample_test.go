@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/ports"
 	. "onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
-	"onmux/scan/packet"
 )
 
 // stream is what a handler is told.
@@ -76,7 +76,7 @@ func sample() stream {
 					Aliases: []string{"mux"}, Comment: "a comment"}}, Error: "unreadable"},
 				Range: local.System, LowFrom: ptr(1024), MayBind: ptr(true), Ephemeral: ptr(false),
 				Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Notes: []string{"a note"},
-				Story: []packet.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
+				Story: []ports.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
 			local.Port{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: local.Services{File: "services"}, Range: local.Dynamic},
 			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
 			Change{What: Appeared, Address: addr4, Last: addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, Old: "closed", New: "open", Confidence: probe.Low, Notes: []string{"a doubt"}},

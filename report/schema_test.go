@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/ports"
 	. "onmux/report"
 	"onmux/report/schematest"
 	"onmux/scan"
-	"onmux/scan/local"
-	"onmux/scan/packet"
 )
 
 func TestDocumentsAreValid(t *testing.T) {
@@ -100,7 +100,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"verdict": local.Verdict{}, "about": local.Port{}, "change": Change{}, "rule": Rule{}, "violation": Violation{}, "start": Start{}, "end": End{}}
 	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{}, "attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{}, "route": probe.Route{}, "handshake": probe.Handshake{}, "backlog": local.Backlog{}, "buffer": local.Buffer{}, "plan": Plan{},
 		"owner": local.Owner{}, "process": local.Process{}, "candidate": local.Candidate{}, "summary": scan.Summary{}, "name": local.Name{}, "services": local.Services{},
-		"serviceLine": local.Service{}, "span": local.Span{}, "fact": packet.Fact{}}
+		"serviceLine": local.Service{}, "span": local.Span{}, "fact": ports.Fact{}}
 	for name, v := range records {
 		compare(t, name, schema.Defs[name], fields(reflect.TypeOf(v)), "type")
 	}

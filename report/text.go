@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // maxViolations bounds the violations that are told one by one unless all are

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // manyFree is how many free ports are told in a line each; more are folded.

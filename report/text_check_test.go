@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	. "onmux/report"
-	"onmux/scan/local"
 )
 
 // Many free ports are told in a line, and those of which something could not be

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // Prose is easier to read in lines that are not too long, and labels stand

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/ports"
 	. "onmux/report"
-	"onmux/scan/local"
-	"onmux/scan/packet"
 )
 
 func explained(ports ...local.Port) stream {
@@ -24,7 +24,7 @@ func onmux() local.Port {
 	return local.Port{Port: 417, Protos: probe.Protos(), Range: local.System,
 		Names:    []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}, {Name: "onmux", Proto: probe.UDP, Source: "IANA"}},
 		Services: local.Services{File: "/etc/services"}, LowFrom: ptr(1024), MayBind: ptr(false),
-		Ephemeral: ptr(false), Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Story: packet.Story(417)}
+		Ephemeral: ptr(false), Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Story: ports.Story(417)}
 }
 
 // others are ports about which other things are known.
@@ -60,7 +60,7 @@ func hostilePort(bad string) local.Port {
 	p := onmux()
 	p.Names[0].Name, p.Names[0].Source = bad, bad
 	p.Services = local.Services{File: bad, Error: bad, Lines: []local.Service{{Line: 1, Name: bad, Proto: bad, Aliases: []string{bad}, Comment: bad}}}
-	p.Notes, p.Story = []string{bad}, []packet.Fact{{Fact: bad, Source: bad}}
+	p.Notes, p.Story = []string{bad}, []ports.Fact{{Fact: bad, Source: bad}}
 	return p
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // thousands is a number as people read it: 65,536.

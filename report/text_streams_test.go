@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	. "onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // textStreams are what a person may be told, made by hand.

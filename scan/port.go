@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/scan/packet"
+	"onmux/probe/ports"
 )
 
 // ParsePorts reads ports as users write them: "417", "80,443", "400-420",
@@ -75,7 +75,7 @@ func (l *portList) put(p probe.Port) {
 func (l *portList) name(name string, protos []probe.Proto) error {
 	known := false
 	for _, p := range protos {
-		if n, ok := packet.PortNumber(name, p); ok {
+		if n, ok := ports.PortNumber(name, p); ok {
 			l.put(probe.Port{Number: n, Proto: p})
 			known = true
 		}
@@ -84,7 +84,7 @@ func (l *portList) name(name string, protos []probe.Proto) error {
 		return nil
 	}
 	for _, p := range probe.Protos() {
-		if n, ok := packet.PortNumber(name, p); ok && !slices.Contains(protos, p) {
+		if n, ok := ports.PortNumber(name, p); ok && !slices.Contains(protos, p) {
 			return fmt.Errorf("%s names no %s port, only %s", clip(name), protos[0], probe.Port{Number: n, Proto: p})
 		}
 	}
@@ -97,7 +97,7 @@ func (l *portList) name(name string, protos []probe.Proto) error {
 			return fmt.Errorf("%s is no port: write %s", clip(name), clip(rest+"/udp"))
 		}
 	}
-	if near := packet.SimilarPortName(name); near != "" {
+	if near := ports.SimilarPortName(name); near != "" {
 		return fmt.Errorf("%s is no port name; did you mean %s?", clip(name), near)
 	}
 	return fmt.Errorf("%s is no port name", clip(name))

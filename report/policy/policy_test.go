@@ -14,10 +14,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/report"
 	. "onmux/report/policy"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

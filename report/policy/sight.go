@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/scan/local"
+	"onmux/probe/local"
 )
 
 // sight is what was found of what the rules of a policy may name, to write them anew: all

@@ -10,8 +10,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/report"
-	"onmux/scan/local"
 )
 
 // maxOpen bounds the open endpoints of a network that a snapshot names; more

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/report"
 	"onmux/scan"
-	"onmux/scan/local"
 )
 
 // Bounds of what is kept of one rule, to tell it one by one.

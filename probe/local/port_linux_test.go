@@ -51,7 +51,7 @@ func TestMayBindIsTrue(t *testing.T) {
 			t.Parallel() // under the race detector a process takes a second to exit
 			cmd := exec.Command(exe, "-test.run=^TestHelperBinds$")
 			cmd.Dir = "/"
-			cmd.Env = append(os.Environ(), roleEnv+"=binder", "ONMUX_TEST_SYSCTL="+c.env, "ONMUX_TEST_BIND="+ports(c.want))
+			cmd.Env = append(os.Environ(), roleEnv+"=binder", "ONMUX_TEST_SYSCTL="+c.env, "ONMUX_TEST_BIND="+portList(c.want))
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: c.flags}
 			if c.uid != 0 {
 				cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.uid, Gid: c.uid}
@@ -89,7 +89,7 @@ func mayBeSomebody(t *testing.T) bool {
 }
 
 // ports are those of an expectation: "417 true 1023 false" is "417 1023".
-func ports(want string) string {
+func portList(want string) string {
 	fields := strings.Fields(want)
 	return strings.Join(slices.DeleteFunc(fields, func(f string) bool { return f == "true" || f == "false" }), " ")
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/scan/packet"
+	"onmux/probe/ports"
 )
 
 // Port is what is known of a port number, whoever uses it, and the record of
@@ -29,7 +29,7 @@ type Port struct {
 	Local     *Span         `json:"ephemeral_range,omitempty"`   // where the kernel takes ports for connections from
 	Reserved  *bool         `json:"reserved,omitempty"`          // kept out of that, on this machine
 	Notes     []string      `json:"notes,omitempty"`             // what is known of this system only in general
-	Story     []packet.Fact `json:"story,omitempty"`
+	Story     []ports.Fact  `json:"story,omitempty"`
 }
 
 // Kind names the record's type in documents.
@@ -155,7 +155,7 @@ func readMachine(services string) *Machine {
 // Coverage says what was looked at, a sentence each.
 func (m *Machine) Coverage() []string {
 	said := []string{
-		"IANA's names as of " + packet.NamesAsOf + ", one for a port and protocol; none for ports that are registered as a range",
+		"IANA's names as of " + ports.NamesAsOf + ", one for a port and protocol; none for ports that are registered as a range",
 		"this machine's names: " + m.file + "; other sources of names that it may be set up to ask were not asked",
 	}
 	if m.failed != "" {
@@ -169,7 +169,7 @@ func (m *Machine) Coverage() []string {
 func (m *Machine) Numbers(name string, protos []probe.Proto) []uint16 {
 	var found []uint16
 	for _, p := range protos {
-		found = append(found, packet.PortNumbers(name, p)...)
+		found = append(found, ports.PortNumbers(name, p)...)
 	}
 	for _, s := range m.services {
 		same := func(n string) bool { return strings.EqualFold(n, name) }
@@ -184,12 +184,12 @@ func (m *Machine) Numbers(name string, protos []probe.Proto) []uint16 {
 // Port is what is known of one port, asked about for some protocols.
 func (m *Machine) Port(port uint16, protos []probe.Proto) Port {
 	p := Port{
-		Port: port, Protos: protos, Range: RangeOf(port), Story: packet.Story(port),
+		Port: port, Protos: protos, Range: RangeOf(port), Story: ports.Story(port),
 		Services: Services{File: m.file, Error: m.failed},
 		LowFrom:  m.lowFrom, Local: m.ephemeral,
 	}
 	for _, proto := range probe.Protos() {
-		if name := packet.PortName(probe.Port{Number: port, Proto: proto}); name != "" {
+		if name := ports.PortName(probe.Port{Number: port, Proto: proto}); name != "" {
 			p.Names = append(p.Names, Name{name, proto, "IANA"})
 		}
 	}
