@@ -102,9 +102,12 @@ func judged(e Endpoint, r Reason, fromTarget bool, d time.Duration) Result {
 	return res
 }
 
-// short writes d for people, with no more digits than mean something: "0.04 ms",
-// "13 ms", "2 s".
+// short writes d for people, with no more digits than mean something: "8 µs",
+// "0.12 ms", "13 ms", "2 s".
 func short(d time.Duration) string {
+	if d = d.Round(time.Microsecond); d < 100*time.Microsecond {
+		return strconv.FormatInt(d.Microseconds(), 10) + " µs"
+	}
 	unit, name := time.Millisecond, " ms"
 	if d >= time.Second {
 		unit, name = time.Second, " s"

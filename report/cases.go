@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -207,7 +208,7 @@ func because(r probe.Reason, rtt probe.Millis) string {
 		parts = append(parts, r.String())
 	}
 	if rtt > 0 {
-		parts = append(parts, milliseconds(rtt)+" ms")
+		parts = append(parts, exactly(rtt))
 	}
 	if parts == nil {
 		return ""
@@ -233,6 +234,14 @@ func heldBy(owners []local.Owner) string {
 		return ""
 	}
 	return ", held by " + strings.Join(names, ", ")
+}
+
+// exactly is a duration as documents have it, with its unit: "8 µs", "12.345 ms".
+func exactly(m probe.Millis) string {
+	if d := time.Duration(m).Round(time.Microsecond); d < 100*time.Microsecond {
+		return human(time.Duration(m))
+	}
+	return milliseconds(m) + " ms"
 }
 
 // milliseconds is a duration as documents have it.

@@ -45,7 +45,7 @@ func (s *speaker) judge(r probe.Result) (out []Violation, doubt string) {
 	case s.MaxRTT > 0 && rtt <= 0:
 		doubt = at.What + ": no round-trip time was measured"
 	case s.MaxRTT > 0 && rtt > s.MaxRTT:
-		expect("round-trip time", "at most "+s.MaxRTT.String(), milliseconds(r.RTT)+" ms")
+		expect("round-trip time", "at most "+s.MaxRTT.String(), exactly(r.RTT))
 	}
 	said := r.Service
 	for _, c := range []struct {

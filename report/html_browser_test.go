@@ -155,6 +155,7 @@ func TestPageInBrowser(t *testing.T) {
 	want(t, b, `document.querySelectorAll('tbody tr').length`, 7)
 	want(t, b, `document.querySelector('#rtt svg').getAttribute('aria-label')`, "3 answers took from 1.0 ms to 3.0 ms; half of them at most 2.0 ms, nine in ten at most 3.0 ms")
 	want(t, b, `document.querySelectorAll('noscript table').length`, 0)
+	want(t, b, `[.008, .0994, .1].map(ms => duration(ms, t => t.toFixed(2))).join()`, "8 µs,99 µs,0.10 ms")
 
 	// The table sorts, up and down, and says so.
 	b.run(t, chromedp.Click(chromedp.CSS(`button[data-key="p"]`)))

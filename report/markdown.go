@@ -52,7 +52,7 @@ func (m *markdown) Finding(f Finding) error {
 		}
 		rtt := ""
 		if f.RTT > 0 {
-			rtt = milliseconds(f.RTT) + " ms"
+			rtt = exactly(f.RTT)
 		}
 		m.row(0, name, f.State.String(), f.Reason.String(), rtt, strings.TrimPrefix(spoken(f.Service), ", ")+f.Error)
 	case scan.Range:

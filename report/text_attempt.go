@@ -86,11 +86,11 @@ func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
 
 // times is "min 0.11, avg 1.68, max 12.0 ms": a unit that all have stands once.
 func times(names []string, all ...probe.Millis) string {
-	const unit = " ms"
 	var told []string
 	for _, t := range all {
 		told = append(told, human(time.Duration(t)))
 	}
+	unit := told[0][strings.LastIndexByte(told[0], ' '):]
 	same := !slices.ContainsFunc(told, func(s string) bool { return !strings.HasSuffix(s, unit) })
 	for i, s := range told {
 		if same && i < len(told)-1 {

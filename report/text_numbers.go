@@ -30,16 +30,21 @@ func counted(n uint64, one, many string) string {
 	return thousands(n) + glue + many
 }
 
-// human is a duration as people read it: "0.04 ms", "12.3 ms", "1.2 s",
-// "3 m 20 s", "2 h 5 m". It is rounded to two or three digits.
+// human is a duration as people read it: "8 µs", "0.12 ms", "12.3 ms", "1.2 s",
+// "3 m 20 s", "2 h 5 m". It is rounded to two or three digits, and first to
+// microseconds, as documents are: a replay prints the same.
 func human(d time.Duration) string {
+	if 0 < d && d < time.Microsecond/2 {
+		return "<1 µs"
+	}
+	d = d.Round(time.Microsecond)
 	ms := float64(d) / float64(time.Millisecond)
 	seconds := uint64(d.Round(time.Second) / time.Second)
 	switch {
 	case d <= 0:
 		return "0 ms"
-	case ms < 0.01:
-		return "<0.01 ms"
+	case d < 100*time.Microsecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
 	case ms < 9.995:
 		return fmt.Sprintf("%.2f ms", ms)
 	case ms < 99.95:

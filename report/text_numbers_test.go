@@ -18,7 +18,8 @@ func TestThousands(t *testing.T) {
 
 func TestHuman(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 ms", 0: "0 ms", time.Microsecond: "<0.01 ms", 40 * time.Microsecond: "0.04 ms",
+		-time.Second: "0 ms", 0: "0 ms", 499 * time.Nanosecond: "<1 µs", 500 * time.Nanosecond: "1 µs", 8 * time.Microsecond: "8 µs",
+		99499 * time.Nanosecond: "99 µs", 99500 * time.Nanosecond: "0.10 ms", 120 * time.Microsecond: "0.12 ms",
 		1234 * time.Microsecond: "1.23 ms", 9994 * time.Microsecond: "9.99 ms", 9996 * time.Microsecond: "10.0 ms",
 		99960 * time.Microsecond: "100 ms", 999 * time.Millisecond: "999 ms", 999600 * time.Microsecond: "1.0 s",
 		1234 * time.Millisecond: "1.2 s", 59940 * time.Millisecond: "59.9 s", 59960 * time.Millisecond: "1 m 0 s",

@@ -11,6 +11,8 @@ const make = (tag, about, ...inside) => {
   return e;
 };
 const many = n => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+// duration is milliseconds with their unit; under 0.1 ms, whole microseconds.
+const duration = (ms, digits) => ms < .1 ? Math.round(ms * 1000) + ' µs' : digits(ms) + ' ms';
 
 // States of an endpoint, the strongest first: a cell of the map shows the strongest.
 const STATES = ['open', 'closed', 'open|filtered', 'filtered', 'unreachable', 'unknown'];
@@ -175,7 +177,7 @@ function drawMap(section, rows, choose) {
   }
   function tell(n) {
     const low = n * plan.per, high = Math.min(low + plan.per, sky.size) - 1, found = at(n);
-    const lines = found.slice(0, 8).map(r => [(r.from === r.to && r.from === low && low === high) ? r.o : r.p, r.w, r.r, r.t ? r.t.toPrecision(3) + ' ms' : '', r.s].filter(Boolean).join('  '));
+    const lines = found.slice(0, 8).map(r => [(r.from === r.to && r.from === low && low === high) ? r.o : r.p, r.w, r.r, r.t ? duration(r.t, t => t.toPrecision(3)) : '', r.s].filter(Boolean).join('  '));
     if (found.length > 8) lines.push(`and ${many(found.length - 8)} more`);
     here.textContent = sky.at(low) + (high > low ? ' to ' + sky.at(high) : '') + '\n' + (lines.join('\n') || 'was not told');
   }
@@ -220,7 +222,7 @@ function drawTimes(section, rows) {
   if (times.length < 3) return;
   const low = Math.floor(Math.log2(times[0])), bins = new Array(Math.floor(Math.log2(times[times.length - 1])) - low + 1).fill(0);
   for (const t of times) bins[Math.floor(Math.log2(t)) - low]++;
-  const quantile = q => times[Math.min(times.length - 1, Math.floor(q * times.length))], ms = t => (t < .01 ? String(+t.toPrecision(1)) : t < 10 ? t.toPrecision(2) : Math.round(t)) + ' ms';
+  const quantile = q => times[Math.min(times.length - 1, Math.floor(q * times.length))], ms = t => duration(t, t => t < 10 ? t.toPrecision(2) : Math.round(t));
   const said = `${many(times.length)} answers took from ${ms(times[0])} to ${ms(times[times.length - 1])}; half of them at most ${ms(quantile(.5))}, nine in ten at most ${ms(quantile(.9))}`;
   const NS = 'http://www.w3.org/2000/svg', wide = 46, high = 90, svg = document.createElementNS(NS, 'svg');
   const put = (tag, about, text) => { const e = document.createElementNS(NS, tag); for (const k in about) e.setAttribute(k, about[k]); e.textContent = text || ''; svg.append(e); };
@@ -230,7 +232,7 @@ function drawTimes(section, rows) {
     const h = n ? Math.max(2, n / top * high) : 0;
     put('rect', { x: i * wide + 1, y: 15 + high - h, width: wide - 3, height: h });
     put('text', { x: i * wide + 2, y: 11 + high - h }, n ? many(n) : '');
-    put('text', { x: i * wide + 2, y: high + 29 }, ms(2 ** (i + low)).replace(' ms', ''));
+    put('text', { x: i * wide + 2, y: high + 29 }, String(+(2 ** (i + low)).toPrecision(2)));
   });
   section.append(make('h2', {}, 'Round-trip times (ms)'), make('figure', { class: 'wide' }, svg, make('figcaption', {}, said)));
   section.hidden = false;

@@ -45,7 +45,7 @@ function drawTable(section, rows) {
   function line(r) {
     const cells = COLUMNS.slice(1).map(([k]) => {
       if (k === 'w') return make('td', { class: 'word' }, ...(STATES.includes(r.w) ? [swatch(r.w)] : []), r.w);
-      if (k === 't') return make('td', { class: 'number' }, r.t ? r.t.toFixed(r.t < 10 ? 2 : 1) + ' ms' : '');
+      if (k === 't') return make('td', { class: 'number' }, r.t ? duration(r.t, t => t.toFixed(t < 10 ? 2 : 1)) : '');
       return make('td', {}, r[k] || '');
     });
     if (r.d && r.d.length) cells[cells.length - 1].append(make('details', {}, make('summary', {}, 'evidence'), make('ul', {}, ...r.d.map(d => make('li', {}, d)))));
