@@ -141,3 +141,5 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 var errEmpty = errors.New("the policy has no rules: say what must hold under check, probe or scan")
+
+var errIncomplete = errors.New("not everything could be found out, so no policy was written")

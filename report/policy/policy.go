@@ -154,8 +154,8 @@ func (s *Scan) Same(o *Scan) bool {
 	return slices.Equal(s.Targets, o.Targets) && slices.Equal(s.Exclude, o.Exclude) && slices.Equal(s.Ports, o.Ports)
 }
 
-// Plain is the policy without the exceptions of its scans.
-func (p Policy) Plain() Policy {
+// withoutExceptions is the policy without the exceptions of its scans.
+func (p Policy) withoutExceptions() Policy {
 	out := Policy{slices.Clone(p.Rules)}
 	for i, r := range out.Rules {
 		if r.Scan != nil {
@@ -236,8 +236,8 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 	return r, nil
 }
 
-// Identifies reports whether the rule needs to know what speaks there.
-func (r Rule) Identifies() bool {
+// needsService reports whether the rule can be judged only if the service is identified.
+func (r Rule) needsService() bool {
 	return slices.ContainsFunc(r.Expect, report.Expectation.NeedsService)
 }
 

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ import (
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// whole ends a command that found out everything.
+var whole = report.End{Complete: true}
 
 func parse(t testing.TB, text string) Policy {
 	t.Helper()
@@ -191,25 +195,87 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func judged(t *testing.T, r Rule, end report.End, failed error, found ...report.Finding) string {
-	t.Helper()
-	trial := r.Trial()
-	for _, f := range found {
-		trial.Finding(f)
+// found is what every command finds.
+type found struct {
+	findings []report.Finding
+	end      report.End
+	err      error
+}
+
+func (f found) Check(context.Context, local.Request) (local.Report, error) {
+	var r local.Report
+	for _, finding := range f.findings {
+		switch finding := finding.(type) {
+		case local.Verdict:
+			r.Verdicts = append(r.Verdicts, finding)
+		case local.Listener:
+			r.Listeners = append(r.Listeners, finding)
+		}
 	}
-	rule, violations := trial.End(end, failed)
+	return r, f.err
+}
+
+func (f found) Probe(_ context.Context, _ *Probe, _ bool, emit func(report.Finding) error) (report.End, error) {
+	return f.all(emit)
+}
+
+func (f found) Scan(_ context.Context, _ *Scan, emit func(report.Finding) error) (report.End, error) {
+	return f.all(emit)
+}
+
+func (f found) all(emit func(report.Finding) error) (report.End, error) {
+	for _, finding := range f.findings {
+		if err := emit(finding); err != nil {
+			return report.End{}, err
+		}
+	}
+	return f.end, f.err
+}
+
+// verify is the only rule of p and its violations, judged by what was found.
+func verify(t *testing.T, p Policy, f found) (rule report.Rule, violations []report.Violation) {
+	t.Helper()
+	_, err := Verify(t.Context(), p, f, func(f report.Finding) error {
+		switch f := f.(type) {
+		case report.Rule:
+			rule = f
+		case report.Violation:
+			violations = append(violations, f)
+		}
+		return nil
+	})
+	if err != nil || len(p.Rules) != 1 {
+		t.Fatalf("%d rules: %v", len(p.Rules), err)
+	}
+	return rule, violations
+}
+
+// judgement is verify in one line.
+func judgement(t *testing.T, p Policy, f found) string {
+	t.Helper()
+	rule, violations := verify(t, p, f)
 	out := rule.Outcome.String() + " " + rule.Found + " " + rule.Error
 	for _, v := range violations {
-		if v.Rule != r.Name {
-			t.Errorf("a violation of %q, not of %q", v.Rule, r.Name)
+		if v.Rule != rule.Name {
+			t.Errorf("a violation of %q, not of %q", v.Rule, rule.Name)
 		}
 		out += fmt.Sprintf(" [%s: %s, not %s]", v.What, v.Actual, v.Expected)
 	}
 	return out
 }
 
-func TestTrials(t *testing.T) {
-	whole, cut := report.End{Complete: true}, report.End{}
+// describe is the policy that describes what was found.
+func describe(t *testing.T, p Policy, f found) string {
+	t.Helper()
+	text, err := Describe(t.Context(), p, f, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestJudgements(t *testing.T) {
+	cut := report.End{}
 	a := netip.MustParseAddr("10.0.0.7")
 	at := func(a netip.Addr, s probe.State) probe.Result {
 		return probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: s}
@@ -273,27 +339,28 @@ func TestTrials(t *testing.T) {
 		{"closed", speaks, whole, nil, []report.Finding{at(a, probe.Closed)},
 			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open]"},
 	} {
-		if got := judged(t, parse(t, c.policy).Rules[0], c.end, c.failed, c.found...); got != c.want {
+		if got := judgement(t, parse(t, c.policy), found{c.found, c.end, c.failed}); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
 		}
 	}
 }
 
-// TestTrialCountsViolations: a rule tells all that violates it, to a bound.
-func TestTrialCountsViolations(t *testing.T) {
-	r := parse(t, "scan: [{name: n, targets: 10.0.0.0/16, port: 417/tcp, expect: closed}]").Rules[0]
+// TestViolationsAreBounded: a rule reports everything that violates it, up to a bound.
+func TestViolationsAreBounded(t *testing.T) {
+	p := parse(t, "scan: [{name: n, targets: 10.0.0.0/16, port: 417/tcp, expect: closed}]")
 	for _, c := range []struct {
-		n, told int
-		found   string
+		n, reported int
+		found       string
 	}{{500, 500, "500 open"}, {10_002, 10_000, "10002 open; 2 more violations"}} {
-		trial, a := r.Trial(), netip.MustParseAddr("10.0.0.0")
+		open, a := found{end: whole}, netip.MustParseAddr("10.0.0.0")
 		for range c.n {
-			trial.Finding(probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Open})
+			endpoint := probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}
+			open.findings = append(open.findings, probe.Result{Endpoint: endpoint, State: probe.Open})
 			a = a.Next()
 		}
-		rule, violations := trial.End(report.End{Complete: true}, nil)
-		if len(violations) != c.told || rule.Found != c.found {
-			t.Errorf("of %d, %d told: %s", c.n, len(violations), rule.Found)
+		rule, violations := verify(t, p, open)
+		if len(violations) != c.reported || rule.Found != c.found {
+			t.Errorf("of %d, %d reported: %s", c.n, len(violations), rule.Found)
 		}
 	}
 }
@@ -328,23 +395,19 @@ func TestOnly(t *testing.T) {
 // whatever processes call themselves.
 func TestSnapshotHolds(t *testing.T) {
 	for _, name := range []string{"sshd", "- x: 1", "a: b", "#", "\"", "'", "{", "*a", "&a", "!!int", "yes", "null", "417", "1e3", "\x1b[31m", "line\nbreak", "\t", " ", "世界", "a\\b", "-", "?", "|", ">", "%", "@", "`", "\u2028", "\U000e0041"} {
-		seen := local.Report{
-			Verdicts: []local.Verdict{{Port: 417, Proto: probe.TCP, Verdict: local.Listening}},
-			Listeners: []local.Listener{{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, State: local.Listening, Reach: "any", NetNS: "host",
-				Owners: []local.Owner{{PID: 1, Name: name, User: "root"}}}},
+		verdict := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
+		socket := local.Listener{
+			Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, State: local.Listening, Reach: "any",
+			NetNS: "host", Owners: []local.Owner{{PID: 1, Name: name, User: "root"}},
 		}
-		s := NewSnapshot()
-		s.Listeners(seen)
-		text, err := s.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := parse(t, string(text)).Rules[0]
-		if got := judged(t, r, report.End{Complete: true}, nil, seen.Verdicts[0], seen.Listeners[0]); !strings.HasPrefix(got, "holds ") {
+		f := found{findings: []report.Finding{verdict, socket}}
+		text := describe(t, Policy{}, f)
+		p := parse(t, text)
+		if got := judgement(t, p, f); !strings.HasPrefix(got, "holds ") {
 			t.Errorf("%q: %s\n%s", name, got, text)
 		}
-		seen.Listeners[0].Owners[0].Name = "other"
-		if got := judged(t, r, report.End{Complete: true}, nil, seen.Verdicts[0], seen.Listeners[0]); !strings.HasPrefix(got, "fails ") {
+		socket.Owners[0].Name = "other"
+		if got := judgement(t, p, f); !strings.HasPrefix(got, "fails ") {
 			t.Errorf("%q: of another process: %s\n%s", name, got, text)
 		}
 	}
@@ -377,22 +440,13 @@ func TestSnapshotOfRules(t *testing.T) {
 		{"it says nothing", spoken, []report.Finding{mute}, "expect: open"},
 		{"closed", spoken, []report.Finding{probe.Result{Endpoint: https.Endpoint, State: probe.Closed}}, "expect: closed"},
 	} {
-		r := parse(t, c.policy).Rules[0]
-		trial := r.Trial()
-		for _, f := range c.found {
-			trial.Finding(f)
-		}
-		s := NewSnapshot()
-		s.Rule(r, trial, noon)
-		text, err := s.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, fields, _ := strings.Cut(string(text), "    expect: ")
+		f := found{findings: c.found, end: whole}
+		text := describe(t, parse(t, c.policy), f)
+		_, fields, _ := strings.Cut(text, "    expect: ")
 		if got := "expect: " + strings.ReplaceAll(strings.TrimSpace(fields), "\n    ", ", "); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
-		if got := judged(t, parse(t, string(text)).Rules[0], report.End{Complete: true}, nil, c.found...); !strings.HasPrefix(got, "holds ") {
+		if got := judgement(t, parse(t, text), f); !strings.HasPrefix(got, "holds ") {
 			t.Errorf("%s: %s\n%s", c.name, got, text)
 		}
 	}
@@ -400,25 +454,22 @@ func TestSnapshotOfRules(t *testing.T) {
 
 func TestSnapshotOfNetwork(t *testing.T) {
 	p := parse(t, "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, expect: closed}]")
-	found := []report.Finding{
-		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.7"), Port: 417, Proto: probe.TCP}, State: probe.Open},
-		scan.Range{First: netip.MustParseAddr("10.0.0.8"), Last: netip.MustParseAddr("10.0.0.9"), Count: 2, Port: 417, Proto: probe.TCP, State: probe.Filtered},
+	open := probe.Result{
+		Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.7"), Port: 417, Proto: probe.TCP},
+		State:    probe.Open,
 	}
-	trial := p.Rules[0].Trial()
-	for _, f := range found {
-		trial.Finding(f)
+	silent := scan.Range{
+		First: netip.MustParseAddr("10.0.0.8"), Last: netip.MustParseAddr("10.0.0.9"), Count: 2,
+		Port: 417, Proto: probe.TCP, State: probe.Filtered,
 	}
-	s := NewSnapshot()
-	s.Rule(p.Rules[0], trial, noon)
-	text, err := s.YAML()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := parse(t, string(text)).Rules[0]
-	if got := judged(t, r, report.End{Complete: true}, nil, found...); got != "holds 2 filtered " {
+	both := found{findings: []report.Finding{open, silent}, end: whole}
+	text := describe(t, p, both)
+	p = parse(t, text)
+	if got := judgement(t, p, both); got != "holds 2 filtered " {
 		t.Errorf("%q\n%s", got, text)
 	}
-	if got := judged(t, r, report.End{Complete: true}, nil, found[1]); !strings.HasPrefix(got, "cannot-tell ") {
+	one := found{findings: []report.Finding{silent}, end: whole}
+	if got := judgement(t, p, one); !strings.HasPrefix(got, "cannot-tell ") {
 		t.Errorf("without the open one: %q", got)
 	}
 }

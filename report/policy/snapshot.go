@@ -18,17 +18,13 @@ import (
 // are counted.
 const maxOpen = 100
 
-// Today is a policy without rules, to begin a snapshot with.
-func Today() Policy { return Policy{} }
+// snapshot is the policy that describes what is found.
+type snapshot struct{ file file }
 
-// Snapshot is the policy that describes what is found.
-type Snapshot struct{ file file }
+func newSnapshot() *snapshot { return &snapshot{file{Version: 1}} }
 
-// NewSnapshot is one of nothing yet.
-func NewSnapshot() *Snapshot { return &Snapshot{file{Version: 1}} }
-
-// Listeners adds a rule for each port on which something listens.
-func (s *Snapshot) Listeners(seen local.Report) {
+// listeners adds a rule for each port on which something listens.
+func (s *snapshot) listeners(seen local.Report) {
 	for _, v := range seen.Verdicts {
 		if v.Verdict != local.Listening {
 			continue
@@ -73,38 +69,38 @@ func common(all []string) scalar {
 	return scalar(all[0])
 }
 
-// Rule adds a rule with what was found in place of what it expected, as of now.
-func (s *Snapshot) Rule(r Rule, t *Trial, now time.Time) {
-	found := words(r.at.Section, t.counts)
+// rule adds a rule with what was found in place of what it expected, as of now.
+func (s *snapshot) rule(r Rule, e *evaluation, now time.Time) {
+	found := words(r.at.Section, e.counts)
 	switch {
 	case r.Check != nil:
 		c := r.check
 		c.Name, c.Expect = scalar(r.Name), found
-		t.sight.check(&c)
+		e.observed.check(&c)
 		s.file.Check = append(s.file.Check, c)
 	case r.Probe != nil:
 		c := r.probe
 		c.Name, c.Expect = scalar(r.Name), found
-		t.sight.probe(&c, now)
+		e.observed.probe(&c, now)
 		s.file.Probe = append(s.file.Probe, c)
 	case r.Scan != nil:
-		s.file.Scan = append(s.file.Scan, r.scan.found(r.Name, t, found))
+		s.file.Scan = append(s.file.Scan, r.scan.found(r.Name, e, found))
 	}
 }
 
-func (c scanRule) found(name string, t *Trial, states texts) scanRule {
+func (c scanRule) found(name string, e *evaluation, states texts) scanRule {
 	c.Name, c.Expect, c.Count, c.Except = scalar(name), states, nil, nil
-	if len(t.open) > maxOpen || len(states) == 1 {
-		if n := t.counts[probe.Open.String()]; n > 0 {
+	if len(e.open) > maxOpen || len(states) == 1 {
+		if n := e.counts[probe.Open.String()]; n > 0 {
 			c.Count = texts{report.Count(probe.Open.String(), n)}
 		}
 		return c
 	}
 	c.Expect = slices.DeleteFunc(slices.Clone(states), func(w string) bool { return w == probe.Open.String() })
-	slices.SortFunc(t.open, func(a, b probe.Endpoint) int {
+	slices.SortFunc(e.open, func(a, b probe.Endpoint) int {
 		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
 	})
-	for _, e := range t.open {
+	for _, e := range e.open {
 		c.Except = append(c.Except, exception{scalar(netip.AddrPortFrom(e.Addr, e.Port).String() + "/" + e.Proto.String()), texts{probe.Open.String()}})
 	}
 	return c
@@ -121,11 +117,11 @@ func words(section string, counts map[string]uint64) texts {
 	return out
 }
 
-// YAML is the policy as a file, with a head that says what it is.
-func (s *Snapshot) YAML() ([]byte, error) {
+// yaml is the policy as a file, with a head that says what it is.
+func (s *snapshot) yaml() ([]byte, error) {
 	b, err := yaml.MarshalWithOptions(s.file, yaml.IndentSequence(true))
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte("# What was found when this was written. Hold it against the world:\n#   onmux verify FILE\n"), strings.TrimSuffix(string(b), "\n")+"\n"...), nil
+	return append([]byte("# The state when this file was written. Check that it still holds:\n#   onmux verify FILE\n"), strings.TrimSuffix(string(b), "\n")+"\n"...), nil
 }
