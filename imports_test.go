@@ -16,7 +16,10 @@ import (
 // imports report, report imports scan, scan imports probe; on one floor a package
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
-	".":                 {"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/policy", "scan"},
+	".": {
+		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/policy", "scan",
+		"scan/engine",
+	},
 	"probe":             {},
 	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
 	"probe/local":       {"probe", "probe/ports"},
@@ -27,10 +30,13 @@ var arrows = map[string][]string{
 	"report":            {"probe", "probe/local", "scan"},
 	"report/policy":     {"probe", "probe/local", "report", "scan"},
 	"report/schematest": {"report"},
-	"scan":              {"probe", "probe/ports", "probe/recog", "probe/service", "scan/link", "scan/packet"},
-	"scan/link":         {},
-	"scan/packet":       {"probe"},
-	"scan/simnet":       {"probe", "scan"},
+	"scan": {
+		"probe", "probe/ports", "probe/recog", "probe/service", "scan/engine", "scan/link", "scan/packet",
+	},
+	"scan/engine": {"probe"},
+	"scan/link":   {},
+	"scan/packet": {"probe"},
+	"scan/simnet": {"probe", "scan/engine"},
 }
 
 // fences has the files that alone may import a library, as patterns.

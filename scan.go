@@ -14,6 +14,7 @@ import (
 
 	"onmux/report"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 func scanCommand() *cli.Command {
@@ -90,8 +91,8 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	}
 	w.layout.Each = w.config.All
 	w.config.Second = scan.SecondLook{Identify: c.Bool("identify"), Verify: c.Bool("verify-open"), Library: s.library}
-	if n := w.config.Retries; n < 0 || n >= scan.MaxTries {
-		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", scan.MaxTries-1))
+	if n := w.config.Retries; n < 0 || n >= engine.MaxTries {
+		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", engine.MaxTries-1))
 	}
 	if err := w.readMethod(c); err != nil {
 		return nil, err

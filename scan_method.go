@@ -15,14 +15,15 @@ import (
 	"onmux/probe"
 	"onmux/report"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // method is how a scan asks: by packets of its own or by connecting.
 type method struct {
 	packets bool
-	device  string      // packets leave here; "" for wherever the kernel would send them
-	ready   scan.Engine // made to find out whether packets can be sent, and not used yet
-	instead []string    // why it connects although packets were to be preferred
+	device  string        // packets leave here; "" for wherever the kernel would send them
+	ready   engine.Engine // made to find out whether packets can be sent, and not used yet
+	instead []string      // why it connects although packets were to be preferred
 }
 
 func methodFlags(category string) []cli.Flag {
@@ -122,7 +123,7 @@ func cannotSend(err error) error {
 	return f
 }
 
-func (w *sweep) newRaw(ctx context.Context) (scan.Engine, error) {
+func (w *sweep) newRaw(ctx context.Context) (engine.Engine, error) {
 	e, err := scan.NewRaw(ctx, scan.RawConfig{
 		Plan: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == report.Verbose,
 		Hurry: math.IsInf(w.config.Rate, 1),
@@ -134,7 +135,7 @@ func (w *sweep) newRaw(ctx context.Context) (scan.Engine, error) {
 }
 
 // engine is the one that was made already, or another.
-func (w *sweep) engine(ctx context.Context) (scan.Engine, error) {
+func (w *sweep) engine(ctx context.Context) (engine.Engine, error) {
 	if e := w.ready; e != nil {
 		w.ready = nil
 		return e, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // A Checkpoint is what a sweep knew at one moment: its plan, with what names
@@ -192,7 +193,7 @@ func (p *Plan) protos() []probe.Proto {
 }
 
 // methodNames is how an engine asks the plan's protocols, for the head.
-func methodNames(p *Plan, e Engine) map[string]string {
+func methodNames(p *Plan, e engine.Engine) map[string]string {
 	out := make(map[string]string)
 	if e == nil {
 		return out

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // halfway is the checkpoint file of a sweep in its second pass.
@@ -44,7 +45,7 @@ func halfway(t testing.TB) []byte {
 			now = now.Add(time.Millisecond)
 			s.fill(s.crew[0], now)
 			for i, p := range s.crew[0].batch {
-				a := Answer{Index: p.Index, Try: p.Try, At: now.Add(time.Millisecond)}
+				a := engine.Answer{Index: p.Index, Try: p.Try, At: now.Add(time.Millisecond)}
 				a.Reason = probe.Reason((i + pass) % 15)
 				a.Evidence, a.Error = []string{"a sentence"}, "an error"
 				s.hear(&a)
@@ -127,10 +128,10 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	work := func(batches int) {
 		for range batches {
 			s.fill(s.crew[0], now)
-			var answers []Answer
+			var answers []engine.Answer
 			for i, p := range s.crew[0].batch {
 				if i%2 == 0 {
-					a := Answer{Index: p.Index, Try: 1, At: now}
+					a := engine.Answer{Index: p.Index, Try: 1, At: now}
 					a.Reason = probe.Reset + probe.Reason(p.Index%2)*(probe.HostUnreach-probe.Reset)
 					answers = append(answers, a)
 				}
@@ -138,7 +139,7 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 			s.hearAll(answers, nil)
 		}
 	}
-	work(int(plan.Len()/maxBatch) / 2)
+	work(int(plan.Len()/engine.MaxBatch) / 2)
 	var file bytes.Buffer
 	writes, then := 0, []cell(nil)
 	if err := s.write(writeFunc(func(b []byte) (int, error) {
@@ -259,6 +260,6 @@ func FuzzCheckpoint(f *testing.F) {
 }
 
 // noEngine sends nothing and hears nothing.
-type noEngine struct{ Engine }
+type noEngine struct{ engine.Engine }
 
 func (noEngine) Methods() map[probe.Proto]string { return nil }

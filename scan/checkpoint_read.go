@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 	maxLines  = 1 << 16 // families and zones of a plan
 	maxNames  = 1 << 24 // hosts, addresses of one, exclusions: as many as targets
 	maxPorts  = 2 * 65535
-	maxPasses = MaxTries
+	maxPasses = engine.MaxTries
 )
 
 // errCheckpoint says that a file passed its own check and makes no sense all the

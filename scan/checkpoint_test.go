@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -195,7 +196,7 @@ type copier struct {
 	look func()
 }
 
-func (c *copier) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (c *copier) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	c.look()
 	return c.Network.Send(ctx, batch)
 }
@@ -257,7 +258,7 @@ type exhausted struct {
 	after uint64
 }
 
-func (e *exhausted) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (e *exhausted) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	if e.Probes() < e.after {
 		return e.Network.Send(ctx, batch)
 	}

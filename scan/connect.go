@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 const (
@@ -47,11 +48,11 @@ type ConnectEngine struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	jobs   chan Probe
+	jobs   chan engine.Probe
 
-	answers chan Answer
-	rest    []Answer // what was not taken before Close, once answers is closed
-	handed  int64    // answers that the last Receive delivered
+	answers chan engine.Answer
+	rest    []engine.Answer // what was not taken before Close, once answers is closed
+	handed  int64           // answers that the last Receive delivered
 
 	pending atomic.Int64 // attempts that are not over, and answers that were not worked on
 	limit   atomic.Int64 // workers allowed now
@@ -78,8 +79,8 @@ func NewConnect(c ConnectConfig) *ConnectEngine {
 		options: probe.Options{Evidence: c.Evidence},
 		near:    newNearby(c.Own),
 		most:    int64(max(most, 1)),
-		jobs:    make(chan Probe),
-		answers: make(chan Answer, queuedAnswers),
+		jobs:    make(chan engine.Probe),
+		answers: make(chan engine.Answer, queuedAnswers),
 	}
 	e.limit.Store(e.most)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -99,7 +100,7 @@ func (e *ConnectEngine) Pending() int { return int(e.pending.Load()) }
 
 // Send starts an attempt for each probe. It blocks while as many as this
 // machine bears are under way.
-func (e *ConnectEngine) Send(ctx context.Context, batch []Probe) (int, error) {
+func (e *ConnectEngine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	for n, p := range batch {
 		if e.tight.Load() > 0 && time.Now().UnixNano() < e.tight.Load() {
 			return n, e.shortage()
@@ -117,7 +118,7 @@ func (e *ConnectEngine) Send(ctx context.Context, batch []Probe) (int, error) {
 // start hands a probe to a worker: an idle one, a new one, or the next that is
 // done. Workers stay: a goroutine for each attempt would grow its stack anew
 // every time.
-func (e *ConnectEngine) start(ctx context.Context, p Probe) error {
+func (e *ConnectEngine) start(ctx context.Context, p engine.Probe) error {
 	e.pending.Add(1)
 	if e.hand(p) {
 		return nil
@@ -140,7 +141,7 @@ func (e *ConnectEngine) start(ctx context.Context, p Probe) error {
 }
 
 // hand gives a probe to an idle worker.
-func (e *ConnectEngine) hand(p Probe) bool {
+func (e *ConnectEngine) hand(p engine.Probe) bool {
 	select {
 	case e.jobs <- p:
 		return true
@@ -150,7 +151,7 @@ func (e *ConnectEngine) hand(p Probe) bool {
 }
 
 // hire starts a worker with its first probe, if one more is allowed.
-func (e *ConnectEngine) hire(p Probe) bool {
+func (e *ConnectEngine) hire(p engine.Probe) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || e.workers >= e.limit.Load() {
@@ -162,7 +163,7 @@ func (e *ConnectEngine) hire(p Probe) bool {
 }
 
 // work makes attempts until the engine is closed or has too many workers.
-func (e *ConnectEngine) work(p Probe) {
+func (e *ConnectEngine) work(p engine.Probe) {
 	for {
 		e.deliver(p)
 		if e.dismissed() {
@@ -190,13 +191,13 @@ func (e *ConnectEngine) dismissed() bool {
 }
 
 // deliver makes an attempt and queues its answer, if there was one.
-func (e *ConnectEngine) deliver(p Probe) {
+func (e *ConnectEngine) deliver(p engine.Probe) {
 	r, ok := e.attempt(p)
 	if !ok {
 		e.pending.Add(-1)
 		return
 	}
-	a := Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r}
+	a := engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r}
 	select {
 	case e.answers <- a:
 	case <-e.ctx.Done():
@@ -208,7 +209,7 @@ func (e *ConnectEngine) deliver(p Probe) {
 
 // attempt asks, again and again while this machine is short of something. It is
 // false after silence.
-func (e *ConnectEngine) attempt(p Probe) (probe.Result, bool) {
+func (e *ConnectEngine) attempt(p engine.Probe) (probe.Result, bool) {
 	o := e.options
 	o.Timeout, o.Try, o.Neighbour = p.Wait, p.Try, e.near.holds(p.Endpoint.Addr)
 	r, err := e.ask(e.ctx, p.Endpoint, o)
@@ -229,14 +230,14 @@ func (e *ConnectEngine) attempt(p Probe) (probe.Result, bool) {
 
 // persist makes the attempt again, ever later, until it is made, patience is
 // over or the engine is closed; the error is then the shortage.
-func (e *ConnectEngine) persist(p Probe, o probe.Options, err error) (probe.Result, error) {
+func (e *ConnectEngine) persist(p engine.Probe, o probe.Options, err error) (probe.Result, error) {
 	var r probe.Result
 	since, pause := time.Now(), shortestBackoff
 	for errors.Is(err, probe.ErrBusy) {
 		if !errors.Is(err, probe.ErrNoRoom) { // there is for others
 			e.shrink(err, pause+nap)
 		}
-		if time.Since(since) >= patience {
+		if time.Since(since) >= engine.BusyTimeout {
 			break
 		}
 		t := time.NewTimer(pause)
@@ -279,7 +280,7 @@ func (e *ConnectEngine) shortage() error {
 }
 
 // Receive delivers answers as attempts end.
-func (e *ConnectEngine) Receive(ctx context.Context, buf []Answer) (int, error) {
+func (e *ConnectEngine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	e.pending.Add(-e.handed)
 	e.handed = 0
 	select {
@@ -307,7 +308,7 @@ func (e *ConnectEngine) Receive(ctx context.Context, buf []Answer) (int, error) 
 }
 
 // last delivers what Close found undelivered.
-func (e *ConnectEngine) last(buf []Answer) (int, error) {
+func (e *ConnectEngine) last(buf []engine.Answer) (int, error) {
 	n := copy(buf, e.rest)
 	e.rest = e.rest[n:]
 	e.handed = int64(n)

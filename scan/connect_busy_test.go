@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // shortMachine answers for probe.Ask on a machine that has so many descriptors.
@@ -130,19 +131,19 @@ func TestConnectShortForGood(t *testing.T) {
 func TestConnectClosedWhileShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := shortEngine(&shortMachine{})
-		p := Probe{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 417, Proto: probe.TCP}, Try: 1, Wait: time.Second}
-		if n, err := e.Send(t.Context(), []Probe{p}); n != 1 || err != nil {
+		p := engine.Probe{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 417, Proto: probe.TCP}, Try: 1, Wait: time.Second}
+		if n, err := e.Send(t.Context(), []engine.Probe{p}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 		synctest.Wait()
-		if n, err := e.Send(t.Context(), []Probe{p}); n != 0 || !errors.Is(err, probe.ErrBusy) {
+		if n, err := e.Send(t.Context(), []engine.Probe{p}); n != 0 || !errors.Is(err, probe.ErrBusy) {
 			t.Errorf("Send while short: %d, %v", n, err)
 		}
 		if e.Pending() != 1 {
 			t.Errorf("%d pending", e.Pending())
 		}
 		e.Close()
-		buf := make([]Answer, 4)
+		buf := make([]engine.Answer, 4)
 		n, err := e.Receive(t.Context(), buf)
 		if n != 1 || err != nil || buf[0].Reason != probe.LocalError || buf[0].Error == "" || buf[0].Try != 1 {
 			t.Errorf("%d, %v, %+v", n, err, buf[0])

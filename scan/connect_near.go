@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"onmux/scan/engine"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (n *nearby) holds(a netip.Addr) bool {
 
 // wait blocks until there is room for the neighbour that a probe asks for. The error is
 // the context's.
-func (n *nearby) wait(ctx context.Context, p *Probe) error {
+func (n *nearby) wait(ctx context.Context, p *engine.Probe) error {
 	if len(n.own) == 0 || !n.holds(p.Endpoint.Addr) {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // serve listens on an address of this namespace over both protocols; UDP
@@ -205,7 +206,7 @@ type counting struct {
 	stop func()
 }
 
-func (c *counting) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (c *counting) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	if c.sent.Add(1) == 1 {
 		n, err := c.ConnectEngine.Send(ctx, batch[:1])
 		c.stop()
@@ -221,11 +222,11 @@ func TestConnectClosed(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n, err := e.Receive(t.Context(), make([]scan.Answer, 4)); n != 0 || err != io.EOF {
+	if n, err := e.Receive(t.Context(), make([]engine.Answer, 4)); n != 0 || err != io.EOF {
 		t.Errorf("after Close Receive returns %d, %v", n, err)
 	}
-	p := scan.Probe{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"), Port: 417, Proto: probe.TCP}, Wait: time.Second}
-	if n, err := e.Send(t.Context(), []scan.Probe{p}); n != 0 || err == nil || errors.Is(err, probe.ErrBusy) {
+	p := engine.Probe{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"), Port: 417, Proto: probe.TCP}, Wait: time.Second}
+	if n, err := e.Send(t.Context(), []engine.Probe{p}); n != 0 || err == nil || errors.Is(err, probe.ErrBusy) {
 		t.Errorf("after Close Send returns %d, %v", n, err)
 	}
 	if e.Pending() != 0 {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // What is said of UDP silence that is worth nothing, and of TCP silence that is worth less.
@@ -285,21 +286,21 @@ func (r *refusals) unlikely(n, places float64, tests int) bool {
 // the Likelihood Ratio", 1938) of as many degrees d of freedom as there are tries but one,
 // which exceeds x more rarely than (x/d)^(d/2)·exp((d−x)/2).
 func (s *sweep) uneven(p probe.Proto, group []refusals, nets int) bool {
-	var at [MaxTries + 1]float64
+	var at [engine.MaxTries + 1]float64
 	for i := range group {
 		if r := &group[i]; !r.limited {
 			s.each(p, r.lo, r.hi, func(_ uint64, c cell) { at[c.tries()] += float64(one(refused(c, p))) })
 		}
 	}
-	var asked [MaxTries + 2]float64
+	var asked [engine.MaxTries + 2]float64
 	sum, of := 0.0, 0.0
-	for k := MaxTries; k > 0; k-- {
+	for k := engine.MaxTries; k > 0; k-- {
 		asked[k] = asked[k+1] + at[k]
 		sum += at[k]
 		of += asked[k]
 	}
 	ratio, d := 0.0, -1.0
-	for k := 1; k <= MaxTries && asked[k] >= enough; k++ {
+	for k := 1; k <= engine.MaxTries && asked[k] >= enough; k++ {
 		d++
 		ratio += 2 * (surprise(at[k], asked[k], sum/of) + surprise(asked[k]-at[k], asked[k], 1-sum/of))
 	}
@@ -344,7 +345,7 @@ func (s *sweep) usualLoss() (p float64, known bool) {
 			s.each(probe.UDP, 0, s.addrs, func(_ uint64, c cell) { refusals[c.tries()] += uint64(one(c.class() == portUnreach)) })
 			t.drop(&refusals)
 		}
-		if p, _, ok := s.lossBy(by, t); ok && t.answered(MaxTries) >= enough {
+		if p, _, ok := s.lossBy(by, t); ok && t.answered(engine.MaxTries) >= enough {
 			return min(max(p, least), 0.9), true
 		}
 	}

@@ -1,9 +1,11 @@
 package scan
 
+import "onmux/scan/engine"
+
 // tally counts, for one protocol, at which try the hosts that answered did so:
 // tally[k] answered at try k. What routers and filters said does not count, nor
 // what is sent at a limited rate: their silence is not loss.
-type tally [MaxTries + 1]uint64
+type tally [engine.MaxTries + 1]uint64
 
 // answered is how many hosts answered within the first tries.
 func (t *tally) answered(tries int) (n uint64) {
@@ -60,10 +62,10 @@ func (t *tally) loss(tries int) (p, missed float64, ok bool) {
 // lossOfAll is the loss when nobody is left silent: the distribution is not
 // truncated then, and one try is enough.
 func (t *tally) lossOfAll() (p float64, ok bool) {
-	if t.answered(MaxTries) == 0 {
+	if t.answered(engine.MaxTries) == 0 {
 		return 0, false
 	}
-	return 1 - 1/t.mean(MaxTries), true
+	return 1 - 1/t.mean(engine.MaxTries), true
 }
 
 // mean is the average try at which the hosts that answered within tries did.

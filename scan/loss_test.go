@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"onmux/scan/engine"
 	"testing"
 )
 
@@ -45,7 +46,7 @@ func TestLossOfAll(t *testing.T) {
 
 // TestMeanTryGrows holds what the bisection rests on.
 func TestMeanTryGrows(t *testing.T) {
-	for tries := 2; tries <= MaxTries; tries++ {
+	for tries := 2; tries <= engine.MaxTries; tries++ {
 		last := 1.0
 		for p := 0.001; p <= maxLoss; p += 0.001 {
 			m := meanTry(p, tries)
@@ -63,7 +64,7 @@ func TestMeanTryGrows(t *testing.T) {
 // TestLossBoundHolds simulates passes over hosts that all answer, as Run makes
 // them, and compares what is missed in the end with the bound.
 func TestLossBoundHolds(t *testing.T) {
-	const hosts, runs, retries = 16384, 40, MaxTries - 1
+	const hosts, runs, retries = 16384, 40, engine.MaxTries - 1
 	for _, p := range []float64{0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4} {
 		t.Run(fmt.Sprint(p), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(417, uint64(p*1000)))

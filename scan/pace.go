@@ -3,6 +3,7 @@ package scan
 import (
 	"fmt"
 	"math"
+	"onmux/scan/engine"
 	"strconv"
 	"time"
 )
@@ -10,15 +11,6 @@ import (
 const (
 	// DefaultRate is the pace of a sweep that was not told one, in probes a second.
 	DefaultRate = 10_000
-
-	// maxBatch is how many probes are handed to the engine at once: enough to
-	// make locks and system calls cheap, few enough for one time to stand for
-	// all of them.
-	maxBatch = 256
-
-	// patience is how long a machine that is out of resources is given to come
-	// back before what could not be asked is told as unknown.
-	patience = 30 * time.Second
 
 	burst     = 10 * time.Millisecond  // what an overslept timer may catch up with
 	nap       = time.Millisecond       // the shortest sleep worth its cost
@@ -59,7 +51,7 @@ func newPacer(rate float64, now time.Time) *pacer {
 
 // batch is how many probes leave at once: about a millisecond's worth.
 func (p *pacer) batch() int {
-	return int(min(max(math.Ceil(p.now()*nap.Seconds()), 1), maxBatch))
+	return int(min(max(math.Ceil(p.now()*nap.Seconds()), 1), engine.MaxBatch))
 }
 
 // now is the present rate, which may be +Inf.

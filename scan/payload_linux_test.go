@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // answers serves UDP at an address: f is what it says to a datagram, and by which
@@ -66,7 +67,7 @@ func TestServicesOnAnotherPort(t *testing.T) {
 	for _, method := range []string{"packets", "sockets"} {
 		t.Run(method, func(t *testing.T) {
 			plan := planOf(t, ports, "127.0.4.1-3", "::1")
-			var e scan.Engine = scan.NewConnect(scan.ConnectConfig{})
+			var e engine.Engine = scan.NewConnect(scan.ConnectConfig{})
 			if method == "packets" {
 				e = raw(t, scan.RawConfig{Plan: plan, Tries: 1 + scan.DefaultRetries})
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
@@ -61,7 +62,7 @@ type RawEngine struct {
 	decoders map[int]*packet.Decoder // by device, where link-local addresses are asked
 	decoder  *packet.Decoder         // elsewhere
 	late     *worker                 // sends what waited for a neighbour
-	out      []Answer                // to be delivered
+	out      []engine.Answer         // to be delivered
 	done     int                     // of those
 	refresh  time.Time               // when next hops are looked at again
 	heard    uint64                  // packets that passed the filter
@@ -72,9 +73,9 @@ type RawEngine struct {
 	unsent  atomic.Uint64 // probes that could not follow their neighbour's answer
 
 	mu      sync.Mutex
-	local   []Answer  // what Send could conclude by itself
-	losses  uint64    // packets lost to a full buffer, as last seen
-	nextSee time.Time // when that is looked at again
+	local   []engine.Answer // what Send could conclude by itself
+	losses  uint64          // packets lost to a full buffer, as last seen
+	nextSee time.Time       // when that is looked at again
 }
 
 // way is what an engine knows of a link.Route.
@@ -115,10 +116,10 @@ func NewRaw(ctx context.Context, c RawConfig) (*RawEngine, error) {
 		return nil, err
 	}
 	if c.Tries == 0 {
-		c.Tries = MaxTries
+		c.Tries = engine.MaxTries
 	}
-	if c.Plan == nil || c.Tries < 1 || c.Tries > MaxTries {
-		return nil, fmt.Errorf("an engine needs a plan and 1 to %d tries", MaxTries)
+	if c.Plan == nil || c.Tries < 1 || c.Tries > engine.MaxTries {
+		return nil, fmt.Errorf("an engine needs a plan and 1 to %d tries", engine.MaxTries)
 	}
 	e := &RawEngine{
 		RawConfig: c, addrs: c.Plan.AddrCount(), start: time.Now(),

@@ -17,6 +17,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
@@ -162,12 +163,12 @@ func BenchmarkRawSend(b *testing.B) {
 	plan := planOf(b, []probe.Port{tcp417}, dark)
 	e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
 	defer e.Close()
-	batch := make([]scan.Probe, 256)
+	batch := make([]engine.Probe, 256)
 	i := uint64(0)
 	b.ReportAllocs()
 	for b.Loop() {
 		for k := range batch {
-			batch[k] = scan.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
+			batch[k] = engine.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
 			i = (i + 7919) % plan.Len()
 		}
 		if n, err := e.Send(b.Context(), batch); err != nil {
@@ -188,12 +189,12 @@ func BenchmarkRawRefused(b *testing.B) {
 	plan := planOf(b, []probe.Port{tcp417}, "10.150.0.0/16")
 	e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
 	defer e.Close()
-	batch, answers := make([]scan.Probe, 256), make([]scan.Answer, 256)
+	batch, answers := make([]engine.Probe, 256), make([]engine.Answer, 256)
 	i := uint64(0)
 	b.ReportAllocs()
 	for b.Loop() {
 		for k := range batch {
-			batch[k] = scan.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
+			batch[k] = engine.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
 			i = (i + 7919) % plan.Len()
 		}
 		if n, err := e.Send(b.Context(), batch); err != nil {

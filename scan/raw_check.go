@@ -213,8 +213,8 @@ func (e *RawEngine) refreshGates(now time.Time) time.Duration {
 	return gateRefresh
 }
 
-// Doubt has the next hops asked again.
-func (e *RawEngine) Doubt() {
+// Revalidate has the next hops asked again.
+func (e *RawEngine) Revalidate() {
 	e.doubted.Store(true)
 	e.hearer.Wake()
 }

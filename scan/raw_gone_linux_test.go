@@ -15,6 +15,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // tunWorld is a network behind a TUN device where a.2 is open and all else silent,
@@ -91,9 +92,9 @@ func TestRawFirewalledOutput(t *testing.T) {
 		t.Skip("no nftables:", err)
 	}
 	t.Cleanup(func() { c.DelTable(table); _ = c.Flush() })
-	for name, make := range map[string]func(*scan.Plan) scan.Engine{
-		"packets": func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) },
-		"sockets": func(*scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+	for name, make := range map[string]func(*scan.Plan) engine.Engine{
+		"packets": func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) },
+		"sockets": func(*scan.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
 	} {
 		plan := planOf(t, both, "10.100.0.2")
 		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 200 * time.Millisecond, All: true})

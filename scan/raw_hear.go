@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
@@ -60,7 +61,7 @@ func (e *RawEngine) zones() map[string]string {
 
 // Receive reads packets, asks on for what waited for a neighbour, and concludes
 // what waited in vain.
-func (e *RawEngine) Receive(ctx context.Context, buf []Answer) (int, error) {
+func (e *RawEngine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	e.hearing.Lock()
 	defer e.hearing.Unlock()
 	if ctx.Done() != nil {
@@ -162,7 +163,7 @@ func (e *RawEngine) hear(p link.Packet) {
 		e.forged.Add(1)
 		return
 	}
-	a := Answer{Index: index, Try: r.Try, At: now.Add(-p.Age), Result: r.Result()}
+	a := engine.Answer{Index: index, Try: r.Try, At: now.Add(-p.Age), Result: r.Result()}
 	if e.Evidence {
 		a.Evidence = e.evidence(&r, index)
 	}
@@ -182,7 +183,7 @@ func (e *RawEngine) meet(h hop, m packet.MAC, now time.Time) {
 		if n := way.builder.Put(s.Room(), to, int(w.try), m, clock); n > 0 {
 			s.Add(n, to.Addr, way.Device.Index)
 		} else {
-			e.out = append(e.out, Answer{Index: w.index, Try: int(w.try), At: now, Result: way.tooLong()})
+			e.out = append(e.out, engine.Answer{Index: w.index, Try: int(w.try), At: now, Result: way.tooLong()})
 		}
 	})
 	e.makeRoom()
@@ -211,7 +212,7 @@ func (e *RawEngine) hopOf(index uint64) hop {
 
 // bury answers a probe whose neighbour is not there.
 func (e *RawEngine) bury(w *waiting, h hop) {
-	e.out = append(e.out, Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: e.noNeighbour(h)})
+	e.out = append(e.out, engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: e.noNeighbour(h)})
 }
 
 func (e *RawEngine) noNeighbour(h hop) probe.Result {

@@ -14,6 +14,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // raw makes an engine over packets; Run closes it.
@@ -167,17 +168,17 @@ func TestRawClosed(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n, err := e.Receive(t.Context(), make([]scan.Answer, 4)); n != 0 || err == nil {
+	if n, err := e.Receive(t.Context(), make([]engine.Answer, 4)); n != 0 || err == nil {
 		t.Errorf("after Close Receive returns %d, %v", n, err)
 	}
-	if n, err := e.Send(t.Context(), []scan.Probe{{Endpoint: plan.At(0), Try: 1, Wait: time.Second}}); n != 0 || err == nil {
+	if n, err := e.Send(t.Context(), []engine.Probe{{Endpoint: plan.At(0), Try: 1, Wait: time.Second}}); n != 0 || err == nil {
 		t.Errorf("after Close Send returns %d, %v", n, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	e = raw(t, scan.RawConfig{Plan: plan})
 	defer e.Close()
-	if n, err := e.Receive(ctx, make([]scan.Answer, 4)); n != 0 || err != context.Canceled {
+	if n, err := e.Receive(ctx, make([]engine.Answer, 4)); n != 0 || err != context.Canceled {
 		t.Errorf("Receive returns %d, %v", n, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
@@ -196,7 +197,7 @@ const (
 
 // place finds a probe's neighbour or lets it wait for it; the number is then
 // what undo takes.
-func (n *neighbours) place(h hop, p *Probe, now time.Time) (m packet.MAC, what place, number uint64, first bool) {
+func (n *neighbours) place(h hop, p *engine.Probe, now time.Time) (m packet.MAC, what place, number uint64, first bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m, ok, dead := n.look(h)

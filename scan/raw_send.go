@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
@@ -31,9 +32,9 @@ type worker struct {
 	e     *RawEngine
 	mu    sync.Mutex // Send and Close
 	lanes []*link.Sender
-	which [][maxBatch]int16 // by lane: which probe of the batch each packet is of
-	waits [maxBatch]uint64  // by probe of the batch: the number under which it waits, plus one
-	left  [maxBatch]bool    // which of the batch have left
+	which [][engine.MaxBatch]int16 // by lane: which probe of the batch each packet is of
+	waits [engine.MaxBatch]uint64  // by probe of the batch: the number under which it waits, plus one
+	left  [engine.MaxBatch]bool    // which of the batch have left
 	ahead suffix
 }
 
@@ -43,12 +44,12 @@ type suffix struct {
 	size  int
 	index uint64 // of the first
 	try   int
-	state [maxBatch]bool
+	state [engine.MaxBatch]bool
 }
 
 // Senders are two, where there are as many processors.
-func (e *RawEngine) Senders() []Sender {
-	all := make([]Sender, len(e.workers))
+func (e *RawEngine) Senders() []engine.Sender {
+	all := make([]engine.Sender, len(e.workers))
 	for i, w := range e.workers {
 		all[i] = w
 	}
@@ -56,13 +57,13 @@ func (e *RawEngine) Senders() []Sender {
 }
 
 // Send is that of the first Sender.
-func (e *RawEngine) Send(ctx context.Context, batch []Probe) (int, error) {
+func (e *RawEngine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	return e.workers[0].Send(ctx, batch)
 }
 
 // Send writes the packets and sends them, each way by itself. It blocks while as
 // many probes as may be wait for neighbours.
-func (w *worker) Send(ctx context.Context, batch []Probe) (int, error) {
+func (w *worker) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	total, waited := 0, false
@@ -75,7 +76,7 @@ func (w *worker) Send(ctx context.Context, batch []Probe) (int, error) {
 		if err := w.e.ready(ctx); err != nil {
 			return total, err
 		}
-		n, err := w.sendPart(batch[:min(len(batch), maxBatch)])
+		n, err := w.sendPart(batch[:min(len(batch), engine.MaxBatch)])
 		total += n
 		batch = batch[n:]
 		if err == errTooMany {
@@ -135,7 +136,7 @@ func (e *RawEngine) makeRoom() {
 }
 
 // sendPart sends at most maxBatch probes.
-func (w *worker) sendPart(batch []Probe) (int, error) {
+func (w *worker) sendPart(batch []engine.Probe) (int, error) {
 	left := w.left[:len(batch)]
 	clear(left)
 	if a := &w.ahead; a.size == len(batch) && a.index == batch[0].Index && a.try == batch[0].Try {
@@ -167,7 +168,7 @@ func worse(a, b error) error {
 }
 
 func (e *RawEngine) newWorker() (*worker, error) {
-	w := &worker{e: e, which: make([][maxBatch]int16, len(e.lanes))}
+	w := &worker{e: e, which: make([][engine.MaxBatch]int16, len(e.lanes))}
 	for _, l := range e.lanes {
 		open := func() (*link.Sender, error) { return link.OpenRaw(l.v4, e.Device, l.longest) }
 		if l.device != nil {
@@ -192,7 +193,7 @@ func (w *worker) close() error {
 
 // send writes and sends a batch and notes in left what has left, or is
 // answered, or waits for a neighbour.
-func (w *worker) send(batch []Probe, left []bool) error {
+func (w *worker) send(batch []engine.Probe, left []bool) error {
 	var err error
 	now := time.Now()
 	clock := w.e.clock(now)
@@ -237,7 +238,7 @@ func (e *RawEngine) commonWay() (*way, packet.MAC) {
 
 // take finds the way of probe i and puts its packet, or its neighbour's
 // question, into a batch.
-func (w *worker) take(batch []Probe, left []bool, i int, now time.Time, clock uint32) error {
+func (w *worker) take(batch []engine.Probe, left []bool, i int, now time.Time, clock uint32) error {
 	p := &batch[i]
 	way := w.e.wayOf(p.Index, p.Endpoint.Addr)
 	if way.why != "" {
@@ -274,7 +275,7 @@ func (w *way) tooLong() probe.Result {
 
 // neighbour finds the MAC of the next hop. If it is not known yet, ok is false,
 // and the probe waits or is answered.
-func (w *worker) neighbour(way *way, batch []Probe, left []bool, i int, now time.Time) (m packet.MAC, ok bool, err error) {
+func (w *worker) neighbour(way *way, batch []engine.Probe, left []bool, i int, now time.Time) (m packet.MAC, ok bool, err error) {
 	p := &batch[i]
 	h := way.hop(p.Endpoint)
 	m, what, number, first := w.e.hoods.place(h, p, now)
@@ -310,7 +311,7 @@ func (w *worker) add(way *way, i, n int, to probe.Endpoint) {
 }
 
 // flush sends the batch of a lane.
-func (w *worker) flush(lane int, batch []Probe, left []bool) error {
+func (w *worker) flush(lane int, batch []engine.Probe, left []bool) error {
 	s := w.lanes[lane]
 	for {
 		at := s.Filled() - s.Len()
@@ -346,7 +347,7 @@ func (w *worker) flush(lane int, batch []Probe, left []bool) error {
 
 // withdraw empties the batch of a lane; what waits for a question in it does not
 // wait any more.
-func (w *worker) withdraw(lane int, batch []Probe) {
+func (w *worker) withdraw(lane int, batch []engine.Probe) {
 	s := w.lanes[lane]
 	for k := s.Filled() - s.Len(); k < s.Filled(); k++ {
 		w.unwait(batch, int(w.which[lane][k]))
@@ -354,7 +355,7 @@ func (w *worker) withdraw(lane int, batch []Probe) {
 	s.Discard()
 }
 
-func (w *worker) unwait(batch []Probe, i int) {
+func (w *worker) unwait(batch []engine.Probe, i int) {
 	if number := w.waits[i]; number != 0 {
 		p := &batch[i]
 		w.e.hoods.undo(w.e.wayOf(p.Index, p.Endpoint.Addr).hop(p.Endpoint), number-1)
@@ -378,9 +379,9 @@ func (w *way) solicit(buf []byte, h hop) int {
 
 // conclude answers a probe that nothing was sent for. It fails with errTooMany,
 // after the answer was taken, when Receive should work first.
-func (e *RawEngine) conclude(p *Probe, r probe.Result) error {
+func (e *RawEngine) conclude(p *engine.Probe, r probe.Result) error {
 	e.mu.Lock()
-	e.local = append(e.local, Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r})
+	e.local = append(e.local, engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r})
 	n := len(e.local)
 	e.mu.Unlock()
 	if n == 1 {

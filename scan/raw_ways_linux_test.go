@@ -17,6 +17,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -189,7 +190,7 @@ func TestRawPortsAreReserved(t *testing.T) {
 	e := raw(t, scan.RawConfig{Plan: plan})
 	defer e.Close()
 	for i := range plan.Len() {
-		if _, err := e.Send(t.Context(), []scan.Probe{{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}}); err != nil {
+		if _, err := e.Send(t.Context(), []engine.Probe{{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,13 +9,10 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 const (
-	// MaxTries bounds how often one endpoint is asked: the verdict byte has
-	// four bits for it.
-	MaxTries = 15
-
 	// DefaultRetries is how many passes may follow the first. It is a bound,
 	// not a habit: how many are made follows the measured loss.
 	DefaultRetries = 10
@@ -33,7 +30,7 @@ const (
 // Config is everything a sweep depends on. Only Plan and Engine are required.
 type Config struct {
 	Plan    *Plan
-	Engine  Engine        // Run closes it
+	Engine  engine.Engine // Run closes it
 	Rate    float64       // probes a second; 0 means DefaultRate, +Inf no limit
 	NetRate float64       // probes a second to one network (see DefaultNetRate); 0 means DefaultNetRate, +Inf no limit
 	Retries int           // passes after the first, at most MaxTries-1; negative means DefaultRetries
@@ -159,8 +156,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("a rate of %g probes a second: it must be above 0", c.Rate)
 	case math.IsNaN(c.NetRate) || c.NetRate < 0:
 		return fmt.Errorf("a rate of %g probes a second to a network: it must be above 0", c.NetRate)
-	case c.Retries > MaxTries-1:
-		return fmt.Errorf("%d retries: the most is %d", c.Retries, MaxTries-1)
+	case c.Retries > engine.MaxTries-1:
+		return fmt.Errorf("%d retries: the most is %d", c.Retries, engine.MaxTries-1)
 	case c.Timeout < 0:
 		return fmt.Errorf("a timeout of %v: it must be above 0", c.Timeout)
 	case math.IsNaN(c.Bound) || math.IsInf(c.Bound, 0) || c.Bound < 0:

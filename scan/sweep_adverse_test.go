@@ -12,21 +12,22 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
 // script is an engine that does what a test says: send is called for each
 // batch, and what it hands to hear is delivered.
 type script struct {
-	send    func(s *script, ctx context.Context, batch []scan.Probe) (int, error)
-	answers chan scan.Answer
+	send    func(s *script, ctx context.Context, batch []engine.Probe) (int, error)
+	answers chan engine.Answer
 	fail    chan error // of Receive
 	closed  chan struct{}
 	closes  int
 }
 
-func newScript(send func(*script, context.Context, []scan.Probe) (int, error)) *script {
-	return &script{send: send, answers: make(chan scan.Answer), fail: make(chan error), closed: make(chan struct{})}
+func newScript(send func(*script, context.Context, []engine.Probe) (int, error)) *script {
+	return &script{send: send, answers: make(chan engine.Answer), fail: make(chan error), closed: make(chan struct{})}
 }
 
 func (s *script) Methods() map[probe.Proto]string { return nil }
@@ -39,18 +40,18 @@ func (s *script) Close() error {
 	return nil
 }
 
-func (s *script) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (s *script) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	return s.send(s, ctx, batch)
 }
 
 // hear returns when the answer was taken and the one before it worked on.
-func (s *script) hear(p scan.Probe, r probe.Reason) {
-	a := scan.Answer{Index: p.Index, Try: p.Try, At: time.Now()}
+func (s *script) hear(p engine.Probe, r probe.Reason) {
+	a := engine.Answer{Index: p.Index, Try: p.Try, At: time.Now()}
 	a.Reason = r
 	s.answers <- a
 }
 
-func (s *script) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
+func (s *script) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	select {
 	case buf[0] = <-s.answers:
 		return 1, nil
@@ -89,7 +90,7 @@ func TestOneEndpoint(t *testing.T) {
 
 func TestNothingToAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newScript(func(*script, context.Context, []scan.Probe) (int, error) {
+		e := newScript(func(*script, context.Context, []engine.Probe) (int, error) {
 			t.Error("something was sent")
 			return 0, io.ErrUnexpectedEOF
 		})
@@ -111,7 +112,7 @@ func TestConfigThatMakesNoSense(t *testing.T) {
 	for _, c := range []scan.Config{
 		{}, {Plan: plan},
 		{Plan: plan, Rate: -1}, {Plan: plan, Rate: math.NaN()},
-		{Plan: plan, Retries: scan.MaxTries},
+		{Plan: plan, Retries: engine.MaxTries},
 		{Plan: plan, Timeout: -1}, {Plan: plan, Bound: -1}, {Plan: plan, Bound: math.NaN()},
 		{Plan: plan, Shard: scan.Shard{I: 0, N: 2}}, {Plan: plan, Shard: scan.Shard{I: 3, N: 2}},
 	} {
@@ -133,7 +134,7 @@ func TestConfigThatMakesNoSense(t *testing.T) {
 // contradiction, while its batch is still in Send.
 func TestAnswersBeforeSendReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+		e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			for _, p := range batch {
 				if p.Endpoint.Proto == probe.TCP {
 					s.hear(p, probe.Reset)
@@ -161,14 +162,14 @@ func TestStrangeAnswersAreIgnoredAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := planOf(t, both, "10.0.0.0/28")
 		first := true
-		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+		e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			if first {
 				first = false
-				for _, p := range []scan.Probe{{Index: plan.Len()}, {Index: math.MaxUint64}} {
+				for _, p := range []engine.Probe{{Index: plan.Len()}, {Index: math.MaxUint64}} {
 					s.hear(p, probe.SynAck) // nobody's
 				}
 				asked := batch[0].Index
-				s.hear(scan.Probe{Index: (asked + 1) % plan.Len()}, probe.HostUnreach) // not asked yet: one a batch
+				s.hear(engine.Probe{Index: (asked + 1) % plan.Len()}, probe.HostUnreach) // not asked yet: one a batch
 				s.hear(batch[0], probe.NoResponse)
 				s.hear(batch[0], probe.NoReason)
 				s.hear(batch[0], probe.Reason(200))

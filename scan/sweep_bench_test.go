@@ -10,21 +10,22 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // nothing is an engine that costs nothing: it answers every probe, or none.
 type nothing struct {
-	answer chan []scan.Answer // buffers on their way to Receive
-	free   chan []scan.Answer
+	answer chan []engine.Answer // buffers on their way to Receive
+	free   chan []engine.Answer
 	reason probe.Reason
 	closed chan struct{}
 	once   sync.Once
 }
 
 func newNothing(reason probe.Reason) *nothing {
-	n := &nothing{answer: make(chan []scan.Answer, 8), free: make(chan []scan.Answer, 8), reason: reason, closed: make(chan struct{})}
+	n := &nothing{answer: make(chan []engine.Answer, 8), free: make(chan []engine.Answer, 8), reason: reason, closed: make(chan struct{})}
 	for range cap(n.free) {
-		n.free <- make([]scan.Answer, 256)
+		n.free <- make([]engine.Answer, 256)
 	}
 	return n
 }
@@ -33,11 +34,11 @@ func (n *nothing) Methods() map[probe.Proto]string { return nil }
 func (n *nothing) Pending() int                    { return 0 }
 func (n *nothing) Close() error                    { n.once.Do(func() { close(n.closed) }); return nil }
 
-func (n *nothing) Send(_ context.Context, batch []scan.Probe) (int, error) {
+func (n *nothing) Send(_ context.Context, batch []engine.Probe) (int, error) {
 	if n.reason != probe.NoReason {
 		buf := (<-n.free)[:len(batch)]
 		for i, p := range batch {
-			buf[i] = scan.Answer{Index: p.Index, Try: p.Try}
+			buf[i] = engine.Answer{Index: p.Index, Try: p.Try}
 			buf[i].Reason = n.reason
 		}
 		n.answer <- buf
@@ -45,8 +46,8 @@ func (n *nothing) Send(_ context.Context, batch []scan.Probe) (int, error) {
 	return len(batch), nil
 }
 
-func (n *nothing) Receive(_ context.Context, buf []scan.Answer) (int, error) {
-	take := func(got []scan.Answer) (int, error) {
+func (n *nothing) Receive(_ context.Context, buf []engine.Answer) (int, error) {
+	take := func(got []engine.Answer) (int, error) {
 		k := copy(buf, got)
 		n.free <- got[:cap(got)]
 		return k, nil

@@ -14,6 +14,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -197,7 +198,7 @@ type busyEngine struct {
 	blocked func() bool
 }
 
-func (b *busyEngine) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (b *busyEngine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	short := fmt.Errorf("%w: out of local ports", probe.ErrBusy)
 	if b.blocked() {
 		return 0, short

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // leastDark is of how many hosts that had answered none must answer again before the
@@ -13,15 +14,10 @@ import (
 // 65,536 times.
 const leastDark = 16
 
-// Doubter is an Engine that can look for its ways anew. The sweep asks for that when
-// a pass begins and when hosts stop answering; it does not wait for the end of it. Any
-// goroutine may call Doubt.
-type Doubter interface{ Doubt() }
-
 // doubt lets the engine look for its ways anew.
 func (s *sweep) doubt() {
-	if e, ok := s.Engine.(Doubter); ok {
-		e.Doubt()
+	if e, ok := s.Engine.(engine.Revalidator); ok {
+		e.Revalidate()
 	}
 }
 

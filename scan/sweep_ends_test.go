@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -75,7 +76,7 @@ type stopper struct {
 
 func (s *stopper) sent() uint64 { return s.Network.Probes() }
 
-func (s *stopper) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (s *stopper) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	n, err := s.Network.Send(ctx, batch)
 	if s.sent() >= s.after {
 		s.stop()
@@ -89,7 +90,7 @@ func TestEngineFails(t *testing.T) {
 	broken := errors.New("the interface is gone")
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+		e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			for i, p := range batch {
 				if sent++; sent > 100 {
 					return i, broken
@@ -106,7 +107,7 @@ func TestEngineFails(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		e := newScript(func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+		e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			if sent += len(batch); sent == 100 {
 				s.fail <- broken
 			}
@@ -119,7 +120,7 @@ func TestEngineFails(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		e := newScript(func(*script, context.Context, []scan.Probe) (int, error) { return 0, nil })
+		e := newScript(func(*script, context.Context, []engine.Probe) (int, error) { return 0, nil })
 		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
 		if !errors.Is(s.err, io.ErrNoProgress) || s.Targets != 0 {
 			t.Errorf("an engine that takes nothing: %v, %+v", s.err, s.Outcome)
@@ -168,7 +169,7 @@ type netCounter struct {
 	sent        map[netip.Prefix]int
 }
 
-func (n *netCounter) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (n *netCounter) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	if n.last = time.Now(); n.first.IsZero() {
 		n.first = n.last
 	}

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // synScript is a script that sends SYNs of its own.
@@ -24,11 +25,11 @@ func TestResetRightBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := synScript{newScript(nil)}
 		done := make(chan struct{})
-		e.send = func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+		e.send = func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			asked := slices.Clone(batch)
 			go func() {
 				defer close(done)
-				slices.SortFunc(asked, func(a, b scan.Probe) int { return int(a.Index) - int(b.Index) })
+				slices.SortFunc(asked, func(a, b engine.Probe) int { return int(a.Index) - int(b.Index) })
 				s.hear(asked[0], probe.SynAck)
 				s.hear(asked[1], probe.SynAck)
 				s.hear(asked[2], probe.Reset)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // FuzzHear takes questions and answers of every kind, in any order, and checks
@@ -38,12 +39,12 @@ func FuzzHear(f *testing.F) {
 				if b[1]%4 == 0 {
 					s.takeBack(s.crew[0])
 				}
-				if s.walk.pos >= s.walk.end && s.passes < MaxTries {
+				if s.walk.pos >= s.walk.end && s.passes < engine.MaxTries {
 					s.end()
 					s.begin(all, false)
 				}
 			default:
-				a := Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}
+				a := engine.Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}
 				if b[0]&0x40 != 0 {
 					a.Index = binary.LittleEndian.Uint64(append([]byte{b[1], b[2], b[3]}, 0, 0, 0, 0, 0xff))
 				}
@@ -55,7 +56,7 @@ func FuzzHear(f *testing.F) {
 				case 2:
 					a.Responder = plan.At(a.Index % plan.Len()).Addr
 				}
-				for _, found := range s.hearAll([]Answer{a}, nil) {
+				for _, found := range s.hearAll([]engine.Answer{a}, nil) {
 					if open[a.Index] || found.(probe.Result).State != probe.Open {
 						t.Fatalf("%+v is told open, before: %v", found, open[a.Index])
 					}

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // receive takes answers from the engine until it is closed and drained. An
 // error ends the sweep.
 func (s *sweep) receive(ctx context.Context) error {
-	buf := make([]Answer, maxBatch)
+	buf := make([]engine.Answer, engine.MaxBatch)
 	var found []Finding
 	for {
 		n, err := s.Engine.Receive(ctx, buf)
@@ -34,7 +35,7 @@ func (s *sweep) receive(ctx context.Context) error {
 
 // hearAll takes answers into the table, and appends those that show an endpoint
 // open, for the first time, to found, or to those that are told a little later.
-func (s *sweep) hearAll(answers []Answer, found []Finding) []Finding {
+func (s *sweep) hearAll(answers []engine.Answer, found []Finding) []Finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.table.touch(answers)
@@ -56,7 +57,7 @@ func (s *sweep) hearAll(answers []Answer, found []Finding) []Finding {
 
 // hear takes one answer into the table and reports whether it is the first to
 // show its endpoint open. The caller holds mu.
-func (s *sweep) hear(a *Answer) bool {
+func (s *sweep) hear(a *engine.Answer) bool {
 	if a.Index >= uint64(len(s.table.cells)) {
 		s.strays++
 		return false
@@ -168,7 +169,7 @@ func (s *sweep) counts(k class, p probe.Proto) bool {
 // it is known which try it answers (Karn and Partridge, "Improving Round-Trip Time
 // Estimates in Reliable Transport Protocols", SIGCOMM 1987); what a router says may come
 // seconds later, when it has given up looking for the host, so it is not learnt from.
-func (s *sweep) time(a *Answer, old cell, k class) {
+func (s *sweep) time(a *engine.Answer, old cell, k class) {
 	try := a.Try
 	if try == 0 && old.tries() == 1 {
 		try = 1
@@ -229,7 +230,7 @@ func (s *sweep) stamp(h *hand, now time.Time) {
 func (s *sweep) proto(i uint64) probe.Proto { return s.protos[i/s.addrs] }
 
 // fromTarget reports whether the endpoint that was asked answered itself.
-func (s *sweep) fromTarget(a *Answer) bool {
+func (s *sweep) fromTarget(a *engine.Answer) bool {
 	return !a.Responder.IsValid() || sameHost(a.Responder, s.Plan.At(a.Index).Addr)
 }
 

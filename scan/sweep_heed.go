@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 const (
@@ -114,7 +115,7 @@ func (s *sweep) heed(ctx context.Context, now time.Time) error {
 
 // askKnown sends a sample.
 func (s *sweep) askKnown(ctx context.Context, now time.Time) error {
-	var batch [heedSample]Probe
+	var batch [heedSample]engine.Probe
 	s.mu.Lock()
 	k := &s.known
 	n := min(heedSample, len(k.fresh))
@@ -125,7 +126,7 @@ func (s *sweep) askKnown(ctx context.Context, now time.Time) error {
 		k.fresh[at] = k.fresh[len(k.fresh)-1]
 		k.fresh = k.fresh[:len(k.fresh)-1]
 		k.out[i] = true
-		batch[j] = Probe{Index: i, Endpoint: s.Plan.At(i), Try: s.table.cells[i].tries(), Wait: wait}
+		batch[j] = engine.Probe{Index: i, Endpoint: s.Plan.At(i), Try: s.table.cells[i].tries(), Wait: wait}
 	}
 	k.asked, k.heard, k.due = n, 0, now.Add(wait)
 	s.mu.Unlock()

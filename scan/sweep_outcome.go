@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // outcome sums up a sweep that stopped early for the reason given, and failed
@@ -55,7 +56,7 @@ func (s *sweep) measured() (loss, missed *float64) {
 			continue
 		}
 		heard := s.heard(p)
-		a := float64(heard.answered(MaxTries))
+		a := float64(heard.answered(engine.MaxTries))
 		share += l * a
 		weight += a
 		gone += m
@@ -74,9 +75,9 @@ func (s *sweep) measured() (loss, missed *float64) {
 // stopped answering, nor by answers that may be held back by a limit.
 func (s *sweep) lossTold(p probe.Proto) (share, missed float64, ok bool) {
 	t := s.heard(p)
-	if p == probe.UDP && s.limited.doubtful.answered(MaxTries) > 0 {
+	if p == probe.UDP && s.limited.doubtful.answered(engine.MaxTries) > 0 {
 		t.drop(&s.limited.doubtful)
-		if t.answered(MaxTries) < enough {
+		if t.answered(engine.MaxTries) < enough {
 			return 0, 0, false
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 const (
@@ -24,21 +25,21 @@ const (
 
 // hand is one of those that send a pass.
 type hand struct {
-	Sender
-	batch  []Probe  // what is left of the one that is being sent
-	posns  []uint64 // where its probes stand in the order
-	probes [maxBatch]Probe
-	places [maxBatch]uint64
-	ahead  [maxBatch]candidate
+	engine.Sender
+	batch  []engine.Probe // what is left of the one that is being sent
+	posns  []uint64       // where its probes stand in the order
+	probes [engine.MaxBatch]engine.Probe
+	places [engine.MaxBatch]uint64
+	ahead  [engine.MaxBatch]candidate
 
 	// Under the sweep's mu.
 	first uint64    // what it is sending stands here in the order, or later
 	taken time.Time // when it took that
 }
 
-func newCrew(e Engine) []*hand {
-	senders := []Sender{e}
-	if p, ok := e.(Parallel); ok {
+func newCrew(e engine.Engine) []*hand {
+	senders := []engine.Sender{e}
+	if p, ok := e.(engine.Parallel); ok {
 		senders = p.Senders()
 	}
 	var crew []*hand
@@ -119,7 +120,7 @@ func (s *sweep) fill(h *hand, now time.Time) {
 			}
 			e, next := s.Plan.At(c.index), c.cell.ask()
 			s.set(c.index, e.Proto, c.cell, next)
-			h.batch = append(h.batch, Probe{Index: c.index, Endpoint: e, Try: next.tries(), Wait: wait})
+			h.batch = append(h.batch, engine.Probe{Index: c.index, Endpoint: e, Try: next.tries(), Wait: wait})
 			h.posns = append(h.posns, c.pos)
 		}
 		look += len(ahead)
@@ -237,7 +238,7 @@ func (s *sweep) refused(ctx context.Context, err error) error {
 	}
 	now := time.Now()
 	s.pace.busy(now, err)
-	if now.Sub(s.sentAt) >= patience {
+	if now.Sub(s.sentAt) >= engine.BusyTimeout {
 		return errExhausted{err}
 	}
 	s.sleep(ctx, backoff)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // errExhausted says that the machine was out of resources for longer than
@@ -75,7 +76,7 @@ func (s *sweep) askAll(ctx context.Context) error {
 		if !more {
 			// What was told to wait longer, or could not leave at once, may
 			// still be answered, and no pass follows to make up for it.
-			s.drain(ctx, s.wait()+patience)
+			s.drain(ctx, s.wait()+engine.BusyTimeout)
 			asks, turns, more = s.next()
 		}
 		if !more {

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -21,7 +22,7 @@ type picky struct {
 	asked map[probe.Endpoint]int
 }
 
-func (e *picky) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (e *picky) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	e.mu.Lock()
 	for _, p := range batch {
 		e.asked[p.Endpoint]++

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -121,7 +122,7 @@ func TestTruthLateReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := synScript{newScript(nil)}
 		done := make(chan struct{})
-		e.send = func(s *script, _ context.Context, batch []scan.Probe) (int, error) {
+		e.send = func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			asked := slices.Clone(batch)
 			go func() {
 				defer close(done)

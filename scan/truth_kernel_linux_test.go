@@ -12,6 +12,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // wall is a rule of a firewall and what it makes of a port behind it.
@@ -183,9 +184,9 @@ func TestTruthOfKernels(t *testing.T) {
 		}
 		c.Close()
 	}
-	for name, make := range map[string]func(*scan.Plan) scan.Engine{
-		"packets": func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p, Tries: 2}) },
-		"sockets": func(*scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+	for name, make := range map[string]func(*scan.Plan) engine.Engine{
+		"packets": func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p, Tries: 2}) },
+		"sockets": func(*scan.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := 0

@@ -12,10 +12,10 @@ import (
 // on many ports, with a kernel and its clock.
 func TestTruthOfLimitedICMPOverTun(t *testing.T) {
 	nettest.Need(t)
-	for _, engine := range engines {
-		t.Run(engine.name, func(t *testing.T) {
+	for _, method := range engines {
+		t.Run(method.name, func(t *testing.T) {
 			config := func(p *scan.Plan) scan.Config {
-				return scan.Config{Plan: p, Engine: engine.make(t, p), Retries: 1, Timeout: 300 * time.Millisecond, All: true}
+				return scan.Config{Plan: p, Engine: method.make(t, p), Retries: 1, Timeout: 300 * time.Millisecond, All: true}
 			}
 			t.Run("one port", func(t *testing.T) {
 				w, said := limitedNet()

@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
@@ -22,10 +23,10 @@ func TestTruthOnLink(t *testing.T) {
 	var pumping sync.WaitGroup
 	pumping.Go(func() { s.pump(peer) })
 	t.Cleanup(func() { peer.Close(); pumping.Wait() })
-	for _, engine := range engines {
+	for _, method := range engines {
 		for _, p := range probe.Protos() {
-			t.Run(engine.name+" "+p.String(), func(t *testing.T) {
-				s.hold(t, p, func(p *scan.Plan) scan.Engine { return engine.make(t, p) }, engine.sockets)
+			t.Run(method.name+" "+p.String(), func(t *testing.T) {
+				s.hold(t, p, func(p *scan.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			})
 		}
 	}
@@ -46,7 +47,7 @@ func (s *street) pump(peer *os.File) {
 }
 
 // hold asks all of them for a port and holds what is told against the truth.
-func (s *street) hold(t *testing.T, p probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool) {
+func (s *street) hold(t *testing.T, p probe.Proto, make func(*scan.Plan) engine.Engine, sockets bool) {
 	var targets []string
 	for a, f := range s.on {
 		if !sockets || !f.packets {

@@ -16,6 +16,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // pump answers the packets of a TUN device until it is closed.
@@ -55,22 +56,22 @@ func overTun(t *testing.T, w *world) {
 var engines = []struct {
 	name    string
 	sockets bool
-	make    func(testing.TB, *scan.Plan) scan.Engine
+	make    func(testing.TB, *scan.Plan) engine.Engine
 }{
-	{"packets", false, func(t testing.TB, p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
-	{"sockets", true, func(testing.TB, *scan.Plan) scan.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
+	{"packets", false, func(t testing.TB, p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
+	{"sockets", true, func(testing.TB, *scan.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
 }
 
 // TestTruthOverTun holds the engine over packets, and the one over sockets,
 // against hosts behind a device that has no Ethernet.
 func TestTruthOverTun(t *testing.T) {
 	nettest.Need(t)
-	for _, engine := range engines {
-		t.Run(engine.name, func(t *testing.T) {
+	for _, method := range engines {
+		t.Run(method.name, func(t *testing.T) {
 			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 			overTun(t, w)
 			for _, p := range probe.Protos() {
-				w.hold(t, p, func(p *scan.Plan) scan.Engine { return engine.make(t, p) }, engine.sockets)
+				w.hold(t, p, func(p *scan.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			}
 		})
 	}
@@ -110,7 +111,7 @@ func TestTruthOverEthernet(t *testing.T) {
 	})
 	defer func() { peer.Close(); pumping.Wait() }()
 	for _, p := range probe.Protos() {
-		w.hold(t, p, func(p *scan.Plan) scan.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
+		w.hold(t, p, func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
 	}
 }
 

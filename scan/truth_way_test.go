@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
@@ -83,7 +84,7 @@ func TestTruthFarAway(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 			w.way, w.seed = farAway, 417
-			w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false)
+			w.hold(t, p, func(plan *scan.Plan) engine.Engine { return newWire(t, w, plan) }, false)
 		})
 	}
 }

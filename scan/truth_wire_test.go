@@ -14,6 +14,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/packet"
 	"onmux/scan/simnet"
 )
@@ -93,7 +94,7 @@ func (w *world) trip(q simnet.Query) (n int, arrivals []time.Duration) {
 
 // hold runs a scan of one protocol of all the world and holds it against the truth.
 // What holds of port 417 holds of any other.
-func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) scan.Engine, sockets bool, others ...uint16) {
+func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) engine.Engine, sockets bool, others ...uint16) {
 	t.Helper()
 	ports := []probe.Port{{Number: 417, Proto: proto}}
 	for _, number := range others {
@@ -192,7 +193,7 @@ type wire struct {
 	plan     *scan.Plan
 	builders map[bool]*packet.Builder // by whether it is for IPv4
 	decoder  *packet.Decoder
-	answers  chan scan.Answer
+	answers  chan engine.Answer
 	closed   chan struct{}
 	once     sync.Once
 	forged   atomic.Int64
@@ -200,14 +201,14 @@ type wire struct {
 
 func newWire(t testing.TB, w *world, plan *scan.Plan) *wire {
 	t.Helper()
-	ports := packet.Ports{First: 40000, Tries: scan.MaxTries, Width: 16}
-	tcp := packet.Ports{First: 40000, Tries: scan.MaxTries, Width: 1}
+	ports := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 16}
+	tcp := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 1}
 	c, err := packet.NewCookies([16]byte{4, 1, 7}, tcp, ports)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &wire{world: w, plan: plan, builders: map[bool]*packet.Builder{}, decoder: packet.NewDecoder(packet.RawIP, c, plan.Ports()),
-		answers: make(chan scan.Answer, 4096), closed: make(chan struct{})}
+		answers: make(chan engine.Answer, 4096), closed: make(chan struct{})}
 	for _, src := range []string{"10.92.0.1", "fd92::ff:1"} {
 		a := netip.MustParseAddr(src)
 		if e.builders[a.Is4()], err = packet.NewBuilder(packet.Path{Framing: packet.RawIP, Src: a, MTU: 1500}, c, plan.Ports()); err != nil {
@@ -223,7 +224,7 @@ func (e *wire) Methods() map[probe.Proto]string {
 func (e *wire) Pending() int { return -1 }
 func (e *wire) Close() error { e.once.Do(func() { close(e.closed) }); return nil }
 
-func (e *wire) Send(_ context.Context, batch []scan.Probe) (int, error) {
+func (e *wire) Send(_ context.Context, batch []engine.Probe) (int, error) {
 	buf := make([]byte, 1500)
 	for _, p := range batch {
 		n := e.builders[p.Endpoint.Addr.Is4()].Put(buf, p.Endpoint, p.Try, packet.MAC{}, 0)
@@ -246,7 +247,7 @@ func (e *wire) hear(packets [][]byte) {
 			e.forged.Add(1)
 		case packet.Valid:
 			if index, ok := e.plan.Index(r.Endpoint); ok {
-				e.answers <- scan.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
+				e.answers <- engine.Answer{Index: index, Try: r.Try, At: time.Now(), Result: r.Result()}
 			} else {
 				e.forged.Add(1)
 			}
@@ -254,7 +255,7 @@ func (e *wire) hear(packets [][]byte) {
 	}
 }
 
-func (e *wire) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
+func (e *wire) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	select {
 	case buf[0] = <-e.answers:
 		return 1, nil
@@ -279,7 +280,7 @@ func TestTruthWithoutAKernel(t *testing.T) {
 		for _, others := range [][]uint16{nil, {1, 419, 40000, 65535}} {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-				w.hold(t, p, func(plan *scan.Plan) scan.Engine { return newWire(t, w, plan) }, false, others...)
+				w.hold(t, p, func(plan *scan.Plan) engine.Engine { return newWire(t, w, plan) }, false, others...)
 			})
 		}
 	}

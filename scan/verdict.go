@@ -1,6 +1,9 @@
 package scan
 
-import "onmux/probe"
+import (
+	"onmux/probe"
+	"onmux/scan/engine"
+)
 
 // cell is all that the sweep keeps of every endpoint: what was heard in the
 // upper four bits, how often it was asked in the lower four. The zero cell was
@@ -116,7 +119,7 @@ func classOf(p probe.Proto, r probe.Reason, fromTarget bool) (class, bool) {
 func cellOf(c class, tries int) cell { return cell(c)<<4 | cell(tries) }
 
 func (c cell) class() class         { return class(c >> 4) }
-func (c cell) tries() int           { return int(c & MaxTries) }
+func (c cell) tries() int           { return int(c & engine.MaxTries) }
 func (c cell) asked() bool          { return c != 0 }
 func (c cell) reason() probe.Reason { return classes[c.class()].reason }
 func (c cell) weight() weight       { return classes[c.class()].weight }
@@ -155,7 +158,7 @@ func (c cell) failedOnce() bool { return c.class() == localError && c.tries() ==
 
 // owed reports whether a later pass may ask the endpoint.
 func (c cell) owed() bool {
-	return c.quiet() && c.tries() < MaxTries || c.failedOnce()
+	return c.quiet() && c.tries() < engine.MaxTries || c.failedOnce()
 }
 
 // tallied has for each cell what the sweep counts of it: whether it is owed a question,
@@ -171,7 +174,7 @@ var tallied = func() (t [256]uint8) {
 // ask is the cell while a further try is on its way. From the second on it is
 // known that an earlier one ended in silence, unless that one never left.
 func (c cell) ask() cell {
-	k, tries := c.class(), min(c.tries()+1, MaxTries)
+	k, tries := c.class(), min(c.tries()+1, engine.MaxTries)
 	switch {
 	case k == localError:
 		k = unheard
@@ -245,7 +248,7 @@ func (t *table) forget(i uint64, old cell) {
 
 // touch brings the cells of answers into the cache. They lie all over memory, and
 // loads that do not depend on each other overlap.
-func (t *table) touch(answers []Answer) {
+func (t *table) touch(answers []engine.Answer) {
 	for i := range answers {
 		if at := answers[i].Index; at < uint64(len(t.cells)) {
 			t.touched |= t.cells[at]

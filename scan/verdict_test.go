@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 )
 
 // reasons are all that an answer can carry.
@@ -107,7 +108,7 @@ func TestCellOfOneEndpoint(t *testing.T) {
 	for range 40 {
 		c = c.ask()
 	}
-	if c.tries() != MaxTries || c.owed() {
+	if c.tries() != engine.MaxTries || c.owed() {
 		t.Errorf("asked for ever: %#x", c)
 	}
 }

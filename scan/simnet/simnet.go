@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/scan"
+	"onmux/scan/engine"
 )
 
 // Host is how one endpoint of the network behaves. The zero Host is silent.
@@ -76,7 +76,7 @@ func (n *Network) Probes() uint64 {
 }
 
 // Send takes all of the batch, or nothing once the network is closed.
-func (n *Network) Send(ctx context.Context, batch []scan.Probe) (int, error) {
+func (n *Network) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -95,7 +95,7 @@ func (n *Network) Send(ctx context.Context, batch []scan.Probe) (int, error) {
 }
 
 // ask decides the fate of one probe. The caller holds mu.
-func (n *Network) ask(p scan.Probe, now time.Time) {
+func (n *Network) ask(p engine.Probe, now time.Time) {
 	h, d := n.config.Host(p.Endpoint), diceOf(n.config.Seed, p.Endpoint, p.Try)
 	if n.config.Account {
 		n.pending++
@@ -133,8 +133,8 @@ func (n *Network) carried(now time.Time) bool {
 	return n.config.Link == (Limit{}) || n.link.Take(now)
 }
 
-func answer(p scan.Probe, h Host) scan.Answer {
-	a := scan.Answer{Index: p.Index}
+func answer(p engine.Probe, h Host) engine.Answer {
+	a := engine.Answer{Index: p.Index}
 	a.Endpoint = p.Endpoint
 	a.Reason, a.Responder, a.Error = h.Reason, h.Responder, h.Error
 	a.State = probe.Verdict(p.Endpoint.Proto, h.Reason, !h.Responder.IsValid())
@@ -142,7 +142,7 @@ func answer(p scan.Probe, h Host) scan.Answer {
 }
 
 // Receive delivers what is due.
-func (n *Network) Receive(ctx context.Context, buf []scan.Answer) (int, error) {
+func (n *Network) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	for {
 		got, next, closed := n.due(buf)
 		if got > 0 {
@@ -176,7 +176,7 @@ func (n *Network) pause(ctx context.Context, then time.Time) error {
 
 // due fills buf with the answers whose time has come, and says when the next
 // event is.
-func (n *Network) due(buf []scan.Answer) (got int, next time.Time, closed bool) {
+func (n *Network) due(buf []engine.Answer) (got int, next time.Time, closed bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pending -= n.handed
@@ -269,7 +269,7 @@ type event struct {
 	order  uint64
 	expiry bool
 	first  bool // the answer that its probe waits for
-	answer scan.Answer
+	answer engine.Answer
 }
 
 func (n *Network) push(e event) {

@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/scan"
+	"onmux/scan/engine"
 	"onmux/scan/simnet"
 )
 
-func probes(n, try int) (batch []scan.Probe) {
+func probes(n, try int) (batch []engine.Probe) {
 	a := netip.MustParseAddr("10.0.0.0")
 	for i := range n {
-		batch = append(batch, scan.Probe{
+		batch = append(batch, engine.Probe{
 			Index: uint64(i), Try: try, Wait: time.Second,
 			Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.UDP},
 		})
@@ -28,14 +28,14 @@ func probes(n, try int) (batch []scan.Probe) {
 }
 
 // heard sends a batch and lists what comes back within d.
-func heard(t *testing.T, n *simnet.Network, batch []scan.Probe, d time.Duration) (all []string) {
+func heard(t *testing.T, n *simnet.Network, batch []engine.Probe, d time.Duration) (all []string) {
 	t.Helper()
 	start := time.Now()
 	if sent, err := n.Send(t.Context(), batch); sent != len(batch) || err != nil {
 		t.Fatal(sent, err)
 	}
 	time.AfterFunc(d, func() { n.Close() })
-	buf := make([]scan.Answer, 7)
+	buf := make([]engine.Answer, 7)
 	for {
 		got, err := n.Receive(t.Context(), buf)
 		if err == io.EOF {
@@ -88,7 +88,7 @@ func TestPendingCountsWhatMayBeAnswered(t *testing.T) {
 		if _, err := n.Send(t.Context(), probes(4, 1)); err != nil || n.Pending() != 4 {
 			t.Fatal(n.Pending(), err)
 		}
-		buf := make([]scan.Answer, 16)
+		buf := make([]engine.Answer, 16)
 		for i, want := range []struct{ got, before int }{{2, 4}, {2, 2}, {1, 0}} { // answers, their doubles, the late one
 			if got, err := n.Receive(t.Context(), buf); got != want.got || err != nil {
 				t.Errorf("call %d: %d answers, %v", i, got, err)

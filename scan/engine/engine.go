@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"onmux/probe"
+)
+
+const (
+	// MaxTries bounds how often one endpoint is asked: the verdict byte has
+	// four bits for it.
+	MaxTries = 15
+
+	// MaxBatch is how many probes an engine is given at once: enough to make
+	// locks and system calls cheap, few enough for one time to stand for all of
+	// them.
+	MaxBatch = 256
+
+	// BusyTimeout is how long a machine that is out of resources may stay so
+	// before the probes that it could not send are reported as unknown.
+	BusyTimeout = 30 * time.Second
+)
+
+// Probe is one question to send: the endpoint, its index in the plan, which an
+// answer returns, and which try it is.
+type Probe struct {
+	Index    uint64
+	Endpoint probe.Endpoint
+	Try      int           // 1 … MaxTries
+	Wait     time.Duration // how long an answer is of use; an engine may forget the probe then
+}
+
+// Answer is what came back for a probe. Silence is never delivered: the caller
+// concludes it. Reason and Responder make the verdict; the rest of the Result is
+// kept as evidence, and the caller fills in its Endpoint, Host, State and Tries.
+// Result.RTT may be zero; the caller then computes it from At and from when that
+// index was sent, if it is certain which try was answered.
+type Answer struct {
+	Index uint64
+	Try   int // which try it answers; 0 if the engine cannot know
+	At    time.Time
+	probe.Result
+}
+
+// Sender sends probes. See Engine.Send.
+type Sender interface {
+	Send(ctx context.Context, batch []Probe) (int, error)
+}
+
+// Parallel is an Engine that can send from several goroutines at the same time,
+// one for each of its Senders. Engine.Send is that of the first.
+type Parallel interface {
+	Engine
+	Senders() []Sender
+}
+
+// Engine sends probes and receives answers, and decides nothing else. Send and
+// Receive are called from one goroutine each, at the same time; Close from a
+// third.
+type Engine interface {
+	// Methods names how each protocol is asked: "connect", "syn", "udp", "udp-raw".
+	Methods() map[probe.Proto]string
+
+	// Send sends a probe for each element of batch, in order, and returns how
+	// many left. It may block while the engine is at a limit of its own. A
+	// short count comes with an error: one that wraps probe.ErrBusy asks the
+	// caller to slow down and offer the rest again; any other ends the scan.
+	Send(ctx context.Context, batch []Probe) (int, error)
+
+	// Receive blocks until at least one answer is there, fills buf and returns
+	// how many. It returns io.EOF when the engine was closed and all answers
+	// were delivered, and the context's error when that ends.
+	Receive(ctx context.Context, buf []Answer) (int, error)
+
+	// Pending is how many probes may still be answered within their Wait, or
+	// a negative number if the engine does not count them. It lets a drain end
+	// early when nothing is outstanding, so an answer counts until the call of
+	// Receive after the one that delivered it. Any goroutine may call it.
+	Pending() int
+
+	// Close gives up what is outstanding and frees everything. Receive then
+	// delivers what is left and returns io.EOF. Closing again does nothing.
+	Close() error
+}
+
+// Revalidator is an Engine that can look up its next hops again. The scan asks
+// for that when a pass begins and when endpoints that used to answer have
+// stopped; it does not wait for the result. Any goroutine may call Revalidate.
+type Revalidator interface{ Revalidate() }
