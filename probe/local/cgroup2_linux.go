@@ -1,7 +1,10 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -103,4 +106,18 @@ func (c cgroup2) processes(cgroup string) []int {
 		return nil
 	}
 	return parseProcs(b)
+}
+
+// readBounded reads the first bytes of a regular file, and never waits for the
+// other end of a pipe.
+func readBounded(file string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, errors.New(file+" is no regular file"))
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -5,16 +5,10 @@ import (
 	"strings"
 )
 
-// cgroup is what the path of a control group tells, and what leads to more.
-type cgroup struct {
-	Place
-	user string // number of the user in whose slice it is; "" for the system's
-}
-
 // parseCgroups reads /proc/<pid>/cgroup (cgroups(7)). The unit is told by the
 // unified hierarchy or by systemd's own of version 1, the container by any.
-func parseCgroups(b []byte) cgroup {
-	var all cgroup
+func parseCgroups(b []byte) Place {
+	var all Place
 	for line := range strings.Lines(string(b)) {
 		parts := strings.SplitN(strings.TrimRight(line, "\n"), ":", 3)
 		if len(parts) != 3 {
@@ -22,7 +16,7 @@ func parseCgroups(b []byte) cgroup {
 		}
 		c := parseCgroup(parts[2])
 		if unified := parts[0] == "0" && parts[1] == ""; (unified || parts[1] == "name=systemd") && c.Unit != "" {
-			all.Unit, all.user = c.Unit, c.user
+			all.Unit = c.Unit
 		}
 		if all.Container == "" && c.Container != "" {
 			all.Container, all.Runtime, all.ContainerID = c.Container, c.Runtime, c.ContainerID
@@ -36,8 +30,8 @@ func parseCgroups(b []byte) cgroup {
 
 // parseCgroup reads a cgroup's path. Of units, containers and pods inside one
 // another it tells the innermost.
-func parseCgroup(dir string) cgroup {
-	var c cgroup
+func parseCgroup(dir string) Place {
+	var c Place
 	components := splitCgroup(dir)
 	for i := len(components) - 1; i >= 0; i-- {
 		name, parent := components[i], ""
@@ -52,9 +46,6 @@ func parseCgroup(dir string) cgroup {
 		}
 		if c.PodUID == "" {
 			c.PodUID = podOf(name)
-		}
-		if user, ok := within(name, "user-", ".slice"); ok && c.user == "" {
-			c.user = user
 		}
 	}
 	if c.Container != "" && c.Runtime == "" {

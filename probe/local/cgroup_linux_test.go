@@ -85,11 +85,26 @@ func TestParseCgroups(t *testing.T) {
 		if c.want.Container == short {
 			c.want.ContainerID = id
 		}
-		if got := parseCgroups([]byte(c.in)); got.Place != c.want {
-			t.Errorf("%s: %+v, want %+v", c.name, got.Place, c.want)
+		if got := parseCgroups([]byte(c.in)); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}
-	if c := parseCgroup("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id + ".scope"); c.user != "1000" || c.ContainerID != id {
-		t.Errorf("%+v", c)
-	}
+}
+
+func FuzzCgroups(f *testing.F) {
+	id := strings.Repeat("0", 64)
+	f.Add("0::/system.slice/docker-" + id + ".scope\n")
+	f.Add("0::/kubepods/pod" + id[:32] + "/" + id + "\n")
+	f.Add("0::/system.slice:docker:" + id + "\n")
+	f.Add("0::/lxc.payload.\xff\n")
+	f.Fuzz(func(t *testing.T, cgroups string) {
+		p := parseCgroups([]byte(cgroups))
+		if p.ContainerID != "" && (!isHex(p.ContainerID, 64) || p.Container != p.ContainerID[:12]) ||
+			len(p.Container) > maxName*3 || strings.Contains(p.ContainerID, "/") {
+			t.Errorf("%q: %+v", cgroups, p)
+		}
+		if p.PodUID != "" && len(p.PodUID) != 32 && len(p.PodUID) != 36 {
+			t.Errorf("%q: %+v", cgroups, p)
+		}
+	})
 }

@@ -110,7 +110,6 @@ type view struct {
 	sources []source // one for each protocol
 	notes   []string // what else to say of the coverage
 	hints   []string
-	groups  memberships
 	refused refused
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
@@ -150,7 +149,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 		all := make([]Listener, len(sockets))
 		for i, s := range sockets {
 			all[i] = s.listener(o)
-			all[i].NetNS, all[i].Groups = v.netns, v.groups.of(s)
+			all[i].NetNS = v.netns
 		}
 		listeners[p] = all
 		total += len(all)
@@ -159,7 +158,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	out.Listeners = make([]Listener, 0, total)
 	elsewhere := v.abroad.at(o)
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, joined: v.groups, refused: v.refused,
+		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, refused: v.refused,
 			redirects: v.nat.of[p], unread: v.nat.unread[p], unruled: v.nat.missed, attempts: v.traced.of[p]}
 		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
 		if t := v.census[p]; t != nil {
@@ -175,7 +174,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.groups.coverage(), v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
 	out.Hints = slices.Concat(v.hints, v.trial(r, out.Verdicts), v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
 	return out
 }

@@ -5,9 +5,7 @@
 // tells as much as the system does. What could not be read is said in the
 // coverage and makes a verdict "unknown", never "free".
 //
-// A unit, a container and a pod are read from the path of a cgroup; the names of
-// containers and pods from the files of Docker, Podman, CRI-O and the kubelet,
-// of which all but the last are for root. What systemd holds for a .socket unit
+// A unit, a container and a pod are read from the path of a cgroup. What systemd holds for a .socket unit
 // is told by the cgroup of the socket, from Linux 5.9 and systemd 235 on, unless
 // that manager may not use BPF; neither systemd nor a runtime is asked. Of a
 // socket whose owner may not be seen, the same cgroup tells the unit and who may

@@ -86,7 +86,7 @@ type Listener struct {
 	Backlog *Backlog    `json:"backlog,omitempty"`
 	Receive *Buffer     `json:"receive,omitempty"` // of a UDP socket that listens
 	Drops   uint64      `json:"drops,omitzero"`    // datagrams, or attempts to connect, that the socket dropped since it was made
-	Groups  []string    `json:"groups,omitempty"`  // "224.0.0.251 on eth0": multicast groups that this machine has joined and a UDP socket may receive; 64 at most, and none that every machine joins unless it is bound to it
+	Groups  []string    `json:"groups,omitempty"`  // joined multicast groups, in reports of earlier versions
 	UID     *uint32     `json:"uid,omitempty"`
 	User    string      `json:"user,omitempty"`  // UID's name; "" if it has none
 	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
@@ -139,15 +139,14 @@ type Process struct {
 }
 
 // Place is where a process runs, or where a socket was made, as the path of its
-// cgroup tells (cgroups(7)) and the files of the container's runtime, if they
-// may be read. A name is cut to 256 bytes.
+// cgroup tells (cgroups(7)). A name is cut to 256 bytes.
 type Place struct {
 	Unit          string `json:"unit,omitempty"`           // systemd's, the innermost
 	Container     string `json:"container,omitempty"`      // the first 12 digits of its id; LXC and systemd-nspawn go by names
 	ContainerID   string `json:"container_id,omitempty"`   // the whole of that id
-	ContainerName string `json:"container_name,omitempty"` // where the runtime's files tell it
+	ContainerName string `json:"container_name,omitempty"` // in reports of earlier versions
 	Runtime       string `json:"runtime,omitempty"`        // "docker", "containerd", "cri-o", "podman", "lxc" or "systemd-nspawn"; "kubernetes" if the path tells no more; "" if it does not tell
-	Pod           string `json:"pod,omitempty"`            // Kubernetes' "namespace/name"
+	Pod           string `json:"pod,omitempty"`            // Kubernetes' "namespace/name", in reports of earlier versions
 	PodUID        string `json:"pod_uid,omitempty"`
 }
 

@@ -56,7 +56,6 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 	}
 	v.census.nameDevices()
 	v.census.nameUsers()
-	v.groups = files.memberships(v.census.interest())
 	v.refused = files.refused(v.census)
 	if q.settles(v.census) {
 		v.notes = append(v.notes, "other network namespaces and NAT rules: not looked at, because something listens on every port")

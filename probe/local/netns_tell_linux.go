@@ -67,7 +67,7 @@ func (r *realm) name(f *folder) string {
 	}
 	for _, pid := range r.pids {
 		if b, err := f.read(pid, "cgroup"); err == nil {
-			if name := whose(f.names.name(parseCgroups(b))); name != "" {
+			if name := whose(parseCgroups(b)); name != "" {
 				return name
 			}
 		}
@@ -84,11 +84,11 @@ func coined(file string) bool {
 // whose is the pod that has the namespace, which its containers share, or else
 // the container; "" if it is of neither.
 func whose(p Place) string {
-	if pod := cmp.Or(p.Pod, p.PodUID); pod != "" {
-		return "pod " + pod
+	if p.PodUID != "" {
+		return "pod " + p.PodUID
 	}
-	if container := cmp.Or(p.ContainerName, p.Container); container != "" {
-		return strings.TrimSpace(p.Runtime + " container " + container)
+	if p.Container != "" {
+		return strings.TrimSpace(p.Runtime + " container " + p.Container)
 	}
 	return ""
 }

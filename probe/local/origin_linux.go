@@ -72,7 +72,7 @@ func (f *finder) origin(s socket) Origin {
 	var in Origin
 	path, known := f.paths[s.cgroup]
 	if known {
-		in.Place = f.names.name(parseCgroup(path))
+		in.Place = parseCgroup(path)
 	}
 	owners := f.of[s.holder]
 	for i := range owners {

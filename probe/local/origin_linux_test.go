@@ -27,6 +27,29 @@ func inode(t testing.TB, path string) uint64 {
 	return st.Ino
 }
 
+// files makes a file system of some files; a name that ends in / is a directory.
+func files(t testing.TB, all map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range all {
+		path := filepath.Join(root, name)
+		dir := filepath.Dir(path)
+		if strings.HasSuffix(name, "/") {
+			dir = path
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if dir == path {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
 // machineOf is a machine made of files: processes in /proc, cgroups in /cgroup.
 func machineOf(t testing.TB, all map[string]string) (p proc, root string) {
 	t.Helper()
@@ -38,7 +61,7 @@ func machineOf(t testing.TB, all map[string]string) (p proc, root string) {
 	if err := os.WriteFile(filepath.Join(root, "proc/self/mountinfo"), []byte(mountinfo), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return proc{root: filepath.Join(root, "proc"), files: root}, root
+	return proc{root: filepath.Join(root, "proc")}, root
 }
 
 func statOf(pid int, name string, parent int) string {
@@ -51,14 +74,13 @@ func TestOrigins(t *testing.T) {
 	id := strings.Repeat("ab", 32)
 	const pod = "1b2c3d4e-0001-4a5b-8c7d-00112233aabb"
 	tree := map[string]string{
-		"cgroup/cgroup.procs":                                "1\n",
-		"cgroup/init.scope/cgroup.procs":                     "1\n",
-		"cgroup/system.slice/nginx.service/cgroup.procs":     "412\n413\n0\n9\n414\n",
-		"cgroup/system.slice/mixed.service/cgroup.procs":     "20\n412\n9999\n",
-		"cgroup/system.slice/ssh.socket/cgroup.procs":        "",
-		"cgroup/system.slice/crowd.service/cgroup.procs":     "",
-		"cgroup/kubepods/pod" + pod + "/" + id + "/x":        "",
-		"var/log/containers/web-1_shop_nginx-" + id + ".log": "",
+		"cgroup/cgroup.procs":                            "1\n",
+		"cgroup/init.scope/cgroup.procs":                 "1\n",
+		"cgroup/system.slice/nginx.service/cgroup.procs": "412\n413\n0\n9\n414\n",
+		"cgroup/system.slice/mixed.service/cgroup.procs": "20\n412\n9999\n",
+		"cgroup/system.slice/ssh.socket/cgroup.procs":    "",
+		"cgroup/system.slice/crowd.service/cgroup.procs": "",
+		"cgroup/kubepods/pod" + pod + "/" + id + "/x":    "",
 		"proc/stat": "btime 1700000000\n",
 	}
 	var o ownership
@@ -102,7 +124,7 @@ func TestOrigins(t *testing.T) {
 		"of a socket unit": {socket{cgroup: at("system.slice/ssh.socket"), uid: 0, owned: true},
 			Origin{Place: Place{Unit: "ssh.socket"}}, ""},
 		"a container": {socket{cgroup: at("kubepods/pod" + pod + "/" + id), uid: 0, owned: true},
-			Origin{Place: Place{Container: id[:12], ContainerID: id, ContainerName: "nginx", Runtime: "kubernetes", Pod: "shop/web-1", PodUID: pod}}, ""},
+			Origin{Place: Place{Container: id[:12], ContainerID: id, Runtime: "kubernetes", PodUID: pod}}, ""},
 		"nowhere, a user":       {socket{cgroup: at("."), uid: 33, owned: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}, "perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)"},
 		"a cgroup that is gone": {socket{cgroup: 1 << 60, uid: 33, owned: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}, "perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)"},
 		"of too busy a user":    {socket{uid: 77, owned: true}, Origin{}, ""},

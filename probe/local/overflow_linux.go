@@ -1,9 +1,12 @@
 package local
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 )
 
@@ -21,6 +24,39 @@ func (p procNet) refused(c census) refused {
 		return refused{}
 	}
 	return r
+}
+
+// parse reads a file.
+func (p procNet) parse(name string, parse func(io.Reader) error) error {
+	f, err := os.Open(filepath.Join(p.dir, name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := parse(f); err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// maxText bounds a line of the other files in /proc/net. That of netstat with
+// the names has 3 KiB.
+const maxText = 64 << 10
+
+// eachLine reads lines of a bounded length, and tells which one made no sense.
+func eachLine(r io.Reader, parse func(n int, line []byte) error) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxText)
+	n := 0
+	for ; lines.Scan(); n++ {
+		if err := parse(n, lines.Bytes()); err != nil {
+			return fmt.Errorf("line %d: %w", n+1, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("line %d: %w", n+1, err)
+	}
+	return nil
 }
 
 // parseNetstat finds ListenOverflows and ListenDrops in /proc/net/netstat

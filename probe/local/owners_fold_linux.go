@@ -15,7 +15,6 @@ const maxParents = 32
 type folder struct {
 	proc
 	booted   time.Time
-	names    *containers
 	users    users
 	stats    map[int]stat // zero: could not be read
 	programs map[int]string
@@ -24,7 +23,7 @@ type folder struct {
 
 func newFolder(p proc) *folder {
 	return &folder{
-		proc: p, booted: p.boot(), names: newContainers(p.files), users: make(users),
+		proc: p, booted: p.boot(), users: make(users),
 		stats: make(map[int]stat), programs: make(map[int]string), owners: make(map[int]Owner),
 	}
 }
@@ -189,7 +188,7 @@ func (f *folder) describe(o *Owner) {
 		}
 	}
 	if b, err := f.read(o.PID, "cgroup"); err == nil {
-		o.Place = f.names.name(parseCgroups(b))
+		o.Place = parseCgroups(b)
 	}
 	for _, pid := range f.ancestors(o.PID) {
 		o.Parents = append(o.Parents, Process{pid, f.stat(pid).name})

@@ -25,12 +25,9 @@ func findOwners(ctx context.Context, inodes []uint64) (ownership, error) {
 }
 
 // proc is a proc(5) file system.
-type proc struct {
-	root  string
-	files string // the root of the file system with the files of container runtimes; "" for none
-}
+type proc struct{ root string }
 
-func machine() proc { return proc{root: "/proc", files: "/"} }
+func machine() proc { return proc{root: "/proc"} }
 
 // sighting is one process that holds a wanted socket.
 type sighting struct {

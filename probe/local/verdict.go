@@ -16,7 +16,6 @@ type finding struct {
 	source    source
 	where     string
 	owners    owners
-	joined    memberships
 	refused   refused
 	redirects []Redirect
 	attempts  []*attempt

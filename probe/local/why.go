@@ -46,7 +46,7 @@ func (f finding) whyListening() string {
 		if slices.ContainsFunc(g.sockets[0].Owners, func(o Owner) bool { return o.Unrelated }) {
 			part += ", shared by processes that do not descend from one another"
 		}
-		parts = append(parts, part+f.unjoined(g.sockets)+f.losses(g.sockets))
+		parts = append(parts, part+f.losses(g.sockets))
 	}
 	why := some(parts, "; ", "more holder", "more holders")
 	if n := f.count[bound]; n > 0 {
