@@ -33,7 +33,7 @@ func AskTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return ask(ctx, e, o, askTCP)
 }
 
-// AskUDP asks e with one datagram, the PayloadOf its port and o.Try, whatever e.Proto
+// AskUDP asks e with one datagram, the request.PayloadOf its port and o.Try, whatever e.Proto
 // says; with o.Resend a second one follows at half of o.Timeout. See Ask.
 func AskUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	e.Proto = UDP

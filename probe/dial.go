@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"onmux/probe/request"
 )
 
 // This file is the attempt through package net, for systems whose sockets do
@@ -57,7 +59,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	buf := make([]byte, 2<<10)
 	for i, wait := range waits {
-		if _, err := conn.Write(PayloadOf(e.Port, o.Try)); err != nil {
+		if _, err := conn.Write(request.PayloadOf(e.Port, o.Try)); err != nil {
 			return explain(ctx, e, o, err, time.Since(start))
 		}
 		if err := errors.Join(conn.SetReadDeadline(start.Add(wait)), ctx.Err()); err != nil {

@@ -28,7 +28,7 @@ const (
 // zone is the interface that a's zone names, or 0.
 func routeOf(a netip.Addr, zone uint32) (hop1, bool) {
 	a = a.Unmap().WithZone("")
-	q := request(unix.RTM_GETROUTE, []byte{family(a), uint8(a.BitLen()), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	q := newMessage(unix.RTM_GETROUTE, []byte{family(a), uint8(a.BitLen()), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	q = attribute(q, unix.RTA_DST, a.AsSlice())
 	if zone != 0 {
 		q = attribute(q, unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, zone))
@@ -46,7 +46,7 @@ func routeOf(a netip.Addr, zone uint32) (hop1, bool) {
 func neighbourState(a netip.Addr, device uint32) (uint16, error) {
 	a = a.Unmap().WithZone("")
 	head := append([]byte{family(a), 0, 0, 0}, binary.NativeEndian.AppendUint32(nil, device)...)
-	q := attribute(request(unix.RTM_GETNEIGH, append(head, 0, 0, 0, 0)), unix.NDA_DST, a.AsSlice())
+	q := attribute(newMessage(unix.RTM_GETNEIGH, append(head, 0, 0, 0, 0)), unix.NDA_DST, a.AsSlice())
 	reply, err := converse(q, unix.RTM_NEWNEIGH)
 	if err == nil && len(reply) < nlFixed {
 		err = unix.EBADMSG
@@ -64,8 +64,8 @@ func family(a netip.Addr) uint8 {
 	return unix.AF_INET6
 }
 
-// request begins a message; its length is set when it is sent.
-func request(kind uint16, fixed []byte) []byte {
+// newMessage begins a message; its length is set when it is sent.
+func newMessage(kind uint16, fixed []byte) []byte {
 	b := make([]byte, nlHeader, 64)
 	binary.NativeEndian.PutUint16(b[4:], kind)
 	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/request"
 )
 
 // askUDP sends one datagram from a connected socket and waits for a datagram or
@@ -65,15 +67,15 @@ type exchange struct {
 // face connects the socket to e; where the answer may come from another port, to
 // no port of the host, so that it hears all of them.
 func (u *exchange) face(e Endpoint) error {
-	if Moves(e.Port, u.o.Try) {
+	if request.RepliesFromNewPort(e.Port, u.o.Try) {
 		e.Port = 0
 	}
 	return u.connect(e)
 }
 
 func (u *exchange) ask() error {
-	b := PayloadOf(u.e.Port, u.o.Try)
-	if !Moves(u.e.Port, u.o.Try) {
+	b := request.PayloadOf(u.e.Port, u.o.Try)
+	if !request.RepliesFromNewPort(u.e.Port, u.o.Try) {
 		return unix.Send(u.fd, b, unix.MSG_DONTWAIT)
 	}
 	to, err := u.sockaddr(u.e)
@@ -107,7 +109,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), count(u.sent, "datagram"), len(PayloadOf(u.e.Port, u.o.Try)))}
+			short(time.Since(u.start)), count(u.sent, "datagram"), len(request.PayloadOf(u.e.Port, u.o.Try)))}
 	}
 	return r, nil
 }

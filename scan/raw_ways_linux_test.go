@@ -16,6 +16,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/request"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/simnet"
@@ -157,7 +158,7 @@ func TestRawSmallMTU(t *testing.T) {
 	defer func() { device.Close(); pumping.Wait() }()
 	long := uint16(0)
 	for port := uint16(1); long == 0; port++ {
-		if len(probe.Payloads(port)[0]) > 40 {
+		if len(request.Payloads(port)[0]) > 40 {
 			long = port
 		}
 	}

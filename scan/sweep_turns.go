@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // maxTurns is up to how many silent UDP endpoints all payloads of their ports are
@@ -12,7 +13,7 @@ const maxTurns = 4096
 
 // next says which protocols another pass asks: as owes, and when loss demands none,
 // UDP again while its silent ports have not been sent all of their payloads (see
-// probe.Payloads). A service that cannot read a question says nothing, so that
+// request.Payloads). A service that cannot read a question says nothing, so that
 // silence after two of them tells little. turns is true for such a pass.
 func (s *sweep) next() (asks byProto[bool], turns, more bool) {
 	if asks, more = s.owes(); more || s.passes > s.Retries {
@@ -52,7 +53,7 @@ func (s *sweep) turnsLeft() (n uint64) {
 func payloadsOf(ports []probe.Port) (most int) {
 	for _, p := range ports {
 		if p.Proto == probe.UDP {
-			most = max(most, len(probe.Payloads(p.Number)))
+			most = max(most, len(request.Payloads(p.Number)))
 		}
 	}
 	return most

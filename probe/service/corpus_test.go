@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"onmux/probe/request"
 )
 
 // captured is what a real server answered to a question, and what must be made
@@ -41,13 +43,14 @@ func corpus(t testing.TB) []captured {
 	return all
 }
 
+// opening are the requests that open every identification.
+func opening() []*request.Request { return []*request.Request{&waiting, &clientHello, &request.HTTP} }
+
 // words is what the question of that name says.
 func words(name string) []byte {
-	for _, q := range slices.Concat([]question{bareHTTP}, questions, datagrams) {
-		if q.name == name && q.text != nil {
-			return q.text(&Options{})
-		} else if q.name == name {
-			return []byte(q.say)
+	for _, q := range slices.Concat([]*request.Request{&request.HTTP}, request.TCP(), request.UDP()) {
+		if q.Name == name {
+			return q.Bytes("")
 		}
 	}
 	return nil
@@ -76,9 +79,9 @@ func check(t *testing.T, c captured) {
 
 // An answer does not become another's because another question drew it.
 func TestCrossTalk(t *testing.T) {
-	names := []string{waiting.name, hello.name, bareHTTP.name}
-	for _, q := range slices.Concat(questions, datagrams) {
-		names = append(names, q.name)
+	names := []string{waiting.Name, clientHello.Name, request.HTTP.Name}
+	for _, q := range slices.Concat(request.TCP(), request.UDP()) {
+		names = append(names, q.Name)
 	}
 	for _, c := range corpus(t) {
 		if c.service == "unknown" {
@@ -101,8 +104,8 @@ func TestCrossTalk(t *testing.T) {
 func TestNoise(t *testing.T) {
 	r := rand.New(rand.NewPCG(417, 1994))
 	var names []string
-	for _, q := range slices.Concat([]question{waiting, hello, bareHTTP}, questions, datagrams) {
-		names = append(names, q.name)
+	for _, q := range slices.Concat(opening(), request.TCP(), request.UDP()) {
+		names = append(names, q.Name)
 	}
 	for n := range 6000 {
 		b := make([]byte, 1+r.IntN(64))

@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"onmux/probe/request"
 )
 
 // dnsMessages are the answer as it came, and those in it over TCP, where each
@@ -22,17 +26,28 @@ func dnsMessages(a *answer) [][]byte {
 	return all
 }
 
-// dnsAnswer takes the answer to a question of ours apart: RFC 1035, section 4.1.
-// It is what stands after the header.
-func dnsAnswer(b []byte) (counts [4]uint16, rest []byte, ok bool) {
-	// Our id, a response to a standard query.
-	if len(b) < 12 || b[0] != 4 || b[1] != 0x17 || b[2]&0xf8 != 0x80 || b[3]&0x40 != 0 {
-		return counts, nil, false
+// dnsReply parses the header and the question of an answer to a query of ours (RFC
+// 1035, section 4.1). The question is nil if the server returned the header alone,
+// as one does that refuses to read the query.
+func dnsReply(b []byte) (p dnsmessage.Parser, question *dnsmessage.Question, ok bool) {
+	h, err := p.Start(b)
+	if err != nil || h.ID != request.ID || !h.Response || h.OpCode != 0 || b[3]&0x40 != 0 { // that bit is reserved
+		return p, nil, false
 	}
-	for i := range counts {
-		counts[i] = binary.BigEndian.Uint16(b[4+2*i:])
+	all, err := p.AllQuestions()
+	switch {
+	case err != nil || len(all) > 1:
+		return p, nil, false
+	case len(all) == 0:
+		return p, nil, len(b) == 12
 	}
-	return counts, b[12:], counts[0] <= 1
+	return p, &all[0], true
+}
+
+const versionBind = "version.bind."
+
+func isVersionBind(q *dnsmessage.Question) bool {
+	return strings.EqualFold(q.Name.String(), versionBind) && q.Type == dnsmessage.TypeTXT && q.Class == dnsmessage.ClassCHAOS
 }
 
 // readDNS knows an answer to our question, which it repeats unless the server
@@ -42,67 +57,51 @@ func readDNS(a *answer) (facts, bool) {
 }
 
 func isDNS(b []byte) bool {
-	counts, rest, ok := dnsAnswer(b)
-	if !ok {
-		return false
+	_, q, ok := dnsReply(b)
+	if !ok || q == nil {
+		return ok
 	}
-	if counts[0] == 0 {
-		return len(rest) == 0
-	}
-	for _, q := range []string{rootServers, versionBind} {
-		if strings.HasPrefix(strings.ToLower(string(rest)), q[12:]) {
-			return true
-		}
-	}
-	return false
+	root := q.Name.String() == "." && q.Type == dnsmessage.TypeNS && q.Class == dnsmessage.ClassINET
+	return root || isVersionBind(q)
 }
 
 var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS)[ -][\w ]*?|(Knot DNS) |(NSD) |(Microsoft DNS) |(CoreDNS)-)?v?(\d[\w.+~-]*)?`)
+	return regexp.MustCompile(`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS)[ -][\w ]*?|(Knot DNS) |(NSD) |(Microsoft DNS) |` +
+		`(CoreDNS)-)?v?(\d[\w.+~-]*)?`)
 })
 
 // readDNSVersion reads the text of version.bind: the software and its version
 // or, for BIND, a bare version.
 func readDNSVersion(a *answer) (facts, bool) {
 	for _, b := range dnsMessages(a) {
-		if f, ok := versionOf(b); ok {
+		if text := versionText(b); text != "" {
+			f := facts{info: "version.bind: " + text}
+			m := dnsSoftware().FindStringSubmatch(text)
+			for _, p := range m[1 : len(m)-1] {
+				f.product += p
+			}
+			if f.version = m[len(m)-1]; f.version != "" && f.product == "" {
+				f.product = "BIND"
+			}
 			return f, true
 		}
 	}
 	return facts{}, false
 }
 
-func versionOf(b []byte) (facts, bool) {
-	counts, rest, ok := dnsAnswer(b)
-	q := versionBind[12:]
-	if !ok || counts[0] != 1 || counts[1] == 0 || !strings.HasPrefix(strings.ToLower(string(rest)), q) {
-		return facts{}, false
+// versionText is the first string of the TXT record of version.bind, empty if b has none.
+func versionText(b []byte) string {
+	p, q, ok := dnsReply(b)
+	if !ok || q == nil || !isVersionBind(q) {
+		return ""
 	}
-	rest = rest[len(q):]
-	// The owner: a pointer to the question, or the name again.
-	switch {
-	case len(rest) >= 2 && rest[0] == 0xc0:
-		rest = rest[2:]
-	case strings.HasPrefix(strings.ToLower(string(rest)), q[:len(q)-4]):
-		rest = rest[len(q)-4:]
-	default:
-		return facts{}, false
+	h, err := p.AnswerHeader()
+	if err != nil || !strings.EqualFold(h.Name.String(), versionBind) || h.Type != dnsmessage.TypeTXT || h.Class != dnsmessage.ClassCHAOS {
+		return ""
 	}
-	if len(rest) < 11 || string(rest[:4]) != "\x00\x10\x00\x03" {
-		return facts{}, false
+	txt, err := p.TXTResource()
+	if err != nil || len(txt.TXT) == 0 {
+		return ""
 	}
-	n := int(rest[10])
-	if len(rest) < 11+n || n == 0 {
-		return facts{}, false
-	}
-	text := string(rest[11 : 11+n])
-	f := facts{info: "version.bind: " + text}
-	m := dnsSoftware().FindStringSubmatch(text)
-	for _, p := range m[1 : len(m)-1] {
-		f.product += p
-	}
-	if f.version = m[len(m)-1]; f.version != "" && f.product == "" {
-		f.product = "BIND"
-	}
-	return f, true
+	return txt.TXT[0]
 }

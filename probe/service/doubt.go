@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"onmux/probe/request"
 )
 
 // What an answer is worth depends on what else the peer has said, and where.
@@ -18,7 +20,7 @@ type drawn struct {
 // parrots reports whether m rests on its question, as plain answers do, though
 // the peer says the same to a question of another service.
 func (l *layer) parrots(m match) bool {
-	if m.rule == nil || m.asked == waiting.name {
+	if m.rule == nil || m.asked == waiting.Name {
 		return false
 	}
 	return slices.ContainsFunc(l.answers, func(d drawn) bool {
@@ -46,7 +48,7 @@ func alike(a, b []byte) bool {
 func (l *layer) guess(a *answer) (m match) {
 	for _, r := range hinted(a) {
 		l.signs[r.service] = true
-		if slices.ContainsFunc(questions, func(q question) bool { return q.service == r.service && q.at(l.port) }) {
+		if slices.ContainsFunc(request.TCP(), func(q *request.Request) bool { return q.Service == r.service && q.UsualOn(l.port) }) {
 			m = match{rule: r, answer: a}
 		}
 	}
@@ -69,6 +71,6 @@ func (l *layer) behaviour() string {
 	case l.crowded:
 		how += ", and leaves further connections waiting"
 	}
-	all := len([]*question{&waiting, &hello, &bareHTTP}) + len(hellos) + len(questions)
+	all := len([]*request.Request{&waiting, &clientHello, &request.HTTP}) + len(moreHellos) + len(request.TCP())
 	return fmt.Sprintf("%s, to %d of %d questions in %.1f s", how, min(l.asked, all), all, time.Since(l.started).Seconds())
 }

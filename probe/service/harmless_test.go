@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onmux/probe/request"
 )
 
 // harm is what a question may never say, in the tongues that its words may be
@@ -46,7 +48,7 @@ func stirs(t *testing.T) map[string]string {
 
 // speaks keeps what one question says to a peer that answers anything with the
 // same words.
-func speaks(t *testing.T, q *question, answer string) []byte {
+func speaks(t *testing.T, q *request.Request, answer string) []byte {
 	var heard bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -54,7 +56,7 @@ func speaks(t *testing.T, q *question, answer string) []byte {
 		peer.Go(func() {
 			defer theirs.Close()
 			b := make([]byte, 4096)
-			if q.greeted {
+			if q.AfterGreeting {
 				io.WriteString(theirs, answer)
 			}
 			for {
@@ -86,15 +88,15 @@ func TestHarmless(t *testing.T) {
 		never = append(never, regexp.MustCompile(p))
 	}
 	signs := stirs(t)
-	for _, q := range slices.Concat([]question{waiting, hello, bareHTTP}, hellos, questions, datagrams) {
-		for _, answer := range []string{signs[q.service], "220 ready\r\n", "\x00", ""} {
-			words := speaks(t, &q, answer)
+	for _, q := range slices.Concat(opening(), []*request.Request{&moreHellos[0], &moreHellos[1]}, request.TCP(), request.UDP()) {
+		for _, answer := range []string{signs[q.Service], "220 ready\r\n", "\x00", ""} {
+			words := speaks(t, q, answer)
 			if len(words) > 2<<10 {
-				t.Errorf("%s says %d bytes", q.name, len(words))
+				t.Errorf("%s says %d bytes", q.Name, len(words))
 			}
 			for _, p := range never {
 				if at := p.FindString(latin1(words)); at != "" {
-					t.Errorf("%s says %.200q: %.60q matches %s", q.name, words, at, p)
+					t.Errorf("%s says %.200q: %.60q matches %s", q.Name, words, at, p)
 				}
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // simulate identifies a peer on a port, each connection of which runs f. It
@@ -76,8 +77,8 @@ const hangUp = "hang up"
 // is asked all the same, and one that the page points to anywhere.
 func TestMoreThanHTTP(t *testing.T) {
 	mongo := map[string]string{
-		"GET ":                   "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n",
-		string(mongoHello()[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
+		"GET ":                       "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n",
+		string(words("mongodb")[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
 	}
 	rabbit := map[string]string{"GET ": "HTTP/1.0 400 Bad Request\r\n\r\n", "\x00\x01\x6e": "\x00\x00\x11\x11name rabbit at port 25672\n", "": hangUp}
 	exporter := map[string]string{
@@ -137,13 +138,13 @@ func TestQuestionsFit(t *testing.T) {
 	if maxConns != 20 {
 		t.Errorf("%d connections", maxConns)
 	}
-	want := map[string]bool{waiting.name: true, bareHTTP.name: true}
-	for _, q := range questions {
-		if q.rarity != only {
-			want[q.name] = true
+	want := map[string]bool{waiting.Name: true, request.HTTP.Name: true}
+	for _, q := range request.TCP() {
+		if q.Rarity != request.Rare {
+			want[q.Name] = true
 		}
 	}
-	if n := len(want) + len([]*question{&hello, &waitingOn}); n > maxConns {
+	if n := len(want) + len([]*request.Request{&clientHello, &waitingAgain}); n > maxConns {
 		t.Errorf("%d questions", n)
 	}
 	var lock sync.Mutex
@@ -152,13 +153,13 @@ func TestQuestionsFit(t *testing.T) {
 		n, _ := c.Read(b)
 		lock.Lock()
 		defer lock.Unlock()
-		for _, q := range append([]question{bareHTTP}, questions...) {
-			if w := words(q.name); len(w) > 0 && bytes.Equal(w, b[:n]) || q.name == "postgresql" && n == 8 && b[3] == 8 {
-				delete(want, q.name)
+		for _, q := range append(request.TCP(), &request.HTTP) {
+			if w := words(q.Name); len(w) > 0 && bytes.Equal(w, b[:n]) {
+				delete(want, q.Name)
 			}
 		}
 	})
-	delete(want, waiting.name)
+	delete(want, waiting.Name)
 	if len(want) > 0 {
 		t.Errorf("a peer that knows no word was not asked %v", want)
 	}

@@ -1,23 +1,10 @@
 package service
 
 import (
-	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
 )
-
-// pageOfHost asks for the first page of the host's name.
-func pageOfHost(o *Options) []byte {
-	host := o.Host
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
-		host = "[" + a.WithZone("").String() + "]"
-	}
-	if host == "" || strings.ContainsAny(host, "\r\n ") {
-		host = "localhost"
-	}
-	return []byte("GET / HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: onmux\r\nAccept: */*\r\nConnection: close\r\n\r\n")
-}
 
 var title = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?is)<title[^<>]{0,100}>\s*([^<>]{1,200}?)\s*</title`)

@@ -88,7 +88,7 @@ func newSearch(dial dialer, port uint16, o Options) *search {
 		o.Deadline = DefaultDeadline
 	}
 	pace := paceOf(o.RTT)
-	if waiting.at(port) {
+	if waiting.UsualOn(port) {
 		pace = pace.forGreeter(o.RTT)
 	}
 	now := time.Now()
@@ -106,7 +106,7 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 	}
 	inner := s.layer(t.within(s.dial, s.pace.patience), t)
 	inner.run(ours)
-	found := &probe.Service{Name: "tls", Confidence: probe.High, Probe: hello.name, Rule: "tls-handshake"}
+	found := &probe.Service{Name: "tls", Confidence: probe.High, Probe: clientHello.Name, Rule: "tls-handshake"}
 	in, err := inner.verdict(ctx)
 	switch {
 	case err == nil && in.Rule != "":

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"onmux/probe/request"
 )
 
 // listed is what identification promises to know, and by which service and
@@ -62,8 +64,8 @@ func TestListed(t *testing.T) {
 	}
 	clock := binary.BigEndian.AppendUint32(nil, uint32(time.Now().Unix()+2208988800))
 	all := append(told(t),
-		captured{"RFC 868", waiting.name, "time", "time", "", "", string(clock)},
-		captured{"RFC 862", bareHTTP.name, "echo", "echo", "", "", bareHTTP.say})
+		captured{"RFC 868", waiting.Name, "time", "time", "", "", string(clock)},
+		captured{"RFC 862", request.HTTP.Name, "echo", "echo", "", "", string(request.HTTP.Bytes(""))})
 	for _, l := range listed {
 		if !slices.ContainsFunc(all, func(c captured) bool {
 			m, _ := recognise(newAnswer(c.asked, words(c.asked), []byte(c.said)))
@@ -73,7 +75,7 @@ func TestListed(t *testing.T) {
 		}
 	}
 	for _, l := range listedUDP {
-		if !slices.ContainsFunc(datagrams, func(q question) bool { return q.name == l.asked && q.service == l.service }) {
+		if !slices.ContainsFunc(request.UDP(), func(q *request.Request) bool { return q.Name == l.asked && q.Service == l.service }) {
 			t.Errorf("%s: no datagram asks for it", l.asked)
 		}
 		if !slices.ContainsFunc(all, func(c captured) bool { return c.service == l.service && c.asked == l.asked }) {

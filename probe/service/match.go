@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 const (
@@ -79,7 +80,7 @@ func (m match) better(n match) bool {
 		return m.rank > n.rank
 	case m.service != n.service || m.rank == weak:
 		return false
-	case n.asked == hello.name: // a scolding in place of a page
+	case n.asked == clientHello.Name: // a scolding in place of a page
 		return true
 	}
 	return m.detail() > n.detail()
@@ -88,7 +89,7 @@ func (m match) better(n match) bool {
 // bare reports whether m says no more than that the peer knows HTTP, as servers
 // of many other protocols do.
 func (m match) bare() bool {
-	return m.rule != nil && m.service == bareHTTP.service && m.rank == protocol && m.facts.product == ""
+	return m.rule != nil && m.service == request.HTTP.Service && m.rank == protocol && m.facts.product == ""
 }
 
 // detail counts what is known beyond the service.

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // greetings are what servers say, as recorded or as their sources and RFCs have
@@ -159,18 +160,18 @@ func TestSafe(t *testing.T) {
 // Whatever a peer says, to whatever question, what is told of it is bounded,
 // printable, and a prefix of what it said.
 func FuzzIdentify(f *testing.F) {
-	questions := slices.Concat([]question{waiting, hello, bareHTTP}, questions, datagrams)
+	questions := slices.Concat(opening(), request.TCP(), request.UDP())
 	for _, g := range said {
 		f.Add(byte(0), []byte(g.said))
 	}
 	for i, q := range questions {
 		for _, c := range corpus(f) {
-			if c.asked == q.name {
+			if c.asked == q.Name {
 				f.Add(byte(i), []byte(c.said))
 			}
 		}
 		for _, c := range specified {
-			if c.asked == q.name {
+			if c.asked == q.Name {
 				f.Add(byte(i), []byte(c.said))
 			}
 		}
@@ -178,7 +179,7 @@ func FuzzIdentify(f *testing.F) {
 	f.Add(byte(0), bytes.Repeat([]byte{0x1b}, 5000))
 	f.Add(byte(0), []byte("SSH-2.0-OpenSSH_"+strings.Repeat("9", 5000)))
 	f.Fuzz(func(t *testing.T, n byte, b []byte) {
-		s := identify(questions[int(n)%len(questions)].name, b)
+		s := identify(questions[int(n)%len(questions)].Name, b)
 		if s.Name == "" || s.Info == "" && s.Name == "unknown" || s.Name == "unknown" && (s.Rule != "" || s.Product != "" || s.Confidence != "") {
 			t.Errorf("%q: %+v", b, s)
 		}

@@ -1,13 +1,17 @@
 package service
 
-import "io"
+import (
+	"io"
 
-// askPostgres asks whether the server would encrypt, by TLS and, if not, by
+	"onmux/probe/request"
+)
+
+// negotiatePostgreSQL asks whether the server would encrypt, by TLS and, if not, by
 // GSSAPI (PostgreSQL documentation, section 55.2.10 and 55.2.11): one letter
 // each, and nothing that a server logs as a failed login. If it would, its
 // certificate is looked at.
-func askPostgres(s *session) error {
-	if err := s.say([]byte("\x00\x00\x00\x08\x04\xd2\x16\x2f")); err != nil { // SSLRequest
+func (s *session) negotiatePostgreSQL(r *request.Request) error {
+	if err := s.say(r.Bytes("")); err != nil { // SSLRequest
 		return err
 	}
 	first, err := s.letter()

@@ -115,7 +115,7 @@ var replies = []rule{
 // readSOCKSRefusal knows a server that would take no method of ours, whatever we
 // took it for, but that it speaks only when spoken to.
 func readSOCKSRefusal(a *answer) (facts, bool) {
-	return facts{}, a.asked != waiting.name && string(a.bytes) == "\x05\xff"
+	return facts{}, a.asked != waiting.Name && string(a.bytes) == "\x05\xff"
 }
 
 // readEcho knows a server that says what it hears, if that was long enough to

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // layer is a search on bare connections, or on those inside TLS. Its fields
@@ -20,15 +21,15 @@ type layer struct {
 	via      dialer
 	first    *tunnel // a connection that is already there, to wait on
 	start    time.Time
-	opened   bool        // the peer is being listened to
-	greeted  bool        // TLS and HTTP had their turn
-	yielded  bool        // what only waited was let go
-	again    bool        // and waits once more
-	parallel int         // handshakes at a time
-	hold     time.Time   // no handshake before
-	queue    []*question // handshakes not yet tried
-	running  map[*question]turn
-	retried  map[*question]bool
+	opened   bool               // the peer is being listened to
+	greeted  bool               // TLS and HTTP had their turn
+	yielded  bool               // what only waited was let go
+	again    bool               // and waits once more
+	parallel int                // handshakes at a time
+	hold     time.Time          // no handshake before
+	queue    []*request.Request // handshakes not yet tried
+	running  map[*request.Request]turn
+	retried  map[*request.Request]bool
 	outcomes chan outcome
 
 	best    match
@@ -53,7 +54,7 @@ type turn struct {
 
 // outcome is what came of a question.
 type outcome struct {
-	*question
+	*request.Request
 	said, heard []byte
 	end         ending
 	err         error // why there was no connection
@@ -66,17 +67,15 @@ type outcome struct {
 func (s *search) layer(via dialer, first *tunnel) *layer {
 	l := &layer{
 		search: s, via: via, first: first, start: time.Now(), parallel: maxParallel,
-		running: make(map[*question]turn), retried: make(map[*question]bool),
+		running: make(map[*request.Request]turn), retried: make(map[*request.Request]bool),
 		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
 	}
 	if first == nil {
-		for i := range hellos {
-			l.queue = append(l.queue, &hellos[i])
+		for i := range moreHellos {
+			l.queue = append(l.queue, &moreHellos[i])
 		}
 	}
-	for i := range questions {
-		l.queue = append(l.queue, &questions[i])
-	}
+	l.queue = append(l.queue, request.TCP()...)
 	likely(l.queue, s.port, l.signs)
 	return l
 }
@@ -126,7 +125,7 @@ func (l *layer) run(ctx context.Context) {
 
 // ready takes the questions that are to be asked now, and says when to look
 // again if nothing happens before.
-func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
+func (l *layer) ready(now time.Time) (ready []*request.Request, next time.Time) {
 	next = now.Add(time.Hour)
 	later := func(t time.Time) bool {
 		if !now.Before(t) {
@@ -140,24 +139,24 @@ func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
 		l.opened = true
 		if l.first != nil { // the handshake's connection is there to listen on
 			l.left++
-			return []*question{&waiting, &bareHTTP}, next
+			return []*request.Request{&waiting, &request.HTTP}, next
 		}
 		ready = append(ready, &waiting)
 	}
 	if l.first == nil && !l.greeted {
 		// Whoever greets is spared the noise, unless the port is known for those who don't.
-		quick := hello.at(l.port) || bareHTTP.at(l.port)
+		quick := clientHello.UsualOn(l.port) || request.HTTP.UsualOn(l.port)
 		if !quick && (l.busy(&waiting) || len(ready) > 0) && later(l.start.Add(l.pace.head)) {
 			return ready, next
 		}
 		if l.greeted = true; !l.known() {
-			return append(ready, &hello, &bareHTTP), next
+			return append(ready, &clientHello, &request.HTTP), next
 		}
 	}
 	ready = append(ready, l.makeRoom(now, later)...)
 	// Until the page and TLS had their time, handshakes would be noise.
-	for _, q := range []*question{&hello, &bareHTTP} {
-		if t, ok := l.running[q]; ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.service == bareHTTP.service) {
+	for _, q := range []*request.Request{&clientHello, &request.HTTP} {
+		if t, ok := l.running[q]; ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.service == request.HTTP.Service) {
 			return ready, next
 		}
 	}
@@ -175,7 +174,7 @@ func (l *layer) ready(now time.Time) (ready []*question, next time.Time) {
 }
 
 // pop takes the next question that is due from the queue.
-func (l *layer) pop() *question {
+func (l *layer) pop() *request.Request {
 	for i, q := range l.queue {
 		if l.owed(q) {
 			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
@@ -186,17 +185,17 @@ func (l *layer) pop() *question {
 }
 
 // owed reports whether q may still say more than is known.
-func (l *layer) owed(q *question) bool {
+func (l *layer) owed(q *request.Request) bool {
 	if l.refusal >= 3 || l.spent() || l.complete() {
 		return false
 	}
-	if q.bare && !l.best.bare() {
+	if q.Generic && !l.best.bare() {
 		return false
 	}
 	if l.known() {
-		return q.service == l.best.service || l.best.bare() && q.at(l.port)
+		return q.Service == l.best.service || l.best.bare() && q.UsualOn(l.port)
 	}
-	return q.due(l.port, l.signs)
+	return due(q, l.port, l.signs)
 }
 
 // known reports whether the protocol is; complete, whether the software and its
@@ -207,12 +206,12 @@ func (l *layer) complete() bool {
 	return l.known() && l.best.facts.product != "" && l.best.facts.version != ""
 }
 
-func (l *layer) busy(q *question) bool { _, ok := l.running[q]; return ok }
+func (l *layer) busy(q *request.Request) bool { _, ok := l.running[q]; return ok }
 
 // handshakes counts those under way.
 func (l *layer) handshakes() int {
 	n := len(l.running)
-	for _, q := range []*question{&waiting, &waitingOn, &hello, &bareHTTP} {
+	for _, q := range []*request.Request{&waiting, &waitingAgain, &clientHello, &request.HTTP} {
 		if l.busy(q) {
 			n--
 		}
@@ -222,7 +221,7 @@ func (l *layer) handshakes() int {
 
 // opening reports whether TLS or the page still have their time.
 func (l *layer) opening(now time.Time) bool {
-	for _, q := range []*question{&hello, &bareHTTP} {
+	for _, q := range []*request.Request{&clientHello, &request.HTTP} {
 		if t, ok := l.running[q]; ok && now.Before(t.began.Add(l.pace.opening)) {
 			return true
 		}
@@ -235,7 +234,7 @@ func (l *layer) settled(now time.Time) bool {
 	switch {
 	case l.tunnel != nil:
 		return true
-	case l.best.rule != nil && l.best.service == bareHTTP.service && l.opening(now):
+	case l.best.rule != nil && l.best.service == request.HTTP.Service && l.opening(now):
 		return false // a TLS port may scold in plaintext who does not greet it, a page server who does
 	case l.complete():
 		return true
@@ -255,7 +254,7 @@ func (l *layer) settled(now time.Time) bool {
 
 // take notes what came of a question.
 func (l *layer) take(o outcome) {
-	delete(l.running, o.question)
+	delete(l.running, o.Request)
 	l.note = cmp.Or(l.note, o.note)
 	if o.err == nil {
 		l.met++
@@ -267,23 +266,23 @@ func (l *layer) take(o outcome) {
 	case o.tunnel != nil:
 		o.tunnel.Close()
 	case len(o.heard) > 0:
-		a := newAnswer(o.name, o.said, o.heard)
+		a := newAnswer(o.Name, o.said, o.heard)
 		a.tls, a.full = o.facts, a.full || o.cut
-		l.weigh(a, o.question)
+		l.weigh(a, o.Request)
 	case o.end == refused || o.end == reset:
 		if o.end == refused {
 			l.refuse(o.err)
 		}
 		// A peer that shuns whoever greeted it wrongly may bear a fresh try.
-		if !l.retried[o.question] && (o.end == refused || o.question == &waiting || l.signs[o.service]) {
-			l.retried[o.question] = true
-			l.queue = append([]*question{o.question}, l.queue...)
+		if !l.retried[o.Request] && (o.end == refused || o.Request == &waiting || l.signs[o.Service]) {
+			l.retried[o.Request] = true
+			l.queue = append([]*request.Request{o.Request}, l.queue...)
 			l.hold = time.Now().Add(l.pace.pause)
 		}
 	}
 	if len(o.heard) == 0 && (o.end == closed || o.end == reset) {
 		l.closes++
-		if o.end == reset && o.question == &waiting {
+		if o.end == reset && o.Request == &waiting {
 			l.resets++
 		}
 	}
@@ -291,8 +290,8 @@ func (l *layer) take(o outcome) {
 
 // weigh takes a for what is known, if it says more. The answer that a port is
 // known for outweighs a page of nothing.
-func (l *layer) weigh(a *answer, q *question) {
-	l.answers = append(l.answers, drawn{a, q.service})
+func (l *layer) weigh(a *answer, q *request.Request) {
+	l.answers = append(l.answers, drawn{a, q.Service})
 	m, signs := recognise(a)
 	if l.parrots(m) {
 		m, signs = match{}, nil
@@ -313,14 +312,14 @@ func (l *layer) weigh(a *answer, q *question) {
 		}
 		return
 	}
-	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.at(l.port) && q.service == m.service {
+	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.UsualOn(l.port) && q.Service == m.service {
 		l.best = m
 	}
 }
 
 // ask puts one question on a connection of its own.
-func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
-	o.question = q
+func (l *layer) ask(ctx context.Context, q *request.Request) (o outcome) {
+	o.Request = q
 	conn, err := l.connect(ctx, q)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET): // it came about, and was over before we were told
@@ -338,10 +337,10 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	if t, ok := conn.(*tunnel); ok {
 		s.conn, s.wire = t, t.wire
 	}
-	if q == &waiting || q == &waitingOn || q == &bareHTTP { // they may last as long as the search
+	if q == &waiting || q == &waitingAgain || q == &request.HTTP { // they may last as long as the search
 		s.patience = time.Until(l.deadline)
 	}
-	if q.at(l.port) {
+	if q.UsualOn(l.port) {
 		s.patience = 2 * s.patience
 	}
 	gone := make(chan struct{})
@@ -353,9 +352,9 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 	// How it ended is in s.
 	if _, ok := conn.(*wanderer); ok {
 		s.datagrams = true
-		_ = q.askDatagram(s, q.at(l.port))
+		_ = s.exchangeDatagram(q, q.UsualOn(l.port))
 	} else {
-		_ = q.ask(s)
+		_ = s.exchange(q)
 	}
 	if !stop() {
 		<-gone
@@ -368,7 +367,7 @@ func (l *layer) ask(ctx context.Context, q *question) (o outcome) {
 }
 
 // connect is a new connection, or the one that the handshake left.
-func (l *layer) connect(ctx context.Context, q *question) (net.Conn, error) {
+func (l *layer) connect(ctx context.Context, q *request.Request) (net.Conn, error) {
 	if q == &waiting && l.first != nil {
 		return l.first, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"onmux/probe/request"
 )
 
 // Some servers serve one connection at a time: the simple HTTP servers of
@@ -15,9 +17,9 @@ import (
 // only listen, then where it has a page to think about, so that it comes to those
 // that queue behind. A server that thinks long before it greets is listened to
 // once more after that.
-func (l *layer) makeRoom(now time.Time, later func(time.Time) bool) (ready []*question) {
+func (l *layer) makeRoom(now time.Time, later func(time.Time) bool) (ready []*request.Request) {
 	t, waits := l.running[&waiting]
-	if !l.unheard() || !waits && !l.yielded || waiting.at(l.port) {
+	if !l.unheard() || !waits && !l.yielded || waiting.UsualOn(l.port) {
 		return nil
 	}
 	idle := l.start.Add(l.pace.idle)
@@ -32,12 +34,12 @@ func (l *layer) makeRoom(now time.Time, later func(time.Time) bool) (ready []*qu
 		return nil
 	}
 	// On other ports nothing is as likely as a page.
-	if t, ok := l.running[&bareHTTP]; ok && l.first == nil && l.hasHome() {
+	if t, ok := l.running[&request.HTTP]; ok && l.first == nil && l.hasHome() {
 		t.cancel()
 	}
 	if l.waitsOn() && !later(l.waitOnAt()) {
 		l.again = true
-		ready = append(ready, &waitingOn)
+		ready = append(ready, &waitingAgain)
 	}
 	return ready
 }
@@ -51,7 +53,7 @@ func (l *layer) unheard() bool { return l.best.rule == nil && l.unknown == nil &
 
 // hasHome reports whether a question other than the page is at home on the port.
 func (l *layer) hasHome() bool {
-	return !bareHTTP.at(l.port) && slices.ContainsFunc(questions, func(q question) bool { return q.at(l.port) })
+	return !request.HTTP.UsualOn(l.port) && slices.ContainsFunc(request.TCP(), func(q *request.Request) bool { return q.UsualOn(l.port) })
 }
 
 // waitsOn reports whether the peer will be listened to once more; waitOnAt, when.
@@ -82,7 +84,7 @@ const slowest = 3200 * time.Millisecond
 // greeting may hang on a name server.
 func (l *layer) giveUp() time.Time {
 	switch heard := l.start.Add(2*l.pace.patience + l.pace.head); {
-	case l.silent() && (l.first == nil || waiting.at(l.port)):
+	case l.silent() && (l.first == nil || waiting.UsualOn(l.port)):
 		at := l.start.Add(l.pace.quiet)
 		if late := l.waitOnAt().Add(slowest); l.again && late.After(at) {
 			at = earlier(late, l.start.Add(longest))

@@ -6,24 +6,6 @@ import (
 	"fmt"
 )
 
-// smbNegotiate is an SMB2 NEGOTIATE (MS-SMB2, sections 2.2.1.2 and 2.2.3) for
-// dialects 2.0.2 to 3.0.2, behind the length of direct TCP (section 2.1). It
-// opens no session.
-func smbNegotiate() []byte {
-	header := make([]byte, 64)
-	copy(header, "\xfeSMB\x40\x00")
-	header[14] = 1                                // credits wanted
-	binary.LittleEndian.PutUint64(header[24:], 0) // the first message
-	body := make([]byte, 36, 44)
-	body[0], body[2], body[4] = 36, 4, 1 // structure size, dialects, signing enabled
-	copy(body[12:], "onmux-negotiate!")
-	for _, dialect := range []uint16{0x0202, 0x0210, 0x0300, 0x0302} {
-		body = binary.LittleEndian.AppendUint16(body, dialect)
-	}
-	message := append(header, body...)
-	return append([]byte{0, 0, 0, byte(len(message))}, message...)
-}
-
 // readSMB knows the answer to NEGOTIATE (MS-SMB2, section 2.2.4).
 func readSMB(a *answer) (facts, bool) {
 	b := a.bytes

@@ -33,23 +33,6 @@ type tunnel struct {
 	config *tls.Config
 }
 
-// shakeHands looks whether the peer speaks TLS. What it answers in any other
-// tongue is heard too.
-func shakeHands(s *session) error { return s.handshake(tlsConfig(s.o, "http/1.1")) }
-
-// hellos are further greetings for a peer that speaks TLS and would not take the
-// first: one that wants HTTP/2, and one that is old.
-var hellos = []question{
-	{name: "tls-h2", service: "tls", rarity: only, talk: func(s *session) error {
-		return s.handshake(tlsConfig(s.o, "h2"))
-	}},
-	{name: "tls-old", service: "tls", rarity: only, talk: func(s *session) error {
-		c := tlsConfig(s.o)
-		c.MaxVersion = tls.VersionTLS12
-		return s.handshake(c)
-	}},
-}
-
 // tlsConfig offers all that the library can speak and believes whatever it is
 // shown: what is there is the question, not whether to trust it.
 func tlsConfig(o *Options, alpn ...string) *tls.Config {
@@ -65,6 +48,15 @@ func tlsConfig(o *Options, alpn ...string) *tls.Config {
 	return c
 }
 
+// oldTLSConfig is for a peer that takes no ClientHello of TLS 1.3.
+func oldTLSConfig(o *Options) *tls.Config {
+	c := tlsConfig(o)
+	c.MaxVersion = tls.VersionTLS12
+	return c
+}
+
+// handshake finds out whether the peer speaks TLS. An answer in any other protocol is
+// read too.
 func (s *session) handshake(c *tls.Config) error {
 	conn := tls.Client(s.conn, c)
 	deadline := earlier(time.Now().Add(s.pace.patience*2), s.deadline)

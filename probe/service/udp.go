@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // identifyUDP asks with one datagram after the other; a peer that has answered
@@ -39,11 +40,8 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 func (s *search) datagrams() *layer {
 	l := &layer{
 		search: s, via: s.dial, start: time.Now(), parallel: maxDatagrams, opened: true, greeted: true,
-		running: make(map[*question]turn), retried: make(map[*question]bool),
-		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
-	}
-	for i := range datagrams {
-		l.queue = append(l.queue, &datagrams[i])
+		running: make(map[*request.Request]turn), retried: make(map[*request.Request]bool),
+		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool), queue: request.UDP(),
 	}
 	likely(l.queue, s.port, l.signs)
 	return l
@@ -81,38 +79,6 @@ func (w *wanderer) Read(b []byte) (int, error) {
 		}
 	}
 	return 0, errors.New("datagrams from others drown the answer")
-}
-
-// askDatagram says q's words, and again if it is likely and they met silence.
-func (q *question) askDatagram(s *session, likely bool) error {
-	words := []byte(q.say)
-	if q.text != nil {
-		words = q.text(s.o)
-	}
-	tries := 1
-	if likely {
-		tries = 2
-	}
-	for range tries {
-		s.said = nil
-		if err := s.say(words); err != nil {
-			return err
-		}
-		if err := s.hear(); err != nil || len(s.heard) > 0 {
-			return err
-		}
-	}
-	return nil
-}
-
-// snmpDiscovery is a get without a user (RFC 3414, section 4; RFC 3412, section
-// 6): the engine reports who it is.
-func snmpDiscovery() []byte {
-	id := []byte{0x02, 4, 0x41, 0x70, 0x04, 0x17}
-	header := ber(0x30, id, []byte{0x02, 2, 0x05, 0xdc, 0x04, 1, 4, 0x02, 1, 3}) // reportable, user-based
-	security := ber(0x04, ber(0x30, []byte{0x04, 0, 0x02, 1, 0, 0x02, 1, 0, 0x04, 0, 0x04, 0, 0x04, 0}))
-	pdu := ber(0xa0, id, []byte{0x02, 1, 0, 0x02, 1, 0, 0x30, 0})
-	return ber(0x30, []byte{0x02, 1, 3}, header, security, ber(0x30, []byte{0x04, 0, 0x04, 0}, pdu))
 }
 
 var snmpEngine = sync.OnceValue(func() *regexp.Regexp {

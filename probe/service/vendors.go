@@ -7,20 +7,6 @@ import (
 	"strings"
 )
 
-// tnsPing is what Oracle's tnsping sends a listener: a CONNECT packet for no
-// database, answered by a refusal that tells the version. TNS has no published
-// specification; the layout is that of Wireshark's packet-tns.c.
-func tnsPing() []byte {
-	data := "(CONNECT_DATA=(COMMAND=ping))"
-	b := make([]byte, 58)
-	b[4] = 1 // CONNECT
-	for at, v := range map[int]uint16{0: uint16(58 + len(data)), 8: 313, 10: 300, 14: 2048, 16: 32767, 18: 0x7f08,
-		22: 1, 24: uint16(len(data)), 26: 58} {
-		binary.BigEndian.PutUint16(b[at:], v)
-	}
-	return append(b, data...)
-}
-
 // readTNS knows a refusal, or an acceptance, of a connection by an Oracle
 // listener and the version in it: VSNNUM=318767104 is 0x13000000, 19.0.0.
 func readTNS(a *answer) (facts, bool) {
@@ -57,38 +43,6 @@ func readPrelogin(a *answer) (facts, bool) {
 	}
 	v := options[at:]
 	return facts{product: "Microsoft SQL Server", version: fmt.Sprintf("%d.%d.%d", v[0], v[1], binary.BigEndian.Uint16(v[2:]))}, true
-}
-
-// iscsiLogin is a login request of a version that no target has (RFC 7143,
-// section 11.12): it is refused before anything is negotiated.
-func iscsiLogin() []byte {
-	b := make([]byte, 48)
-	b[0], b[1] = 0x43, 0x81 // immediate login; from security to operational
-	b[2], b[3] = 0xff, 0xff // version
-	copy(b[16:], "\x04\x17\x04\x17")
-	return b
-}
-
-// pptpStart is a Start-Control-Connection-Request (RFC 2637, section 2.1).
-func pptpStart() []byte {
-	b := make([]byte, 156)
-	copy(b, "\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x03")
-	copy(b[28:], "onmux")
-	return b
-}
-
-// adbConnect is CNXN (AOSP, packages/modules/adb, protocol.txt).
-func adbConnect() []byte {
-	data := "host::\x00"
-	sum := uint32(0)
-	for _, c := range []byte(data) {
-		sum += uint32(c)
-	}
-	var b []byte
-	for _, v := range []uint32{0x4e584e43, 0x01000000, 4096, uint32(len(data)), sum, 0x4e584e43 ^ 0xffffffff} {
-		b = binary.LittleEndian.AppendUint32(b, v)
-	}
-	return append(b, data...)
 }
 
 // readX11 knows the answer to a connection setup (X11 protocol, section 8): the

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // settle enters into r that the probe of an endpoint is answered that left from
@@ -107,7 +108,7 @@ func (d *Decoder) udp(p *packet, r *Reply) Fate {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
-	if at, ok := numberAt(probe.PayloadOf(e.Port, r.Try), stamp); ok && len(r.Payload) >= at+2 {
+	if at, ok := numberAt(request.PayloadOf(e.Port, r.Try), stamp); ok && len(r.Payload) >= at+2 {
 		r.Sure = binary.BigEndian.Uint16(r.Payload[at:]) == c.id()
 	}
 	return Valid
@@ -129,12 +130,12 @@ func (d *Decoder) moved(p *packet, r *Reply) (port uint16, ok bool) {
 	for _, candidate := range d.files {
 		c := d.cookies.of(p.to, p.from, candidate, probe.UDP)
 		try, fits := d.cookies.ports[probe.UDP].try(c, r.SrcPort)
-		if !fits || !probe.Moves(candidate, try) {
+		if !fits || !request.RepliesFromNewPort(candidate, try) {
 			continue
 		}
 		asked := 0
 		for earlier := 1; earlier < try; earlier++ {
-			if probe.Moves(candidate, earlier) {
+			if request.RepliesFromNewPort(candidate, earlier) {
 				asked++
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // Builder writes the probes that leave along one Path: a TCP SYN with the
@@ -21,7 +22,7 @@ type Builder struct {
 }
 
 // NewBuilder prepares the packets for the ports of a scan. Of several payloads
-// that a UDP port has (probe.Payloads), try n carries the n-th, and begins anew
+// that a UDP port has (request.Payloads), try n carries the n-th, and begins anew
 // after the last.
 func NewBuilder(p Path, c *Cookies, ports []probe.Port) (*Builder, error) {
 	p, err := p.check()
@@ -36,7 +37,7 @@ func NewBuilder(p Path, c *Cookies, ports []probe.Port) (*Builder, error) {
 		}
 		key, payloads := (*[]byte)(nil), [][]byte{nil}
 		if port.Proto == probe.UDP {
-			payloads = probe.Payloads(port.Number)
+			payloads = request.Payloads(port.Number)
 			key = &payloads[0]
 		}
 		set, ok := known[key]

@@ -12,6 +12,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 var (
@@ -169,7 +170,7 @@ func checkProbe(t *testing.T, p Path, c *Cookies, pkt gopacket.Packet, e probe.E
 			t.Errorf("from port %d, want %d", l.SrcPort, first)
 		}
 	case *layers.UDP:
-		want := probe.Payloads(e.Port)
+		want := request.Payloads(e.Port)
 		w := want[(try-1)%len(want)]
 		if at, ok := numberAt(w, stamp); ok {
 			w = binary.BigEndian.AppendUint16(slices.Clone(w[:at]), uint16(c.of(p.Src.AsSlice(), e.Addr.AsSlice(), e.Port, e.Proto)>>48))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 // Decoder reads replies. It is read-only once its fields are set, and may then
@@ -47,8 +48,8 @@ const portTFTP = 69
 
 // asksFile reports whether one of the questions to a port is TFTP's.
 func asksFile(port uint16) bool {
-	for try := range probe.Payloads(port) {
-		if probe.Moves(port, try+1) {
+	for try := range request.Payloads(port) {
+		if request.RepliesFromNewPort(port, try+1) {
 			return true
 		}
 	}

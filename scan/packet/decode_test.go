@@ -11,6 +11,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"onmux/probe"
+	"onmux/probe/request"
 )
 
 func TestDecodeTCP(t *testing.T) {
@@ -79,7 +80,7 @@ func TestDecodeUDP(t *testing.T) {
 			wrong.from = testUDP.Last() + 1
 			w.wants("an answer to a port that is not ours", w.udp(wrong, 53, ""), Foreign, a, 0)
 
-			for a = w.ask(69, probe.UDP); probe.Moves(417, a.try); a = w.ask(69, probe.UDP) { // then it may be for 417
+			for a = w.ask(69, probe.UDP); request.RepliesFromNewPort(417, a.try); a = w.ask(69, probe.UDP) { // then it may be for 417
 			}
 			r = w.wants("TFTP from a port of its own", w.udp(a, 0xfff0, "\x00\x05\x00\x01"), Valid, a, probe.UDPResponse)
 			if r.FromPort != 0xfff0 {
@@ -97,7 +98,7 @@ func TestDecodeFilesOfAnyPort(t *testing.T) {
 		const refusal = "\x00\x05\x00\x01"
 		w.d = NewDecoder(w.Framing, w.c, []probe.Port{{Number: 417, Proto: probe.UDP}})
 		a := w.ask(417, probe.UDP)
-		for ; !probe.Moves(417, a.try); a = w.ask(417, probe.UDP) {
+		for ; !request.RepliesFromNewPort(417, a.try); a = w.ask(417, probe.UDP) {
 			w.wants("TFTP that was not asked", w.udp(a, 0xfff0, refusal), Forged, a, 0)
 		}
 		w.wants("TFTP from a port of its own", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
@@ -118,7 +119,7 @@ func TestDecodeFilesOfSeveralPorts(t *testing.T) {
 		w.d = NewDecoder(w.Framing, w.c, ports)
 		for range 50 {
 			a := w.ask(417, probe.UDP)
-			for ; !probe.Moves(417, a.try); a = w.ask(417, probe.UDP) {
+			for ; !request.RepliesFromNewPort(417, a.try); a = w.ask(417, probe.UDP) {
 			}
 			w.wants("TFTP on 417", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
 			for ; a.Port != 69 || a.try != 1; a = w.ask(69, probe.UDP) {
@@ -135,7 +136,7 @@ func TestDecodeUDPStamps(t *testing.T) {
 		for _, c := range []struct {
 			port uint16
 			at   int
-		}{{53, 0}, {111, 2}, {137, 0}, {5353, 0}, {5683, 2}, {11211, 0}, {2049, 2}} {
+		}{{53, 0}, {111, 0}, {137, 0}, {5353, 0}, {5683, 2}, {11211, 0}, {2049, 0}} {
 			ports := []probe.Port{{Number: c.port, Proto: probe.UDP}}
 			var err error
 			if w.b, err = NewBuilder(w.Path, w.c, ports); err != nil {

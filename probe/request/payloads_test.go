@@ -1,20 +1,21 @@
-package probe_test
+package request
 
 import (
 	"bytes"
 	"encoding/asn1"
 	"encoding/binary"
 	"testing"
-
-	"onmux/probe"
 )
 
+// onmux is a port without a service that is known over UDP.
+const onmux = 417
+
 func TestPayload(t *testing.T) {
-	if b := probe.Payload(probe.Onmux); len(b) != 0 {
+	if b := Payload(onmux); len(b) != 0 {
 		t.Errorf("nobody knows what port 417 spoke over UDP, and yet %q", b)
 	}
 	for _, port := range []uint16{53, 137, 5353} { // one question and nothing else, to the last byte
-		b := probe.Payload(port)
+		b := Payload(port)
 		if binary.BigEndian.Uint16(b[2:])&0x8000 != 0 || binary.BigEndian.Uint64(b[4:]) != 1<<48 {
 			t.Errorf("%d: % x is no DNS message with one question", port, b)
 		}
@@ -27,7 +28,7 @@ func TestPayload(t *testing.T) {
 		}
 	}
 	for port, want := range map[uint16]int{123: 48, 3478: 20, 111: 40, 5683: 4} {
-		if n := len(probe.Payload(port)); n != want {
+		if n := len(Payload(port)); n != want {
 			t.Errorf("%d: %d bytes, want %d", port, n, want)
 		}
 	}
@@ -36,7 +37,7 @@ func TestPayload(t *testing.T) {
 // BER to the last byte, in all that is inside.
 func TestPayloadsOfBER(t *testing.T) {
 	for _, port := range []uint16{161, 389} {
-		for i, b := range probe.Payloads(port) {
+		for i, b := range Payloads(port) {
 			if err := walkBER(b, port == 161 && i == 2); err != nil {
 				t.Errorf("%d, question %d: %v in % x", port, i, err, b)
 			}
@@ -67,7 +68,7 @@ func walkBER(b []byte, strings bool) error {
 // none is as long as a segment, and none is there twice.
 func TestPayloads(t *testing.T) {
 	for port := range 65536 {
-		all := probe.Payloads(uint16(port))
+		all := Payloads(uint16(port))
 		if len(all) == 0 {
 			t.Fatalf("%d has no question", port)
 		}
@@ -79,12 +80,12 @@ func TestPayloads(t *testing.T) {
 			seen[string(b)] = true
 		}
 	}
-	onmux, other := probe.Payloads(probe.Onmux), probe.Payloads(40000)
+	onmux, other := Payloads(onmux), Payloads(40000)
 	if len(onmux) != 15 || &onmux[0] != &other[0] {
 		t.Errorf("%d questions for 417, want one for each try, as for other ports", len(onmux))
 	}
 	for _, port := range []uint16{9, 67, 68, 162, 514} { // whoever listens there writes down what it hears
-		if all := probe.Payloads(port); len(all) != 1 || len(all[0]) != 0 {
+		if all := Payloads(port); len(all) != 1 || len(all[0]) != 0 {
 			t.Errorf("%d is told something: %q", port, all)
 		}
 	}
@@ -93,7 +94,7 @@ func TestPayloads(t *testing.T) {
 // What amplifiers are known for is not asked.
 func TestPayloadsAreHarmless(t *testing.T) {
 	for port := range 65536 {
-		for _, b := range probe.Payloads(uint16(port)) {
+		for _, b := range Payloads(uint16(port)) {
 			switch {
 			case len(b) == 48 && b[0]&7 != 3:
 				t.Errorf("%d: NTP of mode %d, want 3 (client)", port, b[0]&7)

@@ -1,4 +1,4 @@
-package service
+package request
 
 import (
 	"crypto/hmac"
@@ -28,6 +28,10 @@ func ikeInit() []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(28+len(sa)+len(ke)+len(nonce)))
 	return append(append(append(b, sa...), ke...), nonce...)
 }
+
+// ikeInitOverNAT is the same behind the marker that ESP leaves free (RFC 3948,
+// section 2.2).
+func ikeInitOverNAT() []byte { return append(make([]byte, 4), ikeInit()...) }
 
 // quicInitial is a long header of a version that nobody speaks (RFC 9000,
 // sections 15 and 17.2), padded to the least size of an Initial (section 14.1).
@@ -72,32 +76,4 @@ func radiusStatus() []byte {
 	mac.Write(b)
 	copy(b[22:], mac.Sum(nil))
 	return b
-}
-
-// kerberosRequest is an AS-REQ (RFC 4120, section 5.4.1) in a realm that no
-// server has: it is told so, and nothing is authenticated.
-func kerberosRequest() []byte {
-	realm := ber(0x1b, []byte("ONMUX.INVALID"))
-	name := func(kind byte, parts ...string) []byte {
-		var strings []byte
-		for _, p := range parts {
-			strings = append(strings, ber(0x1b, []byte(p))...)
-		}
-		return ber(0x30, ber(0xa0, []byte{0x02, 1, kind}), ber(0xa1, ber(0x30, strings)))
-	}
-	body := ber(0x30,
-		ber(0xa0, []byte{0x03, 5, 0, 0, 0, 0, 0}),
-		ber(0xa1, name(1, "onmux")),
-		ber(0xa2, realm),
-		ber(0xa3, name(2, "krbtgt", "ONMUX.INVALID")),
-		ber(0xa5, ber(0x18, []byte("20370101000000Z"))),
-		ber(0xa7, []byte{0x02, 4, 0x04, 0x17, 0x04, 0x17}),
-		ber(0xa8, ber(0x30, []byte{0x02, 1, 18, 0x02, 1, 17})))
-	return ber(0x6a, ber(0x30, ber(0xa1, []byte{0x02, 1, 5}), ber(0xa2, []byte{0x02, 1, 10}), ber(0xa4, body)))
-}
-
-// kerberosStream is the same over TCP, behind its length (section 7.2.2).
-func kerberosStream() []byte {
-	b := kerberosRequest()
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
 }
