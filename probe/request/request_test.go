@@ -49,13 +49,15 @@ func TestNames(t *testing.T) {
 // No message is there twice, except where two protocols share one.
 func TestNoMessageTwice(t *testing.T) {
 	for proto, table := range map[string][]Request{"tcp": tcp, "udp": udp} {
-		seen := make(map[string]string)
+		seen := map[string]string{"HELP\r\n": ""} // of FTP, and of TCPMUX
 		for i := range table {
 			message := string(table[i].Bytes("host.invalid"))
-			if other, ok := seen[message]; ok {
+			if other, ok := seen[message]; ok && other != "" {
 				t.Errorf("%s: %s and %s are the same: %q", proto, other, table[i].Name, message)
 			}
-			seen[message] = table[i].Name
+			if _, shared := seen[message]; !shared {
+				seen[message] = table[i].Name
+			}
 		}
 	}
 }
