@@ -11,10 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -46,8 +49,14 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TERM", "xterm")
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "alone" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return nettest.IsAlone(), nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": code, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
+			"code": code, "eventually": eventually, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
 		},
 	})
 }
@@ -60,16 +69,43 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	err = ts.Exec("onmux", args[1:]...)
-	got := 0
-	if exit, ok := err.(interface{ ExitCode() int }); ok {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
+	if got := exitCode(ts, args[1:]); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// exitCode runs onmux.
+func exitCode(ts *testscript.TestScript, args []string) int {
+	err := ts.Exec("onmux", args...)
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
+		return exit.ExitCode()
+	}
+	ts.Check(err)
+	return 0
+}
+
+// eventually runs onmux with a duration in place of the argument TIME, which
+// grows until the command exits with the code and its output matches the
+// pattern: how much can be done before a deadline depends on the machine.
+//
+//	eventually 124 PATTERN probe 127.0.0.1 --expect open --wait TIME
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || !slices.Contains(args, "TIME") {
+		ts.Fatalf("usage: eventually CODE PATTERN ARGUMENT... with TIME among them")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	command := slices.Clone(args[2:])
+	at := slices.Index(command, "TIME")
+	for d := 300 * time.Millisecond; d < time.Minute; d += d / 4 {
+		command[at] = d.Round(time.Millisecond).String()
+		if exitCode(ts, command) == want && pattern.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) {
+			return
+		}
+	}
+	ts.Fatalf("in no time exit code %d and output that matches %q", want, args[1])
 }
 
 // hold is a server for scripts: hold tcp|udp ADDRESS [GREETING]. A TCP server

@@ -117,5 +117,6 @@ func hostWith(t *testing.T, at string) *nettest.Host {
 		if time.Since(start) > 20*time.Second {
 			t.Fatal("the host does not answer:", err)
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }

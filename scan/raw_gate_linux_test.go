@@ -162,7 +162,7 @@ func TestRawOnLink(t *testing.T) {
 // linkLocal is the host's own link-local address, when it may use it.
 func linkLocal(t testing.TB, h *nettest.Host) netip.Addr {
 	t.Helper()
-	for start := time.Now(); time.Since(start) < 20*time.Second; {
+	for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
 		var found netip.Addr
 		do(t, h, func() error {
 			all, err := netlink.AddrList(nil, netlink.FAMILY_V6)

@@ -88,9 +88,26 @@ func TestRepeat(t *testing.T) {
 
 // Where time runs out before it was found out what speaks, the verdict stands, and says so.
 func TestAskCutWhileNaming(t *testing.T) {
-	asked := endpoints(t, 1) // it accepts, and says nothing
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	nettest.Need(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() { // it accepts, and sends nothing; the second connection is to identify the service
+		for range 2 {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+		}
+		cancel()
+		<-t.Context().Done()
+	}()
+	asked := []probe.Result{{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"), Port: l.Addr().(*net.TCPAddr).AddrPort().Port(), Proto: probe.TCP}, Notes: []string{"known"}}}
 	for r, err := range New(Config{Identify: true}).Ask(ctx, asked) {
 		if r.State != probe.Open || r.Tries != 1 || err == nil || len(r.Notes) != 2 || r.Notes[1] != "there was no time to find out what speaks there" {
 			t.Errorf("%+v %v", r, err)

@@ -28,7 +28,7 @@ func must(t testing.TB, err error) {
 // eventually asks again and again for what the kernel does in its own time.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for start := time.Now(); !holds(); {
+	for start := time.Now(); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Since(start) > 20*time.Second {
 			t.Fatal("it never came to pass that " + what)
 		}
