@@ -93,8 +93,8 @@ func killAndResume(t *testing.T, method string) {
 		t.Fatal(err)
 	}
 
-	// 512 endpoints at 60 a second: the checkpoints come every two seconds.
-	cmd := exec.Command("onmux", append(what, "--rate", "60", "--checkpoint", file)...)
+	// 512 endpoints at 40 a second, 13 seconds: the checkpoints come every two seconds.
+	cmd := exec.Command("onmux", append(what, "--rate", "40", "--checkpoint", file)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
