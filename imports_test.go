@@ -18,7 +18,7 @@ import (
 var arrows = map[string][]string{
 	".": {
 		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/policy", "scan",
-		"scan/engine",
+		"scan/engine", "scan/target",
 	},
 	"probe":             {"probe/request"},
 	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
@@ -28,16 +28,19 @@ var arrows = map[string][]string{
 	"probe/recog":       {},
 	"probe/request":     {},
 	"probe/service":     {"probe", "probe/recog", "probe/request"},
-	"report":            {"probe", "probe/local", "scan"},
-	"report/policy":     {"probe", "probe/local", "report", "scan"},
+	"report":            {"probe", "probe/local", "scan", "scan/target"},
+	"report/policy":     {"probe", "probe/local", "report", "scan", "scan/target"},
 	"report/schematest": {"report"},
 	"scan": {
 		"probe", "probe/ports", "probe/recog", "probe/request", "probe/service", "scan/engine", "scan/link", "scan/packet",
+		"scan/target", "scan/varint",
 	},
 	"scan/engine": {"probe"},
 	"scan/link":   {},
 	"scan/packet": {"probe", "probe/request"},
 	"scan/simnet": {"probe", "scan/engine"},
+	"scan/target": {"probe", "scan/varint"},
+	"scan/varint": {},
 }
 
 // fences has the files that alone may import a library, as patterns.

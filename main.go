@@ -27,6 +27,7 @@ import (
 	"onmux/probe/recog"
 	"onmux/report"
 	"onmux/scan"
+	"onmux/scan/target"
 )
 
 const version = "0.1.0"
@@ -318,7 +319,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 // command line will not, but a name may appear.
 func worthwhile(err error) bool {
 	var f *fault
-	var name *scan.ResolveError
+	var name *target.ResolveError
 	return !errors.As(err, &f) || f.code != exitUsage || errors.As(err, &name)
 }
 

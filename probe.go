@@ -14,6 +14,7 @@ import (
 	"onmux/probe/inquiry"
 	"onmux/report"
 	"onmux/scan"
+	"onmux/scan/target"
 )
 
 // probeMost is how many endpoints probe takes; more is a scan.
@@ -139,7 +140,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 				return nil, usage(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
-		plan, err := scan.NewPlan(ctx, scan.PlanConfig{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
+		plan, err := target.NewPlan(ctx, target.Config{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"onmux/report"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 func scanCommand() *cli.Command {
@@ -42,7 +43,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			&cli.BoolFlag{Name: "identify", Category: how, Usage: "say what speaks on every open one", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "all", Category: "telling", Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", scan.PublicMost), DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		}),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -116,37 +117,37 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 	return w, err
 }
 
-func (w *sweep) plan(ctx context.Context, c *cli.Context) (*scan.Plan, error) {
+func (w *sweep) plan(ctx context.Context, c *cli.Context) (*target.Plan, error) {
 	if c.NArg()+len(c.StringSlice("targets-from")) == 0 {
 		return nil, usage(errors.New("scan needs a target"), "onmux scan 10.0.0.0/24, or --targets-from FILE")
 	}
-	own, err := scan.OwnNetworks()
+	own, err := target.OwnNetworks()
 	if err != nil {
 		return nil, fmt.Errorf("this machine's networks cannot be read: %w", err)
 	}
-	plan, err := w.planOf(ctx, c, scan.PlanConfig{Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own})
+	plan, err := w.planOf(ctx, c, target.Config{Ports: w.ports, IPv4: w.ipv4, IPv6: w.ipv6, Own: own})
 	if err != nil {
 		return nil, err
 	}
-	if err := plan.Yours(); err != nil && !c.Bool("yes") && !w.dryRun {
+	if err := plan.CheckPublic(); err != nil && !c.Bool("yes") && !w.dryRun {
 		return nil, usage(err, "--yes, if they are; --dry-run tells the plan and sends nothing")
 	}
 	return plan, nil
 }
 
 // planOf makes a plan of the targets and exclusions of the command line.
-func (w *sweep) planOf(ctx context.Context, c *cli.Context, p scan.PlanConfig) (*scan.Plan, error) {
+func (w *sweep) planOf(ctx context.Context, c *cli.Context, p target.Config) (*target.Plan, error) {
 	var err error
-	if p.Targets, err = scan.ReadTargets(c.Args().Slice(), c.StringSlice("targets-from"), c.App.Reader); err != nil {
+	if p.Targets, err = target.Read(c.Args().Slice(), c.StringSlice("targets-from"), c.App.Reader); err != nil {
 		return nil, usage(err, "")
 	}
 	for _, list := range c.StringSlice("exclude") {
 		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
 	}
-	if p.Exclude, err = scan.ReadTargets(p.Exclude, nil, c.App.Reader); err != nil {
+	if p.Exclude, err = target.Read(p.Exclude, nil, c.App.Reader); err != nil {
 		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
 	}
-	plan, err := scan.NewPlan(ctx, p)
+	plan, err := target.NewPlan(ctx, p)
 	if err != nil {
 		return nil, w.targetFault(ctx, err)
 	}
@@ -162,7 +163,7 @@ func (s *session) targetFault(ctx context.Context, err error) error {
 		return err
 	case errors.Is(context.Cause(ctx), errDeadline):
 		return &fault{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline)}
-	case scan.IsUsage(err):
+	case target.IsUsage(err):
 		return usage(err, "")
 	}
 	return &fault{code: exitUnsure, err: err}
@@ -185,17 +186,17 @@ func rateOf(name, s string) (float64, error) {
 	return rate, nil
 }
 
-func parseShard(s string) (scan.Shard, error) {
+func parseShard(s string) (target.Shard, error) {
 	if s == "" {
-		return scan.Shard{}, nil
+		return target.Shard{}, nil
 	}
 	i, n, ok := strings.Cut(s, "/")
 	part, err1 := strconv.Atoi(i)
 	parts, err2 := strconv.Atoi(n)
 	if !ok || err1 != nil || err2 != nil || part < 1 || part > parts {
-		return scan.Shard{}, usage(fmt.Errorf("--shard %s is no part of a scan", s), "1/4 is the first of four")
+		return target.Shard{}, usage(fmt.Errorf("--shard %s is no part of a scan", s), "1/4 is the first of four")
 	}
-	return scan.Shard{I: part, N: parts}, nil
+	return target.Shard{I: part, N: parts}, nil
 }
 
 // part says which part of which scan this is, for onmux merge.

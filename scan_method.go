@@ -16,6 +16,7 @@ import (
 	"onmux/report"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // method is how a scan asks: by packets of its own or by connecting.
@@ -144,7 +145,7 @@ func (w *sweep) engine(ctx context.Context) (engine.Engine, error) {
 		return w.newRaw(ctx)
 	}
 	// Reasons come with every answer; sentences about them only on request.
-	own, err := scan.OwnNetworks()
+	own, err := target.OwnNetworks()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/scan"
+	"onmux/scan/target"
 )
 
 // planFlags are in a checkpoint: what they say makes the plan, or what a verdict
@@ -103,13 +104,13 @@ func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
 
 // planAgain is the plan of a checkpoint as far as the command line does not say
 // something else.
-func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *scan.Checkpoint) (*scan.Plan, error) {
-	p := scan.PlanConfig{Ports: from.Plan().Ports(), IPv4: w.ipv4, IPv6: w.ipv6}
+func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *scan.Checkpoint) (*target.Plan, error) {
+	p := target.Config{Ports: from.Plan().Ports(), IPv4: w.ipv4, IPv6: w.ipv6}
 	if c.IsSet("port") || c.IsSet("proto") {
 		p.Ports = w.ports
 	}
 	if c.NArg() > 0 || c.IsSet("targets-from") {
-		known := from.PlanConfig()
+		known := from.Plan().Config()
 		p.Own, p.Resolve = known.Own, known.Resolve
 		return w.planOf(ctx, c, p)
 	}

@@ -16,6 +16,7 @@ import (
 	"onmux/report"
 	"onmux/report/policy"
 	"onmux/scan"
+	"onmux/scan/target"
 )
 
 func verifyCommand() *cli.Command {
@@ -35,7 +36,7 @@ rules name.`,
 			&cli.StringSliceFlag{Name: "only", Category: aboutHolding, Usage: "`NAME` of a rule, and no others; repeatable"},
 			&cli.BoolFlag{Name: "snapshot", Category: aboutHolding, Usage: "write the policy that holds now", DisableDefaultText: true},
 			&cli.StringFlag{Name: "rate", Category: aboutLooking, Usage: "`N` probes a second of a scan, or max", DefaultText: fmt.Sprint(scan.DefaultRate)},
-			&cli.BoolFlag{Name: "yes", Category: aboutLooking, Usage: fmt.Sprintf("scan more than %d public addresses", scan.PublicMost), DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Category: aboutLooking, Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -125,15 +126,15 @@ func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit func(report.Fi
 	one := *v.session
 	one.ports = s.Ports
 	w := &sweep{session: &one, config: scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate}}
-	own, err := scan.OwnNetworks()
+	own, err := target.OwnNetworks()
 	if err != nil {
 		return report.End{}, fmt.Errorf("this machine's networks cannot be read: %w", err)
 	}
-	w.config.Plan, err = scan.NewPlan(ctx, scan.PlanConfig{Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own})
+	w.config.Plan, err = target.NewPlan(ctx, target.Config{Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own})
 	if err != nil {
 		return report.End{}, err
 	}
-	if err := w.config.Plan.Yours(); err != nil && !v.yes {
+	if err := w.config.Plan.CheckPublic(); err != nil && !v.yes {
 		return report.End{}, fmt.Errorf("%w (--yes, if they are)", err)
 	}
 	return w.scan(ctx, emit)

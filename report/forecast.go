@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/scan"
+	targets "onmux/scan/target"
 )
 
 // DryRun tells what a scan would do, and is the document that says it.
@@ -48,7 +49,7 @@ func (d *DryRun) text() string {
 		fmt.Fprintf(&b, "%-11s %s\n", name, Visible(fmt.Sprintf(format, args...)))
 	}
 	needs := ""
-	if d.Public > scan.PublicMost {
+	if d.Public > targets.MaxPublic {
 		needs = ": it takes --yes"
 	}
 	line("addresses", "%s (%s public%s)", thousands(d.Addresses), thousands(d.Public), needs)

@@ -1,17 +1,14 @@
 package scan
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // A Checkpoint is what a sweep knew at one moment: its plan, with what names
@@ -21,7 +18,7 @@ import (
 // interrupted. Probes that could still be answered when it was made are sent
 // again, as the same try.
 type Checkpoint struct {
-	plan    *Plan
+	plan    *target.Plan
 	head    head
 	cells   []cell // condensed
 	details []detail
@@ -35,7 +32,7 @@ type head struct {
 
 	// What Config said.
 	Seed    uint64        `json:"seed"`
-	Shard   Shard         `json:"shard"`
+	Shard   target.Shard  `json:"shard"`
 	Retries int           `json:"retries"`
 	Timeout time.Duration `json:"timeout"`
 	Bound   float64       `json:"bound"`
@@ -66,7 +63,7 @@ type detail struct {
 }
 
 // Plan is what is asked.
-func (c *Checkpoint) Plan() *Plan { return c.plan }
+func (c *Checkpoint) Plan() *target.Plan { return c.plan }
 
 // Saved is when the checkpoint was made.
 func (c *Checkpoint) Saved() time.Time { return c.head.Saved }
@@ -97,30 +94,15 @@ func (c *Checkpoint) Config() Config {
 	}
 }
 
-// PlanConfig describes how the plan was made, without its targets: names lead
-// where they led then, whatever name servers say now.
-func (c *Checkpoint) PlanConfig() PlanConfig {
-	return PlanConfig{Ports: c.plan.Ports(), Own: c.plan.own, Resolve: c.resolve}
-}
-
-func (c *Checkpoint) resolve(_ context.Context, host string) ([]netip.Addr, error) {
-	i := slices.IndexFunc(c.plan.names, func(n named) bool { return n.host == host })
-	if i < 0 {
-		return nil, &net.DNSError{Err: "the checkpoint does not know it", Name: host, IsNotFound: true}
-	}
-	return c.plan.names[i].addrs, nil
-}
-
 // Differs says in what another sweep is not the checkpoint's, or is nil. How fast
 // it runs is its own business, and so is everything about telling.
 func (c *Checkpoint) Differs(o Config) error {
 	h := &c.head
-	if o.Shard == (Shard{}) {
-		o.Shard = Shard{1, 1}
+	if o.Shard == (target.Shard{}) {
+		o.Shard = target.Shard{I: 1, N: 1}
 	}
 	for _, d := range []string{
-		diffPorts(c.plan, o.Plan),
-		diffAddrs(c.plan, o.Plan),
+		c.plan.Difference(o.Plan),
 		differ("seed", h.Seed, o.Seed),
 		differ("shard", fmt.Sprintf("%d/%d", h.Shard.I, h.Shard.N), fmt.Sprintf("%d/%d", o.Shard.I, o.Shard.N)),
 		differ("retries", h.Retries, o.Retries),
@@ -134,7 +116,7 @@ func (c *Checkpoint) Differs(o Config) error {
 	if o.Engine == nil {
 		return nil
 	}
-	for _, p := range c.plan.protos() {
+	for _, p := range c.plan.Protos() {
 		if d := differ(p.String()+" method", c.head.Methods[p.String()], o.Engine.Methods()[p]); d != "" {
 			return errors.New("the checkpoint is of another plan: " + d)
 		}
@@ -149,57 +131,14 @@ func differ[T comparable](what string, is, not T) string {
 	return fmt.Sprintf("%s %v, not %v", what, is, not)
 }
 
-func diffPorts(is, not *Plan) string {
-	if slices.Equal(is.ports, not.ports) {
-		return ""
-	}
-	return "ports " + manyPorts(is.ports) + ", not " + manyPorts(not.ports)
-}
-
-func manyPorts(ports []probe.Port) string {
-	var names []string
-	for _, p := range ports {
-		names = append(names, p.String())
-	}
-	return few(names)
-}
-
-// diffAddrs names an address that only one of two plans holds.
-func diffAddrs(is, not *Plan) string {
-	a, b := is.spans(), not.spans()
-	if slices.Equal(a, b) {
-		return ""
-	}
-	of := fmt.Sprintf("%s, not %s", counted(is.addrs, "address"), counted(not.addrs, "address"))
-	if is.addrs == not.addrs {
-		of = "other addresses"
-	}
-	if more := subtract(b, a); len(more) > 0 {
-		return fmt.Sprintf("%s; %v is not in it", of, more[0].addr(more[0].from))
-	}
-	more := subtract(a, b)
-	return fmt.Sprintf("%s; %v is in it", of, more[0].addr(more[0].from))
-}
-
-// protos lists the protocols of the plan's ports.
-func (p *Plan) protos() []probe.Proto {
-	var out []probe.Proto
-	for _, proto := range probe.Protos() {
-		if slices.ContainsFunc(p.ports, func(port probe.Port) bool { return port.Proto == proto }) {
-			out = append(out, proto)
-		}
-	}
-	return out
-}
-
 // methodNames is how an engine asks the plan's protocols, for the head.
-func methodNames(p *Plan, e engine.Engine) map[string]string {
+func methodNames(p *target.Plan, e engine.Engine) map[string]string {
 	out := make(map[string]string)
 	if e == nil {
 		return out
 	}
 	m := e.Methods()
-	for _, proto := range p.protos() {
+	for _, proto := range p.Protos() {
 		out[proto.String()] = strings.ToValidUTF8(m[proto], "?")
 	}
 	return out

@@ -62,7 +62,7 @@ func (s *sweep) restore(c *Checkpoint) {
 	s.repeated, s.late = h.Repeated, h.Late
 	s.rtt = rtt{h.RTT[0], h.RTT[1], h.RTT[2]}
 	s.passes, s.over, s.done = h.Passes, h.Over, h.Done
-	s.walk = walk{pos: s.Shard.from(h.Settled), end: s.Plan.Len(), asks: h.Asks, turns: h.Turns}
+	s.walk = walk{pos: s.Shard.From(h.Settled), end: s.Plan.Len(), asks: h.Asks, turns: h.Turns}
 	if s.over {
 		s.walk.pos = s.walk.end
 	}
@@ -72,15 +72,6 @@ func (s *sweep) restore(c *Checkpoint) {
 	s.limited = s.findLimited()
 	s.restoreDetails(c.details)
 	s.monitor.sent = s.sent
-}
-
-// from is the shard's first position that is not below pos.
-func (s Shard) from(pos uint64) uint64 {
-	first, every := uint64(s.I-1), uint64(s.N)
-	if pos <= first {
-		return first
-	}
-	return first + (pos-first+every-1)/every*every
 }
 
 // restoreCells undoes condensed, takes back the probes that could still have been
@@ -94,7 +85,7 @@ func (s *sweep) restoreCells() (owes uint64) {
 		settled := s.over
 		if s.Shard.N > 1 || !s.over && (c.quiet() || c == 0) {
 			pos := s.order.Position(at)
-			if pos%uint64(s.Shard.N) != uint64(s.Shard.I-1) {
+			if !s.Shard.Has(pos) {
 				s.table.cells[at] = 0
 				continue
 			}

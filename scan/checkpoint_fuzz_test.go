@@ -12,12 +12,13 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // halfway is the checkpoint file of a sweep in its second pass.
 func halfway(t testing.TB) []byte {
 	t.Helper()
-	plan, err := NewPlan(t.Context(), PlanConfig{
+	plan, err := target.NewPlan(t.Context(), target.Config{
 		Targets: []string{"10.0.0.0/26", "fe80::%a/122", "named.example"}, Exclude: []string{"10.0.0.7", "cut.example"},
 		Ports: []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}},
 		Own:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/28")},
@@ -64,7 +65,7 @@ func halfway(t testing.TB) []byte {
 
 func TestCheckpointKeepsThePlan(t *testing.T) {
 	file := halfway(t)
-	c, err := readCheckpoint(bytes.NewReader(file), int64(len(file)), MaxEndpoints)
+	c, err := readCheckpoint(bytes.NewReader(file), int64(len(file)), target.MaxEndpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +73,9 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 	if p.Len() != 2*(64-1-1-1+64+2) || p.Host(netip.MustParseAddr("192.0.2.7")) != "named.example" || len(p.LeftOut()) == 0 {
 		t.Errorf("%d endpoints, host %q, left out %q", p.Len(), p.Host(netip.MustParseAddr("192.0.2.7")), p.LeftOut())
 	}
-	again := c.PlanConfig()
+	again := c.Plan().Config()
 	again.Targets, again.Exclude = []string{"fe80::%a/122", "named.example", "10.0.0.0/26"}, []string{"cut.example", "10.0.0.7"}
-	same, err := NewPlan(t.Context(), again)
+	same, err := target.NewPlan(t.Context(), again)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 		t.Error(err)
 	}
 	again.Targets = []string{"other.example"}
-	if _, err := NewPlan(t.Context(), again); err == nil || !IsUsage(err) || !strings.Contains(err.Error(), "the checkpoint does not know it") {
+	if _, err := target.NewPlan(t.Context(), again); err == nil || !target.IsUsage(err) || !strings.Contains(err.Error(), "the checkpoint does not know it") {
 		t.Errorf("another name: %v", err)
 	}
 }
@@ -93,7 +94,7 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 func TestDamagedCheckpoint(t *testing.T) {
 	good := halfway(t)
 	refused := func(b []byte) bool {
-		_, err := readCheckpoint(bytes.NewReader(b), int64(len(b)), MaxEndpoints)
+		_, err := readCheckpoint(bytes.NewReader(b), int64(len(b)), target.MaxEndpoints)
 		return err != nil && !strings.Contains(err.Error(), "\n")
 	}
 	for i := range good {
@@ -113,7 +114,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 // TestCheckpointOfABusySweep has the sweep ask and hear while its checkpoint is
 // being written: what was read already counts as it is at the end.
 func TestCheckpointOfABusySweep(t *testing.T) {
-	plan, err := NewPlan(t.Context(), PlanConfig{Targets: []string{"10.0.0.0/14"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	plan, err := target.NewPlan(t.Context(), target.Config{Targets: []string{"10.0.0.0/14"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	if s.journal.copied != 0 || s.journal.patches != nil || writes < 6 {
 		t.Errorf("%d copied, %d patches, %d writes", s.journal.copied, len(s.journal.patches), writes)
 	}
-	got, err := readCheckpoint(bytes.NewReader(file.Bytes()), int64(file.Len()), MaxEndpoints)
+	got, err := readCheckpoint(bytes.NewReader(file.Bytes()), int64(file.Len()), target.MaxEndpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +174,7 @@ func (f writeFunc) Write(b []byte) (int, error) { return f(b) }
 // BenchmarkCheckpoint writes the checkpoint of a /8, to nowhere: of a silent one,
 // and of one in which half has been asked and has answered.
 func BenchmarkCheckpoint(b *testing.B) {
-	plan, err := NewPlan(b.Context(), PlanConfig{Targets: []string{"10.0.0.0/8"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	plan, err := target.NewPlan(b.Context(), target.Config{Targets: []string{"10.0.0.0/8"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,33 +1,23 @@
 package scan
 
 import (
-	"bufio"
 	"bytes"
 	"compress/flate"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
-	"net/netip"
 	"os"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
+	"onmux/scan/varint"
 )
 
 const (
-	maxText   = 1 << 20 // bytes of one text or record
-	maxLines  = 1 << 16 // families and zones of a plan
-	maxNames  = 1 << 24 // hosts, addresses of one, exclusions: as many as targets
-	maxPorts  = 2 * 65535
 	maxPasses = engine.MaxTries
 )
 
@@ -82,7 +72,7 @@ func openCheckpoint(name string) (*Checkpoint, error) {
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is no regular file")
 	}
-	return readCheckpoint(f, info.Size(), MaxEndpoints)
+	return readCheckpoint(f, info.Size(), target.MaxEndpoints)
 }
 
 // readCheckpoint reads a file; a plan of more endpoints than most is an error.
@@ -139,183 +129,36 @@ func checkSum(f io.ReaderAt, first, size int64) error {
 	return nil
 }
 
-// checkpointReader reads the parts of a checkpoint. Its first error stays; what
-// is read after it is zero.
-type checkpointReader struct {
-	*bufio.Reader
-	err error
-}
+// checkpointReader reads the parts of a checkpoint.
+type checkpointReader struct{ *varint.Reader }
 
 // decodeCheckpoint reads the stream of a file.
 func decodeCheckpoint(body io.Reader, most uint64) (*Checkpoint, error) {
 	unpacked := flate.NewReader(body)
 	defer unpacked.Close()
-	r := &checkpointReader{Reader: bufio.NewReaderSize(unpacked, 64<<10)}
+	r := checkpointReader{varint.NewReader(unpacked, errCheckpoint)}
 	c := &Checkpoint{}
-	if c.plan = r.plan(most); r.err == nil {
+	if c.plan = target.Decode(r.Reader, most); r.Err() == nil {
 		c.cells = r.cells(c.plan.Len())
 		r.patches(c.cells)
-		r.json(&c.head)
+		r.JSON(&c.head)
 	}
-	if r.err == nil {
-		r.check(c.head.sane(c.plan) && c.cellsSane())
+	if r.Err() == nil {
+		r.Check(c.head.sane(c.plan) && c.cellsSane())
 		c.details = r.details(c.plan)
 	}
-	if r.err == nil {
-		_, err := r.ReadByte()
-		r.check(err == io.EOF)
-	}
-	return c, r.err
-}
-
-// check makes it an error if something does not hold.
-func (r *checkpointReader) check(holds bool) {
-	if !holds {
-		r.fail(errCheckpoint)
-	}
-}
-
-func (r *checkpointReader) fail(err error) {
-	if r.err == nil && err != nil {
-		if !errors.Is(err, errCheckpoint) {
-			err = fmt.Errorf("%w (%v)", errCheckpoint, err)
-		}
-		r.err = err
-	}
-}
-
-// uint reads a number that must not be above most.
-func (r *checkpointReader) uint(most uint64) uint64 {
-	if r.err != nil {
-		return 0
-	}
-	v, err := binary.ReadUvarint(r)
-	r.fail(err)
-	r.check(v <= most)
-	if r.err != nil {
-		return 0
-	}
-	return v
-}
-
-func (r *checkpointReader) flag() bool { return r.uint(1) == 1 }
-
-// bytes reads a text of at most maxText bytes.
-func (r *checkpointReader) bytes() []byte {
-	n := r.uint(maxText)
-	if r.err != nil {
-		return nil
-	}
-	// Memory follows what is there, not what is claimed.
-	b, err := io.ReadAll(io.LimitReader(r, int64(n)))
-	r.fail(err)
-	r.check(uint64(len(b)) == n)
-	return b
-}
-
-// line reads a text that can stand in a line of a report.
-func (r *checkpointReader) line() string {
-	s := string(r.bytes())
-	r.check(utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl))
-	return s
-}
-
-func (r *checkpointReader) json(v any) {
-	if b := r.bytes(); r.err == nil {
-		r.fail(json.Unmarshal(b, v))
-	}
-}
-
-func (r *checkpointReader) addr() (a netip.Addr) {
-	if b := r.bytes(); r.err == nil {
-		r.fail(a.UnmarshalBinary(b))
-		r.check(a.IsValid() && (a.Zone() == "" || zoneOK(a.Zone())))
-	}
-	return a
-}
-
-func (r *checkpointReader) plan(most uint64) *Plan {
-	p := &Plan{}
-	spans := r.spans(most)
-	r.check(len(spans) > 0)
-	var ports []probe.Port
-	for n := r.uint(maxPorts); n > 0 && r.err == nil; n-- {
-		ports = append(ports, probe.Port{Number: uint16(r.uint(65535)), Proto: probe.Proto(r.uint(uint64(probe.UDP)))})
-	}
-	if r.err != nil {
-		return nil
-	}
-	r.fail(p.setPorts(ports))
-	r.check(len(p.ports) == len(ports) && count(spans).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
-	for n := r.uint(maxNames); n > 0 && r.err == nil; n-- {
-		p.names = append(p.names, r.named())
-	}
-	for n := r.uint(maxNames); n > 0 && r.err == nil; n-- {
-		own := netip.PrefixFrom(r.addr(), int(r.uint(128)))
-		r.check(own.IsValid())
-		p.own = append(p.own, own)
-	}
-	for n := r.uint(maxNames); n > 0 && r.err == nil; n-- {
-		p.left = append(p.left, r.line())
-	}
-	if r.err != nil {
-		return nil
-	}
-	p.setSpans(spans)
-	p.setHosts()
-	return p
-}
-
-func (r *checkpointReader) named() named {
-	n := named{host: r.line(), cut: r.flag()}
-	if r.err == nil {
-		r.fail(checkName(n.host))
-	}
-	for k := r.uint(maxNames); k > 0 && r.err == nil; k-- {
-		n.addrs = append(n.addrs, r.addr())
-	}
-	return n
-}
-
-// spans reads runs of addresses, which must stand as merge leaves them but may
-// touch.
-func (r *checkpointReader) spans(most uint64) (all []span) {
-	var before realm
-	total := u128{}
-	for n, first := r.uint(maxLines), true; n > 0 && r.err == nil; n, first = n-1, false {
-		on := realm{r.flag(), r.line()}
-		top := u128{0, 1<<32 - 1}
-		if on.v6 {
-			top = maxU128
-		}
-		r.check((first || before.cmp(on) < 0) && (on.zone == "" || on.v6 && zoneOK(on.zone)))
-		before = on
-		end := u128{}
-		for k, lowest := r.uint(most), true; k > 0 && r.err == nil; k, lowest = k-1, false {
-			gap := u128{r.uint(math.MaxUint64), r.uint(math.MaxUint64)}
-			size := u128{0, r.uint(most)}
-			r.check(size != u128{})
-			from := end.add(gap)
-			to := from.add(size.dec())
-			r.check((lowest || from.cmp(end) > 0) && to.cmp(top) <= 0 && to.sub(from) == size.dec())
-			total = total.add(size)
-			r.check(total.cmp(u128{0, most}) <= 0)
-			all = append(all, span{on, from, to})
-			end = to
-		}
-	}
-	return all
+	r.End()
+	return c, r.Err()
 }
 
 // cells reads the runs of n cells.
-func (r *checkpointReader) cells(n uint64) []cell {
+func (r checkpointReader) cells(n uint64) []cell {
 	var cells []cell
-	for uint64(len(cells)) < n && r.err == nil {
-		run := r.uint(n - uint64(len(cells)))
-		b, err := r.ReadByte()
-		r.fail(err)
-		r.check(run > 0)
-		if r.err != nil {
+	for uint64(len(cells)) < n && r.Err() == nil {
+		run := r.Uint(n - uint64(len(cells)))
+		b := r.Byte()
+		r.Check(run > 0)
+		if r.Err() != nil {
 			break
 		}
 		if cells == nil {
@@ -336,30 +179,29 @@ func fill(cells []cell, c cell) {
 	}
 }
 
-func (r *checkpointReader) patches(cells []cell) {
-	for n := r.uint(1 << 62); n > 0 && r.err == nil; n-- {
-		i := r.uint(uint64(len(cells)) - 1)
-		b, err := r.ReadByte()
-		r.fail(err)
-		if r.err == nil {
+func (r checkpointReader) patches(cells []cell) {
+	for n := r.Uint(1 << 62); n > 0 && r.Err() == nil; n-- {
+		i := r.Uint(uint64(len(cells)) - 1)
+		b := r.Byte()
+		if r.Err() == nil {
 			cells[i] = cell(b)
 		}
 	}
 }
 
-func (r *checkpointReader) details(p *Plan) (all []detail) {
-	for n := r.uint(1 << 62); n > 0 && r.err == nil; n-- {
-		d := detail{r.uint(p.Len() - 1), &probe.Result{}}
-		r.json(d.Result)
+func (r checkpointReader) details(p *target.Plan) (all []detail) {
+	for n := r.Uint(1 << 62); n > 0 && r.Err() == nil; n-- {
+		d := detail{r.Uint(p.Len() - 1), &probe.Result{}}
+		r.JSON(d.Result)
 		all = append(all, d)
 	}
 	return all
 }
 
 // sane reports whether a sweep over p can have such a head.
-func (h *head) sane(p *Plan) bool {
+func (h *head) sane(p *target.Plan) bool {
 	c := Config{Retries: h.Retries, Timeout: h.Timeout, Bound: h.Bound, Shard: h.Shard}
-	if c.check() != nil || h.Retries < 0 || h.Timeout <= 0 || h.Bound <= 0 || h.Shard.I < 1 || uint64(h.Shard.N) > MaxEndpoints {
+	if c.check() != nil || h.Retries < 0 || h.Timeout <= 0 || h.Bound <= 0 || h.Shard.I < 1 || uint64(h.Shard.N) > target.MaxEndpoints {
 		return false
 	}
 	if h.Passes < 0 || h.Passes > maxPasses || h.Passes == 0 && !h.Over || h.Complete && !h.Over || h.Settled > p.Len()+uint64(h.Shard.N) {
@@ -380,10 +222,10 @@ func (h *head) sane(p *Plan) bool {
 
 // cellsSane reports whether the sweep of the head can have made the cells.
 func (c *Checkpoint) cellsSane() bool {
-	for port, at := range c.plan.ports {
-		lo := uint64(port) * c.plan.addrs
+	for port, at := range c.plan.Ports() {
+		lo := uint64(port) * c.plan.AddrCount()
 		var known [256]bool
-		for _, cell := range c.cells[lo : lo+c.plan.addrs] {
+		for _, cell := range c.cells[lo : lo+c.plan.AddrCount()] {
 			if known[cell] {
 				continue
 			}

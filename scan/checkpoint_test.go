@@ -17,6 +17,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
 // lossy is mixed with loss, which the endpoint and the try alone decide: a
@@ -75,7 +76,7 @@ var cuts = map[string]cut{
 	"mixed": {ports: both, targets: []string{"10.0.0.0/24", "10.0.3.0/25"}, config: scan.Config{Retries: -1, Rate: 3000, Seed: 4}, network: simnet.Config{Host: mixed}},
 	"lossy": {ports: both, targets: []string{"10.0.0.0/24", "fe80::%a/122"}, config: scan.Config{Retries: 14, Rate: 3000, Seed: 5, Bound: 0.01},
 		network: simnet.Config{Host: lossy, Tells: true, Account: true, Seed: 9}},
-	"shard": {ports: both, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 5, Rate: 1000, Seed: 6, Shard: scan.Shard{I: 2, N: 3}, Bound: 0.01, All: true},
+	"shard": {ports: both, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 5, Rate: 1000, Seed: 6, Shard: target.Shard{I: 2, N: 3}, Bound: 0.01, All: true},
 		network: simnet.Config{Host: lossy, Seed: 3}},
 	"at most one try": {ports: []probe.Port{tcp417}, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 0, Rate: 3000},
 		network: simnet.Config{Host: lossy, Seed: 3}},
@@ -278,7 +279,7 @@ func TestCheckpointOfAnotherPlan(t *testing.T) {
 			"384 addresses, not 512 addresses; 10.0.3.128 is not in it": func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24", "10.0.3.0/24") },
 			"other addresses; 10.0.3.128 is not in it":                  func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24", "10.0.3.128/25") },
 			"seed 4, not 5":           func(c *scan.Config) { c.Seed = 5 },
-			"shard 1/1, not 1/2":      func(c *scan.Config) { c.Shard = scan.Shard{I: 1, N: 2} },
+			"shard 1/1, not 1/2":      func(c *scan.Config) { c.Shard = target.Shard{I: 1, N: 2} },
 			"retries 10, not 3":       func(c *scan.Config) { c.Retries = 3 },
 			"timeout 2s, not 1s":      func(c *scan.Config) { c.Timeout = time.Second },
 			"tcp method simnet, not ": func(c *scan.Config) { c.Engine = newScript(nil) },

@@ -4,15 +4,14 @@ import (
 	"bufio"
 	"compress/flate"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash"
 	"io"
-	"net/netip"
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/target"
+	"onmux/scan/varint"
 )
 
 // A checkpoint file is a line that names the format, a stream compressed by
@@ -30,7 +29,7 @@ const cellChunk = 64 << 10
 // checkpointWriter writes the parts of a checkpoint in their order. Its errors
 // are bufio's: the first stays, and finish returns it.
 type checkpointWriter struct {
-	*bufio.Writer
+	varint.Writer
 	packed *flate.Writer
 	sum    hash.Hash
 	file   io.Writer
@@ -51,7 +50,7 @@ func newCheckpointWriter(file io.Writer) (*checkpointWriter, error) {
 	}
 	var err error
 	w.packed, err = flate.NewWriter(both, flate.HuffmanOnly) // runs are short already
-	w.Writer = bufio.NewWriterSize(w.packed, 64<<10)
+	w.Writer = varint.Writer{Writer: bufio.NewWriterSize(w.packed, 64<<10)}
 	return w, err
 }
 
@@ -64,69 +63,6 @@ func (w *checkpointWriter) finish() error {
 	}
 	_, err := w.file.Write(w.sum.Sum(nil))
 	return err
-}
-
-func (w *checkpointWriter) uint(v uint64) {
-	var b [binary.MaxVarintLen64]byte
-	w.Write(b[:binary.PutUvarint(b[:], v)])
-}
-
-func (w *checkpointWriter) text(s string) {
-	w.uint(uint64(len(s)))
-	w.WriteString(s)
-}
-
-func (w *checkpointWriter) flag(b bool) { w.uint(uint64(one(b))) }
-
-func (w *checkpointWriter) json(v any) error {
-	b, err := json.Marshal(v)
-	w.text(string(b))
-	return err
-}
-
-func (w *checkpointWriter) plan(p *Plan) {
-	w.uint(uint64(len(p.lines)))
-	for _, l := range p.lines {
-		w.flag(l.v6)
-		w.text(l.zone)
-		w.uint(uint64(l.to - l.from))
-		var end u128 // runs only grow
-		for i := l.from; i < l.to; i++ {
-			gap, size := p.firsts[i].sub(end), p.starts[i+1]-p.starts[i]
-			w.uint(gap.hi)
-			w.uint(gap.lo)
-			w.uint(size)
-			end = p.firsts[i].add(u128{0, size - 1})
-		}
-	}
-	w.uint(uint64(len(p.ports)))
-	for _, port := range p.ports {
-		w.uint(uint64(port.Number))
-		w.uint(uint64(port.Proto))
-	}
-	w.uint(uint64(len(p.names)))
-	for _, n := range p.names {
-		w.text(n.host)
-		w.flag(n.cut)
-		w.uint(uint64(len(n.addrs)))
-		for _, a := range n.addrs {
-			w.addr(a)
-		}
-	}
-	w.uint(uint64(len(p.own)))
-	for _, o := range p.own {
-		w.addr(o.Addr())
-		w.uint(uint64(o.Bits()))
-	}
-	w.uint(uint64(len(p.left)))
-	for _, l := range p.left {
-		w.text(l)
-	}
-}
-
-func (w *checkpointWriter) addr(a netip.Addr) {
-	b, _ := a.MarshalBinary() // never fails
-	w.text(string(b))
 }
 
 // cells writes condensed cells; flushCells must follow the last of them.
@@ -147,22 +83,22 @@ func (w *checkpointWriter) flushCells() {
 		w.WriteByte(byte(w.run))
 		w.WriteByte(byte(w.last))
 	default:
-		w.uint(w.run)
+		w.Uint(w.run)
 		w.WriteByte(byte(w.last))
 	}
 	w.run = 0
 }
 
 func (w *checkpointWriter) patches(all []patch) {
-	w.uint(uint64(len(all)))
+	w.Uint(uint64(len(all)))
 	for _, p := range all {
-		w.uint(p.index)
+		w.Uint(p.index)
 		w.WriteByte(byte(p.cell))
 	}
 }
 
-func (w *checkpointWriter) details(p *Plan, all []detail) error {
-	w.uint(uint64(len(all)))
+func (w *checkpointWriter) details(p *target.Plan, all []detail) error {
+	w.Uint(uint64(len(all)))
 	for _, d := range all {
 		r := *d.Result
 		r.Endpoint = p.At(d.index)
@@ -170,8 +106,8 @@ func (w *checkpointWriter) details(p *Plan, all []detail) error {
 		if r.State > probe.Unreachable {
 			r.State = probe.Unknown
 		}
-		w.uint(d.index)
-		if err := w.json(r); err != nil {
+		w.Uint(d.index)
+		if err := w.JSON(r); err != nil {
 			return err
 		}
 	}
@@ -185,7 +121,7 @@ func (s *sweep) write(file io.Writer, complete bool) error {
 	if err != nil {
 		return err
 	}
-	w.plan(s.Plan)
+	s.Plan.Encode(w.Writer)
 	defer func() {
 		s.mu.Lock()
 		s.journal.copied, s.journal.patches = 0, nil
@@ -208,7 +144,7 @@ func (s *sweep) write(file io.Writer, complete bool) error {
 	h.Complete = complete
 
 	w.patches(patches)
-	if err := w.json(h); err != nil {
+	if err := w.JSON(h); err != nil {
 		return err
 	}
 	if err := w.details(s.Plan, details); err != nil {

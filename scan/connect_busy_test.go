@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // shortMachine answers for probe.Ask on a machine that has so many descriptors.
@@ -50,9 +51,9 @@ func (m *shortMachine) ask(ctx context.Context, e probe.Endpoint, o probe.Option
 	}
 }
 
-func connectPlan(t *testing.T, targets ...string) *Plan {
+func connectPlan(t *testing.T, targets ...string) *target.Plan {
 	t.Helper()
-	p, err := NewPlan(t.Context(), PlanConfig{Targets: targets, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	p, err := target.NewPlan(t.Context(), target.Config{Targets: targets, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
 	if err != nil {
 		t.Fatal(err)
 	}

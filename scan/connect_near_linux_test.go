@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/target"
 )
 
 // TestConnectOnLink asks more neighbours than the kernel's table holds, of which few are
@@ -40,7 +41,7 @@ func TestConnectOnLink(t *testing.T) {
 		}
 		return netlink.AddrAdd(l, back)
 	}, func() error { return hostRoute("10.91.15.1") })
-	own, err := scan.OwnNetworks()
+	own, err := target.OwnNetworks()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"sort"
 
 	"onmux/probe"
+	"onmux/scan/target"
 )
 
 // tell hands everything but the open endpoints, which were told when they were
@@ -44,7 +44,7 @@ func (s *sweep) tellRun(lo, hi uint64) {
 	for lo < hi {
 		end := lo + 1
 		if !s.All {
-			end = s.unbroken(lo, hi)
+			end = min(hi, lo+s.Plan.Neighbours(lo))
 		}
 		s.out.wait(context.Background())
 		if end == lo+1 {
@@ -54,21 +54,6 @@ func (s *sweep) tellRun(lo, hi uint64) {
 		}
 		lo = end
 	}
-}
-
-// unbroken is the end of the addresses from lo on that follow each other
-// without a gap, in one family and zone; hi bounds it. A plan's addresses only
-// grow within a family and zone, so one look at the end is mostly enough.
-func (s *sweep) unbroken(lo, hi uint64) uint64 {
-	zone, first := number(s.Plan.At(lo).Addr)
-	follows := func(i uint64) bool {
-		z, n := number(s.Plan.At(i).Addr)
-		return z == zone && n == first.add(u128{0, i - lo})
-	}
-	if follows(hi - 1) {
-		return hi
-	}
-	return lo + 1 + uint64(sort.Search(int(hi-lo-1), func(k int) bool { return !follows(lo + 1 + uint64(k)) }))
 }
 
 // single is the record of one endpoint, with all that was kept of it.
@@ -135,7 +120,7 @@ func (s *sweep) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 		}
 		by = kept.Responder
 	}
-	if hi-lo == 1 || sameHost(by, s.Plan.At(lo).Addr) {
+	if hi-lo == 1 || target.SameHost(by, s.Plan.At(lo).Addr) {
 		return netip.Addr{}
 	}
 	return by

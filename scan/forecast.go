@@ -49,14 +49,14 @@ func NewForecast(c Config, device string) (Forecast, error) {
 	c.fill()
 	p := c.Plan
 	f := Forecast{
-		Addresses: p.AddrCount(), Public: p.Public(), Endpoints: p.Len(), Targets: c.Shard.size(p.Len()),
+		Addresses: p.AddrCount(), Public: p.Public(), Endpoints: p.Len(), Targets: c.Shard.Size(p.Len()),
 		LeftOut: append([]string{}, p.LeftOut()...),
 	}
-	for _, port := range p.ports {
+	for _, port := range p.Ports() {
 		f.Ports = append(f.Ports, port.String())
 	}
 	rate := min(c.Rate, beyond)
-	if share := p.netShare(); c.NetRate < rate*share {
+	if share := p.NetworkShare(); c.NetRate < rate*share {
 		rate = c.NetRate / share
 		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + thousands(uint64(math.Ceil(c.NetRate)))
 	}
@@ -73,7 +73,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), silent, c.lasts(rate, f.Targets, int(passes))}
 	}
 	var err error
-	f.Routes, f.More, err = p.routes(device)
+	f.Routes, f.More, err = routes(p, device)
 	return f, err
 }
 
@@ -81,16 +81,16 @@ func NewForecast(c Config, device string) (Forecast, error) {
 // ports, and how many endpoints each of them asks.
 func (c *Config) turns(targets uint64) (passes, asked uint64) {
 	udp := 0
-	for _, p := range c.Plan.ports {
+	for _, p := range c.Plan.Ports() {
 		if p.Proto == probe.UDP {
 			udp++
 		}
 	}
-	most := min(payloadsOf(c.Plan.ports), c.Retries+1)
+	most := min(payloadsOf(c.Plan.Ports()), c.Retries+1)
 	if udp == 0 || most <= 2 {
 		return 0, 0
 	}
-	asked = targets / uint64(len(c.Plan.ports)) * uint64(udp)
+	asked = targets / uint64(len(c.Plan.Ports())) * uint64(udp)
 	if asked > maxTurns {
 		return 0, 0
 	}

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/link"
+	"onmux/scan/target"
 )
 
 // RouteRange is the way to a range of targets, or why there is none.
@@ -34,8 +35,8 @@ const maxRoutes = 64
 // routes tells which way all of the plan's addresses go, as the kernel's tables have
 // it. On systems whose tables cannot be read it tells it for the first address of
 // each run, without the gateway.
-func (p *Plan) routes(device string) (all []RouteRange, more uint64, err error) {
-	c := p.routeConfig(device)
+func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
+	c := routeConfig(p, device)
 	table, err := link.Routes(c)
 	all = []RouteRange{}
 	add := func(r RouteRange) {
@@ -56,14 +57,14 @@ func (p *Plan) routes(device string) (all []RouteRange, more uint64, err error) 
 	case err != nil:
 		return nil, 0, err
 	default:
-		p.eachRoute(table, c.Spans, add)
+		eachRoute(p, table, c.Spans, add)
 	}
 	return all, more, nil
 }
 
 // eachRoute walks the table for every port that it tells apart.
-func (p *Plan) eachRoute(table *link.Table, spans []link.Span, add func(RouteRange)) {
-	for ask, port := range p.ports {
+func eachRoute(p *target.Plan, table *link.Table, spans []link.Span, add func(RouteRange)) {
+	for ask, port := range p.Ports() {
 		if ask > 0 && !table.ByPort() {
 			break
 		}
@@ -88,12 +89,12 @@ func (p *Plan) eachRoute(table *link.Table, spans []link.Span, add func(RouteRan
 }
 
 // routeConfig asks for the ways to all of the plan's endpoints.
-func (p *Plan) routeConfig(device string) link.RouteConfig {
+func routeConfig(p *target.Plan, device string) link.RouteConfig {
 	c := link.RouteConfig{Device: device}
-	for _, s := range p.spans() {
-		c.Spans = append(c.Spans, link.Span{First: s.addr(s.from), Last: s.addr(s.to)})
+	for first, last := range p.Runs() {
+		c.Spans = append(c.Spans, link.Span{First: first, Last: last})
 	}
-	for _, port := range p.ports {
+	for _, port := range p.Ports() {
 		ask := link.Ask{Proto: syscall.IPPROTO_TCP, Port: port.Number}
 		if port.Proto == probe.UDP {
 			ask.Proto = syscall.IPPROTO_UDP

@@ -108,11 +108,11 @@ func (s *sweep) findLimitedNets(l *limited, p probe.Proto) {
 	if !some {
 		return
 	}
-	for range s.Plan.nets {
+	for range s.Plan.Networks {
 		count++
 	}
 	nets := make([]refusals, 0, count) // a large plan has many
-	for lo, hi := range s.Plan.nets {
+	for lo, hi := range s.Plan.Networks {
 		r := s.refusals(p, lo, hi)
 		for a := lo; a < hi && l.hosts != nil; a++ {
 			r.hosts += float64(l.hosts[a/64] >> (a % 64) & 1)

@@ -14,69 +14,11 @@ const DefaultNetRate = DefaultRate
 // netBurst is how many seconds' worth of probes a network may get at once.
 const netBurst = 0.25
 
-// net is the network that an address is in: its first and last address.
-func (r realm) net(v u128) (first, last u128) {
-	if r.v6 {
-		return u128{v.hi, 0}, u128{v.hi, math.MaxUint64}
-	}
-	return u128{0, v.lo &^ 0xff}, u128{0, v.lo | 0xff}
-}
-
-// near reports whether the network that begins with v never leaves this machine:
-// 127.0.0.0/8, and ::/64, which holds ::1 and nothing else that is routed.
-func (r realm) near(v u128) bool {
-	if r.v6 {
-		return v == u128{}
-	}
-	return v.lo>>24 == 127
-}
-
-// nets calls yield for each network that is not near, with the plan's addresses in
-// it: the numbers from lo up to and without hi. It ends when yield returns false.
-func (p *Plan) nets(yield func(lo, hi uint64) bool) {
-	for _, l := range p.lines {
-		var lo, hi uint64 // of the network that is being put together
-		var end u128      // its last address
-		for i := l.from; i < l.to; i++ {
-			for at := p.starts[i]; at < p.starts[i+1]; at = hi {
-				v := p.firsts[i].add(u128{0, at - p.starts[i]})
-				if hi == lo || v.cmp(end) > 0 {
-					if hi > lo && !yield(lo, hi) {
-						return
-					}
-					lo = at
-				}
-				first, last := l.net(v)
-				end, hi = last, p.starts[i+1]
-				if rest := last.sub(v); rest.cmp(u128{0, hi - at}) < 0 {
-					hi = at + rest.lo + 1
-				}
-				if l.near(first) {
-					lo = hi
-				}
-			}
-		}
-		if hi > lo && !yield(lo, hi) {
-			return
-		}
-	}
-}
-
-// netShare is how large a part of all that is asked at random goes to one network
-// at most, in the first pass.
-func (p *Plan) netShare() float64 {
-	var most uint64
-	for lo, hi := range p.nets {
-		most = max(most, hi-lo)
-	}
-	return float64(most) / float64(max(p.addrs, 1))
-}
-
 // netShare is the same for the present pass, which asks those who are still owed a
 // question: they may all be in one network.
 func (s *sweep) netShare() float64 {
 	if s.passes == 1 {
-		return s.Plan.netShare()
+		return s.Plan.NetworkShare()
 	}
 	var most, all uint64
 	for port, p := range s.protos {
@@ -84,7 +26,7 @@ func (s *sweep) netShare() float64 {
 			all += s.owedOf(uint64(port)*s.addrs, uint64(port+1)*s.addrs)
 		}
 	}
-	for lo, hi := range s.Plan.nets {
+	for lo, hi := range s.Plan.Networks {
 		var n uint64
 		for port, p := range s.protos {
 			if s.walk.asks[p] {

@@ -16,14 +16,15 @@ import (
 	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
+	"onmux/scan/target"
 )
 
 // RawConfig describes an engine over packets.
 type RawConfig struct {
-	Plan     *Plan  // what will be asked
-	Device   string // packets leave through this interface; "" for wherever the kernel would send them
-	Tries    int    // how often an endpoint may be asked, 1 to MaxTries; 0 means MaxTries
-	Evidence bool   // collect Result.Evidence
+	Plan     *target.Plan // what will be asked
+	Device   string       // packets leave through this interface; "" for wherever the kernel would send them
+	Tries    int          // how often an endpoint may be asked, 1 to MaxTries; 0 means MaxTries
+	Evidence bool         // collect Result.Evidence
 
 	// Hurry says that the scan knows no rate. Answers are then timed when they are
 	// read, not when they arrived, for which the kernel would look at the clock for
@@ -162,7 +163,7 @@ func (e *RawEngine) open(ctx context.Context) error {
 func (e *RawEngine) reserve() error {
 	const width = 16 // ports of UDP for each try: four bits of proof
 	tcp, udp := packet.Ports{}, packet.Ports{Tries: 1, Width: 1}
-	for _, p := range e.Plan.ports {
+	for _, p := range e.Plan.Ports() {
 		if p.Proto == probe.TCP {
 			tcp = packet.Ports{Tries: e.Tries, Width: 1}
 		} else {
@@ -190,7 +191,7 @@ func (e *RawEngine) reserve() error {
 // findRoutes asks the kernel for the ways to all targets.
 func (e *RawEngine) findRoutes() error {
 	var err error
-	if e.table, err = link.Routes(e.Plan.routeConfig(e.Device)); err != nil {
+	if e.table, err = link.Routes(routeConfig(e.Plan, e.Device)); err != nil {
 		return err
 	}
 	builders := make(map[packet.Path]*packet.Builder)
@@ -221,7 +222,7 @@ func (e *RawEngine) newWay(r *link.Route, builders map[packet.Path]*packet.Build
 	b := builders[w.path]
 	if b == nil {
 		var err error
-		if b, err = packet.NewBuilder(w.path, e.cookies, e.Plan.ports); err != nil {
+		if b, err = packet.NewBuilder(w.path, e.cookies, e.Plan.Ports()); err != nil {
 			w.why = err.Error()
 			return w
 		}

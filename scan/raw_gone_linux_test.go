@@ -16,6 +16,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // tunWorld is a network behind a TUN device where a.2 is open and all else silent,
@@ -92,9 +93,9 @@ func TestRawFirewalledOutput(t *testing.T) {
 		t.Skip("no nftables:", err)
 	}
 	t.Cleanup(func() { c.DelTable(table); _ = c.Flush() })
-	for name, make := range map[string]func(*scan.Plan) engine.Engine{
-		"packets": func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) },
-		"sockets": func(*scan.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+	for name, make := range map[string]func(*target.Plan) engine.Engine{
+		"packets": func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) },
+		"sockets": func(*target.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
 	} {
 		plan := planOf(t, both, "10.100.0.2")
 		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 200 * time.Millisecond, All: true})

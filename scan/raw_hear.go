@@ -12,6 +12,7 @@ import (
 	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
+	"onmux/scan/target"
 )
 
 // openHearer opens what hears answers, and prepares to read them.
@@ -22,7 +23,7 @@ func (e *RawEngine) openHearer() error {
 		return err
 	}
 	zones := e.zones()
-	e.decoder = packet.NewDecoder(packet.Ethernet, e.cookies, e.Plan.ports)
+	e.decoder = packet.NewDecoder(packet.Ethernet, e.cookies, e.Plan.Ports())
 	e.decoders = make(map[int]*packet.Decoder)
 	for i := range e.ways {
 		w := &e.ways[i]
@@ -51,10 +52,8 @@ func (e *RawEngine) openHearer() error {
 // zones are those of the plan, as it writes them.
 func (e *RawEngine) zones() map[string]string {
 	zones := make(map[string]string)
-	for _, l := range e.Plan.lines {
-		if l.zone != "" {
-			zones[l.zone] = l.zone
-		}
+	for _, zone := range e.Plan.Zones() {
+		zones[zone] = zone
 	}
 	return zones
 }
@@ -244,7 +243,7 @@ func (e *RawEngine) evidence(r *packet.Reply, index uint64) []string {
 	default:
 		said = append(said, "RST that acknowledges our SYN")
 	}
-	if w := e.wayOf(index, e.Plan.At(index).Addr); w.Frames && w.gate == nil && r.MAC != (packet.MAC{}) && sameHost(r.From, r.Endpoint.Addr) {
+	if w := e.wayOf(index, e.Plan.At(index).Addr); w.Frames && w.gate == nil && r.MAC != (packet.MAC{}) && target.SameHost(r.From, r.Endpoint.Addr) {
 		said = append(said, "its MAC is "+r.MAC.String())
 	}
 	return append(said, fmt.Sprintf("asked from %s", netip.AddrPortFrom(r.Src, r.SrcPort)))

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 
 // Config is everything a sweep depends on. Only Plan and Engine are required.
 type Config struct {
-	Plan    *Plan
+	Plan    *target.Plan
 	Engine  engine.Engine // Run closes it
 	Rate    float64       // probes a second; 0 means DefaultRate, +Inf no limit
 	NetRate float64       // probes a second to one network (see DefaultNetRate); 0 means DefaultNetRate, +Inf no limit
@@ -37,7 +38,7 @@ type Config struct {
 	Timeout time.Duration // upper bound on the wait for one answer; 0 means DefaultTimeout; one above that is waited for in full from the second try on
 	Bound   float64       // another pass is owed while at least this many answering hosts are expected to be missed; 0 means DefaultBound
 	Seed    uint64        // key of the order; the same seed and plan give the same order
-	Shard   Shard         // which part of the order is ours; the zero value is all of it
+	Shard   target.Shard  // which part of the order is ours; the zero value is all of it
 	All     bool          // a record for every endpoint instead of ranges
 
 	// Checkpoint, if set, names a file that the sweep's state is written to: before
@@ -58,9 +59,6 @@ type Config struct {
 	// every second look, never twice at a time; it must not block.
 	Watch func(Progress)
 }
-
-// Shard I of N takes every N-th position of the order; I counts from 1.
-type Shard struct{ I, N int }
 
 // Progress is how far a sweep is. Done never decreases and Done/Total is the
 // share of the work that is known to be owed.
@@ -164,7 +162,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("a bound of %g missed hosts: it must be above 0", c.Bound)
 	case c.SaveEvery < 0:
 		return fmt.Errorf("a checkpoint every %v: it must be above 0", c.SaveEvery)
-	case c.Shard != Shard{} && (c.Shard.I < 1 || c.Shard.I > c.Shard.N):
+	case c.Shard != target.Shard{} && (!c.Shard.Valid()):
 		return fmt.Errorf("shard %d of %d: shards count from 1 to their number", c.Shard.I, c.Shard.N)
 	}
 	return nil
@@ -202,19 +200,10 @@ func (c *Config) fill() {
 	if c.Bound == 0 {
 		c.Bound = DefaultBound
 	}
-	if c.Shard == (Shard{}) {
-		c.Shard = Shard{1, 1}
+	if c.Shard == (target.Shard{}) {
+		c.Shard = target.Shard{I: 1, N: 1}
 	}
 	if c.SaveEvery == 0 {
 		c.SaveEvery = DefaultSaveEvery
 	}
-}
-
-// size is how many of n positions are the shard's.
-func (s Shard) size(n uint64) uint64 {
-	first, every := uint64(s.I-1), uint64(s.N)
-	if first >= n {
-		return 0
-	}
-	return (n-first-1)/every + 1
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/target"
 )
 
 const (
@@ -23,7 +24,7 @@ type byProto[T any] [probe.UDP + 1]T
 // a pass, owns the fields above mu; those below are shared with the receiver.
 type sweep struct {
 	Config
-	order  *Order
+	order  *target.Order
 	addrs  uint64        // addresses of the plan: endpoints of one port
 	protos []probe.Proto // of the plan's ports, by port index
 	ports  byProto[int]  // how many ports each protocol is asked on
@@ -80,9 +81,9 @@ type walk struct {
 func newSweep(c Config) *sweep {
 	s := &sweep{
 		Config: c,
-		order:  NewOrder(c.Plan.Len(), c.Seed),
+		order:  target.NewOrder(c.Plan.Len(), c.Seed),
 		addrs:  c.Plan.AddrCount(),
-		size:   c.Shard.size(c.Plan.Len()),
+		size:   c.Shard.Size(c.Plan.Len()),
 		table:  newTable(c.Plan.Len()),
 		over:   true,
 	}

@@ -14,6 +14,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
 // script is an engine that does what a test says: send is called for each
@@ -95,8 +96,8 @@ func TestNothingToAsk(t *testing.T) {
 			return 0, io.ErrUnexpectedEOF
 		})
 		for _, c := range []scan.Config{
-			{Plan: &scan.Plan{}, Engine: e},
-			{Plan: planOf(t, both, "192.0.2.1"), Engine: e, Shard: scan.Shard{I: 3, N: 3}},
+			{Plan: &target.Plan{}, Engine: e},
+			{Plan: planOf(t, both, "192.0.2.1"), Engine: e, Shard: target.Shard{I: 3, N: 3}},
 		} {
 			s := sweep(t.Context(), c)
 			s.ok(t)
@@ -114,7 +115,7 @@ func TestConfigThatMakesNoSense(t *testing.T) {
 		{Plan: plan, Rate: -1}, {Plan: plan, Rate: math.NaN()},
 		{Plan: plan, Retries: engine.MaxTries},
 		{Plan: plan, Timeout: -1}, {Plan: plan, Bound: -1}, {Plan: plan, Bound: math.NaN()},
-		{Plan: plan, Shard: scan.Shard{I: 0, N: 2}}, {Plan: plan, Shard: scan.Shard{I: 3, N: 2}},
+		{Plan: plan, Shard: target.Shard{I: 0, N: 2}}, {Plan: plan, Shard: target.Shard{I: 3, N: 2}},
 	} {
 		e := newScript(nil)
 		if c.Plan != nil && (c.Rate != 0 || c.Retries != 0 || c.Timeout != 0 || c.Bound != 0 || c.Shard.N != 0) {

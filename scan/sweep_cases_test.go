@@ -16,6 +16,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
 // TestShardsArePartsOfTheWhole runs every shard and puts them together.
@@ -26,7 +27,7 @@ func TestShardsArePartsOfTheWhole(t *testing.T) {
 			seen := map[probe.Endpoint]int{}
 			for i := range n {
 				s := sweep(t.Context(), scan.Config{
-					Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1, Seed: 5, Shard: scan.Shard{I: i + 1, N: n},
+					Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1, Seed: 5, Shard: target.Shard{I: i + 1, N: n},
 				})
 				s.ok(t)
 				for e, r := range s.told(t) {

@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // FuzzHear takes questions and answers of every kind, in any order, and checks
@@ -17,13 +18,13 @@ func FuzzHear(f *testing.F) {
 	f.Add([]byte("\x00\x00\x01\x02\x01\x03\x01\x09\x05\x02"))
 	f.Add([]byte{1, 2, 1, 0, 1, 3, 2, 4, 1, 0, 0, 1, 3, 9, 0, 2, 1, 5, 0, 3, 1, 255, 255, 7})
 	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
-	plan, err := NewPlan(f.Context(), PlanConfig{Targets: []string{"10.0.0.1-8", "2001:db8::1"}, Ports: ports})
+	plan, err := target.NewPlan(f.Context(), target.Config{Targets: []string{"10.0.0.1-8", "2001:db8::1"}, Ports: ports})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := Config{Plan: plan}
-		c.Shard = Shard{1, 1}
+		c.Shard = target.Shard{I: 1, N: 1}
 		s := newSweep(c)
 		s.Timeout = DefaultTimeout
 		now := time.Unix(0, 0)

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // receive takes answers from the engine until it is closed and drained. An
@@ -231,12 +232,8 @@ func (s *sweep) proto(i uint64) probe.Proto { return s.protos[i/s.addrs] }
 
 // fromTarget reports whether the endpoint that was asked answered itself.
 func (s *sweep) fromTarget(a *engine.Answer) bool {
-	return !a.Responder.IsValid() || sameHost(a.Responder, s.Plan.At(a.Index).Addr)
+	return !a.Responder.IsValid() || target.SameHost(a.Responder, s.Plan.At(a.Index).Addr)
 }
-
-// sameHost compares addresses as the network sees them: without the zone, and
-// with IPv4 unwrapped from IPv6.
-func sameHost(a, b netip.Addr) bool { return a.Unmap().WithZone("") == b.Unmap().WithZone("") }
 
 // judged is the record of an endpoint, with what an answer told of it. The
 // caller holds mu, or is the only one left.
@@ -245,7 +242,7 @@ func (s *sweep) judged(i uint64, r probe.Result) probe.Result {
 	r.Endpoint = s.Plan.At(i)
 	r.Host = s.Plan.Host(r.Addr)
 	r.State, r.Reason, r.Tries = c.state(r.Proto), c.reason(), c.tries()
-	if r.Responder.IsValid() && sameHost(r.Responder, r.Addr) {
+	if r.Responder.IsValid() && target.SameHost(r.Responder, r.Addr) {
 		r.Responder = netip.Addr{}
 	}
 	return r

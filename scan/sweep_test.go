@@ -16,6 +16,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
 func TestMain(m *testing.M) { nettest.Main(m) }
@@ -27,9 +28,9 @@ var (
 	router = netip.MustParseAddr("192.0.2.254")
 )
 
-func planOf(t testing.TB, ports []probe.Port, targets ...string) *scan.Plan {
+func planOf(t testing.TB, ports []probe.Port, targets ...string) *target.Plan {
 	t.Helper()
-	p, err := scan.NewPlan(t.Context(), scan.PlanConfig{Targets: targets, Ports: ports})
+	p, err := target.NewPlan(t.Context(), target.Config{Targets: targets, Ports: ports})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func (s *sweep) next() (asks byProto[bool], turns, more bool) {
 // more payloads than there were tries. Where no neighbour is, none is of use. The
 // caller holds mu.
 func (s *sweep) turnsLeft() (n uint64) {
-	if s.quiet[probe.UDP] == 0 || s.done[probe.UDP] >= payloadsOf(s.Plan.ports) {
+	if s.quiet[probe.UDP] == 0 || s.done[probe.UDP] >= payloadsOf(s.Plan.Ports()) {
 		return 0
 	}
 	for port, p := range s.protos {

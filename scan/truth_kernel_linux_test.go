@@ -13,6 +13,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // wall is a rule of a firewall and what it makes of a port behind it.
@@ -184,13 +185,13 @@ func TestTruthOfKernels(t *testing.T) {
 		}
 		c.Close()
 	}
-	for name, make := range map[string]func(*scan.Plan) engine.Engine{
-		"packets": func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p, Tries: 2}) },
-		"sockets": func(*scan.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+	for name, make := range map[string]func(*target.Plan) engine.Engine{
+		"packets": func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p, Tries: 2}) },
+		"sockets": func(*target.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := 0
-			for _, plan := range []*scan.Plan{planOf(t, k.ports, k.Hops4[2].String(), k.Hops6[2].String()), planOf(t, both, k.nets...)} {
+			for _, plan := range []*target.Plan{planOf(t, k.ports, k.Hops4[2].String(), k.Hops6[2].String()), planOf(t, both, k.nets...)} {
 				s := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: time.Second, All: true})
 				s.ok(t)
 				for e, r := range s.told(t) {

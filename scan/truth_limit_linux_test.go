@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/target"
 )
 
 // TestTruthOfLimitedICMPOverTun asks hosts whose ICMP errors are rare, and hosts
@@ -14,7 +15,7 @@ func TestTruthOfLimitedICMPOverTun(t *testing.T) {
 	nettest.Need(t)
 	for _, method := range engines {
 		t.Run(method.name, func(t *testing.T) {
-			config := func(p *scan.Plan) scan.Config {
+			config := func(p *target.Plan) scan.Config {
 				return scan.Config{Plan: p, Engine: method.make(t, p), Retries: 1, Timeout: 300 * time.Millisecond, All: true}
 			}
 			t.Run("one port", func(t *testing.T) {

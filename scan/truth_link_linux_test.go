@@ -10,6 +10,7 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
@@ -26,7 +27,7 @@ func TestTruthOnLink(t *testing.T) {
 	for _, method := range engines {
 		for _, p := range probe.Protos() {
 			t.Run(method.name+" "+p.String(), func(t *testing.T) {
-				s.hold(t, p, func(p *scan.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
+				s.hold(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			})
 		}
 	}
@@ -47,7 +48,7 @@ func (s *street) pump(peer *os.File) {
 }
 
 // hold asks all of them for a port and holds what is told against the truth.
-func (s *street) hold(t *testing.T, p probe.Proto, make func(*scan.Plan) engine.Engine, sockets bool) {
+func (s *street) hold(t *testing.T, p probe.Proto, make func(*target.Plan) engine.Engine, sockets bool) {
 	var targets []string
 	for a, f := range s.on {
 		if !sockets || !f.packets {

@@ -17,6 +17,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // pump answers the packets of a TUN device until it is closed.
@@ -56,10 +57,10 @@ func overTun(t *testing.T, w *world) {
 var engines = []struct {
 	name    string
 	sockets bool
-	make    func(testing.TB, *scan.Plan) engine.Engine
+	make    func(testing.TB, *target.Plan) engine.Engine
 }{
-	{"packets", false, func(t testing.TB, p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
-	{"sockets", true, func(testing.TB, *scan.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
+	{"packets", false, func(t testing.TB, p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
+	{"sockets", true, func(testing.TB, *target.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
 }
 
 // TestTruthOverTun holds the engine over packets, and the one over sockets,
@@ -71,7 +72,7 @@ func TestTruthOverTun(t *testing.T) {
 			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 			overTun(t, w)
 			for _, p := range probe.Protos() {
-				w.hold(t, p, func(p *scan.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
+				w.hold(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			}
 		})
 	}
@@ -111,7 +112,7 @@ func TestTruthOverEthernet(t *testing.T) {
 	})
 	defer func() { peer.Close(); pumping.Wait() }()
 	for _, p := range probe.Protos() {
-		w.hold(t, p, func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
+		w.hold(t, p, func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
 	}
 }
 

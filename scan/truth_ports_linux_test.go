@@ -9,6 +9,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // TestTruthOnEveryPort has hosts do on every port what they do on 417, and looks
@@ -17,7 +18,7 @@ func TestTruthOnEveryPort(t *testing.T) {
 	nettest.Need(t)
 	w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 	overTun(t, w)
-	w.hold(t, probe.TCP, func(p *scan.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false, 1, 419, 65535)
+	w.hold(t, probe.TCP, func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false, 1, 419, 65535)
 	t.Run("open", w.lookTwice)
 }
 

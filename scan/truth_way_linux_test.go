@@ -9,6 +9,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/target"
 )
 
 // TestTruthFarAwayOverTun holds the whole truth at the end of long ways, with a
@@ -21,7 +22,7 @@ func TestTruthFarAwayOverTun(t *testing.T) {
 			w.way, w.seed = farAway, 417
 			overTun(t, w)
 			for _, p := range probe.Protos() {
-				w.hold(t, p, func(p *scan.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
+				w.hold(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			}
 		})
 	}

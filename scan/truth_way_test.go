@@ -11,6 +11,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
 // farAway has hosts at distances from 20 to 300 ms, with jitter that puts answers
@@ -84,7 +85,7 @@ func TestTruthFarAway(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 			w.way, w.seed = farAway, 417
-			w.hold(t, p, func(plan *scan.Plan) engine.Engine { return newWire(t, w, plan) }, false)
+			w.hold(t, p, func(plan *target.Plan) engine.Engine { return newWire(t, w, plan) }, false)
 		})
 	}
 }

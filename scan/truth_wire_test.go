@@ -17,6 +17,7 @@ import (
 	"onmux/scan/engine"
 	"onmux/scan/packet"
 	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
 // world is every fact as a host: the i-th at the i-th address of each network.
@@ -94,7 +95,7 @@ func (w *world) trip(q simnet.Query) (n int, arrivals []time.Duration) {
 
 // hold runs a scan of one protocol of all the world and holds it against the truth.
 // What holds of port 417 holds of any other.
-func (w *world) hold(t *testing.T, proto probe.Proto, make func(*scan.Plan) engine.Engine, sockets bool, others ...uint16) {
+func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) engine.Engine, sockets bool, others ...uint16) {
 	t.Helper()
 	ports := []probe.Port{{Number: 417, Proto: proto}}
 	for _, number := range others {
@@ -190,7 +191,7 @@ func reason(f fact, p probe.Proto, sockets bool) probe.Reason {
 // answered at once, and what comes back is read as the engine over packets does.
 type wire struct {
 	world    *world
-	plan     *scan.Plan
+	plan     *target.Plan
 	builders map[bool]*packet.Builder // by whether it is for IPv4
 	decoder  *packet.Decoder
 	answers  chan engine.Answer
@@ -199,7 +200,7 @@ type wire struct {
 	forged   atomic.Int64
 }
 
-func newWire(t testing.TB, w *world, plan *scan.Plan) *wire {
+func newWire(t testing.TB, w *world, plan *target.Plan) *wire {
 	t.Helper()
 	ports := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 16}
 	tcp := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 1}
@@ -280,7 +281,7 @@ func TestTruthWithoutAKernel(t *testing.T) {
 		for _, others := range [][]uint16{nil, {1, 419, 40000, 65535}} {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-				w.hold(t, p, func(plan *scan.Plan) engine.Engine { return newWire(t, w, plan) }, false, others...)
+				w.hold(t, p, func(plan *target.Plan) engine.Engine { return newWire(t, w, plan) }, false, others...)
 			})
 		}
 	}

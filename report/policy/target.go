@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"onmux/probe"
-	"onmux/scan"
+	"onmux/scan/target"
 )
 
 // targets holds what a scan rule names against what a scan takes, so that a
@@ -68,8 +68,8 @@ func (p *Probe) host() error {
 
 type resolver func(context.Context, string) ([]netip.Addr, error)
 
-func plan(targets, exclude []string, ports []probe.Port, resolve resolver) (*scan.Plan, error) {
-	return scan.NewPlan(context.Background(), scan.PlanConfig{Targets: targets, Exclude: exclude, Ports: ports, Resolve: resolve})
+func plan(targets, exclude []string, ports []probe.Port, resolve resolver) (*target.Plan, error) {
+	return target.NewPlan(context.Background(), target.Config{Targets: targets, Exclude: exclude, Ports: ports, Resolve: resolve})
 }
 
 // nowhere stands for whatever a name may resolve to (RFC 5737). Nothing is sent there.

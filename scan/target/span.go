@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"cmp"
@@ -51,14 +51,14 @@ func (a u128) mul(n uint64) u128 {
 func (a u128) dec() u128 { return a.sub(u128{0, 1}) }
 func (a u128) inc() u128 { return a.add(u128{0, 1}) }
 
-// realm is the number line that an address stands on: a family and, for scoped
+// scope is the number line that an address stands on: a family and, for scoped
 // IPv6 addresses, a zone.
-type realm struct {
+type scope struct {
 	v6   bool
 	zone string
 }
 
-func (r realm) cmp(o realm) int {
+func (r scope) cmp(o scope) int {
 	switch {
 	case r == o:
 		return 0
@@ -72,7 +72,7 @@ func (r realm) cmp(o realm) int {
 }
 
 // addr is the address that v stands for.
-func (r realm) addr(v u128) netip.Addr {
+func (r scope) addr(v u128) netip.Addr {
 	if !r.v6 {
 		var b [4]byte
 		binary.BigEndian.PutUint32(b[:], uint32(v.lo))
@@ -88,20 +88,20 @@ func (r realm) addr(v u128) netip.Addr {
 	return a
 }
 
-// number is the inverse of realm.addr; IPv4-mapped addresses count as IPv4.
-func number(a netip.Addr) (realm, u128) {
+// number is the inverse of scope.addr; IPv4-mapped addresses count as IPv4.
+func number(a netip.Addr) (scope, u128) {
 	a = a.Unmap()
 	if a.Is4() {
 		b := a.As4()
-		return realm{}, u128{0, uint64(binary.BigEndian.Uint32(b[:]))}
+		return scope{}, u128{0, uint64(binary.BigEndian.Uint32(b[:]))}
 	}
 	b := a.As16()
-	return realm{true, a.Zone()}, u128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+	return scope{true, a.Zone()}, u128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
 // span is a run of addresses, both ends included.
 type span struct {
-	realm
+	scope
 	from, to u128
 }
 
@@ -138,7 +138,7 @@ func (s span) single() bool { return s.from == s.to }
 func (s span) size() u128 { return s.to.sub(s.from).inc() }
 
 func (s span) cmp(o span) int {
-	return cmp.Or(s.realm.cmp(o.realm), s.from.cmp(o.from), s.to.cmp(o.to))
+	return cmp.Or(s.scope.cmp(o.scope), s.from.cmp(o.from), s.to.cmp(o.to))
 }
 
 // merge sorts spans and joins those that overlap or touch. It reuses the slice.
@@ -149,7 +149,7 @@ func merge(spans []span) []span {
 	out := spans[:0]
 	for _, s := range spans {
 		if n := len(out); n > 0 {
-			if p := &out[n-1]; p.realm == s.realm && s.from.cmp(p.to.inc()) <= 0 {
+			if p := &out[n-1]; p.scope == s.scope && s.from.cmp(p.to.inc()) <= 0 {
 				if s.to.cmp(p.to) > 0 {
 					p.to = s.to
 				}
@@ -173,11 +173,11 @@ func subtract(a, b []span) []span {
 		}
 		rest := true
 		for _, cut := range b {
-			if cut.realm != s.realm || cut.from.cmp(s.to) > 0 {
+			if cut.scope != s.scope || cut.from.cmp(s.to) > 0 {
 				break
 			}
 			if cut.from.cmp(s.from) > 0 {
-				out = append(out, span{s.realm, s.from, cut.from.dec()})
+				out = append(out, span{s.scope, s.from, cut.from.dec()})
 			}
 			if cut.to.cmp(s.to) >= 0 {
 				rest = false
@@ -194,7 +194,7 @@ func subtract(a, b []span) []span {
 
 // ends reports whether cut lies wholly before s.
 func ends(cut, s span) bool {
-	if c := cut.realm.cmp(s.realm); c != 0 {
+	if c := cut.scope.cmp(s.scope); c != 0 {
 		return c < 0
 	}
 	return cut.to.cmp(s.from) < 0
@@ -208,7 +208,7 @@ func intersect(a, b []span) []span {
 			b = b[1:]
 		}
 		for _, o := range b {
-			if o.realm != s.realm || o.from.cmp(s.to) > 0 {
+			if o.scope != s.scope || o.from.cmp(s.to) > 0 {
 				break
 			}
 			both := s

@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func TestPlanIsTheSet(t *testing.T) {
 				want = append(want, a)
 			}
 		}
-		c := PlanConfig{Targets: targets, Exclude: exclude, Ports: ports[:1+r.IntN(len(ports))]}
+		c := Config{Targets: targets, Exclude: exclude, Ports: ports[:1+r.IntN(len(ports))]}
 		p, err := NewPlan(t.Context(), c)
 		if len(want) == 0 {
 			if err == nil {
@@ -110,7 +110,7 @@ func checkPlan(t *testing.T, p *Plan, addrs []netip.Addr, ports []probe.Port) {
 }
 
 func TestPlanEdges(t *testing.T) {
-	p, err := NewPlan(t.Context(), PlanConfig{Targets: []string{"0.0.0.0/0"}, Ports: onmuxTCP})
+	p, err := NewPlan(t.Context(), Config{Targets: []string{"0.0.0.0/0"}, Ports: onmuxTCP})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,14 +131,14 @@ func TestPlanEdges(t *testing.T) {
 	if i, ok := p.Index(mapped); !ok || i != p.Len()-1 {
 		t.Errorf("Index(%s) = %d, %t", mapped, i, ok)
 	}
-	full, err := NewPlan(t.Context(), PlanConfig{Targets: []string{"2001:db8::/96"}, Ports: onmuxTCP})
+	full, err := NewPlan(t.Context(), Config{Targets: []string{"2001:db8::/96"}, Ports: onmuxTCP})
 	if err != nil || full.Len() != MaxEndpoints {
 		t.Errorf("a plan of exactly MaxEndpoints: %v", err)
 	}
 }
 
 func TestPlanDoesNotAllocate(t *testing.T) {
-	p, err := NewPlan(t.Context(), PlanConfig{Targets: []string{"10.0.0.0/8", "2001:db8::/112", "fe80::%eth0/112"}, Ports: onmuxTCP})
+	p, err := NewPlan(t.Context(), Config{Targets: []string{"10.0.0.0/8", "2001:db8::/112", "fe80::%eth0/112"}, Ports: onmuxTCP})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestResolveIsBounded(t *testing.T) {
 	for i := range 40 {
 		targets = append(targets, fmt.Sprintf("h%d.example", i%20))
 	}
-	p, err := NewPlan(t.Context(), PlanConfig{Targets: targets, Ports: onmuxTCP,
+	p, err := NewPlan(t.Context(), Config{Targets: targets, Ports: onmuxTCP,
 		Resolve: func(_ context.Context, host string) ([]netip.Addr, error) {
 			mu.Lock()
 			now++
@@ -203,7 +203,7 @@ func TestResolveIsBounded(t *testing.T) {
 }
 
 func TestSystemResolverKnowsLocalhost(t *testing.T) {
-	p, err := NewPlan(t.Context(), PlanConfig{Targets: []string{"localhost"}, Ports: onmuxTCP})
+	p, err := NewPlan(t.Context(), Config{Targets: []string{"localhost"}, Ports: onmuxTCP})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func FuzzTarget(f *testing.F) {
 		f.Add("::/96", s)
 	}
 	f.Fuzz(func(t *testing.T, target, exclude string) {
-		c := PlanConfig{Targets: []string{target}, Ports: onmuxTCP, Resolve: fakeDNS}
+		c := Config{Targets: []string{target}, Ports: onmuxTCP, Resolve: fakeDNS}
 		if exclude != "" {
 			c.Exclude = []string{exclude}
 		}
@@ -278,7 +278,7 @@ func FuzzTarget(f *testing.F) {
 			if j, ok := p.Index(e); !ok || j != i {
 				t.Errorf("%q less %q: At(%d) = %s, which has index %d, %t", target, exclude, i, e, j, ok)
 			}
-			again, err := NewPlan(t.Context(), PlanConfig{Targets: []string{e.Addr.String()}, Ports: onmuxTCP})
+			again, err := NewPlan(t.Context(), Config{Targets: []string{e.Addr.String()}, Ports: onmuxTCP})
 			if err != nil || again.Len() != 1 || again.At(0) != e {
 				t.Errorf("%s named by itself: %v", e.Addr, err)
 			}
@@ -304,7 +304,7 @@ func benchPlan(b *testing.B, spans int) *Plan {
 	for i := range spans {
 		targets = append(targets, fmt.Sprintf("10.%d.%d.0/25", i>>8, i&255))
 	}
-	p, err := NewPlan(b.Context(), PlanConfig{Targets: targets, Ports: onmuxTCP})
+	p, err := NewPlan(b.Context(), Config{Targets: targets, Ports: onmuxTCP})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -352,7 +352,7 @@ func BenchmarkNewPlan(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := NewPlan(b.Context(), PlanConfig{Targets: bb.targets, Ports: onmuxTCP}); err != nil {
+				if _, err := NewPlan(b.Context(), Config{Targets: bb.targets, Ports: onmuxTCP}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"context"
@@ -15,12 +15,12 @@ import (
 // MaxEndpoints bounds a plan: a sweep keeps one byte for each endpoint.
 const MaxEndpoints = 1 << 32
 
-// PlanConfig says what is to be asked.
-type PlanConfig struct {
+// Config says what is to be asked.
+type Config struct {
 	// Targets are names, addresses (with a zone where link-local), networks
 	// (10.0.0.0/24; host bits are dropped) and ranges (10.0.0.1-50,
 	// 10.0.0.1-10.0.1.20, and octets as nmap writes them: 10.0-3.*.1-254).
-	// ReadTargets expands @FILE. Naming something twice asks it once.
+	// Read expands @FILE. Naming something twice asks it once.
 	Targets []string
 
 	// Exclude takes the same forms and wins over Targets. Without a zone it
@@ -73,13 +73,13 @@ type named struct {
 // up to and without to. Runs are kept apart from it, a number each, because a
 // search through them is what every answer of a sweep waits for.
 type line struct {
-	realm
+	scope
 	from, to int
 }
 
 // NewPlan reads targets, resolves names and cuts out what is excluded. An error
 // is one line; IsUsage tells whose it is.
-func NewPlan(ctx context.Context, c PlanConfig) (*Plan, error) {
+func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 	if !c.IPv4 && !c.IPv6 {
 		c.IPv4, c.IPv6 = true, true
 	}
@@ -147,7 +147,7 @@ func (p *Plan) setPorts(ports []probe.Port) error {
 
 // choose says what is asked: ranges without what is special, then what was
 // named by itself, less what is excluded.
-func (p *Plan) choose(c PlanConfig, wanted, cut *list) ([]span, error) {
+func (p *Plan) choose(c Config, wanted, cut *list) ([]span, error) {
 	ranges, ones := merge(wanted.ranges), merge(wanted.ones)
 	p.left = wanted.leftOut(c)
 	for _, s := range specials(c.Own) {
@@ -175,8 +175,8 @@ func (p *Plan) setSpans(spans []span) {
 	p.firsts = make([]u128, 0, len(spans))
 	p.starts = make([]uint64, 0, len(spans)+1)
 	for i, s := range spans {
-		if n := len(p.lines); n == 0 || p.lines[n-1].realm != s.realm {
-			p.lines = append(p.lines, line{realm: s.realm, from: i})
+		if n := len(p.lines); n == 0 || p.lines[n-1].scope != s.scope {
+			p.lines = append(p.lines, line{scope: s.scope, from: i})
 		}
 		p.lines[len(p.lines)-1].to = i + 1
 		p.firsts = append(p.firsts, s.from)
@@ -193,7 +193,7 @@ func (p *Plan) spans() []span {
 	for _, l := range p.lines {
 		for i := l.from; i < l.to; i++ {
 			last := p.firsts[i].add(u128{0, p.starts[i+1] - p.starts[i] - 1})
-			out = append(out, span{l.realm, p.firsts[i], last})
+			out = append(out, span{l.scope, p.firsts[i], last})
 		}
 	}
 	return out
@@ -225,15 +225,15 @@ func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
 // on the Internet.
 func (p *Plan) Public() uint64 { return p.public }
 
-// PublicMost is how many public addresses may be scanned by mistake.
-const PublicMost = 65536
+// MaxPublic is how many public addresses may be scanned by mistake.
+const MaxPublic = 65536
 
-// Yours is an error that asks whose the addresses are, if they are many and public.
-func (p *Plan) Yours() error {
-	if p.public <= PublicMost {
+// CheckPublic is an error that asks whose the addresses are, if they are many and public.
+func (p *Plan) CheckPublic() error {
+	if p.public <= MaxPublic {
 		return nil
 	}
-	return fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", thousands(p.public), thousands(PublicMost))
+	return fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", grouped(p.public), grouped(MaxPublic))
 }
 
 // LeftOut says what of the targets is not asked and why, a sentence each.
@@ -296,9 +296,9 @@ func (p *Plan) Index(e probe.Endpoint) (uint64, bool) {
 	}
 	r, v := number(e.Addr)
 	l := &p.lines[0]
-	if l.realm != r {
-		k := sort.Search(len(p.lines), func(k int) bool { return p.lines[k].realm.cmp(r) >= 0 })
-		if k == len(p.lines) || p.lines[k].realm != r {
+	if l.scope != r {
+		k := sort.Search(len(p.lines), func(k int) bool { return p.lines[k].scope.cmp(r) >= 0 })
+		if k == len(p.lines) || p.lines[k].scope != r {
 			return 0, false
 		}
 		l = &p.lines[k]

@@ -1,4 +1,4 @@
-package scan
+package target
 
 import "math/bits"
 

@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"context"
@@ -98,7 +98,7 @@ func TestPlanForms(t *testing.T) {
 		{"local.example", "192.0.2.9"},
 		{"localhost", "127.0.0.1 ::1"},
 	} {
-		p, err := NewPlan(t.Context(), PlanConfig{Targets: strings.Fields(tt.targets), Ports: onmuxTCP, Resolve: fakeDNS})
+		p, err := NewPlan(t.Context(), Config{Targets: strings.Fields(tt.targets), Ports: onmuxTCP, Resolve: fakeDNS})
 		if err != nil {
 			t.Errorf("%s: %v", tt.targets, err)
 		} else if got := shown(p); got != tt.want {
@@ -157,7 +157,7 @@ func TestPlanErrors(t *testing.T) {
 		{"2001:db8::/64 10.0.0.1", "10.0.0.1", "2001:db8::/64 and 1 more × 1 port is 2^64 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
 		{"2001:db8::/95", "", "2001:db8::/95 × 1 port is 8,589,934,592 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
 	} {
-		p, err := NewPlan(t.Context(), PlanConfig{Targets: strings.Fields(tt.targets), Exclude: strings.Fields(tt.exclude), Ports: onmuxTCP, Resolve: fakeDNS})
+		p, err := NewPlan(t.Context(), Config{Targets: strings.Fields(tt.targets), Exclude: strings.Fields(tt.exclude), Ports: onmuxTCP, Resolve: fakeDNS})
 		if err == nil {
 			t.Errorf("%s: no error but %s", tt.targets, shown(p))
 		} else if err.Error() != tt.want {
@@ -170,9 +170,9 @@ func TestPlanErrors(t *testing.T) {
 
 func TestPlanErrorsAboutFlags(t *testing.T) {
 	both := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
-	four, six := PlanConfig{IPv4: true, Ports: onmuxTCP}, PlanConfig{IPv6: true, Ports: onmuxTCP}
+	four, six := Config{IPv4: true, Ports: onmuxTCP}, Config{IPv6: true, Ports: onmuxTCP}
 	for _, tt := range []struct {
-		c             PlanConfig
+		c             Config
 		targets, want string
 	}{
 		{six, "10.0.0.0/24", "no targets: -6 asked for, but 10.0.0.0/24 is IPv4"},
@@ -181,11 +181,11 @@ func TestPlanErrorsAboutFlags(t *testing.T) {
 		{four, "fe80::1", "no targets: -4 asked for, but fe80::1 is IPv6"},
 		{four, "six.example", "no targets: IPv6 addresses of six.example are left out (-4)"},
 		{four, "six.example ::1", "no targets: ::1 is left out: it is IPv6 (-4); IPv6 addresses of six.example are left out (-4)"},
-		{PlanConfig{}, "10.0.0.1", "no ports: name at least one"},
-		{PlanConfig{Ports: []probe.Port{{Number: 0, Proto: probe.TCP}}}, "10.0.0.1", "0/tcp cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
-		{PlanConfig{Ports: []probe.Port{{Number: 1}}}, "10.0.0.1", "1/ cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
-		{PlanConfig{Ports: both}, "2001:db8::/64", "2001:db8::/64 × 2 ports is 2^65 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
-		{PlanConfig{Ports: both}, "0.0.0.0/0", "0.0.0.0/0 × 2 ports is 7,482,638,336 endpoints; a scan holds at most 4,294,967,296: name fewer addresses or ports"},
+		{Config{}, "10.0.0.1", "no ports: name at least one"},
+		{Config{Ports: []probe.Port{{Number: 0, Proto: probe.TCP}}}, "10.0.0.1", "0/tcp cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
+		{Config{Ports: []probe.Port{{Number: 1}}}, "10.0.0.1", "1/ cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
+		{Config{Ports: both}, "2001:db8::/64", "2001:db8::/64 × 2 ports is 2^65 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{Config{Ports: both}, "0.0.0.0/0", "0.0.0.0/0 × 2 ports is 7,482,638,336 endpoints; a scan holds at most 4,294,967,296: name fewer addresses or ports"},
 	} {
 		tt.c.Targets, tt.c.Resolve = strings.Fields(tt.targets), fakeDNS
 		if _, err := NewPlan(t.Context(), tt.c); fmt.Sprint(err) != tt.want {
@@ -200,31 +200,31 @@ func TestPlanLeftOut(t *testing.T) {
 		netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("2001:db8::1/120"), {},
 	}
 	for _, tt := range []struct {
-		c                      PlanConfig
+		c                      Config
 		targets, exclude, want string
 		left                   []string
 	}{
-		{PlanConfig{}, "10.0.0.0/24", "", "10.0.0.0-10.0.0.254", []string{"10.0.0.255 is left out: broadcast address of a network of this machine"}},
-		{PlanConfig{}, "10.0.0.0/24 10.0.0.255", "", "10.0.0.0-10.0.0.255", nil},
-		{PlanConfig{}, "10.0.0.255", "", "10.0.0.255", nil},
-		{PlanConfig{}, "127.0.0.0/8 2001:db8::/120", "", "127.0.0.0-127.255.255.255 2001:db8::-2001:db8::ff", nil},
-		{PlanConfig{}, "10.0.1.0/29", "10.0.1.2-3 10.0.1.7 10.9.9.9", "10.0.1.0-10.0.1.1 10.0.1.4-10.0.1.6", []string{"3 addresses are excluded"}},
-		{PlanConfig{}, "10.0.1.0/30", "10.0.1.0", "10.0.1.1-10.0.1.3", []string{"1 address is excluded"}},
-		{PlanConfig{}, "dual.example one.example", "dual.example", "192.0.2.1", []string{"2 addresses are excluded"}},
-		{PlanConfig{}, "fe80::1%a fe80::2%a fe80::1%b ::1", "fe80::1", "::1 fe80::2%a", []string{"2 addresses are excluded"}},
-		{PlanConfig{}, "fe80::1%a fe80::1%b", "fe80::1%b", "fe80::1%a", []string{"1 address is excluded"}},
-		{PlanConfig{}, "fe80::%a/126", "fe80::2", "fe80::%a-fe80::1%a fe80::3%a", []string{"1 address is excluded"}},
-		{PlanConfig{}, "local.example", "", "192.0.2.9", []string{"link-local addresses of local.example are left out: they came without a zone"}},
-		{PlanConfig{IPv4: true}, "dual.example", "", "192.0.2.7", []string{"IPv6 addresses of dual.example are left out (-4)"}},
-		{PlanConfig{IPv4: true}, "dual.example 10.0.0.1 ::1 ::2 fe80::/10 fe80::1%a", "", "10.0.0.1 192.0.2.7", []string{
+		{Config{}, "10.0.0.0/24", "", "10.0.0.0-10.0.0.254", []string{"10.0.0.255 is left out: broadcast address of a network of this machine"}},
+		{Config{}, "10.0.0.0/24 10.0.0.255", "", "10.0.0.0-10.0.0.255", nil},
+		{Config{}, "10.0.0.255", "", "10.0.0.255", nil},
+		{Config{}, "127.0.0.0/8 2001:db8::/120", "", "127.0.0.0-127.255.255.255 2001:db8::-2001:db8::ff", nil},
+		{Config{}, "10.0.1.0/29", "10.0.1.2-3 10.0.1.7 10.9.9.9", "10.0.1.0-10.0.1.1 10.0.1.4-10.0.1.6", []string{"3 addresses are excluded"}},
+		{Config{}, "10.0.1.0/30", "10.0.1.0", "10.0.1.1-10.0.1.3", []string{"1 address is excluded"}},
+		{Config{}, "dual.example one.example", "dual.example", "192.0.2.1", []string{"2 addresses are excluded"}},
+		{Config{}, "fe80::1%a fe80::2%a fe80::1%b ::1", "fe80::1", "::1 fe80::2%a", []string{"2 addresses are excluded"}},
+		{Config{}, "fe80::1%a fe80::1%b", "fe80::1%b", "fe80::1%a", []string{"1 address is excluded"}},
+		{Config{}, "fe80::%a/126", "fe80::2", "fe80::%a-fe80::1%a fe80::3%a", []string{"1 address is excluded"}},
+		{Config{}, "local.example", "", "192.0.2.9", []string{"link-local addresses of local.example are left out: they came without a zone"}},
+		{Config{IPv4: true}, "dual.example", "", "192.0.2.7", []string{"IPv6 addresses of dual.example are left out (-4)"}},
+		{Config{IPv4: true}, "dual.example 10.0.0.1 ::1 ::2 fe80::/10 fe80::1%a", "", "10.0.0.1 192.0.2.7", []string{
 			"::1, ::2, fe80::/10 and 1 more are left out: they are IPv6 (-4)", "IPv6 addresses of dual.example are left out (-4)"}},
-		{PlanConfig{IPv6: true}, "dual.example six.example", "", "2001:db8::6-2001:db8::7", []string{"IPv4 addresses of dual.example are left out (-6)"}},
-		{PlanConfig{}, "223.255.255.255-240.0.0.2 239.0.0.0", "", "223.255.255.255 239.0.0.0", []string{
+		{Config{IPv6: true}, "dual.example six.example", "", "2001:db8::6-2001:db8::7", []string{"IPv4 addresses of dual.example are left out (-6)"}},
+		{Config{}, "223.255.255.255-240.0.0.2 239.0.0.0", "", "223.255.255.255 239.0.0.0", []string{
 			"268,435,455 addresses from 224.0.0.0 to 239.255.255.255 are left out: multicast",
 			"240.0.0.0, 240.0.0.1 and 240.0.0.2 are left out: reserved"}},
-		{PlanConfig{}, "255.255.255.254-255.255.255.255 255.255.255.255 10.0.0.0/24", "", "10.0.0.0-10.0.0.254 255.255.255.255", []string{
+		{Config{}, "255.255.255.254-255.255.255.255 255.255.255.255 10.0.0.0/24", "", "10.0.0.0-10.0.0.254 255.255.255.255", []string{
 			"255.255.255.254 is left out: reserved", "10.0.0.255 is left out: broadcast address of a network of this machine"}},
-		{PlanConfig{}, "::/126", "", "::1-::3", []string{":: is left out: no host can have such an address"}},
+		{Config{}, "::/126", "", "::1-::3", []string{":: is left out: no host can have such an address"}},
 	} {
 		tt.c.Targets, tt.c.Exclude, tt.c.Ports = strings.Fields(tt.targets), strings.Fields(tt.exclude), onmuxTCP
 		tt.c.Own, tt.c.Resolve = own, fakeDNS
@@ -251,7 +251,7 @@ func TestPlanPublic(t *testing.T) {
 		"64:ff9b::808:808":                                       1,
 		"0.0.0.0/0":                                              223<<24 - 2<<24 - 1<<22 - 1<<20 - 2<<16 - 1<<17 - 4<<8,
 	} {
-		p, err := NewPlan(t.Context(), PlanConfig{Targets: strings.Fields(targets), Ports: onmuxTCP})
+		p, err := NewPlan(t.Context(), Config{Targets: strings.Fields(targets), Ports: onmuxTCP})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestPlanPublic(t *testing.T) {
 }
 
 func TestPlanHost(t *testing.T) {
-	p, err := NewPlan(t.Context(), PlanConfig{
+	p, err := NewPlan(t.Context(), Config{
 		Targets: []string{"alias.example", "dual.example", "10.0.0.1"}, Ports: onmuxTCP, IPv4: true,
 		Resolve: names(map[string]string{"alias.example": "192.0.2.7", "dual.example": "192.0.2.7 192.0.2.8 2001:db8::8"}),
 	})
@@ -281,7 +281,7 @@ func TestPlanHost(t *testing.T) {
 
 func TestPlanCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := NewPlan(ctx, PlanConfig{Targets: []string{"a", "b"}, Ports: onmuxTCP,
+	_, err := NewPlan(ctx, Config{Targets: []string{"a", "b"}, Ports: onmuxTCP,
 		Resolve: func(ctx context.Context, _ string) ([]netip.Addr, error) {
 			cancel()
 			<-ctx.Done()

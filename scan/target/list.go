@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type list struct {
 }
 
 // readLists reads both lists of c and resolves the names in them.
-func readLists(ctx context.Context, c PlanConfig) (wanted, cut *list, err error) {
+func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	var bad problems
 	wanted = readList(c.Targets, &bad, func(text string, s span) (bool, error) {
 		if s.v6 && !c.IPv6 || !s.v6 && !c.IPv4 {
@@ -42,7 +42,7 @@ func readLists(ctx context.Context, c PlanConfig) (wanted, cut *list, err error)
 		return nil, nil, fmt.Errorf("the names of the targets were not resolved: %w", err)
 	}
 	wanted.learn(answers, &bad, c)
-	cut.learn(answers, &bad, PlanConfig{IPv4: true, IPv6: true})
+	cut.learn(answers, &bad, Config{IPv4: true, IPv6: true})
 	return wanted, cut, bad.err()
 }
 
@@ -86,7 +86,7 @@ func (l *list) names() []string {
 }
 
 // learn takes in what names resolved to, in the families that c wants.
-func (l *list) learn(answers map[string]answer, bad *problems, c PlanConfig) {
+func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 	for _, host := range l.names() {
 		a := answers[host]
 		if bad.add(a.err) {
@@ -115,7 +115,7 @@ func (l *list) learn(answers map[string]answer, bad *problems, c PlanConfig) {
 }
 
 // leftOut says what the family flags and missing zones left out.
-func (l *list) leftOut(c PlanConfig) (out []string) {
+func (l *list) leftOut(c Config) (out []string) {
 	other, flag := unwanted(c)
 	if n := len(l.alien); n == 1 {
 		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", few(l.alien), other, flag))
@@ -132,7 +132,7 @@ func (l *list) leftOut(c PlanConfig) (out []string) {
 }
 
 // unwanted is the family that c does not want, and the flag that says so.
-func unwanted(c PlanConfig) (other, flag string) {
+func unwanted(c Config) (other, flag string) {
 	if c.IPv4 {
 		return "IPv6", "-4"
 	}
@@ -140,7 +140,7 @@ func unwanted(c PlanConfig) (other, flag string) {
 }
 
 // nothingLeft says why a plan is empty.
-func nothingLeft(c PlanConfig, l *list, excluded bool, left []string) error {
+func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	other, flag := unwanted(c)
 	switch {
 	case excluded && len(left) == 1:

@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"errors"
@@ -49,7 +49,7 @@ func TestReadTargets(t *testing.T) {
 		{"@long", "", "", "! long:2: the line is longer than 65536 bytes: write one target a line"},
 		{"@utf16", "", "", `! utf16:1: "\xff\xfe1\x000\x00" is no host name: write it in its ASCII form, xn--…`},
 	} {
-		got, err := ReadTargets(strings.Fields(tt.args), strings.Fields(tt.from), strings.NewReader(tt.stdin))
+		got, err := Read(strings.Fields(tt.args), strings.Fields(tt.from), strings.NewReader(tt.stdin))
 		text := strings.Join(got, " ")
 		if err != nil {
 			text = "! " + err.Error()
@@ -62,7 +62,7 @@ func TestReadTargets(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := ReadTargets([]string{"@-"}, nil, iotest.ErrReader(broken)); !errors.Is(err, broken) {
+	if _, err := Read([]string{"@-"}, nil, iotest.ErrReader(broken)); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 }
@@ -72,12 +72,12 @@ func FuzzReadTargets(f *testing.F) {
 	f.Add("\ufeff@x")
 	f.Add("a b\tc\rd\ve\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := ReadTargets([]string{"@-"}, nil, strings.NewReader(text))
+		got, err := Read([]string{"@-"}, nil, strings.NewReader(text))
 		if err != nil {
 			oneLine(t, err)
 			return
 		}
-		again, err := ReadTargets(nil, []string{"-"}, strings.NewReader(strings.Join(got, "\n")))
+		again, err := Read(nil, []string{"-"}, strings.NewReader(strings.Join(got, "\n")))
 		if err != nil || !slices.Equal(got, again) {
 			t.Errorf("%q: read again: %q, %v", got, again, err)
 		}
@@ -97,11 +97,11 @@ func BenchmarkReadTargets(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		targets, err := ReadTargets([]string{"@" + name}, nil, io.LimitReader(nil, 0))
+		targets, err := Read([]string{"@" + name}, nil, io.LimitReader(nil, 0))
 		if err != nil || len(targets) != 100_000 {
 			b.Fatal(len(targets), err)
 		}
-		if _, err := NewPlan(b.Context(), PlanConfig{Targets: targets, Ports: onmuxTCP}); err != nil {
+		if _, err := NewPlan(b.Context(), Config{Targets: targets, Ports: onmuxTCP}); err != nil {
 			b.Fatal(err)
 		}
 	}

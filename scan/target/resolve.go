@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func (e *ResolveError) Error() string {
 
 func (e *ResolveError) Unwrap() error { return e.Err }
 
-// IsUsage tells, of an error of NewPlan, ParsePorts or ReadTargets, whether it
+// IsUsage tells, of an error of NewPlan, ParsePorts or Read, whether it
 // is the user's to mend (a target, port or file that makes no sense, a name
 // that does not exist) and not the moment's: the context ended, or no name
 // server answered.

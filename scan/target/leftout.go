@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"fmt"
@@ -55,7 +55,7 @@ func specials(own []netip.Prefix) []special {
 
 // mapped is ::ffff:0:0/96, in which IPv4 addresses are written as IPv6.
 func mapped() []span {
-	return []span{{realm{v6: true}, u128{0, 0xffff << 32}, u128{0, 0xffff<<32 | 1<<32 - 1}}}
+	return []span{{scope{v6: true}, u128{0, 0xffff << 32}, u128{0, 0xffff<<32 | 1<<32 - 1}}}
 }
 
 // space is what prefixes hold, each taken as its own family.

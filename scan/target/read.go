@@ -1,4 +1,4 @@
-package scan
+package target
 
 import (
 	"bufio"
@@ -17,11 +17,11 @@ const (
 	maxTargets = 1 << 24  // words of all target files together
 )
 
-// ReadTargets returns args with each @FILE replaced by the targets in that file,
+// Read returns args with each @FILE replaced by the targets in that file,
 // then the targets in the files named by from. "-" is stdin, which can be read
 // once. A file holds one or more targets a line; # starts a comment, blank
 // lines count for nothing, lines may end in CR LF. Errors name file and line.
-func ReadTargets(args, from []string, stdin io.Reader) ([]string, error) {
+func Read(args, from []string, stdin io.Reader) ([]string, error) {
 	r := reader{stdin: stdin}
 	for _, a := range args {
 		file, ok := strings.CutPrefix(a, "@")

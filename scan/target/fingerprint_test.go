@@ -1,16 +1,16 @@
-package scan_test
+package target_test
 
 import (
 	"context"
 	"testing"
 
 	"onmux/probe"
-	. "onmux/scan"
+	. "onmux/scan/target"
 )
 
 func TestFingerprint(t *testing.T) {
 	of := func(targets []string, exclude []string, ports ...probe.Port) string {
-		p, err := NewPlan(context.Background(), PlanConfig{Targets: targets, Exclude: exclude, Ports: ports})
+		p, err := NewPlan(context.Background(), Config{Targets: targets, Exclude: exclude, Ports: ports})
 		if err != nil {
 			t.Fatal(err)
 		}

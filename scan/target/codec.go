@@ -1,0 +1,141 @@
+package target
+
+import (
+	"math"
+	"net/netip"
+
+	"onmux/probe"
+	"onmux/scan/varint"
+)
+
+// Bounds of what Decode takes.
+const (
+	maxLines = 1 << 16 // families and zones of a plan
+	maxNames = 1 << 24 // hosts, addresses of one, exclusions: as many as targets
+	maxPorts = 2 * 65535
+)
+
+// Encode writes the plan: for each family and zone the runs of addresses, each as
+// its distance from the one before and its size; then ports, names with what they
+// resolved to, own networks, and what was left out.
+func (p *Plan) Encode(w varint.Writer) {
+	w.Uint(uint64(len(p.lines)))
+	for _, l := range p.lines {
+		w.Flag(l.v6)
+		w.Text(l.zone)
+		w.Uint(uint64(l.to - l.from))
+		var end u128 // runs only grow
+		for i := l.from; i < l.to; i++ {
+			gap, size := p.firsts[i].sub(end), p.starts[i+1]-p.starts[i]
+			w.Uint(gap.hi)
+			w.Uint(gap.lo)
+			w.Uint(size)
+			end = p.firsts[i].add(u128{0, size - 1})
+		}
+	}
+	w.Uint(uint64(len(p.ports)))
+	for _, port := range p.ports {
+		w.Uint(uint64(port.Number))
+		w.Uint(uint64(port.Proto))
+	}
+	w.Uint(uint64(len(p.names)))
+	for _, n := range p.names {
+		w.Text(n.host)
+		w.Flag(n.cut)
+		w.Uint(uint64(len(n.addrs)))
+		for _, a := range n.addrs {
+			w.Addr(a)
+		}
+	}
+	w.Uint(uint64(len(p.own)))
+	for _, o := range p.own {
+		w.Addr(o.Addr())
+		w.Uint(uint64(o.Bits()))
+	}
+	w.Uint(uint64(len(p.left)))
+	for _, l := range p.left {
+		w.Text(l)
+	}
+}
+
+// Decode reads a plan that Encode wrote, of at most so many endpoints. It is nil
+// if the reader then has an error.
+func Decode(r *varint.Reader, most uint64) *Plan {
+	p := &Plan{}
+	spans := decodeSpans(r, most)
+	r.Check(len(spans) > 0)
+	var ports []probe.Port
+	for n := r.Uint(maxPorts); n > 0 && r.Err() == nil; n-- {
+		port := probe.Port{Number: uint16(r.Uint(65535)), Proto: probe.Proto(r.Uint(uint64(probe.UDP)))}
+		ports = append(ports, port)
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	r.Fail(p.setPorts(ports))
+	r.Check(len(p.ports) == len(ports) && count(spans).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
+	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
+		p.names = append(p.names, decodeName(r))
+	}
+	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
+		own := netip.PrefixFrom(decodeAddr(r), int(r.Uint(128)))
+		r.Check(own.IsValid())
+		p.own = append(p.own, own)
+	}
+	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
+		p.left = append(p.left, r.Line())
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	p.setSpans(merge(spans))
+	p.setHosts()
+	return p
+}
+
+func decodeAddr(r *varint.Reader) netip.Addr {
+	a := r.Addr()
+	r.Check(a.Zone() == "" || zoneOK(a.Zone()))
+	return a
+}
+
+func decodeName(r *varint.Reader) named {
+	n := named{host: r.Line(), cut: r.Flag()}
+	if r.Err() == nil {
+		r.Fail(checkName(n.host))
+	}
+	for k := r.Uint(maxNames); k > 0 && r.Err() == nil; k-- {
+		n.addrs = append(n.addrs, decodeAddr(r))
+	}
+	return n
+}
+
+// decodeSpans reads runs of addresses, which must be in order and must not
+// overlap, but may touch.
+func decodeSpans(r *varint.Reader, most uint64) (all []span) {
+	var before scope
+	total := u128{}
+	for n, first := r.Uint(maxLines), true; n > 0 && r.Err() == nil; n, first = n-1, false {
+		on := scope{r.Flag(), r.Line()}
+		top := u128{0, 1<<32 - 1}
+		if on.v6 {
+			top = maxU128
+		}
+		r.Check((first || before.cmp(on) < 0) && (on.zone == "" || on.v6 && zoneOK(on.zone)))
+		before = on
+		end := u128{}
+		for k, lowest := r.Uint(most), true; k > 0 && r.Err() == nil; k, lowest = k-1, false {
+			gap := u128{r.Uint(math.MaxUint64), r.Uint(math.MaxUint64)}
+			size := u128{0, r.Uint(most)}
+			r.Check(size != u128{})
+			from := end.add(gap)
+			to := from.add(size.dec())
+			r.Check((lowest || from.cmp(end) > 0) && to.cmp(top) <= 0 && to.sub(from) == size.dec())
+			total = total.add(size)
+			r.Check(total.cmp(u128{0, most}) <= 0)
+			all = append(all, span{on, from, to})
+			end = to
+		}
+	}
+	return all
+}

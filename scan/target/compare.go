@@ -1,0 +1,56 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"onmux/probe"
+)
+
+// Difference is in what other's endpoints differ from those of p, in a few words,
+// or "" if they have the same endpoints with the same numbers.
+func (p *Plan) Difference(other *Plan) string {
+	if !slices.Equal(p.ports, other.ports) {
+		return "ports " + listPorts(p.ports) + ", not " + listPorts(other.ports)
+	}
+	a, b := p.spans(), other.spans()
+	if slices.Equal(a, b) {
+		return ""
+	}
+	of := fmt.Sprintf("%s, not %s", countAddrs(p.addrs), countAddrs(other.addrs))
+	if p.addrs == other.addrs {
+		of = "other addresses"
+	}
+	if more := subtract(b, a); len(more) > 0 {
+		return fmt.Sprintf("%s; %v is not in it", of, more[0].addr(more[0].from))
+	}
+	more := subtract(a, b)
+	return fmt.Sprintf("%s; %v is in it", of, more[0].addr(more[0].from))
+}
+
+func listPorts(ports []probe.Port) string {
+	var names []string
+	for _, p := range ports {
+		names = append(names, p.String())
+	}
+	return few(names)
+}
+
+func countAddrs(n uint64) string { return plural(u128{0, n}, "address", "addresses") }
+
+// Config describes how the plan was made, without its targets and exclusions:
+// names resolve to what they resolved to then.
+func (p *Plan) Config() Config {
+	return Config{Ports: p.Ports(), Own: p.own, Resolve: p.resolve}
+}
+
+func (p *Plan) resolve(_ context.Context, host string) ([]netip.Addr, error) {
+	i := slices.IndexFunc(p.names, func(n named) bool { return n.host == host })
+	if i < 0 {
+		return nil, &net.DNSError{Err: "the checkpoint does not know it", Name: host, IsNotFound: true}
+	}
+	return p.names[i].addrs, nil
+}

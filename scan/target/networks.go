@@ -1,0 +1,106 @@
+package target
+
+import (
+	"iter"
+	"math"
+	"net/netip"
+	"slices"
+
+	"onmux/probe"
+)
+
+// net is the network that an address is in, a /24 of IPv4 or a /64 of IPv6: its
+// first and last address.
+func (s scope) net(v u128) (first, last u128) {
+	if s.v6 {
+		return u128{v.hi, 0}, u128{v.hi, math.MaxUint64}
+	}
+	return u128{0, v.lo &^ 0xff}, u128{0, v.lo | 0xff}
+}
+
+// loopback reports whether packets to the network that begins with v never leave
+// this machine: 127.0.0.0/8, and ::/64, which holds ::1 and nothing else that is
+// routed.
+func (s scope) loopback(v u128) bool {
+	if s.v6 {
+		return v == u128{}
+	}
+	return v.lo>>24 == 127
+}
+
+// Networks yields for each network that is not loopback, a /24 of IPv4 or a /64 of
+// IPv6, which of the plan's addresses are in it: those numbered from lo up to and
+// without hi.
+func (p *Plan) Networks(yield func(lo, hi uint64) bool) {
+	for _, l := range p.lines {
+		var lo, hi uint64 // of the network that is being put together
+		var end u128      // its last address
+		for i := l.from; i < l.to; i++ {
+			for at := p.starts[i]; at < p.starts[i+1]; at = hi {
+				v := p.firsts[i].add(u128{0, at - p.starts[i]})
+				if hi == lo || v.cmp(end) > 0 {
+					if hi > lo && !yield(lo, hi) {
+						return
+					}
+					lo = at
+				}
+				first, last := l.net(v)
+				end, hi = last, p.starts[i+1]
+				if rest := last.sub(v); rest.cmp(u128{0, hi - at}) < 0 {
+					hi = at + rest.lo + 1
+				}
+				if l.loopback(first) {
+					lo = hi
+				}
+			}
+		}
+		if hi > lo && !yield(lo, hi) {
+			return
+		}
+	}
+}
+
+// NetworkShare is the largest share, 0 to 1, of the plan's addresses that one of
+// its Networks has.
+func (p *Plan) NetworkShare() float64 {
+	var most uint64
+	for lo, hi := range p.Networks {
+		most = max(most, hi-lo)
+	}
+	return float64(most) / float64(max(p.addrs, 1))
+}
+
+// Runs yields the first and last address of each run of adjacent addresses.
+func (p *Plan) Runs() iter.Seq2[netip.Addr, netip.Addr] {
+	return func(yield func(first, last netip.Addr) bool) {
+		for _, s := range p.spans() {
+			if !yield(s.addr(s.from), s.addr(s.to)) {
+				return
+			}
+		}
+	}
+}
+
+// Zones lists the zones of the plan's IPv6 addresses, as they were written.
+func (p *Plan) Zones() (out []string) {
+	for _, l := range p.lines {
+		if l.zone != "" {
+			out = append(out, l.zone)
+		}
+	}
+	return out
+}
+
+// Protos lists the protocols of the plan's ports, each once.
+func (p *Plan) Protos() (out []probe.Proto) {
+	for _, proto := range probe.Protos() {
+		if slices.ContainsFunc(p.ports, func(port probe.Port) bool { return port.Proto == proto }) {
+			out = append(out, proto)
+		}
+	}
+	return out
+}
+
+// SameHost compares addresses as the network sees them: without the zone, and
+// with IPv4 unwrapped from IPv6.
+func SameHost(a, b netip.Addr) bool { return a.Unmap().WithZone("") == b.Unmap().WithZone("") }
