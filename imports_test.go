@@ -20,9 +20,10 @@ var arrows = map[string][]string{
 		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/policy", "scan",
 		"scan/engine", "scan/target",
 	},
-	"probe":             {"probe/request"},
+	"probe":             {"probe/netlink", "probe/request"},
 	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
-	"probe/local":       {"probe", "probe/ports"},
+	"probe/local":       {"probe", "probe/netlink", "probe/ports"},
+	"probe/netlink":     {},
 	"probe/nettest":     {},
 	"probe/ports":       {"probe"},
 	"probe/recog":       {},
@@ -36,7 +37,7 @@ var arrows = map[string][]string{
 		"scan/target", "scan/varint",
 	},
 	"scan/engine": {"probe"},
-	"scan/link":   {},
+	"scan/link":   {"probe/netlink"},
 	"scan/packet": {"probe", "probe/request"},
 	"scan/simnet": {"probe", "scan/engine"},
 	"scan/target": {"probe", "scan/varint"},
@@ -52,8 +53,10 @@ var fences = map[string][]string{
 
 	// Its tables take milliseconds of every start; it is for tests.
 	"github.com/santhosh-tekuri/jsonschema/v6": {"report/schematest/*.go"},
+	"github.com/google/nftables":               {"probe/nettest/*_linux.go"},
+	"github.com/vishvananda/netlink":           {"probe/netlink/*_linux.go", "probe/nettest/*_linux.go"},
 	"golang.org/x/sys/unix": {
-		"probe/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/local/*_linux.go",
+		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/local/*_linux.go",
 		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go",
 	},
 }

@@ -1,23 +1,34 @@
 package probe
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
+
+// lookupRoute is the kernel's route to an endpoint. The kernel answers at once, so
+// that no context is needed to end it.
+func (s *socket) lookupRoute(e Endpoint) (netlink.Route, error) {
+	zone, _ := s.zone(e.Addr.Zone())
+	return netlink.LookupRoute(context.Background(), netlink.RouteQuery{Dst: e.Addr, Interface: zone})
+}
 
 // way is the route of a connected socket, with what it takes to look up its
 // neighbour.
-func (s *socket) way(e Endpoint) (*Route, hop1) {
-	zone, _ := s.zone(e.Addr.Zone())
-	h, ok := routeOf(e.Addr, zone)
+func (s *socket) way(e Endpoint) (*Route, netlink.Route) {
+	h, err := s.lookupRoute(e)
 	r := &Route{Source: s.local().Addr().Unmap()}
-	if !ok {
+	if err != nil {
 		return r, h
 	}
-	r.Interface, r.Gateway = s.deviceName(h.device), h.gateway
+	r.Interface, r.Gateway = s.deviceName(h.Interface), h.Gateway
 	if r.Gateway.IsLinkLocalUnicast() && r.Gateway.Is6() {
 		r.Gateway = r.Gateway.WithZone(r.Interface)
 	}
@@ -48,20 +59,20 @@ func (s *socket) explain(e Endpoint, o Options, r *Result, d time.Duration) {
 // unheard turns silence into "no neighbour" where the kernel still waits for one
 // to take the packets, or has given up: it tells sockets only after three
 // seconds, and nothing of the target is known before.
-func (s *socket) unheard(e Endpoint, r *Result, h hop1, d time.Duration) {
+func (s *socket) unheard(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	next := e.Addr
-	if h.gateway.IsValid() {
-		next = h.gateway
+	if h.Gateway.IsValid() {
+		next = h.Gateway
 	}
-	if h.local || h.device == 0 {
+	if h.Type == unix.RTN_LOCAL || h.Interface == 0 {
 		return
 	}
-	state, err := neighbourState(next, h.device)
-	if err != nil || state&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0 {
+	n, err := netlink.LookupNeighbor(context.Background(), next, h.Interface)
+	if err != nil || n.State&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0 {
 		return
 	}
 	r.Reason, r.State, r.Confidence = NoNeighbour, Verdict(e.Proto, NoNeighbour, false), Medium
-	if state&unix.NUD_FAILED != 0 {
+	if n.State&unix.NUD_FAILED != 0 {
 		r.Confidence = High
 	}
 	how := "NDP"
@@ -69,7 +80,7 @@ func (s *socket) unheard(e Endpoint, r *Result, h hop1, d time.Duration) {
 		how = "ARP"
 	}
 	who := "no neighbour answers for " + next.String()
-	if h.gateway.IsValid() {
+	if h.Gateway.IsValid() {
 		who = "the gateway " + next.String() + " does not answer"
 	}
 	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", who, r.Route.Interface, how, short(d))}
@@ -78,13 +89,12 @@ func (s *socket) unheard(e Endpoint, r *Result, h hop1, d time.Duration) {
 // roomless reports whether a SYN that was just sent to a neighbour went nowhere, because
 // the kernel has no entry for it.
 func (s *socket) roomless(e Endpoint) bool {
-	zone, _ := s.zone(e.Addr.Zone())
-	h, ok := routeOf(e.Addr, zone)
-	if !ok || h.local || h.device == 0 || h.gateway.IsValid() {
+	h, err := s.lookupRoute(e)
+	if err != nil || h.Type == unix.RTN_LOCAL || h.Interface == 0 || h.Gateway.IsValid() {
 		return false
 	}
-	_, err := neighbourState(e.Addr, h.device)
-	return err == unix.ENOENT && s.asksFor(s.deviceName(h.device))
+	_, err = netlink.LookupNeighbor(context.Background(), e.Addr, h.Interface)
+	return errors.Is(err, unix.ENOENT) && s.asksFor(s.deviceName(h.Interface))
 }
 
 // asksFor reports whether neighbours have to be asked for on a device.
@@ -94,4 +104,16 @@ func (s *socket) asksFor(device string) bool {
 		return false
 	}
 	return ifr.Uint16()&(unix.IFF_NOARP|unix.IFF_LOOPBACK|unix.IFF_POINTOPOINT) == 0
+}
+
+// deviceName is the interface's name, or its number where it has none any more.
+func (s *socket) deviceName(index uint32) string {
+	ifr, err := unix.NewIfreq("")
+	if err == nil {
+		ifr.SetUint32(index)
+		if unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, ifr) == nil {
+			return ifr.Name()
+		}
+	}
+	return strconv.FormatUint(uint64(index), 10)
 }

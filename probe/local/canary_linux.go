@@ -71,6 +71,6 @@ func (d *sockDiag) tellsBound(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer unix.Close(fd)
-	err = d.dump(ctx, probe.TCP, unix.AF_INET, c.port, 1<<tcpBound, func(s socket) { c.is(s) })
+	err = d.dump(ctx, probe.TCP, unix.AF_INET, c.port, 1<<tcpBound, nil, func(s socket) { c.is(s) })
 	return c.heard, err
 }

@@ -28,7 +28,7 @@ func TestCanary(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []query{few, ask} {
-		for _, d := range []*sockDiag{newSockDiag(), {buf: make([]byte, dumpBuffer), apart: true}} {
+		for _, d := range []*sockDiag{newSockDiag(), byFamily()} {
 			c, err := d.read(t.Context(), probe.TCP, q)
 			if err != nil {
 				t.Fatal(err)
@@ -51,7 +51,7 @@ func TestBothFamilies(t *testing.T) {
 	tell := func(families ...uint8) (sockets []socket) {
 		d := newSockDiag()
 		for _, family := range families {
-			if err := d.dump(t.Context(), probe.TCP, family, 0, allStates, func(s socket) { sockets = append(sockets, s) }); err != nil {
+			if err := d.dump(t.Context(), probe.TCP, family, 0, allStates, nil, func(s socket) { sockets = append(sockets, s) }); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,14 +2,13 @@ package local
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/netlink"
 )
 
 // The layout of struct inet_diag_req_v2 and struct inet_diag_msg, and the
@@ -41,31 +40,21 @@ const allStates = 1<<(tcpBound+1) - 2
 // there was SOCK_DIAG_BY_FAMILY. It alone tells both families in one dump.
 const tcpDiagGetSock = 18
 
-// diagRequestBoth is a netlink message with a struct inet_diag_req that asks for
-// TCP sockets of both families, as diagRequest does for one.
-func diagRequestBoth(seq uint32, port uint16, states uint32) []byte {
-	b := make([]byte, unix.NLMSG_HDRLEN+60)
-	h, r := b[:unix.NLMSG_HDRLEN], b[unix.NLMSG_HDRLEN:]
-	binary.NativeEndian.PutUint32(h[0:], uint32(len(b)))
-	binary.NativeEndian.PutUint16(h[4:], tcpDiagGetSock)
-	binary.NativeEndian.PutUint16(h[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	binary.NativeEndian.PutUint32(h[8:], seq)
+// diagRequestBoth requests TCP sockets of both families (struct inet_diag_req), as
+// diagRequest does those of one.
+func diagRequestBoth(port uint16, states uint32) *netlink.Request {
+	r := make([]byte, 60)
 	r[3] = 1 << (diagMemInfo - 1)
 	binary.BigEndian.PutUint16(r[4:], port)
 	binary.NativeEndian.PutUint32(r[52:], states)
-	return b
+	return netlink.NewRequest(tcpDiagGetSock, r)
 }
 
-// diagRequest is a netlink message with a struct inet_diag_req_v2 that asks for
-// a dump of one protocol and family, of one port unless it is 0, and of sockets
-// in some states (1 << tcp…).
-func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16, states uint32) []byte {
-	b := make([]byte, unix.NLMSG_HDRLEN+diagReqLen)
-	h, r := b[:unix.NLMSG_HDRLEN], b[unix.NLMSG_HDRLEN:]
-	binary.NativeEndian.PutUint32(h[0:], uint32(len(b)))
-	binary.NativeEndian.PutUint16(h[4:], unix.SOCK_DIAG_BY_FAMILY)
-	binary.NativeEndian.PutUint16(h[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	binary.NativeEndian.PutUint32(h[8:], seq)
+// diagRequest requests the sockets of one protocol and family (struct
+// inet_diag_req_v2), of one local and one peer's port unless they are 0, and in
+// some states (1 << tcp…).
+func diagRequest(proto probe.Proto, family uint8, port, peer uint16, states uint32) *netlink.Request {
+	r := make([]byte, diagReqLen)
 	r[0] = family
 	r[1] = unix.IPPROTO_TCP
 	if proto == probe.UDP {
@@ -74,89 +63,14 @@ func diagRequest(seq uint32, proto probe.Proto, family uint8, port uint16, state
 	r[2] = 1 << (diagMemInfo - 1)
 	binary.NativeEndian.PutUint32(r[4:], states)
 	binary.BigEndian.PutUint16(r[8:], port)
-	return b
-}
-
-// errMalformed is said of an answer that is not laid out as linux/netlink.h and
-// linux/inet_diag.h have it. Nothing may be concluded from it.
-var errMalformed = errors.New("the kernel's answer is malformed")
-
-// progress is how far a dump is after a datagram.
-type progress struct {
-	done    bool // this was the last one
-	changed bool // the kernel says that sockets changed meanwhile (NLM_F_DUMP_INTR)
-}
-
-// parseDump reads one datagram of a dump of sockets: each message is a struct
-// inet_diag_msg with attributes. Nothing in b is trusted or kept.
-func parseDump(b []byte, seq uint32, proto probe.Proto, see func(socket)) (progress, error) {
-	return messages(b, seq, func(kind uint16, body []byte) error {
-		if kind != unix.SOCK_DIAG_BY_FAMILY && kind != tcpDiagGetSock {
-			return nil
-		}
-		s, err := parseSocket(body, proto)
-		if err == nil {
-			see(s)
-		}
-		return err
-	})
-}
-
-// messages walks the netlink messages in one datagram of a dump (struct nlmsghdr,
-// linux/netlink.h) and shows the body of each that is neither end nor error.
-// Messages with another sequence number answer other questions and are skipped.
-func messages(b []byte, seq uint32, see func(kind uint16, body []byte) error) (progress, error) {
-	var p progress
-	for len(b) > 0 {
-		if len(b) < unix.NLMSG_HDRLEN {
-			return p, fmt.Errorf("%w: %d bytes are no netlink header", errMalformed, len(b))
-		}
-		size := uint64(binary.NativeEndian.Uint32(b))
-		if size < unix.NLMSG_HDRLEN || size > uint64(len(b)) {
-			return p, fmt.Errorf("%w: a netlink message of %d bytes in %d", errMalformed, size, len(b))
-		}
-		kind, flags := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
-		ours := binary.NativeEndian.Uint32(b[8:]) == seq
-		body := b[unix.NLMSG_HDRLEN:size]
-		b = b[min(align4(int(size)), len(b)):]
-		if !ours {
-			continue
-		}
-		p.changed = p.changed || flags&unix.NLM_F_DUMP_INTR != 0
-		if kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR {
-			p.done = true
-			return p, status(kind, body)
-		}
-		if err := see(kind, body); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
-}
-
-// status reads what NLMSG_DONE and NLMSG_ERROR start with: a negative errno, or
-// 0. An error without one is still an error.
-func status(kind uint16, body []byte) error {
-	if len(body) < 4 {
-		if kind == unix.NLMSG_DONE {
-			return nil
-		}
-		return fmt.Errorf("%w: an error of %d bytes", errMalformed, len(body))
-	}
-	code := int32(binary.NativeEndian.Uint32(body))
-	switch {
-	case code < 0 && code > -4096:
-		return syscall.Errno(-code)
-	case code < 0 || kind == unix.NLMSG_ERROR: // 0 acknowledges what nobody wanted acknowledged
-		return fmt.Errorf("%w: error %d", errMalformed, code)
-	}
-	return nil
+	binary.BigEndian.PutUint16(r[10:], peer)
+	return netlink.NewRequest(unix.SOCK_DIAG_BY_FAMILY, r)
 }
 
 // parseSocket reads a struct inet_diag_msg and its attributes.
 func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	if len(b) < diagMsgLen {
-		return socket{}, fmt.Errorf("%w: a socket of %d bytes", errMalformed, len(b))
+		return socket{}, fmt.Errorf("%w: a socket of %d bytes", netlink.ErrMalformed, len(b))
 	}
 	raw, err := diagAddr(b[0], b[8:24])
 	if err != nil {
@@ -176,12 +90,12 @@ func parseSocket(b []byte, proto probe.Proto) (socket, error) {
 	}
 	s.family = familyOf(raw, v6Only(b[diagMsgLen:]))
 	s.holder = s.inode
-	if id := attribute(b[diagMsgLen:], diagCgroupID); len(id) == 8 {
+	if id := netlink.Attribute(b[diagMsgLen:], diagCgroupID); len(id) == 8 {
 		s.cgroup = binary.NativeEndian.Uint64(id)
 	}
 	switch s.state {
 	case listening:
-		limit, drops, told := parseMemInfo(attribute(b[diagMsgLen:], diagMemInfo))
+		limit, drops, told := parseMemInfo(netlink.Attribute(b[diagMsgLen:], diagMemInfo))
 		s.drops = uint64(drops)
 		if proto == probe.TCP {
 			s.backlog, s.queued = Backlog{Used: word(56), Limit: word(60)}, true
@@ -216,7 +130,7 @@ func diagAddr(family uint8, b []byte) (netip.Addr, error) {
 	case unix.AF_INET6:
 		return netip.AddrFrom16([16]byte(b)), nil
 	}
-	return netip.Addr{}, fmt.Errorf("%w: a socket of address family %d", errMalformed, family)
+	return netip.Addr{}, fmt.Errorf("%w: a socket of address family %d", netlink.ErrMalformed, family)
 }
 
 // parseMemInfo reads INET_DIAG_SKMEMINFO: numbers of 32 bits in the order of
@@ -235,7 +149,7 @@ func parseMemInfo(b []byte) (limit, drops uint32, told bool) {
 
 // v6Only reads INET_DIAG_SKV6ONLY: "ipv6" or "dual", and "" if it is not there.
 func v6Only(b []byte) string {
-	switch only := attribute(b, diagSkV6Only); {
+	switch only := netlink.Attribute(b, diagSkV6Only); {
 	case len(only) == 0:
 		return ""
 	case only[0] != 0:
@@ -243,22 +157,3 @@ func v6Only(b []byte) string {
 	}
 	return "dual"
 }
-
-// attribute is the value of the first netlink attribute of a kind (struct
-// nlattr); nil if it is not there.
-func attribute(b []byte, kind uint16) []byte {
-	for len(b) >= unix.NLA_HDRLEN {
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < unix.NLA_HDRLEN || size > len(b) {
-			return nil
-		}
-		if binary.NativeEndian.Uint16(b[2:]) == kind {
-			return b[unix.NLA_HDRLEN:size]
-		}
-		b = b[min(align4(size), len(b)):]
-	}
-	return nil
-}
-
-// align4 is where the netlink message or attribute after one of n bytes starts.
-func align4(n int) int { return (n + 3) &^ 3 }

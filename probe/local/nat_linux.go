@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/netlink"
 )
 
 // maxOwn bounds the own addresses against which rules are held.
@@ -22,7 +23,7 @@ const maxOwn = 64
 
 // natRules are the rules that new connections to this machine meet.
 type natRules struct {
-	source *ruleset
+	source netlink.Client
 	tables map[string]natChain  // a chain of each table, by "ip nat"
 	of     map[string][][]step  // the rules of chains, by "ip nat prerouting"
 	sets   map[string]*natSet   // read when a rule asks for them
@@ -42,7 +43,7 @@ type setFlag struct {
 // the ports. The error is the context's.
 func readNAT(ctx context.Context, q query) (nat, error) {
 	r := &natRules{
-		source: &ruleset{diag: newSockDiag(), left: maxRuleset}, steps: maxSteps,
+		source: netlink.Client{Family: unix.NETLINK_NETFILTER, MaxBytes: maxRuleset}, steps: maxSteps,
 		tables: make(map[string]natChain), of: make(map[string][][]step), sets: make(map[string]*natSet), flags: make(map[string][]setFlag),
 	}
 	n := newNAT()
@@ -73,7 +74,7 @@ func newNAT() nat {
 // in the order in which they do, and the rules of their tables.
 func (r *natRules) read(ctx context.Context) ([]natChain, error) {
 	var bases []natChain
-	err := r.source.dump(ctx, unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func() { bases = nil }, func(f nftFamily, b []byte) {
+	err := dumpNFT(ctx, &r.source, nftRequest(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC), func() { bases = nil }, func(f nftFamily, b []byte) {
 		c := parseChain(f, b)
 		arrives := c.hook == unix.NF_INET_PRE_ROUTING || c.hook == unix.NF_INET_LOCAL_OUT
 		if c.nat && arrives && (f == unix.NFPROTO_IPV4 || f == unix.NFPROTO_IPV6 || f == unix.NFPROTO_INET) {
@@ -92,7 +93,8 @@ func (r *natRules) read(ctx context.Context) ([]natChain, error) {
 		r.tables[table] = c
 		chains := make(map[string][][]step)
 		n := 0
-		err := r.source.dump(ctx, unix.NFT_MSG_GETRULE, c.family, appendName(nil, unix.NFTA_RULE_TABLE, c.table), func() { clear(chains); n = 0 }, func(f nftFamily, b []byte) {
+		request := nftRequest(unix.NFT_MSG_GETRULE, c.family).AddString(unix.NFTA_RULE_TABLE, c.table)
+		err := dumpNFT(ctx, &r.source, request, func() { clear(chains); n = 0 }, func(f nftFamily, b []byte) {
 			chain, steps := parseRule(f, b)
 			chains[chain] = append(chains[chain], steps)
 			r.name(steps)
@@ -131,8 +133,9 @@ func (r *natRules) set(ctx context.Context, table, name string) *natSet {
 	c := r.tables[table]
 	if _, known := r.flags[table]; !known {
 		var all []setFlag
-		s.err = r.source.dump(ctx, unix.NFT_MSG_GETSET, c.family, appendName(nil, unix.NFTA_SET_TABLE, c.table), func() { all = nil }, func(_ nftFamily, b []byte) {
-			all = append(all, setFlag{nlaText(nla(b, unix.NFTA_SET_NAME)), be32(nla(b, unix.NFTA_SET_FLAGS))})
+		request := nftRequest(unix.NFT_MSG_GETSET, c.family).AddString(unix.NFTA_SET_TABLE, c.table)
+		s.err = dumpNFT(ctx, &r.source, request, func() { all = nil }, func(_ nftFamily, b []byte) {
+			all = append(all, setFlag{netlink.Text(netlink.Attribute(b, unix.NFTA_SET_NAME)), be32(netlink.Attribute(b, unix.NFTA_SET_FLAGS))})
 		})
 		if s.err != nil {
 			r.cut = true
@@ -145,8 +148,9 @@ func (r *natRules) set(ctx context.Context, table, name string) *natSet {
 		const concatenated = 1 << 7 // NFT_SET_CONCAT: its elements tell both ends
 		s.interval = r.flags[table][i].flags&(unix.NFT_SET_INTERVAL|concatenated) == unix.NFT_SET_INTERVAL
 	}
-	names := appendName(appendName(nil, unix.NFTA_SET_ELEM_LIST_TABLE, c.table), unix.NFTA_SET_ELEM_LIST_SET, name)
-	s.err = r.source.dump(ctx, unix.NFT_MSG_GETSETELEM, c.family, names, func() { s.elements = nil }, func(_ nftFamily, b []byte) {
+	request := nftRequest(unix.NFT_MSG_GETSETELEM, c.family).
+		AddString(unix.NFTA_SET_ELEM_LIST_TABLE, c.table).AddString(unix.NFTA_SET_ELEM_LIST_SET, name)
+	s.err = dumpNFT(ctx, &r.source, request, func() { s.elements = nil }, func(_ nftFamily, b []byte) {
 		s.elements = append(s.elements, parseElements(b)...)
 	})
 	s.pair()
@@ -299,7 +303,7 @@ func (n *nat) note(s sent, asked []uint16) {
 
 // cover says what was looked at.
 func (n *nat) cover(r *natRules, err error) {
-	switch closed := new(unopened); {
+	switch closed := new(netlink.OpenError); {
 	case errors.As(err, &closed):
 		n.missed = true
 		n.coverage = append(n.coverage, "NAT rules: not read: "+err.Error())

@@ -2,15 +2,20 @@ package local
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
 	"testing"
 
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 )
+
+// appendName appends an attribute that holds a string.
+func appendName(b []byte, kind int, name string) []byte {
+	return append(b, nl.NewRtAttr(kind, nl.ZeroTerminated(name)).Serialize()...)
+}
 
 // Whatever the kernel sends is read to its end, and walked to its end.
 func FuzzNAT(f *testing.F) {
@@ -43,9 +48,6 @@ func FuzzNAT(f *testing.F) {
 			n.note(s, []uint16{1, 417})
 		}
 		parseChain(unix.NFPROTO_IPV4, rule)
-		if _, err := parseNFT(rule, func(nftFamily, []byte) {}); err != nil && !errors.Is(err, errMalformed) && !errors.As(err, new(unix.Errno)) {
-			t.Error(err)
-		}
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // natChain is a chain of a table; base chains are called by the kernel.
@@ -21,11 +23,11 @@ type natChain struct {
 
 // parseChain reads the attributes of NFT_MSG_NEWCHAIN.
 func parseChain(family nftFamily, b []byte) natChain {
-	hook := nla(b, unix.NFTA_CHAIN_HOOK)
+	hook := netlink.Attribute(b, unix.NFTA_CHAIN_HOOK)
 	return natChain{
-		family: family, table: nlaText(nla(b, unix.NFTA_CHAIN_TABLE)), name: nlaText(nla(b, unix.NFTA_CHAIN_NAME)),
-		base: hook != nil, nat: nlaText(nla(b, unix.NFTA_CHAIN_TYPE)) == "nat",
-		hook: be32(nla(hook, unix.NFTA_HOOK_HOOKNUM)), priority: int32(be32(nla(hook, unix.NFTA_HOOK_PRIORITY))),
+		family: family, table: netlink.Text(netlink.Attribute(b, unix.NFTA_CHAIN_TABLE)), name: netlink.Text(netlink.Attribute(b, unix.NFTA_CHAIN_NAME)),
+		base: hook != nil, nat: netlink.Text(netlink.Attribute(b, unix.NFTA_CHAIN_TYPE)) == "nat",
+		hook: be32(netlink.Attribute(hook, unix.NFTA_HOOK_HOOKNUM)), priority: int32(be32(netlink.Attribute(hook, unix.NFTA_HOOK_PRIORITY))),
 	}
 }
 
@@ -101,9 +103,9 @@ func register(b []byte) (int, bool) {
 // parseRule reads the expressions of NFT_MSG_NEWRULE. What is not understood is
 // an opOnly: a condition that may or may not hold.
 func parseRule(family nftFamily, b []byte) (chain string, steps []step) {
-	chain = nlaText(nla(b, unix.NFTA_RULE_CHAIN))
-	for _, e := range nlas(nla(b, unix.NFTA_RULE_EXPRESSIONS)) {
-		name, data := nlaText(nla(e, unix.NFTA_EXPR_NAME)), nla(e, unix.NFTA_EXPR_DATA)
+	chain = netlink.Text(netlink.Attribute(b, unix.NFTA_RULE_CHAIN))
+	for _, e := range netlink.Attributes(netlink.Attribute(b, unix.NFTA_RULE_EXPRESSIONS)) {
+		name, data := netlink.Text(netlink.Attribute(e, unix.NFTA_EXPR_NAME)), netlink.Attribute(e, unix.NFTA_EXPR_DATA)
 		switch name {
 		case "match":
 			steps = append(steps, parseMatch(data)...)
@@ -136,9 +138,9 @@ func parseStep(name string, d []byte) (step, bool) {
 	case "fib":
 		return parseFIB(d)
 	case "numgen":
-		return loads(nla(d, unix.NFTA_NG_DREG), 4, fromChance)
+		return loads(netlink.Attribute(d, unix.NFTA_NG_DREG), 4, fromChance)
 	case "hash":
-		return loads(nla(d, unix.NFTA_HASH_DREG), 4, fromChance)
+		return loads(netlink.Attribute(d, unix.NFTA_HASH_DREG), 4, fromChance)
 	case "immediate":
 		return parseImmediate(d)
 	case "bitwise":
@@ -162,7 +164,7 @@ func parseStep(name string, d []byte) (step, bool) {
 		return step{op: opOnly, name: "a " + name}, true
 	case "objref":
 		const kind = 1 // NFTA_OBJREF_IMM_TYPE
-		if be32(nla(d, kind)) == unix.NFT_OBJECT_COUNTER {
+		if be32(netlink.Attribute(d, kind)) == unix.NFT_OBJECT_COUNTER {
 			return step{}, true
 		}
 		return step{op: opOnly, name: "a named object"}, true
@@ -177,58 +179,58 @@ func loads(reg []byte, n int, what loading) (step, bool) {
 }
 
 func parsePayload(d []byte) (step, bool) {
-	if nla(d, unix.NFTA_PAYLOAD_DREG) == nil {
+	if netlink.Attribute(d, unix.NFTA_PAYLOAD_DREG) == nil {
 		return step{}, false // it changes the packet
 	}
-	n := be32(nla(d, unix.NFTA_PAYLOAD_LEN))
+	n := be32(netlink.Attribute(d, unix.NFTA_PAYLOAD_LEN))
 	what := fromElse
-	switch be32(nla(d, unix.NFTA_PAYLOAD_BASE)) {
+	switch be32(netlink.Attribute(d, unix.NFTA_PAYLOAD_BASE)) {
 	case unix.NFT_PAYLOAD_NETWORK_HEADER:
 		what = fromNetwork
 	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
 		what = fromTransport
 	}
-	s, ok := loads(nla(d, unix.NFTA_PAYLOAD_DREG), int(min(n, registerBytes+1)), what)
-	s.offset = be32(nla(d, unix.NFTA_PAYLOAD_OFFSET))
+	s, ok := loads(netlink.Attribute(d, unix.NFTA_PAYLOAD_DREG), int(min(n, registerBytes+1)), what)
+	s.offset = be32(netlink.Attribute(d, unix.NFTA_PAYLOAD_OFFSET))
 	return s, ok && s.offset < 1<<16
 }
 
 func fits(at, n int) bool { return at >= 0 && n > 0 && at+n <= registerBytes }
 
 func parseImmediate(d []byte) (step, bool) {
-	data := nla(d, unix.NFTA_IMMEDIATE_DATA)
-	if v := nla(data, unix.NFTA_DATA_VERDICT); v != nil {
+	data := netlink.Attribute(d, unix.NFTA_IMMEDIATE_DATA)
+	if v := netlink.Attribute(data, unix.NFTA_DATA_VERDICT); v != nil {
 		return step{op: opVerdict, verdict: parseVerdict(v)}, true
 	}
-	to, ok := register(nla(d, unix.NFTA_IMMEDIATE_DREG))
-	a := slices.Clone(nla(data, unix.NFTA_DATA_VALUE))
+	to, ok := register(netlink.Attribute(d, unix.NFTA_IMMEDIATE_DREG))
+	a := slices.Clone(netlink.Attribute(data, unix.NFTA_DATA_VALUE))
 	return step{op: opSet, to: to, a: a}, ok && fits(to, len(a))
 }
 
 func parseVerdict(b []byte) verdict {
-	return verdict{int32(be32(nla(b, unix.NFTA_VERDICT_CODE))), nlaText(nla(b, unix.NFTA_VERDICT_CHAIN))}
+	return verdict{int32(be32(netlink.Attribute(b, unix.NFTA_VERDICT_CODE))), netlink.Text(netlink.Attribute(b, unix.NFTA_VERDICT_CHAIN))}
 }
 
 func parseBitwise(d []byte) (step, bool) {
 	const operation = 6 // NFTA_BITWISE_OP: others than mask and XOR shift
-	at, ok1 := register(nla(d, unix.NFTA_BITWISE_SREG))
-	to, ok2 := register(nla(d, unix.NFTA_BITWISE_DREG))
-	n := be32(nla(d, unix.NFTA_BITWISE_LEN))
+	at, ok1 := register(netlink.Attribute(d, unix.NFTA_BITWISE_SREG))
+	to, ok2 := register(netlink.Attribute(d, unix.NFTA_BITWISE_DREG))
+	n := be32(netlink.Attribute(d, unix.NFTA_BITWISE_LEN))
 	if !ok1 || !ok2 || n > registerBytes || !fits(at, int(n)) || !fits(to, int(n)) {
 		return step{}, false
 	}
 	s := step{op: opMask, at: at, to: to, n: int(n),
-		a: slices.Clone(nla(nla(d, unix.NFTA_BITWISE_MASK), unix.NFTA_DATA_VALUE)),
-		b: slices.Clone(nla(nla(d, unix.NFTA_BITWISE_XOR), unix.NFTA_DATA_VALUE))}
-	return s, be32(nla(d, operation)) == 0 && len(s.a) == s.n && len(s.b) == s.n
+		a: slices.Clone(netlink.Attribute(netlink.Attribute(d, unix.NFTA_BITWISE_MASK), unix.NFTA_DATA_VALUE)),
+		b: slices.Clone(netlink.Attribute(netlink.Attribute(d, unix.NFTA_BITWISE_XOR), unix.NFTA_DATA_VALUE))}
+	return s, be32(netlink.Attribute(d, operation)) == 0 && len(s.a) == s.n && len(s.b) == s.n
 }
 
 func parseCmp(d []byte) (step, bool) {
-	at, ok := register(nla(d, unix.NFTA_CMP_SREG))
-	value := slices.Clone(nla(nla(d, unix.NFTA_CMP_DATA), unix.NFTA_DATA_VALUE))
+	at, ok := register(netlink.Attribute(d, unix.NFTA_CMP_SREG))
+	value := slices.Clone(netlink.Attribute(netlink.Attribute(d, unix.NFTA_CMP_DATA), unix.NFTA_DATA_VALUE))
 	lowest, highest := make([]byte, len(value)), bytes.Repeat([]byte{0xff}, len(value))
 	s := step{op: opCompare, at: at, a: value, b: value}
-	switch be32(nla(d, unix.NFTA_CMP_OP)) {
+	switch be32(netlink.Attribute(d, unix.NFTA_CMP_OP)) {
 	case unix.NFT_CMP_EQ:
 	case unix.NFT_CMP_NEQ:
 		s.invert = true
@@ -247,18 +249,18 @@ func parseCmp(d []byte) (step, bool) {
 }
 
 func parseRange(d []byte) (step, bool) {
-	at, ok := register(nla(d, unix.NFTA_RANGE_SREG))
-	a := slices.Clone(nla(nla(d, unix.NFTA_RANGE_FROM_DATA), unix.NFTA_DATA_VALUE))
-	b := slices.Clone(nla(nla(d, unix.NFTA_RANGE_TO_DATA), unix.NFTA_DATA_VALUE))
-	op := be32(nla(d, unix.NFTA_RANGE_OP))
+	at, ok := register(netlink.Attribute(d, unix.NFTA_RANGE_SREG))
+	a := slices.Clone(netlink.Attribute(netlink.Attribute(d, unix.NFTA_RANGE_FROM_DATA), unix.NFTA_DATA_VALUE))
+	b := slices.Clone(netlink.Attribute(netlink.Attribute(d, unix.NFTA_RANGE_TO_DATA), unix.NFTA_DATA_VALUE))
+	op := be32(netlink.Attribute(d, unix.NFTA_RANGE_OP))
 	return step{op: opCompare, at: at, a: a, b: b, invert: op == unix.NFT_RANGE_NEQ}, ok && op <= unix.NFT_RANGE_NEQ && len(a) == len(b) && fits(at, len(a))
 }
 
 func parseLookup(d []byte) (step, bool) {
-	s := step{op: opLookup, name: nlaText(nla(d, unix.NFTA_LOOKUP_SET)), invert: be32(nla(d, unix.NFTA_LOOKUP_FLAGS))&unix.NFT_LOOKUP_F_INV != 0}
+	s := step{op: opLookup, name: netlink.Text(netlink.Attribute(d, unix.NFTA_LOOKUP_SET)), invert: be32(netlink.Attribute(d, unix.NFTA_LOOKUP_FLAGS))&unix.NFT_LOOKUP_F_INV != 0}
 	var ok bool
-	s.at, ok = register(nla(d, unix.NFTA_LOOKUP_SREG))
-	if to := nla(d, unix.NFTA_LOOKUP_DREG); to != nil {
+	s.at, ok = register(netlink.Attribute(d, unix.NFTA_LOOKUP_SREG))
+	if to := netlink.Attribute(d, unix.NFTA_LOOKUP_DREG); to != nil {
 		s.mapping = true
 		s.to, _ = register(to) // a verdict's register is none, and told by the map's elements
 	}
@@ -268,26 +270,26 @@ func parseLookup(d []byte) (step, bool) {
 // natPorts is the registers of the first and the last port; -1 if there is none.
 func natPorts(d []byte, first, last uint16) (from, to int, ok bool) {
 	from, to, ok = -1, -1, true
-	if b := nla(d, first); b != nil {
+	if b := netlink.Attribute(d, first); b != nil {
 		from, ok = register(b)
 		to = from
 	}
-	if b := nla(d, last); b != nil && ok {
+	if b := netlink.Attribute(d, last); b != nil && ok {
 		to, ok = register(b)
 	}
 	return from, to, ok && (from < 0 || fits(from, 2) && fits(to, 2))
 }
 
 func parseNAT(d []byte) (step, bool) {
-	if be32(nla(d, unix.NFTA_NAT_TYPE)) != unix.NFT_NAT_DNAT {
+	if be32(netlink.Attribute(d, unix.NFTA_NAT_TYPE)) != unix.NFT_NAT_DNAT {
 		return step{op: opVerdict, verdict: verdict{code: nfAccept}}, true // of the source: not of these hooks
 	}
 	ports, last, ok := natPorts(d, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
 	s := step{op: opNAT, at: -1, to: ports, max: last, n: 4}
-	if be32(nla(d, unix.NFTA_NAT_FAMILY)) == unix.NFPROTO_IPV6 {
+	if be32(netlink.Attribute(d, unix.NFTA_NAT_FAMILY)) == unix.NFPROTO_IPV6 {
 		s.n = 16
 	}
-	if b := nla(d, unix.NFTA_NAT_REG_ADDR_MIN); b != nil && ok {
+	if b := netlink.Attribute(d, unix.NFTA_NAT_REG_ADDR_MIN); b != nil && ok {
 		s.at, ok = register(b)
 		ok = ok && fits(s.at, s.n)
 	}
@@ -297,11 +299,11 @@ func parseNAT(d []byte) (step, bool) {
 
 // parseMeta reads the expression that loads what is known beside the packet.
 func parseMeta(d []byte) (step, bool) {
-	reg := nla(d, unix.NFTA_META_DREG)
+	reg := netlink.Attribute(d, unix.NFTA_META_DREG)
 	if reg == nil {
-		return step{}, nla(d, unix.NFTA_META_SREG) != nil // it marks the packet
+		return step{}, netlink.Attribute(d, unix.NFTA_META_SREG) != nil // it marks the packet
 	}
-	switch be32(nla(d, unix.NFTA_META_KEY)) {
+	switch be32(netlink.Attribute(d, unix.NFTA_META_KEY)) {
 	case unix.NFT_META_L4PROTO:
 		return loads(reg, 1, fromL4Proto)
 	case unix.NFT_META_NFPROTO:
@@ -327,13 +329,13 @@ func parseMeta(d []byte) (step, bool) {
 }
 
 func parseConntrack(d []byte) (step, bool) {
-	reg := nla(d, unix.NFTA_CT_DREG)
+	reg := netlink.Attribute(d, unix.NFTA_CT_DREG)
 	switch {
 	case reg == nil:
-		return step{}, nla(d, unix.NFTA_CT_SREG) != nil // it marks the connection
-	case be32(nla(d, unix.NFTA_CT_KEY)) == unix.NFT_CT_STATE:
+		return step{}, netlink.Attribute(d, unix.NFTA_CT_SREG) != nil // it marks the connection
+	case be32(netlink.Attribute(d, unix.NFTA_CT_KEY)) == unix.NFT_CT_STATE:
 		return loads(reg, 4, fromState)
-	case be32(nla(d, unix.NFTA_CT_KEY)) == unix.NFT_CT_MARK:
+	case be32(netlink.Attribute(d, unix.NFTA_CT_KEY)) == unix.NFT_CT_MARK:
 		return loads(reg, 4, fromMark)
 	}
 	return step{}, false
@@ -341,8 +343,8 @@ func parseConntrack(d []byte) (step, bool) {
 
 func parseFIB(d []byte) (step, bool) {
 	what := fromElse
-	if be32(nla(d, unix.NFTA_FIB_FLAGS))&unix.NFTA_FIB_F_DADDR != 0 && be32(nla(d, unix.NFTA_FIB_RESULT)) == unix.NFT_FIB_RESULT_ADDRTYPE {
+	if be32(netlink.Attribute(d, unix.NFTA_FIB_FLAGS))&unix.NFTA_FIB_F_DADDR != 0 && be32(netlink.Attribute(d, unix.NFTA_FIB_RESULT)) == unix.NFT_FIB_RESULT_ADDRTYPE {
 		what = fromAddrType
 	}
-	return loads(nla(d, unix.NFTA_FIB_DREG), 4, what)
+	return loads(netlink.Attribute(d, unix.NFTA_FIB_DREG), 4, what)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // natSet is a set, or a map, of a table.
@@ -31,16 +33,16 @@ func parseElements(b []byte) []natElement {
 		catchall = 1 << 1 // NFT_SET_ELEM_CATCHALL
 	)
 	var out []natElement
-	for _, e := range nlas(nla(b, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
-		flags := be32(nla(e, unix.NFTA_SET_ELEM_FLAGS))
-		data := nla(e, unix.NFTA_SET_ELEM_DATA)
+	for _, e := range netlink.Attributes(netlink.Attribute(b, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
+		flags := be32(netlink.Attribute(e, unix.NFTA_SET_ELEM_FLAGS))
+		data := netlink.Attribute(e, unix.NFTA_SET_ELEM_DATA)
 		el := natElement{
-			from:     slices.Clone(nla(nla(e, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)),
-			to:       slices.Clone(nla(nla(e, keyEnd), unix.NFTA_DATA_VALUE)),
-			data:     slices.Clone(nla(data, unix.NFTA_DATA_VALUE)),
+			from:     slices.Clone(netlink.Attribute(netlink.Attribute(e, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)),
+			to:       slices.Clone(netlink.Attribute(netlink.Attribute(e, keyEnd), unix.NFTA_DATA_VALUE)),
+			data:     slices.Clone(netlink.Attribute(data, unix.NFTA_DATA_VALUE)),
 			catchall: flags&catchall != 0, end: flags&unix.NFT_SET_ELEM_INTERVAL_END != 0,
 		}
-		if v := nla(data, unix.NFTA_DATA_VERDICT); v != nil {
+		if v := netlink.Attribute(data, unix.NFTA_DATA_VERDICT); v != nil {
 			v := parseVerdict(v)
 			el.verdict = &v
 		}

@@ -7,13 +7,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // parseMatch reads a match of iptables that nf_tables calls (nft_compat). Its
 // data is a struct of the kernel's, in the byte order of the machine. What is
 // not read is a condition that goes by the name.
 func parseMatch(d []byte) []step {
-	name, revision, info := nlaText(nla(d, unix.NFTA_MATCH_NAME)), be32(nla(d, unix.NFTA_MATCH_REV)), nla(d, unix.NFTA_MATCH_INFO)
+	name, revision, info := netlink.Text(netlink.Attribute(d, unix.NFTA_MATCH_NAME)), be32(netlink.Attribute(d, unix.NFTA_MATCH_REV)), netlink.Attribute(d, unix.NFTA_MATCH_INFO)
 	switch name {
 	case "comment":
 		return nil
@@ -116,7 +118,7 @@ func sideEffects() []string {
 
 // parseTarget reads a target of iptables.
 func parseTarget(family nftFamily, d []byte) []step {
-	name, revision, info := nlaText(nla(d, unix.NFTA_TARGET_NAME)), be32(nla(d, unix.NFTA_TARGET_REV)), nla(d, unix.NFTA_TARGET_INFO)
+	name, revision, info := netlink.Text(netlink.Attribute(d, unix.NFTA_TARGET_NAME)), be32(netlink.Attribute(d, unix.NFTA_TARGET_REV)), netlink.Attribute(d, unix.NFTA_TARGET_INFO)
 	if slices.Contains(sideEffects(), name) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -114,7 +115,7 @@ func TestMemInfo(t *testing.T) {
 	info := func(n int) []byte {
 		var b []byte
 		for i := range uint32(n) {
-			b = append(b, errno(int32(100+i))...)
+			b = binary.NativeEndian.AppendUint32(b, uint32(100+i))
 		}
 		return b
 	}

@@ -13,18 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/netlink"
 )
-
-// message is a netlink message as the kernel sends it.
-func message(kind, flags uint16, seq uint32, body []byte) []byte {
-	b := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(body))
-	binary.NativeEndian.PutUint32(b[0:], uint32(unix.NLMSG_HDRLEN+len(body)))
-	binary.NativeEndian.PutUint16(b[4:], kind)
-	binary.NativeEndian.PutUint16(b[6:], flags)
-	binary.NativeEndian.PutUint32(b[8:], seq)
-	b = append(b, body...)
-	return append(b, make([]byte, align4(len(b))-len(b))...)
-}
 
 // diagSocket is a struct inet_diag_msg.
 func diagSocket(family, state uint8, src netip.AddrPort, attrs ...byte) []byte {
@@ -57,52 +47,25 @@ func inCgroup(id uint64) []byte {
 	return binary.NativeEndian.AppendUint64(b, id)
 }
 
-func errno(code int32) []byte {
-	return binary.NativeEndian.AppendUint32(nil, uint32(code))
-}
-
-func TestParseDump(t *testing.T) {
-	const seq, diag = 7, unix.SOCK_DIAG_BY_FAMILY
+// Each row of a dump is one socket, or an error if it is not laid out as the kernel
+// has it.
+func TestParseSocket(t *testing.T) {
 	any6 := netip.MustParseAddrPort("[::]:417")
-	listener := message(diag, unix.NLM_F_MULTI, seq, diagSocket(unix.AF_INET6, tcpListen, any6, slices.Concat(attr(1, 9), attr(diagSkV6Only, 0), inCgroup(5150))...))
-	done := message(unix.NLMSG_DONE, 0, seq, errno(0))
+	row := diagSocket(unix.AF_INET6, tcpListen, any6, slices.Concat(attr(1, 9), attr(diagSkV6Only, 0), inCgroup(5150))...)
 	want := socket{
 		proto: probe.TCP, local: any6, family: "dual", state: listening, index: 2, backlog: Backlog{3, 128}, queued: true,
 		uid: 33, owned: true, inode: 777, cookie: 99, holder: 777, cgroup: 5150,
 	}
-	for name, c := range map[string]struct {
-		in   []byte
-		seen int
-		p    progress
-		err  error
-	}{
-		"a socket":        {listener, 1, progress{}, nil},
-		"the end":         {slices.Concat(listener, listener, done), 2, progress{done: true}, nil},
-		"nothing":         {nil, 0, progress{}, nil},
-		"bare end":        {message(unix.NLMSG_DONE, 0, seq, nil), 0, progress{done: true}, nil},
-		"after the end":   {slices.Concat(done, listener), 0, progress{done: true}, nil},
-		"changed":         {slices.Concat(listener, message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, seq, errno(0))), 1, progress{true, true}, nil},
-		"other question":  {slices.Concat(message(diag, 0, seq+1, diagSocket(unix.AF_INET, tcpListen, any6)), done), 0, progress{done: true}, nil},
-		"no operation":    {slices.Concat(message(unix.NLMSG_NOOP, 0, seq, nil), done), 0, progress{done: true}, nil},
-		"refused":         {message(unix.NLMSG_ERROR, 0, seq, errno(-int32(unix.EPERM))), 0, progress{done: true}, unix.EPERM},
-		"failed at end":   {slices.Concat(listener, message(unix.NLMSG_DONE, 0, seq, errno(-int32(unix.ENOENT)))), 1, progress{done: true}, unix.ENOENT},
-		"short error":     {message(unix.NLMSG_ERROR, 0, seq, []byte{1}), 0, progress{done: true}, errMalformed},
-		"error 0":         {message(unix.NLMSG_ERROR, 0, seq, errno(0)), 0, progress{done: true}, errMalformed},
-		"short header":    {listener[:10], 0, progress{}, errMalformed},
-		"short message":   {listener[:len(listener)-4], 0, progress{}, errMalformed},
-		"short socket":    {message(diag, 0, seq, make([]byte, diagMsgLen-1)), 0, progress{}, errMalformed},
-		"no such family":  {message(diag, 0, seq, diagSocket(99, tcpListen, any6)), 0, progress{}, errMalformed},
-		"a size below 16": {append([]byte{8, 0, 0, 0}, make([]byte, 20)...), 0, progress{}, errMalformed},
+	if s, err := parseSocket(row, probe.TCP); s != want || err != nil {
+		t.Errorf("%+v, %v; want %+v", s, err, want)
+	}
+	for name, row := range map[string][]byte{
+		"short":           row[:diagMsgLen-1],
+		"of no family":    diagSocket(99, tcpListen, any6),
+		"of nothing else": nil,
 	} {
-		var seen []socket
-		p, err := parseDump(c.in, seq, probe.TCP, func(s socket) { seen = append(seen, s) })
-		if len(seen) != c.seen || p != c.p || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
-			t.Errorf("%s: %d sockets, %+v, %v", name, len(seen), p, err)
-		}
-		for _, s := range seen {
-			if s != want {
-				t.Errorf("%s: %+v, want %+v", name, s, want)
-			}
+		if s, err := parseSocket(row, probe.TCP); !errors.Is(err, netlink.ErrMalformed) {
+			t.Errorf("a row that is %s: %+v, %v", name, s, err)
 		}
 	}
 }
@@ -198,21 +161,18 @@ func TestParseProcNet(t *testing.T) {
 	}
 }
 
-func FuzzParseDump(f *testing.F) {
+func FuzzParseSocket(f *testing.F) {
 	addr := netip.MustParseAddrPort("[::1]:417")
-	f.Add(slices.Concat(message(unix.SOCK_DIAG_BY_FAMILY, 0, 1, diagSocket(unix.AF_INET6, tcpListen, addr, attr(diagSkV6Only, 1)...)), message(unix.NLMSG_DONE, 0, 1, errno(0))))
-	f.Add(message(unix.NLMSG_ERROR, unix.NLM_F_DUMP_INTR, 1, errno(-1)))
-	f.Add(message(unix.SOCK_DIAG_BY_FAMILY, 0, 1, diagSocket(unix.AF_INET, tcpTimeWait, addr)))
+	f.Add(diagSocket(unix.AF_INET6, tcpListen, addr, attr(diagSkV6Only, 1)...))
+	f.Add(diagSocket(unix.AF_INET, tcpTimeWait, addr))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, proto := range probe.Protos() {
-			seen := 0
 			before := bytes.Clone(b)
-			_, err := parseDump(b[:len(b):len(b)], 1, proto, func(s socket) {
-				seen++
+			if s, err := parseSocket(b[:len(b):len(b)], proto); err == nil {
 				checkSocket(t, s)
-			})
-			if seen > len(b)/(unix.NLMSG_HDRLEN+diagMsgLen) || !bytes.Equal(b, before) {
-				t.Errorf("%d sockets from %d bytes, %v", seen, len(b), err)
+			}
+			if !bytes.Equal(b, before) {
+				t.Errorf("%x was changed to %x", before, b)
 			}
 		}
 	})

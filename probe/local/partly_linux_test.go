@@ -55,7 +55,11 @@ func TestCheckPartly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	narrow := func() *sockDiag { return &sockDiag{buf: make([]byte, 512)} }
+	narrow := func() *sockDiag {
+		d := newSockDiag()
+		d.client.Buffer = make([]byte, 512)
+		return d
+	}
 	nothing := procNet{"/nonexistent"}
 	for _, c := range []struct {
 		name          string

@@ -5,40 +5,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/netlink"
 )
 
 // manyPorts is from how many ports of a protocol on one dump of all its sockets
 // is cheaper than a filtered one for each.
 const manyPorts = 16
 
-// Bounds of one dump.
-const (
-	dumpTries   = 4               // a dump that the kernel interrupts is made anew this often
-	dumpSilence = 5 * time.Second // an answer that takes longer does not come
-	dumpBuffer  = 64 << 10        // the kernel puts at most 32 KiB in a datagram
-	dumpPoll    = 50 * time.Millisecond
-)
-
-// Errors of a dump that another try may cure.
-var (
-	errChanged = errors.New("the sockets changed while the kernel listed them: some may be missing")
-	errSilent  = fmt.Errorf("the kernel does not answer within %s", dumpSilence)
-)
+// errChanged is the error of a dump that another try may cure.
+var errChanged = errors.New("the sockets changed while the kernel listed them: some may be missing")
 
 // sockDiag tells sockets by asking the kernel through netlink (sock_diag(7)).
 type sockDiag struct {
-	buf    []byte // reused by all dumps
+	client netlink.Client
 	canary canary // tells by the way if sockets that are bound are told
 	apart  bool   // this kernel does not tell both families in one dump
 	only   uint32 // states that are asked for (1 << tcp…); 0 for all
 }
 
-func newSockDiag() *sockDiag { return &sockDiag{buf: make([]byte, dumpBuffer)} }
+func newSockDiag() *sockDiag {
+	return &sockDiag{client: netlink.Client{Family: unix.NETLINK_SOCK_DIAG}}
+}
 
 func (*sockDiag) name() string { return "the kernel (sock_diag)" }
 
@@ -75,7 +66,7 @@ func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census
 func (d *sockDiag) listAll(ctx context.Context, proto probe.Proto, families []uint8, port uint16, want func(socket) bool) (census, error) {
 	if proto == probe.TCP && len(families) == 2 && !d.apart {
 		c, err := d.list(ctx, proto, unix.AF_UNSPEC, port, want)
-		if err == nil || errors.Is(err, errChanged) || errors.Is(err, errSilent) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, errChanged) || errors.Is(err, netlink.ErrTimeout) || ctx.Err() != nil {
 			return c, err
 		}
 		d.apart = true
@@ -102,91 +93,47 @@ func (q query) families() []uint8 {
 	return []uint8{unix.AF_INET6}
 }
 
-// list dumps until a dump was whole.
+// list lists the sockets of a protocol and family that are wanted.
 func (d *sockDiag) list(ctx context.Context, proto probe.Proto, family uint8, port uint16, want func(socket) bool) (census, error) {
 	var c census
-	var err error
-	for range dumpTries {
-		c = make(census)
-		err = d.dump(ctx, proto, family, port, cmp.Or(d.only, allStates), func(s socket) {
-			if want(s) {
-				c.see(s)
-			}
-		})
-		if !errors.Is(err, errChanged) && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EBUSY) {
-			break
+	err := d.dump(ctx, proto, family, port, cmp.Or(d.only, allStates), func() { c = make(census) }, func(s socket) {
+		if want(s) {
+			c.see(s)
 		}
-	}
+	})
 	return c, err
 }
 
 // dump tells every socket of a protocol and family (of TCP both, if that is
 // AF_UNSPEC), at a port unless it is 0, as the kernel sends them: memory does
 // not grow with their number. The kernel filters by port all but the sockets
-// that are only bound. Each dump has a netlink socket of its own, so that one
-// given up leaves nothing behind.
-func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, port uint16, states uint32, see func(socket)) error {
-	if family == unix.AF_UNSPEC {
-		return d.ask(ctx, diagRequestBoth(diagSeq, port, states), proto, see)
+// that are only bound. A dump that was interrupted is repeated after a reset.
+func (d *sockDiag) dump(ctx context.Context, proto probe.Proto, family uint8, port uint16, states uint32, reset func(), see func(socket)) error {
+	request := diagRequestBoth(port, states)
+	if family != unix.AF_UNSPEC {
+		request = diagRequest(proto, family, port, 0, states)
 	}
-	return d.ask(ctx, diagRequest(diagSeq, proto, family, port, states), proto, see)
+	return d.ask(ctx, request, proto, reset, see)
 }
 
-// diagSeq is the sequence number of a dump, each of which has its own socket.
-const diagSeq = 1
-
-func (d *sockDiag) ask(ctx context.Context, request []byte, proto probe.Proto, see func(socket)) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return fmt.Errorf("open a sock_diag socket: %w", err)
-	}
-	defer unix.Close(fd)
-	poll := unix.NsecToTimeval(dumpPoll.Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &poll); err != nil {
-		return fmt.Errorf("bound the wait for sock_diag: %w", err)
-	}
-	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fmt.Errorf("ask sock_diag: %w", err)
-	}
-	changed := false
-	for {
-		b, err := d.receive(ctx, fd)
-		if err != nil {
-			return fmt.Errorf("hear sock_diag: %w", err)
-		}
-		p, err := parseDump(b, diagSeq, proto, see)
-		changed = changed || p.changed
-		switch {
-		case err != nil:
-			return fmt.Errorf("sock_diag: %w", err)
-		case p.done && changed:
-			return errChanged
-		case p.done:
+func (d *sockDiag) ask(ctx context.Context, request *netlink.Request, proto probe.Proto, reset func(), see func(socket)) error {
+	err := d.client.Dump(ctx, request, reset, func(kind uint16, body []byte) error {
+		if kind != unix.SOCK_DIAG_BY_FAMILY && kind != tcpDiagGetSock {
 			return nil
 		}
-	}
-}
-
-// receive waits for the kernel's next datagram. It is valid until the next call.
-func (d *sockDiag) receive(ctx context.Context, fd int) ([]byte, error) {
-	for quiet := time.Duration(0); quiet < dumpSilence; {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		s, err := parseSocket(body, proto)
+		if err == nil {
+			see(s)
 		}
-		n, _, flags, from, err := unix.Recvmsg(fd, d.buf, nil, 0)
-		sender, _ := from.(*unix.SockaddrNetlink)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN):
-			quiet += dumpPoll
-		case err != nil:
-			return nil, err
-		case sender == nil || sender.Pid != 0: // another process, not the kernel
-		case flags&unix.MSG_TRUNC != 0:
-			return nil, fmt.Errorf("a datagram of more than %d bytes", len(d.buf))
-		default:
-			return d.buf[:n], nil
-		}
+		return err
+	})
+	switch closed := new(netlink.OpenError); {
+	case err == nil:
+		return nil
+	case errors.Is(err, netlink.ErrInterrupted):
+		return errChanged
+	case errors.As(err, &closed):
+		return fmt.Errorf("open a sock_diag socket: %w", closed.Err)
 	}
-	return nil, errSilent
+	return fmt.Errorf("sock_diag: %w", err)
 }

@@ -227,7 +227,7 @@ func await(ctx context.Context, all []*line, most time.Duration, done func(*line
 		if len(fds) == 0 || left <= 0 {
 			return ctx.Err()
 		}
-		if _, err := unix.Poll(fds, int(min(left, dumpPoll).Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Poll(fds, int(min(left, 50*time.Millisecond).Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -129,12 +128,9 @@ func peers(ctx context.Context, up []*line, see func(socket)) error {
 // eachTCP tells the TCP sockets in some states, of those whose peer has a port
 // unless it is 0, as the kernel or else /proc/net tells them.
 func eachTCP(ctx context.Context, peer uint16, states uint32, see func(socket)) error {
-	const peerAt = unix.NLMSG_HDRLEN + 10 // inet_diag_req_v2.id.idiag_dport
 	diag, files := newSockDiag(), procNet{"/proc/thread-self/net"}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		request := diagRequest(diagSeq, probe.TCP, family, 0, states)
-		binary.BigEndian.PutUint16(request[peerAt:], peer)
-		err := diag.ask(ctx, request, probe.TCP, see)
+		err := diag.ask(ctx, diagRequest(probe.TCP, family, 0, peer, states), probe.TCP, nil, see)
 		if err == nil || errors.Is(err, errChanged) || ctx.Err() != nil {
 			continue
 		}

@@ -1,52 +1,51 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"strconv"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // devices are the interfaces of this namespace, by index.
 type devices map[int]*Device
 
 func listDevices() (devices, error) {
-	links, err := netlink.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	links, err := netlink.Links(context.Background())
+	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return nil, fmt.Errorf("the interfaces of this machine cannot be listed: %w", err)
 	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	addrs, err := netlink.Addresses(context.Background())
+	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return nil, fmt.Errorf("the addresses of this machine cannot be listed: %w", err)
 	}
 	all := make(devices, len(links))
 	for _, l := range links {
-		d := newDevice(l.Attrs())
+		d := newDevice(l)
 		all[d.Index] = d
 	}
 	for _, a := range addrs {
-		ip, ok := netip.AddrFromSlice(a.IP)
-		if d := all[a.LinkIndex]; ok && d != nil && a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
-			d.addrs = append(d.addrs, ip.Unmap())
+		if d := all[a.Interface]; d != nil && a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
+			d.addrs = append(d.addrs, a.Addr)
 		}
 	}
 	return all, nil
 }
 
-func newDevice(a *netlink.LinkAttrs) *Device {
+func newDevice(l netlink.Link) *Device {
 	d := &Device{
-		Index: a.Index, Name: a.Name, MTU: a.MTU,
-		Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
-		Carrier:  carrier(a.RawFlags),
+		Index: l.Index, Name: l.Name, MTU: l.MTU,
+		Loopback: l.Flags&unix.IFF_LOOPBACK != 0,
+		Carrier:  carrier(l.Flags),
 	}
 	// A device without ARP has Ethernet's headers and nobody to ask for a MAC;
 	// the kernel knows what to write there.
-	if a.EncapType == "ether" && a.RawFlags&unix.IFF_NOARP == 0 && len(a.HardwareAddr) == len(d.MAC) {
-		d.Ethernet, d.MAC = true, [6]byte(a.HardwareAddr)
+	if l.Type == unix.ARPHRD_ETHER && l.Flags&unix.IFF_NOARP == 0 && len(l.HardwareAddr) == len(d.MAC) {
+		d.Ethernet, d.MAC = true, [6]byte(l.HardwareAddr)
 	}
 	return d
 }
@@ -70,27 +69,20 @@ func (all devices) named(name string) (*Device, error) {
 	return nil, fmt.Errorf("no interface %q on this machine; name one that it has: %w", name, unix.ENODEV)
 }
 
-// ipOf is what the netlink package calls an address.
-func ipOf(b []byte) netip.Addr {
-	a, _ := netip.AddrFromSlice(b)
-	return a.Unmap()
-}
-
 // Neighbours reads the kernel's table for a device: what it holds for certain,
 // or did until a short while ago.
 func Neighbours(d *Device) ([]Neighbour, error) {
-	entries, err := netlink.NeighList(d.Index, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	entries, err := netlink.Neighbors(context.Background(), uint32(d.Index))
+	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return nil, fmt.Errorf("the kernel's neighbours on %s cannot be read: %w", d.Name, err)
 	}
-	const usable = netlink.NUD_PERMANENT | netlink.NUD_REACHABLE | netlink.NUD_STALE | netlink.NUD_DELAY | netlink.NUD_PROBE
+	const usable = unix.NUD_PERMANENT | unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE
 	var out []Neighbour
 	for _, e := range entries {
-		a := ipOf(net.IP(e.IP))
-		if e.State&usable == 0 || len(e.HardwareAddr) != 6 || !a.IsValid() {
+		if e.State&usable == 0 || len(e.HardwareAddr) != 6 || !e.Addr.IsValid() {
 			continue
 		}
-		out = append(out, Neighbour{Addr: a, MAC: [6]byte(e.HardwareAddr), Fixed: e.State&netlink.NUD_PERMANENT != 0})
+		out = append(out, Neighbour{Addr: e.Addr, MAC: [6]byte(e.HardwareAddr), Fixed: e.State&unix.NUD_PERMANENT != 0})
 	}
 	return out, nil
 }

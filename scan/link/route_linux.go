@@ -1,17 +1,16 @@
 package link
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"syscall"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // Routes asks the kernel for the way to all addresses of the spans: once for
@@ -82,7 +81,7 @@ type builder struct {
 // cuts are the edges of a family's routes and rules.
 type cuts struct{ at []netip.Addr }
 
-func family(v4 bool) (index, number int) {
+func family(v4 bool) (index int, number uint8) {
 	if v4 {
 		return 0, unix.AF_INET
 	}
@@ -156,16 +155,16 @@ func (b *builder) readEdges(v4 bool) error {
 	}
 	c := &cuts{}
 	b.cuts[i] = c
-	rules, err := netlink.RuleList(fam)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	rules, err := netlink.Rules(context.Background(), fam)
+	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return err
 	}
 	for _, r := range rules {
-		b.bySrc[i] = b.bySrc[i] || r.Src != nil
-		b.byPort[i] = b.byPort[i] || r.IPProto != 0 || r.Dport != nil
+		b.bySrc[i] = b.bySrc[i] || r.Src.IsValid()
+		b.byPort[i] = b.byPort[i] || r.ByPort
 		b.t.perAsk = b.t.perAsk || b.byPort[i]
-		if r.Dst != nil {
-			c.addNet(r.Dst)
+		if r.Dst.IsValid() {
+			c.at = ends(c.at, r.Dst)
 		}
 	}
 	if !v4 {
@@ -187,13 +186,8 @@ func (b *builder) readEdges(v4 bool) error {
 
 // dump reads every table of a family. What changes meanwhile is read twice or
 // not at all, as by any tool.
-func (b *builder) dump(fam int, c *cuts) error {
-	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
-	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(fam)}})
-	i := 0
-	if fam == unix.AF_INET6 {
-		i = 1
-	}
+func (b *builder) dump(fam uint8, c *cuts) error {
+	i, _ := family(fam == unix.AF_INET)
 	var spans []Span
 	for _, s := range b.Spans {
 		if s.First.Is4() == (fam == unix.AF_INET) {
@@ -201,40 +195,25 @@ func (b *builder) dump(fam int, c *cuts) error {
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return a.First.Compare(b.First) })
-	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE, func(m []byte) bool {
-		msg := nl.DeserializeRtMsg(m)
-		attrs, err := nl.ParseRouteAttr(m[msg.Len():])
-		if err != nil || int(msg.Family) != fam || msg.Flags&unix.RTM_F_CLONED != 0 {
-			return true
+	err := netlink.Routes(context.Background(), fam, func(r netlink.Route) {
+		if r.Family != fam || r.Flags&unix.RTM_F_CLONED != 0 {
+			return
 		}
-		b.bySrc[i] = b.bySrc[i] || msg.Src_len > 0
-		for _, a := range attrs {
-			if a.Attr.Type == unix.RTA_DST {
-				c.addPrefix(spans, ipOf(a.Value), int(msg.Dst_len))
-			}
+		b.bySrc[i] = b.bySrc[i] || r.BySource
+		if r.Dst.IsValid() {
+			c.addPrefix(spans, r.Dst)
 		}
-		return true
 	})
-	if errors.Is(err, netlink.ErrDumpInterrupted) {
+	if errors.Is(err, netlink.ErrInterrupted) {
 		return nil
 	}
 	return err
 }
 
-func (c *cuts) addNet(n *net.IPNet) {
-	bits, _ := n.Mask.Size()
-	if a := ipOf(n.IP); a.IsValid() {
-		c.at = ends(c.at, netip.PrefixFrom(a, bits))
-	}
-}
-
 // addPrefix keeps the edges that matter: there may be a million routes.
-func (c *cuts) addPrefix(spans []Span, a netip.Addr, bits int) {
-	if !a.IsValid() || bits > a.BitLen() {
-		return
-	}
+func (c *cuts) addPrefix(spans []Span, p netip.Prefix) {
 	n := len(c.at)
-	c.at = ends(c.at, netip.PrefixFrom(a, bits))
+	c.at = ends(c.at, p)
 	kept := c.at[:n]
 	for _, e := range c.at[n:] {
 		// Routes come in order, and all those between two spans cut at one place.
@@ -289,23 +268,14 @@ func (b *builder) get(a netip.Addr, ask Ask, only *Device, src netip.Addr) (Rout
 	if only != nil && a.IsLoopback() && !only.Loopback {
 		return Route{Err: unix.ENETUNREACH}, nil
 	}
-	_, fam := family(a.Is4())
-	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(fam), Dst_len: uint8(a.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE}}
-	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_REQUEST)
-	req.AddData(msg)
-	req.AddData(nl.NewRtAttr(unix.RTA_DST, a.AsSlice()))
-	if src.IsValid() {
-		msg.Src_len = uint8(src.BitLen())
-		req.AddData(nl.NewRtAttr(unix.RTA_SRC, src.AsSlice()))
-	}
+	q := netlink.RouteQuery{Dst: a, Src: src}
 	if only != nil {
-		req.AddData(nl.NewRtAttr(unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, uint32(only.Index))))
+		q.Interface = uint32(only.Index)
 	}
 	if i, _ := family(a.Is4()); b.byPort[i] {
-		req.AddData(nl.NewRtAttr(unix.RTA_IP_PROTO, []byte{ask.Proto}))
-		req.AddData(nl.NewRtAttr(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, ask.Port)))
+		q.Proto, q.Port = ask.Proto, ask.Port
 	}
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
+	found, err := netlink.LookupRoute(context.Background(), q)
 	if no := syscall.Errno(0); errors.As(err, &no) {
 		switch no {
 		case unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL, unix.EPERM, unix.ENODEV, unix.ENONET:
@@ -315,64 +285,24 @@ func (b *builder) get(a netip.Addr, ask Ask, only *Device, src netip.Addr) (Rout
 	if err != nil {
 		return Route{}, err
 	}
-	if len(msgs) == 0 {
-		return Route{Err: unix.ENETUNREACH}, nil
-	}
-	return b.read(msgs[0], only)
+	return b.route(found, only), nil
 }
 
-// read takes a Route from the kernel's answer. What was told to leave through loopback and
-// is not there arrives nowhere.
-func (b *builder) read(m []byte, only *Device) (Route, error) {
-	msg := nl.DeserializeRtMsg(m)
-	attrs, err := nl.ParseRouteAttr(m[msg.Len():])
-	if err != nil {
-		return Route{}, err
-	}
-	var r Route
-	tunnel := false
-	for _, a := range attrs {
-		switch a.Attr.Type {
-		case unix.RTA_OIF:
-			r.Device = b.devices[int(binary.NativeEndian.Uint32(a.Value))]
-		case unix.RTA_PREFSRC:
-			r.Src = ipOf(a.Value)
-		case unix.RTA_GATEWAY:
-			r.Gateway = ipOf(a.Value)
-		case unix.RTA_VIA: // struct rtvia: a family and an address of it
-			if len(a.Value) > 2 {
-				r.Gateway = ipOf(a.Value[2:])
-			}
-		case unix.RTA_ENCAP_TYPE:
-			tunnel = true
-		case unix.RTA_METRICS:
-			r.MTU = mtuOf(a.Value)
-		}
-	}
-	switch msg.Type {
+// route makes a Route of the kernel's. One that leaves through loopback and is not
+// local arrives nowhere.
+func (b *builder) route(found netlink.Route, only *Device) Route {
+	r := Route{Device: b.devices[int(found.Interface)], Src: found.Source, Gateway: found.Gateway, MTU: found.MTU}
+	switch found.Type {
 	case unix.RTN_BROADCAST, unix.RTN_MULTICAST:
-		return Route{Err: unix.EACCES}, nil
+		return Route{Err: unix.EACCES}
 	}
-	if r.Device == nil || only != nil && only.Loopback && msg.Type == unix.RTN_UNICAST {
-		return Route{Err: unix.ENETUNREACH}, nil
+	if r.Device == nil || only != nil && only.Loopback && found.Type == unix.RTN_UNICAST {
+		return Route{Err: unix.ENETUNREACH}
 	}
-	local := msg.Type == unix.RTN_LOCAL || msg.Type == unix.RTN_ANYCAST || r.Device.Loopback
-	r.Frames = r.Device.Ethernet && !local && !tunnel
+	local := found.Type == unix.RTN_LOCAL || found.Type == unix.RTN_ANYCAST || r.Device.Loopback
+	r.Frames = r.Device.Ethernet && !local && !found.Encap
 	if r.MTU == 0 || r.MTU > r.Device.MTU {
 		r.MTU = r.Device.MTU
 	}
-	return r, nil
-}
-
-func mtuOf(metrics []byte) int {
-	attrs, err := nl.ParseRouteAttr(metrics)
-	if err != nil {
-		return 0
-	}
-	for _, a := range attrs {
-		if a.Attr.Type == unix.RTAX_MTU && len(a.Value) == 4 {
-			return int(binary.NativeEndian.Uint32(a.Value))
-		}
-	}
-	return 0
+	return r
 }

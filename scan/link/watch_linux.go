@@ -1,13 +1,15 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // news are the groups of rtnetlink(7) that are heard: of devices and of addresses.
@@ -50,16 +52,15 @@ func (h *Hearer) lookAtDevices() error {
 
 func (h *Hearer) checkDevices() error {
 	for _, d := range h.devices {
-		l, err := netlink.LinkByIndex(d.Index)
-		var gone netlink.LinkNotFoundError
+		l, err := netlink.LookupLink(context.Background(), d.Index)
 		switch {
-		case errors.As(err, &gone):
+		case errors.Is(err, unix.ENODEV):
 			return fmt.Errorf("%s is gone: %w", d.Name, ErrDown)
 		case err != nil:
 			return fmt.Errorf("the kernel does not tell how %s is: %w", d.Name, err)
-		case l.Attrs().RawFlags&unix.IFF_UP == 0:
+		case l.Flags&unix.IFF_UP == 0:
 			return fmt.Errorf("%s was switched off: %w", d.Name, ErrDown)
-		case !carrier(l.Attrs().RawFlags):
+		case !carrier(l.Flags):
 			return fmt.Errorf("%s has no carrier: %w", d.Name, ErrDown)
 		}
 	}
@@ -81,22 +82,15 @@ func (h *Hearer) checkSources() error {
 	return nil
 }
 
-// addresses are those that stand on this machine's devices. A list that changed
-// while it was read may lack some, so it is read again.
+// addresses are those of this machine's devices.
 func addresses() (map[netip.Addr]bool, error) {
-	var list []netlink.Addr
-	err := error(netlink.ErrDumpInterrupted)
-	for range 10 {
-		if list, err = netlink.AddrList(nil, netlink.FAMILY_ALL); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
+	list, err := netlink.Addresses(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("the addresses of this machine cannot be listed: %w", err)
 	}
 	own := make(map[netip.Addr]bool, len(list))
 	for _, a := range list {
-		own[ipOf(a.IP)] = true
+		own[a.Addr] = true
 	}
 	return own, nil
 }

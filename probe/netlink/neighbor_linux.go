@@ -1,0 +1,68 @@
+package netlink
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Neighbor is an entry of the kernel's neighbor table (ARP and NDP).
+type Neighbor struct {
+	Addr         netip.Addr
+	Interface    uint32
+	State        uint16 // unix.NUD_REACHABLE and the like
+	HardwareAddr []byte
+}
+
+// LookupNeighbor is the entry for one address (RTM_GETNEIGH, which answers for one
+// since Linux 5.0). The error is ENOENT if there is none.
+func LookupNeighbor(ctx context.Context, a netip.Addr, index uint32) (Neighbor, error) {
+	a = a.Unmap().WithZone("")
+	r := NewRequest(unix.RTM_GETNEIGH, neighborHeader(family(a), index)).Add(unix.NDA_DST, a.AsSlice())
+	c := Client{Family: unix.NETLINK_ROUTE}
+	b, err := c.Get(ctx, r, unix.RTM_NEWNEIGH)
+	if err != nil {
+		return Neighbor{}, err
+	}
+	n, ok := parseNeighbor(b)
+	if !ok {
+		return Neighbor{}, fmt.Errorf("%w: a neighbor of %d bytes", ErrMalformed, len(b))
+	}
+	return n, nil
+}
+
+// Neighbors lists the entries of an interface.
+func Neighbors(ctx context.Context, index uint32) ([]Neighbor, error) {
+	r := NewRequest(unix.RTM_GETNEIGH, neighborHeader(unix.AF_UNSPEC, index))
+	return list(ctx, r, unix.RTM_NEWNEIGH, func(b []byte) (Neighbor, bool) {
+		n, ok := parseNeighbor(b)
+		return n, ok && n.Interface == index
+	})
+}
+
+// neighborHeader is struct ndmsg (linux/neighbour.h).
+func neighborHeader(family uint8, index uint32) []byte {
+	b := binary.NativeEndian.AppendUint32([]byte{family, 0, 0, 0}, index)
+	return append(b, 0, 0, 0, 0)
+}
+
+// parseNeighbor reads struct ndmsg and its attributes.
+func parseNeighbor(b []byte) (Neighbor, bool) {
+	if len(b) < unix.SizeofNdMsg {
+		return Neighbor{}, false
+	}
+	n := Neighbor{Interface: word(b[4:]), State: binary.NativeEndian.Uint16(b[8:])}
+	for kind, value := range Attributes(b[unix.SizeofNdMsg:]) {
+		switch kind {
+		case unix.NDA_DST:
+			n.Addr = addr(value)
+		case unix.NDA_LLADDR:
+			n.HardwareAddr = slices.Clone(value)
+		}
+	}
+	return n, true
+}
