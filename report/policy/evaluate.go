@@ -147,7 +147,7 @@ func (e *evaluation) end(end report.End, err error) (report.Rule, []report.Viola
 	}
 	e.hold(e.judge.End(end))
 	doubt := e.judge.Doubt()
-	out := report.Rule{Name: e.rule.Name, About: e.rule.at.Section, Outcome: e.judge.Outcome(), Found: e.summary()}
+	out := report.Rule{Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary()}
 	for i, j := range e.except {
 		e.hold(j.End(end))
 		doubt = cmp.Or(doubt, j.Doubt())
@@ -178,5 +178,5 @@ func (e *evaluation) summary() string {
 	if n := len(e.found); n > 0 && n <= 4 && uint64(n) == e.targets {
 		return strings.Join(e.found, "; ")
 	}
-	return report.Tally(e.rule.at.Section, e.counts)
+	return report.Tally(e.rule.section, e.counts)
 }

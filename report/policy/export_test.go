@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -12,27 +11,17 @@ func Fields() map[string][]string {
 	out := make(map[string][]string)
 	for section, rule := range map[string]any{"check": checkRule{}, "probe": probeRule{}, "scan": scanRule{}} {
 		for f := range reflect.TypeOf(rule).Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			out[section] = append(out[section], name)
+			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != "" {
+				out[section] = append(out[section], name)
+			}
 		}
 	}
 	return out
 }
 
-// Validate holds a policy in JSON against the schema.
-func Validate(text string) error {
-	var s rules
-	if err := json.Unmarshal(schema, &s); err != nil {
-		return err
-	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return err
-	}
-	if m := s.hold(v, s.Defs); m != nil {
-		return errors.New(where(m.path) + m.what)
-	}
-	return nil
+// Decode returns what is wrong with a policy before its rules are looked at. valid is false
+// if the text is no YAML.
+func Decode(text string) (valid bool, err error) {
+	_, err = decode("policy", []byte(text))
+	return err == nil || errors.As(err, new(nodeError)), err
 }

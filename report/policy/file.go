@@ -1,129 +1,249 @@
 package policy
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"onmux/report"
 )
 
-// file is a policy as it stands in its file.
+const maxName = 200 // characters
+
+// file is a policy as it is written in its file; schema.json describes it to editors.
 type file struct {
-	Version int         `json:"version,omitempty"`
-	Check   []checkRule `json:"check,omitempty"`
-	Probe   []probeRule `json:"probe,omitempty"`
-	Scan    []scanRule  `json:"scan,omitempty"`
+	Version version         `yaml:"version,omitempty"`
+	Check   list[checkRule] `yaml:"check,omitempty"`
+	Probe   list[probeRule] `yaml:"probe,omitempty"`
+	Scan    list[scanRule]  `yaml:"scan,omitempty"`
+
+	node ast.Node // nil in a snapshot, here and below
 }
 
 type checkRule struct {
-	Name       scalar  `json:"name,omitempty"`
-	Port       scalar  `json:"port"`
-	Expect     texts   `json:"expect,omitempty"`
-	Address    scalar  `json:"address,omitempty"`
-	Process    scalar  `json:"process,omitempty"`
-	User       scalar  `json:"user,omitempty"`
-	Unit       scalar  `json:"unit,omitempty"`
-	MaxBacklog *uint32 `json:"max-backlog,omitempty"`
+	Name       ruleName      `yaml:"name,omitempty"`
+	Port       ports         `yaml:"port"`
+	Expect     verdicts      `yaml:"expect,omitempty"`
+	Address    text          `yaml:"address,omitempty"`
+	Process    text          `yaml:"process,omitempty"`
+	User       textOrInteger `yaml:"user,omitempty"`
+	Unit       text          `yaml:"unit,omitempty"`
+	MaxBacklog *connections  `yaml:"max-backlog,omitempty"`
+
+	node ast.Node
 }
 
 type probeRule struct {
-	Name            scalar `json:"name,omitempty"`
-	Endpoint        scalar `json:"endpoint"`
-	Expect          texts  `json:"expect,omitempty"`
-	Service         scalar `json:"service,omitempty"`
-	Product         scalar `json:"product,omitempty"`
-	Version         scalar `json:"version,omitempty"`
-	CertificateDays int    `json:"certificate-days,omitempty"`
-	MaxRTT          scalar `json:"max-rtt,omitempty"`
+	Name            ruleName     `yaml:"name,omitempty"`
+	Endpoint        text         `yaml:"endpoint"`
+	Expect          states       `yaml:"expect,omitempty"`
+	Service         text         `yaml:"service,omitempty"`
+	Product         text         `yaml:"product,omitempty"`
+	Version         textOrNumber `yaml:"version,omitempty"`
+	CertificateDays days         `yaml:"certificate-days,omitempty"`
+	MaxRTT          text         `yaml:"max-rtt,omitempty"`
+
+	node ast.Node
 }
 
 type scanRule struct {
-	Name    scalar      `json:"name,omitempty"`
-	Targets texts       `json:"targets"`
-	Exclude texts       `json:"exclude,omitempty"`
-	Port    scalar      `json:"port,omitempty"`
-	Expect  texts       `json:"expect,omitempty"`
-	Count   texts       `json:"count,omitempty"`
-	Except  []exception `json:"except,omitempty"`
+	Name    ruleName        `yaml:"name,omitempty"`
+	Targets texts           `yaml:"targets"`
+	Exclude texts           `yaml:"exclude,omitempty"`
+	Port    textOrInteger   `yaml:"port,omitempty"`
+	Expect  states          `yaml:"expect,omitempty"`
+	Count   texts           `yaml:"count,omitempty"`
+	Except  list[exception] `yaml:"except,omitempty"`
+
+	node ast.Node
 }
 
 type exception struct {
-	Endpoint scalar `json:"endpoint"`
-	Expect   texts  `json:"expect"`
+	Endpoint text   `yaml:"endpoint"`
+	Expect   states `yaml:"expect"`
 }
 
-// scalar is a text that may stand as a number.
-type scalar string
-
-func (s *scalar) UnmarshalJSON(b []byte) error {
-	var text string
-	if json.Unmarshal(b, &text) == nil {
-		*s = scalar(text)
-		return nil
-	}
-	var n json.Number
-	err := json.Unmarshal(b, &n)
-	*s = scalar(n)
-	return err
+func (f *file) UnmarshalYAML(n ast.Node) error {
+	type plain file
+	f.node = n
+	return object(n, (*plain)(f))
 }
 
-// texts are a list that may stand as one text, with commas.
-type texts []string
+func (r *checkRule) UnmarshalYAML(n ast.Node) error {
+	type plain checkRule
+	r.node = n
+	return object(n, (*plain)(r), "port")
+}
 
-func (t *texts) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) != nil {
-		return json.Unmarshal(b, (*[]string)(t))
+func (r *probeRule) UnmarshalYAML(n ast.Node) error {
+	type plain probeRule
+	r.node = n
+	return object(n, (*plain)(r), "endpoint")
+}
+
+func (r *scanRule) UnmarshalYAML(n ast.Node) error {
+	type plain scanRule
+	r.node = n
+	return object(n, (*plain)(r), "targets", "expect or count")
+}
+
+func (x *exception) UnmarshalYAML(n ast.Node) error {
+	type plain exception
+	return object(n, (*plain)(x), "endpoint", "expect")
+}
+
+// list is a list of mappings.
+type list[T any] []T
+
+func (l *list[T]) UnmarshalYAML(n ast.Node) error {
+	s, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return wrongf(n, " is %s, not %s", kindOf(n), aList)
 	}
-	for part := range strings.SplitSeq(one, ",") {
-		*t = append(*t, strings.TrimSpace(part))
+	*l = make(list[T], len(s.Values))
+	for i, entry := range s.Values {
+		if err := any(&(*l)[i]).(yaml.NodeUnmarshaler).UnmarshalYAML(entry); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// MarshalYAML writes a text that nothing can be in doubt about plainly, and any
-// other in double quotes with escapes.
-func (s scalar) MarshalYAML() ([]byte, error) {
-	if plain.MatchString(string(s)) && !slices.Contains([]string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}, strings.ToLower(string(s))) {
-		return []byte(s), nil
+// Scalars keep the text as it is written. Texts are not empty, and names not long.
+type (
+	ruleName      string
+	text          string
+	ports         string
+	textOrInteger string
+	textOrNumber  string
+)
+
+func (t *ruleName) UnmarshalYAML(n ast.Node) error {
+	s, err := nonEmpty(n, aText)
+	if *t = ruleName(s); utf8.RuneCountInString(s) > maxName {
+		err = wrongf(n, " has more than %d characters", maxName)
 	}
-	return strconv.AppendQuoteToASCII(nil, strings.ToValidUTF8(string(s), "\ufffd")), nil
+	return err
 }
 
-var plain = regexp.MustCompile(`^(?:[A-Za-z]|[0-9.]+/)[A-Za-z0-9._/-]*(?: [A-Za-z0-9._/-]+)*$`)
-
-// MarshalYAML writes a list of one as that one.
-func (t texts) MarshalYAML() (any, error) {
-	if len(t) == 1 && !strings.Contains(t[0], ",") {
-		return scalar(t[0]), nil
-	}
-	var all []scalar
-	for _, s := range t {
-		all = append(all, scalar(s))
-	}
-	return all, nil
+func (t *text) UnmarshalYAML(n ast.Node) error {
+	s, err := nonEmpty(n, aText)
+	*t = text(s)
+	return err
 }
 
-// fault is what is wrong with one part of the file.
-type fault struct {
-	path []string // as in a JSON pointer
-	err  error
+func (p *ports) UnmarshalYAML(n ast.Node) error {
+	s, err := scalar(n, aText, anInteger)
+	if kindOf(n) == anInteger { // -5 would be a range
+		_, err = number(n, 1, math.MaxInt64)
+	}
+	*p = ports(s)
+	return err
 }
 
-func (f fault) Error() string { return f.err.Error() }
+func (t *textOrInteger) UnmarshalYAML(n ast.Node) error {
+	s, err := scalar(n, aText, anInteger)
+	*t = textOrInteger(s)
+	return err
+}
 
-func wrong(err error, path ...any) error {
-	if err == nil {
-		return nil
+func (t *textOrNumber) UnmarshalYAML(n ast.Node) error {
+	s, err := scalar(n, aText, aNumber, anInteger)
+	*t = textOrNumber(s)
+	return err
+}
+
+func (t ruleName) MarshalYAML() ([]byte, error)      { return quoted(string(t)), nil }
+func (t text) MarshalYAML() ([]byte, error)          { return quoted(string(t)), nil }
+func (p ports) MarshalYAML() ([]byte, error)         { return quoted(string(p)), nil }
+func (t textOrInteger) MarshalYAML() ([]byte, error) { return quoted(string(t)), nil }
+func (t textOrNumber) MarshalYAML() ([]byte, error)  { return quoted(string(t)), nil }
+
+// quoted leaves a text as it is if nothing else can be meant by it, and puts any other in
+// double quotes, with escapes.
+func quoted(s string) []byte {
+	if plainText.MatchString(s) && !slices.Contains(notTexts, strings.ToLower(s)) {
+		return []byte(s)
 	}
-	f := fault{err: err}
-	for _, p := range path {
-		f.path = append(f.path, fmt.Sprint(p))
+	return strconv.AppendQuoteToASCII(nil, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+var (
+	plainText = regexp.MustCompile(`^(?:[A-Za-z]|[0-9.]+/)[A-Za-z0-9._/-]*(?: [A-Za-z0-9._/-]+)*$`)
+	notTexts  = []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+)
+
+// Lists of texts may be written as one text, with commas.
+type (
+	texts    []string
+	states   []string
+	verdicts []string
+)
+
+func (t *texts) UnmarshalYAML(n ast.Node) (err error) {
+	*t, err = textList(n, nil)
+	return err
+}
+
+func (s *states) UnmarshalYAML(n ast.Node) (err error) {
+	*s, err = textList(n, report.Vocabulary("scan"))
+	return err
+}
+
+func (v *verdicts) UnmarshalYAML(n ast.Node) (err error) {
+	*v, err = textList(n, report.Vocabulary("check"))
+	return err
+}
+
+func (t texts) MarshalYAML() (any, error)    { return shortest(t), nil }
+func (s states) MarshalYAML() (any, error)   { return shortest(s), nil }
+func (v verdicts) MarshalYAML() (any, error) { return shortest(v), nil }
+
+// shortest writes a list of one as that one.
+func shortest(list []string) any {
+	if len(list) == 1 && !strings.Contains(list[0], ",") {
+		return text(list[0])
 	}
-	return f
+	var all []text
+	for _, s := range list {
+		all = append(all, text(s))
+	}
+	return all
+}
+
+// version is the version of the format of the file.
+type version int
+
+func (v *version) UnmarshalYAML(n ast.Node) error {
+	i, err := number(n, 0, math.MaxInt32)
+	if *v = version(i); err == nil && i != 1 {
+		err = wrongf(n, " is %d: this onmux reads 1", i)
+	}
+	return err
+}
+
+// connections is the length of a queue.
+type connections uint32
+
+func (c *connections) UnmarshalYAML(n ast.Node) error {
+	i, err := number(n, 0, math.MaxUint32)
+	*c = connections(i)
+	return err
+}
+
+type days int
+
+func (d *days) UnmarshalYAML(n ast.Node) error {
+	i, err := number(n, 0, 36_500)
+	*d = days(i)
+	return err
 }
 
 // Error is what is wrong with a policy file, and where. Line and Column count
@@ -140,6 +260,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-var errEmpty = errors.New("the policy has no rules: say what must hold under check, probe or scan")
-
-var errIncomplete = errors.New("not everything could be found out, so no policy was written")
+var (
+	errEmpty      = errors.New("the policy has no rules: write what must hold under check, probe or scan")
+	errIncomplete = errors.New("not everything could be found out, so no policy was written")
+)

@@ -53,11 +53,11 @@ func (o *observed) result(r probe.Result) {
 }
 
 // now is what a rule asked for, as it is now: nothing, if it did not ask or nobody can tell.
-func now(asked scalar, all []string) scalar {
+func now[T ~string](asked T, all []string) T {
 	if asked == "" {
 		return ""
 	}
-	return common(all)
+	return T(common(all))
 }
 
 // check writes what c asks of who holds its ports anew.
@@ -67,8 +67,8 @@ func (o *observed) check(c *checkRule) {
 	case c.MaxBacklog == nil:
 	case !o.queues:
 		c.MaxBacklog = nil
-	case *c.MaxBacklog < o.backlog:
-		c.MaxBacklog = &o.backlog
+	case uint32(*c.MaxBacklog) < o.backlog:
+		c.MaxBacklog = (*connections)(&o.backlog)
 	}
 }
 
@@ -82,7 +82,7 @@ func (o *observed) probe(c *probeRule, at time.Time) {
 	if o.expires.IsZero() {
 		c.CertificateDays = 0
 	}
-	c.CertificateDays = max(0, min(c.CertificateDays, int(o.expires.Sub(at)/(24*time.Hour))))
+	c.CertificateDays = max(0, min(c.CertificateDays, days(o.expires.Sub(at)/(24*time.Hour))))
 	if c.MaxRTT == "" {
 		return
 	}
@@ -91,6 +91,6 @@ func (o *observed) probe(c *probeRule, at time.Time) {
 	case o.slowest == 0:
 		c.MaxRTT = ""
 	case err != nil || o.slowest > most:
-		c.MaxRTT = scalar(strconv.FormatInt(2*o.slowest.Milliseconds()+1, 10) + "ms")
+		c.MaxRTT = text(strconv.FormatInt(2*o.slowest.Milliseconds()+1, 10) + "ms")
 	}
 }

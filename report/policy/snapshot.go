@@ -30,7 +30,7 @@ func (s *snapshot) listeners(seen local.Report) {
 			continue
 		}
 		p := probe.Port{Number: v.Port, Proto: v.Proto}
-		r := checkRule{Name: scalar(p.String()), Port: scalar(p.String()), Expect: texts{string(local.Listening)}}
+		r := checkRule{Name: ruleName(p.String()), Port: ports(p.String()), Expect: verdicts{string(local.Listening)}}
 		var addresses, processes, users []string
 		for _, l := range seen.Listeners {
 			if l.State != local.Listening || l.Port != v.Port || l.Proto != v.Proto || l.NetNS != "host" {
@@ -47,7 +47,8 @@ func (s *snapshot) listeners(seen local.Report) {
 			}
 			processes, users = append(processes, names...), append(users, owners...)
 		}
-		r.Address, r.Process, r.User = common(addresses), common(processes), common(users)
+		r.Address, r.Process = text(common(addresses)), text(common(processes))
+		r.User = textOrInteger(common(users))
 		s.file.Check = append(s.file.Check, r)
 	}
 }
@@ -61,26 +62,26 @@ func place(l local.Listener) string {
 }
 
 // common is what all of them say, or nothing.
-func common(all []string) scalar {
+func common(all []string) string {
 	all = slices.Compact(slices.Sorted(slices.Values(all)))
 	if len(all) != 1 {
 		return ""
 	}
-	return scalar(all[0])
+	return all[0]
 }
 
 // rule adds a rule with what was found in place of what it expected, as of now.
 func (s *snapshot) rule(r Rule, e *evaluation, now time.Time) {
-	found := words(r.at.Section, e.counts)
+	found := words(r.section, e.counts)
 	switch {
 	case r.Check != nil:
 		c := r.check
-		c.Name, c.Expect = scalar(r.Name), found
+		c.Name, c.Expect = ruleName(r.Name), found
 		e.observed.check(&c)
 		s.file.Check = append(s.file.Check, c)
 	case r.Probe != nil:
 		c := r.probe
-		c.Name, c.Expect = scalar(r.Name), found
+		c.Name, c.Expect = ruleName(r.Name), found
 		e.observed.probe(&c, now)
 		s.file.Probe = append(s.file.Probe, c)
 	case r.Scan != nil:
@@ -88,27 +89,27 @@ func (s *snapshot) rule(r Rule, e *evaluation, now time.Time) {
 	}
 }
 
-func (c scanRule) found(name string, e *evaluation, states texts) scanRule {
-	c.Name, c.Expect, c.Count, c.Except = scalar(name), states, nil, nil
-	if len(e.open) > maxOpen || len(states) == 1 {
+func (c scanRule) found(name string, e *evaluation, found []string) scanRule {
+	c.Name, c.Expect, c.Count, c.Except = ruleName(name), found, nil, nil
+	if len(e.open) > maxOpen || len(found) == 1 {
 		if n := e.counts[probe.Open.String()]; n > 0 {
 			c.Count = texts{report.Count(probe.Open.String(), n)}
 		}
 		return c
 	}
-	c.Expect = slices.DeleteFunc(slices.Clone(states), func(w string) bool { return w == probe.Open.String() })
+	c.Expect = slices.DeleteFunc(slices.Clone(found), func(w string) bool { return w == probe.Open.String() })
 	slices.SortFunc(e.open, func(a, b probe.Endpoint) int {
 		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
 	})
 	for _, e := range e.open {
-		c.Except = append(c.Except, exception{scalar(netip.AddrPortFrom(e.Addr, e.Port).String() + "/" + e.Proto.String()), texts{probe.Open.String()}})
+		c.Except = append(c.Except, exception{text(netip.AddrPortFrom(e.Addr, e.Port).String() + "/" + e.Proto.String()), states{probe.Open.String()}})
 	}
 	return c
 }
 
 // words are what was found, in the order of reports.
-func words(section string, counts map[string]uint64) texts {
-	var out texts
+func words(section string, counts map[string]uint64) []string {
+	var out []string
 	for _, w := range report.Vocabulary(section) {
 		if counts[w] > 0 {
 			out = append(out, w)

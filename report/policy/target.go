@@ -11,23 +11,23 @@ import (
 	"onmux/scan/target"
 )
 
-// targets holds what a scan rule names against what a scan takes, so that a
-// wrong one is told with its line and before anything is sent. Names are not
-// looked up: that they exist is for the time of the scan.
-func (s *Scan) targets() error {
+// targets checks the targets and exclusions of a scan rule, so that an error has its line,
+// and before anything is sent. Names are not looked up: whether they exist is found out by the
+// scan.
+func (r scanRule) targets(ports []probe.Port) error {
 	for _, list := range []struct {
 		key   string
-		texts []string
-	}{{"targets", s.Targets}, {"exclude", s.Exclude}} {
+		texts texts
+	}{{"targets", r.Targets}, {"exclude", r.Exclude}} {
 		for i, text := range list.texts {
-			if _, err := plan([]string{text}, nil, s.Ports, nowhere); err != nil {
-				return wrong(err, list.key, i)
+			if _, err := plan([]string{text}, nil, ports, nowhere); err != nil {
+				return wrong(r.node, err, list.key, i)
 			}
 		}
 	}
 	// What is left of them is known if none is a name.
-	if _, err := plan(s.Targets, s.Exclude, s.Ports, unresolved); err != nil && !errors.Is(err, errUnresolved) {
-		return wrong(err, "targets")
+	if _, err := plan(r.Targets, r.Exclude, ports, unresolved); err != nil && !errors.Is(err, errUnresolved) {
+		return wrong(r.node, err, "targets")
 	}
 	return nil
 }

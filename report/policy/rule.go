@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/report"
+	"onmux/scan"
+)
+
+func (c checkRule) rule() (Rule, error) {
+	r := Rule{Name: cmp.Or(string(c.Name), "check "+string(c.Port)), Check: &Check{}, section: "check", check: c}
+	var err error
+	if r.Check.Ports, err = scan.ParsePorts([]string{string(c.Port)}, probe.Protos()); err != nil {
+		return r, wrong(c.node, err, "port")
+	}
+	words := c.Expect
+	if words == nil {
+		words = verdicts{string(local.Listening)}
+		if !strings.Contains(string(c.Port), "/") {
+			// Hardly anything listens on both; the more common is meant.
+			r.Check.Ports = only(r.Check.Ports, probe.TCP)
+		}
+	}
+	e, err := report.ParseExpectation(strings.Join(words, ","), "check")
+	if err != nil {
+		return r, wrong(c.node, err, "expect")
+	}
+	r.Expect = append(r.Expect, e)
+	h := report.Holder{
+		Addr: string(c.Address), Process: string(c.Process), User: string(c.User), Unit: string(c.Unit),
+		MaxBacklog: (*uint32)(c.MaxBacklog),
+	}
+	if h != (report.Holder{}) {
+		e, err := report.ExpectHolder(h)
+		if err != nil {
+			return r, wrong(c.node, err, "address")
+		}
+		r.Expect = append(r.Expect, e)
+	}
+	return r, nil
+}
+
+func only(ports []probe.Port, proto probe.Proto) []probe.Port {
+	return slices.DeleteFunc(slices.Clone(ports), func(p probe.Port) bool { return p.Proto != proto })
+}
+
+func (c probeRule) rule(now time.Time) (Rule, error) {
+	r := Rule{Name: cmp.Or(string(c.Name), "probe "+string(c.Endpoint)), Probe: &Probe{}, section: "probe", probe: c}
+	host, spec := probe.SplitHostPort(string(c.Endpoint))
+	if spec == "" {
+		return r, wrong(c.node, fmt.Errorf("%q names no port", c.Endpoint), "endpoint")
+	}
+	ports, err := scan.ParsePorts([]string{spec}, []probe.Proto{probe.TCP})
+	if err != nil {
+		return r, wrong(c.node, err, "endpoint")
+	}
+	r.Probe.Host, r.Probe.Ports = host, ports
+	if err := r.Probe.host(); err != nil {
+		return r, wrong(c.node, err, "endpoint")
+	}
+	words := c.Expect
+	if words == nil {
+		words = states{probe.Open.String()}
+	}
+	e, err := report.ParseExpectation(strings.Join(words, ","), "probe")
+	if err != nil {
+		return r, wrong(c.node, err, "expect")
+	}
+	r.Expect = append(r.Expect, e)
+	s := report.Speaker{
+		Service: string(c.Service), Product: string(c.Product), Version: string(c.Version),
+		Certificate: time.Duration(c.CertificateDays) * 24 * time.Hour,
+	}
+	if c.MaxRTT != "" {
+		if s.MaxRTT, err = time.ParseDuration(string(c.MaxRTT)); err != nil || s.MaxRTT <= 0 {
+			return r, wrong(c.node, fmt.Errorf("%q is no time: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
+		}
+	}
+	if s != (report.Speaker{}) {
+		r.Expect = append(r.Expect, report.ExpectSpeaker(s, now))
+	}
+	return r, nil
+}
+
+// needsService reports whether the rule can be judged only if the service is identified.
+func (r Rule) needsService() bool {
+	return slices.ContainsFunc(r.Expect, report.Expectation.NeedsService)
+}
+
+func (c scanRule) rule() (Rule, error) {
+	r := Rule{
+		Name: cmp.Or(string(c.Name), "scan "+strings.Join(c.Targets, ",")), Scan: &Scan{Targets: c.Targets, Exclude: c.Exclude},
+		section: "scan", scan: c,
+	}
+	var err error
+	if r.Scan.Ports, err = scan.ParsePorts([]string{cmp.Or(string(c.Port), "417")}, probe.Protos()); err != nil {
+		return r, wrong(c.node, err, "port")
+	}
+	if err := c.targets(r.Scan.Ports); err != nil {
+		return r, err
+	}
+	if c.Expect != nil {
+		e, err := report.ParseExpectation(strings.Join(c.Expect, ","), "scan")
+		if err != nil {
+			return r, wrong(c.node, err, "expect")
+		}
+		r.Expect = append(r.Expect, e)
+	}
+	for i, text := range c.Count {
+		e, err := report.ParseExpectation(text, "scan")
+		if err == nil && !strings.ContainsAny(text, "=<>") {
+			err = fmt.Errorf("%q is no count: write open=0, open>=1 or open<3", text)
+		}
+		if err != nil {
+			return r, wrong(c.node, err, "count", i)
+		}
+		r.Expect = append(r.Expect, e)
+	}
+	for i, x := range c.Except {
+		e, key, err := x.parse()
+		if err == nil {
+			key, err = "endpoint", r.Scan.takes(e)
+		}
+		if err != nil {
+			return r, wrong(c.node, err, "except", i, key)
+		}
+		r.Scan.Except = append(r.Scan.Except, e)
+	}
+	return r, nil
+}
+
+// parse reads an exception, or returns the key at fault.
+func (x exception) parse() (e Exception, key string, err error) {
+	host, spec := probe.SplitHostPort(string(x.Endpoint))
+	e.Text = string(x.Endpoint)
+	if e.Addr, err = netip.ParseAddr(host); err != nil {
+		return e, "endpoint", fmt.Errorf("%q is no address", host)
+	}
+	e.Addr = e.Addr.Unmap() // as results have it
+	if spec != "" {
+		ports, err := scan.ParsePorts([]string{spec}, []probe.Proto{probe.TCP})
+		if err != nil {
+			return e, "endpoint", err
+		}
+		if len(ports) != 1 {
+			return e, "endpoint", fmt.Errorf("%q is more than one port", spec)
+		}
+		e.Port = ports[0]
+	}
+	e.Expect, err = report.ParseExpectation(strings.Join(x.Expect, ","), "scan")
+	return e, "expect", err
+}
