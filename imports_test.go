@@ -17,8 +17,8 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/policy", "scan",
-		"scan/engine", "scan/target",
+		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/phrase",
+		"report/policy", "scan", "scan/connect", "scan/engine", "scan/link", "scan/raw", "scan/target",
 	},
 	"probe":             {"probe/netlink", "probe/request"},
 	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
@@ -30,18 +30,21 @@ var arrows = map[string][]string{
 	"probe/request":     {},
 	"probe/service":     {"probe", "probe/recog", "probe/request"},
 	"report":            {"probe", "probe/local", "scan", "scan/target"},
+	"report/phrase":     {"scan/engine"},
 	"report/policy":     {"probe", "probe/local", "report", "scan", "scan/target"},
 	"report/schematest": {"report"},
 	"scan": {
-		"probe", "probe/ports", "probe/recog", "probe/request", "probe/service", "scan/engine", "scan/link", "scan/packet",
+		"probe", "probe/ports", "probe/recog", "probe/request", "probe/service", "scan/engine", "scan/link",
 		"scan/target", "scan/varint",
 	},
-	"scan/engine": {"probe"},
-	"scan/link":   {"probe/netlink"},
-	"scan/packet": {"probe", "probe/request"},
-	"scan/simnet": {"probe", "scan/engine"},
-	"scan/target": {"probe", "scan/varint"},
-	"scan/varint": {},
+	"scan/connect": {"probe", "scan/engine", "scan/link"},
+	"scan/engine":  {"probe"},
+	"scan/link":    {"probe", "probe/netlink"},
+	"scan/packet":  {"probe", "probe/request"},
+	"scan/raw":     {"probe", "scan/engine", "scan/link", "scan/packet"},
+	"scan/simnet":  {"probe", "scan/engine"},
+	"scan/target":  {"probe", "scan/varint"},
+	"scan/varint":  {},
 }
 
 // fences has the files that alone may import a library, as patterns.
@@ -57,7 +60,7 @@ var fences = map[string][]string{
 	"github.com/vishvananda/netlink":           {"probe/netlink/*_linux.go", "probe/nettest/*_linux.go"},
 	"golang.org/x/sys/unix": {
 		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/local/*_linux.go",
-		"scan/*_linux.go", "scan/*_unix.go", "scan/link/*_linux.go",
+		"scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/phrase"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/target"
@@ -216,8 +217,10 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
 	w.finished = outcome.Complete
 	w.progress.Clear()
-	if e, ok := config.Engine.(interface{ Notes() []string }); ok {
-		outcome.Notes = append(outcome.Notes, e.Notes()...)
+	if e, ok := config.Engine.(engine.Noter); ok {
+		for _, note := range e.Notes() {
+			outcome.Notes = append(outcome.Notes, phrase.EngineNote(note))
+		}
 	}
 	for _, note := range outcome.Notes {
 		fmt.Fprintln(w.stderr, "onmux:", note)

@@ -15,7 +15,10 @@ import (
 	"onmux/probe"
 	"onmux/report"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/link"
+	"onmux/scan/raw"
 	"onmux/scan/target"
 )
 
@@ -39,7 +42,7 @@ func methodFlags(category string) []cli.Flag {
 func (w *sweep) readMethod(c *cli.Context) error {
 	switch m := c.String("method"); m {
 	case "auto":
-		w.packets = scan.RawPermitted() == nil
+		w.packets = link.Permitted() == nil
 	case "syn":
 		w.packets = true
 	case "connect":
@@ -89,7 +92,7 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 		}
 		w.packets = why == nil
 	} else {
-		why = scan.RawPermitted()
+		why = link.Permitted()
 	}
 	if why == nil && !w.packets && w.config.Resume != nil {
 		said += ": as the checkpoint has it"
@@ -104,7 +107,7 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 		fmt.Fprintln(w.stderr, "onmux: method", said)
 	}
 	if w.packets && w.wait == 0 { // to try again takes new sockets
-		if err := scan.RawRenounce(); err != nil && w.layout.Verbosity == report.Verbose {
+		if err := link.Renounce(); err != nil && w.layout.Verbosity == report.Verbose {
 			fmt.Fprintln(w.stderr, "onmux: privileges are kept:", err)
 		}
 	}
@@ -125,8 +128,8 @@ func cannotSend(err error) error {
 }
 
 func (w *sweep) newRaw(ctx context.Context) (engine.Engine, error) {
-	e, err := scan.NewRaw(ctx, scan.RawConfig{
-		Plan: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == report.Verbose,
+	e, err := raw.New(ctx, raw.Config{
+		Targets: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == report.Verbose,
 		Hurry: math.IsInf(w.config.Rate, 1),
 	})
 	if err != nil {
@@ -149,7 +152,7 @@ func (w *sweep) engine(ctx context.Context) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scan.NewConnect(scan.ConnectConfig{Own: own, Evidence: w.layout.Verbosity == report.Verbose}), nil
+	return connect.New(connect.Config{Own: own, Evidence: w.layout.Verbosity == report.Verbose}), nil
 }
 
 // close frees an engine that was never used.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/target"
 )
@@ -32,7 +33,7 @@ func halfway(t testing.TB) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Plan: plan, Engine: &ConnectEngine{}, Seed: 417, Checkpoint: "is kept"}
+	c := Config{Plan: plan, Engine: &connect.Engine{}, Seed: 417, Checkpoint: "is kept"}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Plan: plan, Engine: &ConnectEngine{}, Seed: 417, Checkpoint: "is kept", Rate: 1e6}
+	c := Config{Plan: plan, Engine: &connect.Engine{}, Seed: 417, Checkpoint: "is kept", Rate: 1e6}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 	}
 	for name, share := range map[string]uint64{"silent": 0, "1 in 100": 100, "half": 2} {
 		b.Run(name, func(b *testing.B) {
-			c := Config{Plan: plan, Engine: &ConnectEngine{}, Checkpoint: "is kept"}
+			c := Config{Plan: plan, Engine: &connect.Engine{}, Checkpoint: "is kept"}
 			if err := c.complete(); err != nil {
 				b.Fatal(err)
 			}

@@ -2,7 +2,6 @@ package scan_test
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +10,8 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/connect"
+	"onmux/scan/engine"
 	"onmux/scan/target"
 )
 
@@ -46,7 +47,7 @@ func TestConnectOnLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, []probe.Port{tcp417}, "10.91.0.0/22", "10.91.8.0/24")
-	e := scan.NewConnect(scan.ConnectConfig{Own: own})
+	e := connect.New(connect.Config{Own: own})
 	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, All: true})
 	s.ok(t)
 	there := netip.MustParsePrefix("10.91.1.0/26")
@@ -64,8 +65,8 @@ func TestConnectOnLink(t *testing.T) {
 	if wrong > 0 {
 		t.Errorf("%d are wrong: %+v %v", wrong, s.Summary, e.Notes())
 	}
-	if said := strings.Join(e.Notes(), ";"); !strings.Contains(said, "neighbours a second") {
-		t.Errorf("notes %q", said)
+	if notes := e.Notes(); len(notes) != 1 || notes[0].Kind != engine.NoteNeighborRate {
+		t.Errorf("notes %v", notes)
 	}
 	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))
 }

@@ -19,6 +19,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
 )
 
@@ -70,7 +71,7 @@ func TestConnectOnLoopback(t *testing.T) {
 	}
 	for _, all := range []bool{false, true} {
 		plan := planOf(t, both, "127.0.0.0-255", "::1")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: scan.NewConnect(scan.ConnectConfig{Evidence: all}), Retries: -1, All: all})
+		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{Evidence: all}), Retries: -1, All: all})
 		s.ok(t)
 		for e, r := range s.told(t) {
 			want := probe.Closed
@@ -125,7 +126,7 @@ func TestConnectCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, ports, h.Addr4.String(), h.Addr6.String())
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: scan.NewConnect(scan.ConnectConfig{}), Retries: 1})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{}), Retries: 1})
 	s.ok(t)
 	want := map[probe.Port]probe.State{
 		{Number: 80, Proto: probe.TCP}: probe.Open, {Number: 80, Proto: probe.UDP}: probe.Open,
@@ -171,7 +172,7 @@ func TestConnectInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var sent atomic.Int64
-	e := &counting{ConnectEngine: scan.NewConnect(scan.ConnectConfig{Attempts: 1}), sent: &sent, stop: cancel}
+	e := &counting{Engine: connect.New(connect.Config{Attempts: 1}), sent: &sent, stop: cancel}
 	plan := planOf(t, []probe.Port{tcp417}, h.Addr4.String(), h.Addr6.String())
 	s := sweep(ctx, scan.Config{Plan: plan, Engine: e, Retries: -1, Timeout: 200 * time.Millisecond})
 	s.told(t)
@@ -201,22 +202,22 @@ func stillScanning() []string {
 
 // counting stops after the first probe was taken.
 type counting struct {
-	*scan.ConnectEngine
+	*connect.Engine
 	sent *atomic.Int64
 	stop func()
 }
 
 func (c *counting) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	if c.sent.Add(1) == 1 {
-		n, err := c.ConnectEngine.Send(ctx, batch[:1])
+		n, err := c.Engine.Send(ctx, batch[:1])
 		c.stop()
 		return n, errors.Join(err, context.Canceled)
 	}
-	return c.ConnectEngine.Send(ctx, batch)
+	return c.Engine.Send(ctx, batch)
 }
 
 func TestConnectClosed(t *testing.T) {
-	e := scan.NewConnect(scan.ConnectConfig{Attempts: 2})
+	e := connect.New(connect.Config{Attempts: 2})
 	for range 2 {
 		if err := e.Close(); err != nil {
 			t.Error(err)
@@ -243,7 +244,7 @@ func TestConnectManyPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, ports, "127.0.0.9")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: scan.NewConnect(scan.ConnectConfig{}), Rate: math.Inf(1), Retries: -1})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{}), Rate: math.Inf(1), Retries: -1})
 	s.ok(t)
 	if s.States["closed"] != plan.Len() {
 		t.Errorf("%+v", s.Summary)

@@ -36,8 +36,7 @@ const maxRoutes = 64
 // it. On systems whose tables cannot be read it tells it for the first address of
 // each run, without the gateway.
 func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
-	c := routeConfig(p, device)
-	table, err := link.Routes(c)
+	table, err := link.Routes(link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
 	all = []RouteRange{}
 	add := func(r RouteRange) {
 		switch n := len(all); {
@@ -51,31 +50,31 @@ func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err e
 	}
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		for _, s := range c.Spans {
-			add(systemRoute(s))
+		for first, last := range p.Runs() {
+			add(systemRoute(link.Span{First: first, Last: last}))
 		}
 	case err != nil:
 		return nil, 0, err
 	default:
-		eachRoute(p, table, c.Spans, add)
+		eachRoute(p, table, add)
 	}
 	return all, more, nil
 }
 
 // eachRoute walks the table for every port that it tells apart.
-func eachRoute(p *target.Plan, table *link.Table, spans []link.Span, add func(RouteRange)) {
+func eachRoute(p *target.Plan, table *link.Table, add func(RouteRange)) {
 	for ask, port := range p.Ports() {
 		if ask > 0 && !table.ByPort() {
 			break
 		}
-		for _, s := range spans {
-			for part, r := range table.Ways(s, ask) {
+		for first, last := range p.Runs() {
+			for part, r := range table.Ways(link.Span{First: first, Last: last}, ask) {
 				out := RouteRange{First: part.First, Last: part.Last}
 				if table.ByPort() {
 					out.Port = port.String()
 				}
 				if r.Err != nil {
-					out.Error = cannotSend(r.Err)
+					out.Error = link.SendError(r.Err).Error()
 				} else {
 					out.Route = probe.Route{Source: r.Src, Interface: r.Device.Name, Gateway: r.Gateway}
 					if r.Src.Is6() && r.Src.IsLinkLocalUnicast() {
@@ -86,22 +85,6 @@ func eachRoute(p *target.Plan, table *link.Table, spans []link.Span, add func(Ro
 			}
 		}
 	}
-}
-
-// routeConfig asks for the ways to all of the plan's endpoints.
-func routeConfig(p *target.Plan, device string) link.RouteConfig {
-	c := link.RouteConfig{Device: device}
-	for first, last := range p.Runs() {
-		c.Spans = append(c.Spans, link.Span{First: first, Last: last})
-	}
-	for _, port := range p.Ports() {
-		ask := link.Ask{Proto: syscall.IPPROTO_TCP, Port: port.Number}
-		if port.Proto == probe.UDP {
-			ask.Proto = syscall.IPPROTO_UDP
-		}
-		c.Asks = append(c.Asks, ask)
-	}
-	return c
 }
 
 // systemRoute asks the system from where and through which interface it would send

@@ -9,7 +9,9 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 )
 
 // answers serves UDP at an address: f is what it says to a datagram, and by which
@@ -67,9 +69,9 @@ func TestServicesOnAnotherPort(t *testing.T) {
 	for _, method := range []string{"packets", "sockets"} {
 		t.Run(method, func(t *testing.T) {
 			plan := planOf(t, ports, "127.0.4.1-3", "::1")
-			var e engine.Engine = scan.NewConnect(scan.ConnectConfig{})
+			var e engine.Engine = connect.New(connect.Config{})
 			if method == "packets" {
-				e = raw(t, scan.RawConfig{Plan: plan, Tries: 1 + scan.DefaultRetries})
+				e = newRaw(t, raw.Config{Targets: plan, Tries: 1 + scan.DefaultRetries})
 			}
 			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
 			s.ok(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
@@ -20,6 +21,7 @@ import (
 	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
+	"onmux/scan/raw"
 )
 
 // darkNet is a gateway in another namespace whose link takes every frame and says
@@ -54,7 +56,7 @@ const dark = "10.128.0.0/11" // 2,097,152 addresses
 func bare(t testing.TB, n, threads int) time.Duration {
 	t.Helper()
 	to := probe.Endpoint{Addr: netip.MustParseAddr("10.128.4.17"), Port: tcp417.Number, Proto: tcp417.Proto}
-	table, err := link.Routes(link.RouteConfig{Spans: []link.Span{{First: to.Addr, Last: to.Addr}}, Asks: []link.Ask{{Proto: unix.IPPROTO_TCP, Port: to.Port}}})
+	table, err := link.Routes(link.RouteConfig{Runs: maps.All(map[netip.Addr]netip.Addr{to.Addr: to.Addr}), Ports: []probe.Port{tcp417}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +143,7 @@ func BenchmarkRawSilent(b *testing.B) {
 		before := busy(b)
 		bares += bare(b, int(plan.Len()), min(runtime.GOMAXPROCS(0), 2))
 		bareBusy += busy(b) - before
-		e := raw(b, scan.RawConfig{Plan: plan, Tries: 1, Hurry: true})
+		e := newRaw(b, raw.Config{Targets: plan, Tries: 1, Hurry: true})
 		b.StartTimer()
 		start, before := time.Now(), busy(b)
 		s := sweep(b.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: 0, Timeout: time.Millisecond})
@@ -161,7 +163,7 @@ func BenchmarkRawSilent(b *testing.B) {
 func BenchmarkRawSend(b *testing.B) {
 	darkNet(b)
 	plan := planOf(b, []probe.Port{tcp417}, dark)
-	e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
+	e := newRaw(b, raw.Config{Targets: plan, Tries: 1})
 	defer e.Close()
 	batch := make([]engine.Probe, 256)
 	i := uint64(0)
@@ -187,7 +189,7 @@ func BenchmarkRawRefused(b *testing.B) {
 		b.Fatal(err)
 	}
 	plan := planOf(b, []probe.Port{tcp417}, "10.150.0.0/16")
-	e := raw(b, scan.RawConfig{Plan: plan, Tries: 1})
+	e := newRaw(b, raw.Config{Targets: plan, Tries: 1})
 	defer e.Close()
 	batch, answers := make([]engine.Probe, 256), make([]engine.Answer, 256)
 	i := uint64(0)

@@ -19,6 +19,7 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/link"
+	"onmux/scan/raw"
 )
 
 // do runs steps in a host's namespace.
@@ -94,7 +95,7 @@ func TestRawBehindAGateway(t *testing.T) {
 	// For routes that refuse, Linux sends five errors of IPv4 at once, then one a
 	// second (net.ipv4.route.error_burst).
 	plan := planOf(t, both, "10.77.0.0/24", "10.77.1.1", "10.77.2.1", "10.77.3.0/24", "fd77::/120", "fd77::100/120", "fd77::200/120", "fd77::300/120")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 20000, Retries: 1, All: true})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: 20000, Retries: 1, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
 		net := e.Addr.AsSlice()[len(e.Addr.AsSlice())-2]
@@ -136,7 +137,7 @@ func TestRawOnLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, both, "10.90.0.2-10.90.3.254", h.Addr4.String(), local.WithZone(h.Device).String())
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 2})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 2})
 	s.ok(t)
 	there := 0
 	for e, r := range s.told(t) {
@@ -188,7 +189,7 @@ func TestRawDeadGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, []probe.Port{tcp417}, "10.79.0.0/24")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, Timeout: 100 * time.Millisecond})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 1, Timeout: 100 * time.Millisecond})
 	s.ok(t)
 	if s.States["unreachable"] != plan.Len() {
 		t.Errorf("%+v", s.Summary)
@@ -256,7 +257,7 @@ func TestRawOverTun(t *testing.T) {
 	}
 	defer func() { here.Close(); there.Close(); pumps.Wait() }()
 	plan := planOf(t, both, "10.91.0.2", "10.91.0.3", "fd91::2", "fd91::3")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, All: true})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 1, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
 		want := probe.NoResponse
@@ -316,7 +317,7 @@ func TestRawInterfaceGoesDown(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var s story
-			s.Outcome, s.err = scan.Run(ctx, scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 20000, Retries: 14}, func(f scan.Finding) error {
+			s.Outcome, s.err = scan.Run(ctx, scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: 20000, Retries: 14}, func(f scan.Finding) error {
 				s.findings = append(s.findings, f)
 				once.Do(func() { // the open one
 					if err := down(h); err != nil {
@@ -333,7 +334,7 @@ func TestRawInterfaceGoesDown(t *testing.T) {
 				t.Errorf("%+v", s.Summary)
 			}
 			t.Log(s.err, s.Coverage)
-			if _, err := scan.NewRaw(t.Context(), scan.RawConfig{Plan: planOf(t, []probe.Port{tcp417}, h.Self4.Next().String())}); name == "no carrier" && !errors.Is(err, link.ErrDown) {
+			if _, err := raw.New(t.Context(), raw.Config{Targets: planOf(t, []probe.Port{tcp417}, h.Self4.Next().String())}); name == "no carrier" && !errors.Is(err, link.ErrDown) {
 				t.Errorf("a new engine: %v", err)
 			}
 		})
@@ -347,12 +348,12 @@ func TestRawTwoAtOnce(t *testing.T) {
 	plan := planOf(t, both, "127.9.0.0/21")
 	var all sync.WaitGroup
 	for range 2 {
-		e := raw(t, scan.RawConfig{Plan: plan})
+		e := newRaw(t, raw.Config{Targets: plan})
 		all.Go(func() {
 			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: -1})
 			s.ok(t)
-			if s.States["closed"] != plan.Len() || s.Contradictions != 0 || strings.Contains(strings.Join(append(s.Notes, e.Notes()...), " "), "ignored") {
-				t.Errorf("%+v %q %q", s.Summary, s.Notes, e.Notes())
+			if s.States["closed"] != plan.Len() || s.Contradictions != 0 || len(e.Notes()) > 0 {
+				t.Errorf("%+v %q %v", s.Summary, s.Notes, e.Notes())
 			}
 		})
 	}
@@ -377,7 +378,7 @@ func TestRawGateMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan := planOf(t, []probe.Port{tcp417}, "10.78.0.0/20")
-		c := scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 2000, NetRate: math.Inf(1), Retries: -1}
+		c := scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: 2000, NetRate: math.Inf(1), Retries: -1}
 		moved := false
 		c.Watch = func(p scan.Progress) {
 			if moves && !moved && p.Done > 1000 {

@@ -15,7 +15,9 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 	"onmux/scan/target"
 )
 
@@ -43,7 +45,7 @@ func TestRawRouteDisappears(t *testing.T) {
 	plan := planOf(t, []probe.Port{tcp417}, "10.99.128.0/20")
 	var once sync.Once
 	s := story{}
-	s.Outcome, s.err = scan.Run(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 4000, Retries: 1, Timeout: 100 * time.Millisecond},
+	s.Outcome, s.err = scan.Run(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: 4000, Retries: 1, Timeout: 100 * time.Millisecond},
 		func(f scan.Finding) error {
 			s.findings = append(s.findings, f)
 			once.Do(func() { // the open one
@@ -94,8 +96,8 @@ func TestRawFirewalledOutput(t *testing.T) {
 	}
 	t.Cleanup(func() { c.DelTable(table); _ = c.Flush() })
 	for name, make := range map[string]func(*target.Plan) engine.Engine{
-		"packets": func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) },
-		"sockets": func(*target.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+		"packets": func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) },
+		"sockets": func(*target.Plan) engine.Engine { return connect.New(connect.Config{}) },
 	} {
 		plan := planOf(t, both, "10.100.0.2")
 		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 200 * time.Millisecond, All: true})

@@ -15,13 +15,14 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 )
 
 // raw makes an engine over packets; Run closes it.
-func raw(t testing.TB, c scan.RawConfig) *scan.RawEngine {
+func newRaw(t testing.TB, c raw.Config) *raw.Engine {
 	t.Helper()
 	nettest.Need(t)
-	e, err := scan.NewRaw(t.Context(), c)
+	e, err := raw.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestRawOnLoopback(t *testing.T) {
 	serve(t, netip.MustParseAddrPort("[::1]:417"))
 	for _, all := range []bool{false, true} {
 		plan := planOf(t, both, "127.0.3.0-255", "::1")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan, Evidence: all}), Retries: -1, All: all})
+		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan, Evidence: all}), Retries: -1, All: all})
 		s.ok(t)
 		for e, r := range s.told(t) {
 			want := probe.Closed
@@ -107,7 +108,7 @@ func TestRawCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, ports, targets...)
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan, Evidence: true}), Retries: 1, All: true})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan, Evidence: true}), Retries: 1, All: true})
 	s.ok(t)
 	want := map[probe.Port]probe.Reason{
 		{Number: 80, Proto: probe.TCP}: probe.SynAck, {Number: 80, Proto: probe.UDP}: probe.UDPResponse,
@@ -151,7 +152,7 @@ func TestRawManyPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, ports, "127.0.0.9")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: math.Inf(1), Retries: -1})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: math.Inf(1), Retries: -1})
 	s.ok(t)
 	if s.States["closed"] != plan.Len() {
 		t.Errorf("%+v", s.Summary)
@@ -162,7 +163,7 @@ func TestRawManyPorts(t *testing.T) {
 // TestRawClosed closes an engine that was never used, twice.
 func TestRawClosed(t *testing.T) {
 	plan := planOf(t, both, "127.0.0.1")
-	e := raw(t, scan.RawConfig{Plan: plan})
+	e := newRaw(t, raw.Config{Targets: plan})
 	for range 2 {
 		if err := e.Close(); err != nil {
 			t.Error(err)
@@ -176,7 +177,7 @@ func TestRawClosed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	e = raw(t, scan.RawConfig{Plan: plan})
+	e = newRaw(t, raw.Config{Targets: plan})
 	defer e.Close()
 	if n, err := e.Receive(ctx, make([]engine.Answer, 4)); n != 0 || err != context.Canceled {
 		t.Errorf("Receive returns %d, %v", n, err)

@@ -19,6 +19,7 @@ import (
 	"onmux/probe/request"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 	"onmux/scan/simnet"
 )
 
@@ -74,7 +75,7 @@ func TestRawManyNeighbours(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, []probe.Port{tcp417}, "10.94.0.1-10.94.7.252")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Rate: 20000, Retries: 2})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: 20000, Retries: 2})
 	s.ok(t)
 	if s.States["closed"] != plan.Len() {
 		t.Errorf("%+v", s.Summary)
@@ -121,7 +122,7 @@ func TestRawOverVLAN(t *testing.T) {
 	do(t, h, func() (err error) { l, err = net.Listen("tcp", ":417"); return err })
 	defer l.Close()
 	plan := planOf(t, []probe.Port{tcp417, {Number: 418, Proto: probe.TCP}}, "10.95.0.2-3", "10.96.0.7", "fd95::2-fd95::3")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, All: true})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 1, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
 		want := probe.Reset
@@ -163,7 +164,7 @@ func TestRawSmallMTU(t *testing.T) {
 		}
 	}
 	plan := planOf(t, []probe.Port{tcp417, udp417, {Number: long, Proto: probe.UDP}}, "10.97.0.2")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, Timeout: 200 * time.Millisecond, All: true})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 1, Timeout: 200 * time.Millisecond, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
 		if e.Port == 417 && r.State != probe.Open || e.Port == long && (r.Reason != probe.LocalError || !strings.Contains(r.Error, "MTU")) {
@@ -188,7 +189,7 @@ func TestRawPortsAreReserved(t *testing.T) {
 	pumping.Go(func() { pump(w, device) })
 	defer func() { device.Close(); pumping.Wait() }()
 	plan := planOf(t, both, "10.98.0.2")
-	e := raw(t, scan.RawConfig{Plan: plan})
+	e := newRaw(t, raw.Config{Targets: plan})
 	defer e.Close()
 	for i := range plan.Len() {
 		if _, err := e.Send(t.Context(), []engine.Probe{{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}}); err != nil {
@@ -230,7 +231,7 @@ func TestRawSmallMTUOnLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := planOf(t, []probe.Port{tcp417, {Number: 5060, Proto: probe.UDP}}, h.Addr4.String())
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: raw(t, scan.RawConfig{Plan: plan}), Retries: 1, All: true})
+	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 1, All: true})
 	s.ok(t)
 	for e, r := range s.told(t) {
 		want := probe.Reset

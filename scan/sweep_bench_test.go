@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
 )
 
@@ -94,7 +95,7 @@ func BenchmarkConnectRefused(b *testing.B) {
 	plan := planOf(b, both, "127.1.0.0/17")
 	for b.Loop() {
 		o, err := scan.Run(b.Context(), scan.Config{
-			Plan: plan, Engine: scan.NewConnect(scan.ConnectConfig{}), Rate: math.Inf(1), Retries: 1,
+			Plan: plan, Engine: connect.New(connect.Config{}), Rate: math.Inf(1), Retries: 1,
 		}, func(scan.Finding) error { return nil })
 		if err != nil || o.States["closed"] != plan.Len() {
 			b.Fatal(err, fmt.Sprint(o))

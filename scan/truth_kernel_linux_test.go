@@ -12,7 +12,9 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 	"onmux/scan/target"
 )
 
@@ -186,8 +188,8 @@ func TestTruthOfKernels(t *testing.T) {
 		c.Close()
 	}
 	for name, make := range map[string]func(*target.Plan) engine.Engine{
-		"packets": func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p, Tries: 2}) },
-		"sockets": func(*target.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) },
+		"packets": func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p, Tries: 2}) },
+		"sockets": func(*target.Plan) engine.Engine { return connect.New(connect.Config{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := 0

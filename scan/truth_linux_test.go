@@ -15,8 +15,9 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
-	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 	"onmux/scan/target"
 )
 
@@ -59,8 +60,8 @@ var engines = []struct {
 	sockets bool
 	make    func(testing.TB, *target.Plan) engine.Engine
 }{
-	{"packets", false, func(t testing.TB, p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }},
-	{"sockets", true, func(testing.TB, *target.Plan) engine.Engine { return scan.NewConnect(scan.ConnectConfig{}) }},
+	{"packets", false, func(t testing.TB, p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) }},
+	{"sockets", true, func(testing.TB, *target.Plan) engine.Engine { return connect.New(connect.Config{}) }},
 }
 
 // TestTruthOverTun holds the engine over packets, and the one over sockets,
@@ -112,7 +113,7 @@ func TestTruthOverEthernet(t *testing.T) {
 	})
 	defer func() { peer.Close(); pumping.Wait() }()
 	for _, p := range probe.Protos() {
-		w.hold(t, p, func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false)
+		w.hold(t, p, func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) }, false)
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
-	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/raw"
 	"onmux/scan/target"
 )
 
@@ -18,7 +18,7 @@ func TestTruthOnEveryPort(t *testing.T) {
 	nettest.Need(t)
 	w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 	overTun(t, w)
-	w.hold(t, probe.TCP, func(p *target.Plan) engine.Engine { return raw(t, scan.RawConfig{Plan: p}) }, false, 1, 419, 65535)
+	w.hold(t, probe.TCP, func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) }, false, 1, 419, 65535)
 	t.Run("open", w.lookTwice)
 }
 

@@ -2,8 +2,10 @@ package link
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
+	"syscall"
 )
 
 // Device is a network interface as it was when it was looked at. It is read-only.
@@ -73,6 +75,19 @@ var ErrDown = errors.New("the interface is down")
 // ErrTaken says that an address from which was asked is not this machine's any
 // more.
 var ErrTaken = errors.New("the address was taken from this machine")
+
+// SendError explains why the kernel, or a route of its tables, refuses to send to
+// an address. It wraps err.
+func SendError(err error) error {
+	switch err {
+	case syscall.ENETUNREACH, syscall.EHOSTUNREACH:
+		return fmt.Errorf("no route to it from this machine (%w)", err)
+	case syscall.EACCES, syscall.EPERM:
+		return fmt.Errorf("this machine may not send to it: a firewall or route of its own forbids it, "+
+			"or it is a broadcast address (%w)", err)
+	}
+	return fmt.Errorf("cannot be sent to from this machine, perhaps by a route of its own (%w)", err)
+}
 
 // slot is how many bytes a received packet may take, the Ethernet header
 // included; what is longer is cut. It must hold what an ICMPv6 error quotes of a

@@ -3,30 +3,24 @@ package link
 import (
 	"iter"
 	"net/netip"
+	"onmux/probe"
 	"slices"
 	"sort"
 )
 
-// Ask is what routes may depend on beside the address: a rule can name a
-// protocol and a port.
-type Ask struct {
-	Proto uint8 // of IP: 6 is TCP, 17 UDP
-	Port  uint16
-}
-
-// RouteConfig says which ways are wanted.
+// RouteConfig has the destinations of which the routes are wanted.
 type RouteConfig struct {
-	Spans  []Span // in ascending order within a family and zone
-	Asks   []Ask  // at least one
-	Device string // packets must leave here; "" for wherever the kernel sends them
+	Runs   iter.Seq2[netip.Addr, netip.Addr] // first and last address of each run, ascending within a family and zone
+	Ports  []probe.Port                      // at least one; a rule can name a protocol and a port
+	Device string                            // packets must leave here; "" for wherever the kernel sends them
 }
 
 // Table knows the way to every address of its spans. It is read-only and may be
 // shared by goroutines.
 type Table struct {
-	lines  []line
-	perAsk bool // rules name ports, so each Ask has lines of its own
-	routes []*Route
+	lines   []line
+	perPort bool // rules name ports, so each port has lines of its own
+	routes  []*Route
 }
 
 // line is the address space of one family and zone, cut where the kernel's
@@ -34,42 +28,42 @@ type Table struct {
 type line struct {
 	v4   bool
 	zone string
-	ask  int
+	port int // its place in RouteConfig.Ports
 
 	starts []netip.Addr // without zones; the first is the lowest address
 	routes []*Route     // what holds from there on
 }
 
-// Find is the way to an address of the spans for Asks[ask]. It does not allocate.
-func (t *Table) Find(a netip.Addr, ask int) *Route {
-	if !t.perAsk {
-		ask = 0
+// Find is the way to an address of the spans for Ports[port]. It does not allocate.
+func (t *Table) Find(a netip.Addr, port int) *Route {
+	if !t.perPort {
+		port = 0
 	}
 	v4, zone := a.Is4(), a.Zone()
 	for i := range t.lines {
-		if l := &t.lines[i]; l.v4 == v4 && l.ask == ask && l.zone == zone {
+		if l := &t.lines[i]; l.v4 == v4 && l.port == port && l.zone == zone {
 			return l.find(a.WithZone(""))
 		}
 	}
 	return nil
 }
 
-// ByPort reports whether the kernel's rules name ports, so that each Ask may go a
-// way of its own.
-func (t *Table) ByPort() bool { return t.perAsk }
+// ByPort reports whether the kernel's rules name ports, so that each port may have a
+// route of its own.
+func (t *Table) ByPort() bool { return t.perPort }
 
 // Ways are the pieces of a span, in ascending order, each with the way that all of it
-// takes for Asks[ask].
-func (t *Table) Ways(s Span, ask int) iter.Seq2[Span, *Route] {
-	if !t.perAsk {
-		ask = 0
+// takes for Ports[port].
+func (t *Table) Ways(s Span, port int) iter.Seq2[Span, *Route] {
+	if !t.perPort {
+		port = 0
 	}
 	zone := s.First.Zone()
 	first, last := s.First.WithZone(""), s.Last.WithZone("")
 	return func(yield func(Span, *Route) bool) {
 		for i := range t.lines {
 			l := &t.lines[i]
-			if l.v4 != first.Is4() || l.ask != ask || l.zone != zone {
+			if l.v4 != first.Is4() || l.port != port || l.zone != zone {
 				continue
 			}
 			for k := l.at(first); k < len(l.starts) && l.starts[k].Compare(last) <= 0; k++ {

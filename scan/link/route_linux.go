@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"onmux/probe"
 	"onmux/probe/netlink"
 )
 
@@ -22,7 +23,10 @@ import (
 // That there is no way is a Route too. An error says that the kernel could not
 // be asked.
 func Routes(c RouteConfig) (*Table, error) {
-	b := builder{RouteConfig: c, known: make(map[routeKey]*Route), t: &Table{}}
+	b := builder{ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}}
+	for first, last := range c.Runs {
+		b.spans = append(b.spans, Span{first, last})
+	}
 	var err error
 	if b.devices, err = listDevices(); err != nil {
 		return nil, err
@@ -32,7 +36,7 @@ func Routes(c RouteConfig) (*Table, error) {
 			return nil, err
 		}
 	}
-	groups := groupSpans(c.Spans)
+	groups := groupSpans(b.spans)
 	for _, spans := range groups {
 		if err == nil {
 			err = b.readEdges(spans[0].First.Is4())
@@ -67,7 +71,8 @@ next:
 
 // builder makes a Table.
 type builder struct {
-	RouteConfig
+	spans   []Span
+	ports   []probe.Port
 	devices devices
 	only    *Device
 	known   map[routeKey]*Route
@@ -101,11 +106,11 @@ func (b *builder) add(spans []Span) error {
 			return b.refuse(line{v4: v4, zone: zone}, err)
 		}
 	}
-	for ask := range b.Asks {
-		if ask > 0 && !b.t.perAsk {
+	for port := range b.ports {
+		if port > 0 && !b.t.perPort {
 			break
 		}
-		l := line{v4: v4, zone: zone, ask: ask}
+		l := line{v4: v4, zone: zone, port: port}
 		l.cut(spans, slices.Clone(b.cuts[i].at))
 		if err := b.resolve(&l, spans, only); err != nil {
 			return err
@@ -119,7 +124,7 @@ func (b *builder) add(spans []Span) error {
 // refuse makes all of a line unreachable.
 func (b *builder) refuse(l line, err error) error {
 	l.starts, l.routes = []netip.Addr{netip.IPv6Unspecified()}, []*Route{b.intern(Route{Err: err})}
-	for l.ask = range b.Asks {
+	for l.port = range b.ports {
 		b.t.lines = append(b.t.lines, l)
 	}
 	return nil
@@ -137,7 +142,7 @@ func (b *builder) resolve(l *line, spans []Span, only *Device) error {
 			if a.Less(first) {
 				a = first
 			}
-			r, err := b.ask(a, b.Asks[l.ask], only)
+			r, err := b.ask(a, b.ports[l.port], only)
 			if err != nil {
 				return err
 			}
@@ -162,7 +167,7 @@ func (b *builder) readEdges(v4 bool) error {
 	for _, r := range rules {
 		b.bySrc[i] = b.bySrc[i] || r.Src.IsValid()
 		b.byPort[i] = b.byPort[i] || r.ByPort
-		b.t.perAsk = b.t.perAsk || b.byPort[i]
+		b.t.perPort = b.t.perPort || b.byPort[i]
 		if r.Dst.IsValid() {
 			c.at = ends(c.at, r.Dst)
 		}
@@ -189,7 +194,7 @@ func (b *builder) readEdges(v4 bool) error {
 func (b *builder) dump(fam uint8, c *cuts) error {
 	i, _ := family(fam == unix.AF_INET)
 	var spans []Span
-	for _, s := range b.Spans {
+	for _, s := range b.spans {
 		if s.First.Is4() == (fam == unix.AF_INET) {
 			spans = append(spans, Span{s.First.WithZone(""), s.Last.WithZone("")})
 		}
@@ -252,19 +257,19 @@ func (b *builder) intern(r Route) *Route {
 // ask is the kernel's decision for one address (RTM_GETROUTE). Where rules look
 // at the source it is made twice, as for a socket: what comes out first names
 // the source with which it is made again.
-func (b *builder) ask(a netip.Addr, ask Ask, only *Device) (Route, error) {
-	r, err := b.get(a, ask, only, netip.Addr{})
+func (b *builder) ask(a netip.Addr, port probe.Port, only *Device) (Route, error) {
+	r, err := b.get(a, port, only, netip.Addr{})
 	i, _ := family(a.Is4())
 	if err == nil && r.Err == nil && b.bySrc[i] {
 		src := r.Src
-		if r, err = b.get(a, ask, only, src); r.Err == nil {
+		if r, err = b.get(a, port, only, src); r.Err == nil {
 			r.Src = src
 		}
 	}
 	return r, err
 }
 
-func (b *builder) get(a netip.Addr, ask Ask, only *Device, src netip.Addr) (Route, error) {
+func (b *builder) get(a netip.Addr, port probe.Port, only *Device, src netip.Addr) (Route, error) {
 	if only != nil && a.IsLoopback() && !only.Loopback {
 		return Route{Err: unix.ENETUNREACH}, nil
 	}
@@ -273,7 +278,7 @@ func (b *builder) get(a netip.Addr, ask Ask, only *Device, src netip.Addr) (Rout
 		q.Interface = uint32(only.Index)
 	}
 	if i, _ := family(a.Is4()); b.byPort[i] {
-		q.Proto, q.Port = ask.Proto, ask.Port
+		q.Proto, q.Port = ipProto(port.Proto), port.Number
 	}
 	found, err := netlink.LookupRoute(context.Background(), q)
 	if no := syscall.Errno(0); errors.As(err, &no) {
@@ -305,4 +310,12 @@ func (b *builder) route(found netlink.Route, only *Device) Route {
 		r.MTU = r.Device.MTU
 	}
 	return r
+}
+
+// ipProto is the protocol number of the IP header.
+func ipProto(p probe.Proto) byte {
+	if p == probe.UDP {
+		return unix.IPPROTO_UDP
+	}
+	return unix.IPPROTO_TCP
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"onmux/probe"
 	"onmux/probe/nettest"
 )
 
@@ -124,6 +126,18 @@ func span(s string) Span {
 	return Span{netip.MustParseAddr(first), netip.MustParseAddr(last)}
 }
 
+var tcp417 = probe.Port{Number: 417, Proto: probe.TCP}
+
+func runs(spans ...Span) iter.Seq2[netip.Addr, netip.Addr] {
+	return func(yield func(first, last netip.Addr) bool) {
+		for _, s := range spans {
+			if !yield(s.First, s.Last) {
+				return
+			}
+		}
+	}
+}
+
 // source is the address that a UDP socket gets to reach a, or why it cannot.
 func source(a netip.Addr) (netip.Addr, error) {
 	c, err := net.Dial("udp", netip.AddrPortFrom(a, 417).String())
@@ -137,13 +151,13 @@ func source(a netip.Addr) (netip.Addr, error) {
 // Every route equals the kernel's for that very address.
 func TestRoutesAreTheKernels(t *testing.T) {
 	maze(t)
-	asks := []Ask{{unix.IPPROTO_TCP, 417}, {unix.IPPROTO_UDP, 417}}
+	asks := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
 	spans := []Span{
 		span("10.49.255.0-10.51.1.255"), span("10.60.0.0-10.60.63.255"), span("127.0.0.0-127.0.0.255"),
 		span("::1-::1"), span("2001:db8:50::-2001:db8:50::ff"), span("2001:db8:99::-2001:db8:99::ff"),
 		span("fd50::-fd50::ff"), span("fd60::-fd60:0:3::ff"), span("fd99::-fd99::ff"),
 	}
-	table, err := Routes(RouteConfig{Spans: spans, Asks: asks})
+	table, err := Routes(RouteConfig{Runs: runs(spans...), Ports: asks})
 	must(t, err)
 	var edges []netip.Addr
 	for _, s := range spans {
@@ -213,7 +227,7 @@ func told(r *Route) string {
 }
 
 // kernels is the kernel's word on one address, without a table between.
-func kernels(t *testing.T, a netip.Addr, ask Ask) string {
+func kernels(t *testing.T, a netip.Addr, ask probe.Port) string {
 	t.Helper()
 	b := builder{t: &Table{}, known: map[routeKey]*Route{}, bySrc: [2]bool{true, true}, byPort: [2]bool{true, true}}
 	var err error
@@ -227,7 +241,7 @@ func kernels(t *testing.T, a netip.Addr, ask Ask) string {
 func TestRoutesOfADevice(t *testing.T) {
 	maze(t)
 	spans := []Span{span("10.60.0.0-10.60.63.255"), {netip.MustParseAddr("fe80::1%ma"), netip.MustParseAddr("fe80::9%ma")}, {netip.MustParseAddr("fe80::1%mb"), netip.MustParseAddr("fe80::9%mb")}}
-	table, err := Routes(RouteConfig{Spans: spans, Asks: []Ask{{6, 417}}, Device: "mb"})
+	table, err := Routes(RouteConfig{Runs: runs(spans...), Ports: []probe.Port{tcp417}, Device: "mb"})
 	must(t, err)
 	for a, want := range map[string]string{"10.60.0.1": "mb", "10.60.17.1": "mb", "fe80::3%mb": "mb", "fe80::3%ma": ""} {
 		r := table.Find(netip.MustParseAddr(a), 0)
@@ -235,14 +249,14 @@ func TestRoutesOfADevice(t *testing.T) {
 			t.Errorf("%s: %s", a, told(r))
 		}
 	}
-	if _, err := Routes(RouteConfig{Spans: spans, Device: "none"}); err == nil || !strings.Contains(err.Error(), `no interface "none"`) {
+	if _, err := Routes(RouteConfig{Runs: runs(spans...), Device: "none"}); err == nil || !strings.Contains(err.Error(), `no interface "none"`) {
 		t.Error(err)
 	}
 }
 
 func BenchmarkFind(b *testing.B) {
 	nettest.Need(b)
-	table, err := Routes(RouteConfig{Spans: []Span{span("127.0.0.0-127.255.255.255")}, Asks: []Ask{{6, 417}}})
+	table, err := Routes(RouteConfig{Runs: runs(span("127.0.0.0-127.255.255.255")), Ports: []probe.Port{tcp417}})
 	must(b, err)
 	a := netip.MustParseAddr("127.1.2.3")
 	b.ReportAllocs()

@@ -81,16 +81,6 @@ func (p *Plan) Runs() iter.Seq2[netip.Addr, netip.Addr] {
 	}
 }
 
-// Zones lists the zones of the plan's IPv6 addresses, as they were written.
-func (p *Plan) Zones() (out []string) {
-	for _, l := range p.lines {
-		if l.zone != "" {
-			out = append(out, l.zone)
-		}
-	}
-	return out
-}
-
 // Protos lists the protocols of the plan's ports, each once.
 func (p *Plan) Protos() (out []probe.Proto) {
 	for _, proto := range probe.Protos() {

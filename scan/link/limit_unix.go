@@ -1,6 +1,6 @@
 //go:build unix
 
-package scan
+package link
 
 import (
 	"math"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptors raises the soft limit on open files to the hard one and is how
+// RaiseFileLimit raises the soft limit on open files to the hard one and is how
 // many this process may have.
-func descriptors() int {
+func RaiseFileLimit() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
 		return math.MaxInt32 // unknown: the kernel will say when it is enough

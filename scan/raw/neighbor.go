@@ -1,4 +1,4 @@
-package scan
+package raw
 
 import (
 	"encoding/binary"

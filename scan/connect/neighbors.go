@@ -1,8 +1,7 @@
-package scan
+package connect
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"onmux/scan/engine"
 	"time"
@@ -92,10 +91,10 @@ func (n *nearby) add(a netip.Addr) bool {
 	return true
 }
 
-// notes tells that it had to wait.
-func (n *nearby) notes() []string {
+// notes reports that it had to wait.
+func (n *nearby) notes() []engine.Note {
 	if !n.waited {
 		return nil
 	}
-	return []string{fmt.Sprintf("held to %d neighbours a second: connections go through the kernel's table of them, which is small; --method syn needs none", nearRate)}
+	return []engine.Note{{Kind: engine.NoteNeighborRate, Count: nearRate}}
 }

@@ -1,4 +1,4 @@
-package scan
+package connect
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/link"
 )
 
 const (
@@ -23,16 +24,17 @@ const (
 	queuedAnswers   = 1024
 	shortestBackoff = 4 * time.Millisecond
 	longestBackoff  = 500 * time.Millisecond
+	shrinkInterval  = 100 * time.Millisecond
 )
 
-// ConnectConfig describes an engine without privileges.
-type ConnectConfig struct {
+// Config describes an engine without privileges.
+type Config struct {
 	Own      []netip.Prefix // networks of this machine: those in them are its neighbours
 	Attempts int            // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
 	Evidence bool           // collect Result.Evidence, which costs system calls
 }
 
-// ConnectEngine is an Engine that needs no privileges: it asks TCP by
+// Engine is an Engine that needs no privileges: it asks TCP by
 // connecting and UDP from connected sockets, one attempt of probe.Ask for each
 // probe, many at the same time.
 //
@@ -40,7 +42,7 @@ type ConnectConfig struct {
 // met it are made again, a little later and fewer at a time, and Send takes
 // nothing meanwhile and returns an error that wraps probe.ErrBusy. An attempt
 // that could not be made for half a minute is answered with a local error.
-type ConnectEngine struct {
+type Engine struct {
 	ask     func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
 	options probe.Options
 	most    int64 // workers
@@ -67,14 +69,14 @@ type ConnectEngine struct {
 	running sync.WaitGroup
 }
 
-// NewConnect makes an engine and raises the soft limit on open files to the
+// New makes an engine and raises the soft limit on open files to the
 // hard one.
-func NewConnect(c ConnectConfig) *ConnectEngine {
-	most := min(descriptors()-spareFiles, maxAttempts)
+func New(c Config) *Engine {
+	most := min(link.RaiseFileLimit()-spareFiles, maxAttempts)
 	if c.Attempts > 0 {
 		most = min(most, c.Attempts)
 	}
-	e := &ConnectEngine{
+	e := &Engine{
 		ask:     probe.Ask,
 		options: probe.Options{Evidence: c.Evidence},
 		near:    newNearby(c.Own),
@@ -88,19 +90,19 @@ func NewConnect(c ConnectConfig) *ConnectEngine {
 }
 
 // Methods names TCP's method "connect" and UDP's "udp".
-func (e *ConnectEngine) Methods() map[probe.Proto]string {
+func (e *Engine) Methods() map[probe.Proto]string {
 	return map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}
 }
 
-// Notes are the things worth a line when a scan is over.
-func (e *ConnectEngine) Notes() []string { return e.near.notes() }
+// Notes are what the user should know when a scan is over.
+func (e *Engine) Notes() []engine.Note { return e.near.notes() }
 
 // Pending is how many attempts are not over.
-func (e *ConnectEngine) Pending() int { return int(e.pending.Load()) }
+func (e *Engine) Pending() int { return int(e.pending.Load()) }
 
 // Send starts an attempt for each probe. It blocks while as many as this
 // machine bears are under way.
-func (e *ConnectEngine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
+func (e *Engine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	for n, p := range batch {
 		if e.tight.Load() > 0 && time.Now().UnixNano() < e.tight.Load() {
 			return n, e.shortage()
@@ -118,7 +120,7 @@ func (e *ConnectEngine) Send(ctx context.Context, batch []engine.Probe) (int, er
 // start hands a probe to a worker: an idle one, a new one, or the next that is
 // done. Workers stay: a goroutine for each attempt would grow its stack anew
 // every time.
-func (e *ConnectEngine) start(ctx context.Context, p engine.Probe) error {
+func (e *Engine) start(ctx context.Context, p engine.Probe) error {
 	e.pending.Add(1)
 	if e.hand(p) {
 		return nil
@@ -141,7 +143,7 @@ func (e *ConnectEngine) start(ctx context.Context, p engine.Probe) error {
 }
 
 // hand gives a probe to an idle worker.
-func (e *ConnectEngine) hand(p engine.Probe) bool {
+func (e *Engine) hand(p engine.Probe) bool {
 	select {
 	case e.jobs <- p:
 		return true
@@ -151,7 +153,7 @@ func (e *ConnectEngine) hand(p engine.Probe) bool {
 }
 
 // hire starts a worker with its first probe, if one more is allowed.
-func (e *ConnectEngine) hire(p engine.Probe) bool {
+func (e *Engine) hire(p engine.Probe) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || e.workers >= e.limit.Load() {
@@ -163,7 +165,7 @@ func (e *ConnectEngine) hire(p engine.Probe) bool {
 }
 
 // work makes attempts until the engine is closed or has too many workers.
-func (e *ConnectEngine) work(p engine.Probe) {
+func (e *Engine) work(p engine.Probe) {
 	for {
 		e.deliver(p)
 		if e.dismissed() {
@@ -177,7 +179,7 @@ func (e *ConnectEngine) work(p engine.Probe) {
 	}
 }
 
-func (e *ConnectEngine) dismissed() bool {
+func (e *Engine) dismissed() bool {
 	if e.limit.Load() == e.most {
 		return false
 	}
@@ -191,7 +193,7 @@ func (e *ConnectEngine) dismissed() bool {
 }
 
 // deliver makes an attempt and queues its answer, if there was one.
-func (e *ConnectEngine) deliver(p engine.Probe) {
+func (e *Engine) deliver(p engine.Probe) {
 	r, ok := e.attempt(p)
 	if !ok {
 		e.pending.Add(-1)
@@ -209,7 +211,7 @@ func (e *ConnectEngine) deliver(p engine.Probe) {
 
 // attempt asks, again and again while this machine is short of something. It is
 // false after silence.
-func (e *ConnectEngine) attempt(p engine.Probe) (probe.Result, bool) {
+func (e *Engine) attempt(p engine.Probe) (probe.Result, bool) {
 	o := e.options
 	o.Timeout, o.Try, o.Neighbour = p.Wait, p.Try, e.near.holds(p.Endpoint.Addr)
 	r, err := e.ask(e.ctx, p.Endpoint, o)
@@ -230,12 +232,12 @@ func (e *ConnectEngine) attempt(p engine.Probe) (probe.Result, bool) {
 
 // persist makes the attempt again, ever later, until it is made, patience is
 // over or the engine is closed; the error is then the shortage.
-func (e *ConnectEngine) persist(p engine.Probe, o probe.Options, err error) (probe.Result, error) {
+func (e *Engine) persist(p engine.Probe, o probe.Options, err error) (probe.Result, error) {
 	var r probe.Result
 	since, pause := time.Now(), shortestBackoff
 	for errors.Is(err, probe.ErrBusy) {
 		if !errors.Is(err, probe.ErrNoRoom) { // there is for others
-			e.shrink(err, pause+nap)
+			e.shrink(err, pause+time.Millisecond)
 		}
 		if time.Since(since) >= engine.BusyTimeout {
 			break
@@ -256,20 +258,20 @@ func (e *ConnectEngine) persist(p engine.Probe, o probe.Options, err error) (pro
 // shrink lowers the number of workers by a quarter, at most once for all that
 // meet the same shortage, and lets Send take nothing until it is known whether
 // the shortage is over.
-func (e *ConnectEngine) shrink(why error, pause time.Duration) {
+func (e *Engine) shrink(why error, pause time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
 	e.why = why
 	e.tight.Store(max(e.tight.Load(), now.Add(pause).UnixNano()))
-	if now.Sub(e.shrunk) >= reaction {
+	if now.Sub(e.shrunk) >= shrinkInterval {
 		e.shrunk = now
 		e.limit.Store(min(max(e.workers*3/4, minAttempts), e.most))
 	}
 }
 
 // shortage is what this machine is short of, without the endpoint that met it.
-func (e *ConnectEngine) shortage() error {
+func (e *Engine) shortage() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var no syscall.Errno
@@ -280,7 +282,7 @@ func (e *ConnectEngine) shortage() error {
 }
 
 // Receive delivers answers as attempts end.
-func (e *ConnectEngine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
+func (e *Engine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	e.pending.Add(-e.handed)
 	e.handed = 0
 	select {
@@ -308,7 +310,7 @@ func (e *ConnectEngine) Receive(ctx context.Context, buf []engine.Answer) (int, 
 }
 
 // last delivers what Close found undelivered.
-func (e *ConnectEngine) last(buf []engine.Answer) (int, error) {
+func (e *Engine) last(buf []engine.Answer) (int, error) {
 	n := copy(buf, e.rest)
 	e.rest = e.rest[n:]
 	e.handed = int64(n)
@@ -319,7 +321,7 @@ func (e *ConnectEngine) last(buf []engine.Answer) (int, error) {
 }
 
 // Close ends all attempts and waits for them.
-func (e *ConnectEngine) Close() error {
+func (e *Engine) Close() error {
 	e.mu.Lock()
 	was := e.closed
 	e.closed = true

@@ -1,30 +1,39 @@
-package scan
+package raw
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"onmux/probe"
 	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
-	"onmux/scan/target"
 )
 
-// RawConfig describes an engine over packets.
-type RawConfig struct {
-	Plan     *target.Plan // what will be asked
-	Device   string       // packets leave through this interface; "" for wherever the kernel would send them
-	Tries    int          // how often an endpoint may be asked, 1 to MaxTries; 0 means MaxTries
-	Evidence bool         // collect Result.Evidence
+// Targets are the endpoints of a scan, by index: that of address a and port p is
+// p·AddrCount()+a.
+type Targets interface {
+	AddrCount() uint64
+	Ports() []probe.Port
+	Runs() iter.Seq2[netip.Addr, netip.Addr] // first and last address of each run of adjacent ones
+	At(index uint64) probe.Endpoint
+	Index(e probe.Endpoint) (uint64, bool)
+}
+
+// Config describes an engine over packets.
+type Config struct {
+	Targets  Targets
+	Device   string // packets leave through this interface; "" for wherever the kernel would send them
+	Tries    int    // how often an endpoint may be asked, 1 to MaxTries; 0 means MaxTries
+	Evidence bool   // collect Result.Evidence
 
 	// Hurry says that the scan knows no rate. Answers are then timed when they are
 	// read, not when they arrived, for which the kernel would look at the clock for
@@ -33,7 +42,7 @@ type RawConfig struct {
 	Hurry bool
 }
 
-// RawEngine is an Engine that writes and reads packets itself: TCP is asked with
+// Engine is an Engine that writes and reads packets itself: TCP is asked with
 // a SYN and no more, UDP with a datagram. It needs CAP_NET_RAW when it is made,
 // and not afterwards.
 //
@@ -42,8 +51,8 @@ type RawConfig struct {
 // pace, by ARP and NDP, and not through the kernel's table. Everywhere else
 // (loopback, tunnels) the kernel sends them. No state is kept for a target,
 // except while a neighbour is looked for: what proves an answer is in the probe.
-type RawEngine struct {
-	RawConfig
+type Engine struct {
+	Config
 	addrs   uint64
 	table   *link.Table
 	cookies *packet.Cookies
@@ -99,42 +108,33 @@ type lane struct {
 // maxLocal bounds the answers that Send concludes before Receive takes them.
 const maxLocal = 4096
 
-// RawPermitted tells whether this process may send packets of its own on this
-// system: nil, or why not. What it wraps is as with NewRaw.
-func RawPermitted() error { return link.Permitted() }
-
-// RawRenounce gives up, for good, the privileges that NewRaw needs and engines
-// that exist do not; those by which root opens files stay. It fails, with an
-// error that wraps errors.ErrUnsupported, in a program built with cgo.
-func RawRenounce() error { return link.Renounce() }
-
-// NewRaw looks up all routes, opens sockets, reserves source ports, finds the
+// New looks up all routes, opens sockets, reserves source ports, finds the
 // next hops and makes sure that what is sent can be heard. An error that wraps
 // fs.ErrPermission or errors.ErrUnsupported says that this process or system
 // cannot do it; any other that this machine cannot at present.
-func NewRaw(ctx context.Context, c RawConfig) (*RawEngine, error) {
+func New(ctx context.Context, c Config) (*Engine, error) {
 	if err := link.Permitted(); err != nil {
 		return nil, err
 	}
 	if c.Tries == 0 {
 		c.Tries = engine.MaxTries
 	}
-	if c.Plan == nil || c.Tries < 1 || c.Tries > engine.MaxTries {
-		return nil, fmt.Errorf("an engine needs a plan and 1 to %d tries", engine.MaxTries)
+	if c.Targets == nil || c.Tries < 1 || c.Tries > engine.MaxTries {
+		return nil, fmt.Errorf("an engine needs targets and 1 to %d tries", engine.MaxTries)
 	}
-	e := &RawEngine{
-		RawConfig: c, addrs: c.Plan.AddrCount(), start: time.Now(),
+	e := &Engine{
+		Config: c, addrs: c.Targets.AddrCount(), start: time.Now(),
 		closing: make(chan struct{}), room: make(chan struct{}, 1),
 	}
 	e.hoods.init(e.start)
-	descriptors()
+	link.RaiseFileLimit()
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
 
-func (e *RawEngine) open(ctx context.Context) error {
+func (e *Engine) open(ctx context.Context) error {
 	if err := e.reserve(); err != nil {
 		return err
 	}
@@ -160,10 +160,10 @@ func (e *RawEngine) open(ctx context.Context) error {
 
 // reserve takes source ports and makes the cookies that go with them. A port of
 // UDP is needed even where none is asked, to hear ourselves.
-func (e *RawEngine) reserve() error {
+func (e *Engine) reserve() error {
 	const width = 16 // ports of UDP for each try: four bits of proof
 	tcp, udp := packet.Ports{}, packet.Ports{Tries: 1, Width: 1}
-	for _, p := range e.Plan.Ports() {
+	for _, p := range e.Targets.Ports() {
 		if p.Proto == probe.TCP {
 			tcp = packet.Ports{Tries: e.Tries, Width: 1}
 		} else {
@@ -189,9 +189,9 @@ func (e *RawEngine) reserve() error {
 }
 
 // findRoutes asks the kernel for the ways to all targets.
-func (e *RawEngine) findRoutes() error {
+func (e *Engine) findRoutes() error {
 	var err error
-	if e.table, err = link.Routes(routeConfig(e.Plan, e.Device)); err != nil {
+	if e.table, err = link.Routes(link.RouteConfig{Runs: e.Targets.Runs(), Ports: e.Targets.Ports(), Device: e.Device}); err != nil {
 		return err
 	}
 	builders := make(map[packet.Path]*packet.Builder)
@@ -201,14 +201,14 @@ func (e *RawEngine) findRoutes() error {
 	return nil
 }
 
-func (e *RawEngine) newWay(r *link.Route, builders map[packet.Path]*packet.Builder) way {
+func (e *Engine) newWay(r *link.Route, builders map[packet.Path]*packet.Builder) way {
 	w := way{Route: r}
 	if r.Err == nil && !r.Src.IsValid() {
 		w.why = "this machine has no address to reach it from"
 		return w
 	}
 	if r.Err != nil {
-		w.why = cannotSend(r.Err)
+		w.why = link.SendError(r.Err).Error()
 		return w
 	}
 	least := 68
@@ -222,7 +222,7 @@ func (e *RawEngine) newWay(r *link.Route, builders map[packet.Path]*packet.Build
 	b := builders[w.path]
 	if b == nil {
 		var err error
-		if b, err = packet.NewBuilder(w.path, e.cookies, e.Plan.Ports()); err != nil {
+		if b, err = packet.NewBuilder(w.path, e.cookies, e.Targets.Ports()); err != nil {
 			w.why = err.Error()
 			return w
 		}
@@ -236,7 +236,7 @@ func (e *RawEngine) newWay(r *link.Route, builders map[packet.Path]*packet.Build
 	return w
 }
 
-func (e *RawEngine) laneOf(r *link.Route, longest int) int {
+func (e *Engine) laneOf(r *link.Route, longest int) int {
 	want := lane{v4: r.Src.Is4(), longest: longest}
 	if r.Frames {
 		want = lane{device: r.Device, longest: longest}
@@ -251,19 +251,8 @@ func (e *RawEngine) laneOf(r *link.Route, longest int) int {
 	return len(e.lanes) - 1
 }
 
-// cannotSend says in a sentence why the kernel or its routes refuse.
-func cannotSend(err error) string {
-	switch err {
-	case syscall.ENETUNREACH, syscall.EHOSTUNREACH:
-		return fmt.Sprintf("no route to it from this machine (%v)", err)
-	case syscall.EACCES, syscall.EPERM:
-		return fmt.Sprintf("this machine may not send to it: a firewall or route of its own forbids it, or it is a broadcast address (%v)", err)
-	}
-	return fmt.Sprintf("cannot be sent to from this machine, perhaps by a route of its own (%v)", err)
-}
-
 // wayOf is the way to an endpoint of the plan.
-func (e *RawEngine) wayOf(index uint64, a netip.Addr) *way {
+func (e *Engine) wayOf(index uint64, a netip.Addr) *way {
 	if len(e.ways) == 1 { // most often all is behind one gateway
 		return &e.ways[0]
 	}
@@ -275,34 +264,33 @@ func (e *RawEngine) wayOf(index uint64, a netip.Addr) *way {
 }
 
 // Methods names TCP's method "syn" and UDP's "udp-raw".
-func (e *RawEngine) Methods() map[probe.Proto]string {
+func (e *Engine) Methods() map[probe.Proto]string {
 	return map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}
 }
 
 // Pending is how many neighbours are being looked for; when that is none, it is
 // negative: a probe that has left is forgotten.
-func (e *RawEngine) Pending() int { return e.hoods.pending(time.Now()) }
+func (e *Engine) Pending() int { return e.hoods.pending(time.Now()) }
 
 // Forged is how many packets came to the scan's ports without proof of answering a probe.
-func (e *RawEngine) Forged() uint64 { return e.forged.Load() }
+func (e *Engine) Forged() uint64 { return e.forged.Load() }
 
-// Notes are the things worth a line when a scan is over.
-func (e *RawEngine) Notes() []string {
-	said := e.lostGates(time.Now())
-	if n := e.forged.Load(); n > 0 {
-		said = append(said, "ignored "+counted(n, "packet")+" that came to the scan's ports without proof of answering a probe")
+// Notes are what the user should know when a scan is over.
+func (e *Engine) Notes() []engine.Note {
+	notes := e.lostGates(time.Now())
+	add := func(kind engine.NoteKind, n uint64) {
+		if n > 0 {
+			notes = append(notes, engine.Note{Kind: kind, Count: n})
+		}
 	}
-	if n := e.unsent.Load(); n > 0 {
-		said = append(said, counted(n, "probe")+" could not be sent when the neighbour had answered")
-	}
-	if n := e.hearer.Lost(); n > 0 {
-		said = append(said, counted(n, "packet")+" found no room in this machine's buffers; a lower rate would lose fewer")
-	}
-	return said
+	add(engine.NoteUnproven, e.forged.Load())
+	add(engine.NoteUnsent, e.unsent.Load())
+	add(engine.NoteDropped, e.hearer.Lost())
+	return notes
 }
 
 // Close frees everything. What was heard until then is still delivered.
-func (e *RawEngine) Close() error {
+func (e *Engine) Close() error {
 	if e.closed.Swap(true) {
 		return nil
 	}

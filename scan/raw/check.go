@@ -1,4 +1,4 @@
-package scan
+package raw
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
@@ -26,7 +27,7 @@ const (
 // family that is asked, and waits until it was heard: so the sockets, the filter
 // and what reads them work here. It is written to the device, where no firewall
 // stands between. Where loopback is off there is nothing to try this with.
-func (e *RawEngine) hearSelf(ctx context.Context) error {
+func (e *Engine) hearSelf(ctx context.Context) error {
 	lo, err := link.Loopback()
 	if err != nil || !lo.Carrier {
 		return nil
@@ -52,7 +53,7 @@ func (e *RawEngine) hearSelf(ctx context.Context) error {
 }
 
 // asks reports whether there is a way for a family.
-func (e *RawEngine) asks(v4 bool) bool {
+func (e *Engine) asks(v4 bool) bool {
 	for i := range e.ways {
 		if w := &e.ways[i]; w.why == "" && w.Src.Is4() == v4 {
 			return true
@@ -62,7 +63,7 @@ func (e *RawEngine) asks(v4 bool) bool {
 }
 
 // sendSelf sends a datagram that passes the filter and proves nothing.
-func (e *RawEngine) sendSelf(lo *link.Device, self netip.Addr) error {
+func (e *Engine) sendSelf(lo *link.Device, self netip.Addr) error {
 	to := probe.Port{Number: e.cookies.Ports(probe.UDP).First, Proto: probe.UDP}
 	b, err := packet.NewBuilder(packet.Path{Src: self}, e.cookies, []probe.Port{to})
 	if err != nil {
@@ -79,7 +80,7 @@ func (e *RawEngine) sendSelf(lo *link.Device, self netip.Addr) error {
 }
 
 // await reads packets until something holds.
-func (e *RawEngine) await(ctx context.Context, holds func() bool) error {
+func (e *Engine) await(ctx context.Context, holds func() bool) error {
 	for !holds() {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -99,7 +100,7 @@ func (e *RawEngine) await(ctx context.Context, holds func() bool) error {
 // date, so that counts only for one that does not answer the first question, and what an
 // administrator has fixed always. One whose MAC stays unknown is asked again with every
 // try of the sweep.
-func (e *RawEngine) findGates(ctx context.Context) error {
+func (e *Engine) findGates(ctx context.Context) error {
 	believed, err := e.askKernel()
 	if err != nil {
 		return err
@@ -133,7 +134,7 @@ func (e *RawEngine) findGates(ctx context.Context) error {
 
 // askKernel looks at its neighbours on the devices that lead somewhere: what an
 // administrator has fixed is learnt, and what it believes of next hops returned.
-func (e *RawEngine) askKernel() (map[*gate]packet.MAC, error) {
+func (e *Engine) askKernel() (map[*gate]packet.MAC, error) {
 	seen := make(map[int]bool)
 	believed := make(map[*gate]packet.MAC)
 	for i := range e.ways {
@@ -167,7 +168,7 @@ func (e *RawEngine) askKernel() (map[*gate]packet.MAC, error) {
 
 // askGates sends a question to each next hop for which want holds, and reports
 // whether there was one.
-func (e *RawEngine) askGates(want func(*gate) bool) bool {
+func (e *Engine) askGates(want func(*gate) bool) bool {
 	e.hoods.mu.Lock()
 	defer e.hoods.mu.Unlock()
 	asked := false
@@ -197,7 +198,7 @@ func (e *RawEngine) askGates(want func(*gate) bool) bool {
 // refreshGates asks the next hops again whose MACs are old, or all if they are
 // doubted, and is how long it takes until that is due for one; negative if never. One
 // that does not answer keeps its MAC.
-func (e *RawEngine) refreshGates(now time.Time) time.Duration {
+func (e *Engine) refreshGates(now time.Time) time.Duration {
 	if len(e.hoods.gates) == 0 {
 		return -1
 	}
@@ -214,21 +215,21 @@ func (e *RawEngine) refreshGates(now time.Time) time.Duration {
 }
 
 // Revalidate has the next hops asked again.
-func (e *RawEngine) Revalidate() {
+func (e *Engine) Revalidate() {
 	e.doubted.Store(true)
 	e.hearer.Wake()
 }
 
 // lostGates are the next hops that were known, and did not answer when they were asked
 // again.
-func (e *RawEngine) lostGates(now time.Time) (lost []string) {
+func (e *Engine) lostGates(now time.Time) (lost []engine.Note) {
 	e.hoods.mu.Lock()
 	defer e.hoods.mu.Unlock()
 	for _, g := range e.hoods.gates {
 		if _, ok := g.get(); ok && g.asked && now.Sub(g.since) >= neighbourWait {
-			lost = append(lost, fmt.Sprintf("the next hop %s answers %s no more: silence behind it is worth little", g.addr, question(g.addr)))
+			lost = append(lost, engine.Note{Kind: engine.NoteNextHopLost, Addr: g.addr})
 		}
 	}
-	slices.Sort(lost)
+	slices.SortFunc(lost, func(a, b engine.Note) int { return a.Addr.Compare(b.Addr) })
 	return lost
 }

@@ -1,4 +1,4 @@
-package scan
+package raw
 
 import (
 	"context"
@@ -12,18 +12,17 @@ import (
 	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
-	"onmux/scan/target"
 )
 
 // openHearer opens what hears answers, and prepares to read them.
-func (e *RawEngine) openHearer() error {
+func (e *Engine) openHearer() error {
 	c := link.HearConfig{Stamps: !e.Hurry}
 	var err error
 	if c.Filter, err = packet.Filter(packet.RawIP, e.cookies); err != nil {
 		return err
 	}
 	zones := e.zones()
-	e.decoder = packet.NewDecoder(packet.Ethernet, e.cookies, e.Plan.Ports())
+	e.decoder = packet.NewDecoder(packet.Ethernet, e.cookies, e.Targets.Ports())
 	e.decoders = make(map[int]*packet.Decoder)
 	for i := range e.ways {
 		w := &e.ways[i]
@@ -50,17 +49,19 @@ func (e *RawEngine) openHearer() error {
 }
 
 // zones are those of the plan, as it writes them.
-func (e *RawEngine) zones() map[string]string {
+func (e *Engine) zones() map[string]string {
 	zones := make(map[string]string)
-	for _, zone := range e.Plan.Zones() {
-		zones[zone] = zone
+	for first := range e.Targets.Runs() {
+		if zone := first.Zone(); zone != "" {
+			zones[zone] = zone
+		}
 	}
 	return zones
 }
 
 // Receive reads packets, asks on for what waited for a neighbour, and concludes
 // what waited in vain.
-func (e *RawEngine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
+func (e *Engine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	e.hearing.Lock()
 	defer e.hearing.Unlock()
 	if ctx.Done() != nil {
@@ -91,7 +92,7 @@ func (e *RawEngine) Receive(ctx context.Context, buf []engine.Answer) (int, erro
 
 // work collects answers; if there are none at once, it waits for something to
 // happen first.
-func (e *RawEngine) work() error {
+func (e *Engine) work() error {
 	now := time.Now()
 	e.takeLocal()
 	e.hoods.expire(now, e.hopOf, e.bury)
@@ -110,7 +111,7 @@ func (e *RawEngine) work() error {
 }
 
 // read takes in what has arrived, and lets late probes follow.
-func (e *RawEngine) read() error {
+func (e *Engine) read() error {
 	n, err := e.hearer.Read(e.hear)
 	e.heard += uint64(n)
 	for lane, s := range e.late.lanes {
@@ -120,7 +121,7 @@ func (e *RawEngine) read() error {
 }
 
 // lastWords collects what is there when the engine is closed.
-func (e *RawEngine) lastWords() {
+func (e *Engine) lastWords() {
 	e.takeLocal()
 	if e.hearer.Wait(0) == nil {
 		for before := -1; before != len(e.out); {
@@ -131,7 +132,7 @@ func (e *RawEngine) lastWords() {
 	e.hearer.Lost()
 }
 
-func (e *RawEngine) takeLocal() {
+func (e *Engine) takeLocal() {
 	e.mu.Lock()
 	e.out = append(e.out, e.local...)
 	e.local = e.local[:0]
@@ -139,7 +140,7 @@ func (e *RawEngine) takeLocal() {
 }
 
 // hear judges one packet.
-func (e *RawEngine) hear(p link.Packet) {
+func (e *Engine) hear(p link.Packet) {
 	d := e.decoders[p.Device]
 	if d == nil {
 		d = e.decoder
@@ -157,7 +158,7 @@ func (e *RawEngine) hear(p link.Packet) {
 		e.meet(hop{r.From.WithZone(""), p.Device}, r.MAC, now)
 		return
 	}
-	index, ok := e.Plan.Index(r.Endpoint)
+	index, ok := e.Targets.Index(r.Endpoint)
 	if !ok {
 		e.forged.Add(1)
 		return
@@ -170,10 +171,10 @@ func (e *RawEngine) hear(p link.Packet) {
 }
 
 // meet sends what waited for a neighbour.
-func (e *RawEngine) meet(h hop, m packet.MAC, now time.Time) {
+func (e *Engine) meet(h hop, m packet.MAC, now time.Time) {
 	clock := e.clock(now)
 	e.hoods.found(h, m, now, func(w *waiting) {
-		to := e.Plan.At(w.index)
+		to := e.Targets.At(w.index)
 		way := e.wayOf(w.index, to.Addr)
 		s := e.late.lanes[way.lane]
 		if s.Room() == nil {
@@ -190,7 +191,7 @@ func (e *RawEngine) meet(h hop, m packet.MAC, now time.Time) {
 
 // flushLate sends the batch of a lane, and again while the machine is short of
 // buffers. What does not leave then is left to the next try.
-func (e *RawEngine) flushLate(lane int, s *link.Sender) {
+func (e *Engine) flushLate(lane int, s *link.Sender) {
 	for range 10 {
 		if s.Len() == 0 {
 			return
@@ -204,17 +205,17 @@ func (e *RawEngine) flushLate(lane int, s *link.Sender) {
 }
 
 // hopOf is the station that the probe of an endpoint goes to.
-func (e *RawEngine) hopOf(index uint64) hop {
-	to := e.Plan.At(index)
+func (e *Engine) hopOf(index uint64) hop {
+	to := e.Targets.At(index)
 	return e.wayOf(index, to.Addr).hop(to)
 }
 
 // bury answers a probe whose neighbour is not there.
-func (e *RawEngine) bury(w *waiting, h hop) {
+func (e *Engine) bury(w *waiting, h hop) {
 	e.out = append(e.out, engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: e.noNeighbour(h)})
 }
 
-func (e *RawEngine) noNeighbour(h hop) probe.Result {
+func (e *Engine) noNeighbour(h hop) probe.Result {
 	r := probe.Result{Reason: probe.NoNeighbour}
 	if e.Evidence {
 		r.Evidence = []string{"nobody answered " + question(h.addr) + " for " + h.addr.String()}
@@ -231,19 +232,19 @@ func question(a netip.Addr) string {
 }
 
 // evidence tells in sentences what a reply says of itself.
-func (e *RawEngine) evidence(r *packet.Reply, index uint64) []string {
+func (e *Engine) evidence(r *packet.Reply, index uint64) []string {
 	var said []string
 	switch {
 	case r.Kind == packet.KindICMP:
 		said = append(said, fmt.Sprintf("ICMP type %d code %d from %s quotes our probe", r.ICMP.Type, r.ICMP.Code, r.From))
 	case r.Kind == packet.KindUDP:
-		said = append(said, counted(uint64(len(r.Payload)), "byte")+" in answer to our datagram")
+		said = append(said, fmt.Sprintf("%d-byte answer to our datagram", len(r.Payload)))
 	case r.Reason == probe.SynAck:
 		said = append(said, fmt.Sprintf("SYN-ACK with a window of %d bytes that acknowledges our SYN", r.Window))
 	default:
 		said = append(said, "RST that acknowledges our SYN")
 	}
-	if w := e.wayOf(index, e.Plan.At(index).Addr); w.Frames && w.gate == nil && r.MAC != (packet.MAC{}) && target.SameHost(r.From, r.Endpoint.Addr) {
+	if w := e.wayOf(index, e.Targets.At(index).Addr); w.Frames && w.gate == nil && r.MAC != (packet.MAC{}) && r.From.WithZone("") == r.Endpoint.Addr.WithZone("") {
 		said = append(said, "its MAC is "+r.MAC.String())
 	}
 	return append(said, fmt.Sprintf("asked from %s", netip.AddrPortFrom(r.Src, r.SrcPort)))

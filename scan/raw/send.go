@@ -1,4 +1,4 @@
-package scan
+package raw
 
 import (
 	"context"
@@ -29,7 +29,7 @@ const (
 // worker is a Sender: it writes packets into senders of its own, one for each
 // lane.
 type worker struct {
-	e     *RawEngine
+	e     *Engine
 	mu    sync.Mutex // Send and Close
 	lanes []*link.Sender
 	which [][engine.MaxBatch]int16 // by lane: which probe of the batch each packet is of
@@ -48,7 +48,7 @@ type suffix struct {
 }
 
 // Senders are two, where there are as many processors.
-func (e *RawEngine) Senders() []engine.Sender {
+func (e *Engine) Senders() []engine.Sender {
 	all := make([]engine.Sender, len(e.workers))
 	for i, w := range e.workers {
 		all[i] = w
@@ -57,7 +57,7 @@ func (e *RawEngine) Senders() []engine.Sender {
 }
 
 // Send is that of the first Sender.
-func (e *RawEngine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
+func (e *Engine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	return e.workers[0].Send(ctx, batch)
 }
 
@@ -94,7 +94,7 @@ func (w *worker) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 var errTooMany = errors.New("too many probes wait")
 
 // ready fails where nothing is to be sent now.
-func (e *RawEngine) ready(ctx context.Context) error {
+func (e *Engine) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -111,13 +111,13 @@ func (e *RawEngine) ready(ctx context.Context) error {
 	if lost := e.hearer.Lost(); lost > e.losses {
 		n := lost - e.losses
 		e.losses = lost
-		return fmt.Errorf("%w (%s arrived faster than they could be read)", probe.ErrBusy, counted(n, "packet"))
+		return fmt.Errorf("%w (packets arrived faster than they could be read: %d dropped)", probe.ErrBusy, n)
 	}
 	return nil
 }
 
 // awaitRoom waits until Receive has made room.
-func (e *RawEngine) awaitRoom(ctx context.Context) error {
+func (e *Engine) awaitRoom(ctx context.Context) error {
 	select {
 	case <-e.room:
 		return nil
@@ -128,7 +128,7 @@ func (e *RawEngine) awaitRoom(ctx context.Context) error {
 	}
 }
 
-func (e *RawEngine) makeRoom() {
+func (e *Engine) makeRoom() {
 	select {
 	case e.room <- struct{}{}:
 	default:
@@ -167,7 +167,7 @@ func worse(a, b error) error {
 	return a
 }
 
-func (e *RawEngine) newWorker() (*worker, error) {
+func (e *Engine) newWorker() (*worker, error) {
 	w := &worker{e: e, which: make([][engine.MaxBatch]int16, len(e.lanes))}
 	for _, l := range e.lanes {
 		open := func() (*link.Sender, error) { return link.OpenRaw(l.v4, e.Device, l.longest) }
@@ -225,7 +225,7 @@ func (w *worker) send(batch []engine.Probe, left []bool) error {
 
 // commonWay is the way to all targets and the MAC of its next hop, where there is but
 // one and it is known: so it is most often, and need not be found for each of them.
-func (e *RawEngine) commonWay() (*way, packet.MAC) {
+func (e *Engine) commonWay() (*way, packet.MAC) {
 	if len(e.ways) != 1 || e.ways[0].gate == nil {
 		return nil, packet.MAC{}
 	}
@@ -334,7 +334,7 @@ func (w *worker) flush(lane int, batch []engine.Probe, left []bool) error {
 		}
 		w.unwait(batch, i)
 		left[i] = true
-		if e := w.e.conclude(&batch[i], probe.Result{Reason: probe.LocalError, Error: cannotSend(err)}); e != nil {
+		if e := w.e.conclude(&batch[i], probe.Result{Reason: probe.LocalError, Error: link.SendError(err).Error()}); e != nil {
 			w.withdraw(lane, batch)
 			return e
 		}
@@ -379,7 +379,7 @@ func (w *way) solicit(buf []byte, h hop) int {
 
 // conclude answers a probe that nothing was sent for. It fails with errTooMany,
 // after the answer was taken, when Receive should work first.
-func (e *RawEngine) conclude(p *engine.Probe, r probe.Result) error {
+func (e *Engine) conclude(p *engine.Probe, r probe.Result) error {
 	e.mu.Lock()
 	e.local = append(e.local, engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r})
 	n := len(e.local)
@@ -394,4 +394,4 @@ func (e *RawEngine) conclude(p *engine.Probe, r probe.Result) error {
 }
 
 // clock is what SYNs carry as their timestamp.
-func (e *RawEngine) clock(now time.Time) uint32 { return uint32(now.Sub(e.start) / time.Millisecond) }
+func (e *Engine) clock(now time.Time) uint32 { return uint32(now.Sub(e.start) / time.Millisecond) }

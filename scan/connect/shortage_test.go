@@ -1,4 +1,4 @@
-package scan
+package connect
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/target"
 )
@@ -60,8 +61,8 @@ func connectPlan(t *testing.T, targets ...string) *target.Plan {
 	return p
 }
 
-func shortEngine(m *shortMachine) *ConnectEngine {
-	e := NewConnect(ConnectConfig{})
+func shortEngine(m *shortMachine) *Engine {
+	e := New(Config{})
 	e.ask, e.most = m.ask, maxAttempts
 	e.limit.Store(e.most)
 	return e
@@ -75,7 +76,7 @@ func TestConnectSurvivesShortage(t *testing.T) {
 			m := &shortMachine{files: files}
 			plan := connectPlan(t, "10.0.0.0/22")
 			var notes []string
-			o, err := Run(t.Context(), Config{Plan: plan, Engine: shortEngine(m), Retries: -1, Rate: math.Inf(1)}, func(f Finding) error {
+			o, err := scan.Run(t.Context(), scan.Config{Plan: plan, Engine: shortEngine(m), Retries: -1, Rate: math.Inf(1)}, func(f scan.Finding) error {
 				if r, ok := f.(probe.Result); ok && r.State == probe.Unknown {
 					t.Errorf("%+v", r)
 				}
@@ -103,13 +104,13 @@ func TestConnectShortForGood(t *testing.T) {
 		plan := connectPlan(t, "10.0.0.0/18")
 		unknown := uint64(0)
 		start := time.Now()
-		o, err := Run(t.Context(), Config{Plan: plan, Engine: shortEngine(&shortMachine{}), Retries: -1}, func(f Finding) error {
+		o, err := scan.Run(t.Context(), scan.Config{Plan: plan, Engine: shortEngine(&shortMachine{}), Retries: -1}, func(f scan.Finding) error {
 			text := ""
 			switch f := f.(type) {
 			case probe.Result:
 				unknown++
 				text = f.Error
-			case Range:
+			case scan.Range:
 				unknown += f.Count
 				text = f.Error
 			}

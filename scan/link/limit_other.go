@@ -1,0 +1,9 @@
+//go:build !unix
+
+package link
+
+import "math"
+
+// RaiseFileLimit is how many sockets this process may have: other systems have no
+// such limit.
+func RaiseFileLimit() int { return math.MaxInt32 }
