@@ -24,36 +24,13 @@ func TestServes(t *testing.T) {
 		{"docker-proxy -host-port", tcp, ""},
 		{"docker-proxy", tcp, ""},
 		{"/usr/local/bin/kube-proxy --config=/var/lib/kube-proxy/config.conf", tcp, "a Kubernetes service"},
-		{"socat TCP-LISTEN:417,fork,reuseaddr TCP:db:5432", tcp, "db:5432"},
-		{"socat -d -d tcp4-l:417 tcp:10.0.0.1:80,nodelay", tcp, "10.0.0.1:80"},
-		{"socat UDP-RECVFROM:417,fork UDP-SENDTO:10.0.0.1:53", udp, "10.0.0.1:53"},
-		{"socat UNIX-CONNECT:/run/x.sock TCP-LISTEN:417", tcp, "the socket /run/x.sock"},
-		{"socat TCP-LISTEN:417 EXEC:/bin/cat", tcp, ""},
-		{"socat TCP-LISTEN:417 SYSTEM:cat", tcp, ""},
-		{"socat TCP-LISTEN:417 OPEN:/etc/motd", tcp, ""},
-		{"socat TCP-LISTEN:417 PIPE:/tmp/p", tcp, ""},
-		{"socat TCP-LISTEN:417 OPENSSL:db:5432,verify=0", tcp, "db:5432"},
-		{"socat TCP-LISTEN:417 SOCKS4:gate:db:5432", tcp, "SOCKS4:gate:db:5432"},
-		{"socat TCP-LISTEN:417 -", tcp, ""},
-		{"socat TCP-LISTEN:418 TCP:db:417", tcp, ""},
-		{"socat TCP-LISTEN:417 TCP:db:5432", udp, ""},
-		{"socat", tcp, ""},
 		{"/lib/systemd/systemd-socket-proxyd --exit-idle-time=5s db:5432", tcp, "db:5432"},
 		{"systemd-socket-proxyd -c 5 /run/db.sock", tcp, "the socket /run/db.sock"},
 		{"systemd-socket-proxyd", tcp, ""},
-		{"ssh -N -L 417:db:5432 user@bastion", tcp, "db:5432, over ssh"},
-		{"ssh -NfL127.0.0.1:417:[fd00::1]:80 bastion", tcp, "[fd00::1]:80, over ssh"},
-		{"ssh -L 417:/run/db.sock bastion", tcp, "the socket /run/db.sock, over ssh"},
-		{"ssh -D 417 bastion", tcp, "whatever SOCKS clients ask for, over ssh"},
-		{"ssh -oLocalForward=417 -p 417 bastion", tcp, ""},
-		{"ssh -L 417:db:5432 bastion", udp, ""},
-		{"ssh -L", tcp, ""},
-		{"kubectl -n web port-forward --address 0.0.0.0 svc/db 417:5432", tcp, "port 5432 of svc/db, over kubectl"},
-		{"kubectl port-forward pod/db 417", tcp, "port 417 of pod/db, over kubectl"},
-		{"kubectl get pods", tcp, ""},
+		{"socat TCP-LISTEN:417 TCP:db:5432", tcp, ""},
 		{"nginx -c /etc/nginx.conf", tcp, ""},
-		{"socat TCP-LISTEN:417 TCP:a\x1b[2Jb:80", tcp, `"a\x1b[2Jb:80"`},
-		{"socat TCP-LISTEN:417 TCP:" + strings.Repeat("a", 5000), tcp, strings.Repeat("a", maxServed)},
+		{"systemd-socket-proxyd a\x1b[2Jb:80", tcp, `"a\x1b[2Jb:80"`},
+		{"systemd-socket-proxyd " + strings.Repeat("a", 5000), tcp, strings.Repeat("a", maxServed)},
 	} {
 		if got := (Owner{Cmdline: strings.Fields(c.cmdline)}).serves(c.port); got != c.want {
 			t.Errorf("%s on %s: %q, want %q", c.cmdline, c.port, got, c.want)
@@ -74,9 +51,6 @@ func TestWhyProxied(t *testing.T) {
 // Any process names itself as it likes.
 func FuzzServes(f *testing.F) {
 	f.Add("docker-proxy\x00-host-port\x00417\x00-container-ip\x00::1")
-	f.Add("socat\x00TCP-LISTEN:417\x00TCP:a:1")
-	f.Add("ssh\x00-L\x00[::1]:417:a:1")
-	f.Add("kubectl\x00port-forward\x00a\x00417:")
 	f.Add("systemd-socket-proxyd\x00-c\x00/")
 	f.Fuzz(func(t *testing.T, cmdline string) {
 		o := Owner{Cmdline: parseCmdline([]byte(cmdline))}

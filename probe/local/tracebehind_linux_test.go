@@ -37,11 +37,11 @@ func playProxy() int {
 	return 0
 }
 
-// proxyTo starts a process whose command line is that of a socat.
+// proxyTo starts a process whose command line is that of a systemd-socket-proxyd.
 func proxyTo(t *testing.T, port, to string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"socat", "TCP-LISTEN:" + port + ",fork", "TCP:" + to}
+	cmd.Args = []string{"systemd-socket-proxyd", to}
 	cmd.Env = append(os.Environ(), roleEnv+"=proxy", doesEnv+"="+port, quickExit)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
