@@ -205,7 +205,7 @@ func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
 	}
 	head := []span{{socketName(l, verdict), plain}, {Visible(l.Family), plain}, {Visible(l.Reach), plain}, {backlog, plain}}
 	if len(l.Owners) == 0 {
-		process := cmp.Or(Visible(l.Guess()), "not visible")
+		process := cmp.Or(Visible(local.Guess(l.Origin)), "not visible")
 		return [][]span{append(head, span{user, plain}, span{"?", faint}, span{process, faint})}
 	}
 	var rows [][]span
@@ -274,7 +274,7 @@ func (p *ports) detail(l local.Listener) {
 	if l.Inode > 0 {
 		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))
 	}
-	if where := l.Where(); where != "" {
+	if where := local.Where(l.Place); where != "" {
 		socket = append(socket, "made in "+Visible(where))
 	}
 	if r := l.Receive; r != nil {
@@ -336,7 +336,7 @@ func ownerDetail(o local.Owner) []string {
 	}
 	add("unit ", o.Unit)
 	if o.Container != "" || o.Pod != "" || o.PodUID != "" {
-		add("in ", o.Where())
+		add("in ", local.Where(o.Place))
 	}
 	add("holds it for ", o.SocketUnit)
 	if len(o.Workers) > 0 {

@@ -52,7 +52,7 @@ func TestCheckAllUnreadable(t *testing.T) {
 	seen := census{}
 	seen.see(socket{proto: probe.TCP, local: netip.MustParseAddrPort("127.0.0.1:417"), family: "ipv4", state: listening})
 	r, err := check(context.Background(), Request{All: probe.Protos(), IPv4: true}, func(context.Context, query) (view, error) {
-		return view{census: seen, sources: []source{{proto: probe.TCP, name: "a test"}, {proto: probe.UDP, err: broken}}}, nil
+		return view{Survey: Survey{Table: seen, Sources: []Source{{Proto: probe.TCP, From: FromTable}, {Proto: probe.UDP, Err: broken}}}}, nil
 	})
 	if !errors.Is(err, broken) || len(r.Verdicts) != 1 {
 		t.Errorf("%v, %+v", err, r.Verdicts)

@@ -37,7 +37,7 @@ func TestCheckAllRedirected(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
 			if err := h.Do(func() error {
-				open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("0.0.0.0", 8417), listenWith(7)))
+				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 8417), nettest.Listen(7))
 				f := newFirewall(nftables.TableFamilyIPv4)
 				c.make(f)
 				if err := f.Flush(); err != nil {

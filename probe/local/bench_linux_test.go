@@ -26,9 +26,9 @@ func crowded(b *testing.B) {
 	}
 	for n := range crowd {
 		addr := netip.AddrFrom4([4]byte{127, 0, 1, byte(n % 200)})
-		open(b, unix.AF_INET, unix.SOCK_STREAM, all(bindTo(addr.String(), uint16(6000+n)), listenWith(7)))
+		nettest.Open(b, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind(addr.String(), uint16(6000+n)), nettest.Listen(7))
 	}
-	open(b, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4170), listenWith(7)))
+	nettest.Open(b, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4170), nettest.Listen(7))
 }
 
 // One port among many sockets: filtered by the kernel, dumped whole, read from
@@ -79,7 +79,7 @@ func rows() [][]byte {
 // Sockets that nobody asked for cost no memory, however many there are.
 func TestUnwantedSocketsTakeNoMemory(t *testing.T) {
 	in, ports := rows(), newPortSet([]uint16{417})
-	q := query{v4: true, v6: true}
+	q := Query{v4: true, v6: true}
 	all := make(census)
 	seen := 0
 	n := testing.AllocsPerRun(10, func() {

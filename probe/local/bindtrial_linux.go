@@ -39,7 +39,7 @@ func tell(trials []trial) []string {
 // try binds the port, and for TCP listens, on every address of each family that
 // was asked for and of both; each socket is closed at once. Sockets of TCP are
 // set up as servers do it, with SO_REUSEADDR.
-func (s settings) try(q query, port probe.Port) tried {
+func (s settings) try(q Query, port probe.Port) tried {
 	var trials []trial
 	at := func(family int, only6 bool, where string) {
 		came, err := s.came(family, only6, port)

@@ -15,11 +15,11 @@ import (
 
 // Binding is tried only when it was asked for.
 func TestBindTrial(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
-		bound := flag(unix.SOL_SOCKET, unix.SO_REUSEADDR)
-		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bound, bindTo("127.0.0.1", 418)))
-		open(t, unix.AF_INET, unix.SOCK_STREAM, bindTo("127.0.0.1", 419))
-		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 420), listenWith(1)))
+	nettest.InHost(t, func(*nettest.Host) {
+		bound := nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR)
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, bound, nettest.Bind("127.0.0.1", 418))
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 419))
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 420), nettest.Listen(1))
 		for number, want := range map[uint16]string{
 			417: "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked",
 			418: "binding 0.0.0.0:418, [::]:418 with IPv4 worked only with SO_REUSEADDR, which most servers set; binding [::]:418 worked",
@@ -44,8 +44,8 @@ func TestBindTrial(t *testing.T) {
 // concluded from, and binding tells.
 func TestBindTrialBlind(t *testing.T) {
 	nettest.Need(t)
-	open(t, unix.AF_INET, unix.SOCK_STREAM, bindTo("127.0.0.1", 4419))
-	open(t, unix.AF_INET6, unix.SOCK_STREAM, all(flag(unix.SOL_SOCKET, unix.SO_REUSEADDR), flag(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY), bindTo("::1", 4418)))
+	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4419))
+	nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR), nettest.Option(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY), nettest.Bind("::1", 4418))
 	ports := []probe.Port{{Number: 4417, Proto: probe.TCP}, {Number: 4418, Proto: probe.TCP}, {Number: 4419, Proto: probe.TCP}}
 	for _, c := range []struct {
 		trace bool
@@ -56,7 +56,7 @@ func TestBindTrialBlind(t *testing.T) {
 		{true, []Word{Free, Bound, Bound}, 0},
 	} {
 		var r Report
-		withoutNetlink(t, unix.EAFNOSUPPORT, func() (err error) {
+		nettest.WithoutNetlink(t, unix.EAFNOSUPPORT, func() (err error) {
 			r, err = Check(t.Context(), Request{Ports: ports, IPv4: true, IPv6: true, Trace: c.trace})
 			return err
 		})
@@ -75,25 +75,25 @@ func TestBindTrialBlind(t *testing.T) {
 // A port that a connection of ours was given is not held by somebody.
 func TestBindTrialOwn(t *testing.T) {
 	nettest.Need(t)
-	fd := open(t, unix.AF_INET, unix.SOCK_STREAM, bindTo("127.0.0.1", 0))
+	fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 0))
 	own, err := name(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tr := tracing{asked: true, ours: map[uint16]bool{own.Port(): true}}
 	f := finding{port: probe.Port{Number: own.Port(), Proto: probe.TCP}, where: "here"}
-	if v := f.judge(&tr, settings{}, query{v4: true}); v.Verdict != Free {
+	if v := f.judge(&tr, settings{}, Query{v4: true}); v.Verdict != Free {
 		t.Errorf("%+v", v)
 	}
 	tr.ours = nil
-	if v := f.judge(&tr, settings{}, query{v4: true}); v.Verdict != Bound {
+	if v := f.judge(&tr, settings{}, Query{v4: true}); v.Verdict != Bound {
 		t.Errorf("%+v", v)
 	}
 }
 
 // Where the sysctl takes IPv6 away, binding [::] still works.
 func TestWithoutIPv6(t *testing.T) {
-	inHost(t, func(h *nettest.Host) {
+	nettest.InHost(t, func(h *nettest.Host) {
 		if got := withoutIPv6(procNet{"/proc/thread-self/net"}); got != "" {
 			t.Errorf("with IPv6: %q", got)
 		}
@@ -111,7 +111,7 @@ func TestWithoutIPv6(t *testing.T) {
 		if !slices.Contains(v.Bind, said) || !slices.Contains(v.Bind, "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked") || len(v.Trace) != 1 {
 			t.Errorf("%+v", v)
 		}
-		if err := bindTo("::1", 417)(open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if err := nettest.Bind("::1", 417)(nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			t.Errorf("binding [::1]: %v", err)
 		}
 		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})

@@ -5,4 +5,4 @@ package local
 import "onmux/probe"
 
 // try binds nothing on this system.
-func (s settings) try(query, probe.Port) tried { return tried{} }
+func (s settings) try(Query, probe.Port) tried { return tried{} }

@@ -59,9 +59,9 @@ func (c *canary) is(s socket) bool {
 	return true
 }
 
-// tellsBound reports whether this kernel tells sockets that are bound and do not
+// reportsBound reports whether this kernel reports sockets that are bound and do not
 // listen. Where no dump so far had the canary, one is made for it.
-func (d *sockDiag) tellsBound(ctx context.Context) (bool, error) {
+func (d *sockDiag) reportsBound(ctx context.Context) (bool, error) {
 	if d.canary.heard {
 		return true, nil
 	}

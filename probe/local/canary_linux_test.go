@@ -18,18 +18,18 @@ func TestCanary(t *testing.T) {
 	if s.ephemeral == nil {
 		t.Fatal("where connections leave from is not known")
 	}
-	ask := query{ports: make(map[probe.Proto][]uint16), v4: true, v6: true}
+	ask := Query{ports: make(map[probe.Proto][]uint16), v4: true, v6: true}
 	for n := int(s.ephemeral.First); n <= int(s.ephemeral.Last); n++ {
 		ask.ports[probe.TCP] = append(ask.ports[probe.TCP], uint16(n))
 	}
-	few := query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true, v6: true}
-	truth, err := newSockDiag().tellsBound(t.Context())
+	few := Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true, v6: true}
+	truth, err := NewDiag().reportsBound(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range []query{few, ask} {
-		for _, d := range []*sockDiag{newSockDiag(), byFamily()} {
-			c, err := d.read(t.Context(), probe.TCP, q)
+	for _, q := range []Query{few, ask} {
+		for _, d := range []*sockDiag{NewDiag(), byFamily()} {
+			c, err := d.Read(t.Context(), probe.TCP, q)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestCanary(t *testing.T) {
 func TestBothFamilies(t *testing.T) {
 	scene(t)
 	tell := func(families ...uint8) (sockets []socket) {
-		d := newSockDiag()
+		d := NewDiag()
 		for _, family := range families {
 			if err := d.dump(t.Context(), probe.TCP, family, 0, allStates, nil, func(s socket) { sockets = append(sockets, s) }); err != nil {
 				t.Fatal(err)

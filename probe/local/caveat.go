@@ -32,7 +32,7 @@ func (f finding) caveats(word Word) (said []string) {
 
 // unseen reports whether a socket that is bound and does not listen may hold the
 // port, as far as is known.
-func (f finding) unseen() bool { return f.source.blind && !f.tried.free }
+func (f finding) unseen() bool { return f.source.NoBound && !f.tried.free }
 
 // astray reports whether connections went to where a rule that could not be read
 // may have sent them. That the port is free does not explain it: where nothing

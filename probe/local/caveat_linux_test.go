@@ -19,13 +19,13 @@ func TestCaveats(t *testing.T) {
 		want []string
 	}{
 		"all was seen":           {finding{}, Free, nil},
-		"free":                   {finding{missed: true, unruled: true, source: source{blind: true}, tried: tried{free: true}}, Free, []string{spacesMissed, rulesMissed}},
-		"elsewhere":              {finding{missed: true, unruled: true, source: source{blind: true}, elsewhere: one}, Elsewhere, []string{idleUnseen, rulesMissed}},
-		"connected":              {finding{missed: true, count: [states]int{connected: 1}}, Connected, []string{spacesMissed}},
+		"free":                   {finding{missed: true, unruled: true, source: Source{NoBound: true}, tried: tried{free: true}}, Free, []string{spacesMissed, rulesMissed}},
+		"elsewhere":              {finding{missed: true, unruled: true, source: Source{NoBound: true}, elsewhere: one}, Elsewhere, []string{idleUnseen, rulesMissed}},
+		"connected":              {finding{missed: true, count: Counts{connected: 1}}, Connected, []string{spacesMissed}},
 		"redirected":             {finding{missed: true, unruled: true, redirects: []Redirect{{To: "port 1"}}}, Redirected, nil},
-		"listening":              {finding{missed: true, unruled: true, unread: []string{"a rule"}, count: [states]int{listening: 1}}, Listening, nil},
-		"bound":                  {finding{missed: true, unruled: true, count: [states]int{bound: 1}}, Bound, nil},
-		"unknown":                {finding{missed: true, unruled: true, source: source{blind: true, lesser: true}}, Unknown, nil},
+		"listening":              {finding{missed: true, unruled: true, unread: []string{"a rule"}, count: Counts{listening: 1}}, Listening, nil},
+		"bound":                  {finding{missed: true, unruled: true, count: Counts{bound: 1}}, Bound, nil},
+		"unknown":                {finding{missed: true, unruled: true, source: Source{NoBound: true, From: FromProc}}, Unknown, nil},
 		"a rule that is not one": {finding{unread: []string{"a rule"}}, Free, []string{"what becomes of arrivals is not known: not understood was a rule"}},
 		"sent where?":            {finding{unruled: true, attempts: []*attempt{{outcome: Silent}}}, Unknown, nil},
 		"sent where, rejected?":  {finding{unread: []string{"a rule"}, attempts: []*attempt{{outcome: Refused}, {outcome: Rejected}}}, Unknown, nil},
@@ -47,7 +47,7 @@ func TestCaveats(t *testing.T) {
 // To somebody who may not read the rules, one that sends connections to nowhere
 // shows by their silence.
 func TestTraceAstray(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
+	nettest.InHost(t, func(*nettest.Host) {
 		output(t, port(4461), dnat("192.0.2.1", 9))
 		facts := []fact{{port: probe.Port{Number: 4461, Proto: probe.TCP}, verdict: Unknown}, {port: probe.Port{Number: 4462, Proto: probe.TCP}, verdict: Free}}
 		for i, v := range as(t, "tracer", facts).Verdicts {

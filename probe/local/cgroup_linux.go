@@ -148,8 +148,3 @@ func within(s, prefix, suffix string) (string, bool) {
 	s, ok2 := strings.CutSuffix(s, suffix)
 	return s, ok1 && ok2 && s != ""
 }
-
-// maxName bounds a name that is told, in bytes.
-const maxName = 256
-
-func clip(name string) string { return strings.ToValidUTF8(name[:min(len(name), maxName)], "\uFFFD") }

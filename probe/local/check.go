@@ -1,7 +1,6 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +30,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	if err != nil {
 		return unfinished(r, err), err
 	}
+	if len(v.nat.hints) > 0 && !r.Trace && len(q.ports[probe.TCP]) > 0 {
+		v.nat.hints[0] += "; --trace finds where this machine's own connections are sent"
+	}
 	if len(r.All) > 0 {
 		r.Ports = v.telling(r.Ports)
 		v.keep(r.Ports)
@@ -38,7 +40,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	}
 	behind := make(map[probe.Port][]socket)
 	var held []socket
-	for p, t := range v.census {
+	for p, t := range v.Table {
 		behind[p] = t.behind()
 		for _, s := range behind[p] {
 			if s.holder != 0 {
@@ -48,13 +50,13 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	}
 	held = append(held, v.abroad.sockets()...)
 	if r.Trace {
-		if v.traced, err = v.trace(ctx, q, r.Ports); err != nil {
+		if v.traced, err = v.trace(ctx, q.Query, r.Ports); err != nil {
 			return unfinished(r, err), err
 		}
 		defer v.traced.end()
 		held = append(held, v.traced.held()...)
 	}
-	o := owners{}
+	o := owners{users: make(users)}
 	if r.Owners {
 		if o, err = askOwners(ctx, held); err != nil {
 			return unfinished(r, err), err
@@ -74,7 +76,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // send on, to those that were asked for by number, in order.
 func (v view) telling(asked []probe.Port) []probe.Port {
 	ports := slices.Concat(asked, v.abroad.listening(), slices.Collect(maps.Keys(v.nat.picked)))
-	for p, t := range v.census {
+	for p, t := range v.Table {
 		if t.count[listening] > 0 {
 			ports = append(ports, p)
 		}
@@ -89,16 +91,16 @@ func (v view) keep(ports []probe.Port) {
 		_, found := slices.BinarySearchFunc(ports, p, comparePorts)
 		return found
 	}
-	maps.DeleteFunc(v.census, func(p probe.Port, _ *tally) bool { return !wanted(p) })
+	maps.DeleteFunc(v.Table, func(p probe.Port, _ *tally) bool { return !wanted(p) })
 	v.abroad.keep(wanted)
 }
 
 // failed is why not every port that is listened on may have been seen.
 func (v view) failed() error {
 	var errs []error
-	for _, s := range v.sources {
-		if s.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", upper(s.proto), s.err))
+	for _, s := range v.Sources {
+		if s.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", upper(s.Proto), s.Err))
 		}
 	}
 	return errors.Join(errs...)
@@ -106,35 +108,13 @@ func (v view) failed() error {
 
 // view is what the sources saw of this machine's sockets.
 type view struct {
-	census  census
-	sources []source // one for each protocol
-	notes   []string // what else to say of the coverage
-	hints   []string
-	refused refused
+	Survey
+	settled bool   // something listens on every port, and the rest was not read
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
 	abroad  abroad
 	nat     nat
 	traced  tracing
-}
-
-// source is where the sockets of one protocol were read, and how well.
-type source struct {
-	proto    probe.Proto
-	name     string // "the kernel (sock_diag)"; "" if there was none
-	families string // "IPv4 and IPv6"
-	refused  error  // why they were not read from a better place
-	err      error  // why they could not be read, or not all of them
-	blind    bool   // sockets that are bound and do not listen are not told
-	lesser   bool   // a place that may tell less than the kernel would: what it lacks is not known to be absent
-}
-
-func (v view) source(p probe.Proto) source {
-	i := slices.IndexFunc(v.sources, func(s source) bool { return s.proto == p })
-	if i < 0 {
-		return source{proto: p}
-	}
-	return v.sources[i]
 }
 
 func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
@@ -156,17 +136,17 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	}
 	out.Verdicts = make([]Verdict, 0, len(r.Ports))
 	out.Listeners = make([]Listener, 0, total)
-	elsewhere := v.abroad.at(o)
+	others := elsewhere(v.abroad, o)
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.source(p.Proto), listeners: listeners[p], owners: o, refused: v.refused,
+		f := finding{port: p, where: v.where, source: v.Source(p.Proto), listeners: listeners[p], owners: o, dropped: v.Dropped,
 			redirects: v.nat.of[p], unread: v.nat.unread[p], unruled: v.nat.missed, attempts: v.traced.of[p]}
-		f.elsewhere, f.missed = elsewhere[p], v.abroad.missed
-		if t := v.census[p]; t != nil {
+		f.elsewhere, f.missed = others[p], v.abroad.coverage.Incomplete()
+		if t := v.Table[p]; t != nil {
 			f.count = t.count
 		}
-		out.Verdicts = append(out.Verdicts, f.judge(&v.traced, rules, q))
+		out.Verdicts = append(out.Verdicts, f.judge(&v.traced, rules, q.Query))
 	}
-	for p, places := range elsewhere {
+	for p, places := range others {
 		for _, f := range places {
 			listeners[p] = append(listeners[p], f.listeners...)
 		}
@@ -174,8 +154,8 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.sources), v.notes, v.abroad.coverage, v.nat.coverage, v.traced.coverage, o.coverage(r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hints, v.trial(r, out.Verdicts), v.abroad.hints, v.nat.hints, o.hints(out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.coverage), v.nat.coverage, v.traced.coverage, ownersCoverage(o, r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hintsOf(), v.trial(r, out.Verdicts), namespacesHints(v.abroad.coverage), v.nat.hints, ownersHints(o, out.Listeners))
 	return out
 }
 
@@ -184,28 +164,4 @@ func comparePorts(a, b probe.Port) int {
 		return int(a.Number) - int(b.Number)
 	}
 	return int(a.Proto) - int(b.Proto)
-}
-
-func (s socket) listener(o owners) Listener {
-	l := Listener{
-		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
-		State: words[s.state], Reach: reach(s.local.Addr(), s.looped), Device: s.device, Drops: s.drops,
-		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
-	}
-	for _, owner := range l.Owners {
-		l.ProxyFor = cmp.Or(l.ProxyFor, owner.serves(s.at()))
-	}
-	if s.queued {
-		l.Backlog = &s.backlog
-	}
-	if s.buffered {
-		l.Receive = &s.received
-	}
-	if s.owned {
-		l.UID, l.User = &s.uid, s.user
-	}
-	if s.peer.IsValid() {
-		l.Peer = s.peer.String()
-	}
-	return l
 }

@@ -205,13 +205,13 @@ func TestCheckTwice(t *testing.T) {
 func TestCheckCounts(t *testing.T) {
 	nettest.Need(t)
 	const stream, bindings, peers = unix.SOCK_STREAM, 300, maxPeers + 4
-	reuse := flag(unix.SOL_SOCKET, unix.SO_REUSEADDR)
+	reuse := nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR)
 	for range bindings {
-		open(t, unix.AF_INET, stream, all(reuse, bindTo("127.0.0.1", 4201)))
+		nettest.Open(t, unix.AF_INET, stream, reuse, nettest.Bind("127.0.0.1", 4201))
 	}
 	for n := range uint16(peers) {
-		open(t, unix.AF_INET, stream, all(reuse, bindTo("127.0.0.1", 4300+n), listenWith(7)))
-		open(t, unix.AF_INET, stream, all(reuse, bindTo("127.0.0.1", 4202), connectTo(4300+n)))
+		nettest.Open(t, unix.AF_INET, stream, reuse, nettest.Bind("127.0.0.1", 4300+n), nettest.Listen(7))
+		nettest.Open(t, unix.AF_INET, stream, reuse, nettest.Bind("127.0.0.1", 4202), nettest.Connect(4300+n))
 	}
 	facts := []fact{{port: probe.Port{Number: 4201, Proto: probe.TCP}}, {port: probe.Port{Number: 4202, Proto: probe.TCP}}}
 	for n := uint16(5000); len(facts) < manyPorts+1; n++ {
@@ -239,7 +239,7 @@ func TestCheckCounts(t *testing.T) {
 
 // byFamily reads as from a kernel that does not list both families at once.
 func byFamily() *sockDiag {
-	d := newSockDiag()
+	d := NewDiag()
 	d.apart = true
 	return d
 }

@@ -41,7 +41,7 @@ type setFlag struct {
 
 // readNAT finds the rules of this network namespace that send on what comes for
 // the ports. The error is the context's.
-func readNAT(ctx context.Context, q query) (nat, error) {
+func readNAT(ctx context.Context, q Query) (nat, error) {
 	r := &natRules{
 		source: netlink.Client{Family: unix.NETLINK_NETFILTER, MaxBytes: maxRuleset}, steps: maxSteps,
 		tables: make(map[string]natChain), of: make(map[string][][]step), sets: make(map[string]*natSet), flags: make(map[string][]setFlag),
@@ -57,9 +57,6 @@ func readNAT(ctx context.Context, q query) (nat, error) {
 		return nat{}, err
 	}
 	n.cover(r, err)
-	if len(n.hints) > 0 && !q.traced && len(q.ports[probe.TCP]) > 0 {
-		n.hints[0] += "; --trace finds where this machine's own connections are sent"
-	}
 	return n, nil
 }
 
@@ -167,7 +164,7 @@ func (r *natRules) spend(ctx context.Context, n int) bool {
 }
 
 // walk follows all that the query asks for.
-func (r *natRules) walk(ctx context.Context, q query, bases []natChain) []sent {
+func (r *natRules) walk(ctx context.Context, q Query, bases []natChain) []sent {
 	if len(bases) == 0 {
 		return nil
 	}

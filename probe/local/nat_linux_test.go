@@ -1,9 +1,7 @@
 package local
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +19,7 @@ func TestNAT(t *testing.T) {
 	for _, c := range natCases() {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
-			q := query{ports: make(map[probe.Proto][]uint16), v4: true, v6: true}
+			q := Query{ports: make(map[probe.Proto][]uint16), v4: true, v6: true}
 			for p := range c.want {
 				n, proto := parsePort(t, p)
 				q.ports[proto] = append(q.ports[proto], n)
@@ -95,7 +93,7 @@ func TestNATUnread(t *testing.T) {
 func TestNATBeforeListener(t *testing.T) {
 	h := nettest.NewHost(t)
 	if err := h.Do(func() error {
-		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("0.0.0.0", 417), listenWith(7)))
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 417), nettest.Listen(7))
 		f := newFirewall(nftables.TableFamilyIPv4)
 		f.rule(f.pre(), port(417), redirect(8417))
 		f.rule(f.out(), port(418), redirect(8418))
@@ -123,35 +121,10 @@ func TestNATBeforeListener(t *testing.T) {
 	}
 }
 
-// asNobody runs f on a thread of its own with nobody's rights, in h's network
-// namespace.
-func asNobody(t *testing.T, h *nettest.Host, f func() error) {
-	t.Helper()
-	ids, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil || os.Geteuid() != 0 || !strings.Contains(string(ids), "4294967295") {
-		t.Skip("needs root outside of a user namespace to become somebody else")
-	}
-	ns := namespace(t, h)
-	err = errors.New("no thread")
-	apart(func() { // for good: the thread ends with its rights
-		if err = unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			return
-		}
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534); errno != 0 {
-			err = errno
-			return
-		}
-		err = f()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestNATNotAllowed(t *testing.T) {
 	h := nettest.NewHost(t)
-	asNobody(t, h, func() error {
-		n, err := readNAT(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true})
+	nettest.AsNobody(t, h, func() error {
+		n, err := readNAT(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true})
 		if len(n.coverage) != 1 || n.coverage[0] != "NAT rules: not readable without CAP_NET_ADMIN" || len(n.hints) != 1 {
 			t.Errorf("%+v", n)
 		}
@@ -170,7 +143,7 @@ func TestNATNotAllowedFree(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	asNobody(t, h, func() error {
+	nettest.AsNobody(t, h, func() error {
 		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true, IPv6: true})
 		if err != nil {
 			return err
@@ -198,7 +171,7 @@ func TestNATLegacy(t *testing.T) {
 		if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_IP, 64, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno != 0 {
 			t.Skip("this kernel has no legacy iptables: ", errno)
 		}
-		n, err := readNAT(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true})
+		n, err := readNAT(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true})
 		if want := []string{"NAT rules: nftables has none", "NAT rules of legacy iptables: there is a nat table, which was not looked at"}; !slices.Equal(n.coverage, want) {
 			t.Errorf("coverage %q", n.coverage)
 		}
@@ -218,7 +191,7 @@ func TestNATMany(t *testing.T) {
 		for p := range 1 << 16 {
 			ports = append(ports, uint16(p))
 		}
-		n, err := readNAT(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: ports[1:], probe.UDP: ports[1:]}, v4: true, v6: true})
+		n, err := readNAT(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: ports[1:], probe.UDP: ports[1:]}, v4: true, v6: true})
 		if len(n.of) != 1000 || n.coverage[0] != "NAT rules: 2001 rules of nftables read" {
 			t.Errorf("%d ports, %q", len(n.of), n.coverage)
 		}
@@ -234,7 +207,7 @@ func TestNATBounded(t *testing.T) {
 	for range 40 {
 		r.of["ip t a"] = append(r.of["ip t a"], []step{{op: opVerdict, verdict: verdict{nftJump, "a"}}})
 	}
-	r.walk(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {1}}, v4: true}, []natChain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}})
+	r.walk(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {1}}, v4: true}, []natChain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}})
 	if !r.cut {
 		t.Error("an endless walk ended without a word")
 	}
@@ -259,7 +232,7 @@ func BenchmarkNAT(b *testing.B) {
 					}
 				}
 				for b.Loop() {
-					if _, err := readNAT(b.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {417}, probe.UDP: {417}}, v4: true, v6: true}); err != nil {
+					if _, err := readNAT(b.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}, probe.UDP: {417}}, v4: true, v6: true}); err != nil {
 						return err
 					}
 				}

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,30 +17,12 @@ func TestNATWithoutNetlink(t *testing.T) {
 	nettest.Need(t)
 	for _, refusal := range []unix.Errno{unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.EPERM, unix.EACCES, unix.EINVAL} {
 		var got nat
-		withoutNetlink(t, refusal, func() (err error) {
-			got, err = readNAT(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true})
+		nettest.WithoutNetlink(t, refusal, func() (err error) {
+			got, err = readNAT(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true})
 			return err
 		})
 		if !got.missed || !slices.ContainsFunc(got.coverage, func(s string) bool { return strings.HasPrefix(s, "NAT rules: not read: no netlink socket") }) {
 			t.Errorf("%v: missed %t, coverage %q", refusal, got.missed, got.coverage)
 		}
-	}
-}
-
-// withoutNetlink does something in a thread that can open no netlink socket, and
-// that ends with it.
-func withoutNetlink(t *testing.T, refusal unix.Errno, do func() error) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: a filter stays
-		err := forbidNetlink(refusal)
-		if err == nil {
-			err = do()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
 	}
 }

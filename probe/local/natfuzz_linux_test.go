@@ -44,7 +44,7 @@ func FuzzNAT(f *testing.F) {
 		r.of["ip t a"] = [][]step{steps, {{op: opLoad, n: 2, load: fromTransport, offset: 2}, {op: opLookup, name: "s"}, {op: opSend}}}
 		r.sets["ip t s"] = set
 		n := newNAT()
-		for _, s := range r.walk(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {1, 417}}, v4: true}, []natChain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}) {
+		for _, s := range r.walk(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {1, 417}}, v4: true}, []natChain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}) {
 			n.note(s, []uint16{1, 417})
 		}
 		parseChain(unix.NFPROTO_IPV4, rule)

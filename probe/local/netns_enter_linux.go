@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -9,8 +10,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"onmux/probe"
 )
 
 // heldStates are those in which a socket holds a port: of TCP that listen and that
@@ -27,7 +26,7 @@ func visit(ctx context.Context, n int, f func(diag *sockDiag, i int)) {
 	for range min(runtime.GOMAXPROCS(0), n) {
 		workers.Go(func() {
 			apart(func() {
-				diag := newSockDiag()
+				diag := NewDiag()
 				diag.only = heldStates
 				for ctx.Err() == nil {
 					i := int(next.Add(1) - 1)
@@ -72,7 +71,7 @@ func enter(file string) error {
 
 // read reads a namespace: from inside, or else what /proc tells of a process that
 // is there. One that went away meanwhile is no error.
-func (w *world) read(ctx context.Context, q query, diag *sockDiag, r *realm) {
+func (w *world) read(ctx context.Context, q Query, addrs bool, diag *sockDiag, r *realm) {
 	ways := make([]string, 0, maxWays+1)
 	if r.file != "" {
 		ways = append(ways, r.file)
@@ -80,13 +79,13 @@ func (w *world) read(ctx context.Context, q query, diag *sockDiag, r *realm) {
 	for _, pid := range r.pids {
 		ways = append(ways, w.path(pid, signTraced))
 	}
-	inside := []reader{diag, procNet{w.root + "/thread-self/net"}}
+	inside := []Reader{diag, procNet{w.root + "/thread-self/net"}}
 	var refused error
 	for _, way := range ways {
 		err := enter(way)
 		if err == nil {
 			if w.is("thread-self", r.sign) {
-				if r.read(ctx, q, inside); q.addrs {
+				if r.read(ctx, q, inside); addrs {
 					r.addrs = ownAddrs()
 				}
 				return
@@ -102,7 +101,7 @@ func (w *world) read(ctx context.Context, q query, diag *sockDiag, r *realm) {
 		if !w.is(process, r.sign) {
 			continue
 		}
-		r.read(ctx, q, []reader{procNet{w.root + "/" + process + "/net"}})
+		r.read(ctx, q, []Reader{procNet{w.root + "/" + process + "/net"}})
 		if r.err == nil || w.is(process, r.sign) {
 			return
 		}
@@ -118,20 +117,13 @@ func (w *world) is(process string, s sign) bool {
 }
 
 // read takes the sockets from the first reader that has them all.
-func (r *realm) read(ctx context.Context, q query, readers []reader) {
-	r.census = make(census)
-	var failed []error
-	for _, proto := range q.protos() {
-		c, s := readFirst(ctx, proto, q, readers)
-		if s.err != nil {
-			failed = append(failed, s.err)
-		}
-		r.blind = r.blind || proto == probe.TCP && s.name == procNet{}.name()
-		r.census.add(c)
+func (r *realm) read(ctx context.Context, q Query, readers []Reader) {
+	survey := ReadAny(ctx, q, readers...)
+	r.census, r.err = survey.Table, nil
+	for _, s := range survey.Sources {
+		r.err = cmp.Or(r.err, s.Err)
+		r.blind = r.blind || s.NoBound
 	}
-	r.err = inOneLine(failed)
-	r.census.nameDevices()
-	r.census.nameUsers()
 }
 
 // denied reports whether more privileges would help.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +20,8 @@ import (
 
 // Bounds of the search for network namespaces.
 const (
-	maxSpaces = 1024 // that are looked at
-	maxBound  = 4096 // files in a directory of names
-	maxWays   = 4    // processes of a namespace through which it is tried
+	maxBound = 4096 // files in a directory of names
+	maxWays  = 4    // processes of a namespace through which it is tried
 )
 
 // boundIn is where network namespaces are kept by name, bound to a file each:
@@ -79,26 +79,24 @@ type world struct {
 }
 
 // lookAbroad looks at the other network namespaces. The error is the context's.
-func lookAbroad(ctx context.Context, q query) (abroad, error) {
-	return machine().abroad(ctx, q, boundIn)
+func lookAbroad(ctx context.Context, q Query, addrs bool) (abroad, error) {
+	return machine().abroad(ctx, q, addrs, boundIn)
 }
 
 // abroad is lookAbroad for any proc(5) file system and directories of names.
-func (p proc) abroad(ctx context.Context, q query, dirs []string) (abroad, error) {
+func (p proc) abroad(ctx context.Context, q Query, addrs bool, dirs []string) (abroad, error) {
 	w, err := p.explore(ctx, dirs)
 	if err != nil {
-		return abroad{missed: true, coverage: []string{fmt.Sprintf("other network namespaces: not looked at: %v", err)}}, ctx.Err()
+		return abroad{coverage: Coverage{Looked: true, Err: err}}, ctx.Err()
 	}
 	realms := w.sorted()
-	read := realms[:min(len(realms), maxSpaces)]
-	visit(ctx, len(read), func(diag *sockDiag, i int) { w.read(ctx, q, diag, read[i]) })
+	read := realms[:min(len(realms), MaxNamespaces)]
+	visit(ctx, len(read), func(diag *sockDiag, i int) { w.read(ctx, q, addrs, diag, read[i]) })
 	if err := ctx.Err(); err != nil {
 		return abroad{}, err
 	}
 	read = slices.DeleteFunc(slices.Clone(read), func(r *realm) bool { return r.gone })
-	a := abroad{spaces: w.spaces(read)}
-	w.tell(&a, read, max(len(realms)-maxSpaces, 0))
-	return a, nil
+	return abroad{spaces: w.spaces(read), coverage: w.coverage(read, max(len(realms)-MaxNamespaces, 0))}, nil
 }
 
 // explore finds the namespaces.
@@ -187,7 +185,7 @@ func (w *world) signs(ctx context.Context) error {
 				for s, pids := range found {
 					of[s] = append(of[s], pids...)
 				}
-				w.refused, w.refusal = w.refused+refused, first(w.refusal, refusal)
+				w.refused, w.refusal = w.refused+refused, cmp.Or(w.refusal, refusal)
 				w.hidden = w.hidden && !slices.Contains(names, "1") // see proc.hides
 				mu.Unlock()
 			}

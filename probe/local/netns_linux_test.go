@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -19,44 +18,10 @@ import (
 	"onmux/probe/nettest"
 )
 
-// dwell starts a process in a network namespace of its own, and tells the file
-// and the default name of that.
-func dwell(t testing.TB) (file, name string) {
-	t.Helper()
-	nettest.Need(t)
-	cmd := keeper{does: "inherit", attr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}}.start(t)
-	file = fmt.Sprintf("/proc/%d/ns/net", cmd.Process.Pid)
-	inode, err := inodeAt(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file, fmt.Sprintf("net:[%d]", inode)
-}
-
-// in opens a socket in the namespace behind a file.
-func in(t testing.TB, file string, domain, kind int, setup func(fd int) error) {
-	t.Helper()
-	fd := -1
-	err := errors.New("no thread")
-	apart(func() {
-		if err = enter(file); err == nil {
-			if fd, err = unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0); err == nil {
-				err = setup(fd)
-			}
-		}
-	})
-	if fd >= 0 {
-		t.Cleanup(func() { unix.Close(fd) })
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // abroadFacts is the truth about sockets here and in two other namespaces.
 func abroadFacts(t testing.TB, blue, green string) []fact {
 	const s4, s6, stream, dgram = unix.AF_INET, unix.AF_INET6, unix.SOCK_STREAM, unix.SOCK_DGRAM
-	only6 := flag(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+	only6 := nettest.Option(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 	blueFile, greenFile := blue, green
 	blue, green = nameOf(t, blue), nameOf(t, green)
 	port := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.TCP} }
@@ -66,20 +31,20 @@ func abroadFacts(t testing.TB, blue, green string) []fact {
 	}
 	any4, dual, any6 := holds(Listening, "0.0.0.0", "ipv4", "any"), holds(Listening, "::", "dual", "any"), holds(Listening, "::", "ipv6", "any")
 
-	in(t, blueFile, s4, stream, all(bindTo("0.0.0.0", 4501), listenWith(7)))
-	in(t, blueFile, s6, stream, all(bindTo("::", 4502), listenWith(7)))
-	in(t, blueFile, s6, stream, all(only6, bindTo("::", 4503), listenWith(7)))
-	in(t, blueFile, s4, stream, bindTo("0.0.0.0", 4504))
-	in(t, blueFile, s4, dgram, bindTo("0.0.0.0", 4501))
-	in(t, greenFile, s6, dgram, bindTo("::", 4502))
+	nettest.OpenIn(t, blueFile, s4, stream, nettest.Bind("0.0.0.0", 4501), nettest.Listen(7))
+	nettest.OpenIn(t, blueFile, s6, stream, nettest.Bind("::", 4502), nettest.Listen(7))
+	nettest.OpenIn(t, blueFile, s6, stream, only6, nettest.Bind("::", 4503), nettest.Listen(7))
+	nettest.OpenIn(t, blueFile, s4, stream, nettest.Bind("0.0.0.0", 4504))
+	nettest.OpenIn(t, blueFile, s4, dgram, nettest.Bind("0.0.0.0", 4501))
+	nettest.OpenIn(t, greenFile, s6, dgram, nettest.Bind("::", 4502))
 	for _, file := range []string{blueFile, greenFile} {
-		in(t, file, s4, stream, all(bindTo("0.0.0.0", 4505), listenWith(7)))
+		nettest.OpenIn(t, file, s4, stream, nettest.Bind("0.0.0.0", 4505), nettest.Listen(7))
 	}
-	open(t, s4, stream, all(bindTo("0.0.0.0", 4506), listenWith(7)))
-	in(t, greenFile, s4, stream, all(bindTo("0.0.0.0", 4506), listenWith(7)))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4520), listenWith(7)))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4507), connectTo(4520)))
-	in(t, greenFile, s4, stream, all(bindTo("0.0.0.0", 4507), listenWith(7)))
+	nettest.Open(t, s4, stream, nettest.Bind("0.0.0.0", 4506), nettest.Listen(7))
+	nettest.OpenIn(t, greenFile, s4, stream, nettest.Bind("0.0.0.0", 4506), nettest.Listen(7))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4520), nettest.Listen(7))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4507), nettest.Connect(4520))
+	nettest.OpenIn(t, greenFile, s4, stream, nettest.Bind("0.0.0.0", 4507), nettest.Listen(7))
 
 	names := []string{blue, green}
 	slices.Sort(names)
@@ -136,8 +101,8 @@ func compareAbroad(t *testing.T, facts []fact, r Report, named bool) {
 // Sockets in other namespaces are found, named and told apart from the caller's,
 // by root and by a stranger who may not enter them.
 func TestAbroad(t *testing.T) {
-	blue, _ := dwell(t)
-	green, _ := dwell(t)
+	blue := nettest.NewNamespace(t)
+	green := nettest.NewNamespace(t)
 	facts := abroadFacts(t, blue, green)
 	t.Run("inside", func(t *testing.T) {
 		r := ask(t, facts, Request{IPv4: true, IPv6: true, Owners: true}, look)
@@ -204,9 +169,9 @@ func moor(t testing.TB, namespace, file string) {
 // lookNear is look with other directories of names.
 func lookNear(dirs ...string) func(context.Context, query) (view, error) {
 	return func(ctx context.Context, q query) (view, error) {
-		v, err := lookAt(ctx, q, newSockDiag(), procNet{"/proc/thread-self/net"})
+		v, err := lookAt(ctx, q, NewDiag(), procNet{"/proc/thread-self/net"})
 		if err == nil {
-			v.abroad, err = machine().abroad(ctx, q, dirs)
+			v.abroad, err = machine().abroad(ctx, q.Query, false, dirs)
 		}
 		return v, err
 	}
@@ -217,11 +182,12 @@ func lookNear(dirs ...string) func(context.Context, query) (view, error) {
 func TestAbroadNamed(t *testing.T) {
 	nettest.Need(t)
 	dir := t.TempDir()
-	blue, _ := dwell(t)
+	blue := nettest.NewNamespace(t)
 	moor(t, blue, filepath.Join(dir, "blue"))
-	host, hostNet := dwell(t)
+	host := nettest.NewNamespace(t)
+	hostNet := nameOf(t, host)
 	moor(t, host, filepath.Join(dir, "host"))
-	apart(func() {
+	nettest.OnThread(func() {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Error(err)
 			return
@@ -234,7 +200,7 @@ func TestAbroadNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{blue, host, filepath.Join(dir, "empty")} {
-		in(t, file, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("0.0.0.0", 4530), listenWith(7)))
+		nettest.OpenIn(t, file, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 4530), nettest.Listen(7))
 	}
 	asked := []fact{{port: probe.Port{Number: 4530, Proto: probe.TCP}}}
 	r := ask(t, asked, Request{IPv4: true, IPv6: true}, lookNear(dir, "/nonexistent", dir))
@@ -253,7 +219,7 @@ func TestAbroadNamed(t *testing.T) {
 // What a search leaves behind: the process's first thread where it was, and no
 // namespace entered by anybody else.
 func TestVisitLeavesNothing(t *testing.T) {
-	blue, _ := dwell(t)
+	blue := nettest.NewNamespace(t)
 	before, err := inodeAt("/proc/self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -282,10 +248,10 @@ func TestVisitLeavesNothing(t *testing.T) {
 }
 
 func TestAbroadCancelled(t *testing.T) {
-	dwell(t)
+	nettest.NewNamespace(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := lookAbroad(ctx, query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}); !errors.Is(err, context.Canceled) {
+	if _, err := lookAbroad(ctx, Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}, false); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -293,8 +259,8 @@ func TestAbroadCancelled(t *testing.T) {
 // A namespace that went away, or whose process did and left its pid to one of
 // another, is neither told nor an error.
 func TestAbroadGone(t *testing.T) {
-	blue, _ := dwell(t)
-	in(t, blue, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("0.0.0.0", 4540), listenWith(7)))
+	blue := nettest.NewNamespace(t)
+	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 4540), nettest.Listen(7))
 	w, err := machine().explore(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -307,10 +273,10 @@ func TestAbroadGone(t *testing.T) {
 			there = s
 		}
 	}
-	ended := keeper{does: "inherit"}.start(t)
+	ended := nettest.Process{Steps: "inherit"}.Start(t)
 	ended.Process.Kill()
 	ended.Wait()
-	q := query{ports: map[probe.Proto][]uint16{probe.TCP: {4540}}, v4: true}
+	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: {4540}}, v4: true}
 	for name, c := range map[string]struct {
 		r    realm
 		gone bool
@@ -321,7 +287,7 @@ func TestAbroadGone(t *testing.T) {
 		"another namespace": {realm{sign: there, pids: []int{os.Getpid()}}, true},
 		"a name":            {realm{sign: there, file: "/nonexistent"}, true},
 	} {
-		visit(t.Context(), 1, func(diag *sockDiag, _ int) { w.read(t.Context(), q, diag, &c.r) })
+		visit(t.Context(), 1, func(diag *sockDiag, _ int) { w.read(t.Context(), q, false, diag, &c.r) })
 		if c.r.gone != c.gone || c.r.err != nil || (c.r.census == nil) != c.gone {
 			t.Errorf("%s: %+v", name, c.r)
 		}
@@ -329,21 +295,21 @@ func TestAbroadGone(t *testing.T) {
 }
 
 func BenchmarkAbroad(b *testing.B) {
-	q := query{ports: map[probe.Proto][]uint16{probe.TCP: {417}, probe.UDP: {417}}, v4: true, v6: true}
+	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}, probe.UDP: {417}}, v4: true, v6: true}
 	b.Run("5000 processes", func(b *testing.B) {
 		p := crowdOf(b, 5000, false)
 		for b.Loop() {
-			if a, err := p.abroad(b.Context(), q, nil); err != nil || len(a.spaces) != 0 {
+			if a, err := p.abroad(b.Context(), q, false, nil); err != nil || len(a.spaces) != 0 {
 				b.Fatal(a, err)
 			}
 		}
 	})
 	b.Run("20 namespaces", func(b *testing.B) {
 		for range 20 {
-			dwell(b)
+			nettest.NewNamespace(b)
 		}
 		for b.Loop() {
-			if a, err := lookAbroad(b.Context(), q); err != nil || a.missed {
+			if a, err := lookAbroad(b.Context(), q, false); err != nil || a.coverage.Incomplete() {
 				b.Fatal(a, err)
 			}
 		}

@@ -3,7 +3,6 @@ package local
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -60,7 +59,7 @@ func (r *realm) id() string {
 func (r *realm) name(f *folder) string {
 	bound := ""
 	if r.file != "" {
-		bound = clip(filepath.Base(r.file))
+		bound = strings.ToValidUTF8(filepath.Base(r.file), "\uFFFD")
 		if !coined(r.file) {
 			return bound
 		}
@@ -93,71 +92,28 @@ func whose(p Place) string {
 	return ""
 }
 
-// tell says what was looked at, and what could not be. left is how many
+// coverage is what was looked at, and what could not be. left is how many
 // namespaces are beyond the bound.
-func (w *world) tell(a *abroad, read []*realm, left int) {
-	const prefix = "other network namespaces: "
-	looked, blind, needs := 0, 0, false
-	var failed []error
+func (w *world) coverage(read []*realm, left int) Coverage {
+	c := Coverage{Looked: true, Beyond: left, Unknown: w.refused, UnknownErr: w.refusal, ClosedErr: w.closing, Hidden: w.hidden}
 	for _, r := range read {
-		if r.err != nil {
-			failed = append(failed, r.err)
-			needs = needs || denied(r.err)
-			continue
+		switch {
+		case r.err != nil:
+			c.Failed++
+			c.FailedErr = cmp.Or(c.FailedErr, r.err)
+			c.Denied = c.Denied || denied(r.err)
+		case r.blind:
+			c.ByProc++
+			c.Read++
+		default:
+			c.Read++
 		}
-		looked++
-		if r.blind {
-			blind++
-		}
 	}
-	say := func(format string, args ...any) { a.coverage = append(a.coverage, prefix+fmt.Sprintf(format, args...)) }
-	miss := func(format string, args ...any) {
-		a.missed = true
-		say(format, args...)
+	for _, b := range w.closed {
+		c.Closed = append(c.Closed, filepath.Base(b.file))
 	}
-	// A socket, a descriptor or a bind in another mount namespace keeps one alive too.
-	whence := "processes that can be seen here and the names in /run/netns and /run/docker/netns; one that neither has is not found"
-	if looked == 0 {
-		say("none found by the %s", whence)
-	} else {
-		say("%d looked at, found by the %s", looked, whence)
-	}
-	if blind > 0 {
-		say("%d of them through /proc/net, which does not tell sockets that are bound and do not listen, devices and accept queues", blind)
-	}
-	if n := len(failed); n > 0 {
-		miss("%d not read, or not whole: %v", n, failed[0])
-	}
-	if n := w.refused; n > 0 {
-		miss("those of %s not told: %v", count(n, "process", "processes"), w.refusal)
-		needs = needs || denied(w.refusal)
-	}
-	if len(w.closed) > 0 {
-		var names []string
-		for _, b := range w.closed {
-			names = append(names, printable(filepath.Base(b.file)))
-		}
-		miss("%s not entered: %v", some(names, ", ", "more", "more"), w.closing)
-		needs = needs || denied(w.closing)
-	}
-	if w.hidden {
-		miss("those of processes that /proc hides (hidepid) not seen")
-		needs = true
-	}
-	if left > 0 {
-		miss("%d more than %d not looked at", left, maxSpaces)
-	}
-	if needs {
-		a.hints = append(a.hints, rights()+" is needed to look at every network namespace")
-	}
-}
-
-// rights is what entering namespaces takes.
-func rights() string {
-	if os.Geteuid() == 0 {
-		return "CAP_SYS_ADMIN" // root in a container
-	}
-	return "root"
+	c.Denied = c.Denied || denied(w.refusal) || denied(w.closing) || w.hidden
+	return c
 }
 
 // unique gives every namespace a name of its own. Where several have one name,

@@ -2,7 +2,6 @@ package local
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,28 +49,27 @@ func TestAbroadOfATree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}
-	a, err := proc{root: root}.abroad(t.Context(), q, nil)
-	if err != nil || len(a.spaces) != 1 || a.spaces[0].name != "docker container 3f2a3f2a3f2a" || !a.missed {
+	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}
+	a, err := proc{root: root}.abroad(t.Context(), q, false, nil)
+	if err != nil || len(a.spaces) != 1 || a.spaces[0].name != "docker container 3f2a3f2a3f2a" || !a.coverage.Incomplete() {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	held := a.spaces[0].held[probe.Port{Number: 417, Proto: probe.TCP}]
 	if len(held) != 1 || held[0].local != netip.MustParseAddrPort("0.0.0.0:417") || held[0].inode != 4242 {
 		t.Errorf("%+v", held)
 	}
-	want := "other network namespaces: those of 1 process not told: stat " + root + "/30/net/dev: not a directory"
-	if !slices.Contains(a.coverage, want) {
-		t.Errorf("coverage %q lacks %q", a.coverage, want)
+	if c := a.coverage; c.Unknown != 1 || c.UnknownErr.Error() != "stat "+root+"/30/net/dev: not a directory" || c.Read != 1 || c.ByProc != 1 {
+		t.Errorf("%+v", c)
 	}
 	// Where inodes are handed out anew each time, nothing may be concluded.
 	if err := errors.Join(os.Remove(filepath.Join(root, "1/task/1/net/dev")), os.WriteFile(filepath.Join(root, "1/task/1/net/dev"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	a, err = proc{root: root}.abroad(t.Context(), q, nil)
-	if err != nil || len(a.spaces) != 0 || !a.missed || len(a.coverage) != 1 || !strings.HasPrefix(a.coverage[0], "other network namespaces: not looked at: ") {
+	a, err = proc{root: root}.abroad(t.Context(), q, false, nil)
+	if err != nil || len(a.spaces) != 0 || !a.coverage.Incomplete() || a.coverage.Err == nil {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if a, err = (proc{root: "/nonexistent"}).abroad(t.Context(), q, nil); err != nil || !a.missed {
+	if a, err = (proc{root: "/nonexistent"}).abroad(t.Context(), q, false, nil); err != nil || !a.coverage.Incomplete() {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -116,10 +114,9 @@ func TestUnique(t *testing.T) {
 // However many namespaces there are, a bounded number is looked at, and the rest
 // is told.
 func TestAbroadIsBounded(t *testing.T) {
-	p := crowdOf(t, maxSpaces+7, true)
-	a, err := p.abroad(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}, nil)
-	said := strings.Join(a.coverage, "\n")
-	if err != nil || !a.missed || !strings.Contains(said, fmt.Sprintf("other network namespaces: 7 more than %d not looked at", maxSpaces)) {
-		t.Errorf("%v, %q", err, said)
+	p := crowdOf(t, MaxNamespaces+7, true)
+	a, err := p.abroad(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}, false, nil)
+	if err != nil || a.coverage.Beyond != 7 || a.coverage.Read+a.coverage.Failed > MaxNamespaces || !a.coverage.Incomplete() {
+		t.Errorf("%v, %+v", err, a.coverage)
 	}
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -10,63 +11,36 @@ import (
 	"strconv"
 )
 
-// refused reads netstat where an accept queue is full. That it cannot be read
-// costs a remark, and is not told.
-func (p procNet) refused(c census) refused {
-	if !c.full() {
-		return refused{}
-	}
-	var r refused
-	if err := p.parse("netstat", func(file io.Reader) (err error) {
-		r, err = parseNetstat(file)
-		return err
-	}); err != nil {
-		return refused{}
-	}
-	return r
-}
+// maxNetstatLine bounds a line of /proc/net/netstat. The one with the names has 3 KiB.
+const maxNetstatLine = 64 << 10
 
-// parse reads a file.
-func (p procNet) parse(name string, parse func(io.Reader) error) error {
-	f, err := os.Open(filepath.Join(p.dir, name))
+// dropped reads netstat where an accept queue is full. That it cannot be read is
+// no error: nothing but a remark depends on it.
+func (p procNet) dropped(c census) Dropped {
+	if !c.full() {
+		return Dropped{}
+	}
+	f, err := os.Open(filepath.Join(p.dir, "netstat"))
 	if err != nil {
-		return err
+		return Dropped{}
 	}
 	defer f.Close()
-	if err := parse(f); err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
+	d, err := parseNetstat(f)
+	if err != nil {
+		return Dropped{}
 	}
-	return nil
-}
-
-// maxText bounds a line of the other files in /proc/net. That of netstat with
-// the names has 3 KiB.
-const maxText = 64 << 10
-
-// eachLine reads lines of a bounded length, and tells which one made no sense.
-func eachLine(r io.Reader, parse func(n int, line []byte) error) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxText)
-	n := 0
-	for ; lines.Scan(); n++ {
-		if err := parse(n, lines.Bytes()); err != nil {
-			return fmt.Errorf("line %d: %w", n+1, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("line %d: %w", n+1, err)
-	}
-	return nil
+	return d
 }
 
 // parseNetstat finds ListenOverflows and ListenDrops in /proc/net/netstat
 // (netstat_seq_show): a line "TcpExt: " with names, and one with as many numbers.
-// What a kernel does not tell is 0.
-func parseNetstat(file io.Reader) (refused, error) {
-	var r refused
+// What a kernel does not count is 0.
+func parseNetstat(r io.Reader) (Dropped, error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxNetstatLine)
 	var names [][]byte
-	err := eachLine(file, func(_ int, line []byte) error {
-		values, ok := bytes.CutPrefix(line, []byte("TcpExt: "))
+	for lines.Scan() {
+		values, ok := bytes.CutPrefix(lines.Bytes(), []byte("TcpExt: "))
 		switch {
 		case !ok:
 		case names == nil:
@@ -74,12 +48,10 @@ func parseNetstat(file io.Reader) (refused, error) {
 		default:
 			overflows, err1 := field(names, values, "ListenOverflows")
 			drops, err2 := field(names, values, "ListenDrops")
-			r = refused{full: overflows, other: max(drops, overflows) - overflows}
-			return first(err1, err2)
+			return Dropped{full: overflows, other: max(drops, overflows) - overflows}, cmp.Or(err1, err2)
 		}
-		return nil
-	})
-	return r, err
+	}
+	return Dropped{}, lines.Err()
 }
 
 // field is the value below a name.

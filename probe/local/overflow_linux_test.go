@@ -30,9 +30,9 @@ func dial4(port uint16) func(int) error {
 func TestFullAcceptQueue(t *testing.T) {
 	nettest.Need(t)
 	const dials, waiting = 5, 2
-	open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4601), listenWith(1)))
+	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4601), nettest.Listen(1))
 	for range dials {
-		open(t, unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, dial4(4601))
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, dial4(4601))
 	}
 	facts := []fact{{port: probe.Port{Number: 4601, Proto: probe.TCP}}}
 	r := ask(t, facts, Request{IPv4: true, IPv6: true}, look)
@@ -44,8 +44,8 @@ func TestFullAcceptQueue(t *testing.T) {
 	if why := r.Verdicts[0].Why; !strings.Contains(why, want) || !strings.Contains(why, " by full queues") {
 		t.Errorf("%q lacks %q", why, want)
 	}
-	if v, err := look(t.Context(), query{ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, v4: true}); err != nil || v.refused.full < l.Drops {
-		t.Errorf("%+v, %v", v.refused, err)
+	if v, err := look(t.Context(), query{Query: Query{ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, v4: true}}); err != nil || v.Dropped.full < l.Drops {
+		t.Errorf("%+v, %v", v.Dropped, err)
 	}
 }
 
@@ -54,9 +54,9 @@ func TestFullAcceptQueue(t *testing.T) {
 func TestDroppedDatagrams(t *testing.T) {
 	nettest.Need(t)
 	const sent = 64
-	in := open(t, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, all(bindTo("127.0.0.1", 4602),
-		func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) }))
-	out := open(t, unix.AF_INET, unix.SOCK_DGRAM, connectTo(4602))
+	in := nettest.Open(t, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, nettest.Bind("127.0.0.1", 4602),
+		func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+	out := nettest.Open(t, unix.AF_INET, unix.SOCK_DGRAM, nettest.Connect(4602))
 	for range sent {
 		if _, err := unix.Write(out, make([]byte, 512)); err != nil {
 			t.Fatal(err)
@@ -90,19 +90,19 @@ func TestParseNetstat(t *testing.T) {
 	const names = "TcpExt: SyncookiesSent ListenOverflows ListenDrops Other\n"
 	for name, c := range map[string]struct {
 		in   string
-		want refused
+		want Dropped
 		ok   bool
 	}{
-		"as it is":         {names + "TcpExt: 1 37 40 9\nIpExt: InNoRoutes\nIpExt: 0\n", refused{37, 3}, true},
-		"elsewhere":        {"IpExt: InNoRoutes\nIpExt: 5\n" + names + "TcpExt: 1 37 37 9\n", refused{37, 0}, true},
-		"fewer drops":      {names + "TcpExt: 1 37 5 9\n", refused{37, 0}, true},
-		"not told":         {"TcpExt: SyncookiesSent\nTcpExt: 1\n", refused{}, true},
-		"nothing":          {"", refused{}, true},
-		"names alone":      {names, refused{}, true},
-		"a short line":     {names + "TcpExt: 1\n", refused{}, false},
-		"no number":        {names + "TcpExt: 1 x 2 3\n", refused{}, false},
-		"an endless line":  {names + "TcpExt: " + strings.Repeat("1", maxText), refused{}, false},
-		"a negative count": {names + "TcpExt: 1 -1 2 3\n", refused{}, false},
+		"as it is":         {names + "TcpExt: 1 37 40 9\nIpExt: InNoRoutes\nIpExt: 0\n", Dropped{37, 3}, true},
+		"elsewhere":        {"IpExt: InNoRoutes\nIpExt: 5\n" + names + "TcpExt: 1 37 37 9\n", Dropped{37, 0}, true},
+		"fewer drops":      {names + "TcpExt: 1 37 5 9\n", Dropped{37, 0}, true},
+		"not told":         {"TcpExt: SyncookiesSent\nTcpExt: 1\n", Dropped{}, true},
+		"nothing":          {"", Dropped{}, true},
+		"names alone":      {names, Dropped{}, true},
+		"a short line":     {names + "TcpExt: 1\n", Dropped{}, false},
+		"no number":        {names + "TcpExt: 1 x 2 3\n", Dropped{}, false},
+		"an endless line":  {names + "TcpExt: " + strings.Repeat("1", maxNetstatLine), Dropped{}, false},
+		"a negative count": {names + "TcpExt: 1 -1 2 3\n", Dropped{}, false},
 	} {
 		got, err := parseNetstat(strings.NewReader(c.in))
 		if (err == nil) != c.ok || err == nil && got != c.want {
@@ -137,11 +137,11 @@ func TestLosses(t *testing.T) {
 		want string
 	}{
 		{finding{port: tcp}, []Listener{{}}, ""},
-		{finding{port: tcp, refused: refused{41, 3}}, []Listener{{Backlog: &Backlog{128, 128}}}, ""},
-		{finding{port: tcp, refused: refused{41, 3}}, []Listener{one}, ", 1 attempt to connect dropped"},
+		{finding{port: tcp, dropped: Dropped{41, 3}}, []Listener{{Backlog: &Backlog{128, 128}}}, ""},
+		{finding{port: tcp, dropped: Dropped{41, 3}}, []Listener{one}, ", 1 attempt to connect dropped"},
 		{finding{port: tcp}, []Listener{one, full}, ", accept queue full (129 of 128), 37 attempts to connect dropped"},
-		{finding{port: tcp, refused: refused{41, 0}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
-		{finding{port: tcp, refused: refused{41, 3}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
+		{finding{port: tcp, dropped: Dropped{41, 0}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
+		{finding{port: tcp, dropped: Dropped{41, 3}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
 		{finding{port: udp}, []Listener{{Drops: 2}, {Drops: 3}}, ", 5 datagrams dropped"},
 	} {
 		if got := c.f.losses(c.of); got != c.want {
@@ -155,7 +155,7 @@ func FuzzParseNetstat(f *testing.F) {
 	f.Add("TcpExt: ListenOverflows\nTcpExt: \n")
 	f.Fuzz(func(t *testing.T, in string) {
 		r, err := parseNetstat(strings.NewReader(in))
-		if err == nil && r != (refused{}) && !strings.Contains(in, "Listen") {
+		if err == nil && r != (Dropped{}) && !strings.Contains(in, "Listen") {
 			t.Errorf("%+v", r)
 		}
 	})

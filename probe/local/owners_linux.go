@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -157,7 +158,7 @@ func (l *looker) in(ctx context.Context, fds, stat string, pid int) error {
 	for ctx.Err() == nil {
 		n, err := unix.ReadDirent(dir, l.dirents)
 		if err != nil || n <= 0 {
-			return first(err, refused)
+			return cmp.Or(err, refused)
 		}
 		_, _, names = unix.ParseDirent(l.dirents[:n], -1, names[:0])
 		for _, name := range names {

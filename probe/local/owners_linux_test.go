@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/nettest"
 )
 
 // inodeOf is the inode of the socket behind a file.
@@ -44,49 +45,12 @@ func listener(t testing.TB) (*os.File, uint64) {
 	return f, inodeOf(t, f)
 }
 
-// held starts a process that holds a socket and does nothing until the test
-// ends; cat waits for its input to close.
-func held(t testing.TB, f *os.File, attr *syscall.SysProcAttr) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestHelperHolds$", "-test.v")
-	cmd.Env = append(os.Environ(), roleEnv+"=hold", quickExit)
-	cmd.ExtraFiles = []*os.File{f}
-	cmd.SysProcAttr = attr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
-		t.Fatal("the holder did not start:", err)
-	}
-	go io.Copy(io.Discard, out)
-	return cmd
-}
-
-// TestHelperHolds is the process behind held.
-func TestHelperHolds(t *testing.T) {
-	if os.Getenv(roleEnv) != "hold" {
-		return
-	}
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin)
-	os.Exit(0)
-}
-
 // A child that inherited the socket is its parent's worker.
 func TestOwnersFoldWorkers(t *testing.T) {
 	f, inode := listener(t)
 	var workers []int
 	for range 2 {
-		workers = append(workers, held(t, f, nil).Process.Pid)
+		workers = append(workers, nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid)
 	}
 	slices.Sort(workers)
 	o, err := findOwners(context.Background(), []uint64{inode})
@@ -109,7 +73,7 @@ func TestOwnersFoldWorkers(t *testing.T) {
 // Without the master, its workers are owners of their own.
 func TestOwnersUnrelated(t *testing.T) {
 	f, inode := listener(t)
-	pids := []int{held(t, f, nil).Process.Pid, held(t, f, nil).Process.Pid}
+	pids := []int{nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid, nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid}
 	slices.Sort(pids)
 	f.Close()
 	o, err := findOwners(context.Background(), []uint64{inode})
@@ -186,10 +150,10 @@ func TestOwnersUnprivileged(t *testing.T) {
 		return
 	}
 	_, inode := listener(t)
-	cmd := exec.Command(asStranger(t), "-test.run=^TestOwnersUnprivileged$")
+	cmd := exec.Command(nettest.SharedBinary(t), "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"=stranger", quickExit, fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
+	cmd.Env = append(os.Environ(), roleEnv+"=stranger", nettest.QuickExit, fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: new(nettest.Nobody())}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
 		t.Errorf("%v: %s; want %q", err, out, want)

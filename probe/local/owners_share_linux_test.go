@@ -38,7 +38,7 @@ func TestReusePort(t *testing.T) {
 	nettest.Need(t)
 	var pids, got []int
 	for range 2 {
-		pids = append(pids, keeper{does: "listen 4417"}.start(t).Process.Pid)
+		pids = append(pids, nettest.Process{Steps: "listen 4417"}.Start(t).Process.Pid)
 	}
 	v, listeners := checkPort(t, 4417)
 	for _, l := range listeners {
@@ -60,18 +60,18 @@ func TestReusePort(t *testing.T) {
 // none of the others.
 func TestHandedOver(t *testing.T) {
 	nettest.Need(t)
-	fd := open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4418), listenWith(7)))
-	ours, theirs := pair(t)
+	fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4418), nettest.Listen(7))
+	ours, theirs := nettest.SocketPair(t)
 	if err := unix.Sendmsg(ours, []byte{0}, unix.UnixRights(fd), nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	got := keeper{does: "receive", files: []*os.File{theirs}}.start(t).Process.Pid
+	got := nettest.Process{Steps: "receive", Files: []*os.File{theirs}}.Start(t).Process.Pid
 	dup, err := unix.Dup(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := os.NewFile(uintptr(dup), "listener")
-	had := keeper{does: "inherit", files: []*os.File{f}}.start(t).Process.Pid
+	had := nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid
 	f.Close()
 	unix.Close(fd)
 
@@ -100,8 +100,8 @@ func TestHandedOver(t *testing.T) {
 // with a name of its own.
 func TestAnotherProgramIsNoWorker(t *testing.T) {
 	f, inode := listener(t)
-	other := keeper{exe: copied(t, "other"), does: "inherit", files: []*os.File{f}}.start(t).Process.Pid
-	worker := keeper{does: "inherit", files: []*os.File{f}}.start(t).Process.Pid
+	other := nettest.Process{Exe: nettest.CopyBinary(t, "other"), Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid
+	worker := nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid
 	owners := ownersOf(t, inode)
 	if len(owners) != 2 {
 		t.Fatalf("%+v", owners)
@@ -122,10 +122,10 @@ func TestAnotherProgramIsNoWorker(t *testing.T) {
 // A program that was deleted is told as such; one that is called so is not.
 func TestExeDeleted(t *testing.T) {
 	f, inode := listener(t)
-	gone, odd := copied(t, "gone"), copied(t, "odd (deleted)")
+	gone, odd := nettest.CopyBinary(t, "gone"), nettest.CopyBinary(t, "odd (deleted)")
 	want := map[int]string{
-		keeper{exe: gone, does: "inherit", files: []*os.File{f}}.start(t).Process.Pid: gone,
-		keeper{exe: odd, does: "inherit", files: []*os.File{f}}.start(t).Process.Pid:  odd,
+		nettest.Process{Exe: gone, Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid: gone,
+		nettest.Process{Exe: odd, Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid:  odd,
 	}
 	f.Close()
 	if err := os.Remove(gone); err != nil {
@@ -146,7 +146,7 @@ func TestExeDeleted(t *testing.T) {
 func TestHostileProcess(t *testing.T) {
 	nettest.Need(t)
 	args := slices.Repeat([]string{strings.Repeat("\x1b[2J\n", 20000)}, 10) // 1 MB
-	cmd := keeper{does: "listen 4419, name free\n\x1b[2J)", args: args}.start(t)
+	cmd := nettest.Process{Steps: "listen 4419, name free\n\x1b[2J)", Args: args}.Start(t)
 	v, listeners := checkPort(t, 4419)
 	if len(listeners) != 1 || len(listeners[0].Owners) != 1 {
 		t.Fatalf("%+v", listeners)
@@ -164,7 +164,7 @@ func TestHostileProcess(t *testing.T) {
 // was seen, and so is one whose pid has become another's.
 func TestEndedMeanwhile(t *testing.T) {
 	f, inode := listener(t)
-	cmd := keeper{does: "inherit, name brief", files: []*os.File{f}}.start(t)
+	cmd := nettest.Process{Steps: "inherit, name brief", Files: []*os.File{f}}.Start(t)
 	look := looker{root: "/proc", wanted: map[uint64]bool{inode: true}, dirents: make([]byte, 16<<10)}
 	if err := look.at(context.Background(), cmd.Process.Pid); err != nil || len(look.seen) != 1 || !look.seen[0].known {
 		t.Fatalf("%+v, %v", look.seen, err)
@@ -194,7 +194,7 @@ func TestEndedMeanwhile(t *testing.T) {
 // A directory of descriptors is that of one process, whoever gets its pid: once
 // it has ended nothing is read there.
 func TestStatIsOfOneProcess(t *testing.T) {
-	cmd := keeper{does: "inherit"}.start(t)
+	cmd := nettest.Process{Steps: "inherit"}.Start(t)
 	dir, err := unix.Open(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestStatIsOfOneProcess(t *testing.T) {
 // A thread may have descriptors that the rest of its process has not.
 func TestThreadOfItsOwn(t *testing.T) {
 	nettest.Need(t)
-	pid := keeper{does: "name server, apart, listen 4424"}.start(t).Process.Pid
+	pid := nettest.Process{Steps: "name server, apart, listen 4424"}.Start(t).Process.Pid
 	v, listeners := checkPort(t, 4424)
 	if len(listeners) != 1 || len(listeners[0].Owners) != 1 || listeners[0].Owners[0].PID != pid || listeners[0].Owners[0].Name != "server" {
 		t.Fatalf("%q, %+v", v.Why, listeners)

@@ -40,11 +40,11 @@ func lookingAt(diag *sockDiag, files procNet) func(context.Context, query) (view
 // halfway. The kernel's answer about IPv6 is made not to fit.
 func TestCheckPartly(t *testing.T) {
 	nettest.Need(t)
-	open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4401), listenWith(7)))
-	twin := flag(unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4401), nettest.Listen(7))
+	twin := nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	for range 6 {
 		for _, port := range []uint16{4401, 4402} {
-			open(t, unix.AF_INET6, unix.SOCK_STREAM, all(twin, bindTo("::1", port), listenWith(7)))
+			nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, twin, nettest.Bind("::1", port), nettest.Listen(7))
 		}
 	}
 	tcp4, err := os.ReadFile("/proc/thread-self/net/tcp")
@@ -56,7 +56,7 @@ func TestCheckPartly(t *testing.T) {
 		t.Fatal(err)
 	}
 	narrow := func() *sockDiag {
-		d := newSockDiag()
+		d := NewDiag()
 		d.client.Buffer = make([]byte, 512)
 		return d
 	}

@@ -11,7 +11,7 @@ import (
 // Where names the place, as "nginx.service", "docker container web" or
 // "container nginx of pod shop/web-7f9"; "" if nothing is known. Of a container
 // the unit is not named: it tells the same.
-func (p Place) Where() string {
+func Where(p Place) string {
 	container := printable(cmp.Or(p.ContainerName, p.Container))
 	if container != "" {
 		container = "container " + container
@@ -34,7 +34,7 @@ func (p Place) Where() string {
 // "perhaps nginx (pid 412), sh (pid 415) or 3 others"; "" if there are none.
 // That processes run where the socket was made and are of one name says more
 // than that they are of one user.
-func (o Origin) Guess() string {
+func Guess(o Origin) string {
 	if len(o.Candidates) == 0 {
 		return ""
 	}

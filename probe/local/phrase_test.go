@@ -18,7 +18,7 @@ func TestWhere(t *testing.T) {
 		`docker container "web\x1b[2J\nis free"`: {Container: "0", ContainerName: "web\x1b[2J\nis free", Runtime: "docker"},
 		`"a\nb.service"`:                         {Unit: "a\nb.service"},
 	} {
-		if got := p.Where(); got != want {
+		if got := Where(p); got != want {
 			t.Errorf("%+v: %q, want %q", p, got, want)
 		}
 	}
@@ -36,12 +36,12 @@ func TestGuess(t *testing.T) {
 		`perhaps a (pid 1) or "b\n" (pid 2)`: {Candidates: []Candidate{{a, "cgroup"}, {b, "cgroup"}}},
 		"likely a (pid 1 or 1 other)":        {Candidates: []Candidate{{a, "cgroup"}}, MoreCandidates: 1},
 	} {
-		if got := o.Guess(); got != want {
+		if got := Guess(o); got != want {
 			t.Errorf("%+v: %q, want %q", o, got, want)
 		}
 	}
 	many := Origin{Candidates: make([]Candidate, 1000)}
-	if got := many.Guess(); len(got) > 100 || !strings.HasSuffix(got, " or 997 others") {
+	if got := Guess(many); len(got) > 100 || !strings.HasSuffix(got, " or 997 others") {
 		t.Error(got)
 	}
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,11 +30,12 @@ const maxLine = 4 << 10
 // neither devices nor the limit of an accept queue.
 type procNet struct{ dir string }
 
-func (procNet) name() string { return "/proc/net" }
+// From implements Reader.
+func (procNet) From() From { return FromProc }
 
-// read tells the sockets at some ports. Where one of the files cannot be read
-// it tells what the other has, and the error.
-func (p procNet) read(ctx context.Context, proto probe.Proto, q query) (census, error) {
+// Read returns the sockets at some ports. Where one of the files cannot be read
+// it returns what the other has, and the error.
+func (p procNet) Read(ctx context.Context, proto probe.Proto, q Query) (census, error) {
 	set := newPortSet(q.ports[proto])
 	c := make(census)
 	var failed []error
@@ -84,7 +86,7 @@ func parseProcNet(ctx context.Context, r io.Reader, proto probe.Proto, see func(
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, maxLine), maxLine)
 	if !lines.Scan() || !bytes.Contains(lines.Bytes(), []byte("local_address")) {
-		return first(lines.Err(), errors.New("the heading is missing"))
+		return cmp.Or(lines.Err(), errors.New("the heading is missing"))
 	}
 	for n := 0; lines.Scan(); n++ {
 		if n%256 == 0 && ctx.Err() != nil {
@@ -119,7 +121,7 @@ func parseLine(line []byte, proto probe.Proto) (socket, error) {
 	st, err3 := strconv.ParseUint(string(fields[3]), 16, 8)
 	uid, err4 := strconv.ParseUint(string(fields[7]), 10, 32)
 	inode, err5 := strconv.ParseUint(string(fields[9]), 10, 64)
-	if err := first(err1, err2, err3, err4, err5); err != nil {
+	if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
 		return socket{}, err
 	}
 	s := socket{

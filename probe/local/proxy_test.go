@@ -42,7 +42,7 @@ func TestServes(t *testing.T) {
 }
 
 func TestWhyProxied(t *testing.T) {
-	f := finding{count: [states]int{listening: 1}, listeners: []Listener{{State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}, {State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}}}
+	f := finding{count: Counts{listening: 1}, listeners: []Listener{{State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}, {State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}}}
 	if why := f.verdict().Why; !strings.HasSuffix(why, "reachable from any address, a proxy for 172.17.0.2:80") {
 		t.Error(why)
 	}

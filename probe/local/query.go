@@ -1,66 +1,19 @@
 package local
 
 import (
-	"errors"
-	"fmt"
-	"math"
 	"slices"
 
 	"onmux/probe"
 )
 
 // query is a request in the form in which sources are asked.
-type query struct {
+type Query struct {
 	ports  map[probe.Proto][]uint16 // sorted, each once
 	v4, v6 bool
-	words  bool // see Request.Words
-	traced bool // --trace was given, and need not be named
-	//lint:ignore U1000 only Linux is asked
-	addrs bool // the addresses of other network namespaces are wanted too
-}
-
-func newQuery(r Request) (query, error) {
-	q := query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6, words: r.Words, traced: r.Trace}
-	if len(r.Ports) == 0 && len(r.All) == 0 {
-		return q, errors.New("no port to check: name at least one")
-	}
-	if !r.IPv4 && !r.IPv6 {
-		return q, errors.New("no address family to check: ask for IPv4, IPv6 or both")
-	}
-	for _, p := range r.Ports {
-		if p.Number == 0 || p.Proto != probe.TCP && p.Proto != probe.UDP {
-			return q, fmt.Errorf("%s cannot be checked: ports are 1 to 65535, of tcp or udp", p)
-		}
-		q.ports[p.Proto] = append(q.ports[p.Proto], p.Number)
-	}
-	for _, proto := range r.All {
-		for n := 1; n <= math.MaxUint16; n++ {
-			q.ports[proto] = append(q.ports[proto], uint16(n))
-		}
-	}
-	for proto, ports := range q.ports {
-		slices.Sort(ports)
-		q.ports[proto] = slices.Compact(ports)
-	}
-	return q, nil
-}
-
-// settles reports whether a census tells all that is wanted: that something
-// listens on every port is the strongest verdict.
-func (q query) settles(c census) bool {
-	for proto, ports := range q.ports {
-		for _, n := range ports {
-			t := c[probe.Port{Number: n, Proto: proto}]
-			if t == nil || t.count[listening] == 0 {
-				return false
-			}
-		}
-	}
-	return q.words
 }
 
 // protos is the asked protocols, in the order in which they are told.
-func (q query) protos() []probe.Proto {
+func (q Query) protos() []probe.Proto {
 	return slices.DeleteFunc(probe.Protos(), func(p probe.Proto) bool { return len(q.ports[p]) == 0 })
 }
 

@@ -7,17 +7,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/nettest"
 )
 
 // as runs Check in a process of another kind, in the same network namespace: as
@@ -25,10 +24,10 @@ import (
 // a descriptor to spare.
 func as(t *testing.T, role string, facts []fact) Report {
 	t.Helper()
-	cmd := exec.Command(asStranger(t), "-test.run=^TestRoles$")
+	cmd := exec.Command(nettest.SharedBinary(t), "-test.run=^TestRoles$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"="+role, quickExit)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &stranger}
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, nettest.QuickExit)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: new(nettest.Nobody())}
 	if role == "hidepid" { // becomes the stranger when it has made its own /proc
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	}
@@ -52,34 +51,6 @@ func as(t *testing.T, role string, facts []fact) Report {
 	return r
 }
 
-var stranger = syscall.Credential{Uid: 65534, Gid: 65534}
-
-// asStranger is a copy of this test binary where the stranger may run it. It
-// skips the test where nobody else can be become.
-func asStranger(t *testing.T) string {
-	t.Helper()
-	ids, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil || os.Geteuid() != 0 || !strings.Contains(string(ids), "4294967295") {
-		t.Skip("needs root outside of a user namespace to become somebody else")
-	}
-	b, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("/tmp", "local")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	exe := filepath.Join(dir, "local.test")
-	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(exe, b, 0o755)} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return exe
-}
-
 // play is what the process behind as does.
 func play(role string) error {
 	var ports []probe.Port
@@ -89,7 +60,7 @@ func play(role string) error {
 	switch role {
 	case "sandboxed":
 		runtime.LockOSThread()
-		if err := forbidNetlink(unix.EPERM); err != nil {
+		if err := nettest.ForbidNetlink(unix.EPERM); err != nil {
 			return fmt.Errorf("seccomp: %w", err)
 		}
 	case "hidepid":
@@ -126,34 +97,8 @@ func hideProcesses() error {
 	return cmp.Or(
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("proc", "/proc", "proc", 0, "hidepid=invisible"),
-		syscall.Setgroups(nil), syscall.Setgid(int(stranger.Gid)), syscall.Setuid(int(stranger.Uid)),
+		syscall.Setgroups(nil), syscall.Setgid(int(nettest.Nobody().Gid)), syscall.Setuid(int(nettest.Nobody().Uid)),
 	)
-}
-
-// forbidNetlink makes the kernel refuse netlink sockets to this thread
-// (seccomp(2)), as container runtimes and unit files do.
-func forbidNetlink(refusal unix.Errno) error {
-	const nr, arg0 = 0, 16 // struct seccomp_data
-	lowWord := uint32(arg0)
-	if one := uint32(1); *(*byte)(unsafe.Pointer(&one)) == 0 {
-		lowWord += 4
-	}
-	load := func(at uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
-	}
-	unless := func(k uint32, skip uint8) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: skip}
-	}
-	give := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
-	filter := []unix.SockFilter{
-		load(nr), unless(unix.SYS_SOCKET, 3), load(lowWord), unless(unix.AF_NETLINK, 1),
-		give(unix.SECCOMP_RET_ERRNO | uint32(refusal)), give(unix.SECCOMP_RET_ALLOW),
-	}
-	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
 }
 
 func TestRoles(t *testing.T) {

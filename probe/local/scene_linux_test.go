@@ -18,6 +18,7 @@ import (
 
 // TestMain runs the tests in namespaces of their own, and the processes that tests start in whatever namespace they were started.
 func TestMain(m *testing.M) {
+	nettest.RunProcess()
 	if os.Getenv(roleEnv) == "proxy" {
 		os.Exit(playProxy())
 	}
@@ -29,56 +30,6 @@ func TestMain(m *testing.M) {
 
 // roleEnv names what a test binary does that a test started.
 const roleEnv = "ONMUX_TEST_ROLE"
-
-// open is a raw socket of the test's own: the net package has no way to bind
-// without listening.
-func open(t testing.TB, domain, kind int, setup func(fd int) error) int {
-	t.Helper()
-	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := setup(fd); err != nil {
-		t.Fatal(err)
-	}
-	return fd
-}
-
-func flag(level, option int) func(int) error {
-	return func(fd int) error { return unix.SetsockoptInt(fd, level, option, 1) }
-}
-
-func bindTo(addr string, port uint16) func(int) error {
-	a := netip.MustParseAddr(addr)
-	return func(fd int) error {
-		if a.Is4() {
-			return unix.Bind(fd, &unix.SockaddrInet4{Addr: a.As4(), Port: int(port)})
-		}
-		return unix.Bind(fd, &unix.SockaddrInet6{Addr: a.As16(), Port: int(port)})
-	}
-}
-
-func listenWith(backlog int) func(int) error {
-	return func(fd int) error { return unix.Listen(fd, backlog) }
-}
-
-func connectTo(port uint16) func(int) error {
-	return func(fd int) error {
-		return unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(port)})
-	}
-}
-
-func all(steps ...func(int) error) func(int) error {
-	return func(fd int) error {
-		for _, step := range steps {
-			if err := step(fd); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
 
 // fact is the truth about one port of the scene.
 type fact struct {
@@ -117,34 +68,34 @@ func scene(t testing.TB) []fact {
 	tcp := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.TCP} }
 	udp := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.UDP} }
 	const s4, s6, stream, dgram = unix.AF_INET, unix.AF_INET6, unix.SOCK_STREAM, unix.SOCK_DGRAM
-	only6 := flag(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
-	twin := flag(unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	only6 := nettest.Option(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+	twin := nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	onLo := func(fd int) error { return unix.BindToDevice(fd, "lo") }
 
-	open(t, s4, stream, all(bindTo("0.0.0.0", 4001), listenWith(7)))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4002), listenWith(7)))
-	open(t, s6, stream, all(only6, bindTo("::", 4003), listenWith(7)))
-	open(t, s6, stream, all(bindTo("::", 4004), listenWith(7)))
-	open(t, s6, stream, all(bindTo("::1", 4005), listenWith(7)))
-	open(t, s6, stream, all(bindTo("::ffff:127.0.0.1", 4006), listenWith(7)))
-	open(t, s4, stream, all(twin, bindTo("0.0.0.0", 4007), listenWith(7)))
-	open(t, s4, stream, all(twin, bindTo("0.0.0.0", 4007), listenWith(7)))
-	open(t, s4, stream, bindTo("127.0.0.1", 4008))
-	open(t, s6, stream, all(only6, bindTo("::", 4009)))
-	open(t, s4, stream, all(onLo, bindTo("0.0.0.0", 4010), listenWith(7)))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4011), listenWith(1)))
-	open(t, s4, stream, connectTo(4011))
-	open(t, s4, stream, connectTo(4011))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4020), listenWith(7)))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4012), connectTo(4020)))
-	open(t, s4, stream, all(bindTo("127.0.0.1", 4013), listenWith(7)))
-	open(t, s6, stream, all(only6, bindTo("::1", 4013), listenWith(7)))
-	open(t, s4, dgram, bindTo("0.0.0.0", 4001))
-	open(t, s6, dgram, bindTo("::", 4002))
-	open(t, s6, dgram, all(only6, bindTo("::", 4003)))
-	open(t, s4, dgram, all(bindTo("127.0.0.1", 4004), connectTo(4001)))
-	open(t, s4, dgram, all(twin, bindTo("127.0.0.1", 4005)))
-	open(t, s4, dgram, all(twin, bindTo("127.0.0.1", 4005), connectTo(4001)))
+	nettest.Open(t, s4, stream, nettest.Bind("0.0.0.0", 4001), nettest.Listen(7))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4002), nettest.Listen(7))
+	nettest.Open(t, s6, stream, only6, nettest.Bind("::", 4003), nettest.Listen(7))
+	nettest.Open(t, s6, stream, nettest.Bind("::", 4004), nettest.Listen(7))
+	nettest.Open(t, s6, stream, nettest.Bind("::1", 4005), nettest.Listen(7))
+	nettest.Open(t, s6, stream, nettest.Bind("::ffff:127.0.0.1", 4006), nettest.Listen(7))
+	nettest.Open(t, s4, stream, twin, nettest.Bind("0.0.0.0", 4007), nettest.Listen(7))
+	nettest.Open(t, s4, stream, twin, nettest.Bind("0.0.0.0", 4007), nettest.Listen(7))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4008))
+	nettest.Open(t, s6, stream, only6, nettest.Bind("::", 4009))
+	nettest.Open(t, s4, stream, onLo, nettest.Bind("0.0.0.0", 4010), nettest.Listen(7))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4011), nettest.Listen(1))
+	nettest.Open(t, s4, stream, nettest.Connect(4011))
+	nettest.Open(t, s4, stream, nettest.Connect(4011))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4020), nettest.Listen(7))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4012), nettest.Connect(4020))
+	nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4013), nettest.Listen(7))
+	nettest.Open(t, s6, stream, only6, nettest.Bind("::1", 4013), nettest.Listen(7))
+	nettest.Open(t, s4, dgram, nettest.Bind("0.0.0.0", 4001))
+	nettest.Open(t, s6, dgram, nettest.Bind("::", 4002))
+	nettest.Open(t, s6, dgram, only6, nettest.Bind("::", 4003))
+	nettest.Open(t, s4, dgram, nettest.Bind("127.0.0.1", 4004), nettest.Connect(4001))
+	nettest.Open(t, s4, dgram, twin, nettest.Bind("127.0.0.1", 4005))
+	nettest.Open(t, s4, dgram, twin, nettest.Bind("127.0.0.1", 4005), nettest.Connect(4001))
 	ended := inTimeWait(t)
 
 	device := holds(Listening, "0.0.0.0", "ipv4", "loopback")
@@ -202,8 +153,8 @@ func inTimeWait(t testing.TB) uint16 {
 	}
 	far.Close()
 	p := probe.Port{Number: port, Proto: probe.TCP}
-	for diag := newSockDiag(); ; {
-		seen, err := diag.read(t.Context(), probe.TCP, query{ports: map[probe.Proto][]uint16{probe.TCP: {port}}, v4: true})
+	for diag := NewDiag(); ; {
+		seen, err := diag.Read(t.Context(), probe.TCP, Query{ports: map[probe.Proto][]uint16{probe.TCP: {port}}, v4: true})
 		if err != nil || seen[p] == nil {
 			t.Fatalf("no trace of the connection: %v", err)
 		}

@@ -27,14 +27,16 @@ type sockDiag struct {
 	only   uint32 // states that are asked for (1 << tcp…); 0 for all
 }
 
-func newSockDiag() *sockDiag {
+// NewDiag is one that asks for sockets in every state.
+func NewDiag() *sockDiag {
 	return &sockDiag{client: netlink.Client{Family: unix.NETLINK_SOCK_DIAG}}
 }
 
-func (*sockDiag) name() string { return "the kernel (sock_diag)" }
+// From implements Reader.
+func (*sockDiag) From() From { return FromKernel }
 
-// read tells the sockets at some ports; with an error, those seen before it.
-func (d *sockDiag) read(ctx context.Context, proto probe.Proto, q query) (census, error) {
+// Read returns the sockets at some ports; with an error, those seen before it.
+func (d *sockDiag) Read(ctx context.Context, proto probe.Proto, q Query) (census, error) {
 	ports := q.ports[proto]
 	set := newPortSet(ports)
 	if len(ports) > manyPorts {
@@ -86,7 +88,7 @@ func (d *sockDiag) listAll(ctx context.Context, proto probe.Proto, families []ui
 
 // families are the kernel's families to look at: a dual-stack socket is an IPv6
 // one that takes IPv4 too.
-func (q query) families() []uint8 {
+func (q Query) families() []uint8 {
 	if q.v4 {
 		return []uint8{unix.AF_INET, unix.AF_INET6}
 	}

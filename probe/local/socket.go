@@ -19,9 +19,8 @@ const (
 	states
 )
 
-// words has the verdict for each state; a remainder uses the number as a
-// connection does.
-var words = [states]Word{Listening, Bound, Connected, Connected}
+// Counts is how many sockets are in each state.
+type Counts [states]int
 
 // socket is one socket as a source tells it; what the source does not tell is
 // zero.
@@ -43,8 +42,7 @@ type socket struct {
 	received Buffer
 	buffered bool // received is told
 	uid      uint32
-	owned    bool   // uid is told
-	user     string // its name
+	owned    bool // uid is told
 	//lint:ignore U1000 only Linux tells it
 	cgroup uint64 // in which it was made: the inode of its directory; 0 if not told
 	inode  uint64
@@ -54,7 +52,7 @@ type socket struct {
 
 // wanted tells if the socket has to do with one of the asked families. A dual
 // one has to do with both; so may one that does not tell.
-func (s socket) wanted(q query) bool {
+func (s socket) wanted(q Query) bool {
 	switch s.family {
 	case "ipv4":
 		return q.v4
@@ -87,7 +85,7 @@ const (
 // tally is what is known of one port. Its size is bounded however many sockets
 // use the port.
 type tally struct {
-	count [states]int
+	count Counts
 	told  [states][]socket
 	idle  map[uint64]bool // cookies of the bound ones
 }
@@ -143,6 +141,16 @@ func (t *tally) behind() []socket {
 	return behind
 }
 
+// hasBound reports whether a socket of a protocol is bound and does not listen.
+func (c census) hasBound(proto probe.Proto) bool {
+	for p, t := range c {
+		if p.Proto == proto && t.count[bound] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // census is a tally for each port on which a socket was seen.
 type census map[probe.Port]*tally
 
@@ -157,4 +165,34 @@ func (c census) see(s socket) {
 		c[p] = t
 	}
 	t.see(s)
+}
+
+// Backlog is a listening TCP socket's accept queue.
+type Backlog struct {
+	Used  uint32 `json:"used"`
+	Limit uint32 `json:"limit"`
+}
+
+// Buffer is a UDP socket's receive buffer, in bytes as the kernel counts them:
+// with what it keeps beside the datagrams.
+type Buffer struct {
+	Used  uint32 `json:"used"`
+	Limit uint32 `json:"limit"`
+}
+
+// add puts the sockets of another census to these.
+func (c census) add(other census) {
+	for p, from := range other {
+		t := c[p]
+		if t == nil {
+			c[p] = from
+			continue
+		}
+		for s := range states {
+			for _, socket := range from.told[s] {
+				t.see(socket)
+			}
+			t.count[s] += from.count[s] - len(from.told[s])
+		}
+	}
 }

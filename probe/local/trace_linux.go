@@ -26,7 +26,7 @@ type line struct {
 // trace connects to the ports, each address once, and finds the sockets that
 // answer: those whose peer is our end. All that is sent is what the kernel sends
 // to open and to close a connection. The error is the context's.
-func (v view) trace(ctx context.Context, q query, ports []probe.Port) (tracing, error) {
+func (v view) trace(ctx context.Context, q Query, ports []probe.Port) (tracing, error) {
 	t := tracing{asked: true, of: make(map[probe.Port][]*attempt), ours: make(map[uint16]bool)}
 	own := ownAddrs()
 	var all []*line
@@ -35,7 +35,7 @@ func (v view) trace(ctx context.Context, q query, ports []probe.Port) (tracing, 
 		if p.Proto != probe.TCP || t.of[p] != nil {
 			continue
 		}
-		for _, a := range q.aims(p, v.census[p].listeners(), own) {
+		for _, a := range aims(q, p, v.Table[p].listeners(), own) {
 			if len(all) == maxTraced {
 				left++
 				continue
@@ -61,7 +61,7 @@ func (v view) trace(ctx context.Context, q query, ports []probe.Port) (tracing, 
 	return t, nil
 }
 
-func (t *tracing) cover(q query, made, left int) {
+func (t *tracing) cover(q Query, made, left int) {
 	if made > 0 {
 		t.coverage = append(t.coverage, fmt.Sprintf("traced by %s from this machine, which NAT rules for what comes from outside do not touch", count(made, "TCP connection", "TCP connections")))
 	}

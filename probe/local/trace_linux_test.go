@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -57,44 +56,6 @@ func took(t *testing.T, address string, greeting string) <-chan int {
 	return heard
 }
 
-// inHost runs a test's body in a host's namespace, on the test's own goroutine,
-// which may then end it.
-func inHost(t *testing.T, f func(h *nettest.Host)) {
-	t.Helper()
-	h := nettest.NewHost(t)
-	runtime.LockOSThread()
-	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Setns(namespace(t, h), unix.CLONE_NEWNET)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := unix.Setns(home, unix.CLONE_NEWNET); err != nil {
-			t.Error(err) // and the thread ends with the test, because it stays locked
-			return
-		}
-		unix.Close(home)
-		runtime.UnlockOSThread()
-	}()
-	f(h)
-}
-
-// namespace is a descriptor of a host's namespace.
-func namespace(t *testing.T, h *nettest.Host) int {
-	t.Helper()
-	var fd int
-	if err := h.Do(func() (err error) {
-		fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
-}
-
 func output(t *testing.T, parts ...[]expr.Any) {
 	t.Helper()
 	f := newFirewall(nftables.TableFamilyIPv4)
@@ -106,7 +67,7 @@ func output(t *testing.T, parts ...[]expr.Any) {
 
 // Behind a redirect: who answers, though nothing listens on the port.
 func TestTraceRedirect(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
+	nettest.InHost(t, func(*nettest.Host) {
 		heard := took(t, "127.0.0.1:8417", "welcome")
 		output(t, port(417), redirect(8417))
 		v, r := traced(t, 417)
@@ -142,7 +103,7 @@ func TestTraceUnreadableRules(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	asNobody(t, h, func() error {
+	nettest.AsNobody(t, h, func() error {
 		v, _ := traced(t, 417)
 		if v.Verdict != Redirected || len(v.Redirects) != 0 || v.Trace[0].Outcome != Accepted || v.Trace[0].Backend != "127.0.0.1:8417" ||
 			!strings.Contains(v.Why, " on 127.0.0.1:8417; something sends it on, NAT or the like; nothing listens on 417 itself") {
@@ -157,8 +118,8 @@ func TestTraceUnreadableRules(t *testing.T) {
 
 // A server that does not accept is told by its listener.
 func TestTraceWaiting(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
-		open(t, unix.AF_INET6, unix.SOCK_STREAM, all(bindTo("::", 417), listenWith(7)))
+	nettest.InHost(t, func(*nettest.Host) {
+		nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, nettest.Bind("::", 417), nettest.Listen(7))
 		v, _ := traced(t, 417)
 		if v.Verdict != Listening || len(v.Trace) != 2 || len(v.Bind) != 0 {
 			t.Fatalf("%+v", v)
@@ -178,7 +139,7 @@ func TestTraceClosed(t *testing.T) {
 		linger int
 		want   []Outcome // the process may still be seen
 	}{{-1, []Outcome{Closed, Accepted}}, {0, []Outcome{Reset, Accepted}}} {
-		inHost(t, func(*nettest.Host) {
+		nettest.InHost(t, func(*nettest.Host) {
 			l, err := net.Listen("tcp4", "127.0.0.1:417")
 			if err != nil {
 				t.Fatal(err)
@@ -218,7 +179,7 @@ func TestTraceFirewall(t *testing.T) {
 			c.rule.Proto, c.rule.Port = "tcp", 417
 			h.Rule(t, "ip", c.rule)
 			if err := h.Do(func() error {
-				open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("0.0.0.0", 417), listenWith(7)))
+				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 417), nettest.Listen(7))
 				v, _ := traced(t, 417)
 				if len(v.Trace) != 1 || v.Trace[0].Outcome != c.want || !strings.Contains(v.Trace[0].Said, c.said) {
 					t.Errorf("%+v", v.Trace)
@@ -279,10 +240,10 @@ func TestTraceOutside(t *testing.T) {
 // A listener at one own address is connected to there; one at an address that is
 // not this machine's is left alone.
 func TestTraceAddresses(t *testing.T) {
-	inHost(t, func(h *nettest.Host) {
-		freebind := flag(unix.SOL_IP, unix.IP_FREEBIND)
-		open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo(h.Addr4.String(), 417), listenWith(7)))
-		open(t, unix.AF_INET, unix.SOCK_STREAM, all(freebind, bindTo("192.0.2.1", 417), listenWith(7)))
+	nettest.InHost(t, func(h *nettest.Host) {
+		freebind := nettest.Option(unix.SOL_IP, unix.IP_FREEBIND)
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind(h.Addr4.String(), 417), nettest.Listen(7))
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, freebind, nettest.Bind("192.0.2.1", 417), nettest.Listen(7))
 		v, _ := traced(t, 417)
 		if len(v.Trace) != 2 || v.Trace[0].To != h.Addr4.String()+":417" || v.Trace[0].Outcome != Waiting {
 			t.Fatalf("%+v", v.Trace)
@@ -300,27 +261,27 @@ func TestAims(t *testing.T) {
 		return socket{local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), family: family, device: device}
 	}
 	for name, c := range map[string]struct {
-		q       query
+		q       Query
 		sockets []socket
 		own     []netip.Addr
 		want    string
 	}{
-		"nothing":      {query{v4: true, v6: true}, nil, own, "127.0.0.1 [::1]"},
-		"no IPv6":      {query{v4: true, v6: true}, nil, own[:1], "127.0.0.1"},
-		"-4":           {query{v4: true}, nil, own, "127.0.0.1"},
-		"-6":           {query{v6: true}, nil, own, "[::1]"},
-		"any":          {query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
-		"only 6":       {query{v4: true, v6: true}, []socket{at("::", "ipv6", "")}, own, "[::1]"},
-		"dual":         {query{v4: true, v6: true}, []socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
-		"own":          {query{v4: true, v6: true}, []socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
-		"own of link":  {query{v4: true, v6: true}, []socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
-		"foreign":      {query{v4: true, v6: true}, []socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
-		"of a device":  {query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
-		"many":         {query{v4: true}, []socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
-		"loopback's 8": {query{v4: true}, []socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
+		"nothing":      {Query{v4: true, v6: true}, nil, own, "127.0.0.1 [::1]"},
+		"no IPv6":      {Query{v4: true, v6: true}, nil, own[:1], "127.0.0.1"},
+		"-4":           {Query{v4: true}, nil, own, "127.0.0.1"},
+		"-6":           {Query{v6: true}, nil, own, "[::1]"},
+		"any":          {Query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
+		"only 6":       {Query{v4: true, v6: true}, []socket{at("::", "ipv6", "")}, own, "[::1]"},
+		"dual":         {Query{v4: true, v6: true}, []socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
+		"own":          {Query{v4: true, v6: true}, []socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
+		"own of link":  {Query{v4: true, v6: true}, []socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
+		"foreign":      {Query{v4: true, v6: true}, []socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
+		"of a device":  {Query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
+		"many":         {Query{v4: true}, []socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
+		"loopback's 8": {Query{v4: true}, []socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
 	} {
 		var got []string
-		for _, a := range c.q.aims(probe.Port{Number: 417, Proto: probe.TCP}, c.sockets, c.own) {
+		for _, a := range aims(c.q, probe.Port{Number: 417, Proto: probe.TCP}, c.sockets, c.own) {
 			s := strings.TrimSuffix(a.to.String(), ":417")
 			if a.err != nil {
 				s = "!" + s
@@ -335,11 +296,11 @@ func TestAims(t *testing.T) {
 
 // More ports than one batch: every one has its answer.
 func TestTraceMany(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
+	nettest.InHost(t, func(*nettest.Host) {
 		var ports []probe.Port
 		for n := range uint16(traceBatch + 40) {
 			if n%2 == 0 {
-				open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 2000+n), listenWith(7)))
+				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 2000+n), nettest.Listen(7))
 			}
 			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP}, probe.Port{Number: 2000 + n, Proto: probe.UDP})
 		}
@@ -365,7 +326,7 @@ func TestTraceMany(t *testing.T) {
 
 // There is an end to what is connected to and bound, and it is told.
 func TestTraceBounded(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
+	nettest.InHost(t, func(*nettest.Host) {
 		var ports []probe.Port
 		for n := range uint16(maxTraced + 2) {
 			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP})
@@ -384,7 +345,7 @@ func TestTraceBounded(t *testing.T) {
 
 // An ephemeral port may meet itself: that is nobody.
 func TestTraceSelf(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
+	nettest.InHost(t, func(*nettest.Host) {
 		if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("41700 41700"), 0); err != nil {
 			t.Fatal(err)
 		}

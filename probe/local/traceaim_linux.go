@@ -11,7 +11,7 @@ import (
 // aims is where to connect to, to see who answers a port: where sockets listen,
 // or loopback if none does. Own is the addresses of this machine: to no other is
 // anything sent.
-func (q query) aims(p probe.Port, listeners []socket, own []netip.Addr) []attempt {
+func aims(q Query, p probe.Port, listeners []socket, own []netip.Addr) []attempt {
 	var aims []attempt
 	add := func(a netip.Addr, heard bool, err error) {
 		known := slices.ContainsFunc(aims, func(b attempt) bool { return b.to.Addr() == a })

@@ -59,14 +59,14 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 
 // listeners is what listens on some TCP ports, in this namespace first.
 func listeners(ctx context.Context, ports []uint16) ([]space, error) {
-	q := query{ports: map[probe.Proto][]uint16{probe.TCP: ports}, v4: true, v6: true, addrs: true}
+	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: ports}, v4: true, v6: true}
 	home := space{name: host, addrs: loopbacks(ownAddrs()), held: make(map[probe.Port][]socket)}
 	_ = eachTCP(ctx, 0, 1<<tcpListen, func(s socket) { // what cannot be read is not told
 		if slices.Contains(ports, s.local.Port()) && len(home.held[s.at()]) < maxHolders {
 			home.held[s.at()] = append(home.held[s.at()], s)
 		}
 	})
-	others, err := lookAbroad(ctx, q)
+	others, err := lookAbroad(ctx, q, true)
 	return append([]space{home}, others.spaces...), err
 }
 

@@ -16,9 +16,12 @@ import (
 	"onmux/probe/nettest"
 )
 
+// portEnv has the port of the process behind proxyTo.
+const portEnv = "ONMUX_TEST_PORT"
+
 // playProxy takes connections, as the process behind proxyTo, until its input ends.
 func playProxy() int {
-	l, err := net.Listen("tcp4", "127.0.0.1:"+os.Getenv(doesEnv))
+	l, err := net.Listen("tcp4", "127.0.0.1:"+os.Getenv(portEnv))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -42,7 +45,7 @@ func proxyTo(t *testing.T, port, to string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"systemd-socket-proxyd", to}
-	cmd.Env = append(os.Environ(), roleEnv+"=proxy", doesEnv+"="+port, quickExit)
+	cmd.Env = append(os.Environ(), roleEnv+"=proxy", portEnv+"="+port, nettest.QuickExit)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -64,10 +67,11 @@ func proxyTo(t *testing.T, port, to string) {
 // Whoever stands behind a proxy is named, here and in another namespace.
 func TestTraceBehind(t *testing.T) {
 	nettest.Need(t)
-	blue, name := dwell(t)
-	in(t, blue, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.77", 4990), listenWith(7)))
-	in(t, blue, unix.AF_INET, unix.SOCK_STREAM, all(flag(unix.SOL_IP, unix.IP_FREEBIND), bindTo("10.99.0.2", 4991), listenWith(7)))
-	open(t, unix.AF_INET, unix.SOCK_STREAM, all(bindTo("127.0.0.1", 4990), listenWith(7)))
+	blue := nettest.NewNamespace(t)
+	name := nameOf(t, blue)
+	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.77", 4990), nettest.Listen(7))
+	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Option(unix.SOL_IP, unix.IP_FREEBIND), nettest.Bind("10.99.0.2", 4991), nettest.Listen(7))
+	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4990), nettest.Listen(7))
 	for _, c := range []struct {
 		number uint16
 		to     string

@@ -128,7 +128,7 @@ func peers(ctx context.Context, up []*line, see func(socket)) error {
 // eachTCP tells the TCP sockets in some states, of those whose peer has a port
 // unless it is 0, as the kernel or else /proc/net tells them.
 func eachTCP(ctx context.Context, peer uint16, states uint32, see func(socket)) error {
-	diag, files := newSockDiag(), procNet{"/proc/thread-self/net"}
+	diag, files := NewDiag(), procNet{"/proc/thread-self/net"}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		err := diag.ask(ctx, diagRequest(probe.TCP, family, 0, peer, states), probe.TCP, nil, see)
 		if err == nil || errors.Is(err, errChanged) || ctx.Err() != nil {

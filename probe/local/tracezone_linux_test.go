@@ -15,7 +15,7 @@ import (
 
 // A link-local address keeps its zone when it answers.
 func TestTraceZone(t *testing.T) {
-	inHost(t, func(*nettest.Host) {
+	nettest.InHost(t, func(*nettest.Host) {
 		links, err := netlink.LinkList()
 		if err != nil {
 			t.Fatal(err)
@@ -35,9 +35,9 @@ func TestTraceZone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		open(t, unix.AF_INET6, unix.SOCK_STREAM, all(func(fd int) error {
+		nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(fd int) error {
 			return unix.Bind(fd, &unix.SockaddrInet6{Addr: [16]byte(addr.IP), Port: 703, ZoneId: uint32(link.Attrs().Index)})
-		}, listenWith(7)))
+		}, nettest.Listen(7))
 		v, _ := traced(t, 703)
 		want := "[fe80::703%" + link.Attrs().Name + "]:703"
 		if got := v.Trace[0]; got.To != want || got.Backend != want || !strings.HasPrefix(got.Said, want+": the kernel accepted, the application has not: ") {

@@ -13,10 +13,10 @@ type finding struct {
 	port      probe.Port
 	count     [states]int
 	listeners []Listener // behind the verdict, not more of them than tally bounds
-	source    source
+	source    Source
 	where     string
 	owners    owners
-	refused   refused
+	dropped   Dropped
 	redirects []Redirect
 	attempts  []*attempt
 	tried     tried
@@ -49,21 +49,21 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Listening, f.whyListening()
 	case found && s == bound:
 		v.Verdict, v.Why = Bound, f.whyBound()
-	case f.source.err == nil && f.appeared():
+	case f.source.Err == nil && f.appeared():
 		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
-	case f.source.err == nil && !found && f.tried.used:
+	case f.source.Err == nil && !found && f.tried.used:
 		v.Verdict, v.Why = Bound, "held by a socket that cannot be seen, and is in the way of binding"
-	case f.source.err == nil && (len(f.redirects) > 0 || f.sentOn()):
+	case f.source.Err == nil && (len(f.redirects) > 0 || f.sentOn()):
 		v.Verdict, v.Why = Redirected, f.whyRedirected()
-	case f.source.err == nil && !found && f.astray():
+	case f.source.Err == nil && !found && f.astray():
 		v.Verdict, v.Why, v.Error = Unknown, f.unused(), "connections do not come to an end here, and not every NAT rule could be read: one may send them on"
-	case f.source.err == nil && len(f.elsewhere) > 0:
+	case f.source.Err == nil && len(f.elsewhere) > 0:
 		v.Verdict, v.Why = Elsewhere, f.whyElsewhere()
 	case found:
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
-	case f.source.err != nil:
-		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.err.Error()
-	case f.unseen() && f.source.lesser: // a kernel that never tells such sockets has a caveat only
+	case f.source.Err != nil:
+		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.Err.Error()
+	case f.unseen() && f.source.From == FromProc: // a kernel that never tells such sockets has a caveat only
 		v.Verdict, v.Why, v.Error = Unknown, f.unused(), idleUnseen
 	default:
 		v.Verdict, v.Why = Free, f.unused()

@@ -25,29 +25,29 @@ func TestVerdict(t *testing.T) {
 		want Verdict
 	}{
 		"nothing":      {finding{where: "here"}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
-		"blind kernel": {finding{where: "here", source: source{blind: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Caveats: []string{idleUnseen}}},
-		"half blind":   {finding{where: "here", source: source{blind: true, lesser: true}}, Verdict{Verdict: Unknown, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Error: "one that is bound and does not listen cannot be seen"}},
-		"bound well":   {finding{where: "here", source: source{blind: true}, tried: tried{free: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
-		"not bound":    {finding{where: "here", source: source{blind: true}, tried: tried{used: true}}, Verdict{Verdict: Bound, Why: "held by a socket that cannot be seen, and is in the way of binding"}},
-		"blind":        {finding{source: source{err: failed}}, Verdict{Verdict: Unknown, Why: "could not look", Error: "permission denied"}},
-		"found anyway": {finding{source: source{err: failed}, count: [states]int{timeWait: 2}}, Verdict{Verdict: Connected, Why: "nothing listens; 2 connections in TIME_WAIT still use the number"}},
-		"one": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "::", "dual", sshd)}},
+		"blind kernel": {finding{where: "here", source: Source{NoBound: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Caveats: []string{idleUnseen}}},
+		"half blind":   {finding{where: "here", source: Source{NoBound: true, From: FromProc}}, Verdict{Verdict: Unknown, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Error: "one that is bound and does not listen cannot be seen"}},
+		"bound well":   {finding{where: "here", source: Source{NoBound: true}, tried: tried{free: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
+		"not bound":    {finding{where: "here", source: Source{NoBound: true}, tried: tried{used: true}}, Verdict{Verdict: Bound, Why: "held by a socket that cannot be seen, and is in the way of binding"}},
+		"blind":        {finding{source: Source{Err: failed}}, Verdict{Verdict: Unknown, Why: "could not look", Error: "permission denied"}},
+		"found anyway": {finding{source: Source{Err: failed}, count: Counts{timeWait: 2}}, Verdict{Verdict: Connected, Why: "nothing listens; 2 connections in TIME_WAIT still use the number"}},
+		"one": {finding{count: Counts{listening: 1}, listeners: []Listener{on(Listening, "::", "dual", sshd)}},
 			Verdict{Verdict: Listening, Why: "sshd (pid 12, root) on [::]:417, reachable from any address"}},
-		"two of one": {finding{count: [states]int{listening: 2}, listeners: []Listener{on(Listening, "10.0.0.1", "ipv4", nginx), on(Listening, "::1", "ipv6", nginx)}},
+		"two of one": {finding{count: Counts{listening: 2}, listeners: []Listener{on(Listening, "10.0.0.1", "ipv4", nginx), on(Listening, "::1", "ipv6", nginx)}},
 			Verdict{Verdict: Listening, Why: "nginx (pid 20, www, 2 workers) on 10.0.0.1:417 and [::1]:417, reachable from private networks"}},
-		"a name that is a part of a sentence": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "127.0.0.1", "ipv4", Owner{PID: 9, Name: "x (pid 1, root)", User: "1234"})}},
+		"a name that is a part of a sentence": {finding{count: Counts{listening: 1}, listeners: []Listener{on(Listening, "127.0.0.1", "ipv4", Owner{PID: 9, Name: "x (pid 1, root)", User: "1234"})}},
 			Verdict{Verdict: Listening, Why: `"x (pid 1, root)" (pid 9, uid 1234) on 127.0.0.1:417, reachable from this machine only`}},
-		"two of two": {finding{count: [states]int{listening: 2, bound: 1}, listeners: []Listener{
+		"two of two": {finding{count: Counts{listening: 2, bound: 1}, listeners: []Listener{
 			on(Listening, "127.0.0.1", "ipv4", nginx), on(Listening, "fe80::1%eth0", "ipv6", sshd, nginx), on(Bound, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Listening, Why: "nginx (pid 20, www, 2 workers) on 127.0.0.1:417, reachable from this machine only; " +
 				"sshd (pid 12, root) and nginx (pid 20, www, 2 workers) on [fe80::1%eth0]:417, reachable from the same link; 1 socket bound and not listening"}},
-		"owner not readable": {finding{count: [states]int{listening: 1}, listeners: []Listener{on(Listening, "8.8.8.8", "ipv4")}, owners: owners{asked: true, ownership: ownership{unread: []int{1}}}},
+		"owner not readable": {finding{count: Counts{listening: 1}, listeners: []Listener{on(Listening, "8.8.8.8", "ipv4")}, owners: owners{asked: true, ownership: ownership{unread: []int{1}}}},
 			Verdict{Verdict: Listening, Why: "a socket of uid 33 on 8.8.8.8:417, reachable from public networks, owner not readable"}},
-		"no owner": {finding{count: [states]int{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, owners: owners{asked: true}},
+		"no owner": {finding{count: Counts{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, owners: owners{asked: true}},
 			Verdict{Verdict: Bound, Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS), but not listening"}},
-		"connected": {finding{count: [states]int{connected: 40, timeWait: 1}, listeners: []Listener{on(Connected, "10.0.0.1", "ipv4", sshd), on(Connected, "10.0.0.1", "ipv4", sshd)}},
+		"connected": {finding{count: Counts{connected: 40, timeWait: 1}, listeners: []Listener{on(Connected, "10.0.0.1", "ipv4", sshd), on(Connected, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Connected, Why: "nothing listens; 40 connections use the number, of sshd (pid 12, root); 1 connection in TIME_WAIT still uses the number"}},
-		"a name that lies": {finding{count: [states]int{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4", evil)}},
+		"a name that lies": {finding{count: Counts{bound: 1}, listeners: []Listener{on(Bound, "127.0.0.1", "ipv4", evil)}},
 			Verdict{Verdict: Bound, Why: `held by "x\n417/tcp is free" (pid 9, u) on 127.0.0.1:417, but not listening`}},
 	} {
 		c.f.port = probe.Port{Number: 417, Proto: probe.TCP}
@@ -60,7 +60,7 @@ func TestVerdict(t *testing.T) {
 
 // However many holders there are, a sentence names a few.
 func TestWhyIsBounded(t *testing.T) {
-	f := finding{count: [states]int{listening: 500}}
+	f := finding{count: Counts{listening: 500}}
 	for pid := range 500 {
 		f.listeners = append(f.listeners, Listener{
 			Address: netip.AddrFrom4([4]byte{127, 0, byte(pid >> 8), byte(pid)}), Port: 1, State: Listening, Reach: "loopback",
@@ -73,24 +73,23 @@ func TestWhyIsBounded(t *testing.T) {
 }
 
 func TestCoverage(t *testing.T) {
-	both := query{v4: true, v6: true}
-	kernel, files := "the kernel (sock_diag)", "/proc/net"
+	both := query{Query: Query{v4: true, v6: true}}
 	refused := errors.New("permission denied")
 	for _, c := range []struct {
 		q    query
-		s    []source
+		s    []Source
 		want string
 	}{
-		{both, []source{{proto: probe.TCP, name: kernel}, {proto: probe.UDP, name: kernel}}, "TCP and UDP sockets, IPv4 and IPv6, from the kernel (sock_diag)"},
-		{query{v4: true}, []source{{proto: probe.UDP, name: kernel}}, "UDP sockets, IPv4, from the kernel (sock_diag)\nIPv6 not looked at (-4)"},
-		{query{v6: true}, []source{{proto: probe.UDP, name: kernel}}, "UDP sockets, IPv6, from the kernel (sock_diag)\nIPv4 not looked at (-6)"},
-		{both, []source{{proto: probe.TCP, name: kernel}, {proto: probe.UDP, name: files, refused: refused}},
+		{both, []Source{{Proto: probe.TCP, From: FromKernel}, {Proto: probe.UDP, From: FromKernel}}, "TCP and UDP sockets, IPv4 and IPv6, from the kernel (sock_diag)"},
+		{query{Query: Query{v4: true}}, []Source{{Proto: probe.UDP, From: FromKernel}}, "UDP sockets, IPv4, from the kernel (sock_diag)\nIPv6 not looked at (-4)"},
+		{query{Query: Query{v6: true}}, []Source{{Proto: probe.UDP, From: FromKernel}}, "UDP sockets, IPv6, from the kernel (sock_diag)\nIPv4 not looked at (-6)"},
+		{both, []Source{{Proto: probe.TCP, From: FromKernel}, {Proto: probe.UDP, From: FromProc, Fallback: refused}},
 			"TCP sockets, IPv4 and IPv6, from the kernel (sock_diag)\nUDP sockets, IPv4 and IPv6, from /proc/net because of: permission denied"},
-		{both, []source{{proto: probe.TCP, err: refused}, {proto: probe.UDP, name: files, err: refused}},
+		{both, []Source{{Proto: probe.TCP, Err: refused}, {Proto: probe.UDP, From: FromProc, Err: refused}},
 			"TCP sockets, IPv4 and IPv6: not read: permission denied\nUDP sockets, IPv4 and IPv6, from /proc/net: not all read: permission denied"},
 	} {
 		for i := range c.s {
-			c.s[i].families = c.q.familyNames()
+			c.s[i].IPv4, c.s[i].IPv6 = c.q.v4, c.q.v6
 		}
 		if got := strings.Join(c.q.coverage(c.s), "\n"); got != c.want {
 			t.Errorf("got\n%s\nwant\n%s", got, c.want)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"onmux/probe"
 )
 
 // maxNamed bounds how many of one kind a sentence names; it counts the others.
@@ -40,7 +42,7 @@ func (f finding) whyListening() string {
 	var parts []string
 	for _, g := range f.groups(Listening) {
 		part := fmt.Sprintf("%s on %s, %s%s", g.holder, g.addresses(), reachable(g.sockets), proxied(g.sockets))
-		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
+		if missing := missing(f.owners); missing != "" && len(g.sockets[0].Owners) == 0 {
 			part += ", " + missing
 		}
 		if slices.ContainsFunc(g.sockets[0].Owners, func(o Owner) bool { return o.Unrelated }) {
@@ -59,7 +61,7 @@ func (f finding) whyBound() string {
 	var parts []string
 	for _, g := range f.groups(Bound) {
 		part := fmt.Sprintf("%s on %s", g.holder, g.addresses())
-		if missing := f.owners.missing(); missing != "" && len(g.sockets[0].Owners) == 0 {
+		if missing := missing(f.owners); missing != "" && len(g.sockets[0].Owners) == 0 {
 			part += " (" + missing + ")"
 		}
 		parts = append(parts, part)
@@ -105,7 +107,7 @@ func holder(l Listener) string {
 		}
 		if o.SocketUnit != "" {
 			about = append(about, "for "+printable(o.SocketUnit))
-		} else if where := o.Where(); where != "" {
+		} else if where := Where(o.Place); where != "" {
 			about = append(about, where)
 		}
 		if o.Ended {
@@ -125,10 +127,10 @@ func stray(l Listener) string {
 	case l.UID != nil:
 		said += fmt.Sprintf(" of uid %d", *l.UID)
 	}
-	if where := l.Where(); where != "" {
+	if where := Where(l.Place); where != "" {
 		said += " in " + where
 	}
-	if guess := l.Guess(); guess != "" {
+	if guess := Guess(l.Origin); guess != "" {
 		said += ", " + guess
 	}
 	return said
@@ -210,4 +212,33 @@ func some(parts []string, between, one, many string) string {
 		return strings.Join(parts[:maxNamed], between) + between + count(n, one, many)
 	}
 	return strings.Join(parts, between)
+}
+
+// losses says what sockets of one holder have dropped, and whether the accept
+// queue of one is full.
+func (f finding) losses(sockets []Listener) string {
+	var said string
+	var full bool
+	var drops uint64
+	for _, l := range sockets {
+		drops += l.Drops
+		if b := l.Backlog; !full && b != nil && b.full() {
+			full = true
+			said = fmt.Sprintf(", accept queue full (%d of %d)", b.Used, b.Limit)
+		}
+	}
+	if drops > 0 && f.port.Proto == probe.UDP {
+		return said + fmt.Sprintf(", %s dropped", count(int(drops), "datagram", "datagrams"))
+	}
+	if drops > 0 {
+		said += fmt.Sprintf(", %s dropped", count(int(drops), "attempt to connect", "attempts to connect"))
+	}
+	if b := f.dropped; full && b.full > 0 {
+		said += fmt.Sprintf(" (in this network namespace since it began: %d by full queues", b.full)
+		if b.other > 0 {
+			said += fmt.Sprintf(", %d for other reasons", b.other)
+		}
+		said += ")"
+	}
+	return said
 }

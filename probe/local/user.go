@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os/user"
 	"strconv"
+	"strings"
 )
 
 // users keeps the names of users: looking one up reads a file.
@@ -16,7 +17,9 @@ func (u users) name(uid uint32) string {
 		if found, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
 			name = clip(found.Username)
 		}
-		u[uid] = name
+		if u != nil {
+			u[uid] = name
+		}
 	}
 	return name
 }
@@ -26,16 +29,7 @@ func (u users) nameOrNumber(uid uint32) string {
 	return cmp.Or(u.name(uid), strconv.FormatUint(uint64(uid), 10))
 }
 
-// nameUsers gives the users of sockets their names.
-func (c census) nameUsers() {
-	known := make(users)
-	for _, t := range c {
-		for _, told := range t.told {
-			for i := range told {
-				if told[i].owned {
-					told[i].user = known.name(told[i].uid)
-				}
-			}
-		}
-	}
-}
+// maxName bounds a name that is reported, in bytes.
+const maxName = 256
+
+func clip(name string) string { return strings.ToValidUTF8(name[:min(len(name), maxName)], "\uFFFD") }
