@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +12,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
-	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/report"
-	"onmux/scan"
+	"onmux/report/phrase"
 )
 
 // explainMost bounds the ports that are explained at once.
@@ -34,15 +35,17 @@ Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
 			if err != nil {
 				return err
 			}
-			machine := local.ReadMachine()
+			machine := ports.ReadMachine()
 			topics, err := s.topics(machine, c.Args().Slice())
 			if err != nil {
 				return err
 			}
 			return s.run(c.Context, nil, func(_ context.Context, emit func(report.Finding) error) (report.End, error) {
-				end := report.End{Complete: true, Coverage: machine.Coverage()}
+				end := report.End{Complete: true, Coverage: phrase.PortCoverage(machine)}
 				for _, t := range topics {
-					if err := emit(machine.Port(t.port, t.protos)); err != nil {
+					info := machine.Info(t.port, t.protos)
+					info.Notes = phrase.PortNotes(machine.Platform, t.port, os.Geteuid() == 0)
+					if err := emit(info); err != nil {
 						return end, err
 					}
 				}
@@ -60,7 +63,7 @@ type topic struct {
 
 // topics reads the arguments, in which a name stands for all its ports. Ports
 // come out in the order given, each once.
-func (s *session) topics(m *local.Machine, args []string) ([]topic, error) {
+func (s *session) topics(m *ports.Machine, args []string) ([]topic, error) {
 	if len(args) == 0 {
 		args = []string{strconv.Itoa(probe.Onmux)}
 	}
@@ -89,25 +92,25 @@ func (s *session) topics(m *local.Machine, args []string) ([]topic, error) {
 
 // topic is one argument's ports. A name without a protocol leads to its
 // numbers, and these are explained for all protocols.
-func (s *session) topic(m *local.Machine, item string) ([]probe.Port, error) {
+func (s *session) topic(m *ports.Machine, item string) ([]probe.Port, error) {
 	name, suffix, bound := strings.Cut(item, "/")
 	protos := s.protos
 	if p := new(probe.Proto); bound && p.UnmarshalText([]byte(strings.ToLower(suffix))) == nil {
 		protos = []probe.Proto{*p}
 	} else if bound {
-		return scan.ParsePorts([]string{item}, s.protos) // which says what is wrong
+		return ports.Parse([]string{item}, s.protos) // which says what is wrong
 	}
 	if !strings.ContainsFunc(name, unicode.IsLetter) {
-		return scan.ParsePorts([]string{item}, s.protos)
+		return ports.Parse([]string{item}, s.protos)
 	}
-	var ports []probe.Port
+	var found []probe.Port
 	for _, n := range m.Numbers(name, protos) {
 		for _, p := range protos {
-			ports = append(ports, probe.Port{Number: n, Proto: p})
+			found = append(found, probe.Port{Number: n, Proto: p})
 		}
 	}
-	if ports == nil {
-		return scan.ParsePorts([]string{item}, s.protos) // which names the nearest
+	if found == nil {
+		return ports.Parse([]string{item}, s.protos) // which names the nearest
 	}
-	return ports, nil
+	return found, nil
 }

@@ -29,12 +29,12 @@ var arrows = map[string][]string{
 	"probe/recog":       {},
 	"probe/request":     {},
 	"probe/service":     {"probe", "probe/recog", "probe/request"},
-	"report":            {"probe", "probe/local", "scan", "scan/target"},
-	"report/phrase":     {"scan/engine"},
-	"report/policy":     {"probe", "probe/local", "report", "scan", "scan/target"},
+	"report":            {"probe", "probe/local", "probe/ports", "scan", "scan/target"},
+	"report/phrase":     {"probe/ports", "scan/engine"},
+	"report/policy":     {"probe", "probe/local", "probe/ports", "report", "scan", "scan/target"},
 	"report/schematest": {"report"},
 	"scan": {
-		"probe", "probe/ports", "probe/recog", "probe/request", "probe/service", "scan/engine", "scan/link",
+		"probe", "probe/recog", "probe/request", "probe/service", "scan/engine", "scan/link",
 		"scan/target", "scan/varint",
 	},
 	"scan/connect": {"probe", "scan/engine", "scan/link"},
@@ -59,7 +59,7 @@ var fences = map[string][]string{
 	"github.com/google/nftables":               {"probe/nettest/*_linux.go"},
 	"github.com/vishvananda/netlink":           {"probe/netlink/*_linux.go", "probe/nettest/*_linux.go"},
 	"golang.org/x/sys/unix": {
-		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/local/*_linux.go",
+		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/ports/*_linux.go", "probe/local/*_linux.go",
 		"scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }

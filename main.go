@@ -26,7 +26,6 @@ import (
 	"onmux/probe/ports"
 	"onmux/probe/recog"
 	"onmux/report"
-	"onmux/scan"
 	"onmux/scan/target"
 )
 
@@ -190,7 +189,7 @@ func (s *session) readPorts(c *cli.Context) error {
 	if len(specs) == 0 {
 		specs = []string{strconv.Itoa(probe.Onmux)}
 	}
-	ports, err := scan.ParsePorts(specs, s.protos)
+	ports, err := ports.Parse(specs, s.protos)
 	if err != nil {
 		return usage(err, "")
 	}
@@ -242,7 +241,7 @@ func (s *session) readOutputs(c *cli.Context) error {
 	if err != nil {
 		return usage(fmt.Errorf("--color: %w", err), "")
 	}
-	s.layout = report.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: ports.PortName}
+	s.layout = report.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: ports.NameOf}
 	switch {
 	case c.Bool("quiet"):
 		s.layout.Verbosity = report.Quiet

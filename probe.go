@@ -12,8 +12,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/inquiry"
+	"onmux/probe/ports"
 	"onmux/report"
-	"onmux/scan"
 	"onmux/scan/target"
 )
 
@@ -133,14 +133,14 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	found := inquiry.NewNames(ctx, net.DefaultResolver)
 	for _, arg := range p.hosts {
 		host, spec := probe.SplitHostPort(arg)
-		ports := p.ports
+		on := p.ports
 		if spec != "" {
 			var err error
-			if ports, err = scan.ParsePorts([]string{spec}, p.protos); err != nil {
+			if on, err = ports.Parse([]string{spec}, p.protos); err != nil {
 				return nil, usage(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
-		plan, err := target.NewPlan(ctx, target.Config{Targets: []string{host}, Ports: ports, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
+		plan, err := target.NewPlan(ctx, target.Config{Targets: []string{host}, Ports: on, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
 		if err != nil {
 			return nil, err
 		}

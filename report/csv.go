@@ -12,6 +12,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/scan"
 )
 
@@ -84,7 +85,7 @@ func (c *csvHandler) Finding(f Finding) error {
 	case local.Verdict:
 		c.at(netip.Addr{}, f.Port, f.Proto)
 		c.row[cState], c.row[cText] = string(f.Verdict), lines(f.Why, f.Error, f.Bind...)
-	case local.Port:
+	case ports.Info:
 		c.row[cPort] = strconv.Itoa(int(f.Port))
 		var names []string
 		for _, n := range f.Names {

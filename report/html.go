@@ -18,6 +18,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/scan"
 )
 
@@ -133,7 +134,7 @@ func (h *page) Finding(f Finding) error {
 		return h.row(row{Place: probe.Port{Number: f.Port, Proto: f.Proto}.String(), Word: string(f.Verdict), Reason: lines(f.Why, f.Error), Details: f.Bind})
 	case local.Listener:
 		return h.row(h.listener(f))
-	case local.Port:
+	case ports.Info:
 		var names []string
 		for _, n := range f.Names {
 			names = append(names, n.Name+"/"+n.Proto.String()+" ("+n.Source+")")

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/scan"
 )
 
@@ -61,7 +62,7 @@ func (m *markdown) Finding(f Finding) error {
 		m.row(1, strconv.Itoa(int(f.Port))+"/"+f.Proto.String(), string(f.Verdict), lines(f.Why, f.Error, f.Bind...))
 	case local.Listener:
 		m.row(2, netip.AddrPortFrom(f.Address, f.Port).String()+"/"+f.Proto.String(), string(f.State), within(f), strings.TrimPrefix(heldBy(f.Owners), ", held by "))
-	case local.Port:
+	case ports.Info:
 		var names []string
 		for _, n := range f.Names {
 			names = append(names, n.Name+" ("+n.Source+")")

@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/scan"
 )
 
@@ -47,7 +48,7 @@ func parseFinding(kind string, record []byte) (Finding, error) {
 		return parse(record, func(l local.Listener) error { return needProto(l.Proto) })
 	case local.Verdict{}.Kind():
 		return parse(record, checkVerdict)
-	case local.Port{}.Kind():
+	case ports.Info{}.Kind():
 		return parse(record, checkPort)
 	case Change{}.Kind():
 		return parse(record, checkChange)
@@ -108,8 +109,8 @@ func checkChange(c Change) error {
 	return needProto(c.Proto)
 }
 
-func checkPort(p local.Port) error {
-	if p.Range != local.RangeOf(p.Port) {
+func checkPort(p ports.Info) error {
+	if p.Range != ports.RangeOf(p.Port) {
 		return fmt.Errorf("port %d is not in the range %q", p.Port, p.Range)
 	}
 	for _, proto := range p.Protos {

@@ -87,7 +87,7 @@ func nmapReasonOf(word string) (r probe.Reason) {
 	return probe.NoReason
 }
 
-// ports are those of which it says the number.
+// checkText are those of which it says the number.
 func (e nmapExtra) ports() iter.Seq[nmapPort] {
 	return func(yield func(nmapPort) bool) {
 		for _, why := range e.Reasons {

@@ -20,7 +20,7 @@ type Start struct {
 }
 
 // Finding is one record: probe.Result, probe.Attempt, scan.Range, local.Listener,
-// local.Verdict, local.Port, Change, Rule or Violation. Kind is the record's "type" in documents.
+// local.Verdict, ports.Info, Change, Rule or Violation. Kind is the record's "type" in documents.
 type Finding interface{ Kind() string }
 
 // Violation is an expectation that does not hold.

@@ -97,10 +97,10 @@ func TestSchemaHasEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "attempt": probe.Attempt{}, "range": scan.Range{}, "listener": local.Listener{},
-		"verdict": local.Verdict{}, "about": local.Port{}, "change": Change{}, "rule": Rule{}, "violation": Violation{}, "start": Start{}, "end": End{}}
+		"verdict": local.Verdict{}, "about": ports.Info{}, "change": Change{}, "rule": Rule{}, "violation": Violation{}, "start": Start{}, "end": End{}}
 	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{}, "attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{}, "route": probe.Route{}, "handshake": probe.Handshake{}, "backlog": local.Backlog{}, "buffer": local.Buffer{}, "plan": Plan{},
-		"owner": local.Owner{}, "process": local.Process{}, "candidate": local.Candidate{}, "summary": scan.Summary{}, "name": local.Name{}, "services": local.Services{},
-		"serviceLine": local.Service{}, "span": local.Span{}, "fact": ports.Fact{}}
+		"owner": local.Owner{}, "process": local.Process{}, "candidate": local.Candidate{}, "summary": scan.Summary{}, "name": ports.Name{}, "services": ports.Services{},
+		"serviceLine": ports.Service{}, "span": ports.Span{}, "fact": ports.Fact{}}
 	for name, v := range records {
 		compare(t, name, schema.Defs[name], fields(reflect.TypeOf(v)), "type")
 	}
@@ -174,7 +174,7 @@ func TestSchemaHasEveryWord(t *testing.T) {
 		words = append(words, string(w))
 	}
 	var ranges []string
-	for _, r := range local.Ranges() {
+	for _, r := range ports.Ranges() {
 		ranges = append(ranges, string(r))
 	}
 	for name, want := range map[string][]string{"state": states, "reason": reasons, "word": words, "rangeName": ranges,

@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/scan"
 )
 
@@ -24,7 +25,7 @@ type teller struct {
 	Options
 	w          io.Writer
 	command    string
-	ports      ports
+	ports      checkText
 	endpoints  endpoints
 	attempts   attempts
 	changes    changes
@@ -59,7 +60,7 @@ func (t *teller) Finding(f Finding) error {
 		t.ports.verdict(f)
 	case local.Listener:
 		t.ports.listener(f)
-	case local.Port:
+	case ports.Info:
 		t.explain(f)
 	case Rule:
 		t.rule(f)

@@ -17,15 +17,15 @@ import (
 // manyFree is how many free ports are told in a line each; more are folded.
 const manyFree = 8
 
-// ports tells what is held on this machine: each port's verdict, and below it
+// checkText tells what is held on this machine: each port's verdict, and below it
 // the sockets behind it.
-type ports struct {
+type checkText struct {
 	*teller
 	verdicts  []local.Verdict
 	listeners map[probe.Port][]local.Listener
 }
 
-func (p *ports) verdict(v local.Verdict) {
+func (p *checkText) verdict(v local.Verdict) {
 	if p.Verbosity == Quiet {
 		line := []span{{portOf(v).String() + " ", plain}, {Visible(string(v.Verdict)), tone(string(v.Verdict))}}
 		if len(v.Caveats) > 0 { // behind the word, which scripts take for the second field
@@ -37,7 +37,7 @@ func (p *ports) verdict(v local.Verdict) {
 	p.verdicts = append(p.verdicts, v)
 }
 
-func (p *ports) listener(l local.Listener) {
+func (p *checkText) listener(l local.Listener) {
 	if p.Verbosity == Quiet {
 		return
 	}
@@ -56,7 +56,7 @@ func portOf(v local.Verdict) probe.Port { return probe.Port{Number: v.Port, Prot
 
 // end tells every port, in the order in which they were asked for. What is left
 // of the listeners belongs to no verdict, as in a report that was cut off.
-func (p *ports) end() {
+func (p *checkText) end() {
 	fold := p.folded()
 	tables := len(p.listeners) > 0
 	for _, v := range p.verdicts {
@@ -74,7 +74,7 @@ func (p *ports) end() {
 	}
 }
 
-func (p *ports) tell(v local.Verdict) {
+func (p *checkText) tell(v local.Verdict) {
 	word := Visible(string(v.Verdict))
 	line := []span{{p.named(portOf(v)), strong}, {" is ", plain}, {word, tone(word)}}
 	said := ""
@@ -101,7 +101,7 @@ func (p *ports) tell(v local.Verdict) {
 }
 
 // folded is the free ports, if they are many and nobody asked for everything.
-func (p *ports) folded() map[probe.Port]string {
+func (p *checkText) folded() map[probe.Port]string {
 	free := make(map[probe.Port]string) // with their caveats
 	for _, v := range p.verdicts {
 		if v.Verdict == local.Free && v.Error == "" && len(p.listeners[portOf(v)]) == 0 {
@@ -114,7 +114,7 @@ func (p *ports) folded() map[probe.Port]string {
 	return free
 }
 
-func (p *ports) tellFolded(free map[probe.Port]string) {
+func (p *checkText) tellFolded(free map[probe.Port]string) {
 	for _, proto := range probe.Protos() {
 		numbers := make(map[string][]uint16) // by caveats
 		for port, caveats := range free {
@@ -141,7 +141,7 @@ func isAre(n int) string {
 }
 
 // named is "417/tcp (onmux)".
-func (p *ports) named(port probe.Port) string {
+func (p *checkText) named(port probe.Port) string {
 	if p.PortName != nil {
 		if name := p.PortName(port); name != "" {
 			return fmt.Sprintf("%s (%s)", port, Visible(name))
@@ -153,7 +153,7 @@ func (p *ports) named(port probe.Port) string {
 // table tells the sockets of a port, those of the caller's own network namespace
 // first. Those of others have addresses that are not this machine's: they stand
 // apart, below the name of theirs.
-func (p *ports) table(all []local.Listener, verdict local.Word) {
+func (p *checkText) table(all []local.Listener, verdict local.Word) {
 	own, others := byNamespace(all)
 	p.sockets(2, own, verdict)
 	if verdict != "" {
@@ -171,7 +171,7 @@ func (p *ports) table(all []local.Listener, verdict local.Word) {
 }
 
 // sockets is a table of sockets, a line for each owner.
-func (p *ports) sockets(indent int, all []local.Listener, verdict local.Word) {
+func (p *checkText) sockets(indent int, all []local.Listener, verdict local.Word) {
 	if len(all) == 0 {
 		return
 	}
@@ -194,7 +194,7 @@ func (p *ports) sockets(indent int, all []local.Listener, verdict local.Word) {
 	p.grid(indent, headings, rows)
 }
 
-func (p *ports) rows(l local.Listener, verdict local.Word) [][]span {
+func (p *checkText) rows(l local.Listener, verdict local.Word) [][]span {
 	backlog := ""
 	if l.Backlog != nil {
 		backlog = fmt.Sprintf("%d/%d", l.Backlog.Used, l.Backlog.Limit)
@@ -248,7 +248,7 @@ func at(l local.Listener) string {
 
 // process is what an owner runs: its command line, or else its name. Where the
 // width is limited, the folder of the program gives way.
-func (p *ports) process(o local.Owner) string {
+func (p *checkText) process(o local.Owner) string {
 	args := slices.Clone(o.Cmdline)
 	if len(args) > 1 && p.width > 0 && strings.HasPrefix(args[0], "/") {
 		args[0] = path.Base(args[0])
@@ -269,7 +269,7 @@ func commandLine(argv []string) string {
 }
 
 // detail tells what found no place in the table.
-func (p *ports) detail(l local.Listener) {
+func (p *checkText) detail(l local.Listener) {
 	socket := []string{}
 	if l.Inode > 0 {
 		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/probe/local"
+	"onmux/probe/ports"
 )
 
 // Prose is easier to read in lines that are not too long, and labels stand
@@ -18,7 +18,7 @@ const (
 
 // explain tells a port as an answer in one sentence, and below it what is known
 // and who says so.
-func (t *teller) explain(p local.Port) {
+func (t *teller) explain(p ports.Info) {
 	if t.Verbosity == Quiet {
 		t.explainQuietly(p)
 		return
@@ -39,7 +39,7 @@ func (t *teller) explain(p local.Port) {
 		t.labelled("sending", span{s, plain})
 	}
 	label := "story"
-	for _, f := range p.Story {
+	for _, f := range p.History {
 		t.labelled(label, span{Visible(f.Fact) + " ", plain}, span{"[" + Visible(f.Source) + "]", faint})
 		label = ""
 	}
@@ -56,7 +56,7 @@ func (t *teller) labelled(label string, said ...span) {
 
 // explainQuietly is a line for each protocol that was asked about: "417/tcp
 // onmux".
-func (t *teller) explainQuietly(p local.Port) {
+func (t *teller) explainQuietly(p ports.Info) {
 	for _, proto := range p.Protos {
 		name := "-"
 		if names := namesOf(p, proto); len(names) > 0 {
@@ -66,13 +66,13 @@ func (t *teller) explainQuietly(p local.Port) {
 	}
 }
 
-func namesOf(p local.Port, proto probe.Proto) []local.Name {
-	return slices.DeleteFunc(slices.Clone(p.Names), func(n local.Name) bool { return n.Proto != proto })
+func namesOf(p ports.Info, proto probe.Proto) []ports.Name {
+	return slices.DeleteFunc(slices.Clone(p.Names), func(n ports.Name) bool { return n.Proto != proto })
 }
 
 // answer is "417 is onmux (IANA) over TCP and UDP", or of one protocol "512/tcp
 // is exec (IANA); 512/udp is comsat (IANA)".
-func answer(p local.Port) []span {
+func answer(p ports.Info) []span {
 	tcp, udp := called(p, probe.TCP), called(p, probe.UDP)
 	head := []span{{fmt.Sprint(p.Port), strong}, {" ", plain}}
 	switch {
@@ -89,7 +89,7 @@ func answer(p local.Port) []span {
 }
 
 // answerOne is about one protocol, and mentions the other where it differs.
-func answerOne(p local.Port, asked probe.Proto, name []span, other probe.Proto, otherwise []span) []span {
+func answerOne(p ports.Info, asked probe.Proto, name []span, other probe.Proto, otherwise []span) []span {
 	said := append([]span{{probe.Port{Number: p.Port, Proto: asked}.String(), strong}, {" ", plain}}, name...)
 	if slices.Equal(name, otherwise) || len(namesOf(p, other)) == 0 {
 		return said
@@ -98,7 +98,7 @@ func answerOne(p local.Port, asked probe.Proto, name []span, other probe.Proto, 
 }
 
 // called is "is comsat (IANA) or biff (/etc/services)".
-func called(p local.Port, proto probe.Proto) []span {
+func called(p ports.Info, proto probe.Proto) []span {
 	said := []span{{"is ", plain}}
 	for i, n := range namesOf(p, proto) {
 		if i > 0 {
@@ -113,7 +113,7 @@ func called(p local.Port, proto probe.Proto) []span {
 }
 
 // explainServices is what the machine's own table says, each of its lines.
-func (t *teller) explainServices(s local.Services) {
+func (t *teller) explainServices(s ports.Services) {
 	file, label := Visible(s.File), "here"
 	for _, l := range s.Lines {
 		said := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, Visible(l.Name), Visible(strings.ToUpper(l.Proto)))
@@ -135,11 +135,11 @@ func (t *teller) explainServices(s local.Services) {
 }
 
 // bothNames is a range with its other name.
-func bothNames(r local.Range) string {
+func bothNames(r ports.Range) string {
 	switch r {
-	case local.System:
+	case ports.System:
 		return "system (well-known)"
-	case local.User:
+	case ports.User:
 		return "user (registered)"
 	}
 	return "dynamic (private)"
@@ -147,10 +147,10 @@ func bothNames(r local.Range) string {
 
 // explainBinding says what it takes to bind the port, and whether the caller
 // has it.
-func (t *teller) explainBinding(p local.Port) {
+func (t *teller) explainBinding(p ports.Info) {
 	label := "binding"
-	if p.LowFrom != nil {
-		t.labelled(label, binding(p, *p.LowFrom)...)
+	if p.UnprivilegedFrom != nil {
+		t.labelled(label, binding(p, *p.UnprivilegedFrom)...)
 		label = ""
 	}
 	for _, n := range p.Notes {
@@ -162,7 +162,7 @@ func (t *teller) explainBinding(p local.Port) {
 	}
 }
 
-func binding(p local.Port, from int) []span {
+func binding(p ports.Info, from int) []span {
 	switch {
 	case from == 0:
 		return []span{{"needs no privilege here (no port does)", plain}}
@@ -180,15 +180,15 @@ func binding(p local.Port, from int) []span {
 }
 
 // ephemeral says whether connections may leave from the port, or "".
-func ephemeral(p local.Port) string {
+func ephemeral(p ports.Info) string {
 	reserved := p.Reserved != nil && *p.Reserved
-	if p.Local == nil || p.Ephemeral == nil {
+	if p.EphemeralRange == nil || p.Ephemeral == nil {
 		if reserved {
 			return "reserved: connections don't leave from this port"
 		}
 		return ""
 	}
-	from := fmt.Sprintf("connections leave from %d-%d", p.Local.First, p.Local.Last)
+	from := fmt.Sprintf("connections leave from %d-%d", p.EphemeralRange.First, p.EphemeralRange.Last)
 	switch {
 	case !*p.Ephemeral:
 		return "not ephemeral: " + from

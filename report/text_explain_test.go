@@ -5,12 +5,11 @@ import (
 	"testing"
 
 	"onmux/probe"
-	"onmux/probe/local"
 	"onmux/probe/ports"
 	. "onmux/report"
 )
 
-func explained(ports ...local.Port) stream {
+func explained(ports ...ports.Info) stream {
 	s := stream{start: Start{Schema: Schema, Command: "explain", Version: "1", Started: noon},
 		end: End{Finished: noon, Complete: true, Coverage: []string{"IANA's names"}}}
 	for _, p := range ports {
@@ -20,30 +19,30 @@ func explained(ports ...local.Port) stream {
 }
 
 // onmux is 417 as an ordinary user of Linux has it explained.
-func onmux() local.Port {
-	return local.Port{Port: 417, Protos: probe.Protos(), Range: local.System,
-		Names:    []local.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}, {Name: "onmux", Proto: probe.UDP, Source: "IANA"}},
-		Services: local.Services{File: "/etc/services"}, LowFrom: ptr(1024), MayBind: ptr(false),
-		Ephemeral: ptr(false), Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(false), Story: ports.Story(417)}
+func onmux() ports.Info {
+	return ports.Info{Port: 417, Protos: probe.Protos(), Range: ports.System,
+		Names:    []ports.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}, {Name: "onmux", Proto: probe.UDP, Source: "IANA"}},
+		Services: ports.Services{File: "/etc/services"}, UnprivilegedFrom: ptr(1024), MayBind: ptr(false),
+		Ephemeral: ptr(false), EphemeralRange: &ports.Span{First: 32768, Last: 60999}, Reserved: ptr(false), History: ports.History(417)}
 }
 
 // others are ports about which other things are known.
-func others() []local.Port {
-	iana := func(name string, p probe.Proto) local.Name { return local.Name{Name: name, Proto: p, Source: "IANA"} }
-	return []local.Port{
-		{Port: 512, Protos: []probe.Proto{probe.UDP}, Range: local.System, Services: local.Services{File: "/etc/services",
-			Lines: []local.Service{{Line: 7, Name: "biff", Proto: "udp", Aliases: []string{"comsat", "mail"}, Comment: "new mail"}}},
-			Names:   []local.Name{iana("exec", probe.TCP), iana("comsat", probe.UDP), {Name: "biff", Proto: probe.UDP, Source: "/etc/services"}},
-			LowFrom: ptr(1024), MayBind: ptr(true)},
-		{Port: 512, Protos: probe.Protos(), Range: local.System, Services: local.Services{File: "/etc/services", Error: "there is no such file"},
-			Names: []local.Name{iana("exec", probe.TCP), iana("comsat", probe.UDP)}, LowFrom: ptr(1024)},
-		{Port: 6000, Protos: probe.Protos(), Range: local.User, Services: local.Services{File: "services"},
-			Names: []local.Name{{Name: "x11", Proto: probe.TCP, Source: "services"}}, LowFrom: ptr(0), MayBind: ptr(true)},
-		{Port: 50000, Protos: []probe.Proto{probe.TCP}, Range: local.Dynamic, Services: local.Services{File: "services"},
-			LowFrom: ptr(1024), MayBind: ptr(true), Ephemeral: ptr(true), Local: &local.Span{First: 32768, Last: 60999}},
-		{Port: 50001, Protos: probe.Protos(), Range: local.Dynamic, Services: local.Services{File: "services"},
-			Ephemeral: ptr(true), Local: &local.Span{First: 32768, Last: 60999}, Reserved: ptr(true)},
-		{Port: 80, Protos: probe.Protos(), Range: local.System, Services: local.Services{File: "services"}, Reserved: ptr(true),
+func others() []ports.Info {
+	iana := func(name string, p probe.Proto) ports.Name { return ports.Name{Name: name, Proto: p, Source: "IANA"} }
+	return []ports.Info{
+		{Port: 512, Protos: []probe.Proto{probe.UDP}, Range: ports.System, Services: ports.Services{File: "/etc/services",
+			Lines: []ports.Service{{Line: 7, Name: "biff", Proto: "udp", Aliases: []string{"comsat", "mail"}, Comment: "new mail"}}},
+			Names:            []ports.Name{iana("exec", probe.TCP), iana("comsat", probe.UDP), {Name: "biff", Proto: probe.UDP, Source: "/etc/services"}},
+			UnprivilegedFrom: ptr(1024), MayBind: ptr(true)},
+		{Port: 512, Protos: probe.Protos(), Range: ports.System, Services: ports.Services{File: "/etc/services", Error: "there is no such file"},
+			Names: []ports.Name{iana("exec", probe.TCP), iana("comsat", probe.UDP)}, UnprivilegedFrom: ptr(1024)},
+		{Port: 6000, Protos: probe.Protos(), Range: ports.User, Services: ports.Services{File: "services"},
+			Names: []ports.Name{{Name: "x11", Proto: probe.TCP, Source: "services"}}, UnprivilegedFrom: ptr(0), MayBind: ptr(true)},
+		{Port: 50000, Protos: []probe.Proto{probe.TCP}, Range: ports.Dynamic, Services: ports.Services{File: "services"},
+			UnprivilegedFrom: ptr(1024), MayBind: ptr(true), Ephemeral: ptr(true), EphemeralRange: &ports.Span{First: 32768, Last: 60999}},
+		{Port: 50001, Protos: probe.Protos(), Range: ports.Dynamic, Services: ports.Services{File: "services"},
+			Ephemeral: ptr(true), EphemeralRange: &ports.Span{First: 32768, Last: 60999}, Reserved: ptr(true)},
+		{Port: 80, Protos: probe.Protos(), Range: ports.System, Services: ports.Services{File: "services"}, Reserved: ptr(true),
 			Notes: []string{"on most Unix systems a port below 1024 takes root to bind; whether this one agrees is not known"}},
 	}
 }
@@ -56,11 +55,11 @@ func TestExplainIsNarrow(t *testing.T) {
 }
 
 // hostilePort has the string wherever one comes from outside.
-func hostilePort(bad string) local.Port {
+func hostilePort(bad string) ports.Info {
 	p := onmux()
 	p.Names[0].Name, p.Names[0].Source = bad, bad
-	p.Services = local.Services{File: bad, Error: bad, Lines: []local.Service{{Line: 1, Name: bad, Proto: bad, Aliases: []string{bad}, Comment: bad}}}
-	p.Notes, p.Story = []string{bad}, []ports.Fact{{Fact: bad, Source: bad}}
+	p.Services = ports.Services{File: bad, Error: bad, Lines: []ports.Service{{Line: 1, Name: bad, Proto: bad, Aliases: []string{bad}, Comment: bad}}}
+	p.Notes, p.History = []string{bad}, []ports.Fact{{Fact: bad, Source: bad}}
 	return p
 }
 

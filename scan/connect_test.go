@@ -18,6 +18,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/ports"
 	"onmux/scan"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
@@ -121,7 +122,7 @@ func TestConnectCases(t *testing.T) {
 		h.Rule(t, "ip", nettest.Rule{Proto: proto, Port: 82, Do: nettest.Unreachable(13)})
 		h.Rule(t, "ip6", nettest.Rule{Proto: proto, Port: 82, Do: nettest.Unreachable(1)})
 	}
-	ports, err := scan.ParsePorts([]string{"80-83"}, probe.Protos())
+	ports, err := ports.Parse([]string{"80-83"}, probe.Protos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func TestConnectClosed(t *testing.T) {
 // allows: local ports must suffice.
 func TestConnectManyPorts(t *testing.T) {
 	nettest.Need(t)
-	ports, err := scan.ParsePorts([]string{"1-20000"}, []probe.Proto{probe.TCP})
+	ports, err := ports.Parse([]string{"1-20000"}, []probe.Proto{probe.TCP})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/ports"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
@@ -103,7 +104,7 @@ func TestRawCases(t *testing.T) {
 		targets = append(targets, h.Addr4.String()+"-5", h.Addr6.String(), h.Addr6.Next().String())
 	}
 	targets = append(targets, "127.0.0.1", "192.0.2.1")
-	ports, err := scan.ParsePorts([]string{"80-83"}, probe.Protos())
+	ports, err := ports.Parse([]string{"80-83"}, probe.Protos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestRawCases(t *testing.T) {
 
 // TestRawManyPorts asks every port of one address at the pace the machine allows.
 func TestRawManyPorts(t *testing.T) {
-	ports, err := scan.ParsePorts([]string{"1-20000"}, []probe.Proto{probe.TCP})
+	ports, err := ports.Parse([]string{"1-20000"}, []probe.Proto{probe.TCP})
 	if err != nil {
 		t.Fatal(err)
 	}

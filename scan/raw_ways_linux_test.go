@@ -185,7 +185,7 @@ func TestRawPortsAreReserved(t *testing.T) {
 	w := &world{asked: map[probe.Endpoint]int{}, at: map[netip.Addr]fact{netip.MustParseAddr("10.98.0.2"): {}}}
 	reached := make(chan struct{})
 	var pumping sync.WaitGroup
-	w.at[netip.MustParseAddr("10.98.0.2")] = fact{deed: ports(got, reached)}
+	w.at[netip.MustParseAddr("10.98.0.2")] = fact{deed: portsSeen(got, reached)}
 	pumping.Go(func() { pump(w, device) })
 	defer func() { device.Close(); pumping.Wait() }()
 	plan := planOf(t, both, "10.98.0.2")
@@ -244,8 +244,8 @@ func TestRawSmallMTUOnLink(t *testing.T) {
 	}
 }
 
-// ports notes from where each protocol is asked, and says when both are known.
-func ports(got map[probe.Proto]uint16, reached chan struct{}) deed {
+// portsSeen notes from where each protocol is asked, and says when both are known.
+func portsSeen(got map[probe.Proto]uint16, reached chan struct{}) deed {
 	return func(q simnet.Query, _ int) [][]byte {
 		if got[q.Proto] = q.From.Port(); len(got) == 2 {
 			close(reached)

@@ -2,10 +2,16 @@ package local
 
 import (
 	"fmt"
-	"slices"
 
 	"onmux/probe"
+	"onmux/probe/ports"
 )
+
+// settings are the rules about binding ports, and what IPv6 adds to them.
+type settings struct {
+	ports.Settings
+	ipv6 string // why binding to an IPv6 address fails; "" if it does not
+}
 
 // obstacles says what stands in the way of binding a port on which nothing
 // listens, or soon may: what the machine's settings and the sockets seen there
@@ -17,8 +23,8 @@ func (s settings) obstacles(port probe.Port, word Word, count [states]int) []str
 		return nil
 	}
 	var said []string
-	if s.lowFrom != nil && int(port.Number) < *s.lowFrom && s.privileged != nil && !*s.privileged {
-		said = append(said, fmt.Sprintf("root or CAP_NET_BIND_SERVICE is needed below %d, and you have neither", *s.lowFrom))
+	if s.UnprivilegedFrom != nil && int(port.Number) < *s.UnprivilegedFrom && s.Privileged != nil && !*s.Privileged {
+		said = append(said, fmt.Sprintf("root or CAP_NET_BIND_SERVICE is needed below %d, and you have neither", *s.UnprivilegedFrom))
 	}
 	if word == Bound {
 		said = append(said, "the socket that holds it has to be closed first, unless both share it (SO_REUSEADDR, SO_REUSEPORT)")
@@ -32,9 +38,9 @@ func (s settings) obstacles(port probe.Port, word Word, count [states]int) []str
 	if count[timeWait] > 0 {
 		said = append(said, "what remains of a connection may be in the way until it ends, within a minute, of a server that does not set SO_REUSEADDR")
 	}
-	if s.ephemeral != nil && s.ephemeral.Has(port.Number) && s.readable &&
-		!slices.ContainsFunc(s.reserved, func(r Span) bool { return r.Has(port.Number) }) {
-		said = append(said, fmt.Sprintf("connections take their own ports from %d-%d, so one may come first; net.ipv4.ip_local_reserved_ports keeps a port out of that", s.ephemeral.First, s.ephemeral.Last))
+	if s.Ephemeral != nil && s.Ephemeral.Has(port.Number) && s.ReservedKnown &&
+		!s.IsReserved(port.Number) {
+		said = append(said, fmt.Sprintf("connections take their own ports from %d-%d, so one may come first; net.ipv4.ip_local_reserved_ports keeps a port out of that", s.Ephemeral.First, s.Ephemeral.Last))
 	}
 	if s.ipv6 != "" {
 		said = append(said, s.ipv6)

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/ports"
 )
 
 func TestObstacles(t *testing.T) {
 	low, no, yes := 1024, false, true
-	ordinary := settings{lowFrom: &low, privileged: &no, ephemeral: &Span{32768, 60999}, readable: true, reserved: []Span{{40000, 40010}}}
+	ordinary := settings{Settings: ports.Settings{UnprivilegedFrom: &low, Privileged: &no, Ephemeral: &ports.Span{First: 32768, Last: 60999}, ReservedKnown: true, Reserved: []ports.Span{{First: 40000, Last: 40010}}}}
 	root := ordinary
-	root.privileged = &yes
+	root.Privileged = &yes
 	for _, c := range []struct {
 		name  string
 		s     settings

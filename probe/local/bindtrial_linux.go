@@ -75,8 +75,8 @@ func (s settings) came(family int, only6 bool, port probe.Port) (string, error) 
 	switch {
 	case errors.Is(plain, unix.EAFNOSUPPORT):
 		return "was refused: this machine has no IPv6", plain
-	case errors.Is(plain, unix.EACCES) && s.lowFrom != nil && int(port.Number) < *s.lowFrom:
-		return fmt.Sprintf("was refused: %v (port below net.ipv4.ip_unprivileged_port_start %d)", plain, *s.lowFrom), plain
+	case errors.Is(plain, unix.EACCES) && s.UnprivilegedFrom != nil && int(port.Number) < *s.UnprivilegedFrom:
+		return fmt.Sprintf("was refused: %v (port below net.ipv4.ip_unprivileged_port_start %d)", plain, *s.UnprivilegedFrom), plain
 	}
 	return fmt.Sprintf("was refused: %v", plain), plain
 }

@@ -6,3 +6,6 @@ import "onmux/probe"
 
 // try binds nothing on this system.
 func (s settings) try(Query, probe.Port) tried { return tried{} }
+
+// ipv6Obstacle is not known on this system.
+func ipv6Obstacle() string { return "" }

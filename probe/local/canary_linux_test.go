@@ -8,18 +8,19 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/ports"
 )
 
 // A kernel that tells sockets that are bound and do not listen is known by a
 // dump that was made anyhow, whatever was asked; and nobody is told of our own.
 func TestCanary(t *testing.T) {
 	nettest.Need(t)
-	s := readSettings()
-	if s.ephemeral == nil {
+	s := ports.ReadSettings()
+	if s.Ephemeral == nil {
 		t.Fatal("where connections leave from is not known")
 	}
 	ask := Query{ports: make(map[probe.Proto][]uint16), v4: true, v6: true}
-	for n := int(s.ephemeral.First); n <= int(s.ephemeral.Last); n++ {
+	for n := int(s.Ephemeral.First); n <= int(s.Ephemeral.Last); n++ {
 		ask.ports[probe.TCP] = append(ask.ports[probe.TCP], uint16(n))
 	}
 	few := Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true, v6: true}

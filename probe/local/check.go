@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/ports"
 )
 
 // Check looks at the requested ports. The error is only for what makes the
@@ -119,9 +120,9 @@ type view struct {
 
 func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
 	var out Report
-	rules := readSettings()
-	if !q.v6 {
-		rules.ipv6 = ""
+	rules := settings{Settings: ports.ReadSettings()}
+	if q.v6 {
+		rules.ipv6 = ipv6Obstacle()
 	}
 	listeners := make(map[probe.Port][]Listener, len(behind))
 	total := 0

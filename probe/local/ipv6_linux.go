@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// ipv6Obstacle is why binding to an IPv6 address fails here, "" if it does not.
+func ipv6Obstacle() string { return withoutIPv6(procNet{"/proc/thread-self/net"}) }
+
 // withoutIPv6 says what binding meets where there is no IPv6; "" where there is.
 // The sysctl that switches IPv6 off takes the addresses away, and no more:
 // binding [::] still works then.

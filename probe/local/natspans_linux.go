@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// Span is a range of ports, both ends included.
+type Span struct{ First, Last uint16 }
+
 // spans is a set of ports: sorted ranges with gaps between them.
 type spans []Span
 

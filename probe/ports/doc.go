@@ -1,4 +1,8 @@
-// Package ports answers what a port is called and what is on record about it,
-// from IANA's registry, this machine's table of services and published sources.
-// It sends nothing.
+// Package ports answers what is known of a port number: what it is called at IANA
+// and on this machine, in which range it lies, what it takes to bind it here, and
+// what is on record about its history. It reads ports as users write them, by number,
+// range or name. It sends nothing and opens no socket.
+//
+// registry.txt has IANA's names; a test compares it with its source and, with
+// -update, writes it anew.
 package ports

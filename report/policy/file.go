@@ -29,7 +29,7 @@ type file struct {
 
 type checkRule struct {
 	Name       ruleName      `yaml:"name,omitempty"`
-	Port       ports         `yaml:"port"`
+	Port       portSpec      `yaml:"port"`
 	Expect     verdicts      `yaml:"expect,omitempty"`
 	Address    text          `yaml:"address,omitempty"`
 	Process    text          `yaml:"process,omitempty"`
@@ -120,7 +120,7 @@ func (l *list[T]) UnmarshalYAML(n ast.Node) error {
 type (
 	ruleName      string
 	text          string
-	ports         string
+	portSpec      string
 	textOrInteger string
 	textOrNumber  string
 )
@@ -139,12 +139,12 @@ func (t *text) UnmarshalYAML(n ast.Node) error {
 	return err
 }
 
-func (p *ports) UnmarshalYAML(n ast.Node) error {
+func (p *portSpec) UnmarshalYAML(n ast.Node) error {
 	s, err := scalar(n, aText, anInteger)
 	if kindOf(n) == anInteger { // -5 would be a range
 		_, err = number(n, 1, math.MaxInt64)
 	}
-	*p = ports(s)
+	*p = portSpec(s)
 	return err
 }
 
@@ -162,7 +162,7 @@ func (t *textOrNumber) UnmarshalYAML(n ast.Node) error {
 
 func (t ruleName) MarshalYAML() ([]byte, error)      { return quoted(string(t)), nil }
 func (t text) MarshalYAML() ([]byte, error)          { return quoted(string(t)), nil }
-func (p ports) MarshalYAML() ([]byte, error)         { return quoted(string(p)), nil }
+func (p portSpec) MarshalYAML() ([]byte, error)      { return quoted(string(p)), nil }
 func (t textOrInteger) MarshalYAML() ([]byte, error) { return quoted(string(t)), nil }
 func (t textOrNumber) MarshalYAML() ([]byte, error)  { return quoted(string(t)), nil }
 

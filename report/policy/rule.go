@@ -10,14 +10,14 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/ports"
 	"onmux/report"
-	"onmux/scan"
 )
 
 func (c checkRule) rule() (Rule, error) {
 	r := Rule{Name: cmp.Or(string(c.Name), "check "+string(c.Port)), Check: &Check{}, section: "check", check: c}
 	var err error
-	if r.Check.Ports, err = scan.ParsePorts([]string{string(c.Port)}, probe.Protos()); err != nil {
+	if r.Check.Ports, err = ports.Parse([]string{string(c.Port)}, probe.Protos()); err != nil {
 		return r, wrong(c.node, err, "port")
 	}
 	words := c.Expect
@@ -57,7 +57,7 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 	if spec == "" {
 		return r, wrong(c.node, fmt.Errorf("%q names no port", c.Endpoint), "endpoint")
 	}
-	ports, err := scan.ParsePorts([]string{spec}, []probe.Proto{probe.TCP})
+	ports, err := ports.Parse([]string{spec}, []probe.Proto{probe.TCP})
 	if err != nil {
 		return r, wrong(c.node, err, "endpoint")
 	}
@@ -100,7 +100,7 @@ func (c scanRule) rule() (Rule, error) {
 		section: "scan", scan: c,
 	}
 	var err error
-	if r.Scan.Ports, err = scan.ParsePorts([]string{cmp.Or(string(c.Port), "417")}, probe.Protos()); err != nil {
+	if r.Scan.Ports, err = ports.Parse([]string{cmp.Or(string(c.Port), "417")}, probe.Protos()); err != nil {
 		return r, wrong(c.node, err, "port")
 	}
 	if err := c.targets(r.Scan.Ports); err != nil {
@@ -145,7 +145,7 @@ func (x exception) parse() (e Exception, key string, err error) {
 	}
 	e.Addr = e.Addr.Unmap() // as results have it
 	if spec != "" {
-		ports, err := scan.ParsePorts([]string{spec}, []probe.Proto{probe.TCP})
+		ports, err := ports.Parse([]string{spec}, []probe.Proto{probe.TCP})
 		if err != nil {
 			return e, "endpoint", err
 		}

@@ -30,7 +30,7 @@ func (s *snapshot) listeners(seen local.Report) {
 			continue
 		}
 		p := probe.Port{Number: v.Port, Proto: v.Proto}
-		r := checkRule{Name: ruleName(p.String()), Port: ports(p.String()), Expect: verdicts{string(local.Listening)}}
+		r := checkRule{Name: ruleName(p.String()), Port: portSpec(p.String()), Expect: verdicts{string(local.Listening)}}
 		var addresses, processes, users []string
 		for _, l := range seen.Listeners {
 			if l.State != local.Listening || l.Port != v.Port || l.Proto != v.Proto || l.NetNS != "host" {

@@ -8,11 +8,11 @@ import (
 	"onmux/probe"
 )
 
-// Every fact is a sentence with a source, and a port that has a story has a name.
-func TestStory(t *testing.T) {
-	for port, facts := range stories {
-		if PortName(probe.Port{Number: port, Proto: probe.TCP}) == "" || len(facts) == 0 {
-			t.Errorf("%d has a story of %d facts, or no name", port, len(facts))
+// Every fact is a sentence with a source, and a port that has a history has a name.
+func TestHistory(t *testing.T) {
+	for port, facts := range histories {
+		if NameOf(probe.Port{Number: port, Proto: probe.TCP}) == "" || len(facts) == 0 {
+			t.Errorf("%d has a history of %d facts, or no name", port, len(facts))
 		}
 		seen := make(map[string]bool)
 		for _, f := range facts {
@@ -25,23 +25,23 @@ func TestStory(t *testing.T) {
 			}
 		}
 	}
-	if Story(418) != nil {
-		t.Error("418 has a story")
+	if History(418) != nil {
+		t.Error("418 has a history")
 	}
-	if s := Story(probe.Onmux); len(s) < 10 {
+	if s := History(probe.Onmux); len(s) < 10 {
 		t.Errorf("%d facts about 417", len(s))
 	} else {
 		s[0].Fact = "changed"
-		if Story(probe.Onmux)[0].Fact == "changed" {
-			t.Error("a caller can change the story")
+		if History(probe.Onmux)[0].Fact == "changed" {
+			t.Error("a caller can change the history")
 		}
 	}
 }
 
-// What the story says of 417 is what was read in the sources.
-func TestStorySaysWhatIsKnown(t *testing.T) {
+// What the history says of 417 is what was read in the sources.
+func TestHistoryHasWhatIsKnown(t *testing.T) {
 	var all strings.Builder
-	for _, f := range Story(probe.Onmux) {
+	for _, f := range History(probe.Onmux) {
 		all.WriteString(f.Fact + " [" + f.Source + "]\n")
 	}
 	for _, want := range []string{
@@ -49,12 +49,12 @@ func TestStorySaysWhatIsKnown(t *testing.T) {
 		"CVE-2000-0326", "mmxp", "2417", "C1 2C", "00 00 24 55", "38", "mmcals on 2271 and mmcal on 2272", "Debian has not", "weak evidence",
 	} {
 		if !strings.Contains(all.String(), want) {
-			t.Errorf("the story does not say %q", want)
+			t.Errorf("the history does not say %q", want)
 		}
 	}
 }
 
-func TestPortNumbers(t *testing.T) {
+func TestNumbersOf(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		proto probe.Proto
@@ -71,8 +71,8 @@ func TestPortNumbers(t *testing.T) {
 		{"onmux", 0, nil},
 		{strings.Repeat("x", 1000), probe.TCP, nil},
 	} {
-		if got := PortNumbers(c.name, c.proto); !slices.Equal(got, c.want) {
-			t.Errorf("PortNumbers(%q, %s) = %v, want %v", c.name, c.proto, got, c.want)
+		if got := NumbersOf(c.name, c.proto); !slices.Equal(got, c.want) {
+			t.Errorf("NumbersOf(%q, %s) = %v, want %v", c.name, c.proto, got, c.want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package local
+package ports
 
 import (
 	"errors"
@@ -92,10 +92,10 @@ func FuzzParseServices(f *testing.F) {
 			}
 			last = s.Line
 		}
-		m := &Machine{services: services, file: "services"}
+		m := &Machine{services: services, ServicesFile: "services"}
 		for _, s := range services {
-			p := m.Port(s.Port, probe.Protos())
-			if len(p.Services.Lines) == 0 || len(p.Services.Lines) > maxServiceTold {
+			p := m.Info(s.Port, probe.Protos())
+			if len(p.Services.Lines) == 0 || len(p.Services.Lines) > maxServiceLines {
 				t.Errorf("%d lines for port %d", len(p.Services.Lines), s.Port)
 			}
 		}
@@ -149,18 +149,18 @@ func TestReadMachine(t *testing.T) {
 	} {
 		want.File = file
 		m := readMachine(file)
-		if got := m.Port(417, probe.Protos()).Services; !reflect.DeepEqual(got, want) {
+		if got := m.Info(417, probe.Protos()).Services; !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
-		if said := strings.Join(m.Coverage(), "\n"); !strings.Contains(said, file+": "+want.Error) {
-			t.Errorf("the coverage is %q", said)
+		if m.ServicesFile != file || m.ServicesError != want.Error {
+			t.Errorf("%s: %s, want %s: %s", m.ServicesFile, m.ServicesError, file, want.Error)
 		}
 	}
-	if m := readMachine(dir); !strings.HasPrefix(m.failed, "it could not be read: ") || strings.Contains(m.failed, dir) {
-		t.Errorf("a directory: %q", m.failed)
+	if m := readMachine(dir); !strings.HasPrefix(m.ServicesError, "it could not be read: ") || strings.Contains(m.ServicesError, dir) {
+		t.Errorf("a directory: %q", m.ServicesError)
 	}
-	if m := ReadMachine(); len(m.Coverage()) < 3 || m.Port(417, nil).Names == nil {
-		t.Errorf("this machine: %q", m.Coverage())
+	if m := ReadMachine(); m.ServicesFile == "" || len(m.Unknown) > 0 || m.Info(417, nil).Names == nil {
+		t.Errorf("this machine: %+v", m)
 	}
 }
 
@@ -170,7 +170,7 @@ func table(t testing.TB, lines string) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Machine{services: services, file: "/etc/services"}
+	return &Machine{services: services, ServicesFile: "/etc/services"}
 }
 
 // A name leads to all its ports: IANA's, the machine's, and by their aliases.
@@ -206,11 +206,11 @@ func TestPortNames(t *testing.T) {
 		6000: {{"x11", probe.TCP, "/etc/services"}},
 		4:    nil,
 	} {
-		if got := m.Port(port, probe.Protos()).Names; !slices.Equal(got, want) {
+		if got := m.Info(port, probe.Protos()).Names; !slices.Equal(got, want) {
 			t.Errorf("%d: %v, want %v", port, got, want)
 		}
 	}
-	if got := m.Port(4, probe.Protos()).Services.Lines; len(got) != 1 || got[0].Proto != "ddp" {
+	if got := m.Info(4, probe.Protos()).Services.Lines; len(got) != 1 || got[0].Proto != "ddp" {
 		t.Errorf("4: %+v", got)
 	}
 }
@@ -221,25 +221,25 @@ func TestPortSettings(t *testing.T) {
 	ephemeral := &Span{32768, 60999}
 	for _, c := range []struct {
 		name                         string
-		settings                     settings
+		settings                     Settings
 		port                         uint16
 		mayBind, ephemeral, reserved *bool
 	}{
-		{"nothing known", settings{}, 417, nil, nil, nil},
-		{"only the bound, below", settings{lowFrom: new(1024)}, 417, nil, nil, nil},
-		{"only the bound, above", settings{lowFrom: new(1024)}, 1024, yes, nil, nil},
-		{"no privilege", settings{lowFrom: new(1024), privileged: no}, 1023, no, nil, nil},
-		{"privileged", settings{lowFrom: new(1024), privileged: yes}, 417, yes, nil, nil},
-		{"lowered to it", settings{lowFrom: new(417), privileged: no}, 417, yes, nil, nil},
-		{"lowered not enough", settings{lowFrom: new(418), privileged: no}, 417, no, nil, nil},
-		{"all need it", settings{lowFrom: new(65536), privileged: no}, 65535, no, nil, nil},
-		{"only the privilege", settings{privileged: yes}, 417, nil, nil, nil},
-		{"before the range", settings{ephemeral: ephemeral}, 32767, nil, no, nil},
-		{"in the range", settings{ephemeral: ephemeral}, 60999, nil, yes, nil},
-		{"none reserved", settings{readable: true}, 417, nil, nil, no},
-		{"reserved", settings{readable: true, reserved: []Span{{1, 2}, {400, 417}}}, 417, nil, nil, yes},
+		{"nothing known", Settings{}, 417, nil, nil, nil},
+		{"only the bound, below", Settings{UnprivilegedFrom: new(1024)}, 417, nil, nil, nil},
+		{"only the bound, above", Settings{UnprivilegedFrom: new(1024)}, 1024, yes, nil, nil},
+		{"no privilege", Settings{UnprivilegedFrom: new(1024), Privileged: no}, 1023, no, nil, nil},
+		{"privileged", Settings{UnprivilegedFrom: new(1024), Privileged: yes}, 417, yes, nil, nil},
+		{"lowered to it", Settings{UnprivilegedFrom: new(417), Privileged: no}, 417, yes, nil, nil},
+		{"lowered not enough", Settings{UnprivilegedFrom: new(418), Privileged: no}, 417, no, nil, nil},
+		{"all need it", Settings{UnprivilegedFrom: new(65536), Privileged: no}, 65535, no, nil, nil},
+		{"only the privilege", Settings{Privileged: yes}, 417, nil, nil, nil},
+		{"before the range", Settings{Ephemeral: ephemeral}, 32767, nil, no, nil},
+		{"in the range", Settings{Ephemeral: ephemeral}, 60999, nil, yes, nil},
+		{"none reserved", Settings{ReservedKnown: true}, 417, nil, nil, no},
+		{"reserved", Settings{ReservedKnown: true, Reserved: []Span{{1, 2}, {400, 417}}}, 417, nil, nil, yes},
 	} {
-		p := (&Machine{settings: c.settings}).Port(c.port, probe.Protos())
+		p := (&Machine{Settings: c.settings}).Info(c.port, probe.Protos())
 		if !reflect.DeepEqual([]*bool{p.MayBind, p.Ephemeral, p.Reserved}, []*bool{c.mayBind, c.ephemeral, c.reserved}) {
 			t.Errorf("%s: %+v", c.name, p)
 		}

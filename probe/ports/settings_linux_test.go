@@ -1,4 +1,4 @@
-package local
+package ports
 
 import (
 	"errors"
@@ -15,6 +15,9 @@ import (
 
 	"onmux/probe"
 )
+
+// roleEnv makes this test binary another process of a test.
+const roleEnv = "ONMUX_TEST_ROLE"
 
 const (
 	sysctlLow      = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
@@ -135,9 +138,9 @@ func TestHelperBinds(t *testing.T) {
 			t.Fatal(err)
 		}
 		port := spans[0].First
-		p := m.Port(port, probe.Protos())
+		p := m.Info(port, probe.Protos())
 		if p.MayBind == nil {
-			t.Fatalf("%d: not known; %q", port, m.Coverage())
+			t.Fatalf("%d: not known; %q", port, m.Unknown)
 		}
 		said = append(said, fmt.Sprint(port, *p.MayBind))
 		for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
@@ -168,8 +171,8 @@ func TestReadSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s := readSettings()
-		fmt.Println("read:", *s.lowFrom, *s.ephemeral, s.reserved, s.readable, len(s.coverage))
+		s := ReadSettings()
+		fmt.Println("read:", *s.UnprivilegedFrom, *s.Ephemeral, s.Reserved, s.ReservedKnown, len(s.Unknown))
 		return
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestReadSettings$")
@@ -184,7 +187,7 @@ func TestReadSettings(t *testing.T) {
 	if err != nil && len(out) == 0 {
 		t.Skip("the kernel refused a namespace:", err)
 	}
-	if want := "read: 7 {400 500} [{9 9} {417 417} {450 460}] true 1"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
+	if want := "read: 7 {400 500} [{9 9} {417 417} {450 460}] true 0"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
 		t.Errorf("%v: %s; want %q", err, out, want)
 	}
 }
@@ -195,7 +198,7 @@ func TestReadSettingsThatMakeNoSense(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := readLowFrom(file); err == nil {
+		if n, err := readUnprivilegedFrom(file); err == nil {
 			t.Errorf("%q: from %d", text, *n)
 		}
 		if s, err := readEphemeral(file); err == nil {
@@ -205,7 +208,7 @@ func TestReadSettingsThatMakeNoSense(t *testing.T) {
 			t.Errorf("%q: may bind: %t", text, may)
 		}
 	}
-	if _, err := readLowFrom(file + "x"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := readUnprivilegedFrom(file + "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package local
+package ports
 
 import (
 	"errors"
@@ -12,39 +12,34 @@ import (
 
 func servicesFile() string { return "/etc/services" }
 
-// readSettings reads what this network namespace says (ip-sysctl, in the
-// kernel's documentation); the settings under ipv4 hold for IPv6 too.
-func readSettings() settings {
-	s := settings{coverage: []string{"privileges: those of this process, in this network namespace; SELinux, seccomp and the like were not asked"}}
+// ReadSettings reads the rules of this network namespace (ip-sysctl, in the kernel's
+// documentation); the settings under ipv4 hold for IPv6 too.
+func ReadSettings() Settings {
+	var s Settings
 	const dir = "/proc/sys/net/ipv4/"
 	var err error
-	if s.lowFrom, err = readLowFrom(dir + "ip_unprivileged_port_start"); err != nil {
-		s.unknown("which ports take a privilege to bind", err)
+	if s.UnprivilegedFrom, err = readUnprivilegedFrom(dir + "ip_unprivileged_port_start"); err != nil {
+		s.unknown(LowPorts, err)
 	}
 	if may, err := mayBindLow("/proc/self/status"); err != nil {
-		s.unknown("whether the caller may bind low ports", err)
+		s.unknown(Privilege, err)
 	} else {
-		s.privileged = &may
+		s.Privileged = &may
 	}
-	if s.ephemeral, err = readEphemeral(dir + "ip_local_port_range"); err != nil {
-		s.unknown("where connections take their ports from", err)
+	if s.Ephemeral, err = readEphemeral(dir + "ip_local_port_range"); err != nil {
+		s.unknown(EphemeralPorts, err)
 	}
 	text, err := os.ReadFile(dir + "ip_local_reserved_ports")
 	if err == nil {
-		s.reserved, err = parseSpans(string(text))
+		s.Reserved, err = parseSpans(string(text))
 	}
-	if s.readable = err == nil; err != nil {
-		s.unknown("which ports are reserved", err)
+	if s.ReservedKnown = err == nil; err != nil {
+		s.unknown(ReservedPorts, err)
 	}
-	s.ipv6 = withoutIPv6(procNet{"/proc/thread-self/net"})
 	return s
 }
 
-func (s *settings) unknown(what string, err error) {
-	s.coverage = append(s.coverage, fmt.Sprintf("%s is not known: %v", what, err))
-}
-
-func readLowFrom(file string) (*int, error) {
+func readUnprivilegedFrom(file string) (*int, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -92,7 +87,7 @@ func mayBindLow(status string) (bool, error) {
 
 // ownsNetwork reports whether the network namespace belongs to the caller's user
 // namespace or one below it: of one further up the kernel does not hand out the
-// owner (ioctl_ns(2)). Kernels that cannot be asked are taken to say yes.
+// owner (ioctl_ns(2)). Kernels without that call are taken to belong to the caller.
 func ownsNetwork() bool {
 	fd, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"onmux/probe"
 )
 
-func TestPortName(t *testing.T) {
+func TestNameOf(t *testing.T) {
 	for p, want := range map[probe.Port]string{
 		{Number: 417, Proto: probe.TCP}:  "onmux",
 		{Number: 417, Proto: probe.UDP}:  "onmux",
@@ -18,13 +18,13 @@ func TestPortName(t *testing.T) {
 		{Number: 0, Proto: probe.TCP}:    "",
 		{Number: 417}:                    "",
 	} {
-		if got := PortName(p); got != want {
-			t.Errorf("PortName(%s) = %q, want %q", p, got, want)
+		if got := NameOf(p); got != want {
+			t.Errorf("NameOf(%s) = %q, want %q", p, got, want)
 		}
 	}
 }
 
-func TestPortNumber(t *testing.T) {
+func TestNumberOf(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		proto probe.Proto
@@ -45,35 +45,35 @@ func TestPortNumber(t *testing.T) {
 		{"no such", probe.TCP, 0},
 		{strings.Repeat("x", 1000), probe.TCP, 0},
 	} {
-		got, ok := PortNumber(tt.name, tt.proto)
+		got, ok := NumberOf(tt.name, tt.proto)
 		if got != tt.want || ok != (tt.want != 0) {
-			t.Errorf("PortNumber(%q, %s) = %d, %t, want %d", tt.name, tt.proto, got, ok, tt.want)
+			t.Errorf("NumberOf(%q, %s) = %d, %t, want %d", tt.name, tt.proto, got, ok, tt.want)
 		}
 	}
 }
 
-// Whatever PortName says, PortNumber understands, on any machine.
+// Whatever NameOf says, NumberOf understands, on any machine.
 func TestPortNamesAreUnderstood(t *testing.T) {
 	for n := range uint16(2000) {
 		for _, proto := range probe.Protos() {
-			name := PortName(probe.Port{Number: n, Proto: proto})
-			if name == "" || !strings.ContainsFunc(strings.ToLower(name), letter) {
+			name := NameOf(probe.Port{Number: n, Proto: proto})
+			if name == "" || !strings.ContainsFunc(strings.ToLower(name), isLetter) {
 				continue
 			}
-			if _, ok := PortNumber(name, proto); !ok {
+			if _, ok := NumberOf(name, proto); !ok {
 				t.Errorf("%d/%s is called %q, which is not understood", n, proto, name)
 			}
 		}
 	}
 }
 
-func TestSimilarPortName(t *testing.T) {
+func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"onmuxx": "onmux", "onmx": "onmux", "nomux": "onmux", "OMNUX": "onmux", "hhtp": "http", "htttps": "https",
 		"": "", "x": "", "qq": "", "wwwwwwwwww": "", strings.Repeat("a", 100): "",
 	} {
-		if got := SimilarPortName(name); got != want {
-			t.Errorf("SimilarPortName(%q) = %q, want %q", name, got, want)
+		if got := Nearest(name); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
@@ -83,23 +83,23 @@ func TestEdits(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"kitten", "sitting", 3}, {"onmux", "onmux", 0}, {"abc", "xyz", 3}, {"abcdefgh", "a", 5}} {
-		if got := edits(tt.a, tt.b, 4); got != tt.want {
-			t.Errorf("edits(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
+		if got := EditDistance(tt.a, tt.b, 4); got != tt.want {
+			t.Errorf("EditDistance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
 		}
-		if got := edits(tt.b, tt.a, 4); got != tt.want {
-			t.Errorf("edits(%q, %q) = %d, want %d", tt.b, tt.a, got, tt.want)
+		if got := EditDistance(tt.b, tt.a, 4); got != tt.want {
+			t.Errorf("EditDistance(%q, %q) = %d, want %d", tt.b, tt.a, got, tt.want)
 		}
 	}
 }
 
-func BenchmarkPortNumber(b *testing.B) {
+func BenchmarkNumberOf(b *testing.B) {
 	for b.Loop() {
-		PortNumber("onmux", probe.UDP)
+		NumberOf("onmux", probe.UDP)
 	}
 }
 
-func BenchmarkSimilarPortName(b *testing.B) {
+func BenchmarkNearest(b *testing.B) {
 	for b.Loop() {
-		SimilarPortName("onmuxx")
+		Nearest("onmuxx")
 	}
 }

@@ -1,15 +1,16 @@
-package scan
+package ports
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"onmux/probe"
 )
 
-func TestParsePorts(t *testing.T) {
+func TestParse(t *testing.T) {
 	tcp, both := []probe.Proto{probe.TCP}, probe.Protos()
 	for _, tt := range []struct {
 		specs string
@@ -37,7 +38,7 @@ func TestParsePorts(t *testing.T) {
 		{"1-2/udp,3", tcp, "1/udp 2/udp 3/tcp"},
 		{"domain/udp,ssh", tcp, "53/udp 22/tcp"},
 	} {
-		ports, err := ParsePorts(strings.Fields(tt.specs), tt.def)
+		ports, err := Parse(strings.Fields(tt.specs), tt.def)
 		if err != nil {
 			t.Errorf("%s: %v", tt.specs, err)
 			continue
@@ -51,16 +52,16 @@ func TestParsePorts(t *testing.T) {
 		}
 	}
 	for _, all := range []string{"-", "1-", "-65535"} {
-		if ports, err := ParsePorts([]string{all, "9"}, tcp); err != nil || len(ports) != 65535 || ports[0].Number != 1 || ports[65534].Number != 65535 {
+		if ports, err := Parse([]string{all, "9"}, tcp); err != nil || len(ports) != 65535 || ports[0].Number != 1 || ports[65534].Number != 65535 {
 			t.Errorf("%s: %d ports, %v", all, len(ports), err)
 		}
 	}
-	if ports, err := ParsePorts([]string{"80 , 443"}, tcp); err != nil || len(ports) != 2 {
+	if ports, err := Parse([]string{"80 , 443"}, tcp); err != nil || len(ports) != 2 {
 		t.Errorf("spaces: %v, %v", ports, err)
 	}
 }
 
-func TestParsePortsErrors(t *testing.T) {
+func TestParseErrors(t *testing.T) {
 	tcp := []probe.Proto{probe.TCP}
 	for _, tt := range []struct{ spec, want string }{
 		{"", `"" is no port: write 417, 400-420, onmux or 53/udp`},
@@ -86,31 +87,34 @@ func TestParsePortsErrors(t *testing.T) {
 		{"+80", `"+80" is no port name`},
 		{"80x\n", `"80x" is no port name`},
 	} {
-		ports, err := ParsePorts([]string{tt.spec}, tcp)
+		ports, err := Parse([]string{tt.spec}, tcp)
 		if fmt.Sprint(err) != tt.want {
 			t.Errorf("%q: got %v, %v\nwant %s", tt.spec, ports, err, tt.want)
 		}
 	}
-	if _, err := ParsePorts(nil, tcp); err == nil {
+	if _, err := Parse(nil, tcp); err == nil {
 		t.Error("no specs: no error")
 	}
 }
 
-func FuzzPorts(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"417", "80,443", "400-420", "onmux", "53/udp", "1-", "-", "-9", "U:53", "0", "70000", "1-2-3", "http/tcp,ssh"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
-		ports, err := ParsePorts([]string{spec}, nil)
+		ports, err := Parse([]string{spec}, nil)
 		if err != nil {
-			oneLine(t, err)
+			text := err.Error()
+			if len(text) > 2000 || strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("the error is too long for a line, or has control characters: %.200q", text)
+			}
 			return
 		}
 		var texts []string
 		for _, p := range ports {
 			texts = append(texts, p.String())
 		}
-		again, err := ParsePorts(texts, nil)
+		again, err := Parse(texts, nil)
 		if err != nil || !slices.Equal(again, ports) || len(ports) == 0 {
 			t.Errorf("%q: %d ports, %d when written out again, %v", spec, len(ports), len(again), err)
 		}

@@ -1,4 +1,4 @@
-package scan
+package ports
 
 import (
 	"errors"
@@ -8,18 +8,17 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/probe/ports"
 )
 
-// ParsePorts reads ports as users write them: "417", "80,443", "400-420",
+// Parse reads ports as users write them: "417", "80,443", "400-420",
 // "1024-", "-1023", "-" (all of them), "onmux", "53/udp", "400-420/tcp". An item
 // without a protocol stands for def (none: both), in that order; a name stands for those of
 // def that know it. Ports come out in the order given, each once.
-func ParsePorts(specs []string, def []probe.Proto) ([]probe.Port, error) {
+func Parse(specs []string, def []probe.Proto) ([]probe.Port, error) {
 	if len(def) == 0 {
 		def = probe.Protos()
 	}
-	l := portList{have: map[probe.Port]bool{}}
+	l := list{have: map[probe.Port]bool{}}
 	for _, spec := range specs {
 		for item := range strings.SplitSeq(spec, ",") {
 			if err := l.add(strings.TrimSpace(item), def); err != nil {
@@ -33,23 +32,23 @@ func ParsePorts(specs []string, def []probe.Proto) ([]probe.Port, error) {
 	return l.ports, nil
 }
 
-type portList struct {
+type list struct {
 	ports []probe.Port
 	have  map[probe.Port]bool
 }
 
-func (l *portList) add(item string, protos []probe.Proto) error {
+func (l *list) add(item string, protos []probe.Proto) error {
 	what, suffix, bound := strings.Cut(item, "/")
 	if bound {
 		var p probe.Proto
 		if err := p.UnmarshalText([]byte(strings.ToLower(suffix))); err != nil {
-			return fmt.Errorf("%s is no port: the protocol is tcp or udp, as in 53/udp", clip(item))
+			return fmt.Errorf("%s is no port: the protocol is tcp or udp, as in 53/udp", quote(item))
 		}
 		protos = []probe.Proto{p}
 	}
 	switch {
 	case what == "":
-		return fmt.Errorf("%s is no port: write 417, 400-420, onmux or 53/udp", clip(item))
+		return fmt.Errorf("%s is no port: write 417, 400-420, onmux or 53/udp", quote(item))
 	case strings.Trim(what, "0123456789-") != "":
 		return l.name(what, protos)
 	}
@@ -65,17 +64,17 @@ func (l *portList) add(item string, protos []probe.Proto) error {
 	return nil
 }
 
-func (l *portList) put(p probe.Port) {
+func (l *list) put(p probe.Port) {
 	if !l.have[p] {
 		l.have[p] = true
 		l.ports = append(l.ports, p)
 	}
 }
 
-func (l *portList) name(name string, protos []probe.Proto) error {
+func (l *list) name(name string, protos []probe.Proto) error {
 	known := false
 	for _, p := range protos {
-		if n, ok := ports.PortNumber(name, p); ok {
+		if n, ok := NumberOf(name, p); ok {
 			l.put(probe.Port{Number: n, Proto: p})
 			known = true
 		}
@@ -84,30 +83,30 @@ func (l *portList) name(name string, protos []probe.Proto) error {
 		return nil
 	}
 	for _, p := range probe.Protos() {
-		if n, ok := ports.PortNumber(name, p); ok && !slices.Contains(protos, p) {
-			return fmt.Errorf("%s names no %s port, only %s", clip(name), protos[0], probe.Port{Number: n, Proto: p})
+		if n, ok := NumberOf(name, p); ok && !slices.Contains(protos, p) {
+			return fmt.Errorf("%s names no %s port, only %s", quote(name), protos[0], probe.Port{Number: n, Proto: p})
 		}
 	}
 	// nmap's way: T:80, U:53.
 	if kind, rest, ok := strings.Cut(name, ":"); ok && rest != "" {
 		switch strings.ToLower(kind) {
 		case "t":
-			return fmt.Errorf("%s is no port: write %s", clip(name), clip(rest+"/tcp"))
+			return fmt.Errorf("%s is no port: write %s", quote(name), quote(rest+"/tcp"))
 		case "u":
-			return fmt.Errorf("%s is no port: write %s", clip(name), clip(rest+"/udp"))
+			return fmt.Errorf("%s is no port: write %s", quote(name), quote(rest+"/udp"))
 		}
 	}
-	if near := ports.SimilarPortName(name); near != "" {
-		return fmt.Errorf("%s is no port name; did you mean %s?", clip(name), near)
+	if near := Nearest(name); near != "" {
+		return fmt.Errorf("%s is no port name; did you mean %s?", quote(name), near)
 	}
-	return fmt.Errorf("%s is no port name", clip(name))
+	return fmt.Errorf("%s is no port name", quote(name))
 }
 
 // portRange reads N, N-M, N-, -M or -.
 func portRange(s string) (from, to int, err error) {
 	first, last, isRange := strings.Cut(s, "-")
 	if strings.Contains(last, "-") {
-		return 0, 0, fmt.Errorf("%s is no range of ports: write 400-420", clip(s))
+		return 0, 0, fmt.Errorf("%s is no range of ports: write 400-420", quote(s))
 	}
 	if from, err = portNumber(first, 1); err != nil {
 		return 0, 0, err
@@ -132,9 +131,18 @@ func portNumber(s string, end int) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
 		if len(s) > 20 {
-			s = clip(s)
+			s = quote(s)
 		}
 		return 0, fmt.Errorf("port %s is out of range: ports are 1 to 65535", s)
 	}
 	return int(n), nil
+}
+
+// quote quotes what a user wrote so that it fits a line, whatever it holds.
+func quote(s string) string {
+	const most = 60
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
 }
