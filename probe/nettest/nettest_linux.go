@@ -26,8 +26,11 @@ func Run(m Tests) int { return run(m, "yes") }
 
 // Alone is Run in a process namespace of its own too, with its own /proc and no
 // named network namespaces: nothing can be seen of what else runs on the machine.
-// Where the kernel refuses that, it is Run, and IsAlone is false.
-func Alone(m Tests) int { return run(m, "alone", "yes") }
+// Where the kernel refuses that, the tests run here and those that call Need skip.
+func Alone(m Tests) int { return run(m, "alone") }
+
+// AloneIfAllowed is Alone, and where the kernel refuses that, Run.
+func AloneIfAllowed(m Tests) int { return run(m, "alone", "yes") }
 
 // IsAlone reports whether the tests have a process namespace of their own.
 func IsAlone() bool { return os.Getenv(marker) == "yes" && os.Getpid() == 1 }
@@ -45,6 +48,8 @@ func run(m Tests, marks ...string) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &exit) && marks[0] == "alone" && exit.ExitCode() == refused:
+		err = errors.New("no process namespace with its own /proc")
 	case errors.As(err, &exit):
 		return max(exit.ExitCode(), 1)
 	}
