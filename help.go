@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"onmux/probe/wording"
 
-	"onmux/report"
+	"github.com/urfave/cli/v2"
 )
 
 const appHelp = `onmux - {{.Usage}}
@@ -115,9 +115,15 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 }
 
 func nearestCommand(app *cli.App, name string) string {
-	_, nearest, _ := strings.Cut(cli.SuggestCommand(app.Commands, name), `"`)
-	nearest, _, _ = strings.Cut(nearest, `"`)
-	return fmt.Sprintf("did you mean onmux %s? onmux --help lists the commands", nearest)
+	var names []string
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
+	}
+	hint := "onmux --help lists the commands"
+	if near := wording.Nearest(name, names); near != "" {
+		hint = "did you mean onmux " + near + "? " + hint
+	}
+	return hint
 }
 
 // words is a command line taken apart.
@@ -135,8 +141,8 @@ func (w words) fault(command string, known []cli.Flag) error {
 	for _, f := range known {
 		names = append(names, slices.DeleteFunc(f.Names(), func(n string) bool { return len(n) == 1 })...)
 	}
-	if near := report.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
-		hint = fmt.Sprintf("did you mean --%s %s --help lists the flags", strings.TrimPrefix(near, "; did you mean "), command)
+	if near := wording.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
+		hint = fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command)
 	}
 	return usage(w.err, hint)
 }

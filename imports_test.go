@@ -17,24 +17,26 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "report", "report/phrase",
-		"report/policy", "scan", "scan/connect", "scan/engine", "scan/link", "scan/raw", "scan/target",
+		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "probe/wording", "report",
+		"report/phrase", "report/policy", "scan", "scan/connect", "scan/engine", "scan/link", "scan/raw",
+		"scan/target",
 	},
-	"probe":             {"probe/netlink", "probe/request"},
+	"probe":             {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/inquiry":     {"probe", "probe/recog", "probe/service"},
 	"probe/local":       {"probe", "probe/netlink", "probe/ports"},
 	"probe/netlink":     {},
 	"probe/nettest":     {},
-	"probe/ports":       {"probe"},
+	"probe/ports":       {"probe", "probe/wording"},
 	"probe/recog":       {},
 	"probe/request":     {},
 	"probe/service":     {"probe", "probe/recog", "probe/request"},
-	"report":            {"probe", "probe/local", "probe/ports", "scan", "scan/target"},
-	"report/phrase":     {"probe/ports", "scan/engine"},
-	"report/policy":     {"probe", "probe/local", "probe/ports", "report", "scan", "scan/target"},
+	"probe/wording":     {},
+	"report":            {"probe", "probe/local", "probe/ports", "probe/wording", "scan", "scan/target"},
+	"report/phrase":     {"probe/ports", "probe/wording", "scan/engine"},
+	"report/policy":     {"probe", "probe/local", "probe/ports", "probe/wording", "report", "scan", "scan/target"},
 	"report/schematest": {"report"},
 	"scan": {
-		"probe", "probe/recog", "probe/request", "probe/service", "scan/engine", "scan/link",
+		"probe", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/engine", "scan/link",
 		"scan/target", "scan/varint",
 	},
 	"scan/connect": {"probe", "scan/engine", "scan/link"},
@@ -43,7 +45,7 @@ var arrows = map[string][]string{
 	"scan/packet":  {"probe", "probe/request"},
 	"scan/raw":     {"probe", "scan/engine", "scan/link", "scan/packet"},
 	"scan/simnet":  {"probe", "scan/engine"},
-	"scan/target":  {"probe", "scan/varint"},
+	"scan/target":  {"probe", "probe/wording", "scan/varint"},
 	"scan/varint":  {},
 }
 

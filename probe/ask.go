@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"onmux/probe/wording"
 )
 
 // Ask makes one attempt at e, TCP or UDP as e says, and judges it. It returns
@@ -134,14 +136,6 @@ func trimZero(s string) (string, bool) {
 	return s, false
 }
 
-// count is "1 SYN", "2 SYNs".
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return strconv.Itoa(n) + " " + what
-}
-
 // replySize is how much of a reply is looked at, in bytes.
 const replySize = 64
 
@@ -155,7 +149,7 @@ func datagram(b []byte, size int, d time.Duration, n int) string {
 	if n > 1 {
 		second = ", once a second datagram had been sent"
 	}
-	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", count(size, "byte"), short(d), second, strconv.QuoteToASCII(string(b)), more)
+	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", wording.Count(size, "byte", "bytes"), short(d), second, strconv.QuoteToASCII(string(b)), more)
 }
 
 // IsBusy reports whether err, from a socket, says that this machine is out of

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"onmux/probe/wording"
 )
 
 const (
@@ -215,5 +217,5 @@ func TellPath(e Endpoint, path []Hop) string {
 	if but != "" {
 		return "the target is " + hop + but
 	}
-	return fmt.Sprintf("the target is hop %d: %s between", last.Hop, count(last.Hop-1, "router"))
+	return fmt.Sprintf("the target is hop %d: %s between", last.Hop, wording.Count(last.Hop-1, "router", "routers"))
 }

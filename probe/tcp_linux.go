@@ -7,6 +7,8 @@ import (
 	"time"
 	"unsafe"
 
+	"onmux/probe/wording"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -178,7 +180,7 @@ func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
 		return r
 	}
 	info, _ := s.info()
-	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " + count(int(info.Total_retrans)+1, "SYN")}
+	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " + wording.Count(int(info.Total_retrans)+1, "SYN", "SYNs")}
 	return r
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe/request"
+	"onmux/probe/wording"
 )
 
 // askUDP sends one datagram from a connected socket and waits for a datagram or
@@ -109,7 +110,7 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), count(u.sent, "datagram"), len(request.PayloadOf(u.e.Port, u.o.Try)))}
+			short(time.Since(u.start)), wording.Count(u.sent, "datagram", "datagrams"), len(request.PayloadOf(u.e.Port, u.o.Try)))}
 	}
 	return r, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/wording"
 	"onmux/scan"
 )
 
@@ -354,12 +355,12 @@ func (d *differ) flush() {
 func (d *differ) end() End {
 	e := End{Complete: d.old.Ended.Complete && d.now.Ended.Complete}
 	e.Summary.Targets, e.Summary.States = d.compared, d.kinds
-	e.Coverage = append(e.Coverage, "told by both reports, and compared: "+thousands(d.compared))
+	e.Coverage = append(e.Coverage, "told by both reports, and compared: "+wording.Number(d.compared))
 	if d.onlyOld > 0 {
-		e.Coverage = append(e.Coverage, "only in the old report, and not compared: "+thousands(d.onlyOld))
+		e.Coverage = append(e.Coverage, "only in the old report, and not compared: "+wording.Number(d.onlyOld))
 	}
 	if d.onlyNow > 0 {
-		e.Coverage = append(e.Coverage, "only in the new report, and not compared: "+thousands(d.onlyNow))
+		e.Coverage = append(e.Coverage, "only in the new report, and not compared: "+wording.Number(d.onlyNow))
 	}
 	for _, side := range []struct {
 		name string

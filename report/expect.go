@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/wording"
 	"onmux/scan"
 )
 
@@ -47,7 +48,7 @@ func ParseExpectation(text, command string) (Expectation, error) {
 	}
 	for _, w := range strings.Split(left, ",") {
 		if !slices.Contains(vocabulary, w) {
-			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "), Nearest(w, vocabulary))
+			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "), wording.DidYouMean(w, vocabulary))
 		}
 		e.words = append(e.words, w)
 	}

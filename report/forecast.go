@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"onmux/probe/wording"
 	"onmux/scan"
 	targets "onmux/scan/target"
 )
@@ -52,14 +53,14 @@ func (d *DryRun) text() string {
 	if d.Public > targets.MaxPublic {
 		needs = ": it takes --yes"
 	}
-	line("addresses", "%s (%s public%s)", thousands(d.Addresses), thousands(d.Public), needs)
+	line("addresses", "%s (%s public%s)", wording.Number(d.Addresses), wording.Number(d.Public), needs)
 	line("ports", "%s", some(d.Ports, 8))
 	if d.Plan.Shards > 1 {
-		line("endpoints", "%s, of which shard %d of %d asks %s", thousands(d.Endpoints), d.Plan.Shard, d.Plan.Shards, thousands(d.Targets))
+		line("endpoints", "%s, of which shard %d of %d asks %s", wording.Number(d.Endpoints), d.Plan.Shard, d.Plan.Shards, wording.Number(d.Targets))
 	} else {
-		line("endpoints", "%s", thousands(d.Endpoints))
+		line("endpoints", "%s", wording.Number(d.Endpoints))
 	}
-	line("probes", "%s if all answer, %s if all are silent, at most %s", thousands(d.Probes.Answering), thousands(d.Probes.Silent), thousands(d.Probes.Most))
+	line("probes", "%s if all answer, %s if all are silent, at most %s", wording.Number(d.Probes.Answering), wording.Number(d.Probes.Silent), wording.Number(d.Probes.Most))
 	switch {
 	case d.Rate == 0:
 		line("rate", "as fast as it goes")
@@ -83,7 +84,7 @@ func (d *DryRun) text() string {
 		line("route", "%s", routeText(r))
 	}
 	if d.More > 0 {
-		line("", "and %s more ranges", thousands(d.More))
+		line("", "and %s more ranges", wording.Number(d.More))
 	}
 	for _, l := range d.LeftOut {
 		line("left out", "%s", l)
@@ -91,7 +92,7 @@ func (d *DryRun) text() string {
 	if r := d.Resumes; r != nil && r.Complete {
 		line("resumes", "nothing: the scan is complete")
 	} else if r != nil {
-		line("resumes", "after %s probes, as of %s", thousands(r.Probes), r.Saved.Format(time.RFC3339))
+		line("resumes", "after %s probes, as of %s", wording.Number(r.Probes), r.Saved.Format(time.RFC3339))
 	}
 	return b.String()
 }
@@ -119,14 +120,14 @@ func routeText(r scan.RouteRange) string {
 // some lists the first of names and counts the rest.
 func some(names []string, most int) string {
 	if n := len(names) - most; n > 0 {
-		return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), thousands(uint64(n)))
+		return fmt.Sprintf("%s and %s more", strings.Join(names[:most], ", "), wording.Number(uint64(n)))
 	}
 	return strings.Join(names, ", ")
 }
 
 func rateText(r float64) string {
 	if r >= 10 {
-		return thousands(uint64(r))
+		return wording.Number(uint64(r))
 	}
 	return strconv.FormatFloat(r, 'g', 3, 64)
 }

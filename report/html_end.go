@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"onmux/probe/wording"
 )
 
 // End writes all that stands in the page as text, and what draws the rest.
@@ -17,7 +19,7 @@ func (h *page) End(e End) error {
 	h.breaches()
 	b.WriteString("<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n<section id=\"all\"><h2>Everything that was found</h2>\n")
 	if h.left > 0 {
-		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. Every one is told by the formats json, jsonl and csv.</p>\n", thousands(h.left))
+		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. Every one is told by the formats json, jsonl and csv.</p>\n", wording.Number(h.left))
 	}
 	h.noscript()
 	b.WriteString("</section>\n")
@@ -73,10 +75,10 @@ func (h *page) header(e End) {
 func (h *page) counts(e End) {
 	h.buf.WriteString("<ul class=\"counts\" aria-label=\"how many of each\">\n")
 	for _, t := range tallies(e.Summary.States) {
-		fmt.Fprintf(&h.buf, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.word), thousands(t.count), htmlText(t.word))
+		fmt.Fprintf(&h.buf, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.word), wording.Number(t.count), htmlText(t.word))
 	}
 	if n := e.Summary.NotReached; n > 0 {
-		fmt.Fprintf(&h.buf, "<li><b>%s</b> not reached</li>\n", thousands(n))
+		fmt.Fprintf(&h.buf, "<li><b>%s</b> not reached</li>\n", wording.Number(n))
 	}
 	h.buf.WriteString("</ul>\n")
 }
@@ -90,10 +92,10 @@ func (h *page) breaches() {
 	first := min(len(h.violations), maxViolations)
 	h.breachTable(h.violations[:first])
 	if first < len(h.violations) {
-		fmt.Fprintf(&h.buf, "<details><summary>and %s more</summary>\n", thousands(uint64(h.violated-first)))
+		fmt.Fprintf(&h.buf, "<details><summary>and %s more</summary>\n", wording.Number(uint64(h.violated-first)))
 		h.breachTable(h.violations[first:])
 		if n := h.violated - len(h.violations); n > 0 {
-			fmt.Fprintf(&h.buf, "<p class=\"gap\">%s more are not on this page</p>\n", thousands(uint64(n)))
+			fmt.Fprintf(&h.buf, "<p class=\"gap\">%s more are not on this page</p>\n", wording.Number(uint64(n)))
 		}
 		h.buf.WriteString("</details>\n")
 	}
@@ -121,7 +123,7 @@ func (h *page) noscript() {
 	}
 	b.WriteString("</tbody></table></div>\n")
 	if n := h.rows - len(h.plain); n > 0 {
-		fmt.Fprintf(b, "<p>and %s more, which a script of this page would show</p>\n", thousands(uint64(n)))
+		fmt.Fprintf(b, "<p>and %s more, which a script of this page would show</p>\n", wording.Number(uint64(n)))
 	}
 	b.WriteString("</noscript>\n")
 }

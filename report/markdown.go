@@ -11,6 +11,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/ports"
+	"onmux/probe/wording"
 	"onmux/scan"
 )
 
@@ -57,7 +58,7 @@ func (m *markdown) Finding(f Finding) error {
 		}
 		m.row(0, name, f.State.String(), f.Reason.String(), rtt, strings.TrimPrefix(spoken(f.Service), ", ")+f.Error)
 	case scan.Range:
-		m.row(0, fmt.Sprintf("%s to %s, port %d/%s (%s)", f.First, f.Last, f.Port, f.Proto, thousands(f.Count)), f.State.String(), f.Reason.String(), "", f.Error)
+		m.row(0, fmt.Sprintf("%s to %s, port %d/%s (%s)", f.First, f.Last, f.Port, f.Proto, wording.Number(f.Count)), f.State.String(), f.Reason.String(), "", f.Error)
 	case local.Verdict:
 		m.row(1, strconv.Itoa(int(f.Port))+"/"+f.Proto.String(), string(f.Verdict), lines(f.Why, f.Error, f.Bind...))
 	case local.Listener:
@@ -110,7 +111,7 @@ func (m *markdown) End(e End) error {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(v.subject()), markdownText(v.Expected), markdownText(v.Actual))
 		}
 		if n := m.violated - len(m.violations); n > 0 {
-			fmt.Fprintf(&b, "\nand %s more\n", thousands(uint64(n)))
+			fmt.Fprintf(&b, "\nand %s more\n", wording.Number(uint64(n)))
 		}
 		b.WriteByte('\n')
 	}
@@ -120,7 +121,7 @@ func (m *markdown) End(e End) error {
 		}
 	}
 	if m.left > 0 {
-		fmt.Fprintf(&b, "%s more are not listed here.\n\n", thousands(m.left))
+		fmt.Fprintf(&b, "%s more are not listed here.\n\n", wording.Number(m.left))
 	}
 	if len(e.Coverage) > 0 {
 		b.WriteString("<details><summary>what was and was not looked at</summary>\n\n")

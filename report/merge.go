@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/scan"
 )
 
@@ -185,7 +186,7 @@ func (m *Merged) tail(parts []*Part) {
 	m.Lack = m.lacking(parts, seen, e.Summary.NotReached > 0)
 	e.Complete = e.Summary.NotReached == 0 && m.Lack == nil
 	e.Coverage = slices.Clone(m.Lack)
-	e.Coverage = append(e.Coverage, fmt.Sprintf("each told once: %s of %s endpoints", thousands(e.Summary.Targets), thousands(plan.Endpoints)))
+	e.Coverage = append(e.Coverage, fmt.Sprintf("each told once: %s of %s endpoints", wording.Number(e.Summary.Targets), wording.Number(plan.Endpoints)))
 	e.Hints = slices.Compact(slices.Sorted(slices.Values(e.Hints)))
 	e.Summary.Duration = probe.Millis(e.Finished.Sub(m.Start.Started))
 	m.End = e
@@ -200,10 +201,10 @@ func (m *Merged) lacking(parts []*Part, seen []bool, short bool) []string {
 		switch {
 		case !p.end.Complete:
 			out = append(out, fmt.Sprintf("shard %d of %d (%s) is incomplete: it tells %s of %s endpoints",
-				plan.Shard, plan.Shards, p.Name, thousands(m.told[i]), thousands(share)))
+				plan.Shard, plan.Shards, p.Name, wording.Number(m.told[i]), wording.Number(share)))
 		case short && m.told[i] < share:
 			out = append(out, fmt.Sprintf("shard %d of %d (%s) calls itself complete, and tells %s of %s endpoints",
-				plan.Shard, plan.Shards, p.Name, thousands(m.told[i]), thousands(share)))
+				plan.Shard, plan.Shards, p.Name, wording.Number(m.told[i]), wording.Number(share)))
 		}
 	}
 	if absent := missing(seen); absent != "" {

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"onmux/probe/wording"
 )
 
 // formats is the table of what a report can be written as.
@@ -50,7 +52,7 @@ func New(format string, w io.Writer, o Options) (Handler, error) {
 }
 
 func unknownFormat(format string) error {
-	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "), Nearest(format, Formats()))
+	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "), wording.DidYouMean(format, Formats()))
 }
 
 // Output is where a report goes, and in which format.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 )
 
 // maxHost bounds one host in nmap's XML, in bytes: 65,536 ports of each protocol
@@ -57,7 +58,7 @@ func (p *replay) nmap(r io.Reader) error {
 		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
 			tail.Summary.Targets, tail.Summary.States = p.targets, p.counts
 			if p.numberless > 0 {
-				tail.Coverage = append(tail.Coverage, "ports that nmap counted without saying which: "+thousands(p.numberless))
+				tail.Coverage = append(tail.Coverage, "ports that nmap counted without saying which: "+wording.Number(p.numberless))
 			}
 			return p.end(tail)
 		}

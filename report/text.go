@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/ports"
+	"onmux/probe/wording"
 	"onmux/scan"
 )
 
@@ -161,7 +162,7 @@ func (t *teller) sum(e End) {
 		if i == 0 {
 			sep = ": "
 		}
-		line = append(line, span{sep + thousands(c.count) + glue, plain}, span{Visible(c.said()), tone(c.word)})
+		line = append(line, span{sep + wording.Number(c.count) + glue, plain}, span{Visible(c.said()), tone(c.word)})
 	}
 	for _, figure := range figures(s, t.command) {
 		line = append(line, span{"; " + figure, plain})
@@ -206,7 +207,7 @@ func (t *teller) incomplete(e End) {
 		if n == 1 {
 			verb = "was"
 		}
-		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", thousands(n), thousands(e.Summary.Targets+n), many, verb)
+		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", wording.Number(n), wording.Number(e.Summary.Targets+n), many, verb)
 	}
 	t.line(0, 2, span{sentence, maybe})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 )
 
 // maxChanges bounds the changes of one kind that are told one by one unless all
@@ -105,7 +106,7 @@ func (c *changes) headline(e End) {
 			case Service, Owner:
 				name = "other" + glue + kind
 			}
-			parts = append(parts, thousands(n)+glue+name)
+			parts = append(parts, wording.Number(n)+glue+name)
 		}
 	}
 	c.line(0, 2, span{counted(c.certain, "change", "changes"), strong}, span{": " + strings.Join(parts, ", "), plain})
@@ -114,7 +115,7 @@ func (c *changes) headline(e End) {
 func (c *changes) tellChange(ch Change) {
 	place := Visible(ch.place())
 	if ch.Count > 1 {
-		place += " (" + thousands(ch.Count) + ")"
+		place += " (" + wording.Number(ch.Count) + ")"
 	}
 	line := []span{{signs[ch.What] + glue + place + "  ", toneOf(ch)}, {Visible(ch.New), strong}, {", was " + Visible(ch.Old), plain}}
 	if slices.Contains([]string{Service, Owner}, ch.What) {

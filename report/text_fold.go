@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/scan"
 )
 
@@ -205,7 +206,7 @@ func (e *endpoints) nothing(s scan.Summary) {
 	}
 	line := []span{{sentence, strong}, {": " + counted(s.Targets, "endpoint", "endpoints"), plain}}
 	for _, c := range tallies(s.States) {
-		line = append(line, span{", " + thousands(c.count) + " ", plain}, span{Visible(c.word), tone(c.word)})
+		line = append(line, span{", " + wording.Number(c.count) + " ", plain}, span{Visible(c.word), tone(c.word)})
 	}
 	e.line(0, 2, line...)
 }
@@ -215,7 +216,7 @@ func (e *endpoints) table(rows []*foldRow) {
 	var cells [][]span
 	for _, r := range rows[:min(len(rows), maxRows)] {
 		cells = append(cells, []span{{r.state.String(), tone(r.state.String())}, {r.portList(), plain},
-			{thousands(r.count * uint64(len(r.ports))), plain}, {r.why(), plain}, {}})
+			{wording.Number(r.count * uint64(len(r.ports))), plain}, {r.why(), plain}, {}})
 	}
 	room := 100
 	if e.width > 0 {
@@ -233,7 +234,7 @@ func (e *endpoints) table(rows []*foldRow) {
 func (r *foldRow) portList() string {
 	list := ranges(r.ports)
 	if len(list) > 20 {
-		list = thousands(uint64(len(r.ports))) + " ports"
+		list = wording.Number(uint64(len(r.ports))) + " ports"
 	}
 	return list + "/" + r.proto.String()
 }

@@ -11,23 +11,12 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/wording"
 )
 
-// thousands is a number as people read it: 65,536.
-func thousands(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// counted is "1 port" or "65,536 ports".
+// counted is "1 port" or "65,536 ports", in which no line is broken behind the number.
 func counted(n uint64, one, many string) string {
-	if n == 1 {
-		return "1" + glue + one
-	}
-	return thousands(n) + glue + many
+	return strings.Replace(wording.Count(n, one, many), " ", glue, 1)
 }
 
 // human is a duration as people read it: "8 µs", "0.12 ms", "12.3 ms", "1.2 s",
@@ -57,7 +46,7 @@ func human(d time.Duration) string {
 		return fmt.Sprintf("%d m %d s", seconds/60, seconds%60)
 	}
 	minutes := uint64(d.Round(time.Minute) / time.Minute)
-	return fmt.Sprintf("%s h %d m", thousands(minutes/60), minutes%60)
+	return fmt.Sprintf("%s h %d m", wording.Number(minutes/60), minutes%60)
 }
 
 // percent is a share: "0 %", "<0.1 %", "1.3 %".
@@ -82,7 +71,7 @@ func estimate(n float64) string {
 	case n < 10:
 		return strconv.FormatFloat(math.Round(n*100)/100, 'f', -1, 64)
 	case n < 1<<53:
-		return thousands(uint64(math.Round(n)))
+		return wording.Number(uint64(math.Round(n)))
 	}
 	return fmt.Sprintf("%.2g", n)
 }

@@ -6,16 +6,6 @@ import (
 	"time"
 )
 
-func TestThousands(t *testing.T) {
-	for n, want := range map[uint64]string{
-		0: "0", 999: "999", 1000: "1,000", 65536: "65,536", 1234567: "1,234,567", math.MaxUint64: "18,446,744,073,709,551,615",
-	} {
-		if got := thousands(n); got != want {
-			t.Errorf("thousands(%d) = %q, want %q", n, got, want)
-		}
-	}
-}
-
 func TestHuman(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0 ms", 0: "0 ms", 499 * time.Nanosecond: "<1 µs", 500 * time.Nanosecond: "1 µs", 8 * time.Microsecond: "8 µs",

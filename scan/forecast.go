@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 )
 
 // Forecast is what a sweep would do. What depends on who answers is told for
@@ -58,7 +59,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 	rate := min(c.Rate, beyond)
 	if share := p.NetworkShare(); c.NetRate < rate*share {
 		rate = c.NetRate / share
-		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + thousands(uint64(math.Ceil(c.NetRate)))
+		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + wording.Number(uint64(math.Ceil(c.NetRate)))
 	}
 	passes := uint64(c.Retries + 1)
 	turns, asked := c.turns(f.Targets)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/scan/engine"
 )
 
@@ -63,7 +64,7 @@ func (s *sweep) undecidedNote() string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("undecided: %s, silent where ICMP answers are limited", counted(n, "udp endpoint"))
+	return fmt.Sprintf("undecided: %s, silent where ICMP answers are limited", wording.Count(n, "udp endpoint", "udp endpoints"))
 }
 
 // findLimited looks for them. The caller holds mu, or is the only one left.

@@ -3,6 +3,8 @@ package scan
 import (
 	"fmt"
 	"math"
+
+	"onmux/probe/wording"
 )
 
 // DefaultNetRate is how many probes a second one network gets at most, be the
@@ -70,5 +72,5 @@ func (s *sweep) netNote() string {
 		return ""
 	}
 	return fmt.Sprintf("held to %s probes a second: no network (/24, or /64 of IPv6) gets more than %s unless --net-rate says so",
-		thousands(uint64(math.Ceil(s.pace.held))), thousands(uint64(math.Ceil(s.NetRate))))
+		wording.Number(uint64(math.Ceil(s.pace.held))), wording.Number(uint64(math.Ceil(s.NetRate))))
 }

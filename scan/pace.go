@@ -3,9 +3,10 @@ package scan
 import (
 	"fmt"
 	"math"
-	"onmux/scan/engine"
-	"strconv"
 	"time"
+
+	"onmux/probe/wording"
+	"onmux/scan/engine"
 )
 
 const (
@@ -151,14 +152,5 @@ func (p *pacer) note() string {
 	if p.slowest == 0 {
 		return ""
 	}
-	return fmt.Sprintf("slowed to %s a second: %v", thousands(uint64(p.slowest)), p.why)
-}
-
-// thousands is 1234567 as "1,234,567".
-func thousands(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return fmt.Sprintf("slowed to %s a second: %v", wording.Number(uint64(p.slowest)), p.why)
 }

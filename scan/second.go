@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/recog"
 	"onmux/probe/service"
+	"onmux/probe/wording"
 )
 
 const (
@@ -237,7 +238,7 @@ func (l *second) count(a netip.Addr, found probe.Openness) {
 func (l *second) notes() []string {
 	var out []string
 	if l.cut > 0 {
-		out = append(out, fmt.Sprintf("not looked at a second time: %s of the open endpoints", thousands(uint64(l.cut))))
+		out = append(out, fmt.Sprintf("not looked at a second time: %s of the open endpoints", wording.Number(uint64(l.cut))))
 	}
 	for p, n := range l.nets {
 		if n.everywhere >= manyEverywhere && n.otherwise == 0 {

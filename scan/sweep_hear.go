@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/scan/engine"
 	"onmux/scan/target"
 )
@@ -141,7 +142,7 @@ func (s *sweep) disputesTold() string {
 	if s.disputes == 0 {
 		return ""
 	}
-	said := counted(s.disputes, "answer") + " disagreed with an earlier one of the same endpoint"
+	said := wording.Count(s.disputes, "answer", "answers") + " disagreed with an earlier one of the same endpoint"
 	if len(s.disputed) > 0 {
 		said += ": " + strings.Join(s.disputed, "; ")
 	}

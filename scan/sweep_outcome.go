@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/scan/engine"
 )
 
@@ -89,14 +90,14 @@ func (s *sweep) lossTold(p probe.Proto) (share, missed float64, ok bool) {
 
 // coverage says what was and was not looked at.
 func (s *sweep) coverage(o Summary, stopped error) []string {
-	of := "asked " + thousands(o.Targets) + " of " + counted(s.size, "endpoint")
+	of := "asked " + wording.Number(o.Targets) + " of " + wording.Count(s.size, "endpoint", "endpoints")
 	if s.Shard.N > 1 {
-		of += fmt.Sprintf(", shard %d of %d of a plan of %s", s.Shard.I, s.Shard.N, thousands(s.Plan.Len()))
+		of += fmt.Sprintf(", shard %d of %d of a plan of %s", s.Shard.I, s.Shard.N, wording.Number(s.Plan.Len()))
 	}
 	said := append([]string{of}, s.resumed()...)
 	if o.NotReached > 0 {
 		said = append(said, fmt.Sprintf("not reached: %s of %s (%s)",
-			thousands(o.NotReached), counted(s.size, "endpoint"), because(stopped)))
+			wording.Number(o.NotReached), wording.Count(s.size, "endpoint", "endpoints"), because(stopped)))
 	} else if stopped != nil && s.passes > 1 {
 		said = append(said, fmt.Sprintf("pass %d over the silent endpoints was not finished (%s)",
 			s.passes, because(stopped)))
@@ -105,13 +106,13 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 	}
 	if s.short != nil {
 		said = append(said, fmt.Sprintf("could not be asked: %s (%v)",
-			counted(s.neverAsked(), "endpoint"), s.short))
+			wording.Count(s.neverAsked(), "endpoint", "endpoints"), s.short))
 	}
 	for _, p := range probe.Protos() {
 		if _, _, ok := s.lossTold(p); !ok && s.quiet[p] > 0 {
 			tries := "a first pass that was not finished"
 			if n := s.done[p]; n > 0 {
-				tries = counted(uint64(n), "pass")
+				tries = wording.Count(uint64(n), "pass", "passes")
 			}
 			said = append(said, fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s", p, tries))
 		}
@@ -124,7 +125,7 @@ func (s *sweep) coverage(o Summary, stopped error) []string {
 	}
 	if s.All && len(s.table.details) == maxDetails {
 		said = append(said, "round-trip times, responders and evidence are told of the first "+
-			counted(maxDetails, "endpoint")+" that answered and are not open, and of the open ones")
+			wording.Count(maxDetails, "endpoint", "endpoints")+" that answered and are not open, and of the open ones")
 	}
 	return said
 }
@@ -135,7 +136,7 @@ func (s *sweep) resumed() []string {
 		return nil
 	}
 	h := &s.Resume.head
-	at, before := h.Saved.Format(time.RFC3339), counted(h.Sent, "probe")
+	at, before := h.Saved.Format(time.RFC3339), wording.Count(h.Sent, "probe", "probes")
 	if h.Complete {
 		return []string{fmt.Sprintf("told again from a checkpoint of %s: %s were sent until then, and none now", at, before)}
 	}
@@ -166,10 +167,10 @@ func (s *sweep) notes(o Outcome) []string {
 	}
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= s.Bound {
 		said = append(said, fmt.Sprintf("about %.3g answering hosts are probably still told silent after %s: "+
-			"more retries or a lower rate would find them", *m, counted(uint64(s.passes), "pass")))
+			"more retries or a lower rate would find them", *m, wording.Count(uint64(s.passes), "pass", "passes")))
 	}
 	if s.strays > 0 {
-		said = append(said, "ignored "+counted(s.strays, "answer")+" to questions that were not asked")
+		said = append(said, "ignored "+wording.Count(s.strays, "answer", "answers")+" to questions that were not asked")
 	}
 	return said
 }
@@ -185,16 +186,4 @@ func because(stopped error) string {
 		return "interrupted"
 	}
 	return stopped.Error()
-}
-
-// counted is "1 endpoint" or "1,234 endpoints".
-func counted(n uint64, what string) string {
-	switch {
-	case n == 1:
-	case what[len(what)-1] == 's':
-		what += "es"
-	default:
-		what += "s"
-	}
-	return thousands(n) + " " + what
 }

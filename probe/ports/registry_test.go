@@ -78,20 +78,6 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestEdits(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"kitten", "sitting", 3}, {"onmux", "onmux", 0}, {"abc", "xyz", 3}, {"abcdefgh", "a", 5}} {
-		if got := EditDistance(tt.a, tt.b, 4); got != tt.want {
-			t.Errorf("EditDistance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-		if got := EditDistance(tt.b, tt.a, 4); got != tt.want {
-			t.Errorf("EditDistance(%q, %q) = %d, want %d", tt.b, tt.a, got, tt.want)
-		}
-	}
-}
-
 func BenchmarkNumberOf(b *testing.B) {
 	for b.Loop() {
 		NumberOf("onmux", probe.UDP)

@@ -3,6 +3,7 @@ package phrase
 import (
 	"fmt"
 
+	"onmux/probe/wording"
 	"onmux/scan/engine"
 )
 
@@ -10,11 +11,11 @@ import (
 func EngineNote(n engine.Note) string {
 	switch n.Kind {
 	case engine.NoteUnproven:
-		return "ignored " + counted(n.Count, "packet") + " that came to the scan's ports without proof of answering a probe"
+		return "ignored " + wording.Count(n.Count, "packet", "packets") + " that came to the scan's ports without proof of answering a probe"
 	case engine.NoteUnsent:
-		return counted(n.Count, "probe") + " could not be sent when the neighbour had answered"
+		return wording.Count(n.Count, "probe", "probes") + " could not be sent when the neighbour had answered"
 	case engine.NoteDropped:
-		return counted(n.Count, "packet") + " found no room in this machine's buffers; a lower rate would lose fewer"
+		return wording.Count(n.Count, "packet", "packets") + " found no room in this machine's buffers; a lower rate would lose fewer"
 	case engine.NoteNextHopLost:
 		question := "neighbour discovery"
 		if n.Addr.Is4() {
@@ -26,16 +27,4 @@ func EngineNote(n engine.Note) string {
 			"which is small; --method syn needs none", n.Count)
 	}
 	return string(n.Kind)
-}
-
-// counted is "1 packet" or "1,234 packets".
-func counted(n uint64, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s + " " + what
 }

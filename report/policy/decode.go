@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"strings"
 
+	"onmux/probe/wording"
+
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
-
-	"onmux/report"
 )
 
 // Limits of a policy file.
@@ -222,7 +222,7 @@ func object(n ast.Node, to any, required ...string) error {
 	for i := m.MapRange(); i.Next(); {
 		key := keyOf(i)
 		if !slices.Contains(known, key) {
-			return nodeError{i.Key(), fmt.Errorf("%s has no %q%s", where(n.GetPath()), key, report.Nearest(key, known))}
+			return nodeError{i.Key(), fmt.Errorf("%s has no %q%s", where(n.GetPath()), key, wording.DidYouMean(key, known))}
 		}
 		if kind := kindOf(i.Value()); kind == empty {
 			return nodeError{i.Key(), fmt.Errorf("%s is %s", where(i.Value().GetPath()), kind)}
@@ -332,7 +332,7 @@ func textList(n ast.Node, words []string) ([]string, error) {
 			return nil, err
 		}
 		if words != nil && !slices.Contains(words, w) {
-			return nil, wrongf(entry, ": %.40s is not among %s%s", w, strings.Join(words, ", "), report.Nearest(w, words))
+			return nil, wrongf(entry, ": %.40s is not among %s%s", w, strings.Join(words, ", "), wording.DidYouMean(w, words))
 		}
 		all = append(all, w)
 	}

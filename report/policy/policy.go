@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/report"
 )
 
@@ -123,7 +124,7 @@ func (p Policy) Only(names []string) (Policy, error) {
 	}
 	for _, n := range names {
 		if !slices.Contains(all, n) {
-			return out, fmt.Errorf("no rule is named %q%s", n, cmp.Or(report.Nearest(n, all), ruleNames(all)))
+			return out, fmt.Errorf("no rule is named %q%s", n, cmp.Or(wording.DidYouMean(n, all), ruleNames(all)))
 		}
 	}
 	return out, nil

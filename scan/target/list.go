@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"onmux/probe/wording"
 )
 
 // list is what targets or exclusions say, as numbers.
@@ -178,7 +180,7 @@ func tooMany(targets []string, addrs, n u128, ports int) error {
 		mend = "narrow the prefix"
 	}
 	return fmt.Errorf("%s × %s is %s endpoints; a scan holds at most %s: %s",
-		biggest, plural(u128{0, uint64(ports)}, "port", "ports"), n, grouped(MaxEndpoints), mend)
+		biggest, plural(u128{0, uint64(ports)}, "port", "ports"), n, wording.Number(MaxEndpoints), mend)
 }
 
 // lacksZone reports whether s is link-local (RFC 4291, section 2.5.6) and does
@@ -272,7 +274,7 @@ func plural(n u128, one, many string) string {
 // String is "4,294,967,296", "2^65" or "about 2^65".
 func (a u128) String() string {
 	if a.hi == 0 && a.lo < 1<<40 {
-		return grouped(a.lo)
+		return wording.Number(a.lo)
 	}
 	ones := bits.OnesCount64(a.hi) + bits.OnesCount64(a.lo)
 	switch top := bits.Len64(a.hi) + 64; {

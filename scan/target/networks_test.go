@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"onmux/probe/wording"
 )
 
 func TestNetworks(t *testing.T) {
@@ -31,7 +33,7 @@ func TestNetworks(t *testing.T) {
 		var got []string
 		seen := map[netip.Prefix]bool{}
 		for lo, hi := range p.Networks {
-			got = append(got, grouped(hi-lo))
+			got = append(got, wording.Number(hi-lo))
 			a, b := p.At(lo).Addr, p.At(hi-1).Addr
 			net, _ := a.WithZone("").Prefix(map[bool]int{true: 24, false: 64}[a.Is4()])
 			if !net.Contains(b.WithZone("")) || a.IsLoopback() || a.Zone() != b.Zone() || seen[net] && a.Zone() == "" {

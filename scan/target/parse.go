@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"onmux/probe/wording"
 )
 
 const (
@@ -155,7 +157,7 @@ func appendOctets(dst []span, text string) ([]span, error) {
 	}
 	if pieces > maxPieces {
 		return dst, fmt.Errorf("%s makes %s separate ranges, at most %s are possible: name networks instead",
-			clip(text), grouped(pieces), grouped(maxPieces))
+			clip(text), wording.Number(pieces), wording.Number(maxPieces))
 	}
 	for k := range pieces {
 		var from, to uint64
@@ -243,15 +245,6 @@ func clip(s string) string {
 		return strconv.Quote(s[:most]) + "…"
 	}
 	return strconv.Quote(s)
-}
-
-// grouped writes 4294967296 as "4,294,967,296".
-func grouped(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func family(a netip.Addr) string {

@@ -10,6 +10,7 @@ import (
 	"sort"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 )
 
 // MaxEndpoints bounds a plan: a sweep keeps one byte for each endpoint.
@@ -233,7 +234,7 @@ func (p *Plan) CheckPublic() error {
 	if p.public <= MaxPublic {
 		return nil
 	}
-	return fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", grouped(p.public), grouped(MaxPublic))
+	return fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", wording.Number(p.public), wording.Number(MaxPublic))
 }
 
 // LeftOut says what of the targets is not asked and why, a sentence each.

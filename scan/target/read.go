@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"unicode"
+
+	"onmux/probe/wording"
 )
 
 const (
@@ -99,7 +101,7 @@ func (r *reader) words(line string) error {
 			return err
 		}
 		if r.scratch = spans; len(r.out) >= maxTargets {
-			return fmt.Errorf("more than %s targets: name networks instead", grouped(maxTargets))
+			return fmt.Errorf("more than %s targets: name networks instead", wording.Number(maxTargets))
 		}
 		r.out = append(r.out, word)
 	}
