@@ -12,6 +12,8 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/record"
 	"onmux/scan"
 )
 
@@ -68,7 +70,7 @@ port for a moment, and tells how that came out.`,
 	})
 }
 
-func (s *session) check(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+func (s *session) check(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 	whole := ctx
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
@@ -77,12 +79,12 @@ func (s *session) check(ctx context.Context, emit func(report.Finding) error) (r
 	}
 	seen, failed := local.Check(ctx, local.Request{
 		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
-		Words: !s.trace && !s.tellsMore() && !slices.ContainsFunc(s.expect, report.Expectation.NeedsListeners),
+		Words: !s.trace && !s.tellsMore() && !slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners),
 	})
 	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
 		failed = fmt.Errorf("the timeout of %s has passed", s.timeout)
 	}
-	end := report.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
+	end := record.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
 	holders := make(map[probe.Port][]local.Listener)
 	for _, l := range seen.Listeners {
@@ -110,7 +112,7 @@ func (s *session) expectHolder(c *cli.Context) error {
 			return usage(fmt.Errorf("--%s is empty: there is nothing to expect", name), "a variable of the shell that is not set, perhaps")
 		}
 	}
-	h := report.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
+	h := expect.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
 	if c.IsSet("max-backlog") {
 		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
 			return usage(errors.New("--max-backlog is of TCP: UDP has no queue of connections"), "")
@@ -118,12 +120,12 @@ func (s *session) expectHolder(c *cli.Context) error {
 		n := uint32(min(c.Uint("max-backlog"), math.MaxUint32))
 		h.MaxBacklog = &n
 	}
-	if h == (report.Holder{}) {
+	if h == (expect.Holder{}) {
 		return nil
 	}
 	h.Found = c.Bool("all-ports")
 	h = h.Of(s.expect)
-	e, err := report.ExpectHolder(h)
+	e, err := expect.ExpectHolder(h)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err), "")
 	}
@@ -134,10 +136,10 @@ func (s *session) expectHolder(c *cli.Context) error {
 // wantsOwners is false when nothing that will be told or is expected names an
 // owner: finding them is most of the work.
 func (s *session) wantsOwners() bool {
-	return slices.ContainsFunc(s.expect, report.Expectation.NeedsOwner) || s.tellsMore()
+	return slices.ContainsFunc(s.expect, expect.Expectation.NeedsOwner) || s.tellsMore()
 }
 
 // tellsMore is false when only the verdicts are told.
 func (s *session) tellsMore() bool {
-	return s.layout.Verbosity != report.Quiet || slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
+	return s.layout.Verbosity != record.Quiet || slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/record"
 )
 
 // shells are those that completion writes for.
@@ -47,7 +48,7 @@ func values(command string, f cli.Flag) []string {
 	case "exit-style":
 		return exitStyles
 	case "expect":
-		return report.Vocabulary(command)
+		return record.Words(command)
 	case "addr":
 		return []string{"loopback", "any"}
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/compare"
+	"onmux/report/record"
 )
 
 func diffCommand() *cli.Command {
@@ -35,7 +37,7 @@ something changed, and 3 if that cannot be told for certain.`,
 			if c.Args().Get(0) == "-" && c.Args().Get(1) == "-" {
 				return usage(errors.New("standard input cannot be both reports"), "")
 			}
-			var both [2]report.Saved
+			var both [2]compare.Saved
 			for i := range both {
 				if err := load(c.Context, c.Args().Get(i), c.App.Reader, &both[i]); err != nil {
 					return err
@@ -44,15 +46,15 @@ something changed, and 3 if that cannot be told for certain.`,
 			if err := comparable(both[0].Started.Command, both[1].Started.Command); err != nil {
 				return err
 			}
-			return s.run(c.Context, nil, func(_ context.Context, emit func(report.Finding) error) (report.End, error) {
-				return report.Diff(&both[0], &both[1], emit)
+			return s.run(c.Context, nil, func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+				return compare.Diff(&both[0], &both[1], emit)
 			})
 		},
 	}, tellFlags(), []cli.Flag{styleFlag()})
 }
 
 // load reads a saved report into h.
-func load(ctx context.Context, name string, stdin io.Reader, h report.Handler) error {
+func load(ctx context.Context, name string, stdin io.Reader, h record.Handler) error {
 	in := stdin
 	if name != "-" {
 		f, err := os.Open(name)

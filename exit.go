@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"onmux/report"
+	"onmux/report/phrase"
 )
 
 // The exit codes of every command.
@@ -60,7 +60,7 @@ func tell(err error, style exitStyle, stderr io.Writer) int {
 	f := &fault{code: exitUnsure, err: err}
 	errors.As(err, &f)
 	if f.err != nil {
-		fmt.Fprintln(stderr, "onmux:", report.Visible(strings.ReplaceAll(f.err.Error(), "\n", "; ")))
+		fmt.Fprintln(stderr, "onmux:", phrase.Visible(strings.ReplaceAll(f.err.Error(), "\n", "; ")))
 	}
 	if f.hint != "" {
 		fmt.Fprintln(stderr, "hint:", f.hint)

@@ -13,8 +13,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/ports"
-	"onmux/report"
 	"onmux/report/phrase"
+	"onmux/report/record"
 )
 
 // explainMost bounds the ports that are explained at once.
@@ -40,8 +40,8 @@ Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
 			if err != nil {
 				return err
 			}
-			return s.run(c.Context, nil, func(_ context.Context, emit func(report.Finding) error) (report.End, error) {
-				end := report.End{Complete: true, Coverage: phrase.PortCoverage(machine)}
+			return s.run(c.Context, nil, func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+				end := record.End{Complete: true, Coverage: phrase.PortCoverage(machine)}
 				for _, t := range topics {
 					info := machine.Info(t.port, t.protos)
 					info.Notes = phrase.PortNotes(machine.Platform, t.port, os.Geteuid() == 0)

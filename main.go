@@ -26,6 +26,8 @@ import (
 	"onmux/probe/ports"
 	"onmux/probe/recog"
 	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/record"
 	"onmux/scan/target"
 )
 
@@ -128,8 +130,8 @@ type session struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	outputs  []report.Output
-	layout   report.Options
-	expect   []report.Expectation
+	layout   record.Options
+	expect   []expect.Expectation
 	ports    []probe.Port
 	protos   []probe.Proto // for ports with no suffix
 	all      []probe.Proto // of check: every port of these instead
@@ -140,7 +142,7 @@ type session struct {
 	deadline time.Duration
 	wait     time.Duration
 	library  *recog.Library   // names more software; nil is none
-	plan     *report.Plan     // of a scan
+	plan     *record.Plan     // of a scan
 	progress *report.Progress // nil where nobody would see it
 }
 
@@ -199,7 +201,7 @@ func (s *session) readPorts(c *cli.Context) error {
 
 func (s *session) readExpectations(c *cli.Context) error {
 	for _, text := range c.StringSlice("expect") {
-		e, err := report.ParseExpectation(text, s.command)
+		e, err := expect.Parse(text, s.command)
 		if err != nil {
 			return usage(fmt.Errorf("--expect %s: %w", text, err), "")
 		}
@@ -241,12 +243,12 @@ func (s *session) readOutputs(c *cli.Context) error {
 	if err != nil {
 		return usage(fmt.Errorf("--color: %w", err), "")
 	}
-	s.layout = report.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: ports.NameOf}
+	s.layout = record.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: ports.NameOf}
 	switch {
 	case c.Bool("quiet"):
-		s.layout.Verbosity = report.Quiet
+		s.layout.Verbosity = record.Quiet
 	case c.Bool("verbose"):
-		s.layout.Verbosity = report.Verbose
+		s.layout.Verbosity = record.Verbose
 	}
 	if w := report.Width(s.stderr); w > 0 && !c.Bool("quiet") && os.Getenv("TERM") != "dumb" {
 		s.progress = report.NewProgress(s.stderr, w)
@@ -296,15 +298,15 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 	if err != nil {
 		return usage(err, "") // nothing was sent yet
 	}
-	told := report.Run{
-		Start:  report.Start{Schema: report.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method, Plan: s.plan},
+	result := report.Run{
+		Start:  record.Start{Schema: record.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method, Plan: s.plan},
 		Job:    do,
 		Expect: s.expect,
 		Wait:   s.wait,
 		Again:  worthwhile,
-	}.Tell(ctx, sinks)
+	}.Do(ctx, sinks)
 	s.progress.Clear()
-	err = s.conclude(ctx, told)
+	err = s.conclude(ctx, result)
 	if broken := sinks.Close(); broken != nil {
 		if f := (*fault)(nil); errors.As(err, &f) && f.err != nil {
 			broken = errors.Join(broken, f.err)
@@ -324,17 +326,17 @@ func worthwhile(err error) bool {
 
 // conclude turns what came of it into the exit code, and what the report cannot
 // say into an error.
-func (s *session) conclude(ctx context.Context, t report.Told) error {
+func (s *session) conclude(ctx context.Context, t report.Result) error {
 	cause := context.Cause(ctx)
 	var last string
 	if why := cmp.Or(t.Breach, t.Doubt); why != "" {
 		last = ": " + why
 	}
-	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == report.Fails
+	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == record.Fails
 	switch {
 	case errors.Is(cause, errInterrupted) && (s.wait > 0 || !t.End.Complete):
 		return &fault{code: exitUnsure, fails: fails} // said when it happened
-	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != report.Holds:
+	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
 		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about before the deadline of %s%s", s.deadline, last), fails: fails}
 	case errors.Is(cause, errDeadline) && !t.End.Complete:
 		return &fault{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), fails: fails}
@@ -344,17 +346,17 @@ func (s *session) conclude(ctx context.Context, t report.Told) error {
 		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s%s", s.wait, last), fails: fails}
 	case t.Err != nil:
 		return failure(t.Err)
-	case fails && s.command == "check" && s.layout.Verbosity == report.Quiet && slices.ContainsFunc(s.expect, report.Expectation.NeedsListeners):
+	case fails && s.command == "check" && s.layout.Verbosity == record.Quiet && slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners):
 		return &fault{code: exitFails, err: errors.New(t.Breach)} // which a line of a verdict does not tell
 	case fails:
 		return &fault{code: exitFails}
-	case t.Outcome == report.CannotTell && unknown > 0:
+	case t.Outcome == record.CannotTell && unknown > 0:
 		return &fault{code: exitUnsure, err: fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets)}
-	case t.Outcome == report.CannotTell && t.End.Complete && s.command == "diff":
+	case t.Outcome == record.CannotTell && t.End.Complete && s.command == "diff":
 		return &fault{code: exitUnsure, err: errors.New("could not tell: no change is certain")}
-	case t.Outcome == report.CannotTell && t.End.Complete:
+	case t.Outcome == record.CannotTell && t.End.Complete:
 		return &fault{code: exitUnsure, err: errors.New("could not tell: " + cmp.Or(t.Doubt, "not all that is expected could be looked at"))}
-	case t.Outcome == report.CannotTell:
+	case t.Outcome == record.CannotTell:
 		return &fault{code: exitUnsure, err: errors.New("could not tell: the report is incomplete")}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/compare"
+	"onmux/report/expect"
+	"onmux/report/record"
 )
 
 func mergeCommand() *cli.Command {
@@ -31,46 +35,51 @@ and the exit code is then 3.`,
 			if c.NArg() == 0 {
 				return usage(errors.New("merge needs the reports of a scan's shards"), "onmux merge 1.jsonl 2.jsonl")
 			}
-			var parts []*report.Part
+			var parts []*compare.Part
 			for _, name := range c.Args().Slice() {
-				p := &report.Part{Name: name}
+				p := &compare.Part{Name: name}
 				if err := load(c.Context, name, c.App.Reader, p); err != nil {
 					return err
 				}
 				parts = append(parts, p)
 			}
-			merged, err := report.Merge(parts)
+			merged, err := compare.Merge(parts)
 			if err != nil {
 				return usage(fmt.Errorf("cannot merge: %w", err), "")
 			}
-			return s.tellMerged(merged)
+			return s.writeMerged(merged)
 		},
 	}, tellFlags(), expectFlags(), []cli.Flag{styleFlag()})
 }
 
-// tellMerged tells what the shards found, and holds it against the
-// expectations.
-func (s *session) tellMerged(m *report.Merged) error {
+// writeMerged writes what the shards found, and holds it against the expectations.
+func (s *session) writeMerged(m *compare.Merged) error {
 	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
 	if err != nil {
 		return usage(err, "")
 	}
-	judge := report.NewJudge(s.expect)
-	tell := func(f report.Finding) error {
-		sinks.Finding(f)
-		for _, v := range judge.Finding(f) {
-			sinks.Finding(v)
+	judge := expect.NewJudge(s.expect)
+	violated := func(all []record.Violation) (err error) {
+		for _, v := range all {
+			err = cmp.Or(err, sinks.Violation(v))
 		}
-		return nil
+		return err
 	}
-	sinks.Start(m.Start)
-	m.Tell(tell)
-	for _, v := range judge.End(m.End) {
-		sinks.Finding(v)
+	// Where nothing can be written any more, Close has the reason.
+	err = sinks.Start(m.Start)
+	if err == nil {
+		err = m.Write(func(f record.Finding) error {
+			return cmp.Or(record.Write(sinks, f), violated(judge.Finding(f)))
+		})
+	}
+	if err == nil {
+		err = violated(judge.End(m.End))
 	}
 	m.End.Outcome = judge.Outcome()
-	sinks.End(m.End)
-	err = s.conclude(context.Background(), report.Told{Outcome: m.End.Outcome, End: m.End, Doubt: judge.Doubt()})
+	if err == nil {
+		_ = sinks.End(m.End)
+	}
+	err = s.conclude(context.Background(), report.Result{Outcome: m.End.Outcome, End: m.End, Doubt: judge.Doubt()})
 	if broken := sinks.Close(); broken != nil {
 		return &fault{code: exitUnsure, err: broken}
 	}

@@ -13,7 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/inquiry"
 	"onmux/probe/ports"
-	"onmux/report"
+	"onmux/report/record"
 	"onmux/scan/target"
 )
 
@@ -74,12 +74,12 @@ type prober struct {
 	asked  []probe.Result // endpoints, if they were resolved beforehand
 }
 
-func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 	asked := p.asked
 	if asked == nil {
 		var err error
 		if asked, err = p.endpoints(ctx); err != nil {
-			return report.End{}, p.targetFault(ctx, err)
+			return record.End{}, p.targetFault(ctx, err)
 		}
 	}
 	if p.repeat != nil {
@@ -106,15 +106,15 @@ func (p *prober) probe(ctx context.Context, emit func(report.Finding) error) (re
 	return end, nil
 }
 
-func (p *prober) begin(coverage string) report.End {
-	end := report.End{Complete: true, Coverage: []string{coverage}}
+func (p *prober) begin(coverage string) record.End {
+	end := record.End{Complete: true, Coverage: []string{coverage}}
 	end.Summary.States = make(map[string]uint64)
 	return end
 }
 
 // tell counts and tells the verdict on one endpoint. One without tries was cut
 // off before it was judged.
-func (p *prober) tell(end *report.End, r probe.Result, emit func(report.Finding) error) error {
+func (p *prober) tell(end *record.End, r probe.Result, emit func(record.Finding) error) error {
 	if r.Tries == 0 {
 		end.Complete = false
 		end.Summary.NotReached++
@@ -195,7 +195,7 @@ func (s *session) readRepeat(c *cli.Context) (*probe.Repeat, error) {
 }
 
 // repeated tells each attempt as it comes, and at the end the verdicts.
-func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(report.Finding) error) (report.End, error) {
+func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(record.Finding) error) (record.End, error) {
 	finals, cut, err := inquiry.New(p.config).Repeat(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
 	end := p.begin(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/record"
 )
 
 func reportCommand() *cli.Command {
@@ -75,16 +76,16 @@ func (s *session) retell(ctx context.Context, name string, stdin io.Reader) erro
 
 // whole knows whether what passed through it was a whole report.
 type whole struct {
-	report.Handler
+	record.Handler
 	began, complete bool
 }
 
-func (w *whole) Start(s report.Start) error {
+func (w *whole) Start(s record.Start) error {
 	w.began = true
 	return w.Handler.Start(s)
 }
 
-func (w *whole) End(e report.End) error {
+func (w *whole) End(e record.End) error {
 	w.complete = e.Complete
 	return w.Handler.End(e)
 }

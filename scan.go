@@ -14,6 +14,7 @@ import (
 
 	"onmux/report"
 	"onmux/report/phrase"
+	"onmux/report/record"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/target"
@@ -201,17 +202,17 @@ func parseShard(s string) (target.Shard, error) {
 }
 
 // part says which part of which scan this is, for onmux merge.
-func (w *sweep) part() *report.Plan {
+func (w *sweep) part() *record.Plan {
 	p := w.config.Plan
-	return &report.Plan{Fingerprint: p.Fingerprint(), Endpoints: p.Len(), Seed: strconv.FormatUint(w.config.Seed, 10),
+	return &record.Plan{Fingerprint: p.Fingerprint(), Endpoints: p.Len(), Seed: strconv.FormatUint(w.config.Seed, 10),
 		Shard: max(w.config.Shard.I, 1), Shards: max(w.config.Shard.N, 1)}
 }
 
-func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+func (w *sweep) scan(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 	config := w.config
 	var err error
 	if config.Engine, err = w.engine(ctx); err != nil {
-		return report.End{}, err
+		return record.End{}, err
 	}
 	config.Watch = w.watch
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
@@ -225,7 +226,7 @@ func (w *sweep) scan(ctx context.Context, emit func(report.Finding) error) (repo
 	for _, note := range outcome.Notes {
 		fmt.Fprintln(w.stderr, "onmux:", note)
 	}
-	return report.End{
+	return record.End{
 		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), outcome.Coverage, w.instead, w.libraryNotes()), Summary: outcome.Summary,
 	}, err
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
-	"onmux/report"
+	"onmux/report/phrase"
+	"onmux/report/record"
 	"onmux/scan"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
@@ -98,16 +99,16 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 		said += ": as the checkpoint has it"
 	}
 	if why != nil {
-		said += ": " + report.Visible(why.Error())
+		said += ": " + phrase.Visible(why.Error())
 	}
 	if why != nil && auto {
 		w.instead = []string{"asked by connections and sockets: " + why.Error()}
 	}
-	if auto && w.layout.Verbosity != report.Quiet {
+	if auto && w.layout.Verbosity != record.Quiet {
 		fmt.Fprintln(w.stderr, "onmux: method", said)
 	}
 	if w.packets && w.wait == 0 { // to try again takes new sockets
-		if err := link.Renounce(); err != nil && w.layout.Verbosity == report.Verbose {
+		if err := link.Renounce(); err != nil && w.layout.Verbosity == record.Verbose {
 			fmt.Fprintln(w.stderr, "onmux: privileges are kept:", err)
 		}
 	}
@@ -129,7 +130,7 @@ func cannotSend(err error) error {
 
 func (w *sweep) newRaw(ctx context.Context) (engine.Engine, error) {
 	e, err := raw.New(ctx, raw.Config{
-		Targets: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == report.Verbose,
+		Targets: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == record.Verbose,
 		Hurry: math.IsInf(w.config.Rate, 1),
 	})
 	if err != nil {
@@ -152,7 +153,7 @@ func (w *sweep) engine(ctx context.Context) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect.New(connect.Config{Own: own, Evidence: w.layout.Verbosity == report.Verbose}), nil
+	return connect.New(connect.Config{Own: own, Evidence: w.layout.Verbosity == record.Verbose}), nil
 }
 
 // close frees an engine that was never used.

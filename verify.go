@@ -15,6 +15,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report"
 	"onmux/report/policy"
+	"onmux/report/record"
 	"onmux/scan"
 	"onmux/scan/target"
 )
@@ -56,7 +57,7 @@ rules name.`,
 			if c.Bool("snapshot") {
 				return v.snapshot(ctx, p)
 			}
-			return s.run(ctx, nil, func(ctx context.Context, emit func(report.Finding) error) (report.End, error) {
+			return s.run(ctx, nil, func(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 				return policy.Verify(ctx, p, v, emit)
 			})
 		},
@@ -111,31 +112,31 @@ type verifier struct {
 // Check finds the owners of sockets for the report too, unless it is short.
 func (v *verifier) Check(ctx context.Context, r local.Request) (local.Report, error) {
 	r.IPv4, r.IPv6 = v.ipv4, v.ipv6
-	r.Owners = r.Owners || v.layout.Verbosity != report.Quiet
+	r.Owners = r.Owners || v.layout.Verbosity != record.Quiet
 	return local.Check(ctx, r)
 }
 
-func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, emit func(report.Finding) error) (report.End, error) {
+func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, emit func(record.Finding) error) (record.End, error) {
 	one := *v.session
 	one.ports, one.progress = p.Ports, nil
 	asks := &prober{session: &one, hosts: []string{p.Host}, config: inquiry.Config{Timeout: v.timeout, Identify: identify}}
 	return asks.probe(ctx, emit)
 }
 
-func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit func(report.Finding) error) (report.End, error) {
+func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit func(record.Finding) error) (record.End, error) {
 	one := *v.session
 	one.ports = s.Ports
 	w := &sweep{session: &one, config: scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate}}
 	own, err := target.OwnNetworks()
 	if err != nil {
-		return report.End{}, fmt.Errorf("this machine's networks cannot be read: %w", err)
+		return record.End{}, fmt.Errorf("this machine's networks cannot be read: %w", err)
 	}
 	w.config.Plan, err = target.NewPlan(ctx, target.Config{Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own})
 	if err != nil {
-		return report.End{}, err
+		return record.End{}, err
 	}
 	if err := w.config.Plan.CheckPublic(); err != nil && !v.yes {
-		return report.End{}, fmt.Errorf("%w (--yes, if they are)", err)
+		return record.End{}, fmt.Errorf("%w (--yes, if they are)", err)
 	}
 	return w.scan(ctx, emit)
 }

@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	. "onmux/report"
+	. "onmux/report/record"
 )
 
 // BenchmarkFormats writes findings as a scan tells them: one op is one finding.
@@ -25,7 +26,7 @@ func BenchmarkFormats(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r.Addr = r.Addr.Next()
-				if err := h.Finding(r); err != nil {
+				if err := Write(h, r); err != nil {
 					b.Fatal(err)
 				}
 			}

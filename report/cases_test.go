@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	. "onmux/report"
+
+	. "onmux/report/record"
 )
 
 // TestNothingIsACase: a report of nothing has a case that passes, as harnesses

@@ -14,6 +14,8 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	. "onmux/report"
+	. "onmux/report/compare"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -231,8 +233,8 @@ func TestReplayNmap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r recorder
-	if err := Replay(bytes.NewReader(b), &r); err != nil {
+	r := newRecorder()
+	if err := Replay(bytes.NewReader(b), r); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -249,8 +251,8 @@ func TestReplayNmap(t *testing.T) {
 		t.Errorf("%+v %+v\ngot\n%s\nwant\n%s", r.start, r.end, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	for n := range len(bytes.TrimSpace(b)) {
-		var cut recorder
-		if err := Replay(bytes.NewReader(b[:n]), &cut); err != nil && cut.starts > 0 || cut.starts != cut.ends || cut.end.Complete {
+		cut := newRecorder()
+		if err := Replay(bytes.NewReader(b[:n]), cut); err != nil && cut.starts > 0 || cut.starts != cut.ends || cut.end.Complete {
 			t.Fatalf("cut at byte %d: %v, %d starts, %d ends", n, err, cut.starts, cut.ends)
 		}
 	}
@@ -272,8 +274,8 @@ func TestReplayNmapFolded(t *testing.T) {
 		"another kind": {`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="9"/></extraports>`, "22 open syn-ack", ""},
 		"nonsense":     {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 3"},
 	} {
-		var r recorder
-		if err := Replay(strings.NewReader(xml(c.extra)), &r); err != nil {
+		r := newRecorder()
+		if err := Replay(strings.NewReader(xml(c.extra)), r); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		var got []string
@@ -286,7 +288,7 @@ func TestReplayNmapFolded(t *testing.T) {
 		}
 	}
 	all := strings.Repeat("0-65535,", 1000)
-	if err := Replay(strings.NewReader(xml(`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="`+all+`"/></extraports>`)), &recorder{}); err == nil {
+	if err := Replay(strings.NewReader(xml(`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="`+all+`"/></extraports>`)), newRecorder()); err == nil {
 		t.Error("a host with more ports than there are is believed")
 	}
 }
@@ -307,8 +309,8 @@ func TestNmapThereAndBack(t *testing.T) {
 		probe.Result{Endpoint: probe.Endpoint{Addr: addr4.Next(), Port: 417, Proto: probe.TCP}, State: probe.Filtered, Reason: probe.AdminProhibited, Responder: addr4},
 		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset},
 	}}
-	var r recorder
-	if err := Replay(bytes.NewReader(s.write(t, "nmap-xml")), &r); err != nil {
+	r := newRecorder()
+	if err := Replay(bytes.NewReader(s.write(t, "nmap-xml")), r); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(r.findings, s.findings) {

@@ -1,6 +1,6 @@
-// Package report answers how findings are told. A command opens the handlers
-// that its outputs ask for, sends them one stream (a start, findings, an end),
-// and every format says the same in its own way. Expectations are held against
-// the same stream. Nothing here decides an exit code, and nothing from outside
+// Package report brings a command's findings to its outputs. A Run does a job and
+// sends its records as one stream to the Sinks, which write it in each format that
+// was asked for; Replay sends a saved report instead. The formats are packages
+// below this one. Nothing here decides an exit code, and nothing from outside
 // reaches a terminal before its control characters were made visible.
 package report

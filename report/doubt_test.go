@@ -6,7 +6,8 @@ import (
 	"testing"
 
 	"onmux/probe"
-	. "onmux/report"
+	. "onmux/report/expect"
+	. "onmux/report/record"
 )
 
 // TestDoubtsAreNamed: what could not be told, and why, stands where the reader looks.

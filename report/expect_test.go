@@ -8,7 +8,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	. "onmux/report"
+	. "onmux/report/expect"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -24,7 +25,7 @@ func TestParseExpectation(t *testing.T) {
 		{"open=18446744073709551616", "scan", "is no count"},
 		{"open,closed=1", "scan", "a count is of one word"}, {"=1", "scan", "not among"},
 	} {
-		e, err := ParseExpectation(test.in, test.command)
+		e, err := Parse(test.in, test.command)
 		switch {
 		case test.err == "" && err != nil:
 			t.Errorf("%q for %s: %v", test.in, test.command, err)
@@ -122,7 +123,7 @@ func TestJudge(t *testing.T) {
 	} {
 		var expect []Expectation
 		for _, s := range strings.Fields(test.expect) {
-			e, err := ParseExpectation(s, "scan")
+			e, err := Parse(s, "scan")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +156,7 @@ func words(found []Finding) (out []string) {
 
 func TestViolations(t *testing.T) {
 	expect := func(s, command string) *Judge {
-		e, err := ParseExpectation(s, command)
+		e, err := Parse(s, command)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,11 +169,12 @@ func TestViolations(t *testing.T) {
 		want  Violation
 	}{
 		{expect("closed,filtered", "scan"), states("open")[0],
-			Violation{"192.0.2.1:417/tcp", "closed,filtered", "open", "192.0.2.1", 417, "tcp", ""}},
+			Violation{What: "192.0.2.1:417/tcp", Expected: "closed,filtered", Actual: "open", Address: "192.0.2.1", Port: 417, Proto: "tcp"}},
 		{expect("closed", "scan"), scan.Range{First: addr4, Last: last, Count: 9, Port: 417, Proto: probe.UDP, State: probe.OpenFiltered},
-			Violation{"192.0.2.1-192.0.2.9 port 417/udp", "closed", "open|filtered", "192.0.2.1-192.0.2.9", 417, "udp", ""}},
+			Violation{What: "192.0.2.1-192.0.2.9 port 417/udp", Expected: "closed", Actual: "open|filtered",
+				Address: "192.0.2.1-192.0.2.9", Port: 417, Proto: "udp"}},
 		{expect("free", "check"), local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening},
-			Violation{"417/tcp", "free", "listening", "", 417, "tcp", ""}},
+			Violation{What: "417/tcp", Expected: "free", Actual: "listening", Port: 417, Proto: "tcp"}},
 	} {
 		if got := test.judge.Finding(test.found); !slices.Equal(got, []Violation{test.want}) {
 			t.Errorf("got %+v, want %+v", got, test.want)
@@ -194,11 +196,11 @@ func FuzzParseExpectation(f *testing.F) {
 	f.Add("open>=1")
 	f.Add("closed,filtered")
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := ParseExpectation(s, "scan")
+		e, err := Parse(s, "scan")
 		if err != nil {
 			return
 		}
-		again, err := ParseExpectation(e.String(), "scan")
+		again, err := Parse(e.String(), "scan")
 		if err != nil || again.String() != e.String() {
 			t.Errorf("%q: %v", s, err)
 		}
@@ -222,7 +224,7 @@ func TestJudgeDecoys(t *testing.T) {
 		{"open=0", decoy, Fails}, {"open<1", decoy, Fails}, {"open<2", decoy, Holds}, {"open!=1", decoy, Fails}, {"closed=0", decoy, Holds},
 		{"open", named, Holds}, {"open>=1", named, Holds}, {"open=0", named, Fails},
 	} {
-		e, err := ParseExpectation(test.expect, "scan")
+		e, err := Parse(test.expect, "scan")
 		if err != nil {
 			t.Fatal(err)
 		}

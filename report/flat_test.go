@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	. "onmux/report"
+	. "onmux/report/record"
 )
 
 // streaming are the formats that can tell a report without keeping it. The
@@ -41,7 +42,7 @@ func TestFlatMemory(t *testing.T) {
 				if n%2 == 0 {
 					r.State, r.Reason = probe.Open, probe.SynAck
 				}
-				if err := h.Finding(r); err != nil {
+				if err := Write(h, r); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"onmux/probe/wording"
+	"onmux/report/phrase"
+	"onmux/report/record"
 	"onmux/scan"
 	targets "onmux/scan/target"
 )
@@ -21,7 +23,7 @@ type DryRun struct {
 	Command string            `json:"command"`
 	Version string            `json:"version"`
 	Method  map[string]string `json:"method"`
-	Plan    *Plan             `json:"plan"`
+	Plan    *record.Plan      `json:"plan"`
 	scan.Forecast
 	Resumes *Resumption `json:"resumes,omitempty"`
 }
@@ -35,7 +37,7 @@ type Resumption struct {
 
 // Tell writes it to w: as JSON if one of outputs to standard output is, or as text.
 func (d DryRun) Tell(w io.Writer, outputs []Output) error {
-	d.Type, d.Schema = "dry-run", Schema
+	d.Type, d.Schema = "dry-run", record.Schema
 	asJSON := func(o Output) bool { return o.File == "" && (o.Format == "json" || o.Format == "jsonl") }
 	if slices.ContainsFunc(outputs, asJSON) {
 		return json.NewEncoder(w).Encode(d)
@@ -47,7 +49,7 @@ func (d DryRun) Tell(w io.Writer, outputs []Output) error {
 func (d *DryRun) text() string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-11s %s\n", name, Visible(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&b, "%-11s %s\n", name, phrase.Visible(fmt.Sprintf(format, args...)))
 	}
 	needs := ""
 	if d.Public > targets.MaxPublic {

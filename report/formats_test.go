@@ -18,6 +18,8 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	. "onmux/report"
+	"onmux/report/phrase"
+	. "onmux/report/record"
 )
 
 // corpus is what hostile peers and processes may have for names.
@@ -233,7 +235,7 @@ func TestHostileTextInEveryFormat(t *testing.T) {
 				t.Errorf("%s of %.40q: %v", format, text, err)
 				continue
 			}
-			want := Visible(text)
+			want := phrase.Visible(text)
 			if format == "nagios" {
 				want = strings.ReplaceAll(want, "|", "/")
 			}

@@ -24,7 +24,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"onmux/probe"
-	. "onmux/report"
+	"onmux/report/phrase"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -266,7 +267,7 @@ func TestPageOfHostileText(t *testing.T) {
 	var wanted []string
 	for _, text := range corpus {
 		text = text[:min(len(text), 1<<14)]
-		wanted = append(wanted, strings.Join(strings.Fields(Visible(text)), " "))
+		wanted = append(wanted, strings.Join(strings.Fields(phrase.Visible(text)), " "))
 		s := withText(text)
 		all.findings = append(all.findings, s.findings...)
 		all.end.Coverage = append(all.end.Coverage, s.end.Coverage...)

@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	. "onmux/report"
+	. "onmux/report/record"
 )
 
 // decodeHTML takes a page apart as a browser does: what it shows as text, and
@@ -117,7 +118,7 @@ func TestPageIsBounded(t *testing.T) {
 	const n = 200_017
 	a := netip.MustParseAddr("10.0.0.0")
 	for range n {
-		h.Finding(probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
+		Write(h, probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
 		a = a.Next()
 	}
 	s.end.Summary.States = map[string]uint64{"closed": n}

@@ -14,6 +14,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	. "onmux/report"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -36,7 +37,7 @@ func TestDocumentStreams(t *testing.T) {
 		if err := h.Start(s.start); err != nil || !strings.Contains(b.String(), "1.2.3") {
 			t.Errorf("%s: after the start: %q, %v", format, b.String(), err)
 		}
-		if err := h.Finding(s.findings[0]); err != nil || !strings.Contains(b.String(), `{"type":"endpoint","address":"fe80::1%eth0"`) {
+		if err := Write(h, s.findings[0]); err != nil || !strings.Contains(b.String(), `{"type":"endpoint","address":"fe80::1%eth0"`) {
 			t.Errorf("%s: after a finding: %q, %v", format, b.String(), err)
 		}
 	}
@@ -168,7 +169,7 @@ func BenchmarkFinding(b *testing.B) {
 			r := scan.Range{First: addr4, Last: addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := h.Finding(r); err != nil {
+				if err := Write(h, r); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"onmux/probe"
-	. "onmux/report"
+	. "onmux/report/compare"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -76,7 +77,7 @@ func TestMergeIsTheWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []Finding
-		m.Tell(func(f Finding) error { got = append(got, f); return nil })
+		m.Write(func(f Finding) error { got = append(got, f); return nil })
 		want := statesOf(t, network(dice, all).findings)
 		if told := statesOf(t, got); !mapsEqual(told, want) || !m.End.Complete || m.End.Summary.Targets != uint64(n) {
 			t.Fatalf("got %v\nwant %v\n%+v", told, want, m.End)

@@ -11,6 +11,8 @@ import (
 
 	"onmux/probe"
 	. "onmux/report"
+	. "onmux/report/compare"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -88,8 +90,8 @@ func TestNmapTellsAPortOnce(t *testing.T) {
 		probe.Result{Endpoint: at, State: probe.Closed, Reason: probe.Reset},
 		probe.Result{Endpoint: at, State: probe.Open, Reason: probe.SynAck},
 	}}
-	var r recorder
-	if err := Replay(bytes.NewReader(s.write(t, "nmap-xml")), &r); err != nil {
+	r := newRecorder()
+	if err := Replay(bytes.NewReader(s.write(t, "nmap-xml")), r); err != nil {
 		t.Fatal(err)
 	}
 	if len(r.findings) != 1 || r.findings[0].(probe.Result).State != probe.Open {

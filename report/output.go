@@ -10,25 +10,32 @@ import (
 	"strings"
 
 	"onmux/probe/wording"
+	"onmux/report/ci"
+	"onmux/report/document"
+	"onmux/report/html"
+	"onmux/report/nmap"
+	"onmux/report/phrase"
+	"onmux/report/record"
+	"onmux/report/text"
 )
 
 // formats is the table of what a report can be written as.
 var formats = []struct {
 	name string
-	open func(io.Writer, Options) Handler
+	open func(io.Writer, record.Options) record.Handler
 }{
-	{"text", newText},
-	{"json", func(w io.Writer, _ Options) Handler { return newDocument(w) }},
-	{"jsonl", func(w io.Writer, _ Options) Handler { return newJSONL(w) }},
-	{"csv", newCSV},
-	{"nmap-xml", newNmapXML},
-	{"junit", newJUnit},
-	{"tap", newTAP},
-	{"github", newGitHub},
-	{"markdown", newMarkdown},
-	{"prom", newProm},
-	{"nagios", newNagios},
-	{"html", newHTML},
+	{"text", text.New},
+	{"json", document.New},
+	{"jsonl", document.NewLines},
+	{"csv", ci.NewCSV},
+	{"nmap-xml", nmap.New},
+	{"junit", ci.NewJUnit},
+	{"tap", ci.NewTAP},
+	{"github", ci.NewGitHub},
+	{"markdown", ci.NewMarkdown},
+	{"prom", ci.NewProm},
+	{"nagios", ci.NewNagios},
+	{"html", html.New},
 }
 
 // Formats lists the formats' names, the default first.
@@ -42,7 +49,7 @@ func Formats() []string {
 
 // New opens a handler that writes one of Formats to w. It does not buffer: each
 // call of the handler writes what it has to say, in one or a few writes.
-func New(format string, w io.Writer, o Options) (Handler, error) {
+func New(format string, w io.Writer, o record.Options) (record.Handler, error) {
 	for _, f := range formats {
 		if f.name == format {
 			return f.open(w, o), nil
@@ -71,7 +78,7 @@ func (o Output) String() string {
 	if o.stdout() {
 		return "standard output"
 	}
-	return Visible(o.File)
+	return phrase.Visible(o.File)
 }
 
 // ParseOutput reads FORMAT or FORMAT=FILE; the file - is standard output.
@@ -88,18 +95,20 @@ func ParseOutput(s string) (Output, error) {
 	return Output{format, file}, nil
 }
 
-// Sinks tells one stream to every output. An output that fails is written no
-// more and doesn't disturb the others. Not for concurrent use.
+// Sinks writes one stream to every output. An output that fails gets nothing more
+// and doesn't disturb the others: methods return an error when none is left, and
+// Close those of all. Not for concurrent use.
 type Sinks struct {
-	all    []*sink
-	atOnce bool // findings are not flushed one by one
+	record.Func // writes a record to every output
+	all         []*sink
+	atOnce      bool // findings are not flushed one by one
 }
 
 type sink struct {
 	Output
 	target target
 	buf    *bufio.Writer
-	h      Handler
+	h      record.Handler
 	ended  bool
 	err    error // the first; nothing is written after it
 }
@@ -109,11 +118,12 @@ type sink struct {
 // replaced, when Close has everything on disk; what is no regular file (a
 // device, a FIFO) is written as findings come, like standard output. Opening a
 // FIFO waits for its reader, as it does everywhere.
-func Open(outputs []Output, stdout io.Writer, o Options) (*Sinks, error) {
+func Open(outputs []Output, stdout io.Writer, o record.Options) (*Sinks, error) {
 	if err := distinct(outputs); err != nil {
 		return nil, err
 	}
 	s := &Sinks{atOnce: o.AtOnce}
+	s.Func = s.finding
 	seen := make(map[string]bool)
 	for _, out := range outputs {
 		k := &sink{Output: out}
@@ -153,7 +163,7 @@ func distinct(outputs []Output) error {
 	return nil
 }
 
-func (k *sink) open(stdout io.Writer, o Options) (err error) {
+func (k *sink) open(stdout io.Writer, o record.Options) (err error) {
 	if k.stdout() {
 		k.target = direct{Writer: stdout}
 	} else {
@@ -167,24 +177,24 @@ func (k *sink) open(stdout io.Writer, o Options) (err error) {
 	return err
 }
 
-// Start tells every output. It returns nil: Close has the errors.
-func (s *Sinks) Start(start Start) error {
+// Start opens the stream of every output.
+func (s *Sinks) Start(start record.Start) error {
 	return s.each(func(k *sink) error { return k.h.Start(start) }, true)
 }
 
-// Finding tells every output. It returns nil: Close has the errors.
-func (s *Sinks) Finding(f Finding) error {
-	return s.each(func(k *sink) error { return k.h.Finding(f) }, !s.atOnce)
+func (s *Sinks) finding(f record.Finding) error {
+	return s.each(func(k *sink) error { return record.Write(k.h, f) }, !s.atOnce)
 }
 
-// End tells every output. It returns nil: Close has the errors.
-func (s *Sinks) End(end End) error {
+// End ends the stream of every output.
+func (s *Sinks) End(end record.End) error {
 	return s.each(func(k *sink) error { k.ended = true; return k.h.End(end) }, true)
 }
 
 // each calls do for the outputs that still work, and flushes those that somebody
-// may be reading along.
+// may be reading along. The error, when none works any more, is that of the first.
 func (s *Sinks) each(do func(*sink) error, flush bool) error {
+	works := len(s.all) == 0
 	for _, k := range s.all {
 		if k.err != nil {
 			continue
@@ -193,12 +203,16 @@ func (s *Sinks) each(do func(*sink) error, flush bool) error {
 		if k.err == nil && k.target.live() && flush {
 			k.err = k.buf.Flush()
 		}
+		works = works || k.err == nil
 	}
-	return nil
+	if works {
+		return nil
+	}
+	return s.all[0].wrap(s.all[0].err)
 }
 
 // Close puts files in their place and returns what went wrong with any output,
-// one line each. A file whose output failed, or was never told an end, stays as
+// one line each. A file whose output failed, or that has no end, stays as
 // it was. Errors unwrap to what the system said. A second call does nothing.
 func (s *Sinks) Close() error {
 	var errs []error
@@ -231,13 +245,13 @@ func (k *sink) wrap(err error) error {
 	return fmt.Errorf("cannot write the %s report to %s: %w", k.Format, k.Output, err)
 }
 
-// Fits reports what is wrong with a format for what a command tells.
+// Fits reports what is wrong with a format for the records of a command.
 func Fits(format, command string) error {
 	switch {
 	case command == "explain" && !slices.Contains([]string{"text", "json", "jsonl"}, format):
 		return errors.New("what explain tells has no place there: text, json or jsonl")
-	case format == "nmap-xml" && slices.Contains([]string{"verify", "diff"}, command):
-		return fmt.Errorf("what %s tells has no place there", command)
+	case format == "nmap-xml":
+		return nmap.Fits(command)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	. "onmux/report"
+	. "onmux/report/record"
 	"onmux/report/schematest"
 )
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	. "onmux/report"
+
+	. "onmux/report/record"
 )
 
 // TestFull writes to the device that is always full, beside outputs that are
@@ -107,7 +109,7 @@ func TestFIFO(t *testing.T) {
 	s.Start(all.start)
 	line()
 	for _, f := range all.findings {
-		s.Finding(f)
+		Write(s, f)
 		line()
 	}
 	s.End(all.end)

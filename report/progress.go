@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"onmux/report/phrase"
 )
 
 const (
@@ -51,14 +53,14 @@ func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 	if now.Sub(p.since) < patience {
 		return
 	}
-	line := bar(done, total, min(barWidth, p.width/3)) + "  " + Visible(what)
+	line := bar(done, total, min(barWidth, p.width/3)) + "  " + phrase.Visible(what)
 	if eta > 0 {
-		line += ", " + human(max(eta.Round(time.Second), time.Second)) + " to go"
+		line += ", " + phrase.Duration(max(eta.Round(time.Second), time.Second)) + " to go"
 	}
 	// The last column stays free: some terminals wrap as soon as it is taken.
 	p.line = ""
 	if p.width > 1 {
-		p.line = clip(line, p.width-1)
+		p.line = phrase.Clip(line, p.width-1)
 	}
 	p.draw(now)
 }
@@ -104,7 +106,7 @@ func (p *Progress) draw(now time.Time) {
 	if p.torn {
 		return
 	}
-	n := columns(p.line)
+	n := phrase.Columns(p.line)
 	if n > 0 || p.shown > 0 {
 		fmt.Fprintf(p.w, "\r%s%s", p.line, strings.Repeat(" ", max(0, p.shown-n)))
 		p.drawn, p.shown = now, max(n, p.shown)

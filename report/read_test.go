@@ -9,19 +9,27 @@ import (
 	"testing/iotest"
 
 	. "onmux/report"
+	. "onmux/report/expect"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
-// recorder keeps what it is told.
+// recorder keeps what it receives.
 type recorder struct {
+	Func
 	stream
 	starts, ends int
-	fail         error // of Finding
+	fail         error // of a record
 }
 
-func (r *recorder) Start(s Start) error     { r.start = s; r.starts++; return nil }
-func (r *recorder) Finding(f Finding) error { r.findings = append(r.findings, f); return r.fail }
-func (r *recorder) End(e End) error         { r.end = e; r.ends++; return nil }
+func newRecorder() *recorder {
+	r := &recorder{}
+	r.Func = func(f Finding) error { r.findings = append(r.findings, f); return r.fail }
+	return r
+}
+
+func (r *recorder) Start(s Start) error { r.start = s; r.starts++; return nil }
+func (r *recorder) End(e End) error     { r.end = e; r.ends++; return nil }
 
 func TestReplayIsTheSameReport(t *testing.T) {
 	for name, s := range map[string]stream{"sample": sample(), "empty": empty()} {
@@ -63,8 +71,8 @@ func TestReplayCutOff(t *testing.T) {
 		s := sample()
 		saved := bytes.TrimSpace(s.write(t, format))
 		for n := range saved {
-			var r recorder
-			err := Replay(bytes.NewReader(saved[:n]), &r)
+			r := newRecorder()
+			err := Replay(bytes.NewReader(saved[:n]), r)
 			if r.starts != r.ends {
 				t.Fatalf("%s, %d bytes: %d starts, %d ends", format, n, r.starts, r.ends)
 			}
@@ -78,9 +86,9 @@ func TestReplayCutOff(t *testing.T) {
 				t.Fatalf("%s, %d bytes: %v, %+v", format, n, err, r.end)
 			}
 		}
-		var r recorder
+		r := newRecorder()
 		at := bytes.LastIndex(saved, []byte(`"finished"`))
-		if err := Replay(bytes.NewReader(saved[:at]), &r); err != nil || len(r.findings) != len(s.findings) {
+		if err := Replay(bytes.NewReader(saved[:at]), r); err != nil || len(r.findings) != len(s.findings) {
 			t.Errorf("%s: %v, %d findings of %d", format, err, len(r.findings), len(s.findings))
 		}
 		if r.end.Summary.Targets != 7 || r.end.Summary.States["unknown"] != 3 {
@@ -91,13 +99,13 @@ func TestReplayCutOff(t *testing.T) {
 
 // TestReplaySorted reads what jq -S makes of a document.
 func TestReplaySorted(t *testing.T) {
-	var r recorder
+	r := newRecorder()
 	err := Replay(strings.NewReader(`{
   "command": "scan", "complete": true, "coverage": [], "finished": "2026-03-01T12:00:00Z",
   "findings": [ {"address": "192.0.2.1", "port": 417, "proto": "tcp", "state": "open", "type": "endpoint"} ],
   "later": {"than": ["this"]}, "schema": "onmux/1", "started": "2026-03-01T12:00:00Z",
   "summary": {"targets": 1, "states": {"open": 1}, "duration_ms": 1}, "version": "1", "violations": []
-}`), &r)
+}`), r)
 	if err != nil || r.start.Command != "scan" || len(r.findings) != 1 || !r.end.Complete {
 		t.Errorf("%v: %+v", err, r)
 	}
@@ -132,8 +140,8 @@ func TestReplayRefuses(t *testing.T) {
 		{"too deep", start + strings.Repeat("[", 20000), ""},
 	}
 	for _, test := range tests {
-		var r recorder
-		err := Replay(strings.NewReader(test.in), &r)
+		r := newRecorder()
+		err := Replay(strings.NewReader(test.in), r)
 		if test.err == "" {
 			continue // no panic is all
 		}
@@ -150,15 +158,17 @@ func TestReplayPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
 	for _, format := range []string{"json", "jsonl"} {
 		saved := sample().write(t, format)
-		if err := Replay(bytes.NewReader(saved), &recorder{fail: broken}); !errors.Is(err, broken) {
+		r := newRecorder()
+		r.fail = broken
+		if err := Replay(bytes.NewReader(saved), r); !errors.Is(err, broken) {
 			t.Errorf("%s: the handler failed: %v", format, err)
 		}
 		half := io.MultiReader(bytes.NewReader(saved[:len(saved)/2]), iotest.ErrReader(broken))
-		var r recorder
-		if err := Replay(half, &r); !errors.Is(err, broken) || r.ends != 1 {
+		r = newRecorder()
+		if err := Replay(half, r); !errors.Is(err, broken) || r.ends != 1 {
 			t.Errorf("%s: reading failed: %v, %d ends", format, err, r.ends)
 		}
-		if err := Replay(iotest.ErrReader(broken), &r); !errors.Is(err, broken) {
+		if err := Replay(iotest.ErrReader(broken), r); !errors.Is(err, broken) {
 			t.Errorf("%s: reading failed at once: %v", format, err)
 		}
 	}
@@ -174,8 +184,8 @@ func FuzzReplay(f *testing.F) {
 	}
 	f.Add(sample().write(f, "nmap-xml"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		var r recorder
-		if err := Replay(bytes.NewReader(in), &r); r.starts != r.ends || r.starts == 0 && err == nil {
+		r := newRecorder()
+		if err := Replay(bytes.NewReader(in), r); r.starts != r.ends || r.starts == 0 && err == nil {
 			t.Errorf("%d starts, %d ends, %v", r.starts, r.ends, err)
 		}
 		// Whatever was told can be held against an expectation and written.
@@ -187,7 +197,7 @@ func FuzzReplay(f *testing.F) {
 		}
 		for _, f := range r.findings {
 			j.Finding(f)
-			if h.Finding(f) != nil {
+			if Write(h, f) != nil {
 				return // a time that RFC 3339 cannot say in UTC
 			}
 			if l, ok := f.(scan.Range); ok && l.Count == 0 {
@@ -198,7 +208,7 @@ func FuzzReplay(f *testing.F) {
 		if h.End(r.end) != nil {
 			return
 		}
-		if err := Replay(&b, &recorder{}); err != nil {
+		if err := Replay(&b, newRecorder()); err != nil {
 			t.Errorf("what was told can't be read again: %v", err)
 		}
 	})

@@ -6,94 +6,107 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/report/expect"
+	"onmux/report/phrase"
+	"onmux/report/record"
 )
 
-// Job finds out and tells its findings one by one; how it ended is for the
+// Job finds out and emits its findings one by one; how it ended is for the
 // stream's end. An error is one that left the question unanswered.
-type Job func(ctx context.Context, emit func(Finding) error) (End, error)
+type Job func(ctx context.Context, emit func(record.Finding) error) (record.End, error)
 
-// Run is a job to be told and to be held against expectations.
+// Run is a job whose findings are written and held against expectations.
 type Run struct {
-	Start  Start
+	Start  record.Start
 	Job    Job
-	Expect []Expectation
+	Expect []expect.Expectation
 
 	// Wait repeats the job, with pauses that grow from 100 ms to 2 s, until the
 	// expectations hold or so much time has passed; 0 does it once. The last
-	// whole attempt is told, as if it were the only one.
+	// whole attempt is written, as if it were the only one.
 	Wait  time.Duration
 	Again func(error) bool // whether a job's error may be gone in a moment; needed to Wait
 }
 
-// Told is what came of a Run.
-type Told struct {
-	Outcome Outcome
-	End     End
-	Err     error  // the job's
-	Late    bool   // Wait ran out first
-	Breach  string // why it is not as expected, in one line; of several the first
-	Doubt   string // why it cannot be told, likewise, if a finding is the reason
+// Result is what came of a Run.
+type Result struct {
+	Outcome  record.Outcome
+	End      record.End
+	Err      error  // the job's
+	WriteErr error  // of the handler, after which nothing was written to it
+	Late     bool   // Wait ran out first
+	Breach   string // why it is not as expected, in one line; of several the first
+	Doubt    string // why that is not known, likewise, if a record is the reason
 }
 
-// Tell does the job and tells h. An error of h is its own: the run goes on.
-func (r Run) Tell(ctx context.Context, h Handler) Told {
+// Do does the job and writes its findings to h. Where h fails, the job goes on: its
+// outcome does not depend on who reads it.
+func (r Run) Do(ctx context.Context, h record.Handler) Result {
 	if r.Wait == 0 {
 		return r.once(ctx, h)
 	}
 	limited, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()
-	var last Told
-	var kept *Recording
+	var last Result
+	var kept *record.Recording
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		attempt := &Recording{}
-		told := r.once(limited, attempt)
-		if told.End.Complete || kept == nil {
-			last, kept = told, attempt
+		attempt := &record.Recording{}
+		result := r.once(limited, attempt)
+		if result.End.Complete || kept == nil {
+			last, kept = result, attempt
 		}
-		if told.Outcome == Holds && told.Err == nil || told.Err != nil && !r.Again(told.Err) || !sleep(limited, pause) {
+		if result.Outcome == record.Holds && result.Err == nil || result.Err != nil && !r.Again(result.Err) || !sleep(limited, pause) {
 			break
 		}
 	}
-	last.Late = (last.Outcome != Holds || last.Err != nil) && limited.Err() != nil && ctx.Err() == nil
-	kept.Replay(h)
+	last.Late = (last.Outcome != record.Holds || last.Err != nil) && limited.Err() != nil && ctx.Err() == nil
+	last.WriteErr = kept.Replay(h)
 	return last
 }
 
-// once does the job, telling h as it goes.
-func (r Run) once(ctx context.Context, h Handler) Told {
-	judge := NewJudge(r.Expect)
-	h.Start(r.Start)
-	var breach string
-	violated := func(v Violation, f Finding) {
-		breach = cmp.Or(breach, v.breach()+reasonOf(f))
-		h.Finding(v)
+// once does the job, and writes to h as it goes.
+func (r Run) once(ctx context.Context, h record.Handler) Result {
+	judge := expect.NewJudge(r.Expect)
+	out := Result{WriteErr: h.Start(r.Start)}
+	write := func(f record.Finding) {
+		if out.WriteErr == nil {
+			out.WriteErr = record.Write(h, f)
+		}
 	}
-	tell := func(f Finding) error {
-		h.Finding(f)
-		if v, ok := f.(Violation); ok {
-			breach = cmp.Or(breach, v.breach())
+	violated := func(v record.Violation, f record.Finding) {
+		out.Breach = cmp.Or(out.Breach, phrase.Breach(v)+reasonOf(f))
+		write(v)
+	}
+	emit := func(f record.Finding) error {
+		write(f)
+		if v, ok := f.(record.Violation); ok {
+			out.Breach = cmp.Or(out.Breach, phrase.Breach(v))
 		}
 		for _, v := range judge.Finding(f) {
 			violated(v, f)
 		}
 		return nil
 	}
-	end, err := r.Job(ctx, tell)
-	end.Finished = time.Now().UTC()
-	end.Summary.Duration = probe.Millis(end.Finished.Sub(r.Start.Started).Round(time.Microsecond)) // as documents have it, so that a replay says the same
-	end.Complete = end.Complete && err == nil
-	for _, v := range judge.End(end) {
+	out.End, out.Err = r.Job(ctx, emit)
+	out.End.Finished = time.Now().UTC()
+	// Rounded as documents have it, so that a replay is the same.
+	out.End.Summary.Duration = probe.Millis(out.End.Finished.Sub(r.Start.Started).Round(time.Microsecond))
+	out.End.Complete = out.End.Complete && out.Err == nil
+	for _, v := range judge.End(out.End) {
 		violated(v, nil)
 	}
-	end.Outcome = judge.Outcome()
-	h.End(end)
-	return Told{Outcome: end.Outcome, End: end, Err: err, Breach: breach, Doubt: judge.Doubt()}
+	out.Outcome, out.Doubt = judge.Outcome(), judge.Doubt()
+	out.End.Outcome = out.Outcome
+	if out.WriteErr == nil {
+		out.WriteErr = h.End(out.End)
+	}
+	return out
 }
 
 // reasonOf is " (reset)" of an endpoint: what the state was concluded from.
-func reasonOf(f Finding) string {
+func reasonOf(f record.Finding) string {
 	if r, ok := f.(probe.Result); ok {
-		return because(r.Reason, 0)
+		return phrase.Because(r.Reason, 0)
 	}
 	return ""
 }

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/report/expect"
+	"onmux/report/record"
 )
 
 // A run with Wait tells one attempt, the one that mattered.
 func TestRunWaits(t *testing.T) {
-	open, err := ParseExpectation("open", "probe")
+	open, err := expect.Parse("open", "probe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,51 +23,51 @@ func TestRunWaits(t *testing.T) {
 		name   string
 		wait   time.Duration
 		job    func(attempt int) (probe.State, error)
-		want   Outcome
+		want   record.Outcome
 		late   bool
 		err    error
 		tries  int
 		lasted time.Duration
 	}{
-		{"at once", time.Minute, func(int) (probe.State, error) { return probe.Open, nil }, Holds, false, nil, 1, 0},
+		{"at once", time.Minute, func(int) (probe.State, error) { return probe.Open, nil }, record.Holds, false, nil, 1, 0},
 		{"third time", time.Minute, func(n int) (probe.State, error) {
 			return []probe.State{probe.Closed, probe.Closed, probe.Open}[n], nil
-		}, Holds, false, nil, 3, 300 * time.Millisecond},
-		{"never", time.Second, func(int) (probe.State, error) { return probe.Closed, nil }, Fails, true, nil, 4, time.Second},
+		}, record.Holds, false, nil, 3, 300 * time.Millisecond},
+		{"never", time.Second, func(int) (probe.State, error) { return probe.Closed, nil }, record.Fails, true, nil, 4, time.Second},
 		{"name appears", time.Minute, func(n int) (probe.State, error) {
 			if n == 0 {
 				return 0, notYet
 			}
 			return probe.Open, nil
-		}, Holds, false, nil, 2, 100 * time.Millisecond},
-		{"name never appears", time.Second, func(int) (probe.State, error) { return 0, notYet }, CannotTell, true, notYet, 4, time.Second},
-		{"hopeless", time.Minute, func(int) (probe.State, error) { return 0, errors.ErrUnsupported }, CannotTell, false, errors.ErrUnsupported, 1, 0},
-		{"without waiting", 0, func(int) (probe.State, error) { return probe.Closed, nil }, Fails, false, nil, 1, 0},
+		}, record.Holds, false, nil, 2, 100 * time.Millisecond},
+		{"name never appears", time.Second, func(int) (probe.State, error) { return 0, notYet }, record.CannotTell, true, notYet, 4, time.Second},
+		{"hopeless", time.Minute, func(int) (probe.State, error) { return 0, errors.ErrUnsupported }, record.CannotTell, false, errors.ErrUnsupported, 1, 0},
+		{"without waiting", 0, func(int) (probe.State, error) { return probe.Closed, nil }, record.Fails, false, nil, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
 				r := Run{
-					Start: Start{Started: time.Now()}, Expect: []Expectation{open}, Wait: c.wait,
+					Start: record.Start{Started: time.Now()}, Expect: []expect.Expectation{open}, Wait: c.wait,
 					Again: func(err error) bool { return errors.Is(err, notYet) },
-					Job: func(_ context.Context, emit func(Finding) error) (End, error) {
+					Job: func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
 						state, err := c.job(tries)
 						tries++
 						if err != nil {
-							return End{}, err
+							return record.End{}, err
 						}
 						emit(probe.Result{State: state})
-						return End{Complete: true}, nil
+						return record.End{Complete: true}, nil
 					},
 				}
 				began := time.Now()
-				var kept Recording
-				told := r.Tell(context.Background(), &kept)
+				var kept record.Recording
+				told := r.Do(context.Background(), &kept)
 				if told.Outcome != c.want || told.Late != c.late || !errors.Is(told.Err, c.err) || tries != c.tries || time.Since(began) != c.lasted {
 					t.Errorf("%+v after %d tries and %s", told, tries, time.Since(began))
 				}
-				if len(kept.findings) > 2 {
-					t.Errorf("told more than one attempt: %v", kept.findings)
+				if len(kept.Findings) > 2 {
+					t.Errorf("told more than one attempt: %v", kept.Findings)
 				}
 			})
 		})
@@ -77,11 +79,13 @@ func TestRunCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		open, _ := ParseExpectation("open", "probe")
-		told := Run{Expect: []Expectation{open}, Wait: time.Minute, Again: func(error) bool { return true },
-			Job: func(ctx context.Context, emit func(Finding) error) (End, error) { return End{}, ctx.Err() },
-		}.Tell(ctx, &Recording{})
-		if told.Late || told.Outcome == Holds {
+		open, _ := expect.Parse("open", "probe")
+		told := Run{Expect: []expect.Expectation{open}, Wait: time.Minute, Again: func(error) bool { return true },
+			Job: func(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+				return record.End{}, ctx.Err()
+			},
+		}.Do(ctx, &record.Recording{})
+		if told.Late || told.Outcome == record.Holds {
 			t.Errorf("%+v", told)
 		}
 	})

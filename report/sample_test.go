@@ -11,6 +11,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	. "onmux/report"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -104,7 +105,7 @@ func (s stream) tell(t testing.TB, h Handler) {
 	}
 	check(h.Start(s.start))
 	for _, f := range s.findings {
-		check(h.Finding(f))
+		check(Write(h, f))
 	}
 	check(h.End(s.end))
 }

@@ -12,7 +12,8 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/ports"
-	. "onmux/report"
+	"onmux/report/document"
+	. "onmux/report/record"
 	"onmux/report/schematest"
 	"onmux/scan"
 )
@@ -93,7 +94,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 		object
 		Defs map[string]object `json:"$defs"`
 	}
-	if err := json.Unmarshal(SchemaJSON(), &schema); err != nil {
+	if err := json.Unmarshal(document.SchemaJSON(), &schema); err != nil {
 		t.Fatal(err)
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "attempt": probe.Attempt{}, "range": scan.Range{}, "listener": local.Listener{},
@@ -160,7 +161,7 @@ func TestSchemaHasEveryWord(t *testing.T) {
 	var schema struct {
 		Defs map[string]struct{ Enum []string } `json:"$defs"`
 	}
-	if err := json.Unmarshal(SchemaJSON(), &schema); err != nil {
+	if err := json.Unmarshal(document.SchemaJSON(), &schema); err != nil {
 		t.Fatal(err)
 	}
 	var states, reasons, words []string

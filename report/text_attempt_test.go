@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
-	. "onmux/report"
+	. "onmux/report/record"
 )
 
 // attemptsStream is two endpoints that were asked several times: one that

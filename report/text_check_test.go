@@ -6,7 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	. "onmux/report"
+	. "onmux/report/record"
 )
 
 // Many free ports are told in a line, and those of which something could not be

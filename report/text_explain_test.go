@@ -7,6 +7,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/ports"
 	. "onmux/report"
+	. "onmux/report/record"
 )
 
 func explained(ports ...ports.Info) stream {
@@ -71,7 +72,7 @@ func TestReplayRefusesPorts(t *testing.T) {
 		{`"port":417,"protos":["tcp"],"range":"system","services":{"file":"x"},"names":[{"name":"x","source":"y"}]`, "no protocol"},
 		{`"port":70000,"protos":["tcp"],"range":"dynamic","services":{"file":"x"}`, "70000"},
 	} {
-		err := Replay(strings.NewReader(start+`{"type":"port",`+c.record+"}\n"), &recorder{})
+		err := Replay(strings.NewReader(start+`{"type":"port",`+c.record+"}\n"), newRecorder())
 		if err == nil || !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %v, want %q", c.record, err, c.err)
 		}

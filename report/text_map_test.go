@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"onmux/probe"
-	. "onmux/report"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	. "onmux/report"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 

@@ -19,6 +19,7 @@ import (
 
 	"onmux/probe"
 	. "onmux/report"
+	. "onmux/report/record"
 	"onmux/scan"
 )
 
@@ -147,7 +148,7 @@ func TestTextOutOfPlace(t *testing.T) {
 					h.Start(Start{Command: command})
 				}
 				for _, f := range s.findings {
-					if err := h.Finding(f); err != nil {
+					if err := Write(h, f); err != nil {
 						t.Errorf("%s as %q: %v", name, command, err)
 					}
 				}
@@ -160,7 +161,7 @@ func TestTextOutOfPlace(t *testing.T) {
 	}
 	h, _ := New("text", broken{}, Options{})
 	h.Start(Start{Command: "probe"})
-	if err := h.Finding(probe.Result{State: probe.Open}); !errors.Is(err, errBroken) {
+	if err := Write(h, probe.Result{State: probe.Open}); !errors.Is(err, errBroken) {
 		t.Errorf("a finding into a broken pipe: %v", err)
 	}
 	if err := h.End(End{}); !errors.Is(err, errBroken) {
@@ -183,7 +184,7 @@ func TestTextStreams(t *testing.T) {
 		h.Start(Start{Command: command})
 		for i := range 3 {
 			before := b.Len()
-			h.Finding(result("10.0.0."+fmt.Sprint(i), 417, probe.TCP, probe.Open, probe.SynAck))
+			Write(h, result("10.0.0."+fmt.Sprint(i), 417, probe.TCP, probe.Open, probe.SynAck))
 			if b.Len() == before {
 				t.Errorf("%s: nothing was written for endpoint %d", command, i)
 			}
@@ -200,7 +201,7 @@ func TestTextFoldsWhatIsMany(t *testing.T) {
 	addr := netip.MustParseAddr("10.0.0.0")
 	for i := range 20000 { // every second address: nothing can be joined
 		r := probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: uint16(i%100 + 1), Proto: probe.TCP}, State: probe.Filtered, Error: fmt.Sprint("error ", i)}
-		h.Finding(r)
+		Write(h, r)
 		addr = addr.Next().Next()
 		total++
 	}
@@ -222,7 +223,7 @@ func TestTextJoinsPorts(t *testing.T) {
 	h.Start(Start{Command: "scan"})
 	for p := uint16(1); p < 65535; p++ {
 		if p != 417 {
-			h.Finding(result("10.0.0.1", p, probe.TCP, probe.Closed, probe.Reset))
+			Write(h, result("10.0.0.1", p, probe.TCP, probe.Closed, probe.Reset))
 		}
 	}
 	h.End(End{Complete: true})
@@ -264,7 +265,7 @@ func BenchmarkTextOpen(b *testing.B) {
 	r.RTT = probe.Millis(120 * time.Microsecond)
 	b.ReportAllocs()
 	for b.Loop() {
-		h.Finding(r)
+		Write(h, r)
 	}
 }
 
@@ -274,6 +275,6 @@ func BenchmarkTextFold(b *testing.B) {
 	r := scan.Range{First: netip.MustParseAddr("10.0.0.1"), Last: netip.MustParseAddr("10.0.0.9"), Count: 9, Port: 417, Proto: probe.TCP, State: probe.Closed, Reason: probe.Reset, Tries: 1}
 	b.ReportAllocs()
 	for b.Loop() {
-		h.Finding(r)
+		Write(h, r)
 	}
 }

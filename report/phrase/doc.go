@@ -1,4 +1,4 @@
-// Package phrase turns facts into English, and is the only package that does:
-// others return a kind and its values, and decide nothing by the text of a
-// sentence.
+// Package phrase turns records into English: the sentences that several formats
+// share, numbers and durations as people read them, and the widths of text on a
+// terminal. Visible makes text from outside harmless to print.
 package phrase

@@ -9,7 +9,9 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/phrase"
+	"onmux/report/record"
 	"onmux/scan"
 )
 
@@ -22,11 +24,11 @@ const (
 // evaluation judges one rule by the findings about it. It keeps counts, not findings.
 type evaluation struct {
 	rule       Rule
-	judge      *report.Judge
-	except     []*report.Judge // of Scan.Except, in that order
+	judge      *expect.Judge
+	except     []*expect.Judge // of Scan.Except, in that order
 	seen       []bool          // whether anything was found of these
-	violations []report.Violation
-	known      map[report.Violation]bool
+	violations []record.Violation
+	known      map[record.Violation]bool
 	more       int      // violations that are not kept
 	found      []string // what there is to say of one or a few things
 	counts     map[string]uint64
@@ -36,17 +38,17 @@ type evaluation struct {
 }
 
 func newEvaluation(r Rule) *evaluation {
-	e := &evaluation{rule: r, judge: report.NewJudge(r.Expect), counts: make(map[string]uint64), known: make(map[report.Violation]bool)}
+	e := &evaluation{rule: r, judge: expect.NewJudge(r.Expect), counts: make(map[string]uint64), known: make(map[record.Violation]bool)}
 	if r.Scan != nil {
 		for _, x := range r.Scan.Except {
-			e.except = append(e.except, report.NewJudge([]report.Expectation{x.Expect}))
+			e.except = append(e.except, expect.NewJudge([]expect.Expectation{x.Expect}))
 		}
 		e.seen = make([]bool, len(e.except))
 	}
 	return e
 }
 
-func (e *evaluation) finding(f report.Finding) {
+func (e *evaluation) finding(f record.Finding) {
 	switch f := f.(type) {
 	case probe.Result:
 		if i := e.excepted(f.Addr, probe.Port{Number: f.Port, Proto: f.Proto}); i >= 0 {
@@ -79,9 +81,9 @@ func (e *evaluation) count(word string, n uint64) {
 	e.targets += n
 }
 
-func (e *evaluation) say(f report.Finding) {
+func (e *evaluation) say(f record.Finding) {
 	if len(e.found) <= maxTold {
-		e.found = append(e.found, report.OneLine(f))
+		e.found = append(e.found, phrase.OneLine(f))
 	}
 }
 
@@ -104,7 +106,7 @@ func (e *evaluation) excepted(a netip.Addr, p probe.Port) int {
 	return found
 }
 
-func (e *evaluation) exception(i int, f report.Finding) {
+func (e *evaluation) exception(i int, f record.Finding) {
 	e.hold(e.except[i].Finding(f))
 }
 
@@ -125,7 +127,7 @@ func (e *evaluation) span(f scan.Range) {
 	}
 }
 
-func (e *evaluation) hold(violations []report.Violation) {
+func (e *evaluation) hold(violations []record.Violation) {
 	for _, v := range violations {
 		v.Rule = e.rule.Name
 		if e.known[v] {
@@ -141,30 +143,30 @@ func (e *evaluation) hold(violations []report.Violation) {
 }
 
 // end returns the judgement. err, if not nil, is why the command of the rule could not run.
-func (e *evaluation) end(end report.End, err error) (report.Rule, []report.Violation) {
+func (e *evaluation) end(end record.End, err error) (record.Rule, []record.Violation) {
 	if err != nil { // how many were not asked is not known
 		end.Summary.NotReached = math.MaxInt64
 	}
 	e.hold(e.judge.End(end))
 	doubt := e.judge.Doubt()
-	out := report.Rule{Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary()}
+	out := record.Rule{Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary()}
 	for i, j := range e.except {
 		e.hold(j.End(end))
 		doubt = cmp.Or(doubt, j.Doubt())
-		if o := j.Outcome(); o == report.Fails || o == report.CannotTell && out.Outcome == report.Holds {
+		if o := j.Outcome(); o == record.Fails || o == record.CannotTell && out.Outcome == record.Holds {
 			out.Outcome = o
 		}
-		if !e.seen[i] && out.Outcome == report.Holds {
-			out.Outcome, out.Error = report.CannotTell, "the exception "+e.rule.Scan.Except[i].Text+" was not asked"
+		if !e.seen[i] && out.Outcome == record.Holds {
+			out.Outcome, out.Error = record.CannotTell, "the exception "+e.rule.Scan.Except[i].Text+" was not asked"
 		}
 	}
 	switch {
-	case out.Outcome == report.Fails:
+	case out.Outcome == record.Fails:
 	case err != nil:
-		out.Outcome, out.Error = report.CannotTell, err.Error()
-	case !end.Complete && out.Outcome == report.CannotTell:
+		out.Outcome, out.Error = record.CannotTell, err.Error()
+	case !end.Complete && out.Outcome == record.CannotTell:
 		out.Error = cmp.Or(out.Error, doubt, "not everything could be asked")
-	case out.Outcome == report.CannotTell:
+	case out.Outcome == record.CannotTell:
 		out.Error = cmp.Or(out.Error, doubt)
 	}
 	if e.more > 0 {
@@ -178,5 +180,5 @@ func (e *evaluation) summary() string {
 	if n := len(e.found); n > 0 && n <= 4 && uint64(n) == e.targets {
 		return strings.Join(e.found, "; ")
 	}
-	return report.Tally(e.rule.section, e.counts)
+	return phrase.Tally(e.rule.section, e.counts)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
-	"onmux/report"
+	"onmux/report/record"
 )
 
 const maxName = 200 // characters
@@ -193,12 +193,12 @@ func (t *texts) UnmarshalYAML(n ast.Node) (err error) {
 }
 
 func (s *states) UnmarshalYAML(n ast.Node) (err error) {
-	*s, err = textList(n, report.Vocabulary("scan"))
+	*s, err = textList(n, record.Words("scan"))
 	return err
 }
 
 func (v *verdicts) UnmarshalYAML(n ast.Node) (err error) {
-	*v, err = textList(n, report.Vocabulary("check"))
+	*v, err = textList(n, record.Words("check"))
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/wording"
-	"onmux/report"
+	"onmux/report/expect"
 )
 
 // Policy is what must hold, in the order of the file. Names of rules are
@@ -27,7 +27,7 @@ type Rule struct {
 	Check  *Check
 	Probe  *Probe
 	Scan   *Scan
-	Expect []report.Expectation
+	Expect []expect.Expectation
 
 	section string    // of the file: "check", "probe" or "scan"
 	check   checkRule // as in the file
@@ -55,7 +55,7 @@ type Scan struct {
 type Exception struct {
 	Addr   netip.Addr
 	Port   probe.Port // zero: all
-	Expect report.Expectation
+	Expect expect.Expectation
 	Text   string // as in the file
 }
 

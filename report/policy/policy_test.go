@@ -18,15 +18,15 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	"onmux/report"
 	. "onmux/report/policy"
+	"onmux/report/record"
 	"onmux/scan"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // whole ends a command that found out everything.
-var whole = report.End{Complete: true}
+var whole = record.End{Complete: true}
 
 func parse(t testing.TB, text string) Policy {
 	t.Helper()
@@ -241,8 +241,8 @@ func FuzzParse(f *testing.F) {
 
 // found is what every command finds.
 type found struct {
-	findings []report.Finding
-	end      report.End
+	findings []record.Finding
+	end      record.End
 	err      error
 }
 
@@ -259,31 +259,31 @@ func (f found) Check(context.Context, local.Request) (local.Report, error) {
 	return r, f.err
 }
 
-func (f found) Probe(_ context.Context, _ *Probe, _ bool, emit func(report.Finding) error) (report.End, error) {
+func (f found) Probe(_ context.Context, _ *Probe, _ bool, emit func(record.Finding) error) (record.End, error) {
 	return f.all(emit)
 }
 
-func (f found) Scan(_ context.Context, _ *Scan, emit func(report.Finding) error) (report.End, error) {
+func (f found) Scan(_ context.Context, _ *Scan, emit func(record.Finding) error) (record.End, error) {
 	return f.all(emit)
 }
 
-func (f found) all(emit func(report.Finding) error) (report.End, error) {
+func (f found) all(emit func(record.Finding) error) (record.End, error) {
 	for _, finding := range f.findings {
 		if err := emit(finding); err != nil {
-			return report.End{}, err
+			return record.End{}, err
 		}
 	}
 	return f.end, f.err
 }
 
 // verify is the only rule of p and its violations, judged by what was found.
-func verify(t *testing.T, p Policy, f found) (rule report.Rule, violations []report.Violation) {
+func verify(t *testing.T, p Policy, f found) (rule record.Rule, violations []record.Violation) {
 	t.Helper()
-	_, err := Verify(t.Context(), p, f, func(f report.Finding) error {
+	_, err := Verify(t.Context(), p, f, func(f record.Finding) error {
 		switch f := f.(type) {
-		case report.Rule:
+		case record.Rule:
 			rule = f
-		case report.Violation:
+		case record.Violation:
 			violations = append(violations, f)
 		}
 		return nil
@@ -319,7 +319,7 @@ func describe(t *testing.T, p Policy, f found) string {
 }
 
 func TestJudgements(t *testing.T) {
-	cut := report.End{}
+	cut := record.End{}
 	a := netip.MustParseAddr("10.0.0.7")
 	at := func(a netip.Addr, s probe.State) probe.Result {
 		return probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: s}
@@ -348,39 +348,39 @@ func TestJudgements(t *testing.T) {
 	silent.Service = nil
 	for _, c := range []struct {
 		name, policy string
-		end          report.End
+		end          record.End
 		failed       error
-		found        []report.Finding
+		found        []record.Finding
 		want         string
 	}{
-		{"a range with an exception in it", network, whole, nil, []report.Finding{run(probe.Filtered)},
+		{"a range with an exception in it", network, whole, nil, []record.Finding{run(probe.Filtered)},
 			"fails 2 filtered  [10.0.0.7-10.0.0.9 port 417/tcp: filtered, not closed] [count: closed=0, not closed>=2]"},
 		{"exceptions that overlap", "scan: [{name: n, targets: 10.0.0.0/28, port: 417/tcp, count: filtered=2, except: [{endpoint: 10.0.0.8, expect: filtered}, {endpoint: '10.0.0.8:417', expect: filtered}]}]",
-			whole, nil, []report.Finding{run(probe.Filtered)}, "holds 2 filtered "},
+			whole, nil, []record.Finding{run(probe.Filtered)}, "holds 2 filtered "},
 		{"an exception of a port within one of its host", "scan: [{name: n, targets: 10.0.0.0/28, port: '417,418/tcp', count: filtered=2, except: [{endpoint: 10.0.0.8, expect: closed}, {endpoint: '10.0.0.8:417', expect: filtered}]}]",
-			whole, nil, []report.Finding{run(probe.Filtered), probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.8"), Port: 418, Proto: probe.TCP}, State: probe.Closed}}, "holds 2 filtered "},
-		{"the exception is not as it should be", network, whole, nil, []report.Finding{run(probe.Closed)}, "fails 2 closed  [10.0.0.8:417/tcp: closed, not filtered]"},
-		{"all is well", network, whole, nil, []report.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Next().Next(), probe.Closed)},
+			whole, nil, []record.Finding{run(probe.Filtered), probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.8"), Port: 418, Proto: probe.TCP}, State: probe.Closed}}, "holds 2 filtered "},
+		{"the exception is not as it should be", network, whole, nil, []record.Finding{run(probe.Closed)}, "fails 2 closed  [10.0.0.8:417/tcp: closed, not filtered]"},
+		{"all is well", network, whole, nil, []record.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Next().Next(), probe.Closed)},
 			"holds 10.0.0.7:417/tcp closed; 10.0.0.9:417/tcp closed "},
-		{"the exception was not asked", network, whole, nil, []report.Finding{at(a, probe.Closed), at(a.Prev(), probe.Closed)},
+		{"the exception was not asked", network, whole, nil, []record.Finding{at(a, probe.Closed), at(a.Prev(), probe.Closed)},
 			"cannot-tell 10.0.0.7:417/tcp closed; 10.0.0.6:417/tcp closed the exception 10.0.0.8 was not asked"},
-		{"cut short", network, cut, nil, []report.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Prev(), probe.Closed)},
+		{"cut short", network, cut, nil, []record.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Prev(), probe.Closed)},
 			"cannot-tell 10.0.0.7:417/tcp closed; 10.0.0.6:417/tcp closed not everything could be asked"},
 		{"nobody could ask", network, cut, errors.New("no route"), nil, "cannot-tell  no route"},
-		{"as expected", speaks, whole, nil, []report.Finding{spoken}, "holds 10.0.0.7:417/tcp open (1 ms), ssh "},
-		{"a certificate for long enough", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 15))}, "holds 10.0.0.7:417/tcp open, https "},
-		{"a certificate for too short", certified, whole, nil, []report.Finding{until(noon.AddDate(0, 0, 13))},
+		{"as expected", speaks, whole, nil, []record.Finding{spoken}, "holds 10.0.0.7:417/tcp open (1 ms), ssh "},
+		{"a certificate for long enough", certified, whole, nil, []record.Finding{until(noon.AddDate(0, 0, 15))}, "holds 10.0.0.7:417/tcp open, https "},
+		{"a certificate for too short", certified, whole, nil, []record.Finding{until(noon.AddDate(0, 0, 13))},
 			"fails 10.0.0.7:417/tcp open, https  [the certificate of 10.0.0.7:417/tcp: valid until 2026-03-14, not valid until 2026-03-15]"},
-		{"no certificate", certified, whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open 10.0.0.7:417/tcp: no certificate was seen"},
-		{"no certificate of another service", certified, whole, nil, []report.Finding{spoken}, "cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: what speaks there is ssh"},
-		{"no version", "probe: [{name: p, endpoint: '10.0.0.7:417', version: '9'}]", whole, nil, []report.Finding{spoken}, "cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: ssh does not tell its version"},
-		{"no time", "probe: [{name: p, endpoint: '10.0.0.7:417', max-rtt: 5ms}]", whole, nil, []report.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open 10.0.0.7:417/tcp: no round-trip time was measured"},
-		{"not measured", "probe: [{name: p, endpoint: '10.0.0.7:417'}]", whole, nil, []report.Finding{lost}, "cannot-tell 10.0.0.7:417/tcp unknown 10.0.0.7:417/tcp could not be measured: no buffer space"},
-		{"too few to count", "scan: [{name: n, targets: 10.0.0.0/28, count: closed=0}]", whole, nil, []report.Finding{lost}, "cannot-tell 10.0.0.7:417/tcp unknown closed=0: 0 closed, and 1 could not be told"},
-		{"slow", speaks, whole, nil, []report.Finding{slow}, "fails 10.0.0.7:417/tcp open (1000 ms), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5ms]"},
-		{"another service", speaks, whole, nil, []report.Finding{other}, "fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]"},
-		{"it says nothing", speaks, whole, nil, []report.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) 10.0.0.7:417/tcp: what speaks there was not recognized"},
-		{"closed", speaks, whole, nil, []report.Finding{at(a, probe.Closed)},
+		{"no certificate", certified, whole, nil, []record.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open 10.0.0.7:417/tcp: no certificate was seen"},
+		{"no certificate of another service", certified, whole, nil, []record.Finding{spoken}, "cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: what speaks there is ssh"},
+		{"no version", "probe: [{name: p, endpoint: '10.0.0.7:417', version: '9'}]", whole, nil, []record.Finding{spoken}, "cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: ssh does not tell its version"},
+		{"no time", "probe: [{name: p, endpoint: '10.0.0.7:417', max-rtt: 5ms}]", whole, nil, []record.Finding{at(a, probe.Open)}, "cannot-tell 10.0.0.7:417/tcp open 10.0.0.7:417/tcp: no round-trip time was measured"},
+		{"not measured", "probe: [{name: p, endpoint: '10.0.0.7:417'}]", whole, nil, []record.Finding{lost}, "cannot-tell 10.0.0.7:417/tcp unknown 10.0.0.7:417/tcp could not be measured: no buffer space"},
+		{"too few to count", "scan: [{name: n, targets: 10.0.0.0/28, count: closed=0}]", whole, nil, []record.Finding{lost}, "cannot-tell 10.0.0.7:417/tcp unknown closed=0: 0 closed, and 1 could not be told"},
+		{"slow", speaks, whole, nil, []record.Finding{slow}, "fails 10.0.0.7:417/tcp open (1000 ms), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5ms]"},
+		{"another service", speaks, whole, nil, []record.Finding{other}, "fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]"},
+		{"it says nothing", speaks, whole, nil, []record.Finding{silent}, "cannot-tell 10.0.0.7:417/tcp open (1 ms) 10.0.0.7:417/tcp: what speaks there was not recognized"},
+		{"closed", speaks, whole, nil, []record.Finding{at(a, probe.Closed)},
 			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open]"},
 	} {
 		if got := judgement(t, parse(t, c.policy), found{c.found, c.end, c.failed}); got != c.want {
@@ -436,10 +436,10 @@ func TestScalars(t *testing.T) {
 check: [{port: 0x1bb, name: !!str 7}]
 probe: [{endpoint: "a:80", service: x, version: 1.20}]
 `)
-	rule, _ := verify(t, Policy{p.Rules[1:]}, found{end: whole, findings: []report.Finding{probe.Result{
+	rule, _ := verify(t, Policy{p.Rules[1:]}, found{end: whole, findings: []record.Finding{probe.Result{
 		State: probe.Open, Service: &probe.Service{Name: "x", Version: "1.20"},
 	}}})
-	if fmt.Sprint(p.Rules[0].Check.Ports) != "[443/tcp]" || p.Rules[0].Name != "7" || rule.Outcome != report.Holds {
+	if fmt.Sprint(p.Rules[0].Check.Ports) != "[443/tcp]" || p.Rules[0].Name != "7" || rule.Outcome != record.Holds {
 		t.Errorf("%v %s, %+v", p.Rules[0].Check.Ports, p.Rules[0].Name, rule)
 	}
 }
@@ -466,7 +466,7 @@ func TestSnapshotHolds(t *testing.T) {
 			Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, State: local.Listening, Reach: "any",
 			NetNS: "host", Owners: []local.Owner{{PID: 1, Name: name, User: "root"}},
 		}
-		f := found{findings: []report.Finding{verdict, socket}}
+		f := found{findings: []record.Finding{verdict, socket}}
 		text := describe(t, Policy{}, f)
 		p := parse(t, text)
 		if got := judgement(t, p, f); !strings.HasPrefix(got, "holds ") {
@@ -494,17 +494,17 @@ func TestSnapshotOfRules(t *testing.T) {
 	spoken := "probe: [{name: n, endpoint: '10.0.0.7:417', service: ssh, product: x, version: '1', certificate-days: 30, max-rtt: 5ms}]"
 	for _, c := range []struct {
 		name, policy string
-		found        []report.Finding
+		found        []record.Finding
 		want         string
 	}{
-		{"another holder", held, []report.Finding{listening, socket}, "expect: listening, address: loopback, process: caddy, user: www, unit: caddy.service, max-backlog: 9"},
-		{"what was not asked for", "check: [{name: n, port: 417/tcp, max-backlog: 50}]", []report.Finding{listening, socket}, "expect: listening, max-backlog: 50"},
-		{"nobody can tell", held, []report.Finding{listening, unseen}, "expect: listening, address: loopback"},
-		{"free", held, []report.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, "expect: free"},
-		{"another service", spoken, []report.Finding{https}, "expect: open, service: https, product: nginx, version: \"1.27\", certificate-days: 10, max-rtt: \"61ms\""},
-		{"bounds that hold", "probe: [{name: n, endpoint: '10.0.0.7:417', certificate-days: 7, max-rtt: 1s}]", []report.Finding{https}, "expect: open, certificate-days: 7, max-rtt: \"1s\""},
-		{"it says nothing", spoken, []report.Finding{mute}, "expect: open"},
-		{"closed", spoken, []report.Finding{probe.Result{Endpoint: https.Endpoint, State: probe.Closed}}, "expect: closed"},
+		{"another holder", held, []record.Finding{listening, socket}, "expect: listening, address: loopback, process: caddy, user: www, unit: caddy.service, max-backlog: 9"},
+		{"what was not asked for", "check: [{name: n, port: 417/tcp, max-backlog: 50}]", []record.Finding{listening, socket}, "expect: listening, max-backlog: 50"},
+		{"nobody can tell", held, []record.Finding{listening, unseen}, "expect: listening, address: loopback"},
+		{"free", held, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, "expect: free"},
+		{"another service", spoken, []record.Finding{https}, "expect: open, service: https, product: nginx, version: \"1.27\", certificate-days: 10, max-rtt: \"61ms\""},
+		{"bounds that hold", "probe: [{name: n, endpoint: '10.0.0.7:417', certificate-days: 7, max-rtt: 1s}]", []record.Finding{https}, "expect: open, certificate-days: 7, max-rtt: \"1s\""},
+		{"it says nothing", spoken, []record.Finding{mute}, "expect: open"},
+		{"closed", spoken, []record.Finding{probe.Result{Endpoint: https.Endpoint, State: probe.Closed}}, "expect: closed"},
 	} {
 		f := found{findings: c.found, end: whole}
 		text := describe(t, parse(t, c.policy), f)
@@ -528,13 +528,13 @@ func TestSnapshotOfNetwork(t *testing.T) {
 		First: netip.MustParseAddr("10.0.0.8"), Last: netip.MustParseAddr("10.0.0.9"), Count: 2,
 		Port: 417, Proto: probe.TCP, State: probe.Filtered,
 	}
-	both := found{findings: []report.Finding{open, silent}, end: whole}
+	both := found{findings: []record.Finding{open, silent}, end: whole}
 	text := describe(t, p, both)
 	p = parse(t, text)
 	if got := judgement(t, p, both); got != "holds 2 filtered " {
 		t.Errorf("%q\n%s", got, text)
 	}
-	one := found{findings: []report.Finding{silent}, end: whole}
+	one := found{findings: []record.Finding{silent}, end: whole}
 	if got := judgement(t, p, one); !strings.HasPrefix(got, "cannot-tell ") {
 		t.Errorf("without the open one: %q", got)
 	}

@@ -11,7 +11,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/ports"
-	"onmux/report"
+	"onmux/report/expect"
 )
 
 func (c checkRule) rule() (Rule, error) {
@@ -28,17 +28,17 @@ func (c checkRule) rule() (Rule, error) {
 			r.Check.Ports = only(r.Check.Ports, probe.TCP)
 		}
 	}
-	e, err := report.ParseExpectation(strings.Join(words, ","), "check")
+	e, err := expect.Parse(strings.Join(words, ","), "check")
 	if err != nil {
 		return r, wrong(c.node, err, "expect")
 	}
 	r.Expect = append(r.Expect, e)
-	h := report.Holder{
+	h := expect.Holder{
 		Addr: string(c.Address), Process: string(c.Process), User: string(c.User), Unit: string(c.Unit),
 		MaxBacklog: (*uint32)(c.MaxBacklog),
 	}
-	if h != (report.Holder{}) {
-		e, err := report.ExpectHolder(h)
+	if h != (expect.Holder{}) {
+		e, err := expect.ExpectHolder(h)
 		if err != nil {
 			return r, wrong(c.node, err, "address")
 		}
@@ -69,12 +69,12 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 	if words == nil {
 		words = states{probe.Open.String()}
 	}
-	e, err := report.ParseExpectation(strings.Join(words, ","), "probe")
+	e, err := expect.Parse(strings.Join(words, ","), "probe")
 	if err != nil {
 		return r, wrong(c.node, err, "expect")
 	}
 	r.Expect = append(r.Expect, e)
-	s := report.Speaker{
+	s := expect.Speaker{
 		Service: string(c.Service), Product: string(c.Product), Version: string(c.Version),
 		Certificate: time.Duration(c.CertificateDays) * 24 * time.Hour,
 	}
@@ -83,15 +83,15 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 			return r, wrong(c.node, fmt.Errorf("%q is no time: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
 		}
 	}
-	if s != (report.Speaker{}) {
-		r.Expect = append(r.Expect, report.ExpectSpeaker(s, now))
+	if s != (expect.Speaker{}) {
+		r.Expect = append(r.Expect, expect.ExpectSpeaker(s, now))
 	}
 	return r, nil
 }
 
 // needsService reports whether the rule can be judged only if the service is identified.
 func (r Rule) needsService() bool {
-	return slices.ContainsFunc(r.Expect, report.Expectation.NeedsService)
+	return slices.ContainsFunc(r.Expect, expect.Expectation.NeedsService)
 }
 
 func (c scanRule) rule() (Rule, error) {
@@ -107,14 +107,14 @@ func (c scanRule) rule() (Rule, error) {
 		return r, err
 	}
 	if c.Expect != nil {
-		e, err := report.ParseExpectation(strings.Join(c.Expect, ","), "scan")
+		e, err := expect.Parse(strings.Join(c.Expect, ","), "scan")
 		if err != nil {
 			return r, wrong(c.node, err, "expect")
 		}
 		r.Expect = append(r.Expect, e)
 	}
 	for i, text := range c.Count {
-		e, err := report.ParseExpectation(text, "scan")
+		e, err := expect.Parse(text, "scan")
 		if err == nil && !strings.ContainsAny(text, "=<>") {
 			err = fmt.Errorf("%q is no count: write open=0, open>=1 or open<3", text)
 		}
@@ -154,6 +154,6 @@ func (x exception) parse() (e Exception, key string, err error) {
 		}
 		e.Port = ports[0]
 	}
-	e.Expect, err = report.ParseExpectation(strings.Join(x.Expect, ","), "scan")
+	e.Expect, err = expect.Parse(strings.Join(x.Expect, ","), "scan")
 	return e, "expect", err
 }

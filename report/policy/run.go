@@ -10,7 +10,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/record"
 	"onmux/scan"
 )
 
@@ -22,13 +23,13 @@ const maxProbes = 16
 type Commands interface {
 	Check(context.Context, local.Request) (local.Report, error)
 	// Probe identifies the service only if identify is set. It is called concurrently.
-	Probe(ctx context.Context, p *Probe, identify bool, emit func(report.Finding) error) (report.End, error)
-	Scan(ctx context.Context, s *Scan, emit func(report.Finding) error) (report.End, error)
+	Probe(ctx context.Context, p *Probe, identify bool, emit func(record.Finding) error) (record.End, error)
+	Scan(ctx context.Context, s *Scan, emit func(record.Finding) error) (record.End, error)
 }
 
 // Verify judges every rule and emits each, followed by its violations, in the order of the file.
-func Verify(ctx context.Context, p Policy, c Commands, emit func(report.Finding) error) (report.End, error) {
-	end := report.End{Complete: true, Summary: scan.Summary{States: make(map[string]uint64)}}
+func Verify(ctx context.Context, p Policy, c Commands, emit func(record.Finding) error) (record.End, error) {
+	end := record.End{Complete: true, Summary: scan.Summary{States: make(map[string]uint64)}}
 	var err error
 	for _, r := range run(ctx, p, c) {
 		rule, violations := r.evaluation.end(r.end, r.err)
@@ -46,7 +47,7 @@ func Verify(ctx context.Context, p Policy, c Commands, emit func(report.Finding)
 		}
 	}
 	end.Complete = end.Complete && ctx.Err() == nil
-	judged := end.Summary.Targets - end.Summary.States[report.CannotTell.String()]
+	judged := end.Summary.Targets - end.Summary.States[record.CannotTell.String()]
 	end.Coverage = []string{fmt.Sprintf("judged %d of %d rules", judged, end.Summary.Targets)}
 	return end, err
 }
@@ -81,7 +82,7 @@ func Describe(ctx context.Context, p Policy, c Commands, now time.Time) ([]byte,
 // result is what running the command of one rule led to.
 type result struct {
 	evaluation *evaluation
-	end        report.End
+	end        record.End
 	err        error // why the command could not run
 }
 
@@ -132,7 +133,7 @@ func runCheck(ctx context.Context, rules []*result, c Commands) {
 	for _, r := range rules {
 		rule := r.evaluation.rule
 		request.Ports = append(request.Ports, rule.Check.Ports...)
-		request.Owners = request.Owners || slices.ContainsFunc(rule.Expect, report.Expectation.NeedsOwner)
+		request.Owners = request.Owners || slices.ContainsFunc(rule.Expect, expect.Expectation.NeedsOwner)
 	}
 	slices.SortFunc(request.Ports, func(a, b probe.Port) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
@@ -146,7 +147,7 @@ func runCheck(ctx context.Context, rules []*result, c Commands) {
 		asked := func(number uint16, proto probe.Proto) bool {
 			return slices.Contains(r.evaluation.rule.Check.Ports, probe.Port{Number: number, Proto: proto})
 		}
-		r.end, r.err = report.End{Complete: err == nil, Coverage: found.Coverage}, err
+		r.end, r.err = record.End{Complete: err == nil, Coverage: found.Coverage}, err
 		for _, v := range found.Verdicts {
 			if asked(v.Port, v.Proto) {
 				r.evaluation.finding(v)
@@ -168,7 +169,7 @@ func runProbes(ctx context.Context, rules []*result, c Commands) {
 		running.Go(func() {
 			defer func() { <-slots }()
 			rule := r.evaluation.rule
-			r.end, r.err = c.Probe(ctx, rule.Probe, rule.needsService(), func(f report.Finding) error {
+			r.end, r.err = c.Probe(ctx, rule.Probe, rule.needsService(), func(f record.Finding) error {
 				r.evaluation.finding(f)
 				return nil
 			})
@@ -178,9 +179,9 @@ func runProbes(ctx context.Context, rules []*result, c Commands) {
 }
 
 func runScan(ctx context.Context, network *Scan, rules []*result, c Commands) {
-	end, err := report.End{}, context.Cause(ctx)
+	end, err := record.End{}, context.Cause(ctx)
 	if err == nil {
-		end, err = c.Scan(ctx, network, func(f report.Finding) error {
+		end, err = c.Scan(ctx, network, func(f record.Finding) error {
 			for _, r := range rules {
 				r.evaluation.finding(f)
 			}

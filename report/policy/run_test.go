@@ -13,8 +13,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	"onmux/report"
 	. "onmux/report/policy"
+	"onmux/report/record"
 )
 
 // commands records what was asked of it; a probe takes a second.
@@ -33,7 +33,7 @@ func (c *commands) Check(ctx context.Context, r local.Request) (local.Report, er
 	return c.found.Check(ctx, r)
 }
 
-func (c *commands) Probe(ctx context.Context, p *Probe, id bool, emit func(report.Finding) error) (report.End, error) {
+func (c *commands) Probe(ctx context.Context, p *Probe, id bool, emit func(record.Finding) error) (record.End, error) {
 	c.count(1)
 	defer c.count(-1)
 	if id {
@@ -45,7 +45,7 @@ func (c *commands) Probe(ctx context.Context, p *Probe, id bool, emit func(repor
 	case <-time.After(time.Second):
 		return c.found.Probe(ctx, p, id, emit)
 	case <-ctx.Done():
-		return report.End{}, errors.New("cut off in the middle of a question")
+		return record.End{}, errors.New("cut off in the middle of a question")
 	}
 }
 
@@ -56,7 +56,7 @@ func (c *commands) count(n int) {
 	c.max = max(c.max, c.probes)
 }
 
-func (c *commands) Scan(ctx context.Context, s *Scan, emit func(report.Finding) error) (report.End, error) {
+func (c *commands) Scan(ctx context.Context, s *Scan, emit func(record.Finding) error) (record.End, error) {
 	c.scans = append(c.scans, strings.Join(s.Targets, ","))
 	return c.found.Scan(ctx, s, emit)
 }
@@ -83,8 +83,8 @@ probe:
 		c := &commands{found: found{end: whole}}
 		var names []string
 		begin := time.Now()
-		_, err := Verify(t.Context(), parse(t, text), c, func(f report.Finding) error {
-			if r, ok := f.(report.Rule); ok {
+		_, err := Verify(t.Context(), parse(t, text), c, func(f record.Finding) error {
+			if r, ok := f.(record.Rule); ok {
 				names = append(names, r.Name)
 			}
 			return nil
@@ -120,8 +120,8 @@ func TestVerifyInterrupted(t *testing.T) {
 		defer cancel()
 		c := &commands{found: found{end: whole}}
 		var got []string
-		end, err := Verify(ctx, p, c, func(f report.Finding) error {
-			r := f.(report.Rule)
+		end, err := Verify(ctx, p, c, func(f record.Finding) error {
+			r := f.(record.Rule)
 			got = append(got, r.Outcome.String()+" "+r.Error)
 			return nil
 		})
@@ -139,7 +139,7 @@ func TestVerifyInterrupted(t *testing.T) {
 func TestVerifyStops(t *testing.T) {
 	p := parse(t, "probe: [{endpoint: 'a:80'}, {endpoint: 'b:80'}]")
 	full, n := errors.New("no space left"), 0
-	end, err := Verify(t.Context(), p, found{end: whole}, func(report.Finding) error { n++; return full })
+	end, err := Verify(t.Context(), p, found{end: whole}, func(record.Finding) error { n++; return full })
 	if err != full || n != 1 || !slices.Equal(end.Coverage, []string{"judged 1 of 1 rules"}) {
 		t.Errorf("%d emitted, %v: %v", n, end.Coverage, err)
 	}

@@ -11,7 +11,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
-	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/record"
 )
 
 // maxOpen bounds the open endpoints of a network that a snapshot names; more
@@ -93,7 +94,7 @@ func (c scanRule) found(name string, e *evaluation, found []string) scanRule {
 	c.Name, c.Expect, c.Count, c.Except = ruleName(name), found, nil, nil
 	if len(e.open) > maxOpen || len(found) == 1 {
 		if n := e.counts[probe.Open.String()]; n > 0 {
-			c.Count = texts{report.Count(probe.Open.String(), n)}
+			c.Count = texts{expect.Count(probe.Open.String(), n)}
 		}
 		return c
 	}
@@ -110,7 +111,7 @@ func (c scanRule) found(name string, e *evaluation, found []string) scanRule {
 // words are what was found, in the order of reports.
 func words(section string, counts map[string]uint64) []string {
 	var out []string
-	for _, w := range report.Vocabulary(section) {
+	for _, w := range record.Words(section) {
 		if counts[w] > 0 {
 			out = append(out, w)
 		}

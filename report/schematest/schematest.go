@@ -9,7 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"onmux/report"
+	"onmux/report/document"
 )
 
 const url = "urn:onmux:report:1"
@@ -35,7 +35,7 @@ func Validate(format string, r io.Reader) error {
 }
 
 func compile(fragment string) (*jsonschema.Schema, error) {
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.SchemaJSON()))
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document.SchemaJSON()))
 	if err != nil {
 		return nil, err
 	}

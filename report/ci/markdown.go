@@ -1,0 +1,181 @@
+package ci
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/ports"
+	"onmux/probe/wording"
+	"onmux/report/phrase"
+	"onmux/report/record"
+	"onmux/scan"
+)
+
+// markdown writes GitHub's flavour, for the summary of a CI step: how it ended
+// in the heading, what is not as expected first, then tables of what was found.
+// The heading needs the end, so everything waits for it.
+type markdown struct {
+	record.Nop
+	w          io.Writer
+	command    string
+	tables     [5]strings.Builder // endpoints, ports, sockets, changes, rules
+	rows       int
+	left       uint64 // rows that are not listed
+	violations []record.Violation
+	violated   int
+	doubted    bool
+}
+
+var markdownHeads = [5]string{
+	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
+	"| port | verdict | why |\n|---|---|---|\n",
+	"| socket | state | reach | owner |\n|---|---|---|---|\n",
+	"| where | change | was | is |\n|---|---|---|---|\n",
+	"| rule | outcome | found |\n|---|---|---|\n",
+}
+
+func NewMarkdown(w io.Writer, _ record.Options) record.Handler { return &markdown{w: w} }
+
+// Start keeps the command.
+func (m *markdown) Start(s record.Start) error { m.command = s.Command; return nil }
+
+// Endpoint adds a row.
+func (m *markdown) Endpoint(r probe.Result) error {
+	name := r.Endpoint.String()
+	if r.Host != "" {
+		name += " (" + r.Host + ")"
+	}
+	rtt := ""
+	if r.RTT > 0 {
+		rtt = phrase.Exactly(r.RTT)
+	}
+	return m.row(0, name, r.State.String(), r.Reason.String(), rtt, phrase.Product(r.Service)+r.Error)
+}
+
+// Range adds a row.
+func (m *markdown) Range(r scan.Range) error {
+	place := fmt.Sprintf("%s to %s, port %d/%s (%s)", r.First, r.Last, r.Port, r.Proto, wording.Number(r.Count))
+	return m.row(0, place, r.State.String(), r.Reason.String(), "", r.Error)
+}
+
+// Verdict adds a row.
+func (m *markdown) Verdict(v local.Verdict) error {
+	return m.row(1, strconv.Itoa(int(v.Port))+"/"+v.Proto.String(), string(v.Verdict), phrase.Join(v.Why, v.Error, v.Bind...))
+}
+
+// Listener adds a row.
+func (m *markdown) Listener(l local.Listener) error {
+	return m.row(2, netip.AddrPortFrom(l.Address, l.Port).String()+"/"+l.Proto.String(), string(l.State), phrase.Reach(l), phrase.Holders(l.Owners))
+}
+
+// Port adds a row.
+func (m *markdown) Port(p ports.Info) error {
+	var names []string
+	for _, n := range p.Names {
+		names = append(names, n.Name+" ("+n.Source+")")
+	}
+	return m.row(1, strconv.Itoa(int(p.Port)), string(p.Range), phrase.Join(strings.Join(names, ", "), "", p.Notes...))
+}
+
+// Change adds a row.
+func (m *markdown) Change(c record.Change) error {
+	what := c.What
+	if c.Confidence == probe.Low {
+		m.doubted = true
+		what += " (" + phrase.NotCertain(c) + ")"
+	}
+	return m.row(3, c.Place(), what, c.Old, c.New)
+}
+
+// Rule adds a row.
+func (m *markdown) Rule(r record.Rule) error {
+	return m.row(4, r.Name, r.Outcome.String(), phrase.Join(r.Found, r.Error))
+}
+
+// Violation keeps it, as long as there are few.
+func (m *markdown) Violation(v record.Violation) error {
+	if m.violated++; m.violated <= phrase.MaxRows {
+		m.violations = append(m.violations, v)
+	}
+	return nil
+}
+
+func (m *markdown) row(table int, cells ...string) error {
+	if m.rows++; m.rows > phrase.MaxRows {
+		m.left++
+		return nil
+	}
+	b := &m.tables[table]
+	for _, c := range cells {
+		b.WriteString("| " + markdownText(c) + " ")
+	}
+	b.WriteString("|\n")
+	return nil
+}
+
+// End writes everything.
+func (m *markdown) End(e record.End) error {
+	var b strings.Builder
+	sign := map[record.Outcome]string{record.Holds: "✅", record.Fails: "❌", record.CannotTell: "❓"}[record.OutcomeOf(e, m.violated)]
+	summary := cmp.Or(phrase.Tally(m.command, e.Summary.States), phrase.Nothing(m.command, m.doubted))
+	fmt.Fprintf(&b, "### %s onmux %s: %s\n\n", sign, markdownText(m.command), markdownText(summary))
+	if !e.Complete {
+		b.WriteString("**The report is incomplete.**\n\n")
+	}
+	if m.violated > 0 {
+		b.WriteString("| what | expected | found |\n|---|---|---|\n")
+		for _, v := range m.violations {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(phrase.Violated(v)), markdownText(v.Expected), markdownText(v.Actual))
+		}
+		if n := m.violated - len(m.violations); n > 0 {
+			fmt.Fprintf(&b, "\nand %s more\n", wording.Number(uint64(n)))
+		}
+		b.WriteByte('\n')
+	}
+	for i := range m.tables {
+		if m.tables[i].Len() > 0 {
+			b.WriteString(markdownHeads[i] + m.tables[i].String() + "\n")
+		}
+	}
+	if m.left > 0 {
+		fmt.Fprintf(&b, "%s more are not listed here.\n\n", wording.Number(m.left))
+	}
+	if len(e.Coverage) > 0 {
+		b.WriteString("<details><summary>what was and was not looked at</summary>\n\n")
+		for _, c := range e.Coverage {
+			b.WriteString("- " + markdownText(c) + "\n")
+		}
+		b.WriteString("\n</details>\n")
+	}
+	_, err := io.WriteString(m.w, b.String())
+	return err
+}
+
+// markdownText is s as text and nothing else: ASCII punctuation that may mean
+// something is escaped (CommonMark 0.31, section 2.4), and links are not made
+// of addresses and mentions.
+func markdownText(s string) string {
+	var b strings.Builder
+	for _, r := range phrase.Visible(s) {
+		switch {
+		case r == '<':
+			b.WriteString("&lt;")
+		case r == '&':
+			b.WriteString("&amp;")
+		case r == '@':
+			b.WriteString("&#64;")
+		case strings.ContainsRune("\\`*_{}[]()#+!|~>$^=", r):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return strings.ReplaceAll(b.String(), "://", "&#58;//")
+}

@@ -1,0 +1,422 @@
+package compare
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/wording"
+	"onmux/report/phrase"
+	"onmux/report/record"
+	"onmux/scan"
+)
+
+// Saved is a Handler that keeps of a stream what Diff compares.
+type Saved struct {
+	record.Nop
+	Started record.Start
+	Ended   record.End
+	asked   map[probe.Port][]stretch
+	ports   map[probe.Port]local.Verdict
+	sockets map[socketKey][]local.Owner
+}
+
+// stretch is a run of addresses of which the same is known.
+type stretch struct {
+	first, last netip.Addr
+	told        probe.Result // of one of them
+}
+
+// socketKey is what makes a socket that listens the same one in another report.
+type socketKey struct {
+	address       netip.Addr
+	port          probe.Port
+	netns, device string
+}
+
+// Start keeps s.
+func (r *Saved) Start(s record.Start) error {
+	r.Started = s
+	r.asked, r.ports, r.sockets = make(map[probe.Port][]stretch), make(map[probe.Port]local.Verdict), make(map[socketKey][]local.Owner)
+	return nil
+}
+
+// Endpoint keeps its state.
+func (r *Saved) Endpoint(f probe.Result) error {
+	p := probe.Port{Number: f.Port, Proto: f.Proto}
+	r.asked[p] = append(r.asked[p], stretch{f.Addr, f.Addr, f})
+	return nil
+}
+
+// Range keeps the state of its endpoints.
+func (r *Saved) Range(f scan.Range) error {
+	p := probe.Port{Number: f.Port, Proto: f.Proto}
+	r.asked[p] = append(r.asked[p], stretch{f.First, f.Last, probe.Result{State: f.State, Reason: f.Reason, Tries: f.Tries}})
+	return nil
+}
+
+// Verdict keeps it.
+func (r *Saved) Verdict(f local.Verdict) error {
+	r.ports[probe.Port{Number: f.Port, Proto: f.Proto}] = f
+	return nil
+}
+
+// Listener keeps the owners of a socket that listens.
+func (r *Saved) Listener(f local.Listener) error {
+	if f.State == local.Listening {
+		k := socketKey{f.Address, probe.Port{Number: f.Port, Proto: f.Proto}, f.NetNS, f.Device}
+		r.sockets[k] = append(r.sockets[k], f.Owners...)
+	}
+	return nil
+}
+
+// End keeps e.
+func (r *Saved) End(e record.End) error {
+	r.Ended = e
+	for _, list := range r.asked {
+		slices.SortStableFunc(list, func(a, b stretch) int { return a.first.Compare(b.first) })
+	}
+	return nil
+}
+
+// Diff tells what is different in now from what it was in old, whatever the
+// order and the ranges in which they tell it. Of what only one of them looked
+// at nothing is known, but that it is open in the one and not told by the
+// other: that is a Change of low confidence. The returned End counts what
+// both looked at, and in its States the changes of high confidence by kind.
+func Diff(old, now *Saved, emit func(record.Finding) error) (record.End, error) {
+	d := &differ{old: old, now: now, emit: emit, kinds: make(map[string]uint64)}
+	for _, p := range union(old.asked, now.asked) {
+		d.endpoints(p, old.asked[p], now.asked[p])
+	}
+	d.verdicts()
+	d.owners()
+	d.flush()
+	return d.end(), d.err
+}
+
+type differ struct {
+	old, now *Saved
+	emit     func(record.Finding) error
+	err      error
+	held     record.Change // may grow
+	compared uint64
+	onlyOld  uint64
+	onlyNow  uint64
+	kinds    map[string]uint64
+}
+
+// endpoints walks both lists at once, from one address at which something
+// changes to the next.
+func (d *differ) endpoints(p probe.Port, old, now []stretch) {
+	old, now = slices.Clone(old), slices.Clone(now)
+	for len(old) > 0 || len(now) > 0 {
+		var a, b *stretch
+		if len(old) > 0 && (len(now) == 0 || !now[0].first.Less(old[0].first)) {
+			a = &old[0]
+		}
+		if len(now) > 0 && (len(old) == 0 || !old[0].first.Less(now[0].first)) {
+			b = &now[0]
+		}
+		last := upTo(a, b, old, now)
+		first := cmp.Or(a, b).first
+		d.compare(p, first, last, a, b)
+		old, now = past(old, last), past(now, last)
+	}
+}
+
+// upTo is the last address of the piece that begins where a and b, of which
+// one may be nil, begin: it ends where one of them ends, or before the other list
+// goes on.
+func upTo(a, b *stretch, old, now []stretch) netip.Addr {
+	switch {
+	case a == nil:
+		if len(old) > 0 && !b.last.Less(old[0].first) {
+			return old[0].first.Prev()
+		}
+		return b.last
+	case b == nil:
+		if len(now) > 0 && !a.last.Less(now[0].first) {
+			return now[0].first.Prev()
+		}
+		return a.last
+	case a.last.Less(b.last):
+		return a.last
+	}
+	return b.last
+}
+
+// past is the list without what lies up to last. What was told twice is taken
+// as it was told last.
+func past(list []stretch, last netip.Addr) []stretch {
+	for len(list) > 0 && !last.Less(list[0].last) {
+		list = list[1:]
+	}
+	if len(list) > 0 && !last.Less(list[0].first) {
+		list[0].first = last.Next()
+	}
+	return list
+}
+
+func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *stretch) {
+	n := span64(first, last)
+	c := record.Change{Address: first, Last: last, Count: n, Port: p.Number, Proto: p.Proto, Confidence: probe.High}
+	switch {
+	case b == nil:
+		d.onlyOld += n
+		if a.told.State != probe.Open {
+			return
+		}
+		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.told)), "not told"
+		c.Notes = []string{"the new report does not tell of it"}
+	case a == nil:
+		d.onlyNow += n
+		if b.told.State != probe.Open {
+			return
+		}
+		c.What, c.Old, c.New = record.Appeared, "not told", phrase.Sentence(withoutTime(b.told))
+		c.Notes = []string{"the old report does not tell of it"}
+	default:
+		d.compared += n
+		if !different(&c, a.told, b.told) {
+			return
+		}
+		c.Notes = d.doubts(a.told, b.told)
+	}
+	if c.Notes != nil {
+		c.Confidence = probe.Low
+	}
+	d.tell(c)
+}
+
+// different fills in how b differs from a, if it does.
+func different(c *record.Change, a, b probe.Result) bool {
+	switch {
+	case a.State != b.State && b.State == probe.Open:
+		c.What = record.Appeared
+	case a.State != b.State && a.State == probe.Open:
+		c.What = record.Vanished
+	case a.State != b.State:
+		c.What = record.Changed
+	case a.Service != nil && b.Service != nil && phrase.Product(a.Service) != phrase.Product(b.Service):
+		c.What = record.Service
+		c.Old, c.New = phrase.Product(a.Service), phrase.Product(b.Service)
+		return true
+	default:
+		return false
+	}
+	c.Old, c.New = phrase.Sentence(withoutTime(a)), phrase.Sentence(withoutTime(b))
+	return true
+}
+
+// withoutTime keeps a difference in round-trip times from splitting a run.
+func withoutTime(r probe.Result) probe.Result {
+	r.RTT = 0
+	return r
+}
+
+// doubts are why a difference between two endpoints may be none.
+func (d *differ) doubts(a, b probe.Result) []string {
+	var out []string
+	for _, side := range []struct {
+		name string
+		told probe.Result
+		end  record.End
+	}{{"old", a, d.old.Ended}, {"new", b, d.now.Ended}} {
+		switch missed := side.end.Summary.ExpectedMissed; {
+		case side.told.State == probe.Unknown:
+			out = append(out, "the "+side.name+" report could not measure it")
+		case side.told.Confidence == probe.Low:
+			out = append(out, "the "+side.name+" report is not sure of it")
+		case side.told.Reason == probe.NoResponse && missed != nil && *missed >= 0.5:
+			out = append(out, "the "+side.name+" report expects to have missed answers")
+		case side.told.Reason == probe.NoResponse && !side.end.Complete:
+			out = append(out, "the "+side.name+" report is incomplete")
+		}
+	}
+	return out
+}
+
+func (d *differ) verdicts() {
+	for _, p := range union(d.old.ports, d.now.ports) {
+		a, was := d.old.ports[p]
+		b, is := d.now.ports[p]
+		switch {
+		case !is:
+			d.onlyOld++
+			if len(d.now.ports) == 0 || a.Verdict != local.Listening {
+				continue
+			}
+			b = local.Verdict{Verdict: "not told"}
+		case !was:
+			d.onlyNow++
+			if len(d.old.ports) == 0 || b.Verdict != local.Listening {
+				continue
+			}
+			// With --all-ports only what listens is told.
+			a = local.Verdict{Verdict: "not told"}
+		default:
+			d.compared++
+		}
+		if a.Verdict == b.Verdict {
+			continue
+		}
+		c := record.Change{What: record.Changed, Port: p.Number, Proto: p.Proto, Old: string(a.Verdict), New: string(b.Verdict), Confidence: probe.High}
+		if b.Verdict == local.Listening {
+			c.What = record.Appeared
+		} else if a.Verdict == local.Listening {
+			c.What = record.Vanished
+		}
+		switch {
+		case a.Verdict == local.Unknown || b.Verdict == local.Unknown:
+			c.Notes = []string{"one of the reports could not look"}
+		case !was:
+			c.Notes = []string{"the old report does not tell of it"}
+		case !is:
+			c.Notes = []string{"the new report does not tell of it"}
+		}
+		if c.Notes != nil {
+			c.Confidence = probe.Low
+		}
+		d.tell(c)
+	}
+}
+
+// owners compares who holds the sockets that are in both reports, and tells of those of
+// one where both tell of the port and that it listens: another address may be exposed.
+// Processes come and go: their names count, not their pids.
+func (d *differ) owners() {
+	all := maps.Clone(d.old.sockets)
+	maps.Copy(all, d.now.sockets)
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b socketKey) int {
+		return cmp.Or(cmp.Compare(a.port.Number, b.port.Number), cmp.Compare(a.port.Proto, b.port.Proto), a.address.Compare(b.address), strings.Compare(a.netns, b.netns))
+	})
+	for _, k := range keys {
+		before, was := d.old.sockets[k]
+		now, is := d.now.sockets[k]
+		if was != is {
+			d.socket(k, is)
+			continue
+		}
+		a, b := holdersOf(before), holdersOf(now)
+		if a != "" && b != "" && a != b {
+			d.tell(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: a, New: b, Confidence: probe.High})
+		}
+	}
+}
+
+// socket tells of one that only one of the reports has.
+func (d *differ) socket(k socketKey, is bool) {
+	const there = string(local.Listening)
+	if d.old.ports[k.port].Verdict != local.Listening || d.now.ports[k.port].Verdict != local.Listening {
+		return // told with the verdict, or not looked at
+	}
+	c := record.Change{What: record.Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there, New: "not there", Confidence: probe.High}
+	if is {
+		c.What, c.Old, c.New = record.Appeared, "not there", there
+	}
+	d.tell(c)
+}
+
+func holdersOf(owners []local.Owner) string {
+	var names []string
+	for _, o := range owners {
+		name := o.Name
+		if o.User != "" {
+			name += " of " + o.User
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// tell hands a change on, once it is clear that the next does not continue it.
+func (d *differ) tell(c record.Change) {
+	h := &d.held
+	if h.What == c.What && h.What != "" && h.Port == c.Port && h.Proto == c.Proto && h.Old == c.Old && h.New == c.New &&
+		h.Last.IsValid() && h.Last.Next() == c.Address && slices.Equal(h.Notes, c.Notes) {
+		h.Last = c.Last
+		h.Count = sum(h.Count, c.Count)
+		return
+	}
+	d.flush()
+	d.held = c
+}
+
+func (d *differ) flush() {
+	c := d.held
+	d.held = record.Change{}
+	if c.What == "" || d.err != nil {
+		return
+	}
+	if c.Confidence != probe.Low {
+		d.kinds[c.What] = sum(d.kinds[c.What], c.Number())
+	}
+	if c.Count <= 1 {
+		c.Last, c.Count = netip.Addr{}, 0
+	}
+	d.err = d.emit(c)
+}
+
+func (d *differ) end() record.End {
+	e := record.End{Complete: d.old.Ended.Complete && d.now.Ended.Complete}
+	e.Summary.Targets, e.Summary.States = d.compared, d.kinds
+	e.Coverage = append(e.Coverage, "told by both reports, and compared: "+wording.Number(d.compared))
+	if d.onlyOld > 0 {
+		e.Coverage = append(e.Coverage, "only in the old report, and not compared: "+wording.Number(d.onlyOld))
+	}
+	if d.onlyNow > 0 {
+		e.Coverage = append(e.Coverage, "only in the new report, and not compared: "+wording.Number(d.onlyNow))
+	}
+	for _, side := range []struct {
+		name string
+		end  record.End
+	}{{"old", d.old.Ended}, {"new", d.now.Ended}} {
+		if !side.end.Complete {
+			e.Coverage = append(e.Coverage, "the "+side.name+" report is incomplete")
+		}
+	}
+	return e
+}
+
+func union[V any](a, b map[probe.Port]V) []probe.Port {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.SortFunc(keys, record.ComparePorts)
+	return slices.Compact(keys)
+}
+
+// span64 is how many addresses lie from first to last; as many as fit.
+func span64(first, last netip.Addr) uint64 {
+	a, b := first.As16(), last.As16()
+	var high, low uint64
+	borrow := 0
+	for i := 15; i >= 0; i-- {
+		v := int(b[i]) - int(a[i]) - borrow
+		borrow = 0
+		if v < 0 {
+			v, borrow = v+256, 1
+		}
+		if i >= 8 {
+			low |= uint64(v) << (8 * (15 - i))
+		} else {
+			high |= uint64(v) << (8 * (7 - i))
+		}
+	}
+	if high > 0 || low == math.MaxUint64 {
+		return math.MaxUint64
+	}
+	return low + 1
+}
+
+func sum(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}

@@ -1,0 +1,120 @@
+package expect
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"onmux/probe"
+	"onmux/report/phrase"
+	"onmux/report/record"
+)
+
+// Speaker is what must be true of what speaks on an open endpoint. What is zero
+// is not asked for.
+type Speaker struct {
+	Service, Product, Version string
+	Certificate               time.Duration // for so long from now on its certificate must be valid
+	MaxRTT                    time.Duration
+}
+
+// ExpectSpeaker makes an expectation of s, as of now. An endpoint that is not
+// open does not meet it; what could not be identified leaves it undecided.
+func ExpectSpeaker(s Speaker, now time.Time) Expectation {
+	return Expectation{text: "speaker", speaker: &speaker{s, now}}
+}
+
+type speaker struct {
+	Speaker
+	now time.Time
+}
+
+func (s *speaker) judge(r probe.Result) (out []record.Violation, doubt string) {
+	if r.State == probe.Unknown {
+		return nil, phrase.Unmeasured(record.Subject{What: r.Endpoint.String(), Error: r.Error})
+	}
+	at := record.Violation{What: r.Endpoint.String(), Address: r.Addr.String(), Port: r.Port, Proto: r.Proto.String()}
+	expect := func(what, expected, actual string) {
+		v := at
+		v.What, v.Expected, v.Actual = "the "+what+" of "+at.What, expected, actual
+		out = append(out, v)
+	}
+	if r.State != probe.Open {
+		at.Expected, at.Actual = probe.Open.String(), r.State.String()
+		return []record.Violation{at}, ""
+	}
+	switch rtt := time.Duration(r.RTT); {
+	case s.MaxRTT > 0 && rtt <= 0:
+		doubt = at.What + ": no round-trip time was measured"
+	case s.MaxRTT > 0 && rtt > s.MaxRTT:
+		expect("round-trip time", "at most "+s.MaxRTT.String(), phrase.Exactly(r.RTT))
+	}
+	service := r.Service
+	for _, c := range []struct {
+		what, expected string
+		actual         func(*probe.Service) string
+	}{
+		{"service", s.Service, func(s *probe.Service) string { return s.Name }},
+		{"product", s.Product, func(s *probe.Service) string { return s.Product }},
+		{"version", s.Version, func(s *probe.Service) string { return s.Version }},
+	} {
+		switch {
+		case c.expected == "":
+		case service == nil || service.Name == record.Unknown:
+			doubt = cmp.Or(doubt, at.What+": what speaks there was not recognized")
+		case c.actual(service) == "":
+			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not tell its %s", at.What, service.Name, c.what))
+		case c.actual(service) != c.expected:
+			expect(c.what, c.expected, c.actual(service))
+		}
+	}
+	if s.Certificate > 0 {
+		if why := s.certificate(service, expect); why != "" {
+			doubt = cmp.Or(doubt, at.What+": "+why)
+		}
+	}
+	return out, doubt
+}
+
+// certificate judges until when a certificate is valid. There is a
+// doubt if there was none to see.
+func (s *speaker) certificate(service *probe.Service, expect func(what, expected, actual string)) (doubt string) {
+	until, ok := expiry(service)
+	switch {
+	case ok:
+	case service == nil:
+		return "no certificate was seen"
+	default:
+		return "no certificate was seen: what speaks there is " + service.Name
+	}
+	if end := s.now.Add(s.Certificate); until.Before(end) {
+		expect("certificate", "valid until "+end.UTC().Format(time.DateOnly), fmt.Sprintf("valid until %s", until.UTC().Format(time.DateOnly)))
+	}
+	return ""
+}
+
+// NeedsService reports whether what speaks has to be found out to judge it.
+func (e Expectation) NeedsService() bool {
+	s := e.speaker
+	return s != nil && (s.Service != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
+}
+
+// speaker judges an endpoint by what is expected to speak there.
+func (g *judging) speaker(r probe.Result) {
+	for _, e := range g.judge.expect {
+		if e.speaker == nil {
+			continue
+		}
+		violations, doubt := e.speaker.judge(r)
+		g.found = append(g.found, violations...)
+		g.judge.doubts(doubt)
+	}
+}
+
+// expiry is when the certificate of a service ends.
+func expiry(s *probe.Service) (time.Time, bool) {
+	if s == nil || s.TLS == nil || s.TLS.Expires.IsZero() {
+		return time.Time{}, false
+	}
+	return s.TLS.Expires, true
+}

@@ -1,0 +1,298 @@
+package html
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/ports"
+	"onmux/report/phrase"
+	"onmux/report/record"
+	"onmux/scan"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+const (
+	// pageRows bounds what a page carries: a browser opens that in a second or two.
+	pageRows = 200_000
+
+	// plainRows is how many rows readers without scripts are shown.
+	plainRows = 200
+)
+
+// page writes one self-contained HTML file: how it ended, what is not as
+// expected, and what was and was not looked at stand in it as text; a script of
+// its own draws map, histogram and table of the rows, which stand in it as JSON
+// and are written as they come. Nothing is ever loaded: the policy in its head
+// allows this style and these scripts by their hashes, and nothing else.
+type page struct {
+	w      io.Writer
+	buf    bytes.Buffer
+	start  record.Start
+	answer string // the only thing that was looked at, in a sentence
+	asked  int    // 2 stands for more
+	rows   int
+	left   uint64
+	plain  []row // the first of the rows
+
+	violations []record.Violation
+	violated   int
+	doubted    bool // a change is not certain
+}
+
+// row is a line of the table, and with an address a place on the map.
+type row struct {
+	Place   string       `json:"p"`
+	Word    string       `json:"w"` // its state, verdict, outcome, or what changed
+	Reason  string       `json:"r,omitempty"`
+	RTT     probe.Millis `json:"t,omitzero"`
+	Text    string       `json:"s,omitempty"` // who speaks there, or holds it
+	Details []string     `json:"d,omitempty"`
+	First   string       `json:"a,omitempty"` // address in hexadecimal
+	Last    string       `json:"b,omitempty"`
+	Port    string       `json:"o,omitempty"`
+}
+
+func New(w io.Writer, _ record.Options) record.Handler {
+	return &page{w: w}
+}
+
+// asset is a part of the page; it is part of the program.
+func asset(name string) string {
+	b, err := pageFiles.ReadFile("page/" + name)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// sourceOf allows a style or a script by what it is (CSP3, section 2.3.1).
+func sourceOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// pageScript is all that the page runs.
+func pageScript() string { return asset("map.js") + asset("page.js") }
+
+// Start writes the head.
+func (h *page) Start(s record.Start) error {
+	h.start = s
+	style := asset("page.css")
+	policy := "default-src 'none'; img-src data:; style-src " + sourceOf(style) + "; script-src " + sourceOf(pageScript()) + "; base-uri 'none'; form-action 'none'"
+	fmt.Fprintf(&h.buf, `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="%s">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>onmux %s</title>
+<link rel="icon" href="data:,">
+<style>%s</style>
+<script type="application/json" id="rows">[
+`, policy, htmlText(s.Command), style)
+	return h.flush()
+}
+
+func (h *page) flush() error {
+	_, err := h.w.Write(h.buf.Bytes())
+	h.buf.Reset()
+	return err
+}
+
+// subject notes what the first of the records that have a subject states.
+func (h *page) subject(f record.Finding) {
+	if h.asked > 1 {
+		return
+	}
+	if h.asked++; h.asked == 1 {
+		s, _ := record.About(f)
+		h.answer = s.What + " is " + phrase.Sentence(f)
+	}
+}
+
+// Endpoint writes a row.
+func (h *page) Endpoint(r probe.Result) error {
+	h.subject(r)
+	return h.row(h.result(r))
+}
+
+// Attempt writes the row of an endpoint that was asked once.
+func (h *page) Attempt(a probe.Attempt) error {
+	return h.row(h.result(probe.Result{Endpoint: a.Endpoint, Host: a.Host, State: a.State, Reason: a.Reason, RTT: a.RTT,
+		Responder: a.Responder, Error: a.Error, Notes: []string{fmt.Sprintf("attempt %d at %s", a.Try, a.Time.UTC().Format(time.RFC3339))}}))
+}
+
+// Verdict writes a row.
+func (h *page) Verdict(v local.Verdict) error {
+	h.subject(v)
+	return h.row(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict), Reason: phrase.Join(v.Why, v.Error), Details: v.Bind})
+}
+
+// Port writes a row.
+func (h *page) Port(p ports.Info) error {
+	return h.row(row{Place: strconv.Itoa(int(p.Port)), Word: string(p.Range), Text: phrase.Names(p), Details: p.Notes})
+}
+
+// Rule writes a row.
+func (h *page) Rule(r record.Rule) error {
+	return h.row(row{Place: r.Name, Word: r.Outcome.String(), Reason: phrase.Join(r.Found, r.Error)})
+}
+
+// Violation keeps it, as long as there are few.
+func (h *page) Violation(v record.Violation) error {
+	if h.violated++; h.violated <= phrase.MaxRows {
+		h.violations = append(h.violations, v)
+	}
+	return nil
+}
+
+// Change writes a row: one that is certain, or stands apart from those under a word of its own.
+func (h *page) Change(c record.Change) error {
+	r := row{Place: c.Place(), Word: c.What, Reason: "was " + c.Old + ", is " + c.New, Details: c.Notes}
+	if c.Confidence == probe.Low {
+		h.doubted = true
+		r.Word, r.Reason = "not certain", c.What+": "+r.Reason
+	}
+	return h.row(r)
+}
+
+func (h *page) result(r probe.Result) row {
+	out := row{
+		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: r.RTT,
+		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
+	}
+	var parts []string
+	if r.Host != "" {
+		parts = append(parts, r.Host)
+	}
+	if r.Service != nil {
+		parts = append(parts, phrase.Service(*r.Service))
+	}
+	out.Text = strings.Join(append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", ")
+	for _, n := range r.Notes {
+		out.Details = append(out.Details, "note: "+n)
+	}
+	out.Details = append(out.Details, phrase.Evidence(r)...)
+	return out
+}
+
+// Range writes a row.
+func (h *page) Range(r scan.Range) error {
+	h.subject(r)
+	p := probe.Port{Number: r.Port, Proto: r.Proto}
+	return h.row(row{
+		Place: phrase.Addresses(r.First, r.Last) + " " + p.String(), Word: r.State.String(), Reason: r.Reason.String(),
+		Text:    strings.Join(append([]string{phrase.Count(r.Count, "address", "addresses")}, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
+		Details: r.Notes, First: hexAddr(r.First), Last: hexAddr(r.Last), Port: p.String(),
+	})
+}
+
+// Listener writes a row.
+func (h *page) Listener(l local.Listener) error {
+	out := row{Place: phrase.Socket(l, "") + "/" + l.Proto.String(), Word: string(l.State), Reason: "reach: " + phrase.Reach(l), Text: phrase.Holders(l.Owners)}
+	for _, o := range l.Owners {
+		if s := strings.Join(phrase.Owner(o), ", "); s != "" {
+			out.Details = append(out.Details, fmt.Sprintf("pid %d: %s", o.PID, s))
+		}
+		if len(o.Cmdline) > 0 {
+			out.Details = append(out.Details, "started as "+phrase.CommandLine(o.Cmdline))
+		}
+	}
+	if len(l.Candidates) > 0 {
+		out.Details = append(out.Details, "may be held by "+phrase.Candidates(l.Origin))
+	}
+	return h.row(out)
+}
+
+// hexAddr is an address as a page computes with it.
+func hexAddr(a netip.Addr) string { return hex.EncodeToString(a.AsSlice()) }
+
+func (h *page) row(r row) error {
+	if h.rows == pageRows {
+		h.left++
+		return nil
+	}
+	if h.rows > 0 {
+		h.buf.WriteByte(',')
+	}
+	h.rows++
+	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Text} {
+		*s = phrase.Visible(strings.ReplaceAll(*s, phrase.NoBreak, " "))
+	}
+	for i, d := range r.Details {
+		r.Details[i] = phrase.Visible(d)
+	}
+	if len(h.plain) < plainRows {
+		h.plain = append(h.plain, r)
+	}
+	h.buf.Write(r.appendJSON(h.buf.AvailableBuffer()))
+	return h.flush()
+}
+
+// appendJSON writes the row as encoding/json does, which takes twice as long.
+func (r *row) appendJSON(b []byte) []byte {
+	b = appendText(append(b, `{"p":`...), r.Place)
+	b = appendText(append(b, `,"w":`...), r.Word)
+	member := func(key, s string) {
+		if s != "" {
+			b = appendText(append(b, key...), s)
+		}
+	}
+	member(`,"r":`, r.Reason)
+	if r.RTT != 0 {
+		b = append(append(b, `,"t":`...), phrase.Milliseconds(r.RTT)...)
+	}
+	member(`,"s":`, r.Text)
+	for i, d := range r.Details {
+		open := `,`
+		if i == 0 {
+			open = `,"d":[`
+		}
+		b = appendText(append(b, open...), d)
+	}
+	if len(r.Details) > 0 {
+		b = append(b, ']')
+	}
+	member(`,"a":`, r.First)
+	member(`,"b":`, r.Last)
+	member(`,"o":`, r.Port)
+	return append(b, "}\n"...)
+}
+
+// appendText writes a text as JSON that may stand in a script element.
+func appendText(b []byte, s string) []byte {
+	start := len(b)
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&':
+			quoted, _ := json.Marshal(s) // which escapes what could end the element
+			return append(b[:start], quoted...)
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// htmlText is s as text, also in an attribute.
+func htmlText(s string) string { return html.EscapeString(phrase.Visible(s)) }

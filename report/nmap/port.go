@@ -1,0 +1,161 @@
+package nmap
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"onmux/probe"
+)
+
+// nmapPort is what is read of a port in nmap's XML.
+type nmapPort struct {
+	Proto string `xml:"protocol,attr"`
+	Port  uint16 `xml:"portid,attr"`
+	State struct {
+		State  string `xml:"state,attr"`
+		Reason string `xml:"reason,attr"`
+		TTL    uint8  `xml:"reason_ttl,attr"`
+		By     string `xml:"reason_ip,attr"`
+	} `xml:"state"`
+	Service *struct {
+		Name    string `xml:"name,attr"`
+		Product string `xml:"product,attr"`
+		Version string `xml:"version,attr"`
+		Method  string `xml:"method,attr"`
+		Conf    int    `xml:"conf,attr"`
+	} `xml:"service"`
+}
+
+// nmapExtra is a state that many ports of a host share. Which they are stands
+// there since nmap 7.92.
+type nmapExtra struct {
+	State   string `xml:"state,attr"`
+	Count   uint64 `xml:"count,attr"`
+	Reasons []struct {
+		Reason string `xml:"reason,attr"` // in the plural
+		Proto  string `xml:"proto,attr"`
+		Ports  string `xml:"ports,attr"` // "1-21,23-79"
+	} `xml:"extrareasons"`
+}
+
+// result makes r, which is of the host, one of the port. It is false where we
+// know no such protocol.
+func (n nmapPort) result(r *probe.Result) bool {
+	if r.Proto.UnmarshalText([]byte(n.Proto)) != nil {
+		return false
+	}
+	r.Port, r.TTL = n.Port, n.State.TTL
+	n.judge(r)
+	r.Responder, _ = netip.ParseAddr(n.State.By)
+	// A name from nmap's table of ports says nothing of what speaks there.
+	if s := n.Service; s != nil && s.Method == "probed" {
+		r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version, Confidence: confidenceOf(s.Conf)}
+	}
+	return true
+}
+
+// judge says nmap's state and reason in our words.
+func (n nmapPort) judge(r *probe.Result) {
+	if r.State.UnmarshalText([]byte(n.State.State)) != nil {
+		r.State, r.Error = probe.Unknown, "nmap calls it "+n.State.State
+	}
+	switch r.Reason = nmapReasonOf(n.State.Reason); {
+	case r.State == probe.Filtered && probe.Verdict(r.Proto, r.Reason, false) == probe.Unreachable:
+		r.State = probe.Unreachable // for which nmap has no word
+	case r.State != probe.Open && r.State != probe.Closed:
+	default:
+		return
+	}
+	r.RTT = 0 // the host's
+}
+
+// nmapReasonOf is the reason that nmap's word means, which may be a plural.
+func nmapReasonOf(word string) (r probe.Reason) {
+	if word == "conn-refused" { // what connect(2) calls it
+		return probe.Reset
+	}
+	for _, w := range []string{word, strings.TrimSuffix(word, "s"), strings.TrimSuffix(word, "es")} {
+		if r.UnmarshalText([]byte(w)) == nil {
+			return r
+		}
+	}
+	return probe.NoReason
+}
+
+// ports are those of which it says the number.
+func (e nmapExtra) ports() iter.Seq[nmapPort] {
+	return func(yield func(nmapPort) bool) {
+		for _, why := range e.Reasons {
+			one := nmapPort{Proto: why.Proto}
+			one.State.State, one.State.Reason = e.State, why.Reason
+			for part := range strings.SplitSeq(why.Ports, ",") {
+				first, last, err := portRange(part)
+				for n := int(first); err == nil && n <= int(last); n++ {
+					one.Port = uint16(n)
+					if !yield(one) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// folded writes the ports that nmap reports together.
+func (p *nmapReader) folded(base probe.Result, all []nmapExtra) error {
+	const most = 4 * (math.MaxUint16 + 1) // TCP, UDP, SCTP and IP
+	var ports uint64
+	for _, e := range all {
+		before := ports
+		for port := range e.ports() {
+			if ports++; ports > most {
+				return fmt.Errorf("a host, %s, has more ports than there are", base.Addr)
+			}
+			r := base
+			if !port.result(&r) {
+				continue // sctp, ip
+			}
+			if err := p.Write(r); err != nil {
+				return err
+			}
+		}
+		if known := ports - before; e.Count > known {
+			if more := e.Count - known; p.numberless+more >= more { // a count may be anything
+				p.numberless += more
+			}
+		}
+	}
+	return nil
+}
+
+// portRange reads "80" or "1-21".
+func portRange(s string) (first, last uint16, err error) {
+	from, to, isRange := strings.Cut(s, "-")
+	if !isRange {
+		to = from
+	}
+	a, err := strconv.ParseUint(from, 10, 16)
+	if err != nil {
+		return 0, 0, err
+	}
+	b, err := strconv.ParseUint(to, 10, 16)
+	if err == nil && b < a {
+		err = errors.New("it ends before it begins")
+	}
+	return uint16(a), uint16(b), err
+}
+
+func confidenceOf(conf int) probe.Confidence {
+	switch {
+	case conf >= 8:
+		return probe.High
+	case conf >= 5:
+		return probe.Medium
+	}
+	return probe.Low
+}

@@ -1,0 +1,170 @@
+package nmap
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/wording"
+	"onmux/report/record"
+)
+
+// maxHost bounds one host in nmap's XML, in bytes: 65,536 ports of each protocol
+// fit, and what scripts say of some.
+const maxHost = 64 << 20
+
+var errLongHost = fmt.Errorf("a host is longer than %d bytes", maxHost)
+
+// nmapHost is what is read of a host in nmap's XML (nmap.dtd, output version
+// 1.05), which masscan and others write too.
+type nmapHost struct {
+	Status struct {
+		State string `xml:"state,attr"`
+	} `xml:"status"`
+	Addresses []struct {
+		Addr string `xml:"addr,attr"`
+		Type string `xml:"addrtype,attr"`
+	} `xml:"address"`
+	Names []struct {
+		Name string `xml:"name,attr"`
+		Type string `xml:"type,attr"`
+	} `xml:"hostnames>hostname"`
+	Ports  []nmapPort  `xml:"ports>port"`
+	Folded []nmapExtra `xml:"ports>extraports"`
+	Times  struct {
+		SRTT int64 `xml:"srtt,attr"` // µs
+	} `xml:"times"`
+}
+
+// nmapReader reads nmap's XML.
+type nmapReader struct {
+	*record.Stream
+	numberless uint64 // ports that nmap counted without their numbers
+}
+
+// Read reads nmap's XML as the report of a scan. Hosts that nmap found down
+// are left out, as are ports that it counts without their numbers.
+func Read(s *record.Stream, r io.Reader) error {
+	p := &nmapReader{Stream: s}
+	host := &record.Bounded{R: r, Most: maxHost, Err: errLongHost}
+	d := xml.NewDecoder(host)
+	var begun int64 // where the element that is being read begins
+	host.Consumed = func() int64 { return begun }
+	var tail record.End
+	for {
+		begun = d.InputOffset()
+		t, err := d.Token()
+		if err == io.EOF || err != nil && p.Began() && isCut(err) {
+			return nil // cut off, if it has no end
+		} else if err != nil {
+			return fmt.Errorf("this is no XML: %w", err)
+		}
+		start, ok := t.(xml.StartElement)
+		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
+			tail.Summary = p.Counted()
+			if p.numberless > 0 {
+				tail.Coverage = append(tail.Coverage, "ports that nmap counted without saying which: "+wording.Number(p.numberless))
+			}
+			return p.End(tail)
+		}
+		if !ok {
+			continue
+		}
+		switch start.Name.Local {
+		case "nmaprun":
+			err = p.beginNmap(start)
+		case "host":
+			err = p.nmapHost(d, start)
+		case "finished":
+			tail.Finished, tail.Complete, tail.Coverage = finishedNmap(start)
+		default:
+			if !p.Began() {
+				return fmt.Errorf("this is no report of nmap: it begins with %q", start.Name.Local)
+			}
+		}
+		if err != nil {
+			if isCut(err) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// isCut reports whether an error of the XML decoder is that the input ended.
+func isCut(err error) bool {
+	var syntax *xml.SyntaxError
+	return errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF")
+}
+
+func attr(e xml.StartElement, name string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func (p *nmapReader) beginNmap(e xml.StartElement) error {
+	if p.Began() {
+		return errors.New("a second report begins inside of the first")
+	}
+	return p.Start(record.Start{Schema: record.Schema, Command: "scan", Version: strings.TrimSpace(attr(e, "scanner") + " " + attr(e, "version")), Started: unixTime(attr(e, "start"))})
+}
+
+func finishedNmap(e xml.StartElement) (time.Time, bool, []string) {
+	coverage := []string{"what nmap told: the ports of hosts that it found up"}
+	if s := attr(e, "summary"); s != "" {
+		coverage = append(coverage, s)
+	}
+	return unixTime(attr(e, "time")), attr(e, "exit") != "error", coverage
+}
+
+func unixTime(s string) time.Time {
+	var n int64
+	if _, err := fmt.Sscan(s, &n); err != nil || n < 0 || n > 1<<40 {
+		return time.Unix(0, 0).UTC()
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+func (p *nmapReader) nmapHost(d *xml.Decoder, e xml.StartElement) error {
+	if !p.Began() {
+		return errors.New("a host stands before the report begins")
+	}
+	var h nmapHost
+	if err := d.DecodeElement(&h, &e); err != nil {
+		return fmt.Errorf("a host: %w", err)
+	}
+	var base probe.Result
+	for _, a := range h.Addresses {
+		if addr, err := netip.ParseAddr(a.Addr); err == nil && a.Type != "mac" {
+			base.Addr = addr
+		}
+	}
+	if !base.Addr.IsValid() {
+		return nil
+	}
+	if len(h.Names) > 0 {
+		base.Host = h.Names[0].Name
+	}
+	if rtt := h.Times.SRTT; rtt > 0 && rtt < 1<<40 {
+		base.RTT = probe.Millis(time.Duration(rtt) * time.Microsecond)
+	}
+	for _, port := range h.Ports {
+		r := base
+		if !port.result(&r) {
+			continue // sctp, ip
+		}
+		if err := p.Write(r); err != nil {
+			return err
+		}
+	}
+	return p.folded(base, h.Folded)
+}

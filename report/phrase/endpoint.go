@@ -1,0 +1,144 @@
+package phrase
+
+import (
+	"fmt"
+	"net/netip"
+	"onmux/probe"
+	"onmux/report/record"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxBanner bounds a greeting in a line; all of it is evidence (-v).
+const maxBanner = 60
+
+// Remarks are what single endpoints and ranges alike have behind their columns.
+func Remarks(tries int, reason probe.Reason, responder netip.Addr, failure string) []string {
+	var parts []string
+	if responder.IsValid() {
+		parts = append(parts, "from "+Visible(responder.String()))
+	}
+	if tries > 1 || tries == 1 && reason == probe.NoResponse {
+		parts = append(parts, Count(uint64(tries), "try", "tries"))
+	}
+	if failure != "" {
+		parts = append(parts, Visible(failure))
+	}
+	return parts
+}
+
+// Service is "ssh OpenSSH 9.2p1", or the greeting where that is all there is.
+func Service(s probe.Service) string {
+	quoted := `"` + Clip(Visible(s.Banner), maxBanner) + `"`
+	var parts []string
+	for _, p := range []string{s.Name, s.Product, s.Version} {
+		if p != "" {
+			parts = append(parts, Visible(p))
+		}
+	}
+	switch {
+	case s.Name == record.Unknown && s.Banner == "" && s.Info == "":
+		parts = []string{"unknown service"}
+	case s.Name == record.Unknown && s.Banner == "":
+		parts = []string{"unknown service, which " + Visible(s.Info)}
+	case s.Name == record.Unknown && s.Info == "":
+		parts = []string{"unknown service, which says", quoted}
+	case s.Name == record.Unknown && strings.Contains(s.Banner, `\x`): // bytes are for -v
+		parts = []string{"unknown service, which says " + Visible(s.Info)}
+	case s.Name == record.Unknown:
+		parts = []string{"unknown service, which says", quoted + ":", Visible(s.Info)}
+	case s.Info != "":
+		parts = append(parts, "("+Visible(s.Info)+")")
+	case s.Product == "" && s.Banner != "" && !strings.Contains(s.Banner, `\x`):
+		parts = append(parts, quoted)
+	}
+	if s.TLS != nil {
+		parts = append(parts, "in TLS "+Visible(s.TLS.Version))
+	}
+	if s.Confidence == probe.Low || s.Confidence == probe.Medium {
+		parts = append(parts, "("+string(s.Confidence)+" confidence)")
+	}
+	return strings.Join(parts, " ")
+}
+
+// Evidence is everything that is known of an endpoint beyond its line.
+func Evidence(r probe.Result) []string {
+	out := slices.Clone(r.Evidence)
+	var more []string
+	if r.TTL > 0 {
+		more = append(more, fmt.Sprintf("TTL %d", r.TTL))
+	}
+	if r.ICMP != (probe.ICMP{}) && len(r.Evidence) == 0 {
+		more = append(more, fmt.Sprintf("ICMP type %d code %d", r.ICMP.Type, r.ICMP.Code))
+	}
+	if r.Confidence != "" && r.Confidence != probe.High {
+		more = append(more, string(r.Confidence)+" confidence")
+	}
+	if len(more) > 0 {
+		out = append(out, strings.Join(more, ", "))
+	}
+	if s := r.Service; s != nil {
+		out = append(out, serviceEvidence(*s)...)
+	}
+	return out
+}
+
+func serviceEvidence(s probe.Service) []string {
+	var out []string
+	if s.Banner != "" {
+		out = append(out, `it says "`+s.Banner+`"`)
+	}
+	if s.TLS != nil {
+		out = append(out, tlsEvidence(*s.TLS)...)
+	}
+	how := ""
+	if s.Probe != "" {
+		how = "asked by " + s.Probe
+	}
+	if s.Rule != "" {
+		how = strings.TrimPrefix(how+", known by rule "+s.Rule, ", ")
+	}
+	if how != "" {
+		out = append(out, how)
+	}
+	return out
+}
+
+// tlsEvidence is what a handshake showed: the connection, whom the certificate
+// is for and how long it is valid, who signed it.
+func tlsEvidence(t probe.TLS) []string {
+	line := []string{"TLS " + t.Version}
+	for _, p := range []struct{ what, is string }{{"", t.Cipher}, {"ALPN ", t.ALPN}} {
+		if p.is != "" {
+			line = append(line, p.what+p.is)
+		}
+	}
+	out := []string{strings.Join(line, ", ")}
+	if t.Subject != "" || len(t.Names) > 0 {
+		out = append(out, "certificate for "+strings.Join(append([]string{t.Subject}, t.Names...), ", "))
+	}
+	signed := "signed by " + t.Issuer
+	if t.SelfSigned {
+		signed = "signed by itself"
+	}
+	if t.Issuer != "" {
+		line = []string{signed}
+		if t.Key != "" {
+			line = append(line, t.Key)
+		}
+		if !t.Expires.IsZero() {
+			line = append(line, "expires "+t.Expires.Format(time.DateOnly))
+		}
+		out = append(out, strings.Join(line, ", "))
+	}
+	return out
+}
+
+// Addresses is "10.0.0.7" or "10.0.0.1-10.0.0.9".
+func Addresses(first, last netip.Addr) string {
+	if first == last {
+		return Visible(first.String())
+	}
+	return Visible(first.String()) + "-" + Visible(last.String())
+}

@@ -1,0 +1,111 @@
+package phrase
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/wording"
+)
+
+// Count is "1 port" or "65,536 ports", in which no line is broken behind the number.
+func Count(n uint64, one, many string) string {
+	return strings.Replace(wording.Count(n, one, many), " ", NoBreak, 1)
+}
+
+// Duration is a duration as people read it: "8 µs", "0.12 ms", "12.3 ms", "1.2 s",
+// "3 m 20 s", "2 h 5 m". It is rounded to two or three digits, and first to
+// microseconds, as documents are: a replay prints the same.
+func Duration(d time.Duration) string {
+	if 0 < d && d < time.Microsecond/2 {
+		return "<1 µs"
+	}
+	d = d.Round(time.Microsecond)
+	ms := float64(d) / float64(time.Millisecond)
+	seconds := uint64(d.Round(time.Second) / time.Second)
+	switch {
+	case d <= 0:
+		return "0 ms"
+	case d < 100*time.Microsecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case ms < 9.995:
+		return fmt.Sprintf("%.2f ms", ms)
+	case ms < 99.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms < 59_950:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	case seconds < 3600:
+		return fmt.Sprintf("%d m %d s", seconds/60, seconds%60)
+	}
+	minutes := uint64(d.Round(time.Minute) / time.Minute)
+	return fmt.Sprintf("%s h %d m", wording.Number(minutes/60), minutes%60)
+}
+
+// Percent is a share: "0 %", "<0.1 %", "1.3 %".
+func Percent(share float64) string {
+	switch p := share * 100; {
+	case p <= 0 || math.IsNaN(p):
+		return "0 %"
+	case p < 0.1:
+		return "<0.1 %"
+	default:
+		return strconv.FormatFloat(math.Round(p*10)/10, 'f', -1, 64) + " %"
+	}
+}
+
+// Estimate is an expected number: "0", "<0.01", "0.25", "1,200".
+func Estimate(n float64) string {
+	switch {
+	case n <= 0 || math.IsNaN(n):
+		return "0"
+	case n < 0.01:
+		return "<0.01"
+	case n < 10:
+		return strconv.FormatFloat(math.Round(n*100)/100, 'f', -1, 64)
+	case n < 1<<53:
+		return wording.Number(uint64(math.Round(n)))
+	}
+	return fmt.Sprintf("%.2g", n)
+}
+
+// Ranges folds numbers into "400-420, 443": they must ascend.
+func Ranges(numbers []uint16) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(int(numbers[i]))
+		if j > i {
+			part += "-" + strconv.Itoa(int(numbers[j]))
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	return strings.Join(parts, ",")
+}
+
+// Exactly is a duration as documents have it, with its unit: "8 µs", "12.345 ms".
+func Exactly(m probe.Millis) string {
+	if d := time.Duration(m).Round(time.Microsecond); d < 100*time.Microsecond {
+		return Duration(time.Duration(m))
+	}
+	return Milliseconds(m) + " ms"
+}
+
+// Milliseconds is a duration as documents have it.
+func Milliseconds(m probe.Millis) string {
+	b, _ := m.MarshalJSON()
+	return string(b)
+}
+
+// Seconds is a duration in seconds, to the microsecond.
+func Seconds(m probe.Millis) string {
+	return strconv.FormatFloat(time.Duration(m).Round(time.Microsecond).Seconds(), 'f', -1, 64)
+}

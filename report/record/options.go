@@ -1,0 +1,24 @@
+package record
+
+import "onmux/probe"
+
+// Verbosity is how much the text says.
+type Verbosity int
+
+// The degrees of Verbosity.
+const (
+	Normal  Verbosity = iota
+	Quiet             // only the verdicts, one a line
+	Verbose           // every record and every piece of evidence
+)
+
+// Options are what a handler may know of its reader.
+type Options struct {
+	Width     int  // columns of the terminal; 0 means that it is none, and nothing is cut or wrapped
+	Color     bool // whether the text is coloured
+	ASCII     bool // whether the terminal shows nothing else
+	Verbosity Verbosity
+	Each      bool                    // a line for each endpoint: none are told together
+	AtOnce    bool                    // findings come all at once, right before the end: nobody waits for one
+	PortName  func(probe.Port) string // a port's registered name, or ""; may be nil
+}

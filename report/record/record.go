@@ -1,0 +1,49 @@
+package record
+
+import (
+	"time"
+
+	"onmux/scan"
+)
+
+// Schema names the version of the documents' shape; fields are only ever added.
+const Schema = "onmux/1"
+
+// Start opens a stream.
+type Start struct {
+	Schema  string            `json:"schema"`
+	Command string            `json:"command"`
+	Version string            `json:"version"`
+	Started time.Time         `json:"started"`
+	Method  map[string]string `json:"method,omitempty"` // by protocol
+	Plan    *Plan             `json:"plan,omitempty"`   // of a scan
+}
+
+// Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, local.Listener,
+// local.Verdict, ports.Info, Change, Rule or Violation. Kind is the record's "type"
+// in documents.
+type Finding interface{ Kind() string }
+
+// Violation is an expectation that does not hold.
+type Violation struct {
+	What     string `json:"what"`
+	Expected string `json:"expected"`
+	Actual   string `json:"actual"`
+	Address  string `json:"address,omitempty"`
+	Port     uint16 `json:"port,omitzero"`
+	Proto    string `json:"proto,omitempty"`
+	Rule     string `json:"rule,omitempty"` // of a policy, by name
+}
+
+// Kind names the record's type in documents.
+func (Violation) Kind() string { return "violation" }
+
+// End closes a stream.
+type End struct {
+	Finished time.Time    `json:"finished"`
+	Complete bool         `json:"complete"` // false: interrupted, or something could not be asked
+	Coverage []string     `json:"coverage"` // what was and was not looked at
+	Summary  scan.Summary `json:"summary"`
+	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
+	Hints    []string     `json:"hints,omitempty"`
+}

@@ -1,0 +1,74 @@
+package record
+
+import (
+	"cmp"
+	"fmt"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/scan"
+)
+
+// Unknown is the word for "could not look", among states and verdicts alike.
+const Unknown = "unknown"
+
+// Subject is what a record states about how many endpoints or ports.
+type Subject struct {
+	What  string // "10.0.0.7:417/tcp", "10.0.0.8-10.0.0.20 port 417/tcp", "417/tcp"
+	Word  string // state or verdict
+	Decoy bool   // open, as every port of the host is: no evidence of a service
+	Count uint64
+	Error string
+
+	// At has the address, port and protocol, for a violation.
+	At Violation
+}
+
+// About is the subject of a record; endpoints, ranges and verdicts have one.
+func About(f Finding) (Subject, bool) {
+	switch f := f.(type) {
+	case probe.Result:
+		return Subject{What: f.Endpoint.String(), Word: f.State.String(), Decoy: f.Decoy(), Count: 1, Error: f.Error,
+			At: Violation{Address: f.Addr.String(), Port: f.Port, Proto: f.Proto.String()}}, true
+	case scan.Range:
+		span := f.First.String() + "-" + f.Last.String()
+		return Subject{What: fmt.Sprintf("%s port %d/%s", span, f.Port, f.Proto), Word: f.State.String(), Count: f.Count, Error: f.Error,
+			At: Violation{Address: span, Port: f.Port, Proto: f.Proto.String()}}, true
+	case local.Verdict:
+		p := probe.Port{Number: f.Port, Proto: f.Proto}
+		return Subject{What: p.String(), Word: string(f.Verdict), Count: 1, Error: f.Error,
+			At: Violation{Port: f.Port, Proto: f.Proto.String()}}, true
+	}
+	return Subject{}, false
+}
+
+// Words lists the words that the records of a command have, in the order of
+// reports: verdicts for check, states for most others.
+func Words(command string) []string {
+	switch command {
+	case "diff":
+		return ChangeKinds()
+	case "verify":
+		return Outcomes()
+	case "check":
+		var words []string
+		for _, w := range local.Words() {
+			words = append(words, string(w))
+		}
+		return words
+	}
+	var words []string
+	for _, s := range probe.States() {
+		words = append(words, s.String())
+	}
+	return words
+}
+
+// Elsewhere reports whether a socket is in another network namespace than the
+// one that was asked about.
+func Elsewhere(l local.Listener) bool { return l.NetNS != "" && l.NetNS != "host" }
+
+// ComparePorts orders ports by number, then by protocol.
+func ComparePorts(a, b probe.Port) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
+}

@@ -1,0 +1,138 @@
+package text
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/report/phrase"
+	"onmux/report/record"
+)
+
+// maxSpark bounds the attempts that a sparkline shows: the last ones.
+const maxSpark = 60
+
+// attempts tells attempts as they come, a line each, and what they add up to.
+type attempts struct {
+	*textWriter
+	told   bool
+	widths [2]int                      // endpoint, state
+	tracks map[probe.Endpoint][]sample // the last of each
+}
+
+// sample is one attempt: how long the answer took, or that there was none.
+type sample struct {
+	rtt  probe.Millis
+	lost bool
+}
+
+func (a *attempts) attempt(t probe.Attempt) {
+	if a.Verbosity == record.Quiet {
+		return
+	}
+	if a.tracks == nil {
+		a.tracks = make(map[probe.Endpoint][]sample)
+	}
+	track := append(a.tracks[t.Endpoint], sample{t.RTT, t.RTT == 0 || t.Responder.IsValid()})
+	a.tracks[t.Endpoint] = track[max(0, len(track)-maxSpark):]
+
+	a.told = true
+	name := phrase.Visible(t.Endpoint.String())
+	a.widths[0] = max(a.widths[0], min(phrase.Columns(name), maxAddress+len(":417/tcp")))
+	a.widths[1] = max(a.widths[1], len(t.State.String()), len(probe.Filtered.String()))
+	line := []span{
+		{phrase.PadLeft("#"+strconv.Itoa(t.Try), 4) + "  ", faint}, {phrase.Pad(name, a.widths[0]) + "  ", plain},
+		{t.State.String(), tone(t.State.String())}, {phrase.Pad("", a.widths[1]-len(t.State.String())) + "  ", plain},
+	}
+	var tail []string
+	if t.RTT > 0 {
+		tail = append(tail, phrase.PadLeft(strings.ReplaceAll(phrase.Duration(time.Duration(t.RTT)), " ", phrase.NoBreak), 7))
+	}
+	if a.Verbosity == record.Verbose || t.RTT == 0 || t.Responder.IsValid() {
+		tail = append(tail, t.Reason.String())
+	}
+	tail = append(tail, phrase.Remarks(0, t.Reason, t.Responder, t.Error)...)
+	if a.Verbosity == record.Verbose {
+		tail = append(tail, t.Time.UTC().Format("15:04:05.000Z"))
+	}
+	a.line(0, 6, append(line, span{strings.Join(tail, "  "), plain})...)
+}
+
+// gap separates the attempts from the verdicts.
+func (a *attempts) gap() {
+	if a.told {
+		a.line(0, 0)
+		a.told = false
+	}
+}
+
+// statistics tells what the attempts at one endpoint add up to.
+func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
+	if s == nil {
+		return
+	}
+	line := fmt.Sprintf("%d of %d answered, loss", s.Answered, s.Sent) + phrase.NoBreak + phrase.Percent(s.Loss)
+	if s.Answered > 0 {
+		line += "; " + times([]string{"min", "avg", "max", "stddev"}, s.Min, s.Avg, s.Max, s.StdDev)
+	}
+	a.line(indent, indent+2, span{line, plain})
+	if track := a.tracks[e]; a.Width > 0 && len(track) > 1 && s.Answered > 0 {
+		room := max(1, a.Width-indent-1)
+		a.line(indent, indent, span{spark(track[max(0, len(track)-room):], a.ASCII), faint})
+	}
+	delete(a.tracks, e)
+}
+
+// times is "min 0.11, avg 1.68, max 12.0 ms": a unit that all have stands once.
+func times(names []string, all ...probe.Millis) string {
+	var told []string
+	for _, t := range all {
+		told = append(told, phrase.Duration(time.Duration(t)))
+	}
+	unit := told[0][strings.LastIndexByte(told[0], ' '):]
+	same := !slices.ContainsFunc(told, func(s string) bool { return !strings.HasSuffix(s, unit) })
+	for i, s := range told {
+		if same && i < len(told)-1 {
+			s = strings.TrimSuffix(s, unit)
+		}
+		told[i] = names[i] + phrase.NoBreak + strings.ReplaceAll(s, " ", phrase.NoBreak)
+	}
+	return strings.Join(told, ", ")
+}
+
+// lost stands in a sparkline for an attempt that brought no answer.
+const lost = 'x'
+
+// spark draws times as a line of bars, from the shortest to the longest.
+func spark(track []sample, ascii bool) string {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	if ascii {
+		bars = []rune("_.-=+*%#")
+	}
+	var times []probe.Millis
+	for _, s := range track {
+		if !s.lost {
+			times = append(times, s.rtt)
+		}
+	}
+	low, high := probe.Millis(0), probe.Millis(0)
+	if len(times) > 0 {
+		low, high = slices.Min(times), slices.Max(times)
+	}
+	var b strings.Builder
+	for _, s := range track {
+		switch {
+		case s.lost:
+			b.WriteRune(lost)
+		case high-low < low/5: // noise is no mountain
+			b.WriteRune(bars[0])
+		default:
+			share := float64(s.rtt-low) / float64(high-low)
+			b.WriteRune(bars[int(share*float64(len(bars)-1)+0.5)])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,44 @@
+package text
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/report/phrase"
+	"onmux/report/record"
+)
+
+// path tells the hops to an endpoint, a line each, and what they show.
+func (e *endpoints) path(r probe.Result) {
+	if len(r.Path) == 0 {
+		return
+	}
+	width := 0
+	for _, h := range r.Path {
+		if h.Address.IsValid() {
+			width = max(width, min(phrase.Columns(phrase.Visible(h.Address.String())), maxAddress))
+		}
+	}
+	in := e.indent() + 4
+	for _, h := range r.Path {
+		number := span{"hop " + phrase.PadLeft(strconv.Itoa(h.Hop), 2) + "  ", faint}
+		if !h.Address.IsValid() && h.Reason == probe.NoReason {
+			e.line(in, in+2, number, span{"says nothing", faint})
+			continue
+		}
+		name := ""
+		if h.Address.IsValid() {
+			name = phrase.Visible(h.Address.String())
+		}
+		rest := "  " + phrase.PadLeft(strings.ReplaceAll(phrase.Duration(time.Duration(h.RTT)), " ", phrase.NoBreak), 7)
+		if h.Reason != probe.TimeExceeded {
+			rest += "  " + h.Reason.String()
+		}
+		e.line(in, in+2, number, span{phrase.Pad(name, width) + rest, plain})
+	}
+	if e.Verbosity != record.Verbose { // it is among the evidence
+		e.line(in, in+2, span{phrase.Visible(probe.TellPath(r.Endpoint, r.Path)), plain})
+	}
+}

@@ -1,0 +1,239 @@
+package text
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/ports"
+	"onmux/probe/wording"
+	"onmux/report/phrase"
+	"onmux/report/record"
+	"onmux/scan"
+)
+
+// textWriter writes for people. Quiet, it writes one line a verdict and nothing
+// else, made for scripts: "417/tcp listening" for check, "10.0.0.7:417/tcp open"
+// for every endpoint of a probe and for every open one of a scan. What was
+// expected, and whether it could be measured, is then in the exit code alone.
+type textWriter struct {
+	*canvas
+	record.Options
+	w          io.Writer
+	command    string
+	ports      checkText
+	endpoints  endpoints
+	attempts   attempts
+	changes    changes
+	explained  bool // a port was written: a blank line stands before the next
+	violations []record.Violation
+	violated   uint64
+	ofRule     int    // violations of the last rule that were written
+	unlisted   uint64 // violations that are only counted
+}
+
+func New(w io.Writer, o record.Options) record.Handler {
+	t := &textWriter{canvas: newCanvas(o.Width, o.Color), Options: o, w: w}
+	t.ports.textWriter, t.endpoints.textWriter, t.attempts.textWriter, t.changes.textWriter = t, t, t, t
+	return t
+}
+
+// Start keeps the command.
+func (t *textWriter) Start(s record.Start) error {
+	t.command = s.Command
+	return nil
+}
+
+// Endpoint writes one that is worth a line of its own; the others wait.
+func (t *textWriter) Endpoint(r probe.Result) error {
+	t.endpoints.result(r)
+	return t.flush()
+}
+
+// Attempt writes a line.
+func (t *textWriter) Attempt(a probe.Attempt) error {
+	t.attempts.attempt(a)
+	return t.flush()
+}
+
+// Range keeps it for the end, or writes a line.
+func (t *textWriter) Range(r scan.Range) error {
+	t.endpoints.span(r)
+	return t.flush()
+}
+
+// Verdict keeps it for the end.
+func (t *textWriter) Verdict(v local.Verdict) error {
+	t.ports.verdict(v)
+	return t.flush()
+}
+
+// Listener keeps it for its port's verdict.
+func (t *textWriter) Listener(l local.Listener) error {
+	t.ports.listener(l)
+	return nil
+}
+
+// Port writes what is known of it.
+func (t *textWriter) Port(p ports.Info) error {
+	t.explain(p)
+	return t.flush()
+}
+
+// Rule writes a line.
+func (t *textWriter) Rule(r record.Rule) error {
+	t.rule(r)
+	return t.flush()
+}
+
+// Change keeps it for the end.
+func (t *textWriter) Change(c record.Change) error {
+	t.changes.change(c)
+	return t.flush()
+}
+
+// Violation writes it below its rule, or keeps it for the end.
+func (t *textWriter) Violation(v record.Violation) error {
+	t.violation(v)
+	return t.flush()
+}
+
+// End writes what waited, then what else is known, and in the last line or lines
+// how it ended.
+func (t *textWriter) End(e record.End) error {
+	t.ports.end()
+	if t.Verbosity == record.Quiet {
+		return t.flush()
+	}
+	if t.command == "diff" {
+		t.changes.end(e)
+		return t.flush()
+	}
+	t.endpoints.end(e)
+	if t.Verbosity == record.Verbose || !e.Complete {
+		for _, s := range e.Coverage {
+			t.line(0, 2, span{phrase.Visible(s), faint})
+		}
+	}
+	for _, v := range t.violations {
+		t.writeViolation(v)
+	}
+	if t.unlisted > 0 {
+		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(t.unlisted, "more violation", "more violations")), alarm})
+	}
+	for _, h := range e.Hints {
+		t.line(0, 2, span{"hint: ", faint}, span{phrase.Visible(h), plain})
+	}
+	if t.command != "explain" { // which has nothing to add up
+		t.sum(e)
+	}
+	t.incomplete(e)
+	if t.violated > 0 {
+		t.line(0, 2, span{"expectation failed: " + phrase.Count(t.violated, "violation", "violations"), alarm})
+	}
+	return t.flush()
+}
+
+func (t *textWriter) flush() error {
+	_, err := t.w.Write(t.out.Bytes())
+	t.out.Reset()
+	return err
+}
+
+func (t *textWriter) violation(v record.Violation) {
+	t.violated++
+	switch {
+	case t.Verbosity == record.Quiet:
+	case v.Rule != "" && t.ofRule >= phrase.MaxListed && t.Verbosity != record.Verbose:
+		t.unlisted++
+	case v.Rule != "": // its rule is the line above
+		t.ofRule++
+		t.line(7, 9, span{phrase.Visible(v.What) + ": expected " + phrase.Visible(v.Expected) + ", found " + phrase.Visible(v.Actual), bad})
+	case t.Verbosity == record.Verbose && t.command != "check":
+		t.writeViolation(v)
+	case t.Verbosity == record.Verbose || len(t.violations) < phrase.MaxListed:
+		t.violations = append(t.violations, v)
+	default:
+		t.unlisted++
+	}
+}
+
+func (t *textWriter) writeViolation(v record.Violation) {
+	what, expected, actual := phrase.Visible(v.What), phrase.Visible(v.Expected), phrase.Visible(v.Actual)
+	if v.Port != 0 {
+		actual = what + " is " + actual
+	} // otherwise it is a count: "expected open=0, but open=1"
+	t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", expected, actual), alarm})
+}
+
+// sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
+func (t *textWriter) sum(e record.End) {
+	s := e.Summary
+	one, many := t.nouns()
+	if s.Targets == 0 && t.command == "check" {
+		if e.Complete {
+			t.line(0, 2, span{"found nothing that listens", strong})
+		}
+		return
+	}
+	line := []span{{phrase.Count(s.Targets, one, many), strong}}
+	if s.Duration > 0 && t.command == "scan" {
+		line = append(line, span{" in " + strings.ReplaceAll(phrase.Duration(time.Duration(s.Duration)), " ", phrase.NoBreak), plain})
+	}
+	for i, c := range phrase.Tallies(s.States) {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		line = append(line, span{sep + wording.Number(c.Count) + phrase.NoBreak, plain}, span{phrase.Visible(c.Phrase()), tone(c.Word)})
+	}
+	for _, figure := range phrase.Figures(s, t.command) {
+		line = append(line, span{"; " + figure, plain})
+	}
+	t.line(0, 2, line...)
+}
+
+// incomplete writes what was not reached.
+func (t *textWriter) incomplete(e record.End) {
+	if e.Complete {
+		return
+	}
+	_, many := t.nouns()
+	sentence := "incomplete: not everything could be asked"
+	if n := e.Summary.NotReached; n > 0 {
+		verb := "were"
+		if n == 1 {
+			verb = "was"
+		}
+		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", wording.Number(n), wording.Number(e.Summary.Targets+n), many, verb)
+	}
+	t.line(0, 2, span{sentence, maybe})
+}
+
+func (t *textWriter) nouns() (one, many string) {
+	switch t.command {
+	case "check":
+		return "port", "ports"
+	case "verify":
+		return "rule", "rules"
+	}
+	return "endpoint", "endpoints"
+}
+
+// tone is the style of a state or verdict.
+func tone(word string) style {
+	switch word {
+	case probe.Open.String(), string(local.Listening):
+		return yes
+	case probe.Closed.String(), string(local.Free):
+		return no
+	case probe.Unreachable.String():
+		return bad
+	case record.Unknown:
+		return wrong
+	}
+	return maybe
+}
