@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"probe/wording": {},
 	"report": {
 		"probe", "probe/wording", "report/ci", "report/document", "report/expect", "report/html", "report/nmap",
-		"report/phrase", "report/record", "report/text", "scan", "scan/target",
+		"report/phrase", "report/record", "report/text", "scan", "scan/atomicfile", "scan/target",
 	},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
@@ -58,17 +58,18 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},
 	"scan": {
-		"probe", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/engine", "scan/link",
-		"scan/target", "scan/varint",
+		"probe", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/atomicfile",
+		"scan/engine", "scan/link", "scan/target", "scan/varint",
 	},
-	"scan/connect": {"probe", "scan/engine", "scan/link"},
-	"scan/engine":  {"probe"},
-	"scan/link":    {"probe", "probe/netlink"},
-	"scan/packet":  {"probe", "probe/request"},
-	"scan/raw":     {"probe", "scan/engine", "scan/link", "scan/packet"},
-	"scan/simnet":  {"probe", "scan/engine"},
-	"scan/target":  {"probe", "probe/wording", "scan/varint"},
-	"scan/varint":  {},
+	"scan/atomicfile": {},
+	"scan/connect":    {"probe", "scan/engine", "scan/link"},
+	"scan/engine":     {"probe"},
+	"scan/link":       {"probe", "probe/netlink"},
+	"scan/packet":     {"probe", "probe/request"},
+	"scan/raw":        {"probe", "scan/engine", "scan/link", "scan/packet"},
+	"scan/simnet":     {"probe", "scan/engine"},
+	"scan/target":     {"probe", "probe/wording", "scan/varint"},
+	"scan/varint":     {},
 }
 
 // fences has the files that alone may import a library, as patterns.

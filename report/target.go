@@ -1,13 +1,14 @@
 package report
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"onmux/scan/atomicfile"
 )
 
 // target is what an output is written to.
@@ -37,41 +38,13 @@ func (d direct) commit() error {
 	return d.file.Close()
 }
 
-// replacement is a file beside the one that it will replace.
-type replacement struct {
-	*os.File
-	to string
-}
+// replacement is a target that appears as a whole.
+type replacement struct{ *atomicfile.File }
 
-func (r replacement) path() string { return r.to }
-func (r replacement) live() bool   { return false }
-
-func (r replacement) discard() {
-	r.Close()
-	os.Remove(r.Name())
-}
-
-func (r replacement) commit() error {
-	err := r.Sync()
-	if e := r.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = rename(r.Name(), r.to)
-	}
-	if err != nil {
-		os.Remove(r.Name())
-	}
-	return err
-}
-
-func rename(from, to string) error {
-	err := os.Rename(from, to)
-	if e := (*os.LinkError)(nil); errors.As(err, &e) {
-		return e.Err // the names say nothing that the caller doesn't know
-	}
-	return err
-}
+func (r replacement) path() string  { return r.Target() }
+func (r replacement) live() bool    { return false }
+func (r replacement) discard()      { r.Discard() }
+func (r replacement) commit() error { return r.Commit() }
 
 func openFile(name string) (target, error) {
 	old, err := os.Stat(name)
@@ -91,24 +64,17 @@ func openFile(name string) (target, error) {
 		}
 		return direct{f, f, real}, nil
 	}
-	to, err := follow(name)
+	f, err := atomicfile.Create(name, 0o666) // the umask decides who may read a report
 	if err != nil {
 		return nil, err
 	}
-	// Not os.CreateTemp: the umask decides who may read a report.
-	temp := filepath.Join(filepath.Dir(to), ".onmux-"+rand.Text())
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return nil, err
-	}
-	r := replacement{f, to}
 	if exists {
 		if err := f.Chmod(old.Mode().Perm()); err != nil {
-			r.discard()
+			f.Discard()
 			return nil, err
 		}
 	}
-	return r, nil
+	return replacement{f}, nil
 }
 
 // isDescriptor reports whether the name is of something that is open already,
@@ -116,29 +82,4 @@ func openFile(name string) (target, error) {
 func isDescriptor(name string) bool {
 	name = filepath.ToSlash(filepath.Clean(name))
 	return strings.HasPrefix(name, "/dev/fd/") || strings.HasPrefix(name, "/proc/") || name == "/dev/stderr"
-}
-
-// follow is where a name leads through symbolic links, also if nothing is there
-// yet.
-func follow(name string) (string, error) {
-	name, err := filepath.Abs(name)
-	if err != nil {
-		return "", err
-	}
-	for range 40 { // as many as Linux follows
-		dir, err := filepath.EvalSymlinks(filepath.Dir(name))
-		if err != nil {
-			return "", err
-		}
-		name = filepath.Join(dir, filepath.Base(name))
-		link, err := os.Readlink(name)
-		if err != nil {
-			return name, nil
-		}
-		if !filepath.IsAbs(link) {
-			link = filepath.Join(dir, link)
-		}
-		name = link
-	}
-	return "", errors.New("too many symbolic links")
 }

@@ -1,12 +1,10 @@
 package scan
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
+
+	"onmux/scan/atomicfile"
 )
 
 // saveShare is how many times as long as a checkpoint took the next one waits.
@@ -17,9 +15,16 @@ func (s *sweep) save(complete bool) error {
 	if s.Checkpoint == "" || s.Resume != nil && s.Resume.Complete() {
 		return nil
 	}
-	err := replaceFile(s.Checkpoint, func(f *os.File) error { return s.write(f, complete) })
+	f, err := atomicfile.Create(s.Checkpoint, 0o600)
+	if err == nil {
+		if err = s.write(f, complete); err != nil {
+			f.Discard()
+		} else {
+			err = f.Commit()
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("the checkpoint %s could not be written: %w", plain(s.Checkpoint), err)
+		return fmt.Errorf("the checkpoint %s could not be written: %w", plain(s.Checkpoint), atomicfile.Cause(err))
 	}
 	return nil
 }
@@ -79,50 +84,4 @@ func (s *sweep) lastSave(stopped error) error {
 		}
 	}
 	return s.save(false)
-}
-
-// replaceFile puts a file in the place of another, as a whole or not at all, even
-// if the machine stops in the middle.
-func replaceFile(name string, write func(*os.File) error) error {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
-	}
-	f, err := besides(name)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return bare(err)
-	}
-	if d, err := os.Open(filepath.Dir(name)); err == nil { // the new name is to last, too; not all systems can promise that
-		d.Sync()
-		d.Close()
-	}
-	return nil
-}
-
-// besides is a new file in the folder of another, which only its owner may read.
-func besides(name string) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".onmux-checkpoint-*")
-	return f, bare(err)
-}
-
-// bare is a file's error without the names of temporary files.
-func bare(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return e.Err
-	}
-	return err
 }

@@ -1,0 +1,95 @@
+package atomicfile
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// File is a temporary file beside the one that it will replace. It is for one goroutine;
+// Commit or Discard must be called.
+type File struct {
+	*os.File
+	target string
+}
+
+// Create creates the temporary file for name, with the mode before the umask. If name is
+// a symbolic link, also to a file that does not exist yet, the file that it leads to is the
+// one to replace.
+func Create(name string, mode fs.FileMode) (*File, error) {
+	target, err := follow(name)
+	if err != nil {
+		return nil, err
+	}
+	// Not os.CreateTemp, which takes no mode.
+	temp := filepath.Join(filepath.Dir(target), ".onmux-"+rand.Text())
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, Cause(err)
+	}
+	return &File{f, target}, nil
+}
+
+// Target is the path of the file to replace, with no symbolic links.
+func (f *File) Target() string { return f.target }
+
+// Discard removes the temporary file; the other stays as it is.
+func (f *File) Discard() {
+	f.Close()
+	os.Remove(f.Name())
+}
+
+// Commit puts the file in its place, on disk. If it fails, the other stays as it is.
+func (f *File) Commit() error {
+	err := errors.Join(f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), f.target)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return Cause(err)
+	}
+	// The new name is to last too; not all systems can promise that.
+	if d, err := os.Open(filepath.Dir(f.target)); err == nil {
+		d.Sync()
+		d.Close()
+	}
+	return nil
+}
+
+// Cause is an error about a file without the file's name, which may be a temporary one.
+func Cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// follow returns where a name leads through symbolic links, also if nothing is there yet.
+func follow(name string) (string, error) {
+	name, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	for range 40 { // as many as Linux follows
+		dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+		if err != nil {
+			return "", Cause(err)
+		}
+		name = filepath.Join(dir, filepath.Base(name))
+		link, err := os.Readlink(name)
+		if err != nil {
+			return name, nil
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(dir, link)
+		}
+		name = link
+	}
+	return "", errors.New("too many symbolic links")
+}
