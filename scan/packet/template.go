@@ -3,10 +3,8 @@ package packet
 import (
 	"encoding/binary"
 	"fmt"
-	"net"
 
 	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
 
 	"onmux/probe"
 )
@@ -111,12 +109,11 @@ func numberAt(payload []byte, n uint16) (at int, ok bool) {
 }
 
 // serialize writes a probe with gopacket, the fields that a template leaves out
-// zero. It writes the Ethernet header itself: gopacket would pad the frame, which
-// is the device's to do.
+// zero.
 func (p Path) serialize(proto probe.Proto, payload []byte) ([]byte, error) {
 	buf := gopacket.NewSerializeBuffer()
-	err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true},
-		p.ipLayer(proto), p.transportLayer(proto), gopacket.Payload(payload))
+	ip, transport := p.headers(proto)
+	err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{}, ip, transport, gopacket.Payload(payload))
 	if err != nil {
 		return nil, err
 	}
@@ -130,36 +127,4 @@ func (p Path) serialize(proto probe.Proto, payload []byte) ([]byte, error) {
 		p.ether(frame, MAC{}, kind)
 	}
 	return frame, nil
-}
-
-func (p Path) ipLayer(proto probe.Proto) gopacket.SerializableLayer {
-	next := layers.IPProtocolTCP
-	if proto == probe.UDP {
-		next = layers.IPProtocolUDP
-	}
-	if p.Src.Is4() {
-		return &layers.IPv4{Version: 4, Flags: layers.IPv4DontFragment, TTL: p.TTL, Protocol: next,
-			SrcIP: p.Src.AsSlice(), DstIP: make(net.IP, 4)}
-	}
-	return &layers.IPv6{Version: 6, HopLimit: p.TTL, NextHeader: next,
-		SrcIP: p.Src.AsSlice(), DstIP: make(net.IP, 16)}
-}
-
-// transportLayer is a header; TCP's is that of Linux' SYN: its window is 44 segments
-// of 1460 bytes, its options come in this order, and it scales windows by 7.
-func (p Path) transportLayer(proto probe.Proto) gopacket.SerializableLayer {
-	if proto == probe.UDP {
-		return &layers.UDP{}
-	}
-	headers := 40
-	if p.Src.Is6() {
-		headers = 60
-	}
-	return &layers.TCP{SYN: true, Window: 64240, Options: []layers.TCPOption{
-		{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: binary.BigEndian.AppendUint16(nil, uint16(p.MTU-headers))},
-		{OptionType: layers.TCPOptionKindSACKPermitted, OptionLength: 2},
-		{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)},
-		{OptionType: layers.TCPOptionKindNop, OptionLength: 1},
-		{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 3, OptionData: []byte{7}},
-	}}
 }
