@@ -131,7 +131,7 @@ func cannotSend(err error) error {
 func (w *sweep) newRaw(ctx context.Context) (engine.Engine, error) {
 	e, err := raw.New(ctx, raw.Config{
 		Targets: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == record.Verbose,
-		Hurry: math.IsInf(w.config.Rate, 1),
+		NoTimestamps: math.IsInf(w.config.Rate, 1),
 	})
 	if err != nil {
 		return nil, err

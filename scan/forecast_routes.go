@@ -36,7 +36,7 @@ const maxRoutes = 64
 // it. On systems whose tables cannot be read it tells it for the first address of
 // each run, without the gateway.
 func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
-	table, err := link.Routes(link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
+	table, err := link.Routes(context.Background(), link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
 	all = []RouteRange{}
 	add := func(r RouteRange) {
 		switch n := len(all); {

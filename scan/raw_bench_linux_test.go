@@ -56,7 +56,7 @@ const dark = "10.128.0.0/11" // 2,097,152 addresses
 func bare(t testing.TB, n, threads int) time.Duration {
 	t.Helper()
 	to := probe.Endpoint{Addr: netip.MustParseAddr("10.128.4.17"), Port: tcp417.Number, Proto: tcp417.Proto}
-	table, err := link.Routes(link.RouteConfig{Runs: maps.All(map[netip.Addr]netip.Addr{to.Addr: to.Addr}), Ports: []probe.Port{tcp417}})
+	table, err := link.Routes(t.Context(), link.RouteConfig{Runs: maps.All(map[netip.Addr]netip.Addr{to.Addr: to.Addr}), Ports: []probe.Port{tcp417}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func BenchmarkRawSilent(b *testing.B) {
 		before := busy(b)
 		bares += bare(b, int(plan.Len()), min(runtime.GOMAXPROCS(0), 2))
 		bareBusy += busy(b) - before
-		e := newRaw(b, raw.Config{Targets: plan, Tries: 1, Hurry: true})
+		e := newRaw(b, raw.Config{Targets: plan, Tries: 1, NoTimestamps: true})
 		b.StartTimer()
 		start, before := time.Now(), busy(b)
 		s := sweep(b.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: 0, Timeout: time.Millisecond})

@@ -14,12 +14,12 @@ import (
 // devices are the interfaces of this namespace, by index.
 type devices map[int]*Device
 
-func listDevices() (devices, error) {
-	links, err := netlink.Links(context.Background())
+func listDevices(ctx context.Context) (devices, error) {
+	links, err := netlink.Links(ctx)
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return nil, fmt.Errorf("the interfaces of this machine cannot be listed: %w", err)
 	}
-	addrs, err := netlink.Addresses(context.Background())
+	addrs, err := netlink.Addresses(ctx)
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return nil, fmt.Errorf("the addresses of this machine cannot be listed: %w", err)
 	}
@@ -69,27 +69,27 @@ func (all devices) named(name string) (*Device, error) {
 	return nil, fmt.Errorf("no interface %q on this machine; name one that it has: %w", name, unix.ENODEV)
 }
 
-// Neighbours reads the kernel's table for a device: what it holds for certain,
-// or did until a short while ago.
-func Neighbours(d *Device) ([]Neighbour, error) {
-	entries, err := netlink.Neighbors(context.Background(), uint32(d.Index))
+// Neighbors reads the kernel's table of neighbors on a device: the entries that it
+// holds for certain, or did until a short while ago.
+func Neighbors(ctx context.Context, d *Device) ([]Neighbor, error) {
+	entries, err := netlink.Neighbors(ctx, uint32(d.Index))
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return nil, fmt.Errorf("the kernel's neighbours on %s cannot be read: %w", d.Name, err)
 	}
 	const usable = unix.NUD_PERMANENT | unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE
-	var out []Neighbour
+	var out []Neighbor
 	for _, e := range entries {
 		if e.State&usable == 0 || len(e.HardwareAddr) != 6 || !e.Addr.IsValid() {
 			continue
 		}
-		out = append(out, Neighbour{Addr: e.Addr, MAC: [6]byte(e.HardwareAddr), Fixed: e.State&unix.NUD_PERMANENT != 0})
+		out = append(out, Neighbor{Addr: e.Addr, MAC: [6]byte(e.HardwareAddr), Fixed: e.State&unix.NUD_PERMANENT != 0})
 	}
 	return out, nil
 }
 
 // Loopback is this machine's loopback device.
-func Loopback() (*Device, error) {
-	all, err := listDevices()
+func Loopback(ctx context.Context) (*Device, error) {
+	all, err := listDevices(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -62,11 +62,11 @@ type Route struct {
 // Span is a run of addresses of one family and zone, both ends included.
 type Span struct{ First, Last netip.Addr }
 
-// Neighbour is an entry of the kernel's table of neighbours that can be used.
-type Neighbour struct {
+// Neighbor is an entry of the kernel's table of neighbors that can be used.
+type Neighbor struct {
 	Addr  netip.Addr
 	MAC   [6]byte
-	Fixed bool // the administrator's word: never ask
+	Fixed bool // set by an administrator: never ask
 }
 
 // ErrDown says that an interface that is needed cannot be used, or not any more.

@@ -3,6 +3,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// errNone names what is missing and what to do instead.
+// errNone is the error of every constructor, with what to do instead.
 var errNone = fmt.Errorf("onmux sends no packets of its own on %s, use --method connect: %w", runtime.GOOS, errors.ErrUnsupported)
 
 // Permitted always fails.
@@ -22,13 +23,13 @@ func Permitted() error { return errNone }
 func Renounce() error { return errNone }
 
 // Routes always fails.
-func Routes(RouteConfig) (*Table, error) { return nil, errNone }
+func Routes(context.Context, RouteConfig) (*Table, error) { return nil, errNone }
 
 // Loopback always fails.
-func Loopback() (*Device, error) { return nil, errNone }
+func Loopback(context.Context) (*Device, error) { return nil, errNone }
 
-// Neighbours always fails.
-func Neighbours(*Device) ([]Neighbour, error) { return nil, errNone }
+// Neighbors always fails.
+func Neighbors(context.Context, *Device) ([]Neighbor, error) { return nil, errNone }
 
 // Ports are a block of reserved source ports.
 type Ports struct{ First uint16 }
@@ -78,40 +79,40 @@ func Full(error) bool { return false }
 // Gone is false.
 func Gone(error) bool { return false }
 
-// HearConfig says what is to be heard.
-type HearConfig struct {
+// ReceiverConfig says what is to be received.
+type ReceiverConfig struct {
 	IPv4, IPv6, ARP bool
 	Filter          []bpf.RawInstruction
 	Devices         []*Device
 	Sources         []netip.Addr
 	Buffer          int
-	Stamps          bool
+	Timestamps      bool
 }
 
-// Packet is one that was heard.
+// Packet is one that was received.
 type Packet struct {
 	Frame  []byte
 	Device int
 	Age    time.Duration
 }
 
-// Hearer hears packets.
-type Hearer struct{}
+// Receiver receives packets.
+type Receiver struct{}
 
-// Hear always fails.
-func Hear(HearConfig) (*Hearer, error) { return nil, errNone }
+// OpenReceiver always fails.
+func OpenReceiver(ReceiverConfig) (*Receiver, error) { return nil, errNone }
 
 // Wait always fails.
-func (*Hearer) Wait(time.Duration) error { return errNone }
+func (*Receiver) Wait(time.Duration) error { return errNone }
 
 // Read always fails.
-func (*Hearer) Read(func(Packet)) (int, error) { return 0, errNone }
+func (*Receiver) Read(func(Packet)) (int, error) { return 0, errNone }
 
 // Lost is 0.
-func (*Hearer) Lost() uint64 { return 0 }
+func (*Receiver) Lost() uint64 { return 0 }
 
 // Wake does nothing.
-func (*Hearer) Wake() {}
+func (*Receiver) Wake() {}
 
 // Close does nothing.
-func (*Hearer) Close() error { return nil }
+func (*Receiver) Close() error { return nil }

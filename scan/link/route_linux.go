@@ -22,13 +22,13 @@ import (
 //
 // That there is no way is a Route too. An error says that the kernel could not
 // be asked.
-func Routes(c RouteConfig) (*Table, error) {
+func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
 	b := builder{ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}}
 	for first, last := range c.Runs {
 		b.spans = append(b.spans, Span{first, last})
 	}
 	var err error
-	if b.devices, err = listDevices(); err != nil {
+	if b.devices, err = listDevices(ctx); err != nil {
 		return nil, err
 	}
 	if c.Device != "" {
@@ -39,12 +39,12 @@ func Routes(c RouteConfig) (*Table, error) {
 	groups := groupSpans(b.spans)
 	for _, spans := range groups {
 		if err == nil {
-			err = b.readEdges(spans[0].First.Is4())
+			err = b.readEdges(ctx, spans[0].First.Is4())
 		}
 	}
 	for _, spans := range groups {
 		if err == nil {
-			err = b.add(spans)
+			err = b.add(ctx, spans)
 		}
 	}
 	if err != nil {
@@ -94,7 +94,7 @@ func family(v4 bool) (index int, number uint8) {
 }
 
 // add finds the ways to the spans of one family and zone.
-func (b *builder) add(spans []Span) error {
+func (b *builder) add(ctx context.Context, spans []Span) error {
 	v4, zone := spans[0].First.Is4(), spans[0].First.Zone()
 	i, _ := family(v4)
 	only, err := b.only, error(nil)
@@ -112,7 +112,7 @@ func (b *builder) add(spans []Span) error {
 		}
 		l := line{v4: v4, zone: zone, port: port}
 		l.cut(spans, slices.Clone(b.cuts[i].at))
-		if err := b.resolve(&l, spans, only); err != nil {
+		if err := b.resolve(ctx, &l, spans, only); err != nil {
 			return err
 		}
 		l.join()
@@ -131,7 +131,7 @@ func (b *builder) refuse(l line, err error) error {
 }
 
 // resolve asks for every piece of a line that holds an address of the spans.
-func (b *builder) resolve(l *line, spans []Span, only *Device) error {
+func (b *builder) resolve(ctx context.Context, l *line, spans []Span, only *Device) error {
 	for _, s := range spans {
 		first, last := s.First.WithZone(""), s.Last.WithZone("")
 		for k := l.at(first); k < len(l.starts) && l.starts[k].Compare(last) <= 0; k++ {
@@ -142,7 +142,7 @@ func (b *builder) resolve(l *line, spans []Span, only *Device) error {
 			if a.Less(first) {
 				a = first
 			}
-			r, err := b.ask(a, b.ports[l.port], only)
+			r, err := b.ask(ctx, a, b.ports[l.port], only)
 			if err != nil {
 				return err
 			}
@@ -153,14 +153,14 @@ func (b *builder) resolve(l *line, spans []Span, only *Device) error {
 }
 
 // readEdges collects where the kernel's decisions may change.
-func (b *builder) readEdges(v4 bool) error {
+func (b *builder) readEdges(ctx context.Context, v4 bool) error {
 	i, fam := family(v4)
 	if b.cuts[i] != nil {
 		return nil
 	}
 	c := &cuts{}
 	b.cuts[i] = c
-	rules, err := netlink.Rules(context.Background(), fam)
+	rules, err := netlink.Rules(ctx, fam)
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return err
 	}
@@ -186,12 +186,12 @@ func (b *builder) readEdges(v4 bool) error {
 		}
 		c.at = nearer(c.at, own)
 	}
-	return b.dump(fam, c)
+	return b.dump(ctx, fam, c)
 }
 
 // dump reads every table of a family. What changes meanwhile is read twice or
 // not at all, as by any tool.
-func (b *builder) dump(fam uint8, c *cuts) error {
+func (b *builder) dump(ctx context.Context, fam uint8, c *cuts) error {
 	i, _ := family(fam == unix.AF_INET)
 	var spans []Span
 	for _, s := range b.spans {
@@ -200,7 +200,7 @@ func (b *builder) dump(fam uint8, c *cuts) error {
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return a.First.Compare(b.First) })
-	err := netlink.Routes(context.Background(), fam, func(r netlink.Route) {
+	err := netlink.Routes(ctx, fam, func(r netlink.Route) {
 		if r.Family != fam || r.Flags&unix.RTM_F_CLONED != 0 {
 			return
 		}
@@ -257,19 +257,19 @@ func (b *builder) intern(r Route) *Route {
 // ask is the kernel's decision for one address (RTM_GETROUTE). Where rules look
 // at the source it is made twice, as for a socket: what comes out first names
 // the source with which it is made again.
-func (b *builder) ask(a netip.Addr, port probe.Port, only *Device) (Route, error) {
-	r, err := b.get(a, port, only, netip.Addr{})
+func (b *builder) ask(ctx context.Context, a netip.Addr, port probe.Port, only *Device) (Route, error) {
+	r, err := b.get(ctx, a, port, only, netip.Addr{})
 	i, _ := family(a.Is4())
 	if err == nil && r.Err == nil && b.bySrc[i] {
 		src := r.Src
-		if r, err = b.get(a, port, only, src); r.Err == nil {
+		if r, err = b.get(ctx, a, port, only, src); r.Err == nil {
 			r.Src = src
 		}
 	}
 	return r, err
 }
 
-func (b *builder) get(a netip.Addr, port probe.Port, only *Device, src netip.Addr) (Route, error) {
+func (b *builder) get(ctx context.Context, a netip.Addr, port probe.Port, only *Device, src netip.Addr) (Route, error) {
 	if only != nil && a.IsLoopback() && !only.Loopback {
 		return Route{Err: unix.ENETUNREACH}, nil
 	}
@@ -280,7 +280,7 @@ func (b *builder) get(a netip.Addr, port probe.Port, only *Device, src netip.Add
 	if i, _ := family(a.Is4()); b.byPort[i] {
 		q.Proto, q.Port = ipProto(port.Proto), port.Number
 	}
-	found, err := netlink.LookupRoute(context.Background(), q)
+	found, err := netlink.LookupRoute(ctx, q)
 	if no := syscall.Errno(0); errors.As(err, &no) {
 		switch no {
 		case unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL, unix.EPERM, unix.ENODEV, unix.ENONET:

@@ -63,7 +63,7 @@ func deadEnd(t testing.TB, name string, addrs ...string) netlink.Link {
 	must(t, netlink.LinkSetUp(end))
 	must(t, netlink.LinkSetUp(l))
 	eventually(t, name+" has its link-local address", func() bool {
-		all, err := listDevices()
+		all, err := listDevices(t.Context())
 		must(t, err)
 		return slices.ContainsFunc(all[l.Attrs().Index].addrs, netip.Addr.IsLinkLocalUnicast)
 	})
@@ -157,7 +157,7 @@ func TestRoutesAreTheKernels(t *testing.T) {
 		span("::1-::1"), span("2001:db8:50::-2001:db8:50::ff"), span("2001:db8:99::-2001:db8:99::ff"),
 		span("fd50::-fd50::ff"), span("fd60::-fd60:0:3::ff"), span("fd99::-fd99::ff"),
 	}
-	table, err := Routes(RouteConfig{Runs: runs(spans...), Ports: asks})
+	table, err := Routes(t.Context(), RouteConfig{Runs: runs(spans...), Ports: asks})
 	must(t, err)
 	var edges []netip.Addr
 	for _, s := range spans {
@@ -231,9 +231,9 @@ func kernels(t *testing.T, a netip.Addr, ask probe.Port) string {
 	t.Helper()
 	b := builder{t: &Table{}, known: map[routeKey]*Route{}, bySrc: [2]bool{true, true}, byPort: [2]bool{true, true}}
 	var err error
-	b.devices, err = listDevices()
+	b.devices, err = listDevices(t.Context())
 	must(t, err)
-	r, err := b.ask(a, ask, nil)
+	r, err := b.ask(t.Context(), a, ask, nil)
 	must(t, err)
 	return told(&r)
 }
@@ -241,7 +241,7 @@ func kernels(t *testing.T, a netip.Addr, ask probe.Port) string {
 func TestRoutesOfADevice(t *testing.T) {
 	maze(t)
 	spans := []Span{span("10.60.0.0-10.60.63.255"), {netip.MustParseAddr("fe80::1%ma"), netip.MustParseAddr("fe80::9%ma")}, {netip.MustParseAddr("fe80::1%mb"), netip.MustParseAddr("fe80::9%mb")}}
-	table, err := Routes(RouteConfig{Runs: runs(spans...), Ports: []probe.Port{tcp417}, Device: "mb"})
+	table, err := Routes(t.Context(), RouteConfig{Runs: runs(spans...), Ports: []probe.Port{tcp417}, Device: "mb"})
 	must(t, err)
 	for a, want := range map[string]string{"10.60.0.1": "mb", "10.60.17.1": "mb", "fe80::3%mb": "mb", "fe80::3%ma": ""} {
 		r := table.Find(netip.MustParseAddr(a), 0)
@@ -249,14 +249,14 @@ func TestRoutesOfADevice(t *testing.T) {
 			t.Errorf("%s: %s", a, told(r))
 		}
 	}
-	if _, err := Routes(RouteConfig{Runs: runs(spans...), Device: "none"}); err == nil || !strings.Contains(err.Error(), `no interface "none"`) {
+	if _, err := Routes(t.Context(), RouteConfig{Runs: runs(spans...), Device: "none"}); err == nil || !strings.Contains(err.Error(), `no interface "none"`) {
 		t.Error(err)
 	}
 }
 
 func BenchmarkFind(b *testing.B) {
 	nettest.Need(b)
-	table, err := Routes(RouteConfig{Runs: runs(span("127.0.0.0-127.255.255.255")), Ports: []probe.Port{tcp417}})
+	table, err := Routes(b.Context(), RouteConfig{Runs: runs(span("127.0.0.0-127.255.255.255")), Ports: []probe.Port{tcp417}})
 	must(b, err)
 	a := netip.MustParseAddr("127.1.2.3")
 	b.ReportAllocs()

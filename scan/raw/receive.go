@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/netip"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"onmux/probe"
@@ -14,184 +16,203 @@ import (
 	"onmux/scan/packet"
 )
 
-// openHearer opens what hears answers, and prepares to read them.
-func (e *Engine) openHearer() error {
-	c := link.HearConfig{Stamps: !e.Hurry}
-	var err error
-	if c.Filter, err = packet.Filter(packet.RawIP, e.cookies); err != nil {
-		return err
-	}
-	zones := e.zones()
-	e.decoder = packet.NewDecoder(packet.Ethernet, e.cookies, e.Targets.Ports())
-	e.decoders = make(map[int]*packet.Decoder)
-	for i := range e.ways {
-		w := &e.ways[i]
-		if w.why != "" {
-			continue
-		}
-		c.IPv4 = c.IPv4 || w.Src.Is4()
-		c.IPv6 = c.IPv6 || w.Src.Is6() || w.Gateway.Is6()
-		c.ARP = c.ARP || w.Frames && w.Src.Is4()
-		c.Devices = append(c.Devices, w.Device)
-		c.Sources = append(c.Sources, w.Src)
-		if zone, ok := zones[w.Device.Name]; ok {
-			d := *e.decoder
-			d.Zone = zone
-			e.decoders[w.Device.Index] = &d
-		} else if zone, ok := zones[strconv.Itoa(w.Device.Index)]; ok {
-			d := *e.decoder
-			d.Zone = zone
-			e.decoders[w.Device.Index] = &d
-		}
-	}
-	e.hearer, err = link.Hear(c)
-	return err
+// receiver reads packets, turns them into answers, and sends the probes that
+// waited for a neighbor.
+type receiver struct {
+	*core
+	forged        atomic.Uint64 // packets to our ports, or quoting a probe, without proof
+	unsent        atomic.Uint64 // probes that could not be sent when their neighbor had answered
+	revalidateAll atomic.Bool   // all next hops are to be asked again
+
+	mu        sync.Mutex // receive and close, for all below
+	decoder   *packet.Decoder
+	zoned     map[int]*packet.Decoder // by device, where link-local addresses are asked
+	late      *sender                 // for probes that waited, and for next hops
+	answers   []engine.Answer
+	delivered int       // of answers
+	refreshAt time.Time // when the next hops are looked at again
 }
 
-// zones are those of the plan, as it writes them.
-func (e *Engine) zones() map[string]string {
-	zones := make(map[string]string)
-	for first := range e.Targets.Runs() {
-		if zone := first.Zone(); zone != "" {
-			zones[zone] = zone
+// newReceiver opens the sockets that answers are received by.
+func newReceiver(c *core) (*receiver, error) {
+	r := &receiver{core: c, zoned: make(map[int]*packet.Decoder)}
+	filter, err := packet.Filter(packet.RawIP, c.cookies)
+	if err != nil {
+		return nil, err
+	}
+	config := link.ReceiverConfig{Filter: filter, Timestamps: !c.NoTimestamps}
+	zones := zonesOf(c.Targets)
+	r.decoder = packet.NewDecoder(packet.Ethernet, c.cookies, c.Targets.Ports())
+	for i := range c.routes.all {
+		to := &c.routes.all[i]
+		if to.failure != "" {
+			continue
 		}
+		config.IPv4 = config.IPv4 || to.Src.Is4()
+		config.IPv6 = config.IPv6 || to.Src.Is6() || to.Gateway.Is6()
+		config.ARP = config.ARP || to.Frames && to.Src.Is4()
+		config.Devices = append(config.Devices, to.Device)
+		config.Sources = append(config.Sources, to.Src)
+		// A zone is a device's name or its number; answers carry it as it was written.
+		for _, zone := range []string{strconv.Itoa(to.Device.Index), to.Device.Name} {
+			if zones[zone] {
+				d := *r.decoder
+				d.Zone = zone
+				r.zoned[to.Device.Index] = &d
+			}
+		}
+	}
+	if c.socket, err = link.OpenReceiver(config); err != nil {
+		return nil, err
+	}
+	if r.late, err = newSender(c); err != nil {
+		_ = c.socket.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// zonesOf are the zones of targets, as they were written.
+func zonesOf(t Targets) map[string]bool {
+	zones := make(map[string]bool)
+	for first := range t.Runs() {
+		zones[first.Zone()] = true
 	}
 	return zones
 }
 
-// Receive reads packets, asks on for what waited for a neighbour, and concludes
-// what waited in vain.
-func (e *Engine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
-	e.hearing.Lock()
-	defer e.hearing.Unlock()
+// receive is Engine.Receive.
+func (r *receiver) receive(ctx context.Context, buf []engine.Answer) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if ctx.Done() != nil {
 		woken := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() { e.hearer.Wake(); close(woken) })
+		stop := context.AfterFunc(ctx, func() { r.socket.Wake(); close(woken) })
 		defer func() {
 			if !stop() {
-				<-woken // Close frees what it uses
+				<-woken // close frees what it uses
 			}
 		}()
 	}
-	for e.done == len(e.out) {
-		e.out, e.done = e.out[:0], 0
+	for r.delivered == len(r.answers) {
+		r.answers, r.delivered = r.answers[:0], 0
 		switch {
-		case e.closed.Load():
+		case r.isClosed():
 			return 0, io.EOF
 		case ctx.Err() != nil:
 			return 0, ctx.Err()
 		}
-		if err := e.work(); err != nil {
+		if err := r.collect(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(buf, e.out[e.done:])
-	e.done += n
+	n := copy(buf, r.answers[r.delivered:])
+	r.delivered += n
 	return n, nil
 }
 
-// work collects answers; if there are none at once, it waits for something to
-// happen first.
-func (e *Engine) work() error {
+// collect appends to answers; if there are none at once, it waits for something
+// to happen first.
+func (r *receiver) collect() error {
 	now := time.Now()
-	e.takeLocal()
-	e.hoods.expire(now, e.hopOf, e.bury)
-	if len(e.out) > 0 {
-		e.makeRoom()
+	r.answers = r.local.appendTo(r.answers)
+	r.neighbors.expire(now, r.neighborOf, r.unresolved)
+	if len(r.answers) > 0 {
+		r.makeRoom()
 		return nil
 	}
-	pause := e.refreshGates(now)
-	if d, ok := e.hoods.idle(now); ok && (pause < 0 || d < pause) {
+	pause := r.refreshNextHops(now)
+	if d, ok := r.neighbors.nextExpiry(now); ok && (pause < 0 || d < pause) {
 		pause = d
 	}
-	if err := e.hearer.Wait(pause); err != nil {
+	if err := r.socket.Wait(pause); err != nil {
 		return err
 	}
-	return e.read()
+	return r.read()
 }
 
-// read takes in what has arrived, and lets late probes follow.
-func (e *Engine) read() error {
-	n, err := e.hearer.Read(e.hear)
-	e.heard += uint64(n)
-	for lane, s := range e.late.lanes {
-		e.flushLate(lane, s)
+// read reads what has arrived, and sends what it makes possible.
+func (r *receiver) read() error {
+	_, err := r.socket.Read(r.decode)
+	for _, s := range r.late.sockets {
+		r.flushLate(s)
 	}
 	return err
 }
 
-// lastWords collects what is there when the engine is closed.
-func (e *Engine) lastWords() {
-	e.takeLocal()
-	if e.hearer.Wait(0) == nil {
-		for before := -1; before != len(e.out); {
-			before = len(e.out)
-			_ = e.read()
+// close frees the sockets, after it has read what is there.
+func (r *receiver) close() error {
+	r.socket.Wake()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drainOnClose()
+	return link.CloseAll([]func() error{r.socket.Close, r.late.close})
+}
+
+func (r *receiver) drainOnClose() {
+	r.answers = r.local.appendTo(r.answers)
+	if r.socket.Wait(0) == nil {
+		for before := -1; before != len(r.answers); {
+			before = len(r.answers)
+			_ = r.read()
 		}
 	}
-	e.hearer.Lost()
+	r.socket.Lost() // keeps the count beyond Close
 }
 
-func (e *Engine) takeLocal() {
-	e.mu.Lock()
-	e.out = append(e.out, e.local...)
-	e.local = e.local[:0]
-	e.mu.Unlock()
-}
-
-// hear judges one packet.
-func (e *Engine) hear(p link.Packet) {
-	d := e.decoders[p.Device]
+// decode turns one packet into an answer, if it is one.
+func (r *receiver) decode(p link.Packet) {
+	d := r.zoned[p.Device]
 	if d == nil {
-		d = e.decoder
+		d = r.decoder
 	}
-	var r packet.Reply
-	switch d.Decode(p.Frame, &r) {
+	var reply packet.Reply
+	switch d.Decode(p.Frame, &reply) {
 	case packet.Forged:
-		e.forged.Add(1)
+		r.forged.Add(1)
 		return
 	case packet.Foreign:
 		return
 	}
 	now := time.Now()
-	if r.Kind == packet.KindNeighbour {
-		e.meet(hop{r.From.WithZone(""), p.Device}, r.MAC, now)
+	if reply.Kind == packet.KindNeighbour {
+		r.resolved(neighbor{reply.From.WithZone(""), p.Device}, reply.MAC, now)
 		return
 	}
-	index, ok := e.Targets.Index(r.Endpoint)
+	index, ok := r.Targets.Index(reply.Endpoint)
 	if !ok {
-		e.forged.Add(1)
+		r.forged.Add(1)
 		return
 	}
-	a := engine.Answer{Index: index, Try: r.Try, At: now.Add(-p.Age), Result: r.Result()}
-	if e.Evidence {
-		a.Evidence = e.evidence(&r, index)
+	a := engine.Answer{Index: index, Try: reply.Try, At: now.Add(-p.Age), Result: reply.Result()}
+	if r.Evidence {
+		a.Evidence = r.evidence(&reply, index)
 	}
-	e.out = append(e.out, a)
+	r.answers = append(r.answers, a)
 }
 
-// meet sends what waited for a neighbour.
-func (e *Engine) meet(h hop, m packet.MAC, now time.Time) {
-	clock := e.clock(now)
-	e.hoods.found(h, m, now, func(w *waiting) {
-		to := e.Targets.At(w.index)
-		way := e.wayOf(w.index, to.Addr)
-		s := e.late.lanes[way.lane]
+// resolved sends the probes that waited for a neighbor.
+func (r *receiver) resolved(n neighbor, mac packet.MAC, now time.Time) {
+	clock := r.clock(now)
+	r.neighbors.resolve(n, mac, now, func(w *waitingProbe) {
+		e := r.Targets.At(w.index)
+		to := r.routes.to(w.index, e.Addr)
+		s := r.late.sockets[to.socket]
 		if s.Room() == nil {
-			e.flushLate(way.lane, s)
+			r.flushLate(s)
 		}
-		if n := way.builder.Put(s.Room(), to, int(w.try), m, clock); n > 0 {
-			s.Add(n, to.Addr, way.Device.Index)
+		if n := to.builder.Put(s.Room(), e, int(w.try), mac, clock); n > 0 {
+			s.Add(n, e.Addr, to.Device.Index)
 		} else {
-			e.out = append(e.out, engine.Answer{Index: w.index, Try: int(w.try), At: now, Result: way.tooLong()})
+			r.answers = append(r.answers, engine.Answer{Index: w.index, Try: int(w.try), At: now, Result: to.tooLong()})
 		}
 	})
-	e.makeRoom()
+	r.makeRoom()
 }
 
-// flushLate sends the batch of a lane, and again while the machine is short of
-// buffers. What does not leave then is left to the next try.
-func (e *Engine) flushLate(lane int, s *link.Sender) {
+// flushLate sends a batch of late probes, and again while the machine is short of
+// buffers. Probes that cannot be sent then are left to the next try.
+func (r *receiver) flushLate(s *link.Sender) {
 	for range 10 {
 		if s.Len() == 0 {
 			return
@@ -200,52 +221,42 @@ func (e *Engine) flushLate(lane int, s *link.Sender) {
 			break
 		}
 	}
-	e.unsent.Add(uint64(s.Len()))
+	r.unsent.Add(uint64(s.Len()))
 	s.Discard()
 }
 
-// hopOf is the station that the probe of an endpoint goes to.
-func (e *Engine) hopOf(index uint64) hop {
-	to := e.Targets.At(index)
-	return e.wayOf(index, to.Addr).hop(to)
+// neighborOf is the station that the packets to an endpoint are sent to.
+func (r *receiver) neighborOf(index uint64) neighbor {
+	e := r.Targets.At(index)
+	return r.routes.to(index, e.Addr).neighbor(e)
 }
 
-// bury answers a probe whose neighbour is not there.
-func (e *Engine) bury(w *waiting, h hop) {
-	e.out = append(e.out, engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: e.noNeighbour(h)})
+// unresolved answers a probe whose neighbor did not answer.
+func (r *receiver) unresolved(w *waitingProbe, n neighbor) {
+	a := engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: r.noNeighbor(n)}
+	r.answers = append(r.answers, a)
 }
 
-func (e *Engine) noNeighbour(h hop) probe.Result {
-	r := probe.Result{Reason: probe.NoNeighbour}
-	if e.Evidence {
-		r.Evidence = []string{"nobody answered " + question(h.addr) + " for " + h.addr.String()}
-	}
-	return r
-}
-
-// question is how an address is looked for on a link.
-func question(a netip.Addr) string {
-	if a.Is4() {
-		return "ARP"
-	}
-	return "neighbour discovery"
-}
-
-// evidence tells in sentences what a reply says of itself.
-func (e *Engine) evidence(r *packet.Reply, index uint64) []string {
-	var said []string
+// evidence describes a reply.
+func (r *receiver) evidence(reply *packet.Reply, index uint64) []string {
+	var lines []string
 	switch {
-	case r.Kind == packet.KindICMP:
-		said = append(said, fmt.Sprintf("ICMP type %d code %d from %s quotes our probe", r.ICMP.Type, r.ICMP.Code, r.From))
-	case r.Kind == packet.KindUDP:
-		said = append(said, fmt.Sprintf("%d-byte answer to our datagram", len(r.Payload)))
-	case r.Reason == probe.SynAck:
-		said = append(said, fmt.Sprintf("SYN-ACK with a window of %d bytes that acknowledges our SYN", r.Window))
+	case reply.Kind == packet.KindICMP:
+		lines = append(lines, fmt.Sprintf("ICMP type %d code %d from %s quotes our probe",
+			reply.ICMP.Type, reply.ICMP.Code, reply.From))
+	case reply.Kind == packet.KindUDP:
+		lines = append(lines, fmt.Sprintf("%d-byte answer to our datagram", len(reply.Payload)))
+	case reply.Reason == probe.SynAck:
+		lines = append(lines, fmt.Sprintf("SYN-ACK with a window of %d bytes that acknowledges our SYN", reply.Window))
 	default:
-		said = append(said, "RST that acknowledges our SYN")
+		lines = append(lines, "RST that acknowledges our SYN")
 	}
-	if w := e.wayOf(index, e.Targets.At(index).Addr); w.Frames && w.gate == nil && r.MAC != (packet.MAC{}) && r.From.WithZone("") == r.Endpoint.Addr.WithZone("") {
-		said = append(said, "its MAC is "+r.MAC.String())
+	onLink := false
+	if to := r.routes.to(index, reply.Endpoint.Addr); to.Frames && to.nextHop == nil {
+		onLink = reply.From.WithZone("") == reply.Endpoint.Addr.WithZone("")
 	}
-	return append(said, fmt.Sprintf("asked from %s", netip.AddrPortFrom(r.Src, r.SrcPort)))
+	if onLink && reply.MAC != (packet.MAC{}) {
+		lines = append(lines, "its MAC is "+reply.MAC.String())
+	}
+	return append(lines, fmt.Sprintf("asked from %s", netip.AddrPortFrom(reply.Src, reply.SrcPort)))
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -13,35 +12,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hearBuffer is how many bytes of what arrives the kernel may hold. It counts
+// receiveBuffer is how many bytes of what arrives the kernel may hold. It counts
 // each small packet as about a kilobyte.
-const hearBuffer = 32 << 20
+const receiveBuffer = 32 << 20
 
 // header is the length of an Ethernet header.
 const header = 14
 
-// HearConfig says what is to be heard.
-type HearConfig struct {
+// ReceiverConfig says what is to be received.
+type ReceiverConfig struct {
 	IPv4, IPv6 bool                 // which families
 	ARP        bool                 // and answers to ARP
 	Filter     []bpf.RawInstruction // for IP packets that start with their header
 	Devices    []*Device            // whose going down is an error
 	Sources    []netip.Addr         // of ours, whose being taken away is an error
 	Buffer     int                  // bytes that the kernel may hold; 0 for a good size
-	Stamps     bool                 // Packet.Age is wanted; the kernel looks at the clock for every packet of the machine then
+	Timestamps bool                 // Packet.Age is wanted; the kernel then reads the clock for every packet of this machine
 }
 
-// Hearer hears the packets that arrive on any device of this machine: exactly
-// those, and as often, as the kernel's own IP hears them, on the device on
-// which it does. So answers may come back another way than the questions left.
-// One goroutine reads; Wake, Lost and Close may be called by others.
-type Hearer struct {
+// Receiver receives the packets that arrive on any interface of this machine,
+// each once, as the kernel's IP layer does. So answers may come back by another
+// route than the questions left. One goroutine reads; Wake and Lost may be called
+// by others.
+type Receiver struct {
 	sockets []int
-	watch   int // a netlink socket that tells of devices
-	wake    int // an eventfd
-	devices []*Device
-	sources []netip.Addr
-	polls   []unix.PollFd
+	watcher *watcher
+	wake    int           // an eventfd
+	polls   []unix.PollFd // of wake, the watcher and the sockets
 
 	packets  []byte
 	messages []message
@@ -55,42 +52,41 @@ type Hearer struct {
 // stampSize is the room that a control message with a timestamp takes.
 const stampSize = 64
 
-// Packet is one that was heard. Frame is good until the next call of Read.
+// Packet is one that was received. Frame is valid until the next call of Read.
 type Packet struct {
 	Frame  []byte        // with an Ethernet header, made up where the device has none
 	Device int           // the index of the device on which it arrived
 	Age    time.Duration // how long ago it arrived; 0 if that is not known
 }
 
-// Hear opens the sockets, each with its filter before it is bound, so that
-// nothing is heard that does not pass.
-func Hear(c HearConfig) (*Hearer, error) {
-	h := &Hearer{
-		watch: -1, wake: -1, devices: c.Devices, sources: slices.Clone(c.Sources),
-		packets: make([]byte, Batch*slot), messages: make([]message, Batch), parts: make([]unix.Iovec, Batch),
+// OpenReceiver opens the sockets, each with its filter before it is bound, so that
+// nothing is received that does not pass.
+func OpenReceiver(c ReceiverConfig) (*Receiver, error) {
+	r := &Receiver{
+		wake: -1, packets: make([]byte, Batch*slot), messages: make([]message, Batch), parts: make([]unix.Iovec, Batch),
 		names: make([]unix.RawSockaddrLinklayer, Batch), controls: make([][stampSize]byte, Batch),
 	}
-	for i := range h.messages {
-		h.parts[i].Base = &h.packets[i*slot+header]
-		h.parts[i].SetLen(slot - header)
-		m := &h.messages[i]
-		m.Iov = &h.parts[i]
+	for i := range r.messages {
+		r.parts[i].Base = &r.packets[i*slot+header]
+		r.parts[i].SetLen(slot - header)
+		m := &r.messages[i]
+		m.Iov = &r.parts[i]
 		m.SetIovlen(1)
-		m.Name = (*byte)(unsafe.Pointer(&h.names[i]))
-		m.Control = &h.controls[i][0]
+		m.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+		m.Control = &r.controls[i][0]
 	}
 	if c.Buffer == 0 {
-		c.Buffer = hearBuffer
+		c.Buffer = receiveBuffer
 	}
-	if err := h.open(c); err != nil {
-		h.Close()
+	if err := r.open(c); err != nil {
+		r.Close()
 		return nil, err
 	}
-	return h, nil
+	return r, nil
 }
 
-func (h *Hearer) open(c HearConfig) (err error) {
-	if h.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+func (r *Receiver) open(c ReceiverConfig) (err error) {
+	if r.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return fmt.Errorf("no eventfd: %w", err)
 	}
 	for _, s := range []struct {
@@ -101,15 +97,15 @@ func (h *Hearer) open(c HearConfig) (err error) {
 		if !s.wanted {
 			continue
 		}
-		if err := h.listen(s.kind, s.filter, c); err != nil {
-			return fmt.Errorf("no packet socket to hear answers with: %w", err)
+		if err := r.listen(s.kind, s.filter, c); err != nil {
+			return fmt.Errorf("no packet socket to receive answers with: %w", err)
 		}
 	}
-	if err := h.watchDevices(); err != nil {
+	if r.watcher, err = openWatcher(c.Devices, c.Sources); err != nil {
 		return err
 	}
-	for _, fd := range append([]int{h.wake, h.watch}, h.sockets...) {
-		h.polls = append(h.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	for _, fd := range append([]int{r.wake, r.watcher.fd}, r.sockets...) {
+		r.polls = append(r.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
 	return nil
 }
@@ -124,16 +120,16 @@ var replies = []bpf.RawInstruction{
 
 // listen opens a socket for one type of packets. SOCK_DGRAM takes the header of
 // the device off, whatever it is.
-func (h *Hearer) listen(kind uint16, filter []bpf.RawInstruction, c HearConfig) error {
+func (r *Receiver) listen(kind uint16, filter []bpf.RawInstruction, c ReceiverConfig) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	h.sockets = append(h.sockets, fd)
+	r.sockets = append(r.sockets, fd)
 	if err := attach(fd, filter); err != nil {
 		return err
 	}
-	if c.Stamps {
+	if c.Timestamps {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 			return err
 		}
@@ -158,50 +154,50 @@ func attach(fd int, filter []bpf.RawInstruction) error {
 	return err
 }
 
-// Wait blocks until something was heard, Wake was called or the time is over;
-// a negative time is none. It fails with an error that wraps ErrDown when a
+// Wait blocks until something was received, Wake was called or the time is over;
+// a negative time has no end. It fails with an error that wraps ErrDown when a
 // device that is needed went down, or ErrTaken when an address did.
-func (h *Hearer) Wait(d time.Duration) error {
+func (r *Receiver) Wait(d time.Duration) error {
 	ms := -1
 	if d >= 0 {
 		ms = int((d + time.Millisecond - 1) / time.Millisecond)
 	}
-	n, err := unix.Poll(h.polls, ms)
+	n, err := unix.Poll(r.polls, ms)
 	if err == unix.EINTR || err == nil && n == 0 {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for packets: %w", err)
 	}
-	if h.polls[0].Revents != 0 {
+	if r.polls[0].Revents != 0 {
 		var count [8]byte
-		_, _ = unix.Read(h.wake, count[:])
+		_, _ = unix.Read(r.wake, count[:])
 	}
-	if h.polls[1].Revents != 0 {
-		return h.lookAtDevices()
+	if r.polls[1].Revents != 0 {
+		return r.watcher.check()
 	}
 	return nil
 }
 
-// Read hands over what has arrived, at most Batch packets of each type, and
+// Read passes what has arrived to f, at most Batch packets of each type, and
 // returns how many there were.
-func (h *Hearer) Read(hear func(Packet)) (int, error) {
+func (r *Receiver) Read(f func(Packet)) (int, error) {
 	total := 0
-	for i, fd := range h.sockets {
-		// Who has just waited knows where to look.
-		if p := &h.polls[2+i]; p.Revents == 0 {
+	for i, fd := range r.sockets {
+		// Wait has found out which sockets have packets.
+		if p := &r.polls[2+i]; p.Revents == 0 {
 			continue
 		}
-		n, err := h.receive(fd)
+		n, err := r.receive(fd)
 		if err != nil {
 			return total, fmt.Errorf("receiving packets: %w", err)
 		}
 		if n < Batch {
-			h.polls[2+i].Revents = 0
+			r.polls[2+i].Revents = 0
 		}
 		now := time.Now()
 		for k := range n {
-			hear(h.packet(k, now))
+			f(r.packet(k, now))
 		}
 		total += n
 	}
@@ -209,19 +205,19 @@ func (h *Hearer) Read(hear func(Packet)) (int, error) {
 }
 
 // receive fills the batch.
-func (h *Hearer) receive(fd int) (int, error) {
-	for i := range h.messages {
-		m := &h.messages[i]
+func (r *Receiver) receive(fd int) (int, error) {
+	for i := range r.messages {
+		m := &r.messages[i]
 		m.Namelen = unix.SizeofSockaddrLinklayer
 		m.SetControllen(stampSize)
 	}
 	for {
-		n, _, no := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&h.messages[0])),
-			uintptr(len(h.messages)), unix.MSG_DONTWAIT, 0, 0)
+		n, _, no := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.messages[0])),
+			uintptr(len(r.messages)), unix.MSG_DONTWAIT, 0, 0)
 		switch no {
 		case 0:
 			return int(n), nil
-		case unix.EAGAIN, unix.ENETDOWN: // the latter tells that some device went down
+		case unix.EAGAIN, unix.ENETDOWN: // the latter reports that some interface went down
 			return 0, nil
 		case unix.EINTR:
 		default:
@@ -231,15 +227,15 @@ func (h *Hearer) receive(fd int) (int, error) {
 }
 
 // packet is the k-th of the batch, with an Ethernet header in front.
-func (h *Hearer) packet(k int, now time.Time) Packet {
-	m, name := &h.messages[k], &h.names[k]
-	frame := h.packets[k*slot:][:header+min(int(m.sent), slot-header)]
+func (r *Receiver) packet(k int, now time.Time) Packet {
+	m, name := &r.messages[k], &r.names[k]
+	frame := r.packets[k*slot:][:header+min(int(m.sent), slot-header)]
 	clear(frame[:12])
 	if name.Halen == 6 {
 		copy(frame[6:], name.Addr[:6])
 	}
-	*(*uint16)(unsafe.Pointer(&frame[12])) = name.Protocol // both as the network writes it
-	return Packet{Frame: frame, Device: int(name.Ifindex), Age: age(h.controls[k][:m.Controllen], now)}
+	*(*uint16)(unsafe.Pointer(&frame[12])) = name.Protocol // both in network byte order
+	return Packet{Frame: frame, Device: int(name.Ifindex), Age: age(r.controls[k][:m.Controllen], now)}
 }
 
 // age is how long ago a packet arrived by the kernel's timestamp, zero if that
@@ -261,32 +257,36 @@ func age(control []byte, now time.Time) time.Duration {
 	return d
 }
 
-// Lost is how many packets passed the filter and found no room, so far.
-func (h *Hearer) Lost() uint64 {
-	for _, fd := range h.sockets {
+// Lost is how many packets passed the filter and did not fit into the buffer, so far.
+func (r *Receiver) Lost() uint64 {
+	for _, fd := range r.sockets {
 		// Reading the count sets it to zero: packet(7), PACKET_STATISTICS.
 		if s, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-			h.lost.Add(uint64(s.Drops))
+			r.lost.Add(uint64(s.Drops))
 		}
 	}
-	return h.lost.Load()
+	return r.lost.Load()
 }
 
 // Wake ends a Wait.
-func (h *Hearer) Wake() {
+func (r *Receiver) Wake() {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(h.wake, one[:])
+	_, _ = unix.Write(r.wake, one[:])
 }
 
-// Close frees the sockets. Nobody may be reading.
-func (h *Hearer) Close() error {
+// Close frees the sockets. No other goroutine may be reading.
+func (r *Receiver) Close() error {
 	var all []func() error
-	for _, fd := range append([]int{h.wake, h.watch}, h.sockets...) {
+	fds := append([]int{r.wake}, r.sockets...)
+	if r.watcher != nil {
+		fds = append(fds, r.watcher.fd)
+	}
+	for _, fd := range fds {
 		if fd >= 0 {
 			all = append(all, func() error { return unix.Close(fd) })
 		}
 	}
-	h.wake, h.watch, h.sockets = -1, -1, nil
+	r.wake, r.watcher, r.sockets = -1, nil, nil
 	return CloseAll(all)
 }

@@ -1,0 +1,147 @@
+package raw
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"onmux/scan/link"
+	"onmux/scan/packet"
+)
+
+const (
+	// nextHopTries is how often a next hop is asked before the scan begins.
+	nextHopTries = 3
+
+	// nextHopRefresh is how long a next hop's MAC is used before it is asked for
+	// again. What is sent to one that has moved is lost, so it is less than Linux'
+	// base_reachable_time: as long as Linux uses an entry that is not confirmed
+	// (delay_first_probe_time; RFC 4861, section 10, DELAY_FIRST_PROBE_TIME).
+	nextHopRefresh = 5 * time.Second
+)
+
+// nextHop is a neighbor through which other addresses are reached. Its MAC may
+// be read at any time; the rest is behind the lock of neighborTable.
+type nextHop struct {
+	neighbor
+	route *link.Route                // one that leads through it
+	mac   atomic.Pointer[packet.MAC] // nil while it is not known
+	fixed bool                       // set by an administrator: never ask
+
+	unanswered int       // the last try whose question it did not answer
+	asked      bool      // it was asked for itself, without a probe that waits, and has not answered
+	since      time.Time // when it was asked first
+	answered   time.Time // when it last answered
+}
+
+// get returns the MAC, and whether it is known.
+func (h *nextHop) get() (m packet.MAC, ok bool) {
+	if known := h.mac.Load(); known != nil {
+		return *known, true
+	}
+	return m, false
+}
+
+func (h *nextHop) set(m packet.MAC) { h.mac.Store(&m) }
+
+func (h *nextHop) unknown() bool { return h.mac.Load() == nil }
+
+// resolveNextHops asks the next hops for their MACs. The kernel's entries may be
+// out of date, so that they count only for one that does not answer the first
+// question; those that an administrator has fixed count always. One whose MAC
+// stays unknown is asked again with every try of the scan.
+func (r *receiver) resolveNextHops(ctx context.Context) error {
+	cached, err := r.readKernelNeighbors(ctx)
+	if err != nil {
+		return err
+	}
+	for range nextHopTries {
+		if !r.solicit((*nextHop).unknown) {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, neighborTimeout)
+		err := r.await(ctx, r.neighbors.nextHopsKnown)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		for h, m := range cached {
+			if h.unknown() {
+				h.set(m)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// readKernelNeighbors reads the kernel's neighbors on the devices that are used:
+// fixed entries are taken over, and those of next hops returned.
+func (r *receiver) readKernelNeighbors(ctx context.Context) (map[*nextHop]packet.MAC, error) {
+	seen := make(map[int]bool)
+	cached := make(map[*nextHop]packet.MAC)
+	for i := range r.routes.all {
+		to := &r.routes.all[i]
+		if to.failure != "" || !to.Frames || seen[to.Device.Index] {
+			continue
+		}
+		seen[to.Device.Index] = true
+		list, err := link.Neighbors(ctx, to.Device)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range list {
+			n := neighbor{k.Addr, to.Device.Index}
+			if k.Fixed {
+				r.neighbors.fix(n, k.MAC)
+			} else if h := r.neighbors.nextHops[n]; h != nil {
+				cached[h] = k.MAC
+			}
+		}
+	}
+	return cached, nil
+}
+
+// solicit asks each next hop for which want holds for its MAC, and reports
+// whether there was one.
+func (r *receiver) solicit(want func(*nextHop) bool) bool {
+	hops := r.neighbors.markAsked(time.Now(), want)
+	for _, h := range hops {
+		to := &r.routes.all[h.route.ID]
+		s := r.late.sockets[to.socket]
+		if s.Room() == nil {
+			r.flushLate(s)
+		}
+		if n := to.putSolicit(s.Room(), h.neighbor); n > 0 {
+			s.Add(n, h.addr, 0)
+		}
+	}
+	for _, s := range r.late.sockets {
+		r.flushLate(s)
+	}
+	return len(hops) > 0
+}
+
+// refreshNextHops asks the next hops again whose MACs are old, or all of them
+// after revalidate, and returns how long it takes until one is due; negative if
+// none ever is. One that does not answer keeps its MAC.
+func (r *receiver) refreshNextHops(now time.Time) time.Duration {
+	if len(r.neighbors.nextHops) == 0 {
+		return -1
+	}
+	all := r.revalidateAll.Swap(false)
+	if now.Before(r.refreshAt) && !all {
+		return r.refreshAt.Sub(now)
+	}
+	r.refreshAt = now.Add(nextHopRefresh)
+	r.solicit(func(h *nextHop) bool {
+		return !h.unknown() && !h.fixed && (all || now.Sub(h.answered) >= nextHopRefresh)
+	})
+	return nextHopRefresh
+}
+
+// revalidate has refreshNextHops ask all of them.
+func (r *receiver) revalidate() {
+	r.revalidateAll.Store(true)
+	r.socket.Wake()
+}
