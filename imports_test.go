@@ -53,6 +53,7 @@ var arrows = map[string][]string{
 		"report/record", "scan", "scan/target",
 	},
 	"report/record":     {"probe", "probe/local", "probe/ports", "scan"},
+	"report/reporttest": {"probe", "probe/local", "probe/ports", "report", "report/record", "scan"},
 	"report/schematest": {"report/document"},
 	"report/text": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",

@@ -8,25 +8,26 @@ import (
 	"onmux/probe"
 	. "onmux/report/expect"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 )
 
 // TestDoubtsAreNamed: what could not be told, and why, stands where the reader looks.
 func TestDoubtsAreNamed(t *testing.T) {
-	rules := stream{start: starts("verify"), end: ends(3, map[string]uint64{"holds": 1, "cannot-tell": 2}), findings: []Finding{
+	rules := Stream{Started: Starts("verify"), Ended: Ends(3, map[string]uint64{"holds": 1, "cannot-tell": 2}), Findings: []Finding{
 		Rule{Name: "one", About: "probe", Outcome: Holds},
 		Rule{Name: "two", About: "probe", Outcome: CannotTell, Error: "no certificate was seen"},
 		Rule{Name: "three", About: "scan", Outcome: CannotTell},
 	}}
-	rules.end.Outcome = CannotTell
-	perhaps := stream{start: starts("diff"), end: ends(3, map[string]uint64{}), findings: []Finding{
-		Change{What: Vanished, Address: addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not told", Confidence: probe.Low, Notes: []string{"the new report does not tell of it"}},
+	rules.Ended.Outcome = CannotTell
+	perhaps := Stream{Started: Starts("diff"), Ended: Ends(3, map[string]uint64{}), Findings: []Finding{
+		Change{What: Vanished, Address: Addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not told", Confidence: probe.Low, Notes: []string{"the new report does not tell of it"}},
 	}}
-	perhaps.end.Outcome = CannotTell
-	empty := stream{start: starts("diff"), end: ends(3, map[string]uint64{})}
-	empty.end.Outcome = Holds
+	perhaps.Ended.Outcome = CannotTell
+	empty := Stream{Started: Starts("diff"), Ended: Ends(3, map[string]uint64{})}
+	empty.Ended.Outcome = Holds
 	for _, c := range []struct {
 		format string
-		of     stream
+		of     Stream
 		want   []string
 	}{
 		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |", "\nthree: could not be told\n"}},
@@ -40,24 +41,24 @@ func TestDoubtsAreNamed(t *testing.T) {
 		{"html", empty, []string{"<h1>onmux diff: no change</h1>"}},
 		{"markdown", empty, []string{"onmux diff: no change\n"}},
 	} {
-		out := string(c.of.write(t, c.format))
+		out := string(c.of.Write(t, c.format))
 		for _, w := range c.want {
 			if !strings.Contains(out, w) {
-				t.Errorf("%s of %s lacks %q:\n%s", c.format, c.of.start.Command, w, out)
+				t.Errorf("%s of %s lacks %q:\n%s", c.format, c.of.Started.Command, w, out)
 			}
 		}
 	}
 	judge := NewJudge(nil)
-	for _, f := range rules.findings {
+	for _, f := range rules.Findings {
 		judge.Finding(f)
 	}
 	if got := judge.Doubt(); got != "two: no certificate was seen" || judge.Outcome() != CannotTell {
 		t.Errorf("%q, %s", got, judge.Outcome())
 	}
 	for n := range 30 { // GitHub shows ten of a kind
-		rules.findings = append(rules.findings, Rule{Name: fmt.Sprint(n), About: "scan", Outcome: CannotTell})
+		rules.Findings = append(rules.Findings, Rule{Name: fmt.Sprint(n), About: "scan", Outcome: CannotTell})
 	}
-	if out := string(rules.write(t, "github")); strings.Count(out, "::warning") != 10 {
+	if out := string(rules.Write(t, "github")); strings.Count(out, "::warning") != 10 {
 		t.Errorf("%d warnings:\n%s", strings.Count(out, "::warning"), out)
 	}
 }

@@ -3,11 +3,10 @@ package report_test
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
-	"net/netip"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,37 +14,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"onmux/probe"
-	"onmux/probe/local"
 	. "onmux/report"
 	"onmux/report/phrase"
-	. "onmux/report/record"
+	. "onmux/report/reporttest"
+
+	"golang.org/x/net/html"
 )
-
-// corpus is what hostile peers and processes may have for names.
-var corpus = []string{
-	hostile,
-	"=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "'=1", "＝1+1", "－1", "＋1", "＠SUM(1)", "\t=1", "\r=1", "a,b;c\"d\"", "line\nbreak\r\n",
-	"]]>", "<script>alert(1)</script>", "&amp;&#0;", "<!-- -->", "--", "\x00\x01", "\xff\xfe", "\ufffe\uffff",
-	"::error::injected", "%0A::error::x", "ok 1 # SKIP", "# TODO", "---\n...", "| bar | cell |", "`code` **b** [a](http://x) @user",
-	"{label=\"x\"} 1", "\\", "\\n", "\"", "a|b", " leading and trailing ", strings.Repeat("A", 1<<20),
-}
-
-// withText is a stream in which text stands wherever somebody else decides
-// what stands there.
-func withText(text string) stream {
-	at := probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.TCP}
-	s := sample()
-	s.findings = []Finding{
-		probe.Result{Endpoint: at, Host: text, State: probe.Unknown, Notes: []string{text}, Error: text,
-			Service: &probe.Service{Name: text, Product: text, Version: text, Banner: text}, Evidence: []string{text}},
-		Violation{What: at.String(), Expected: "open", Actual: text, Address: "192.0.2.1", Port: 417, Proto: "tcp"},
-		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening, Why: text},
-		local.Listener{Proto: probe.TCP, Address: addr4, Port: 417, State: local.Listening, Owners: []local.Owner{{PID: 1, Name: text, User: text, Place: local.Place{Unit: text}}}},
-	}
-	s.end.Coverage = []string{text}
-	return s
-}
 
 // decoders take a format apart as its readers do, into the texts it carries.
 // They fail where the form is broken.
@@ -228,8 +202,8 @@ func decodeNagios(b []byte) ([]string, error) {
 // what it is and says it.
 func TestHostileTextInEveryFormat(t *testing.T) {
 	for format, decode := range decoders {
-		for _, text := range corpus {
-			out := withText(text).write(t, format)
+		for _, text := range Corpus {
+			out := WithText(text).Write(t, format)
 			got, err := decode(out)
 			if err != nil {
 				t.Errorf("%s of %.40q: %v", format, text, err)
@@ -265,14 +239,14 @@ func TestEveryFormatIsTested(t *testing.T) {
 // TestCutFormats: wherever a run is interrupted, each format is whole, and says
 // that the run was not.
 func TestCutFormats(t *testing.T) {
-	whole := sample()
+	whole := Sample()
 	for format, decode := range decoders {
-		for n := range len(whole.findings) + 1 {
+		for n := range len(whole.Findings) + 1 {
 			s := whole
-			s.findings, s.end.Complete, s.end.Outcome = whole.findings[:n], false, 0
-			out := s.write(t, format)
+			s.Findings, s.Ended.Complete, s.Ended.Outcome = whole.Findings[:n], false, 0
+			out := s.Write(t, format)
 			if _, err := decode(out); err != nil {
-				t.Errorf("%s after %d findings: %v\n%s", format, n, err, out)
+				t.Errorf("%s after %d Findings: %v\n%s", format, n, err, out)
 			}
 			if !bytes.Contains(out, []byte("incomplete")) && format != "prom" || format == "prom" && !bytes.Contains(out, []byte("onmux_complete 0")) {
 				t.Errorf("%s after %d findings does not say that it is incomplete:\n%s", format, n, out)
@@ -281,107 +255,65 @@ func TestCutFormats(t *testing.T) {
 	}
 }
 
-// TestJUnitNames: Jenkins and GitLab fold cases of the same name.
-func TestJUnitNames(t *testing.T) {
-	s := sample()
-	again := s.findings[1]
-	s.findings = append(s.findings, again, Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered"})
-	var suites struct {
-		Suite struct {
-			Tests    int `xml:"tests,attr"`
-			Failures int `xml:"failures,attr"`
-			Errors   int `xml:"errors,attr"`
-			Cases    []struct {
-				Name    string    `xml:"name,attr"`
-				Class   string    `xml:"classname,attr"`
-				Failure *struct{} `xml:"failure"`
-				Error   *struct{} `xml:"error"`
-			} `xml:"testcase"`
-		} `xml:"testsuite"`
-	}
-	out := s.write(t, "junit")
-	if err := xml.Unmarshal(out, &suites); err != nil {
-		t.Fatal(err)
-	}
-	names := make(map[string]bool)
-	failures, errors := 0, 0
-	for _, c := range suites.Suite.Cases {
-		if names[c.Name] || c.Class != "onmux.scan" {
-			t.Errorf("%s %q stands twice", c.Class, c.Name)
+// decodeHTML takes a page apart as a browser does: what it shows as text, and
+// what stands in its rows. It fails where there is an element or an attribute
+// that our pages do not have.
+func decodeHTML(b []byte) ([]string, error) {
+	var out []string
+	var inside []string
+	z := html.NewTokenizer(bytes.NewReader(b))
+	for {
+		kind := z.Next()
+		t := z.Token()
+		in := ""
+		if len(inside) > 0 {
+			in = inside[len(inside)-1]
 		}
-		names[c.Name] = true
-		if c.Failure != nil {
-			failures++
+		switch kind {
+		case html.ErrorToken:
+			if len(inside) > 0 {
+				return nil, fmt.Errorf("%q are not closed", inside)
+			}
+			return out, nil
+		case html.StartTagToken:
+			if !strings.Contains(" html head meta title link style script body header main section footer h1 h2 p ul li b div table thead tbody tr th td details summary noscript ", " "+t.Data+" ") {
+				return nil, fmt.Errorf("<%s>", t.Data)
+			}
+			for _, a := range t.Attr {
+				if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "style" || a.Key == "href" && a.Val != "data:," {
+					return nil, fmt.Errorf("<%s %s=%q>", t.Data, a.Key, a.Val)
+				}
+			}
+			if t.Data != "meta" && t.Data != "link" {
+				inside = append(inside, t.Data)
+			}
+		case html.EndTagToken:
+			if in != t.Data {
+				return nil, fmt.Errorf("</%s> inside <%s>", t.Data, in)
+			}
+			inside = inside[:len(inside)-1]
+		case html.CommentToken:
+			return nil, fmt.Errorf("a comment: %.60q", t.Data)
+		case html.TextToken:
+			if in != "script" && in != "style" {
+				out = append(out, t.Data)
+			} else if strings.HasPrefix(t.Data, "[") {
+				var rows []map[string]any
+				if err := json.Unmarshal([]byte(t.Data), &rows); err != nil {
+					return nil, err
+				}
+				for _, r := range rows {
+					for _, v := range r {
+						if list, ok := v.([]any); ok {
+							for _, s := range list {
+								out = append(out, fmt.Sprint(s))
+							}
+							continue
+						}
+						out = append(out, fmt.Sprint(v))
+					}
+				}
+			}
 		}
-		if c.Error != nil {
-			errors++
-		}
-	}
-	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 || suites.Suite.Tests != len(suites.Suite.Cases) {
-		t.Errorf("%d failures and %d errors:\n%s", failures, errors, out)
-	}
-}
-
-// TestGitHubLimit: more than ten annotations of a step are not shown.
-func TestGitHubLimit(t *testing.T) {
-	for _, n := range []int{1, 9, 10, 11, 500} {
-		s := empty()
-		s.end.Complete = true
-		for i := range n {
-			s.findings = append(s.findings, Violation{What: fmt.Sprint(i), Expected: "closed", Actual: "open"})
-		}
-		out := string(s.write(t, "github"))
-		if got := strings.Count(out, "::error "); got != min(n, 10) {
-			t.Errorf("%d violations make %d errors", n, got)
-		}
-		if more := fmt.Sprintf("%d more violations", n-9); n > 10 != strings.Contains(out, more) {
-			t.Errorf("%d violations:\n%s", n, out)
-		}
-	}
-}
-
-// TestNmapHosts: all that is known of a host stands in one host element, in the
-// order of the addresses, whatever the order in which it was found.
-func TestNmapHosts(t *testing.T) {
-	s := empty()
-	a := netip.MustParseAddr("192.0.2.255")
-	s.findings = []Finding{
-		probe.Result{Endpoint: probe.Endpoint{Addr: a.Next(), Port: 417, Proto: probe.UDP}, State: probe.Unreachable, Reason: probe.NoNeighbour},
-		probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered, Reason: probe.NoResponse},
-		probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck},
-		span("192.0.2.255", "192.0.3.1", 3, 417, probe.TCP, probe.Closed, probe.Reset, 1),
-		span("10.0.0.0", "10.1.255.255", 1<<17, 417, probe.TCP, probe.Filtered, probe.NoResponse, 1),
-	}
-	var run struct {
-		Hosts []struct {
-			Status struct {
-				State string `xml:"state,attr"`
-			} `xml:"status"`
-			Address struct {
-				Addr string `xml:"addr,attr"`
-			} `xml:"address"`
-			Ports []struct {
-				Proto string `xml:"protocol,attr"`
-				State struct {
-					State string `xml:"state,attr"`
-				} `xml:"state"`
-			} `xml:"ports>port"`
-		} `xml:"host"`
-	}
-	out := s.write(t, "nmap-xml")
-	if err := xml.Unmarshal(out, &run); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, h := range run.Hosts {
-		line := h.Address.Addr + " " + h.Status.State
-		for _, p := range h.Ports {
-			line += " " + p.Proto + ":" + p.State.State
-		}
-		got = append(got, line)
-	}
-	want := []string{"192.0.2.1 up tcp:open", "192.0.2.255 up tcp:closed udp:open|filtered", "192.0.3.0 up tcp:closed udp:filtered", "192.0.3.1 up tcp:closed"}
-	if !reflect.DeepEqual(got, want) || !bytes.Contains(out, []byte("<!-- 10.0.0.0 to 10.1.255.255, port 417/tcp: 131072 addresses are filtered")) {
-		t.Errorf("got\n%s\nwant\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), out)
 	}
 }

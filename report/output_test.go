@@ -10,6 +10,7 @@ import (
 
 	. "onmux/report"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/report/schematest"
 )
 
@@ -88,7 +89,7 @@ func TestFilesAreReplaced(t *testing.T) {
 	}
 	var stdout bytes.Buffer
 	s := open(t, &stdout, Output{"json", link}, Output{"jsonl", dangling}, Output{"jsonl", ""})
-	sample().tell(t, s)
+	Sample().Replay(t, s)
 	if b, _ := os.ReadFile(old); string(b) != "old" {
 		t.Errorf("before Close the file is %q", b)
 	}
@@ -123,7 +124,7 @@ func TestUnfinishedReportReplacesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, nil, Output{"json", file})
-	if err := s.Start(sample().start); err != nil {
+	if err := s.Start(Sample().Started); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -141,7 +142,7 @@ func TestTextInAFileIsPlain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sample().tell(t, s)
+		Sample().Replay(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -194,13 +195,13 @@ func (w *writes) Write(b []byte) (int, error) { *w++; return len(b), nil }
 
 // Where nobody waits for a single finding, all take few writes.
 func TestAtOnce(t *testing.T) {
-	for atOnce, want := range map[bool]int{true: 2, false: 2 + len(sample().findings)} {
+	for atOnce, want := range map[bool]int{true: 2, false: 2 + len(Sample().Findings)} {
 		var n writes
 		s, err := Open([]Output{{"jsonl", ""}}, &n, Options{AtOnce: atOnce})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sample().tell(t, s)
+		Sample().Replay(t, s)
 		if err := s.Close(); err != nil || int(n) != want {
 			t.Errorf("at once %t: %d writes, want %d; %v", atOnce, n, want, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	. "onmux/report"
+	. "onmux/report/reporttest"
 
 	. "onmux/report/record"
 )
@@ -33,7 +34,7 @@ func TestFull(t *testing.T) {
 	}
 	var stdout bytes.Buffer
 	s := open(t, &stdout, Output{"json", link}, Output{"jsonl", ""}, Output{"json", file})
-	sample().tell(t, s)
+	Sample().Replay(t, s)
 	err = s.Close()
 	if want := "cannot write the json report to " + link + ": no space left on device"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
@@ -72,7 +73,7 @@ func TestReaderIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sample().tell(t, s)
+	Sample().Replay(t, s)
 	err = s.Close()
 	if want := "cannot write the jsonl report to standard output: broken pipe"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
@@ -105,14 +106,14 @@ func TestFIFO(t *testing.T) {
 			}
 		}
 	}
-	all := sample()
-	s.Start(all.start)
+	all := Sample()
+	s.Start(all.Started)
 	line()
-	for _, f := range all.findings {
+	for _, f := range all.Findings {
 		Write(s, f)
 		line()
 	}
-	s.End(all.end)
+	s.End(all.Ended)
 	line()
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -142,7 +143,7 @@ func TestNewFileFollowsTheUmask(t *testing.T) {
 	defer syscall.Umask(old)
 	file := filepath.Join(t.TempDir(), "f")
 	s := open(t, nil, Output{"json", file})
-	empty().tell(t, s)
+	Empty().Replay(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestFolderGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, nil, Output{"json", filepath.Join(dir, "f")})
-	empty().tell(t, s)
+	Empty().Replay(t, s)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}

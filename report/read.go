@@ -18,7 +18,7 @@ import (
 // is no report, reading failed, or h failed. Records are bounded at 1 MiB; the
 // errors name the line (jsonl) or the record.
 func Replay(r io.Reader, h record.Handler) error {
-	s := record.NewStream(h)
+	s := record.NewSource(h)
 	br := bufio.NewReaderSize(r, 64<<10)
 	var first []byte
 	var err error

@@ -11,30 +11,14 @@ import (
 	. "onmux/report"
 	. "onmux/report/expect"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
-// recorder keeps what it receives.
-type recorder struct {
-	Func
-	stream
-	starts, ends int
-	fail         error // of a record
-}
-
-func newRecorder() *recorder {
-	r := &recorder{}
-	r.Func = func(f Finding) error { r.findings = append(r.findings, f); return r.fail }
-	return r
-}
-
-func (r *recorder) Start(s Start) error { r.start = s; r.starts++; return nil }
-func (r *recorder) End(e End) error     { r.end = e; r.ends++; return nil }
-
 func TestReplayIsTheSameReport(t *testing.T) {
-	for name, s := range map[string]stream{"sample": sample(), "empty": empty()} {
+	for name, s := range map[string]Stream{"sample": Sample(), "empty": Empty()} {
 		for _, format := range []string{"json", "jsonl"} {
-			saved := s.write(t, format)
+			saved := s.Write(t, format)
 			for way, r := range map[string]io.Reader{"whole": bytes.NewReader(saved), "byte by byte": iotest.OneByteReader(bytes.NewReader(saved))} {
 				var again bytes.Buffer
 				h, _ := New(format, &again, Options{})
@@ -49,10 +33,10 @@ func TestReplayIsTheSameReport(t *testing.T) {
 }
 
 func TestReplayAcrossFormats(t *testing.T) {
-	s := sample()
+	s := Sample()
 	var lines bytes.Buffer
 	h, _ := New("jsonl", &lines, Options{})
-	if err := Replay(bytes.NewReader(s.write(t, "json")), h); err != nil {
+	if err := Replay(bytes.NewReader(s.Write(t, "json")), h); err != nil {
 		t.Fatal(err)
 	}
 	var document bytes.Buffer
@@ -60,7 +44,7 @@ func TestReplayAcrossFormats(t *testing.T) {
 	if err := Replay(&lines, h); err != nil {
 		t.Fatal(err)
 	}
-	if want := s.write(t, "json"); !bytes.Equal(document.Bytes(), want) {
+	if want := s.Write(t, "json"); !bytes.Equal(document.Bytes(), want) {
 		t.Errorf("got\n%s\nwant\n%s", document.Bytes(), want)
 	}
 }
@@ -68,53 +52,53 @@ func TestReplayAcrossFormats(t *testing.T) {
 // TestReplayCutOff cuts a report at every byte.
 func TestReplayCutOff(t *testing.T) {
 	for _, format := range []string{"json", "jsonl"} {
-		s := sample()
-		saved := bytes.TrimSpace(s.write(t, format))
+		s := Sample()
+		saved := bytes.TrimSpace(s.Write(t, format))
 		for n := range saved {
-			r := newRecorder()
+			r := NewRecorder()
 			err := Replay(bytes.NewReader(saved[:n]), r)
-			if r.starts != r.ends {
-				t.Fatalf("%s, %d bytes: %d starts, %d ends", format, n, r.starts, r.ends)
+			if r.Starts != r.Ends {
+				t.Fatalf("%s, %d bytes: %d starts, %d ends", format, n, r.Starts, r.Ends)
 			}
-			if r.starts == 0 {
+			if r.Starts == 0 {
 				if err == nil {
 					t.Fatalf("%s, %d bytes: no start and no error", format, n)
 				}
 				continue
 			}
-			if err != nil || r.end.Complete || !strings.Contains(strings.Join(r.end.Coverage, ""), "cut off") {
-				t.Fatalf("%s, %d bytes: %v, %+v", format, n, err, r.end)
+			if err != nil || r.Ended.Complete || !strings.Contains(strings.Join(r.Ended.Coverage, ""), "cut off") {
+				t.Fatalf("%s, %d bytes: %v, %+v", format, n, err, r.Ended)
 			}
 		}
-		r := newRecorder()
+		r := NewRecorder()
 		at := bytes.LastIndex(saved, []byte(`"finished"`))
-		if err := Replay(bytes.NewReader(saved[:at]), r); err != nil || len(r.findings) != len(s.findings) {
-			t.Errorf("%s: %v, %d findings of %d", format, err, len(r.findings), len(s.findings))
+		if err := Replay(bytes.NewReader(saved[:at]), r); err != nil || len(r.Findings) != len(s.Findings) {
+			t.Errorf("%s: %v, %d findings of %d", format, err, len(r.Findings), len(s.Findings))
 		}
-		if r.end.Summary.Targets != 7 || r.end.Summary.States["unknown"] != 3 {
-			t.Errorf("%s: the summary of what was told is %+v", format, r.end.Summary)
+		if r.Ended.Summary.Targets != 7 || r.Ended.Summary.States["unknown"] != 3 {
+			t.Errorf("%s: the summary of what was told is %+v", format, r.Ended.Summary)
 		}
 	}
 }
 
 // TestReplaySorted reads what jq -S makes of a document.
 func TestReplaySorted(t *testing.T) {
-	r := newRecorder()
+	r := NewRecorder()
 	err := Replay(strings.NewReader(`{
   "command": "scan", "complete": true, "coverage": [], "finished": "2026-03-01T12:00:00Z",
   "findings": [ {"address": "192.0.2.1", "port": 417, "proto": "tcp", "state": "open", "type": "endpoint"} ],
   "later": {"than": ["this"]}, "schema": "onmux/1", "started": "2026-03-01T12:00:00Z",
   "summary": {"targets": 1, "states": {"open": 1}, "duration_ms": 1}, "version": "1", "violations": []
 }`), r)
-	if err != nil || r.start.Command != "scan" || len(r.findings) != 1 || !r.end.Complete {
+	if err != nil || r.Started.Command != "scan" || len(r.Findings) != 1 || !r.Ended.Complete {
 		t.Errorf("%v: %+v", err, r)
 	}
 }
 
 func TestReplayRefuses(t *testing.T) {
-	lines := strings.SplitAfter(string(sample().write(t, "jsonl")), "\n")
+	lines := strings.SplitAfter(string(Sample().Write(t, "jsonl")), "\n")
 	start, summary := lines[0], lines[len(lines)-2]
-	document := string(sample().write(t, "json"))
+	document := string(Sample().Write(t, "json"))
 	tests := []struct{ name, in, err string }{
 		{"nothing", "", "ends before"},
 		{"blank", "\n\n \n", "ends before"},
@@ -140,7 +124,7 @@ func TestReplayRefuses(t *testing.T) {
 		{"too deep", start + strings.Repeat("[", 20000), ""},
 	}
 	for _, test := range tests {
-		r := newRecorder()
+		r := NewRecorder()
 		err := Replay(strings.NewReader(test.in), r)
 		if test.err == "" {
 			continue // no panic is all
@@ -148,8 +132,8 @@ func TestReplayRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", test.name, err, test.err)
 		}
-		if r.starts != r.ends {
-			t.Errorf("%s: %d starts, %d ends", test.name, r.starts, r.ends)
+		if r.Starts != r.Ends {
+			t.Errorf("%s: %d starts, %d ends", test.name, r.Starts, r.Ends)
 		}
 	}
 }
@@ -157,16 +141,16 @@ func TestReplayRefuses(t *testing.T) {
 func TestReplayPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
 	for _, format := range []string{"json", "jsonl"} {
-		saved := sample().write(t, format)
-		r := newRecorder()
-		r.fail = broken
+		saved := Sample().Write(t, format)
+		r := NewRecorder()
+		r.Fail = broken
 		if err := Replay(bytes.NewReader(saved), r); !errors.Is(err, broken) {
 			t.Errorf("%s: the handler failed: %v", format, err)
 		}
 		half := io.MultiReader(bytes.NewReader(saved[:len(saved)/2]), iotest.ErrReader(broken))
-		r = newRecorder()
-		if err := Replay(half, r); !errors.Is(err, broken) || r.ends != 1 {
-			t.Errorf("%s: reading failed: %v, %d ends", format, err, r.ends)
+		r = NewRecorder()
+		if err := Replay(half, r); !errors.Is(err, broken) || r.Ends != 1 {
+			t.Errorf("%s: reading failed: %v, %d ends", format, err, r.Ends)
 		}
 		if err := Replay(iotest.ErrReader(broken), r); !errors.Is(err, broken) {
 			t.Errorf("%s: reading failed at once: %v", format, err)
@@ -175,27 +159,27 @@ func TestReplayPassesErrorsOn(t *testing.T) {
 }
 
 func FuzzReplay(f *testing.F) {
-	for _, s := range []stream{sample(), empty()} {
+	for _, s := range []Stream{Sample(), Empty()} {
 		for _, format := range []string{"json", "jsonl"} {
-			saved := s.write(f, format)
+			saved := s.Write(f, format)
 			f.Add(saved)
 			f.Add(saved[:len(saved)/2])
 		}
 	}
-	f.Add(sample().write(f, "nmap-xml"))
+	f.Add(Sample().Write(f, "nmap-xml"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		r := newRecorder()
-		if err := Replay(bytes.NewReader(in), r); r.starts != r.ends || r.starts == 0 && err == nil {
-			t.Errorf("%d starts, %d ends, %v", r.starts, r.ends, err)
+		r := NewRecorder()
+		if err := Replay(bytes.NewReader(in), r); r.Starts != r.Ends || r.Starts == 0 && err == nil {
+			t.Errorf("%d starts, %d ends, %v", r.Starts, r.Ends, err)
 		}
 		// Whatever was told can be held against an expectation and written.
 		j := NewJudge(nil)
 		var b bytes.Buffer
 		h, _ := New("jsonl", &b, Options{})
-		if r.starts == 0 || h.Start(r.start) != nil {
+		if r.Starts == 0 || h.Start(r.Started) != nil {
 			return
 		}
-		for _, f := range r.findings {
+		for _, f := range r.Findings {
 			j.Finding(f)
 			if Write(h, f) != nil {
 				return // a time that RFC 3339 cannot say in UTC
@@ -204,11 +188,11 @@ func FuzzReplay(f *testing.F) {
 				t.Error("a range of nothing")
 			}
 		}
-		j.End(r.end)
-		if h.End(r.end) != nil {
+		j.End(r.Ended)
+		if h.End(r.Ended) != nil {
 			return
 		}
-		if err := Replay(&b, newRecorder()); err != nil {
+		if err := Replay(&b, NewRecorder()); err != nil {
 			t.Errorf("what was told can't be read again: %v", err)
 		}
 	})

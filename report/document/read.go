@@ -23,7 +23,7 @@ var ErrLong = fmt.Errorf("a record is longer than %d bytes", maxRecord)
 
 // ReadLines reads a jsonl report, whose first line was read already, to its end or
 // to where it is cut off.
-func ReadLines(s *record.Stream, line []byte, br *bufio.Reader) error {
+func ReadLines(s *record.Source, line []byte, br *bufio.Reader) error {
 	var start record.Start
 	if err := json.Unmarshal(line, &start); err != nil {
 		return fmt.Errorf("line 1: %w", err)
@@ -50,7 +50,7 @@ func ReadLines(s *record.Stream, line []byte, br *bufio.Reader) error {
 	}
 }
 
-func readRecord(s *record.Stream, line []byte) error {
+func readRecord(s *record.Source, line []byte) error {
 	if s.Ended() {
 		return errors.New("nothing may follow the summary")
 	}
@@ -88,8 +88,8 @@ func ReadLine(br *bufio.Reader) ([]byte, error) {
 // ReadDocument reads a json report to its end or to where it is cut off. In ours
 // the start stands before the findings, which are written as they are read; where
 // another program has put it behind them, they wait.
-func ReadDocument(s *record.Stream, r io.Reader) error {
-	d := &documentReader{Stream: s, seen: make(map[string]bool)}
+func ReadDocument(s *record.Source, r io.Reader) error {
+	d := &documentReader{Source: s, seen: make(map[string]bool)}
 	d.dec = json.NewDecoder(&record.Bounded{R: r, Most: maxRecord, Err: ErrLong, Consumed: func() int64 { return d.dec.InputOffset() }})
 	err := d.read()
 	switch {
@@ -102,7 +102,7 @@ func ReadDocument(s *record.Stream, r io.Reader) error {
 }
 
 type documentReader struct {
-	*record.Stream
+	*record.Source
 	start   record.Start
 	dec     *json.Decoder
 	seen    map[string]bool

@@ -43,14 +43,14 @@ type nmapHost struct {
 
 // nmapReader reads nmap's XML.
 type nmapReader struct {
-	*record.Stream
+	*record.Source
 	numberless uint64 // ports that nmap counted without their numbers
 }
 
 // Read reads nmap's XML as the report of a scan. Hosts that nmap found down
 // are left out, as are ports that it counts without their numbers.
-func Read(s *record.Stream, r io.Reader) error {
-	p := &nmapReader{Stream: s}
+func Read(s *record.Source, r io.Reader) error {
+	p := &nmapReader{Source: s}
 	host := &record.Bounded{R: r, Most: maxHost, Err: errLongHost}
 	d := xml.NewDecoder(host)
 	var begun int64 // where the element that is being read begins

@@ -1,4 +1,4 @@
-package report_test
+package document_test
 
 import (
 	"bytes"
@@ -14,14 +14,15 @@ import (
 	"onmux/probe/ports"
 	"onmux/report/document"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/report/schematest"
 	"onmux/scan"
 )
 
 func TestDocumentsAreValid(t *testing.T) {
-	for name, s := range map[string]stream{"sample": sample(), "empty": empty()} {
+	for name, s := range map[string]Stream{"sample": Sample(), "empty": Empty()} {
 		for _, format := range []string{"json", "jsonl"} {
-			if err := schematest.Validate(format, bytes.NewReader(s.write(t, format))); err != nil {
+			if err := schematest.Validate(format, bytes.NewReader(s.Write(t, format))); err != nil {
 				t.Errorf("%s as %s: %v", name, format, err)
 			}
 		}
@@ -56,7 +57,7 @@ func TestWrongDocumentsAreNot(t *testing.T) {
 		"ephemeral in no range":    {`"ephemeral_range":{"first":32768,"last":60999},`, ``},
 	}
 	for _, format := range []string{"json", "jsonl"} {
-		good := string(sample().write(t, format))
+		good := string(Sample().Write(t, format))
 		for name, change := range tests {
 			bad := strings.Replace(good, change[0], change[1], 1)
 			if bad == good {
@@ -70,7 +71,7 @@ func TestWrongDocumentsAreNot(t *testing.T) {
 }
 
 func TestOrderOfLines(t *testing.T) {
-	lines := strings.SplitAfter(string(sample().write(t, "jsonl")), "\n")
+	lines := strings.SplitAfter(string(Sample().Write(t, "jsonl")), "\n")
 	lines = lines[:len(lines)-1]
 	n := len(lines)
 	for name, bad := range map[string][]string{

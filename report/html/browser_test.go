@@ -1,4 +1,4 @@
-package report_test
+package html_test
 
 import (
 	"bytes"
@@ -26,6 +26,7 @@ import (
 	"onmux/probe"
 	"onmux/report/phrase"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
@@ -91,10 +92,10 @@ func (b *browser) run(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // show opens the page that a stream makes.
-func (b *browser) show(t *testing.T, s stream) {
+func (b *browser) show(t *testing.T, s Stream) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(file, s.write(t, "html"), 0o600); err != nil {
+	if err := os.WriteFile(file, s.Write(t, "html"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.run(t, chromedp.Navigate("file://"+file), chromedp.WaitReady(chromedp.CSS("footer")))
@@ -127,8 +128,8 @@ func want[T comparable](t *testing.T, b *browser, expression string, wanted T) {
 
 // network24 is a scan of 192.0.2.0/24 in which .7 and .9 are open, 64 to 127
 // filtered, and the rest closed.
-func network24() stream {
-	s := sample()
+func network24() Stream {
+	s := Sample()
 	at := func(last byte) probe.Endpoint {
 		return probe.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 417, Proto: probe.TCP}
 	}
@@ -139,10 +140,10 @@ func network24() stream {
 	dull := func(first, last byte, state probe.State, why probe.Reason) Finding {
 		return scan.Range{First: at(first).Addr, Last: at(last).Addr, Count: uint64(last-first) + 1, Port: 417, Proto: probe.TCP, State: state, Reason: why}
 	}
-	s.findings = []Finding{open(9, 3e6), open(7, 1e6), open(8, 2e6), dull(0, 6, probe.Closed, probe.Reset),
+	s.Findings = []Finding{open(9, 3e6), open(7, 1e6), open(8, 2e6), dull(0, 6, probe.Closed, probe.Reset),
 		dull(10, 63, probe.Closed, probe.Reset), dull(64, 127, probe.Filtered, probe.NoResponse), dull(128, 255, probe.Closed, probe.Reset)}
-	s.end.Complete = true
-	s.end.Summary = scan.Summary{Targets: 256, States: map[string]uint64{"open": 3, "closed": 189, "filtered": 64}}
+	s.Ended.Complete = true
+	s.Ended.Summary = scan.Summary{Targets: 256, States: map[string]uint64{"open": 3, "closed": 189, "filtered": 64}}
 	return s
 }
 
@@ -237,18 +238,18 @@ func TestPageInTheDark(t *testing.T) {
 // TestPageOfManyEndpoints: a /16, told one by one, is drawn and can be searched.
 func TestPageOfManyEndpoints(t *testing.T) {
 	b := openBrowser(t)
-	s := sample()
-	s.findings = nil
+	s := Sample()
+	s.Findings = nil
 	a := netip.MustParseAddr("10.20.0.0")
 	for i := range 65536 {
 		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset, RTT: probe.Millis(1000 * (i%5000 + 1))}
 		if i%4096 == 0 {
 			r.State, r.Reason = probe.Open, probe.SynAck
 		}
-		s.findings = append(s.findings, r)
+		s.Findings = append(s.Findings, r)
 		a = a.Next()
 	}
-	s.end.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 16, "closed": 65520}}
+	s.Ended.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 16, "closed": 65520}}
 	b.show(t, s)
 	want(t, b, `document.querySelector('.sky').getAttribute('aria-label').slice(0, 24)`, "Map of 65,536 addresses.")
 	want(t, b, `document.getElementById('told').textContent`, "1 to 200 of 65,536")
@@ -262,15 +263,15 @@ func TestPageOfManyEndpoints(t *testing.T) {
 // TestPageOfHostileText: what peers say is text in the page, to the letter.
 func TestPageOfHostileText(t *testing.T) {
 	b := openBrowser(t)
-	all := sample()
-	all.findings, all.end.Coverage = nil, nil
+	all := Sample()
+	all.Findings, all.Ended.Coverage = nil, nil
 	var wanted []string
-	for _, text := range corpus {
+	for _, text := range Corpus {
 		text = text[:min(len(text), 1<<14)]
 		wanted = append(wanted, strings.Join(strings.Fields(phrase.Visible(text)), " "))
-		s := withText(text)
-		all.findings = append(all.findings, s.findings...)
-		all.end.Coverage = append(all.end.Coverage, s.end.Coverage...)
+		s := WithText(text)
+		all.Findings = append(all.Findings, s.Findings...)
+		all.Ended.Coverage = append(all.Ended.Coverage, s.Ended.Coverage...)
 	}
 	b.show(t, all)
 	for _, where := range []string{"#violations", "#all", "body"} {
@@ -288,11 +289,11 @@ func TestPageOfHostileText(t *testing.T) {
 // TestPageOfIPv6: addresses of IPv6 are drawn, and written as others write them.
 func TestPageOfIPv6(t *testing.T) {
 	b := openBrowser(t)
-	s := sample()
-	s.findings = nil
+	s := Sample()
+	s.Findings = nil
 	wanted := []string{"10.0.0.1", "::1", "2001:db8::", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "fe80::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}
 	for _, a := range wanted {
-		s.findings = append(s.findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(a), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
+		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(a), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
 	}
 	b.show(t, s)
 	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.Home))

@@ -1,4 +1,4 @@
-package report_test
+package compare_test
 
 import (
 	"fmt"
@@ -11,16 +11,17 @@ import (
 	"onmux/probe"
 	. "onmux/report/compare"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
-func part(t testing.TB, name string, s stream, shard, shards int) *Part {
+func part(t testing.TB, name string, s Stream, shard, shards int) *Part {
 	t.Helper()
 	p := &Part{Name: name}
 	if shards > 0 {
-		s.start.Plan = &Plan{Fingerprint: "f", Endpoints: s.end.Summary.Targets, Seed: "7", Shard: shard, Shards: shards}
+		s.Started.Plan = &Plan{Fingerprint: "f", Endpoints: s.Ended.Summary.Targets, Seed: "7", Shard: shard, Shards: shards}
 	}
-	s.tell(t, p)
+	s.Replay(t, p)
 	return p
 }
 
@@ -68,7 +69,7 @@ func TestMergeIsTheWhole(t *testing.T) {
 		var parts []*Part
 		for s := range split {
 			one := network(dice, split[s])
-			one.end.Summary.Targets = uint64(n)
+			one.Ended.Summary.Targets = uint64(n)
 			parts = append(parts, part(t, fmt.Sprint("part", s+1), one, s+1, shards))
 		}
 		dice.Shuffle(shards, func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
@@ -78,7 +79,7 @@ func TestMergeIsTheWhole(t *testing.T) {
 		}
 		var got []Finding
 		m.Write(func(f Finding) error { got = append(got, f); return nil })
-		want := statesOf(t, network(dice, all).findings)
+		want := statesOf(t, network(dice, all).Findings)
 		if told := statesOf(t, got); !mapsEqual(told, want) || !m.End.Complete || m.End.Summary.Targets != uint64(n) {
 			t.Fatalf("got %v\nwant %v\n%+v", told, want, m.End)
 		}
@@ -122,15 +123,15 @@ func mapsEqual(a, b map[probe.Endpoint]probe.State) bool {
 
 func TestMergeRefuses(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.1")
-	one := func(a netip.Addr) stream {
-		return stream{start: starts("scan"), end: ends(2, nil), findings: []Finding{
+	one := func(a netip.Addr) Stream {
+		return Stream{Started: Starts("scan"), Ended: Ends(2, nil), Findings: []Finding{
 			probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed}}}
 	}
 	first := part(t, "a", one(a), 1, 2)
 	with := func(change func(*Plan)) *Part {
 		s := one(a.Next())
-		s.start.Plan = &Plan{Fingerprint: "f", Endpoints: 2, Seed: "7", Shard: 2, Shards: 2}
-		change(s.start.Plan)
+		s.Started.Plan = &Plan{Fingerprint: "f", Endpoints: 2, Seed: "7", Shard: 2, Shards: 2}
+		change(s.Started.Plan)
 		return part(t, "b", s, 0, 0)
 	}
 	for name, c := range map[string]struct {
@@ -175,7 +176,7 @@ func TestShardShares(t *testing.T) {
 // lackOf is what is said to lack in a shard that tells nothing.
 func lackOf(t *testing.T, p *Plan) string {
 	t.Helper()
-	m, err := Merge([]*Part{part(t, "a", stream{start: Start{Command: "scan", Plan: p}}, 0, 0)})
+	m, err := Merge([]*Part{part(t, "a", Stream{Started: Start{Command: "scan", Plan: p}}, 0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

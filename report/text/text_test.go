@@ -1,4 +1,4 @@
-package report_test
+package text_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"onmux/probe"
 	. "onmux/report"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
@@ -50,7 +51,7 @@ func TestText(t *testing.T) {
 			t.Run(name+"/"+v.name, func(t *testing.T) {
 				got := tellText(t, s, v.Options)
 				fits(t, got, v.Options)
-				golden(t, filepath.Join("testdata", "text", name+"."+v.name+".txt"), got)
+				golden(t, filepath.Join("testdata", name+"."+v.name+".txt"), got)
 			})
 		}
 	}
@@ -84,7 +85,7 @@ func portName(p probe.Port) string {
 	return ""
 }
 
-func tellText(t testing.TB, s stream, o Options) string {
+func tellText(t testing.TB, s Stream, o Options) string {
 	t.Helper()
 	var b bytes.Buffer
 	o.PortName = portName
@@ -92,7 +93,7 @@ func tellText(t testing.TB, s stream, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.tell(t, h)
+	s.Replay(t, h)
 	return b.String()
 }
 
@@ -147,12 +148,12 @@ func TestTextOutOfPlace(t *testing.T) {
 				if command != "" {
 					h.Start(Start{Command: command})
 				}
-				for _, f := range s.findings {
+				for _, f := range s.Findings {
 					if err := Write(h, f); err != nil {
 						t.Errorf("%s as %q: %v", name, command, err)
 					}
 				}
-				if err := h.End(s.end); err != nil {
+				if err := h.End(s.Ended); err != nil {
 					t.Errorf("%s as %q: %v", name, command, err)
 				}
 				fits(t, b.String(), v.Options)
@@ -241,7 +242,7 @@ func TestTextTellsLongStrings(t *testing.T) {
 }
 
 func FuzzText(f *testing.F) {
-	f.Add(hostile, "scan", 80)
+	f.Add(Hostile, "scan", 80)
 	f.Add("世界\u200b\x1b[2J", "check", 7)
 	f.Fuzz(func(t *testing.T, s, command string, width int) {
 		o := Options{Width: max(width%200, 0), Color: width%2 == 0, Verbosity: Verbosity(uint(width) % 3)}
@@ -249,7 +250,7 @@ func FuzzText(f *testing.F) {
 			o.Width = 0
 		}
 		told := hostileStream(s)
-		told.start.Command = command
+		told.Started.Command = command
 		fits(t, tellText(t, told, o), o)
 	})
 }

@@ -1,4 +1,4 @@
-package report_test
+package text_test
 
 import (
 	"net/netip"
@@ -7,23 +7,24 @@ import (
 
 	"onmux/probe"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
 // drawn is a scan of so many addresses from first, of which the fifth is open.
-func drawn(first string, n int) stream {
-	s := sample()
-	s.findings = nil
+func drawn(first string, n int) Stream {
+	s := Sample()
+	s.Findings = nil
 	a := netip.MustParseAddr(first)
 	for i := range n {
 		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset}
 		if i == 4 {
 			r.State, r.Reason = probe.Open, probe.SynAck
 		}
-		s.findings = append(s.findings, r)
+		s.Findings = append(s.Findings, r)
 		a = a.Next()
 	}
-	s.end = End{Complete: true, Summary: scan.Summary{Targets: uint64(n), States: map[string]uint64{"open": 1, "closed": uint64(n - 1)}}}
+	s.Ended = End{Complete: true, Summary: scan.Summary{Targets: uint64(n), States: map[string]uint64{"open": 1, "closed": uint64(n - 1)}}}
 	return s
 }
 
@@ -32,10 +33,10 @@ func drawn(first string, n int) stream {
 func TestMap(t *testing.T) {
 	row := func(label string, cells string) string { return label + "  " + cells + "\n" }
 	alike := drawn("10.0.0.0", 64)
-	alike.findings = alike.findings[5:]
+	alike.Findings = alike.Findings[5:]
 	for _, c := range []struct {
 		name  string
-		s     stream
+		s     Stream
 		o     Options
 		lines []string
 	}{
@@ -70,9 +71,9 @@ func TestMap(t *testing.T) {
 // multiple of their length; what was not asked is blank.
 func TestMapOfNetworks(t *testing.T) {
 	s := drawn("10.0.0.5", 40)
-	for i, f := range drawn("10.0.7.100", 10).findings {
+	for i, f := range drawn("10.0.7.100", 10).Findings {
 		if i < 3 || i > 5 {
-			s.findings = append(s.findings, f)
+			s.Findings = append(s.Findings, f)
 		}
 	}
 	got := tellText(t, s, Options{Width: 80})
@@ -88,7 +89,7 @@ func TestMapOfNetworks(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.0")
 	for i := range 80 {
 		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.State(1 + i%2)}
-		scattered.findings = append(scattered.findings, r)
+		scattered.Findings = append(scattered.Findings, r)
 		for range 256 {
 			a = a.Next()
 		}
@@ -107,7 +108,7 @@ func TestMapOfPorts(t *testing.T) {
 		return scan.Range{First: a, Last: last, Count: 32, Port: port, Proto: probe.TCP, State: state, Reason: probe.NoResponse}
 	}
 	s := drawn("10.0.0.0", 0)
-	s.findings = []Finding{tell(1, probe.Filtered), tell(2, probe.Closed), tell(3, probe.Unreachable),
+	s.Findings = []Finding{tell(1, probe.Filtered), tell(2, probe.Closed), tell(3, probe.Unreachable),
 		probe.Result{Endpoint: probe.Endpoint{Addr: last, Port: 2, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck}}
 	if got := tellText(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("·", 31)+"█\n") {
 		t.Errorf("not the strongest:\n%s", got)

@@ -1,4 +1,4 @@
-package report_test
+package document_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"onmux/probe/local"
 	. "onmux/report"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
@@ -24,7 +25,7 @@ func TestEmptyDocument(t *testing.T) {
 "violations":[],
 "finished":"2026-03-01T12:00:00.123456789Z","complete":false,"coverage":[],"summary":{"targets":0,"states":{},"duration_ms":0}}
 `
-	if got := string(empty().write(t, "json")); got != want {
+	if got := string(Empty().Write(t, "json")); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -33,24 +34,24 @@ func TestDocumentStreams(t *testing.T) {
 	for _, format := range []string{"json", "jsonl"} {
 		var b bytes.Buffer
 		h, _ := New(format, &b, Options{})
-		s := sample()
-		if err := h.Start(s.start); err != nil || !strings.Contains(b.String(), "1.2.3") {
-			t.Errorf("%s: after the start: %q, %v", format, b.String(), err)
+		s := Sample()
+		if err := h.Start(s.Started); err != nil || !strings.Contains(b.String(), "1.2.3") {
+			t.Errorf("%s: after the Started: %q, %v", format, b.String(), err)
 		}
-		if err := Write(h, s.findings[0]); err != nil || !strings.Contains(b.String(), `{"type":"endpoint","address":"fe80::1%eth0"`) {
+		if err := Write(h, s.Findings[0]); err != nil || !strings.Contains(b.String(), `{"type":"endpoint","address":"fe80::1%eth0"`) {
 			t.Errorf("%s: after a finding: %q, %v", format, b.String(), err)
 		}
 	}
 }
 
 func TestEachRecordHasItsLine(t *testing.T) {
-	s := sample()
-	lines := strings.Split(strings.TrimSuffix(string(s.write(t, "jsonl")), "\n"), "\n")
-	if len(lines) != len(s.findings)+2 {
-		t.Fatalf("%d lines for %d findings", len(lines), len(s.findings))
+	s := Sample()
+	lines := strings.Split(strings.TrimSuffix(string(s.Write(t, "jsonl")), "\n"), "\n")
+	if len(lines) != len(s.Findings)+2 {
+		t.Fatalf("%d lines for %d findings", len(lines), len(s.Findings))
 	}
 	kinds := []string{"start"}
-	for _, f := range s.findings {
+	for _, f := range s.Findings {
 		kinds = append(kinds, f.Kind())
 	}
 	for i, kind := range append(kinds, "summary") {
@@ -62,31 +63,29 @@ func TestEachRecordHasItsLine(t *testing.T) {
 
 // TestNumbersThatAreNone: a share that could not be measured is left out.
 func TestNumbersThatAreNone(t *testing.T) {
-	s := empty()
+	s := Empty()
 	zero := 0.0
-	s.end.Summary.Loss = ptr(zero / zero)
-	s.end.Summary.ExpectedMissed = ptr(1 / zero)
+	s.Ended.Summary.Loss = Ptr(zero / zero)
+	s.Ended.Summary.ExpectedMissed = Ptr(1 / zero)
 	for _, format := range []string{"json", "jsonl"} {
-		if got := string(s.write(t, format)); strings.Contains(got, "loss") || strings.Contains(got, "missed") {
+		if got := string(s.Write(t, format)); strings.Contains(got, "loss") || strings.Contains(got, "missed") {
 			t.Errorf("%s", got)
 		}
 	}
 }
 
-const hostile = "a\x1b[31m\x00\x07\r\n\t\x7f\u009b31m\u0085\u202e\u2066\u200b\u200f\ufeff\u2028\u2029\U000e0041\U000e007f\ue000\U0010ffff\"\\<é世😀"
-
 func TestHostileStrings(t *testing.T) {
-	s := sample()
-	for i, f := range s.findings {
+	s := Sample()
+	for i, f := range s.Findings {
 		v := reflect.New(reflect.TypeOf(f)).Elem()
 		v.Set(reflect.ValueOf(f))
 		poison(v)
-		s.findings[i] = v.Interface().(Finding)
+		s.Findings[i] = v.Interface().(Finding)
 	}
-	poison(reflect.ValueOf(&s.start).Elem())
-	poison(reflect.ValueOf(&s.end).Elem())
+	poison(reflect.ValueOf(&s.Started).Elem())
+	poison(reflect.ValueOf(&s.Ended).Elem())
 	for _, format := range []string{"json", "jsonl"} {
-		out := s.write(t, format)
+		out := s.Write(t, format)
 		for i, line := range strings.Split(string(out), "\n") {
 			for _, r := range line {
 				if !unicode.IsPrint(r) || r == utf8.RuneError {
@@ -101,24 +100,24 @@ func TestHostileStrings(t *testing.T) {
 			t.Errorf("%s: no surrogate pair for a tag", format)
 		}
 		var got map[string]any
-		if err := json.NewDecoder(bytes.NewReader(out)).Decode(&got); err != nil || got["command"] != hostile {
+		if err := json.NewDecoder(bytes.NewReader(out)).Decode(&got); err != nil || got["command"] != Hostile {
 			t.Errorf("%s: %v: the command came back as %q", format, err, got["command"])
 		}
 	}
 }
 
-// poison puts the hostile string wherever a string fits.
+// poison puts the Hostile string wherever a string fits.
 func poison(v reflect.Value) {
 	switch v.Type() {
 	case reflect.TypeFor[time.Time](), reflect.TypeFor[[]byte]():
 		return
 	case reflect.TypeFor[netip.Addr]():
-		v.Set(reflect.ValueOf(netip.IPv6LinkLocalAllNodes().WithZone(hostile)))
+		v.Set(reflect.ValueOf(netip.IPv6LinkLocalAllNodes().WithZone(Hostile)))
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(hostile)
+		v.SetString(Hostile)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			poison(v.Field(i))
@@ -134,29 +133,29 @@ func poison(v reflect.Value) {
 	case reflect.Map:
 		value := reflect.New(v.Type().Elem()).Elem()
 		poison(value)
-		v.SetMapIndex(reflect.ValueOf(hostile), value)
+		v.SetMapIndex(reflect.ValueOf(Hostile), value)
 	}
 }
 
 func TestNoUTF8(t *testing.T) {
-	s := empty()
-	s.start.Version = "\xff�"
-	if out := string(s.write(t, "jsonl")); !strings.Contains(out, `"version":"\ufffd\ufffd"`) {
+	s := Empty()
+	s.Started.Version = "\xff�"
+	if out := string(s.Write(t, "jsonl")); !strings.Contains(out, `"version":"\ufffd\ufffd"`) {
 		t.Error(out)
 	}
 }
 
 func TestTimesAreUTC(t *testing.T) {
 	for _, format := range []string{"json", "jsonl"} {
-		if out := string(sample().write(t, format)); strings.Contains(out, "+01:00") {
+		if out := string(Sample().Write(t, format)); strings.Contains(out, "+01:00") {
 			t.Error(out)
 		}
 	}
-	l := sample().findings[5].(local.Listener)
-	l.Owners[0].Started = noon
-	empty := empty()
-	empty.findings = []Finding{l}
-	empty.write(t, "json")
+	l := Sample().Findings[5].(local.Listener)
+	l.Owners[0].Started = Noon
+	empty := Empty()
+	empty.Findings = []Finding{l}
+	empty.Write(t, "json")
 	if l.Owners[0].Started.Location() == time.UTC {
 		t.Error("the writer changed the caller's record")
 	}
@@ -166,7 +165,7 @@ func BenchmarkFinding(b *testing.B) {
 	for _, format := range []string{"json", "jsonl"} {
 		b.Run(format, func(b *testing.B) {
 			h, _ := New(format, discard{}, Options{})
-			r := scan.Range{First: addr4, Last: addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed}
+			r := scan.Range{First: Addr4, Last: Addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed}
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := Write(h, r); err != nil {

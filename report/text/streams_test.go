@@ -1,4 +1,4 @@
-package report_test
+package text_test
 
 import (
 	"fmt"
@@ -8,12 +8,12 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	. "onmux/report/record"
-	"onmux/scan"
+	. "onmux/report/reporttest"
 )
 
 // textStreams are what a person may be told, made by hand.
-func textStreams() map[string]stream {
-	return map[string]stream{
+func textStreams() map[string]Stream {
+	return map[string]Stream{
 		"check":           checkStream(),
 		"check-free":      freeStream(),
 		"check-elsewhere": elsewhereStream(),
@@ -22,65 +22,53 @@ func textStreams() map[string]stream {
 		"scan":            scanStream(),
 		"scan-nothing":    nothingStream(),
 		"scan-incomplete": incompleteStream(),
-		"hostile-check":   as("check", hostileStream(hostile)),
-		"hostile-probe":   as("probe", hostileStream(hostile)),
-		"hostile-scan":    as("scan", hostileStream(hostile)),
-		"empty-check":     as("check", empty()),
-		"empty-probe":     as("probe", empty()),
-		"empty-scan":      as("scan", empty()),
+		"hostile-check":   as("check", hostileStream(Hostile)),
+		"hostile-probe":   as("probe", hostileStream(Hostile)),
+		"hostile-scan":    as("scan", hostileStream(Hostile)),
+		"empty-check":     as("check", Empty()),
+		"empty-probe":     as("probe", Empty()),
+		"empty-scan":      as("scan", Empty()),
 		"explain":         explained(others()...),
 		"explain-417":     explained(onmux()),
-		"hostile-explain": explained(hostilePort(hostile)),
-		"empty-explain":   as("explain", empty()),
-		"everything":      sample(),
+		"hostile-explain": explained(hostilePort(Hostile)),
+		"empty-explain":   as("explain", Empty()),
+		"everything":      Sample(),
 		"attempts":        attemptsStream(),
 		"diff":            diffStream(),
-		"diff-nothing":    as("diff", stream{start: starts("diff"), end: ends(512, nil)}),
-		"hostile-diff":    as("diff", hostileDiff(hostile)),
+		"diff-nothing":    as("diff", Stream{Started: Starts("diff"), Ended: Ends(512, nil)}),
+		"hostile-diff":    as("diff", hostileDiff(Hostile)),
 	}
 }
 
-func as(command string, s stream) stream {
-	s.start.Command = command
+func as(command string, s Stream) Stream {
+	s.Started.Command = command
 	return s
 }
 
-func starts(command string) Start {
-	return Start{Schema: Schema, Command: command, Version: "1", Started: noon}
-}
-
-func ends(targets uint64, states map[string]uint64) End {
-	return End{Finished: noon.Add(time.Second), Complete: true, Summary: scan.Summary{Targets: targets, States: states}}
-}
-
-func socket(proto probe.Proto, addr, family, reach string, port uint16) local.Listener {
-	return local.Listener{Proto: proto, Address: netip.MustParseAddr(addr), Port: port, Family: family, State: local.Listening, Reach: reach, NetNS: "host", UID: ptr(uint32(0))}
-}
-
-func checkStream() stream {
-	ssh := socket(probe.TCP, "::", "dual", "any", 417)
+func checkStream() Stream {
+	ssh := Socket(probe.TCP, "::", "dual", "any", 417)
 	ssh.Backlog = &local.Backlog{Used: 0, Limit: 128}
 	ssh.Inode = 31337
 	ssh.Owners = []local.Owner{{PID: 812, Name: "sshd", Exe: "/usr/sbin/sshd", Cmdline: []string{"sshd: /usr/sbin/sshd", "-D", "[listener] 0 of 10-100 startups"},
-		User: "root", Started: noon, ExeDeleted: true, Place: local.Place{Unit: "ssh.service"}, Parents: []local.Process{{PID: 1, Name: "systemd"}}},
+		User: "root", Started: Noon, ExeDeleted: true, Place: local.Place{Unit: "ssh.service"}, Parents: []local.Process{{PID: 1, Name: "systemd"}}},
 		{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
 	ssh.Unit = "ssh.socket"
-	web := socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080)
+	web := Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080)
 	web.Backlog = &local.Backlog{Used: 511, Limit: 511}
-	web.UID = ptr(uint32(33))
+	web.UID = Ptr(uint32(33))
 	web.Owners = []local.Owner{
 		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Place: local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}},
 		{PID: 77, Name: "helper", User: "app", Unrelated: true},
 	}
-	web6 := socket(probe.TCP, "fe80::1%eth0", "ipv6", "link-local", 8080)
+	web6 := Socket(probe.TCP, "fe80::1%eth0", "ipv6", "link-local", 8080)
 	web6.Device = "eth0"
-	other := socket(probe.UDP, "0.0.0.0", "ipv4", "any", 53)
-	other.UID = ptr(uint32(101))
+	other := Socket(probe.UDP, "0.0.0.0", "ipv4", "any", 53)
+	other.UID = Ptr(uint32(101))
 	other.User, other.Unit = "systemd-resolve", "systemd-resolved.service"
 	other.Candidates = []local.Candidate{{Process: local.Process{PID: 602, Name: "systemd-resolve"}, By: "cgroup"}}
-	bound := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 9000)
+	bound := Socket(probe.TCP, "10.0.0.5", "ipv4", "private", 9000)
 	bound.State = local.Bound
-	conn := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 40000)
+	conn := Socket(probe.TCP, "10.0.0.5", "ipv4", "private", 40000)
 	conn.State, conn.Peer = local.Connected, "192.0.2.1:443"
 	verdict := func(port uint16, proto probe.Proto, w local.Word, why string) local.Verdict {
 		return local.Verdict{Port: port, Proto: proto, Verdict: w, Why: why}
@@ -94,10 +82,10 @@ func checkStream() stream {
 		{To: "10.0.0.5:80", Outcome: local.Silent, Said: "nothing listens on 80 itself"}, // is said already
 	}
 	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)"}
-	end := ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})
+	end := Ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})
 	end.Coverage = []string{"sockets of this network namespace, TCP and UDP, IPv4 and IPv6", "redirects by NAT were not looked at"}
 	end.Hints = []string{"run as root to see the owner of every socket"}
-	return stream{start: starts("check"), end: end, findings: []Finding{
+	return Stream{Started: Starts("check"), Ended: end, Findings: []Finding{
 		verdict(417, probe.TCP, local.Listening, "sshd (pid 812, root, ssh.service) and systemd (pid 1, root, for ssh.socket) on [::]:417, reachable from any address"), ssh,
 		closed,
 		verdict(8080, probe.TCP, local.Listening, "nginx (pid 1200, www-data, 2 workers, docker container shop) and 1 other process on 127.0.0.1:8080, and 1 more socket, reachable from the same link"), web, web6,
@@ -112,7 +100,7 @@ func checkStream() stream {
 
 // elsewhereStream has ports that are held in other network namespaces, alone and
 // beside the caller's own.
-func elsewhereStream() stream {
+func elsewhereStream() Stream {
 	there := func(netns string, l local.Listener, owner local.Owner) local.Listener {
 		l.NetNS, l.Owners = netns, []local.Owner{owner}
 		return l
@@ -120,52 +108,52 @@ func elsewhereStream() stream {
 	shop := local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}
 	nginx := local.Owner{PID: 2100, Name: "nginx", Cmdline: []string{"nginx: master process /usr/sbin/nginx -g daemon off;"}, User: "root", Workers: []int{2101}, Place: shop}
 	caddy := local.Owner{PID: 3100, Name: "caddy", Cmdline: []string{"/usr/bin/caddy", "run", "--config", "/etc/caddy/Caddyfile"}, User: "caddy"}
-	inside := socket(probe.TCP, "0.0.0.0", "ipv4", "any", 80)
+	inside := Socket(probe.TCP, "0.0.0.0", "ipv4", "any", 80)
 	inside.Backlog = &local.Backlog{Limit: 511}
-	bound := socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 80)
+	bound := Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 80)
 	bound.State = local.Bound
-	conn := socket(probe.TCP, "10.0.0.5", "ipv4", "private", 80)
+	conn := Socket(probe.TCP, "10.0.0.5", "ipv4", "private", 80)
 	conn.State, conn.Peer = local.Connected, "192.0.2.1:443"
-	stray := socket(probe.TCP, "::", "dual", "any", 8080)
+	stray := Socket(probe.TCP, "::", "dual", "any", 8080)
 	stray.NetNS = "net:[4026532177]"
-	s := stream{start: starts("check"), end: ends(3, map[string]uint64{"elsewhere": 1, "listening": 1, "free": 1})}
-	s.end.Coverage = []string{"TCP sockets, IPv4 and IPv6, from the kernel (sock_diag)", "other network namespaces: 3 looked at, found by the processes that can be seen here and the names in /run/netns and /run/docker/netns"}
-	s.end.Hints = []string{"root is needed to look at every network namespace"}
-	s.findings = []Finding{
+	s := Stream{Started: Starts("check"), Ended: Ends(3, map[string]uint64{"elsewhere": 1, "listening": 1, "free": 1})}
+	s.Ended.Coverage = []string{"TCP sockets, IPv4 and IPv6, from the kernel (sock_diag)", "other network namespaces: 3 looked at, found by the processes that can be seen here and the names in /run/netns and /run/docker/netns"}
+	s.Ended.Hints = []string{"root is needed to look at every network namespace"}
+	s.Findings = []Finding{
 		local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Elsewhere, Why: "nothing holds it in this network namespace; 1 connection uses the number; in network namespace blue: caddy (pid 3100, caddy) on 127.0.0.1:80, not listening; in network namespace docker container shop: nginx (pid 2100, root, 1 worker, docker container shop) on 0.0.0.0:80, every address of that namespace"},
 		conn, there("blue", bound, caddy), there("docker container shop", inside, nginx),
 		local.Verdict{Port: 8080, Proto: probe.TCP, Verdict: local.Listening, Why: "caddy (pid 3000, caddy) on 127.0.0.1:8080, reachable from this machine only; also in 1 other network namespace (net:[4026532177])"},
-		there("host", socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080), caddy), stray,
+		there("host", Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080), caddy), stray,
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free, Why: "no socket in this network namespace uses 417/tcp; not every other network namespace could be looked at"},
 	}
 	return s
 }
 
-func freeStream() stream {
-	s := stream{start: starts("check"), end: ends(42, map[string]uint64{"free": 41, "connected": 1})}
+func freeStream() Stream {
+	s := Stream{Started: Starts("check"), Ended: Ends(42, map[string]uint64{"free": 41, "connected": 1})}
 	for port := uint16(400); port <= 420; port++ {
 		for _, proto := range probe.Protos() {
 			v := local.Verdict{Port: port, Proto: proto, Verdict: local.Free, Why: "no socket holds it"}
 			if port == 410 && proto == probe.TCP {
 				v.Verdict, v.Why = local.Connected, "3 ended connections still in TIME_WAIT"
 			}
-			s.findings = append(s.findings, v)
+			s.Findings = append(s.Findings, v)
 		}
 	}
 	return s
 }
 
-func unknownStream() stream {
-	s := stream{start: starts("check"), end: ends(2, map[string]uint64{"unknown": 1, "free": 1}), findings: []Finding{
+func unknownStream() Stream {
+	s := Stream{Started: Starts("check"), Ended: Ends(2, map[string]uint64{"unknown": 1, "free": 1}), Findings: []Finding{
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "open /proc/net/tcp6: permission denied"},
 		local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "no socket holds it"},
 	}}
-	s.end.Complete = false
-	s.end.Coverage = []string{"IPv6 TCP sockets could not be read: permission denied"}
+	s.Ended.Complete = false
+	s.Ended.Coverage = []string{"IPv6 TCP sockets could not be read: permission denied"}
 	return s
 }
 
-func probeStream() stream {
+func probeStream() Stream {
 	ms := func(f float64) probe.Millis { return probe.Millis(f * float64(time.Millisecond)) }
 	open := result("127.0.0.1", 22, probe.TCP, probe.Open, probe.SynAck)
 	open.Host, open.RTT, open.TTL, open.Confidence = "localhost", ms(0.04), 64, probe.High
@@ -187,19 +175,15 @@ func probeStream() stream {
 	odd.RTT = ms(1204)
 	odd.Notes = []string{probe.NoteZeroWindow}
 	odd.Service = &probe.Service{Name: "unknown", Banner: `\xc1,`, Confidence: probe.Low, Probe: "wait"}
-	s := stream{start: starts("probe"), end: ends(8, map[string]uint64{"open": 2, "closed": 2, "filtered": 1, "open|filtered": 1, "unreachable": 1, "unknown": 1}),
-		findings: []Finding{open, closed, six, silent, filtered, far, failed, odd,
+	s := Stream{Started: Starts("probe"), Ended: Ends(8, map[string]uint64{"open": 2, "closed": 2, "filtered": 1, "open|filtered": 1, "unreachable": 1, "unknown": 1}),
+		Findings: []Finding{open, closed, six, silent, filtered, far, failed, odd,
 			Violation{What: "127.0.0.1:417/tcp", Expected: "open", Actual: "closed", Address: "127.0.0.1", Port: 417, Proto: "tcp"},
 			Violation{What: "count", Expected: "open>=3", Actual: "open=2"}}}
-	s.end.Coverage = []string{"every address of the host that was found, each port once"}
+	s.Ended.Coverage = []string{"every address of the host that was found, each port once"}
 	return s
 }
 
-func span(first, last string, count uint64, port uint16, proto probe.Proto, s probe.State, reason probe.Reason, tries int) scan.Range {
-	return scan.Range{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Count: count, Port: port, Proto: proto, State: s, Reason: reason, Tries: tries}
-}
-
-func scanStream() stream {
+func scanStream() Stream {
 	open := result("10.0.0.7", 417, probe.TCP, probe.Open, probe.SynAck)
 	open.RTT, open.Host = probe.Millis(120*time.Microsecond), "db1.example"
 	open6 := result("2001:db8::417", 417, probe.TCP, probe.Open, probe.SynAck)
@@ -207,85 +191,85 @@ func scanStream() stream {
 	open6.Service = &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}
 	udp := result("10.0.0.9", 417, probe.UDP, probe.Open, probe.UDPResponse)
 	udp.RTT = probe.Millis(time.Millisecond)
-	s := stream{start: starts("scan"), findings: []Finding{open, open6, udp,
-		span("10.0.0.0", "10.0.0.6", 7, 417, probe.TCP, probe.Closed, probe.Reset, 1),
-		span("10.0.0.8", "10.0.0.199", 192, 417, probe.TCP, probe.Closed, probe.Reset, 1),
-		span("10.0.0.200", "10.0.1.20", 77, 417, probe.TCP, probe.Filtered, probe.NoResponse, 3),
-		span("10.0.1.21", "10.0.1.21", 1, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
-		span("2001:db8::", "2001:db8::416", 1047, 417, probe.TCP, probe.Unreachable, probe.NoNeighbour, 1),
+	s := Stream{Started: Starts("scan"), Findings: []Finding{open, open6, udp,
+		Span("10.0.0.0", "10.0.0.6", 7, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		Span("10.0.0.8", "10.0.0.199", 192, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		Span("10.0.0.200", "10.0.1.20", 77, 417, probe.TCP, probe.Filtered, probe.NoResponse, 3),
+		Span("10.0.1.21", "10.0.1.21", 1, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
+		Span("2001:db8::", "2001:db8::416", 1047, 417, probe.TCP, probe.Unreachable, probe.NoNeighbour, 1),
 	}}
-	filtered := span("10.0.1.22", "10.0.1.40", 19, 417, probe.TCP, probe.Filtered, probe.AdminProhibited, 1)
+	filtered := Span("10.0.1.22", "10.0.1.40", 19, 417, probe.TCP, probe.Filtered, probe.AdminProhibited, 1)
 	filtered.Responder = netip.MustParseAddr("10.0.0.254")
-	limited := span("10.0.1.41", "10.0.1.44", 4, 417, probe.UDP, probe.OpenFiltered, probe.NoResponse, 2)
+	limited := Span("10.0.1.41", "10.0.1.44", 4, 417, probe.UDP, probe.OpenFiltered, probe.NoResponse, 2)
 	limited.Notes = []string{"the host limits its ICMP answers: silence decides nothing"}
-	failed := span("192.0.2.0", "192.0.2.255", 256, 417, probe.UDP, probe.Unknown, probe.LocalError, 1)
+	failed := Span("192.0.2.0", "192.0.2.255", 256, 417, probe.UDP, probe.Unknown, probe.LocalError, 1)
 	failed.Error = "sendto: network is unreachable"
-	s.findings = append(s.findings, filtered, limited, failed)
+	s.Findings = append(s.Findings, filtered, limited, failed)
 	addr := netip.MustParseAddr("10.0.2.0")
 	for range 60 {
-		s.findings = append(s.findings, probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: 417, Proto: probe.UDP}, State: probe.Closed, Reason: probe.PortUnreach, Tries: 1, RTT: probe.Millis(time.Millisecond)})
+		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: 417, Proto: probe.UDP}, State: probe.Closed, Reason: probe.PortUnreach, Tries: 1, RTT: probe.Millis(time.Millisecond)})
 		addr = addr.Next().Next()
 	}
 	for i := range 25 {
-		s.findings = append(s.findings, Violation{What: fmt.Sprintf("10.0.0.%d:417/tcp", i), Expected: "closed", Actual: "open", Address: fmt.Sprintf("10.0.0.%d", i), Port: 417, Proto: "tcp"})
+		s.Findings = append(s.Findings, Violation{What: fmt.Sprintf("10.0.0.%d:417/tcp", i), Expected: "closed", Actual: "open", Address: fmt.Sprintf("10.0.0.%d", i), Port: 417, Proto: "tcp"})
 	}
-	s.end = ends(1667, map[string]uint64{"open": 3, "closed": 259, "filtered": 97, "open|filtered": 4, "unreachable": 1047, "unknown": 256})
-	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = ptr(0.013), ptr(0.25)
-	s.end.Summary.Probes, s.end.Summary.Passes, s.end.Summary.Contradictions = 3110, 3, 2
-	s.end.Summary.Duration = probe.Millis(200 * time.Second)
-	s.end.Coverage = []string{"10.0.0.0–10.0.0.0 (1 addresses) are left out: network address"}
-	s.end.Hints = []string{"-v tells every record"}
+	s.Ended = Ends(1667, map[string]uint64{"open": 3, "closed": 259, "filtered": 97, "open|filtered": 4, "unreachable": 1047, "unknown": 256})
+	s.Ended.Summary.Loss, s.Ended.Summary.ExpectedMissed = Ptr(0.013), Ptr(0.25)
+	s.Ended.Summary.Probes, s.Ended.Summary.Passes, s.Ended.Summary.Contradictions = 3110, 3, 2
+	s.Ended.Summary.Duration = probe.Millis(200 * time.Second)
+	s.Ended.Coverage = []string{"10.0.0.0–10.0.0.0 (1 addresses) are left out: network address"}
+	s.Ended.Hints = []string{"-v tells every record"}
 	return s
 }
 
-func nothingStream() stream {
-	s := stream{start: starts("scan"), end: ends(256, map[string]uint64{"closed": 200, "filtered": 56}), findings: []Finding{
-		span("10.0.0.0", "10.0.0.199", 200, 417, probe.TCP, probe.Closed, probe.Reset, 1),
-		span("10.0.0.200", "10.0.0.255", 56, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
+func nothingStream() Stream {
+	s := Stream{Started: Starts("scan"), Ended: Ends(256, map[string]uint64{"closed": 200, "filtered": 56}), Findings: []Finding{
+		Span("10.0.0.0", "10.0.0.199", 200, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		Span("10.0.0.200", "10.0.0.255", 56, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
 	}}
-	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = ptr(0.0), ptr(0.0)
-	s.end.Summary.Probes, s.end.Summary.Passes, s.end.Summary.Duration = 312, 1, probe.Millis(1234*time.Millisecond)
+	s.Ended.Summary.Loss, s.Ended.Summary.ExpectedMissed = Ptr(0.0), Ptr(0.0)
+	s.Ended.Summary.Probes, s.Ended.Summary.Passes, s.Ended.Summary.Duration = 312, 1, probe.Millis(1234*time.Millisecond)
 	return s
 }
 
-func incompleteStream() stream {
+func incompleteStream() Stream {
 	s := nothingStream()
-	s.end.Complete = false
-	s.end.Summary.NotReached = 12345
-	s.end.Summary.Loss, s.end.Summary.ExpectedMissed = nil, nil
-	s.end.Coverage = []string{"not reached: 12,345 of 12,601 endpoints (interrupted)"}
+	s.Ended.Complete = false
+	s.Ended.Summary.NotReached = 12345
+	s.Ended.Summary.Loss, s.Ended.Summary.ExpectedMissed = nil, nil
+	s.Ended.Coverage = []string{"not reached: 12,345 of 12,601 endpoints (interrupted)"}
 	return s
 }
 
 const evil = "\x1b[2J\x1b]0;owned\a\u202egnp\u2066\u009b31m\x00\r\n\xff\U000e0041世界"
 
 // hostileStream has s wherever a string may come from outside.
-func hostileStream(s string) stream {
-	all := sample()
-	r := all.findings[0].(probe.Result)
+func hostileStream(s string) Stream {
+	all := Sample()
+	r := all.Findings[0].(probe.Result)
 	r.Host, r.Notes, r.Evidence, r.Error = s, []string{s, s + evil}, []string{s}, s
 	r.Addr = netip.MustParseAddr("fe80::1").WithZone(s)
 	r.Service = &probe.Service{Name: s, Product: "", Version: s, Banner: s + evil, Confidence: probe.Confidence(s), Probe: s, Rule: s}
 	low := r
 	low.Port, low.State, low.Confidence = 80, probe.Filtered, probe.Confidence(s)
-	g := span("10.0.0.1", "10.0.0.9", 9, 417, probe.TCP, probe.Unknown, probe.LocalError, 1)
+	g := Span("10.0.0.1", "10.0.0.9", 9, 417, probe.TCP, probe.Unknown, probe.LocalError, 1)
 	g.Notes, g.Error = []string{s}, s
-	l := socket(probe.TCP, "::", s, s, 417)
+	l := Socket(probe.TCP, "::", s, s, 417)
 	l.Peer, l.Device, l.NetNS, l.State = s, s, s, local.Word(s)
 	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, ExeDeleted: true, Place: local.Place{Unit: s, Container: s, ContainerName: s, Runtime: s},
 		SocketUnit: s, Parents: []local.Process{{PID: 1, Name: s}}}, {PID: 13, Name: s, Place: local.Place{Container: s, Pod: s}}, {PID: 14, Place: local.Place{PodUID: s}}}
-	stray := socket(probe.UDP, "::", s, s, 417)
+	stray := Socket(probe.UDP, "::", s, s, 417)
 	stray.User = s
 	stray.Origin = local.Origin{Place: local.Place{Unit: s}, Candidates: []local.Candidate{{Process: local.Process{PID: 1, Name: s}, By: s}, {By: s}}}
-	all.findings = []Finding{r, low, g,
+	all.Findings = []Finding{r, low, g,
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l, stray,
 		Violation{What: s, Expected: s, Actual: s, Address: s, Port: 417, Proto: s}, Violation{What: s, Expected: s, Actual: s}}
-	all.end.Coverage, all.end.Hints = []string{s}, []string{s}
-	all.end.Summary.States = map[string]uint64{s: 3, "open": 1}
+	all.Ended.Coverage, all.Ended.Hints = []string{s}, []string{s}
+	all.Ended.Summary.States = map[string]uint64{s: 3, "open": 1}
 	return all
 }
 
-func diffStream() stream {
+func diffStream() Stream {
 	at := func(what, first string, count int, old, now string, notes ...string) Change {
 		a := netip.MustParseAddr(first)
 		c := Change{What: what, Address: a, Port: 417, Proto: probe.TCP, Old: old, New: now, Confidence: probe.High, Notes: notes}
@@ -300,9 +284,9 @@ func diffStream() stream {
 		}
 		return c
 	}
-	return stream{
-		start: starts("diff"),
-		findings: []Finding{
+	return Stream{
+		Started: Starts("diff"),
+		Findings: []Finding{
 			at(Vanished, "10.0.0.3", 1, "open (syn-ack)", "filtered (no-response)"),
 			at(Appeared, "10.0.0.7", 1, "closed (reset)", "open (syn-ack), ssh OpenSSH 9.2p1"),
 			at(Service, "10.0.0.9", 1, "ssh OpenSSH 9.2p1", "http nginx 1.22.1"),
@@ -311,20 +295,20 @@ func diffStream() stream {
 			Change{What: Appeared, Port: 8080, Proto: probe.TCP, Old: "free", New: "listening", Confidence: probe.High},
 			Change{What: Owner, Address: netip.MustParseAddr("::"), Port: 80, Proto: probe.TCP, Old: "nginx of www-data", New: "caddy of caddy", Confidence: probe.High},
 		},
-		end: ends(512, map[string]uint64{Appeared: 2, Vanished: 1, Service: 1, Owner: 1, Changed: 16}),
+		Ended: Ends(512, map[string]uint64{Appeared: 2, Vanished: 1, Service: 1, Owner: 1, Changed: 16}),
 	}
 }
 
-func hostileDiff(s string) stream {
+func hostileDiff(s string) Stream {
 	d := diffStream()
-	for i, f := range d.findings {
+	for i, f := range d.Findings {
 		c := f.(Change)
 		c.Old, c.New, c.What, c.Notes = s, s, s, []string{s}
 		if i%2 == 0 {
 			c.What = Appeared
 		}
-		d.findings[i] = c
+		d.Findings[i] = c
 	}
-	d.end.Coverage = []string{s}
+	d.Ended.Coverage = []string{s}
 	return d
 }

@@ -1,4 +1,4 @@
-package report_test
+package expect_test
 
 import (
 	"net/netip"
@@ -10,6 +10,7 @@ import (
 	"onmux/probe/local"
 	. "onmux/report/expect"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 	"onmux/scan"
 )
 
@@ -37,7 +38,7 @@ func TestParseExpectation(t *testing.T) {
 	}
 }
 
-// states makes findings: a range for a word with a count, an endpoint for one
+// states makes Findings: a range for a word with a count, an endpoint for one
 // without.
 func states(words ...string) []Finding {
 	var out []Finding
@@ -48,9 +49,9 @@ func states(words ...string) []Finding {
 			panic(err)
 		}
 		if many {
-			out = append(out, scan.Range{First: addr4, Last: addr4, Count: 5, Port: 417, Proto: probe.TCP, State: s})
+			out = append(out, scan.Range{First: Addr4, Last: Addr4, Count: 5, Port: 417, Proto: probe.TCP, State: s})
 		} else {
-			out = append(out, probe.Result{Endpoint: probe.Endpoint{Addr: addr4, Port: 417, Proto: probe.TCP}, State: s})
+			out = append(out, probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: s})
 		}
 	}
 	return out
@@ -170,7 +171,7 @@ func TestViolations(t *testing.T) {
 	}{
 		{expect("closed,filtered", "scan"), states("open")[0],
 			Violation{What: "192.0.2.1:417/tcp", Expected: "closed,filtered", Actual: "open", Address: "192.0.2.1", Port: 417, Proto: "tcp"}},
-		{expect("closed", "scan"), scan.Range{First: addr4, Last: last, Count: 9, Port: 417, Proto: probe.UDP, State: probe.OpenFiltered},
+		{expect("closed", "scan"), scan.Range{First: Addr4, Last: last, Count: 9, Port: 417, Proto: probe.UDP, State: probe.OpenFiltered},
 			Violation{What: "192.0.2.1-192.0.2.9 port 417/udp", Expected: "closed", Actual: "open|filtered",
 				Address: "192.0.2.1-192.0.2.9", Port: 417, Proto: "udp"}},
 		{expect("free", "check"), local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening},

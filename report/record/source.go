@@ -10,9 +10,9 @@ import (
 // CutOff is in the coverage of a saved report that has no end.
 const CutOff = "the report is cut off: what came after is not known"
 
-// Stream passes a saved report on to a Handler, and counts, so that a report that
+// Source passes a saved report on to a Handler, and counts, so that a report that
 // is cut off gets an end.
-type Stream struct {
+type Source struct {
 	h            Handler
 	start        Start
 	began, ended bool
@@ -20,17 +20,17 @@ type Stream struct {
 	counts       map[string]uint64
 }
 
-// NewStream is one to h.
-func NewStream(h Handler) *Stream { return &Stream{h: h, counts: make(map[string]uint64)} }
+// NewSource is one to h.
+func NewSource(h Handler) *Source { return &Source{h: h, counts: make(map[string]uint64)} }
 
 // Began reports whether Start was called and the report is one of ours.
-func (s *Stream) Began() bool { return s.began }
+func (s *Source) Began() bool { return s.began }
 
 // Ended reports whether End was called.
-func (s *Stream) Ended() bool { return s.ended }
+func (s *Source) Ended() bool { return s.ended }
 
 // Start opens the stream, and refuses another schema than ours.
-func (s *Stream) Start(start Start) error {
+func (s *Source) Start(start Start) error {
 	if start.Schema != Schema {
 		return fmt.Errorf("this is no report of schema %s: its schema is %q", Schema, start.Schema)
 	}
@@ -39,7 +39,7 @@ func (s *Stream) Start(start Start) error {
 }
 
 // Write passes a record on.
-func (s *Stream) Write(f Finding) error {
+func (s *Source) Write(f Finding) error {
 	if about, ok := About(f); ok {
 		s.targets += about.Count
 		s.counts[about.Word] += about.Count
@@ -48,19 +48,19 @@ func (s *Stream) Write(f Finding) error {
 }
 
 // Counted is how many endpoints and ports there were, and with which words.
-func (s *Stream) Counted() scan.Summary {
+func (s *Source) Counted() scan.Summary {
 	return scan.Summary{Targets: s.targets, States: s.counts}
 }
 
 // End closes the stream.
-func (s *Stream) End(e End) error {
+func (s *Source) End(e End) error {
 	s.ended = true
 	return s.h.End(e)
 }
 
 // Close ends a stream that began and has no end. When the report ended is not
 // known.
-func (s *Stream) Close() error {
+func (s *Source) Close() error {
 	if !s.began || s.ended {
 		return nil
 	}

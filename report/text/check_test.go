@@ -1,4 +1,4 @@
-package report_test
+package text_test
 
 import (
 	"strings"
@@ -7,18 +7,19 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 )
 
 // Many free ports are told in a line, and those of which something could not be
 // looked at in another.
 func TestTextFoldsFree(t *testing.T) {
-	told := stream{start: Start{Command: "check"}, end: End{Complete: true}}
+	told := Stream{Started: Start{Command: "check"}, Ended: End{Complete: true}}
 	for n := range uint16(12) {
 		v := local.Verdict{Port: 1 + n, Proto: probe.TCP, Verdict: local.Free, Why: "why"}
 		if n > 8 {
 			v.Caveats = []string{"a rule is not known"}
 		}
-		told.findings = append(told.findings, v)
+		told.Findings = append(told.Findings, v)
 	}
 	text := tellText(t, told, Options{})
 	if want := "tcp 1-9 are free\ntcp 10-12 are free, as far as can be seen: a rule is not known\n"; !strings.HasPrefix(text, want) {

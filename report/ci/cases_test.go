@@ -1,0 +1,125 @@
+package ci_test
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"testing"
+
+	. "onmux/report"
+	. "onmux/report/reporttest"
+
+	. "onmux/report/record"
+)
+
+// TestNothingIsACase: a report of nothing has a case that passes, as harnesses
+// take one without cases for a broken run.
+func TestNothingIsACase(t *testing.T) {
+	for _, c := range []struct{ format, command, want string }{
+		{"junit", "diff", "<testcase classname=\"onmux.diff\" name=\"the whole report\">\n<system-out>no change</system-out>\n</testcase>"},
+		{"junit", "check", "<system-out>nothing was found</system-out>"},
+		{"tap", "diff", "\nok 1 - the whole report no change\n1..1\n"},
+	} {
+		var b strings.Builder
+		h, err := New(c.format, &b, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		Stream{Started: Starts(c.command), Ended: Ends(0, nil)}.Replay(t, h)
+		if !strings.Contains(b.String(), c.want) {
+			t.Errorf("%s of %s: no %q in\n%s", c.format, c.command, c.want, b.String())
+		}
+	}
+}
+
+// TestRuleWithoutItsViolation: a rule that fails is a case that fails, also where what it
+// was violated by comes later, as in a document, or never, as in a report that was cut off.
+func TestRuleWithoutItsViolation(t *testing.T) {
+	late := Violation{Rule: "r", What: "a port", Expected: "free", Actual: "listening"}
+	for _, c := range []struct {
+		format string
+		then   []Finding
+		want   []string
+		not    string
+	}{
+		{"tap", nil, []string{"\nnot ok 1 - r fails", "1..1"}, "\nok"},
+		{"tap", []Finding{late}, []string{"\nnot ok 1 - r fails", "1..1"}, "not ok 2"},
+		{"junit", nil, []string{`failures="1"`, "what its rule says"}, ""},
+		{"junit", []Finding{late}, []string{`tests="1" failures="1"`, "expected free, found listening"}, "what its rule says"},
+	} {
+		var b strings.Builder
+		h, err := New(c.format, &b, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := append([]Finding{Rule{Name: "r", Outcome: Fails, Found: "80/tcp listening"}}, c.then...)
+		Stream{Started: Starts("verify"), Findings: found, Ended: Ends(1, nil)}.Replay(t, h)
+		for _, want := range c.want {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s: no %q in\n%s", c.format, want, b.String())
+			}
+		}
+		if c.not != "" && strings.Contains(b.String(), c.not) {
+			t.Errorf("%s: %q in\n%s", c.format, c.not, b.String())
+		}
+	}
+}
+
+// TestJUnitNames: Jenkins and GitLab fold cases of the same name.
+func TestJUnitNames(t *testing.T) {
+	s := Sample()
+	again := s.Findings[1]
+	s.Findings = append(s.Findings, again, Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered"})
+	var suites struct {
+		Suite struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Errors   int `xml:"errors,attr"`
+			Cases    []struct {
+				Name    string    `xml:"name,attr"`
+				Class   string    `xml:"classname,attr"`
+				Failure *struct{} `xml:"failure"`
+				Error   *struct{} `xml:"error"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	out := s.Write(t, "junit")
+	if err := xml.Unmarshal(out, &suites); err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	failures, errors := 0, 0
+	for _, c := range suites.Suite.Cases {
+		if names[c.Name] || c.Class != "onmux.scan" {
+			t.Errorf("%s %q stands twice", c.Class, c.Name)
+		}
+		names[c.Name] = true
+		if c.Failure != nil {
+			failures++
+		}
+		if c.Error != nil {
+			errors++
+		}
+	}
+	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 || suites.Suite.Tests != len(suites.Suite.Cases) {
+		t.Errorf("%d failures and %d errors:\n%s", failures, errors, out)
+	}
+}
+
+// TestGitHubLimit: more than ten annotations of a step are not shown.
+func TestGitHubLimit(t *testing.T) {
+	for _, n := range []int{1, 9, 10, 11, 500} {
+		s := Empty()
+		s.Ended.Complete = true
+		for i := range n {
+			s.Findings = append(s.Findings, Violation{What: fmt.Sprint(i), Expected: "closed", Actual: "open"})
+		}
+		out := string(s.Write(t, "github"))
+		if got := strings.Count(out, "::error "); got != min(n, 10) {
+			t.Errorf("%d violations make %d errors", n, got)
+		}
+		if more := fmt.Sprintf("%d more violations", n-9); n > 10 != strings.Contains(out, more) {
+			t.Errorf("%d violations:\n%s", n, out)
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package nmap_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"onmux/probe"
+	. "onmux/report"
+	"onmux/report/compare"
+	. "onmux/report/record"
+	. "onmux/report/reporttest"
+	"onmux/scan"
+)
+
+func nmapOf(t *testing.T, o Options, findings ...Finding) string {
+	t.Helper()
+	var b strings.Builder
+	h, err := New("nmap-xml", &b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Stream{Started: Starts("scan"), Findings: findings, Ended: Ends(1, nil)}.Replay(t, h)
+	return b.String()
+}
+
+// TestNmapRangesWithDashes: what stands in a comment must not end it.
+func TestNmapRangesWithDashes(t *testing.T) {
+	first := netip.MustParseAddr("fe80::1%a---->b")
+	out := nmapOf(t, Options{}, scan.Range{First: first, Last: first, Count: 1 << 20, Port: 417, Proto: probe.TCP, State: probe.Filtered})
+	for d := xml.NewDecoder(strings.NewReader(out)); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+}
+
+// TestNmapNames: a port's registered name is told as one that nobody asked for.
+func TestNmapNames(t *testing.T) {
+	e := probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 417, Proto: probe.TCP}
+	o := Options{PortName: func(p probe.Port) string { return map[uint16]string{417: "onmux"}[p.Number] }}
+	for _, c := range []struct {
+		r    probe.Result
+		want string
+	}{
+		{probe.Result{Endpoint: e, State: probe.Open}, `<service name="onmux" method="table" conf="3"/>`},
+		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "unknown"}}, `<service name="onmux" method="table" conf="3"/>`},
+		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "ssh", Confidence: probe.High}}, `<service name="ssh" method="probed" conf="10"/>`},
+	} {
+		out := nmapOf(t, o, c.r)
+		if !strings.Contains(out, c.want) {
+			t.Errorf("no %s in\n%s", c.want, out)
+		}
+		var saved compare.Saved
+		if err := Replay(strings.NewReader(out), &saved); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	if out := nmapOf(t, Options{}, probe.Result{Endpoint: e, State: probe.Open}); strings.Contains(out, "<service") {
+		t.Errorf("a name of no table in\n%s", out)
+	}
+}
+
+// TestNmapDTD holds a report against nmap's own DTD where there are the tools.
+func TestNmapDTD(t *testing.T) {
+	const dtd = "/usr/share/nmap/nmap.dtd"
+	lint, err := exec.LookPath("xmllint")
+	if err != nil || exec.Command("test", "-r", dtd).Run() != nil {
+		t.Skip("needs xmllint and nmap.dtd")
+	}
+	e := probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.UDP}
+	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Host: "h<o>st", State: probe.Unreachable, Reason: probe.NoNeighbour, RTT: 1, Responder: e.Addr,
+		Notes: []string{"a\x1bnote"}, Service: &probe.Service{Name: "]]>", Product: "&", Version: "\"", Confidence: probe.Low}})
+	cmd := exec.Command(lint, "--noout", "--dtdvalid", dtd, "-")
+	cmd.Stdin = strings.NewReader(strings.Replace(out, `scanner="onmux"`, `scanner="nmap"`, 1))
+	if told, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s\n%s", err, told, out)
+	}
+}
+
+// TestNmapTellsAPortOnce: ndiff takes a port that stands twice for two.
+func TestNmapTellsAPortOnce(t *testing.T) {
+	at := probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}
+	s := Stream{Started: Starts("probe"), Ended: Ends(2, nil), Findings: []Finding{
+		probe.Result{Endpoint: at, State: probe.Closed, Reason: probe.Reset},
+		probe.Result{Endpoint: at, State: probe.Open, Reason: probe.SynAck},
+	}}
+	r := NewRecorder()
+	if err := Replay(bytes.NewReader(s.Write(t, "nmap-xml")), r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) != 1 || r.Findings[0].(probe.Result).State != probe.Open {
+		t.Errorf("not the last alone: %+v", r.Findings)
+	}
+}
+
+// TestNmapHosts: all that is known of a host stands in one host element, in the
+// order of the addresses, whatever the order in which it was found.
+func TestNmapHosts(t *testing.T) {
+	s := Empty()
+	a := netip.MustParseAddr("192.0.2.255")
+	s.Findings = []Finding{
+		probe.Result{Endpoint: probe.Endpoint{Addr: a.Next(), Port: 417, Proto: probe.UDP}, State: probe.Unreachable, Reason: probe.NoNeighbour},
+		probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered, Reason: probe.NoResponse},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck},
+		Span("192.0.2.255", "192.0.3.1", 3, 417, probe.TCP, probe.Closed, probe.Reset, 1),
+		Span("10.0.0.0", "10.1.255.255", 1<<17, 417, probe.TCP, probe.Filtered, probe.NoResponse, 1),
+	}
+	var run struct {
+		Hosts []struct {
+			Status struct {
+				State string `xml:"state,attr"`
+			} `xml:"status"`
+			Address struct {
+				Addr string `xml:"addr,attr"`
+			} `xml:"address"`
+			Ports []struct {
+				Proto string `xml:"protocol,attr"`
+				State struct {
+					State string `xml:"state,attr"`
+				} `xml:"state"`
+			} `xml:"ports>port"`
+		} `xml:"host"`
+	}
+	out := s.Write(t, "nmap-xml")
+	if err := xml.Unmarshal(out, &run); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, h := range run.Hosts {
+		line := h.Address.Addr + " " + h.Status.State
+		for _, p := range h.Ports {
+			line += " " + p.Proto + ":" + p.State.State
+		}
+		got = append(got, line)
+	}
+	want := []string{"192.0.2.1 up tcp:open", "192.0.2.255 up tcp:closed udp:open|filtered", "192.0.3.0 up tcp:closed udp:filtered", "192.0.3.1 up tcp:closed"}
+	if !reflect.DeepEqual(got, want) || !bytes.Contains(out, []byte("<!-- 10.0.0.0 to 10.1.255.255, port 417/tcp: 131072 addresses are filtered")) {
+		t.Errorf("got\n%s\nwant\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), out)
+	}
+}
+
+// TestReplayNmap reads what nmap 7.93 wrote.
+func TestReplayNmap(t *testing.T) {
+	b, err := os.ReadFile("testdata/nmap.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRecorder()
+	if err := Replay(bytes.NewReader(b), r); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range r.Findings {
+		p := f.(probe.Result)
+		line := fmt.Sprint(p.Endpoint, " ", p.Host, " ", p.State, " ", p.Reason)
+		if p.Service != nil {
+			line += " " + strings.Join([]string{p.Service.Name, p.Service.Product, p.Service.Version, string(p.Service.Confidence)}, "/")
+		}
+		got = append(got, line)
+	}
+	want := strings.Split(strings.TrimSpace(nmapFindings), "\n")
+	if !slices.Equal(got, want) || !r.Ended.Complete || r.Started.Version != "nmap 7.93" || r.Started.Started.Year() != 2026 || r.Ended.Summary.Targets != uint64(len(got)) {
+		t.Errorf("%+v %+v\ngot\n%s\nwant\n%s", r.Started, r.Ended, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for n := range len(bytes.TrimSpace(b)) {
+		cut := NewRecorder()
+		if err := Replay(bytes.NewReader(b[:n]), cut); err != nil && cut.Starts > 0 || cut.Starts != cut.Ends || cut.Ended.Complete {
+			t.Fatalf("cut at byte %d: %v, %d starts, %d ends", n, err, cut.Starts, cut.Ends)
+		}
+	}
+}
+
+// TestReplayNmapFolded: ports that nmap told together are told one by one.
+func TestReplayNmapFolded(t *testing.T) {
+	xml := func(extra string) string {
+		return `<nmaprun scanner="nmap" start="1" version="7.93"><host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/><ports>` + extra +
+			`<port protocol="tcp" portid="22"><state state="open" reason="syn-ack"/></port></ports></host>` +
+			`<runstats><finished time="2" exit="success"/></runstats></nmaprun>`
+	}
+	for name, c := range map[string]struct{ extra, want, coverage string }{
+		"reset":        {`<extraports state="closed" count="4"><extrareasons reason="resets" count="4" proto="tcp" ports="20-21,23,80"/></extraports>`, "22 open syn-ack, 20 closed reset, 21 closed reset, 23 closed reset, 80 closed reset", ""},
+		"two reasons":  {`<extraports state="filtered" count="2"><extrareasons reason="no-responses" count="1" proto="tcp" ports="20"/><extrareasons reason="admin-prohibiteds" count="1" proto="tcp" ports="21"/></extraports>`, "22 open syn-ack, 20 filtered no-response, 21 filtered admin-prohibited", ""},
+		"udp":          {`<extraports state="closed" count="1"><extrareasons reason="port-unreaches" count="1" proto="udp" ports="417"/></extraports>`, "22 open syn-ack, 417 closed port-unreach", ""},
+		"unreachable":  {`<extraports state="filtered" count="1"><extrareasons reason="host-unreaches" count="1" proto="tcp" ports="417"/></extraports>`, "22 open syn-ack, 417 unreachable host-unreach", ""},
+		"no numbers":   {`<extraports state="closed" count="997"><extrareasons reason="resets" count="997"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 997"},
+		"another kind": {`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="9"/></extraports>`, "22 open syn-ack", ""},
+		"nonsense":     {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 3"},
+	} {
+		r := NewRecorder()
+		if err := Replay(strings.NewReader(xml(c.extra)), r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got []string
+		for _, f := range r.Findings {
+			p := f.(probe.Result)
+			got = append(got, fmt.Sprint(p.Port, " ", p.State, " ", p.Reason))
+		}
+		if s := strings.Join(got, ", "); s != c.want || c.coverage != "" && !slices.Contains(r.Ended.Coverage, c.coverage) || c.coverage == "" && len(r.Ended.Coverage) != 1 {
+			t.Errorf("%s: %s; %q", name, s, r.Ended.Coverage)
+		}
+	}
+	all := strings.Repeat("0-65535,", 1000)
+	if err := Replay(strings.NewReader(xml(`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="`+all+`"/></extraports>`)), NewRecorder()); err == nil {
+		t.Error("a host with more ports than there are is believed")
+	}
+}
+
+// TestNmapThereAndBack: what our XML says is what we read from it.
+func TestNmapThereAndBack(t *testing.T) {
+	s := Stream{Started: Starts("scan"), Ended: Ends(4, nil), Findings: []Finding{
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, Host: "a.example", State: probe.Open, Reason: probe.SynAck, TTL: 64,
+			Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Confidence: probe.High}},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Host: "a.example", State: probe.OpenFiltered, Reason: probe.NoResponse},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4.Next(), Port: 417, Proto: probe.TCP}, State: probe.Filtered, Reason: probe.AdminProhibited, Responder: Addr4},
+		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset},
+	}}
+	r := NewRecorder()
+	if err := Replay(bytes.NewReader(s.Write(t, "nmap-xml")), r); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(r.Findings, s.Findings) {
+		t.Errorf("got\n%+v\nwant\n%+v", r.Findings, s.Findings)
+	}
+	var before, after compare.Saved
+	s.Replay(t, &before)
+	r.Stream.Replay(t, &after)
+	_, err := compare.Diff(&before, &after, func(f Finding) error { return fmt.Errorf("%+v", f) })
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+const nmapFindings = `
+127.0.0.1:417/tcp  closed reset
+127.0.0.1:2222/tcp  open syn-ack ssh/OpenSSH/9.2p1 Debian 2+deb12u10/high
+127.0.0.2:417/tcp  closed reset
+127.0.0.2:2222/tcp  closed reset
+`

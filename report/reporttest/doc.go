@@ -1,0 +1,2 @@
+// Package reporttest has streams of records for the tests of reports.
+package reporttest
