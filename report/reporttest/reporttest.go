@@ -15,13 +15,14 @@ import (
 	"onmux/scan"
 )
 
-// stream is what a handler is told.
+// Stream is what a handler receives.
 type Stream struct {
 	Started  Start
 	Findings []Finding
 	Ended    End
 }
 
+// Values that several tests use.
 var (
 	Noon  = time.Date(2026, 3, 1, 13, 0, 0, 123456789, time.FixedZone("CET", 3600))
 	Addr4 = netip.MustParseAddr("192.0.2.1")
@@ -30,9 +31,10 @@ var (
 
 var place = local.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerID: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
 
+// Ptr is the address of a copy of v.
 func Ptr[T any](v T) *T { return &v }
 
-// sample has every kind of record, each once with every field and once with
+// Sample has every kind of record, each once with every field and once with
 // as few as there can be.
 func Sample() Stream {
 	return Stream{
@@ -92,10 +94,12 @@ func Sample() Stream {
 	}
 }
 
+// Empty is a check that found nothing.
 func Empty() Stream {
 	return Stream{Started: Start{Schema: Schema, Command: "check", Version: "1", Started: Noon}, Ended: End{Finished: Noon}}
 }
 
+// Replay writes the stream to h.
 func (s Stream) Replay(t testing.TB, h Handler) {
 	t.Helper()
 	check := func(err error) {
@@ -110,6 +114,7 @@ func (s Stream) Replay(t testing.TB, h Handler) {
 	check(h.End(s.Ended))
 }
 
+// Write is the stream in a format.
 func (s Stream) Write(t testing.TB, format string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -149,7 +154,7 @@ var Corpus = []string{
 	"{label=\"x\"} 1", "\\", "\\n", "\"", "a|b", " leading and trailing ", strings.Repeat("A", 1<<20),
 }
 
-// withText is a stream in which text stands wherever somebody else decides
+// WithText is a stream in which text stands wherever somebody else decides
 // what stands there.
 func WithText(text string) Stream {
 	at := probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}
@@ -173,11 +178,15 @@ type Recorder struct {
 	Fail         error // of a record
 }
 
+// NewRecorder is one that keeps nothing yet.
 func NewRecorder() *Recorder {
 	r := &Recorder{}
 	r.Func = func(f Finding) error { r.Findings = append(r.Findings, f); return r.Fail }
 	return r
 }
 
+// Start keeps s.
 func (r *Recorder) Start(s Start) error { r.Started = s; r.Starts++; return nil }
-func (r *Recorder) End(e End) error     { r.Ended = e; r.Ends++; return nil }
+
+// End keeps e.
+func (r *Recorder) End(e End) error { r.Ended = e; r.Ends++; return nil }
