@@ -228,8 +228,16 @@ func completeFish(w io.Writer, commands []*cli.Command) error {
 	return err
 }
 
-// shellQuote is s as one word of a POSIX shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// shellQuote is s as one word of a POSIX shell, in quotes where it needs them.
+func shellQuote(s string) string {
+	safe := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=,:+@%", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
 
 // fishQuote is s as one word of fish, where a backslash escapes in quotes.
 func fishQuote(s string) string {

@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
 	"onmux/report/compare"
 	"onmux/report/record"
+	"onmux/scan/files"
 )
 
 func diffCommand() *cli.Command {
@@ -34,12 +32,10 @@ something changed, and 3 if that cannot be told for certain.`,
 			if c.NArg() != 2 {
 				return usage(fmt.Errorf("diff needs two files, and was given %d", c.NArg()), "onmux diff OLD NEW")
 			}
-			if c.Args().Get(0) == "-" && c.Args().Get(1) == "-" {
-				return usage(errors.New("standard input cannot be both reports"), "")
-			}
+			in := &files.Inputs{Stdin: c.App.Reader}
 			var both [2]compare.Saved
 			for i := range both {
-				if err := load(c.Context, c.Args().Get(i), c.App.Reader, &both[i]); err != nil {
+				if err := load(c.Context, in, c.Args().Get(i), &both[i]); err != nil {
 					return err
 				}
 			}
@@ -54,17 +50,13 @@ something changed, and 3 if that cannot be told for certain.`,
 }
 
 // load reads a saved report into h.
-func load(ctx context.Context, name string, stdin io.Reader, h record.Handler) error {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return usage(err, "")
-		}
-		defer f.Close()
-		in = f
+func load(ctx context.Context, in *files.Inputs, name string, h record.Handler) error {
+	f, err := in.Open(name)
+	if err != nil {
+		return usage(err, "")
 	}
-	if err := report.Replay(reader{ctx, in}, h); err != nil {
+	defer f.Close()
+	if err := report.Replay(reader{ctx, f}, h); err != nil {
 		return usage(fmt.Errorf("%s: %w", name, err), "")
 	}
 	return nil

@@ -19,7 +19,7 @@ var arrows = map[string][]string{
 	".": {
 		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "probe/wording", "report",
 		"report/compare", "report/expect", "report/phrase", "report/policy", "report/record", "scan",
-		"scan/connect", "scan/engine", "scan/link", "scan/raw", "scan/target",
+		"scan/connect", "scan/engine", "scan/files", "scan/link", "scan/raw", "scan/target",
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/inquiry": {"probe", "probe/recog", "probe/service"},
@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"probe/wording": {},
 	"report": {
 		"probe", "probe/wording", "report/ci", "report/document", "report/expect", "report/html", "report/nmap",
-		"report/phrase", "report/record", "report/text", "scan", "scan/atomicfile", "scan/target",
+		"report/phrase", "report/record", "report/text", "scan", "scan/files", "scan/target",
 	},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
@@ -59,18 +59,18 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},
 	"scan": {
-		"probe", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/atomicfile",
-		"scan/engine", "scan/link", "scan/target", "scan/varint",
+		"probe", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/files", "scan/engine",
+		"scan/link", "scan/target", "scan/varint",
 	},
-	"scan/atomicfile": {},
-	"scan/connect":    {"probe", "scan/engine", "scan/link"},
-	"scan/engine":     {"probe"},
-	"scan/link":       {"probe", "probe/netlink"},
-	"scan/packet":     {"probe", "probe/request"},
-	"scan/raw":        {"probe", "scan/engine", "scan/link", "scan/packet"},
-	"scan/simnet":     {"probe", "scan/engine"},
-	"scan/target":     {"probe", "probe/wording", "scan/varint"},
-	"scan/varint":     {},
+	"scan/connect": {"probe", "scan/engine", "scan/link"},
+	"scan/engine":  {"probe"},
+	"scan/files":   {},
+	"scan/link":    {"probe", "probe/netlink"},
+	"scan/packet":  {"probe", "probe/request"},
+	"scan/raw":     {"probe", "scan/engine", "scan/link", "scan/packet"},
+	"scan/simnet":  {"probe", "scan/engine"},
+	"scan/target":  {"probe", "probe/wording", "scan/files", "scan/varint"},
+	"scan/varint":  {},
 }
 
 // fences has the files that alone may import a library, as patterns.

@@ -266,7 +266,7 @@ func (s *session) readLibrary(c *cli.Context, identify bool) error {
 	case !identify && c.Bool("no-identify"):
 		return usage(errors.New("--recog names software, and with --no-identify nobody asks for it"), "leave one of them out")
 	case !identify && c.Command.Name == "scan":
-		return usage(errors.New("--recog names software, and a scan asks for that with --identify"), "--identify --recog "+quoted(dir))
+		return usage(errors.New("--recog names software, and a scan asks for that with --identify"), "--identify --recog "+shellQuote(dir))
 	}
 	var err error
 	if s.library, err = recog.Open(dir); err != nil {

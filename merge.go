@@ -13,6 +13,7 @@ import (
 	"onmux/report/compare"
 	"onmux/report/expect"
 	"onmux/report/record"
+	"onmux/scan/files"
 )
 
 func mergeCommand() *cli.Command {
@@ -35,10 +36,11 @@ and the exit code is then 3.`,
 			if c.NArg() == 0 {
 				return usage(errors.New("merge needs the reports of a scan's shards"), "onmux merge 1.jsonl 2.jsonl")
 			}
+			in := &files.Inputs{Stdin: c.App.Reader}
 			var parts []*compare.Part
 			for _, name := range c.Args().Slice() {
 				p := &compare.Part{Name: name}
-				if err := load(c.Context, name, c.App.Reader, p); err != nil {
+				if err := load(c.Context, in, name, p); err != nil {
 					return err
 				}
 				parts = append(parts, p)

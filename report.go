@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
 	"onmux/report/record"
+	"onmux/scan/files"
 )
 
 func reportCommand() *cli.Command {
@@ -34,29 +34,25 @@ exit code 3, as is one of a run that was interrupted.
 			if c.NArg() != 1 {
 				return usage(fmt.Errorf("report needs one file, and was given %d", c.NArg()), "save one with onmux scan -o jsonl=FILE")
 			}
-			return s.retell(c.Context, c.Args().First(), c.App.Reader)
+			return s.retell(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First())
 		},
 	}, tellFlags(), []cli.Flag{styleFlag()})
 }
 
 // retell tells a saved report. It has no expectations of its own: what was
 // violated when it was made is told, not judged again.
-func (s *session) retell(ctx context.Context, name string, stdin io.Reader) error {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return usage(err, "")
-		}
-		defer f.Close()
-		in = f
+func (s *session) retell(ctx context.Context, in *files.Inputs, name string) error {
+	f, err := in.Open(name)
+	if err != nil {
+		return usage(err, "")
 	}
+	defer f.Close()
 	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
 	if err != nil {
 		return usage(err, "")
 	}
 	told := &whole{Handler: sinks}
-	err = report.Replay(reader{ctx, in}, told)
+	err = report.Replay(reader{ctx, f}, told)
 	s.progress.Clear()
 	broken := sinks.Close()
 	switch {

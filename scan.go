@@ -17,6 +17,7 @@ import (
 	"onmux/report/record"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/files"
 	"onmux/scan/target"
 )
 
@@ -139,14 +140,15 @@ func (w *sweep) plan(ctx context.Context, c *cli.Context) (*target.Plan, error) 
 
 // planOf makes a plan of the targets and exclusions of the command line.
 func (w *sweep) planOf(ctx context.Context, c *cli.Context, p target.Config) (*target.Plan, error) {
+	in := &files.Inputs{Stdin: c.App.Reader}
 	var err error
-	if p.Targets, err = target.Read(c.Args().Slice(), c.StringSlice("targets-from"), c.App.Reader); err != nil {
+	if p.Targets, err = target.Read(c.Args().Slice(), c.StringSlice("targets-from"), in); err != nil {
 		return nil, usage(err, "")
 	}
 	for _, list := range c.StringSlice("exclude") {
 		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
 	}
-	if p.Exclude, err = target.Read(p.Exclude, nil, c.App.Reader); err != nil {
+	if p.Exclude, err = target.Read(p.Exclude, nil, in); err != nil {
 		return nil, usage(fmt.Errorf("--exclude: %w", err), "")
 	}
 	plan, err := target.NewPlan(ctx, p)

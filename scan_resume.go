@@ -148,7 +148,7 @@ func (w *sweep) hinted(c *cli.Context, err error) error {
 // resumption is the command that goes on with a scan: what its checkpoint does not
 // know is said again.
 func resumption(c *cli.Context, file string) string {
-	words := []string{"onmux", "scan", "--resume", quoted(file)}
+	words := []string{"onmux", "scan", "--resume", shellQuote(file)}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if !c.IsSet(name) || slices.Contains(planFlags, name) {
@@ -159,22 +159,11 @@ func resumption(c *cli.Context, file string) string {
 			words = append(words, dashed(name))
 		case *cli.StringSliceFlag:
 			for _, v := range c.StringSlice(name) {
-				words = append(words, dashed(name), quoted(v))
+				words = append(words, dashed(name), shellQuote(v))
 			}
 		default:
-			words = append(words, dashed(name), quoted(fmt.Sprint(c.Value(name))))
+			words = append(words, dashed(name), shellQuote(fmt.Sprint(c.Value(name))))
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-// quoted is a word as a shell takes it.
-func quoted(s string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=,:+@%", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"onmux/report/policy"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/files"
 	"onmux/scan/target"
 )
 
@@ -70,7 +70,7 @@ func policyOf(c *cli.Context) (policy.Policy, error) {
 	var err error
 	switch {
 	case c.NArg() == 1:
-		if p, err = readPolicy(c.Args().First(), c.App.Reader); err != nil {
+		if p, err = readPolicy(&files.Inputs{Stdin: c.App.Reader}, c.Args().First()); err != nil {
 			return p, usage(err, "")
 		}
 	case c.NArg() > 1 || !c.Bool("snapshot"):
@@ -84,22 +84,17 @@ func policyOf(c *cli.Context) (policy.Policy, error) {
 	return p, nil
 }
 
-func readPolicy(name string, stdin io.Reader) (policy.Policy, error) {
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return policy.Policy{}, err
-		}
-		defer f.Close()
-		stdin = f
-	}
-	text, err := io.ReadAll(io.LimitReader(stdin, policy.MaxFile+1)) // which Parse refuses
+func readPolicy(in *files.Inputs, name string) (policy.Policy, error) {
+	f, err := in.Open(name)
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	return policy.Parse(name, text, time.Now())
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, policy.MaxFile+1)) // which Parse refuses
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	return policy.Parse(files.Title(name), text, time.Now())
 }
 
 // verifier runs check, probe and scan for the rules of a policy.

@@ -16,7 +16,7 @@ import (
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/report/text"
-	"onmux/scan/atomicfile"
+	"onmux/scan/files"
 )
 
 // formats is the table of what a report can be written as.
@@ -239,7 +239,7 @@ func (k *sink) close() error {
 // wrap says which output an error is of. Paths inside the error go: they may be
 // those of a temporary file.
 func (k *sink) wrap(err error) error {
-	return fmt.Errorf("cannot write the %s report to %s: %w", k.Format, k.Output, atomicfile.Cause(err))
+	return fmt.Errorf("cannot write the %s report to %s: %w", k.Format, k.Output, files.Cause(err))
 }
 
 // Fits reports what is wrong with a format for the records of a command.

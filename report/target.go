@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"onmux/scan/atomicfile"
+	"onmux/scan/files"
 )
 
 // target is what an output is written to.
@@ -39,7 +39,7 @@ func (d direct) commit() error {
 }
 
 // replacement is a target that appears as a whole.
-type replacement struct{ *atomicfile.File }
+type replacement struct{ *files.Replacement }
 
 func (r replacement) path() string  { return r.Target() }
 func (r replacement) live() bool    { return false }
@@ -64,7 +64,7 @@ func openFile(name string) (target, error) {
 		}
 		return direct{f, f, real}, nil
 	}
-	f, err := atomicfile.Create(name, 0o666) // the umask decides who may read a report
+	f, err := files.Replace(name, 0o666) // the umask decides who may read a report
 	if err != nil {
 		return nil, err
 	}

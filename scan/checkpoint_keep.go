@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"onmux/scan/atomicfile"
+	"onmux/scan/files"
 )
 
 // saveShare is how many times as long as a checkpoint took the next one waits.
@@ -15,7 +15,7 @@ func (s *sweep) save(complete bool) error {
 	if s.Checkpoint == "" || s.Resume != nil && s.Resume.Complete() {
 		return nil
 	}
-	f, err := atomicfile.Create(s.Checkpoint, 0o600)
+	f, err := files.Replace(s.Checkpoint, 0o600)
 	if err == nil {
 		if err = s.write(f, complete); err != nil {
 			f.Discard()
@@ -24,7 +24,7 @@ func (s *sweep) save(complete bool) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the checkpoint %s could not be written: %w", plain(s.Checkpoint), atomicfile.Cause(err))
+		return fmt.Errorf("the checkpoint %s could not be written: %w", plain(s.Checkpoint), files.Cause(err))
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"strconv"
 
 	"onmux/probe"
-	"onmux/scan/atomicfile"
 	"onmux/scan/engine"
+	"onmux/scan/files"
 	"onmux/scan/target"
 	"onmux/scan/varint"
 )
@@ -42,7 +42,7 @@ func ReadCheckpoint(name string) (*Checkpoint, error) {
 func MayCheckpoint(name string) error {
 	_, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		f, err := atomicfile.Create(name, 0o600)
+		f, err := files.Replace(name, 0o600)
 		if err != nil {
 			return fmt.Errorf("the checkpoint %s cannot be written: %w", plain(name), err)
 		}
@@ -62,13 +62,13 @@ func MayCheckpoint(name string) error {
 func openCheckpoint(name string) (*Checkpoint, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, atomicfile.Cause(err)
+		return nil, files.Cause(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, atomicfile.Cause(err)
+		return nil, files.Cause(err)
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is no regular file")
 	}
@@ -92,7 +92,7 @@ func checkMagic(f io.ReaderAt) (int64, error) {
 	buf := make([]byte, len(checkpointMagic)+8)
 	n, err := f.ReadAt(buf, 0)
 	if err != nil && err != io.EOF {
-		return 0, atomicfile.Cause(err)
+		return 0, files.Cause(err)
 	}
 	rest, ok := bytes.CutPrefix(buf[:n], []byte(checkpointMagic))
 	digits, _, ended := bytes.Cut(rest, []byte("\n"))
@@ -117,11 +117,11 @@ func checkSum(f io.ReaderAt, first, size int64) error {
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, size-sha256.Size)); err != nil {
-		return atomicfile.Cause(err)
+		return files.Cause(err)
 	}
 	var want [sha256.Size]byte
 	if _, err := f.ReadAt(want[:], size-sha256.Size); err != nil && err != io.EOF {
-		return atomicfile.Cause(err)
+		return files.Cause(err)
 	}
 	if !bytes.Equal(h.Sum(nil), want[:]) {
 		return errors.New(broken)

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"unicode"
 
 	"onmux/probe/wording"
+	"onmux/scan/files"
 )
 
 const (
@@ -20,11 +19,10 @@ const (
 )
 
 // Read returns args with each @FILE replaced by the targets in that file,
-// then the targets in the files named by from. "-" is stdin, which can be read
-// once. A file holds one or more targets a line; # starts a comment, blank
+// then the targets in the files named by from; "-" is standard input. A file holds one or more targets a line; # starts a comment, blank
 // lines count for nothing, lines may end in CR LF. Errors name file and line.
-func Read(args, from []string, stdin io.Reader) ([]string, error) {
-	r := reader{stdin: stdin}
+func Read(args, from []string, in *files.Inputs) ([]string, error) {
+	r := reader{in: in}
 	for _, a := range args {
 		file, ok := strings.CutPrefix(a, "@")
 		if !ok {
@@ -42,29 +40,21 @@ func Read(args, from []string, stdin io.Reader) ([]string, error) {
 }
 
 type reader struct {
-	stdin   io.Reader // nil once it was read
+	in      *files.Inputs
 	scratch []span
 	out     []string
 }
 
 func (r *reader) file(name string) error {
-	switch name {
-	case "":
+	if name == "" {
 		return errors.New("@ needs the name of a file, or - for standard input")
-	case "-":
-		if r.stdin == nil {
-			return errors.New("standard input cannot be read twice for targets")
-		}
-		in := r.stdin
-		r.stdin = nil
-		return r.lines("standard input", in)
 	}
-	f, err := os.Open(name)
+	f, err := r.in.Open(name)
 	if err != nil {
-		return cannotRead(name, err)
+		return cannotRead(files.Title(name), err)
 	}
 	defer f.Close()
-	return r.lines(name, f)
+	return r.lines(files.Title(name), f)
 }
 
 func (r *reader) lines(name string, in io.Reader) error {
@@ -109,10 +99,7 @@ func (r *reader) words(line string) error {
 }
 
 func cannotRead(name string, err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err // without the name, which is told already
-	}
-	return fmt.Errorf("cannot read targets from %s: %w", plain(name), err)
+	return fmt.Errorf("cannot read targets from %s: %w", plain(name), files.Cause(err))
 }
 
 // plain is a file's name, quoted only where a line could not hold it as it is.

@@ -11,7 +11,11 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"onmux/scan/files"
 )
+
+func stdin(r io.Reader) *files.Inputs { return &files.Inputs{Stdin: r} }
 
 func TestReadTargets(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -39,7 +43,7 @@ func TestReadTargets(t *testing.T) {
 		{"@-", "", "10.0.0.3\n10.0.0.4", "10.0.0.3 10.0.0.4"},
 		{"", "-", "10.0.0.3", "10.0.0.3"},
 		{"@empty", "", "", ""},
-		{"@-", "-", "", "! standard input cannot be read twice for targets"},
+		{"@-", "-", "", "! cannot read targets from standard input: it cannot be read twice"},
 		{"@", "", "", "! @ needs the name of a file, or - for standard input"},
 		{"@gone", "", "", "! cannot read targets from gone: " + errors.Unwrap(gone).Error()},
 		{"@.", "", "", "! cannot read targets from .: " + errors.Unwrap(folder).Error()},
@@ -49,7 +53,7 @@ func TestReadTargets(t *testing.T) {
 		{"@long", "", "", "! long:2: the line is longer than 65536 bytes: write one target a line"},
 		{"@utf16", "", "", `! utf16:1: "\xff\xfe1\x000\x00" is no host name: write it in its ASCII form, xn--…`},
 	} {
-		got, err := Read(strings.Fields(tt.args), strings.Fields(tt.from), strings.NewReader(tt.stdin))
+		got, err := Read(strings.Fields(tt.args), strings.Fields(tt.from), stdin(strings.NewReader(tt.stdin)))
 		text := strings.Join(got, " ")
 		if err != nil {
 			text = "! " + err.Error()
@@ -62,7 +66,7 @@ func TestReadTargets(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := Read([]string{"@-"}, nil, iotest.ErrReader(broken)); !errors.Is(err, broken) {
+	if _, err := Read([]string{"@-"}, nil, stdin(iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 }
@@ -72,12 +76,12 @@ func FuzzReadTargets(f *testing.F) {
 	f.Add("\ufeff@x")
 	f.Add("a b\tc\rd\ve\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := Read([]string{"@-"}, nil, strings.NewReader(text))
+		got, err := Read([]string{"@-"}, nil, stdin(strings.NewReader(text)))
 		if err != nil {
 			oneLine(t, err)
 			return
 		}
-		again, err := Read(nil, []string{"-"}, strings.NewReader(strings.Join(got, "\n")))
+		again, err := Read(nil, []string{"-"}, stdin(strings.NewReader(strings.Join(got, "\n"))))
 		if err != nil || !slices.Equal(got, again) {
 			t.Errorf("%q: read again: %q, %v", got, again, err)
 		}
@@ -97,7 +101,7 @@ func BenchmarkReadTargets(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		targets, err := Read([]string{"@" + name}, nil, io.LimitReader(nil, 0))
+		targets, err := Read([]string{"@" + name}, nil, stdin(nil))
 		if err != nil || len(targets) != 100_000 {
 			b.Fatal(len(targets), err)
 		}

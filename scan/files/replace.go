@@ -1,4 +1,4 @@
-package atomicfile
+package files
 
 import (
 	"crypto/rand"
@@ -8,17 +8,17 @@ import (
 	"path/filepath"
 )
 
-// File is a temporary file beside the one that it will replace. It is for one goroutine;
+// Replacement is a temporary file beside the one that it will replace. It is for one goroutine;
 // Commit or Discard must be called.
-type File struct {
+type Replacement struct {
 	*os.File
 	target string
 }
 
-// Create creates the temporary file for name, with the mode before the umask. If name is
+// Replace begins to replace the file of that name by a new one, with the mode before the umask. If name is
 // a symbolic link, also to a file that does not exist yet, the file that it leads to is the
 // one to replace.
-func Create(name string, mode fs.FileMode) (*File, error) {
+func Replace(name string, mode fs.FileMode) (*Replacement, error) {
 	target, err := follow(name)
 	if err != nil {
 		return nil, err
@@ -29,20 +29,20 @@ func Create(name string, mode fs.FileMode) (*File, error) {
 	if err != nil {
 		return nil, Cause(err)
 	}
-	return &File{f, target}, nil
+	return &Replacement{f, target}, nil
 }
 
 // Target is the path of the file to replace, with no symbolic links.
-func (f *File) Target() string { return f.target }
+func (f *Replacement) Target() string { return f.target }
 
 // Discard removes the temporary file; the other stays as it is.
-func (f *File) Discard() {
+func (f *Replacement) Discard() {
 	f.Close()
 	os.Remove(f.Name())
 }
 
 // Commit puts the file in its place, on disk. If it fails, the other stays as it is.
-func (f *File) Commit() error {
+func (f *Replacement) Commit() error {
 	err := errors.Join(f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), f.target)

@@ -1,4 +1,4 @@
-package atomicfile
+package files
 
 import (
 	"errors"
@@ -43,7 +43,7 @@ func TestReplace(t *testing.T) {
 		{dangling, "", "2", map[string]string{"f": "2"}},
 		{dangling, "4", "2", map[string]string{"f": "2", "new": "4"}},
 	} {
-		f, err := Create(c.name, 0o600)
+		f, err := Replace(c.name, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,12 +80,12 @@ func TestReplace(t *testing.T) {
 
 // TestErrors: they do not name the temporary file.
 func TestErrors(t *testing.T) {
-	_, err := Create(filepath.Join(t.TempDir(), "none", "f"), 0o600)
+	_, err := Replace(filepath.Join(t.TempDir(), "none", "f"), 0o600)
 	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "onmux") {
 		t.Errorf("no folder: %v", err)
 	}
 	dir := t.TempDir()
-	f, err := Create(filepath.Join(dir, "f"), 0o600)
+	f, err := Replace(filepath.Join(dir, "f"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
