@@ -21,16 +21,18 @@ var arrows = map[string][]string{
 		"report/compare", "report/expect", "report/phrase", "report/policy", "report/record", "scan",
 		"scan/connect", "scan/engine", "scan/files", "scan/link", "scan/raw", "scan/target",
 	},
-	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
-	"probe/inquiry": {"probe", "probe/recog", "probe/service"},
-	"probe/local":   {"probe", "probe/netlink", "probe/ports"},
-	"probe/netlink": {},
-	"probe/nettest": {},
-	"probe/ports":   {"probe", "probe/wording"},
-	"probe/recog":   {},
-	"probe/request": {},
-	"probe/service": {"probe", "probe/recog", "probe/request"},
-	"probe/wording": {},
+	"probe":            {"probe/netlink", "probe/request", "probe/wording"},
+	"probe/decoy":      {"probe"},
+	"probe/inquiry":    {"probe", "probe/decoy", "probe/recog", "probe/service", "probe/traceroute"},
+	"probe/local":      {"probe", "probe/netlink", "probe/ports"},
+	"probe/netlink":    {},
+	"probe/nettest":    {},
+	"probe/ports":      {"probe", "probe/wording"},
+	"probe/recog":      {},
+	"probe/request":    {},
+	"probe/service":    {"probe", "probe/recog", "probe/request"},
+	"probe/traceroute": {"probe", "probe/wording"},
+	"probe/wording":    {},
 	"report": {
 		"probe", "probe/wording", "report/ci", "report/document", "report/expect", "report/html", "report/nmap",
 		"report/phrase", "report/record", "report/text", "scan", "scan/files", "scan/target",
@@ -56,11 +58,11 @@ var arrows = map[string][]string{
 	"report/reporttest": {"probe", "probe/local", "probe/ports", "report", "report/record", "scan"},
 	"report/schematest": {"report/document"},
 	"report/text": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"probe", "probe/local", "probe/ports", "probe/traceroute", "probe/wording", "report/phrase", "report/record", "scan",
 	},
 	"scan": {
-		"probe", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/files", "scan/engine",
-		"scan/link", "scan/target", "scan/varint",
+		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "probe/wording", "scan/files",
+		"scan/engine", "scan/link", "scan/target", "scan/varint",
 	},
 	"scan/connect": {"probe", "scan/engine", "scan/link"},
 	"scan/engine":  {"probe"},
@@ -97,7 +99,7 @@ const (
 )
 
 // tooLarge has the packages that do not fit yet.
-var tooLarge = []string{"probe", "probe/local", "scan"}
+var tooLarge = []string{"probe/local", "scan"}
 
 // source is one file that is no test, and what it imports.
 type source struct {

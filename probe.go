@@ -70,8 +70,8 @@ type prober struct {
 	*session
 	hosts  []string
 	config inquiry.Config
-	repeat *probe.Repeat  // nil: one attempt
-	asked  []probe.Result // endpoints, if they were resolved beforehand
+	repeat *inquiry.Repeat // nil: one attempt
+	asked  []probe.Result  // endpoints, if they were resolved beforehand
 }
 
 func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
@@ -177,8 +177,8 @@ func repeatFlags() []cli.Flag {
 }
 
 // readRepeat returns nil if attempts are not to be repeated.
-func (s *session) readRepeat(c *cli.Context) (*probe.Repeat, error) {
-	r := &probe.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), repeatEvery)}
+func (s *session) readRepeat(c *cli.Context) (*inquiry.Repeat, error) {
+	r := &inquiry.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), repeatEvery)}
 	switch {
 	case c.IsSet("interval") && !c.IsSet("count"):
 		return nil, usage(errors.New("--interval without --count: there is but one attempt"), "-c 10 makes ten, -c 0 goes on until interrupted")

@@ -14,8 +14,9 @@ import (
 // Ask makes one attempt at e, TCP or UDP as e says, and judges it. It returns
 // when an answer is there, when o.Timeout has passed, or when ctx ends.
 //
-// The error is non-nil only if no attempt was judged: it wraps ErrBusy, or it is
-// the context's error. Whatever else went wrong on this machine is a Result
+// The error is non-nil only if no attempt was judged: it wraps ErrBusy, or
+// errors.ErrUnsupported for a HopLimit where the system's sockets do not receive
+// routers' answers, or it is the context's error. Whatever else went wrong on this machine is a Result
 // with State Unknown, Reason LocalError and one line in Error. Ask keeps no
 // state; calls may run at the same time, each with one descriptor.
 func Ask(ctx context.Context, e Endpoint, o Options) (Result, error) {
@@ -32,41 +33,44 @@ func Ask(ctx context.Context, e Endpoint, o Options) (Result, error) {
 // accepted connection at once with a RST. See Ask.
 func AskTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	e.Proto = TCP
-	return ask(ctx, e, o, askTCP)
+	return ask(ctx, e, o, connectTCP)
 }
 
 // AskUDP asks e with one datagram, the request.PayloadOf its port and o.Try, whatever e.Proto
 // says; with o.Resend a second one follows at half of o.Timeout. See Ask.
 func AskUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	e.Proto = UDP
-	return ask(ctx, e, o, askUDP)
+	return ask(ctx, e, o, exchangeUDP)
 }
 
 func ask(ctx context.Context, e Endpoint, o Options, attempt func(context.Context, Endpoint, Options) (Result, error)) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	if why := objection(e, o); why != "" {
-		return unmeasured(e, why), nil
+	if err := Validate(e, o); err != nil {
+		return unmeasured(e, err.Error()), nil
+	}
+	if o.HopLimit > 0 && !hasHopLimit {
+		return Result{}, fmt.Errorf("routers' answers do not reach sockets on this system: %w", errors.ErrUnsupported)
 	}
 	return attempt(ctx, e, o)
 }
 
-// objection says why an attempt cannot be made at all.
-func objection(e Endpoint, o Options) string {
+// Validate returns why an attempt at e cannot be made at all.
+func Validate(e Endpoint, o Options) error {
 	switch a := e.Addr; {
 	case !a.IsValid():
-		return "no address to ask"
+		return errors.New("no address to probe")
 	case a.IsUnspecified():
-		return fmt.Sprintf("%s is no host's address; name one", a)
+		return fmt.Errorf("%s is no host's address; name one", a)
 	case a.Is6() && !a.Is4In6() && a.IsLinkLocalUnicast() && a.Zone() == "":
-		return fmt.Sprintf("%s needs an interface: write %s%%eth0, say", a, a)
+		return fmt.Errorf("%s needs an interface, as in %s%%eth0", a, a)
 	case e.Port == 0:
-		return "port 0 cannot be asked; use 1 to 65535"
+		return errors.New("port 0 cannot be probed; use 1 to 65535")
 	case o.Timeout <= 0:
-		return fmt.Sprintf("the timeout is %s; it must be above zero", o.Timeout)
+		return fmt.Errorf("the timeout is %s; it must be above zero", o.Timeout)
 	}
-	return ""
+	return nil
 }
 
 func unmeasured(e Endpoint, why string) Result {
@@ -151,6 +155,9 @@ func datagram(b []byte, size int, d time.Duration, n int) string {
 	}
 	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", wording.Count(size, "byte", "bytes"), short(d), second, strconv.QuoteToASCII(string(b)), more)
 }
+
+// IsReset reports whether err, from a connection, is that the peer reset it.
+func IsReset(err error) bool { return err != nil && classify(errno(err)) == faultReset }
 
 // IsBusy reports whether err, from a socket, says that this machine is out of
 // something that comes back by itself; see ErrBusy.

@@ -22,3 +22,9 @@ func SplitHostPort(arg string) (host, spec string) {
 	}
 	return arg, ""
 }
+
+// Lookup is the result of resolving a name.
+type Lookup struct {
+	Time  Millis `json:"time_ms"`         // until all its addresses were known
+	CNAME string `json:"cname,omitempty"` // the name that it stands for, without the last dot, if it is another
+}

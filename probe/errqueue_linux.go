@@ -116,7 +116,7 @@ func parseExtended(b []byte) (ICMP, netip.Addr) {
 // e. If there is none, c is the last of those that do not.
 func (s *socket) verdict(e Endpoint) (c complaint, self, found bool) {
 	s.complaints(func(m complaint) bool {
-		own := m.from.IsValid() && sameHost(m.from, s.local().Addr())
+		own := m.from.IsValid() && SameHost(m.from, s.local().Addr())
 		if _, reason := FromICMP(e, m.from, own, m.icmp); reason == NoReason {
 			c = m
 			return true

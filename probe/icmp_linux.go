@@ -9,7 +9,7 @@ import (
 // heardICMP is the Result of an ICMP error m that from sent d after the probe.
 func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
 	_, reason := FromICMP(e, from, self, m)
-	fromTarget := sameHost(from, e.Addr)
+	fromTarget := SameHost(from, e.Addr)
 	r := judged(e, reason, fromTarget, d)
 	r.ICMP = m
 	who := ", the target itself"

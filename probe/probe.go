@@ -68,7 +68,9 @@ const (
 	Closed                    // the target itself said that nothing is there
 	Filtered                  // silence (TCP), or a refusal that names a filter
 	OpenFiltered              // UDP silence: an open port may be silent too
-	Unreachable               // something said that the host or its network cannot be reached
+	Unreachable               // a router or this machine reports that the host or its network cannot be reached
+
+	StateCount = iota // how many states there are
 )
 
 var stateNames = [...]string{
@@ -236,8 +238,7 @@ type Options struct {
 	Neighbour bool          // the same of silence alone; where this machine has no room for another neighbour it is ErrBusy
 	Try       int           // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
 	Resend    bool          // UDP: send once more at half of Timeout if still silent; it remains one try
-
-	hops int // how often packets may be handed on; 0: as the system has it
+	HopLimit  int           // TTL, or hop limit, of the packets; 0: the system's
 }
 
 // ErrBusy says that this machine ran out of something that comes back by

@@ -19,7 +19,7 @@ import (
 
 // By which way was asked is known of every answer, and of silence.
 func TestRoute(t *testing.T) {
-	c := newChain(t, 2)
+	c := nettest.NewChain(t, 2)
 	near, far := c.Hosts[0], c.Hosts[1]
 	for _, h := range c.Hosts {
 		for _, proto := range []string{"tcp", "udp"} {

@@ -15,7 +15,7 @@ import (
 // another may. The Result beside it holds if none does.
 var errAgain = errors.New("nothing to judge")
 
-// maxAgain bounds the sockets behind one call of askTCP or askUDP.
+// maxAgain bounds the sockets behind one call of connectTCP or exchangeUDP.
 const maxAgain = 4
 
 // socket is one non-blocking descriptor with its error queue on (ip(7),
@@ -25,6 +25,9 @@ type socket struct {
 	v4   bool
 	file *os.File
 }
+
+// hasHopLimit: sockets receive the ICMP messages of the routers where their packets ended.
+const hasHopLimit = true
 
 // openSocket makes a socket of type typ for the family of a. ttl asks for the
 // TTL of what arrives.
@@ -101,11 +104,23 @@ func (s *socket) local() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// limitHops sets the TTL, or hop limit, of the socket's packets. 0 leaves it to the
+// system.
+func (s *socket) limitHops(n int) error {
+	switch {
+	case n == 0:
+		return nil
+	case s.v4:
+		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TTL, n)
+	}
+	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, n)
+}
+
 // isSelf reports whether the socket is connected to itself: the kernel may give
 // a socket the very port that it asks, on an address of this machine.
 func (s *socket) isSelf(e Endpoint) bool {
 	l := s.local()
-	return l.Port() == e.Port && sameHost(l.Addr(), e.Addr)
+	return l.Port() == e.Port && SameHost(l.Addr(), e.Addr)
 }
 
 // await calls ready whenever the socket has become writable (write) or readable,

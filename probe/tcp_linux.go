@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// askTCP makes one non-blocking connect(2). A RST leaves ECONNREFUSED and an
+// connectTCP makes one non-blocking connect(2). A RST leaves ECONNREFUSED and an
 // empty error queue; an ICMP error is in the queue, with its sender (for TCP
 // since Linux 5.8).
-func askTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
+func connectTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	deadline := time.Now().Add(o.Timeout)
 	var r Result
 	err := errAgain
@@ -37,7 +37,7 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	defer func() { s.close() }()
-	if err := s.limit(o.hops); err != nil {
+	if err := s.limitHops(o.HopLimit); err != nil {
 		return failed(e, errno(err))
 	}
 	start := time.Now()

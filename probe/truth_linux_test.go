@@ -70,7 +70,7 @@ func newWorld(t testing.TB) *world {
 		sysctl(t, "ipv6/icmp/ratelimit", "0")
 		sysctl(t, "ipv4/ip_forward", "1")
 		sysctl(t, "ipv6/conf/all/forwarding", "1")
-		return errors.Join(forbid("10.98.0.0/24"), forbid("fd98::/64"), back("10.97.0.0/24", h.Self4), back("fd97::/64", h.Self6),
+		return errors.Join(forbid("10.98.0.0/24"), forbid("fd98::/64"), nettest.AddRoute(netip.MustParsePrefix("10.97.0.0/24"), h.Self4), nettest.AddRoute(netip.MustParsePrefix("fd97::/64"), h.Self6),
 			rejectForwarded(nftables.TableFamilyIPv4, 3), rejectForwarded(nftables.TableFamilyIPv6, 4))
 	})
 	w.firewall(t)
@@ -149,17 +149,9 @@ func sysctl(t testing.TB, name, value string) {
 
 func route(t testing.TB, dst string, via netip.Addr) {
 	t.Helper()
-	if err := back(dst, via); err != nil {
+	if err := nettest.AddRoute(netip.MustParsePrefix(dst), via); err != nil {
 		t.Fatal("route:", err)
 	}
-}
-
-func back(dst string, via netip.Addr) error {
-	_, n, err := net.ParseCIDR(dst)
-	if err != nil {
-		return err
-	}
-	return netlink.RouteAdd(&netlink.Route{Dst: n, Gw: via.AsSlice()})
 }
 
 func forbid(dst string) error {

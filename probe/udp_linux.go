@@ -11,9 +11,9 @@ import (
 	"onmux/probe/wording"
 )
 
-// askUDP sends one datagram from a connected socket and waits for a datagram or
+// exchangeUDP sends one datagram from a connected socket and waits for a datagram or
 // an ICMP error about it.
-func askUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
+func exchangeUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	for range maxAgain {
 		r, err := exchangeOnce(ctx, e, o)
 		if err != errAgain {
@@ -30,7 +30,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	u := &exchange{socket: s, e: e, o: o}
 	defer u.close()
-	if err := u.limit(o.hops); err != nil {
+	if err := u.limitHops(o.HopLimit); err != nil {
 		return failed(e, errno(err))
 	}
 	if err := u.face(e); err != nil {

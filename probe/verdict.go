@@ -40,7 +40,7 @@ func FromICMP(e Endpoint, from netip.Addr, self bool, m ICMP) (State, Reason) {
 	if e.Addr.Unmap().Is4() {
 		r = reason4(m)
 	}
-	fromTarget := sameHost(from, e.Addr)
+	fromTarget := SameHost(from, e.Addr)
 	if r == HostUnreach && self && !fromTarget {
 		r = NoNeighbour
 	}
@@ -95,8 +95,8 @@ func reason6(m ICMP) Reason {
 	return NoReason
 }
 
-// sameHost compares addresses as the network sees them: without the zone, and
+// SameHost compares addresses as the network sees them: without the zone, and
 // with IPv4 unwrapped from IPv6.
-func sameHost(a, b netip.Addr) bool {
+func SameHost(a, b netip.Addr) bool {
 	return a.IsValid() && a.Unmap().WithZone("") == b.Unmap().WithZone("")
 }

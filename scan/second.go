@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/decoy"
 	"onmux/probe/recog"
 	"onmux/probe/service"
 	"onmux/probe/wording"
@@ -142,11 +143,11 @@ func (l *second) progress() {
 // change the state. Where every port is open, what this one does with a
 // connection says no more.
 func (l *second) look(r *probe.Result) {
-	o := probe.VerifyOptions{Timeout: l.timeout, RTT: time.Duration(r.RTT)}
+	o := decoy.Options{Timeout: l.timeout, RTT: time.Duration(r.RTT)}
 	found, err := l.controls(r.Endpoint, o)
 	if l.Verify && err == nil && !found.Everywhere {
 		err = l.insist(func() (err error) {
-			found.Conduct, err = probe.AskConduct(l.ctx, r.Endpoint, o)
+			found.Behavior, err = decoy.Observe(l.ctx, r.Endpoint, o)
 			return err
 		})
 	}
@@ -155,7 +156,7 @@ func (l *second) look(r *probe.Result) {
 	}
 	switch {
 	case err == nil:
-		found.Doubt(r)
+		found.ApplyTo(r)
 	case l.ctx.Err() == nil:
 		r.Notes = append(slices.Clone(r.Notes), "whether it is a service could not be looked at: "+err.Error())
 	}
@@ -184,7 +185,7 @@ func (l *second) insist(look func() error) error {
 }
 
 // controls asks other ports of a host, once.
-func (l *second) controls(e probe.Endpoint, o probe.VerifyOptions) (probe.Openness, error) {
+func (l *second) controls(e probe.Endpoint, o decoy.Options) (probe.Openness, error) {
 	l.mu.Lock()
 	key := control{e.Addr, e.Proto}
 	ask := l.hosts[key]
@@ -192,7 +193,7 @@ func (l *second) controls(e probe.Endpoint, o probe.VerifyOptions) (probe.Openne
 		keeps := len(l.hosts) < secondKept
 		ask = sync.OnceValues(func() (found probe.Openness, err error) {
 			err = l.insist(func() error {
-				found, err = probe.AskControls(l.ctx, e, o)
+				found, err = decoy.ProbeControls(l.ctx, e, o)
 				return err
 			})
 			if err == nil && keeps {

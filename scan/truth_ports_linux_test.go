@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/decoy"
 	"onmux/probe/nettest"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
@@ -25,8 +26,8 @@ func TestTruthOnEveryPort(t *testing.T) {
 // lookTwice asks other ports of hosts that are open, and makes a connection to
 // 417 to see what becomes of it.
 func (w *world) lookTwice(t *testing.T) {
-	conducts := map[string]probe.Conduct{
-		"open": probe.Unacknowledged, "zero window": probe.ZeroWindow, "SYN-ACK, then RST": probe.ResetAtOnce,
+	conducts := map[string]probe.Behavior{
+		"open": probe.NeverAcknowledges, "zero window": probe.ZeroWindow, "SYN-ACK, then RST": probe.ResetsAtOnce,
 	}
 	looked := 0
 	for a, f := range w.at {
@@ -38,8 +39,8 @@ func (w *world) lookTwice(t *testing.T) {
 		t.Run(a.String(), func(t *testing.T) {
 			t.Parallel()
 			e := probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}
-			o, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 4 * time.Second})
-			if err != nil || o.Conduct != conduct || !o.Everywhere {
+			o, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 4 * time.Second})
+			if err != nil || o.Behavior != conduct || !o.Everywhere {
 				t.Errorf("%s: %+v, %v, want %s everywhere", f.name, o, err, conduct)
 			}
 		})

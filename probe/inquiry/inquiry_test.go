@@ -69,7 +69,7 @@ func TestAskEnds(t *testing.T) {
 func TestRepeat(t *testing.T) {
 	asked := endpoints(t, 3)
 	told := 0
-	finals, cut, err := New(Config{}).Repeat(t.Context(), probe.Repeat{Count: 4, Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return nil })
+	finals, cut, err := New(Config{}).Repeat(t.Context(), Repeat{Count: 4, Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return nil })
 	if err != nil || cut != 0 || told != 12 || len(finals) != 3 {
 		t.Fatalf("%d told, %d cut, %d finals: %v", told, cut, len(finals), err)
 	}
@@ -80,7 +80,7 @@ func TestRepeat(t *testing.T) {
 	}
 	full := errors.New("full")
 	told = 0
-	_, cut, err = New(Config{}).Repeat(t.Context(), probe.Repeat{Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return full })
+	_, cut, err = New(Config{}).Repeat(t.Context(), Repeat{Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return full })
 	if err != full || told != 1 {
 		t.Errorf("%d told, %d cut: %v", told, cut, err)
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/decoy"
 	"onmux/probe/service"
+	"onmux/probe/traceroute"
 )
 
 // asker makes one attempt, as probe.Ask does.
@@ -53,9 +55,9 @@ func (q *Inquiry) doubt(ctx context.Context, r *probe.Result) error {
 	if r.State != probe.Open {
 		return nil
 	}
-	v, err := probe.VerifyOpen(ctx, r.Endpoint, probe.VerifyOptions{Timeout: q.Timeout, RTT: time.Duration(r.RTT)})
+	v, err := decoy.Verify(ctx, r.Endpoint, decoy.Options{Timeout: q.Timeout, RTT: time.Duration(r.RTT)})
 	if err == nil {
-		v.Doubt(r)
+		v.ApplyTo(r)
 	}
 	return err
 }
@@ -72,15 +74,15 @@ func (q *Inquiry) follow(ctx context.Context, r *probe.Result) error {
 		return ctx.Err()
 	}
 	answered := r.State == probe.Open || r.State == probe.Closed || r.ICMP != probe.ICMP{}
-	path, err := probe.Path(ctx, r.Endpoint, probe.PathOptions{Timeout: min(q.Timeout, hopTimeout), Answered: answered})
+	path, err := traceroute.Run(ctx, r.Endpoint, traceroute.Options{Timeout: min(q.Timeout, hopTimeout), Answered: answered})
 	switch {
 	case err != nil:
 	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
 		r.Notes = append(slices.Clone(r.Notes), "the path: the target is on this network, so that no router lies between; it drops the packets itself")
 	case len(path) == 0: // the report has no hops to tell
-		r.Notes = append(slices.Clone(r.Notes), "the path: "+probe.TellPath(r.Endpoint, path))
+		r.Notes = append(slices.Clone(r.Notes), "the path: "+traceroute.Describe(r.Endpoint, path))
 	default:
-		r.Evidence = append(slices.Clone(r.Evidence), probe.TellPath(r.Endpoint, path))
+		r.Evidence = append(slices.Clone(r.Evidence), traceroute.Describe(r.Endpoint, path))
 	}
 	r.Path = path
 	return err

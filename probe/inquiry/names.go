@@ -29,11 +29,11 @@ type Names struct {
 func NewNames(ctx context.Context, r *net.Resolver) *Names {
 	n := &Names{resolver: r, found: make(map[string]*probe.Lookup), suspects: make(map[netip.Addr]bool)}
 	n.prefixes = sync.OnceValue(func() []netip.Prefix {
-		answers, err := r.LookupNetIP(ctx, "ip6", probe.IPv4Only)
+		answers, err := r.LookupNetIP(ctx, "ip6", ipv4Only)
 		if err != nil {
 			return nil
 		}
-		return probe.PrefixesNAT64(answers)
+		return nat64Prefixes(answers)
 	})
 	return n
 }
@@ -80,7 +80,7 @@ func (n *Names) learn(host, canonical string, addrs []netip.Addr, took time.Dura
 	defer n.mu.Unlock()
 	n.found[host] = l
 	for _, a := range addrs {
-		if probe.Embeds(a, v4) {
+		if embeds(a, v4) {
 			n.suspects[a.WithZone("")] = true
 		}
 	}
@@ -92,9 +92,9 @@ func (n *Names) Describe(r *probe.Result) {
 	r.Lookup = n.found[r.Host]
 	suspect := n.suspects[r.Addr.WithZone("")]
 	n.mu.Unlock()
-	v4, ok := probe.NAT64(r.Addr)
+	v4, ok := nat64Target(r.Addr)
 	if !ok && suspect {
-		v4, ok = probe.NAT64(r.Addr, n.prefixes()...)
+		v4, ok = nat64Target(r.Addr, n.prefixes()...)
 	}
 	if ok {
 		r.NAT64 = v4

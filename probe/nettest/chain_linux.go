@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -15,7 +17,7 @@ import (
 var chains atomic.Uint32
 
 // NewChain makes n hosts in a row; links beyond the first take 10.42.N.0/24 and
-// fd42:N::/64. The routers tell of every packet that ends with them.
+// fd42:N::/64. The routers answer for every packet that ends with them.
 func NewChain(t testing.TB, n int) *Chain {
 	t.Helper()
 	c := &Chain{}
@@ -34,11 +36,27 @@ func NewChain(t testing.TB, n int) *Chain {
 		}
 	}
 	for j := 1; j < n; j++ {
-		if err := errors.Join(through(c.net4(j), c.Hops4[0]), through(c.net6(j), c.Hops6[0])); err != nil {
+		if err := errors.Join(AddRoute(c.net4(j), c.Hops4[0]), AddRoute(c.net6(j), c.Hops6[0])); err != nil {
 			t.Fatal("nettest: routes to a chain:", err)
 		}
 	}
+	c.awaitLinks(c.Hops4[n-1])
+	c.awaitLinks(c.Hops6[n-1])
 	return c
+}
+
+// awaitLinks connects until the last host refuses: while links come up, packets are lost.
+func (c *Chain) awaitLinks(last netip.Addr) {
+	for range 20 {
+		conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(last, 9).String(), 5*time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+	}
 }
 
 // direct makes a router of host i, in its namespace.
@@ -53,10 +71,10 @@ func (c *Chain) direct(i int) error {
 		set(name, "0")
 	}
 	if i > 0 { // the way back
-		errs = append(errs, through(c.Hosts[0].Net4, c.Hops4[i].Prev()), through(c.Hosts[0].Net6, c.Hops6[i].Prev()))
+		errs = append(errs, AddRoute(c.Hosts[0].Net4, c.Hops4[i].Prev()), AddRoute(c.Hosts[0].Net6, c.Hops6[i].Prev()))
 	}
 	for j := i + 2; j < len(c.Hosts); j++ { // the way on
-		errs = append(errs, through(c.net4(j), c.Hops4[i+1]), through(c.net6(j), c.Hops6[i+1]))
+		errs = append(errs, AddRoute(c.net4(j), c.Hops4[i+1]), AddRoute(c.net6(j), c.Hops6[i+1]))
 	}
 	return errors.Join(errs...)
 }
@@ -64,8 +82,8 @@ func (c *Chain) direct(i int) error {
 func (c *Chain) net4(i int) netip.Prefix { return netip.PrefixFrom(c.Hops4[i], 24).Masked() }
 func (c *Chain) net6(i int) netip.Prefix { return netip.PrefixFrom(c.Hops6[i], 64).Masked() }
 
-// through routes to a network by way of a router, in the caller's namespace.
-func through(p netip.Prefix, via netip.Addr) error {
+// AddRoute routes to a network by way of a router, in the caller's namespace.
+func AddRoute(p netip.Prefix, via netip.Addr) error {
 	_, dst, err := net.ParseCIDR(p.String())
 	if err != nil {
 		return err

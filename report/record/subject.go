@@ -28,7 +28,7 @@ type Subject struct {
 func About(f Finding) (Subject, bool) {
 	switch f := f.(type) {
 	case probe.Result:
-		return Subject{What: f.Endpoint.String(), Word: f.State.String(), Decoy: f.Decoy(), Count: 1, Error: f.Error,
+		return Subject{What: f.Endpoint.String(), Word: f.State.String(), Decoy: f.IsDecoy(), Count: 1, Error: f.Error,
 			At: Violation{Address: f.Addr.String(), Port: f.Port, Proto: f.Proto.String()}}, true
 	case scan.Range:
 		span := f.First.String() + "-" + f.Last.String()

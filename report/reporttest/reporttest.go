@@ -53,7 +53,7 @@ func Sample() Stream {
 				Lookup: &probe.Lookup{Time: probe.Millis(time.Millisecond), CNAME: "web.example"}, NAT64: Addr4,
 				Route:     &probe.Route{Source: Addr6, Interface: "eth0", Gateway: Addr6},
 				Handshake: &probe.Handshake{RTT: 1000, RTTVar: 1000, MSS: 1448, PathMTU: 1500, Window: Ptr(uint32(0)), Options: []string{"sack"}, SYNs: 1},
-				Openness:  &probe.Openness{Conduct: probe.Speaks, Controls: 4, Answered: 4, Everywhere: true},
+				Openness:  &probe.Openness{Behavior: probe.SendsData, Controls: 4, Answered: 4, Everywhere: true},
 				Path:      []probe.Hop{{Hop: 1}, {Hop: 2, Address: Addr4, RTT: probe.Millis(time.Millisecond), Reason: probe.TimeExceeded}},
 				Evidence:  []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},

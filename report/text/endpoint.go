@@ -40,11 +40,11 @@ func (e *endpoints) result(r probe.Result) {
 		e.sky.add(r.Addr, r.Addr, r.State)
 	}
 	switch {
-	case e.Verbosity == record.Quiet && r.Decoy():
+	case e.Verbosity == record.Quiet && r.IsDecoy():
 		e.verdict(r.Endpoint.String(), r.State, phrase.AsEverywhere)
 	case e.Verbosity == record.Quiet:
 		e.verdict(r.Endpoint.String(), r.State, "")
-	case e.command == "scan" && e.Verbosity != record.Verbose && !e.Each && r.Decoy():
+	case e.command == "scan" && e.Verbosity != record.Verbose && !e.Each && r.IsDecoy():
 		e.fold.addLoose(r)
 	case e.folds(r.State):
 		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,

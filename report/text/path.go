@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/traceroute"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -39,6 +40,6 @@ func (e *endpoints) path(r probe.Result) {
 		e.line(in, in+2, number, span{phrase.Pad(name, width) + rest, plain})
 	}
 	if e.Verbosity != record.Verbose { // it is among the evidence
-		e.line(in, in+2, span{phrase.Visible(probe.TellPath(r.Endpoint, r.Path)), plain})
+		e.line(in, in+2, span{phrase.Visible(traceroute.Describe(r.Endpoint, r.Path)), plain})
 	}
 }

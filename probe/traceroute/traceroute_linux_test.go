@@ -1,4 +1,4 @@
-package probe_test
+package traceroute_test
 
 import (
 	"net"
@@ -10,20 +10,14 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/traceroute"
 )
 
-func newChain(t testing.TB, n int) *nettest.Chain {
-	c := nettest.NewChain(t, n)
-	// Let both families find every link while they come up.
-	for _, hops := range [][]netip.Addr{c.Hops4, c.Hops6} {
-		e := probe.Endpoint{Addr: hops[n-1], Port: 9, Proto: probe.TCP}
-		for range 20 {
-			if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 5 * time.Second}); err != nil || r.State == probe.Closed {
-				break
-			}
-		}
+func do(t testing.TB, h *nettest.Host, f func() error) {
+	t.Helper()
+	if err := h.Do(f); err != nil {
+		t.Fatal(err)
 	}
-	return c
 }
 
 func addresses(path []probe.Hop) []netip.Addr {
@@ -36,7 +30,7 @@ func addresses(path []probe.Hop) []netip.Addr {
 
 // The way to a host behind three routers, and who on it says no or nothing.
 func TestPath(t *testing.T) {
-	c := newChain(t, 4)
+	c := nettest.NewChain(t, 4)
 	target, second := c.Hosts[3], c.Hosts[1]
 	var l net.Listener
 	do(t, target, func() (err error) { l, err = net.Listen("tcp", ":417"); return })
@@ -54,12 +48,12 @@ func TestPath(t *testing.T) {
 		hops     int
 		reason   map[probe.Proto]probe.Reason
 		answered bool
-		says     string
+		sentence string
 	}{
 		{"open", 417, []probe.Proto{probe.TCP}, 4, map[probe.Proto]probe.Reason{probe.TCP: probe.SynAck}, true, "the target is hop 4: 3 routers between"},
 		{"closed", 418, probe.Protos(), 4, map[probe.Proto]probe.Reason{probe.TCP: probe.Reset, probe.UDP: probe.PortUnreach}, true, "the target is hop 4: 3 routers between"},
-		{"dropped by the target", 420, probe.Protos(), 3, nil, false, "hop 3); what comes next says nothing"},
-		{"dropped by the second router", 421, probe.Protos(), 2, nil, false, "hop 2); what comes next says nothing"},
+		{"dropped by the target", 420, probe.Protos(), 3, nil, false, "hop 3); what comes next does not answer"},
+		{"dropped by the second router", 421, probe.Protos(), 2, nil, false, "hop 2); what comes next does not answer"},
 		{"refused by the second router", 422, probe.Protos(), 2, map[probe.Proto]probe.Reason{probe.TCP: probe.AdminProhibited, probe.UDP: probe.AdminProhibited}, true, "(hop 2), which answers admin-prohibited"},
 	} {
 		for _, proto := range tt.protos {
@@ -69,8 +63,8 @@ func TestPath(t *testing.T) {
 				if !tt.answered {
 					timeout = 250 * time.Millisecond
 				}
-				path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: timeout, Answered: tt.answered})
-				// A router whose neighbour does not know it speaks by the address
+				path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: timeout, Answered: tt.answered})
+				// A router whose neighbour does not know it answers from the address
 				// that it has there; ours all do.
 				if err != nil || !slices.Equal(addresses(path), want[:tt.hops]) {
 					t.Errorf("%s, %s: %v, %v; want %v", tt.name, e, path, err, want[:tt.hops])
@@ -85,7 +79,7 @@ func TestPath(t *testing.T) {
 						t.Errorf("%s, %s: hop %d is %+v, want %s", tt.name, e, i+1, h, reason)
 					}
 				}
-				if s := probe.TellPath(e, path); !strings.Contains(s, tt.says) {
+				if s := traceroute.Describe(e, path); !strings.Contains(s, tt.sentence) {
 					t.Errorf("%s, %s: %q", tt.name, e, s)
 				}
 			}
@@ -95,25 +89,27 @@ func TestPath(t *testing.T) {
 
 // Two routers that each take the other for the way.
 func TestPathLoop(t *testing.T) {
-	c := newChain(t, 3)
-	const far = "10.66.0.0/24"
-	route(t, far, c.Hops4[0])
-	do(t, c.Hosts[0], func() error { return back(far, c.Hops4[1]) })
-	do(t, c.Hosts[1], func() error { return back(far, c.Hops4[1].Prev()) })
+	c := nettest.NewChain(t, 3)
+	far := netip.MustParsePrefix("10.66.0.0/24")
+	if err := nettest.AddRoute(far, c.Hops4[0]); err != nil {
+		t.Fatal(err)
+	}
+	do(t, c.Hosts[0], func() error { return nettest.AddRoute(far, c.Hops4[1]) })
+	do(t, c.Hosts[1], func() error { return nettest.AddRoute(far, c.Hops4[1].Prev()) })
 	e := probe.Endpoint{Addr: netip.MustParseAddr("10.66.0.1"), Port: 417, Proto: probe.UDP}
-	path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: 5 * time.Second})
-	if s := probe.TellPath(e, path); err != nil || !strings.Contains(s, "a routing loop: the packet comes back to ") {
+	path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: 5 * time.Second})
+	if s := traceroute.Describe(e, path); err != nil || !strings.Contains(s, "a routing loop: the packet comes back to ") {
 		t.Errorf("%v, %v: %s", path, err, s)
 	}
 }
 
-// Where there is no way at all, the error says so; on one's own link there is no
+// Where there is no route at all, the error reports that; on one's own link there is no
 // router.
 func TestPathEnds(t *testing.T) {
 	h := nettest.NewHost(t)
 	for _, a := range []netip.Addr{h.Addr4, h.Addr6, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()} {
 		e := probe.Endpoint{Addr: a, Port: 9, Proto: probe.TCP}
-		path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: 20 * time.Second, Answered: true})
+		path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: 20 * time.Second, Answered: true})
 		if len(path) != 1 || path[0].Address != a || err != nil {
 			t.Errorf("%s: %v, %v", a, path, err)
 		}
@@ -122,7 +118,7 @@ func TestPathEnds(t *testing.T) {
 		{Addr: netip.MustParseAddr("192.0.2.1"), Port: 9, Proto: probe.TCP}: "no route",
 		{Addr: netip.MustParseAddr("192.0.2.1"), Proto: probe.UDP}:          "port 0",
 	} {
-		if path, err := probe.Path(t.Context(), e, probe.PathOptions{Timeout: time.Second}); len(path) != 0 || err == nil || !strings.Contains(err.Error(), says) {
+		if path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: time.Second}); len(path) != 0 || err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, %v", e, path, err)
 		}
 	}

@@ -1,46 +1,17 @@
-package probe
+package inquiry
 
 import (
 	"context"
 	"fmt"
 	"maps"
 	"math"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"onmux/probe"
 )
-
-// Attempt is one of several attempts at an endpoint, and the record of type
-// "attempt" in documents.
-type Attempt struct {
-	Endpoint
-	Host      string     `json:"host,omitempty"`
-	Try       int        `json:"try"`  // counts from 1
-	Time      time.Time  `json:"time"` // when it began, UTC
-	State     State      `json:"state"`
-	Reason    Reason     `json:"reason,omitzero"`
-	RTT       Millis     `json:"rtt_ms,omitzero"`
-	Responder netip.Addr `json:"responder,omitzero"`
-	Error     string     `json:"error,omitempty"`
-}
-
-// Kind names the record's type in documents.
-func (Attempt) Kind() string { return "attempt" }
-
-// Attempts sums up several attempts at one endpoint. The times are of those
-// that the endpoint itself answered, and zero if there was none.
-type Attempts struct {
-	Sent     int            `json:"sent"`
-	Answered int            `json:"answered"` // by the endpoint itself: open, closed, or an ICMP error of its own
-	Loss     float64        `json:"loss"`     // share of the others, 0 to 1
-	States   map[string]int `json:"states"`   // how often each state was found; they add up to Sent
-	Min      Millis         `json:"min_ms,omitzero"`
-	Avg      Millis         `json:"avg_ms,omitzero"`
-	Max      Millis         `json:"max_ms,omitzero"`
-	StdDev   Millis         `json:"stddev_ms,omitzero"` // of the population, as ping's mdev
-}
 
 // Repeat is how often and how fast an endpoint is asked.
 type Repeat struct {
@@ -54,10 +25,10 @@ const silentRun = 3
 
 // Run calls ask again and again, and tell after each, and returns the verdict of
 // all: that of the most recent answer, unless at least three attempts after it
-// brought none. Its Attempts are nil if there was no attempt. The error is the
+// brought none. Its probe.Attempts are nil if there was no attempt. The error is the
 // context's if that ended before Count attempts were made, or ask's, which ends
 // the run. Both functions are called from the goroutine that called Run.
-func (p Repeat) Run(ctx context.Context, ask func(context.Context) (Result, error), tell func(Attempt)) (Result, error) {
+func (p Repeat) Run(ctx context.Context, ask func(context.Context) (probe.Result, error), tell func(probe.Attempt)) (probe.Result, error) {
 	var s series
 	for try := 1; p.Count == 0 || try <= p.Count; try++ {
 		start := time.Now()
@@ -66,38 +37,26 @@ func (p Repeat) Run(ctx context.Context, ask func(context.Context) (Result, erro
 			return s.result(), err
 		}
 		s.add(r)
-		tell(Attempt{Endpoint: r.Endpoint, Host: r.Host, Try: try, Time: start.UTC(), State: r.State, Reason: r.Reason,
+		tell(probe.Attempt{Endpoint: r.Endpoint, Host: r.Host, Try: try, Time: start.UTC(), State: r.State, Reason: r.Reason,
 			RTT: r.RTT, Responder: r.Responder, Error: r.Error})
-		if try != p.Count && !pause(ctx, p.Interval-time.Since(start)) {
+		if try != p.Count && !sleep(ctx, p.Interval-time.Since(start)) {
 			return s.result(), ctx.Err()
 		}
 	}
 	return s.result(), nil
 }
 
-// pause waits for d, and reports whether the context outlived it.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(max(d, 0))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // series is what is kept of any number of attempts.
 type series struct {
-	stats     Attempts
-	last      Result
-	word      Result // the last that was no silence
-	silent    int    // attempts after it
+	stats     probe.Attempts
+	last      probe.Result
+	word      probe.Result // the last that was no silence
+	silent    int          // attempts after it
 	mean, sum float64
-	states    [len(stateNames)]int // of those that were no silence
+	states    [probe.StateCount]int // of those that were no silence
 }
 
-func (s *series) add(r Result) {
+func (s *series) add(r probe.Result) {
 	s.stats.Sent++
 	if s.stats.States == nil {
 		s.stats.States = make(map[string]int)
@@ -105,7 +64,7 @@ func (s *series) add(r Result) {
 	s.stats.States[r.State.String()]++
 	s.last = r
 	s.silent++
-	if r.Reason != NoResponse && r.Reason != LocalError {
+	if r.Reason != probe.NoResponse && r.Reason != probe.LocalError {
 		s.word, s.silent = r, 0
 		s.states[r.State]++
 	}
@@ -115,14 +74,14 @@ func (s *series) add(r Result) {
 }
 
 // answered reports whether the endpoint itself answered.
-func answered(r Result) bool {
-	own := r.ICMP != (ICMP{}) && !r.Responder.IsValid() && r.Reason != NoNeighbour
-	return r.State == Open || r.State == Closed || own
+func answered(r probe.Result) bool {
+	own := r.ICMP != (probe.ICMP{}) && !r.Responder.IsValid() && r.Reason != probe.NoNeighbour
+	return r.State == probe.Open || r.State == probe.Closed || own
 }
 
 // time takes a round-trip time into the mean and the sum of squared deviations
 // (Welford's method).
-func (s *series) time(rtt Millis) {
+func (s *series) time(rtt probe.Millis) {
 	a := &s.stats
 	if a.Answered == 0 || rtt < a.Min {
 		a.Min = rtt
@@ -133,24 +92,24 @@ func (s *series) time(rtt Millis) {
 	s.sum += d * (float64(rtt) - s.mean)
 }
 
-func (s *series) result() Result {
+func (s *series) result() probe.Result {
 	if s.stats.Sent == 0 {
-		return Result{}
+		return probe.Result{}
 	}
 	r := s.word
-	if heard := s.word.Reason != NoReason; !heard || s.silent >= silentRun {
+	if heard := s.word.Reason != probe.NoReason; !heard || s.silent >= silentRun {
 		r = s.last
 	}
 	a := s.stats
 	a.States = maps.Clone(a.States)
 	a.Loss = 1 - float64(a.Answered)/float64(a.Sent)
 	if a.Answered > 0 {
-		a.Avg, a.StdDev = Millis(s.mean), Millis(math.Sqrt(s.sum/float64(a.Answered)))
+		a.Avg, a.StdDev = probe.Millis(s.mean), probe.Millis(math.Sqrt(s.sum/float64(a.Answered)))
 	}
 	r.Tries, r.Attempts = a.Sent, &a
 	r.Notes = append(slices.Clone(r.Notes), s.notes()...)
-	if s.changed() && r.Confidence == High {
-		r.Confidence = Medium
+	if s.changed() && r.Confidence == probe.High {
+		r.Confidence = probe.Medium
 	}
 	return r
 }
@@ -169,10 +128,10 @@ func (s *series) changed() bool {
 // notes say why the state is what it is where that is not plain.
 func (s *series) notes() []string {
 	var out []string
-	heard := s.word.Reason != NoReason
+	heard := s.word.Reason != probe.NoReason
 	if s.changed() {
 		var parts []string
-		for _, state := range States() {
+		for _, state := range probe.States() {
 			if n := s.states[state]; n > 0 {
 				parts = append(parts, strconv.Itoa(n)+" "+state.String())
 			}
@@ -188,7 +147,7 @@ func (s *series) notes() []string {
 	default:
 		out = append(out, fmt.Sprintf("the last %d tries brought nothing; the state is that of the last answer", s.silent))
 	}
-	if s.word.Reason == PortUnreach && s.word.Proto == UDP && s.stats.Answered < s.stats.Sent {
+	if s.word.Reason == probe.PortUnreach && s.word.Proto == probe.UDP && s.stats.Answered < s.stats.Sent {
 		out = append(out, "hosts bound how many port unreachables they send, often to one a second: what looks like loss may be that")
 	}
 	return out

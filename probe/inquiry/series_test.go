@@ -1,4 +1,4 @@
-package probe_test
+package inquiry
 
 import (
 	"context"
@@ -72,7 +72,7 @@ func TestRepeatVerdict(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			told := 0
-			r, err := probe.Repeat{Count: len(tt.all), Interval: time.Second}.Run(t.Context(), play(time.Millisecond, tt.all...), func(a probe.Attempt) {
+			r, err := Repeat{Count: len(tt.all), Interval: time.Second}.Run(t.Context(), play(time.Millisecond, tt.all...), func(a probe.Attempt) {
 				if told++; a.Try != told || a.State != tt.all[told-1].state || a.Endpoint != someone {
 					t.Errorf("%s: attempt %d is %+v", tt.name, told, a)
 				}
@@ -106,7 +106,7 @@ func TestRepeatTimes(t *testing.T) {
 		}
 		start := time.Now()
 		var begun []time.Duration
-		r, err := probe.Repeat{Count: len(all), Interval: time.Second}.Run(t.Context(), play(100*time.Millisecond, all...),
+		r, err := Repeat{Count: len(all), Interval: time.Second}.Run(t.Context(), play(100*time.Millisecond, all...),
 			func(a probe.Attempt) { begun = append(begun, a.Time.Sub(start)) })
 		a := r.Attempts
 		ms := func(n int) probe.Millis { return probe.Millis(n) * probe.Millis(time.Millisecond) }
@@ -128,7 +128,7 @@ func TestRepeatTimes(t *testing.T) {
 func TestRepeatSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		probe.Repeat{Count: 3, Interval: time.Second}.Run(t.Context(), play(3*time.Second, isSilent), func(probe.Attempt) {})
+		Repeat{Count: 3, Interval: time.Second}.Run(t.Context(), play(3*time.Second, isSilent), func(probe.Attempt) {})
 		if took := time.Since(start); took != 9*time.Second {
 			t.Errorf("it took %s", took)
 		}
@@ -149,7 +149,7 @@ func TestRepeatInterrupted(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.after)
 				defer cancel()
 				told := 0
-				r, err := probe.Repeat{Count: count, Interval: time.Second}.Run(ctx, play(tt.took, isOpen), func(probe.Attempt) { told++ })
+				r, err := Repeat{Count: count, Interval: time.Second}.Run(ctx, play(tt.took, isOpen), func(probe.Attempt) { told++ })
 				if !errors.Is(err, context.DeadlineExceeded) || told != tt.sent || r.Tries != tt.sent || (r.Attempts != nil) != (tt.sent > 0) {
 					t.Errorf("%s: %d told, %d tries, %+v, %v", tt.name, told, r.Tries, r.Attempts, err)
 				}
@@ -163,7 +163,7 @@ func TestRepeatRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		udp := outcome{probe.Closed, probe.PortUnreach, time.Millisecond}
 		ask := play(0, udp, outcome{state: probe.OpenFiltered, reason: probe.NoResponse})
-		r, _ := probe.Repeat{Count: 4, Interval: time.Second}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
+		r, _ := Repeat{Count: 4, Interval: time.Second}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
 			r, err := ask(ctx)
 			r.Proto = probe.UDP
 			return r, err

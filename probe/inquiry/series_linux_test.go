@@ -1,4 +1,4 @@
-package probe_test
+package inquiry
 
 import (
 	"context"
@@ -18,7 +18,9 @@ import (
 func TestRepeatLoss(t *testing.T) {
 	h := nettest.NewHost(t)
 	var c net.PacketConn
-	do(t, h, func() (err error) { c, err = net.ListenPacket("udp", ":417"); return })
+	if err := h.Do(func() (err error) { c, err = net.ListenPacket("udp", ":417"); return }); err != nil {
+		t.Fatal(err)
+	}
 	defer c.Close()
 	go func() {
 		buf := make([]byte, 100)
@@ -34,9 +36,11 @@ func TestRepeatLoss(t *testing.T) {
 	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil || r.State != probe.Open { // the link is up now
 		t.Fatal(r.State, err)
 	}
-	do(t, h, dropEveryOther)
+	if err := h.Do(dropEveryOther); err != nil {
+		t.Fatal(err)
+	}
 	tries := 0
-	r, err := probe.Repeat{Count: 8, Interval: time.Millisecond}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
+	r, err := Repeat{Count: 8, Interval: time.Millisecond}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
 		return probe.Ask(ctx, e, probe.Options{Timeout: 500 * time.Millisecond})
 	}, func(a probe.Attempt) { tries++ })
 	if a := r.Attempts; err != nil || tries != 8 || a.Sent != 8 || a.Answered != 4 || a.Loss != 0.5 || r.State != probe.Open || a.Min <= 0 || a.Max < a.Min || a.Avg < a.Min || a.Avg > a.Max {

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerWindow is how many bytes the peer takes now; not known before Linux 5.4.
-func peerWindow(c *net.TCPConn) (uint32, bool) {
+// PeerWindow is how many bytes the peer takes now; not known before Linux 5.4.
+func PeerWindow(c *net.TCPConn) (bytes uint32, known bool) {
 	info, window := connInfo(c)
 	return info.Snd_wnd, window
 }
 
-// unacknowledged reports whether the peer owes an acknowledgement of data.
-func unacknowledged(c *net.TCPConn) (owed, known bool) {
+// HasUnacknowledged reports whether the peer has not acknowledged all data.
+func HasUnacknowledged(c *net.TCPConn) (unacknowledged, known bool) {
 	info, known := connInfo(c)
 	return info.Unacked > 0 || info.Notsent_bytes > 0, known
 }

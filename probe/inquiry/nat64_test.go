@@ -1,11 +1,9 @@
-package probe_test
+package inquiry
 
 import (
 	"net/netip"
 	"slices"
 	"testing"
-
-	"onmux/probe"
 )
 
 // The examples of RFC 6052, section 2.4, table 2, and what is none.
@@ -31,18 +29,18 @@ var embeddings = []struct {
 func TestNAT64(t *testing.T) {
 	for _, tt := range embeddings {
 		a := netip.MustParseAddr(tt.addr)
-		v4, ok := probe.NAT64(a, netip.MustParsePrefix(tt.prefix))
+		v4, ok := nat64Target(a, netip.MustParsePrefix(tt.prefix))
 		if ok != (tt.v4 != "") || ok && v4.String() != tt.v4 {
 			t.Errorf("%s behind %s: %s, %v", tt.addr, tt.prefix, v4, ok)
 		}
-		if embeds := probe.Embeds(a, []netip.Addr{netip.MustParseAddr("192.0.2.33")}); tt.v4 != "" && !embeds {
+		if embeds := embeds(a, []netip.Addr{netip.MustParseAddr("192.0.2.33")}); tt.v4 != "" && !embeds {
 			t.Errorf("%s embeds nothing", tt.addr)
 		}
 	}
-	if v4, ok := probe.NAT64(netip.MustParseAddr("2001:db8:122:344::192.0.2.33")); ok {
+	if v4, ok := nat64Target(netip.MustParseAddr("2001:db8:122:344::192.0.2.33")); ok {
 		t.Errorf("%s without a prefix", v4)
 	}
-	if probe.Embeds(netip.MustParseAddr("2001:db8::1"), []netip.Addr{netip.MustParseAddr("192.0.2.33")}) {
+	if embeds(netip.MustParseAddr("2001:db8::1"), []netip.Addr{netip.MustParseAddr("192.0.2.33")}) {
 		t.Error("2001:db8::1 embeds 192.0.2.33")
 	}
 }
@@ -53,7 +51,7 @@ func TestPrefixesNAT64(t *testing.T) {
 		answers = append(answers, netip.MustParseAddr(s))
 	}
 	want := []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2001:db8:122:344::/64")}
-	if got := probe.PrefixesNAT64(answers); !slices.Equal(got, want) {
+	if got := nat64Prefixes(answers); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
@@ -70,8 +68,8 @@ func FuzzNAT64(f *testing.F) {
 		if !ok {
 			return
 		}
-		for _, p := range probe.PrefixesNAT64([]netip.Addr{a}) {
-			if v4, ok := probe.NAT64(a, p); !ok || v4.As4()[3]|1 != 171 {
+		for _, p := range nat64Prefixes([]netip.Addr{a}) {
+			if v4, ok := nat64Target(a, p); !ok || v4.As4()[3]|1 != 171 {
 				t.Errorf("%s behind %s: %s, %v", a, p, v4, ok)
 			}
 		}

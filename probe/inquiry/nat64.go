@@ -1,26 +1,20 @@
-package probe
+package inquiry
 
 import (
 	"net/netip"
 	"slices"
 )
 
-// Lookup is what came of looking a name up.
-type Lookup struct {
-	Time  Millis `json:"time_ms"`         // until all its addresses were known
-	CNAME string `json:"cname,omitempty"` // the name that it stands for, without the last dot, if it is another
-}
-
-// IPv4Only is the name that has IPv4 addresses alone, so that an IPv6 address of
+// ipv4Only is the name that has IPv4 addresses alone, so that an IPv6 address of
 // it shows the prefix of a NAT64 (RFC 7050, section 3).
-const IPv4Only = "ipv4only.arpa"
+const ipv4Only = "ipv4only.arpa"
 
 // wellKnown is the prefix of RFC 6052, section 2.1.
 var wellKnown = netip.MustParsePrefix("64:ff9b::/96")
 
-// NAT64 finds the IPv4 address that a stands for behind a NAT64 with the
+// nat64Target finds the IPv4 address that a stands for behind a NAT64 with the
 // well-known prefix or one of these (RFC 6052, section 2.2).
-func NAT64(a netip.Addr, prefixes ...netip.Prefix) (netip.Addr, bool) {
+func nat64Target(a netip.Addr, prefixes ...netip.Prefix) (netip.Addr, bool) {
 	for _, p := range append([]netip.Prefix{wellKnown}, prefixes...) {
 		if p.Contains(a.WithZone("")) {
 			if v4, ok := embedded(a, p.Bits()); ok {
@@ -31,9 +25,9 @@ func NAT64(a netip.Addr, prefixes ...netip.Prefix) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// Embeds reports whether a looks as if it stood for one of these IPv4 addresses.
+// embeds reports whether a looks as if it stood for one of these IPv4 addresses.
 // Whether it does, only the prefix of a NAT64 tells.
-func Embeds(a netip.Addr, v4 []netip.Addr) bool {
+func embeds(a netip.Addr, v4 []netip.Addr) bool {
 	for _, bits := range prefixLengths {
 		if e, ok := embedded(a, bits); ok && slices.Contains(v4, e) {
 			return true
@@ -42,9 +36,9 @@ func Embeds(a netip.Addr, v4 []netip.Addr) bool {
 	return false
 }
 
-// PrefixesNAT64 finds the prefixes of NAT64s in the IPv6 addresses of IPv4Only,
+// nat64Prefixes finds the prefixes of NAT64s in the IPv6 addresses of ipv4Only,
 // whose IPv4 addresses are 192.0.0.170 and 192.0.0.171.
-func PrefixesNAT64(answers []netip.Addr) []netip.Prefix {
+func nat64Prefixes(answers []netip.Addr) []netip.Prefix {
 	var out []netip.Prefix
 	for _, a := range answers {
 		for _, bits := range prefixLengths {

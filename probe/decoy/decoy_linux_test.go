@@ -1,4 +1,4 @@
-package probe_test
+package decoy_test
 
 import (
 	"bufio"
@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/decoy"
 	"onmux/probe/nettest"
 )
 
@@ -40,7 +41,14 @@ func serveTCP(t testing.TB, h *nettest.Host, port int, serve func(*net.TCPConn))
 	}()
 }
 
-func listens(c *net.TCPConn) { io.Copy(io.Discard, c) }
+func discard(c *net.TCPConn) { io.Copy(io.Discard, c) }
+
+func do(t testing.TB, h *nettest.Host, f func() error) {
+	t.Helper()
+	if err := h.Do(f); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // tcpRule is a rule for what comes to (offset 2) or from (offset 0) a TCP port.
 func tcpRule(hook *nftables.ChainHook, offset uint32, port uint16, exprs ...expr.Any) error {
@@ -74,23 +82,23 @@ func loseData(port uint16) error {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, 54}}, &expr.Verdict{Kind: expr.VerdictDrop})
 }
 
-func TestConduct(t *testing.T) {
+func TestObserve(t *testing.T) {
 	h := nettest.NewHost(t)
 	servers := []struct {
-		want       probe.Conduct
+		want       probe.Behavior
 		confidence probe.Confidence
 		serve      func(*net.TCPConn)
 		rule       func(uint16) error
 	}{
-		{want: probe.Speaks, confidence: probe.High, serve: func(c *net.TCPConn) { io.WriteString(c, "220 hello\r\n"); listens(c) }},
-		{want: probe.Speaks, confidence: probe.High, serve: func(c *net.TCPConn) { bufio.NewReader(c).ReadString('\n'); io.WriteString(c, "500 what?\r\n") }},
-		{want: probe.Silent, confidence: probe.High, serve: listens},
-		{want: probe.ResetAtOnce, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.SetLinger(0) }},
+		{want: probe.SendsData, confidence: probe.High, serve: func(c *net.TCPConn) { io.WriteString(c, "220 hello\r\n"); discard(c) }},
+		{want: probe.SendsData, confidence: probe.High, serve: func(c *net.TCPConn) { bufio.NewReader(c).ReadString('\n'); io.WriteString(c, "500 what?\r\n") }},
+		{want: probe.StaysSilent, confidence: probe.High, serve: discard},
+		{want: probe.ResetsAtOnce, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.SetLinger(0) }},
 		{want: probe.ClosesAtOnce, confidence: probe.Medium, serve: func(*net.TCPConn) {}},
-		{want: probe.ResetOnData, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }},
+		{want: probe.ResetsOnData, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }},
 		{want: probe.ClosesOnData, confidence: probe.High, serve: func(c *net.TCPConn) { io.ReadFull(c, make([]byte, 2)) }},
-		{want: probe.ZeroWindow, confidence: probe.Low, serve: listens, rule: closeWindow},
-		{want: probe.Unacknowledged, confidence: probe.Low, serve: listens, rule: loseData},
+		{want: probe.ZeroWindow, confidence: probe.Low, serve: discard, rule: closeWindow},
+		{want: probe.NeverAcknowledges, confidence: probe.Low, serve: discard, rule: loseData},
 	}
 	for i, s := range servers {
 		port := uint16(1000 + i)
@@ -99,55 +107,55 @@ func TestConduct(t *testing.T) {
 			do(t, h, func() error { return s.rule(port) })
 		}
 		e := probe.Endpoint{Addr: h.Addr4, Port: port, Proto: probe.TCP}
-		got, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 20 * time.Second})
-		if err != nil || got.Conduct != s.want || got.Everywhere || got.Answered != 0 || got.Controls != 4 {
+		got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 20 * time.Second})
+		if err != nil || got.Behavior != s.want || got.Everywhere || got.Answered != 0 || got.Controls != 4 {
 			t.Errorf("%d: %+v, %v; want %s", port, got, err, s.want)
 		}
 		r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
-		got.Doubt(&r)
+		got.ApplyTo(&r)
 		if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) || len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
 			t.Errorf("%s: %s confidence, notes %q, evidence %q", s.want, r.Confidence, r.Notes, r.Evidence)
 		}
 	}
 }
 
-// Nothing hangs on a server that is slow to speak, and none that comes late is
-// called silent for it.
-func TestConductIsBounded(t *testing.T) {
+// Nothing hangs on a server that is slow to answer, and none that is late is
+// reported as silent.
+func TestObserveIsBounded(t *testing.T) {
 	h := nettest.NewHost(t)
-	serveTCP(t, h, 417, listens)
+	serveTCP(t, h, 417, discard)
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
 	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open { // the link is up now
 		t.Fatal(r.State, err)
 	}
-	got, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 100 * time.Millisecond})
-	if err != nil || got.Conduct != probe.Silent {
+	got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 100 * time.Millisecond})
+	if err != nil || got.Behavior != probe.StaysSilent {
 		t.Errorf("%+v, %v", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := probe.VerifyOpen(ctx, e, probe.VerifyOptions{Timeout: 20 * time.Second}); !errors.Is(err, context.Canceled) {
+	if got, err := decoy.Verify(ctx, e, decoy.Options{Timeout: 20 * time.Second}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{}); err == nil || !strings.Contains(err.Error(), "timeout") {
+	if _, err := decoy.Verify(t.Context(), e, decoy.Options{}); err == nil || !strings.Contains(err.Error(), "timeout") {
 		t.Error(err)
 	}
 }
 
-// A host that answers on every port has told nothing by answering on one.
+// On a host that answers on every port, an answer on one is no evidence of a service.
 func TestAnswersEverywhere(t *testing.T) {
 	h := nettest.NewHost(t)
 	serveTCP(t, h, 417, func(c *net.TCPConn) { io.WriteString(c, "hello") })
-	serveTCP(t, h, 20001, listens)
+	serveTCP(t, h, 20001, discard)
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
 	verify := func(controls ...uint16) (probe.Openness, probe.Result) {
 		t.Helper()
-		v, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 20 * time.Second, Controls: controls})
+		v, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 20 * time.Second, Controls: controls})
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
-		v.Doubt(&r)
+		v.ApplyTo(&r)
 		return v, r
 	}
 	v, r := verify(20001, 20002, 20003)
@@ -164,7 +172,7 @@ func TestAnswersEverywhere(t *testing.T) {
 	}
 }
 
-// UDP has no connection to look at, but other ports.
+// UDP has no connection to observe, but other ports.
 func TestAnswersEverywhereUDP(t *testing.T) {
 	h := nettest.NewHost(t)
 	controls := []uint16{20001, 20002, 20003}
@@ -184,8 +192,8 @@ func TestAnswersEverywhereUDP(t *testing.T) {
 		}()
 	}
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
-	v, err := probe.VerifyOpen(t.Context(), e, probe.VerifyOptions{Timeout: 20 * time.Second, Controls: controls})
-	if err != nil || !v.Everywhere || v.Conduct != "" {
+	v, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 20 * time.Second, Controls: controls})
+	if err != nil || !v.Everywhere || v.Behavior != "" {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
