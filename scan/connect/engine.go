@@ -3,13 +3,11 @@ package connect
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -19,74 +17,67 @@ import (
 
 const (
 	maxAttempts     = 16384 // at the same time: half of the usual ephemeral ports
-	minAttempts     = 16    // however short this machine is of everything
-	spareFiles      = 128   // descriptors left to the rest of the process
+	reservedFiles   = 128   // descriptors left to the rest of the process
 	queuedAnswers   = 1024
 	shortestBackoff = 4 * time.Millisecond
 	longestBackoff  = 500 * time.Millisecond
-	shrinkInterval  = 100 * time.Millisecond
 )
 
-// Config describes an engine without privileges.
+// Config describes an Engine.
 type Config struct {
-	Own      []netip.Prefix // networks of this machine: those in them are its neighbours
+	Own      []netip.Prefix // networks of this machine: targets in them are its neighbors
 	Attempts int            // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
 	Evidence bool           // collect Result.Evidence, which costs system calls
 }
 
-// Engine is an Engine that needs no privileges: it asks TCP by
-// connecting and UDP from connected sockets, one attempt of probe.Ask for each
-// probe, many at the same time.
+// askFunc makes one attempt: probe.Ask.
+type askFunc func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
+
+// Engine is an engine.Engine that makes one attempt of probe.Ask for each probe,
+// many at the same time.
 //
 // When this machine is out of descriptors, ports or memory, the attempts that
-// met it are made again, a little later and fewer at a time, and Send takes
+// met it are made again, a little later and fewer at a time, and Send accepts
 // nothing meanwhile and returns an error that wraps probe.ErrBusy. An attempt
-// that could not be made for half a minute is answered with a local error.
+// that could not be made for engine.BusyTimeout is answered with a local error.
 type Engine struct {
-	ask     func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
-	options probe.Options
-	most    int64 // workers
-	near    nearby
+	ask       func(probe.Endpoint, probe.Options) (probe.Result, error)
+	evidence  bool
+	neighbors neighborLimit
+	pool      *pool
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	jobs   chan engine.Probe
+	jobs      chan engine.Probe
+	answers   chan engine.Answer
+	late      lateAnswers
+	delivered int64        // by the last Receive
+	pending   atomic.Int64 // attempts that are not over, and answers that were not processed
 
-	answers chan engine.Answer
-	rest    []engine.Answer // what was not taken before Close, once answers is closed
-	handed  int64           // answers that the last Receive delivered
-
-	pending atomic.Int64 // attempts that are not over, and answers that were not worked on
-	limit   atomic.Int64 // workers allowed now
-	good    atomic.Int64 // attempts that met no shortage
-	tight   atomic.Int64 // until when this machine counts as short of something, Unix nanoseconds
-
-	mu      sync.Mutex
-	workers int64
-	closed  bool
-	shrunk  time.Time
-	why     error // the last shortage
-	running sync.WaitGroup
+	cancel  context.CancelFunc // ends attempts
+	closing chan struct{}      // closed by Close
+	running sync.WaitGroup     // workers
 }
 
-// New makes an engine and raises the soft limit on open files to the
-// hard one.
+// New makes an engine and raises the soft limit on open files to the hard one.
 func New(c Config) *Engine {
-	most := min(link.RaiseFileLimit()-spareFiles, maxAttempts)
+	most := min(link.RaiseFileLimit()-reservedFiles, maxAttempts)
 	if c.Attempts > 0 {
 		most = min(most, c.Attempts)
 	}
-	e := &Engine{
-		ask:     probe.Ask,
-		options: probe.Options{Evidence: c.Evidence},
-		near:    newNearby(c.Own),
-		most:    int64(max(most, 1)),
-		jobs:    make(chan engine.Probe),
-		answers: make(chan engine.Answer, queuedAnswers),
+	return newEngine(c, int64(max(most, 1)), probe.Ask)
+}
+
+func newEngine(c Config, workers int64, ask askFunc) *Engine {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Engine{
+		ask:       func(e probe.Endpoint, o probe.Options) (probe.Result, error) { return ask(ctx, e, o) },
+		evidence:  c.Evidence,
+		neighbors: newNeighborLimit(c.Own),
+		pool:      newPool(workers),
+		jobs:      make(chan engine.Probe),
+		answers:   make(chan engine.Answer, queuedAnswers),
+		cancel:    cancel,
+		closing:   make(chan struct{}),
 	}
-	e.limit.Store(e.most)
-	e.ctx, e.cancel = context.WithCancel(context.Background())
-	return e
 }
 
 // Methods names TCP's method "connect" and UDP's "udp".
@@ -95,19 +86,19 @@ func (e *Engine) Methods() map[probe.Proto]string {
 }
 
 // Notes are what the user should know when a scan is over.
-func (e *Engine) Notes() []engine.Note { return e.near.notes() }
+func (e *Engine) Notes() []engine.Note { return e.neighbors.notes() }
 
 // Pending is how many attempts are not over.
 func (e *Engine) Pending() int { return int(e.pending.Load()) }
 
-// Send starts an attempt for each probe. It blocks while as many as this
-// machine bears are under way.
+// Send starts an attempt for each probe. It blocks while as many are being made
+// as this machine can make.
 func (e *Engine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	for n, p := range batch {
-		if e.tight.Load() > 0 && time.Now().UnixNano() < e.tight.Load() {
-			return n, e.shortage()
+		if err := e.pool.busy(); err != nil {
+			return n, err
 		}
-		if err := e.near.wait(ctx, &p); err != nil {
+		if err := e.neighbors.wait(ctx, p.Endpoint.Addr); err != nil {
 			return n, err
 		}
 		if err := e.start(ctx, p); err != nil {
@@ -117,16 +108,16 @@ func (e *Engine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	return len(batch), nil
 }
 
-// start hands a probe to a worker: an idle one, a new one, or the next that is
+// start passes a probe to a worker: an idle one, a new one, or the next that is
 // done. Workers stay: a goroutine for each attempt would grow its stack anew
 // every time.
 func (e *Engine) start(ctx context.Context, p engine.Probe) error {
 	e.pending.Add(1)
-	if e.hand(p) {
+	if e.offer(p) {
 		return nil
 	}
 	runtime.Gosched() // most attempts at hosts nearby are over before this returns
-	if e.hand(p) || e.hire(p) {
+	if e.offer(p) || e.pool.start(func() { e.running.Go(func() { e.work(p) }) }) {
 		return nil
 	}
 	var err error
@@ -135,15 +126,15 @@ func (e *Engine) start(ctx context.Context, p engine.Probe) error {
 		return nil
 	case <-ctx.Done():
 		err = ctx.Err()
-	case <-e.ctx.Done():
+	case <-e.closing:
 		err = io.ErrClosedPipe
 	}
 	e.pending.Add(-1)
 	return err
 }
 
-// hand gives a probe to an idle worker.
-func (e *Engine) hand(p engine.Probe) bool {
+// offer passes a probe to an idle worker, if there is one.
+func (e *Engine) offer(p engine.Probe) bool {
 	select {
 	case e.jobs <- p:
 		return true
@@ -152,44 +143,19 @@ func (e *Engine) hand(p engine.Probe) bool {
 	}
 }
 
-// hire starts a worker with its first probe, if one more is allowed.
-func (e *Engine) hire(p engine.Probe) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed || e.workers >= e.limit.Load() {
-		return false
-	}
-	e.workers++
-	e.running.Go(func() { e.work(p) })
-	return true
-}
-
 // work makes attempts until the engine is closed or has too many workers.
 func (e *Engine) work(p engine.Probe) {
 	for {
 		e.deliver(p)
-		if e.dismissed() {
+		if e.pool.leave() {
 			return
 		}
 		select {
 		case p = <-e.jobs:
-		case <-e.ctx.Done():
+		case <-e.closing:
 			return
 		}
 	}
-}
-
-func (e *Engine) dismissed() bool {
-	if e.limit.Load() == e.most {
-		return false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.workers <= e.limit.Load() {
-		return false
-	}
-	e.workers--
-	return true
 }
 
 // deliver makes an attempt and queues its answer, if there was one.
@@ -202,21 +168,20 @@ func (e *Engine) deliver(p engine.Probe) {
 	a := engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r}
 	select {
 	case e.answers <- a:
-	case <-e.ctx.Done():
-		e.mu.Lock()
-		e.rest = append(e.rest, a)
-		e.mu.Unlock()
+	case <-e.closing:
+		e.late.add(a)
 	}
 }
 
-// attempt asks, again and again while this machine is short of something. It is
-// false after silence.
+// attempt asks, again and again while this machine is short of something. It
+// returns false after silence.
 func (e *Engine) attempt(p engine.Probe) (probe.Result, bool) {
-	o := e.options
-	o.Timeout, o.Try, o.Neighbour = p.Wait, p.Try, e.near.holds(p.Endpoint.Addr)
-	r, err := e.ask(e.ctx, p.Endpoint, o)
+	o := probe.Options{
+		Evidence: e.evidence, Timeout: p.Wait, Try: p.Try, Neighbour: e.neighbors.contains(p.Endpoint.Addr),
+	}
+	r, err := e.ask(p.Endpoint, o)
 	if errors.Is(err, probe.ErrBusy) {
-		r, err = e.persist(p, o, err)
+		r, err = e.retry(p, o, err)
 	}
 	switch {
 	case errors.Is(err, probe.ErrBusy):
@@ -224,20 +189,18 @@ func (e *Engine) attempt(p engine.Probe) (probe.Result, bool) {
 	case err != nil: // closed meanwhile
 		return r, false
 	}
-	if e.limit.Load() < e.most && e.good.Add(1)%minAttempts == 0 {
-		e.limit.Add(1)
-	}
+	e.pool.grow()
 	return r, r.Reason != probe.NoResponse
 }
 
-// persist makes the attempt again, ever later, until it is made, patience is
-// over or the engine is closed; the error is then the shortage.
-func (e *Engine) persist(p engine.Probe, o probe.Options, err error) (probe.Result, error) {
+// retry makes the attempt again, at growing intervals, until it could be made,
+// BusyTimeout is over or the engine is closed; the error is then the shortage.
+func (e *Engine) retry(p engine.Probe, o probe.Options, err error) (probe.Result, error) {
 	var r probe.Result
 	since, pause := time.Now(), shortestBackoff
 	for errors.Is(err, probe.ErrBusy) {
-		if !errors.Is(err, probe.ErrNoRoom) { // there is for others
-			e.shrink(err, pause+time.Millisecond)
+		if !errors.Is(err, probe.ErrNoRoom) { // which other endpoints do not meet
+			e.pool.shrink(err, pause+time.Millisecond)
 		}
 		if time.Since(since) >= engine.BusyTimeout {
 			break
@@ -245,50 +208,24 @@ func (e *Engine) persist(p engine.Probe, o probe.Options, err error) (probe.Resu
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
-		case <-e.ctx.Done():
+		case <-e.closing:
 			t.Stop()
 			return r, err
 		}
 		pause = min(2*pause, longestBackoff)
-		r, err = e.ask(e.ctx, p.Endpoint, o)
+		r, err = e.ask(p.Endpoint, o)
 	}
 	return r, err
 }
 
-// shrink lowers the number of workers by a quarter, at most once for all that
-// meet the same shortage, and lets Send take nothing until it is known whether
-// the shortage is over.
-func (e *Engine) shrink(why error, pause time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now()
-	e.why = why
-	e.tight.Store(max(e.tight.Load(), now.Add(pause).UnixNano()))
-	if now.Sub(e.shrunk) >= shrinkInterval {
-		e.shrunk = now
-		e.limit.Store(min(max(e.workers*3/4, minAttempts), e.most))
-	}
-}
-
-// shortage is what this machine is short of, without the endpoint that met it.
-func (e *Engine) shortage() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var no syscall.Errno
-	if errors.As(e.why, &no) {
-		return fmt.Errorf("%w (%v)", probe.ErrBusy, no)
-	}
-	return probe.ErrBusy
-}
-
 // Receive delivers answers as attempts end.
 func (e *Engine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
-	e.pending.Add(-e.handed)
-	e.handed = 0
+	e.pending.Add(-e.delivered)
+	e.delivered = 0
 	select {
 	case a, ok := <-e.answers:
 		if !ok {
-			return e.last(buf)
+			return e.receiveLate(buf)
 		}
 		buf[0] = a
 	case <-ctx.Done():
@@ -305,15 +242,14 @@ func (e *Engine) Receive(ctx context.Context, buf []engine.Answer) (int, error) 
 			more = false
 		}
 	}
-	e.handed = int64(n)
+	e.delivered = int64(n)
 	return n, nil
 }
 
-// last delivers what Close found undelivered.
-func (e *Engine) last(buf []engine.Answer) (int, error) {
-	n := copy(buf, e.rest)
-	e.rest = e.rest[n:]
-	e.handed = int64(n)
+// receiveLate delivers the answers that did not fit into the queue before Close.
+func (e *Engine) receiveLate(buf []engine.Answer) (int, error) {
+	n := e.late.take(buf)
+	e.delivered = int64(n)
 	if n == 0 {
 		return 0, io.EOF
 	}
@@ -322,14 +258,35 @@ func (e *Engine) last(buf []engine.Answer) (int, error) {
 
 // Close ends all attempts and waits for them.
 func (e *Engine) Close() error {
-	e.mu.Lock()
-	was := e.closed
-	e.closed = true
-	e.mu.Unlock()
+	first := e.pool.close()
+	if first {
+		close(e.closing)
+	}
 	e.cancel()
 	e.running.Wait()
-	if !was {
+	if first {
 		close(e.answers)
 	}
 	return nil
+}
+
+// lateAnswers are those that workers could not queue before Close.
+type lateAnswers struct {
+	mu   sync.Mutex
+	list []engine.Answer
+}
+
+func (l *lateAnswers) add(a engine.Answer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, a)
+}
+
+// take moves answers into buf and returns how many.
+func (l *lateAnswers) take(buf []engine.Answer) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := copy(buf, l.list)
+	l.list = l.list[n:]
+	return n
 }

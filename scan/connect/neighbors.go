@@ -3,49 +3,51 @@ package connect
 import (
 	"context"
 	"net/netip"
-	"onmux/scan/engine"
 	"time"
+
+	"onmux/scan/engine"
 )
 
 const (
-	// nearBurst and nearRate are how many neighbours are asked for at once, and a
-	// second from then on. The kernel's table of them holds 1,024 in all (gc_thresh3),
-	// and those that were asked for within five seconds are not forgotten for others
-	// (neigh_forced_gc in net/core/neighbour.c). A connection to one more sends nothing
-	// and learns nothing of it.
-	nearBurst = 768
-	nearRate  = 150
+	// neighborBurst and neighborRate are how many neighbors are asked at once, and
+	// a second from then on. The kernel's table of them holds 1,024 in all
+	// (gc_thresh3), and those that were asked within five seconds are not removed
+	// for others (neigh_forced_gc in net/core/neighbour.c). A connection to one
+	// more sends nothing and gets no answer.
+	neighborBurst = 768
+	neighborRate  = 150
 
-	// nearKept is how many neighbours are taken to be in the table still when they are
-	// asked again: half of it, and as many that came before.
-	nearKept = 512
+	// neighborsKept is how many neighbors are assumed to be in the table still when
+	// they are asked again: half of it, and as many that came before.
+	neighborsKept = 512
 )
 
-// nearby holds the attempts at neighbours to what the kernel's table of them bears.
-type nearby struct {
+// neighborLimit holds the attempts at neighbors to the size of the kernel's table
+// of them. One goroutine calls wait; contains may be called by others.
+type neighborLimit struct {
 	own    []netip.Prefix
-	recent map[netip.Addr]bool // that were asked for
+	recent map[netip.Addr]bool // that were asked
 	older  map[netip.Addr]bool // before those
 	spent  float64             // of the burst
 	at     time.Time
 	waited bool
 }
 
-// newNearby leaves out this machine itself.
-func newNearby(own []netip.Prefix) nearby {
-	n := nearby{}
+// newNeighborLimit leaves out this machine's own addresses.
+func newNeighborLimit(own []netip.Prefix) neighborLimit {
+	l := neighborLimit{}
 	for _, p := range own {
 		if !p.Addr().IsLoopback() && !p.IsSingleIP() {
-			n.own = append(n.own, p)
+			l.own = append(l.own, p)
 		}
 	}
-	return n
+	return l
 }
 
-// holds reports whether an address is one of a neighbour.
-func (n *nearby) holds(a netip.Addr) bool {
+// contains reports whether an address is a neighbor's.
+func (l *neighborLimit) contains(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	for _, p := range n.own {
+	for _, p := range l.own {
 		if p.Contains(a) {
 			return true
 		}
@@ -53,23 +55,20 @@ func (n *nearby) holds(a netip.Addr) bool {
 	return false
 }
 
-// wait blocks until there is room for the neighbour that a probe asks for. The error is
-// the context's.
-func (n *nearby) wait(ctx context.Context, p *engine.Probe) error {
-	if len(n.own) == 0 || !n.holds(p.Endpoint.Addr) {
-		return nil
-	}
-	if !n.add(p.Endpoint.Addr) {
+// wait blocks until the table has room for an address, if it is a neighbor's. The
+// error is the context's.
+func (l *neighborLimit) wait(ctx context.Context, a netip.Addr) error {
+	if len(l.own) == 0 || !l.contains(a) || !l.add(a) {
 		return nil
 	}
 	now := time.Now()
-	n.spent = max(0, n.spent-nearRate*now.Sub(n.at).Seconds()) + 1
-	n.at = now
-	if n.spent <= nearBurst {
+	l.spent = max(0, l.spent-neighborRate*now.Sub(l.at).Seconds()) + 1
+	l.at = now
+	if l.spent <= neighborBurst {
 		return nil
 	}
-	n.waited = true
-	t := time.NewTimer(time.Duration((n.spent - nearBurst) / nearRate * float64(time.Second)))
+	l.waited = true
+	t := time.NewTimer(time.Duration((l.spent - neighborBurst) / neighborRate * float64(time.Second)))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -79,22 +78,22 @@ func (n *nearby) wait(ctx context.Context, p *engine.Probe) error {
 	}
 }
 
-// add reports whether a neighbour was not among the last that were asked for.
-func (n *nearby) add(a netip.Addr) bool {
-	if n.recent[a] || n.older[a] {
+// add reports whether a neighbor was not among the last that were asked.
+func (l *neighborLimit) add(a netip.Addr) bool {
+	if l.recent[a] || l.older[a] {
 		return false
 	}
-	if len(n.recent) == nearKept || n.recent == nil {
-		n.recent, n.older = make(map[netip.Addr]bool, nearKept), n.recent
+	if len(l.recent) == neighborsKept || l.recent == nil {
+		l.recent, l.older = make(map[netip.Addr]bool, neighborsKept), l.recent
 	}
-	n.recent[a] = true
+	l.recent[a] = true
 	return true
 }
 
-// notes reports that it had to wait.
-func (n *nearby) notes() []engine.Note {
-	if !n.waited {
+// notes reports whether it had to wait.
+func (l *neighborLimit) notes() []engine.Note {
+	if !l.waited {
 		return nil
 	}
-	return []engine.Note{{Kind: engine.NoteNeighborRate, Count: nearRate}}
+	return []engine.Note{{Kind: engine.NoteNeighborRate, Count: neighborRate}}
 }

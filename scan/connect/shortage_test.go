@@ -62,10 +62,7 @@ func connectPlan(t *testing.T, targets ...string) *target.Plan {
 }
 
 func shortEngine(m *shortMachine) *Engine {
-	e := New(Config{})
-	e.ask, e.most = m.ask, maxAttempts
-	e.limit.Store(e.most)
-	return e
+	return newEngine(Config{}, maxAttempts, m.ask)
 }
 
 // TestConnectSurvivesShortage has far fewer descriptors than attempts: every
@@ -129,7 +126,7 @@ func TestConnectShortForGood(t *testing.T) {
 }
 
 // TestConnectClosedWhileShort closes an engine whose attempts wait for
-// descriptors: they are told as local errors, not as silence.
+// descriptors: they are answered with local errors, not with silence.
 func TestConnectClosedWhileShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := shortEngine(&shortMachine{})
