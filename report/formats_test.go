@@ -201,6 +201,7 @@ func decodeNagios(b []byte) ([]string, error) {
 // TestHostileTextInEveryFormat: whatever a peer calls itself, each format stays
 // what it is and says it.
 func TestHostileTextInEveryFormat(t *testing.T) {
+	t.Parallel()
 	for format, decode := range decoders {
 		for _, text := range Corpus {
 			out := WithText(text).Write(t, format)
@@ -239,6 +240,7 @@ func TestEveryFormatIsTested(t *testing.T) {
 // TestCutFormats: wherever a run is interrupted, each format is whole, and says
 // that the run was not.
 func TestCutFormats(t *testing.T) {
+	t.Parallel()
 	whole := Sample()
 	for format, decode := range decoders {
 		for n := range len(whole.Findings) + 1 {

@@ -51,6 +51,7 @@ func TestReplayAcrossFormats(t *testing.T) {
 
 // TestReplayCutOff cuts a report at every byte.
 func TestReplayCutOff(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"json", "jsonl"} {
 		s := Sample()
 		saved := bytes.TrimSpace(s.Write(t, format))

@@ -69,6 +69,7 @@ const untold probe.State = 99
 // TestDiffIsThatOfEachAddress compares with what one would do by hand: look at
 // each address in both.
 func TestDiffIsThatOfEachAddress(t *testing.T) {
+	t.Parallel()
 	dice := rand.New(rand.NewPCG(4, 17))
 	choice := []probe.State{probe.Open, probe.Closed, probe.Filtered, untold}
 	for range 2000 {

@@ -30,6 +30,7 @@ func TestDocumentsAreValid(t *testing.T) {
 }
 
 func TestWrongDocumentsAreNot(t *testing.T) {
+	t.Parallel()
 	tests := map[string][2]string{
 		"a field too many":         {`"tries":2`, `"tries":2,"tried":2`},
 		"a field too many inside":  {`"product"`, `"products"`},

@@ -30,27 +30,46 @@ import (
 	"onmux/scan"
 )
 
-// browser runs Debian's Chromium, and what it complains of or asks for fails the
-// test that looks.
+// TestPage looks at pages in one Chromium, which each test gives a tab of its own.
+func TestPage(t *testing.T) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium to look at the page with")
+	}
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WindowSize(1200, 900), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
+	allocated, cancel := chromedp.NewExecAllocator(limited, o...)
+	defer cancel()
+	running, cancel := chromedp.NewContext(allocated)
+	defer cancel()
+	if err := chromedp.Do(running, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]func(*testing.T, *browser){
+		"everything":     everythingWorks,
+		"dark":           followsColorScheme,
+		"many endpoints": drawsManyEndpoints,
+		"hostile text":   showsHostileText,
+		"IPv6":           drawsIPv6,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, newTab(t, running)) })
+	}
+}
+
+// browser is a tab of Chromium. What the page complains of or asks for fails the
+// test that looks at it.
 type browser struct {
 	ctx context.Context
 	mu  sync.Mutex
 	bad []string
 }
 
-func openBrowser(t *testing.T) *browser {
+// newTab opens a tab of the browser that ctx is of.
+func newTab(t *testing.T, ctx context.Context) *browser {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium to look at the page with")
-	}
-	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WindowSize(1200, 900), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
-	alloc, cancel := chromedp.NewExecAllocator(limited, o...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(alloc)
+	ctx, cancel := chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	b := &browser{ctx: ctx}
 	complain := func(format string, args ...any) {
@@ -58,7 +77,7 @@ func openBrowser(t *testing.T) *browser {
 		b.bad = append(b.bad, fmt.Sprintf(format, args...))
 		b.mu.Unlock()
 	}
-	err = chromedp.Listen(ctx, func(event any) {
+	err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *cdpnetwork.EventRequestWillBeSent:
 			if !strings.HasPrefix(e.Request.URL, "file://") && !strings.HasPrefix(e.Request.URL, "data:") {
@@ -147,10 +166,9 @@ func network24() Stream {
 	return s
 }
 
-// TestPageInBrowser: map, histogram and table are there, and do what they say by
+// everythingWorks: map, histogram and table are there, and do what they say by
 // keyboard and by mouse.
-func TestPageInBrowser(t *testing.T) {
-	b := openBrowser(t)
+func everythingWorks(t *testing.T, b *browser) {
 	b.show(t, network24())
 	want(t, b, `document.querySelector('h1').textContent`, "onmux scan: 3 open, 189 closed, 64 filtered")
 	want(t, b, `[...document.querySelectorAll('.counts li')].map(e => e.textContent).join()`, "3 open,189 closed,64 filtered")
@@ -205,9 +223,8 @@ func TestPageInBrowser(t *testing.T) {
 	want(t, b, `document.getElementById('here').textContent.split('  ')[3]`, "3.00 ms")
 }
 
-// TestPageInTheDark: the page follows what its reader prefers.
-func TestPageInTheDark(t *testing.T) {
-	b := openBrowser(t)
+// followsColorScheme: the page follows what its reader prefers.
+func followsColorScheme(t *testing.T, b *browser) {
 	b.show(t, network24())
 	brightness := func(preferred string) float64 {
 		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: preferred}}}); err != nil {
@@ -235,9 +252,8 @@ func TestPageInTheDark(t *testing.T) {
 	}
 }
 
-// TestPageOfManyEndpoints: a /16, told one by one, is drawn and can be searched.
-func TestPageOfManyEndpoints(t *testing.T) {
-	b := openBrowser(t)
+// drawsManyEndpoints: a /16, told one by one, is drawn and can be searched.
+func drawsManyEndpoints(t *testing.T, b *browser) {
 	s := Sample()
 	s.Findings = nil
 	a := netip.MustParseAddr("10.20.0.0")
@@ -260,14 +276,13 @@ func TestPageOfManyEndpoints(t *testing.T) {
 	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "10.20.255.255")
 }
 
-// TestPageOfHostileText: what peers say is text in the page, to the letter.
-func TestPageOfHostileText(t *testing.T) {
-	b := openBrowser(t)
+// showsHostileText: what peers say is text in the page, to the letter.
+func showsHostileText(t *testing.T, b *browser) {
 	all := Sample()
 	all.Findings, all.Ended.Coverage = nil, nil
 	var wanted []string
 	for _, text := range Corpus {
-		text = text[:min(len(text), 1<<14)]
+		text = text[:min(len(text), 1<<12)]
 		wanted = append(wanted, strings.Join(strings.Fields(phrase.Visible(text)), " "))
 		s := WithText(text)
 		all.Findings = append(all.Findings, s.Findings...)
@@ -286,9 +301,8 @@ func TestPageOfHostileText(t *testing.T) {
 	want(t, b, `document.querySelectorAll('img, iframe, a, object, form, base').length`, 0)
 }
 
-// TestPageOfIPv6: addresses of IPv6 are drawn, and written as others write them.
-func TestPageOfIPv6(t *testing.T) {
-	b := openBrowser(t)
+// drawsIPv6: addresses of IPv6 are drawn, and written as others write them.
+func drawsIPv6(t *testing.T, b *browser) {
 	s := Sample()
 	s.Findings = nil
 	wanted := []string{"10.0.0.1", "::1", "2001:db8::", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "fe80::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}

@@ -152,6 +152,7 @@ func TestNmapHosts(t *testing.T) {
 
 // TestReplayNmap reads what nmap 7.93 wrote.
 func TestReplayNmap(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("testdata/nmap.xml")
 	if err != nil {
 		t.Fatal(err)

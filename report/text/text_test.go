@@ -60,6 +60,7 @@ func TestText(t *testing.T) {
 // The same holds for widths that no sensible terminal has; and colours change
 // nothing else.
 func TestTextFitsEveryWidth(t *testing.T) {
+	t.Parallel()
 	for name, s := range textStreams() {
 		for width := 4; width < 130; width += 1 + width/16 {
 			for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
@@ -140,6 +141,7 @@ func golden(t *testing.T, file, got string) {
 // A handler that is told of no start, or of records of another command, or
 // whose writer fails, says so or tells what it can; it does not panic.
 func TestTextOutOfPlace(t *testing.T) {
+	t.Parallel()
 	for _, v := range variants {
 		for name, s := range textStreams() {
 			for _, command := range []string{"", "check", "probe", "scan", "merge"} {
@@ -219,6 +221,7 @@ func TestTextFoldsWhatIsMany(t *testing.T) {
 
 // Ports of one host that agree are one row, however many they are.
 func TestTextJoinsPorts(t *testing.T) {
+	t.Parallel()
 	var b bytes.Buffer
 	h, _ := New("text", &b, Options{Width: 80})
 	h.Start(Start{Command: "scan"})
@@ -235,6 +238,7 @@ func TestTextJoinsPorts(t *testing.T) {
 
 // What is long takes time in proportion: this would run for hours otherwise.
 func TestTextTellsLongStrings(t *testing.T) {
+	t.Parallel()
 	for _, s := range []string{"x", "x ", "世", "\x1b", " "} {
 		told := hostileStream(strings.Repeat(s, 1<<16))
 		tellText(t, as("check", told), Options{Width: 80, Verbosity: Verbose})
