@@ -12,6 +12,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // A port that is only sent on is told where all are asked for, unless the rule
@@ -19,26 +20,26 @@ import (
 func TestCheckAllRedirected(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		make  func(*firewall)
+		make  func(*nft.Table)
 		want  []string
 		cover string
 	}{
-		{"no rule", func(f *firewall) { f.pre() }, []string{"8417/tcp listening"}, ""},
-		{"one port and a range", func(f *firewall) {
-			f.rule(f.pre(), port(417), redirect(8417))
-			f.rule(f.out(), ofProto(unix.IPPROTO_UDP), loadPort(), []expr.Any{&expr.Range{Register: 1, FromData: be16(500), ToData: be16(501)}}, redirect(1))
+		{"no rule", func(f *nft.Table) { f.Prerouting() }, []string{"8417/tcp listening"}, ""},
+		{"one port and a range", func(f *nft.Table) {
+			f.Rule(f.Prerouting(), nft.ToPort(417), nft.Redirect(8417))
+			f.Rule(f.Output(), nft.Proto(unix.IPPROTO_UDP), nft.LoadPort(), []expr.Any{&expr.Range{Register: 1, FromData: nft.Port(500), ToData: nft.Port(501)}}, nft.Redirect(1))
 		}, []string{"417/tcp redirected", "500/udp redirected", "501/udp redirected", "8417/tcp listening"}, ""},
-		{"a listener's own", func(f *firewall) { f.rule(f.pre(), port(8417), dnat("10.9.9.9", 80)) }, []string{"8417/tcp listening"}, ""},
-		{"most ports, and one of them", func(f *firewall) {
-			f.rule(f.out(), port(417), redirect(1))
-			f.rule(f.pre(), toPort(expr.CmpOpGt, 400), redirect(15001))
+		{"a listener's own", func(f *nft.Table) { f.Rule(f.Prerouting(), nft.ToPort(8417), nft.DNAT("10.9.9.9", 80)) }, []string{"8417/tcp listening"}, ""},
+		{"most ports, and one of them", func(f *nft.Table) {
+			f.Rule(f.Output(), nft.ToPort(417), nft.Redirect(1))
+			f.Rule(f.Prerouting(), nft.ComparePort(expr.CmpOpGt, 400), nft.Redirect(15001))
 		}, []string{"417/tcp redirected", "8417/tcp listening"}, "ports that are sent on by an nftables rule (table ip nat, chain pre): "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
 			if err := h.Do(func() error {
 				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 8417), nettest.Listen(7))
-				f := newFirewall(nftables.TableFamilyIPv4)
+				f := nft.New(nftables.TableFamilyIPv4)
 				c.make(f)
 				if err := f.Flush(); err != nil {
 					return err

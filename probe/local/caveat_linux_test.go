@@ -6,13 +6,16 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local/nat"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // What was not seen stands in a field of its own beside a verdict that it might
 // change, and in the sentence.
 func TestCaveats(t *testing.T) {
 	one := []foreign{{netns: "blue"}}
+	rules := []nat.Rule{{Table: "ip nat", Chain: "pre"}}
 	for name, c := range map[string]struct {
 		f    finding
 		word Word
@@ -22,13 +25,13 @@ func TestCaveats(t *testing.T) {
 		"free":                   {finding{missed: true, unruled: true, source: Source{NoBound: true}, tried: tried{free: true}}, Free, []string{spacesMissed, rulesMissed}},
 		"elsewhere":              {finding{missed: true, unruled: true, source: Source{NoBound: true}, elsewhere: one}, Elsewhere, []string{idleUnseen, rulesMissed}},
 		"connected":              {finding{missed: true, count: Counts{connected: 1}}, Connected, []string{spacesMissed}},
-		"redirected":             {finding{missed: true, unruled: true, redirects: []Redirect{{To: "port 1"}}}, Redirected, nil},
-		"listening":              {finding{missed: true, unruled: true, unread: []string{"a rule"}, count: Counts{listening: 1}}, Listening, nil},
+		"redirected":             {finding{missed: true, unruled: true, redirects: []nat.Redirect{{To: "port 1"}}}, Redirected, nil},
+		"listening":              {finding{missed: true, unruled: true, unread: rules, count: Counts{listening: 1}}, Listening, nil},
 		"bound":                  {finding{missed: true, unruled: true, count: Counts{bound: 1}}, Bound, nil},
 		"unknown":                {finding{missed: true, unruled: true, source: Source{NoBound: true, From: FromProc}}, Unknown, nil},
-		"a rule that is not one": {finding{unread: []string{"a rule"}}, Free, []string{"what becomes of arrivals is not known: not understood was a rule"}},
+		"a rule that is not one": {finding{unread: rules}, Free, []string{"what becomes of arrivals is not known: not understood was an nftables rule (table ip nat, chain pre)"}},
 		"sent where?":            {finding{unruled: true, attempts: []*attempt{{outcome: Silent}}}, Unknown, nil},
-		"sent where, rejected?":  {finding{unread: []string{"a rule"}, attempts: []*attempt{{outcome: Refused}, {outcome: Rejected}}}, Unknown, nil},
+		"sent where, rejected?":  {finding{unread: rules, attempts: []*attempt{{outcome: Refused}, {outcome: Rejected}}}, Unknown, nil},
 		"refused":                {finding{unruled: true, attempts: []*attempt{{outcome: Refused}}}, Free, []string{rulesMissed}},
 		"dropped":                {finding{attempts: []*attempt{{outcome: Silent}}}, Free, nil},
 	} {
@@ -48,7 +51,7 @@ func TestCaveats(t *testing.T) {
 // shows by their silence.
 func TestTraceAstray(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
-		output(t, port(4461), dnat("192.0.2.1", 9))
+		output(t, nft.ToPort(4461), nft.DNAT("192.0.2.1", 9))
 		facts := []fact{{port: probe.Port{Number: 4461, Proto: probe.TCP}, verdict: Unknown}, {port: probe.Port{Number: 4462, Proto: probe.TCP}, verdict: Free}}
 		for i, v := range as(t, "tracer", facts).Verdicts {
 			if v.Verdict != facts[i].verdict || v.Verdict == Free && !slices.Contains(v.Caveats, rulesMissed) {

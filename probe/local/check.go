@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/nat"
 	"onmux/probe/ports"
 )
 
@@ -31,13 +32,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	if err != nil {
 		return unfinished(r, err), err
 	}
-	if len(v.nat.hints) > 0 && !r.Trace && len(q.ports[probe.TCP]) > 0 {
-		v.nat.hints[0] += "; --trace finds where this machine's own connections are sent"
-	}
 	if len(r.All) > 0 {
 		r.Ports = v.telling(r.Ports)
 		v.keep(r.Ports)
-		v.nat.coverage = append(v.nat.coverage, v.nat.untold()...)
 	}
 	behind := make(map[probe.Port][]socket)
 	var held []socket
@@ -76,7 +73,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // telling adds the ports on which something listens, and those that NAT rules
 // send on, to those that were asked for by number, in order.
 func (v view) telling(asked []probe.Port) []probe.Port {
-	ports := slices.Concat(asked, v.abroad.listening(), slices.Collect(maps.Keys(v.nat.picked)))
+	ports := slices.Concat(asked, v.abroad.listening(), slices.Collect(maps.Keys(v.nat.Selected)))
 	for p, t := range v.Table {
 		if t.count[listening] > 0 {
 			ports = append(ports, p)
@@ -114,7 +111,7 @@ type view struct {
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
 	abroad  abroad
-	nat     nat
+	nat     nat.Result
 	traced  tracing
 }
 
@@ -140,7 +137,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	others := elsewhere(v.abroad, o)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.Source(p.Proto), listeners: listeners[p], owners: o, dropped: v.Dropped,
-			redirects: v.nat.of[p], unread: v.nat.unread[p], unruled: v.nat.missed, attempts: v.traced.of[p]}
+			redirects: inWords(v.nat.Redirects[p]), unread: v.nat.Unknown[p], unruled: v.nat.Incomplete(), attempts: v.traced.of[p]}
 		f.elsewhere, f.missed = others[p], v.abroad.coverage.Incomplete()
 		if t := v.Table[p]; t != nil {
 			f.count = t.count
@@ -155,8 +152,12 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.coverage), v.nat.coverage, v.traced.coverage, ownersCoverage(o, r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hintsOf(), v.trial(r, out.Verdicts), namespacesHints(v.abroad.coverage), v.nat.hints, ownersHints(o, out.Listeners))
+	natRules := natCoverage(v.nat)
+	if len(r.All) > 0 {
+		natRules = append(natRules, wideRules(v.nat)...)
+	}
+	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.coverage), natRules, v.traced.coverage, ownersCoverage(o, r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hintsOf(), v.trial(r, out.Verdicts), namespacesHints(v.abroad.coverage), natHints(v.nat, !r.Trace && len(q.ports[probe.TCP]) > 0), ownersHints(o, out.Listeners))
 	return out
 }
 

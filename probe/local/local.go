@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"onmux/probe"
+	"onmux/probe/local/nat"
 )
 
 // Word is the verdict on a local port.
@@ -63,8 +64,8 @@ type Verdict struct {
 	Caveats []string    `json:"caveats,omitempty"` // what could not be looked at, and might make another verdict; Why has it too
 	Bind    []string    `json:"bind,omitempty"`    // where nothing listens: what stands in the way of binding it, or soon may
 
-	Redirects []Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
-	Trace     []Trace    `json:"trace,omitempty"`     // with Request.Trace: who answers
+	Redirects []nat.Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
+	Trace     []Trace        `json:"trace,omitempty"`     // with Request.Trace: who answers
 }
 
 // Kind names the record's type in documents.

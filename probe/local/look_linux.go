@@ -1,6 +1,10 @@
 package local
 
-import "context"
+import (
+	"context"
+
+	"onmux/probe/local/nat"
+)
 
 // look reads what there is on this machine. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
@@ -22,6 +26,6 @@ func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, 
 	if v.settled = q.settles(v.Table); v.settled {
 		return v, ctx.Err()
 	}
-	v.nat, err = readNAT(ctx, q.Query)
+	v.nat, err = nat.Read(ctx, nat.Query{Ports: q.ports, IPv4: q.v4, IPv6: q.v6, Own: ownAddrs})
 	return v, err
 }

@@ -2,111 +2,221 @@ package local
 
 import (
 	"fmt"
-	"maps"
+	"net"
 	"slices"
 	"strings"
 
-	"onmux/probe"
+	"onmux/probe/local/nat"
 )
 
-// Redirect is a NAT rule of this machine that sends on what comes for a port.
-type Redirect struct {
-	To        string   `json:"to"`                  // "port 8417" of this machine, or "10.0.0.2:80"
-	By        string   `json:"by"`                  // "an nftables rule (table ip nat, chain prerouting)"
-	Scope     string   `json:"scope"`               // "any", "outside" (what arrives) or "inside" (what this machine itself sends)
-	Family    string   `json:"family,omitempty"`    // "ipv4" or "ipv6"; "" is both
-	Addresses []string `json:"addresses,omitempty"` // the own addresses that it covers, if not all
-	If        []string `json:"if,omitempty"`        // what else it depends on, such as "the source address"
+// natCoverage states how much of the NAT rules was looked at.
+func natCoverage(r nat.Result) []string {
+	var all []string
+	n := count(r.Rules, "rule", "rules")
+	switch r.Status {
+	case nat.Complete:
+		all = append(all, fmt.Sprintf("NAT rules: %s of nftables read", n))
+	case nat.NoRules:
+		all = append(all, "NAT rules: nftables has none")
+	case nat.NotOpened:
+		all = append(all, "NAT rules: not read: "+r.Err.Error())
+	case nat.NotPermitted:
+		all = append(all, "NAT rules: not readable without CAP_NET_ADMIN")
+	case nat.Unsupported:
+		all = append(all, "NAT rules: this kernel has no nftables")
+	case nat.Failed:
+		all = append(all, fmt.Sprintf("NAT rules: not all read: %v", r.Err))
+	case nat.Truncated:
+		all = append(all, fmt.Sprintf("NAT rules: %s of nftables read, not all followed to their end: there are too many", n))
+	}
+	if r.OtherRules {
+		all = append(all, "NAT rules of legacy iptables: there is a nat table, which was not looked at")
+	}
+	return all
 }
 
-// The scopes of a Redirect.
-const (
-	scopeAny     = "any"
-	scopeOutside = "outside"
-	scopeInside  = "inside"
-)
-
-// nat is what is known of the NAT rules; the zero value: they were not looked at.
-type nat struct {
-	of       map[probe.Port][]Redirect
-	picked   map[probe.Port]struct{} // ports of of that a rule picks out of all
-	wide     map[string]struct{}     // the other rules, by Redirect.By
-	unread   map[probe.Port][]string // rules that cover the port and could not be read
-	missed   bool                    // there may be rules that were not seen
-	coverage []string
-	hints    []string
+// natHints states what more privilege would find of NAT rules.
+func natHints(r nat.Result, trace bool) []string {
+	if r.Status != nat.NotPermitted {
+		return nil
+	}
+	hint := "CAP_NET_ADMIN, as root has it, is needed to read NAT rules"
+	if trace {
+		hint += "; --trace finds where this machine's own connections are sent"
+	}
+	return []string{hint}
 }
 
-// String is "to port 8417 by an nftables rule (table ip nat, chain prerouting),
+// wideRules states which rules do not make a verdict of each port that they cover,
+// where every port was asked for.
+func wideRules(r nat.Result) []string {
+	if len(r.Wide) == 0 {
+		return nil
+	}
+	rules := slices.Compact(slices.Sorted(slices.Values(ruleNames(r.Wide))))
+	return []string{fmt.Sprintf(
+		"ports that are sent on by %s: listed only where another reason is, because each of the rules covers more than %d",
+		some(rules, " and ", "other rule", "other rules"), nat.MaxSelected)}
+}
+
+func ruleNames(rules []nat.Rule) []string {
+	var names []string
+	for _, r := range rules {
+		names = append(names, ruleName(r))
+	}
+	return names
+}
+
+// ruleName is "an nftables rule (table ip nat, chain prerouting)".
+func ruleName(r nat.Rule) string {
+	who := "an nftables rule"
+	switch r.Maker {
+	case nat.Docker:
+		who = "Docker's rule"
+	case nat.KubeProxy:
+		who = "kube-proxy's rule"
+	case nat.CNI:
+		who = "a CNI plugin's rule"
+	case nat.Podman:
+		who = "Podman's rule"
+	}
+	return fmt.Sprintf("%s (table %s, chain %s)", who, printable(r.Table), printable(r.Chain))
+}
+
+// targetName is "port 8417" of this machine, or "10.0.0.2:80".
+func targetName(t nat.Target) string {
+	if t.AddrComputed {
+		return "an address that the rule computes"
+	}
+	port := ""
+	switch {
+	case t.Port == nat.ComputedPort:
+		port = "a port that the rule computes"
+	case t.Port == nat.KnownPort && t.Ports.First == t.Ports.Last:
+		port = fmt.Sprint(t.Ports.First)
+	case t.Port == nat.KnownPort:
+		port = fmt.Sprintf("%d-%d", t.Ports.First, t.Ports.Last)
+	}
+	switch {
+	case !t.Addr.IsValid() && t.Port == nat.ComputedPort:
+		return port
+	case t.Port == nat.ComputedPort:
+		return t.Addr.String() + ", " + port
+	case !t.Addr.IsValid():
+		return "port " + port
+	case port == "":
+		return t.Addr.String() + " (same port)"
+	}
+	return net.JoinHostPort(t.Addr.String(), port)
+}
+
+// conditionName is what a rule depends on.
+func conditionName(c nat.Condition) string {
+	switch c.Kind {
+	case nat.SourceAddress:
+		return "the source address"
+	case nat.SourcePort:
+		return "the source port"
+	case nat.Interface:
+		return "the interface"
+	case nat.Mark:
+		return "a mark"
+	case nat.Sender:
+		return "the sending user"
+	case nat.Random:
+		return "chance"
+	case nat.ConnectionState:
+		return "the connection's state"
+	case nat.TCPFlags:
+		return "TCP flags"
+	case nat.Rate:
+		return "the rate"
+	case nat.Quota:
+		return "a quota"
+	case nat.ConnectionLimit:
+		return "the number of connections"
+	case nat.NamedObject:
+		return "a named object"
+	case nat.IPSet:
+		return "an ipset"
+	case nat.AddressAndPort:
+		return "the address and the port together"
+	case nat.UnreadSet:
+		return "a set that could not be read"
+	case nat.UnknownMatch:
+		return "the match " + printable(c.Name) + " of iptables"
+	case nat.UnknownExpression:
+		return "an expression that is not known here (" + printable(c.Name) + ")"
+	case nat.UnknownTarget:
+		return strings.TrimSpace("the target " + printable(c.Name))
+	}
+	return "something else in the packet"
+}
+
+// inWords fills the fields of redirects that are words.
+func inWords(all []nat.Redirect) []nat.Redirect {
+	for i := range all {
+		r := &all[i]
+		r.To, r.By, r.If = targetName(r.Target), ruleName(r.Rule), nil
+		for _, c := range r.Conditions {
+			r.If = append(r.If, conditionName(c))
+		}
+	}
+	return all
+}
+
+// redirectText is "to port 8417 by an nftables rule (table ip nat, chain prerouting),
 // only from outside".
-func (s Redirect) String() string {
-	said := fmt.Sprintf("to %s by %s", s.To, s.By)
+func redirectText(r nat.Redirect) string {
 	var only []string
-	switch s.Scope {
-	case scopeOutside:
+	switch r.Scope {
+	case nat.Outside:
 		only = append(only, "only from outside")
-	case scopeInside:
+	case nat.Inside:
 		only = append(only, "only from this machine")
 	}
-	switch s.Family {
+	switch r.Family {
 	case "ipv4":
 		only = append(only, "over IPv4")
 	case "ipv6":
 		only = append(only, "over IPv6")
 	}
-	if len(s.Addresses) > 0 {
-		only = append(only, "for "+some(s.Addresses, " and ", "other address", "other addresses"))
+	if len(r.Addresses) > 0 {
+		only = append(only, "for "+some(r.Addresses, " and ", "other address", "other addresses"))
 	}
-	if len(s.If) > 0 {
-		only = append(only, "depending on "+some(s.If, " and ", "other condition", "other conditions"))
+	if len(r.If) > 0 {
+		only = append(only, "depending on "+some(r.If, " and ", "other condition", "other conditions"))
 	}
-	if len(only) > 0 {
-		said += ", " + strings.Join(only, ", ")
-	}
-	return said
+	return strings.Join(append([]string{fmt.Sprintf("to %s by %s", r.To, r.By)}, only...), ", ")
 }
 
-// onward names where arrivals are sent.
-func onward(all []Redirect) string {
+// redirectsText names where arrivals are sent.
+func redirectsText(all []nat.Redirect) string {
 	var parts []string
 	for _, r := range all {
-		parts = append(parts, r.String())
+		parts = append(parts, redirectText(r))
 	}
 	return some(parts, "; ", "more rule", "more rules")
 }
 
-// untold says which rules do not make a verdict of each port that they cover,
-// where every port was asked for.
-func (n nat) untold() []string {
-	if len(n.wide) == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("ports that are sent on by %s: told only where another reason is, because each of the rules covers more than %d",
-		some(slices.Sorted(maps.Keys(n.wide)), " and ", "other rule", "other rules"), maxPicked)}
-}
-
-// maxPicked is of how many ports a rule can pick out each: one of more, as that
-// of a proxy that takes everything, says nothing of any.
-const maxPicked = 1024
-
 func (f finding) whyRedirected() string {
-	how := "sent on " + onward(f.redirects)
+	how := "sent on " + redirectsText(f.redirects)
 	if len(f.redirects) == 0 {
 		how = f.whyAnswered() + "; something sends it on, NAT or the like"
 	}
 	return fmt.Sprintf("%s; nothing listens on %d itself%s", how, f.port.Number, f.connections())
 }
 
-// rules says what NAT does beside the verdict.
+// rules states what NAT does beside the verdict.
 func (f finding) rules(word Word) string {
-	said := ""
+	text := ""
 	if len(f.redirects) > 0 && word != Redirected {
-		said += "; but first, arrivals are sent on " + onward(f.redirects)
+		text += "; but first, arrivals are sent on " + redirectsText(f.redirects)
 	}
 	if what := f.misunderstood(); what != "" && !slices.Contains(f.caveats(word), what) {
-		said += "; " + what
+		text += "; " + what
 	}
-	return said
+	return text
 }
 
 // misunderstood names the rules that cover the port and that could not be read.
@@ -114,5 +224,6 @@ func (f finding) misunderstood() string {
 	if len(f.unread) == 0 {
 		return ""
 	}
-	return "what becomes of arrivals is not known: not understood was " + some(f.unread, " and ", "other rule", "other rules")
+	return "what becomes of arrivals is not known: not understood was " +
+		some(ruleNames(f.unread), " and ", "other rule", "other rules")
 }

@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // traced checks one TCP port with a trace.
@@ -58,8 +59,8 @@ func took(t *testing.T, address string, greeting string) <-chan int {
 
 func output(t *testing.T, parts ...[]expr.Any) {
 	t.Helper()
-	f := newFirewall(nftables.TableFamilyIPv4)
-	f.rule(f.out(), parts...)
+	f := nft.New(nftables.TableFamilyIPv4)
+	f.Rule(f.Output(), parts...)
 	if err := f.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func output(t *testing.T, parts ...[]expr.Any) {
 func TestTraceRedirect(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		heard := took(t, "127.0.0.1:8417", "welcome")
-		output(t, port(417), redirect(8417))
+		output(t, nft.ToPort(417), nft.Redirect(8417))
 		v, r := traced(t, 417)
 		if v.Verdict != Redirected || len(v.Redirects) != 1 || len(v.Trace) != 2 {
 			t.Fatalf("%+v", v)
@@ -98,7 +99,7 @@ func TestTraceUnreadableRules(t *testing.T) {
 	h := nettest.NewHost(t)
 	if err := h.Do(func() error {
 		took(t, "127.0.0.1:8417", "")
-		output(t, port(417), redirect(8417))
+		output(t, nft.ToPort(417), nft.Redirect(8417))
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -219,10 +220,10 @@ func TestTraceOutside(t *testing.T) {
 			return err
 		}
 		c.Close()
-		f := newFirewall(nftables.TableFamilyIPv4)
-		f.rule(f.out(), port(417), dnat(far.Addr4.String(), 80))
-		post := f.AddChain(&nftables.Chain{Name: "post", Table: f.table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource})
-		f.rule(post, []expr.Any{&expr.Masq{}})
+		f := nft.New(nftables.TableFamilyIPv4)
+		f.Rule(f.Output(), nft.ToPort(417), nft.DNAT(far.Addr4.String(), 80))
+		post := f.Base("post", nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
+		f.Rule(post, []expr.Any{&expr.Masq{}})
 		if err := f.Flush(); err != nil {
 			return err
 		}

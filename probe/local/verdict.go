@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local/nat"
 )
 
 // finding is all that is known of one port.
@@ -17,13 +18,13 @@ type finding struct {
 	where     string
 	owners    owners
 	dropped   Dropped
-	redirects []Redirect
+	redirects []nat.Redirect
 	attempts  []*attempt
 	tried     tried
-	unread    []string  // NAT rules that cover the port and could not be read
-	unruled   bool      // not all NAT rules could be read
-	elsewhere []foreign // who holds it in other network namespaces
-	missed    bool      // not all of those could be looked at
+	unread    []nat.Rule // NAT rules that cover the port and could not be read
+	unruled   bool       // not all NAT rules could be read
+	elsewhere []foreign  // who holds it in other network namespaces
+	missed    bool       // not all of those could be looked at
 }
 
 // unfinished is the report of a call whose context ended.

@@ -1,4 +1,4 @@
-package local
+package nat
 
 import (
 	"encoding/binary"
@@ -9,7 +9,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"onmux/probe"
+	"onmux/probe/nettest/nft"
 )
 
 // appendName appends an attribute that holds a string.
@@ -17,11 +17,14 @@ func appendName(b []byte, kind int, name string) []byte {
 	return append(b, nl.NewRtAttr(kind, nl.ZeroTerminated(name)).Serialize()...)
 }
 
-// Whatever the kernel sends is read to its end, and walked to its end.
-func FuzzNAT(f *testing.F) {
+// Whatever the kernel sends is read to its end, and evaluated to its end.
+func FuzzRead(f *testing.F) {
 	f.Add([]byte{}, []byte{})
 	f.Add(appendName(nil, unix.NFTA_RULE_CHAIN, "a"), appendName(nil, 1, "x"))
-	for _, e := range slices.Concat(port(417), redirect(1), dnat("10.0.0.1", 5), tcpXT(1, 2, 3), redirectXT(4), dnatXT("10.0.0.1", 6), fromHeader(16, 4)) {
+	for _, e := range slices.Concat(
+		nft.ToPort(417), nft.Redirect(1), nft.DNAT("10.0.0.1", 5), nft.XTPorts(1, 2, 3), nft.XTRedirect(4),
+		nft.XTDNAT("10.0.0.1", 6), nft.LoadHeader(16, 4),
+	) {
 		b, err := expr.Marshal(unix.NFPROTO_IPV4, e)
 		if err != nil {
 			f.Fatal(err)
@@ -33,26 +36,31 @@ func FuzzNAT(f *testing.F) {
 		f.Add(append(appendName(nil, unix.NFTA_RULE_CHAIN, "a"), list...), list)
 	}
 	f.Fuzz(func(t *testing.T, rule, elements []byte) {
-		r := &natRules{of: make(map[string][][]step), steps: 1 << 10, sets: make(map[string]*natSet)}
-		set := &natSet{elements: parseElements(elements), interval: len(elements)%2 == 0}
-		set.pair()
-		_, steps := parseRule(unix.NFPROTO_IPV4, rule)
-		for _, s := range steps {
-			r.sets["ip t "+s.name] = set
+		r := newRuleset()
+		r.steps = 1 << 10
+		s := &set{elements: parseElements(elements), interval: len(elements)%2 == 0}
+		s.joinIntervals()
+		_, exprs := parseRule(unix.NFPROTO_IPV4, rule)
+		for _, e := range exprs {
+			r.sets["ip t "+e.set] = s
 		}
-		r.name(steps)
-		r.of["ip t a"] = [][]step{steps, {{op: opLoad, n: 2, load: fromTransport, offset: 2}, {op: opLookup, name: "s"}, {op: opSend}}}
-		r.sets["ip t s"] = set
-		n := newNAT()
-		for _, s := range r.walk(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {1, 417}}, v4: true}, []natChain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}) {
-			n.note(s, []uint16{1, 417})
+		r.noteLoopback(exprs)
+		r.sets["ip t s"] = s
+		r.chains["ip t a"] = [][]expression{exprs, {
+			{kind: exprLoad, size: 2, origin: fromTransportHeader, offset: 2},
+			{kind: exprLookup, set: "s"},
+			{kind: exprXTNAT},
+		}}
+		c := newCollector()
+		for _, found := range r.evaluate(t.Context(), query(1, 417), []chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}) {
+			c.add(found, []uint16{1, 417})
 		}
 		parseChain(unix.NFPROTO_IPV4, rule)
 	})
 }
 
 func FuzzXT(f *testing.F) {
-	f.Add("tcp", uint32(0), native([4]uint16{0, 65535, 417, 417}, [4]byte{}))
+	f.Add("tcp", uint32(0), nft.Native([4]uint16{0, 65535, 417, 417}, [4]byte{}))
 	f.Add("multiport", uint32(1), append([]byte{1, 2}, make([]byte, 46)...))
 	f.Add("DNAT", uint32(2), make([]byte, 44))
 	f.Fuzz(func(t *testing.T, name string, revision uint32, info []byte) {
@@ -61,9 +69,10 @@ func FuzzXT(f *testing.F) {
 		d = binary.BigEndian.AppendUint32(d, revision)
 		d = append(binary.NativeEndian.AppendUint16(d, uint16(4+len(info))), unix.NFTA_MATCH_INFO, 0)
 		d = append(d, info...)
-		for _, s := range slices.Concat(parseMatch(d), parseTarget(unix.NFPROTO_IPV4, d), parseTarget(unix.NFPROTO_IPV6, d)) {
-			if s.op == opPorts && len(newSpans(s.ports)) > len(s.ports) || s.op == opSend && len(s.ports) > 1 {
-				t.Errorf("%+v", s)
+		all := slices.Concat(parseMatch(d), parseTarget(unix.NFPROTO_IPV4, d), parseTarget(unix.NFPROTO_IPV6, d))
+		for _, e := range all {
+			if e.kind == exprXTPorts && len(newPortSet(e.ports)) > len(e.ports) || e.kind == exprXTNAT && len(e.ports) > 1 {
+				t.Errorf("%+v", e)
 			}
 		}
 	})

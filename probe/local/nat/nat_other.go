@@ -1,0 +1,8 @@
+//go:build !linux
+
+package nat
+
+import "context"
+
+// Read looks at nothing: only Linux has nf_tables.
+func Read(context.Context, Query) (Result, error) { return Result{}, nil }

@@ -1,0 +1,81 @@
+package nat
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
+)
+
+// maxRuleset bounds how much of a machine's rules and sets is read, in bytes as
+// the kernel sends them: 10,000 rules of kube-proxy are about 6 MB.
+const maxRuleset = 64 << 20
+
+// errTooLarge means that there are more rules than are read.
+var errTooLarge = fmt.Errorf("more than %d MB of them", maxRuleset>>20)
+
+// tableFamily is a family of tables, with its name in nft(8).
+type tableFamily uint8
+
+func (f tableFamily) String() string {
+	switch f {
+	case unix.NFPROTO_IPV4:
+		return "ip"
+	case unix.NFPROTO_IPV6:
+		return "ip6"
+	case unix.NFPROTO_INET:
+		return "inet"
+	}
+	return fmt.Sprintf("family %d", uint8(f))
+}
+
+// nfgenmsgSize is that of struct nfgenmsg (linux/netfilter/nfnetlink.h).
+const nfgenmsgSize = 4
+
+// newRequest requests objects of a type (NFT_MSG_GET…) and a family.
+func newRequest(kind uint16, family tableFamily) *netlink.Request {
+	return netlink.NewRequest(unix.NFNL_SUBSYS_NFTABLES<<8|kind, []byte{byte(family), 0, 0, 0})
+}
+
+// dump calls each with the family and the attributes of every object that a request
+// selects (linux/netfilter/nf_tables.h), which are valid during the call. A dump
+// during which the rules changed is repeated after a reset.
+func dump(
+	ctx context.Context, c *netlink.Client, r *netlink.Request, reset func(), each func(tableFamily, []byte),
+) error {
+	err := c.Dump(ctx, r, reset, func(kind uint16, body []byte) error {
+		if kind>>8 == unix.NFNL_SUBSYS_NFTABLES && len(body) >= nfgenmsgSize {
+			each(tableFamily(body[0]), body[nfgenmsgSize:])
+		}
+		return nil
+	})
+	if errors.Is(err, netlink.ErrTooLarge) {
+		return errTooLarge
+	}
+	return err
+}
+
+// be32 reads a number as nf_tables has them: 4 bytes, the highest first. What is
+// shorter is 0.
+func be32(b []byte) uint32 {
+	if len(b) < 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(b)
+}
+
+// number is an attribute that holds one; 0 if there is none.
+func number(b []byte, kind uint16) uint32 { return be32(netlink.Attribute(b, kind)) }
+
+// text is an attribute that holds a string.
+func text(b []byte, kind uint16) string { return netlink.Text(netlink.Attribute(b, kind)) }
+
+// value is a copy of the data in an attribute (NFTA_DATA_VALUE).
+func value(b []byte, kind uint16) []byte {
+	return slices.Clone(netlink.Attribute(netlink.Attribute(b, kind), unix.NFTA_DATA_VALUE))
+}

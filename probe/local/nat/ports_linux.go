@@ -1,0 +1,69 @@
+package nat
+
+import (
+	"cmp"
+	"slices"
+)
+
+// portSet is a set of ports: sorted ranges with gaps between them.
+type portSet []PortRange
+
+// allPorts is all of them; 0 is in packets of no connection.
+func allPorts() portSet { return portSet{{0, 65535}} }
+
+// newPortSet makes a set of ranges in any order.
+func newPortSet(ranges []PortRange) portSet {
+	ranges = slices.DeleteFunc(slices.Clone(ranges), func(r PortRange) bool { return r.First > r.Last })
+	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
+	var s portSet
+	for _, r := range ranges {
+		if n := len(s); n > 0 && int(r.First) <= int(s[n-1].Last)+1 {
+			s[n-1].Last = max(s[n-1].Last, r.Last)
+			continue
+		}
+		s = append(s, r)
+	}
+	return s
+}
+
+func (s portSet) intersect(t portSet) portSet {
+	var out portSet
+	for i, j := 0, 0; i < len(s) && j < len(t); {
+		if first, last := max(s[i].First, t[j].First), min(s[i].Last, t[j].Last); first <= last {
+			out = append(out, PortRange{first, last})
+		}
+		if s[i].Last < t[j].Last {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}
+
+func (s portSet) complement() portSet {
+	var out portSet
+	next := 0
+	for _, r := range s {
+		if int(r.First) > next {
+			out = append(out, PortRange{uint16(next), r.First - 1})
+		}
+		next = int(r.Last) + 1
+	}
+	if next <= 65535 {
+		out = append(out, PortRange{uint16(next), 65535})
+	}
+	return out
+}
+
+// size counts the ports.
+func (s portSet) size() int {
+	n := 0
+	for _, r := range s {
+		n += int(r.Last) - int(r.First) + 1
+	}
+	return n
+}
+
+// within reports whether all of s is in t.
+func (s portSet) within(t portSet) bool { return len(s.intersect(t.complement())) == 0 }
