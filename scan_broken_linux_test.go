@@ -89,12 +89,12 @@ func TestScanDeaf(t *testing.T) {
 		return string(out), errs.String(), cmd.ProcessState.ExitCode()
 	}
 	out, said, code := run("syn")
-	if code != exitUnsure || !strings.Contains(said, "packets cannot be heard") || strings.Contains(out, `"complete":true`) {
+	if code != exitUnsure || !strings.Contains(said, "packets cannot be received") || strings.Contains(out, `"complete":true`) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
 	}
 	out, said, code = run("auto")
-	if code != exitHolds || !strings.Contains(said, "method connect") || !strings.Contains(said, "packets cannot be heard") ||
-		!strings.Contains(out, `"tcp":"connect"`) || !strings.Contains(out, "asked by connections and sockets: packets cannot be heard") || !strings.Contains(out, `"open":1`) {
+	if code != exitHolds || !strings.Contains(said, "method connect") || !strings.Contains(said, "packets cannot be received") ||
+		!strings.Contains(out, `"tcp":"connect"`) || !strings.Contains(out, "asked by connections and sockets: packets cannot be received") || !strings.Contains(out, `"open":1`) {
 		t.Errorf("auto: exit code %d\n%s%s", code, out, said)
 	}
 }

@@ -49,6 +49,7 @@ func TestObjections(t *testing.T) {
 
 // The end of a context ends the wait, whenever it comes.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})
 	h.Rule(t, "inet", nettest.Rule{Proto: "udp", Port: 417, Do: nettest.Drop()})
@@ -78,6 +79,7 @@ func TestCancel(t *testing.T) {
 
 // A datagram that got lost is sent again, if the caller wants that.
 func TestResend(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	for _, en := range engines {
 		for _, resend := range []bool{false, true} {

@@ -115,6 +115,7 @@ func TestNotOurselves(t *testing.T) {
 
 // A link-local address is asked on the link its zone names, by name or number.
 func TestZone(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	link, err := netlink.LinkByName(h.Device)
 	if err != nil {
@@ -195,6 +196,7 @@ func TestOwnRoutes(t *testing.T) {
 
 // Silence over TCP says how often the kernel asked.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 418, Proto: probe.TCP}

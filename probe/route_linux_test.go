@@ -19,6 +19,7 @@ import (
 
 // By which way was asked is known of every answer, and of silence.
 func TestRoute(t *testing.T) {
+	t.Parallel()
 	c := nettest.NewChain(t, 2)
 	near, far := c.Hosts[0], c.Hosts[1]
 	for _, h := range c.Hosts {
@@ -62,6 +63,7 @@ func TestRoute(t *testing.T) {
 
 // A packet that no neighbour has taken yet has not been filtered.
 func TestSilenceOfNobody(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	for name, a := range map[string]string{"10.77.0.0/24": "10.41.%.9", "fd77::/64": "fd41:%::9"} {
 		n := strings.Split(h.Addr4.String(), ".")[2]
@@ -95,6 +97,7 @@ func TestSilenceOfNobody(t *testing.T) {
 
 // A first SYN that is lost is not a fast answer.
 func TestHandshake(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	var l net.Listener
 	do(t, h, func() (err error) { l, err = net.Listen("tcp", ":417"); return })

@@ -290,6 +290,7 @@ func TestTruth(t *testing.T) {
 
 // What package net can know is less, and never a wrong `open`.
 func TestTruthThroughPackageNet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, tt := range w.truths() {
 		if tt.tcp == probe.NoReason || tt.net > probe.LocalError {

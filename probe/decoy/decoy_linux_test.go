@@ -83,6 +83,7 @@ func loseData(port uint16) error {
 }
 
 func TestObserve(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	servers := []struct {
 		want       probe.Behavior
@@ -106,22 +107,26 @@ func TestObserve(t *testing.T) {
 		if s.rule != nil {
 			do(t, h, func() error { return s.rule(port) })
 		}
-		e := probe.Endpoint{Addr: h.Addr4, Port: port, Proto: probe.TCP}
-		got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 20 * time.Second})
-		if err != nil || got.Behavior != s.want || got.Everywhere || got.Answered != 0 || got.Controls != 4 {
-			t.Errorf("%d: %+v, %v; want %s", port, got, err, s.want)
-		}
-		r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
-		got.ApplyTo(&r)
-		if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) || len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
-			t.Errorf("%s: %s confidence, notes %q, evidence %q", s.want, r.Confidence, r.Notes, r.Evidence)
-		}
+		t.Run(fmt.Sprintf("%d %s", port, s.want), func(t *testing.T) {
+			t.Parallel()
+			e := probe.Endpoint{Addr: h.Addr4, Port: port, Proto: probe.TCP}
+			got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 20 * time.Second})
+			if err != nil || got.Behavior != s.want || got.Everywhere || got.Answered != 0 || got.Controls != 4 {
+				t.Errorf("%+v, %v", got, err)
+			}
+			r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
+			got.ApplyTo(&r)
+			if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) || len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
+				t.Errorf("%s confidence, notes %q, evidence %q", r.Confidence, r.Notes, r.Evidence)
+			}
+		})
 	}
 }
 
 // Nothing hangs on a server that is slow to answer, and none that is late is
 // reported as silent.
 func TestObserveIsBounded(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	serveTCP(t, h, 417, discard)
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
@@ -144,6 +149,7 @@ func TestObserveIsBounded(t *testing.T) {
 
 // On a host that answers on every port, an answer on one is no evidence of a service.
 func TestAnswersEverywhere(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	serveTCP(t, h, 417, func(c *net.TCPConn) { io.WriteString(c, "hello") })
 	serveTCP(t, h, 20001, discard)
@@ -174,6 +180,7 @@ func TestAnswersEverywhere(t *testing.T) {
 
 // UDP has no connection to observe, but other ports.
 func TestAnswersEverywhereUDP(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	controls := []uint16{20001, 20002, 20003}
 	for i, port := range append(controls, 417) {

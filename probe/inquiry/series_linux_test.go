@@ -16,6 +16,7 @@ import (
 
 // What a real link loses is what is told.
 func TestRepeatLoss(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	var c net.PacketConn
 	if err := h.Do(func() (err error) { c, err = net.ListenPacket("udp", ":417"); return }); err != nil {

@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"flag"
 	"net/netip"
 	"os"
 	"testing"
@@ -14,6 +15,15 @@ const marker = "ONMUX_TEST_NETNS"
 
 // Tests is a *testing.M, or what stands around one.
 type Tests interface{ Run() int }
+
+// wide lets more tests run in parallel than the machine has processors, unless the
+// command line sets how many: they wait for networks most of the time.
+func wide(m Tests) int {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	return m.Run()
+}
 
 // Main is Run for a TestMain that does nothing else.
 func Main(m *testing.M) { os.Exit(Run(m)) }

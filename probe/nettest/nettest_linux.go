@@ -112,7 +112,7 @@ func inside(m Tests) int {
 			return 1
 		}
 	}
-	return m.Run()
+	return wide(m)
 }
 
 // ownProc mounts the proc(5) of this process namespace, for this process and its

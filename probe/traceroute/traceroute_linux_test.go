@@ -30,11 +30,12 @@ func addresses(path []probe.Hop) []netip.Addr {
 
 // The way to a host behind three routers, and who on it says no or nothing.
 func TestPath(t *testing.T) {
+	t.Parallel()
 	c := nettest.NewChain(t, 4)
 	target, second := c.Hosts[3], c.Hosts[1]
 	var l net.Listener
 	do(t, target, func() (err error) { l, err = net.Listen("tcp", ":417"); return })
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	for _, proto := range []string{"tcp", "udp"} {
 		target.Rule(t, "inet", nettest.Rule{Proto: proto, Port: 420, Do: nettest.Drop()})
 		second.Forward(t, "inet", nettest.Rule{Proto: proto, Port: 421, Do: nettest.Drop()})
@@ -59,29 +60,31 @@ func TestPath(t *testing.T) {
 		for _, proto := range tt.protos {
 			for _, want := range [][]netip.Addr{c.Hops4, c.Hops6} {
 				e := probe.Endpoint{Addr: want[3], Port: tt.port, Proto: proto}
-				timeout := 20 * time.Second
-				if !tt.answered {
-					timeout = 250 * time.Millisecond
-				}
-				path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: timeout, Answered: tt.answered})
-				// A router whose neighbour does not know it answers from the address
-				// that it has there; ours all do.
-				if err != nil || !slices.Equal(addresses(path), want[:tt.hops]) {
-					t.Errorf("%s, %s: %v, %v; want %v", tt.name, e, path, err, want[:tt.hops])
-					continue
-				}
-				for i, h := range path {
-					reason := probe.TimeExceeded
-					if i == len(path)-1 && tt.reason != nil {
-						reason = tt.reason[proto]
+				t.Run(tt.name+"/"+e.String(), func(t *testing.T) {
+					t.Parallel()
+					timeout := 20 * time.Second
+					if !tt.answered {
+						timeout = 500 * time.Millisecond
 					}
-					if h.Hop != i+1 || h.RTT <= 0 || h.Reason != reason {
-						t.Errorf("%s, %s: hop %d is %+v, want %s", tt.name, e, i+1, h, reason)
+					path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: timeout, Answered: tt.answered})
+					// A router whose neighbour does not know it answers from the address
+					// that it has there; ours all do.
+					if err != nil || !slices.Equal(addresses(path), want[:tt.hops]) {
+						t.Fatalf("%v, %v; want %v", path, err, want[:tt.hops])
 					}
-				}
-				if s := traceroute.Describe(e, path); !strings.Contains(s, tt.sentence) {
-					t.Errorf("%s, %s: %q", tt.name, e, s)
-				}
+					for i, h := range path {
+						reason := probe.TimeExceeded
+						if i == len(path)-1 && tt.reason != nil {
+							reason = tt.reason[proto]
+						}
+						if h.Hop != i+1 || h.RTT <= 0 || h.Reason != reason {
+							t.Errorf("hop %d is %+v, want %s", i+1, h, reason)
+						}
+					}
+					if s := traceroute.Describe(e, path); !strings.Contains(s, tt.sentence) {
+						t.Errorf("%q", s)
+					}
+				})
 			}
 		}
 	}
@@ -89,6 +92,7 @@ func TestPath(t *testing.T) {
 
 // Two routers that each take the other for the way.
 func TestPathLoop(t *testing.T) {
+	t.Parallel()
 	c := nettest.NewChain(t, 3)
 	far := netip.MustParsePrefix("10.66.0.0/24")
 	if err := nettest.AddRoute(far, c.Hops4[0]); err != nil {
@@ -106,6 +110,7 @@ func TestPathLoop(t *testing.T) {
 // Where there is no route at all, the error reports that; on one's own link there is no
 // router.
 func TestPathEnds(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewHost(t)
 	for _, a := range []netip.Addr{h.Addr4, h.Addr6, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()} {
 		e := probe.Endpoint{Addr: a, Port: 9, Proto: probe.TCP}
