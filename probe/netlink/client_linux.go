@@ -94,7 +94,12 @@ var errEnough = errors.New("enough")
 
 // request sends one and passes on the messages of its answer until the last one, or
 // until each returns true.
-func (c *Client) request(ctx context.Context, r *Request, size int, each func(uint16, []byte) (bool, error)) (progress, error) {
+func (c *Client) request(
+	ctx context.Context,
+	r *Request,
+	size int,
+	each func(uint16, []byte) (bool, error),
+) (progress, error) {
 	if c.Buffer == nil {
 		c.Buffer = make([]byte, size)
 	}

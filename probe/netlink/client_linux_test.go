@@ -31,7 +31,12 @@ func TestDumpEnds(t *testing.T) {
 		"read once again": {t.Context(), Client{Buffer: make([]byte, 1<<16)}, nil, nil},
 	} {
 		rows, resets := 0, 0
-		err := c.client.Dump(c.ctx, linksRequest(), func() { rows = 0; resets++ }, func(uint16, []byte) error { rows++; return c.each })
+		err := c.client.Dump(
+			c.ctx,
+			linksRequest(),
+			func() { rows = 0; resets++ },
+			func(uint16, []byte) error { rows++; return c.each },
+		)
 		if !errors.Is(err, c.want) || (err == nil) != (rows > 0 && c.want == nil) || resets < 1 {
 			t.Errorf("%s: %d rows, %d resets, %v", name, rows, resets, err)
 		}

@@ -23,7 +23,12 @@ type Link struct {
 
 // Links lists the interfaces.
 func Links(ctx context.Context) ([]Link, error) {
-	return list(ctx, NewRequest(unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC).Serialize()), unix.RTM_NEWLINK, parseLink)
+	return list(
+		ctx,
+		NewRequest(unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC).Serialize()),
+		unix.RTM_NEWLINK,
+		parseLink,
+	)
 }
 
 // LookupLink is the interface of an index. The error is ENODEV if there is none.

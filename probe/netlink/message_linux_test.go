@@ -38,6 +38,8 @@ func TestParse(t *testing.T) {
 	const kind = unix.RTM_NEWROUTE
 	row := message(kind, unix.NLM_F_MULTI, seq, []byte{1, 2, 3, 4, 5})
 	done := message(unix.NLMSG_DONE, 0, seq, errno(0))
+	interrupted := message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, seq, errno(0))
+	failure := func(kind uint16, no unix.Errno) []byte { return message(kind, 0, seq, errno(-int32(no))) }
 	for name, c := range map[string]struct {
 		in   []byte
 		rows int
@@ -49,10 +51,10 @@ func TestParse(t *testing.T) {
 		"nothing":         {nil, 0, progress{}, nil},
 		"bare end":        {message(unix.NLMSG_DONE, 0, seq, nil), 0, progress{done: true}, nil},
 		"after the end":   {slices.Concat(done, row), 0, progress{done: true}, nil},
-		"interrupted":     {slices.Concat(row, message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, seq, errno(0))), 1, progress{true, true}, nil},
+		"interrupted":     {slices.Concat(row, interrupted), 1, progress{true, true}, nil},
 		"other request":   {slices.Concat(message(kind, 0, seq+1, []byte{9}), done), 0, progress{done: true}, nil},
-		"refused":         {message(unix.NLMSG_ERROR, 0, seq, errno(-int32(unix.EPERM))), 0, progress{done: true}, unix.EPERM},
-		"failed at end":   {slices.Concat(row, message(unix.NLMSG_DONE, 0, seq, errno(-int32(unix.ENOENT)))), 1, progress{done: true}, unix.ENOENT},
+		"refused":         {failure(unix.NLMSG_ERROR, unix.EPERM), 0, progress{done: true}, unix.EPERM},
+		"failed at end":   {slices.Concat(row, failure(unix.NLMSG_DONE, unix.ENOENT)), 1, progress{done: true}, unix.ENOENT},
 		"no padding":      {row[:len(row)-3], 1, progress{}, nil},
 		"short error":     {message(unix.NLMSG_ERROR, 0, seq, []byte{1}), 0, progress{done: true}, ErrMalformed},
 		"error 0":         {message(unix.NLMSG_ERROR, 0, seq, errno(0)), 0, progress{done: true}, ErrMalformed},
@@ -83,19 +85,21 @@ func TestExtendedAck(t *testing.T) {
 	text := attr(unix.NLMSGERR_ATTR_MSG, append([]byte(why), 0)...)
 	header := message(unix.RTM_GETROUTE, 0, seq, nil)
 	request := message(unix.RTM_GETROUTE, 0, seq, []byte{1, 2, 3, 4, 5})
+	tooLong := append([]byte{0xff, 0xff, 0xff, 0xff}, header[4:]...)
+	const tlvs, capped = unix.NLM_F_ACK_TLVS, unix.NLM_F_CAPPED
 	for name, c := range map[string]struct {
 		kind, flags uint16
 		body        []byte
 		want        string
 	}{
-		"after the header":       {unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED, slices.Concat(header, attr(9, 1), text), why},
-		"after the request":      {unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, slices.Concat(request, text), why},
-		"at the end of a dump":   {unix.NLMSG_DONE, unix.NLM_F_ACK_TLVS, text, why},
-		"not announced":          {unix.NLMSG_ERROR, unix.NLM_F_CAPPED, slices.Concat(header, text), ""},
-		"none":                   {unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED, header, ""},
-		"no header":              {unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, header[:8], ""},
-		"a request that is long": {unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, append([]byte{0xff, 0xff, 0xff, 0xff}, header[4:]...), ""},
-		"a request of nothing":   {unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, append([]byte{0, 0, 0, 0}, header[4:]...), ""},
+		"after the header":       {unix.NLMSG_ERROR, tlvs | capped, slices.Concat(header, attr(9, 1), text), why},
+		"after the request":      {unix.NLMSG_ERROR, tlvs, slices.Concat(request, text), why},
+		"at the end of a dump":   {unix.NLMSG_DONE, tlvs, text, why},
+		"not announced":          {unix.NLMSG_ERROR, capped, slices.Concat(header, text), ""},
+		"none":                   {unix.NLMSG_ERROR, tlvs | capped, header, ""},
+		"no header":              {unix.NLMSG_ERROR, tlvs, header[:8], ""},
+		"a request that is long": {unix.NLMSG_ERROR, tlvs, tooLong, ""},
+		"a request of nothing":   {unix.NLMSG_ERROR, tlvs, append([]byte{0, 0, 0, 0}, header[4:]...), ""},
 	} {
 		err := status(c.kind, c.flags, slices.Concat(errno(-int32(unix.EINVAL)), c.body))
 		want := unix.EINVAL.Error()
@@ -149,7 +153,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(message(unix.RTM_NEWROUTE, 0, seq, []byte(gateway4)))
 	f.Add(message(unix.RTM_NEWROUTE, 0, seq, []byte(via6)))
 	f.Add(slices.Concat(message(unix.RTM_NEWLINK, 0, seq, make([]byte, 40)), message(unix.NLMSG_DONE, 0, seq, errno(0))))
-	f.Add(message(unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, seq, slices.Concat(errno(-22), message(1, 0, 0, nil), attr(1, 'x'))))
+	f.Add(
+		message(unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, seq, slices.Concat(errno(-22), message(1, 0, 0, nil), attr(1, 'x'))),
+	)
 	f.Add(message(unix.NLMSG_ERROR, unix.NLM_F_DUMP_INTR, seq, errno(-1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before, rows := bytes.Clone(b), 0

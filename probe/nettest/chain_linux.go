@@ -67,7 +67,9 @@ func (c *Chain) direct(i int) error {
 	}
 	set("ipv4/ip_forward", "1")
 	set("ipv6/conf/all/forwarding", "1")
-	for _, name := range []string{"ipv4/icmp_ratemask", "ipv6/icmp/ratelimit", "ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter"} {
+	for _, name := range []string{
+		"ipv4/icmp_ratemask", "ipv6/icmp/ratelimit", "ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter",
+	} {
 		set(name, "0")
 	}
 	if i > 0 { // the way back

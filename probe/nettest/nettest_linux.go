@@ -305,7 +305,15 @@ func (h *Host) Own(t testing.TB, p netip.Prefix) {
 		if err != nil {
 			return err
 		}
-		return netlink.RouteAdd(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: dst, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST})
+		return netlink.RouteAdd(
+			&netlink.Route{
+				LinkIndex: lo.Attrs().Index,
+				Dst:       dst,
+				Type:      unix.RTN_LOCAL,
+				Table:     unix.RT_TABLE_LOCAL,
+				Scope:     netlink.SCOPE_HOST,
+			},
+		)
 	})
 	if err != nil {
 		t.Fatal("nettest: own addresses:", err)
@@ -327,7 +335,11 @@ func addRuleOnce(family, name string, hook *nftables.ChainHook, r Rule) error {
 	if err != nil {
 		return err
 	}
-	families := map[string]nftables.TableFamily{"ip": nftables.TableFamilyIPv4, "ip6": nftables.TableFamilyIPv6, "inet": nftables.TableFamilyINet}
+	families := map[string]nftables.TableFamily{
+		"ip":   nftables.TableFamilyIPv4,
+		"ip6":  nftables.TableFamilyIPv6,
+		"inet": nftables.TableFamilyINet,
+	}
 	fam, ok := families[family]
 	if !ok {
 		return fmt.Errorf("%q is no family: ip, ip6 or inet", family)

@@ -52,7 +52,8 @@ func FuzzRead(f *testing.F) {
 			{kind: exprXTNAT},
 		}}
 		c := newCollector()
-		for _, found := range r.evaluate(t.Context(), query(1, 417), []chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}) {
+		bases := []chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}
+		for _, found := range r.evaluate(t.Context(), query(1, 417), bases) {
 			c.add(found, []uint16{1, 417})
 		}
 		parseChain(unix.NFPROTO_IPV4, rule)

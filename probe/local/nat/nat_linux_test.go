@@ -311,7 +311,8 @@ func BenchmarkRead(b *testing.B) {
 						return err
 					}
 				}
-				q := Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}, probe.UDP: {417}}, IPv4: true, IPv6: true, Own: ownAddrs}
+				q := query(417)
+				q.Ports[probe.UDP], q.IPv6 = []uint16{417}, true
 				for b.Loop() {
 					if _, err := Read(b.Context(), q); err != nil {
 						return err
