@@ -16,7 +16,7 @@ import (
 // take one without cases for a broken run.
 func TestNothingIsACase(t *testing.T) {
 	for _, c := range []struct{ format, command, want string }{
-		{"junit", "diff", "<testcase classname=\"onmux.diff\" name=\"the whole report\">\n<system-out>no change</system-out>\n</testcase>"},
+		{"junit", "diff", "<testcase classname=\"onmux.diff\" name=\"the whole report\">\n   <system-out>no change</system-out>\n  </testcase>"},
 		{"junit", "check", "<system-out>nothing was found</system-out>"},
 		{"tap", "diff", "\nok 1 - the whole report no change\n1..1\n"},
 	} {

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
@@ -70,44 +71,91 @@ func (j *junit) End(e record.End) error {
 		}
 	}
 	class := "onmux." + j.began.Command
-	var b strings.Builder
-	b.WriteString(phrase.XmlHeader)
-	fmt.Fprintf(&b, "<testsuites>\n<testsuite name=%s tests=\"%d\" failures=\"%d\" errors=\"%d\" skipped=\"0\" time=\"%s\" timestamp=\"%s\">\n",
-		phrase.XmlAttr(class), len(j.all), failures, errors, phrase.Seconds(e.Summary.Duration), j.began.Started.UTC().Format("2006-01-02T15:04:05"))
-	for _, c := range j.all {
-		writeCase(&b, class, c)
-		if b.Len() > 64<<10 {
-			if _, err := io.WriteString(j.w, b.String()); err != nil {
-				return err
-			}
-			b.Reset()
-		}
+	suite := junitSuite{
+		Name: class, Tests: len(j.all), Failures: failures, Errors: errors,
+		Time: phrase.Seconds(e.Summary.Duration), Timestamp: j.began.Started.UTC().Format("2006-01-02T15:04:05"),
+		Cases: junitCases{class, j.all}, Out: visibleLines(strings.Join(e.Coverage, "\n")),
 	}
-	fmt.Fprintf(&b, "<system-out>%s</system-out>\n</testsuite>\n</testsuites>\n", phrase.XmlText(strings.Join(e.Coverage, "\n")))
-	_, err := io.WriteString(j.w, b.String())
+	if _, err := io.WriteString(j.w, xml.Header); err != nil {
+		return err
+	}
+	x := xml.NewEncoder(j.w)
+	x.Indent("", " ")
+	if err := x.Encode(junitSuites{Suite: suite}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(j.w, "\n")
 	return err
 }
 
-func writeCase(b *strings.Builder, class string, c *testCase) {
-	fmt.Fprintf(b, "<testcase classname=%s name=%s", phrase.XmlAttr(class), phrase.XmlAttr(c.name))
-	if c.text == "" && c.unsure == "" && len(c.violations) == 0 {
-		b.WriteString("/>\n")
-		return
+type junitSuites struct {
+	XMLName xml.Name   `xml:"testsuites"`
+	Suite   junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name      string     `xml:"name,attr"`
+	Tests     int        `xml:"tests,attr"`
+	Failures  int        `xml:"failures,attr"`
+	Errors    int        `xml:"errors,attr"`
+	Skipped   int        `xml:"skipped,attr"`
+	Time      string     `xml:"time,attr"` // seconds
+	Timestamp string     `xml:"timestamp,attr"`
+	Cases     junitCases `xml:"testcase"`
+	Out       string     `xml:"system-out"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Failure *junitProblem `xml:"failure"`
+	Error   *junitProblem `xml:"error"`
+	Out     string        `xml:"system-out,omitempty"`
+}
+
+type junitProblem struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// junitCases makes an element of one case at a time.
+type junitCases struct {
+	class string
+	all   []*testCase
+}
+
+func (l junitCases) MarshalXML(x *xml.Encoder, start xml.StartElement) error {
+	for _, c := range l.all {
+		if err := x.EncodeElement(c.junit(l.class), start); err != nil {
+			return err
+		}
 	}
-	b.WriteString(">")
+	return nil
+}
+
+func (c *testCase) junit(class string) junitCase {
+	out := junitCase{Class: class, Name: phrase.Visible(c.name), Out: visibleLines(c.text)}
 	switch {
 	case len(c.violations) > 0:
 		v := c.violations[0]
-		fmt.Fprintf(b, "\n<failure message=%s type=\"violation\">", phrase.XmlAttr(fmt.Sprintf("expected %s, found %s", v.Expected, v.Actual)))
+		var text strings.Builder
 		for _, v := range c.violations {
-			b.WriteString(phrase.XmlText(phrase.Breach(v)) + "\n")
+			text.WriteString(phrase.Breach(v) + "\n")
 		}
-		b.WriteString("</failure>")
+		message := fmt.Sprintf("expected %s, found %s", v.Expected, v.Actual)
+		out.Failure = &junitProblem{phrase.Visible(message), "violation", visibleLines(text.String())}
 	case c.unsure != "":
-		fmt.Fprintf(b, "\n<error message=%s type=\"unknown\">%s</error>", phrase.XmlAttr(c.unsure), phrase.XmlText(c.unsure))
+		out.Error = &junitProblem{phrase.Visible(c.unsure), "unknown", visibleLines(c.unsure)}
 	}
-	if c.text != "" {
-		fmt.Fprintf(b, "\n<system-out>%s</system-out>\n", phrase.XmlText(c.text))
+	return out
+}
+
+// visibleLines makes the lines of a text visible, but not their ends.
+func visibleLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = phrase.Visible(line)
 	}
-	b.WriteString("</testcase>\n")
+	return strings.Join(lines, "\n")
 }

@@ -53,9 +53,9 @@ func TestNmapNames(t *testing.T) {
 		r    probe.Result
 		want string
 	}{
-		{probe.Result{Endpoint: e, State: probe.Open}, `<service name="onmux" method="table" conf="3"/>`},
-		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "unknown"}}, `<service name="onmux" method="table" conf="3"/>`},
-		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "ssh", Confidence: probe.High}}, `<service name="ssh" method="probed" conf="10"/>`},
+		{probe.Result{Endpoint: e, State: probe.Open}, `<service name="onmux" method="table" conf="3"></service>`},
+		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "unknown"}}, `<service name="onmux" method="table" conf="3"></service>`},
+		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "ssh", Confidence: probe.High}}, `<service name="ssh" method="probed" conf="10"></service>`},
 	} {
 		out := nmapOf(t, o, c.r)
 		if !strings.Contains(out, c.want) {

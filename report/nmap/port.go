@@ -12,59 +12,28 @@ import (
 	"onmux/probe"
 )
 
-// nmapPort is what is read of a port in nmap's XML.
-type nmapPort struct {
-	Proto string `xml:"protocol,attr"`
-	Port  uint16 `xml:"portid,attr"`
-	State struct {
-		State  string `xml:"state,attr"`
-		Reason string `xml:"reason,attr"`
-		TTL    uint8  `xml:"reason_ttl,attr"`
-		By     string `xml:"reason_ip,attr"`
-	} `xml:"state"`
-	Service *struct {
-		Name    string `xml:"name,attr"`
-		Product string `xml:"product,attr"`
-		Version string `xml:"version,attr"`
-		Method  string `xml:"method,attr"`
-		Conf    int    `xml:"conf,attr"`
-	} `xml:"service"`
-}
-
-// nmapExtra is a state that many ports of a host share. Which they are stands
-// there since nmap 7.92.
-type nmapExtra struct {
-	State   string `xml:"state,attr"`
-	Count   uint64 `xml:"count,attr"`
-	Reasons []struct {
-		Reason string `xml:"reason,attr"` // in the plural
-		Proto  string `xml:"proto,attr"`
-		Ports  string `xml:"ports,attr"` // "1-21,23-79"
-	} `xml:"extrareasons"`
-}
-
 // result makes r, which is of the host, one of the port. It is false where we
 // know no such protocol.
-func (n nmapPort) result(r *probe.Result) bool {
-	if r.Proto.UnmarshalText([]byte(n.Proto)) != nil {
+func (p port) result(r *probe.Result) bool {
+	if r.Proto.UnmarshalText([]byte(p.Proto)) != nil {
 		return false
 	}
-	r.Port, r.TTL = n.Port, n.State.TTL
-	n.judge(r)
-	r.Responder, _ = netip.ParseAddr(n.State.By)
+	r.Port, r.TTL = p.Number, p.State.TTL
+	p.judge(r)
+	r.Responder, _ = netip.ParseAddr(p.State.By)
 	// A name from nmap's table of ports says nothing of what speaks there.
-	if s := n.Service; s != nil && s.Method == "probed" {
+	if s := p.Service; s != nil && s.Method == "probed" {
 		r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version, Confidence: confidenceOf(s.Conf)}
 	}
 	return true
 }
 
 // judge says nmap's state and reason in our words.
-func (n nmapPort) judge(r *probe.Result) {
-	if r.State.UnmarshalText([]byte(n.State.State)) != nil {
-		r.State, r.Error = probe.Unknown, "nmap calls it "+n.State.State
+func (p port) judge(r *probe.Result) {
+	if r.State.UnmarshalText([]byte(p.State.State)) != nil {
+		r.State, r.Error = probe.Unknown, "nmap calls it "+p.State.State
 	}
-	switch r.Reason = nmapReasonOf(n.State.Reason); {
+	switch r.Reason = parseReason(p.State.Reason); {
 	case r.State == probe.Filtered && probe.Verdict(r.Proto, r.Reason, false) == probe.Unreachable:
 		r.State = probe.Unreachable // for which nmap has no word
 	case r.State != probe.Open && r.State != probe.Closed:
@@ -74,8 +43,8 @@ func (n nmapPort) judge(r *probe.Result) {
 	r.RTT = 0 // the host's
 }
 
-// nmapReasonOf is the reason that nmap's word means, which may be a plural.
-func nmapReasonOf(word string) (r probe.Reason) {
+// parseReason is the reason that nmap's word means, which may be a plural.
+func parseReason(word string) (r probe.Reason) {
 	if word == "conn-refused" { // what connect(2) calls it
 		return probe.Reset
 	}
@@ -88,15 +57,15 @@ func nmapReasonOf(word string) (r probe.Reason) {
 }
 
 // ports are those of which it says the number.
-func (e nmapExtra) ports() iter.Seq[nmapPort] {
-	return func(yield func(nmapPort) bool) {
+func (e extraPorts) ports() iter.Seq[port] {
+	return func(yield func(port) bool) {
 		for _, why := range e.Reasons {
-			one := nmapPort{Proto: why.Proto}
+			one := port{Proto: why.Proto}
 			one.State.State, one.State.Reason = e.State, why.Reason
 			for part := range strings.SplitSeq(why.Ports, ",") {
 				first, last, err := portRange(part)
 				for n := int(first); err == nil && n <= int(last); n++ {
-					one.Port = uint16(n)
+					one.Number = uint16(n)
 					if !yield(one) {
 						return
 					}
@@ -107,17 +76,17 @@ func (e nmapExtra) ports() iter.Seq[nmapPort] {
 }
 
 // folded writes the ports that nmap reports together.
-func (p *nmapReader) folded(base probe.Result, all []nmapExtra) error {
+func (p *reader) folded(base probe.Result, all []extraPorts) error {
 	const most = 4 * (math.MaxUint16 + 1) // TCP, UDP, SCTP and IP
 	var ports uint64
 	for _, e := range all {
 		before := ports
-		for port := range e.ports() {
+		for one := range e.ports() {
 			if ports++; ports > most {
 				return fmt.Errorf("a host, %s, has more ports than there are", base.Addr)
 			}
 			r := base
-			if !port.result(&r) {
+			if !one.result(&r) {
 				continue // sctp, ip
 			}
 			if err := p.Write(r); err != nil {

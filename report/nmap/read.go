@@ -20,29 +20,8 @@ const maxHost = 64 << 20
 
 var errLongHost = fmt.Errorf("a host is longer than %d bytes", maxHost)
 
-// nmapHost is what is read of a host in nmap's XML (nmap.dtd, output version
-// 1.05), which masscan and others write too.
-type nmapHost struct {
-	Status struct {
-		State string `xml:"state,attr"`
-	} `xml:"status"`
-	Addresses []struct {
-		Addr string `xml:"addr,attr"`
-		Type string `xml:"addrtype,attr"`
-	} `xml:"address"`
-	Names []struct {
-		Name string `xml:"name,attr"`
-		Type string `xml:"type,attr"`
-	} `xml:"hostnames>hostname"`
-	Ports  []nmapPort  `xml:"ports>port"`
-	Folded []nmapExtra `xml:"ports>extraports"`
-	Times  struct {
-		SRTT int64 `xml:"srtt,attr"` // µs
-	} `xml:"times"`
-}
-
-// nmapReader reads nmap's XML.
-type nmapReader struct {
+// reader reads nmap's XML.
+type reader struct {
 	*record.Source
 	numberless uint64 // ports that nmap counted without their numbers
 }
@@ -50,11 +29,11 @@ type nmapReader struct {
 // Read reads nmap's XML as the report of a scan. Hosts that nmap found down
 // are left out, as are ports that it counts without their numbers.
 func Read(s *record.Source, r io.Reader) error {
-	p := &nmapReader{Source: s}
-	host := &record.Bounded{R: r, Most: maxHost, Err: errLongHost}
-	d := xml.NewDecoder(host)
+	p := &reader{Source: s}
+	bounded := &record.Bounded{R: r, Most: maxHost, Err: errLongHost}
+	d := xml.NewDecoder(bounded)
 	var begun int64 // where the element that is being read begins
-	host.Consumed = func() int64 { return begun }
+	bounded.Consumed = func() int64 { return begun }
 	var tail record.End
 	for {
 		begun = d.InputOffset()
@@ -77,11 +56,11 @@ func Read(s *record.Source, r io.Reader) error {
 		}
 		switch start.Name.Local {
 		case "nmaprun":
-			err = p.beginNmap(start)
+			err = p.begin(start)
 		case "host":
-			err = p.nmapHost(d, start)
+			err = p.host(d, start)
 		case "finished":
-			tail.Finished, tail.Complete, tail.Coverage = finishedNmap(start)
+			tail.Finished, tail.Complete, tail.Coverage = readFinished(start)
 		default:
 			if !p.Began() {
 				return fmt.Errorf("this is no report of nmap: it begins with %q", start.Name.Local)
@@ -111,14 +90,17 @@ func attr(e xml.StartElement, name string) string {
 	return ""
 }
 
-func (p *nmapReader) beginNmap(e xml.StartElement) error {
+func (p *reader) begin(e xml.StartElement) error {
 	if p.Began() {
 		return errors.New("a second report begins inside of the first")
 	}
-	return p.Start(record.Start{Schema: record.Schema, Command: "scan", Version: strings.TrimSpace(attr(e, "scanner") + " " + attr(e, "version")), Started: unixTime(attr(e, "start"))})
+	return p.Start(record.Start{
+		Schema: record.Schema, Command: "scan", Started: unixTime(attr(e, "start")),
+		Version: strings.TrimSpace(attr(e, "scanner") + " " + attr(e, "version")),
+	})
 }
 
-func finishedNmap(e xml.StartElement) (time.Time, bool, []string) {
+func readFinished(e xml.StartElement) (time.Time, bool, []string) {
 	coverage := []string{"what nmap told: the ports of hosts that it found up"}
 	if s := attr(e, "summary"); s != "" {
 		coverage = append(coverage, s)
@@ -134,11 +116,11 @@ func unixTime(s string) time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
-func (p *nmapReader) nmapHost(d *xml.Decoder, e xml.StartElement) error {
+func (p *reader) host(d *xml.Decoder, e xml.StartElement) error {
 	if !p.Began() {
 		return errors.New("a host stands before the report begins")
 	}
-	var h nmapHost
+	var h host
 	if err := d.DecodeElement(&h, &e); err != nil {
 		return fmt.Errorf("a host: %w", err)
 	}
@@ -154,12 +136,12 @@ func (p *nmapReader) nmapHost(d *xml.Decoder, e xml.StartElement) error {
 	if len(h.Names) > 0 {
 		base.Host = h.Names[0].Name
 	}
-	if rtt := h.Times.SRTT; rtt > 0 && rtt < 1<<40 {
-		base.RTT = probe.Millis(time.Duration(rtt) * time.Microsecond)
+	if t := h.Times; t != nil && t.SRTT > 0 && t.SRTT < 1<<40 {
+		base.RTT = probe.Millis(time.Duration(t.SRTT) * time.Microsecond)
 	}
-	for _, port := range h.Ports {
+	for _, found := range h.Ports {
 		r := base
-		if !port.result(&r) {
+		if !found.result(&r) {
 			continue // sctp, ip
 		}
 		if err := p.Write(r); err != nil {

@@ -2,11 +2,13 @@ package nmap
 
 import (
 	"cmp"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,39 +23,62 @@ import (
 // nmap's XML, which has no word for a range.
 const maxSingly = 1 << 16
 
-// nmapXML writes nmap's XML (nmap.dtd, output version 1.05), but for the name of
-// the scanner, which the DTD fixes and which we don't pretend to be. A host's ports
-// stand together there, so all of them wait for the end. Where our
-// states and reasons are finer than nmap's, its nearest is written and ours
-// stands in a script element with the evidence.
-type nmapXML struct {
+// writer writes nmap's XML, but for the name of the scanner, which the DTD fixes and which
+// we don't pretend to be. A host's ports stand together there, so all of them wait for the
+// end. Where our states and reasons are finer than nmap's, its nearest is written, and ours
+// in a script element with the evidence.
+type writer struct {
 	record.Nop
-	w     io.Writer
-	start record.Start
-	hosts map[netip.Addr][]probe.Result
-	spans []scan.Range
-	names map[netip.Addr]string
-	table func(probe.Port) string // a port's registered name, or ""
+	w          io.Writer
+	x          *xml.Encoder
+	run        xml.StartElement
+	command    string
+	hosts      map[netip.Addr][]probe.Result
+	spans      []scan.Range
+	names      map[netip.Addr]string
+	registered func(probe.Port) string // the name of a port, or ""
 }
 
 func New(w io.Writer, o record.Options) record.Handler {
-	table := o.PortName
-	if table == nil {
-		table = func(probe.Port) string { return "" }
+	registered := o.PortName
+	if registered == nil {
+		registered = func(probe.Port) string { return "" }
 	}
-	return &nmapXML{w: w, table: table, hosts: make(map[netip.Addr][]probe.Result), names: make(map[netip.Addr]string)}
+	x := xml.NewEncoder(w)
+	x.Indent("", " ")
+	return &writer{
+		w: w, x: x, registered: registered, hosts: make(map[netip.Addr][]probe.Result),
+		names: make(map[netip.Addr]string),
+	}
 }
 
 // Start writes the head.
-func (n *nmapXML) Start(s record.Start) error {
+func (n *writer) Start(s record.Start) error {
 	if err := Fits(s.Command); err != nil {
 		return err
 	}
-	n.start = s
+	n.command = s.Command
 	started := s.Started.UTC()
-	_, err := fmt.Fprintf(n.w, "%s<!DOCTYPE nmaprun>\n<nmaprun scanner=\"onmux\" args=%s start=\"%d\" startstr=%s version=%s xmloutputversion=\"1.05\">\n<verbose level=\"0\"/><debugging level=\"0\"/>\n",
-		phrase.XmlHeader, phrase.XmlAttr("onmux "+s.Command), started.Unix(), phrase.XmlAttr(started.Format(time.ANSIC)), phrase.XmlAttr(s.Version))
-	return err
+	n.run = element("nmaprun", "scanner", "onmux", "args", "onmux "+s.Command, "start", strconv.FormatInt(started.Unix(), 10),
+		"startstr", started.Format(time.ANSIC), "version", phrase.Visible(s.Version), "xmloutputversion", "1.05")
+	if _, err := io.WriteString(n.w, xml.Header+"<!DOCTYPE nmaprun>\n"); err != nil {
+		return err
+	}
+	err := n.x.EncodeToken(n.run)
+	for _, name := range []string{"verbose", "debugging"} {
+		e := element(name, "level", "0")
+		err = cmp.Or(err, n.x.EncodeToken(e), n.x.EncodeToken(e.End()))
+	}
+	return cmp.Or(err, n.x.Flush())
+}
+
+// element begins one with attributes, each a name and a value.
+func element(name string, attributes ...string) xml.StartElement {
+	e := xml.StartElement{Name: xml.Name{Local: name}}
+	for pair := range slices.Chunk(attributes, 2) {
+		e.Attr = append(e.Attr, xml.Attr{Name: xml.Name{Local: pair[0]}, Value: pair[1]})
+	}
+	return e
 }
 
 // Fits reports what is wrong with this format for the records of a command.
@@ -65,8 +90,7 @@ func Fits(command string) error {
 }
 
 // Endpoint keeps it for its host.
-// End writes the hosts.
-func (n *nmapXML) Endpoint(r probe.Result) error {
+func (n *writer) Endpoint(r probe.Result) error {
 	n.hosts[r.Addr] = append(n.hosts[r.Addr], r)
 	if r.Host != "" {
 		n.names[r.Addr] = r.Host
@@ -75,13 +99,13 @@ func (n *nmapXML) Endpoint(r probe.Result) error {
 }
 
 // Range keeps it for its hosts.
-func (n *nmapXML) Range(r scan.Range) error {
+func (n *writer) Range(r scan.Range) error {
 	n.spans = append(n.spans, r)
 	return nil
 }
 
 // Listener keeps a socket of this machine as an open port.
-func (n *nmapXML) Listener(l local.Listener) error {
+func (n *writer) Listener(l local.Listener) error {
 	if l.State != local.Listening || record.Elsewhere(l) {
 		return nil
 	}
@@ -93,126 +117,125 @@ func (n *nmapXML) Listener(l local.Listener) error {
 }
 
 // End writes the hosts.
-func (n *nmapXML) End(e record.End) error {
-	var b strings.Builder
-	n.single(&b)
-	up, down := 0, 0
+func (n *writer) End(e record.End) error {
+	if err := n.single(); err != nil {
+		return err
+	}
+	var count hosts
 	for _, a := range slices.SortedFunc(maps.Keys(n.hosts), netip.Addr.Compare) {
-		if n.host(&b, a) {
-			up++
+		h := n.host(a)
+		if count.Total++; h.Status.State == "up" {
+			count.Up++
 		} else {
-			down++
+			count.Down++
 		}
-		if b.Len() > 64<<10 {
-			if _, err := io.WriteString(n.w, b.String()); err != nil {
-				return err
-			}
-			b.Reset()
+		if err := n.x.Encode(h); err != nil {
+			return err
 		}
 	}
-	exit := "success"
-	if !e.Complete {
-		exit = "error"
+	at := e.Finished.UTC()
+	f := finished{
+		Time: at.Unix(), TimeStr: at.Format(time.ANSIC), Exit: "success", Summary: phrase.Tally(n.command, e.Summary.States),
+		Elapsed: strconv.FormatFloat(time.Duration(e.Summary.Duration).Seconds(), 'f', 2, 64),
 	}
-	finished := e.Finished.UTC()
-	fmt.Fprintf(&b, "<runstats><finished time=\"%d\" timestr=%s elapsed=\"%.2f\" summary=%s exit=\"%s\"", finished.Unix(),
-		phrase.XmlAttr(finished.Format(time.ANSIC)), time.Duration(e.Summary.Duration).Seconds(), phrase.XmlAttr(phrase.Tally(n.start.Command, e.Summary.States)), exit)
 	if !e.Complete {
-		fmt.Fprintf(&b, " errormsg=%s", phrase.XmlAttr("incomplete: "+strings.Join(e.Coverage, "; ")))
+		f.Exit, f.ErrorMsg = "error", phrase.Visible("incomplete: "+strings.Join(e.Coverage, "; "))
 	}
-	fmt.Fprintf(&b, "/><hosts up=\"%d\" down=\"%d\" total=\"%d\"/></runstats>\n</nmaprun>\n", up, down, up+down)
-	_, err := io.WriteString(n.w, b.String())
+	err := cmp.Or(n.x.Encode(runStats{Finished: f, Hosts: count}), n.x.EncodeToken(n.run.End()), n.x.Close())
+	if err == nil {
+		_, err = io.WriteString(n.w, "\n")
+	}
 	return err
 }
 
-// single makes hosts of the addresses of ranges, as many as fit; the others
-// are a comment.
-func (n *nmapXML) single(b *strings.Builder) {
+// single makes hosts of the addresses of ranges, as many as fit; the others are a comment.
+func (n *writer) single() error {
 	left := uint64(maxSingly)
 	for _, s := range n.spans {
 		if s.Count > left {
-			text := fmt.Sprintf("%s to %s, port %d/%s: %d addresses are %s, and not listed", s.First, s.Last, s.Port, s.Proto, s.Count, s.State)
-			fmt.Fprintf(b, "<!-- %s -->\n", strings.ReplaceAll(phrase.Visible(text), "--", "‐‐")) // no comment may hold two hyphens, but a zone may
+			text := fmt.Sprintf(" %s to %s, port %d/%s: %d addresses are %s, and not listed ",
+				s.First, s.Last, s.Port, s.Proto, s.Count, s.State)
+			// No comment may hold two hyphens, but a zone may.
+			if err := n.x.EncodeToken(xml.Comment(strings.ReplaceAll(phrase.Visible(text), "--", "‐‐"))); err != nil {
+				return err
+			}
 			continue
 		}
 		left -= s.Count
 		a := s.First
 		for range s.Count {
-			n.hosts[a] = append(n.hosts[a], probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: s.Port, Proto: s.Proto},
-				State: s.State, Reason: s.Reason, Tries: s.Tries, Responder: s.Responder, Notes: s.Notes, Error: s.Error})
+			n.hosts[a] = append(n.hosts[a], probe.Result{
+				Endpoint: probe.Endpoint{Addr: a, Port: s.Port, Proto: s.Proto}, State: s.State, Reason: s.Reason,
+				Tries: s.Tries, Responder: s.Responder, Notes: s.Notes, Error: s.Error,
+			})
 			a = a.Next()
 		}
 	}
+	return nil
 }
 
-// host writes one host and reports whether it is up, which nmap takes every
-// host for that was not found unreachable.
-func (n *nmapXML) host(b *strings.Builder, a netip.Addr) bool {
+// host makes the element of one host. nmap takes every host for up that was not found
+// unreachable.
+func (n *writer) host(a netip.Addr) host {
 	results := n.hosts[a]
 	slices.Reverse(results) // of two for one port, the last counts
 	slices.SortStableFunc(results, func(x, y probe.Result) int {
 		return cmp.Or(cmp.Compare(x.Proto, y.Proto), cmp.Compare(x.Port, y.Port))
 	})
 	results = slices.CompactFunc(results, func(x, y probe.Result) bool { return x.Proto == y.Proto && x.Port == y.Port })
-	up := slices.ContainsFunc(results, func(r probe.Result) bool { return r.State != probe.Unreachable })
-	status := "up"
-	if !up {
-		status = "down"
+	h := host{
+		Status:    status{State: "down", Reason: reasonName(results[0].Reason), TTL: results[0].TTL},
+		Addresses: []address{{phrase.Visible(a.String()), "ipv4"}},
 	}
-	kind := "ipv4"
 	if a.Is6() {
-		kind = "ipv6"
+		h.Addresses[0].Type = "ipv6"
 	}
-	fmt.Fprintf(b, "<host><status state=\"%s\" reason=%s reason_ttl=\"%d\"/>\n<address addr=%s addrtype=\"%s\"/>\n<hostnames>",
-		status, phrase.XmlAttr(nmapReason(results[0].Reason)), results[0].TTL, phrase.XmlAttr(a.String()), kind)
 	if name := n.names[a]; name != "" {
-		fmt.Fprintf(b, "<hostname name=%s type=\"user\"/>", phrase.XmlAttr(name))
+		h.Names = []hostname{{phrase.Visible(name), "user"}}
 	}
-	b.WriteString("</hostnames>\n<ports>")
 	for _, r := range results {
-		n.port(b, r)
+		if r.State != probe.Unreachable {
+			h.Status.State = "up"
+		}
+		if r.RTT > 0 && h.Times == nil {
+			us := time.Duration(r.RTT).Microseconds()
+			h.Times = &times{us, us / 2, max(4*us, 100_000)}
+		}
+		h.Ports = append(h.Ports, n.port(r))
 	}
-	b.WriteString("</ports>\n")
-	if i := slices.IndexFunc(results, func(r probe.Result) bool { return r.RTT > 0 }); i >= 0 {
-		us := time.Duration(results[i].RTT).Microseconds()
-		fmt.Fprintf(b, "<times srtt=\"%d\" rttvar=\"%d\" to=\"%d\"/>\n", us, us/2, max(4*us, 100_000))
-	}
-	b.WriteString("</host>\n")
-	return up
+	return h
 }
 
-func (n *nmapXML) port(b *strings.Builder, r probe.Result) {
-	fmt.Fprintf(b, "<port protocol=\"%s\" portid=\"%d\"><state state=\"%s\" reason=%s reason_ttl=\"%d\"",
-		r.Proto, r.Port, nmapState(r.State), phrase.XmlAttr(nmapReason(r.Reason)), r.TTL)
-	if r.Responder.IsValid() {
-		fmt.Fprintf(b, " reason_ip=%s", phrase.XmlAttr(r.Responder.String()))
+func (n *writer) port(r probe.Result) port {
+	p := port{
+		Proto: r.Proto.String(), Number: r.Port,
+		State: status{State: stateName(r.State), Reason: reasonName(r.Reason), TTL: r.TTL},
 	}
-	b.WriteString("/>")
+	if r.Responder.IsValid() {
+		p.State.By = phrase.Visible(r.Responder.String())
+	}
 	s := r.Service
-	registered := n.table(probe.Port{Number: r.Port, Proto: r.Proto})
+	name := n.registered(probe.Port{Number: r.Port, Proto: r.Proto})
 	switch {
-	case registered != "" && (s == nil || s.Name == record.Unknown):
+	case name != "" && (s == nil || s.Name == record.Unknown):
 		// As nmap does, and like it with a word for where the name is from.
-		fmt.Fprintf(b, "<service name=%s method=\"table\" conf=\"3\"/>", phrase.XmlAttr(registered))
+		p.Service = &service{Name: name, Method: "table", Conf: 3}
 	case s != nil:
-		fmt.Fprintf(b, "<service name=%s", phrase.XmlAttr(s.Name))
-		for _, a := range [][2]string{{"product", s.Product}, {"version", s.Version}} {
-			if a[1] != "" {
-				fmt.Fprintf(b, " %s=%s", a[0], phrase.XmlAttr(a[1]))
-			}
+		p.Service = &service{
+			Name: phrase.Visible(s.Name), Product: phrase.Visible(s.Product), Version: phrase.Visible(s.Version),
+			Method: "probed", Conf: map[probe.Confidence]int{probe.High: 10, probe.Medium: 7, probe.Low: 3}[s.Confidence],
 		}
-		fmt.Fprintf(b, " method=\"probed\" conf=\"%d\"/>", map[probe.Confidence]int{probe.High: 10, probe.Medium: 7, probe.Low: 3}[s.Confidence])
 	}
 	// No evidence: what of it differs in every run, as times and ports do, is a change to
 	// ndiff, and ndiff 7.93 breaks where nothing else is.
-	if text := phrase.Join(r.State.String(), r.Error, r.Notes...); text != nmapState(r.State) {
-		fmt.Fprintf(b, "<script id=\"onmux\" output=%s/>", phrase.XmlAttr(text))
+	if text := phrase.Join(r.State.String(), r.Error, r.Notes...); text != p.State.State {
+		p.Script = &script{"onmux", phrase.Visible(text)}
 	}
-	b.WriteString("</port>\n")
+	return p
 }
 
-// nmapState is the state in the words that nmap has for ports.
-func nmapState(s probe.State) string {
+// stateName is the state in the words that nmap has for ports.
+func stateName(s probe.State) string {
 	switch s {
 	case probe.Unreachable:
 		return probe.Filtered.String()
@@ -222,8 +245,8 @@ func nmapState(s probe.State) string {
 	return s.String()
 }
 
-// nmapReason is the reason in nmap's words; ours are its words but for two.
-func nmapReason(r probe.Reason) string {
+// reasonName is the reason in nmap's words; ours are its words but for two.
+func reasonName(r probe.Reason) string {
 	switch r {
 	case probe.NoReason:
 		return "unknown-response"
