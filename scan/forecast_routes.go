@@ -68,7 +68,7 @@ func eachRoute(p *target.Plan, table *link.Table, add func(RouteRange)) {
 			break
 		}
 		for first, last := range p.Runs() {
-			for part, r := range table.Ways(link.Span{First: first, Last: last}, ask) {
+			for part, r := range table.Parts(link.Span{First: first, Last: last}, ask) {
 				out := RouteRange{First: part.First, Last: part.Last}
 				if table.ByPort() {
 					out.Port = port.String()

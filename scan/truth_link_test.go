@@ -12,7 +12,7 @@ import (
 )
 
 // asks is a question for a neighbour: who has q.Target, q.From wants to know.
-type asks = packet.Neighbour
+type asks = packet.Neighbor
 
 // neighbour is what a host on the link says when it is looked for for the n-th
 // time (1 …): frames, after some time.
@@ -26,7 +26,7 @@ func proxyMAC(netip.Addr) packet.MAC { return packet.MAC{2, 0x41, 7, 1, 0, 1} }
 
 // isAt is the answer that an address is at a MAC.
 func isAt(q asks, a netip.Addr, m packet.MAC) []byte {
-	b := make([]byte, packet.MaxNeighbour)
+	b := make([]byte, packet.MaxNeighbor)
 	return b[:packet.PutAdvertise(b, packet.Path{Framing: packet.Ethernet, Src: a, MAC: m}, q.From, q.MAC)]
 }
 
@@ -231,7 +231,7 @@ func newStreet(first4, first6 netip.Addr) *street {
 
 // answer is what a frame brings back.
 func (s *street) answer(frame []byte) []parcel {
-	if q, ok := packet.DecodeNeighbour(frame); ok && q.Solicit && q.From.IsValid() && !q.From.IsUnspecified() {
+	if q, ok := packet.DecodeNeighbor(frame); ok && q.Solicit && q.From.IsValid() && !q.From.IsUnspecified() {
 		l, ok := s.on[q.Target]
 		if !ok {
 			return nil

@@ -54,7 +54,10 @@ func (m *shortMachine) ask(ctx context.Context, e probe.Endpoint, o probe.Option
 
 func connectPlan(t *testing.T, targets ...string) *target.Plan {
 	t.Helper()
-	p, err := target.NewPlan(t.Context(), target.Config{Targets: targets, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	p, err := target.NewPlan(
+		t.Context(),
+		target.Config{Targets: targets, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +76,16 @@ func TestConnectSurvivesShortage(t *testing.T) {
 			m := &shortMachine{files: files}
 			plan := connectPlan(t, "10.0.0.0/22")
 			var notes []string
-			o, err := scan.Run(t.Context(), scan.Config{Plan: plan, Engine: shortEngine(m), Retries: -1, Rate: math.Inf(1)}, func(f scan.Finding) error {
-				if r, ok := f.(probe.Result); ok && r.State == probe.Unknown {
-					t.Errorf("%+v", r)
-				}
-				return nil
-			})
+			o, err := scan.Run(
+				t.Context(),
+				scan.Config{Plan: plan, Engine: shortEngine(m), Retries: -1, Rate: math.Inf(1)},
+				func(f scan.Finding) error {
+					if r, ok := f.(probe.Result); ok && r.State == probe.Unknown {
+						t.Errorf("%+v", r)
+					}
+					return nil
+				},
+			)
 			if err != nil || !o.Complete || o.States["closed"] != 400 || o.States["filtered"] != 624 {
 				t.Errorf("%d descriptors: %v, %+v", files, err, o)
 			}
@@ -101,21 +108,25 @@ func TestConnectShortForGood(t *testing.T) {
 		plan := connectPlan(t, "10.0.0.0/18")
 		unknown := uint64(0)
 		start := time.Now()
-		o, err := scan.Run(t.Context(), scan.Config{Plan: plan, Engine: shortEngine(&shortMachine{}), Retries: -1}, func(f scan.Finding) error {
-			text := ""
-			switch f := f.(type) {
-			case probe.Result:
-				unknown++
-				text = f.Error
-			case scan.Range:
-				unknown += f.Count
-				text = f.Error
-			}
-			if !strings.Contains(text, "too many open files") {
-				t.Errorf("%+v", f)
-			}
-			return nil
-		})
+		o, err := scan.Run(
+			t.Context(),
+			scan.Config{Plan: plan, Engine: shortEngine(&shortMachine{}), Retries: -1},
+			func(f scan.Finding) error {
+				text := ""
+				switch f := f.(type) {
+				case probe.Result:
+					unknown++
+					text = f.Error
+				case scan.Range:
+					unknown += f.Count
+					text = f.Error
+				}
+				if !strings.Contains(text, "too many open files") {
+					t.Errorf("%+v", f)
+				}
+				return nil
+			},
+		)
 		if err != nil || o.Complete || o.States["unknown"] != plan.Len() || unknown != plan.Len() {
 			t.Errorf("%v, %+v, %d unknown", err, o, unknown)
 		}
@@ -130,7 +141,11 @@ func TestConnectShortForGood(t *testing.T) {
 func TestConnectClosedWhileShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := shortEngine(&shortMachine{})
-		p := engine.Probe{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 417, Proto: probe.TCP}, Try: 1, Wait: time.Second}
+		p := engine.Probe{
+			Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 417, Proto: probe.TCP},
+			Try:      1,
+			Wait:     time.Second,
+		}
 		if n, err := e.Send(t.Context(), []engine.Probe{p}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}

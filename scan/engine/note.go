@@ -7,7 +7,7 @@ type NoteKind string
 
 // The notes of engines.
 const (
-	NoteUnproven     NoteKind = "unproven"      // Count packets came to the scan's ports without proof of answering a probe
+	NoteUnproven     NoteKind = "unproven"      // Count packets to the scan's ports had no proof of answering a probe
 	NoteUnsent       NoteKind = "unsent"        // Count probes could not be sent when their neighbor had answered
 	NoteDropped      NoteKind = "dropped"       // Count packets did not fit into this machine's receive buffers
 	NoteNextHopLost  NoteKind = "next-hop-lost" // Addr answered for its MAC once, and then no more

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Permitted tells whether this process may send and hear packets: nil, or why
-// not. It looks at what the kernel does, not at what it says: a capability of
-// another namespace is none.
+// Permitted reports whether this process may send and receive packets: nil, or why
+// not. It opens a packet socket, since a capability may be one of another
+// namespace.
 func Permitted() error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
@@ -26,7 +26,8 @@ func Permitted() error {
 
 // kept are the capabilities by which root opens files, which reports and
 // checkpoints may need until the end.
-const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID
+const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH |
+	1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID
 
 // Renounce gives up, in all threads and for good, every capability but those
 // that open files. Sockets that are open stay so. It fails with an error that
@@ -42,7 +43,12 @@ func Renounce() error {
 	data[0].Permitted &= kept
 	data[0].Inheritable &= kept
 	data[1] = unix.CapUserData{}
-	_, _, err := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&data[0])), 0)
+	_, _, err := syscall.AllThreadsSyscall(
+		unix.SYS_CAPSET,
+		uintptr(unsafe.Pointer(&head)),
+		uintptr(unsafe.Pointer(&data[0])),
+		0,
+	)
 	switch err {
 	case 0:
 		return nil

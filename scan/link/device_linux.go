@@ -42,16 +42,15 @@ func newDevice(l netlink.Link) *Device {
 		Loopback: l.Flags&unix.IFF_LOOPBACK != 0,
 		Carrier:  carrier(l.Flags),
 	}
-	// A device without ARP has Ethernet's headers and nobody to ask for a MAC;
-	// the kernel knows what to write there.
+	// A device without ARP has Ethernet headers and no MACs to resolve; the kernel
+	// knows what to write there.
 	if l.Type == unix.ARPHRD_ETHER && l.Flags&unix.IFF_NOARP == 0 && len(l.HardwareAddr) == len(d.MAC) {
 		d.Ethernet, d.MAC = true, [6]byte(l.HardwareAddr)
 	}
 	return d
 }
 
-// carrier says that a device with these flags (linux/if.h) is up and has its
-// counterpart.
+// carrier reports whether a device with these flags (linux/if.h) is up and connected.
 func carrier(flags uint32) bool {
 	return flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP != 0
 }

@@ -4,6 +4,6 @@ package link
 
 import "math"
 
-// RaiseFileLimit is how many sockets this process may have: other systems have no
-// such limit.
+// RaiseFileLimit returns how many sockets this process may have: other systems have
+// no such limit.
 func RaiseFileLimit() int { return math.MaxInt32 }

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RaiseFileLimit raises the soft limit on open files to the hard one and is how
-// many this process may have.
+// RaiseFileLimit raises the soft limit on open files to the hard one, and returns
+// it.
 func RaiseFileLimit() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
-		return math.MaxInt32 // unknown: the kernel will say when it is enough
+		return math.MaxInt32 // unknown: sockets fail when there are too many
 	}
 	if l.Cur < l.Max {
 		raised := l

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Device is a network interface as it was when it was looked at. It is read-only.
+// Device is a network interface as it was when it was listed. It is read-only.
 type Device struct {
 	Index    int
 	Name     string
@@ -31,9 +31,9 @@ func (d *Device) Has(a netip.Addr) bool {
 	return false
 }
 
-// Source is the address from which a neighbour of the family of a is asked for
-// its MAC: prefer where the device has it, as the kernel does, else one of its
-// own, link-local first. It is the zero Addr if there is none.
+// Source is the address from which a neighbor of the family of a is asked for its
+// MAC: prefer if the device has it, as the kernel does, else one of its own,
+// link-local first. It is the zero Addr if there is none.
 func (d *Device) Source(a, prefer netip.Addr) netip.Addr {
 	if prefer.Is4() == a.Is4() && (prefer.Is4() || d.Has(prefer)) {
 		return prefer
@@ -47,7 +47,7 @@ func (d *Device) Source(a, prefer netip.Addr) netip.Addr {
 	return found
 }
 
-// Route is the way that packets to some addresses take: the kernel's decision.
+// Route is the kernel's decision on packets to some addresses.
 // Equal decisions are the same Route. It is read-only.
 type Route struct {
 	ID      int // its place in Table.Routes
@@ -56,7 +56,7 @@ type Route struct {
 	Gateway netip.Addr // the next hop, of either family; the zero Addr where the target is on the link itself
 	Frames  bool       // the next hop is reached by Ethernet frames that we may write; else the kernel sends
 	MTU     int        // in bytes, of the IP packet
-	Err     error      // why there is no way; all else is zero then
+	Err     error      // why there is no route; all else is zero then
 }
 
 // Span is a run of addresses of one family and zone, both ends included.
@@ -69,11 +69,10 @@ type Neighbor struct {
 	Fixed bool // set by an administrator: never ask
 }
 
-// ErrDown says that an interface that is needed cannot be used, or not any more.
+// ErrDown means that an interface that is needed cannot be used, or no longer.
 var ErrDown = errors.New("the interface is down")
 
-// ErrTaken says that an address from which was asked is not this machine's any
-// more.
+// ErrTaken means that an address from which probes were sent was removed.
 var ErrTaken = errors.New("the address was taken from this machine")
 
 // SendError explains why the kernel, or a route of its tables, refuses to send to
@@ -90,16 +89,16 @@ func SendError(err error) error {
 }
 
 // slot is how many bytes a received packet may take, the Ethernet header
-// included; what is longer is cut. It must hold what an ICMPv6 error quotes of a
-// probe behind extension headers, with room to spare.
+// included; longer ones are cut. It must hold what an ICMPv6 error quotes of a
+// probe after extension headers, with room to spare.
 const slot = 512
 
 // Batch is how many packets one system call sends or receives at most.
 const Batch = 256
 
-// CloseAll calls every function and returns the errors of them all. It calls them at
-// the same time: with each packet socket that is closed the kernel waits until nobody
-// can be using it (packet_release in net/packet/af_packet.c), some 20 ms.
+// CloseAll calls all functions at the same time and returns their errors: for each
+// packet socket that is closed the kernel waits some 20 ms until it cannot be in use
+// (packet_release in net/packet/af_packet.c).
 func CloseAll(all []func() error) error {
 	errs := make([]error, len(all))
 	var closing sync.WaitGroup

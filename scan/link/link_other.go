@@ -14,7 +14,11 @@ import (
 )
 
 // errNone is the error of every constructor, with what to do instead.
-var errNone = fmt.Errorf("onmux sends no packets of its own on %s, use --method connect: %w", runtime.GOOS, errors.ErrUnsupported)
+var errNone = fmt.Errorf(
+	"onmux sends no packets of its own on %s, use --method connect: %w",
+	runtime.GOOS,
+	errors.ErrUnsupported,
+)
 
 // Permitted always fails.
 func Permitted() error { return errNone }

@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	firstPort = 32768 // as Linux' ephemeral ports: firewalls know them as clients'
-	portTries = 64    // blocks that are looked at before there is none
+	firstPort = 32768 // as Linux' ephemeral ports, which firewalls expect of clients
+	portTries = 64    // blocks that are tried
 )
 
-// Ports is a block of neighbouring source ports that nobody else on this machine
-// can have until it is closed. Its sockets take nothing: the kernel answers a
+// Ports is a block of adjacent source ports that no other program on this machine
+// can use until it is closed. Its sockets receive nothing: the kernel answers a
 // SYN-ACK to one of them with a RST, and a datagram with silence.
 type Ports struct {
 	First uint16
 	fds   []int
 }
 
-// Reserve takes count ports of one protocol, TCP or else UDP, in both families.
+// Reserve reserves count ports of one protocol, TCP or else UDP, in both families.
 func Reserve(tcp bool, count int) (*Ports, error) {
 	var err error
 	for range portTries {
@@ -34,7 +34,7 @@ func Reserve(tcp bool, count int) (*Ports, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("no %d neighbouring source ports are to be had: %w", count, err)
+	return nil, fmt.Errorf("no %d adjacent source ports are free: %w", count, err)
 }
 
 func (p *Ports) bind(tcp bool, count int) error {
@@ -87,7 +87,7 @@ func (p *Ports) bind4(kind, port int) error {
 // nothing passes no packet.
 var nothing = []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}
 
-// Close gives the ports back.
+// Close releases the ports.
 func (p *Ports) Close() {
 	for _, fd := range p.fds {
 		unix.Close(fd)

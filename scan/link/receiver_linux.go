@@ -24,10 +24,13 @@ type ReceiverConfig struct {
 	IPv4, IPv6 bool                 // which families
 	ARP        bool                 // and answers to ARP
 	Filter     []bpf.RawInstruction // for IP packets that start with their header
-	Devices    []*Device            // whose going down is an error
-	Sources    []netip.Addr         // of ours, whose being taken away is an error
+	Devices    []*Device            // that must not go down
+	Sources    []netip.Addr         // of ours, that must not be removed
 	Buffer     int                  // bytes that the kernel may hold; 0 for a good size
-	Timestamps bool                 // Packet.Age is wanted; the kernel then reads the clock for every packet of this machine
+
+	// Timestamps sets Packet.Age. The kernel then reads the clock for every packet
+	// of this machine.
+	Timestamps bool
 }
 
 // Receiver receives the packets that arrive on any interface of this machine,

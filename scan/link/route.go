@@ -15,7 +15,7 @@ type RouteConfig struct {
 	Device string                            // packets must leave here; "" for wherever the kernel sends them
 }
 
-// Table knows the way to every address of its spans. It is read-only and may be
+// Table has the route to every address of its runs. It is read-only and may be
 // shared by goroutines.
 type Table struct {
 	lines   []line
@@ -23,18 +23,18 @@ type Table struct {
 	routes  []*Route
 }
 
-// line is the address space of one family and zone, cut where the kernel's
-// decision may change.
+// line is the address space of one family and zone, cut where the kernel's decision
+// may change.
 type line struct {
 	v4   bool
 	zone string
 	port int // its place in RouteConfig.Ports
 
 	starts []netip.Addr // without zones; the first is the lowest address
-	routes []*Route     // what holds from there on
+	routes []*Route     // from each start to the next
 }
 
-// Find is the way to an address of the spans for Ports[port]. It does not allocate.
+// Find returns the route to an address of the runs for Ports[port]. It does not allocate.
 func (t *Table) Find(a netip.Addr, port int) *Route {
 	if !t.perPort {
 		port = 0
@@ -52,9 +52,9 @@ func (t *Table) Find(a netip.Addr, port int) *Route {
 // route of its own.
 func (t *Table) ByPort() bool { return t.perPort }
 
-// Ways are the pieces of a span, in ascending order, each with the way that all of it
-// takes for Ports[port].
-func (t *Table) Ways(s Span, port int) iter.Seq2[Span, *Route] {
+// Parts yields the parts of a span that have one route each for Ports[port], in
+// ascending order.
+func (t *Table) Parts(s Span, port int) iter.Seq2[Span, *Route] {
 	if !t.perPort {
 		port = 0
 	}
@@ -83,12 +83,12 @@ func (t *Table) Ways(s Span, port int) iter.Seq2[Span, *Route] {
 	}
 }
 
-// Routes lists every way that the table holds, each once.
+// Routes lists the distinct routes.
 func (t *Table) Routes() []*Route { return t.routes }
 
 func (l *line) find(a netip.Addr) *Route { return l.routes[l.at(a)] }
 
-// at is the piece in which an address lies.
+// at is the part that contains an address.
 func (l *line) at(a netip.Addr) int {
 	lo := 0
 	for n := len(l.starts); n > 1; {
@@ -101,7 +101,7 @@ func (l *line) at(a netip.Addr) int {
 	return lo
 }
 
-// cut divides the line at the addresses given, as far as spans lie on both sides.
+// cut divides the line at the given addresses, as far as there are spans on both sides.
 func (l *line) cut(spans []Span, at []netip.Addr) {
 	lowest := netip.IPv6Unspecified()
 	if l.v4 {
@@ -118,8 +118,8 @@ func (l *line) cut(spans []Span, at []netip.Addr) {
 	l.routes = make([]*Route, len(l.starts))
 }
 
-// within is where a cut falls within spans: where it is, or at the beginning of
-// the next span. It is false behind the last.
+// within moves a cut into the spans: it stays where it is, or moves to the start of
+// the next span. It returns false after the last.
 func within(spans []Span, a netip.Addr) (netip.Addr, bool) {
 	i := sort.Search(len(spans), func(i int) bool { return spans[i].Last.WithZone("").Compare(a) >= 0 })
 	if i == len(spans) {
@@ -131,7 +131,7 @@ func within(spans []Span, a netip.Addr) (netip.Addr, bool) {
 	return a, true
 }
 
-// join takes out the cuts that turned out to divide nothing.
+// join removes the cuts between equal routes.
 func (l *line) join() {
 	n := 0
 	for i := range l.starts {
@@ -139,7 +139,7 @@ func (l *line) join() {
 			continue
 		}
 		if n > 0 && l.routes[n-1] == nil {
-			l.routes[n-1] = l.routes[i] // nobody asks for what lies before
+			l.routes[n-1] = l.routes[i] // no span is before it
 			continue
 		}
 		l.starts[n], l.routes[n] = l.starts[i], l.routes[i]
@@ -148,8 +148,8 @@ func (l *line) join() {
 	l.starts, l.routes = l.starts[:n:n], l.routes[:n:n]
 }
 
-// ends are the two places where a prefix begins and where it is over, as far as
-// there is one.
+// ends appends the first address of a prefix and the first after it, if there is
+// one.
 func ends(at []netip.Addr, p netip.Prefix) []netip.Addr {
 	p = p.Masked()
 	at = append(at, p.Addr())
@@ -171,8 +171,8 @@ func ends(at []netip.Addr, p netip.Prefix) []netip.Addr {
 	return at
 }
 
-// selection are the prefixes at which the kernel may choose another source
-// address of IPv6: the policy table of RFC 6724, section 2.1, and scopes.
+// selection has the prefixes at which the kernel may choose another source address
+// of IPv6: the policy table of RFC 6724, section 2.1, and scopes.
 var selection = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0/96"),
 	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2001:10::/28"), netip.MustParsePrefix("2002::/16"),
@@ -183,9 +183,9 @@ var selection = []netip.Prefix{
 // maxOwn bounds the addresses of this machine that are compared pairwise.
 const maxOwn = 64
 
-// nearer adds where one of two own addresses begins to share more bits with the
-// target than the other, which decides between them in the end (RFC 6724,
-// section 5, rule 8).
+// nearer appends where one of two own addresses starts to share more leading bits
+// with the target than the other, which is the last rule to choose between them
+// (RFC 6724, section 5, rule 8).
 func nearer(at, own []netip.Addr) []netip.Addr {
 	own = own[:min(len(own), maxOwn)]
 	for i, a := range own {

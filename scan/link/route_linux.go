@@ -14,14 +14,14 @@ import (
 	"onmux/probe/netlink"
 )
 
-// Routes asks the kernel for the way to all addresses of the spans: once for
-// each stretch between two places where its answer may change. Those are the
-// edges of every route in every table and of every rule; between them all
-// lookups come out the same. Of several next hops that share a route it takes
-// the one that the kernel names for the first address. Nothing is sent.
+// Routes asks the kernel for the routes to all addresses of the runs: once for each
+// part between two places where its answer may change. Those are the edges of every
+// route in every table and of every rule; between them all lookups have the same
+// result. Of several next hops that share a route it uses the one that the kernel
+// returns for the first address. Nothing is sent.
 //
-// That there is no way is a Route too. An error says that the kernel could not
-// be asked.
+// No route is a Route with an Err. An error means that the kernel could not be
+// asked.
 func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
 	b := builder{ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}}
 	for first, last := range c.Runs {
@@ -93,7 +93,7 @@ func family(v4 bool) (index int, number uint8) {
 	return 1, unix.AF_INET6
 }
 
-// add finds the ways to the spans of one family and zone.
+// add finds the routes to the spans of one family and zone.
 func (b *builder) add(ctx context.Context, spans []Span) error {
 	v4, zone := spans[0].First.Is4(), spans[0].First.Zone()
 	i, _ := family(v4)
@@ -130,7 +130,7 @@ func (b *builder) refuse(l line, err error) error {
 	return nil
 }
 
-// resolve asks for every piece of a line that holds an address of the spans.
+// resolve asks for every part of a line that has an address of the spans.
 func (b *builder) resolve(ctx context.Context, l *line, spans []Span, only *Device) error {
 	for _, s := range spans {
 		first, last := s.First.WithZone(""), s.Last.WithZone("")
@@ -152,7 +152,7 @@ func (b *builder) resolve(ctx context.Context, l *line, spans []Span, only *Devi
 	return nil
 }
 
-// readEdges collects where the kernel's decisions may change.
+// readEdges collects the addresses where the kernel's decisions may change.
 func (b *builder) readEdges(ctx context.Context, v4 bool) error {
 	i, fam := family(v4)
 	if b.cuts[i] != nil {
@@ -190,7 +190,7 @@ func (b *builder) readEdges(ctx context.Context, v4 bool) error {
 }
 
 // dump reads every table of a family. What changes meanwhile is read twice or
-// not at all, as by any tool.
+// not at all.
 func (b *builder) dump(ctx context.Context, fam uint8, c *cuts) error {
 	i, _ := family(fam == unix.AF_INET)
 	var spans []Span
@@ -229,7 +229,7 @@ func (c *cuts) addPrefix(spans []Span, p netip.Prefix) {
 	c.at = kept
 }
 
-// routeKey is what makes two decisions one.
+// routeKey identifies equal decisions.
 type routeKey struct {
 	device       int
 	src, gateway netip.Addr

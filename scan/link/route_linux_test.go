@@ -43,7 +43,7 @@ func network(t testing.TB, s string) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// deadEnd makes an interface with addresses; what it sends is heard by nobody.
+// deadEnd makes an interface with addresses; what it sends is lost.
 func deadEnd(t testing.TB, name string, addrs ...string) netlink.Link {
 	t.Helper()
 	d := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name, MTU: 1500, TxQLen: -1}, PeerName: name + "-end"}
@@ -86,8 +86,8 @@ func addRule(t testing.TB, change func(*netlink.Rule)) {
 	t.Cleanup(func() { _ = netlink.RuleDel(r) })
 }
 
-// maze is a namespace with everything that decides a route.
-func maze(t *testing.T) {
+// makeRoutes is a namespace with everything that decides a route.
+func makeRoutes(t *testing.T) {
 	nettest.Need(t)
 	a := deadEnd(t, "ma", "10.50.0.1/24", "10.50.0.9/24", "fd50::1/64", "2001:db8:50::1/64")
 	b := deadEnd(t, "mb", "10.51.0.1/24", "fd51::1/64")
@@ -95,12 +95,22 @@ func maze(t *testing.T) {
 	ip := net.ParseIP
 	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "10.60.0.0/16"), Gw: ip("10.50.0.2")})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.16.0/20"), Gw: ip("10.51.0.2"), Src: ip("10.50.0.9")})
-	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.0.0/16"), Gw: ip("10.51.0.2"), Priority: 50}) // loses to metric 0
+	addRoute(
+		t,
+		netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.0.0/16"), Gw: ip("10.51.0.2"), Priority: 50},
+	) // loses to metric 0
 	addRoute(t, netlink.Route{Dst: network(t, "10.60.32.0/24"), Type: unix.RTN_BLACKHOLE})
 	addRoute(t, netlink.Route{Dst: network(t, "10.60.33.0/24"), Type: unix.RTN_PROHIBIT})
 	addRoute(t, netlink.Route{Dst: network(t, "10.60.34.0/24"), Type: unix.RTN_UNREACHABLE})
 	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "10.60.35.0/24"), Gw: ip("10.50.0.3"), MTU: 1280})
-	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "10.60.36.0/24"), Via: &netlink.Via{AddrFamily: netlink.FAMILY_V6, Addr: ip("fd50::2")}})
+	addRoute(
+		t,
+		netlink.Route{
+			LinkIndex: ia,
+			Dst:       network(t, "10.60.36.0/24"),
+			Via:       &netlink.Via{AddrFamily: netlink.FAMILY_V6, Addr: ip("fd50::2")},
+		},
+	)
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.40.0/24"), Gw: ip("10.51.0.7"), Table: 100})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.44.0/23"), Gw: ip("10.51.0.8"), Table: 101})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.48.0/24"), Gw: ip("10.51.0.9"), Table: 102})
@@ -113,7 +123,11 @@ func maze(t *testing.T) {
 		r.Family, r.Table, r.Priority, r.Src = netlink.FAMILY_V4, 102, 902, network(t, "10.50.0.1/32")
 	})
 	addRule(t, func(r *netlink.Rule) {
-		r.Family, r.Table, r.Priority, r.IPProto, r.Dport = netlink.FAMILY_V4, 103, 903, unix.IPPROTO_TCP, netlink.NewRulePortRange(417, 417)
+		r.Family, r.Table, r.Priority, r.IPProto, r.Dport = netlink.FAMILY_V4, 103, 903, unix.IPPROTO_TCP,
+			netlink.NewRulePortRange(
+				417,
+				417,
+			)
 	})
 	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "fd60::/32"), Gw: ip("fd50::2")})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "fd60:0:1::/48"), Gw: ip("fd51::2")})
@@ -150,7 +164,7 @@ func source(a netip.Addr) (netip.Addr, error) {
 
 // Every route equals the kernel's for that very address.
 func TestRoutesAreTheKernels(t *testing.T) {
-	maze(t)
+	makeRoutes(t)
 	asks := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
 	spans := []Span{
 		span("10.49.255.0-10.51.1.255"), span("10.60.0.0-10.60.63.255"), span("127.0.0.0-127.0.0.255"),
@@ -163,9 +177,12 @@ func TestRoutesAreTheKernels(t *testing.T) {
 	for _, s := range spans {
 		edges = append(edges, s.First, s.Last)
 	}
-	for _, s := range []string{"10.60.15.255", "10.60.16.0", "10.60.31.255", "10.60.32.0", "10.60.32.255", "10.60.33.7", "10.60.34.7", "10.60.35.0", "10.60.36.0",
-		"10.60.36.255", "10.60.37.0", "10.60.40.0", "10.60.41.0", "10.60.45.127", "10.60.45.128", "10.60.45.255", "10.60.46.0", "10.60.48.3", "10.60.52.9",
-		"10.50.0.1", "10.50.0.2", "10.50.0.9", "10.50.0.255", "10.50.1.0", "fd60:0:0:ffff::", "fd60:0:1::", "fd60:0:2::1", "fd60:0:3::1", "fd50::1", "fd50::2"} {
+	for _, s := range []string{"10.60.15.255", "10.60.16.0", "10.60.31.255", "10.60.32.0", "10.60.32.255", "10.60.33.7",
+		"10.60.34.7", "10.60.35.0", "10.60.36.0",
+		"10.60.36.255", "10.60.37.0", "10.60.40.0", "10.60.41.0", "10.60.45.127", "10.60.45.128", "10.60.45.255",
+		"10.60.46.0", "10.60.48.3", "10.60.52.9",
+		"10.50.0.1", "10.50.0.2", "10.50.0.9", "10.50.0.255", "10.50.1.0", "fd60:0:0:ffff::", "fd60:0:1::", "fd60:0:2::1",
+		"fd60:0:3::1", "fd50::1", "fd50::2"} {
 		edges = append(edges, netip.MustParseAddr(s))
 	}
 	for range 2000 {
@@ -175,9 +192,9 @@ func TestRoutesAreTheKernels(t *testing.T) {
 	for _, a := range edges {
 		for i, ask := range asks {
 			got := table.Find(a, i)
-			want := kernels(t, a, ask)
-			if got == nil || told(got) != want {
-				t.Fatalf("%s %v goes %s, the kernel says %s", a, ask, told(got), want)
+			want := kernelRoute(t, a, ask)
+			if got == nil || describe(got) != want {
+				t.Fatalf("%s %v goes %s, the kernel returns %s", a, ask, describe(got), want)
 			}
 		}
 		if b := table.Find(a, 1); b.Err == unix.EACCES {
@@ -185,13 +202,13 @@ func TestRoutesAreTheKernels(t *testing.T) {
 		}
 		src, err := source(a)
 		if got := table.Find(a, 1); got.Err == nil != (err == nil) || got.Err == nil && got.Src != src {
-			t.Fatalf("%s: %s, a socket gets %s, %v", a, told(got), src, err)
+			t.Fatalf("%s: %s, a socket gets %s, %v", a, describe(got), src, err)
 		}
 	}
 	if n := len(table.Routes()); n > 60 {
-		t.Errorf("%d ways: equal ones should be one", n)
+		t.Errorf("%d routes: equal ones should be one", n)
 	}
-	t.Logf("%d ways", len(table.Routes()))
+	t.Logf("%d routes", len(table.Routes()))
 }
 
 // between is a random address of a span.
@@ -216,7 +233,7 @@ func between(s Span) netip.Addr {
 	}
 }
 
-func told(r *Route) string {
+func describe(r *Route) string {
 	switch {
 	case r == nil:
 		return "nowhere"
@@ -226,8 +243,8 @@ func told(r *Route) string {
 	return fmt.Sprintf("%s via %s from %s", r.Device.Name, r.Gateway, r.Src)
 }
 
-// kernels is the kernel's word on one address, without a table between.
-func kernels(t *testing.T, a netip.Addr, ask probe.Port) string {
+// kernelRoute asks the kernel for one address, without a table.
+func kernelRoute(t *testing.T, a netip.Addr, ask probe.Port) string {
 	t.Helper()
 	b := builder{t: &Table{}, known: map[routeKey]*Route{}, bySrc: [2]bool{true, true}, byPort: [2]bool{true, true}}
 	var err error
@@ -235,28 +252,36 @@ func kernels(t *testing.T, a netip.Addr, ask probe.Port) string {
 	must(t, err)
 	r, err := b.ask(t.Context(), a, ask, nil)
 	must(t, err)
-	return told(&r)
+	return describe(&r)
 }
 
 func TestRoutesOfADevice(t *testing.T) {
-	maze(t)
-	spans := []Span{span("10.60.0.0-10.60.63.255"), {netip.MustParseAddr("fe80::1%ma"), netip.MustParseAddr("fe80::9%ma")}, {netip.MustParseAddr("fe80::1%mb"), netip.MustParseAddr("fe80::9%mb")}}
+	makeRoutes(t)
+	spans := []Span{
+		span("10.60.0.0-10.60.63.255"),
+		{netip.MustParseAddr("fe80::1%ma"), netip.MustParseAddr("fe80::9%ma")},
+		{netip.MustParseAddr("fe80::1%mb"), netip.MustParseAddr("fe80::9%mb")},
+	}
 	table, err := Routes(t.Context(), RouteConfig{Runs: runs(spans...), Ports: []probe.Port{tcp417}, Device: "mb"})
 	must(t, err)
 	for a, want := range map[string]string{"10.60.0.1": "mb", "10.60.17.1": "mb", "fe80::3%mb": "mb", "fe80::3%ma": ""} {
 		r := table.Find(netip.MustParseAddr(a), 0)
 		if r == nil || want == "" && r.Err == nil || want != "" && (r.Err != nil || r.Device.Name != want) {
-			t.Errorf("%s: %s", a, told(r))
+			t.Errorf("%s: %s", a, describe(r))
 		}
 	}
-	if _, err := Routes(t.Context(), RouteConfig{Runs: runs(spans...), Device: "none"}); err == nil || !strings.Contains(err.Error(), `no interface "none"`) {
+	if _, err := Routes(t.Context(), RouteConfig{Runs: runs(spans...), Device: "none"}); err == nil ||
+		!strings.Contains(err.Error(), `no interface "none"`) {
 		t.Error(err)
 	}
 }
 
 func BenchmarkFind(b *testing.B) {
 	nettest.Need(b)
-	table, err := Routes(b.Context(), RouteConfig{Runs: runs(span("127.0.0.0-127.255.255.255")), Ports: []probe.Port{tcp417}})
+	table, err := Routes(
+		b.Context(),
+		RouteConfig{Runs: runs(span("127.0.0.0-127.255.255.255")), Ports: []probe.Port{tcp417}},
+	)
 	must(b, err)
 	a := netip.MustParseAddr("127.1.2.3")
 	b.ReportAllocs()

@@ -15,8 +15,8 @@ const (
 	// each small packet as about a kilobyte.
 	sendBuffer = 4 << 20
 
-	// sendWait is how long a sender whose buffer is full waits for room before
-	// it says so, in milliseconds.
+	// sendWait is how long a sender waits for room in its buffer before it fails,
+	// in milliseconds.
 	sendWait = 100
 )
 
@@ -46,7 +46,7 @@ type Sender struct {
 }
 
 // OpenFrames makes a sender of Ethernet frames of at most so many bytes on a
-// device. They pass the device's queue by (packet(7), PACKET_QDISC_BYPASS), and
+// device. They bypass the device's queue (packet(7), PACKET_QDISC_BYPASS), and
 // with it traffic control.
 func OpenFrames(d *Device, longest int) (*Sender, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
@@ -81,7 +81,7 @@ func OpenRaw(v4 bool, device string, longest int) (*Sender, error) {
 	}
 	s := newSender(fd, longest)
 	s.v4 = v4
-	// Without RECVERR the kernel tells nobody that a queue was full (raw(7)).
+	// Without RECVERR the kernel does not report that a queue was full (raw(7)).
 	if err = unix.SetsockoptInt(fd, level, recverr, 1); err == nil && device != "" {
 		err = unix.BindToDevice(fd, device)
 	}
@@ -124,7 +124,7 @@ func newSender(fd, longest int) *Sender {
 	return s
 }
 
-// Room is where the next packet is to be written, or nil if the batch is full.
+// Room is the buffer for the next packet, or nil if the batch is full.
 func (s *Sender) Room() []byte {
 	if s.full == len(s.messages) {
 		return nil
@@ -132,7 +132,7 @@ func (s *Sender) Room() []byte {
 	return s.packets[s.full*s.longest:][:s.longest:s.longest]
 }
 
-// Add takes the first n bytes of Room into the batch. Where the kernel routes,
+// Add adds the first n bytes of Room to the batch. Where the kernel routes,
 // it goes to the address given, in the zone of the device with that index if
 // the address is link-local.
 func (s *Sender) Add(n int, to netip.Addr, zone int) {
@@ -151,22 +151,22 @@ func (s *Sender) Add(n int, to netip.Addr, zone int) {
 	s.full++
 }
 
-// Filled is how many packets the batch holds, those that have left included.
+// Filled is how many packets the batch has, those that were sent included.
 func (s *Sender) Filled() int { return s.full }
 
-// Len is how many packets of the batch have not left.
+// Len is how many packets of the batch were not sent.
 func (s *Sender) Len() int { return s.full - s.sent }
 
-// Flush sends what is in the batch and returns how many packets left. With all
+// Flush sends what is in the batch and returns how many packets were sent. With all
 // of them the error is nil and the batch is empty; otherwise it is the
 // syscall.Errno that the first of the rest met, and Flush may be called again
-// for them. Meanwhile the goroutine keeps its processor: a caller that flushes again
-// and again should call runtime.Gosched in between, for those who hear.
+// for them. Meanwhile the goroutine keeps its processor: a caller that flushes in a
+// loop should call runtime.Gosched in between, for the receiver.
 func (s *Sender) Flush() (int, error) {
 	before := s.sent
 	for s.sent < s.full {
-		// It never blocks. Told of the call, the scheduler would look every few dozen
-		// microseconds whether it lasts, and hand the processor on in vain.
+		// It never blocks. With Syscall the scheduler would check every few dozen
+		// microseconds whether it has returned, and reassign the processor for nothing.
 		n, _, no := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.messages[s.sent])),
 			uintptr(s.full-s.sent), unix.MSG_DONTWAIT, 0, 0)
 		switch {
@@ -183,15 +183,15 @@ func (s *Sender) Flush() (int, error) {
 	return n, nil
 }
 
-// room waits until the kernel has sent some of what it holds; false if it did
-// not for long.
+// room waits until the kernel has sent some packets of its buffer; false if it has not
+// in time.
 func (s *Sender) room() bool {
 	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(fds[:], sendWait)
 	return err == unix.EINTR || err == nil && n > 0 && fds[0].Revents&unix.POLLOUT != 0
 }
 
-// Skip takes the first packet that has not left out of the batch.
+// Skip removes the first packet that was not sent.
 func (s *Sender) Skip() {
 	if s.sent++; s.sent >= s.full {
 		s.Discard()
@@ -204,8 +204,8 @@ func (s *Sender) Discard() { s.full, s.sent = 0, 0 }
 // Close frees the socket.
 func (s *Sender) Close() error { return unix.Close(s.fd) }
 
-// Full reports whether an error of Flush says that this machine is out of
-// something that comes back by itself.
+// Full reports whether an error of Flush means that this machine is out of a
+// resource that becomes free by itself.
 func Full(err error) bool {
 	switch err {
 	case syscall.ENOBUFS, syscall.EAGAIN, syscall.ENOMEM:
@@ -214,8 +214,7 @@ func Full(err error) bool {
 	return false
 }
 
-// Gone reports whether an error of Flush says that the device cannot send any
-// more.
+// Gone reports whether an error of Flush means that the device can no longer send.
 func Gone(err error) bool {
 	switch err {
 	case syscall.ENETDOWN, syscall.ENXIO, syscall.ENODEV:
@@ -224,6 +223,5 @@ func Gone(err error) bool {
 	return false
 }
 
-// htons is a number as the network writes it, for the kernel's interfaces that
-// want it so.
+// htons converts a number to network byte order, for the kernel interfaces that use it.
 func htons(n uint16) uint16 { return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n)) }

@@ -14,7 +14,7 @@ import (
 type Builder struct {
 	cookies *Cookies
 	src     []byte // source address, 4 or 16 bytes
-	link    int    // length of what stands before the IP header
+	linkLen int    // of the header before IP
 	macs    bool
 	sets    [][]template                    // the first is empty
 	of      [probe.UDP + 1]*[1 << 16]uint16 // which set a port takes
@@ -22,14 +22,16 @@ type Builder struct {
 }
 
 // NewBuilder prepares the packets for the ports of a scan. Of several payloads
-// that a UDP port has (request.Payloads), try n carries the n-th, and begins anew
+// that a UDP port has (request.Payloads), try n carries the n-th, and starts again
 // after the last.
 func NewBuilder(p Path, c *Cookies, ports []probe.Port) (*Builder, error) {
 	p, err := p.check()
 	if err != nil {
 		return nil, err
 	}
-	b := &Builder{cookies: c, src: p.Src.AsSlice(), link: p.link(), macs: p.Framing == Ethernet, sets: make([][]template, 1)}
+	b := &Builder{
+		cookies: c, src: p.Src.AsSlice(), linkLen: p.linkLen(), macs: p.Framing == Ethernet, sets: make([][]template, 1),
+	}
 	known := make(map[*[]byte]uint16) // UDP's sets by the list of payloads, which many ports share; nil is TCP's
 	for _, port := range ports {
 		if c.Ports(port.Proto).Count() == 0 {
@@ -64,7 +66,7 @@ func NewBuilder(p Path, c *Cookies, ports []probe.Port) (*Builder, error) {
 // MaxLen is the length in bytes of the longest frame that Put writes.
 func (b *Builder) MaxLen() int { return b.longest }
 
-// find is the template for a try at e, or nil.
+// find returns the template for a try at e, or nil.
 func (b *Builder) find(e *probe.Endpoint, try int) *template {
 	if int(e.Proto) >= len(b.of) || b.of[e.Proto] == nil {
 		return nil
@@ -99,9 +101,9 @@ func (b *Builder) Put(buf []byte, e probe.Endpoint, try int, to MAC, clock uint3
 		copy(buf, to[:])
 	}
 	var room [16]byte
-	ip, dst := buf[b.link:], room[:]
+	ip, dst := buf[b.linkLen:], room[:]
 	var c cookie
-	var sum uint64 // of what is patched and the transport's checksum covers
+	var sum uint64 // of the patched fields that the transport's checksum covers
 	if e.Addr.Is4() {
 		room4 := e.Addr.As4()
 		dst = room[:copy(dst, room4[:])]

@@ -23,8 +23,18 @@ var (
 	testSrc6  = netip.MustParseAddr("2001:db8::9")
 	testTCP   = Ports{First: 40000, Tries: 15, Width: 1}
 	testUDP   = Ports{First: 50000, Tries: 15, Width: 32}
-	testPorts = []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}, {Number: 53, Proto: probe.UDP},
-		{Number: 69, Proto: probe.UDP}, {Number: 443, Proto: probe.UDP}, {Number: 5060, Proto: probe.UDP}, {Number: 443, Proto: probe.TCP}}
+	testPorts = []probe.Port{
+		{Number: 417, Proto: probe.TCP},
+		{Number: 417, Proto: probe.UDP},
+		{Number: 53, Proto: probe.UDP},
+		{
+			Number: 69,
+			Proto:  probe.UDP,
+		},
+		{Number: 443, Proto: probe.UDP},
+		{Number: 5060, Proto: probe.UDP},
+		{Number: 443, Proto: probe.TCP},
+	}
 )
 
 func testCookies(t testing.TB) *Cookies {
@@ -40,7 +50,12 @@ func testCookies(t testing.TB) *Cookies {
 func testPaths() []Path {
 	var paths []Path
 	for _, src := range []netip.Addr{testSrc4, testSrc6} {
-		paths = append(paths, Path{Framing: RawIP, Src: src, TTL: 57, MTU: 1400}, Path{MAC: testMAC, Src: src}, Path{MAC: testMAC, VLAN: 417, Src: src})
+		paths = append(
+			paths,
+			Path{Framing: RawIP, Src: src, TTL: 57, MTU: 1400},
+			Path{MAC: testMAC, Src: src},
+			Path{MAC: testMAC, VLAN: 417, Src: src},
+		)
 	}
 	return paths
 }
@@ -93,7 +108,8 @@ func rebuild(t *testing.T, pkt gopacket.Packet) []byte {
 		}
 	}
 	buf := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, stack...); err != nil {
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+		stack...); err != nil {
 		t.Fatal(err)
 	}
 	frame := buf.Bytes()[:len(pkt.Data())] // gopacket pads frames
@@ -106,7 +122,7 @@ func rebuild(t *testing.T, pkt gopacket.Packet) []byte {
 }
 
 // Every probe is, to the byte, what gopacket makes of its own reading of it, so
-// lengths and checksums are right; and it says what it was asked to say.
+// lengths and checksums are right; and its fields are those that were asked for.
 func TestPut(t *testing.T) {
 	c := testCookies(t)
 	for _, p := range testPaths() {
@@ -157,10 +173,12 @@ func checkProbe(t *testing.T, p Path, c *Cookies, pkt gopacket.Packet, e probe.E
 			t.Errorf("hop limit %d, class %d", ip.HopLimit, ip.TrafficClass)
 		}
 	}
-	if eth, ok := pkt.Layer(layers.LayerTypeEthernet).(*layers.Ethernet); ok != (p.Framing == Ethernet) || ok && (MAC(eth.SrcMAC) != testMAC || MAC(eth.DstMAC) != testHop) {
+	if eth, ok := pkt.Layer(layers.LayerTypeEthernet).(*layers.Ethernet); ok != (p.Framing == Ethernet) ||
+		ok && (MAC(eth.SrcMAC) != testMAC || MAC(eth.DstMAC) != testHop) {
 		t.Errorf("Ethernet: %+v", eth)
 	}
-	if tag, ok := pkt.Layer(layers.LayerTypeDot1Q).(*layers.Dot1Q); ok != (p.VLAN != 0) || ok && tag.VLANIdentifier != p.VLAN {
+	if tag, ok := pkt.Layer(layers.LayerTypeDot1Q).(*layers.Dot1Q); ok != (p.VLAN != 0) ||
+		ok && tag.VLANIdentifier != p.VLAN {
 		t.Errorf("tag: %+v", tag)
 	}
 	switch l := pkt.TransportLayer().(type) {
@@ -172,8 +190,9 @@ func checkProbe(t *testing.T, p Path, c *Cookies, pkt gopacket.Packet, e probe.E
 	case *layers.UDP:
 		want := request.Payloads(e.Port)
 		w := want[(try-1)%len(want)]
-		if at, ok := numberAt(w, stamp); ok {
-			w = binary.BigEndian.AppendUint16(slices.Clone(w[:at]), uint16(c.of(p.Src.AsSlice(), e.Addr.AsSlice(), e.Port, e.Proto)>>48))
+		if at, ok := idOffset(w, placeholderID); ok {
+			w = binary.BigEndian.AppendUint16(slices.Clone(w[:at]), uint16(c.of(p.Src.AsSlice(), e.Addr.AsSlice(), e.Port,
+				e.Proto)>>48))
 			w = append(w, want[(try-1)%len(want)][at+2:]...)
 		}
 		if string(w) != string(l.Payload) || uint16(l.DstPort) != e.Port {
@@ -182,7 +201,8 @@ func checkProbe(t *testing.T, p Path, c *Cookies, pkt gopacket.Packet, e probe.E
 		if l.Checksum == 0 {
 			t.Error("no checksum")
 		}
-		if first := testUDP.First + uint16((try-1)*testUDP.Width); uint16(l.SrcPort) < first || int(l.SrcPort) >= int(first)+testUDP.Width {
+		if first := testUDP.First + uint16((try-1)*testUDP.Width); uint16(l.SrcPort) < first ||
+			int(l.SrcPort) >= int(first)+testUDP.Width {
 			t.Errorf("from port %d, want one of try %d", l.SrcPort, try)
 		}
 	}
@@ -201,8 +221,13 @@ func checkSYN(t *testing.T, p Path, l *layers.TCP, clock uint32) {
 	if p.Src.Is6() {
 		mss -= 20
 	}
-	kinds := []layers.TCPOptionKind{layers.TCPOptionKindMSS, layers.TCPOptionKindSACKPermitted, layers.TCPOptionKindTimestamps,
-		layers.TCPOptionKindNop, layers.TCPOptionKindWindowScale}
+	kinds := []layers.TCPOptionKind{
+		layers.TCPOptionKindMSS,
+		layers.TCPOptionKindSACKPermitted,
+		layers.TCPOptionKindTimestamps,
+		layers.TCPOptionKindNop,
+		layers.TCPOptionKindWindowScale,
+	}
 	if len(l.Options) != len(kinds) {
 		t.Fatalf("options %v", l.Options)
 	}
@@ -219,7 +244,7 @@ func checkSYN(t *testing.T, p Path, l *layers.TCP, clock uint32) {
 	}
 }
 
-// Zero would say that there is no checksum, which IPv6 does not allow (RFC 768,
+// Zero would mean that there is no checksum, which IPv6 does not allow (RFC 768,
 // RFC 8200 section 8.1). One in 65536 probes has that sum.
 func TestPutWithoutZeroChecksum(t *testing.T) {
 	for _, src := range []netip.Addr{testSrc4, testSrc6} {
@@ -304,7 +329,11 @@ func TestNewBuilderRefuses(t *testing.T) {
 		}
 	}
 	// Of the probes of one way, those above its MTU alone are not written.
-	small, err := NewBuilder(Path{Src: testSrc4, MTU: 68}, testCookies(t), []probe.Port{{Number: 5060, Proto: probe.UDP}, {Number: 5060, Proto: probe.TCP}})
+	small, err := NewBuilder(
+		Path{Src: testSrc4, MTU: 68},
+		testCookies(t),
+		[]probe.Port{{Number: 5060, Proto: probe.UDP}, {Number: 5060, Proto: probe.TCP}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

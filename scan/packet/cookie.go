@@ -12,7 +12,7 @@ import (
 // which of them a probe leaves from is a part of its cookie.
 type Ports struct {
 	First uint16
-	Tries int // how many tries are told apart, ≥ 1
+	Tries int // how many tries are distinguished, ≥ 1
 	Width int // ports of each try, ≥ 1; a UDP answer has no other proof, so give UDP some 16 or more
 }
 
@@ -30,17 +30,19 @@ func (p Ports) check(proto probe.Proto) error {
 	return nil
 }
 
-// source is the port from which a probe with cookie c leaves. The try must be
+// source is the port from which a probe with cookie c is sent. The try must be
 // 1 … Tries.
 func (p Ports) source(c cookie, try int) uint16 {
 	return p.First + uint16((try-1)*p.Width+c.slot(p.Width))
 }
 
-// holds says that a port is one of the block. A block of no ports holds none.
-func (p Ports) holds(port uint16) bool { return port >= p.First && int(port)-int(p.First) < p.Count() }
+// contains reports whether a port is in the block.
+func (p Ports) contains(port uint16) bool {
+	return port >= p.First && int(port)-int(p.First) < p.Count()
+}
 
-// try is the one whose probe left from a port of the block, if a probe with
-// cookie c may have left from there.
+// try returns the try whose probe was sent from a port of the block, and whether a
+// probe with cookie c may have been sent from there.
 func (p Ports) try(c cookie, port uint16) (int, bool) {
 	at := uint(port - p.First)
 	try, slot := at/uint(p.Width), at%uint(p.Width)

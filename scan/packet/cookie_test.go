@@ -39,7 +39,7 @@ func TestSipHash(t *testing.T) {
 	}
 }
 
-// A cookie is the hash of the bytes that it is said to be of.
+// A cookie is the hash of the bytes that its description names.
 func TestCookie(t *testing.T) {
 	c := testCookies(t)
 	for _, like := range []netip.Addr{testSrc4, testSrc6} {
@@ -55,23 +55,24 @@ func TestCookie(t *testing.T) {
 
 // Each port of a block names its try, and no other port does.
 func TestPorts(t *testing.T) {
-	for _, p := range []Ports{testTCP, testUDP, {First: 65535, Tries: 1, Width: 1}, {First: 1, Tries: 1, Width: 65535}, {First: 1, Tries: 65535, Width: 1}, {First: 7, Tries: 3, Width: 7}} {
+	for _, p := range []Ports{testTCP, testUDP, {First: 65535, Tries: 1, Width: 1}, {First: 1, Tries: 1, Width: 65535},
+		{First: 1, Tries: 65535, Width: 1}, {First: 7, Tries: 3, Width: 7}} {
 		if err := p.check(probe.UDP); err != nil {
 			t.Errorf("%+v: %v", p, err)
 		}
 		for range 1000 {
 			c, try := cookie(rand.Uint64()), 1+rand.IntN(p.Tries)
 			from := p.source(c, try)
-			if got, ok := p.try(c, from); !p.holds(from) || !ok || got != try || from < p.First || from > p.Last() {
+			if got, ok := p.try(c, from); !p.contains(from) || !ok || got != try || from < p.First || from > p.Last() {
 				t.Errorf("%+v: try %d leaves from %d, which is of try %d, %t", p, try, from, got, ok)
 			}
 		}
 		hits, c := 0, cookie(rand.Uint64())
 		for port := range 65536 {
-			if in := port >= int(p.First) && port <= int(p.Last()); p.holds(uint16(port)) != in {
+			if in := port >= int(p.First) && port <= int(p.Last()); p.contains(uint16(port)) != in {
 				t.Fatalf("%+v: port %d is in: %t", p, port, !in)
 			}
-			if p.holds(uint16(port)) {
+			if p.contains(uint16(port)) {
 				if _, ok := p.try(c, uint16(port)); ok {
 					hits++
 				}
@@ -81,13 +82,14 @@ func TestPorts(t *testing.T) {
 			t.Errorf("%+v: a cookie fits %d ports", p, hits)
 		}
 	}
-	if (Ports{}).holds(0) {
+	if (Ports{}).contains(0) {
 		t.Error("an empty block holds port 0")
 	}
 }
 
 func TestNewCookiesRefuses(t *testing.T) {
-	for _, p := range []Ports{{First: 1}, {First: 0, Tries: 1, Width: 1}, {First: 65535, Tries: 2, Width: 1}, {First: 1, Tries: 256, Width: 256},
+	for _, p := range []Ports{{First: 1}, {First: 0, Tries: 1, Width: 1}, {First: 65535, Tries: 2, Width: 1}, {First: 1,
+		Tries: 256, Width: 256},
 		{First: 1, Tries: -1, Width: -1}, {First: 1, Tries: 1 << 62, Width: 4}, {First: 9, Tries: 1}} {
 		if _, err := NewCookies(testKey, p, testUDP); err == nil {
 			t.Errorf("%+v was taken", p)

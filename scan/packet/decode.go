@@ -12,8 +12,11 @@ import (
 // Decoder reads replies. It is read-only once its fields are set, and may then
 // be shared by goroutines.
 type Decoder struct {
-	Checksums bool   // demand true checksums; not on veth and lo, whose kernel leaves them to a device that there is none of
-	Zone      string // given to link-local addresses, so that they equal those asked; "" for none
+	// Checksums demands valid checksums: not on veth and lo, where the kernel
+	// leaves them to a network card that does not exist.
+	Checksums bool
+
+	Zone string // given to link-local addresses, so that they equal those asked; "" for none
 
 	framing Framing
 	cookies *Cookies
@@ -21,8 +24,8 @@ type Decoder struct {
 	files   []uint16 // UDP ports that are asked for a file, if they are few
 }
 
-// maxFiles bounds the ports among which is looked for the one that a TFTP server
-// answers for: with many, one would fit by chance.
+// maxFiles bounds the ports among which the one is searched that a TFTP server
+// answers for: with many, one would match by chance.
 const maxFiles = 8
 
 // NewDecoder reads what arrives with this framing as answers to probes of the
@@ -37,7 +40,7 @@ func NewDecoder(f Framing, c *Cookies, ports []probe.Port) *Decoder {
 			d.files = append(d.files, p.Number)
 		}
 	}
-	slices.Sort(d.files) // TFTP's own port first: it is the likeliest
+	slices.Sort(d.files) // TFTP's own port first, as the likeliest
 	if len(d.files) > maxFiles {
 		d.files = slices.DeleteFunc(d.files, func(p uint16) bool { return p != portTFTP })
 	}
@@ -74,7 +77,7 @@ const (
 	protoICMPv6 = 58
 )
 
-// packet is what the IP header says, and what follows it.
+// packet is a decoded IP header and what follows it.
 type packet struct {
 	src, dst netip.Addr
 	from, to []byte // src and dst again
@@ -87,11 +90,11 @@ type packet struct {
 }
 
 // Decode reads one received frame into r. It returns Valid if the frame answers
-// a probe (r.Kind is KindTCP, KindUDP or KindICMP) or tells a neighbour's MAC
-// (KindNeighbour, which nothing proves: believe it only where it was asked for).
-// Otherwise r is of no use. The frame may be cut short after the headers. It
+// a probe (r.Kind is KindTCP, KindUDP or KindICMP) or has a neighbor's MAC
+// (KindNeighbor, which nothing proves: use it only where it was asked for).
+// Otherwise r is undefined. The frame may be cut short after the headers. Decode
 // does not allocate, and of the frame it keeps only r.Payload.
-func (d *Decoder) Decode(frame []byte, r *Reply) Fate {
+func (d *Decoder) Decode(frame []byte, r *Reply) Validity {
 	*r = Reply{}
 	kind, b := etherIPv4, frame
 	if d.framing == Ethernet {
@@ -113,14 +116,14 @@ func (d *Decoder) Decode(frame []byte, r *Reply) Fate {
 			return Foreign
 		}
 	case etherARP:
-		return d.neighbour(frame, r)
+		return d.neighbor(frame, r)
 	default:
 		return Foreign
 	}
 	return d.transport(frame, &p, r)
 }
 
-// unframe finds the type and the body of an Ethernet frame, behind two tags at
+// unframe returns the type and the body of an Ethernet frame, after two tags at
 // most. The body is nil if there is none.
 func unframe(b []byte) (kind int, body []byte) {
 	if len(b) < 14 {
@@ -139,8 +142,8 @@ func unframe(b []byte) (kind int, body []byte) {
 	return kind, body
 }
 
-// ipv4 reads an IPv4 header, RFC 791. It is false for what is none, and for
-// fragments but the first.
+// ipv4 reads an IPv4 header, RFC 791. It returns false for anything else, and for
+// fragments after the first.
 func (p *packet) ipv4(b []byte, check bool) bool {
 	if len(b) < 20 || b[0]>>4 != 4 {
 		return false
@@ -161,8 +164,8 @@ func (p *packet) ipv4(b []byte, check bool) bool {
 	return true
 }
 
-// ipv6 reads an IPv6 header and the extension headers behind it, RFC 8200. It is
-// false for what is none, and for fragments but the first.
+// ipv6 reads an IPv6 header and its extension headers, RFC 8200. It returns false
+// for anything else, and for fragments after the first.
 func (p *packet) ipv6(b []byte, check bool) bool {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return false
@@ -174,7 +177,7 @@ func (p *packet) ipv6(b []byte, check bool) bool {
 	}
 	p.size = int(binary.BigEndian.Uint16(b[4:]))
 	p.proto, p.ttl, p.body = b[6], b[7], b[40:min(40+p.size, len(b))]
-	for range 8 { // no honest packet has more
+	for range 8 { // more are not used in practice
 		n := 8
 		switch p.proto {
 		case 0, 43, 60: // hop-by-hop, routing and destination options
@@ -201,35 +204,35 @@ func (p *packet) ipv6(b []byte, check bool) bool {
 	return false
 }
 
-// sums says that the checksum over the body and the pseudo header is right. It
-// cannot be told of a part.
-func (p *packet) sums(proto uint8) bool {
+// checksumValid reports whether the checksum over the body and the pseudo header
+// is right. For a fragment it cannot be computed, and counts as right.
+func (p *packet) checksumValid(proto uint8) bool {
 	return p.part || len(p.body) == p.size && fold(p.pseudo+uint64(proto)+uint64(p.size)+sum(p.body)) == 0xffff
 }
 
-func (d *Decoder) transport(frame []byte, p *packet, r *Reply) Fate {
+func (d *Decoder) transport(frame []byte, p *packet, r *Reply) Validity {
 	r.From, r.Src, r.TTL = p.src, p.dst, p.ttl
-	fate := Foreign
+	validity := Foreign
 	switch {
 	case p.proto == protoTCP:
-		fate = d.tcp(p, r)
+		validity = d.tcp(p, r)
 	case p.proto == protoUDP:
-		fate = d.udp(p, r)
+		validity = d.udp(p, r)
 	case p.proto == protoICMP && p.src.Is4():
-		fate = d.icmp4(p, r)
+		validity = d.icmp4(p, r)
 	case p.proto == protoICMPv6 && p.src.Is6():
 		if len(p.body) > 0 && p.body[0] == typeAdvertise {
-			return d.neighbour(frame, r)
+			return d.neighbor(frame, r)
 		}
-		fate = d.icmp6(p, r)
+		validity = d.icmp6(p, r)
 	}
-	if fate == Valid && d.Zone != "" {
+	if validity == Valid && d.Zone != "" {
 		r.From, r.Src, r.Endpoint.Addr = d.zoned(r.From), d.zoned(r.Src), d.zoned(r.Endpoint.Addr)
 	}
-	return fate
+	return validity
 }
 
-// zoned is a link-local address with the zone in which we met it.
+// zoned adds the zone to a link-local address.
 func (d *Decoder) zoned(a netip.Addr) netip.Addr {
 	if d.Zone != "" && a.Is6() && a.IsLinkLocalUnicast() {
 		return a.WithZone(d.Zone)

@@ -11,10 +11,10 @@ import (
 
 // Fragments, extension headers, options, padding and frames that were cut.
 func TestDecodeShapes(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		a := w.ask(417, probe.TCP)
 		good := w.tcp(a, nil)
-		at, h := w.link(), w.header()
+		at, h := w.linkLen(), w.header()
 		ip, rest := good[at:at+h], good[at+h:]
 		with := func(next byte, extension []byte) []byte {
 			head := slices.Clone(good[:at+h])
@@ -32,52 +32,53 @@ func TestDecodeShapes(t *testing.T) {
 			return append(head, rest...)
 		}
 		if w.Src.Is4() {
-			w.wants("options", with(0, []byte{1, 1, 1, 0}), Valid, a, probe.SynAck)
-			w.wants("40 bytes of options", with(0, make([]byte, 40)), Valid, a, probe.SynAck)
+			w.expect("options", with(0, []byte{1, 1, 1, 0}), Valid, a, probe.SynAck)
+			w.expect("40 bytes of options", with(0, make([]byte, 40)), Valid, a, probe.SynAck)
 			bad := slices.Clone(good)
 			bad[at+8]++
-			w.wants("a wrong header checksum", bad, Foreign, a, 0)
+			w.expect("a wrong header checksum", bad, Foreign, a, 0)
 			w.d.Checksums = false
-			for flags, want := range map[uint16]Fate{0x2000: Valid, 0x4000: Valid, 0x8000: Valid, 1: Foreign, 0x2001: Foreign, 0x1000: Foreign} {
+			for flags, want := range map[uint16]Validity{0x2000: Valid, 0x4000: Valid, 0x8000: Valid, 1: Foreign,
+				0x2001: Foreign, 0x1000: Foreign} {
 				binary.BigEndian.PutUint16(ip[6:], flags)
-				w.wants(fmt.Sprintf("fragment %04x", flags), good, want, a, probe.SynAck)
+				w.expect(fmt.Sprintf("fragment %04x", flags), good, want, a, probe.SynAck)
 			}
 		} else {
 			hop := []byte{6, 0, 1, 4, 0, 0, 0, 0}
 			for _, next := range []byte{0, 43, 60} {
-				w.wants(fmt.Sprint("extension ", next), with(next, hop), Valid, a, probe.SynAck)
+				w.expect(fmt.Sprint("extension ", next), with(next, hop), Valid, a, probe.SynAck)
 			}
-			w.wants("an authentication header", with(51, []byte{6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}), Valid, a, probe.SynAck)
-			w.wants("two extensions", with(0, append([]byte{60, 1, 1, 12, 15: 0}, hop...)), Valid, a, probe.SynAck)
+			w.expect("an authentication header", with(51, []byte{6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}), Valid, a, probe.SynAck)
+			w.expect("two extensions", with(0, append([]byte{60, 1, 1, 12, 15: 0}, hop...)), Valid, a, probe.SynAck)
 			for _, next := range []byte{59, 50, 135, 255} {
-				w.wants(fmt.Sprint("no transport behind ", next), with(next, hop), Foreign, a, 0)
+				w.expect(fmt.Sprint("no transport behind ", next), with(next, hop), Foreign, a, 0)
 			}
-			w.wants("an extension too long", with(0, []byte{6, 200, 0, 0, 0, 0, 0, 0}), Foreign, a, 0)
-			w.wants("a first fragment", with(44, []byte{6, 0, 0, 1, 0, 0, 0, 9}), Valid, a, probe.SynAck)
-			w.wants("an atomic fragment", with(44, []byte{6, 0, 0, 0, 0, 0, 0, 9}), Valid, a, probe.SynAck)
-			w.wants("a later fragment", with(44, []byte{6, 0, 0, 8, 0, 0, 0, 9}), Foreign, a, 0)
+			w.expect("an extension too long", with(0, []byte{6, 200, 0, 0, 0, 0, 0, 0}), Foreign, a, 0)
+			w.expect("a first fragment", with(44, []byte{6, 0, 0, 1, 0, 0, 0, 9}), Valid, a, probe.SynAck)
+			w.expect("an atomic fragment", with(44, []byte{6, 0, 0, 0, 0, 0, 0, 9}), Valid, a, probe.SynAck)
+			w.expect("a later fragment", with(44, []byte{6, 0, 0, 8, 0, 0, 0, 9}), Foreign, a, 0)
 			var many []byte
 			for range 9 {
 				many = append(many, 60, 0, 1, 4, 0, 0, 0, 0)
 			}
-			w.wants("nine extensions", with(60, append(many, hop...)), Foreign, a, 0)
+			w.expect("nine extensions", with(60, append(many, hop...)), Foreign, a, 0)
 		}
 	})
 }
 
 func TestDecodeCutAndPadded(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		a := w.ask(417, probe.TCP)
 		good := w.tcp(a, nil)
-		w.wants("padding", append(slices.Clone(good), 1, 2, 3), Valid, a, probe.SynAck)
+		w.expect("padding", append(slices.Clone(good), 1, 2, 3), Valid, a, probe.SynAck)
 		w.d.Checksums = false
-		end := w.link() + w.header() + 20
+		end := w.linkLen() + w.header() + 20
 		for n := range good {
 			want := Foreign
 			if n >= end {
 				want = Valid
 			}
-			w.wants(fmt.Sprintf("a SYN-ACK cut to %d bytes", n), good[:n:n], want, a, probe.SynAck)
+			w.expect(fmt.Sprintf("a SYN-ACK cut to %d bytes", n), good[:n:n], want, a, probe.SynAck)
 		}
 		a = w.ask(53, probe.UDP)
 		good = w.udp(a, 53, "some long answer, so that nothing is padded")
@@ -86,7 +87,7 @@ func TestDecodeCutAndPadded(t *testing.T) {
 			if n >= end-12 {
 				want = Valid
 			}
-			r := w.wants(fmt.Sprintf("a datagram cut to %d bytes", n), good[:n:n], want, a, probe.UDPResponse)
+			r := w.expect(fmt.Sprintf("a datagram cut to %d bytes", n), good[:n:n], want, a, probe.UDPResponse)
 			if want == Valid && len(r.Payload) != n-(end-12) {
 				t.Errorf("%d bytes of payload in a frame of %d", len(r.Payload), n)
 			}
@@ -94,17 +95,17 @@ func TestDecodeCutAndPadded(t *testing.T) {
 		a = w.ask(417, probe.UDP)
 		good = w.icmp(a.Addr, w.unreachable(), a.ip[:w.header()+8])
 		for n := range len(good) - 1 {
-			w.wants(fmt.Sprintf("an error cut to %d bytes", n), good[:n:n], Foreign, a, 0)
+			w.expect(fmt.Sprintf("an error cut to %d bytes", n), good[:n:n], Foreign, a, 0)
 		}
 	})
 }
 
 // With Checksums, every bit of the transport counts; without, partial ones pass.
 func TestDecodeChecksums(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		tcp, udp, icmp := w.ask(417, probe.TCP), w.ask(53, probe.UDP), w.ask(417, probe.TCP)
 		for _, c := range []struct {
-			asked
+			sentProbe
 			frame  []byte
 			sum    int
 			reason probe.Reason
@@ -113,26 +114,26 @@ func TestDecodeChecksums(t *testing.T) {
 			{udp, w.udp(udp, 53, "odd"), 6, probe.UDPResponse},
 			{icmp, w.icmp(icmp.Addr, w.unreachable(), icmp.ip), 2, probe.PortUnreach},
 		} {
-			check := c.frame[w.link()+w.header()+c.sum:]
+			check := c.frame[w.linkLen()+w.header()+c.sum:]
 			check[0] ^= 0x55
-			w.wants(fmt.Sprintf("a wrong sum of %s", c.reason), c.frame, Foreign, c.asked, 0)
+			w.expect(fmt.Sprintf("a wrong sum of %s", c.reason), c.frame, Foreign, c.sentProbe, 0)
 			w.d.Checksums = false
-			w.wants(fmt.Sprintf("a wrong sum of %s, not looked at", c.reason), c.frame, Valid, c.asked, c.reason)
+			w.expect(fmt.Sprintf("a wrong sum of %s, not looked at", c.reason), c.frame, Valid, c.sentProbe, c.reason)
 			w.d.Checksums = true
 		}
 		frame := w.udp(udp, 53, "odd")
-		copy(frame[w.link()+w.header()+6:], "\x00\x00")
-		w.wants("a datagram without a checksum", frame, Valid, udp, probe.UDPResponse)
+		copy(frame[w.linkLen()+w.header()+6:], "\x00\x00")
+		w.expect("a datagram without a checksum", frame, Valid, udp, probe.UDPResponse)
 	})
 }
 
 func TestDecodeTags(t *testing.T) {
-	w := newWorld(t, Path{MAC: testMAC, Src: testSrc4})
+	w := newFixture(t, Path{MAC: testMAC, Src: testSrc4})
 	a := w.ask(417, probe.TCP)
 	good := w.tcp(a, nil)
 	tag := func(tags ...byte) []byte { return append(append(slices.Clone(good[:12]), tags...), good[12:]...) }
-	w.wants("two tags", tag(0x88, 0xa8, 0, 1, 0x81, 0, 0, 2), Valid, a, probe.SynAck)
-	w.wants("three tags", tag(0x81, 0, 0, 1, 0x81, 0, 0, 1, 0x81, 0, 0, 2), Foreign, a, 0)
-	w.wants("a tag and no more", tag(0x81, 0, 0)[:15], Foreign, a, 0)
-	w.wants("another type", tag(0x88, 0xcc), Foreign, a, 0)
+	w.expect("two tags", tag(0x88, 0xa8, 0, 1, 0x81, 0, 0, 2), Valid, a, probe.SynAck)
+	w.expect("three tags", tag(0x81, 0, 0, 1, 0x81, 0, 0, 1, 0x81, 0, 0, 2), Foreign, a, 0)
+	w.expect("a tag and no more", tag(0x81, 0, 0)[:15], Foreign, a, 0)
+	w.expect("another type", tag(0x88, 0xcc), Foreign, a, 0)
 }

@@ -15,101 +15,121 @@ import (
 )
 
 func TestDecodeTCP(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		for range 50 {
 			a := w.ask(417, probe.TCP)
-			r := w.wants("a SYN-ACK", w.tcp(a, nil), Valid, a, probe.SynAck)
+			r := w.expect("a SYN-ACK", w.tcp(a, nil), Valid, a, probe.SynAck)
 			all := OptMSS | OptWindowScale | OptSACK | OptTimestamps
-			if r.Kind != KindTCP || r.State != probe.Open || r.From != a.Addr || r.FromPort != 417 || r.Flags != SYN|ACK || r.Window != 65160 ||
-				r.Options != all || r.MSS != 1460 || r.Echo != a.clock || !r.Sure || r.Payload != nil || (r.MAC == testHop) != (w.Framing == Ethernet) {
+			if r.Kind != KindTCP || r.State != probe.Open || r.From != a.Addr || r.FromPort != 417 || r.Flags != SYN|ACK ||
+				r.Window != 65160 ||
+				r.Options != all || r.MSS != 1460 || r.Echo != a.clock || !r.Sure ||
+				r.Payload != nil ||
+				(r.MAC == testHop) != (w.Framing == Ethernet) {
 				t.Errorf("%+v", r)
 			}
-			if res := r.Result(); res.Confidence != probe.High || res.Responder.IsValid() || res.Notes != nil || res.State != probe.Open || res.TTL != testTTL {
+			if res := r.Result(); res.Confidence != probe.High || res.Responder.IsValid() || res.Notes != nil ||
+				res.State != probe.Open ||
+				res.TTL != testTTL {
 				t.Errorf("%+v", res)
 			}
-			r = w.wants("a RST", w.tcp(a, func(l *layers.TCP) { l.SYN, l.RST, l.Window, l.Options = false, true, 0, nil }), Valid, a, probe.Reset)
+			r = w.expect(
+				"a RST",
+				w.tcp(a, func(l *layers.TCP) { l.SYN, l.RST, l.Window, l.Options = false, true, 0, nil }),
+				Valid,
+				a,
+				probe.Reset,
+			)
 			if res := r.Result(); r.State != probe.Closed || r.Options != 0 || res.Confidence != probe.High || res.Notes != nil {
 				t.Errorf("%+v", r)
 			}
-			w.wants("a RST that forgets the one", w.tcp(a, func(l *layers.TCP) { l.SYN, l.RST, l.Ack = false, true, a.seq }), Valid, a, probe.Reset)
+			w.expect(
+				"a RST that forgets the one",
+				w.tcp(a, func(l *layers.TCP) { l.SYN, l.RST, l.Ack = false, true, a.seq }),
+				Valid,
+				a,
+				probe.Reset,
+			)
 		}
 	})
 }
 
 func TestDecodeRefusesTCP(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		a := w.ask(417, probe.TCP)
 		for what, c := range map[string]struct {
-			want   Fate
+			want   Validity
 			change func(*layers.TCP)
 		}{
-			"a SYN-ACK of another number":       {Forged, func(l *layers.TCP) { l.Ack++ }},
-			"a SYN-ACK that forgets the one":    {Forged, func(l *layers.TCP) { l.Ack-- }},
-			"a RST of another number":           {Forged, func(l *layers.TCP) { l.SYN, l.RST, l.Ack = false, true, a.seq+2 }},
-			"an answer from another port":       {Forged, func(l *layers.TCP) { l.SrcPort = 418 }},
-			"a RST that acknowledges nothing":   {Foreign, func(l *layers.TCP) { l.SYN, l.ACK, l.RST = false, false, true }},
-			"a SYN":                             {Foreign, func(l *layers.TCP) { l.ACK = false }},
-			"data":                              {Foreign, func(l *layers.TCP) { l.SYN = false }},
-			"an answer to a port below":         {Foreign, func(l *layers.TCP) { l.DstPort = layers.TCPPort(testTCP.First - 1) }},
-			"an answer to a port above":         {Foreign, func(l *layers.TCP) { l.DstPort = layers.TCPPort(testTCP.Last() + 1) }},
+			"a SYN-ACK of another number":     {Forged, func(l *layers.TCP) { l.Ack++ }},
+			"a SYN-ACK that forgets the one":  {Forged, func(l *layers.TCP) { l.Ack-- }},
+			"a RST of another number":         {Forged, func(l *layers.TCP) { l.SYN, l.RST, l.Ack = false, true, a.seq+2 }},
+			"an answer from another port":     {Forged, func(l *layers.TCP) { l.SrcPort = 418 }},
+			"a RST that acknowledges nothing": {Foreign, func(l *layers.TCP) { l.SYN, l.ACK, l.RST = false, false, true }},
+			"a SYN":                           {Foreign, func(l *layers.TCP) { l.ACK = false }},
+			"data":                            {Foreign, func(l *layers.TCP) { l.SYN = false }},
+			"an answer to a port below": {Foreign,
+				func(l *layers.TCP) { l.DstPort = layers.TCPPort(testTCP.First - 1) }},
+			"an answer to a port above": {Foreign,
+				func(l *layers.TCP) { l.DstPort = layers.TCPPort(testTCP.Last() + 1) }},
 			"an answer to a source port of UDP": {Foreign, func(l *layers.TCP) { l.DstPort = layers.TCPPort(testUDP.First) }},
 		} {
-			w.wants(what, w.tcp(a, c.change), c.want, a, 0)
+			w.expect(what, w.tcp(a, c.change), c.want, a, 0)
 		}
 		b := a
 		b.Addr = randomAddr(w.Src)
-		w.wants("an answer from another address", w.tcp(b, nil), Forged, a, 0)
+		w.expect("an answer from another address", w.tcp(b, nil), Forged, a, 0)
 	})
 }
 
 func TestDecodeUDP(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		for range 50 {
 			a := w.ask(53, probe.UDP)
-			r := w.wants("an answer", w.udp(a, 53, "y"), Valid, a, probe.UDPResponse)
+			r := w.expect("an answer", w.udp(a, 53, "y"), Valid, a, probe.UDPResponse)
 			if r.Kind != KindUDP || r.State != probe.Open || r.FromPort != 53 || string(r.Payload) != "y" || r.Sure {
 				t.Errorf("%+v", r)
 			}
-			r = w.wants("an empty answer", w.udp(a, 53, ""), Valid, a, probe.UDPResponse)
+			r = w.expect("an empty answer", w.udp(a, 53, ""), Valid, a, probe.UDPResponse)
 			if len(r.Payload) != 0 {
 				t.Errorf("%+v", r)
 			}
 			wrong := a
 			wrong.from = testUDP.First + (a.from-testUDP.First+1)%uint16(testUDP.Count())
-			w.wants("an answer to another of our ports", w.udp(wrong, 53, ""), Forged, a, 0)
+			w.expect("an answer to another of our ports", w.udp(wrong, 53, ""), Forged, a, 0)
 			wrong.from = testUDP.Last() + 1
-			w.wants("an answer to a port that is not ours", w.udp(wrong, 53, ""), Foreign, a, 0)
+			w.expect("an answer to a port that is not ours", w.udp(wrong, 53, ""), Foreign, a, 0)
 
-			for a = w.ask(69, probe.UDP); request.RepliesFromNewPort(417, a.try); a = w.ask(69, probe.UDP) { // then it may be for 417
+			// A try for which 417 is asked for a file may be answered from there.
+			for a = w.ask(69, probe.UDP); request.RepliesFromNewPort(417, a.try); a = w.ask(69, probe.UDP) {
 			}
-			r = w.wants("TFTP from a port of its own", w.udp(a, 0xfff0, "\x00\x05\x00\x01"), Valid, a, probe.UDPResponse)
+			r = w.expect("TFTP from a port of its own", w.udp(a, 0xfff0, "\x00\x05\x00\x01"), Valid, a, probe.UDPResponse)
 			if r.FromPort != 0xfff0 {
 				t.Errorf("%+v", r)
 			}
-			w.wants("from such a port, but no TFTP", w.udp(a, 0xfff0, "\x00\x07\x00\x01"), Forged, a, 0)
-			w.wants("from such a port, and nothing", w.udp(a, 0xfff0, ""), Forged, a, 0)
+			w.expect("from such a port, but no TFTP", w.udp(a, 0xfff0, "\x00\x07\x00\x01"), Forged, a, 0)
+			w.expect("from such a port, and nothing", w.udp(a, 0xfff0, ""), Forged, a, 0)
 		}
 	})
 }
 
 // A port of which nothing is known is asked for a file too, in its turn.
 func TestDecodeFilesOfAnyPort(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		const refusal = "\x00\x05\x00\x01"
 		w.d = NewDecoder(w.Framing, w.c, []probe.Port{{Number: 417, Proto: probe.UDP}})
 		a := w.ask(417, probe.UDP)
 		for ; !request.RepliesFromNewPort(417, a.try); a = w.ask(417, probe.UDP) {
-			w.wants("TFTP that was not asked", w.udp(a, 0xfff0, refusal), Forged, a, 0)
+			w.expect("TFTP that was not asked", w.udp(a, 0xfff0, refusal), Forged, a, 0)
 		}
-		w.wants("TFTP from a port of its own", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
-		w.wants("from such a port, but no TFTP", w.udp(a, 0xfff0, "\x00\x07\x00\x01"), Forged, a, 0)
+		w.expect("TFTP from a port of its own", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+		w.expect("from such a port, but no TFTP", w.udp(a, 0xfff0, "\x00\x07\x00\x01"), Forged, a, 0)
 	})
 }
 
-// Where TFTP's own port is asked too, the number of the try tells which of them is
+// Where TFTP's own port is asked too, the number of the try shows which of them is
 // answered.
 func TestDecodeFilesOfSeveralPorts(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		const refusal = "\x00\x05\x00\x01"
 		ports := []probe.Port{{Number: 69, Proto: probe.UDP}, {Number: 417, Proto: probe.UDP}}
 		var err error
@@ -121,18 +141,18 @@ func TestDecodeFilesOfSeveralPorts(t *testing.T) {
 			a := w.ask(417, probe.UDP)
 			for ; !request.RepliesFromNewPort(417, a.try); a = w.ask(417, probe.UDP) {
 			}
-			w.wants("TFTP on 417", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+			w.expect("TFTP on 417", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
 			for ; a.Port != 69 || a.try != 1; a = w.ask(69, probe.UDP) {
 			}
-			w.wants("TFTP on 69", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+			w.expect("TFTP on 69", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
 		}
 	})
 }
 
-// The language of a service says more than a port: its answer returns the
+// The protocol of a service proves more than a port: its answer returns the
 // number of the question, which is of the cookie.
 func TestDecodeUDPStamps(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		for _, c := range []struct {
 			port uint16
 			at   int
@@ -144,14 +164,14 @@ func TestDecodeUDPStamps(t *testing.T) {
 			}
 			w.d = NewDecoder(w.Framing, w.c, ports)
 			a := w.ask(c.port, probe.UDP)
-			said := a.ip[w.header()+8:]
-			if r := w.wants("an echo", w.udp(a, c.port, string(said)), Valid, a, probe.UDPResponse); !r.Sure {
+			payload := a.ip[w.header()+8:]
+			if r := w.expect("an echo", w.udp(a, c.port, string(payload)), Valid, a, probe.UDPResponse); !r.Sure {
 				t.Errorf("%d: not sure of %+v", c.port, r)
 			}
-			other := slices.Clone(said)
+			other := slices.Clone(payload)
 			other[c.at] ^= 1
-			for _, lie := range []string{string(other), string(said[:c.at+1]), "", "o"} {
-				if r := w.wants("another number", w.udp(a, c.port, lie), Valid, a, probe.UDPResponse); r.Sure {
+			for _, lie := range []string{string(other), string(payload[:c.at+1]), "", "o"} {
+				if r := w.expect("another number", w.udp(a, c.port, lie), Valid, a, probe.UDPResponse); r.Sure {
 					t.Errorf("%d: sure of %+v", c.port, r)
 				}
 			}
@@ -161,14 +181,14 @@ func TestDecodeUDPStamps(t *testing.T) {
 
 // Of those that guess, one in Width gets through; none does by another's answer.
 func TestDecodeUDPGuesses(t *testing.T) {
-	w := newWorld(t, Path{Framing: RawIP, Src: testSrc4})
+	w := newFixture(t, Path{Framing: RawIP, Src: testSrc4})
 	w.d.Checksums = false
 	a := w.ask(53, probe.UDP)
 	frame := w.udp(a, 53, "")
 	right := 0
 	for range 20000 {
 		binary.BigEndian.PutUint32(frame[12:], rand.Uint32())
-		if _, f := w.hears(frame); f == Valid {
+		if _, f := w.decode(frame); f == Valid {
 			right++
 		}
 	}
@@ -179,34 +199,36 @@ func TestDecodeUDPGuesses(t *testing.T) {
 
 func TestDecodeICMP(t *testing.T) {
 	router := map[int]netip.Addr{32: netip.MustParseAddr("198.51.100.1"), 128: netip.MustParseAddr("2001:db8:ffff::1")}
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		by := router[w.Src.BitLen()]
 		for _, proto := range probe.Protos() {
 			for _, from := range []string{"target", "router"} {
 				a := w.ask(417, proto)
-				who := a.Addr
+				sender := a.Addr
 				if from == "router" {
-					who = by
+					sender = by
 				}
 				for kind := range uint8(14) {
 					for code := range uint8(17) {
 						m := probe.ICMP{Type: kind, Code: code}
-						state, reason := probe.FromICMP(a.Endpoint, who, false, m)
+						state, reason := probe.FromICMP(a.Endpoint, sender, false, m)
 						want := Valid
 						if reason == probe.NoReason {
 							want = Foreign
 						}
-						r := w.wants(fmt.Sprint(proto, m, from), w.icmp(who, m, a.ip), want, a, reason)
-						if want == Valid && (r.Kind != KindICMP || r.ICMP != m || r.State != state || r.From != who || !r.Sure) {
+						r := w.expect(fmt.Sprint(proto, m, from), w.icmp(sender, m, a.ip), want, a, reason)
+						if want == Valid && (r.Kind != KindICMP || r.ICMP != m || r.State != state || r.From != sender || !r.Sure) {
 							t.Errorf("%+v", r)
 						}
 					}
 				}
-				r := w.wants("a short quote", w.icmp(who, w.unreachable(), a.ip[:w.header()+8]), Valid, a, probe.PortUnreach)
-				if res := r.Result(); (res.Responder == by) != (from == "router") || (res.Confidence == probe.High) != (from == "target") || res.ICMP != w.unreachable() {
+				r := w.expect("a short quote", w.icmp(sender, w.unreachable(), a.ip[:w.header()+8]), Valid, a, probe.PortUnreach)
+				if res := r.Result(); (res.Responder == by) != (from == "router") ||
+					(res.Confidence == probe.High) != (from == "target") ||
+					res.ICMP != w.unreachable() {
 					t.Errorf("%+v", res)
 				}
-				w.wants("a quote too short", w.icmp(who, w.unreachable(), a.ip[:w.header()+7]), Foreign, a, 0)
+				w.expect("a quote too short", w.icmp(sender, w.unreachable(), a.ip[:w.header()+7]), Foreign, a, 0)
 			}
 		}
 	})
@@ -214,17 +236,17 @@ func TestDecodeICMP(t *testing.T) {
 
 // A quote that is not of a probe, to the last bit that it must return, is refused.
 func TestDecodeRefusesQuotes(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		h, addrs := w.header(), 12
 		if w.Src.Is6() {
 			addrs = 8
 		}
 		for _, proto := range probe.Protos() {
 			a := w.ask(417, proto)
-			flip := func(what string, at int, bit byte, want Fate) {
+			flip := func(what string, at int, bit byte, want Validity) {
 				q := slices.Clone(a.ip)
 				q[at] ^= bit
-				w.wants(what, w.icmp(a.Addr, w.unreachable(), q), want, a, probe.PortUnreach)
+				w.expect(what, w.icmp(a.Addr, w.unreachable(), q), want, a, probe.PortUnreach)
 			}
 			flip("another version", 0, 0x20, Foreign)
 			flip("another source", addrs, 1, Foreign)
@@ -258,53 +280,55 @@ func TestDecodeRefusesQuotes(t *testing.T) {
 			at = 3
 		}
 		a.ip[at] ^= 1
-		if r := w.wants("another identification", w.icmp(a.Addr, w.unreachable(), a.ip), Valid, a, probe.PortUnreach); r.Sure {
+		if r := w.expect("another identification", w.icmp(a.Addr, w.unreachable(), a.ip), Valid, a,
+			probe.PortUnreach); r.Sure {
 			t.Errorf("sure of %+v", r)
 		}
 	})
 }
 
-// RFC 4884: a quote filled up to 128 bytes, its length told, extensions behind it.
+// RFC 4884: a quote padded to 128 bytes, with its length and extensions after it.
 func TestDecodeICMPExtensions(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		a := w.ask(417, probe.TCP)
 		quote := append(slices.Clone(a.ip), make([]byte, 128-len(a.ip))...)
 		frame := w.icmp(a.Addr, w.unreachable(), append(quote, 0x20, 0, 0xde, 0xad, 0, 8, 1, 1, 1, 2, 3, 4))
 		w.d.Checksums = false
-		m := frame[w.link()+w.header():]
+		m := frame[w.linkLen()+w.header():]
 		for _, length := range []byte{0, 1, 16, 32, 255} {
 			m[4], m[5] = length, length
-			w.wants(fmt.Sprint("a length of ", length), frame, Valid, a, probe.PortUnreach)
+			w.expect(fmt.Sprint("a length of ", length), frame, Valid, a, probe.PortUnreach)
 		}
 	})
 }
 
-// A neighbour of this link is known by the zone in which it was asked.
+// A neighbor of this link is known by the zone in which it was asked.
 func TestDecodeZone(t *testing.T) {
-	w := newWorld(t, Path{MAC: testMAC, Src: netip.MustParseAddr("fe80::9")})
+	w := newFixture(t, Path{MAC: testMAC, Src: netip.MustParseAddr("fe80::9")})
 	w.d.Zone = "eth0"
 	e := probe.Endpoint{Addr: netip.MustParseAddr("fe80::1%eth0"), Port: 417, Proto: probe.TCP}
 	buf := make([]byte, w.b.MaxLen())
 	if w.b.Put(buf, e, 3, testHop, 0) == 0 {
 		t.Fatal("no probe")
 	}
-	tcp := buf[w.link()+40:]
-	a := asked{Endpoint: e, try: 3, from: binary.BigEndian.Uint16(tcp), seq: binary.BigEndian.Uint32(tcp[4:])}
+	tcp := buf[w.linkLen()+40:]
+	a := sentProbe{Endpoint: e, try: 3, from: binary.BigEndian.Uint16(tcp), seq: binary.BigEndian.Uint32(tcp[4:])}
 	a.Addr = a.Addr.WithZone("")
-	r, f := w.hears(w.tcp(a, nil))
+	r, f := w.decode(w.tcp(a, nil))
 	if f != Valid || r.Endpoint != e || r.From != e.Addr || r.Src.Zone() != "eth0" || r.Result().Responder.IsValid() {
 		t.Errorf("%d, %+v", f, r)
 	}
 }
 
 func TestNotes(t *testing.T) {
-	w := newWorld(t, testPaths()[0])
+	w := newFixture(t, testPaths()[0])
 	for _, c := range []struct {
 		window  uint16
 		options bool
 		want    []string
-	}{{1, true, nil}, {0, true, []string{noteWindow}}, {1, false, []string{noteOptions}}, {0, false, []string{noteWindow, noteOptions}}} {
-		r, _ := w.hears(w.tcp(w.ask(417, probe.TCP), func(l *layers.TCP) {
+	}{{1, true, nil}, {0, true, []string{noteWindow}}, {1, false, []string{noteOptions}}, {0, false, []string{noteWindow,
+		noteOptions}}} {
+		r, _ := w.decode(w.tcp(w.ask(417, probe.TCP), func(l *layers.TCP) {
 			l.Window = c.window
 			if !c.options {
 				l.Options = nil
@@ -324,7 +348,8 @@ func TestNotes(t *testing.T) {
 // TCP options that lie about their length end the list and nothing else.
 func TestOptions(t *testing.T) {
 	for in, want := range map[string]Options{
-		"": 0, "\x00\x02\x04\x05\xb4": 0, "\x01\x01\x02\x04\x05\xb4": OptMSS, "\x02\x00": 0, "\x02\x01": 0, "\x02": 0, "\x02\x05\x05\xb4": 0,
+		"": 0, "\x00\x02\x04\x05\xb4": 0, "\x01\x01\x02\x04\x05\xb4": OptMSS, "\x02\x00": 0, "\x02\x01": 0, "\x02": 0,
+		"\x02\x05\x05\xb4":     0,
 		"\x02\x03\x05\x04\x02": OptSACK, "\x08\x0a\x00\x00\x00\x00\x00\x00\x00": 0, "\xfe\x02\x03\x03\x07": OptWindowScale,
 	} {
 		var r Reply
@@ -336,7 +361,7 @@ func TestOptions(t *testing.T) {
 
 func BenchmarkDecode(b *testing.B) {
 	for _, p := range testPaths()[1:5:5] {
-		w := newWorld(b, p)
+		w := newFixture(b, p)
 		w.d.Checksums = false
 		tcp, udp, icmp := w.ask(417, probe.TCP), w.ask(417, probe.UDP), w.ask(417, probe.TCP)
 		forged := w.tcp(tcp, func(l *layers.TCP) { l.Ack++ })
@@ -355,9 +380,9 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// The sweep sends and hears millions: nothing is left for the collector.
+// A scan sends and receives millions of packets: none of it is garbage.
 func TestNoAllocations(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		w.d.Zone = "eth0"
 		a := w.ask(417, probe.TCP)
 		buf, r := make([]byte, w.b.MaxLen()), new(Reply)
@@ -376,4 +401,4 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-func decoding(w *world, r *Reply, frame []byte) func() { return func() { w.d.Decode(frame, r) } }
+func decoding(w *fixture, r *Reply, frame []byte) func() { return func() { w.d.Decode(frame, r) } }

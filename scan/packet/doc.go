@@ -1,9 +1,8 @@
-// Package packet knows what packets and ports are called and how they are laid
-// out in bytes. It is the only user of gopacket's layers, so that nothing else
-// depends on how that library sees the world.
+// Package packet writes probes and reads their answers, as bytes: pure functions
+// that do not allocate. A Builder writes probes that carry Cookies, a Filter lets
+// the kernel drop what cannot answer one, and a Decoder reads and validates the
+// rest. PutSolicit asks for the MAC of a neighbor.
 //
-// For a packet sweep it has what is between the plan and the sockets, as pure
-// functions that do not allocate: a Builder writes probes that carry Cookies, a
-// Filter keeps in the kernel what answers none of them, and a Decoder reads the
-// rest. PutSolicit asks for the MAC of a neighbour.
+// It is the only package that uses gopacket for packets: probes are serialized by
+// it, and the tests compare both directions with its layers.
 package packet

@@ -9,14 +9,16 @@ import (
 )
 
 // Filter is a classic BPF program for a socket that receives with this framing.
-// It passes what Decoder may find of use and keeps the rest in the kernel: TCP
-// to our ports with SYN and ACK or with RST, UDP to our ports, ICMP and ICMPv6
-// errors, and on Ethernet ARP replies and neighbour advertisements. Fragments
-// but the first are dropped; IPv6 with extension headers passes, and is
-// Decoder's to judge. A VLAN tag that the kernel left in the frame is skipped,
-// if it is one.
+// It passes what a Decoder may use and has the kernel drop the rest: TCP to our
+// ports with SYN and ACK or with RST, UDP to our ports, ICMP and ICMPv6 errors,
+// and on Ethernet ARP replies and neighbor advertisements. Fragments after the
+// first are dropped; IPv6 with extension headers passes, and is left to the
+// Decoder. One VLAN tag that the kernel left in the frame is skipped.
 func Filter(f Framing, c *Cookies) ([]bpf.RawInstruction, error) {
-	a := assembler{labels: make(map[string]int), jumps: make(map[int][2]string), tcp: c.Ports(probe.TCP), udp: c.Ports(probe.UDP)}
+	a := assembler{
+		labels: make(map[string]int), jumps: make(map[int][2]string),
+		tcp: c.Ports(probe.TCP), udp: c.Ports(probe.UDP),
+	}
 	if f == Ethernet {
 		a.ethernet()
 	} else {
@@ -55,7 +57,7 @@ func (a *assembler) test(c bpf.JumpTest, value uint32, yes, no string) {
 	a.emit(bpf.JumpIf{Cond: c, Val: value})
 }
 
-// ethernet judges a frame, and one with a tag by the same code four bytes on.
+// ethernet judges a frame, and a tagged one by the same code four bytes later.
 func (a *assembler) ethernet() {
 	a.load(12, 2)
 	a.jump(etherTag, "tagged", "")
@@ -111,7 +113,7 @@ func (a *assembler) ipv6(name string, at uint32) {
 	a.transport(name+"tcp6", name+"udp6", at)
 }
 
-// transport judges what stands X bytes behind the start of the IP header.
+// transport judges the header that starts X bytes after the start of the IP header.
 func (a *assembler) transport(tcp, udp string, at uint32) {
 	a.label(tcp)
 	a.loadX(at+2, 2)
@@ -127,7 +129,7 @@ func (a *assembler) transport(tcp, udp string, at uint32) {
 	a.jumps[len(a.code)-1] = [2]string{"pass", ""}
 }
 
-// within drops what is not for one of our ports.
+// within drops packets that are not to one of our ports.
 func (a *assembler) within(p Ports) {
 	if p.Count() == 0 {
 		a.test(bpf.JumpGreaterOrEqual, 0, "drop", "drop")
@@ -147,7 +149,7 @@ func (a *assembler) assemble() ([]bpf.RawInstruction, error) {
 			}
 			end, ok := a.labels[l]
 			if skip[i] = end - at - 1; !ok || skip[i] < 0 || skip[i] > 255 {
-				return nil, fmt.Errorf("packet filter: no way from instruction %d to %q", at, l)
+				return nil, fmt.Errorf("packet filter: no jump from instruction %d to %q", at, l)
 			}
 		}
 		switch j := a.code[at].(type) {

@@ -11,7 +11,7 @@ import (
 	"onmux/probe"
 )
 
-func (w *world) vm() *bpf.VM {
+func (w *fixture) vm() *bpf.VM {
 	w.t.Helper()
 	raw, err := Filter(w.Framing, w.c)
 	if err != nil {
@@ -26,7 +26,7 @@ func (w *world) vm() *bpf.VM {
 }
 
 func TestFilter(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		vm := w.vm()
 		check := func(what string, frame []byte, want bool) {
 			t.Helper()
@@ -41,10 +41,12 @@ func TestFilter(t *testing.T) {
 		check("a SYN", w.tcp(tcp, func(l *layers.TCP) { l.ACK = false }), false)
 		check("data", w.tcp(tcp, func(l *layers.TCP) { l.SYN = false }), false)
 		check("a FIN", w.tcp(tcp, func(l *layers.TCP) { l.SYN, l.FIN = false, true }), false)
-		for port, want := range map[uint16]bool{testTCP.First - 1: false, testTCP.First: true, testTCP.Last(): true, testTCP.Last() + 1: false, 0: false, 65535: false, testUDP.First: false} {
+		for port, want := range map[uint16]bool{testTCP.First - 1: false, testTCP.First: true, testTCP.Last(): true,
+			testTCP.Last() + 1: false, 0: false, 65535: false, testUDP.First: false} {
 			check("a SYN-ACK to a port", w.tcp(tcp, func(l *layers.TCP) { l.DstPort = layers.TCPPort(port) }), want)
 		}
-		for port, want := range map[uint16]bool{testUDP.First - 1: false, testUDP.First: true, testUDP.Last(): true, testUDP.Last() + 1: false, 0: false, 65535: false, testTCP.First: false} {
+		for port, want := range map[uint16]bool{testUDP.First - 1: false, testUDP.First: true, testUDP.Last(): true,
+			testUDP.Last() + 1: false, 0: false, 65535: false, testTCP.First: false} {
 			udp.from = port
 			check("a datagram to a port", w.udp(udp, 417, "x"), want)
 		}
@@ -52,7 +54,11 @@ func TestFilter(t *testing.T) {
 			want := w.Src.Is4() && (kind == 3 || kind == 11) || w.Src.Is6() && (kind == 1 || kind == 3 || kind == typeAdvertise)
 			check("ICMP", w.icmp(tcp.Addr, probe.ICMP{Type: uint8(kind), Code: 1}, tcp.ip), want)
 		}
-		check("another protocol", w.frame(tcp.Addr, layers.IPProtocolGRE, gopacket.Payload("anything that is long enough")), false)
+		check(
+			"another protocol",
+			w.frame(tcp.Addr, layers.IPProtocolGRE, gopacket.Payload("anything that is long enough")),
+			false,
+		)
 		other := layers.IPProtocolICMPv6
 		if w.Src.Is6() {
 			other = layers.IPProtocolICMPv4
@@ -60,7 +66,7 @@ func TestFilter(t *testing.T) {
 		check("the other family's ICMP", w.frame(tcp.Addr, other, gopacket.Payload([]byte{3, 3, 0, 0, 0, 0, 0, 0})), false)
 
 		frame := w.tcp(tcp, nil)
-		for n := range frame[:w.link()+w.header()+14] {
+		for n := range frame[:w.linkLen()+w.header()+14] {
 			if got, err := vm.Run(frame[:n]); err != nil || got != 0 {
 				t.Errorf("%d bytes pass: %d, %v", n, got, err)
 			}
@@ -69,7 +75,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestFilterShapes(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	forEachPath(t, func(t *testing.T, w *fixture) {
 		vm := w.vm()
 		passes := func(what string, frame []byte, want bool) {
 			t.Helper()
@@ -79,7 +85,7 @@ func TestFilterShapes(t *testing.T) {
 		}
 		a := w.ask(417, probe.TCP)
 		frame := w.tcp(a, nil)
-		at, h := w.link(), w.header()
+		at, h := w.linkLen(), w.header()
 		if w.Src.Is4() {
 			for words := 1; words <= 10; words++ {
 				with := slices.Insert(slices.Clone(frame), at+h, make([]byte, 4*words)...)
@@ -107,17 +113,17 @@ func TestFilterShapes(t *testing.T) {
 			passes("IP of version 5", frame, false)
 			return
 		}
-		ask, answer := make([]byte, MaxNeighbour), make([]byte, MaxNeighbour)
+		ask, answer := make([]byte, MaxNeighbor), make([]byte, MaxNeighbor)
 		ask = ask[:PutSolicit(ask, w.Path, w.Src.Next())]
 		answer = answer[:PutAdvertise(answer, w.Path, w.Src.Next(), testHop)]
-		passes("a question for a neighbour", ask, false)
+		passes("a question for a neighbor", ask, false)
 		passes("an answer of one", answer, true)
 	})
 }
 
 // A protocol that is not asked has no ports, and nothing for it passes.
 func TestFilterWithoutPorts(t *testing.T) {
-	w := newWorld(t, testPaths()[1])
+	w := newFixture(t, testPaths()[1])
 	tcp, udp := w.ask(417, probe.TCP), w.ask(417, probe.UDP)
 	for _, proto := range probe.Protos() {
 		ports := [...]Ports{probe.TCP: testTCP, probe.UDP: testUDP}

@@ -14,37 +14,38 @@ import (
 // endpoint that was asked and a port from which that try left, so it could be
 // asked again with the same bytes; and what it accepts, the kernel lets through.
 func FuzzDecode(f *testing.F) {
-	var worlds []*world
+	var fixtures []*fixture
 	var vms []*bpf.VM
 	for i, p := range testPaths() {
-		w := newWorld(f, p)
-		worlds, vms = append(worlds, w), append(vms, w.vm())
+		w := newFixture(f, p)
+		fixtures, vms = append(fixtures, w), append(vms, w.vm())
 		w.d.Checksums = false
 		tcp, udp := w.ask(417, probe.TCP), w.ask(53, probe.UDP)
-		for _, frame := range [][]byte{w.tcp(tcp, nil), w.udp(udp, 53, "yes"), w.icmp(tcp.Addr, w.unreachable(), tcp.ip), w.icmp(udp.Addr, w.unreachable(), udp.ip)} {
+		for _, frame := range [][]byte{w.tcp(tcp, nil), w.udp(udp, 53, "yes"), w.icmp(tcp.Addr, w.unreachable(), tcp.ip),
+			w.icmp(udp.Addr, w.unreachable(), udp.ip)} {
 			f.Add(uint8(i), frame)
 		}
-		buf := make([]byte, MaxNeighbour)
+		buf := make([]byte, MaxNeighbor)
 		f.Add(uint8(i), bytes.Clone(buf[:PutAdvertise(buf, p, p.Src.Next(), testHop)]))
 	}
 	f.Fuzz(func(t *testing.T, i uint8, frame []byte) {
-		w := worlds[int(i)%len(worlds)]
+		w := fixtures[int(i)%len(fixtures)]
 		var r Reply
-		fate := w.d.Decode(bytes.Clone(frame), &r)
+		validity := w.d.Decode(bytes.Clone(frame), &r)
 		sums := *w.d
 		sums.Checksums = true
-		if strict := sums.Decode(bytes.Clone(frame), new(Reply)); strict == Valid && fate != Valid {
+		if strict := sums.Decode(bytes.Clone(frame), new(Reply)); strict == Valid && validity != Valid {
 			t.Error("a checksum makes an answer of it")
 		}
-		DecodeNeighbour(frame)
-		if fate != Valid {
+		DecodeNeighbor(frame)
+		if validity != Valid {
 			return
 		}
-		if n, err := vms[int(i)%len(worlds)].Run(frame); err != nil || n == 0 {
+		if n, err := vms[int(i)%len(fixtures)].Run(frame); err != nil || n == 0 {
 			t.Errorf("%+v does not pass the filter: %v", r, err)
 		}
 		r.Result()
-		if r.Kind == KindNeighbour {
+		if r.Kind == KindNeighbor {
 			if !r.MAC.unicast() || !unicast(r.From) {
 				t.Errorf("%+v", r)
 			}
@@ -60,14 +61,14 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func FuzzDecodeNeighbour(f *testing.F) {
+func FuzzDecodeNeighbor(f *testing.F) {
 	for _, p := range testPaths() {
-		buf := make([]byte, MaxNeighbour)
+		buf := make([]byte, MaxNeighbor)
 		f.Add(bytes.Clone(buf[:PutAdvertise(buf, p, p.Src.Next(), testHop)]))
 		f.Add(bytes.Clone(buf[:PutSolicit(buf, p, p.Src.Next())]))
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		if n, ok := DecodeNeighbour(frame); ok && (!n.MAC.unicast() || !unicast(n.Target)) {
+		if n, ok := DecodeNeighbor(frame); ok && (!n.MAC.unicast() || !unicast(n.Target)) {
 			t.Errorf("%+v", n)
 		}
 	})

@@ -32,8 +32,8 @@ func TestHeaders(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want := buf.Bytes(); !bytes.Equal(got[p.link():], want) {
-					t.Errorf("%s, %s: % x, want % x", p.testName(), proto, got[p.link():], want)
+				if want := buf.Bytes(); !bytes.Equal(got[p.linkLen():], want) {
+					t.Errorf("%s, %s: % x, want % x", p.testName(), proto, got[p.linkLen():], want)
 				}
 			}
 		}

@@ -44,13 +44,17 @@ func TestKernelAnswers(t *testing.T) {
 			const try, clock = 2, 0x12345678
 			buf := make([]byte, l.b.MaxLen())
 			r := l.ask(buf[:l.b.Put(buf, e, try, to, clock)], func(r *Reply) bool { return r.Endpoint == e })
-			if r.Kind != want.kind || r.State != want.state || r.Reason != want.reason || r.Try != try || r.From != c.peer || r.Src != c.self || r.TTL != 64 || r.MAC != to {
+			if r.Kind != want.kind || r.State != want.state || r.Reason != want.reason || r.Try != try || r.From != c.peer ||
+				r.Src != c.self ||
+				r.TTL != 64 ||
+				r.MAC != to {
 				t.Errorf("%s: %+v, want %+v", e, r, want)
 			}
 			if want.kind != KindUDP && !r.Sure {
 				t.Errorf("%s: not sure of %+v", e, r)
 			}
-			if want.reason == probe.SynAck && (r.Echo != clock || r.Options != OptMSS|OptSACK|OptTimestamps|OptWindowScale || r.Window == 0) {
+			if want.reason == probe.SynAck &&
+				(r.Echo != clock || r.Options != OptMSS|OptSACK|OptTimestamps|OptWindowScale || r.Window == 0) {
 				t.Errorf("%s: %+v", e, r)
 			}
 			if want.kind == KindUDP && string(r.Payload) != "yes" {
@@ -116,8 +120,13 @@ func listen(t *testing.T, device string, self netip.Addr) *line {
 	_, _ = io.ReadFull(rand.Reader, key[:])
 	c, err := NewCookies(key, testTCP, testUDP)
 	must(err)
-	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 418, Proto: probe.TCP}, {Number: 419, Proto: probe.TCP},
-		{Number: 417, Proto: probe.UDP}, {Number: 418, Proto: probe.UDP}}
+	ports := []probe.Port{
+		{Number: 417, Proto: probe.TCP},
+		{Number: 418, Proto: probe.TCP},
+		{Number: 419, Proto: probe.TCP},
+		{Number: 417, Proto: probe.UDP},
+		{Number: 418, Proto: probe.UDP},
+	}
 	l := &line{t: t, path: Path{MAC: MAC(dev.HardwareAddr), Src: self, MTU: dev.MTU}, d: NewDecoder(Ethernet, c, ports)}
 	l.b, err = NewBuilder(l.path, c, ports)
 	must(err)
@@ -130,7 +139,14 @@ func listen(t *testing.T, device string, self netip.Addr) *line {
 	l.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	must(err)
 	t.Cleanup(func() { unix.Close(l.fd) })
-	must(unix.SetsockoptSockFprog(l.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(raw)), Filter: unsafe.SliceData(raw)}))
+	must(
+		unix.SetsockoptSockFprog(
+			l.fd,
+			unix.SOL_SOCKET,
+			unix.SO_ATTACH_FILTER,
+			&unix.SockFprog{Len: uint16(len(raw)), Filter: unsafe.SliceData(raw)},
+		),
+	)
 	must(unix.SetsockoptTimeval(l.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 250_000}))
 	all := uint16(unix.ETH_P_ALL)
 	must(unix.Bind(l.fd, &unix.SockaddrLinklayer{Protocol: all<<8 | all>>8, Ifindex: dev.Index}))
@@ -169,7 +185,7 @@ func (l *line) ask(frame []byte, wanted func(*Reply) bool) Reply {
 
 func (l *line) resolve(peer netip.Addr) MAC {
 	l.t.Helper()
-	buf := make([]byte, MaxNeighbour)
+	buf := make([]byte, MaxNeighbor)
 	frame := buf[:PutSolicit(buf, l.path, peer)]
-	return l.ask(frame, func(r *Reply) bool { return r.Kind == KindNeighbour && r.From == peer }).MAC
+	return l.ask(frame, func(r *Reply) bool { return r.Kind == KindNeighbor && r.From == peer }).MAC
 }

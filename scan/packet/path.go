@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// Framing is what stands before the IP header of the frames of an interface.
+// Framing is the header before IP in the frames of an interface.
 type Framing uint8
 
 // The framings.
@@ -25,18 +25,18 @@ func (f Framing) String() string {
 // MAC is an Ethernet address.
 type MAC [6]byte
 
-// broadcast reaches everybody on an Ethernet.
+// broadcast reaches all stations on an Ethernet.
 var broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 func (m MAC) String() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
-// unicast says that m can be one station's address.
+// unicast reports whether m can be one station's address.
 func (m MAC) unicast() bool { return m[0]&1 == 0 && m != MAC{} }
 
-// Path is how packets leave: an interface and one source address on it. Its
-// family is the family of everything that is sent along it.
+// Path is how packets are sent: an interface and one source address on it. Its
+// family is that of everything that is sent along it.
 type Path struct {
 	Framing Framing
 	MAC     MAC        // of the interface; Ethernet only
@@ -46,10 +46,10 @@ type Path struct {
 	MTU     int        // in bytes, of the IP packet; 0 means 1500; the MSS follows from it
 }
 
-// maxLink is the longest header before IP: Ethernet and one tag.
-const maxLink = 18
+// maxLinkLen is the length of the longest header before IP: Ethernet and one tag.
+const maxLinkLen = 18
 
-// check fills in what is left to the package and says what makes no sense.
+// check sets defaults and reports what is invalid.
 func (p Path) check() (Path, error) {
 	p.Src = p.Src.Unmap().WithZone("")
 	if p.TTL == 0 {
@@ -77,8 +77,8 @@ func (p Path) check() (Path, error) {
 	return p, nil
 }
 
-// link is the length of what stands before the IP header.
-func (p Path) link() int {
+// linkLen is the length of the header before IP.
+func (p Path) linkLen() int {
 	switch {
 	case p.Framing != Ethernet:
 		return 0
@@ -88,11 +88,11 @@ func (p Path) link() int {
 	return 14
 }
 
-// ether writes the Ethernet header and returns what follows it.
-func (p *Path) ether(buf []byte, to MAC, kind uint16) (body []byte, n int) {
+// putEthernet writes the Ethernet header and returns what follows it.
+func (p *Path) putEthernet(buf []byte, to MAC, kind uint16) (body []byte, n int) {
 	copy(buf, to[:])
 	copy(buf[6:], p.MAC[:])
-	n = p.link()
+	n = p.linkLen()
 	if p.VLAN != 0 {
 		binary.BigEndian.PutUint16(buf[12:], etherTag)
 		binary.BigEndian.PutUint16(buf[14:], p.VLAN)

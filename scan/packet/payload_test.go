@@ -10,7 +10,7 @@ import (
 	"onmux/probe/request"
 )
 
-// What probe says of its questions, gopacket reads in them.
+// The requests are what their table describes, as gopacket decodes them.
 func TestPayloadsAsGopacketReadsThem(t *testing.T) {
 	read := func(port uint16, i int, as gopacket.LayerType) gopacket.Layer {
 		t.Helper()
@@ -33,7 +33,9 @@ func TestPayloadsAsGopacketReadsThem(t *testing.T) {
 	}{{53, 0, "", layers.DNSTypeNS, layers.DNSClassIN}, {53, 1, "version.bind", layers.DNSTypeTXT, layers.DNSClassCH},
 		{5353, 0, "_services._dns-sd._udp.local", layers.DNSTypePTR, layers.DNSClassIN}} {
 		d := read(c.port, c.i, layers.LayerTypeDNS).(*layers.DNS)
-		if len(d.Questions) != 1 || d.QR || d.RD || string(d.Questions[0].Name) != c.name || d.Questions[0].Type != c.kind || d.Questions[0].Class != c.class || d.ID != 0x0417 {
+		if len(d.Questions) != 1 || d.QR || d.RD || string(d.Questions[0].Name) != c.name || d.Questions[0].Type != c.kind ||
+			d.Questions[0].Class != c.class ||
+			d.ID != 0x0417 {
 			t.Errorf("%+v: %+v", c, d)
 		}
 	}
@@ -42,11 +44,14 @@ func TestPayloadsAsGopacketReadsThem(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 	}
-	if s := read(5060, 0, layers.LayerTypeSIP).(*layers.SIP); s.Method != layers.SIPMethodOptions || s.GetContentLength() != 0 {
+	if s := read(5060, 0, layers.LayerTypeSIP).(*layers.SIP); s.Method != layers.SIPMethodOptions ||
+		s.GetContentLength() != 0 {
 		t.Errorf("%+v", s)
 	}
 	ping := gopacket.NewPacket(request.Payloads(623)[0], layers.LayerTypeRMCP, gopacket.Default)
-	if a, ok := ping.Layer(layers.LayerTypeASF).(*layers.ASF); !ok || a.Type != layers.ASFDataIdentifierPresencePing.Type || a.Length != 0 {
+	if a, ok := ping.Layer(layers.LayerTypeASF).(*layers.ASF); !ok ||
+		a.Type != layers.ASFDataIdentifierPresencePing.Type ||
+		a.Length != 0 {
 		t.Errorf("no presence ping: %s", ping)
 	}
 }
@@ -60,7 +65,8 @@ func TestPayloadLengths(t *testing.T) {
 		}
 	}
 	for _, port := range []uint16{443, 853} {
-		if b := request.Payload(port); len(b) != 1200 || b[5] != 8 || b[14] != 8 || binary.BigEndian.Uint32(b[1:])&0x0f0f0f0f != 0x0a0a0a0a {
+		if b := request.Payload(port); len(b) != 1200 || b[5] != 8 || b[14] != 8 ||
+			binary.BigEndian.Uint32(b[1:])&0x0f0f0f0f != 0x0a0a0a0a {
 			t.Errorf("%d: %d bytes, % x", port, len(b), b[:23])
 		}
 	}

@@ -6,25 +6,25 @@ import (
 	"onmux/probe"
 )
 
-// Kind is what sort of packet a Reply was. The zero value is none.
+// Kind is the kind of packet of a Reply. The zero value is none.
 type Kind uint8
 
 // The kinds of replies.
 const (
-	KindTCP       Kind = iota + 1 // SYN-ACK or RST
-	KindUDP                       // a datagram
-	KindICMP                      // an ICMP or ICMPv6 error that quotes a probe
-	KindNeighbour                 // an ARP reply or an NDP advertisement; carries no cookie
+	KindTCP      Kind = iota + 1 // SYN-ACK or RST
+	KindUDP                      // a datagram
+	KindICMP                     // an ICMP or ICMPv6 error that quotes a probe
+	KindNeighbor                 // an ARP reply or an NDP advertisement; carries no cookie
 )
 
-// Fate is what became of a received frame.
-type Fate uint8
+// Validity is whether a received frame answers a probe.
+type Validity uint8
 
-// The fates. A caller that does not count needs only Valid.
+// The validities. A caller that does not count needs only Valid.
 const (
-	Foreign Fate = iota // no business of ours, malformed, or an ICMP error that decides nothing
-	Forged              // to one of our ports, or quoting a probe, but without its cookie: stale, stray or a lie
-	Valid               // an answer
+	Foreign Validity = iota // not for this scan, malformed, or an ICMP error that decides nothing
+	Forged                  // to one of our ports, or quoting a probe, but without its cookie: stale, stray or forged
+	Valid                   // an answer
 )
 
 // Options are the TCP options of an answer that tell a stack from a middlebox,
@@ -48,32 +48,36 @@ const (
 	ACK
 )
 
-// Reply is what one frame says. Which fields count depends on the Kind.
+// TCP has the fields of a TCP segment that tell stacks apart.
+type TCP struct {
+	Flags   uint8
+	Window  uint16
+	Options Options
+	MSS     uint16
+	Echo    uint32 // the clock that Put was given, if Options has OptTimestamps; else 0
+}
+
+// Reply is one decoded frame. Which fields are set depends on the Kind.
 type Reply struct {
 	Kind     Kind
 	Endpoint probe.Endpoint // the endpoint that was asked; TCP, UDP, ICMP
 	Try      int            // which try it answers, 1 …
-	From     netip.Addr     // who says so; Neighbour: the address whose MAC this is
+	From     netip.Addr     // the sender; Neighbor: the address whose MAC this is
 	FromPort uint16         // UDP: as Endpoint.Port, or the port that a server moved to (TFTP does)
 	Src      netip.Addr     // our address
 	SrcPort  uint16         // our port
-	State    probe.State    // what it makes of Endpoint
+	State    probe.State    // of Endpoint, by this reply
 	Reason   probe.Reason
 	TTL      uint8 // or hop limit, as it arrived
 	Sure     bool  // it carries at least 16 bits of the cookie beyond the port: always so for TCP
 
-	Flags   uint8 // TCP
-	Window  uint16
-	Options Options
-	MSS     uint16
-	Echo    uint32 // TCP: the clock that Put was given, if Options has OptTimestamps; else 0
-
+	TCP
 	ICMP    probe.ICMP
-	MAC     MAC    // Ethernet: the sender's; Neighbour: From's
-	Payload []byte // UDP: what was said; it aliases the frame
+	MAC     MAC    // Ethernet: the sender's; Neighbor: From's
+	Payload []byte // UDP; it aliases the frame
 }
 
-// What an answer says of itself, told as in a connect scan.
+// Notes of a SYN-ACK, in the words of a connect scan.
 const (
 	noteWindow  = probe.NoteZeroWindow
 	noteOptions = "it accepts connections without a single TCP option, as decoys and middleboxes do"
@@ -99,12 +103,14 @@ func (r *Reply) Notes() []string {
 	return n[:len(n):len(n)]
 }
 
-// Result is what a reply tells the sweep: Reason, ICMP, TTL, Responder where that
-// is not the target, Notes, and Confidence, which is high for a word of the
-// target itself that has nothing strange. State is set too; Endpoint, RTT and
-// Tries are left to the caller. It does not allocate.
+// Result is what a reply means: Reason, ICMP, TTL, Responder where that is not
+// the target, Notes, and Confidence, which is high for an answer of the target
+// itself that has no marks. State is set too; Endpoint, RTT and Tries are left to
+// the caller. It does not allocate.
 func (r *Reply) Result() probe.Result {
-	res := probe.Result{State: r.State, Reason: r.Reason, TTL: r.TTL, ICMP: r.ICMP, Notes: r.Notes(), Confidence: probe.High}
+	res := probe.Result{
+		State: r.State, Reason: r.Reason, TTL: r.TTL, ICMP: r.ICMP, Notes: r.Notes(), Confidence: probe.High,
+	}
 	if r.From != r.Endpoint.Addr {
 		res.Responder, res.Confidence = r.From, probe.Medium
 	}

@@ -10,14 +10,14 @@ import (
 )
 
 // template is a frame in which everything that changes from probe to probe is
-// zero, checksums included, and the sums of what is there: so the checksum of a
-// probe is that sum and its own fields, and no byte is added up twice (RFC 1624
-// with a zero m).
+// zero, checksums included, and the sums of the rest: the checksum of a probe is
+// that sum plus its own fields, so that no byte is added twice (RFC 1624 with a
+// zero m).
 type template struct {
 	frame     []byte
 	header    uint64 // sum of the IPv4 header
 	transport uint64 // sum of the pseudo header, the transport header and the payload
-	stamp     int    // where in the UDP datagram a number stands that its answer returns; 0 if nowhere
+	idAt      int    // offset in the UDP datagram of an ID that its answer returns; 0 if there is none
 }
 
 // patch4 fills in the IPv4 header and returns what the transport must add.
@@ -40,8 +40,8 @@ func (t *template) patch6(ip, dst []byte, c cookie) uint64 {
 	return t.transport + hi>>32 + hi&0xffffffff + lo>>32 + lo&0xffffffff
 }
 
-// tsval is where the timestamp's value stands in a SYN: behind MSS (4 bytes),
-// SACK permitted (2), and the option's own kind and length.
+// tsval is the offset of the timestamp in a SYN: after MSS (4 bytes), SACK
+// permitted (2), and the option's own kind and length.
 const tsval = 20 + 4 + 2 + 2
 
 func (t *template) patchTCP(tcp []byte, c cookie, clock uint32, sum uint64) {
@@ -52,12 +52,12 @@ func (t *template) patchTCP(tcp []byte, c cookie, clock uint32, sum uint64) {
 }
 
 func (t *template) patchUDP(udp []byte, c cookie, sum uint64) {
-	if t.stamp > 0 {
-		binary.BigEndian.PutUint16(udp[t.stamp:], c.id())
+	if t.idAt > 0 {
+		binary.BigEndian.PutUint16(udp[t.idAt:], c.id())
 		sum += uint64(c.id())
 	}
 	check := ^fold(sum)
-	if check == 0 { // which would say that there is none, RFC 768
+	if check == 0 { // which means that there is none, RFC 768
 		check = 0xffff
 	}
 	binary.BigEndian.PutUint16(udp[6:], check)
@@ -73,9 +73,9 @@ func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error
 			return nil, fmt.Errorf("no template for %s from %s with %d bytes of payload: %w", proto, p.Src, len(payload), err)
 		}
 		t := template{frame: frame}
-		ip := frame[p.link():]
-		if at, ok := numberAt(payload, stamp); ok {
-			t.stamp = 8 + at
+		ip := frame[p.linkLen():]
+		if at, ok := idOffset(payload, placeholderID); ok {
+			t.idAt = 8 + at
 			copy(ip[len(ip)-len(payload)+at:], "\x00\x00")
 		}
 		if len(ip) > p.MTU {
@@ -93,13 +93,13 @@ func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error
 	return made, nil
 }
 
-// stamp is what a question has in place of the number by which the service that
-// speaks its language tells questions apart, such as the ID of DNS or RPC (see
-// package probe). The answer returns it, so it has room for a part of the cookie.
-const stamp = 0x0417
+// placeholderID is what a request has in place of the ID by which its protocol
+// tells requests apart, such as that of DNS or RPC (see package request). The
+// answer returns it, so it can hold a part of the cookie.
+const placeholderID = 0x0417
 
-// numberAt says whether such a number is n, and where it stands.
-func numberAt(payload []byte, n uint16) (at int, ok bool) {
+// idOffset returns the offset of the ID of a request, if it is n.
+func idOffset(payload []byte, n uint16) (at int, ok bool) {
 	for at = 0; at <= 2; at += 2 {
 		if len(payload) >= at+2 && binary.BigEndian.Uint16(payload[at:]) == n {
 			return at, true
@@ -108,8 +108,8 @@ func numberAt(payload []byte, n uint16) (at int, ok bool) {
 	return 0, false
 }
 
-// serialize writes a probe with gopacket, the fields that a template leaves out
-// zero.
+// serialize writes a probe with gopacket, with zeros for the fields that a
+// template leaves out.
 func (p Path) serialize(proto probe.Proto, payload []byte) ([]byte, error) {
 	buf := gopacket.NewSerializeBuffer()
 	ip, transport := p.headers(proto)
@@ -117,14 +117,14 @@ func (p Path) serialize(proto probe.Proto, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	frame := make([]byte, p.link()+len(buf.Bytes()))
-	copy(frame[p.link():], buf.Bytes())
+	frame := make([]byte, p.linkLen()+len(buf.Bytes()))
+	copy(frame[p.linkLen():], buf.Bytes())
 	if p.Framing == Ethernet {
 		kind := uint16(etherIPv4)
 		if p.Src.Is6() {
 			kind = etherIPv6
 		}
-		p.ether(frame, MAC{}, kind)
+		p.putEthernet(frame, MAC{}, kind)
 	}
 	return frame, nil
 }

@@ -175,7 +175,7 @@ func (r *receiver) decode(p link.Packet) {
 		return
 	}
 	now := time.Now()
-	if reply.Kind == packet.KindNeighbour {
+	if reply.Kind == packet.KindNeighbor {
 		r.resolved(neighbor{reply.From.WithZone(""), p.Device}, reply.MAC, now)
 		return
 	}

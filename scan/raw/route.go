@@ -55,7 +55,7 @@ func newRoutes(ctx context.Context, c *core) (*routes, error) {
 	for _, l := range table.Routes() {
 		to := route{Route: l}
 		if to.failure = to.prepare(c.cookies, ports, builders); to.failure == "" {
-			to.socket = r.addSocket(l, max(to.builder.MaxLen(), packet.MaxNeighbour))
+			to.socket = r.addSocket(l, max(to.builder.MaxLen(), packet.MaxNeighbor))
 			if l.Frames && l.Gateway.IsValid() {
 				to.nextHop = c.neighbors.addNextHop(l)
 			}

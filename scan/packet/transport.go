@@ -10,18 +10,18 @@ import (
 	"onmux/probe/request"
 )
 
-// settle enters into r that the probe of an endpoint is answered that left from
-// r.SrcPort, if there was one: its port was asked, and its cookie agrees.
-func (d *Decoder) settle(r *Reply, e probe.Endpoint, c cookie) bool {
+// validate sets the endpoint and the try that r answers. It returns false unless
+// the port was asked and the cookie matches r.SrcPort, from which the probe was sent.
+func (d *Decoder) validate(r *Reply, e probe.Endpoint, c cookie) bool {
 	try, ok := d.cookies.ports[e.Proto].try(c, r.SrcPort)
 	r.Endpoint, r.Try = e, try
 	return ok && d.asks[e.Proto].has(e.Port)
 }
 
-// tcp reads a SYN-ACK or RST. Both acknowledge the SYN, that is one beyond its
-// sequence number; some stacks forget the one in a RST. A RST that acknowledges
-// nothing is none of a SYN's (RFC 9293, section 3.5.2).
-func (d *Decoder) tcp(p *packet, r *Reply) Fate {
+// tcp reads a SYN-ACK or RST. Both acknowledge the SYN, which is its sequence
+// number plus one; some stacks omit the one in a RST. A RST without
+// acknowledgment does not answer a SYN (RFC 9293, section 3.5.2).
+func (d *Decoder) tcp(p *packet, r *Reply) Validity {
 	b := p.body
 	if len(b) < 20 {
 		return Foreign
@@ -33,7 +33,7 @@ func (d *Decoder) tcp(p *packet, r *Reply) Fate {
 	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	r.Flags, r.Window = b[13], binary.BigEndian.Uint16(b[14:])
 	switch {
-	case r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].holds(r.SrcPort):
+	case r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].contains(r.SrcPort):
 		return Foreign
 	case r.Flags&RST != 0:
 		r.Reason = probe.Reset
@@ -42,13 +42,13 @@ func (d *Decoder) tcp(p *packet, r *Reply) Fate {
 	default:
 		return Foreign
 	}
-	if d.Checksums && !p.sums(protoTCP) {
+	if d.Checksums && !p.checksumValid(protoTCP) {
 		return Foreign
 	}
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
 	c := d.cookies.of(p.to, p.from, e.Port, probe.TCP)
 	ahead := binary.BigEndian.Uint32(b[8:]) - c.seq()
-	if !d.settle(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
+	if !d.validate(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
 		return Forged
 	}
 	r.State, r.Sure = probe.Verdict(probe.TCP, r.Reason, true), true
@@ -56,8 +56,8 @@ func (d *Decoder) tcp(p *packet, r *Reply) Fate {
 	return Valid
 }
 
-// options reads TCP's, RFC 9293 section 3.2, up to the end or the first that
-// makes no sense.
+// options reads TCP options, RFC 9293 section 3.2, up to the end or the first that
+// is malformed.
 func (r *Reply) options(b []byte) {
 	for len(b) > 0 && b[0] != 0 {
 		if b[0] == 1 { // no operation
@@ -83,43 +83,43 @@ func (r *Reply) options(b []byte) {
 	}
 }
 
-// udp reads a datagram to one of our ports. That proves it as far as it goes; more
-// does a number of the question that an answer in its language returns.
-func (d *Decoder) udp(p *packet, r *Reply) Fate {
+// udp reads a datagram to one of our ports, which proves it to four bits or so. The
+// ID of the request that an answer of the same protocol returns proves more.
+func (d *Decoder) udp(p *packet, r *Reply) Validity {
 	b := p.body
 	if len(b) < 8 {
 		return Foreign
 	}
 	size := int(binary.BigEndian.Uint16(b[4:]))
 	r.Kind, r.FromPort, r.SrcPort = KindUDP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].holds(r.SrcPort) {
+	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].contains(r.SrcPort) {
 		return Foreign
 	}
-	if d.Checksums && binary.BigEndian.Uint16(b[6:]) != 0 && !p.sums(protoUDP) {
+	if d.Checksums && binary.BigEndian.Uint16(b[6:]) != 0 && !p.checksumValid(protoUDP) {
 		return Foreign
 	}
 	r.Payload = b[8:min(size, len(b))]
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.UDP}
-	if port, ok := d.moved(p, r); ok {
+	if port, ok := d.askedPort(p, r); ok {
 		e.Port = port
 	}
 	c := d.cookies.of(p.to, p.from, e.Port, probe.UDP)
-	if !d.settle(r, e, c) {
+	if !d.validate(r, e, c) {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
-	if at, ok := numberAt(request.PayloadOf(e.Port, r.Try), stamp); ok && len(r.Payload) >= at+2 {
+	if at, ok := idOffset(request.PayloadOf(e.Port, r.Try), placeholderID); ok && len(r.Payload) >= at+2 {
 		r.Sure = binary.BigEndian.Uint16(r.Payload[at:]) == c.id()
 	}
 	return Valid
 }
 
-// moved finds the port that a datagram answers which comes from one that was not
-// asked and looks like a TFTP server's, which answers from a port of its own (RFC
-// 1350, section 4): data, an acknowledgment, an error, or one of options (RFC 2347). If
-// it fits several, it answers the one that was asked for a file least often so far: of
-// the others earlier questions went unanswered.
-func (d *Decoder) moved(p *packet, r *Reply) (port uint16, ok bool) {
+// askedPort finds the port that a datagram from a port that was not asked answers,
+// if it looks like a TFTP server's, which answers from a new port (RFC 1350,
+// section 4): data, an acknowledgment, an error, or an acknowledgment of options
+// (RFC 2347). If several match, it is the one that was asked for a file least
+// often so far: earlier requests to the others were not answered.
+func (d *Decoder) askedPort(p *packet, r *Reply) (port uint16, ok bool) {
 	if len(d.files) == 0 || d.asks[probe.UDP].has(r.FromPort) || len(r.Payload) < 4 {
 		return 0, false
 	}
@@ -146,9 +146,9 @@ func (d *Decoder) moved(p *packet, r *Reply) (port uint16, ok bool) {
 	return port, fewest < math.MaxInt
 }
 
-// icmp4 reads a destination unreachable or a time exceeded, RFC 792. What it
-// quotes may be cut after eight bytes of the transport, and extended (RFC 4884).
-func (d *Decoder) icmp4(p *packet, r *Reply) Fate {
+// icmp4 reads a destination unreachable or a time exceeded, RFC 792. The quoted
+// packet may be cut after eight bytes of the transport, and extended (RFC 4884).
+func (d *Decoder) icmp4(p *packet, r *Reply) Validity {
 	b := p.body
 	if len(b) < 8+20+8 || b[0] != 3 && b[0] != 11 {
 		return Foreign
@@ -162,19 +162,19 @@ func (d *Decoder) icmp4(p *packet, r *Reply) Fate {
 	if q[0]>>4 != 4 || header < 20 || len(q) < header+8 || binary.BigEndian.Uint16(q[6:])&0x1fff != 0 {
 		return Foreign
 	}
-	c, fate := d.quote(p, r, q[9], q[12:16], q[16:20], q[header:])
+	c, validity := d.quotedProbe(p, r, q[9], q[12:16], q[16:20], q[header:])
 	r.Sure = r.Sure || binary.BigEndian.Uint16(q[4:]) == c.id()
-	return fate
+	return validity
 }
 
-// icmp6 reads the same of ICMPv6, RFC 4443. Our probes have no extension
-// headers, so a quote that has some is none of ours.
-func (d *Decoder) icmp6(p *packet, r *Reply) Fate {
+// icmp6 reads the same of ICMPv6, RFC 4443. Our probes have no extension headers,
+// so a quoted packet that has some is not ours.
+func (d *Decoder) icmp6(p *packet, r *Reply) Validity {
 	b := p.body
 	if len(b) < 8+40+8 || b[0] != 1 && b[0] != 3 {
 		return Foreign
 	}
-	if d.Checksums && !p.sums(protoICMPv6) {
+	if d.Checksums && !p.checksumValid(protoICMPv6) {
 		return Foreign
 	}
 	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
@@ -182,14 +182,15 @@ func (d *Decoder) icmp6(p *packet, r *Reply) Fate {
 	if q[0]>>4 != 6 {
 		return Foreign
 	}
-	c, fate := d.quote(p, r, q[6], q[8:24], q[24:40], q[40:])
+	c, validity := d.quotedProbe(p, r, q[6], q[8:24], q[24:40], q[40:])
 	r.Sure = r.Sure || binary.BigEndian.Uint32(q)&0xfffff == c.flow()
-	return fate
+	return validity
 }
 
-// quote judges the quoted packet: at least eight bytes of its transport are
-// there, so ports, and the sequence number of TCP. Sure is left false for UDP.
-func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst, b []byte) (c cookie, f Fate) {
+// quotedProbe validates the packet that an error quotes: at least eight bytes of
+// its transport are there, with the ports and the sequence number of TCP. Sure is
+// left false for UDP.
+func (d *Decoder) quotedProbe(p *packet, r *Reply, proto uint8, src, dst, b []byte) (c cookie, f Validity) {
 	addr, _ := netip.AddrFromSlice(dst)
 	e := probe.Endpoint{Addr: addr, Port: binary.BigEndian.Uint16(b[2:]), Proto: probe.TCP}
 	switch proto {
@@ -200,11 +201,11 @@ func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst, b []byte) (c
 		return 0, Foreign
 	}
 	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
-	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].holds(r.SrcPort) {
+	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].contains(r.SrcPort) {
 		return 0, Foreign
 	}
 	c = d.cookies.of(src, dst, e.Port, e.Proto)
-	if !d.settle(r, e, c) || proto == protoTCP && binary.BigEndian.Uint32(b[4:]) != c.seq() {
+	if !d.validate(r, e, c) || proto == protoTCP && binary.BigEndian.Uint32(b[4:]) != c.seq() {
 		return c, Forged
 	}
 	r.State, r.Reason = probe.FromICMP(e, p.src, p.src == p.dst, r.ICMP)
@@ -215,9 +216,9 @@ func (d *Decoder) quote(p *packet, r *Reply, proto uint8, src, dst, b []byte) (c
 	return c, Valid
 }
 
-// quoted is the packet that an error quotes, without the extensions behind it:
-// length is where they start, in bytes, or 0; RFC 4884 has them start at 128 or
-// later, and older devices put anything there.
+// quoted is the packet that an error quotes, without the extensions after it:
+// length is where they start, in bytes, or 0; by RFC 4884 that is 128 or more, and
+// older devices put anything there.
 func quoted(b []byte, length int) []byte {
 	if length >= 128 && length < len(b) {
 		return b[:length]

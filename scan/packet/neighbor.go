@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// MaxNeighbour is the length in bytes of the longest frame that PutSolicit and
+// MaxNeighbor is the length in bytes of the longest frame that PutSolicit and
 // PutAdvertise write.
-const MaxNeighbour = maxLink + 40 + 32
+const MaxNeighbor = maxLinkLen + 40 + 32
 
 const (
 	arpRequest    = 1
@@ -23,48 +23,49 @@ const (
 const arpHead = 0x0001_0800_0604
 
 // PutSolicit writes the question "who has target?" of a Path's interface into
-// buf, which must hold MaxNeighbour bytes, and returns the frame's length: an
-// ARP request (RFC 826) to everybody, or a neighbour solicitation (RFC 4861) to
+// buf, which must hold MaxNeighbor bytes, and returns the frame's length: an
+// ARP request (RFC 826) to all stations, or a neighbor solicitation (RFC 4861) to
 // the target's solicited-node group. It returns 0 if target is not a unicast
 // address of p.Src's family, if p is not Ethernet, or if buf is too short.
 func PutSolicit(buf []byte, p Path, target netip.Addr) int {
 	target = target.Unmap()
 	if target.Is4() {
-		return p.arp(buf, arpRequest, MAC{}, broadcast, target)
+		return p.putARP(buf, arpRequest, MAC{}, broadcast, target)
 	}
-	if !p.speaks(buf, target) {
+	if !p.canAsk(buf, target) {
 		return 0
 	}
 	t := target.As16()
 	group := [16]byte{0: 0xff, 1: 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]} // RFC 4291, section 2.7.1
-	return p.ndp(buf, typeSolicit, 0, netip.AddrFrom16(group), MAC{0x33, 0x33, 0xff, t[13], t[14], t[15]}, target)
+	return p.putNDP(buf, typeSolicit, 0, netip.AddrFrom16(group), MAC{0x33, 0x33, 0xff, t[13], t[14], t[15]}, target)
 }
 
-// PutAdvertise writes the answer "p.Src is at p.MAC" for the station that asked,
-// whose address and MAC are given: an ARP reply, or a solicited neighbour
+// PutAdvertise writes the answer "p.Src is at p.MAC" to the station that asked,
+// with the given address and MAC: an ARP reply, or a solicited neighbor
 // advertisement that overrides. It returns 0 where PutSolicit does.
 func PutAdvertise(buf []byte, p Path, asker netip.Addr, to MAC) int {
 	asker = asker.Unmap()
 	if asker.Is4() {
-		return p.arp(buf, arpReply, to, to, asker)
+		return p.putARP(buf, arpReply, to, to, asker)
 	}
-	if !p.speaks(buf, asker) {
+	if !p.canAsk(buf, asker) {
 		return 0
 	}
-	return p.ndp(buf, typeAdvertise, 0x60, asker, to, p.Src)
+	return p.putNDP(buf, typeAdvertise, 0x60, asker, to, p.Src)
 }
 
-// speaks says that p can talk of neighbours with a.
-func (p *Path) speaks(buf []byte, a netip.Addr) bool {
+// canAsk reports whether p can exchange neighbor messages with a.
+func (p *Path) canAsk(buf []byte, a netip.Addr) bool {
 	p.Src = p.Src.Unmap().WithZone("")
-	return p.Framing == Ethernet && len(buf) >= MaxNeighbour && p.VLAN <= 4094 && unicast(a) && a.BitLen() == p.Src.BitLen()
+	return p.Framing == Ethernet && len(buf) >= MaxNeighbor && p.VLAN <= 4094 &&
+		unicast(a) && a.BitLen() == p.Src.BitLen()
 }
 
-func (p Path) arp(buf []byte, op uint16, hardware, to MAC, target netip.Addr) int {
-	if !p.speaks(buf, target) {
+func (p Path) putARP(buf []byte, op uint16, hardware, to MAC, target netip.Addr) int {
+	if !p.canAsk(buf, target) {
 		return 0
 	}
-	b, n := p.ether(buf, to, etherARP)
+	b, n := p.putEthernet(buf, to, etherARP)
 	binary.BigEndian.PutUint64(b, arpHead<<16|uint64(op))
 	src, dst := p.Src.As4(), target.As4()
 	copy(b[8:], p.MAC[:])
@@ -76,8 +77,8 @@ func (p Path) arp(buf []byte, op uint16, hardware, to MAC, target netip.Addr) in
 
 // ndp writes a message of RFC 4861, sections 4.3 and 4.4, with our MAC as its
 // option. The hop limit of 255 proves that it comes from the link.
-func (p Path) ndp(buf []byte, kind, flags uint8, dst netip.Addr, to MAC, target netip.Addr) int {
-	b, n := p.ether(buf, to, etherIPv6)
+func (p Path) putNDP(buf []byte, kind, flags uint8, dst netip.Addr, to MAC, target netip.Addr) int {
+	b, n := p.putEthernet(buf, to, etherIPv6)
 	b = b[:40+32]
 	clear(b)
 	binary.BigEndian.PutUint64(b, 6<<60|32<<16|protoICMPv6<<8|255)
@@ -96,17 +97,17 @@ func (p Path) ndp(buf []byte, kind, flags uint8, dst netip.Addr, to MAC, target 
 	return n + len(b)
 }
 
-// Neighbour is an ARP packet, a neighbour solicitation or an advertisement.
-type Neighbour struct {
+// Neighbor is an ARP packet, a neighbor solicitation or an advertisement.
+type Neighbor struct {
 	Solicit bool       // a question, else an answer
-	Target  netip.Addr // whom it is about
-	From    netip.Addr // who sent it; :: or 0.0.0.0 where a station tests an address that it is to have
+	Target  netip.Addr // the address that is looked up
+	From    netip.Addr // the sender; :: or 0.0.0.0 where a station tests an address before it uses it
 	MAC     MAC        // of Target in an answer, of From in a question
 }
 
-// DecodeNeighbour reads an Ethernet frame that carries one. Nothing proves such
-// a packet: believe only what was asked for. It does not allocate.
-func DecodeNeighbour(frame []byte) (n Neighbour, ok bool) {
+// DecodeNeighbor reads an Ethernet frame that carries one. Nothing proves such
+// a packet: use only what was asked for. It does not allocate.
+func DecodeNeighbor(frame []byte) (n Neighbor, ok bool) {
 	kind, b := unframe(frame)
 	if b == nil {
 		return n, false
@@ -118,14 +119,14 @@ func DecodeNeighbour(frame []byte) (n Neighbour, ok bool) {
 	if kind != etherIPv6 || !p.ipv6(b, true) || p.proto != protoICMPv6 || p.part || p.ttl != 255 {
 		return n, false
 	}
-	n, ok = p.ndp()
-	if ok && n.MAC == (MAC{}) { // an answer to a unicast question need not repeat it
+	n, ok = p.decodeNDP()
+	if ok && n.MAC == (MAC{}) { // an answer to a unicast question may omit it
 		copy(n.MAC[:], frame[6:12])
 	}
 	return n, ok && n.MAC.unicast()
 }
 
-func decodeARP(b []byte) (n Neighbour, ok bool) {
+func decodeARP(b []byte) (n Neighbor, ok bool) {
 	if len(b) < 28 || binary.BigEndian.Uint64(b)>>16 != arpHead {
 		return n, false
 	}
@@ -142,11 +143,11 @@ func decodeARP(b []byte) (n Neighbour, ok bool) {
 	return n, n.MAC.unicast() && unicast(n.Target)
 }
 
-// ndp reads a neighbour solicitation or advertisement. The checksum is computed
+// ndp reads a neighbor solicitation or advertisement. The checksum is computed
 // even by kernels that leave those of TCP and UDP to a device.
-func (p *packet) ndp() (n Neighbour, ok bool) {
+func (p *packet) decodeNDP() (n Neighbor, ok bool) {
 	b := p.body
-	if len(b) < 24 || b[1] != 0 || !p.sums(protoICMPv6) {
+	if len(b) < 24 || b[1] != 0 || !p.checksumValid(protoICMPv6) {
 		return n, false
 	}
 	n.From, n.Target = p.src, netip.AddrFrom16([16]byte(b[8:24]))
@@ -173,15 +174,15 @@ func unicast(a netip.Addr) bool {
 	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// neighbour reads an answer; questions are other stations' business.
-func (d *Decoder) neighbour(frame []byte, r *Reply) Fate {
+// neighbor reads an answer; questions are ignored.
+func (d *Decoder) neighbor(frame []byte, r *Reply) Validity {
 	if d.framing != Ethernet {
 		return Foreign
 	}
-	n, ok := DecodeNeighbour(frame)
+	n, ok := DecodeNeighbor(frame)
 	if !ok || n.Solicit {
 		return Foreign
 	}
-	r.Kind, r.From, r.MAC = KindNeighbour, d.zoned(n.Target), n.MAC
+	r.Kind, r.From, r.MAC = KindNeighbor, d.zoned(n.Target), n.MAC
 	return Valid
 }
