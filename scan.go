@@ -62,7 +62,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if w.dryRun {
 				return w.tellPlan()
 			}
-			if done := w.config.Resume; done != nil && done.Complete() {
+			if done := w.config.Resume; done != nil && done.Complete {
 				fmt.Fprintf(s.stderr, "onmux: %s is of a scan that is complete: it is told again, and %s\n", c.String("resume"), w.sends())
 			} else if err := w.choose(ctx, c); err != nil {
 				return err
@@ -94,7 +94,7 @@ func newSweep(ctx context.Context, c *cli.Context, s *session) (*sweep, error) {
 		return nil, err
 	}
 	w.layout.Each = w.config.All
-	w.config.Second = scan.SecondLook{Identify: c.Bool("identify"), Verify: c.Bool("verify-open"), Library: s.library}
+	w.config.FollowUp = scan.FollowUp{Identify: c.Bool("identify"), Verify: c.Bool("verify-open"), Library: s.library}
 	if n := w.config.Retries; n < 0 || n >= engine.MaxTries {
 		return nil, usage(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", engine.MaxTries-1))
 	}
@@ -235,8 +235,8 @@ func (w *sweep) scan(ctx context.Context, emit func(record.Finding) error) (reco
 
 // watch tells how far the scan is and then, if there are any, its second looks.
 func (w *sweep) watch(p scan.Progress) {
-	if p.Done >= p.Total && p.Looked > 0 {
-		w.progress.Update(p.Looked, p.Open, 0, fmt.Sprintf("a second look at %d open", p.Open))
+	if p.Done >= p.Total && p.FollowedUp > 0 {
+		w.progress.Update(p.FollowedUp, p.Open, 0, fmt.Sprintf("a second look at %d open", p.Open))
 		return
 	}
 	w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))
@@ -244,7 +244,7 @@ func (w *sweep) watch(p scan.Progress) {
 
 // sends says what a scan that is told again sends.
 func (w *sweep) sends() string {
-	if w.config.Second.Identify || w.config.Second.Verify {
+	if w.config.FollowUp.Identify || w.config.FollowUp.Verify {
 		return "only what is open is looked at once more"
 	}
 	return "nothing is sent"
@@ -258,7 +258,7 @@ func (w *sweep) tellPlan() error {
 	}
 	d := report.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: w.part(), Forecast: f}
 	if r := w.config.Resume; r != nil {
-		d.Resumes = &report.Resumption{Saved: r.Saved(), Probes: r.Probes(), Complete: r.Complete()}
+		d.Resumes = &report.Resumption{Saved: r.Saved, Probes: r.Sent, Complete: r.Complete}
 	}
 	return failure(d.Tell(w.stdout, w.outputs))
 }

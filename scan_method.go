@@ -15,7 +15,7 @@ import (
 	"onmux/probe"
 	"onmux/report/phrase"
 	"onmux/report/record"
-	"onmux/scan"
+	"onmux/scan/checkpoint"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/link"
@@ -66,11 +66,11 @@ func (w *sweep) readMethod(c *cli.Context) error {
 
 // follow has auto take the method of a checkpoint: what is known by one method
 // cannot be gone on with by the other.
-func (w *sweep) follow(c *cli.Context, from *scan.Checkpoint) {
+func (w *sweep) follow(c *cli.Context, from *checkpoint.Checkpoint) {
 	if c.String("method") != "auto" || w.device != "" {
 		return
 	}
-	for _, m := range from.Methods() {
+	for _, m := range from.Methods {
 		w.packets = m == "syn" || m == "udp-raw"
 	}
 }

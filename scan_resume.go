@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/scan"
+	"onmux/scan/checkpoint"
 	"onmux/scan/target"
 )
 
@@ -41,7 +42,7 @@ func (w *sweep) checkpoints(ctx context.Context, c *cli.Context) error {
 		}
 	}
 	if to != "" && !w.dryRun && !sameFile(to, from) {
-		if err := scan.MayCheckpoint(to); err != nil {
+		if err := checkpoint.MayWrite(to); err != nil {
 			return usage(err, "name another file or remove it; --resume goes on with an unfinished scan")
 		}
 	}
@@ -71,13 +72,13 @@ func sameFile(a, b string) bool {
 // resume takes from a checkpoint all that makes the plan. What is given beside it
 // must agree.
 func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
-	from, err := scan.ReadCheckpoint(file)
+	from, err := checkpoint.Read(file)
 	if err != nil {
 		return usage(err, "")
 	}
 	given := w.config
-	w.config = from.Config()
-	w.config.Rate, w.config.NetRate, w.config.All, w.config.Second = given.Rate, given.NetRate, given.All, given.Second
+	w.config = scan.Resumed(from)
+	w.config.Rate, w.config.NetRate, w.config.All, w.config.FollowUp = given.Rate, given.NetRate, given.All, given.FollowUp
 	if c.IsSet("seed") {
 		w.config.Seed = given.Seed
 	}
@@ -93,7 +94,7 @@ func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
 	if w.config.Plan, err = w.planAgain(ctx, c, from); err != nil {
 		return err
 	}
-	if err := from.Differs(w.config); err != nil {
+	if err := w.config.Differs(); err != nil {
 		return usage(err, "with --resume, targets and the flags that make the plan can be left out")
 	}
 	w.config.Plan = from.Plan() // it knows what was left out, and why
@@ -104,7 +105,7 @@ func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
 
 // planAgain is the plan of a checkpoint as far as the command line does not say
 // something else.
-func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *scan.Checkpoint) (*target.Plan, error) {
+func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *checkpoint.Checkpoint) (*target.Plan, error) {
 	p := target.Config{Ports: from.Plan().Ports(), IPv4: w.ipv4, IPv6: w.ipv6}
 	if c.IsSet("port") || c.IsSet("proto") {
 		p.Ports = w.ports

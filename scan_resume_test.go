@@ -17,7 +17,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/report/schematest"
-	"onmux/scan"
+	"onmux/scan/checkpoint"
 )
 
 // ending is the last line of a jsonl report.
@@ -101,7 +101,7 @@ func killAndResume(t *testing.T, method string) {
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for range look.C { // until a checkpoint with something in it is there
-		if c, err := scan.ReadCheckpoint(file); err == nil && c.Probes() > 0 {
+		if c, err := checkpoint.Read(file); err == nil && c.Sent > 0 {
 			break
 		} else if err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)

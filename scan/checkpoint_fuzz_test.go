@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"crypto/sha256"
 	"io"
 	"net/netip"
 	"strings"
@@ -11,9 +12,11 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/checkpoint"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/target"
+	"onmux/scan/verdict"
 )
 
 // halfway is the checkpoint file of a sweep in its second pass.
@@ -37,36 +40,42 @@ func halfway(t testing.TB) []byte {
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	s := newSweep(c)
 	now := time.Unix(1e9, 0)
-	s.pace = newPacer(1e6, now)
-	all := byProto[bool]{probe.TCP: true, probe.UDP: true}
+	l := newLoop(c, now)
+	d := l.dispatch
+	d.pace = newPacer(1e6, now)
+	all := verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}
 	for pass := range 2 {
-		s.begin(all, false)
-		for s.walk.pos < plan.Len()/uint64(pass+1) {
+		d.begin(all, false)
+		for d.cursor.pos < plan.Len()/uint64(pass+1) {
 			now = now.Add(time.Millisecond)
-			s.fill(s.crew[0], now)
-			for i, p := range s.crew[0].batch {
+			fill(d, now)
+			for i, p := range d.senders[0].batch {
 				a := engine.Answer{Index: p.Index, Try: p.Try, At: now.Add(time.Millisecond)}
 				a.Reason = probe.Reason((i + pass) % 15)
 				a.Evidence, a.Error = []string{"a sentence"}, "an error"
-				s.hear(&a)
+				l.receiver.receive([]engine.Answer{a})
 			}
 		}
 		if pass == 0 {
-			s.end()
+			l.table.end()
 		}
 	}
 	var file bytes.Buffer
-	if err := s.write(&file, false); err != nil {
+	if err := checkpoint.Write(&file, source{l.parts, methodNames(c)}, false); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
 }
 
+// fill takes the next batch into the dispatcher's first sender.
+func fill(d *dispatcher, now time.Time) {
+	d.table.fill(d.senders[0], &d.cursor, d.pace.batch(), d.wait(), now, d.sent)
+}
+
 func TestCheckpointKeepsThePlan(t *testing.T) {
 	file := halfway(t)
-	c, err := readCheckpoint(bytes.NewReader(file), int64(len(file)), target.MaxEndpoints)
+	c, err := checkpoint.Decode(bytes.NewReader(file), int64(len(file)), target.MaxEndpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,9 +89,9 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := c.Config()
+	config := Resumed(c)
 	config.Plan = same
-	if err := c.Differs(config); err != nil {
+	if err := config.Differs(); err != nil {
 		t.Error(err)
 	}
 	again.Targets = []string{"other.example"}
@@ -95,7 +104,7 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 func TestDamagedCheckpoint(t *testing.T) {
 	good := halfway(t)
 	refused := func(b []byte) bool {
-		_, err := readCheckpoint(bytes.NewReader(b), int64(len(b)), target.MaxEndpoints)
+		_, err := checkpoint.Decode(bytes.NewReader(b), int64(len(b)), target.MaxEndpoints)
 		return err != nil && !strings.Contains(err.Error(), "\n")
 	}
 	for i := range good {
@@ -123,49 +132,49 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	s := newSweep(c)
 	now := time.Now()
-	s.pace = newPacer(1e6, now)
-	s.begin(byProto[bool]{probe.TCP: true}, false)
+	l := newLoop(c, now)
+	d, st := l.dispatch, &l.table.state
+	d.begin(verdict.ByProto[bool]{probe.TCP: true}, false)
 	work := func(batches int) {
 		for range batches {
-			s.fill(s.crew[0], now)
+			fill(d, now)
 			var answers []engine.Answer
-			for i, p := range s.crew[0].batch {
+			for i, p := range d.senders[0].batch {
 				if i%2 == 0 {
 					a := engine.Answer{Index: p.Index, Try: 1, At: now}
 					a.Reason = probe.Reset + probe.Reason(p.Index%2)*(probe.HostUnreach-probe.Reset)
 					answers = append(answers, a)
 				}
 			}
-			s.hearAll(answers, nil)
+			l.receiver.receive(answers)
 		}
 	}
 	work(int(plan.Len()/engine.MaxBatch) / 2)
 	var file bytes.Buffer
-	writes, then := 0, []cell(nil)
-	if err := s.write(writeFunc(func(b []byte) (int, error) {
+	writes, then := 0, []verdict.Cell(nil)
+	if err := checkpoint.Write(writeFunc(func(b []byte) (int, error) {
 		if writes++; writes < 5 {
 			work(3)
-			then = append(then[:0], s.table.cells...)
+			then = append(then[:0], st.cells...)
 		}
 		return file.Write(b)
-	}), false); err != nil {
+	}), source{l.parts, nil}, false); err != nil {
 		t.Fatal(err)
 	}
-	if s.journal.copied != 0 || s.journal.patches != nil || writes < 6 {
-		t.Errorf("%d copied, %d patches, %d writes", s.journal.copied, len(s.journal.patches), writes)
+	if st.journal.copied != 0 || st.journal.patches != nil || writes < 6 {
+		t.Errorf("%d copied, %d patches, %d writes", st.journal.copied, len(st.journal.patches), writes)
 	}
-	got, err := readCheckpoint(bytes.NewReader(file.Bytes()), int64(file.Len()), target.MaxEndpoints)
+	got, err := checkpoint.Decode(bytes.NewReader(file.Bytes()), int64(file.Len()), target.MaxEndpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range got.cells {
-		if c != then[i].condensed() {
+	for i, c := range got.TakeCells() {
+		if c != checkpoint.Condense(then[i]) {
 			t.Fatalf("cell %d is %#x in the file, was %#x", i, c, then[i])
 		}
 	}
-	t.Logf("%d bytes for %d cells", file.Len(), len(got.cells))
+	t.Logf("%d bytes for %d cells", file.Len(), len(got.TakeCells()))
 }
 
 type writeFunc func([]byte) (int, error)
@@ -185,16 +194,17 @@ func BenchmarkCheckpoint(b *testing.B) {
 			if err := c.complete(); err != nil {
 				b.Fatal(err)
 			}
-			s := newSweep(c)
+			l := newLoop(c, time.Now())
 			for pos := range plan.Len() {
 				if share > 0 && pos%share == 0 {
-					s.table.cells[s.order.Index(pos)] = cellOf(reset, 1)
+					l.table.state.cells[l.order.Index(pos)] = verdict.CellOf(verdict.Reset, 1)
 				}
 			}
 			var size int
 			for b.Loop() {
 				size = 0
-				if err := s.write(writeFunc(func(p []byte) (int, error) { size += len(p); return len(p), nil }), false); err != nil {
+				count := writeFunc(func(p []byte) (int, error) { size += len(p); return len(p), nil })
+				if err := checkpoint.Write(count, source{l.parts, nil}, false); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -215,49 +225,51 @@ func FuzzCheckpoint(f *testing.F) {
 	f.Add(plain)
 	f.Add(plain[:len(plain)/2])
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		var packed bytes.Buffer
-		w, _ := flate.NewWriter(&packed, flate.HuffmanOnly)
+		file := bytes.NewBuffer(bytes.Clone(good[:first]))
+		w, _ := flate.NewWriter(file, flate.HuffmanOnly)
 		w.Write(stream)
 		w.Close()
-		c, err := decodeCheckpoint(&packed, 1<<16)
+		sum := sha256.Sum256(file.Bytes())
+		file.Write(sum[:])
+		c, err := checkpoint.Decode(bytes.NewReader(file.Bytes()), int64(file.Len()), 1<<16)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Fatal(err)
 			}
 			return
 		}
-		config := c.Config()
+		config := Resumed(c)
 		config.Engine = noEngine{}
-		if !c.Complete() {
-			c.head.Methods = nil
+		if !c.Complete {
+			c.Methods = nil
 		}
 		if err := config.complete(); err != nil {
 			t.Fatal(err)
 		}
-		s := newSweep(config)
-		s.pace = newPacer(1, time.Now())
-		s.owes()
-		s.out = startEmitter(func(Finding) error { return nil }, func(error) {})
-		s.retell(t.Context())
-		s.tell()
-		if err := s.out.close(); err != nil {
+		l := newLoop(config, time.Now())
+		l.needed()
+		l.out = startEmitter(func(Finding) error { return nil }, func(error) {})
+		l.emitFound(t.Context())
+		r := l.result()
+		r.emit(l.out)
+		if err := l.out.close(); err != nil {
 			t.Fatal(err)
 		}
-		o := s.outcome(nil, nil)
-		var sum uint64
+		o := r.outcome(nil, nil)
+		var sum64 uint64
 		for _, n := range o.States {
-			sum += n
+			sum64 += n
 		}
-		if sum != o.Targets || o.Targets+o.NotReached != s.size {
-			t.Errorf("%+v of %d", o.Summary, s.size)
+		if sum64 != o.Targets || o.Targets+o.NotReached != l.size {
+			t.Errorf("%+v of %d", o.Summary, l.size)
 		}
 		open := map[uint64]bool{}
-		for i, c := range s.table.cells {
-			if c.open() {
+		for i, c := range l.table.state.cells {
+			if c.Open() {
 				open[uint64(i)] = true
 			}
 		}
-		check(t, s, open)
+		check(t, l, open)
 	})
 }
 

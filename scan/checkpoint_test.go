@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/checkpoint"
 	"onmux/scan/engine"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
@@ -38,11 +39,11 @@ type cut struct {
 	network simnet.Config
 }
 
-func (c cut) start(t *testing.T, file string, resume *scan.Checkpoint) scan.Config {
+func (c cut) start(t *testing.T, file string, resume *checkpoint.Checkpoint) scan.Config {
 	config := c.config
 	config.Plan = planOf(t, c.ports, c.targets...)
 	if resume != nil {
-		config = resume.Config()
+		config = scan.Resumed(resume)
 		config.Rate = c.config.Rate
 	}
 	config.Checkpoint, config.SaveEvery = file, time.Hour // a checkpoint waits for the disk
@@ -115,7 +116,7 @@ func TestInterruptedAndResumed(t *testing.T) {
 
 // interrupted runs c, stops it after so many probes, and resumes until it ends.
 func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) story {
-	var resume *scan.Checkpoint
+	var resume *checkpoint.Checkpoint
 	for run := 0; run < 1000; run++ {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -130,11 +131,11 @@ func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) st
 		}
 		s.told(t)
 		var err error
-		if resume, err = scan.ReadCheckpoint(file); err != nil {
+		if resume, err = checkpoint.Read(file); err != nil {
 			t.Fatal(err)
 		}
-		if resume.Complete() != s.Complete {
-			t.Fatalf("complete: %v, the checkpoint says %v", s.Complete, resume.Complete())
+		if resume.Complete != s.Complete {
+			t.Fatalf("complete: %v, the checkpoint says %v", s.Complete, resume.Complete)
 		}
 		if s.Complete {
 			return s
@@ -178,7 +179,7 @@ func TestKilledAndResumed(t *testing.T) {
 			}
 			for _, name := range saved {
 				synctest.Test(t, func(t *testing.T) {
-					resume, err := scan.ReadCheckpoint(name)
+					resume, err := checkpoint.Read(name)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -209,9 +210,9 @@ func TestResumedWhenComplete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		whole := sweep(t.Context(), c.start(t, file, nil))
 		for range 2 {
-			resume, err := scan.ReadCheckpoint(file)
-			if err != nil || !resume.Complete() {
-				t.Fatal(err, "complete:", err == nil && resume.Complete())
+			resume, err := checkpoint.Read(file)
+			if err != nil || !resume.Complete {
+				t.Fatal(err, "complete:", err == nil && resume.Complete)
 			}
 			config := c.start(t, file, resume)
 			network := config.Engine.(*simnet.Network)
@@ -225,8 +226,8 @@ func TestResumedWhenComplete(t *testing.T) {
 			if network.Probes() != 0 || !strings.Contains(strings.Join(again.Coverage, "\n"), "and none now") {
 				t.Errorf("%d probes, coverage %q", network.Probes(), again.Coverage)
 			}
-			resume, _ = scan.ReadCheckpoint(file)
-			config = resume.Config()
+			resume, _ = checkpoint.Read(file)
+			config = scan.Resumed(resume)
 			sameVerdicts(t, "without an engine", sweep(t.Context(), config), whole)
 		}
 	})
@@ -246,7 +247,7 @@ func TestShortageIsResumed(t *testing.T) {
 		if s.Complete || s.States["unknown"] < 100 {
 			t.Fatalf("%+v", s.Outcome)
 		}
-		resume, err := scan.ReadCheckpoint(file)
+		resume, err := checkpoint.Read(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +285,7 @@ func TestCheckpointOfAnotherPlan(t *testing.T) {
 			"timeout 2s, not 1s":      func(c *scan.Config) { c.Timeout = time.Second },
 			"tcp method simnet, not ": func(c *scan.Config) { c.Engine = newScript(nil) },
 		} {
-			resume, err := scan.ReadCheckpoint(file)
+			resume, err := checkpoint.Read(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -323,7 +324,7 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := scan.ReadCheckpoint(name)
+		_, err := checkpoint.Read(name)
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "cannot resume from "+name+": ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", what, err, want)
 		}
@@ -333,10 +334,10 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 	refused("newer", []byte("onmux checkpoint 2\nwhatever it holds"), "a newer onmux wrote it, in format 2: this one reads format 1")
 	refused("cut off", good[:len(good)-1], "it is damaged or cut off")
 	refused("longer", append(append([]byte(nil), good...), 0), "it is damaged or cut off")
-	if _, err := scan.ReadCheckpoint(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := checkpoint.Read(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
 		t.Errorf("a folder: %v", err)
 	}
-	if _, err := scan.ReadCheckpoint(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := checkpoint.Read(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }

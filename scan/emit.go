@@ -5,10 +5,6 @@ import (
 	"sync"
 )
 
-// Finding is one record of a sweep: a probe.Result for a single endpoint, a
-// Range for a run of them.
-type Finding interface{ Kind() string }
-
 // maxQueued bounds the findings that wait for a slow reader. Beyond it the
 // sweep sends nothing more until he has caught up; what is on its way is heard
 // and queued all the same.

@@ -68,7 +68,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 		f.Rate = rate
 		silent := c.lasts(rate, f.Targets, int(min(passes, 2)))
 		if turns > 0 {
-			waits := (&rtt{}).wait(2+int(turns), c.Timeout) + time.Duration(turns)*shortWait
+			waits := new(rttEstimator).wait(2+int(turns), c.Timeout) + time.Duration(turns)*shortWait
 			silent += uint64(math.Ceil(float64(turns*asked)/rate*1e3)) + uint64(waits.Milliseconds())
 		}
 		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), silent, c.lasts(rate, f.Targets, int(passes))}
@@ -87,12 +87,12 @@ func (c *Config) turns(targets uint64) (passes, asked uint64) {
 			udp++
 		}
 	}
-	most := min(payloadsOf(c.Plan.Ports()), c.Retries+1)
+	most := min(maxPayloads(c.Plan.Ports()), c.Retries+1)
 	if udp == 0 || most <= 2 {
 		return 0, 0
 	}
 	asked = targets / uint64(len(c.Plan.Ports())) * uint64(udp)
-	if asked > maxTurns {
+	if asked > maxPayloadTargets {
 		return 0, 0
 	}
 	return uint64(most - 2), asked
@@ -103,7 +103,7 @@ func (c *Config) turns(targets uint64) (passes, asked uint64) {
 func (c *Config) lasts(rate float64, targets uint64, passes int) uint64 {
 	var wait time.Duration
 	for try := range passes {
-		wait += (&rtt{}).wait(try+1, c.Timeout)
+		wait += new(rttEstimator).wait(try+1, c.Timeout)
 	}
 	ms := float64(targets)*float64(max(passes, 1))/rate*1e3 + float64(wait.Milliseconds())
 	return uint64(min(math.Ceil(ms), 1<<53))

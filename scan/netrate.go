@@ -1,38 +1,50 @@
 package scan
 
 import (
-	"fmt"
 	"math"
-
-	"onmux/probe/wording"
+	"onmux/scan/checkpoint"
 )
 
-// DefaultNetRate is how many probes a second one network gets at most, be the
-// rate what it may: as many as a sweep sends that was told no rate. A higher one
-// is for many networks. A network is a /24 of IPv4 or a /64 of IPv6: what one
-// router and one link have to bear. Loopback bears anything.
+// DefaultNetRate is how many probes a second one network gets at most, whatever the
+// rate: as many as a scan sends for which no rate was set. A higher rate is for
+// many networks. A network is a /24 of IPv4 or a /64 of IPv6: what one router and
+// one link must carry. Loopback has no limit.
 const DefaultNetRate = DefaultRate
 
 // netBurst is how many seconds' worth of probes a network may get at once.
 const netBurst = 0.25
 
-// netShare is the same for the present pass, which asks those who are still owed a
-// question: they may all be in one network.
-func (s *sweep) netShare() float64 {
-	if s.passes == 1 {
-		return s.Plan.NetworkShare()
+// limitNetworks keeps the rate of the present pass so low that no network gets more
+// than NetRate: the order spreads probes evenly, so it follows from the plan.
+func (d *dispatcher) limitNetworks() {
+	if d.Rate <= d.NetRate { // even if all goes to one
+		return
+	}
+	share := d.networkShare()
+	if share == 0 {
+		d.pace.capNetworkRate(math.Inf(1))
+		return
+	}
+	d.pace.capNetworkRate(d.NetRate / share)
+}
+
+// networkShare is the largest share of the present pass, 0 to 1, that goes to one
+// network: what a later pass asks may all be in one.
+func (d *dispatcher) networkShare() float64 {
+	if d.pass.Number == 1 {
+		return d.plan.NetworkShare()
 	}
 	var most, all uint64
-	for port, p := range s.protos {
-		if s.walk.asks[p] {
-			all += s.owedOf(uint64(port)*s.addrs, uint64(port+1)*s.addrs)
+	for port, p := range d.protos {
+		if d.pass.Asks[p] {
+			all += d.askable(uint64(port)*d.addrs, uint64(port+1)*d.addrs)
 		}
 	}
-	for lo, hi := range s.Plan.Networks {
+	for lo, hi := range d.plan.Networks {
 		var n uint64
-		for port, p := range s.protos {
-			if s.walk.asks[p] {
-				n += s.owedOf(uint64(port)*s.addrs+lo, uint64(port)*s.addrs+hi)
+		for port, p := range d.protos {
+			if d.pass.Asks[p] {
+				n += d.askable(uint64(port)*d.addrs+lo, uint64(port)*d.addrs+hi)
 			}
 		}
 		most = max(most, n)
@@ -40,37 +52,10 @@ func (s *sweep) netShare() float64 {
 	return float64(most) / float64(max(all, most, 1))
 }
 
-// owedOf counts the cells from lo to hi that a later pass asks.
-func (s *sweep) owedOf(lo, hi uint64) (n uint64) {
-	for ; lo < hi; lo += cellChunk {
-		s.mu.Lock()
-		for _, c := range s.table.cells[lo:min(lo+cellChunk, hi)] {
-			n += uint64(one(c.owed()))
-		}
-		s.mu.Unlock()
+// askable counts the endpoints from lo up to and without hi that a later pass asks.
+func (d *dispatcher) askable(lo, hi uint64) (n uint64) {
+	for ; lo < hi; lo += checkpoint.ChunkSize { // the receiver waits no longer than for a chunk
+		d.table.read(func(s *state) { n += s.askableIn(lo, min(lo+checkpoint.ChunkSize, hi)) })
 	}
 	return n
-}
-
-// spare keeps the rate of the present pass so low that no network gets more than
-// NetRate: the order spreads probes evenly, so it follows from the plan.
-func (s *sweep) spare() {
-	if s.Rate <= s.NetRate { // even if all goes to one
-		return
-	}
-	share := s.netShare()
-	if share == 0 {
-		s.pace.confine(math.Inf(1))
-		return
-	}
-	s.pace.confine(s.NetRate / share)
-}
-
-// netNote tells that the sweep was slower than it was told to be.
-func (s *sweep) netNote() string {
-	if s.pace.held == 0 {
-		return ""
-	}
-	return fmt.Sprintf("held to %s probes a second: no network (/24, or /64 of IPv6) gets more than %s unless --net-rate says so",
-		wording.Number(uint64(math.Ceil(s.pace.held))), wording.Number(uint64(math.Ceil(s.NetRate))))
 }

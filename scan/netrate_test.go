@@ -17,7 +17,7 @@ func TestPaceSparesNetworks(t *testing.T) {
 	} {
 		start := time.Unix(0, 0)
 		p := newPacer(tt.rate, start)
-		p.confine(tt.most)
+		p.capNetworkRate(tt.most)
 		sent, _ := spin(p, start, 10*time.Second, nil)
 		if math.Abs(float64(sent)-tt.in10s) > max(2, tt.in10s/50) {
 			t.Errorf("at %v, confined to %v: %d in 10 s, want %v", tt.rate, tt.most, sent, tt.in10s)

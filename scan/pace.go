@@ -3,10 +3,10 @@ package scan
 import (
 	"fmt"
 	"math"
-	"time"
-
 	"onmux/probe/wording"
+	"onmux/scan/control"
 	"onmux/scan/engine"
+	"time"
 )
 
 const (
@@ -40,8 +40,8 @@ type pacer struct {
 	step    float64   // of the recovery
 	sent    uint64    // since measured began, for a rate where none was set
 	since   time.Time
-	slowest float64 // the lowest rate so far, 0 if never slowed
-	why     error   // what it was slowed by
+	slowest float64       // the lowest rate so far, 0 if never slowed
+	why     control.Cause // what it was slowed by
 }
 
 func newPacer(rate float64, now time.Time) *pacer {
@@ -58,9 +58,9 @@ func (p *pacer) batch() int {
 // now is the present rate, which may be +Inf.
 func (p *pacer) now() float64 { return min(p.rate, p.most) }
 
-// confine keeps the pace below most probes a second, but for what networks may get
+// capNetworkRate keeps the pace below most probes a second, but for what networks may get
 // at once.
-func (p *pacer) confine(most float64) {
+func (p *pacer) capNetworkRate(most float64) {
 	p.most = most
 	p.spare = most * netBurst
 }
@@ -100,7 +100,7 @@ func (p *pacer) spend(n int) {
 }
 
 // busy slows down because the engine said that the machine is out of something.
-func (p *pacer) busy(now time.Time, why error) {
+func (p *pacer) busy(now time.Time, why control.Cause) {
 	p.why = why
 	if !p.halved.IsZero() && now.Sub(p.halved) < reaction {
 		return
@@ -116,7 +116,7 @@ func (p *pacer) busy(now time.Time, why error) {
 
 // ease slows down to a rate that is known to be borne. From there it recovers by small
 // steps, to stay near it, and at twice the rate it is believed to be over.
-func (p *pacer) ease(now time.Time, rate float64, why error) {
+func (p *pacer) ease(now time.Time, rate float64, why control.Cause) {
 	p.why = why
 	p.slow(now, min(rate, p.rate))
 	p.step = 2 * p.rate / steps
@@ -152,5 +152,15 @@ func (p *pacer) note() string {
 	if p.slowest == 0 {
 		return ""
 	}
-	return fmt.Sprintf("slowed to %s a second: %v", wording.Number(uint64(p.slowest)), p.why)
+	return fmt.Sprintf("slowed to %s a second: %v", wording.Number(uint64(p.slowest)), causeText(p.why))
+}
+
+func causeText(why control.Cause) string {
+	switch why := why.(type) {
+	case control.FewerAnswers:
+		return fmt.Sprintf("of known hosts %.0f %% answered, and %.0f %% at rest", 100*why.Loaded, 100*why.Paused)
+	case control.RouterErrors:
+		return fmt.Sprintf("%v answers with ICMP errors, and is made to send no more than %d a second", why.Router, why.Most)
+	}
+	return fmt.Sprint(why)
 }

@@ -11,7 +11,7 @@ import (
 // TestNetworksThatAnswerEverywhere: a network is said to answer in its hosts'
 // place if many do on every port, and none does not.
 func TestNetworksThatAnswerEverywhere(t *testing.T) {
-	l := newSecond(t.Context(), Config{}, nil)
+	l := newFollowUps(Config{}, nil)
 	host := func(network string, i int) netip.Addr {
 		a := netip.MustParseAddr(network)
 		for range i {

@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/engine"
 	"onmux/scan/target"
+	"onmux/scan/verdict"
 )
 
 // FuzzHear takes questions and answers of every kind, in any order, and checks
@@ -25,24 +26,25 @@ func FuzzHear(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := Config{Plan: plan}
 		c.Shard = target.Shard{I: 1, N: 1}
-		s := newSweep(c)
-		s.Timeout = DefaultTimeout
+		c.Timeout = DefaultTimeout
 		now := time.Unix(0, 0)
-		s.pace = newPacer(1e6, now)
-		all := byProto[bool]{probe.TCP: true, probe.UDP: true}
-		s.begin(all, false)
+		l := newLoop(c, now)
+		d := l.dispatch
+		d.pace = newPacer(1e6, now)
+		all := verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}
+		d.begin(all, false)
 		open := map[uint64]bool{}
 		for ; len(b) >= 4; b = b[4:] {
 			now = now.Add(time.Duration(b[3]) * time.Millisecond)
 			switch b[0] % 4 {
 			case 0: // ask some
-				s.fill(s.crew[0], now)
+				fill(d, now)
 				if b[1]%4 == 0 {
-					s.takeBack(s.crew[0])
+					l.table.release(d.senders[0])
 				}
-				if s.walk.pos >= s.walk.end && s.passes < engine.MaxTries {
-					s.end()
-					s.begin(all, false)
+				if d.cursor.done() && d.pass.Number < engine.MaxTries {
+					l.table.end()
+					d.begin(all, false)
 				}
 			default:
 				a := engine.Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}
@@ -57,44 +59,47 @@ func FuzzHear(f *testing.F) {
 				case 2:
 					a.Responder = plan.At(a.Index % plan.Len()).Addr
 				}
-				for _, found := range s.hearAll([]engine.Answer{a}, nil) {
+				for _, found := range l.receiver.receive([]engine.Answer{a}) {
 					if open[a.Index] || found.(probe.Result).State != probe.Open {
-						t.Fatalf("%+v is told open, before: %v", found, open[a.Index])
+						t.Fatalf("%+v is reported open, before: %v", found, open[a.Index])
 					}
 					open[a.Index] = true
 				}
 			}
 		}
-		check(t, s, open)
+		check(t, l, open)
 	})
 }
 
-// check counts anew what the sweep counts as it goes.
-func check(t *testing.T, s *sweep, open map[uint64]bool) {
-	var owed, quiet byProto[int64]
-	for i, c := range s.table.cells {
-		p := s.proto(uint64(i))
-		owed[p] += one(c.owed())
-		quiet[p] += one(c.quiet())
-		if c.open() != open[uint64(i)] {
-			t.Errorf("%d is %#x, told open: %v", i, c, open[uint64(i)])
+// check counts anew what the table counts as it goes.
+func check(t *testing.T, l *loop, open map[uint64]bool) {
+	var askable, silent verdict.ByProto[int64]
+	r, st := l.result(), &l.table.state
+	for i, c := range st.cells {
+		p := l.proto(uint64(i))
+		a, s := c.Counts()
+		askable[p] += a
+		silent[p] += s
+		if c.Open() != open[uint64(i)] {
+			t.Errorf("%d is %#x, reported open: %v", i, c, open[uint64(i)])
 		}
-		if c.tries() == 0 && c != 0 {
+		if c.Tries() == 0 && c != 0 {
 			t.Errorf("%d is %#x without a try", i, c)
 		}
-		if r := s.single(uint64(i)); c.asked() && (r.State != c.state(p) || r.State == probe.Unknown && r.Error == "") {
-			t.Errorf("%#x is told as %+v", c, r)
+		if r := r.single(uint64(i)); c.Asked() && (r.State != c.State(p) || r.State == probe.Unknown && r.Error == "") {
+			t.Errorf("%#x is reported as %+v", c, r)
 		}
 	}
-	if owed != s.owed || quiet != s.quiet || int(s.open) != len(open) {
-		t.Errorf("owed %v, quiet %v, open %d; counted %v, %v, %d", s.owed, s.quiet, s.open, owed, quiet, len(open))
+	if askable != st.askable || silent != st.silent || int(st.open) != len(open) {
+		t.Errorf("askable %v, silent %v, open %d; counted %v, %v, %d", st.askable, st.silent, st.open, askable, silent, len(open))
 	}
 	for _, p := range probe.Protos() {
-		if loss, missed, ok := s.loss(p); ok && !(loss >= 0 && loss < 1 && missed >= 0) {
+		tally := st.measurable(p, &l.limits)
+		if loss, missed, ok := tally.Measure(st.silent[p], st.pass.Done[p]); ok && !(loss >= 0 && loss < 1 && missed >= 0) {
 			t.Errorf("a loss of %v, %v missed", loss, missed)
 		}
 	}
-	if w := s.wait(); w <= 0 || w > s.Timeout {
+	if w := l.dispatch.wait(); w <= 0 || w > l.Timeout {
 		t.Errorf("the wait is %v", w)
 	}
 }

@@ -28,7 +28,7 @@ func TestWaitFollowsTheRoundTrip(t *testing.T) {
 		{"beyond the timeout", []time.Duration{5 * time.Second}, 1, 2 * time.Second, 2 * time.Second},
 		{"nonsense is no sample", []time.Duration{0, -time.Second}, 1, 2 * time.Second, time.Second},
 	} {
-		var r rtt
+		var r rttEstimator
 		for _, d := range tt.samples {
 			r.sample(d)
 		}

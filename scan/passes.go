@@ -1,0 +1,137 @@
+package scan
+
+import (
+	"context"
+
+	"onmux/probe"
+	"onmux/probe/request"
+	"onmux/scan/control"
+	"onmux/scan/engine"
+	"onmux/scan/verdict"
+)
+
+// maxPayloadTargets is up to how many silent UDP endpoints all payloads of their
+// ports are tried: beyond, that would take longer than the whole scan.
+const maxPayloadTargets = 4096
+
+// begin begins a pass that asks those protocols, or sends UDP's payloads.
+func (d *dispatcher) begin(asks verdict.ByProto[bool], payloads bool) {
+	d.pass = d.table.begin(asks, payloads)
+	d.cursor = d.start(0)
+	d.progress.total = d.sent + d.size
+	if d.pass.Number == 1 {
+		return
+	}
+	d.progress.total = d.sent
+	n := d.table.totals()
+	for p, asks := range asks {
+		if asks {
+			d.progress.total += uint64(n.askable[p])
+		}
+	}
+	d.revalidate()
+}
+
+// next decides which protocols another pass asks, and whether it sends UDP's
+// payloads. An error ends the scan.
+func (l *loop) next(ctx context.Context) (asks verdict.ByProto[bool], payloads, more bool, err error) {
+	asks, payloads, more = l.needed()
+	if !more {
+		// What was to be waited for longer, or could not leave at once, may still be
+		// answered, and no pass follows to make up for it.
+		l.dispatch.drain(ctx, l.dispatch.wait()+engine.BusyTimeout)
+		asks, payloads, more = l.needed()
+	}
+	if !more {
+		more, err = l.confirm(ctx)
+		asks = verdict.ByProto[bool]{probe.TCP: true}
+	}
+	return asks, payloads, more, err
+}
+
+// confirm makes sure, before silence is accepted for good, that hosts which had
+// answered still do, and reports whether another pass must ask TCP because they had
+// not for a while.
+func (l *loop) confirm(ctx context.Context) (again bool, err error) {
+	n := l.table.totals()
+	again, err = l.watch.Confirm(ctx, l.Retries > 0 && n.silent[probe.TCP] > 0)
+	n = l.table.totals()
+	return again && n.askable[probe.TCP] > 0 && n.pass.Number <= l.Retries, err
+}
+
+// needed is which protocols another pass must ask: those that loss demands, and when
+// it demands none, UDP again while its silent ports have not been sent all of their
+// payloads (see request.Payloads). A service that cannot read a request does not
+// answer, so that silence after two of them proves little. payloads is true for such
+// a pass.
+func (l *loop) needed() (asks verdict.ByProto[bool], payloads, more bool) {
+	n := l.table.totals()
+	asks, more = n.lossDemands(&l.limits, l.ports, l.Retries, l.Bound)
+	if more || n.pass.Number > l.Retries {
+		return asks, false, more
+	}
+	var left uint64
+	l.table.read(func(s *state) { left = s.silentPayloads() })
+	if left == 0 || left > maxPayloadTargets {
+		return asks, false, false
+	}
+	asks[probe.UDP] = true
+	return asks, true, true
+}
+
+// lossDemands is which protocols another pass must ask: in the first, all; in the
+// second, those that met silence, to confirm it; and from then on as many as the
+// loss demands.
+func (n *totals) lossDemands(
+	limits *control.Limits, ports verdict.ByProto[int], retries int, bound float64,
+) (asks verdict.ByProto[bool], more bool) {
+	if n.pass.Number == 0 {
+		return verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}, true
+	}
+	if n.pass.Number > retries {
+		return asks, false
+	}
+	var missed verdict.ByProto[float64]
+	var sum, asked float64
+	for _, p := range probe.Protos() {
+		if ports[p] > 0 {
+			asked++
+		}
+		switch {
+		case n.askable[p] == 0:
+		case n.pass.Done[p] == 1:
+			asks[p], more = true, true
+		default:
+			tally := n.measurable(p, limits)
+			_, missed[p], _ = tally.Measure(n.silent[p], n.pass.Done[p])
+			sum += missed[p]
+		}
+	}
+	if sum >= bound {
+		for p := range missed {
+			if missed[p] >= bound/asked && n.askable[p] > 0 {
+				asks[p], more = true, true
+			}
+		}
+	}
+	return asks, more
+}
+
+// measurable is the tally of a protocol, without what came at a limited rate.
+func (n *totals) measurable(p probe.Proto, limits *control.Limits) verdict.Tally {
+	t := n.answered[p]
+	if p == probe.UDP {
+		t.Subtract(&limits.Refused)
+	}
+	return t
+}
+
+// maxPayloads is the most payloads that one of the UDP ports has.
+func maxPayloads(ports []probe.Port) (most int) {
+	for _, p := range ports {
+		if p.Proto == probe.UDP {
+			most = max(most, len(request.Payloads(p.Number)))
+		}
+	}
+	return most
+}

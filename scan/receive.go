@@ -1,0 +1,163 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/checkpoint"
+	"onmux/scan/engine"
+	"onmux/scan/verdict"
+)
+
+// receiver takes answers from the engine into the table, and what they show to the
+// emitter and to control. One goroutine uses it.
+type receiver struct {
+	*parts
+	updates [engine.MaxBatch]update
+	repeats [engine.MaxBatch]bool
+	met     []uint64        // endpoints that answered for the first time
+	others  []netip.Addr    // hosts that answered for targets
+	rtts    []time.Duration // measured
+	found   []Finding
+}
+
+// run receives until the engine is closed and drained. An error is also passed to
+// halt.
+func (r *receiver) run(ctx context.Context, halt func(error)) error {
+	buf := make([]engine.Answer, engine.MaxBatch)
+	for {
+		n, err := r.Engine.Receive(ctx, buf)
+		r.out.put(r.receive(buf[:min(max(n, 0), len(buf))])...)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			err = fmt.Errorf("receiving answers: %w", err)
+			halt(err)
+			return err
+		}
+	}
+}
+
+// receive takes a batch of answers, at most engine.MaxBatch, and returns records of
+// endpoints that it shows open, until the next call.
+func (r *receiver) receive(answers []engine.Answer) []Finding {
+	if len(answers) == 0 {
+		return nil
+	}
+	r.watch.MarkRepeats(answers, r.repeats[:])
+	r.found = r.table.receive(answers, r.updates[:], r.found[:0])
+	r.met, r.others, r.rtts = r.met[:0], r.others[:0], r.rtts[:0]
+	var n counts
+	for i := range answers {
+		a, u := &answers[i], &r.updates[i]
+		if u.byOther {
+			r.others = append(r.others, a.Responder)
+		}
+		if u.rtt > 0 {
+			r.rtts = append(r.rtts, u.rtt)
+		}
+		if u.measures {
+			r.met = append(r.met, a.Index)
+		}
+		if u.found && r.table.holdSynAcks && a.Reason == probe.SynAck {
+			r.resets.hold(a.Index, time.Now(), a.Result)
+		}
+		r.note(&n, a, u, r.repeats[i])
+	}
+	r.anomalies.add(n)
+	r.routers.Count(r.others)
+	r.rtt.sample(r.rtts...)
+	r.watch.Answered(r.met)
+	return r.found
+}
+
+// note counts what is out of the ordinary about an answer.
+func (r *receiver) note(n *counts, a *engine.Answer, u *update, repeat bool) {
+	switch {
+	case u.stray:
+		n.strays++
+	case u.again && !repeat:
+		n.repeated++
+	}
+	if u.late {
+		n.late++
+	}
+	if u.disagrees && !(u.old.Class() == verdict.SynAck && u.class == verdict.Reset && r.resets.reset(a.Index)) {
+		r.anomalies.contradict(r.plan.At(a.Index), u.old.Class(), u.class)
+	}
+	if u.changed && u.class == verdict.LocalError {
+		r.anomalies.failed(a.Error)
+	}
+}
+
+// maxContradictions bounds the contradictions that are reported with their endpoints.
+const maxContradictions = 4
+
+// counts are how many answers were out of the ordinary.
+type counts struct {
+	strays         uint64 // no probe can have caused them
+	contradictions uint64 // they contradict an earlier one
+	repeated       uint64 // they repeat what is known
+	late           uint64 // they answer a try before the last
+}
+
+// anomalies are what was out of the ordinary in a scan's answers. Any goroutine may
+// use it.
+type anomalies struct {
+	mu sync.Mutex
+	counts
+	examples   []Contradiction
+	localError string // the first, for endpoints whose own was not kept
+}
+
+func (a *anomalies) add(n counts) {
+	if n == (counts{}) {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.strays += n.strays
+	a.repeated += n.repeated
+	a.late += n.late
+}
+
+// contradict notes that an answer contradicts an earlier one.
+func (a *anomalies) contradict(e probe.Endpoint, first, then verdict.Class) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.contradictions++
+	if len(a.examples) < maxContradictions {
+		a.examples = append(a.examples, Contradiction{e, first, then})
+	}
+}
+
+func (a *anomalies) failed(why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.localError == "" {
+		a.localError = why
+	}
+}
+
+// fill sets what a checkpoint has of it.
+func (a *anomalies) fill(h *checkpoint.Head) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h.Strays, h.Contradictions, h.Repeated, h.Late = a.strays, a.contradictions, a.repeated, a.late
+	h.LocalError = a.localError
+}
+
+// restore makes it what it was at a checkpoint.
+func (a *anomalies) restore(h *checkpoint.Head) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.counts = counts{strays: h.Strays, contradictions: h.Contradictions, repeated: h.Repeated, late: h.Late}
+	a.localError = h.LocalError
+}

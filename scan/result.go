@@ -1,0 +1,168 @@
+package scan
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/control"
+	"onmux/scan/verdict"
+)
+
+// result is a scan that has ended: nothing else uses its parts any more.
+type result struct {
+	Config
+	*state
+	anomalies *anomalies
+	watch     *control.Watch
+	doubts    control.Limits // addresses whose silence decides nothing
+	sent      uint64         // probes
+	pace      *pacer
+	shortage  error // why some endpoints could never be asked
+	begun     time.Time
+}
+
+func (l *loop) result() *result {
+	st := &l.table.state
+	return &result{
+		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, doubts: st.limits(),
+		sent: l.dispatch.sent, pace: l.dispatch.pace, shortage: l.shortage, begun: l.begun,
+	}
+}
+
+// emit emits everything but the open endpoints, which were emitted when they were
+// found.
+func (r *result) emit(out *emitter) {
+	for port := range r.protos {
+		lo := uint64(port) * r.addrs
+		for i := lo; i < lo+r.addrs; {
+			end := r.sameVerdict(i, lo+r.addrs)
+			if c := r.cells[i]; c.Asked() && !c.Open() {
+				r.emitRun(out, i, end)
+			}
+			i = end
+		}
+	}
+}
+
+// sameVerdict is the end of the run from i of endpoints that have the same verdict
+// for the same reason; hi bounds it.
+func (r *result) sameVerdict(i, hi uint64) uint64 {
+	p, first, doubt := r.proto(i), r.cells[i], r.doubt(i)
+	for j := i + 1; j < hi; j++ {
+		c := r.cells[j]
+		if c != first && !c.SameVerdict(first, p) || r.doubt(j) != doubt {
+			return j
+		}
+	}
+	return hi
+}
+
+// emitRun emits the endpoints from lo to hi, which have the same verdict, split where
+// their addresses leave a gap.
+func (r *result) emitRun(out *emitter, lo, hi uint64) {
+	for lo < hi {
+		end := lo + 1
+		if !r.All {
+			end = min(hi, lo+r.plan.Neighbours(lo))
+		}
+		out.wait(context.Background())
+		if end == lo+1 {
+			out.put(r.single(lo))
+		} else {
+			out.put(r.rangeOf(lo, end))
+		}
+		lo = end
+	}
+}
+
+// single is the record of one endpoint, with all that was kept of its answer.
+func (r *result) single(i uint64) probe.Result {
+	var one probe.Result
+	if kept := r.details.of(i, r.cells[i].Reason()); kept != nil {
+		one = *kept
+	}
+	if doubt := r.doubt(i); doubt != control.NoDoubt {
+		one.Notes = append(slices.Clip(one.Notes), doubtNote(doubt))
+	}
+	one = r.record(i, one)
+	one.Error = r.errorOf(i)
+	return one
+}
+
+// rangeOf is the record of the endpoints from lo to hi.
+func (r *result) rangeOf(lo, hi uint64) Range {
+	first, c := r.plan.At(lo), r.cells[lo]
+	out := Range{
+		First: first.Addr, Last: r.plan.At(hi - 1).Addr, Count: hi - lo,
+		Port: first.Port, Proto: first.Proto,
+		State: c.State(first.Proto), Reason: c.Reason(), Tries: c.Tries(),
+		Error: r.errorOf(lo),
+	}
+	for _, c := range r.cells[lo:hi] {
+		out.Tries = min(out.Tries, c.Tries())
+	}
+	if doubt := r.doubt(lo); doubt != control.NoDoubt {
+		out.Notes = []string{doubtNote(doubt)}
+	}
+	out.Responder = r.responder(lo, hi, c.Reason())
+	return out
+}
+
+// responder is the host that answered for all the endpoints from lo to hi, if it was
+// one, is none of them, and that is known of each.
+func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
+	var by netip.Addr
+	for i := lo; i < hi; i++ {
+		kept := r.details.of(i, why)
+		if kept == nil || !kept.Responder.IsValid() || i > lo && kept.Responder != by {
+			return netip.Addr{}
+		}
+		by = kept.Responder
+	}
+	if hi-lo == 1 || r.isTarget(by, lo) {
+		return netip.Addr{}
+	}
+	return by
+}
+
+// errorOf is why the state of an endpoint is unknown.
+func (r *result) errorOf(i uint64) string {
+	c := r.cells[i]
+	if c.Class() != verdict.LocalError {
+		return ""
+	}
+	if c.Tries() == 0 && r.shortage != nil {
+		return r.shortage.Error()
+	}
+	if kept := r.details.of(i, probe.LocalError); kept != nil && kept.Error != "" {
+		return kept.Error
+	}
+	if why := r.anomalies.localError; why != "" {
+		return why
+	}
+	return "this machine could not ask"
+}
+
+// doubt is why an endpoint's silence decides nothing, or less than it seems.
+func (r *result) doubt(i uint64) control.Doubt {
+	if !r.doubts.Any() || !r.cells[i].Silent() {
+		return control.NoDoubt
+	}
+	return r.doubts.Doubt(i%r.addrs, r.proto(i))
+}
+
+// undecided counts the UDP endpoints whose silence decides nothing.
+func (r *result) undecided() (n uint64) {
+	if !r.doubts.Any() {
+		return 0
+	}
+	for i := range r.plan.Len() {
+		if r.proto(i) == probe.UDP && r.doubt(i) != control.NoDoubt {
+			n++
+		}
+	}
+	return n
+}

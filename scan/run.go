@@ -1,0 +1,214 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/checkpoint"
+	"onmux/scan/control"
+)
+
+// Run asks every endpoint of the plan's shard and passes what it finds to emit: open
+// endpoints as they are found, and when all were asked the rest, in the order of
+// the plan's ports and addresses, as ranges where neighbours agree. Calls of emit
+// come one at a time, and Run returns after the last.
+//
+// When the context ends, Run stops sending, receives what is on its way for as long
+// as an answer takes, reports what is known and returns an Outcome that is not
+// Complete, without an error. The first error of the engine or of emit ends the scan
+// in the same way and is returned with the Outcome; after an error of emit, emit is
+// not called again. A Config that makes no sense, or a Checkpoint that cannot be
+// written, is an error before anything is sent; one that cannot be written later is
+// a note. In every case the engine is closed.
+func Run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
+	if c.FollowUp.Identify || c.FollowUp.Verify {
+		return newFollowUps(c, emit).run(ctx, c)
+	}
+	return run(ctx, c, emit)
+}
+
+func run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
+	if err := c.complete(); err != nil {
+		if c.Engine != nil {
+			err = errors.Join(err, c.Engine.Close())
+		}
+		return Outcome{}, err
+	}
+	l := newLoop(c, time.Now())
+	if err := l.saver.Save(false); err != nil {
+		return Outcome{}, errors.Join(err, c.Engine.Close())
+	}
+	return l.run(ctx, emit)
+}
+
+// parts are what the dispatcher, the receiver and the loop of a scan share. Each has
+// a lock of its own where it needs one.
+type parts struct {
+	Config
+	*space
+	table     *table
+	rtt       *rttEstimator
+	resets    *resets
+	anomalies *anomalies
+	watch     *control.Watch
+	routers   *control.Routers
+	out       *emitter // nil until the loop runs
+}
+
+// loop makes the passes of one scan.
+type loop struct {
+	*parts
+	dispatch *dispatcher
+	receiver *receiver
+	saver    *checkpoint.Saver
+	begun    time.Time
+	limits   control.Limits           // as of the last pass
+	shortage error                    // why some endpoints could never be asked
+	found    map[uint64]*probe.Result // open endpoints that the resumed scan found
+}
+
+func newLoop(c Config, now time.Time) *loop {
+	methods := methodNames(c)
+	senders := newSenders(c.Engine)
+	p := &parts{
+		Config: c, space: newSpace(c), rtt: new(rttEstimator), resets: new(resets),
+		anomalies: new(anomalies), routers: new(control.Routers),
+	}
+	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
+	d := newDispatcher(p, senders, now)
+	p.watch = control.NewWatch(controlled{d}, methods[probe.TCP.String()] == "connect")
+	l := &loop{parts: p, dispatch: d, receiver: &receiver{parts: p}, begun: now}
+	if !c.resumesComplete() {
+		l.saver = checkpoint.NewSaver(c.Checkpoint, source{p, methods})
+		p.table.state.journal.on = l.saver != nil
+	}
+	if c.Resume != nil {
+		l.restore(c.Resume)
+	}
+	return l
+}
+
+// methodNames is how the engine asks the plan's protocols, by their names.
+func methodNames(c Config) map[string]string {
+	out := make(map[string]string)
+	if c.Engine == nil {
+		return out
+	}
+	m := c.Engine.Methods()
+	for _, proto := range c.Plan.Protos() {
+		out[proto.String()] = strings.ToValidUTF8(m[proto], "?")
+	}
+	return out
+}
+
+func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, error) {
+	defer l.dispatch.timer.Stop()
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	l.out = startEmitter(emit, halt)
+	l.emitFound(ctx)
+	var stopped, failed error
+	var notes []string
+	if !l.resumesComplete() {
+		notes, stopped, failed = l.ask(ctx, halt)
+	} else if l.Engine != nil {
+		failed = l.Engine.Close()
+	}
+	r := l.result()
+	r.emit(l.out)
+	failed = errors.Join(failed, l.out.close())
+	o := r.outcome(stopped, failed)
+	o.Notes = append(o.Notes, notes...)
+	return o, failed
+}
+
+// ask makes all the passes, receives the answers and saves checkpoints. It returns
+// what else went wrong, why it stopped before the end, if it did, and what failed.
+func (l *loop) ask(ctx context.Context, halt func(error)) (notes []string, stopped, failed error) {
+	receiving := make(chan error, 1)
+	go func() { receiving <- l.receiver.run(context.WithoutCancel(ctx), halt) }()
+	l.saver.Start(l.SaveEvery)
+	stopped = l.askAll(ctx)
+	closing := l.Engine.Close()
+	failed = <-receiving
+	l.releaseAllHeld()
+	l.saver.Stop()
+	if failed == nil && ctx.Err() == nil && !errors.As(stopped, new(errExhausted)) {
+		failed = stopped
+	}
+	if closing != nil {
+		notes = append(notes, "closing the sockets failed: "+closing.Error())
+	}
+	if err := l.lastSave(stopped); err != nil {
+		notes = append(notes, err.Error())
+	}
+	return notes, stopped, failed
+}
+
+// askAll makes the passes that are needed. It returns why it stopped before the end:
+// the context's cause, the engine's error, or errExhausted.
+func (l *loop) askAll(ctx context.Context) error {
+	if l.size == 0 {
+		return nil
+	}
+	d := l.dispatch
+	for {
+		if d.pass.Over {
+			asks, payloads, more, err := l.next(ctx)
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
+			if ctx.Err() == nil {
+				d.begin(asks, payloads)
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		d.limitNetworks()
+		err := d.run(ctx)
+		d.drain(context.Background(), d.pause())
+		if err != nil {
+			l.giveUp(err)
+			return err
+		}
+		d.pass = d.table.end()
+		l.table.read(func(s *state) { l.limits = s.limits() })
+	}
+	if ctx.Err() != nil && l.Engine.Pending() > 0 {
+		return context.Cause(ctx)
+	}
+	d.report(time.Now(), 0)
+	return nil
+}
+
+// giveUp makes every endpoint that could never be asked for lack of resources one
+// whose state is unknown.
+func (l *loop) giveUp(err error) {
+	var short errExhausted
+	if l.dispatch.pass.Number > 1 || !errors.As(err, &short) {
+		return
+	}
+	l.shortage = short.error
+	l.table.giveUp()
+}
+
+// lastSave saves the checkpoint that the scan ends with, when nothing else changes
+// it any more. stopped is why it ended early, or nil.
+func (l *loop) lastSave(stopped error) error {
+	d := l.dispatch
+	next := d.cursor.pos
+	for _, s := range d.senders {
+		if len(s.batch) > 0 { // what did not leave is asked first
+			next = min(next, s.positions[0])
+		}
+	}
+	over := l.table.close(d.sent, next)
+	return l.saver.Save(over && stopped == nil)
+}

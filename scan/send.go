@@ -1,0 +1,262 @@
+package scan
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/checkpoint"
+	"onmux/scan/control"
+	"onmux/scan/engine"
+)
+
+const (
+	// parallelRate is the rate, in probes a second, from which on all the engine's
+	// Senders work: half of what one of them does.
+	parallelRate = 250_000
+
+	// glance is how often a drain looks whether it is over.
+	glance = time.Millisecond
+)
+
+// errExhausted: this machine was short of something for longer than
+// engine.BusyTimeout.
+type errExhausted struct{ error }
+
+// sender sends batches of a pass through one of the engine's Senders.
+type sender struct {
+	engine.Sender
+	id        int
+	batch     []engine.Probe // what is left of the one that is being sent
+	positions []uint64       // where its probes stand in the order
+	probes    [engine.MaxBatch]engine.Probe
+	places    [engine.MaxBatch]uint64
+	ahead     [engine.MaxBatch]candidate
+}
+
+func newSenders(e engine.Engine) (out []*sender) {
+	all := []engine.Sender{e}
+	if p, ok := e.(engine.Parallel); ok {
+		all = p.Senders()
+	}
+	for id, s := range all {
+		out = append(out, &sender{Sender: s, id: id})
+	}
+	return out
+}
+
+// dispatcher makes passes: it takes batches of endpoints from the table and sends
+// them at the pace that is allowed. The goroutines of a pass, one for each sender,
+// hold its lock except while they send; between passes the loop's goroutine has it
+// to itself.
+type dispatcher struct {
+	*parts
+	senders []*sender
+
+	mu       sync.Mutex
+	cursor   cursor
+	pass     checkpoint.Pass
+	pace     *pacer
+	sent     uint64    // probes
+	sentAt   time.Time // when the last one left
+	timer    *time.Timer
+	progress progress
+}
+
+func newDispatcher(p *parts, senders []*sender, now time.Time) *dispatcher {
+	return &dispatcher{
+		parts: p, senders: senders, sentAt: now, pace: newPacer(p.Rate, now), timer: time.NewTimer(0),
+		pass: checkpoint.Pass{Over: true}, progress: progress{report: p.Watch},
+	}
+}
+
+// run makes a pass: it asks, in the order, every endpoint that the pass asks.
+func (d *dispatcher) run(ctx context.Context) error {
+	senders := d.senders
+	if d.pace.now() < parallelRate {
+		senders = senders[:1]
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan error)
+	work := func(s *sender) error {
+		err := d.work(ctx, s)
+		if err != nil {
+			stop(err) // for all
+		}
+		return err
+	}
+	for _, s := range senders[1:] {
+		go func() { ended <- work(s) }()
+	}
+	err := work(senders[0])
+	for range senders[1:] {
+		err = cmp.Or(err, <-ended)
+	}
+	return err
+}
+
+// work sends batches until the pass is over. What it does while it holds the lock
+// takes little of the time that Send takes.
+func (d *dispatcher) work(ctx context.Context, s *sender) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.table.release(s)
+	for !d.cursor.done() {
+		d.out.wait(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		now := time.Now()
+		d.report(now, d.wait())
+		if rate, why, tooMany := d.routers.Busiest(now, d.sent); tooMany {
+			d.pace.ease(now, rate, why)
+		}
+		if pause := d.pace.wait(now); pause > 0 {
+			d.sleep(ctx, pause)
+			continue
+		}
+		if err := d.watch.Check(ctx, now); err != nil {
+			return err
+		}
+		d.table.fill(s, &d.cursor, d.pace.batch(), d.wait(), now, d.sent)
+		if err := d.offer(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offer hands the batch to the engine until all of it has left. What did not
+// remains in s.batch.
+func (d *dispatcher) offer(ctx context.Context, s *sender) error {
+	for len(s.batch) > 0 {
+		d.mu.Unlock()
+		n, err := s.Send(ctx, s.batch)
+		d.mu.Lock()
+		n = min(max(n, 0), len(s.batch))
+		s.batch, s.positions = s.batch[n:], s.positions[n:]
+		if n > 0 {
+			d.count(n)
+			d.sentAt = time.Now()
+		}
+		if err == nil && n > 0 {
+			continue
+		}
+		if err := d.retryAfter(ctx, err); err != nil {
+			return err
+		}
+		now := time.Now()
+		d.report(now, d.wait())
+		d.table.resend(s, now)
+	}
+	return nil
+}
+
+// count counts probes that have left.
+func (d *dispatcher) count(n int) {
+	d.sent += uint64(n)
+	d.pace.spend(n)
+}
+
+// retryAfter waits until the probes that the engine did not accept may be offered
+// again, and returns nil, or the error that ends the pass.
+func (d *dispatcher) retryAfter(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil:
+		return fmt.Errorf("the engine takes no probes and gives no reason: %w", io.ErrNoProgress)
+	case !errors.Is(err, probe.ErrBusy):
+		return err
+	}
+	now := time.Now()
+	d.pace.busy(now, err)
+	if now.Sub(d.sentAt) >= engine.BusyTimeout {
+		return errExhausted{err}
+	}
+	d.sleep(ctx, backoff)
+	return nil
+}
+
+// drain waits for answers that are on their way, until wait has passed since the
+// last probe, or nothing is outstanding or no endpoint silent, and no SYN-ACK held.
+// More than the usual wait is for engines that know what is outstanding.
+func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
+	for ctx.Err() == nil {
+		pending := d.Engine.Pending()
+		if pending < 0 {
+			wait = min(wait, d.wait())
+		}
+		now := time.Now()
+		left := wait - now.Sub(d.sentAt)
+		d.report(now, left)
+		n := d.table.totals()
+		if left <= 0 || (pending == 0 || n.sumSilent() == 0) && !d.resets.holding() {
+			return
+		}
+		d.sleep(ctx, min(left, glance))
+	}
+}
+
+// pause is how long a pass waits for answers at its end. Between payloads there is
+// no need to: an answer counts later too, and is waited for after the last pass.
+func (d *dispatcher) pause() time.Duration {
+	if d.pass.Payloads {
+		return shortWait
+	}
+	return d.wait()
+}
+
+// wait is how long an answer is waited for in the present pass.
+func (d *dispatcher) wait() time.Duration { return d.rtt.wait(d.pass.Number, d.Timeout) }
+
+// sleep sleeps, and keeps reporting progress meanwhile.
+func (d *dispatcher) sleep(ctx context.Context, pause time.Duration) {
+	for pause > 0 && ctx.Err() == nil {
+		slice := min(pause, tick)
+		pause -= slice
+		d.timer.Reset(slice)
+		select {
+		case <-d.timer.C:
+		case <-ctx.Done():
+		}
+		if pause > 0 {
+			d.report(time.Now(), d.wait())
+		}
+	}
+}
+
+// revalidate has the engine look up its next hops again.
+func (p *parts) revalidate() {
+	if e, ok := p.Engine.(engine.Revalidator); ok {
+		e.Revalidate()
+	}
+}
+
+// controlled is a dispatcher as control sees it.
+type controlled struct{ *dispatcher }
+
+func (c controlled) Sent() uint64                                   { return c.sent }
+func (c controlled) Wait() time.Duration                            { return c.wait() }
+func (c controlled) Sleep(ctx context.Context, pause time.Duration) { c.sleep(ctx, pause) }
+func (c controlled) SlowDown(why control.Cause)                     { c.pace.busy(time.Now(), why) }
+func (c controlled) Revalidate()                                    { c.revalidate() }
+
+// Repeat asks endpoints once more, as their last try.
+func (c controlled) Repeat(ctx context.Context, indexes []uint64, wait time.Duration) (int, error) {
+	batch := c.table.repeats(indexes, wait)
+	sent, err := c.Engine.Send(ctx, batch)
+	sent = min(max(sent, 0), len(batch))
+	c.count(sent)
+	if errors.Is(err, probe.ErrBusy) {
+		c.pace.busy(time.Now(), err)
+		err = nil
+	}
+	return sent, err
+}

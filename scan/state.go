@@ -1,0 +1,217 @@
+package scan
+
+import (
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/checkpoint"
+	"onmux/scan/control"
+	"onmux/scan/engine"
+	"onmux/scan/verdict"
+)
+
+// state is all that is known of the endpoints of a scan. While the scan runs, the
+// lock of its table guards it.
+type state struct {
+	*space
+	cells   []verdict.Cell
+	details details
+	totals
+	times   sendTimes
+	journal journal
+}
+
+// totals are the pass and the sums over all cells.
+type totals struct {
+	pass     checkpoint.Pass
+	askable  verdict.ByProto[int64] // endpoints that a later pass may ask
+	silent   verdict.ByProto[int64] // endpoints that were asked and have not answered
+	answered verdict.ByProto[verdict.Tally]
+	open     uint64
+}
+
+func (n *totals) sumSilent() int64 { return n.silent[probe.TCP] + n.silent[probe.UDP] }
+
+func (n *totals) sumAskable() int64 { return n.askable[probe.TCP] + n.askable[probe.UDP] }
+
+// set changes a cell and the sums.
+func (s *state) set(i uint64, p probe.Proto, old, next verdict.Cell) {
+	s.cells[i] = next
+	if i < s.journal.copied {
+		s.journal.patch(i, old, next)
+	}
+	askable, silent := next.Counts()
+	wasAskable, wasSilent := old.Counts()
+	s.askable[p] += askable - wasAskable
+	s.silent[p] += silent - wasSilent
+}
+
+// asks reports whether the present pass asks c. A first pass that is resumed comes
+// by some that have answered.
+func (s *state) asks(c candidate) bool {
+	if s.pass.Number == 1 {
+		return !c.cell.Asked()
+	}
+	return c.cell.Askable() && s.pass.Asks[s.proto(c.index)] &&
+		!(s.pass.Payloads && c.cell.Class() == verdict.NoNeighbour)
+}
+
+// record is the record of an endpoint with what an answer brought.
+func (s *state) record(i uint64, r probe.Result) probe.Result {
+	return s.space.record(i, s.cells[i], r)
+}
+
+// giveUp makes every endpoint that was never asked one that this machine could not
+// ask.
+func (s *state) giveUp() {
+	for c := s.start(0); !c.done(); c.pos += c.step {
+		if i := s.order.Index(c.pos); !s.cells[i].Asked() {
+			s.cells[i] = verdict.CellOf(verdict.LocalError, 0)
+		}
+	}
+}
+
+// silentPayloads counts the silent UDP endpoints whose ports have more payloads than
+// there were tries. Where no neighbour is, none is of use.
+func (s *state) silentPayloads() (n uint64) {
+	if s.silent[probe.UDP] == 0 || s.pass.Done[probe.UDP] >= maxPayloads(s.plan.Ports()) {
+		return 0
+	}
+	for port, p := range s.protos {
+		if p != probe.UDP {
+			continue
+		}
+		lo := uint64(port) * s.addrs
+		for _, c := range s.cells[lo : lo+s.addrs] {
+			if c.Silent() && c.Class() != verdict.NoNeighbour {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// askableIn counts the endpoints from lo up to and without hi that a later pass asks.
+func (s *state) askableIn(lo, hi uint64) (n uint64) {
+	for _, c := range s.cells[lo:hi] {
+		if c.Askable() {
+			n++
+		}
+	}
+	return n
+}
+
+// neverAsked counts the endpoints that could not be asked even once.
+func (s *state) neverAsked() (n uint64) {
+	for _, c := range s.cells {
+		if c == verdict.CellOf(verdict.LocalError, 0) {
+			n++
+		}
+	}
+	return n
+}
+
+// limits looks for networks whose silence decides nothing.
+func (s *state) limits() control.Limits {
+	return control.FindLimits(control.Known{
+		Plan: s.plan, Order: s.order, Cells: s.cells, Silent: s.silent, Answered: s.answered, Passes: s.pass.Done,
+	})
+}
+
+// update is what an answer changed.
+type update struct {
+	old       verdict.Cell
+	class     verdict.Class
+	stray     bool // no probe can have caused it
+	byOther   bool // another host than the target sent it
+	changed   bool // it is the strongest evidence now
+	found     bool // … and the first to show the endpoint open
+	disagrees bool // it makes another state than an earlier answer
+	again     bool // it repeats what is known
+	late      bool // it is the first, and answers a try before the last
+	measures  bool // it is the first of its host that counts for the loss of TCP
+	rtt       time.Duration
+}
+
+// merge takes one answer in, and fills in its round-trip time.
+func (s *state) merge(a *engine.Answer, u *update) {
+	*u = update{stray: true}
+	if a.Index >= uint64(len(s.cells)) {
+		return
+	}
+	old, p := s.cells[a.Index], s.proto(a.Index)
+	fromTarget := s.isTarget(a.Responder, a.Index)
+	k, ok := verdict.ClassOf(p, a.Reason, fromTarget)
+	u.byOther = ok && !fromTarget
+	if !ok || old.Tries() == 0 {
+		return
+	}
+	u.stray, u.old, u.class = false, old, k
+	if a.Try < 0 || a.Try > old.Tries() {
+		a.Try = 0
+	}
+	u.rtt = s.measure(a, old, k)
+	if k == verdict.LocalError && a.Try == 1 && old == verdict.CellOf(verdict.Silence, 2) {
+		// The first try was not silent after all: it never left, and that took longer
+		// to find out than the pass lasted.
+		s.set(a.Index, p, old, verdict.CellOf(verdict.Unanswered, 2))
+		return
+	}
+	var next verdict.Cell
+	next, u.changed, u.disagrees = old.Merge(k, p)
+	u.again = old.Class() == k
+	u.late = !old.Answered() && a.Try > 0 && a.Try < old.Tries()
+	if !u.changed {
+		return
+	}
+	s.set(a.Index, p, old, next)
+	u.measures = s.count(a, old, k, p)
+	if u.found = next.Open(); u.found {
+		s.open++
+		s.details.forget(a.Index, old)
+	} else if kept := s.details.keep(a.Index, old, &a.Result); kept != nil {
+		s.journal.keep(a.Index, kept)
+	}
+}
+
+// count counts the try at which a host answered, if that measures loss, and reports
+// whether it does for TCP. A datagram that a further payload drew does not: that
+// the others drew none is no loss.
+func (s *state) count(a *engine.Answer, old verdict.Cell, k verdict.Class, p probe.Proto) bool {
+	if !s.measuresLoss(k, p) || s.measuresLoss(old.Class(), p) || s.pass.Payloads && k == verdict.UDPResponse {
+		return false
+	}
+	try := a.Try
+	if try == 0 {
+		try = old.Tries()
+	}
+	s.answered[p][try]++
+	return p == probe.TCP
+}
+
+// measure fills in an answer's round-trip time if the engine did not, and returns
+// what the estimate may learn from it, or 0. Only the first answer has a certain
+// time, and only if it is known which try it answers (Karn and Partridge, "Improving
+// Round-Trip Time Estimates in Reliable Transport Protocols", SIGCOMM 1987); what a
+// router sends may come seconds later, when it has given up looking for the host,
+// so it is not learnt from.
+func (s *state) measure(a *engine.Answer, old verdict.Cell, k verdict.Class) time.Duration {
+	try := a.Try
+	if try == 0 && old.Tries() == 1 {
+		try = 1
+	}
+	if old.Answered() || try == 0 {
+		return 0
+	}
+	if a.RTT <= 0 {
+		sent, ok := s.times.sentAt(s.order.Position(a.Index), old.Tries()-try)
+		if !ok || !a.At.After(sent) {
+			return 0
+		}
+		a.RTT = probe.Millis(a.At.Sub(sent))
+	}
+	if !k.FromTarget() {
+		return 0
+	}
+	return time.Duration(a.RTT)
+}

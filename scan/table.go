@@ -1,0 +1,229 @@
+package scan
+
+import (
+	"sync"
+	"time"
+
+	"onmux/probe"
+	"onmux/scan/checkpoint"
+	"onmux/scan/engine"
+	"onmux/scan/verdict"
+)
+
+// maxLook is how many positions a later pass looks at in one go for endpoints that
+// it asks, while answers wait.
+const maxLook = 4096
+
+// table is the state of a scan, which the dispatcher, the receiver and the saver of
+// checkpoints share. Each takes the lock once for a batch.
+type table struct {
+	holdSynAcks bool // records of SYN-ACKs are not made when they are received
+
+	mu      sync.Mutex
+	state   state
+	touched verdict.Cell // keeps touch from being optimized away
+}
+
+func newTable(s *space, senders int, holdSynAcks bool) *table {
+	return &table{holdSynAcks: holdSynAcks, state: state{
+		space: s, cells: make([]verdict.Cell, s.plan.Len()), details: make(details),
+		totals: totals{pass: checkpoint.Pass{Over: true}}, times: sendTimes{flights: newFlights(senders)},
+	}}
+}
+
+// totals are the sums, at one moment.
+func (t *table) totals() totals {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state.totals
+}
+
+// begin begins a pass that asks those protocols, or sends UDP's payloads, and
+// returns it.
+func (t *table) begin(asks verdict.ByProto[bool], payloads bool) checkpoint.Pass {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := &t.state.pass
+	p.Number++
+	p.Over, p.Asks, p.Payloads = false, asks, payloads
+	t.state.times.begin()
+	t.state.journal.settled = 0
+	return *p
+}
+
+// end ends a pass whose answers were waited for, and returns it.
+func (t *table) end() checkpoint.Pass {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := &t.state.pass
+	p.Over = true
+	for proto, asks := range p.Asks {
+		if asks {
+			p.Done[proto]++
+		}
+	}
+	return *p
+}
+
+// close prepares the last checkpoint, and reports whether the pass has ended. sent is
+// how many probes have left, and next the position of the first that did not, in a
+// pass that has not ended: the answers that were on their way have been waited for.
+func (t *table) close(sent, next uint64) (over bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	st := &t.state
+	st.journal.sent = sent
+	if !st.pass.Over {
+		st.times.sent.begin()
+		st.journal.settled = next
+	}
+	return st.pass.Over
+}
+
+// giveUp makes every endpoint that was never asked one that this machine could not
+// ask.
+func (t *table) giveUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state.giveUp()
+}
+
+// fill takes up to size endpoints that the pass asks into a sender's batch. They
+// count as asked from here, because an answer may come before Send returns. sent
+// is how many probes have left so far.
+func (t *table) fill(s *sender, c *cursor, size int, wait time.Duration, now time.Time, sent uint64) {
+	s.batch, s.positions = s.probes[:0], s.places[:0]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	st := &t.state
+	for looked := 0; looked < maxLook && len(s.batch) < size && !c.done(); {
+		// All cells are read before the first is worked on: they lie all over memory,
+		// and loads that do not depend on each other overlap.
+		ahead := c.next(st.order, s.ahead[:0], size-len(s.batch))
+		for i := range ahead {
+			ahead[i].cell = st.cells[ahead[i].index]
+		}
+		for _, x := range ahead {
+			if !st.asks(x) {
+				continue
+			}
+			e, next := st.plan.At(x.index), x.cell.Ask()
+			st.set(x.index, e.Proto, x.cell, next)
+			s.batch = append(s.batch, engine.Probe{Index: x.index, Endpoint: e, Try: next.Tries(), Wait: wait})
+			s.positions = append(s.positions, x.pos)
+		}
+		looked += len(ahead)
+	}
+	st.times.stamp(s.positions, now)
+	st.times.flights.take(s.id, s.positions, now)
+	st.journal.sent = sent
+}
+
+// resend notes that what is left of a sender's batch leaves only now.
+func (t *table) resend(s *sender, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state.times.stamp(s.positions, now)
+}
+
+// release ends a sender's part in a pass. What is left in its batch did not leave:
+// those endpoints were not asked.
+func (t *table) release(s *sender) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range s.batch {
+		at := s.batch[i].Index
+		old := t.state.cells[at]
+		t.state.set(at, s.batch[i].Endpoint.Proto, old, old.Unask())
+	}
+	if len(s.batch) == 0 {
+		t.state.times.flights.land(s.id)
+	}
+}
+
+// repeats are probes that repeat the last try of endpoints.
+func (t *table) repeats(indexes []uint64, wait time.Duration) []engine.Probe {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	batch := make([]engine.Probe, len(indexes))
+	for j, i := range indexes {
+		batch[j] = engine.Probe{Index: i, Endpoint: t.state.plan.At(i), Try: t.state.cells[i].Tries(), Wait: wait}
+	}
+	return batch
+}
+
+// receive takes answers in, fills in their round-trip times, and sets an update for
+// each. Records of those that show an endpoint open for the first time are appended
+// to found, unless they are held.
+func (t *table) receive(answers []engine.Answer, updates []update, found []Finding) []Finding {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.touched |= touch(t.state.cells, answers)
+	for i := range answers {
+		a := &answers[i]
+		t.state.merge(a, &updates[i])
+		if updates[i].found && !(t.holdSynAcks && a.Reason == probe.SynAck) {
+			t.state.journal.found(a.Index, &a.Result)
+			found = append(found, t.state.record(a.Index, a.Result))
+		}
+	}
+	return found
+}
+
+// touch brings the cells of answers into the cache. They lie all over memory, and
+// loads that do not depend on each other overlap.
+func touch(cells []verdict.Cell, answers []engine.Answer) (all verdict.Cell) {
+	for i := range answers {
+		if at := answers[i].Index; at < uint64(len(cells)) {
+			all |= cells[at]
+		}
+	}
+	return all
+}
+
+// foundOpen is the record of an endpoint that was held until now.
+func (t *table) foundOpen(i uint64, r probe.Result) probe.Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state.journal.found(i, &r)
+	return t.state.record(i, r)
+}
+
+// read calls f with the state, which f must not change or keep.
+func (t *table) read(f func(s *state)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(&t.state)
+}
+
+// copyCells copies cells from an index on, and has changes of those before the end
+// of it recorded.
+func (t *table) copyCells(buf []verdict.Cell, from uint64) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := copy(buf, t.state.cells[from:])
+	t.state.journal.copied = from + uint64(n)
+	return n
+}
+
+// snapshot is the part of a checkpoint that the table has, and ends what copyCells
+// began. In a pass, probes that left at by or earlier cannot be answered any more.
+func (t *table) snapshot(by func(pass int) time.Time) checkpoint.State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	st, j := &t.state, &t.state.journal
+	j.settled = max(j.settled, st.times.settled(by(st.pass.Number)))
+	out := checkpoint.State{
+		Head:    checkpoint.Head{Pass: st.pass, Settled: j.settled, Sent: j.sent, Answered: st.answered},
+		Patches: j.patches, Answers: j.answers,
+	}
+	j.copied, j.patches = 0, nil
+	return out
+}
+
+// discardPatches ends what copyCells began.
+func (t *table) discardPatches() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state.journal.copied, t.state.journal.patches = 0, nil
+}
