@@ -38,6 +38,7 @@ type isolated struct{ m *testing.M }
 func (i isolated) Run() int { return nettest.AloneIfAllowed(i.m) }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -186,6 +187,7 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 // The first signal ends a run with a whole report that says what is missing; it
 // is sent once the stream has begun.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	for _, c := range []struct {
 		name    string

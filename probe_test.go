@@ -18,6 +18,7 @@ import (
 // A signal ends attempts with what they add up to. It is the end that was asked
 // for where no count was.
 func TestInterruptedAttempts(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 // TestRecipes runs what the README recommends for CI and monitoring as it
 // stands there: while the database answers, and when it does not.
 func TestRecipes(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	if !nettest.IsAlone() {
 		t.Skip("other processes of this machine would be seen")
@@ -57,7 +58,6 @@ func TestRecipes(t *testing.T) {
 		}
 		return cmd.ProcessState.ExitCode(), string(out)
 	}
-	onPath(t)
 	l, err := net.Listen("tcp", "127.0.0.1:5432")
 	if err != nil {
 		t.Fatal(err)
@@ -133,18 +133,4 @@ func TestRecipesFitTheirReaders(t *testing.T) {
 			t.Errorf("%s: nothing like %s", what, want)
 		}
 	}
-}
-
-// onPath makes this test binary the onmux that a shell finds.
-func onPath(t *testing.T) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(bin, "onmux")); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 }

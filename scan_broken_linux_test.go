@@ -21,6 +21,7 @@ import (
 // A scan whose interface goes down is a failure, and what was found until then is
 // reported. With this seed the host is asked seventh of 256.
 func TestScanInterfaceGoesDown(t *testing.T) {
+	t.Parallel()
 	h := hostWith(t, ":417")
 	cmd := exec.Command("onmux", "scan", h.Addr4.String()+"/24", "-p", "417/tcp", "--method", "syn", "--rate", "100", "--seed", "7", "-o", "jsonl")
 	var said bytes.Buffer

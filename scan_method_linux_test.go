@@ -18,6 +18,7 @@ import (
 // Who may not send packets is told so: --method syn is not to be had, and auto
 // connects, and says it in the report too.
 func TestScanWithoutPrivileges(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	path := public(t)
 	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -46,21 +46,25 @@ func endOf(t *testing.T, report []byte) (e ending) {
 // A scan whose process is killed goes on from the last checkpoint, and ends with
 // the report of one that was not.
 func TestKilledScanIsResumed(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	for _, at := range []string{"127.0.0.3:6001", "127.0.0.4:6002"} {
 		l, err := net.Listen("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		c, err := net.ListenPacket("udp", at) // says nothing
+		t.Cleanup(func() { l.Close() })
+		c, err := net.ListenPacket("udp", at) // answers nothing
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
 	}
 	for _, method := range []string{"syn", "connect"} {
-		t.Run(method, func(t *testing.T) { killAndResume(t, method) })
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			killAndResume(t, method)
+		})
 	}
 }
 
