@@ -43,7 +43,8 @@ func AskUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return ask(ctx, e, o, exchangeUDP)
 }
 
-func ask(ctx context.Context, e Endpoint, o Options, attempt func(context.Context, Endpoint, Options) (Result, error)) (Result, error) {
+func ask(ctx context.Context, e Endpoint, o Options, attempt func(context.Context, Endpoint, Options) (Result,
+	error)) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
@@ -88,9 +89,12 @@ func failed(e Endpoint, err syscall.Errno) (Result, error) {
 	case faultNetUnreach, faultHostUnreach:
 		return unmeasured(e, fmt.Sprintf("no route to %s from this machine (%v)", a, err)), nil
 	case faultDenied:
-		return unmeasured(e, fmt.Sprintf("this machine may not send to %s: a firewall or route of its own forbids it, or it is a broadcast address (%v)", a, err)), nil
+		return unmeasured(e,
+			fmt.Sprintf("this machine may not send to %s: a firewall or route of its own forbids it, or it is a broadcast "+
+				"address (%v)", a, err)), nil
 	default:
-		return unmeasured(e, fmt.Sprintf("cannot send to %s from this machine, perhaps by a route of its own (%v)", a, err)), nil
+		return unmeasured(e, fmt.Sprintf("cannot send to %s from this machine, perhaps by a route of its own (%v)", a,
+			err)), nil
 	}
 }
 
@@ -153,7 +157,8 @@ func datagram(b []byte, size int, d time.Duration, n int) string {
 	if n > 1 {
 		second = ", once a second datagram had been sent"
 	}
-	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", wording.Count(size, "byte", "bytes"), short(d), second, strconv.QuoteToASCII(string(b)), more)
+	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", wording.Count(size, "byte", "bytes"), short(d), second,
+		strconv.QuoteToASCII(string(b)), more)
 }
 
 // IsReset reports whether err, from a connection, is that the peer reset it.

@@ -34,14 +34,17 @@ func TestObjections(t *testing.T) {
 	}{
 		{probe.Endpoint{}, time.Second, "no protocol"},
 		{probe.Endpoint{Proto: probe.TCP, Port: 417}, time.Second, "no address"},
-		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: netip.IPv4Unspecified()}, time.Second, "0.0.0.0 is no host's address"},
-		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: netip.MustParseAddr("fe80::1")}, time.Second, "fe80::1 needs an interface"},
+		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: netip.IPv4Unspecified()}, time.Second,
+			"0.0.0.0 is no host's address"},
+		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: netip.MustParseAddr("fe80::1")}, time.Second,
+			"fe80::1 needs an interface"},
 		{probe.Endpoint{Proto: probe.UDP, Addr: loopback}, time.Second, "port 0"},
 		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: loopback}, 0, "timeout"},
 		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: loopback}, -1, "timeout"},
 	} {
 		r, err := probe.Ask(t.Context(), tt.e, probe.Options{Timeout: tt.timeout})
-		if err != nil || r.State != probe.Unknown || r.Reason != probe.LocalError || !strings.Contains(r.Error, tt.want) || strings.Contains(r.Error, "\n") {
+		if err != nil || r.State != probe.Unknown || r.Reason != probe.LocalError || !strings.Contains(r.Error, tt.want) ||
+			strings.Contains(r.Error, "\n") {
 			t.Errorf("%s: %s %s %q, %v; want %q", tt.e, r.State, r.Reason, r.Error, err, tt.want)
 		}
 	}

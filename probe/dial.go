@@ -103,13 +103,16 @@ func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Durat
 	case f == faultRefused && e.Proto == TCP:
 		r, sentence = judged(e, Reset, true, d), "refused after "+short(d)
 	case f == faultRefused, f == faultReset && e.Proto == UDP: // Windows says reset
-		r, sentence = judged(e, PortUnreach, true, d), "port unreachable after "+short(d)+"; this system does not tell from whom"
+		r, sentence = judged(e, PortUnreach, true,
+			d), "port unreachable after "+short(d)+"; this system does not tell from whom"
 	case f == faultReset:
 		r, sentence = judged(e, SynAck, true, d), "accepted, and reset at once, after "+short(d)
 	case f == faultHostUnreach && routed(ctx, e, o):
-		r, sentence = judged(e, HostUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(), short(d))
+		r, sentence = judged(e, HostUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(),
+			short(d))
 	case f == faultNetUnreach && routed(ctx, e, o):
-		r, sentence = judged(e, NetUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(), short(d))
+		r, sentence = judged(e, NetUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(),
+			short(d))
 	default:
 		return local(ctx, e, err)
 	}

@@ -56,7 +56,8 @@ func (s *socket) receive(p, control []byte, flags int) (n, cn int, err syscall.E
 	msg := unix.Msghdr{Iov: &iov, Control: &control[0]}
 	msg.SetIovlen(1)
 	msg.SetControllen(len(control))
-	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags|unix.MSG_DONTWAIT))
+	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)),
+		uintptr(flags|unix.MSG_DONTWAIT))
 	if err != 0 {
 		return 0, 0, err
 	}

@@ -38,7 +38,8 @@ func TestBusy(t *testing.T) {
 	port := onLoopback(t)
 	ask := func(t *testing.T, en engine, proto probe.Proto) {
 		t.Helper()
-		r, err := en.ask(t.Context(), probe.Endpoint{Addr: loopback, Port: port, Proto: proto}, probe.Options{Timeout: 20 * time.Millisecond})
+		r, err := en.ask(t.Context(), probe.Endpoint{Addr: loopback, Port: port, Proto: proto},
+			probe.Options{Timeout: 20 * time.Millisecond})
 		if !errors.Is(err, probe.ErrBusy) || !probe.IsBusy(err) || r.State != probe.Unknown {
 			t.Errorf("%s %s: %s, %v; want %v", en.name, proto, r.State, err, probe.ErrBusy)
 		}
@@ -143,7 +144,8 @@ func TestZone(t *testing.T) {
 			e := probe.Endpoint{Addr: target.WithZone(zone), Port: 418, Proto: proto}
 			var r probe.Result
 			for range 5 { // the link may still be coming up
-				if r, err = probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State == probe.Closed {
+				if r, err = probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil ||
+					r.State == probe.Closed {
 					break
 				}
 			}

@@ -233,12 +233,14 @@ type TLS struct {
 
 // Options bound one attempt.
 type Options struct {
-	Timeout   time.Duration // how long to wait for an answer; must be > 0
-	Evidence  bool          // collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
-	Neighbour bool          // the same of silence alone; where this machine has no room for another neighbour it is ErrBusy
-	Try       int           // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
-	Resend    bool          // UDP: send once more at half of Timeout if still silent; it remains one try
-	HopLimit  int           // TTL, or hop limit, of the packets; 0: the system's
+	Timeout time.Duration // how long to wait for an answer; must be > 0
+	// collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
+	Evidence bool
+	// the same of silence alone; where this machine has no room for another neighbour it is ErrBusy
+	Neighbour bool
+	Try       int  // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
+	Resend    bool // UDP: send once more at half of Timeout if still silent; it remains one try
+	HopLimit  int  // TTL, or hop limit, of the packets; 0: the system's
 }
 
 // ErrBusy says that this machine ran out of something that comes back by

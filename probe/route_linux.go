@@ -83,7 +83,8 @@ func (s *socket) unheard(e Endpoint, r *Result, h netlink.Route, d time.Duration
 	if h.Gateway.IsValid() {
 		who = "the gateway " + next.String() + " does not answer"
 	}
-	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", who, r.Route.Interface, how, short(d))}
+	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", who, r.Route.Interface,
+		how, short(d))}
 }
 
 // roomless reports whether a SYN that was just sent to a neighbour went nowhere, because

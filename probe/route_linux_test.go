@@ -52,8 +52,10 @@ func TestRoute(t *testing.T) {
 					continue
 				}
 				said := r.Evidence[len(r.Evidence)-1]
-				if !strings.HasPrefix(said, "asked from "+netip.AddrPortFrom(tt.want.Source, 0).String()[:len(netip.AddrPortFrom(tt.want.Source, 0).String())-1]) ||
-					!strings.Contains(said, " on "+tt.want.Interface) || strings.Contains(said, "gateway") != tt.want.Gateway.IsValid() {
+				if !strings.HasPrefix(said, "asked from "+netip.AddrPortFrom(tt.want.Source,
+					0).String()[:len(netip.AddrPortFrom(tt.want.Source, 0).String())-1]) ||
+					!strings.Contains(said, " on "+tt.want.Interface) ||
+					strings.Contains(said, "gateway") != tt.want.Gateway.IsValid() {
 					t.Errorf("%s: %q", e, said)
 				}
 			}
@@ -81,7 +83,8 @@ func TestSilenceOfNobody(t *testing.T) {
 		} {
 			// The kernel asks three times, a second apart.
 			r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 100 * time.Millisecond, Evidence: true})
-			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbour || !strings.Contains(r.Evidence[0], says) || r.RTT != 0 {
+			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbour ||
+				!strings.Contains(r.Evidence[0], says) || r.RTT != 0 {
 				t.Errorf("%s: %s %s %q, %v; want %q", e, r.State, r.Reason, r.Evidence, err, says)
 			}
 		}
@@ -89,8 +92,10 @@ func TestSilenceOfNobody(t *testing.T) {
 	// One that has been heard of before it fell silent is another matter.
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 420, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 420, Proto: probe.TCP}
-	probe.Ask(t.Context(), probe.Endpoint{Addr: h.Addr4, Port: 9, Proto: probe.TCP}, probe.Options{Timeout: 20 * time.Second})
-	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond, Evidence: true}); err != nil || r.Reason != probe.NoResponse {
+	probe.Ask(t.Context(), probe.Endpoint{Addr: h.Addr4, Port: 9, Proto: probe.TCP},
+		probe.Options{Timeout: 20 * time.Second})
+	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond, Evidence: true}); err != nil ||
+		r.Reason != probe.NoResponse {
 		t.Errorf("%s: %s %q, %v", e, r.Reason, r.Evidence, err)
 	}
 }
@@ -119,7 +124,8 @@ func TestHandshake(t *testing.T) {
 		return r
 	}
 	r := ask()
-	if k := r.Handshake; k.SYNs != 1 || k.PathMTU != 1400 || k.MSS == 0 || k.MSS > 1360 || k.Window == nil || *k.Window == 0 || k.RTT <= 0 || k.RTTVar <= 0 || !slices.Contains(k.Options, "sack") {
+	if k := r.Handshake; k.SYNs != 1 || k.PathMTU != 1400 || k.MSS == 0 || k.MSS > 1360 || k.Window == nil ||
+		*k.Window == 0 || k.RTT <= 0 || k.RTTVar <= 0 || !slices.Contains(k.Options, "sack") {
 		t.Errorf("%+v, window %d", *k, *k.Window)
 	}
 	do(t, h, func() error { return dropFirst() })
@@ -136,7 +142,8 @@ func dropFirst() error {
 		return err
 	}
 	table := c.AddTable(&nftables.Table{Name: "first", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
 	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},

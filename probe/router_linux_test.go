@@ -26,7 +26,8 @@ func TestTimeExceeded(t *testing.T) {
 		for _, proto := range probe.Protos() {
 			e := probe.Endpoint{Addr: tt.to, Port: 417, Proto: proto}
 			r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
-			if err != nil || r.State != probe.Unreachable || r.Reason != probe.TimeExceeded || r.ICMP != tt.icmp || r.Responder != tt.router {
+			if err != nil || r.State != probe.Unreachable || r.Reason != probe.TimeExceeded || r.ICMP != tt.icmp ||
+				r.Responder != tt.router {
 				t.Errorf("%s: %s %s %v from %s, %v", e, r.State, r.Reason, r.ICMP, r.Responder, err)
 			}
 		}

@@ -132,7 +132,8 @@ func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Durat
 func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, o Options) Result {
 	r := judged(e, reason, false, d)
 	if o.Evidence {
-		r.Evidence = []string{fmt.Sprintf("the kernel reported %q after %s, without the ICMP message behind it", err.Error(), short(d))}
+		r.Evidence = []string{fmt.Sprintf("the kernel reported %q after %s, without the ICMP message behind it",
+			err.Error(), short(d))}
 	}
 	return r
 }
@@ -180,7 +181,8 @@ func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
 		return r
 	}
 	info, _ := s.info()
-	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " + wording.Count(int(info.Total_retrans)+1, "SYN", "SYNs")}
+	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " +
+		wording.Count(int(info.Total_retrans)+1, "SYN", "SYNs")}
 	return r
 }
 

@@ -56,7 +56,8 @@ func newWorld(t testing.TB) *world {
 	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
 		e := probe.Endpoint{Addr: a, Port: portClosed, Proto: probe.TCP}
 		for range 10 {
-			if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State == probe.Closed {
+			if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil ||
+				r.State == probe.Closed {
 				break
 			}
 		}
@@ -70,7 +71,9 @@ func newWorld(t testing.TB) *world {
 		sysctl(t, "ipv6/icmp/ratelimit", "0")
 		sysctl(t, "ipv4/ip_forward", "1")
 		sysctl(t, "ipv6/conf/all/forwarding", "1")
-		return errors.Join(forbid("10.98.0.0/24"), forbid("fd98::/64"), nettest.AddRoute(netip.MustParsePrefix("10.97.0.0/24"), h.Self4), nettest.AddRoute(netip.MustParsePrefix("fd97::/64"), h.Self6),
+		return errors.Join(forbid("10.98.0.0/24"), forbid("fd98::/64"),
+			nettest.AddRoute(netip.MustParsePrefix("10.97.0.0/24"),
+				h.Self4), nettest.AddRoute(netip.MustParsePrefix("fd97::/64"), h.Self6),
 			rejectForwarded(nftables.TableFamilyIPv4, 3), rejectForwarded(nftables.TableFamilyIPv6, 4))
 	})
 	w.firewall(t)
@@ -212,23 +215,28 @@ func (w *world) truths() []truth {
 			{name: f.name + " accepts and resets", addr: f.host, port: portFlaky, tcp: probe.SynAck},
 			{name: f.name + " listens and is silent", addr: f.host, port: portSilent, udp: probe.NoResponse},
 			{name: f.name + " dropped", addr: f.host, port: portDrop, tcp: probe.NoResponse, udp: probe.NoResponse},
-			{name: f.name + " told nothing", addr: f.host, port: portUnreach + uint16(icmp(5, 7).Code), tcp: probe.NoResponse, udp: probe.NoResponse, net: probe.LocalError + 1},
+			{name: f.name + " told nothing", addr: f.host, port: portUnreach + uint16(icmp(5, 7).Code), tcp: probe.NoResponse,
+				udp: probe.NoResponse, net: probe.LocalError + 1},
 			{name: f.name + " reset by firewall", addr: f.host, port: portReset, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, udp: probe.PortUnreach, icmp: icmp(3, 4)},
-			{name: f.name + " no neighbour", addr: missing, port: 417, tcp: probe.NoNeighbour, udp: probe.NoNeighbour, icmp: icmp(1, 3), net: probe.HostUnreach},
+			{name: f.name + " no neighbour", addr: missing, port: 417, tcp: probe.NoNeighbour, udp: probe.NoNeighbour,
+				icmp: icmp(1, 3), net: probe.HostUnreach},
 			{name: f.name + " no route", addr: f.nowhere, port: 417, tcp: probe.LocalError, udp: probe.LocalError},
-			{name: f.name + " router has no route", addr: f.behind, port: 417, tcp: probe.NetUnreach, udp: probe.NetUnreach, icmp: icmp(0, 0), responder: f.host},
+			{name: f.name + " router has no route", addr: f.behind, port: 417, tcp: probe.NetUnreach, udp: probe.NetUnreach,
+				icmp: icmp(0, 0), responder: f.host},
 			{name: f.name + " refused by a router", addr: f.far, port: 417, tcp: probe.PortUnreach, udp: probe.PortUnreach,
 				icmp: icmp(3, 4), responder: f.host, state: probe.Filtered, net: probe.Reset},
 		}...)
 		if f.name == "v4" {
-			all = append(all, truth{name: "v4 forbidden by a router", addr: f.barred, port: 417, tcp: probe.AdminProhibited, udp: probe.AdminProhibited,
+			all = append(all, truth{name: "v4 forbidden by a router", addr: f.barred, port: 417, tcp: probe.AdminProhibited,
+				udp:  probe.AdminProhibited,
 				icmp: icmp(13, 1), responder: f.host, net: probe.HostUnreach})
 		}
 		for code, r := range map[uint8][2]probe.Reason{
 			0: {probe.NetUnreach, probe.NetUnreach}, 1: {probe.HostUnreach, probe.AdminProhibited}, 2: {probe.ProtoUnreach},
-			3: {probe.PortUnreach, probe.HostUnreach}, 4: {none, probe.PortUnreach}, 5: {none, probe.AdminProhibited}, 6: {none, probe.NetProhibited},
+			3: {probe.PortUnreach, probe.HostUnreach}, 4: {none, probe.PortUnreach}, 5: {none,
+				probe.AdminProhibited}, 6: {none, probe.NetProhibited},
 			9: {probe.NetProhibited}, 10: {probe.HostProhibited}, 13: {probe.AdminProhibited},
 		} {
 			want := r[0]
@@ -236,7 +244,8 @@ func (w *world) truths() []truth {
 				want = r[1]
 			}
 			if want != none {
-				all = append(all, truth{name: fmt.Sprintf("%s rejected %d", f.name, code), addr: f.host, port: portUnreach + uint16(code),
+				all = append(all, truth{name: fmt.Sprintf("%s rejected %d", f.name, code), addr: f.host, port: portUnreach +
+					uint16(code),
 					tcp: want, udp: want, icmp: icmp(code, code), net: probe.LocalError + 1})
 			}
 		}
@@ -267,17 +276,21 @@ func TestTruth(t *testing.T) {
 				if state == probe.Unknown {
 					state = probe.Verdict(proto, reason, true)
 				}
-				if r.State != state || r.Reason != reason || r.ICMP != tt.icmp || r.Responder != tt.responder || r.Endpoint != e || r.Tries != 1 {
-					t.Errorf("%s: %s %s %v from %v\nwant %s %s %v from %v", r.Endpoint, r.State, r.Reason, r.ICMP, r.Responder, state, reason, tt.icmp, tt.responder)
+				if r.State != state || r.Reason != reason || r.ICMP != tt.icmp || r.Responder != tt.responder ||
+					r.Endpoint != e || r.Tries != 1 {
+					t.Errorf("%s: %s %s %v from %v\nwant %s %s %v from %v", r.Endpoint, r.State, r.Reason, r.ICMP, r.Responder,
+						state, reason, tt.icmp, tt.responder)
 				}
 				if (r.State == probe.Unknown) != (r.Error != "") || (r.Error == "") != (len(r.Evidence) > 0) {
 					t.Errorf("state %s, error %q, evidence %q", r.State, r.Error, r.Evidence)
 				}
-				t.Logf("%s: %s %s ttl %d rtt %v %s %q %s %q", e, r.State, r.Reason, r.TTL, time.Duration(r.RTT), r.Confidence, r.Evidence, r.Error, r.Notes)
+				t.Logf("%s: %s %s ttl %d rtt %v %s %q %s %q", e, r.State, r.Reason, r.TTL, time.Duration(r.RTT), r.Confidence,
+					r.Evidence, r.Error, r.Notes)
 				if tt.responder.IsValid() {
 					return // a router without a route says so to one peer five times, then once a second
 				}
-				if bare, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout}); err != nil || bare.Reason != reason || bare.Evidence != nil {
+				if bare, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout}); err != nil || bare.Reason != reason ||
+					bare.Evidence != nil {
 					t.Errorf("without evidence: %s %q %v", bare.Reason, bare.Evidence, err)
 				}
 			})

@@ -110,7 +110,8 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), wording.Count(u.sent, "datagram", "datagrams"), len(request.PayloadOf(u.e.Port, u.o.Try)))}
+			short(time.Since(u.start)), wording.Count(u.sent, "datagram",
+				"datagrams"), len(request.PayloadOf(u.e.Port, u.o.Try)))}
 	}
 	return r, nil
 }

@@ -100,7 +100,8 @@ func FuzzFromICMP(f *testing.F) {
 		sender, _ := netip.AddrFromSlice(from)
 		e := probe.Endpoint{Addr: target, Port: 417, Proto: probe.Proto(proto)}
 		s, r := probe.FromICMP(e, sender, self, probe.ICMP{Type: kind, Code: code})
-		if s == probe.Open || s == probe.OpenFiltered || s == probe.Closed && (target.Unmap() != sender.Unmap() || r != probe.PortUnreach) {
+		if s == probe.Open || s == probe.OpenFiltered || s == probe.Closed &&
+			(target.Unmap() != sender.Unmap() || r != probe.PortUnreach) {
 			t.Errorf("%s: %d/%d from %s: %s %s", e, kind, code, sender, s, r)
 		}
 		if (r == probe.NoReason) != (s == probe.Unknown) && e.Proto == probe.TCP {

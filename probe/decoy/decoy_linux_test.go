@@ -57,8 +57,10 @@ func tcpRule(hook *nftables.ChainHook, offset uint32, port uint16, exprs ...expr
 		return err
 	}
 	table := c.AddTable(&nftables.Table{Name: "decoy", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: fmt.Sprintf("decoy%d", *hook), Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
-	all := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}}}
+	chain := c.AddChain(&nftables.Chain{Name: fmt.Sprintf("decoy%d", *hook), Table: table,
+		Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
+	all := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}}}
 	if port != 0 {
 		all = append(all, &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
 			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(port)})
@@ -71,7 +73,8 @@ func tcpRule(hook *nftables.ChainHook, offset uint32, port uint16, exprs ...expr
 func closeWindow(port uint16) error {
 	return tcpRule(nftables.ChainHookOutput, 0, port,
 		&expr.Immediate{Register: 1, Data: []byte{0, 0}},
-		&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 14, Len: 2, CsumType: expr.CsumTypeInet, CsumOffset: 16})
+		&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: 1, Base: expr.PayloadBaseTransportHeader,
+			Offset: 14, Len: 2, CsumType: expr.CsumTypeInet, CsumOffset: 16})
 }
 
 // loseData drops segments of two bytes of data to a port: 20 bytes of IPv4, 32
@@ -91,12 +94,15 @@ func TestObserve(t *testing.T) {
 		serve      func(*net.TCPConn)
 		rule       func(uint16) error
 	}{
-		{want: probe.SendsData, confidence: probe.High, serve: func(c *net.TCPConn) { io.WriteString(c, "220 hello\r\n"); discard(c) }},
-		{want: probe.SendsData, confidence: probe.High, serve: func(c *net.TCPConn) { bufio.NewReader(c).ReadString('\n'); io.WriteString(c, "500 what?\r\n") }},
+		{want: probe.SendsData, confidence: probe.High,
+			serve: func(c *net.TCPConn) { io.WriteString(c, "220 hello\r\n"); discard(c) }},
+		{want: probe.SendsData, confidence: probe.High,
+			serve: func(c *net.TCPConn) { bufio.NewReader(c).ReadString('\n'); io.WriteString(c, "500 what?\r\n") }},
 		{want: probe.StaysSilent, confidence: probe.High, serve: discard},
 		{want: probe.ResetsAtOnce, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.SetLinger(0) }},
 		{want: probe.ClosesAtOnce, confidence: probe.Medium, serve: func(*net.TCPConn) {}},
-		{want: probe.ResetsOnData, confidence: probe.Medium, serve: func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }},
+		{want: probe.ResetsOnData, confidence: probe.Medium,
+			serve: func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.SetLinger(0) }},
 		{want: probe.ClosesOnData, confidence: probe.High, serve: func(c *net.TCPConn) { io.ReadFull(c, make([]byte, 2)) }},
 		{want: probe.ZeroWindow, confidence: probe.Low, serve: discard, rule: closeWindow},
 		{want: probe.NeverAcknowledges, confidence: probe.Low, serve: discard, rule: loseData},
@@ -116,7 +122,8 @@ func TestObserve(t *testing.T) {
 			}
 			r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
 			got.ApplyTo(&r)
-			if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) || len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
+			if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) ||
+				len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
 				t.Errorf("%s confidence, notes %q, evidence %q", r.Confidence, r.Notes, r.Evidence)
 			}
 		})
@@ -130,7 +137,8 @@ func TestObserveIsBounded(t *testing.T) {
 	h := nettest.NewHost(t)
 	serveTCP(t, h, 417, discard)
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
-	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open { // the link is up now
+	// the link is up now
+	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open {
 		t.Fatal(r.State, err)
 	}
 	got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 100 * time.Millisecond})
@@ -165,7 +173,8 @@ func TestAnswersEverywhere(t *testing.T) {
 		return v, r
 	}
 	v, r := verify(20001, 20002, 20003)
-	if v.Everywhere || v.Answered != 1 || v.Controls != 3 || r.Confidence != probe.Medium || !strings.Contains(r.Notes[0], "1 of 3 other ports") {
+	if v.Everywhere || v.Answered != 1 || v.Controls != 3 || r.Confidence != probe.Medium ||
+		!strings.Contains(r.Notes[0], "1 of 3 other ports") {
 		t.Errorf("%+v, %s, %q", v, r.Confidence, r.Notes)
 	}
 	if v, _ := verify(20001); v.Everywhere {
@@ -173,7 +182,8 @@ func TestAnswersEverywhere(t *testing.T) {
 	}
 	h.Redirect(t, 417)
 	v, r = verify()
-	if !v.Everywhere || v.Answered != 4 || v.Controls != 4 || r.State != probe.Open || r.Confidence != probe.Low || !strings.Contains(r.Notes[0], "it answers on every port: 4 of 4 others") {
+	if !v.Everywhere || v.Answered != 4 || v.Controls != 4 || r.State != probe.Open || r.Confidence != probe.Low ||
+		!strings.Contains(r.Notes[0], "it answers on every port: 4 of 4 others") {
 		t.Errorf("%+v, %s, %q", v, r.Confidence, r.Notes)
 	}
 }

@@ -31,7 +31,8 @@ func (f families) compare(r *probe.Result) {
 		}
 	}
 	if other := f[key]; len(other) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("IPv4 and IPv6 differ: over IPv4 %s is %s at %s", r.Host, other[0].State, other[0].Addr))
+		r.Notes = append(r.Notes, fmt.Sprintf("IPv4 and IPv6 differ: over IPv4 %s is %s at %s", r.Host, other[0].State,
+			other[0].Addr))
 	}
 }
 

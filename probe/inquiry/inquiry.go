@@ -121,7 +121,8 @@ func (q *Inquiry) complete(ctx context.Context, r probe.Result) (probe.Result, e
 	}
 	if q.Identify && r.Service == nil && r.State == probe.Open {
 		var err error
-		r.Service, err = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT), Library: q.Library})
+		r.Service, err = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT),
+			Library: q.Library})
 		owe("what speaks there", err)
 	}
 	if q.Verify {
@@ -140,7 +141,8 @@ func (q *Inquiry) attempt(ctx context.Context, r probe.Result, ask asker) (probe
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		answer, err := ask(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
-			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1, Error: err.Error()}, nil
+			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1,
+				Error: err.Error()}, nil
 		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
 			continue
 		} else if err != nil {

@@ -25,7 +25,8 @@ func endpoints(t *testing.T, n int) []probe.Result {
 	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
 	asked := make([]probe.Result, n)
 	for i := range asked {
-		asked[i] = probe.Result{Endpoint: probe.Endpoint{Addr: netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), Port: port, Proto: probe.TCP}, Host: "h", Notes: []string{"known"}}
+		asked[i] = probe.Result{Endpoint: probe.Endpoint{Addr: netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), Port: port,
+			Proto: probe.TCP}, Host: "h", Notes: []string{"known"}}
 	}
 	return asked
 }
@@ -69,7 +70,8 @@ func TestAskEnds(t *testing.T) {
 func TestRepeat(t *testing.T) {
 	asked := endpoints(t, 3)
 	told := 0
-	finals, cut, err := New(Config{}).Repeat(t.Context(), Repeat{Count: 4, Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return nil })
+	finals, cut, err := New(Config{}).Repeat(t.Context(), Repeat{Count: 4, Interval: time.Millisecond}, asked,
+		func(probe.Attempt) error { told++; return nil })
 	if err != nil || cut != 0 || told != 12 || len(finals) != 3 {
 		t.Fatalf("%d told, %d cut, %d finals: %v", told, cut, len(finals), err)
 	}
@@ -80,7 +82,8 @@ func TestRepeat(t *testing.T) {
 	}
 	full := errors.New("full")
 	told = 0
-	_, cut, err = New(Config{}).Repeat(t.Context(), Repeat{Interval: time.Millisecond}, asked, func(probe.Attempt) error { told++; return full })
+	_, cut, err = New(Config{}).Repeat(t.Context(), Repeat{Interval: time.Millisecond}, asked,
+		func(probe.Attempt) error { told++; return full })
 	if err != full || told != 1 {
 		t.Errorf("%d told, %d cut: %v", told, cut, err)
 	}
@@ -107,9 +110,11 @@ func TestAskCutWhileNaming(t *testing.T) {
 		cancel()
 		<-t.Context().Done()
 	}()
-	asked := []probe.Result{{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"), Port: l.Addr().(*net.TCPAddr).AddrPort().Port(), Proto: probe.TCP}, Notes: []string{"known"}}}
+	asked := []probe.Result{{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"),
+		Port: l.Addr().(*net.TCPAddr).AddrPort().Port(), Proto: probe.TCP}, Notes: []string{"known"}}}
 	for r, err := range New(Config{Identify: true}).Ask(ctx, asked) {
-		if r.State != probe.Open || r.Tries != 1 || err == nil || len(r.Notes) != 2 || r.Notes[1] != "there was no time to find out what speaks there" {
+		if r.State != probe.Open || r.Tries != 1 || err == nil || len(r.Notes) != 2 ||
+			r.Notes[1] != "there was no time to find out what speaks there" {
 			t.Errorf("%+v %v", r, err)
 		}
 	}

@@ -46,7 +46,8 @@ func (q *Inquiry) askNaming(ctx context.Context, e probe.Endpoint, o probe.Optio
 	}
 	return probe.Result{
 		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High, Service: found,
-		Evidence: []string{fmt.Sprintf("a datagram in answer to the question %q, within %s", found.Probe, time.Since(start).Round(time.Millisecond))},
+		Evidence: []string{fmt.Sprintf("a datagram in answer to the question %q, within %s", found.Probe,
+			time.Since(start).Round(time.Millisecond))},
 	}, nil
 }
 
@@ -74,11 +75,13 @@ func (q *Inquiry) follow(ctx context.Context, r *probe.Result) error {
 		return ctx.Err()
 	}
 	answered := r.State == probe.Open || r.State == probe.Closed || r.ICMP != probe.ICMP{}
-	path, err := traceroute.Run(ctx, r.Endpoint, traceroute.Options{Timeout: min(q.Timeout, hopTimeout), Answered: answered})
+	path, err := traceroute.Run(ctx, r.Endpoint, traceroute.Options{Timeout: min(q.Timeout, hopTimeout),
+		Answered: answered})
 	switch {
 	case err != nil:
 	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
-		r.Notes = append(slices.Clone(r.Notes), "the path: the target is on this network, so that no router lies between; it drops the packets itself")
+		r.Notes = append(slices.Clone(r.Notes),
+			"the path: the target is on this network, so that no router lies between; it drops the packets itself")
 	case len(path) == 0: // the report has no hops to tell
 		r.Notes = append(slices.Clone(r.Notes), "the path: "+traceroute.Describe(r.Endpoint, path))
 	default:

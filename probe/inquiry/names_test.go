@@ -67,8 +67,9 @@ func (z *zone) answer(q []byte) ([]byte, error) {
 	m.Header = dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}
 	m.Additionals = nil
 	if to, ok := z.cnames[name]; ok {
-		m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: 1},
-			Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(to)}})
+		m.Answers = append(m.Answers,
+			dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: 1},
+				Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(to)}})
 		name = to
 	}
 	known := z.addrs[name]
@@ -93,7 +94,8 @@ func TestNames(t *testing.T) {
 	z := &zone{
 		addrs: map[string][]string{
 			"plain.example.": {"192.0.2.1", "2001:db8::1"}, "web.example.": {"192.0.2.1", behind}, "lone.example.": {behind},
-			"known.example.": {"64:ff9b::192.0.2.1"}, "four.example.": {"192.0.2.1"}, "ipv4only.arpa.": {"192.0.0.170", "2001:db8:122:344::192.0.0.170"},
+			"known.example.": {"64:ff9b::192.0.2.1"}, "four.example.": {"192.0.2.1"}, "ipv4only.arpa.": {"192.0.0.170",
+				"2001:db8:122:344::192.0.0.170"},
 		},
 		cnames: map[string]string{"www.example.": "web.example."},
 	}
@@ -123,7 +125,9 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s: %+v", tt.host, r.Lookup)
 			}
 			want := tt.nat64[a.String()]
-			if got := r.NAT64; got.IsValid() != (want != "") || want != "" && got.String() != want || (want != "") != slices.ContainsFunc(r.Notes, func(s string) bool { return strings.Contains(s, "a NAT64 stands between") }) {
+			if got := r.NAT64; got.IsValid() != (want != "") || want != "" && got.String() != want ||
+				(want != "") != slices.ContainsFunc(r.Notes,
+					func(s string) bool { return strings.Contains(s, "a NAT64 stands between") }) {
 				t.Errorf("%s, %s: stands for %s, %q; want %q", tt.host, a, got, r.Notes, want)
 			}
 		}

@@ -47,7 +47,8 @@ func TestNAT64(t *testing.T) {
 
 func TestPrefixesNAT64(t *testing.T) {
 	var answers []netip.Addr
-	for _, s := range []string{"64:ff9b::192.0.0.170", "64:ff9b::192.0.0.171", "2001:db8:122:344:c0:0:aa00::", "2001:db8::1", "192.0.0.170"} {
+	for _, s := range []string{"64:ff9b::192.0.0.170", "64:ff9b::192.0.0.171", "2001:db8:122:344:c0:0:aa00::",
+		"2001:db8::1", "192.0.0.170"} {
 		answers = append(answers, netip.MustParseAddr(s))
 	}
 	want := []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2001:db8:122:344::/64")}

@@ -14,7 +14,8 @@ import (
 // returns the verdicts in the order of asked, and how many endpoints were asked less
 // often than they should have been: without a count the context's end is the one that
 // was asked for. An error of emit ends it, too, and is returned.
-func (q *Inquiry) Repeat(ctx context.Context, r Repeat, asked []probe.Result, emit func(probe.Attempt) error) ([]probe.Result, int, error) {
+func (q *Inquiry) Repeat(ctx context.Context, r Repeat, asked []probe.Result,
+	emit func(probe.Attempt) error) ([]probe.Result, int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	attempts := make(chan probe.Attempt)

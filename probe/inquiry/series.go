@@ -28,7 +28,8 @@ const silentRun = 3
 // brought none. Its probe.Attempts are nil if there was no attempt. The error is the
 // context's if that ended before Count attempts were made, or ask's, which ends
 // the run. Both functions are called from the goroutine that called Run.
-func (p Repeat) Run(ctx context.Context, ask func(context.Context) (probe.Result, error), tell func(probe.Attempt)) (probe.Result, error) {
+func (p Repeat) Run(ctx context.Context, ask func(context.Context) (probe.Result, error),
+	tell func(probe.Attempt)) (probe.Result, error) {
 	var s series
 	for try := 1; p.Count == 0 || try <= p.Count; try++ {
 		start := time.Now()
@@ -141,14 +142,16 @@ func (s *series) notes() []string {
 	switch {
 	case !heard || s.silent == 0:
 	case s.silent >= silentRun:
-		out = append(out, fmt.Sprintf("it was %s up to try %d; the %d tries since brought nothing", s.word.State, s.stats.Sent-s.silent, s.silent))
+		out = append(out, fmt.Sprintf("it was %s up to try %d; the %d tries since brought nothing", s.word.State,
+			s.stats.Sent-s.silent, s.silent))
 	case s.silent == 1:
 		out = append(out, "the last try brought nothing; the state is that of the last answer")
 	default:
 		out = append(out, fmt.Sprintf("the last %d tries brought nothing; the state is that of the last answer", s.silent))
 	}
 	if s.word.Reason == probe.PortUnreach && s.word.Proto == probe.UDP && s.stats.Answered < s.stats.Sent {
-		out = append(out, "hosts bound how many port unreachables they send, often to one a second: what looks like loss may be that")
+		out = append(out,
+			"hosts bound how many port unreachables they send, often to one a second: what looks like loss may be that")
 	}
 	return out
 }

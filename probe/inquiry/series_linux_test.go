@@ -34,17 +34,21 @@ func TestRepeatLoss(t *testing.T) {
 		}
 	}()
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
-	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil || r.State != probe.Open { // the link is up now
+	// the link is up now
+	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil ||
+		r.State != probe.Open {
 		t.Fatal(r.State, err)
 	}
 	if err := h.Do(dropEveryOther); err != nil {
 		t.Fatal(err)
 	}
 	tries := 0
-	r, err := Repeat{Count: 8, Interval: time.Millisecond}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
-		return probe.Ask(ctx, e, probe.Options{Timeout: 500 * time.Millisecond})
-	}, func(a probe.Attempt) { tries++ })
-	if a := r.Attempts; err != nil || tries != 8 || a.Sent != 8 || a.Answered != 4 || a.Loss != 0.5 || r.State != probe.Open || a.Min <= 0 || a.Max < a.Min || a.Avg < a.Min || a.Avg > a.Max {
+	r, err := Repeat{Count: 8, Interval: time.Millisecond}.Run(t.Context(),
+		func(ctx context.Context) (probe.Result, error) {
+			return probe.Ask(ctx, e, probe.Options{Timeout: 500 * time.Millisecond})
+		}, func(a probe.Attempt) { tries++ })
+	if a := r.Attempts; err != nil || tries != 8 || a.Sent != 8 || a.Answered != 4 || a.Loss != 0.5 ||
+		r.State != probe.Open || a.Min <= 0 || a.Max < a.Min || a.Avg < a.Min || a.Avg > a.Max {
 		t.Errorf("%s, %+v, %v", r.State, a, err)
 	}
 }
@@ -56,7 +60,8 @@ func dropEveryOther() error {
 		return err
 	}
 	table := c.AddTable(&nftables.Table{Name: "lossy", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
 	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},

@@ -41,7 +41,8 @@ func play(took time.Duration, all ...outcome) func(context.Context) (probe.Resul
 			return probe.Result{}, ctx.Err()
 		case <-time.After(took):
 		}
-		r := probe.Result{Endpoint: someone, State: o.state, Reason: o.reason, RTT: probe.Millis(o.rtt), Tries: 1, Confidence: probe.High}
+		r := probe.Result{Endpoint: someone, State: o.state, Reason: o.reason, RTT: probe.Millis(o.rtt), Tries: 1,
+			Confidence: probe.High}
 		if o == isBarred {
 			r.ICMP, r.Responder = probe.ICMP{Type: 3, Code: 13}, netip.MustParseAddr("192.0.2.9")
 		}
@@ -62,23 +63,32 @@ func TestRepeatVerdict(t *testing.T) {
 		{"one", []outcome{isOpen}, probe.Open, probe.SynAck, 1, probe.High, ""},
 		{"silence", []outcome{isSilent, isSilent}, probe.Filtered, probe.NoResponse, 0, probe.High, ""},
 		{"one lost in between", []outcome{isOpen, isSilent, isOpen}, probe.Open, probe.SynAck, 2, probe.High, ""},
-		{"the last lost", []outcome{isOpen, isOpen, isSilent}, probe.Open, probe.SynAck, 2, probe.High, "the last try brought nothing"},
-		{"the last two lost", []outcome{isOpen, isSilent, isSilent}, probe.Open, probe.SynAck, 1, probe.High, "the last 2 tries brought nothing"},
-		{"gone", []outcome{isOpen, isSilent, isSilent, isSilent}, probe.Filtered, probe.NoResponse, 1, probe.High, "it was open up to try 1; the 3 tries since brought nothing"},
-		{"closed in the end", []outcome{isOpen, isOpen, isClosed}, probe.Closed, probe.Reset, 3, probe.Medium, "contradict each other: 2 open, 1 closed; the last one counts"},
-		{"a router forbids it", []outcome{isBarred, isSilent}, probe.Filtered, probe.AdminProhibited, 0, probe.High, "the last try"},
-		{"nothing could be sent at last", []outcome{isOpen, isBroken}, probe.Open, probe.SynAck, 1, probe.High, "the last try"},
+		{"the last lost", []outcome{isOpen, isOpen, isSilent}, probe.Open, probe.SynAck, 2, probe.High,
+			"the last try brought nothing"},
+		{"the last two lost", []outcome{isOpen, isSilent, isSilent}, probe.Open, probe.SynAck, 1, probe.High,
+			"the last 2 tries brought nothing"},
+		{"gone", []outcome{isOpen, isSilent, isSilent, isSilent}, probe.Filtered, probe.NoResponse, 1, probe.High,
+			"it was open up to try 1; the 3 tries since brought nothing"},
+		{"closed in the end", []outcome{isOpen, isOpen, isClosed}, probe.Closed, probe.Reset, 3, probe.Medium,
+			"contradict each other: 2 open, 1 closed; the last one counts"},
+		{"a router forbids it", []outcome{isBarred, isSilent}, probe.Filtered, probe.AdminProhibited, 0, probe.High,
+			"the last try"},
+		{"nothing could be sent at last", []outcome{isOpen, isBroken}, probe.Open, probe.SynAck, 1, probe.High,
+			"the last try"},
 		{"nothing could be sent", []outcome{isBroken}, probe.Unknown, probe.LocalError, 0, probe.High, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			told := 0
-			r, err := Repeat{Count: len(tt.all), Interval: time.Second}.Run(t.Context(), play(time.Millisecond, tt.all...), func(a probe.Attempt) {
-				if told++; a.Try != told || a.State != tt.all[told-1].state || a.Endpoint != someone {
-					t.Errorf("%s: attempt %d is %+v", tt.name, told, a)
-				}
-			})
-			if err != nil || r.State != tt.state || r.Reason != tt.reason || r.Confidence != tt.confidence || r.Tries != len(tt.all) || told != len(tt.all) {
-				t.Errorf("%s: %s %s, %s confidence, %d tries, %d told, %v", tt.name, r.State, r.Reason, r.Confidence, r.Tries, told, err)
+			r, err := Repeat{Count: len(tt.all), Interval: time.Second}.Run(t.Context(), play(time.Millisecond, tt.all...),
+				func(a probe.Attempt) {
+					if told++; a.Try != told || a.State != tt.all[told-1].state || a.Endpoint != someone {
+						t.Errorf("%s: attempt %d is %+v", tt.name, told, a)
+					}
+				})
+			if err != nil || r.State != tt.state || r.Reason != tt.reason || r.Confidence != tt.confidence ||
+				r.Tries != len(tt.all) || told != len(tt.all) {
+				t.Errorf("%s: %s %s, %s confidence, %d tries, %d told, %v", tt.name, r.State, r.Reason, r.Confidence, r.Tries,
+					told, err)
 			}
 			if notes := strings.Join(r.Notes, "; "); !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
 				t.Errorf("%s: notes %q", tt.name, notes)
@@ -88,7 +98,8 @@ func TestRepeatVerdict(t *testing.T) {
 			for _, n := range a.States {
 				sum += n
 			}
-			if a.Sent != len(tt.all) || sum != a.Sent || a.Answered != tt.answered || math.Abs(a.Loss-(1-float64(tt.answered)/float64(len(tt.all)))) > 1e-9 {
+			if a.Sent != len(tt.all) || sum != a.Sent || a.Answered != tt.answered ||
+				math.Abs(a.Loss-(1-float64(tt.answered)/float64(len(tt.all)))) > 1e-9 {
 				t.Errorf("%s: %+v", tt.name, *a)
 			}
 			if a.Answered == 0 && (a.Min != 0 || a.Avg != 0 || a.StdDev != 0) {
@@ -143,14 +154,17 @@ func TestRepeatInterrupted(t *testing.T) {
 		took  time.Duration // one attempt
 		after time.Duration
 		sent  int
-	}{{"while waiting", 10 * time.Millisecond, 2500 * time.Millisecond, 3}, {"while asking", 900 * time.Millisecond, 2500 * time.Millisecond, 2}, {"at once", time.Second, 0, 0}} {
+	}{{"while waiting", 10 * time.Millisecond, 2500 * time.Millisecond, 3}, {"while asking", 900 * time.Millisecond,
+		2500 * time.Millisecond, 2}, {"at once", time.Second, 0, 0}} {
 		for _, count := range []int{0, 10} {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.after)
 				defer cancel()
 				told := 0
-				r, err := Repeat{Count: count, Interval: time.Second}.Run(ctx, play(tt.took, isOpen), func(probe.Attempt) { told++ })
-				if !errors.Is(err, context.DeadlineExceeded) || told != tt.sent || r.Tries != tt.sent || (r.Attempts != nil) != (tt.sent > 0) {
+				r, err := Repeat{Count: count, Interval: time.Second}.Run(ctx, play(tt.took, isOpen),
+					func(probe.Attempt) { told++ })
+				if !errors.Is(err, context.DeadlineExceeded) || told != tt.sent || r.Tries != tt.sent ||
+					(r.Attempts != nil) != (tt.sent > 0) {
 					t.Errorf("%s: %d told, %d tries, %+v, %v", tt.name, told, r.Tries, r.Attempts, err)
 				}
 			})

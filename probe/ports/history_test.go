@@ -45,8 +45,10 @@ func TestHistoryHasWhatIsKnown(t *testing.T) {
 		all.WriteString(f.Fact + " [" + f.Source + "]\n")
 	}
 	for _, want := range []string{
-		"RFC 1700 (October 1994), page 32", "RFC 1340 (July 1992)", "Stephen Hanna", "a guess", "Meeting Maker", "ON Technology",
-		"CVE-2000-0326", "mmxp", "2417", "C1 2C", "00 00 24 55", "38", "mmcals on 2271 and mmcal on 2272", "Debian has not", "weak evidence",
+		"RFC 1700 (October 1994), page 32", "RFC 1340 (July 1992)", "Stephen Hanna", "a guess", "Meeting Maker",
+		"ON Technology",
+		"CVE-2000-0326", "mmxp", "2417", "C1 2C", "00 00 24 55", "38", "mmcals on 2271 and mmcal on 2272", "Debian has not",
+		"weak evidence",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("the history does not say %q", want)

@@ -156,7 +156,8 @@ func TestReadMachine(t *testing.T) {
 			t.Errorf("%s: %s, want %s: %s", m.ServicesFile, m.ServicesError, file, want.Error)
 		}
 	}
-	if m := readMachine(dir); !strings.HasPrefix(m.ServicesError, "it could not be read: ") || strings.Contains(m.ServicesError, dir) {
+	if m := readMachine(dir); !strings.HasPrefix(m.ServicesError, "it could not be read: ") ||
+		strings.Contains(m.ServicesError, dir) {
 		t.Errorf("a directory: %q", m.ServicesError)
 	}
 	if m := ReadMachine(); m.ServicesFile == "" || len(m.Unknown) > 0 || m.Info(417, nil).Names == nil {

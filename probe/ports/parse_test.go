@@ -52,7 +52,8 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, all := range []string{"-", "1-", "-65535"} {
-		if ports, err := Parse([]string{all, "9"}, tcp); err != nil || len(ports) != 65535 || ports[0].Number != 1 || ports[65534].Number != 65535 {
+		if ports, err := Parse([]string{all, "9"}, tcp); err != nil || len(ports) != 65535 || ports[0].Number != 1 ||
+			ports[65534].Number != 65535 {
 			t.Errorf("%s: %d ports, %v", all, len(ports), err)
 		}
 	}
@@ -98,7 +99,8 @@ func TestParseErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"417", "80,443", "400-420", "onmux", "53/udp", "1-", "-", "-9", "U:53", "0", "70000", "1-2-3", "http/tcp,ssh"} {
+	for _, s := range []string{"417", "80,443", "400-420", "onmux", "53/udp", "1-", "-", "-9", "U:53", "0", "70000",
+		"1-2-3", "http/tcp,ssh"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {

@@ -187,7 +187,8 @@ func TestReadSettings(t *testing.T) {
 	if err != nil && len(out) == 0 {
 		t.Skip("the kernel refused a namespace:", err)
 	}
-	if want := "read: 7 {400 500} [{9 9} {417 417} {450 460}] true 0"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
+	if want := "read: 7 {400 500} [{9 9} {417 417} {450 460}] true 0"; err != nil ||
+		!slices.Contains(strings.Split(string(out), "\n"), want) {
 		t.Errorf("%v: %s; want %q", err, out, want)
 	}
 }

@@ -83,7 +83,9 @@ func (l *Library) file(name string) *file {
 	case err != nil:
 		l.notes = append(l.notes, fmt.Sprintf("fingerprints: %v", err))
 	case f.left > 0:
-		l.notes = append(l.notes, fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: Go's regular expressions cannot express them", name, f.left, f.left+len(f.prints)))
+		l.notes = append(l.notes,
+			fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: Go's regular expressions cannot express them",
+				name, f.left, f.left+len(f.prints)))
 	}
 	l.files[name] = f
 	return f

@@ -109,7 +109,8 @@ func (f *file) add(e element) {
 		f.left++
 		return
 	}
-	print := fingerprint{pattern: p, description: strings.Join(strings.Fields(e.Description), " "), params: make(map[string]param)}
+	print := fingerprint{pattern: p, description: strings.Join(strings.Fields(e.Description), " "),
+		params: make(map[string]param)}
 	for _, v := range e.Params {
 		if v.Pos < 0 || v.Pos > p.NumSubexp() {
 			f.left++

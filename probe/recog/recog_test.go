@@ -77,7 +77,8 @@ func TestFind(t *testing.T) {
 	if _, ok := l.Find("hammer_banners", "x.example Anvil 5.0 ready"); ok {
 		t.Error("a file that is not there knows something")
 	}
-	if notes := l.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "anvil_banners.xml: 2 of 6 patterns are left out") {
+	if notes := l.Notes(); len(notes) != 1 ||
+		!strings.Contains(notes[0], "anvil_banners.xml: 2 of 6 patterns are left out") {
 		t.Errorf("notes: %q", notes)
 	}
 }
@@ -127,12 +128,13 @@ func TestBrokenFiles(t *testing.T) {
 		text, note string
 		finds      bool
 	}{
-		"cut":      {anvils[:strings.Index(anvils, "<fingerprint pattern=\"^Anvil$")+20], "XML syntax error on line", true},
-		"entities": {`<!DOCTYPE x [<!ENTITY a "aaaa">]><fingerprints><fingerprint pattern="&a;"/></fingerprints>`, "invalid character entity &a;", false},
-		"other":    {"<html></html>", "begins with <html>", false},
-		"empty":    {"", "there is no <fingerprints>", false},
-		"text":     {"hello", "there is no <fingerprints>", false},
-		"long":     {"<fingerprints><!--" + strings.Repeat("x", maxFile), "", false},
+		"cut": {anvils[:strings.Index(anvils, "<fingerprint pattern=\"^Anvil$")+20], "XML syntax error on line", true},
+		"entities": {`<!DOCTYPE x [<!ENTITY a "aaaa">]><fingerprints><fingerprint pattern="&a;"/></fingerprints>`,
+			"invalid character entity &a;", false},
+		"other": {"<html></html>", "begins with <html>", false},
+		"empty": {"", "there is no <fingerprints>", false},
+		"text":  {"hello", "there is no <fingerprints>", false},
+		"long":  {"<fingerprints><!--" + strings.Repeat("x", maxFile), "", false},
 	} {
 		l, err := Open(folder(t, map[string]string{"a.xml": c.text}))
 		if err != nil {
@@ -141,7 +143,8 @@ func TestBrokenFiles(t *testing.T) {
 		if _, ok := l.Find("a", "x.example Anvil 5.0 ready"); ok != c.finds {
 			t.Errorf("%s: found %v", name, ok)
 		}
-		if notes := l.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "a.xml") || !strings.Contains(notes[0], c.note) {
+		if notes := l.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "a.xml") ||
+			!strings.Contains(notes[0], c.note) {
 			t.Errorf("%s: notes %q", name, notes)
 		}
 	}
@@ -176,8 +179,10 @@ func TestOpen(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(anvils, "x.example Anvil 5.0 ready")
-	f.Add("<fingerprints><fingerprint pattern='(a*)*b' flags=','><param pos='1' name='service.product'/></fingerprint>", "aaaaab")
-	f.Add(`<fingerprints><fingerprint pattern='[\h\Z]\'><param pos='0' name='service.product' value='{service.product}{os.product}'/></fingerprint>`, "")
+	f.Add("<fingerprints><fingerprint pattern='(a*)*b' flags=','><param pos='1' name='service.product'/></fingerprint>",
+		"aaaaab")
+	f.Add(`<fingerprints><fingerprint pattern='[\h\Z]`+
+		`\'><param pos='0' name='service.product' value='{service.product}{os.product}'/></fingerprint>`, "")
 	f.Fuzz(func(t *testing.T, text, said string) {
 		got, _ := parse(strings.NewReader(text))
 		if got == nil {

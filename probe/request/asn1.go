@@ -4,10 +4,11 @@ import "encoding/binary"
 
 // rootDSE searches the entry that every LDAP server has about itself (RFC 4512,
 // section 5.1): base object, no filter but presence, and only the attributes
-// that tell the software (RFC 3045 for the vendor's).
+// that name the software (RFC 3045 for the vendor's).
 func rootDSE() []byte {
 	var attributes []byte
-	for _, a := range []string{"objectClass", "vendorName", "vendorVersion", "supportedLDAPVersion", "rootDomainNamingContext", "isGlobalCatalogReady"} {
+	for _, a := range []string{"objectClass", "vendorName", "vendorVersion", "supportedLDAPVersion",
+		"rootDomainNamingContext", "isGlobalCatalogReady"} {
 		attributes = append(attributes, ber(0x04, []byte(a))...)
 	}
 	search := ber(0x63, // [APPLICATION 3] SearchRequest
@@ -44,7 +45,7 @@ func ber(tag byte, parts ...[]byte) []byte {
 }
 
 // snmpDiscovery is a get without a user (RFC 3414, section 4; RFC 3412, section
-// 6): the engine reports who it is.
+// 6): the engine reports its name.
 func snmpDiscovery() []byte {
 	id := []byte{0x02, 4, 0x41, 0x70, 0x04, 0x17}
 	header := ber(0x30, id, []byte{0x02, 2, 0x05, 0xdc, 0x04, 1, 4, 0x02, 1, 3}) // reportable, user-based
@@ -54,7 +55,7 @@ func snmpDiscovery() []byte {
 }
 
 // kerberosRequest is an AS-REQ (RFC 4120, section 5.4.1) in a realm that no
-// server has: it is told so, and nothing is authenticated.
+// server has: the answer is an error, and nothing is authenticated.
 func kerberosRequest() []byte {
 	realm := ber(0x1b, []byte("ONMUX.INVALID"))
 	name := func(kind byte, parts ...string) []byte {

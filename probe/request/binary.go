@@ -49,7 +49,7 @@ func mongoMessage(op uint32, body []byte) []byte {
 }
 
 // tnsPing is what Oracle's tnsping sends a listener: a CONNECT packet for no
-// database, answered by a refusal that tells the version. TNS has no published
+// database, answered by a refusal that contains the version. TNS has no published
 // specification; the layout is that of Wireshark's packet-tns.c.
 func tnsPing() []byte {
 	data := "(CONNECT_DATA=(COMMAND=ping))"

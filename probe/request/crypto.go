@@ -33,7 +33,7 @@ func ikeInit() []byte {
 // section 2.2).
 func ikeInitOverNAT() []byte { return append(make([]byte, 4), ikeInit()...) }
 
-// quicInitial is a long header of a version that nobody speaks (RFC 9000,
+// quicInitial is a long header of a version that does not exist (RFC 9000,
 // sections 15 and 17.2), padded to the least size of an Initial (section 14.1).
 func quicInitial() []byte {
 	b := make([]byte, 1200)
@@ -42,13 +42,14 @@ func quicInitial() []byte {
 }
 
 // dtlsHello is a ClientHello of DTLS 1.2 without a cookie (RFC 6347, section
-// 4.2.1): the server only hands one out.
+// 4.2.1): the server only sends one.
 func dtlsHello() []byte {
 	var body []byte
 	body = append(body, 0xfe, 0xfd)
 	body = append(body, "onmux-417-onmux-417-onmux-417-on"...) // random
 	body = append(body, 0, 0)                                  // no session, no cookie
-	suites := []uint16{0xc02b, 0xc02f, 0xc02c, 0xc030, 0xc009, 0xc013, 0xc00a, 0xc014, 0x009c, 0x002f, 0x0035, 0xc0ac, 0xc0ae, 0x00a8, 0x008c}
+	suites := []uint16{0xc02b, 0xc02f, 0xc02c, 0xc030, 0xc009, 0xc013, 0xc00a, 0xc014, 0x009c, 0x002f, 0x0035, 0xc0ac,
+		0xc0ae, 0x00a8, 0x008c}
 	body = binary.BigEndian.AppendUint16(body, uint16(2*len(suites)))
 	for _, s := range suites {
 		body = binary.BigEndian.AppendUint16(body, s)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// onmux is a port without a service that is known over UDP.
+// onmux is the port of a service of which no UDP message is known.
 const onmux = 417
 
 func TestPayload(t *testing.T) {
@@ -17,7 +17,7 @@ func TestPayload(t *testing.T) {
 	for _, port := range []uint16{53, 137, 5353} { // one question and nothing else, to the last byte
 		b := Payload(port)
 		if binary.BigEndian.Uint16(b[2:])&0x8000 != 0 || binary.BigEndian.Uint64(b[4:]) != 1<<48 {
-			t.Errorf("%d: % x is no DNS message with one question", port, b)
+			t.Errorf("%d: % x is no DNS query with one question", port, b)
 		}
 		i := 12
 		for b[i] != 0 {
@@ -39,7 +39,7 @@ func TestPayloadsOfBER(t *testing.T) {
 	for _, port := range []uint16{161, 389} {
 		for i, b := range Payloads(port) {
 			if err := walkBER(b, port == 161 && i == 2); err != nil {
-				t.Errorf("%d, question %d: %v in % x", port, i, err, b)
+				t.Errorf("%d, request %d: %v in % x", port, i, err, b)
 			}
 		}
 	}
@@ -64,13 +64,13 @@ func walkBER(b []byte, strings bool) error {
 	return nil
 }
 
-// Every port has a first question; of which nothing is known, the same ones;
-// none is as long as a segment, and none is there twice.
+// Every port has a request; those without a known service have the same; none is as long
+// as a segment, and none is there twice.
 func TestPayloads(t *testing.T) {
 	for port := range 65536 {
 		all := Payloads(uint16(port))
 		if len(all) == 0 {
-			t.Fatalf("%d has no question", port)
+			t.Fatalf("%d has no request", port)
 		}
 		seen := make(map[string]bool)
 		for _, b := range all {
@@ -82,16 +82,16 @@ func TestPayloads(t *testing.T) {
 	}
 	onmux, other := Payloads(onmux), Payloads(40000)
 	if len(onmux) != 15 || &onmux[0] != &other[0] {
-		t.Errorf("%d questions for 417, want one for each try, as for other ports", len(onmux))
+		t.Errorf("%d requests for 417, want one for each try, as for other ports", len(onmux))
 	}
-	for _, port := range []uint16{9, 67, 68, 162, 514} { // whoever listens there writes down what it hears
+	for _, port := range []uint16{9, 67, 68, 162, 514} { // a service there may log what it receives
 		if all := Payloads(port); len(all) != 1 || len(all[0]) != 0 {
-			t.Errorf("%d is told something: %q", port, all)
+			t.Errorf("%d is sent data: %q", port, all)
 		}
 	}
 }
 
-// What amplifiers are known for is not asked.
+// No request is one of those that amplifiers are known for.
 func TestPayloadsAreHarmless(t *testing.T) {
 	for port := range 65536 {
 		for _, b := range Payloads(uint16(port)) {

@@ -9,7 +9,7 @@ type Request struct {
 	Service       string   // the service that answers it
 	Ports         []uint16 // the ports where that service is usually found
 	Rarity        int      // of the service on other ports: 1 is the most frequent, or Rare
-	AfterGreeting bool     // the server speaks first
+	AfterGreeting bool     // the server sends first
 	Generic       bool     // sent only as long as no more than Service is known of the peer
 	Goodbye       string   // ends the session, so that the server need not log a client that vanished
 

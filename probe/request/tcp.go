@@ -1,76 +1,91 @@
 package request
 
-// HTTP asks for the first page, without a Host header: Redis takes that for an attack,
-// logs it, and closes the connection.
+// HTTP gets the first page, without a Host header: Redis takes that for an attack, logs
+// it, and closes the connection.
 var HTTP = Request{Name: "http", Service: "http", data: "GET / HTTP/1.0\r\n\r\n",
 	Ports: []uint16{80, 81, 591, 3000, 5000, 8000, 8008, 8080, 8081, 8888, 9000, 9090}}
 
 // tcp has the requests over TCP beside HTTP.
 var tcp = []Request{
-	// RFC 9110, section 7.2: the page of the name that was asked for.
+	// RFC 9110, section 7.2: the page of the given host name.
 	{Name: "http-host", Service: "http", Rarity: Rare, buildFor: pageOfHost},
-	// Where etcd, Kubernetes and Docker say what they are.
+	// Where etcd, Kubernetes and Docker identify themselves.
 	{Name: "http-version", Service: "http", Rarity: Rare, data: "GET /version HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n",
 		Ports: []uint16{2375, 2376, 2379, 6443, 8001, 10250}},
-	// Prometheus's exposition formats: where an exporter is looked for, whatever its first page is.
-	{Name: "http-metrics", Service: "http", Rarity: Rare, Generic: true, data: "GET /metrics HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n"},
+	// Prometheus's exposition formats: the usual path of an exporter, whatever its first page is.
+	{Name: "http-metrics", Service: "http", Rarity: Rare, Generic: true,
+		data: "GET /metrics HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n"},
 
 	// RFC 5321, section 4.1.1.1.
 	{Name: "smtp-ehlo", Service: "smtp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{25, 26, 465, 587, 2525},
 		data: "EHLO onmux.invalid\r\n", Goodbye: "QUIT\r\n"},
 	// RFC 2449, section 5.
-	{Name: "pop3-capa", Service: "pop3", Rarity: Rare, AfterGreeting: true, Ports: []uint16{110, 995}, data: "CAPA\r\n", Goodbye: "QUIT\r\n"},
+	{Name: "pop3-capa", Service: "pop3", Rarity: Rare, AfterGreeting: true, Ports: []uint16{110, 995}, data: "CAPA\r\n",
+		Goodbye: "QUIT\r\n"},
 	// RFC 2971, section 3.1.
-	{Name: "imap-id", Service: "imap", Rarity: Rare, AfterGreeting: true, Ports: []uint16{143, 220, 993}, data: "a ID NIL\r\n", Goodbye: "b LOGOUT\r\n"},
+	{Name: "imap-id", Service: "imap", Rarity: Rare, AfterGreeting: true, Ports: []uint16{143, 220, 993},
+		data: "a ID NIL\r\n", Goodbye: "b LOGOUT\r\n"},
 	// RFC 959, section 4.1.3.
-	{Name: "ftp-help", Service: "ftp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{21, 990, 2121}, data: "HELP\r\n", Goodbye: "QUIT\r\n"},
+	{Name: "ftp-help", Service: "ftp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{21, 990, 2121},
+		data: "HELP\r\n", Goodbye: "QUIT\r\n"},
 	// RFC 3977, section 5.2.
-	{Name: "nntp-capabilities", Service: "nntp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{119, 433, 563}, data: "CAPABILITIES\r\n", Goodbye: "QUIT\r\n"},
+	{Name: "nntp-capabilities", Service: "nntp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{119, 433, 563},
+		data: "CAPABILITIES\r\n", Goodbye: "QUIT\r\n"},
 
 	// PostgreSQL documentation, section 55.2.10: SSLRequest. What follows depends on the answer.
-	{Name: "postgresql", Service: "postgresql", Rarity: 1, Ports: []uint16{5432, 5433, 6432}, data: "\x00\x00\x00\x08\x04\xd2\x16\x2f"},
+	{Name: "postgresql", Service: "postgresql", Rarity: 1, Ports: []uint16{5432, 5433, 6432},
+		data: "\x00\x00\x00\x08\x04\xd2\x16\x2f"},
 	// RFC 4511, section 4.5.1, and RFC 4512, section 5.1: the root DSE.
 	{Name: "ldap", Service: "ldap", Rarity: 2, Ports: []uint16{389, 636, 3268, 3269}, build: rootDSE},
 	{Name: "smb", Service: "smb", Rarity: 2, Ports: []uint16{139, 445}, build: smbNegotiate},
 	// MQTT 3.1.1, section 3.1.2.2: a CONNECT of a level that no broker has is refused, and opens no session.
-	{Name: "mqtt", Service: "mqtt", Rarity: 3, Ports: []uint16{1883, 8883}, data: "\x10\x10\x00\x04MQTT\x77\x02\x00\x3c\x00\x04onmx"},
-	// AMQP 0-9-1, section 4.2.2: the protocol header. Whoever is sent anything else, as a page's request, answers with its own.
+	{Name: "mqtt", Service: "mqtt", Rarity: 3, Ports: []uint16{1883, 8883},
+		data: "\x10\x10\x00\x04MQTT\x77\x02\x00\x3c\x00\x04onmx"},
+	// AMQP 0-9-1, section 4.2.2: the protocol header. A server answers anything else, such as an HTTP request, with its
+	// own header.
 	{Name: "amqp", Service: "amqp", Rarity: Rare, Ports: []uint16{5671, 5672}, data: "AMQP\x00\x00\x09\x01"},
-	// RFC 4892: which software; RFC 1035, section 4.2.2: who serves the root? In one connection (RFC 7766, section
-	// 6.2.1.1), in this order: dnsmasq leaves at the second, and others take no notice of the first.
+	// RFC 4892: the software; RFC 1035, section 4.2.2: the name servers of the root. In one connection (RFC 7766, section
+	// 6.2.1.1), in this order: dnsmasq leaves at the second, and others ignore the first.
 	{Name: "dns", Service: "dns", Rarity: 3, Ports: []uint16{53, 853}, build: dnsStream(versionBind, rootServers)},
-	// The same alone, for who does not take two at once.
+	// The first alone, for servers that do not take two at once.
 	{Name: "dns-version", Service: "dns", Rarity: Rare, build: dnsStream(versionBind)},
 	// MS-RDPBCGR, section 2.2.1.1: an X.224 connection request that offers TLS and CredSSP.
 	{Name: "rdp", Service: "rdp", Rarity: 3, Ports: []uint16{3389},
 		data: "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"},
 	// MS-TDS, section 2.2.6.5: PRELOGIN with VERSION and ENCRYPTION.
 	{Name: "mssql", Service: "mssql", Rarity: 3, Ports: []uint16{1433},
-		data: "\x12\x01\x00\x1a\x00\x00\x00\x00" + "\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff" + "\x00\x00\x00\x00\x00\x00\x02"},
+		data: "\x12\x01\x00\x1a\x00\x00\x00\x00" + "\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff" +
+			"\x00\x00\x00\x00\x00\x00\x02"},
 	{Name: "mongodb", Service: "mongodb", Rarity: 4, Ports: []uint16{27017, 27018, 27019}, build: mongoHello},
 	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
-	{Name: "h2c", Service: "h2c", Rarity: 5, Ports: []uint16{50051}, data: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
+	{Name: "h2c", Service: "h2c", Rarity: 5, Ports: []uint16{50051},
+		data: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 	// X11 protocol, section 8: little-endian, version 11.0, no authorization.
-	{Name: "x11", Service: "x11", Rarity: 5, Ports: []uint16{6000, 6001, 6002, 6003, 6010}, data: "l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
+	{Name: "x11", Service: "x11", Rarity: 5, Ports: []uint16{6000, 6001, 6002, 6003, 6010},
+		data: "l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
 	// Kafka protocol guide, ApiVersions (key 18) version 0, correlation 0x04170417, no client.
-	{Name: "kafka", Service: "kafka", Rarity: 5, Ports: []uint16{9092, 9093}, data: "\x00\x00\x00\x0a\x00\x12\x00\x00\x04\x17\x04\x17\xff\xff"},
-	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417. A page's request draws an error
+	{Name: "kafka", Service: "kafka", Rarity: 5, Ports: []uint16{9092, 9093},
+		data: "\x00\x00\x00\x0a\x00\x12\x00\x00\x04\x17\x04\x17\xff\xff"},
+	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417. An HTTP request draws an error
 	// (section 9: the version is checked first).
-	{Name: "cassandra", Service: "cassandra", Rarity: Rare, Ports: []uint16{9042}, data: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
+	{Name: "cassandra", Service: "cassandra", Rarity: Rare, Ports: []uint16{9042},
+		data: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
 	// RFC 5531, section 11, and RFC 1833, section 3: a null call in one record.
-	{Name: "rpcbind", Service: "rpcbind", Rarity: 5, Ports: []uint16{111, 2049}, data: "\x80\x00\x00\x28" + rpcNullPortmap},
+	{Name: "rpcbind", Service: "rpcbind", Rarity: 5, Ports: []uint16{111, 2049},
+		data: "\x80\x00\x00\x28" + rpcNullPortmap},
 	// Erlang distribution protocol, section 13.2, NAMES_REQ.
 	{Name: "epmd", Service: "epmd", Rarity: 6, Ports: []uint16{4369}, data: "\x00\x01\x6e"},
 	// RFC 1928, section 3: no authentication is offered.
 	{Name: "socks5", Service: "socks", Rarity: 6, Ports: []uint16{1080, 9050, 9150}, data: "\x05\x01\x00"},
-	// SOCKS 4: neither CONNECT nor BIND but command 0, which opens nothing and is rejected. Of a service of its own: who
-	// speaks version 5 need not be asked for it.
+	// SOCKS 4: neither CONNECT nor BIND but command 0, which opens nothing and is rejected. A service of its own: a
+	// server of
+	// version 5 need not be tried with it.
 	{Name: "socks4", Service: "socks4", Rarity: Rare, Ports: []uint16{1080}, data: "\x04\x00\x00\x00\x00\x00\x00\x00\x00"},
 	{Name: "oracle-tns", Service: "oracle-tns", Rarity: 6, Ports: []uint16{1521, 1522, 2483}, build: tnsPing},
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
 	{Name: "zookeeper", Service: "zookeeper", Rarity: 7, Ports: []uint16{2181, 2182}, data: "srvr"},
 
-	// What draws an error from GET needs no guess; the rest is asked at home only.
+	// A GET draws an error from these; otherwise they are tried on their usual ports only.
 	// The section "server" holds the version and no data.
 	{Name: "redis-info", Service: "redis", Rarity: Rare, Ports: []uint16{6379}, data: "INFO server\r\n"},
 	// memcached's doc/protocol.txt, "version".
@@ -80,15 +95,17 @@ var tcp = []Request{
 	// clamd(8), "VERSION".
 	{Name: "clamd-version", Service: "clamd", Rarity: Rare, Ports: []uint16{3310}, data: "nVERSION\n"},
 	// RFC 2326, section 10.1.
-	{Name: "rtsp", Service: "rtsp", Rarity: Rare, Ports: []uint16{554, 8554}, data: "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"},
+	{Name: "rtsp", Service: "rtsp", Rarity: Rare, Ports: []uint16{554, 8554},
+		data: "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"},
 	// RFC 3261, section 11.
 	{Name: "sip", Service: "sip", Rarity: Rare, Ports: []uint16{5060, 5061}, build: sipOverTCP},
 	// RFC 8489, section 6.2.2: as over UDP.
 	{Name: "stun", Service: "stun", Rarity: Rare, Ports: []uint16{3478, 5349}, data: stunBinding},
 	{Name: "kerberos", Service: "kerberos", Rarity: Rare, Ports: []uint16{88}, build: kerberosStream},
 	// RFC 6120, section 4.2.
-	{Name: "xmpp", Service: "xmpp", Rarity: Rare, Ports: []uint16{5222, 5223, 5269}, data: "<?xml version='1.0'?><stream:stream to='localhost'" +
-		" xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"},
+	{Name: "xmpp", Service: "xmpp", Rarity: Rare, Ports: []uint16{5222, 5223, 5269},
+		data: "<?xml version='1.0'?><stream:stream to='localhost'" +
+			" xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"},
 	// RFC 1078.
 	{Name: "tcpmux", Service: "tcpmux", Rarity: Rare, Ports: []uint16{1}, data: "HELP\r\n"},
 	// RFC 1288, section 2.3: all users.
@@ -96,12 +113,14 @@ var tcp = []Request{
 	// RFC 1413, section 4: a pair that cannot be ours.
 	{Name: "ident", Service: "ident", Rarity: Rare, Ports: []uint16{113}, data: "1,1\r\n"},
 	// gitprotocol-pack, "git transport": a repository that is not there.
-	{Name: "git", Service: "git", Rarity: Rare, Ports: []uint16{9418}, data: "002agit-upload-pack /onmux\x00host=localhost\x00"},
+	{Name: "git", Service: "git", Rarity: Rare, Ports: []uint16{9418},
+		data: "002agit-upload-pack /onmux\x00host=localhost\x00"},
 	{Name: "iscsi", Service: "iscsi", Rarity: Rare, Ports: []uint16{860, 3260}, build: iscsiLogin},
 	{Name: "pptp", Service: "pptp", Rarity: Rare, Ports: []uint16{1723}, build: pptpStart},
 	// RFC 4271, section 4.2: an OPEN of AS 23456, which no session has.
 	{Name: "bgp", Service: "bgp", Rarity: Rare, Ports: []uint16{179},
-		data: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x1d\x01\x04\x5b\xa0\x00\xb4\x04\x17\x04\x17\x00"},
+		data: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x1d\x01\x04\x5b\xa0\x00\xb4\x04\x17" +
+			"\x04\x17\x00"},
 	// AOSP adb's protocol.txt: CNXN, version 0x01000000.
 	{Name: "adb", Service: "adb", Rarity: Rare, Ports: []uint16{5555}, build: adbConnect},
 	// AJP 1.3, CPing.

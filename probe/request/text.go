@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// pageOfHost asks for the first page of the host's name (RFC 9110, section 7.2).
+// pageOfHost gets the first page of the host's name (RFC 9110, section 7.2).
 func pageOfHost(host string) []byte {
 	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
 		host = "[" + a.WithZone("").String() + "]"
@@ -20,7 +20,7 @@ func sipOverTCP() []byte { return sipOptions("TCP") }
 
 func sipOverUDP() []byte { return sipOptions("UDP") }
 
-// sipOptions asks what a SIP element can do (RFC 3261, section 11). The reply goes to
+// sipOptions requests the capabilities of a SIP element (RFC 3261, section 11). The reply goes to
 // the address that the request came from (RFC 3581).
 func sipOptions(transport string) []byte {
 	return []byte("OPTIONS sip:onmux@invalid SIP/2.0\r\n" +

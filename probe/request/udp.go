@@ -68,7 +68,7 @@ var udp = []Request{
 	// RFC 862: echo sends it back as it is.
 	{Name: "echo", probesOnly: true, data: "onmux\r\n"},
 	// RFC 867 (daytime), 865 (quote of the day), 864 (character generator) and 868 (time) answer any datagram with one;
-	// others that speak text answer an empty line.
+	// other services with text protocols answer an empty line.
 	{Name: "text", probesOnly: true, data: "\r\n\r\n"},
 	// X Display Manager Control Protocol 1.1, chapter 4: Query, without authentication names; it opens no display.
 	{Name: "xdmcp", probesOnly: true, data: "\x00\x01\x00\x02\x00\x01\x00"},

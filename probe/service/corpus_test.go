@@ -11,15 +11,15 @@ import (
 	"onmux/probe/request"
 )
 
-// captured is what a real server answered to a question, and what must be made
-// of it.
+// captured is what a real server answered to a request, and what must be recognised
+// in it.
 type captured struct {
-	server, asked, rule, service, product, version string
-	said                                           string
+	server, request, rule, service, product, version string
+	reply                                            string
 }
 
 // corpus is testdata/answers.txt: what the servers that testdata/servers.sh
-// starts said to every question, of their own protocol and of all others.
+// starts answered to every request, of their own protocol and of all others.
 func corpus(t testing.TB) []captured {
 	b, err := os.ReadFile("testdata/answers.txt")
 	if err != nil {
@@ -34,11 +34,11 @@ func corpus(t testing.TB) []captured {
 		if len(f) != 7 {
 			t.Fatalf("answers.txt:%d: %d columns", n+1, len(f))
 		}
-		said, err := strconv.Unquote(f[6])
+		reply, err := strconv.Unquote(f[6])
 		if err != nil {
 			t.Fatalf("answers.txt:%d: %v", n+1, err)
 		}
-		all = append(all, captured{f[0], f[1], f[2], f[3], f[4], f[5], said})
+		all = append(all, captured{f[0], f[1], f[2], f[3], f[4], f[5], reply})
 	}
 	return all
 }
@@ -46,8 +46,8 @@ func corpus(t testing.TB) []captured {
 // opening are the requests that open every identification.
 func opening() []*request.Request { return []*request.Request{&waiting, &clientHello, &request.HTTP} }
 
-// words is what the question of that name says.
-func words(name string) []byte {
+// message is what the request of that name sends.
+func message(name string) []byte {
 	for _, q := range slices.Concat([]*request.Request{&request.HTTP}, request.TCP(), request.UDP()) {
 		if q.Name == name {
 			return q.Bytes("")
@@ -56,8 +56,8 @@ func words(name string) []byte {
 	return nil
 }
 
-// Every answer of a real server is told as what it is, or as something weaker
-// that is not false; never as another's.
+// Every answer of a real server is recognised as what it is, or as something weaker that
+// is not false; never as another's.
 func TestCorpus(t *testing.T) {
 	for _, c := range corpus(t) {
 		check(t, c)
@@ -66,18 +66,18 @@ func TestCorpus(t *testing.T) {
 
 func check(t *testing.T, c captured) {
 	t.Helper()
-	m, _ := recognise(newAnswer(c.asked, words(c.asked), []byte(c.said)))
+	m, _ := recognise(newAnswer(c.request, message(c.request), []byte(c.reply)))
 	rule, service := "", "unknown"
 	if m.rule != nil {
 		rule, service = m.rule.name, m.service
 	}
 	if rule != c.rule || service != c.service || m.facts.product != c.product || m.facts.version != c.version {
-		t.Errorf("%s asked %s says %.60q: %s (%s), %q %q; want %s (%s), %q %q", c.server, c.asked, c.said,
+		t.Errorf("%s answers %s with %.60q: %s (%s), %q %q; want %s (%s), %q %q", c.server, c.request, c.reply,
 			service, rule, m.facts.product, m.facts.version, c.service, c.rule, c.product, c.version)
 	}
 }
 
-// An answer does not become another's because another question drew it.
+// An answer does not become another's because another request drew it.
 func TestCrossTalk(t *testing.T) {
 	names := []string{waiting.Name, clientHello.Name, request.HTTP.Name}
 	for _, q := range slices.Concat(request.TCP(), request.UDP()) {
@@ -87,14 +87,15 @@ func TestCrossTalk(t *testing.T) {
 		if c.service == "unknown" {
 			continue
 		}
-		for _, asked := range names {
-			a := newAnswer(asked, words(asked), []byte(c.said))
+		for _, name := range names {
+			a := newAnswer(name, message(name), []byte(c.reply))
 			if a.mirrored() { // it would be an echo then
 				continue
 			}
 			m, _ := recognise(a)
 			if m.rule != nil && m.rank > weak && m.service != c.service {
-				t.Errorf("%s says %.60q: told as %s by rule %s, had it been asked %s", c.server, c.said, m.service, m.rule.name, asked)
+				t.Errorf("%s sends %.60q: recognised as %s by rule %s, in answer to %s", c.server, c.reply, m.service,
+					m.rule.name, name)
 			}
 		}
 	}
@@ -119,27 +120,29 @@ func TestNoise(t *testing.T) {
 				b[i] = byte(r.IntN(6))
 			}
 		}
-		asked := names[r.IntN(len(names))]
-		if m, _ := recognise(newAnswer(asked, words(asked), b)); m.rule != nil && m.rank > weak {
-			t.Errorf("%q in answer to %s is told as %s by rule %s", b, asked, m.service, m.rule.name)
+		name := names[r.IntN(len(names))]
+		if m, _ := recognise(newAnswer(name, message(name), b)); m.rule != nil && m.rank > weak {
+			t.Errorf("%q in answer to %s is recognised as %s by rule %s", b, name, m.service, m.rule.name)
 		}
 	}
 }
 
 func BenchmarkRecognise(b *testing.B) {
-	page := "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\n\r\n<title>Hello</title>" + strings.Repeat("<p>All work and no play makes a dull page</p>\n", 1000)
+	page := "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\n\r\n<title>Hello</title>" +
+		strings.Repeat("<p>All work and no play makes a dull page</p>\n", 1000)
 	noise := make([]byte, matchSize)
 	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
 		noise[i] = byte(r.Uint32())
 	}
-	for name, said := range map[string]string{
-		"ssh": "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\r\n", "page of 16 KiB": page[:matchSize], "noise of 16 KiB": string(noise),
+	for name, reply := range map[string]string{
+		"ssh": "SSH-2.0-OpenSSH_9.2p1 " +
+			"Debian-2+deb12u10\r\n", "page of 16 KiB": page[:matchSize], "noise of 16 KiB": string(noise),
 		"newlines": strings.Repeat("\n", matchSize),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				recognise(newAnswer("wait", nil, []byte(said)))
+				recognise(newAnswer("wait", nil, []byte(reply)))
 			}
 		})
 	}

@@ -47,10 +47,11 @@ func dnsReply(b []byte) (p dnsmessage.Parser, question *dnsmessage.Question, ok 
 const versionBind = "version.bind."
 
 func isVersionBind(q *dnsmessage.Question) bool {
-	return strings.EqualFold(q.Name.String(), versionBind) && q.Type == dnsmessage.TypeTXT && q.Class == dnsmessage.ClassCHAOS
+	return strings.EqualFold(q.Name.String(), versionBind) && q.Type == dnsmessage.TypeTXT &&
+		q.Class == dnsmessage.ClassCHAOS
 }
 
-// readDNS knows an answer to our question, which it repeats unless the server
+// readDNS recognises an answer to our query, whose question it repeats unless the server
 // refused to read it.
 func readDNS(a *answer) (facts, bool) {
 	return facts{}, slices.ContainsFunc(dnsMessages(a), isDNS)
@@ -96,7 +97,8 @@ func versionText(b []byte) string {
 		return ""
 	}
 	h, err := p.AnswerHeader()
-	if err != nil || !strings.EqualFold(h.Name.String(), versionBind) || h.Type != dnsmessage.TypeTXT || h.Class != dnsmessage.ClassCHAOS {
+	if err != nil || !strings.EqualFold(h.Name.String(), versionBind) || h.Type != dnsmessage.TypeTXT ||
+		h.Class != dnsmessage.ClassCHAOS {
 		return ""
 	}
 	txt, err := p.TXTResource()

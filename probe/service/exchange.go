@@ -1,16 +1,11 @@
 package service
 
-import (
-	"cmp"
-	"slices"
-
-	"onmux/probe/request"
-)
+import "onmux/probe/request"
 
 // The requests that open every identification, each on a connection of its own,
 // beside request.HTTP.
 var (
-	// Nothing is sent. The ports are those of protocols whose server speaks first.
+	// Nothing is sent. The ports are those of protocols whose server sends first.
 	waiting = request.Request{Name: "wait", Ports: []uint16{
 		21, 22, 24, 25, 26, 110, 119, 143, 220, 433, 465, 563, 587, 873, 990, 992, 993, 994, 995, 2525, 2628, 3306, 4190,
 		5900, 5901, 6667, 6697}}
@@ -20,8 +15,8 @@ var (
 		443, 465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 2376, 5061, 5671, 5986, 6443, 6697, 8443, 8883, 9443}}
 )
 
-// moreHellos are for a peer that speaks TLS and would not take clientHello: one that
-// wants HTTP/2, and one that is old.
+// moreHellos are for TLS servers that reject clientHello: one that requires HTTP/2, and an
+// old one.
 var moreHellos = []request.Request{
 	{Name: "tls-h2", Service: "tls", Rarity: request.Rare},
 	{Name: "tls-old", Service: "tls", Rarity: request.Rare},
@@ -40,16 +35,16 @@ func (s *session) exchange(r *request.Request) error {
 		return s.negotiatePostgreSQL(r)
 	}
 	if r.AfterGreeting {
-		if err := s.hear(); err != nil || len(s.heard) == 0 {
+		if err := s.receive(); err != nil || len(s.received) == 0 {
 			return err
 		}
 	}
-	if err := s.say(r.Bytes(s.o.Host)); err != nil {
+	if err := s.send(r.Bytes(s.o.Host)); err != nil {
 		// A peer that closed the connection may have sent the reason.
-		s.hear()
+		s.receive()
 		return err
 	}
-	if err := s.hear(); err != nil || r.Goodbye == "" {
+	if err := s.receive(); err != nil || r.Goodbye == "" {
 		return err
 	}
 	_, err := s.conn.Write([]byte(r.Goodbye))
@@ -64,33 +59,13 @@ func (s *session) exchangeDatagram(r *request.Request, likely bool) error {
 		tries = 2
 	}
 	for range tries {
-		s.said = nil
-		if err := s.say(message); err != nil {
+		s.sent = nil
+		if err := s.send(message); err != nil {
 			return err
 		}
-		if err := s.hear(); err != nil || len(s.heard) > 0 {
+		if err := s.receive(); err != nil || len(s.received) > 0 {
 			return err
 		}
 	}
 	return nil
-}
-
-// likely sorts the requests that may be sent to a port, likeliest first. signs
-// are the services to which answers have pointed.
-func likely(requests []*request.Request, port uint16, signs map[string]bool) {
-	class := func(r *request.Request) int {
-		switch {
-		case signs[r.Service]:
-			return -2
-		case r.UsualOn(port):
-			return -1
-		}
-		return r.Rarity
-	}
-	slices.SortStableFunc(requests, func(a, b *request.Request) int { return cmp.Compare(class(a), class(b)) })
-}
-
-// due reports whether r is sent to the port at all.
-func due(r *request.Request, port uint16, signs map[string]bool) bool {
-	return r.Rarity != request.Rare || signs[r.Service] || r.UsualOn(port)
 }

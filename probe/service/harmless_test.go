@@ -15,13 +15,19 @@ import (
 	"onmux/probe/request"
 )
 
-// harm is what a question may never say, in the tongues that its words may be
-// taken for: verbs that log in, write, run, stop or hand out what is stored.
-var harm = []string{
-	`(?i)(?:^|\n)(?:[a-z0-9]{1,8} )?(?:USER|PASS|AUTH|AUTHENTICATE|LOGIN|APOP|STARTTLS|MAIL|RCPT|DATA|TURN|ETRN|VRFY|EXPN)(?: |\r|\n|$)`, // mail, FTP
-	`(?i)(?:^|\n)(?:STOR|STOU|APPE|DELE|RMD|MKD|RNFR|SITE|RETR|LIST|NLST|PORT|PASV|POST|PUT|DELETE|PATCH|CONNECT|TRACE)(?: |\r|\n|$)`,    // FTP, HTTP, NNTP
-	`(?i)(?:^|\n)(?:SET|ADD|CAS|REPLACE|APPEND|DEL|FLUSH\w*|CONFIG|EVAL|KEYS|MONITOR|SHUTDOWN|SLAVEOF|REPLICAOF|SAVE|DEBUG|INCR)(?: |\r|\n|$)`,
-	`(?i)(?:^|\n)(?:kill|wchp|wchc|dump|crst|srst|ruok|put|reserve|delete|n?SCAN|nRELOAD)(?: |\r|\n|$)`, // ZooKeeper, beanstalkd, clamd
+// forbidden is what a request may never contain, in any protocol that its bytes may be
+// read as: commands that log in, write, run, stop or hand out what is stored.
+var forbidden = []string{
+	// mail, FTP
+	`(?i)(?:^|\n)(?:[a-z0-9]{1,8} )?(?:USER|PASS|AUTH|AUTHENTICATE|LOGIN|APOP|STARTTLS|MAIL|RCPT|DATA|TURN|ETRN|VRFY` +
+		`|EXPN)(?: |\r|\n|$)`,
+	// FTP, HTTP, NNTP
+	`(?i)(?:^|\n)(?:STOR|STOU|APPE|DELE|RMD|MKD|RNFR|SITE|RETR|LIST|NLST|PORT|PASV|POST|PUT|DELETE|PATCH|CONNECT` +
+		`|TRACE)(?: |\r|\n|$)`,
+	`(?i)(?:^|\n)(?:SET|ADD|CAS|REPLACE|APPEND|DEL|FLUSH\w*|CONFIG|EVAL|KEYS|MONITOR|SHUTDOWN|SLAVEOF|REPLICAOF|SAVE` +
+		`|DEBUG|INCR)(?: |\r|\n|$)`,
+	// ZooKeeper, beanstalkd, clamd
+	`(?i)(?:^|\n)(?:kill|wchp|wchc|dump|crst|srst|ruok|put|reserve|delete|n?SCAN|nRELOAD)(?: |\r|\n|$)`,
 	`(?i)(?:REGISTER|INVITE|MESSAGE|SUBSCRIBE|DESCRIBE|SETUP|PLAY|RECORD|ANNOUNCE) \S+ (?:SIP/2|RTSP/1)`,
 	`(?i)git-receive-pack`, `(?i)\b(?:private|root|password|passwd)\b`,
 	`^\x00\x02[ -~]+\x00(?i:octet|netascii)`,                // TFTP: a write request
@@ -34,22 +40,21 @@ var harm = []string{
 	`(?s)^\x17\x00\x03\x2a`,                                 // NTP: private mode, monlist
 }
 
-// stirs are what makes a question that waits for a greeting speak, and what leads
-// the others on: an answer of each service.
-func stirs(t *testing.T) map[string]string {
+// triggers are what makes a request that waits for a greeting go on, and the others
+// continue: an answer of each service.
+func triggers(t *testing.T) map[string]string {
 	signs := make(map[string]string)
-	for _, c := range told(t) {
+	for _, c := range allReplies(t) {
 		if signs[c.service] == "" && c.service != "unknown" {
-			signs[c.service] = c.said
+			signs[c.service] = c.reply
 		}
 	}
 	return signs
 }
 
-// speaks keeps what one question says to a peer that answers anything with the
-// same words.
-func speaks(t *testing.T, q *request.Request, answer string) []byte {
-	var heard bytes.Buffer
+// sentTo is what one request sends to a peer that answers anything with the same bytes.
+func sentTo(t *testing.T, q *request.Request, answer string) []byte {
+	var received bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		var peer sync.WaitGroup
@@ -61,7 +66,7 @@ func speaks(t *testing.T, q *request.Request, answer string) []byte {
 			}
 			for {
 				n, err := theirs.Read(b)
-				heard.Write(b[:n])
+				received.Write(b[:n])
 				if err != nil {
 					return
 				}
@@ -69,34 +74,36 @@ func speaks(t *testing.T, q *request.Request, answer string) []byte {
 				io.WriteString(theirs, answer)
 			}
 		})
-		s := newSearch(func(context.Context) (net.Conn, error) { return ours, nil }, 417, Options{RTT: time.Millisecond, Host: "host.invalid"})
+		s := newSearch(func(context.Context) (net.Conn, error) { return ours, nil }, 417,
+			Options{RTT: time.Millisecond, Host: "host.invalid"})
 		l := s.layer(s.dial, nil)
-		o := l.ask(t.Context(), q)
+		o := l.send(t.Context(), q)
 		if o.tunnel != nil {
 			o.tunnel.Close()
 		}
 		peer.Wait()
 	})
-	return heard.Bytes()
+	return received.Bytes()
 }
 
-// No question says anything that changes the peer, logs in, or hands out what it
-// keeps, whatever the peer answers.
+// No request changes the peer, logs in, or reads what it stores, whatever the peer
+// answers.
 func TestHarmless(t *testing.T) {
 	var never []*regexp.Regexp
-	for _, p := range harm {
+	for _, p := range forbidden {
 		never = append(never, regexp.MustCompile(p))
 	}
-	signs := stirs(t)
-	for _, q := range slices.Concat(opening(), []*request.Request{&moreHellos[0], &moreHellos[1]}, request.TCP(), request.UDP()) {
-		for _, answer := range []string{signs[q.Service], "220 ready\r\n", "\x00", ""} {
-			words := speaks(t, q, answer)
-			if len(words) > 2<<10 {
-				t.Errorf("%s says %d bytes", q.Name, len(words))
+	replies := triggers(t)
+	for _, q := range slices.Concat(opening(), []*request.Request{&moreHellos[0], &moreHellos[1]}, request.TCP(),
+		request.UDP()) {
+		for _, answer := range []string{replies[q.Service], "220 ready\r\n", "\x00", ""} {
+			sent := sentTo(t, q, answer)
+			if len(sent) > 2<<10 {
+				t.Errorf("%s sends %d bytes", q.Name, len(sent))
 			}
 			for _, p := range never {
-				if at := p.FindString(latin1(words)); at != "" {
-					t.Errorf("%s says %.200q: %.60q matches %s", q.Name, words, at, p)
+				if at := p.FindString(latin1(sent)); at != "" {
+					t.Errorf("%s sends %.200q: %.60q matches %s", q.Name, sent, at, p)
 				}
 			}
 		}
@@ -104,14 +111,18 @@ func TestHarmless(t *testing.T) {
 }
 
 // The list would notice.
-func TestHarmIsNoticed(t *testing.T) {
+func TestForbiddenIsNoticed(t *testing.T) {
 	for _, bad := range []string{
-		"EHLO x\r\nMAIL FROM:<>\r\n", "USER anonymous\r\n", "a LOGIN a b\r\n", "STOR x\r\n", "POST / HTTP/1.0\r\n\r\n", "SET a b\r\n", "FLUSHALL\r\n",
-		"kill", "put 1 2 3 4\r\n", "nSCAN /etc\n", "INVITE sip:a@b SIP/2.0\r\n", "0032git-receive-pack /x\x00", "\x00\x02boot\x00octet\x00",
-		"\x30\x26\x02\x01\x00\x04\x06public\xa3\x19", "\x30\x0c\x02\x01\x01\x60\x07", "\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x00\x00", "\x01\x17\x00\x14abcdefghijklmnop", "\x17\x00\x03\x2a",
+		"EHLO x\r\nMAIL FROM:<>\r\n", "USER anonymous\r\n", "a LOGIN a b\r\n", "STOR x\r\n", "POST / HTTP/1.0\r\n\r\n",
+		"SET a b\r\n", "FLUSHALL\r\n",
+		"kill", "put 1 2 3 4\r\n", "nSCAN /etc\n", "INVITE sip:a@b SIP/2.0\r\n", "0032git-receive-pack /x\x00",
+		"\x00\x02boot\x00octet\x00",
+		"\x30\x26\x02\x01\x00\x04\x06public\xa3\x19", "\x30\x0c\x02\x01\x01\x60\x07",
+		"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x00\x00", "\x01\x17\x00\x14abcdefghijklmnop", "\x17\x00\x03\x2a",
 		"\x04\x01\x00\x50\x7f\x00\x00\x01\x00", "\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50",
 	} {
-		if !slices.ContainsFunc(harm, func(p string) bool { return regexp.MustCompile(p).MatchString(latin1([]byte(bad))) }) {
+		if !slices.ContainsFunc(forbidden,
+			func(p string) bool { return regexp.MustCompile(p).MatchString(latin1([]byte(bad))) }) {
 			t.Errorf("%q is on no list", bad)
 		}
 	}

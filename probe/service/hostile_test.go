@@ -40,7 +40,7 @@ func (m *meter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// forever says b again and again, with a pause between.
+// forever sends b again and again, with a pause between.
 func forever(b []byte, every time.Duration) func(net.Conn) {
 	return func(c net.Conn) {
 		go io.Copy(io.Discard, c)
@@ -53,7 +53,7 @@ func forever(b []byte, every time.Duration) func(net.Conn) {
 	}
 }
 
-// once says b, and then nothing until we leave.
+// once sends b, and then nothing until the connection is closed.
 func once(b []byte) func(net.Conn) {
 	return func(c net.Conn) {
 		go c.Write(b)
@@ -71,7 +71,8 @@ func vastCertificate(t *testing.T) tls.Certificate {
 	for i := range names {
 		names[i] = fmt.Sprintf("a-host-of-many-names-%d.example.invalid", i)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: names, Subject: pkix.Name{CommonName: strings.Repeat("x", 5000)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: names,
+		Subject: pkix.Name{CommonName: strings.Repeat("x", 5000)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +98,7 @@ func TestHostilePeers(t *testing.T) {
 		{"deaf and dumb", func(net.Conn) { time.Sleep(2 * DefaultDeadline) }, "unknown"},
 		{"dumb", func(c net.Conn) { io.Copy(io.Discard, c) }, "unknown"},
 		{"closes", func(net.Conn) {}, "unknown"},
-		{"closes after a word", func(c net.Conn) { c.Read(make([]byte, 10)) }, "unknown"},
+		{"closes after some data", func(c net.Conn) { c.Read(make([]byte, 10)) }, "unknown"},
 		{"a tarpit", forever([]byte("x"), 3*time.Second), "unknown"},
 		{"an ssh tarpit", forever([]byte("0123456789abcdef\r\n"), 10*time.Second), "unknown"},
 		{"drips", forever([]byte("x"), 90*time.Millisecond), "unknown"},
@@ -111,7 +112,8 @@ func TestHostilePeers(t *testing.T) {
 			forever([]byte("X-A: "+strings.Repeat("b", 4000)+"\r\n"), 0)(c)
 		}, "http"},
 		{"a gzip bomb", once(bomb.Bytes()), "http"},
-		{"an endless page", forever([]byte("HTTP/1.1 200 OK\r\n\r\n<title>"+strings.Repeat("y", 3000)), time.Millisecond), "http"},
+		{"an endless page", forever([]byte("HTTP/1.1 200 OK\r\n\r\n<title>"+strings.Repeat("y", 3000)), time.Millisecond),
+			"http"},
 		{"weak signs only", forever([]byte("+OK\r\n"), time.Second), "pop3"},
 		{"a vast certificate", func(c net.Conn) {
 			s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{vast}})
@@ -148,11 +150,12 @@ func TestHostilePeers(t *testing.T) {
 				if took > DefaultDeadline || conns.Load() > maxConns || most.Load() > connSize {
 					t.Errorf("took %s, %d connections, up to %d bytes read of one", took, conns.Load(), most.Load())
 				}
-				if how := strings.Fields(found.Info + " -")[0]; found.Name == "unknown" && strings.HasPrefix(tt.name, "closes") != (how == "closes") {
+				if how := strings.Fields(found.Info + " -")[0]; found.Name == "unknown" &&
+					strings.HasPrefix(tt.name, "closes") != (how == "closes") {
 					t.Errorf("it %s", found.Info)
 				}
 				if tt.name == "a vast certificate" && !strings.Contains(found.Info, "longer than the 64 KiB") {
-					t.Errorf("it does not say why the certificate is not told: %q", found.Info)
+					t.Errorf("the reason for the missing certificate is not there: %q", found.Info)
 				}
 				t.Logf("%s, %d connections, %d bytes: %s", took, conns.Load(), most.Load(), found.Info)
 			})
@@ -176,15 +179,17 @@ func TestShunned(t *testing.T) {
 			return ours, nil
 		}, 417, Options{RTT: time.Millisecond})
 		found, err := s.identify(t.Context())
-		if err != nil || found.Name != "unknown" || conns > 12 || !strings.Contains(found.Info, ", and refuses further connections, to ") {
+		if err != nil || found.Name != "unknown" || conns > 12 ||
+			!strings.Contains(found.Info, ", and refuses further connections, to ") {
 			t.Errorf("%+v, %v after %d connections", found, err, conns)
 		}
 	})
 }
 
-// Nobody is there: the reason is told.
+// Nobody is there: the error is the reason.
 func TestNobody(t *testing.T) {
-	for name, why := range map[string]error{"refused": errors.New("connection refused"), "out of descriptors": probe.ErrBusy} {
+	for name, why := range map[string]error{"refused": errors.New("connection refused"),
+		"out of descriptors": probe.ErrBusy} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSearch(func(context.Context) (net.Conn, error) { return nil, why }, 417, Options{})
@@ -196,7 +201,7 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// What we stopped to keep is not the size of what the peer said.
+// Where reading stopped is not the size of what the peer sent.
 func TestCutAnswer(t *testing.T) {
 	long := strings.Repeat("\x16\x03\x03\x01\x00"+strings.Repeat("\x09\x07", 128), 8)
 	s, _ := simulate(t, 417, func(c net.Conn) {

@@ -10,7 +10,7 @@ var title = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?is)<title[^<>]{0,100}>\s*([^<>]{1,200}?)\s*</title`)
 })
 
-// readHTTP knows a response (RFC 9112, section 4) by its status line, the
+// readHTTP recognises a response (RFC 9112, section 4) by its status line, the
 // software by the Server header (RFC 9110, section 10.2.4), and the page by its
 // title.
 func readHTTP(a *answer) (facts, bool) {

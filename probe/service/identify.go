@@ -18,7 +18,7 @@ type Options struct {
 	RTT      time.Duration // as measured; 0 if it was not: a distant peer is assumed
 	Deadline time.Duration // for the whole; 0 is DefaultDeadline
 
-	// Library names software that no rule does; nil is none.
+	// Library identifies software that no rule does; nil is none.
 	Library *recog.Library
 }
 
@@ -34,21 +34,21 @@ const (
 	loopbackRTT  = time.Millisecond
 )
 
-// Identify finds out what speaks on e, which must be open. It listens, greets
-// with TLS and asks for a page, each on a connection of its own, and then tries
-// handshakes, likeliest first, at most 4 at a time, until an answer names the
-// service and, where something may tell it, the software and its version. Where
-// nothing is heard, it leaves the connections that only wait, for a peer may serve
-// one at a time, and listens once more later. Inside TLS it does the same again. It makes at most 20 connections, reads at most 64
-// KiB of each, and ends within o.Deadline.
+// Identify identifies the service on e, which must be open. It waits for a greeting,
+// sends a ClientHello of TLS and an HTTP request, each on a connection of its own, and
+// then other requests, likeliest first, at most 4 at a time, until an answer names the
+// service and, where one may, the software and its version. While the peer sends
+// nothing, it closes the connections that only wait, since a peer may serve one at a
+// time, and waits once more later. Inside TLS it does the same again. It makes at most
+// 20 connections, reads at most 64 KiB of each, and ends within o.Deadline.
 //
 // Nothing that it sends changes anything at the peer or logs anyone in.
 //
-// A peer that no rule knows is the Service "unknown", with the shape of its
-// answer, or of its silence, in Info; a UDP port that stayed silent is nil, for
-// then nothing is known to be there. An error means that no answer was heard and
-// why: there was no connection, ctx ended (its error), or this machine ran out
-// of something (probe.ErrBusy). Calls may run at the same time.
+// A peer that no rule knows is the Service "unknown", with the kind of its answer, or
+// of its silence, in Info; a UDP port that stayed silent is nil, since nothing is known
+// to be there. The error is why no answer was received: there was no connection, ctx
+// ended (its error), or this machine ran out of something (probe.ErrBusy). Calls may
+// run at the same time.
 func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service, error) {
 	if !e.Addr.IsValid() || e.Port == 0 {
 		return nil, fmt.Errorf("%s: no endpoint to identify", e)
@@ -70,14 +70,14 @@ func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service,
 
 // search is one identification over TCP.
 type search struct {
-	dial     dialer
-	port     uint16
-	o        Options
-	pace     pace
-	started  time.Time
-	deadline time.Time
-	left     int // connections that may still be made
-	asked    int // questions that were put
+	dial         dialer
+	port         uint16
+	o            Options
+	pace         pace
+	started      time.Time
+	deadline     time.Time
+	connsLeft    int // connections that may still be made
+	requestsSent int
 }
 
 func newSearch(dial dialer, port uint16, o Options) *search {
@@ -92,7 +92,8 @@ func newSearch(dial dialer, port uint16, o Options) *search {
 		pace = pace.forGreeter(o.RTT)
 	}
 	now := time.Now()
-	return &search{dial: dial, port: port, o: o, pace: pace, started: now, deadline: now.Add(o.Deadline), left: maxConns}
+	return &search{dial: dial, port: port, o: o, pace: pace, started: now, deadline: now.Add(o.Deadline),
+		connsLeft: maxConns}
 }
 
 func (s *search) identify(ctx context.Context) (*probe.Service, error) {
@@ -126,20 +127,20 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
 	case l.best.rule != nil:
-		found := l.best.told()
+		found := l.best.report()
 		if found.Name == "tls" {
 			found.Info = cmp.Or(found.Info, l.note)
 		}
 		l.o.name(found, softwareTexts(l.best))
 		return found, nil
 	case l.unknown != nil:
-		return match{answer: l.unknown}.told(), nil
+		return match{answer: l.unknown}.report(), nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case l.met == 0 && probe.IsBusy(l.err):
+	case l.accepted == 0 && probe.IsBusy(l.err):
 		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, l.err)
-	case l.met == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
+	case l.accepted == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("no connection to identify the service on: %w", l.err)
 	}
-	return &probe.Service{Name: "unknown", Info: l.behaviour()}, nil
+	return &probe.Service{Name: "unknown", Info: l.describeSilence()}, nil
 }

@@ -52,15 +52,15 @@ func endpoint(a net.Addr) probe.Endpoint {
 	return probe.Endpoint{Addr: at.Addr(), Port: at.Port(), Proto: probe.TCP}
 }
 
-// greets says the same to everybody and waits until they leave.
-func greets(words string) func(*net.TCPConn) {
+// greets sends the same to every client and waits until it leaves.
+func greets(greeting string) func(*net.TCPConn) {
 	return func(c *net.TCPConn) {
-		fmt.Fprint(c, words)
+		fmt.Fprint(c, greeting)
 		io.Copy(io.Discard, c)
 	}
 }
 
-// answers says nothing until it is asked.
+// answers sends nothing until it has received a request.
 func answers(reply func(request []byte) string) func(*net.TCPConn) {
 	return func(c *net.TCPConn) {
 		b := make([]byte, 4096)
@@ -81,13 +81,14 @@ var quick = service.Options{RTT: time.Microsecond}
 
 func TestIdentify(t *testing.T) {
 	for _, tt := range []struct {
-		name                             string
-		peer                             func(*net.TCPConn)
-		service, product, version, asked string
+		name                               string
+		peer                               func(*net.TCPConn)
+		service, product, version, request string
 	}{
 		{"meeting maker greets", greets("\xc1\x2c"), "meetingmaker", "Meeting Maker", "", "wait"},
 		{"ssh greets", greets("SSH-2.0-OpenSSH_9.2p1\r\n"), "ssh", "OpenSSH", "9.2p1", "wait"},
-		{"ssh greets and closes", func(c *net.TCPConn) { fmt.Fprint(c, "SSH-2.0-OpenSSH_9.2p1\r\n") }, "ssh", "OpenSSH", "9.2p1", "wait"},
+		{"ssh greets and closes", func(c *net.TCPConn) { fmt.Fprint(c, "SSH-2.0-OpenSSH_9.2p1\r\n") }, "ssh", "OpenSSH",
+			"9.2p1", "wait"},
 		{"in two pieces", func(c *net.TCPConn) {
 			fmt.Fprint(c, "SSH-2.0-Open")
 			greets("SSH_9.2p1\r\n")(c)
@@ -107,7 +108,7 @@ func TestIdentify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Name != tt.service || s.Product != tt.product || s.Version != tt.version || s.Probe != tt.asked {
+			if s.Name != tt.service || s.Product != tt.product || s.Version != tt.version || s.Probe != tt.request {
 				t.Errorf("%+v, want %s", s, tt.name)
 			}
 		})
@@ -120,7 +121,8 @@ func TestIdentifyHTTP(t *testing.T) {
 		w.Header().Set("Server", "nginx/1.22.1")
 		fmt.Fprint(w, "<html><title>\n Hello\tthere </title>")
 	})
-	for name, start := range map[string]func(http.Handler) *httptest.Server{"http": httptest.NewServer, "https": httptest.NewTLSServer} {
+	for name, start := range map[string]func(http.Handler) *httptest.Server{"http": httptest.NewServer,
+		"https": httptest.NewTLSServer} {
 		t.Run(name, func(t *testing.T) {
 			server := start(page)
 			defer server.Close()
@@ -147,13 +149,14 @@ func TestUnknown(t *testing.T) {
 		peer func(*net.TCPConn)
 		info string
 	}{
-		{"speaks", greets("\x00\xff\xfe\xc1\x2c....."), "10 bytes, binary, 2.2 bits of entropy a byte, starts 00 ff fe c1 2c 2e 2e 2e"},
-		{"closes", func(*net.TCPConn) {}, "closes without a word, to "},
+		{"sends data", greets("\x00\xff\xfe\xc1\x2c....."),
+			"10 bytes, binary, 2.2 bits of entropy a byte, starts 00 ff fe c1 2c 2e 2e 2e"},
+		{"closes", func(*net.TCPConn) {}, "closes without sending anything, to "},
 		{"half-closes", func(c *net.TCPConn) {
 			c.CloseWrite()
 			io.Copy(io.Discard, c)
-		}, "closes without a word, to "},
-		{"half-closes after a word", func(c *net.TCPConn) {
+		}, "closes without sending anything, to "},
+		{"half-closes after some data", func(c *net.TCPConn) {
 			fmt.Fprint(c, "\x00\xff\xfe")
 			c.CloseWrite()
 			io.Copy(io.Discard, c)

@@ -21,35 +21,34 @@ const (
 	matchSize  = 16 << 10 // of an answer, that rules look at, in bytes
 )
 
-// answer is what a peer said, and what drew it.
+// answer is what a peer sent, and the request that drew it.
 type answer struct {
-	asked string // the question's name
-	said  []byte // what we said; rules that expect an echo or an id look at it
-	bytes []byte // what came back
-	text  string // bytes as Latin-1, for patterns
-	full  bool   // more was coming
-	tls   *probe.TLS
+	request string // its name
+	sent    []byte // for rules that expect an echo or an id
+	bytes   []byte // what came back
+	text    string // bytes as Latin-1, for patterns
+	full    bool   // more was coming
+	tls     *probe.TLS
 }
 
-func newAnswer(asked string, said, b []byte) *answer {
+func newAnswer(request string, sent, b []byte) *answer {
 	full := len(b) >= matchSize
 	b = b[:min(len(b), matchSize)]
-	return &answer{asked: asked, said: said, bytes: b, text: latin1(b), full: full}
+	return &answer{request: request, sent: sent, bytes: b, text: latin1(b), full: full}
 }
 
-// facts are what a rule reads in an answer beyond its row. They come from the
-// peer: whoever shows them escapes and bounds them.
+// facts are what a rule reads in an answer beyond its row. They come from the peer:
+// whoever prints them escapes and bounds them.
 type facts struct{ product, version, info string }
 
-// matcher holds one answer against one rule. It keeps nothing and bears any
-// bytes.
+// matcher compares one answer with one rule. It keeps nothing and accepts any bytes.
 type matcher func(*answer) (facts, bool)
 
-// rule recognises a service in what a peer said, whichever question made it say
-// so: every answer is held against every rule.
+// rule recognises a service in an answer, whichever request drew it: every answer is
+// compared with every rule.
 type rule struct {
-	name       string // unique, told in reports
-	service    string // the name that people call it by
+	name       string // unique; reports quote it
+	service    string // the usual name
 	product    string // unless the match finds another
 	match      matcher
 	confidence probe.Confidence
@@ -58,7 +57,7 @@ type rule struct {
 
 // The ranks of rules, weakest first.
 const (
-	weak     = 1 + iota // what others may say too
+	weak     = 1 + iota // what other services may send too
 	protocol            // the protocol
 	product             // the software
 	exact               // the software, where another product's rule matches as well
@@ -71,7 +70,7 @@ type match struct {
 	*answer
 }
 
-// better reports whether m says more than n.
+// better reports whether m is more specific than n.
 func (m match) better(n match) bool {
 	switch {
 	case m.rule == nil || n.rule == nil:
@@ -80,15 +79,15 @@ func (m match) better(n match) bool {
 		return m.rank > n.rank
 	case m.service != n.service || m.rank == weak:
 		return false
-	case n.asked == clientHello.Name: // a scolding in place of a page
+	case n.request == clientHello.Name: // an error in place of a page
 		return true
 	}
 	return m.detail() > n.detail()
 }
 
-// bare reports whether m says no more than that the peer knows HTTP, as servers
+// isPlainHTTP reports whether m shows no more than that the peer answers HTTP, as servers
 // of many other protocols do.
-func (m match) bare() bool {
+func (m match) isPlainHTTP() bool {
 	return m.rule != nil && m.service == request.HTTP.Service && m.rank == protocol && m.facts.product == ""
 }
 
@@ -105,7 +104,7 @@ func (m match) detail() int {
 
 // recognise is the most specific match of a, and the services of all that
 // matched.
-func recognise(a *answer) (best match, signs []string) {
+func recognise(a *answer) (best match, services []string) {
 	mirrored := a.mirrored()
 	for _, table := range tables {
 		for i := range table {
@@ -114,7 +113,7 @@ func recognise(a *answer) (best match, signs []string) {
 			if !ok || mirrored && r.service != "echo" {
 				continue
 			}
-			signs = append(signs, r.service)
+			services = append(services, r.service)
 			if best.rule == nil || r.rank > best.rank {
 				if f.product == "" {
 					f.product = r.product
@@ -123,7 +122,7 @@ func recognise(a *answer) (best match, signs []string) {
 			}
 		}
 	}
-	return best, signs
+	return best, services
 }
 
 // hinted are the rows of hints that a matches.
@@ -136,31 +135,31 @@ func hinted(a *answer) (rows []*rule) {
 	return rows
 }
 
-// identify names the service from b, which the question of that name drew.
+// identify names the service from b, which the request of that name drew.
 // It never returns nil.
-func identify(asked string, b []byte) *probe.Service {
-	a := newAnswer(asked, nil, b)
+func identify(request string, b []byte) *probe.Service {
+	a := newAnswer(request, nil, b)
 	m, _ := recognise(a)
 	m.answer = a
-	return m.told()
+	return m.report()
 }
 
-// private is how much is told of answers that go on with secrets, by rule.
-var private = map[string]int{"meetingmaker-login": loginHead}
+// secretAfter is how much is reported of answers that continue with secrets, by rule.
+var secretAfter = map[string]int{"meetingmaker-login": loginHead}
 
-// told is the match as it stands in reports; without a rule, "unknown" and the
-// answer's shape.
-func (m match) told() *probe.Service {
+// report is the match as it stands in reports; without a rule, "unknown" and the kind
+// of the answer.
+func (m match) report() *probe.Service {
 	b := m.answer.bytes
 	s := &probe.Service{
-		Name: "unknown", Probe: m.asked,
+		Name: "unknown", Probe: m.request,
 		Banner: escape(b, bannerSize), Raw: bytes.Clone(b[:min(len(b), rawSize)]),
 	}
 	if m.rule == nil {
-		s.Info = shape(m.answer)
+		s.Info = describeBytes(m.answer)
 		return s
 	}
-	if n, ok := private[m.rule.name]; ok {
+	if n, ok := secretAfter[m.rule.name]; ok {
 		b = b[:min(len(b), n)]
 		s.Banner, s.Raw = escape(b, bannerSize), bytes.Clone(b)
 	}
@@ -171,9 +170,9 @@ func (m match) told() *probe.Service {
 	return s
 }
 
-// shape says what kind of bytes an answer has: "12 bytes, binary, 3.1 bits of
+// describeBytes states what kind of bytes an answer has: "12 bytes, binary, 3.1 bits of
 // entropy a byte, starts c1 2c".
-func shape(a *answer) string {
+func describeBytes(a *answer) string {
 	b := a.bytes
 	if len(b) == 0 {
 		return "no bytes"
@@ -238,10 +237,9 @@ func bytesOf(text string) string {
 	return string(b)
 }
 
-// safe writes s for people to read: as it is where it is UTF-8 that shows itself,
-// and escaped where it would do anything else, as controls, marks that hide text
-// or change its direction, and bytes that are no UTF-8 do. It stops before it
-// would exceed limit bytes.
+// safe writes s for people to read: printable UTF-8 as it is, and escaped what does
+// anything else, as controls, marks that hide text or change its direction, and bytes
+// that are no UTF-8 do. It stops before it would exceed limit bytes.
 func safe(s string, limit int) string {
 	var out strings.Builder
 	for len(s) > 0 {

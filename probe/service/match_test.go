@@ -11,9 +11,9 @@ import (
 	"onmux/probe/request"
 )
 
-// greetings are what servers say, as recorded or as their sources and RFCs have
+// firstReplies are what servers send first, as recorded or as their sources and RFCs have
 // it, and what must be made of it: rule, service, product, version.
-var said = []struct{ said, rule, service, product, version string }{
+var firstReplies = []struct{ reply, rule, service, product, version string }{
 	{"\xc1\x2c", "meetingmaker", "meetingmaker", "Meeting Maker", ""},
 	{"\xc1\x2c\x00", "", "unknown", "", ""},
 	{"\xc1", "", "unknown", "", ""},
@@ -32,9 +32,11 @@ var said = []struct{ said, rule, service, product, version string }{
 	{"220 mx.example.net ESMTP Exim 4.96 Mon, 01 Jan 2024 00:00:00 +0000\r\n", "smtp-exim", "smtp", "Exim", "4.96"},
 	{"220 mx.example.net ESMTP Postfix (Debian/GNU)\r\n", "smtp-postfix", "smtp", "Postfix", ""},
 	{"220-hold the line\r\n220 mx.example.net ESMTP\r\n", "smtp", "smtp", "", ""},
-	{"220 mx.example.net ESMTP Sendmail 8.17.1/8.17.1; Mon, 1 Jan 2024\r\n", "smtp-sendmail", "smtp", "Sendmail", "8.17.1"},
+	{"220 mx.example.net ESMTP Sendmail 8.17.1/8.17.1; Mon, 1 Jan 2024\r\n", "smtp-sendmail", "smtp", "Sendmail",
+		"8.17.1"},
 	{"220 mx.example.net ESMTP OpenSMTPD\r\n", "smtp-opensmtpd", "smtp", "OpenSMTPD", ""},
-	{"220 ex.example.net Microsoft ESMTP MAIL Service ready at Mon\r\n", "smtp-exchange", "smtp", "Microsoft Exchange", ""},
+	{"220 ex.example.net Microsoft ESMTP MAIL Service ready at Mon\r\n", "smtp-exchange", "smtp", "Microsoft Exchange",
+		""},
 	{"220 mx.example.net LMTP ready\r\n", "lmtp", "lmtp", "", ""},
 	{"220 mx.example.net Dovecot (Debian) ready.\r\n", "lmtp-dovecot", "lmtp", "Dovecot", ""},
 	{"220 ftp.example.net FTP server ready.\r\n", "ftp", "ftp", "", ""},
@@ -49,11 +51,15 @@ var said = []struct{ said, rule, service, product, version string }{
 	{"+OK ready <1896.697170952@dbc.mtview.ca.us>\r\n", "pop3-named", "pop3", "", ""},
 	{"+OK Dovecot (Debian) ready.\r\n", "pop3-dovecot", "pop3", "Dovecot", ""},
 	{"* OK IMAP4rev1 Service Ready\r\n", "imap", "imap", "", ""},
-	{"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS STARTTLS] Dovecot (Debian) ready.\r\n", "imap-dovecot", "imap", "Dovecot", ""},
-	{"* OK [CAPABILITY IMAP4rev1 ID] mail.example.net Cyrus IMAP 3.6.1-Debian server ready\r\n", "imap-cyrus", "imap", "Cyrus IMAP", "3.6.1"},
-	{"* OK [CAPABILITY IMAP4rev1] Courier-IMAP ready. Copyright 1998-2022\r\n", "imap-courier", "imap", "Courier-IMAP", ""},
+	{"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS STARTTLS] Dovecot (Debian) ready.\r\n", "imap-dovecot", "imap",
+		"Dovecot", ""},
+	{"* OK [CAPABILITY IMAP4rev1 ID] mail.example.net Cyrus IMAP 3.6.1-Debian server ready\r\n", "imap-cyrus", "imap",
+		"Cyrus IMAP", "3.6.1"},
+	{"* OK [CAPABILITY IMAP4rev1] Courier-IMAP ready. Copyright 1998-2022\r\n", "imap-courier", "imap", "Courier-IMAP",
+		""},
 	{"* OK The Microsoft Exchange IMAP4 service is ready.\r\n", "imap-exchange", "imap", "Microsoft Exchange", ""},
-	{"\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SIEVE\" \"fileinto\"\r\nOK\r\n", "sieve", "sieve", "Dovecot Pigeonhole", ""},
+	{"\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SIEVE\" \"fileinto\"\r\nOK\r\n", "sieve", "sieve",
+		"Dovecot Pigeonhole", ""},
 	{"\"SIEVE\" \"fileinto\"\r\n\"IMPLEMENTATION\" \"Example\x1b1\"\r\nOK\r\n", "sieve-late", "sieve", `Example\x1b1`, ""},
 	{"200 news.example.net NNTP ready\r\n", "nntp", "nntp", "", ""},
 	{"200 news.example.net InterNetNews NNRP server INN 2.7.1 ready (posting ok)\r\n", "nntp-inn", "nntp", "INN", "2.7.1"},
@@ -73,10 +79,12 @@ var said = []struct{ said, rule, service, product, version string }{
 	{"RFB 003.008\n", "vnc", "vnc", "", ""},
 	{"RFB 003.889\n", "vnc-apple", "vnc", "Apple Remote Desktop", ""},
 	{"\x5b\x00\x00\x00\x0a3.23.58\x00\x01", "mysql", "mysql", "", "3.23.58"},
-	{"\x4a\x00\x00\x00\x0a8.0.36-0ubuntu0.22.04.1\x00\x0b\x00", "mysql-mysql", "mysql", "MySQL", "8.0.36-0ubuntu0.22.04.1"},
+	{"\x4a\x00\x00\x00\x0a8.0.36-0ubuntu0.22.04.1\x00\x0b\x00", "mysql-mysql", "mysql", "MySQL",
+		"8.0.36-0ubuntu0.22.04.1"},
 	{"\x5b\x00\x00\x00\x0a5.5.5-10.11.6-MariaDB-0+deb12u1\x00\x1f", "mysql-mariadb", "mysql", "MariaDB", "10.11.6"},
 	{"\x5b\x00\x00\x00\x0a11.8.2-MariaDB-1\x00\x1f", "mysql-mariadb", "mysql", "MariaDB", "11.8.2"},
-	{"\x45\x00\x00\x00\xff\x6a\x04Host '10.0.0.1' is not allowed to connect to this MariaDB server", "mysql-refused", "mysql", "MariaDB", ""},
+	{"\x45\x00\x00\x00\xff\x6a\x04Host '10.0.0.1' is not allowed to connect to this MariaDB server", "mysql-refused",
+		"mysql", "MariaDB", ""},
 	{"@RSYNCD: 31.0 sha512 sha256 md5\n", "rsync", "rsync", "rsync", ""},
 	{"OK MPD 0.23.5\n", "mpd", "mpd", "Music Player Daemon", ""},
 	{"\xff\xfd\x18", "telnet-one", "telnet", "", ""},
@@ -86,34 +94,39 @@ var said = []struct{ said, rule, service, product, version string }{
 	{"220 dict.example.net dictd 1.13.1/rf on Linux 6.1 <auth.mime> <1.2@x>\r\n", "dict", "dict", "dictd", "1.13.1"},
 	{"Asterisk Call Manager/9.0.0\r\n", "asterisk-manager", "asterisk-manager", "Asterisk", ""},
 	{"Content-Type: auth/request\n\n", "freeswitch-event", "freeswitch-event", "FreeSWITCH", ""},
-	{">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n", "openvpn-management", "openvpn-management", "OpenVPN", ""},
-	{"220 VMware Authentication Daemon Version 1.10: SSL Required\r\n", "vmware-auth", "vmware-auth", "VMware Authentication Daemon", "1.10"},
+	{">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n", "openvpn-management",
+		"openvpn-management", "OpenVPN", ""},
+	{"220 VMware Authentication Daemon Version 1.10: SSL Required\r\n", "vmware-auth", "vmware-auth",
+		"VMware Authentication Daemon", "1.10"},
 	{"NBDMAGICIHAVEOPT\x00\x03", "nbd", "nbd", "", ""},
 	{"ceph v2\n\x10\x00", "ceph", "ceph", "Ceph", ""},
 	{" !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg\r\n", "chargen", "chargen", "", ""},
 	{"220 welcome\r\n", "", "unknown", "", ""},
 	{"HTTP/1.1 600 Bad Request\r\n", "", "unknown", "", ""},
 	{"HTTP/1.1 400 Bad Request\r\n", "http", "http", "", ""},
-	{"HTTP/1.0 400 Bad Request\r\nServer: tinyproxy/1.11.1\r\n\r\n", "http-proxy-tinyproxy", "http-proxy", "Tinyproxy", "1.11.1"},
+	{"HTTP/1.0 400 Bad Request\r\nServer: tinyproxy/1.11.1\r\n\r\n", "http-proxy-tinyproxy", "http-proxy", "Tinyproxy",
+		"1.11.1"},
 	{"\x15\x03\x01\x00\x02\x02\x28", "tls-alert", "tls", "", ""},
 	{"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", "tls-server-hello", "tls", "", ""},
 	{"-ERR wrong number of arguments for 'get' command\r\n", "redis-error", "redis", "", ""},
 	{"$38\r\n# Server\r\nredis_version:7.0.15\r\n\r\n", "redis-info", "redis", "Redis", "7.0.15"},
-	{"$58\r\n# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n\r\n", "redis-info-valkey", "redis", "Valkey", "8.1.1"},
+	{"$58\r\n# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n\r\n", "redis-info-valkey", "redis", "Valkey",
+		"8.1.1"},
 	{"ERROR\r\nERROR\r\n", "memcached-error", "memcached", "", ""},
 	{"VERSION 1.6.18\r\n", "memcached-version", "memcached", "memcached", "1.6.18"},
 	{"\x00\xff\xfe", "", "unknown", "", ""},
 }
 
 func TestRules(t *testing.T) {
-	for _, g := range said {
-		s := identify("wait", []byte(g.said))
+	for _, g := range firstReplies {
+		s := identify("wait", []byte(g.reply))
 		if s.Rule != g.rule || s.Name != g.service || s.Product != g.product || s.Version != g.version {
 			t.Errorf("%q: rule %q, service %q, product %q, version %q; want %q, %q, %q, %q",
-				g.said, s.Rule, s.Name, s.Product, s.Version, g.rule, g.service, g.product, g.version)
+				g.reply, s.Rule, s.Name, s.Product, s.Version, g.rule, g.service, g.product, g.version)
 		}
-		if (s.Confidence == "") != (g.rule == "") || s.Probe != "wait" || string(s.Raw) != g.said[:min(len(g.said), rawSize)] {
-			t.Errorf("%q: confidence %q, probe %q, raw %q", g.said, s.Confidence, s.Probe, s.Raw)
+		if (s.Confidence == "") != (g.rule == "") || s.Probe != "wait" ||
+			string(s.Raw) != g.reply[:min(len(g.reply), rawSize)] {
+			t.Errorf("%q: confidence %q, probe %q, raw %q", g.reply, s.Confidence, s.Probe, s.Raw)
 		}
 	}
 }
@@ -157,41 +170,44 @@ func TestSafe(t *testing.T) {
 	}
 }
 
-// Whatever a peer says, to whatever question, what is told of it is bounded,
-// printable, and a prefix of what it said.
+// Whatever a peer sends, in answer to whatever request, what is reported is bounded,
+// printable, and a prefix of what it sent.
 func FuzzIdentify(f *testing.F) {
-	questions := slices.Concat(opening(), request.TCP(), request.UDP())
-	for _, g := range said {
-		f.Add(byte(0), []byte(g.said))
+	requests := slices.Concat(opening(), request.TCP(), request.UDP())
+	for _, g := range firstReplies {
+		f.Add(byte(0), []byte(g.reply))
 	}
-	for i, q := range questions {
+	for i, q := range requests {
 		for _, c := range corpus(f) {
-			if c.asked == q.Name {
-				f.Add(byte(i), []byte(c.said))
+			if c.request == q.Name {
+				f.Add(byte(i), []byte(c.reply))
 			}
 		}
 		for _, c := range specified {
-			if c.asked == q.Name {
-				f.Add(byte(i), []byte(c.said))
+			if c.request == q.Name {
+				f.Add(byte(i), []byte(c.reply))
 			}
 		}
 	}
 	f.Add(byte(0), bytes.Repeat([]byte{0x1b}, 5000))
 	f.Add(byte(0), []byte("SSH-2.0-OpenSSH_"+strings.Repeat("9", 5000)))
 	f.Fuzz(func(t *testing.T, n byte, b []byte) {
-		s := identify(questions[int(n)%len(questions)].Name, b)
-		if s.Name == "" || s.Info == "" && s.Name == "unknown" || s.Name == "unknown" && (s.Rule != "" || s.Product != "" || s.Confidence != "") {
+		s := identify(requests[int(n)%len(requests)].Name, b)
+		if s.Name == "" || s.Info == "" && s.Name == "unknown" || s.Name == "unknown" &&
+			(s.Rule != "" || s.Product != "" || s.Confidence != "") {
 			t.Errorf("%q: %+v", b, s)
 		}
 		for what, limited := range map[string]struct {
 			s     string
 			limit int
-		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, nameSize}, "version": {s.Version, nameSize}, "info": {s.Info, infoSize}} {
-			if len(limited.s) > limited.limit || strings.ContainsFunc(limited.s, func(r rune) bool { return !unicode.IsPrint(r) || what == "banner" && r > '~' }) {
+		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, nameSize}, "version": {s.Version,
+			nameSize}, "info": {s.Info, infoSize}} {
+			if len(limited.s) > limited.limit || strings.ContainsFunc(limited.s,
+				func(r rune) bool { return !unicode.IsPrint(r) || what == "banner" && r > '~' }) {
 				t.Errorf("%q: %s %q", b, what, limited.s)
 			}
 		}
-		if !bytes.HasPrefix(b, s.Raw) || len(s.Raw) != min(len(b), rawSize) && len(s.Raw) != private[s.Rule] {
+		if !bytes.HasPrefix(b, s.Raw) || len(s.Raw) != min(len(b), rawSize) && len(s.Raw) != secretAfter[s.Rule] {
 			t.Errorf("%q: raw %q", b, s.Raw)
 		}
 		if s.Confidence != "" && s.Confidence != probe.High && s.Confidence != probe.Medium && s.Confidence != probe.Low {

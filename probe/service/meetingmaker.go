@@ -5,20 +5,21 @@ import (
 	"encoding/binary"
 )
 
-// loginHead is how much of a login comes before the words in it: those are a
-// name and a password, and no one's business.
+// loginHead is how much of a login precedes its strings, which are a name and a password
+// and must not be reported.
 const loginHead = 14
 
-// readMeetingMakerLogin knows what a Meeting Maker client says first, to whoever
-// it takes for its server. As posted to Bugtraq on 2000-04-24: 38, seven bytes,
+// readMeetingMakerLogin recognises what a Meeting Maker client sends first, to any server. As posted to Bugtraq on
+// 2000-04-24: 38, seven bytes,
 // 00 00 24 55, whether the password is obfuscated (7F FF) or not (FF FF), and
 // strings, each behind its length and one in four bytes, and its length in one.
 func readMeetingMakerLogin(a *answer) (facts, bool) {
 	b := a.bytes
-	if len(b) < loginHead || b[0] != 0x38 || !bytes.Equal(b[8:12], []byte("\x00\x00\x24\x55")) || b[12] != 0x7f && b[12] != 0xff || b[13] != 0xff {
+	if len(b) < loginHead || b[0] != 0x38 || !bytes.Equal(b[8:12], []byte("\x00\x00\x24\x55")) || b[12] != 0x7f &&
+		b[12] != 0xff || b[13] != 0xff {
 		return facts{}, false
 	}
-	if words := b[loginHead:]; len(words) >= 5 && binary.BigEndian.Uint32(words) != uint32(words[4])+1 {
+	if text := b[loginHead:]; len(text) >= 5 && binary.BigEndian.Uint32(text) != uint32(text[4])+1 {
 		return facts{}, false
 	}
 	return facts{product: "Meeting Maker client", info: "a client's login"}, true

@@ -6,35 +6,35 @@ import (
 	"onmux/probe/request"
 )
 
-// negotiatePostgreSQL asks whether the server would encrypt, by TLS and, if not, by
+// negotiatePostgreSQL requests encryption, by TLS and, if the server has none, by
 // GSSAPI (PostgreSQL documentation, section 55.2.10 and 55.2.11): one letter
-// each, and nothing that a server logs as a failed login. If it would, its
-// certificate is looked at.
+// each, and nothing that a server logs as a failed login. If it has TLS,
+// its certificate is read.
 func (s *session) negotiatePostgreSQL(r *request.Request) error {
-	if err := s.say(r.Bytes("")); err != nil { // SSLRequest
+	if err := s.send(r.Bytes("")); err != nil { // SSLRequest
 		return err
 	}
-	first, err := s.letter()
+	first, err := s.readByte()
 	if err != nil {
 		return err
 	}
 	switch first {
 	case 'S':
-		s.heard = append(s.heard, first)
-		return s.secure()
+		s.received = append(s.received, first)
+		return s.inspectTLS()
 	case 'N':
-		s.heard = append(s.heard, first)
-		if err := s.say([]byte("\x00\x00\x00\x08\x04\xd2\x16\x30")); err != nil { // GSSENCRequest
+		s.received = append(s.received, first)
+		if err := s.send([]byte("\x00\x00\x00\x08\x04\xd2\x16\x30")); err != nil { // GSSENCRequest
 			return err
 		}
 	default:
-		s.heard = append(s.heard, first)
+		s.received = append(s.received, first)
 	}
-	return s.hear()
+	return s.receive()
 }
 
 // letter reads one byte, and not one more: what follows may be TLS.
-func (s *session) letter() (byte, error) {
+func (s *session) readByte() (byte, error) {
 	if err := s.conn.SetReadDeadline(s.until()); err != nil {
 		return 0, err
 	}

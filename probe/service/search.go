@@ -13,82 +13,65 @@ import (
 	"onmux/probe/request"
 )
 
-// layer is a search on bare connections, or on those inside TLS. Its fields
-// belong to the goroutine that runs it; each question is asked on a goroutine of
-// its own, which only sends its outcome.
+// layer is a search on plain connections, or on those inside TLS. Its fields belong to
+// the goroutine that runs it; each request is sent by a goroutine of its own, which only
+// delivers its outcome.
 type layer struct {
 	*search
-	via      dialer
+	schedule
+	findings
+	connections
+
+	dial     dialer
 	first    *tunnel // a connection that is already there, to wait on
 	start    time.Time
-	opened   bool               // the peer is being listened to
-	greeted  bool               // TLS and HTTP had their turn
-	yielded  bool               // what only waited was let go
-	again    bool               // and waits once more
-	parallel int                // handshakes at a time
-	hold     time.Time          // no handshake before
-	queue    []*request.Request // handshakes not yet tried
-	running  map[*request.Request]turn
-	retried  map[*request.Request]bool
 	outcomes chan outcome
-
-	best    match
-	unknown *answer // the first that no rule knows
-	answers []drawn // all
-	signs   map[string]bool
-	tunnel  *tunnel // to the layer inside
-	met     int     // connections that came about
-	closes  int     // of them, ended by the peer before a word
-	resets  int     // of those, by a reset where we only listened: whoever closes before it has read resets too
-	note    string  // on what was not read
-	refusal int     // connections refused in a row
-	crowded bool    // one found no room
-	err     error   // the last failure to connect
 }
 
-// turn is a question that is under way.
-type turn struct {
-	began  time.Time
-	cancel context.CancelFunc // leaves the peer
-}
-
-// outcome is what came of a question.
+// outcome is the result of sending a request.
 type outcome struct {
 	*request.Request
-	said, heard []byte
-	end         ending
-	err         error // why there was no connection
-	tunnel      *tunnel
-	facts       *probe.TLS
-	cut         bool   // more was heard
-	note        string // on what was not
+	sent, received []byte
+	end            ending
+	err            error // why there was no connection
+	tunnel         *tunnel
+	facts          *probe.TLS
+	cut            bool   // more was received
+	note           string // on what was not read
 }
 
-func (s *search) layer(via dialer, first *tunnel) *layer {
-	l := &layer{
-		search: s, via: via, first: first, start: time.Now(), parallel: maxParallel,
-		running: make(map[*request.Request]turn), retried: make(map[*request.Request]bool),
-		outcomes: make(chan outcome, maxConns), signs: make(map[string]bool),
-	}
+func (s *search) layer(dial dialer, first *tunnel) *layer {
+	l := s.newLayer(dial, maxParallel)
+	l.first = first
 	if first == nil {
 		for i := range moreHellos {
 			l.queue = append(l.queue, &moreHellos[i])
 		}
 	}
 	l.queue = append(l.queue, request.TCP()...)
-	likely(l.queue, s.port, l.signs)
+	sortByLikelihood(l.queue, s.port, l.suggested)
 	return l
 }
 
-// run asks until the answer is clear, nothing is left to ask, or ctx ends.
+func (s *search) newLayer(dial dialer, parallel int) *layer {
+	return &layer{
+		search: s, dial: dial, start: time.Now(), outcomes: make(chan outcome, maxConns),
+		schedule: schedule{
+			parallel: parallel, running: make(map[*request.Request]turn), retried: make(map[*request.Request]bool),
+		},
+		findings: findings{onPort: s.port, suggested: make(map[string]bool)},
+	}
+}
+
+// run sends requests until the answer is clear, none is left, or ctx ends.
 func (l *layer) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	defer func() {
 		cancel()
 		workers.Wait()
-		for len(l.outcomes) > 0 { // what was heard of those that were cut off
-			l.take(<-l.outcomes)
+		for len(l.outcomes) > 0 { // what requests that were cut off have received
+			l.handle(<-l.outcomes)
 		}
 	}()
 	wake := time.NewTimer(0)
@@ -96,26 +79,26 @@ func (l *layer) run(ctx context.Context) {
 	for {
 		now := time.Now()
 		ready, next := l.ready(now)
-		for _, q := range ready {
+		for _, r := range ready {
 			ctx, cancel := context.WithCancel(ctx)
-			l.running[q] = turn{now, cancel}
-			l.left--
-			l.asked++
+			l.running[r] = turn{now, cancel}
+			l.connsLeft--
+			l.requestsSent++
 			workers.Go(func() {
 				defer cancel()
-				l.outcomes <- l.ask(ctx, q)
+				l.outcomes <- l.send(ctx, r)
 			})
 		}
 		if l.settled(now) {
 			return
 		}
-		if len(ready) > 0 { // when to look next depends on them
+		if len(ready) > 0 { // the next time to look depends on them
 			continue
 		}
 		wake.Reset(max(time.Until(next), 0))
 		select {
 		case o := <-l.outcomes:
-			l.take(o)
+			l.handle(o)
 		case <-wake.C:
 		case <-ctx.Done():
 			return
@@ -123,8 +106,8 @@ func (l *layer) run(ctx context.Context) {
 	}
 }
 
-// ready takes the questions that are to be asked now, and says when to look
-// again if nothing happens before.
+// ready takes the requests that are to be sent now, and returns when to look again if
+// nothing happens before.
 func (l *layer) ready(now time.Time) (ready []*request.Request, next time.Time) {
 	next = now.Add(time.Hour)
 	later := func(t time.Time) bool {
@@ -134,153 +117,124 @@ func (l *layer) ready(now time.Time) (ready []*request.Request, next time.Time) 
 		next = earlier(next, t)
 		return true
 	}
-	later(l.giveUp())
-	if !l.opened {
-		l.opened = true
+	later(l.giveUpAt())
+	if !l.listening {
+		l.listening = true
 		if l.first != nil { // the handshake's connection is there to listen on
-			l.left++
+			l.connsLeft++
 			return []*request.Request{&waiting, &request.HTTP}, next
 		}
 		ready = append(ready, &waiting)
 	}
-	if l.first == nil && !l.greeted {
-		// Whoever greets is spared the noise, unless the port is known for those who don't.
+	if l.first == nil && !l.openersSent {
+		// A server that greets need not receive anything else, unless the port is known for servers that don't.
 		quick := clientHello.UsualOn(l.port) || request.HTTP.UsualOn(l.port)
-		if !quick && (l.busy(&waiting) || len(ready) > 0) && later(l.start.Add(l.pace.head)) {
+		if !quick && (l.isRunning(&waiting) || len(ready) > 0) && later(l.start.Add(l.pace.head)) {
 			return ready, next
 		}
-		if l.greeted = true; !l.known() {
+		if l.openersSent = true; !l.known() {
 			return append(ready, &clientHello, &request.HTTP), next
 		}
 	}
-	ready = append(ready, l.makeRoom(now, later)...)
-	// Until the page and TLS had their time, handshakes would be noise.
-	for _, q := range []*request.Request{&clientHello, &request.HTTP} {
-		if t, ok := l.running[q]; ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.service == request.HTTP.Service) {
+	ready = append(ready, l.stopWaiting(now, later)...)
+	// Until HTTP and TLS had their time, other requests would only disturb.
+	for _, r := range []*request.Request{&clientHello, &request.HTTP} {
+		t, ok := l.running[r]
+		if ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.service == request.HTTP.Service) {
 			return ready, next
 		}
 	}
 	if later(l.hold) {
 		return ready, next
 	}
-	for slots := l.parallel - l.handshakes(); slots > 0 && l.left > len(ready); slots-- {
-		q := l.pop()
-		if q == nil {
+	for slots := l.parallel - l.handshakes(); slots > 0 && l.connsLeft > len(ready); slots-- {
+		r := l.pop()
+		if r == nil {
 			break
 		}
-		ready = append(ready, q)
+		ready = append(ready, r)
 	}
 	return ready, next
 }
 
-// pop takes the next question that is due from the queue.
+// pop takes the next useful request from the queue.
 func (l *layer) pop() *request.Request {
-	for i, q := range l.queue {
-		if l.owed(q) {
+	for i, r := range l.queue {
+		if l.isUseful(r) {
 			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
-			return q
+			return r
 		}
 	}
 	return nil
 }
 
-// owed reports whether q may still say more than is known.
-func (l *layer) owed(q *request.Request) bool {
-	if l.refusal >= 3 || l.spent() || l.complete() {
+// isUseful reports whether r may still add to what is known.
+func (l *layer) isUseful(r *request.Request) bool {
+	port := l.port
+	switch {
+	case l.refusals >= 3 || l.queueFullTooLong() || l.complete():
 		return false
-	}
-	if q.Generic && !l.best.bare() {
+	case r.Generic && !l.best.isPlainHTTP():
 		return false
+	case l.known():
+		return r.Service == l.best.service || l.best.isPlainHTTP() && r.UsualOn(port)
 	}
-	if l.known() {
-		return q.Service == l.best.service || l.best.bare() && q.UsualOn(l.port)
-	}
-	return due(q, l.port, l.signs)
+	return isDue(r, port, l.suggested)
 }
 
-// known reports whether the protocol is; complete, whether the software and its
-// version are too.
-func (l *layer) known() bool { return l.best.rule != nil && l.best.rank >= protocol }
-
-func (l *layer) complete() bool {
-	return l.known() && l.best.facts.product != "" && l.best.facts.version != ""
-}
-
-func (l *layer) busy(q *request.Request) bool { _, ok := l.running[q]; return ok }
-
-// handshakes counts those under way.
-func (l *layer) handshakes() int {
-	n := len(l.running)
-	for _, q := range []*request.Request{&waiting, &waitingAgain, &clientHello, &request.HTTP} {
-		if l.busy(q) {
-			n--
-		}
-	}
-	return n
-}
-
-// opening reports whether TLS or the page still have their time.
-func (l *layer) opening(now time.Time) bool {
-	for _, q := range []*request.Request{&clientHello, &request.HTTP} {
-		if t, ok := l.running[q]; ok && now.Before(t.began.Add(l.pace.opening)) {
-			return true
-		}
-	}
-	return false
-}
-
-// settled reports whether asking on would change nothing.
+// settled reports whether further requests would change nothing.
 func (l *layer) settled(now time.Time) bool {
 	switch {
 	case l.tunnel != nil:
 		return true
-	case l.best.rule != nil && l.best.service == request.HTTP.Service && l.opening(now):
-		return false // a TLS port may scold in plaintext who does not greet it, a page server who does
+	case l.best.rule != nil && l.best.service == request.HTTP.Service && l.opening(now, l.pace.opening):
+		return false // a TLS port may answer plain HTTP with an error, and an HTTP port a ClientHello
 	case l.complete():
 		return true
-	case l.handshakes() > 0, l.waitsOn():
+	case l.handshakes() > 0, l.willWaitAgain():
 		return false
 	}
-	for _, q := range l.queue {
-		if l.left > 0 && l.owed(q) {
+	for _, r := range l.queue {
+		if l.connsLeft > 0 && l.isUseful(r) {
 			return false
 		}
 	}
 	if l.known() || len(l.running) == 0 {
 		return true
 	}
-	return !now.Before(l.giveUp())
+	return !now.Before(l.giveUpAt())
 }
 
-// take notes what came of a question.
-func (l *layer) take(o outcome) {
+// handle takes in the outcome of a request.
+func (l *layer) handle(o outcome) {
 	delete(l.running, o.Request)
 	l.note = cmp.Or(l.note, o.note)
 	if o.err == nil {
-		l.met++
-		l.refusal = 0
+		l.accepted++
+		l.refusals = 0
 	}
 	switch {
 	case o.tunnel != nil && l.tunnel == nil:
 		l.tunnel = o.tunnel
 	case o.tunnel != nil:
 		o.tunnel.Close()
-	case len(o.heard) > 0:
-		a := newAnswer(o.Name, o.said, o.heard)
+	case len(o.received) > 0:
+		a := newAnswer(o.Name, o.sent, o.received)
 		a.tls, a.full = o.facts, a.full || o.cut
-		l.weigh(a, o.Request)
+		l.consider(a, o.Request)
+		sortByLikelihood(l.queue, l.port, l.suggested)
 	case o.end == refused || o.end == reset:
 		if o.end == refused {
-			l.refuse(o.err)
+			l.noteRefusal(o.err, l.first != nil)
 		}
-		// A peer that shuns whoever greeted it wrongly may bear a fresh try.
-		if !l.retried[o.Request] && (o.end == refused || o.Request == &waiting || l.signs[o.Service]) {
+		// A peer that shuns a client after a wrong greeting may accept another connection.
+		if !l.retried[o.Request] && (o.end == refused || o.Request == &waiting || l.suggested[o.Service]) {
 			l.retried[o.Request] = true
 			l.queue = append([]*request.Request{o.Request}, l.queue...)
 			l.hold = time.Now().Add(l.pace.pause)
 		}
 	}
-	if len(o.heard) == 0 && (o.end == closed || o.end == reset) {
+	if len(o.received) == 0 && (o.end == closed || o.end == reset) {
 		l.closes++
 		if o.end == reset && o.Request == &waiting {
 			l.resets++
@@ -288,44 +242,15 @@ func (l *layer) take(o outcome) {
 	}
 }
 
-// weigh takes a for what is known, if it says more. The answer that a port is
-// known for outweighs a page of nothing.
-func (l *layer) weigh(a *answer, q *request.Request) {
-	l.answers = append(l.answers, drawn{a, q.Service})
-	m, signs := recognise(a)
-	if l.parrots(m) {
-		m, signs = match{}, nil
-	}
-	if l.parrots(l.best) {
-		l.best, l.unknown = match{}, cmp.Or(l.unknown, l.best.answer)
-	}
-	if m.rule == nil {
-		m = l.guess(a)
-	}
-	for _, s := range signs {
-		l.signs[s] = true
-	}
-	likely(l.queue, l.port, l.signs)
-	if m.rule == nil {
-		if l.unknown == nil {
-			l.unknown = a
-		}
-		return
-	}
-	if m.better(l.best) || l.best.bare() && m.rank >= protocol && q.UsualOn(l.port) && q.Service == m.service {
-		l.best = m
-	}
-}
-
-// ask puts one question on a connection of its own.
-func (l *layer) ask(ctx context.Context, q *request.Request) (o outcome) {
-	o.Request = q
-	conn, err := l.connect(ctx, q)
+// send sends one request on a connection of its own.
+func (l *layer) send(ctx context.Context, r *request.Request) (o outcome) {
+	o.Request = r
+	conn, err := l.connect(ctx, r)
 	switch {
-	case errors.Is(err, syscall.ECONNRESET): // it came about, and was over before we were told
+	case errors.Is(err, syscall.ECONNRESET): // it was accepted, and over before connect returned
 		o.end = reset
 		return o
-	case errors.Is(err, context.Canceled): // we did not wait for it any longer
+	case errors.Is(err, context.Canceled): // it is not waited for any longer
 		o.err = err
 		return o
 	case err != nil:
@@ -333,14 +258,17 @@ func (l *layer) ask(ctx context.Context, q *request.Request) (o outcome) {
 		return o
 	}
 	wire := &bounded{Conn: conn, left: connSize}
-	s := &session{conn: wire, wire: wire, o: &l.o, pace: l.pace, deadline: l.deadline, patience: l.pace.patience}
+	s := &session{
+		conn: wire, wire: wire, o: &l.o, pace: l.pace, deadline: l.deadline, patience: l.pace.patience,
+	}
 	if t, ok := conn.(*tunnel); ok {
 		s.conn, s.wire = t, t.wire
 	}
-	if q == &waiting || q == &waitingAgain || q == &request.HTTP { // they may last as long as the search
+	if r == &waiting || r == &waitingAgain || r == &request.HTTP { // they may last as long as the search
 		s.patience = time.Until(l.deadline)
 	}
-	if q.UsualOn(l.port) {
+	usual := r.UsualOn(l.port)
+	if usual {
 		s.patience = 2 * s.patience
 	}
 	gone := make(chan struct{})
@@ -349,12 +277,12 @@ func (l *layer) ask(ctx context.Context, q *request.Request) (o outcome) {
 		close(gone)
 	})
 	_ = conn.SetWriteDeadline(l.deadline)
-	// How it ended is in s.
-	if _, ok := conn.(*wanderer); ok {
+	// s has how it ended.
+	if _, ok := conn.(*anyPortConn); ok {
 		s.datagrams = true
-		_ = s.exchangeDatagram(q, q.UsualOn(l.port))
+		_ = s.exchangeDatagram(r, usual)
 	} else {
-		_ = s.exchange(q)
+		_ = s.exchange(r)
 	}
 	if !stop() {
 		<-gone
@@ -362,18 +290,18 @@ func (l *layer) ask(ctx context.Context, q *request.Request) (o outcome) {
 	if o.tunnel = s.tunnel; o.tunnel == nil {
 		conn.Close()
 	}
-	o.said, o.heard, o.end, o.facts, o.cut, o.note = s.said, s.heard, s.end, s.facts, s.cut, s.note
+	o.sent, o.received, o.end, o.facts, o.cut, o.note = s.sent, s.received, s.end, s.facts, s.cut, s.note
 	return o
 }
 
-// connect is a new connection, or the one that the handshake left.
-func (l *layer) connect(ctx context.Context, q *request.Request) (net.Conn, error) {
-	if q == &waiting && l.first != nil {
+// connect returns a new connection, or the one that the handshake left.
+func (l *layer) connect(ctx context.Context, r *request.Request) (net.Conn, error) {
+	if r == &waiting && l.first != nil {
 		return l.first, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*l.pace.patience)
 	defer cancel()
-	conn, err := l.via(ctx)
+	conn, err := l.dial(ctx)
 	if err != nil && probe.IsBusy(err) {
 		return nil, errors.Join(probe.ErrBusy, err)
 	}

@@ -12,13 +12,13 @@ import (
 	"onmux/probe"
 )
 
-// connSize is how much is read of one connection, TLS included, in bytes.
+// connSize is how much is read from one connection, TLS included, in bytes.
 const connSize = 64 << 10
 
-var errFull = errors.New("the peer has said too much")
+var errFull = errors.New("the peer has sent too much")
 
 // bounded is a connection that reads connSize bytes at most, and keeps the first
-// of them for the rules: a peer may answer a TLS greeting in another tongue.
+// of them for the rules: a peer may answer a ClientHello in another protocol.
 type bounded struct {
 	net.Conn
 	left  int
@@ -40,9 +40,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// session is one connection to the peer while a question is asked on it. It
-// belongs to one goroutine. All waits end at the deadline of the connection, at
-// the latest.
+// session is one connection to the peer while a request is sent on it. It belongs to
+// one goroutine. All waits end at the deadline of the connection, at the latest.
 type session struct {
 	conn      net.Conn
 	wire      *bounded // what conn reads from
@@ -50,21 +49,21 @@ type session struct {
 	pace      pace
 	deadline  time.Time
 	patience  time.Duration // until the first byte of an answer
-	said      []byte
-	heard     []byte
+	sent      []byte
+	received  []byte
 	end       ending
 	datagrams bool       // a read is a whole answer
-	tunnel    *tunnel    // what a TLS handshake made of the connection
-	facts     *probe.TLS // of a handshake in the midst of another protocol
-	cut       bool       // heard is the beginning of what was read
-	note      string     // on what was not
+	tunnel    *tunnel    // the connection after a TLS handshake
+	facts     *probe.TLS // of a handshake within another protocol
+	cut       bool       // received is the beginning of what was read
+	note      string     // on what was not read
 }
 
 // ending is how a session ended.
 type ending uint8
 
 const (
-	silent  ending = iota // the peer paused, or never spoke
+	silent  ending = iota // the peer paused, or sent nothing
 	closed                // it closed
 	reset                 // it reset the connection
 	refused               // there was no connection
@@ -72,17 +71,17 @@ const (
 
 // pace are the waits of an identification, from the round-trip time.
 type pace struct {
-	head     time.Duration // that a greeting gets before we speak
-	opening  time.Duration // that TLS and HTTP get before handshakes begin
+	head     time.Duration // that a greeting gets before anything is sent
+	opening  time.Duration // that TLS and HTTP get before other requests begin
 	patience time.Duration // until the first byte of an answer
 	pause    time.Duration // after which an answer is over
-	idle     time.Duration // after which a peer that never spoke may be busy with a connection that asks nothing
+	idle     time.Duration // after which a peer that has sent nothing may be busy with a connection that sends nothing
 	turn     time.Duration // that it gets for the next one then
-	quiet    time.Duration // after which a peer that never spoke is silent
+	quiet    time.Duration // after which a peer that has sent nothing is silent
 }
 
-// paceOf leaves room for a machine that is busy: a server may fork and load a
-// program before it answers.
+// paceOf allows for a machine that is busy: a server may fork and load a program
+// before it answers.
 func paceOf(rtt time.Duration) pace {
 	return pace{
 		head:     min(2*rtt+40*time.Millisecond, 400*time.Millisecond),
@@ -98,19 +97,19 @@ func paceOf(rtt time.Duration) pace {
 // longest is the bound of pace.quiet.
 const longest = 6 * time.Second
 
-// forGreeter waits out a name server that does not answer: resolvers give it 5 s
-// (resolv.conf(5), timeout), and many a server asks one before it greets.
+// forGreeter waits longer than a resolver waits for a name server, 5 s (resolv.conf(5),
+// timeout): many servers look the client up before they greet.
 func (p pace) forGreeter(rtt time.Duration) pace {
 	p.quiet = min(4*rtt+5400*time.Millisecond, longest)
 	return p
 }
 
-// say sends b.
-func (s *session) say(b []byte) error {
+// send writes b.
+func (s *session) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	s.said = append(s.said, b...)
+	s.sent = append(s.sent, b...)
 	_, err := s.conn.Write(b)
 	if err != nil {
 		s.end = endOf(err)
@@ -118,24 +117,24 @@ func (s *session) say(b []byte) error {
 	return err
 }
 
-// hear reads an answer: until the peer pauses, closes, has said matchSize bytes
+// receive reads an answer: until the peer pauses, closes, has sent matchSize bytes
 // in all, or has gone on for too long. The error is the connection's end, nil
 // for a peer that has only paused.
-func (s *session) hear() error {
-	if s.heard == nil {
-		s.heard = make([]byte, 0, 2<<10)
+func (s *session) receive() error {
+	if s.received == nil {
+		s.received = make([]byte, 0, 2<<10)
 	}
 	until := s.until()
 	var last time.Time
-	for reads := 1; len(s.heard) < matchSize; reads++ {
+	for reads := 1; len(s.received) < matchSize; reads++ {
 		if err := s.conn.SetReadDeadline(until); err != nil {
 			return err
 		}
-		if len(s.heard) == cap(s.heard) {
-			s.heard = append(s.heard, 0)[:len(s.heard)]
+		if len(s.received) == cap(s.received) {
+			s.received = append(s.received, 0)[:len(s.received)]
 		}
-		n, err := s.conn.Read(s.heard[len(s.heard):min(cap(s.heard), matchSize)])
-		s.heard = s.heard[:len(s.heard)+n]
+		n, err := s.conn.Read(s.received[len(s.received):min(cap(s.received), matchSize)])
+		s.received = s.received[:len(s.received)+n]
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
@@ -157,17 +156,17 @@ func (s *session) hear() error {
 	return nil
 }
 
-// enough reports whether nothing that may follow would tell more: a whole line
+// enough reports whether nothing that may follow would add to it: a whole line
 // that names the software and its version.
 func (s *session) enough() bool {
-	if len(s.heard) == 0 || s.heard[len(s.heard)-1] != '\n' {
+	if len(s.received) == 0 || s.received[len(s.received)-1] != '\n' {
 		return false
 	}
-	m, _ := recognise(newAnswer("", s.said, s.heard))
+	m, _ := recognise(newAnswer("", s.sent, s.received))
 	return m.rule != nil && m.rank >= product && m.facts.version != ""
 }
 
-// until is when the wait for an answer to what was just said is over.
+// until is when the wait for an answer to what was just sent is over.
 func (s *session) until() time.Time { return earlier(time.Now().Add(s.patience), s.deadline) }
 
 func earlier(a, b time.Time) time.Time {
@@ -177,7 +176,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// endOf says who ended a connection: silent is that we did.
+// endOf returns who ended a connection: silent if it was this side.
 func endOf(err error) ending {
 	for _, ours := range []error{os.ErrDeadlineExceeded, errFull, net.ErrClosed, io.ErrClosedPipe} {
 		if errors.Is(err, ours) {

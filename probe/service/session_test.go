@@ -7,20 +7,21 @@ import (
 	"time"
 )
 
-// A peer may drip, stop or flood: hear ends by the clock or by the size.
-func TestHear(t *testing.T) {
+// A peer may drip, stop or flood: receive ends by the clock or by the size.
+func TestReceive(t *testing.T) {
 	p := pace{patience: 600 * time.Millisecond, pause: 250 * time.Millisecond}
 	for _, tt := range []struct {
-		name  string
-		every time.Duration // between two bytes of the peer
-		bytes int           // that it has
-		heard int
-		took  time.Duration
+		name     string
+		every    time.Duration // between two bytes of the peer
+		bytes    int           // that it has
+		received int
+		took     time.Duration
 	}{
 		{"silent", 0, 0, 0, p.patience},
 		{"one byte, then a pause", 0, 1, 1, p.pause},
 		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 8, 1810 * time.Millisecond},
-		{"drips above the pause", p.pause + time.Millisecond, 100, 1, 2*p.pause + time.Millisecond}, // the wait for the first byte is no pause
+		// the wait for the first byte is no pause
+		{"drips above the pause", p.pause + time.Millisecond, 100, 1, 2*p.pause + time.Millisecond},
 		{"floods", 0, 1 << 20, matchSize, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,12 +39,12 @@ func TestHear(t *testing.T) {
 				}()
 				start := time.Now()
 				s := &session{conn: ours, o: &Options{}, pace: p, patience: p.patience, deadline: start.Add(10 * time.Second)}
-				s.hear()
+				s.receive()
 				took := time.Since(start)
 				ours.Close()
 				<-done
-				if len(s.heard) != tt.heard || took != tt.took {
-					t.Errorf("heard %d bytes in %s, want %d in %s", len(s.heard), took, tt.heard, tt.took)
+				if len(s.received) != tt.received || took != tt.took {
+					t.Errorf("received %d bytes in %s, want %d in %s", len(s.received), took, tt.received, tt.took)
 				}
 			})
 		})

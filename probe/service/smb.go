@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// readSMB knows the answer to NEGOTIATE (MS-SMB2, section 2.2.4).
+// readSMB recognises the answer to NEGOTIATE (MS-SMB2, section 2.2.4).
 func readSMB(a *answer) (facts, bool) {
 	b := a.bytes
 	if len(b) < 4+64+64 || b[0] != 0 || string(b[4:10]) != "\xfeSMB\x40\x00" || b[16] != 0 || b[17] != 0 || b[20]&1 == 0 {
@@ -18,7 +18,8 @@ func readSMB(a *answer) (facts, bool) {
 		f.info += ", signing required"
 	}
 	// Samba shows its name where others have a random number.
-	if name, rest, _ := bytes.Cut(b[4+64+8:4+64+24], []byte{0}); len(name) > 0 && len(bytes.Trim(rest, "\x00")) == 0 && len(name) < 16 && printable(name) {
+	if name, rest, _ := bytes.Cut(b[4+64+8:4+64+24], []byte{0}); len(name) > 0 && len(bytes.Trim(rest, "\x00")) == 0 &&
+		len(name) < 16 && printable(name) {
 		f.product = "Samba"
 		f.info += ", called " + string(name)
 	}

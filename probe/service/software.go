@@ -6,12 +6,12 @@ import (
 	"onmux/probe"
 )
 
-// softwareText is something that a server said of its software, and the file of a
-// library that knows such texts, by the name that it has in Recog.
+// softwareText is a text in which a server names its software, and the file with the
+// patterns of such texts, by its name in Recog.
 type softwareText struct{ file, text string }
 
-// name adds product and version from the library where the rules told none. What
-// they told stays: a version is only added to the same product.
+// name adds product and version from the library where the rules found none. What they
+// found stays: a version is only added to the same product.
 func (o *Options) name(s *probe.Service, texts []softwareText) {
 	if o.Library == nil || s.Product != "" && s.Version != "" {
 		return
@@ -21,7 +21,8 @@ func (o *Options) name(s *probe.Service, texts []softwareText) {
 			continue
 		}
 		found, ok := o.Library.Find(t.file, t.text)
-		if !ok || found.Product == "" || s.Product != "" && !strings.EqualFold(s.Product, found.Product) || s.Product != "" && found.Version == "" {
+		if !ok || found.Product == "" || s.Product != "" && !strings.EqualFold(s.Product, found.Product) ||
+			s.Product != "" && found.Version == "" {
 			continue
 		}
 		if s.Product == "" {
@@ -33,8 +34,7 @@ func (o *Options) name(s *probe.Service, texts []softwareText) {
 	}
 }
 
-// softwareTexts takes out of an answer what a library is asked about, the likeliest
-// first.
+// softwareTexts are the texts of an answer that a library may know, the likeliest first.
 func softwareTexts(m match) []softwareText {
 	text := bytesOf(m.text)
 	line, _, _ := strings.Cut(strings.TrimLeft(text, "\r\n"), "\n")
@@ -56,7 +56,8 @@ func softwareTexts(m match) []softwareText {
 		return []softwareText{{"telnet_banners", strings.Trim(text, "\r\n ")}}
 	case "http", "http-proxy", "ipp":
 		head, body, _ := cutHead(m.text)
-		texts := []softwareText{{"http_servers", bytesOf(header(head, "Server"))}, {"http_wwwauth", bytesOf(header(head, "WWW-Authenticate"))},
+		texts := []softwareText{{"http_servers", bytesOf(header(head, "Server"))},
+			{"http_wwwauth", bytesOf(header(head, "WWW-Authenticate"))},
 			{"http_cookies", bytesOf(header(head, "Set-Cookie"))}}
 		if t := title().FindStringSubmatch(body); t != nil {
 			texts = append(texts, softwareText{"html_title", strings.Join(strings.Fields(bytesOf(t[1])), " ")})
@@ -65,7 +66,8 @@ func softwareTexts(m match) []softwareText {
 	case "rtsp":
 		return []softwareText{{"rtsp_servers", bytesOf(header(m.text, "Server"))}}
 	case "sip":
-		return []softwareText{{"sip_banners", bytesOf(header(m.text, "Server"))}, {"sip_user_agents", bytesOf(header(m.text, "User-Agent"))}}
+		return []softwareText{{"sip_banners", bytesOf(header(m.text, "Server"))},
+			{"sip_user_agents", bytesOf(header(m.text, "User-Agent"))}}
 	case "snmp":
 		return []softwareText{{"snmp_sysdescr", m.facts.info}}
 	case "dns":

@@ -16,7 +16,9 @@ func everything(t *testing.T, files ...string) *recog.Library {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range files {
-		text := fmt.Sprintf(`<fingerprints><fingerprint pattern="(?s)\A(.+)\z"><param pos="1" name="service.product"/><param pos="0" name="service.version" value="%s 1"/></fingerprint></fingerprints>`, f)
+		text := fmt.Sprintf(`<fingerprints><fingerprint pattern="(?s)\A(.+)`+
+			`\z"><param pos="1" name="service.product"/><param pos="0" name="service.version" value="%s 1"/>`+
+			`</fingerprint></fingerprints>`, f)
 		if err := os.WriteFile(filepath.Join(dir, f+".xml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +33,7 @@ func everything(t *testing.T, files ...string) *recog.Library {
 // TestSoftwareTexts: what fingerprints of each file are made for is what is held
 // against them, without the protocol's own words.
 func TestSoftwareTexts(t *testing.T) {
-	for _, c := range []struct{ said, file, text string }{
+	for _, c := range []struct{ reply, file, text string }{
 		{"SSH-2.0-AnvilSSH-9\r\n", "ssh_banners", "AnvilSSH-9"},
 		{"220 a.example Anvil FTP 4.17 ready\r\n", "ftp_banners", "a.example Anvil FTP 4.17 ready"},
 		{"220 a.example ESMTP Anvil\r\n", "smtp_banners", "a.example ESMTP Anvil"},
@@ -42,14 +44,15 @@ func TestSoftwareTexts(t *testing.T) {
 		{"HTTP/1.0 200 yes\r\n\r\n<html><title>\n Anvil  7 </title>", "html_title", "Anvil 7"},
 	} {
 		l := everything(t, c.file)
-		m, _ := recognise(newAnswer("wait", nil, []byte(c.said)))
+		m, _ := recognise(newAnswer("wait", nil, []byte(c.reply)))
 		if m.rule == nil {
-			t.Fatalf("%q is not known", c.said)
+			t.Fatalf("%q is not known", c.reply)
 		}
-		s := m.told()
+		s := m.report()
 		(&Options{Library: l}).name(s, softwareTexts(m))
-		if want := escape([]byte(c.text), nameSize); s.Product != want || s.Version != c.file+" 1" || s.Rule != m.rule.name+", recog "+c.file {
-			t.Errorf("%q: product %q, version %q, rule %q", c.said, s.Product, s.Version, s.Rule)
+		if want := escape([]byte(c.text), nameSize); s.Product != want || s.Version != c.file+" 1" ||
+			s.Rule != m.rule.name+", recog "+c.file {
+			t.Errorf("%q: product %q, version %q, rule %q", c.reply, s.Product, s.Version, s.Rule)
 		}
 	}
 }

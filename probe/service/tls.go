@@ -19,7 +19,7 @@ import (
 	"onmux/probe"
 )
 
-// Bounds of what is told of a certificate.
+// Bounds of what is reported of a certificate.
 const (
 	maxNames = 32
 	dnSize   = 256 // of a distinguished name or a host name, in characters
@@ -33,8 +33,8 @@ type tunnel struct {
 	config *tls.Config
 }
 
-// tlsConfig offers all that the library can speak and believes whatever it is
-// shown: what is there is the question, not whether to trust it.
+// tlsConfig offers every version and suite of the library and accepts any certificate:
+// the service is to be identified, not trusted.
 func tlsConfig(o *Options, alpn ...string) *tls.Config {
 	c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, NextProtos: alpn}
 	for _, list := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
@@ -65,17 +65,17 @@ func (s *session) handshake(c *tls.Config) error {
 	}
 	err := conn.Handshake()
 	if err != nil {
-		s.heard, s.end, s.cut = s.wire.first, silent, connSize-s.wire.left > len(s.wire.first)
+		s.received, s.end, s.cut = s.wire.first, silent, connSize-s.wire.left > len(s.wire.first)
 		if errors.Is(s.wire.err, errFull) {
 			s.note = fmt.Sprintf("its handshake, certificate included, is longer than the %d KiB that are read", connSize>>10)
 		}
 		if s.wire.err != nil {
 			s.end = endOf(s.wire.err)
 		}
-		// The beginning of a longer answer: not TLS, or what came before an alert.
-		if len(s.heard) > 0 && s.wire.err == nil && s.heard[0] != handshakeRecord && s.heard[0] != alertRecord {
-			s.heard = append([]byte(nil), s.heard...)
-			s.hear()
+		// The beginning of a longer answer: not TLS, or data before an alert.
+		if len(s.received) > 0 && s.wire.err == nil && s.received[0] != handshakeRecord && s.received[0] != alertRecord {
+			s.received = append([]byte(nil), s.received...)
+			s.receive()
 		}
 		return err
 	}
@@ -83,8 +83,8 @@ func (s *session) handshake(c *tls.Config) error {
 	return nil
 }
 
-// secure looks at the TLS that the peer has just agreed to speak from here on.
-func (s *session) secure() error {
+// inspectTLS completes the handshake that the peer has just agreed to, for its certificate.
+func (s *session) inspectTLS() error {
 	conn := tls.Client(s.conn, tlsConfig(s.o))
 	err := conn.SetDeadline(earlier(time.Now().Add(s.pace.patience*2), s.deadline))
 	if err == nil {
@@ -94,7 +94,7 @@ func (s *session) secure() error {
 		s.facts = tlsFacts(conn.ConnectionState())
 	}
 	if s.wire != nil {
-		s.heard = s.wire.first
+		s.received = s.wire.first
 	}
 	return err
 }
@@ -105,7 +105,7 @@ const (
 	handshakeRecord = 22
 )
 
-// within dials as outer does and speaks TLS on the connection.
+// within dials as outer does and completes a TLS handshake on the connection.
 func (t *tunnel) within(outer dialer, patience time.Duration) dialer {
 	return func(ctx context.Context) (net.Conn, error) {
 		plain, err := outer(ctx)
@@ -170,7 +170,7 @@ func keyOf(c *x509.Certificate) string {
 }
 
 // tlsNames are the names that services inside TLS go by; the others
-// keep their name and are told by the facts of TLS beside it.
+// keep their name, with the facts of TLS beside it.
 var tlsNames = map[string]string{
 	"http": "https", "imap": "imaps", "pop3": "pop3s", "ldap": "ldaps", "smtp": "smtps",
 	"ftp": "ftps", "nntp": "nntps", "irc": "ircs", "telnet": "telnets", "amqp": "amqps",

@@ -62,7 +62,8 @@ func TestIdentifyUDP(t *testing.T) {
 				c.WriteTo([]byte("\x00\x05\x00\x01File not found\x00"), from)
 			}
 		}, "tftp", ""},
-		{"an answer to everything", func(_ []byte, from net.Addr, c net.PacketConn) { c.WriteTo([]byte("\x01\x02\x03"), from) }, "unknown", ""},
+		{"an answer to everything",
+			func(_ []byte, from net.Addr, c net.PacketConn) { c.WriteTo([]byte("\x01\x02\x03"), from) }, "unknown", ""},
 		{"silence", func([]byte, net.Addr, net.PacketConn) {}, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// readTNS knows a refusal, or an acceptance, of a connection by an Oracle
+// readTNS recognises a refusal, or an acceptance, of a connection by an Oracle
 // listener and the version in it: VSNNUM=318767104 is 0x13000000, 19.0.0.
 func readTNS(a *answer) (facts, bool) {
 	b := a.bytes
-	if len(b) < 12 || int(binary.BigEndian.Uint16(b)) > len(b) || b[2] != 0 || b[3] != 0 || b[4] != 4 && b[4] != 2 || b[5] != 0 {
+	if len(b) < 12 || int(binary.BigEndian.Uint16(b)) > len(b) || b[2] != 0 || b[3] != 0 || b[4] != 4 && b[4] != 2 ||
+		b[5] != 0 {
 		return facts{}, false
 	}
 	_, rest, ok := strings.Cut(a.text, "(VSNNUM=")
@@ -26,7 +27,7 @@ func readTNS(a *answer) (facts, bool) {
 	return facts{product: "Oracle TNS listener", version: fmt.Sprintf("%d.%d.%d", n>>24, n>>20&15, n>>12&255)}, true
 }
 
-// readPrelogin knows the answer to a TDS PRELOGIN (MS-TDS, section 2.2.6.5): a
+// readPrelogin recognises the answer to a TDS PRELOGIN (MS-TDS, section 2.2.6.5): a
 // tabular result whose VERSION option is the server's.
 func readPrelogin(a *answer) (facts, bool) {
 	b := a.bytes
@@ -42,10 +43,11 @@ func readPrelogin(a *answer) (facts, bool) {
 		return facts{}, false
 	}
 	v := options[at:]
-	return facts{product: "Microsoft SQL Server", version: fmt.Sprintf("%d.%d.%d", v[0], v[1], binary.BigEndian.Uint16(v[2:]))}, true
+	return facts{product: "Microsoft SQL Server", version: fmt.Sprintf("%d.%d.%d", v[0], v[1],
+		binary.BigEndian.Uint16(v[2:]))}, true
 }
 
-// readX11 knows the answer to a connection setup (X11 protocol, section 8): the
+// readX11 recognises the answer to a connection setup (X11 protocol, section 8): the
 // vendor and its release, or why not.
 func readX11(a *answer) (facts, bool) {
 	b := a.bytes
@@ -64,7 +66,8 @@ func readX11(a *answer) (facts, bool) {
 		return facts{}, false
 	}
 	f := facts{product: string(b[40 : 40+n])}
-	if r := binary.LittleEndian.Uint32(b[8:]); strings.Contains(f.product, "X.Org") && r >= 10000000 { // 12101007 is 21.1.7
+	// 12101007 is 21.1.7
+	if r := binary.LittleEndian.Uint32(b[8:]); strings.Contains(f.product, "X.Org") && r >= 10000000 {
 		major, minor, patch := r/100000%100, r/1000%100, r%1000
 		if f.product = "X.Org"; major < 21 { // 12011000 is 1.20.11
 			major, minor, patch = 1, major, minor

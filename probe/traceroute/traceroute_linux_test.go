@@ -51,11 +51,15 @@ func TestPath(t *testing.T) {
 		answered bool
 		sentence string
 	}{
-		{"open", 417, []probe.Proto{probe.TCP}, 4, map[probe.Proto]probe.Reason{probe.TCP: probe.SynAck}, true, "the target is hop 4: 3 routers between"},
-		{"closed", 418, probe.Protos(), 4, map[probe.Proto]probe.Reason{probe.TCP: probe.Reset, probe.UDP: probe.PortUnreach}, true, "the target is hop 4: 3 routers between"},
+		{"open", 417, []probe.Proto{probe.TCP}, 4, map[probe.Proto]probe.Reason{probe.TCP: probe.SynAck}, true,
+			"the target is hop 4: 3 routers between"},
+		{"closed", 418, probe.Protos(), 4, map[probe.Proto]probe.Reason{probe.TCP: probe.Reset,
+			probe.UDP: probe.PortUnreach}, true, "the target is hop 4: 3 routers between"},
 		{"dropped by the target", 420, probe.Protos(), 3, nil, false, "hop 3); what comes next does not answer"},
 		{"dropped by the second router", 421, probe.Protos(), 2, nil, false, "hop 2); what comes next does not answer"},
-		{"refused by the second router", 422, probe.Protos(), 2, map[probe.Proto]probe.Reason{probe.TCP: probe.AdminProhibited, probe.UDP: probe.AdminProhibited}, true, "(hop 2), which answers admin-prohibited"},
+		{"refused by the second router", 422, probe.Protos(), 2,
+			map[probe.Proto]probe.Reason{probe.TCP: probe.AdminProhibited,
+				probe.UDP: probe.AdminProhibited}, true, "(hop 2), which answers admin-prohibited"},
 	} {
 		for _, proto := range tt.protos {
 			for _, want := range [][]netip.Addr{c.Hops4, c.Hops6} {
@@ -123,7 +127,8 @@ func TestPathEnds(t *testing.T) {
 		{Addr: netip.MustParseAddr("192.0.2.1"), Port: 9, Proto: probe.TCP}: "no route",
 		{Addr: netip.MustParseAddr("192.0.2.1"), Proto: probe.UDP}:          "port 0",
 	} {
-		if path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: time.Second}); len(path) != 0 || err == nil || !strings.Contains(err.Error(), says) {
+		if path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: time.Second}); len(path) != 0 ||
+			err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, %v", e, path, err)
 		}
 	}

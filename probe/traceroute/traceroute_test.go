@@ -91,20 +91,27 @@ func TestRun(t *testing.T) {
 		{"one router", []int{1}, probe.Reset, true, "1 200/reset", "hop 2: 1 router between", 6, 0},
 		{"eight routers", many(8, 1), probe.Reset, true, "1 2 3 4 5 6 7 8 200/reset", "hop 9: 8 routers between", 12, 0},
 		{"a silent router", []int{1, 0, 3}, probe.SynAck, true, "1 - 3 200/syn-ack", "hop 4: 3 routers", 6, 0},
-		{"a silent target", []int{1, 2, 3}, probe.NoResponse, false, "1 2 3", "as far as 192.0.2.3 (hop 3); what comes next does not answer", 12, 0},
+		{"a silent target", []int{1, 2, 3}, probe.NoResponse, false, "1 2 3",
+			"as far as 192.0.2.3 (hop 3); what comes next does not answer", 12, 0},
 		{"nobody answers", nil, probe.NoResponse, false, "", "not even the first hop", 6, 0},
-		{"many silent routers before one that answers", append(silent[:8:8], 9), probe.Reset, true, "- - - - - - - - 9 200/reset", "hop 10", 12, 0},
+		{"many silent routers before one that answers", append(silent[:8:8], 9), probe.Reset, true,
+			"- - - - - - - - 9 200/reset", "hop 10", 12, 0},
 		{"many silent routers before nobody", append(silent[:8:8], 9), probe.NoResponse, false, "", "not even", 6, 0},
 		{"a router answers for it", []int{1, 2}, probe.AdminProhibited, true, "1 2 200/admin-prohibited", "hop 3", 6, 0},
-		{"a loop", append(append(many(3, 1), 2, 3, 2), many(24, 100)...), probe.NoResponse, false, "1 2 3 2", "a routing loop: the packet comes back to 192.0.2.2 (hop 4)", 6, 0},
+		{"a loop", append(append(many(3, 1), 2, 3, 2), many(24, 100)...), probe.NoResponse, false, "1 2 3 2",
+			"a routing loop: the packet comes back to 192.0.2.2 (hop 4)", 6, 0},
 		{"a router that stands twice in a row", []int{1, 2, 2}, probe.Reset, true, "1 2 2 200/reset", "hop 4", 6, 0},
 		{"further than any", many(40, 1), probe.Reset, true, shape(hops(30)), "192.0.2.30 (hop 30); what comes next", 30, 0},
 		{"all silent and known to answer", silent, probe.Reset, true, "", "not even", 30, 0},
 		{"no neighbour", nil, probe.NoNeighbour, false, "-/no-neighbour", "nothing leaves this machine", 6, 0},
-		{"a near target that limits its ICMP", nil, probe.PortUnreach, true, "200/port-unreach", "no router lies between", 6, 5},
-		{"one behind two routers", []int{1, 2}, probe.PortUnreach, true, "1 2 200/port-unreach", "hop 3: 2 routers between", 6, 6},
-		{"and behind silent ones", []int{1, 0, 0}, probe.PortUnreach, true, "1 - - 200/port-unreach", "at most hop 4; the hops before it do not answer", 6, 6},
-		{"a router that limits what it forbids", []int{1, 0}, probe.AdminProhibited, false, "1 - 200/admin-prohibited", "at most hop 3", 6, 0},
+		{"a near target that limits its ICMP", nil, probe.PortUnreach, true, "200/port-unreach", "no router lies between",
+			6, 5},
+		{"one behind two routers", []int{1, 2}, probe.PortUnreach, true, "1 2 200/port-unreach", "hop 3: 2 routers between",
+			6, 6},
+		{"and behind silent ones", []int{1, 0, 0}, probe.PortUnreach, true, "1 - - 200/port-unreach",
+			"at most hop 4; the hops before it do not answer", 6, 6},
+		{"a router that limits what it forbids", []int{1, 0}, probe.AdminProhibited, false, "1 - 200/admin-prohibited",
+			"at most hop 3", 6, 0},
 	} {
 		r := &fakePath{on: tt.on, end: tt.end, from: tt.from}
 		var path []probe.Hop
@@ -138,7 +145,8 @@ func TestRunFails(t *testing.T) {
 	for name, fail := range map[string]func(probe.Result) (probe.Result, error){
 		"busy": func(probe.Result) (probe.Result, error) { return probe.Result{}, probe.ErrBusy },
 		"local": func(r probe.Result) (probe.Result, error) {
-			return probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Error: probe.ErrBusy.Error()}, nil
+			return probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError,
+				Error: probe.ErrBusy.Error()}, nil
 		},
 	} {
 		attempt := tracer(func(ctx context.Context, hop int) (probe.Result, error) {

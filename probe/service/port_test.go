@@ -73,16 +73,20 @@ func answering(greeting string, answers map[string]string) func(net.Conn) {
 
 const hangUp = "hang up"
 
-// What answers in HTTP is not only that: the question that is at home on the port
-// is asked all the same, and one that the page points to anywhere.
+// A service that answers HTTP may be more than that: the request that is usual on the port
+// is sent all the same, and one that the page points to on any port.
 func TestMoreThanHTTP(t *testing.T) {
 	mongo := map[string]string{
-		"GET ":                       "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n",
-		string(words("mongodb")[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
+		"GET ": "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying " +
+			"to access MongoDB over HTTP on the native driver port.\r\n",
+		string(message("mongodb")[:4]): "\x2f\x00\x00\x00\x02\x00\x00\x00\x17\x04\x17\x04\xdd\x07\x00\x00\x00\x00\x00\x00" +
+			"\x00\x1a\x00\x00\x00\x02version\x00\x06\x00\x00\x007.0.5\x00\x00",
 	}
-	rabbit := map[string]string{"GET ": "HTTP/1.0 400 Bad Request\r\n\r\n", "\x00\x01\x6e": "\x00\x00\x11\x11name rabbit at port 25672\n", "": hangUp}
+	rabbit := map[string]string{"GET ": "HTTP/1.0 400 Bad Request\r\n\r\n",
+		"\x00\x01\x6e": "\x00\x00\x11\x11name rabbit at port 25672\n", "": hangUp}
 	exporter := map[string]string{
-		"GET /": "HTTP/1.0 404 Not Found\r\n\r\n404 page not found\n", "GET /metrics": "HTTP/1.0 200 OK\r\n\r\n# TYPE up gauge\nup 1\n"}
+		"GET /": "HTTP/1.0 404 Not Found\r\n\r\n404 page not found\n", "GET /metrics": "HTTP/1.0 200 OK\r\n\r\n# TYPE up " +
+			"gauge\nup 1\n"}
 	for _, tt := range []struct {
 		name                      string
 		port                      uint16
@@ -90,9 +94,9 @@ func TestMoreThanHTTP(t *testing.T) {
 		service, product, version string
 	}{
 		{"mongodb", 417, mongo, "mongodb", "MongoDB", "7.0.5"},
-		{"mongodb at home", 27017, mongo, "mongodb", "MongoDB", "7.0.5"},
+		{"mongodb on its port", 27017, mongo, "mongodb", "MongoDB", "7.0.5"},
 		{"exporter", 417, exporter, "http", "Prometheus exporter", ""},
-		{"at home", 4369, rabbit, "epmd", "Erlang Port Mapper Daemon", ""},
+		{"on its port", 4369, rabbit, "epmd", "Erlang Port Mapper Daemon", ""},
 		{"elsewhere", 417, rabbit, "http", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,8 +108,8 @@ func TestMoreThanHTTP(t *testing.T) {
 	}
 }
 
-// A greeting that does not say what it greets in is asked, in the tongues that
-// begin so; where it stays unclear, the port decides, or nothing does.
+// After a greeting that several protocols begin with, the requests of these are sent;
+// where it stays unclear, the port decides, or nothing does.
 func TestGreetingsWithoutName(t *testing.T) {
 	strict := map[string]string{"EHLO": "500 What?\r\n", "HELP": "500 What?\r\n", "CAPA": "500 What?\r\n"}
 	for _, tt := range []struct {
@@ -114,15 +118,18 @@ func TestGreetingsWithoutName(t *testing.T) {
 		answers        map[string]string
 		service        string
 	}{
-		{"vsftpd", "220 Authorized users only.\r\n", 417, map[string]string{"": "530 Please login with USER and PASS.\r\n"}, "ftp"},
+		{"vsftpd", "220 Authorized users only.\r\n", 417, map[string]string{"": "530 Please login with USER and PASS.\r\n"},
+			"ftp"},
 		{"smtp", "220 mx1.example.net ready at Mon\r\n", 417, map[string]string{"EHLO": "250 mx1.example.net\r\n"}, "smtp"},
-		{"smtp of few words", "220 mx1.example.net ready at Mon\r\n", 26, map[string]string{"": "500 5.5.1 Command unrecognized\r\n"}, "smtp"},
+		{"smtp with a short greeting", "220 mx1.example.net ready at Mon\r\n", 26,
+			map[string]string{"": "500 5.5.1 Command unrecognized\r\n"}, "smtp"},
 		{"neither", "220 welcome\r\n", 417, strict, "unknown"},
-		{"neither, at home", "220 welcome\r\n", 21, strict, "ftp"},
-		{"busy, at home", "421 Too many connections.\r\n", 21, map[string]string{"": hangUp}, "ftp"},
-		{"busy, at the other's home", "421 mx1 Service not available\r\n", 25, map[string]string{"": hangUp}, "smtp"},
-		{"news", "200 hello\r\n", 417, map[string]string{"CAPABILITIES": "101 Capability list:\r\nVERSION 2\r\n.\r\n", "": "500 What?\r\n"}, "nntp"},
-		{"news at home", "200 hello\r\n", 119, map[string]string{"": "500 What?\r\n"}, "nntp"},
+		{"neither, on the usual port", "220 welcome\r\n", 21, strict, "ftp"},
+		{"busy, on the usual port", "421 Too many connections.\r\n", 21, map[string]string{"": hangUp}, "ftp"},
+		{"busy, on the other's port", "421 mx1 Service not available\r\n", 25, map[string]string{"": hangUp}, "smtp"},
+		{"news", "200 hello\r\n", 417, map[string]string{"CAPABILITIES": "101 Capability list:\r\nVERSION 2\r\n.\r\n",
+			"": "500 What?\r\n"}, "nntp"},
+		{"news on its port", "200 hello\r\n", 119, map[string]string{"": "500 What?\r\n"}, "nntp"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if s, n := simulate(t, tt.port, answering(tt.greeting, tt.answers)); s.Name != tt.service || n > maxConns {
@@ -132,9 +139,9 @@ func TestGreetingsWithoutName(t *testing.T) {
 	}
 }
 
-// Every question that is not for its own port alone fits into one identification,
-// with those that open it and the one that listens once more.
-func TestQuestionsFit(t *testing.T) {
+// Every request that is not for its own port alone fits into one identification, with
+// those that open it and the one that waits once more.
+func TestRequestsFit(t *testing.T) {
 	if maxConns != 20 {
 		t.Errorf("%d connections", maxConns)
 	}
@@ -145,7 +152,7 @@ func TestQuestionsFit(t *testing.T) {
 		}
 	}
 	if n := len(want) + len([]*request.Request{&clientHello, &waitingAgain}); n > maxConns {
-		t.Errorf("%d questions", n)
+		t.Errorf("%d requests", n)
 	}
 	var lock sync.Mutex
 	simulate(t, 417, func(c net.Conn) {
@@ -154,14 +161,14 @@ func TestQuestionsFit(t *testing.T) {
 		lock.Lock()
 		defer lock.Unlock()
 		for _, q := range append(request.TCP(), &request.HTTP) {
-			if w := words(q.Name); len(w) > 0 && bytes.Equal(w, b[:n]) {
+			if w := message(q.Name); len(w) > 0 && bytes.Equal(w, b[:n]) {
 				delete(want, q.Name)
 			}
 		}
 	})
 	delete(want, waiting.Name)
 	if len(want) > 0 {
-		t.Errorf("a peer that knows no word was not asked %v", want)
+		t.Errorf("a peer that answers nothing did not receive %v", want)
 	}
 	s, _ := simulate(t, 417, answering("", map[string]string{"PRI * HTTP/2": "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}))
 	if s.Name != "h2c" {
@@ -169,11 +176,11 @@ func TestQuestionsFit(t *testing.T) {
 	}
 }
 
-// Who says the same to everybody speaks no tongue of which that happens to be a
-// word.
-func TestParrots(t *testing.T) {
+// A peer that sends the same to every client is not identified by a protocol in which
+// those bytes happen to be valid.
+func TestEchoes(t *testing.T) {
 	for _, tt := range []struct {
-		says    string
+		reply   string
 		port    uint16
 		service string
 	}{
@@ -181,11 +188,11 @@ func TestParrots(t *testing.T) {
 		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 1080, "unknown"}, {"\x05\xff", 1080, "socks"},
 		{"N", 417, "unknown"}, {"N", 5432, "unknown"}, {"\x20\x02\x00\x01", 1883, "unknown"},
 	} {
-		t.Run(fmt.Sprintf("%q on %d", tt.says, tt.port), func(t *testing.T) {
-			if s, _ := simulate(t, tt.port, answering("", map[string]string{"": tt.says})); s.Name != tt.service {
+		t.Run(fmt.Sprintf("%q on %d", tt.reply, tt.port), func(t *testing.T) {
+			if s, _ := simulate(t, tt.port, answering("", map[string]string{"": tt.reply})); s.Name != tt.service {
 				t.Errorf("%+v, want %s", s, tt.service)
 			}
-			if s, _ := simulate(t, tt.port, answering(tt.says, nil)); s.Name != "unknown" {
+			if s, _ := simulate(t, tt.port, answering(tt.reply, nil)); s.Name != "unknown" {
 				t.Errorf("as a greeting: %+v", s)
 			}
 		})
@@ -194,7 +201,9 @@ func TestParrots(t *testing.T) {
 	if s, _ := simulate(t, 417, answering("", microsocks)); s.Name != "socks" || s.Confidence != probe.High {
 		t.Errorf("%+v", s)
 	}
-	if s, _ := simulate(t, 417, answering("", map[string]string{"\x00\x01\x6e": "\x00\x00\x11\x11"})); s.Name != "epmd" || s.Confidence != probe.Medium {
+	if s, _ := simulate(t, 417,
+		answering("", map[string]string{"\x00\x01\x6e": "\x00\x00\x11\x11"})); s.Name != "epmd" ||
+		s.Confidence != probe.Medium {
 		t.Errorf("%+v", s)
 	}
 }

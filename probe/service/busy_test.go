@@ -16,7 +16,7 @@ import (
 )
 
 // backlog is a server that serves one connection at a time while up to room of
-// them wait; who comes when it is full hears nothing.
+// them wait; a client that comes when it is full receives nothing.
 type backlog struct {
 	waiting chan net.Conn
 	conns   int
@@ -66,7 +66,7 @@ func pipe() (ours, theirs net.Conn) {
 					return
 				}
 			case <-o.done:
-				for len(o.out) > 0 { // what was said before the end arrives
+				for len(o.out) > 0 { // what was sent before the end arrives
 					p := <-o.out
 					a.SetWriteDeadline(time.Now().Add(time.Millisecond))
 					if _, err := a.Write(p); err != nil {
@@ -127,10 +127,11 @@ func TestOneByOne(t *testing.T) {
 			s.Close()
 		}
 	}
-	iscsi := func(c net.Conn) { // reads a whole header before it says anything
+	iscsi := func(c net.Conn) { // reads a whole header before it sends anything
 		b := make([]byte, 48)
 		if _, err := io.ReadFull(c, b); err == nil && b[0] == 0x43 {
-			c.Write(append([]byte("\x23\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x17\x04\x17"), make([]byte, 28)...))
+			c.Write(append([]byte("\x23\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x17\x04\x17"),
+				make([]byte, 28)...))
 		}
 	}
 	for _, tt := range []struct {
@@ -141,13 +142,13 @@ func TestOneByOne(t *testing.T) {
 		service string
 	}{
 		{"http", 417, 100, func(c net.Conn) { page(c) }, "http"},
-		{"http at home", 8080, 100, func(c net.Conn) { page(c) }, "http"},
+		{"http on its port", 8080, 100, func(c net.Conn) { page(c) }, "http"},
 		{"http, a short queue", 417, 5, func(c net.Conn) { page(c) }, "http"},
 		{"http, the shortest queue", 8080, 1, func(c net.Conn) { page(c) }, "http"},
 		{"https", 417, 100, secret(page), "https"},
-		{"https at home", 443, 5, secret(page), "https"},
+		{"https on its port", 443, 5, secret(page), "https"},
 		{"silent in TLS", 4433, 100, secret(func(c io.ReadWriter) { io.Copy(io.Discard, c) }), "tls"},
-		{"a handshake at home", 3260, 5, iscsi, "iscsi"},
+		{"a handshake on its port", 3260, 5, iscsi, "iscsi"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -170,8 +171,8 @@ func TestOneByOne(t *testing.T) {
 	}
 }
 
-// Who thinks for a while before it greets is heard, wherever it lives; at home
-// even if a name server had to fail first.
+// A server that takes long to greet is identified on any port; on its usual one even if
+// its name server had to time out first.
 func TestSlowGreeting(t *testing.T) {
 	for _, tt := range []struct {
 		port  uint16
@@ -179,8 +180,10 @@ func TestSlowGreeting(t *testing.T) {
 		rtt   time.Duration
 	}{
 		{417, 200 * time.Millisecond, time.Millisecond}, {417, 800 * time.Millisecond, time.Millisecond},
-		{417, 3 * time.Second, time.Millisecond}, {417, 3 * time.Second, 100 * time.Millisecond}, {417, 3 * time.Second, 400 * time.Millisecond},
-		{25, 3 * time.Second, time.Millisecond}, {25, 5200 * time.Millisecond, time.Millisecond}, {21, 5200 * time.Millisecond, 100 * time.Millisecond},
+		{417, 3 * time.Second, time.Millisecond}, {417, 3 * time.Second, 100 * time.Millisecond}, {417, 3 * time.Second,
+			400 * time.Millisecond},
+		{25, 3 * time.Second, time.Millisecond}, {25, 5200 * time.Millisecond, time.Millisecond}, {21,
+			5200 * time.Millisecond, 100 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprintf("%d after %s", tt.port, tt.after), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
