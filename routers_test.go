@@ -31,7 +31,7 @@ func routers(t *testing.T, ts *testscript.TestScript, everywhere bool) {
 		net4, err := c.Hops4[3].Prefix(24)
 		ts.Check(err)
 		net4 = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 42, net4.Addr().As4()[2], 128}), 28)
-		c.Hosts[3].Own(t, net4)
+		c.Hosts[3].AddLocal(t, net4)
 		ts.Setenv("NET4", net4.String())
 	}
 }

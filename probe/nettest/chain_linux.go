@@ -31,7 +31,7 @@ func NewChain(t testing.TB, n int) *Chain {
 		c.Hops4, c.Hops6 = append(c.Hops4, a4), append(c.Hops6, a6)
 	}
 	for i, h := range c.Hosts {
-		if err := h.Do(func() error { return c.direct(i) }); err != nil {
+		if err := h.Do(func() error { return c.makeRouter(i) }); err != nil {
 			t.Fatalf("nettest: host %d of a chain: %v", i, err)
 		}
 	}
@@ -59,8 +59,8 @@ func (c *Chain) awaitLinks(last netip.Addr) {
 	}
 }
 
-// direct makes a router of host i, in its namespace.
-func (c *Chain) direct(i int) error {
+// makeRouter makes a router of host i, in its namespace.
+func (c *Chain) makeRouter(i int) error {
 	var errs []error
 	set := func(name, value string) {
 		errs = append(errs, os.WriteFile("/proc/sys/net/"+name, []byte(value), 0))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// marker tells a test binary which of the two runs it is: the outer one that
+// marker is the variable that has which of the two runs of a test binary this is: the outer one that
 // makes the namespace (unset), the inner one ("yes", or "alone" until it has its
 // own /proc), or one that goes on without because the kernel refused (the
 // reason).
@@ -45,19 +45,19 @@ func Need(t testing.TB) {
 // veth pair.
 type Host struct {
 	Addr4, Addr6 netip.Addr   // the host's
-	Self4, Self6 netip.Addr   // ours on the link
+	Self4, Self6 netip.Addr   // the test's own on the link
 	Net4, Net6   netip.Prefix // the link's
-	Device       string       // our end of the link
+	Device       string       // the test's end of the link
 
 	calls chan func()
 	peer  string
 }
 
 // Chain is hosts in a row, the first of which is linked to the test's namespace:
-// each hands packets on to the next, and the last is where they go.
+// each forwards packets to the next, and the last is their destination.
 type Chain struct {
 	Hosts        []*Host
-	Hops4, Hops6 []netip.Addr // of each host, the address by which it speaks to us
+	Hops4, Hops6 []netip.Addr // of each host, the address from which it answers
 }
 
 // Rule is a firewall rule of a Host for what arrives at Port.
@@ -72,7 +72,7 @@ type Action struct {
 	kind, code uint32
 }
 
-// Drop discards the packet without a word.
+// Drop discards the packet without an answer.
 func Drop() Action { return Action{kind: actDrop} }
 
 // Reset answers a TCP segment with a RST.

@@ -159,7 +159,7 @@ func NewHost(t testing.TB) *Host {
 	h.Net4, h.Net6 = netip.PrefixFrom(h.Self4, 24).Masked(), netip.PrefixFrom(h.Self6, 64).Masked()
 	tid := make(chan int)
 	failed := make(chan error, 1)
-	go h.live(tid, failed)
+	go h.run(tid, failed)
 	select {
 	case err := <-failed:
 		t.Fatal("nettest: new host:", err)
@@ -180,27 +180,27 @@ func NewHost(t testing.TB) *Host {
 	return h
 }
 
-// live is the host's own thread. It is never unlocked, so that the runtime ends
+// run holds the host's own thread. It is never unlocked, so that the runtime ends
 // it, and with it the namespace, rather than reuse it. The process's first thread
-// cannot end, and it is what /proc/self tells of: it is kept for others meanwhile.
-func (h *Host) live(tid chan<- int, failed chan<- error) {
+// cannot end, and /proc/self is about it: it is kept for others meanwhile.
+func (h *Host) run(tid chan<- int, failed chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		locked := make(chan struct{})
 		go func() {
 			runtime.LockOSThread()
 			close(locked)
-			h.answer(tid, failed)
+			h.serve(tid, failed)
 		}()
 		<-locked
 		runtime.UnlockOSThread()
 		return
 	}
-	h.answer(tid, failed)
+	h.serve(tid, failed)
 }
 
-// answer makes the calls from the namespace that it makes for itself.
-func (h *Host) answer(tid chan<- int, failed chan<- error) {
+// serve makes the calls from the namespace that it makes for itself.
+func (h *Host) serve(tid chan<- int, failed chan<- error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		failed <- err
 		return
@@ -261,11 +261,11 @@ func (h *Host) Rule(t testing.TB, family string, r Rule) {
 	}
 }
 
-// Forward is Rule for what the host hands on.
+// Forward is Rule for what the host forwards.
 func (h *Host) Forward(t testing.TB, family string, r Rule) {
 	t.Helper()
 	if err := h.Do(func() error { return addRule(family, "forward", nftables.ChainHookForward, r) }); err != nil {
-		t.Fatalf("nettest: rule %+v for what is handed on: %v", r, err)
+		t.Fatalf("nettest: rule %+v for what is forwarded: %v", r, err)
 	}
 }
 
@@ -293,8 +293,8 @@ func (h *Host) Redirect(t testing.TB, to uint16) {
 	}
 }
 
-// Own makes every address of p one of the host's.
-func (h *Host) Own(t testing.TB, p netip.Prefix) {
+// AddLocal makes every address of p one of the host's.
+func (h *Host) AddLocal(t testing.TB, p netip.Prefix) {
 	t.Helper()
 	err := h.Do(func() error {
 		lo, err := netlink.LinkByName("lo")
@@ -316,11 +316,11 @@ func (h *Host) Own(t testing.TB, p netip.Prefix) {
 		)
 	})
 	if err != nil {
-		t.Fatal("nettest: own addresses:", err)
+		t.Fatal("nettest: local addresses:", err)
 	}
 }
 
-// addRule adds a rule, again if the wait for the kernel's word was interrupted: twice
+// addRule adds a rule, again if the wait for the kernel's answer was interrupted: twice
 // the same rule is as good as one.
 func addRule(family, name string, hook *nftables.ChainHook, r Rule) error {
 	for {

@@ -48,5 +48,5 @@ func (h *Host) Forward(t testing.TB, family string, r Rule) { t.Skip("no host fo
 // Redirect has no host whose ports to lead anywhere.
 func (h *Host) Redirect(t testing.TB, to uint16) { t.Skip("no host for the rule") }
 
-// Own needs Linux.
-func (h *Host) Own(t testing.TB, p netip.Prefix) { t.Skip("no host for the addresses") }
+// AddLocal needs Linux.
+func (h *Host) AddLocal(t testing.TB, p netip.Prefix) { t.Skip("no host for the addresses") }
