@@ -18,7 +18,7 @@ type settings struct {
 // prove, and no more. Whether a bind succeeds is known only by trying. A port is
 // shared with a connection where both set SO_REUSEADDR, as the sockets do that a
 // server accepted (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
-func (s settings) obstacles(port probe.Port, word Word, count [states]int) []string {
+func (s settings) obstacles(port probe.Port, word Word, count Counts) []string {
 	if word == Listening || word == Unknown {
 		return nil
 	}

@@ -126,7 +126,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for p, sockets := range behind {
 		all := make([]Listener, len(sockets))
 		for i, s := range sockets {
-			all[i] = s.listener(o)
+			all[i] = newListener(s, o)
 			all[i].NetNS = v.netns
 		}
 		listeners[p] = all

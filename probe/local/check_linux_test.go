@@ -88,7 +88,9 @@ func TestCheck(t *testing.T) {
 
 // withoutBoth is look where a dump has one family.
 func withoutBoth(ctx context.Context, q query) (view, error) {
-	return lookAt(ctx, q, byFamily(), procNet{"/proc/thread-self/net"})
+	diag := NewDiag()
+	diag.apart = true
+	return lookAt(ctx, q, diag, procNet{"/proc/thread-self/net"})
 }
 
 func withoutDiag(ctx context.Context, q query) (view, error) {
@@ -235,11 +237,4 @@ func TestCheckCounts(t *testing.T) {
 			t.Errorf("told %v", told)
 		}
 	}
-}
-
-// byFamily reads as from a kernel that does not list both families at once.
-func byFamily() *sockDiag {
-	d := NewDiag()
-	d.apart = true
-	return d
 }

@@ -36,6 +36,17 @@ const (
 // for those that are only bound.
 const allStates = 1<<(tcpBound+1) - 2
 
+// Some states of sockets, as masks.
+const (
+	ListenStates    = 1 << tcpListen
+	ConnectedStates = allStates &^ (1<<tcpListen | 1<<tcpBound) // in which a socket has a peer
+
+	// HeldStates are those in which a socket holds a port: of TCP that listen and
+	// that are bound, of UDP that are not connected. The kernel then does not list
+	// the connections.
+	HeldStates = 1<<tcpListen | 1<<tcpBound | 1<<tcpClose
+)
+
 // tcpDiagGetSock is TCPDIAG_GETSOCK, by which TCP sockets were asked for before
 // there was SOCK_DIAG_BY_FAMILY. It alone tells both families in one dump.
 const tcpDiagGetSock = 18

@@ -22,7 +22,7 @@ func elsewhere(a abroad, o owners) map[probe.Port][]foreign {
 		for p, sockets := range space.held {
 			f := foreign{netns: space.name}
 			for _, s := range sockets {
-				l := s.listener(o)
+				l := newListener(s, o)
 				l.NetNS = space.name
 				f.listeners = append(f.listeners, l)
 			}

@@ -2,18 +2,26 @@ package local
 
 import "cmp"
 
-// words has the verdict for each state; a remainder uses the number as a
-// connection does.
-var words = [states]Word{Listening, Bound, Connected, Connected}
+// wordOf is the verdict for a state; what remains of a connection uses the number
+// as a connection does.
+func wordOf(s state) Word {
+	switch s {
+	case listening:
+		return Listening
+	case bound:
+		return Bound
+	}
+	return Connected
+}
 
-func (s socket) listener(o owners) Listener {
+func newListener(s socket, o owners) Listener {
 	l := Listener{
 		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
-		State: words[s.state], Reach: reach(s.local.Addr(), s.looped), Device: s.device, Drops: s.drops,
+		State: wordOf(s.state), Reach: reach(s.local.Addr(), s.looped), Device: s.device, Drops: s.drops,
 		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
 	}
 	for _, owner := range l.Owners {
-		l.ProxyFor = cmp.Or(l.ProxyFor, owner.serves(s.at()))
+		l.ProxyFor = cmp.Or(l.ProxyFor, served(owner, s.at()))
 	}
 	if s.queued {
 		l.Backlog = &s.backlog

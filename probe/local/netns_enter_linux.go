@@ -12,11 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldStates are those in which a socket holds a port: of TCP that listen and that
-// are bound, of UDP that are not connected. The kernel then spares itself the
-// connections of whatever lives there.
-const heldStates = 1<<tcpListen | 1<<tcpBound | 1<<tcpClose
-
 // visit calls f for 0 to n-1, at several threads at a time, each with a sockDiag
 // of its own. The threads serve for nothing else: f may leave them in whatever
 // namespace it likes.
@@ -27,7 +22,7 @@ func visit(ctx context.Context, n int, f func(diag *sockDiag, i int)) {
 		workers.Go(func() {
 			apart(func() {
 				diag := NewDiag()
-				diag.only = heldStates
+				diag.only = HeldStates
 				for ctx.Err() == nil {
 					i := int(next.Add(1) - 1)
 					if i >= n {
@@ -112,7 +107,7 @@ func (w *world) read(ctx context.Context, q Query, addrs bool, diag *sockDiag, r
 
 // is reports whether a process is in a namespace.
 func (w *world) is(process string, s sign) bool {
-	now, err := w.sign(process)
+	now, err := w.id(process)
 	return err == nil && now == s
 }
 

@@ -30,19 +30,6 @@ var boundIn = []string{"/run/netns", "/var/run/netns", dockerBinds, "/var/run/do
 
 const dockerBinds = "/run/docker/netns"
 
-// sign tells network namespaces apart. It is the inode of a file below
-// /proc/<pid>.
-type sign uint64
-
-// Files whose inodes are signs. Each namespace has its own tree of net/ files,
-// with inodes that are unique on the machine (fs/proc/proc_net.c, proc_alloc_inum
-// in fs/proc/generic.c) and that everybody may ask for; what namespaces(7)
-// documents takes the right to trace the process.
-const (
-	signOpen   = "net/dev"
-	signTraced = "ns/net"
-)
-
 // realm is a network namespace that is not the caller's.
 type realm struct {
 	sign  sign
@@ -80,12 +67,12 @@ type world struct {
 
 // lookAbroad looks at the other network namespaces. The error is the context's.
 func lookAbroad(ctx context.Context, q Query, addrs bool) (abroad, error) {
-	return machine().abroad(ctx, q, addrs, boundIn)
+	return lookIn(ctx, machine(), q, addrs, boundIn)
 }
 
-// abroad is lookAbroad for any proc(5) file system and directories of names.
-func (p proc) abroad(ctx context.Context, q Query, addrs bool, dirs []string) (abroad, error) {
-	w, err := p.explore(ctx, dirs)
+// lookIn is lookAbroad for any proc(5) file system and directories of names.
+func lookIn(ctx context.Context, p proc, q Query, addrs bool, dirs []string) (abroad, error) {
+	w, err := explore(ctx, p, dirs)
 	if err != nil {
 		return abroad{coverage: Coverage{Looked: true, Err: err}}, ctx.Err()
 	}
@@ -100,13 +87,13 @@ func (p proc) abroad(ctx context.Context, q Query, addrs bool, dirs []string) (a
 }
 
 // explore finds the namespaces.
-func (p proc) explore(ctx context.Context, dirs []string) (*world, error) {
+func explore(ctx context.Context, p proc, dirs []string) (*world, error) {
 	w := &world{proc: p, realms: make(map[sign]*realm)}
 	var err error
 	if w.file, err = p.signFile(); err != nil {
 		return nil, err
 	}
-	if w.own, err = w.sign("thread-self"); err != nil {
+	if w.own, err = w.id("thread-self"); err != nil {
 		return nil, err
 	}
 	w.inode, _ = w.nsfs("thread-self")
@@ -117,42 +104,8 @@ func (p proc) explore(ctx context.Context, dirs []string) (*world, error) {
 	return w, ctx.Err()
 }
 
-// signFile is the file whose inode can be relied on. A system that is like Linux
-// may number the files as it hands them out.
-func (p proc) signFile() (string, error) {
-	pid, err := os.Readlink(filepath.Join(p.root, "self"))
-	if err != nil {
-		return "", err
-	}
-	one, err := inodeAt(filepath.Join(p.root, "self", signOpen))
-	if err != nil {
-		return "", err
-	}
-	other, err := inodeAt(filepath.Join(p.root, "self", "task", pid, signOpen))
-	if err == nil && one == other {
-		return signOpen, nil
-	}
-	return signTraced, nil
-}
-
-func inodeAt(path string) (uint64, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return st.Ino, nil
-}
-
-// sign is that of a process, by its directory's name.
-func (w *world) sign(process string) (sign, error) {
-	inode, err := inodeAt(w.root + "/" + process + "/" + w.file)
-	return sign(inode), err
-}
-
-// nsfs is the inode of a process's namespace.
-func (w *world) nsfs(process string) (uint64, error) {
-	return inodeAt(w.root + "/" + process + "/" + signTraced)
-}
+// id is the namespace of a process, by its directory's name.
+func (w *world) id(process string) (sign, error) { return w.idOf(process, w.file) }
 
 // signs finds the namespaces of all processes, which are listed and looked at by
 // several workers at a time: either takes as long as the other.
@@ -224,7 +177,7 @@ func (w *world) strangers(processes []string) (found map[sign][]int, refused int
 			}
 			told = err == nil || gone(err)
 		}
-		switch s, err := w.sign(name); {
+		switch s, err := w.id(name); {
 		case err == nil && s != w.own:
 			found[s] = append(found[s], pid)
 		case err != nil && !gone(err):
@@ -281,7 +234,7 @@ func (w *world) bound(ctx context.Context, binds []named) {
 	signs, errs := make([]sign, len(strange)), make([]error, len(strange))
 	visit(ctx, len(strange), func(_ *sockDiag, i int) {
 		if errs[i] = enter(strange[i].file); errs[i] == nil {
-			signs[i], errs[i] = w.sign("thread-self")
+			signs[i], errs[i] = w.id("thread-self")
 		}
 	})
 	for i, b := range strange {

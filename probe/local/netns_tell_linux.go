@@ -11,9 +11,9 @@ import (
 	"onmux/probe"
 )
 
-// held is the sockets that hold a port. Connections do not: the number that one
+// heldIn is the sockets that hold a port. Connections do not: the number that one
 // has in another namespace is of no interest here.
-func (c census) held() map[probe.Port][]socket {
+func heldIn(c census) map[probe.Port][]socket {
 	held := make(map[probe.Port][]socket)
 	for p, t := range c {
 		if t.count[listening]+t.count[bound] > 0 {
@@ -27,16 +27,16 @@ func (c census) held() map[probe.Port][]socket {
 func (w *world) spaces(read []*realm) []space {
 	var spaces []space
 	var names, ids []string
-	folder := newFolder(w.proc)
+
 	for _, r := range read {
-		if held := r.census.held(); len(held) > 0 {
+		if held := heldIn(r.census); len(held) > 0 {
 			for _, sockets := range held {
 				for i := range sockets {
 					sockets[i].space = uint64(r.sign)
 				}
 			}
 			spaces = append(spaces, space{held: held, addrs: r.addrs})
-			names, ids = append(names, r.name(folder)), append(ids, r.id())
+			names, ids = append(names, r.name(w.proc)), append(ids, r.id())
 		}
 	}
 	for i, name := range unique(names, ids) {
@@ -56,7 +56,7 @@ func (r *realm) id() string {
 
 // name is what people call a namespace: as somebody named it, or else by the pod
 // or container whose it is.
-func (r *realm) name(f *folder) string {
+func (r *realm) name(p proc) string {
 	bound := ""
 	if r.file != "" {
 		bound = strings.ToValidUTF8(filepath.Base(r.file), "\uFFFD")
@@ -65,7 +65,7 @@ func (r *realm) name(f *folder) string {
 		}
 	}
 	for _, pid := range r.pids {
-		if b, err := f.read(pid, "cgroup"); err == nil {
+		if b, err := p.read(pid, "cgroup"); err == nil {
 			if name := whose(parseCgroups(b)); name != "" {
 				return name
 			}

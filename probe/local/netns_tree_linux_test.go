@@ -50,7 +50,7 @@ func TestAbroadOfATree(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}
-	a, err := proc{root: root}.abroad(t.Context(), q, false, nil)
+	a, err := lookIn(t.Context(), proc{root: root}, q, false, nil)
 	if err != nil || len(a.spaces) != 1 || a.spaces[0].name != "docker container 3f2a3f2a3f2a" || !a.coverage.Incomplete() {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -65,11 +65,11 @@ func TestAbroadOfATree(t *testing.T) {
 	if err := errors.Join(os.Remove(filepath.Join(root, "1/task/1/net/dev")), os.WriteFile(filepath.Join(root, "1/task/1/net/dev"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	a, err = proc{root: root}.abroad(t.Context(), q, false, nil)
+	a, err = lookIn(t.Context(), proc{root: root}, q, false, nil)
 	if err != nil || len(a.spaces) != 0 || !a.coverage.Incomplete() || a.coverage.Err == nil {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if a, err = (proc{root: "/nonexistent"}).abroad(t.Context(), q, false, nil); err != nil || !a.coverage.Incomplete() {
+	if a, err = lookIn(t.Context(), proc{root: "/nonexistent"}, q, false, nil); err != nil || !a.coverage.Incomplete() {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -115,7 +115,7 @@ func TestUnique(t *testing.T) {
 // is told.
 func TestAbroadIsBounded(t *testing.T) {
 	p := crowdOf(t, MaxNamespaces+7, true)
-	a, err := p.abroad(t.Context(), Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}, false, nil)
+	a, err := lookIn(t.Context(), p, Query{ports: map[probe.Proto][]uint16{probe.TCP: {417}}, v4: true}, false, nil)
 	if err != nil || a.coverage.Beyond != 7 || a.coverage.Read+a.coverage.Failed > MaxNamespaces || !a.coverage.Incomplete() {
 		t.Errorf("%v, %+v", err, a.coverage)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,9 +62,9 @@ type finder struct {
 	paths map[uint64]string // of cgroups, by id
 	euids map[int]uint32    // of the processes that could not be looked at
 
-	spaces map[int]uint64 // the signs of their network namespaces
-	signed string         // the file whose inode is one
-	own    uint64         // the caller's
+	namespaces map[int]sign // their network namespaces
+	idFile     string       // the file whose inode identifies one
+	own        sign         // the caller's
 }
 
 func (f *finder) origin(s socket) Origin {
@@ -153,18 +152,18 @@ func (f *finder) ofUser(s socket) []Candidate {
 // near reports whether a process is, or may be, in the network namespace of a
 // socket.
 func (f *finder) near(pid int, s socket) bool {
-	if f.spaces == nil {
-		f.spaces = make(map[int]uint64)
-		if f.signed, _ = f.signFile(); f.signed != "" {
-			f.own, _ = inodeAt(filepath.Join(f.root, "thread-self", f.signed))
+	if f.namespaces == nil {
+		f.namespaces = make(map[int]sign)
+		if f.idFile, _ = f.signFile(); f.idFile != "" {
+			f.own, _ = f.idOf("thread-self", f.idFile)
 		}
 	}
-	of, known := f.spaces[pid]
+	in, known := f.namespaces[pid]
 	if !known && f.own != 0 {
-		of, _ = inodeAt(f.path(pid, f.signed))
-		f.spaces[pid] = of
+		in, _ = f.idOf(strconv.Itoa(pid), f.idFile)
+		f.namespaces[pid] = in
 	}
-	return of == 0 || f.own == 0 || of == cmp.Or(s.space, f.own)
+	return in == 0 || f.own == 0 || in == cmp.Or(sign(s.space), f.own)
 }
 
 // mayHold is false of a process that was looked at and does not.

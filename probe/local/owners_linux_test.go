@@ -141,10 +141,13 @@ func TestOwnersOfATree(t *testing.T) {
 	}
 }
 
+// inodeEnv has the socket that a process of another user looks for.
+const inodeEnv = "ONMUX_TEST_INODE"
+
 // Somebody else's descriptors are not readable, and nobody is invented.
 func TestOwnersUnprivileged(t *testing.T) {
-	if os.Getenv(roleEnv) == "stranger" {
-		inode, _ := strconv.ParseUint(os.Getenv("ONMUX_TEST_INODE"), 10, 64)
+	if text := os.Getenv(inodeEnv); text != "" {
+		inode, _ := strconv.ParseUint(text, 10, 64)
 		o, err := findOwners(context.Background(), []uint64{inode})
 		fmt.Println("seen:", len(o.of[inode]), len(o.unread) > 0, err)
 		return
@@ -152,7 +155,7 @@ func TestOwnersUnprivileged(t *testing.T) {
 	_, inode := listener(t)
 	cmd := exec.Command(nettest.SharedBinary(t), "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"=stranger", nettest.QuickExit, fmt.Sprintf("ONMUX_TEST_INODE=%d", inode))
+	cmd.Env = append(os.Environ(), nettest.QuickExit, fmt.Sprintf("%s=%d", inodeEnv, inode))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: new(nettest.Nobody())}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {

@@ -40,6 +40,22 @@ func TestGuess(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", o, got, want)
 		}
 	}
+	nginx := func(by string, pids ...int) (all []Candidate) {
+		for _, pid := range pids {
+			all = append(all, Candidate{Process{pid, "nginx"}, by})
+		}
+		return all
+	}
+	for want, o := range map[string]Origin{
+		"likely nginx (pid 412, 413 or 414)":                          {Candidates: nginx("cgroup", 412, 413, 414)},
+		"perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)": {Candidates: nginx("user", 412, 413, 414)},
+		"likely nginx (pid 500, 501, 502 or 17 others)":               {Candidates: nginx("cgroup", 500, 501, 502, 503, 504, 505, 506, 507), MoreCandidates: 12},
+		"perhaps nginx (pid 412) or sh (pid 20)":                      {Candidates: append(nginx("cgroup", 412), Candidate{Process{20, "sh"}, "cgroup"})},
+	} {
+		if got := Guess(o); got != want {
+			t.Errorf("%+v: %q, want %q", o, got, want)
+		}
+	}
 	many := Origin{Candidates: make([]Candidate, 1000)}
 	if got := Guess(many); len(got) > 100 || !strings.HasSuffix(got, " or 997 others") {
 		t.Error(got)

@@ -14,27 +14,27 @@ import (
 // maxServed bounds what is told of a proxy's command line, in bytes.
 const maxServed = 256
 
-// serves names what a proxy that listens on a port passes it on to, as its
+// served names what a proxy that listens on a port passes it on to, as its
 // command line has it; "" if it is none that is known, or has no address. A command
 // line is what the process makes of it: it proves nothing.
-func (o Owner) serves(p probe.Port) string {
-	served := ""
-	switch name := o.program(); {
+func served(o Owner, p probe.Port) string {
+	to := ""
+	switch name := program(o); {
 	case strings.HasSuffix(name, "docker-proxy"): // rootlesskit-docker-proxy, too
-		served = dockerProxy(o.Cmdline, p)
+		to = dockerProxy(o.Cmdline, p)
 	case name == "kube-proxy":
-		served = "a Kubernetes service"
+		to = "a Kubernetes service"
 	case name == "systemd-socket-proxyd":
-		served = socketProxyd(o.Cmdline)
+		to = socketProxyd(o.Cmdline)
 	}
-	if len(served) > maxServed {
-		served = served[:maxServed]
+	if len(to) > maxServed {
+		to = to[:maxServed]
 	}
-	return printable(strings.ToValidUTF8(served, "?"))
+	return printable(strings.ToValidUTF8(to, "?"))
 }
 
 // program is what an owner's command line starts with, or else its name.
-func (o Owner) program() string {
+func program(o Owner) string {
 	if len(o.Cmdline) > 0 {
 		return path.Base(o.Cmdline[0])
 	}

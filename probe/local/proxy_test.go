@@ -32,11 +32,11 @@ func TestServes(t *testing.T) {
 		{"systemd-socket-proxyd a\x1b[2Jb:80", tcp, `"a\x1b[2Jb:80"`},
 		{"systemd-socket-proxyd " + strings.Repeat("a", 5000), tcp, strings.Repeat("a", maxServed)},
 	} {
-		if got := (Owner{Cmdline: strings.Fields(c.cmdline)}).serves(c.port); got != c.want {
+		if got := served(Owner{Cmdline: strings.Fields(c.cmdline)}, c.port); got != c.want {
 			t.Errorf("%s on %s: %q, want %q", c.cmdline, c.port, got, c.want)
 		}
 	}
-	if got := (Owner{Name: "kube-proxy"}).serves(tcp); got != "a Kubernetes service" {
+	if got := served(Owner{Name: "kube-proxy"}, tcp); got != "a Kubernetes service" {
 		t.Errorf("by its name: %q", got)
 	}
 }
@@ -53,9 +53,9 @@ func FuzzServes(f *testing.F) {
 	f.Add("docker-proxy\x00-host-port\x00417\x00-container-ip\x00::1")
 	f.Add("systemd-socket-proxyd\x00-c\x00/")
 	f.Fuzz(func(t *testing.T, cmdline string) {
-		o := Owner{Cmdline: parseCmdline([]byte(cmdline))}
+		o := Owner{Cmdline: strings.Split(cmdline, "\x00")}
 		for _, proto := range probe.Protos() {
-			s := o.serves(probe.Port{Number: 417, Proto: proto})
+			s := served(o, probe.Port{Number: 417, Proto: proto})
 			if len(s) > 6*maxServed || !utf8.ValidString(s) || strings.ContainsAny(s, "\n\x1b") {
 				t.Errorf("%q", s)
 			}

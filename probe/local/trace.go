@@ -140,7 +140,7 @@ func (a *attempt) owners(o owners) ([]Owner, Listener) {
 	l := Listener{Owners: o.of[a.end.holder]}
 	for _, s := range a.behind {
 		if len(l.Owners) == 0 {
-			l = s.listener(o)
+			l = newListener(s, o)
 		}
 	}
 	return l.Owners, l

@@ -35,7 +35,7 @@ func (v view) trace(ctx context.Context, q Query, ports []probe.Port) (tracing, 
 		if p.Proto != probe.TCP || t.of[p] != nil {
 			continue
 		}
-		for _, a := range aims(q, p, v.Table[p].listeners(), own) {
+		for _, a := range aims(q, p, listenersOf(v.Table[p]), own) {
 			if len(all) == maxTraced {
 				left++
 				continue

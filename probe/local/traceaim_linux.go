@@ -49,8 +49,8 @@ func aims(q Query, p probe.Port, listeners []socket, own []netip.Addr) []attempt
 	return aims
 }
 
-// listeners is the sockets that listen on a port, by address.
-func (t *tally) listeners() []socket {
+// listenersOf is the sockets that listen on a port, by address.
+func listenersOf(t *tally) []socket {
 	if t == nil {
 		return nil
 	}

@@ -26,7 +26,7 @@ func (b Behind) String() string {
 func (a *attempt) passes(o owners) (netip.AddrPort, bool) {
 	own, _ := a.owners(o)
 	for _, owner := range own {
-		to := owner.serves(a.end.at())
+		to := served(owner, a.end.at())
 		if port, is := strings.CutPrefix(to, "localhost:"); is {
 			to = "127.0.0.1:" + port
 		}
@@ -39,7 +39,7 @@ func (a *attempt) passes(o owners) (netip.AddrPort, bool) {
 
 // takes reports whether a listening socket of a namespace with some addresses
 // takes connections to an address.
-func (s socket) takes(to netip.AddrPort, addrs []netip.Addr) bool {
+func takes(s socket, to netip.AddrPort, addrs []netip.Addr) bool {
 	if s.state != listening || s.local.Port() != to.Port() {
 		return false
 	}

@@ -34,7 +34,7 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 	var held []socket
 	for a, to := range targets {
 		for i, place := range places {
-			sockets := place.taking(to)
+			sockets := taking(place, to)
 			if len(sockets) > 0 {
 				found[a] = i
 				held = append(held, sockets...)
@@ -48,7 +48,7 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 	}
 	for a, i := range found {
 		a.onward = &Behind{Address: targets[a].String(), NetNS: places[i].name}
-		for _, s := range places[i].taking(targets[a]) {
+		for _, s := range taking(places[i], targets[a]) {
 			if a.onward.Owners = of.of[s.holder]; len(a.onward.Owners) > 0 {
 				break
 			}
@@ -61,7 +61,7 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 func listeners(ctx context.Context, ports []uint16) ([]space, error) {
 	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: ports}, v4: true, v6: true}
 	home := space{name: host, addrs: loopbacks(ownAddrs()), held: make(map[probe.Port][]socket)}
-	_ = eachTCP(ctx, 0, 1<<tcpListen, func(s socket) { // what cannot be read is not told
+	_ = eachTCP(ctx, 0, ListenStates, func(s socket) { // what cannot be read is not told
 		if slices.Contains(ports, s.local.Port()) && len(home.held[s.at()]) < maxHolders {
 			home.held[s.at()] = append(home.held[s.at()], s)
 		}
@@ -78,12 +78,12 @@ func loopbacks(addrs []netip.Addr) []netip.Addr {
 
 // taking is the sockets that take connections to an address. Loopback is
 // somewhere else in every namespace.
-func (s space) taking(to netip.AddrPort) (all []socket) {
+func taking(s space, to netip.AddrPort) (all []socket) {
 	if to.Addr().IsLoopback() && s.name != host {
 		return nil
 	}
 	for _, one := range s.held[probe.Port{Number: to.Port(), Proto: probe.TCP}] {
-		if one.takes(to, s.addrs) && (s.name != host || slices.Contains(s.addrs, to.Addr()) || to.Addr().IsLoopback()) {
+		if takes(one, to, s.addrs) && (s.name != host || slices.Contains(s.addrs, to.Addr()) || to.Addr().IsLoopback()) {
 			all = append(all, one)
 		}
 	}

@@ -123,7 +123,7 @@ func TestSocketTakes(t *testing.T) {
 		{"[::]:80", "ipv6", "[fd00::1]:80", true},
 	} {
 		s := socket{local: at(c.local), family: c.family}
-		if got := s.takes(at(c.to), own); got != c.want {
+		if got := takes(s, at(c.to), own); got != c.want {
 			t.Errorf("%s (%s) takes %s: %t", c.local, c.family, c.to, got)
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"onmux/probe"
 )
 
 // backends finds the sockets at the other ends, and waits a little for them to
@@ -50,7 +48,7 @@ func backends(ctx context.Context, up []*line) error {
 	}
 	var listen []socket
 	if err == nil {
-		err = eachTCP(ctx, 0, 1<<tcpListen, func(s socket) {
+		err = eachTCP(ctx, 0, ListenStates, func(s socket) {
 			if s.state == listening && ports[s.local.Port()] && len(listen) < maxHolders {
 				listen = append(listen, s)
 			}
@@ -102,15 +100,12 @@ func (l *line) over() Outcome {
 	return l.ended
 }
 
-// connections is the states of sockets that have a peer.
-const connections = allStates &^ (1<<tcpListen | 1<<tcpBound)
-
 // peers tells the sockets at the other ends, and perhaps more. For many the
 // kernel lists all sockets; it may leave out some while others come and go, so
 // those that are missing are asked for one by one.
 func peers(ctx context.Context, up []*line, see func(socket)) error {
 	if len(up) > manyPorts {
-		if err := eachTCP(ctx, 0, connections, see); err != nil {
+		if err := eachTCP(ctx, 0, ConnectedStates, see); err != nil {
 			return err
 		}
 	}
@@ -118,25 +113,9 @@ func peers(ctx context.Context, up []*line, see func(socket)) error {
 		if len(up) > manyPorts && l.backend.IsValid() {
 			continue
 		}
-		if err := eachTCP(ctx, l.local.Port(), connections, see); err != nil {
+		if err := eachTCP(ctx, l.local.Port(), ConnectedStates, see); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// eachTCP tells the TCP sockets in some states, of those whose peer has a port
-// unless it is 0, as the kernel or else /proc/net tells them.
-func eachTCP(ctx context.Context, peer uint16, states uint32, see func(socket)) error {
-	diag, files := NewDiag(), procNet{"/proc/thread-self/net"}
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		err := diag.ask(ctx, diagRequest(probe.TCP, family, 0, peer, states), probe.TCP, nil, see)
-		if err == nil || errors.Is(err, errChanged) || ctx.Err() != nil {
-			continue
-		}
-		if err2 := files.each(ctx, probe.TCP, family, see); err2 != nil && !(family == unix.AF_INET6 && files.lacksIPv6()) {
-			return inOneLine([]error{err, err2})
-		}
-	}
-	return ctx.Err()
 }

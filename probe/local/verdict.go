@@ -12,7 +12,7 @@ import (
 // finding is all that is known of one port.
 type finding struct {
 	port      probe.Port
-	count     [states]int
+	count     Counts
 	listeners []Listener // behind the verdict, not more of them than tally bounds
 	source    Source
 	where     string

@@ -1,0 +1,37 @@
+package local
+
+import (
+	"slices"
+	"testing"
+
+	"onmux/probe"
+)
+
+// Where nobody asks for more than words, nothing is read that cannot change one.
+func TestWords(t *testing.T) {
+	scene(t)
+	const settled = "other network namespaces and NAT rules: not looked at, because something listens on every port"
+	for name, c := range map[string]struct {
+		r     Request
+		want  []Word
+		brief bool
+	}{
+		"all listen":    {Request{Words: true, Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4001, Proto: probe.UDP}}}, []Word{Listening, Listening}, true},
+		"one does not":  {Request{Words: true, Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4008, Proto: probe.TCP}}}, []Word{Listening, Bound}, false},
+		"one is free":   {Request{Words: true, Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4015, Proto: probe.TCP}}}, []Word{Listening, Free}, false},
+		"more is asked": {Request{Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}}}, []Word{Listening}, false},
+	} {
+		c.r.IPv4, c.r.IPv6 = true, true
+		r, err := Check(t.Context(), c.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var words []Word
+		for _, v := range r.Verdicts {
+			words = append(words, v.Verdict)
+		}
+		if !slices.Equal(words, c.want) || slices.Contains(r.Coverage, settled) != c.brief {
+			t.Errorf("%s: %q, %q", name, words, r.Coverage)
+		}
+	}
+}
