@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
 	"onmux/probe/nettest"
 )
 
@@ -52,7 +53,7 @@ func TestStrangerSeesTheUnit(t *testing.T) {
 	if len(r.Listeners) != 1 {
 		t.Fatalf("%+v", r)
 	}
-	want := Origin{Place{Unit: "onmux-test.service"}, []Candidate{{Process{pid, "webserver"}, "cgroup"}}, 0}
+	want := owner.Origin{Place: owner.Place{Unit: "onmux-test.service"}, Candidates: []owner.Candidate{{Process: owner.Process{PID: pid, Name: "webserver"}, By: "cgroup"}}}
 	if l := r.Listeners[0]; !reflect.DeepEqual(l.Origin, want) || len(l.Owners) > 0 {
 		t.Errorf("%+v, want %+v", l, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 )
 
 // Every port of the scene that listens is found without naming it, and no
@@ -49,10 +50,10 @@ func TestCheckAll(t *testing.T) {
 // what was seen is told beside it.
 func TestCheckAllUnreadable(t *testing.T) {
 	broken := errors.New("no such luck")
-	seen := census{}
-	seen.see(socket{proto: probe.TCP, local: netip.MustParseAddrPort("127.0.0.1:417"), family: "ipv4", state: listening})
+	seen := socket.Table{}
+	seen.Add(socket.Socket{Proto: probe.TCP, Local: netip.MustParseAddrPort("127.0.0.1:417"), Family: "ipv4", State: socket.Listening})
 	r, err := check(context.Background(), Request{All: probe.Protos(), IPv4: true}, func(context.Context, query) (view, error) {
-		return view{Survey: Survey{Table: seen, Sources: []Source{{Proto: probe.TCP, From: FromTable}, {Proto: probe.UDP, Err: broken}}}}, nil
+		return view{Survey: socket.Survey{Table: seen, Sources: []socket.Source{{Proto: probe.TCP, From: socket.FromTable}, {Proto: probe.UDP, Err: broken}}}}, nil
 	})
 	if !errors.Is(err, broken) || len(r.Verdicts) != 1 {
 		t.Errorf("%v, %+v", err, r.Verdicts)

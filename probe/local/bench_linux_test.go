@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -35,7 +36,7 @@ func BenchmarkCheck(b *testing.B) {
 	crowded(b)
 	one := []fact{{port: probe.Port{Number: 4170, Proto: probe.TCP}}}
 	many := one
-	for n := uint16(1); len(many) <= manyPorts; n++ {
+	for n := uint16(1); len(many) <= socket.ManyPorts; n++ {
 		many = append(many, fact{port: probe.Port{Number: n, Proto: probe.TCP}})
 	}
 	for _, c := range []struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/ports"
 )
 
@@ -18,7 +19,7 @@ type settings struct {
 // prove, and no more. Whether a bind succeeds is known only by trying. A port is
 // shared with a connection where both set SO_REUSEADDR, as the sockets do that a
 // server accepted (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
-func (s settings) obstacles(port probe.Port, word Word, count Counts) []string {
+func (s settings) obstacles(port probe.Port, word Word, count socket.Counts) []string {
 	if word == Listening || word == Unknown {
 		return nil
 	}
@@ -29,13 +30,13 @@ func (s settings) obstacles(port probe.Port, word Word, count Counts) []string {
 	if word == Bound {
 		said = append(said, "the socket that holds it has to be closed first, unless both share it (SO_REUSEADDR, SO_REUSEPORT)")
 	}
-	switch live := count[connected] > 0; {
+	switch live := count[socket.Connected] > 0; {
 	case live && port.Proto == probe.UDP:
 		said = append(said, "a connected socket uses the number: it has to be closed first")
 	case live:
 		said = append(said, "a connection uses the number: a server that does not set SO_REUSEADDR is refused, and so is one that does if the connection's own end did not")
 	}
-	if count[timeWait] > 0 {
+	if count[socket.TimeWait] > 0 {
 		said = append(said, "what remains of a connection may be in the way until it ends, within a minute, of a server that does not set SO_REUSEADDR")
 	}
 	if s.Ephemeral != nil && s.Ephemeral.Has(port.Number) && s.ReservedKnown &&

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/ports"
 )
 
@@ -18,23 +19,23 @@ func TestObstacles(t *testing.T) {
 		s     settings
 		port  uint16
 		word  Word
-		count Counts
+		count socket.Counts
 		want  []string // a piece of each sentence
 	}{
-		{"privileged", ordinary, 417, Free, Counts{}, []string{"CAP_NET_BIND_SERVICE is needed below 1024"}},
-		{"root", root, 417, Free, Counts{}, nil},
-		{"high", ordinary, 8080, Free, Counts{}, nil},
-		{"lowest unprivileged", ordinary, 1024, Free, Counts{}, nil},
-		{"ephemeral", ordinary, 50000, Free, Counts{}, []string{"from 32768-60999"}},
-		{"reserved", ordinary, 40005, Free, Counts{}, nil},
-		{"bound", root, 417, Bound, Counts{}, []string{"has to be closed first"}},
-		{"remains", root, 417, Connected, Counts{timeWait: 2}, []string{"what remains of a connection"}},
-		{"connected", root, 417, Connected, Counts{connected: 3}, []string{"does not set SO_REUSEADDR is refused"}},
-		{"connected and ended", root, 417, Connected, Counts{connected: 1, timeWait: 1}, []string{"a connection uses", "what remains of"}},
-		{"all", ordinary, 417, Bound, Counts{timeWait: 1}, []string{"needed below", "closed first", "remains"}},
-		{"listening", ordinary, 417, Listening, Counts{timeWait: 1}, nil},
-		{"unknown", ordinary, 417, Unknown, Counts{}, nil},
-		{"nothing known", settings{}, 417, Free, Counts{}, nil},
+		{"privileged", ordinary, 417, Free, socket.Counts{}, []string{"CAP_NET_BIND_SERVICE is needed below 1024"}},
+		{"root", root, 417, Free, socket.Counts{}, nil},
+		{"high", ordinary, 8080, Free, socket.Counts{}, nil},
+		{"lowest unprivileged", ordinary, 1024, Free, socket.Counts{}, nil},
+		{"ephemeral", ordinary, 50000, Free, socket.Counts{}, []string{"from 32768-60999"}},
+		{"reserved", ordinary, 40005, Free, socket.Counts{}, nil},
+		{"bound", root, 417, Bound, socket.Counts{}, []string{"has to be closed first"}},
+		{"remains", root, 417, Connected, socket.Counts{socket.TimeWait: 2}, []string{"what remains of a connection"}},
+		{"connected", root, 417, Connected, socket.Counts{socket.Connected: 3}, []string{"does not set SO_REUSEADDR is refused"}},
+		{"connected and ended", root, 417, Connected, socket.Counts{socket.Connected: 1, socket.TimeWait: 1}, []string{"a connection uses", "what remains of"}},
+		{"all", ordinary, 417, Bound, socket.Counts{socket.TimeWait: 1}, []string{"needed below", "closed first", "remains"}},
+		{"listening", ordinary, 417, Listening, socket.Counts{socket.TimeWait: 1}, nil},
+		{"unknown", ordinary, 417, Unknown, socket.Counts{}, nil},
+		{"nothing known", settings{}, 417, Free, socket.Counts{}, nil},
 	} {
 		got := c.s.obstacles(probe.Port{Number: c.port, Proto: probe.TCP}, c.word, c.count)
 		if len(got) != len(c.want) {
@@ -51,7 +52,7 @@ func TestObstacles(t *testing.T) {
 
 // What a connection is to a bind, as the kernel has it.
 func TestObstacleOfConnection(t *testing.T) {
-	live := Counts{connected: 1}
+	live := socket.Counts{socket.Connected: 1}
 	if got := (settings{}).obstacles(probe.Port{Number: 417, Proto: probe.UDP}, Connected, live); len(got) != 1 || got[0] != "a connected socket uses the number: it has to be closed first" {
 		t.Errorf("%q", got)
 	}

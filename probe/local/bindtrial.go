@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 )
 
 // maxTrials bounds on how many ports binding is tried.
@@ -19,7 +20,7 @@ type tried struct {
 
 // judge is the verdict anew, after the port was bound where that was asked for.
 // Binding meets also the sockets that no source tells.
-func (f finding) judge(t *tracing, s settings, q Query) Verdict {
+func (f finding) judge(t *tracing, s settings, q socket.Query) Verdict {
 	v := f.verdict()
 	if t.asked && v.Verdict != Listening {
 		f.tried = t.try(s, q, f.port)
@@ -40,7 +41,7 @@ func (v view) trial(r Request, verdicts []Verdict) []string {
 }
 
 // try binds a port on which nothing listens, unless that was done to many.
-func (t *tracing) try(s settings, q Query, p probe.Port) tried {
+func (t *tracing) try(s settings, q socket.Query, p probe.Port) tried {
 	switch t.tried++; {
 	case t.tried <= maxTrials:
 		out := s.try(q, p)

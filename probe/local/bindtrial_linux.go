@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 )
 
 // trial is one socket that was bound to a port at no address in particular, and
@@ -39,19 +40,19 @@ func tell(trials []trial) []string {
 // try binds the port, and for TCP listens, on every address of each family that
 // was asked for and of both; each socket is closed at once. Sockets of TCP are
 // set up as servers do it, with SO_REUSEADDR.
-func (s settings) try(q Query, port probe.Port) tried {
+func (s settings) try(q socket.Query, port probe.Port) tried {
 	var trials []trial
 	at := func(family int, only6 bool, where string) {
 		came, err := s.came(family, only6, port)
 		trials = append(trials, trial{where, came, err})
 	}
-	if q.v4 {
+	if q.IPv4 {
 		at(unix.AF_INET, false, fmt.Sprintf("0.0.0.0:%d", port.Number))
 	}
-	if q.v6 {
+	if q.IPv6 {
 		at(unix.AF_INET6, true, fmt.Sprintf("[::]:%d", port.Number))
 	}
-	if q.v4 && q.v6 {
+	if q.IPv4 && q.IPv6 {
 		at(unix.AF_INET6, false, fmt.Sprintf("[::]:%d with IPv4", port.Number))
 	}
 	out := tried{said: tell(trials)}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -82,11 +83,11 @@ func TestBindTrialOwn(t *testing.T) {
 	}
 	tr := tracing{asked: true, ours: map[uint16]bool{own.Port(): true}}
 	f := finding{port: probe.Port{Number: own.Port(), Proto: probe.TCP}, where: "here"}
-	if v := f.judge(&tr, settings{}, Query{v4: true}); v.Verdict != Free {
+	if v := f.judge(&tr, settings{}, socket.Query{IPv4: true}); v.Verdict != Free {
 		t.Errorf("%+v", v)
 	}
 	tr.ours = nil
-	if v := f.judge(&tr, settings{}, Query{v4: true}); v.Verdict != Bound {
+	if v := f.judge(&tr, settings{}, socket.Query{IPv4: true}); v.Verdict != Bound {
 		t.Errorf("%+v", v)
 	}
 }
@@ -94,14 +95,14 @@ func TestBindTrialOwn(t *testing.T) {
 // Where the sysctl takes IPv6 away, binding [::] still works.
 func TestWithoutIPv6(t *testing.T) {
 	nettest.InHost(t, func(h *nettest.Host) {
-		if got := withoutIPv6(procNet{"/proc/thread-self/net"}); got != "" {
+		if got := withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != "" {
 			t.Errorf("with IPv6: %q", got)
 		}
 		const said = "IPv6: no interface has an address: binding [::1] fails, and [::] takes IPv4 only"
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6", []byte("1"), 0); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := withoutIPv6(procNet{"/proc/thread-self/net"}), "IPv6: loopback has no ::1: binding [::1] fails"; got != want {
+		if got, want := withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}), "IPv6: loopback has no ::1: binding [::1] fails"; got != want {
 			t.Errorf("without ::1: %q", got)
 		}
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0); err != nil {
@@ -123,7 +124,7 @@ func TestWithoutIPv6(t *testing.T) {
 	if err := os.WriteFile(dir+"/tcp", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := withoutIPv6(procNet{dir}); got != "IPv6: not available on this machine: binding [::] fails" {
+	if got := withoutIPv6(socket.ProcNet{Dir: dir}); got != "IPv6: not available on this machine: binding [::] fails" {
 		t.Errorf("a kernel without IPv6: %q", got)
 	}
 }

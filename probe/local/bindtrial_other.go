@@ -2,10 +2,13 @@
 
 package local
 
-import "onmux/probe"
+import (
+	"onmux/probe"
+	"onmux/probe/local/socket"
+)
 
 // try binds nothing on this system.
-func (s settings) try(Query, probe.Port) tried { return tried{} }
+func (s settings) try(socket.Query, probe.Port) tried { return tried{} }
 
 // ipv6Obstacle is not known on this system.
 func ipv6Obstacle() string { return "" }

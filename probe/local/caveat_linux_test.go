@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )
@@ -22,13 +23,13 @@ func TestCaveats(t *testing.T) {
 		want []string
 	}{
 		"all was seen":           {finding{}, Free, nil},
-		"free":                   {finding{missed: true, unruled: true, source: Source{NoBound: true}, tried: tried{free: true}}, Free, []string{spacesMissed, rulesMissed}},
-		"elsewhere":              {finding{missed: true, unruled: true, source: Source{NoBound: true}, elsewhere: one}, Elsewhere, []string{idleUnseen, rulesMissed}},
-		"connected":              {finding{missed: true, count: Counts{connected: 1}}, Connected, []string{spacesMissed}},
+		"free":                   {finding{missed: true, unruled: true, source: socket.Source{NoBound: true}, tried: tried{free: true}}, Free, []string{spacesMissed, rulesMissed}},
+		"elsewhere":              {finding{missed: true, unruled: true, source: socket.Source{NoBound: true}, elsewhere: one}, Elsewhere, []string{idleUnseen, rulesMissed}},
+		"connected":              {finding{missed: true, count: socket.Counts{socket.Connected: 1}}, Connected, []string{spacesMissed}},
 		"redirected":             {finding{missed: true, unruled: true, redirects: []nat.Redirect{{To: "port 1"}}}, Redirected, nil},
-		"listening":              {finding{missed: true, unruled: true, unread: rules, count: Counts{listening: 1}}, Listening, nil},
-		"bound":                  {finding{missed: true, unruled: true, count: Counts{bound: 1}}, Bound, nil},
-		"unknown":                {finding{missed: true, unruled: true, source: Source{NoBound: true, From: FromProc}}, Unknown, nil},
+		"listening":              {finding{missed: true, unruled: true, unread: rules, count: socket.Counts{socket.Listening: 1}}, Listening, nil},
+		"bound":                  {finding{missed: true, unruled: true, count: socket.Counts{socket.Bound: 1}}, Bound, nil},
+		"unknown":                {finding{missed: true, unruled: true, source: socket.Source{NoBound: true, From: socket.FromProc}}, Unknown, nil},
 		"a rule that is not one": {finding{unread: rules}, Free, []string{"what becomes of arrivals is not known: not understood was an nftables rule (table ip nat, chain pre)"}},
 		"sent where?":            {finding{unruled: true, attempts: []*attempt{{outcome: Silent}}}, Unknown, nil},
 		"sent where, rejected?":  {finding{unread: rules, attempts: []*attempt{{outcome: Refused}, {outcome: Rejected}}}, Unknown, nil},

@@ -9,6 +9,9 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/netns"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 	"onmux/probe/ports"
 )
 
@@ -36,17 +39,17 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		r.Ports = v.telling(r.Ports)
 		v.keep(r.Ports)
 	}
-	behind := make(map[probe.Port][]socket)
-	var held []socket
+	behind := make(map[probe.Port][]socket.Socket)
+	var held []socket.Socket
 	for p, t := range v.Table {
-		behind[p] = t.behind()
+		behind[p] = t.Holders()
 		for _, s := range behind[p] {
-			if s.holder != 0 {
+			if s.Holder != 0 {
 				held = append(held, s)
 			}
 		}
 	}
-	held = append(held, v.abroad.sockets()...)
+	held = append(held, v.abroad.Sockets()...)
 	if r.Trace {
 		if v.traced, err = v.trace(ctx, q.Query, r.Ports); err != nil {
 			return unfinished(r, err), err
@@ -54,9 +57,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		defer v.traced.end()
 		held = append(held, v.traced.held()...)
 	}
-	o := owners{users: make(users)}
+	o := owner.Owners{Users: make(owner.Users)}
 	if r.Owners {
-		if o, err = askOwners(ctx, held); err != nil {
+		if o, err = owner.Find(ctx, held); err != nil {
 			return unfinished(r, err), err
 		}
 		if err = v.passOn(ctx, o); err != nil {
@@ -73,9 +76,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // telling adds the ports on which something listens, and those that NAT rules
 // send on, to those that were asked for by number, in order.
 func (v view) telling(asked []probe.Port) []probe.Port {
-	ports := slices.Concat(asked, v.abroad.listening(), slices.Collect(maps.Keys(v.nat.Selected)))
+	ports := slices.Concat(asked, v.abroad.Listening(), slices.Collect(maps.Keys(v.nat.Selected)))
 	for p, t := range v.Table {
-		if t.count[listening] > 0 {
+		if t.Count[socket.Listening] > 0 {
 			ports = append(ports, p)
 		}
 	}
@@ -89,8 +92,8 @@ func (v view) keep(ports []probe.Port) {
 		_, found := slices.BinarySearchFunc(ports, p, comparePorts)
 		return found
 	}
-	maps.DeleteFunc(v.Table, func(p probe.Port, _ *tally) bool { return !wanted(p) })
-	v.abroad.keep(wanted)
+	maps.DeleteFunc(v.Table, func(p probe.Port, _ *socket.Usage) bool { return !wanted(p) })
+	v.abroad.Keep(wanted)
 }
 
 // failed is why not every port that is listened on may have been seen.
@@ -106,19 +109,19 @@ func (v view) failed() error {
 
 // view is what the sources saw of this machine's sockets.
 type view struct {
-	Survey
+	socket.Survey
 	settled bool   // something listens on every port, and the rest was not read
 	where   string // what was looked at: "in this network namespace"
 	netns   string // Listener.NetNS
-	abroad  abroad
+	abroad  netns.Others
 	nat     nat.Result
 	traced  tracing
 }
 
-func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owners) Report {
+func (v view) report(r Request, q query, behind map[probe.Port][]socket.Socket, o owner.Owners) Report {
 	var out Report
 	rules := settings{Settings: ports.ReadSettings()}
-	if q.v6 {
+	if q.IPv6 {
 		rules.ipv6 = ipv6Obstacle()
 	}
 	listeners := make(map[probe.Port][]Listener, len(behind))
@@ -138,9 +141,9 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.Source(p.Proto), listeners: listeners[p], owners: o, dropped: v.Dropped,
 			redirects: inWords(v.nat.Redirects[p]), unread: v.nat.Unknown[p], unruled: v.nat.Incomplete(), attempts: v.traced.of[p]}
-		f.elsewhere, f.missed = others[p], v.abroad.coverage.Incomplete()
+		f.elsewhere, f.missed = others[p], v.abroad.Coverage.Incomplete()
 		if t := v.Table[p]; t != nil {
-			f.count = t.count
+			f.count = t.Count
 		}
 		out.Verdicts = append(out.Verdicts, f.judge(&v.traced, rules, q.Query))
 	}
@@ -156,8 +159,8 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket, o owner
 	if len(r.All) > 0 {
 		natRules = append(natRules, wideRules(v.nat)...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.coverage), natRules, v.traced.coverage, ownersCoverage(o, r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hintsOf(), v.trial(r, out.Verdicts), namespacesHints(v.abroad.coverage), natHints(v.nat, !r.Trace && len(q.ports[probe.TCP]) > 0), ownersHints(o, out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.Coverage), natRules, v.traced.coverage, ownersCoverage(o, r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hintsOf(), v.trial(r, out.Verdicts), namespacesHints(v.abroad.Coverage), natHints(v.nat, !r.Trace && len(q.Ports[probe.TCP]) > 0), ownersHints(o, out.Listeners))
 	return out
 }
 

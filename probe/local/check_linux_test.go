@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -33,7 +34,7 @@ func compare(t *testing.T, facts []fact, r Report) {
 					t.Errorf("%s: %+v", f.port, l)
 				}
 				bare := Listener{Address: l.Address, Family: l.Family, State: l.State, Reach: l.Reach, Device: l.Device, Backlog: l.Backlog}
-				if l.Backlog != nil && *l.Backlog == (Backlog{0, 7}) {
+				if l.Backlog != nil && *l.Backlog == (socket.Backlog{Used: 0, Limit: 7}) {
 					bare.Backlog = nil // as every listener of the scene but one
 				}
 				got = append(got, bare)
@@ -60,7 +61,7 @@ func TestCheck(t *testing.T) {
 	}
 	t.Run("dump", func(t *testing.T) {
 		many := slices.Clone(facts)
-		for n := uint16(4100); n < 4100+manyPorts; n++ {
+		for n := uint16(4100); n < 4100+socket.ManyPorts; n++ {
 			for _, proto := range probe.Protos() {
 				many = append(many, fact{probe.Port{Number: n, Proto: proto}, Free, nil, ""})
 			}
@@ -88,17 +89,17 @@ func TestCheck(t *testing.T) {
 
 // withoutBoth is look where a dump has one family.
 func withoutBoth(ctx context.Context, q query) (view, error) {
-	diag := NewDiag()
-	diag.apart = true
-	return lookAt(ctx, q, diag, procNet{"/proc/thread-self/net"})
+	diag := socket.NewDiag()
+	diag.OneFamily = true
+	return lookAt(ctx, q, diag, socket.ProcNet{Dir: "/proc/thread-self/net"})
 }
 
 func withoutDiag(ctx context.Context, q query) (view, error) {
-	return lookAt(ctx, q, nil, procNet{"/proc/thread-self/net"})
+	return lookAt(ctx, q, nil, socket.ProcNet{Dir: "/proc/thread-self/net"})
 }
 
 func withoutAnything(ctx context.Context, q query) (view, error) {
-	return lookAt(ctx, q, nil, procNet{"/nonexistent"})
+	return lookAt(ctx, q, nil, socket.ProcNet{Dir: "/nonexistent"})
 }
 
 // One family alone: dual-stack sockets count for either.
@@ -206,7 +207,7 @@ func TestCheckTwice(t *testing.T) {
 // However many sockets use a port, each counts once and few are told.
 func TestCheckCounts(t *testing.T) {
 	nettest.Need(t)
-	const stream, bindings, peers = unix.SOCK_STREAM, 300, maxPeers + 4
+	const stream, bindings, peers = unix.SOCK_STREAM, 300, socket.MaxPeers + 4
 	reuse := nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR)
 	for range bindings {
 		nettest.Open(t, unix.AF_INET, stream, reuse, nettest.Bind("127.0.0.1", 4201))
@@ -216,7 +217,7 @@ func TestCheckCounts(t *testing.T) {
 		nettest.Open(t, unix.AF_INET, stream, reuse, nettest.Bind("127.0.0.1", 4202), nettest.Connect(4300+n))
 	}
 	facts := []fact{{port: probe.Port{Number: 4201, Proto: probe.TCP}}, {port: probe.Port{Number: 4202, Proto: probe.TCP}}}
-	for n := uint16(5000); len(facts) < manyPorts+1; n++ {
+	for n := uint16(5000); len(facts) < socket.ManyPorts+1; n++ {
 		facts = append(facts, fact{port: probe.Port{Number: n, Proto: probe.TCP}})
 	}
 	for _, asked := range [][]fact{facts[:2], facts} {
@@ -233,7 +234,7 @@ func TestCheckCounts(t *testing.T) {
 		for _, l := range r.Listeners {
 			told[l.State]++
 		}
-		if told[Bound] != bindings || told[Connected] != maxPeers {
+		if told[Bound] != bindings || told[Connected] != socket.MaxPeers {
 			t.Errorf("told %v", told)
 		}
 	}

@@ -7,15 +7,17 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 func upper(p probe.Proto) string { return strings.ToUpper(p.String()) }
 
 // places has how the coverage calls each place that sockets are read from.
-var places = map[From]string{FromKernel: "the kernel (sock_diag)", FromProc: "/proc/net", FromTable: "the kernel", FromLsof: "lsof"}
+var places = map[socket.From]string{socket.FromKernel: "the kernel (sock_diag)", socket.FromProc: "/proc/net", socket.FromTable: "the kernel", socket.FromLsof: "lsof"}
 
 // familyNames is what was asked for.
-func familyNames(s Source) string {
+func familyNames(s socket.Source) string {
 	switch {
 	case !s.IPv6:
 		return "IPv4"
@@ -27,7 +29,7 @@ func familyNames(s Source) string {
 
 // coverage says where the sockets of each protocol were read, protocols alike
 // in one sentence, and which family nobody asked for.
-func (q query) coverage(sources []Source) []string {
+func (q query) coverage(sources []socket.Source) []string {
 	var said []string
 	told := make(map[string][]string) // what is said: of which protocols
 	var order []string
@@ -42,16 +44,16 @@ func (q query) coverage(sources []Source) []string {
 		said = append(said, strings.Join(told[what], " and ")+" sockets"+what)
 	}
 	switch {
-	case !q.v6:
+	case !q.IPv6:
 		said = append(said, "IPv6 not looked at (-4)")
-	case !q.v4:
+	case !q.IPv4:
 		said = append(said, "IPv4 not looked at (-6)")
 	}
 	return said
 }
 
 // whence continues a sentence that begins with the protocol's sockets.
-func whence(s Source) string {
+func whence(s socket.Source) string {
 	families, from := familyNames(s), places[s.From]
 	switch {
 	case s.From == "":
@@ -72,9 +74,9 @@ func (v view) notes() []string {
 	}
 	for i, s := range v.Sources {
 		switch s.From {
-		case FromProc:
+		case socket.FromProc:
 			said = append(said, unreportedByProc(s.Proto))
-		case FromKernel:
+		case socket.FromKernel:
 			if s.NoBound && s.BoundErr != nil {
 				said = append(said, fmt.Sprintf("TCP sockets that are bound and do not listen: not known if this kernel tells them (%v)", s.BoundErr))
 			} else if s.NoBound {
@@ -107,9 +109,9 @@ func unreportedByProc(proto probe.Proto) string {
 func (v view) hintsOf() []string {
 	for _, s := range v.Sources {
 		switch {
-		case s.From == FromKernel && s.NoBound && s.BoundErr == nil:
+		case s.From == socket.FromKernel && s.NoBound && s.BoundErr == nil:
 			return []string{"Linux 6.8 and newer tell sockets that are bound and do not listen"}
-		case s.Err == ErrOwnOnly:
+		case s.Err == socket.ErrOwnOnly:
 			return []string{"run as root to see the sockets of everybody"}
 		}
 	}
@@ -117,11 +119,11 @@ func (v view) hintsOf() []string {
 }
 
 // missing says why a socket has no owner; "" if nobody asked.
-func missing(o owners) string {
+func missing(o owner.Owners) string {
 	switch {
-	case !o.asked:
+	case !o.Asked:
 		return ""
-	case o.err != nil || o.blind():
+	case o.Err != nil || o.Incomplete():
 		return "owner not readable"
 	}
 	return "no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS"
@@ -129,18 +131,18 @@ func missing(o owners) string {
 
 // coverage says how many owners were found. A socket that no process can hold,
 // such as a connection that waits to be accepted, is not counted.
-func ownersCoverage(o owners, asked bool, listeners []Listener) []string {
+func ownersCoverage(o owner.Owners, asked bool, listeners []Listener) []string {
 	if !asked {
 		return []string{"owners: not looked for"}
 	}
 	found, all := ownersFound(listeners)
 	line := fmt.Sprintf("owners of %d of %d sockets", found, all)
 	switch {
-	case o.err != nil:
-		line += ": " + o.err.Error()
-	case found < all && len(o.unread) > 0:
-		line += fmt.Sprintf(": %s not readable without %s", count(len(o.unread), "process", "processes"), privilege())
-	case found < all && o.hidden:
+	case o.Err != nil:
+		line += ": " + o.Err.Error()
+	case found < all && len(o.Unreadable) > 0:
+		line += fmt.Sprintf(": %s not readable without %s", count(len(o.Unreadable), "process", "processes"), privilege())
+	case found < all && o.Hidden:
 		line += ": /proc hides the processes of others (hidepid), which could not be looked at without " + privilege()
 	}
 	if slices.ContainsFunc(listeners, func(l Listener) bool { return len(l.Candidates) > 0 }) {
@@ -149,8 +151,8 @@ func ownersCoverage(o owners, asked bool, listeners []Listener) []string {
 	return []string{line}
 }
 
-func ownersHints(o owners, listeners []Listener) []string {
-	if found, all := ownersFound(listeners); o.asked && found < all && (o.blind() || os.Geteuid() > 0) {
+func ownersHints(o owner.Owners, listeners []Listener) []string {
+	if found, all := ownersFound(listeners); o.Asked && found < all && (o.Incomplete() || os.Geteuid() > 0) {
 		return []string{privilege() + " is needed to see every owner"}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/netns"
+	"onmux/probe/local/owner"
 )
 
 // foreign is the sockets that hold a port in another network namespace.
@@ -16,14 +18,14 @@ type foreign struct {
 }
 
 // at tells who holds each port, in the order of the namespaces.
-func elsewhere(a abroad, o owners) map[probe.Port][]foreign {
+func elsewhere(a netns.Others, o owner.Owners) map[probe.Port][]foreign {
 	all := make(map[probe.Port][]foreign)
-	for _, space := range a.spaces {
-		for p, sockets := range space.held {
-			f := foreign{netns: space.name}
+	for _, space := range a.Namespaces {
+		for p, sockets := range space.Held {
+			f := foreign{netns: space.Name}
 			for _, s := range sockets {
 				l := newListener(s, o)
-				l.NetNS = space.name
+				l.NetNS = space.Name
 				f.listeners = append(f.listeners, l)
 			}
 			all[p] = append(all[p], f)
@@ -95,7 +97,7 @@ func (f finding) unused() string {
 }
 
 // namespacesCoverage says which other network namespaces were looked at.
-func namespacesCoverage(c Coverage) []string {
+func namespacesCoverage(c netns.Coverage) []string {
 	if !c.Looked {
 		return nil
 	}
@@ -136,13 +138,13 @@ func namespacesCoverage(c Coverage) []string {
 		say("those of processes that /proc hides (hidepid) not seen")
 	}
 	if c.Beyond > 0 {
-		say("%d more than %d not looked at", c.Beyond, MaxNamespaces)
+		say("%d more than %d not looked at", c.Beyond, netns.MaxNamespaces)
 	}
 	return said
 }
 
 // namespacesHints says what would let more of them be looked at.
-func namespacesHints(c Coverage) []string {
+func namespacesHints(c netns.Coverage) []string {
 	if !c.Denied {
 		return nil
 	}

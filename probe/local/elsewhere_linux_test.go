@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/netns"
 	"onmux/probe/nettest"
 )
 
@@ -50,8 +51,8 @@ func abroadFacts(t testing.TB, blue, green string) []fact {
 		{port(4503), Elsewhere, []Listener{there(any6, blue)}, " on [::]:4503 (IPv6 only), every address of that namespace"},
 		{port(4504), Elsewhere, []Listener{there(holds(Bound, "0.0.0.0", "ipv4", "any"), blue)}, " on 0.0.0.0:4504, not listening"},
 		{port(4505), Elsewhere, []Listener{there(any4, names[0]), there(any4, names[1])}, "; in network namespace " + names[1] + ": "},
-		{port(4506), Listening, []Listener{there(any4, host), there(any4, green)}, ", reachable from any address; also in 1 other network namespace (" + green + ")"},
-		{port(4507), Elsewhere, []Listener{there(holds(Connected, "127.0.0.1", "ipv4", "loopback"), host), there(any4, green)}, "; in network namespace " + green},
+		{port(4506), Listening, []Listener{there(any4, netns.Host), there(any4, green)}, ", reachable from any address; also in 1 other network namespace (" + green + ")"},
+		{port(4507), Elsewhere, []Listener{there(holds(Connected, "127.0.0.1", "ipv4", "loopback"), netns.Host), there(any4, green)}, "; in network namespace " + green},
 		{port(4508), Free, nil, "no socket in this network namespace uses 4508/tcp"},
 		{probe.Port{Number: 4501, Proto: probe.UDP}, Elsewhere, []Listener{there(any4, blue)}, " on 0.0.0.0:4501, every address of that namespace"},
 		{probe.Port{Number: 4502, Proto: probe.UDP}, Elsewhere, []Listener{there(dual, green)}, " on [::]:4502, every address of that namespace"},
@@ -84,7 +85,7 @@ func compareAbroad(t *testing.T, facts []fact, r Report, named bool) {
 		}
 		want := slices.Clone(f.holders)
 		for i := range got {
-			if !named && got[i].NetNS != host && i < len(want) {
+			if !named && got[i].NetNS != netns.Host && i < len(want) {
 				got[i].NetNS = want[i].NetNS
 			}
 		}
@@ -120,7 +121,7 @@ func TestAbroad(t *testing.T) {
 		}
 		r := as(t, "stranger", facts)
 		for i := range r.Listeners { // the caller's own are told by sock_diag
-			if r.Listeners[i].NetNS == host && r.Listeners[i].Address.Is6() {
+			if r.Listeners[i].NetNS == netns.Host && r.Listeners[i].Address.Is6() {
 				r.Listeners[i].Family = ""
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
 	"onmux/probe/nettest"
 )
 
@@ -97,7 +98,7 @@ func TestHostileProcess(t *testing.T) {
 		t.Fatalf("%+v", listeners)
 	}
 	o := listeners[0].Owners[0]
-	if o.PID != cmd.Process.Pid || o.Name != "free\n\x1b[2J)" || len(strings.Join(o.Cmdline, "")) > maxCmdline || len(o.Parents) == 0 {
+	if o.PID != cmd.Process.Pid || o.Name != "free\n\x1b[2J)" || len(strings.Join(o.Cmdline, "")) > owner.MaxCmdline || len(o.Parents) == 0 {
 		t.Errorf("%.200q", fmt.Sprint(o))
 	}
 	if want := fmt.Sprintf(`"free\n\x1b[2J)" (pid %d, `, o.PID); !strings.HasPrefix(v.Why, want) || strings.ContainsAny(v.Why, "\n\x1b") {

@@ -1,22 +1,23 @@
 package local
 
 import (
+	"onmux/probe/local/socket"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
 // ipv6Obstacle is why binding to an IPv6 address fails here, "" if it does not.
-func ipv6Obstacle() string { return withoutIPv6(procNet{"/proc/thread-self/net"}) }
+func ipv6Obstacle() string { return withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}) }
 
 // withoutIPv6 says what binding meets where there is no IPv6; "" where there is.
 // The sysctl that switches IPv6 off takes the addresses away, and no more:
 // binding [::] still works then.
-func withoutIPv6(files procNet) string {
-	if files.lacksIPv6() {
+func withoutIPv6(files socket.ProcNet) string {
+	if files.LacksIPv6() {
 		return "IPv6: not available on this machine: binding [::] fails"
 	}
-	addrs, err := os.ReadFile(filepath.Join(files.dir, "if_inet6"))
+	addrs, err := os.ReadFile(filepath.Join(files.Dir, "if_inet6"))
 	switch {
 	case err != nil:
 		return "" // not known

@@ -1,39 +1,43 @@
 package local
 
-import "cmp"
+import (
+	"cmp"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
+)
 
 // wordOf is the verdict for a state; what remains of a connection uses the number
 // as a connection does.
-func wordOf(s state) Word {
+func wordOf(s socket.State) Word {
 	switch s {
-	case listening:
+	case socket.Listening:
 		return Listening
-	case bound:
+	case socket.Bound:
 		return Bound
 	}
 	return Connected
 }
 
-func newListener(s socket, o owners) Listener {
+func newListener(s socket.Socket, o owner.Owners) Listener {
 	l := Listener{
-		Proto: s.proto, Address: s.local.Addr(), Port: s.local.Port(), Family: s.family,
-		State: wordOf(s.state), Reach: reach(s.local.Addr(), s.looped), Device: s.device, Drops: s.drops,
-		Inode: s.inode, Owners: o.of[s.holder], Origin: o.origins[s.holder],
+		Proto: s.Proto, Address: s.Local.Addr(), Port: s.Local.Port(), Family: s.Family,
+		State: wordOf(s.State), Reach: reach(s.Local.Addr(), s.OnLoopback), Device: s.Device, Drops: s.Drops,
+		Inode: s.Inode, Owners: o.Of[s.Holder], Origin: o.Origins[s.Holder],
 	}
 	for _, owner := range l.Owners {
-		l.ProxyFor = cmp.Or(l.ProxyFor, served(owner, s.at()))
+		l.ProxyFor = cmp.Or(l.ProxyFor, served(owner, s.Port()))
 	}
-	if s.queued {
-		l.Backlog = &s.backlog
+	if s.HasBacklog {
+		l.Backlog = &s.Backlog
 	}
-	if s.buffered {
-		l.Receive = &s.received
+	if s.HasReceive {
+		l.Receive = &s.Receive
 	}
-	if s.owned {
-		l.UID, l.User = &s.uid, o.users.name(s.uid)
+	if s.HasUID {
+		l.UID, l.User = &s.UID, o.Users.Name(s.UID)
 	}
-	if s.peer.IsValid() {
-		l.Peer = s.peer.String()
+	if s.Peer.IsValid() {
+		l.Peer = s.Peer.String()
 	}
 	return l
 }

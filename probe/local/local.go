@@ -5,6 +5,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // Word is the verdict on a local port.
@@ -75,24 +77,24 @@ func (Verdict) Kind() string { return "verdict" }
 // ones in one SO_REUSEPORT group of one owner), and the record of type
 // "listener" in documents.
 type Listener struct {
-	Proto   probe.Proto `json:"proto"`
-	Address netip.Addr  `json:"address"` // zone kept
-	Port    uint16      `json:"port"`
-	Family  string      `json:"family,omitempty"` // "ipv4", "ipv6" (v6-only) or "dual"; "" if the system does not tell
-	State   Word        `json:"state"`            // Listening, Bound or Connected
-	Peer    string      `json:"peer,omitempty"`   // of a connected socket, "192.0.2.1:5000"
-	Reach   string      `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
-	Device  string      `json:"device,omitempty"` // SO_BINDTODEVICE, by name
-	Backlog *Backlog    `json:"backlog,omitempty"`
-	Receive *Buffer     `json:"receive,omitempty"` // of a UDP socket that listens
-	Drops   uint64      `json:"drops,omitzero"`    // datagrams, or attempts to connect, that the socket dropped since it was made
-	Groups  []string    `json:"groups,omitempty"`  // joined multicast groups, in reports of earlier versions
-	UID     *uint32     `json:"uid,omitempty"`
-	User    string      `json:"user,omitempty"`  // UID's name; "" if it has none
-	NetNS   string      `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
-	Inode   uint64      `json:"inode,omitzero"`
-	Owners  []Owner     `json:"owners,omitempty"`
-	Origin              // where the socket was made: of those without a visible owner, and those that systemd holds
+	Proto        probe.Proto     `json:"proto"`
+	Address      netip.Addr      `json:"address"` // zone kept
+	Port         uint16          `json:"port"`
+	Family       string          `json:"family,omitempty"` // "ipv4", "ipv6" (v6-only) or "dual"; "" if the system does not tell
+	State        Word            `json:"state"`            // Listening, Bound or Connected
+	Peer         string          `json:"peer,omitempty"`   // of a connected socket, "192.0.2.1:5000"
+	Reach        string          `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
+	Device       string          `json:"device,omitempty"` // SO_BINDTODEVICE, by name
+	Backlog      *socket.Backlog `json:"backlog,omitempty"`
+	Receive      *socket.Buffer  `json:"receive,omitempty"` // of a UDP socket that listens
+	Drops        uint64          `json:"drops,omitzero"`    // datagrams, or attempts to connect, that the socket dropped since it was made
+	Groups       []string        `json:"groups,omitempty"`  // joined multicast groups, in reports of earlier versions
+	UID          *uint32         `json:"uid,omitempty"`
+	User         string          `json:"user,omitempty"`  // UID's name; "" if it has none
+	NetNS        string          `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
+	Inode        uint64          `json:"inode,omitzero"`
+	Owners       []owner.Owner   `json:"owners,omitempty"`
+	owner.Origin                 // where the socket was made: of those without a visible owner, and those that systemd holds
 
 	ProxyFor string `json:"proxy_for,omitempty"` // what an owner that is a known proxy passes the port on to, as its command line says
 }

@@ -4,28 +4,30 @@ import (
 	"context"
 
 	"onmux/probe/local/nat"
+	"onmux/probe/local/netns"
+	"onmux/probe/local/socket"
 )
 
 // look reads what there is on this machine. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
-	v, err := lookAt(ctx, q, NewDiag(), procNet{"/proc/thread-self/net"})
+	v, err := lookAt(ctx, q, socket.NewDiag(), socket.ProcNet{Dir: "/proc/thread-self/net"})
 	if err == nil && !v.settled {
-		v.abroad, err = lookAbroad(ctx, q.Query, false)
+		v.abroad, err = netns.Look(ctx, q.Query, false)
 	}
 	return v, err
 }
 
 // lookAt is look at a choice of places, of which diag may be nil, without other
 // network namespaces.
-func lookAt(ctx context.Context, q query, diag *sockDiag, files procNet) (view, error) {
-	survey, err := ReadFrom(ctx, q.Query, diag, files)
+func lookAt(ctx context.Context, q query, diag *socket.Diag, files socket.ProcNet) (view, error) {
+	survey, err := socket.ReadFrom(ctx, q.Query, diag, files)
 	if err != nil {
 		return view{}, err
 	}
-	v := view{Survey: survey, where: "in this network namespace", netns: host}
+	v := view{Survey: survey, where: "in this network namespace", netns: netns.Host}
 	if v.settled = q.settles(v.Table); v.settled {
 		return v, ctx.Err()
 	}
-	v.nat, err = nat.Read(ctx, nat.Query{Ports: q.ports, IPv4: q.v4, IPv6: q.v6, Own: ownAddrs})
+	v.nat, err = nat.Read(ctx, nat.Query{Ports: q.Ports, IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs})
 	return v, err
 }

@@ -2,10 +2,13 @@
 
 package local
 
-import "context"
+import (
+	"context"
+	"onmux/probe/local/socket"
+)
 
 // look takes what the system lists. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
-	s, err := Read(ctx, q.Query)
+	s, err := socket.Read(ctx, q.Query)
 	return view{Survey: s, where: "on this machine"}, err
 }

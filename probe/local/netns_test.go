@@ -8,17 +8,19 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // What is held elsewhere never stands for what is held here, nor hides that it
 // could not be looked.
 func TestVerdictElsewhere(t *testing.T) {
 	there := func(netns string, state Word, addr, reach string) foreign {
-		return foreign{netns, []Listener{{Address: netip.MustParseAddr(addr), Port: 417, State: state, Reach: reach, NetNS: netns, Owners: []Owner{{PID: 5, Name: "web", User: "www"}}}}}
+		return foreign{netns, []Listener{{Address: netip.MustParseAddr(addr), Port: 417, State: state, Reach: reach, NetNS: netns, Owners: []owner.Owner{{PID: 5, Name: "web", User: "www"}}}}}
 	}
 	blue, green := there("blue", Listening, "0.0.0.0", "any"), there("gr\neen", Listening, "127.0.0.1", "loopback")
 	here := []Listener{{Address: netip.MustParseAddr("10.0.0.1"), Port: 417, State: Listening, Reach: "private", NetNS: "host"}}
-	broken := Source{Err: errors.New("permission denied")}
+	broken := socket.Source{Err: errors.New("permission denied")}
 	for name, c := range map[string]struct {
 		f    finding
 		want Word
@@ -29,11 +31,11 @@ func TestVerdictElsewhere(t *testing.T) {
 		"private":     {finding{elsewhere: []foreign{there("blue", Listening, "10.0.0.2", "private")}}, Elsewhere, "no socket here uses 417/tcp; in network namespace blue: web (pid 5, www) on 10.0.0.2:417"},
 		"bound":       {finding{elsewhere: []foreign{there("blue", Bound, "::", "any")}}, Elsewhere, "no socket here uses 417/tcp; in network namespace blue: web (pid 5, www) on [::]:417, not listening"},
 		"many":        {finding{elsewhere: slices.Repeat([]foreign{there("blue", Bound, "::", "any")}, 9)}, Elsewhere, "; 6 more network namespaces"},
-		"blind":       {finding{source: Source{NoBound: true}, elsewhere: []foreign{blue}}, Elsewhere, "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen; in network namespace blue: "},
-		"connections": {finding{count: Counts{connected: 2}, elsewhere: []foreign{blue}}, Elsewhere, "nothing holds it here; 2 connections use the number; in network namespace blue: "},
-		"here too":    {finding{count: Counts{listening: 1}, listeners: here, elsewhere: []foreign{blue, green}}, Listening, `a socket on 10.0.0.1:417, reachable from private networks; also in 2 other network namespaces (blue, "gr\neen")`},
+		"blind":       {finding{source: socket.Source{NoBound: true}, elsewhere: []foreign{blue}}, Elsewhere, "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen; in network namespace blue: "},
+		"connections": {finding{count: socket.Counts{socket.Connected: 2}, elsewhere: []foreign{blue}}, Elsewhere, "nothing holds it here; 2 connections use the number; in network namespace blue: "},
+		"here too":    {finding{count: socket.Counts{socket.Listening: 1}, listeners: here, elsewhere: []foreign{blue, green}}, Listening, `a socket on 10.0.0.1:417, reachable from private networks; also in 2 other network namespaces (blue, "gr\neen")`},
 		"unknown":     {finding{source: broken, elsewhere: []foreign{blue}}, Unknown, "could not look; held in 1 other network namespace (blue)"},
-		"uncertain":   {finding{source: broken, count: Counts{connected: 1}, elsewhere: []foreign{blue}}, Connected, "nothing listens; 1 connection uses the number; also in 1 other network namespace (blue)"},
+		"uncertain":   {finding{source: broken, count: socket.Counts{socket.Connected: 1}, elsewhere: []foreign{blue}}, Connected, "nothing listens; 1 connection uses the number; also in 1 other network namespace (blue)"},
 		"missed":      {finding{missed: true}, Free, "no socket here uses 417/tcp; not every other network namespace could be looked at"},
 	} {
 		c.f.port, c.f.where = probe.Port{Number: 417, Proto: probe.TCP}, "here"

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -36,14 +37,14 @@ func TestFullAcceptQueue(t *testing.T) {
 	facts := []fact{{port: probe.Port{Number: 4601, Proto: probe.TCP}}}
 	r := ask(t, facts, Request{IPv4: true, IPv6: true}, look)
 	l := r.Listeners[0]
-	if *l.Backlog != (Backlog{Used: waiting, Limit: 1}) || l.Drops < dials-waiting || l.Receive != nil {
+	if *l.Backlog != (socket.Backlog{Used: waiting, Limit: 1}) || l.Drops < dials-waiting || l.Receive != nil {
 		t.Errorf("%+v, %+v", l, l.Backlog)
 	}
 	want := fmt.Sprintf(", accept queue full (2 of 1), %d attempts to connect dropped (in this network namespace since it began: ", l.Drops)
 	if why := r.Verdicts[0].Why; !strings.Contains(why, want) || !strings.Contains(why, " by full queues") {
 		t.Errorf("%q lacks %q", why, want)
 	}
-	if v, err := look(t.Context(), query{Query: Query{ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, v4: true}}); err != nil || v.Dropped.full < l.Drops {
+	if v, err := look(t.Context(), query{Query: socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, IPv4: true}}); err != nil || v.Dropped.ByFullQueue < l.Drops {
 		t.Errorf("%+v, %v", v.Dropped, err)
 	}
 }
@@ -88,18 +89,18 @@ func TestDroppedDatagrams(t *testing.T) {
 // What a queue lost is said once for all sockets of a holder.
 func TestLosses(t *testing.T) {
 	tcp, udp := probe.Port{Number: 417, Proto: probe.TCP}, probe.Port{Number: 417, Proto: probe.UDP}
-	full, one := Listener{Backlog: &Backlog{129, 128}, Drops: 36}, Listener{Backlog: &Backlog{128, 128}, Drops: 1}
+	full, one := Listener{Backlog: &socket.Backlog{Used: 129, Limit: 128}, Drops: 36}, Listener{Backlog: &socket.Backlog{Used: 128, Limit: 128}, Drops: 1}
 	for _, c := range []struct {
 		f    finding
 		of   []Listener
 		want string
 	}{
 		{finding{port: tcp}, []Listener{{}}, ""},
-		{finding{port: tcp, dropped: Dropped{41, 3}}, []Listener{{Backlog: &Backlog{128, 128}}}, ""},
-		{finding{port: tcp, dropped: Dropped{41, 3}}, []Listener{one}, ", 1 attempt to connect dropped"},
+		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}, []Listener{{Backlog: &socket.Backlog{Used: 128, Limit: 128}}}, ""},
+		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}, []Listener{one}, ", 1 attempt to connect dropped"},
 		{finding{port: tcp}, []Listener{one, full}, ", accept queue full (129 of 128), 37 attempts to connect dropped"},
-		{finding{port: tcp, dropped: Dropped{41, 0}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
-		{finding{port: tcp, dropped: Dropped{41, 3}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
+		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 0}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
+		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
 		{finding{port: udp}, []Listener{{Drops: 2}, {Drops: 3}}, ", 5 datagrams dropped"},
 	} {
 		if got := c.f.losses(c.of); got != c.want {

@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
 // procFiles is a /proc/net with some files; a nil one cannot be read.
-func procFiles(t *testing.T, files map[string][]byte) procNet {
+func procFiles(t *testing.T, files map[string][]byte) socket.ProcNet {
 	t.Helper()
 	dir := t.TempDir()
 	for name, b := range files {
@@ -29,10 +30,10 @@ func procFiles(t *testing.T, files map[string][]byte) procNet {
 			t.Fatal(err)
 		}
 	}
-	return procNet{dir}
+	return socket.ProcNet{Dir: dir}
 }
 
-func lookingAt(diag *sockDiag, files procNet) func(context.Context, query) (view, error) {
+func lookingAt(diag *socket.Diag, files socket.ProcNet) func(context.Context, query) (view, error) {
 	return func(ctx context.Context, q query) (view, error) { return lookAt(ctx, q, diag, files) }
 }
 
@@ -55,12 +56,12 @@ func TestCheckPartly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	narrow := func() *sockDiag {
-		d := NewDiag()
-		d.client.Buffer = make([]byte, 512)
+	narrow := func() *socket.Diag {
+		d := socket.NewDiag()
+		d.Client.Buffer = make([]byte, 512)
 		return d
 	}
-	nothing := procNet{"/nonexistent"}
+	nothing := socket.ProcNet{Dir: "/nonexistent"}
 	for _, c := range []struct {
 		name          string
 		look          func(context.Context, query) (view, error)

@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"fmt"
+	"onmux/probe/local/owner"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // Where names the place, as "nginx.service", "docker container web" or
 // "container nginx of pod shop/web-7f9"; "" if nothing is known. Of a container
 // the unit is not named: it tells the same.
-func Where(p Place) string {
+func Where(p owner.Place) string {
 	container := printable(cmp.Or(p.ContainerName, p.Container))
 	if container != "" {
 		container = "container " + container
@@ -34,12 +35,12 @@ func Where(p Place) string {
 // "perhaps nginx (pid 412), sh (pid 415) or 3 others"; "" if there are none.
 // That processes run where the socket was made and are of one name says more
 // than that they are of one user.
-func Guess(o Origin) string {
+func Guess(o owner.Origin) string {
 	if len(o.Candidates) == 0 {
 		return ""
 	}
 	one := o.Candidates[0]
-	if slices.ContainsFunc(o.Candidates, func(c Candidate) bool { return c.Name != one.Name || c.By != "cgroup" }) || one.Name == "" {
+	if slices.ContainsFunc(o.Candidates, func(c owner.Candidate) bool { return c.Name != one.Name || c.By != "cgroup" }) || one.Name == "" {
 		var named []string
 		for _, c := range o.Candidates {
 			named = append(named, fmt.Sprintf("%s (pid %d)", cmp.Or(nameIn(c.Name), "a process"), c.PID))

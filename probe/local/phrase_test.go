@@ -1,12 +1,13 @@
 package local
 
 import (
+	"onmux/probe/local/owner"
 	"strings"
 	"testing"
 )
 
 func TestWhere(t *testing.T) {
-	for want, p := range map[string]Place{
+	for want, p := range map[string]owner.Place{
 		"":                                       {},
 		"nginx.service":                          {Unit: "nginx.service"},
 		"container 0123456789ab":                 {Container: "0123456789ab"},
@@ -26,37 +27,37 @@ func TestWhere(t *testing.T) {
 
 // A guess is one line and short, whatever the candidates are.
 func TestGuess(t *testing.T) {
-	a, b := Process{1, "a"}, Process{2, "b\n"}
-	for want, o := range map[string]Origin{
+	a, b := owner.Process{PID: 1, Name: "a"}, owner.Process{PID: 2, Name: "b\n"}
+	for want, o := range map[string]owner.Origin{
 		"":                                   {MoreCandidates: 3},
-		"likely a (pid 1)":                   {Candidates: []Candidate{{a, "cgroup"}}},
-		"perhaps a (pid 1)":                  {Candidates: []Candidate{{a, "user"}}},
-		`likely "b\n" (pid 2)`:               {Candidates: []Candidate{{b, "cgroup"}}},
-		"perhaps a process (pid 7)":          {Candidates: []Candidate{{Process{PID: 7}, "cgroup"}}},
-		`perhaps a (pid 1) or "b\n" (pid 2)`: {Candidates: []Candidate{{a, "cgroup"}, {b, "cgroup"}}},
-		"likely a (pid 1 or 1 other)":        {Candidates: []Candidate{{a, "cgroup"}}, MoreCandidates: 1},
+		"likely a (pid 1)":                   {Candidates: []owner.Candidate{{Process: a, By: "cgroup"}}},
+		"perhaps a (pid 1)":                  {Candidates: []owner.Candidate{{Process: a, By: "user"}}},
+		`likely "b\n" (pid 2)`:               {Candidates: []owner.Candidate{{Process: b, By: "cgroup"}}},
+		"perhaps a process (pid 7)":          {Candidates: []owner.Candidate{{Process: owner.Process{PID: 7}, By: "cgroup"}}},
+		`perhaps a (pid 1) or "b\n" (pid 2)`: {Candidates: []owner.Candidate{{Process: a, By: "cgroup"}, {Process: b, By: "cgroup"}}},
+		"likely a (pid 1 or 1 other)":        {Candidates: []owner.Candidate{{Process: a, By: "cgroup"}}, MoreCandidates: 1},
 	} {
 		if got := Guess(o); got != want {
 			t.Errorf("%+v: %q, want %q", o, got, want)
 		}
 	}
-	nginx := func(by string, pids ...int) (all []Candidate) {
+	nginx := func(by string, pids ...int) (all []owner.Candidate) {
 		for _, pid := range pids {
-			all = append(all, Candidate{Process{pid, "nginx"}, by})
+			all = append(all, owner.Candidate{Process: owner.Process{PID: pid, Name: "nginx"}, By: by})
 		}
 		return all
 	}
-	for want, o := range map[string]Origin{
+	for want, o := range map[string]owner.Origin{
 		"likely nginx (pid 412, 413 or 414)":                          {Candidates: nginx("cgroup", 412, 413, 414)},
 		"perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)": {Candidates: nginx("user", 412, 413, 414)},
 		"likely nginx (pid 500, 501, 502 or 17 others)":               {Candidates: nginx("cgroup", 500, 501, 502, 503, 504, 505, 506, 507), MoreCandidates: 12},
-		"perhaps nginx (pid 412) or sh (pid 20)":                      {Candidates: append(nginx("cgroup", 412), Candidate{Process{20, "sh"}, "cgroup"})},
+		"perhaps nginx (pid 412) or sh (pid 20)":                      {Candidates: append(nginx("cgroup", 412), owner.Candidate{Process: owner.Process{PID: 20, Name: "sh"}, By: "cgroup"})},
 	} {
 		if got := Guess(o); got != want {
 			t.Errorf("%+v: %q, want %q", o, got, want)
 		}
 	}
-	many := Origin{Candidates: make([]Candidate, 1000)}
+	many := owner.Origin{Candidates: make([]owner.Candidate, 1000)}
 	if got := Guess(many); len(got) > 100 || !strings.HasSuffix(got, " or 997 others") {
 		t.Error(got)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
 )
 
 // maxServed bounds what is told of a proxy's command line, in bytes.
@@ -17,7 +18,7 @@ const maxServed = 256
 // served names what a proxy that listens on a port passes it on to, as its
 // command line has it; "" if it is none that is known, or has no address. A command
 // line is what the process makes of it: it proves nothing.
-func served(o Owner, p probe.Port) string {
+func served(o owner.Owner, p probe.Port) string {
 	to := ""
 	switch name := program(o); {
 	case strings.HasSuffix(name, "docker-proxy"): // rootlesskit-docker-proxy, too
@@ -34,7 +35,7 @@ func served(o Owner, p probe.Port) string {
 }
 
 // program is what an owner's command line starts with, or else its name.
-func program(o Owner) string {
+func program(o owner.Owner) string {
 	if len(o.Cmdline) > 0 {
 		return path.Base(o.Cmdline[0])
 	}

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 func TestServes(t *testing.T) {
@@ -32,17 +34,17 @@ func TestServes(t *testing.T) {
 		{"systemd-socket-proxyd a\x1b[2Jb:80", tcp, `"a\x1b[2Jb:80"`},
 		{"systemd-socket-proxyd " + strings.Repeat("a", 5000), tcp, strings.Repeat("a", maxServed)},
 	} {
-		if got := served(Owner{Cmdline: strings.Fields(c.cmdline)}, c.port); got != c.want {
+		if got := served(owner.Owner{Cmdline: strings.Fields(c.cmdline)}, c.port); got != c.want {
 			t.Errorf("%s on %s: %q, want %q", c.cmdline, c.port, got, c.want)
 		}
 	}
-	if got := served(Owner{Name: "kube-proxy"}, tcp); got != "a Kubernetes service" {
+	if got := served(owner.Owner{Name: "kube-proxy"}, tcp); got != "a Kubernetes service" {
 		t.Errorf("by its name: %q", got)
 	}
 }
 
 func TestWhyProxied(t *testing.T) {
-	f := finding{count: Counts{listening: 1}, listeners: []Listener{{State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}, {State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}}}
+	f := finding{count: socket.Counts{socket.Listening: 1}, listeners: []Listener{{State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}, {State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}}}
 	if why := f.verdict().Why; !strings.HasSuffix(why, "reachable from any address, a proxy for 172.17.0.2:80") {
 		t.Error(why)
 	}
@@ -53,7 +55,7 @@ func FuzzServes(f *testing.F) {
 	f.Add("docker-proxy\x00-host-port\x00417\x00-container-ip\x00::1")
 	f.Add("systemd-socket-proxyd\x00-c\x00/")
 	f.Fuzz(func(t *testing.T, cmdline string) {
-		o := Owner{Cmdline: strings.Split(cmdline, "\x00")}
+		o := owner.Owner{Cmdline: strings.Split(cmdline, "\x00")}
 		for _, proto := range probe.Protos() {
 			s := served(o, probe.Port{Number: 417, Proto: proto})
 			if len(s) > 6*maxServed || !utf8.ValidString(s) || strings.ContainsAny(s, "\n\x1b") {

@@ -7,16 +7,17 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 )
 
 // query is a request in the form in which sources are asked.
 type query struct {
-	Query
+	socket.Query
 	words bool // see Request.Words
 }
 
 func newQuery(r Request) (query, error) {
-	q := query{Query: Query{ports: make(map[probe.Proto][]uint16), v4: r.IPv4, v6: r.IPv6}, words: r.Words}
+	q := query{Query: socket.Query{Ports: make(map[probe.Proto][]uint16), IPv4: r.IPv4, IPv6: r.IPv6}, words: r.Words}
 	if len(r.Ports) == 0 && len(r.All) == 0 {
 		return q, errors.New("no port to check: name at least one")
 	}
@@ -27,27 +28,27 @@ func newQuery(r Request) (query, error) {
 		if p.Number == 0 || p.Proto != probe.TCP && p.Proto != probe.UDP {
 			return q, fmt.Errorf("%s cannot be checked: ports are 1 to 65535, of tcp or udp", p)
 		}
-		q.ports[p.Proto] = append(q.ports[p.Proto], p.Number)
+		q.Ports[p.Proto] = append(q.Ports[p.Proto], p.Number)
 	}
 	for _, proto := range r.All {
 		for n := 1; n <= math.MaxUint16; n++ {
-			q.ports[proto] = append(q.ports[proto], uint16(n))
+			q.Ports[proto] = append(q.Ports[proto], uint16(n))
 		}
 	}
-	for proto, ports := range q.ports {
+	for proto, ports := range q.Ports {
 		slices.Sort(ports)
-		q.ports[proto] = slices.Compact(ports)
+		q.Ports[proto] = slices.Compact(ports)
 	}
 	return q, nil
 }
 
 // settles reports whether a census tells all that is wanted: that something
 // listens on every port is the strongest verdict.
-func (q query) settles(c census) bool {
-	for proto, ports := range q.ports {
+func (q query) settles(c socket.Table) bool {
+	for proto, ports := range q.Ports {
 		for _, n := range ports {
 			t := c[probe.Port{Number: n, Proto: proto}]
-			if t == nil || t.count[listening] == 0 {
+			if t == nil || t.Count[socket.Listening] == 0 {
 				return false
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
 	"onmux/probe/nettest"
 )
 
@@ -110,7 +111,7 @@ func TestRoles(t *testing.T) {
 		os.Exit(0)
 	}
 	facts := scene(t)
-	root := cmp.Or(make(users).name(0), "uid 0")
+	root := cmp.Or(make(owner.Users).Name(0), "uid 0")
 	for _, c := range []struct {
 		role     string
 		expect   func(fact) fact

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -101,7 +102,7 @@ func scene(t testing.TB) []fact {
 	device := holds(Listening, "0.0.0.0", "ipv4", "loopback")
 	device.Device = "lo"
 	full := holds(Listening, "127.0.0.1", "ipv4", "loopback")
-	full.Backlog = &Backlog{Used: 2, Limit: 1}
+	full.Backlog = &socket.Backlog{Used: 2, Limit: 1}
 	any4 := holds(Listening, "0.0.0.0", "ipv4", "any")
 	lo4, lo6 := holds(Listening, "127.0.0.1", "ipv4", "loopback"), holds(Listening, "::1", "ipv6", "loopback")
 	return []fact{
@@ -153,12 +154,12 @@ func inTimeWait(t testing.TB) uint16 {
 	}
 	far.Close()
 	p := probe.Port{Number: port, Proto: probe.TCP}
-	for diag := NewDiag(); ; {
-		seen, err := diag.Read(t.Context(), probe.TCP, Query{ports: map[probe.Proto][]uint16{probe.TCP: {port}}, v4: true})
+	for diag := socket.NewDiag(); ; {
+		seen, err := diag.Read(t.Context(), probe.TCP, socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {port}}, IPv4: true})
 		if err != nil || seen[p] == nil {
 			t.Fatalf("no trace of the connection: %v", err)
 		}
-		if seen[p].count[timeWait] == 1 {
+		if seen[p].Count[socket.TimeWait] == 1 {
 			return port
 		}
 	}

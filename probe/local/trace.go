@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // Bounds of a trace.
@@ -43,12 +45,12 @@ func Outcomes() []Outcome {
 
 // Trace is one connection to a port, made to see who answers.
 type Trace struct {
-	To      string  `json:"to"` // "127.0.0.1:417"
-	Outcome Outcome `json:"outcome"`
-	Backend string  `json:"backend,omitempty"` // where the socket is that answered, "127.0.0.1:8417"
-	Owners  []Owner `json:"owners,omitempty"`  // who holds that
-	Behind  *Behind `json:"behind,omitempty"`  // where that is a proxy: who listens where it passes on to
-	Said    string  `json:"said"`              // all of it in words
+	To      string        `json:"to"` // "127.0.0.1:417"
+	Outcome Outcome       `json:"outcome"`
+	Backend string        `json:"backend,omitempty"` // where the socket is that answered, "127.0.0.1:8417"
+	Owners  []owner.Owner `json:"owners,omitempty"`  // who holds that
+	Behind  *Behind       `json:"behind,omitempty"`  // where that is a proxy: who listens where it passes on to
+	Said    string        `json:"said"`              // all of it in words
 }
 
 // attempt is a Trace that is being made.
@@ -59,8 +61,8 @@ type attempt struct {
 	outcome Outcome
 	err     error
 	backend netip.AddrPort
-	end     socket   // of the connection at the backend; without an inode no process has it
-	behind  []socket // listeners on the backend's port
+	end     socket.Socket   // of the connection at the backend; without an inode no process has it
+	behind  []socket.Socket // listeners on the backend's port
 	onward  *Behind
 }
 
@@ -81,12 +83,12 @@ func (t tracing) end() {
 }
 
 // held is the sockets whose owners are the backends.
-func (t tracing) held() []socket {
-	var all []socket
+func (t tracing) held() []socket.Socket {
+	var all []socket.Socket
 	for _, tries := range t.of {
 		for _, a := range tries {
 			for _, s := range append(slices.Clone(a.behind), a.end) {
-				if s.holder != 0 {
+				if s.Holder != 0 {
 					all = append(all, s)
 				}
 			}
@@ -116,7 +118,7 @@ func (a *attempt) answered() bool {
 }
 
 // trace tells an attempt.
-func (a *attempt) trace(o owners) Trace {
+func (a *attempt) trace(o owner.Owners) Trace {
 	t := Trace{To: a.to.String(), Outcome: a.outcome}
 	if a.backend.IsValid() {
 		t.Backend = a.backend.String()
@@ -136,8 +138,8 @@ func (a *attempt) trace(o owners) Trace {
 }
 
 // owners is who answered, or else who listens there, with the socket.
-func (a *attempt) owners(o owners) ([]Owner, Listener) {
-	l := Listener{Owners: o.of[a.end.holder]}
+func (a *attempt) owners(o owner.Owners) ([]owner.Owner, Listener) {
+	l := Listener{Owners: o.Of[a.end.Holder]}
 	for _, s := range a.behind {
 		if len(l.Owners) == 0 {
 			l = newListener(s, o)

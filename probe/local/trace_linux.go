@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 )
 
 // line is one connection of a trace.
@@ -26,9 +27,9 @@ type line struct {
 // trace connects to the ports, each address once, and finds the sockets that
 // answer: those whose peer is our end. All that is sent is what the kernel sends
 // to open and to close a connection. The error is the context's.
-func (v view) trace(ctx context.Context, q Query, ports []probe.Port) (tracing, error) {
+func (v view) trace(ctx context.Context, q socket.Query, ports []probe.Port) (tracing, error) {
 	t := tracing{asked: true, of: make(map[probe.Port][]*attempt), ours: make(map[uint16]bool)}
-	own := ownAddrs()
+	own := socket.OwnAddrs()
 	var all []*line
 	left := 0
 	for _, p := range slices.CompactFunc(slices.Clone(ports), func(a, b probe.Port) bool { return a == b }) {
@@ -61,14 +62,14 @@ func (v view) trace(ctx context.Context, q Query, ports []probe.Port) (tracing, 
 	return t, nil
 }
 
-func (t *tracing) cover(q Query, made, left int) {
+func (t *tracing) cover(q socket.Query, made, left int) {
 	if made > 0 {
 		t.coverage = append(t.coverage, fmt.Sprintf("traced by %s from this machine, which NAT rules for what comes from outside do not touch", count(made, "TCP connection", "TCP connections")))
 	}
 	if left > 0 {
 		t.coverage = append(t.coverage, fmt.Sprintf("not traced: %d of %d addresses; %d is the most", left, made+left, maxTraced))
 	}
-	if len(q.ports[probe.UDP]) > 0 {
+	if len(q.Ports[probe.UDP]) > 0 {
 		t.coverage = append(t.coverage, "UDP: not traced, because nothing answers a connection there")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )
@@ -258,28 +259,28 @@ func TestTraceAddresses(t *testing.T) {
 func TestAims(t *testing.T) {
 	lo6 := netip.IPv6Loopback()
 	own := []netip.Addr{netip.MustParseAddr("127.0.0.1"), lo6, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}
-	at := func(s, family, device string) socket {
-		return socket{local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), family: family, device: device}
+	at := func(s, family, device string) socket.Socket {
+		return socket.Socket{Local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), Family: family, Device: device}
 	}
 	for name, c := range map[string]struct {
-		q       Query
-		sockets []socket
+		q       socket.Query
+		sockets []socket.Socket
 		own     []netip.Addr
 		want    string
 	}{
-		"nothing":      {Query{v4: true, v6: true}, nil, own, "127.0.0.1 [::1]"},
-		"no IPv6":      {Query{v4: true, v6: true}, nil, own[:1], "127.0.0.1"},
-		"-4":           {Query{v4: true}, nil, own, "127.0.0.1"},
-		"-6":           {Query{v6: true}, nil, own, "[::1]"},
-		"any":          {Query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
-		"only 6":       {Query{v4: true, v6: true}, []socket{at("::", "ipv6", "")}, own, "[::1]"},
-		"dual":         {Query{v4: true, v6: true}, []socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
-		"own":          {Query{v4: true, v6: true}, []socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
-		"own of link":  {Query{v4: true, v6: true}, []socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
-		"foreign":      {Query{v4: true, v6: true}, []socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
-		"of a device":  {Query{v4: true, v6: true}, []socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
-		"many":         {Query{v4: true}, []socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
-		"loopback's 8": {Query{v4: true}, []socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
+		"nothing":      {socket.Query{IPv4: true, IPv6: true}, nil, own, "127.0.0.1 [::1]"},
+		"no IPv6":      {socket.Query{IPv4: true, IPv6: true}, nil, own[:1], "127.0.0.1"},
+		"-4":           {socket.Query{IPv4: true}, nil, own, "127.0.0.1"},
+		"-6":           {socket.Query{IPv6: true}, nil, own, "[::1]"},
+		"any":          {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
+		"only 6":       {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("::", "ipv6", "")}, own, "[::1]"},
+		"dual":         {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
+		"own":          {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
+		"own of link":  {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
+		"foreign":      {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
+		"of a device":  {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
+		"many":         {socket.Query{IPv4: true}, []socket.Socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
+		"loopback's 8": {socket.Query{IPv4: true}, []socket.Socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
 	} {
 		var got []string
 		for _, a := range aims(c.q, probe.Port{Number: 417, Proto: probe.TCP}, c.sockets, c.own) {

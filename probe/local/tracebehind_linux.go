@@ -6,12 +6,15 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/netns"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // passOn finds who listens where the proxies that took connections pass them on
 // to, in this network namespace or, where the address is not its own, in another.
 // The error is the context's.
-func (v *view) passOn(ctx context.Context, o owners) error {
+func (v *view) passOn(ctx context.Context, o owner.Owners) error {
 	targets := make(map[*attempt]netip.AddrPort)
 	var ports []uint16
 	for _, attempts := range v.traced.of {
@@ -31,7 +34,7 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 		return err
 	}
 	found := make(map[*attempt]int)
-	var held []socket
+	var held []socket.Socket
 	for a, to := range targets {
 		for i, place := range places {
 			sockets := taking(place, to)
@@ -42,14 +45,14 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 			}
 		}
 	}
-	of, err := askOwners(ctx, held)
+	of, err := owner.Find(ctx, held)
 	if err != nil {
 		return err
 	}
 	for a, i := range found {
-		a.onward = &Behind{Address: targets[a].String(), NetNS: places[i].name}
+		a.onward = &Behind{Address: targets[a].String(), NetNS: places[i].Name}
 		for _, s := range taking(places[i], targets[a]) {
-			if a.onward.Owners = of.of[s.holder]; len(a.onward.Owners) > 0 {
+			if a.onward.Owners = of.Of[s.Holder]; len(a.onward.Owners) > 0 {
 				break
 			}
 		}
@@ -58,16 +61,16 @@ func (v *view) passOn(ctx context.Context, o owners) error {
 }
 
 // listeners is what listens on some TCP ports, in this namespace first.
-func listeners(ctx context.Context, ports []uint16) ([]space, error) {
-	q := Query{ports: map[probe.Proto][]uint16{probe.TCP: ports}, v4: true, v6: true}
-	home := space{name: host, addrs: loopbacks(ownAddrs()), held: make(map[probe.Port][]socket)}
-	_ = eachTCP(ctx, 0, ListenStates, func(s socket) { // what cannot be read is not told
-		if slices.Contains(ports, s.local.Port()) && len(home.held[s.at()]) < maxHolders {
-			home.held[s.at()] = append(home.held[s.at()], s)
+func listeners(ctx context.Context, ports []uint16) ([]netns.Namespace, error) {
+	q := socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: ports}, IPv4: true, IPv6: true}
+	home := netns.Namespace{Name: netns.Host, Addrs: loopbacks(socket.OwnAddrs()), Held: make(map[probe.Port][]socket.Socket)}
+	_ = socket.EachTCP(ctx, 0, socket.ListenStates, func(s socket.Socket) { // what cannot be read is not told
+		if slices.Contains(ports, s.Local.Port()) && len(home.Held[s.Port()]) < socket.MaxHolders {
+			home.Held[s.Port()] = append(home.Held[s.Port()], s)
 		}
 	})
-	others, err := lookAbroad(ctx, q, true)
-	return append([]space{home}, others.spaces...), err
+	others, err := netns.Look(ctx, q, true)
+	return append([]netns.Namespace{home}, others.Namespaces...), err
 }
 
 // loopbacks adds to a namespace's addresses those of 127.0.0.0/8 that proxies
@@ -78,12 +81,12 @@ func loopbacks(addrs []netip.Addr) []netip.Addr {
 
 // taking is the sockets that take connections to an address. Loopback is
 // somewhere else in every namespace.
-func taking(s space, to netip.AddrPort) (all []socket) {
-	if to.Addr().IsLoopback() && s.name != host {
+func taking(s netns.Namespace, to netip.AddrPort) (all []socket.Socket) {
+	if to.Addr().IsLoopback() && s.Name != netns.Host {
 		return nil
 	}
-	for _, one := range s.held[probe.Port{Number: to.Port(), Proto: probe.TCP}] {
-		if takes(one, to, s.addrs) && (s.name != host || slices.Contains(s.addrs, to.Addr()) || to.Addr().IsLoopback()) {
+	for _, one := range s.Held[probe.Port{Number: to.Port(), Proto: probe.TCP}] {
+		if takes(one, to, s.Addrs) && (s.Name != netns.Host || slices.Contains(s.Addrs, to.Addr()) || to.Addr().IsLoopback()) {
 			all = append(all, one)
 		}
 	}

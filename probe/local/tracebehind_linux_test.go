@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"onmux/probe/local/netns"
+	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -77,7 +79,7 @@ func TestTraceBehind(t *testing.T) {
 		to     string
 		netns  string // "" if nobody is found
 	}{
-		{4980, "127.0.0.1:4990", host},
+		{4980, "127.0.0.1:4990", netns.Host},
 		{4981, "10.99.0.2:4991", name},
 		{4982, "127.0.0.77:4990", ""}, // another namespace's loopback
 		{4983, "10.99.0.3:4991", ""},
@@ -97,7 +99,7 @@ func TestTraceBehind(t *testing.T) {
 			continue
 		}
 		want := " on " + c.to
-		if c.netns != host {
+		if c.netns != netns.Host {
 			want += " in network namespace " + c.netns
 		}
 		if !strings.Contains(got.Said, "; behind it: ") || !strings.HasSuffix(got.Said, want) {
@@ -122,7 +124,7 @@ func TestSocketTakes(t *testing.T) {
 		{"[::]:80", "ipv6", "10.0.0.1:80", false},
 		{"[::]:80", "ipv6", "[fd00::1]:80", true},
 	} {
-		s := socket{local: at(c.local), family: c.family}
+		s := socket.Socket{Local: at(c.local), Family: c.family}
 		if got := takes(s, at(c.to), own); got != c.want {
 			t.Errorf("%s (%s) takes %s: %t", c.local, c.family, c.to, got)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"onmux/probe/local/socket"
 	"slices"
 	"time"
 
@@ -17,11 +18,11 @@ func backends(ctx context.Context, up []*line) error {
 	for _, l := range up {
 		ends[netip.AddrPortFrom(l.local.Addr().WithZone(""), l.local.Port())] = l
 	}
-	see := func(s socket) {
-		if l := ends[netip.AddrPortFrom(s.peer.Addr().WithZone(""), s.peer.Port())]; l != nil {
-			l.backend, l.end = s.local, s
-			if a := s.local.Addr(); a.Is6() && a.IsLinkLocalUnicast() { // the kernel tells no zone of it (RFC 4007)
-				l.backend = netip.AddrPortFrom(a.WithZone(l.to.Addr().Zone()), s.local.Port())
+	see := func(s socket.Socket) {
+		if l := ends[netip.AddrPortFrom(s.Peer.Addr().WithZone(""), s.Peer.Port())]; l != nil {
+			l.backend, l.end = s.Local, s
+			if a := s.Local.Addr(); a.Is6() && a.IsLinkLocalUnicast() { // the kernel tells no zone of it (RFC 4007)
+				l.backend = netip.AddrPortFrom(a.WithZone(l.to.Addr().Zone()), s.Local.Port())
 			}
 		}
 	}
@@ -32,7 +33,7 @@ func backends(ctx context.Context, up []*line) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		waiting := slices.ContainsFunc(up, func(l *line) bool { return l.end.inode == 0 && l.backend.IsValid() && l.over() == "" })
+		waiting := slices.ContainsFunc(up, func(l *line) bool { return l.end.Inode == 0 && l.backend.IsValid() && l.over() == "" })
 		if err != nil || !waiting || time.Until(end) <= 0 {
 			break
 		}
@@ -46,10 +47,10 @@ func backends(ctx context.Context, up []*line) error {
 	for _, l := range up {
 		ports[l.backend.Port()] = true
 	}
-	var listen []socket
+	var listen []socket.Socket
 	if err == nil {
-		err = eachTCP(ctx, 0, ListenStates, func(s socket) {
-			if s.state == listening && ports[s.local.Port()] && len(listen) < maxHolders {
+		err = socket.EachTCP(ctx, 0, socket.ListenStates, func(s socket.Socket) {
+			if s.State == socket.Listening && ports[s.Local.Port()] && len(listen) < socket.MaxHolders {
 				listen = append(listen, s)
 			}
 		})
@@ -61,10 +62,10 @@ func backends(ctx context.Context, up []*line) error {
 }
 
 // conclude names the outcome of a connection that came about.
-func (l *line) conclude(listen []socket, err error) {
+func (l *line) conclude(listen []socket.Socket, err error) {
 	over := l.over()
 	switch {
-	case l.end.inode != 0:
+	case l.end.Inode != 0:
 		l.outcome = Accepted
 	case over != "":
 		l.outcome = over
@@ -76,8 +77,8 @@ func (l *line) conclude(listen []socket, err error) {
 		l.outcome = Outside
 	}
 	for _, s := range listen {
-		a := s.local.Addr()
-		if s.local.Port() == l.backend.Port() && (a.IsUnspecified() || a.WithZone("") == l.backend.Addr().WithZone("")) && (l.backend.Addr().Is6() || s.family != "ipv6") {
+		a := s.Local.Addr()
+		if s.Local.Port() == l.backend.Port() && (a.IsUnspecified() || a.WithZone("") == l.backend.Addr().WithZone("")) && (l.backend.Addr().Is6() || s.Family != "ipv6") {
 			l.behind = append(l.behind, s)
 		}
 	}
@@ -103,17 +104,17 @@ func (l *line) over() Outcome {
 // peers tells the sockets at the other ends, and perhaps more. For many the
 // kernel lists all sockets; it may leave out some while others come and go, so
 // those that are missing are asked for one by one.
-func peers(ctx context.Context, up []*line, see func(socket)) error {
-	if len(up) > manyPorts {
-		if err := eachTCP(ctx, 0, ConnectedStates, see); err != nil {
+func peers(ctx context.Context, up []*line, see func(socket.Socket)) error {
+	if len(up) > socket.ManyPorts {
+		if err := socket.EachTCP(ctx, 0, socket.ConnectedStates, see); err != nil {
 			return err
 		}
 	}
 	for _, l := range up {
-		if len(up) > manyPorts && l.backend.IsValid() {
+		if len(up) > socket.ManyPorts && l.backend.IsValid() {
 			continue
 		}
-		if err := eachTCP(ctx, l.local.Port(), ConnectedStates, see); err != nil {
+		if err := socket.EachTCP(ctx, l.local.Port(), socket.ConnectedStates, see); err != nil {
 			return err
 		}
 	}

@@ -7,17 +7,19 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // finding is all that is known of one port.
 type finding struct {
 	port      probe.Port
-	count     Counts
+	count     socket.Counts
 	listeners []Listener // behind the verdict, not more of them than tally bounds
-	source    Source
+	source    socket.Source
 	where     string
-	owners    owners
-	dropped   Dropped
+	owners    owner.Owners
+	dropped   socket.ListenDrops
 	redirects []nat.Redirect
 	attempts  []*attempt
 	tried     tried
@@ -43,12 +45,12 @@ func unfinished(r Request, ended error) (out Report) {
 // not be read; that none was seen is one only if everything could be.
 func (f finding) verdict() Verdict {
 	v := Verdict{Port: f.port.Number, Proto: f.port.Proto}
-	t := tally{count: f.count}
-	s, found := t.strongest()
+	t := socket.Usage{Count: f.count}
+	s, found := t.Strongest()
 	switch {
-	case found && s == listening:
+	case found && s == socket.Listening:
 		v.Verdict, v.Why = Listening, f.whyListening()
-	case found && s == bound:
+	case found && s == socket.Bound:
 		v.Verdict, v.Why = Bound, f.whyBound()
 	case f.source.Err == nil && f.appeared():
 		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
@@ -64,7 +66,7 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Connected, "nothing listens"+f.connections()
 	case f.source.Err != nil:
 		v.Verdict, v.Why, v.Error = Unknown, "could not look", f.source.Err.Error()
-	case f.unseen() && f.source.From == FromProc: // a kernel that never tells such sockets has a caveat only
+	case f.unseen() && f.source.From == socket.FromProc: // a kernel that never tells such sockets has a caveat only
 		v.Verdict, v.Why, v.Error = Unknown, f.unused(), idleUnseen
 	default:
 		v.Verdict, v.Why = Free, f.unused()

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // maxNamed bounds how many of one kind a sentence names; it counts the others.
@@ -45,13 +47,13 @@ func (f finding) whyListening() string {
 		if missing := missing(f.owners); missing != "" && len(g.sockets[0].Owners) == 0 {
 			part += ", " + missing
 		}
-		if slices.ContainsFunc(g.sockets[0].Owners, func(o Owner) bool { return o.Unrelated }) {
+		if slices.ContainsFunc(g.sockets[0].Owners, func(o owner.Owner) bool { return o.Unrelated }) {
 			part += ", shared by processes that do not descend from one another"
 		}
 		parts = append(parts, part+f.losses(g.sockets))
 	}
 	why := some(parts, "; ", "more holder", "more holders")
-	if n := f.count[bound]; n > 0 {
+	if n := f.count[socket.Bound]; n > 0 {
 		why += fmt.Sprintf("; %s bound and not listening", count(n, "socket", "sockets"))
 	}
 	return why + f.connections()
@@ -73,7 +75,7 @@ func (f finding) whyBound() string {
 // connections are known only where there is no holder.
 func (f finding) connections() string {
 	var s string
-	if n := f.count[connected]; n > 0 {
+	if n := f.count[socket.Connected]; n > 0 {
 		s += fmt.Sprintf("; %s the number", count(n, "connection uses", "connections use"))
 		var named []string
 		for _, g := range f.groups(Connected) {
@@ -85,7 +87,7 @@ func (f finding) connections() string {
 			s += ", of " + some(named, " and ", "other", "others")
 		}
 	}
-	if n := f.count[timeWait]; n > 0 {
+	if n := f.count[socket.TimeWait]; n > 0 {
 		s += fmt.Sprintf("; %s the number", count(n, "connection in TIME_WAIT still uses", "connections in TIME_WAIT still use"))
 	}
 	return s
@@ -222,7 +224,7 @@ func (f finding) losses(sockets []Listener) string {
 	var drops uint64
 	for _, l := range sockets {
 		drops += l.Drops
-		if b := l.Backlog; !full && b != nil && b.full() {
+		if b := l.Backlog; !full && b != nil && b.Full() {
 			full = true
 			said = fmt.Sprintf(", accept queue full (%d of %d)", b.Used, b.Limit)
 		}
@@ -233,10 +235,10 @@ func (f finding) losses(sockets []Listener) string {
 	if drops > 0 {
 		said += fmt.Sprintf(", %s dropped", count(int(drops), "attempt to connect", "attempts to connect"))
 	}
-	if b := f.dropped; full && b.full > 0 {
-		said += fmt.Sprintf(" (in this network namespace since it began: %d by full queues", b.full)
-		if b.other > 0 {
-			said += fmt.Sprintf(", %d for other reasons", b.other)
+	if b := f.dropped; full && b.ByFullQueue > 0 {
+		said += fmt.Sprintf(" (in this network namespace since it began: %d by full queues", b.ByFullQueue)
+		if b.Otherwise > 0 {
+			said += fmt.Sprintf(", %d for other reasons", b.Otherwise)
 		}
 		said += ")"
 	}

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
@@ -23,7 +24,7 @@ type Saved struct {
 	Ended   record.End
 	asked   map[probe.Port][]stretch
 	ports   map[probe.Port]local.Verdict
-	sockets map[socketKey][]local.Owner
+	sockets map[socketKey][]owner.Owner
 }
 
 // stretch is a run of addresses of which the same is known.
@@ -42,7 +43,7 @@ type socketKey struct {
 // Start keeps s.
 func (r *Saved) Start(s record.Start) error {
 	r.Started = s
-	r.asked, r.ports, r.sockets = make(map[probe.Port][]stretch), make(map[probe.Port]local.Verdict), make(map[socketKey][]local.Owner)
+	r.asked, r.ports, r.sockets = make(map[probe.Port][]stretch), make(map[probe.Port]local.Verdict), make(map[socketKey][]owner.Owner)
 	return nil
 }
 
@@ -323,7 +324,7 @@ func (d *differ) socket(k socketKey, is bool) {
 	d.tell(c)
 }
 
-func holdersOf(owners []local.Owner) string {
+func holdersOf(owners []owner.Owner) string {
 	var names []string
 	for _, o := range owners {
 		name := o.Name

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	. "onmux/report/compare"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -183,7 +184,7 @@ func TestDiffOfLocalPorts(t *testing.T) {
 	held := func(port uint16, pid int, names ...string) local.Listener {
 		l := Socket(probe.TCP, "::", "dual", "any", port)
 		for _, n := range names {
-			l.Owners = append(l.Owners, local.Owner{PID: pid, Name: n})
+			l.Owners = append(l.Owners, owner.Owner{PID: pid, Name: n})
 		}
 		return l
 	}

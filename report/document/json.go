@@ -12,6 +12,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -195,7 +196,7 @@ func plainFinding(f record.Finding) record.Finding {
 		return a
 	}
 	l, ok := f.(local.Listener)
-	if !ok || !slices.ContainsFunc(l.Owners, func(o local.Owner) bool { return o.Started.Location() != time.UTC }) {
+	if !ok || !slices.ContainsFunc(l.Owners, func(o owner.Owner) bool { return o.Started.Location() != time.UTC }) {
 		return f
 	}
 	l.Owners = slices.Clone(l.Owners)

@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -102,11 +103,11 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 	}
 	for _, c := range []struct {
 		what, expected string
-		of             func(local.Owner) string
+		of             func(owner.Owner) string
 	}{
-		{"process", h.Process, func(o local.Owner) string { return o.Name }},
-		{"user", h.User, func(o local.Owner) string { return o.User }},
-		{"unit", h.Unit, func(o local.Owner) string { return o.Unit }},
+		{"process", h.Process, func(o owner.Owner) string { return o.Name }},
+		{"user", h.User, func(o owner.Owner) string { return o.User }},
+		{"unit", h.Unit, func(o owner.Owner) string { return o.Unit }},
 	} {
 		if c.expected == "" {
 			continue
@@ -119,7 +120,7 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 		}
 		actual = append(actual, ofSocket(l, c.what)...)
 		switch {
-		case slices.Contains(actual, c.expected), c.what == "user" && slices.ContainsFunc(l.Owners, func(o local.Owner) bool { return o.UID != nil && fmt.Sprint(*o.UID) == c.expected }):
+		case slices.Contains(actual, c.expected), c.what == "user" && slices.ContainsFunc(l.Owners, func(o owner.Owner) bool { return o.UID != nil && fmt.Sprint(*o.UID) == c.expected }):
 		case unknown:
 			doubt = cmp.Or(doubt, fmt.Sprintf("the %s of %s could not be seen", c.what, p))
 		default:

@@ -6,6 +6,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 	"onmux/report/record"
 )
 
@@ -13,30 +15,30 @@ func TestExpectHolder(t *testing.T) {
 	few := uint32(2)
 	root := uint32(0)
 	listening := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
-	socket := local.Listener{
+	held := local.Listener{
 		Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: local.Listening, Reach: "loopback",
-		Backlog: &local.Backlog{Used: 2, Limit: 8}, UID: &root, NetNS: "host",
-		Owners: []local.Owner{{Name: "nginx", User: "root", Place: local.Place{Unit: "nginx.service"}}, {Name: "helper", User: "www-data"}},
+		Backlog: &socket.Backlog{Used: 2, Limit: 8}, UID: &root, NetNS: "host",
+		Owners: []owner.Owner{{Name: "nginx", User: "root", Place: owner.Place{Unit: "nginx.service"}}, {Name: "helper", User: "www-data"}},
 	}
-	hidden := socket
+	hidden := held
 	hidden.Owners = nil
 	guessed := hidden
 	guessed.User = "www-data"
-	guessed.Origin = local.Origin{Place: local.Place{Unit: "nginx.service"},
-		Candidates: []local.Candidate{{Process: local.Process{PID: 5, Name: "nginx"}, By: "cgroup"}}}
-	activated := socket
-	activated.Owners = []local.Owner{{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
+	guessed.Origin = owner.Origin{Place: owner.Place{Unit: "nginx.service"},
+		Candidates: []owner.Candidate{{Process: owner.Process{PID: 5, Name: "nginx"}, By: "cgroup"}}}
+	activated := held
+	activated.Owners = []owner.Owner{{PID: 1, Name: "systemd", User: "root", Place: owner.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
 	activated.Unit = "ssh.socket"
 	web := uint32(33)
-	dropped := socket // by a server that gave up the rights with which it made the socket
-	dropped.User, dropped.Owners = "root", []local.Owner{{Name: "nginx", User: "www-data", UID: &web}}
-	fleeting := socket
-	fleeting.User, fleeting.Owners = "root", []local.Owner{{PID: 5, Ended: true}}
-	wide := socket
+	dropped := held // by a server that gave up the rights with which it made the socket
+	dropped.User, dropped.Owners = "root", []owner.Owner{{Name: "nginx", User: "www-data", UID: &web}}
+	fleeting := held
+	fleeting.User, fleeting.Owners = "root", []owner.Owner{{PID: 5, Ended: true}}
+	wide := held
 	wide.Address, wide.Reach = netip.MustParseAddr("::"), "any"
-	busy := socket
-	busy.Backlog = &local.Backlog{Used: 3, Limit: 8}
-	unqueued := socket
+	busy := held
+	busy.Backlog = &socket.Backlog{Used: 3, Limit: 8}
+	unqueued := held
 	unqueued.Backlog = nil
 	datagrams := unqueued
 	datagrams.Proto = probe.UDP
@@ -49,16 +51,16 @@ func TestExpectHolder(t *testing.T) {
 		stream []record.Finding
 		want   record.Outcome
 	}{
-		{"loopback", Holder{Addr: "loopback"}, []record.Finding{listening, socket}, record.Holds},
-		{"one of two is wide", Holder{Addr: "loopback"}, []record.Finding{listening, socket, wide}, record.Fails},
-		{"another namespace is not ours", Holder{Addr: "loopback"}, []record.Finding{listening, socket, elsewhere}, record.Holds},
+		{"loopback", Holder{Addr: "loopback"}, []record.Finding{listening, held}, record.Holds},
+		{"one of two is wide", Holder{Addr: "loopback"}, []record.Finding{listening, held, wide}, record.Fails},
+		{"another namespace is not ours", Holder{Addr: "loopback"}, []record.Finding{listening, held, elsewhere}, record.Holds},
 		{"any", Holder{Addr: "any"}, []record.Finding{listening, wide}, record.Holds},
-		{"not any", Holder{Addr: "any"}, []record.Finding{listening, socket}, record.Fails},
-		{"an address", Holder{Addr: "127.0.0.1"}, []record.Finding{listening, socket}, record.Holds},
-		{"another address", Holder{Addr: "127.0.0.2"}, []record.Finding{listening, socket}, record.Fails},
-		{"process", Holder{Process: "nginx"}, []record.Finding{listening, socket}, record.Holds},
-		{"a sharer", Holder{Process: "helper", User: "www-data"}, []record.Finding{listening, socket}, record.Holds},
-		{"another process", Holder{Process: "sshd"}, []record.Finding{listening, socket}, record.Fails},
+		{"not any", Holder{Addr: "any"}, []record.Finding{listening, held}, record.Fails},
+		{"an address", Holder{Addr: "127.0.0.1"}, []record.Finding{listening, held}, record.Holds},
+		{"another address", Holder{Addr: "127.0.0.2"}, []record.Finding{listening, held}, record.Fails},
+		{"process", Holder{Process: "nginx"}, []record.Finding{listening, held}, record.Holds},
+		{"a sharer", Holder{Process: "helper", User: "www-data"}, []record.Finding{listening, held}, record.Holds},
+		{"another process", Holder{Process: "sshd"}, []record.Finding{listening, held}, record.Fails},
 		{"process not visible", Holder{Process: "nginx"}, []record.Finding{listening, hidden}, record.CannotTell},
 		{"user by number, process not visible", Holder{User: "0"}, []record.Finding{listening, hidden}, record.Holds},
 		{"a candidate is no owner", Holder{Process: "nginx"}, []record.Finding{listening, guessed}, record.CannotTell},
@@ -74,12 +76,12 @@ func TestExpectHolder(t *testing.T) {
 		{"socket unit", Holder{Unit: "ssh.socket"}, []record.Finding{listening, activated}, record.Holds},
 		{"unit of its owner", Holder{Unit: "init.scope"}, []record.Finding{listening, activated}, record.Holds},
 		{"another socket unit", Holder{Unit: "cups.socket"}, []record.Finding{listening, activated}, record.Fails},
-		{"unit", Holder{Unit: "nginx.service"}, []record.Finding{listening, socket}, record.Holds},
-		{"queue", Holder{MaxBacklog: &few}, []record.Finding{listening, socket}, record.Holds},
+		{"unit", Holder{Unit: "nginx.service"}, []record.Finding{listening, held}, record.Holds},
+		{"queue", Holder{MaxBacklog: &few}, []record.Finding{listening, held}, record.Holds},
 		{"queue too long", Holder{MaxBacklog: &few}, []record.Finding{listening, busy}, record.Fails},
 		{"queue not known", Holder{MaxBacklog: &few}, []record.Finding{listening, unqueued}, record.CannotTell},
 		{"no queue", Holder{MaxBacklog: &few}, []record.Finding{listening, datagrams}, record.CannotTell},
-		{"no queue, found", Holder{MaxBacklog: &few, Found: true}, []record.Finding{listening, socket, datagrams}, record.Holds},
+		{"no queue, found", Holder{MaxBacklog: &few, Found: true}, []record.Finding{listening, held, datagrams}, record.Holds},
 		{"nothing listens", Holder{Process: "nginx"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, record.Fails},
 		{"nothing here", Holder{Addr: "loopback"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, record.Fails},
 		{"found elsewhere", Holder{Addr: "loopback", Found: true}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, record.Holds},
@@ -106,7 +108,7 @@ func TestExpectHolder(t *testing.T) {
 func TestExpectHolderOfBound(t *testing.T) {
 	held := func(state local.Word, name string) []record.Finding {
 		return []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: state}, local.Listener{
-			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host", Owners: []local.Owner{{Name: name}}}}
+			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host", Owners: []owner.Owner{{Name: name}}}}
 	}
 	free := []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}
 	for _, c := range []struct {

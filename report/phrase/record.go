@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/probe/ports"
 	"onmux/report/record"
 	"onmux/scan"
@@ -82,7 +83,7 @@ func Product(s *probe.Service) string {
 }
 
 // Holders is "sshd (pid 12), nginx (pid 80)".
-func Holders(owners []local.Owner) string {
+func Holders(owners []owner.Owner) string {
 	var names []string
 	for _, o := range owners {
 		names = append(names, fmt.Sprintf("%s (pid %d)", cmp.Or(o.Name, "a process"), o.PID))

@@ -3,6 +3,7 @@ package phrase
 import (
 	"fmt"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func CommandLine(argv []string) string {
 	return strings.Join(args, " ")
 }
 
-func Candidates(in local.Origin) string {
+func Candidates(in owner.Origin) string {
 	var parts []string
 	for _, c := range in.Candidates {
 		why := "of the same user"
@@ -62,7 +63,7 @@ func Candidates(in local.Origin) string {
 	return strings.Join(parts, "; ") + "; none is known to"
 }
 
-func Owner(o local.Owner) []string {
+func Owner(o owner.Owner) []string {
 	var parts []string
 	add := func(what, value string) {
 		if value != "" {
@@ -97,7 +98,7 @@ func Owner(o local.Owner) []string {
 		add("", "ended while it was looked at")
 	}
 	var chain []string
-	for _, a := range append([]local.Process{{PID: o.PID, Name: o.Name}}, o.Parents...) {
+	for _, a := range append([]owner.Process{{PID: o.PID, Name: o.Name}}, o.Parents...) {
 		chain = append(chain, fmt.Sprintf("%s(%d)", a.Name, a.PID))
 	}
 	if len(chain) > 1 {

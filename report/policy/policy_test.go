@@ -18,6 +18,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 	. "onmux/report/policy"
 	"onmux/report/record"
 	"onmux/scan"
@@ -464,7 +466,7 @@ func TestSnapshotHolds(t *testing.T) {
 		verdict := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
 		socket := local.Listener{
 			Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, State: local.Listening, Reach: "any",
-			NetNS: "host", Owners: []local.Owner{{PID: 1, Name: name, User: "root"}},
+			NetNS: "host", Owners: []owner.Owner{{PID: 1, Name: name, User: "root"}},
 		}
 		f := found{findings: []record.Finding{verdict, socket}}
 		text := describe(t, Policy{}, f)
@@ -483,7 +485,7 @@ func TestSnapshotHolds(t *testing.T) {
 // is not, and what nobody can tell is left out; what comes of it holds.
 func TestSnapshotOfRules(t *testing.T) {
 	socket := local.Listener{Proto: probe.TCP, Address: netip.MustParseAddr("127.0.0.1"), Port: 417, State: local.Listening, Reach: "loopback", NetNS: "host",
-		Backlog: &local.Backlog{Used: 9, Limit: 128}, Owners: []local.Owner{{PID: 1, Name: "caddy", User: "www", Place: local.Place{Unit: "caddy.service"}}}}
+		Backlog: &socket.Backlog{Used: 9, Limit: 128}, Owners: []owner.Owner{{PID: 1, Name: "caddy", User: "www", Place: owner.Place{Unit: "caddy.service"}}}}
 	unseen := socket
 	unseen.Owners, unseen.Backlog = nil, nil
 	listening := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}

@@ -10,6 +10,8 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 	"onmux/probe/ports"
 	"onmux/report"
 	. "onmux/report/record"
@@ -30,7 +32,7 @@ var (
 	Addr6 = netip.MustParseAddr("fe80::1%eth0")
 )
 
-var place = local.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerID: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
+var place = owner.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerID: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
 
 // Ptr is the address of a copy of v.
 func Ptr[T any](v T) *T { return &v }
@@ -63,17 +65,17 @@ func Sample() Stream {
 				Reason: probe.LocalError, Tries: 3, Responder: Addr4, Notes: []string{"slow"}, Error: "no route to host"},
 			scan.Range{First: Addr4, Last: Addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed},
 			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
-				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &local.Backlog{Used: 1, Limit: 128},
-				Receive: &local.Buffer{Used: 768, Limit: 212992}, Drops: 37, Groups: []string{"224.0.0.251 on eth0"},
-				UID: Ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []local.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
+				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &socket.Backlog{Used: 1, Limit: 128},
+				Receive: &socket.Buffer{Used: 768, Limit: 212992}, Drops: 37, Groups: []string{"224.0.0.251 on eth0"},
+				UID: Ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []owner.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
 					Cmdline: []string{"sshd", "-D"}, User: "root", UID: Ptr(uint32(0)), Started: Noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
-					Parents: []local.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
-				User: "root", Origin: local.Origin{Place: place, MoreCandidates: 2,
-					Candidates: []local.Candidate{{Process: local.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: local.Process{PID: 13}, By: "user"}}}},
+					Parents: []owner.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
+				User: "root", Origin: owner.Origin{Place: place, MoreCandidates: 2,
+					Candidates: []owner.Candidate{{Process: owner.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: owner.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: Addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied",
 				Redirects: []nat.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule", Scope: "any"}},
-				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []local.Owner{{PID: 7}}, Behind: &local.Behind{Address: "172.17.0.2:80", NetNS: "blue", Owners: []local.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
+				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []owner.Owner{{PID: 7}}, Behind: &local.Behind{Address: "172.17.0.2:80", NetNS: "blue", Owners: []owner.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it; not every NAT rule could be read", Caveats: []string{"not every NAT rule could be read"}, Bind: []string{"a privilege is missing"}},
 			ports.Info{Port: 417, Protos: probe.Protos(), Names: []ports.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
 				Services: ports.Services{File: "/etc/services", Lines: []ports.Service{{Line: 7, Name: "onmux", Proto: "sctp",
@@ -165,7 +167,7 @@ func WithText(text string) Stream {
 			Service: &probe.Service{Name: text, Product: text, Version: text, Banner: text}, Evidence: []string{text}},
 		Violation{What: at.String(), Expected: "open", Actual: text, Address: "192.0.2.1", Port: 417, Proto: "tcp"},
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening, Why: text},
-		local.Listener{Proto: probe.TCP, Address: Addr4, Port: 417, State: local.Listening, Owners: []local.Owner{{PID: 1, Name: text, User: text, Place: local.Place{Unit: text}}}},
+		local.Listener{Proto: probe.TCP, Address: Addr4, Port: 417, State: local.Listening, Owners: []owner.Owner{{PID: 1, Name: text, User: text, Place: owner.Place{Unit: text}}}},
 	}
 	s.Ended.Coverage = []string{text}
 	return s

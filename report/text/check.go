@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -219,7 +220,7 @@ func (p *checkText) rows(l local.Listener, verdict local.Word) [][]span {
 
 // process is what an owner runs: its command line, or else its name. Where the
 // width is limited, the folder of the program gives way.
-func (p *checkText) process(o local.Owner) string {
+func (p *checkText) process(o owner.Owner) string {
 	args := slices.Clone(o.Cmdline)
 	if len(args) > 1 && p.width > 0 && strings.HasPrefix(args[0], "/") {
 		args[0] = path.Base(args[0])

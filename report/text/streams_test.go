@@ -7,6 +7,8 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 )
@@ -47,17 +49,17 @@ func as(command string, s Stream) Stream {
 
 func checkStream() Stream {
 	ssh := Socket(probe.TCP, "::", "dual", "any", 417)
-	ssh.Backlog = &local.Backlog{Used: 0, Limit: 128}
+	ssh.Backlog = &socket.Backlog{Used: 0, Limit: 128}
 	ssh.Inode = 31337
-	ssh.Owners = []local.Owner{{PID: 812, Name: "sshd", Exe: "/usr/sbin/sshd", Cmdline: []string{"sshd: /usr/sbin/sshd", "-D", "[listener] 0 of 10-100 startups"},
-		User: "root", Started: Noon, ExeDeleted: true, Place: local.Place{Unit: "ssh.service"}, Parents: []local.Process{{PID: 1, Name: "systemd"}}},
-		{PID: 1, Name: "systemd", User: "root", Place: local.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
+	ssh.Owners = []owner.Owner{{PID: 812, Name: "sshd", Exe: "/usr/sbin/sshd", Cmdline: []string{"sshd: /usr/sbin/sshd", "-D", "[listener] 0 of 10-100 startups"},
+		User: "root", Started: Noon, ExeDeleted: true, Place: owner.Place{Unit: "ssh.service"}, Parents: []owner.Process{{PID: 1, Name: "systemd"}}},
+		{PID: 1, Name: "systemd", User: "root", Place: owner.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
 	ssh.Unit = "ssh.socket"
 	web := Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 8080)
-	web.Backlog = &local.Backlog{Used: 511, Limit: 511}
+	web.Backlog = &socket.Backlog{Used: 511, Limit: 511}
 	web.UID = Ptr(uint32(33))
-	web.Owners = []local.Owner{
-		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Place: local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}},
+	web.Owners = []owner.Owner{
+		{PID: 1200, Name: "nginx", Cmdline: []string{"nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon on; master_process on;"}, User: "www-data", Workers: []int{1201, 1202}, Place: owner.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}},
 		{PID: 77, Name: "helper", User: "app", Unrelated: true},
 	}
 	web6 := Socket(probe.TCP, "fe80::1%eth0", "ipv6", "link-local", 8080)
@@ -65,7 +67,7 @@ func checkStream() Stream {
 	other := Socket(probe.UDP, "0.0.0.0", "ipv4", "any", 53)
 	other.UID = Ptr(uint32(101))
 	other.User, other.Unit = "systemd-resolve", "systemd-resolved.service"
-	other.Candidates = []local.Candidate{{Process: local.Process{PID: 602, Name: "systemd-resolve"}, By: "cgroup"}}
+	other.Candidates = []owner.Candidate{{Process: owner.Process{PID: 602, Name: "systemd-resolve"}, By: "cgroup"}}
 	bound := Socket(probe.TCP, "10.0.0.5", "ipv4", "private", 9000)
 	bound.State = local.Bound
 	conn := Socket(probe.TCP, "10.0.0.5", "ipv4", "private", 40000)
@@ -101,15 +103,15 @@ func checkStream() Stream {
 // elsewhereStream has ports that are held in other network namespaces, alone and
 // beside the caller's own.
 func elsewhereStream() Stream {
-	there := func(netns string, l local.Listener, owner local.Owner) local.Listener {
-		l.NetNS, l.Owners = netns, []local.Owner{owner}
+	there := func(netns string, l local.Listener, by owner.Owner) local.Listener {
+		l.NetNS, l.Owners = netns, []owner.Owner{by}
 		return l
 	}
-	shop := local.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}
-	nginx := local.Owner{PID: 2100, Name: "nginx", Cmdline: []string{"nginx: master process /usr/sbin/nginx -g daemon off;"}, User: "root", Workers: []int{2101}, Place: shop}
-	caddy := local.Owner{PID: 3100, Name: "caddy", Cmdline: []string{"/usr/bin/caddy", "run", "--config", "/etc/caddy/Caddyfile"}, User: "caddy"}
+	shop := owner.Place{Container: "4f3c2b1a0987", ContainerName: "shop", Runtime: "docker"}
+	nginx := owner.Owner{PID: 2100, Name: "nginx", Cmdline: []string{"nginx: master process /usr/sbin/nginx -g daemon off;"}, User: "root", Workers: []int{2101}, Place: shop}
+	caddy := owner.Owner{PID: 3100, Name: "caddy", Cmdline: []string{"/usr/bin/caddy", "run", "--config", "/etc/caddy/Caddyfile"}, User: "caddy"}
 	inside := Socket(probe.TCP, "0.0.0.0", "ipv4", "any", 80)
-	inside.Backlog = &local.Backlog{Limit: 511}
+	inside.Backlog = &socket.Backlog{Limit: 511}
 	bound := Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 80)
 	bound.State = local.Bound
 	conn := Socket(probe.TCP, "10.0.0.5", "ipv4", "private", 80)
@@ -256,11 +258,11 @@ func hostileStream(s string) Stream {
 	g.Notes, g.Error = []string{s}, s
 	l := Socket(probe.TCP, "::", s, s, 417)
 	l.Peer, l.Device, l.NetNS, l.State = s, s, s, local.Word(s)
-	l.Owners = []local.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, ExeDeleted: true, Place: local.Place{Unit: s, Container: s, ContainerName: s, Runtime: s},
-		SocketUnit: s, Parents: []local.Process{{PID: 1, Name: s}}}, {PID: 13, Name: s, Place: local.Place{Container: s, Pod: s}}, {PID: 14, Place: local.Place{PodUID: s}}}
+	l.Owners = []owner.Owner{{PID: 12, Name: s, Exe: s, Cmdline: []string{s, "", "a b", evil}, User: s, ExeDeleted: true, Place: owner.Place{Unit: s, Container: s, ContainerName: s, Runtime: s},
+		SocketUnit: s, Parents: []owner.Process{{PID: 1, Name: s}}}, {PID: 13, Name: s, Place: owner.Place{Container: s, Pod: s}}, {PID: 14, Place: owner.Place{PodUID: s}}}
 	stray := Socket(probe.UDP, "::", s, s, 417)
 	stray.User = s
-	stray.Origin = local.Origin{Place: local.Place{Unit: s}, Candidates: []local.Candidate{{Process: local.Process{PID: 1, Name: s}, By: s}, {By: s}}}
+	stray.Origin = owner.Origin{Place: owner.Place{Unit: s}, Candidates: []owner.Candidate{{Process: owner.Process{PID: 1, Name: s}, By: s}, {By: s}}}
 	all.Findings = []Finding{r, low, g,
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Word(s), Why: s, Error: s + evil}, l, stray,
 		Violation{What: s, Expected: s, Actual: s, Address: s, Port: 417, Proto: s}, Violation{What: s, Expected: s, Actual: s}}

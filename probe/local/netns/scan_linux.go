@@ -1,0 +1,268 @@
+package netns
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bounds of the search for network namespaces.
+const (
+	maxFiles     = 4096 // files in a directory of names
+	maxProcesses = 4    // processes of a namespace through which it is tried
+)
+
+// boundIn is where network namespaces are kept by name, bound to a file each:
+// by ip-netns(8), which also CNI and Podman follow, and by Docker.
+var nsDirs = []string{"/run/netns", "/var/run/netns", dockerBinds, "/var/run/docker/netns"}
+
+const dockerBinds = "/run/docker/netns"
+
+// realm is a network namespace that is not the caller's.
+type netNS struct {
+	nsid  owner.NSID
+	inode uint64 // as in "net:[4026532177]" (namespaces(7)); 0 if that is not told
+	file  string // by which it is bound to a name
+	pids  []int  // a few of its processes
+
+	table   socket.Table
+	addrs   []netip.Addr // if they were asked for, and it could be entered
+	noBound bool         // sockets that are bound and do not listen are not told
+	err     error        // why it could not be read, or not all of it
+	gone    bool
+}
+
+// named is a file to which a namespace is bound.
+type nsFile struct {
+	file  string
+	inode uint64
+}
+
+// world is the search for network namespaces: all of which a process can be seen,
+// and all that have a name.
+type nsScan struct {
+	owner.ProcFS
+	file       string // whose inode is the sign
+	own        owner.NSID
+	inode      uint64                // of the caller's namespace
+	namespaces map[owner.NSID]*netNS // all others
+	refused    int                   // processes whose namespace is not told
+	refusedErr error                 // why
+	closed     []nsFile              // what could not be entered, and may be one of realms or not
+	closedErr  error                 // why
+	hidden     bool                  // there are processes that cannot be seen
+}
+
+// lookAbroad looks at the other network namespaces. The error is the context's.
+func Look(ctx context.Context, q socket.Query, addrs bool) (Others, error) {
+	return lookIn(ctx, owner.SystemProc(), q, addrs, nsDirs)
+}
+
+// lookIn is lookAbroad for any proc(5) file system and directories of names.
+func lookIn(ctx context.Context, p owner.ProcFS, q socket.Query, addrs bool, dirs []string) (Others, error) {
+	w, err := explore(ctx, p, dirs)
+	if err != nil {
+		return Others{Coverage: Coverage{Looked: true, Err: err}}, ctx.Err()
+	}
+	realms := w.sorted()
+	read := realms[:min(len(realms), MaxNamespaces)]
+	forEach(ctx, len(read), func(diag *socket.Diag, i int) { w.read(ctx, q, addrs, diag, read[i]) })
+	if err := ctx.Err(); err != nil {
+		return Others{}, err
+	}
+	read = slices.DeleteFunc(slices.Clone(read), func(r *netNS) bool { return r.gone })
+	return Others{Namespaces: w.results(read), Coverage: w.coverage(read, max(len(realms)-MaxNamespaces, 0))}, nil
+}
+
+// explore finds the namespaces.
+func explore(ctx context.Context, p owner.ProcFS, dirs []string) (*nsScan, error) {
+	w := &nsScan{ProcFS: p, namespaces: make(map[owner.NSID]*netNS)}
+	var err error
+	if w.file, err = p.NSIDFile(); err != nil {
+		return nil, err
+	}
+	if w.own, err = w.id("thread-self"); err != nil {
+		return nil, err
+	}
+	w.inode, _ = w.NSInode("thread-self")
+	if err := w.findByProcess(ctx); err != nil {
+		return nil, err
+	}
+	w.findByName(ctx, listFiles(dirs))
+	return w, ctx.Err()
+}
+
+// id is the namespace of a process, by its directory's name.
+func (w *nsScan) id(process string) (owner.NSID, error) { return w.NSIDOf(process, w.file) }
+
+// signs finds the namespaces of all processes, which are listed and looked at by
+// several workers at a time: either takes as long as the other.
+func (w *nsScan) findByProcess(ctx context.Context) error {
+	dir, err := os.Open(w.Root)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	var (
+		mu      sync.Mutex
+		workers sync.WaitGroup
+	)
+	of := make(map[owner.NSID][]int)
+	w.hidden = true
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for ctx.Err() == nil {
+				mu.Lock()
+				names, failed := dir.Readdirnames(256)
+				if failed != nil && failed != io.EOF {
+					err = failed
+				}
+				mu.Unlock()
+				if len(names) == 0 {
+					break
+				}
+				found, refused, refusal := w.otherNamespaces(names)
+				mu.Lock()
+				for s, pids := range found {
+					of[s] = append(of[s], pids...)
+				}
+				w.refused, w.refusedErr = w.refused+refused, cmp.Or(w.refusedErr, refusal)
+				w.hidden = w.hidden && !slices.Contains(names, "1") // see proc.hides
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	for s, pids := range of {
+		slices.Sort(pids)
+		r := &netNS{nsid: s, pids: pids[:min(len(pids), maxProcesses)]}
+		for _, pid := range r.pids {
+			if r.inode, _ = w.NSInode(strconv.Itoa(pid)); r.inode != 0 {
+				break
+			}
+		}
+		w.namespaces[s] = r
+	}
+	return err
+}
+
+// strangers are those of some processes, by the names of their directories, that
+// are in another namespace than the caller.
+func (w *nsScan) otherNamespaces(processes []string) (found map[owner.NSID][]int, refused int, why error) {
+	found = make(map[owner.NSID][]int)
+	own, told := []byte(fmt.Sprintf("net:[%d]", w.inode)), w.inode != 0
+	link := make([]byte, 64)
+	for _, name := range processes {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid <= 0 {
+			continue
+		}
+		if told {
+			// Where one may, reading this link takes half the time of a sign.
+			n, err := unix.Readlink(w.Root+"/"+name+"/"+owner.NSFile, link)
+			if err == nil && bytes.Equal(link[:n], own) {
+				continue
+			}
+			told = err == nil || owner.IsGone(err)
+		}
+		switch s, err := w.id(name); {
+		case err == nil && s != w.own:
+			found[s] = append(found[s], pid)
+		case err != nil && !owner.IsGone(err):
+			refused, why = refused+1, err
+		}
+	}
+	return found, refused, why
+}
+
+// listBinds finds the files in some directories that are namespaces.
+func listFiles(dirs []string) []nsFile {
+	var binds []nsFile
+	known := make(map[uint64]bool)
+	for _, dir := range dirs {
+		d, err := os.Open(dir)
+		if err != nil {
+			continue
+		}
+		names, _ := d.Readdirnames(maxFiles)
+		d.Close()
+		slices.Sort(names)
+		for _, name := range names {
+			file := filepath.Join(dir, name)
+			var fs unix.Statfs_t
+			if unix.Statfs(file, &fs) != nil || fs.Type != unix.NSFS_MAGIC {
+				continue // left over, or never one
+			}
+			if inode, err := owner.InodeOf(file); err == nil && !known[inode] {
+				known[inode] = true
+				binds = append(binds, nsFile{file, inode})
+			}
+		}
+	}
+	return binds
+}
+
+// bound gives namespaces their names, and finds those that have no process.
+func (w *nsScan) findByName(ctx context.Context, binds []nsFile) {
+	byInode := make(map[uint64]*netNS)
+	for _, r := range w.namespaces {
+		if r.inode != 0 {
+			byInode[r.inode] = r
+		}
+	}
+	var strange []nsFile
+	for _, b := range binds {
+		switch r := byInode[b.inode]; {
+		case r != nil:
+			r.file = b.file
+		case b.inode != w.inode:
+			strange = append(strange, b)
+		}
+	}
+	signs, errs := make([]owner.NSID, len(strange)), make([]error, len(strange))
+	forEach(ctx, len(strange), func(_ *socket.Diag, i int) {
+		if errs[i] = enter(strange[i].file); errs[i] == nil {
+			signs[i], errs[i] = w.id("thread-self")
+		}
+	})
+	for i, b := range strange {
+		switch r := w.namespaces[signs[i]]; {
+		case errors.Is(errs[i], unix.EINVAL), errs[i] != nil && owner.IsGone(errs[i]): // a namespace of another kind, or unbound since
+		case errs[i] != nil:
+			w.closed, w.closedErr = append(w.closed, b), errs[i]
+		case r != nil:
+			r.file, r.inode = b.file, b.inode
+		case signs[i] != w.own:
+			w.namespaces[signs[i]] = &netNS{nsid: signs[i], inode: b.inode, file: b.file}
+		}
+	}
+}
+
+// sorted is all namespaces but the caller's, the oldest first: signs mostly grow.
+func (w *nsScan) sorted() []*netNS {
+	realms := make([]*netNS, 0, len(w.namespaces))
+	for _, r := range w.namespaces {
+		realms = append(realms, r)
+	}
+	slices.SortFunc(realms, func(a, b *netNS) int {
+		if a.nsid < b.nsid {
+			return -1
+		}
+		return 1
+	})
+	return realms
+}

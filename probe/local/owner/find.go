@@ -1,0 +1,41 @@
+package owner
+
+import (
+	"context"
+	"onmux/probe/local/socket"
+)
+
+// ownership is who holds which socket.
+type Scan struct {
+	Of map[uint64][]Owner // by socket.holder
+	//lint:ignore U1000 only Linux asks
+	Listed     []int // processes that were looked at, sorted
+	Unreadable []int // those of them whose descriptors could not be read, sorted
+	Hidden     bool  // there are processes that are not listed
+}
+
+// owners is what is known of the owners; the zero value: nobody asked.
+type Owners struct {
+	Scan
+	Origins map[uint64]Origin // by socket.holder
+	Asked   bool
+	Users   Users // names of the users of sockets
+	Err     error // why no owner could be found
+}
+
+// askOwners finds the owners of the sockets. The error is the context's.
+func Find(ctx context.Context, sockets []socket.Socket) (Owners, error) {
+	holders := make([]uint64, len(sockets))
+	for i, s := range sockets {
+		holders[i] = s.Holder
+	}
+	found, err := scanOwners(ctx, holders)
+	o := Owners{Scan: found, Asked: true, Err: err, Users: make(Users)}
+	if ctx.Err() == nil {
+		o.Origins = findOrigins(ctx, sockets, found)
+	}
+	return o, ctx.Err()
+}
+
+// blind reports whether there are processes that could not be looked at.
+func (o Scan) Incomplete() bool { return len(o.Unreadable) > 0 || o.Hidden }

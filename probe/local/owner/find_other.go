@@ -1,0 +1,47 @@
+//go:build !linux
+
+package owner
+
+import (
+	"context"
+	"onmux/probe/local/socket"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// findOwners describes the processes behind sockets, which are named by them.
+func scanOwners(ctx context.Context, pids []uint64) (Scan, error) {
+	o := Scan{Of: make(map[uint64][]Owner)}
+	for _, pid := range pids {
+		if err := ctx.Err(); err != nil {
+			return o, err
+		}
+		if o.Of[pid] == nil && pid > 0 {
+			o.Of[pid] = []Owner{owner(ctx, int32(pid))}
+		}
+	}
+	return o, nil
+}
+
+// findOrigins tells nothing: of cgroups only Linux knows.
+func findOrigins(context.Context, []socket.Socket, Scan) map[uint64]Origin { return nil }
+
+// owner reads what a process is; what may not be read stays empty.
+func owner(ctx context.Context, pid int32) Owner {
+	o := Owner{PID: int(pid)}
+	p, err := process.NewProcessWithContext(ctx, pid)
+	if err != nil {
+		return o
+	}
+	o.Name, _ = p.NameWithContext(ctx)
+	o.Exe, _ = p.ExeWithContext(ctx)
+	if args, err := p.CmdlineSliceWithContext(ctx); err == nil {
+		o.Cmdline = boundArgs(args)
+	}
+	o.User, _ = p.UsernameWithContext(ctx)
+	if ms, err := p.CreateTimeWithContext(ctx); err == nil && ms > 0 {
+		o.Started = time.UnixMilli(ms).UTC().Truncate(time.Second)
+	}
+	return o
+}

@@ -1,0 +1,54 @@
+package owner
+
+import "time"
+
+// Owner is a process that holds a socket, with those forked from it that share
+// the socket and run the same program folded in as workers.
+type Owner struct {
+	PID        int       `json:"pid"`
+	Name       string    `json:"name,omitempty"`
+	Exe        string    `json:"exe,omitempty"`
+	ExeDeleted bool      `json:"exe_deleted,omitempty"` // the file that runs is no more at Exe, as after an upgrade
+	Cmdline    []string  `json:"cmdline,omitempty"`
+	User       string    `json:"user,omitempty"` // its name, or the number where it has none
+	UID        *uint32   `json:"uid,omitempty"`
+	Started    time.Time `json:"started,omitzero"`
+	Place
+	SocketUnit string    `json:"socket_unit,omitempty"` // for which systemd, which is the owner, holds the socket
+	Workers    []int     `json:"workers,omitempty"`
+	Parents    []Process `json:"parents,omitempty"`   // the parent, its parent, and so on
+	Unrelated  bool      `json:"unrelated,omitempty"` // there are other owners, and it is no ancestor or descendant of any
+	Ended      bool      `json:"ended,omitempty"`     // it ended while it was looked at: the rest is not told
+}
+
+// Process names a process.
+type Process struct {
+	PID  int    `json:"pid"`
+	Name string `json:"name,omitempty"`
+}
+
+// Place is where a process runs, or where a socket was made, as the path of its
+// cgroup tells (cgroups(7)). A name is cut to 256 bytes.
+type Place struct {
+	Unit          string `json:"unit,omitempty"`           // systemd's, the innermost
+	Container     string `json:"container,omitempty"`      // the first 12 digits of its id; LXC and systemd-nspawn go by names
+	ContainerID   string `json:"container_id,omitempty"`   // the whole of that id
+	ContainerName string `json:"container_name,omitempty"` // in reports of earlier versions
+	Runtime       string `json:"runtime,omitempty"`        // "docker", "containerd", "cri-o", "podman", "lxc" or "systemd-nspawn"; "kubernetes" if the path tells no more; "" if it does not tell
+	Pod           string `json:"pod,omitempty"`            // Kubernetes' "namespace/name", in reports of earlier versions
+	PodUID        string `json:"pod_uid,omitempty"`
+}
+
+// Origin is where a socket was made, and who may hold it.
+type Origin struct {
+	Place
+	Candidates     []Candidate `json:"candidates,omitempty"`      // likely ones first; none of them is known to hold it
+	MoreCandidates int         `json:"more_candidates,omitempty"` // beyond those listed
+}
+
+// Candidate is a process that may hold a socket whose owner could not be seen,
+// and that could not be looked at.
+type Candidate struct {
+	Process
+	By string `json:"by"` // what speaks for it: "cgroup", that it is in the one in which the socket was made, or "user"
+}

@@ -1,0 +1,25 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"onmux/probe"
+
+	"golang.org/x/sys/unix"
+)
+
+// eachTCP tells the TCP sockets in some states, of those whose peer has a port
+// unless it is 0, as the kernel or else /proc/net tells them.
+func EachTCP(ctx context.Context, peer uint16, states uint32, see func(Socket)) error {
+	diag, files := NewDiag(), ProcNet{"/proc/thread-self/net"}
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		err := diag.ask(ctx, diagRequest(probe.TCP, family, 0, peer, states), probe.TCP, nil, see)
+		if err == nil || errors.Is(err, errInterrupted) || ctx.Err() != nil {
+			continue
+		}
+		if err2 := files.each(ctx, probe.TCP, family, see); err2 != nil && !(family == unix.AF_INET6 && files.LacksIPv6()) {
+			return inOneLine([]error{err, err2})
+		}
+	}
+	return ctx.Err()
+}

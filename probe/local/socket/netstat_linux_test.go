@@ -1,0 +1,59 @@
+package socket
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+)
+
+func TestParseNetstat(t *testing.T) {
+	const names = "TcpExt: SyncookiesSent ListenOverflows ListenDrops Other\n"
+	for name, c := range map[string]struct {
+		in   string
+		want ListenDrops
+		ok   bool
+	}{
+		"as it is":         {names + "TcpExt: 1 37 40 9\nIpExt: InNoRoutes\nIpExt: 0\n", ListenDrops{37, 3}, true},
+		"elsewhere":        {"IpExt: InNoRoutes\nIpExt: 5\n" + names + "TcpExt: 1 37 37 9\n", ListenDrops{37, 0}, true},
+		"fewer drops":      {names + "TcpExt: 1 37 5 9\n", ListenDrops{37, 0}, true},
+		"not told":         {"TcpExt: SyncookiesSent\nTcpExt: 1\n", ListenDrops{}, true},
+		"nothing":          {"", ListenDrops{}, true},
+		"names alone":      {names, ListenDrops{}, true},
+		"a short line":     {names + "TcpExt: 1\n", ListenDrops{}, false},
+		"no number":        {names + "TcpExt: 1 x 2 3\n", ListenDrops{}, false},
+		"an endless line":  {names + "TcpExt: " + strings.Repeat("1", maxNetstatLine), ListenDrops{}, false},
+		"a negative count": {names + "TcpExt: 1 -1 2 3\n", ListenDrops{}, false},
+	} {
+		got, err := parseNetstat(strings.NewReader(c.in))
+		if (err == nil) != c.ok || err == nil && got != c.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestMemInfo(t *testing.T) {
+	info := func(n int) []byte {
+		var b []byte
+		for i := range uint32(n) {
+			b = binary.NativeEndian.AppendUint32(b, uint32(100+i))
+		}
+		return b
+	}
+	for n, want := range map[int][3]uint32{0: {}, 1: {}, 2: {101, 0, 1}, 8: {101, 0, 1}, 9: {101, 108, 1}, 12: {101, 108, 1}} {
+		limit, drops, told := parseMemInfo(info(n))
+		if limit != want[0] || drops != want[1] || told != (want[2] == 1) {
+			t.Errorf("%d numbers: %d, %d, %t", n, limit, drops, told)
+		}
+	}
+}
+
+func FuzzParseNetstat(f *testing.F) {
+	f.Add("TcpExt: ListenOverflows ListenDrops\nTcpExt: 37 40\n")
+	f.Add("TcpExt: ListenOverflows\nTcpExt: \n")
+	f.Fuzz(func(t *testing.T, in string) {
+		r, err := parseNetstat(strings.NewReader(in))
+		if err == nil && r != (ListenDrops{}) && !strings.Contains(in, "Listen") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
