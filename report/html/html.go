@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -43,6 +42,7 @@ const (
 type page struct {
 	w      io.Writer
 	buf    bytes.Buffer
+	json   *json.Encoder // to buf
 	start  record.Start
 	answer string // the only thing that was looked at, in a sentence
 	asked  int    // 2 stands for more
@@ -57,19 +57,21 @@ type page struct {
 
 // row is a line of the table, and with an address a place on the map.
 type row struct {
-	Place   string       `json:"p"`
-	Word    string       `json:"w"` // its state, verdict, outcome, or what changed
-	Reason  string       `json:"r,omitempty"`
-	RTT     probe.Millis `json:"t,omitzero"`
-	Text    string       `json:"s,omitempty"` // who speaks there, or holds it
-	Details []string     `json:"d,omitempty"`
-	First   string       `json:"a,omitempty"` // address in hexadecimal
-	Last    string       `json:"b,omitempty"`
-	Port    string       `json:"o,omitempty"`
+	Place   string   `json:"p"`
+	Word    string   `json:"w"` // its state, verdict, outcome, or what changed
+	Reason  string   `json:"r,omitempty"`
+	RTT     float64  `json:"t,omitzero"`  // milliseconds
+	Text    string   `json:"s,omitempty"` // who speaks there, or holds it
+	Details []string `json:"d,omitempty"`
+	First   string   `json:"a,omitempty"` // address in hexadecimal
+	Last    string   `json:"b,omitempty"`
+	Port    string   `json:"o,omitempty"`
 }
 
 func New(w io.Writer, _ record.Options) record.Handler {
-	return &page{w: w}
+	h := &page{w: w}
+	h.json = json.NewEncoder(&h.buf)
+	return h
 }
 
 // asset is a part of the page; it is part of the program.
@@ -175,7 +177,7 @@ func (h *page) Change(c record.Change) error {
 
 func (h *page) result(r probe.Result) row {
 	out := row{
-		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: r.RTT,
+		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
 		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
 	}
 	var parts []string
@@ -221,8 +223,25 @@ func (h *page) Listener(l local.Listener) error {
 	return h.row(out)
 }
 
+// milliseconds is a round-trip time as a page computes with it, as exact as in
+// documents.
+func milliseconds(rtt probe.Millis) float64 {
+	return float64(time.Duration(rtt).Round(time.Microsecond)) / float64(time.Millisecond)
+}
+
 // hexAddr is an address as a page computes with it.
-func hexAddr(a netip.Addr) string { return hex.EncodeToString(a.AsSlice()) }
+func hexAddr(a netip.Addr) string {
+	var digits [32]byte
+	switch {
+	case !a.IsValid():
+		return ""
+	case a.Is4():
+		b := a.As4()
+		return string(hex.AppendEncode(digits[:0], b[:]))
+	}
+	b := a.As16()
+	return string(hex.AppendEncode(digits[:0], b[:]))
+}
 
 func (h *page) row(r row) error {
 	if h.rows == pageRows {
@@ -233,8 +252,9 @@ func (h *page) row(r row) error {
 		h.buf.WriteByte(',')
 	}
 	h.rows++
+	r.Text = strings.ReplaceAll(r.Text, phrase.NoBreak, " ")
 	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Text} {
-		*s = phrase.Visible(strings.ReplaceAll(*s, phrase.NoBreak, " "))
+		*s = phrase.Visible(*s)
 	}
 	for i, d := range r.Details {
 		r.Details[i] = phrase.Visible(d)
@@ -242,56 +262,10 @@ func (h *page) row(r row) error {
 	if len(h.plain) < plainRows {
 		h.plain = append(h.plain, r)
 	}
-	h.buf.Write(r.appendJSON(h.buf.AvailableBuffer()))
+	if err := h.json.Encode(&r); err != nil { // which escapes what could end the element
+		return err
+	}
 	return h.flush()
-}
-
-// appendJSON writes the row as encoding/json does, which takes twice as long.
-func (r *row) appendJSON(b []byte) []byte {
-	b = appendText(append(b, `{"p":`...), r.Place)
-	b = appendText(append(b, `,"w":`...), r.Word)
-	member := func(key, s string) {
-		if s != "" {
-			b = appendText(append(b, key...), s)
-		}
-	}
-	member(`,"r":`, r.Reason)
-	if r.RTT != 0 {
-		b = append(append(b, `,"t":`...), phrase.Milliseconds(r.RTT)...)
-	}
-	member(`,"s":`, r.Text)
-	for i, d := range r.Details {
-		open := `,`
-		if i == 0 {
-			open = `,"d":[`
-		}
-		b = appendText(append(b, open...), d)
-	}
-	if len(r.Details) > 0 {
-		b = append(b, ']')
-	}
-	member(`,"a":`, r.First)
-	member(`,"b":`, r.Last)
-	member(`,"o":`, r.Port)
-	return append(b, "}\n"...)
-}
-
-// appendText writes a text as JSON that may stand in a script element.
-func appendText(b []byte, s string) []byte {
-	start := len(b)
-	b = append(b, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c < ' ' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&':
-			quoted, _ := json.Marshal(s) // which escapes what could end the element
-			return append(b[:start], quoted...)
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '"')
 }
 
 // htmlText is s as text, also in an attribute.

@@ -34,6 +34,9 @@ func Read(s *record.Source, r io.Reader) error {
 	d := xml.NewDecoder(bounded)
 	var begun int64 // where the element that is being read begins
 	bounded.Consumed = func() int64 { return begun }
+	isCut := func(err error) bool {
+		return errors.As(err, new(*xml.SyntaxError)) && bounded.AtEnd(d.InputOffset())
+	}
 	var tail record.End
 	for {
 		begun = d.InputOffset()
@@ -73,12 +76,6 @@ func Read(s *record.Source, r io.Reader) error {
 			return err
 		}
 	}
-}
-
-// isCut reports whether an error of the XML decoder is that the input ended.
-func isCut(err error) bool {
-	var syntax *xml.SyntaxError
-	return errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF")
 }
 
 func attr(e xml.StartElement, name string) string {

@@ -6,6 +6,7 @@ import (
 	"onmux/probe"
 	"onmux/report/record"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,7 +68,7 @@ func Evidence(r probe.Result) []string {
 	out := slices.Clone(r.Evidence)
 	var more []string
 	if r.TTL > 0 {
-		more = append(more, fmt.Sprintf("TTL %d", r.TTL))
+		more = append(more, "TTL "+strconv.Itoa(int(r.TTL)))
 	}
 	if r.ICMP != (probe.ICMP{}) && len(r.Evidence) == 0 {
 		more = append(more, fmt.Sprintf("ICMP type %d code %d", r.ICMP.Type, r.ICMP.Code))

@@ -23,8 +23,10 @@ func (t WordCount) Phrase() string {
 	switch {
 	case t.Word == record.CannotTell.String():
 		return "cannot be told"
-	case t.Count != 1 && (t.Word == record.Holds.String() || t.Word == record.Fails.String()):
-		return strings.TrimSuffix(t.Word, "s")
+	case t.Count != 1 && t.Word == record.Holds.String():
+		return "hold"
+	case t.Count != 1 && t.Word == record.Fails.String():
+		return "fail"
 	}
 	return t.Word
 }

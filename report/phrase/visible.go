@@ -14,6 +14,9 @@ import (
 // paths read well; the result is for people, not for parsing back.
 func Visible(s string) string {
 	clean := 0
+	for clean < len(s) && ' ' <= s[clean] && s[clean] < 0x7f { // nearly always all of it
+		clean++
+	}
 	for clean < len(s) {
 		r, n := utf8.DecodeRuneInString(s[clean:])
 		if Hidden(r, n) {

@@ -75,7 +75,11 @@ type Bounded struct {
 	Err      error        // the refusal
 	Consumed func() int64 // bytes that were worked on
 	n        int64
+	ended    bool
 }
+
+// AtEnd reports whether a decoder that stands at offset has come to the end of R.
+func (b *Bounded) AtEnd(offset int64) bool { return b.ended && b.n == offset }
 
 // Read reads, or returns Err.
 func (b *Bounded) Read(p []byte) (int, error) {
@@ -85,5 +89,6 @@ func (b *Bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.R.Read(p[:min(len(p), step)])
 	b.n += int64(n)
+	b.ended = err == io.EOF
 	return n, err
 }

@@ -76,7 +76,7 @@ func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
 	}
 	line := fmt.Sprintf("%d of %d answered, loss", s.Answered, s.Sent) + phrase.NoBreak + phrase.Percent(s.Loss)
 	if s.Answered > 0 {
-		line += "; " + times([]string{"min", "avg", "max", "stddev"}, s.Min, s.Avg, s.Max, s.StdDev)
+		line += "; " + phrase.Durations([]string{"min", "avg", "max", "stddev"}, s.Min, s.Avg, s.Max, s.StdDev)
 	}
 	a.line(indent, indent+2, span{line, plain})
 	if track := a.tracks[e]; a.Width > 0 && len(track) > 1 && s.Answered > 0 {
@@ -84,23 +84,6 @@ func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
 		a.line(indent, indent, span{spark(track[max(0, len(track)-room):], a.ASCII), faint})
 	}
 	delete(a.tracks, e)
-}
-
-// times is "min 0.11, avg 1.68, max 12.0 ms": a unit that all have stands once.
-func times(names []string, all ...probe.Millis) string {
-	var told []string
-	for _, t := range all {
-		told = append(told, phrase.Duration(time.Duration(t)))
-	}
-	unit := told[0][strings.LastIndexByte(told[0], ' '):]
-	same := !slices.ContainsFunc(told, func(s string) bool { return !strings.HasSuffix(s, unit) })
-	for i, s := range told {
-		if same && i < len(told)-1 {
-			s = strings.TrimSuffix(s, unit)
-		}
-		told[i] = names[i] + phrase.NoBreak + strings.ReplaceAll(s, " ", phrase.NoBreak)
-	}
-	return strings.Join(told, ", ")
 }
 
 // lost stands in a sparkline for an attempt that brought no answer.
