@@ -45,7 +45,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), config: inquiry.Config{
 				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.tellsMore(), Verify: c.Bool("verify-open"), Path: c.Bool("path"),
-				Watch: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
+				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			}}
 			if err := s.readLibrary(c, p.config.Identify); err != nil {
 				return err
@@ -87,7 +87,7 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 	}
 	end := p.begin("every address of the host that was found, each port once")
 	cut := 0
-	for r, short := range inquiry.New(p.config).Ask(ctx, asked) {
+	for r, short := range inquiry.New(p.config).Run(ctx, asked) {
 		if err := p.tell(&end, r, emit); err != nil {
 			return end, err
 		}
@@ -130,7 +130,7 @@ func (p *prober) tell(end *record.End, r probe.Result, emit func(record.Finding)
 // ports.
 func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	var asked []probe.Result
-	found := inquiry.NewNames(ctx, net.DefaultResolver)
+	found := inquiry.NewNames(net.DefaultResolver)
 	for _, arg := range p.hosts {
 		host, spec := probe.SplitHostPort(arg)
 		on := p.ports
@@ -154,7 +154,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
 				e := plan.At(n)
 				r := probe.Result{Endpoint: e, Host: plan.Host(e.Addr)}
-				found.Describe(&r)
+				found.Describe(ctx, &r)
 				asked = append(asked, r)
 			}
 		}
@@ -196,7 +196,7 @@ func (s *session) readRepeat(c *cli.Context) (*inquiry.Repeat, error) {
 
 // repeated tells each attempt as it comes, and at the end the verdicts.
 func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(record.Finding) error) (record.End, error) {
-	finals, cut, err := inquiry.New(p.config).Repeat(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
+	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
 	end := p.begin(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {
 		end = p.begin("every address of the host that was found, each port until interrupted")

@@ -12,9 +12,9 @@ import (
 	"onmux/probe/request"
 )
 
-// This file is the attempt through package net, for systems whose sockets do
-// not tell the ICMP message behind an error. It builds everywhere, so that the
-// same tests hold it on Linux.
+// This file is the attempt through package net, for systems whose sockets do not show
+// the ICMP message behind an error. It builds everywhere, so that the same tests run it
+// on Linux.
 
 // dialTCP connects.
 func dialTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
@@ -22,16 +22,16 @@ func dialTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	conn, err := dial(ctx, e, o, "tcp")
 	d := time.Since(start)
 	if err != nil {
-		return explain(ctx, e, o, err, d)
+		return judgeError(ctx, e, o, err, d)
 	}
 	defer conn.Close()
 	if conn.LocalAddr().String() == conn.RemoteAddr().String() {
-		return Result{}, busy(e, errors.New("the connection met itself"))
+		return Result{}, busy(e, errors.New("the socket connected to itself"))
 	}
 	_ = conn.(*net.TCPConn).SetLinger(0) // a RST at the end, so that no TIME_WAIT holds a port
 	r := judged(e, SynAck, true, d)
 	if o.Evidence {
-		r.Evidence = []string{"SYN-ACK after " + short(d), fmt.Sprintf("asked from %s", conn.LocalAddr())}
+		r.Evidence = []string{"SYN-ACK after " + short(d), fmt.Sprintf("probed from %s", conn.LocalAddr())}
 		if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
 			r.Route = &Route{Source: a.AddrPort().Addr().Unmap()}
 		}
@@ -44,13 +44,13 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	start := time.Now()
 	conn, err := dial(ctx, e, o, "udp")
 	if err != nil {
-		return local(ctx, e, err)
+		return judgeLocal(ctx, e, err)
 	}
 	defer conn.Close()
 	if conn.LocalAddr().String() == conn.RemoteAddr().String() {
-		return Result{}, busy(e, errors.New("the socket has the very port that it asks"))
+		return Result{}, busy(e, errors.New("the socket has the port that it probes"))
 	}
-	hearRefusals(conn.(*net.UDPConn))
+	receiveRefusals(conn.(*net.UDPConn))
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	waits := []time.Duration{o.Timeout}
@@ -60,10 +60,10 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	buf := make([]byte, 2<<10)
 	for i, wait := range waits {
 		if _, err := conn.Write(request.PayloadOf(e.Port, o.Try)); err != nil {
-			return explain(ctx, e, o, err, time.Since(start))
+			return judgeError(ctx, e, o, err, time.Since(start))
 		}
 		if err := errors.Join(conn.SetReadDeadline(start.Add(wait)), ctx.Err()); err != nil {
-			return explain(ctx, e, o, err, time.Since(start))
+			return judgeError(ctx, e, o, err, time.Since(start))
 		}
 		n, err := conn.Read(buf)
 		d := time.Since(start)
@@ -71,14 +71,14 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		case err == nil, n > 0: // Windows calls a datagram that was cut short an error
 			r := judged(e, UDPResponse, true, d)
 			if o.Evidence {
-				r.Evidence = []string{datagram(buf[:min(n, replySize)], n, d, i+1)}
+				r.Evidence = []string{describeReply(buf[:min(n, replySize)], n, d, i+1)}
 			}
 			return r, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
-			return explain(ctx, e, o, err, d)
+			return judgeError(ctx, e, o, err, d)
 		}
 	}
-	return explain(ctx, e, o, os.ErrDeadlineExceeded, time.Since(start))
+	return judgeError(ctx, e, o, os.ErrDeadlineExceeded, time.Since(start))
 }
 
 func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn, error) {
@@ -89,9 +89,9 @@ func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn,
 	return d.DialContext(ctx, network, e.AddrPort().String())
 }
 
-// explain judges an error of a connection, which the network may have made.
-func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Duration) (Result, error) {
-	if err := over(ctx); err != nil {
+// judgeError judges an error of a connection, which may come from the network.
+func judgeError(ctx context.Context, e Endpoint, o Options, err error, d time.Duration) (Result, error) {
+	if err := ctxError(ctx); err != nil {
 		return Result{}, err
 	}
 	var r Result
@@ -102,9 +102,9 @@ func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Durat
 		r, sentence = judged(e, NoResponse, false, 0), "nothing came back in "+short(d)
 	case f == faultRefused && e.Proto == TCP:
 		r, sentence = judged(e, Reset, true, d), "refused after "+short(d)
-	case f == faultRefused, f == faultReset && e.Proto == UDP: // Windows says reset
+	case f == faultRefused, f == faultReset && e.Proto == UDP: // Windows reports a reset
 		r, sentence = judged(e, PortUnreach, true,
-			d), "port unreachable after "+short(d)+"; this system does not tell from whom"
+			d), "port unreachable after "+short(d)+"; this system does not show from whom"
 	case f == faultReset:
 		r, sentence = judged(e, SynAck, true, d), "accepted, and reset at once, after "+short(d)
 	case f == faultHostUnreach && routed(ctx, e, o):
@@ -114,7 +114,7 @@ func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Durat
 		r, sentence = judged(e, NetUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(),
 			short(d))
 	default:
-		return local(ctx, e, err)
+		return judgeLocal(ctx, e, err)
 	}
 	if o.Evidence {
 		r.Evidence = []string{sentence}
@@ -122,7 +122,7 @@ func explain(ctx context.Context, e Endpoint, o Options, err error, d time.Durat
 	return r, nil
 }
 
-// routed reports whether this machine knows a way to e. It connects a UDP
+// routed reports whether this machine has a route to e. It connects a UDP
 // socket, which sends nothing.
 func routed(ctx context.Context, e Endpoint, o Options) bool {
 	c, err := dial(ctx, e, o, "udp")
@@ -133,20 +133,20 @@ func routed(ctx context.Context, e Endpoint, o Options) bool {
 	return true
 }
 
-// local judges an error that this machine made.
-func local(ctx context.Context, e Endpoint, err error) (Result, error) {
-	if err := over(ctx); err != nil {
+// judgeLocal judges an error of this machine.
+func judgeLocal(ctx context.Context, e Endpoint, err error) (Result, error) {
+	if err := ctxError(ctx); err != nil {
 		return Result{}, err
 	}
 	if n := errno(err); n != 0 {
 		return failed(e, n)
 	}
-	return unmeasured(e, fmt.Sprintf("cannot ask %s: %v", e, err)), nil
+	return unmeasured(e, fmt.Sprintf("cannot probe %s: %v", e, err)), nil
 }
 
-// over is why ctx has ended. A dial ends at the context's deadline, perhaps a
+// ctxError is the error of ctx. A dial ends at the deadline of the context, perhaps a
 // moment before the context itself does.
-func over(ctx context.Context) error {
+func ctxError(ctx context.Context) error {
 	if t, ok := ctx.Deadline(); ok && !time.Now().Before(t) {
 		return context.DeadlineExceeded
 	}

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// SplitHostPort takes "host", "host:80", "host:53/udp", "::1" and "[::1]:80"
-// apart; spec is what stands for
-// the port, or empty. Nothing is resolved or checked.
+// SplitHostPort splits "host", "host:80", "host:53/udp", "::1" and "[::1]:80"; spec is
+// the text for the port, or empty. Nothing is resolved or checked.
 func SplitHostPort(arg string) (host, spec string) {
 	if _, err := netip.ParseAddr(arg); err == nil {
 		return arg, ""
@@ -26,5 +25,5 @@ func SplitHostPort(arg string) (host, spec string) {
 // Lookup is the result of resolving a name.
 type Lookup struct {
 	Time  Millis `json:"time_ms"`         // until all its addresses were known
-	CNAME string `json:"cname,omitempty"` // the name that it stands for, without the last dot, if it is another
+	CNAME string `json:"cname,omitempty"` // the canonical name, without the last dot, if it is another
 }

@@ -27,5 +27,5 @@ func classify(err syscall.Errno) fault {
 	return faultOther
 }
 
-// hearRefusals has nothing to do: a connected socket hears of port unreachables.
-func hearRefusals(*net.UDPConn) {}
+// receiveRefusals has nothing to do: a connected socket receives port unreachables.
+func receiveRefusals(*net.UDPConn) {}

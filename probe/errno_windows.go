@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// classify knows the Winsock error numbers (winsock2.h); Go maps none of them
+// classify takes the Winsock error numbers (winsock2.h); Go maps none of them
 // to the POSIX ones.
 func classify(err syscall.Errno) fault {
 	switch err {
@@ -28,9 +28,9 @@ func classify(err syscall.Errno) fault {
 	return faultOther
 }
 
-// hearRefusals undoes what package net does to every UDP socket: it asks
-// Windows to keep port unreachables to itself (SIO_UDP_CONNRESET, mswsock.h).
-func hearRefusals(c *net.UDPConn) {
+// receiveRefusals undoes what package net does to every UDP socket: it tells Windows not
+// to report port unreachables (SIO_UDP_CONNRESET, mswsock.h).
+func receiveRefusals(c *net.UDPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// complaint is one message of a socket's error queue: struct sock_extended_err
-// and the offender's address behind it (linux/errqueue.h, ip(7)), with the TTL
-// of the packet if the kernel told.
-type complaint struct {
+// queuedError is one message of a socket's error queue: struct sock_extended_err and the
+// offender's address behind it (linux/errqueue.h, ip(7)), with the TTL of the packet if
+// the kernel adds it.
+type queuedError struct {
 	icmp ICMP       // zero unless the error came in an ICMP message
 	from netip.Addr // who sent the ICMP message
 	ttl  uint8
@@ -28,9 +28,9 @@ const (
 	sockaddr6Size = 28 // sizeof(struct sockaddr_in6)
 )
 
-// complaints calls f for each ICMP error in the queue until it returns false or
+// eachError calls f for each ICMP error in the queue until it returns false or
 // the queue is empty.
-func (s *socket) complaints(f func(complaint) bool) {
+func (s *socket) eachError(f func(queuedError) bool) {
 	var payload [1]byte
 	var control [controlSize]byte
 	for range 64 { // the queue is bounded by the receive buffer; so is this
@@ -64,10 +64,10 @@ func (s *socket) receive(p, control []byte, flags int) (n, cn int, err syscall.E
 	return int(size), min(int(msg.Controllen), len(control)), 0
 }
 
-// parseControl reads the control messages of recvmsg(2). It never fails: what
-// it cannot read is left zero.
-func parseControl(b []byte) complaint {
-	var c complaint
+// parseControl reads the control messages of recvmsg(2). It never fails: what it cannot
+// read stays zero.
+func parseControl(b []byte) queuedError {
+	var c queuedError
 	for len(b) >= unix.CmsgLen(0) {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
 		if err != nil {
@@ -113,10 +113,10 @@ func parseExtended(b []byte) (ICMP, netip.Addr) {
 	return m, netip.Addr{}
 }
 
-// verdict reads the error queue for the first ICMP error that says something of
-// e. If there is none, c is the last of those that do not.
-func (s *socket) verdict(e Endpoint) (c complaint, self, found bool) {
-	s.complaints(func(m complaint) bool {
+// icmpError reads the error queue for the first ICMP error that judges e. If there is
+// none, c is the last of the others. self is whether this machine sent it.
+func (s *socket) icmpError(e Endpoint) (c queuedError, self, found bool) {
+	s.eachError(func(m queuedError) bool {
 		own := m.from.IsValid() && SameHost(m.from, s.local().Addr())
 		if _, reason := FromICMP(e, m.from, own, m.icmp); reason == NoReason {
 			c = m
@@ -126,7 +126,7 @@ func (s *socket) verdict(e Endpoint) (c complaint, self, found bool) {
 		return false
 	})
 	if zone := e.Addr.Zone(); c.from.Zone() != "" && zone != "" {
-		c.from = c.from.WithZone(zone) // the same link, under the name it was asked by
+		c.from = c.from.WithZone(zone) // the same link, by the name that the user gave
 	}
 	return c, self, found
 }

@@ -27,15 +27,15 @@ func TestParseControl(t *testing.T) {
 	cut := func(s string, n int) string { return s[:len(s)-n] }
 	for _, tt := range []struct {
 		name, control string
-		want          complaint
+		want          queuedError
 	}{
-		{"v4", control4, complaint{ICMP{3, 13}, netip.MustParseAddr("10.1.0.1"), 64}},
-		{"v6", control6, complaint{ICMP{1, 4}, netip.MustParseAddr("fe80::2%3"), 0}},
-		{"empty", "", complaint{}},
-		{"cut off", cut(control4, 1), complaint{ttl: 64}},
-		{"local origin", "\x30" + control4[25:44] + "\x01" + control4[45:], complaint{}},
-		{"length of a giant", "\xff\xff\xff\xff\xff\xff\xff\xff" + control4[8:], complaint{}},
-		{"length of nothing", "\x00\x00\x00\x00\x00\x00\x00\x00" + control4[8:], complaint{}},
+		{"v4", control4, queuedError{ICMP{3, 13}, netip.MustParseAddr("10.1.0.1"), 64}},
+		{"v6", control6, queuedError{ICMP{1, 4}, netip.MustParseAddr("fe80::2%3"), 0}},
+		{"empty", "", queuedError{}},
+		{"cut off", cut(control4, 1), queuedError{ttl: 64}},
+		{"local origin", "\x30" + control4[25:44] + "\x01" + control4[45:], queuedError{}},
+		{"length of a giant", "\xff\xff\xff\xff\xff\xff\xff\xff" + control4[8:], queuedError{}},
+		{"length of nothing", "\x00\x00\x00\x00\x00\x00\x00\x00" + control4[8:], queuedError{}},
 	} {
 		if got := parseControl([]byte(tt.control)); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)

@@ -5,11 +5,11 @@ type fault uint8
 
 const (
 	faultOther       fault = iota
-	faultBusy              // out of something that comes back by itself
+	faultBusy              // temporarily out of something
 	faultRefused           // a RST, or a port unreachable
 	faultReset             // the connection was there and the peer ended it
-	faultHostUnreach       // no way to the host
-	faultNetUnreach        // no way to the network
+	faultHostUnreach       // no route to the host
+	faultNetUnreach        // no route to the network
 	faultTimedOut          // the kernel gave up waiting
 	faultDenied            // a firewall or policy of this machine
 )

@@ -7,6 +7,6 @@ type Handshake struct {
 	MSS     uint32   `json:"mss,omitzero"`       // bytes of data in a segment that we send
 	PathMTU uint32   `json:"path_mtu,omitzero"`  // bytes, as far as it is known
 	Window  *uint32  `json:"window,omitempty"`   // bytes that the peer takes; nil: not known
-	Options []string `json:"options,omitempty"`  // that both sides speak: timestamps, sack, window-scale, ecn
+	Options []string `json:"options,omitempty"`  // that both sides support: timestamps, sack, window-scale, ecn
 	SYNs    int      `json:"syns,omitzero"`      // sent until one was answered
 }

@@ -14,7 +14,7 @@ var tcpOptions = []struct {
 	name string
 }{{1, "timestamps"}, {2, "sack"}, {4, "window-scale"}, {8, "ecn"}}
 
-// handshake is what TCP_INFO says of a connection that has sent no data yet.
+// handshake is what TCP_INFO has on a connection that has sent no data yet.
 func handshake(info unix.TCPInfo, window bool) *Handshake {
 	h := &Handshake{
 		RTT: Millis(info.Rtt) * Millis(time.Microsecond), RTTVar: Millis(info.Rttvar) * Millis(time.Microsecond),
@@ -31,21 +31,21 @@ func handshake(info unix.TCPInfo, window bool) *Handshake {
 	return h
 }
 
-// tell is the handshake in sentences, the first of which is that there was one.
-func (h *Handshake) tell(rtt Millis) []string {
+// describe is the handshake in sentences, the first of which is that there was one.
+func (h *Handshake) describe(rtt Millis) []string {
 	first := "SYN-ACK after " + short(time.Duration(rtt))
 	if h.SYNs > 1 {
 		first += fmt.Sprintf(", but only after %d SYNs: this round-trip time may be that of any of them", h.SYNs)
 	}
-	told := []string{first}
+	sentences := []string{first}
 	if h.Window != nil {
-		told = append(told, fmt.Sprintf("the peer offers a window of %d bytes", *h.Window))
+		sentences = append(sentences, fmt.Sprintf("the peer offers a window of %d bytes", *h.Window))
 	}
 	if h.PathMTU > 0 {
-		told = append(told, fmt.Sprintf("segments of up to %d bytes; path MTU %d", h.MSS, h.PathMTU))
+		sentences = append(sentences, fmt.Sprintf("segments of up to %d bytes; path MTU %d", h.MSS, h.PathMTU))
 	}
 	if len(h.Options) > 0 {
-		told = append(told, "TCP options: "+strings.Join(h.Options, ", "))
+		sentences = append(sentences, "TCP options: "+strings.Join(h.Options, ", "))
 	}
-	return told
+	return sentences
 }

@@ -101,7 +101,7 @@ func TestNotOurselves(t *testing.T) {
 			for _, proto := range probe.Protos() {
 				e := probe.Endpoint{Addr: a, Port: port, Proto: proto}
 				for range 10 {
-					r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second})
+					r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second})
 					if errors.Is(err, probe.ErrBusy) {
 						continue
 					}
@@ -144,7 +144,7 @@ func TestZone(t *testing.T) {
 			e := probe.Endpoint{Addr: target.WithZone(zone), Port: 418, Proto: proto}
 			var r probe.Result
 			for range 5 { // the link may still be coming up
-				if r, err = probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil ||
+				if r, err = probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil ||
 					r.State == probe.Closed {
 					break
 				}
@@ -155,7 +155,7 @@ func TestZone(t *testing.T) {
 		}
 	}
 	e := probe.Endpoint{Addr: target.WithZone("nosuch0"), Port: 418, Proto: probe.TCP}
-	r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: time.Second})
+	r, err := probe.Do(t.Context(), e, probe.Options{Timeout: time.Second})
 	if err != nil || r.Reason != probe.LocalError || !strings.Contains(r.Error, `no interface "nosuch0"`) {
 		t.Errorf("%s: %s %q, %v", e, r.Reason, r.Error, err)
 	}
@@ -203,12 +203,12 @@ func TestSilence(t *testing.T) {
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 418, Proto: probe.TCP}
 	// A SYN that still waits for a neighbour is not sent again: find it first.
-	r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second})
+	r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second})
 	if err != nil || r.State != probe.Closed {
 		t.Fatal(r.State, r.Reason, err)
 	}
 	e.Port = 417
-	r, err = probe.Ask(t.Context(), e, probe.Options{Timeout: 1500 * time.Millisecond, Evidence: true})
+	r, err = probe.Do(t.Context(), e, probe.Options{Timeout: 1500 * time.Millisecond, Evidence: true})
 	if err != nil || r.Reason != probe.NoResponse || !strings.Contains(r.Evidence[0], "the kernel sent 2 SYNs") {
 		t.Errorf("%s %q, %v", r.Reason, r.Evidence, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// heardICMP is the Result of an ICMP error m that from sent d after the probe.
-func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
+// judgeICMP is the Result of an ICMP error m that from sent d after the probe.
+func judgeICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
 	_, reason := FromICMP(e, from, self, m)
 	fromTarget := SameHost(from, e.Addr)
 	r := judged(e, reason, fromTarget, d)
@@ -22,7 +22,7 @@ func heardICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, 
 		r.Responder, who = from, ""
 	}
 	if o.Evidence {
-		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.tell(e, from), who, short(d)))
+		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.describeFrom(e, from), who, short(d)))
 	}
 	return r
 }
@@ -41,8 +41,8 @@ var icmp6Names = [...]string{
 	"error in source routing header", "headers too long",
 }
 
-// tell is "ICMP 3/13 (administratively prohibited) from 10.1.0.1", about e.
-func (m ICMP) tell(e Endpoint, from netip.Addr) string {
+// describeFrom is "ICMP 3/13 (administratively prohibited) from 10.1.0.1", about e.
+func (m ICMP) describeFrom(e Endpoint, from netip.Addr) string {
 	sender := "an unknown sender"
 	if from.IsValid() {
 		sender = from.String()

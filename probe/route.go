@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Route is the way by which packets left this machine.
+// Route is the route by which packets left this machine.
 type Route struct {
 	Source    netip.Addr `json:"source,omitzero"`
 	Interface string     `json:"interface,omitempty"`
-	Gateway   netip.Addr `json:"gateway,omitzero"` // none: the target is on the link, or not known
+	Gateway   netip.Addr `json:"gateway,omitzero"` // none: the target is on-link, or the gateway is not known
 }
 
-// tell is "asked from 10.0.0.2:43122 on eth0 through the gateway 10.0.0.1".
-func (r *Route) tell(from netip.AddrPort) string {
-	s := "asked from " + from.String()
+// describe is "probed from 10.0.0.2:43122 on eth0 through the gateway 10.0.0.1".
+func (r *Route) describe(from netip.AddrPort) string {
+	s := "probed from " + from.String()
 	if r == nil {
 		return s
 	}

@@ -20,9 +20,8 @@ func (s *socket) lookupRoute(e Endpoint) (netlink.Route, error) {
 	return netlink.LookupRoute(context.Background(), netlink.RouteQuery{Dst: e.Addr, Interface: zone})
 }
 
-// way is the route of a connected socket, with what it takes to look up its
-// neighbour.
-func (s *socket) way(e Endpoint) (*Route, netlink.Route) {
+// route is the route of a connected socket, with what is needed to look up its neighbour.
+func (s *socket) route(e Endpoint) (*Route, netlink.Route) {
 	h, err := s.lookupRoute(e)
 	r := &Route{Source: s.local().Addr().Unmap()}
 	if err != nil {
@@ -35,31 +34,31 @@ func (s *socket) way(e Endpoint) (*Route, netlink.Route) {
 	return r, h
 }
 
-// explain adds to a Result by which way was asked, and, after silence, whether
-// anybody took the packets at all.
-func (s *socket) explain(e Endpoint, o Options, r *Result, d time.Duration) {
+// addRoute adds to a Result by which route the probe left, and, after silence, whether a
+// neighbour accepted the packets at all.
+func (s *socket) addRoute(e Endpoint, o Options, r *Result, d time.Duration) {
 	silent := r.Reason == NoResponse
 	if !o.Evidence && !(o.Neighbour && silent) || r.Reason == NoReason || r.Reason == LocalError {
 		return
 	}
-	route, h := s.way(e)
+	route, h := s.route(e)
 	r.Route = route
 	if silent {
-		s.unheard(e, r, h, d)
+		s.judgeNeighbour(e, r, h, d)
 	}
 	if !o.Evidence {
 		r.Route, r.Evidence = nil, nil
 		return
 	}
 	if l := s.local(); l.IsValid() {
-		r.Evidence = append(r.Evidence, route.tell(netip.AddrPortFrom(l.Addr().Unmap(), l.Port())))
+		r.Evidence = append(r.Evidence, route.describe(netip.AddrPortFrom(l.Addr().Unmap(), l.Port())))
 	}
 }
 
-// unheard turns silence into "no neighbour" where the kernel still waits for one
-// to take the packets, or has given up: it tells sockets only after three
-// seconds, and nothing of the target is known before.
-func (s *socket) unheard(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
+// judgeNeighbour turns silence into "no neighbour" where the kernel still waits for one
+// to accept the packets, or has given up: it reports that to sockets only after three
+// seconds, and nothing is known of the target before.
+func (s *socket) judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	next := e.Addr
 	if h.Gateway.IsValid() {
 		next = h.Gateway
@@ -87,19 +86,19 @@ func (s *socket) unheard(e Endpoint, r *Result, h netlink.Route, d time.Duration
 		how, short(d))}
 }
 
-// roomless reports whether a SYN that was just sent to a neighbour went nowhere, because
-// the kernel has no entry for it.
-func (s *socket) roomless(e Endpoint) bool {
+// neighborTableFull reports whether a SYN that was just sent to a neighbour was dropped,
+// because the kernel has no entry for it.
+func (s *socket) neighborTableFull(e Endpoint) bool {
 	h, err := s.lookupRoute(e)
 	if err != nil || h.Type == unix.RTN_LOCAL || h.Interface == 0 || h.Gateway.IsValid() {
 		return false
 	}
 	_, err = netlink.LookupNeighbor(context.Background(), e.Addr, h.Interface)
-	return errors.Is(err, unix.ENOENT) && s.asksFor(s.deviceName(h.Interface))
+	return errors.Is(err, unix.ENOENT) && s.resolvesNeighbours(s.deviceName(h.Interface))
 }
 
-// asksFor reports whether neighbours have to be asked for on a device.
-func (s *socket) asksFor(device string) bool {
+// resolvesNeighbours reports whether a device needs ARP or NDP.
+func (s *socket) resolvesNeighbours(device string) bool {
 	ifr, err := unix.NewIfreq(device)
 	if err != nil || unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, ifr) != nil {
 		return false

@@ -46,13 +46,13 @@ func TestRoute(t *testing.T) {
 				if port == 420 && tt.want.Interface != "lo" {
 					timeout = 50 * time.Millisecond
 				}
-				r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
+				r, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
 				if err != nil || r.Route == nil || *r.Route != tt.want {
 					t.Errorf("%s: %s %+v, %v; want %+v", e, r.State, r.Route, err, tt.want)
 					continue
 				}
 				said := r.Evidence[len(r.Evidence)-1]
-				if !strings.HasPrefix(said, "asked from "+netip.AddrPortFrom(tt.want.Source,
+				if !strings.HasPrefix(said, "probed from "+netip.AddrPortFrom(tt.want.Source,
 					0).String()[:len(netip.AddrPortFrom(tt.want.Source, 0).String())-1]) ||
 					!strings.Contains(said, " on "+tt.want.Interface) ||
 					strings.Contains(said, "gateway") != tt.want.Gateway.IsValid() {
@@ -82,7 +82,7 @@ func TestSilenceOfNobody(t *testing.T) {
 			{Addr: behind, Port: 417, Proto: probe.UDP}: "the gateway " + gone.String() + " does not answer on " + h.Device,
 		} {
 			// The kernel asks three times, a second apart.
-			r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 100 * time.Millisecond, Evidence: true})
+			r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 100 * time.Millisecond, Evidence: true})
 			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbour ||
 				!strings.Contains(r.Evidence[0], says) || r.RTT != 0 {
 				t.Errorf("%s: %s %s %q, %v; want %q", e, r.State, r.Reason, r.Evidence, err, says)
@@ -92,9 +92,9 @@ func TestSilenceOfNobody(t *testing.T) {
 	// One that has been heard of before it fell silent is another matter.
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 420, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 420, Proto: probe.TCP}
-	probe.Ask(t.Context(), probe.Endpoint{Addr: h.Addr4, Port: 9, Proto: probe.TCP},
+	probe.Do(t.Context(), probe.Endpoint{Addr: h.Addr4, Port: 9, Proto: probe.TCP},
 		probe.Options{Timeout: 20 * time.Second})
-	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond, Evidence: true}); err != nil ||
+	if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond, Evidence: true}); err != nil ||
 		r.Reason != probe.NoResponse {
 		t.Errorf("%s: %s %q, %v", e, r.Reason, r.Evidence, err)
 	}
@@ -117,7 +117,7 @@ func TestHandshake(t *testing.T) {
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
 	ask := func() probe.Result {
 		t.Helper()
-		r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
+		r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
 		if err != nil || r.State != probe.Open || r.Handshake == nil {
 			t.Fatalf("%s %+v, %v", r.State, r.Handshake, err)
 		}

@@ -25,7 +25,7 @@ func TestTimeExceeded(t *testing.T) {
 	}{{w.far4, w.Addr4, probe.ICMP{Type: 11}}, {w.far6, w.Addr6, probe.ICMP{Type: 3}}} {
 		for _, proto := range probe.Protos() {
 			e := probe.Endpoint{Addr: tt.to, Port: 417, Proto: proto}
-			r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
+			r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
 			if err != nil || r.State != probe.Unreachable || r.Reason != probe.TimeExceeded || r.ICMP != tt.icmp ||
 				r.Responder != tt.router {
 				t.Errorf("%s: %s %s %v from %s, %v", e, r.State, r.Reason, r.ICMP, r.Responder, err)
@@ -75,7 +75,7 @@ func TestOwnFirewall(t *testing.T) {
 		if tt.reason == probe.NoResponse {
 			timeout = 50 * time.Millisecond
 		}
-		r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
+		r, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
 		if err != nil || r.State != tt.state || r.Reason != tt.reason || r.Responder != tt.responder ||
 			!strings.Contains(r.Error+strings.Join(r.Evidence, " "), tt.says) {
 			t.Errorf("%s: %s %s from %v, %q %q, %v", e, r.State, r.Reason, r.Responder, r.Error, r.Evidence, err)

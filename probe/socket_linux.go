@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errAgain says that a socket came to nothing that can be judged, and that
-// another may. The Result beside it holds if none does.
-var errAgain = errors.New("nothing to judge")
+// errRetry means that the outcome of a socket cannot be judged, and that of another may
+// be. The Result beside it counts if none can.
+var errRetry = errors.New("nothing to judge")
 
-// maxAgain bounds the sockets behind one call of connectTCP or exchangeUDP.
-const maxAgain = 4
+// maxSockets bounds the sockets behind one call of connectTCP or exchangeUDP.
+const maxSockets = 4
 
 // socket is one non-blocking descriptor with its error queue on (ip(7),
-// IP_RECVERR). The runtime's poller gets it only when somebody has to wait.
+// IP_RECVERR). The runtime's poller gets it only when a caller has to wait.
 type socket struct {
 	fd   int
 	v4   bool
@@ -29,8 +29,8 @@ type socket struct {
 // hasHopLimit: sockets receive the ICMP messages of the routers where their packets ended.
 const hasHopLimit = true
 
-// openSocket makes a socket of type typ for the family of a. ttl asks for the
-// TTL of what arrives.
+// openSocket makes a socket of type typ for the family of a. ttl requests the TTL of what
+// arrives.
 func openSocket(a netip.Addr, typ int, ttl bool) (socket, error) {
 	s := socket{v4: a.Unmap().Is4()}
 	family, level, recverr, recvttl := unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_RECVHOPLIMIT
@@ -116,8 +116,8 @@ func (s *socket) limitHops(n int) error {
 	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, n)
 }
 
-// isSelf reports whether the socket is connected to itself: the kernel may give
-// a socket the very port that it asks, on an address of this machine.
+// isSelf reports whether the socket is connected to itself: the kernel may give a socket
+// the port that it probes, on an address of this machine.
 func (s *socket) isSelf(e Endpoint) bool {
 	l := s.local()
 	return l.Port() == e.Port && SameHost(l.Addr(), e.Addr)
@@ -164,9 +164,9 @@ func (s *socket) await(ctx context.Context, deadline time.Time, write bool, read
 	return err
 }
 
-// fate turns the error of a wait into what the attempt returns for it, if it is
-// not silence.
-func fate(ctx context.Context, e Endpoint, err error) error {
+// waitError turns the error of a wait into what the attempt returns for it; nil for
+// silence.
+func waitError(ctx context.Context, e Endpoint, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil

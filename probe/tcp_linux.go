@@ -18,17 +18,17 @@ import (
 func connectTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	deadline := time.Now().Add(o.Timeout)
 	var r Result
-	err := errAgain
-	for try := 0; try < maxAgain && err == errAgain; try++ {
+	err := errRetry
+	for try := 0; try < maxSockets && err == errRetry; try++ {
 		r, err = connectOnce(ctx, e, o, deadline)
 	}
 	switch {
-	case err != errAgain:
+	case err != errRetry:
 		return r, err
 	case r.Reason != NoReason:
 		return r, nil
 	}
-	return Result{}, busy(e, fmt.Errorf("%d connections in a row met themselves", maxAgain))
+	return Result{}, busy(e, fmt.Errorf("%d sockets in a row connected to themselves", maxSockets))
 }
 
 func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time) (Result, error) {
@@ -48,7 +48,7 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	done, broken := s.connected()
-	if !done && o.Neighbour && s.roomless(e) {
+	if !done && o.Neighbour && s.neighborTableFull(e) {
 		return Result{}, ErrNoRoom
 	}
 	if !done {
@@ -57,18 +57,18 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 			return done
 		})
 		if err != nil {
-			if err := fate(ctx, e, err); err != nil {
+			if err := waitError(ctx, e, err); err != nil {
 				return Result{}, err
 			}
 			d := time.Since(start)
 			r := s.silent(e, o, d)
-			s.explain(e, o, &r, d)
+			s.addRoute(e, o, &r, d)
 			return r, nil
 		}
 	}
 	d := time.Since(start)
 	r, err := s.judge(e, o, broken, d)
-	s.explain(e, o, &r, d)
+	s.addRoute(e, o, &r, d)
 	return r, err
 }
 
@@ -98,9 +98,9 @@ func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Durat
 	if broken == 0 || f == faultReset {
 		return s.accepted(e, o, broken != 0, d)
 	}
-	c, self, ok := s.verdict(e)
+	c, self, ok := s.icmpError(e)
 	if ok {
-		r := heardICMP(e, c.from, self, c.icmp, d, o)
+		r := judgeICMP(e, c.from, self, c.icmp, d, o)
 		r.TTL = c.ttl
 		return r, nil
 	}
@@ -120,15 +120,15 @@ func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Durat
 	case faultOther:
 		r := judged(e, NoResponse, false, d)
 		if o.Evidence && c.icmp != (ICMP{}) {
-			r.Evidence = []string{c.icmp.tell(e, c.from) + " ended the handshake, and says nothing of the port"}
+			r.Evidence = []string{c.icmp.describeFrom(e, c.from) + " ended the handshake, and is no verdict on the port"}
 		}
-		return r, errAgain
+		return r, errRetry
 	}
 	return failed(e, broken)
 }
 
-// unexplained is an error that the network made and that came without its ICMP
-// message, as before Linux 5.8.
+// unexplained judges an error from the network that came without its ICMP message, as
+// before Linux 5.8.
 func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, o Options) Result {
 	r := judged(e, reason, false, d)
 	if o.Evidence {
@@ -142,7 +142,7 @@ func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, 
 // sends a RST, and no TIME_WAIT holds an ephemeral port.
 func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (Result, error) {
 	if s.isSelf(e) {
-		return Result{}, errAgain
+		return Result{}, errRetry
 	}
 	unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	r := judged(e, SynAck, true, d)
@@ -160,12 +160,12 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 	}
 	if o.Evidence {
 		r.Handshake = handshake(info, window)
-		r.Evidence = r.Handshake.tell(r.RTT)
+		r.Evidence = r.Handshake.describe(r.RTT)
 	}
 	return r, nil
 }
 
-// info is the kernel's account of the connection (linux/tcp.h, TCP_INFO), zero
+// info is the kernel's record of the connection (linux/tcp.h, TCP_INFO), zero
 // where there is none. window says that Snd_wnd is known: since Linux 5.4.
 func (s *socket) info() (info unix.TCPInfo, window bool) {
 	size := uint32(unsafe.Sizeof(info))
@@ -174,7 +174,7 @@ func (s *socket) info() (info unix.TCPInfo, window bool) {
 	return info, err == 0 && uintptr(size) >= unsafe.Offsetof(info.Snd_wnd)+unsafe.Sizeof(info.Snd_wnd)
 }
 
-// silent judges a handshake that nobody answered in the time d.
+// silent judges a handshake without an answer in the time d.
 func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
 	r := judged(e, NoResponse, false, d)
 	if !o.Evidence {
@@ -191,7 +191,7 @@ func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
 func (s *socket) hasSource(e Endpoint) bool {
 	u, err := openSocket(e.Addr, unix.SOCK_DGRAM, false)
 	if err != nil {
-		return true // cannot tell; it is busy then
+		return true // not known; it is busy then
 	}
 	defer u.close()
 	return u.connect(e) != unix.EADDRNOTAVAIL

@@ -56,7 +56,7 @@ func newWorld(t testing.TB) *world {
 	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
 		e := probe.Endpoint{Addr: a, Port: portClosed, Proto: probe.TCP}
 		for range 10 {
-			if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil ||
+			if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil ||
 				r.State == probe.Closed {
 				break
 			}
@@ -268,7 +268,7 @@ func TestTruth(t *testing.T) {
 				if reason == probe.NoResponse {
 					timeout = 50 * time.Millisecond
 				}
-				r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
+				r, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -289,7 +289,7 @@ func TestTruth(t *testing.T) {
 				if tt.responder.IsValid() {
 					return // a router without a route says so to one peer five times, then once a second
 				}
-				if bare, err := probe.Ask(t.Context(), e, probe.Options{Timeout: timeout}); err != nil || bare.Reason != reason ||
+				if bare, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout}); err != nil || bare.Reason != reason ||
 					bare.Evidence != nil {
 					t.Errorf("without evidence: %s %q %v", bare.Reason, bare.Evidence, err)
 				}

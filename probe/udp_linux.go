@@ -14,13 +14,13 @@ import (
 // exchangeUDP sends one datagram from a connected socket and waits for a datagram or
 // an ICMP error about it.
 func exchangeUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
-	for range maxAgain {
+	for range maxSockets {
 		r, err := exchangeOnce(ctx, e, o)
-		if err != errAgain {
+		if err != errRetry {
 			return r, err
 		}
 	}
-	return Result{}, busy(e, fmt.Errorf("%d sockets in a row had the very port that they ask", maxAgain))
+	return Result{}, busy(e, fmt.Errorf("%d sockets in a row had the port that they probe", maxSockets))
 }
 
 func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
@@ -33,27 +33,27 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if err := u.limitHops(o.HopLimit); err != nil {
 		return failed(e, errno(err))
 	}
-	if err := u.face(e); err != nil {
-		if err == unix.EADDRNOTAVAIL { // UDP says EAGAIN when ports run out
+	if err := u.connectPeer(e); err != nil {
+		if err == unix.EADDRNOTAVAIL { // with UDP it is EAGAIN when ports run out
 			return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil
 		}
 		return failed(e, errno(err))
 	}
 	if u.isSelf(e) {
-		return Result{}, errAgain
+		return Result{}, errRetry
 	}
 	u.start, u.sent = time.Now(), 1
-	if err := u.ask(); err != nil && !u.ready() {
+	if err := u.send(); err != nil && !u.ready() {
 		return failed(e, errno(err))
 	}
-	r, err := u.listen(ctx)
+	r, err := u.awaitAnswer(ctx)
 	if err == nil {
-		u.explain(e, o, &r, time.Since(u.start))
+		u.addRoute(e, o, &r, time.Since(u.start))
 	}
 	return r, err
 }
 
-// exchange is one question over UDP and the answer to it.
+// exchange is one request over UDP and the answer to it.
 type exchange struct {
 	socket
 	e     Endpoint
@@ -65,16 +65,16 @@ type exchange struct {
 	result   Result
 }
 
-// face connects the socket to e; where the answer may come from another port, to
-// no port of the host, so that it hears all of them.
-func (u *exchange) face(e Endpoint) error {
+// connectPeer connects the socket to e; where the answer may come from another port, to no
+// port of the host, so that it receives from all of them.
+func (u *exchange) connectPeer(e Endpoint) error {
 	if request.RepliesFromNewPort(e.Port, u.o.Try) {
 		e.Port = 0
 	}
 	return u.connect(e)
 }
 
-func (u *exchange) ask() error {
+func (u *exchange) send() error {
 	b := request.PayloadOf(u.e.Port, u.o.Try)
 	if !request.RepliesFromNewPort(u.e.Port, u.o.Try) {
 		return unix.Send(u.fd, b, unix.MSG_DONTWAIT)
@@ -86,7 +86,7 @@ func (u *exchange) ask() error {
 	return unix.Sendto(u.fd, b, unix.MSG_DONTWAIT, to)
 }
 
-func (u *exchange) listen(ctx context.Context) (Result, error) {
+func (u *exchange) awaitAnswer(ctx context.Context) (Result, error) {
 	if u.answered || u.ready() {
 		return u.result, nil
 	}
@@ -95,15 +95,15 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 		waits = []time.Duration{u.o.Timeout / 2, u.o.Timeout}
 	}
 	for i, wait := range waits {
-		if i > 0 { // an error here is one that ready finds
-			_ = u.ask()
+		if i > 0 { // ready finds the error
+			_ = u.send()
 			u.sent++
 		}
 		err := u.await(ctx, u.start.Add(wait), false, u.ready)
 		if err == nil {
 			return u.result, nil
 		}
-		if err := fate(ctx, u.e, err); err != nil {
+		if err := waitError(ctx, u.e, err); err != nil {
 			return Result{}, err
 		}
 	}
@@ -116,8 +116,8 @@ func (u *exchange) listen(ctx context.Context) (Result, error) {
 	return r, nil
 }
 
-// ready takes what has arrived and reports whether it makes a verdict. A
-// datagram outweighs any ICMP error.
+// ready reads what has arrived and reports whether it decides. A datagram outweighs any
+// ICMP error.
 func (u *exchange) ready() bool {
 	var payload [replySize]byte
 	var control [controlSize]byte
@@ -130,8 +130,8 @@ func (u *exchange) ready() bool {
 		case unix.EAGAIN:
 			return u.answered
 		case unix.EINTR:
-		default: // the pending error of a complaint, which is cleared now
-			u.complained()
+		default: // the pending error of an ICMP message, which is cleared now
+			u.readErrors()
 		}
 	}
 	return u.answered
@@ -141,27 +141,27 @@ func (u *exchange) replied(b []byte, size int, ttl uint8) {
 	d := time.Since(u.start)
 	u.answered, u.result = true, judged(u.e, UDPResponse, true, d)
 	u.result.TTL = ttl
-	u.untimed()
+	u.dropRTT()
 	if u.o.Evidence {
-		u.result.Evidence = []string{datagram(b, size, d, u.sent)}
+		u.result.Evidence = []string{describeReply(b, size, d, u.sent)}
 	}
 }
 
-func (u *exchange) complained() {
+func (u *exchange) readErrors() {
 	if u.answered {
 		return
 	}
-	if c, self, ok := u.verdict(u.e); ok {
-		u.answered, u.result = true, heardICMP(u.e, c.from, self, c.icmp, time.Since(u.start), u.o)
+	if c, self, ok := u.icmpError(u.e); ok {
+		u.answered, u.result = true, judgeICMP(u.e, c.from, self, c.icmp, time.Since(u.start), u.o)
 		u.result.TTL = c.ttl
-		u.untimed()
+		u.dropRTT()
 	}
 }
 
-// untimed takes the time from an answer of which it is not known what it answers (Karn and
+// dropRTT removes the time of an answer if it may answer either datagram (Karn and
 // Partridge, "Improving Round-Trip Time Estimates in Reliable Transport Protocols",
 // SIGCOMM 1987).
-func (u *exchange) untimed() {
+func (u *exchange) dropRTT() {
 	if u.sent > 1 {
 		u.result.RTT = 0
 	}

@@ -2,10 +2,9 @@ package probe
 
 import "net/netip"
 
-// Verdict is the state that a reason makes. fromTarget says that the answer
-// came from the endpoint's own address; it matters only for a UDP port
-// unreachable, which is the target's word from the target and a filter's from
-// anyone else. A reason that the protocol cannot have is Unknown.
+// Verdict is the state that follows from a reason. fromTarget is whether the answer came
+// from the endpoint's own address; it matters only for a UDP port unreachable, which means
+// closed from the target and a filter from anyone else. A reason that the protocol cannot have is Unknown.
 func Verdict(p Proto, r Reason, fromTarget bool) State {
 	switch r {
 	case NetUnreach, HostUnreach, ProtoUnreach, TimeExceeded, NoNeighbour:

@@ -71,7 +71,7 @@ func ProbeControls(ctx context.Context, e probe.Endpoint, o Options) (probe.Open
 		all.Go(func() {
 			control := probe.Endpoint{Addr: e.Addr, Port: port, Proto: e.Proto}
 			var r probe.Result
-			r, errs[i] = probe.Ask(ctx, control, probe.Options{Timeout: o.Timeout})
+			r, errs[i] = probe.Do(ctx, control, probe.Options{Timeout: o.Timeout})
 			states[i] = r.State
 		})
 	}

@@ -138,7 +138,7 @@ func TestObserveIsBounded(t *testing.T) {
 	serveTCP(t, h, 417, discard)
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
 	// the link is up now
-	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open {
+	if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open {
 		t.Fatal(r.State, err)
 	}
 	got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 100 * time.Millisecond})

@@ -6,8 +6,7 @@ import (
 	"onmux/probe"
 )
 
-// families holds what the two address families of each name say against each
-// other. IPv4 comes first.
+// families compares the states of each name over IPv4 and over IPv6. IPv4 comes first.
 type families map[sameName][]probe.Result
 
 type sameName struct {
@@ -15,7 +14,7 @@ type sameName struct {
 	port probe.Port
 }
 
-// compare notes on an IPv6 endpoint that its name is in another state over IPv4.
+// compare adds a note to an IPv6 endpoint whose name is in another state over IPv4.
 func (f families) compare(r *probe.Result) {
 	if r.Host == "" || r.Tries == 0 || r.State == probe.Unknown {
 		return
@@ -36,8 +35,8 @@ func (f families) compare(r *probe.Result) {
 	}
 }
 
-// agree reports whether two states may be one: silence to UDP may be that of an
-// open port.
+// agree reports whether two states may be the same: UDP silence may be that of an open
+// port.
 func agree(a, b probe.State) bool {
 	maybe := func(a, b probe.State) bool {
 		return a == probe.OpenFiltered && (b == probe.Open || b == probe.Filtered)

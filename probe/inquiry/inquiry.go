@@ -17,77 +17,78 @@ import (
 
 const (
 	// DefaultTimeout covers the kernel's SYNs after one and three seconds, and a router
-	// that looks for a host on its link for three before it says that there is none.
+	// that resolves a host on its link for three seconds before it reports that there is none.
 	DefaultTimeout = 4 * time.Second
 
-	// parallel is how many endpoints are asked side by side.
+	// parallel is how many endpoints are probed side by side.
 	parallel = 64
 
-	// Routers tell of few packets a second that ended with them, so few paths are
-	// looked at together, as most go through the same ones.
+	// Routers answer few packets a second that ended with them, so few paths are traced
+	// at the same time, as most go through the same ones.
 	pathParallel = 2
 	hopTimeout   = time.Second
 
-	// udpHead is the time that a UDP port has to answer the question of its own
-	// number before it is asked others.
+	// udpHead is the time that a UDP port has to answer the request of its own number
+	// before it is sent others.
 	udpHead = 300 * time.Millisecond
 )
 
-// Config is what every endpoint is asked. The zero value asks for the state alone.
+// Config is what is to be found out about every endpoint. The zero value is the state
+// alone.
 type Config struct {
 	Timeout  time.Duration       // of one attempt; 0 means DefaultTimeout
-	Identify bool                // what speaks on it, if it is open
+	Identify bool                // the service, if the endpoint is open
 	Verify   bool                // whether open is more than an answer
-	Path     bool                // who hands packets on to it
-	Library  *recog.Library      // names more software; nil is none
-	Watch    func(done, all int) // how far Ask is; nil where nobody looks
+	Path     bool                // the routers on the way
+	Library  *recog.Library      // identifies more software; nil is none
+	Progress func(done, all int) // how far Run is; may be nil
 }
 
-// Inquiry asks endpoints. Its methods may be called at the same time.
+// Inquiry probes endpoints. Its methods may be called at the same time.
 type Inquiry struct {
 	Config
-	paths chan struct{} // bounds how many are followed together
+	paths chan struct{} // bounds how many are traced at the same time
 }
 
-// New is an Inquiry that asks what c says.
+// New returns an Inquiry that finds out what c demands.
 func New(c Config) *Inquiry {
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	return &Inquiry{Config: c, paths: make(chan struct{}, pathParallel)}
 }
 
-// Ask asks every endpoint, many at a time, and yields the results in order, each with
-// the context's error if its end cut off something that was to be asked: the notes say
-// what, and one that was not judged at all has no tries. What is known of an endpoint
-// beforehand (Host, Lookup, Notes) stays with it.
-func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq2[probe.Result, error] {
+// Run probes every endpoint, many at a time, and yields the results in order, each with
+// the context's error if its end cut off something: the notes state what, and one that
+// was not judged at all has no tries. What is known of an endpoint beforehand (Host,
+// Lookup, Notes) stays with it.
+func (q *Inquiry) Run(ctx context.Context, endpoints []probe.Result) iter.Seq2[probe.Result, error] {
 	type answer struct {
 		probe.Result
 		cut error
 	}
 	return func(yield func(probe.Result, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		results := make([]chan answer, len(asked))
+		results := make([]chan answer, len(endpoints))
 		for i := range results {
 			results[i] = make(chan answer, 1)
 		}
 		var next atomic.Int64
 		var workers sync.WaitGroup
-		for range min(parallel, len(asked)) {
+		for range min(parallel, len(endpoints)) {
 			workers.Go(func() {
-				for i := next.Add(1) - 1; i < int64(len(asked)); i = next.Add(1) - 1 {
-					r, err := q.one(ctx, asked[i])
+				for i := next.Add(1) - 1; i < int64(len(endpoints)); i = next.Add(1) - 1 {
+					r, err := q.one(ctx, endpoints[i])
 					results[i] <- answer{r, err}
 				}
 			})
 		}
 		defer workers.Wait()
 		defer cancel()
-		against := make(families)
+		byName := make(families)
 		for i, c := range results {
 			r := <-c
-			against.compare(&r.Result)
-			if q.Watch != nil {
-				q.Watch(i+1, len(asked))
+			byName.compare(&r.Result)
+			if q.Progress != nil {
+				q.Progress(i+1, len(endpoints))
 			}
 			if !yield(r.Result, r.cut) {
 				return
@@ -96,20 +97,20 @@ func (q *Inquiry) Ask(ctx context.Context, asked []probe.Result) iter.Seq2[probe
 	}
 }
 
-// one asks an endpoint and, if it is open, what speaks there.
+// one probes an endpoint and adds the details.
 func (q *Inquiry) one(ctx context.Context, r probe.Result) (probe.Result, error) {
-	answer, err := q.attempt(ctx, r, q.askNaming)
+	answer, err := q.attempt(ctx, r, q.identifying)
 	if err != nil {
 		return r, err
 	}
-	return q.complete(ctx, answer)
+	return q.addDetails(ctx, answer)
 }
 
-// complete adds to a verdict what takes more than the question for it. None of that
-// changes the state; the error is the context's, if there was no time for all of it.
-func (q *Inquiry) complete(ctx context.Context, r probe.Result) (probe.Result, error) {
+// addDetails adds to a verdict what needs more than one attempt. None of that changes the
+// state; the error is the context's, if there was no time for all of it.
+func (q *Inquiry) addDetails(ctx context.Context, r probe.Result) (probe.Result, error) {
 	var cut error
-	owe := func(what string, err error) {
+	note := func(what string, err error) {
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
@@ -123,23 +124,23 @@ func (q *Inquiry) complete(ctx context.Context, r probe.Result) (probe.Result, e
 		var err error
 		r.Service, err = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT),
 			Library: q.Library})
-		owe("what speaks there", err)
+		note("what speaks there", err)
 	}
 	if q.Verify {
-		owe("whether it is a service", q.doubt(ctx, &r))
+		note("whether it is a service", q.verify(ctx, &r))
 	}
 	if q.Path {
-		owe("the path", q.follow(ctx, &r))
+		note("the path", q.addPath(ctx, &r))
 	}
 	return r, cut
 }
 
-// attempt asks an endpoint until it is judged: running out of something local
-// says nothing about it. The error is the context's.
-func (q *Inquiry) attempt(ctx context.Context, r probe.Result, ask asker) (probe.Result, error) {
+// attempt repeats an attempt until the endpoint is judged: running out of something local
+// is no verdict on it. The error is the context's.
+func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (probe.Result, error) {
 	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		answer, err := ask(ctx, r.Endpoint, o)
+		answer, err := do(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
 			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1,
 				Error: err.Error()}, nil

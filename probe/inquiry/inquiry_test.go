@@ -23,73 +23,73 @@ func endpoints(t *testing.T, n int) []probe.Result {
 	}
 	t.Cleanup(func() { l.Close() })
 	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
-	asked := make([]probe.Result, n)
-	for i := range asked {
-		asked[i] = probe.Result{Endpoint: probe.Endpoint{Addr: netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), Port: port,
+	all := make([]probe.Result, n)
+	for i := range all {
+		all[i] = probe.Result{Endpoint: probe.Endpoint{Addr: netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), Port: port,
 			Proto: probe.TCP}, Host: "h", Notes: []string{"known"}}
 	}
-	return asked
+	return all
 }
 
 // Results come in the order of the endpoints, and bring what was known of them.
-func TestAskInOrder(t *testing.T) {
-	asked := endpoints(t, 2*parallel)
-	said := 0
+func TestRunInOrder(t *testing.T) {
+	all := endpoints(t, 2*parallel)
+	progress := 0
 	i := 0
-	for r, err := range New(Config{Watch: func(done, all int) { said = done }}).Ask(t.Context(), asked) {
+	for r, err := range New(Config{Progress: func(done, _ int) { progress = done }}).Run(t.Context(), all) {
 		want := probe.Closed
 		if i == 0 {
 			want = probe.Open
 		}
-		if r.Endpoint != asked[i].Endpoint || r.State != want || r.Host != "h" || r.Notes[0] != "known" || err != nil {
+		if r.Endpoint != all[i].Endpoint || r.State != want || r.Host != "h" || r.Notes[0] != "known" || err != nil {
 			t.Errorf("%d: %+v %v", i, r, err)
 		}
 		i++
 	}
-	if i != len(asked) || said != i {
-		t.Errorf("%d of %d, and %d were said", i, len(asked), said)
+	if i != len(all) || progress != i {
+		t.Errorf("%d of %d, and progress was %d", i, len(all), progress)
 	}
 }
 
 // Who stops listening gets no more, and what the context's end cut off has no tries.
 func TestAskEnds(t *testing.T) {
-	asked := endpoints(t, 2*parallel)
-	for range New(Config{}).Ask(t.Context(), asked) {
+	all := endpoints(t, 2*parallel)
+	for range New(Config{}).Run(t.Context(), all) {
 		break
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for r, err := range New(Config{Identify: true, Verify: true, Path: true}).Ask(ctx, asked) {
+	for r, err := range New(Config{Identify: true, Verify: true, Path: true}).Run(ctx, all) {
 		if r.Tries != 0 || r.Notes[0] != "known" || err == nil {
 			t.Errorf("%+v", r)
 		}
 	}
 }
 
-// Attempts are told as they come; an error of who is told ends them, and is the end.
+// Attempts are emitted as they come; an error of emit ends them, and is returned.
 func TestRepeat(t *testing.T) {
-	asked := endpoints(t, 3)
-	told := 0
-	finals, cut, err := New(Config{}).Repeat(t.Context(), Repeat{Count: 4, Interval: time.Millisecond}, asked,
-		func(probe.Attempt) error { told++; return nil })
-	if err != nil || cut != 0 || told != 12 || len(finals) != 3 {
-		t.Fatalf("%d told, %d cut, %d finals: %v", told, cut, len(finals), err)
+	all := endpoints(t, 3)
+	emitted := 0
+	finals, cut, err := New(Config{}).RunRepeatedly(t.Context(), Repeat{Count: 4, Interval: time.Millisecond}, all,
+		func(probe.Attempt) error { emitted++; return nil })
+	if err != nil || cut != 0 || emitted != 12 || len(finals) != 3 {
+		t.Fatalf("%d emitted, %d cut, %d finals: %v", emitted, cut, len(finals), err)
 	}
 	for i, r := range finals {
-		if r.Endpoint != asked[i].Endpoint || r.Attempts == nil || r.Attempts.Sent != 4 || r.Attempts.Answered != 4 {
+		if r.Endpoint != all[i].Endpoint || r.Attempts == nil || r.Attempts.Sent != 4 || r.Attempts.Answered != 4 {
 			t.Errorf("%+v", r)
 		}
 	}
 	full := errors.New("full")
-	told = 0
-	_, cut, err = New(Config{}).Repeat(t.Context(), Repeat{Interval: time.Millisecond}, asked,
-		func(probe.Attempt) error { told++; return full })
-	if err != full || told != 1 {
-		t.Errorf("%d told, %d cut: %v", told, cut, err)
+	emitted = 0
+	_, cut, err = New(Config{}).RunRepeatedly(t.Context(), Repeat{Interval: time.Millisecond}, all,
+		func(probe.Attempt) error { emitted++; return full })
+	if err != full || emitted != 1 {
+		t.Errorf("%d emitted, %d cut: %v", emitted, cut, err)
 	}
 }
 
-// Where time runs out before it was found out what speaks, the verdict stands, and says so.
+// Where time runs out before the service was identified, the verdict stands, with a note.
 func TestAskCutWhileNaming(t *testing.T) {
 	nettest.Need(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -110,9 +110,9 @@ func TestAskCutWhileNaming(t *testing.T) {
 		cancel()
 		<-t.Context().Done()
 	}()
-	asked := []probe.Result{{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"),
+	all := []probe.Result{{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"),
 		Port: l.Addr().(*net.TCPAddr).AddrPort().Port(), Proto: probe.TCP}, Notes: []string{"known"}}}
-	for r, err := range New(Config{Identify: true}).Ask(ctx, asked) {
+	for r, err := range New(Config{Identify: true}).Run(ctx, all) {
 		if r.State != probe.Open || r.Tries != 1 || err == nil || len(r.Notes) != 2 ||
 			r.Notes[1] != "there was no time to find out what speaks there" {
 			t.Errorf("%+v %v", r, err)

@@ -11,31 +11,72 @@ import (
 	"onmux/probe"
 )
 
-// namePatience is how long a name's CNAME may take longer than its addresses.
-const namePatience = 500 * time.Millisecond
+// cnameWait is how much longer a name's CNAME may take than its addresses.
+const cnameWait = 500 * time.Millisecond
 
-// Names looks names up, once each, and keeps what else came of it. Its methods may
-// be called at the same time.
+// Names resolves names, once each, and keeps what is known of them. Its methods may be
+// called at the same time.
 type Names struct {
 	resolver *net.Resolver
-
-	mu       sync.Mutex
-	found    map[string]*probe.Lookup
-	prefixes func() []netip.Prefix // of this network's NAT64; asked for when an address looks like one of them
-	suspects map[netip.Addr]bool   // IPv6 addresses that embed an IPv4 one of the same name
+	known    knownNames
+	nat64    nat64Network
 }
 
-// NewNames asks r; the context is that of what Describe must look up.
-func NewNames(ctx context.Context, r *net.Resolver) *Names {
-	n := &Names{resolver: r, found: make(map[string]*probe.Lookup), suspects: make(map[netip.Addr]bool)}
-	n.prefixes = sync.OnceValue(func() []netip.Prefix {
-		answers, err := r.LookupNetIP(ctx, "ip6", ipv4Only)
-		if err != nil {
-			return nil
+// NewNames returns Names that resolve with r.
+func NewNames(r *net.Resolver) *Names {
+	return &Names{
+		resolver: r,
+		known:    knownNames{lookups: make(map[string]*probe.Lookup), suspects: make(map[netip.Addr]bool)},
+		nat64:    nat64Network{resolver: r},
+	}
+}
+
+// knownNames is what was found out about names.
+type knownNames struct {
+	mu       sync.Mutex // guards all fields
+	lookups  map[string]*probe.Lookup
+	suspects map[netip.Addr]bool // IPv6 addresses that embed an IPv4 one of the same name
+}
+
+// add keeps a lookup and the addresses that may be those of a NAT64.
+func (k *knownNames) add(host string, l *probe.Lookup, addrs []netip.Addr) {
+	var v4 []netip.Addr
+	for _, a := range addrs {
+		if a.Unmap().Is4() {
+			v4 = append(v4, a.Unmap())
 		}
-		return nat64Prefixes(answers)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lookups[host] = l
+	for _, a := range addrs {
+		if embeds(a, v4) {
+			k.suspects[a.WithZone("")] = true
+		}
+	}
+}
+
+// of is what is known of a name and of one of its addresses.
+func (k *knownNames) of(host string, a netip.Addr) (l *probe.Lookup, suspect bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.lookups[host], k.suspects[a.WithZone("")]
+}
+
+// nat64Network looks up this network's NAT64 prefixes, once.
+type nat64Network struct {
+	resolver *net.Resolver
+	once     sync.Once // guards found
+	found    []netip.Prefix
+}
+
+func (n *nat64Network) prefixes(ctx context.Context) []netip.Prefix {
+	n.once.Do(func() {
+		if answers, err := n.resolver.LookupNetIP(ctx, "ip6", ipv4Only); err == nil {
+			n.found = nat64Prefixes(answers)
+		}
 	})
-	return n
+	return n.found
 }
 
 // Resolve finds the addresses of a name.
@@ -58,46 +99,27 @@ func (n *Names) Resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 		<-canonical
 		return nil, err
 	}
-	patience := time.AfterFunc(namePatience, cancel)
-	defer patience.Stop()
-	n.learn(host, <-canonical, addrs, took)
+	wait := time.AfterFunc(cnameWait, cancel)
+	defer wait.Stop()
+	l := &probe.Lookup{Time: probe.Millis(took)}
+	cname := strings.TrimSuffix(<-canonical, ".")
+	if cname != "" && !strings.EqualFold(cname, strings.TrimSuffix(host, ".")) {
+		l.CNAME = cname
+	}
+	n.known.add(host, l, addrs)
 	return addrs, nil
 }
 
-func (n *Names) learn(host, canonical string, addrs []netip.Addr, took time.Duration) {
-	l := &probe.Lookup{Time: probe.Millis(took)}
-	canonical = strings.TrimSuffix(canonical, ".")
-	if canonical != "" && !strings.EqualFold(canonical, strings.TrimSuffix(host, ".")) {
-		l.CNAME = canonical
-	}
-	var v4 []netip.Addr
-	for _, a := range addrs {
-		if a.Unmap().Is4() {
-			v4 = append(v4, a.Unmap())
-		}
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.found[host] = l
-	for _, a := range addrs {
-		if embeds(a, v4) {
-			n.suspects[a.WithZone("")] = true
-		}
-	}
-}
-
 // Describe adds to an endpoint what is known of its name and address.
-func (n *Names) Describe(r *probe.Result) {
-	n.mu.Lock()
-	r.Lookup = n.found[r.Host]
-	suspect := n.suspects[r.Addr.WithZone("")]
-	n.mu.Unlock()
+func (n *Names) Describe(ctx context.Context, r *probe.Result) {
+	l, suspect := n.known.of(r.Host, r.Addr)
+	r.Lookup = l
 	v4, ok := nat64Target(r.Addr)
 	if !ok && suspect {
-		v4, ok = nat64Target(r.Addr, n.prefixes()...)
+		v4, ok = nat64Target(r.Addr, n.nat64.prefixes(ctx)...)
 	}
 	if ok {
 		r.NAT64 = v4
-		r.Notes = append(r.Notes, "a NAT64 stands between: the address is its name for "+v4.String())
+		r.Notes = append(r.Notes, "a NAT64 translates: the address stands for "+v4.String())
 	}
 }

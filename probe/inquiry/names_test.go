@@ -20,8 +20,8 @@ type zone struct {
 	addrs  map[string][]string
 	cnames map[string]string
 
-	mu    sync.Mutex
-	asked map[string]int
+	mu      sync.Mutex
+	queries map[string]int
 }
 
 // resolver asks a name server of the test's own, on loopback.
@@ -59,11 +59,11 @@ func (z *zone) answer(q []byte) ([]byte, error) {
 	question := m.Questions[0]
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if z.asked == nil {
-		z.asked = make(map[string]int)
+	if z.queries == nil {
+		z.queries = make(map[string]int)
 	}
 	name := strings.ToLower(question.Name.String())
-	z.asked[name]++
+	z.queries[name]++
 	m.Header = dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}
 	m.Additionals = nil
 	if to, ok := z.cnames[name]; ok {
@@ -111,33 +111,33 @@ func TestNames(t *testing.T) {
 		{"lone.example", "", nil, 0}, // with no IPv4 address, a DNS64 has made nothing up
 		{"known.example", "", map[string]string{"64:ff9b::c000:201": "192.0.2.1"}, 0},
 	} {
-		z.asked = nil
-		n := NewNames(t.Context(), z.resolver(t))
+		z.queries = nil
+		n := NewNames(z.resolver(t))
 		addrs, err := n.Resolve(t.Context(), tt.host)
 		if err != nil || len(addrs) == 0 {
 			t.Errorf("%s: %v, %v", tt.host, addrs, err)
 		}
 		for _, a := range addrs {
 			r := probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host}
-			n.Describe(&r)
-			n.Describe(&probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host})
+			n.Describe(t.Context(), &r)
+			n.Describe(t.Context(), &probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host})
 			if r.Lookup == nil || r.Lookup.Time <= 0 || r.Lookup.CNAME != tt.cname {
 				t.Errorf("%s: %+v", tt.host, r.Lookup)
 			}
 			want := tt.nat64[a.String()]
 			if got := r.NAT64; got.IsValid() != (want != "") || want != "" && got.String() != want ||
 				(want != "") != slices.ContainsFunc(r.Notes,
-					func(s string) bool { return strings.Contains(s, "a NAT64 stands between") }) {
+					func(s string) bool { return strings.Contains(s, "a NAT64 translates") }) {
 				t.Errorf("%s, %s: stands for %s, %q; want %q", tt.host, a, got, r.Notes, want)
 			}
 		}
 		z.mu.Lock()
-		if got := z.asked["ipv4only.arpa."]; min(got, 1) != tt.discovers {
-			t.Errorf("%s: the NAT64 was asked for %d times", tt.host, got)
+		if got := z.queries["ipv4only.arpa."]; min(got, 1) != tt.discovers {
+			t.Errorf("%s: the NAT64 was looked up %d times", tt.host, got)
 		}
 		z.mu.Unlock()
 	}
-	if _, err := NewNames(t.Context(), z.resolver(t)).Resolve(t.Context(), "nobody.example"); err == nil {
+	if _, err := NewNames(z.resolver(t)).Resolve(t.Context(), "nobody.example"); err == nil {
 		t.Error("nobody.example has addresses")
 	}
 }

@@ -9,35 +9,35 @@ import (
 	"onmux/probe"
 )
 
-// Repeat asks every endpoint again and again, as r says, all at the same pace, and
-// hands each attempt to emit as it comes. When all are done, or the context ends, it
-// returns the verdicts in the order of asked, and how many endpoints were asked less
-// often than they should have been: without a count the context's end is the one that
-// was asked for. An error of emit ends it, too, and is returned.
-func (q *Inquiry) Repeat(ctx context.Context, r Repeat, asked []probe.Result,
-	emit func(probe.Attempt) error) ([]probe.Result, int, error) {
+// RunRepeatedly makes attempts at every endpoint as r demands, all at the same pace, and
+// passes each to emit as it comes. When all are done, or the context ends, it returns the
+// verdicts in the order of the endpoints, and how many endpoints had fewer attempts than
+// they should have had: without a count the end of the context is the intended one. An
+// error of emit ends it, too, and is returned.
+func (q *Inquiry) RunRepeatedly(ctx context.Context, r Repeat, endpoints []probe.Result,
+	emit func(probe.Attempt) error) (verdicts []probe.Result, incomplete int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	attempts := make(chan probe.Attempt)
-	finals := make([]probe.Result, len(asked))
+	verdicts = make([]probe.Result, len(endpoints))
 	var short atomic.Int64 // of the count
 	var all sync.WaitGroup
 	slots := make(chan struct{}, parallel)
-	for i, e := range asked {
+	for i, e := range endpoints {
 		all.Go(func() {
 			final, err := r.Run(ctx, func(ctx context.Context) (probe.Result, error) {
 				select {
 				case slots <- struct{}{}:
 					defer func() { <-slots }()
-					return q.attempt(ctx, e, probe.Ask)
+					return q.attempt(ctx, e, probe.Do)
 				case <-ctx.Done():
 					return e, ctx.Err()
 				}
 			}, func(a probe.Attempt) { attempts <- a })
 			cut := err != nil && (r.Count > 0 || final.Attempts == nil)
-			finals[i] = e
+			verdicts[i] = e
 			if final.Attempts != nil {
-				finals[i], err = q.finish(ctx, final)
+				verdicts[i], err = q.finish(ctx, final)
 				cut = cut || err != nil && r.Count > 0
 			}
 			if cut {
@@ -45,35 +45,34 @@ func (q *Inquiry) Repeat(ctx context.Context, r Repeat, asked []probe.Result,
 			}
 		})
 	}
-	go func() {
+	go func() { // ends with the last attempt, which the loop below waits for
 		all.Wait()
 		close(attempts)
 	}()
-	var broken error
 	for a := range attempts {
-		if broken == nil {
-			if broken = emit(a); broken != nil {
-				cancel(broken)
+		if err == nil {
+			if err = emit(a); err != nil {
+				cancel(err)
 			}
 		}
 	}
-	against := make(families)
-	for i := range finals {
-		against.compare(&finals[i])
+	byName := make(families)
+	for i := range verdicts {
+		byName.compare(&verdicts[i])
 	}
-	return finals, int(short.Load()), broken
+	return verdicts, int(short.Load()), err
 }
 
-// lastWords is how long what is asked beside the attempts may take when they were
+// finishTime is how long the details of a verdict may take after the attempts were
 // interrupted, which is how those without a count end.
-const lastWords = 2 * time.Second
+const finishTime = 2 * time.Second
 
 // finish completes the verdict of attempts.
 func (q *Inquiry) finish(ctx context.Context, r probe.Result) (probe.Result, error) {
-	if ctx.Err() != context.Canceled { // there is time, or a deadline that is not ours to extend
-		return q.complete(ctx, r)
+	if ctx.Err() != context.Canceled { // there is time, or a deadline that the caller set
+		return q.addDetails(ctx, r)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
 	defer cancel()
-	return q.complete(ctx, r)
+	return q.addDetails(ctx, r)
 }

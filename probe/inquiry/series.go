@@ -13,32 +13,32 @@ import (
 	"onmux/probe"
 )
 
-// Repeat is how often and how fast an endpoint is asked.
+// Repeat is how many attempts are made at an endpoint, and how fast.
 type Repeat struct {
 	Count    int           // 0: until the context ends
 	Interval time.Duration // from the start of an attempt to that of the next, or as long as the attempt takes
 }
 
-// silentRun is how many attempts in a row must bring nothing before silence
-// outweighs an earlier answer: a lost packet or two is no filter.
+// silentRun is how many attempts in a row must stay unanswered before silence outweighs
+// an earlier answer: a lost packet or two is no filter.
 const silentRun = 3
 
-// Run calls ask again and again, and tell after each, and returns the verdict of
-// all: that of the most recent answer, unless at least three attempts after it
-// brought none. Its probe.Attempts are nil if there was no attempt. The error is the
-// context's if that ended before Count attempts were made, or ask's, which ends
-// the run. Both functions are called from the goroutine that called Run.
-func (p Repeat) Run(ctx context.Context, ask func(context.Context) (probe.Result, error),
-	tell func(probe.Attempt)) (probe.Result, error) {
+// Run calls attempt again and again, and emit after each, and returns the verdict of all:
+// that of the most recent answer, unless at least three attempts after it had none. Its
+// Attempts are nil if there was no attempt. The error is the context's if that ended
+// before Count attempts were made, or that of attempt, which ends the run. Both functions
+// are called from the goroutine that called Run.
+func (p Repeat) Run(ctx context.Context, attempt func(context.Context) (probe.Result, error),
+	emit func(probe.Attempt)) (probe.Result, error) {
 	var s series
 	for try := 1; p.Count == 0 || try <= p.Count; try++ {
 		start := time.Now()
-		r, err := ask(ctx)
+		r, err := attempt(ctx)
 		if err != nil {
 			return s.result(), err
 		}
 		s.add(r)
-		tell(probe.Attempt{Endpoint: r.Endpoint, Host: r.Host, Try: try, Time: start.UTC(), State: r.State, Reason: r.Reason,
+		emit(probe.Attempt{Endpoint: r.Endpoint, Host: r.Host, Try: try, Time: start.UTC(), State: r.State, Reason: r.Reason,
 			RTT: r.RTT, Responder: r.Responder, Error: r.Error})
 		if try != p.Count && !sleep(ctx, p.Interval-time.Since(start)) {
 			return s.result(), ctx.Err()
@@ -47,14 +47,14 @@ func (p Repeat) Run(ctx context.Context, ask func(context.Context) (probe.Result
 	return s.result(), nil
 }
 
-// series is what is kept of any number of attempts.
+// series summarizes any number of attempts.
 type series struct {
 	stats     probe.Attempts
 	last      probe.Result
-	word      probe.Result // the last that was no silence
+	answer    probe.Result // the last with an answer
 	silent    int          // attempts after it
 	mean, sum float64
-	states    [probe.StateCount]int // of those that were no silence
+	states    [probe.StateCount]int // of those with an answer
 }
 
 func (s *series) add(r probe.Result) {
@@ -66,11 +66,11 @@ func (s *series) add(r probe.Result) {
 	s.last = r
 	s.silent++
 	if r.Reason != probe.NoResponse && r.Reason != probe.LocalError {
-		s.word, s.silent = r, 0
+		s.answer, s.silent = r, 0
 		s.states[r.State]++
 	}
 	if answered(r) {
-		s.time(r.RTT)
+		s.addRTT(r.RTT)
 	}
 }
 
@@ -80,9 +80,9 @@ func answered(r probe.Result) bool {
 	return r.State == probe.Open || r.State == probe.Closed || own
 }
 
-// time takes a round-trip time into the mean and the sum of squared deviations
+// addRTT adds a round-trip time to the mean and the sum of squared deviations
 // (Welford's method).
-func (s *series) time(rtt probe.Millis) {
+func (s *series) addRTT(rtt probe.Millis) {
 	a := &s.stats
 	if a.Answered == 0 || rtt < a.Min {
 		a.Min = rtt
@@ -97,8 +97,8 @@ func (s *series) result() probe.Result {
 	if s.stats.Sent == 0 {
 		return probe.Result{}
 	}
-	r := s.word
-	if heard := s.word.Reason != probe.NoReason; !heard || s.silent >= silentRun {
+	r := s.answer
+	if s.answer.Reason == probe.NoReason || s.silent >= silentRun {
 		r = s.last
 	}
 	a := s.stats
@@ -109,14 +109,14 @@ func (s *series) result() probe.Result {
 	}
 	r.Tries, r.Attempts = a.Sent, &a
 	r.Notes = append(slices.Clone(r.Notes), s.notes()...)
-	if s.changed() && r.Confidence == probe.High {
+	if s.contradictory() && r.Confidence == probe.High {
 		r.Confidence = probe.Medium
 	}
 	return r
 }
 
-// changed reports whether answers contradict each other.
-func (s *series) changed() bool {
+// contradictory reports whether answers contradict each other.
+func (s *series) contradictory() bool {
 	kinds := 0
 	for _, n := range s.states {
 		if n > 0 {
@@ -126,11 +126,10 @@ func (s *series) changed() bool {
 	return kinds > 1
 }
 
-// notes say why the state is what it is where that is not plain.
+// notes state why the state is what it is where the attempts disagree.
 func (s *series) notes() []string {
 	var out []string
-	heard := s.word.Reason != probe.NoReason
-	if s.changed() {
+	if s.contradictory() {
 		var parts []string
 		for _, state := range probe.States() {
 			if n := s.states[state]; n > 0 {
@@ -140,18 +139,18 @@ func (s *series) notes() []string {
 		out = append(out, "the answers contradict each other: "+strings.Join(parts, ", ")+"; the last one counts")
 	}
 	switch {
-	case !heard || s.silent == 0:
+	case s.answer.Reason == probe.NoReason || s.silent == 0:
 	case s.silent >= silentRun:
-		out = append(out, fmt.Sprintf("it was %s up to try %d; the %d tries since brought nothing", s.word.State,
+		out = append(out, fmt.Sprintf("it was %s up to try %d; the %d tries since had no answer", s.answer.State,
 			s.stats.Sent-s.silent, s.silent))
 	case s.silent == 1:
-		out = append(out, "the last try brought nothing; the state is that of the last answer")
+		out = append(out, "the last try had no answer; the state is that of the last answer")
 	default:
-		out = append(out, fmt.Sprintf("the last %d tries brought nothing; the state is that of the last answer", s.silent))
+		out = append(out, fmt.Sprintf("the last %d tries had no answer; the state is that of the last answer", s.silent))
 	}
-	if s.word.Reason == probe.PortUnreach && s.word.Proto == probe.UDP && s.stats.Answered < s.stats.Sent {
+	if s.answer.Reason == probe.PortUnreach && s.answer.Proto == probe.UDP && s.stats.Answered < s.stats.Sent {
 		out = append(out,
-			"hosts bound how many port unreachables they send, often to one a second: what looks like loss may be that")
+			"hosts limit how many port unreachables they send, often to one a second: what looks like loss may be that")
 	}
 	return out
 }

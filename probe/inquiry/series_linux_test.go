@@ -35,7 +35,7 @@ func TestRepeatLoss(t *testing.T) {
 	}()
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
 	// the link is up now
-	if r, err := probe.Ask(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil ||
+	if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil ||
 		r.State != probe.Open {
 		t.Fatal(r.State, err)
 	}
@@ -45,7 +45,7 @@ func TestRepeatLoss(t *testing.T) {
 	tries := 0
 	r, err := Repeat{Count: 8, Interval: time.Millisecond}.Run(t.Context(),
 		func(ctx context.Context) (probe.Result, error) {
-			return probe.Ask(ctx, e, probe.Options{Timeout: 500 * time.Millisecond})
+			return probe.Do(ctx, e, probe.Options{Timeout: 500 * time.Millisecond})
 		}, func(a probe.Attempt) { tries++ })
 	if a := r.Attempts; err != nil || tries != 8 || a.Sent != 8 || a.Answered != 4 || a.Loss != 0.5 ||
 		r.State != probe.Open || a.Min <= 0 || a.Max < a.Min || a.Avg < a.Min || a.Avg > a.Max {

@@ -64,11 +64,11 @@ func TestRepeatVerdict(t *testing.T) {
 		{"silence", []outcome{isSilent, isSilent}, probe.Filtered, probe.NoResponse, 0, probe.High, ""},
 		{"one lost in between", []outcome{isOpen, isSilent, isOpen}, probe.Open, probe.SynAck, 2, probe.High, ""},
 		{"the last lost", []outcome{isOpen, isOpen, isSilent}, probe.Open, probe.SynAck, 2, probe.High,
-			"the last try brought nothing"},
+			"the last try had no answer"},
 		{"the last two lost", []outcome{isOpen, isSilent, isSilent}, probe.Open, probe.SynAck, 1, probe.High,
-			"the last 2 tries brought nothing"},
+			"the last 2 tries had no answer"},
 		{"gone", []outcome{isOpen, isSilent, isSilent, isSilent}, probe.Filtered, probe.NoResponse, 1, probe.High,
-			"it was open up to try 1; the 3 tries since brought nothing"},
+			"it was open up to try 1; the 3 tries since had no answer"},
 		{"closed in the end", []outcome{isOpen, isOpen, isClosed}, probe.Closed, probe.Reset, 3, probe.Medium,
 			"contradict each other: 2 open, 1 closed; the last one counts"},
 		{"a router forbids it", []outcome{isBarred, isSilent}, probe.Filtered, probe.AdminProhibited, 0, probe.High,
@@ -182,7 +182,7 @@ func TestRepeatRateLimited(t *testing.T) {
 			r.Proto = probe.UDP
 			return r, err
 		}, func(probe.Attempt) {})
-		if r.State != probe.Closed || !strings.Contains(strings.Join(r.Notes, "; "), "hosts bound how many") {
+		if r.State != probe.Closed || !strings.Contains(strings.Join(r.Notes, "; "), "hosts limit how many") {
 			t.Errorf("%s, %q", r.State, r.Notes)
 		}
 	})

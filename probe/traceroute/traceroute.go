@@ -39,7 +39,7 @@ type Options struct {
 // line about this machine; the path is then what was found up to it.
 func Run(ctx context.Context, e probe.Endpoint, o Options) ([]probe.Hop, error) {
 	t := tracer(func(ctx context.Context, hop int) (probe.Result, error) {
-		return probe.Ask(ctx, e, probe.Options{Timeout: o.Timeout, HopLimit: hop})
+		return probe.Do(ctx, e, probe.Options{Timeout: o.Timeout, HopLimit: hop})
 	})
 	return t.run(ctx, o.Answered)
 }

@@ -30,10 +30,10 @@ type Config struct {
 	Evidence bool           // collect Result.Evidence, which costs system calls
 }
 
-// askFunc makes one attempt: probe.Ask.
+// askFunc makes one attempt: probe.Do.
 type askFunc func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
 
-// Engine is an engine.Engine that makes one attempt of probe.Ask for each probe,
+// Engine is an engine.Engine that makes one attempt of probe.Do for each probe,
 // many at the same time.
 //
 // When this machine is out of descriptors, ports or memory, the attempts that
@@ -63,7 +63,7 @@ func New(c Config) *Engine {
 	if c.Attempts > 0 {
 		most = min(most, c.Attempts)
 	}
-	return newEngine(c, int64(max(most, 1)), probe.Ask)
+	return newEngine(c, int64(max(most, 1)), probe.Do)
 }
 
 func newEngine(c Config, workers int64, ask askFunc) *Engine {

@@ -19,7 +19,7 @@ import (
 	"onmux/scan/target"
 )
 
-// shortMachine answers for probe.Ask on a machine that has so many descriptors.
+// shortMachine answers for probe.Do on a machine that has so many descriptors.
 type shortMachine struct {
 	mu    sync.Mutex
 	files int

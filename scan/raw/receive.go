@@ -258,5 +258,5 @@ func (r *receiver) evidence(reply *packet.Reply, index uint64) []string {
 	if onLink && reply.MAC != (packet.MAC{}) {
 		lines = append(lines, "its MAC is "+reply.MAC.String())
 	}
-	return append(lines, fmt.Sprintf("asked from %s", netip.AddrPortFrom(reply.Src, reply.SrcPort)))
+	return append(lines, fmt.Sprintf("probed from %s", netip.AddrPortFrom(reply.Src, reply.SrcPort)))
 }

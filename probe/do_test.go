@@ -21,7 +21,7 @@ type engine struct {
 }
 
 // engines are the ways to make an attempt; both must tell the same.
-var engines = []engine{{"own", probe.Ask}, {"net", probe.Dial}}
+var engines = []engine{{"own", probe.Do}, {"net", probe.Dial}}
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
@@ -42,7 +42,7 @@ func TestObjections(t *testing.T) {
 		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: loopback}, 0, "timeout"},
 		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: loopback}, -1, "timeout"},
 	} {
-		r, err := probe.Ask(t.Context(), tt.e, probe.Options{Timeout: tt.timeout})
+		r, err := probe.Do(t.Context(), tt.e, probe.Options{Timeout: tt.timeout})
 		if err != nil || r.State != probe.Unknown || r.Reason != probe.LocalError || !strings.Contains(r.Error, tt.want) ||
 			strings.Contains(r.Error, "\n") {
 			t.Errorf("%s: %s %s %q, %v; want %q", tt.e, r.State, r.Reason, r.Error, err, tt.want)

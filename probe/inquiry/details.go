@@ -13,46 +13,47 @@ import (
 	"onmux/probe/traceroute"
 )
 
-// asker makes one attempt, as probe.Ask does.
-type asker func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
+// attemptFunc makes one attempt, as probe.Do does.
+type attemptFunc func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
 
-// askNaming asks e. A UDP port that stays silent is asked in other tongues
-// meanwhile: if it answers one of those, it is open after all.
-func (q *Inquiry) askNaming(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
+// identifying makes one attempt. A UDP port that stays silent is sent the requests of
+// other services meanwhile: if it answers one of those, it is open after all.
+func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
 	if !q.Identify || e.Proto != probe.UDP {
-		return probe.Ask(ctx, e, o)
+		return probe.Do(ctx, e, o)
 	}
-	asking, judged := context.WithCancel(ctx)
-	naming, unheard := context.WithTimeout(asking, o.Timeout)
+	attempt, stopAttempt := context.WithCancel(ctx)
+	identify, stopIdentifying := context.WithTimeout(attempt, o.Timeout)
 	var found *probe.Service
 	var others sync.WaitGroup
 	others.Go(func() {
-		if sleep(naming, udpHead) {
-			if found, _ = service.Identify(naming, e, service.Options{Library: q.Library}); found != nil {
-				judged()
-			}
+		if !sleep(identify, udpHead) {
+			return
+		}
+		if found, _ = service.Identify(identify, e, service.Options{Library: q.Library}); found != nil {
+			stopAttempt()
 		}
 	})
 	start := time.Now()
-	r, err := probe.Ask(asking, e, o)
+	r, err := probe.Do(attempt, e, o)
 	if err == nil && r.State != probe.OpenFiltered {
-		unheard()
+		stopIdentifying()
 	}
 	others.Wait()
-	unheard()
-	judged()
+	stopIdentifying()
+	stopAttempt()
 	if found == nil || err == nil && r.State != probe.OpenFiltered {
 		return r, err
 	}
+	took := time.Since(start).Round(time.Millisecond)
 	return probe.Result{
 		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High, Service: found,
-		Evidence: []string{fmt.Sprintf("a datagram in answer to the question %q, within %s", found.Probe,
-			time.Since(start).Round(time.Millisecond))},
+		Evidence: []string{fmt.Sprintf("a datagram in answer to the request %q, within %s", found.Probe, took)},
 	}, nil
 }
 
-// doubt looks what stands behind an open port.
-func (q *Inquiry) doubt(ctx context.Context, r *probe.Result) error {
+// verify examines whether an open port is more than something that answers.
+func (q *Inquiry) verify(ctx context.Context, r *probe.Result) error {
 	if r.State != probe.Open {
 		return nil
 	}
@@ -63,8 +64,8 @@ func (q *Inquiry) doubt(ctx context.Context, r *probe.Result) error {
 	return err
 }
 
-// follow adds the path to a verdict, or what of it was found.
-func (q *Inquiry) follow(ctx context.Context, r *probe.Result) error {
+// addPath adds the path to a verdict, or as much of it as was found.
+func (q *Inquiry) addPath(ctx context.Context, r *probe.Result) error {
 	if r.State == probe.Unknown || r.Reason == probe.NoNeighbour { // nothing left this machine
 		return nil
 	}
@@ -75,14 +76,14 @@ func (q *Inquiry) follow(ctx context.Context, r *probe.Result) error {
 		return ctx.Err()
 	}
 	answered := r.State == probe.Open || r.State == probe.Closed || r.ICMP != probe.ICMP{}
-	path, err := traceroute.Run(ctx, r.Endpoint, traceroute.Options{Timeout: min(q.Timeout, hopTimeout),
-		Answered: answered})
+	o := traceroute.Options{Timeout: min(q.Timeout, hopTimeout), Answered: answered}
+	path, err := traceroute.Run(ctx, r.Endpoint, o)
 	switch {
 	case err != nil:
 	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
 		r.Notes = append(slices.Clone(r.Notes),
 			"the path: the target is on this network, so that no router lies between; it drops the packets itself")
-	case len(path) == 0: // the report has no hops to tell
+	case len(path) == 0: // a report has no hops to show
 		r.Notes = append(slices.Clone(r.Notes), "the path: "+traceroute.Describe(r.Endpoint, path))
 	default:
 		r.Evidence = append(slices.Clone(r.Evidence), traceroute.Describe(r.Endpoint, path))

@@ -1,0 +1,86 @@
+package probe
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"onmux/probe/wording"
+)
+
+// unmeasured is the Result of an attempt that this machine could not make.
+func unmeasured(e Endpoint, why string) Result {
+	return Result{Endpoint: e, State: Unknown, Reason: LocalError, Tries: 1, Error: why}
+}
+
+// failed judges an error of this machine, before anything was sent.
+func failed(e Endpoint, err syscall.Errno) (Result, error) {
+	if zone := e.Addr.Zone(); err == syscall.ENODEV && zone != "" {
+		return unmeasured(e, fmt.Sprintf("no interface %q on this machine; name one that it has", zone)), nil
+	}
+	switch a := e.Addr; classify(err) {
+	case faultBusy:
+		return Result{}, busy(e, err)
+	case faultNetUnreach, faultHostUnreach:
+		return unmeasured(e, fmt.Sprintf("no route to %s from this machine (%v)", a, err)), nil
+	case faultDenied:
+		return unmeasured(e, fmt.Sprintf("this machine may not send to %s: a firewall or route of its own forbids it, "+
+			"or it is a broadcast address (%v)", a, err)), nil
+	}
+	return unmeasured(e, fmt.Sprintf("cannot send to %s from this machine, perhaps by a route of its own (%v)",
+		e.Addr, err)), nil
+}
+
+func busy(e Endpoint, why error) error { return fmt.Errorf("%s: %w: %w", e, ErrBusy, why) }
+
+// judged is the Result of reason r after the time d.
+func judged(e Endpoint, r Reason, fromTarget bool, d time.Duration) Result {
+	res := Result{Endpoint: e, State: Verdict(e.Proto, r, fromTarget), Reason: r, Tries: 1}
+	if r != NoResponse {
+		res.RTT, res.Confidence = Millis(d), Medium
+		if fromTarget {
+			res.Confidence = High
+		}
+	}
+	return res
+}
+
+// short writes d for people, with no more digits than mean something: "8 µs",
+// "0.12 ms", "13 ms", "2 s".
+func short(d time.Duration) string {
+	if d = d.Round(time.Microsecond); d < 100*time.Microsecond {
+		return strconv.FormatInt(d.Microseconds(), 10) + " µs"
+	}
+	unit, name := time.Millisecond, " ms"
+	if d >= time.Second {
+		unit, name = time.Second, " s"
+	}
+	v := float64(d) / float64(unit)
+	digits := 2
+	for limit := 1.0; digits > 0 && v >= limit; limit *= 10 {
+		digits--
+	}
+	if v < 10 {
+		digits = max(digits, 1)
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', digits, 64), ".0") + name
+}
+
+// replySize is how much of a reply is read, in bytes.
+const replySize = 64
+
+// describeReply describes a reply of size bytes, the first of which are b, after n
+// datagrams of ours.
+func describeReply(b []byte, size int, d time.Duration, n int) string {
+	more, second := "", ""
+	if size > len(b) {
+		more = " …"
+	}
+	if n > 1 {
+		second = ", after a second datagram had been sent"
+	}
+	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", wording.Count(size, "byte", "bytes"), short(d), second,
+		strconv.QuoteToASCII(string(b)), more)
+}
