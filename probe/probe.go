@@ -144,6 +144,10 @@ func (m Millis) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, ms, 'f', -1, 64), nil
 }
 
+// IsZero reports whether it is written as 0: fields that leave 0 out are the same after
+// a replay.
+func (m Millis) IsZero() bool { return time.Duration(m).Round(time.Microsecond) == 0 }
+
 // UnmarshalJSON reads a number of milliseconds.
 func (m *Millis) UnmarshalJSON(b []byte) error {
 	ms, err := strconv.ParseFloat(string(b), 64)

@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"testing"
@@ -118,6 +119,14 @@ func TestMillisComeBack(t *testing.T) {
 		var got probe.Millis
 		if err := errors.Join(err, got.UnmarshalJSON(b)); err != nil || got != want {
 			t.Fatalf("%s: %v, %v", b, time.Duration(got), err)
+		}
+	}
+	for m, want := range map[probe.Millis]string{0: "{}", 499: "{}", 500: `{"min_ms":0.001}`} {
+		b, err := json.Marshal(struct {
+			Min probe.Millis `json:"min_ms,omitzero"`
+		}{m})
+		if err != nil || string(b) != want {
+			t.Errorf("%d ns: %s, %v; want %s", int64(m), b, err, want)
 		}
 	}
 }

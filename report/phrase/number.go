@@ -45,17 +45,12 @@ func Durations(names []string, all ...probe.Millis) string {
 
 // duration is a duration as people read it, and the last of its units.
 func duration(d time.Duration) (number, unit string) {
-	if 0 < d && d < time.Microsecond/2 {
-		return "<1", "µs"
-	}
 	d = d.Round(time.Microsecond)
 	ms := float64(d) / float64(time.Millisecond)
 	seconds := uint64(d.Round(time.Second) / time.Second)
 	switch {
-	case d <= 0:
-		return "0", "ms"
 	case d < 100*time.Microsecond:
-		return strconv.FormatInt(d.Microseconds(), 10), "µs"
+		return strconv.FormatInt(max(d.Microseconds(), 0), 10), "µs"
 	case ms < 9.995:
 		return decimals(ms, 2), "ms"
 	case ms < 99.95:
@@ -120,8 +115,8 @@ func Ranges(numbers []uint16) string {
 
 // Exactly is a duration as documents have it, with its unit: "8 µs", "12.345 ms".
 func Exactly(m probe.Millis) string {
-	if d := time.Duration(m).Round(time.Microsecond); d < 100*time.Microsecond {
-		return Duration(time.Duration(m))
+	if d := time.Duration(m); d.Round(time.Microsecond) < 100*time.Microsecond {
+		return Duration(d)
 	}
 	return Milliseconds(m) + " ms"
 }

@@ -8,7 +8,7 @@ import (
 
 func TestHuman(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 ms", 0: "0 ms", 499 * time.Nanosecond: "<1 µs", 500 * time.Nanosecond: "1 µs", 8 * time.Microsecond: "8 µs",
+		-time.Second: "0 µs", 0: "0 µs", 499 * time.Nanosecond: "0 µs", 500 * time.Nanosecond: "1 µs", 8 * time.Microsecond: "8 µs",
 		99499 * time.Nanosecond: "99 µs", 99500 * time.Nanosecond: "0.10 ms", 120 * time.Microsecond: "0.12 ms",
 		1234 * time.Microsecond: "1.23 ms", 9994 * time.Microsecond: "9.99 ms", 9996 * time.Microsecond: "10.0 ms",
 		99960 * time.Microsecond: "100 ms", 999 * time.Millisecond: "999 ms", 999600 * time.Microsecond: "1.0 s",
