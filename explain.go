@@ -26,9 +26,9 @@ func explainCommand() *cli.Command {
 		Usage:     "what the registry and history say about a port",
 		ArgsUsage: "[PORT|NAME...]",
 		Description: `A port's names, at IANA and on this machine; what it takes to bind it here;
-whether connections may leave from it; and for 417 its story, with sources.
+whether connections may leave from it; and for 417 its history, with sources.
 Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
-		UsageText: `  onmux explain                      the story of 417
+		UsageText: `  onmux explain                      the history of 417
   onmux explain http-alt 53/udp`,
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)

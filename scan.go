@@ -260,5 +260,5 @@ func (w *sweep) tellPlan() error {
 	if r := w.config.Resume; r != nil {
 		d.Resumes = &report.Resumption{Saved: r.Saved, Probes: r.Sent, Complete: r.Complete}
 	}
-	return failure(d.Tell(w.stdout, w.outputs))
+	return failure(d.Write(w.stdout, w.outputs))
 }

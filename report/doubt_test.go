@@ -20,7 +20,7 @@ func TestDoubtsAreNamed(t *testing.T) {
 	}}
 	rules.Ended.Outcome = CannotTell
 	perhaps := Stream{Started: Starts("diff"), Ended: Ends(3, map[string]uint64{}), Findings: []Finding{
-		Change{What: Vanished, Address: Addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not told", Confidence: probe.Low, Notes: []string{"the new report does not tell of it"}},
+		Change{What: Vanished, Address: Addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not reported", Confidence: probe.Low, Notes: []string{"the new report does not have it"}},
 	}}
 	perhaps.Ended.Outcome = CannotTell
 	empty := Stream{Started: Starts("diff"), Ended: Ends(3, map[string]uint64{})}
@@ -30,14 +30,14 @@ func TestDoubtsAreNamed(t *testing.T) {
 		of     Stream
 		want   []string
 	}{
-		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |", "\nthree: could not be told\n"}},
-		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does not tell of it\n"}},
+		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |", "\nthree: could not be determined\n"}},
+		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does not have it\n"}},
 		{"nagios", empty, []string{"ONMUX OK - no change\n"}},
-		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n", "::three: could not be told\n", "::could not tell: 1 holds, 2 cannot be told\n"}},
+		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n", "::three: could not be determined\n", "::could not tell: 1 holds, 2 undecided\n"}},
 		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain", "could not tell: no change that is certain\n"}},
 		{"github", empty, []string{"::notice title=onmux diff%3A done::no change\n"}},
 		{"markdown", perhaps, []string{"onmux diff: no change that is certain\n"}},
-		{"html", perhaps, []string{"<h1>onmux diff: no change that is certain</h1>", `"w":"not certain","r":"vanished: was open, is not told"`}},
+		{"html", perhaps, []string{"<h1>onmux diff: no change that is certain</h1>", `"w":"not certain","r":"vanished: was open, is not reported"`}},
 		{"html", empty, []string{"<h1>onmux diff: no change</h1>"}},
 		{"markdown", empty, []string{"onmux diff: no change\n"}},
 	} {

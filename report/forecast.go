@@ -16,7 +16,7 @@ import (
 	targets "onmux/scan/target"
 )
 
-// DryRun tells what a scan would do, and is the document that says it.
+// DryRun is what a scan would do, as text and as a document.
 type DryRun struct {
 	Type    string            `json:"type"`
 	Schema  string            `json:"schema"`
@@ -35,8 +35,8 @@ type Resumption struct {
 	Complete bool      `json:"complete"`
 }
 
-// Tell writes it to w: as JSON if one of outputs to standard output is, or as text.
-func (d DryRun) Tell(w io.Writer, outputs []Output) error {
+// Write writes it to w: as JSON if one of outputs to standard output is, or as text.
+func (d DryRun) Write(w io.Writer, outputs []Output) error {
 	d.Type, d.Schema = "dry-run", record.Schema
 	asJSON := func(o Output) bool { return o.File == "" && (o.Format == "json" || o.Format == "jsonl") }
 	if slices.ContainsFunc(outputs, asJSON) {

@@ -48,7 +48,7 @@ func Formats() []string {
 }
 
 // New opens a handler that writes one of Formats to w. It does not buffer: each
-// call of the handler writes what it has to say, in one or a few writes.
+// call of the handler writes at once what it can, in one or a few writes.
 func New(format string, w io.Writer, o record.Options) (record.Handler, error) {
 	for _, f := range formats {
 		if f.name == format {
@@ -213,7 +213,7 @@ func (s *Sinks) each(do func(*sink) error, flush bool) error {
 
 // Close puts files in their place and returns what went wrong with any output,
 // one line each. A file whose output failed, or that has no end, stays as
-// it was. Errors unwrap to what the system said. A second call does nothing.
+// it was. Errors unwrap to those of the system. A second call does nothing.
 func (s *Sinks) Close() error {
 	var errs []error
 	for _, k := range s.all {
@@ -236,7 +236,7 @@ func (k *sink) close() error {
 	return k.target.commit()
 }
 
-// wrap says which output an error is of. Paths inside the error go: they may be
+// wrap adds which output an error is of. Paths inside the error go: they may be
 // those of a temporary file.
 func (k *sink) wrap(err error) error {
 	return fmt.Errorf("cannot write the %s report to %s: %w", k.Format, k.Output, files.Cause(err))
@@ -246,7 +246,7 @@ func (k *sink) wrap(err error) error {
 func Fits(format, command string) error {
 	switch {
 	case command == "explain" && !slices.Contains([]string{"text", "json", "jsonl"}, format):
-		return errors.New("what explain tells has no place there: text, json or jsonl")
+		return errors.New("explain is written as text, json or jsonl only")
 	case format == "nmap-xml":
 		return nmap.Fits(command)
 	}

@@ -38,7 +38,7 @@ type Progress struct {
 // NewProgress draws on w, a terminal of so many columns.
 func NewProgress(w io.Writer, width int) *Progress { return &Progress{w: w, width: width} }
 
-// Update says that done of total is done, and that the rest takes about eta, or
+// Update shows that done of total is done, and that the rest takes about eta, or
 // an unknown time if that is not above 0. The first second is silent.
 func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 	if p == nil || total == 0 {

@@ -137,7 +137,7 @@ func (c *cases) flush() error {
 			c.failed = make(map[string]bool)
 		}
 		c.failed[held.name] = true
-		held.violations = []record.Violation{{What: held.name, Expected: "what its rule says", Actual: held.actual}}
+		held.violations = []record.Violation{{What: held.name, Expected: "what its rule expects", Actual: held.actual}}
 	}
 	return c.write(held)
 }

@@ -44,8 +44,8 @@ func TestRuleWithoutItsViolation(t *testing.T) {
 	}{
 		{"tap", nil, []string{"\nnot ok 1 - r fails", "1..1"}, "\nok"},
 		{"tap", []Finding{late}, []string{"\nnot ok 1 - r fails", "1..1"}, "not ok 2"},
-		{"junit", nil, []string{`failures="1"`, "what its rule says"}, ""},
-		{"junit", []Finding{late}, []string{`tests="1" failures="1"`, "expected free, found listening"}, "what its rule says"},
+		{"junit", nil, []string{`failures="1"`, "what its rule expects"}, ""},
+		{"junit", []Finding{late}, []string{`tests="1" failures="1"`, "expected free, found listening"}, "what its rule expects"},
 	} {
 		var b strings.Builder
 		h, err := New(c.format, &b, Options{})

@@ -17,7 +17,7 @@ import (
 const maxAnnotations = 10
 
 // github writes workflow commands, which GitHub Actions shows as annotations: an
-// error for each violation, at most ten in all, and one line that says how it
+// error for each violation, at most ten in all, and one line about how it
 // ended.
 type github struct {
 	record.Nop
@@ -99,7 +99,7 @@ func (g *github) End(e record.End) error {
 		return g.annotate("notice", "done", summary)
 	case record.Fails:
 		if e.Complete {
-			return nil // the errors say it
+			return nil // the errors are enough
 		}
 	}
 	if !e.Complete {

@@ -81,7 +81,7 @@ func (p *prom) Endpoint(r probe.Result) error {
 		return nil
 	}
 	at := []string{"address", r.Addr.String(), "port", fmt.Sprint(r.Port), "proto", r.Proto.String(), "host", r.Host}
-	p.add("onmux_endpoint_state", "1 for the state of each endpoint that was told singly.", 1,
+	p.add("onmux_endpoint_state", "1 for the state of each endpoint that was reported singly.", 1,
 		append(at, "state", r.State.String(), "reason", r.Reason.String())...)
 	if r.RTT > 0 {
 		p.add("onmux_endpoint_rtt_seconds", "Round-trip time of the answer.", phrase.Seconds(r.RTT), at...)
@@ -149,7 +149,7 @@ func (p *prom) End(e record.End) error {
 		p.add("onmux_loss_ratio", "Share of attempts at answering hosts that brought no answer.", *f)
 	}
 	if f := record.Finite(e.Summary.ExpectedMissed); f != nil {
-		p.add("onmux_expected_missed", "Answering hosts that are probably still told silent.", *f)
+		p.add("onmux_expected_missed", "Answering hosts that were probably missed.", *f)
 	}
 	for _, m := range p.metrics {
 		if _, err := fmt.Fprintf(p.w, "# HELP %s %s\n# TYPE %s gauge\n%s", m.name, m.help, m.name, m.samples.Bytes()); err != nil {

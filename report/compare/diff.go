@@ -30,7 +30,7 @@ type Saved struct {
 // stretch is a run of addresses of which the same is known.
 type stretch struct {
 	first, last netip.Addr
-	told        probe.Result // of one of them
+	result      probe.Result // of one of them
 }
 
 // socketKey is what makes a socket that listens the same one in another report.
@@ -85,10 +85,9 @@ func (r *Saved) End(e record.End) error {
 	return nil
 }
 
-// Diff tells what is different in now from what it was in old, whatever the
-// order and the ranges in which they tell it. Of what only one of them looked
-// at nothing is known, but that it is open in the one and not told by the
-// other: that is a Change of low confidence. The returned End counts what
+// Diff emits what is different in now from what it was in old, whatever their
+// order and ranges. What only one of them looked at is not compared, unless it is
+// open there: that is a Change of low confidence. The returned End counts what
 // both looked at, and in its States the changes of high confidence by kind.
 func Diff(old, now *Saved, emit func(record.Finding) error) (record.End, error) {
 	d := &differ{old: old, now: now, emit: emit, kinds: make(map[string]uint64)}
@@ -152,8 +151,8 @@ func upTo(a, b *stretch, old, now []stretch) netip.Addr {
 	return b.last
 }
 
-// past is the list without what lies up to last. What was told twice is taken
-// as it was told last.
+// past is the list without what lies up to last. Of two records of an address the
+// last counts.
 func past(list []stretch, last netip.Addr) []stretch {
 	for len(list) > 0 && !last.Less(list[0].last) {
 		list = list[1:]
@@ -170,29 +169,29 @@ func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *stretch) {
 	switch {
 	case b == nil:
 		d.onlyOld += n
-		if a.told.State != probe.Open {
+		if a.result.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.told)), "not told"
-		c.Notes = []string{"the new report does not tell of it"}
+		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.result)), "not reported"
+		c.Notes = []string{"the new report does not have it"}
 	case a == nil:
 		d.onlyNow += n
-		if b.told.State != probe.Open {
+		if b.result.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Appeared, "not told", phrase.Sentence(withoutTime(b.told))
-		c.Notes = []string{"the old report does not tell of it"}
+		c.What, c.Old, c.New = record.Appeared, "not reported", phrase.Sentence(withoutTime(b.result))
+		c.Notes = []string{"the old report does not have it"}
 	default:
 		d.compared += n
-		if !different(&c, a.told, b.told) {
+		if !different(&c, a.result, b.result) {
 			return
 		}
-		c.Notes = d.doubts(a.told, b.told)
+		c.Notes = d.doubts(a.result, b.result)
 	}
 	if c.Notes != nil {
 		c.Confidence = probe.Low
 	}
-	d.tell(c)
+	d.add(c)
 }
 
 // different fills in how b differs from a, if it does.
@@ -225,18 +224,18 @@ func withoutTime(r probe.Result) probe.Result {
 func (d *differ) doubts(a, b probe.Result) []string {
 	var out []string
 	for _, side := range []struct {
-		name string
-		told probe.Result
-		end  record.End
+		name   string
+		result probe.Result
+		end    record.End
 	}{{"old", a, d.old.Ended}, {"new", b, d.now.Ended}} {
 		switch missed := side.end.Summary.ExpectedMissed; {
-		case side.told.State == probe.Unknown:
+		case side.result.State == probe.Unknown:
 			out = append(out, "the "+side.name+" report could not measure it")
-		case side.told.Confidence == probe.Low:
+		case side.result.Confidence == probe.Low:
 			out = append(out, "the "+side.name+" report is not sure of it")
-		case side.told.Reason == probe.NoResponse && missed != nil && *missed >= 0.5:
+		case side.result.Reason == probe.NoResponse && missed != nil && *missed >= 0.5:
 			out = append(out, "the "+side.name+" report expects to have missed answers")
-		case side.told.Reason == probe.NoResponse && !side.end.Complete:
+		case side.result.Reason == probe.NoResponse && !side.end.Complete:
 			out = append(out, "the "+side.name+" report is incomplete")
 		}
 	}
@@ -253,14 +252,14 @@ func (d *differ) verdicts() {
 			if len(d.now.ports) == 0 || a.Verdict != local.Listening {
 				continue
 			}
-			b = local.Verdict{Verdict: "not told"}
+			b = local.Verdict{Verdict: "not reported"}
 		case !was:
 			d.onlyNow++
 			if len(d.old.ports) == 0 || b.Verdict != local.Listening {
 				continue
 			}
-			// With --all-ports only what listens is told.
-			a = local.Verdict{Verdict: "not told"}
+			// With --all-ports only what listens has a record.
+			a = local.Verdict{Verdict: "not reported"}
 		default:
 			d.compared++
 		}
@@ -277,19 +276,19 @@ func (d *differ) verdicts() {
 		case a.Verdict == local.Unknown || b.Verdict == local.Unknown:
 			c.Notes = []string{"one of the reports could not look"}
 		case !was:
-			c.Notes = []string{"the old report does not tell of it"}
+			c.Notes = []string{"the old report does not have it"}
 		case !is:
-			c.Notes = []string{"the new report does not tell of it"}
+			c.Notes = []string{"the new report does not have it"}
 		}
 		if c.Notes != nil {
 			c.Confidence = probe.Low
 		}
-		d.tell(c)
+		d.add(c)
 	}
 }
 
-// owners compares who holds the sockets that are in both reports, and tells of those of
-// one where both tell of the port and that it listens: another address may be exposed.
+// owners compares who holds the sockets that are in both reports, and emits those that
+// only one has where the port listens in both: another address may be exposed.
 // Processes come and go: their names count, not their pids.
 func (d *differ) owners() {
 	all := maps.Clone(d.old.sockets)
@@ -306,22 +305,22 @@ func (d *differ) owners() {
 		}
 		a, b := holdersOf(before), holdersOf(now)
 		if a != "" && b != "" && a != b {
-			d.tell(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: a, New: b, Confidence: probe.High})
+			d.add(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: a, New: b, Confidence: probe.High})
 		}
 	}
 }
 
-// socket tells of one that only one of the reports has.
+// socket emits one that only one of the reports has.
 func (d *differ) socket(k socketKey, is bool) {
 	const there = string(local.Listening)
 	if d.old.ports[k.port].Verdict != local.Listening || d.now.ports[k.port].Verdict != local.Listening {
-		return // told with the verdict, or not looked at
+		return // it is the verdict that changed, or the port was not looked at
 	}
 	c := record.Change{What: record.Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there, New: "not there", Confidence: probe.High}
 	if is {
 		c.What, c.Old, c.New = record.Appeared, "not there", there
 	}
-	d.tell(c)
+	d.add(c)
 }
 
 func holdersOf(owners []owner.Owner) string {
@@ -337,8 +336,8 @@ func holdersOf(owners []owner.Owner) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// tell hands a change on, once it is clear that the next does not continue it.
-func (d *differ) tell(c record.Change) {
+// add emits a change, once it is clear that the next does not continue it.
+func (d *differ) add(c record.Change) {
 	h := &d.held
 	if h.What == c.What && h.What != "" && h.Port == c.Port && h.Proto == c.Proto && h.Old == c.Old && h.New == c.New &&
 		h.Last.IsValid() && h.Last.Next() == c.Address && slices.Equal(h.Notes, c.Notes) {
@@ -368,7 +367,7 @@ func (d *differ) flush() {
 func (d *differ) end() record.End {
 	e := record.End{Complete: d.old.Ended.Complete && d.now.Ended.Complete}
 	e.Summary.Targets, e.Summary.States = d.compared, d.kinds
-	e.Coverage = append(e.Coverage, "told by both reports, and compared: "+wording.Number(d.compared))
+	e.Coverage = append(e.Coverage, "in both reports, and compared: "+wording.Number(d.compared))
 	if d.onlyOld > 0 {
 		e.Coverage = append(e.Coverage, "only in the old report, and not compared: "+wording.Number(d.onlyOld))
 	}

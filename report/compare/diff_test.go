@@ -157,7 +157,7 @@ func TestDoubtfulChanges(t *testing.T) {
 		{"cut off", one(open, sure), one(silent, cut), "vanished low [the new report is incomplete]"},
 		{"not measured", one(open, sure), one(probe.Result{Error: "no buffers"}, sure), "vanished low [the new report could not measure it]"},
 		{"not sure", one(open, sure), one(probe.Result{State: probe.Closed, Confidence: probe.Low}, sure), "vanished low [the new report is not sure of it]"},
-		{"not told", Stream{Started: Starts("scan"), Ended: sure}, one(open, sure), "appeared low [the old report does not tell of it]"},
+		{"not reported", Stream{Started: Starts("scan"), Ended: sure}, one(open, sure), "appeared low [the old report does not have it]"},
 		{"closed, and not told", Stream{Started: Starts("scan"), Ended: sure}, one(silent, sure), ""},
 		{"another service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck, Service: &probe.Service{Name: "http"}}, sure), "service high"},
 		{"nobody asked what speaks", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure), ""},
@@ -198,8 +198,8 @@ func TestDiffOfLocalPorts(t *testing.T) {
 	for _, c := range changes {
 		got = append(got, fmt.Sprint(c.What, " ", c.Port, " ", c.Old, ">", c.New, " ", c.Confidence))
 	}
-	want := []string{"vanished 81 listening>not told low", "appeared 82 free>listening high", "state 83 bound>connected high", "state 84 free>unknown low",
-		"appeared 85 not told>listening low", "owner 80 nginx>caddy high"}
+	want := []string{"vanished 81 listening>not reported low", "appeared 82 free>listening high", "state 83 bound>connected high", "state 84 free>unknown low",
+		"appeared 85 not reported>listening low", "owner 80 nginx>caddy high"}
 	if !slices.Equal(got, want) || end.Summary.Targets != 4 {
 		t.Errorf("%d compared\ngot  %v\nwant %v", end.Summary.Targets, got, want)
 	}

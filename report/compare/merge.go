@@ -29,7 +29,7 @@ type Merged struct {
 	reported []uint64 // endpoints, by part
 }
 
-// piece is a run of addresses of which the same is known. One that was told
+// piece is a run of addresses of which the same is known. One that was reported
 // singly keeps its record.
 type piece struct {
 	first, last netip.Addr
@@ -38,7 +38,7 @@ type piece struct {
 	part        int
 }
 
-// Merge proves that the parts are shards of one scan and tell of no endpoint
+// Merge proves that the parts are shards of one scan and have no endpoint
 // twice, and adds them up. What is missing is named in the coverage, and the
 // End is then not Complete. Reports that do not belong together are an error.
 func Merge(parts []*Part) (*Merged, error) {
@@ -69,7 +69,7 @@ func belong(parts []*Part) error {
 		plan, of := p.Started.Plan, first.Started.Plan
 		switch {
 		case plan == nil:
-			return fmt.Errorf("%s does not say which part of a scan it is: it is of onmux %s %s", p.Name, p.Started.Command, p.Started.Version)
+			return fmt.Errorf("%s does not state which part of a scan it is: it is of onmux %s %s", p.Name, p.Started.Command, p.Started.Version)
 		case plan.Shards < 1 || plan.Shards > record.MaxShards || plan.Shard < 1 || plan.Shard > plan.Shards:
 			return fmt.Errorf("%s is shard %d of %d, which is none", p.Name, plan.Shard, plan.Shards)
 		case plan.Fingerprint != of.Fingerprint || plan.Endpoints != of.Endpoints:
@@ -87,7 +87,7 @@ func belong(parts []*Part) error {
 }
 
 // shard is a Handler that adds up the endpoints and ranges of one part. What was
-// expected of a shard (how many are open, say) is not what is expected of the
+// expected of a shard (how many are open, for example) is not what is expected of the
 // whole: violations are left out.
 type shard struct {
 	record.Nop
@@ -114,13 +114,13 @@ func (m *Merged) add(p piece) {
 	m.runs[of] = append(m.runs[of], p)
 }
 
-// sort puts the runs of a port in order and proves that none is told twice.
+// sort puts the runs of a port in order and proves that none is there twice.
 func (m *Merged) sort(p probe.Port, parts []*Part) error {
 	runs := m.runs[p]
 	slices.SortFunc(runs, func(a, b piece) int { return a.first.Compare(b.first) })
 	for i := 1; i < len(runs); i++ {
 		if !runs[i-1].last.Less(runs[i].first) {
-			return fmt.Errorf("%s is told by both %s and %s", probe.Endpoint{Addr: runs[i].first, Port: p.Number, Proto: p.Proto},
+			return fmt.Errorf("%s is in both %s and %s", probe.Endpoint{Addr: runs[i].first, Port: p.Number, Proto: p.Proto},
 				parts[runs[i-1].part].Name, parts[runs[i].part].Name)
 		}
 	}
@@ -183,7 +183,7 @@ func (m *Merged) tail(parts []*Part) {
 	m.Lack = m.lacking(parts, seen, e.Summary.NotReached > 0)
 	e.Complete = e.Summary.NotReached == 0 && m.Lack == nil
 	e.Coverage = slices.Clone(m.Lack)
-	e.Coverage = append(e.Coverage, fmt.Sprintf("each told once: %s of %s endpoints", wording.Number(e.Summary.Targets), wording.Number(plan.Endpoints)))
+	e.Coverage = append(e.Coverage, fmt.Sprintf("reported once each: %s of %s endpoints", wording.Number(e.Summary.Targets), wording.Number(plan.Endpoints)))
 	e.Hints = slices.Compact(slices.Sorted(slices.Values(e.Hints)))
 	e.Summary.Duration = probe.Millis(e.Finished.Sub(m.Start.Started))
 	m.End = e
@@ -197,10 +197,10 @@ func (m *Merged) lacking(parts []*Part, seen []bool, short bool) []string {
 		share := plan.Share()
 		switch {
 		case !p.Ended.Complete:
-			out = append(out, fmt.Sprintf("shard %d of %d (%s) is incomplete: it tells %s of %s endpoints",
+			out = append(out, fmt.Sprintf("shard %d of %d (%s) is incomplete: it has %s of %s endpoints",
 				plan.Shard, plan.Shards, p.Name, wording.Number(m.reported[i]), wording.Number(share)))
 		case short && m.reported[i] < share:
-			out = append(out, fmt.Sprintf("shard %d of %d (%s) calls itself complete, and tells %s of %s endpoints",
+			out = append(out, fmt.Sprintf("shard %d of %d (%s) is marked complete, and has %s of %s endpoints",
 				plan.Shard, plan.Shards, p.Name, wording.Number(m.reported[i]), wording.Number(share)))
 		}
 	}

@@ -138,14 +138,14 @@ func TestMergeRefuses(t *testing.T) {
 		other *Part
 		want  string
 	}{
-		"no plan":        {part(t, "b", one(a.Next()), 0, 0), "b does not say which part of a scan it is"},
+		"no plan":        {part(t, "b", one(a.Next()), 0, 0), "b does not state which part of a scan it is"},
 		"other targets":  {with(func(p *Plan) { p.Fingerprint = "g" }), "a and b are of different scans"},
 		"other seed":     {with(func(p *Plan) { p.Seed = "8" }), "their seeds are 7 and 8"},
 		"other division": {with(func(p *Plan) { p.Shards = 3 }), "a is one of 2 shards, b one of 3"},
 		"twice":          {with(func(p *Plan) { p.Shard = 1 }), "a and b are both shard 1 of 2"},
 		"no such shard":  {with(func(p *Plan) { p.Shard = 3 }), "b is shard 3 of 2, which is none"},
 		"too many":       {with(func(p *Plan) { p.Shards, p.Shard = 1<<31-1, 5 }), "which is none"},
-		"an overlap":     {part(t, "b", one(a), 2, 2), "10.0.0.1:417/tcp is told by both a and b"},
+		"an overlap":     {part(t, "b", one(a), 2, 2), "10.0.0.1:417/tcp is in both a and b"},
 	} {
 		if _, err := Merge([]*Part{first, c.other}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, not %q", name, err, c.want)
@@ -163,7 +163,7 @@ func TestShardShares(t *testing.T) {
 			for i := 1; i <= shards; i++ {
 				s := lackOf(t, &Plan{Fingerprint: "f", Endpoints: n, Seed: "7", Shard: i, Shards: shards})
 				var share uint64
-				fmt.Sscanf(s, "it tells 0 of %d", &share)
+				fmt.Sscanf(s, "it has 0 of %d", &share)
 				sum += share
 			}
 			if sum != n {

@@ -147,7 +147,7 @@ func (e *encoder) encode(head []byte, v any) ([]byte, error) {
 }
 
 // escapeJSON writes hidden characters as \u escapes, which changes how a
-// document looks and not what it says: outside of strings JSON has none of
+// document looks and not what it means: outside of strings JSON has none of
 // them. So does it with U+FFFD, as encoding/json does where it stands for bytes
 // that are no UTF-8; a replayed report is then the same bytes again.
 func escapeJSON(b []byte) []byte {

@@ -96,7 +96,7 @@ func ReadDocument(s *record.Source, r io.Reader) error {
 	case err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	case !s.Began() && !d.started():
-		return errors.New("this is no report: it ends before it says what it reports")
+		return errors.New("this is no report: it ends before its start is complete")
 	}
 	return d.release() // cut off
 }

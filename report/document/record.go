@@ -36,7 +36,7 @@ func quickKind(raw []byte) string {
 	return KindOf(raw)
 }
 
-// parseFinding reads one record and refuses what no report of ours says.
+// parseFinding reads one record and refuses what no report of ours has.
 func parseFinding(kind string, raw []byte) (record.Finding, error) {
 	switch kind {
 	case probe.Result{}.Kind():

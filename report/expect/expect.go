@@ -180,7 +180,7 @@ func (j *Judge) End(end record.End) []record.Violation {
 		case never:
 			out = append(out, record.Violation{What: "count", Expected: e.text, Actual: e.words[0] + "=" + strconv.FormatUint(low, 10)})
 		case !always:
-			j.doubts(fmt.Sprintf("%s: %d %s, and %d could not be told", e.text, low, e.words[0], high-low))
+			j.doubts(fmt.Sprintf("%s: %d %s, and %d could not be determined", e.text, low, e.words[0], high-low))
 		}
 	}
 	j.failed = j.failed || len(out) > 0

@@ -97,7 +97,7 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 	switch {
 	case h.MaxBacklog != nil && h.Found && l.Proto == probe.UDP: // which nobody asked for, and has no queue
 	case h.MaxBacklog != nil && l.Backlog == nil: // /proc/net does not have it
-		doubt = fmt.Sprintf("the accept queue of %s is not told here", p)
+		doubt = fmt.Sprintf("the accept queue of %s is not known here", p)
 	case h.MaxBacklog != nil:
 		expect("accept queue", fmt.Sprintf("at most %d", *h.MaxBacklog), fmt.Sprint(l.Backlog.Used), l.Backlog.Used <= *h.MaxBacklog)
 	}

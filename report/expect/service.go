@@ -63,7 +63,7 @@ func (s *speaker) judge(r probe.Result) (out []record.Violation, doubt string) {
 		case service == nil || service.Name == record.Unknown:
 			doubt = cmp.Or(doubt, at.What+": what speaks there was not recognized")
 		case c.actual(service) == "":
-			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not tell its %s", at.What, service.Name, c.what))
+			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not report its %s", at.What, service.Name, c.what))
 		case c.actual(service) != c.expected:
 			expect(c.what, c.expected, c.actual(service))
 		}

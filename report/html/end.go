@@ -21,7 +21,7 @@ func (h *page) End(e record.End) error {
 	h.breaches()
 	b.WriteString("<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n<section id=\"all\"><h2>Everything that was found</h2>\n")
 	if h.left > 0 {
-		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. Every one is told by the formats json, jsonl and csv.</p>\n", wording.Number(h.left))
+		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, jsonl and csv have all of them.</p>\n", wording.Number(h.left))
 	}
 	h.noscript()
 	b.WriteString("</section>\n")

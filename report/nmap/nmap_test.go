@@ -194,9 +194,9 @@ func TestReplayNmapFolded(t *testing.T) {
 		"two reasons":  {`<extraports state="filtered" count="2"><extrareasons reason="no-responses" count="1" proto="tcp" ports="20"/><extrareasons reason="admin-prohibiteds" count="1" proto="tcp" ports="21"/></extraports>`, "22 open syn-ack, 20 filtered no-response, 21 filtered admin-prohibited", ""},
 		"udp":          {`<extraports state="closed" count="1"><extrareasons reason="port-unreaches" count="1" proto="udp" ports="417"/></extraports>`, "22 open syn-ack, 417 closed port-unreach", ""},
 		"unreachable":  {`<extraports state="filtered" count="1"><extrareasons reason="host-unreaches" count="1" proto="tcp" ports="417"/></extraports>`, "22 open syn-ack, 417 unreachable host-unreach", ""},
-		"no numbers":   {`<extraports state="closed" count="997"><extrareasons reason="resets" count="997"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 997"},
+		"no numbers":   {`<extraports state="closed" count="997"><extrareasons reason="resets" count="997"/></extraports>`, "22 open syn-ack", "ports that nmap counted without naming them: 997"},
 		"another kind": {`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="9"/></extraports>`, "22 open syn-ack", ""},
-		"nonsense":     {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack", "ports that nmap counted without saying which: 3"},
+		"nonsense":     {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack", "ports that nmap counted without naming them: 3"},
 	} {
 		r := NewRecorder()
 		if err := Replay(strings.NewReader(xml(c.extra)), r); err != nil {

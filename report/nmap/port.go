@@ -21,14 +21,14 @@ func (p port) result(r *probe.Result) bool {
 	r.Port, r.TTL = p.Number, p.State.TTL
 	p.judge(r)
 	r.Responder, _ = netip.ParseAddr(p.State.By)
-	// A name from nmap's table of ports says nothing of what speaks there.
+	// A name from nmap's table of ports is no evidence of what speaks there.
 	if s := p.Service; s != nil && s.Method == "probed" {
 		r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version, Confidence: confidenceOf(s.Conf)}
 	}
 	return true
 }
 
-// judge says nmap's state and reason in our words.
+// judge translates nmap's state and reason.
 func (p port) judge(r *probe.Result) {
 	if r.State.UnmarshalText([]byte(p.State.State)) != nil {
 		r.State, r.Error = probe.Unknown, "nmap calls it "+p.State.State
@@ -56,7 +56,7 @@ func parseReason(word string) (r probe.Reason) {
 	return probe.NoReason
 }
 
-// ports are those of which it says the number.
+// ports are those whose numbers it has.
 func (e extraPorts) ports() iter.Seq[port] {
 	return func(yield func(port) bool) {
 		for _, why := range e.Reasons {

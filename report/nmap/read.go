@@ -15,7 +15,7 @@ import (
 )
 
 // maxHost bounds one host in nmap's XML, in bytes: 65,536 ports of each protocol
-// fit, and what scripts say of some.
+// fit, and the output of some scripts.
 const maxHost = 64 << 20
 
 var errLongHost = fmt.Errorf("a host is longer than %d bytes", maxHost)
@@ -50,7 +50,7 @@ func Read(s *record.Source, r io.Reader) error {
 		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
 			tail.Summary = p.Counted()
 			if p.numberless > 0 {
-				tail.Coverage = append(tail.Coverage, "ports that nmap counted without saying which: "+wording.Number(p.numberless))
+				tail.Coverage = append(tail.Coverage, "ports that nmap counted without naming them: "+wording.Number(p.numberless))
 			}
 			return p.End(tail)
 		}
@@ -98,7 +98,7 @@ func (p *reader) begin(e xml.StartElement) error {
 }
 
 func readFinished(e xml.StartElement) (time.Time, bool, []string) {
-	coverage := []string{"what nmap told: the ports of hosts that it found up"}
+	coverage := []string{"what nmap reported: the ports of hosts that it found up"}
 	if s := attr(e, "summary"); s != "" {
 		coverage = append(coverage, s)
 	}

@@ -84,7 +84,7 @@ func element(name string, attributes ...string) xml.StartElement {
 // Fits reports what is wrong with this format for the records of a command.
 func Fits(command string) error {
 	if command == "verify" || command == "diff" {
-		return fmt.Errorf("what %s tells has no place there", command)
+		return fmt.Errorf("%s has no endpoints to write", command)
 	}
 	return nil
 }

@@ -44,11 +44,11 @@ func Service(s probe.Service) string {
 	case s.Name == record.Unknown && s.Banner == "":
 		parts = []string{"unknown service, which " + Visible(s.Info)}
 	case s.Name == record.Unknown && s.Info == "":
-		parts = []string{"unknown service, which says", quoted}
+		parts = []string{"unknown service, which sends", quoted}
 	case s.Name == record.Unknown && strings.Contains(s.Banner, `\x`): // bytes are for -v
-		parts = []string{"unknown service, which says " + Visible(s.Info)}
+		parts = []string{"unknown service, which sends " + Visible(s.Info)}
 	case s.Name == record.Unknown:
-		parts = []string{"unknown service, which says", quoted + ":", Visible(s.Info)}
+		parts = []string{"unknown service, which sends", quoted + ":", Visible(s.Info)}
 	case s.Info != "":
 		parts = append(parts, "("+Visible(s.Info)+")")
 	case s.Product == "" && s.Banner != "" && !strings.Contains(s.Banner, `\x`):
@@ -88,7 +88,7 @@ func Evidence(r probe.Result) []string {
 func serviceEvidence(s probe.Service) []string {
 	var out []string
 	if s.Banner != "" {
-		out = append(out, `it says "`+s.Banner+`"`)
+		out = append(out, `it sends "`+s.Banner+`"`)
 	}
 	if s.TLS != nil {
 		out = append(out, tlsEvidence(*s.TLS)...)

@@ -21,13 +21,13 @@ const MaxListed = 20
 const MaxRows = 1000
 
 // NotKnown is the reason of what has no better one.
-const NotKnown = "could not be told"
+const NotKnown = "could not be determined"
 
 // AsEverywhere follows "open" where every port of the host is: then it does not
 // meet "open", which asks for a service, nor anything else.
 const AsEverywhere = ", as on every port"
 
-// Label is the state or verdict of a subject; a decoy's says so.
+// Label is the state or verdict of a subject; that of a decoy adds it.
 func Label(s record.Subject) string {
 	if s.Decoy {
 		return s.Word + AsEverywhere

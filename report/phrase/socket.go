@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Socket is where a socket is bound, and what else tells it from others.
+// Socket is where a socket is bound, and what else distinguishes it from others.
 func Socket(l local.Listener, verdict local.Word) string {
 	name := SocketAddress(l)
 	if l.Device != "" {

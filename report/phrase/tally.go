@@ -22,7 +22,7 @@ type WordCount struct {
 func (t WordCount) Phrase() string {
 	switch {
 	case t.Word == record.CannotTell.String():
-		return "cannot be told"
+		return "undecided"
 	case t.Count != 1 && t.Word == record.Holds.String():
 		return "hold"
 	case t.Count != 1 && t.Word == record.Fails.String():

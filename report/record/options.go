@@ -2,7 +2,7 @@ package record
 
 import "onmux/probe"
 
-// Verbosity is how much the text says.
+// Verbosity is how much the text has.
 type Verbosity int
 
 // The degrees of Verbosity.
@@ -18,7 +18,7 @@ type Options struct {
 	Color     bool // whether the text is coloured
 	ASCII     bool // whether the terminal shows nothing else
 	Verbosity Verbosity
-	Each      bool                    // a line for each endpoint: none are told together
+	Each      bool                    // a line for each endpoint: none are grouped
 	AtOnce    bool                    // findings come all at once, right before the end: nobody waits for one
 	PortName  func(probe.Port) string // a port's registered name, or ""; may be nil
 }

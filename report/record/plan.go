@@ -3,7 +3,7 @@ package record
 // MaxShards bounds the shards of one scan.
 const MaxShards = 1<<16 - 1
 
-// Plan says which part of which scan a report is of: those with the same
+// Plan states which part of which scan a report is of: those with the same
 // fingerprint, seed and number of shards belong together.
 type Plan struct {
 	Fingerprint string `json:"fingerprint"`

@@ -15,7 +15,8 @@ import (
 const url = "urn:onmux:report:1"
 
 // Validate reads a document of the format "json", "jsonl" or "dry-run" (what scan
-// writes with --dry-run --json) and says what in it is not as the schema wants it; for jsonl it names the line.
+// writes with --dry-run --json) and returns what in it
+// does not fit the schema; for jsonl it names the line.
 func Validate(format string, r io.Reader) error {
 	switch format {
 	case "json", "dry-run":

@@ -15,10 +15,10 @@ import (
 // maxSpark bounds the attempts that a sparkline shows: the last ones.
 const maxSpark = 60
 
-// attempts tells attempts as they come, a line each, and what they add up to.
+// attempts writes attempts as they come, a line each, and what they add up to.
 type attempts struct {
 	*textWriter
-	told   bool
+	some   bool
 	widths [2]int                      // endpoint, state
 	tracks map[probe.Endpoint][]sample // the last of each
 }
@@ -39,7 +39,7 @@ func (a *attempts) attempt(t probe.Attempt) {
 	track := append(a.tracks[t.Endpoint], sample{t.RTT, t.RTT == 0 || t.Responder.IsValid()})
 	a.tracks[t.Endpoint] = track[max(0, len(track)-maxSpark):]
 
-	a.told = true
+	a.some = true
 	name := phrase.Visible(t.Endpoint.String())
 	a.widths[0] = max(a.widths[0], min(phrase.Columns(name), maxAddress+len(":417/tcp")))
 	a.widths[1] = max(a.widths[1], len(t.State.String()), len(probe.Filtered.String()))
@@ -63,13 +63,13 @@ func (a *attempts) attempt(t probe.Attempt) {
 
 // gap separates the attempts from the verdicts.
 func (a *attempts) gap() {
-	if a.told {
+	if a.some {
 		a.line(0, 0)
-		a.told = false
+		a.some = false
 	}
 }
 
-// statistics tells what the attempts at one endpoint add up to.
+// statistics writes what the attempts at one endpoint add up to.
 func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
 	if s == nil {
 		return

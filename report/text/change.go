@@ -11,11 +11,11 @@ import (
 	"onmux/report/record"
 )
 
-// maxChanges bounds the changes of one kind that are told one by one unless all
+// maxChanges bounds the changes of one kind that are written one by one unless all
 // are asked for.
 const maxChanges = 60
 
-// changes tells a comparison: what changed for certain by kind, and apart from
+// changes writes a comparison: what changed for certain by kind, and apart from
 // it what may be none.
 type changes struct {
 	*textWriter
@@ -56,24 +56,24 @@ var signs = map[string]string{record.Appeared: "+", record.Vanished: "-", record
 func (c *changes) end(e record.End) {
 	c.headline(e)
 	for _, certain := range []bool{true, false} {
-		var told int
+		var n int
 		for _, kind := range record.ChangeKinds() {
 			for _, ch := range c.all {
 				if ch.What != kind || (ch.Confidence != probe.Low) != certain {
 					continue
 				}
-				if told == 0 {
+				if n == 0 {
 					c.out.WriteByte('\n')
 					if !certain {
 						c.line(0, 2, span{"not certain:", faint})
 					}
 				}
-				if told++; told <= maxChanges || c.Verbosity == record.Verbose {
+				if n++; n <= maxChanges || c.Verbosity == record.Verbose {
 					c.writeChange(ch)
 				}
 			}
 		}
-		if left := told - maxChanges; left > 0 && c.Verbosity != record.Verbose {
+		if left := n - maxChanges; left > 0 && c.Verbosity != record.Verbose {
 			c.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(uint64(left), "more", "more")), faint})
 		}
 	}

@@ -16,10 +16,10 @@ import (
 	"onmux/report/record"
 )
 
-// manyFree is how many free ports are told in a line each; more are folded.
+// manyFree is how many free ports have a line each; more are grouped.
 const manyFree = 8
 
-// checkText tells what is held on this machine: each port's verdict, and below it
+// checkText writes what is held on this machine: each port's verdict, and below it
 // the sockets behind it.
 type checkText struct {
 	*textWriter
@@ -52,7 +52,7 @@ func (p *checkText) listener(l local.Listener) {
 
 func portOf(v local.Verdict) probe.Port { return probe.Port{Number: v.Port, Proto: v.Proto} }
 
-// end tells every port, in the order in which they were asked for. What is left
+// end writes every port, in the order in which they were asked for. What is left
 // of the listeners belongs to no verdict, as in a report that was cut off.
 func (p *checkText) end() {
 	fold := p.folded()
@@ -148,7 +148,7 @@ func (p *checkText) named(port probe.Port) string {
 	return port.String()
 }
 
-// table tells the sockets of a port, those of the caller's own network namespace
+// table writes the sockets of a port, those of the caller's own network namespace
 // first. Those of others have addresses that are not this machine's: they stand
 // apart, below the name of theirs.
 func (p *checkText) table(all []local.Listener, verdict local.Word) {
@@ -228,7 +228,7 @@ func (p *checkText) process(o owner.Owner) string {
 	return cmp.Or(phrase.CommandLine(args), phrase.Visible(o.Name), phrase.Visible(o.Exe), "?")
 }
 
-// detail tells what found no place in the table.
+// detail writes what has no place in the table.
 func (p *checkText) detail(l local.Listener) {
 	socket := []string{}
 	if l.Inode > 0 {

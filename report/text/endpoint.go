@@ -14,20 +14,20 @@ import (
 // maxAddress bounds the column of addresses.
 const maxAddress = 24
 
-// endpoints tells what a probe or a scan found. A line is written as soon as it
-// is known, so the columns of lines that follow can only grow. What is dull in
-// a scan is folded and told at the end.
+// endpoints writes what a probe or a scan found. A line is written as soon as it
+// is known, so the columns of lines that follow can only grow. In a scan
+// what is not open is grouped, and written at the end.
 type endpoints struct {
 	*textWriter
 	widths [4]int // address, port, state, reason
 	host   string
-	told   bool // a line was written
+	some   bool // a line was written
 	open   uint64
 	fold   fold
-	sky    sky
+	cells  cells
 }
 
-// folds reports whether records in this state wait to be told together.
+// folds reports whether records in this state wait to be grouped.
 func (e *endpoints) folds(s probe.State) bool {
 	return s != probe.Open && e.command != "probe" && e.Verbosity != record.Verbose && !e.Each
 }
@@ -37,7 +37,7 @@ func (e *endpoints) result(r probe.Result) {
 		e.open++
 	}
 	if e.draws() {
-		e.sky.add(r.Addr, r.Addr, r.State)
+		e.cells.add(r.Addr, r.Addr, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet && r.IsDecoy():
@@ -64,7 +64,7 @@ func (e *endpoints) span(r scan.Range) {
 		e.open += r.Count
 	}
 	if e.draws() {
-		e.sky.add(r.First, r.Last, r.State)
+		e.cells.add(r.First, r.Last, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet:
@@ -86,7 +86,7 @@ func (e *endpoints) verdict(name string, s probe.State, but string) {
 	}
 }
 
-// heading says which name the addresses that follow are of.
+// heading writes which name the addresses that follow are of.
 func (e *endpoints) heading(host string, l *probe.Lookup) {
 	if e.command != "scan" && host != e.host {
 		e.host = host
@@ -128,7 +128,7 @@ func (e *endpoints) row(address string, port probe.Port, s probe.State, reason p
 	for _, s := range tail {
 		line = append(line, span{s, plain}, span{phrase.Blanks(gutter), plain})
 	}
-	e.told = true
+	e.some = true
 	e.line(e.indent(), e.indent()+4, line...)
 }
 
@@ -149,14 +149,14 @@ func (e *endpoints) below(notes, evidence []string) {
 	}
 }
 
-// remarks are what a line says behind its columns.
+// remarks are what a line has behind its columns.
 func (e *endpoints) remarks(r probe.Result) []string {
 	var parts []string
 	if r.Service != nil {
 		parts = append(parts, phrase.Service(*r.Service))
 	}
 	tries := r.Tries
-	if r.Attempts != nil { // they are told below
+	if r.Attempts != nil { // they are written below
 		tries = 0
 	}
 	parts = append(parts, phrase.Remarks(tries, r.Reason, r.Responder, r.Error)...)

@@ -18,8 +18,8 @@ const (
 	labels   = 11
 )
 
-// explain tells a port as an answer in one sentence, and below it what is known
-// and who says so.
+// explain writes an answer in one sentence, and below it what is known about the
+// port, with its sources.
 func (t *textWriter) explain(p ports.Info) {
 	if t.Verbosity == record.Quiet {
 		t.explainQuietly(p)
@@ -40,7 +40,7 @@ func (t *textWriter) explain(p ports.Info) {
 	if s := ephemeral(p); s != "" {
 		t.labelled("sending", span{s, plain})
 	}
-	label := "story"
+	label := "history"
 	for _, f := range p.History {
 		t.labelled(label, span{phrase.Visible(f.Fact) + " ", plain}, span{"[" + phrase.Visible(f.Source) + "]", faint})
 		label = ""
@@ -48,12 +48,12 @@ func (t *textWriter) explain(p ports.Info) {
 }
 
 // labelled is what belongs to a label, or to the one above.
-func (t *textWriter) labelled(label string, said ...span) {
+func (t *textWriter) labelled(label string, text ...span) {
 	if label == "" {
-		t.line(labels, labels, said...)
+		t.line(labels, labels, text...)
 		return
 	}
-	t.line(2, labels, append([]span{{phrase.Pad(label, labels-2), faint}}, said...)...)
+	t.line(2, labels, append([]span{{phrase.Pad(label, labels-2), faint}}, text...)...)
 }
 
 // explainQuietly is a line for each protocol that was asked about: "417/tcp
@@ -92,40 +92,40 @@ func answer(p ports.Info) []span {
 
 // answerOne is about one protocol, and mentions the other where it differs.
 func answerOne(p ports.Info, asked probe.Proto, name []span, other probe.Proto, otherwise []span) []span {
-	said := append([]span{{probe.Port{Number: p.Port, Proto: asked}.String(), strong}, {" ", plain}}, name...)
+	spans := append([]span{{probe.Port{Number: p.Port, Proto: asked}.String(), strong}, {" ", plain}}, name...)
 	if slices.Equal(name, otherwise) || len(namesOf(p, other)) == 0 {
-		return said
+		return spans
 	}
-	return append(append(said, span{fmt.Sprintf("; %d/%s ", p.Port, other), plain}), otherwise...)
+	return append(append(spans, span{fmt.Sprintf("; %d/%s ", p.Port, other), plain}), otherwise...)
 }
 
 // called is "is comsat (IANA) or biff (/etc/services)".
 func called(p ports.Info, proto probe.Proto) []span {
-	said := []span{{"is ", plain}}
+	spans := []span{{"is ", plain}}
 	for i, n := range namesOf(p, proto) {
 		if i > 0 {
-			said = append(said, span{" or ", plain})
+			spans = append(spans, span{" or ", plain})
 		}
-		said = append(said, span{phrase.Visible(n.Name), yes}, span{" (" + phrase.Visible(n.Source) + ")", plain})
+		spans = append(spans, span{phrase.Visible(n.Name), yes}, span{" (" + phrase.Visible(n.Source) + ")", plain})
 	}
-	if len(said) == 1 {
+	if len(spans) == 1 {
 		return []span{{"has no name that is known here", plain}}
 	}
-	return said
+	return spans
 }
 
-// explainServices is what the machine's own table says, each of its lines.
+// explainServices writes each line of the machine's own table.
 func (t *textWriter) explainServices(s ports.Services) {
 	file, label := phrase.Visible(s.File), "here"
 	for _, l := range s.Lines {
-		said := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, phrase.Visible(l.Name), phrase.Visible(strings.ToUpper(l.Proto)))
+		line := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, phrase.Visible(l.Name), phrase.Visible(strings.ToUpper(l.Proto)))
 		if len(l.Aliases) > 0 {
-			said += ", also " + phrase.Visible(strings.Join(l.Aliases, " "))
+			line += ", also " + phrase.Visible(strings.Join(l.Aliases, " "))
 		}
 		if l.Comment != "" {
-			said += "; it remarks: " + phrase.Visible(l.Comment)
+			line += "; comment: " + phrase.Visible(l.Comment)
 		}
-		t.labelled(label, span{said, plain})
+		t.labelled(label, span{line, plain})
 		label = ""
 	}
 	switch {
@@ -147,7 +147,7 @@ func bothNames(r ports.Range) string {
 	return "dynamic (private)"
 }
 
-// explainBinding says what it takes to bind the port, and whether the caller
+// explainBinding writes what it takes to bind the port, and whether the caller
 // has it.
 func (t *textWriter) explainBinding(p ports.Info) {
 	label := "binding"
@@ -171,17 +171,17 @@ func binding(p ports.Info, from int) []span {
 	case int(p.Port) >= from:
 		return []span{{fmt.Sprintf("needs no privilege here (from %d up)", from), plain}}
 	}
-	said := []span{{fmt.Sprintf("needs root or CAP_NET_BIND_SERVICE here (below%s%d)", phrase.NoBreak, from), plain}}
+	spans := []span{{fmt.Sprintf("needs root or CAP_NET_BIND_SERVICE here (below%s%d)", phrase.NoBreak, from), plain}}
 	switch {
 	case p.MayBind == nil:
-		return said
+		return spans
 	case *p.MayBind:
-		return append(said, span{"; ", plain}, span{"you have it", yes})
+		return append(spans, span{"; ", plain}, span{"you have it", yes})
 	}
-	return append(said, span{"; ", plain}, span{"you do not have it", maybe})
+	return append(spans, span{"; ", plain}, span{"you do not have it", maybe})
 }
 
-// ephemeral says whether connections may leave from the port, or "".
+// ephemeral is whether connections may leave from the port, or "".
 func ephemeral(p ports.Info) string {
 	reserved := p.Reserved != nil && *p.Reserved
 	if p.EphemeralRange == nil || p.Ephemeral == nil {

@@ -83,7 +83,7 @@ func (f *fold) addLoose(r probe.Result) {
 	row.loose = append(row.loose, r.Addr)
 }
 
-// row is the one of a key, with what r says beside its addresses.
+// row is the one of a key, with what r has beside its addresses.
 func (f *fold) row(key foldKey, r scan.Range) *foldRow {
 	if f.rows == nil {
 		f.rows = make(map[foldKey]*foldRow)
@@ -145,7 +145,7 @@ func (f *fold) remark(kind, text string, count uint64) {
 	}
 }
 
-// joined are the rows in the order in which they are told; those that differ
+// joined are the rows in the order in which they are written; those that differ
 // only in their ports are one.
 func (f *fold) joined() []*foldRow {
 	all := make([]*foldRow, 0, len(f.rows))
@@ -172,13 +172,13 @@ func (f *fold) joined() []*foldRow {
 	return out
 }
 
-// end tells, of a scan, whether anything is open, and what the rest is.
+// end writes, of a scan, whether anything is open, and what the rest is.
 func (e *endpoints) end(end record.End) {
 	if e.command != "probe" && e.open == 0 && (e.command == "scan" || len(e.fold.rows) > 0) {
 		e.nothing(end.Summary)
-		e.told = true
+		e.some = true
 	}
-	if e.told && len(e.fold.rows) > 0 {
+	if e.some && len(e.fold.rows) > 0 {
 		e.out.WriteByte('\n')
 	}
 	if rows := e.fold.joined(); len(rows) > 0 {
@@ -200,7 +200,7 @@ func (e *endpoints) end(end record.End) {
 	e.drawMap()
 }
 
-// nothing says that nothing is open, or only that nothing was found to be.
+// nothing writes that nothing is open, or only that nothing was found to be.
 func (e *endpoints) nothing(s scan.Summary) {
 	sentence := "nothing open"
 	if s.NotReached+s.States[probe.OpenFiltered.String()]+s.States[record.Unknown] > 0 || s.Targets == 0 {

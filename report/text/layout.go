@@ -9,7 +9,7 @@ import (
 	"onmux/report/phrase"
 )
 
-// style is how a piece of a line stands out. Nothing is told by it alone.
+// style is how a piece of a line stands out. It carries no meaning of its own.
 type style uint8
 
 const (
@@ -136,7 +136,7 @@ func words(spans []span) []word {
 type liner struct {
 	*canvas
 	hang  int
-	gap   int    // spaces that are owed before the next word
+	gap   int    // spaces before the next word
 	at    int    // columns filled
 	run   []byte // not written yet: what follows may be of the same style
 	style style  // of the run

@@ -35,24 +35,24 @@ var mapSigns = []mapSign{
 	{probe.Unknown, "?", "?"},
 }
 
-// sky is what a map is drawn from: for each address the strongest that is known of
+// cells is what a map is drawn from: for each address the strongest that is known of
 // any of its ports, as an index of mapSigns.
-type sky struct {
-	cells map[netip.Addr]int
+type cells struct {
+	known map[netip.Addr]int
 	large bool // more than a map has room for
 }
 
-func (s *sky) add(first, last netip.Addr, state probe.State) {
+func (c *cells) add(first, last netip.Addr, state probe.State) {
 	rank := slices.IndexFunc(mapSigns, func(m mapSign) bool { return m.state == state })
-	for a := first; rank >= 0 && !s.large && a.IsValid() && a.Compare(last) <= 0; a = a.Next() {
-		if s.cells == nil {
-			s.cells = make(map[netip.Addr]int)
+	for a := first; rank >= 0 && !c.large && a.IsValid() && a.Compare(last) <= 0; a = a.Next() {
+		if c.known == nil {
+			c.known = make(map[netip.Addr]int)
 		}
-		if known, ok := s.cells[a]; !ok || rank < known {
-			s.cells[a] = rank
+		if known, ok := c.known[a]; !ok || rank < known {
+			c.known[a] = rank
 		}
-		if len(s.cells) > mostDrawn {
-			s.large, s.cells = true, nil
+		if len(c.known) > mostDrawn {
+			c.large, c.known = true, nil
 		}
 	}
 }
@@ -65,12 +65,12 @@ func (e *endpoints) draws() bool {
 // drawMap draws a cell for each address. A row begins at a multiple of its length, and
 // what was not asked is blank.
 func (e *endpoints) drawMap() {
-	cells := e.sky.cells
+	cells := e.cells.known
 	used := make(map[int]bool)
 	for _, rank := range cells {
 		used[rank] = true
 	}
-	if len(cells) < leastDrawn || len(used) < 2 { // that all are alike was said
+	if len(cells) < leastDrawn || len(used) < 2 { // that all are alike is written already
 		return
 	}
 	across, label := 64, 0
@@ -79,7 +79,7 @@ func (e *endpoints) drawMap() {
 	}
 	var rows []netip.Addr
 	for ; across >= leastDrawn; across /= 2 {
-		rows, label = e.sky.rows(across), 0
+		rows, label = e.cells.rows(across), 0
 		for _, first := range rows {
 			label = max(label, phrase.Columns(phrase.Visible(first.String())))
 		}
@@ -108,9 +108,9 @@ func (e *endpoints) drawMap() {
 }
 
 // rows are where the rows of so many cells begin that have an address, the lowest first.
-func (s *sky) rows(across int) []netip.Addr {
+func (c *cells) rows(across int) []netip.Addr {
 	first := make(map[netip.Addr]bool)
-	for a := range s.cells {
+	for a := range c.known {
 		b := a.AsSlice()
 		b[len(b)-1] &^= byte(across - 1)
 		start, _ := netip.AddrFromSlice(b)
@@ -124,7 +124,7 @@ func (e *endpoints) mapRow(first netip.Addr, across int) []span {
 	var out []span
 	blanks := 0
 	for a := first; across > 0; a, across = a.Next(), across-1 {
-		rank, asked := e.sky.cells[a]
+		rank, asked := e.cells.known[a]
 		if !asked {
 			blanks++
 			continue

@@ -11,7 +11,7 @@ import (
 	"onmux/report/record"
 )
 
-// path tells the hops to an endpoint, a line each, and what they show.
+// path writes the hops to an endpoint, a line each, and what they show.
 func (e *endpoints) path(r probe.Result) {
 	if len(r.Path) == 0 {
 		return
@@ -26,7 +26,7 @@ func (e *endpoints) path(r probe.Result) {
 	for _, h := range r.Path {
 		number := span{"hop " + phrase.PadLeft(strconv.Itoa(h.Hop), 2) + "  ", faint}
 		if !h.Address.IsValid() && h.Reason == probe.NoReason {
-			e.line(in, in+2, number, span{"says nothing", faint})
+			e.line(in, in+2, number, span{"no answer", faint})
 			continue
 		}
 		name := ""

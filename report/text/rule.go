@@ -8,7 +8,7 @@ import (
 	"onmux/report/record"
 )
 
-// rule tells what came of a rule: the word first, so that the eye finds what
+// rule writes what came of a rule: the word first, so that the eye finds what
 // does not hold; what violates it follows.
 func (t *textWriter) rule(r record.Rule) {
 	t.ofRule = 0

@@ -179,7 +179,7 @@ function drawMap(section, rows, choose) {
     const low = n * plan.per, high = Math.min(low + plan.per, sky.size) - 1, found = at(n);
     const lines = found.slice(0, 8).map(r => [(r.from === r.to && r.from === low && low === high) ? r.o : r.p, r.w, r.r, r.t ? duration(r.t, t => t.toPrecision(3)) : '', r.s].filter(Boolean).join('  '));
     if (found.length > 8) lines.push(`and ${many(found.length - 8)} more`);
-    here.textContent = sky.at(low) + (high > low ? ' to ' + sky.at(high) : '') + '\n' + (lines.join('\n') || 'was not told');
+    here.textContent = sky.at(low) + (high > low ? ' to ' + sky.at(high) : '') + '\n' + (lines.join('\n') || 'was not reported');
   }
   function move(n) {
     if (n < 0 || n >= plan.cells) return;
