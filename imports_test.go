@@ -62,7 +62,7 @@ var arrows = map[string][]string{
 	"report/nmap": {"probe", "probe/local", "probe/wording", "report/phrase", "report/record", "scan"},
 	"report/phrase": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/wording", "report/record", "scan",
-		"scan/engine",
+		"scan/control", "scan/engine",
 	},
 	"report/policy": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
@@ -79,7 +79,7 @@ var arrows = map[string][]string{
 		"report/phrase", "report/record", "scan",
 	},
 	"scan": {
-		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "probe/wording",
+		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service",
 		"scan/checkpoint", "scan/control", "scan/engine", "scan/link", "scan/target", "scan/verdict",
 	},
 	"scan/checkpoint": {

@@ -217,19 +217,19 @@ func (w *sweep) scan(ctx context.Context, emit func(record.Finding) error) (reco
 		return record.End{}, err
 	}
 	config.Watch = w.watch
-	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(f) })
+	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(phrase.Finding(f)) })
 	w.finished = outcome.Complete
 	w.progress.Clear()
+	for _, note := range outcome.Notes {
+		fmt.Fprintln(w.stderr, "onmux:", phrase.ScanNote(note))
+	}
 	if e, ok := config.Engine.(engine.Noter); ok {
 		for _, note := range e.Notes() {
-			outcome.Notes = append(outcome.Notes, phrase.EngineNote(note))
+			fmt.Fprintln(w.stderr, "onmux:", phrase.EngineNote(note))
 		}
 	}
-	for _, note := range outcome.Notes {
-		fmt.Fprintln(w.stderr, "onmux:", note)
-	}
 	return record.End{
-		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), outcome.Coverage, w.instead, w.libraryNotes()), Summary: outcome.Summary,
+		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), phrase.ScanNotes(outcome.Coverage), w.instead, w.libraryNotes()), Summary: outcome.Summary,
 	}, err
 }
 
@@ -255,6 +255,9 @@ func (w *sweep) tellPlan() error {
 	f, err := scan.NewForecast(w.config, w.device)
 	if err != nil {
 		return usage(err, "")
+	}
+	if f.Capped > 0 {
+		f.HeldBy = phrase.NetworkRate(f.Capped)
 	}
 	d := report.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: w.part(), Forecast: f}
 	if r := w.config.Resume; r != nil {

@@ -118,7 +118,7 @@ func killAndResume(t *testing.T, method string) {
 		t.Fatal("it ended before it was killed")
 	}
 
-	for run, want := range []string{"resumed from a checkpoint of", "told again from a checkpoint of"} {
+	for run, want := range []string{"resumed from a checkpoint of", "reported again from a checkpoint of"} {
 		got, err := exec.Command("onmux", "scan", "--resume", file, "--all", "-o", "jsonl").Output()
 		if err != nil {
 			var exit *exec.ExitError

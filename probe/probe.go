@@ -191,6 +191,7 @@ type Result struct {
 	Responder  netip.Addr `json:"responder,omitzero"` // who answered, if not the target itself
 	ICMP       ICMP       `json:"icmp,omitzero"`
 	Confidence Confidence `json:"confidence,omitempty"`
+	Doubts     []Doubt    `json:"doubts,omitempty"`
 	Notes      []string   `json:"notes,omitempty"`
 	Service    *Service   `json:"service,omitempty"`
 	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +14,6 @@ import (
 	"onmux/probe/decoy"
 	"onmux/probe/recog"
 	"onmux/probe/service"
-	"onmux/probe/wording"
 )
 
 const (
@@ -158,7 +157,7 @@ func (f *followUps) follow(ctx context.Context, r *probe.Result) {
 	case err == nil:
 		found.ApplyTo(r)
 	case ctx.Err() == nil:
-		r.Notes = append(slices.Clone(r.Notes), "whether it is a service could not be looked at: "+err.Error())
+		r.Doubts = append(slices.Clip(r.Doubts), probe.Doubt{Kind: probe.DoubtNotVerified, Error: err.Error()})
 	}
 	if ctx.Err() != nil && (err != nil || f.Identify && r.Service == nil) {
 		f.mu.Lock()
@@ -236,16 +235,15 @@ func (f *followUps) count(a netip.Addr, found probe.Openness) {
 
 // notes reports networks in which every open host answers on every port, and what
 // was not followed up.
-func (f *followUps) notes() []string {
-	var out []string
-	if f.cut > 0 {
-		out = append(out, fmt.Sprintf("not looked at a second time: %s of the open endpoints", wording.Number(uint64(f.cut))))
-	}
+func (f *followUps) notes() (out []Note) {
 	for p, n := range f.nets {
 		if n.everywhere >= manyEverywhere && n.otherwise == 0 {
-			out = append(out, fmt.Sprintf("%s: all %d open hosts that were looked at answer on every port: something before them answers in their place", p, n.everywhere))
+			out = append(out, Note{Kind: CoverOpenEverywhere, Network: p, Count: uint64(n.everywhere)})
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b Note) int { return strings.Compare(a.Network.String(), b.Network.String()) })
+	if f.cut > 0 {
+		out = append(out, Note{Kind: CoverNotFollowedUp, Count: uint64(f.cut)})
+	}
 	return out
 }

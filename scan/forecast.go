@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/probe/wording"
 )
 
 // Forecast is what a sweep would do. What depends on who answers is told for
@@ -19,7 +18,8 @@ type Forecast struct {
 	Endpoints uint64       `json:"endpoints"`
 	Targets   uint64       `json:"targets"`              // endpoints that the shard asks
 	Rate      float64      `json:"rate,omitzero"`        // probes a second in the first pass, at most; 0: no limit
-	HeldBy    string       `json:"held,omitempty"`       // why that is less than what was asked for
+	Capped    float64      `json:"-"`                    // the rate of one network that makes it less than what was asked for, or 0
+	HeldBy    string       `json:"held,omitempty"`       // that as a sentence, which the reporter sets
 	Probes    Outlook      `json:"probes"`               // how many
 	Time      *Outlook     `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
 	Routes    []RouteRange `json:"routes"`               // which way
@@ -59,7 +59,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 	rate := min(c.Rate, beyond)
 	if share := p.NetworkShare(); c.NetRate < rate*share {
 		rate = c.NetRate / share
-		f.HeldBy = "no network (/24, or /64 of IPv6) gets more than " + wording.Number(uint64(math.Ceil(c.NetRate)))
+		f.Capped = c.NetRate
 	}
 	passes := uint64(c.Retries + 1)
 	turns, asked := c.turns(f.Targets)

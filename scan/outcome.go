@@ -1,15 +1,9 @@
 package scan
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"math"
-	"strings"
 	"time"
 
 	"onmux/probe"
-	"onmux/probe/wording"
 	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/verdict"
@@ -94,145 +88,60 @@ func (r *result) lossOf(p probe.Proto) (share, missed float64, ok bool) {
 	return t.Measure(r.silent[p], r.pass.Done[p])
 }
 
-// coverage says what was and was not looked at.
-func (r *result) coverage(o Summary, stopped error) []string {
-	of := "asked " + wording.Number(o.Targets) + " of " + wording.Count(r.size, "endpoint", "endpoints")
-	if r.shard.N > 1 {
-		of += fmt.Sprintf(", shard %d of %d of a plan of %s", r.shard.I, r.shard.N, wording.Number(r.plan.Len()))
+// coverage is what was and was not looked at. stopped is why the scan ended early.
+func (r *result) coverage(o Summary, stopped error) []Note {
+	out := []Note{{Kind: CoverAsked, Count: o.Targets, Of: r.size, Shard: r.shard, Plan: r.plan.Len()}}
+	if c := r.Resume; c != nil {
+		kind := CoverResumed
+		if c.Complete {
+			kind = CoverReplayed
+		}
+		out = append(out, Note{Kind: kind, Saved: c.Saved, Count: c.Sent})
 	}
-	said := append([]string{of}, r.resumed()...)
-	if o.NotReached > 0 {
-		said = append(said, fmt.Sprintf("not reached: %s of %s (%s)",
-			wording.Number(o.NotReached), wording.Count(r.size, "endpoint", "endpoints"), because(stopped)))
-	} else if stopped != nil && r.pass.Number > 1 {
-		said = append(said, fmt.Sprintf("pass %d over the silent endpoints was not finished (%s)",
-			r.pass.Number, because(stopped)))
-	} else if stopped != nil && r.shortage == nil {
-		said = append(said, "silent endpoints were not asked again ("+because(stopped)+")")
+	switch {
+	case o.NotReached > 0:
+		out = append(out, Note{Kind: CoverNotReached, Count: o.NotReached, Of: r.size, Err: stopped})
+	case stopped != nil && r.pass.Number > 1:
+		out = append(out, Note{Kind: CoverPassCut, Pass: r.pass.Number, Err: stopped})
+	case stopped != nil && r.shortage == nil:
+		out = append(out, Note{Kind: CoverNotRepeated, Err: stopped})
 	}
 	if r.shortage != nil {
-		said = append(said, fmt.Sprintf("could not be asked: %s (%v)",
-			wording.Count(r.neverAsked(), "endpoint", "endpoints"), r.shortage))
+		out = append(out, Note{Kind: CoverNotAsked, Count: r.neverAsked(), Err: r.shortage})
 	}
 	for _, p := range probe.Protos() {
 		if _, _, ok := r.lossOf(p); !ok && r.silent[p] > 0 {
-			tries := "a first pass that was not finished"
-			if n := r.pass.Done[p]; n > 0 {
-				tries = wording.Count(uint64(n), "pass", "passes")
-			}
-			said = append(said, fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s", p, tries))
+			out = append(out, Note{Kind: CoverLossUnknown, Proto: p, Pass: r.pass.Done[p]})
 		}
 	}
-	if n := r.undecidedNote(); n != "" {
-		said = append(said, n)
+	if n := r.undecided(); n > 0 {
+		out = append(out, Note{Kind: CoverUndecided, Count: n})
 	}
-	if d := r.contradictions(); d != "" {
-		said = append(said, d)
+	if a := r.anomalies; a.contradictions > 0 {
+		out = append(out, Note{Kind: CoverContradictions, Count: a.contradictions, Examples: a.examples})
 	}
 	if r.All && len(r.details) == maxDetails {
-		said = append(said, "round-trip times, responders and evidence are told of the first "+
-			wording.Count(maxDetails, "endpoint", "endpoints")+" that answered and are not open, and of the open ones")
+		out = append(out, Note{Kind: CoverDetailsCut, Count: maxDetails})
 	}
-	return said
+	return out
 }
 
-// resumed says what of it an earlier run did.
-func (r *result) resumed() []string {
-	if r.Resume == nil {
-		return nil
-	}
-	h := &r.Resume.Head
-	at, before := h.Saved.Format(time.RFC3339), wording.Count(h.Sent, "probe", "probes")
-	if h.Complete {
-		return []string{fmt.Sprintf("told again from a checkpoint of %s: %s were sent until then, and none now", at, before)}
-	}
-	return []string{fmt.Sprintf("resumed from a checkpoint of %s: %s were sent until then", at, before)}
-}
-
-// notes are the things worth a line beside the result.
-func (r *result) notes(o Outcome) []string {
-	var said []string
-	if n := r.pace.note(); n != "" {
-		said = append(said, n)
+// notes are what else the user should know.
+func (r *result) notes(o Outcome) (out []Note) {
+	if r.pace.slowest > 0 {
+		out = append(out, Note{Kind: NoteSlowed, Rate: r.pace.slowest, Cause: r.pace.why})
 	}
 	if r.watch.HadOutage() && !r.watch.Lost() {
-		said = append(said, "hosts that had answered stopped for a while; what was silent then was asked again")
+		out = append(out, Note{Kind: NoteOutage})
 	}
-	if n := r.netNote(); n != "" {
-		said = append(said, n)
+	if r.pace.held > 0 {
+		out = append(out, Note{Kind: NoteNetworkRate, Rate: r.pace.held, Most: r.NetRate})
 	}
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= r.Bound {
-		said = append(said, fmt.Sprintf("about %.3g answering hosts are probably still told silent after %s: "+
-			"more retries or a lower rate would find them", *m, wording.Count(uint64(r.pass.Number), "pass", "passes")))
+		out = append(out, Note{Kind: NoteMissed, Rate: *m, Pass: r.pass.Number})
 	}
 	if r.anomalies.strays > 0 {
-		said = append(said, "ignored "+wording.Count(r.anomalies.strays, "answer", "answers")+" to questions that were not asked")
+		out = append(out, Note{Kind: NoteStrays, Count: r.anomalies.strays})
 	}
-	return said
-}
-
-// because is why a sweep stopped early, in a few words.
-func because(stopped error) string {
-	switch {
-	case stopped == nil:
-		return "it ended early"
-	case errors.Is(stopped, context.DeadlineExceeded):
-		return "the deadline passed"
-	case errors.Is(stopped, context.Canceled):
-		return "interrupted"
-	}
-	return stopped.Error()
-}
-
-// Contradiction is two answers of one endpoint that make different states.
-type Contradiction struct {
-	Endpoint    probe.Endpoint
-	First, Then verdict.Class
-}
-
-func (r *result) contradictions() string {
-	a := r.anomalies
-	if a.counts.contradictions == 0 {
-		return ""
-	}
-	said := wording.Count(a.counts.contradictions, "answer", "answers") + " disagreed with an earlier one of the same endpoint"
-	var examples []string
-	for _, e := range a.examples {
-		examples = append(examples, fmt.Sprintf("%s said %s, then %s", e.Endpoint, e.First, e.Then))
-	}
-	if len(examples) > 0 {
-		said += ": " + strings.Join(examples, "; ")
-	}
-	if a.counts.contradictions > uint64(len(examples)) && len(examples) > 0 {
-		said += "; …"
-	}
-	return said
-}
-
-func (r *result) undecidedNote() string {
-	if n := r.undecided(); n > 0 {
-		return fmt.Sprintf("undecided: %s, silent where ICMP answers are limited", wording.Count(n, "udp endpoint", "udp endpoints"))
-	}
-	return ""
-}
-
-func doubtNote(d control.Doubt) string {
-	switch d {
-	case control.HostLimits:
-		return "the host limits its ICMP answers: silence decides nothing"
-	case control.NetworkLimits:
-		return "ICMP answers from its network are limited or lost: silence decides nothing"
-	case control.RefusalLimited:
-		return "ICMP errors from its network are limited or lost: it may be unreachable or refused rather than filtered"
-	}
-	return ""
-}
-
-// netNote reports that the scan was slower than its rate.
-func (r *result) netNote() string {
-	if r.pace.held == 0 {
-		return ""
-	}
-	return fmt.Sprintf("held to %s probes a second: no network (/24, or /64 of IPv6) gets more than %s unless --net-rate says so",
-		wording.Number(uint64(math.Ceil(r.pace.held))), wording.Number(uint64(math.Ceil(r.NetRate))))
+	return out
 }

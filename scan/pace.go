@@ -1,9 +1,7 @@
 package scan
 
 import (
-	"fmt"
 	"math"
-	"onmux/probe/wording"
 	"onmux/scan/control"
 	"onmux/scan/engine"
 	"time"
@@ -145,22 +143,4 @@ func (p *pacer) recover(now time.Time) {
 	if p.rate >= p.step*steps {
 		p.rate = p.full
 	}
-}
-
-// note tells that the sweep was slowed, or is empty.
-func (p *pacer) note() string {
-	if p.slowest == 0 {
-		return ""
-	}
-	return fmt.Sprintf("slowed to %s a second: %v", wording.Number(uint64(p.slowest)), causeText(p.why))
-}
-
-func causeText(why control.Cause) string {
-	switch why := why.(type) {
-	case control.FewerAnswers:
-		return fmt.Sprintf("of known hosts %.0f %% answered, and %.0f %% at rest", 100*why.Loaded, 100*why.Paused)
-	case control.RouterErrors:
-		return fmt.Sprintf("%v answers with ICMP errors, and is made to send no more than %d a second", why.Router, why.Most)
-	}
-	return fmt.Sprint(why)
 }

@@ -2,8 +2,8 @@ package scan
 
 import (
 	"errors"
+	"fmt"
 	"math"
-	"strings"
 	"testing"
 	"time"
 )
@@ -79,8 +79,8 @@ func TestPaceListensToShortage(t *testing.T) {
 		if floor := min(rate, minSlowed); p.rate != floor {
 			t.Errorf("%v a second fell to %v, the floor is %v", rate, p.rate, floor)
 		}
-		if n := p.note(); rate > minSlowed && !strings.HasPrefix(n, "slowed to 100 a second: out of local ports") {
-			t.Errorf("the note is %q", n)
+		if rate > minSlowed && (p.slowest != 100 || fmt.Sprint(p.why) != "out of local ports") {
+			t.Errorf("slowed to %v by %v", p.slowest, p.why)
 		}
 		before := p.rate
 		for at := now; p.rate < rate && at.Sub(now) < time.Minute; at = at.Add(recovery) {

@@ -353,7 +353,7 @@ func TestRawTwoAtOnce(t *testing.T) {
 			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: -1})
 			s.ok(t)
 			if s.States["closed"] != plan.Len() || s.Contradictions != 0 || len(e.Notes()) > 0 {
-				t.Errorf("%+v %q %v", s.Summary, s.Notes, e.Notes())
+				t.Errorf("%+v %+v %v", s.Summary, s.Notes, e.Notes())
 			}
 		})
 	}

@@ -7,23 +7,24 @@ import (
 )
 
 // Finding is one record of a scan: a probe.Result for a single endpoint, a Range for
-// a run of them.
+// a run of them. Their Doubts are not among their Notes yet.
 type Finding interface{ Kind() string }
 
 // Range is a run of neighbouring addresses with the same verdict on the same port,
 // and the record of type "range" in documents.
 type Range struct {
-	First     netip.Addr   `json:"first"`
-	Last      netip.Addr   `json:"last"`
-	Count     uint64       `json:"count"`
-	Port      uint16       `json:"port"`
-	Proto     probe.Proto  `json:"proto"`
-	State     probe.State  `json:"state"`
-	Reason    probe.Reason `json:"reason,omitzero"`
-	Tries     int          `json:"tries,omitzero"`     // each address was asked at least this often
-	Responder netip.Addr   `json:"responder,omitzero"` // who answered for all of them, if one other host did
-	Notes     []string     `json:"notes,omitempty"`
-	Error     string       `json:"error,omitempty"` // why the state is Unknown
+	First     netip.Addr    `json:"first"`
+	Last      netip.Addr    `json:"last"`
+	Count     uint64        `json:"count"`
+	Port      uint16        `json:"port"`
+	Proto     probe.Proto   `json:"proto"`
+	State     probe.State   `json:"state"`
+	Reason    probe.Reason  `json:"reason,omitzero"`
+	Tries     int           `json:"tries,omitzero"`     // each address was asked at least this often
+	Responder netip.Addr    `json:"responder,omitzero"` // who answered for all of them, if one other host did
+	Doubts    []probe.Doubt `json:"doubts,omitempty"`
+	Notes     []string      `json:"notes,omitempty"` // the doubts as sentences
+	Error     string        `json:"error,omitempty"` // why the state is Unknown
 }
 
 // Kind names the record's type in documents.
@@ -53,7 +54,7 @@ type Summary struct {
 // Outcome is what a scan ends with.
 type Outcome struct {
 	Summary
-	Complete bool     // every endpoint of the shard was asked as often as needed
-	Coverage []string // what was and was not looked at, a sentence each
-	Notes    []string // what slowed it down, and other things worth a line on stderr
+	Complete bool   // every endpoint of the shard was asked as often as needed
+	Coverage []Note // what was and was not looked at
+	Notes    []Note // what slowed it down, and other things that the user should know
 }

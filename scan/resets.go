@@ -13,9 +13,6 @@ import (
 // follows at once makes it a weaker finding.
 const resetDelay = 10 * time.Millisecond
 
-// NoteReset is the note of an endpoint whose SYN-ACK was followed by a reset.
-const NoteReset = "its SYN-ACK was followed by a reset: something in between answers, or no service"
-
 // resets holds SYN-ACKs until it is known whether a reset follows. With connections
 // it stays empty: the kernel has finished the handshake before it reports one. The
 // receiver and the dispatcher share it.
@@ -69,7 +66,7 @@ func (r *resets) release(now time.Time) []heldSynAck {
 	for i := range out {
 		h := &out[i]
 		if r.followed[h.index] {
-			h.result.Notes = append(slices.Clip(h.result.Notes), NoteReset)
+			h.result.Doubts = append(slices.Clip(h.result.Doubts), probe.Doubt{Kind: probe.DoubtResetFollowed})
 			h.result.Confidence = probe.Low
 		}
 		delete(r.followed, h.index)

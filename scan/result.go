@@ -1,7 +1,9 @@
 package scan
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -84,8 +86,8 @@ func (r *result) single(i uint64) probe.Result {
 	if kept := r.details.of(i, r.cells[i].Reason()); kept != nil {
 		one = *kept
 	}
-	if doubt := r.doubt(i); doubt != control.NoDoubt {
-		one.Notes = append(slices.Clip(one.Notes), doubtNote(doubt))
+	if doubt := r.doubt(i); doubt != "" {
+		one.Doubts = append(slices.Clip(one.Doubts), probe.Doubt{Kind: doubt})
 	}
 	one = r.record(i, one)
 	one.Error = r.errorOf(i)
@@ -104,8 +106,8 @@ func (r *result) rangeOf(lo, hi uint64) Range {
 	for _, c := range r.cells[lo:hi] {
 		out.Tries = min(out.Tries, c.Tries())
 	}
-	if doubt := r.doubt(lo); doubt != control.NoDoubt {
-		out.Notes = []string{doubtNote(doubt)}
+	if doubt := r.doubt(lo); doubt != "" {
+		out.Doubts = []probe.Doubt{{Kind: doubt}}
 	}
 	out.Responder = r.responder(lo, hi, c.Reason())
 	return out
@@ -128,6 +130,9 @@ func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 	return by
 }
 
+// errNotAsked is why an endpoint is unknown if the engine gave no reason.
+var errNotAsked = errors.New("this machine could not ask")
+
 // errorOf is why the state of an endpoint is unknown.
 func (r *result) errorOf(i uint64) string {
 	c := r.cells[i]
@@ -140,16 +145,13 @@ func (r *result) errorOf(i uint64) string {
 	if kept := r.details.of(i, probe.LocalError); kept != nil && kept.Error != "" {
 		return kept.Error
 	}
-	if why := r.anomalies.localError; why != "" {
-		return why
-	}
-	return "this machine could not ask"
+	return cmp.Or(r.anomalies.localError, errNotAsked.Error())
 }
 
 // doubt is why an endpoint's silence decides nothing, or less than it seems.
-func (r *result) doubt(i uint64) control.Doubt {
+func (r *result) doubt(i uint64) probe.DoubtKind {
 	if !r.doubts.Any() || !r.cells[i].Silent() {
-		return control.NoDoubt
+		return ""
 	}
 	return r.doubts.Doubt(i%r.addrs, r.proto(i))
 }
@@ -160,7 +162,7 @@ func (r *result) undecided() (n uint64) {
 		return 0
 	}
 	for i := range r.plan.Len() {
-		if r.proto(i) == probe.UDP && r.doubt(i) != control.NoDoubt {
+		if r.proto(i) == probe.UDP && r.doubt(i) != "" {
 			n++
 		}
 	}

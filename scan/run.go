@@ -111,7 +111,7 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 	l.out = startEmitter(emit, halt)
 	l.emitFound(ctx)
 	var stopped, failed error
-	var notes []string
+	var notes []Note
 	if !l.resumesComplete() {
 		notes, stopped, failed = l.ask(ctx, halt)
 	} else if l.Engine != nil {
@@ -127,7 +127,7 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 
 // ask makes all the passes, receives the answers and saves checkpoints. It returns
 // what else went wrong, why it stopped before the end, if it did, and what failed.
-func (l *loop) ask(ctx context.Context, halt func(error)) (notes []string, stopped, failed error) {
+func (l *loop) ask(ctx context.Context, halt func(error)) (notes []Note, stopped, failed error) {
 	receiving := make(chan error, 1)
 	go func() { receiving <- l.receiver.run(context.WithoutCancel(ctx), halt) }()
 	l.saver.Start(l.SaveEvery)
@@ -140,10 +140,10 @@ func (l *loop) ask(ctx context.Context, halt func(error)) (notes []string, stopp
 		failed = stopped
 	}
 	if closing != nil {
-		notes = append(notes, "closing the sockets failed: "+closing.Error())
+		notes = append(notes, Note{Kind: NoteCloseFailed, Err: closing})
 	}
 	if err := l.lastSave(stopped); err != nil {
-		notes = append(notes, err.Error())
+		notes = append(notes, Note{Kind: NoteSaveFailed, Err: err})
 	}
 	return notes, stopped, failed
 }

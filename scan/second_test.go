@@ -2,7 +2,7 @@ package scan
 
 import (
 	"net/netip"
-	"slices"
+	"reflect"
 	"testing"
 
 	"onmux/probe"
@@ -27,11 +27,11 @@ func TestNetworksThatAnswerEverywhere(t *testing.T) {
 			l.count(host("10.0.3.0", i), probe.Openness{Everywhere: true})
 		}
 	}
-	want := []string{
-		"10.0.1.0/24: all 8 open hosts that were looked at answer on every port: something before them answers in their place",
-		"2001:db8::/64: all 8 open hosts that were looked at answer on every port: something before them answers in their place",
+	want := []Note{
+		{Kind: CoverOpenEverywhere, Network: netip.MustParsePrefix("10.0.1.0/24"), Count: 8},
+		{Kind: CoverOpenEverywhere, Network: netip.MustParsePrefix("2001:db8::/64"), Count: 8},
 	}
-	if got := l.notes(); !slices.Equal(got, want) {
-		t.Errorf("%q", got)
+	if got := l.notes(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
 	}
 }

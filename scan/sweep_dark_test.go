@@ -66,10 +66,10 @@ func TestSweepInTheDark(t *testing.T) {
 			case !c.complete && (s.Loss != nil || s.ExpectedMissed != nil || s.NotReached == 0 || !strings.Contains(s.err.Error(), "hosts that had answered")):
 				t.Errorf("%s: %v %+v", c.name, s.err, s.Summary)
 			case c.complete && silent > c.missed:
-				t.Errorf("%s: %d hosts are told silent: %+v %q", c.name, silent, s.Summary, s.Notes)
+				t.Errorf("%s: %d hosts are told silent: %+v %+v", c.name, silent, s.Summary, s.Notes)
 			}
-			if dim := c.to > 0 && c.complete; dim != strings.Contains(strings.Join(s.Notes, ";"), "stopped for a while") {
-				t.Errorf("%s: notes %q", c.name, s.Notes)
+			if dim := c.to > 0 && c.complete; dim != (noted(s.Notes, scan.NoteOutage).Kind != "") {
+				t.Errorf("%s: notes %+v", c.name, s.Notes)
 			}
 			t.Logf("%s: %+v, %v, %v", c.name, s.Summary, s.err, s.Notes)
 		})

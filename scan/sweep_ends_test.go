@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,8 +26,9 @@ func TestCancelledBeforeTheStart(t *testing.T) {
 		if s.err != nil || s.Complete || s.Targets != 0 || s.NotReached != 512 || len(s.findings) != 0 {
 			t.Errorf("%v, %+v", s.err, s.Outcome)
 		}
-		if !slices.Contains(s.Coverage, "not reached: 512 of 512 endpoints (interrupted)") {
-			t.Errorf("coverage %q", s.Coverage)
+		n := noted(s.Coverage, scan.CoverNotReached)
+		if n.Count != 512 || n.Of != 512 || !errors.Is(n.Err, context.Canceled) {
+			t.Errorf("coverage %+v", s.Coverage)
 		}
 	})
 }
@@ -55,10 +55,11 @@ func TestInterruptedAnywhere(t *testing.T) {
 				}
 			}
 			if e.sent() >= after && s.Complete && s.Probes != net.Probes() {
-				t.Errorf("after %d: complete, %q", after, s.Coverage)
+				t.Errorf("after %d: complete, %+v", after, s.Coverage)
 			}
-			if !s.Complete && s.NotReached == 0 && !strings.Contains(strings.Join(s.Coverage, "\n"), "interrupted") {
-				t.Errorf("after %d: coverage %q", after, s.Coverage)
+			interrupted := func(n scan.Note) bool { return errors.Is(n.Err, context.Canceled) }
+			if !s.Complete && s.NotReached == 0 && !slices.ContainsFunc(s.Coverage, interrupted) {
+				t.Errorf("after %d: coverage %+v", after, s.Coverage)
 			}
 			if s.Probes != net.Probes() {
 				t.Errorf("%d probes left, %d are told", net.Probes(), s.Probes)
@@ -186,31 +187,31 @@ func TestNoNetworkIsAskedTooFast(t *testing.T) {
 	for _, tt := range []struct {
 		targets []string
 		netRate float64
-		note    string
+		held    float64 // the rate
 	}{
-		{[]string{"10.0.0.0/24"}, 100, "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
-		{[]string{"10.0.0.0/22"}, 100, "held to 400 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
-		{[]string{"10.0.0.0/24", "10.1.0.0/26", "10.2.0.0-15", "127.0.0.0/24"}, 100, "held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"},
-		{[]string{"10.0.0.0/24"}, 0, ""},
-		{[]string{"10.0.0.0/24"}, math.Inf(1), ""},
-		{[]string{"127.0.0.0/20", "::1"}, 100, ""},
+		{[]string{"10.0.0.0/24"}, 100, 100},
+		{[]string{"10.0.0.0/22"}, 100, 400},
+		{[]string{"10.0.0.0/24", "10.1.0.0/26", "10.2.0.0-15", "127.0.0.0/24"}, 100, 232},
+		{[]string{"10.0.0.0/24"}, 0, 0},
+		{[]string{"10.0.0.0/24"}, math.Inf(1), 0},
+		{[]string{"127.0.0.0/20", "::1"}, 100, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(probe.Endpoint) simnet.Host { return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond} }
 			e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
 			s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, tt.targets...), Engine: e, Rate: math.Inf(1), NetRate: tt.netRate})
 			s.ok(t)
-			notes := strings.Join(s.Notes, "\n")
-			if notes != tt.note {
-				t.Errorf("%v: notes %q, want %q", tt.targets, notes, tt.note)
+			n := noted(s.Notes, scan.NoteNetworkRate)
+			if math.Ceil(n.Rate) != tt.held || n.Most != tt.netRate && tt.held > 0 || len(s.Notes) > 1 {
+				t.Errorf("%v: notes %+v, want held to %v", tt.targets, s.Notes, tt.held)
 			}
 			took := e.last.Sub(e.first).Seconds()
 			for net, n := range e.sent {
-				if rate := float64(n) / (took + 0.25); tt.note != "" && !net.Addr().IsLoopback() && rate > 1.05*tt.netRate {
+				if rate := float64(n) / (took + 0.25); tt.held > 0 && !net.Addr().IsLoopback() && rate > 1.05*tt.netRate {
 					t.Errorf("%v: %v got %d in %.2f s", tt.targets, net, n, took)
 				}
 			}
-			if tt.note == "" && took > 0.1 {
+			if tt.held == 0 && took > 0.1 {
 				t.Errorf("%v: nothing holds it, and it took %v s", tt.targets, took)
 			}
 		})
@@ -230,8 +231,8 @@ func TestALastSilentNetworkIsSpared(t *testing.T) {
 		e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
 		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/18"), Engine: e, Rate: 6400, NetRate: 100, Retries: 1})
 		s.ok(t)
-		if want := "held to 100 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate says so"; !slices.Contains(s.Notes, want) {
-			t.Errorf("notes %q", s.Notes)
+		if n := noted(s.Notes, scan.NoteNetworkRate); n.Rate != 100 || n.Most != 100 {
+			t.Errorf("notes %+v", s.Notes)
 		}
 	})
 }

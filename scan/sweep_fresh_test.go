@@ -3,7 +3,6 @@ package scan_test
 import (
 	"context"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,7 +45,7 @@ func TestResetRightBehind(t *testing.T) {
 		<-done
 		s.ok(t)
 		for at, r := range s.told(t) {
-			doubted := slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "followed by a reset") })
+			doubted := slices.ContainsFunc(r.Notes, func(n string) bool { return n == string(probe.DoubtResetFollowed) })
 			switch i, _ := plan.Index(at); {
 			case i < 3 && r.State != probe.Open, i == 3 && r.State != probe.Filtered:
 				t.Errorf("%v is %v", at, r.State)
@@ -55,7 +54,7 @@ func TestResetRightBehind(t *testing.T) {
 			}
 		}
 		if s.Contradictions != 2 {
-			t.Errorf("%d contradictions: %q", s.Contradictions, s.Coverage)
+			t.Errorf("%d contradictions: %+v", s.Contradictions, s.Coverage)
 		}
 	})
 }

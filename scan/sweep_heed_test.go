@@ -2,13 +2,13 @@ package scan_test
 
 import (
 	"math"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/control"
 	"onmux/scan/simnet"
 )
 
@@ -34,9 +34,9 @@ func TestSweepSlowsForKnownHosts(t *testing.T) {
 			n := simnet.New(simnet.Config{Seed: 7, Host: func(probe.Endpoint) simnet.Host { return c.host }, Link: c.link, Tells: true})
 			s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/16"), Engine: n, Rate: c.rate, NetRate: math.Inf(1), Retries: 12, Seed: 3})
 			s.ok(t)
-			slowed := strings.Contains(strings.Join(s.Notes, "; "), "of known hosts")
+			_, slowed := noted(s.Notes, scan.NoteSlowed).Cause.(control.FewerAnswers)
 			if slowed != c.slowed {
-				t.Errorf("%s: slowed %v; notes %q", c.name, slowed, s.Notes)
+				t.Errorf("%s: slowed %v; notes %+v", c.name, slowed, s.Notes)
 			}
 			if silent := s.States["filtered"]; c.host.Reason == probe.Reset && silent > 3 {
 				t.Errorf("%s: %d hosts are told silent: %+v", c.name, silent, s.Summary)

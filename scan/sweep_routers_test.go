@@ -2,13 +2,13 @@ package scan_test
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/control"
 	"onmux/scan/simnet"
 )
 
@@ -37,14 +37,10 @@ func TestRoutersAreSpared(t *testing.T) {
 					Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/19"), Engine: simnet.New(simnet.Config{Host: host}), Rate: c.rate,
 				})
 				s.ok(t)
-				told := ""
-				for _, n := range s.Notes {
-					if strings.HasPrefix(n, "slowed to ") {
-						told = n
-					}
-				}
-				if slowed := told != ""; slowed != c.slowed || slowed && !strings.HasSuffix(told, " a second: 10.255.0.0 answers with ICMP errors, and is made to send no more than 800 a second") {
-					t.Errorf("%q in %v", s.Notes, time.Since(begun))
+				n := noted(s.Notes, scan.NoteSlowed)
+				want := control.RouterErrors{Router: netip.MustParseAddr("10.255.0.0"), Most: 800}
+				if slowed := n.Kind != ""; slowed != c.slowed || slowed && n.Cause != want {
+					t.Errorf("%+v in %v", s.Notes, time.Since(begun))
 				}
 				if got := s.States["unreachable"]; got != s.Targets {
 					t.Errorf("%d of %d are told unreachable: %v", got, s.Targets, s.States)

@@ -65,6 +65,9 @@ func (s story) told(t testing.TB) map[probe.Endpoint]probe.Result {
 		if r.State == probe.Unknown && r.Error == "" {
 			t.Errorf("%v is unknown without an error", r.Endpoint)
 		}
+		for _, d := range r.Doubts { // tests look for both in one place
+			r.Notes = append(slices.Clip(r.Notes), string(d.Kind))
+		}
 		all[r.Endpoint] = r
 	}
 	for _, f := range s.findings {
@@ -79,7 +82,7 @@ func (s story) told(t testing.TB) map[probe.Endpoint]probe.Result {
 			for i := range f.Count {
 				add(probe.Result{
 					Endpoint: probe.Endpoint{Addr: a, Port: f.Port, Proto: f.Proto}, State: f.State, Reason: f.Reason,
-					Tries: f.Tries, Responder: f.Responder, Error: f.Error, Notes: f.Notes,
+					Tries: f.Tries, Responder: f.Responder, Error: f.Error, Doubts: f.Doubts, Notes: f.Notes,
 				})
 				if i == f.Count-1 && a != f.Last {
 					t.Errorf("%v–%v does not hold %d addresses", f.First, f.Last, f.Count)
@@ -103,13 +106,23 @@ func (s story) told(t testing.TB) map[probe.Endpoint]probe.Result {
 	return all
 }
 
+// noted is the note of a kind, or the zero Note.
+func noted(notes []scan.Note, kind scan.NoteKind) scan.Note {
+	for _, n := range notes {
+		if n.Kind == kind {
+			return n
+		}
+	}
+	return scan.Note{}
+}
+
 func (s story) ok(t testing.TB) {
 	t.Helper()
 	if s.err != nil {
 		t.Errorf("error: %v", s.err)
 	}
 	if !s.Complete {
-		t.Errorf("not complete: %q", s.Coverage)
+		t.Errorf("not complete: %+v", s.Coverage)
 	}
 }
 

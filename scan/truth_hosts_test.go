@@ -2,9 +2,9 @@ package scan_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,8 +60,8 @@ func hostFacts() []fact {
 		{name: "broken options", deed: syn(simnet.SYN|simnet.ACK, 512, brokenOptions...), tcp: probe.SynAck, note: "without a single TCP option"},
 		{name: "SYN-ACK with other flags", deed: syn(simnet.SYN|simnet.ACK|ece|psh, 512, allOptions...), tcp: probe.SynAck},
 		{name: "SYN-ACK, then silence", deed: once(segment(synAck)), tcp: probe.SynAck},
-		{name: "SYN-ACK, then RST", deed: always(segment(synAck), segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, Next: true})), tcp: probe.SynAck, note: "followed by a reset"},
-		{name: "SYN-ACK, then RST of no connection", deed: always(segment(synAck), segment(refuse)), tcp: probe.SynAck, note: "followed by a reset"},
+		{name: "SYN-ACK, then RST", deed: always(segment(synAck), segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, Next: true})), tcp: probe.SynAck, note: string(probe.DoubtResetFollowed)},
+		{name: "SYN-ACK, then RST of no connection", deed: always(segment(synAck), segment(refuse)), tcp: probe.SynAck, note: string(probe.DoubtResetFollowed)},
 		{name: "RST, then SYN-ACK", deed: always(segment(refuse), segment(synAck)), tcp: probe.SynAck, socketTCP: probe.Reset, disputed: 1},
 		{name: "RST, then silence", deed: once(closed), tcp: probe.Reset, udp: probe.PortUnreach, self: true},
 		{name: "RST three times", deed: always(segment(refuse), segment(refuse), segment(refuse)), tcp: probe.Reset},
@@ -99,8 +99,8 @@ const fin, psh, ece = 1, 8, 64
 // differ.
 func TestTruthContradictions(t *testing.T) {
 	for name, want := range map[string]string{
-		"RST, then SYN-ACK":                 "10.92.1.1:417/tcp said reset, then syn-ack",
-		"refused by itself and by a router": "10.92.1.1:417/udp said port-unreach, then port-unreach from another host",
+		"RST, then SYN-ACK":                 "10.92.1.1:417/tcp reset, then syn-ack",
+		"refused by itself and by a router": "10.92.1.1:417/udp port-unreach, then port-unreach from another host",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			all := hostFacts()
@@ -109,8 +109,9 @@ func TestTruthContradictions(t *testing.T) {
 			plan := planOf(t, both, "10.92.1.1")
 			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newWire(t, w, plan)})
 			s.ok(t)
-			if said := strings.Join(s.Coverage, "\n"); !strings.Contains(said, "1 answer disagreed") || !strings.Contains(said, want) {
-				t.Errorf("%s: coverage %q, want %q", name, said, want)
+			n := noted(s.Coverage, scan.CoverContradictions)
+			if n.Count != 1 || fmt.Sprintf("%s %s, then %s", n.Examples[0].Endpoint, n.Examples[0].First, n.Examples[0].Then) != want {
+				t.Errorf("%s: coverage %+v, want %q", name, s.Coverage, want)
 			}
 		})
 	}
@@ -142,7 +143,7 @@ func TestTruthLateReset(t *testing.T) {
 			}
 		}
 		if s.Contradictions != 1 {
-			t.Errorf("%d contradictions: %q", s.Contradictions, s.Coverage)
+			t.Errorf("%d contradictions: %+v", s.Contradictions, s.Coverage)
 		}
 	})
 }

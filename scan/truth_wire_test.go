@@ -151,7 +151,7 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) en
 		return
 	}
 	if !sockets && s.Contradictions != disputed+late {
-		t.Errorf("%v: %d contradictions, want %d: %q", proto, s.Contradictions, disputed+late, s.Coverage)
+		t.Errorf("%v: %d contradictions, want %d: %+v", proto, s.Contradictions, disputed+late, s.Coverage)
 	}
 	raw, ok := e.(interface {
 		Forged() uint64

@@ -75,7 +75,6 @@ func TestConnectSurvivesShortage(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := &shortMachine{files: files}
 			plan := connectPlan(t, "10.0.0.0/22")
-			var notes []string
 			o, err := scan.Run(
 				t.Context(),
 				scan.Config{Plan: plan, Engine: shortEngine(m), Retries: -1, Rate: math.Inf(1)},
@@ -89,14 +88,15 @@ func TestConnectSurvivesShortage(t *testing.T) {
 			if err != nil || !o.Complete || o.States["closed"] != 400 || o.States["filtered"] != 624 {
 				t.Errorf("%d descriptors: %v, %+v", files, err, o)
 			}
-			notes = o.Notes
-			if m.busy == 0 || len(notes) == 0 || !strings.Contains(notes[0], "out of local resources (too many open files)") {
-				t.Errorf("%d descriptors: %d times busy, notes %q", files, m.busy, notes)
+			notes := o.Notes
+			if m.busy == 0 || len(notes) == 0 || notes[0].Kind != scan.NoteSlowed ||
+				!strings.Contains(fmt.Sprint(notes[0].Cause), "out of local resources (too many open files)") {
+				t.Errorf("%d descriptors: %d times busy, notes %+v", files, m.busy, notes)
 			}
 			if m.most > files {
 				t.Errorf("%d taken of %d", m.most, files)
 			}
-			t.Logf("%d descriptors: %v, %d times busy, %q", files, time.Duration(o.Duration), m.busy, notes)
+			t.Logf("%d descriptors: %v, %d times busy, %+v", files, time.Duration(o.Duration), m.busy, notes)
 		})
 	}
 }

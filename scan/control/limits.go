@@ -10,16 +10,6 @@ import (
 // net/ipv4/route.c). Others are stricter, few are more generous.
 const ICMPBurst = 6
 
-// Doubt is why the silence of an endpoint decides nothing, or less than it seems.
-type Doubt uint8
-
-const (
-	NoDoubt        Doubt = iota
-	HostLimits           // UDP: the host limits its ICMP errors
-	NetworkLimits        // UDP: ICMP errors from its network are limited or lost
-	RefusalLimited       // TCP: the same, so that it may be unreachable or refused rather than filtered
-)
-
 // Limits are the addresses whose UDP silence decides nothing: whether a silent port
 // of theirs is open, or its refusal was never sent, cannot be distinguished however
 // often it is asked at that pace. The zero value has none.
@@ -28,25 +18,26 @@ type Limits struct {
 	// as answers; Doubtful the same where loss may be the cause instead.
 	Refused, Doubtful verdict.Tally
 
-	hosts, nets, tcp []uint64 // a bit for each address; nil if none is set; tcp has those of RefusalLimited
+	hosts, nets, tcp []uint64 // a bit for each address; nil if none is set; tcp has those of probe.DoubtRefusalLimited
 }
 
-// Any reports whether there is a Doubt about any address.
+// Any reports whether there is a doubt about any address.
 func (l *Limits) Any() bool { return l.hosts != nil || l.nets != nil || l.tcp != nil }
 
 // marked reports whether an address's bit is set.
 func marked(bits []uint64, addr uint64) bool { return bits != nil && bits[addr/64]>>(addr%64)&1 != 0 }
 
-// Doubt is why the silence over p of the address of that number decides nothing.
-func (l *Limits) Doubt(addr uint64, p probe.Proto) Doubt {
+// Doubt is why the silence over p of the address of that number decides nothing, or
+// less than it seems; "" if it does not.
+func (l *Limits) Doubt(addr uint64, p probe.Proto) probe.DoubtKind {
 	switch {
 	case p == probe.TCP && marked(l.tcp, addr):
-		return RefusalLimited
+		return probe.DoubtRefusalLimited
 	case p == probe.TCP:
 	case marked(l.hosts, addr):
-		return HostLimits
+		return probe.DoubtHostLimits
 	case marked(l.nets, addr):
-		return NetworkLimits
+		return probe.DoubtNetworkLimits
 	}
-	return NoDoubt
+	return ""
 }
