@@ -40,7 +40,7 @@ func (s *space) proto(i uint64) probe.Proto { return s.protos[i/s.addrs] }
 // isTarget reports whether by, if it is valid, is the address of the endpoint at an
 // index itself.
 func (s *space) isTarget(by netip.Addr, i uint64) bool {
-	return !by.IsValid() || target.SameHost(by, s.plan.At(i).Addr)
+	return !by.IsValid() || probe.SameHost(by, s.plan.At(i).Addr)
 }
 
 // measuresLoss reports whether an answer of that class measures loss: the target
@@ -61,7 +61,7 @@ func (s *space) record(i uint64, c verdict.Cell, r probe.Result) probe.Result {
 	r.Endpoint = s.plan.At(i)
 	r.Host = s.plan.Host(r.Addr)
 	r.State, r.Reason, r.Tries = c.State(r.Proto), c.Reason(), c.Tries()
-	if r.Responder.IsValid() && target.SameHost(r.Responder, r.Addr) {
+	if r.Responder.IsValid() && probe.SameHost(r.Responder, r.Addr) {
 		r.Responder = netip.Addr{}
 	}
 	return r

@@ -106,7 +106,7 @@ func (m match) detail() int {
 // matched.
 func recognise(a *answer) (best match, services []string) {
 	mirrored := a.mirrored()
-	for _, table := range tables {
+	for _, table := range tables() {
 		for i := range table {
 			r := &table[i]
 			f, ok := r.match(a)
@@ -127,9 +127,10 @@ func recognise(a *answer) (best match, services []string) {
 
 // hinted are the rows of hints that a matches.
 func hinted(a *answer) (rows []*rule) {
-	for i := range hints {
-		if _, ok := hints[i].match(a); ok && !a.mirrored() {
-			rows = append(rows, &hints[i])
+	all := hints()
+	for i := range all {
+		if _, ok := all[i].match(a); ok && !a.mirrored() {
+			rows = append(rows, &all[i])
 		}
 	}
 	return rows

@@ -9,140 +9,142 @@ import (
 )
 
 // replies are what servers answer to a request.
-var replies = []rule{
-	// RFC 8446, sections 4.1.3 and 6; RFC 6101 (SSL 3.0).
-	{"tls-alert", "tls", "", re(`(?s)^\x15\x03[\x00-\x04]\x00\x02[\x01\x02][\x00-\xff]`), probe.High, exact},
-	{"tls-server-hello", "tls", "", re(`(?s)^\x16\x03[\x00-\x04]..\x02\x00..\x03`), probe.High, exact},
+func replies() []rule {
+	return []rule{
+		// RFC 8446, sections 4.1.3 and 6; RFC 6101 (SSL 3.0).
+		{"tls-alert", "tls", "", re(`(?s)^\x15\x03[\x00-\x04]\x00\x02[\x01\x02][\x00-\xff]`), probe.High, exact},
+		{"tls-server-hello", "tls", "", re(`(?s)^\x16\x03[\x00-\x04]..\x02\x00..\x03`), probe.High, exact},
 
-	// PostgreSQL documentation, sections 55.2.10 and 55.2.11: yes or no, a letter each.
-	{"postgresql-plain", "postgresql", "PostgreSQL", to(re(`^N[NG]$`), "postgresql"), probe.High, protocol},
-	{"postgresql-tls", "postgresql", "PostgreSQL", to(re(`(?s)^S\x16\x03[\x00-\x04]`), "postgresql"), probe.High,
-		protocol},
-	{"postgresql-error", "postgresql", "PostgreSQL", re(`(?s)^N?E\x00\x00..S(?:FATAL|ERROR|PANIC)\x00`), probe.High,
-		protocol},
+		// PostgreSQL documentation, sections 55.2.10 and 55.2.11: yes or no, a letter each.
+		{"postgresql-plain", "postgresql", "PostgreSQL", to(re(`^N[NG]$`), "postgresql"), probe.High, protocol},
+		{"postgresql-tls", "postgresql", "PostgreSQL", to(re(`(?s)^S\x16\x03[\x00-\x04]`), "postgresql"), probe.High,
+			protocol},
+		{"postgresql-error", "postgresql", "PostgreSQL", re(`(?s)^N?E\x00\x00..S(?:FATAL|ERROR|PANIC)\x00`), probe.High,
+			protocol},
 
-	// RFC 4511, section 4.1.1: a search result, an error result, or a notice of disconnection.
-	{"ldap", "ldap", "", re(`(?s)^\x30(?:[\x09-\x7f]|\x81.|\x82..|\x84....)\x02\x01\x07(?:[\x64\x65])`), probe.High,
-		protocol},
-	{"ldap-notice", "ldap", "", re(`(?s)^\x30.{1,5}\x02\x01\x00\x78.{0,600}1\.3\.6\.1\.4\.1\.1466\.20036`), probe.High,
-		protocol},
-	{"ldap-openldap", "ldap", "OpenLDAP", re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*OpenLDAProotDSE`), probe.High, product},
-	{"ldap-active-directory", "ldap", "Microsoft Active Directory",
-		re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*\x04\x14isGlobalCatalogReady`), probe.High, product},
-	{"ldap-vendor", "ldap", "", readLDAPVendor, probe.High, exact},
+		// RFC 4511, section 4.1.1: a search result, an error result, or a notice of disconnection.
+		{"ldap", "ldap", "", re(`(?s)^\x30(?:[\x09-\x7f]|\x81.|\x82..|\x84....)\x02\x01\x07(?:[\x64\x65])`), probe.High,
+			protocol},
+		{"ldap-notice", "ldap", "", re(`(?s)^\x30.{1,5}\x02\x01\x00\x78.{0,600}1\.3\.6\.1\.4\.1\.1466\.20036`), probe.High,
+			protocol},
+		{"ldap-openldap", "ldap", "OpenLDAP", re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*OpenLDAProotDSE`), probe.High, product},
+		{"ldap-active-directory", "ldap", "Microsoft Active Directory",
+			re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*\x04\x14isGlobalCatalogReady`), probe.High, product},
+		{"ldap-vendor", "ldap", "", readLDAPVendor, probe.High, exact},
 
-	{"smb2", "smb", "", readSMB, probe.High, protocol},
-	// MQTT 3.1.1, section 3.2: CONNACK with a return code; MQTT 5: with a reason code and properties.
-	{"mqtt", "mqtt", "", to(re(`^\x20\x02\x00[\x00-\x05]$`), "mqtt"), probe.High, protocol},
-	{"mqtt-5", "mqtt", "", to(re(`(?s)^\x20[\x03-\x7f]\x00[\x80-\x9f]`), "mqtt"), probe.High, protocol},
-	// AMQP 0-9-1, section 4.2.2: the header that the server would have; AMQP 1.0, section 2.2.
-	{"amqp-header", "amqp", "", re(`^AMQP[\x00\x02\x03](?:\x00\x09\x01|\x01\x00\x00|\x09\x01\x00|\x00\x0a\x00)`),
-		probe.High, protocol},
-	{"amqp-start", "amqp", "", re(`(?s)^\x01\x00\x00.{4}\x00\x0a\x00\x0a\x00\x09`), probe.High, protocol},
-	{"amqp-start-product", "amqp", "", readAMQPStart, probe.High, product},
+		{"smb2", "smb", "", readSMB, probe.High, protocol},
+		// MQTT 3.1.1, section 3.2: CONNACK with a return code; MQTT 5: with a reason code and properties.
+		{"mqtt", "mqtt", "", to(re(`^\x20\x02\x00[\x00-\x05]$`), "mqtt"), probe.High, protocol},
+		{"mqtt-5", "mqtt", "", to(re(`(?s)^\x20[\x03-\x7f]\x00[\x80-\x9f]`), "mqtt"), probe.High, protocol},
+		// AMQP 0-9-1, section 4.2.2: the header that the server would have; AMQP 1.0, section 2.2.
+		{"amqp-header", "amqp", "", re(`^AMQP[\x00\x02\x03](?:\x00\x09\x01|\x01\x00\x00|\x09\x01\x00|\x00\x0a\x00)`),
+			probe.High, protocol},
+		{"amqp-start", "amqp", "", re(`(?s)^\x01\x00\x00.{4}\x00\x0a\x00\x0a\x00\x09`), probe.High, protocol},
+		{"amqp-start-product", "amqp", "", readAMQPStart, probe.High, product},
 
-	{"dns", "dns", "", readDNS, probe.High, protocol},
-	{"dns-version", "dns", "", readDNSVersion, probe.High, product},
+		{"dns", "dns", "", readDNS, probe.High, protocol},
+		{"dns-version", "dns", "", readDNSVersion, probe.High, product},
 
-	// MS-RDPBCGR, section 2.2.1.2: X.224 connection confirm, with or without negotiation.
-	{"rdp", "rdp", "", re(`(?s)^\x03\x00\x00[\x0b\x13][\x06\x0e]\xd0\x00\x00..\x00`), probe.High, protocol},
-	{"mssql", "mssql", "Microsoft SQL Server", readPrelogin, probe.High, product},
+		// MS-RDPBCGR, section 2.2.1.2: X.224 connection confirm, with or without negotiation.
+		{"rdp", "rdp", "", re(`(?s)^\x03\x00\x00[\x0b\x13][\x06\x0e]\xd0\x00\x00..\x00`), probe.High, protocol},
+		{"mssql", "mssql", "Microsoft SQL Server", readPrelogin, probe.High, product},
 
-	// MongoDB wire protocol: OP_REPLY or OP_MSG to our request.
-	{"mongodb", "mongodb", "MongoDB", re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00`), probe.High,
-		protocol},
-	{"mongodb-build", "mongodb", "MongoDB",
-		re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00.*\x02version\x00.\x00\x00\x00(?P<version>\d` +
-			`[\w.+-]*)\x00`), probe.High, product},
+		// MongoDB wire protocol: OP_REPLY or OP_MSG to our request.
+		{"mongodb", "mongodb", "MongoDB", re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00`), probe.High,
+			protocol},
+		{"mongodb-build", "mongodb", "MongoDB",
+			re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00.*\x02version\x00.\x00\x00\x00(?P<version>\d` +
+				`[\w.+-]*)\x00`), probe.High, product},
 
-	{"x11", "x11", "", readX11, probe.High, protocol},
-	// Kafka protocol guide: our correlation, no error or "unsupported version", API keys in order.
-	{"kafka", "kafka", "", re(`(?s)^\x00\x00..\x04\x17\x04\x17\x00[\x00\x23]\x00\x00`), probe.High, protocol},
-	// CQL binary protocol v4, sections 4.2.4 and 4.2.1: SUPPORTED or ERROR on our stream.
-	{"cassandra", "cassandra", "", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*CQL_VERSION`), probe.High, protocol},
-	{"cassandra-scylla", "cassandra", "ScyllaDB", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*SCYLLA_`), probe.High, product},
-	{"cassandra-error", "cassandra", "", re(`(?s)^[\x81-\x85]\x00(?:\x04\x17|\x00\x00)\x00\x00\x00..\x00\x00\x00\x0a`),
-		probe.High, protocol},
-	// RFC 5531, section 9: a reply to our call.
-	{"rpcbind", "rpcbind", "",
-		re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00` +
-			`\x00\x00\x00`), probe.High, protocol},
-	{"rpc", "rpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High,
-		protocol},
-	// Erlang distribution protocol, section 13.2, NAMES_RESP: epmd's own port, then lines.
-	{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)+$`),
-		"epmd"), probe.High, product},
-	{"epmd-empty", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..$`), "epmd"), probe.Medium, protocol},
-	// RFC 1928, section 3.
-	{"socks5", "socks", "", to(re(`^\x05[\x00\xff]$`), "socks5"), probe.High, protocol},
-	// microsocks sends it after any first bytes that it does not know.
-	{"socks5-refused", "socks", "", readSOCKSRefusal, probe.Medium, weak},
-	// SOCKS 4, "Reply": version 0, granted or rejected, an address.
-	{"socks4", "socks", "", to(re(`(?s)^\x00[\x5a-\x5d].{6}$`), "socks4"), probe.High, protocol},
-	{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
-	{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
-	{"zookeeper-refused", "zookeeper", "Apache ZooKeeper",
-		re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},
-	// RFC 9113, sections 3.4 and 6.5: the server's preface is SETTINGS.
-	{"http2", "h2c", "", re(`(?s)^\x00\x00[\x00-\x60]\x04\x00\x00\x00\x00\x00(?:\x00[\x01-\x10].{4})*(?:$|\x00\x00)`),
-		probe.High, protocol},
+		{"x11", "x11", "", readX11, probe.High, protocol},
+		// Kafka protocol guide: our correlation, no error or "unsupported version", API keys in order.
+		{"kafka", "kafka", "", re(`(?s)^\x00\x00..\x04\x17\x04\x17\x00[\x00\x23]\x00\x00`), probe.High, protocol},
+		// CQL binary protocol v4, sections 4.2.4 and 4.2.1: SUPPORTED or ERROR on our stream.
+		{"cassandra", "cassandra", "", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*CQL_VERSION`), probe.High, protocol},
+		{"cassandra-scylla", "cassandra", "ScyllaDB", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*SCYLLA_`), probe.High, product},
+		{"cassandra-error", "cassandra", "", re(`(?s)^[\x81-\x85]\x00(?:\x04\x17|\x00\x00)\x00\x00\x00..\x00\x00\x00\x0a`),
+			probe.High, protocol},
+		// RFC 5531, section 9: a reply to our call.
+		{"rpcbind", "rpcbind", "",
+			re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00` +
+				`\x00\x00\x00`), probe.High, protocol},
+		{"rpc", "rpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High,
+			protocol},
+		// Erlang distribution protocol, section 13.2, NAMES_RESP: epmd's own port, then lines.
+		{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)+$`),
+			"epmd"), probe.High, product},
+		{"epmd-empty", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..$`), "epmd"), probe.Medium, protocol},
+		// RFC 1928, section 3.
+		{"socks5", "socks", "", to(re(`^\x05[\x00\xff]$`), "socks5"), probe.High, protocol},
+		// microsocks sends it after any first bytes that it does not know.
+		{"socks5-refused", "socks", "", readSOCKSRefusal, probe.Medium, weak},
+		// SOCKS 4, "Reply": version 0, granted or rejected, an address.
+		{"socks4", "socks", "", to(re(`(?s)^\x00[\x5a-\x5d].{6}$`), "socks4"), probe.High, protocol},
+		{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
+		{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
+		{"zookeeper-refused", "zookeeper", "Apache ZooKeeper",
+			re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},
+		// RFC 9113, sections 3.4 and 6.5: the server's preface is SETTINGS.
+		{"http2", "h2c", "", re(`(?s)^\x00\x00[\x00-\x60]\x04\x00\x00\x00\x00\x00(?:\x00[\x01-\x10].{4})*(?:$|\x00\x00)`),
+			probe.High, protocol},
 
-	// RESP: an error names the command that it does not know.
-	{"redis-error", "redis", "",
-		re(`^-(?:ERR (?:wrong number of arguments for '(?i:get)' command|unknown command)|NOAUTH ` +
-			`|DENIED Redis )`), probe.High, protocol},
-	{"redis-info", "redis", "Redis",
-		re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?redis_version:(?P<version>\d[\w.]*)\r\n`), probe.High, product},
-	{"redis-info-valkey", "redis", "Valkey",
-		re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?valkey_version:(?P<version>\d[\w.]*)\r\n`), probe.High, exact},
-	{"memcached-error", "memcached", "", re(`^(?:ERROR\r\n)+$`), probe.Medium, weak},
-	{"memcached-version", "memcached", "memcached", re(`^VERSION (?P<version>\d[\w.-]*)\r\n`), probe.High, product},
-	{"beanstalk-error", "beanstalk", "beanstalkd", re(`^(?:UNKNOWN_COMMAND\r\n)+$`), probe.High, protocol},
-	{"beanstalk-stats", "beanstalk", "beanstalkd", re(`^OK \d+\r\n---\n(?:[^\n]*\n)*?version: "?(?P<version>\d[\w.+]*)`),
-		probe.High, product},
-	{"clamd-error", "clamd", "ClamAV", re(`^UNKNOWN COMMAND\n$`), probe.High, protocol},
-	{"clamd-version", "clamd", "ClamAV", re(`^ClamAV (?P<version>\d[\w.]*)`), probe.High, product},
-	{"rtsp", "rtsp", "", re(`^RTSP/1\.0 \d{3} `), probe.High, protocol},
-	{"rtsp-server", "rtsp", "",
-		re(`(?i)^RTSP/1\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?Server: (?P<product>[^\r\n/(]*[^\r\n/( ])(?:` +
-			`[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
-	{"sip", "sip", "", re(`^SIP/2\.0 \d{3} `), probe.High, protocol},
-	{"sip-server", "sip", "",
-		re(`(?i)^SIP/2\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?(?:Server|User-Agent): ?(?P<product>[^\r\n/(]*[^\r\n/( ])` +
-			`(?:[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
-	// RFC 6120, section 4.2, and 4.9: a stream, or an error in one.
-	{"xmpp", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
-	{"xmpp-server", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`),
-		probe.High, product},
-	// RFC 1288; RFC 1413, section 4; RFC 1078.
-	{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http",
-		"tls"), probe.High, protocol},
-	{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
-	{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High,
-		protocol},
-	// inetd's answer to a service that it does not have, and RFC 1078's list of those that it has.
-	{"tcpmux", "tcpmux", "", re(`^-Service not available\r\n$`), probe.High, protocol},
-	{"tcpmux-list", "tcpmux", "", to(re(`^(?:[a-z][\w.+-]{0,31}\r\n)+$`), "tcpmux"), probe.Medium, weak},
-	{"git", "git", "git daemon", re(`^[0-9a-f]{4}ERR [ -~]+`), probe.High, protocol},
-	// RFC 7143, section 11.13: a login response to our task.
-	{"iscsi", "iscsi", "", re(`(?s)^\x23[\x00-\xff].{14}\x04\x17\x04\x17`), probe.High, protocol},
-	// RFC 2637, section 2.2, with host and vendor.
-	{"pptp", "pptp", "", re(`(?s)^\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x02\x00\x00.{80}(?P<product>[ -~]*)\x00`),
-		probe.High, protocol},
-	// RFC 4271, section 4.1.
-	{"bgp", "bgp", "", re(`(?s)^\xff{16}(?:\x00[\x13-\xff]|[\x01-\x10].)[\x01-\x05]`), probe.High, protocol},
-	{"adb", "adb", "Android Debug Bridge",
-		re(`(?s)^(?:CNXN|AUTH|STLS).{16}(?:\xbc\xb1\xa7\xb1|\xbe\xaa\xab\xb7|\xac\xab\xb3\xac)`), probe.High, product},
-	{"ajp", "ajp", "", re(`^AB\x00\x01\x09$`), probe.High, protocol},
+		// RESP: an error names the command that it does not know.
+		{"redis-error", "redis", "",
+			re(`^-(?:ERR (?:wrong number of arguments for '(?i:get)' command|unknown command)|NOAUTH ` +
+				`|DENIED Redis )`), probe.High, protocol},
+		{"redis-info", "redis", "Redis",
+			re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?redis_version:(?P<version>\d[\w.]*)\r\n`), probe.High, product},
+		{"redis-info-valkey", "redis", "Valkey",
+			re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?valkey_version:(?P<version>\d[\w.]*)\r\n`), probe.High, exact},
+		{"memcached-error", "memcached", "", re(`^(?:ERROR\r\n)+$`), probe.Medium, weak},
+		{"memcached-version", "memcached", "memcached", re(`^VERSION (?P<version>\d[\w.-]*)\r\n`), probe.High, product},
+		{"beanstalk-error", "beanstalk", "beanstalkd", re(`^(?:UNKNOWN_COMMAND\r\n)+$`), probe.High, protocol},
+		{"beanstalk-stats", "beanstalk", "beanstalkd", re(`^OK \d+\r\n---\n(?:[^\n]*\n)*?version: "?(?P<version>\d[\w.+]*)`),
+			probe.High, product},
+		{"clamd-error", "clamd", "ClamAV", re(`^UNKNOWN COMMAND\n$`), probe.High, protocol},
+		{"clamd-version", "clamd", "ClamAV", re(`^ClamAV (?P<version>\d[\w.]*)`), probe.High, product},
+		{"rtsp", "rtsp", "", re(`^RTSP/1\.0 \d{3} `), probe.High, protocol},
+		{"rtsp-server", "rtsp", "",
+			re(`(?i)^RTSP/1\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?Server: (?P<product>[^\r\n/(]*[^\r\n/( ])(?:` +
+				`[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
+		{"sip", "sip", "", re(`^SIP/2\.0 \d{3} `), probe.High, protocol},
+		{"sip-server", "sip", "",
+			re(`(?i)^SIP/2\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?(?:Server|User-Agent): ?(?P<product>[^\r\n/(]*[^\r\n/( ])` +
+				`(?:[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
+		// RFC 6120, section 4.2, and 4.9: a stream, or an error in one.
+		{"xmpp", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
+		{"xmpp-server", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`),
+			probe.High, product},
+		// RFC 1288; RFC 1413, section 4; RFC 1078.
+		{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http",
+			"tls"), probe.High, protocol},
+		{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
+		{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High,
+			protocol},
+		// inetd's answer to a service that it does not have, and RFC 1078's list of those that it has.
+		{"tcpmux", "tcpmux", "", re(`^-Service not available\r\n$`), probe.High, protocol},
+		{"tcpmux-list", "tcpmux", "", to(re(`^(?:[a-z][\w.+-]{0,31}\r\n)+$`), "tcpmux"), probe.Medium, weak},
+		{"git", "git", "git daemon", re(`^[0-9a-f]{4}ERR [ -~]+`), probe.High, protocol},
+		// RFC 7143, section 11.13: a login response to our task.
+		{"iscsi", "iscsi", "", re(`(?s)^\x23[\x00-\xff].{14}\x04\x17\x04\x17`), probe.High, protocol},
+		// RFC 2637, section 2.2, with host and vendor.
+		{"pptp", "pptp", "", re(`(?s)^\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x02\x00\x00.{80}(?P<product>[ -~]*)\x00`),
+			probe.High, protocol},
+		// RFC 4271, section 4.1.
+		{"bgp", "bgp", "", re(`(?s)^\xff{16}(?:\x00[\x13-\xff]|[\x01-\x10].)[\x01-\x05]`), probe.High, protocol},
+		{"adb", "adb", "Android Debug Bridge",
+			re(`(?s)^(?:CNXN|AUTH|STLS).{16}(?:\xbc\xb1\xa7\xb1|\xbe\xaa\xab\xb7|\xac\xab\xb3\xac)`), probe.High, product},
+		{"ajp", "ajp", "", re(`^AB\x00\x01\x09$`), probe.High, protocol},
 
-	// RFC 862, 867 and 868. A time is within a day of ours.
-	{"echo", "echo", "", readEcho, probe.High, protocol},
-	{"daytime", "daytime", "",
-		to(re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct`+
-			`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
-	{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"),
-		probe.High, protocol},
-	{"time", "time", "", to(readTime, "wait"), probe.Medium, protocol},
+		// RFC 862, 867 and 868. A time is within a day of ours.
+		{"echo", "echo", "", readEcho, probe.High, protocol},
+		{"daytime", "daytime", "",
+			to(re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct`+
+				`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
+		{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"),
+			probe.High, protocol},
+		{"time", "time", "", to(readTime, "wait"), probe.Medium, protocol},
+	}
 }
 
 // readSOCKSRefusal recognises a server that accepts no method of ours, whatever the

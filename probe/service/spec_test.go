@@ -276,7 +276,7 @@ func TestEveryRuleIsTested(t *testing.T) {
 		hit[c.rule] = true
 	}
 	seen := map[string]bool{}
-	for _, table := range tables {
+	for _, table := range tables() {
 		for _, r := range table {
 			if seen[r.name] {
 				t.Errorf("two rules are called %q", r.name)

@@ -90,7 +90,3 @@ func (p *Plan) Protos() (out []probe.Proto) {
 	}
 	return out
 }
-
-// SameHost compares addresses as the network sees them: without the zone, and
-// with IPv4 unwrapped from IPv6.
-func SameHost(a, b netip.Addr) bool { return a.Unmap().WithZone("") == b.Unmap().WithZone("") }
