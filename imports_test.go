@@ -25,12 +25,14 @@ var arrows = map[string][]string{
 	"probe/decoy":   {"probe"},
 	"probe/inquiry": {"probe", "probe/decoy", "probe/recog", "probe/service", "probe/traceroute"},
 	"probe/local": {
-		"probe", "probe/local/nat", "probe/local/netns", "probe/local/owner", "probe/local/socket", "probe/ports",
+		"probe", "probe/local/nat", "probe/local/netns", "probe/local/owner", "probe/local/socket",
+		"probe/local/trace", "probe/ports",
 	},
 	"probe/local/nat":    {"probe", "probe/netlink"},
 	"probe/local/netns":  {"probe", "probe/local/owner", "probe/local/socket"},
-	"probe/local/owner":  {"probe/local/socket"},
+	"probe/local/owner":  {"probe", "probe/local/socket"},
 	"probe/local/socket": {"probe", "probe/netlink"},
+	"probe/local/trace":  {"probe", "probe/local/netns", "probe/local/owner", "probe/local/socket"},
 	"probe/netlink":      {},
 	"probe/nettest":      {},
 	"probe/nettest/nft":  {},
@@ -70,7 +72,8 @@ var arrows = map[string][]string{
 	},
 	"report/record": {"probe", "probe/local", "probe/ports", "scan"},
 	"report/reporttest": {
-		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/socket", "probe/ports",
+		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/socket",
+		"probe/local/trace", "probe/ports",
 		"report", "report/record", "scan",
 	},
 	"report/schematest": {"report/document"},
@@ -113,6 +116,7 @@ var fences = map[string][]string{
 		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/nettest/nft/*_linux.go",
 		"probe/ports/*_linux.go", "probe/local/*_linux.go", "probe/local/netns/*_linux.go",
 		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/nat/*_linux.go",
+		"probe/local/trace/*_linux.go",
 		"scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }
@@ -124,7 +128,7 @@ const (
 )
 
 // tooLarge has the packages that do not fit yet.
-var tooLarge = []string{"probe/local", "scan"}
+var tooLarge = []string{"scan"}
 
 // source is one file that is no test, and what it imports.
 type source struct {

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 	"onmux/probe/nettest"
 )
 
@@ -46,8 +47,19 @@ func TestBindTrial(t *testing.T) {
 func TestBindTrialBlind(t *testing.T) {
 	nettest.Need(t)
 	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4419))
-	nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR), nettest.Option(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY), nettest.Bind("::1", 4418))
-	ports := []probe.Port{{Number: 4417, Proto: probe.TCP}, {Number: 4418, Proto: probe.TCP}, {Number: 4419, Proto: probe.TCP}}
+	nettest.Open(
+		t,
+		unix.AF_INET6,
+		unix.SOCK_STREAM,
+		nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR),
+		nettest.Option(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY),
+		nettest.Bind("::1", 4418),
+	)
+	ports := []probe.Port{
+		{Number: 4417, Proto: probe.TCP},
+		{Number: 4418, Proto: probe.TCP},
+		{Number: 4419, Proto: probe.TCP},
+	}
 	for _, c := range []struct {
 		trace bool
 		want  []Word
@@ -66,7 +78,10 @@ func TestBindTrialBlind(t *testing.T) {
 				t.Errorf("with trace %t: %+v, want %s", c.trace, v, c.want[i])
 			}
 		}
-		hints := slices.DeleteFunc(slices.Clone(r.Hints), func(s string) bool { return !strings.HasPrefix(s, "--trace binds") })
+		hints := slices.DeleteFunc(
+			slices.Clone(r.Hints),
+			func(s string) bool { return !strings.HasPrefix(s, "--trace binds") },
+		)
 		if len(hints) != c.hints {
 			t.Errorf("with trace %t: hints %q", c.trace, r.Hints)
 		}
@@ -77,16 +92,17 @@ func TestBindTrialBlind(t *testing.T) {
 func TestBindTrialOwn(t *testing.T) {
 	nettest.Need(t)
 	fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 0))
-	own, err := name(fd)
+	own, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := tracing{asked: true, ours: map[uint16]bool{own.Port(): true}}
-	f := finding{port: probe.Port{Number: own.Port(), Proto: probe.TCP}, where: "here"}
+	port := uint16(own.(*unix.SockaddrInet4).Port)
+	tr := tracing{asked: true, Result: trace.Result{OwnPorts: map[uint16]bool{port: true}}}
+	f := finding{port: probe.Port{Number: port, Proto: probe.TCP}, where: "here"}
 	if v := f.judge(&tr, settings{}, socket.Query{IPv4: true}); v.Verdict != Free {
 		t.Errorf("%+v", v)
 	}
-	tr.ours = nil
+	tr.OwnPorts = nil
 	if v := f.judge(&tr, settings{}, socket.Query{IPv4: true}); v.Verdict != Bound {
 		t.Errorf("%+v", v)
 	}
@@ -109,10 +125,15 @@ func TestWithoutIPv6(t *testing.T) {
 			t.Fatal(err)
 		}
 		v, _ := traced(t, 417)
-		if !slices.Contains(v.Bind, said) || !slices.Contains(v.Bind, "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked") || len(v.Trace) != 1 {
+		if !slices.Contains(v.Bind, said) ||
+			!slices.Contains(v.Bind, "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked") ||
+			len(v.Trace) != 1 {
 			t.Errorf("%+v", v)
 		}
-		if err := nettest.Bind("::1", 417)(nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if err := nettest.Bind("::1", 417)(nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })); !errors.Is(
+			err,
+			unix.EADDRNOTAVAIL,
+		) {
 			t.Errorf("binding [::1]: %v", err)
 		}
 		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})

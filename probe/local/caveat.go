@@ -1,6 +1,10 @@
 package local
 
-import "slices"
+import (
+	"slices"
+
+	"onmux/probe/local/trace"
+)
 
 // What could not be looked at, and might make another verdict.
 const (
@@ -32,13 +36,13 @@ func (f finding) caveats(word Word) (said []string) {
 
 // unseen reports whether a socket that is bound and does not listen may hold the
 // port, as far as is known.
-func (f finding) unseen() bool { return f.source.NoBound && !f.tried.free }
+func (f finding) unseen() bool { return f.source.NoBound && !f.trials.Free() }
 
 // astray reports whether connections went to where a rule that could not be read
 // may have sent them. That the port is free does not explain it: where nothing
 // listens, the kernel refuses by a reset (RFC 9293, section 3.10.7.1).
 func (f finding) astray() bool {
-	return (f.unruled || len(f.unread) > 0) && slices.ContainsFunc(f.attempts, func(a *attempt) bool {
-		return a.outcome == Silent || a.outcome == Rejected
+	return (f.unruled || len(f.unread) > 0) && slices.ContainsFunc(f.attempts, func(a *trace.Attempt) bool {
+		return a.Outcome == trace.Silent || a.Outcome == trace.Rejected
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 	"onmux/probe/ports"
 )
 
@@ -51,18 +52,19 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	}
 	held = append(held, v.abroad.Sockets()...)
 	if r.Trace {
-		if v.traced, err = v.trace(ctx, q.Query, r.Ports); err != nil {
+		v.traced.asked = true
+		if v.traced.Result, err = trace.Connect(ctx, q.Query, v.Table, r.Ports); err != nil {
 			return unfinished(r, err), err
 		}
-		defer v.traced.end()
-		held = append(held, v.traced.held()...)
+		defer v.traced.Close()
+		held = append(held, v.traced.Sockets()...)
 	}
 	o := owner.Owners{Users: make(owner.Users)}
 	if r.Owners {
 		if o, err = owner.Find(ctx, held); err != nil {
 			return unfinished(r, err), err
 		}
-		if err = v.passOn(ctx, o); err != nil {
+		if err = v.traced.FindBehind(ctx, o); err != nil {
 			return unfinished(r, err), err
 		}
 	}
@@ -140,7 +142,7 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket.Socket, 
 	others := elsewhere(v.abroad, o)
 	for _, p := range r.Ports {
 		f := finding{port: p, where: v.where, source: v.Source(p.Proto), listeners: listeners[p], owners: o, dropped: v.Dropped,
-			redirects: inWords(v.nat.Redirects[p]), unread: v.nat.Unknown[p], unruled: v.nat.Incomplete(), attempts: v.traced.of[p]}
+			redirects: inWords(v.nat.Redirects[p]), unread: v.nat.Unknown[p], unruled: v.nat.Incomplete(), attempts: v.traced.Attempts[p]}
 		f.elsewhere, f.missed = others[p], v.abroad.Coverage.Incomplete()
 		if t := v.Table[p]; t != nil {
 			f.count = t.Count
@@ -159,8 +161,8 @@ func (v view) report(r Request, q query, behind map[probe.Port][]socket.Socket, 
 	if len(r.All) > 0 {
 		natRules = append(natRules, wideRules(v.nat)...)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.Coverage), natRules, v.traced.coverage, ownersCoverage(o, r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hintsOf(), v.trial(r, out.Verdicts), namespacesHints(v.abroad.Coverage), natHints(v.nat, !r.Trace && len(q.Ports[probe.TCP]) > 0), ownersHints(o, out.Listeners))
+	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.Coverage), natRules, v.traced.coverage(q.Query), ownersCoverage(o, r.Owners, out.Listeners))
+	out.Hints = slices.Concat(v.hintsOf(), bindHint(r, out.Verdicts), namespacesHints(v.abroad.Coverage), natHints(v.nat, !r.Trace && len(q.Ports[probe.TCP]) > 0), ownersHints(o, out.Listeners))
 	return out
 }
 

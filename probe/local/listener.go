@@ -25,7 +25,7 @@ func newListener(s socket.Socket, o owner.Owners) Listener {
 		Inode: s.Inode, Owners: o.Of[s.Holder], Origin: o.Origins[s.Holder],
 	}
 	for _, owner := range l.Owners {
-		l.ProxyFor = cmp.Or(l.ProxyFor, served(owner, s.Port()))
+		l.ProxyFor = cmp.Or(l.ProxyFor, proxyText(owner.ProxyTarget(s.Port())))
 	}
 	if s.HasBacklog {
 		l.Backlog = &s.Backlog

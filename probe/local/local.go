@@ -7,6 +7,7 @@ import (
 	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 )
 
 // Word is the verdict on a local port.
@@ -67,7 +68,7 @@ type Verdict struct {
 	Bind    []string    `json:"bind,omitempty"`    // where nothing listens: what stands in the way of binding it, or soon may
 
 	Redirects []nat.Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
-	Trace     []Trace        `json:"trace,omitempty"`     // with Request.Trace: who answers
+	Trace     []trace.Trace  `json:"trace,omitempty"`     // with Request.Trace: who answers
 }
 
 // Kind names the record's type in documents.

@@ -66,7 +66,10 @@ func TestRedirectInWords(t *testing.T) {
 		}
 	}
 	r := []nat.Redirect{{
-		Target: nat.Target{Port: nat.KnownPort, Ports: one}, Rule: nat.Rule{Table: "ip nat", Chain: "pre"}, Scope: nat.Outside,
+		Target: nat.Target{
+			Port:  nat.KnownPort,
+			Ports: one,
+		}, Rule: nat.Rule{Table: "ip nat", Chain: "pre"}, Scope: nat.Outside,
 		Family: "ipv4", Addresses: []string{"192.0.2.1"},
 		Conditions: []nat.Condition{{Kind: nat.Mark}, {Kind: nat.UnknownMatch, Name: "x\n"}},
 	}}

@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
-	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )
@@ -22,7 +21,10 @@ import (
 // traced checks one TCP port with a trace.
 func traced(t *testing.T, number uint16) (Verdict, Report) {
 	t.Helper()
-	r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: number, Proto: probe.TCP}}, IPv4: true, IPv6: true, Owners: true, Trace: true})
+	r, err := Check(
+		t.Context(),
+		Request{Ports: []probe.Port{{Number: number, Proto: probe.TCP}}, IPv4: true, IPv6: true, Owners: true, Trace: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,19 +79,25 @@ func TestTraceRedirect(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 		got := v.Trace[0]
-		if got.To != "127.0.0.1:417" || got.Outcome != Accepted || got.Backend != "127.0.0.1:8417" || len(got.Owners) != 1 || got.Owners[0].PID != os.Getpid() {
+		if got.To != "127.0.0.1:417" || got.Outcome != trace.Accepted || got.Backend != "127.0.0.1:8417" ||
+			len(got.Owners) != 1 ||
+			got.Owners[0].PID != os.Getpid() {
 			t.Errorf("%+v", got)
 		}
-		if !strings.HasPrefix(got.Said, "127.0.0.1:417 is answered by ") || !strings.HasSuffix(got.Said, " on 127.0.0.1:8417") {
+		if !strings.HasPrefix(got.Said, "127.0.0.1:417 is answered by ") ||
+			!strings.HasSuffix(got.Said, " on 127.0.0.1:8417") {
 			t.Errorf("said %q", got.Said)
 		}
-		if got := v.Trace[1]; got.To != "[::1]:417" || got.Outcome != Refused {
+		if got := v.Trace[1]; got.To != "[::1]:417" || got.Outcome != trace.Refused {
 			t.Errorf("%+v", got)
 		}
 		if n := <-heard; n != 0 {
 			t.Errorf("the server was told %d bytes", n)
 		}
-		if !slices.Contains(r.Coverage, "traced by 2 TCP connections from this machine, which NAT rules for what comes from outside do not touch") {
+		if !slices.Contains(
+			r.Coverage,
+			"traced by 2 TCP connections from this machine, which NAT rules for what comes from outside do not touch",
+		) {
 			t.Errorf("coverage %q", r.Coverage)
 		}
 	})
@@ -107,11 +115,19 @@ func TestTraceUnreadableRules(t *testing.T) {
 	}
 	nettest.AsNobody(t, h, func() error {
 		v, _ := traced(t, 417)
-		if v.Verdict != Redirected || len(v.Redirects) != 0 || v.Trace[0].Outcome != Accepted || v.Trace[0].Backend != "127.0.0.1:8417" ||
-			!strings.Contains(v.Why, " on 127.0.0.1:8417; something sends it on, NAT or the like; nothing listens on 417 itself") {
+		if v.Verdict != Redirected || len(v.Redirects) != 0 || v.Trace[0].Outcome != trace.Accepted ||
+			v.Trace[0].Backend != "127.0.0.1:8417" ||
+			!strings.Contains(
+				v.Why,
+				" on 127.0.0.1:8417; something sends it on, NAT or the like; nothing listens on 417 itself",
+			) {
 			t.Errorf("%+v", v)
 		}
-		if len(v.Bind) == 0 || !strings.Contains(strings.Join(v.Bind, "\n"), "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)") {
+		if len(v.Bind) == 0 ||
+			!strings.Contains(
+				strings.Join(v.Bind, "\n"),
+				"binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)",
+			) {
 			t.Errorf("bind %q", v.Bind)
 		}
 		return nil
@@ -127,7 +143,8 @@ func TestTraceWaiting(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 		for i, to := range []string{"127.0.0.1:417", "[::1]:417"} {
-			if got := v.Trace[i]; got.To != to || got.Outcome != Waiting || got.Backend != to || len(got.Owners) != 1 || got.Owners[0].PID != os.Getpid() ||
+			if got := v.Trace[i]; got.To != to || got.Outcome != trace.Waiting || got.Backend != to || len(got.Owners) != 1 ||
+				got.Owners[0].PID != os.Getpid() ||
 				!strings.Contains(got.Said, ": the kernel accepted, the application has not: ") {
 				t.Errorf("%+v", got)
 			}
@@ -135,46 +152,17 @@ func TestTraceWaiting(t *testing.T) {
 	})
 }
 
-// A server that ends each connection at once.
-func TestTraceClosed(t *testing.T) {
-	for _, c := range []struct {
-		linger int
-		want   []Outcome // the process may still be seen
-	}{{-1, []Outcome{Closed, Accepted}}, {0, []Outcome{Reset, Accepted}}} {
-		nettest.InHost(t, func(*nettest.Host) {
-			l, err := net.Listen("tcp4", "127.0.0.1:417")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			go func() {
-				for {
-					c2, err := l.Accept()
-					if err != nil {
-						return
-					}
-					c2.(*net.TCPConn).SetLinger(c.linger)
-					c2.Close()
-				}
-			}()
-			if v, _ := traced(t, 417); v.Verdict != Listening || !slices.Contains(c.want, v.Trace[0].Outcome) {
-				t.Errorf("%+v", v)
-			}
-		})
-	}
-}
-
 // A firewall in the way of a socket that listens.
 func TestTraceFirewall(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		rule nettest.Rule
-		want Outcome
+		want trace.Outcome
 		said string
 	}{
-		{"reset", nettest.Rule{Do: nettest.Reset()}, Refused, "refuses connections, although a socket listens there: a firewall"},
-		{"reject", nettest.Rule{Do: nettest.Unreachable(3)}, Rejected, "a firewall rejects connections"},
-		{"drop", nettest.Rule{Do: nettest.Drop()}, Silent, "does not answer within 1s, although a socket listens there: a firewall drops them"},
+		{"reset", nettest.Rule{Do: nettest.Reset()}, trace.Refused, "refuses connections, although a socket listens there: a firewall"},
+		{"reject", nettest.Rule{Do: nettest.Unreachable(3)}, trace.Rejected, "a firewall rejects connections"},
+		{"drop", nettest.Rule{Do: nettest.Drop()}, trace.Silent, "does not answer within 1s, although a socket listens there: a firewall drops them"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
@@ -229,7 +217,7 @@ func TestTraceOutside(t *testing.T) {
 			return err
 		}
 		v, _ := traced(t, 417)
-		if v.Verdict != Redirected || len(v.Redirects) != 1 || v.Redirects[0].To != far.Addr4.String()+":80" || v.Trace[0].Outcome != Outside ||
+		if v.Verdict != Redirected || len(v.Redirects) != 1 || v.Redirects[0].To != far.Addr4.String()+":80" || v.Trace[0].Outcome != trace.Outside ||
 			v.Trace[0].Said != "127.0.0.1:417 answers from outside this network namespace, or from behind source NAT" {
 			t.Errorf("%+v", v)
 		}
@@ -247,60 +235,21 @@ func TestTraceAddresses(t *testing.T) {
 		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind(h.Addr4.String(), 417), nettest.Listen(7))
 		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, freebind, nettest.Bind("192.0.2.1", 417), nettest.Listen(7))
 		v, _ := traced(t, 417)
-		if len(v.Trace) != 2 || v.Trace[0].To != h.Addr4.String()+":417" || v.Trace[0].Outcome != Waiting {
+		if len(v.Trace) != 2 || v.Trace[0].To != h.Addr4.String()+":417" || v.Trace[0].Outcome != trace.Waiting {
 			t.Fatalf("%+v", v.Trace)
 		}
-		if got := v.Trace[1]; got.To != "192.0.2.1:417" || got.Outcome != Failed || !strings.Contains(got.Said, "no address of this machine") {
+		if got := v.Trace[1]; got.To != "192.0.2.1:417" || got.Outcome != trace.Failed ||
+			!strings.Contains(got.Said, "no address of this machine") {
 			t.Errorf("%+v", got)
 		}
 	})
-}
-
-func TestAims(t *testing.T) {
-	lo6 := netip.IPv6Loopback()
-	own := []netip.Addr{netip.MustParseAddr("127.0.0.1"), lo6, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}
-	at := func(s, family, device string) socket.Socket {
-		return socket.Socket{Local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), Family: family, Device: device}
-	}
-	for name, c := range map[string]struct {
-		q       socket.Query
-		sockets []socket.Socket
-		own     []netip.Addr
-		want    string
-	}{
-		"nothing":      {socket.Query{IPv4: true, IPv6: true}, nil, own, "127.0.0.1 [::1]"},
-		"no IPv6":      {socket.Query{IPv4: true, IPv6: true}, nil, own[:1], "127.0.0.1"},
-		"-4":           {socket.Query{IPv4: true}, nil, own, "127.0.0.1"},
-		"-6":           {socket.Query{IPv6: true}, nil, own, "[::1]"},
-		"any":          {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
-		"only 6":       {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("::", "ipv6", "")}, own, "[::1]"},
-		"dual":         {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
-		"own":          {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
-		"own of link":  {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
-		"foreign":      {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
-		"of a device":  {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
-		"many":         {socket.Query{IPv4: true}, []socket.Socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
-		"loopback's 8": {socket.Query{IPv4: true}, []socket.Socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
-	} {
-		var got []string
-		for _, a := range aims(c.q, probe.Port{Number: 417, Proto: probe.TCP}, c.sockets, c.own) {
-			s := strings.TrimSuffix(a.to.String(), ":417")
-			if a.err != nil {
-				s = "!" + s
-			}
-			got = append(got, s)
-		}
-		if s := strings.Join(got, " "); s != c.want {
-			t.Errorf("%s: %s, want %s", name, s, c.want)
-		}
-	}
 }
 
 // More ports than one batch: every one has its answer.
 func TestTraceMany(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		var ports []probe.Port
-		for n := range uint16(traceBatch + 40) {
+		for n := range uint16(128 + 40) {
 			if n%2 == 0 {
 				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 2000+n), nettest.Listen(7))
 			}
@@ -314,9 +263,9 @@ func TestTraceMany(t *testing.T) {
 			switch {
 			case v.Proto == probe.UDP && len(v.Trace) != 0:
 				t.Fatalf("%+v", v)
-			case v.Proto == probe.TCP && v.Port%2 == 0 && (v.Trace[0].Outcome != Waiting || len(v.Trace[0].Owners) != 1):
+			case v.Proto == probe.TCP && v.Port%2 == 0 && (v.Trace[0].Outcome != trace.Waiting || len(v.Trace[0].Owners) != 1):
 				t.Fatalf("%+v", v)
-			case v.Proto == probe.TCP && v.Port%2 == 1 && v.Trace[0].Outcome != Refused:
+			case v.Proto == probe.TCP && v.Port%2 == 1 && v.Trace[0].Outcome != trace.Refused:
 				t.Fatalf("%+v", v)
 			}
 		}
@@ -330,7 +279,7 @@ func TestTraceMany(t *testing.T) {
 func TestTraceBounded(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		var ports []probe.Port
-		for n := range uint16(maxTraced + 2) {
+		for n := range uint16(trace.MaxAttempts + 2) {
 			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP})
 		}
 		r, err := Check(t.Context(), Request{Ports: ports, IPv4: true, Trace: true})
@@ -341,19 +290,6 @@ func TestTraceBounded(t *testing.T) {
 			if !slices.Contains(r.Coverage, want) {
 				t.Errorf("coverage %q lacks %q", r.Coverage, want)
 			}
-		}
-	})
-}
-
-// An ephemeral port may meet itself: that is nobody.
-func TestTraceSelf(t *testing.T) {
-	nettest.InHost(t, func(*nettest.Host) {
-		if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("41700 41700"), 0); err != nil {
-			t.Fatal(err)
-		}
-		v, _ := traced(t, 41700)
-		if v.Verdict != Free || v.Trace[0].Outcome != Refused {
-			t.Errorf("%+v", v)
 		}
 	})
 }

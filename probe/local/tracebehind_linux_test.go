@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe/local/netns"
-	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )
 
@@ -72,7 +70,15 @@ func TestTraceBehind(t *testing.T) {
 	blue := nettest.NewNamespace(t)
 	name := nameOf(t, blue)
 	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.77", 4990), nettest.Listen(7))
-	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Option(unix.SOL_IP, unix.IP_FREEBIND), nettest.Bind("10.99.0.2", 4991), nettest.Listen(7))
+	nettest.OpenIn(
+		t,
+		blue,
+		unix.AF_INET,
+		unix.SOCK_STREAM,
+		nettest.Option(unix.SOL_IP, unix.IP_FREEBIND),
+		nettest.Bind("10.99.0.2", 4991),
+		nettest.Listen(7),
+	)
 	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4990), nettest.Listen(7))
 	for _, c := range []struct {
 		number uint16
@@ -94,7 +100,8 @@ func TestTraceBehind(t *testing.T) {
 			}
 			continue
 		}
-		if b := got.Behind; b == nil || b.Address != c.to || b.NetNS != c.netns || len(b.Owners) != 1 || b.Owners[0].PID != os.Getpid() {
+		if b := got.Behind; b == nil || b.Address != c.to || b.NetNS != c.netns || len(b.Owners) != 1 ||
+			b.Owners[0].PID != os.Getpid() {
 			t.Errorf("%s: %+v", c.to, got)
 			continue
 		}
@@ -104,29 +111,6 @@ func TestTraceBehind(t *testing.T) {
 		}
 		if !strings.Contains(got.Said, "; behind it: ") || !strings.HasSuffix(got.Said, want) {
 			t.Errorf("%s: said %q", c.to, got.Said)
-		}
-	}
-}
-
-func TestSocketTakes(t *testing.T) {
-	at, addr := netip.MustParseAddrPort, netip.MustParseAddr
-	own := []netip.Addr{addr("10.0.0.1"), addr("fd00::1")}
-	for _, c := range []struct {
-		local, family, to string
-		want              bool
-	}{
-		{"10.0.0.1:80", "ipv4", "10.0.0.1:80", true},
-		{"10.0.0.1:80", "ipv4", "10.0.0.1:81", false},
-		{"0.0.0.0:80", "ipv4", "10.0.0.1:80", true},
-		{"0.0.0.0:80", "ipv4", "10.0.0.2:80", false},
-		{"0.0.0.0:80", "ipv4", "[fd00::1]:80", false},
-		{"[::]:80", "dual", "10.0.0.1:80", true},
-		{"[::]:80", "ipv6", "10.0.0.1:80", false},
-		{"[::]:80", "ipv6", "[fd00::1]:80", true},
-	} {
-		s := socket.Socket{Local: at(c.local), Family: c.family}
-		if got := takes(s, at(c.to), own); got != c.want {
-			t.Errorf("%s (%s) takes %s: %t", c.local, c.family, c.to, got)
 		}
 	}
 }

@@ -21,7 +21,10 @@ func TestTraceZone(t *testing.T) {
 			t.Fatal(err)
 		}
 		link := links[0]
-		addr := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP("fe80::703"), Mask: net.CIDRMask(64, 128)}, Flags: unix.IFA_F_NODAD}
+		addr := &netlink.Addr{
+			IPNet: &net.IPNet{IP: net.ParseIP("fe80::703"), Mask: net.CIDRMask(64, 128)},
+			Flags: unix.IFA_F_NODAD,
+		}
 		if err := netlink.AddrAdd(link, addr); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +43,8 @@ func TestTraceZone(t *testing.T) {
 		}, nettest.Listen(7))
 		v, _ := traced(t, 703)
 		want := "[fe80::703%" + link.Attrs().Name + "]:703"
-		if got := v.Trace[0]; got.To != want || got.Backend != want || !strings.HasPrefix(got.Said, want+": the kernel accepted, the application has not: ") {
+		if got := v.Trace[0]; got.To != want || got.Backend != want ||
+			!strings.HasPrefix(got.Said, want+": the kernel accepted, the application has not: ") {
 			t.Errorf("%+v", got)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 )
 
 // finding is all that is known of one port.
@@ -21,8 +22,9 @@ type finding struct {
 	owners    owner.Owners
 	dropped   socket.ListenDrops
 	redirects []nat.Redirect
-	attempts  []*attempt
-	tried     tried
+	attempts  []*trace.Attempt
+	trials    trace.BindTrials
+	inUse     bool       // a socket was in the way of binding, seen or not
 	unread    []nat.Rule // NAT rules that cover the port and could not be read
 	unruled   bool       // not all NAT rules could be read
 	elsewhere []foreign  // who holds it in other network namespaces
@@ -54,9 +56,9 @@ func (f finding) verdict() Verdict {
 		v.Verdict, v.Why = Bound, f.whyBound()
 	case f.source.Err == nil && f.appeared():
 		v.Verdict, v.Why = Listening, "nothing listened at first, and then something did: "+f.whyAnswered()
-	case f.source.Err == nil && !found && f.tried.used:
+	case f.source.Err == nil && !found && f.inUse:
 		v.Verdict, v.Why = Bound, "held by a socket that cannot be seen, and is in the way of binding"
-	case f.source.Err == nil && (len(f.redirects) > 0 || f.sentOn()):
+	case f.source.Err == nil && (len(f.redirects) > 0 || f.redirected()):
 		v.Verdict, v.Why = Redirected, f.whyRedirected()
 	case f.source.Err == nil && !found && f.astray():
 		v.Verdict, v.Why, v.Error = Unknown, f.unused(), "connections do not come to an end here, and not every NAT rule could be read: one may send them on"

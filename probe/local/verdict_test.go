@@ -10,6 +10,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 )
 
 func TestVerdict(t *testing.T) {
@@ -29,8 +30,8 @@ func TestVerdict(t *testing.T) {
 		"nothing":      {finding{where: "here"}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
 		"blind kernel": {finding{where: "here", source: socket.Source{NoBound: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Caveats: []string{idleUnseen}}},
 		"half blind":   {finding{where: "here", source: socket.Source{NoBound: true, From: socket.FromProc}}, Verdict{Verdict: Unknown, Why: "no socket here uses 417/tcp; one that is bound and does not listen cannot be seen", Error: "one that is bound and does not listen cannot be seen"}},
-		"bound well":   {finding{where: "here", source: socket.Source{NoBound: true}, tried: tried{free: true}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
-		"not bound":    {finding{where: "here", source: socket.Source{NoBound: true}, tried: tried{used: true}}, Verdict{Verdict: Bound, Why: "held by a socket that cannot be seen, and is in the way of binding"}},
+		"bound well":   {finding{where: "here", source: socket.Source{NoBound: true}, trials: trace.BindTrials{}}, Verdict{Verdict: Free, Why: "no socket here uses 417/tcp"}},
+		"not bound":    {finding{where: "here", source: socket.Source{NoBound: true}, inUse: true}, Verdict{Verdict: Bound, Why: "held by a socket that cannot be seen, and is in the way of binding"}},
 		"blind":        {finding{source: socket.Source{Err: failed}}, Verdict{Verdict: Unknown, Why: "could not look", Error: "permission denied"}},
 		"found anyway": {finding{source: socket.Source{Err: failed}, count: socket.Counts{socket.TimeWait: 2}}, Verdict{Verdict: Connected, Why: "nothing listens; 2 connections in TIME_WAIT still use the number"}},
 		"one": {finding{count: socket.Counts{socket.Listening: 1}, listeners: []Listener{on(Listening, "::", "dual", sshd)}},
@@ -96,5 +97,12 @@ func TestCoverage(t *testing.T) {
 		if got := strings.Join(c.q.coverage(c.s), "\n"); got != c.want {
 			t.Errorf("got\n%s\nwant\n%s", got, c.want)
 		}
+	}
+}
+
+func TestWhyProxied(t *testing.T) {
+	f := finding{count: socket.Counts{socket.Listening: 1}, listeners: []Listener{{State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}, {State: Listening, Reach: "any", ProxyFor: "172.17.0.2:80"}}}
+	if why := f.verdict().Why; !strings.HasSuffix(why, "reachable from any address, a proxy for 172.17.0.2:80") {
+		t.Error(why)
 	}
 }

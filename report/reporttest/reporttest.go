@@ -12,6 +12,7 @@ import (
 	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 	"onmux/probe/ports"
 	"onmux/report"
 	. "onmux/report/record"
@@ -75,7 +76,7 @@ func Sample() Stream {
 			local.Listener{Proto: probe.UDP, Address: Addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied",
 				Redirects: []nat.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule", Scope: "any"}},
-				Trace:     []local.Trace{{To: "127.0.0.1:417", Outcome: local.Accepted, Backend: "127.0.0.1:8417", Owners: []owner.Owner{{PID: 7}}, Behind: &local.Behind{Address: "172.17.0.2:80", NetNS: "blue", Owners: []owner.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: local.Refused, Said: "refused"}}},
+				Trace:     []trace.Trace{{To: "127.0.0.1:417", Outcome: trace.Accepted, Backend: "127.0.0.1:8417", Owners: []owner.Owner{{PID: 7}}, Behind: &trace.Behind{Address: "172.17.0.2:80", NetNS: "blue", Owners: []owner.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: trace.Refused, Said: "refused"}}},
 			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it; not every NAT rule could be read", Caveats: []string{"not every NAT rule could be read"}, Bind: []string{"a privilege is missing"}},
 			ports.Info{Port: 417, Protos: probe.Protos(), Names: []ports.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
 				Services: ports.Services{File: "/etc/services", Lines: []ports.Service{{Line: 7, Name: "onmux", Proto: "sctp",

@@ -9,6 +9,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
+	"onmux/probe/local/trace"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 )
@@ -78,10 +79,10 @@ func checkStream() Stream {
 	closed := verdict(417, probe.UDP, local.Free, "no socket holds it")
 	closed.Bind = []string{"root or CAP_NET_BIND_SERVICE is needed below 1024, and you have neither", "\x1b[2Jhostile"}
 	redirected := verdict(80, probe.TCP, local.Redirected, "sent on to port 8080 by an nftables rule (table ip nat, chain output), only from this machine, over IPv4; nothing listens on 80 itself")
-	redirected.Trace = []local.Trace{
-		{To: "127.0.0.1:80", Outcome: local.Accepted, Backend: "127.0.0.1:8080", Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
-		{To: "[::1]:80", Outcome: local.Refused, Said: "[::1]:80 refuses connections"},
-		{To: "10.0.0.5:80", Outcome: local.Silent, Said: "nothing listens on 80 itself"}, // is said already
+	redirected.Trace = []trace.Trace{
+		{To: "127.0.0.1:80", Outcome: trace.Accepted, Backend: "127.0.0.1:8080", Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
+		{To: "[::1]:80", Outcome: trace.Refused, Said: "[::1]:80 refuses connections"},
+		{To: "10.0.0.5:80", Outcome: trace.Silent, Said: "nothing listens on 80 itself"}, // is said already
 	}
 	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)"}
 	end := Ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1, "free": 1})

@@ -1,41 +1,49 @@
-package local
+package owner
 
 import (
 	"cmp"
 	"net"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
 	"onmux/probe"
-	"onmux/probe/local/owner"
 )
 
-// maxServed bounds what is told of a proxy's command line, in bytes.
-const maxServed = 256
+// maxProxyTarget bounds what is kept of a proxy's command line, in bytes.
+const maxProxyTarget = 256
 
-// served names what a proxy that listens on a port passes it on to, as its
-// command line has it; "" if it is none that is known, or has no address. A command
-// line is what the process makes of it: it proves nothing.
-func served(o owner.Owner, p probe.Port) string {
-	to := ""
-	switch name := program(o); {
-	case strings.HasSuffix(name, "docker-proxy"): // rootlesskit-docker-proxy, too
-		to = dockerProxy(o.Cmdline, p)
-	case name == "kube-proxy":
-		to = "a Kubernetes service"
-	case name == "systemd-socket-proxyd":
-		to = socketProxyd(o.Cmdline)
-	}
-	if len(to) > maxServed {
-		to = to[:maxServed]
-	}
-	return printable(strings.ToValidUTF8(to, "?"))
+// ProxyTarget is what a proxy passes a port on to; the zero value: it is none that is
+// known, or its command line does not have it. A command line is what the process
+// makes of it: it proves nothing.
+type ProxyTarget struct {
+	Address    string // "10.0.0.2:80"; may be a name
+	Socket     string // a path, or an abstract name after "@"
+	Kubernetes bool   // a service of Kubernetes
 }
 
+// ProxyTarget is what a proxy that listens on a port passes it on to.
+func (o Owner) ProxyTarget(p probe.Port) ProxyTarget {
+	switch name := o.program(); {
+	case strings.HasSuffix(name, "docker-proxy"): // rootlesskit-docker-proxy, too
+		return ProxyTarget{Address: cut(dockerProxy(o.Cmdline, p))}
+	case name == "kube-proxy":
+		return ProxyTarget{Kubernetes: true}
+	case name == "systemd-socket-proxyd":
+		to := cut(socketProxyd(o.Cmdline))
+		if strings.HasPrefix(to, "/") || strings.HasPrefix(to, "@") {
+			return ProxyTarget{Socket: to}
+		}
+		return ProxyTarget{Address: to}
+	}
+	return ProxyTarget{}
+}
+
+// cut bounds a text of a command line and makes it valid UTF-8.
+func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxProxyTarget)], "?") }
+
 // program is what an owner's command line starts with, or else its name.
-func program(o owner.Owner) string {
+func (o Owner) program() string {
 	if len(o.Cmdline) > 0 {
 		return path.Base(o.Cmdline[0])
 	}
@@ -74,30 +82,13 @@ func option(args []string, name string) string {
 func socketProxyd(args []string) string {
 	for i := len(args) - 1; i > 0; i-- {
 		if a := args[i]; !strings.HasPrefix(a, "-") && (i == 1 || !takesValue(args[i-1])) {
-			if strings.HasPrefix(a, "/") || strings.HasPrefix(a, "@") {
-				return "the socket " + a
-			}
 			return a
 		}
 	}
 	return ""
 }
 
-// takesValue tells the options of systemd-socket-proxyd that have one.
+// takesValue reports whether an option of systemd-socket-proxyd has one.
 func takesValue(arg string) bool {
 	return arg == "-c" || arg == "--connections-max" || arg == "--exit-idle-time"
-}
-
-// proxied names what the sockets of a proxy pass on to.
-func proxied(sockets []Listener) string {
-	var served []string
-	for _, l := range sockets {
-		if l.ProxyFor != "" && !slices.Contains(served, l.ProxyFor) {
-			served = append(served, l.ProxyFor)
-		}
-	}
-	if len(served) == 0 {
-		return ""
-	}
-	return ", a proxy for " + some(served, " and ", "other", "others")
 }
