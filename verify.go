@@ -35,9 +35,18 @@ rules name.`,
   onmux verify onmux.yaml --only database --wait 60s`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "only", Category: aboutHolding, Usage: "`NAME` of a rule, and no others; repeatable"},
-			&cli.BoolFlag{Name: "snapshot", Category: aboutHolding, Usage: "write the policy that holds now", DisableDefaultText: true},
-			&cli.StringFlag{Name: "rate", Category: aboutLooking, Usage: "`N` probes a second of a scan, or max", DefaultText: fmt.Sprint(scan.DefaultRate)},
-			&cli.BoolFlag{Name: "yes", Category: aboutLooking, Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
+			&cli.BoolFlag{
+				Name: "snapshot", Category: aboutHolding, Usage: "write the policy that holds now",
+				DisableDefaultText: true,
+			},
+			&cli.StringFlag{
+				Name: "rate", Category: aboutLooking, Usage: "`N` probes a second of a scan, or max",
+				DefaultText: fmt.Sprint(scan.DefaultRate),
+			},
+			&cli.BoolFlag{
+				Name: "yes", Category: aboutLooking,
+				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true,
+			},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -57,14 +66,14 @@ rules name.`,
 			if c.Bool("snapshot") {
 				return v.snapshot(ctx, p)
 			}
-			return s.run(ctx, nil, func(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+			return s.run(ctx, nil, func(ctx context.Context, emit emitter) (record.End, error) {
 				return policy.Verify(ctx, p, v, emit)
 			})
 		},
 	}, lookFlags("each its own"), tellFlags(), waitFlags())
 }
 
-// policyOf reads the rules that the command line asks for; with --snapshot and no file, none.
+// policyOf reads the rules that the command line selects; with --snapshot and no file, none.
 func policyOf(c *cli.Context) (policy.Policy, error) {
 	var p policy.Policy
 	var err error
@@ -74,7 +83,8 @@ func policyOf(c *cli.Context) (policy.Policy, error) {
 			return p, usage(err, "")
 		}
 	case c.NArg() > 1 || !c.Bool("snapshot"):
-		return p, usage(fmt.Errorf("verify needs one policy file, and was given %d", c.NArg()), "onmux verify --snapshot writes one to begin with")
+		return p, usage(fmt.Errorf("verify needs one policy file, not %d", c.NArg()),
+			"onmux verify --snapshot writes one to begin with")
 	}
 	if names := c.StringSlice("only"); len(names) > 0 {
 		if p, err = p.Only(names); err != nil {
@@ -90,12 +100,15 @@ func readPolicy(in *files.Inputs, name string) (policy.Policy, error) {
 		return policy.Policy{}, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, policy.MaxFile+1)) // which Parse refuses
+	text, err := io.ReadAll(io.LimitReader(f, policy.MaxFile+1)) // more than MaxFile is an error of Parse
 	if err != nil {
 		return policy.Policy{}, err
 	}
 	return policy.Parse(files.Title(name), text, time.Now())
 }
+
+// emitter takes the records of a command.
+type emitter = func(record.Finding) error
 
 // verifier runs check, probe and scan for the rules of a policy.
 type verifier struct {
@@ -104,21 +117,21 @@ type verifier struct {
 	yes  bool
 }
 
-// Check finds the owners of sockets for the report too, unless it is short.
+// Check also finds the owners of sockets that no rule is about, for all but the shortest report.
 func (v *verifier) Check(ctx context.Context, r local.Request) (local.Report, error) {
 	r.IPv4, r.IPv6 = v.ipv4, v.ipv6
 	r.Owners = r.Owners || v.layout.Verbosity != record.Quiet
 	return local.Check(ctx, r)
 }
 
-func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, emit func(record.Finding) error) (record.End, error) {
+func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, emit emitter) (record.End, error) {
 	one := *v.session
 	one.ports, one.progress = p.Ports, nil
-	asks := &prober{session: &one, hosts: []string{p.Host}, config: inquiry.Config{Timeout: v.timeout, Identify: identify}}
-	return asks.probe(ctx, emit)
+	config := inquiry.Config{Timeout: v.timeout, Identify: identify}
+	return (&prober{session: &one, hosts: []string{p.Host}, config: config}).probe(ctx, emit)
 }
 
-func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit func(record.Finding) error) (record.End, error) {
+func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (record.End, error) {
 	one := *v.session
 	one.ports = s.Ports
 	w := &sweep{session: &one, config: scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate}}
@@ -126,7 +139,9 @@ func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit func(record.Fi
 	if err != nil {
 		return record.End{}, fmt.Errorf("this machine's networks cannot be read: %w", err)
 	}
-	w.config.Plan, err = target.NewPlan(ctx, target.Config{Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own})
+	w.config.Plan, err = target.NewPlan(ctx, target.Config{
+		Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own,
+	})
 	if err != nil {
 		return record.End{}, err
 	}

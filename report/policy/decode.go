@@ -43,7 +43,7 @@ func decode(name string, text []byte) (file, error) {
 		return f, syntax(name, err)
 	}
 	if len(tree.Docs) > 1 {
-		return f, nodeError{tree.Docs[1].Body, errors.New("a policy is one document: nothing may follow ---")}
+		return f, nodeError{tree.Docs[1].Body, errors.New("a policy is one document: remove what follows ---")}
 	}
 	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil {
 		return f, &Error{name, 1, 1, errEmpty}
@@ -62,8 +62,8 @@ func decode(name string, text []byte) (file, error) {
 	return f, nil
 }
 
-// tooDeep returns the line at which the text nests too deeply, or 0. It takes no notice of
-// quotes and block texts: no policy has so many brackets, or so much indentation, there either.
+// tooDeep returns the line at which the text nests too deeply, or 0. It ignores quotes and
+// block texts: no policy has so many brackets, or so much indentation, there either.
 func tooDeep(text []byte) int {
 	depth, n := 0, 0
 	for line := range bytes.Lines(text) {
@@ -98,7 +98,7 @@ func syntax(name string, err error) error {
 	return &Error{name, 1, 1, errors.New(first)}
 }
 
-// anchor finds the first anchor, alias or merge key.
+// anchor returns the first anchor, alias or merge key, or nil.
 func anchor(n ast.Node) (found ast.Node) {
 	ast.Walk(visitor(func(n ast.Node) bool {
 		switch n.Type() {
@@ -119,7 +119,7 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 	return nil
 }
 
-// nodeError is what is wrong with one part of the file.
+// nodeError is an error about one node of the file.
 type nodeError struct {
 	node ast.Node
 	err  error
@@ -127,12 +127,12 @@ type nodeError struct {
 
 func (e nodeError) Error() string { return e.err.Error() }
 
-// wrongf is about a node; the text goes on after the name of its place.
+// wrongf is an error about a node. The format continues a sentence that begins with its place.
 func wrongf(n ast.Node, format string, args ...any) error {
 	return nodeError{n, errors.New(where(n.GetPath()) + fmt.Sprintf(format, args...))}
 }
 
-// in names the file and the position.
+// in adds the file and the position.
 func (e nodeError) in(name string) *Error {
 	n, line, column := e.node, 1, 1
 	switch m := n.(type) { // which begin with their first key, and whose token is the colon behind it
@@ -272,7 +272,7 @@ func kindOf(n ast.Node) string {
 	case *ast.NullNode:
 		return empty
 	}
-	return "no value for a policy"
+	return "not a value for a policy"
 }
 
 // scalar decodes a value of one of the kinds as it is written.
@@ -302,7 +302,7 @@ func number(n ast.Node, least, most uint64) (uint64, error) {
 	v, err := strconv.ParseFloat(s, 64) // exact up to 1<<53
 	switch {
 	case err != nil:
-		return 0, wrongf(n, ": %.40s is no number for a policy", s)
+		return 0, wrongf(n, ": %.40s is too large a number", s)
 	case v < float64(least):
 		return 0, wrongf(n, ": %.40s is less than %d", s, least)
 	case v > float64(most):

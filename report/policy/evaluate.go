@@ -15,65 +15,94 @@ import (
 	"onmux/scan"
 )
 
-// Bounds of what is kept of one rule, to tell it one by one.
+// Bounds of what is kept of one rule.
 const (
-	maxTold = 20
-	maxHeld = 10_000 // violations
+	maxListed     = 4 // findings that are reported one by one
+	maxViolations = 10_000
 )
 
 // evaluation judges one rule by the findings about it. It keeps counts, not findings.
 type evaluation struct {
+	record.Nop
 	rule       Rule
 	judge      *expect.Judge
-	except     []*expect.Judge // of Scan.Except, in that order
-	seen       []bool          // whether anything was found of these
-	violations []record.Violation
-	known      map[record.Violation]bool
-	more       int      // violations that are not kept
-	found      []string // what there is to say of one or a few things
+	exceptions []*expect.Judge // of Scan.Except, in that order
+	found      []bool          // whether there was a finding about these
+	violations violationList
+	listed     []string // the first findings, in words
 	counts     map[string]uint64
 	targets    uint64
 	observed   observed
-	open       []probe.Endpoint // of a network, as many as a snapshot names
+	open       []probe.Endpoint // of a network, up to one more than maxOpen
 }
 
 func newEvaluation(r Rule) *evaluation {
-	e := &evaluation{rule: r, judge: expect.NewJudge(r.Expect), counts: make(map[string]uint64), known: make(map[record.Violation]bool)}
+	e := &evaluation{
+		rule: r, judge: expect.NewJudge(r.Expect), counts: make(map[string]uint64),
+		violations: violationList{rule: r.Name, known: make(map[record.Violation]bool)},
+	}
 	if r.Scan != nil {
 		for _, x := range r.Scan.Except {
-			e.except = append(e.except, expect.NewJudge([]expect.Expectation{x.Expect}))
+			e.exceptions = append(e.exceptions, expect.NewJudge([]expect.Expectation{x.Expect}))
 		}
-		e.seen = make([]bool, len(e.except))
+		e.found = make([]bool, len(e.exceptions))
 	}
 	return e
 }
 
-func (e *evaluation) finding(f record.Finding) {
-	switch f := f.(type) {
-	case probe.Result:
-		if i := e.excepted(f.Addr, probe.Port{Number: f.Port, Proto: f.Proto}); i >= 0 {
-			e.exception(i, f)
-			return
-		}
-		e.count(f.State.String(), 1)
-		if e.rule.Probe != nil {
-			e.observed.result(f)
-		}
-		if f.State == probe.Open && len(e.open) <= maxOpen {
-			e.open = append(e.open, f.Endpoint)
-		}
-		e.say(f)
-		e.hold(e.judge.Finding(f))
-	case scan.Range:
-		e.span(f)
-	case local.Verdict:
-		e.count(string(f.Verdict), 1)
-		e.say(f)
-		e.hold(e.judge.Finding(f))
-	case local.Listener:
-		e.observed.listener(f)
-		e.hold(e.judge.Finding(f))
+// Endpoint judges a result by the rule, or by the exception for its endpoint.
+func (e *evaluation) Endpoint(r probe.Result) error {
+	if i := e.exception(r.Addr, probe.Port{Number: r.Port, Proto: r.Proto}); i >= 0 {
+		e.violations.add(e.exceptions[i].Finding(r))
+		return nil
 	}
+	if e.rule.Probe != nil {
+		e.observed.result(r)
+	}
+	if r.State == probe.Open && len(e.open) <= maxOpen {
+		e.open = append(e.open, r.Endpoint)
+	}
+	e.count(r.State.String(), 1)
+	e.list(r)
+	e.violations.add(e.judge.Finding(r))
+	return nil
+}
+
+// Range judges a range by the rule, without the exceptions in it.
+func (e *evaluation) Range(r scan.Range) error {
+	if e.rule.Scan != nil {
+		p := probe.Port{Number: r.Port, Proto: r.Proto}
+		for i, x := range e.rule.Scan.Except {
+			if x.Addr.Less(r.First) || r.Last.Less(x.Addr) || e.exception(x.Addr, p) != i {
+				continue
+			}
+			e.violations.add(e.exceptions[i].Finding(probe.Result{
+				Endpoint: probe.Endpoint{Addr: x.Addr, Port: r.Port, Proto: r.Proto},
+				State:    r.State, Reason: r.Reason, Error: r.Error,
+			}))
+			r.Count--
+		}
+	}
+	if r.Count > 0 {
+		e.count(r.State.String(), r.Count)
+		e.violations.add(e.judge.Finding(r))
+	}
+	return nil
+}
+
+// Verdict judges the verdict on a port of this machine.
+func (e *evaluation) Verdict(v local.Verdict) error {
+	e.count(string(v.Verdict), 1)
+	e.list(v)
+	e.violations.add(e.judge.Finding(v))
+	return nil
+}
+
+// Listener judges a socket of this machine by its owner.
+func (e *evaluation) Listener(l local.Listener) error {
+	e.observed.listener(l)
+	e.violations.add(e.judge.Finding(l))
+	return nil
 }
 
 func (e *evaluation) count(word string, n uint64) {
@@ -81,15 +110,15 @@ func (e *evaluation) count(word string, n uint64) {
 	e.targets += n
 }
 
-func (e *evaluation) say(f record.Finding) {
-	if len(e.found) <= maxTold {
-		e.found = append(e.found, phrase.OneLine(f))
+func (e *evaluation) list(f record.Finding) {
+	if len(e.listed) <= maxListed {
+		e.listed = append(e.listed, phrase.OneLine(f))
 	}
 }
 
-// excepted is which exception an endpoint is, or -1. One that names the port goes before
-// one that names all of the host.
-func (e *evaluation) excepted(a netip.Addr, p probe.Port) int {
+// exception returns the index of the exception for an endpoint, or -1. One that names the
+// port goes before one for all ports of the host.
+func (e *evaluation) exception(a netip.Addr, p probe.Port) int {
 	found := -1
 	if e.rule.Scan == nil {
 		return found
@@ -98,7 +127,7 @@ func (e *evaluation) excepted(a netip.Addr, p probe.Port) int {
 		if x.Addr != a || x.Port != p && x.Port != (probe.Port{}) {
 			continue
 		}
-		e.seen[i] = true
+		e.found[i] = true
 		if found < 0 || x.Port == p {
 			found = i
 		}
@@ -106,58 +135,24 @@ func (e *evaluation) excepted(a netip.Addr, p probe.Port) int {
 	return found
 }
 
-func (e *evaluation) exception(i int, f record.Finding) {
-	e.hold(e.except[i].Finding(f))
-}
-
-// span takes a range apart where it holds exceptions.
-func (e *evaluation) span(f scan.Range) {
-	p := probe.Port{Number: f.Port, Proto: f.Proto}
-	if e.rule.Scan != nil {
-		for i, x := range e.rule.Scan.Except {
-			if !x.Addr.Less(f.First) && !f.Last.Less(x.Addr) && e.excepted(x.Addr, p) == i {
-				e.exception(i, probe.Result{Endpoint: probe.Endpoint{Addr: x.Addr, Port: f.Port, Proto: f.Proto}, State: f.State, Reason: f.Reason, Error: f.Error})
-				f.Count--
-			}
-		}
+// result returns the judgement. err, if not nil, is why the command of the rule could not run.
+func (e *evaluation) result(end record.End, err error) (record.Rule, []record.Violation) {
+	if err != nil {
+		end.Summary.NotReached = math.MaxInt64 // how many is not known
 	}
-	if f.Count > 0 {
-		e.count(f.State.String(), f.Count)
-		e.hold(e.judge.Finding(f))
-	}
-}
-
-func (e *evaluation) hold(violations []record.Violation) {
-	for _, v := range violations {
-		v.Rule = e.rule.Name
-		if e.known[v] {
-			continue // a closed port is neither open nor does it speak
-		}
-		if len(e.violations) >= maxHeld {
-			e.more++
-			continue
-		}
-		e.known[v] = true
-		e.violations = append(e.violations, v)
-	}
-}
-
-// end returns the judgement. err, if not nil, is why the command of the rule could not run.
-func (e *evaluation) end(end record.End, err error) (record.Rule, []record.Violation) {
-	if err != nil { // how many were not asked is not known
-		end.Summary.NotReached = math.MaxInt64
-	}
-	e.hold(e.judge.End(end))
+	e.violations.add(e.judge.End(end))
 	doubt := e.judge.Doubt()
-	out := record.Rule{Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary()}
-	for i, j := range e.except {
-		e.hold(j.End(end))
+	out := record.Rule{
+		Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary(),
+	}
+	for i, j := range e.exceptions {
+		e.violations.add(j.End(end))
 		doubt = cmp.Or(doubt, j.Doubt())
 		if o := j.Outcome(); o == record.Fails || o == record.CannotTell && out.Outcome == record.Holds {
 			out.Outcome = o
 		}
-		if !e.seen[i] && out.Outcome == record.Holds {
-			out.Outcome, out.Error = record.CannotTell, "the exception "+e.rule.Scan.Except[i].Text+" was not asked"
+		if !e.found[i] && out.Outcome == record.Holds {
+			out.Outcome, out.Error = record.CannotTell, "the exception "+e.rule.Scan.Except[i].Text+" was not probed"
 		}
 	}
 	switch {
@@ -165,20 +160,43 @@ func (e *evaluation) end(end record.End, err error) (record.Rule, []record.Viola
 	case err != nil:
 		out.Outcome, out.Error = record.CannotTell, err.Error()
 	case !end.Complete && out.Outcome == record.CannotTell:
-		out.Error = cmp.Or(out.Error, doubt, "not everything could be asked")
+		out.Error = cmp.Or(out.Error, doubt, "not everything could be probed")
 	case out.Outcome == record.CannotTell:
 		out.Error = cmp.Or(out.Error, doubt)
 	}
-	if e.more > 0 {
-		out.Found += fmt.Sprintf("; %d more violations", e.more)
+	if e.violations.more > 0 {
+		out.Found += fmt.Sprintf("; %d more violations", e.violations.more)
 	}
-	return out, e.violations
+	return out, e.violations.kept
 }
 
 // summary is what was found, in one line.
 func (e *evaluation) summary() string {
-	if n := len(e.found); n > 0 && n <= 4 && uint64(n) == e.targets {
-		return strings.Join(e.found, "; ")
+	if n := len(e.listed); n > 0 && n <= maxListed && uint64(n) == e.targets {
+		return strings.Join(e.listed, "; ")
 	}
 	return phrase.Tally(e.rule.section, e.counts)
+}
+
+// violationList keeps the violations of one rule, each once, up to maxViolations.
+type violationList struct {
+	rule  string
+	kept  []record.Violation
+	known map[record.Violation]bool
+	more  int // that are not kept
+}
+
+func (l *violationList) add(violations []record.Violation) {
+	for _, v := range violations {
+		v.Rule = l.rule
+		if l.known[v] {
+			continue // two expectations of one rule may be violated alike
+		}
+		if len(l.kept) >= maxViolations {
+			l.more++
+			continue
+		}
+		l.known[v] = true
+		l.kept = append(l.kept, v)
+	}
 }

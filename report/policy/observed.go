@@ -1,30 +1,36 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/report/record"
 )
 
-// observed is what was found of what the rules of a policy may name, to write them anew: all
-// that any of the sockets or endpoints of a rule say.
+// observed collects the properties that a rule can expect of the sockets or endpoints it is
+// about, to describe them in a snapshot.
 type observed struct {
 	addresses, processes, users, units []string // "" where one could not be seen
-	backlog                            uint32
-	queues                             bool // whether an accept queue was told
+	backlog                            uint32   // the longest accept queue
+	queues                             bool     // whether the length of one is known
 
 	services, products, versions []string
 	slowest                      time.Duration
-	expires                      time.Time // the first certificate to
+	expires                      time.Time // the certificate that expires first
 }
 
 func (o *observed) listener(l local.Listener) {
-	if l.State != local.Listening || l.NetNS != "host" && l.NetNS != "" {
+	if l.State != local.Listening || record.Elsewhere(l) {
 		return
 	}
-	o.addresses = append(o.addresses, place(l))
+	address := l.Address.String()
+	if l.Reach == "any" || l.Reach == "loopback" {
+		address = l.Reach
+	}
+	o.addresses = append(o.addresses, address)
 	if l.Backlog != nil {
 		o.queues, o.backlog = true, max(o.backlog, l.Backlog.Used)
 	}
@@ -42,27 +48,38 @@ func (o *observed) result(r probe.Result) {
 		return
 	}
 	o.slowest = max(o.slowest, time.Duration(r.RTT))
-	said := r.Service
-	if said == nil {
-		said = &probe.Service{}
+	var s probe.Service
+	if r.Service != nil {
+		s = *r.Service
 	}
-	o.services, o.products, o.versions = append(o.services, said.Name), append(o.products, said.Product), append(o.versions, said.Version)
-	if t := said.TLS; t != nil && !t.Expires.IsZero() && (o.expires.IsZero() || t.Expires.Before(o.expires)) {
+	o.services, o.products = append(o.services, s.Name), append(o.products, s.Product)
+	o.versions = append(o.versions, s.Version)
+	if t := s.TLS; t != nil && !t.Expires.IsZero() && (o.expires.IsZero() || t.Expires.Before(o.expires)) {
 		o.expires = t.Expires
 	}
 }
 
-// now is what a rule asked for, as it is now: nothing, if it did not ask or nobody can tell.
-func now[T ~string](asked T, all []string) T {
-	if asked == "" {
+// common is the value that all of them have, or "".
+func common(all []string) string {
+	all = slices.Compact(slices.Sorted(slices.Values(all)))
+	if len(all) != 1 {
+		return ""
+	}
+	return all[0]
+}
+
+// replace is the common value in place of the expected one; "" if nothing was expected.
+func replace[T ~string](expected T, all []string) T {
+	if expected == "" {
 		return ""
 	}
 	return T(common(all))
 }
 
-// check writes what c asks of who holds its ports anew.
+// check replaces what c expects by what was observed.
 func (o *observed) check(c *checkRule) {
-	c.Address, c.Process, c.User, c.Unit = now(c.Address, o.addresses), now(c.Process, o.processes), now(c.User, o.users), now(c.Unit, o.units)
+	c.Address, c.Process = replace(c.Address, o.addresses), replace(c.Process, o.processes)
+	c.User, c.Unit = replace(c.User, o.users), replace(c.Unit, o.units)
 	switch {
 	case c.MaxBacklog == nil:
 	case !o.queues:
@@ -72,25 +89,24 @@ func (o *observed) check(c *checkRule) {
 	}
 }
 
-// probe writes what c asks of who speaks anew. A bound that holds stays; one that does
-// not becomes what was found, and of a round-trip time, which differs, twice that.
-func (o *observed) probe(c *probeRule, at time.Time) {
-	c.Service, c.Product, c.Version = now(c.Service, o.services), now(c.Product, o.products), now(c.Version, o.versions)
-	if c.Service == "unknown" {
+// probe replaces what c expects by what was observed. A bound that holds stays; one that
+// does not becomes what was observed, and of a round-trip time, which varies, twice that.
+func (o *observed) probe(c *probeRule, now time.Time) {
+	c.Service, c.Product = replace(c.Service, o.services), replace(c.Product, o.products)
+	c.Version = replace(c.Version, o.versions)
+	if c.Service == record.Unknown {
 		c.Service = ""
 	}
-	if o.expires.IsZero() {
-		c.CertificateDays = 0
-	}
-	c.CertificateDays = max(0, min(c.CertificateDays, days(o.expires.Sub(at)/(24*time.Hour))))
+	left := max(0, days(o.expires.Sub(now)/(24*time.Hour)))
+	c.CertificateDays = min(c.CertificateDays, left)
 	if c.MaxRTT == "" {
 		return
 	}
-	most, err := time.ParseDuration(string(c.MaxRTT))
+	limit, err := time.ParseDuration(string(c.MaxRTT))
 	switch {
 	case o.slowest == 0:
 		c.MaxRTT = ""
-	case err != nil || o.slowest > most:
+	case err != nil || o.slowest > limit:
 		c.MaxRTT = text(strconv.FormatInt(2*o.slowest.Milliseconds()+1, 10) + "ms")
 	}
 }

@@ -20,7 +20,7 @@ import (
 // unique.
 type Policy struct{ Rules []Rule }
 
-// Rule is what must hold of one thing: exactly one of Check, Probe and Scan is
+// Rule is what must hold for one thing: exactly one of Check, Probe and Scan is
 // set.
 type Rule struct {
 	Name   string
@@ -35,23 +35,23 @@ type Rule struct {
 	scan    scanRule
 }
 
-// Check asks about ports of this machine.
+// Check names ports of this machine.
 type Check struct{ Ports []probe.Port }
 
-// Probe asks about a remote endpoint: every address of the host.
+// Probe names a remote endpoint: every address of the host.
 type Probe struct {
 	Host  string
 	Ports []probe.Port
 }
 
-// Scan asks about a network.
+// Scan names a network.
 type Scan struct {
 	Targets, Exclude []string
 	Ports            []probe.Port
 	Except           []Exception
 }
 
-// Exception is an endpoint of a Scan of which something else is expected.
+// Exception is an endpoint of a Scan for which something else is expected.
 type Exception struct {
 	Addr   netip.Addr
 	Port   probe.Port // zero: all
@@ -106,13 +106,13 @@ func (p *Policy) add(r Rule, n ast.Node, err error) error {
 		return err
 	}
 	if slices.ContainsFunc(p.Rules, func(o Rule) bool { return o.Name == r.Name }) {
-		return nodeError{child(n, "name"), fmt.Errorf("two rules are named %q: give one another name", r.Name)}
+		return nodeError{child(n, "name"), fmt.Errorf("two rules are named %q: rename one", r.Name)}
 	}
 	p.Rules = append(p.Rules, r)
 	return nil
 }
 
-// Only is the policy without all rules but the named ones.
+// Only is the policy with the named rules only.
 func (p Policy) Only(names []string) (Policy, error) {
 	var out Policy
 	var all []string
@@ -138,7 +138,7 @@ func ruleNames(all []string) string {
 	return ": the rules are " + strings.Join(all, ", ")
 }
 
-// Same reports whether two rules ask the same of the same network.
+// Same reports whether one scan serves both rules.
 func (s *Scan) Same(o *Scan) bool {
 	return slices.Equal(s.Targets, o.Targets) && slices.Equal(s.Exclude, o.Exclude) && slices.Equal(s.Ports, o.Ports)
 }

@@ -24,11 +24,11 @@ func (c checkRule) rule() (Rule, error) {
 	if words == nil {
 		words = verdicts{string(local.Listening)}
 		if !strings.Contains(string(c.Port), "/") {
-			// Hardly anything listens on both; the more common is meant.
+			// Hardly anything listens on both; TCP is more common.
 			r.Check.Ports = only(r.Check.Ports, probe.TCP)
 		}
 	}
-	e, err := expect.Parse(strings.Join(words, ","), "check")
+	e, err := expect.Parse(strings.Join(words, ","), r.section)
 	if err != nil {
 		return r, wrong(c.node, err, "expect")
 	}
@@ -55,21 +55,21 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 	r := Rule{Name: cmp.Or(string(c.Name), "probe "+string(c.Endpoint)), Probe: &Probe{}, section: "probe", probe: c}
 	host, spec := probe.SplitHostPort(string(c.Endpoint))
 	if spec == "" {
-		return r, wrong(c.node, fmt.Errorf("%q names no port", c.Endpoint), "endpoint")
+		return r, wrong(c.node, fmt.Errorf("%q has no port", c.Endpoint), "endpoint")
 	}
 	ports, err := ports.Parse([]string{spec}, []probe.Proto{probe.TCP})
 	if err != nil {
 		return r, wrong(c.node, err, "endpoint")
 	}
 	r.Probe.Host, r.Probe.Ports = host, ports
-	if err := r.Probe.host(); err != nil {
+	if err := r.Probe.checkHost(); err != nil {
 		return r, wrong(c.node, err, "endpoint")
 	}
 	words := c.Expect
 	if words == nil {
 		words = states{probe.Open.String()}
 	}
-	e, err := expect.Parse(strings.Join(words, ","), "probe")
+	e, err := expect.Parse(strings.Join(words, ","), r.section)
 	if err != nil {
 		return r, wrong(c.node, err, "expect")
 	}
@@ -80,7 +80,7 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 	}
 	if c.MaxRTT != "" {
 		if s.MaxRTT, err = time.ParseDuration(string(c.MaxRTT)); err != nil || s.MaxRTT <= 0 {
-			return r, wrong(c.node, fmt.Errorf("%q is no time: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
+			return r, wrong(c.node, fmt.Errorf("%q is not a duration: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
 		}
 	}
 	if s != (expect.Speaker{}) {
@@ -96,8 +96,8 @@ func (r Rule) needsService() bool {
 
 func (c scanRule) rule() (Rule, error) {
 	r := Rule{
-		Name: cmp.Or(string(c.Name), "scan "+strings.Join(c.Targets, ",")), Scan: &Scan{Targets: c.Targets, Exclude: c.Exclude},
-		section: "scan", scan: c,
+		Name: cmp.Or(string(c.Name), "scan "+strings.Join(c.Targets, ",")),
+		Scan: &Scan{Targets: c.Targets, Exclude: c.Exclude}, section: "scan", scan: c,
 	}
 	var err error
 	if r.Scan.Ports, err = ports.Parse([]string{cmp.Or(string(c.Port), "417")}, probe.Protos()); err != nil {
@@ -116,7 +116,7 @@ func (c scanRule) rule() (Rule, error) {
 	for i, text := range c.Count {
 		e, err := expect.Parse(text, "scan")
 		if err == nil && !strings.ContainsAny(text, "=<>") {
-			err = fmt.Errorf("%q is no count: write open=0, open>=1 or open<3", text)
+			err = fmt.Errorf("%q is not a count: write open=0, open>=1 or open<3", text)
 		}
 		if err != nil {
 			return r, wrong(c.node, err, "count", i)
@@ -126,7 +126,7 @@ func (c scanRule) rule() (Rule, error) {
 	for i, x := range c.Except {
 		e, key, err := x.parse()
 		if err == nil {
-			key, err = "endpoint", r.Scan.takes(e)
+			key, err = "endpoint", r.Scan.checkException(e)
 		}
 		if err != nil {
 			return r, wrong(c.node, err, "except", i, key)
@@ -136,12 +136,12 @@ func (c scanRule) rule() (Rule, error) {
 	return r, nil
 }
 
-// parse reads an exception, or returns the key at fault.
+// parse reads an exception; with an error, key is the one that is wrong.
 func (x exception) parse() (e Exception, key string, err error) {
 	host, spec := probe.SplitHostPort(string(x.Endpoint))
 	e.Text = string(x.Endpoint)
 	if e.Addr, err = netip.ParseAddr(host); err != nil {
-		return e, "endpoint", fmt.Errorf("%q is no address", host)
+		return e, "endpoint", fmt.Errorf("%q is not an address", host)
 	}
 	e.Addr = e.Addr.Unmap() // as results have it
 	if spec != "" {

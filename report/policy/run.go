@@ -32,7 +32,7 @@ func Verify(ctx context.Context, p Policy, c Commands, emit func(record.Finding)
 	end := record.End{Complete: true, Summary: scan.Summary{States: make(map[string]uint64)}}
 	var err error
 	for _, r := range run(ctx, p, c) {
-		rule, violations := r.evaluation.end(r.end, r.err)
+		rule, violations := r.evaluation.result(r.end, r.err)
 		end.Summary.Targets++
 		end.Summary.States[rule.Outcome.String()]++
 		end.Complete = end.Complete && r.end.Complete
@@ -52,7 +52,7 @@ func Verify(ctx context.Context, p Policy, c Commands, emit func(record.Finding)
 	return end, err
 }
 
-// Describe returns, as YAML, the policy that holds now: about what p has rules for, or
+// Describe returns, as YAML, the policy that holds now: about what the rules of p name, or
 // about every listening port of this machine if p is empty. Certificates are judged as
 // of now.
 func Describe(ctx context.Context, p Policy, c Commands, now time.Time) ([]byte, error) {
@@ -135,9 +135,7 @@ func runCheck(ctx context.Context, rules []*result, c Commands) {
 		request.Ports = append(request.Ports, rule.Check.Ports...)
 		request.Owners = request.Owners || slices.ContainsFunc(rule.Expect, expect.Expectation.NeedsOwner)
 	}
-	slices.SortFunc(request.Ports, func(a, b probe.Port) int {
-		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
-	})
+	slices.SortFunc(request.Ports, record.ComparePorts)
 	request.Ports = slices.Compact(request.Ports)
 	found, err := c.Check(ctx, request)
 	if err != nil {
@@ -150,12 +148,12 @@ func runCheck(ctx context.Context, rules []*result, c Commands) {
 		r.end, r.err = record.End{Complete: err == nil, Coverage: found.Coverage}, err
 		for _, v := range found.Verdicts {
 			if asked(v.Port, v.Proto) {
-				r.evaluation.finding(v)
+				r.evaluation.Verdict(v)
 			}
 		}
 		for _, l := range found.Listeners {
 			if asked(l.Port, l.Proto) {
-				r.evaluation.finding(l)
+				r.evaluation.Listener(l)
 			}
 		}
 	}
@@ -170,8 +168,7 @@ func runProbes(ctx context.Context, rules []*result, c Commands) {
 			defer func() { <-slots }()
 			rule := r.evaluation.rule
 			r.end, r.err = c.Probe(ctx, rule.Probe, rule.needsService(), func(f record.Finding) error {
-				r.evaluation.finding(f)
-				return nil
+				return record.Write(r.evaluation, f)
 			})
 		})
 	}
@@ -182,10 +179,11 @@ func runScan(ctx context.Context, network *Scan, rules []*result, c Commands) {
 	end, err := record.End{}, context.Cause(ctx)
 	if err == nil {
 		end, err = c.Scan(ctx, network, func(f record.Finding) error {
+			var err error
 			for _, r := range rules {
-				r.evaluation.finding(f)
+				err = cmp.Or(err, record.Write(r.evaluation, f))
 			}
-			return nil
+			return err
 		})
 	}
 	for _, r := range rules {

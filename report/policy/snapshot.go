@@ -25,105 +25,83 @@ type snapshot struct{ file file }
 func newSnapshot() *snapshot { return &snapshot{file{Version: 1}} }
 
 // listeners adds a rule for each port on which something listens.
-func (s *snapshot) listeners(seen local.Report) {
-	for _, v := range seen.Verdicts {
+func (s *snapshot) listeners(found local.Report) {
+	for _, v := range found.Verdicts {
 		if v.Verdict != local.Listening {
 			continue
 		}
-		p := probe.Port{Number: v.Port, Proto: v.Proto}
-		r := checkRule{Name: ruleName(p.String()), Port: portSpec(p.String()), Expect: verdicts{string(local.Listening)}}
-		var addresses, processes, users []string
-		for _, l := range seen.Listeners {
-			if l.State != local.Listening || l.Port != v.Port || l.Proto != v.Proto || l.NetNS != "host" {
-				continue
+		var o observed
+		for _, l := range found.Listeners {
+			if l.Port == v.Port && l.Proto == v.Proto {
+				o.listener(l)
 			}
-			addresses = append(addresses, place(l))
-			names := []string{""}
-			owners := []string{""}
-			if len(l.Owners) > 0 {
-				names, owners = nil, nil
-			}
-			for _, o := range l.Owners {
-				names, owners = append(names, o.Name), append(owners, o.User)
-			}
-			processes, users = append(processes, names...), append(users, owners...)
 		}
-		r.Address, r.Process = text(common(addresses)), text(common(processes))
-		r.User = textOrInteger(common(users))
-		s.file.Check = append(s.file.Check, r)
+		p := probe.Port{Number: v.Port, Proto: v.Proto}.String()
+		s.file.Check = append(s.file.Check, checkRule{
+			Name: ruleName(p), Port: portSpec(p), Expect: verdicts{string(local.Listening)},
+			Address: text(common(o.addresses)), Process: text(common(o.processes)),
+			User: textOrInteger(common(o.users)),
+		})
 	}
 }
 
-// place is what the address flag of a rule says of a socket.
-func place(l local.Listener) string {
-	if l.Reach == "any" || l.Reach == "loopback" {
-		return l.Reach
-	}
-	return l.Address.String()
-}
-
-// common is what all of them say, or nothing.
-func common(all []string) string {
-	all = slices.Compact(slices.Sorted(slices.Values(all)))
-	if len(all) != 1 {
-		return ""
-	}
-	return all[0]
-}
-
-// rule adds a rule with what was found in place of what it expected, as of now.
+// rule adds a rule that expects what was found. Certificates are judged as of now.
 func (s *snapshot) rule(r Rule, e *evaluation, now time.Time) {
-	found := words(r.section, e.counts)
+	words := foundWords(r.section, e.counts)
 	switch {
 	case r.Check != nil:
 		c := r.check
-		c.Name, c.Expect = ruleName(r.Name), found
+		c.Name, c.Expect = ruleName(r.Name), words
 		e.observed.check(&c)
 		s.file.Check = append(s.file.Check, c)
 	case r.Probe != nil:
 		c := r.probe
-		c.Name, c.Expect = ruleName(r.Name), found
+		c.Name, c.Expect = ruleName(r.Name), words
 		e.observed.probe(&c, now)
 		s.file.Probe = append(s.file.Probe, c)
 	case r.Scan != nil:
-		s.file.Scan = append(s.file.Scan, r.scan.found(r.Name, e, found))
+		c := r.scan
+		c.Name = ruleName(r.Name)
+		c.expect(words, e)
+		s.file.Scan = append(s.file.Scan, c)
 	}
 }
 
-func (c scanRule) found(name string, e *evaluation, found []string) scanRule {
-	c.Name, c.Expect, c.Count, c.Except = ruleName(name), found, nil, nil
+// expect replaces what c expects by the states that were found. Open endpoints among others
+// become exceptions.
+func (c *scanRule) expect(found []string, e *evaluation) {
+	open := probe.Open.String()
+	c.Expect, c.Count, c.Except = found, nil, nil
 	if len(e.open) > maxOpen || len(found) == 1 {
-		if n := e.counts[probe.Open.String()]; n > 0 {
-			c.Count = texts{expect.Count(probe.Open.String(), n)}
+		if n := e.counts[open]; n > 0 {
+			c.Count = texts{expect.Count(open, n)}
 		}
-		return c
+		return
 	}
-	c.Expect = slices.DeleteFunc(slices.Clone(found), func(w string) bool { return w == probe.Open.String() })
+	c.Expect = slices.DeleteFunc(slices.Clone(found), func(w string) bool { return w == open })
 	slices.SortFunc(e.open, func(a, b probe.Endpoint) int {
 		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
 	})
-	for _, e := range e.open {
-		c.Except = append(c.Except, exception{text(netip.AddrPortFrom(e.Addr, e.Port).String() + "/" + e.Proto.String()), states{probe.Open.String()}})
+	for _, o := range e.open {
+		endpoint := netip.AddrPortFrom(o.Addr, o.Port).String() + "/" + o.Proto.String()
+		c.Except = append(c.Except, exception{text(endpoint), states{open}})
 	}
-	return c
 }
 
-// words are what was found, in the order of reports.
-func words(section string, counts map[string]uint64) []string {
-	var out []string
-	for _, w := range record.Words(section) {
-		if counts[w] > 0 {
-			out = append(out, w)
-		}
-	}
-	return out
+// foundWords are the states or verdicts that were found, in the order of reports.
+func foundWords(section string, counts map[string]uint64) []string {
+	return slices.DeleteFunc(slices.Clone(record.Words(section)), func(w string) bool { return counts[w] == 0 })
 }
 
-// yaml is the policy as a file, with a head that says what it is.
+const snapshotHead = `# The state when this file was written. Check that it still holds:
+#   onmux verify FILE
+`
+
+// yaml is the policy as a file.
 func (s *snapshot) yaml() ([]byte, error) {
 	b, err := yaml.MarshalWithOptions(s.file, yaml.IndentSequence(true))
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte("# The state when this file was written. Check that it still holds:\n#   onmux verify FILE\n"), strings.TrimSuffix(string(b), "\n")+"\n"...), nil
+	return []byte(snapshotHead + strings.TrimSuffix(string(b), "\n") + "\n"), nil
 }
