@@ -47,8 +47,7 @@ func unfinished(r Request, ended error) (out Report) {
 // not be read; that none was seen is one only if everything could be.
 func (f finding) verdict() Verdict {
 	v := Verdict{Port: f.port.Number, Proto: f.port.Proto}
-	t := socket.Usage{Count: f.count}
-	s, found := t.Strongest()
+	s, found := f.count.Strongest()
 	switch {
 	case found && s == socket.Listening:
 		v.Verdict, v.Why = Listening, f.whyListening()

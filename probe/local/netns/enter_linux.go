@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// visit calls f for 0 to n-1, at several threads at a time, each with a sockDiag
+// forEach calls f for 0 to n-1, at several threads at a time, each with a sockDiag
 // of its own. The threads serve for nothing else: f may leave them in whatever
 // namespace it likes.
 func forEach(ctx context.Context, n int, f func(diag *socket.Diag, i int)) {
@@ -40,7 +40,7 @@ func forEach(ctx context.Context, n int, f func(diag *socket.Diag, i int)) {
 
 // apart runs f on a thread that ends with f, because its goroutine stays locked
 // to it (runtime.LockOSThread). The first thread of the process cannot end, and
-// all that /proc/self tells is about it: f is kept from it.
+// all of /proc/self is about it: f does not run on it.
 func apart(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -66,7 +66,7 @@ func enter(file string) error {
 	return unix.Setns(fd, unix.CLONE_NEWNET)
 }
 
-// read reads a namespace: from inside, or else what /proc tells of a process that
+// read reads a namespace: from inside, or else what /proc has of a process that
 // is there. One that went away meanwhile is no error.
 func (w *nsScan) read(ctx context.Context, q socket.Query, addrs bool, diag *socket.Diag, r *netNS) {
 	ways := make([]string, 0, maxProcesses+1)

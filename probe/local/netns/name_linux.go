@@ -13,7 +13,7 @@ import (
 	"onmux/probe/local/socket"
 )
 
-// heldIn is the sockets that hold a port. Connections do not: the number that one
+// heldPorts is the sockets that hold a port. Connections do not: the number that one
 // has in another namespace is of no interest here.
 func heldPorts(c socket.Table) map[probe.Port][]socket.Socket {
 	held := make(map[probe.Port][]socket.Socket)
@@ -25,7 +25,7 @@ func heldPorts(c socket.Table) map[probe.Port][]socket.Socket {
 	return held
 }
 
-// spaces is what was seen in namespaces, of those in which something was.
+// results is what was seen in namespaces, of those in which something was.
 func (w *nsScan) results(read []*netNS) []Namespace {
 	var spaces []Namespace
 	var names, ids []string
@@ -48,7 +48,7 @@ func (w *nsScan) results(read []*netNS) []Namespace {
 	return spaces
 }
 
-// id is a name that no other namespace has.
+// uniqueName is a name that no other namespace has.
 func (r *netNS) uniqueName() string {
 	if r.inode == 0 && len(r.pids) > 0 {
 		return "pid " + strconv.Itoa(r.pids[0])
@@ -56,8 +56,8 @@ func (r *netNS) uniqueName() string {
 	return fmt.Sprintf("net:[%d]", r.inode)
 }
 
-// name is what people call a namespace: as somebody named it, or else by the pod
-// or container whose it is.
+// name is what people call a namespace: the name that a person gave it, or else
+// the pod or container that it belongs to.
 func (r *netNS) name(p owner.ProcFS) string {
 	bound := ""
 	if r.file != "" {
@@ -76,13 +76,14 @@ func (r *netNS) name(p owner.ProcFS) string {
 	return cmp.Or(bound, r.uniqueName())
 }
 
-// coined reports whether a program thought of the name, not a person.
+// isGenerated reports whether a program made up the name.
 func isGenerated(file string) bool {
 	name := filepath.Base(file)
-	return filepath.Base(filepath.Dir(filepath.Dir(file))) == "docker" || strings.HasPrefix(name, "cni-") || strings.HasPrefix(name, "netns-")
+	return filepath.Base(filepath.Dir(filepath.Dir(file))) == "docker" || strings.HasPrefix(name, "cni-") ||
+		strings.HasPrefix(name, "netns-")
 }
 
-// whose is the pod that has the namespace, which its containers share, or else
+// containerName is the pod that has the namespace, which its containers share, or else
 // the container; "" if it is of neither.
 func containerName(p owner.Place) string {
 	if p.PodUID != "" {
@@ -97,7 +98,8 @@ func containerName(p owner.Place) string {
 // coverage is what was looked at, and what could not be. left is how many
 // namespaces are beyond the bound.
 func (w *nsScan) coverage(read []*netNS, left int) Coverage {
-	c := Coverage{Looked: true, Beyond: left, Unknown: w.refused, UnknownErr: w.refusedErr, ClosedErr: w.closedErr, Hidden: w.hidden}
+	c := Coverage{Looked: true, Beyond: left, Unknown: w.refused, UnknownErr: w.refusedErr, ClosedErr: w.closedErr,
+		Hidden: w.hidden}
 	for _, r := range read {
 		switch {
 		case r.err != nil:
@@ -118,7 +120,7 @@ func (w *nsScan) coverage(read []*netNS, left int) Coverage {
 	return c
 }
 
-// unique gives every namespace a name of its own. Where several have one name,
+// uniqueNames gives every namespace a name of its own. Where several have one name,
 // or one has that of the caller's own, what is unique by itself stands behind it.
 func uniqueNames(names, ids []string) []string {
 	times := map[string]int{Host: 1, "": 1}

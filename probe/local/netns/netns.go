@@ -11,10 +11,10 @@ import (
 // MaxNamespaces bounds how many network namespaces are looked at.
 const MaxNamespaces = 1024
 
-// host is the Listener.NetNS of the caller's own network namespace.
+// Host is the Listener.NetNS of the caller's own network namespace.
 const Host = "host"
 
-// abroad is what was seen in network namespaces other than the caller's.
+// Others is what was seen in network namespaces other than the caller's.
 type Others struct {
 	Namespaces []Namespace // by name
 	Coverage   Coverage
@@ -42,15 +42,15 @@ func (c Coverage) Incomplete() bool {
 	return c.Err != nil || c.Failed > 0 || c.Unknown > 0 || len(c.Closed) > 0 || c.Hidden || c.Beyond > 0
 }
 
-// space is a network namespace in which something was seen.
+// Namespace is a network namespace in which something was seen.
 type Namespace struct {
 	Name string                         // Listener.NetNS: no two have the same, and none "host"
 	Held map[probe.Port][]socket.Socket // those that listen, and those that are bound
-	//lint:ignore U1000 only Linux tells them
+	//lint:ignore U1000 only Linux has them
 	Addrs []netip.Addr // its addresses, if they were asked for and could be seen
 }
 
-// listening is the ports on which something listens there.
+// Listening is the ports on which something listens there.
 func (a Others) Listening() []probe.Port {
 	var ports []probe.Port
 	for _, s := range a.Namespaces {
@@ -63,14 +63,14 @@ func (a Others) Listening() []probe.Port {
 	return ports
 }
 
-// keep forgets the ports that are not wanted.
+// Keep forgets the ports that are not wanted.
 func (a Others) Keep(wanted func(probe.Port) bool) {
 	for _, s := range a.Namespaces {
 		maps.DeleteFunc(s.Held, func(p probe.Port, _ []socket.Socket) bool { return !wanted(p) })
 	}
 }
 
-// sockets is all that was seen.
+// Sockets is all that was seen.
 func (a Others) Sockets() []socket.Socket {
 	var all []socket.Socket
 	for _, s := range a.Namespaces {

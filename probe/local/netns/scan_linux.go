@@ -26,66 +26,66 @@ const (
 	maxProcesses = 4    // processes of a namespace through which it is tried
 )
 
-// boundIn is where network namespaces are kept by name, bound to a file each:
+// nsDirs is where network namespaces are kept by name, bound to a file each:
 // by ip-netns(8), which also CNI and Podman follow, and by Docker.
 var nsDirs = []string{"/run/netns", "/var/run/netns", dockerBinds, "/var/run/docker/netns"}
 
 const dockerBinds = "/run/docker/netns"
 
-// realm is a network namespace that is not the caller's.
+// netNS is a network namespace that is not the caller's.
 type netNS struct {
 	nsid  owner.NSID
-	inode uint64 // as in "net:[4026532177]" (namespaces(7)); 0 if that is not told
+	inode uint64 // as in "net:[4026532177]" (namespaces(7)); 0 if that is not known
 	file  string // by which it is bound to a name
 	pids  []int  // a few of its processes
 
 	table   socket.Table
 	addrs   []netip.Addr // if they were asked for, and it could be entered
-	noBound bool         // sockets that are bound and do not listen are not told
+	noBound bool         // sockets that are bound and do not listen are not listed
 	err     error        // why it could not be read, or not all of it
 	gone    bool
 }
 
-// named is a file to which a namespace is bound.
+// nsFile is a file to which a namespace is bound.
 type nsFile struct {
 	file  string
 	inode uint64
 }
 
-// world is the search for network namespaces: all of which a process can be seen,
+// nsScan is the search for network namespaces: all of which a process can be seen,
 // and all that have a name.
 type nsScan struct {
 	owner.ProcFS
-	file       string // whose inode is the sign
+	file       string // whose inode identifies namespaces
 	own        owner.NSID
 	inode      uint64                // of the caller's namespace
 	namespaces map[owner.NSID]*netNS // all others
-	refused    int                   // processes whose namespace is not told
+	refused    int                   // processes whose namespace is not known
 	refusedErr error                 // why
-	closed     []nsFile              // what could not be entered, and may be one of realms or not
+	closed     []nsFile              // what could not be entered, and may be one of namespaces or not
 	closedErr  error                 // why
 	hidden     bool                  // there are processes that cannot be seen
 }
 
-// lookAbroad looks at the other network namespaces. The error is the context's.
+// Look looks at the other network namespaces. The error is the context's.
 func Look(ctx context.Context, q socket.Query, addrs bool) (Others, error) {
 	return lookIn(ctx, owner.SystemProc(), q, addrs, nsDirs)
 }
 
-// lookIn is lookAbroad for any proc(5) file system and directories of names.
+// lookIn is Look for any proc(5) file system and directories of names.
 func lookIn(ctx context.Context, p owner.ProcFS, q socket.Query, addrs bool, dirs []string) (Others, error) {
 	w, err := explore(ctx, p, dirs)
 	if err != nil {
 		return Others{Coverage: Coverage{Looked: true, Err: err}}, ctx.Err()
 	}
-	realms := w.sorted()
-	read := realms[:min(len(realms), MaxNamespaces)]
+	all := w.sorted()
+	read := all[:min(len(all), MaxNamespaces)]
 	forEach(ctx, len(read), func(diag *socket.Diag, i int) { w.read(ctx, q, addrs, diag, read[i]) })
 	if err := ctx.Err(); err != nil {
 		return Others{}, err
 	}
 	read = slices.DeleteFunc(slices.Clone(read), func(r *netNS) bool { return r.gone })
-	return Others{Namespaces: w.results(read), Coverage: w.coverage(read, max(len(realms)-MaxNamespaces, 0))}, nil
+	return Others{Namespaces: w.results(read), Coverage: w.coverage(read, max(len(all)-MaxNamespaces, 0))}, nil
 }
 
 // explore finds the namespaces.
@@ -109,7 +109,7 @@ func explore(ctx context.Context, p owner.ProcFS, dirs []string) (*nsScan, error
 // id is the namespace of a process, by its directory's name.
 func (w *nsScan) id(process string) (owner.NSID, error) { return w.NSIDOf(process, w.file) }
 
-// signs finds the namespaces of all processes, which are listed and looked at by
+// findByProcess finds the namespaces of all processes, which are listed and read by
 // several workers at a time: either takes as long as the other.
 func (w *nsScan) findByProcess(ctx context.Context) error {
 	dir, err := os.Open(w.Root)
@@ -160,24 +160,24 @@ func (w *nsScan) findByProcess(ctx context.Context) error {
 	return err
 }
 
-// strangers are those of some processes, by the names of their directories, that
+// otherNamespaces are those of some processes, by the names of their directories, that
 // are in another namespace than the caller.
 func (w *nsScan) otherNamespaces(processes []string) (found map[owner.NSID][]int, refused int, why error) {
 	found = make(map[owner.NSID][]int)
-	own, told := []byte(fmt.Sprintf("net:[%d]", w.inode)), w.inode != 0
+	own, known := []byte(fmt.Sprintf("net:[%d]", w.inode)), w.inode != 0
 	link := make([]byte, 64)
 	for _, name := range processes {
 		pid, err := strconv.Atoi(name)
 		if err != nil || pid <= 0 {
 			continue
 		}
-		if told {
-			// Where one may, reading this link takes half the time of a sign.
+		if known {
+			// Where one may, reading this link takes half the time of an NSID.
 			n, err := unix.Readlink(w.Root+"/"+name+"/"+owner.NSFile, link)
 			if err == nil && bytes.Equal(link[:n], own) {
 				continue
 			}
-			told = err == nil || owner.IsGone(err)
+			known = err == nil || owner.IsGone(err)
 		}
 		switch s, err := w.id(name); {
 		case err == nil && s != w.own:
@@ -189,7 +189,7 @@ func (w *nsScan) otherNamespaces(processes []string) (found map[owner.NSID][]int
 	return found, refused, why
 }
 
-// listBinds finds the files in some directories that are namespaces.
+// listFiles finds the files in some directories that are namespaces.
 func listFiles(dirs []string) []nsFile {
 	var binds []nsFile
 	known := make(map[uint64]bool)
@@ -216,7 +216,7 @@ func listFiles(dirs []string) []nsFile {
 	return binds
 }
 
-// bound gives namespaces their names, and finds those that have no process.
+// findByName gives namespaces their names, and finds those that have no process.
 func (w *nsScan) findByName(ctx context.Context, binds []nsFile) {
 	byInode := make(map[uint64]*netNS)
 	for _, r := range w.namespaces {
@@ -224,45 +224,46 @@ func (w *nsScan) findByName(ctx context.Context, binds []nsFile) {
 			byInode[r.inode] = r
 		}
 	}
-	var strange []nsFile
+	var unknown []nsFile
 	for _, b := range binds {
 		switch r := byInode[b.inode]; {
 		case r != nil:
 			r.file = b.file
 		case b.inode != w.inode:
-			strange = append(strange, b)
+			unknown = append(unknown, b)
 		}
 	}
-	signs, errs := make([]owner.NSID, len(strange)), make([]error, len(strange))
-	forEach(ctx, len(strange), func(_ *socket.Diag, i int) {
-		if errs[i] = enter(strange[i].file); errs[i] == nil {
-			signs[i], errs[i] = w.id("thread-self")
+	ids, errs := make([]owner.NSID, len(unknown)), make([]error, len(unknown))
+	forEach(ctx, len(unknown), func(_ *socket.Diag, i int) {
+		if errs[i] = enter(unknown[i].file); errs[i] == nil {
+			ids[i], errs[i] = w.id("thread-self")
 		}
 	})
-	for i, b := range strange {
-		switch r := w.namespaces[signs[i]]; {
-		case errors.Is(errs[i], unix.EINVAL), errs[i] != nil && owner.IsGone(errs[i]): // a namespace of another kind, or unbound since
+	for i, b := range unknown {
+		switch r := w.namespaces[ids[i]]; {
+		// a namespace of another kind, or unbound since
+		case errors.Is(errs[i], unix.EINVAL), errs[i] != nil && owner.IsGone(errs[i]):
 		case errs[i] != nil:
 			w.closed, w.closedErr = append(w.closed, b), errs[i]
 		case r != nil:
 			r.file, r.inode = b.file, b.inode
-		case signs[i] != w.own:
-			w.namespaces[signs[i]] = &netNS{nsid: signs[i], inode: b.inode, file: b.file}
+		case ids[i] != w.own:
+			w.namespaces[ids[i]] = &netNS{nsid: ids[i], inode: b.inode, file: b.file}
 		}
 	}
 }
 
-// sorted is all namespaces but the caller's, the oldest first: signs mostly grow.
+// sorted is all namespaces but the caller's, the oldest first: NSIDs mostly grow.
 func (w *nsScan) sorted() []*netNS {
-	realms := make([]*netNS, 0, len(w.namespaces))
+	all := make([]*netNS, 0, len(w.namespaces))
 	for _, r := range w.namespaces {
-		realms = append(realms, r)
+		all = append(all, r)
 	}
-	slices.SortFunc(realms, func(a, b *netNS) int {
+	slices.SortFunc(all, func(a, b *netNS) int {
 		if a.nsid < b.nsid {
 			return -1
 		}
 		return 1
 	})
-	return realms
+	return all
 }

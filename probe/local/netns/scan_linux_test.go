@@ -19,8 +19,8 @@ import (
 	"onmux/probe/nettest"
 )
 
-// moor binds a namespace to a name in a directory.
-func moor(t testing.TB, namespace, file string) {
+// bindMount binds a namespace to a name in a directory.
+func bindMount(t testing.TB, namespace, file string) {
 	t.Helper()
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -31,26 +31,27 @@ func moor(t testing.TB, namespace, file string) {
 	t.Cleanup(func() { unix.Unmount(file, unix.MNT_DETACH) })
 }
 
-// Namespaces go by the names that somebody gave them, also those that have no
+// Namespaces go by the names that they were given, also those that have no
 // process; what is no namespace, or the caller's own, counts for nothing.
-func TestAbroadNamed(t *testing.T) {
+func TestLookNamed(t *testing.T) {
 	nettest.Need(t)
 	dir := t.TempDir()
 	blue := nettest.NewNamespace(t)
-	moor(t, blue, filepath.Join(dir, "blue"))
+	bindMount(t, blue, filepath.Join(dir, "blue"))
 	host := nettest.NewNamespace(t)
 	hostNet := defaultName(t, host)
-	moor(t, host, filepath.Join(dir, "host"))
+	bindMount(t, host, filepath.Join(dir, "host"))
 	nettest.OnThread(func() {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Error(err)
 			return
 		}
-		moor(t, "/proc/thread-self/ns/net", filepath.Join(dir, "empty"))
+		bindMount(t, "/proc/thread-self/ns/net", filepath.Join(dir, "empty"))
 	})
-	moor(t, "/proc/thread-self/ns/net", filepath.Join(dir, "ours"))
-	moor(t, "/proc/thread-self/ns/uts", filepath.Join(dir, "uts"))
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, "left"), nil, 0), unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644)); err != nil {
+	bindMount(t, "/proc/thread-self/ns/net", filepath.Join(dir, "ours"))
+	bindMount(t, "/proc/thread-self/ns/uts", filepath.Join(dir, "uts"))
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "left"), nil, 0),
+		unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{blue, host, filepath.Join(dir, "empty")} {
@@ -77,7 +78,7 @@ func TestAbroadNamed(t *testing.T) {
 
 // What a search leaves behind: the process's first thread where it was, and no
 // namespace entered by anybody else.
-func TestVisitLeavesNothing(t *testing.T) {
+func TestForEachLeavesNoTrace(t *testing.T) {
 	blue := nettest.NewNamespace(t)
 	before, err := owner.InodeOf("/proc/self/ns/net")
 	if err != nil {
@@ -106,18 +107,19 @@ func TestVisitLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAbroadCancelled(t *testing.T) {
+func TestLookCanceled(t *testing.T) {
 	nettest.NewNamespace(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Look(ctx, socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}}, IPv4: true}, false); !errors.Is(err, context.Canceled) {
+	if _, err := Look(ctx, socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}}, IPv4: true},
+		false); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
 
 // A namespace that went away, or whose process did and left its pid to one of
-// another, is neither told nor an error.
-func TestAbroadGone(t *testing.T) {
+// another, is neither reported nor an error.
+func TestReadGone(t *testing.T) {
 	blue := nettest.NewNamespace(t)
 	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 4540), nettest.Listen(7))
 	w, err := explore(t.Context(), owner.SystemProc(), nil)
@@ -153,10 +155,10 @@ func TestAbroadGone(t *testing.T) {
 	}
 }
 
-func BenchmarkAbroad(b *testing.B) {
+func BenchmarkLook(b *testing.B) {
 	q := socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}, probe.UDP: {417}}, IPv4: true, IPv6: true}
 	b.Run("5000 processes", func(b *testing.B) {
-		p := crowdOf(b, 5000, false)
+		p := manyProcesses(b, 5000, false)
 		for b.Loop() {
 			if a, err := lookIn(b.Context(), p, q, false, nil); err != nil || len(a.Namespaces) != 0 {
 				b.Fatal(a, err)
@@ -175,7 +177,7 @@ func BenchmarkAbroad(b *testing.B) {
 	})
 }
 
-// defaultName is that of a namespace which nobody gave a name.
+// defaultName is that of a namespace without a name.
 func defaultName(t testing.TB, file string) string {
 	t.Helper()
 	inode, err := owner.InodeOf(file)

@@ -17,7 +17,7 @@ import (
 
 // A proc file system in which little can be read. Files of one namespace are one
 // file, as they are there.
-func TestAbroadOfATree(t *testing.T) {
+func TestLookInTree(t *testing.T) {
 	const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 	const line = "   0: 00000000:01A1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     7        0 4242 1 0\n"
 	root := t.TempDir()
@@ -43,7 +43,8 @@ func TestAbroadOfATree(t *testing.T) {
 	err := errors.Join(
 		os.Symlink("1", filepath.Join(root, "self")),
 		os.WriteFile(filepath.Join(root, "20/net/tcp"), []byte(heading+line), 0o644),
-		os.WriteFile(filepath.Join(root, "20/cgroup"), []byte("0::/system.slice/docker-"+strings.Repeat("3f2a", 16)+".scope\n"), 0o644),
+		os.WriteFile(filepath.Join(root, "20/cgroup"),
+			[]byte("0::/system.slice/docker-"+strings.Repeat("3f2a", 16)+".scope\n"), 0o644),
 		os.MkdirAll(filepath.Join(root, "30"), 0o755),
 		os.WriteFile(filepath.Join(root, "30/net"), nil, 0o644), // cannot be looked into
 		os.MkdirAll(filepath.Join(root, "31"), 0o755),           // ended
@@ -53,32 +54,36 @@ func TestAbroadOfATree(t *testing.T) {
 	}
 	q := socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}}, IPv4: true}
 	a, err := lookIn(t.Context(), owner.ProcFS{Root: root}, q, false, nil)
-	if err != nil || len(a.Namespaces) != 1 || a.Namespaces[0].Name != "docker container 3f2a3f2a3f2a" || !a.Coverage.Incomplete() {
+	if err != nil || len(a.Namespaces) != 1 || a.Namespaces[0].Name != "docker container 3f2a3f2a3f2a" ||
+		!a.Coverage.Incomplete() {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	held := a.Namespaces[0].Held[probe.Port{Number: 417, Proto: probe.TCP}]
 	if len(held) != 1 || held[0].Local != netip.MustParseAddrPort("0.0.0.0:417") || held[0].Inode != 4242 {
 		t.Errorf("%+v", held)
 	}
-	if c := a.Coverage; c.Unknown != 1 || c.UnknownErr.Error() != "stat "+root+"/30/net/dev: not a directory" || c.Read != 1 || c.ByProc != 1 {
+	if c := a.Coverage; c.Unknown != 1 || c.UnknownErr.Error() != "stat "+root+"/30/net/dev: not a directory" ||
+		c.Read != 1 || c.ByProc != 1 {
 		t.Errorf("%+v", c)
 	}
 	// Where inodes are handed out anew each time, nothing may be concluded.
-	if err := errors.Join(os.Remove(filepath.Join(root, "1/task/1/net/dev")), os.WriteFile(filepath.Join(root, "1/task/1/net/dev"), nil, 0o644)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(root, "1/task/1/net/dev")),
+		os.WriteFile(filepath.Join(root, "1/task/1/net/dev"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	a, err = lookIn(t.Context(), owner.ProcFS{Root: root}, q, false, nil)
 	if err != nil || len(a.Namespaces) != 0 || !a.Coverage.Incomplete() || a.Coverage.Err == nil {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if a, err = lookIn(t.Context(), owner.ProcFS{Root: "/nonexistent"}, q, false, nil); err != nil || !a.Coverage.Incomplete() {
+	if a, err = lookIn(t.Context(), owner.ProcFS{Root: "/nonexistent"}, q, false, nil); err != nil ||
+		!a.Coverage.Incomplete() {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
 
-// crowdOf is a proc file system of so many processes, each of a namespace of its
+// manyProcesses is a proc file system of so many processes, each of a namespace of its
 // own or all of the caller's.
-func crowdOf(t testing.TB, processes int, alone bool) owner.ProcFS {
+func manyProcesses(t testing.TB, processes int, alone bool) owner.ProcFS {
 	t.Helper()
 	root := t.TempDir()
 	own := filepath.Join(root, "1", "net", "dev")
@@ -114,11 +119,13 @@ func TestUnique(t *testing.T) {
 }
 
 // However many namespaces there are, a bounded number is looked at, and the rest
-// is told.
-func TestAbroadIsBounded(t *testing.T) {
-	p := crowdOf(t, MaxNamespaces+7, true)
-	a, err := lookIn(t.Context(), p, socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}}, IPv4: true}, false, nil)
-	if err != nil || a.Coverage.Beyond != 7 || a.Coverage.Read+a.Coverage.Failed > MaxNamespaces || !a.Coverage.Incomplete() {
+// is counted.
+func TestLookIsBounded(t *testing.T) {
+	p := manyProcesses(t, MaxNamespaces+7, true)
+	a, err := lookIn(t.Context(), p, socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}}, IPv4: true}, false,
+		nil)
+	if err != nil || a.Coverage.Beyond != 7 || a.Coverage.Read+a.Coverage.Failed > MaxNamespaces ||
+		!a.Coverage.Incomplete() {
 		t.Errorf("%v, %+v", err, a.Coverage)
 	}
 }

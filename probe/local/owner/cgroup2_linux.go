@@ -61,7 +61,7 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
-// find tells the paths of the cgroups with these ids, which are the inodes of
+// find returns the paths of the cgroups with these ids, which are the inodes of
 // their directories. It is a walk, because asking for an inode takes
 // CAP_DAC_READ_SEARCH (open_by_handle_at(2)).
 func (c cgroup2) find(ctx context.Context, ids map[uint64]bool) map[uint64]string {

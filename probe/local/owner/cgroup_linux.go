@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// parseCgroups reads /proc/<pid>/cgroup (cgroups(7)). The unit is told by the
+// ParseCgroups reads /proc/<pid>/cgroup (cgroups(7)). The unit is that of the
 // unified hierarchy or by systemd's own of version 1, the container by any.
 func ParseCgroups(b []byte) Place {
 	var all Place
@@ -29,7 +29,7 @@ func ParseCgroups(b []byte) Place {
 }
 
 // parseCgroup reads a cgroup's path. Of units, containers and pods inside one
-// another it tells the innermost.
+// another it returns the innermost.
 func parseCgroup(dir string) Place {
 	var c Place
 	components := splitCgroup(dir)
@@ -54,7 +54,7 @@ func parseCgroup(dir string) Place {
 	return c
 }
 
-// splitCgroup divides a path into its components. Runtimes that were told to let
+// splitCgroup divides a path into its components. Runtimes that are set to let
 // systemd make their cgroups and do not ("slice:prefix:id") count as if they did.
 func splitCgroup(dir string) []string {
 	components := strings.Split(dir, "/")
@@ -77,7 +77,8 @@ func isUnit(name string) bool {
 // scopes is what runtimes call the cgroup of a container before its id, with
 // systemd's driver and mostly without.
 var scopes = map[string]string{
-	"docker": "docker", "cri-containerd": "containerd", "nerdctl": "containerd", "crio": "cri-o", "libpod": "podman", "libpod-payload": "podman",
+	"docker": "docker", "cri-containerd": "containerd", "nerdctl": "containerd", "crio": "cri-o", "libpod": "podman",
+	"libpod-payload": "podman",
 }
 
 // containerOf reads one component of a path. What runs beside a container to
@@ -107,7 +108,7 @@ func containerOf(name, parent string) (runtime, container, id string) {
 	return runtime, id[:12], id
 }
 
-// runtimeAbove is what made a container whose own component does not tell it.
+// runtimeAbove is the runtime of a container whose own component does not have it.
 func runtimeAbove(components []string) string {
 	for _, c := range components {
 		switch {

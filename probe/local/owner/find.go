@@ -5,25 +5,25 @@ import (
 	"onmux/probe/local/socket"
 )
 
-// ownership is who holds which socket.
+// Scan is which processes hold which sockets.
 type Scan struct {
-	Of map[uint64][]Owner // by socket.holder
-	//lint:ignore U1000 only Linux asks
+	Of map[uint64][]Owner // by Socket.Holder
+	//lint:ignore U1000 only Linux lists them
 	Listed     []int // processes that were looked at, sorted
 	Unreadable []int // those of them whose descriptors could not be read, sorted
 	Hidden     bool  // there are processes that are not listed
 }
 
-// owners is what is known of the owners; the zero value: nobody asked.
+// Owners is what is known of the owners; the zero value: they were not looked for.
 type Owners struct {
 	Scan
-	Origins map[uint64]Origin // by socket.holder
+	Origins map[uint64]Origin // by Socket.Holder
 	Asked   bool
 	Users   Users // names of the users of sockets
 	Err     error // why no owner could be found
 }
 
-// askOwners finds the owners of the sockets. The error is the context's.
+// Find finds the owners of the sockets. The error is the context's.
 func Find(ctx context.Context, sockets []socket.Socket) (Owners, error) {
 	holders := make([]uint64, len(sockets))
 	for i, s := range sockets {
@@ -37,5 +37,5 @@ func Find(ctx context.Context, sockets []socket.Socket) (Owners, error) {
 	return o, ctx.Err()
 }
 
-// blind reports whether there are processes that could not be looked at.
+// Incomplete reports whether there are processes that could not be looked at.
 func (o Scan) Incomplete() bool { return len(o.Unreadable) > 0 || o.Hidden }

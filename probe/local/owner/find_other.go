@@ -24,7 +24,7 @@ func scanOwners(ctx context.Context, pids []uint64) (Scan, error) {
 	return o, nil
 }
 
-// findOrigins tells nothing: of cgroups only Linux knows.
+// findOrigins finds nothing: only Linux has cgroups.
 func findOrigins(context.Context, []socket.Socket, Scan) map[uint64]Origin { return nil }
 
 // owner reads what a process is; what may not be read stays empty.

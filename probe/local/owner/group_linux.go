@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// maxParents bounds how far up the parents of a process are told.
+// maxParents bounds how many ancestors of a process are reported.
 const maxParents = 32
 
-// folder turns sightings into owners. What it reads it keeps, because a process
+// ownerGrouper turns matches into owners. It keeps what it reads, because a process
 // may hold many sockets.
 type ownerGrouper struct {
 	ProcFS
@@ -28,7 +28,7 @@ func newOwnerGrouper(p ProcFS) *ownerGrouper {
 	}
 }
 
-// fold tells the owners of each socket. A process is the worker of its nearest
+// group sets the owners of each socket. A process is the worker of its nearest
 // ancestor that holds the socket, if both run the same program: what a server
 // started and left its sockets to is an owner by itself.
 func (f *ownerGrouper) group(seen []fdMatch, byInode map[uint64][]Owner) {
@@ -43,7 +43,7 @@ func (f *ownerGrouper) group(seen []fdMatch, byInode map[uint64][]Owner) {
 	}
 }
 
-// share tells the owners of a socket by those who hold it, sorted.
+// groupOne returns the owners of a socket from the processes that hold it, sorted.
 func (f *ownerGrouper) groupOne(holders []fdMatch) []Owner {
 	masters := make(map[int]int)
 	workers := make(map[int][]int)
@@ -138,7 +138,7 @@ func (f *ownerGrouper) program(pid int) string {
 }
 
 // exe is the file that a process runs, and whether it is no longer there. The
-// kernel says so after the name (proc_pid_exe(5)), which may be its real end.
+// kernel marks that behind the name (proc_pid_exe(5)), which may also end so.
 func (f *ownerGrouper) exe(pid int) (name string, deleted bool) {
 	link := f.Path(pid, "exe")
 	name, err := os.Readlink(link)
@@ -158,7 +158,7 @@ func (f *ownerGrouper) exe(pid int) (name string, deleted bool) {
 }
 
 // owner reads what a process is; what may not be read stays empty. Its pid may
-// be another's by now: nothing is told of that one.
+// be another's by now: nothing is reported of that one.
 func (f *ownerGrouper) owner(s fdMatch) Owner {
 	if o, ok := f.owners[s.pid]; ok {
 		return o

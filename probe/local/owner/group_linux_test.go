@@ -25,7 +25,8 @@ func ownersOf(t testing.TB, inode uint64) []Owner {
 // with a name of its own.
 func TestAnotherProgramIsNoWorker(t *testing.T) {
 	f, inode := listener(t)
-	other := nettest.Process{Exe: nettest.CopyBinary(t, "other"), Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid
+	other := nettest.Process{Exe: nettest.CopyBinary(t, "other"), Steps: "inherit",
+		Files: []*os.File{f}}.Start(t).Process.Pid
 	worker := nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid
 	owners := ownersOf(t, inode)
 	if len(owners) != 2 {
@@ -33,7 +34,8 @@ func TestAnotherProgramIsNoWorker(t *testing.T) {
 	}
 	slices.SortFunc(owners, func(a, b Owner) int { return len(b.Workers) - len(a.Workers) })
 	me, it := owners[0], owners[1]
-	if me.PID != os.Getpid() || !slices.Equal(me.Workers, []int{worker}) || it.PID != other || it.Name != "other" || len(it.Workers) > 0 {
+	if me.PID != os.Getpid() || !slices.Equal(me.Workers, []int{worker}) || it.PID != other || it.Name != "other" ||
+		len(it.Workers) > 0 {
 		t.Errorf("%+v\n%+v", me, it)
 	}
 	if me.Unrelated || it.Unrelated || it.Parents[0].PID != os.Getpid() || it.Parents[0].Name != me.Name {
@@ -44,7 +46,7 @@ func TestAnotherProgramIsNoWorker(t *testing.T) {
 	}
 }
 
-// A program that was deleted is told as such; one that is called so is not.
+// A program that was deleted is reported as such; one that is called so is not.
 func TestExeDeleted(t *testing.T) {
 	f, inode := listener(t)
 	gone, odd := nettest.CopyBinary(t, "gone"), nettest.CopyBinary(t, "odd (deleted)")
@@ -67,13 +69,14 @@ func TestExeDeleted(t *testing.T) {
 	}
 }
 
-// A process that ends between being seen and being described is told by what
+// A process that ends between being seen and being described is reported by what
 // was seen, and so is one whose pid has become another's.
 func TestEndedMeanwhile(t *testing.T) {
 	f, inode := listener(t)
 	cmd := nettest.Process{Steps: "inherit, name brief", Files: []*os.File{f}}.Start(t)
 	look := fdScanner{root: "/proc", wanted: map[uint64]bool{inode: true}, dirents: make([]byte, 16<<10)}
-	if err := look.scanProcess(context.Background(), cmd.Process.Pid); err != nil || len(look.matches) != 1 || !look.matches[0].known {
+	if err := look.scanProcess(context.Background(), cmd.Process.Pid); err != nil || len(look.matches) != 1 ||
+		!look.matches[0].known {
 		t.Fatalf("%+v, %v", look.matches, err)
 	}
 	for name, end := range map[string]func() fdMatch{
@@ -92,7 +95,8 @@ func TestEndedMeanwhile(t *testing.T) {
 		byInode := make(map[uint64][]Owner)
 		newOwnerGrouper(SystemProc()).group([]fdMatch{s}, byInode)
 		o := byInode[inode][0]
-		if o.PID != s.pid || o.Name != "brief" || !o.Ended || o.Started.IsZero() || o.Exe != "" || o.Cmdline != nil || o.User != "" || o.Parents != nil {
+		if o.PID != s.pid || o.Name != "brief" || !o.Ended || o.Started.IsZero() || o.Exe != "" || o.Cmdline != nil ||
+			o.User != "" || o.Parents != nil {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sign tells network namespaces apart. It is the inode of a file below
+// NSID identifies a network namespace. It is the inode of a file below
 // /proc/<pid>.
 type NSID uint64
 
-// Files whose inodes are signs. Each namespace has its own tree of net/ files,
+// Files whose inodes identify namespaces. Each namespace has its own tree of net/ files,
 // with inodes that are unique on the machine (fs/proc/proc_net.c, proc_alloc_inum
 // in fs/proc/generic.c) and that everybody may ask for; what namespaces(7)
 // documents takes the right to trace the process.
@@ -20,7 +20,7 @@ const (
 	NSFile  = "ns/net"
 )
 
-// signFile is the file whose inode can be relied on. A system that is like Linux
+// NSIDFile is the file whose inode can be relied on. A system that is like Linux
 // may number the files as it hands them out.
 func (p ProcFS) NSIDFile() (string, error) {
 	pid, err := os.Readlink(filepath.Join(p.Root, "self"))
@@ -38,6 +38,7 @@ func (p ProcFS) NSIDFile() (string, error) {
 	return NSFile, nil
 }
 
+// InodeOf is the inode of a file.
 func InodeOf(path string) (uint64, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -46,13 +47,13 @@ func InodeOf(path string) (uint64, error) {
 	return st.Ino, nil
 }
 
-// idOf is the namespace of a process, by its directory's name and one of the files.
+// NSIDOf is the namespace of a process, by its directory's name and one of the files.
 func (p ProcFS) NSIDOf(process, file string) (NSID, error) {
 	inode, err := InodeOf(p.Root + "/" + process + "/" + file)
 	return NSID(inode), err
 }
 
-// nsfs is the inode of a process's namespace as namespaces(7) has it, by its
+// NSInode is the inode of a process's namespace as namespaces(7) has it, by its
 // directory's name.
 func (p ProcFS) NSInode(process string) (uint64, error) {
 	return InodeOf(p.Root + "/" + process + "/" + NSFile)

@@ -16,7 +16,8 @@ func TestCandidatesBySpace(t *testing.T) {
 		"10/status": status, "11/status": status, "12/status": status, "13/status": status, "14/status": "Uid:\t8\t8\t8\t8\n",
 		"10/net/dev": "", "11/net/dev": "", "12/net/": "", "14/net/": "", "10/task/10/net/": "",
 	})
-	for _, link := range []string{"10/task/10/net/dev", "12/net/dev", "14/net/dev"} { // hard links have one inode, as namespaces do
+	// hard links have one inode, as namespaces do
+	for _, link := range []string{"10/task/10/net/dev", "12/net/dev", "14/net/dev"} {
 		if err := os.Link(filepath.Join(root, "10/net/dev"), filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
@@ -36,10 +37,10 @@ func TestCandidatesBySpace(t *testing.T) {
 		unread []int
 		want   []int
 	}{
-		{"here, and one that is not told", socket.Socket{UID: 7}, []int{10, 11, 12, 13, 14}, []int{10, 12, 13}},
+		{"here, and one that is not known", socket.Socket{UID: 7}, []int{10, 11, 12, 13, 14}, []int{10, 12, 13}},
 		{"there", socket.Socket{UID: 7, NetNS: there}, []int{10, 11, 12}, []int{11}},
 		{"none is there", socket.Socket{UID: 7, NetNS: there}, []int{10, 12}, []int{10, 12}},
-		{"nobody's", socket.Socket{UID: 9}, []int{10, 11, 12}, nil},
+		{"of no process", socket.Socket{UID: 9}, []int{10, 11, 12}, nil},
 	} {
 		p := ProcFS{Root: root}
 		f := originFinder{ownerGrouper: newOwnerGrouper(p), Scan: Scan{Unreadable: c.unread, Listed: c.unread}}

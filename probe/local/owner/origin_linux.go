@@ -14,10 +14,10 @@ import (
 const (
 	maxCandidates = 8
 	maxProcs      = 64 << 10 // bytes of cgroup.procs
-	maxAsked      = 1024     // processes whose user is asked for
+	maxExamined   = 1024     // processes whose user is read
 )
 
-// findOrigins tells where sockets were made: those whose owner could not be
+// findOrigins finds where sockets were made: those whose owner could not be
 // seen, with who may hold them, and those that systemd holds for a unit.
 func findOrigins(ctx context.Context, sockets []socket.Socket, o Scan) map[uint64]Origin {
 	return SystemProc().origins(ctx, sockets, o)
@@ -55,7 +55,7 @@ func (p ProcFS) origins(ctx context.Context, sockets []socket.Socket, o Scan) ma
 	return origins
 }
 
-// finder finds who may hold sockets.
+// originFinder finds which processes may hold sockets.
 type originFinder struct {
 	*ownerGrouper
 	Scan
@@ -98,7 +98,7 @@ func (f *originFinder) inCgroup(path string, s socket.Socket) (few []Candidate, 
 		if !f.mayHold(pid) {
 			continue
 		}
-		if len(few) == maxAsked {
+		if len(few) == maxExamined {
 			more++
 			continue
 		}
@@ -121,11 +121,11 @@ func (f *originFinder) rank(pid int, s socket.Socket) int {
 	return 1
 }
 
-// ofUser are the processes of a socket's user, if that are so few that it says
+// ofUser are the processes of a socket's user, if there are so few that this means
 // something: those in the socket's network namespace, or all if none is there,
 // because a process keeps its sockets when it goes to another.
 func (f *originFinder) ofUser(s socket.Socket) []Candidate {
-	if f.Hidden || len(f.Unreadable) > maxAsked {
+	if f.Hidden || len(f.Unreadable) > maxExamined {
 		return nil
 	}
 	var all, near []int
@@ -178,7 +178,7 @@ func (f *originFinder) mayHold(pid int) bool {
 
 func (f *originFinder) euid(pid int) (uint32, bool) {
 	if uid, ok := f.euids[pid]; ok {
-		return uid, uid != nobody
+		return uid, uid != noUser
 	}
 	if f.euids == nil {
 		f.euids = make(map[int]uint32)
@@ -186,14 +186,14 @@ func (f *originFinder) euid(pid int) (uint32, bool) {
 	b, _ := f.Read(pid, "status")
 	uid, ok := parseUID(b)
 	if !ok {
-		uid = nobody
+		uid = noUser
 	}
 	f.euids[pid] = uid
 	return uid, ok
 }
 
-// nobody is no user's number: (uid_t)-1 (setreuid(2)).
-const nobody = 1<<32 - 1
+// noUser is no user's number: (uid_t)-1 (setreuid(2)).
+const noUser = 1<<32 - 1
 
 func isSocketUnit(unit string) bool { return strings.HasSuffix(unit, ".socket") }
 

@@ -50,7 +50,8 @@ func files(t testing.TB, all map[string]string) string {
 func machineOf(t testing.TB, all map[string]string) (p ProcFS, root string) {
 	t.Helper()
 	root = files(t, all)
-	mountinfo := fmt.Sprintf("30 1 0:1 / / rw - ext4 /dev/sda rw\n31 30 0:2 / %s/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n", root)
+	mountinfo := fmt.Sprintf("30 1 0:1 / / rw - ext4 /dev/sda rw\n"+
+		"31 30 0:2 / %s/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n", root)
 	if err := os.MkdirAll(filepath.Join(root, "proc/self"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -120,11 +121,13 @@ func TestOrigins(t *testing.T) {
 			Origin{Place: Place{Unit: "ssh.socket"}}},
 		"a container": {socket.Socket{Cgroup: at("kubepods/pod" + pod + "/" + id), UID: 0, HasUID: true},
 			Origin{Place: Place{Container: id[:12], ContainerID: id, Runtime: "kubernetes", PodUID: pod}}},
-		"nowhere, a user":       {socket.Socket{Cgroup: at("."), UID: 33, HasUID: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}},
-		"a cgroup that is gone": {socket.Socket{Cgroup: 1 << 60, UID: 33, HasUID: true}, Origin{Candidates: by("user", "nginx", 412, 413, 414)}},
-		"of too busy a user":    {socket.Socket{UID: 77, HasUID: true}, Origin{}},
-		"of no user":            {socket.Socket{UID: 5, HasUID: true}, Origin{}},
-		"nothing is told":       {socket.Socket{}, Origin{}},
+		"nowhere, a user": {socket.Socket{Cgroup: at("."), UID: 33, HasUID: true},
+			Origin{Candidates: by("user", "nginx", 412, 413, 414)}},
+		"a cgroup that is gone": {socket.Socket{Cgroup: 1 << 60, UID: 33, HasUID: true},
+			Origin{Candidates: by("user", "nginx", 412, 413, 414)}},
+		"of too busy a user": {socket.Socket{UID: 77, HasUID: true}, Origin{}},
+		"of no user":         {socket.Socket{UID: 5, HasUID: true}, Origin{}},
+		"nothing is known":   {socket.Socket{}, Origin{}},
 	} {
 		c.s.Holder = 7
 		got := p.origins(t.Context(), []socket.Socket{c.s}, o)[7]
@@ -134,7 +137,8 @@ func TestOrigins(t *testing.T) {
 	}
 
 	// Of what has an owner nothing is looked for, unless that is systemd.
-	o.Of = map[uint64][]Owner{7: {{PID: 20, Place: Place{Unit: "x.service"}}}, 8: {{PID: 1, Place: Place{Unit: "init.scope"}}, {PID: 20}}}
+	o.Of = map[uint64][]Owner{7: {{PID: 20, Place: Place{Unit: "x.service"}}},
+		8: {{PID: 1, Place: Place{Unit: "init.scope"}}, {PID: 20}}}
 	made := at("system.slice/ssh.socket")
 	got := p.origins(t.Context(), []socket.Socket{{Holder: 7, Cgroup: made}, {Holder: 8, Cgroup: made}}, o)
 	if want := map[uint64]Origin{8: {Place: Place{Unit: "ssh.socket"}}}; !reflect.DeepEqual(got, want) {
@@ -156,9 +160,11 @@ func TestHiddenProcesses(t *testing.T) {
 	if err != nil || !o.Hidden || len(o.Unreadable) > 0 {
 		t.Fatalf("%+v, %v", o, err)
 	}
-	s := socket.Socket{Holder: 7, UID: 1, HasUID: true, Cgroup: inode(t, filepath.Join(root, "cgroup/system.slice/nginx.service"))}
+	s := socket.Socket{Holder: 7, UID: 1, HasUID: true,
+		Cgroup: inode(t, filepath.Join(root, "cgroup/system.slice/nginx.service"))}
 	got := p.origins(t.Context(), []socket.Socket{s}, o)[7]
-	if want := (Origin{Place: Place{Unit: "nginx.service"}, Candidates: []Candidate{{Process{PID: 413}, "cgroup"}}}); !reflect.DeepEqual(got, want) {
+	if want := (Origin{Place: Place{Unit: "nginx.service"},
+		Candidates: []Candidate{{Process{PID: 413}, "cgroup"}}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -175,9 +181,11 @@ func TestUnreadableProcesses(t *testing.T) {
 func TestMountinfo(t *testing.T) {
 	const v1 = "40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n"
 	for in, want := range map[string]cgroup2{
-		"31 23 0:28 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n":                                                {"/sys/fs/cgroup", "/"},
-		v1 + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n":                                                              {"/sys/fs/cgroup/unified", "/"},
-		"1 1 0:1 /a /part rw - cgroup2 none rw\n1 1 0:1 / /my\\040cgroups rw - cgroup2 none rw\n1 1 0:1 /b /other rw - cgroup2 none rw\n": {"/my cgroups", "/"},
+		"31 23 0:28 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n": {"/sys/fs/cgroup", "/"},
+		v1 + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n":               {"/sys/fs/cgroup/unified", "/"},
+		"1 1 0:1 /a /part rw - cgroup2 none rw\n" +
+			"1 1 0:1 / /my\\040cgroups rw - cgroup2 none rw\n" +
+			"1 1 0:1 /b /other rw - cgroup2 none rw\n": {"/my cgroups", "/"},
 		v1: {}, "": {}, "1 2 3 - cgroup2": {}, "1 1 0:1 / relative rw - cgroup2 none rw\n": {},
 	} {
 		if got := parseMountinfo([]byte(in)); got != want {

@@ -18,7 +18,7 @@ type Owner struct {
 	Workers    []int     `json:"workers,omitempty"`
 	Parents    []Process `json:"parents,omitempty"`   // the parent, its parent, and so on
 	Unrelated  bool      `json:"unrelated,omitempty"` // there are other owners, and it is no ancestor or descendant of any
-	Ended      bool      `json:"ended,omitempty"`     // it ended while it was looked at: the rest is not told
+	Ended      bool      `json:"ended,omitempty"`     // it ended while it was read: the rest is not known
 }
 
 // Process names a process.
@@ -28,15 +28,17 @@ type Process struct {
 }
 
 // Place is where a process runs, or where a socket was made, as the path of its
-// cgroup tells (cgroups(7)). A name is cut to 256 bytes.
+// cgroup has it (cgroups(7)). A name is cut to 256 bytes.
 type Place struct {
-	Unit          string `json:"unit,omitempty"`           // systemd's, the innermost
-	Container     string `json:"container,omitempty"`      // the first 12 digits of its id; LXC and systemd-nspawn go by names
+	Unit string `json:"unit,omitempty"` // systemd's, the innermost
+	// the first 12 digits of its id; LXC and systemd-nspawn go by names
+	Container     string `json:"container,omitempty"`
 	ContainerID   string `json:"container_id,omitempty"`   // the whole of that id
 	ContainerName string `json:"container_name,omitempty"` // in reports of earlier versions
-	Runtime       string `json:"runtime,omitempty"`        // "docker", "containerd", "cri-o", "podman", "lxc" or "systemd-nspawn"; "kubernetes" if the path tells no more; "" if it does not tell
-	Pod           string `json:"pod,omitempty"`            // Kubernetes' "namespace/name", in reports of earlier versions
-	PodUID        string `json:"pod_uid,omitempty"`
+	// "docker", "containerd", "cri-o", "podman", "lxc", "systemd-nspawn"; "kubernetes" if no more is known
+	Runtime string `json:"runtime,omitempty"`
+	Pod     string `json:"pod,omitempty"` // Kubernetes' "namespace/name", in reports of earlier versions
+	PodUID  string `json:"pod_uid,omitempty"`
 }
 
 // Origin is where a socket was made, and who may hold it.
@@ -46,8 +48,8 @@ type Origin struct {
 	MoreCandidates int         `json:"more_candidates,omitempty"` // beyond those listed
 }
 
-// Candidate is a process that may hold a socket whose owner could not be seen,
-// and that could not be looked at.
+// Candidate is a process that may hold a socket whose owner could not be found: its
+// descriptors could not be read.
 type Candidate struct {
 	Process
 	By string `json:"by"` // what speaks for it: "cgroup", that it is in the one in which the socket was made, or "user"

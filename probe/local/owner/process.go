@@ -17,7 +17,7 @@ const (
 // Linux system, whatever the kernel's own tick is (proc(5), sysconf(3)).
 const userHZ = 100
 
-// stat is what /proc/<pid>/stat tells (proc(5)).
+// stat is what is used of /proc/<pid>/stat (proc(5)).
 type stat struct {
 	name   string // comm, which may hold spaces, parentheses and newlines
 	parent int

@@ -30,7 +30,7 @@ type ProcFS struct{ Root string }
 
 func SystemProc() ProcFS { return ProcFS{Root: "/proc"} }
 
-// sighting is one process that holds a wanted socket.
+// fdMatch is one process that holds a wanted socket.
 type fdMatch struct {
 	inode uint64
 	pid   int
@@ -65,9 +65,10 @@ func (p ProcFS) owners(ctx context.Context, inodes []uint64) (Scan, error) {
 	return o, nil
 }
 
-// look looks at processes, at several at a time. It tells those that hold a
-// wanted socket and, sorted, those that could not be looked at.
-func (p ProcFS) scanFDs(ctx context.Context, pids []int, wanted map[uint64]bool, at func(*fdScanner, context.Context, int) error) (seen []fdMatch, unread []int) {
+// scanFDs reads the descriptors of processes, of several at a time. It returns those
+// that hold a wanted socket and, sorted, those that could not be read.
+func (p ProcFS) scanFDs(ctx context.Context, pids []int, wanted map[uint64]bool,
+	at func(*fdScanner, context.Context, int) error) (seen []fdMatch, unread []int) {
 	var (
 		next    atomic.Int64
 		mu      sync.Mutex
@@ -121,7 +122,7 @@ func (p ProcFS) pids() ([]int, error) {
 // as long as the namespace does, and is seldom one's own.
 func (ProcFS) hides(pids []int) bool { return len(pids) == 0 || pids[0] != 1 }
 
-// looker is one worker's eyes. It reads directories with bare system calls,
+// fdScanner is one worker of a scan. It reads directories with bare system calls,
 // which takes half the time of os.ReadDir and os.Readlink; doing without the
 // remaining allocations saves nothing, because the kernel takes the time.
 type fdScanner struct {
@@ -133,7 +134,7 @@ type fdScanner struct {
 	unreadable []int
 }
 
-// gone reports whether the error says that the process or descriptor is no more.
+// IsGone reports whether the error says that the process or descriptor is no more.
 func IsGone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 }
@@ -145,7 +146,7 @@ func (l *fdScanner) scanProcess(ctx context.Context, pid int) error {
 
 // in looks at every descriptor in a directory, from which the stat of the process
 // is reached by a path. Some kernels list the descriptors of a process to
-// everybody and refuse to tell what they are.
+// every user and refuse to reveal what they are.
 func (l *fdScanner) scanDir(ctx context.Context, fds, stat string, pid int) error {
 	dir, err := unix.Open(fds, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -207,7 +208,7 @@ func statFrom(dir int, path string) (stat, bool) {
 	return parseStat(b[:n])
 }
 
-// socket is the inode of the socket behind a descriptor, whose link reads
+// socket returns the inode of the socket behind a descriptor, whose link reads
 // "socket:[12345]"; 0 if it is something else.
 func (l *fdScanner) socket(dir int, name string) (uint64, error) {
 	n, err := unix.Readlinkat(dir, name, l.link[:])

@@ -73,7 +73,8 @@ func TestOwnersFoldWorkers(t *testing.T) {
 // Without the master, its workers are owners of their own.
 func TestOwnersUnrelated(t *testing.T) {
 	f, inode := listener(t)
-	pids := []int{nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid, nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid}
+	pids := []int{nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid,
+		nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid}
 	slices.Sort(pids)
 	f.Close()
 	o, err := scanOwners(context.Background(), []uint64{inode})
@@ -117,7 +118,8 @@ func tree(t testing.TB, processes, descriptors int) ProcFS {
 func TestOwnersOfATree(t *testing.T) {
 	p := tree(t, 3, 40)
 	fd := filepath.Join(p.Root, "2", "fd")
-	for i, link := range []string{"/dev/null", "socket:[]", "socket:[1x]", "pipe:[3005]", "anon_inode:[eventpoll]", "socket:[3005]", "socket:[3005]"} {
+	for i, link := range []string{"/dev/null", "socket:[]", "socket:[1x]", "pipe:[3005]", "anon_inode:[eventpoll]",
+		"socket:[3005]", "socket:[3005]"} {
 		if err := os.Symlink(link, filepath.Join(fd, strconv.Itoa(100+i))); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +138,8 @@ func TestOwnersOfATree(t *testing.T) {
 	if got := o.Of[1007]; len(got) != 1 || got[0].PID != 1 {
 		t.Errorf("1007: %+v", got)
 	}
-	if got := o.Of[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" || !slices.Equal(got[0].Workers, []int{3}) {
+	if got := o.Of[3005]; len(got) != 1 || got[0].PID != 2 || got[0].Name != "a) (b" ||
+		!slices.Equal(got[0].Workers, []int{3}) {
 		t.Errorf("3005: %+v", got)
 	}
 }
@@ -144,7 +147,7 @@ func TestOwnersOfATree(t *testing.T) {
 // inodeEnv has the socket that a process of another user looks for.
 const inodeEnv = "ONMUX_TEST_INODE"
 
-// Somebody else's descriptors are not readable, and nobody is invented.
+// Descriptors of another user are not readable, and no owner is invented.
 func TestOwnersUnprivileged(t *testing.T) {
 	if text := os.Getenv(inodeEnv); text != "" {
 		inode, _ := strconv.ParseUint(text, 10, 64)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unseen are the wanted sockets that nobody was seen to hold.
+// unmatched are the wanted sockets for which no process was found.
 func unmatched(wanted map[uint64]bool, seen []fdMatch) map[uint64]bool {
 	left := make(map[uint64]bool)
 	for inode, want := range wanted {
@@ -62,7 +62,7 @@ func (l *fdScanner) scanThreads(ctx context.Context, pid int) error {
 }
 
 // sameFiles reports whether two threads share their descriptors (kcmp(2)); where
-// the kernel does not tell they are taken to, because looking at each would cost
+// the kernel does not report it they are taken to, because reading each would cost
 // as much as there are threads.
 func (l *fdScanner) sameFiles(a, b int) bool {
 	const kcmpFiles = 2 // KCMP_FILES

@@ -2,11 +2,11 @@ package socket
 
 import "onmux/probe"
 
-// full reports whether a socket's accept queue takes no more: Linux lets it hold
+// Full reports whether the accept queue accepts no more: Linux lets it hold
 // one more than its limit (sk_acceptq_is_full).
 func (b Backlog) Full() bool { return b.Used > b.Limit }
 
-// Dropped is how many attempts to connect listening sockets have dropped in this
+// ListenDrops is how many attempts to connect listening sockets have dropped in this
 // network namespace since it began; zero where it was not read. A client that
 // tries again counts again.
 type ListenDrops struct {
@@ -14,13 +14,13 @@ type ListenDrops struct {
 	Otherwise   uint64 // for other reasons (the rest of ListenDrops)
 }
 
-// full reports whether an accept queue is full.
-func (c Table) full() bool {
-	for p, t := range c {
+// full reports whether an accept queue of a table is full.
+func (t Table) full() bool {
+	for p, u := range t {
 		if p.Proto != probe.TCP {
 			continue
 		}
-		for _, s := range t.Sockets[Listening] {
+		for _, s := range u.Sockets[Listening] {
 			if s.HasBacklog && s.Backlog.Full() {
 				return true
 			}

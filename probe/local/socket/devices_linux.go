@@ -8,15 +8,15 @@ import (
 )
 
 // nameDevices gives devices their names, and link-local addresses their zones.
-func (c Table) nameDevices() {
-	known := make(map[uint32]device)
-	for _, t := range c {
-		for _, told := range t.Sockets {
-			for i := range told {
-				if told[i].ifIndex != 0 {
-					d := deviceAt(told[i].ifIndex, known)
-					told[i].setDevice(d.name)
-					told[i].OnLoopback = d.looped
+func (t Table) nameDevices() {
+	seen := make(map[uint32]device)
+	for _, u := range t {
+		for _, sockets := range u.Sockets {
+			for i := range sockets {
+				if sockets[i].ifIndex != 0 {
+					d := deviceByIndex(sockets[i].ifIndex, seen)
+					sockets[i].setDevice(d.name)
+					sockets[i].OnLoopback = d.loopback
 				}
 			}
 		}
@@ -25,18 +25,18 @@ func (c Table) nameDevices() {
 
 // device is what is known of a network device.
 type device struct {
-	name   string // or its number if it is gone
-	looped bool   // a loopback one
+	name     string // or its number if it is gone
+	loopback bool   // a loopback one
 }
 
-func deviceAt(index uint32, known map[uint32]device) device {
-	d, ok := known[index]
+func deviceByIndex(index uint32, seen map[uint32]device) device {
+	d, ok := seen[index]
 	if !ok {
 		d.name = strconv.FormatUint(uint64(index), 10)
 		if i, err := net.InterfaceByIndex(int(index)); err == nil {
 			d = device{i.Name, i.Flags&net.FlagLoopback != 0}
 		}
-		known[index] = d
+		seen[index] = d
 	}
 	return d
 }
@@ -54,7 +54,7 @@ func (s *Socket) setDevice(name string) {
 	s.Device = name
 }
 
-// ownAddrs is the addresses of this network namespace.
+// OwnAddrs is the addresses of this network namespace.
 func OwnAddrs() []netip.Addr {
 	var own []netip.Addr
 	nets, _ := net.InterfaceAddrs() // without them loopback stands for all

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eachTCP tells the TCP sockets in some states, of those whose peer has a port
-// unless it is 0, as the kernel or else /proc/net tells them.
+// EachTCP calls see with the TCP sockets in some states, of those whose peer has a
+// port unless it is 0, as the kernel or else /proc/net lists them. It may call it
+// with others too.
 func EachTCP(ctx context.Context, peer uint16, states uint32, see func(Socket)) error {
 	diag, files := NewDiag(), ProcNet{"/proc/thread-self/net"}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {

@@ -8,29 +8,29 @@ import (
 	"onmux/probe"
 )
 
-// canary is a socket of our own, bound to an ephemeral port of loopback, by
-// which one finds out if this kernel tells sockets that are bound and do not
-// listen: the release would not do, because distributions carry the change to
-// older ones. Those sockets are not filtered by port, so that a dump of any port
-// has it; and nobody is told of it.
+// marker is a socket of our own, bound to an ephemeral port of loopback, which
+// shows whether this kernel lists sockets that are bound and do not listen: the
+// kernel's release does not, because distributions backport the change. Those
+// sockets are not filtered by port, so that a dump of any port has the marker; it
+// is left out of what is reported.
 type marker struct {
 	inode uint64
 	port  uint16
-	found bool // it was among what the kernel told
+	found bool // a dump had it
 }
 
-// open makes the socket, and returns what closes it. Without it, nothing is
-// heard.
-func (c *marker) open() func() {
-	*c = marker{found: c.found}
-	fd, err := newMarker(c)
+// open makes the socket, and returns a function that closes it. Without a socket
+// nothing matches.
+func (m *marker) open() func() {
+	*m = marker{found: m.found}
+	fd, err := newMarker(m)
 	if err != nil {
 		return func() {}
 	}
 	return func() { unix.Close(fd) }
 }
 
-func newMarker(c *marker) (int, error) {
+func newMarker(m *marker) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -46,31 +46,31 @@ func newMarker(c *marker) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	c.inode, c.port = st.Ino, uint16(name.(*unix.SockaddrInet4).Port)
+	m.inode, m.port = st.Ino, uint16(name.(*unix.SockaddrInet4).Port)
 	return fd, nil
 }
 
-// is reports whether a socket is the canary, which is then heard.
-func (c *marker) matches(s Socket) bool {
-	if c.inode == 0 || s.Inode != c.inode || s.State != Bound {
+// matches reports whether a socket is the marker, which is then found.
+func (m *marker) matches(s Socket) bool {
+	if m.inode == 0 || s.Inode != m.inode || s.State != Bound {
 		return false
 	}
-	c.found = true
+	m.found = true
 	return true
 }
 
-// reportsBound reports whether this kernel reports sockets that are bound and do not
-// listen. Where no dump so far had the canary, one is made for it.
-func (d *Diag) reportsBound(ctx context.Context) (bool, error) {
+// listsBound reports whether this kernel lists sockets that are bound and do not
+// listen. Where no dump so far had the marker, one is made for it.
+func (d *Diag) listsBound(ctx context.Context) (bool, error) {
 	if d.marker.found {
 		return true, nil
 	}
-	var c marker
-	fd, err := newMarker(&c)
+	var m marker
+	fd, err := newMarker(&m)
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(fd)
-	err = d.dump(ctx, probe.TCP, unix.AF_INET, c.port, 1<<tcpBound, nil, func(s Socket) { c.matches(s) })
-	return c.found, err
+	err = d.dump(ctx, probe.TCP, unix.AF_INET, m.port, 1<<tcpBound, nil, func(s Socket) { m.matches(s) })
+	return m.found, err
 }

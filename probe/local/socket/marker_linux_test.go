@@ -11,16 +11,16 @@ import (
 	"onmux/probe/nettest"
 )
 
-// A kernel that tells sockets that are bound and do not listen is known by a
-// dump that was made anyhow, whatever was asked; and nobody is told of our own.
-func TestCanary(t *testing.T) {
+// A kernel that lists sockets that are bound and do not listen is known by a
+// dump that was made anyhow, whatever was asked; and our own is not reported.
+func TestMarker(t *testing.T) {
 	nettest.Need(t)
 	ask := Query{Ports: make(map[probe.Proto][]uint16), IPv4: true, IPv6: true}
 	for n := 1024; n <= math.MaxUint16; n++ {
 		ask.Ports[probe.TCP] = append(ask.Ports[probe.TCP], uint16(n))
 	}
 	few := Query{Ports: map[probe.Proto][]uint16{probe.TCP: {417}}, IPv4: true, IPv6: true}
-	truth, err := NewDiag().reportsBound(t.Context())
+	truth, err := NewDiag().listsBound(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestCanary(t *testing.T) {
 				t.Fatal(err)
 			}
 			if d.marker.found != truth {
-				t.Errorf("%d ports: heard %t, told %t", len(q.Ports[probe.TCP]), d.marker.found, truth)
+				t.Errorf("%d ports: found %t, want %t", len(q.Ports[probe.TCP]), d.marker.found, truth)
 			}
 			for p, seen := range c {
 				if seen.Count[Bound] > 0 {
@@ -55,7 +55,8 @@ func TestBothFamilies(t *testing.T) {
 	tell := func(families ...uint8) (sockets []Socket) {
 		d := NewDiag()
 		for _, family := range families {
-			if err := d.dump(t.Context(), probe.TCP, family, 0, AllStates, nil, func(s Socket) { sockets = append(sockets, s) }); err != nil {
+			if err := d.dump(t.Context(), probe.TCP, family, 0, AllStates, nil,
+				func(s Socket) { sockets = append(sockets, s) }); err != nil {
 				t.Fatal(err)
 			}
 		}

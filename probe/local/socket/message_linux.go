@@ -29,10 +29,10 @@ const (
 	tcpClose       = 7
 	tcpListen      = 10
 	tcpNewSynRecv  = 12
-	tcpBound       = 13 // TCP_BOUND_INACTIVE: asked for; told as TCP_CLOSE
+	tcpBound       = 13 // TCP_BOUND_INACTIVE: asked for; reported as TCP_CLOSE
 )
 
-// allStates asks for sockets in every state. Kernels before 6.8 ignore the bit
+// AllStates is for sockets in every state. Kernels before 6.8 ignore the bit
 // for those that are only bound.
 const AllStates = 1<<(tcpBound+1) - 2
 
@@ -47,8 +47,8 @@ const (
 	HeldStates = 1<<tcpListen | 1<<tcpBound | 1<<tcpClose
 )
 
-// tcpDiagGetSock is TCPDIAG_GETSOCK, by which TCP sockets were asked for before
-// there was SOCK_DIAG_BY_FAMILY. It alone tells both families in one dump.
+// tcpDiagGetSock is TCPDIAG_GETSOCK, by which TCP sockets were requested before
+// there was SOCK_DIAG_BY_FAMILY. It alone lists both families in one dump.
 const tcpDiagGetSock = 18
 
 // diagRequestBoth requests TCP sockets of both families (struct inet_diag_req), as
@@ -106,17 +106,17 @@ func parseSocket(b []byte, proto probe.Proto) (Socket, error) {
 	}
 	switch s.State {
 	case Listening:
-		limit, drops, told := parseMemInfo(netlink.Attribute(b[diagMsgLen:], diagMemInfo))
+		limit, drops, known := parseMemInfo(netlink.Attribute(b[diagMsgLen:], diagMemInfo))
 		s.Drops = uint64(drops)
 		if proto == probe.TCP {
 			s.Backlog, s.HasBacklog = Backlog{Used: word(56), Limit: word(60)}, true
-		} else if told {
+		} else if known {
 			s.Receive, s.HasReceive = Buffer{Used: word(56), Limit: limit}, true
 		}
 	case Connected:
 		s.Peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))
 	case TimeWait:
-		s.UID, s.HasUID = 0, false // told as 0, whoever it was
+		s.UID, s.HasUID = 0, false // reported as 0, whoever it was
 	}
 	return s, nil
 }
@@ -146,16 +146,16 @@ func diagAddr(family uint8, b []byte) (netip.Addr, error) {
 
 // parseMemInfo reads INET_DIAG_SKMEMINFO: numbers of 32 bits in the order of
 // SK_MEMINFO_RCVBUF and the others (linux/sock_diag.h). Kernels before 4.7 do not
-// tell drops.
-func parseMemInfo(b []byte) (limit, drops uint32, told bool) {
+// count drops.
+func parseMemInfo(b []byte) (limit, drops uint32, known bool) {
 	const rcvbuf, dropped = 1, 8
-	if told = len(b) >= 4*(rcvbuf+1); told {
+	if known = len(b) >= 4*(rcvbuf+1); known {
 		limit = binary.NativeEndian.Uint32(b[4*rcvbuf:])
 	}
 	if len(b) >= 4*(dropped+1) {
 		drops = binary.NativeEndian.Uint32(b[4*dropped:])
 	}
-	return limit, drops, told
+	return limit, drops, known
 }
 
 // v6Only reads INET_DIAG_SKV6ONLY: "ipv6" or "dual", and "" if it is not there.

@@ -53,8 +53,9 @@ func TestParseSocket(t *testing.T) {
 	any6 := netip.MustParseAddrPort("[::]:417")
 	row := diagSocket(unix.AF_INET6, tcpListen, any6, slices.Concat(attr(1, 9), attr(diagSkV6Only, 0), inCgroup(5150))...)
 	want := Socket{
-		Proto: probe.TCP, Local: any6, Family: "dual", State: Listening, ifIndex: 2, Backlog: Backlog{3, 128}, HasBacklog: true,
-		UID: 33, HasUID: true, Inode: 777, cookie: 99, Holder: 777, Cgroup: 5150,
+		Proto: probe.TCP, Local: any6, Family: "dual", State: Listening, ifIndex: 2, Backlog: Backlog{3, 128},
+		HasBacklog: true,
+		UID:        33, HasUID: true, Inode: 777, cookie: 99, Holder: 777, Cgroup: 5150,
 	}
 	if s, err := parseSocket(row, probe.TCP); s != want || err != nil {
 		t.Errorf("%+v, %v; want %+v", s, err, want)
@@ -88,7 +89,8 @@ func TestFamilies(t *testing.T) {
 		{unix.AF_INET6, "::1", attr(diagSkV6Only, 0), "ipv6", "::1"},
 		{unix.AF_INET6, "::ffff:10.0.0.1", attr(diagSkV6Only, 0), "ipv4", "10.0.0.1"},
 	} {
-		s, err := parseSocket(diagSocket(c.family, tcpListen, netip.AddrPortFrom(netip.MustParseAddr(c.addr), 417), c.attrs...), probe.TCP)
+		s, err := parseSocket(diagSocket(c.family, tcpListen, netip.AddrPortFrom(netip.MustParseAddr(c.addr), 417),
+			c.attrs...), probe.TCP)
 		if err != nil || s.Family != c.want || s.Local.Addr().String() != c.local {
 			t.Errorf("%s %x: %+v, %v", c.addr, c.attrs, s, err)
 		}
@@ -135,11 +137,15 @@ func TestParseProcNet(t *testing.T) {
 		ok   bool
 	}{
 		"nothing but a heading": {heading, nil, true},
-		"sockets": {heading + "   0: " + v4 + ":01A1 00000000:0000 0A" + tail + "   1: " + v6 + ":01A2 " + v6 + ":01A3 01" + tail +
+		"sockets": {heading + "   0: " + v4 + ":01A1 00000000:0000 0A" + tail + "   1: " + v6 + ":01A2 " + v6 + ":01A3 01" +
+			tail +
 			"   2: " + mapped + ":01A1 00000000:0000 0A" + tail + "   3: " + v4 + ":01A1 " + v4 + ":0001 06" + tail, []Socket{
-			{Local: netip.MustParseAddrPort("127.0.0.1:417"), Family: "ipv4", State: Listening, UID: 33, HasUID: true, Inode: 4711, Holder: 4711},
-			{Local: netip.MustParseAddrPort("[2001:db8::1]:418"), Peer: netip.MustParseAddrPort("[2001:db8::1]:419"), Family: "ipv6", State: Connected, UID: 33, HasUID: true, Inode: 4711, Holder: 4711},
-			{Local: netip.MustParseAddrPort("10.0.0.1:417"), Family: "ipv4", State: Listening, UID: 33, HasUID: true, Inode: 4711, Holder: 4711},
+			{Local: netip.MustParseAddrPort("127.0.0.1:417"), Family: "ipv4", State: Listening, UID: 33, HasUID: true,
+				Inode: 4711, Holder: 4711},
+			{Local: netip.MustParseAddrPort("[2001:db8::1]:418"), Peer: netip.MustParseAddrPort("[2001:db8::1]:419"),
+				Family: "ipv6", State: Connected, UID: 33, HasUID: true, Inode: 4711, Holder: 4711},
+			{Local: netip.MustParseAddrPort("10.0.0.1:417"), Family: "ipv4", State: Listening, UID: 33, HasUID: true,
+				Inode: 4711, Holder: 4711},
 			{Local: netip.MustParseAddrPort("127.0.0.1:417"), Family: "ipv4", State: TimeWait, Inode: 4711, Holder: 4711},
 		}, true},
 		"empty":           {"", nil, false},
@@ -179,8 +185,10 @@ func FuzzParseSocket(f *testing.F) {
 }
 
 func FuzzParseProcNet(f *testing.F) {
-	f.Add(heading + "   0: 0100007F:01A1 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 4711 1 0 100\n")
-	f.Add(heading + "   0: 00000000000000000000000001000000:01A1 00000000000000000000000000000000:0000 07 1:1 0:0 0 0 0 1\n")
+	f.Add(heading + "   0: 0100007F:01A1 00000000:0000 0A " +
+		"00000000:00000000 00:00000000 00000000    33        0 4711 1 0 100\n")
+	f.Add(heading + "   0: 00000000000000000000000001000000:01A1 " +
+		"00000000000000000000000000000000:0000 07 1:1 0:0 0 0 0 1\n")
 	f.Fuzz(func(t *testing.T, in string) {
 		for _, proto := range probe.Protos() {
 			_ = parseProcNet(t.Context(), strings.NewReader(in), proto, func(s Socket) { checkSocket(t, s) })
@@ -190,12 +198,13 @@ func FuzzParseProcNet(f *testing.F) {
 
 // checkSocket holds what every socket that was read must have.
 func checkSocket(t *testing.T, s Socket) {
-	if !s.Local.Addr().IsValid() || s.Local.Addr().Is4In6() || s.State >= states || s.State != Connected && s.Peer.IsValid() {
+	if !s.Local.Addr().IsValid() || s.Local.Addr().Is4In6() || s.State >= states || s.State != Connected &&
+		s.Peer.IsValid() {
 		t.Errorf("%+v", s)
 	}
 	c := make(Table)
 	c.Add(s)
-	if got, ok := c[s.Port()].Strongest(); !ok || got != s.State {
+	if got, ok := c[s.Port()].Count.Strongest(); !ok || got != s.State {
 		t.Errorf("%+v: %d", s, got)
 	}
 }

@@ -16,7 +16,7 @@ func TestParseNetstat(t *testing.T) {
 		"as it is":         {names + "TcpExt: 1 37 40 9\nIpExt: InNoRoutes\nIpExt: 0\n", ListenDrops{37, 3}, true},
 		"elsewhere":        {"IpExt: InNoRoutes\nIpExt: 5\n" + names + "TcpExt: 1 37 37 9\n", ListenDrops{37, 0}, true},
 		"fewer drops":      {names + "TcpExt: 1 37 5 9\n", ListenDrops{37, 0}, true},
-		"not told":         {"TcpExt: SyncookiesSent\nTcpExt: 1\n", ListenDrops{}, true},
+		"not there":        {"TcpExt: SyncookiesSent\nTcpExt: 1\n", ListenDrops{}, true},
 		"nothing":          {"", ListenDrops{}, true},
 		"names alone":      {names, ListenDrops{}, true},
 		"a short line":     {names + "TcpExt: 1\n", ListenDrops{}, false},
@@ -39,10 +39,11 @@ func TestMemInfo(t *testing.T) {
 		}
 		return b
 	}
-	for n, want := range map[int][3]uint32{0: {}, 1: {}, 2: {101, 0, 1}, 8: {101, 0, 1}, 9: {101, 108, 1}, 12: {101, 108, 1}} {
-		limit, drops, told := parseMemInfo(info(n))
-		if limit != want[0] || drops != want[1] || told != (want[2] == 1) {
-			t.Errorf("%d numbers: %d, %d, %t", n, limit, drops, told)
+	for n, want := range map[int][3]uint32{0: {}, 1: {}, 2: {101, 0, 1}, 8: {101, 0, 1}, 9: {101, 108, 1},
+		12: {101, 108, 1}} {
+		limit, drops, known := parseMemInfo(info(n))
+		if limit != want[0] || drops != want[1] || known != (want[2] == 1) {
+			t.Errorf("%d numbers: %d, %d, %t", n, limit, drops, known)
 		}
 	}
 }

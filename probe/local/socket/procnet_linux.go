@@ -24,8 +24,8 @@ import (
 // maxLine bounds a line of /proc/net/tcp, which has less than 200 bytes.
 const maxLine = 4 << 10
 
-// procNet tells sockets from tcp, tcp6, udp and udp6 in a directory such as
-// /proc/net (proc_pid_net(5)), where sock_diag may not be asked. It knows
+// ProcNet reads sockets from tcp, tcp6, udp and udp6 in a directory such as
+// /proc/net (proc_pid_net(5)), where sock_diag is not permitted. It reports
 // neither v6-only sockets from dual-stack ones nor those that are only bound,
 // neither devices nor the limit of an accept queue.
 type ProcNet struct{ Dir string }
@@ -56,7 +56,7 @@ func (p ProcNet) Read(ctx context.Context, proto probe.Proto, q Query) (Table, e
 	return c, inOneLine(failed)
 }
 
-// lacksIPv6 reports whether the kernel has no IPv6: it then has no files for
+// LacksIPv6 reports whether the kernel has no IPv6: it then has no files for
 // it, but those for IPv4.
 func (p ProcNet) LacksIPv6() bool {
 	_, err4 := os.Stat(filepath.Join(p.Dir, "tcp"))

@@ -6,19 +6,19 @@ import (
 	"onmux/probe"
 )
 
-// query is a request in the form in which sources are asked.
+// Query is the ports and families whose sockets are wanted.
 type Query struct {
 	Ports      map[probe.Proto][]uint16 // sorted, each once
 	IPv4, IPv6 bool
 }
 
-// protos is the asked protocols, in the order in which they are told.
+// Protos is the protocols of the ports, in the order of reports.
 func (q Query) Protos() []probe.Proto {
 	return slices.DeleteFunc(probe.Protos(), func(p probe.Proto) bool { return len(q.Ports[p]) == 0 })
 }
 
-// portSet is a set of ports that is quick to ask: one dump of a busy machine
-// asks it for each of its sockets.
+// portSet is a set of ports with a quick lookup: one dump of a busy machine looks
+// up each of its sockets.
 type portSet [1 << 10]uint64
 
 func newPortSet(ports []uint16) *portSet {

@@ -15,7 +15,7 @@ type Reader interface {
 	Read(context.Context, probe.Proto, Query) (Table, error)
 }
 
-// Read asks the kernel, and reads /proc/net where that is refused. The calling
+// Read reads from the kernel, or from /proc/net where that is refused. The calling
 // thread's own files are read, because it may be in another namespace than the
 // rest of the process. The error is the context's.
 func Read(ctx context.Context, q Query) (Survey, error) {
@@ -35,7 +35,7 @@ func ReadFrom(ctx context.Context, q Query, diag *Diag, files ProcNet) (Survey, 
 	for i := range s.Sources {
 		source := &s.Sources[i]
 		if source.From == FromKernel && source.Proto == probe.TCP && !s.Table.hasBound(probe.TCP) {
-			reported, err := diag.reportsBound(ctx)
+			reported, err := diag.listsBound(ctx)
 			source.NoBound, source.BoundErr = err != nil || !reported, err
 		}
 	}
@@ -59,8 +59,8 @@ func ReadAny(ctx context.Context, q Query, readers ...Reader) Survey {
 }
 
 // readFirst reads from the first reader that can be read whole. If there is
-// none, it returns what the first of them saw that saw anything: every socket seen
-// is a fact.
+// none, it returns what the first one has that has anything: every socket seen is
+// a fact.
 func readFirst(ctx context.Context, proto probe.Proto, q Query, readers []Reader) (Table, Source) {
 	s := Source{Proto: proto, IPv4: q.IPv4, IPv6: q.IPv6}
 	var refused []error

@@ -41,7 +41,7 @@ func Read(ctx context.Context, q Query) (Survey, error) {
 	return s, nil
 }
 
-func (c Table) addRows(q Query, rows []net.ConnectionStat) {
+func (t Table) addRows(q Query, rows []net.ConnectionStat) {
 	wanted := make(map[probe.Proto]*portSet)
 	for _, proto := range q.Protos() {
 		wanted[proto] = newPortSet(q.Ports[proto])
@@ -54,7 +54,7 @@ func (c Table) addRows(q Query, rows []net.ConnectionStat) {
 			status: r.Status, pid: r.Pid,
 		}.socket()
 		if ports := wanted[s.Proto]; ok && ports != nil && ports.contains(s.Local.Port()) && s.inFamilies(q) {
-			c.Add(s)
+			t.Add(s)
 		}
 	}
 }

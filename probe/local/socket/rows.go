@@ -7,7 +7,7 @@ import (
 	"onmux/probe"
 )
 
-// row is one socket as systems other than Linux list it, in the words of
+// row is one socket as systems other than Linux list it, in the terms of
 // netstat(1) and lsof(8).
 type row struct {
 	proto       probe.Proto // 0 if it is neither TCP nor UDP
@@ -18,7 +18,7 @@ type row struct {
 	pid         int32
 }
 
-// socket reads a row. It is false for what is no TCP or UDP socket at a port.
+// socket converts a row; false if it is no TCP or UDP socket at a port.
 func (r row) socket() (Socket, bool) {
 	raw, ok := r.addr(r.local)
 	if !ok || r.proto == 0 || r.port == 0 || r.port > 65535 || r.from > 65535 {
