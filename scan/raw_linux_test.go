@@ -1,186 +1,238 @@
 package scan_test
 
 import (
-	"context"
-	"fmt"
-	"math"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+
 	"onmux/probe"
 	"onmux/probe/nettest"
-	"onmux/probe/ports"
+	"onmux/probe/request"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
+	"onmux/scan/simnet"
+	"onmux/scan/target"
 )
 
-// raw makes an engine over packets; Run closes it.
-func newRaw(t testing.TB, c raw.Config) *raw.Engine {
+// tunWorld is a network behind a TUN device where a.2 is open and all else silent,
+// and a.2.0/24 has a route.
+func tunWorld(t *testing.T, name, self, open4 string) {
 	t.Helper()
+	device, err := tun(name, self)
+	if err != nil {
+		t.Skip("no TUN devices:", err)
+	}
+	w := &world{at: map[netip.Addr]fact{netip.MustParseAddr(open4): {deed: always(open)}}, asked: map[probe.Endpoint]int{}}
+	var pumping sync.WaitGroup
+	pumping.Go(func() { pump(w, device) })
+	t.Cleanup(func() { device.Close(); pumping.Wait() })
+}
+
+// TestRawRouteDisappears takes the route away in the middle of a scan that the
+// kernel routes: what could not be asked is reported unknown, with the reason, and
+// not silent.
+func TestRawRouteDisappears(t *testing.T) {
 	nettest.Need(t)
-	e, err := raw.New(t.Context(), c)
+	tunWorld(t, "tungone", "10.99.0.1/32", "10.99.128.2")
+	nettest.Setup(t, route("10.99.128.0/20", "tungone", 0, netip.Addr{}))
+	plan := planOf(t, []probe.Port{tcp417}, "10.99.128.0/20")
+	var once sync.Once
+	s := story{}
+	s.Outcome, s.err = scan.Run(
+		t.Context(),
+		scan.Config{
+			Plan:    plan,
+			Engine:  newRaw(t, raw.Config{Targets: plan}),
+			Rate:    4000,
+			Retries: 1,
+			Timeout: 100 * time.Millisecond,
+		},
+		func(f scan.Finding) error {
+			s.findings = append(s.findings, f)
+			once.Do(func() { // the open one
+				_, dst, err := net.ParseCIDR("10.99.128.0/20")
+				if err == nil {
+					err = netlink.RouteDel(&netlink.Route{Dst: dst})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			return nil
+		},
+	)
+	told := s.told(t)
+	if s.States["open"] != 1 || s.States["unknown"] == 0 {
+		t.Errorf("%+v, %v", s.Summary, s.err)
+	}
+	for e, r := range told {
+		if r.State == probe.Unknown && !strings.Contains(r.Error, "no route") {
+			t.Fatalf("%v: %q", e, r.Error)
+		}
+		if r.Reason == probe.NoResponse && r.Tries != 2 && s.Complete {
+			t.Fatalf("%v is told silent after %d tries", e, r.Tries)
+		}
+	}
+	t.Logf("%+v %v %v", s.Summary, s.err, s.Coverage)
+}
+
+// TestRawFirewalledOutput has a firewall of this machine drop what is sent: that
+// is reported, and is not silence.
+func TestRawFirewalledOutput(t *testing.T) {
+	nettest.Need(t)
+	tunWorld(t, "tunwall", "10.100.0.1/24", "10.100.0.2")
+	c, err := nftables.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
-}
-
-// TestRawOnLoopback asks a whole loopback network, where two addresses serve the
-// port.
-func TestRawOnLoopback(t *testing.T) {
-	nettest.Need(t)
-	open := []netip.Addr{netip.MustParseAddr("127.0.3.1"), netip.MustParseAddr("127.0.3.77")}
-	for _, a := range open {
-		serve(t, netip.AddrPortFrom(a, 417))
+	table := c.AddTable(&nftables.Table{Name: "wall", Family: nftables.TableFamilyIPv4})
+	chain := c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{10, 100, 0, 2}},
+		&expr.Verdict{Kind: expr.VerdictDrop},
+	}})
+	if err := c.Flush(); err != nil {
+		t.Skip("no nftables:", err)
 	}
-	serve(t, netip.MustParseAddrPort("[::1]:417"))
-	for _, all := range []bool{false, true} {
-		plan := planOf(t, both, "127.0.3.0-255", "::1")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan, Evidence: all}), Retries: -1, All: all})
+	t.Cleanup(func() { c.DelTable(table); _ = c.Flush() })
+	for name, make := range map[string]func(*target.Plan) engine.Engine{
+		"packets": func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) },
+		"sockets": func(*target.Plan) engine.Engine { return connect.New(connect.Config{}) },
+	} {
+		plan := planOf(t, both, "10.100.0.2")
+		s := sweep(
+			t.Context(),
+			scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 200 * time.Millisecond, All: true},
+		)
 		s.ok(t)
 		for e, r := range s.told(t) {
-			want := probe.Closed
-			if slices.Contains(open, e.Addr) || e.Addr.Is6() {
-				want = probe.Open
+			// Linux' TCP takes its own firewall for a network that loses packets.
+			if name == "sockets" && e.Proto == probe.TCP {
+				continue
 			}
-			if r.State != want {
-				t.Errorf("%v is %v (%v) %s", e, r.State, r.Reason, r.Error)
+			if r.State != probe.Unknown || r.Reason != probe.LocalError || r.Error == "" {
+				t.Errorf("%s: %v is %v (%v) %s", name, e, r.State, r.Reason, r.Error)
 			}
-			if want == probe.Open && (r.TTL != 64 || r.RTT <= 0 || all && len(r.Evidence) == 0) {
-				t.Errorf("%+v", r)
-			}
-		}
-		if s.Passes != 1 || *s.Loss != 0 {
-			t.Errorf("%+v", s.Summary)
-		}
-		t.Logf("%d probes in %v %v", s.Probes, time.Duration(s.Duration), s.Notes)
-	}
-}
-
-// serveHost serves ports of a host, all its addresses.
-func serveHost(t *testing.T, h *nettest.Host, ports ...uint16) {
-	t.Helper()
-	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
-		for _, port := range ports {
-			var l *net.TCPListener
-			var u *net.UDPConn
-			err := h.Do(func() (err error) {
-				at := netip.AddrPortFrom(a, port)
-				if l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at)); err != nil {
-					return err
-				}
-				u, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { l.Close(); u.Close() })
-			echo(l, u)
 		}
 	}
 }
 
-// TestRawCases asks hosts on two links at once, with a firewall each, over the
-// kernels' own ICMP, and a third of the addresses has nobody.
-func TestRawCases(t *testing.T) {
+// TestRawSmallMTU has a link that takes less than a payload: what fits is asked,
+// and what does not is reported.
+func TestRawSmallMTU(t *testing.T) {
 	nettest.Need(t)
-	var targets []string
-	hosts := make(map[netip.Addr]bool)
-	for range 2 {
-		h := newHost(t)
-		serveHost(t, h, 80, 81)
-		for _, proto := range []string{"tcp", "udp"} {
-			h.Rule(t, "inet", nettest.Rule{Proto: proto, Port: 81, Do: nettest.Drop()})
-			h.Rule(t, "ip", nettest.Rule{Proto: proto, Port: 82, Do: nettest.Unreachable(13)})
-			h.Rule(t, "ip6", nettest.Rule{Proto: proto, Port: 82, Do: nettest.Unreachable(1)})
-		}
-		hosts[h.Addr4], hosts[h.Addr6] = true, true
-		targets = append(targets, h.Addr4.String()+"-5", h.Addr6.String(), h.Addr6.Next().String())
+	device, err := tun("tunsmall", "10.97.0.1/24")
+	if err != nil {
+		t.Skip("no TUN devices:", err)
 	}
-	targets = append(targets, "127.0.0.1", "192.0.2.1")
-	ports, err := ports.Parse([]string{"80-83"}, probe.Protos())
+	var pumping sync.WaitGroup
+	l, err := netlink.LinkByName("tunsmall")
+	if err == nil {
+		err = netlink.LinkSetMTU(l, 68)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planOf(t, ports, targets...)
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan, Evidence: true}), Retries: 1, All: true})
-	s.ok(t)
-	want := map[probe.Port]probe.Reason{
-		{Number: 80, Proto: probe.TCP}: probe.SynAck, {Number: 80, Proto: probe.UDP}: probe.UDPResponse,
-		{Number: 81, Proto: probe.TCP}: probe.NoResponse, {Number: 81, Proto: probe.UDP}: probe.NoResponse,
-		{Number: 82, Proto: probe.TCP}: probe.AdminProhibited, {Number: 82, Proto: probe.UDP}: probe.AdminProhibited,
-		{Number: 83, Proto: probe.TCP}: probe.Reset, {Number: 83, Proto: probe.UDP}: probe.PortUnreach,
+	w := &world{
+		at:    map[netip.Addr]fact{netip.MustParseAddr("10.97.0.2"): {deed: always(open)}},
+		asked: map[probe.Endpoint]int{},
 	}
+	pumping.Go(func() { pump(w, device) })
+	defer func() { device.Close(); pumping.Wait() }()
+	long := uint16(0)
+	for port := uint16(1); long == 0; port++ {
+		if len(request.Payloads(port)[0]) > 40 {
+			long = port
+		}
+	}
+	plan := planOf(t, []probe.Port{tcp417, udp417, {Number: long, Proto: probe.UDP}}, "10.97.0.2")
+	s := sweep(
+		t.Context(),
+		scan.Config{
+			Plan:    plan,
+			Engine:  newRaw(t, raw.Config{Targets: plan}),
+			Retries: 1,
+			Timeout: 200 * time.Millisecond,
+			All:     true,
+		},
+	)
+	s.ok(t)
 	for e, r := range s.told(t) {
-		reason := probe.NoNeighbour
-		switch {
-		case hosts[e.Addr]:
-			reason = want[probe.Port{Number: e.Port, Proto: e.Proto}]
-		case e.Addr == netip.MustParseAddr("127.0.0.1"):
-			reason = probe.Reset
-			if e.Proto == probe.UDP {
-				reason = probe.PortUnreach
-			}
-		case e.Addr == netip.MustParseAddr("192.0.2.1"):
-			reason = probe.LocalError
-			if !strings.Contains(r.Error, "no route") {
-				t.Errorf("%v: %q", e, r.Error)
-			}
-		}
-		if r.Reason != reason || r.State != probe.Verdict(e.Proto, reason, true) {
-			t.Errorf("%v told %v (%v), is %v", e, r.State, r.Reason, reason)
-		}
-		if (r.Reason == probe.NoResponse || r.Reason == probe.NoNeighbour) && r.Tries != 2 {
-			t.Errorf("%v was asked %d times", e, r.Tries)
-		}
-		if r.Reason == probe.SynAck && !slices.ContainsFunc(r.Evidence, func(s string) bool { return strings.HasPrefix(s, "its MAC is ") }) {
-			t.Errorf("%v: no MAC in %q", e, r.Evidence)
+		if e.Port == 417 && r.State != probe.Open ||
+			e.Port == long && (r.Reason != probe.LocalError || !strings.Contains(r.Error, "MTU")) {
+			t.Errorf("%v is %v (%v) %s", e, r.State, r.Reason, r.Error)
 		}
 	}
-	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))
 }
 
-// TestRawManyPorts asks every port of one address at the pace the machine allows.
-func TestRawManyPorts(t *testing.T) {
-	ports, err := ports.Parse([]string{"1-20000"}, []probe.Proto{probe.TCP})
+// TestRawPortsAreReserved has another program try to take the ports of a scan,
+// on any address, while it goes on.
+func TestRawPortsAreReserved(t *testing.T) {
+	nettest.Need(t)
+	device, err := tun("tunports", "10.98.0.1/24")
 	if err != nil {
-		t.Fatal(err)
+		t.Skip("no TUN devices:", err)
 	}
-	plan := planOf(t, ports, "127.0.0.9")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Rate: math.Inf(1), Retries: -1})
-	s.ok(t)
-	if s.States["closed"] != plan.Len() {
-		t.Errorf("%+v", s.Summary)
-	}
-	t.Log(fmt.Sprint(s.Notes), time.Duration(s.Duration))
-}
-
-// TestRawClosed closes an engine that was never used, twice.
-func TestRawClosed(t *testing.T) {
-	plan := planOf(t, both, "127.0.0.1")
+	got := make(map[probe.Proto]uint16)
+	w := &world{asked: map[probe.Endpoint]int{}, at: map[netip.Addr]fact{netip.MustParseAddr("10.98.0.2"): {}}}
+	reached := make(chan struct{})
+	var pumping sync.WaitGroup
+	w.at[netip.MustParseAddr("10.98.0.2")] = fact{deed: portsSeen(got, reached)}
+	pumping.Go(func() { pump(w, device) })
+	defer func() { device.Close(); pumping.Wait() }()
+	plan := planOf(t, both, "10.98.0.2")
 	e := newRaw(t, raw.Config{Targets: plan})
-	for range 2 {
-		if err := e.Close(); err != nil {
-			t.Error(err)
+	defer e.Close()
+	for i := range plan.Len() {
+		if _, err := e.Send(t.Context(), []engine.Probe{{Index: i, Endpoint: plan.At(i), Try: 1,
+			Wait: time.Second}}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if n, err := e.Receive(t.Context(), make([]engine.Answer, 4)); n != 0 || err == nil {
-		t.Errorf("after Close Receive returns %d, %v", n, err)
+	<-reached
+	for _, at := range []string{"0.0.0.0", "127.0.0.1", "10.98.0.1", "::", "::1"} {
+		a := netip.MustParseAddr(at)
+		var held []io.Closer
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, got[probe.TCP])))
+		if err == nil {
+			held = append(held, l)
+		}
+		c, err2 := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, got[probe.UDP])))
+		if err2 == nil {
+			held = append(held, c)
+		}
+		for _, err := range []error{err, err2} {
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("%s: %v", at, err)
+			}
+		}
+		for _, c := range held {
+			c.Close()
+		}
 	}
-	if n, err := e.Send(t.Context(), []engine.Probe{{Endpoint: plan.At(0), Try: 1, Wait: time.Second}}); n != 0 || err == nil {
-		t.Errorf("after Close Send returns %d, %v", n, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	e = newRaw(t, raw.Config{Targets: plan})
-	defer e.Close()
-	if n, err := e.Receive(ctx, make([]engine.Answer, 4)); n != 0 || err != context.Canceled {
-		t.Errorf("Receive returns %d, %v", n, err)
+}
+
+// portsSeen records the port from which each protocol is asked, and closes reached
+// when both are known.
+func portsSeen(got map[probe.Proto]uint16, reached chan struct{}) deed {
+	return func(q simnet.Query, _ int) [][]byte {
+		if got[q.Proto] = q.From.Port(); len(got) == 2 {
+			close(reached)
+		}
+		return nil
 	}
 }

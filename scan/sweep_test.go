@@ -3,7 +3,6 @@ package scan_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
 )
@@ -30,14 +30,10 @@ var (
 
 func planOf(t testing.TB, ports []probe.Port, targets ...string) *target.Plan {
 	t.Helper()
-	p, err := target.NewPlan(t.Context(), target.Config{Targets: targets, Ports: ports})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return scantest.NewPlan(t, ports, targets...)
 }
 
-// story is everything that a sweep told.
+// story is a sweep and its findings.
 type story struct {
 	scan.Outcome
 	err      error
@@ -45,65 +41,14 @@ type story struct {
 }
 
 func sweep(ctx context.Context, c scan.Config) story {
-	var s story
-	s.Outcome, s.err = scan.Run(ctx, c, func(f scan.Finding) error {
-		s.findings = append(s.findings, f)
-		return nil
-	})
-	return s
+	s := scantest.Run(ctx, c)
+	return story{s.Outcome, s.Err, s.Findings}
 }
 
-// told expands the findings to one record for each endpoint, and fails if one
-// was told twice, a range is not what it says, or the sums do not add up.
+// told expands the findings to one result for each endpoint, and checks them.
 func (s story) told(t testing.TB) map[probe.Endpoint]probe.Result {
 	t.Helper()
-	all := make(map[probe.Endpoint]probe.Result)
-	add := func(r probe.Result) {
-		if _, twice := all[r.Endpoint]; twice {
-			t.Errorf("%v was told twice", r.Endpoint)
-		}
-		if r.State == probe.Unknown && r.Error == "" {
-			t.Errorf("%v is unknown without an error", r.Endpoint)
-		}
-		for _, d := range r.Doubts { // tests look for both in one place
-			r.Notes = append(slices.Clip(r.Notes), string(d.Kind))
-		}
-		all[r.Endpoint] = r
-	}
-	for _, f := range s.findings {
-		switch f := f.(type) {
-		case probe.Result:
-			add(f)
-		case scan.Range:
-			if f.Count < 2 {
-				t.Errorf("a range of %d", f.Count)
-			}
-			a := f.First
-			for i := range f.Count {
-				add(probe.Result{
-					Endpoint: probe.Endpoint{Addr: a, Port: f.Port, Proto: f.Proto}, State: f.State, Reason: f.Reason,
-					Tries: f.Tries, Responder: f.Responder, Error: f.Error, Doubts: f.Doubts, Notes: f.Notes,
-				})
-				if i == f.Count-1 && a != f.Last {
-					t.Errorf("%v–%v does not hold %d addresses", f.First, f.Last, f.Count)
-				}
-				a = a.Next()
-			}
-		default:
-			t.Errorf("a finding of kind %q", f.Kind())
-		}
-	}
-	states := map[string]uint64{}
-	for _, r := range all {
-		states[r.State.String()]++
-	}
-	if !maps.Equal(states, s.States) {
-		t.Errorf("told %v, summed up as %v", states, s.States)
-	}
-	if uint64(len(all)) != s.Targets {
-		t.Errorf("told %d endpoints of %d targets", len(all), s.Targets)
-	}
-	return all
+	return scantest.Scan{Outcome: s.Outcome, Err: s.err, Findings: s.findings}.Results(t)
 }
 
 // noted is the note of a kind, or the zero Note.

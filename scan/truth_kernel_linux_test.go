@@ -113,7 +113,7 @@ func (k *kernels) walled(t *testing.T) {
 func (k *kernels) served(t *testing.T) {
 	for _, at := range []netip.Addr{k.Hops4[2], k.Hops6[2]} {
 		var l net.Listener
-		do(t, k.Hosts[2], func() error {
+		k.Hosts[2].Setup(t, func() error {
 			answers(t, netip.AddrPortFrom(at, 417).String(), func(c *net.UDPConn, b []byte) (*net.UDPConn, []byte) { return c, b })
 			var err error
 			l, err = net.Listen("tcp", netip.AddrPortFrom(at, 417).String())
@@ -154,9 +154,9 @@ func (k *kernels) routed(t *testing.T) {
 			via := netip.Addr{}
 			if end.kind == 0 {
 				via = f.hops[1]
-				do(t, k.Hosts[1], route(f.net, "last", 0, f.hops[1].Prev()))
+				k.Hosts[1].Setup(t, route(f.net, "last", 0, f.hops[1].Prev()))
 			}
-			do(t, k.Hosts[0], route(f.net, "", end.kind, via))
+			k.Hosts[0].Setup(t, route(f.net, "", end.kind, via))
 			k.nets = append(k.nets, f.at.String())
 			for _, proto := range probe.Protos() {
 				v := verdictOf{what: fmt.Sprintf("route of kind %d", end.kind), reason: f.reason, by: f.hops[0]}
@@ -175,7 +175,7 @@ func TestTruthOfKernels(t *testing.T) {
 	nettest.Need(t)
 	k := &kernels{Chain: nettest.NewChain(t, 3), truth: make(map[probe.Endpoint]verdictOf)}
 	for _, h := range k.Hosts {
-		unlimited(t, h)
+		h.UnlimitedICMP(t)
 	}
 	k.served(t)
 	k.walled(t)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/target"
@@ -15,10 +16,10 @@ import (
 
 // TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
 func TestTruthOnLink(t *testing.T) {
-	h := newHost(t)
-	here(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
+	h := nettest.NewReadyHost(t)
+	nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
 	var fd int
-	do(t, h, func() (err error) { fd, err = frames(peerOf(h)); return err })
+	h.Setup(t, func() (err error) { fd, err = frames(h.PeerDevice()); return err })
 	s := newStreet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
 	peer := os.NewFile(uintptr(fd), "frames")
 	var pumping sync.WaitGroup

@@ -81,16 +81,16 @@ func TestTruthOverTun(t *testing.T) {
 
 // TestTruthOverEthernet has the same hosts answer with frames, behind a next hop.
 func TestTruthOverEthernet(t *testing.T) {
-	h := newHost(t)
+	h := nettest.NewReadyHost(t)
 	// The host's kernel is to say nothing of its own.
-	do(t, h, sysctl("ipv4/ip_forward", "0"), sysctl("ipv6/conf/all/forwarding", "0"), route("fd93::/64", "", unix.RTN_BLACKHOLE, netip.Addr{}))
+	h.Setup(t, sysctl("ipv4/ip_forward", "0"), sysctl("ipv6/conf/all/forwarding", "0"), route("fd93::/64", "", unix.RTN_BLACKHOLE, netip.Addr{}))
 	for _, step := range []func() error{route("10.93.0.0/16", h.Device, 0, h.Addr4), route("fd93::/64", h.Device, 0, h.Addr6)} {
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var fd int
-	do(t, h, func() (err error) { fd, err = frames("vh" + strings.TrimPrefix(h.Device, "vt")); return err })
+	h.Setup(t, func() (err error) { fd, err = frames("vh" + strings.TrimPrefix(h.Device, "vt")); return err })
 	w := newWorld(facts(), netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
 	peer := os.NewFile(uintptr(fd), "frames")
 	var pumping sync.WaitGroup

@@ -1,4 +1,4 @@
-package scan_test
+package raw_test
 
 import (
 	"context"
@@ -22,11 +22,12 @@ import (
 	"onmux/scan/link"
 	"onmux/scan/packet"
 	"onmux/scan/raw"
+	"onmux/scan/scantest"
 )
 
-// darkNet is a gateway in another namespace whose link takes every frame and says
+// silentNet is a gateway in another namespace whose link takes every frame and answers
 // nothing, and a route to 10.128.0.0/9 behind it.
-func darkNet(t testing.TB) {
+func silentNet(t testing.TB) {
 	t.Helper()
 	h := nettest.NewHost(t)
 	l, err := netlink.LinkByName(h.Device)
@@ -42,21 +43,23 @@ func darkNet(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for l.Attrs().RawFlags&unix.IFF_LOWER_UP == 0 {
-		if l, err = netlink.LinkByName(h.Device); err != nil {
-			t.Fatal(err)
-		}
-	}
+	nettest.Eventually(t, "the link is up", func() bool {
+		l, err := netlink.LinkByName(h.Device)
+		return err == nil && l.Attrs().RawFlags&unix.IFF_LOWER_UP != 0
+	})
 }
 
-const dark = "10.128.0.0/11" // 2,097,152 addresses
+const silent = "10.128.0.0/11" // 2,097,152 addresses
 
 // bare sends the frame of one probe n times from so many threads, and does nothing
 // else: what this machine is capable of.
 func bare(t testing.TB, n, threads int) time.Duration {
 	t.Helper()
 	to := probe.Endpoint{Addr: netip.MustParseAddr("10.128.4.17"), Port: tcp417.Number, Proto: tcp417.Proto}
-	table, err := link.Routes(t.Context(), link.RouteConfig{Runs: maps.All(map[netip.Addr]netip.Addr{to.Addr: to.Addr}), Ports: []probe.Port{tcp417}})
+	table, err := link.Routes(
+		t.Context(),
+		link.RouteConfig{Runs: maps.All(map[netip.Addr]netip.Addr{to.Addr: to.Addr}), Ports: []probe.Port{tcp417}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +68,11 @@ func bare(t testing.TB, n, threads int) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := packet.NewBuilder(packet.Path{Framing: packet.Ethernet, MAC: r.Device.MAC, Src: r.Src, MTU: r.MTU}, cookies, []probe.Port{tcp417})
+	b, err := packet.NewBuilder(
+		packet.Path{Framing: packet.Ethernet, MAC: r.Device.MAC, Src: r.Src, MTU: r.MTU},
+		cookies,
+		[]probe.Port{tcp417},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +125,7 @@ func busy(t testing.TB) time.Duration {
 
 // BenchmarkBare is the bare loop for itself.
 func BenchmarkBare(b *testing.B) {
-	darkNet(b)
+	silentNet(b)
 	const n = 1 << 21
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
@@ -130,12 +137,12 @@ func BenchmarkBare(b *testing.B) {
 	}
 }
 
-// BenchmarkRawSilent asks two million addresses that say nothing, once, beside
+// BenchmarkRawSilent asks two million addresses that do not answer, once, beside
 // the bare loop in the same run, with as many threads: "%ofbare" is the share of
-// its rate, "%ofbare-cpu" the same by processor time, which bears neighbours.
+// its rate, "%ofbare-cpu" the same by processor time, which other load on the machine disturbs less.
 func BenchmarkRawSilent(b *testing.B) {
-	darkNet(b)
-	plan := planOf(b, []probe.Port{tcp417}, dark)
+	silentNet(b)
+	plan := scantest.NewPlan(b, []probe.Port{tcp417}, silent)
 	var bares, sweeps, bareBusy, sweepBusy time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
@@ -146,11 +153,14 @@ func BenchmarkRawSilent(b *testing.B) {
 		e := newRaw(b, raw.Config{Targets: plan, Tries: 1, NoTimestamps: true})
 		b.StartTimer()
 		start, before := time.Now(), busy(b)
-		s := sweep(b.Context(), scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: 0, Timeout: time.Millisecond})
+		s := scantest.Run(
+			b.Context(),
+			scan.Config{Plan: plan, Engine: e, Rate: math.Inf(1), Retries: 0, Timeout: time.Millisecond},
+		)
 		sweeps += time.Since(start)
 		sweepBusy += busy(b) - before
-		if s.err != nil || s.States["filtered"] != plan.Len() {
-			b.Fatal(s.err, s.Summary)
+		if s.Err != nil || s.States["filtered"] != plan.Len() {
+			b.Fatal(s.Err, s.Summary)
 		}
 	}
 	b.ReportMetric(float64(b.N)*float64(plan.Len())/bares.Seconds(), "bare/s")
@@ -161,8 +171,8 @@ func BenchmarkRawSilent(b *testing.B) {
 
 // BenchmarkRawSend sends batches as the sweep does, and nothing else.
 func BenchmarkRawSend(b *testing.B) {
-	darkNet(b)
-	plan := planOf(b, []probe.Port{tcp417}, dark)
+	silentNet(b)
+	plan := scantest.NewPlan(b, []probe.Port{tcp417}, silent)
 	e := newRaw(b, raw.Config{Targets: plan, Tries: 1})
 	defer e.Close()
 	batch := make([]engine.Probe, 256)
@@ -180,15 +190,15 @@ func BenchmarkRawSend(b *testing.B) {
 	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "probes/s")
 }
 
-// BenchmarkRawRefused asks hosts that refuse and hears all of them, a batch at a time:
+// BenchmarkRawRefused asks hosts that refuse and receives all answers, a batch at a time:
 // what a probe and its reply take together, allocations included.
 func BenchmarkRawRefused(b *testing.B) {
-	h := newHost(b)
-	do(b, h, route("10.150.0.0/16", "lo", unix.RTN_LOCAL, netip.Addr{}))
-	if err := route("10.150.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
+	h := nettest.NewReadyHost(b)
+	h.Setup(b, nettest.Route("10.150.0.0/16", "lo", unix.RTN_LOCAL, netip.Addr{}))
+	if err := nettest.Route("10.150.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
 		b.Fatal(err)
 	}
-	plan := planOf(b, []probe.Port{tcp417}, "10.150.0.0/16")
+	plan := scantest.NewPlan(b, []probe.Port{tcp417}, "10.150.0.0/16")
 	e := newRaw(b, raw.Config{Targets: plan, Tries: 1})
 	defer e.Close()
 	batch, answers := make([]engine.Probe, 256), make([]engine.Answer, 256)
@@ -202,12 +212,12 @@ func BenchmarkRawRefused(b *testing.B) {
 		if n, err := e.Send(b.Context(), batch); err != nil {
 			b.Fatal(n, err)
 		}
-		for heard := 0; heard < len(batch); {
+		for received := 0; received < len(batch); {
 			n, err := e.Receive(context.Background(), answers)
 			if err != nil {
 				b.Fatal(err)
 			}
-			heard += n
+			received += n
 		}
 	}
 	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "replies/s")

@@ -1,4 +1,4 @@
-package scan_test
+package connect_test
 
 import (
 	"context"
@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,45 +20,17 @@ import (
 	"onmux/scan"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 )
 
-// serve listens on an address of this namespace over both protocols; UDP
-// datagrams are echoed.
-func serve(t *testing.T, at netip.AddrPort) {
-	t.Helper()
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close(); u.Close() })
-	echo(l, u)
-}
+func TestMain(m *testing.M) { nettest.Main(m) }
 
-func echo(l *net.TCPListener, u *net.UDPConn) {
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	go func() {
-		buf := make([]byte, 2048)
-		for {
-			_, from, err := u.ReadFromUDPAddrPort(buf)
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			u.WriteToUDPAddrPort([]byte("here"), from)
-		}
-	}()
-}
+var (
+	tcp417 = probe.Port{Number: 417, Proto: probe.TCP}
+	both   = []probe.Port{tcp417, {Number: 417, Proto: probe.UDP}}
+)
+
+func lastByte(a netip.Addr) byte { b := a.AsSlice(); return b[len(b)-1] }
 
 // TestConnectOnLoopback asks a whole loopback network, where two addresses
 // serve the port.
@@ -68,18 +38,21 @@ func TestConnectOnLoopback(t *testing.T) {
 	nettest.Need(t)
 	open := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.77")}
 	for _, a := range open {
-		serve(t, netip.AddrPortFrom(a, 417))
+		nettest.Serve(t, netip.AddrPortFrom(a, 417))
 	}
 	for _, all := range []bool{false, true} {
-		plan := planOf(t, both, "127.0.0.0-255", "::1")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{Evidence: all}), Retries: -1, All: all})
-		s.ok(t)
-		for e, r := range s.told(t) {
+		plan := scantest.NewPlan(t, both, "127.0.0.0-255", "::1")
+		s := scantest.Run(
+			t.Context(),
+			scan.Config{Plan: plan, Engine: connect.New(connect.Config{Evidence: all}), Retries: -1, All: all},
+		)
+		s.RequireComplete(t)
+		for e, r := range s.Results(t) {
 			want := probe.Closed
 			if e.Addr == open[0] || e.Addr == open[1] {
 				want = probe.Open
 			}
-			if b := lastByte(e.Addr); b == 0 || b == 255 { // what these are is the system's business
+			if b := lastByte(e.Addr); b == 0 || b == 255 { // what these are depends on the system
 				continue
 			}
 			if r.State != want {
@@ -96,27 +69,10 @@ func TestConnectOnLoopback(t *testing.T) {
 // TestConnectCases asks hosts behind a link, with a firewall each, over sockets
 // and the kernel's own ICMP.
 func TestConnectCases(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
-	h := newHost(t)
-	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
-		for _, port := range []uint16{80, 81} {
-			var l *net.TCPListener
-			var u *net.UDPConn
-			err := h.Do(func() (err error) {
-				at := netip.AddrPortFrom(a, port)
-				if l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at)); err != nil {
-					return err
-				}
-				u, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { l.Close(); u.Close() })
-			echo(l, u)
-		}
-	}
+	h := nettest.NewReadyHost(t)
+	h.Serve(t, 80, 81)
 	for _, proto := range []string{"tcp", "udp"} {
 		h.Rule(t, "inet", nettest.Rule{Proto: proto, Port: 81, Do: nettest.Drop()})
 		h.Rule(t, "ip", nettest.Rule{Proto: proto, Port: 82, Do: nettest.Unreachable(13)})
@@ -126,43 +82,23 @@ func TestConnectCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planOf(t, ports, h.Addr4.String(), h.Addr6.String())
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{}), Retries: 1})
-	s.ok(t)
+	plan := scantest.NewPlan(t, ports, h.Addr4.String(), h.Addr6.String())
+	s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{}), Retries: 1})
+	s.RequireComplete(t)
 	want := map[probe.Port]probe.State{
 		{Number: 80, Proto: probe.TCP}: probe.Open, {Number: 80, Proto: probe.UDP}: probe.Open,
 		{Number: 81, Proto: probe.TCP}: probe.Filtered, {Number: 81, Proto: probe.UDP}: probe.OpenFiltered,
 		{Number: 82, Proto: probe.TCP}: probe.Filtered, {Number: 82, Proto: probe.UDP}: probe.Filtered,
 		{Number: 83, Proto: probe.TCP}: probe.Closed, {Number: 83, Proto: probe.UDP}: probe.Closed,
 	}
-	for e, r := range s.told(t) {
+	for e, r := range s.Results(t) {
 		if state := want[probe.Port{Number: e.Port, Proto: e.Proto}]; r.State != state {
-			t.Errorf("%v told %v (%v), is %v", e, r.State, r.Reason, state)
+			t.Errorf("%v is %v (%v), want %v", e, r.State, r.Reason, state)
 		}
 		if e.Port == 81 && r.Tries != 2 {
 			t.Errorf("%v was asked %d times", e, r.Tries)
 		}
 	}
-}
-
-// newHost makes a host and waits until it answers: a link takes up to a second
-// to come up, and IPv6 until then.
-func newHost(t testing.TB) *nettest.Host {
-	t.Helper()
-	h := nettest.NewHost(t)
-	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
-		for start := time.Now(); ; {
-			_, err := net.DialTimeout("tcp", netip.AddrPortFrom(a, 9).String(), time.Second)
-			if errors.Is(err, syscall.ECONNREFUSED) {
-				break
-			}
-			if time.Since(start) > 20*time.Second {
-				t.Fatalf("%v does not answer: %v", a, err)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}
-	return h
 }
 
 // TestConnectInterrupted cancels while attempts at a silent host are under way.
@@ -174,34 +110,26 @@ func TestConnectInterrupted(t *testing.T) {
 	defer cancel()
 	var sent atomic.Int64
 	e := &counting{Engine: connect.New(connect.Config{Attempts: 1}), sent: &sent, stop: cancel}
-	plan := planOf(t, []probe.Port{tcp417}, h.Addr4.String(), h.Addr6.String())
-	s := sweep(ctx, scan.Config{Plan: plan, Engine: e, Retries: -1, Timeout: 200 * time.Millisecond})
-	s.told(t)
-	if s.err != nil || s.Complete || s.Targets+s.NotReached != 2 || s.NotReached == 0 {
-		t.Errorf("%v, %+v", s.err, s.Outcome)
+	plan := scantest.NewPlan(t, []probe.Port{tcp417}, h.Addr4.String(), h.Addr6.String())
+	s := scantest.Run(ctx, scan.Config{Plan: plan, Engine: e, Retries: -1, Timeout: 200 * time.Millisecond})
+	s.Results(t)
+	if s.Err != nil || s.Complete || s.Targets+s.NotReached != 2 || s.NotReached == 0 {
+		t.Errorf("%v, %+v", s.Err, s.Outcome)
 	}
-	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		left := stillScanning()
-		if len(left) == 0 {
-			return
-		}
-		if time.Since(start) > 20*time.Second {
-			t.Fatalf("still running:\n%s", strings.Join(left, "\n\n"))
-		}
-	}
+	nettest.Eventually(t, "no goroutine of the scan runs", func() bool { return len(stillScanning()) == 0 })
 }
 
-// stillScanning are the stacks of goroutines that run this package's code, but for
-// the test's own. (The runtime and the tests' hosts have goroutines that come and go.)
+// stillScanning are the stacks of goroutines that run a scan, apart from the test's
+// own. (The runtime and the hosts of tests have goroutines that come and go.)
 func stillScanning() []string {
 	all := make([]byte, 1<<20)
 	all = all[:runtime.Stack(all, true)]
 	return slices.DeleteFunc(strings.Split(string(all), "\n\n"), func(stack string) bool {
-		return !strings.Contains(stack, "onmux/scan.") || strings.Contains(stack, "testing.tRunner")
+		return !strings.Contains(stack, "onmux/scan") || strings.Contains(stack, "testing.tRunner")
 	})
 }
 
-// counting stops after the first probe was taken.
+// counting stops after the first probe was sent.
 type counting struct {
 	*connect.Engine
 	sent *atomic.Int64
@@ -227,7 +155,10 @@ func TestConnectClosed(t *testing.T) {
 	if n, err := e.Receive(t.Context(), make([]engine.Answer, 4)); n != 0 || err != io.EOF {
 		t.Errorf("after Close Receive returns %d, %v", n, err)
 	}
-	p := engine.Probe{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"), Port: 417, Proto: probe.TCP}, Wait: time.Second}
+	p := engine.Probe{
+		Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("127.0.0.1"), Port: 417, Proto: probe.TCP},
+		Wait:     time.Second,
+	}
 	if n, err := e.Send(t.Context(), []engine.Probe{p}); n != 0 || err == nil || errors.Is(err, probe.ErrBusy) {
 		t.Errorf("after Close Send returns %d, %v", n, err)
 	}
@@ -244,9 +175,12 @@ func TestConnectManyPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planOf(t, ports, "127.0.0.9")
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: connect.New(connect.Config{}), Rate: math.Inf(1), Retries: -1})
-	s.ok(t)
+	plan := scantest.NewPlan(t, ports, "127.0.0.9")
+	s := scantest.Run(
+		t.Context(),
+		scan.Config{Plan: plan, Engine: connect.New(connect.Config{}), Rate: math.Inf(1), Retries: -1},
+	)
+	s.RequireComplete(t)
 	if s.States["closed"] != plan.Len() {
 		t.Errorf("%+v", s.Summary)
 	}

@@ -1,4 +1,4 @@
-package scan_test
+package connect_test
 
 import (
 	"net/netip"
@@ -9,17 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/target"
 )
 
-// TestConnectOnLink asks more neighbours than the kernel's table holds, of which few are
-// there: none of those is told silent, and the others are told to be missing.
+// TestConnectOnLink asks more neighbors than the kernel's table holds, of which few
+// exist: none of those is reported silent, and all others are reported missing.
 func TestConnectOnLink(t *testing.T) {
-	h := newHost(t)
-	do(t, h, route("10.91.1.0/26", "lo", unix.RTN_LOCAL, netip.Addr{}))
+	t.Parallel()
+	h := nettest.NewReadyHost(t)
+	h.Setup(t, nettest.Route("10.91.1.0/26", "lo", unix.RTN_LOCAL, netip.Addr{}))
 	l, err := netlink.LinkByName(h.Device)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +34,7 @@ func TestConnectOnLink(t *testing.T) {
 	if err := netlink.AddrAdd(l, wide); err != nil {
 		t.Fatal(err)
 	}
-	do(t, h, func() error {
+	h.Setup(t, func() error {
 		l, err := netlink.LinkByName("lo")
 		if err != nil {
 			return err
@@ -46,13 +49,13 @@ func TestConnectOnLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := planOf(t, []probe.Port{tcp417}, "10.91.0.0/22", "10.91.8.0/24")
+	plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.91.0.0/22", "10.91.8.0/24")
 	e := connect.New(connect.Config{Own: own})
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, All: true})
-	s.ok(t)
+	s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, All: true})
+	s.RequireComplete(t)
 	there := netip.MustParsePrefix("10.91.1.0/26")
 	wrong := 0
-	for ep, r := range s.told(t) {
+	for ep, r := range s.Results(t) {
 		want := probe.NoNeighbour
 		if there.Contains(ep.Addr) {
 			want = probe.Reset
@@ -80,7 +83,7 @@ func hostRoute(to string) error {
 	}
 	for _, l := range all {
 		if l.Type() == "veth" {
-			return route(to+"/32", l.Attrs().Name, unix.RTN_UNICAST, netip.Addr{})()
+			return nettest.Route(to+"/32", l.Attrs().Name, unix.RTN_UNICAST, netip.Addr{})()
 		}
 	}
 	return nil
