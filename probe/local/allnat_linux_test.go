@@ -27,13 +27,17 @@ func TestCheckAllRedirected(t *testing.T) {
 		{"no rule", func(f *nft.Table) { f.Prerouting() }, []string{"8417/tcp listening"}, ""},
 		{"one port and a range", func(f *nft.Table) {
 			f.Rule(f.Prerouting(), nft.ToPort(417), nft.Redirect(8417))
-			f.Rule(f.Output(), nft.Proto(unix.IPPROTO_UDP), nft.LoadPort(), []expr.Any{&expr.Range{Register: 1, FromData: nft.Port(500), ToData: nft.Port(501)}}, nft.Redirect(1))
+			ports := []expr.Any{&expr.Range{Register: 1, FromData: nft.Port(500), ToData: nft.Port(501)}}
+			f.Rule(f.Output(), nft.Proto(unix.IPPROTO_UDP), nft.LoadPort(), ports, nft.Redirect(1))
 		}, []string{"417/tcp redirected", "500/udp redirected", "501/udp redirected", "8417/tcp listening"}, ""},
-		{"a listener's own", func(f *nft.Table) { f.Rule(f.Prerouting(), nft.ToPort(8417), nft.DNAT("10.9.9.9", 80)) }, []string{"8417/tcp listening"}, ""},
+		{"a listener's own", func(f *nft.Table) {
+			f.Rule(f.Prerouting(), nft.ToPort(8417), nft.DNAT("10.9.9.9", 80))
+		}, []string{"8417/tcp listening"}, ""},
 		{"most ports, and one of them", func(f *nft.Table) {
 			f.Rule(f.Output(), nft.ToPort(417), nft.Redirect(1))
 			f.Rule(f.Prerouting(), nft.ComparePort(expr.CmpOpGt, 400), nft.Redirect(15001))
-		}, []string{"417/tcp redirected", "8417/tcp listening"}, "ports that are sent on by an nftables rule (table ip nat, chain pre): "},
+		}, []string{"417/tcp redirected", "8417/tcp listening"},
+			"ports that are sent on by an nftables rule (table ip nat, chain pre): "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
@@ -58,8 +62,10 @@ func TestCheckAllRedirected(t *testing.T) {
 				if !slices.Equal(got, c.want) {
 					t.Errorf("got %q, want %q", got, c.want)
 				}
-				told := slices.ContainsFunc(r.Coverage, func(s string) bool { return strings.HasPrefix(s, "ports that are sent on by ") })
-				if wanted := c.cover != ""; told != wanted || wanted && !slices.ContainsFunc(r.Coverage, func(s string) bool { return strings.HasPrefix(s, c.cover) }) {
+				covers := func(prefix string) bool {
+					return slices.ContainsFunc(r.Coverage, func(s string) bool { return strings.HasPrefix(s, prefix) })
+				}
+				if wanted := c.cover != ""; covers("ports that are sent on by ") != wanted || wanted && !covers(c.cover) {
 					t.Errorf("coverage %q", r.Coverage)
 				}
 				return nil

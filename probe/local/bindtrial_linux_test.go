@@ -24,7 +24,8 @@ func TestBindTrial(t *testing.T) {
 		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 420), nettest.Listen(1))
 		for number, want := range map[uint16]string{
 			417: "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked",
-			418: "binding 0.0.0.0:418, [::]:418 with IPv4 worked only with SO_REUSEADDR, which most servers set; binding [::]:418 worked",
+			418: "binding 0.0.0.0:418, [::]:418 with IPv4 worked only with SO_REUSEADDR, which most servers set; " +
+				"binding [::]:418 worked",
 			419: "binding 0.0.0.0:419, [::]:419 with IPv4 was refused: address already in use; binding [::]:419 worked",
 			420: "",
 		} {
@@ -118,7 +119,8 @@ func TestWithoutIPv6(t *testing.T) {
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6", []byte("1"), 0); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}), "IPv6: loopback has no ::1: binding [::1] fails"; got != want {
+		const noLoopback = "IPv6: loopback has no ::1: binding [::1] fails"
+		if got := withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != noLoopback {
 			t.Errorf("without ::1: %q", got)
 		}
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0); err != nil {
@@ -130,10 +132,8 @@ func TestWithoutIPv6(t *testing.T) {
 			len(v.Trace) != 1 {
 			t.Errorf("%+v", v)
 		}
-		if err := nettest.Bind("::1", 417)(nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })); !errors.Is(
-			err,
-			unix.EADDRNOTAVAIL,
-		) {
+		fd := nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })
+		if err := nettest.Bind("::1", 417)(fd); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			t.Errorf("binding [::1]: %v", err)
 		}
 		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})

@@ -53,7 +53,7 @@ func TestCaveats(t *testing.T) {
 // shows by their silence.
 func TestTraceAstray(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
-		output(t, nft.ToPort(4461), nft.DNAT("192.0.2.1", 9))
+		addOutputRule(t, nft.ToPort(4461), nft.DNAT("192.0.2.1", 9))
 		facts := []fact{
 			{port: probe.Port{Number: 4461, Proto: probe.TCP}, verdict: Unknown},
 			{port: probe.Port{Number: 4462, Proto: probe.TCP}, verdict: Free},

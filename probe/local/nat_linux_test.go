@@ -27,7 +27,8 @@ func TestNATUnread(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if v := r.Verdicts[0]; v.Verdict != Free || len(v.Redirects) > 0 || !strings.HasSuffix(v.Why, "not understood was an nftables rule (table ip nat, chain pre)") {
+		if v := r.Verdicts[0]; v.Verdict != Free || len(v.Redirects) > 0 ||
+			!strings.HasSuffix(v.Why, "not understood was an nftables rule (table ip nat, chain pre)") {
 			t.Errorf("%+v", v)
 		}
 		return nil
@@ -47,7 +48,8 @@ func TestNATBeforeListener(t *testing.T) {
 		if err := f.Flush(); err != nil {
 			return err
 		}
-		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 418, Proto: probe.TCP}}, IPv4: true, IPv6: true})
+		both := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 418, Proto: probe.TCP}}
+		r, err := Check(t.Context(), Request{Ports: both, IPv4: true, IPv6: true})
 		if err != nil {
 			return err
 		}
@@ -55,8 +57,10 @@ func TestNATBeforeListener(t *testing.T) {
 			word Word
 			why  string
 		}{
-			{Listening, "; but first, arrivals are sent on to port 8417 by an nftables rule (table ip nat, chain pre), only from outside, over IPv4"},
-			{Redirected, "sent on to port 8418 by an nftables rule (table ip nat, chain out), only from this machine, over IPv4; nothing listens on 418 itself"},
+			{Listening, "; but first, arrivals are sent on to port 8417 by an nftables rule " +
+				"(table ip nat, chain pre), only from outside, over IPv4"},
+			{Redirected, "sent on to port 8418 by an nftables rule (table ip nat, chain out), " +
+				"only from this machine, over IPv4; nothing listens on 418 itself"},
 		} {
 			if v := r.Verdicts[i]; v.Verdict != want.word || !strings.HasSuffix(v.Why, want.why) || len(v.Redirects) != 1 {
 				t.Errorf("%+v, want %s %q", v, want.word, want.why)

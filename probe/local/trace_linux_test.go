@@ -31,16 +31,16 @@ func traced(t *testing.T, number uint16) (Verdict, Report) {
 	return r.Verdicts[0], r
 }
 
-// took serves a port with a server that takes connections and keeps them until
-// they end; what it was told is the answer's length.
-func took(t *testing.T, address string, greeting string) <-chan int {
+// serve runs a server that accepts connections and keeps them until they end. It
+// sends how many bytes it received on each, or -1 if that was reset.
+func serve(t *testing.T, address string, greeting string) <-chan int {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	heard := make(chan int, 16)
+	received := make(chan int, 16)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -51,16 +51,17 @@ func took(t *testing.T, address string, greeting string) <-chan int {
 			b := make([]byte, 64)
 			n, err := c.Read(b)
 			if err != nil && err.Error() != "EOF" {
-				n = -1 // not a polite end
+				n = -1
 			}
 			c.Close()
-			heard <- n
+			received <- n
 		}
 	}()
-	return heard
+	return received
 }
 
-func output(t *testing.T, parts ...[]expr.Any) {
+// addOutputRule adds a NAT rule for what this machine sends.
+func addOutputRule(t *testing.T, parts ...[]expr.Any) {
 	t.Helper()
 	f := nft.New(nftables.TableFamilyIPv4)
 	f.Rule(f.Output(), parts...)
@@ -72,8 +73,8 @@ func output(t *testing.T, parts ...[]expr.Any) {
 // Behind a redirect: who answers, though nothing listens on the port.
 func TestTraceRedirect(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
-		heard := took(t, "127.0.0.1:8417", "welcome")
-		output(t, nft.ToPort(417), nft.Redirect(8417))
+		received := serve(t, "127.0.0.1:8417", "welcome")
+		addOutputRule(t, nft.ToPort(417), nft.Redirect(8417))
 		v, r := traced(t, 417)
 		if v.Verdict != Redirected || len(v.Redirects) != 1 || len(v.Trace) != 2 {
 			t.Fatalf("%+v", v)
@@ -91,8 +92,8 @@ func TestTraceRedirect(t *testing.T) {
 		if got := v.Trace[1]; got.To != "[::1]:417" || got.Outcome != trace.Refused {
 			t.Errorf("%+v", got)
 		}
-		if n := <-heard; n != 0 {
-			t.Errorf("the server was told %d bytes", n)
+		if n := <-received; n != 0 {
+			t.Errorf("the server received %d bytes", n)
 		}
 		if !slices.Contains(
 			r.Coverage,
@@ -107,8 +108,8 @@ func TestTraceRedirect(t *testing.T) {
 func TestTraceUnreadableRules(t *testing.T) {
 	h := nettest.NewHost(t)
 	if err := h.Do(func() error {
-		took(t, "127.0.0.1:8417", "")
-		output(t, nft.ToPort(417), nft.Redirect(8417))
+		serve(t, "127.0.0.1:8417", "")
+		addOutputRule(t, nft.ToPort(417), nft.Redirect(8417))
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -126,7 +127,8 @@ func TestTraceUnreadableRules(t *testing.T) {
 		if len(v.Bind) == 0 ||
 			!strings.Contains(
 				strings.Join(v.Bind, "\n"),
-				"binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 was refused: permission denied (port below net.ipv4.ip_unprivileged_port_start 1024)",
+				"binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 was refused: permission denied "+
+					"(port below net.ipv4.ip_unprivileged_port_start 1024)",
 			) {
 			t.Errorf("bind %q", v.Bind)
 		}
@@ -134,7 +136,7 @@ func TestTraceUnreadableRules(t *testing.T) {
 	})
 }
 
-// A server that does not accept is told by its listener.
+// A server that does not accept is found by its listener.
 func TestTraceWaiting(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, nettest.Bind("::", 417), nettest.Listen(7))
@@ -160,9 +162,11 @@ func TestTraceFirewall(t *testing.T) {
 		want trace.Outcome
 		said string
 	}{
-		{"reset", nettest.Rule{Do: nettest.Reset()}, trace.Refused, "refuses connections, although a socket listens there: a firewall"},
+		{"reset", nettest.Rule{Do: nettest.Reset()}, trace.Refused,
+			"refuses connections, although a socket listens there: a firewall"},
 		{"reject", nettest.Rule{Do: nettest.Unreachable(3)}, trace.Rejected, "a firewall rejects connections"},
-		{"drop", nettest.Rule{Do: nettest.Drop()}, trace.Silent, "does not answer within 1s, although a socket listens there: a firewall drops them"},
+		{"drop", nettest.Rule{Do: nettest.Drop()}, trace.Silent,
+			"does not answer within 1s, although a socket listens there: a firewall drops them"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
@@ -197,11 +201,12 @@ func TestTraceOutside(t *testing.T) {
 		t.Cleanup(func() { os.WriteFile(file, old, 0) })
 	}
 	route := func(h *nettest.Host, to *nettest.Host) error { return addRoute(to.Net4, h.Self4) }
-	if err := far.Do(func() error { took(t, far.Addr4.String()+":80", "x"); return route(far, near) }); err != nil {
+	if err := far.Do(func() error { serve(t, far.Addr4.String()+":80", "x"); return route(far, near) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := near.Do(func() error {
-		if err := errors.Join(route(near, far), os.WriteFile("/proc/sys/net/ipv4/conf/all/route_localnet", []byte("1"), 0)); err != nil {
+		localnet := os.WriteFile("/proc/sys/net/ipv4/conf/all/route_localnet", []byte("1"), 0)
+		if err := errors.Join(route(near, far), localnet); err != nil {
 			return err
 		}
 		c, err := net.Dial("tcp", far.Addr4.String()+":80") // the links are up when this works
@@ -217,7 +222,8 @@ func TestTraceOutside(t *testing.T) {
 			return err
 		}
 		v, _ := traced(t, 417)
-		if v.Verdict != Redirected || len(v.Redirects) != 1 || v.Redirects[0].To != far.Addr4.String()+":80" || v.Trace[0].Outcome != trace.Outside ||
+		if v.Verdict != Redirected || len(v.Redirects) != 1 || v.Redirects[0].To != far.Addr4.String()+":80" ||
+			v.Trace[0].Outcome != trace.Outside ||
 			v.Trace[0].Said != "127.0.0.1:417 answers from outside this network namespace, or from behind source NAT" {
 			t.Errorf("%+v", v)
 		}
@@ -286,7 +292,10 @@ func TestTraceBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"not traced: 2 of 2050 addresses; 2048 is the most", "binding was tried for the first 256 ports on which nothing listens"} {
+		for _, want := range []string{
+			"not traced: 2 of 2050 addresses; 2048 is the most",
+			"binding was tried for the first 256 ports on which nothing listens",
+		} {
 			if !slices.Contains(r.Coverage, want) {
 				t.Errorf("coverage %q lacks %q", r.Coverage, want)
 			}

@@ -10,7 +10,8 @@ import (
 
 func TestProxyTarget(t *testing.T) {
 	tcp, udp := probe.Port{Number: 417, Proto: probe.TCP}, probe.Port{Number: 417, Proto: probe.UDP}
-	docker := "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 417 -container-ip 172.17.0.2 -container-port 80"
+	docker := "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 417 " +
+		"-container-ip 172.17.0.2 -container-port 80"
 	for _, c := range []struct {
 		cmdline string
 		port    probe.Port
@@ -19,8 +20,10 @@ func TestProxyTarget(t *testing.T) {
 		{docker, tcp, ProxyTarget{Address: "172.17.0.2:80"}},
 		{docker, udp, ProxyTarget{}},
 		{docker, probe.Port{Number: 418, Proto: probe.TCP}, ProxyTarget{}},
-		{"docker-proxy -proto udp -host-port=417 -container-ip=fd00::2 -container-port=53 -use-listen-fd", udp, ProxyTarget{Address: "[fd00::2]:53"}},
-		{"rootlesskit-docker-proxy -host-port 417 -container-ip 10.0.0.2 -container-port 80", tcp, ProxyTarget{Address: "10.0.0.2:80"}},
+		{"docker-proxy -proto udp -host-port=417 -container-ip=fd00::2 -container-port=53 -use-listen-fd", udp,
+			ProxyTarget{Address: "[fd00::2]:53"}},
+		{"rootlesskit-docker-proxy -host-port 417 -container-ip 10.0.0.2 -container-port 80", tcp,
+			ProxyTarget{Address: "10.0.0.2:80"}},
 		{"docker-proxy -host-port", tcp, ProxyTarget{}},
 		{"docker-proxy", tcp, ProxyTarget{}},
 		{"/usr/local/bin/kube-proxy --config=/var/lib/kube-proxy/config.conf", tcp, ProxyTarget{Kubernetes: true}},
@@ -30,7 +33,8 @@ func TestProxyTarget(t *testing.T) {
 		{"socat TCP-LISTEN:417 TCP:db:5432", tcp, ProxyTarget{}},
 		{"nginx -c /etc/nginx.conf", tcp, ProxyTarget{}},
 		{"systemd-socket-proxyd a\x1b[2Jb:80", tcp, ProxyTarget{Address: "a\x1b[2Jb:80"}},
-		{"systemd-socket-proxyd " + strings.Repeat("a", 5000), tcp, ProxyTarget{Address: strings.Repeat("a", maxProxyTarget)}},
+		{"systemd-socket-proxyd " + strings.Repeat("a", 5000), tcp,
+			ProxyTarget{Address: strings.Repeat("a", maxProxyTarget)}},
 	} {
 		if got := (Owner{Cmdline: strings.Fields(c.cmdline)}).ProxyTarget(c.port); got != c.want {
 			t.Errorf("%s on %s: %+v, want %+v", c.cmdline, c.port, got, c.want)

@@ -124,25 +124,30 @@ func TestTargets(t *testing.T) {
 	at := func(s, family, device string) socket.Socket {
 		return socket.Socket{Local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), Family: family, Device: device}
 	}
+	type sockets = []socket.Socket
+	both, only4, only6 := socket.Query{IPv4: true, IPv6: true}, socket.Query{IPv4: true}, socket.Query{IPv6: true}
 	for name, c := range map[string]struct {
 		q       socket.Query
-		sockets []socket.Socket
+		sockets sockets
 		own     []netip.Addr
 		want    string
 	}{
-		"nothing":      {socket.Query{IPv4: true, IPv6: true}, nil, own, "127.0.0.1 [::1]"},
-		"no IPv6":      {socket.Query{IPv4: true, IPv6: true}, nil, own[:1], "127.0.0.1"},
-		"-4":           {socket.Query{IPv4: true}, nil, own, "127.0.0.1"},
-		"-6":           {socket.Query{IPv6: true}, nil, own, "[::1]"},
-		"any":          {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
-		"only 6":       {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("::", "ipv6", "")}, own, "[::1]"},
-		"dual":         {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
-		"own":          {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
-		"own of link":  {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
-		"foreign":      {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
-		"of a device":  {socket.Query{IPv4: true, IPv6: true}, []socket.Socket{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
-		"many":         {socket.Query{IPv4: true}, []socket.Socket{at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""), at("127.0.0.5", "", "")}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
-		"loopback's 8": {socket.Query{IPv4: true}, []socket.Socket{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
+		"nothing":     {both, nil, own, "127.0.0.1 [::1]"},
+		"no IPv6":     {both, nil, own[:1], "127.0.0.1"},
+		"-4":          {only4, nil, own, "127.0.0.1"},
+		"-6":          {only6, nil, own, "[::1]"},
+		"any":         {both, sockets{at("0.0.0.0", "ipv4", "")}, own, "127.0.0.1"},
+		"only 6":      {both, sockets{at("::", "ipv6", "")}, own, "[::1]"},
+		"dual":        {both, sockets{at("::", "dual", "")}, own, "127.0.0.1 [::1]"},
+		"own":         {both, sockets{at("10.0.0.1", "ipv4", ""), at("10.0.0.1", "ipv4", "")}, own, "10.0.0.1"},
+		"own of link": {both, sockets{at("fe80::1%eth0", "ipv6", "")}, own, "[fe80::1%eth0]"},
+		"foreign":     {both, sockets{at("10.0.0.2", "ipv4", "")}, own, "!10.0.0.2"},
+		"of a device": {both, sockets{at("0.0.0.0", "ipv4", "eth0")}, own, "!127.0.0.1"},
+		"many": {only4, sockets{
+			at("127.0.0.1", "", ""), at("127.0.0.2", "", ""), at("127.0.0.3", "", ""), at("127.0.0.4", "", ""),
+			at("127.0.0.5", "", ""),
+		}, own, "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4"},
+		"loopback's 8": {only4, sockets{at("127.1.2.3", "ipv4", "")}, own, "127.1.2.3"},
 	} {
 		var got []string
 		for _, a := range targets(c.q, probe.Port{Number: 417, Proto: probe.TCP}, c.sockets, c.own) {
