@@ -55,7 +55,8 @@ func (r Run) Do(ctx context.Context, h record.Handler) Result {
 		if result.End.Complete || kept == nil {
 			last, kept = result, attempt
 		}
-		if result.Outcome == record.Holds && result.Err == nil || result.Err != nil && !r.Again(result.Err) || !sleep(limited, pause) {
+		done := result.Outcome == record.Holds && result.Err == nil
+		if done || result.Err != nil && !r.Again(result.Err) || probe.Sleep(limited, pause) != nil {
 			break
 		}
 	}
@@ -109,15 +110,4 @@ func reasonOf(f record.Finding) string {
 		return phrase.Because(r.Reason, 0)
 	}
 	return ""
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -173,12 +173,8 @@ func insist(ctx context.Context, ask func() error) error {
 		if !errors.Is(err, probe.ErrBusy) || pause > followUpPatience {
 			return err
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
+		if err := probe.Sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Opt
 	var found *probe.Service
 	var others sync.WaitGroup
 	others.Go(func() {
-		if !sleep(identify, udpHead) {
+		if probe.Sleep(identify, udpHead) != nil {
 			return
 		}
 		if found, _ = service.Identify(identify, e, service.Options{Library: q.Library}); found != nil {

@@ -144,7 +144,7 @@ func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {
 			answer, err = probe.Result{Endpoint: r.Endpoint, State: probe.Unknown, Reason: probe.LocalError, Tries: 1,
 				Error: err.Error()}, nil
-		} else if errors.Is(err, probe.ErrBusy) && sleep(ctx, pause) {
+		} else if errors.Is(err, probe.ErrBusy) && probe.Sleep(ctx, pause) == nil {
 			continue
 		} else if err != nil {
 			return r, cmp.Or(ctx.Err(), err)
@@ -152,16 +152,5 @@ func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (
 		answer.Host, answer.Lookup, answer.NAT64 = r.Host, r.Lookup, r.NAT64
 		answer.Notes = slices.Concat(r.Notes, answer.Notes)
 		return answer, nil
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -40,8 +40,10 @@ func (p Repeat) Run(ctx context.Context, attempt func(context.Context) (probe.Re
 		s.add(r)
 		emit(probe.Attempt{Endpoint: r.Endpoint, Host: r.Host, Try: try, Time: start.UTC(), State: r.State, Reason: r.Reason,
 			RTT: r.RTT, Responder: r.Responder, Error: r.Error})
-		if try != p.Count && !sleep(ctx, p.Interval-time.Since(start)) {
-			return s.result(), ctx.Err()
+		if try != p.Count {
+			if err := probe.Sleep(ctx, p.Interval-time.Since(start)); err != nil {
+				return s.result(), err
+			}
 		}
 	}
 	return s.result(), nil

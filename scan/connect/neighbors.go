@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"onmux/probe"
 	"onmux/scan/engine"
 )
 
@@ -68,14 +69,7 @@ func (l *neighborLimit) wait(ctx context.Context, a netip.Addr) error {
 		return nil
 	}
 	l.waited = true
-	t := time.NewTimer(time.Duration((l.spent - neighborBurst) / neighborRate * float64(time.Second)))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return probe.Sleep(ctx, time.Duration((l.spent-neighborBurst)/neighborRate*float64(time.Second)))
 }
 
 // add reports whether a neighbor was not among the last that were asked.
