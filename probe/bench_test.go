@@ -44,14 +44,14 @@ func BenchmarkAsk(b *testing.B) {
 				defer stop()
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
-						r, err := m.ask(ctx, tt.e, probe.Options{Timeout: time.Second})
+						r, err := m.do(ctx, tt.e, probe.Options{Timeout: time.Second})
 						if err != nil || r.State != tt.want {
 							b.Error(r.State, r.Reason, err)
 							return
 						}
 					}
 				})
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "asks/s")
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "attempts/s")
 			})
 		}
 	}
@@ -73,14 +73,14 @@ func BenchmarkSilence(b *testing.B) {
 				e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: proto}
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
-						r, err := en.ask(ctx, e, probe.Options{Timeout: 5 * time.Millisecond})
+						r, err := en.do(ctx, e, probe.Options{Timeout: 5 * time.Millisecond})
 						if err != nil || r.Reason != probe.NoResponse {
 							b.Error(r.State, r.Reason, err)
 							return
 						}
 					}
 				})
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "asks/s")
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "attempts/s")
 			})
 		}
 	}

@@ -17,15 +17,15 @@ func TestMain(m *testing.M) { nettest.Main(m) }
 
 type engine struct {
 	name string
-	ask  func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
+	do   func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
 }
 
-// engines are the ways to make an attempt; both must tell the same.
+// engines are the ways to make an attempt; both must have the same results.
 var engines = []engine{{"own", probe.Do}, {"net", probe.Dial}}
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// What cannot be asked is told, not attempted.
+// What cannot be probed is an error in the Result, and not attempted.
 func TestObjections(t *testing.T) {
 	for _, tt := range []struct {
 		e       probe.Endpoint
@@ -62,17 +62,17 @@ func TestCancel(t *testing.T) {
 			o := probe.Options{Timeout: time.Hour, Resend: true}
 			before, cancel := context.WithCancel(t.Context())
 			cancel()
-			if _, err := en.ask(before, e, o); !errors.Is(err, context.Canceled) {
+			if _, err := en.do(before, e, o); !errors.Is(err, context.Canceled) {
 				t.Errorf("%s %s, cancelled before: %v", en.name, proto, err)
 			}
 			during, cancel := context.WithCancel(t.Context())
 			timer := time.AfterFunc(20*time.Millisecond, cancel)
-			if _, err := en.ask(during, e, o); !errors.Is(err, context.Canceled) {
+			if _, err := en.do(during, e, o); !errors.Is(err, context.Canceled) {
 				t.Errorf("%s %s, cancelled during: %v", en.name, proto, err)
 			}
 			timer.Stop()
 			late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-			if _, err := en.ask(late, e, o); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := en.do(late, e, o); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s %s, out of time: %v", en.name, proto, err)
 			}
 			cancel()
@@ -92,14 +92,14 @@ func TestResend(t *testing.T) {
 			}
 			done := make(chan int)
 			go func() {
-				heard := 0
-				for b := make([]byte, 10); ; heard++ {
+				received := 0
+				for b := make([]byte, 10); ; received++ {
 					_, from, err := c.ReadFrom(b)
 					if err != nil {
-						done <- heard
+						done <- received
 						return
 					}
-					if heard == 1 {
+					if received == 1 {
 						c.WriteTo(nil, from) // an empty answer is an answer
 					}
 				}
@@ -109,16 +109,16 @@ func TestResend(t *testing.T) {
 			if resend {
 				timeout, want = 2*time.Second, probe.Open
 			}
-			r, err := en.ask(t.Context(), e, probe.Options{Timeout: timeout, Resend: resend, Evidence: true})
+			r, err := en.do(t.Context(), e, probe.Options{Timeout: timeout, Resend: resend, Evidence: true})
 			if err != nil || r.State != want || r.Tries != 1 {
 				t.Errorf("%s, resend %t: %s after %d tries, %v; want %s", en.name, resend, r.State, r.Tries, err, want)
 			}
 			if resend && !strings.Contains(r.Evidence[0], "second datagram") {
-				t.Errorf("%s: evidence %q does not tell of the second datagram", en.name, r.Evidence)
+				t.Errorf("%s: evidence %q does not mention the second datagram", en.name, r.Evidence)
 			}
 			c.Close()
-			if heard := <-done; heard != 1 && !resend || heard != 2 && resend {
-				t.Errorf("%s, resend %t: %d datagrams sent", en.name, resend, heard)
+			if received := <-done; received != 1 && !resend || received != 2 && resend {
+				t.Errorf("%s, resend %t: %d datagrams sent", en.name, resend, received)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // the kernel adds it.
 type queuedError struct {
 	icmp ICMP       // zero unless the error came in an ICMP message
-	from netip.Addr // who sent the ICMP message
+	from netip.Addr // the sender of the ICMP message
 	ttl  uint8
 }
 

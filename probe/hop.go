@@ -6,7 +6,7 @@ import "net/netip"
 // TTL, or hop limit.
 type Hop struct {
 	Hop     int        `json:"hop"`              // the packet's TTL, or hop limit; from 1
-	Address netip.Addr `json:"address,omitzero"` // who answered; not known where nobody did
+	Address netip.Addr `json:"address,omitzero"` // of the answer; none if there was none
 	RTT     Millis     `json:"rtt_ms,omitzero"`
 	Reason  Reason     `json:"reason,omitzero"` // time-exceeded: a router on the way; another one is the path's end
 }

@@ -16,7 +16,7 @@ import (
 	"onmux/probe/nettest"
 )
 
-// onLoopback opens a TCP and a UDP socket on one port, that say nothing.
+// onLoopback opens a TCP and a UDP socket on one port, that send nothing.
 func onLoopback(t testing.TB) uint16 {
 	t.Helper()
 	nettest.Need(t)
@@ -32,13 +32,13 @@ func onLoopback(t testing.TB) uint16 {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
-// Without descriptors or ports nothing is known of the endpoint, and that is an
-// error which says so, never a verdict.
+// Without descriptors or ports nothing is known of the endpoint, which is an error, never
+// a verdict.
 func TestBusy(t *testing.T) {
 	port := onLoopback(t)
-	ask := func(t *testing.T, en engine, proto probe.Proto) {
+	attempt := func(t *testing.T, en engine, proto probe.Proto) {
 		t.Helper()
-		r, err := en.ask(t.Context(), probe.Endpoint{Addr: loopback, Port: port, Proto: proto},
+		r, err := en.do(t.Context(), probe.Endpoint{Addr: loopback, Port: port, Proto: proto},
 			probe.Options{Timeout: 20 * time.Millisecond})
 		if !errors.Is(err, probe.ErrBusy) || !probe.IsBusy(err) || r.State != probe.Unknown {
 			t.Errorf("%s %s: %s, %v; want %v", en.name, proto, r.State, err, probe.ErrBusy)
@@ -48,7 +48,7 @@ func TestBusy(t *testing.T) {
 		for _, proto := range probe.Protos() {
 			t.Run("descriptors/"+en.name+"/"+proto.String(), func(t *testing.T) {
 				defer noMoreDescriptors(t)()
-				ask(t, en, proto)
+				attempt(t, en, proto)
 			})
 		}
 	}
@@ -67,7 +67,7 @@ func TestBusy(t *testing.T) {
 						tcp.SetLinger(0)
 					}
 				}
-				ask(t, en, proto)
+				attempt(t, en, proto)
 			})
 		}
 	}
@@ -90,7 +90,7 @@ func noMoreDescriptors(t *testing.T) (undo func()) {
 	}
 }
 
-// A socket that was given the very port it asks must not take itself for an
+// A socket that was given the port it probes must not take itself for an
 // answer.
 func TestNotOurselves(t *testing.T) {
 	nettest.Need(t)
@@ -114,7 +114,7 @@ func TestNotOurselves(t *testing.T) {
 	}
 }
 
-// A link-local address is asked on the link its zone names, by name or number.
+// A link-local address is probed on the link its zone names, by name or number.
 func TestZone(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewHost(t)
@@ -185,7 +185,7 @@ func TestOwnRoutes(t *testing.T) {
 			for _, en := range engines {
 				for _, proto := range probe.Protos() {
 					e := probe.Endpoint{Addr: prefix.Addr().Next(), Port: 417, Proto: proto}
-					r, err := en.ask(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond})
+					r, err := en.do(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond})
 					if err != nil || r.State != probe.Unknown || r.Reason != probe.LocalError || r.Error == "" {
 						t.Errorf("%s %s, route type %d: %s %s, %v", en.name, e, kind, r.State, r.Reason, err)
 					}
@@ -196,7 +196,7 @@ func TestOwnRoutes(t *testing.T) {
 	}
 }
 
-// Silence over TCP says how often the kernel asked.
+// After TCP silence the evidence has how many SYNs the kernel sent.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewHost(t)

@@ -12,17 +12,17 @@ func judgeICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, 
 	fromTarget := SameHost(from, e.Addr)
 	r := judged(e, reason, fromTarget, d)
 	r.ICMP = m
-	who := ", the target itself"
+	sender := ", the target itself"
 	switch {
 	case reason == NoNeighbour:
-		r.Confidence, who = High, ", this machine: no neighbour answered for the address"
+		r.Confidence, sender = High, ", this machine: no neighbour answered for the address"
 	case self && !fromTarget:
-		r.Responder, who = from, ", this machine itself"
+		r.Responder, sender = from, ", this machine itself"
 	case !fromTarget:
-		r.Responder, who = from, ""
+		r.Responder, sender = from, ""
 	}
 	if o.Evidence {
-		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.describeFrom(e, from), who, short(d)))
+		r.Evidence = append(r.Evidence, fmt.Sprintf("%s%s, after %s", m.describeFrom(e, from), sender, short(d)))
 	}
 	return r
 }
@@ -43,11 +43,11 @@ var icmp6Names = [...]string{
 
 // describeFrom is "ICMP 3/13 (administratively prohibited) from 10.1.0.1", about e.
 func (m ICMP) describeFrom(e Endpoint, from netip.Addr) string {
-	sender := "an unknown sender"
+	address := "an unknown sender"
 	if from.IsValid() {
-		sender = from.String()
+		address = from.String()
 	}
-	return m.describe(e.Addr.Unmap().Is4()) + " from " + sender
+	return m.describe(e.Addr.Unmap().Is4()) + " from " + address
 }
 
 // describe is "ICMP 3/13 (administratively prohibited)".

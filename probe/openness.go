@@ -71,7 +71,7 @@ type Openness struct {
 
 // describe returns what reduces the confidence in `open`, the strongest first, what does
 // not, and the confidence that remains. A service that was identified counts against
-// the doubt.
+// that.
 func (v Openness) describe(identified bool) (doubts, others []string, c Confidence) {
 	c = High
 	random := fmt.Sprintf("%d of %d others, taken at random, are open too", v.Answered, v.Controls)

@@ -23,7 +23,7 @@ const (
 
 var protoNames = [...]string{TCP: "tcp", UDP: "udp"}
 
-// Protos lists the transport protocols in the order in which they are told.
+// Protos lists the transport protocols in the order of reports.
 func Protos() []Proto { return []Proto{TCP, UDP} }
 
 func (p Proto) String() string { return name(protoNames[:], uint8(p)) }
@@ -57,7 +57,7 @@ func (e Endpoint) AddrPort() netip.AddrPort { return netip.AddrPortFrom(e.Addr, 
 // String is "192.0.2.1:417/tcp" or "[2001:db8::1]:417/udp".
 func (e Endpoint) String() string { return e.AddrPort().String() + "/" + e.Proto.String() }
 
-// State is the verdict on an endpoint, in nmap's words. The zero value is
+// State is the verdict on an endpoint, by nmap's names. The zero value is
 // Unknown: could not measure.
 type State uint8
 
@@ -65,7 +65,7 @@ type State uint8
 const (
 	Unknown      State = iota // could not measure; the Result carries an Error
 	Open                      // something accepted the connection, or answered the datagram
-	Closed                    // the target itself said that nothing is there
+	Closed                    // the target itself refused
 	Filtered                  // silence (TCP), or a refusal that names a filter
 	OpenFiltered              // UDP silence: an open port may be silent too
 	Unreachable               // a router or this machine reports that the host or its network cannot be reached
@@ -78,23 +78,23 @@ var stateNames = [...]string{
 	OpenFiltered: "open|filtered", Unreachable: "unreachable",
 }
 
-// States lists every state in the order in which reports tell them.
+// States lists every state in the order of reports.
 func States() []State {
 	return []State{Open, Closed, Filtered, OpenFiltered, Unreachable, Unknown}
 }
 
 func (s State) String() string { return name(stateNames[:], uint8(s)) }
 
-// MarshalText writes the state's word.
+// MarshalText writes the state's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the state's word.
+// UnmarshalText reads the state's name.
 func (s *State) UnmarshalText(b []byte) error {
 	return parseName(stateNames[:], b, "state", (*uint8)(s))
 }
 
-// Reason is what made the verdict, in nmap's words and two of our own
-// (no-neighbour, local-error). The zero value is none: not asked yet.
+// Reason is what decided the verdict, by nmap's names and two of our own (no-neighbour,
+// local-error). The zero value is none: not probed yet.
 type Reason uint8
 
 // The reasons.
@@ -113,7 +113,7 @@ const (
 	NetProhibited          // ICMP 3/9, ICMPv6 1/6
 	TimeExceeded           // ICMP 11, ICMPv6 3
 	NoNeighbour            // on-link, and no neighbour answered ARP or NDP
-	LocalError             // this machine could not send or hear
+	LocalError             // this machine could not send or receive
 )
 
 var reasonNames = [...]string{
@@ -127,10 +127,10 @@ var reasonNames = [...]string{
 
 func (r Reason) String() string { return name(reasonNames[:], uint8(r)) }
 
-// MarshalText writes the reason's word.
+// MarshalText writes the reason's name.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads the reason's word.
+// UnmarshalText reads the reason's name.
 func (r *Reason) UnmarshalText(b []byte) error {
 	return parseName(reasonNames[:], b, "reason", (*uint8)(r))
 }
@@ -159,14 +159,14 @@ func (m *Millis) UnmarshalJSON(b []byte) error {
 }
 
 // ICMP is the type and code of an ICMP (RFC 792) or ICMPv6 (RFC 4443) error;
-// the address family of the endpoint tells which. The zero value is none: type
+// the address family of the endpoint decides which. The zero value is none: type
 // 0 is no error in either.
 type ICMP struct {
 	Type uint8 `json:"type"`
 	Code uint8 `json:"code"`
 }
 
-// Confidence says how far a finding can be relied on.
+// Confidence is how far a finding can be relied on.
 type Confidence string
 
 // The degrees of confidence.
@@ -186,9 +186,9 @@ type Result struct {
 	State      State      `json:"state"`
 	Reason     Reason     `json:"reason,omitzero"`
 	RTT        Millis     `json:"rtt_ms,omitzero"`
-	Tries      int        `json:"tries,omitzero"`     // attempts made, ≥ 1 once asked
+	Tries      int        `json:"tries,omitzero"`     // attempts made
 	TTL        uint8      `json:"ttl,omitzero"`       // of the answer, as it arrived
-	Responder  netip.Addr `json:"responder,omitzero"` // who answered, if not the target itself
+	Responder  netip.Addr `json:"responder,omitzero"` // the sender of the answer, if not the target itself
 	ICMP       ICMP       `json:"icmp,omitzero"`
 	Confidence Confidence `json:"confidence,omitempty"`
 	Doubts     []Doubt    `json:"doubts,omitempty"`
@@ -197,23 +197,23 @@ type Result struct {
 	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
 	Route      *Route     `json:"route,omitempty"`
 	Handshake  *Handshake `json:"handshake,omitempty"` // of an accepted connection
-	Openness   *Openness  `json:"openness,omitempty"`  // if it was looked at
+	Openness   *Openness  `json:"openness,omitempty"`  // if it was verified
 	Path       []Hop      `json:"path,omitempty"`
-	Evidence   []string   `json:"evidence,omitempty"` // sentences, most telling first
+	Evidence   []string   `json:"evidence,omitempty"` // sentences, the strongest first
 	Error      string     `json:"error,omitempty"`    // why the state is Unknown
 }
 
 // Kind names the record's type in documents.
 func (Result) Kind() string { return "endpoint" }
 
-// Service is what speaks on an endpoint, and what made us say so. Whatever the
-// peer said is bounded and escaped, but for UTF-8 that shows itself; the banner to printable ASCII.
+// Service is the service on an endpoint, and how it was identified. Text from the peer is
+// bounded and escaped, except printable UTF-8; the banner is printable ASCII.
 type Service struct {
-	Name       string     `json:"name"` // "unknown" if no rule knows what it says
+	Name       string     `json:"name"` // "unknown" if no rule knows the answer
 	Product    string     `json:"product,omitempty"`
 	Version    string     `json:"version,omitempty"`
 	Info       string     `json:"info,omitempty"`   // what else is known: a page's title; the shape of an unknown answer
-	TLS        *TLS       `json:"tls,omitempty"`    // what it speaks inside of
+	TLS        *TLS       `json:"tls,omitempty"`    // if the service is inside TLS
 	Banner     string     `json:"banner,omitempty"` // first bytes of the answer
 	Confidence Confidence `json:"confidence,omitempty"`
 	Probe      string     `json:"probe,omitempty"` // which probe drew the answer: "wait", …
@@ -239,23 +239,24 @@ type TLS struct {
 // Options bound one attempt.
 type Options struct {
 	Timeout time.Duration // how long to wait for an answer; must be > 0
-	// collect Evidence, Route and Handshake, and look whether silence is that of a missing neighbour; costs system calls
+	// collect Evidence, Route and Handshake, and find out whether silence is that of a missing neighbour; costs system
+	// calls
 	Evidence bool
 	// the same of silence alone; where this machine has no room for another neighbour it is ErrBusy
 	Neighbour bool
-	Try       int  // UDP: which of the port's Payloads asks, in turn; 0 and 1: the first
+	Try       int  // UDP: which of the port's request.Payloads is sent, in turn; 0 and 1: the first
 	Resend    bool // UDP: send once more at half of Timeout if still silent; it remains one try
 	HopLimit  int  // TTL, or hop limit, of the packets; 0: the system's
 }
 
-// ErrBusy says that this machine ran out of something that comes back by
-// itself: descriptors, ephemeral ports, buffers, memory. Nothing is known of
+// ErrBusy means that this machine is temporarily out of something: descriptors, ephemeral ports, buffers, memory.
+// Nothing is known of
 // the endpoint; the attempt is to be made again, later and slower.
 var ErrBusy = errors.New("out of local resources")
 
 // ErrNoRoom is an ErrBusy: the kernel's table of neighbours is full
-// (net.ipv4.neigh.default.gc_thresh3), so that nothing left this machine. Linux says
-// that to nobody who connects.
+// (net.ipv4.neigh.default.gc_thresh3), so that nothing left this machine. Linux
+// reports that to no socket that connects.
 var ErrNoRoom = fmt.Errorf("%w: no room for another neighbour", ErrBusy)
 
 func name(names []string, i uint8) string {

@@ -78,11 +78,11 @@ func (s *socket) judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.D
 	if next.Unmap().Is4() {
 		how = "ARP"
 	}
-	who := "no neighbour answers for " + next.String()
+	cause := "no neighbour answers for " + next.String()
 	if h.Gateway.IsValid() {
-		who = "the gateway " + next.String() + " does not answer"
+		cause = "the gateway " + next.String() + " does not answer"
 	}
-	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", who, r.Route.Interface,
+	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", cause, r.Route.Interface,
 		how, short(d))}
 }
 

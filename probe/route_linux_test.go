@@ -17,7 +17,7 @@ import (
 	"onmux/probe/nettest"
 )
 
-// By which way was asked is known of every answer, and of silence.
+// The route of the probe is known of every answer, and of silence.
 func TestRoute(t *testing.T) {
 	t.Parallel()
 	c := nettest.NewChain(t, 2)
@@ -51,12 +51,12 @@ func TestRoute(t *testing.T) {
 					t.Errorf("%s: %s %+v, %v; want %+v", e, r.State, r.Route, err, tt.want)
 					continue
 				}
-				said := r.Evidence[len(r.Evidence)-1]
-				if !strings.HasPrefix(said, "probed from "+netip.AddrPortFrom(tt.want.Source,
+				last := r.Evidence[len(r.Evidence)-1]
+				if !strings.HasPrefix(last, "probed from "+netip.AddrPortFrom(tt.want.Source,
 					0).String()[:len(netip.AddrPortFrom(tt.want.Source, 0).String())-1]) ||
-					!strings.Contains(said, " on "+tt.want.Interface) ||
-					strings.Contains(said, "gateway") != tt.want.Gateway.IsValid() {
-					t.Errorf("%s: %q", e, said)
+					!strings.Contains(last, " on "+tt.want.Interface) ||
+					strings.Contains(last, "gateway") != tt.want.Gateway.IsValid() {
+					t.Errorf("%s: %q", e, last)
 				}
 			}
 		}
@@ -75,21 +75,21 @@ func TestSilenceOfNobody(t *testing.T) {
 		gone := netip.MustParseAddr(strings.Replace(a, "%", n, 1))
 		route(t, name, gone)
 		behind := netip.MustParsePrefix(name).Addr().Next()
-		for e, says := range map[probe.Endpoint]string{
+		for e, want := range map[probe.Endpoint]string{
 			{Addr: gone, Port: 417, Proto: probe.TCP}:   "no neighbour answers for " + gone.String() + " on " + h.Device,
 			{Addr: gone, Port: 417, Proto: probe.UDP}:   "no neighbour answers for " + gone.String() + " on " + h.Device,
 			{Addr: behind, Port: 417, Proto: probe.TCP}: "the gateway " + gone.String() + " does not answer on " + h.Device,
 			{Addr: behind, Port: 417, Proto: probe.UDP}: "the gateway " + gone.String() + " does not answer on " + h.Device,
 		} {
-			// The kernel asks three times, a second apart.
+			// The kernel sends three requests, a second apart.
 			r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 100 * time.Millisecond, Evidence: true})
 			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbour ||
-				!strings.Contains(r.Evidence[0], says) || r.RTT != 0 {
-				t.Errorf("%s: %s %s %q, %v; want %q", e, r.State, r.Reason, r.Evidence, err, says)
+				!strings.Contains(r.Evidence[0], want) || r.RTT != 0 {
+				t.Errorf("%s: %s %s %q, %v; want %q", e, r.State, r.Reason, r.Evidence, err, want)
 			}
 		}
 	}
-	// One that has been heard of before it fell silent is another matter.
+	// A neighbour that answered before it became silent is different.
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 420, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 420, Proto: probe.TCP}
 	probe.Do(t.Context(), probe.Endpoint{Addr: h.Addr4, Port: 9, Proto: probe.TCP},
@@ -115,7 +115,7 @@ func TestHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
-	ask := func() probe.Result {
+	attempt := func() probe.Result {
 		t.Helper()
 		r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Evidence: true})
 		if err != nil || r.State != probe.Open || r.Handshake == nil {
@@ -123,13 +123,13 @@ func TestHandshake(t *testing.T) {
 		}
 		return r
 	}
-	r := ask()
+	r := attempt()
 	if k := r.Handshake; k.SYNs != 1 || k.PathMTU != 1400 || k.MSS == 0 || k.MSS > 1360 || k.Window == nil ||
 		*k.Window == 0 || k.RTT <= 0 || k.RTTVar <= 0 || !slices.Contains(k.Options, "sack") {
 		t.Errorf("%+v, window %d", *k, *k.Window)
 	}
 	do(t, h, func() error { return dropFirst() })
-	r = ask()
+	r = attempt()
 	if k := r.Handshake; k.SYNs != 2 || !strings.Contains(r.Evidence[0], "only after 2 SYNs") {
 		t.Errorf("%+v, %q", *k, r.Evidence)
 	}

@@ -13,9 +13,9 @@ import (
 	"onmux/probe"
 )
 
-// A packet that runs out of hops on its way says so, and where.
+// A packet whose TTL ends on the way is reported, with the router.
 func TestTimeExceeded(t *testing.T) {
-	w := newWorld(t)
+	w := newTestNetwork(t)
 	sysctl(t, "ipv4/ip_default_ttl", "1")
 	defer sysctl(t, "ipv4/ip_default_ttl", "64")
 	sysctl(t, "ipv6/conf/"+w.Device+"/hop_limit", "1")
@@ -35,9 +35,9 @@ func TestTimeExceeded(t *testing.T) {
 }
 
 // A firewall of this machine is no fact about the endpoint, and where it answers
-// for the endpoint the evidence says who it was.
+// for the endpoint the evidence has its address.
 func TestOwnFirewall(t *testing.T) {
-	w := newWorld(t)
+	w := newTestNetwork(t)
 	c, err := nftables.New()
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestOwnFirewall(t *testing.T) {
 		state     probe.State
 		reason    probe.Reason
 		responder netip.Addr
-		says      string
+		sentence  string
 	}{
 		{1, probe.TCP, probe.Filtered, probe.NoResponse, netip.Addr{}, "nothing came back"},
 		{1, probe.UDP, probe.Unknown, probe.LocalError, netip.Addr{}, "may not send"},
@@ -77,7 +77,7 @@ func TestOwnFirewall(t *testing.T) {
 		}
 		r, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout, Evidence: true})
 		if err != nil || r.State != tt.state || r.Reason != tt.reason || r.Responder != tt.responder ||
-			!strings.Contains(r.Error+strings.Join(r.Evidence, " "), tt.says) {
+			!strings.Contains(r.Error+strings.Join(r.Evidence, " "), tt.sentence) {
 			t.Errorf("%s: %s %s from %v, %q %q, %v", e, r.State, r.Reason, r.Responder, r.Error, r.Evidence, err)
 		}
 	}

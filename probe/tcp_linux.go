@@ -166,7 +166,7 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 }
 
 // info is the kernel's record of the connection (linux/tcp.h, TCP_INFO), zero
-// where there is none. window says that Snd_wnd is known: since Linux 5.4.
+// where there is none. window is whether Snd_wnd is known: since Linux 5.4.
 func (s *socket) info() (info unix.TCPInfo, window bool) {
 	size := uint32(unsafe.Sizeof(info))
 	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.IPPROTO_TCP, unix.TCP_INFO,

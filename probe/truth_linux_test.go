@@ -19,9 +19,9 @@ import (
 	"onmux/probe/nettest"
 )
 
-// world is a host with one port for each thing that a port can be, and a
+// testNetwork is a host with one port for each thing that a port can be, and a
 // network behind the host that can be reached only through it.
-type world struct {
+type testNetwork struct {
 	*nettest.Host
 	behind4, behind6 netip.Addr // routed by the host to nowhere
 	barred4, barred6 netip.Addr // forbidden by the host as a router
@@ -32,15 +32,15 @@ const (
 	portOpen = 417 + iota
 	portClosed
 	portFlaky  // accepts, then resets
-	portSilent // accepts datagrams and says nothing
+	portSilent // accepts datagrams and sends none
 	portDrop
 	portReset
 	portUnreach // + code
 )
 
-func newWorld(t testing.TB) *world {
+func newTestNetwork(t testing.TB) *testNetwork {
 	h := nettest.NewHost(t)
-	w := &world{Host: h,
+	w := &testNetwork{Host: h,
 		behind4: netip.MustParseAddr("10.99.0.9"), behind6: netip.MustParseAddr("fd99::9"),
 		barred4: netip.MustParseAddr("10.98.0.9"), barred6: netip.MustParseAddr("fd98::9"),
 		far4: netip.MustParseAddr("10.97.0.9"), far6: netip.MustParseAddr("fd97::9"),
@@ -81,7 +81,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) firewall(t testing.TB) {
+func (w *testNetwork) firewall(t testing.TB) {
 	for _, proto := range []string{"tcp", "udp"} {
 		w.Rule(t, "inet", nettest.Rule{Proto: proto, Port: portDrop, Do: nettest.Drop()})
 		for _, code := range []uint8{0, 1, 2, 3, 5, 9, 10, 13} {
@@ -94,7 +94,7 @@ func (w *world) firewall(t testing.TB) {
 	w.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: portReset, Do: nettest.Reset()})
 }
 
-func (w *world) serve(t testing.TB) {
+func (w *testNetwork) serve(t testing.TB) {
 	listen := func(port int, serve func(net.Conn)) {
 		var l net.Listener
 		do(t, w.Host, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return })
@@ -179,21 +179,21 @@ func rejectForwarded(family nftables.TableFamily, code uint8) error {
 	return c.Flush()
 }
 
-// truth is what is known to be so at an endpoint, because the test made it so.
-type truth struct {
+// expectation is what is known of an endpoint, because the test made it so.
+type expectation struct {
 	name      string
 	addr      netip.Addr
 	port      uint16
-	tcp, udp  probe.Reason // NoReason: not asked
+	tcp, udp  probe.Reason // NoReason: not probed
 	icmp      probe.ICMP
 	responder netip.Addr
-	state     probe.State  // if not what Verdict says of an answer of the target
+	state     probe.State  // if not the Verdict of an answer of the target
 	net       probe.Reason // what package net can know of the TCP case, if less
 }
 
-func (w *world) truths() []truth {
+func (w *testNetwork) expectations() []expectation {
 	const none = probe.NoReason
-	var all []truth
+	var all []expectation
 	for _, f := range []struct {
 		name                                     string
 		host, self, behind, barred, far, nowhere netip.Addr
@@ -208,14 +208,15 @@ func (w *world) truths() []truth {
 			return probe.ICMP{Type: 1, Code: v6}
 		}
 		missing := f.host.Next()
-		all = append(all, []truth{
+		all = append(all, []expectation{
 			{name: f.name + " open", addr: f.host, port: portOpen, tcp: probe.SynAck, udp: probe.UDPResponse},
 			{name: f.name + " closed", addr: f.host, port: portClosed, tcp: probe.Reset},
 			{name: f.name + " closed", addr: f.host, port: portClosed, udp: probe.PortUnreach, icmp: icmp(3, 4)},
 			{name: f.name + " accepts and resets", addr: f.host, port: portFlaky, tcp: probe.SynAck},
 			{name: f.name + " listens and is silent", addr: f.host, port: portSilent, udp: probe.NoResponse},
 			{name: f.name + " dropped", addr: f.host, port: portDrop, tcp: probe.NoResponse, udp: probe.NoResponse},
-			{name: f.name + " told nothing", addr: f.host, port: portUnreach + uint16(icmp(5, 7).Code), tcp: probe.NoResponse,
+			{name: f.name + " without a verdict", addr: f.host, port: portUnreach + uint16(icmp(5, 7).Code),
+				tcp: probe.NoResponse,
 				udp: probe.NoResponse, net: probe.LocalError + 1},
 			{name: f.name + " reset by firewall", addr: f.host, port: portReset, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, tcp: probe.Reset},
@@ -229,7 +230,8 @@ func (w *world) truths() []truth {
 				icmp: icmp(3, 4), responder: f.host, state: probe.Filtered, net: probe.Reset},
 		}...)
 		if f.name == "v4" {
-			all = append(all, truth{name: "v4 forbidden by a router", addr: f.barred, port: 417, tcp: probe.AdminProhibited,
+			all = append(all, expectation{name: "v4 forbidden by a router", addr: f.barred, port: 417,
+				tcp:  probe.AdminProhibited,
 				udp:  probe.AdminProhibited,
 				icmp: icmp(13, 1), responder: f.host, net: probe.HostUnreach})
 		}
@@ -244,7 +246,7 @@ func (w *world) truths() []truth {
 				want = r[1]
 			}
 			if want != none {
-				all = append(all, truth{name: fmt.Sprintf("%s rejected %d", f.name, code), addr: f.host, port: portUnreach +
+				all = append(all, expectation{name: fmt.Sprintf("%s rejected %d", f.name, code), addr: f.host, port: portUnreach +
 					uint16(code),
 					tcp: want, udp: want, icmp: icmp(code, code), net: probe.LocalError + 1})
 			}
@@ -254,9 +256,9 @@ func (w *world) truths() []truth {
 }
 
 func TestTruth(t *testing.T) {
-	w := newWorld(t)
+	w := newTestNetwork(t)
 	before := descriptors(t)
-	for _, tt := range w.truths() {
+	for _, tt := range w.expectations() {
 		for _, proto := range probe.Protos() {
 			reason := map[probe.Proto]probe.Reason{probe.TCP: tt.tcp, probe.UDP: tt.udp}[proto]
 			if reason == probe.NoReason {
@@ -287,7 +289,7 @@ func TestTruth(t *testing.T) {
 				t.Logf("%s: %s %s ttl %d rtt %v %s %q %s %q", e, r.State, r.Reason, r.TTL, time.Duration(r.RTT), r.Confidence,
 					r.Evidence, r.Error, r.Notes)
 				if tt.responder.IsValid() {
-					return // a router without a route says so to one peer five times, then once a second
+					return // a router without a route answers one peer five times, then once a second
 				}
 				if bare, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout}); err != nil || bare.Reason != reason ||
 					bare.Evidence != nil {
@@ -304,8 +306,8 @@ func TestTruth(t *testing.T) {
 // What package net can know is less, and never a wrong `open`.
 func TestTruthThroughPackageNet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, tt := range w.truths() {
+	w := newTestNetwork(t)
+	for _, tt := range w.expectations() {
 		if tt.tcp == probe.NoReason || tt.net > probe.LocalError {
 			continue
 		}

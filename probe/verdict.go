@@ -26,10 +26,10 @@ func Verdict(p Proto, r Reason, fromTarget bool) State {
 }
 
 // FromICMP judges the ICMP error m that from sent about a probe of e; the
-// address family of e tells ICMP from ICMPv6. self says that from is an address
-// of this machine: a host-unreachable of our own about somebody else is the
-// kernel's way to say that no neighbour answered. An error that says nothing of
-// the endpoint (fragmentation needed, packet too big, source quench, parameter
+// address family of e tells ICMP from ICMPv6. self is whether from is an address
+// of this machine: with a host-unreachable of our own about another host the kernel
+// reports that no neighbour answered. An error that does not concern the endpoint (fragmentation needed, packet too
+// big, source quench, parameter
 // problem, reassembly time exceeded, …) is Unknown and NoReason.
 //
 // The codes are those of RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section

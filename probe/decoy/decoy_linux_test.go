@@ -69,7 +69,7 @@ func tcpRule(hook *nftables.ChainHook, offset uint32, port uint16, exprs ...expr
 	return c.Flush()
 }
 
-// closeWindow makes every segment from a port say that it takes no data.
+// closeWindow sets the window of every segment from a port to zero.
 func closeWindow(port uint16) error {
 	return tcpRule(nftables.ChainHookOutput, 0, port,
 		&expr.Immediate{Register: 1, Data: []byte{0, 0}},

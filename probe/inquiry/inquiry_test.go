@@ -51,7 +51,7 @@ func TestRunInOrder(t *testing.T) {
 	}
 }
 
-// Who stops listening gets no more, and what the context's end cut off has no tries.
+// A caller that stops gets no more results, and one that the context's end cut off has no tries.
 func TestAskEnds(t *testing.T) {
 	all := endpoints(t, 2*parallel)
 	for range New(Config{}).Run(t.Context(), all) {

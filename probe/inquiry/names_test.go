@@ -24,7 +24,7 @@ type zone struct {
 	queries map[string]int
 }
 
-// resolver asks a name server of the test's own, on loopback.
+// resolver uses a name server of the test's own, on loopback.
 func (z *zone) resolver(t *testing.T) *net.Resolver {
 	nettest.Need(t)
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")

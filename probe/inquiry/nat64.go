@@ -25,8 +25,8 @@ func nat64Target(a netip.Addr, prefixes ...netip.Prefix) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// embeds reports whether a looks as if it stood for one of these IPv4 addresses.
-// Whether it does, only the prefix of a NAT64 tells.
+// embeds reports whether a may stand for one of these IPv4 addresses. Whether it does,
+// only the prefix of a NAT64 decides.
 func embeds(a netip.Addr, v4 []netip.Addr) bool {
 	for _, bits := range prefixLengths {
 		if e, ok := embedded(a, bits); ok && slices.Contains(v4, e) {

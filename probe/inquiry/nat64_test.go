@@ -57,7 +57,7 @@ func TestPrefixesNAT64(t *testing.T) {
 	}
 }
 
-// Whatever a name server says, a prefix found in it leads back to the addresses
+// Whatever a name server answers, a prefix found in it leads back to the addresses
 // that it was found by.
 func FuzzNAT64(f *testing.F) {
 	for _, tt := range embeddings {

@@ -14,7 +14,7 @@ import (
 	"onmux/probe/nettest"
 )
 
-// What a real link loses is what is told.
+// The loss of a real link is the loss that is reported.
 func TestRepeatLoss(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewHost(t)

@@ -28,7 +28,7 @@ var (
 	isBroken = outcome{state: probe.Unknown, reason: probe.LocalError}
 )
 
-var someone = probe.Endpoint{Addr: netip.MustParseAddr("192.0.2.1"), Port: 417, Proto: probe.TCP}
+var target = probe.Endpoint{Addr: netip.MustParseAddr("192.0.2.1"), Port: 417, Proto: probe.TCP}
 
 // play answers with one outcome after the other; each takes took.
 func play(took time.Duration, all ...outcome) func(context.Context) (probe.Result, error) {
@@ -41,7 +41,7 @@ func play(took time.Duration, all ...outcome) func(context.Context) (probe.Resul
 			return probe.Result{}, ctx.Err()
 		case <-time.After(took):
 		}
-		r := probe.Result{Endpoint: someone, State: o.state, Reason: o.reason, RTT: probe.Millis(o.rtt), Tries: 1,
+		r := probe.Result{Endpoint: target, State: o.state, Reason: o.reason, RTT: probe.Millis(o.rtt), Tries: 1,
 			Confidence: probe.High}
 		if o == isBarred {
 			r.ICMP, r.Responder = probe.ICMP{Type: 3, Code: 13}, netip.MustParseAddr("192.0.2.9")
@@ -78,17 +78,17 @@ func TestRepeatVerdict(t *testing.T) {
 		{"nothing could be sent", []outcome{isBroken}, probe.Unknown, probe.LocalError, 0, probe.High, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			told := 0
+			emitted := 0
 			r, err := Repeat{Count: len(tt.all), Interval: time.Second}.Run(t.Context(), play(time.Millisecond, tt.all...),
 				func(a probe.Attempt) {
-					if told++; a.Try != told || a.State != tt.all[told-1].state || a.Endpoint != someone {
-						t.Errorf("%s: attempt %d is %+v", tt.name, told, a)
+					if emitted++; a.Try != emitted || a.State != tt.all[emitted-1].state || a.Endpoint != target {
+						t.Errorf("%s: attempt %d is %+v", tt.name, emitted, a)
 					}
 				})
 			if err != nil || r.State != tt.state || r.Reason != tt.reason || r.Confidence != tt.confidence ||
-				r.Tries != len(tt.all) || told != len(tt.all) {
-				t.Errorf("%s: %s %s, %s confidence, %d tries, %d told, %v", tt.name, r.State, r.Reason, r.Confidence, r.Tries,
-					told, err)
+				r.Tries != len(tt.all) || emitted != len(tt.all) {
+				t.Errorf("%s: %s %s, %s confidence, %d tries, %d emitted, %v", tt.name, r.State, r.Reason, r.Confidence, r.Tries,
+					emitted, err)
 			}
 			if notes := strings.Join(r.Notes, "; "); !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
 				t.Errorf("%s: notes %q", tt.name, notes)
@@ -154,18 +154,18 @@ func TestRepeatInterrupted(t *testing.T) {
 		took  time.Duration // one attempt
 		after time.Duration
 		sent  int
-	}{{"while waiting", 10 * time.Millisecond, 2500 * time.Millisecond, 3}, {"while asking", 900 * time.Millisecond,
+	}{{"while waiting", 10 * time.Millisecond, 2500 * time.Millisecond, 3}, {"during an attempt", 900 * time.Millisecond,
 		2500 * time.Millisecond, 2}, {"at once", time.Second, 0, 0}} {
 		for _, count := range []int{0, 10} {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.after)
 				defer cancel()
-				told := 0
+				emitted := 0
 				r, err := Repeat{Count: count, Interval: time.Second}.Run(ctx, play(tt.took, isOpen),
-					func(probe.Attempt) { told++ })
-				if !errors.Is(err, context.DeadlineExceeded) || told != tt.sent || r.Tries != tt.sent ||
+					func(probe.Attempt) { emitted++ })
+				if !errors.Is(err, context.DeadlineExceeded) || emitted != tt.sent || r.Tries != tt.sent ||
 					(r.Attempts != nil) != (tt.sent > 0) {
-					t.Errorf("%s: %d told, %d tries, %+v, %v", tt.name, told, r.Tries, r.Attempts, err)
+					t.Errorf("%s: %d emitted, %d tries, %+v, %v", tt.name, emitted, r.Tries, r.Attempts, err)
 				}
 			})
 		}
@@ -176,9 +176,9 @@ func TestRepeatInterrupted(t *testing.T) {
 func TestRepeatRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		udp := outcome{probe.Closed, probe.PortUnreach, time.Millisecond}
-		ask := play(0, udp, outcome{state: probe.OpenFiltered, reason: probe.NoResponse})
+		attempt := play(0, udp, outcome{state: probe.OpenFiltered, reason: probe.NoResponse})
 		r, _ := Repeat{Count: 4, Interval: time.Second}.Run(t.Context(), func(ctx context.Context) (probe.Result, error) {
-			r, err := ask(ctx)
+			r, err := attempt(ctx)
 			r.Proto = probe.UDP
 			return r, err
 		}, func(probe.Attempt) {})

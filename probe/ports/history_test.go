@@ -17,7 +17,7 @@ func TestHistory(t *testing.T) {
 		seen := make(map[string]bool)
 		for _, f := range facts {
 			if !strings.HasSuffix(f.Fact, ".") || f.Source == "" || strings.HasSuffix(f.Source, ".") || seen[f.Fact] {
-				t.Errorf("%d: %+v is no sentence, has no source or stands twice", port, f)
+				t.Errorf("%d: %+v is no sentence, has no source or is there twice", port, f)
 			}
 			seen[f.Fact] = true
 			if strings.ContainsFunc(f.Fact+f.Source, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -38,7 +38,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// What the history says of 417 is what was read in the sources.
+// The history of 417 is what was read in the sources.
 func TestHistoryHasWhatIsKnown(t *testing.T) {
 	var all strings.Builder
 	for _, f := range History(probe.Onmux) {
@@ -51,7 +51,7 @@ func TestHistoryHasWhatIsKnown(t *testing.T) {
 		"weak evidence",
 	} {
 		if !strings.Contains(all.String(), want) {
-			t.Errorf("the history does not say %q", want)
+			t.Errorf("the history does not have %q", want)
 		}
 	}
 }

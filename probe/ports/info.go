@@ -2,7 +2,7 @@ package ports
 
 import "onmux/probe"
 
-// Info is what is known of a port number, whoever uses it, and the record of
+// Info is what is known of a port number, and the record of
 // type "port". What is not known is nil.
 type Info struct {
 	Port     uint16        `json:"port"`
@@ -29,7 +29,7 @@ type Info struct {
 // Kind names the record's type in documents.
 func (Info) Kind() string { return "port" }
 
-// Name is a port's name for one protocol, and where it stands.
+// Name is a port's name for one protocol, and its source.
 type Name struct {
 	Name   string      `json:"name"`
 	Proto  probe.Proto `json:"proto"`

@@ -135,7 +135,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// A file that is not there is told as such, and one that is read in part too.
+// A file that does not exist is reported as such, and one that is read in part too.
 func TestReadMachine(t *testing.T) {
 	dir := t.TempDir()
 	half := filepath.Join(dir, "half")
@@ -216,7 +216,7 @@ func TestPortNames(t *testing.T) {
 	}
 }
 
-// What the settings don't tell is left out, not guessed.
+// What is not in the settings is left out, not guessed.
 func TestPortSettings(t *testing.T) {
 	yes, no := new(true), new(false)
 	ephemeral := &Span{32768, 60999}

@@ -12,7 +12,7 @@ import (
 
 // Parse reads ports as users write them: "417", "80,443", "400-420",
 // "1024-", "-1023", "-" (all of them), "onmux", "53/udp", "400-420/tcp". An item
-// without a protocol stands for def (none: both), in that order; a name stands for those of
+// without a protocol means def (none: both), in that order; a name means those of
 // def that know it. Ports come out in the order given, each once.
 func Parse(specs []string, def []probe.Proto) ([]probe.Port, error) {
 	if len(def) == 0 {
@@ -87,7 +87,7 @@ func (l *list) name(name string, protos []probe.Proto) error {
 			return fmt.Errorf("%s names no %s port, only %s", quote(name), protos[0], probe.Port{Number: n, Proto: p})
 		}
 	}
-	// nmap's way: T:80, U:53.
+	// As nmap writes it: T:80, U:53.
 	if kind, rest, ok := strings.Cut(name, ":"); ok && rest != "" {
 		switch strings.ToLower(kind) {
 		case "t":

@@ -52,7 +52,7 @@ func TestNumberOf(t *testing.T) {
 	}
 }
 
-// Whatever NameOf says, NumberOf understands, on any machine.
+// NumberOf knows every name that NameOf returns, on any machine.
 func TestPortNamesAreUnderstood(t *testing.T) {
 	for n := range uint16(2000) {
 		for _, proto := range probe.Protos() {

@@ -22,7 +22,7 @@ type Service struct {
 	Line    int      `json:"line"` // from 1
 	Name    string   `json:"name"`
 	Port    uint16   `json:"-"`
-	Proto   string   `json:"proto"` // as it stands there; sctp and others too
+	Proto   string   `json:"proto"` // as in the file; sctp and others too
 	Aliases []string `json:"aliases,omitempty"`
 	Comment string   `json:"comment,omitempty"`
 }

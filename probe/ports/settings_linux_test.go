@@ -25,8 +25,8 @@ const (
 	sysctlReserved = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 )
 
-// What explain says of a caller's privileges is what the kernel then does, for
-// root, for somebody else, and for root of a user namespace, who has the
+// Whether a caller may bind a port is what the kernel then does, for root, for another
+// user, and for root of a user namespace, who has the
 // capability and may use it only in a network namespace of his own.
 func TestMayBindIsTrue(t *testing.T) {
 	const newUser, newNet = syscall.CLONE_NEWUSER, syscall.CLONE_NEWNET
@@ -34,22 +34,22 @@ func TestMayBindIsTrue(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		flags uintptr
-		uid   uint32 // who the child is from the start
+		uid   uint32 // of the child from the start
 		env   string // settings it makes while it may
 		want  string
 		root  bool // whether the test must be root to do it
 	}{
 		{"root", newNet, 0, "", "417 true 1023 true 1024 true", true},
-		{"somebody", newNet, 65534, "", "417 false 1023 false 1024 true", true},
+		{"another user", newNet, 65534, "", "417 false 1023 false 1024 true", true},
 		{"root of a user namespace", newUser, 0, "", "417 false 1023 false 1024 true", false},
 		{"and of a network", newUser | newNet, 0, "", "417 true 1023 true 1024 true", false},
-		{"lowered for somebody", newNet, 0, sysctlLow + "=417", "416 false 417 true 1024 true", true},
+		{"lowered for another user", newNet, 0, sysctlLow + "=417", "416 false 417 true 1024 true", true},
 		{"opened for all", newNet, 0, sysctlLow + "=0", "1 true 417 true 1024 true", true},
 		{"raised", newNet, 0, sysctlLow + "=2000", "417 false 1024 false 1999 false 2000 true", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.root && !mayBeSomebody(t) {
-				t.Skip("needs root, who may become somebody else")
+				t.Skip("needs root, which may become another user")
 			}
 			t.Parallel() // under the race detector a process takes a second to exit
 			cmd := exec.Command(exe, "-test.run=^TestHelperBinds$")
@@ -67,7 +67,7 @@ func TestMayBindIsTrue(t *testing.T) {
 			if err != nil && len(out) == 0 {
 				t.Skip("the kernel refused a namespace:", err)
 			}
-			if want := "says: " + c.want; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
+			if want := "result: " + c.want; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {
 				t.Errorf("%v: %s; want %q", err, out, want)
 			}
 		})
@@ -116,8 +116,8 @@ func shared(t *testing.T) string {
 	return exe
 }
 
-// TestHelperBinds is the process behind TestMayBindIsTrue: it says what it may
-// bind, and tries. Once it changed a setting it is nobody special any more.
+// TestHelperBinds is the process behind TestMayBindIsTrue: it reports what it may
+// bind, and tries. Once it has changed a setting it drops its privileges.
 func TestHelperBinds(t *testing.T) {
 	if os.Getenv(roleEnv) != "binder" {
 		return
@@ -131,7 +131,7 @@ func TestHelperBinds(t *testing.T) {
 		}
 	}
 	m := ReadMachine()
-	var said []string
+	var results []string
 	for item := range strings.FieldsSeq(os.Getenv("ONMUX_TEST_BIND")) {
 		spans, err := parseSpans(item)
 		if err != nil {
@@ -142,14 +142,14 @@ func TestHelperBinds(t *testing.T) {
 		if p.MayBind == nil {
 			t.Fatalf("%d: not known; %q", port, m.Unknown)
 		}
-		said = append(said, fmt.Sprint(port, *p.MayBind))
+		results = append(results, fmt.Sprint(port, *p.MayBind))
 		for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
 			if err := bind(kind, port); errors.Is(err, unix.EACCES) == *p.MayBind {
-				t.Errorf("%d: told %t, and the kernel says %v", port, *p.MayBind, err)
+				t.Errorf("%d: reported %t, and the kernel returns %v", port, *p.MayBind, err)
 			}
 		}
 	}
-	fmt.Println("says:", strings.Join(said, " "))
+	fmt.Println("result:", strings.Join(results, " "))
 }
 
 // bind holds a port for an instant; nothing is sent.

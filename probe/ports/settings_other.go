@@ -15,7 +15,7 @@ func servicesFile() string {
 	return "/etc/services"
 }
 
-// ReadSettings knows only what holds for systems of a kind: nothing is read.
+// ReadSettings knows only the platform: nothing is read.
 func ReadSettings() Settings {
 	if runtime.GOOS == "windows" {
 		return Settings{Platform: Windows, UnprivilegedFrom: new(0)}

@@ -11,41 +11,46 @@ import (
 	"sync"
 )
 
-// maxText bounds the text that patterns are held against, in bytes.
+// maxText bounds the text that is compared with patterns, in bytes.
 const maxText = 4 << 10
 
-// Software is what a fingerprint says.
+// Software is what a fingerprint identifies.
 type Software struct {
 	Vendor, Product, Version string
 	Description              string // of the fingerprint
 }
 
-// Library is a folder of fingerprints. Its methods may be called at the same time.
+// Library is a directory of fingerprints. Its methods may be called at the same time.
 type Library struct {
 	dir   string
-	mu    sync.Mutex
+	cache fileCache
+}
+
+// fileCache is the files that were read so far.
+type fileCache struct {
+	mu    sync.Mutex       // guards all fields
 	files map[string]*file // by name, without .xml; nil: there is none
 	notes []string
 }
 
-// Open looks into a folder, or the folder xml in it, for Recog's files. None of
-// them is read yet. An error says that there are none.
+// Open finds Recog's files in a directory, or in the directory xml in it. None of them is
+// read yet. It is an error if there are none.
 func Open(dir string) (*Library, error) {
 	for _, d := range []string{dir, filepath.Join(dir, "xml")} {
 		all, err := filepath.Glob(filepath.Join(escapeGlob(d), "*.xml"))
 		if err == nil && len(all) > 0 {
-			return &Library{dir: d, files: make(map[string]*file)}, nil
+			return &Library{dir: d, cache: fileCache{files: make(map[string]*file)}}, nil
 		}
 	}
 	if info, err := os.Stat(dir); err != nil {
 		return nil, err
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%s is no folder", dir)
+		return nil, fmt.Errorf("%s is no directory", dir)
 	}
 	return nil, fmt.Errorf("%s has no fingerprints (*.xml)", dir)
 }
 
-// escapeGlob takes the meaning from what a pattern gives one.
+// escapeGlob escapes the metacharacters of filepath.Match.
 func escapeGlob(s string) string {
 	if filepath.Separator == '\\' {
 		return s
@@ -54,44 +59,43 @@ func escapeGlob(s string) string {
 }
 
 // Find is the software of the first fingerprint in a file ("ssh_banners") that
-// text matches. At most 4 KiB of text are looked at.
+// text matches. At most 4 KiB of text are compared.
 func (l *Library) Find(name, text string) (Software, bool) {
-	f := l.file(name)
+	f := l.cache.read(l.dir, name)
 	if f == nil {
 		return Software{}, false
 	}
 	return f.find(text[:min(len(text), maxText)])
 }
 
-// Notes says what was left out of the files that were read so far, in order.
+// Notes states what was left out of the files that were read so far, in order.
 func (l *Library) Notes() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.notes)
+	l.cache.mu.Lock()
+	defer l.cache.mu.Unlock()
+	return slices.Clone(l.cache.notes)
 }
 
-// file reads one when it is first asked for.
-func (l *Library) file(name string) *file {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if f, known := l.files[name]; known {
+// read returns a file of a directory, which it reads when it is first needed.
+func (c *fileCache) read(dir, name string) *file {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, known := c.files[name]; known {
 		return f
 	}
-	f, err := readFile(filepath.Join(l.dir, name+".xml"))
+	f, err := readFile(filepath.Join(dir, name+".xml"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		l.notes = append(l.notes, fmt.Sprintf("fingerprints: %v", err))
+		c.notes = append(c.notes, fmt.Sprintf("fingerprints: %v", err))
 	case f.left > 0:
-		l.notes = append(l.notes,
-			fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: Go's regular expressions cannot express them",
-				name, f.left, f.left+len(f.prints)))
+		c.notes = append(c.notes, fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: "+
+			"Go's regular expressions cannot express them", name, f.left, f.left+len(f.prints)))
 	}
-	l.files[name] = f
+	c.files[name] = f
 	return f
 }
 
-// readFile reads a file; of one that breaks off, what stands before is kept.
+// readFile reads a file; of one with an error, what precedes it is kept.
 func readFile(path string) (*file, error) {
 	r, err := os.Open(path)
 	if err != nil {

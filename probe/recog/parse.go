@@ -17,10 +17,10 @@ const (
 	maxParams  = 64
 )
 
-// file is what was understood of one.
+// file is the usable part of a file.
 type file struct {
 	prints []fingerprint
-	left   int // patterns that were not understood
+	left   int // patterns that cannot be compiled
 }
 
 type fingerprint struct {
@@ -36,13 +36,13 @@ type param struct {
 	value string
 }
 
-// example is a text that the fingerprint says it matches, and what it then says.
+// example is a text that the fingerprint must match, and the values that it must find.
 type example struct {
 	text string
 	want map[string]string
 }
 
-// element is <fingerprint>, as it stands in a file.
+// element is <fingerprint> in a file.
 type element struct {
 	Pattern     string `xml:"pattern,attr"`
 	Flags       string `xml:"flags,attr"`
@@ -174,7 +174,7 @@ func compile(pattern, flags string) (*regexp.Regexp, error) {
 	return regexp.Compile(modes + ")" + b.String())
 }
 
-// find is what the first fingerprint says that matches.
+// find returns the software of the first fingerprint that matches.
 func (f *file) find(text string) (Software, bool) {
 	for i := range f.prints {
 		p := &f.prints[i]
@@ -195,7 +195,7 @@ func (f *file) find(text string) (Software, bool) {
 	return Software{}, false
 }
 
-// value is a param's; {name} in a fixed value stands for another param's.
+// value is a param's; {name} in a fixed value is replaced by another param's.
 func (p *fingerprint) value(name string, groups []string) string {
 	v, ok := p.params[name]
 	switch {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// folder makes a folder of fingerprints of files by name.
-func folder(t testing.TB, files map[string]string) string {
+// directory makes a directory of fingerprint files by name.
+func directory(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -21,7 +21,7 @@ func folder(t testing.TB, files map[string]string) string {
 }
 
 const anvils = `<?xml version="1.0" encoding="UTF-8"?>
-<!-- what anvils say -->
+<!-- greetings of anvils -->
 <fingerprints matches="anvil.banner" protocol="anvil" database_type="service" preference="0.90">
   <fingerprint pattern="^(\S+) Anvil (\d+\.\d+)(?: rev \h+)? ready$" flags="REG_ICASE">
     <description>Anvil of
@@ -47,11 +47,11 @@ const anvils = `<?xml version="1.0" encoding="UTF-8"?>
     <param pos="0" name="os.product" value="Linux"/>
   </fingerprint>
   <fingerprint pattern="^second of two$"><param pos="0" name="os.product" value="VMS"/></fingerprint>
-  <fingerprint pattern="^nothing known$"><description>says nothing</description></fingerprint>
+  <fingerprint pattern="^nothing known$"><description>identifies nothing</description></fingerprint>
 </fingerprints>`
 
 func TestFind(t *testing.T) {
-	l, err := Open(folder(t, map[string]string{"anvil_banners.xml": anvils}))
+	l, err := Open(directory(t, map[string]string{"anvil_banners.xml": anvils}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestFind(t *testing.T) {
 		{"x.example Anvil 5.0 rev zz ready", Software{}, false},
 		{"the first line\nsecond", Software{Vendor: "Acme", Product: "Box 2", Version: "2"}, true},
 		{"one\nsecond of two\nthree", Software{Product: "VMS"}, true}, // ^ and $ are those of lines
-		{"nothing known", Software{Description: "says nothing"}, true},
+		{"nothing known", Software{Description: "identifies nothing"}, true},
 		{strings.Repeat("x", maxText) + "\nsecond of two", Software{}, false},
 	} {
 		if got, ok := l.Find("anvil_banners", c.text); got != c.want || ok != c.ok {
@@ -83,8 +83,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestExamples: fingerprints carry texts that they match. What they say of those
-// must come out.
+// TestExamples: fingerprints have texts that they must match, and the values that must
+// be found in them.
 func TestExamples(t *testing.T) {
 	f, err := parse(strings.NewReader(anvils))
 	if err != nil {
@@ -121,8 +121,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestBrokenFiles: what is no file of fingerprints is told, with its place, and
-// what stands before the break is of use.
+// TestBrokenFiles: a file that is not one of fingerprints is reported, with the line, and
+// what precedes the error is used.
 func TestBrokenFiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, note string
@@ -136,7 +136,7 @@ func TestBrokenFiles(t *testing.T) {
 		"text":  {"hello", "there is no <fingerprints>", false},
 		"long":  {"<fingerprints><!--" + strings.Repeat("x", maxFile), "", false},
 	} {
-		l, err := Open(folder(t, map[string]string{"a.xml": c.text}))
+		l, err := Open(directory(t, map[string]string{"a.xml": c.text}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,17 +151,17 @@ func TestBrokenFiles(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	dir := folder(t, nil)
+	dir := directory(t, nil)
 	for path, want := range map[string]string{
 		dir:                      "has no fingerprints",
 		filepath.Join(dir, "no"): "no such file",
-		os.Args[0]:               "is no folder",
+		os.Args[0]:               "is no directory",
 	} {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	odd := filepath.Join(folder(t, nil), "a[b]*", "xml")
+	odd := filepath.Join(directory(t, nil), "a[b]*", "xml")
 	if err := os.MkdirAll(odd, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := l.Find("x", "x.example Anvil 5.0 ready"); !ok {
-		t.Error("not found in the folder xml")
+		t.Error("not found in the directory xml")
 	}
 }
 
@@ -183,12 +183,12 @@ func FuzzParse(f *testing.F) {
 		"aaaaab")
 	f.Add(`<fingerprints><fingerprint pattern='[\h\Z]`+
 		`\'><param pos='0' name='service.product' value='{service.product}{os.product}'/></fingerprint>`, "")
-	f.Fuzz(func(t *testing.T, text, said string) {
+	f.Fuzz(func(t *testing.T, text, reply string) {
 		got, _ := parse(strings.NewReader(text))
 		if got == nil {
 			t.Fatal("nothing came with the error")
 		}
-		got.find(said)
+		got.find(reply)
 	})
 }
 

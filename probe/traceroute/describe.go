@@ -7,8 +7,8 @@ import (
 	"onmux/probe/wording"
 )
 
-// Describe states in one sentence what a path to e shows: how far away e is, or who
-// ends the path.
+// Describe states in one sentence what a path to e shows: how far away e is, or where
+// the path ends.
 func Describe(e probe.Endpoint, path []probe.Hop) string {
 	if len(path) == 0 {
 		return "not even the first hop answers"

@@ -28,7 +28,7 @@ func addresses(path []probe.Hop) []netip.Addr {
 	return out
 }
 
-// The way to a host behind three routers, and who on it says no or nothing.
+// The path to a host behind three routers, and what rejects or drops packets on it.
 func TestPath(t *testing.T) {
 	t.Parallel()
 	c := nettest.NewChain(t, 4)
@@ -94,7 +94,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// Two routers that each take the other for the way.
+// Two routers that each forward to the other.
 func TestPathLoop(t *testing.T) {
 	t.Parallel()
 	c := nettest.NewChain(t, 3)
@@ -123,12 +123,12 @@ func TestPathEnds(t *testing.T) {
 			t.Errorf("%s: %v, %v", a, path, err)
 		}
 	}
-	for e, says := range map[probe.Endpoint]string{
+	for e, want := range map[probe.Endpoint]string{
 		{Addr: netip.MustParseAddr("192.0.2.1"), Port: 9, Proto: probe.TCP}: "no route",
 		{Addr: netip.MustParseAddr("192.0.2.1"), Proto: probe.UDP}:          "port 0",
 	} {
 		if path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: time.Second}); len(path) != 0 ||
-			err == nil || !strings.Contains(err.Error(), says) {
+			err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v", e, path, err)
 		}
 	}

@@ -53,7 +53,7 @@ func shape(path []probe.Hop) string {
 	var parts []string
 	for i, h := range path {
 		if h.Hop != i+1 {
-			return fmt.Sprintf("hop %d stands at %d", h.Hop, i+1)
+			return fmt.Sprintf("hop %d is at position %d", h.Hop, i+1)
 		}
 		s := "-"
 		if h.Address.IsValid() {
@@ -93,14 +93,14 @@ func TestRun(t *testing.T) {
 		{"a silent router", []int{1, 0, 3}, probe.SynAck, true, "1 - 3 200/syn-ack", "hop 4: 3 routers", 6, 0},
 		{"a silent target", []int{1, 2, 3}, probe.NoResponse, false, "1 2 3",
 			"as far as 192.0.2.3 (hop 3); what comes next does not answer", 12, 0},
-		{"nobody answers", nil, probe.NoResponse, false, "", "not even the first hop", 6, 0},
+		{"no answer at all", nil, probe.NoResponse, false, "", "not even the first hop", 6, 0},
 		{"many silent routers before one that answers", append(silent[:8:8], 9), probe.Reset, true,
 			"- - - - - - - - 9 200/reset", "hop 10", 12, 0},
-		{"many silent routers before nobody", append(silent[:8:8], 9), probe.NoResponse, false, "", "not even", 6, 0},
+		{"many silent routers and no answer", append(silent[:8:8], 9), probe.NoResponse, false, "", "not even", 6, 0},
 		{"a router answers for it", []int{1, 2}, probe.AdminProhibited, true, "1 2 200/admin-prohibited", "hop 3", 6, 0},
 		{"a loop", append(append(many(3, 1), 2, 3, 2), many(24, 100)...), probe.NoResponse, false, "1 2 3 2",
 			"a routing loop: the packet comes back to 192.0.2.2 (hop 4)", 6, 0},
-		{"a router that stands twice in a row", []int{1, 2, 2}, probe.Reset, true, "1 2 2 200/reset", "hop 4", 6, 0},
+		{"a router twice in a row", []int{1, 2, 2}, probe.Reset, true, "1 2 2 200/reset", "hop 4", 6, 0},
 		{"further than any", many(40, 1), probe.Reset, true, shape(hops(30)), "192.0.2.30 (hop 30); what comes next", 30, 0},
 		{"all silent and known to answer", silent, probe.Reset, true, "", "not even", 30, 0},
 		{"no neighbour", nil, probe.NoNeighbour, false, "-/no-neighbour", "nothing leaves this machine", 6, 0},
