@@ -87,7 +87,7 @@ func (c *csvHandler) Endpoint(r probe.Result) error {
 // Attempt writes the row of an endpoint that was asked once.
 func (c *csvHandler) Attempt(a probe.Attempt) error {
 	c.begin(a)
-	c.endpoint(probe.Result{Endpoint: a.Endpoint, Host: a.Host, State: a.State, Reason: a.Reason, RTT: a.RTT, Tries: a.Try, Responder: a.Responder, Error: a.Error})
+	c.endpoint(record.Asked(a))
 	c.row[cText] = phrase.Join(a.Time.UTC().Format(time.RFC3339Nano), a.Error)
 	return c.write(c.row[:])
 }

@@ -57,7 +57,7 @@ func (r *Saved) Endpoint(f probe.Result) error {
 // Range keeps the state of its endpoints.
 func (r *Saved) Range(f scan.Range) error {
 	p := probe.Port{Number: f.Port, Proto: f.Proto}
-	r.asked[p] = append(r.asked[p], stretch{f.First, f.Last, probe.Result{State: f.State, Reason: f.Reason, Tries: f.Tries}})
+	r.asked[p] = append(r.asked[p], stretch{f.First, f.Last, record.At(f, f.First)})
 	return nil
 }
 

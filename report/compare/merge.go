@@ -97,8 +97,7 @@ type shard struct {
 
 // Endpoint adds one.
 func (s shard) Endpoint(r probe.Result) error {
-	s.to.add(piece{first: r.Addr, last: r.Addr, single: &r, part: s.part, all: scan.Range{First: r.Addr, Last: r.Addr, Count: 1,
-		Port: r.Port, Proto: r.Proto, State: r.State, Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Doubts: r.Doubts, Notes: r.Notes, Error: r.Error}})
+	s.to.add(piece{first: r.Addr, last: r.Addr, single: &r, part: s.part, all: record.Single(r)})
 	return nil
 }
 

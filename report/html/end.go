@@ -1,6 +1,7 @@
 package html
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"strings"
@@ -13,17 +14,17 @@ import (
 
 // End writes all that stands in the page as text, and what draws the rest.
 func (h *page) End(e record.End) error {
-	b := &h.buf
+	b := &h.table.buf
 	b.WriteString("]</script>\n</head>\n<body>\n")
 	h.header(e)
 	b.WriteString("<main>\n")
-	h.counts(e)
-	h.breaches()
+	counts(b, e)
+	h.writeViolations()
 	b.WriteString("<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n<section id=\"all\"><h2>Everything that was found</h2>\n")
-	if h.left > 0 {
-		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, jsonl and csv have all of them.</p>\n", wording.Number(h.left))
+	if h.table.left > 0 {
+		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, jsonl and csv have all of them.</p>\n", wording.Number(h.table.left))
 	}
-	h.noscript()
+	h.table.noscript()
 	b.WriteString("</section>\n")
 	if len(e.Coverage) > 0 || len(e.Hints) > 0 {
 		b.WriteString("<section><h2>What was and was not looked at</h2>\n<ul>\n")
@@ -36,7 +37,7 @@ func (h *page) End(e record.End) error {
 		b.WriteString("</ul></section>\n")
 	}
 	fmt.Fprintf(b, "</main>\n<footer>onmux %s, %s</footer>\n<script>%s</script>\n</body>\n</html>\n", htmlText(h.start.Version), htmlText(record.Schema), pageScript())
-	return h.flush()
+	return h.table.flush()
 }
 
 // header answers the question: what came of it, in a line.
@@ -59,7 +60,7 @@ func (h *page) header(e record.End) {
 		head = h.answer
 	}
 	head = cmp.Or(head, phrase.Nothing(h.start.Command, h.doubted))
-	fmt.Fprintf(&h.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">", class, badge, htmlText(h.start.Command), htmlText(head))
+	fmt.Fprintf(&h.table.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">", class, badge, htmlText(h.start.Command), htmlText(head))
 	parts := []string{h.start.Started.UTC().Format(time.DateTime) + " UTC"}
 	if e.Summary.Duration > 0 {
 		parts = append(parts, "took "+phrase.Duration(time.Duration(e.Summary.Duration)))
@@ -67,64 +68,65 @@ func (h *page) header(e record.End) {
 	for _, f := range phrase.Figures(e.Summary, h.start.Command) {
 		parts = append(parts, strings.ReplaceAll(f, phrase.NoBreak, " "))
 	}
-	h.buf.WriteString(htmlText(strings.Join(parts, "; ")) + "</p>\n")
+	h.table.buf.WriteString(htmlText(strings.Join(parts, "; ")) + "</p>\n")
 	if !e.Complete {
-		h.buf.WriteString("<p class=\"gap\">This report is incomplete: what is not here was not found out.</p>\n")
+		h.table.buf.WriteString("<p class=\"gap\">This report is incomplete: what is not here was not found out.</p>\n")
 	}
-	h.buf.WriteString("</header>\n")
+	h.table.buf.WriteString("</header>\n")
 }
 
-func (h *page) counts(e record.End) {
-	h.buf.WriteString("<ul class=\"counts\" aria-label=\"how many of each\">\n")
+func counts(b *bytes.Buffer, e record.End) {
+	b.WriteString("<ul class=\"counts\" aria-label=\"how many of each\">\n")
 	for _, t := range phrase.Tallies(e.Summary.States) {
-		fmt.Fprintf(&h.buf, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.Word), wording.Number(t.Count), htmlText(t.Word))
+		fmt.Fprintf(b, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.Word), wording.Number(t.Count), htmlText(t.Word))
 	}
 	if n := e.Summary.NotReached; n > 0 {
-		fmt.Fprintf(&h.buf, "<li><b>%s</b> not reached</li>\n", wording.Number(n))
+		fmt.Fprintf(b, "<li><b>%s</b> not reached</li>\n", wording.Number(n))
 	}
-	h.buf.WriteString("</ul>\n")
+	b.WriteString("</ul>\n")
 }
 
-// breaches lists what is not as expected; more than a few are folded.
-func (h *page) breaches() {
+// writeViolations lists what is not as expected; more than a few are folded.
+func (h *page) writeViolations() {
+	b := &h.table.buf
 	if h.violated == 0 {
 		return
 	}
-	h.buf.WriteString("<section id=\"violations\"><h2>Not as expected</h2>\n")
+	b.WriteString("<section id=\"violations\"><h2>Not as expected</h2>\n")
 	first := min(len(h.violations), phrase.MaxListed)
-	h.breachTable(h.violations[:first])
+	violationTable(b, h.violations[:first])
 	if first < len(h.violations) {
-		fmt.Fprintf(&h.buf, "<details><summary>and %s more</summary>\n", wording.Number(uint64(h.violated-first)))
-		h.breachTable(h.violations[first:])
+		fmt.Fprintf(b, "<details><summary>and %s more</summary>\n", wording.Number(uint64(h.violated-first)))
+		violationTable(b, h.violations[first:])
 		if n := h.violated - len(h.violations); n > 0 {
-			fmt.Fprintf(&h.buf, "<p class=\"gap\">%s more are not on this page</p>\n", wording.Number(uint64(n)))
+			fmt.Fprintf(b, "<p class=\"gap\">%s more are not on this page</p>\n", wording.Number(uint64(n)))
 		}
-		h.buf.WriteString("</details>\n")
+		b.WriteString("</details>\n")
 	}
-	h.buf.WriteString("</section>\n")
+	b.WriteString("</section>\n")
 }
 
-func (h *page) breachTable(all []record.Violation) {
-	h.buf.WriteString("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">what</th><th scope=\"col\">expected</th><th scope=\"col\">found</th></tr></thead>\n<tbody>\n")
+func violationTable(b *bytes.Buffer, all []record.Violation) {
+	b.WriteString("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">what</th><th scope=\"col\">expected</th><th scope=\"col\">found</th></tr></thead>\n<tbody>\n")
 	for _, v := range all {
 		what := v.What
 		if v.Rule != "" && v.Rule != what {
 			what = v.Rule + ": " + what
 		}
-		fmt.Fprintf(&h.buf, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td></tr>\n", htmlText(what), htmlText(v.Expected), htmlText(v.Actual))
+		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td></tr>\n", htmlText(what), htmlText(v.Expected), htmlText(v.Actual))
 	}
-	h.buf.WriteString("</tbody></table></div>\n")
+	b.WriteString("</tbody></table></div>\n")
 }
 
 // noscript is the table for readers that run no scripts.
-func (h *page) noscript() {
-	b := &h.buf
+func (t *rows) noscript() {
+	b := &t.buf
 	b.WriteString("<noscript><div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">where</th><th scope=\"col\">state</th><th scope=\"col\">reason</th><th scope=\"col\">what is there</th></tr></thead>\n<tbody>\n")
-	for _, r := range h.plain {
+	for _, r := range t.plain {
 		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>\n", htmlText(r.Place), htmlText(r.Word), htmlText(r.Reason), htmlText(r.Text))
 	}
 	b.WriteString("</tbody></table></div>\n")
-	if n := h.rows - len(h.plain); n > 0 {
+	if n := t.count - len(t.plain); n > 0 {
 		fmt.Fprintf(b, "<p>and %s more, which a script of this page would show</p>\n", wording.Number(uint64(n)))
 	}
 	b.WriteString("</noscript>\n")

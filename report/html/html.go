@@ -40,19 +40,24 @@ const (
 // and are written as they come. Nothing is ever loaded: the policy in its head
 // allows this style and these scripts by their hashes, and nothing else.
 type page struct {
-	w      io.Writer
-	buf    bytes.Buffer
-	json   *json.Encoder // to buf
+	table  rows
 	start  record.Start
 	answer string // the only thing that was looked at, in a sentence
 	asked  int    // 2 stands for more
-	rows   int
-	left   uint64
-	plain  []row // the first of the rows
 
 	violations []record.Violation
 	violated   int
 	doubted    bool // a change is not certain
+}
+
+// rows writes the rows, and keeps what the page's text needs of them.
+type rows struct {
+	w     io.Writer
+	buf   bytes.Buffer
+	json  *json.Encoder // to buf
+	count int
+	left  uint64 // rows that are not on the page
+	plain []row  // the first of the rows
 }
 
 // row is a line of the table, and with an address a place on the map.
@@ -69,8 +74,8 @@ type row struct {
 }
 
 func New(w io.Writer, _ record.Options) record.Handler {
-	h := &page{w: w}
-	h.json = json.NewEncoder(&h.buf)
+	h := &page{table: rows{w: w}}
+	h.table.json = json.NewEncoder(&h.table.buf)
 	return h
 }
 
@@ -97,7 +102,7 @@ func (h *page) Start(s record.Start) error {
 	h.start = s
 	style := asset("page.css")
 	policy := "default-src 'none'; img-src data:; style-src " + sourceOf(style) + "; script-src " + sourceOf(pageScript()) + "; base-uri 'none'; form-action 'none'"
-	fmt.Fprintf(&h.buf, `<!doctype html>
+	fmt.Fprintf(&h.table.buf, `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -109,13 +114,7 @@ func (h *page) Start(s record.Start) error {
 <style>%s</style>
 <script type="application/json" id="rows">[
 `, policy, htmlText(s.Command), style)
-	return h.flush()
-}
-
-func (h *page) flush() error {
-	_, err := h.w.Write(h.buf.Bytes())
-	h.buf.Reset()
-	return err
+	return h.table.flush()
 }
 
 // subject notes what the first of the records that have a subject states.
@@ -132,29 +131,30 @@ func (h *page) subject(f record.Finding) {
 // Endpoint writes a row.
 func (h *page) Endpoint(r probe.Result) error {
 	h.subject(r)
-	return h.row(h.result(r))
+	return h.table.add(result(r))
 }
 
 // Attempt writes the row of an endpoint that was asked once.
 func (h *page) Attempt(a probe.Attempt) error {
-	return h.row(h.result(probe.Result{Endpoint: a.Endpoint, Host: a.Host, State: a.State, Reason: a.Reason, RTT: a.RTT,
-		Responder: a.Responder, Error: a.Error, Notes: []string{fmt.Sprintf("attempt %d at %s", a.Try, a.Time.UTC().Format(time.RFC3339))}}))
+	r := record.Asked(a)
+	r.Tries, r.Notes = 0, []string{fmt.Sprintf("attempt %d at %s", a.Try, a.Time.UTC().Format(time.RFC3339))}
+	return h.table.add(result(r))
 }
 
 // Verdict writes a row.
 func (h *page) Verdict(v local.Verdict) error {
 	h.subject(v)
-	return h.row(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict), Reason: phrase.Join(v.Why, v.Error), Details: v.Bind})
+	return h.table.add(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict), Reason: phrase.Join(v.Why, v.Error), Details: v.Bind})
 }
 
 // Port writes a row.
 func (h *page) Port(p ports.Info) error {
-	return h.row(row{Place: strconv.Itoa(int(p.Port)), Word: string(p.Range), Text: phrase.Names(p), Details: p.Notes})
+	return h.table.add(row{Place: strconv.Itoa(int(p.Port)), Word: string(p.Range), Text: phrase.Names(p), Details: p.Notes})
 }
 
 // Rule writes a row.
 func (h *page) Rule(r record.Rule) error {
-	return h.row(row{Place: r.Name, Word: r.Outcome.String(), Reason: phrase.Join(r.Found, r.Error)})
+	return h.table.add(row{Place: r.Name, Word: r.Outcome.String(), Reason: phrase.Join(r.Found, r.Error)})
 }
 
 // Violation keeps it, as long as there are few.
@@ -172,10 +172,10 @@ func (h *page) Change(c record.Change) error {
 		h.doubted = true
 		r.Word, r.Reason = "not certain", c.What+": "+r.Reason
 	}
-	return h.row(r)
+	return h.table.add(r)
 }
 
-func (h *page) result(r probe.Result) row {
+func result(r probe.Result) row {
 	out := row{
 		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
 		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
@@ -199,7 +199,7 @@ func (h *page) result(r probe.Result) row {
 func (h *page) Range(r scan.Range) error {
 	h.subject(r)
 	p := probe.Port{Number: r.Port, Proto: r.Proto}
-	return h.row(row{
+	return h.table.add(row{
 		Place: phrase.Addresses(r.First, r.Last) + " " + p.String(), Word: r.State.String(), Reason: r.Reason.String(),
 		Text:    strings.Join(append([]string{phrase.Count(r.Count, "address", "addresses")}, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
 		Details: r.Notes, First: hexAddr(r.First), Last: hexAddr(r.Last), Port: p.String(),
@@ -220,7 +220,7 @@ func (h *page) Listener(l local.Listener) error {
 	if len(l.Candidates) > 0 {
 		out.Details = append(out.Details, "may be held by "+phrase.Candidates(l.Origin))
 	}
-	return h.row(out)
+	return h.table.add(out)
 }
 
 // milliseconds is a round-trip time as a page computes with it, as exact as in
@@ -243,15 +243,16 @@ func hexAddr(a netip.Addr) string {
 	return string(hex.AppendEncode(digits[:0], b[:]))
 }
 
-func (h *page) row(r row) error {
-	if h.rows == pageRows {
-		h.left++
+// add writes a row, as long as there are few.
+func (t *rows) add(r row) error {
+	if t.count == pageRows {
+		t.left++
 		return nil
 	}
-	if h.rows > 0 {
-		h.buf.WriteByte(',')
+	if t.count > 0 {
+		t.buf.WriteByte(',')
 	}
-	h.rows++
+	t.count++
 	r.Text = strings.ReplaceAll(r.Text, phrase.NoBreak, " ")
 	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Text} {
 		*s = phrase.Visible(*s)
@@ -259,13 +260,19 @@ func (h *page) row(r row) error {
 	for i, d := range r.Details {
 		r.Details[i] = phrase.Visible(d)
 	}
-	if len(h.plain) < plainRows {
-		h.plain = append(h.plain, r)
+	if len(t.plain) < plainRows {
+		t.plain = append(t.plain, r)
 	}
-	if err := h.json.Encode(&r); err != nil { // which escapes what could end the element
+	if err := t.json.Encode(&r); err != nil { // which escapes what could end the element
 		return err
 	}
-	return h.flush()
+	return t.flush()
+}
+
+func (t *rows) flush() error {
+	_, err := t.w.Write(t.buf.Bytes())
+	t.buf.Reset()
+	return err
 }
 
 // htmlText is s as text, also in an attribute.

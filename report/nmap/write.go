@@ -164,10 +164,7 @@ func (n *writer) single() error {
 		left -= s.Count
 		a := s.First
 		for range s.Count {
-			n.hosts[a] = append(n.hosts[a], probe.Result{
-				Endpoint: probe.Endpoint{Addr: a, Port: s.Port, Proto: s.Proto}, State: s.State, Reason: s.Reason,
-				Tries: s.Tries, Responder: s.Responder, Notes: s.Notes, Error: s.Error,
-			})
+			n.hosts[a] = append(n.hosts[a], record.At(s, a))
 			a = a.Next()
 		}
 	}

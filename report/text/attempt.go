@@ -17,7 +17,7 @@ const maxSpark = 60
 
 // attempts writes attempts as they come, a line each, and what they add up to.
 type attempts struct {
-	*textWriter
+	*base
 	some   bool
 	widths [2]int                      // endpoint, state
 	tracks map[probe.Endpoint][]sample // the last of each

@@ -18,7 +18,7 @@ const maxChanges = 60
 // changes writes a comparison: what changed for certain by kind, and apart from
 // it what may be none.
 type changes struct {
-	*textWriter
+	*base
 	all     []record.Change
 	certain uint64
 	perhaps uint64

@@ -19,15 +19,15 @@ import (
 // manyFree is how many free ports have a line each; more are grouped.
 const manyFree = 8
 
-// checkText writes what is held on this machine: each port's verdict, and below it
+// portTable writes what is held on this machine: each port's verdict, and below it
 // the sockets behind it.
-type checkText struct {
-	*textWriter
+type portTable struct {
+	*base
 	verdicts  []local.Verdict
 	listeners map[probe.Port][]local.Listener
 }
 
-func (p *checkText) verdict(v local.Verdict) {
+func (p *portTable) verdict(v local.Verdict) {
 	if p.Verbosity == record.Quiet {
 		line := []span{{portOf(v).String() + " ", plain}, {phrase.Visible(string(v.Verdict)), tone(string(v.Verdict))}}
 		if len(v.Caveats) > 0 { // behind the word, which scripts take for the second field
@@ -39,7 +39,7 @@ func (p *checkText) verdict(v local.Verdict) {
 	p.verdicts = append(p.verdicts, v)
 }
 
-func (p *checkText) listener(l local.Listener) {
+func (p *portTable) listener(l local.Listener) {
 	if p.Verbosity == record.Quiet {
 		return
 	}
@@ -54,7 +54,7 @@ func portOf(v local.Verdict) probe.Port { return probe.Port{Number: v.Port, Prot
 
 // end writes every port, in the order in which they were asked for. What is left
 // of the listeners belongs to no verdict, as in a report that was cut off.
-func (p *checkText) end() {
+func (p *portTable) end() {
 	fold := p.folded()
 	tables := len(p.listeners) > 0
 	for _, v := range p.verdicts {
@@ -72,7 +72,7 @@ func (p *checkText) end() {
 	}
 }
 
-func (p *checkText) write(v local.Verdict) {
+func (p *portTable) write(v local.Verdict) {
 	word := phrase.Visible(string(v.Verdict))
 	line := []span{{p.named(portOf(v)), strong}, {" is ", plain}, {word, tone(word)}}
 	why := ""
@@ -99,7 +99,7 @@ func (p *checkText) write(v local.Verdict) {
 }
 
 // folded is the free ports, if they are many and nobody asked for everything.
-func (p *checkText) folded() map[probe.Port]string {
+func (p *portTable) folded() map[probe.Port]string {
 	free := make(map[probe.Port]string) // with their caveats
 	for _, v := range p.verdicts {
 		if v.Verdict == local.Free && v.Error == "" && len(p.listeners[portOf(v)]) == 0 {
@@ -112,7 +112,7 @@ func (p *checkText) folded() map[probe.Port]string {
 	return free
 }
 
-func (p *checkText) writeFolded(free map[probe.Port]string) {
+func (p *portTable) writeFolded(free map[probe.Port]string) {
 	for _, proto := range probe.Protos() {
 		numbers := make(map[string][]uint16) // by caveats
 		for port, caveats := range free {
@@ -139,7 +139,7 @@ func isAre(n int) string {
 }
 
 // named is "417/tcp (onmux)".
-func (p *checkText) named(port probe.Port) string {
+func (p *portTable) named(port probe.Port) string {
 	if p.PortName != nil {
 		if name := p.PortName(port); name != "" {
 			return fmt.Sprintf("%s (%s)", port, phrase.Visible(name))
@@ -151,7 +151,7 @@ func (p *checkText) named(port probe.Port) string {
 // table writes the sockets of a port, those of the caller's own network namespace
 // first. Those of others have addresses that are not this machine's: they stand
 // apart, below the name of theirs.
-func (p *checkText) table(all []local.Listener, verdict local.Word) {
+func (p *portTable) table(all []local.Listener, verdict local.Word) {
 	own, others := byNamespace(all)
 	p.sockets(2, own, verdict)
 	if verdict != "" {
@@ -169,7 +169,7 @@ func (p *checkText) table(all []local.Listener, verdict local.Word) {
 }
 
 // sockets is a table of sockets, a line for each owner.
-func (p *checkText) sockets(indent int, all []local.Listener, verdict local.Word) {
+func (p *portTable) sockets(indent int, all []local.Listener, verdict local.Word) {
 	if len(all) == 0 {
 		return
 	}
@@ -192,7 +192,7 @@ func (p *checkText) sockets(indent int, all []local.Listener, verdict local.Word
 	p.grid(indent, headings, rows)
 }
 
-func (p *checkText) rows(l local.Listener, verdict local.Word) [][]span {
+func (p *portTable) rows(l local.Listener, verdict local.Word) [][]span {
 	backlog := ""
 	if l.Backlog != nil {
 		backlog = fmt.Sprintf("%d/%d", l.Backlog.Used, l.Backlog.Limit)
@@ -220,7 +220,7 @@ func (p *checkText) rows(l local.Listener, verdict local.Word) [][]span {
 
 // process is what an owner runs: its command line, or else its name. Where the
 // width is limited, the folder of the program gives way.
-func (p *checkText) process(o owner.Owner) string {
+func (p *portTable) process(o owner.Owner) string {
 	args := slices.Clone(o.Cmdline)
 	if len(args) > 1 && p.width > 0 && strings.HasPrefix(args[0], "/") {
 		args[0] = path.Base(args[0])
@@ -229,7 +229,7 @@ func (p *checkText) process(o owner.Owner) string {
 }
 
 // detail writes what has no place in the table.
-func (p *checkText) detail(l local.Listener) {
+func (p *portTable) detail(l local.Listener) {
 	socket := []string{}
 	if l.Inode > 0 {
 		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))

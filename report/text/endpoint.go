@@ -18,13 +18,14 @@ const maxAddress = 24
 // is known, so the columns of lines that follow can only grow. In a scan
 // what is not open is grouped, and written at the end.
 type endpoints struct {
-	*textWriter
-	widths [4]int // address, port, state, reason
-	host   string
-	some   bool // a line was written
-	open   uint64
-	fold   fold
-	cells  cells
+	*base
+	attempts *attempts
+	widths   [4]int // address, port, state, reason
+	host     string
+	some     bool // a line was written
+	open     uint64
+	fold     fold
+	states   stateMap
 }
 
 // folds reports whether records in this state wait to be grouped.
@@ -36,8 +37,8 @@ func (e *endpoints) result(r probe.Result) {
 	if r.State == probe.Open {
 		e.open++
 	}
-	if e.draws() {
-		e.cells.add(r.Addr, r.Addr, r.State)
+	if e.states.draws() {
+		e.states.add(r.Addr, r.Addr, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet && r.IsDecoy():
@@ -47,8 +48,7 @@ func (e *endpoints) result(r probe.Result) {
 	case e.command == "scan" && e.Verbosity != record.Verbose && !e.Each && r.IsDecoy():
 		e.fold.addLoose(r)
 	case e.folds(r.State):
-		e.fold.add(scan.Range{First: r.Addr, Last: r.Addr, Count: 1, Port: r.Port, Proto: r.Proto, State: r.State,
-			Reason: r.Reason, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
+		e.fold.add(record.Single(r))
 	default:
 		e.attempts.gap()
 		e.heading(r.Host, r.Lookup)
@@ -63,8 +63,8 @@ func (e *endpoints) span(r scan.Range) {
 	if r.State == probe.Open {
 		e.open += r.Count
 	}
-	if e.draws() {
-		e.cells.add(r.First, r.Last, r.State)
+	if e.states.draws() {
+		e.states.add(r.First, r.Last, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet:

@@ -18,17 +18,23 @@ const (
 	labels   = 11
 )
 
+// explanations writes what is known about ports.
+type explanations struct {
+	*base
+	some bool // a port was written: a blank line stands before the next
+}
+
 // explain writes an answer in one sentence, and below it what is known about the
 // port, with its sources.
-func (t *textWriter) explain(p ports.Info) {
+func (t *explanations) explain(p ports.Info) {
 	if t.Verbosity == record.Quiet {
 		t.explainQuietly(p)
 		return
 	}
-	if t.explained {
+	if t.some {
 		t.out.WriteByte('\n')
 	}
-	t.explained = true
+	t.some = true
 	defer func(width int) { t.width = width }(t.width)
 	t.width = min(t.width, maxProse)
 
@@ -48,7 +54,7 @@ func (t *textWriter) explain(p ports.Info) {
 }
 
 // labelled is what belongs to a label, or to the one above.
-func (t *textWriter) labelled(label string, text ...span) {
+func (t *explanations) labelled(label string, text ...span) {
 	if label == "" {
 		t.line(labels, labels, text...)
 		return
@@ -58,7 +64,7 @@ func (t *textWriter) labelled(label string, text ...span) {
 
 // explainQuietly is a line for each protocol that was asked about: "417/tcp
 // onmux".
-func (t *textWriter) explainQuietly(p ports.Info) {
+func (t *explanations) explainQuietly(p ports.Info) {
 	for _, proto := range p.Protos {
 		name := "-"
 		if names := namesOf(p, proto); len(names) > 0 {
@@ -115,7 +121,7 @@ func called(p ports.Info, proto probe.Proto) []span {
 }
 
 // explainServices writes each line of the machine's own table.
-func (t *textWriter) explainServices(s ports.Services) {
+func (t *explanations) explainServices(s ports.Services) {
 	file, label := phrase.Visible(s.File), "here"
 	for _, l := range s.Lines {
 		line := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, phrase.Visible(l.Name), phrase.Visible(strings.ToUpper(l.Proto)))
@@ -149,7 +155,7 @@ func bothNames(r ports.Range) string {
 
 // explainBinding writes what it takes to bind the port, and whether the caller
 // has it.
-func (t *textWriter) explainBinding(p ports.Info) {
+func (t *explanations) explainBinding(p ports.Info) {
 	label := "binding"
 	if p.UnprivilegedFrom != nil {
 		t.labelled(label, binding(p, *p.UnprivilegedFrom)...)

@@ -75,7 +75,7 @@ func (f *fold) add(r scan.Range) {
 // addLoose adds one endpoint of those on hosts that answer on every port. They come
 // as they are found, and their addresses are put in order at the end.
 func (f *fold) addLoose(r probe.Result) {
-	row := f.row(foldKey{r.State, r.Reason, r.Proto, r.Port, true}, scan.Range{Count: 1, Tries: r.Tries, Responder: r.Responder, Notes: r.Notes, Error: r.Error})
+	row := f.row(foldKey{r.State, r.Reason, r.Proto, r.Port, true}, record.Single(r))
 	if f.loose++; f.loose > maxLoose {
 		row.lost++
 		return
@@ -197,7 +197,7 @@ func (e *endpoints) end(end record.End) {
 	if len(e.fold.rows) > 0 {
 		e.out.WriteByte('\n')
 	}
-	e.drawMap()
+	e.states.draw(len(e.fold.rows) == 0)
 }
 
 // nothing writes that nothing is open, or only that nothing was found to be.

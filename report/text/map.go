@@ -35,14 +35,15 @@ var mapSigns = []mapSign{
 	{probe.Unknown, "?", "?"},
 }
 
-// cells is what a map is drawn from: for each address the strongest that is known of
-// any of its ports, as an index of mapSigns.
-type cells struct {
+// stateMap draws a map of the addresses of a scan. It keeps for each the strongest
+// state of any of its ports, as an index of mapSigns.
+type stateMap struct {
+	*base
 	known map[netip.Addr]int
 	large bool // more than a map has room for
 }
 
-func (c *cells) add(first, last netip.Addr, state probe.State) {
+func (c *stateMap) add(first, last netip.Addr, state probe.State) {
 	rank := slices.IndexFunc(mapSigns, func(m mapSign) bool { return m.state == state })
 	for a := first; rank >= 0 && !c.large && a.IsValid() && a.Compare(last) <= 0; a = a.Next() {
 		if c.known == nil {
@@ -58,14 +59,14 @@ func (c *cells) add(first, last netip.Addr, state probe.State) {
 }
 
 // draws reports whether a map can be of use to who reads.
-func (e *endpoints) draws() bool {
-	return e.command == "scan" && e.width > 0 && e.Verbosity != record.Quiet
+func (c *stateMap) draws() bool {
+	return c.command == "scan" && c.width > 0 && c.Verbosity != record.Quiet
 }
 
-// drawMap draws a cell for each address. A row begins at a multiple of its length, and
+// draw writes a cell for each address, apart from what stands before. A row begins at a multiple of its length, and
 // what was not asked is blank.
-func (e *endpoints) drawMap() {
-	cells := e.cells.known
+func (c *stateMap) draw(apart bool) {
+	cells := c.known
 	used := make(map[int]bool)
 	for _, rank := range cells {
 		used[rank] = true
@@ -79,36 +80,36 @@ func (e *endpoints) drawMap() {
 	}
 	var rows []netip.Addr
 	for ; across >= leastDrawn; across /= 2 {
-		rows, label = e.cells.rows(across), 0
+		rows, label = c.rows(across), 0
 		for _, first := range rows {
 			label = max(label, phrase.Columns(phrase.Visible(first.String())))
 		}
-		if label+2+across <= e.width {
+		if label+2+across <= c.width {
 			break
 		}
 	}
 	if across < leastDrawn || len(rows) > mostRows {
 		return
 	}
-	if len(e.fold.rows) == 0 { // otherwise a blank line is there
-		e.out.WriteByte('\n')
+	if apart {
+		c.out.WriteByte('\n')
 	}
 	for _, first := range rows {
 		name := phrase.Pad(phrase.Visible(first.String()), label+2)
-		e.line(0, 0, append([]span{{strings.ReplaceAll(name, " ", phrase.NoBreak), faint}}, e.mapRow(first, across)...)...)
+		c.line(0, 0, append([]span{{strings.ReplaceAll(name, " ", phrase.NoBreak), faint}}, c.row(first, across)...)...)
 	}
 	var legend []span
 	for rank, m := range mapSigns {
 		if used[rank] {
-			legend = append(legend, span{strings.Repeat(phrase.NoBreak, 2), plain}, e.mapCell(rank), span{phrase.NoBreak + m.state.String() + " ", plain})
+			legend = append(legend, span{strings.Repeat(phrase.NoBreak, 2), plain}, c.cell(rank), span{phrase.NoBreak + m.state.String() + " ", plain})
 		}
 	}
-	e.line(label, label, legend...)
-	e.out.WriteByte('\n')
+	c.line(label, label, legend...)
+	c.out.WriteByte('\n')
 }
 
 // rows are where the rows of so many cells begin that have an address, the lowest first.
-func (c *cells) rows(across int) []netip.Addr {
+func (c *stateMap) rows(across int) []netip.Addr {
 	first := make(map[netip.Addr]bool)
 	for a := range c.known {
 		b := a.AsSlice()
@@ -119,17 +120,17 @@ func (c *cells) rows(across int) []netip.Addr {
 	return slices.SortedFunc(maps.Keys(first), netip.Addr.Compare)
 }
 
-// mapRow is a row of cells; neighbours that look alike are one piece.
-func (e *endpoints) mapRow(first netip.Addr, across int) []span {
+// row is a row of cells; neighbours that look alike are one piece.
+func (c *stateMap) row(first netip.Addr, across int) []span {
 	var out []span
 	blanks := 0
 	for a := first; across > 0; a, across = a.Next(), across-1 {
-		rank, asked := e.cells.known[a]
+		rank, asked := c.known[a]
 		if !asked {
 			blanks++
 			continue
 		}
-		cell := e.mapCell(rank)
+		cell := c.cell(rank)
 		if blanks > 0 {
 			out = append(out, span{strings.Repeat(phrase.NoBreak, blanks), plain})
 			blanks = 0
@@ -143,9 +144,9 @@ func (e *endpoints) mapRow(first netip.Addr, across int) []span {
 	return out
 }
 
-func (e *endpoints) mapCell(rank int) span {
+func (c *stateMap) cell(rank int) span {
 	m := mapSigns[rank]
-	if e.ASCII {
+	if c.ASCII {
 		m.sign = m.ascii
 	}
 	return span{m.sign, tone(m.state.String())}

@@ -15,95 +15,100 @@ import (
 	"onmux/scan"
 )
 
-// textWriter writes for people. Quiet, it writes one line a verdict and nothing
-// else, made for scripts: "417/tcp listening" for check, "10.0.0.7:417/tcp open"
-// for every endpoint of a probe and for every open one of a scan. What was
-// expected, and whether it could be measured, is then in the exit code alone.
-type textWriter struct {
+// base is what all parts of the text share.
+type base struct {
 	*canvas
 	record.Options
-	w          io.Writer
-	command    string
-	ports      checkText
-	endpoints  endpoints
-	attempts   attempts
-	changes    changes
-	explained  bool // a port was written: a blank line stands before the next
-	violations []record.Violation
-	violated   uint64
-	ofRule     int    // violations of the last rule that were written
-	unlisted   uint64 // violations that are only counted
+	command string
 }
 
+// writer writes for people. Quiet, it writes one line a verdict and nothing else,
+// made for scripts: "417/tcp listening" for check, "10.0.0.7:417/tcp open" for
+// every endpoint of a probe and for every open one of a scan. What was expected,
+// and whether it could be measured, is then in the exit code alone.
+type writer struct {
+	*base
+	w            io.Writer
+	ports        portTable
+	endpoints    endpoints
+	attempts     attempts
+	changes      changes
+	explanations explanations
+	violations   violations
+}
+
+// New is a handler that writes text.
 func New(w io.Writer, o record.Options) record.Handler {
-	t := &textWriter{canvas: newCanvas(o.Width, o.Color), Options: o, w: w}
-	t.ports.textWriter, t.endpoints.textWriter, t.attempts.textWriter, t.changes.textWriter = t, t, t, t
+	b := &base{canvas: newCanvas(o.Width, o.Color), Options: o}
+	t := &writer{base: b, w: w, ports: portTable{base: b}, attempts: attempts{base: b}, changes: changes{base: b},
+		explanations: explanations{base: b}, violations: violations{base: b}}
+	t.endpoints = endpoints{base: b, attempts: &t.attempts, states: stateMap{base: b}}
 	return t
 }
 
 // Start keeps the command.
-func (t *textWriter) Start(s record.Start) error {
+func (t *writer) Start(s record.Start) error {
 	t.command = s.Command
 	return nil
 }
 
 // Endpoint writes one that is worth a line of its own; the others wait.
-func (t *textWriter) Endpoint(r probe.Result) error {
+func (t *writer) Endpoint(r probe.Result) error {
 	t.endpoints.result(r)
 	return t.flush()
 }
 
 // Attempt writes a line.
-func (t *textWriter) Attempt(a probe.Attempt) error {
+func (t *writer) Attempt(a probe.Attempt) error {
 	t.attempts.attempt(a)
 	return t.flush()
 }
 
 // Range keeps it for the end, or writes a line.
-func (t *textWriter) Range(r scan.Range) error {
+func (t *writer) Range(r scan.Range) error {
 	t.endpoints.span(r)
 	return t.flush()
 }
 
 // Verdict keeps it for the end.
-func (t *textWriter) Verdict(v local.Verdict) error {
+func (t *writer) Verdict(v local.Verdict) error {
 	t.ports.verdict(v)
 	return t.flush()
 }
 
 // Listener keeps it for its port's verdict.
-func (t *textWriter) Listener(l local.Listener) error {
+func (t *writer) Listener(l local.Listener) error {
 	t.ports.listener(l)
 	return nil
 }
 
 // Port writes what is known of it.
-func (t *textWriter) Port(p ports.Info) error {
-	t.explain(p)
+func (t *writer) Port(p ports.Info) error {
+	t.explanations.explain(p)
 	return t.flush()
 }
 
 // Rule writes a line.
-func (t *textWriter) Rule(r record.Rule) error {
-	t.rule(r)
+func (t *writer) Rule(r record.Rule) error {
+	t.violations.rule(r)
 	return t.flush()
 }
 
 // Change keeps it for the end.
-func (t *textWriter) Change(c record.Change) error {
+func (t *writer) Change(c record.Change) error {
 	t.changes.change(c)
 	return t.flush()
 }
 
 // Violation writes it below its rule, or keeps it for the end.
-func (t *textWriter) Violation(v record.Violation) error {
-	t.violation(v)
+func (t *writer) Violation(v record.Violation) error {
+	t.violations.add(v)
 	return t.flush()
 }
 
 // End writes what waited, then what else is known, and in the last line or lines
 // how it ended.
-func (t *textWriter) End(e record.End) error {
+func (t *writer) End(e record.End) error {
 	t.ports.end()
 	if t.Verbosity == record.Quiet {
 		return t.flush()
@@ -118,12 +123,7 @@ func (t *textWriter) End(e record.End) error {
 			t.line(0, 2, span{phrase.Visible(s), faint})
 		}
 	}
-	for _, v := range t.violations {
-		t.writeViolation(v)
-	}
-	if t.unlisted > 0 {
-		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(t.unlisted, "more violation", "more violations")), alarm})
-	}
+	t.violations.end()
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{phrase.Visible(h), plain})
 	}
@@ -131,46 +131,18 @@ func (t *textWriter) End(e record.End) error {
 		t.sum(e)
 	}
 	t.incomplete(e)
-	if t.violated > 0 {
-		t.line(0, 2, span{"expectation failed: " + phrase.Count(t.violated, "violation", "violations"), alarm})
-	}
+	t.violations.total()
 	return t.flush()
 }
 
-func (t *textWriter) flush() error {
+func (t *writer) flush() error {
 	_, err := t.w.Write(t.out.Bytes())
 	t.out.Reset()
 	return err
 }
 
-func (t *textWriter) violation(v record.Violation) {
-	t.violated++
-	switch {
-	case t.Verbosity == record.Quiet:
-	case v.Rule != "" && t.ofRule >= phrase.MaxListed && t.Verbosity != record.Verbose:
-		t.unlisted++
-	case v.Rule != "": // its rule is the line above
-		t.ofRule++
-		t.line(7, 9, span{phrase.Visible(v.What) + ": expected " + phrase.Visible(v.Expected) + ", found " + phrase.Visible(v.Actual), bad})
-	case t.Verbosity == record.Verbose && t.command != "check":
-		t.writeViolation(v)
-	case t.Verbosity == record.Verbose || len(t.violations) < phrase.MaxListed:
-		t.violations = append(t.violations, v)
-	default:
-		t.unlisted++
-	}
-}
-
-func (t *textWriter) writeViolation(v record.Violation) {
-	what, expected, actual := phrase.Visible(v.What), phrase.Visible(v.Expected), phrase.Visible(v.Actual)
-	if v.Port != 0 {
-		actual = what + " is " + actual
-	} // otherwise it is a count: "expected open=0, but open=1"
-	t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", expected, actual), alarm})
-}
-
 // sum is the line that adds up: "4 endpoints: 1 open, 3 closed".
-func (t *textWriter) sum(e record.End) {
+func (t *writer) sum(e record.End) {
 	s := e.Summary
 	one, many := t.nouns()
 	if s.Targets == 0 && t.command == "check" {
@@ -197,7 +169,7 @@ func (t *textWriter) sum(e record.End) {
 }
 
 // incomplete writes what was not reached.
-func (t *textWriter) incomplete(e record.End) {
+func (t *writer) incomplete(e record.End) {
 	if e.Complete {
 		return
 	}
@@ -213,7 +185,7 @@ func (t *textWriter) incomplete(e record.End) {
 	t.line(0, 2, span{sentence, maybe})
 }
 
-func (t *textWriter) nouns() (one, many string) {
+func (t *writer) nouns() (one, many string) {
 	switch t.command {
 	case "check":
 		return "port", "ports"
