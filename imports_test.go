@@ -83,7 +83,7 @@ var arrows = map[string][]string{
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service",
-		"scan/checkpoint", "scan/control", "scan/engine", "scan/link", "scan/target", "scan/verdict",
+		"scan/checkpoint", "scan/control", "scan/engine", "scan/link", "scan/target", "scan/timing", "scan/verdict",
 	},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
@@ -98,6 +98,7 @@ var arrows = map[string][]string{
 	"scan/scantest": {"probe", "scan", "scan/target"},
 	"scan/simnet":   {"probe", "scan/engine"},
 	"scan/target":   {"probe", "probe/wording", "scan/files", "scan/varint"},
+	"scan/timing":   {"scan/engine"},
 	"scan/varint":   {},
 	"scan/verdict":  {"probe", "scan/engine"},
 }

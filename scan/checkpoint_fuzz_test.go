@@ -16,6 +16,7 @@ import (
 	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/target"
+	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
 
@@ -43,7 +44,7 @@ func halfway(t testing.TB) []byte {
 	now := time.Unix(1e9, 0)
 	l := newLoop(c, now)
 	d := l.dispatch
-	d.pace = newPacer(1e6, now)
+	d.pace = timing.NewPacer(1e6, now)
 	all := verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}
 	for pass := range 2 {
 		d.begin(all, false)
@@ -70,7 +71,7 @@ func halfway(t testing.TB) []byte {
 
 // fill takes the next batch into the dispatcher's first sender.
 func fill(d *dispatcher, now time.Time) {
-	d.table.fill(d.senders[0], &d.cursor, d.pace.batch(), d.wait(), now, d.sent)
+	d.table.fill(d.senders[0], &d.cursor, d.pace.Batch(), d.wait(), now, d.sent)
 }
 
 func TestCheckpointKeepsThePlan(t *testing.T) {

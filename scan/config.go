@@ -11,6 +11,7 @@ import (
 	"onmux/scan/checkpoint"
 	"onmux/scan/engine"
 	"onmux/scan/target"
+	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
 
@@ -18,6 +19,15 @@ const (
 	// DefaultRetries is how many passes may follow the first. It is a bound, not a
 	// habit: how many are made follows the measured loss.
 	DefaultRetries = 10
+
+	DefaultRate    = timing.DefaultRate    // probes a second
+	DefaultTimeout = timing.DefaultTimeout // of one answer, at most
+
+	// DefaultNetRate is how many probes a second one network gets at most, whatever the
+	// rate: as many as a scan sends for which no rate was set. A higher rate is for
+	// many networks. A network is a /24 of IPv4 or a /64 of IPv6: what one router and
+	// one link must carry. Loopback has no limit.
+	DefaultNetRate = DefaultRate
 
 	// DefaultSaveEvery is how much work a scan loses at most, besides what a
 	// checkpoint itself takes: making them takes a twentieth of the time at most.

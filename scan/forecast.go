@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/timing"
 )
 
 // Forecast is what a sweep would do. What depends on who answers is told for
@@ -68,7 +69,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 		f.Rate = rate
 		silent := c.lasts(rate, f.Targets, int(min(passes, 2)))
 		if turns > 0 {
-			waits := new(rttEstimator).wait(2+int(turns), c.Timeout) + time.Duration(turns)*shortWait
+			waits := new(timing.Estimator).Wait(2+int(turns), c.Timeout) + time.Duration(turns)*timing.ShortWait
 			silent += uint64(math.Ceil(float64(turns*asked)/rate*1e3)) + uint64(waits.Milliseconds())
 		}
 		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), silent, c.lasts(rate, f.Targets, int(passes))}
@@ -103,7 +104,7 @@ func (c *Config) turns(targets uint64) (passes, asked uint64) {
 func (c *Config) lasts(rate float64, targets uint64, passes int) uint64 {
 	var wait time.Duration
 	for try := range passes {
-		wait += new(rttEstimator).wait(try+1, c.Timeout)
+		wait += new(timing.Estimator).Wait(try+1, c.Timeout)
 	}
 	ms := float64(targets)*float64(max(passes, 1))/rate*1e3 + float64(wait.Milliseconds())
 	return uint64(min(math.Ceil(ms), 1<<53))

@@ -63,8 +63,8 @@ func (s source) Discard() { s.table.discardPatches() }
 
 func (s source) State() checkpoint.State {
 	now := time.Now()
-	out := s.table.snapshot(func(pass int) time.Time { return now.Add(-s.rtt.wait(pass, s.Timeout)) })
-	out.Saved, out.Methods, out.Settings, out.RTT = now.UTC(), s.methods, s.settings(), s.rtt.state()
+	out := s.table.snapshot(func(pass int) time.Time { return now.Add(-s.rtt.Wait(pass, s.Timeout)) })
+	out.Saved, out.Methods, out.Settings, out.RTT = now.UTC(), s.methods, s.settings(), s.rtt.State()
 	s.anomalies.fill(&out.Head)
 	return out
 }

@@ -5,15 +5,6 @@ import (
 	"onmux/scan/checkpoint"
 )
 
-// DefaultNetRate is how many probes a second one network gets at most, whatever the
-// rate: as many as a scan sends for which no rate was set. A higher rate is for
-// many networks. A network is a /24 of IPv4 or a /64 of IPv6: what one router and
-// one link must carry. Loopback has no limit.
-const DefaultNetRate = DefaultRate
-
-// netBurst is how many seconds' worth of probes a network may get at once.
-const netBurst = 0.25
-
 // limitNetworks keeps the rate of the present pass so low that no network gets more
 // than NetRate: the order spreads probes evenly, so it follows from the plan.
 func (d *dispatcher) limitNetworks() {
@@ -22,10 +13,10 @@ func (d *dispatcher) limitNetworks() {
 	}
 	share := d.networkShare()
 	if share == 0 {
-		d.pace.capNetworkRate(math.Inf(1))
+		d.pace.CapNetworks(math.Inf(1))
 		return
 	}
-	d.pace.capNetworkRate(d.NetRate / share)
+	d.pace.CapNetworks(d.NetRate / share)
 }
 
 // networkShare is the largest share of the present pass, 0 to 1, that goes to one

@@ -128,14 +128,14 @@ func (r *result) coverage(o Summary, stopped error) []Note {
 
 // notes are what else the user should know.
 func (r *result) notes(o Outcome) (out []Note) {
-	if r.pace.slowest > 0 {
-		out = append(out, Note{Kind: NoteSlowed, Rate: r.pace.slowest, Cause: r.pace.why})
+	if rate, why := r.pace.Slowest(); rate > 0 {
+		out = append(out, Note{Kind: NoteSlowed, Rate: rate, Cause: why})
 	}
 	if r.watch.HadOutage() && !r.watch.Lost() {
 		out = append(out, Note{Kind: NoteOutage})
 	}
-	if r.pace.held > 0 {
-		out = append(out, Note{Kind: NoteNetworkRate, Rate: r.pace.held, Most: r.NetRate})
+	if held := r.pace.Capped(); held > 0 {
+		out = append(out, Note{Kind: NoteNetworkRate, Rate: held, Most: r.NetRate})
 	}
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= r.Bound {
 		out = append(out, Note{Kind: NoteMissed, Rate: *m, Pass: r.pass.Number})

@@ -55,7 +55,7 @@ func (d *dispatcher) report(now time.Time, drain time.Duration) {
 	p.Total += d.foreseen(&n)
 	rate := m.rate
 	if rate == 0 {
-		rate = d.pace.now()
+		rate = d.pace.Rate()
 	}
 	p.ETA = max(drain, 0)
 	if rate > 0 {

@@ -73,7 +73,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	}
 	r.anomalies.add(n)
 	r.routers.Count(r.others)
-	r.rtt.sample(r.rtts...)
+	r.rtt.Add(r.rtts...)
 	r.watch.Answered(r.met)
 	return r.found
 }

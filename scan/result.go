@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/control"
+	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
 
@@ -21,7 +22,7 @@ type result struct {
 	watch     *control.Watch
 	doubts    control.Limits // addresses whose silence decides nothing
 	sent      uint64         // probes
-	pace      *pacer
+	pace      *timing.Pacer
 	shortage  error // why some endpoints could never be asked
 	begun     time.Time
 }

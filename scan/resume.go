@@ -12,7 +12,7 @@ import (
 func (l *loop) restore(c *checkpoint.Checkpoint) {
 	d, st := l.dispatch, &l.table.state
 	l.anomalies.restore(&c.Head)
-	l.rtt.restore(c.RTT)
+	l.rtt.Restore(c.RTT)
 	st.pass, st.answered = c.Pass, c.Answered
 	st.journal.sent, st.journal.settled = c.Sent, c.Settled
 	d.pass, d.sent = c.Pass, c.Sent

@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/checkpoint"
 	"onmux/scan/control"
+	"onmux/scan/timing"
 )
 
 // Run asks every endpoint of the plan's shard and passes what it finds to emit: open
@@ -50,7 +51,7 @@ type parts struct {
 	Config
 	*space
 	table     *table
-	rtt       *rttEstimator
+	rtt       *timing.Estimator
 	resets    *resets
 	anomalies *anomalies
 	watch     *control.Watch
@@ -74,7 +75,7 @@ func newLoop(c Config, now time.Time) *loop {
 	methods := methodNames(c)
 	senders := newSenders(c.Engine)
 	p := &parts{
-		Config: c, space: newSpace(c), rtt: new(rttEstimator), resets: new(resets),
+		Config: c, space: newSpace(c), rtt: new(timing.Estimator), resets: new(resets),
 		anomalies: new(anomalies), routers: new(control.Routers),
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")

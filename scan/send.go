@@ -13,6 +13,7 @@ import (
 	"onmux/scan/checkpoint"
 	"onmux/scan/control"
 	"onmux/scan/engine"
+	"onmux/scan/timing"
 )
 
 const (
@@ -61,7 +62,7 @@ type dispatcher struct {
 	mu       sync.Mutex
 	cursor   cursor
 	pass     checkpoint.Pass
-	pace     *pacer
+	pace     *timing.Pacer
 	sent     uint64    // probes
 	sentAt   time.Time // when the last one left
 	timer    *time.Timer
@@ -70,7 +71,7 @@ type dispatcher struct {
 
 func newDispatcher(p *parts, senders []*sender, now time.Time) *dispatcher {
 	return &dispatcher{
-		parts: p, senders: senders, sentAt: now, pace: newPacer(p.Rate, now), timer: time.NewTimer(0),
+		parts: p, senders: senders, sentAt: now, pace: timing.NewPacer(p.Rate, now), timer: time.NewTimer(0),
 		pass: checkpoint.Pass{Over: true}, progress: progress{report: p.Watch},
 	}
 }
@@ -78,7 +79,7 @@ func newDispatcher(p *parts, senders []*sender, now time.Time) *dispatcher {
 // run makes a pass: it asks, in the order, every endpoint that the pass asks.
 func (d *dispatcher) run(ctx context.Context) error {
 	senders := d.senders
-	if d.pace.now() < parallelRate {
+	if d.pace.Rate() < parallelRate {
 		senders = senders[:1]
 	}
 	ctx, stop := context.WithCancelCause(ctx)
@@ -115,16 +116,16 @@ func (d *dispatcher) work(ctx context.Context, s *sender) error {
 		now := time.Now()
 		d.report(now, d.wait())
 		if rate, why, tooMany := d.routers.Busiest(now, d.sent); tooMany {
-			d.pace.ease(now, rate, why)
+			d.pace.SlowTo(now, rate, why)
 		}
-		if pause := d.pace.wait(now); pause > 0 {
+		if pause := d.pace.Wait(now); pause > 0 {
 			d.sleep(ctx, pause)
 			continue
 		}
 		if err := d.watch.Check(ctx, now); err != nil {
 			return err
 		}
-		d.table.fill(s, &d.cursor, d.pace.batch(), d.wait(), now, d.sent)
+		d.table.fill(s, &d.cursor, d.pace.Batch(), d.wait(), now, d.sent)
 		if err := d.offer(ctx, s); err != nil {
 			return err
 		}
@@ -161,7 +162,7 @@ func (d *dispatcher) offer(ctx context.Context, s *sender) error {
 // count counts probes that have left.
 func (d *dispatcher) count(n int) {
 	d.sent += uint64(n)
-	d.pace.spend(n)
+	d.pace.Spend(n)
 }
 
 // retryAfter waits until the probes that the engine did not accept may be offered
@@ -176,11 +177,11 @@ func (d *dispatcher) retryAfter(ctx context.Context, err error) error {
 		return err
 	}
 	now := time.Now()
-	d.pace.busy(now, err)
+	d.pace.SlowDown(now, err)
 	if now.Sub(d.sentAt) >= engine.BusyTimeout {
 		return errExhausted{err}
 	}
-	d.sleep(ctx, backoff)
+	d.sleep(ctx, timing.Backoff)
 	return nil
 }
 
@@ -208,13 +209,13 @@ func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
 // no need to: an answer counts later too, and is waited for after the last pass.
 func (d *dispatcher) pause() time.Duration {
 	if d.pass.Payloads {
-		return shortWait
+		return timing.ShortWait
 	}
 	return d.wait()
 }
 
 // wait is how long an answer is waited for in the present pass.
-func (d *dispatcher) wait() time.Duration { return d.rtt.wait(d.pass.Number, d.Timeout) }
+func (d *dispatcher) wait() time.Duration { return d.rtt.Wait(d.pass.Number, d.Timeout) }
 
 // sleep sleeps, and keeps reporting progress meanwhile.
 func (d *dispatcher) sleep(ctx context.Context, pause time.Duration) {
@@ -245,7 +246,7 @@ type controlled struct{ *dispatcher }
 func (c controlled) Sent() uint64                                   { return c.sent }
 func (c controlled) Wait() time.Duration                            { return c.wait() }
 func (c controlled) Sleep(ctx context.Context, pause time.Duration) { c.sleep(ctx, pause) }
-func (c controlled) SlowDown(why control.Cause)                     { c.pace.busy(time.Now(), why) }
+func (c controlled) SlowDown(why control.Cause)                     { c.pace.SlowDown(time.Now(), why) }
 func (c controlled) Revalidate()                                    { c.revalidate() }
 
 // Repeat asks endpoints once more, as their last try.
@@ -255,7 +256,7 @@ func (c controlled) Repeat(ctx context.Context, indexes []uint64, wait time.Dura
 	sent = min(max(sent, 0), len(batch))
 	c.count(sent)
 	if errors.Is(err, probe.ErrBusy) {
-		c.pace.busy(time.Now(), err)
+		c.pace.SlowDown(time.Now(), err)
 		err = nil
 	}
 	return sent, err

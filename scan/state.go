@@ -7,6 +7,7 @@ import (
 	"onmux/scan/checkpoint"
 	"onmux/scan/control"
 	"onmux/scan/engine"
+	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
 
@@ -17,7 +18,7 @@ type state struct {
 	cells   []verdict.Cell
 	details details
 	totals
-	times   sendTimes
+	times   timing.SendTimes
 	journal journal
 }
 
@@ -204,7 +205,7 @@ func (s *state) measure(a *engine.Answer, old verdict.Cell, k verdict.Class) tim
 		return 0
 	}
 	if a.RTT <= 0 {
-		sent, ok := s.times.sentAt(s.order.Position(a.Index), old.Tries()-try)
+		sent, ok := s.times.SentAt(s.order.Position(a.Index), old.Tries()-try)
 		if !ok || !a.At.After(sent) {
 			return 0
 		}

@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/engine"
 	"onmux/scan/target"
+	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
 
@@ -30,7 +31,7 @@ func FuzzHear(f *testing.F) {
 		now := time.Unix(0, 0)
 		l := newLoop(c, now)
 		d := l.dispatch
-		d.pace = newPacer(1e6, now)
+		d.pace = timing.NewPacer(1e6, now)
 		all := verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}
 		d.begin(all, false)
 		open := map[uint64]bool{}

@@ -7,6 +7,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/checkpoint"
 	"onmux/scan/engine"
+	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
 
@@ -27,7 +28,7 @@ type table struct {
 func newTable(s *space, senders int, holdSynAcks bool) *table {
 	return &table{holdSynAcks: holdSynAcks, state: state{
 		space: s, cells: make([]verdict.Cell, s.plan.Len()), details: make(details),
-		totals: totals{pass: checkpoint.Pass{Over: true}}, times: sendTimes{flights: newFlights(senders)},
+		totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
 	}}
 }
 
@@ -46,7 +47,7 @@ func (t *table) begin(asks verdict.ByProto[bool], payloads bool) checkpoint.Pass
 	p := &t.state.pass
 	p.Number++
 	p.Over, p.Asks, p.Payloads = false, asks, payloads
-	t.state.times.begin()
+	t.state.times.Begin()
 	t.state.journal.settled = 0
 	return *p
 }
@@ -74,7 +75,7 @@ func (t *table) close(sent, next uint64) (over bool) {
 	st := &t.state
 	st.journal.sent = sent
 	if !st.pass.Over {
-		st.times.sent.begin()
+		st.times.Forget()
 		st.journal.settled = next
 	}
 	return st.pass.Over
@@ -114,8 +115,8 @@ func (t *table) fill(s *sender, c *cursor, size int, wait time.Duration, now tim
 		}
 		looked += len(ahead)
 	}
-	st.times.stamp(s.positions, now)
-	st.times.flights.take(s.id, s.positions, now)
+	st.times.Stamp(s.positions, now)
+	st.times.Take(s.id, s.positions, now)
 	st.journal.sent = sent
 }
 
@@ -123,7 +124,7 @@ func (t *table) fill(s *sender, c *cursor, size int, wait time.Duration, now tim
 func (t *table) resend(s *sender, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.state.times.stamp(s.positions, now)
+	t.state.times.Stamp(s.positions, now)
 }
 
 // release ends a sender's part in a pass. What is left in its batch did not leave:
@@ -137,7 +138,7 @@ func (t *table) release(s *sender) {
 		t.state.set(at, s.batch[i].Endpoint.Proto, old, old.Unask())
 	}
 	if len(s.batch) == 0 {
-		t.state.times.flights.land(s.id)
+		t.state.times.Land(s.id)
 	}
 }
 
@@ -212,7 +213,7 @@ func (t *table) snapshot(by func(pass int) time.Time) checkpoint.State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st, j := &t.state, &t.state.journal
-	j.settled = max(j.settled, st.times.settled(by(st.pass.Number)))
+	j.settled = max(j.settled, st.times.Settled(by(st.pass.Number)))
 	out := checkpoint.State{
 		Head:    checkpoint.Head{Pass: st.pass, Settled: j.settled, Sent: j.sent, Answered: st.answered},
 		Patches: j.patches, Answers: j.answers,

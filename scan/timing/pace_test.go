@@ -1,4 +1,4 @@
-package scan
+package timing
 
 import (
 	"errors"
@@ -10,21 +10,21 @@ import (
 
 // spin runs a pacer on a clock of its own for d and counts what leaves; busy
 // says when the engine is.
-func spin(p *pacer, now time.Time, d time.Duration, busy func(time.Duration) error) (sent int, end time.Time) {
+func spin(p *Pacer, now time.Time, d time.Duration, busy func(time.Duration) error) (sent int, end time.Time) {
 	for start := now; now.Sub(start) < d; {
 		if busy != nil {
 			if err := busy(now.Sub(start)); err != nil {
-				p.busy(now, err)
-				now = now.Add(backoff)
+				p.SlowDown(now, err)
+				now = now.Add(Backoff)
 				continue
 			}
 		}
-		if w := p.wait(now); w > 0 {
+		if w := p.Wait(now); w > 0 {
 			now = now.Add(w)
 			continue
 		}
-		n := p.batch()
-		p.spend(n)
+		n := p.Batch()
+		p.Spend(n)
 		sent += n
 		if math.IsInf(p.rate, 1) {
 			now = now.Add(time.Microsecond)
@@ -37,7 +37,7 @@ func TestPaceKeepsItsRate(t *testing.T) {
 	for _, rate := range []float64{0.5, 1, 3, 100, 999, 10_000, 12_345, 1e6, 5e6} {
 		start := time.Unix(0, 0)
 		d := max(time.Second, time.Duration(20/rate*float64(time.Second)))
-		sent, _ := spin(newPacer(rate, start), start, d, nil)
+		sent, _ := spin(NewPacer(rate, start), start, d, nil)
 		want := rate * d.Seconds()
 		if extra := float64(sent) - want; math.Abs(extra) > max(2, want/50) {
 			t.Errorf("at %v a second %d left in %v", rate, sent, d)
@@ -47,30 +47,30 @@ func TestPaceKeepsItsRate(t *testing.T) {
 
 func TestPaceNeverBursts(t *testing.T) {
 	start := time.Unix(0, 0)
-	p := newPacer(10_000, start)
+	p := NewPacer(10_000, start)
 	late := start.Add(time.Hour) // the machine was asleep
 	sent := 0
-	for p.wait(late) == 0 {
-		p.spend(p.batch())
-		sent += p.batch()
+	for p.Wait(late) == 0 {
+		p.Spend(p.Batch())
+		sent += p.Batch()
 	}
 	if want := 10_000 * burst.Seconds(); float64(sent) > want {
 		t.Errorf("%d left at once after an hour of sleep, allowed are %v", sent, want)
 	}
 }
 
-func TestPaceListensToShortage(t *testing.T) {
+func TestPaceFollowsShortage(t *testing.T) {
 	for _, rate := range []float64{50, 10_000, 1e6, math.Inf(1)} {
 		start := time.Unix(0, 0)
-		p := newPacer(rate, start)
+		p := NewPacer(rate, start)
 		_, now := spin(p, start, time.Second, nil)
-		p.busy(now, errors.New("out of local ports"))
+		p.SlowDown(now, errors.New("out of local ports"))
 		slow := p.rate
 		if rate > minSlowed && !(slow < rate) || rate <= minSlowed && slow != rate {
 			t.Errorf("%v a second became %v", rate, slow)
 		}
 		for range 1000 { // all of one event
-			p.busy(now, errors.New("out of local ports"))
+			p.SlowDown(now, errors.New("out of local ports"))
 		}
 		if p.rate != slow {
 			t.Errorf("one event slowed %v to %v and on to %v", rate, slow, p.rate)

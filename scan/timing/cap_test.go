@@ -1,4 +1,4 @@
-package scan
+package timing
 
 import (
 	"math"
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestPaceSparesNetworks(t *testing.T) {
+func TestPaceCapsNetworks(t *testing.T) {
 	for _, tt := range []struct{ rate, most, in10s float64 }{
 		{math.Inf(1), 1000, 10_250},
 		{1e6, 1000, 10_250},
@@ -16,14 +16,14 @@ func TestPaceSparesNetworks(t *testing.T) {
 		{500, math.Inf(1), 5000},
 	} {
 		start := time.Unix(0, 0)
-		p := newPacer(tt.rate, start)
-		p.capNetworkRate(tt.most)
+		p := NewPacer(tt.rate, start)
+		p.CapNetworks(tt.most)
 		sent, _ := spin(p, start, 10*time.Second, nil)
 		if math.Abs(float64(sent)-tt.in10s) > max(2, tt.in10s/50) {
-			t.Errorf("at %v, confined to %v: %d in 10 s, want %v", tt.rate, tt.most, sent, tt.in10s)
+			t.Errorf("at %v, capped at %v: %d in 10 s, want %v", tt.rate, tt.most, sent, tt.in10s)
 		}
 		if held := p.held > 0; held != (tt.most < tt.rate) {
-			t.Errorf("at %v, confined to %v: held is %v", tt.rate, tt.most, p.held)
+			t.Errorf("at %v, capped at %v: held is %v", tt.rate, tt.most, p.held)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package scan
+package timing
 
 import (
 	"testing"
@@ -18,7 +18,7 @@ func TestWaitFollowsTheRoundTrip(t *testing.T) {
 		{"nothing measured, again", nil, 2, 2 * time.Second, 2 * time.Second},
 		{"a short timeout", nil, 1, 300 * ms, 300 * ms},
 		{"near", []time.Duration{ms}, 1, 2 * time.Second, 100 * ms},
-		{"near, but silence is not believed for less than a second", []time.Duration{ms}, 2, 2 * time.Second, time.Second},
+		{"near, but silence is not accepted for less than a second", []time.Duration{ms}, 2, 2 * time.Second, time.Second},
 		{"near, third try", []time.Duration{ms}, 3, 2 * time.Second, 2 * time.Second},
 		{"more patience than is usual", []time.Duration{ms}, 2, 10 * time.Second, 10 * time.Second},
 		{"more patience than is usual, first try", []time.Duration{ms}, 1, 10 * time.Second, 100 * ms},
@@ -28,11 +28,11 @@ func TestWaitFollowsTheRoundTrip(t *testing.T) {
 		{"beyond the timeout", []time.Duration{5 * time.Second}, 1, 2 * time.Second, 2 * time.Second},
 		{"nonsense is no sample", []time.Duration{0, -time.Second}, 1, 2 * time.Second, time.Second},
 	} {
-		var r rttEstimator
+		var r Estimator
 		for _, d := range tt.samples {
-			r.sample(d)
+			r.Add(d)
 		}
-		if got := r.wait(tt.try, tt.timeout); got != tt.want {
+		if got := r.Wait(tt.try, tt.timeout); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package scan
+package timing
 
 import (
 	"math"
@@ -102,29 +102,29 @@ func (f *flights) take(sender int, positions []uint64, now time.Time) {
 // land notes that a sender's batch has left and none follows.
 func (f *flights) land(sender int) { f.first[sender] = math.MaxUint64 }
 
-// sendTimes knows when probes left: those of this pass and of the one before, and
-// which batches are on their way.
-type sendTimes struct {
+// SendTimes knows when probes left: those of this pass and of the one before, and
+// which batches are on their way. The caller guards it.
+type SendTimes struct {
 	sent, before stamps
 	flights      flights
 }
 
-// begin begins a pass.
-func (t *sendTimes) begin() {
+// Begin begins a pass.
+func (t *SendTimes) Begin() {
 	t.sent, t.before = t.before, t.sent
 	t.sent.begin()
 }
 
-// stamp notes that a batch leaves now, by the positions of its probes.
-func (t *sendTimes) stamp(positions []uint64, now time.Time) {
+// Stamp notes that a batch leaves now, by the positions of its probes.
+func (t *SendTimes) Stamp(positions []uint64, now time.Time) {
 	if n := len(positions); n > 0 {
 		t.sent.add(positions[0], positions[n-1], now)
 	}
 }
 
-// sentAt is when the endpoint at a position was asked, the last time or, with 1 try
+// SentAt is when the endpoint at a position was asked, the last time or, with 1 try
 // before, the time before that, which was in the pass before.
-func (t *sendTimes) sentAt(pos uint64, before int) (time.Time, bool) {
+func (t *SendTimes) SentAt(pos uint64, before int) (time.Time, bool) {
 	switch before {
 	case 0:
 		return t.sent.sent(pos)
@@ -134,9 +134,9 @@ func (t *sendTimes) sentAt(pos uint64, before int) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// settled is a position before which every probe left at that time or earlier; 0 if
+// Settled is a position before which every probe left at that time or earlier; 0 if
 // that is not known.
-func (t *sendTimes) settled(by time.Time) uint64 {
+func (t *SendTimes) Settled(by time.Time) uint64 {
 	f := &t.flights
 	if len(f.first) > 1 { // else each batch has left when the next is stamped
 		by = by.Add(-f.longest)
@@ -147,3 +147,18 @@ func (t *sendTimes) settled(by time.Time) uint64 {
 	}
 	return pos
 }
+
+// NewSendTimes is for so many senders.
+func NewSendTimes(senders int) SendTimes { return SendTimes{flights: newFlights(senders)} }
+
+// Take notes that a sender takes a batch, by the positions of its probes, and that
+// the one before has left.
+func (t *SendTimes) Take(sender int, positions []uint64, now time.Time) {
+	t.flights.take(sender, positions, now)
+}
+
+// Land notes that a sender's batch has left and none follows.
+func (t *SendTimes) Land(sender int) { t.flights.land(sender) }
+
+// Forget forgets when the probes of this pass left.
+func (t *SendTimes) Forget() { t.sent.begin() }
