@@ -35,9 +35,9 @@ flags --addr, --process, --user, --unit and --max-backlog expect more, of every
 socket that listens here, or is in the state that --expect names.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
-that is listened on, says nothing there, and names the process that answers:
+that something listens on, sends no data, and names the process that answers:
 behind a redirect, that is another one. Where nothing listens it also binds the
-port for a moment, and tells how that came out.`,
+port for a moment, and reports whether that worked.`,
 		UsageText: `  onmux check                        what holds port 417 here, and who owns it
   onmux check 8080/tcp --expect free --wait 30s
   onmux check 80 --trace             who answers behind a redirect
