@@ -17,16 +17,7 @@ func BenchmarkAsk(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
+	nettest.Accept(b, l, func(net.Conn) {})
 	lo := netip.MustParseAddr("127.0.0.1")
 	for _, tt := range []struct {
 		name string

@@ -98,40 +98,18 @@ func (w *testNetwork) serve(t testing.TB) {
 	listen := func(port int, serve func(net.Conn)) {
 		var l net.Listener
 		do(t, w.Host, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return })
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				serve(c)
-				c.Close()
-			}
-		}()
-		t.Cleanup(func() { l.Close(); <-done })
+		nettest.Accept(t, l, serve)
 	}
 	listen(portOpen, func(net.Conn) {})
 	listen(portFlaky, func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) })
 	for _, port := range []int{portOpen, portSilent} {
 		var c net.PacketConn
 		do(t, w.Host, func() (err error) { c, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port)); return })
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			buf := make([]byte, 100)
-			for {
-				_, from, err := c.ReadFrom(buf)
-				if err != nil {
-					return
-				}
-				if port == portOpen {
-					c.WriteTo([]byte("hello\x1b[2J"), from)
-				}
+		nettest.Receive(t, c, func(_ []byte, from net.Addr) {
+			if port == portOpen {
+				c.WriteTo([]byte("hello\x1b[2J"), from)
 			}
-		}()
-		t.Cleanup(func() { c.Close(); <-done })
+		})
 	}
 }
 

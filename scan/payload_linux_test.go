@@ -22,19 +22,11 @@ func answers(t *testing.T, at string, f func(*net.UDPConn, []byte) (*net.UDPConn
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		var b [2048]byte
-		for {
-			n, from, err := c.ReadFromUDPAddrPort(b[:])
-			if err != nil {
-				return
-			}
-			if by, said := f(c, b[:n]); said != nil {
-				by.WriteToUDPAddrPort(said, from)
-			}
+	nettest.Receive(t, c, func(b []byte, from net.Addr) {
+		if by, answer := f(c, b); answer != nil {
+			by.WriteTo(answer, from)
 		}
-	}()
+	})
 }
 
 // TestServicesOnAnotherPort: a port of which nothing is known is found open by the

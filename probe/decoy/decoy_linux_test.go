@@ -26,19 +26,7 @@ import (
 func serveTCP(t testing.TB, h *nettest.Host, port int, serve func(*net.TCPConn)) {
 	var l net.Listener
 	do(t, h, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return })
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				serve(c.(*net.TCPConn))
-				c.Close()
-			}()
-		}
-	}()
+	nettest.Accept(t, l, func(c net.Conn) { serve(c.(*net.TCPConn)) })
 }
 
 func discard(c *net.TCPConn) { io.Copy(io.Discard, c) }
@@ -196,17 +184,7 @@ func TestAnswersEverywhereUDP(t *testing.T) {
 	for i, port := range append(controls, 417) {
 		var c net.PacketConn
 		do(t, h, func() (err error) { c, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port)); return })
-		defer c.Close()
-		go func() {
-			buf := make([]byte, 100)
-			for {
-				_, from, err := c.ReadFrom(buf)
-				if err != nil {
-					return
-				}
-				c.WriteTo([]byte{byte(i)}, from)
-			}
-		}()
+		nettest.Receive(t, c, func(_ []byte, from net.Addr) { c.WriteTo([]byte{byte(i)}, from) })
 	}
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
 	v, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 20 * time.Second, Controls: controls})

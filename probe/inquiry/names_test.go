@@ -31,21 +31,11 @@ func (z *zone) resolver(t *testing.T) *net.Resolver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		buf := make([]byte, 2048)
-		for {
-			n, from, err := c.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			if answer, err := z.answer(buf[:n]); err == nil {
-				c.WriteTo(answer, from)
-			}
+	nettest.Receive(t, c, func(q []byte, from net.Addr) {
+		if answer, err := z.answer(q); err == nil {
+			c.WriteTo(answer, from)
 		}
-	}()
-	t.Cleanup(func() { c.Close(); <-done })
+	})
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", c.LocalAddr().String())
 	}}

@@ -22,17 +22,7 @@ func TestRepeatLoss(t *testing.T) {
 	if err := h.Do(func() (err error) { c, err = net.ListenPacket("udp", ":417"); return }); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	go func() {
-		buf := make([]byte, 100)
-		for {
-			_, from, err := c.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			c.WriteTo([]byte("hello"), from)
-		}
-	}()
+	nettest.Receive(t, c, func(_ []byte, from net.Addr) { c.WriteTo([]byte("hello"), from) })
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
 	// the link is up now
 	if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second, Resend: true}); err != nil ||

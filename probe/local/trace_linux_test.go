@@ -39,24 +39,17 @@ func serve(t *testing.T, address string, greeting string) <-chan int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
 	received := make(chan int, 16)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Write([]byte(greeting))
-			b := make([]byte, 64)
-			n, err := c.Read(b)
-			if err != nil && err.Error() != "EOF" {
-				n = -1
-			}
-			c.Close()
-			received <- n
+	nettest.Accept(t, l, func(c net.Conn) {
+		c.Write([]byte(greeting))
+		b := make([]byte, 64)
+		n, err := c.Read(b)
+		if err != nil && err.Error() != "EOF" {
+			n = -1
 		}
-	}()
+		c.Close()
+		received <- n
+	})
 	return received
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -70,24 +71,60 @@ func serve(t testing.TB, at netip.AddrPort, do func(func() error) error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close(); u.Close() })
-	go func() {
+	Accept(t, l, func(net.Conn) {})
+	Receive(t, u, func(_ []byte, from net.Addr) { u.WriteTo([]byte("here"), from) })
+}
+
+// Accept serves each connection in a goroutine of its own, and then closes it. When the
+// test ends, it closes the listener and what is left, and waits for serve to return.
+func Accept(t testing.TB, l net.Listener, serve func(net.Conn)) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	open := make(map[net.Conn]bool)
+	all.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			all.Go(func() {
+				serve(c)
+				mu.Lock()
+				defer mu.Unlock()
+				delete(open, c)
+				c.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for c := range open {
 			c.Close()
 		}
-	}()
+		mu.Unlock()
+		all.Wait()
+	})
+}
+
+// Receive calls f for each datagram until the test ends, when it closes the socket.
+func Receive(t testing.TB, c net.PacketConn, f func(b []byte, from net.Addr)) {
+	done := make(chan struct{})
 	go func() {
-		buf := make([]byte, 2048)
+		defer close(done)
+		b := make([]byte, 2048)
 		for {
-			_, from, err := u.ReadFromUDPAddrPort(buf)
+			n, from, err := c.ReadFrom(b)
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			u.WriteToUDPAddrPort([]byte("here"), from)
+			if err == nil { // else an ICMP error about a datagram of ours
+				f(b[:n], from)
+			}
 		}
 	}()
+	t.Cleanup(func() { c.Close(); <-done })
 }

@@ -30,20 +30,7 @@ func serve(t *testing.T, f func(*net.TCPConn)) probe.Endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				f(c.(*net.TCPConn))
-				c.Close()
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); all.Wait() })
+	nettest.Accept(t, l, func(c net.Conn) { f(c.(*net.TCPConn)) })
 	return endpoint(l.Addr())
 }
 

@@ -23,19 +23,7 @@ func datagrams(t *testing.T, f func(b []byte, from net.Addr, reply net.PacketCon
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		b := make([]byte, 2048)
-		for {
-			n, from, err := c.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			f(b[:n], from, c)
-		}
-	}()
-	t.Cleanup(func() { c.Close(); <-done })
+	nettest.Receive(t, c, func(b []byte, from net.Addr) { f(b, from, c) })
 	at := c.LocalAddr().(*net.UDPAddr).AddrPort()
 	return probe.Endpoint{Addr: at.Addr(), Port: at.Port(), Proto: probe.UDP}
 }

@@ -77,19 +77,7 @@ func serve(t *testing.T, h *nettest.Host) {
 		if err != nil {
 			return err
 		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			buf := make([]byte, 2048)
-			for {
-				_, from, err := u.ReadFrom(buf)
-				if err != nil {
-					return
-				}
-				_, _ = u.WriteTo([]byte("yes"), from)
-			}
-		}()
-		t.Cleanup(func() { u.Close(); <-done })
+		nettest.Receive(t, u, func(_ []byte, from net.Addr) { u.WriteTo([]byte("yes"), from) })
 		return nil
 	})
 	if err != nil {
