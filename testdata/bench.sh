@@ -110,7 +110,7 @@ silent() {
 	hold "0.6 of masscan's time" "$ours" "0.6 * ($wall)"
 	RUNS=1 say=$scanned run "onmux --rate max, two tries" "$onmux" scan 10.128.0.0/11 -p 417/tcp --rate max
 	command -v go >/dev/null || return 0
-	go test -C "$home" -run '^$' -bench 'RawSilent$' -benchtime 5x ./scan >"$made/go" 2>&1 || { cat "$made/go"; return 0; }
+	go test -C "$home" -run '^$' -bench 'RawSilent$' -benchtime 5x ./scan/raw >"$made/go" 2>&1 || { cat "$made/go"; return 0; }
 	awk '/RawSilent/ { for (i = 1; i < NF; i++) if ($(i + 1) ~ /bare|probes/) printf "  %s %s\n", $i, $(i + 1) }' "$made/go"
 	hold "90 % of a bare sendmmsg loop of the same frame" 90 "$(awk '/RawSilent/ { for (i = 1; i < NF; i++) if ($(i + 1) == "%ofbare") print $i }' "$made/go")"
 }

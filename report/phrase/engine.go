@@ -15,16 +15,16 @@ func EngineNote(n engine.Note) string {
 	case engine.NoteUnsent:
 		return wording.Count(n.Count, "probe", "probes") + " could not be sent when the neighbour had answered"
 	case engine.NoteDropped:
-		return wording.Count(n.Count, "packet", "packets") + " found no room in this machine's buffers; a lower rate would lose fewer"
+		return wording.Count(n.Count, "packet", "packets") + " did not fit into this machine's buffers; a lower rate would lose fewer"
 	case engine.NoteNextHopLost:
 		question := "neighbour discovery"
 		if n.Addr.Is4() {
 			question = "ARP"
 		}
-		return fmt.Sprintf("the next hop %s no longer answers %s: silence behind it is worth little", n.Addr, question)
+		return fmt.Sprintf("the next hop %s no longer answers %s: silence behind it means little", n.Addr, question)
 	case engine.NoteNeighborRate:
-		return fmt.Sprintf("held to %d neighbours a second: connections go through the kernel's table of them, "+
-			"which is small; --method syn needs none", n.Count)
+		return fmt.Sprintf("limited to %d new neighbours a second: connections use the kernel's table of neighbours, "+
+			"which is small; --method syn does not", n.Count)
 	}
 	return string(n.Kind)
 }

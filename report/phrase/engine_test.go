@@ -18,13 +18,14 @@ func TestEngineNote(t *testing.T) {
 			"ignored 1,234,567 packets that came to the scan's ports without proof of answering a probe"},
 		{engine.Note{Kind: engine.NoteUnsent, Count: 2}, "2 probes could not be sent when the neighbour had answered"},
 		{engine.Note{Kind: engine.NoteDropped, Count: 1000},
-			"1,000 packets found no room in this machine's buffers; a lower rate would lose fewer"},
+			"1,000 packets did not fit into this machine's buffers; a lower rate would lose fewer"},
 		{engine.Note{Kind: engine.NoteNextHopLost, Addr: netip.MustParseAddr("10.0.0.1")},
-			"the next hop 10.0.0.1 no longer answers ARP: silence behind it is worth little"},
+			"the next hop 10.0.0.1 no longer answers ARP: silence behind it means little"},
 		{engine.Note{Kind: engine.NoteNextHopLost, Addr: netip.MustParseAddr("fe80::1")},
-			"the next hop fe80::1 no longer answers neighbour discovery: silence behind it is worth little"},
+			"the next hop fe80::1 no longer answers neighbour discovery: silence behind it means little"},
 		{engine.Note{Kind: engine.NoteNeighborRate, Count: 150},
-			"held to 150 neighbours a second: connections go through the kernel's table of them, which is small; --method syn needs none"},
+			"limited to 150 new neighbours a second: connections use the kernel's table of neighbours, " +
+				"which is small; --method syn does not"},
 	} {
 		if got := EngineNote(c.note); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.note, got, c.want)

@@ -73,7 +73,7 @@ type Neighbor struct {
 var ErrDown = errors.New("the interface is down")
 
 // ErrTaken means that an address from which probes were sent was removed.
-var ErrTaken = errors.New("the address was taken from this machine")
+var ErrTaken = errors.New("the address was removed from this machine")
 
 // SendError explains why the kernel, or a route of its tables, refuses to send to
 // an address. It wraps err.
@@ -85,7 +85,7 @@ func SendError(err error) error {
 		return fmt.Errorf("this machine may not send to it: a firewall or route of its own forbids it, "+
 			"or it is a broadcast address (%w)", err)
 	}
-	return fmt.Errorf("cannot be sent to from this machine, perhaps by a route of its own (%w)", err)
+	return fmt.Errorf("this machine cannot send to it, perhaps because of one of its routes (%w)", err)
 }
 
 // slot is how many bytes a received packet may take, the Ethernet header

@@ -117,7 +117,7 @@ func (c *core) noNeighbor(n neighbor) probe.Result {
 		if n.addr.Is4() {
 			question = "ARP"
 		}
-		r.Evidence = []string{"nobody answered " + question + " for " + n.addr.String()}
+		r.Evidence = []string{"no answer to " + question + " for " + n.addr.String()}
 	}
 	return r
 }

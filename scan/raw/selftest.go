@@ -37,7 +37,7 @@ func (r *receiver) selfTest(ctx context.Context) error {
 		if err := r.await(ctx, func() bool { return r.forged.Load() > 0 }); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				err = fmt.Errorf("packets cannot be received: what this machine sent to itself "+
-					"did not arrive within %v; --method connect needs none", selfTestTimeout)
+					"did not arrive within %v; --method connect does not need packets", selfTestTimeout)
 			}
 			return err
 		}
