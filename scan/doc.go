@@ -1,9 +1,12 @@
-// Package scan answers what is true of many endpoints. A Plan turns targets
-// into a lazy index space, an order permutes it, and one loop, Run, walks it in
-// passes: the first pass asks every endpoint, each later one only those that
-// are still silent, until the loss that was measured says that nobody who
-// answers is likely to be missed. What leaves and what comes back is an
-// Engine's business: sockets without privileges here, packets elsewhere. Every
-// endpoint ends with a verdict of one byte; open ones are told as they are
-// found, the dull ones as ranges at the end.
+// Package scan asks many endpoints and gives each a verdict. One loop, Run, walks a
+// target.Plan in a random order, in passes: the first pass asks every endpoint, each
+// later one only those that are still silent, until the loss that was measured says
+// that no answering host is likely to be missed. What leaves and what comes back is
+// an engine.Engine's business. Open endpoints are emitted as they are found, the
+// others as ranges at the end.
+//
+// A dispatcher takes batches of endpoints from the table and sends them, a receiver
+// takes answers into it, an emitter passes records on; each type with a lock owns
+// all fields behind it. Whether silence means anything at present is decided in
+// package control, rates and waits in timing, verdicts and loss in verdict.
 package scan

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// maxQueued bounds the findings that wait for a slow reader. Beyond it the
-// sweep sends nothing more until he has caught up; what is on its way is heard
-// and queued all the same.
+// maxQueued bounds the findings that wait for a slow reader. Beyond it the scan
+// sends nothing more until the reader has caught up; what is on its way is received
+// and queued nevertheless.
 const maxQueued = 65536
 
-// emitter hands findings to a function in a goroutine of its own, in order, so
-// that a slow one delays neither sending nor hearing. After the function's
-// first error nothing more is handed to it.
+// emitter calls a function with findings, in order and in a goroutine of its own,
+// so that a slow one delays neither sending nor receiving. After the function's
+// first error it is not called again.
 type emitter struct {
 	emit   func(Finding) error
-	failed func(error) // told of the first error, once
+	failed func(error) // called with the first error
 
 	mu     sync.Mutex
 	queue  []Finding

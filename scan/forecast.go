@@ -9,12 +9,12 @@ import (
 	"onmux/scan/timing"
 )
 
-// Forecast is what a sweep would do. What depends on who answers is told for
-// three networks: one where everybody answers the first question, one that is
-// silent, and the worst there is.
+// Forecast is what a scan would do. What depends on who answers is given for three
+// networks: one where every host answers the first probe, one that is silent, and
+// the worst case.
 type Forecast struct {
 	Addresses uint64       `json:"addresses"`
-	Public    uint64       `json:"public"` // addresses that may be strangers'
+	Public    uint64       `json:"public"` // globally routed addresses
 	Ports     []string     `json:"ports"`  // as 417/tcp
 	Endpoints uint64       `json:"endpoints"`
 	Targets   uint64       `json:"targets"`              // endpoints that the shard asks
@@ -35,10 +35,11 @@ type Outlook struct {
 	Most      uint64 `json:"most"`
 }
 
-// beyond is a pace, in probes a second, that no machine reaches: bounds above it are none.
-const beyond = 10e6
+// unlimited is a rate, in probes a second, that no machine reaches: limits above it
+// are none.
+const unlimited = 10e6
 
-// NewForecast says what Run would do with c, which needs no Engine, if packets leave
+// NewForecast predicts what Run would do with c, which needs no Engine, if packets leave
 // through the named device, or wherever the kernel sends them if it is "". Nothing
 // is sent.
 func NewForecast(c Config, device string) (Forecast, error) {
@@ -57,31 +58,31 @@ func NewForecast(c Config, device string) (Forecast, error) {
 	for _, port := range p.Ports() {
 		f.Ports = append(f.Ports, port.String())
 	}
-	rate := min(c.Rate, beyond)
+	rate := min(c.Rate, unlimited)
 	if share := p.NetworkShare(); c.NetRate < rate*share {
 		rate = c.NetRate / share
 		f.Capped = c.NetRate
 	}
 	passes := uint64(c.Retries + 1)
-	turns, asked := c.turns(f.Targets)
-	f.Probes = Outlook{f.Targets, f.Targets*min(passes, 2) + turns*asked, f.Targets * passes}
-	if rate < beyond {
+	payloads, asked := c.payloadPasses(f.Targets)
+	f.Probes = Outlook{f.Targets, f.Targets*min(passes, 2) + payloads*asked, f.Targets * passes}
+	if rate < unlimited {
 		f.Rate = rate
-		silent := c.lasts(rate, f.Targets, int(min(passes, 2)))
-		if turns > 0 {
-			waits := new(timing.Estimator).Wait(2+int(turns), c.Timeout) + time.Duration(turns)*timing.ShortWait
-			silent += uint64(math.Ceil(float64(turns*asked)/rate*1e3)) + uint64(waits.Milliseconds())
+		silent := c.duration(rate, f.Targets, int(min(passes, 2)))
+		if payloads > 0 {
+			waits := new(timing.Estimator).Wait(2+int(payloads), c.Timeout) + time.Duration(payloads)*timing.ShortWait
+			silent += uint64(math.Ceil(float64(payloads*asked)/rate*1e3)) + uint64(waits.Milliseconds())
 		}
-		f.Time = &Outlook{c.lasts(rate, f.Targets, 0), silent, c.lasts(rate, f.Targets, int(passes))}
+		f.Time = &Outlook{c.duration(rate, f.Targets, 0), silent, c.duration(rate, f.Targets, int(passes))}
 	}
 	var err error
 	f.Routes, f.More, err = routes(p, device)
 	return f, err
 }
 
-// turns is how many passes of a silent network go on through the payloads of UDP
-// ports, and how many endpoints each of them asks.
-func (c *Config) turns(targets uint64) (passes, asked uint64) {
+// payloadPasses is how many passes over a silent network send further payloads of
+// UDP ports, and how many endpoints each of them asks.
+func (c *Config) payloadPasses(targets uint64) (passes, asked uint64) {
 	udp := 0
 	for _, p := range c.Plan.Ports() {
 		if p.Proto == probe.UDP {
@@ -99,9 +100,9 @@ func (c *Config) turns(targets uint64) (passes, asked uint64) {
 	return uint64(most - 2), asked
 }
 
-// lasts is how many milliseconds a sweep takes in which so many passes ask
-// everybody and end with a wait; none means one pass without.
-func (c *Config) lasts(rate float64, targets uint64, passes int) uint64 {
+// duration is how many milliseconds a scan takes in which so many passes ask every
+// endpoint and end with a wait; none means one pass without.
+func (c *Config) duration(rate float64, targets uint64, passes int) uint64 {
 	var wait time.Duration
 	for try := range passes {
 		wait += new(timing.Estimator).Wait(try+1, c.Timeout)

@@ -14,7 +14,7 @@ import (
 	"onmux/scan/target"
 )
 
-// RouteRange is the way to a range of targets, or why there is none.
+// RouteRange is the route to a range of targets, or why there is none.
 type RouteRange struct {
 	First netip.Addr `json:"first"`
 	Last  netip.Addr `json:"last"`
@@ -23,24 +23,24 @@ type RouteRange struct {
 	Error string `json:"error,omitempty"`
 }
 
-// goesLike reports whether two ranges go the same way.
-func (r *RouteRange) goesLike(o *RouteRange) bool {
+// sameRoute reports whether two ranges have the same route.
+func (r *RouteRange) sameRoute(o *RouteRange) bool {
 	return r.Route == o.Route && r.Error == o.Error && r.Port == o.Port &&
 		r.First.Is4() == o.First.Is4() && r.First.Zone() == o.First.Zone()
 }
 
-// maxRoutes bounds the ranges whose route is told.
+// maxRoutes bounds the ranges whose route is listed.
 const maxRoutes = 64
 
-// routes tells which way all of the plan's addresses go, as the kernel's tables have
-// it. On systems whose tables cannot be read it tells it for the first address of
-// each run, without the gateway.
+// routes lists the routes to all of the plan's addresses, from the kernel's tables.
+// On systems whose tables cannot be read it lists those of the first address of each
+// run, without the gateway.
 func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
 	table, err := link.Routes(context.Background(), link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
 	all = []RouteRange{}
 	add := func(r RouteRange) {
 		switch n := len(all); {
-		case n > 0 && more == 0 && all[n-1].goesLike(&r):
+		case n > 0 && more == 0 && all[n-1].sameRoute(&r):
 			all[n-1].Last = r.Last
 		case n < maxRoutes:
 			all = append(all, r)
@@ -61,7 +61,7 @@ func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err e
 	return all, more, nil
 }
 
-// eachRoute walks the table for every port that it tells apart.
+// eachRoute looks up every port that the table distinguishes.
 func eachRoute(p *target.Plan, table *link.Table, add func(RouteRange)) {
 	for ask, port := range p.Ports() {
 		if ask > 0 && !table.ByPort() {

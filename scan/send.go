@@ -21,8 +21,8 @@ const (
 	// Senders work: half of what one of them does.
 	parallelRate = 250_000
 
-	// glance is how often a drain looks whether it is over.
-	glance = time.Millisecond
+	// drainPoll is how often a drain looks whether it is over.
+	drainPoll = time.Millisecond
 )
 
 // errExhausted: this machine was short of something for longer than
@@ -201,7 +201,7 @@ func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
 		if left <= 0 || (pending == 0 || n.sumSilent() == 0) && !d.resets.holding() {
 			return
 		}
-		d.sleep(ctx, min(left, glance))
+		d.sleep(ctx, min(left, drainPoll))
 	}
 }
 

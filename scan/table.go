@@ -11,9 +11,9 @@ import (
 	"onmux/scan/verdict"
 )
 
-// maxLook is how many positions a later pass looks at in one go for endpoints that
+// maxLookahead is how many positions a later pass looks at in one go for endpoints that
 // it asks, while answers wait.
-const maxLook = 4096
+const maxLookahead = 4096
 
 // table is the state of a scan, which the dispatcher, the receiver and the saver of
 // checkpoints share. Each takes the lock once for a batch.
@@ -97,7 +97,7 @@ func (t *table) fill(s *sender, c *cursor, size int, wait time.Duration, now tim
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := &t.state
-	for looked := 0; looked < maxLook && len(s.batch) < size && !c.done(); {
+	for looked := 0; looked < maxLookahead && len(s.batch) < size && !c.done(); {
 		// All cells are read before the first is worked on: they lie all over memory,
 		// and loads that do not depend on each other overlap.
 		ahead := c.next(st.order, s.ahead[:0], size-len(s.batch))

@@ -71,7 +71,7 @@ func (w *Watch) await(ctx context.Context) (asked int, stopped bool) {
 		if over {
 			break
 		}
-		w.scan.Sleep(ctx, glance)
+		w.scan.Sleep(ctx, samplePoll)
 	}
 	w.mu.Lock()
 	asked, stopped = w.asked, w.stopped() && ctx.Err() == nil

@@ -16,7 +16,7 @@ const (
 	sampleCost  = 100                    // … after so many times as many other probes
 	maxKnown    = 1024                   // hosts that are remembered for it
 	sampleEvery = 500 * time.Millisecond // at most
-	glance      = time.Millisecond       // how often it is looked whether a sample is complete
+	samplePoll  = time.Millisecond       // how often it is looked whether a sample is complete
 
 	// noticeable is the least fall of the share of answers that is acted upon: more
 	// than two standard deviations of two samples, where half of them answer.
