@@ -27,7 +27,7 @@ func explainCommand() *cli.Command {
 		ArgsUsage: "[PORT|NAME...]",
 		Description: `A port's names, at IANA and on this machine; what it takes to bind it here;
 whether connections may leave from it; and for 417 its history, with sources.
-Nothing is sent, and no socket is opened: onmux check tells who holds it.`,
+Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 		UsageText: `  onmux explain                      the history of 417
   onmux explain http-alt 53/udp`,
 		Action: func(c *cli.Context) error {

@@ -25,15 +25,15 @@ func probeCommand() *cli.Command {
 		Name:      "probe",
 		Usage:     "the whole truth about a few endpoints, TCP and UDP",
 		ArgsUsage: "HOST[:PORT]...",
-		Description: `Every address of the host is asked on every port: state, reason, round-trip
+		Description: `Probes every port on every address of the host: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
 open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: append(repeatFlags(), verifyFlag(aboutLooking), libraryFlag(aboutLooking),
-			&cli.BoolFlag{Name: "path", Category: aboutLooking, Usage: "who hands packets on to it, and who drops them", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not ask what speaks on an open port", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "path", Category: aboutLooking, Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not identify the service on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
