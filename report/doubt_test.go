@@ -13,14 +13,16 @@ import (
 
 // TestDoubtsAreNamed: what could not be told, and why, stands where the reader looks.
 func TestDoubtsAreNamed(t *testing.T) {
-	rules := Stream{Started: Starts("verify"), Ended: Ends(3, map[string]uint64{"holds": 1, "cannot-tell": 2}), Findings: []Finding{
-		Rule{Name: "one", About: "probe", Outcome: Holds},
-		Rule{Name: "two", About: "probe", Outcome: CannotTell, Error: "no certificate was seen"},
-		Rule{Name: "three", About: "scan", Outcome: CannotTell},
-	}}
+	rules := Stream{Started: Starts("verify"), Ended: Ends(3, map[string]uint64{"holds": 1, "cannot-tell": 2}),
+		Findings: []Finding{
+			Rule{Name: "one", About: "probe", Outcome: Holds},
+			Rule{Name: "two", About: "probe", Outcome: CannotTell, Error: "no certificate was seen"},
+			Rule{Name: "three", About: "scan", Outcome: CannotTell},
+		}}
 	rules.Ended.Outcome = CannotTell
 	perhaps := Stream{Started: Starts("diff"), Ended: Ends(3, map[string]uint64{}), Findings: []Finding{
-		Change{What: Vanished, Address: Addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not reported", Confidence: probe.Low, Notes: []string{"the new report does not have it"}},
+		Change{What: Vanished, Address: Addr4, Port: 417, Proto: probe.TCP, Old: "open", New: "not reported",
+			Confidence: probe.Low, Notes: []string{"the new report does not have it"}},
 	}}
 	perhaps.Ended.Outcome = CannotTell
 	empty := Stream{Started: Starts("diff"), Ended: Ends(3, map[string]uint64{})}
@@ -30,14 +32,19 @@ func TestDoubtsAreNamed(t *testing.T) {
 		of     Stream
 		want   []string
 	}{
-		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |", "\nthree: could not be determined\n"}},
-		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does not have it\n"}},
+		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |",
+			"\nthree: could not be determined\n"}},
+		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does " +
+			"not have it\n"}},
 		{"nagios", empty, []string{"ONMUX OK - no change\n"}},
-		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n", "::three: could not be determined\n", "::could not tell: 1 holds, 2 undecided\n"}},
-		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain", "could not tell: no change that is certain\n"}},
+		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n",
+			"::three: could not be determined\n", "::could not tell: 1 holds, 2 undecided\n"}},
+		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain",
+			"could not tell: no change that is certain\n"}},
 		{"github", empty, []string{"::notice title=onmux diff%3A done::no change\n"}},
 		{"markdown", perhaps, []string{"onmux diff: no change that is certain\n"}},
-		{"html", perhaps, []string{"<h1>onmux diff: no change that is certain</h1>", `"w":"not certain","r":"vanished: was open, is not reported"`}},
+		{"html", perhaps, []string{"<h1>onmux diff: no change that is certain</h1>",
+			`"w":"not certain","r":"vanished: was open, is not reported"`}},
 		{"html", empty, []string{"<h1>onmux diff: no change</h1>"}},
 		{"markdown", empty, []string{"onmux diff: no change\n"}},
 	} {

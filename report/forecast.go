@@ -58,11 +58,13 @@ func (d *DryRun) text() string {
 	line("addresses", "%s (%s public%s)", wording.Number(d.Addresses), wording.Number(d.Public), needs)
 	line("ports", "%s", some(d.Ports, 8))
 	if d.Plan.Shards > 1 {
-		line("endpoints", "%s, of which shard %d of %d asks %s", wording.Number(d.Endpoints), d.Plan.Shard, d.Plan.Shards, wording.Number(d.Targets))
+		line("endpoints", "%s, of which shard %d of %d asks %s", wording.Number(d.Endpoints), d.Plan.Shard,
+			d.Plan.Shards, wording.Number(d.Targets))
 	} else {
 		line("endpoints", "%s", wording.Number(d.Endpoints))
 	}
-	line("probes", "%s if all answer, %s if all are silent, at most %s", wording.Number(d.Probes.Answering), wording.Number(d.Probes.Silent), wording.Number(d.Probes.Most))
+	line("probes", "%s if all answer, %s if all are silent, at most %s", wording.Number(d.Probes.Answering),
+		wording.Number(d.Probes.Silent), wording.Number(d.Probes.Most))
 	switch {
 	case d.Rate == 0:
 		line("rate", "as fast as it goes")
@@ -72,7 +74,8 @@ func (d *DryRun) text() string {
 		line("rate", "%s probes a second", rateText(d.Rate))
 	}
 	if t := d.Time; t != nil {
-		line("time", "%s if all answer, %s if all are silent, at most %s", lasting(t.Answering), lasting(t.Silent), lasting(t.Most))
+		line("time", "%s if all answer, %s if all are silent, at most %s", lasting(t.Answering), lasting(t.Silent),
+			lasting(t.Most))
 	}
 	var methods []string
 	for _, p := range []string{"tcp", "udp"} {

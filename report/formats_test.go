@@ -145,7 +145,8 @@ func decodeMarkdown(b []byte) ([]string, error) {
 		out = append(out, cell.String())
 	}
 	for i, s := range out {
-		out[i] = strings.NewReplacer("&lt;", "<", "&#64;", "@", "&#58;", ":", "&amp;", "&").Replace(strings.TrimPrefix(strings.TrimSuffix(s, " "), " "))
+		out[i] = strings.NewReplacer("&lt;", "<", "&#64;", "@", "&#58;", ":", "&amp;",
+			"&").Replace(strings.TrimPrefix(strings.TrimSuffix(s, " "), " "))
 	}
 	return out, nil
 }
@@ -215,11 +216,15 @@ func TestHostileTextInEveryFormat(t *testing.T) {
 				want = strings.ReplaceAll(want, "|", "/")
 			}
 			squeezed := strings.Join(strings.Fields(want), " ")
-			if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, want) || strings.Contains(s, squeezed) }) {
+			if !slices.ContainsFunc(got, func(s string) bool {
+				return strings.Contains(s, want) ||
+					strings.Contains(s, squeezed)
+			}) {
 				t.Errorf("%s lost %.40q", format, want)
 			}
 			for i, r := range string(out) {
-				if _, n := utf8.DecodeRune(out[i:]); r != '\n' && r != '\r' && (!unicode.IsPrint(r) || r == utf8.RuneError && n == 1) {
+				if _, n := utf8.DecodeRune(out[i:]); r != '\n' && r != '\r' && (!unicode.IsPrint(r) ||
+					r == utf8.RuneError && n == 1) {
 					t.Fatalf("%s of %.40q: %q at %d", format, text, r, i)
 				}
 			}
@@ -250,7 +255,8 @@ func TestCutFormats(t *testing.T) {
 			if _, err := decode(out); err != nil {
 				t.Errorf("%s after %d Findings: %v\n%s", format, n, err, out)
 			}
-			if !bytes.Contains(out, []byte("incomplete")) && format != "prom" || format == "prom" && !bytes.Contains(out, []byte("onmux_complete 0")) {
+			if !bytes.Contains(out, []byte("incomplete")) && format != "prom" ||
+				format == "prom" && !bytes.Contains(out, []byte("onmux_complete 0")) {
 				t.Errorf("%s after %d findings does not say that it is incomplete:\n%s", format, n, out)
 			}
 		}
@@ -278,11 +284,13 @@ func decodeHTML(b []byte) ([]string, error) {
 			}
 			return out, nil
 		case html.StartTagToken:
-			if !strings.Contains(" html head meta title link style script body header main section footer h1 h2 p ul li b div table thead tbody tr th td details summary noscript ", " "+t.Data+" ") {
+			if !strings.Contains(" html head meta title link style script body header main section footer h1 h2 p ul "+
+				"li b div table thead tbody tr th td details summary noscript ", " "+t.Data+" ") {
 				return nil, fmt.Errorf("<%s>", t.Data)
 			}
 			for _, a := range t.Attr {
-				if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "style" || a.Key == "href" && a.Val != "data:," {
+				if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "style" ||
+					a.Key == "href" && a.Val != "data:," {
 					return nil, fmt.Errorf("<%s %s=%q>", t.Data, a.Key, a.Val)
 				}
 			}

@@ -59,7 +59,8 @@ func New(format string, w io.Writer, o record.Options) (record.Handler, error) {
 }
 
 func unknownFormat(format string) error {
-	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "), wording.DidYouMean(format, Formats()))
+	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "),
+		wording.DidYouMean(format, Formats()))
 }
 
 // Output is where a report goes, and in which format.

@@ -24,7 +24,8 @@ func TestParseOutput(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		"json=": "names no file", "": "is no output format: the formats are text, json, jsonl", "xml": "is no output format",
+		"json=": "names no file", "": "is no output format: the formats are text, json, jsonl",
+		"xml":  "is no output format",
 		"JSON": "is no output format", "=f": "is no output format",
 	} {
 		if _, err := ParseOutput(in); err == nil || !strings.Contains(err.Error(), want) {
@@ -171,12 +172,17 @@ func TestOpenRefuses(t *testing.T) {
 		outputs []Output
 		err     string
 	}{
-		{[]Output{{"text", ""}, {"json", ""}}, "text and json would both go to standard output: give one a file, as in -o json=FILE"},
-		{[]Output{{"text", ""}, {"json", "/dev/stdout"}}, "text and json would both go to standard output: give one a file, as in -o json=FILE"},
-		{[]Output{{"text", file}, {"json", filepath.Join(dir, ".", "link")}}, "two reports would both go to " + filepath.Join(dir, "link") + ": give each a file of its own"},
-		{[]Output{{"text", file}, {"json", filepath.Join(dir, "none", "f")}}, "cannot write the json report to " + filepath.Join(dir, "none", "f") + ": no such file or directory"},
+		{[]Output{{"text", ""}, {"json", ""}}, "text and json would both go to standard output: give one a file, as " +
+			"in -o json=FILE"},
+		{[]Output{{"text", ""}, {"json", "/dev/stdout"}},
+			"text and json would both go to standard output: give one a file, as in -o json=FILE"},
+		{[]Output{{"text", file}, {"json", filepath.Join(dir, ".", "link")}}, "two reports would both go to " +
+			filepath.Join(dir, "link") + ": give each a file of its own"},
+		{[]Output{{"text", file}, {"json", filepath.Join(dir, "none", "f")}}, "cannot write the json report to " +
+			filepath.Join(dir, "none", "f") + ": no such file or directory"},
 		{[]Output{{"text", file}, {"json", dir}}, "cannot write the json report to " + dir + ": is a directory"},
-		{[]Output{{"text", file}, {"json", filepath.Join(dir, "loop")}}, "cannot write the json report to " + filepath.Join(dir, "loop") + ": too many levels of symbolic links"},
+		{[]Output{{"text", file}, {"json", filepath.Join(dir, "loop")}}, "cannot write the json report to " +
+			filepath.Join(dir, "loop") + ": too many levels of symbolic links"},
 	} {
 		s, err := Open(test.outputs, nil, Options{})
 		if s != nil || err == nil || err.Error() != test.err {

@@ -36,7 +36,8 @@ func TestFull(t *testing.T) {
 	s := open(t, &stdout, Output{"json", link}, Output{"jsonl", ""}, Output{"json", file})
 	Sample().Replay(t, s)
 	err = s.Close()
-	if want := "cannot write the json report to " + link + ": no space left on device"; err == nil || err.Error() != want {
+	if want := "cannot write the json report to " + link + ": no space left on device"; err == nil ||
+		err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if !errors.Is(err, syscall.ENOSPC) {
@@ -164,7 +165,8 @@ func TestFolderGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := s.Close()
-	if want := "cannot write the json report to " + filepath.Join(dir, "f") + ": no such file or directory"; err == nil || err.Error() != want {
+	if want := "cannot write the json report to " + filepath.Join(dir, "f") +
+		": no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

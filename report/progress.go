@@ -73,7 +73,8 @@ func bar(done, total uint64, width int) string {
 		progressbar.OptionSetWidth(width),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[",
+			BarEnd: "]"}),
 	)
 	if n := int64(parts * min(float64(done)/float64(total), 1)); n > 0 {
 		b.Set64(n)

@@ -19,7 +19,8 @@ func TestReplayIsTheSameReport(t *testing.T) {
 	for name, s := range map[string]Stream{"sample": Sample(), "empty": Empty()} {
 		for _, format := range []string{"json", "jsonl"} {
 			saved := s.Write(t, format)
-			for way, r := range map[string]io.Reader{"whole": bytes.NewReader(saved), "byte by byte": iotest.OneByteReader(bytes.NewReader(saved))} {
+			for way, r := range map[string]io.Reader{"whole": bytes.NewReader(saved),
+				"byte by byte": iotest.OneByteReader(bytes.NewReader(saved))} {
 				var again bytes.Buffer
 				h, _ := New(format, &again, Options{})
 				if err := Replay(r, h); err != nil {
@@ -114,12 +115,18 @@ func TestReplayRefuses(t *testing.T) {
 		{"a broken line", start + "{\"type\":\n" + summary, "line 2: a record is no JSON"},
 		{"after the summary", start + summary + start, "line 3: nothing may follow"},
 		{"two documents", document + document, "something follows"},
-		{"a state", start + `{"type":"endpoint","address":"192.0.2.1","port":1,"proto":"tcp","state":"ajar"}` + "\n", `"ajar" is no state`},
-		{"a verdict", start + `{"type":"verdict","port":1,"proto":"tcp","verdict":"idle","why":""}` + "\n", `"idle" is no verdict`},
+		{"a state", start + `{"type":"endpoint","address":"192.0.2.1","port":1,"proto":"tcp","state":"ajar"}` + "\n",
+			`"ajar" is no state`},
+		{"a verdict", start + `{"type":"verdict","port":1,"proto":"tcp","verdict":"idle","why":""}` + "\n",
+			`"idle" is no verdict`},
 		{"no protocol", start + `{"type":"verdict","port":1,"verdict":"free","why":""}` + "\n", "no protocol"},
-		{"a range backwards", start + `{"type":"range","first":"192.0.2.2","last":"192.0.2.1","count":1,"port":1,"proto":"tcp","state":"open"}` + "\n", "is none"},
-		{"a long line", start + `{"type":"verdict","why":"` + strings.Repeat("x", 1<<20) + "\"}\n", "line 2: a record is longer"},
-		{"a long record", strings.Replace(document, "could not look", strings.Repeat("x", 2<<20), 1), "longer than 1048576 bytes"},
+		{"a range backwards", start +
+			`{"type":"range","first":"192.0.2.2","last":"192.0.2.1","count":1,"port":1,"proto":"tcp","state":"open"}` +
+			"\n", "is none"},
+		{"a long line", start + `{"type":"verdict","why":"` + strings.Repeat("x", 1<<20) + "\"}\n",
+			"line 2: a record is longer"},
+		{"a long record", strings.Replace(document, "could not look", strings.Repeat("x", 2<<20), 1),
+			"longer than 1048576 bytes"},
 		{"findings twice", strings.Replace(document, `"violations":`, `"findings":`, 1), "stands twice"},
 		{"findings that are none", `{"findings":{}}`, "is no array"},
 		{"too deep", start + strings.Repeat("[", 20000), ""},

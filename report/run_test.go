@@ -29,20 +29,25 @@ func TestRunWaits(t *testing.T) {
 		tries  int
 		lasted time.Duration
 	}{
-		{"at once", time.Minute, func(int) (probe.State, error) { return probe.Open, nil }, record.Holds, false, nil, 1, 0},
+		{"at once", time.Minute, func(int) (probe.State, error) { return probe.Open, nil }, record.Holds, false, nil,
+			1, 0},
 		{"third time", time.Minute, func(n int) (probe.State, error) {
 			return []probe.State{probe.Closed, probe.Closed, probe.Open}[n], nil
 		}, record.Holds, false, nil, 3, 300 * time.Millisecond},
-		{"never", time.Second, func(int) (probe.State, error) { return probe.Closed, nil }, record.Fails, true, nil, 4, time.Second},
+		{"never", time.Second, func(int) (probe.State, error) { return probe.Closed, nil }, record.Fails, true, nil, 4,
+			time.Second},
 		{"name appears", time.Minute, func(n int) (probe.State, error) {
 			if n == 0 {
 				return 0, notYet
 			}
 			return probe.Open, nil
 		}, record.Holds, false, nil, 2, 100 * time.Millisecond},
-		{"name never appears", time.Second, func(int) (probe.State, error) { return 0, notYet }, record.CannotTell, true, notYet, 4, time.Second},
-		{"hopeless", time.Minute, func(int) (probe.State, error) { return 0, errors.ErrUnsupported }, record.CannotTell, false, errors.ErrUnsupported, 1, 0},
-		{"without waiting", 0, func(int) (probe.State, error) { return probe.Closed, nil }, record.Fails, false, nil, 1, 0},
+		{"name never appears", time.Second, func(int) (probe.State, error) { return 0, notYet }, record.CannotTell,
+			true, notYet, 4, time.Second},
+		{"hopeless", time.Minute, func(int) (probe.State, error) { return 0, errors.ErrUnsupported },
+			record.CannotTell, false, errors.ErrUnsupported, 1, 0},
+		{"without waiting", 0, func(int) (probe.State, error) { return probe.Closed, nil }, record.Fails, false, nil,
+			1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -63,7 +68,8 @@ func TestRunWaits(t *testing.T) {
 				began := time.Now()
 				var kept record.Recording
 				told := r.Do(context.Background(), &kept)
-				if told.Outcome != c.want || told.Late != c.late || !errors.Is(told.Err, c.err) || tries != c.tries || time.Since(began) != c.lasted {
+				if told.Outcome != c.want || told.Late != c.late || !errors.Is(told.Err, c.err) || tries != c.tries ||
+					time.Since(began) != c.lasted {
 					t.Errorf("%+v after %d tries and %s", told, tries, time.Since(began))
 				}
 				if len(kept.Findings) > 2 {

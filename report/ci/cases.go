@@ -77,7 +77,8 @@ func (c *cases) Port(ports.Info) error { return c.flush() }
 // Rule makes a case that waits for its violations.
 func (c *cases) Rule(r record.Rule) error {
 	err := c.flush()
-	c.held = &testCase{name: r.Name, text: r.Outcome.String() + phrase.Suffix(": ", r.Found), fails: r.Outcome == record.Fails, actual: cmp.Or(r.Found, r.Outcome.String())}
+	c.held = &testCase{name: r.Name, text: r.Outcome.String() + phrase.Suffix(": ", r.Found),
+		fails: r.Outcome == record.Fails, actual: cmp.Or(r.Found, r.Outcome.String())}
 	if r.Outcome == record.CannotTell {
 		c.held.unsure = cmp.Or(r.Error, phrase.NotKnown)
 	}

@@ -16,7 +16,8 @@ import (
 // take one without cases for a broken run.
 func TestNothingIsACase(t *testing.T) {
 	for _, c := range []struct{ format, command, want string }{
-		{"junit", "diff", "<testcase classname=\"onmux.diff\" name=\"the whole report\">\n   <system-out>no change</system-out>\n  </testcase>"},
+		{"junit", "diff", "<testcase classname=\"onmux.diff\" name=\"the whole report\">\n   <system-out>no " +
+			"change</system-out>\n  </testcase>"},
 		{"junit", "check", "<system-out>nothing was found</system-out>"},
 		{"tap", "diff", "\nok 1 - the whole report no change\n1..1\n"},
 	} {
@@ -45,7 +46,8 @@ func TestRuleWithoutItsViolation(t *testing.T) {
 		{"tap", nil, []string{"\nnot ok 1 - r fails", "1..1"}, "\nok"},
 		{"tap", []Finding{late}, []string{"\nnot ok 1 - r fails", "1..1"}, "not ok 2"},
 		{"junit", nil, []string{`failures="1"`, "what its rule expects"}, ""},
-		{"junit", []Finding{late}, []string{`tests="1" failures="1"`, "expected free, found listening"}, "what its rule expects"},
+		{"junit", []Finding{late}, []string{`tests="1" failures="1"`, "expected free, found listening"},
+			"what its rule expects"},
 	} {
 		var b strings.Builder
 		h, err := New(c.format, &b, Options{})
@@ -69,7 +71,8 @@ func TestRuleWithoutItsViolation(t *testing.T) {
 func TestJUnitNames(t *testing.T) {
 	s := Sample()
 	again := s.Findings[1]
-	s.Findings = append(s.Findings, again, Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered"})
+	s.Findings = append(s.Findings, again, Violation{What: "192.0.2.1:417/udp", Expected: "closed",
+		Actual: "open|filtered"})
 	var suites struct {
 		Suite struct {
 			Tests    int `xml:"tests,attr"`
@@ -101,7 +104,8 @@ func TestJUnitNames(t *testing.T) {
 			errors++
 		}
 	}
-	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 || suites.Suite.Tests != len(suites.Suite.Cases) {
+	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 ||
+		suites.Suite.Tests != len(suites.Suite.Cases) {
 		t.Errorf("%d failures and %d errors:\n%s", failures, errors, out)
 	}
 }

@@ -20,7 +20,8 @@ import (
 
 // csvHead has the fields of every row. What a record does not have is empty.
 var csvHead = []string{"type", "address", "last", "count", "port", "proto", "state", "reason", "rtt_ms", "tries",
-	"host", "responder", "confidence", "service", "product", "version", "reach", "netns", "pid", "process", "user", "unit",
+	"host", "responder", "confidence", "service", "product", "version", "reach", "netns", "pid", "process", "user",
+	"unit",
 	"expected", "actual", "text"}
 
 // csvHandler writes a table (RFC 4180): a row for each record, for each owner

@@ -66,12 +66,14 @@ func (m *markdown) Range(r scan.Range) error {
 
 // Verdict adds a row.
 func (m *markdown) Verdict(v local.Verdict) error {
-	return m.row(1, strconv.Itoa(int(v.Port))+"/"+v.Proto.String(), string(v.Verdict), phrase.Join(v.Why, v.Error, v.Bind...))
+	return m.row(1, strconv.Itoa(int(v.Port))+"/"+v.Proto.String(), string(v.Verdict),
+		phrase.Join(v.Why, v.Error, v.Bind...))
 }
 
 // Listener adds a row.
 func (m *markdown) Listener(l local.Listener) error {
-	return m.row(2, netip.AddrPortFrom(l.Address, l.Port).String()+"/"+l.Proto.String(), string(l.State), phrase.Reach(l), phrase.Holders(l.Owners))
+	return m.row(2, netip.AddrPortFrom(l.Address, l.Port).String()+"/"+l.Proto.String(), string(l.State),
+		phrase.Reach(l), phrase.Holders(l.Owners))
 }
 
 // Port adds a row.
@@ -122,7 +124,8 @@ func (m *markdown) row(table int, cells ...string) error {
 // End writes everything.
 func (m *markdown) End(e record.End) error {
 	var b strings.Builder
-	sign := map[record.Outcome]string{record.Holds: "✅", record.Fails: "❌", record.CannotTell: "❓"}[record.OutcomeOf(e, m.violated)]
+	signs := map[record.Outcome]string{record.Holds: "✅", record.Fails: "❌", record.CannotTell: "❓"}
+	sign := signs[record.OutcomeOf(e, m.violated)]
 	summary := cmp.Or(phrase.Tally(m.command, e.Summary.States), phrase.Nothing(m.command, m.doubted))
 	fmt.Fprintf(&b, "### %s onmux %s: %s\n\n", sign, markdownText(m.command), markdownText(summary))
 	if !e.Complete {
@@ -131,7 +134,8 @@ func (m *markdown) End(e record.End) error {
 	if m.violated > 0 {
 		b.WriteString("| what | expected | found |\n|---|---|---|\n")
 		for _, v := range m.violations {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(phrase.Violated(v)), markdownText(v.Expected), markdownText(v.Actual))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(phrase.Violated(v)), markdownText(v.Expected),
+				markdownText(v.Actual))
 		}
 		if n := m.violated - len(m.violations); n > 0 {
 			fmt.Fprintf(&b, "\nand %s more\n", wording.Number(uint64(n)))

@@ -101,13 +101,15 @@ func (p *prom) Verdict(v local.Verdict) error {
 
 // Rule adds a sample.
 func (p *prom) Rule(r record.Rule) error {
-	p.add("onmux_rule", "1 for what came of each rule of the policy.", 1, "name", r.Name, "about", r.About, "outcome", r.Outcome.String())
+	p.add("onmux_rule", "1 for what came of each rule of the policy.", 1, "name", r.Name, "about", r.About, "outcome",
+		r.Outcome.String())
 	return nil
 }
 
 // Change adds a sample.
 func (p *prom) Change(c record.Change) error {
-	p.add("onmux_change", "1 for each change between the reports.", 1, "where", c.Place(), "what", c.What, "confidence", string(c.Confidence))
+	p.add("onmux_change", "1 for each change between the reports.", 1, "where", c.Place(), "what", c.What,
+		"confidence", string(c.Confidence))
 	return nil
 }
 
@@ -122,7 +124,8 @@ func (p *prom) Listener(l local.Listener) error {
 	if l.State != local.Listening {
 		return nil
 	}
-	at := []string{"address", l.Address.String(), "port", fmt.Sprint(l.Port), "proto", l.Proto.String(), "device", l.Device, "netns", l.NetNS, "inode", fmt.Sprint(l.Inode)}
+	at := []string{"address", l.Address.String(), "port", fmt.Sprint(l.Port), "proto", l.Proto.String(), "device",
+		l.Device, "netns", l.NetNS, "inode", fmt.Sprint(l.Inode)}
 	p.add("onmux_listener", "1 for each socket that listens.", 1, append(at, "reach", l.Reach)...)
 	if b := l.Backlog; b != nil {
 		p.add("onmux_listener_backlog", "Connections that wait to be accepted.", b.Used, at...)
@@ -137,7 +140,8 @@ func (p *prom) End(e record.End) error {
 		p.add("onmux_targets", "How many endpoints or ports have each state.", e.Summary.States[w], "state", w)
 	}
 	for _, o := range []record.Outcome{record.Holds, record.Fails, record.CannotTell} {
-		p.add("onmux_outcome", "1 for what came of the expectations.", number01(record.OutcomeOf(e, p.violated) == o), "outcome", o.String())
+		p.add("onmux_outcome", "1 for what came of the expectations.", number01(record.OutcomeOf(e, p.violated) == o),
+			"outcome", o.String())
 	}
 	p.add("onmux_endpoints_not_told", "Endpoints that have no series of their own, because there are too many.", p.left)
 	p.add("onmux_violations", "Expectations that do not hold.", p.violated)
@@ -152,7 +156,8 @@ func (p *prom) End(e record.End) error {
 		p.add("onmux_expected_missed", "Answering hosts that were probably missed.", *f)
 	}
 	for _, m := range p.metrics {
-		if _, err := fmt.Fprintf(p.w, "# HELP %s %s\n# TYPE %s gauge\n%s", m.name, m.help, m.name, m.samples.Bytes()); err != nil {
+		if _, err := fmt.Fprintf(p.w, "# HELP %s %s\n# TYPE %s gauge\n%s", m.name, m.help, m.name,
+			m.samples.Bytes()); err != nil {
 			return err
 		}
 	}

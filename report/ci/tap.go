@@ -61,7 +61,8 @@ func (t *tap) point(c testCase) error {
 			if i == 0 {
 				b.WriteString("  violations:\n")
 			}
-			fmt.Fprintf(&b, "    - what: %s\n      expected: %s\n      actual: %s\n", yamlString(v.What), yamlString(v.Expected), yamlString(v.Actual))
+			fmt.Fprintf(&b, "    - what: %s\n      expected: %s\n      actual: %s\n", yamlString(v.What),
+				yamlString(v.Expected), yamlString(v.Actual))
 		}
 		b.WriteString("  ...\n")
 	}

@@ -43,7 +43,8 @@ type socketKey struct {
 // Start keeps s.
 func (r *Saved) Start(s record.Start) error {
 	r.Started = s
-	r.asked, r.ports, r.sockets = make(map[probe.Port][]stretch), make(map[probe.Port]local.Verdict), make(map[socketKey][]owner.Owner)
+	r.asked, r.ports, r.sockets = make(map[probe.Port][]stretch), make(map[probe.Port]local.Verdict),
+		make(map[socketKey][]owner.Owner)
 	return nil
 }
 
@@ -266,7 +267,8 @@ func (d *differ) verdicts() {
 		if a.Verdict == b.Verdict {
 			continue
 		}
-		c := record.Change{What: record.Changed, Port: p.Number, Proto: p.Proto, Old: string(a.Verdict), New: string(b.Verdict), Confidence: probe.High}
+		c := record.Change{What: record.Changed, Port: p.Number, Proto: p.Proto, Old: string(a.Verdict),
+			New: string(b.Verdict), Confidence: probe.High}
 		if b.Verdict == local.Listening {
 			c.What = record.Appeared
 		} else if a.Verdict == local.Listening {
@@ -294,7 +296,8 @@ func (d *differ) owners() {
 	all := maps.Clone(d.old.sockets)
 	maps.Copy(all, d.now.sockets)
 	keys := slices.SortedFunc(maps.Keys(all), func(a, b socketKey) int {
-		return cmp.Or(cmp.Compare(a.port.Number, b.port.Number), cmp.Compare(a.port.Proto, b.port.Proto), a.address.Compare(b.address), strings.Compare(a.netns, b.netns))
+		return cmp.Or(cmp.Compare(a.port.Number, b.port.Number), cmp.Compare(a.port.Proto, b.port.Proto),
+			a.address.Compare(b.address), strings.Compare(a.netns, b.netns))
 	})
 	for _, k := range keys {
 		before, was := d.old.sockets[k]
@@ -305,7 +308,8 @@ func (d *differ) owners() {
 		}
 		a, b := holdersOf(before), holdersOf(now)
 		if a != "" && b != "" && a != b {
-			d.add(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: a, New: b, Confidence: probe.High})
+			d.add(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto,
+				Old: a, New: b, Confidence: probe.High})
 		}
 	}
 }
@@ -316,7 +320,8 @@ func (d *differ) socket(k socketKey, is bool) {
 	if d.old.ports[k.port].Verdict != local.Listening || d.now.ports[k.port].Verdict != local.Listening {
 		return // it is the verdict that changed, or the port was not looked at
 	}
-	c := record.Change{What: record.Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there, New: "not there", Confidence: probe.High}
+	c := record.Change{What: record.Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there,
+		New: "not there", Confidence: probe.High}
 	if is {
 		c.What, c.Old, c.New = record.Appeared, "not there", there
 	}

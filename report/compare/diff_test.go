@@ -55,9 +55,11 @@ func network(dice *rand.Rand, states []probe.State) Stream {
 		switch {
 		case states[i] == untold:
 		case j == i+1 && dice.IntN(2) == 0:
-			s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: addrs[i], Port: 417, Proto: probe.TCP}, State: states[i]})
+			s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: addrs[i], Port: 417,
+				Proto: probe.TCP}, State: states[i]})
 		default:
-			s.Findings = append(s.Findings, scan.Range{First: addrs[i], Last: addrs[j-1], Count: uint64(j - i), Port: 417, Proto: probe.TCP, State: states[i]})
+			s.Findings = append(s.Findings, scan.Range{First: addrs[i], Last: addrs[j-1], Count: uint64(j - i),
+				Port: 417, Proto: probe.TCP, State: states[i]})
 		}
 		i = j
 	}
@@ -88,7 +90,8 @@ func TestDiffIsThatOfEachAddress(t *testing.T) {
 				compared++
 			}
 			switch {
-			case now[i] == old[i] || now[i] == untold && old[i] != probe.Open || old[i] == untold && now[i] != probe.Open:
+			case now[i] == old[i] || now[i] == untold && old[i] != probe.Open ||
+				old[i] == untold && now[i] != probe.Open:
 			case now[i] == probe.Open:
 				want[a.String()] = Appeared
 			case old[i] == probe.Open:
@@ -120,13 +123,17 @@ func TestDiffIsThatOfEachAddress(t *testing.T) {
 }
 
 func TestDiffOfRuns(t *testing.T) {
-	old := Stream{Started: Starts("scan"), Ended: Ends(0, nil), Findings: []Finding{Span("2001:db8::", "2001:db8::ffff:ffff:ffff:ffff", 1<<63, 417, probe.UDP, probe.OpenFiltered, probe.NoResponse, 2)}}
+	old := Stream{Started: Starts("scan"), Ended: Ends(0, nil),
+		Findings: []Finding{Span("2001:db8::", "2001:db8::ffff:ffff:ffff:ffff", 1<<63, 417, probe.UDP,
+			probe.OpenFiltered, probe.NoResponse, 2)}}
 	now := Stream{Started: Starts("scan"), Ended: Ends(0, nil), Findings: []Finding{
-		Span("2001:db8::8000:0:0:0", "2001:db8::ffff:ffff:ffff:ffff", 1<<63, 417, probe.UDP, probe.Closed, probe.PortUnreach, 1),
+		Span("2001:db8::8000:0:0:0", "2001:db8::ffff:ffff:ffff:ffff", 1<<63, 417, probe.UDP, probe.Closed,
+			probe.PortUnreach, 1),
 		Span("2001:db8::", "2001:db8::7fff:ffff:ffff:ffff", 1<<63, 417, probe.UDP, probe.Closed, probe.PortUnreach, 1),
 	}}
 	changes, _ := diff(t, old, now)
-	if len(changes) != 1 || changes[0].Count != 1<<64-1 || changes[0].Last != netip.MustParseAddr("2001:db8::ffff:ffff:ffff:ffff") {
+	if len(changes) != 1 || changes[0].Count != 1<<64-1 ||
+		changes[0].Last != netip.MustParseAddr("2001:db8::ffff:ffff:ffff:ffff") {
 		t.Errorf("%+v", changes)
 	}
 }
@@ -151,16 +158,24 @@ func TestDoubtfulChanges(t *testing.T) {
 		want     string
 	}{
 		{"certain", one(open, sure), one(silent, sure), "vanished high"},
-		{"reset in a lossy network", one(open, lossy), one(probe.Result{State: probe.Closed, Reason: probe.Reset}, lossy), "vanished high"},
-		{"silent and lossy", one(open, sure), one(silent, lossy), "vanished low [the new report expects to have missed answers]"},
-		{"was silent and lossy", one(silent, lossy), one(open, sure), "appeared low [the old report expects to have missed answers]"},
+		{"reset in a lossy network", one(open, lossy), one(probe.Result{State: probe.Closed, Reason: probe.Reset},
+			lossy), "vanished high"},
+		{"silent and lossy", one(open, sure), one(silent, lossy),
+			"vanished low [the new report expects to have missed answers]"},
+		{"was silent and lossy", one(silent, lossy), one(open, sure),
+			"appeared low [the old report expects to have missed answers]"},
 		{"cut off", one(open, sure), one(silent, cut), "vanished low [the new report is incomplete]"},
-		{"not measured", one(open, sure), one(probe.Result{Error: "no buffers"}, sure), "vanished low [the new report could not measure it]"},
-		{"not sure", one(open, sure), one(probe.Result{State: probe.Closed, Confidence: probe.Low}, sure), "vanished low [the new report is not sure of it]"},
-		{"not reported", Stream{Started: Starts("scan"), Ended: sure}, one(open, sure), "appeared low [the old report does not have it]"},
+		{"not measured", one(open, sure), one(probe.Result{Error: "no buffers"}, sure),
+			"vanished low [the new report could not measure it]"},
+		{"not sure", one(open, sure), one(probe.Result{State: probe.Closed, Confidence: probe.Low}, sure),
+			"vanished low [the new report is not sure of it]"},
+		{"not reported", Stream{Started: Starts("scan"), Ended: sure}, one(open, sure),
+			"appeared low [the old report does not have it]"},
 		{"closed, and not told", Stream{Started: Starts("scan"), Ended: sure}, one(silent, sure), ""},
-		{"another service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck, Service: &probe.Service{Name: "http"}}, sure), "service high"},
-		{"nobody asked what speaks", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure), ""},
+		{"another service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck,
+			Service: &probe.Service{Name: "http"}}, sure), "service high"},
+		{"nobody asked what speaks", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure),
+			""},
 	} {
 		changes, _ := diff(t, c.old, c.now)
 		var got []string
@@ -189,16 +204,19 @@ func TestDiffOfLocalPorts(t *testing.T) {
 		return l
 	}
 	old := Stream{Started: Starts("check"), Ended: Ends(3, nil), Findings: []Finding{
-		verdict(80, local.Listening), held(80, 10, "nginx"), verdict(81, local.Listening), verdict(82, local.Free), verdict(83, local.Bound), verdict(84, local.Free)}}
+		verdict(80, local.Listening), held(80, 10, "nginx"), verdict(81, local.Listening), verdict(82, local.Free),
+		verdict(83, local.Bound), verdict(84, local.Free)}}
 	now := Stream{Started: Starts("check"), Ended: Ends(3, nil), Findings: []Finding{
-		verdict(85, local.Listening), verdict(84, local.Unknown), verdict(83, local.Connected), verdict(82, local.Listening),
+		verdict(85, local.Listening), verdict(84, local.Unknown), verdict(83, local.Connected),
+		verdict(82, local.Listening),
 		held(82, 3, "x"), verdict(80, local.Listening), held(80, 99, "caddy")}}
 	changes, end := diff(t, old, now)
 	var got []string
 	for _, c := range changes {
 		got = append(got, fmt.Sprint(c.What, " ", c.Port, " ", c.Old, ">", c.New, " ", c.Confidence))
 	}
-	want := []string{"vanished 81 listening>not reported low", "appeared 82 free>listening high", "state 83 bound>connected high", "state 84 free>unknown low",
+	want := []string{"vanished 81 listening>not reported low", "appeared 82 free>listening high",
+		"state 83 bound>connected high", "state 84 free>unknown low",
 		"appeared 85 not reported>listening low", "owner 80 nginx>caddy high"}
 	if !slices.Equal(got, want) || end.Summary.Targets != 4 {
 		t.Errorf("%d compared\ngot  %v\nwant %v", end.Summary.Targets, got, want)
@@ -211,7 +229,8 @@ func TestDiffOfLocalPorts(t *testing.T) {
 // TestDiffOfSockets: a port that listens on another address, too, has changed.
 func TestDiffOfSockets(t *testing.T) {
 	report := func(addrs ...string) Stream {
-		s := Stream{Started: Starts("check"), Ended: Ends(1, nil), Findings: []Finding{local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening}}}
+		s := Stream{Started: Starts("check"), Ended: Ends(1, nil),
+			Findings: []Finding{local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening}}}
 		for _, a := range addrs {
 			s.Findings = append(s.Findings, Socket(probe.TCP, a, "ipv4", "any", 80))
 		}
@@ -222,7 +241,8 @@ func TestDiffOfSockets(t *testing.T) {
 	for _, c := range changes {
 		got = append(got, fmt.Sprint(c.What, " ", c.Address, " ", c.Old, ">", c.New, " ", c.Confidence))
 	}
-	if want := []string{"appeared 0.0.0.0 not there>listening high", "vanished 127.0.0.1 listening>not there high"}; !slices.Equal(got, want) {
+	if want := []string{"appeared 0.0.0.0 not there>listening high",
+		"vanished 127.0.0.1 listening>not there high"}; !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }

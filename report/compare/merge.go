@@ -69,13 +69,15 @@ func belong(parts []*Part) error {
 		plan, of := p.Started.Plan, first.Started.Plan
 		switch {
 		case plan == nil:
-			return fmt.Errorf("%s does not state which part of a scan it is: it is of onmux %s %s", p.Name, p.Started.Command, p.Started.Version)
+			return fmt.Errorf("%s does not state which part of a scan it is: it is of onmux %s %s", p.Name,
+				p.Started.Command, p.Started.Version)
 		case plan.Shards < 1 || plan.Shards > record.MaxShards || plan.Shard < 1 || plan.Shard > plan.Shards:
 			return fmt.Errorf("%s is shard %d of %d, which is none", p.Name, plan.Shard, plan.Shards)
 		case plan.Fingerprint != of.Fingerprint || plan.Endpoints != of.Endpoints:
 			return fmt.Errorf("%s and %s are of different scans: other targets or ports", first.Name, p.Name)
 		case plan.Seed != of.Seed:
-			return fmt.Errorf("%s and %s are of scans in a different order: their seeds are %s and %s", first.Name, p.Name, of.Seed, plan.Seed)
+			return fmt.Errorf("%s and %s are of scans in a different order: their seeds are %s and %s", first.Name,
+				p.Name, of.Seed, plan.Seed)
 		case plan.Shards != of.Shards:
 			return fmt.Errorf("%s is one of %d shards, %s one of %d", first.Name, of.Shards, p.Name, plan.Shards)
 		case seen[plan.Shard] != "":
@@ -119,7 +121,8 @@ func (m *Merged) sort(p probe.Port, parts []*Part) error {
 	slices.SortFunc(runs, func(a, b piece) int { return a.first.Compare(b.first) })
 	for i := 1; i < len(runs); i++ {
 		if !runs[i-1].last.Less(runs[i].first) {
-			return fmt.Errorf("%s is in both %s and %s", probe.Endpoint{Addr: runs[i].first, Port: p.Number, Proto: p.Proto},
+			return fmt.Errorf("%s is in both %s and %s", probe.Endpoint{Addr: runs[i].first, Port: p.Number,
+				Proto: p.Proto},
 				parts[runs[i-1].part].Name, parts[runs[i].part].Name)
 		}
 	}
@@ -182,7 +185,8 @@ func (m *Merged) tail(parts []*Part) {
 	m.Lack = m.lacking(parts, seen, e.Summary.NotReached > 0)
 	e.Complete = e.Summary.NotReached == 0 && m.Lack == nil
 	e.Coverage = slices.Clone(m.Lack)
-	e.Coverage = append(e.Coverage, fmt.Sprintf("reported once each: %s of %s endpoints", wording.Number(e.Summary.Targets), wording.Number(plan.Endpoints)))
+	e.Coverage = append(e.Coverage, fmt.Sprintf("reported once each: %s of %s endpoints",
+		wording.Number(e.Summary.Targets), wording.Number(plan.Endpoints)))
 	e.Hints = slices.Compact(slices.Sorted(slices.Values(e.Hints)))
 	e.Summary.Duration = probe.Millis(e.Finished.Sub(m.Start.Started))
 	m.End = e
@@ -265,7 +269,8 @@ func together(runs []piece, i int) (int, scan.Range) {
 	}
 	for ; j < len(runs); j++ {
 		next := runs[j].all
-		if next.First != r.Last.Next() || next.State != r.State || next.Reason != r.Reason || next.Responder != r.Responder ||
+		if next.First != r.Last.Next() || next.State != r.State || next.Reason != r.Reason ||
+			next.Responder != r.Responder ||
 			next.Error != r.Error || !slices.Equal(next.Notes, r.Notes) {
 			break
 		}

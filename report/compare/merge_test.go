@@ -19,7 +19,8 @@ func part(t testing.TB, name string, s Stream, shard, shards int) *Part {
 	t.Helper()
 	p := &Part{Name: name}
 	if shards > 0 {
-		s.Started.Plan = &Plan{Fingerprint: "f", Endpoints: s.Ended.Summary.Targets, Seed: "7", Shard: shard, Shards: shards}
+		s.Started.Plan = &Plan{Fingerprint: "f", Endpoints: s.Ended.Summary.Targets, Seed: "7", Shard: shard,
+			Shards: shards}
 	}
 	s.Replay(t, p)
 	return p
@@ -97,7 +98,8 @@ func TestMergeIsTheWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if gone := fmt.Sprintf("missing: shard %d of %d", partNumber(parts[0]), shards); m.End.Complete || !slices.Contains(m.End.Coverage, gone) {
+			if gone := fmt.Sprintf("missing: shard %d of %d", partNumber(parts[0]), shards); m.End.Complete ||
+				!slices.Contains(m.End.Coverage, gone) {
 				t.Fatalf("without one: %+v, not %q", m.End, gone)
 			}
 		}

@@ -23,7 +23,8 @@ func TestEmptyDocument(t *testing.T) {
 	want := `{"schema":"onmux/1","command":"check","version":"1","started":"2026-03-01T12:00:00.123456789Z",
 "findings":[],
 "violations":[],
-"finished":"2026-03-01T12:00:00.123456789Z","complete":false,"coverage":[],"summary":{"targets":0,"states":{},"duration_ms":0}}
+"finished":"2026-03-01T12:00:00.123456789Z","complete":false,"coverage":[],` +
+		`"summary":{"targets":0,"states":{},"duration_ms":0}}
 `
 	if got := string(Empty().Write(t, "json")); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -38,7 +39,8 @@ func TestDocumentStreams(t *testing.T) {
 		if err := h.Start(s.Started); err != nil || !strings.Contains(b.String(), "1.2.3") {
 			t.Errorf("%s: after the Started: %q, %v", format, b.String(), err)
 		}
-		if err := Write(h, s.Findings[0]); err != nil || !strings.Contains(b.String(), `{"type":"endpoint","address":"fe80::1%eth0"`) {
+		if err := Write(h, s.Findings[0]); err != nil || !strings.Contains(b.String(),
+			`{"type":"endpoint","address":"fe80::1%eth0"`) {
 			t.Errorf("%s: after a finding: %q, %v", format, b.String(), err)
 		}
 	}

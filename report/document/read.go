@@ -90,7 +90,8 @@ func ReadLine(br *bufio.Reader) ([]byte, error) {
 // another program has put it behind them, they wait.
 func ReadDocument(s *record.Source, r io.Reader) error {
 	d := &documentReader{Source: s, seen: make(map[string]bool)}
-	d.dec = json.NewDecoder(&record.Bounded{R: r, Most: maxRecord, Err: ErrLong, Consumed: func() int64 { return d.dec.InputOffset() }})
+	d.dec = json.NewDecoder(&record.Bounded{R: r, Most: maxRecord, Err: ErrLong,
+		Consumed: func() int64 { return d.dec.InputOffset() }})
 	err := d.read()
 	switch {
 	case err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
@@ -133,7 +134,8 @@ func (d *documentReader) read() error {
 	if _, err := d.dec.Token(); err != nil {
 		return notJSON(err)
 	}
-	for _, key := range []string{"schema", "command", "version", "started", "finished", "complete", "findings", "summary"} {
+	for _, key := range []string{"schema", "command", "version", "started", "finished", "complete", "findings",
+		"summary"} {
 		if !d.seen[key] {
 			return fmt.Errorf("this is no report: it has no %q", key)
 		}
@@ -216,7 +218,8 @@ func (d *documentReader) release() error {
 
 func notJSON(err error) error {
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("this is no JSON after %d bytes: %s", syntax.Offset, strings.TrimPrefix(phrase.Visible(err.Error()), "json: "))
+		return fmt.Errorf("this is no JSON after %d bytes: %s", syntax.Offset,
+			strings.TrimPrefix(phrase.Visible(err.Error()), "json: "))
 	}
 	return err
 }

@@ -101,10 +101,16 @@ func TestSchemaHasEveryField(t *testing.T) {
 	if err := json.Unmarshal(document.SchemaJSON(), &schema); err != nil {
 		t.Fatal(err)
 	}
-	records := map[string]any{"endpoint": probe.Result{}, "attempt": probe.Attempt{}, "range": scan.Range{}, "listener": local.Listener{},
-		"verdict": local.Verdict{}, "about": ports.Info{}, "change": Change{}, "rule": Rule{}, "violation": Violation{}, "start": Start{}, "end": End{}}
-	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{}, "attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{}, "route": probe.Route{}, "handshake": probe.Handshake{}, "backlog": socket.Backlog{}, "buffer": socket.Buffer{}, "plan": Plan{},
-		"owner": owner.Owner{}, "process": owner.Process{}, "candidate": owner.Candidate{}, "summary": scan.Summary{}, "name": ports.Name{}, "services": ports.Services{},
+	records := map[string]any{"endpoint": probe.Result{}, "attempt": probe.Attempt{}, "range": scan.Range{},
+		"listener": local.Listener{},
+		"verdict":  local.Verdict{}, "about": ports.Info{}, "change": Change{}, "rule": Rule{},
+		"violation": Violation{}, "start": Start{}, "end": End{}}
+	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{},
+		"attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{},
+		"route": probe.Route{}, "handshake": probe.Handshake{}, "backlog": socket.Backlog{}, "buffer": socket.Buffer{},
+		"plan":  Plan{},
+		"owner": owner.Owner{}, "process": owner.Process{}, "candidate": owner.Candidate{}, "summary": scan.Summary{},
+		"name": ports.Name{}, "services": ports.Services{},
 		"serviceLine": ports.Service{}, "span": ports.Span{}, "fact": ports.Fact{}}
 	for name, v := range records {
 		compare(t, name, schema.Defs[name], fields(reflect.TypeOf(v)), "type")

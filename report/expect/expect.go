@@ -50,7 +50,8 @@ func Parse(text, command string) (Expectation, error) {
 	}
 	for _, w := range strings.Split(left, ",") {
 		if !slices.Contains(vocabulary, w) {
-			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "), wording.DidYouMean(w, vocabulary))
+			return e, fmt.Errorf("%q is not among the words: %s%s", w, strings.Join(vocabulary, ", "),
+				wording.DidYouMean(w, vocabulary))
 		}
 		e.words = append(e.words, w)
 	}
@@ -178,7 +179,8 @@ func (j *Judge) End(end record.End) []record.Violation {
 		high += end.Summary.NotReached
 		switch always, never := e.bounds(low, high); {
 		case never:
-			out = append(out, record.Violation{What: "count", Expected: e.text, Actual: e.words[0] + "=" + strconv.FormatUint(low, 10)})
+			out = append(out, record.Violation{What: "count", Expected: e.text, Actual: e.words[0] + "=" +
+				strconv.FormatUint(low, 10)})
 		case !always:
 			j.doubts(fmt.Sprintf("%s: %d %s, and %d could not be determined", e.text, low, e.words[0], high-low))
 		}

@@ -16,11 +16,13 @@ import (
 
 func TestParseExpectation(t *testing.T) {
 	for _, test := range []struct{ in, command, err string }{
-		{"open", "scan", ""}, {"closed,filtered", "probe", ""}, {"open|filtered", "scan", ""}, {"closed, filtered", "scan", ""},
+		{"open", "scan", ""}, {"closed,filtered", "probe", ""}, {"open|filtered", "scan", ""},
+		{"closed, filtered", "scan", ""},
 		{"open=0", "scan", ""}, {"open==0", "scan", ""}, {"open != 3", "scan", ""}, {"open>=1", "scan", ""},
 		{"listening", "check", ""}, {"free=2", "check", ""}, {"unknown", "check", ""},
 		{"open", "check", "not among the words: listening"}, {"listening", "scan", "not among the words: open"},
-		{"", "scan", "not among"}, {"open,", "scan", "not among"}, {"ajar", "scan", "not among"}, {"Open", "scan", "not among"},
+		{"", "scan", "not among"}, {"open,", "scan", "not among"}, {"ajar", "scan", "not among"},
+		{"Open", "scan", "not among"},
 		{"open=", "scan", "is no count"}, {"open=-1", "scan", "is no count"}, {"open=>1", "scan", "is no count"},
 		{"open=1.5", "scan", "is no count"}, {"open<>1", "scan", "is no count"}, {"open!1", "scan", "is no count"},
 		{"open=18446744073709551616", "scan", "is no count"},
@@ -51,7 +53,8 @@ func states(words ...string) []Finding {
 		if many {
 			out = append(out, scan.Range{First: Addr4, Last: Addr4, Count: 5, Port: 417, Proto: probe.TCP, State: s})
 		} else {
-			out = append(out, probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: s})
+			out = append(out, probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP},
+				State: s})
 		}
 	}
 	return out
@@ -170,8 +173,10 @@ func TestViolations(t *testing.T) {
 		want  Violation
 	}{
 		{expect("closed,filtered", "scan"), states("open")[0],
-			Violation{What: "192.0.2.1:417/tcp", Expected: "closed,filtered", Actual: "open", Address: "192.0.2.1", Port: 417, Proto: "tcp"}},
-		{expect("closed", "scan"), scan.Range{First: Addr4, Last: last, Count: 9, Port: 417, Proto: probe.UDP, State: probe.OpenFiltered},
+			Violation{What: "192.0.2.1:417/tcp", Expected: "closed,filtered", Actual: "open", Address: "192.0.2.1",
+				Port: 417, Proto: "tcp"}},
+		{expect("closed", "scan"), scan.Range{First: Addr4, Last: last, Count: 9, Port: 417, Proto: probe.UDP,
+			State: probe.OpenFiltered},
 			Violation{What: "192.0.2.1-192.0.2.9 port 417/udp", Expected: "closed", Actual: "open|filtered",
 				Address: "192.0.2.1-192.0.2.9", Port: 417, Proto: "udp"}},
 		{expect("free", "check"), local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening},
@@ -221,8 +226,10 @@ func TestJudgeDecoys(t *testing.T) {
 		of     Finding
 		want   Outcome
 	}{
-		{"open", decoy, Fails}, {"open,closed", decoy, Fails}, {"closed", decoy, Fails}, {"open>=1", decoy, Fails}, {"open=1", decoy, Fails},
-		{"open=0", decoy, Fails}, {"open<1", decoy, Fails}, {"open<2", decoy, Holds}, {"open!=1", decoy, Fails}, {"closed=0", decoy, Holds},
+		{"open", decoy, Fails}, {"open,closed", decoy, Fails}, {"closed", decoy, Fails}, {"open>=1", decoy, Fails},
+		{"open=1", decoy, Fails},
+		{"open=0", decoy, Fails}, {"open<1", decoy, Fails}, {"open<2", decoy, Holds}, {"open!=1", decoy, Fails},
+		{"closed=0", decoy, Holds},
 		{"open", named, Holds}, {"open>=1", named, Holds}, {"open=0", named, Fails},
 	} {
 		e, err := Parse(test.expect, "scan")

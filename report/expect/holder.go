@@ -22,8 +22,9 @@ type Holder struct {
 	User       string // of an owner, or of the socket, by name or number
 	Unit       string // systemd unit of an owner, or in which the socket was made
 	MaxBacklog *uint32
-	States     string // "bound,free": the verdicts that are expected, of which a socket makes one; "" is that something listens
-	Found      bool   // the ports were found, not asked for: one that is held in another network namespace alone is no fault
+	// "bound,free": the verdicts that are expected, of which a socket makes one; "" is that something listens
+	States string
+	Found  bool // the ports were found, not asked for: one that is held in another network namespace alone is no fault
 }
 
 // ExpectHolder makes an expectation of h. A port on which nothing listens does
@@ -77,7 +78,8 @@ func (e Expectation) NeedsListeners() bool { return e.holder != nil }
 // expectation that names the states.
 func (h Holder) absent(v local.Verdict) (record.Violation, bool) {
 	p := probe.Port{Number: v.Port, Proto: v.Proto}
-	return record.Violation{What: p.String(), Expected: string(local.Listening), Actual: string(v.Verdict), Port: v.Port, Proto: v.Proto.String()},
+	return record.Violation{What: p.String(), Expected: string(local.Listening), Actual: string(v.Verdict),
+			Port: v.Port, Proto: v.Proto.String()},
 		h.States == "" && v.Verdict != local.Listening && !(h.Found && v.Verdict == local.Elsewhere)
 }
 
@@ -86,20 +88,23 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 	p := probe.Port{Number: l.Port, Proto: l.Proto}
 	expect := func(what, expected, actual string, holds bool) {
 		if !holds {
-			out = append(out, record.Violation{What: "the " + what + " of " + p.String(), Expected: expected, Actual: actual,
+			out = append(out, record.Violation{What: "the " + what + " of " + p.String(), Expected: expected,
+				Actual:  actual,
 				Address: l.Address.String(), Port: l.Port, Proto: l.Proto.String()})
 		}
 	}
 	if h.Addr != "" {
 		a, err := netip.ParseAddr(h.Addr)
-		expect("address", h.Addr, fmt.Sprintf("%s (%s)", l.Address, l.Reach), l.Reach == h.Addr || err == nil && a == l.Address)
+		expect("address", h.Addr, fmt.Sprintf("%s (%s)", l.Address, l.Reach), l.Reach == h.Addr ||
+			err == nil && a == l.Address)
 	}
 	switch {
 	case h.MaxBacklog != nil && h.Found && l.Proto == probe.UDP: // which nobody asked for, and has no queue
 	case h.MaxBacklog != nil && l.Backlog == nil: // /proc/net does not have it
 		doubt = fmt.Sprintf("the accept queue of %s is not known here", p)
 	case h.MaxBacklog != nil:
-		expect("accept queue", fmt.Sprintf("at most %d", *h.MaxBacklog), fmt.Sprint(l.Backlog.Used), l.Backlog.Used <= *h.MaxBacklog)
+		expect("accept queue", fmt.Sprintf("at most %d", *h.MaxBacklog), fmt.Sprint(l.Backlog.Used),
+			l.Backlog.Used <= *h.MaxBacklog)
 	}
 	for _, c := range []struct {
 		what, expected string
@@ -120,7 +125,8 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 		}
 		actual = append(actual, ofSocket(l, c.what)...)
 		switch {
-		case slices.Contains(actual, c.expected), c.what == "user" && slices.ContainsFunc(l.Owners, func(o owner.Owner) bool { return o.UID != nil && fmt.Sprint(*o.UID) == c.expected }):
+		case slices.Contains(actual, c.expected), c.what == "user" && slices.ContainsFunc(l.Owners,
+			func(o owner.Owner) bool { return o.UID != nil && fmt.Sprint(*o.UID) == c.expected }):
 		case unknown:
 			doubt = cmp.Or(doubt, fmt.Sprintf("the %s of %s could not be seen", c.what, p))
 		default:

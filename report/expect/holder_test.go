@@ -16,9 +16,11 @@ func TestExpectHolder(t *testing.T) {
 	root := uint32(0)
 	listening := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
 	held := local.Listener{
-		Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: local.Listening, Reach: "loopback",
+		Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: local.Listening,
+		Reach:   "loopback",
 		Backlog: &socket.Backlog{Used: 2, Limit: 8}, UID: &root, NetNS: "host",
-		Owners: []owner.Owner{{Name: "nginx", User: "root", Place: owner.Place{Unit: "nginx.service"}}, {Name: "helper", User: "www-data"}},
+		Owners: []owner.Owner{{Name: "nginx", User: "root", Place: owner.Place{Unit: "nginx.service"}},
+			{Name: "helper", User: "www-data"}},
 	}
 	hidden := held
 	hidden.Owners = nil
@@ -27,7 +29,8 @@ func TestExpectHolder(t *testing.T) {
 	guessed.Origin = owner.Origin{Place: owner.Place{Unit: "nginx.service"},
 		Candidates: []owner.Candidate{{Process: owner.Process{PID: 5, Name: "nginx"}, By: "cgroup"}}}
 	activated := held
-	activated.Owners = []owner.Owner{{PID: 1, Name: "systemd", User: "root", Place: owner.Place{Unit: "init.scope"}, SocketUnit: "ssh.socket"}}
+	activated.Owners = []owner.Owner{{PID: 1, Name: "systemd", User: "root", Place: owner.Place{Unit: "init.scope"},
+		SocketUnit: "ssh.socket"}}
 	activated.Unit = "ssh.socket"
 	web := uint32(33)
 	dropped := held // by a server that gave up the rights with which it made the socket
@@ -53,7 +56,8 @@ func TestExpectHolder(t *testing.T) {
 	}{
 		{"loopback", Holder{Addr: "loopback"}, []record.Finding{listening, held}, record.Holds},
 		{"one of two is wide", Holder{Addr: "loopback"}, []record.Finding{listening, held, wide}, record.Fails},
-		{"another namespace is not ours", Holder{Addr: "loopback"}, []record.Finding{listening, held, elsewhere}, record.Holds},
+		{"another namespace is not ours", Holder{Addr: "loopback"}, []record.Finding{listening, held, elsewhere},
+			record.Holds},
 		{"any", Holder{Addr: "any"}, []record.Finding{listening, wide}, record.Holds},
 		{"not any", Holder{Addr: "any"}, []record.Finding{listening, held}, record.Fails},
 		{"an address", Holder{Addr: "127.0.0.1"}, []record.Finding{listening, held}, record.Holds},
@@ -64,13 +68,16 @@ func TestExpectHolder(t *testing.T) {
 		{"process not visible", Holder{Process: "nginx"}, []record.Finding{listening, hidden}, record.CannotTell},
 		{"user by number, process not visible", Holder{User: "0"}, []record.Finding{listening, hidden}, record.Holds},
 		{"a candidate is no owner", Holder{Process: "nginx"}, []record.Finding{listening, guessed}, record.CannotTell},
-		{"nor is another a violation", Holder{Process: "sshd"}, []record.Finding{listening, guessed}, record.CannotTell},
+		{"nor is another a violation", Holder{Process: "sshd"}, []record.Finding{listening, guessed},
+			record.CannotTell},
 		{"user of the socket", Holder{User: "www-data"}, []record.Finding{listening, guessed}, record.Holds},
 		{"another user", Holder{User: "app"}, []record.Finding{listening, guessed}, record.CannotTell},
-		{"the socket's user, where the owners are known", Holder{User: "root"}, []record.Finding{listening, dropped}, record.Fails},
+		{"the socket's user, where the owners are known", Holder{User: "root"}, []record.Finding{listening, dropped},
+			record.Fails},
 		{"and its number", Holder{User: "0"}, []record.Finding{listening, dropped}, record.Fails},
 		{"an owner's number", Holder{User: "33"}, []record.Finding{listening, dropped}, record.Holds},
-		{"an owner whose user is not known", Holder{User: "root"}, []record.Finding{listening, fleeting}, record.CannotTell},
+		{"an owner whose user is not known", Holder{User: "root"}, []record.Finding{listening, fleeting},
+			record.CannotTell},
 		{"unit of the socket", Holder{Unit: "nginx.service"}, []record.Finding{listening, guessed}, record.Holds},
 		{"another unit", Holder{Unit: "apache2.service"}, []record.Finding{listening, guessed}, record.CannotTell},
 		{"socket unit", Holder{Unit: "ssh.socket"}, []record.Finding{listening, activated}, record.Holds},
@@ -81,12 +88,19 @@ func TestExpectHolder(t *testing.T) {
 		{"queue too long", Holder{MaxBacklog: &few}, []record.Finding{listening, busy}, record.Fails},
 		{"queue not known", Holder{MaxBacklog: &few}, []record.Finding{listening, unqueued}, record.CannotTell},
 		{"no queue", Holder{MaxBacklog: &few}, []record.Finding{listening, datagrams}, record.CannotTell},
-		{"no queue, found", Holder{MaxBacklog: &few, Found: true}, []record.Finding{listening, held, datagrams}, record.Holds},
-		{"nothing listens", Holder{Process: "nginx"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}, record.Fails},
-		{"nothing here", Holder{Addr: "loopback"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, record.Fails},
-		{"found elsewhere", Holder{Addr: "loopback", Found: true}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere}, record.Holds},
-		{"found to be sent on", Holder{Addr: "loopback", Found: true}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Redirected}}, record.Fails},
-		{"not known", Holder{Process: "nginx"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Error: "x"}}, record.CannotTell},
+		{"no queue, found", Holder{MaxBacklog: &few, Found: true}, []record.Finding{listening, held, datagrams},
+			record.Holds},
+		{"nothing listens", Holder{Process: "nginx"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP,
+			Verdict: local.Free}}, record.Fails},
+		{"nothing here", Holder{Addr: "loopback"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP,
+			Verdict: local.Elsewhere}, elsewhere}, record.Fails},
+		{"found elsewhere", Holder{Addr: "loopback", Found: true},
+			[]record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Elsewhere}, elsewhere},
+			record.Holds},
+		{"found to be sent on", Holder{Addr: "loopback", Found: true},
+			[]record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Redirected}}, record.Fails},
+		{"not known", Holder{Process: "nginx"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP,
+			Verdict: local.Unknown, Error: "x"}}, record.CannotTell},
 	} {
 		e, err := ExpectHolder(c.expect)
 		if err != nil {
@@ -108,7 +122,8 @@ func TestExpectHolder(t *testing.T) {
 func TestExpectHolderOfBound(t *testing.T) {
 	held := func(state local.Word, name string) []record.Finding {
 		return []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: state}, local.Listener{
-			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host", Owners: []owner.Owner{{Name: name}}}}
+			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host",
+			Owners: []owner.Owner{{Name: name}}}}
 	}
 	free := []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Free}}
 	for _, c := range []struct {

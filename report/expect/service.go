@@ -88,7 +88,8 @@ func (s *speaker) certificate(service *probe.Service, expect func(what, expected
 		return "no certificate was seen: what speaks there is " + service.Name
 	}
 	if end := s.now.Add(s.Certificate); until.Before(end) {
-		expect("certificate", "valid until "+end.UTC().Format(time.DateOnly), fmt.Sprintf("valid until %s", until.UTC().Format(time.DateOnly)))
+		expect("certificate", "valid until "+end.UTC().Format(time.DateOnly), fmt.Sprintf("valid until %s",
+			until.UTC().Format(time.DateOnly)))
 	}
 	return ""
 }

@@ -38,7 +38,8 @@ func TestPage(t *testing.T) {
 	}
 	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.DisableGPU,
 		chromedp.WindowSize(1200, 900), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
 	allocated, cancel := chromedp.NewExecAllocator(limited, o...)
 	defer cancel()
@@ -153,14 +154,17 @@ func network24() Stream {
 		return probe.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 417, Proto: probe.TCP}
 	}
 	open := func(last byte, rtt probe.Millis) Finding {
-		return probe.Result{Endpoint: at(last), State: probe.Open, Reason: probe.SynAck, RTT: rtt, Evidence: []string{"a SYN-ACK said so"},
-			Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}}
+		return probe.Result{Endpoint: at(last), State: probe.Open, Reason: probe.SynAck, RTT: rtt,
+			Evidence: []string{"a SYN-ACK said so"},
+			Service:  &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}}
 	}
 	dull := func(first, last byte, state probe.State, why probe.Reason) Finding {
-		return scan.Range{First: at(first).Addr, Last: at(last).Addr, Count: uint64(last-first) + 1, Port: 417, Proto: probe.TCP, State: state, Reason: why}
+		return scan.Range{First: at(first).Addr, Last: at(last).Addr, Count: uint64(last-first) + 1, Port: 417,
+			Proto: probe.TCP, State: state, Reason: why}
 	}
 	s.Findings = []Finding{open(9, 3e6), open(7, 1e6), open(8, 2e6), dull(0, 6, probe.Closed, probe.Reset),
-		dull(10, 63, probe.Closed, probe.Reset), dull(64, 127, probe.Filtered, probe.NoResponse), dull(128, 255, probe.Closed, probe.Reset)}
+		dull(10, 63, probe.Closed, probe.Reset), dull(64, 127, probe.Filtered, probe.NoResponse),
+		dull(128, 255, probe.Closed, probe.Reset)}
 	s.Ended.Complete = true
 	s.Ended.Summary = scan.Summary{Targets: 256, States: map[string]uint64{"open": 3, "closed": 189, "filtered": 64}}
 	return s
@@ -171,9 +175,11 @@ func network24() Stream {
 func everythingWorks(t *testing.T, b *browser) {
 	b.show(t, network24())
 	want(t, b, `document.querySelector('h1').textContent`, "onmux scan: 3 open, 189 closed, 64 filtered")
-	want(t, b, `[...document.querySelectorAll('.counts li')].map(e => e.textContent).join()`, "3 open,189 closed,64 filtered")
+	want(t, b, `[...document.querySelectorAll('.counts li')].map(e => e.textContent).join()`,
+		"3 open,189 closed,64 filtered")
 	want(t, b, `document.querySelectorAll('tbody tr').length`, 7)
-	want(t, b, `document.querySelector('#rtt svg').getAttribute('aria-label')`, "3 answers took from 1.0 ms to 3.0 ms; half of them at most 2.0 ms, nine in ten at most 3.0 ms")
+	want(t, b, `document.querySelector('#rtt svg').getAttribute('aria-label')`,
+		"3 answers took from 1.0 ms to 3.0 ms; half of them at most 2.0 ms, nine in ten at most 3.0 ms")
 	want(t, b, `document.querySelectorAll('noscript table').length`, 0)
 	want(t, b, `[.008, .0994, .1].map(ms => duration(ms, t => t.toFixed(2))).join()`, "8 µs,99 µs,0.10 ms")
 
@@ -181,9 +187,11 @@ func everythingWorks(t *testing.T, b *browser) {
 	b.run(t, chromedp.Click(chromedp.CSS(`button[data-key="p"]`)))
 	want(t, b, `document.querySelector('tbody th').textContent`, "192.0.2.0-192.0.2.6 417/tcp")
 	want(t, b, `document.querySelectorAll('tbody th')[1].textContent`, "192.0.2.7:417/tcp")
-	b.run(t, chromedp.Focus(chromedp.CSS(`button[data-key="t"]`)), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter))
+	b.run(t, chromedp.Focus(chromedp.CSS(`button[data-key="t"]`)), chromedp.KeyEvent(kb.Enter),
+		chromedp.KeyEvent(kb.Enter))
 	want(t, b, `document.querySelector('th[aria-sort]').getAttribute('aria-sort')`, "descending")
-	want(t, b, `[...document.querySelectorAll('td.number')].map(e => e.textContent).join()`, "3.00 ms,2.00 ms,1.00 ms,,,,")
+	want(t, b, `[...document.querySelectorAll('td.number')].map(e => e.textContent).join()`,
+		"3.00 ms,2.00 ms,1.00 ms,,,,")
 
 	// It filters by text, also that of the evidence, and by state.
 	look := func(text, word string) {
@@ -201,7 +209,8 @@ func everythingWorks(t *testing.T, b *browser) {
 	look("nothing like that", "")
 	want(t, b, `document.getElementById('told').textContent`, "none of 7")
 	look("", "filtered")
-	want(t, b, `[...document.querySelectorAll('tbody tr')].map(e => e.textContent).join()`, "192.0.2.64-192.0.2.127 417/tcpfilteredno-response64 addresses")
+	want(t, b, `[...document.querySelectorAll('tbody tr')].map(e => e.textContent).join()`,
+		"192.0.2.64-192.0.2.127 417/tcpfilteredno-response64 addresses")
 	look("", "")
 
 	// The map is reached by keyboard, and tells where it is and what is there.
@@ -209,16 +218,19 @@ func everythingWorks(t *testing.T, b *browser) {
 	for range 7 {
 		b.run(t, chromedp.KeyEvent(kb.ArrowRight))
 	}
-	want(t, b, `document.getElementById('here').textContent`, "192.0.2.7\n417/tcp  open  syn-ack  1.00 ms  ssh OpenSSH 9.2p1")
+	want(t, b, `document.getElementById('here').textContent`,
+		"192.0.2.7\n417/tcp  open  syn-ack  1.00 ms  ssh OpenSSH 9.2p1")
 	b.run(t, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown))
-	want(t, b, `document.getElementById('here').textContent`, "192.0.2.71\n192.0.2.64-192.0.2.127 417/tcp  filtered  no-response  64 addresses")
+	want(t, b, `document.getElementById('here').textContent`,
+		"192.0.2.71\n192.0.2.64-192.0.2.127 417/tcp  filtered  no-response  64 addresses")
 	b.run(t, chromedp.KeyEvent(kb.End))
 	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "192.0.2.255")
 
 	// And by mouse: the cell of .9 stands in the first row.
 	b.run(t, chromedp.Evaluate[chromedp.Void](`{
 		const box = document.querySelector('.sky').getBoundingClientRect(), side = (box.width - 120) / 32;
-		document.querySelector('.sky').dispatchEvent(new MouseEvent('mousemove', {clientX: box.left + 120 + 9.5 * side, clientY: box.top + side / 2}));
+		document.querySelector('.sky').dispatchEvent(new MouseEvent('mousemove',
+			{clientX: box.left + 120 + 9.5 * side, clientY: box.top + side / 2}));
 	}`))
 	want(t, b, `document.getElementById('here').textContent.split('  ')[3]`, "3.00 ms")
 }
@@ -227,7 +239,9 @@ func everythingWorks(t *testing.T, b *browser) {
 func followsColorScheme(t *testing.T, b *browser) {
 	b.show(t, network24())
 	brightness := func(preferred string) float64 {
-		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: preferred}}}); err != nil {
+		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia,
+			emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme",
+				Value: preferred}}}); err != nil {
 			t.Fatal(err)
 		}
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
@@ -258,7 +272,8 @@ func drawsManyEndpoints(t *testing.T, b *browser) {
 	s.Findings = nil
 	a := netip.MustParseAddr("10.20.0.0")
 	for i := range 65536 {
-		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset, RTT: probe.Millis(1000 * (i%5000 + 1))}
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed,
+			Reason: probe.Reset, RTT: probe.Millis(1000 * (i%5000 + 1))}
 		if i%4096 == 0 {
 			r.State, r.Reason = probe.Open, probe.SynAck
 		}
@@ -271,7 +286,8 @@ func drawsManyEndpoints(t *testing.T, b *browser) {
 	want(t, b, `document.getElementById('told').textContent`, "1 to 200 of 65,536")
 	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "10.20.255.25"))
 	want(t, b, `[...document.querySelectorAll('tbody th')].map(e => e.textContent).join()`,
-		"10.20.255.25:417/tcp,10.20.255.250:417/tcp,10.20.255.251:417/tcp,10.20.255.252:417/tcp,10.20.255.253:417/tcp,10.20.255.254:417/tcp,10.20.255.255:417/tcp")
+		"10.20.255.25:417/tcp,10.20.255.250:417/tcp,10.20.255.251:417/tcp,10.20.255.252:417/tcp,"+
+			"10.20.255.253:417/tcp,10.20.255.254:417/tcp,10.20.255.255:417/tcp")
 	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.End))
 	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "10.20.255.255")
 }
@@ -290,7 +306,8 @@ func showsHostileText(t *testing.T, b *browser) {
 	}
 	b.show(t, all)
 	for _, where := range []string{"#violations", "#all", "body"} {
-		shown := strings.Join(strings.Fields(value[string](t, b, `document.querySelector('`+where+`').textContent`)), " ")
+		shown := strings.Join(strings.Fields(value[string](t, b, `document.querySelector('`+where+`').textContent`)),
+			" ")
 		for _, w := range wanted {
 			if !strings.Contains(shown, w) {
 				t.Errorf("%s does not show %.40q", where, w)
@@ -305,9 +322,11 @@ func showsHostileText(t *testing.T, b *browser) {
 func drawsIPv6(t *testing.T, b *browser) {
 	s := Sample()
 	s.Findings = nil
-	wanted := []string{"10.0.0.1", "::1", "2001:db8::", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "fe80::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}
+	wanted := []string{"10.0.0.1", "::1", "2001:db8::", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "fe80::1",
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}
 	for _, a := range wanted {
-		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(a), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
+		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(a), Port: 417,
+			Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
 	}
 	b.show(t, s)
 	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.Home))

@@ -20,9 +20,11 @@ func (h *page) End(e record.End) error {
 	b.WriteString("<main>\n")
 	counts(b, e)
 	h.writeViolations()
-	b.WriteString("<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n<section id=\"all\"><h2>Everything that was found</h2>\n")
+	b.WriteString("<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n<section " +
+		"id=\"all\"><h2>Everything that was found</h2>\n")
 	if h.table.left > 0 {
-		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, jsonl and csv have all of them.</p>\n", wording.Number(h.table.left))
+		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, "+
+			"jsonl and csv have all of them.</p>\n", wording.Number(h.table.left))
 	}
 	h.table.noscript()
 	b.WriteString("</section>\n")
@@ -36,7 +38,8 @@ func (h *page) End(e record.End) error {
 		}
 		b.WriteString("</ul></section>\n")
 	}
-	fmt.Fprintf(b, "</main>\n<footer>onmux %s, %s</footer>\n<script>%s</script>\n</body>\n</html>\n", htmlText(h.start.Version), htmlText(record.Schema), pageScript())
+	fmt.Fprintf(b, "</main>\n<footer>onmux %s, %s</footer>\n<script>%s</script>\n</body>\n</html>\n",
+		htmlText(h.start.Version), htmlText(record.Schema), pageScript())
 	return h.table.flush()
 }
 
@@ -60,7 +63,8 @@ func (h *page) header(e record.End) {
 		head = h.answer
 	}
 	head = cmp.Or(head, phrase.Nothing(h.start.Command, h.doubted))
-	fmt.Fprintf(&h.table.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">", class, badge, htmlText(h.start.Command), htmlText(head))
+	fmt.Fprintf(&h.table.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">",
+		class, badge, htmlText(h.start.Command), htmlText(head))
 	parts := []string{h.start.Started.UTC().Format(time.DateTime) + " UTC"}
 	if e.Summary.Duration > 0 {
 		parts = append(parts, "took "+phrase.Duration(time.Duration(e.Summary.Duration)))
@@ -78,7 +82,8 @@ func (h *page) header(e record.End) {
 func counts(b *bytes.Buffer, e record.End) {
 	b.WriteString("<ul class=\"counts\" aria-label=\"how many of each\">\n")
 	for _, t := range phrase.Tallies(e.Summary.States) {
-		fmt.Fprintf(b, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.Word), wording.Number(t.Count), htmlText(t.Word))
+		fmt.Fprintf(b, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.Word), wording.Number(t.Count),
+			htmlText(t.Word))
 	}
 	if n := e.Summary.NotReached; n > 0 {
 		fmt.Fprintf(b, "<li><b>%s</b> not reached</li>\n", wording.Number(n))
@@ -107,13 +112,15 @@ func (h *page) writeViolations() {
 }
 
 func violationTable(b *bytes.Buffer, all []record.Violation) {
-	b.WriteString("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">what</th><th scope=\"col\">expected</th><th scope=\"col\">found</th></tr></thead>\n<tbody>\n")
+	b.WriteString("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">what</th><th " +
+		"scope=\"col\">expected</th><th scope=\"col\">found</th></tr></thead>\n<tbody>\n")
 	for _, v := range all {
 		what := v.What
 		if v.Rule != "" && v.Rule != what {
 			what = v.Rule + ": " + what
 		}
-		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td></tr>\n", htmlText(what), htmlText(v.Expected), htmlText(v.Actual))
+		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td></tr>\n", htmlText(what),
+			htmlText(v.Expected), htmlText(v.Actual))
 	}
 	b.WriteString("</tbody></table></div>\n")
 }
@@ -121,9 +128,12 @@ func violationTable(b *bytes.Buffer, all []record.Violation) {
 // noscript is the table for readers that run no scripts.
 func (t *rows) noscript() {
 	b := &t.buf
-	b.WriteString("<noscript><div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">where</th><th scope=\"col\">state</th><th scope=\"col\">reason</th><th scope=\"col\">what is there</th></tr></thead>\n<tbody>\n")
+	b.WriteString("<noscript><div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">where</th><th " +
+		"scope=\"col\">state</th><th scope=\"col\">reason</th><th scope=\"col\">what is " +
+		"there</th></tr></thead>\n<tbody>\n")
 	for _, r := range t.plain {
-		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>\n", htmlText(r.Place), htmlText(r.Word), htmlText(r.Reason), htmlText(r.Text))
+		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>\n", htmlText(r.Place),
+			htmlText(r.Word), htmlText(r.Reason), htmlText(r.Text))
 	}
 	b.WriteString("</tbody></table></div>\n")
 	if n := t.count - len(t.plain); n > 0 {

@@ -101,7 +101,8 @@ func pageScript() string { return asset("map.js") + asset("page.js") }
 func (h *page) Start(s record.Start) error {
 	h.start = s
 	style := asset("page.css")
-	policy := "default-src 'none'; img-src data:; style-src " + sourceOf(style) + "; script-src " + sourceOf(pageScript()) + "; base-uri 'none'; form-action 'none'"
+	policy := "default-src 'none'; img-src data:; style-src " + sourceOf(style) + "; script-src " +
+		sourceOf(pageScript()) + "; base-uri 'none'; form-action 'none'"
 	fmt.Fprintf(&h.table.buf, `<!doctype html>
 <html lang="en">
 <head>
@@ -144,12 +145,14 @@ func (h *page) Attempt(a probe.Attempt) error {
 // Verdict writes a row.
 func (h *page) Verdict(v local.Verdict) error {
 	h.subject(v)
-	return h.table.add(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict), Reason: phrase.Join(v.Why, v.Error), Details: v.Bind})
+	return h.table.add(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict),
+		Reason: phrase.Join(v.Why, v.Error), Details: v.Bind})
 }
 
 // Port writes a row.
 func (h *page) Port(p ports.Info) error {
-	return h.table.add(row{Place: strconv.Itoa(int(p.Port)), Word: string(p.Range), Text: phrase.Names(p), Details: p.Notes})
+	return h.table.add(row{Place: strconv.Itoa(int(p.Port)), Word: string(p.Range), Text: phrase.Names(p),
+		Details: p.Notes})
 }
 
 // Rule writes a row.
@@ -201,14 +204,16 @@ func (h *page) Range(r scan.Range) error {
 	p := probe.Port{Number: r.Port, Proto: r.Proto}
 	return h.table.add(row{
 		Place: phrase.Addresses(r.First, r.Last) + " " + p.String(), Word: r.State.String(), Reason: r.Reason.String(),
-		Text:    strings.Join(append([]string{phrase.Count(r.Count, "address", "addresses")}, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
+		Text: strings.Join(append([]string{phrase.Count(r.Count, "address", "addresses")},
+			phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
 		Details: r.Notes, First: hexAddr(r.First), Last: hexAddr(r.Last), Port: p.String(),
 	})
 }
 
 // Listener writes a row.
 func (h *page) Listener(l local.Listener) error {
-	out := row{Place: phrase.Socket(l, "") + "/" + l.Proto.String(), Word: string(l.State), Reason: "reach: " + phrase.Reach(l), Text: phrase.Holders(l.Owners)}
+	out := row{Place: phrase.Socket(l, "") + "/" + l.Proto.String(), Word: string(l.State), Reason: "reach: " +
+		phrase.Reach(l), Text: phrase.Holders(l.Owners)}
 	for _, o := range l.Owners {
 		if s := strings.Join(phrase.Owner(o), ", "); s != "" {
 			out.Details = append(out.Details, fmt.Sprintf("pid %d: %s", o.PID, s))

@@ -26,10 +26,12 @@ func TestPagePolicy(t *testing.T) {
 		t.Fatal("no policy")
 	}
 	said := html.UnescapeString(policy[1])
-	if !strings.HasPrefix(said, "default-src 'none';") || strings.Contains(said, "unsafe") || strings.Contains(said, "http") {
+	if !strings.HasPrefix(said, "default-src 'none';") || strings.Contains(said, "unsafe") ||
+		strings.Contains(said, "http") {
 		t.Error(said)
 	}
-	for what, re := range map[string]string{"style-src": `(?s)<style>(.*?)</style>`, "script-src": `(?s)<script>(.*?)</script>`} {
+	for what, re := range map[string]string{"style-src": `(?s)<style>(.*?)</style>`,
+		"script-src": `(?s)<script>(.*?)</script>`} {
 		all := regexp.MustCompile(re).FindAllStringSubmatch(out, -1)
 		if len(all) != 1 {
 			t.Fatalf("%d elements for %s", len(all), what)
@@ -54,7 +56,8 @@ func TestPageIsBounded(t *testing.T) {
 	const n = 200_017
 	a := netip.MustParseAddr("10.0.0.0")
 	for range n {
-		Write(h, probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
+		Write(h, probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed,
+			Reason: probe.Reset})
 		a = a.Next()
 	}
 	s.Ended.Summary.States = map[string]uint64{"closed": n}
@@ -62,7 +65,8 @@ func TestPageIsBounded(t *testing.T) {
 	if got := bytes.Count(out.Bytes(), []byte("\n,{")); got != 199_999 {
 		t.Errorf("%d rows after the first", got)
 	}
-	if !strings.Contains(out.String(), "17 more rows are not on this page") || !strings.Contains(out.String(), "200,017") {
+	if !strings.Contains(out.String(), "17 more rows are not on this page") || !strings.Contains(out.String(),
+		"200,017") {
 		t.Error("the page does not say what it leaves out")
 	}
 }

@@ -35,7 +35,8 @@ func nmapOf(t *testing.T, o Options, findings ...Finding) string {
 // TestNmapRangesWithDashes: what stands in a comment must not end it.
 func TestNmapRangesWithDashes(t *testing.T) {
 	first := netip.MustParseAddr("fe80::1%a---->b")
-	out := nmapOf(t, Options{}, scan.Range{First: first, Last: first, Count: 1 << 20, Port: 417, Proto: probe.TCP, State: probe.Filtered})
+	out := nmapOf(t, Options{}, scan.Range{First: first, Last: first, Count: 1 << 20, Port: 417, Proto: probe.TCP,
+		State: probe.Filtered})
 	for d := xml.NewDecoder(strings.NewReader(out)); ; {
 		if _, err := d.Token(); err == io.EOF {
 			break
@@ -54,8 +55,10 @@ func TestNmapNames(t *testing.T) {
 		want string
 	}{
 		{probe.Result{Endpoint: e, State: probe.Open}, `<service name="onmux" method="table" conf="3"></service>`},
-		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "unknown"}}, `<service name="onmux" method="table" conf="3"></service>`},
-		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "ssh", Confidence: probe.High}}, `<service name="ssh" method="probed" conf="10"></service>`},
+		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "unknown"}},
+			`<service name="onmux" method="table" conf="3"></service>`},
+		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "ssh", Confidence: probe.High}},
+			`<service name="ssh" method="probed" conf="10"></service>`},
 	} {
 		out := nmapOf(t, o, c.r)
 		if !strings.Contains(out, c.want) {
@@ -79,8 +82,10 @@ func TestNmapDTD(t *testing.T) {
 		t.Skip("needs xmllint and nmap.dtd")
 	}
 	e := probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.UDP}
-	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Host: "h<o>st", State: probe.Unreachable, Reason: probe.NoNeighbour, RTT: 1, Responder: e.Addr,
-		Notes: []string{"a\x1bnote"}, Service: &probe.Service{Name: "]]>", Product: "&", Version: "\"", Confidence: probe.Low}})
+	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Host: "h<o>st", State: probe.Unreachable,
+		Reason: probe.NoNeighbour, RTT: 1, Responder: e.Addr,
+		Notes: []string{"a\x1bnote"}, Service: &probe.Service{Name: "]]>", Product: "&", Version: "\"",
+			Confidence: probe.Low}})
 	cmd := exec.Command(lint, "--noout", "--dtdvalid", dtd, "-")
 	cmd.Stdin = strings.NewReader(strings.Replace(out, `scanner="onmux"`, `scanner="nmap"`, 1))
 	if told, err := cmd.CombinedOutput(); err != nil {
@@ -110,9 +115,12 @@ func TestNmapHosts(t *testing.T) {
 	s := Empty()
 	a := netip.MustParseAddr("192.0.2.255")
 	s.Findings = []Finding{
-		probe.Result{Endpoint: probe.Endpoint{Addr: a.Next(), Port: 417, Proto: probe.UDP}, State: probe.Unreachable, Reason: probe.NoNeighbour},
-		probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered, Reason: probe.NoResponse},
-		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck},
+		probe.Result{Endpoint: probe.Endpoint{Addr: a.Next(), Port: 417, Proto: probe.UDP}, State: probe.Unreachable,
+			Reason: probe.NoNeighbour},
+		probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered,
+			Reason: probe.NoResponse},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: probe.Open,
+			Reason: probe.SynAck},
 		Span("192.0.2.255", "192.0.3.1", 3, 417, probe.TCP, probe.Closed, probe.Reset, 1),
 		Span("10.0.0.0", "10.1.255.255", 1<<17, 417, probe.TCP, probe.Filtered, probe.NoResponse, 1),
 	}
@@ -144,8 +152,10 @@ func TestNmapHosts(t *testing.T) {
 		}
 		got = append(got, line)
 	}
-	want := []string{"192.0.2.1 up tcp:open", "192.0.2.255 up tcp:closed udp:open|filtered", "192.0.3.0 up tcp:closed udp:filtered", "192.0.3.1 up tcp:closed"}
-	if !reflect.DeepEqual(got, want) || !bytes.Contains(out, []byte("<!-- 10.0.0.0 to 10.1.255.255, port 417/tcp: 131072 addresses are filtered")) {
+	want := []string{"192.0.2.1 up tcp:open", "192.0.2.255 up tcp:closed udp:open|filtered",
+		"192.0.3.0 up tcp:closed udp:filtered", "192.0.3.1 up tcp:closed"}
+	if !reflect.DeepEqual(got, want) || !bytes.Contains(out,
+		[]byte("<!-- 10.0.0.0 to 10.1.255.255, port 417/tcp: 131072 addresses are filtered")) {
 		t.Errorf("got\n%s\nwant\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), out)
 	}
 }
@@ -166,17 +176,20 @@ func TestReplayNmap(t *testing.T) {
 		p := f.(probe.Result)
 		line := fmt.Sprint(p.Endpoint, " ", p.Host, " ", p.State, " ", p.Reason)
 		if p.Service != nil {
-			line += " " + strings.Join([]string{p.Service.Name, p.Service.Product, p.Service.Version, string(p.Service.Confidence)}, "/")
+			line += " " + strings.Join([]string{p.Service.Name, p.Service.Product, p.Service.Version,
+				string(p.Service.Confidence)}, "/")
 		}
 		got = append(got, line)
 	}
 	want := strings.Split(strings.TrimSpace(nmapFindings), "\n")
-	if !slices.Equal(got, want) || !r.Ended.Complete || r.Started.Version != "nmap 7.93" || r.Started.Started.Year() != 2026 || r.Ended.Summary.Targets != uint64(len(got)) {
+	if !slices.Equal(got, want) || !r.Ended.Complete || r.Started.Version != "nmap 7.93" ||
+		r.Started.Started.Year() != 2026 || r.Ended.Summary.Targets != uint64(len(got)) {
 		t.Errorf("%+v %+v\ngot\n%s\nwant\n%s", r.Started, r.Ended, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	for n := range len(bytes.TrimSpace(b)) {
 		cut := NewRecorder()
-		if err := Replay(bytes.NewReader(b[:n]), cut); err != nil && cut.Starts > 0 || cut.Starts != cut.Ends || cut.Ended.Complete {
+		if err := Replay(bytes.NewReader(b[:n]), cut); err != nil && cut.Starts > 0 || cut.Starts != cut.Ends ||
+			cut.Ended.Complete {
 			t.Fatalf("cut at byte %d: %v, %d starts, %d ends", n, err, cut.Starts, cut.Ends)
 		}
 	}
@@ -185,18 +198,29 @@ func TestReplayNmap(t *testing.T) {
 // TestReplayNmapFolded: ports that nmap told together are told one by one.
 func TestReplayNmapFolded(t *testing.T) {
 	xml := func(extra string) string {
-		return `<nmaprun scanner="nmap" start="1" version="7.93"><host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/><ports>` + extra +
+		return `<nmaprun scanner="nmap" start="1" version="7.93"><host><status state="up"/><address addr="10.0.0.1" ` +
+			`addrtype="ipv4"/><ports>` + extra +
 			`<port protocol="tcp" portid="22"><state state="open" reason="syn-ack"/></port></ports></host>` +
 			`<runstats><finished time="2" exit="success"/></runstats></nmaprun>`
 	}
 	for name, c := range map[string]struct{ extra, want, coverage string }{
-		"reset":        {`<extraports state="closed" count="4"><extrareasons reason="resets" count="4" proto="tcp" ports="20-21,23,80"/></extraports>`, "22 open syn-ack, 20 closed reset, 21 closed reset, 23 closed reset, 80 closed reset", ""},
-		"two reasons":  {`<extraports state="filtered" count="2"><extrareasons reason="no-responses" count="1" proto="tcp" ports="20"/><extrareasons reason="admin-prohibiteds" count="1" proto="tcp" ports="21"/></extraports>`, "22 open syn-ack, 20 filtered no-response, 21 filtered admin-prohibited", ""},
-		"udp":          {`<extraports state="closed" count="1"><extrareasons reason="port-unreaches" count="1" proto="udp" ports="417"/></extraports>`, "22 open syn-ack, 417 closed port-unreach", ""},
-		"unreachable":  {`<extraports state="filtered" count="1"><extrareasons reason="host-unreaches" count="1" proto="tcp" ports="417"/></extraports>`, "22 open syn-ack, 417 unreachable host-unreach", ""},
-		"no numbers":   {`<extraports state="closed" count="997"><extrareasons reason="resets" count="997"/></extraports>`, "22 open syn-ack", "ports that nmap counted without naming them: 997"},
-		"another kind": {`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="9"/></extraports>`, "22 open syn-ack", ""},
-		"nonsense":     {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack", "ports that nmap counted without naming them: 3"},
+		"reset": {`<extraports state="closed" count="4"><extrareasons reason="resets" count="4" proto="tcp" ` +
+			`ports="20-21,23,80"/></extraports>`,
+			"22 open syn-ack, 20 closed reset, 21 closed reset, 23 closed reset, 80 closed reset", ""},
+		"two reasons": {`<extraports state="filtered" count="2"><extrareasons reason="no-responses" count="1" ` +
+			`proto="tcp" ports="20"/><extrareasons reason="admin-prohibiteds" count="1" proto="tcp" ` +
+			`ports="21"/></extraports>`, "22 open syn-ack, 20 filtered no-response, 21 filtered admin-prohibited", ""},
+		"udp": {`<extraports state="closed" count="1"><extrareasons reason="port-unreaches" count="1" ` +
+			`proto="udp" ports="417"/></extraports>`, "22 open syn-ack, 417 closed port-unreach", ""},
+		"unreachable": {`<extraports state="filtered" count="1"><extrareasons reason="host-unreaches" count="1" ` +
+			`proto="tcp" ports="417"/></extraports>`, "22 open syn-ack, 417 unreachable host-unreach", ""},
+		"no numbers": {`<extraports state="closed" count="997"><extrareasons reason="resets" ` +
+			`count="997"/></extraports>`, "22 open syn-ack", "ports that nmap counted without naming them: 997"},
+		"another kind": {`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ` +
+			`ports="9"/></extraports>`, "22 open syn-ack", ""},
+		"nonsense": {`<extraports state="closed" count="3"><extrareasons reason="" count="3" proto="tcp" ` +
+			`ports="9-1,x,70000,5-"/></extraports>`, "22 open syn-ack",
+			"ports that nmap counted without naming them: 3"},
 	} {
 		r := NewRecorder()
 		if err := Replay(strings.NewReader(xml(c.extra)), r); err != nil {
@@ -207,12 +231,14 @@ func TestReplayNmapFolded(t *testing.T) {
 			p := f.(probe.Result)
 			got = append(got, fmt.Sprint(p.Port, " ", p.State, " ", p.Reason))
 		}
-		if s := strings.Join(got, ", "); s != c.want || c.coverage != "" && !slices.Contains(r.Ended.Coverage, c.coverage) || c.coverage == "" && len(r.Ended.Coverage) != 1 {
+		if s := strings.Join(got, ", "); s != c.want || c.coverage != "" && !slices.Contains(r.Ended.Coverage,
+			c.coverage) || c.coverage == "" && len(r.Ended.Coverage) != 1 {
 			t.Errorf("%s: %s; %q", name, s, r.Ended.Coverage)
 		}
 	}
 	all := strings.Repeat("0-65535,", 1000)
-	if err := Replay(strings.NewReader(xml(`<extraports state="closed" count="1"><extrareasons reason="resets" count="1" proto="sctp" ports="`+all+`"/></extraports>`)), NewRecorder()); err == nil {
+	if err := Replay(strings.NewReader(xml(`<extraports state="closed" count="1"><extrareasons reason="resets" `+
+		`count="1" proto="sctp" ports="`+all+`"/></extraports>`)), NewRecorder()); err == nil {
 		t.Error("a host with more ports than there are is believed")
 	}
 }
@@ -220,11 +246,15 @@ func TestReplayNmapFolded(t *testing.T) {
 // TestNmapThereAndBack: what our XML says is what we read from it.
 func TestNmapThereAndBack(t *testing.T) {
 	s := Stream{Started: Starts("scan"), Ended: Ends(4, nil), Findings: []Finding{
-		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, Host: "a.example", State: probe.Open, Reason: probe.SynAck, TTL: 64,
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, Host: "a.example",
+			State: probe.Open, Reason: probe.SynAck, TTL: 64,
 			Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Confidence: probe.High}},
-		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Host: "a.example", State: probe.OpenFiltered, Reason: probe.NoResponse},
-		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4.Next(), Port: 417, Proto: probe.TCP}, State: probe.Filtered, Reason: probe.AdminProhibited, Responder: Addr4},
-		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Host: "a.example",
+			State: probe.OpenFiltered, Reason: probe.NoResponse},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4.Next(), Port: 417, Proto: probe.TCP}, State: probe.Filtered,
+			Reason: probe.AdminProhibited, Responder: Addr4},
+		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.TCP},
+			State: probe.Closed, Reason: probe.Reset},
 	}}
 	r := NewRecorder()
 	if err := Replay(bytes.NewReader(s.Write(t, "nmap-xml")), r); err != nil {

@@ -50,7 +50,8 @@ func Read(s *record.Source, r io.Reader) error {
 		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
 			tail.Summary = p.Counted()
 			if p.numberless > 0 {
-				tail.Coverage = append(tail.Coverage, "ports that nmap counted without naming them: "+wording.Number(p.numberless))
+				tail.Coverage = append(tail.Coverage, "ports that nmap counted without naming them: "+
+					wording.Number(p.numberless))
 			}
 			return p.End(tail)
 		}

@@ -59,7 +59,8 @@ func (n *writer) Start(s record.Start) error {
 	}
 	n.command = s.Command
 	started := s.Started.UTC()
-	n.run = element("nmaprun", "scanner", "onmux", "args", "onmux "+s.Command, "start", strconv.FormatInt(started.Unix(), 10),
+	n.run = element("nmaprun", "scanner", "onmux", "args", "onmux "+s.Command, "start",
+		strconv.FormatInt(started.Unix(), 10),
 		"startstr", started.Format(time.ANSIC), "version", phrase.Visible(s.Version), "xmloutputversion", "1.05")
 	if _, err := io.WriteString(n.w, xml.Header+"<!DOCTYPE nmaprun>\n"); err != nil {
 		return err
@@ -135,7 +136,8 @@ func (n *writer) End(e record.End) error {
 	}
 	at := e.Finished.UTC()
 	f := finished{
-		Time: at.Unix(), TimeStr: at.Format(time.ANSIC), Exit: "success", Summary: phrase.Tally(n.command, e.Summary.States),
+		Time: at.Unix(), TimeStr: at.Format(time.ANSIC), Exit: "success", Summary: phrase.Tally(n.command,
+			e.Summary.States),
 		Elapsed: strconv.FormatFloat(time.Duration(e.Summary.Duration).Seconds(), 'f', 2, 64),
 	}
 	if !e.Complete {
@@ -179,7 +181,10 @@ func (n *writer) host(a netip.Addr) host {
 	slices.SortStableFunc(results, func(x, y probe.Result) int {
 		return cmp.Or(cmp.Compare(x.Proto, y.Proto), cmp.Compare(x.Port, y.Port))
 	})
-	results = slices.CompactFunc(results, func(x, y probe.Result) bool { return x.Proto == y.Proto && x.Port == y.Port })
+	results = slices.CompactFunc(results, func(x, y probe.Result) bool {
+		return x.Proto == y.Proto &&
+			x.Port == y.Port
+	})
 	h := host{
 		Status:    status{State: "down", Reason: reasonName(results[0].Reason), TTL: results[0].TTL},
 		Addresses: []address{{phrase.Visible(a.String()), "ipv4"}},
@@ -220,7 +225,8 @@ func (n *writer) port(r probe.Result) port {
 	case s != nil:
 		p.Service = &service{
 			Name: phrase.Visible(s.Name), Product: phrase.Visible(s.Product), Version: phrase.Visible(s.Version),
-			Method: "probed", Conf: map[probe.Confidence]int{probe.High: 10, probe.Medium: 7, probe.Low: 3}[s.Confidence],
+			Method: "probed", Conf: map[probe.Confidence]int{probe.High: 10, probe.Medium: 7,
+				probe.Low: 3}[s.Confidence],
 		}
 	}
 	// No evidence: what of it differs in every run, as times and ports do, is a change to

@@ -8,7 +8,8 @@ import (
 
 func TestHuman(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 µs", 0: "0 µs", 499 * time.Nanosecond: "0 µs", 500 * time.Nanosecond: "1 µs", 8 * time.Microsecond: "8 µs",
+		-time.Second: "0 µs", 0: "0 µs", 499 * time.Nanosecond: "0 µs", 500 * time.Nanosecond: "1 µs",
+		8 * time.Microsecond:    "8 µs",
 		99499 * time.Nanosecond: "99 µs", 99500 * time.Nanosecond: "0.10 ms", 120 * time.Microsecond: "0.12 ms",
 		1234 * time.Microsecond: "1.23 ms", 9994 * time.Microsecond: "9.99 ms", 9996 * time.Microsecond: "10.0 ms",
 		99960 * time.Microsecond: "100 ms", 999 * time.Millisecond: "999 ms", 999600 * time.Microsecond: "1.0 s",
@@ -23,12 +24,14 @@ func TestHuman(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	for share, want := range map[float64]string{0: "0 %", -1: "0 %", 0.0001: "<0.1 %", 0.013: "1.3 %", 0.5: "50 %", 0.9996: "100 %", 1: "100 %"} {
+	for share, want := range map[float64]string{0: "0 %", -1: "0 %", 0.0001: "<0.1 %", 0.013: "1.3 %", 0.5: "50 %",
+		0.9996: "100 %", 1: "100 %"} {
 		if got := Percent(share); got != want {
 			t.Errorf("percent(%g) = %q, want %q", share, got, want)
 		}
 	}
-	for n, want := range map[float64]string{0: "0", -1: "0", 0.001: "<0.01", 0.25: "0.25", 9.999: "10", 1234.5: "1,235", 1e30: "1e+30"} {
+	for n, want := range map[float64]string{0: "0", -1: "0", 0.001: "<0.01", 0.25: "0.25", 9.999: "10",
+		1234.5: "1,235", 1e30: "1e+30"} {
 		if got := Estimate(n); got != want {
 			t.Errorf("estimate(%g) = %q, want %q", n, got, want)
 		}

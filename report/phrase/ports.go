@@ -9,12 +9,14 @@ import (
 // PortCoverage has a sentence for each source of what is known of ports: which was
 // read, and which was not.
 func PortCoverage(m *ports.Machine) []string {
-	names := "this machine's names: " + m.ServicesFile + "; other sources of names that it may be set up to ask were not asked"
+	names := "this machine's names: " + m.ServicesFile +
+		"; other sources of names that it may be set up to ask were not asked"
 	if m.ServicesError != "" {
 		names = fmt.Sprintf("this machine's names: %s: %s", m.ServicesFile, m.ServicesError)
 	}
 	coverage := []string{
-		"IANA's names as of " + ports.RegistryDate + ", one for a port and protocol; none for ports that are registered as a range",
+		"IANA's names as of " + ports.RegistryDate +
+			", one for a port and protocol; none for ports that are registered as a range",
 		names,
 	}
 	if m.Platform != ports.Linux {
@@ -50,7 +52,8 @@ func PortNotes(p ports.Platform, port uint16, root bool) []string {
 		return []string{"Windows takes no privilege to bind any port; " +
 			"ranges that it, or a program, keeps for itself are not known here"}
 	case ports.RangeOf(port) != ports.System:
-		return []string{"on most Unix systems any user may bind a port from 1024 up; whether this one agrees is not known"}
+		return []string{"on most Unix systems any user may bind a port from 1024 up; whether this one agrees is not " +
+			"known"}
 	}
 	note := "on most Unix systems a port below 1024 takes root to bind; whether this one agrees is not known"
 	if root {

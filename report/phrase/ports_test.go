@@ -18,14 +18,19 @@ func TestPortCoverage(t *testing.T) {
 			[]string{"this machine's names: /etc/services; other", "privileges: those of this process"}},
 		{"no file", ports.Machine{ServicesFile: "/etc/services", ServicesError: "there is no such file"},
 			[]string{"this machine's names: /etc/services: there is no such file", "privileges: those"}},
-		{"a setting is unknown", ports.Machine{ServicesFile: "s", Settings: ports.Settings{Unknown: []ports.UnknownSetting{
-			{Setting: ports.LowPorts, Err: errors.New("e1")}, {Setting: ports.Privilege, Err: errors.New("e2")},
-			{Setting: ports.EphemeralPorts, Err: errors.New("e3")}, {Setting: ports.ReservedPorts, Err: errors.New("e4")}}}},
-			[]string{"this machine's names: s;", "privileges: ", "which ports take a privilege to bind is not known: e1",
+		{"a setting is unknown", ports.Machine{ServicesFile: "s",
+			Settings: ports.Settings{Unknown: []ports.UnknownSetting{
+				{Setting: ports.LowPorts, Err: errors.New("e1")}, {Setting: ports.Privilege, Err: errors.New("e2")},
+				{Setting: ports.EphemeralPorts, Err: errors.New("e3")}, {Setting: ports.ReservedPorts,
+					Err: errors.New("e4")}}}},
+			[]string{"this machine's names: s;", "privileges: ",
+				"which ports take a privilege to bind is not known: e1",
 				"whether the caller may bind low ports is not known: e2",
-				"where connections take their ports from is not known: e3", "which ports are reserved is not known: e4"}},
+				"where connections take their ports from is not known: e3",
+				"which ports are reserved is not known: e4"}},
 		{"another system", ports.Machine{ServicesFile: "s", Settings: ports.Settings{Platform: ports.OtherUnix}},
-			[]string{"this machine's names: s;", "privileges, and where connections take their ports from: this system was not asked"}},
+			[]string{"this machine's names: s;",
+				"privileges, and where connections take their ports from: this system was not asked"}},
 	} {
 		got := PortCoverage(&tt.machine)
 		if len(got) != len(tt.want)+1 || !strings.HasPrefix(got[0], "IANA's names as of "+ports.RegistryDate) {

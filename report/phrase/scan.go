@@ -105,9 +105,11 @@ func NetworkRate(most float64) string {
 func slowCause(c control.Cause) string {
 	switch c := c.(type) {
 	case control.FewerAnswers:
-		return fmt.Sprintf("of known hosts %.0f %% answered, and %.0f %% while the scan paused", 100*c.Loaded, 100*c.Paused)
+		return fmt.Sprintf("of known hosts %.0f %% answered, and %.0f %% while the scan paused", 100*c.Loaded,
+			100*c.Paused)
 	case control.RouterErrors:
-		return fmt.Sprintf("%v answers with ICMP errors, and is made to send no more than %d a second", c.Router, c.Most)
+		return fmt.Sprintf("%v answers with ICMP errors, and is made to send no more than %d a second", c.Router,
+			c.Most)
 	}
 	return fmt.Sprint(c)
 }

@@ -72,7 +72,8 @@ func TestScanNote(t *testing.T) {
 			Cause: control.RouterErrors{Router: netip.MustParseAddr("10.255.0.0"), Most: 800},
 		},
 		"hosts that had answered stopped for a while; what was silent then was asked again": {Kind: scan.NoteOutage},
-		"held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless --net-rate allows it": {
+		"held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless " +
+			"--net-rate allows it": {
 			Kind: scan.NoteNetworkRate, Rate: 231.5, Most: 100,
 		},
 		"about 2.5 answering hosts are probably still reported as silent after 3 passes: " +
@@ -93,11 +94,12 @@ func TestScanNote(t *testing.T) {
 // stays as it was.
 func TestFinding(t *testing.T) {
 	for kind, want := range map[probe.DoubtKind]string{
-		probe.DoubtHostLimits:     "the host limits its ICMP answers: silence decides nothing",
-		probe.DoubtNetworkLimits:  "ICMP answers from its network are limited or lost: silence decides nothing",
-		probe.DoubtRefusalLimited: "ICMP errors from its network are limited or lost: it may be unreachable or refused rather than filtered",
-		probe.DoubtResetFollowed:  "its SYN-ACK was followed by a reset: something in between answers, or no service",
-		probe.DoubtNotVerified:    "whether it is a service could not be looked at: too many open files",
+		probe.DoubtHostLimits:    "the host limits its ICMP answers: silence decides nothing",
+		probe.DoubtNetworkLimits: "ICMP answers from its network are limited or lost: silence decides nothing",
+		probe.DoubtRefusalLimited: "ICMP errors from its network are limited or lost: it may be unreachable or " +
+			"refused rather than filtered",
+		probe.DoubtResetFollowed: "its SYN-ACK was followed by a reset: something in between answers, or no service",
+		probe.DoubtNotVerified:   "whether it is a service could not be looked at: too many open files",
 	} {
 		doubts := []probe.Doubt{{Kind: kind, Error: "too many open files"}}
 		notes := []string{"a note"}

@@ -73,7 +73,8 @@ func TestRecordingReplays(t *testing.T) {
 		}
 	}
 	first.End(End{Complete: true})
-	if err := first.Replay(&second); err != nil || !reflect.DeepEqual(first, second) || len(second.Findings) != len(all) {
+	if err := first.Replay(&second); err != nil || !reflect.DeepEqual(first, second) ||
+		len(second.Findings) != len(all) {
 		t.Errorf("%v: %d records of %d", err, len(second.Findings), len(all))
 	}
 	calls, broken := 0, errors.New("broken")

@@ -32,7 +32,8 @@ func About(f Finding) (Subject, bool) {
 			At: Violation{Address: f.Addr.String(), Port: f.Port, Proto: f.Proto.String()}}, true
 	case scan.Range:
 		span := f.First.String() + "-" + f.Last.String()
-		return Subject{What: fmt.Sprintf("%s port %d/%s", span, f.Port, f.Proto), Word: f.State.String(), Count: f.Count, Error: f.Error,
+		return Subject{What: fmt.Sprintf("%s port %d/%s", span, f.Port, f.Proto), Word: f.State.String(),
+			Count: f.Count, Error: f.Error,
 			At: Violation{Address: span, Port: f.Port, Proto: f.Proto.String()}}, true
 	case local.Verdict:
 		p := probe.Port{Number: f.Port, Proto: f.Proto}

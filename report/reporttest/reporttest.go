@@ -33,7 +33,9 @@ var (
 	Addr6 = netip.MustParseAddr("fe80::1%eth0")
 )
 
-var place = owner.Place{Unit: "ssh.service", Container: "0123456789ab", ContainerID: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ContainerName: "web", Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
+var place = owner.Place{Unit: "ssh.service", Container: "0123456789ab",
+	ContainerID: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", ContainerName: "web",
+	Runtime: "docker", Pod: "shop/web-1", PodUID: "1b2c"}
 
 // Ptr is the address of a copy of v.
 func Ptr[T any](v T) *T { return &v }
@@ -43,64 +45,97 @@ func Ptr[T any](v T) *T { return &v }
 func Sample() Stream {
 	return Stream{
 		Started: Start{Schema: Schema, Command: "scan", Version: "1.2.3", Started: Noon,
-			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}, Plan: &Plan{Fingerprint: "ab12", Endpoints: 5, Seed: "417", Shard: 1, Shards: 4}},
+			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}, Plan: &Plan{Fingerprint: "ab12", Endpoints: 5,
+				Seed: "417", Shard: 1, Shards: 4}},
 		Findings: []Finding{
 			probe.Result{Endpoint: probe.Endpoint{Addr: Addr6, Port: 417, Proto: probe.TCP}, Host: "router.example",
 				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 2, TTL: 64,
-				Responder: Addr4, ICMP: probe.ICMP{Type: 3, Code: 13}, Confidence: probe.High, Notes: []string{"a note"},
+				Responder: Addr4, ICMP: probe.ICMP{Type: 3, Code: 13}, Confidence: probe.High,
+				Notes: []string{"a note"},
 				Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Banner: "SSH-2.0-<>&",
-					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff"), Info: "protocol 2.0",
-					TLS: &probe.TLS{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "h2", Subject: "CN=a", Names: []string{"a"}, Issuer: "CN=b",
-						SelfSigned: true, NotBefore: Noon.UTC(), Expires: Noon.UTC(), Key: "RSA 2048", SHA256: strings.Repeat("0f", 32)}},
-				Attempts: &probe.Attempts{Sent: 4, Answered: 3, Loss: 0.25, States: map[string]int{"open": 3, "filtered": 1},
-					Min: probe.Millis(time.Millisecond), Avg: probe.Millis(2 * time.Millisecond), Max: probe.Millis(3 * time.Millisecond), StdDev: probe.Millis(time.Millisecond)},
+					Confidence: probe.Low, Probe: "wait", Rule: "ssh", Raw: []byte("SSH-2.0\r\n\xff"),
+					Info: "protocol 2.0",
+					TLS: &probe.TLS{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "h2", Subject: "CN=a",
+						Names: []string{"a"}, Issuer: "CN=b",
+						SelfSigned: true, NotBefore: Noon.UTC(), Expires: Noon.UTC(), Key: "RSA 2048",
+						SHA256: strings.Repeat("0f", 32)}},
+				Attempts: &probe.Attempts{Sent: 4, Answered: 3, Loss: 0.25, States: map[string]int{"open": 3,
+					"filtered": 1},
+					Min: probe.Millis(time.Millisecond), Avg: probe.Millis(2 * time.Millisecond),
+					Max: probe.Millis(3 * time.Millisecond), StdDev: probe.Millis(time.Millisecond)},
 				Lookup: &probe.Lookup{Time: probe.Millis(time.Millisecond), CNAME: "web.example"}, NAT64: Addr4,
-				Route:     &probe.Route{Source: Addr6, Interface: "eth0", Gateway: Addr6},
-				Handshake: &probe.Handshake{RTT: 1000, RTTVar: 1000, MSS: 1448, PathMTU: 1500, Window: Ptr(uint32(0)), Options: []string{"sack"}, SYNs: 1},
-				Openness:  &probe.Openness{Behavior: probe.SendsData, Controls: 4, Answered: 4, Everywhere: true},
-				Path:      []probe.Hop{{Hop: 1}, {Hop: 2, Address: Addr4, RTT: probe.Millis(time.Millisecond), Reason: probe.TimeExceeded}},
-				Evidence:  []string{"a SYN-ACK"}, Error: "none"},
+				Route: &probe.Route{Source: Addr6, Interface: "eth0", Gateway: Addr6},
+				Handshake: &probe.Handshake{RTT: 1000, RTTVar: 1000, MSS: 1448, PathMTU: 1500, Window: Ptr(uint32(0)),
+					Options: []string{"sack"}, SYNs: 1},
+				Openness: &probe.Openness{Behavior: probe.SendsData, Controls: 4, Answered: 4, Everywhere: true},
+				Path: []probe.Hop{{Hop: 1}, {Hop: 2, Address: Addr4, RTT: probe.Millis(time.Millisecond),
+					Reason: probe.TimeExceeded}},
+				Evidence: []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
-			Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered", Address: "192.0.2.1", Port: 417, Proto: "udp"},
+			Violation{What: "192.0.2.1:417/udp", Expected: "closed", Actual: "open|filtered", Address: "192.0.2.1",
+				Port: 417, Proto: "udp"},
 			scan.Range{First: Addr4, Last: Addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, State: probe.Unknown,
-				Reason: probe.LocalError, Tries: 3, Responder: Addr4, Notes: []string{"slow"}, Error: "no route to host"},
+				Reason: probe.LocalError, Tries: 3, Responder: Addr4, Notes: []string{"slow"},
+				Error: "no route to host"},
 			scan.Range{First: Addr4, Last: Addr4, Count: 1, Port: 417, Proto: probe.TCP, State: probe.Closed},
-			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual", State: local.Listening,
-				Peer: "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &socket.Backlog{Used: 1, Limit: 128},
+			local.Listener{Proto: probe.TCP, Address: netip.IPv6Unspecified(), Port: 417, Family: "dual",
+				State: local.Listening,
+				Peer:  "192.0.2.1:5000", Reach: "any", Device: "eth0", Backlog: &socket.Backlog{Used: 1, Limit: 128},
 				Receive: &socket.Buffer{Used: 768, Limit: 212992}, Drops: 37, Groups: []string{"224.0.0.251 on eth0"},
-				UID: Ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80", Owners: []owner.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
-					Cmdline: []string{"sshd", "-D"}, User: "root", UID: Ptr(uint32(0)), Started: Noon, ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
+				UID: Ptr(uint32(0)), NetNS: "host", Inode: 12345, ProxyFor: "172.17.0.2:80",
+				Owners: []owner.Owner{{PID: 12, Name: "sshd", Exe: "/usr/sbin/sshd",
+					Cmdline: []string{"sshd", "-D"}, User: "root", UID: Ptr(uint32(0)), Started: Noon,
+					ExeDeleted: true, Place: place, SocketUnit: "ssh.socket", Workers: []int{13, 14},
 					Parents: []owner.Process{{PID: 1, Name: "systemd"}}, Unrelated: true, Ended: true}, {PID: 1}},
 				User: "root", Origin: owner.Origin{Place: place, MoreCandidates: 2,
-					Candidates: []owner.Candidate{{Process: owner.Process{PID: 12, Name: "sshd"}, By: "cgroup"}, {Process: owner.Process{PID: 13}, By: "user"}}}},
+					Candidates: []owner.Candidate{{Process: owner.Process{PID: 12, Name: "sshd"}, By: "cgroup"},
+						{Process: owner.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: Addr4, State: local.Bound, Reach: "public"},
-			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look", Error: "permission denied",
-				Redirects: []nat.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule", Scope: "any"}},
-				Trace:     []trace.Trace{{To: "127.0.0.1:417", Outcome: trace.Accepted, Backend: "127.0.0.1:8417", Owners: []owner.Owner{{PID: 7}}, Behind: &trace.Behind{Address: "172.17.0.2:80", NetNS: "blue", Owners: []owner.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: trace.Refused, Said: "refused"}}},
-			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free, Why: "nothing holds it; not every NAT rule could be read", Caveats: []string{"not every NAT rule could be read"}, Bind: []string{"a privilege is missing"}},
-			ports.Info{Port: 417, Protos: probe.Protos(), Names: []ports.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
-				Services: ports.Services{File: "/etc/services", Lines: []ports.Service{{Line: 7, Name: "onmux", Proto: "sctp",
-					Aliases: []string{"mux"}, Comment: "a comment"}}, Error: "unreadable"},
+			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look",
+				Error: "permission denied",
+				Redirects: []nat.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6",
+					Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule",
+					Scope: "any"}},
+				Trace: []trace.Trace{{To: "127.0.0.1:417", Outcome: trace.Accepted, Backend: "127.0.0.1:8417",
+					Owners: []owner.Owner{{PID: 7}}, Behind: &trace.Behind{Address: "172.17.0.2:80", NetNS: "blue",
+						Owners: []owner.Owner{{PID: 8}}}, Said: "answered"}, {To: "[::1]:417", Outcome: trace.Refused,
+					Said: "refused"}}},
+			local.Verdict{Port: 417, Proto: probe.UDP, Verdict: local.Free,
+				Why:     "nothing holds it; not every NAT rule could be read",
+				Caveats: []string{"not every NAT rule could be read"}, Bind: []string{"a privilege is missing"}},
+			ports.Info{Port: 417, Protos: probe.Protos(),
+				Names: []ports.Name{{Name: "onmux", Proto: probe.TCP, Source: "IANA"}},
+				Services: ports.Services{File: "/etc/services",
+					Lines: []ports.Service{{Line: 7, Name: "onmux", Proto: "sctp",
+						Aliases: []string{"mux"}, Comment: "a comment"}}, Error: "unreadable"},
 				Range: ports.System, UnprivilegedFrom: Ptr(1024), MayBind: Ptr(true), Ephemeral: Ptr(false),
 				EphemeralRange: &ports.Span{First: 32768, Last: 60999}, Reserved: Ptr(false), Notes: []string{"a note"},
 				History: []ports.Fact{{Fact: "It has a name.", Source: "RFC 1700"}}},
-			ports.Info{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: ports.Services{File: "services"}, Range: ports.Dynamic},
+			ports.Info{Port: 50000, Protos: []probe.Proto{probe.UDP}, Services: ports.Services{File: "services"},
+				Range: ports.Dynamic},
 			Violation{What: "count", Expected: "open=0", Actual: "open=1"},
-			Change{What: Appeared, Address: Addr4, Last: Addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP, Old: "closed", New: "open", Confidence: probe.Low, Notes: []string{"a doubt"}},
+			Change{What: Appeared, Address: Addr4, Last: Addr4.Next(), Count: 2, Port: 417, Proto: probe.TCP,
+				Old: "closed", New: "open", Confidence: probe.Low, Notes: []string{"a doubt"}},
 			Change{What: Changed, Port: 417, Proto: probe.UDP, Old: "free", New: "bound", Confidence: probe.High},
-			probe.Attempt{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Host: "router.example", Try: 2, Time: Noon,
-				State: probe.Filtered, Reason: probe.AdminProhibited, RTT: probe.Millis(time.Millisecond), Responder: Addr6, Error: "none"},
-			probe.Attempt{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Try: 1, Time: Noon, State: probe.OpenFiltered},
+			probe.Attempt{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Host: "router.example",
+				Try: 2, Time: Noon,
+				State: probe.Filtered, Reason: probe.AdminProhibited, RTT: probe.Millis(time.Millisecond),
+				Responder: Addr6, Error: "none"},
+			probe.Attempt{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Try: 1, Time: Noon,
+				State: probe.OpenFiltered},
 		},
-		Ended: End{Finished: Noon.Add(time.Second), Complete: true, Coverage: []string{"everything"}, Hints: []string{"be root"}, Outcome: Fails,
-			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1, Probes: 9, Passes: 2,
+		Ended: End{Finished: Noon.Add(time.Second), Complete: true, Coverage: []string{"everything"},
+			Hints: []string{"be root"}, Outcome: Fails,
+			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1,
+				Probes: 9, Passes: 2,
 				Loss: Ptr(0.25), ExpectedMissed: Ptr(0.5), Contradictions: 1, Duration: probe.Millis(time.Second)}},
 	}
 }
 
 // Empty is a check that found nothing.
 func Empty() Stream {
-	return Stream{Started: Start{Schema: Schema, Command: "check", Version: "1", Started: Noon}, Ended: End{Finished: Noon}}
+	return Stream{Started: Start{Schema: Schema, Command: "check", Version: "1", Started: Noon},
+		Ended: End{Finished: Noon}}
 }
 
 // Replay writes the stream to h.
@@ -139,22 +174,28 @@ func Ends(targets uint64, states map[string]uint64) End {
 }
 
 func Socket(proto probe.Proto, addr, family, reach string, port uint16) local.Listener {
-	return local.Listener{Proto: proto, Address: netip.MustParseAddr(addr), Port: port, Family: family, State: local.Listening, Reach: reach, NetNS: "host", UID: Ptr(uint32(0))}
+	return local.Listener{Proto: proto, Address: netip.MustParseAddr(addr), Port: port, Family: family,
+		State: local.Listening, Reach: reach, NetNS: "host", UID: Ptr(uint32(0))}
 }
 
-func Span(first, last string, count uint64, port uint16, proto probe.Proto, s probe.State, reason probe.Reason, tries int) scan.Range {
-	return scan.Range{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Count: count, Port: port, Proto: proto, State: s, Reason: reason, Tries: tries}
+func Span(first, last string, count uint64, port uint16, proto probe.Proto, s probe.State, reason probe.Reason,
+	tries int) scan.Range {
+	return scan.Range{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Count: count, Port: port,
+		Proto: proto, State: s, Reason: reason, Tries: tries}
 }
 
 // Hostile has what a terminal obeys, and what hides or reorders text.
-const Hostile = "a\x1b[31m\x00\x07\r\n\t\x7f\u009b31m\u0085\u202e\u2066\u200b\u200f\ufeff\u2028\u2029\U000e0041\U000e007f\ue000\U0010ffff\"\\<é世😀"
+const Hostile = "a\x1b[31m\x00\x07\r\n\t\x7f\u009b31m\u0085\u202e\u2066\u200b\u200f\ufeff" +
+	"\u2028\u2029\U000e0041\U000e007f\ue000\U0010ffff\"\\<é世😀"
 
 // Corpus is what Hostile peers and processes may have for names.
 var Corpus = []string{
 	Hostile,
-	"=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "'=1", "＝1+1", "－1", "＋1", "＠SUM(1)", "\t=1", "\r=1", "a,b;c\"d\"", "line\nbreak\r\n",
+	"=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", "'=1", "＝1+1", "－1", "＋1", "＠SUM(1)", "\t=1", "\r=1", "a,b;c\"d\"",
+	"line\nbreak\r\n",
 	"]]>", "<script>alert(1)</script>", "&amp;&#0;", "<!-- -->", "--", "\x00\x01", "\xff\xfe", "\ufffe\uffff",
-	"::error::injected", "%0A::error::x", "ok 1 # SKIP", "# TODO", "---\n...", "| bar | cell |", "`code` **b** [a](http://x) @user",
+	"::error::injected", "%0A::error::x", "ok 1 # SKIP", "# TODO", "---\n...", "| bar | cell |",
+	"`code` **b** [a](http://x) @user",
 	"{label=\"x\"} 1", "\\", "\\n", "\"", "a|b", " leading and trailing ", strings.Repeat("A", 1<<20),
 }
 
@@ -168,7 +209,8 @@ func WithText(text string) Stream {
 			Service: &probe.Service{Name: text, Product: text, Version: text, Banner: text}, Evidence: []string{text}},
 		Violation{What: at.String(), Expected: "open", Actual: text, Address: "192.0.2.1", Port: 417, Proto: "tcp"},
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening, Why: text},
-		local.Listener{Proto: probe.TCP, Address: Addr4, Port: 417, State: local.Listening, Owners: []owner.Owner{{PID: 1, Name: text, User: text, Place: owner.Place{Unit: text}}}},
+		local.Listener{Proto: probe.TCP, Address: Addr4, Port: 417, State: local.Listening,
+			Owners: []owner.Owner{{PID: 1, Name: text, User: text, Place: owner.Place{Unit: text}}}},
 	}
 	s.Ended.Coverage = []string{text}
 	return s

@@ -49,7 +49,8 @@ func (a *attempts) attempt(t probe.Attempt) {
 	}
 	var tail []string
 	if t.RTT > 0 {
-		tail = append(tail, phrase.PadLeft(strings.ReplaceAll(phrase.Duration(time.Duration(t.RTT)), " ", phrase.NoBreak), 7))
+		tail = append(tail, phrase.PadLeft(strings.ReplaceAll(phrase.Duration(time.Duration(t.RTT)), " ",
+			phrase.NoBreak), 7))
 	}
 	if a.Verbosity == record.Verbose || t.RTT == 0 || t.Responder.IsValid() {
 		tail = append(tail, t.Reason.String())

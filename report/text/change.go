@@ -51,7 +51,8 @@ func toneOf(c record.Change) style {
 }
 
 // signs stand before changes of each kind, as in a patch.
-var signs = map[string]string{record.Appeared: "+", record.Vanished: "-", record.Service: "~", record.Owner: "~", record.Changed: "~"}
+var signs = map[string]string{record.Appeared: "+", record.Vanished: "-", record.Service: "~", record.Owner: "~",
+	record.Changed: "~"}
 
 func (c *changes) end(e record.End) {
 	c.headline(e)
@@ -111,7 +112,8 @@ func (c *changes) headline(e record.End) {
 			parts = append(parts, wording.Number(n)+phrase.NoBreak+name)
 		}
 	}
-	c.line(0, 2, span{phrase.Count(c.certain, "change", "changes"), strong}, span{": " + strings.Join(parts, ", "), plain})
+	c.line(0, 2, span{phrase.Count(c.certain, "change", "changes"), strong}, span{": " + strings.Join(parts, ", "),
+		plain})
 }
 
 func (c *changes) writeChange(ch record.Change) {
@@ -119,7 +121,8 @@ func (c *changes) writeChange(ch record.Change) {
 	if ch.Count > 1 {
 		place += " (" + wording.Number(ch.Count) + ")"
 	}
-	line := []span{{signs[ch.What] + phrase.NoBreak + place + "  ", toneOf(ch)}, {phrase.Visible(ch.New), strong}, {", was " + phrase.Visible(ch.Old), plain}}
+	line := []span{{signs[ch.What] + phrase.NoBreak + place + "  ", toneOf(ch)}, {phrase.Visible(ch.New), strong},
+		{", was " + phrase.Visible(ch.Old), plain}}
 	if slices.Contains([]string{record.Service, record.Owner}, ch.What) {
 		line[1].text = ch.What + " " + line[1].text
 	}

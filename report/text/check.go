@@ -122,7 +122,8 @@ func (p *portTable) writeFolded(free map[probe.Port]string) {
 		}
 		for _, caveats := range slices.Sorted(maps.Keys(numbers)) {
 			of := slices.Sorted(slices.Values(numbers[caveats]))
-			line := []span{{proto.String() + " " + strings.ReplaceAll(phrase.Ranges(of), ",", ", "), strong}, {" " + isAre(len(of)) + " ", plain}, {string(local.Free), no}}
+			line := []span{{proto.String() + " " + strings.ReplaceAll(phrase.Ranges(of), ",", ", "), strong},
+				{" " + isAre(len(of)) + " ", plain}, {string(local.Free), no}}
 			if caveats != "" {
 				line = append(line, span{", as far as can be seen: " + phrase.Visible(caveats), plain})
 			}
@@ -158,7 +159,8 @@ func (p *portTable) table(all []local.Listener, verdict local.Word) {
 		verdict = local.Listening
 	}
 	for _, there := range others {
-		p.line(2, 4, span{"in network namespace ", faint}, span{phrase.Visible(there[0].NetNS), strong}, span{", which has its own addresses:", faint})
+		p.line(2, 4, span{"in network namespace ", faint}, span{phrase.Visible(there[0].NetNS), strong},
+			span{", which has its own addresses:", faint})
 		p.sockets(4, there, verdict)
 	}
 	if p.Verbosity == record.Verbose {
@@ -173,7 +175,8 @@ func (p *portTable) sockets(indent int, all []local.Listener, verdict local.Word
 	if len(all) == 0 {
 		return
 	}
-	headings := []heading{{name: "ADDRESS", soft: true}, {name: "FAMILY"}, {name: "REACH"}, {name: "BACKLOG", right: true}, {name: "USER"}, {name: "PID", right: true}, {name: "PROCESS"}}
+	headings := []heading{{name: "ADDRESS", soft: true}, {name: "FAMILY"}, {name: "REACH"},
+		{name: "BACKLOG", right: true}, {name: "USER"}, {name: "PID", right: true}, {name: "PROCESS"}}
 	var rows [][]span
 	for _, l := range all {
 		rows = append(rows, p.rows(l, verdict)...)
@@ -201,7 +204,8 @@ func (p *portTable) rows(l local.Listener, verdict local.Word) [][]span {
 	if user = phrase.Visible(l.User); user == "" && l.UID != nil {
 		user = "uid " + strconv.FormatUint(uint64(*l.UID), 10)
 	}
-	head := []span{{phrase.Socket(l, verdict), plain}, {phrase.Visible(l.Family), plain}, {phrase.Visible(l.Reach), plain}, {backlog, plain}}
+	head := []span{{phrase.Socket(l, verdict), plain}, {phrase.Visible(l.Family), plain},
+		{phrase.Visible(l.Reach), plain}, {backlog, plain}}
 	if len(l.Owners) == 0 {
 		process := cmp.Or(phrase.Visible(local.Guess(l.Origin)), "not visible")
 		return [][]span{append(head, span{user, plain}, span{"?", faint}, span{process, faint})}
@@ -212,7 +216,8 @@ func (p *portTable) rows(l local.Listener, verdict local.Word) [][]span {
 		if n := len(o.Workers); n > 0 {
 			pid += fmt.Sprintf(" +%d", n)
 		}
-		rows = append(rows, append(head, span{cmp.Or(phrase.Visible(o.User), user), plain}, span{pid, plain}, span{p.process(o), plain}))
+		rows = append(rows, append(head, span{cmp.Or(phrase.Visible(o.User), user), plain}, span{pid, plain},
+			span{p.process(o), plain}))
 		head = make([]span, len(head)) // what the owners share stands once
 	}
 	return rows

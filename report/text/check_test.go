@@ -22,7 +22,8 @@ func TestTextFoldsFree(t *testing.T) {
 		told.Findings = append(told.Findings, v)
 	}
 	text := tellText(t, told, Options{})
-	if want := "tcp 1-9 are free\ntcp 10-12 are free, as far as can be seen: a rule is not known\n"; !strings.HasPrefix(text, want) {
+	want := "tcp 1-9 are free\ntcp 10-12 are free, as far as can be seen: a rule is not known\n"
+	if !strings.HasPrefix(text, want) {
 		t.Errorf("%q", text)
 	}
 }

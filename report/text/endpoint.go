@@ -52,7 +52,8 @@ func (e *endpoints) result(r probe.Result) {
 	default:
 		e.attempts.gap()
 		e.heading(r.Host, r.Lookup)
-		e.row(phrase.Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT, e.remarks(r))
+		e.row(phrase.Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT,
+			e.remarks(r))
 		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
 		e.path(r)
 		e.below(r.Notes, e.evidence(r))
@@ -105,14 +106,16 @@ func (e *endpoints) heading(host string, l *probe.Lookup) {
 
 // row writes one line. Its columns are made for what is common: what is longer
 // moves the rest of its line, and leaves the others alone.
-func (e *endpoints) row(address string, port probe.Port, s probe.State, reason probe.Reason, rtt probe.Millis, tail []string) {
+func (e *endpoints) row(address string, port probe.Port, s probe.State, reason probe.Reason, rtt probe.Millis,
+	tail []string) {
 	if e.widths[0] == 0 {
 		e.widths = [...]int{15, 7, 4, 7} // an IPv4 address, 417/tcp, open, syn-ack
 		if !e.folds(probe.Closed) {
 			e.widths[2] = len("open|filtered")
 		}
 	}
-	cells := [...]span{{address, plain}, {port.String(), plain}, {s.String(), tone(s.String())}, {reason.String(), plain}}
+	cells := [...]span{{address, plain}, {port.String(), plain}, {s.String(), tone(s.String())},
+		{reason.String(), plain}}
 	line := make([]span, 0, 2*(len(cells)+1+len(tail)))
 	for i, cell := range cells {
 		width := phrase.Columns(cell.text)

@@ -41,7 +41,8 @@ func (t *explanations) explain(p ports.Info) {
 	t.line(0, 2, append(answer(p), span{".", plain})...)
 	t.explainServices(p.Services)
 	at := p.Range.Span()
-	t.labelled("range", span{fmt.Sprintf("%s, %d-%d (RFC%s6335, section%s6)", bothNames(p.Range), at.First, at.Last, phrase.NoBreak, phrase.NoBreak), plain})
+	t.labelled("range", span{fmt.Sprintf("%s, %d-%d (RFC%s6335, section%s6)", bothNames(p.Range), at.First, at.Last,
+		phrase.NoBreak, phrase.NoBreak), plain})
 	t.explainBinding(p)
 	if s := ephemeral(p); s != "" {
 		t.labelled("sending", span{s, plain})
@@ -93,7 +94,8 @@ func answer(p ports.Info) []span {
 	case slices.Equal(tcp, udp):
 		return append(append(head, tcp...), span{" over TCP and" + phrase.NoBreak + "UDP", plain})
 	}
-	return slices.Concat(head, tcp, []span{{" over" + phrase.NoBreak + "TCP; over" + phrase.NoBreak + "UDP it ", plain}}, udp)
+	return slices.Concat(head, tcp, []span{{" over" + phrase.NoBreak + "TCP; over" + phrase.NoBreak + "UDP it ",
+		plain}}, udp)
 }
 
 // answerOne is about one protocol, and mentions the other where it differs.
@@ -124,7 +126,8 @@ func called(p ports.Info, proto probe.Proto) []span {
 func (t *explanations) explainServices(s ports.Services) {
 	file, label := phrase.Visible(s.File), "here"
 	for _, l := range s.Lines {
-		line := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, phrase.Visible(l.Name), phrase.Visible(strings.ToUpper(l.Proto)))
+		line := fmt.Sprintf("%s:%d: %s over %s", file, l.Line, phrase.Visible(l.Name),
+			phrase.Visible(strings.ToUpper(l.Proto)))
 		if len(l.Aliases) > 0 {
 			line += ", also " + phrase.Visible(strings.Join(l.Aliases, " "))
 		}

@@ -155,12 +155,14 @@ func (f *fold) joined() []*foldRow {
 	}
 	slices.SortFunc(all, func(a, b *foldRow) int {
 		return cmp.Or(slices.Index(probe.States(), a.state)-slices.Index(probe.States(), b.state),
-			cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), cmp.Compare(a.reason, b.reason), cmp.Compare(a.why(), b.why()))
+			cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), cmp.Compare(a.reason, b.reason),
+			cmp.Compare(a.why(), b.why()))
 	})
 	var out []*foldRow
 	same := make(map[string]*foldRow)
 	for _, r := range all {
-		signature := fmt.Sprint(r.state, r.reason, r.everywhere, r.proto, r.count, r.kept, r.runs, r.least, r.most, r.responder)
+		signature := fmt.Sprint(r.state, r.reason, r.everywhere, r.proto, r.count, r.kept, r.runs, r.least, r.most,
+			r.responder)
 		if first := same[signature]; first != nil {
 			first.ports = append(first.ports, r.port)
 			continue
@@ -184,7 +186,8 @@ func (e *endpoints) end(end record.End) {
 	if rows := e.fold.joined(); len(rows) > 0 {
 		e.table(rows)
 		if more := len(rows) - maxRows; more > 0 {
-			e.line(0, 2, span{fmt.Sprintf("and %s (-v lists every record)", phrase.Count(uint64(more), "more row", "more rows")), plain})
+			e.line(0, 2, span{fmt.Sprintf("and %s (-v lists every record)", phrase.Count(uint64(more), "more row",
+				"more rows")), plain})
 		}
 	}
 	for _, r := range e.fold.remarks {
@@ -192,7 +195,8 @@ func (e *endpoints) end(end record.End) {
 		if r.kind == "error" {
 			st = wrong
 		}
-		e.line(0, 2, span{r.kind + ": ", st}, span{fmt.Sprintf("%s (%s)", phrase.Visible(r.text), phrase.Count(r.count, "endpoint", "endpoints")), plain})
+		e.line(0, 2, span{r.kind + ": ", st},
+			span{fmt.Sprintf("%s (%s)", phrase.Visible(r.text), phrase.Count(r.count, "endpoint", "endpoints")), plain})
 	}
 	if len(e.fold.rows) > 0 {
 		e.out.WriteByte('\n')
@@ -208,13 +212,15 @@ func (e *endpoints) nothing(s scan.Summary) {
 	}
 	line := []span{{sentence, strong}, {": " + phrase.Count(s.Targets, "endpoint", "endpoints"), plain}}
 	for _, c := range phrase.Tallies(s.States) {
-		line = append(line, span{", " + wording.Number(c.Count) + " ", plain}, span{phrase.Visible(c.Word), tone(c.Word)})
+		line = append(line, span{", " + wording.Number(c.Count) + " ", plain}, span{phrase.Visible(c.Word),
+			tone(c.Word)})
 	}
 	e.line(0, 2, line...)
 }
 
 func (e *endpoints) table(rows []*foldRow) {
-	headings := []heading{{name: "STATE"}, {name: "PORT"}, {name: "COUNT", right: true}, {name: "REASON", soft: true}, {name: "ADDRESSES"}}
+	headings := []heading{{name: "STATE"}, {name: "PORT"}, {name: "COUNT", right: true}, {name: "REASON", soft: true},
+		{name: "ADDRESSES"}}
 	var cells [][]span
 	for _, r := range rows[:min(len(rows), maxRows)] {
 		cells = append(cells, []span{{r.state.String(), tone(r.state.String())}, {r.portList(), plain},
@@ -268,7 +274,8 @@ func (r *foldRow) list(room int) string {
 		part := short(k)
 		left := listLines*room - b.Len() - len(part)
 		if i > 0 && (left < 0 || r.runs > uint64(i)+1 && left < len(more)) {
-			return b.String() + " and " + phrase.Count(r.runs-uint64(i), "more range", "more ranges") + " (-v lists all)"
+			return b.String() + " and " + phrase.Count(r.runs-uint64(i), "more range", "more ranges") +
+				" (-v lists all)"
 		}
 		if i > 0 {
 			b.WriteByte(' ')

@@ -88,7 +88,8 @@ func (c *canvas) line(indent, hang int, spans ...span) {
 func (c *canvas) bare(indent int, spans []span) {
 	c.out.WriteString(phrase.Blanks(indent))
 	for _, s := range spans {
-		for before, after, glued := strings.Cut(s.text, phrase.NoBreak); ; before, after, glued = strings.Cut(after, phrase.NoBreak) {
+		for before, after, glued := strings.Cut(s.text, phrase.NoBreak); ; before, after,
+			glued = strings.Cut(after, phrase.NoBreak) {
 			c.out.WriteString(before)
 			if !glued {
 				break

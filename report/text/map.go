@@ -101,7 +101,8 @@ func (c *stateMap) draw(apart bool) {
 	var legend []span
 	for rank, m := range mapSigns {
 		if used[rank] {
-			legend = append(legend, span{strings.Repeat(phrase.NoBreak, 2), plain}, c.cell(rank), span{phrase.NoBreak + m.state.String() + " ", plain})
+			legend = append(legend, span{strings.Repeat(phrase.NoBreak, 2), plain}, c.cell(rank),
+				span{phrase.NoBreak + m.state.String() + " ", plain})
 		}
 	}
 	c.line(label, label, legend...)

@@ -17,14 +17,16 @@ func drawn(first string, n int) Stream {
 	s.Findings = nil
 	a := netip.MustParseAddr(first)
 	for i := range n {
-		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset}
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Closed,
+			Reason: probe.Reset}
 		if i == 4 {
 			r.State, r.Reason = probe.Open, probe.SynAck
 		}
 		s.Findings = append(s.Findings, r)
 		a = a.Next()
 	}
-	s.Ended = End{Complete: true, Summary: scan.Summary{Targets: uint64(n), States: map[string]uint64{"open": 1, "closed": uint64(n - 1)}}}
+	s.Ended = End{Complete: true, Summary: scan.Summary{Targets: uint64(n), States: map[string]uint64{"open": 1,
+		"closed": uint64(n - 1)}}}
 	return s
 }
 
@@ -40,11 +42,15 @@ func TestMap(t *testing.T) {
 		o     Options
 		lines []string
 	}{
-		{"a /26", drawn("10.0.0.0", 64), Options{Width: 80}, []string{row("10.0.0.0", "····█"+strings.Repeat("·", 59)), "  █ open   · closed"}},
-		{"ASCII", drawn("10.0.0.0", 64), Options{Width: 80, ASCII: true}, []string{row("10.0.0.0", "....#"+strings.Repeat(".", 59)), "  # open   . closed"}},
-		{"narrow", drawn("10.0.0.0", 64), Options{Width: 44}, []string{row("10.0.0.0 ", "····█"+strings.Repeat("·", 27)), row("10.0.0.32", strings.Repeat("·", 32))}},
+		{"a /26", drawn("10.0.0.0", 64), Options{Width: 80}, []string{row("10.0.0.0", "····█"+strings.Repeat("·", 59)),
+			"  █ open   · closed"}},
+		{"ASCII", drawn("10.0.0.0", 64), Options{Width: 80, ASCII: true},
+			[]string{row("10.0.0.0", "....#"+strings.Repeat(".", 59)), "  # open   . closed"}},
+		{"narrow", drawn("10.0.0.0", 64), Options{Width: 44},
+			[]string{row("10.0.0.0 ", "····█"+strings.Repeat("·", 27)), row("10.0.0.32", strings.Repeat("·", 32))}},
 		{"very narrow", drawn("10.0.0.0", 64), Options{Width: 20}, nil},
-		{"IPv6", drawn("2001:db8::", 20), Options{Width: 80}, []string{row("2001:db8::", "····█"+strings.Repeat("·", 15))}},
+		{"IPv6", drawn("2001:db8::", 20), Options{Width: 80},
+			[]string{row("2001:db8::", "····█"+strings.Repeat("·", 15))}},
 		{"the end of all addresses", drawn("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0", 16), Options{Width: 80},
 			[]string{row("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0", "····█"+strings.Repeat("·", 11))}},
 		{"a /22", drawn("10.0.0.0", 1024), Options{Width: 80}, []string{row("10.0.3.192", strings.Repeat("·", 64))}},
@@ -105,11 +111,13 @@ func TestMapOfPorts(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.0")
 	last := netip.MustParseAddr("10.0.0.31")
 	tell := func(port uint16, state probe.State) Finding {
-		return scan.Range{First: a, Last: last, Count: 32, Port: port, Proto: probe.TCP, State: state, Reason: probe.NoResponse}
+		return scan.Range{First: a, Last: last, Count: 32, Port: port, Proto: probe.TCP, State: state,
+			Reason: probe.NoResponse}
 	}
 	s := drawn("10.0.0.0", 0)
 	s.Findings = []Finding{tell(1, probe.Filtered), tell(2, probe.Closed), tell(3, probe.Unreachable),
-		probe.Result{Endpoint: probe.Endpoint{Addr: last, Port: 2, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck}}
+		probe.Result{Endpoint: probe.Endpoint{Addr: last, Port: 2, Proto: probe.TCP}, State: probe.Open,
+			Reason: probe.SynAck}}
 	if got := tellText(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("·", 31)+"█\n") {
 		t.Errorf("not the strongest:\n%s", got)
 	}

@@ -153,14 +153,16 @@ func (t *writer) sum(e record.End) {
 	}
 	line := []span{{phrase.Count(s.Targets, one, many), strong}}
 	if s.Duration > 0 && t.command == "scan" {
-		line = append(line, span{" in " + strings.ReplaceAll(phrase.Duration(time.Duration(s.Duration)), " ", phrase.NoBreak), plain})
+		line = append(line, span{" in " + strings.ReplaceAll(phrase.Duration(time.Duration(s.Duration)), " ",
+			phrase.NoBreak), plain})
 	}
 	for i, c := range phrase.Tallies(s.States) {
 		sep := ", "
 		if i == 0 {
 			sep = ": "
 		}
-		line = append(line, span{sep + wording.Number(c.Count) + phrase.NoBreak, plain}, span{phrase.Visible(c.Phrase()), tone(c.Word)})
+		line = append(line, span{sep + wording.Number(c.Count) + phrase.NoBreak, plain},
+			span{phrase.Visible(c.Phrase()), tone(c.Word)})
 	}
 	for _, figure := range phrase.Figures(s, t.command) {
 		line = append(line, span{"; " + figure, plain})
@@ -180,7 +182,8 @@ func (t *writer) incomplete(e record.End) {
 		if n == 1 {
 			verb = "was"
 		}
-		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", wording.Number(n), wording.Number(e.Summary.Targets+n), many, verb)
+		sentence = fmt.Sprintf("incomplete: %s of %s %s %s not reached", wording.Number(n),
+			wording.Number(e.Summary.Targets+n), many, verb)
 	}
 	t.line(0, 2, span{sentence, maybe})
 }

@@ -125,7 +125,8 @@ func fits(t testing.TB, got string, o Options) bool {
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(got),
+			0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,7 +204,8 @@ func TestTextFoldsWhatIsMany(t *testing.T) {
 	total := uint64(0)
 	addr := netip.MustParseAddr("10.0.0.0")
 	for i := range 20000 { // every second address: nothing can be joined
-		r := probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: uint16(i%100 + 1), Proto: probe.TCP}, State: probe.Filtered, Error: fmt.Sprint("error ", i)}
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: addr, Port: uint16(i%100 + 1), Proto: probe.TCP},
+			State: probe.Filtered, Error: fmt.Sprint("error ", i)}
 		Write(h, r)
 		addr = addr.Next().Next()
 		total++
@@ -260,7 +262,8 @@ func FuzzText(f *testing.F) {
 }
 
 func result(addr string, port uint16, proto probe.Proto, s probe.State, reason probe.Reason) probe.Result {
-	return probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(addr), Port: port, Proto: proto}, State: s, Reason: reason, Tries: 1}
+	return probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(addr), Port: port, Proto: proto}, State: s,
+		Reason: reason, Tries: 1}
 }
 
 func BenchmarkTextOpen(b *testing.B) {
@@ -277,7 +280,8 @@ func BenchmarkTextOpen(b *testing.B) {
 func BenchmarkTextFold(b *testing.B) {
 	h, _ := New("text", &bytes.Buffer{}, Options{Width: 80})
 	h.Start(Start{Command: "scan"})
-	r := scan.Range{First: netip.MustParseAddr("10.0.0.1"), Last: netip.MustParseAddr("10.0.0.9"), Count: 9, Port: 417, Proto: probe.TCP, State: probe.Closed, Reason: probe.Reset, Tries: 1}
+	r := scan.Range{First: netip.MustParseAddr("10.0.0.1"), Last: netip.MustParseAddr("10.0.0.9"), Count: 9, Port: 417,
+		Proto: probe.TCP, State: probe.Closed, Reason: probe.Reset, Tries: 1}
 	b.ReportAllocs()
 	for b.Loop() {
 		Write(h, r)

@@ -23,7 +23,8 @@ type violations struct {
 // does not hold; what violates it follows.
 func (t *violations) rule(r record.Rule) {
 	t.ofRule = 0
-	words := map[record.Outcome]span{record.Holds: {"holds", yes}, record.Fails: {"FAILS", alarm}, record.CannotTell: {"can't" + phrase.NoBreak + "tell", wrong}}
+	words := map[record.Outcome]span{record.Holds: {"holds", yes}, record.Fails: {"FAILS", alarm},
+		record.CannotTell: {"can't" + phrase.NoBreak + "tell", wrong}}
 	word := cmp.Or(words[r.Outcome], span{probe.Unknown.String(), wrong})
 	line := []span{word, {"  " + phrase.Visible(r.Name), strong}}
 	if t.Verbosity == record.Quiet {
@@ -45,7 +46,8 @@ func (t *violations) add(v record.Violation) {
 		t.unlisted++
 	case v.Rule != "": // its rule is the line above
 		t.ofRule++
-		t.line(7, 9, span{phrase.Visible(v.What) + ": expected " + phrase.Visible(v.Expected) + ", found " + phrase.Visible(v.Actual), bad})
+		t.line(7, 9, span{phrase.Visible(v.What) + ": expected " + phrase.Visible(v.Expected) + ", found " +
+			phrase.Visible(v.Actual), bad})
 	case t.Verbosity == record.Verbose && t.command != "check":
 		t.write(v)
 	case t.Verbosity == record.Verbose || len(t.kept) < phrase.MaxListed:
@@ -69,7 +71,8 @@ func (t *violations) end() {
 		t.write(v)
 	}
 	if t.unlisted > 0 {
-		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(t.unlisted, "more violation", "more violations")), alarm})
+		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(t.unlisted, "more violation",
+			"more violations")), alarm})
 	}
 }
 
