@@ -5,10 +5,9 @@ import (
 	"os"
 	"strconv"
 
+	"onmux/probe/nettest/nft"
+
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
-	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
 // forward makes a NAT rule for scripts: forward FROM TO sends on what this
@@ -22,28 +21,16 @@ func forward() {
 }
 
 func addRedirect(args []string) error {
-	var ports [2][]byte
+	var ports [2]uint16
 	for i := range ports {
 		n, err := strconv.ParseUint(args[i], 10, 16)
 		if err != nil {
 			return err
 		}
-		ports[i] = binaryutil.BigEndian.PutUint16(uint16(n))
+		ports[i] = uint16(n)
 	}
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := c.AddTable(&nftables.Table{Name: "nat", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: "output", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Register: 1, Data: ports[0]},
-		&expr.Immediate{Register: 1, Data: ports[1]},
-		&expr.Redir{RegisterProtoMin: 1},
-	}})
-	return c.Flush()
+	f := nft.New(nftables.TableFamilyIPv4)
+	output := f.Base("output", nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
+	f.Rule(output, nft.ToPort(ports[0]), nft.Redirect(ports[1]))
+	return f.Flush()
 }

@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"probe/local/socket": {"probe", "probe/netlink"},
 	"probe/local/trace":  {"probe", "probe/local/netns", "probe/local/owner", "probe/local/socket"},
 	"probe/netlink":      {},
-	"probe/nettest":      {},
+	"probe/nettest":      {"probe/nettest/nft"},
 	"probe/nettest/nft":  {},
 	"probe/ports":        {"probe", "probe/wording"},
 	"probe/recog":        {},

@@ -15,6 +15,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // The route of the probe is known of every answer, and of silence.
@@ -137,17 +138,8 @@ func TestHandshake(t *testing.T) {
 
 // dropFirst drops the first TCP packet that comes from now on.
 func dropFirst() error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := c.AddTable(&nftables.Table{Name: "first", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-		&expr.Quota{Bytes: 60}, // a SYN with its options
-		&expr.Verdict{Kind: expr.VerdictDrop}}})
-	return c.Flush()
+	f := nft.New(nftables.TableFamilyIPv4)
+	syn := []expr.Any{&expr.Quota{Bytes: 60}} // with its options
+	f.Rule(f.Filter(nftables.ChainHookInput), nft.Proto(unix.IPPROTO_TCP), syn, nft.Verdict(expr.VerdictDrop, ""))
+	return f.Flush()
 }

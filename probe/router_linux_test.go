@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/nettest/nft"
 )
 
 // A packet whose TTL ends on the way is reported, with the router.
@@ -38,23 +38,13 @@ func TestTimeExceeded(t *testing.T) {
 // for the endpoint the evidence has its address.
 func TestOwnFirewall(t *testing.T) {
 	w := newTestNetwork(t)
-	c, err := nftables.New()
-	if err != nil {
-		t.Fatal(err)
+	f := nft.New(nftables.TableFamilyIPv4)
+	defer f.Delete()
+	out := f.Filter(nftables.ChainHookOutput)
+	for port, do := range map[byte][]expr.Any{1: nft.Verdict(expr.VerdictDrop, ""), 2: nft.Reject(3)} {
+		f.Rule(out, nft.LoadPort(), []expr.Any{&expr.Cmp{Register: 1, Data: []byte{0, port}}}, do)
 	}
-	table := c.AddTable(&nftables.Table{Name: "own", Family: nftables.TableFamilyIPv4})
-	defer func() { c.DelTable(table); c.Flush() }()
-	chain := c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
-	for port, do := range map[byte]expr.Any{
-		1: &expr.Verdict{Kind: expr.VerdictDrop},
-		2: &expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: 3},
-	} {
-		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, port}}, do}})
-	}
-	if err := c.Flush(); err != nil {
+	if err := f.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

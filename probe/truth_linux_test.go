@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // testNetwork is a host with one port for each thing that a port can be, and a
@@ -145,16 +145,9 @@ func forbid(dst string) error {
 
 // rejectForwarded makes a router refuse everything that it forwards.
 func rejectForwarded(family nftables.TableFamily, code uint8) error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := c.AddTable(&nftables.Table{Name: "router", Family: family})
-	chain := c.AddChain(&nftables.Chain{Name: "forward", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: code}}})
-	return c.Flush()
+	f := nft.New(family)
+	f.Rule(f.Filter(nftables.ChainHookForward), nft.Reject(code))
+	return f.Flush()
 }
 
 // expectation is what is known of an endpoint, because the test made it so.

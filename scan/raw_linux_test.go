@@ -17,6 +17,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 	"onmux/probe/request"
 	"onmux/scan"
 	"onmux/scan/connect"
@@ -93,22 +94,13 @@ func TestRawRouteDisappears(t *testing.T) {
 func TestRawFirewalledOutput(t *testing.T) {
 	nettest.Need(t)
 	tunWorld(t, "tunwall", "10.100.0.1/24", "10.100.0.2")
-	c, err := nftables.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	table := c.AddTable(&nftables.Table{Name: "wall", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{10, 100, 0, 2}},
-		&expr.Verdict{Kind: expr.VerdictDrop},
-	}})
-	if err := c.Flush(); err != nil {
+	f := nft.New(nftables.TableFamilyIPv4)
+	drop := nft.Verdict(expr.VerdictDrop, "")
+	f.Rule(f.Filter(nftables.ChainHookOutput), nft.CompareAddr(expr.CmpOpEq, "10.100.0.2"), drop)
+	if err := f.Flush(); err != nil {
 		t.Skip("no nftables:", err)
 	}
-	t.Cleanup(func() { c.DelTable(table); _ = c.Flush() })
+	t.Cleanup(func() { f.Delete() })
 	for name, make := range map[string]func(*target.Plan) engine.Engine{
 		"packets": func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) },
 		"sockets": func(*target.Plan) engine.Engine { return connect.New(connect.Config{}) },

@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 	"onmux/probe/decoy"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // serveTCP serves in a host until the test ends; every connection has a
@@ -40,21 +40,16 @@ func do(t testing.TB, h *nettest.Host, f func() error) {
 
 // tcpRule is a rule for what comes to (offset 2) or from (offset 0) a TCP port.
 func tcpRule(hook *nftables.ChainHook, offset uint32, port uint16, exprs ...expr.Any) error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := c.AddTable(&nftables.Table{Name: "decoy", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: fmt.Sprintf("decoy%d", *hook), Table: table,
-		Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
-	all := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}}}
+	f := nft.New(nftables.TableFamilyIPv4)
+	var match []expr.Any
 	if port != 0 {
-		all = append(all, &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(port)})
+		match = []expr.Any{
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
+			&expr.Cmp{Register: 1, Data: nft.Port(port)},
+		}
 	}
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: append(all, exprs...)})
-	return c.Flush()
+	f.Rule(f.Filter(hook), nft.Proto(unix.IPPROTO_TCP), match, exprs)
+	return f.Flush()
 }
 
 // closeWindow sets the window of every segment from a port to zero.

@@ -12,6 +12,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/probe/nettest/nft"
 )
 
 // The loss of a real link is the loss that is reported.
@@ -45,18 +46,10 @@ func TestRepeatLoss(t *testing.T) {
 
 // dropEveryOther drops every other datagram that comes over IPv4.
 func dropEveryOther() error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := c.AddTable(&nftables.Table{Name: "lossy", Family: nftables.TableFamilyIPv4})
-	chain := c.AddChain(&nftables.Chain{Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
+	f := nft.New(nftables.TableFamilyIPv4)
+	f.Rule(f.Filter(nftables.ChainHookInput), nft.Proto(unix.IPPROTO_UDP), []expr.Any{
 		&expr.Numgen{Register: 1, Type: unix.NFT_NG_INCREMENTAL, Modulus: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, 0, 0, 0}},
-		&expr.Verdict{Kind: expr.VerdictDrop}}})
-	return c.Flush()
+		&expr.Cmp{Register: 1, Data: []byte{0, 0, 0, 0}},
+	}, nft.Verdict(expr.VerdictDrop, ""))
+	return f.Flush()
 }

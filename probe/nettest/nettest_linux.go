@@ -12,8 +12,9 @@ import (
 	"syscall"
 	"testing"
 
+	"onmux/probe/nettest/nft"
+
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -256,7 +257,7 @@ func (h *Host) Do(f func() error) error {
 // names an ICMP code, which makes it one for family ("ip" or "ip6").
 func (h *Host) Rule(t testing.TB, family string, r Rule) {
 	t.Helper()
-	if err := h.Do(func() error { return addRule(family, "in", nftables.ChainHookInput, r) }); err != nil {
+	if err := h.Do(func() error { return addRule(family, nftables.ChainHookInput, r) }); err != nil {
 		t.Fatalf("nettest: rule %+v: %v", r, err)
 	}
 }
@@ -264,7 +265,7 @@ func (h *Host) Rule(t testing.TB, family string, r Rule) {
 // Forward is Rule for what the host forwards.
 func (h *Host) Forward(t testing.TB, family string, r Rule) {
 	t.Helper()
-	if err := h.Do(func() error { return addRule(family, "forward", nftables.ChainHookForward, r) }); err != nil {
+	if err := h.Do(func() error { return addRule(family, nftables.ChainHookForward, r) }); err != nil {
 		t.Fatalf("nettest: rule %+v for what is forwarded: %v", r, err)
 	}
 }
@@ -273,20 +274,9 @@ func (h *Host) Forward(t testing.TB, family string, r Rule) {
 func (h *Host) Redirect(t testing.TB, to uint16) {
 	t.Helper()
 	err := h.Do(func() error {
-		c, err := nftables.New()
-		if err != nil {
-			return err
-		}
-		table := c.AddTable(&nftables.Table{Name: "redirect", Family: nftables.TableFamilyIPv4})
-		chain := c.AddChain(&nftables.Chain{Name: "prerouting", Table: table, Type: nftables.ChainTypeNAT,
-			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
-		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-			&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(to)},
-			&expr.Redir{RegisterProtoMin: 1, RegisterProtoMax: 1},
-		}})
-		return c.Flush()
+		f := nft.New(nftables.TableFamilyIPv4)
+		f.Rule(f.Prerouting(), nft.Proto(unix.IPPROTO_TCP), nft.Redirect(to))
+		return f.Flush()
 	})
 	if err != nil {
 		t.Fatal("nettest: redirect:", err)
@@ -322,19 +312,15 @@ func (h *Host) AddLocal(t testing.TB, p netip.Prefix) {
 
 // addRule adds a rule, again if the wait for the kernel's answer was interrupted: twice
 // the same rule is as good as one.
-func addRule(family, name string, hook *nftables.ChainHook, r Rule) error {
+func addRule(family string, hook *nftables.ChainHook, r Rule) error {
 	for {
-		if err := addRuleOnce(family, name, hook, r); !errors.Is(err, unix.EINTR) {
+		if err := addRuleOnce(family, hook, r); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
 }
 
-func addRuleOnce(family, name string, hook *nftables.ChainHook, r Rule) error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
+func addRuleOnce(family string, hook *nftables.ChainHook, r Rule) error {
 	families := map[string]nftables.TableFamily{
 		"ip":   nftables.TableFamilyIPv4,
 		"ip6":  nftables.TableFamilyIPv6,
@@ -345,17 +331,10 @@ func addRuleOnce(family, name string, hook *nftables.ChainHook, r Rule) error {
 		return fmt.Errorf("%q is no family: ip, ip6 or inet", family)
 	}
 	protos := map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
-	table := c.AddTable(&nftables.Table{Name: "test", Family: fam})
-	chain := c.AddChain(&nftables.Chain{Name: name, Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: hook, Priority: nftables.ChainPriorityFilter})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protos[r.Proto]}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(r.Port)},
-		r.Do.expr(),
-	}})
-	return c.Flush()
+	f := nft.New(fam)
+	port := []expr.Any{&expr.Cmp{Register: 1, Data: nft.Port(r.Port)}}
+	f.Rule(f.Filter(hook), nft.Proto(protos[r.Proto]), nft.LoadPort(), port, []expr.Any{r.Do.expr()})
+	return f.Flush()
 }
 
 func (a Action) expr() expr.Any {

@@ -21,7 +21,7 @@ type Table struct {
 	sets  int
 }
 
-// New begins a table "nat".
+// New begins a table "nat", which is for rules of filters, too.
 func New(family nftables.TableFamily) *Table {
 	c, _ := nftables.New()
 	return &Table{Conn: c, table: c.AddTable(&nftables.Table{Name: "nat", Family: family})}
@@ -42,6 +42,20 @@ func (t *Table) Prerouting() *nftables.Chain {
 // Output adds the base chain "out", for what this machine sends.
 func (t *Table) Output() *nftables.Chain {
 	return t.Base("out", nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
+}
+
+// Filter adds a base chain of type filter, named after its hook.
+func (t *Table) Filter(hook *nftables.ChainHook) *nftables.Chain {
+	return t.AddChain(&nftables.Chain{
+		Name: fmt.Sprintf("filter%d", *hook), Table: t.table, Type: nftables.ChainTypeFilter, Hooknum: hook,
+		Priority: nftables.ChainPriorityFilter,
+	})
+}
+
+// Delete removes the table, at once.
+func (t *Table) Delete() error {
+	t.DelTable(t.table)
+	return t.Flush()
 }
 
 // Chain adds a chain.
@@ -130,6 +144,11 @@ func LoadHeader(offset, n uint32) []expr.Any {
 // CompareAddr compares the IPv4 destination.
 func CompareAddr(op expr.CmpOp, a string) []expr.Any {
 	return append(LoadHeader(16, 4), &expr.Cmp{Op: op, Register: 1, Data: netip.MustParseAddr(a).AsSlice()})
+}
+
+// Reject answers with an ICMP error of type unreachable.
+func Reject(code uint8) []expr.Any {
+	return []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: code}}
 }
 
 // Verdict ends a rule.
