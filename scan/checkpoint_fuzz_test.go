@@ -103,6 +103,7 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 
 // TestDamagedCheckpoint reads a file cut off anywhere, and with a bit changed anywhere.
 func TestDamagedCheckpoint(t *testing.T) {
+	t.Parallel()
 	good := halfway(t)
 	refused := func(b []byte) bool {
 		_, err := checkpoint.Decode(bytes.NewReader(b), int64(len(b)), target.MaxEndpoints)
@@ -125,6 +126,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 // TestCheckpointOfABusySweep has the sweep ask and hear while its checkpoint is
 // being written: what was read already counts as it is at the end.
 func TestCheckpointOfABusySweep(t *testing.T) {
+	t.Parallel()
 	plan, err := target.NewPlan(t.Context(), target.Config{Targets: []string{"10.0.0.0/14"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
 	if err != nil {
 		t.Fatal(err)

@@ -87,6 +87,7 @@ var cuts = map[string]cut{
 // and again and again, and holds what comes of them against a sweep that nobody
 // stopped.
 func TestInterruptedAndResumed(t *testing.T) {
+	t.Parallel()
 	for name, c := range cuts {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "checkpoint")
@@ -148,6 +149,7 @@ func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) st
 // TestKilledAndResumed resumes from checkpoints that were written on the way, with
 // probes in flight, as a process leaves them that is killed.
 func TestKilledAndResumed(t *testing.T) {
+	t.Parallel()
 	for name, c := range cuts {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -205,6 +207,7 @@ func (c *copier) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 
 // TestResumedWhenComplete tells all again and sends nothing.
 func TestResumedWhenComplete(t *testing.T) {
+	t.Parallel()
 	c := cuts["mixed"]
 	file := filepath.Join(t.TempDir(), "checkpoint")
 	synctest.Test(t, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 // itself, and half of them drop; the same while every tenth packet is lost. Only of
 // the first does silence mean nothing.
 func TestLimitedNetworksDecideNothing(t *testing.T) {
+	t.Parallel()
 	const note = string(probe.DoubtNetworkLimits)
 	one := []probe.Port{{Number: 417, Proto: probe.UDP}}
 	var many []probe.Port

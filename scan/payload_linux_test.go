@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"onmux/probe"
@@ -14,25 +15,55 @@ import (
 	"onmux/scan/raw"
 )
 
-// answers serves UDP at an address: f is what it says to a datagram, and by which
-// socket; nil for nothing.
-func answers(t *testing.T, at string, f func(*net.UDPConn, []byte) (*net.UDPConn, []byte)) {
+// udpServer counts the datagrams up to the first one that it answers.
+type udpServer struct {
+	mu    sync.Mutex
+	asked int
+	first int // the number of the datagram that was answered first; 0 is none
+}
+
+// firstAnswered returns that number and starts to count anew.
+func (s *udpServer) firstAnswered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.first
+	s.asked, s.first = 0, 0
+	return n
+}
+
+func (s *udpServer) count(answered bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if answered && s.first == 0 {
+		s.first = s.asked
+	}
+}
+
+// answers serves UDP at an address: f returns the answer to a datagram, and the socket
+// to send it by; nil is none.
+func answers(t *testing.T, at string, f func(*net.UDPConn, []byte) (*net.UDPConn, []byte)) *udpServer {
 	t.Helper()
+	s := &udpServer{}
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	nettest.Receive(t, c, func(b []byte, from net.Addr) {
-		if by, answer := f(c, b); answer != nil {
+		by, answer := f(c, b)
+		s.count(answer != nil)
+		if answer != nil {
 			by.WriteTo(answer, from)
 		}
 	})
+	return s
 }
 
 // TestServicesOnAnotherPort: a port of which nothing is known is found open by the
 // one question that what serves it can read, with packets and with sockets, and also
 // if the answer comes from another port.
 func TestServicesOnAnotherPort(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	snmp := func(by *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
 		if bytes.Contains(b, []byte("public")) {
@@ -40,8 +71,10 @@ func TestServicesOnAnotherPort(t *testing.T) {
 		}
 		return nil, nil
 	}
-	answers(t, "127.0.4.1:417", snmp)
-	answers(t, "[::1]:417", snmp)
+	servers := map[string]*udpServer{
+		"127.0.4.1:417": answers(t, "127.0.4.1:417", snmp),
+		"[::1]:417":     answers(t, "[::1]:417", snmp),
+	}
 	other, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 4, 2)})
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +86,8 @@ func TestServicesOnAnotherPort(t *testing.T) {
 		}
 		return nil, nil
 	}
-	answers(t, "127.0.4.2:417", tftp)
-	answers(t, "127.0.4.2:69", tftp)
+	servers["127.0.4.2:417"] = answers(t, "127.0.4.2:417", tftp)
+	servers["127.0.4.2:69"] = answers(t, "127.0.4.2:69", tftp)
 	answers(t, "127.0.4.3:417", func(*net.UDPConn, []byte) (*net.UDPConn, []byte) { return nil, nil })
 
 	ports := []probe.Port{{Number: 417, Proto: probe.UDP}, {Number: 69, Proto: probe.UDP}}
@@ -78,8 +111,15 @@ func TestServicesOnAnotherPort(t *testing.T) {
 			} {
 				a := netip.MustParseAddrPort(at)
 				r := told[probe.Endpoint{Addr: a.Addr(), Port: a.Port(), Proto: probe.UDP}]
-				if r.State != want.state || r.Tries != want.tries {
+				// A busy machine sends further questions before it sees the answer, up to all of them.
+				late := want.state == probe.Open && r.Tries > want.tries && r.Tries <= 1+scan.DefaultRetries
+				if r.State != want.state || r.Tries != want.tries && !late {
 					t.Errorf("%s is %v after %d tries, want %v after %d", at, r.State, r.Tries, want.state, want.tries)
+				}
+				if s := servers[at]; s != nil {
+					if n := s.firstAnswered(); n != want.tries {
+						t.Errorf("%s answered question %d first, want %d", at, n, want.tries)
+					}
 				}
 			}
 			if s.Loss == nil || *s.Loss != 0 {

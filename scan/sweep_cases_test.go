@@ -270,6 +270,7 @@ func TestShortageForGood(t *testing.T) {
 
 // TestNetworksGoneBad runs seeds of a network that loses, doubles and delays.
 func TestNetworksGoneBad(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(8) {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(e probe.Endpoint) simnet.Host {

@@ -15,6 +15,7 @@ import (
 // TestSweepInTheDark: where hosts that had answered stop, silence is not believed. If
 // they come back, the silent are asked again; if not, the sweep ends and says so.
 func TestSweepInTheDark(t *testing.T) {
+	t.Parallel()
 	refuses := simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond}
 	for _, c := range []struct {
 		name     string

@@ -16,6 +16,7 @@ import (
 // of the sweep's pace, it slows down; where they are just lost, or nobody is
 // there, it does not.
 func TestSweepSlowsForKnownHosts(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		host   simnet.Host

@@ -188,6 +188,7 @@ func TestRunsAreFoldedInOrder(t *testing.T) {
 }
 
 func TestLossIsMeasuredAndRepaired(t *testing.T) {
+	t.Parallel()
 	for _, loss := range []float64{0, 0.05, 0.1, 0.2, 0.4} {
 		t.Run(fmt.Sprint(loss), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -35,6 +35,7 @@ func (e *picky) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 // --retries, and as long as few are silent. TCP, and addresses where no neighbour
 // is, are not; what answers is not asked on, and is no loss.
 func TestPayloadsInTurn(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		targets         string
 		retries         int

@@ -172,6 +172,7 @@ func (k *kernels) routed(t *testing.T) {
 // TestTruthOfKernels holds both engines against hosts, routers and firewalls that are
 // Linux's own.
 func TestTruthOfKernels(t *testing.T) {
+	t.Parallel()
 	nettest.Need(t)
 	k := &kernels{Chain: nettest.NewChain(t, 3), truth: make(map[probe.Endpoint]verdictOf)}
 	for _, h := range k.Hosts {

@@ -16,6 +16,7 @@ import (
 
 // TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
 func TestTruthOnLink(t *testing.T) {
+	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
 	var fd int

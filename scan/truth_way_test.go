@@ -94,6 +94,7 @@ func TestTruthFarAway(t *testing.T) {
 // many hosts are missed is chance; in all of them together it may not be far from
 // what was expected.
 func TestTruthOfLossyWays(t *testing.T) {
+	t.Parallel()
 	for _, p := range probe.Protos() {
 		missed, expected := 0.0, 0.0
 		for seed := range uint64(10) {

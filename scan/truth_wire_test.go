@@ -3,6 +3,7 @@ package scan_test
 import (
 	"context"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -72,6 +73,13 @@ func (w *world) answer(b []byte) (all []parcel) {
 	return all
 }
 
+// askedSoFar is how often each endpoint was asked.
+func (w *world) askedSoFar() map[probe.Endpoint]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.asked)
+}
+
 // trip is how many questions to q's endpoint arrived, this one included, and when
 // the answers to it do; 0 if it is lost.
 func (w *world) trip(q simnet.Query) (n int, arrivals []time.Duration) {
@@ -102,7 +110,7 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) en
 		ports = append(ports, probe.Port{Number: number, Proto: proto})
 	}
 	var targets []string
-	forged, disputed, late := 0, uint64(0), uint64(0)
+	forged, most, disputed, late := uint64(0), uint64(0), uint64(0), uint64(0)
 	timed, answered := 0, 0
 	for a, f := range w.at {
 		if reason(f, proto, false) != probe.NoReason && !(sockets && f.packets) {
@@ -112,8 +120,10 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) en
 	plan := planOf(t, ports, targets...)
 	e := make(plan)
 	_, exact := e.(*wire) // a machine that is busy asks again
+	before := w.askedSoFar()
 	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
 	s.ok(t)
+	asked := w.askedSoFar()
 	for e, r := range s.told(t) {
 		f := w.at[e.Addr]
 		want := reason(f, proto, sockets)
@@ -141,7 +151,8 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) en
 		} else if f.note != "" && (!sockets || f.socketNote) != strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
 			t.Errorf("%s: %v has notes %q, want %q", f.name, e, r.Notes, f.note)
 		}
-		forged += f.forged * r.Tries
+		forged += uint64(f.forged * r.Tries)
+		most += uint64(f.forged * (asked[e] - before[e])) // those after the one that was answered in time
 		disputed += uint64(f.disputed * r.Tries)
 	}
 	if w.way != nil {
@@ -160,10 +171,10 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) en
 	if !ok { // it cannot be forged
 		return
 	}
-	if s.Forged != uint64(forged) {
-		t.Errorf("%v: %d forged, want %d", proto, s.Forged, forged)
+	if s.Forged < forged || s.Forged > most || exact && forged != most {
+		t.Errorf("%v: %d forged, want %d to %d", proto, s.Forged, forged, most)
 	}
-	if want := (engine.Note{Kind: engine.NoteUnproven, Count: uint64(forged)}); !slices.Contains(raw.Notes(), want) {
+	if want := (engine.Note{Kind: engine.NoteUnproven, Count: s.Forged}); !slices.Contains(raw.Notes(), want) {
 		t.Errorf("%v: notes %v, want %v", proto, raw.Notes(), want)
 	}
 }
