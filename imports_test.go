@@ -107,7 +107,7 @@ var arrows = map[string][]string{
 var fences = map[string][]string{
 	"github.com/fatih/color":     {"report/text/*.go"},
 	"github.com/urfave/cli/v2":   {"*.go"},
-	"github.com/google/gopacket": {"probe/ports/*.go", "scan/packet/*.go"},
+	"github.com/google/gopacket": {"scan/packet/*.go"},
 	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
 
 	// Its tables take milliseconds of every start; it is for tests.

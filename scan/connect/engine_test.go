@@ -32,9 +32,9 @@ var (
 
 func lastByte(a netip.Addr) byte { b := a.AsSlice(); return b[len(b)-1] }
 
-// TestConnectOnLoopback asks a whole loopback network, where two addresses
+// TestOnLoopback asks a whole loopback network, where two addresses
 // serve the port.
-func TestConnectOnLoopback(t *testing.T) {
+func TestOnLoopback(t *testing.T) {
 	nettest.Need(t)
 	open := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.77")}
 	for _, a := range open {
@@ -66,9 +66,9 @@ func TestConnectOnLoopback(t *testing.T) {
 	}
 }
 
-// TestConnectCases asks hosts behind a link, with a firewall each, over sockets
+// TestCases asks hosts behind a link, with a firewall each, over sockets
 // and the kernel's own ICMP.
-func TestConnectCases(t *testing.T) {
+func TestCases(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
 	h := nettest.NewReadyHost(t)
@@ -101,8 +101,8 @@ func TestConnectCases(t *testing.T) {
 	}
 }
 
-// TestConnectInterrupted cancels while attempts at a silent host are under way.
-func TestConnectInterrupted(t *testing.T) {
+// TestInterrupted cancels while attempts at a silent host are under way.
+func TestInterrupted(t *testing.T) {
 	nettest.Need(t)
 	h := nettest.NewHost(t)
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})
@@ -145,7 +145,7 @@ func (c *counting) Send(ctx context.Context, batch []engine.Probe) (int, error) 
 	return c.Engine.Send(ctx, batch)
 }
 
-func TestConnectClosed(t *testing.T) {
+func TestClosed(t *testing.T) {
 	e := connect.New(connect.Config{Attempts: 2})
 	for range 2 {
 		if err := e.Close(); err != nil {
@@ -167,9 +167,9 @@ func TestConnectClosed(t *testing.T) {
 	}
 }
 
-// TestConnectManyPorts asks every port of one address at the pace the machine
+// TestManyPorts asks every port of one address at the pace the machine
 // allows: local ports must suffice.
-func TestConnectManyPorts(t *testing.T) {
+func TestManyPorts(t *testing.T) {
 	nettest.Need(t)
 	ports, err := ports.Parse([]string{"1-20000"}, []probe.Proto{probe.TCP})
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"onmux/scan/target"
 )
 
-// TestConnectOnLink asks more neighbors than the kernel's table holds, of which few
+// TestOnLink asks more neighbors than the kernel's table holds, of which few
 // exist: none of those is reported silent, and all others are reported missing.
-func TestConnectOnLink(t *testing.T) {
+func TestOnLink(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	h.Setup(t, nettest.Route("10.91.1.0/26", "lo", unix.RTN_LOCAL, netip.Addr{}))

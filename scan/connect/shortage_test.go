@@ -68,9 +68,9 @@ func shortEngine(m *shortMachine) *Engine {
 	return newEngine(Config{}, maxAttempts, m.ask)
 }
 
-// TestConnectSurvivesShortage has far fewer descriptors than attempts: every
+// TestSurvivesShortage has far fewer descriptors than attempts: every
 // verdict is right all the same.
-func TestConnectSurvivesShortage(t *testing.T) {
+func TestSurvivesShortage(t *testing.T) {
 	for _, files := range []int{3, 50, 400} {
 		synctest.Test(t, func(t *testing.T) {
 			m := &shortMachine{files: files}
@@ -101,9 +101,9 @@ func TestConnectSurvivesShortage(t *testing.T) {
 	}
 }
 
-// TestConnectShortForGood never gets a descriptor: all is unknown, with the
+// TestShortForGood never gets a descriptor: all is unknown, with the
 // reason, after half a minute.
-func TestConnectShortForGood(t *testing.T) {
+func TestShortForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := connectPlan(t, "10.0.0.0/18")
 		unknown := uint64(0)
@@ -136,9 +136,9 @@ func TestConnectShortForGood(t *testing.T) {
 	})
 }
 
-// TestConnectClosedWhileShort closes an engine whose attempts wait for
+// TestClosedWhileShort closes an engine whose attempts wait for
 // descriptors: they are answered with local errors, not with silence.
-func TestConnectClosedWhileShort(t *testing.T) {
+func TestClosedWhileShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := shortEngine(&shortMachine{})
 		p := engine.Probe{

@@ -39,9 +39,9 @@ func newRaw(t testing.TB, c raw.Config) *raw.Engine {
 	return e
 }
 
-// TestRawOnLoopback asks a whole loopback network, where two addresses serve the
+// TestOnLoopback asks a whole loopback network, where two addresses serve the
 // port.
-func TestRawOnLoopback(t *testing.T) {
+func TestOnLoopback(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
 	open := []netip.Addr{netip.MustParseAddr("127.0.3.1"), netip.MustParseAddr("127.0.3.77")}
@@ -75,9 +75,9 @@ func TestRawOnLoopback(t *testing.T) {
 	}
 }
 
-// TestRawCases asks hosts on two links at once, with a firewall each, over the
+// TestCases asks hosts on two links at once, with a firewall each, over the
 // kernels' own ICMP, and nothing has a third of the addresses.
-func TestRawCases(t *testing.T) {
+func TestCases(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
 	var targets []string
@@ -140,8 +140,8 @@ func TestRawCases(t *testing.T) {
 	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))
 }
 
-// TestRawManyPorts asks every port of one address at the pace the machine allows.
-func TestRawManyPorts(t *testing.T) {
+// TestManyPorts asks every port of one address at the pace the machine allows.
+func TestManyPorts(t *testing.T) {
 	ports, err := ports.Parse([]string{"1-20000"}, []probe.Proto{probe.TCP})
 	if err != nil {
 		t.Fatal(err)
@@ -158,8 +158,8 @@ func TestRawManyPorts(t *testing.T) {
 	t.Log(fmt.Sprint(s.Notes), time.Duration(s.Duration))
 }
 
-// TestRawClosed closes an engine that was never used, twice.
-func TestRawClosed(t *testing.T) {
+// TestClosed closes an engine that was never used, twice.
+func TestClosed(t *testing.T) {
 	plan := scantest.NewPlan(t, both, "127.0.0.1")
 	e := newRaw(t, raw.Config{Targets: plan})
 	for range 2 {

@@ -23,9 +23,9 @@ import (
 	"onmux/scan/scantest"
 )
 
-// TestRawBehindAGateway asks networks behind a next hop that has all of their
+// TestBehindAGateway asks networks behind a next hop that has all of their
 // addresses, or refuses them in the ways that routers have.
-func TestRawBehindAGateway(t *testing.T) {
+func TestBehindAGateway(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	h.UnlimitedICMP(t)
@@ -107,9 +107,9 @@ func TestRawBehindAGateway(t *testing.T) {
 	t.Logf("%+v %v", s.Summary, s.Notes)
 }
 
-// TestRawOnLink asks a network in which one host of 1,022 is there, and its
+// TestOnLink asks a network in which one host of 1,022 is there, and its
 // link-local address. The kernel's table of neighbors does not change.
-func TestRawOnLink(t *testing.T) {
+func TestOnLink(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	l, err := netlink.LinkByName(h.Device)
@@ -171,8 +171,8 @@ func linkLocal(t testing.TB, h *nettest.Host) netip.Addr {
 	return found
 }
 
-// TestRawDeadGateway asks a network behind a next hop that is not there.
-func TestRawDeadGateway(t *testing.T) {
+// TestDeadGateway asks a network behind a next hop that is not there.
+func TestDeadGateway(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	if err := nettest.Route("10.79.0.0/16", h.Device, 0, h.Addr4.Next())(); err != nil {
@@ -189,8 +189,8 @@ func TestRawDeadGateway(t *testing.T) {
 	}
 }
 
-// TestRawOverTun asks over a device that has no Ethernet, only IP.
-func TestRawOverTun(t *testing.T) {
+// TestOverTun asks over a device that has no Ethernet, only IP.
+func TestOverTun(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewHost(t)
 	here, err := nettest.TUN("tunhere", "10.91.0.1/24", "fd91::1/64")
@@ -239,9 +239,9 @@ func TestRawOverTun(t *testing.T) {
 	}
 }
 
-// TestRawInterfaceGoesDown switches the link off in the middle of a scan: that is
+// TestInterfaceGoesDown switches the link off in the middle of a scan: that is
 // an error, and what was found is kept.
-func TestRawInterfaceGoesDown(t *testing.T) {
+func TestInterfaceGoesDown(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]func(h *nettest.Host) error{
 		"off": func(h *nettest.Host) error {
@@ -316,9 +316,9 @@ func TestRawInterfaceGoesDown(t *testing.T) {
 	}
 }
 
-// TestRawTwoAtOnce runs two scans of the same hosts at the same time. Neither
+// TestTwoAtOnce runs two scans of the same hosts at the same time. Neither
 // receives answers of the other.
-func TestRawTwoAtOnce(t *testing.T) {
+func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
 	plan := scantest.NewPlan(t, both, "127.9.0.0/21")
@@ -336,9 +336,9 @@ func TestRawTwoAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// TestRawNextHopMoves asks a network behind a next hop whose MAC is wrong in the kernel, and
+// TestNextHopMoves asks a network behind a next hop whose MAC is wrong in the kernel, and
 // behind one that changes it in the middle of the sweep.
-func TestRawNextHopMoves(t *testing.T) {
+func TestNextHopMoves(t *testing.T) {
 	t.Parallel()
 	for _, moves := range []bool{false, true} {
 		h := nettest.NewReadyHost(t)

@@ -16,9 +16,9 @@ import (
 	"onmux/scan/scantest"
 )
 
-// TestRawManyNeighbors asks 2,046 neighbors that all answer, twice as many as the
+// TestManyNeighbors asks 2,046 neighbors that all answer, twice as many as the
 // kernel's table holds (gc_thresh3), and none of them is added to it.
-func TestRawManyNeighbors(t *testing.T) {
+func TestManyNeighbors(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	nettest.Setup(t, nettest.Address(h.Device, "10.94.7.254/21"))
@@ -82,8 +82,8 @@ func vlan(name, device string, prefixes ...string) func() error {
 	}
 }
 
-// TestRawOverVLAN asks on a tagged network, on the link and behind a next hop.
-func TestRawOverVLAN(t *testing.T) {
+// TestOverVLAN asks on a tagged network, on the link and behind a next hop.
+func TestOverVLAN(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	if err := vlan("tagged", h.Device, "10.95.0.1/24", "fd95::1/64")(); errors.Is(err, unix.EOPNOTSUPP) {
@@ -126,9 +126,9 @@ func TestRawOverVLAN(t *testing.T) {
 	}
 }
 
-// TestRawSmallMTUOnLink is the same on an Ethernet, where the probe is written
+// TestSmallMTUOnLink is the same on an Ethernet, where the probe is written
 // only when the neighbor has answered.
-func TestRawSmallMTUOnLink(t *testing.T) {
+func TestSmallMTUOnLink(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	l, err := netlink.LinkByName(h.Device)
