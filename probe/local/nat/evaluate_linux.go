@@ -33,24 +33,28 @@ type translation struct {
 	rule       Rule
 }
 
-// evaluation follows the rules for the first packets of connections to this machine,
-// of one protocol and family and at one hook.
-type evaluation struct {
-	ctx    context.Context
-	rules  *ruleset
+// flow is the first packets of connections to this machine, of one protocol and family
+// and at one hook.
+type flow struct {
 	proto  probe.Proto
 	family tableFamily
 	hook   uint32
 	own    []netip.Addr // at most 64
 	all    uint64       // a bit for each of them
-	table  string
-	found  []translation
+}
+
+// evaluation follows the rules that a flow meets.
+type evaluation struct {
+	flow
+	rules *ruleset
+	table string // that is evaluated, with its family
+	found []translation
 }
 
 // packets is a set of packets that a rule sees.
 type packets struct {
 	ports      portSet
-	addrs      uint64      // bits of evaluation.own
+	addrs      uint64      // bits of flow.own
 	conditions []Condition // under which they come here
 	regs       registers
 }
@@ -64,18 +68,18 @@ type frame struct {
 }
 
 // run evaluates the base chains of the hook, in the kernel's order.
-func (v *evaluation) run(bases []chain) {
+func (v *evaluation) run(ctx context.Context, bases []chain) {
 	hook := &frame{live: packets{ports: allPorts(), addrs: v.all}}
 	for _, c := range bases {
 		if c.hook == v.hook && (c.family == v.family || c.family == unix.NFPROTO_INET) {
 			v.table = c.tableName()
-			v.chain(hook, c.name, hook.live)
+			v.chain(ctx, hook, c.name, hook.live)
 		}
 	}
 }
 
 // chain evaluates the rules of a chain.
-func (v *evaluation) chain(caller *frame, name string, p packets) {
+func (v *evaluation) chain(ctx context.Context, caller *frame, name string, p packets) {
 	f := &frame{chain: name, live: p, caller: caller, depth: caller.depth + 1}
 	if f.depth > maxDepth {
 		v.rules.truncated = true
@@ -87,20 +91,20 @@ func (v *evaluation) chain(caller *frame, name string, p packets) {
 		}
 		p := f.live
 		p.regs = registers{}
-		v.expressions(f, rule, p)
+		v.expressions(ctx, f, rule, p)
 	}
 }
 
 // expressions takes packets through what is left of a rule.
-func (v *evaluation) expressions(f *frame, exprs []expression, p packets) {
+func (v *evaluation) expressions(ctx context.Context, f *frame, exprs []expression, p packets) {
 	for i, e := range exprs {
-		if !v.rules.spend(v.ctx, 1) {
+		if !v.rules.spend(ctx, 1) {
 			return
 		}
 		m := v.any()
 		switch e.kind {
 		case exprLoad:
-			p.regs.load(e, v)
+			p.regs.load(e, v.flow)
 		case exprImmediate:
 			p.regs.store(e.dst, e.low)
 		case exprBitwise:
@@ -112,7 +116,7 @@ func (v *evaluation) expressions(f *frame, exprs []expression, p packets) {
 				m = v.not(m)
 			}
 		case exprXTPorts:
-			ports := newPortSet(e.ports)
+			ports := newPortSet(e.xt.ports)
 			if e.invert {
 				ports = ports.complement()
 			}
@@ -120,10 +124,10 @@ func (v *evaluation) expressions(f *frame, exprs []expression, p packets) {
 		case exprCondition:
 			m.condition = e.condition
 		case exprLookup:
-			v.lookup(f, e, exprs[i+1:], p)
+			v.lookup(ctx, f, e, exprs[i+1:], p)
 			return
 		case exprVerdict:
-			v.decide(f, e.verdict, p)
+			v.decide(ctx, f, e.verdict, p)
 			return
 		case exprXTNAT, exprNAT, exprUnknownTarget:
 			v.translate(f, e, p)
@@ -165,7 +169,7 @@ func (p *packets) subtract(gone packets) {
 }
 
 // decide follows a verdict.
-func (v *evaluation) decide(f *frame, d verdict, p packets) {
+func (v *evaluation) decide(ctx context.Context, f *frame, d verdict, p packets) {
 	switch d.code {
 	case nfAccept: // ends this base chain
 		for ; f.caller != nil; f = f.caller {
@@ -176,7 +180,7 @@ func (v *evaluation) decide(f *frame, d verdict, p packets) {
 	case nftReturn:
 		f.live.subtract(p)
 	case nftJump, nftGoto:
-		v.chain(f, d.chain, p)
+		v.chain(ctx, f, d.chain, p)
 		if d.code == nftGoto {
 			f.live.subtract(p)
 		}
@@ -223,23 +227,23 @@ func (v *evaluation) addresses(bits uint64) []string {
 
 // target is where an expression sends packets.
 func (p packets) target(e expression) Target {
-	t := Target{Addr: e.addr}
-	if len(e.ports) == 1 {
-		t.Port, t.Ports = KnownPort, e.ports[0]
+	t := Target{Addr: e.xt.addr}
+	if len(e.xt.ports) == 1 {
+		t.Port, t.Ports = KnownPort, e.xt.ports[0]
 	}
 	if e.kind != exprNAT {
 		return t
 	}
-	if e.dst >= 0 {
-		first, ok1 := p.regs.constant(e.dst, 2)
-		last, ok2 := p.regs.constant(e.dstLast, 2)
+	if e.nat.first >= 0 {
+		first, ok1 := p.regs.constant(e.nat.first, 2)
+		last, ok2 := p.regs.constant(e.nat.last, 2)
 		ports := PortRange{binary.BigEndian.Uint16(first), binary.BigEndian.Uint16(last)}
 		if t.Port = ComputedPort; ok1 && ok2 && ports != (PortRange{}) {
 			t.Port, t.Ports = KnownPort, ports
 		}
 	}
-	if e.src >= 0 {
-		b, known := p.regs.constant(e.src, e.size)
+	if e.nat.addr >= 0 {
+		b, known := p.regs.constant(e.nat.addr, e.size)
 		if !known {
 			return Target{AddrComputed: true}
 		}

@@ -32,20 +32,39 @@ const (
 // which NFT_REG32_00 shares.
 type expression struct {
 	kind      exprKind
-	src, dst  int    // register read, register written; of NAT the address's and the first port's, -1: none
-	dstLast   int    // of NAT: register of the last port
-	size      int    // in bytes
-	origin    origin // of what is loaded
-	offset    uint32 // of a load from the packet
-	low, high []byte // of a comparison: the ends of a range, both included
+	src, dst  int    // register read, register written
+	size      int    // of registers, in bytes
+	low, high []byte // of a comparison: the ends of a range, both included; of exprImmediate low
 	mask, xor []byte
 	invert    bool
-	isMap     bool   // the lookup writes to a register
-	set       string // of a lookup
+	load      loading
+	lookup    lookup
+	nat       natRegisters
+	xt        xtTarget
 	condition Condition
 	verdict   verdict
-	ports     []PortRange // of exprXTPorts; of exprXTNAT one at most
-	addr      netip.Addr  // of exprXTNAT; not valid: this machine
+}
+
+// loading is what an exprLoad puts into registers.
+type loading struct {
+	from   origin
+	offset uint32 // in a header of the packet
+}
+
+// lookup is which set an exprLookup looks into.
+type lookup struct {
+	set   string
+	isMap bool // it writes to a register
+}
+
+// natRegisters are those from which an exprNAT takes an address, of expression.size,
+// and the first and the last port; -1 if there is none.
+type natRegisters struct{ addr, first, last int }
+
+// xtTarget is the ports of an exprXTPorts, or where an exprXTNAT sends packets.
+type xtTarget struct {
+	ports []PortRange // of a target one at most
+	addr  netip.Addr  // not valid: this machine
 }
 
 // verdict is what a rule decides (linux/netfilter/nf_tables.h).
@@ -142,7 +161,7 @@ func parseExpression(name string, d []byte) (expression, bool) {
 		return parseLookup(d)
 	case "redir":
 		first, last, ok := parseNATPorts(d, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX)
-		return expression{kind: exprNAT, src: -1, dst: first, dstLast: last}, ok
+		return expression{kind: exprNAT, nat: natRegisters{-1, first, last}}, ok
 	case "nat":
 		return parseNAT(d)
 	case "reject":
@@ -166,7 +185,7 @@ func parseExpression(name string, d []byte) (expression, bool) {
 // load is an expression that loads bytes into a register.
 func load(reg []byte, size int, from origin) (expression, bool) {
 	dst, ok := register(reg)
-	return expression{kind: exprLoad, dst: dst, size: size, origin: from}, ok && fits(dst, size)
+	return expression{kind: exprLoad, dst: dst, size: size, load: loading{from: from}}, ok && fits(dst, size)
 }
 
 func parsePayload(d []byte) (expression, bool) {
@@ -182,8 +201,8 @@ func parsePayload(d []byte) (expression, bool) {
 		from = fromTransportHeader
 	}
 	e, ok := load(reg, int(min(number(d, unix.NFTA_PAYLOAD_LEN), registerBytes+1)), from)
-	e.offset = number(d, unix.NFTA_PAYLOAD_OFFSET)
-	return e, ok && e.offset < 1<<16
+	e.load.offset = number(d, unix.NFTA_PAYLOAD_OFFSET)
+	return e, ok && e.load.offset < 1<<16
 }
 
 func parseImmediate(d []byte) (expression, bool) {
@@ -245,15 +264,15 @@ func parseRange(d []byte) (expression, bool) {
 }
 
 func parseLookup(d []byte) (expression, bool) {
-	e := expression{kind: exprLookup, set: text(d, unix.NFTA_LOOKUP_SET)}
+	e := expression{kind: exprLookup, lookup: lookup{set: text(d, unix.NFTA_LOOKUP_SET)}}
 	e.invert = number(d, unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0
 	var ok bool
 	e.src, ok = registerAt(d, unix.NFTA_LOOKUP_SREG)
 	if dst := netlink.Attribute(d, unix.NFTA_LOOKUP_DREG); dst != nil {
-		e.isMap = true
+		e.lookup.isMap = true
 		e.dst, _ = register(dst) // the verdict's register is none: the elements of the map have verdicts then
 	}
-	return e, ok && e.set != ""
+	return e, ok && e.lookup.set != ""
 }
 
 // parseNATPorts reads the registers of the first and the last port; -1 if there is
@@ -276,13 +295,13 @@ func parseNAT(d []byte) (expression, bool) {
 		return expression{kind: exprVerdict, verdict: verdict{code: nfAccept}}, true
 	}
 	first, last, ok := parseNATPorts(d, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
-	e := expression{kind: exprNAT, src: -1, dst: first, dstLast: last, size: 4}
+	e := expression{kind: exprNAT, nat: natRegisters{-1, first, last}, size: 4}
 	if number(d, unix.NFTA_NAT_FAMILY) == unix.NFPROTO_IPV6 {
 		e.size = 16
 	}
 	if b := netlink.Attribute(d, unix.NFTA_NAT_REG_ADDR_MIN); b != nil && ok {
-		e.src, ok = register(b)
-		ok = ok && fits(e.src, e.size)
+		e.nat.addr, ok = register(b)
+		ok = ok && fits(e.nat.addr, e.size)
 	}
 	// Of a prefix (NF_NAT_RANGE_NETMAP) and of a range only the first address is read.
 	return e, ok

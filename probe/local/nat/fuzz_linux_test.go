@@ -42,13 +42,13 @@ func FuzzRead(f *testing.F) {
 		s.joinIntervals()
 		_, exprs := parseRule(unix.NFPROTO_IPV4, rule)
 		for _, e := range exprs {
-			r.sets["ip t "+e.set] = s
+			r.sets["ip t "+e.lookup.set] = s
 		}
 		r.noteLoopback(exprs)
 		r.sets["ip t s"] = s
 		r.chains["ip t a"] = [][]expression{exprs, {
-			{kind: exprLoad, size: 2, origin: fromTransportHeader, offset: 2},
-			{kind: exprLookup, set: "s"},
+			{kind: exprLoad, size: 2, load: loading{fromTransportHeader, 2}},
+			{kind: exprLookup, lookup: lookup{set: "s"}},
 			{kind: exprXTNAT},
 		}}
 		c := newCollector()
@@ -72,7 +72,7 @@ func FuzzXT(f *testing.F) {
 		d = append(d, info...)
 		all := slices.Concat(parseMatch(d), parseTarget(unix.NFPROTO_IPV4, d), parseTarget(unix.NFPROTO_IPV6, d))
 		for _, e := range all {
-			if e.kind == exprXTPorts && len(newPortSet(e.ports)) > len(e.ports) || e.kind == exprXTNAT && len(e.ports) > 1 {
+			if e.kind == exprXTPorts && len(newPortSet(e.xt.ports)) > len(e.xt.ports) || e.kind == exprXTNAT && len(e.xt.ports) > 1 {
 				t.Errorf("%+v", e)
 			}
 		}

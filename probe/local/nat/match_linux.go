@@ -11,19 +11,19 @@ import (
 type match struct {
 	never     bool
 	ports     portSet   // nil: any
-	addrs     uint64    // bits of evaluation.own
+	addrs     uint64    // bits of flow.own
 	condition Condition // what else it depends on
 }
 
 // any lets all packets through.
-func (v *evaluation) any() match { return match{addrs: v.all} }
+func (f flow) any() match { return match{addrs: f.all} }
 
 // depends lets packets through under a condition.
-func (v *evaluation) depends(c Condition) match { return match{addrs: v.all, condition: c} }
+func (f flow) depends(c Condition) match { return match{addrs: f.all, condition: c} }
 
 // ofPorts lets packets for some ports through.
-func (v *evaluation) ofPorts(ports portSet) match {
-	return match{addrs: v.all, ports: ports, never: len(ports) == 0}
+func (f flow) ofPorts(ports portSet) match {
+	return match{addrs: f.all, ports: ports, never: len(ports) == 0}
 }
 
 // both is what two matches let through.
@@ -45,42 +45,42 @@ func (m match) both(n match) match {
 
 // not is what a match does not let through. Of an address and a port at once that
 // is not known.
-func (v *evaluation) not(m match) match {
-	allAddrs := m.addrs == v.all
+func (f flow) not(m match) match {
+	allAddrs := m.addrs == f.all
 	switch {
 	case m.never:
-		return v.any()
+		return f.any()
 	case m.condition != (Condition{}):
-		return v.depends(m.condition)
+		return f.depends(m.condition)
 	case m.ports != nil && allAddrs:
-		return v.ofPorts(m.ports.complement())
+		return f.ofPorts(m.ports.complement())
 	case m.ports == nil && !allAddrs:
-		return match{addrs: v.all &^ m.addrs}
+		return match{addrs: f.all &^ m.addrs}
 	case m.ports == nil:
 		return match{never: true}
 	}
-	return v.depends(Condition{Kind: AddressAndPort})
+	return f.depends(Condition{Kind: AddressAndPort})
 }
 
 // between matches registers from a place on that are between two values of one
 // length, both included. Values of several parts, such as an address and a port, are
 // compared part by part, as sets of them are; whole means that they are compared as
 // one number.
-func (v *evaluation) between(r *registers, at int, low, high []byte, whole bool) match {
-	m := v.any()
+func (f flow) between(r *registers, at int, low, high []byte, whole bool) match {
+	m := f.any()
 	for i := 0; i < len(low); {
 		n := r.run(at+i, len(low)-i)
 		if whole && n < len(low) && !bytes.Equal(low, high) {
-			return v.depends(Condition{Kind: OtherCondition})
+			return f.depends(Condition{Kind: OtherCondition})
 		}
-		m = m.both(v.part(r[at+i:at+i+n], low[i:i+n], high[i:i+n]))
+		m = m.both(f.part(r[at+i:at+i+n], low[i:i+n], high[i:i+n]))
 		i += n
 	}
 	return m
 }
 
 // part matches bytes of one value.
-func (v *evaluation) part(part []registerByte, low, high []byte) match {
+func (f flow) part(part []registerByte, low, high []byte) match {
 	buf := make([]byte, len(part))
 	holds := func(of []byte) bool {
 		for i, b := range part {
@@ -93,23 +93,23 @@ func (v *evaluation) part(part []registerByte, low, high []byte) match {
 	}
 	switch b := part[0]; {
 	case b.from == fromConstant:
-		return match{addrs: v.all, never: !holds(nil)}
+		return match{addrs: f.all, never: !holds(nil)}
 	case b.from == fromDestPort && len(part) == 2 && b.plain() && part[1].plain():
-		return v.ofPorts(newPortSet([]PortRange{{binary.BigEndian.Uint16(low), binary.BigEndian.Uint16(high)}}))
+		return f.ofPorts(newPortSet([]PortRange{{binary.BigEndian.Uint16(low), binary.BigEndian.Uint16(high)}}))
 	case b.from == fromDestPort:
-		return v.ofPorts(portsWhere(holds))
+		return f.ofPorts(portsWhere(holds))
 	case b.from == fromDestAddr:
 		m := match{}
-		for i, a := range v.own {
+		for i, a := range f.own {
 			if holds(a.AsSlice()) {
 				m.addrs |= 1 << i
 			}
 		}
 		return m
-	case b.from == fromIIFName && isLoopback(low, high) && v.hook == unix.NF_INET_PRE_ROUTING:
+	case b.from == fromIIFName && isLoopback(low, high) && f.hook == unix.NF_INET_PRE_ROUTING:
 		return match{never: true} // what arrives from outside does not come by it
 	default:
-		return v.depends(b.from.condition())
+		return f.depends(b.from.condition())
 	}
 }
 

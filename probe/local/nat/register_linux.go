@@ -67,9 +67,9 @@ type registerByte struct {
 type registers [registerBytes]registerByte
 
 // load puts what an expression loads into the registers.
-func (r *registers) load(e expression, v *evaluation) {
+func (r *registers) load(e expression, f flow) {
 	for i := range e.size {
-		r[e.dst+i] = v.load(e.origin, e.offset, i)
+		r[e.dst+i] = f.load(e.load.from, e.load.offset, i)
 	}
 	r.pad(e.dst + e.size)
 }
@@ -146,10 +146,10 @@ func (b registerByte) masked(mask, flip byte) registerByte {
 func (b registerByte) plain() bool { return b.mask == 0xff && b.flip == 0 }
 
 // load is byte i of what is loaded, for one protocol, family and hook.
-func (v *evaluation) load(from origin, offset uint32, i int) registerByte {
+func (f flow) load(from origin, offset uint32, i int) registerByte {
 	switch from {
 	case fromNetworkHeader:
-		return v.networkHeader(int(offset) + i)
+		return f.networkHeader(int(offset) + i)
 	case fromTransportHeader:
 		switch at := int(offset) + i; {
 		case at < 2:
@@ -159,18 +159,18 @@ func (v *evaluation) load(from origin, offset uint32, i int) registerByte {
 		}
 		return registerByte{from: fromElsewhere, mask: 0xff}
 	case fromL4Proto:
-		return constant([]byte{ipProto(v.proto)}, i)
+		return constant([]byte{ipProto(f.proto)}, i)
 	case fromNFProto:
-		return constant([]byte{byte(v.family)}, i)
+		return constant([]byte{byte(f.family)}, i)
 	case fromEtherType:
-		return constant(binary.BigEndian.AppendUint16(nil, etherType(v.family)), i)
+		return constant(binary.BigEndian.AppendUint16(nil, etherType(f.family)), i)
 	case fromConnState: // NAT rules see the first packet of a connection
 		const isNew = 1 << 3 // NF_CT_STATE_BIT(IP_CT_NEW)
 		return constant(binary.NativeEndian.AppendUint32(nil, isNew), i)
 	case fromAddrType:
 		return constant(binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL), i)
 	}
-	if b, ok := v.device(from); ok {
+	if b, ok := f.device(from); ok {
 		return constant(b, i)
 	}
 	return registerByte{from: from, index: uint8(i), mask: 0xff}
@@ -178,8 +178,8 @@ func (v *evaluation) load(from origin, offset uint32, i int) registerByte {
 
 // device is an interface that is known: what leaves this machine for itself came
 // from none and leaves by loopback, and what arrives does not leave yet.
-func (v *evaluation) device(from origin) ([]byte, bool) {
-	inside := v.hook == unix.NF_INET_LOCAL_OUT
+func (f flow) device(from origin) ([]byte, bool) {
+	inside := f.hook == unix.NF_INET_LOCAL_OUT
 	switch {
 	case from == fromOIF && inside:
 		return binary.NativeEndian.AppendUint32(nil, 1), true
@@ -192,14 +192,14 @@ func (v *evaluation) device(from origin) ([]byte, bool) {
 }
 
 // networkHeader is a byte of the IP header (RFC 791, RFC 8200).
-func (v *evaluation) networkHeader(at int) registerByte {
+func (f flow) networkHeader(at int) registerByte {
 	proto, source, dest, end := 9, 12, 16, 20
-	if v.family == unix.NFPROTO_IPV6 {
+	if f.family == unix.NFPROTO_IPV6 {
 		proto, source, dest, end = 6, 8, 24, 40
 	}
 	switch {
 	case at == proto:
-		return constant([]byte{ipProto(v.proto)}, 0)
+		return constant([]byte{ipProto(f.proto)}, 0)
 	case at >= source && at < dest:
 		return registerByte{from: fromSourceAddr, index: uint8(at - source), mask: 0xff}
 	case at >= dest && at < end:

@@ -219,10 +219,10 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) []transl
 	for _, proto := range protocols(q) {
 		for _, family := range families {
 			for _, hook := range []uint32{unix.NF_INET_PRE_ROUTING, unix.NF_INET_LOCAL_OUT} {
-				v := &evaluation{ctx: ctx, rules: r, proto: proto, family: family, hook: hook}
+				v := &evaluation{flow: flow{proto: proto, family: family, hook: hook}, rules: r}
 				v.own = r.destinations(own, family, hook)
 				v.all = 1<<len(v.own) - 1
-				v.run(bases)
+				v.run(ctx, bases)
 				found = append(found, v.found...)
 			}
 		}

@@ -3,6 +3,7 @@ package nat
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -103,17 +104,17 @@ func before(b []byte) []byte {
 
 // lookup takes packets through a lookup and the rest of the rule: once for what
 // is in a set, and of a map once for each of its elements.
-func (v *evaluation) lookup(f *frame, e expression, rest []expression, p packets) {
-	s := v.rules.set(v.ctx, v.table, e.set)
+func (v *evaluation) lookup(ctx context.Context, f *frame, e expression, rest []expression, p packets) {
+	s := v.rules.set(ctx, v.table, e.lookup.set)
 	if s.err != nil {
-		v.expressions(f, rest, p.restrict(v.depends(Condition{Kind: UnreadSet})))
+		v.expressions(ctx, f, rest, p.restrict(v.depends(Condition{Kind: UnreadSet})))
 		return
 	}
-	if e.isMap {
-		v.lookupMap(f, e, s, rest, p)
+	if e.lookup.isMap {
+		v.lookupMap(ctx, f, e, s, rest, p)
 		return
 	}
-	in := v.lookupSet(e, s, &p)
+	in := v.lookupSet(ctx, e, s, &p)
 	switch {
 	case e.invert && len(in) == 0:
 		in = []match{v.any()}
@@ -124,7 +125,7 @@ func (v *evaluation) lookup(f *frame, e expression, rest []expression, p packets
 	}
 	for _, m := range in {
 		if q := p.restrict(m); !q.empty() {
-			v.expressions(f, rest, q)
+			v.expressions(ctx, f, rest, q)
 		}
 	}
 }
@@ -134,10 +135,10 @@ func (e expression) keyFits(el element) bool { return fits(e.src, len(el.low)) }
 
 // lookupSet is the alternatives that match the elements of a set, those that differ
 // only in their ports as one.
-func (v *evaluation) lookupSet(e expression, s *set, p *packets) []match {
+func (v *evaluation) lookupSet(ctx context.Context, e expression, s *set, p *packets) []match {
 	var all []match
 	for _, el := range s.elements {
-		if !v.rules.spend(v.ctx, 1) {
+		if !v.rules.spend(ctx, 1) {
 			break
 		}
 		m := v.any()
@@ -156,10 +157,10 @@ func (v *evaluation) lookupSet(e expression, s *set, p *packets) []match {
 
 // lookupMap takes packets through a map and the rest of the rule, once for each
 // element.
-func (v *evaluation) lookupMap(f *frame, e expression, s *set, rest []expression, p packets) {
+func (v *evaluation) lookupMap(ctx context.Context, f *frame, e expression, s *set, rest []expression, p packets) {
 	left := p // for the element that catches all others
 	for _, el := range s.elements {
-		if !v.rules.spend(v.ctx, 1) {
+		if !v.rules.spend(ctx, 1) {
 			return
 		}
 		q := left
@@ -175,10 +176,10 @@ func (v *evaluation) lookupMap(f *frame, e expression, s *set, rest []expression
 		switch {
 		case q.empty():
 		case el.verdict != nil:
-			v.decide(f, *el.verdict, q)
+			v.decide(ctx, f, *el.verdict, q)
 		case fits(e.dst, len(el.data)):
 			q.regs.store(e.dst, el.data)
-			v.expressions(f, rest, q)
+			v.expressions(ctx, f, rest, q)
 		}
 	}
 }

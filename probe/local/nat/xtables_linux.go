@@ -72,7 +72,9 @@ func parsePortMatch(info []byte, size, flags int) ([]expression, bool) {
 	if source != (PortRange{0, 65535}) || invert&1 != 0 {
 		e = append(e, depends(SourcePort))
 	}
-	return append(e, expression{kind: exprXTPorts, ports: []PortRange{{port(2), port(3)}}, invert: invert&2 != 0}), true
+	ports := expression{kind: exprXTPorts, invert: invert&2 != 0}
+	ports.xt.ports = []PortRange{{port(2), port(3)}}
+	return append(e, ports), true
 }
 
 // parseMultiport reads struct xt_multiport and xt_multiport_v1
@@ -90,7 +92,7 @@ func parseMultiport(revision uint32, info []byte) ([]expression, bool) {
 			i++
 			p.Last = binary.NativeEndian.Uint16(info[2+2*i:])
 		}
-		e.ports = append(e.ports, p)
+		e.xt.ports = append(e.xt.ports, p)
 	}
 	e.invert = revision == 1 && info[2+3*most] != 0
 	if info[0] != destination { // of the source, or of either
@@ -160,7 +162,7 @@ func parseRange4(info []byte) (expression, bool) {
 	e := expression{kind: exprXTNAT}
 	flags := binary.NativeEndian.Uint32(info[4:])
 	if flags&rangeMapsAddress != 0 {
-		e.addr = netip.AddrFrom4([4]byte(info[8:12]))
+		e.xt.addr = netip.AddrFrom4([4]byte(info[8:12]))
 	}
 	return e.withPorts(flags, info[16:20]), flags&rangeIsPrefix == 0
 }
@@ -173,9 +175,9 @@ func parseRange6(family tableFamily, info []byte) (expression, bool) {
 	e := expression{kind: exprXTNAT}
 	flags := binary.NativeEndian.Uint32(info)
 	if flags&rangeMapsAddress != 0 {
-		e.addr = netip.AddrFrom16([16]byte(info[4:20]))
+		e.xt.addr = netip.AddrFrom16([16]byte(info[4:20]))
 		if family == unix.NFPROTO_IPV4 {
-			e.addr = netip.AddrFrom4([4]byte(info[4:8]))
+			e.xt.addr = netip.AddrFrom4([4]byte(info[4:8]))
 		}
 	}
 	return e.withPorts(flags, info[36:40]), flags&rangeIsPrefix == 0
@@ -183,7 +185,7 @@ func parseRange6(family tableFamily, info []byte) (expression, bool) {
 
 func (e expression) withPorts(flags uint32, b []byte) expression {
 	if flags&rangeHasPorts != 0 {
-		e.ports = []PortRange{{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])}}
+		e.xt.ports = []PortRange{{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])}}
 	}
 	return e
 }
