@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +18,11 @@ import (
 func TestScanWithoutPrivileges(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
-	path := public(t)
+	exe, err := exec.LookPath("onmux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := nettest.PublicCopy(t, exe)
 	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	run := func(args ...string) (stdout, stderr []byte, code int) {
 		cmd := exec.Command(path, append([]string{"scan", "127.0.0.1-4", "-p", "6100"}, args...)...)
@@ -58,27 +60,4 @@ func TestScanWithoutPrivileges(t *testing.T) {
 	if !strings.Contains(string(said), "method connect") || !strings.Contains(string(said), "CAP_NET_RAW") {
 		t.Errorf("stderr %q", said)
 	}
-}
-
-// public is a copy of onmux that everybody may run.
-func public(t *testing.T) string {
-	t.Helper()
-	from, err := exec.LookPath("onmux")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "onmux")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "onmux")
-	if err := errors.Join(os.WriteFile(path, b, 0o755), os.Chmod(path, 0o755), os.Chmod(dir, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

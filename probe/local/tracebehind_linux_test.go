@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -47,21 +46,7 @@ func proxyTo(t *testing.T, port, to string) {
 	cmd.Args = []string{"systemd-socket-proxyd", to}
 	cmd.Env = append(os.Environ(), roleEnv+"=proxy", portEnv+"="+port, nettest.QuickExit)
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
+	nettest.StartCommand(t, cmd)
 }
 
 // Whoever stands behind a proxy is named, here and in another namespace.

@@ -44,6 +44,16 @@ func (p Process) Start(t testing.TB) *exec.Cmd {
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), stepsEnv+"=start, "+p.Steps, QuickExit)
 	cmd.ExtraFiles, cmd.SysProcAttr, cmd.Stderr = p.Files, p.Attr, os.Stderr
+	if line := StartCommand(t, cmd); line != "ready" {
+		t.Fatalf("nettest: a process wrote %q", line)
+	}
+	return cmd
+}
+
+// StartCommand starts a command that ends when its standard input does, which is when the
+// test ends. It waits for the first line of output and returns it.
+func StartCommand(t testing.TB, cmd *exec.Cmd) string {
+	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,10 +66,30 @@ func (p Process) Start(t testing.TB) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("nettest: a process wrote %q, %v", line, err)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("nettest: %s wrote %q: %v", cmd.Args[0], line, err)
 	}
-	return cmd
+	return strings.TrimSuffix(line, "\n")
+}
+
+// PublicCopy copies an executable to where every user may run it.
+func PublicCopy(t testing.TB, exe string) string {
+	t.Helper()
+	b, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "onmux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, filepath.Base(exe))
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, b, 0o755), os.Chmod(path, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // RunProcess returns at once unless this process is one that Start started.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/nettest"
 )
 
 // roleEnv makes this test binary another process of a test.
@@ -30,7 +31,7 @@ const (
 // capability and may use it only in a network namespace of his own.
 func TestMayBindIsTrue(t *testing.T) {
 	const newUser, newNet = syscall.CLONE_NEWUSER, syscall.CLONE_NEWNET
-	exe := shared(t)
+	exe := nettest.PublicCopy(t, "/proc/self/exe")
 	for _, c := range []struct {
 		name  string
 		flags uintptr
@@ -95,25 +96,6 @@ func mayBeSomebody(t *testing.T) bool {
 func portList(want string) string {
 	fields := strings.Fields(want)
 	return strings.Join(slices.DeleteFunc(fields, func(f string) bool { return f == "true" || f == "false" }), " ")
-}
-
-// shared is this test's binary where anybody may run it.
-func shared(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "onmux")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	exe := filepath.Join(dir, "local.test")
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(exe, b, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	return exe
 }
 
 // TestHelperBinds is the process behind TestMayBindIsTrue: it reports what it may

@@ -23,6 +23,7 @@ import (
 	"onmux/scan/packet"
 	"onmux/scan/raw"
 	"onmux/scan/scantest"
+	"onmux/scan/target"
 )
 
 // silentNet is a gateway in another namespace whose link takes every frame and answers
@@ -169,6 +170,18 @@ func BenchmarkRawSilent(b *testing.B) {
 	b.ReportMetric(100*bareBusy.Seconds()/sweepBusy.Seconds(), "%ofbare-cpu")
 }
 
+// sendBatch fills a batch from the i-th endpoint on, sends it, and returns the next i.
+func sendBatch(b *testing.B, e *raw.Engine, plan *target.Plan, batch []engine.Probe, i uint64) uint64 {
+	for k := range batch {
+		batch[k] = engine.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
+		i = (i + 7919) % plan.Len()
+	}
+	if n, err := e.Send(b.Context(), batch); err != nil {
+		b.Fatal(n, err)
+	}
+	return i
+}
+
 // BenchmarkRawSend sends batches as the sweep does, and nothing else.
 func BenchmarkRawSend(b *testing.B) {
 	silentNet(b)
@@ -179,13 +192,7 @@ func BenchmarkRawSend(b *testing.B) {
 	i := uint64(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		for k := range batch {
-			batch[k] = engine.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
-			i = (i + 7919) % plan.Len()
-		}
-		if n, err := e.Send(b.Context(), batch); err != nil {
-			b.Fatal(n, err)
-		}
+		i = sendBatch(b, e, plan, batch, i)
 	}
 	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "probes/s")
 }
@@ -205,13 +212,7 @@ func BenchmarkRawRefused(b *testing.B) {
 	i := uint64(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		for k := range batch {
-			batch[k] = engine.Probe{Index: i, Endpoint: plan.At(i), Try: 1, Wait: time.Second}
-			i = (i + 7919) % plan.Len()
-		}
-		if n, err := e.Send(b.Context(), batch); err != nil {
-			b.Fatal(n, err)
-		}
+		i = sendBatch(b, e, plan, batch, i)
 		for received := 0; received < len(batch); {
 			n, err := e.Receive(context.Background(), answers)
 			if err != nil {
