@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -211,5 +212,47 @@ func TestAtOnce(t *testing.T) {
 		if err := s.Close(); err != nil || int(n) != want {
 			t.Errorf("at once %t: %d writes, want %d; %v", atOnce, n, want, err)
 		}
+	}
+}
+
+// brokenPipe takes so many bytes and then fails.
+type brokenPipe int
+
+func (b *brokenPipe) Write(p []byte) (int, error) {
+	if *b -= brokenPipe(len(p)); *b < 0 {
+		return 0, errors.New("broken pipe")
+	}
+	return len(p), nil
+}
+
+// An output that fails disturbs no other; only when none is left the stream has an error,
+// which a replay stops at.
+func TestOutputsFail(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	pipe := brokenPipe(0)
+	s, err := Open([]Output{{"jsonl", ""}, {"json", file}}, &pipe, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Sample().Replay(t, s) // which fails at an error
+	want := "cannot write the jsonl report to standard output: broken pipe"
+	if err := s.Close(); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid(t, "json", b)
+
+	pipe = brokenPipe(1000)
+	if s, err = Open([]Output{{"jsonl", ""}}, &pipe, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replay(bytes.NewReader(b), s); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the replay: %v, want %s", err, want)
+	}
+	if err := s.Close(); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -96,3 +96,45 @@ func TestRunCutOff(t *testing.T) {
 		}
 	})
 }
+
+// failing is a handler whose output breaks at the first record.
+type failing struct {
+	record.Func
+	calls int
+}
+
+var errBroken = errors.New("broken")
+
+func newFailing() *failing {
+	f := &failing{}
+	f.Func = func(record.Finding) error { f.calls++; return errBroken }
+	return f
+}
+
+func (f *failing) Start(record.Start) error { return nil }
+func (f *failing) End(record.End) error     { f.calls++; return nil }
+
+// Where nothing can be written the job goes on: its outcome does not depend on it.
+func TestRunGoesOnWithoutOutput(t *testing.T) {
+	open, err := expect.Parse("open", "probe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wait := range []time.Duration{0, time.Minute} {
+		h, emitted := newFailing(), 0
+		result := Run{Expect: []expect.Expectation{open}, Wait: wait, Again: func(error) bool { return false },
+			Job: func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+				for range 3 {
+					if err := emit(probe.Result{State: probe.Open}); err != nil {
+						return record.End{}, err
+					}
+					emitted++
+				}
+				return record.End{Complete: true}, nil
+			}}.Do(context.Background(), h)
+		if result.WriteErr != errBroken || h.calls != 1 || emitted != 3 || result.Outcome != record.Holds ||
+			result.Err != nil {
+			t.Errorf("wait %s: %+v, %d calls, %d records", wait, result, h.calls, emitted)
+		}
+	}
+}
