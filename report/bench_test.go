@@ -11,7 +11,7 @@ import (
 	. "onmux/report/record"
 )
 
-// BenchmarkFormats writes findings as a scan tells them: one op is one finding.
+// BenchmarkFormats writes findings as a scan emits them: one op is one finding.
 func BenchmarkFormats(b *testing.B) {
 	for _, format := range Formats() {
 		b.Run(format, func(b *testing.B) {

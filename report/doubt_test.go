@@ -11,7 +11,7 @@ import (
 	. "onmux/report/reporttest"
 )
 
-// TestDoubtsAreNamed: what could not be told, and why, stands where the reader looks.
+// TestDoubtsAreNamed: what is not known, and why, stands where the reader looks.
 func TestDoubtsAreNamed(t *testing.T) {
 	rules := Stream{Started: Starts("verify"), Ended: Ends(3, map[string]uint64{"holds": 1, "cannot-tell": 2}),
 		Findings: []Finding{

@@ -12,7 +12,7 @@ import (
 	. "onmux/report/record"
 )
 
-// streaming are the formats that can tell a report without keeping it. The
+// streaming are the formats that can write a report without keeping it. The
 // others need all of it: JUnit counts come first, and nmap's hosts stand
 // together.
 func streaming() []string {

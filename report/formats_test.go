@@ -200,7 +200,7 @@ func decodeNagios(b []byte) ([]string, error) {
 }
 
 // TestHostileTextInEveryFormat: whatever a peer calls itself, each format stays
-// what it is and says it.
+// valid and carries the name.
 func TestHostileTextInEveryFormat(t *testing.T) {
 	t.Parallel()
 	for format, decode := range decoders {
@@ -242,7 +242,7 @@ func TestEveryFormatIsTested(t *testing.T) {
 	}
 }
 
-// TestCutFormats: wherever a run is interrupted, each format is whole, and says
+// TestCutFormats: wherever a run is interrupted, each format is whole, and states
 // that the run was not.
 func TestCutFormats(t *testing.T) {
 	t.Parallel()
@@ -257,7 +257,7 @@ func TestCutFormats(t *testing.T) {
 			}
 			if !bytes.Contains(out, []byte("incomplete")) && format != "prom" ||
 				format == "prom" && !bytes.Contains(out, []byte("onmux_complete 0")) {
-				t.Errorf("%s after %d findings does not say that it is incomplete:\n%s", format, n, out)
+				t.Errorf("%s after %d findings does not state that it is incomplete:\n%s", format, n, out)
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func TestReaderIsGone(t *testing.T) {
 }
 
 // TestFIFO reads while the report is written: every line must be there before
-// the next is told.
+// the next is written.
 func TestFIFO(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {

@@ -122,7 +122,7 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// Whatever is said and however narrow the terminal, the bar stays on one line
+// Whatever the text and however narrow the terminal, the bar stays on one line
 // and nothing from outside acts on the terminal.
 func TestProgressFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -78,7 +78,7 @@ func TestReplayCutOff(t *testing.T) {
 			t.Errorf("%s: %v, %d findings of %d", format, err, len(r.Findings), len(s.Findings))
 		}
 		if r.Ended.Summary.Targets != 7 || r.Ended.Summary.States["unknown"] != 3 {
-			t.Errorf("%s: the summary of what was told is %+v", format, r.Ended.Summary)
+			t.Errorf("%s: the summary of the records is %+v", format, r.Ended.Summary)
 		}
 	}
 }
@@ -180,7 +180,7 @@ func FuzzReplay(f *testing.F) {
 		if err := Replay(bytes.NewReader(in), r); r.Starts != r.Ends || r.Starts == 0 && err == nil {
 			t.Errorf("%d starts, %d ends, %v", r.Starts, r.Ends, err)
 		}
-		// Whatever was told can be held against an expectation and written.
+		// Whatever was read can be held against an expectation and written.
 		j := NewJudge(nil)
 		var b bytes.Buffer
 		h, _ := New("jsonl", &b, Options{})
@@ -190,7 +190,7 @@ func FuzzReplay(f *testing.F) {
 		for _, f := range r.Findings {
 			j.Finding(f)
 			if Write(h, f) != nil {
-				return // a time that RFC 3339 cannot say in UTC
+				return // a time that RFC 3339 does not have in UTC
 			}
 			if l, ok := f.(scan.Range); ok && l.Count == 0 {
 				t.Error("a range of nothing")
@@ -201,7 +201,7 @@ func FuzzReplay(f *testing.F) {
 			return
 		}
 		if err := Replay(&b, NewRecorder()); err != nil {
-			t.Errorf("what was told can't be read again: %v", err)
+			t.Errorf("what was written can't be read again: %v", err)
 		}
 	})
 }

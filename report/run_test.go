@@ -12,7 +12,7 @@ import (
 	"onmux/report/record"
 )
 
-// A run with Wait tells one attempt, the one that mattered.
+// A run with Wait writes one attempt, the one that mattered.
 func TestRunWaits(t *testing.T) {
 	open, err := expect.Parse("open", "probe")
 	if err != nil {
@@ -67,13 +67,13 @@ func TestRunWaits(t *testing.T) {
 				}
 				began := time.Now()
 				var kept record.Recording
-				told := r.Do(context.Background(), &kept)
-				if told.Outcome != c.want || told.Late != c.late || !errors.Is(told.Err, c.err) || tries != c.tries ||
+				result := r.Do(context.Background(), &kept)
+				if result.Outcome != c.want || result.Late != c.late || !errors.Is(result.Err, c.err) || tries != c.tries ||
 					time.Since(began) != c.lasted {
-					t.Errorf("%+v after %d tries and %s", told, tries, time.Since(began))
+					t.Errorf("%+v after %d tries and %s", result, tries, time.Since(began))
 				}
 				if len(kept.Findings) > 2 {
-					t.Errorf("told more than one attempt: %v", kept.Findings)
+					t.Errorf("wrote more than one attempt: %v", kept.Findings)
 				}
 			})
 		})
@@ -86,13 +86,13 @@ func TestRunCutOff(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		open, _ := expect.Parse("open", "probe")
-		told := Run{Expect: []expect.Expectation{open}, Wait: time.Minute, Again: func(error) bool { return true },
+		result := Run{Expect: []expect.Expectation{open}, Wait: time.Minute, Again: func(error) bool { return true },
 			Job: func(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 				return record.End{}, ctx.Err()
 			},
 		}.Do(ctx, &record.Recording{})
-		if told.Late || told.Outcome == record.Holds {
-			t.Errorf("%+v", told)
+		if result.Late || result.Outcome == record.Holds {
+			t.Errorf("%+v", result)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func diff(t testing.TB, old, now Stream) ([]Change, End) {
 }
 
 // network is a scan's stream about a small network: a state for each address, or
-// none, told singly or as ranges as the dice fall, and in any order.
+// none, singly or in ranges at random, and in any order.
 func network(dice *rand.Rand, states []probe.State) Stream {
 	s := Stream{Started: Starts("scan"), Ended: Ends(uint64(len(states)), nil)}
 	base := netip.MustParseAddr("10.0.0.250")
@@ -53,7 +53,7 @@ func network(dice *rand.Rand, states []probe.State) Stream {
 			j++
 		}
 		switch {
-		case states[i] == untold:
+		case states[i] == absent:
 		case j == i+1 && dice.IntN(2) == 0:
 			s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: addrs[i], Port: 417,
 				Proto: probe.TCP}, State: states[i]})
@@ -67,14 +67,14 @@ func network(dice *rand.Rand, states []probe.State) Stream {
 	return s
 }
 
-const untold probe.State = 99
+const absent probe.State = 99
 
-// TestDiffIsThatOfEachAddress compares with what one would do by hand: look at
-// each address in both.
+// TestDiffIsThatOfEachAddress compares with the simplest way: look at each address in
+// both.
 func TestDiffIsThatOfEachAddress(t *testing.T) {
 	t.Parallel()
 	dice := rand.New(rand.NewPCG(4, 17))
-	choice := []probe.State{probe.Open, probe.Closed, probe.Filtered, untold}
+	choice := []probe.State{probe.Open, probe.Closed, probe.Filtered, absent}
 	for range 2000 {
 		n := 1 + dice.IntN(20)
 		old, now := make([]probe.State, n), make([]probe.State, n)
@@ -86,12 +86,12 @@ func TestDiffIsThatOfEachAddress(t *testing.T) {
 			if dice.IntN(2) == 0 {
 				now[i] = old[i]
 			}
-			if old[i] != untold && now[i] != untold {
+			if old[i] != absent && now[i] != absent {
 				compared++
 			}
 			switch {
-			case now[i] == old[i] || now[i] == untold && old[i] != probe.Open ||
-				old[i] == untold && now[i] != probe.Open:
+			case now[i] == old[i] || now[i] == absent && old[i] != probe.Open ||
+				old[i] == absent && now[i] != probe.Open:
 			case now[i] == probe.Open:
 				want[a.String()] = Appeared
 			case old[i] == probe.Open:
@@ -107,7 +107,7 @@ func TestDiffIsThatOfEachAddress(t *testing.T) {
 			a := c.Address
 			for range max(c.Count, 1) {
 				if got[a.String()] != "" {
-					t.Fatalf("%s is told twice", a)
+					t.Fatalf("%s is there twice", a)
 				}
 				got[a.String()] = c.What
 				a = a.Next()
@@ -138,7 +138,7 @@ func TestDiffOfRuns(t *testing.T) {
 	}
 }
 
-// TestDoubtfulChanges: what may be no change is told with low confidence, and
+// TestDoubtfulChanges: what may be no change has low confidence, and
 // why.
 func TestDoubtfulChanges(t *testing.T) {
 	at := probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}
@@ -171,7 +171,7 @@ func TestDoubtfulChanges(t *testing.T) {
 			"vanished low [the new report is not sure of it]"},
 		{"not reported", Stream{Started: Starts("scan"), Ended: sure}, one(open, sure),
 			"appeared low [the old report does not have it]"},
-		{"closed, and not told", Stream{Started: Starts("scan"), Ended: sure}, one(silent, sure), ""},
+		{"closed, and absent", Stream{Started: Starts("scan"), Ended: sure}, one(silent, sure), ""},
 		{"another service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck,
 			Service: &probe.Service{Name: "http"}}, sure), "service high"},
 		{"nobody asked what speaks", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure),

@@ -26,13 +26,13 @@ func part(t testing.TB, name string, s Stream, shard, shards int) *Part {
 	return p
 }
 
-// statesOf is what a stream tells of each endpoint.
+// statesOf is what a stream has of each endpoint.
 func statesOf(t testing.TB, findings []Finding) map[probe.Endpoint]probe.State {
 	t.Helper()
 	out := make(map[probe.Endpoint]probe.State)
 	add := func(e probe.Endpoint, s probe.State) {
 		if _, twice := out[e]; twice {
-			t.Fatalf("%s is told twice", e)
+			t.Fatalf("%s is there twice", e)
 		}
 		out[e] = s
 	}
@@ -51,8 +51,8 @@ func statesOf(t testing.TB, findings []Finding) map[probe.Endpoint]probe.State {
 	return out
 }
 
-// TestMergeIsTheWhole: whatever endpoints each shard had, together they tell
-// what one scan would have told, in as few records.
+// TestMergeIsTheWhole: whatever endpoints each shard had, together they have
+// what one scan would have, in as few records.
 func TestMergeIsTheWhole(t *testing.T) {
 	dice := rand.New(rand.NewPCG(4, 17))
 	choice := []probe.State{probe.Open, probe.Closed, probe.Filtered}
@@ -61,7 +61,7 @@ func TestMergeIsTheWhole(t *testing.T) {
 		all := make([]probe.State, n)
 		split := make([][]probe.State, shards)
 		for s := range split {
-			split[s] = slices.Repeat([]probe.State{untold}, n)
+			split[s] = slices.Repeat([]probe.State{absent}, n)
 		}
 		for i := range all {
 			all[i] = choice[dice.IntN(3)]
@@ -81,8 +81,8 @@ func TestMergeIsTheWhole(t *testing.T) {
 		var got []Finding
 		m.Write(func(f Finding) error { got = append(got, f); return nil })
 		want := statesOf(t, network(dice, all).Findings)
-		if told := statesOf(t, got); !mapsEqual(told, want) || !m.End.Complete || m.End.Summary.Targets != uint64(n) {
-			t.Fatalf("got %v\nwant %v\n%+v", told, want, m.End)
+		if merged := statesOf(t, got); !mapsEqual(merged, want) || !m.End.Complete || m.End.Summary.Targets != uint64(n) {
+			t.Fatalf("got %v\nwant %v\n%+v", merged, want, m.End)
 		}
 		runs := 0
 		for i := range all {
@@ -175,13 +175,13 @@ func TestShardShares(t *testing.T) {
 	}
 }
 
-// lackOf is what is said to lack in a shard that tells nothing.
+// lackOf is what a shard without records lacks.
 func lackOf(t *testing.T, p *Plan) string {
 	t.Helper()
 	m, err := Merge([]*Part{part(t, "a", Stream{Started: Start{Command: "scan", Plan: p}}, 0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, said, _ := strings.Cut(m.Lack[0], "is incomplete: ")
-	return said
+	_, lack, _ := strings.Cut(m.Lack[0], "is incomplete: ")
+	return lack
 }

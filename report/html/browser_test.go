@@ -155,7 +155,7 @@ func network24() Stream {
 	}
 	open := func(last byte, rtt probe.Millis) Finding {
 		return probe.Result{Endpoint: at(last), State: probe.Open, Reason: probe.SynAck, RTT: rtt,
-			Evidence: []string{"a SYN-ACK said so"},
+			Evidence: []string{"a SYN-ACK came"},
 			Service:  &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}}
 	}
 	dull := func(first, last byte, state probe.State, why probe.Reason) Finding {
@@ -170,7 +170,7 @@ func network24() Stream {
 	return s
 }
 
-// everythingWorks: map, histogram and table are there, and do what they say by
+// everythingWorks: map, histogram and table are there, and do what they should by
 // keyboard and by mouse.
 func everythingWorks(t *testing.T, b *browser) {
 	b.show(t, network24())
@@ -183,7 +183,7 @@ func everythingWorks(t *testing.T, b *browser) {
 	want(t, b, `document.querySelectorAll('noscript table').length`, 0)
 	want(t, b, `[.008, .0994, .1].map(ms => duration(ms, t => t.toFixed(2))).join()`, "8 µs,99 µs,0.10 ms")
 
-	// The table sorts, up and down, and says so.
+	// The table sorts, up and down, and marks the column.
 	b.run(t, chromedp.Click(chromedp.CSS(`button[data-key="p"]`)))
 	want(t, b, `document.querySelector('tbody th').textContent`, "192.0.2.0-192.0.2.6 417/tcp")
 	want(t, b, `document.querySelectorAll('tbody th')[1].textContent`, "192.0.2.7:417/tcp")
@@ -203,18 +203,18 @@ func everythingWorks(t *testing.T, b *browser) {
 	}
 	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "OPENSSH"))
 	want(t, b, `document.querySelectorAll('tbody tr').length`, 3)
-	want(t, b, `document.getElementById('told').textContent`, "1 to 3 of 3, from 7")
-	look("ack SAID so", "")
+	want(t, b, `document.getElementById('shown').textContent`, "1 to 3 of 3, from 7")
+	look("a syn-ack CAME", "")
 	want(t, b, `document.querySelectorAll('tbody tr').length`, 3)
 	look("nothing like that", "")
-	want(t, b, `document.getElementById('told').textContent`, "none of 7")
+	want(t, b, `document.getElementById('shown').textContent`, "none of 7")
 	look("", "filtered")
 	want(t, b, `[...document.querySelectorAll('tbody tr')].map(e => e.textContent).join()`,
 		"192.0.2.64-192.0.2.127 417/tcpfilteredno-response64 addresses")
 	look("", "")
 
-	// The map is reached by keyboard, and tells where it is and what is there.
-	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)))
+	// The map is reached by keyboard, and shows where it is and what is there.
+	b.run(t, chromedp.Focus(chromedp.CSS(`.addresses`)))
 	for range 7 {
 		b.run(t, chromedp.KeyEvent(kb.ArrowRight))
 	}
@@ -228,8 +228,8 @@ func everythingWorks(t *testing.T, b *browser) {
 
 	// And by mouse: the cell of .9 stands in the first row.
 	b.run(t, chromedp.Evaluate[chromedp.Void](`{
-		const box = document.querySelector('.sky').getBoundingClientRect(), side = (box.width - 120) / 32;
-		document.querySelector('.sky').dispatchEvent(new MouseEvent('mousemove',
+		const box = document.querySelector('.addresses').getBoundingClientRect(), side = (box.width - 120) / 32;
+		document.querySelector('.addresses').dispatchEvent(new MouseEvent('mousemove',
 			{clientX: box.left + 120 + 9.5 * side, clientY: box.top + side / 2}));
 	}`))
 	want(t, b, `document.getElementById('here').textContent.split('  ')[3]`, "3.00 ms")
@@ -266,7 +266,7 @@ func followsColorScheme(t *testing.T, b *browser) {
 	}
 }
 
-// drawsManyEndpoints: a /16, told one by one, is drawn and can be searched.
+// drawsManyEndpoints: a /16, reported one by one, is drawn and can be searched.
 func drawsManyEndpoints(t *testing.T, b *browser) {
 	s := Sample()
 	s.Findings = nil
@@ -282,17 +282,17 @@ func drawsManyEndpoints(t *testing.T, b *browser) {
 	}
 	s.Ended.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 16, "closed": 65520}}
 	b.show(t, s)
-	want(t, b, `document.querySelector('.sky').getAttribute('aria-label').slice(0, 24)`, "Map of 65,536 addresses.")
-	want(t, b, `document.getElementById('told').textContent`, "1 to 200 of 65,536")
+	want(t, b, `document.querySelector('.addresses').getAttribute('aria-label').slice(0, 24)`, "Map of 65,536 addresses.")
+	want(t, b, `document.getElementById('shown').textContent`, "1 to 200 of 65,536")
 	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "10.20.255.25"))
 	want(t, b, `[...document.querySelectorAll('tbody th')].map(e => e.textContent).join()`,
 		"10.20.255.25:417/tcp,10.20.255.250:417/tcp,10.20.255.251:417/tcp,10.20.255.252:417/tcp,"+
 			"10.20.255.253:417/tcp,10.20.255.254:417/tcp,10.20.255.255:417/tcp")
-	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.End))
+	b.run(t, chromedp.Focus(chromedp.CSS(`.addresses`)), chromedp.KeyEvent(kb.End))
 	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "10.20.255.255")
 }
 
-// showsHostileText: what peers say is text in the page, to the letter.
+// showsHostileText: what peers send is text in the page, to the letter.
 func showsHostileText(t *testing.T, b *browser) {
 	all := Sample()
 	all.Findings, all.Ended.Coverage = nil, nil
@@ -329,7 +329,7 @@ func drawsIPv6(t *testing.T, b *browser) {
 			Proto: probe.TCP}, State: probe.Closed, Reason: probe.Reset})
 	}
 	b.show(t, s)
-	b.run(t, chromedp.Focus(chromedp.CSS(`.sky`)), chromedp.KeyEvent(kb.Home))
+	b.run(t, chromedp.Focus(chromedp.CSS(`.addresses`)), chromedp.KeyEvent(kb.Home))
 	for _, a := range wanted {
 		want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, a)
 		b.run(t, chromedp.KeyEvent(kb.ArrowRight))

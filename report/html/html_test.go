@@ -25,10 +25,10 @@ func TestPagePolicy(t *testing.T) {
 	if policy == nil {
 		t.Fatal("no policy")
 	}
-	said := html.UnescapeString(policy[1])
-	if !strings.HasPrefix(said, "default-src 'none';") || strings.Contains(said, "unsafe") ||
-		strings.Contains(said, "http") {
-		t.Error(said)
+	rules := html.UnescapeString(policy[1])
+	if !strings.HasPrefix(rules, "default-src 'none';") || strings.Contains(rules, "unsafe") ||
+		strings.Contains(rules, "http") {
+		t.Error(rules)
 	}
 	for what, re := range map[string]string{"style-src": `(?s)<style>(.*?)</style>`,
 		"script-src": `(?s)<script>(.*?)</script>`} {
@@ -37,13 +37,13 @@ func TestPagePolicy(t *testing.T) {
 			t.Fatalf("%d elements for %s", len(all), what)
 		}
 		sum := sha256.Sum256([]byte(all[0][1]))
-		if want := what + " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(said, want) {
-			t.Errorf("%q is not allowed by %q", want, said)
+		if want := what + " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(rules, want) {
+			t.Errorf("%q is not allowed by %q", want, rules)
 		}
 	}
 }
 
-// TestPageIsBounded: a page of more rows than a browser bears says how many it
+// TestPageIsBounded: a page of more rows than a browser can show states how many it
 // does not have, and its counts are of all.
 func TestPageIsBounded(t *testing.T) {
 	var out bytes.Buffer
@@ -67,6 +67,6 @@ func TestPageIsBounded(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "17 more rows are not on this page") || !strings.Contains(out.String(),
 		"200,017") {
-		t.Error("the page does not say what it leaves out")
+		t.Error("the page does not state what it leaves out")
 	}
 }

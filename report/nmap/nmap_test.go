@@ -46,7 +46,7 @@ func TestNmapRangesWithDashes(t *testing.T) {
 	}
 }
 
-// TestNmapNames: a port's registered name is told as one that nobody asked for.
+// TestNmapNames: a port's registered name is marked as one from a table.
 func TestNmapNames(t *testing.T) {
 	e := probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 417, Proto: probe.TCP}
 	o := Options{PortName: func(p probe.Port) string { return map[uint16]string{417: "onmux"}[p.Number] }}
@@ -88,13 +88,13 @@ func TestNmapDTD(t *testing.T) {
 			Confidence: probe.Low}})
 	cmd := exec.Command(lint, "--noout", "--dtdvalid", dtd, "-")
 	cmd.Stdin = strings.NewReader(strings.Replace(out, `scanner="onmux"`, `scanner="nmap"`, 1))
-	if told, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s\n%s", err, told, out)
+	if message, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s\n%s", err, message, out)
 	}
 }
 
-// TestNmapTellsAPortOnce: ndiff takes a port that stands twice for two.
-func TestNmapTellsAPortOnce(t *testing.T) {
+// TestNmapHasAPortOnce: ndiff takes a port that stands twice for two.
+func TestNmapHasAPortOnce(t *testing.T) {
 	at := probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}
 	s := Stream{Started: Starts("probe"), Ended: Ends(2, nil), Findings: []Finding{
 		probe.Result{Endpoint: at, State: probe.Closed, Reason: probe.Reset},
@@ -195,7 +195,7 @@ func TestReplayNmap(t *testing.T) {
 	}
 }
 
-// TestReplayNmapFolded: ports that nmap told together are told one by one.
+// TestReplayNmapFolded: ports that nmap reports together are read one by one.
 func TestReplayNmapFolded(t *testing.T) {
 	xml := func(extra string) string {
 		return `<nmaprun scanner="nmap" start="1" version="7.93"><host><status state="up"/><address addr="10.0.0.1" ` +
@@ -243,7 +243,7 @@ func TestReplayNmapFolded(t *testing.T) {
 	}
 }
 
-// TestNmapThereAndBack: what our XML says is what we read from it.
+// TestNmapThereAndBack: what our XML has is what we read from it.
 func TestNmapThereAndBack(t *testing.T) {
 	s := Stream{Started: Starts("scan"), Ended: Ends(4, nil), Findings: []Finding{
 		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, Host: "a.example",

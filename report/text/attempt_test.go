@@ -53,7 +53,7 @@ func TestSparkline(t *testing.T) {
 		{Options{}, "▁", false},
 		{Options{Width: 80, Verbosity: Quiet}, "▁", false},
 	} {
-		if got := tellText(t, s, tt.Options); strings.Contains(got, tt.want) != tt.is {
+		if got := textOf(t, s, tt.Options); strings.Contains(got, tt.want) != tt.is {
 			t.Errorf("%+v: %q is in it: %v\n%s", tt.Options, tt.want, !tt.is, got)
 		}
 	}
@@ -69,7 +69,7 @@ func TestFlatSparkline(t *testing.T) {
 			RTT: probe.Millis(rtt * int(time.Microsecond))})
 	}
 	s.Findings = append(s.Findings, e)
-	if got := tellText(t, s, Options{Width: 80}); !strings.Contains(got, "▁▁▁▁\n") {
+	if got := textOf(t, s, Options{Width: 80}); !strings.Contains(got, "▁▁▁▁\n") {
 		t.Error(got)
 	}
 }
@@ -84,7 +84,7 @@ func TestManyAttempts(t *testing.T) {
 			State: probe.Open, RTT: probe.Millis(1 + (i+20)%60)})
 	}
 	s.Findings = append(s.Findings, last)
-	got := tellText(t, s, Options{Width: 200})
+	got := textOf(t, s, Options{Width: 200})
 	if n := strings.Count(got, "▁"); n == 0 || n > 30 {
 		t.Errorf("%d lowest bars", n)
 	}

@@ -75,13 +75,11 @@ func (p *portTable) end() {
 func (p *portTable) write(v local.Verdict) {
 	word := phrase.Visible(string(v.Verdict))
 	line := []span{{p.named(portOf(v)), strong}, {" is ", plain}, {word, tone(word)}}
-	why := ""
-	for _, reason := range []string{v.Why, v.Error} {
-		if reason = phrase.Visible(reason); reason != "" && !strings.Contains(why, reason) {
-			why += ": " + reason
-		}
+	why := phrase.Suffix(": ", v.Why)
+	if !slices.Contains(v.Caveats, v.Error) { // which the why has
+		why += phrase.Suffix(": ", v.Error)
 	}
-	p.line(0, 2, append(line, span{why, plain})...)
+	p.line(0, 2, append(line, span{phrase.Visible(why), plain})...)
 	p.table(p.listeners[portOf(v)], v.Verdict)
 	for _, t := range v.Trace {
 		if !strings.Contains(v.Why, t.Said) {

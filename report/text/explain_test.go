@@ -62,8 +62,8 @@ func others() []ports.Info {
 
 // Prose is not as wide as a wide terminal.
 func TestExplainIsNarrow(t *testing.T) {
-	if tellText(t, explained(onmux()), Options{Width: 200}) != tellText(t, explained(onmux()), Options{Width: 80}) {
-		t.Error("200 columns are not told as 80 are")
+	if textOf(t, explained(onmux()), Options{Width: 200}) != textOf(t, explained(onmux()), Options{Width: 80}) {
+		t.Error("200 columns are not written as 80 are")
 	}
 }
 

@@ -60,7 +60,7 @@ func TestMap(t *testing.T) {
 		{"a pipe", drawn("10.0.0.0", 64), Options{}, nil},
 		{"quiet", drawn("10.0.0.0", 64), Options{Width: 80, Verbosity: Quiet}, nil},
 	} {
-		got := tellText(t, c.s, c.o)
+		got := textOf(t, c.s, c.o)
 		for _, l := range c.lines {
 			if !strings.Contains(got, l) {
 				t.Errorf("%s: no line %q in\n%s", c.name, l, got)
@@ -82,7 +82,7 @@ func TestMapOfNetworks(t *testing.T) {
 			s.Findings = append(s.Findings, f)
 		}
 	}
-	got := tellText(t, s, Options{Width: 80})
+	got := textOf(t, s, Options{Width: 80})
 	for _, want := range []string{
 		"10.0.0.0 " + "  " + strings.Repeat(" ", 5) + "····█" + strings.Repeat("·", 35) + "\n",
 		"10.0.7.64" + "  " + strings.Repeat(" ", 36) + "···   ····\n",
@@ -100,25 +100,25 @@ func TestMapOfNetworks(t *testing.T) {
 			a = a.Next()
 		}
 	}
-	if got := tellText(t, scattered, Options{Width: 80}); strings.Contains(got, "10.0.5.0  █") {
+	if got := textOf(t, scattered, Options{Width: 80}); strings.Contains(got, "10.0.5.0  █") {
 		t.Errorf("a map of scattered addresses:\n%s", got)
 	}
 }
 
-// TestMapOfPorts: the strongest of what several ports of an address said shows,
+// TestMapOfPorts: the strongest of what several ports of an address have shows,
 // whatever came first.
 func TestMapOfPorts(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.0")
 	last := netip.MustParseAddr("10.0.0.31")
-	tell := func(port uint16, state probe.State) Finding {
+	at := func(port uint16, state probe.State) Finding {
 		return scan.Range{First: a, Last: last, Count: 32, Port: port, Proto: probe.TCP, State: state,
 			Reason: probe.NoResponse}
 	}
 	s := drawn("10.0.0.0", 0)
-	s.Findings = []Finding{tell(1, probe.Filtered), tell(2, probe.Closed), tell(3, probe.Unreachable),
+	s.Findings = []Finding{at(1, probe.Filtered), at(2, probe.Closed), at(3, probe.Unreachable),
 		probe.Result{Endpoint: probe.Endpoint{Addr: last, Port: 2, Proto: probe.TCP}, State: probe.Open,
 			Reason: probe.SynAck}}
-	if got := tellText(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("·", 31)+"█\n") {
+	if got := textOf(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("·", 31)+"█\n") {
 		t.Errorf("not the strongest:\n%s", got)
 	}
 }

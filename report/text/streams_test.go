@@ -14,7 +14,7 @@ import (
 	. "onmux/report/reporttest"
 )
 
-// textStreams are what a person may be told, made by hand.
+// textStreams are reports as a person may get them.
 func textStreams() map[string]Stream {
 	return map[string]Stream{
 		"check":           checkStream(),
@@ -89,7 +89,7 @@ func checkStream() Stream {
 		{To: "127.0.0.1:80", Outcome: trace.Accepted, Backend: "127.0.0.1:8080",
 			Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
 		{To: "[::1]:80", Outcome: trace.Refused, Said: "[::1]:80 refuses connections"},
-		{To: "10.0.0.5:80", Outcome: trace.Silent, Said: "nothing listens on 80 itself"}, // is said already
+		{To: "10.0.0.5:80", Outcome: trace.Silent, Said: "nothing listens on 80 itself"}, // the why has it
 	}
 	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port " +
 		"below net.ipv4.ip_unprivileged_port_start 1024)"}
@@ -259,7 +259,7 @@ func scanStream() Stream {
 	s.Ended.Summary.Probes, s.Ended.Summary.Passes, s.Ended.Summary.Contradictions = 3110, 3, 2
 	s.Ended.Summary.Duration = probe.Millis(200 * time.Second)
 	s.Ended.Coverage = []string{"10.0.0.0–10.0.0.0 (1 addresses) are left out: network address"}
-	s.Ended.Hints = []string{"-v tells every record"}
+	s.Ended.Hints = []string{"-v lists every record"}
 	return s
 }
 

@@ -26,7 +26,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// variants are the ways in which each stream is told.
+// variants are the ways in which each stream is written.
 var variants = []struct {
 	name string
 	Options
@@ -42,14 +42,14 @@ var variants = []struct {
 
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// Every stream, told in every way, is what its golden file says; and whatever
+// Every stream, in every variant, is written as its golden file has it; and whatever
 // that is, no line is too wide, ends in a space or lets anything from outside
 // act on the terminal.
 func TestText(t *testing.T) {
 	for name, s := range textStreams() {
 		for _, v := range variants {
 			t.Run(name+"/"+v.name, func(t *testing.T) {
-				got := tellText(t, s, v.Options)
+				got := textOf(t, s, v.Options)
 				fits(t, got, v.Options)
 				golden(t, filepath.Join("testdata", name+"."+v.name+".txt"), got)
 			})
@@ -65,9 +65,9 @@ func TestTextFitsEveryWidth(t *testing.T) {
 		for width := 4; width < 130; width += 1 + width/16 {
 			for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
 				o := Options{Width: width, Verbosity: verbosity, PortName: portName}
-				mono := tellText(t, s, o)
+				mono := textOf(t, s, o)
 				o.Color = true
-				colored := tellText(t, s, o)
+				colored := textOf(t, s, o)
 				if !fits(t, colored, o) {
 					t.Fatalf("%s at %d columns", name, width)
 				}
@@ -86,7 +86,7 @@ func portName(p probe.Port) string {
 	return ""
 }
 
-func tellText(t testing.TB, s Stream, o Options) string {
+func textOf(t testing.TB, s Stream, o Options) string {
 	t.Helper()
 	var b bytes.Buffer
 	o.PortName = portName
@@ -139,8 +139,8 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// A handler that is told of no start, or of records of another command, or
-// whose writer fails, says so or tells what it can; it does not panic.
+// A handler that gets no start, or of records of another command, or
+// whose writer fails, returns an error or writes what it can; it does not panic.
 func TestTextOutOfPlace(t *testing.T) {
 	t.Parallel()
 	for _, v := range variants {
@@ -196,7 +196,7 @@ func TestTextStreams(t *testing.T) {
 	}
 }
 
-// A scan of very many records is told in a bounded space, and counts all.
+// A scan of very many records is written in a bounded space, and counts all.
 func TestTextFoldsWhatIsMany(t *testing.T) {
 	var b bytes.Buffer
 	h, _ := New("text", &b, Options{Width: 80})
@@ -239,25 +239,25 @@ func TestTextJoinsPorts(t *testing.T) {
 }
 
 // What is long takes time in proportion: this would run for hours otherwise.
-func TestTextTellsLongStrings(t *testing.T) {
+func TestTextOfLongStrings(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"x", "x ", "世", "\x1b", " "} {
-		told := hostileStream(strings.Repeat(s, 1<<16))
-		tellText(t, as("check", told), Options{Width: 80, Verbosity: Verbose})
+	for _, piece := range []string{"x", "x ", "世", "\x1b", " "} {
+		s := hostileStream(strings.Repeat(piece, 1<<16))
+		textOf(t, as("check", s), Options{Width: 80, Verbosity: Verbose})
 	}
 }
 
 func FuzzText(f *testing.F) {
 	f.Add(Hostile, "scan", 80)
 	f.Add("世界\u200b\x1b[2J", "check", 7)
-	f.Fuzz(func(t *testing.T, s, command string, width int) {
+	f.Fuzz(func(t *testing.T, text, command string, width int) {
 		o := Options{Width: max(width%200, 0), Color: width%2 == 0, Verbosity: Verbosity(uint(width) % 3)}
 		if o.Width < 4 {
 			o.Width = 0
 		}
-		told := hostileStream(s)
-		told.Started.Command = command
-		fits(t, tellText(t, told, o), o)
+		s := hostileStream(text)
+		s.Started.Command = command
+		fits(t, textOf(t, s, o), o)
 	})
 }
 

@@ -19,7 +19,7 @@ const STATES = ['open', 'closed', 'open|filtered', 'filtered', 'unreachable', 'u
 const COLORS = { 'open': '--open', 'closed': '--closed', 'open|filtered': '--filtered', 'filtered': '--filtered', 'unreachable': '--unreachable', 'unknown': '--unsure' };
 const color = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// glyph draws a state so that it is told apart without its colour: open is full,
+// glyph draws a state so that it is recognized without its colour: open is full,
 // closed a small square, filtered a frame, open|filtered a frame with a point,
 // unreachable a cross, unknown a ring.
 function glyph(c, state, x, y, s, paint) {
@@ -129,12 +129,12 @@ function layout(size, count) {
 }
 
 function drawMap(section, rows, choose) {
-  const sky = space(rows);
-  if (sky.count < 2) return;
-  const plan = layout(sky.size, sky.count), ports = [...new Set(sky.rows.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b));
+  const addresses = space(rows);
+  if (addresses.count < 2) return;
+  const plan = layout(addresses.size, addresses.count), ports = [...new Set(addresses.rows.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b));
   const margin = plan.curve ? 0 : 120, side = Math.max(1, Math.min(22, Math.floor((plan.curve ? 768 : 900) / plan.columns)));
-  const canvas = make('canvas', { class: 'sky', tabindex: '0', role: 'application', 'aria-roledescription': 'map of addresses',
-    'aria-label': `Map of ${many(sky.count)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' });
+  const canvas = make('canvas', { class: 'addresses', tabindex: '0', role: 'application', 'aria-roledescription': 'map of addresses',
+    'aria-label': `Map of ${many(addresses.count)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' });
   const here = make('output', { class: 'here', id: 'here', 'aria-live': 'polite' });
   const pick = make('select', { id: 'port', on: { change: () => paint() } }, make('option', { value: '' }, 'any (the strongest shows)'), ...ports.map(p => make('option', { value: p }, p)));
   const index = new Map();
@@ -143,7 +143,7 @@ function drawMap(section, rows, choose) {
 
   function paint() {
     shown = new Uint8Array(plan.cells);
-    for (const r of sky.rows) {
+    for (const r of addresses.rows) {
       if (pick.value && r.o !== pick.value) continue;
       const rank = STATES.length - STATES.indexOf(r.w);
       for (let n = Math.floor(r.from / plan.per), end = Math.floor(r.to / plan.per); n <= end; n++) if (shown[n] < rank) shown[n] = rank;
@@ -156,7 +156,7 @@ function drawMap(section, rows, choose) {
     c.font = '12px system-ui, sans-serif'; c.textBaseline = 'middle';
     for (let n = 0; n < plan.cells; n++) {
       const [x, y] = plan.spot(n), rank = shown[n];
-      if (!plan.curve && x === 0) { c.fillStyle = color('--soft'); c.fillText(sky.at(n), 0, y * side + side / 2, margin - 8); }
+      if (!plan.curve && x === 0) { c.fillStyle = color('--soft'); c.fillText(addresses.at(n), 0, y * side + side / 2, margin - 8); }
       if (rank) glyph(c, STATES[STATES.length - rank], margin + x * side, y * side, side, paints[STATES.length - rank]);
     }
     // Where cells are too small to be seen alone, what is open stands out.
@@ -173,24 +173,24 @@ function drawMap(section, rows, choose) {
   }
   function at(n) {
     const low = n * plan.per, high = low + plan.per - 1;
-    return sky.rows.filter(r => r.from <= high && r.to >= low && (!pick.value || r.o === pick.value));
+    return addresses.rows.filter(r => r.from <= high && r.to >= low && (!pick.value || r.o === pick.value));
   }
-  function tell(n) {
-    const low = n * plan.per, high = Math.min(low + plan.per, sky.size) - 1, found = at(n);
+  function describe(n) {
+    const low = n * plan.per, high = Math.min(low + plan.per, addresses.size) - 1, found = at(n);
     const lines = found.slice(0, 8).map(r => [(r.from === r.to && r.from === low && low === high) ? r.o : r.p, r.w, r.r, r.t ? duration(r.t, t => t.toPrecision(3)) : '', r.s].filter(Boolean).join('  '));
     if (found.length > 8) lines.push(`and ${many(found.length - 8)} more`);
-    here.textContent = sky.at(low) + (high > low ? ' to ' + sky.at(high) : '') + '\n' + (lines.join('\n') || 'was not reported');
+    here.textContent = addresses.at(low) + (high > low ? ' to ' + addresses.at(high) : '') + '\n' + (lines.join('\n') || 'was not reported');
   }
   function move(n) {
     if (n < 0 || n >= plan.cells) return;
-    cursor = n; paint(); tell(n);
+    cursor = n; paint(); describe(n);
   }
   function under(e) {
     const box = canvas.getBoundingClientRect(), scale = (margin + plan.columns * side) / box.width;
     const x = Math.floor(((e.clientX - box.left) * scale - margin) / side), y = Math.floor((e.clientY - box.top) * scale / side);
     return x < 0 || x >= plan.columns ? undefined : index.get(y * plan.columns + x);
   }
-  canvas.addEventListener('mousemove', e => { const n = under(e); if (n !== undefined) tell(n); });
+  canvas.addEventListener('mousemove', e => { const n = under(e); if (n !== undefined) describe(n); });
   canvas.addEventListener('click', e => { const n = under(e); if (n !== undefined) move(n); });
   canvas.addEventListener('keydown', e => {
     const [x, y] = cursor < 0 ? [0, 0] : plan.spot(cursor);
@@ -199,7 +199,7 @@ function drawMap(section, rows, choose) {
     else if (to && to[0] >= 0 && to[0] < plan.columns) move(index.get(to[1] * plan.columns + to[0]) ?? -1);
     else if (e.key === 'Home') move(0);
     else if (e.key === 'End') move(plan.cells - 1);
-    else if (e.key === 'Enter' && cursor >= 0) choose(at(cursor)[0]?.p ?? sky.at(cursor * plan.per));
+    else if (e.key === 'Enter' && cursor >= 0) choose(at(cursor)[0]?.p ?? addresses.at(cursor * plan.per));
     else return;
     e.preventDefault();
   });
@@ -207,9 +207,9 @@ function drawMap(section, rows, choose) {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { paint(); document.querySelectorAll('.swatch').forEach(paintSwatch); });
   paint();
   here.textContent = 'Point at a cell, or move over the map with the arrow keys.';
-  const used = STATES.filter(s => sky.rows.some(r => r.w === s));
+  const used = STATES.filter(s => addresses.rows.some(r => r.w === s));
   const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here` : 'row by row, a cell for each; blank is what was not asked';
-  section.append(make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(sky.count)} addresses from ${sky.first} to ${sky.last}, ${scale}`),
+  section.append(make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(addresses.count)} addresses from ${addresses.first} to ${addresses.last}, ${scale}`),
     make('div', { class: 'tools' }, ...(ports.length > 1 ? [make('label', { for: 'port' }, 'port'), pick] : []),
       make('ul', { class: 'legend' }, ...used.map(s => make('li', {}, swatch(s), s)))),
     canvas, here);

@@ -6,7 +6,7 @@ function drawTable(section, rows) {
 
   const search = make('input', { type: 'search', id: 'search', autocomplete: 'off', on: { input: () => filter() } });
   const word = make('select', { id: 'word', on: { change: () => filter() } }, make('option', { value: '' }, 'any'), ...words.map(w => make('option', { value: w }, w)));
-  const told = make('output', { 'aria-live': 'polite', id: 'told' });
+  const shown = make('output', { 'aria-live': 'polite', id: 'shown' });
   const back = make('button', { type: 'button', id: 'back', on: { click: () => turn(-1) } }, 'previous');
   const next = make('button', { type: 'button', id: 'next', on: { click: () => turn(1) } }, 'next');
   const heads = COLUMNS.map(([k, name]) => make('th', { scope: 'col', ...(k === 't' ? { class: 'number' } : {}) }, make('button', { type: 'button', 'data-key': k, on: { click: () => sort(k) } }, name)));
@@ -54,12 +54,12 @@ function drawTable(section, rows) {
   function show() {
     body.replaceChildren(...kept.slice(from, from + PAGE).map(line));
     const end = Math.min(from + PAGE, kept.length);
-    told.textContent = kept.length ? `${many(from + 1)} to ${many(end)} of ${many(kept.length)}` + (kept.length < rows.length ? `, from ${many(rows.length)}` : '') : `none of ${many(rows.length)}`;
+    shown.textContent = kept.length ? `${many(from + 1)} to ${many(end)} of ${many(kept.length)}` + (kept.length < rows.length ? `, from ${many(rows.length)}` : '') : `none of ${many(rows.length)}`;
     back.disabled = from === 0;
     next.disabled = end >= kept.length;
   }
   section.append(
-    make('div', { class: 'tools', role: 'search' }, make('label', { for: 'search' }, 'filter'), search, ...(words.length > 1 ? [make('label', { for: 'word' }, 'state'), word] : []), told, back, next),
+    make('div', { class: 'tools', role: 'search' }, make('label', { for: 'search' }, 'filter'), search, ...(words.length > 1 ? [make('label', { for: 'word' }, 'state'), word] : []), shown, back, next),
     make('div', { class: 'wide' }, make('table', {}, make('thead', {}, make('tr', {}, ...heads)), body)));
   show();
   return address => { search.value = address; filter(); search.focus(); };
