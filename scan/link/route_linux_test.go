@@ -60,6 +60,7 @@ func deadEnd(t testing.TB, name string, addrs ...string) netlink.Link {
 	end, err := netlink.LinkByName(name + "-end")
 	must(t, err)
 	must(t, netlink.LinkSetARPOff(end))
+	must(t, nettest.Sysctl("ipv6/conf/"+name+"/accept_dad", "0")()) // its link-local address is valid at once
 	must(t, netlink.LinkSetUp(end))
 	must(t, netlink.LinkSetUp(l))
 	eventually(t, name+" has its link-local address", func() bool {
@@ -95,22 +96,14 @@ func makeRoutes(t *testing.T) {
 	ip := net.ParseIP
 	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "10.60.0.0/16"), Gw: ip("10.50.0.2")})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.16.0/20"), Gw: ip("10.51.0.2"), Src: ip("10.50.0.9")})
-	addRoute(
-		t,
-		netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.0.0/16"), Gw: ip("10.51.0.2"), Priority: 50},
-	) // loses to metric 0
+	// It loses to metric 0.
+	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.0.0/16"), Gw: ip("10.51.0.2"), Priority: 50})
 	addRoute(t, netlink.Route{Dst: network(t, "10.60.32.0/24"), Type: unix.RTN_BLACKHOLE})
 	addRoute(t, netlink.Route{Dst: network(t, "10.60.33.0/24"), Type: unix.RTN_PROHIBIT})
 	addRoute(t, netlink.Route{Dst: network(t, "10.60.34.0/24"), Type: unix.RTN_UNREACHABLE})
 	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "10.60.35.0/24"), Gw: ip("10.50.0.3"), MTU: 1280})
-	addRoute(
-		t,
-		netlink.Route{
-			LinkIndex: ia,
-			Dst:       network(t, "10.60.36.0/24"),
-			Via:       &netlink.Via{AddrFamily: netlink.FAMILY_V6, Addr: ip("fd50::2")},
-		},
-	)
+	over6 := &netlink.Via{AddrFamily: netlink.FAMILY_V6, Addr: ip("fd50::2")}
+	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "10.60.36.0/24"), Via: over6})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.40.0/24"), Gw: ip("10.51.0.7"), Table: 100})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.44.0/23"), Gw: ip("10.51.0.8"), Table: 101})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "10.60.48.0/24"), Gw: ip("10.51.0.9"), Table: 102})
@@ -123,11 +116,8 @@ func makeRoutes(t *testing.T) {
 		r.Family, r.Table, r.Priority, r.Src = netlink.FAMILY_V4, 102, 902, network(t, "10.50.0.1/32")
 	})
 	addRule(t, func(r *netlink.Rule) {
-		r.Family, r.Table, r.Priority, r.IPProto, r.Dport = netlink.FAMILY_V4, 103, 903, unix.IPPROTO_TCP,
-			netlink.NewRulePortRange(
-				417,
-				417,
-			)
+		r.Family, r.Table, r.Priority, r.IPProto = netlink.FAMILY_V4, 103, 903, unix.IPPROTO_TCP
+		r.Dport = netlink.NewRulePortRange(417, 417)
 	})
 	addRoute(t, netlink.Route{LinkIndex: ia, Dst: network(t, "fd60::/32"), Gw: ip("fd50::2")})
 	addRoute(t, netlink.Route{LinkIndex: ib, Dst: network(t, "fd60:0:1::/48"), Gw: ip("fd51::2")})
