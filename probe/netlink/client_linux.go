@@ -74,11 +74,19 @@ func (c *Client) Get(ctx context.Context, r *Request, kind uint16) ([]byte, erro
 // ErrInterrupted, and what each was called with may be incomplete.
 func (c *Client) Dump(ctx context.Context, r *Request, reset func(), each func(kind uint16, body []byte) error) error {
 	r.message.Flags = unix.NLM_F_REQUEST | unix.NLM_F_DUMP
+	return repeat(reset, func() (progress, error) {
+		return c.request(ctx, r, dumpSize, func(k uint16, body []byte) (bool, error) { return false, each(k, body) })
+	})
+}
+
+// repeat makes a dump, and makes it again after a reset where another attempt may
+// succeed.
+func repeat(reset func(), dump func() (progress, error)) error {
 	for attempt := 1; ; attempt++ {
 		if reset != nil {
 			reset()
 		}
-		p, err := c.request(ctx, r, dumpSize, func(k uint16, body []byte) (bool, error) { return false, each(k, body) })
+		p, err := dump()
 		if err == nil && p.interrupted {
 			err = ErrInterrupted
 		}

@@ -51,6 +51,42 @@ func TestDumpEnds(t *testing.T) {
 	}
 }
 
+// A dump is repeated while it is interrupted, a few times, if it can be reset.
+func TestRepeat(t *testing.T) {
+	whole, interrupted := progress{done: true}, progress{done: true, interrupted: true}
+	type answer struct {
+		p   progress
+		err error
+	}
+	for name, c := range map[string]struct {
+		answers []answer
+		reset   bool
+		dumps   int
+		want    error
+	}{
+		"whole":             {[]answer{{whole, nil}}, true, 1, nil},
+		"interrupted twice": {[]answer{{interrupted, nil}, {interrupted, nil}, {whole, nil}}, true, 3, nil},
+		"full, then busy":   {[]answer{{progress{}, unix.ENOBUFS}, {progress{}, unix.EBUSY}, {whole, nil}}, true, 3, nil},
+		"always":            {[]answer{{interrupted, nil}}, true, maxAttempts, ErrInterrupted},
+		"without a reset":   {[]answer{{interrupted, nil}}, false, 1, ErrInterrupted},
+		"refused":           {[]answer{{progress{done: true}, unix.EPERM}}, true, 1, unix.EPERM},
+	} {
+		dumps, resets := 0, 0
+		var reset func()
+		if c.reset {
+			reset = func() { resets++ }
+		}
+		err := repeat(reset, func() (progress, error) {
+			a := c.answers[min(dumps, len(c.answers)-1)]
+			dumps++
+			return a.p, a.err
+		})
+		if err != c.want || dumps != c.dumps || c.reset && resets != dumps {
+			t.Errorf("%s: %d dumps, %d resets, %v", name, dumps, resets, err)
+		}
+	}
+}
+
 // One object is found by its name, and what is not there has the kernel's error.
 func TestLookup(t *testing.T) {
 	all, err := Links(t.Context())

@@ -79,7 +79,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// The kernel's explanation of an error belongs to it, wherever it stands.
+// The kernel's explanation of an error is found wherever it is.
 func TestExtendedAck(t *testing.T) {
 	const why = "Invalid prefix"
 	text := attr(unix.NLMSGERR_ATTR_MSG, append([]byte(why), 0)...)

@@ -13,7 +13,7 @@ import (
 // reason).
 const marker = "ONMUX_TEST_NETNS"
 
-// Tests is a *testing.M, or what stands around one.
+// Tests is a *testing.M, or what wraps one.
 type Tests interface{ Run() int }
 
 // wide lets more tests run in parallel than the machine has processors, unless the

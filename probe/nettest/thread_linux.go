@@ -100,7 +100,7 @@ func AsNobody(t *testing.T, h *Host, f func() error) {
 // nobody is a user, and a group, that owns nothing.
 const nobody = 65534
 
-// needUsers skips the test where nobody else can be become.
+// needUsers skips the test where the process cannot become another user.
 func needUsers(t testing.TB) {
 	t.Helper()
 	ids, err := os.ReadFile("/proc/self/uid_map")

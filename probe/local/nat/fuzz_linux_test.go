@@ -72,7 +72,8 @@ func FuzzXT(f *testing.F) {
 		d = append(d, info...)
 		all := slices.Concat(parseMatch(d), parseTarget(unix.NFPROTO_IPV4, d), parseTarget(unix.NFPROTO_IPV6, d))
 		for _, e := range all {
-			if e.kind == exprXTPorts && len(newPortSet(e.xt.ports)) > len(e.xt.ports) || e.kind == exprXTNAT && len(e.xt.ports) > 1 {
+			n := len(e.xt.ports)
+			if e.kind == exprXTPorts && len(newPortSet(e.xt.ports)) > n || e.kind == exprXTNAT && n > 1 {
 				t.Errorf("%+v", e)
 			}
 		}

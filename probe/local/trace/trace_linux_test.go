@@ -163,7 +163,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// An ephemeral port may meet itself: that is nobody.
+// A connection from an ephemeral port to itself is not answered by anybody.
 func TestConnectToItself(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("41700 41700"), 0); err != nil {
@@ -194,6 +194,18 @@ func TestTakes(t *testing.T) {
 		s := socket.Socket{Local: at(c.local), Family: c.family}
 		if got := takes(s, at(c.to), own); got != c.want {
 			t.Errorf("%s (%s) takes %s: %t", c.local, c.family, c.to, got)
+		}
+	}
+}
+
+// The name of a device is quoted where it would break a line of text.
+func TestDeviceError(t *testing.T) {
+	for device, want := range map[string]string{
+		"eth0": "it listens on device eth0 only",
+		"e\n":  `it listens on device "e\n" only`,
+	} {
+		if got := (&DeviceError{device}).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
