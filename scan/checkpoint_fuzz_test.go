@@ -20,7 +20,7 @@ import (
 	"onmux/scan/verdict"
 )
 
-// halfway is the checkpoint file of a sweep in its second pass.
+// halfway is the checkpoint file of a scan in its second pass.
 func halfway(t testing.TB) []byte {
 	t.Helper()
 	plan, err := target.NewPlan(t.Context(), target.Config{
@@ -81,11 +81,19 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := c.Plan()
-	if p.Len() != 2*(64-1-1-1+64+2) || p.Host(netip.MustParseAddr("192.0.2.7")) != "named.example" || len(p.LeftOut()) == 0 {
+	if p.Len() != 2*(64-1-1-1+64+2) || p.Host(netip.MustParseAddr("192.0.2.7")) != "named.example" ||
+		len(p.LeftOut()) == 0 {
 		t.Errorf("%d endpoints, host %q, left out %q", p.Len(), p.Host(netip.MustParseAddr("192.0.2.7")), p.LeftOut())
 	}
 	again := c.Plan().Config()
-	again.Targets, again.Exclude = []string{"fe80::%a/122", "named.example", "10.0.0.0/26"}, []string{"cut.example", "10.0.0.7"}
+	again.Targets, again.Exclude = []string{
+		"fe80::%a/122",
+		"named.example",
+		"10.0.0.0/26",
+	}, []string{
+		"cut.example",
+		"10.0.0.7",
+	}
 	same, err := target.NewPlan(t.Context(), again)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +104,8 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 		t.Error(err)
 	}
 	again.Targets = []string{"other.example"}
-	if _, err := target.NewPlan(t.Context(), again); err == nil || !target.IsUsage(err) || !strings.Contains(err.Error(), "the checkpoint does not know it") {
+	if _, err := target.NewPlan(t.Context(), again); err == nil || !target.IsUsage(err) ||
+		!strings.Contains(err.Error(), "the checkpoint does not know it") {
 		t.Errorf("another name: %v", err)
 	}
 }
@@ -123,11 +132,14 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 }
 
-// TestCheckpointOfABusySweep has the sweep ask and hear while its checkpoint is
+// TestCheckpointOfABusySweep has the scan ask and receive while its checkpoint is
 // being written: what was read already counts as it is at the end.
 func TestCheckpointOfABusySweep(t *testing.T) {
 	t.Parallel()
-	plan, err := target.NewPlan(t.Context(), target.Config{Targets: []string{"10.0.0.0/14"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	plan, err := target.NewPlan(
+		t.Context(),
+		target.Config{Targets: []string{"10.0.0.0/14"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +199,10 @@ func (f writeFunc) Write(b []byte) (int, error) { return f(b) }
 // BenchmarkCheckpoint writes the checkpoint of a /8, to nowhere: of a silent one,
 // and of one in which half has been asked and has answered.
 func BenchmarkCheckpoint(b *testing.B) {
-	plan, err := target.NewPlan(b.Context(), target.Config{Targets: []string{"10.0.0.0/8"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}})
+	plan, err := target.NewPlan(
+		b.Context(),
+		target.Config{Targets: []string{"10.0.0.0/8"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}},
+	)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -216,8 +231,8 @@ func BenchmarkCheckpoint(b *testing.B) {
 	}
 }
 
-// FuzzCheckpoint reads streams that pass the checksum: whatever they hold, they are
-// refused in a line, or a sweep can go on from them, count and tell.
+// FuzzCheckpoint reads streams that pass the checksum: whatever is in them, they are
+// refused in a line, or a scan can resume from them.
 func FuzzCheckpoint(f *testing.F) {
 	good := halfway(f)
 	first := bytes.IndexByte(good, '\n') + 1

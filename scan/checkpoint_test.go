@@ -17,6 +17,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/checkpoint"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
 )
@@ -31,7 +32,7 @@ func lossy(e probe.Endpoint) simnet.Host {
 	return h
 }
 
-// A resumable sweep and how it is cut.
+// A resumable scan and how it is cut.
 type cut struct {
 	ports   []probe.Port
 	targets []string
@@ -41,7 +42,7 @@ type cut struct {
 
 func (c cut) start(t *testing.T, file string, resume *checkpoint.Checkpoint) scan.Config {
 	config := c.config
-	config.Plan = planOf(t, c.ports, c.targets...)
+	config.Plan = scantest.NewPlan(t, c.ports, c.targets...)
 	if resume != nil {
 		config = scan.Resumed(resume)
 		config.Rate = c.config.Rate
@@ -52,47 +53,65 @@ func (c cut) start(t *testing.T, file string, resume *checkpoint.Checkpoint) sca
 }
 
 // sameVerdicts compares all that does not depend on when probes were sent.
-func sameVerdicts(t *testing.T, when string, got, want story) {
+func sameVerdicts(t *testing.T, when string, got, want scantest.Scan) {
 	t.Helper()
-	got.ok(t)
-	a, b := got.told(t), want.told(t)
+	got.RequireComplete(t)
+	a, b := got.Results(t), want.Results(t)
 	bad := 0
 	for e, w := range b {
 		g, ok := a[e]
 		w.RTT, g.RTT = 0, 0
 		if (!ok || !reflect.DeepEqual(g, w)) && bad < 3 {
 			bad++
-			t.Errorf("%s: told %+v, without interruption %+v", when, g, w)
+			t.Errorf("%s: reported as %+v, without interruption %+v", when, g, w)
 		}
 	}
 	if len(a) != len(b) || !maps.Equal(got.States, want.States) || got.Passes != want.Passes {
 		t.Errorf("%s: %+v, without interruption %+v", when, got.Summary, want.Summary)
 	}
-	if (got.Loss == nil) != (want.Loss == nil) || got.Loss != nil && (*got.Loss != *want.Loss || *got.ExpectedMissed != *want.ExpectedMissed) {
+	if (got.Loss == nil) != (want.Loss == nil) ||
+		got.Loss != nil && (*got.Loss != *want.Loss || *got.ExpectedMissed != *want.ExpectedMissed) {
 		t.Errorf("%s: another loss than without interruption", when)
 	}
 }
 
 var cuts = map[string]cut{
-	"mixed": {ports: both, targets: []string{"10.0.0.0/24", "10.0.3.0/25"}, config: scan.Config{Retries: -1, Rate: 3000, Seed: 4}, network: simnet.Config{Host: mixed}},
-	"lossy": {ports: both, targets: []string{"10.0.0.0/24", "fe80::%a/122"}, config: scan.Config{Retries: 14, Rate: 3000, Seed: 5, Bound: 0.01},
-		network: simnet.Config{Host: lossy, Tells: true, Account: true, Seed: 9}},
-	"shard": {ports: both, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 5, Rate: 1000, Seed: 6, Shard: target.Shard{I: 2, N: 3}, Bound: 0.01, All: true},
-		network: simnet.Config{Host: lossy, Seed: 3}},
-	"at most one try": {ports: []probe.Port{tcp417}, targets: []string{"10.0.0.0/24"}, config: scan.Config{Retries: 0, Rate: 3000},
-		network: simnet.Config{Host: lossy, Seed: 3}},
+	"mixed": {
+		ports:   both,
+		targets: []string{"10.0.0.0/24", "10.0.3.0/25"},
+		config:  scan.Config{Retries: -1, Rate: 3000, Seed: 4},
+		network: simnet.Config{Host: mixed},
+	},
+	"lossy": {
+		ports:   both,
+		targets: []string{"10.0.0.0/24", "fe80::%a/122"},
+		config:  scan.Config{Retries: 14, Rate: 3000, Seed: 5, Bound: 0.01},
+		network: simnet.Config{Host: lossy, KnowsTry: true, CountPending: true, Seed: 9},
+	},
+	"shard": {
+		ports:   both,
+		targets: []string{"10.0.0.0/24"},
+		config:  scan.Config{Retries: 5, Rate: 1000, Seed: 6, Shard: target.Shard{I: 2, N: 3}, Bound: 0.01, All: true},
+		network: simnet.Config{Host: lossy, Seed: 3},
+	},
+	"at most one try": {
+		ports:   []probe.Port{tcp417},
+		targets: []string{"10.0.0.0/24"},
+		config:  scan.Config{Retries: 0, Rate: 3000},
+		network: simnet.Config{Host: lossy, Seed: 3},
+	},
 }
 
-// TestInterruptedAndResumed stops sweeps at many positions, in every pass, once
-// and again and again, and holds what comes of them against a sweep that nobody
+// TestInterruptedAndResumed stops scans at many positions, in every pass, once
+// and again and again, and compares their results with a scan that was not
 // stopped.
 func TestInterruptedAndResumed(t *testing.T) {
 	t.Parallel()
 	for name, c := range cuts {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "checkpoint")
-			var whole story
-			synctest.Test(t, func(t *testing.T) { whole = sweep(t.Context(), c.start(t, "", nil)) })
+			var whole scantest.Scan
+			synctest.Test(t, func(t *testing.T) { whole = scantest.Run(t.Context(), c.start(t, "", nil)) })
 			n := 0
 			for after := uint64(1); after < whole.Probes; after += 1 + whole.Probes/13 {
 				n++
@@ -116,7 +135,7 @@ func TestInterruptedAndResumed(t *testing.T) {
 }
 
 // interrupted runs c, stops it after so many probes, and resumes until it ends.
-func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) story {
+func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) scantest.Scan {
 	var resume *checkpoint.Checkpoint
 	for run := 0; run < 1000; run++ {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -126,11 +145,11 @@ func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) st
 		if run == 0 || every {
 			config.Engine = &stopper{Network: config.Engine.(*simnet.Network), after: after, stop: cancel}
 		}
-		s := sweep(ctx, config)
-		if s.err != nil {
-			t.Fatal(s.err)
+		s := scantest.Run(ctx, config)
+		if s.Err != nil {
+			t.Fatal(s.Err)
 		}
-		s.told(t)
+		s.Results(t)
 		var err error
 		if resume, err = checkpoint.Read(file); err != nil {
 			t.Fatal(err)
@@ -143,7 +162,7 @@ func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) st
 		}
 	}
 	t.Fatal("it never ends")
-	return story{}
+	return scantest.Scan{}
 }
 
 // TestKilledAndResumed resumes from checkpoints that were written on the way, with
@@ -154,7 +173,7 @@ func TestKilledAndResumed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			var saved []string
-			var whole story
+			var whole scantest.Scan
 			synctest.Test(t, func(t *testing.T) {
 				config := c.start(t, filepath.Join(dir, "live"), nil)
 				config.SaveEvery, config.Rate = 150*time.Millisecond, 400
@@ -173,8 +192,8 @@ func TestKilledAndResumed(t *testing.T) {
 						saved = append(saved, name)
 					}
 				}}
-				whole = sweep(t.Context(), config)
-				whole.ok(t)
+				whole = scantest.Run(t.Context(), config)
+				whole.RequireComplete(t)
 			})
 			if len(saved) < 5 {
 				t.Fatalf("%d checkpoints", len(saved))
@@ -187,7 +206,7 @@ func TestKilledAndResumed(t *testing.T) {
 					}
 					config := c.start(t, "", resume)
 					config.All = c.config.All
-					sameVerdicts(t, filepath.Base(name), sweep(t.Context(), config), whole)
+					sameVerdicts(t, filepath.Base(name), scantest.Run(t.Context(), config), whole)
 				})
 			}
 		})
@@ -205,13 +224,13 @@ func (c *copier) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	return c.Network.Send(ctx, batch)
 }
 
-// TestResumedWhenComplete tells all again and sends nothing.
+// TestResumedWhenComplete reports all again and sends nothing.
 func TestResumedWhenComplete(t *testing.T) {
 	t.Parallel()
 	c := cuts["mixed"]
 	file := filepath.Join(t.TempDir(), "checkpoint")
 	synctest.Test(t, func(t *testing.T) {
-		whole := sweep(t.Context(), c.start(t, file, nil))
+		whole := scantest.Run(t.Context(), c.start(t, file, nil))
 		for range 2 {
 			resume, err := checkpoint.Read(file)
 			if err != nil || !resume.Complete {
@@ -219,10 +238,11 @@ func TestResumedWhenComplete(t *testing.T) {
 			}
 			config := c.start(t, file, resume)
 			network := config.Engine.(*simnet.Network)
-			again := sweep(t.Context(), config)
-			sameVerdicts(t, "told again", again, whole)
-			for e, r := range again.told(t) { // what was kept of answers, too
-				if w := whole.told(t)[e]; r.State == probe.Open && r.RTT != probe.Millis(time.Duration(w.RTT).Round(time.Microsecond)) {
+			again := scantest.Run(t.Context(), config)
+			sameVerdicts(t, "reported again", again, whole)
+			for e, r := range again.Results(t) { // what was kept of answers, too
+				if w := whole.Results(t)[e]; r.State == probe.Open &&
+					r.RTT != probe.Millis(time.Duration(w.RTT).Round(time.Microsecond)) {
 					t.Errorf("%v had a round trip of %v, now %v", e, w.RTT, r.RTT)
 				}
 			}
@@ -231,22 +251,22 @@ func TestResumedWhenComplete(t *testing.T) {
 			}
 			resume, _ = checkpoint.Read(file)
 			config = scan.Resumed(resume)
-			sameVerdicts(t, "without an engine", sweep(t.Context(), config), whole)
+			sameVerdicts(t, "without an engine", scantest.Run(t.Context(), config), whole)
 		}
 	})
 }
 
-// TestShortageIsResumed lets a sweep give up for want of resources, and goes on
+// TestShortageIsResumed lets a scan give up for want of resources, and goes on
 // when there are some.
 func TestShortageIsResumed(t *testing.T) {
 	c := cuts["mixed"]
 	file := filepath.Join(t.TempDir(), "checkpoint")
 	synctest.Test(t, func(t *testing.T) {
-		whole := sweep(t.Context(), c.start(t, "", nil))
+		whole := scantest.Run(t.Context(), c.start(t, "", nil))
 		config := c.start(t, file, nil)
 		config.Engine = &exhausted{Network: config.Engine.(*simnet.Network), after: 300}
-		s := sweep(t.Context(), config)
-		s.told(t)
+		s := scantest.Run(t.Context(), config)
+		s.Results(t)
 		if s.Complete || s.States["unknown"] < 100 {
 			t.Fatalf("%+v", s.Outcome)
 		}
@@ -254,7 +274,7 @@ func TestShortageIsResumed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sameVerdicts(t, "resumed", sweep(t.Context(), c.start(t, file, resume)), whole)
+		sameVerdicts(t, "resumed", scantest.Run(t.Context(), c.start(t, file, resume)), whole)
 	})
 }
 
@@ -274,14 +294,23 @@ func TestCheckpointOfAnotherPlan(t *testing.T) {
 	c := cuts["mixed"]
 	file := filepath.Join(t.TempDir(), "checkpoint")
 	synctest.Test(t, func(t *testing.T) {
-		sweep(t.Context(), c.start(t, file, nil))
+		scantest.Run(t.Context(), c.start(t, file, nil))
 		for want, change := range map[string]func(*scan.Config){
 			"ports 417/tcp and 417/udp, not 417/tcp": func(c *scan.Config) {
-				c.Plan = planOf(t, []probe.Port{tcp417}, "10.0.0.0/24", "10.0.3.0/25")
+				c.Plan = scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/24", "10.0.3.0/25")
 			},
-			"384 addresses, not 256 addresses; 10.0.3.0 is in it":       func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24") },
-			"384 addresses, not 512 addresses; 10.0.3.128 is not in it": func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24", "10.0.3.0/24") },
-			"other addresses; 10.0.3.128 is not in it":                  func(c *scan.Config) { c.Plan = planOf(t, both, "10.0.0.0/24", "10.0.3.128/25") },
+			"384 addresses, not 256 addresses; 10.0.3.0 is in it": func(c *scan.Config) {
+				c.Plan = scantest.NewPlan(t,
+					both, "10.0.0.0/24")
+			},
+			"384 addresses, not 512 addresses; 10.0.3.128 is not in it": func(c *scan.Config) {
+				c.Plan = scantest.NewPlan(t,
+					both, "10.0.0.0/24", "10.0.3.0/24")
+			},
+			"other addresses; 10.0.3.128 is not in it": func(c *scan.Config) {
+				c.Plan = scantest.NewPlan(t,
+					both, "10.0.0.0/24", "10.0.3.128/25")
+			},
 			"seed 4, not 5":           func(c *scan.Config) { c.Seed = 5 },
 			"shard 1/1, not 1/2":      func(c *scan.Config) { c.Shard = target.Shard{I: 1, N: 2} },
 			"retries 10, not 3":       func(c *scan.Config) { c.Retries = 3 },
@@ -294,9 +323,9 @@ func TestCheckpointOfAnotherPlan(t *testing.T) {
 			}
 			config := c.start(t, "", resume)
 			change(&config)
-			s := sweep(t.Context(), config)
-			if s.err == nil || s.err.Error() != "the checkpoint is of another plan: "+want {
-				t.Errorf("error %q, want %q", s.err, want)
+			s := scantest.Run(t.Context(), config)
+			if s.Err == nil || s.Err.Error() != "the checkpoint is of another plan: "+want {
+				t.Errorf("error %q, want %q", s.Err, want)
 			}
 		}
 	})
@@ -305,9 +334,9 @@ func TestCheckpointOfAnotherPlan(t *testing.T) {
 func TestCheckpointThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := cuts["mixed"].start(t, filepath.Join(t.TempDir(), "no", "such", "folder"), nil)
-		s := sweep(t.Context(), config)
-		if s.err == nil || !errors.Is(s.err, os.ErrNotExist) || config.Engine.(*simnet.Network).Probes() != 0 {
-			t.Errorf("%v after %d probes", s.err, config.Engine.(*simnet.Network).Probes())
+		s := scantest.Run(t.Context(), config)
+		if s.Err == nil || !errors.Is(s.Err, os.ErrNotExist) || config.Engine.(*simnet.Network).Probes() != 0 {
+			t.Errorf("%v after %d probes", s.Err, config.Engine.(*simnet.Network).Probes())
 		}
 	})
 }
@@ -316,7 +345,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 func TestFilesThatAreNoCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "checkpoint")
-	synctest.Test(t, func(t *testing.T) { sweep(t.Context(), cuts["mixed"].start(t, file, nil)) })
+	synctest.Test(t, func(t *testing.T) { scantest.Run(t.Context(), cuts["mixed"].start(t, file, nil)) })
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -328,13 +357,19 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := checkpoint.Read(name)
-		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "cannot resume from "+name+": ") || !strings.Contains(err.Error(), want) {
+		if err == nil || strings.Contains(err.Error(), "\n") ||
+			!strings.HasPrefix(err.Error(), "cannot resume from "+name+": ") ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", what, err, want)
 		}
 	}
 	refused("empty", nil, "it is empty")
 	refused("a report", []byte(`{"schema":"onmux/1"}`), "it is no checkpoint of onmux")
-	refused("newer", []byte("onmux checkpoint 2\nwhatever it holds"), "a newer onmux wrote it, in format 2: this one reads format 1")
+	refused(
+		"newer",
+		[]byte("onmux checkpoint 2\nwhatever it holds"),
+		"a newer onmux wrote it, in format 2: this one reads format 1",
+	)
 	refused("cut off", good[:len(good)-1], "it is damaged or cut off")
 	refused("longer", append(append([]byte(nil), good...), 0), "it is damaged or cut off")
 	if _, err := checkpoint.Read(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {

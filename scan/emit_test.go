@@ -12,7 +12,7 @@ type numbered int
 
 func (numbered) Kind() string { return "number" }
 
-// TestEmitterBoundsItsQueue holds that a writer who never stops waits for one
+// TestEmitterBoundsItsQueue checks that a writer who never stops waits for one
 // who reads slowly, and that nothing is lost or out of order.
 func TestEmitterBoundsItsQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestEmitterStopsAtTheFirstError(t *testing.T) {
 			e.put(numbered(i))
 		}
 		if err := e.close(); err != broken || calls != 1 || failed != 1 {
-			t.Errorf("%v after %d calls, told %d times", err, calls, failed)
+			t.Errorf("%v after %d calls, %d times reported", err, calls, failed)
 		}
 	})
 }

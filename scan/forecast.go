@@ -19,7 +19,7 @@ type Forecast struct {
 	Endpoints uint64       `json:"endpoints"`
 	Targets   uint64       `json:"targets"`              // endpoints that the shard asks
 	Rate      float64      `json:"rate,omitzero"`        // probes a second in the first pass, at most; 0: no limit
-	Capped    float64      `json:"-"`                    // the rate of one network that makes it less than what was asked for, or 0
+	Capped    float64      `json:"-"`                    // the network rate that limits it, or 0
 	HeldBy    string       `json:"held,omitempty"`       // that as a sentence, which the reporter sets
 	Probes    Outlook      `json:"probes"`               // how many
 	Time      *Outlook     `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate

@@ -11,9 +11,10 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/scantest"
 )
 
-// TestForecastOfRoutes: a plan that goes several ways is told cut where they part,
+// TestForecastOfRoutes: a plan with several routes is divided where they differ,
 // gateways and dead ends included, and ports apart where a rule names one.
 func TestForecastOfRoutes(t *testing.T) {
 	h := nettest.NewHost(t)
@@ -25,9 +26,9 @@ func TestForecastOfRoutes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told := func(ports []probe.Port, device string, targets ...string) (all []string) {
+	results := func(ports []probe.Port, device string, targets ...string) (all []string) {
 		t.Helper()
-		f, err := scan.NewForecast(scan.Config{Plan: planOf(t, ports, targets...)}, device)
+		f, err := scan.NewForecast(scan.Config{Plan: scantest.NewPlan(t, ports, targets...)}, device)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,17 +45,23 @@ func TestForecastOfRoutes(t *testing.T) {
 	link := h.Device + " invalid IP " + h.Self4.String()
 	want := []string{
 		h.Addr4.String() + "-" + h.Addr4.String() + " " + link,
-		"10.178.1.0-10.178.1.255 " + via, "10.178.2.0-10.178.2.127 no route to it from this machine (no route to host)", "10.178.2.128-10.178.2.255 " + via,
-		"10.178.3.0-10.178.3.255 this machine may not send to it: a firewall or route of its own forbids it, or it is a broadcast address (permission denied)", "10.178.4.0-10.178.4.255 no route to it from this machine (network is unreachable)",
+		"10.178.1.0-10.178.1.255 " +
+			via, "10.178.2.0-10.178.2.127 no route to it from this machine (no route to host)", "10.178.2.128-10.178.2.255 " +
+			via,
+		"10.178.3.0-10.178.3.255 this machine may not send to it: a firewall or route of its own forbids it, or it is a " +
+			"broadcast address (permission denied)", "10.178.4.0-10.178.4.255 no route to it from this machine (network " +
+			"is unreachable)",
 		"127.0.0.1-127.0.0.1 lo invalid IP 127.0.0.1",
 	}
-	got := told([]probe.Port{tcp417}, "", "10.178.1.0-10.178.4.255", h.Addr4.String(), "127.0.0.1")
+	got := results([]probe.Port{tcp417}, "", "10.178.1.0-10.178.4.255", h.Addr4.String(), "127.0.0.1")
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
 	rule := netlink.NewRule()
-	rule.Family, rule.IPProto, rule.Dport, rule.Table, rule.Priority = unix.AF_INET, unix.IPPROTO_TCP, netlink.NewRulePortRange(417, 417), 77, 77
+	rule.Family, rule.IPProto = unix.AF_INET, unix.IPPROTO_TCP
+	rule.Dport = netlink.NewRulePortRange(417, 417)
+	rule.Table, rule.Priority = 77, 77
 	if err := netlink.RuleAdd(rule); err != nil {
 		t.Skip("rules of this kernel name no ports:", err)
 	}
@@ -67,7 +74,7 @@ func TestForecastOfRoutes(t *testing.T) {
 	if err := netlink.RouteAdd(other); err != nil {
 		t.Fatal(err)
 	}
-	got = told([]probe.Port{tcp417, {Number: 418, Proto: probe.TCP}}, "", "10.178.1.8-10.178.1.10")
+	got = results([]probe.Port{tcp417, {Number: 418, Proto: probe.TCP}}, "", "10.178.1.8-10.178.1.10")
 	want = []string{
 		"10.178.1.8-10.178.1.8 417/tcp" + via, "10.178.1.9-10.178.1.9 417/tcp" + link,
 		"10.178.1.10-10.178.1.10 417/tcp" + via, "10.178.1.8-10.178.1.10 418/tcp" + via,

@@ -22,7 +22,7 @@ const (
 	CoverPassCut        NoteKind = "pass-cut"        // pass Pass over the silent endpoints, because of Err
 	CoverNotRepeated    NoteKind = "not-repeated"    // silent endpoints were not asked again, because of Err
 	CoverNotAsked       NoteKind = "not-asked"       // Count endpoints could not be, because of Err
-	CoverLossUnknown    NoteKind = "loss-unknown"    // of Proto, whose silence rests on Pass passes; 0 for an unfinished one
+	CoverLossUnknown    NoteKind = "loss-unknown"    // of Proto, silent in Pass passes; 0 for an unfinished one
 	CoverUndecided      NoteKind = "undecided"       // Count UDP endpoints are silent where ICMP errors are limited
 	CoverContradictions NoteKind = "contradictions"  // Count answers, of which some are Examples
 	CoverDetailsCut     NoteKind = "details-cut"     // details are kept of Count endpoints that are not open

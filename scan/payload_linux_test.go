@@ -13,6 +13,7 @@ import (
 	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
+	"onmux/scan/scantest"
 )
 
 // udpServer counts the datagrams up to the first one that it answers.
@@ -93,14 +94,14 @@ func TestServicesOnAnotherPort(t *testing.T) {
 	ports := []probe.Port{{Number: 417, Proto: probe.UDP}, {Number: 69, Proto: probe.UDP}}
 	for _, method := range []string{"packets", "sockets"} {
 		t.Run(method, func(t *testing.T) {
-			plan := planOf(t, ports, "127.0.4.1-3", "::1")
+			plan := scantest.NewPlan(t, ports, "127.0.4.1-3", "::1")
 			var e engine.Engine = connect.New(connect.Config{})
 			if method == "packets" {
 				e = newRaw(t, raw.Config{Targets: plan, Tries: 1 + scan.DefaultRetries})
 			}
-			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
-			s.ok(t)
-			told := s.told(t)
+			s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
+			s.RequireComplete(t)
+			results := s.Results(t)
 			for at, want := range map[string]struct {
 				state probe.State
 				tries int
@@ -110,8 +111,8 @@ func TestServicesOnAnotherPort(t *testing.T) {
 				"127.0.4.3:417": {probe.OpenFiltered, 11}, "127.0.4.3:69": {probe.Closed, 1},
 			} {
 				a := netip.MustParseAddrPort(at)
-				r := told[probe.Endpoint{Addr: a.Addr(), Port: a.Port(), Proto: probe.UDP}]
-				// A busy machine sends further questions before it sees the answer, up to all of them.
+				r := results[probe.Endpoint{Addr: a.Addr(), Port: a.Port(), Proto: probe.UDP}]
+				// A busy machine sends further probes before it sees the answer, up to all of them.
 				late := want.state == probe.Open && r.Tries > want.tries && r.Tries <= 1+scan.DefaultRetries
 				if r.State != want.state || r.Tries != want.tries && !late {
 					t.Errorf("%s is %v after %d tries, want %v after %d", at, r.State, r.Tries, want.state, want.tries)

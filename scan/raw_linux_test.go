@@ -23,21 +23,25 @@ import (
 	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
 )
 
 // tunWorld is a network behind a TUN device where a.2 is open and all else silent,
 // and a.2.0/24 has a route.
-func tunWorld(t *testing.T, name, self, open4 string) {
+func newTunHost(t *testing.T, name, self, open4 string) {
 	t.Helper()
 	device, err := tun(name, self)
 	if err != nil {
 		t.Skip("no TUN devices:", err)
 	}
-	w := &world{at: map[netip.Addr]fact{netip.MustParseAddr(open4): {deed: always(open)}}, asked: map[probe.Endpoint]int{}}
+	w := &testNet{
+		at:    map[netip.Addr]hostCase{netip.MustParseAddr(open4): {respond: always(open)}},
+		asked: map[probe.Endpoint]int{},
+	}
 	var pumping sync.WaitGroup
-	pumping.Go(func() { pump(w, device) })
+	pumping.Go(func() { serve(w, device) })
 	t.Cleanup(func() { device.Close(); pumping.Wait() })
 }
 
@@ -46,12 +50,12 @@ func tunWorld(t *testing.T, name, self, open4 string) {
 // not silent.
 func TestRawRouteDisappears(t *testing.T) {
 	nettest.Need(t)
-	tunWorld(t, "tungone", "10.99.0.1/32", "10.99.128.2")
+	newTunHost(t, "tungone", "10.99.0.1/32", "10.99.128.2")
 	nettest.Setup(t, route("10.99.128.0/20", "tungone", 0, netip.Addr{}))
-	plan := planOf(t, []probe.Port{tcp417}, "10.99.128.0/20")
+	plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.99.128.0/20")
 	var once sync.Once
-	s := story{}
-	s.Outcome, s.err = scan.Run(
+	s := scantest.Scan{}
+	s.Outcome, s.Err = scan.Run(
 		t.Context(),
 		scan.Config{
 			Plan:    plan,
@@ -61,7 +65,7 @@ func TestRawRouteDisappears(t *testing.T) {
 			Timeout: 100 * time.Millisecond,
 		},
 		func(f scan.Finding) error {
-			s.findings = append(s.findings, f)
+			s.Findings = append(s.Findings, f)
 			once.Do(func() { // the open one
 				_, dst, err := net.ParseCIDR("10.99.128.0/20")
 				if err == nil {
@@ -74,26 +78,26 @@ func TestRawRouteDisappears(t *testing.T) {
 			return nil
 		},
 	)
-	told := s.told(t)
+	results := s.Results(t)
 	if s.States["open"] != 1 || s.States["unknown"] == 0 {
-		t.Errorf("%+v, %v", s.Summary, s.err)
+		t.Errorf("%+v, %v", s.Summary, s.Err)
 	}
-	for e, r := range told {
+	for e, r := range results {
 		if r.State == probe.Unknown && !strings.Contains(r.Error, "no route") {
 			t.Fatalf("%v: %q", e, r.Error)
 		}
 		if r.Reason == probe.NoResponse && r.Tries != 2 && s.Complete {
-			t.Fatalf("%v is told silent after %d tries", e, r.Tries)
+			t.Fatalf("%v is reported as silent after %d tries", e, r.Tries)
 		}
 	}
-	t.Logf("%+v %v %v", s.Summary, s.err, s.Coverage)
+	t.Logf("%+v %v %v", s.Summary, s.Err, s.Coverage)
 }
 
 // TestRawFirewalledOutput has a firewall of this machine drop what is sent: that
 // is reported, and is not silence.
 func TestRawFirewalledOutput(t *testing.T) {
 	nettest.Need(t)
-	tunWorld(t, "tunwall", "10.100.0.1/24", "10.100.0.2")
+	newTunHost(t, "tunwall", "10.100.0.1/24", "10.100.0.2")
 	f := nft.New(nftables.TableFamilyIPv4)
 	drop := nft.Verdict(expr.VerdictDrop, "")
 	f.Rule(f.Filter(nftables.ChainHookOutput), nft.CompareAddr(expr.CmpOpEq, "10.100.0.2"), drop)
@@ -105,13 +109,13 @@ func TestRawFirewalledOutput(t *testing.T) {
 		"packets": func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) },
 		"sockets": func(*target.Plan) engine.Engine { return connect.New(connect.Config{}) },
 	} {
-		plan := planOf(t, both, "10.100.0.2")
-		s := sweep(
+		plan := scantest.NewPlan(t, both, "10.100.0.2")
+		s := scantest.Run(
 			t.Context(),
 			scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 200 * time.Millisecond, All: true},
 		)
-		s.ok(t)
-		for e, r := range s.told(t) {
+		s.RequireComplete(t)
+		for e, r := range s.Results(t) {
 			// Linux' TCP takes its own firewall for a network that loses packets.
 			if name == "sockets" && e.Proto == probe.TCP {
 				continue
@@ -139,11 +143,11 @@ func TestRawSmallMTU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{
-		at:    map[netip.Addr]fact{netip.MustParseAddr("10.97.0.2"): {deed: always(open)}},
+	w := &testNet{
+		at:    map[netip.Addr]hostCase{netip.MustParseAddr("10.97.0.2"): {respond: always(open)}},
 		asked: map[probe.Endpoint]int{},
 	}
-	pumping.Go(func() { pump(w, device) })
+	pumping.Go(func() { serve(w, device) })
 	defer func() { device.Close(); pumping.Wait() }()
 	long := uint16(0)
 	for port := uint16(1); long == 0; port++ {
@@ -151,8 +155,8 @@ func TestRawSmallMTU(t *testing.T) {
 			long = port
 		}
 	}
-	plan := planOf(t, []probe.Port{tcp417, udp417, {Number: long, Proto: probe.UDP}}, "10.97.0.2")
-	s := sweep(
+	plan := scantest.NewPlan(t, []probe.Port{tcp417, udp417, {Number: long, Proto: probe.UDP}}, "10.97.0.2")
+	s := scantest.Run(
 		t.Context(),
 		scan.Config{
 			Plan:    plan,
@@ -162,8 +166,8 @@ func TestRawSmallMTU(t *testing.T) {
 			All:     true,
 		},
 	)
-	s.ok(t)
-	for e, r := range s.told(t) {
+	s.RequireComplete(t)
+	for e, r := range s.Results(t) {
 		if e.Port == 417 && r.State != probe.Open ||
 			e.Port == long && (r.Reason != probe.LocalError || !strings.Contains(r.Error, "MTU")) {
 			t.Errorf("%v is %v (%v) %s", e, r.State, r.Reason, r.Error)
@@ -180,13 +184,13 @@ func TestRawPortsAreReserved(t *testing.T) {
 		t.Skip("no TUN devices:", err)
 	}
 	got := make(map[probe.Proto]uint16)
-	w := &world{asked: map[probe.Endpoint]int{}, at: map[netip.Addr]fact{netip.MustParseAddr("10.98.0.2"): {}}}
+	w := &testNet{asked: map[probe.Endpoint]int{}, at: map[netip.Addr]hostCase{netip.MustParseAddr("10.98.0.2"): {}}}
 	reached := make(chan struct{})
 	var pumping sync.WaitGroup
-	w.at[netip.MustParseAddr("10.98.0.2")] = fact{deed: portsSeen(got, reached)}
-	pumping.Go(func() { pump(w, device) })
+	w.at[netip.MustParseAddr("10.98.0.2")] = hostCase{respond: portsSeen(got, reached)}
+	pumping.Go(func() { serve(w, device) })
 	defer func() { device.Close(); pumping.Wait() }()
-	plan := planOf(t, both, "10.98.0.2")
+	plan := scantest.NewPlan(t, both, "10.98.0.2")
 	e := newRaw(t, raw.Config{Targets: plan})
 	defer e.Close()
 	for i := range plan.Len() {
@@ -220,7 +224,7 @@ func TestRawPortsAreReserved(t *testing.T) {
 
 // portsSeen records the port from which each protocol is asked, and closes reached
 // when both are known.
-func portsSeen(got map[probe.Proto]uint16, reached chan struct{}) deed {
+func portsSeen(got map[probe.Proto]uint16, reached chan struct{}) responder {
 	return func(q simnet.Query, _ int) [][]byte {
 		if got[q.Proto] = q.From.Port(); len(got) == 2 {
 			close(reached)

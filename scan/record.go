@@ -47,7 +47,7 @@ type Summary struct {
 	Contradictions uint64       `json:"contradictions,omitzero"` // answers that disagreed with an earlier one
 	Repeated       uint64       `json:"repeated,omitzero"`       // answers that repeated what was known, unasked
 	Late           uint64       `json:"late,omitzero"`           // answers that came after the next try; they count
-	Forged         uint64       `json:"forged,omitzero"`         // packets without proof of answering a probe; they change nothing
+	Forged         uint64       `json:"forged,omitzero"`         // packets that prove no answer; they change nothing
 	Duration       probe.Millis `json:"duration_ms"`
 }
 

@@ -21,46 +21,51 @@ type Host struct {
 	Jitter    time.Duration // up to so much more, evenly spread
 	LossOut   float64       // share of probes that do not arrive
 	LossBack  float64       // share of answers that do not
-	Twice     float64       // share of answers that come twice
+	Duplicate float64       // share of answers that come twice
 	Late      float64       // share of answers that take Delay longer
 	Delay     time.Duration
 	ICMP      Limit      // of the unreachables that its responder sends to us
-	Machine   netip.Addr // whose limit that is, if one machine has many addresses
+	LimitOf   netip.Addr // whose limit that is, if one machine has many addresses
 	Error     string     // with probe.LocalError
 }
 
 // Config describes a network.
 type Config struct {
-	Seed    uint64
-	Host    func(probe.Endpoint) Host // asked for each probe; must be deterministic
-	Account bool                      // keep an account of what is outstanding, as an engine with sockets does
-	Tells   bool                      // tell which try was answered, as sockets and cookies do
-	Times   bool                      // measure round trips, as sockets do
-	Link    Limit                     // of what the way to the network bears; the rest is lost
+	Seed         uint64
+	Host         func(probe.Endpoint) Host // asked for each probe; must be deterministic
+	CountPending bool                      // count what is outstanding, as an engine with sockets does
+	KnowsTry     bool                      // answers carry their try, as with sockets and cookies
+	MeasureRTT   bool                      // measure round trips, as sockets do
+	Link         Limit                     // of probes on the link to the network; the rest is lost
 }
 
-// Network is a scan.Engine. Its time is the time package's, so that within a
+// Network is an engine.Engine. Its time is the time package's, so that within a
 // testing/synctest bubble hours pass in no time; what is lost, doubled or late
 // depends on the seed, the endpoint and the try alone.
 type Network struct {
 	config Config
 
-	mu      sync.Mutex
-	events  events
-	order   uint64 // of events at the same time
-	pending int
-	handed  int // of the pending, those that the last Receive delivered
-	limits  map[netip.Addr]*Bucket
-	link    *Bucket
-	closed  bool
-	probes  uint64
+	mu        sync.Mutex
+	events    events
+	order     uint64 // of events at the same time
+	pending   int
+	delivered int // of the pending, those that the last Receive delivered
+	limits    map[netip.Addr]*Bucket
+	link      *Bucket
+	closed    bool
+	probes    uint64
 
 	changed chan struct{} // an earlier event, or the end
 }
 
 // New makes a network.
 func New(c Config) *Network {
-	return &Network{config: c, limits: make(map[netip.Addr]*Bucket), link: c.Link.Bucket(), changed: make(chan struct{}, 1)}
+	return &Network{
+		config:  c,
+		limits:  make(map[netip.Addr]*Bucket),
+		link:    c.Link.Bucket(),
+		changed: make(chan struct{}, 1),
+	}
 }
 
 // Methods names the engine "simnet".
@@ -90,30 +95,31 @@ func (n *Network) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 		n.probes++
 		n.ask(p, now)
 	}
-	n.poke()
+	n.notify()
 	return len(batch), nil
 }
 
-// ask decides the fate of one probe. The caller holds mu.
+// ask decides what happens to one probe. The caller holds mu.
 func (n *Network) ask(p engine.Probe, now time.Time) {
-	h, d := n.config.Host(p.Endpoint), diceOf(n.config.Seed, p.Endpoint, p.Try)
-	if n.config.Account {
+	h, d := n.config.Host(p.Endpoint), randomFor(n.config.Seed, p.Endpoint, p.Try)
+	if n.config.CountPending {
 		n.pending++
 	}
 	answers := h.Reason != probe.NoReason && h.Reason != probe.NoResponse
-	if !n.carried(now) || !answers || d.roll() < h.LossOut || !n.allowed(p.Endpoint, h, now) || d.roll() < h.LossBack {
+	if !n.linkAccepts(now) || !answers || d.float() < h.LossOut || !n.allowed(p.Endpoint, h, now) ||
+		d.float() < h.LossBack {
 		n.push(event{at: now.Add(p.Wait), expiry: true})
 		return
 	}
-	rtt := h.RTT + time.Duration(d.roll()*float64(h.Jitter))
-	if d.roll() < h.Late {
+	rtt := h.RTT + time.Duration(d.float()*float64(h.Jitter))
+	if d.float() < h.Late {
 		rtt += h.Delay
 	}
 	a := answer(p, h)
-	if n.config.Tells {
+	if n.config.KnowsTry {
 		a.Try = p.Try
 	}
-	if n.config.Times {
+	if n.config.MeasureRTT {
 		a.RTT = probe.Millis(rtt)
 	}
 	// An engine forgets what it counted as outstanding when its wait is over;
@@ -122,14 +128,14 @@ func (n *Network) ask(p engine.Probe, now time.Time) {
 		n.push(event{at: now.Add(p.Wait), expiry: true})
 	}
 	n.push(event{at: now.Add(rtt), answer: a, first: rtt <= p.Wait})
-	if d.roll() < h.Twice {
+	if d.float() < h.Duplicate {
 		n.push(event{at: now.Add(rtt + rtt/2), answer: a})
 	}
 }
 
-// carried reports whether the way to the network bears one more probe. The caller
+// linkAccepts reports whether the link to the network takes one more probe. The caller
 // holds mu.
-func (n *Network) carried(now time.Time) bool {
+func (n *Network) linkAccepts(now time.Time) bool {
 	return n.config.Link == (Limit{}) || n.link.Take(now)
 }
 
@@ -174,13 +180,13 @@ func (n *Network) pause(ctx context.Context, then time.Time) error {
 	return nil
 }
 
-// due fills buf with the answers whose time has come, and says when the next
-// event is.
+// due fills buf with the answers whose time has come, and returns when the
+// next event is.
 func (n *Network) due(buf []engine.Answer) (got int, next time.Time, closed bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pending -= n.handed
-	n.handed = 0
+	n.pending -= n.delivered
+	n.delivered = 0
 	now := time.Now()
 	for len(n.events) > 0 && got < len(buf) {
 		e := &n.events[0]
@@ -188,14 +194,14 @@ func (n *Network) due(buf []engine.Answer) (got int, next time.Time, closed bool
 			return got, e.at, n.closed
 		}
 		switch {
-		case e.expiry && n.config.Account:
+		case e.expiry && n.config.CountPending:
 			n.pending--
 		case !e.expiry:
 			buf[got] = e.answer
 			buf[got].At = e.at
 			got++
-			if e.first && n.config.Account {
-				n.handed++
+			if e.first && n.config.CountPending {
+				n.delivered++
 			}
 		}
 		heap.Pop(&n.events)
@@ -203,9 +209,9 @@ func (n *Network) due(buf []engine.Answer) (got int, next time.Time, closed bool
 	return got, time.Time{}, n.closed
 }
 
-// Pending is how many probes may still be answered, or -1 without Account.
+// Pending is how many probes may still be answered, or -1 without CountPending.
 func (n *Network) Pending() int {
-	if !n.config.Account {
+	if !n.config.CountPending {
 		return -1
 	}
 	n.mu.Lock()
@@ -227,11 +233,11 @@ func (n *Network) Close() error {
 	}
 	n.events = kept
 	heap.Init(&n.events)
-	n.poke()
+	n.notify()
 	return nil
 }
 
-func (n *Network) poke() {
+func (n *Network) notify() {
 	select {
 	case n.changed <- struct{}{}:
 	default:
@@ -252,8 +258,8 @@ func (n *Network) allowed(e probe.Endpoint, h Host, now time.Time) bool {
 	if !by.IsValid() {
 		by = e.Addr
 	}
-	if h.Machine.IsValid() {
-		by = h.Machine
+	if h.LimitOf.IsValid() {
+		by = h.LimitOf
 	}
 	b := n.limits[by]
 	if b == nil {

@@ -55,7 +55,7 @@ func TestSameSeedSameNetwork(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(probe.Endpoint) simnet.Host {
 				return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond, Jitter: time.Second,
-					LossOut: 0.2, LossBack: 0.2, Twice: 0.2, Late: 0.2, Delay: time.Second}
+					LossOut: 0.2, LossBack: 0.2, Duplicate: 0.2, Late: 0.2, Delay: time.Second}
 			}
 			all = heard(t, simnet.New(simnet.Config{Host: host, Seed: seed}), probes(500, 1), time.Minute)
 		})
@@ -82,9 +82,9 @@ func TestPendingCountsWhatMayBeAnswered(t *testing.T) {
 			case 1:
 				return simnet.Host{Reason: probe.UDPResponse, RTT: 2 * time.Second} // after its wait
 			}
-			return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond, Twice: 1}
+			return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond, Duplicate: 1}
 		}
-		n := simnet.New(simnet.Config{Host: host, Account: true})
+		n := simnet.New(simnet.Config{Host: host, CountPending: true})
 		if _, err := n.Send(t.Context(), probes(4, 1)); err != nil || n.Pending() != 4 {
 			t.Fatal(n.Pending(), err)
 		}

@@ -7,8 +7,8 @@ import (
 	"onmux/probe"
 )
 
-// Query is a TCP SYN or UDP datagram as who is asked sees it, and makes the
-// packets that may come back. All its methods return whole IP packets.
+// Query is a TCP SYN or UDP datagram as its receiver sees it, and makes the packets
+// that may come back. All its methods return whole IP packets.
 type Query struct {
 	Proto    probe.Proto
 	From, To netip.AddrPort
@@ -29,7 +29,7 @@ const (
 	ACK = 16
 )
 
-// ReadQuery reads an IP packet. It is false for all that is no question: other
+// ReadQuery reads an IP packet. It is false for all that is no probe: other
 // protocols, fragments, extension headers, segments without a bare SYN.
 func ReadQuery(b []byte) (q Query, ok bool) {
 	if len(b) < 20 {
@@ -83,11 +83,11 @@ func (q Query) Endpoint() probe.Endpoint {
 // Segment is a TCP segment in answer to a SYN. The zero Segment has no flags and
 // acknowledges the SYN.
 type Segment struct {
-	Flags   byte
-	Window  uint16
-	Options []byte // a multiple of four bytes
-	Ahead   uint32 // so much more is acknowledged than the SYN
-	Next    bool   // it comes after a SYN-ACK, so its sequence number is one more
+	Flags       byte
+	Window      uint16
+	Options     []byte // a multiple of four bytes
+	AckOffset   uint32 // this is acknowledged beyond the SYN
+	AfterSynAck bool   // it comes after a SYN-ACK, so its sequence number is one more
 }
 
 // TCP is a segment that the endpoint sends back.
@@ -96,11 +96,11 @@ func (q Query) TCP(s Segment) []byte {
 	binary.BigEndian.PutUint16(b, q.To.Port())
 	binary.BigEndian.PutUint16(b[2:], q.From.Port())
 	seq := uint32(0x417)
-	if s.Next {
+	if s.AfterSynAck {
 		seq++
 	}
 	binary.BigEndian.PutUint32(b[4:], seq)
-	binary.BigEndian.PutUint32(b[8:], q.Seq+1+s.Ahead)
+	binary.BigEndian.PutUint32(b[8:], q.Seq+1+s.AckOffset)
 	b[12], b[13] = byte(len(b)/4)<<4, s.Flags
 	binary.BigEndian.PutUint16(b[14:], s.Window)
 	copy(b[20:], s.Options)
@@ -118,7 +118,7 @@ func (q Query) UDP(from netip.AddrPort, payload []byte) []byte {
 }
 
 // ICMP is an error of a type and code, from any address, that quotes a packet:
-// q.Packet, if it is no lie.
+// q.Packet, unless it is forged.
 func (q Query) ICMP(from netip.Addr, kind, code byte, quote []byte) []byte {
 	return q.Message(from, kind, code, 0, quote)
 }

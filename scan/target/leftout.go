@@ -36,10 +36,16 @@ type special struct {
 
 func specials(own []netip.Prefix) []special {
 	out := []special{
-		{space("0.0.0.0/8", "::/128"), "no host can have such an address"}, // RFC 1122, section 3.2.1.3; RFC 4291, section 2.5.2
-		{space("224.0.0.0/4", "ff00::/8"), "multicast"},                    // RFC 5771; RFC 4291, section 2.7
-		{space("240.0.0.0/4"), "reserved"},                                 // RFC 1112, section 4; holds the limited broadcast
-		{mapped(), "IPv4 in IPv6 form"},                                    // RFC 4291, section 2.5.5.2
+		{
+			space("0.0.0.0/8", "::/128"),
+			"no host can have such an address",
+		}, // RFC 1122, section 3.2.1.3; RFC 4291, section 2.5.2
+		{space("224.0.0.0/4", "ff00::/8"), "multicast"}, // RFC 5771; RFC 4291, section 2.7
+		{
+			space("240.0.0.0/4"),
+			"reserved",
+		}, // RFC 1112, section 4; holds the limited broadcast
+		{mapped(), "IPv4 in IPv6 form"}, // RFC 4291, section 2.5.5.2
 	}
 	var broadcast []span
 	for _, p := range own {

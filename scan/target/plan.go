@@ -234,7 +234,11 @@ func (p *Plan) CheckPublic() error {
 	if p.public <= MaxPublic {
 		return nil
 	}
-	return fmt.Errorf("%s public addresses are many (more than %s): are they yours to scan?", wording.Number(p.public), wording.Number(MaxPublic))
+	return fmt.Errorf(
+		"%s public addresses are many (more than %s): are they yours to scan?",
+		wording.Number(p.public),
+		wording.Number(MaxPublic),
+	)
 }
 
 // LeftOut says what of the targets is not asked and why, a sentence each.

@@ -129,7 +129,8 @@ func TestPlanErrors(t *testing.T) {
 		{"10.0.0.0/-1", "", `"10.0.0.0/-1" is no network: "-1" is no prefix length, 0 to 32`},
 		{"::/129", "", `"::/129" is no network: the prefix length of IPv6 is 0 to 128`},
 		{"http://a/", "", `"http://a/" is no network: "http:" is no address; ` + targetForms},
-		{"::ffff:10.0.0.0/95", "", `"::ffff:10.0.0.0/95" reaches beyond the IPv4-mapped addresses: write the network as IPv4`},
+		{"::ffff:10.0.0.0/95", "",
+			`"::ffff:10.0.0.0/95" reaches beyond the IPv4-mapped addresses: write the network as IPv4`},
 		{"10.0.0.1:417", "", `"10.0.0.1:417" is no target: ports are named apart, with --port`},
 		{"[::1]:417", "", `"[::1]:417" is no target: ports are named apart, with --port`},
 		{"2001:db8:::1", "", `"2001:db8:::1" is no IPv6 address; ` + targetForms},
@@ -138,7 +139,8 @@ func TestPlanErrors(t *testing.T) {
 		{"@x", "", `"@x" is no target: a file cannot stand here`},
 		{"münchen.example", "", `"münchen.example" is no host name: write it in its ASCII form, xn--…`},
 		{"a..b", "", `"a..b" is no target: ` + targetForms},
-		{strings.Repeat("a.", 150), "", clip(strings.Repeat("a.", 150)) + " is no host name: it has 299 bytes, at most 253 are possible"},
+		{strings.Repeat("a.", 150), "", clip(strings.Repeat("a.", 150)) +
+			" is no host name: it has 299 bytes, at most 253 are possible"},
 		{strings.Repeat("1", 600), "", clip(strings.Repeat("1", 600)) + " is too long for a target: 600 bytes"},
 		{"fe80::1", "", "fe80::1 needs a zone, as in fe80::1%eth0"},
 		{"fe80::/64", "", "fe80::/64 needs a zone, as in fe80::%eth0/64"},
@@ -152,12 +154,18 @@ func TestPlanErrors(t *testing.T) {
 		{"none.example", "", `host "none.example" does not resolve: it has no address`},
 		{"10.0.0.1", "nope.invalid", `host "nope.invalid" does not resolve: no such host`},
 		{"10.0.0.0/24", "10.0.0.0/16", "no targets: everything named is excluded"},
-		{"224.0.0.0/24", "", "no targets: 224.0.0.0–224.0.0.255 (256 addresses) are left out: multicast; name an address by itself to ask it"},
+		{"224.0.0.0/24", "",
+			"no targets: 224.0.0.0–224.0.0.255 (256 addresses) are left out: multicast; name an address by itself to ask it"},
 		{"::/0", "", "::/0 × 1 port is about 2^128 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
-		{"2001:db8::/64 10.0.0.1", "10.0.0.1", "2001:db8::/64 and 1 more × 1 port is 2^64 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
-		{"2001:db8::/95", "", "2001:db8::/95 × 1 port is 8,589,934,592 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{"2001:db8::/64 10.0.0.1", "10.0.0.1",
+			"2001:db8::/64 and 1 more × 1 port is 2^64 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{"2001:db8::/95", "",
+			"2001:db8::/95 × 1 port is 8,589,934,592 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
 	} {
-		p, err := NewPlan(t.Context(), Config{Targets: strings.Fields(tt.targets), Exclude: strings.Fields(tt.exclude), Ports: onmuxTCP, Resolve: fakeDNS})
+		p, err := NewPlan(
+			t.Context(),
+			Config{Targets: strings.Fields(tt.targets), Exclude: strings.Fields(tt.exclude), Ports: onmuxTCP, Resolve: fakeDNS},
+		)
 		if err == nil {
 			t.Errorf("%s: no error but %s", tt.targets, shown(p))
 		} else if err.Error() != tt.want {
@@ -180,12 +188,17 @@ func TestPlanErrorsAboutFlags(t *testing.T) {
 		{four, "::1", "no targets: -4 asked for, but ::1 is IPv6"},
 		{four, "fe80::1", "no targets: -4 asked for, but fe80::1 is IPv6"},
 		{four, "six.example", "no targets: IPv6 addresses of six.example are left out (-4)"},
-		{four, "six.example ::1", "no targets: ::1 is left out: it is IPv6 (-4); IPv6 addresses of six.example are left out (-4)"},
+		{four, "six.example ::1",
+			"no targets: ::1 is left out: it is IPv6 (-4); IPv6 addresses of six.example are left out (-4)"},
 		{Config{}, "10.0.0.1", "no ports: name at least one"},
-		{Config{Ports: []probe.Port{{Number: 0, Proto: probe.TCP}}}, "10.0.0.1", "0/tcp cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
-		{Config{Ports: []probe.Port{{Number: 1}}}, "10.0.0.1", "1/ cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
-		{Config{Ports: both}, "2001:db8::/64", "2001:db8::/64 × 2 ports is 2^65 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
-		{Config{Ports: both}, "0.0.0.0/0", "0.0.0.0/0 × 2 ports is 7,482,638,336 endpoints; a scan holds at most 4,294,967,296: name fewer addresses or ports"},
+		{Config{Ports: []probe.Port{{Number: 0, Proto: probe.TCP}}}, "10.0.0.1",
+			"0/tcp cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
+		{Config{Ports: []probe.Port{{Number: 1}}}, "10.0.0.1",
+			"1/ cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
+		{Config{Ports: both}, "2001:db8::/64",
+			"2001:db8::/64 × 2 ports is 2^65 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
+		{Config{Ports: both}, "0.0.0.0/0",
+			"0.0.0.0/0 × 2 ports is 7,482,638,336 endpoints; a scan holds at most 4,294,967,296: name fewer addresses or ports"},
 	} {
 		tt.c.Targets, tt.c.Resolve = strings.Fields(tt.targets), fakeDNS
 		if _, err := NewPlan(t.Context(), tt.c); fmt.Sprint(err) != tt.want {
@@ -204,26 +217,32 @@ func TestPlanLeftOut(t *testing.T) {
 		targets, exclude, want string
 		left                   []string
 	}{
-		{Config{}, "10.0.0.0/24", "", "10.0.0.0-10.0.0.254", []string{"10.0.0.255 is left out: broadcast address of a network of this machine"}},
+		{Config{}, "10.0.0.0/24", "", "10.0.0.0-10.0.0.254",
+			[]string{"10.0.0.255 is left out: broadcast address of a network of this machine"}},
 		{Config{}, "10.0.0.0/24 10.0.0.255", "", "10.0.0.0-10.0.0.255", nil},
 		{Config{}, "10.0.0.255", "", "10.0.0.255", nil},
 		{Config{}, "127.0.0.0/8 2001:db8::/120", "", "127.0.0.0-127.255.255.255 2001:db8::-2001:db8::ff", nil},
-		{Config{}, "10.0.1.0/29", "10.0.1.2-3 10.0.1.7 10.9.9.9", "10.0.1.0-10.0.1.1 10.0.1.4-10.0.1.6", []string{"3 addresses are excluded"}},
+		{Config{}, "10.0.1.0/29", "10.0.1.2-3 10.0.1.7 10.9.9.9", "10.0.1.0-10.0.1.1 10.0.1.4-10.0.1.6",
+			[]string{"3 addresses are excluded"}},
 		{Config{}, "10.0.1.0/30", "10.0.1.0", "10.0.1.1-10.0.1.3", []string{"1 address is excluded"}},
 		{Config{}, "dual.example one.example", "dual.example", "192.0.2.1", []string{"2 addresses are excluded"}},
 		{Config{}, "fe80::1%a fe80::2%a fe80::1%b ::1", "fe80::1", "::1 fe80::2%a", []string{"2 addresses are excluded"}},
 		{Config{}, "fe80::1%a fe80::1%b", "fe80::1%b", "fe80::1%a", []string{"1 address is excluded"}},
 		{Config{}, "fe80::%a/126", "fe80::2", "fe80::%a-fe80::1%a fe80::3%a", []string{"1 address is excluded"}},
-		{Config{}, "local.example", "", "192.0.2.9", []string{"link-local addresses of local.example are left out: they came without a zone"}},
+		{Config{}, "local.example", "", "192.0.2.9",
+			[]string{"link-local addresses of local.example are left out: they came without a zone"}},
 		{Config{IPv4: true}, "dual.example", "", "192.0.2.7", []string{"IPv6 addresses of dual.example are left out (-4)"}},
 		{Config{IPv4: true}, "dual.example 10.0.0.1 ::1 ::2 fe80::/10 fe80::1%a", "", "10.0.0.1 192.0.2.7", []string{
-			"::1, ::2, fe80::/10 and 1 more are left out: they are IPv6 (-4)", "IPv6 addresses of dual.example are left out (-4)"}},
-		{Config{IPv6: true}, "dual.example six.example", "", "2001:db8::6-2001:db8::7", []string{"IPv4 addresses of dual.example are left out (-6)"}},
+			"::1, ::2, fe80::/10 and 1 more are left out: they are IPv6 (-4)", "IPv6 addresses of dual.example are left " +
+				"out (-4)"}},
+		{Config{IPv6: true}, "dual.example six.example", "", "2001:db8::6-2001:db8::7",
+			[]string{"IPv4 addresses of dual.example are left out (-6)"}},
 		{Config{}, "223.255.255.255-240.0.0.2 239.0.0.0", "", "223.255.255.255 239.0.0.0", []string{
 			"268,435,455 addresses from 224.0.0.0 to 239.255.255.255 are left out: multicast",
 			"240.0.0.0, 240.0.0.1 and 240.0.0.2 are left out: reserved"}},
-		{Config{}, "255.255.255.254-255.255.255.255 255.255.255.255 10.0.0.0/24", "", "10.0.0.0-10.0.0.254 255.255.255.255", []string{
-			"255.255.255.254 is left out: reserved", "10.0.0.255 is left out: broadcast address of a network of this machine"}},
+		{Config{}, "255.255.255.254-255.255.255.255 255.255.255.255 10.0.0.0/24", "", "10.0.0.0-10.0.0.254 255.255.255.255",
+			[]string{
+				"255.255.255.254 is left out: reserved", "10.0.0.255 is left out: broadcast address of a network of this machine"}},
 		{Config{}, "::/126", "", "::1-::3", []string{":: is left out: no host can have such an address"}},
 	} {
 		tt.c.Targets, tt.c.Exclude, tt.c.Ports = strings.Fields(tt.targets), strings.Fields(tt.exclude), onmuxTCP

@@ -56,7 +56,13 @@ func randomTargets(r *rand.Rand, w []netip.Addr, n int) (texts []string, in map[
 // Index undoes At, on random plans checked against a set.
 func TestPlanIsTheSet(t *testing.T) {
 	w := world()
-	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}, {Number: 1, Proto: probe.TCP}, {Number: 65535, Proto: probe.UDP}, {Number: 80, Proto: probe.TCP}}
+	ports := []probe.Port{
+		{Number: 417, Proto: probe.TCP},
+		{Number: 417, Proto: probe.UDP},
+		{Number: 1, Proto: probe.TCP},
+		{Number: 65535, Proto: probe.UDP},
+		{Number: 80, Proto: probe.TCP},
+	}
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 417))
 		targets, in := randomTargets(r, w, 1+r.IntN(20))
@@ -90,7 +96,14 @@ func TestPlanIsTheSet(t *testing.T) {
 func checkPlan(t *testing.T, p *Plan, addrs []netip.Addr, ports []probe.Port) {
 	t.Helper()
 	if p.AddrCount() != uint64(len(addrs)) || p.Len() != uint64(len(addrs)*len(ports)) || !slices.Equal(p.Ports(), ports) {
-		t.Fatalf("%d addresses, %d endpoints, ports %v; want %d addresses on %v", p.AddrCount(), p.Len(), p.Ports(), len(addrs), ports)
+		t.Fatalf(
+			"%d addresses, %d endpoints, ports %v; want %d addresses on %v",
+			p.AddrCount(),
+			p.Len(),
+			p.Ports(),
+			len(addrs),
+			ports,
+		)
 	}
 	for i := range p.Len() {
 		port := ports[i/p.AddrCount()]
@@ -121,7 +134,8 @@ func TestPlanEdges(t *testing.T) {
 	if got := p.At(p.Len()); got != (probe.Endpoint{}) {
 		t.Errorf("At beyond the end is %s", got)
 	}
-	for _, e := range []probe.Endpoint{{}, {Addr: last.Addr}, {Addr: last.Addr, Port: 417, Proto: probe.UDP}, {Addr: last.Addr.Next(), Port: 417, Proto: probe.TCP},
+	for _, e := range []probe.Endpoint{{}, {Addr: last.Addr}, {Addr: last.Addr, Port: 417, Proto: probe.UDP},
+		{Addr: last.Addr.Next(), Port: 417, Proto: probe.TCP},
 		{Addr: netip.IPv6Loopback(), Port: 417, Proto: probe.TCP}} {
 		if i, ok := p.Index(e); ok {
 			t.Errorf("Index(%v) = %d", e, i)
@@ -138,7 +152,10 @@ func TestPlanEdges(t *testing.T) {
 }
 
 func TestPlanDoesNotAllocate(t *testing.T) {
-	p, err := NewPlan(t.Context(), Config{Targets: []string{"10.0.0.0/8", "2001:db8::/112", "fe80::%eth0/112"}, Ports: onmuxTCP})
+	p, err := NewPlan(
+		t.Context(),
+		Config{Targets: []string{"10.0.0.0/8", "2001:db8::/112", "fe80::%eth0/112"}, Ports: onmuxTCP},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +263,8 @@ func TestOwnNetworks(t *testing.T) {
 		t.Fatalf("%d networks of %d addresses", len(own), len(addrs))
 	}
 	for i, a := range addrs {
-		if n := a.(*net.IPNet); !own[i].IsValid() || own[i] != own[i].Masked() || !own[i].Contains(netip.MustParseAddr(n.IP.String())) {
+		if n := a.(*net.IPNet); !own[i].IsValid() || own[i] != own[i].Masked() ||
+			!own[i].Contains(netip.MustParseAddr(n.IP.String())) {
 			t.Errorf("%s became %s", a, own[i])
 		}
 	}
@@ -254,8 +272,10 @@ func TestOwnNetworks(t *testing.T) {
 
 // Whatever a target says, it is one line of error or a plan that comes back.
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"10.0.0.0/24", "10.0.0.1-50", "10.0.0-3.1-254", "*.*.*.*", "10.0.0.1-10.0.1.20", "fe80::%eth0/120", "fe80::1%a-b-fe80::3",
-		"2001:db8::/120", "::ffff:10.0.0.0/120", "::/0", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "localhost", "[::1]", "a.b.", "1-2-3", "10.0.0.1%0-9"} {
+	for _, s := range []string{"10.0.0.0/24", "10.0.0.1-50", "10.0.0-3.1-254", "*.*.*.*", "10.0.0.1-10.0.1.20",
+		"fe80::%eth0/120", "fe80::1%a-b-fe80::3",
+		"2001:db8::/120", "::ffff:10.0.0.0/120", "::/0", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "localhost",
+		"[::1]", "a.b.", "1-2-3", "10.0.0.1%0-9"} {
 		f.Add(s, "")
 		f.Add("0.0.0.0/0", s)
 		f.Add("::/96", s)

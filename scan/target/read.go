@@ -19,8 +19,9 @@ const (
 )
 
 // Read returns args with each @FILE replaced by the targets in that file,
-// then the targets in the files named by from; "-" is standard input. A file holds one or more targets a line; # starts a comment, blank
-// lines count for nothing, lines may end in CR LF. Errors name file and line.
+// then the targets in the files named by from; "-" is standard input. A file holds
+// one or more targets a line; # starts a comment, blank lines count for nothing,
+// lines may end in CR LF. Errors name file and line.
 func Read(args, from []string, in *files.Inputs) ([]string, error) {
 	r := reader{in: in}
 	for _, a := range args {

@@ -24,7 +24,8 @@ func TestWaitFollowsTheRoundTrip(t *testing.T) {
 		{"more patience than is usual, first try", []time.Duration{ms}, 1, 10 * time.Second, 100 * ms},
 		{"near, and a timeout below the least", []time.Duration{ms}, 1, 20 * ms, 20 * ms},
 		{"one sample: srtt + 4·rttvar is thrice it", []time.Duration{200 * ms}, 1, 2 * time.Second, 600 * ms},
-		{"one far among near", []time.Duration{400 * ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms}, 1, 2 * time.Second, 800 * ms},
+		{"one far among near", []time.Duration{400 * ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms,
+			ms, ms, ms, ms, ms, ms}, 1, 2 * time.Second, 800 * ms},
 		{"beyond the timeout", []time.Duration{5 * time.Second}, 1, 2 * time.Second, 2 * time.Second},
 		{"nonsense is no sample", []time.Duration{0, -time.Second}, 1, 2 * time.Second, time.Second},
 	} {

@@ -26,7 +26,16 @@ func TestCellAgreesWithProbe(t *testing.T) {
 					t.Errorf("classOf(%v, %v, %v) = %v, want %v", p, r, target, ok, possible)
 				}
 				if c := CellOf(k, 3); ok && (c.State(p) != want || c.Reason() != r || c.Tries() != 3) {
-					t.Errorf("%v %v %v: the Cell says %v (%v) after %d tries, probe %v", p, r, target, c.State(p), c.Reason(), c.Tries(), want)
+					t.Errorf(
+						"%v %v %v: the Cell says %v (%v) after %d tries, probe %v",
+						p,
+						r,
+						target,
+						c.State(p),
+						c.Reason(),
+						c.Tries(),
+						want,
+					)
 				}
 			}
 		}

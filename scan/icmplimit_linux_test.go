@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/scantest"
 	"onmux/scan/target"
 )
 
@@ -19,14 +20,14 @@ func TestTruthOfLimitedICMPOverTun(t *testing.T) {
 				return scan.Config{Plan: p, Engine: method.make(t, p), Retries: 1, Timeout: 300 * time.Millisecond, All: true}
 			}
 			t.Run("one port", func(t *testing.T) {
-				w, said := limitedNet()
-				overTun(t, w)
-				w.holdLimited(t, said, config(planOf(t, both, "10.92.8.0/24", "fd92::800/120")))
+				w, sent := limitedNet()
+				serveOnTun(t, w)
+				w.checkLimited(t, sent, config(scantest.NewPlan(t, both, "10.92.8.0/24", "fd92::800/120")))
 			})
 			t.Run("many ports", func(t *testing.T) {
-				w, said, ports := manyPorts()
-				overTun(t, w)
-				w.holdManyPorts(t, said, config(planOf(t, ports, "10.92.9.0/28", "fd92::900/124")))
+				w, sent, ports := manyPorts()
+				serveOnTun(t, w)
+				w.checkManyPorts(t, sent, config(scantest.NewPlan(t, ports, "10.92.9.0/28", "fd92::900/124")))
 			})
 		})
 	}

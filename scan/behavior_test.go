@@ -15,6 +15,7 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
 )
@@ -22,18 +23,19 @@ import (
 // TestShardsArePartsOfTheWhole runs every shard and puts them together.
 func TestShardsArePartsOfTheWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		plan := planOf(t, both, "10.0.0.0/24", "2001:db8::/122")
+		plan := scantest.NewPlan(t, both, "10.0.0.0/24", "2001:db8::/122")
 		for _, n := range []int{1, 2, 3, 7} {
 			seen := map[probe.Endpoint]int{}
 			for i := range n {
-				s := sweep(t.Context(), scan.Config{
-					Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1, Seed: 5, Shard: target.Shard{I: i + 1, N: n},
+				s := scantest.Run(t.Context(), scan.Config{
+					Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1, Seed: 5, Shard: target.Shard{I: i + 1,
+						N: n},
 				})
-				s.ok(t)
-				for e, r := range s.told(t) {
+				s.RequireComplete(t)
+				for e, r := range s.Results(t) {
 					seen[e]++
 					if state, _ := truth(mixed, e); r.State != state {
-						t.Errorf("shard %d of %d: %v told %v, is %v", i+1, n, e, r.State, state)
+						t.Errorf("shard %d of %d: %v reported as %v, is %v", i+1, n, e, r.State, state)
 					}
 				}
 				if share := plan.Len() / uint64(n); s.Targets < share || s.Targets > share+1 {
@@ -57,16 +59,20 @@ func TestRoundTripsComeFromStamps(t *testing.T) {
 				return time.Duration(lastByte(e.Addr)+1) * time.Millisecond / 4
 			}
 			host := func(e probe.Endpoint) simnet.Host {
-				return simnet.Host{Reason: probe.Reset, RTT: rtt(e), LossOut: 0.2, Twice: 0.3}
+				return simnet.Host{Reason: probe.Reset, RTT: rtt(e), LossOut: 0.2, Duplicate: 0.3}
 			}
-			s := sweep(t.Context(), scan.Config{
-				Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: simnet.New(simnet.Config{Host: host, Tells: true}),
+			s := scantest.Run(t.Context(), scan.Config{
+				Plan: scantest.NewPlan(
+					t,
+					[]probe.Port{tcp417},
+					"10.0.0.0/24",
+				), Engine: simnet.New(simnet.Config{Host: host, KnowsTry: true}),
 				Rate: rate, Retries: 14, All: true,
 			})
-			s.ok(t)
-			for e, r := range s.told(t) {
+			s.RequireComplete(t)
+			for e, r := range s.Results(t) {
 				if got, want := time.Duration(r.RTT), rtt(e); r.State == probe.Closed && got != want {
-					t.Errorf("at %v a second: %v took %v, told %v", rate, e, want, got)
+					t.Errorf("at %v a second: %v took %v, reported as %v", rate, e, want, got)
 				}
 			}
 		})
@@ -90,14 +96,14 @@ func TestLimitedUDPDecidesNothing(t *testing.T) {
 			}
 			return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond, ICMP: simnet.Limit{Burst: 6, Rate: 1}}
 		}
-		plan := planOf(t, ports, "10.0.0.0/28")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: simnet.New(simnet.Config{Host: host}), Retries: -1})
-		s.ok(t)
+		plan := scantest.NewPlan(t, ports, "10.0.0.0/28")
+		s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: simnet.New(simnet.Config{Host: host}), Retries: -1})
+		s.RequireComplete(t)
 		if s.Passes != scan.DefaultRetries+1 { // two, and others for the payloads
 			t.Errorf("%d passes", s.Passes)
 		}
 		undecided := 0
-		for e, r := range s.told(t) {
+		for e, r := range s.Results(t) {
 			doubted := slices.Contains(r.Notes, string(probe.DoubtHostLimits))
 			if want := lastByte(e.Addr) < 8 && r.State == probe.OpenFiltered; doubted != want {
 				t.Errorf("%v is %v, notes %q", e, r.State, r.Notes)
@@ -120,19 +126,28 @@ func TestLimitedRouterIsNoLoss(t *testing.T) {
 			if lastByte(e.Addr) < 10 {
 				return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
 			}
-			return simnet.Host{Reason: probe.HostUnreach, Responder: router, RTT: 3 * time.Second, ICMP: simnet.Limit{Burst: 6, Rate: 10}}
+			return simnet.Host{
+				Reason:    probe.HostUnreach,
+				Responder: router,
+				RTT:       3 * time.Second,
+				ICMP:      simnet.Limit{Burst: 6, Rate: 10},
+			}
 		}
 		start := time.Now()
-		s := sweep(t.Context(), scan.Config{
-			Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/23"), Engine: simnet.New(simnet.Config{Host: host}), Retries: -1,
+		s := scantest.Run(t.Context(), scan.Config{
+			Plan: scantest.NewPlan(
+				t,
+				[]probe.Port{tcp417},
+				"10.0.0.0/23",
+			), Engine: simnet.New(simnet.Config{Host: host}), Retries: -1,
 		})
-		s.ok(t)
-		s.told(t)
+		s.RequireComplete(t)
+		s.Results(t)
 		if s.Passes != 2 || *s.Loss != 0 || s.States["closed"] != 20 {
 			t.Errorf("%+v", s.Summary)
 		}
 		if d := time.Since(start); d > 3*time.Second {
-			t.Errorf("a router's late words made the sweep wait %v", d)
+			t.Errorf("a router's late words made the scan wait %v", d)
 		}
 	})
 }
@@ -147,21 +162,24 @@ func TestRangeNamesItsResponder(t *testing.T) {
 			}
 			return h
 		}
-		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/28"), Engine: simnet.New(simnet.Config{Host: host})})
-		s.ok(t)
-		if len(s.findings) != 2 {
-			t.Fatalf("told %v", s.findings)
+		s := scantest.Run(
+			t.Context(),
+			scan.Config{Plan: scantest.NewPlan(t, both, "10.0.0.0/28"), Engine: simnet.New(simnet.Config{Host: host})},
+		)
+		s.RequireComplete(t)
+		if len(s.Findings) != 2 {
+			t.Fatalf("reported %v", s.Findings)
 		}
 		for i, want := range []netip.Addr{router, {}} {
-			if r := s.findings[i].(scan.Range); r.Responder != want {
+			if r := s.Findings[i].(scan.Range); r.Responder != want {
 				t.Errorf("%v: the responder is %v, want %v", r.Proto, r.Responder, want)
 			}
 		}
 	})
 }
 
-// TestWatchNeverGoesBack holds what Progress promises.
-func TestWatchNeverGoesBack(t *testing.T) {
+// TestProgressNeverGoesBack checks what Progress promises.
+func TestProgressNeverGoesBack(t *testing.T) {
 	for _, rate := range []float64{20, 1000, math.Inf(1)} {
 		synctest.Test(t, func(t *testing.T) {
 			start, calls := time.Now(), 0
@@ -169,8 +187,12 @@ func TestWatchNeverGoesBack(t *testing.T) {
 			host := func(e probe.Endpoint) simnet.Host {
 				return simnet.Host{Reason: probe.SynAck, RTT: 300 * time.Millisecond, LossBack: 0.3}
 			}
-			s := sweep(t.Context(), scan.Config{
-				Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: simnet.New(simnet.Config{Host: host}), Rate: rate, Retries: -1,
+			s := scantest.Run(t.Context(), scan.Config{
+				Plan: scantest.NewPlan(
+					t,
+					[]probe.Port{tcp417},
+					"10.0.0.0/24",
+				), Engine: simnet.New(simnet.Config{Host: host}), Rate: rate, Retries: -1,
 				Watch: func(p scan.Progress) {
 					calls++
 					if p.Done < last.Done || p.Open < last.Open || p.Pass < last.Pass || p.Done > p.Total || p.ETA < 0 {
@@ -179,13 +201,13 @@ func TestWatchNeverGoesBack(t *testing.T) {
 					last = p
 				},
 			})
-			s.ok(t)
+			s.RequireComplete(t)
 			seconds := time.Since(start).Seconds()
 			if last.Done != s.Probes || last.Total != s.Probes || last.Open != s.States["open"] || last.ETA != 0 {
-				t.Errorf("the last word was %+v of %+v", last, s.Summary)
+				t.Errorf("the last report was %+v of %+v", last, s.Summary)
 			}
 			if perSecond := float64(calls) / seconds; calls > 5 && (perSecond < 5 || perSecond > 11) {
-				t.Errorf("told %.1f times a second", perSecond)
+				t.Errorf("reported %.1f times a second", perSecond)
 			}
 		})
 	}
@@ -217,16 +239,16 @@ func TestShortageSlowsAndLosesNothing(t *testing.T) {
 			d := time.Since(start)
 			return d > 20*time.Millisecond && d < 20*time.Second
 		}}
-		plan := planOf(t, both, "10.0.0.0/22")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
-		s.ok(t)
-		for e, r := range s.told(t) {
+		plan := scantest.NewPlan(t, both, "10.0.0.0/22")
+		s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
+		s.RequireComplete(t)
+		for e, r := range s.Results(t) {
 			if state, _ := truth(mixed, e); r.State != state {
-				t.Errorf("%v told %v, is %v", e, r.State, state)
+				t.Errorf("%v reported as %v, is %v", e, r.State, state)
 			}
 		}
 		if s.Probes != e.Probes() || s.Targets != plan.Len() {
-			t.Errorf("%d probes left, told %+v", e.Probes(), s.Summary)
+			t.Errorf("%d probes left, reported as %+v", e.Probes(), s.Summary)
 		}
 		if n := noted(s.Notes, scan.NoteSlowed); n.Rate != 100 || n.Cause == nil {
 			t.Errorf("notes %+v", s.Notes)
@@ -242,23 +264,23 @@ func TestShortageForGood(t *testing.T) {
 			start := time.Now()
 			net := simnet.New(simnet.Config{Host: mixed})
 			e := &busyEngine{Network: net, blocked: func() bool { return net.Probes() >= after }}
-			plan := planOf(t, both, "10.0.0.0/24")
-			s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
-			if s.err != nil || s.Complete || s.Targets != 512 || s.NotReached != 0 {
-				t.Errorf("after %d: %v, %+v", after, s.err, s.Outcome)
+			plan := scantest.NewPlan(t, both, "10.0.0.0/24")
+			s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: -1})
+			if s.Err != nil || s.Complete || s.Targets != 512 || s.NotReached != 0 {
+				t.Errorf("after %d: %v, %+v", after, s.Err, s.Outcome)
 			}
 			if d := time.Since(start); d < 30*time.Second || d > 40*time.Second {
 				t.Errorf("after %d: gave up after %v", after, d)
 			}
 			unknown := uint64(0)
-			for e, r := range s.told(t) {
+			for e, r := range s.Results(t) {
 				if state, _ := truth(mixed, e); r.State == probe.Unknown && r.Tries == 0 {
 					unknown++
 					if !strings.Contains(r.Error, "out of local ports") {
 						t.Errorf("%v: %q", e, r.Error)
 					}
 				} else if r.State != state {
-					t.Errorf("%v told %v, is %v", e, r.State, state)
+					t.Errorf("%v reported as %v, is %v", e, r.State, state)
 				}
 			}
 			if unknown+min(s.Probes, 512) != 512 {
@@ -275,25 +297,26 @@ func TestNetworksGoneBad(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(e probe.Endpoint) simnet.Host {
 				h := mixed(e)
-				h.LossOut, h.LossBack, h.Twice, h.Late, h.Delay = 0.1, 0.1, 0.2, 0.1, 700*time.Millisecond
+				h.LossOut, h.LossBack, h.Duplicate, h.Late, h.Delay = 0.1, 0.1, 0.2, 0.1, 700*time.Millisecond
 				if h.Reason == probe.LocalError || h.Reason == probe.NoNeighbour {
 					h.LossOut, h.LossBack = 0, 0
 				}
-				if tells := seed%4 < 2; h.Reason == probe.LocalError && !tells {
-					h.Late = 0 // an engine that cannot tell tries fails at once
+				if knowsTry := seed%4 < 2; h.Reason == probe.LocalError && !knowsTry {
+					h.Late = 0 // an engine that does not know the try fails at once
 				}
 				return h
 			}
-			plan := planOf(t, both, "10.0.0.0/22")
-			s := sweep(t.Context(), scan.Config{
-				Plan: plan, Engine: simnet.New(simnet.Config{Host: host, Seed: seed, Account: seed%2 == 0, Tells: seed%4 < 2}), Retries: 14, Seed: seed,
+			plan := scantest.NewPlan(t, both, "10.0.0.0/22")
+			s := scantest.Run(t.Context(), scan.Config{
+				Plan: plan, Engine: simnet.New(simnet.Config{Host: host, Seed: seed, CountPending: seed%2 == 0,
+					KnowsTry: seed%4 < 2}), Retries: 14, Seed: seed,
 			})
-			s.ok(t)
+			s.RequireComplete(t)
 			wrong := 0
-			for e, r := range s.told(t) {
+			for e, r := range s.Results(t) {
 				if state, _ := truth(host, e); r.State != state {
 					if wrong++; r.Reason != probe.NoResponse {
-						t.Errorf("%v told %v (%v), is %v", e, r.State, r.Reason, state)
+						t.Errorf("%v reported as %v (%v), is %v", e, r.State, r.Reason, state)
 					}
 				}
 			}
@@ -304,36 +327,49 @@ func TestNetworksGoneBad(t *testing.T) {
 	}
 }
 
-// TestLateAnswersHaveATime: what answers the first try during the second one is told with
+// TestLateAnswersHaveATime: what answers the first try during the second one is reported with
 // its round-trip time, and more patience than usual finds those that take longer.
 func TestLateAnswersHaveATime(t *testing.T) {
-	far := map[string]time.Duration{"10.0.0.7": 900 * time.Millisecond, "10.0.0.8": 1500 * time.Millisecond, "10.0.0.9": 2600 * time.Millisecond}
+	far := map[string]time.Duration{
+		"10.0.0.7": 900 * time.Millisecond,
+		"10.0.0.8": 1500 * time.Millisecond,
+		"10.0.0.9": 2600 * time.Millisecond,
+	}
 	for patience, want := range map[time.Duration]int{0: 255, 5 * time.Second: 256} {
 		synctest.Test(t, func(t *testing.T) {
-			n := simnet.New(simnet.Config{Seed: 7, Tells: true, Host: func(e probe.Endpoint) simnet.Host {
+			n := simnet.New(simnet.Config{Seed: 7, KnowsTry: true, Host: func(e probe.Endpoint) simnet.Host {
 				if d := far[e.Addr.String()]; d > 0 {
 					return simnet.Host{Reason: probe.SynAck, RTT: d}
 				}
 				return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
 			}})
-			s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: n, Retries: -1, Timeout: patience, All: true})
-			s.ok(t)
-			heard := 0
-			for e, r := range s.told(t) {
+			s := scantest.Run(
+				t.Context(),
+				scan.Config{
+					Plan:    scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/24"),
+					Engine:  n,
+					Retries: -1,
+					Timeout: patience,
+					All:     true,
+				},
+			)
+			s.RequireComplete(t)
+			answered := 0
+			for e, r := range s.Results(t) {
 				d := far[e.Addr.String()]
 				if r.State == probe.Filtered {
 					continue
 				}
-				heard++
+				answered++
 				if got := time.Duration(r.RTT); d > 0 && (got < d || got > d+time.Millisecond) {
-					t.Errorf("patience %v: %v answered after %v, told %v", patience, e, d, got)
+					t.Errorf("patience %v: %v answered after %v, reported as %v", patience, e, d, got)
 				}
 			}
 			if s.Late == 0 || s.Repeated > 3 || s.Forged != 0 {
 				t.Errorf("patience %v: %+v", patience, s.Summary)
 			}
-			if heard != want {
-				t.Errorf("patience %v: %d answered: %+v", patience, heard, s.Summary)
+			if answered != want {
+				t.Errorf("patience %v: %d answered: %+v", patience, answered, s.Summary)
 			}
 		})
 	}

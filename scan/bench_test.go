@@ -12,6 +12,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 )
 
 // nothing is an engine that costs nothing: it answers every probe, or none.
@@ -24,7 +25,12 @@ type nothing struct {
 }
 
 func newNothing(reason probe.Reason) *nothing {
-	n := &nothing{answer: make(chan []engine.Answer, 8), free: make(chan []engine.Answer, 8), reason: reason, closed: make(chan struct{})}
+	n := &nothing{
+		answer: make(chan []engine.Answer, 8),
+		free:   make(chan []engine.Answer, 8),
+		reason: reason,
+		closed: make(chan struct{}),
+	}
 	for range cap(n.free) {
 		n.free <- make([]engine.Answer, 256)
 	}
@@ -66,7 +72,7 @@ func (n *nothing) Receive(_ context.Context, buf []engine.Answer) (int, error) {
 	}
 }
 
-// BenchmarkSweep is the sweep's own cost for each probe, with order, table and
+// BenchmarkSweep is the scan's own cost for each probe, with order, table and
 // everything else, over 2^24 endpoints; "closed" adds that of an answer.
 func BenchmarkSweep(b *testing.B) {
 	for _, bench := range []struct {
@@ -74,7 +80,7 @@ func BenchmarkSweep(b *testing.B) {
 		reason probe.Reason
 	}{{"silent", probe.NoReason}, {"closed", probe.Reset}} {
 		b.Run(bench.name, func(b *testing.B) {
-			plan := planOf(b, []probe.Port{tcp417}, "10.0.0.0/8")
+			plan := scantest.NewPlan(b, []probe.Port{tcp417}, "10.0.0.0/8")
 			b.ReportAllocs()
 			for b.Loop() {
 				o, err := scan.Run(b.Context(), scan.Config{
@@ -92,7 +98,7 @@ func BenchmarkSweep(b *testing.B) {
 // BenchmarkConnectRefused is how fast the engine without privileges is refused
 // on loopback.
 func BenchmarkConnectRefused(b *testing.B) {
-	plan := planOf(b, both, "127.1.0.0/17")
+	plan := scantest.NewPlan(b, both, "127.1.0.0/17")
 	for b.Loop() {
 		o, err := scan.Run(b.Context(), scan.Config{
 			Plan: plan, Engine: connect.New(connect.Config{}), Rate: math.Inf(1), Retries: 1,

@@ -15,6 +15,7 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 )
 
@@ -22,9 +23,16 @@ func TestCancelledBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		s := sweep(ctx, scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1})
-		if s.err != nil || s.Complete || s.Targets != 0 || s.NotReached != 512 || len(s.findings) != 0 {
-			t.Errorf("%v, %+v", s.err, s.Outcome)
+		s := scantest.Run(
+			ctx,
+			scan.Config{
+				Plan:    scantest.NewPlan(t, both, "10.0.0.0/24"),
+				Engine:  simnet.New(simnet.Config{Host: mixed}),
+				Retries: -1,
+			},
+		)
+		if s.Err != nil || s.Complete || s.Targets != 0 || s.NotReached != 512 || len(s.Findings) != 0 {
+			t.Errorf("%v, %+v", s.Err, s.Outcome)
 		}
 		n := noted(s.Coverage, scan.CoverNotReached)
 		if n.Count != 512 || n.Of != 512 || !errors.Is(n.Err, context.Canceled) {
@@ -39,19 +47,19 @@ func TestInterruptedAnywhere(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			net := simnet.New(simnet.Config{Host: mixed})
-			plan := planOf(t, both, "10.0.0.0/24")
+			plan := scantest.NewPlan(t, both, "10.0.0.0/24")
 			e := &stopper{Network: net, after: after, stop: cancel}
-			s := sweep(ctx, scan.Config{Plan: plan, Engine: e, Retries: -1})
-			if s.err != nil {
-				t.Fatal(s.err)
+			s := scantest.Run(ctx, scan.Config{Plan: plan, Engine: e, Retries: -1})
+			if s.Err != nil {
+				t.Fatal(s.Err)
 			}
-			told := s.told(t)
+			results := s.Results(t)
 			if s.Targets+s.NotReached != plan.Len() {
 				t.Errorf("%d asked and %d not of %d", s.Targets, s.NotReached, plan.Len())
 			}
-			for e, r := range told { // what was on its way has been heard
+			for e, r := range results { // what was on its way has been received
 				if state, _ := truth(mixed, e); r.State != state {
-					t.Errorf("after %d: %v told %v, is %v", after, e, r.State, state)
+					t.Errorf("after %d: %v reported as %v, is %v", after, e, r.State, state)
 				}
 			}
 			if e.sent() >= after && s.Complete && s.Probes != net.Probes() {
@@ -62,7 +70,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 				t.Errorf("after %d: coverage %+v", after, s.Coverage)
 			}
 			if s.Probes != net.Probes() {
-				t.Errorf("%d probes left, %d are told", net.Probes(), s.Probes)
+				t.Errorf("%d probes left, %d are reported", net.Probes(), s.Probes)
 			}
 		})
 	}
@@ -86,7 +94,7 @@ func (s *stopper) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 }
 
 // TestEngineFails lets Send take part of a batch and fail for good, and Receive
-// fail: what was found is told all the same, and the error is returned.
+// fail: what was found is reported as all the same, and the error is returned.
 func TestEngineFails(t *testing.T) {
 	broken := errors.New("the interface is gone")
 	synctest.Test(t, func(t *testing.T) {
@@ -96,14 +104,14 @@ func TestEngineFails(t *testing.T) {
 				if sent++; sent > 100 {
 					return i, broken
 				}
-				s.hear(p, probe.HostUnreach)
+				s.deliver(p, probe.HostUnreach)
 			}
 			return len(batch), nil
 		})
-		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
-		s.told(t)
-		if !errors.Is(s.err, broken) || s.Complete || s.Targets != 100 || s.NotReached != 412 || s.Probes != 100 {
-			t.Errorf("%v, %+v", s.err, s.Outcome)
+		s := scantest.Run(t.Context(), scan.Config{Plan: scantest.NewPlan(t, both, "10.0.0.0/24"), Engine: e})
+		s.Results(t)
+		if !errors.Is(s.Err, broken) || s.Complete || s.Targets != 100 || s.NotReached != 412 || s.Probes != 100 {
+			t.Errorf("%v, %+v", s.Err, s.Outcome)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -114,28 +122,28 @@ func TestEngineFails(t *testing.T) {
 			}
 			return len(batch), nil
 		})
-		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
-		s.told(t)
-		if !errors.Is(s.err, broken) || s.Complete || s.Targets < 100 || s.Targets == 512 {
-			t.Errorf("%v, %+v", s.err, s.Outcome)
+		s := scantest.Run(t.Context(), scan.Config{Plan: scantest.NewPlan(t, both, "10.0.0.0/24"), Engine: e})
+		s.Results(t)
+		if !errors.Is(s.Err, broken) || s.Complete || s.Targets < 100 || s.Targets == 512 {
+			t.Errorf("%v, %+v", s.Err, s.Outcome)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		e := newScript(func(*script, context.Context, []engine.Probe) (int, error) { return 0, nil })
-		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/24"), Engine: e})
-		if !errors.Is(s.err, io.ErrNoProgress) || s.Targets != 0 {
-			t.Errorf("an engine that takes nothing: %v, %+v", s.err, s.Outcome)
+		s := scantest.Run(t.Context(), scan.Config{Plan: scantest.NewPlan(t, both, "10.0.0.0/24"), Engine: e})
+		if !errors.Is(s.Err, io.ErrNoProgress) || s.Targets != 0 {
+			t.Errorf("an engine that takes nothing: %v, %+v", s.Err, s.Outcome)
 		}
 	})
 }
 
-// TestEmitFails checks that emit's first error ends the sweep and emit.
+// TestEmitFails checks that emit's first error ends the scan and emit.
 func TestEmitFails(t *testing.T) {
 	broken := errors.New("disk full")
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		o, err := scan.Run(t.Context(), scan.Config{
-			Plan: planOf(t, both, "10.0.0.0/20"), Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1,
+			Plan: scantest.NewPlan(t, both, "10.0.0.0/20"), Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1,
 		}, func(scan.Finding) error {
 			calls++
 			return fmt.Errorf("writing: %w", broken)
@@ -147,18 +155,21 @@ func TestEmitFails(t *testing.T) {
 }
 
 // TestSlowEmitStallsNothing lets emit take a second for each open endpoint: the
-// sweep is over long before, and all are told in the order they were found.
+// scan is over long before, and all are reported in the order they were found.
 func TestSlowEmitStallsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := func(probe.Endpoint) simnet.Host { return simnet.Host{Reason: probe.SynAck, RTT: time.Millisecond} }
 		net := simnet.New(simnet.Config{Host: host})
-		start, told := time.Now(), 0
+		start, results := time.Now(), 0
 		var lastSent time.Duration
 		e := &stopper{Network: net, stop: func() { lastSent = time.Since(start) }}
-		o, err := scan.Run(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: e},
-			func(scan.Finding) error { told++; time.Sleep(time.Second); return nil })
-		if err != nil || told != 256 || o.Probes != 256 || lastSent > time.Second {
-			t.Errorf("%v: %d told, %d sent, the last after %v", err, told, o.Probes, lastSent)
+		o, err := scan.Run(
+			t.Context(),
+			scan.Config{Plan: scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/24"), Engine: e},
+			func(scan.Finding) error { results++; time.Sleep(time.Second); return nil },
+		)
+		if err != nil || results != 256 || o.Probes != 256 || lastSent > time.Second {
+			t.Errorf("%v: %d reported, %d sent, the last after %v", err, results, o.Probes, lastSent)
 		}
 	})
 }
@@ -181,7 +192,7 @@ func (n *netCounter) Send(ctx context.Context, batch []engine.Probe) (int, error
 	return n.Network.Send(ctx, batch)
 }
 
-// TestNoNetworkIsAskedTooFast runs sweeps at the highest rate and counts what each
+// TestNoNetworkIsAskedTooFast runs scans at the highest rate and counts what each
 // /24 gets.
 func TestNoNetworkIsAskedTooFast(t *testing.T) {
 	for _, tt := range []struct {
@@ -199,8 +210,11 @@ func TestNoNetworkIsAskedTooFast(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(probe.Endpoint) simnet.Host { return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond} }
 			e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
-			s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, tt.targets...), Engine: e, Rate: math.Inf(1), NetRate: tt.netRate})
-			s.ok(t)
+			s := scantest.Run(
+				t.Context(),
+				scan.Config{Plan: scantest.NewPlan(t, both, tt.targets...), Engine: e, Rate: math.Inf(1), NetRate: tt.netRate},
+			)
+			s.RequireComplete(t)
 			n := noted(s.Notes, scan.NoteNetworkRate)
 			if math.Ceil(n.Rate) != tt.held || n.Most != tt.netRate && tt.held > 0 || len(s.Notes) > 1 {
 				t.Errorf("%v: notes %+v, want held to %v", tt.targets, s.Notes, tt.held)
@@ -212,15 +226,15 @@ func TestNoNetworkIsAskedTooFast(t *testing.T) {
 				}
 			}
 			if tt.held == 0 && took > 0.1 {
-				t.Errorf("%v: nothing holds it, and it took %v s", tt.targets, took)
+				t.Errorf("%v: nothing limits it, and it took %v s", tt.targets, took)
 			}
 		})
 	}
 }
 
-// TestALastSilentNetworkIsSpared has one /24 of many be silent: a later pass asks
+// TestALastSilentNetworkIsCapped has one /24 of many be silent: a later pass asks
 // only that.
-func TestALastSilentNetworkIsSpared(t *testing.T) {
+func TestALastSilentNetworkIsCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := func(e probe.Endpoint) simnet.Host {
 			if e.Addr.As4()[2] == 3 {
@@ -229,8 +243,11 @@ func TestALastSilentNetworkIsSpared(t *testing.T) {
 			return simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond}
 		}
 		e := &netCounter{Network: simnet.New(simnet.Config{Host: host}), sent: map[netip.Prefix]int{}}
-		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/18"), Engine: e, Rate: 6400, NetRate: 100, Retries: 1})
-		s.ok(t)
+		s := scantest.Run(
+			t.Context(),
+			scan.Config{Plan: scantest.NewPlan(t, both, "10.0.0.0/18"), Engine: e, Rate: 6400, NetRate: 100, Retries: 1},
+		)
+		s.RequireComplete(t)
 		if n := noted(s.Notes, scan.NoteNetworkRate); n.Rate != 100 || n.Most != 100 {
 			t.Errorf("notes %+v", s.Notes)
 		}

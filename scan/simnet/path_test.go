@@ -9,29 +9,29 @@ import (
 	"onmux/scan/simnet"
 )
 
-// TestWay counts what becomes of questions.
-func TestWay(t *testing.T) {
-	w := simnet.Way{RTT: time.Second, Jitter: time.Second, LossOut: 0.1, LossBack: 0.2, Twice: 0.5}
+// TestPath counts what becomes of questions.
+func TestPath(t *testing.T) {
+	w := simnet.Path{RTT: time.Second, Jitter: time.Second, LossOut: 0.1, LossBack: 0.2, Duplicate: 0.5}
 	asked, answered, twice, sum := 0, 0, 0, time.Duration(0)
 	const n = 10000
 	for _, p := range probes(n, 1) {
 		p.Endpoint.Port = uint16(p.Index)
-		trip := w.Trip(417, p.Endpoint, 2)
-		if again := w.Trip(417, p.Endpoint, 2); again.Asked != trip.Asked || !slices.Equal(again.Arrivals, trip.Arrivals) {
-			t.Fatal("the same seed makes two ways")
+		d := w.Deliver(417, p.Endpoint, 2)
+		if again := w.Deliver(417, p.Endpoint, 2); again.Arrived != d.Arrived || !slices.Equal(again.Answers, d.Answers) {
+			t.Fatal("the same seed makes two paths")
 		}
-		if trip.Asked {
+		if d.Arrived {
 			asked++
 		}
-		if len(trip.Arrivals) == 0 {
+		if len(d.Answers) == 0 {
 			continue
 		}
 		answered++
-		twice += len(trip.Arrivals) - 1
-		if a := trip.Arrivals[0]; !trip.Asked || a < w.RTT || a > w.RTT+w.Jitter || len(trip.Arrivals) == 2 && trip.Arrivals[1] < a {
-			t.Fatalf("%+v", trip)
+		twice += len(d.Answers) - 1
+		if a := d.Answers[0]; !d.Arrived || a < w.RTT || a > w.RTT+w.Jitter || len(d.Answers) == 2 && d.Answers[1] < a {
+			t.Fatalf("%+v", d)
 		}
-		sum += trip.Arrivals[0]
+		sum += d.Answers[0]
 	}
 	for _, c := range []struct {
 		what      string

@@ -13,10 +13,10 @@ import (
 	"onmux/scan/verdict"
 )
 
-// FuzzHear takes questions and answers of every kind, in any order, and checks
-// that the counts agree with the table and that nothing open is told twice or
+// FuzzReceive takes questions and answers of every kind, in any order, and checks
+// that the counts agree with the table and that nothing open is reported twice or
 // taken back.
-func FuzzHear(f *testing.F) {
+func FuzzReceive(f *testing.F) {
 	f.Add([]byte("\x00\x00\x01\x02\x01\x03\x01\x09\x05\x02"))
 	f.Add([]byte{1, 2, 1, 0, 1, 3, 2, 4, 1, 0, 0, 1, 3, 9, 0, 2, 1, 5, 0, 3, 1, 255, 255, 7})
 	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
@@ -92,7 +92,15 @@ func check(t *testing.T, l *loop, open map[uint64]bool) {
 		}
 	}
 	if askable != st.askable || silent != st.silent || int(st.open) != len(open) {
-		t.Errorf("askable %v, silent %v, open %d; counted %v, %v, %d", st.askable, st.silent, st.open, askable, silent, len(open))
+		t.Errorf(
+			"askable %v, silent %v, open %d; counted %v, %v, %d",
+			st.askable,
+			st.silent,
+			st.open,
+			askable,
+			silent,
+			len(open),
+		)
 	}
 	for _, p := range probe.Protos() {
 		tally := st.measurable(p, &l.limits)

@@ -6,21 +6,21 @@ import (
 	"onmux/probe"
 )
 
-// dice are the random decisions about one probe: the same for the same seed,
+// random are the random decisions about one probe: the same for the same seed,
 // endpoint and try, whenever it is sent.
-type dice struct{ state uint64 }
+type random struct{ state uint64 }
 
-func diceOf(seed uint64, e probe.Endpoint, try int) *dice {
+func randomFor(seed uint64, e probe.Endpoint, try int) *random {
 	h := fnv.New64a()
 	b, _ := e.Addr.MarshalBinary() // never fails
 	h.Write(b)
 	h.Write([]byte{byte(e.Port >> 8), byte(e.Port), byte(e.Proto), byte(try)})
-	return &dice{seed ^ h.Sum64()}
+	return &random{seed ^ h.Sum64()}
 }
 
-// roll is an even number in [0, 1), by splitmix64 (Steele, Lea, Flood, "Fast
+// float is an even number in [0, 1), by splitmix64 (Steele, Lea, Flood, "Fast
 // Splittable Pseudorandom Number Generators", OOPSLA 2014).
-func (d *dice) roll() float64 {
+func (d *random) float() float64 {
 	d.state += 0x9e3779b97f4a7c15
 	x := d.state
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -11,6 +11,7 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 )
 
@@ -51,9 +52,9 @@ func TestPayloadsInTurn(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.targets, c.retries), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tries := func(ports []probe.Port) (*picky, *story) {
+				tries := func(ports []probe.Port) (*picky, *scantest.Scan) {
 					e := &picky{asked: make(map[probe.Endpoint]int)}
-					e.Network = simnet.New(simnet.Config{Tells: true, Host: func(at probe.Endpoint) simnet.Host {
+					e.Network = simnet.New(simnet.Config{KnowsTry: true, Host: func(at probe.Endpoint) simnet.Host {
 						switch last := lastByte(at.Addr); {
 						case at.Proto == probe.TCP && last < 32:
 							return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
@@ -64,9 +65,9 @@ func TestPayloadsInTurn(t *testing.T) {
 						}
 						return simnet.Host{}
 					}})
-					plan := planOf(t, ports, c.targets)
-					s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: c.retries})
-					s.ok(t)
+					plan := scantest.NewPlan(t, ports, c.targets)
+					s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: c.retries})
+					s.RequireComplete(t)
 					return e, &s
 				}
 				onmux := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
@@ -117,17 +118,18 @@ func TestForecastOfSilence(t *testing.T) {
 		retries int
 	}{
 		{onmux, "10.0.0.0/24", -1}, {onmux, "10.0.0.0/24", 1}, {onmux, "10.0.0.0/24", 0}, {onmux, "10.0.0.0/19", 3},
-		{onmux[1:], "10.0.0.0/24", 14}, {onmux[:1], "10.0.0.0/24", 14}, {[]probe.Port{{Number: 161, Proto: probe.UDP}}, "10.0.0.0/28", 10},
+		{onmux[1:], "10.0.0.0/24", 14}, {onmux[:1], "10.0.0.0/24", 14}, {[]probe.Port{{Number: 161, Proto: probe.UDP}},
+			"10.0.0.0/28", 10},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			config := scan.Config{Plan: planOf(t, c.ports, c.targets), Retries: c.retries}
+			config := scan.Config{Plan: scantest.NewPlan(t, c.ports, c.targets), Retries: c.retries}
 			f, err := scan.NewForecast(config, "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			config.Engine = simnet.New(simnet.Config{Host: func(probe.Endpoint) simnet.Host { return simnet.Host{} }})
-			s := sweep(t.Context(), config)
-			s.ok(t)
+			s := scantest.Run(t.Context(), config)
+			s.RequireComplete(t)
 			if s.Probes != f.Probes.Silent {
 				t.Errorf("%v %s %d: %d probes, and %d foreseen", c.ports, c.targets, c.retries, s.Probes, f.Probes.Silent)
 			}

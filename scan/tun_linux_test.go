@@ -21,9 +21,9 @@ import (
 	"onmux/scan/target"
 )
 
-// pump answers the packets of a TUN device until it is closed.
-func pump(w *world, device *os.File) {
-	c := newCourier(func(b []byte) { _, _ = device.Write(b) })
+// serve answers the packets of a TUN device until it is closed.
+func serve(w *testNet, device *os.File) {
+	c := newDelayLine(func(b []byte) { _, _ = device.Write(b) })
 	defer c.stop()
 	buf := make([]byte, 65536)
 	for {
@@ -35,8 +35,8 @@ func pump(w *world, device *os.File) {
 	}
 }
 
-// overTun puts a world behind a device that has no Ethernet, until the test ends.
-func overTun(t *testing.T, w *world) {
+// serveOnTun puts hosts behind a device that has no Ethernet, until the test ends.
+func serveOnTun(t *testing.T, w *testNet) {
 	t.Helper()
 	device, err := tun("tuntruth", "10.92.0.1/16", "fd92::ff:1/64")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
@@ -46,7 +46,7 @@ func overTun(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	var pumping sync.WaitGroup
-	pumping.Go(func() { pump(w, device) })
+	pumping.Go(func() { serve(w, device) })
 	t.Cleanup(func() {
 		_ = device.SetReadDeadline(time.Unix(1, 0)) // ends the read
 		pumping.Wait()
@@ -64,16 +64,16 @@ var engines = []struct {
 	{"sockets", true, func(testing.TB, *target.Plan) engine.Engine { return connect.New(connect.Config{}) }},
 }
 
-// TestTruthOverTun holds the engine over packets, and the one over sockets,
+// TestTruthOverTun checks the engine over packets, and the one over sockets,
 // against hosts behind a device that has no Ethernet.
 func TestTruthOverTun(t *testing.T) {
 	nettest.Need(t)
 	for _, method := range engines {
 		t.Run(method.name, func(t *testing.T) {
-			w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-			overTun(t, w)
+			w := newTestNet(hostCases(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+			serveOnTun(t, w)
 			for _, p := range probe.Protos() {
-				w.hold(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
+				w.check(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			}
 		})
 	}
@@ -82,16 +82,22 @@ func TestTruthOverTun(t *testing.T) {
 // TestTruthOverEthernet has the same hosts answer with frames, behind a next hop.
 func TestTruthOverEthernet(t *testing.T) {
 	h := nettest.NewReadyHost(t)
-	// The host's kernel is to say nothing of its own.
-	h.Setup(t, sysctl("ipv4/ip_forward", "0"), sysctl("ipv6/conf/all/forwarding", "0"), route("fd93::/64", "", unix.RTN_BLACKHOLE, netip.Addr{}))
-	for _, step := range []func() error{route("10.93.0.0/16", h.Device, 0, h.Addr4), route("fd93::/64", h.Device, 0, h.Addr6)} {
+	// The host's kernel must send nothing of its own.
+	h.Setup(
+		t,
+		sysctl("ipv4/ip_forward", "0"),
+		sysctl("ipv6/conf/all/forwarding", "0"),
+		route("fd93::/64", "", unix.RTN_BLACKHOLE, netip.Addr{}),
+	)
+	for _, step := range []func() error{route("10.93.0.0/16", h.Device, 0, h.Addr4), route("fd93::/64", h.Device, 0,
+		h.Addr6)} {
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var fd int
 	h.Setup(t, func() (err error) { fd, err = frames("vh" + strings.TrimPrefix(h.Device, "vt")); return err })
-	w := newWorld(facts(), netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
+	w := newTestNet(hostCases(), netip.MustParseAddr("10.93.1.1"), netip.MustParseAddr("fd93::101"))
 	peer := os.NewFile(uintptr(fd), "frames")
 	var pumping sync.WaitGroup
 	pumping.Go(func() {
@@ -113,7 +119,7 @@ func TestTruthOverEthernet(t *testing.T) {
 	})
 	defer func() { peer.Close(); pumping.Wait() }()
 	for _, p := range probe.Protos() {
-		w.hold(t, p, func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) }, false)
+		w.check(t, p, func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) }, false)
 	}
 }
 
@@ -128,6 +134,6 @@ func frames(name string) (int, error) {
 		return -1, errors.Join(err, unix.Close(fd))
 	}
 	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
-	// What we send ourselves is not heard: it is no question.
+	// What this process sends itself is not received.
 	return fd, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: l.Attrs().Index})
 }

@@ -11,33 +11,33 @@ import (
 	"onmux/probe/nettest"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/target"
 )
 
 // TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
-func TestTruthOnLink(t *testing.T) {
-	t.Parallel()
+func TestTruthOnLink(t *testing.T) { // not beside others: neighbours answer within fractions of a second
 	h := nettest.NewReadyHost(t)
 	nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
 	var fd int
 	h.Setup(t, func() (err error) { fd, err = frames(h.PeerDevice()); return err })
-	s := newStreet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
+	s := newLinkNet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
 	peer := os.NewFile(uintptr(fd), "frames")
 	var pumping sync.WaitGroup
-	pumping.Go(func() { s.pump(peer) })
+	pumping.Go(func() { s.serve(peer) })
 	t.Cleanup(func() { peer.Close(); pumping.Wait() })
 	for _, method := range engines {
 		for _, p := range probe.Protos() {
 			t.Run(method.name+" "+p.String(), func(t *testing.T) {
-				s.hold(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
+				s.check(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
 			})
 		}
 	}
 }
 
-// pump answers frames until there are no more.
-func (s *street) pump(peer *os.File) {
-	c := newCourier(func(b []byte) { _, _ = peer.Write(b) })
+// serve answers frames until there are no more.
+func (s *linkNet) serve(peer *os.File) {
+	c := newDelayLine(func(b []byte) { _, _ = peer.Write(b) })
 	defer c.stop()
 	buf := make([]byte, 65536)
 	for {
@@ -49,8 +49,8 @@ func (s *street) pump(peer *os.File) {
 	}
 }
 
-// hold asks all of them for a port and holds what is told against the truth.
-func (s *street) hold(t *testing.T, p probe.Proto, make func(*target.Plan) engine.Engine, sockets bool) {
+// check asks all of them for a port and compares the results with the truth table.
+func (s *linkNet) check(t *testing.T, p probe.Proto, make func(*target.Plan) engine.Engine, sockets bool) {
 	var targets []string
 	for a, f := range s.on {
 		if !sockets || !f.packets {
@@ -58,17 +58,20 @@ func (s *street) hold(t *testing.T, p probe.Proto, make func(*target.Plan) engin
 		}
 	}
 	s.mu.Lock()
-	clear(s.sought)
+	clear(s.solicited)
 	s.wrong = nil
 	s.mu.Unlock()
-	plan := planOf(t, []probe.Port{{Number: 417, Proto: p}}, targets...)
-	told := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 400 * time.Millisecond, All: true})
-	told.ok(t)
-	for e, r := range told.told(t) {
+	plan := scantest.NewPlan(t, []probe.Port{{Number: 417, Proto: p}}, targets...)
+	results := scantest.Run(
+		t.Context(),
+		scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: 400 * time.Millisecond, All: true},
+	)
+	results.RequireComplete(t)
+	for e, r := range results.Results(t) {
 		f := s.on[e.Addr]
-		want := reason(f.fact, p, false)
+		want := reason(f.hostCase, p, false)
 		if r.Reason != want || r.State != probe.Verdict(p, want, true) {
-			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
+			t.Errorf("%s: %v is reported as %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
 		}
 		if f.tries != anyTries && !sockets && r.Tries < max(f.tries, 1) { // more, if the machine is busy
 			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, max(f.tries, 1))
@@ -77,6 +80,6 @@ func (s *street) hold(t *testing.T, p probe.Proto, make func(*target.Plan) engin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.wrong {
-		t.Errorf("a question went to the wrong MAC: %s", w)
+		t.Errorf("a probe went to the wrong MAC: %s", w)
 	}
 }

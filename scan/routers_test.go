@@ -9,13 +9,14 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/control"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 )
 
-// TestRoutersAreSpared has routers refuse for a network, each error of its own: what one
+// TestRouterICMPRateIsCapped has routers refuse for a network, each error of its own: what one
 // of them must send is held down, and then none of it is lost to its limit; many
 // together may send as many as they like.
-func TestRoutersAreSpared(t *testing.T) {
+func TestRouterICMPRateIsCapped(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		routers byte
@@ -33,17 +34,21 @@ func TestRoutersAreSpared(t *testing.T) {
 					}
 				}
 				begun := time.Now()
-				s := sweep(t.Context(), scan.Config{
-					Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/19"), Engine: simnet.New(simnet.Config{Host: host}), Rate: c.rate,
+				s := scantest.Run(t.Context(), scan.Config{
+					Plan: scantest.NewPlan(
+						t,
+						[]probe.Port{tcp417},
+						"10.0.0.0/19",
+					), Engine: simnet.New(simnet.Config{Host: host}), Rate: c.rate,
 				})
-				s.ok(t)
+				s.RequireComplete(t)
 				n := noted(s.Notes, scan.NoteSlowed)
 				want := control.RouterErrors{Router: netip.MustParseAddr("10.255.0.0"), Most: 800}
 				if slowed := n.Kind != ""; slowed != c.slowed || slowed && n.Cause != want {
 					t.Errorf("%+v in %v", s.Notes, time.Since(begun))
 				}
 				if got := s.States["unreachable"]; got != s.Targets {
-					t.Errorf("%d of %d are told unreachable: %v", got, s.Targets, s.States)
+					t.Errorf("%d of %d are reported as unreachable: %v", got, s.Targets, s.States)
 				}
 			})
 		})

@@ -10,11 +10,12 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 )
 
 // TestLimitedNetworksDecideNothing asks one UDP port of networks of three kinds: one
-// machine speaks for all of a network, at a limited rate; every host speaks for
+// machine answers for all of a network, at a limited rate; every host answers for
 // itself, and half of them drop; the same while every tenth packet is lost. Only of
 // the first does silence mean nothing.
 func TestLimitedNetworksDecideNothing(t *testing.T) {
@@ -28,7 +29,7 @@ func TestLimitedNetworksDecideNothing(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		targets []string
-		limited string // the network of which one machine speaks, as the beginning of its addresses
+		limited string // the network for which one machine answers, as the beginning of its addresses
 		loss    float64
 		rate    float64
 		by      netip.Addr // who refuses, if not the address itself
@@ -54,7 +55,7 @@ func TestLimitedNetworksDecideNothing(t *testing.T) {
 					h := simnet.Host{Reason: probe.PortUnreach, RTT: time.Millisecond, LossBack: c.loss}
 					switch {
 					case limited(e.Addr):
-						h.ICMP, h.Machine, h.Responder = simnet.Limit{Burst: 6, Rate: 1}, router, c.by
+						h.ICMP, h.LimitOf, h.Responder = simnet.Limit{Burst: 6, Rate: 1}, router, c.by
 					case lastByte(e.Addr)%2 == 0:
 						return simnet.Host{}
 					}
@@ -68,22 +69,22 @@ func TestLimitedNetworksDecideNothing(t *testing.T) {
 				if c.rate == 9 {
 					retries = 14
 				}
-				s := sweep(t.Context(), scan.Config{
-					Plan: planOf(t, ports, c.targets...), Engine: simnet.New(simnet.Config{Host: host}),
+				s := scantest.Run(t.Context(), scan.Config{
+					Plan: scantest.NewPlan(t, ports, c.targets...), Engine: simnet.New(simnet.Config{Host: host}),
 					Rate: c.rate, Retries: retries, All: true,
 				})
-				s.ok(t)
+				s.RequireComplete(t)
 				wrong, silent := 0, 0
-				for e, r := range s.told(t) {
+				for e, r := range s.Results(t) {
 					if r.State == probe.OpenFiltered {
 						silent++
-						if told := slices.Contains(r.Notes, note) || c.many && len(r.Notes) == 1; told != limited(e.Addr) {
+						if results := slices.Contains(r.Notes, note) || c.many && len(r.Notes) == 1; results != limited(e.Addr) {
 							wrong++
 						}
 					}
 				}
 				if wrong > 0 {
-					t.Errorf("%d of %d silent endpoints are told wrongly", wrong, silent)
+					t.Errorf("%d of %d silent endpoints are reported wrongly", wrong, silent)
 				}
 				noted := noted(s.Coverage, scan.CoverUndecided).Count > 0
 				if noted != (c.limited != "-" && silent > 0) {

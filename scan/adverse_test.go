@@ -12,12 +12,13 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
 )
 
-// script is an engine that does what a test says: send is called for each
-// batch, and what it hands to hear is delivered.
+// script is an engine that a test controls: send is called for each batch, and
+// what it passes to deliver is received.
 type script struct {
 	send    func(s *script, ctx context.Context, batch []engine.Probe) (int, error)
 	answers chan engine.Answer
@@ -44,8 +45,8 @@ func (s *script) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	return s.send(s, ctx, batch)
 }
 
-// hear returns when the answer was taken and the one before it worked on.
-func (s *script) hear(p engine.Probe, r probe.Reason) {
+// deliver returns when the answer was taken and the one before it worked on.
+func (s *script) deliver(p engine.Probe, r probe.Reason) {
 	a := engine.Answer{Index: p.Index, Try: p.Try, At: time.Now()}
 	a.Reason = r
 	s.answers <- a
@@ -72,14 +73,21 @@ func TestOneEndpoint(t *testing.T) {
 			host := func(probe.Endpoint) simnet.Host {
 				return simnet.Host{Reason: reason, RTT: time.Millisecond, Error: "why"}
 			}
-			s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "192.0.2.1"), Engine: simnet.New(simnet.Config{Host: host}), Retries: -1})
-			s.ok(t)
-			s.told(t)
-			if s.Passes != passes || len(s.findings) != 1 || int(s.Probes) != passes {
-				t.Errorf("%v: %d passes, %d findings, %d probes", reason, s.Passes, len(s.findings), s.Probes)
+			s := scantest.Run(
+				t.Context(),
+				scan.Config{
+					Plan:    scantest.NewPlan(t, []probe.Port{tcp417}, "192.0.2.1"),
+					Engine:  simnet.New(simnet.Config{Host: host}),
+					Retries: -1,
+				},
+			)
+			s.RequireComplete(t)
+			s.Results(t)
+			if s.Passes != passes || len(s.Findings) != 1 || int(s.Probes) != passes {
+				t.Errorf("%v: %d passes, %d findings, %d probes", reason, s.Passes, len(s.Findings), s.Probes)
 			}
-			if r, ok := s.findings[0].(probe.Result); !ok || r.Tries != passes {
-				t.Errorf("%v: told %+v", reason, s.findings[0])
+			if r, ok := s.Findings[0].(probe.Result); !ok || r.Tries != passes {
+				t.Errorf("%v: reported as %+v", reason, s.Findings[0])
 			}
 			if (s.Loss != nil) != (reason == probe.SynAck || reason == probe.Reset) {
 				t.Errorf("%v: loss %v", reason, s.Loss)
@@ -96,19 +104,19 @@ func TestNothingToAsk(t *testing.T) {
 		})
 		for _, c := range []scan.Config{
 			{Plan: &target.Plan{}, Engine: e},
-			{Plan: planOf(t, both, "192.0.2.1"), Engine: e, Shard: target.Shard{I: 3, N: 3}},
+			{Plan: scantest.NewPlan(t, both, "192.0.2.1"), Engine: e, Shard: target.Shard{I: 3, N: 3}},
 		} {
-			s := sweep(t.Context(), c)
-			s.ok(t)
-			if len(s.findings) != 0 || s.Targets != 0 || s.NotReached != 0 {
-				t.Errorf("told %v, %+v", s.findings, s.Summary)
+			s := scantest.Run(t.Context(), c)
+			s.RequireComplete(t)
+			if len(s.Findings) != 0 || s.Targets != 0 || s.NotReached != 0 {
+				t.Errorf("reported %v, %+v", s.Findings, s.Summary)
 			}
 		}
 	})
 }
 
 func TestConfigThatMakesNoSense(t *testing.T) {
-	plan := planOf(t, both, "192.0.2.1")
+	plan := scantest.NewPlan(t, both, "192.0.2.1")
 	for _, c := range []scan.Config{
 		{}, {Plan: plan},
 		{Plan: plan, Rate: -1}, {Plan: plan, Rate: math.NaN()},
@@ -137,21 +145,21 @@ func TestAnswersBeforeSendReturns(t *testing.T) {
 		e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			for _, p := range batch {
 				if p.Endpoint.Proto == probe.TCP {
-					s.hear(p, probe.Reset)
-					s.hear(p, probe.SynAck)
-					s.hear(p, probe.SynAck)
-					s.hear(p, probe.Reset)
+					s.deliver(p, probe.Reset)
+					s.deliver(p, probe.SynAck)
+					s.deliver(p, probe.SynAck)
+					s.deliver(p, probe.Reset)
 				} else {
-					s.hear(p, probe.UDPResponse)
-					s.hear(p, probe.PortUnreach)
-					s.hear(p, probe.UDPResponse)
+					s.deliver(p, probe.UDPResponse)
+					s.deliver(p, probe.PortUnreach)
+					s.deliver(p, probe.UDPResponse)
 				}
 			}
 			return len(batch), nil
 		})
-		s := sweep(t.Context(), scan.Config{Plan: planOf(t, both, "10.0.0.0/26"), Engine: e, Retries: -1})
-		s.ok(t)
-		s.told(t)
+		s := scantest.Run(t.Context(), scan.Config{Plan: scantest.NewPlan(t, both, "10.0.0.0/26"), Engine: e, Retries: -1})
+		s.RequireComplete(t)
+		s.Results(t)
 		if s.States["open"] != 128 || s.Probes != 128 || s.Contradictions != 64*2+64 || s.Repeated != 128 || s.Late != 0 {
 			t.Errorf("%+v", s.Summary)
 		}
@@ -160,33 +168,33 @@ func TestAnswersBeforeSendReturns(t *testing.T) {
 
 func TestStrangeAnswersAreIgnoredAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		plan := planOf(t, both, "10.0.0.0/28")
+		plan := scantest.NewPlan(t, both, "10.0.0.0/28")
 		first := true
 		e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
 			if first {
 				first = false
 				for _, p := range []engine.Probe{{Index: plan.Len()}, {Index: math.MaxUint64}} {
-					s.hear(p, probe.SynAck) // nobody's
+					s.deliver(p, probe.SynAck) // no host's
 				}
 				asked := batch[0].Index
-				s.hear(engine.Probe{Index: (asked + 1) % plan.Len()}, probe.HostUnreach) // not asked yet: one a batch
-				s.hear(batch[0], probe.NoResponse)
-				s.hear(batch[0], probe.NoReason)
-				s.hear(batch[0], probe.Reason(200))
+				s.deliver(engine.Probe{Index: (asked + 1) % plan.Len()}, probe.HostUnreach) // not asked yet: one a batch
+				s.deliver(batch[0], probe.NoResponse)
+				s.deliver(batch[0], probe.NoReason)
+				s.deliver(batch[0], probe.Reason(200))
 				wrong := probe.UDPResponse
 				if batch[0].Endpoint.Proto == probe.UDP {
 					wrong = probe.SynAck
 				}
-				s.hear(batch[0], wrong)
+				s.deliver(batch[0], wrong)
 				p := batch[0]
 				p.Try = 9 // a try that was never made, but an answer all the same
-				s.hear(p, probe.HostUnreach)
+				s.deliver(p, probe.HostUnreach)
 			}
 			return len(batch), nil
 		})
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Rate: 100})
-		s.ok(t)
-		s.told(t)
+		s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Rate: 100})
+		s.RequireComplete(t)
+		s.Results(t)
 		if s.Targets != 32 || s.States["unreachable"] != 1 || s.States["open"] != 0 {
 			t.Errorf("%+v", s.Summary)
 		}
@@ -198,26 +206,27 @@ func TestStrangeAnswersAreIgnoredAndCounted(t *testing.T) {
 
 // TestLateAnswersCount lets every answer arrive a pass too late.
 func TestLateAnswersCount(t *testing.T) {
-	for _, tells := range []bool{false, true} {
+	for _, knowsTry := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(e probe.Endpoint) simnet.Host {
 				if lastByte(e.Addr) < 128 {
 					return simnet.Host{Reason: probe.SynAck, RTT: 900 * time.Millisecond}
 				}
-				return simnet.Host{Reason: probe.Reset, RTT: 10 * time.Millisecond, Twice: 0.5}
+				return simnet.Host{Reason: probe.Reset, RTT: 10 * time.Millisecond, Duplicate: 0.5}
 			}
-			s := sweep(t.Context(), scan.Config{
-				Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/24"), Retries: -1,
-				Engine: simnet.New(simnet.Config{Host: host, Tells: tells}),
+			s := scantest.Run(t.Context(), scan.Config{
+				Plan: scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/24"), Retries: -1,
+				Engine: simnet.New(simnet.Config{Host: host, KnowsTry: knowsTry}),
 			})
-			s.ok(t)
-			s.told(t)
+			s.RequireComplete(t)
+			s.Results(t)
 			if s.States["open"] != 128 || s.States["closed"] != 128 {
-				t.Errorf("tells=%v: %+v", tells, s.Summary)
+				t.Errorf("knowsTry=%v: %+v", knowsTry, s.Summary)
 			}
-			for _, f := range s.findings {
-				if r, ok := f.(probe.Result); ok && r.RTT != 0 && r.State == probe.Open && time.Duration(r.RTT).Round(10*time.Millisecond) != 900*time.Millisecond {
-					t.Errorf("tells=%v: %v has a round trip of %v", tells, r.Endpoint, time.Duration(r.RTT))
+			for _, f := range s.Findings {
+				if r, ok := f.(probe.Result); ok && r.RTT != 0 && r.State == probe.Open &&
+					time.Duration(r.RTT).Round(10*time.Millisecond) != 900*time.Millisecond {
+					t.Errorf("knowsTry=%v: %v has a round trip of %v", knowsTry, r.Endpoint, time.Duration(r.RTT))
 				}
 			}
 		})

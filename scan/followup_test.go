@@ -8,7 +8,7 @@ import (
 	"onmux/probe"
 )
 
-// TestNetworksThatAnswerEverywhere: a network is said to answer in its hosts'
+// TestNetworksThatAnswerEverywhere: a network is reported to answer in its hosts'
 // place if many do on every port, and none does not.
 func TestNetworksThatAnswerEverywhere(t *testing.T) {
 	l := newFollowUps(Config{}, nil)

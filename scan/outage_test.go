@@ -9,20 +9,21 @@ import (
 
 	"onmux/probe"
 	"onmux/scan"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 )
 
-// TestSweepInTheDark: where hosts that had answered stop, silence is not believed. If
-// they come back, the silent are asked again; if not, the sweep ends and says so.
-func TestSweepInTheDark(t *testing.T) {
+// TestScanWithOutages: where hosts that had answered stop, silence is not accepted. If
+// they come back, the silent are asked again; if not, the scan ends with an error.
+func TestScanWithOutages(t *testing.T) {
 	t.Parallel()
 	refuses := simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond}
 	for _, c := range []struct {
 		name     string
-		from, to time.Duration // when nobody answers
-		world    func(e probe.Endpoint) simnet.Host
+		from, to time.Duration // when no host answers
+		host     func(e probe.Endpoint) simnet.Host
 		complete bool
-		missed   uint64 // told silent though they answer, at most
+		missed   uint64 // reported silent though they answer, at most
 	}{
 		{"never", 0, 0, nil, true, 0},
 		{"for two seconds", 2 * time.Second, 4 * time.Second, nil, true, 0},
@@ -39,24 +40,33 @@ func TestSweepInTheDark(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			seen := make(map[probe.Endpoint]bool)
-			n := simnet.New(simnet.Config{Seed: 7, Tells: true, Host: func(e probe.Endpoint) simnet.Host {
+			n := simnet.New(simnet.Config{Seed: 7, KnowsTry: true, Host: func(e probe.Endpoint) simnet.Host {
 				past := time.Since(start)
 				once := c.name == "each answers once"
 				switch {
 				case past >= c.from && past < c.to, once && seen[e], once && e.Addr.As4()[2] == 9:
 					return simnet.Host{}
-				case c.world != nil:
-					return c.world(e)
+				case c.host != nil:
+					return c.host(e)
 				}
 				seen[e] = true
 				return refuses
 			}})
-			s := sweep(t.Context(), scan.Config{Plan: planOf(t, []probe.Port{tcp417}, "10.0.0.0/16"), Engine: n, NetRate: math.Inf(1), Retries: 12, Seed: 3})
-			if s.Complete != c.complete || (s.err == nil) != c.complete {
-				t.Fatalf("%s: complete %v, %v: %+v", c.name, s.Complete, s.err, s.Summary)
+			s := scantest.Run(
+				t.Context(),
+				scan.Config{
+					Plan:    scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/16"),
+					Engine:  n,
+					NetRate: math.Inf(1),
+					Retries: 12,
+					Seed:    3,
+				},
+			)
+			if s.Complete != c.complete || (s.Err == nil) != c.complete {
+				t.Fatalf("%s: complete %v, %v: %+v", c.name, s.Complete, s.Err, s.Summary)
 			}
 			silent := s.States["filtered"]
-			if c.world != nil {
+			if c.host != nil {
 				silent -= 1 << 15
 			}
 			switch {
@@ -64,15 +74,16 @@ func TestSweepInTheDark(t *testing.T) {
 				if silent > 256 {
 					t.Errorf("%s: %+v", c.name, s.Summary)
 				}
-			case !c.complete && (s.Loss != nil || s.ExpectedMissed != nil || s.NotReached == 0 || !strings.Contains(s.err.Error(), "hosts that had answered")):
-				t.Errorf("%s: %v %+v", c.name, s.err, s.Summary)
+			case !c.complete && (s.Loss != nil || s.ExpectedMissed != nil || s.NotReached == 0 ||
+				!strings.Contains(s.Err.Error(), "hosts that had answered")):
+				t.Errorf("%s: %v %+v", c.name, s.Err, s.Summary)
 			case c.complete && silent > c.missed:
-				t.Errorf("%s: %d hosts are told silent: %+v %+v", c.name, silent, s.Summary, s.Notes)
+				t.Errorf("%s: %d hosts are reported as silent: %+v %+v", c.name, silent, s.Summary, s.Notes)
 			}
 			if dim := c.to > 0 && c.complete; dim != (noted(s.Notes, scan.NoteOutage).Kind != "") {
 				t.Errorf("%s: notes %+v", c.name, s.Notes)
 			}
-			t.Logf("%s: %+v, %v, %v", c.name, s.Summary, s.err, s.Notes)
+			t.Logf("%s: %+v, %v, %v", c.name, s.Summary, s.Err, s.Notes)
 		})
 	}
 }

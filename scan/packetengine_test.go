@@ -17,24 +17,25 @@ import (
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/packet"
+	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 	"onmux/scan/target"
 )
 
-// world is every fact as a host: the i-th at the i-th address of each network.
-type world struct {
-	at   map[netip.Addr]fact
-	way  func(netip.Addr) simnet.Way // to a host; nil for one that takes no time
-	seed uint64                      // of what happens on the way
+// testNet is every case as a host: the i-th at the i-th address of each network.
+type testNet struct {
+	at   map[netip.Addr]hostCase
+	path func(netip.Addr) simnet.Path // to a host; nil for one that takes no time
+	seed uint64                       // of what happens on the way
 
 	mu      sync.Mutex
 	asked   map[probe.Endpoint]int
 	arrived map[probe.Endpoint]int // of what was asked, if not all
 }
 
-func newWorld(facts []fact, first4, first6 netip.Addr) *world {
-	w := &world{at: map[netip.Addr]fact{}, asked: map[probe.Endpoint]int{}}
-	for _, f := range facts {
+func newTestNet(hostCases []hostCase, first4, first6 netip.Addr) *testNet {
+	w := &testNet{at: map[netip.Addr]hostCase{}, asked: map[probe.Endpoint]int{}}
+	for _, f := range hostCases {
 		if f.family != 6 {
 			w.at[first4] = f
 		}
@@ -46,14 +47,14 @@ func newWorld(facts []fact, first4, first6 netip.Addr) *world {
 	return w
 }
 
-// parcel is packets that arrive together after some time.
-type parcel struct {
+// reply is packets that arrive together after some time.
+type reply struct {
 	after   time.Duration
 	packets [][]byte
 }
 
 // answer is what a packet brings back.
-func (w *world) answer(b []byte) (all []parcel) {
+func (w *testNet) answer(b []byte) (all []reply) {
 	q, ok := simnet.ReadQuery(b)
 	if !ok {
 		return nil
@@ -62,82 +63,91 @@ func (w *world) answer(b []byte) (all []parcel) {
 	if !ok {
 		return nil
 	}
-	n, arrivals := w.trip(q)
+	n, arrivals := w.deliver(q)
 	if n == 0 {
 		return nil
 	}
-	packets := f.deed(q, n)
+	packets := f.respond(q, n)
 	for _, after := range arrivals {
-		all = append(all, parcel{after, packets})
+		all = append(all, reply{after, packets})
 	}
 	return all
 }
 
 // askedSoFar is how often each endpoint was asked.
-func (w *world) askedSoFar() map[probe.Endpoint]int {
+func (w *testNet) askedSoFar() map[probe.Endpoint]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.asked)
 }
 
-// trip is how many questions to q's endpoint arrived, this one included, and when
+// deliver is how many probes to q's endpoint arrived, this one included, and when
 // the answers to it do; 0 if it is lost.
-func (w *world) trip(q simnet.Query) (n int, arrivals []time.Duration) {
+func (w *testNet) deliver(q simnet.Query) (n int, arrivals []time.Duration) {
 	e := q.Endpoint()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked[e]++
-	if w.way == nil {
+	if w.path == nil {
 		return w.asked[e], []time.Duration{0}
 	}
-	trip := w.way(e.Addr).Trip(w.seed, e, w.asked[e])
-	if !trip.Asked {
+	delivered := w.path(e.Addr).Deliver(w.seed, e, w.asked[e])
+	if !delivered.Arrived {
 		return 0, nil
 	}
 	if w.arrived == nil {
 		w.arrived = make(map[probe.Endpoint]int)
 	}
 	w.arrived[e]++
-	return w.arrived[e], trip.Arrivals
+	return w.arrived[e], delivered.Answers
 }
 
-// hold runs a scan of one protocol of all the world and holds it against the truth.
-// What holds of port 417 holds of any other.
-func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) engine.Engine, sockets bool, others ...uint16) {
+// check scans one protocol of all hosts and compares with the truth table. What is
+// true of port 417 is true of any other.
+func (w *testNet) check(
+	t *testing.T,
+	proto probe.Proto,
+	make func(*target.Plan) engine.Engine,
+	sockets bool,
+	others ...uint16,
+) {
 	t.Helper()
 	ports := []probe.Port{{Number: 417, Proto: proto}}
 	for _, number := range others {
 		ports = append(ports, probe.Port{Number: number, Proto: proto})
 	}
 	var targets []string
-	forged, most, disputed, late := uint64(0), uint64(0), uint64(0), uint64(0)
+	forged, most, contradictions, late := uint64(0), uint64(0), uint64(0), uint64(0)
 	timed, answered := 0, 0
 	for a, f := range w.at {
 		if reason(f, proto, false) != probe.NoReason && !(sockets && f.packets) {
 			targets = append(targets, a.String())
 		}
 	}
-	plan := planOf(t, ports, targets...)
+	plan := scantest.NewPlan(t, ports, targets...)
 	e := make(plan)
-	_, exact := e.(*wire) // a machine that is busy asks again
+	_, exact := e.(*packetEngine) // a machine that is busy asks again
 	before := w.askedSoFar()
-	s := sweep(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true})
-	s.ok(t)
+	s := scantest.Run(
+		t.Context(),
+		scan.Config{Plan: plan, Engine: e, Retries: 1, Timeout: 500 * time.Millisecond, All: true},
+	)
+	s.RequireComplete(t)
 	asked := w.askedSoFar()
-	for e, r := range s.told(t) {
+	for e, r := range s.Results(t) {
 		f := w.at[e.Addr]
 		want := reason(f, proto, sockets)
 		self := want != probe.PortUnreach || f.self
 		if r.Reason != want || r.State != probe.Verdict(proto, want, self) {
-			t.Errorf("%s: %v is told %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
+			t.Errorf("%s: %v is reported as %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)
 		}
 		tries := max(f.tries, 1)
 		if want == none {
 			tries = 2
 		}
-		if w.way != nil { // late enough, it is asked again
-			if least := w.way(e.Addr).RTT; r.RTT > 0 && time.Duration(r.RTT) < least {
-				t.Errorf("%s: %v answered after %v, and the way takes %v", f.name, e, time.Duration(r.RTT), least)
+		if w.path != nil { // late enough, it is asked again
+			if least := w.path(e.Addr).RTT; r.RTT > 0 && time.Duration(r.RTT) < least {
+				t.Errorf("%s: %v answered after %v, and the path takes %v", f.name, e, time.Duration(r.RTT), least)
 			}
 			timed += one(r.RTT > 0)
 			answered += one(r.Reason != none)
@@ -146,23 +156,23 @@ func (w *world) hold(t *testing.T, proto probe.Proto, make func(*target.Plan) en
 		if r.Tries != tries && (r.Tries < tries || exact) {
 			t.Errorf("%s: %v took %d tries, want %d", f.name, e, r.Tries, tries)
 		}
-		if f.behind && !exact && !strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
+		if f.resetFollows && !exact && !strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
 			late += uint64(r.Tries) // it was, and is counted
 		} else if f.note != "" && (!sockets || f.socketNote) != strings.Contains(strings.Join(r.Notes, "\n"), f.note) {
 			t.Errorf("%s: %v has notes %q, want %q", f.name, e, r.Notes, f.note)
 		}
 		forged += uint64(f.forged * r.Tries)
 		most += uint64(f.forged * (asked[e] - before[e])) // those after the one that was answered in time
-		disputed += uint64(f.disputed * r.Tries)
+		contradictions += uint64(f.contradictions * r.Tries)
 	}
-	if w.way != nil {
+	if w.path != nil {
 		if timed < answered/10 {
-			t.Errorf("%v: round trips are told of %d of %d hosts that answered", proto, timed, answered)
+			t.Errorf("%v: round trips are reported for %d of %d hosts that answered", proto, timed, answered)
 		}
 		return
 	}
-	if !sockets && s.Contradictions != disputed+late {
-		t.Errorf("%v: %d contradictions, want %d: %+v", proto, s.Contradictions, disputed+late, s.Coverage)
+	if !sockets && s.Contradictions != contradictions+late {
+		t.Errorf("%v: %d contradictions, want %d: %+v", proto, s.Contradictions, contradictions+late, s.Coverage)
 	}
 	raw, ok := e.(interface {
 		Forged() uint64
@@ -186,8 +196,8 @@ func one(b bool) int {
 	return 0
 }
 
-// reason is what is to be told of a fact.
-func reason(f fact, p probe.Proto, sockets bool) probe.Reason {
+// reason is what must be reported of a case.
+func reason(f hostCase, p probe.Proto, sockets bool) probe.Reason {
 	r, other := f.tcp, f.socketTCP
 	if p == probe.UDP {
 		r, other = f.udp, f.socketUDP
@@ -198,10 +208,10 @@ func reason(f fact, p probe.Proto, sockets bool) probe.Reason {
 	return r
 }
 
-// wire is an engine that has packets of its own and no kernel: what it writes is
+// packetEngine is an engine with packets of its own and no kernel: what it writes is
 // answered at once, and what comes back is read as the engine over packets does.
-type wire struct {
-	world    *world
+type packetEngine struct {
+	testNet  *testNet
 	plan     *target.Plan
 	builders map[bool]*packet.Builder // by whether it is for IPv4
 	decoder  *packet.Decoder
@@ -211,7 +221,7 @@ type wire struct {
 	forged   atomic.Int64
 }
 
-func newWire(t testing.TB, w *world, plan *target.Plan) *wire {
+func newPacketEngine(t testing.TB, w *testNet, plan *target.Plan) *packetEngine {
 	t.Helper()
 	ports := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 16}
 	tcp := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 1}
@@ -219,39 +229,46 @@ func newWire(t testing.TB, w *world, plan *target.Plan) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &wire{world: w, plan: plan, builders: map[bool]*packet.Builder{}, decoder: packet.NewDecoder(packet.RawIP, c, plan.Ports()),
-		answers: make(chan engine.Answer, 4096), closed: make(chan struct{})}
+	e := &packetEngine{
+		testNet:  w,
+		plan:     plan,
+		builders: map[bool]*packet.Builder{},
+		decoder:  packet.NewDecoder(packet.RawIP, c, plan.Ports()),
+		answers:  make(chan engine.Answer, 4096),
+		closed:   make(chan struct{}),
+	}
 	for _, src := range []string{"10.92.0.1", "fd92::ff:1"} {
 		a := netip.MustParseAddr(src)
-		if e.builders[a.Is4()], err = packet.NewBuilder(packet.Path{Framing: packet.RawIP, Src: a, MTU: 1500}, c, plan.Ports()); err != nil {
+		if e.builders[a.Is4()], err = packet.NewBuilder(packet.Path{Framing: packet.RawIP, Src: a, MTU: 1500}, c,
+			plan.Ports()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return e
 }
 
-func (e *wire) Methods() map[probe.Proto]string {
+func (e *packetEngine) Methods() map[probe.Proto]string {
 	return map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}
 }
-func (e *wire) Pending() int { return -1 }
-func (e *wire) Close() error { e.once.Do(func() { close(e.closed) }); return nil }
+func (e *packetEngine) Pending() int { return -1 }
+func (e *packetEngine) Close() error { e.once.Do(func() { close(e.closed) }); return nil }
 
-func (e *wire) Send(_ context.Context, batch []engine.Probe) (int, error) {
+func (e *packetEngine) Send(_ context.Context, batch []engine.Probe) (int, error) {
 	buf := make([]byte, 1500)
 	for _, p := range batch {
 		n := e.builders[p.Endpoint.Addr.Is4()].Put(buf, p.Endpoint, p.Try, packet.MAC{}, 0)
-		for _, p := range e.world.answer(buf[:n]) {
+		for _, p := range e.testNet.answer(buf[:n]) {
 			if p.after == 0 {
-				e.hear(p.packets)
+				e.receive(p.packets)
 			} else {
-				time.AfterFunc(p.after, func() { e.hear(p.packets) })
+				time.AfterFunc(p.after, func() { e.receive(p.packets) })
 			}
 		}
 	}
 	return len(batch), nil
 }
 
-func (e *wire) hear(packets [][]byte) {
+func (e *packetEngine) receive(packets [][]byte) {
 	for _, b := range packets {
 		var r packet.Reply
 		switch e.decoder.Decode(b, &r) {
@@ -267,7 +284,7 @@ func (e *wire) hear(packets [][]byte) {
 	}
 }
 
-func (e *wire) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
+func (e *packetEngine) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	select {
 	case buf[0] = <-e.answers:
 		return 1, nil
@@ -283,18 +300,18 @@ func (e *wire) Receive(ctx context.Context, buf []engine.Answer) (int, error) {
 	}
 }
 
-func (e *wire) Notes() []engine.Note {
+func (e *packetEngine) Notes() []engine.Note {
 	return []engine.Note{{Kind: engine.NoteUnproven, Count: uint64(e.forged.Load())}}
 }
 
-// TestTruthWithoutAKernel holds builder, decoder and sweep against the truth, with
+// TestTruthWithoutAKernel checks builder, decoder and loop against the truth table, with
 // a clock of their own, on one port and on several.
 func TestTruthWithoutAKernel(t *testing.T) {
 	for _, p := range probe.Protos() {
 		for _, others := range [][]uint16{nil, {1, 419, 40000, 65535}} {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-				w.hold(t, p, func(plan *target.Plan) engine.Engine { return newWire(t, w, plan) }, false, others...)
+				w := newTestNet(hostCases(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+				w.check(t, p, func(plan *target.Plan) engine.Engine { return newPacketEngine(t, w, plan) }, false, others...)
 			})
 		}
 	}

@@ -1,7 +1,6 @@
 package scan_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"net/netip"
@@ -16,7 +15,6 @@ import (
 	"onmux/scan"
 	"onmux/scan/scantest"
 	"onmux/scan/simnet"
-	"onmux/scan/target"
 )
 
 func TestMain(m *testing.M) { nettest.Main(m) }
@@ -28,29 +26,6 @@ var (
 	router = netip.MustParseAddr("192.0.2.254")
 )
 
-func planOf(t testing.TB, ports []probe.Port, targets ...string) *target.Plan {
-	t.Helper()
-	return scantest.NewPlan(t, ports, targets...)
-}
-
-// story is a sweep and its findings.
-type story struct {
-	scan.Outcome
-	err      error
-	findings []scan.Finding
-}
-
-func sweep(ctx context.Context, c scan.Config) story {
-	s := scantest.Run(ctx, c)
-	return story{s.Outcome, s.Err, s.Findings}
-}
-
-// told expands the findings to one result for each endpoint, and checks them.
-func (s story) told(t testing.TB) map[probe.Endpoint]probe.Result {
-	t.Helper()
-	return scantest.Scan{Outcome: s.Outcome, Err: s.err, Findings: s.findings}.Results(t)
-}
-
 // noted is the note of a kind, or the zero Note.
 func noted(notes []scan.Note, kind scan.NoteKind) scan.Note {
 	for _, n := range notes {
@@ -59,16 +34,6 @@ func noted(notes []scan.Note, kind scan.NoteKind) scan.Note {
 		}
 	}
 	return scan.Note{}
-}
-
-func (s story) ok(t testing.TB) {
-	t.Helper()
-	if s.err != nil {
-		t.Errorf("error: %v", s.err)
-	}
-	if !s.Complete {
-		t.Errorf("not complete: %+v", s.Coverage)
-	}
 }
 
 func lastByte(a netip.Addr) byte { b := a.AsSlice(); return b[len(b)-1] }
@@ -116,17 +81,17 @@ func TestEveryEndpointGetsItsVerdict(t *testing.T) {
 		for _, all := range []bool{false, true} {
 			t.Run(fmt.Sprintf("account=%v,all=%v", account, all), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					plan := planOf(t, both, "10.0.0.0/24", "10.0.5.0/25", "2001:db8::/121")
-					net := simnet.New(simnet.Config{Host: mixed, Account: account, Tells: account})
-					s := sweep(t.Context(), scan.Config{Plan: plan, Engine: net, Retries: -1, All: all})
-					s.ok(t)
-					told := s.told(t)
+					plan := scantest.NewPlan(t, both, "10.0.0.0/24", "10.0.5.0/25", "2001:db8::/121")
+					net := simnet.New(simnet.Config{Host: mixed, CountPending: account, KnowsTry: account})
+					s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: net, Retries: -1, All: all})
+					s.RequireComplete(t)
+					results := s.Results(t)
 					for i := range plan.Len() {
 						e := plan.At(i)
-						r, ok := told[e]
+						r, ok := results[e]
 						state, reason := truth(mixed, e)
 						if !ok || r.State != state || r.Reason != reason {
-							t.Errorf("%v: told %v (%v), is %v (%v)", e, r.State, r.Reason, state, reason)
+							t.Errorf("%v: reported as %v (%v), is %v (%v)", e, r.State, r.Reason, state, reason)
 						}
 						if r.State == probe.Unknown && r.Error != "no route to the network" {
 							t.Errorf("%v: error %q", e, r.Error)
@@ -138,8 +103,8 @@ func TestEveryEndpointGetsItsVerdict(t *testing.T) {
 					if s.Loss == nil || *s.Loss != 0 || *s.ExpectedMissed != 0 {
 						t.Errorf("loss %v, missed %v", s.Loss, s.ExpectedMissed)
 					}
-					if all && len(s.findings) != int(plan.Len()) {
-						t.Errorf("%d records of %d endpoints", len(s.findings), plan.Len())
+					if all && len(s.Findings) != int(plan.Len()) {
+						t.Errorf("%d records of %d endpoints", len(s.Findings), plan.Len())
 					}
 				})
 			})
@@ -149,12 +114,20 @@ func TestEveryEndpointGetsItsVerdict(t *testing.T) {
 
 func TestRunsAreFoldedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		plan := planOf(t, both, "10.0.0.0/26", "10.0.0.80-120", "10.0.1.0/28", "fe80::60%a-fe80::7f%a", "fe80::60%b-fe80::7f%b")
-		s := sweep(t.Context(), scan.Config{Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1})
-		s.ok(t)
-		s.told(t)
+		plan := scantest.NewPlan(
+			t,
+			both,
+			"10.0.0.0/26",
+			"10.0.0.80-120",
+			"10.0.1.0/28",
+			"fe80::60%a-fe80::7f%a",
+			"fe80::60%b-fe80::7f%b",
+		)
+		s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: simnet.New(simnet.Config{Host: mixed}), Retries: -1})
+		s.RequireComplete(t)
+		s.Results(t)
 		var got []string
-		for _, f := range s.findings {
+		for _, f := range s.Findings {
 			switch f := f.(type) {
 			case probe.Result:
 				if f.State != probe.Open {
@@ -182,7 +155,7 @@ func TestRunsAreFoldedInOrder(t *testing.T) {
 			)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("reported\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
 }
@@ -193,13 +166,19 @@ func TestLossIsMeasuredAndRepaired(t *testing.T) {
 		t.Run(fmt.Sprint(loss), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				host := func(probe.Endpoint) simnet.Host {
-					return simnet.Host{Reason: probe.SynAck, RTT: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, LossOut: loss / 2, LossBack: 1 - (1-loss)/(1-loss/2)}
+					return simnet.Host{
+						Reason:   probe.SynAck,
+						RTT:      20 * time.Millisecond,
+						Jitter:   10 * time.Millisecond,
+						LossOut:  loss / 2,
+						LossBack: 1 - (1-loss)/(1-loss/2),
+					}
 				}
-				plan := planOf(t, []probe.Port{tcp417}, "10.0.0.0/18")
-				net := simnet.New(simnet.Config{Host: host, Seed: 7, Tells: true})
-				s := sweep(t.Context(), scan.Config{Plan: plan, Engine: net, Retries: 14, Rate: 1e6})
-				s.ok(t)
-				s.told(t)
+				plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/18")
+				net := simnet.New(simnet.Config{Host: host, Seed: 7, KnowsTry: true})
+				s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: net, Retries: 14, Rate: 1e6})
+				s.RequireComplete(t)
+				s.Results(t)
 				missed := plan.Len() - s.States["open"]
 				if missed > 6 { // the bound is one; six is a chance below a thousandth
 					t.Errorf("%d open hosts were missed", missed)
@@ -207,7 +186,14 @@ func TestLossIsMeasuredAndRepaired(t *testing.T) {
 				if s.Loss == nil || math.Abs(*s.Loss-loss) > 0.02 {
 					t.Errorf("a loss of %v was measured as %v", loss, s.Loss)
 				}
-				t.Logf("loss %.3f: %d missed (%.2f expected), %d passes, %d probes", *s.Loss, missed, *s.ExpectedMissed, s.Passes, s.Probes)
+				t.Logf(
+					"loss %.3f: %d missed (%.2f expected), %d passes, %d probes",
+					*s.Loss,
+					missed,
+					*s.ExpectedMissed,
+					s.Passes,
+					s.Probes,
+				)
 			})
 		})
 	}

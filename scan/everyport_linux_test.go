@@ -17,15 +17,23 @@ import (
 // twice at those that are open.
 func TestTruthOnEveryPort(t *testing.T) {
 	nettest.Need(t)
-	w := newWorld(facts(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
-	overTun(t, w)
-	w.hold(t, probe.TCP, func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) }, false, 1, 419, 65535)
-	t.Run("open", w.lookTwice)
+	w := newTestNet(hostCases(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
+	serveOnTun(t, w)
+	w.check(
+		t,
+		probe.TCP,
+		func(p *target.Plan) engine.Engine { return newRaw(t, raw.Config{Targets: p}) },
+		false,
+		1,
+		419,
+		65535,
+	)
+	t.Run("open", w.checkBehavior)
 }
 
 // lookTwice asks other ports of hosts that are open, and makes a connection to
 // 417 to see what becomes of it.
-func (w *world) lookTwice(t *testing.T) {
+func (w *testNet) checkBehavior(t *testing.T) {
 	conducts := map[string]probe.Behavior{
 		"open": probe.NeverAcknowledges, "zero window": probe.ZeroWindow, "SYN-ACK, then RST": probe.ResetsAtOnce,
 	}

@@ -15,11 +15,12 @@ import (
 	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
+	"onmux/scan/scantest"
 	"onmux/scan/target"
 )
 
-// wall is a rule of a firewall and what it makes of a port behind it.
-type wall struct {
+// firewallRule is a rule and the reason that a port behind it must have.
+type firewallRule struct {
 	name    string
 	do      nettest.Action
 	tcpOnly bool
@@ -27,9 +28,9 @@ type wall struct {
 	family  int // of the rule: 4, 6, or 0 for both
 }
 
-// walls are the ways to refuse that nftables has.
-func walls() []wall {
-	all := []wall{
+// firewallRules are the ways to refuse that nftables has.
+func firewallRules() []firewallRule {
+	all := []firewallRule{
 		{name: "drop", do: nettest.Drop(), want: none},
 		{name: "tcp reset", do: nettest.Reset(), want: probe.Reset, tcpOnly: true},
 	}
@@ -43,14 +44,22 @@ func walls() []wall {
 		{6, 0, probe.NetUnreach}, {6, 1, probe.AdminProhibited}, {6, 3, probe.HostUnreach},
 		{6, 4, probe.PortUnreach}, {6, 5, probe.AdminProhibited}, {6, 6, probe.NetProhibited},
 	} {
-		all = append(all, wall{name: fmt.Sprintf("ICMPv%d code %d", c.family, c.code), do: nettest.Unreachable(c.code), want: c.want, family: c.family})
+		all = append(
+			all,
+			firewallRule{
+				name:   fmt.Sprintf("ICMPv%d code %d", c.family, c.code),
+				do:     nettest.Unreachable(c.code),
+				want:   c.want,
+				family: c.family,
+			},
+		)
 	}
 	return all
 }
 
-// verdict is what is to be told of an endpoint, and by whom it was said if not by the
-// endpoint itself.
-type verdictOf struct {
+// expected is what must be reported of an endpoint, and which host sent the answer if
+// not the endpoint itself.
+type expected struct {
 	what   string
 	reason probe.Reason
 	by     netip.Addr
@@ -59,7 +68,7 @@ type verdictOf struct {
 // kernels is a host behind two routers, all of them Linux, and what is true of it.
 type kernels struct {
 	*nettest.Chain
-	truth map[probe.Endpoint]verdictOf
+	truth map[probe.Endpoint]expected
 	ports []probe.Port
 	nets  []string
 }
@@ -73,7 +82,7 @@ func (k *kernels) is(what string, family int, p probe.Port, r probe.Reason, rout
 		if family != 0 && family != f.number {
 			continue
 		}
-		v := verdictOf{what: what, reason: r}
+		v := expected{what: what, reason: r}
 		if router >= 0 {
 			v.by = f.hops[router]
 		}
@@ -85,8 +94,8 @@ func (k *kernels) is(what string, family int, p probe.Port, r probe.Reason, rout
 // before it.
 func (k *kernels) walled(t *testing.T) {
 	families := map[int]string{0: "inet", 4: "ip", 6: "ip6"}
-	for i, w := range walls() {
-		for _, where := range []struct {
+	for i, w := range firewallRules() {
+		for _, answersWith := range []struct {
 			name   string
 			base   uint16
 			rule   func(testing.TB, string, nettest.Rule)
@@ -96,13 +105,13 @@ func (k *kernels) walled(t *testing.T) {
 				if w.tcpOnly && proto == probe.UDP {
 					continue
 				}
-				p := probe.Port{Number: where.base + uint16(i), Proto: proto}
-				where.rule(t, families[w.family], nettest.Rule{Proto: proto.String(), Port: p.Number, Do: w.do})
-				router := where.router
+				p := probe.Port{Number: answersWith.base + uint16(i), Proto: proto}
+				answersWith.rule(t, families[w.family], nettest.Rule{Proto: proto.String(), Port: p.Number, Do: w.do})
+				router := answersWith.router
 				if w.want == none || w.want == probe.Reset {
 					router = -1
 				}
-				k.is(w.name+" by the "+where.name, w.family, p, w.want, router)
+				k.is(w.name+" by the "+answersWith.name, w.family, p, w.want, router)
 				k.ports = append(k.ports, p)
 			}
 		}
@@ -114,14 +123,19 @@ func (k *kernels) served(t *testing.T) {
 	for _, at := range []netip.Addr{k.Hops4[2], k.Hops6[2]} {
 		var l net.Listener
 		k.Hosts[2].Setup(t, func() error {
-			answers(t, netip.AddrPortFrom(at, 417).String(), func(c *net.UDPConn, b []byte) (*net.UDPConn, []byte) { return c, b })
+			answers(
+				t,
+				netip.AddrPortFrom(at, 417).String(),
+				func(c *net.UDPConn, b []byte) (*net.UDPConn, []byte) { return c, b },
+			)
 			var err error
 			l, err = net.Listen("tcp", netip.AddrPortFrom(at, 417).String())
 			return err
 		})
 		t.Cleanup(func() { l.Close() })
 	}
-	for number, reasons := range map[uint16][2]probe.Reason{417: {probe.SynAck, probe.UDPResponse}, 418: {probe.Reset, probe.PortUnreach}} {
+	for number, reasons := range map[uint16][2]probe.Reason{417: {probe.SynAck, probe.UDPResponse}, 418: {probe.Reset,
+		probe.PortUnreach}} {
 		for i, proto := range probe.Protos() {
 			p := probe.Port{Number: number, Proto: proto}
 			k.is("no firewall", 0, p, reasons[i], -1)
@@ -136,7 +150,8 @@ func (k *kernels) routed(t *testing.T) {
 		kind   int
 		v4, v6 probe.Reason
 	}{
-		{unix.RTN_UNREACHABLE, probe.HostUnreach, probe.NetUnreach}, {unix.RTN_PROHIBIT, probe.AdminProhibited, probe.AdminProhibited},
+		{unix.RTN_UNREACHABLE, probe.HostUnreach, probe.NetUnreach}, {unix.RTN_PROHIBIT, probe.AdminProhibited,
+			probe.AdminProhibited},
 		{unix.RTN_BLACKHOLE, none, none}, {0, probe.TimeExceeded, probe.TimeExceeded},
 	} {
 		for _, f := range []struct {
@@ -159,8 +174,8 @@ func (k *kernels) routed(t *testing.T) {
 			k.Hosts[0].Setup(t, route(f.net, "", end.kind, via))
 			k.nets = append(k.nets, f.at.String())
 			for _, proto := range probe.Protos() {
-				v := verdictOf{what: fmt.Sprintf("route of kind %d", end.kind), reason: f.reason, by: f.hops[0]}
-				if f.reason == none || f.reason == probe.TimeExceeded { // of a loop either may tell
+				v := expected{what: fmt.Sprintf("route of kind %d", end.kind), reason: f.reason, by: f.hops[0]}
+				if f.reason == none || f.reason == probe.TimeExceeded { // of a loop either may report it
 					v.by = netip.Addr{}
 				}
 				k.truth[probe.Endpoint{Addr: f.at, Port: 417, Proto: proto}] = v
@@ -169,12 +184,12 @@ func (k *kernels) routed(t *testing.T) {
 	}
 }
 
-// TestTruthOfKernels holds both engines against hosts, routers and firewalls that are
+// TestTruthOfKernels checks both engines against hosts, routers and firewalls that are
 // Linux's own.
 func TestTruthOfKernels(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
-	k := &kernels{Chain: nettest.NewChain(t, 3), truth: make(map[probe.Endpoint]verdictOf)}
+	k := &kernels{Chain: nettest.NewChain(t, 3), truth: make(map[probe.Endpoint]expected)}
 	for _, h := range k.Hosts {
 		h.UnlimitedICMP(t)
 	}
@@ -194,19 +209,23 @@ func TestTruthOfKernels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := 0
-			for _, plan := range []*target.Plan{planOf(t, k.ports, k.Hops4[2].String(), k.Hops6[2].String()), planOf(t, both, k.nets...)} {
-				s := sweep(t.Context(), scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: time.Second, All: true})
-				s.ok(t)
-				for e, r := range s.told(t) {
+			for _, plan := range []*target.Plan{scantest.NewPlan(t, k.ports, k.Hops4[2].String(), k.Hops6[2].String()),
+				scantest.NewPlan(t, both, k.nets...)} {
+				s := scantest.Run(
+					t.Context(),
+					scan.Config{Plan: plan, Engine: make(plan), Retries: 1, Timeout: time.Second, All: true},
+				)
+				s.RequireComplete(t)
+				for e, r := range s.Results(t) {
 					want, ok := k.truth[e]
 					if !ok {
 						continue // a port of the other family's rule
 					}
 					seen++
 					if r.Reason != want.reason || r.State != probe.Verdict(e.Proto, want.reason, !want.by.IsValid()) {
-						t.Errorf("%s: %v is told %v (%v) %s, want %v", want.what, e, r.State, r.Reason, r.Error, want.reason)
+						t.Errorf("%s: %v is reported as %v (%v) %s, want %v", want.what, e, r.State, r.Reason, r.Error, want.reason)
 					} else if want.by.IsValid() && r.Responder != want.by {
-						t.Errorf("%s: %v: said by %v, not %v", want.what, e, r.Responder, want.by)
+						t.Errorf("%s: %v: sent by %v, not %v", want.what, e, r.Responder, want.by)
 					}
 				}
 			}
