@@ -61,25 +61,10 @@ func judged(e Endpoint, r Reason, fromTarget bool, d time.Duration) Result {
 	return res
 }
 
-// short writes d for people, with no more digits than mean something: "8 µs",
-// "0.12 ms", "13 ms", "2 s".
+// short writes d in words: "8 µs", "0.12 ms", "13.2 ms", "2 s".
 func short(d time.Duration) string {
-	if d = d.Round(time.Microsecond); d < 100*time.Microsecond {
-		return strconv.FormatInt(d.Microseconds(), 10) + " µs"
-	}
-	unit, name := time.Millisecond, " ms"
-	if d >= time.Second {
-		unit, name = time.Second, " s"
-	}
-	v := float64(d) / float64(unit)
-	digits := 2
-	for limit := 1.0; digits > 0 && v >= limit; limit *= 10 {
-		digits--
-	}
-	if v < 10 {
-		digits = max(digits, 1)
-	}
-	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', digits, 64), ".0") + name
+	number, unit := wording.Duration(d)
+	return strings.TrimSuffix(number, ".0") + " " + unit
 }
 
 // replySize is how much of a reply is read, in bytes.

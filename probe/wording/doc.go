@@ -1,3 +1,3 @@
-// Package wording has what messages on every floor need alike: counts and large
-// numbers in words, and the word that was most likely meant by a misspelt one.
+// Package wording has what messages on every floor need alike: counts, large numbers and
+// durations in words, and the word that was most likely meant by a misspelt one.
 package wording

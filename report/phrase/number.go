@@ -21,20 +21,20 @@ func Count(n uint64, one, many string) string {
 // "3 m 20 s", "2 h 5 m". It is rounded to two or three digits, and first to
 // microseconds, as documents are: a replay prints the same.
 func Duration(d time.Duration) string {
-	number, unit := duration(d)
+	number, unit := wording.Duration(d)
 	return number + " " + unit
 }
 
 // Durations is "min 0.11, avg 1.68, max 12.0 ms": a unit that all have stands once.
 func Durations(names []string, all ...probe.Millis) string {
-	_, last := duration(time.Duration(all[len(all)-1]))
+	_, last := wording.Duration(time.Duration(all[len(all)-1]))
 	same := !slices.ContainsFunc(all, func(m probe.Millis) bool {
-		_, unit := duration(time.Duration(m))
+		_, unit := wording.Duration(time.Duration(m))
 		return unit != last
 	})
 	var parts []string
 	for i, m := range all {
-		number, unit := duration(time.Duration(m))
+		number, unit := wording.Duration(time.Duration(m))
 		if !same || i == len(all)-1 {
 			number += " " + unit
 		}
@@ -42,31 +42,6 @@ func Durations(names []string, all ...probe.Millis) string {
 	}
 	return strings.Join(parts, ", ")
 }
-
-// duration is a duration as people read it, and the last of its units.
-func duration(d time.Duration) (number, unit string) {
-	d = d.Round(time.Microsecond)
-	ms := float64(d) / float64(time.Millisecond)
-	seconds := uint64(d.Round(time.Second) / time.Second)
-	switch {
-	case d < 100*time.Microsecond:
-		return strconv.FormatInt(max(d.Microseconds(), 0), 10), "µs"
-	case ms < 9.995:
-		return decimals(ms, 2), "ms"
-	case ms < 99.95:
-		return decimals(ms, 1), "ms"
-	case ms < 999.5:
-		return decimals(ms, 0), "ms"
-	case ms < 59_950:
-		return decimals(ms/1000, 1), "s"
-	case seconds < 3600:
-		return fmt.Sprintf("%d m %d", seconds/60, seconds%60), "s"
-	}
-	minutes := uint64(d.Round(time.Minute) / time.Minute)
-	return fmt.Sprintf("%s h %d", wording.Number(minutes/60), minutes%60), "m"
-}
-
-func decimals(f float64, n int) string { return strconv.FormatFloat(f, 'f', n, 64) }
 
 // Percent is a share: "0 %", "<0.1 %", "1.3 %".
 func Percent(share float64) string {
