@@ -49,9 +49,7 @@ var arrows = map[string][]string{
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},
-	"report/compare": {
-		"probe", "probe/local", "probe/local/owner", "probe/wording", "report/phrase", "report/record", "scan",
-	},
+	"report/compare": {"probe", "probe/local", "probe/local/owner", "report/phrase", "report/record", "scan"},
 	"report/document": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record", "scan",
 	},
@@ -67,14 +65,13 @@ var arrows = map[string][]string{
 		"scan/control", "scan/engine",
 	},
 	"report/policy": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
-		"scan", "scan/target",
+		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase",
+		"report/record", "scan", "scan/target",
 	},
 	"report/record": {"probe", "probe/local", "probe/ports", "scan"},
 	"report/reporttest": {
 		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/socket",
-		"probe/local/trace", "probe/ports",
-		"report", "report/record", "scan",
+		"probe/local/trace", "probe/ports", "report", "report/record", "scan",
 	},
 	"report/schematest": {"report/document"},
 	"report/text": {

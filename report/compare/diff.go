@@ -11,7 +11,6 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/local/owner"
-	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
@@ -173,15 +172,15 @@ func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *stretch) {
 		if a.result.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.result)), "not reported"
-		c.Notes = []string{"the new report does not have it"}
+		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.result)), phrase.NotReported
+		c.Notes = []string{phrase.New.Doubt(phrase.Absent)}
 	case a == nil:
 		d.onlyNow += n
 		if b.result.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Appeared, "not reported", phrase.Sentence(withoutTime(b.result))
-		c.Notes = []string{"the old report does not have it"}
+		c.What, c.Old, c.New = record.Appeared, phrase.NotReported, phrase.Sentence(withoutTime(b.result))
+		c.Notes = []string{phrase.Old.Doubt(phrase.Absent)}
 	default:
 		d.compared += n
 		if !different(&c, a.result, b.result) {
@@ -204,7 +203,7 @@ func different(c *record.Change, a, b probe.Result) bool {
 		c.What = record.Vanished
 	case a.State != b.State:
 		c.What = record.Changed
-	case a.Service != nil && b.Service != nil && phrase.Product(a.Service) != phrase.Product(b.Service):
+	case a.Service != nil && b.Service != nil && identity(a.Service) != identity(b.Service):
 		c.What = record.Service
 		c.Old, c.New = phrase.Product(a.Service), phrase.Product(b.Service)
 		return true
@@ -214,6 +213,9 @@ func different(c *record.Change, a, b probe.Result) bool {
 	c.Old, c.New = phrase.Sentence(withoutTime(a)), phrase.Sentence(withoutTime(b))
 	return true
 }
+
+// identity is what a service is recognized as.
+func identity(s *probe.Service) [3]string { return [3]string{s.Name, s.Product, s.Version} }
 
 // withoutTime keeps a difference in round-trip times from splitting a run.
 func withoutTime(r probe.Result) probe.Result {
@@ -225,19 +227,19 @@ func withoutTime(r probe.Result) probe.Result {
 func (d *differ) doubts(a, b probe.Result) []string {
 	var out []string
 	for _, side := range []struct {
-		name   string
+		of     phrase.Side
 		result probe.Result
 		end    record.End
-	}{{"old", a, d.old.Ended}, {"new", b, d.now.Ended}} {
+	}{{phrase.Old, a, d.old.Ended}, {phrase.New, b, d.now.Ended}} {
 		switch missed := side.end.Summary.ExpectedMissed; {
 		case side.result.State == probe.Unknown:
-			out = append(out, "the "+side.name+" report could not measure it")
+			out = append(out, side.of.Doubt(phrase.NotMeasured))
 		case side.result.Confidence == probe.Low:
-			out = append(out, "the "+side.name+" report is not sure of it")
+			out = append(out, side.of.Doubt(phrase.NotSure))
 		case side.result.Reason == probe.NoResponse && missed != nil && *missed >= 0.5:
-			out = append(out, "the "+side.name+" report expects to have missed answers")
+			out = append(out, side.of.Doubt(phrase.Missed))
 		case side.result.Reason == probe.NoResponse && !side.end.Complete:
-			out = append(out, "the "+side.name+" report is incomplete")
+			out = append(out, side.of.Doubt(phrase.Incomplete))
 		}
 	}
 	return out
@@ -253,14 +255,14 @@ func (d *differ) verdicts() {
 			if len(d.now.ports) == 0 || a.Verdict != local.Listening {
 				continue
 			}
-			b = local.Verdict{Verdict: "not reported"}
+			b = local.Verdict{Verdict: phrase.NotReported}
 		case !was:
 			d.onlyNow++
 			if len(d.old.ports) == 0 || b.Verdict != local.Listening {
 				continue
 			}
 			// With --all-ports only what listens has a record.
-			a = local.Verdict{Verdict: "not reported"}
+			a = local.Verdict{Verdict: phrase.NotReported}
 		default:
 			d.compared++
 		}
@@ -276,11 +278,11 @@ func (d *differ) verdicts() {
 		}
 		switch {
 		case a.Verdict == local.Unknown || b.Verdict == local.Unknown:
-			c.Notes = []string{"one of the reports could not look"}
+			c.Notes = []string{phrase.NotLooked}
 		case !was:
-			c.Notes = []string{"the old report does not have it"}
+			c.Notes = []string{phrase.Old.Doubt(phrase.Absent)}
 		case !is:
-			c.Notes = []string{"the new report does not have it"}
+			c.Notes = []string{phrase.New.Doubt(phrase.Absent)}
 		}
 		if c.Notes != nil {
 			c.Confidence = probe.Low
@@ -321,9 +323,9 @@ func (d *differ) socket(k socketKey, is bool) {
 		return // it is the verdict that changed, or the port was not looked at
 	}
 	c := record.Change{What: record.Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there,
-		New: "not there", Confidence: probe.High}
+		New: phrase.NotThere, Confidence: probe.High}
 	if is {
-		c.What, c.Old, c.New = record.Appeared, "not there", there
+		c.What, c.Old, c.New = record.Appeared, phrase.NotThere, there
 	}
 	d.add(c)
 }
@@ -372,19 +374,19 @@ func (d *differ) flush() {
 func (d *differ) end() record.End {
 	e := record.End{Complete: d.old.Ended.Complete && d.now.Ended.Complete}
 	e.Summary.Targets, e.Summary.States = d.compared, d.kinds
-	e.Coverage = append(e.Coverage, "in both reports, and compared: "+wording.Number(d.compared))
+	e.Coverage = append(e.Coverage, phrase.InBoth(d.compared))
 	if d.onlyOld > 0 {
-		e.Coverage = append(e.Coverage, "only in the old report, and not compared: "+wording.Number(d.onlyOld))
+		e.Coverage = append(e.Coverage, phrase.OnlyIn(phrase.Old, d.onlyOld))
 	}
 	if d.onlyNow > 0 {
-		e.Coverage = append(e.Coverage, "only in the new report, and not compared: "+wording.Number(d.onlyNow))
+		e.Coverage = append(e.Coverage, phrase.OnlyIn(phrase.New, d.onlyNow))
 	}
 	for _, side := range []struct {
-		name string
-		end  record.End
-	}{{"old", d.old.Ended}, {"new", d.now.Ended}} {
+		of  phrase.Side
+		end record.End
+	}{{phrase.Old, d.old.Ended}, {phrase.New, d.now.Ended}} {
 		if !side.end.Complete {
-			e.Coverage = append(e.Coverage, "the "+side.name+" report is incomplete")
+			e.Coverage = append(e.Coverage, side.of.Doubt(phrase.Incomplete))
 		}
 	}
 	return e

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"onmux/probe"
-	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
@@ -185,8 +184,7 @@ func (m *Merged) tail(parts []*Part) {
 	m.Lack = m.lacking(parts, seen, e.Summary.NotReached > 0)
 	e.Complete = e.Summary.NotReached == 0 && m.Lack == nil
 	e.Coverage = slices.Clone(m.Lack)
-	e.Coverage = append(e.Coverage, fmt.Sprintf("reported once each: %s of %s endpoints",
-		wording.Number(e.Summary.Targets), wording.Number(plan.Endpoints)))
+	e.Coverage = append(e.Coverage, phrase.Merged(e.Summary.Targets, plan.Endpoints))
 	e.Hints = slices.Compact(slices.Sorted(slices.Values(e.Hints)))
 	e.Summary.Duration = probe.Millis(e.Finished.Sub(m.Start.Started))
 	m.End = e
@@ -196,38 +194,21 @@ func (m *Merged) tail(parts []*Part) {
 func (m *Merged) lacking(parts []*Part, seen []bool, short bool) []string {
 	var out []string
 	for i, p := range parts {
-		plan := p.Started.Plan
-		share := plan.Share()
-		switch {
-		case !p.Ended.Complete:
-			out = append(out, fmt.Sprintf("shard %d of %d (%s) is incomplete: it has %s of %s endpoints",
-				plan.Shard, plan.Shards, p.Name, wording.Number(m.reported[i]), wording.Number(share)))
-		case short && m.reported[i] < share:
-			out = append(out, fmt.Sprintf("shard %d of %d (%s) is marked complete, and has %s of %s endpoints",
-				plan.Shard, plan.Shards, p.Name, wording.Number(m.reported[i]), wording.Number(share)))
+		plan := *p.Started.Plan
+		if !p.Ended.Complete || short && m.reported[i] < plan.Share() {
+			out = append(out, phrase.Shard(plan, p.Name, m.reported[i], p.Ended.Complete))
 		}
 	}
-	if absent := missing(seen); absent != "" {
-		out = append(out, fmt.Sprintf("missing: %s of %d", absent, len(seen)-1))
-	}
-	return out
-}
-
-// missing names the shards that are not there: "shard 3", "shards 2, 5-7".
-func missing(seen []bool) string {
-	var numbers []uint16
+	var absent []uint16
 	for i := 1; i < len(seen); i++ {
 		if !seen[i] && i <= record.MaxShards {
-			numbers = append(numbers, uint16(i))
+			absent = append(absent, uint16(i))
 		}
 	}
-	switch len(numbers) {
-	case 0:
-		return ""
-	case 1:
-		return "shard " + phrase.Ranges(numbers)
+	if absent != nil {
+		out = append(out, phrase.NoShards(absent, len(seen)-1))
 	}
-	return "shards " + phrase.Ranges(numbers)
+	return out
 }
 
 // Write emits what the shards found, open endpoints first, the others as runs of
