@@ -161,7 +161,7 @@ func (e *Engine) Receive(ctx context.Context, buf []engine.Answer) (int, error) 
 func (e *Engine) Pending() int { return e.neighbors.pending(time.Now()) }
 
 // Revalidate has the next hops asked for their MACs again.
-func (e *Engine) Revalidate() { e.receiver.revalidate() }
+func (e *Engine) Revalidate() { e.receiver.nextHops.revalidate() }
 
 // Forged is how many packets came to the scan's ports without proof of answering a probe.
 func (e *Engine) Forged() uint64 { return e.receiver.forged.Load() }
@@ -178,7 +178,7 @@ func (e *Engine) Notes() []engine.Note {
 		}
 	}
 	add(engine.NoteUnproven, e.receiver.forged.Load())
-	add(engine.NoteUnsent, e.receiver.unsent.Load())
+	add(engine.NoteUnsent, e.receiver.late.unsent.Load())
 	add(engine.NoteDropped, e.socket.Lost())
 	return notes
 }

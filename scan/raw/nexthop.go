@@ -57,7 +57,7 @@ func (r *receiver) resolveNextHops(ctx context.Context) error {
 		return err
 	}
 	for range nextHopTries {
-		if !r.solicit((*nextHop).unknown) {
+		if !r.late.solicit((*nextHop).unknown) {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, neighborTimeout)
@@ -77,11 +77,11 @@ func (r *receiver) resolveNextHops(ctx context.Context) error {
 
 // readKernelNeighbors reads the kernel's neighbors on the devices that are used:
 // fixed entries are taken over, and those of next hops returned.
-func (r *receiver) readKernelNeighbors(ctx context.Context) (map[*nextHop]packet.MAC, error) {
+func (c *core) readKernelNeighbors(ctx context.Context) (map[*nextHop]packet.MAC, error) {
 	seen := make(map[int]bool)
 	cached := make(map[*nextHop]packet.MAC)
-	for i := range r.routes.all {
-		to := &r.routes.all[i]
+	for i := range c.routes.all {
+		to := &c.routes.all[i]
 		if to.failure != "" || !to.Frames || seen[to.Device.Index] {
 			continue
 		}
@@ -93,8 +93,8 @@ func (r *receiver) readKernelNeighbors(ctx context.Context) (map[*nextHop]packet
 		for _, k := range list {
 			n := neighbor{k.Addr, to.Device.Index}
 			if k.Fixed {
-				r.neighbors.fix(n, k.MAC)
-			} else if h := r.neighbors.nextHops[n]; h != nil {
+				c.neighbors.fix(n, k.MAC)
+			} else if h := c.neighbors.nextHops[n]; h != nil {
 				cached[h] = k.MAC
 			}
 		}
@@ -102,46 +102,33 @@ func (r *receiver) readKernelNeighbors(ctx context.Context) (map[*nextHop]packet
 	return cached, nil
 }
 
-// solicit asks each next hop for which want holds for its MAC, and reports
-// whether there was one.
-func (r *receiver) solicit(want func(*nextHop) bool) bool {
-	hops := r.neighbors.markAsked(time.Now(), want)
-	for _, h := range hops {
-		to := &r.routes.all[h.route.ID]
-		s := r.late.sockets[to.socket]
-		if s.Room() == nil {
-			r.flushLate(s)
-		}
-		if n := to.putSolicit(s.Room(), h.neighbor); n > 0 {
-			s.Add(n, h.addr, 0)
-		}
-	}
-	for _, s := range r.late.sockets {
-		r.flushLate(s)
-	}
-	return len(hops) > 0
+// refresher asks the next hops again whose MACs are old, or all of them after
+// revalidate. The receiver calls refresh; any goroutine may call revalidate.
+type refresher struct {
+	late *lateSender
+	all  atomic.Bool // they are all to be asked
+	at   time.Time   // when they are looked at again
 }
 
-// refreshNextHops asks the next hops again whose MACs are old, or all of them
-// after revalidate, and returns how long it takes until one is due; negative if
-// none ever is. One that does not answer keeps its MAC.
-func (r *receiver) refreshNextHops(now time.Time) time.Duration {
-	if len(r.neighbors.nextHops) == 0 {
+// refresh returns how long it takes until a next hop is due; negative if none
+// ever is. One that does not answer keeps its MAC.
+func (r *refresher) refresh(now time.Time) time.Duration {
+	if len(r.late.neighbors.nextHops) == 0 {
 		return -1
 	}
-	all := r.revalidateAll.Swap(false)
-	if now.Before(r.refreshAt) && !all {
-		return r.refreshAt.Sub(now)
+	all := r.all.Swap(false)
+	if now.Before(r.at) && !all {
+		return r.at.Sub(now)
 	}
-	r.refreshAt = now.Add(nextHopRefresh)
-	r.solicit(func(h *nextHop) bool {
+	r.at = now.Add(nextHopRefresh)
+	r.late.solicit(func(h *nextHop) bool {
 		return !h.unknown() && !h.fixed && (all || now.Sub(h.answered) >= nextHopRefresh)
 	})
 	return nextHopRefresh
 }
 
-// revalidate has refreshNextHops ask all of them.
-func (r *receiver) revalidate() {
-	r.revalidateAll.Store(true)
-	r.socket.Wake()
+// revalidate has the next refresh ask all of them.
+func (r *refresher) revalidate() {
+	r.all.Store(true)
+	r.late.socket.Wake()
 }

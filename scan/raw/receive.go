@@ -20,17 +20,15 @@ import (
 // waited for a neighbor.
 type receiver struct {
 	*core
-	forged        atomic.Uint64 // packets to our ports, or quoting a probe, without proof
-	unsent        atomic.Uint64 // probes that could not be sent when their neighbor had answered
-	revalidateAll atomic.Bool   // all next hops are to be asked again
+	forged   atomic.Uint64 // packets to our ports, or quoting a probe, without proof
+	nextHops refresher
+	late     *lateSender
 
-	mu        sync.Mutex // receive and close, for all below
+	mu        sync.Mutex // receive and close, for all below and the sockets of late
 	decoder   *packet.Decoder
 	zoned     map[int]*packet.Decoder // by device, where link-local addresses are asked
-	late      *sender                 // for probes that waited, and for next hops
 	answers   []engine.Answer
-	delivered int       // of answers
-	refreshAt time.Time // when the next hops are looked at again
+	delivered int // of answers
 }
 
 // newReceiver opens the sockets that answers are received by.
@@ -65,10 +63,11 @@ func newReceiver(c *core) (*receiver, error) {
 	if c.socket, err = link.OpenReceiver(config); err != nil {
 		return nil, err
 	}
-	if r.late, err = newSender(c); err != nil {
+	if r.late, err = newLateSender(c); err != nil {
 		_ = c.socket.Close()
 		return nil, err
 	}
+	r.nextHops.late = r.late
 	return r, nil
 }
 
@@ -121,7 +120,7 @@ func (r *receiver) collect() error {
 		r.makeRoom()
 		return nil
 	}
-	pause := r.refreshNextHops(now)
+	pause := r.nextHops.refresh(now)
 	if d, ok := r.neighbors.nextExpiry(now); ok && (pause < 0 || d < pause) {
 		pause = d
 	}
@@ -134,9 +133,7 @@ func (r *receiver) collect() error {
 // read reads what has arrived, and sends what it makes possible.
 func (r *receiver) read() error {
 	_, err := r.socket.Read(r.decode)
-	for _, s := range r.late.sockets {
-		r.flushLate(s)
-	}
+	r.late.flush()
 	return err
 }
 
@@ -193,36 +190,12 @@ func (r *receiver) decode(p link.Packet) {
 
 // resolved sends the probes that waited for a neighbor.
 func (r *receiver) resolved(n neighbor, mac packet.MAC, now time.Time) {
-	clock := r.clock(now)
 	r.neighbors.resolve(n, mac, now, func(w *waitingProbe) {
-		e := r.Targets.At(w.index)
-		to := r.routes.to(w.index, e.Addr)
-		s := r.late.sockets[to.socket]
-		if s.Room() == nil {
-			r.flushLate(s)
-		}
-		if n := to.builder.Put(s.Room(), e, int(w.try), mac, clock); n > 0 {
-			s.Add(n, e.Addr, to.Device.Index)
-		} else {
-			r.answers = append(r.answers, engine.Answer{Index: w.index, Try: int(w.try), At: now, Result: to.tooLong()})
+		if a, ok := r.late.put(w, mac, now); !ok {
+			r.answers = append(r.answers, a)
 		}
 	})
 	r.makeRoom()
-}
-
-// flushLate sends a batch of late probes, and again while the machine is short of
-// buffers. Probes that cannot be sent then are left to the next try.
-func (r *receiver) flushLate(s *link.Sender) {
-	for range 10 {
-		if s.Len() == 0 {
-			return
-		}
-		if _, err := s.Flush(); err != nil && !link.Full(err) {
-			break
-		}
-	}
-	r.unsent.Add(uint64(s.Len()))
-	s.Discard()
 }
 
 // neighborOf is the station that the packets to an endpoint are sent to.
