@@ -26,41 +26,41 @@ func checkCommand() *cli.Command {
 listening), redirected (nothing listens, but NAT sends arrivals on), elsewhere
 (only in another network namespace, as of a container), connected (only
 connections use the number), free, or unknown, where not all sockets that may
-hold the port could be seen. What else could not be looked at and might make
-another verdict, as NAT rules without root, is a caveat told beside the verdict,
-as "as far as can be seen" with -q, and not held against --expect.
+hold the port could be seen. Anything else that could not be read and might
+change the verdict, such as NAT rules without root, is a caveat beside it ("as
+far as can be seen" with -q), which --expect ignores.
 
 --expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
-flags --addr, --process, --user, --unit and --max-backlog expect more, of every
-socket that listens here, or is in the state that --expect names.
+flags --addr, --process, --user, --unit and --max-backlog add expectations of
+every socket that listens here, or is in the state that --expect names.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that something listens on, sends no data, and names the process that answers:
-behind a redirect, that is another one. Where nothing listens it also binds the
-port for a moment, and reports whether that worked.`,
+behind a redirect, that is another process. Where nothing listens it also binds
+the port for a moment, and reports whether that worked.`,
 		UsageText: `  onmux check                        what holds port 417 here, and who owns it
   onmux check 8080/tcp --expect free --wait 30s
   onmux check 80 --trace             who answers behind a redirect
   onmux check --all-ports --addr loopback`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all-ports", Category: aboutLooking, Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "trace", Category: aboutLooking, Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
-			&cli.StringFlag{Name: "addr", Category: "verifying", Usage: "`ADDR` it listens on: loopback, any or an IP address"},
-			&cli.StringFlag{Name: "process", Category: "verifying", Usage: "`NAME` of the process that listens"},
-			&cli.StringFlag{Name: "user", Category: "verifying", Usage: "`USER` that listens, by name or number"},
-			&cli.StringFlag{Name: "unit", Category: "verifying", Usage: "`UNIT` of systemd that listens, as nginx.service"},
-			&cli.UintFlag{Name: "max-backlog", Category: "verifying", Usage: "`N` connections at most wait for accept", DefaultText: "any"},
+			&cli.BoolFlag{Name: "all-ports", Category: categoryGeneral, Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "trace", Category: categoryGeneral, Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
+			&cli.StringFlag{Name: "addr", Category: categoryVerify, Usage: "`ADDR` it listens on: loopback, any or an IP address"},
+			&cli.StringFlag{Name: "process", Category: categoryVerify, Usage: "`NAME` of the process that listens"},
+			&cli.StringFlag{Name: "user", Category: categoryVerify, Usage: "`USER` that listens, by name or number"},
+			&cli.StringFlag{Name: "unit", Category: categoryVerify, Usage: "`UNIT` of systemd that listens, as nginx.service"},
+			&cli.UintFlag{Name: "max-backlog", Category: categoryVerify, Usage: "`N` connections at most wait for accept", DefaultText: "any"},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := s.bound(c.Context)
+			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			if c.Bool("all-ports") {
 				if c.NArg() > 0 || c.IsSet("port") {
-					return usage(errors.New("--all-ports and ports exclude each other"), "")
+					return usageError(errors.New("--all-ports and ports exclude each other"), "")
 				}
 				s.ports, s.all = nil, s.protos
 			}
@@ -78,8 +78,8 @@ func (s *session) check(ctx context.Context, emit func(record.Finding) error) (r
 		defer cancel()
 	}
 	seen, failed := local.Check(ctx, local.Request{
-		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.wantsOwners(), Trace: s.trace,
-		Words: !s.trace && !s.tellsMore() && !slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners),
+		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.needsOwners(), Trace: s.trace,
+		Words: !s.trace && !s.needsDetails() && !slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners),
 	})
 	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
 		failed = fmt.Errorf("the timeout of %s has passed", s.timeout)
@@ -105,17 +105,17 @@ func (s *session) check(ctx context.Context, emit func(record.Finding) error) (r
 	return end, failed
 }
 
-// expectHolder reads what is expected of who listens.
-func (s *session) expectHolder(c *cli.Context) error {
+// readHolder reads what is expected of the sockets that listen.
+func (s *session) readHolder(c *cli.Context) error {
 	for _, name := range []string{"addr", "process", "user", "unit"} {
 		if c.IsSet(name) && c.String(name) == "" {
-			return usage(fmt.Errorf("--%s is empty: there is nothing to expect", name), "a variable of the shell that is not set, perhaps")
+			return usageError(fmt.Errorf("--%s is empty", name), "is a variable of the shell not set?")
 		}
 	}
 	h := expect.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
 	if c.IsSet("max-backlog") {
 		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
-			return usage(errors.New("--max-backlog is of TCP: UDP has no queue of connections"), "")
+			return usageError(errors.New("--max-backlog is for TCP: UDP has no queue of connections"), "")
 		}
 		n := uint32(min(c.Uint("max-backlog"), math.MaxUint32))
 		h.MaxBacklog = &n
@@ -127,19 +127,19 @@ func (s *session) expectHolder(c *cli.Context) error {
 	h = h.Of(s.expect)
 	e, err := expect.ExpectHolder(h)
 	if err != nil {
-		return usage(fmt.Errorf("--addr: %w", err), "")
+		return usageError(fmt.Errorf("--addr: %w", err), "")
 	}
 	s.expect = append(s.expect, e)
 	return nil
 }
 
-// wantsOwners is false when nothing that will be told or is expected names an
-// owner: finding them is most of the work.
-func (s *session) wantsOwners() bool {
-	return slices.ContainsFunc(s.expect, expect.Expectation.NeedsOwner) || s.tellsMore()
+// needsOwners is false when neither the report nor an expectation names an owner:
+// finding them is most of the work.
+func (s *session) needsOwners() bool {
+	return slices.ContainsFunc(s.expect, expect.Expectation.NeedsOwner) || s.needsDetails()
 }
 
-// tellsMore is false when only the verdicts are told.
-func (s *session) tellsMore() bool {
+// needsDetails is false when the report has only the verdicts.
+func (s *session) needsDetails() bool {
 	return s.layout.Verbosity != record.Quiet || slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

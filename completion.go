@@ -26,7 +26,7 @@ func completionCommand() *cli.Command {
   onmux completion fish | source      in ~/.config/fish/config.fish`,
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 || !slices.Contains(shells, c.Args().First()) {
-				return usage(fmt.Errorf("completion needs the name of a shell"), strings.Join(shells, ", "))
+				return usageError(fmt.Errorf("completion needs the name of a shell"), strings.Join(shells, ", "))
 			}
 			write := map[string]func(io.Writer, []*cli.Command) error{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
 			return failure(write[c.Args().First()](c.App.Writer, c.App.VisibleCommands()))
@@ -67,7 +67,7 @@ func takesFiles(c *cli.Command) bool {
 }
 
 // spellings are a flag's names with their dashes.
-func spellings(f cli.Flag) []string {
+func dashedNames(f cli.Flag) []string {
 	var out []string
 	for _, n := range f.Names() {
 		out = append(out, dashed(n))
@@ -121,7 +121,7 @@ _onmux() {
 		fmt.Fprintf(&b, "\t%s)\n\t\tcase $prev in\n", c.Name)
 		var all []string
 		for _, f := range c.VisibleFlags() {
-			all = append(all, spellings(f)...)
+			all = append(all, dashedNames(f)...)
 			if !takesValue(f) {
 				continue
 			}
@@ -132,7 +132,7 @@ _onmux() {
 			if v := values(c.Name, f); v != nil {
 				reply = "COMPREPLY=($(compgen -W " + shellQuote(strings.Join(v, " ")) + ` -- "$cur"))`
 			}
-			fmt.Fprintf(&b, "\t\t%s) %s; return ;;\n", strings.Join(spellings(f), "|"), reply)
+			fmt.Fprintf(&b, "\t\t%s) %s; return ;;\n", strings.Join(dashedNames(f), "|"), reply)
 		}
 		fmt.Fprintf(&b, "\t\tesac\n\t\tcase $cur in -*) COMPREPLY=($(compgen -W %s -- \"$cur\")); return ;; esac\n", shellQuote(strings.Join(all, " ")))
 		switch {
@@ -158,7 +158,7 @@ func completeZsh(w io.Writer, commands []*cli.Command) error {
 	for _, c := range commands {
 		fmt.Fprintf(&b, "\t%s)\n\t\t_arguments -s", c.Name)
 		for _, f := range c.VisibleFlags() {
-			names := spellings(f)
+			names := dashedNames(f)
 			for _, n := range names {
 				spec := fmt.Sprintf("(%s)%s[%s]", strings.Join(names, " "), n, zshText(about(f)))
 				if takesValue(f) {

@@ -18,10 +18,10 @@ func diffCommand() *cli.Command {
 		Usage:     "what changed between two saved reports",
 		ArgsUsage: "OLD NEW",
 		Description: `Each is a report saved with -o json=FILE or -o jsonl=FILE, or nmap's XML; - is
-standard input. What appeared, what vanished, and where the state, the service
-or the owner is another. What may be no change (silence in a report that
-expects to have missed answers, say) is told apart. The exit code is 1 if
-something changed, and 3 if that cannot be told for certain.`,
+standard input. It lists what appeared, what vanished, and where the state, the
+service or the owner differs. What may be no change, such as silence in a report
+that expects to have missed answers, is listed apart. The exit code is 1 if
+something changed, and 3 if that is not certain.`,
 		UsageText: `  onmux diff yesterday.jsonl today.jsonl
   onmux diff nmap.xml today.jsonl -o markdown`,
 		Action: func(c *cli.Context) error {
@@ -30,7 +30,7 @@ something changed, and 3 if that cannot be told for certain.`,
 				return err
 			}
 			if c.NArg() != 2 {
-				return usage(fmt.Errorf("diff needs two files, and was given %d", c.NArg()), "onmux diff OLD NEW")
+				return usageError(fmt.Errorf("diff needs two files, and was given %d", c.NArg()), "onmux diff OLD NEW")
 			}
 			in := &files.Inputs{Stdin: c.App.Reader}
 			var both [2]compare.Saved
@@ -46,18 +46,18 @@ something changed, and 3 if that cannot be told for certain.`,
 				return compare.Diff(&both[0], &both[1], emit)
 			})
 		},
-	}, tellFlags(), []cli.Flag{styleFlag()})
+	}, outputFlags(), []cli.Flag{styleFlag()})
 }
 
 // load reads a saved report into h.
 func load(ctx context.Context, in *files.Inputs, name string, h record.Handler) error {
 	f, err := in.Open(name)
 	if err != nil {
-		return usage(err, "")
+		return usageError(err, "")
 	}
 	defer f.Close()
 	if err := report.Replay(reader{ctx, f}, h); err != nil {
-		return usage(fmt.Errorf("%s: %w", name, err), "")
+		return usageError(fmt.Errorf("%s: %w", name, err), "")
 	}
 	return nil
 }
@@ -69,5 +69,5 @@ func comparable(old, now string) error {
 	case remote(old) && remote(now), old == "check" && now == "check":
 		return nil
 	}
-	return usage(fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now), "scan and probe compare with each other, check with check")
+	return usageError(fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now), "scan and probe compare with each other, check with check")
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // explainMost bounds the ports that are explained at once.
-const explainMost = 64
+const maxExplained = 64
 
 func explainCommand() *cli.Command {
 	return commandWith(cli.Command{
@@ -52,7 +52,7 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 				return end, nil
 			})
 		},
-	}, protoFlag(), tellFlags())
+	}, protoFlag(), outputFlags())
 }
 
 // topic is a port to explain, and for which protocols it was asked.
@@ -71,7 +71,7 @@ func (s *session) topics(m *ports.Machine, args []string) ([]topic, error) {
 	for item := range strings.SplitSeq(strings.Join(args, ","), ",") {
 		ports, err := s.topic(m, strings.TrimSpace(item))
 		if err != nil {
-			return nil, usage(err, "")
+			return nil, usageError(err, "")
 		}
 		for _, p := range ports {
 			i := slices.IndexFunc(topics, func(t topic) bool { return t.port == p.Number })
@@ -82,8 +82,8 @@ func (s *session) topics(m *ports.Machine, args []string) ([]topic, error) {
 			if !slices.Contains(topics[i].protos, p.Proto) {
 				topics[i].protos = append(topics[i].protos, p.Proto)
 			}
-			if len(topics) > explainMost {
-				return nil, usage(fmt.Errorf("more than %d ports are too many to explain at once", explainMost), "name fewer, as in onmux explain 400-420")
+			if len(topics) > maxExplained {
+				return nil, usageError(fmt.Errorf("more than %d ports are too many to explain at once", maxExplained), "name fewer, as in onmux explain 400-420")
 			}
 		}
 	}

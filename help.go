@@ -21,7 +21,7 @@ usage: onmux COMMAND [FLAGS] [ARGUMENTS]
 
 examples:
   onmux check                        what holds port 417 here, and who owns it
-  onmux probe db1:5432/tcp           the whole truth about one endpoint
+  onmux probe db1:5432/tcp           everything about one endpoint
   onmux scan 10.0.0.0/24             a verdict for every address
   onmux check 8080 --expect free     exit code 1 if it is not
   onmux explain 417                  what the port is, and who says so
@@ -43,7 +43,7 @@ examples:
 {{range .Flags}}{{.}}
 {{end}}{{end}}`
 
-// flagLine is a flag as help tells it.
+// flagLine is a flag as help prints it.
 func flagLine(f cli.Flag) string {
 	d, ok := f.(cli.DocGenerationFlag)
 	if !ok {
@@ -71,23 +71,23 @@ func flagLine(f cli.Flag) string {
 	return line
 }
 
-// arrange puts flags before arguments, which cli demands and people don't, and
-// refuses unknown commands and flags by naming the nearest. "--" ends the flags.
-func arrange(app *cli.App, args []string) ([]string, error) {
+// reorder puts flags before arguments, as cli needs them, and refuses unknown
+// commands and flags with the nearest name as a hint. "--" ends the flags.
+func reorder(app *cli.App, args []string) ([]string, error) {
 	known := append([]cli.Flag{cli.HelpFlag}, app.Flags...)
 	for _, c := range app.Commands {
 		known = append(known, c.Flags...)
 	}
-	line := split(args, known)
+	line := splitArgs(args, known)
 	if slices.Contains(line.flags, "--version") {
 		return []string{"--version"}, nil
 	}
 	if len(line.args) == 0 {
 		if line.err != nil {
-			return nil, line.fault("onmux", known)
+			return nil, line.exitError("onmux", known)
 		}
 		if slices.ContainsFunc(line.flags, func(f string) bool { return f != "--help" && f != "-h" }) {
-			return nil, usage(errors.New("there are flags, but no command"), "try onmux check, onmux probe HOST or onmux scan TARGET")
+			return nil, usageError(errors.New("no command is given"), "try onmux check, onmux probe HOST or onmux scan TARGET")
 		}
 		return nil, nil
 	}
@@ -101,12 +101,12 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	}
 	cmd := app.Command(name)
 	if cmd == nil {
-		return nil, usage(fmt.Errorf("there is no command %q", name), nearestCommand(app, name))
+		return nil, usageError(fmt.Errorf("unknown command %q", name), suggestCommand(app, name))
 	}
 	known = append([]cli.Flag{cli.HelpFlag}, cmd.Flags...)
-	line = split(slices.Delete(slices.Clone(args), line.first, line.first+1), known)
+	line = splitArgs(slices.Delete(slices.Clone(args), line.first, line.first+1), known)
 	if line.err != nil {
-		return nil, line.fault("onmux "+name, known)
+		return nil, line.exitError("onmux "+name, known)
 	}
 	if slices.Contains(line.flags, "--help") || slices.Contains(line.flags, "-h") {
 		return []string{name, "--help"}, nil
@@ -114,7 +114,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	return slices.Concat([]string{name}, line.flags, []string{"--"}, line.args), nil
 }
 
-func nearestCommand(app *cli.App, name string) string {
+func suggestCommand(app *cli.App, name string) string {
 	var names []string
 	for _, c := range app.Commands {
 		names = append(names, c.Name)
@@ -126,16 +126,16 @@ func nearestCommand(app *cli.App, name string) string {
 	return hint
 }
 
-// words is a command line taken apart.
-type words struct {
+// commandLine is a command line split into flags and arguments.
+type commandLine struct {
 	flags []string // each whole: "--name" or "--name=value"
 	args  []string
-	first int    // where in the line args[0] stood
+	first int    // index of args[0] in the line
 	err   error  // the first thing wrong
 	wrong string // the unknown flag that err is about, if it is about one
 }
 
-func (w words) fault(command string, known []cli.Flag) error {
+func (w commandLine) exitError(command string, known []cli.Flag) error {
 	hint := "see " + command + " --help"
 	var names []string
 	for _, f := range known {
@@ -144,20 +144,20 @@ func (w words) fault(command string, known []cli.Flag) error {
 	if near := wording.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
 		hint = fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command)
 	}
-	return usage(w.err, hint)
+	return usageError(w.err, hint)
 }
 
-func (w *words) arg(at int, args ...string) {
+func (w *commandLine) arg(at int, args ...string) {
 	if len(w.args) == 0 {
 		w.first = at
 	}
 	w.args = append(w.args, args...)
 }
 
-// split tells flags from arguments. It knows --name value, --name=value, the
+// splitArgs separates flags from arguments. It understands --name value, --name=value, the
 // same with one dash, -p80, and -qv for -q -v.
-func split(line []string, known []cli.Flag) words {
-	var w words
+func splitArgs(line []string, known []cli.Flag) commandLine {
+	var w commandLine
 	takes := make(map[string]bool) // by name: whether a value belongs to it
 	for _, f := range known {
 		for _, n := range f.Names() {
@@ -173,12 +173,12 @@ func split(line []string, known []cli.Flag) words {
 			w.arg(i, line[i])
 			continue
 		}
-		for _, flag := range expand(line[i], takes) {
+		for _, flag := range expandCluster(line[i], takes) {
 			name, _, given := strings.Cut(strings.TrimLeft(flag, "-"), "=")
 			value, ok := takes[name]
 			switch {
 			case !ok && w.err == nil:
-				w.err, w.wrong = fmt.Errorf("there is no flag %s", dashed(name)), name
+				w.err, w.wrong = fmt.Errorf("unknown flag %s", dashed(name)), name
 			case ok && value && !given && (i+1 == len(line) || strings.HasPrefix(line[i+1], "--")):
 				if w.err == nil {
 					w.err = fmt.Errorf("%s needs a value", dashed(name))
@@ -193,8 +193,8 @@ func split(line []string, known []cli.Flag) words {
 	return w
 }
 
-// expand turns a cluster of short flags into single ones: -qp80 into -q -p=80.
-func expand(word string, takes map[string]bool) []string {
+// expandCluster turns a cluster of short flags into single ones: -qp80 into -q -p=80.
+func expandCluster(word string, takes map[string]bool) []string {
 	name, _, _ := strings.Cut(word[1:], "=")
 	if _, whole := takes[name]; whole || word[1] == '-' {
 		return []string{word}
@@ -224,9 +224,9 @@ func dashed(name string) string {
 const durations = "durations look like 500ms, 2s or 1m30s"
 
 // command fills in what the commands that look at ports have in common. The
-// timeout is the default as help tells it.
+// timeout is its default in the help.
 func command(timeout string, c cli.Command) *cli.Command {
-	return commandWith(c, portFlag(), protoFlag(), lookFlags(timeout), tellFlags(), holdFlags())
+	return commandWith(c, portFlag(), protoFlag(), limitFlags(timeout), outputFlags(), outcomeFlags())
 }
 
 // commandWith fills in what all commands have in common, and groups of flags
@@ -236,7 +236,7 @@ func commandWith(c cli.Command, groups ...[]cli.Flag) *cli.Command {
 	c.CustomHelpTemplate = commandHelp
 	c.HideHelpCommand = true // "onmux probe help" asks for a host of that name
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-		// flag's own words: invalid value "soon" for flag -deadline: parse error
+		// package flag writes: invalid value "soon" for flag -deadline: parse error
 		text, hint := err.Error(), "see onmux "+ctx.Command.Name+" --help"
 		if value, name, ok := strings.Cut(text, " for flag -"); ok {
 			name, _, _ = strings.Cut(name, ":")
@@ -245,70 +245,70 @@ func commandWith(c cli.Command, groups ...[]cli.Flag) *cli.Command {
 				hint = durations
 			}
 		}
-		return usage(errors.New(text), hint)
+		return usageError(errors.New(text), hint)
 	}
 	return &c
 }
 
 // The categories of the flags with one meaning everywhere.
 const (
-	aboutLooking = "looking"
-	aboutTelling = "telling"
-	aboutHolding = "verifying"
+	categoryGeneral = "general"
+	categoryOutput  = "output"
+	categoryVerify  = "verifying"
 )
 
 func portFlag() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: aboutLooking, Usage: "`PORTS` as 80,443, 400-420, http, 53/udp", DefaultText: "417"},
+		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: categoryGeneral, Usage: "`PORTS` as 80,443, 400-420, http, 53/udp", DefaultText: "417"},
 	}
 }
 
 func protoFlag() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "proto", Value: "both", Category: aboutLooking, Usage: "`PROTO` of ports with no suffix: tcp, udp or both", DefaultText: "both"},
+		&cli.StringFlag{Name: "proto", Value: "both", Category: categoryGeneral, Usage: "`PROTO` of ports with no suffix: tcp, udp or both", DefaultText: "both"},
 	}
 }
 
-func lookFlags(timeout string) []cli.Flag {
+func limitFlags(timeout string) []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "4", Category: aboutLooking, Usage: "IPv4 only", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "6", Category: aboutLooking, Usage: "IPv6 only", DisableDefaultText: true},
-		&cli.DurationFlag{Name: "timeout", Category: aboutLooking, Usage: "`TIME` for one attempt, as 500ms or 2s", DefaultText: timeout},
-		&cli.DurationFlag{Name: "deadline", Category: aboutLooking, Usage: "`TIME` for the whole command, then exit code 124", DefaultText: "none"},
+		&cli.BoolFlag{Name: "4", Category: categoryGeneral, Usage: "IPv4 only", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "6", Category: categoryGeneral, Usage: "IPv6 only", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "timeout", Category: categoryGeneral, Usage: "`TIME` for one attempt, as 500ms or 2s", DefaultText: timeout},
+		&cli.DurationFlag{Name: "deadline", Category: categoryGeneral, Usage: "`TIME` for the whole command, then exit code 124", DefaultText: "none"},
 	}
 }
 
-func tellFlags() []cli.Flag {
+func outputFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: aboutTelling, Usage: "`FORMAT[=FILE]` text, json, csv ...; repeatable", DefaultText: "text"},
-		&cli.BoolFlag{Name: "json", Category: aboutTelling, Usage: "short for -o json", DisableDefaultText: true},
-		&cli.StringFlag{Name: "color", Value: "auto", Category: aboutTelling, Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: aboutTelling, Usage: "only the verdict", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: aboutTelling, Usage: "every record and every piece of evidence", DisableDefaultText: true},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: categoryOutput, Usage: "`FORMAT[=FILE]` text, json, csv ...; repeatable", DefaultText: "text"},
+		&cli.BoolFlag{Name: "json", Category: categoryOutput, Usage: "short for -o json", DisableDefaultText: true},
+		&cli.StringFlag{Name: "color", Value: "auto", Category: categoryOutput, Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: categoryOutput, Usage: "only the verdict", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: categoryOutput, Usage: "every record and every piece of evidence", DisableDefaultText: true},
 	}
 }
 
-func holdFlags() []cli.Flag { return append(expectFlags(), waitFlags()...) }
+func outcomeFlags() []cli.Flag { return append(expectFlags(), waitFlags()...) }
 
 func expectFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "expect", Category: aboutHolding, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
+		&cli.StringSliceFlag{Name: "expect", Category: categoryVerify, Usage: "`STATE[,STATE]` for each, or a count: open=0, open>=1"},
 	}
 }
 
 func styleFlag() cli.Flag {
-	return &cli.StringFlag{Name: "exit-style", Category: aboutHolding, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"}
+	return &cli.StringFlag{Name: "exit-style", Category: categoryVerify, Usage: "`STYLE` of exit codes: nagios or docker", DefaultText: "onmux"}
 }
 
 func waitFlags() []cli.Flag {
 	return []cli.Flag{
 		styleFlag(),
-		&cli.DurationFlag{Name: "wait", Category: aboutHolding, Usage: "`TIME` to repeat it until it holds, else 124", DefaultText: "0"},
+		&cli.DurationFlag{Name: "wait", Category: categoryVerify, Usage: "`TIME` to retry until it holds, else 124", DefaultText: "0"},
 	}
 }
 
 func verifyFlag(category string) cli.Flag {
-	return &cli.BoolFlag{Name: "verify-open", Category: category, Usage: "is it a service: its conduct, and 4 random ports", DisableDefaultText: true}
+	return &cli.BoolFlag{Name: "verify-open", Category: category, Usage: "test whether it is a service; and 4 random ports", DisableDefaultText: true}
 }
 
 func libraryFlag(category string) cli.Flag {

@@ -1,8 +1,8 @@
-// Onmux tells what is on a port: of this machine, of one host, or of every
+// Onmux finds out what is on a port: of this machine, of one host, or of every
 // address of a network. Port 417, which IANA assigned to "Onmux", is where it
 // starts; any other port will do. This package turns flags into configurations
-// and outcomes into exit codes; the answers are made in probe and scan and told
-// by report.
+// and outcomes into exit codes; the findings come from probe and scan, and
+// report writes them.
 package main
 
 import (
@@ -47,11 +47,11 @@ func main() {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(stderr)
+	ctx, stop := withInterrupt(stderr)
 	defer stop()
 	app := newApp(stdin, stdout, stderr)
-	line, err := arrange(app, args)
-	var page bytes.Buffer // of help, whose printer does not tell that it could not write
+	line, err := reorder(app, args)
+	var page bytes.Buffer // of help: its printer does not return write errors
 	if len(line) == 0 || slices.ContainsFunc(line, func(a string) bool { return a == "-h" || a == "--help" }) {
 		app.Writer = &page
 	}
@@ -62,12 +62,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		_, broken := stdout.Write(page.Bytes())
 		err = cmp.Or(err, failure(broken))
 	}
-	return tell(err, styleOf(args), stderr)
+	return printError(err, exitStyleOf(args), stderr)
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels with
+// withInterrupt returns a context that the first SIGINT or SIGTERM cancels with
 // errInterrupted; the second ends the process at once.
-func interruptible(stderr io.Writer) (context.Context, func()) {
+func withInterrupt(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
@@ -78,20 +78,20 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			if report.Width(stderr) > 0 {
 				fmt.Fprintln(stderr) // past a progress bar
 			}
-			fmt.Fprintln(stderr, "onmux: interrupted: taking what is on its way; once more stops at once")
+			fmt.Fprintln(stderr, "onmux: interrupted: waiting for answers to what was sent; interrupt again to stop at once")
 			cancel(errInterrupted)
 		case <-done:
 			return
 		}
 		select {
 		case <-signals:
-			os.Exit(exitUnsure)
+			os.Exit(exitUnknown)
 		case <-done:
 		}
 	}()
 	return ctx, func() {
-		// The signals stay ours: one that comes in the last moment must not turn
-		// the exit code into a death by signal.
+		// The signals stay caught: one that arrives at the very end must not
+		// replace the exit code by death by signal.
 		close(done)
 		cancel(nil)
 	}
@@ -109,7 +109,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
 		},
 		Reader: stdin, Writer: stdout, ErrWriter: stderr,
-		HideHelpCommand:           true, // arrange knows it
+		HideHelpCommand:           true, // reorder handles it
 		HideVersion:               true, // its own flag takes -v, which means --verbose here
 		DisableSliceFlagSeparator: true, // "--expect closed,filtered" is one value
 		CustomAppHelpTemplate:     appHelp,
@@ -155,18 +155,18 @@ func newSession(c *cli.Context) (*session, error) {
 		timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait"),
 	}
 	if !s.ipv4 && !s.ipv6 {
-		return nil, usage(errors.New("-4 and -6 exclude each other"), "leave both out for both families")
+		return nil, usageError(errors.New("-4 and -6 exclude each other"), "leave both out for both families")
 	}
 	for _, name := range []string{"timeout", "deadline", "wait"} {
 		if c.IsSet(name) && c.Duration(name) <= 0 {
-			return nil, usage(fmt.Errorf("--%s %s is no time to wait", name, c.Duration(name)), durations)
+			return nil, usageError(fmt.Errorf("--%s must be greater than 0", name), durations)
 		}
 	}
 	if c.Bool("quiet") && c.Bool("verbose") {
-		return nil, usage(errors.New("--quiet and --verbose exclude each other"), "")
+		return nil, usageError(errors.New("--quiet and --verbose exclude each other"), "")
 	}
 	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c)); err != nil {
-		var first *fault
+		var first *exitError
 		errors.As(err, &first)
 		return nil, first
 	}
@@ -182,7 +182,7 @@ func (s *session) readPorts(c *cli.Context) error {
 	case "udp":
 		s.protos = []probe.Proto{probe.UDP}
 	default:
-		return usage(fmt.Errorf("--proto %s: there is no such protocol", proto), "tcp, udp or both")
+		return usageError(fmt.Errorf("--proto %s: unknown protocol", proto), "tcp, udp or both")
 	}
 	specs := c.StringSlice("port")
 	if s.command == "check" {
@@ -193,7 +193,7 @@ func (s *session) readPorts(c *cli.Context) error {
 	}
 	ports, err := ports.Parse(specs, s.protos)
 	if err != nil {
-		return usage(err, "")
+		return usageError(err, "")
 	}
 	s.ports = ports
 	return nil
@@ -203,20 +203,20 @@ func (s *session) readExpectations(c *cli.Context) error {
 	for _, text := range c.StringSlice("expect") {
 		e, err := expect.Parse(text, s.command)
 		if err != nil {
-			return usage(fmt.Errorf("--expect %s: %w", text, err), "")
+			return usageError(fmt.Errorf("--expect %s: %w", text, err), "")
 		}
 		s.expect = append(s.expect, e)
 	}
 	if s.command == "check" {
-		if err := s.expectHolder(c); err != nil {
+		if err := s.readHolder(c); err != nil {
 			return err
 		}
 	}
 	if style := c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
-		return usage(fmt.Errorf("--exit-style %s: there is no such style", style), strings.Join(exitStyles, ", "))
+		return usageError(fmt.Errorf("--exit-style %s: unknown style", style), strings.Join(exitStyles, ", "))
 	}
 	if s.wait > 0 && len(s.expect) == 0 && s.command != "verify" {
-		return usage(errors.New("--wait has nothing to wait for"), "say what with --expect, as in --expect open --wait 30s")
+		return usageError(errors.New("--wait needs --expect"), "as in --expect open --wait 30s")
 	}
 	return nil
 }
@@ -232,16 +232,16 @@ func (s *session) readOutputs(c *cli.Context) error {
 	for _, text := range texts {
 		o, err := report.ParseOutput(text)
 		if err != nil {
-			return usage(fmt.Errorf("--output %s: %w", text, err), "")
+			return usageError(fmt.Errorf("--output %s: %w", text, err), "")
 		}
 		if err := report.Fits(o.Format, s.command); err != nil {
-			return usage(fmt.Errorf("--output %s: %w", text, err), "")
+			return usageError(fmt.Errorf("--output %s: %w", text, err), "")
 		}
 		s.outputs = append(s.outputs, o)
 	}
 	color, err := report.Colored(c.String("color"), s.stdout)
 	if err != nil {
-		return usage(fmt.Errorf("--color: %w", err), "")
+		return usageError(fmt.Errorf("--color: %w", err), "")
 	}
 	s.layout = record.Options{AtOnce: c.Command.Name == "check", Color: color, Width: report.Width(s.stdout), ASCII: os.Getenv("TERM") == "dumb", PortName: ports.NameOf}
 	switch {
@@ -257,25 +257,25 @@ func (s *session) readOutputs(c *cli.Context) error {
 	return nil
 }
 
-// readLibrary reads --recog, which is of use only to those who identify.
+// readLibrary reads --recog, which needs identification.
 func (s *session) readLibrary(c *cli.Context, identify bool) error {
 	dir := c.String("recog")
 	switch {
 	case !c.IsSet("recog"):
 		return nil
 	case !identify && c.Bool("no-identify"):
-		return usage(errors.New("--recog names software, and with --no-identify nobody asks for it"), "leave one of them out")
+		return usageError(errors.New("--recog and --no-identify exclude each other"), "")
 	case !identify && c.Command.Name == "scan":
-		return usage(errors.New("--recog names software, and a scan asks for that with --identify"), "--identify --recog "+shellQuote(dir))
+		return usageError(errors.New("--recog needs --identify"), "--identify --recog "+shellQuote(dir))
 	}
 	var err error
 	if s.library, err = recog.Open(dir); err != nil {
-		return usage(fmt.Errorf("--recog: %w", err), "https://github.com/rapid7/recog has them in its folder xml")
+		return usageError(fmt.Errorf("--recog: %w", err), "https://github.com/rapid7/recog has them in its folder xml")
 	}
 	return nil
 }
 
-// libraryNotes is what the library has to say, for the report.
+// libraryNotes are the notes of the library, for the report.
 func (s *session) libraryNotes() []string {
 	if s.library == nil {
 		return nil
@@ -283,50 +283,50 @@ func (s *session) libraryNotes() []string {
 	return s.library.Notes()
 }
 
-// bound is ctx until the deadline, if there is one.
-func (s *session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+// withDeadline is ctx until the deadline, if there is one.
+func (s *session) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if s.deadline == 0 {
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeoutCause(ctx, s.deadline, errDeadline)
 }
 
-// run does the job, tells it in every form that was asked for, and holds it
-// against the expectations: once, or with --wait until they hold.
+// run does the job, writes every output, and compares the findings with the
+// expectations: once, or with --wait until they hold.
 func (s *session) run(ctx context.Context, method map[string]string, do report.Job) error {
 	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
 	if err != nil {
-		return usage(err, "") // nothing was sent yet
+		return usageError(err, "") // nothing was sent yet
 	}
 	result := report.Run{
 		Start:  record.Start{Schema: record.Schema, Command: s.command, Version: version, Started: time.Now().UTC(), Method: method, Plan: s.plan},
 		Job:    do,
 		Expect: s.expect,
 		Wait:   s.wait,
-		Again:  worthwhile,
+		Again:  retryable,
 	}.Do(ctx, sinks)
 	s.progress.Clear()
-	err = s.conclude(ctx, result)
+	err = s.outcomeError(ctx, result)
 	if broken := sinks.Close(); broken != nil {
-		if f := (*fault)(nil); errors.As(err, &f) && f.err != nil {
+		if f := (*exitError)(nil); errors.As(err, &f) && f.err != nil {
 			broken = errors.Join(broken, f.err)
 		}
-		return &fault{code: exitUnsure, err: broken}
+		return &exitError{code: exitUnknown, err: broken}
 	}
 	return err
 }
 
-// worthwhile reports whether what went wrong may be right in a moment: a wrong
+// retryable reports whether the error may be gone at the next attempt: a wrong
 // command line will not, but a name may appear.
-func worthwhile(err error) bool {
-	var f *fault
+func retryable(err error) bool {
+	var f *exitError
 	var name *target.ResolveError
 	return !errors.As(err, &f) || f.code != exitUsage || errors.As(err, &name)
 }
 
-// conclude turns what came of it into the exit code, and what the report cannot
-// say into an error.
-func (s *session) conclude(ctx context.Context, t report.Result) error {
+// outcomeError turns the result of a run into an exit code, and a message where
+// the report has none.
+func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 	cause := context.Cause(ctx)
 	var last string
 	if why := cmp.Or(t.Breach, t.Doubt); why != "" {
@@ -335,29 +335,29 @@ func (s *session) conclude(ctx context.Context, t report.Result) error {
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == record.Fails
 	switch {
 	case errors.Is(cause, errInterrupted) && (s.wait > 0 || !t.End.Complete):
-		return &fault{code: exitUnsure, fails: fails} // said when it happened
+		return &exitError{code: exitUnknown, fails: fails} // printed when it happened
 	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
-		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about before the deadline of %s%s", s.deadline, last), fails: fails}
+		return &exitError{code: exitTimeout, err: fmt.Errorf("the expectation did not hold before the deadline of %s%s", s.deadline, last), fails: fails}
 	case errors.Is(cause, errDeadline) && !t.End.Complete:
-		return &fault{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), fails: fails}
-	case t.Late && t.Err != nil && worthwhile(t.Err):
-		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s: %w", s.wait, t.Err), fails: fails}
+		return &exitError{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: the report is incomplete", s.deadline), fails: fails}
+	case t.Late && t.Err != nil && retryable(t.Err):
+		return &exitError{code: exitTimeout, err: fmt.Errorf("the expectation did not hold within %s: %w", s.wait, t.Err), fails: fails}
 	case t.Late:
-		return &fault{code: exitTimeout, err: fmt.Errorf("what was expected did not come about within %s%s", s.wait, last), fails: fails}
+		return &exitError{code: exitTimeout, err: fmt.Errorf("the expectation did not hold within %s%s", s.wait, last), fails: fails}
 	case t.Err != nil:
 		return failure(t.Err)
 	case fails && s.command == "check" && s.layout.Verbosity == record.Quiet && slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners):
-		return &fault{code: exitFails, err: errors.New(t.Breach)} // which a line of a verdict does not tell
+		return &exitError{code: exitFails, err: errors.New(t.Breach)} // which the line of a verdict does not contain
 	case fails:
-		return &fault{code: exitFails}
+		return &exitError{code: exitFails}
 	case t.Outcome == record.CannotTell && unknown > 0:
-		return &fault{code: exitUnsure, err: fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets)}
+		return &exitError{code: exitUnknown, err: fmt.Errorf("could not tell about %d of %d", unknown, t.End.Summary.Targets)}
 	case t.Outcome == record.CannotTell && t.End.Complete && s.command == "diff":
-		return &fault{code: exitUnsure, err: errors.New("could not tell: no change is certain")}
+		return &exitError{code: exitUnknown, err: errors.New("could not tell: no change is certain")}
 	case t.Outcome == record.CannotTell && t.End.Complete:
-		return &fault{code: exitUnsure, err: errors.New("could not tell: " + cmp.Or(t.Doubt, "not all that is expected could be looked at"))}
+		return &exitError{code: exitUnknown, err: errors.New("could not tell: " + cmp.Or(t.Doubt, "not everything that is expected could be checked"))}
 	case t.Outcome == record.CannotTell:
-		return &fault{code: exitUnsure, err: errors.New("could not tell: the report is incomplete")}
+		return &exitError{code: exitUnknown, err: errors.New("could not tell: the report is incomplete")}
 	}
 	return nil
 }

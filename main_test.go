@@ -62,8 +62,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// code runs onmux and holds its exit code against the first argument, so that a
-// script can tell 1 from 2, 3 and 124: code 2 check 70000
+// code runs onmux and compares its exit code with the first argument, so that a
+// script can distinguish 1, 2, 3 and 124: code 2 check 70000
 func code(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: code NUMBER [ARGUMENT...]")
@@ -171,7 +171,7 @@ func serve(network, address, greeting string) error {
 	return nil
 }
 
-// schema holds the last command's standard output, or a file, against the
+// schema validates the last command's standard output, or a file, against the
 // published schema: schema json [FILE]; schema jsonl checks each line.
 func schema(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
@@ -234,8 +234,8 @@ func TestInterrupt(t *testing.T) {
 			}
 			rest, _ := io.ReadAll(lines)
 			var exit *exec.ExitError
-			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitUnsure {
-				t.Errorf("%v, want exit code %d", err, exitUnsure)
+			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitUnknown {
+				t.Errorf("%v, want exit code %d", err, exitUnknown)
 			}
 			if !c.whole {
 				return

@@ -17,7 +17,7 @@ func manCommand() *cli.Command {
   onmux man > onmux.1                 for the folder man1 of your MANPATH`,
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usage(fmt.Errorf("man takes no arguments"), "onmux man | man -l -")
+				return usageError(fmt.Errorf("man takes no arguments"), "onmux man | man -l -")
 			}
 			return failure(writeManual(c.App.Writer, c.App))
 		},
@@ -53,7 +53,7 @@ func writeManual(w io.Writer, app *cli.App) error {
 		m.examples(c.UsageText)
 	}
 	m.section("EXIT STATUS")
-	for _, e := range exitMeanings {
+	for _, e := range exitCodes {
 		m.line(".TP")
 		m.line(".B " + fmt.Sprint(e.code))
 		m.text(e.meaning)

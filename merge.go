@@ -19,12 +19,12 @@ import (
 func mergeCommand() *cli.Command {
 	return commandWith(cli.Command{
 		Name:      "merge",
-		Usage:     "one report from the shards of one scan, proven whole",
+		Usage:     "one report from all the shards of one scan",
 		ArgsUsage: "FILE...",
 		Description: `The files are the reports of onmux scan --shard I/N with the same --seed, saved
-with -o json=FILE or -o jsonl=FILE. That they are of one scan, that no endpoint
-is told twice, and that none is missing is checked; what is missing is named,
-and the exit code is then 3.`,
+with -o json=FILE or -o jsonl=FILE. They must be of one scan, with every
+endpoint in exactly one of them. Where some are missing, the report names them,
+and the exit code is 3.`,
 		UsageText: `  onmux scan 10.0.0.0/16 --seed 7 --shard 1/2 -o jsonl=1.jsonl    on one host
   onmux scan 10.0.0.0/16 --seed 7 --shard 2/2 -o jsonl=2.jsonl    on another
   onmux merge 1.jsonl 2.jsonl -o jsonl=all.jsonl`,
@@ -34,7 +34,7 @@ and the exit code is then 3.`,
 				return err
 			}
 			if c.NArg() == 0 {
-				return usage(errors.New("merge needs the reports of a scan's shards"), "onmux merge 1.jsonl 2.jsonl")
+				return usageError(errors.New("merge needs the reports of a scan's shards"), "onmux merge 1.jsonl 2.jsonl")
 			}
 			in := &files.Inputs{Stdin: c.App.Reader}
 			var parts []*compare.Part
@@ -47,18 +47,18 @@ and the exit code is then 3.`,
 			}
 			merged, err := compare.Merge(parts)
 			if err != nil {
-				return usage(fmt.Errorf("cannot merge: %w", err), "")
+				return usageError(fmt.Errorf("cannot merge: %w", err), "")
 			}
 			return s.writeMerged(merged)
 		},
-	}, tellFlags(), expectFlags(), []cli.Flag{styleFlag()})
+	}, outputFlags(), expectFlags(), []cli.Flag{styleFlag()})
 }
 
 // writeMerged writes what the shards found, and holds it against the expectations.
 func (s *session) writeMerged(m *compare.Merged) error {
 	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
 	if err != nil {
-		return usage(err, "")
+		return usageError(err, "")
 	}
 	judge := expect.NewJudge(s.expect)
 	violated := func(all []record.Violation) (err error) {
@@ -81,11 +81,11 @@ func (s *session) writeMerged(m *compare.Merged) error {
 	if err == nil {
 		_ = sinks.End(m.End)
 	}
-	err = s.conclude(context.Background(), report.Result{Outcome: m.End.Outcome, End: m.End, Doubt: judge.Doubt()})
+	err = s.outcomeError(context.Background(), report.Result{Outcome: m.End.Outcome, End: m.End, Doubt: judge.Doubt()})
 	if broken := sinks.Close(); broken != nil {
-		return &fault{code: exitUnsure, err: broken}
+		return &exitError{code: exitUnknown, err: broken}
 	}
-	if f := (*fault)(nil); m.Lack != nil && errors.As(err, &f) && f.code == exitUnsure {
+	if f := (*exitError)(nil); m.Lack != nil && errors.As(err, &f) && f.code == exitUnknown {
 		f.err = errors.New("could not tell: " + strings.Join(m.Lack, "; "))
 	}
 	return err

@@ -17,13 +17,13 @@ import (
 	"onmux/scan/target"
 )
 
-// probeMost is how many endpoints probe takes; more is a scan.
-const probeMost = 4096
+// maxProbed is how many endpoints probe takes; more is a scan.
+const maxProbed = 4096
 
 func probeCommand() *cli.Command {
 	return command(inquiry.DefaultTimeout.String(), cli.Command{
 		Name:      "probe",
-		Usage:     "the whole truth about a few endpoints, TCP and UDP",
+		Usage:     "everything about a few endpoints, TCP and UDP",
 		ArgsUsage: "HOST[:PORT]...",
 		Description: `Probes every port on every address of the host: state, reason, round-trip
 time and the evidence. --expect takes states (open, closed, filtered,
@@ -31,9 +31,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
-		Flags: append(repeatFlags(), verifyFlag(aboutLooking), libraryFlag(aboutLooking),
-			&cli.BoolFlag{Name: "path", Category: aboutLooking, Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "no-identify", Category: aboutLooking, Usage: "do not identify the service on an open port", DisableDefaultText: true},
+		Flags: append(repeatFlags(), verifyFlag(categoryGeneral), libraryFlag(categoryGeneral),
+			&cli.BoolFlag{Name: "path", Category: categoryGeneral, Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral, Usage: "do not identify the service on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -41,10 +41,10 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				return err
 			}
 			if c.NArg() == 0 {
-				return usage(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
+				return usageError(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), config: inquiry.Config{
-				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.tellsMore(), Verify: c.Bool("verify-open"), Path: c.Bool("path"),
+				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.needsDetails(), Verify: c.Bool("verify-open"), Path: c.Bool("path"),
 				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			}}
 			if err := s.readLibrary(c, p.config.Identify); err != nil {
@@ -54,11 +54,11 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if p.repeat, err = s.readRepeat(c); err != nil {
 				return err
 			}
-			ctx, cancel := s.bound(c.Context)
+			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			if s.wait == 0 { // with --wait, a name may appear meanwhile
 				if p.asked, err = p.endpoints(ctx); err != nil {
-					return s.targetFault(ctx, err)
+					return s.targetError(ctx, err)
 				}
 			}
 			return s.run(ctx, map[string]string{"tcp": "connect", "udp": "udp"}, p.probe)
@@ -79,16 +79,16 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 	if asked == nil {
 		var err error
 		if asked, err = p.endpoints(ctx); err != nil {
-			return record.End{}, p.targetFault(ctx, err)
+			return record.End{}, p.targetError(ctx, err)
 		}
 	}
 	if p.repeat != nil {
 		return p.repeated(ctx, asked, emit)
 	}
-	end := p.begin("every address of the host that was found, each port once")
+	end := p.newEnd("every address of the host that was found, each port once")
 	cut := 0
 	for r, short := range inquiry.New(p.config).Run(ctx, asked) {
-		if err := p.tell(&end, r, emit); err != nil {
+		if err := p.emit(&end, r, emit); err != nil {
 			return end, err
 		}
 		if short != nil && r.Tries > 0 {
@@ -97,7 +97,7 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 	}
 	if cut > 0 {
 		end.Complete = false
-		end.Coverage = append(end.Coverage, fmt.Sprintf("not asked for all there is to ask: %d of %d endpoints", cut, len(asked)))
+		end.Coverage = append(end.Coverage, fmt.Sprintf("not fully probed: %d of %d endpoints", cut, len(asked)))
 	}
 	if n := end.Summary.NotReached; n > 0 {
 		end.Coverage = append(end.Coverage, fmt.Sprintf("not reached: %d of %d endpoints", n, len(asked)))
@@ -106,15 +106,15 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 	return end, nil
 }
 
-func (p *prober) begin(coverage string) record.End {
+func (p *prober) newEnd(coverage string) record.End {
 	end := record.End{Complete: true, Coverage: []string{coverage}}
 	end.Summary.States = make(map[string]uint64)
 	return end
 }
 
-// tell counts and tells the verdict on one endpoint. One without tries was cut
-// off before it was judged.
-func (p *prober) tell(end *record.End, r probe.Result, emit func(record.Finding) error) error {
+// emit counts and reports the result of one endpoint. One without tries was cut
+// off before it had a result.
+func (p *prober) emit(end *record.End, r probe.Result, emit func(record.Finding) error) error {
 	if r.Tries == 0 {
 		end.Complete = false
 		end.Summary.NotReached++
@@ -137,7 +137,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		if spec != "" {
 			var err error
 			if on, err = ports.Parse([]string{spec}, p.protos); err != nil {
-				return nil, usage(fmt.Errorf("%s: %w", arg, err), "")
+				return nil, usageError(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
 		plan, err := target.NewPlan(ctx, target.Config{Targets: []string{host}, Ports: on, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
@@ -145,10 +145,10 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 			return nil, err
 		}
 		if plan.Host(plan.At(0).Addr) == "" && plan.AddrCount() > 1 {
-			return nil, usage(fmt.Errorf("%s is a network, and probe asks hosts", host), "onmux scan "+host)
+			return nil, usageError(fmt.Errorf("%s is a network; probe takes hosts", host), "onmux scan "+host)
 		}
-		if uint64(len(asked))+plan.Len() > probeMost {
-			return nil, usage(fmt.Errorf("more than %d endpoints are too many to probe", probeMost), "onmux scan takes any number")
+		if uint64(len(asked))+plan.Len() > maxProbed {
+			return nil, usageError(fmt.Errorf("more than %d endpoints are too many to probe", maxProbed), "onmux scan takes any number")
 		}
 		for a := range plan.AddrCount() {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
@@ -164,46 +164,46 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 
 // Bounds of repeated attempts.
 const (
-	repeatEvery = time.Second
-	repeatFast  = 10 * time.Millisecond // the shortest interval
-	repeatMost  = 1_000_000             // attempts at each endpoint; 0 has no bound
+	defaultInterval = time.Second
+	minInterval     = 10 * time.Millisecond // the shortest interval
+	maxAttempts     = 1_000_000             // attempts at each endpoint; 0 has no bound
 )
 
 func repeatFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: aboutLooking, Usage: "`N` attempts, each told; 0: until interrupted", DefaultText: "1"},
-		&cli.DurationFlag{Name: "interval", Category: aboutLooking, Usage: "`TIME` from one attempt to the next", DefaultText: repeatEvery.String()},
+		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral, Usage: "`N` attempts, each reported; 0: until interrupted", DefaultText: "1"},
+		&cli.DurationFlag{Name: "interval", Category: categoryGeneral, Usage: "`TIME` from one attempt to the next", DefaultText: defaultInterval.String()},
 	}
 }
 
 // readRepeat returns nil if attempts are not to be repeated.
 func (s *session) readRepeat(c *cli.Context) (*inquiry.Repeat, error) {
-	r := &inquiry.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), repeatEvery)}
+	r := &inquiry.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), defaultInterval)}
 	switch {
 	case c.IsSet("interval") && !c.IsSet("count"):
-		return nil, usage(errors.New("--interval without --count: there is but one attempt"), "-c 10 makes ten, -c 0 goes on until interrupted")
+		return nil, usageError(errors.New("--interval needs --count"), "-c 10 makes ten attempts, -c 0 goes on until interrupted")
 	case !c.IsSet("count"):
 		return nil, nil
-	case r.Count < 0 || r.Count > repeatMost:
-		return nil, usage(fmt.Errorf("--count %d is out of range", r.Count), fmt.Sprintf("1 to %d, or 0 until interrupted", repeatMost))
-	case c.IsSet("interval") && c.Duration("interval") < repeatFast:
-		return nil, usage(fmt.Errorf("--interval %s is too short", c.Duration("interval")), "at least "+repeatFast.String())
+	case r.Count < 0 || r.Count > maxAttempts:
+		return nil, usageError(fmt.Errorf("--count %d is out of range", r.Count), fmt.Sprintf("1 to %d, or 0 until interrupted", maxAttempts))
+	case c.IsSet("interval") && c.Duration("interval") < minInterval:
+		return nil, usageError(fmt.Errorf("--interval %s is too short", c.Duration("interval")), "at least "+minInterval.String())
 	case s.wait > 0:
-		return nil, usage(errors.New("--count and --wait exclude each other"), "--wait repeats by itself until it holds; --deadline bounds --count")
+		return nil, usageError(errors.New("--count and --wait exclude each other"), "--wait repeats until the expectation holds; --deadline bounds --count")
 	}
 	return r, nil
 }
 
-// repeated tells each attempt as it comes, and at the end the verdicts.
+// repeated reports each attempt as it ends, and then the results.
 func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(record.Finding) error) (record.End, error) {
 	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
-	end := p.begin(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
+	end := p.newEnd(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {
-		end = p.begin("every address of the host that was found, each port until interrupted")
+		end = p.newEnd("every address of the host that was found, each port until interrupted")
 	}
 	for _, r := range finals {
 		if err == nil {
-			err = p.tell(&end, r, emit)
+			err = p.emit(&end, r, emit)
 		}
 	}
 	if cut > 0 {

@@ -17,11 +17,11 @@ import (
 func reportCommand() *cli.Command {
 	return commandWith(cli.Command{
 		Name:      "report",
-		Usage:     "tell a saved report again, in any format",
+		Usage:     "write a saved report in any format",
 		ArgsUsage: "FILE",
 		Description: `FILE is a report that was saved with -o json=FILE or -o jsonl=FILE, or nmap's
-XML; - is standard input. One that was cut off is told as far as it goes, with
-exit code 3, as is one of a run that was interrupted.
+XML; - is standard input. What there is of a truncated one is written, with
+exit code 3, as for one of a run that was interrupted.
 
 -o takes ` + strings.Join(report.Formats(), " "),
 		UsageText: `  onmux report scan.jsonl -o csv
@@ -32,45 +32,45 @@ exit code 3, as is one of a run that was interrupted.
 				return err
 			}
 			if c.NArg() != 1 {
-				return usage(fmt.Errorf("report needs one file, and was given %d", c.NArg()), "save one with onmux scan -o jsonl=FILE")
+				return usageError(fmt.Errorf("report needs one file, and was given %d", c.NArg()), "save one with onmux scan -o jsonl=FILE")
 			}
-			return s.retell(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First())
+			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First())
 		},
-	}, tellFlags(), []cli.Flag{styleFlag()})
+	}, outputFlags(), []cli.Flag{styleFlag()})
 }
 
-// retell tells a saved report. It has no expectations of its own: what was
-// violated when it was made is told, not judged again.
-func (s *session) retell(ctx context.Context, in *files.Inputs, name string) error {
+// replay writes a saved report. It has no expectations of its own: the violations
+// are those of the run that made the report.
+func (s *session) replay(ctx context.Context, in *files.Inputs, name string) error {
 	f, err := in.Open(name)
 	if err != nil {
-		return usage(err, "")
+		return usageError(err, "")
 	}
 	defer f.Close()
 	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
 	if err != nil {
-		return usage(err, "")
+		return usageError(err, "")
 	}
-	told := &whole{Handler: sinks}
-	err = report.Replay(reader{ctx, f}, told)
+	seen := &whole{Handler: sinks}
+	err = report.Replay(reader{ctx, f}, seen)
 	s.progress.Clear()
 	broken := sinks.Close()
 	switch {
 	case broken != nil:
-		return &fault{code: exitUnsure, err: broken}
+		return &exitError{code: exitUnknown, err: broken}
 	case ctx.Err() != nil:
-		return &fault{code: exitUnsure}
-	case err != nil && !told.began:
-		return usage(fmt.Errorf("%s: %w", name, err), "")
+		return &exitError{code: exitUnknown}
+	case err != nil && !seen.began:
+		return usageError(fmt.Errorf("%s: %w", name, err), "")
 	case err != nil:
-		return &fault{code: exitUnsure, err: fmt.Errorf("%s: %w", name, err)}
-	case !told.complete:
-		return &fault{code: exitUnsure, err: errors.New("the report is incomplete")}
+		return &exitError{code: exitUnknown, err: fmt.Errorf("%s: %w", name, err)}
+	case !seen.complete:
+		return &exitError{code: exitUnknown, err: errors.New("the report is incomplete")}
 	}
 	return nil
 }
 
-// whole knows whether what passed through it was a whole report.
+// whole records whether a report began, and whether it is complete.
 type whole struct {
 	record.Handler
 	began, complete bool

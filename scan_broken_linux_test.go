@@ -55,7 +55,7 @@ func TestScanInterfaceGoesDown(t *testing.T) {
 		}
 	}
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitUnsure || open != 1 {
+	if code := cmd.ProcessState.ExitCode(); code != exitUnknown || open != 1 {
 		t.Errorf("exit code %d, %d open\n%s", code, open, said.Bytes())
 	}
 	if last.Type != "summary" || last.Complete || last.Summary.States["open"] != 1 || !strings.Contains(strings.Join(last.Coverage, "\n"), "not reached: ") {
@@ -90,7 +90,7 @@ func TestScanDeaf(t *testing.T) {
 		return string(out), errs.String(), cmd.ProcessState.ExitCode()
 	}
 	out, said, code := run("syn")
-	if code != exitUnsure || !strings.Contains(said, "packets cannot be received") || strings.Contains(out, `"complete":true`) {
+	if code != exitUnknown || !strings.Contains(said, "packets cannot be received") || strings.Contains(out, `"complete":true`) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
 	}
 	out, said, code = run("auto")

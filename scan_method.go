@@ -25,10 +25,10 @@ import (
 
 // method is how a scan asks: by packets of its own or by connecting.
 type method struct {
-	packets bool
-	device  string        // packets leave here; "" for wherever the kernel would send them
-	ready   engine.Engine // made to find out whether packets can be sent, and not used yet
-	instead []string      // why it connects although packets were to be preferred
+	packets  bool
+	device   string        // packets leave here; "" for wherever the kernel would send them
+	prepared engine.Engine // made to find out whether packets can be sent, and not used yet
+	fallback []string      // why it connects although packets were to be preferred
 }
 
 func methodFlags(category string) []cli.Flag {
@@ -40,7 +40,7 @@ func methodFlags(category string) []cli.Flag {
 
 // readMethod finds what is wrong with the flags before anything is sent. auto
 // takes packets where this process may send them.
-func (w *sweep) readMethod(c *cli.Context) error {
+func (w *scanJob) readMethod(c *cli.Context) error {
 	switch m := c.String("method"); m {
 	case "auto":
 		w.packets = link.Permitted() == nil
@@ -48,25 +48,25 @@ func (w *sweep) readMethod(c *cli.Context) error {
 		w.packets = true
 	case "connect":
 	default:
-		return usage(fmt.Errorf("--method %s: there is no such method", m), "auto, syn or connect")
+		return usageError(fmt.Errorf("--method %s: unknown method", m), "auto, syn or connect")
 	}
 	w.device = c.String("interface")
 	if w.device == "" {
 		return nil
 	}
 	if c.String("method") == "connect" {
-		return usage(errors.New("--interface is about packets, and --method connect sends none"), "--method syn")
+		return usageError(errors.New("--interface and --method connect exclude each other"), "--method syn sends packets by an interface")
 	}
 	w.packets = true
 	if _, err := net.InterfaceByName(w.device); err != nil {
-		return usage(fmt.Errorf("--interface %s: this machine has no such interface", w.device), "")
+		return usageError(fmt.Errorf("--interface %s: this machine has no such interface", w.device), "")
 	}
 	return nil
 }
 
-// follow has auto take the method of a checkpoint: what is known by one method
-// cannot be gone on with by the other.
-func (w *sweep) follow(c *cli.Context, from *checkpoint.Checkpoint) {
+// adoptMethod makes auto take the method of a checkpoint: a scan cannot go on with
+// another method than the one it began with.
+func (w *scanJob) adoptMethod(c *cli.Context, from *checkpoint.Checkpoint) {
 	if c.String("method") != "auto" || w.device != "" {
 		return
 	}
@@ -75,14 +75,14 @@ func (w *sweep) follow(c *cli.Context, from *checkpoint.Checkpoint) {
 	}
 }
 
-// choose settles how the scan asks, says so where it was left to us, and gives up
-// the privileges that are not needed any more.
-func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
+// chooseMethod decides how the scan asks, prints the choice if it was automatic, and
+// drops the privileges that are not needed any more.
+func (w *scanJob) chooseMethod(ctx context.Context, c *cli.Context) error {
 	auto := c.String("method") == "auto"
 	said := "connect (TCP connections and UDP sockets)"
 	var why error
 	if w.packets {
-		w.ready, why = w.newRaw(ctx)
+		w.prepared, why = w.newRaw(ctx)
 		switch {
 		case why == nil:
 			said = "syn (packets of its own): this process may send them"
@@ -96,20 +96,20 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 		why = link.Permitted()
 	}
 	if why == nil && !w.packets && w.config.Resume != nil {
-		said += ": as the checkpoint has it"
+		said += ": as in the checkpoint"
 	}
 	if why != nil {
 		said += ": " + phrase.Visible(why.Error())
 	}
 	if why != nil && auto {
-		w.instead = []string{"asked by connections and sockets: " + why.Error()}
+		w.fallback = []string{"asked by connections and sockets: " + why.Error()}
 	}
 	if auto && w.layout.Verbosity != record.Quiet {
 		fmt.Fprintln(w.stderr, "onmux: method", said)
 	}
 	if w.packets && w.wait == 0 { // to try again takes new sockets
 		if err := link.Renounce(); err != nil && w.layout.Verbosity == record.Verbose {
-			fmt.Fprintln(w.stderr, "onmux: privileges are kept:", err)
+			fmt.Fprintln(w.stderr, "onmux: privileges could not be dropped:", err)
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func (w *sweep) choose(ctx context.Context, c *cli.Context) error {
 
 // cannotSend is the error of --method syn where that cannot be done.
 func cannotSend(err error) error {
-	f := &fault{code: exitUnsure, err: fmt.Errorf("--method syn: %w", err)}
+	f := &exitError{code: exitUnknown, err: fmt.Errorf("--method syn: %w", err)}
 	if errors.Is(err, fs.ErrPermission) {
 		self := "onmux"
 		if exe, err := os.Executable(); err == nil {
@@ -128,7 +128,7 @@ func cannotSend(err error) error {
 	return f
 }
 
-func (w *sweep) newRaw(ctx context.Context) (engine.Engine, error) {
+func (w *scanJob) newRaw(ctx context.Context) (engine.Engine, error) {
 	e, err := raw.New(ctx, raw.Config{
 		Targets: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == record.Verbose,
 		NoTimestamps: math.IsInf(w.config.Rate, 1),
@@ -140,9 +140,9 @@ func (w *sweep) newRaw(ctx context.Context) (engine.Engine, error) {
 }
 
 // engine is the one that was made already, or another.
-func (w *sweep) engine(ctx context.Context) (engine.Engine, error) {
-	if e := w.ready; e != nil {
-		w.ready = nil
+func (w *scanJob) engine(ctx context.Context) (engine.Engine, error) {
+	if e := w.prepared; e != nil {
+		w.prepared = nil
 		return e, nil
 	}
 	if w.packets {
@@ -157,14 +157,14 @@ func (w *sweep) engine(ctx context.Context) (engine.Engine, error) {
 }
 
 // close frees an engine that was never used.
-func (w *sweep) close() {
-	if w.ready != nil {
-		_ = w.ready.Close()
+func (w *scanJob) close() {
+	if w.prepared != nil {
+		_ = w.prepared.Close()
 	}
 }
 
 // methods names how each protocol is asked, for the report.
-func (w *sweep) methods() map[string]string {
+func (w *scanJob) methods() map[string]string {
 	names := map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}
 	if w.packets {
 		names = map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}

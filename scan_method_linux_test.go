@@ -13,8 +13,8 @@ import (
 	"onmux/probe/nettest"
 )
 
-// Who may not send packets is told so: --method syn is not to be had, and auto
-// connects, and says it in the report too.
+// Without the capability to send packets, --method syn is an error, and auto connects
+// and has the reason in the report.
 func TestScanWithoutPrivileges(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
@@ -36,7 +36,7 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		return out, errs.Bytes(), cmd.ProcessState.ExitCode()
 	}
 	out, said, code := run("--method", "syn", "--json")
-	if code != exitUnsure || !strings.Contains(string(said), "CAP_NET_RAW") || bytes.Contains(out, []byte(`"complete": true`)) || bytes.Contains(out, []byte(`"complete":true`)) {
+	if code != exitUnknown || !strings.Contains(string(said), "CAP_NET_RAW") || bytes.Contains(out, []byte(`"complete": true`)) || bytes.Contains(out, []byte(`"complete":true`)) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
 	}
 	out, said, code = run("--json")

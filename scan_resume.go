@@ -16,8 +16,8 @@ import (
 	"onmux/scan/target"
 )
 
-// planFlags are in a checkpoint: what they say makes the plan, or what a verdict
-// means. Two more are answered before.
+// planFlags are the flags whose values are in a checkpoint, because they make the plan
+// or the meaning of a verdict, and --checkpoint, --resume and --yes.
 var planFlags = []string{
 	"port", "proto", "4", "6", "exclude", "targets-from", "shard", "seed", "retries", "timeout",
 	"checkpoint", "resume", "yes",
@@ -30,20 +30,20 @@ func resumeFlags(category string) []cli.Flag {
 	}
 }
 
-// checkpoints reads --checkpoint and --resume; without them it does nothing.
-func (w *sweep) checkpoints(ctx context.Context, c *cli.Context) error {
+// readCheckpointFlags reads --checkpoint and --resume; without them it does nothing.
+func (w *scanJob) readCheckpointFlags(ctx context.Context, c *cli.Context) error {
 	to, from := c.String("checkpoint"), c.String("resume")
 	for _, name := range []string{"checkpoint", "resume"} {
 		if c.IsSet(name) && c.String(name) == "" {
-			return usage(fmt.Errorf("--%s needs the name of a file", name), "")
+			return usageError(fmt.Errorf("--%s needs the name of a file", name), "")
 		}
 		if c.IsSet(name) && w.wait > 0 {
-			return usage(fmt.Errorf("--wait repeats the scan, and --%s is about one", name), "leave one of them out")
+			return usageError(fmt.Errorf("--wait and --%s exclude each other", name), "--wait repeats the scan")
 		}
 	}
 	if to != "" && !w.dryRun && !sameFile(to, from) {
 		if err := checkpoint.MayWrite(to); err != nil {
-			return usage(err, "name another file or remove it; --resume goes on with an unfinished scan")
+			return usageError(err, "name another file or remove it; --resume goes on with an unfinished scan")
 		}
 	}
 	if from == "" {
@@ -69,12 +69,12 @@ func sameFile(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// resume takes from a checkpoint all that makes the plan. What is given beside it
-// must agree.
-func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
+// resume takes everything that makes the plan from a checkpoint. Flags that are given
+// too must agree with it.
+func (w *scanJob) resume(ctx context.Context, c *cli.Context, file string) error {
 	from, err := checkpoint.Read(file)
 	if err != nil {
-		return usage(err, "")
+		return usageError(err, "")
 	}
 	given := w.config
 	w.config = scan.Resumed(from)
@@ -91,21 +91,20 @@ func (w *sweep) resume(ctx context.Context, c *cli.Context, file string) error {
 	if c.IsSet("timeout") {
 		w.config.Timeout = given.Timeout
 	}
-	if w.config.Plan, err = w.planAgain(ctx, c, from); err != nil {
+	if w.config.Plan, err = w.resumedPlan(ctx, c, from); err != nil {
 		return err
 	}
 	if err := w.config.Differs(); err != nil {
-		return usage(err, "with --resume, targets and the flags that make the plan can be left out")
+		return usageError(err, "with --resume, targets and the flags that make the plan can be left out")
 	}
 	w.config.Plan = from.Plan() // it knows what was left out, and why
 	w.ports = from.Plan().Ports()
-	w.follow(c, from)
+	w.adoptMethod(c, from)
 	return nil
 }
 
-// planAgain is the plan of a checkpoint as far as the command line does not say
-// something else.
-func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *checkpoint.Checkpoint) (*target.Plan, error) {
+// resumedPlan is the plan of a checkpoint, with what the command line has instead.
+func (w *scanJob) resumedPlan(ctx context.Context, c *cli.Context, from *checkpoint.Checkpoint) (*target.Plan, error) {
 	p := target.Config{Ports: from.Plan().Ports(), IPv4: w.ipv4, IPv6: w.ipv6}
 	if c.IsSet("port") || c.IsSet("proto") {
 		p.Ports = w.ports
@@ -116,39 +115,39 @@ func (w *sweep) planAgain(ctx context.Context, c *cli.Context, from *checkpoint.
 		return w.planOf(ctx, c, p)
 	}
 	if c.IsSet("exclude") {
-		return nil, usage(errors.New("--exclude without targets says nothing: the checkpoint knows what is left out"),
-			"leave it out, or name the targets too")
+		return nil, usageError(errors.New("--exclude needs targets: those of the checkpoint are in it"),
+			"leave it out, or give the targets too")
 	}
 	plan := from.Plan()
 	first, last := plan.At(0).Addr, plan.At(plan.AddrCount()-1).Addr
 	switch {
 	case !w.ipv4 && first.Is4():
-		return nil, usage(errors.New("the checkpoint is of another plan: it has IPv4 addresses, not only IPv6 (-6)"), "")
+		return nil, usageError(errors.New("the checkpoint is of another plan: it has IPv4 addresses, not only IPv6 (-6)"), "")
 	case !w.ipv6 && last.Is6():
-		return nil, usage(errors.New("the checkpoint is of another plan: it has IPv6 addresses, not only IPv4 (-4)"), "")
+		return nil, usageError(errors.New("the checkpoint is of another plan: it has IPv6 addresses, not only IPv4 (-4)"), "")
 	}
 	return plan.OnPorts(p.Ports)
 }
 
-// hinted says how to go on with a scan that stopped early.
-func (w *sweep) hinted(c *cli.Context, err error) error {
+// withResumeHint adds to err how to go on with a scan that stopped early.
+func (w *scanJob) withResumeHint(c *cli.Context, err error) error {
 	if w.config.Checkpoint == "" || w.finished {
 		return err
 	}
-	hint := "resume with: " + resumption(c, w.config.Checkpoint)
-	var f *fault
+	hint := "resume with: " + resumeCommand(c, w.config.Checkpoint)
+	var f *exitError
 	if err == nil || !errors.As(err, &f) {
 		fmt.Fprintln(w.stderr, "hint:", hint)
 		return err
 	}
-	told := *f
-	told.hint = hint
-	return &told
+	hinted := *f
+	hinted.hint = hint
+	return &hinted
 }
 
-// resumption is the command that goes on with a scan: what its checkpoint does not
-// know is said again.
-func resumption(c *cli.Context, file string) string {
+// resumeCommand is the command that goes on with a scan: with the flags whose values
+// are not in its checkpoint.
+func resumeCommand(c *cli.Context, file string) string {
 	words := []string{"onmux", "scan", "--resume", shellQuote(file)}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]

@@ -68,11 +68,11 @@ func TestKilledScanIsResumed(t *testing.T) {
 	}
 }
 
-// verdicts are what a jsonl report with a record for each endpoint tells, without
-// what differs from run to run.
+// verdicts are those of a jsonl report with a record for each endpoint, without what
+// differs from run to run.
 func verdicts(t *testing.T, report []byte) map[probe.Endpoint]string {
 	t.Helper()
-	told := make(map[probe.Endpoint]string)
+	found := make(map[probe.Endpoint]string)
 	for line := range bytes.Lines(report) {
 		var r struct {
 			Type string `json:"type"`
@@ -82,10 +82,10 @@ func verdicts(t *testing.T, report []byte) map[probe.Endpoint]string {
 			t.Fatal(err)
 		}
 		if r.Type == "endpoint" {
-			told[r.Endpoint] = fmt.Sprint(r.State, r.Reason, r.Responder)
+			found[r.Endpoint] = fmt.Sprint(r.State, r.Reason, r.Responder)
 		}
 	}
-	return told
+	return found
 }
 
 func killAndResume(t *testing.T, method string) {
@@ -135,12 +135,12 @@ func killAndResume(t *testing.T, method string) {
 		if !strings.Contains(strings.Join(a.Coverage, "\n"), want) {
 			t.Errorf("run %d: coverage %q", run, a.Coverage)
 		}
-		if told, want := verdicts(t, got), verdicts(t, whole); len(want) != 512 || !maps.Equal(told, want) {
-			t.Errorf("run %d: told %v, a scan that was not killed %v", run, told, want)
+		if found, want := verdicts(t, got), verdicts(t, whole); len(want) != 512 || !maps.Equal(found, want) {
+			t.Errorf("run %d: %v, of a scan that was not killed %v", run, found, want)
 		}
 		for _, open := range []string{`"127.0.0.3","port":6001,"proto":"tcp","state":"open"`, `"127.0.0.4","port":6002,"proto":"tcp","state":"open"`} {
 			if n := bytes.Count(got, []byte(open)); n != 1 {
-				t.Errorf("run %d: %s is told %d times", run, open, n)
+				t.Errorf("run %d: %s is reported %d times", run, open, n)
 			}
 		}
 	}

@@ -34,17 +34,17 @@ rules name.`,
   onmux verify onmux.yaml -o text -o junit=report.xml
   onmux verify onmux.yaml --only database --wait 60s`,
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "only", Category: aboutHolding, Usage: "`NAME` of a rule, and no others; repeatable"},
+			&cli.StringSliceFlag{Name: "only", Category: categoryVerify, Usage: "`NAME` of a rule, and no others; repeatable"},
 			&cli.BoolFlag{
-				Name: "snapshot", Category: aboutHolding, Usage: "write the policy that holds now",
+				Name: "snapshot", Category: categoryVerify, Usage: "write the policy that holds now",
 				DisableDefaultText: true,
 			},
 			&cli.StringFlag{
-				Name: "rate", Category: aboutLooking, Usage: "`N` probes a second of a scan, or max",
+				Name: "rate", Category: categoryGeneral, Usage: "`N` probes a second of a scan, or max",
 				DefaultText: fmt.Sprint(scan.DefaultRate),
 			},
 			&cli.BoolFlag{
-				Name: "yes", Category: aboutLooking,
+				Name: "yes", Category: categoryGeneral,
 				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true,
 			},
 		},
@@ -57,11 +57,11 @@ rules name.`,
 			if v.rate, err = parseRate(c.String("rate")); err != nil {
 				return err
 			}
-			p, err := policyOf(c)
+			p, err := readRules(c)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := s.bound(c.Context)
+			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			if c.Bool("snapshot") {
 				return v.snapshot(ctx, p)
@@ -70,25 +70,25 @@ rules name.`,
 				return policy.Verify(ctx, p, v, emit)
 			})
 		},
-	}, lookFlags("each its own"), tellFlags(), waitFlags())
+	}, limitFlags("each its own"), outputFlags(), waitFlags())
 }
 
 // policyOf reads the rules that the command line selects; with --snapshot and no file, none.
-func policyOf(c *cli.Context) (policy.Policy, error) {
+func readRules(c *cli.Context) (policy.Policy, error) {
 	var p policy.Policy
 	var err error
 	switch {
 	case c.NArg() == 1:
 		if p, err = readPolicy(&files.Inputs{Stdin: c.App.Reader}, c.Args().First()); err != nil {
-			return p, usage(err, "")
+			return p, usageError(err, "")
 		}
 	case c.NArg() > 1 || !c.Bool("snapshot"):
-		return p, usage(fmt.Errorf("verify needs one policy file, not %d", c.NArg()),
+		return p, usageError(fmt.Errorf("verify needs one policy file, not %d", c.NArg()),
 			"onmux verify --snapshot writes one to begin with")
 	}
 	if names := c.StringSlice("only"); len(names) > 0 {
 		if p, err = p.Only(names); err != nil {
-			return p, usage(fmt.Errorf("--only: %w", err), "")
+			return p, usageError(fmt.Errorf("--only: %w", err), "")
 		}
 	}
 	return p, nil
@@ -134,7 +134,7 @@ func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, em
 func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (record.End, error) {
 	one := *v.session
 	one.ports = s.Ports
-	w := &sweep{session: &one, config: scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate}}
+	w := &scanJob{session: &one, config: scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate}}
 	own, err := target.OwnNetworks()
 	if err != nil {
 		return record.End{}, fmt.Errorf("this machine's networks cannot be read: %w", err)
@@ -154,12 +154,12 @@ func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (reco
 // snapshot writes the policy that holds now.
 func (v *verifier) snapshot(ctx context.Context, p policy.Policy) error {
 	if slices.ContainsFunc(v.outputs, func(o report.Output) bool { return o.Format != "text" }) {
-		return usage(errors.New("--snapshot writes a policy, not a report"), "leave --output out")
+		return usageError(errors.New("--snapshot writes a policy, not a report"), "leave --output out")
 	}
 	text, err := policy.Describe(ctx, p, v, time.Now())
 	v.progress.Clear()
 	if err != nil {
-		return &fault{code: exitUnsure, err: err}
+		return &exitError{code: exitUnknown, err: err}
 	}
 	_, err = v.stdout.Write(text)
 	return failure(err)
