@@ -98,23 +98,12 @@ func syntax(name string, err error) error {
 	return &Error{name, 1, 1, errors.New(first)}
 }
 
-// anchor returns the first anchor, alias or merge key, or nil.
-func anchor(n ast.Node) (found ast.Node) {
-	ast.Walk(visitor(func(n ast.Node) bool {
-		switch n.Type() {
-		case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
-			found = n
+// anchor returns an anchor, alias or merge key, or nil.
+func anchor(n ast.Node) ast.Node {
+	for _, kind := range []ast.NodeType{ast.AnchorType, ast.AliasType, ast.MergeKeyType} {
+		if found := ast.Filter(kind, n); len(found) > 0 {
+			return found[0]
 		}
-		return found == nil
-	}), n)
-	return found
-}
-
-type visitor func(ast.Node) bool
-
-func (v visitor) Visit(n ast.Node) ast.Visitor {
-	if v(n) {
-		return v
 	}
 	return nil
 }
