@@ -5,9 +5,9 @@ import (
 	"os"
 	"strconv"
 
-	"onmux/probe/nettest/nft"
-
 	"github.com/google/nftables"
+
+	"onmux/probe/nettest/nft"
 )
 
 // forward makes a NAT rule for scripts: forward FROM TO sends on what this

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"onmux/probe/wording"
-
 	"github.com/urfave/cli/v2"
+
+	"onmux/probe/wording"
 )
 
 const appHelp = `onmux - {{.Usage}}

@@ -7,9 +7,9 @@ import (
 	"time"
 	"unsafe"
 
-	"onmux/probe/wording"
-
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/wording"
 )
 
 // connectTCP makes one non-blocking connect(2). A RST leaves ECONNREFUSED and an

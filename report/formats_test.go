@@ -14,11 +14,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/net/html"
+
 	. "onmux/report"
 	"onmux/report/phrase"
 	. "onmux/report/reporttest"
-
-	"golang.org/x/net/html"
 )
 
 // decoders take a format apart as its readers do, into the texts it carries.

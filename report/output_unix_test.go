@@ -14,9 +14,8 @@ import (
 	"testing"
 
 	. "onmux/report"
-	. "onmux/report/reporttest"
-
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 )
 
 // TestFull writes to the device that is always full, beside outputs that are

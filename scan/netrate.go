@@ -2,6 +2,7 @@ package scan
 
 import (
 	"math"
+
 	"onmux/scan/checkpoint"
 )
 

@@ -1,10 +1,11 @@
 package local
 
 import (
-	"onmux/probe/local/socket"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"onmux/probe/local/socket"
 )
 
 // ipv6Obstacle is why binding to an IPv6 address fails here, "" if it does not.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"cmp"
+
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 )

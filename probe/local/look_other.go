@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+
 	"onmux/probe/local/socket"
 )
 

@@ -3,10 +3,11 @@ package local
 import (
 	"cmp"
 	"fmt"
-	"onmux/probe/local/owner"
 	"slices"
 	"strconv"
 	"strings"
+
+	"onmux/probe/local/owner"
 )
 
 // Where names the place, as "nginx.service", "docker container web" or

@@ -12,12 +12,12 @@ import (
 	"syscall"
 	"testing"
 
-	"onmux/probe/nettest/nft"
-
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/nettest/nft"
 )
 
 // Run runs the test binary again in a network namespace of its own and returns

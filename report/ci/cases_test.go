@@ -7,9 +7,8 @@ import (
 	"testing"
 
 	. "onmux/report"
-	. "onmux/report/reporttest"
-
 	. "onmux/report/record"
+	. "onmux/report/reporttest"
 )
 
 // TestNothingIsACase: a report of nothing has a case that passes, as harnesses

@@ -3,12 +3,13 @@ package phrase
 import (
 	"fmt"
 	"net/netip"
-	"onmux/probe"
-	"onmux/report/record"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"onmux/probe"
+	"onmux/report/record"
 )
 
 // maxBanner bounds a greeting in a line; all of it is evidence (-v).

@@ -2,11 +2,12 @@ package phrase
 
 import (
 	"fmt"
-	"onmux/probe/local"
-	"onmux/probe/local/owner"
 	"strconv"
 	"strings"
 	"time"
+
+	"onmux/probe/local"
+	"onmux/probe/local/owner"
 )
 
 // Socket is where a socket is bound, and what else distinguishes it from others.

@@ -3,12 +3,13 @@ package phrase
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
+
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/report/record"
 	"onmux/scan"
-	"slices"
-	"strings"
 )
 
 // WordCount is how many there are of each word, in the order of

@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"strings"
 
-	"onmux/probe/wording"
-
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"onmux/probe/wording"
 )
 
 // Limits of a policy file.

@@ -2,8 +2,9 @@ package checkpoint
 
 import (
 	"fmt"
-	"onmux/scan/files"
 	"time"
+
+	"onmux/scan/files"
 )
 
 // savingShare: after a checkpoint the next one waits this many times as long as

@@ -3,6 +3,7 @@ package control
 import (
 	"math"
 	"net/netip"
+
 	"onmux/probe"
 	"onmux/scan/engine"
 	"onmux/scan/target"

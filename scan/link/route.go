@@ -3,9 +3,10 @@ package link
 import (
 	"iter"
 	"net/netip"
-	"onmux/probe"
 	"slices"
 	"sort"
+
+	"onmux/probe"
 )
 
 // RouteConfig has the destinations of which the routes are wanted.

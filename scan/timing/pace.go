@@ -2,8 +2,9 @@ package timing
 
 import (
 	"math"
-	"onmux/scan/engine"
 	"time"
+
+	"onmux/scan/engine"
 )
 
 const (

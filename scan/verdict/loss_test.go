@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"onmux/scan/engine"
 	"testing"
+
+	"onmux/scan/engine"
 )
 
 func TestLossOfKnownTallies(t *testing.T) {

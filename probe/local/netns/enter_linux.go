@@ -4,14 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"onmux/probe/local/owner"
-	"onmux/probe/local/socket"
 	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // forEach calls f for 0 to n-1, at several threads at a time, each with a sockDiag

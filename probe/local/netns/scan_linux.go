@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"onmux/probe/local/owner"
-	"onmux/probe/local/socket"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +16,9 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
 )
 
 // Bounds of the search for network namespaces.

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+
 	"onmux/probe/local/socket"
 )
 

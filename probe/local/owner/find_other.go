@@ -4,10 +4,11 @@ package owner
 
 import (
 	"context"
-	"onmux/probe/local/socket"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
+
+	"onmux/probe/local/socket"
 )
 
 // findOwners describes the processes behind sockets, which are named by them.

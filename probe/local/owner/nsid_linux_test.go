@@ -1,11 +1,12 @@
 package owner
 
 import (
-	"onmux/probe/local/socket"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"onmux/probe/local/socket"
 )
 
 // Of the processes of a user, those of another network namespace are no

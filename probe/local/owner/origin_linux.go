@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"onmux/probe/local/socket"
 	"slices"
 	"strconv"
 	"strings"
+
+	"onmux/probe/local/socket"
 )
 
 // Bounds of the search for who may hold a socket.

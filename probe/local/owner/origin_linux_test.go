@@ -3,7 +3,6 @@ package owner
 import (
 	"context"
 	"fmt"
-	"onmux/probe/local/socket"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/local/socket"
 )
 
 func inode(t testing.TB, path string) uint64 {

@@ -3,9 +3,10 @@ package socket
 import (
 	"context"
 	"errors"
-	"onmux/probe"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe"
 )
 
 // EachTCP calls see with the TCP sockets in some states, of those whose peer has a
