@@ -52,7 +52,7 @@ func (d *dispatcher) report(now time.Time, drain time.Duration) {
 	if d.cursor.done() && d.idle() {
 		p.Total = p.Done // the rest have answered meanwhile
 	}
-	p.Total += d.foreseen(&n)
+	p.Total += n.foreseen(d.size, d.sent, d.Retries)
 	rate := m.rate
 	if rate == 0 {
 		rate = d.pace.Rate()
@@ -76,12 +76,12 @@ func (d *dispatcher) idle() bool {
 }
 
 // foreseen is how many probes the pass that confirms silence will need, if as many
-// of all endpoints are silent as of those asked so far. Passes that loss may demand
-// later are not foreseen.
-func (d *dispatcher) foreseen(n *totals) uint64 {
-	if d.pass.Number != 1 || d.Retries < 1 || d.sent == 0 {
+// of all size endpoints are silent as of those asked so far. Passes that loss may
+// demand later are not foreseen.
+func (n *totals) foreseen(size, sent uint64, retries int) uint64 {
+	if n.pass.Number != 1 || retries < 1 || sent == 0 {
 		return 0
 	}
 	askable := uint64(max(n.sumAskable(), 0))
-	return uint64(float64(askable) * float64(d.size) / float64(max(d.sent, askable, 1)))
+	return uint64(float64(askable) * float64(size) / float64(max(sent, askable, 1)))
 }

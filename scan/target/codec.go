@@ -61,7 +61,6 @@ func (p *Plan) Encode(w varint.Writer) {
 // Decode reads a plan that Encode wrote, of at most so many endpoints. It is nil
 // if the reader then has an error.
 func Decode(r *varint.Reader, most uint64) *Plan {
-	p := &Plan{}
 	spans := decodeSpans(r, most)
 	r.Check(len(spans) > 0)
 	var ports []probe.Port
@@ -72,25 +71,27 @@ func Decode(r *varint.Reader, most uint64) *Plan {
 	if r.Err() != nil {
 		return nil
 	}
-	r.Fail(p.setPorts(ports))
-	r.Check(len(p.ports) == len(ports) && count(spans).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
+	space, err := newPortSpace(ports)
+	r.Fail(err)
+	r.Check(len(space.ports) == len(ports) && count(spans).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
+	var all nameList
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
-		p.names = append(p.names, decodeName(r))
+		all = append(all, decodeName(r))
 	}
+	var nets []netip.Prefix
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
 		own := netip.PrefixFrom(decodeAddr(r), int(r.Uint(128)))
 		r.Check(own.IsValid())
-		p.own = append(p.own, own)
+		nets = append(nets, own)
 	}
+	var left []string
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
-		p.left = append(p.left, r.Line())
+		left = append(left, r.Line())
 	}
 	if r.Err() != nil {
 		return nil
 	}
-	p.setSpans(merge(spans))
-	p.setHosts()
-	return p
+	return newPlan(merge(spans), space, all, nets, left)
 }
 
 func decodeAddr(r *varint.Reader) netip.Addr {

@@ -44,13 +44,13 @@ func countAddrs(n uint64) string { return plural(u128{0, n}, "address", "address
 // Config describes how the plan was made, without its targets and exclusions:
 // names resolve to what they resolved to then.
 func (p *Plan) Config() Config {
-	return Config{Ports: p.Ports(), Own: p.own, Resolve: p.resolve}
+	return Config{Ports: p.Ports(), Own: p.own, Resolve: p.names.resolve}
 }
 
-func (p *Plan) resolve(_ context.Context, host string) ([]netip.Addr, error) {
-	i := slices.IndexFunc(p.names, func(n named) bool { return n.host == host })
+func (all nameList) resolve(_ context.Context, host string) ([]netip.Addr, error) {
+	i := slices.IndexFunc(all, func(n named) bool { return n.host == host })
 	if i < 0 {
 		return nil, &net.DNSError{Err: "the checkpoint does not know it", Name: host, IsNotFound: true}
 	}
-	return p.names[i].addrs, nil
+	return all[i].addrs, nil
 }

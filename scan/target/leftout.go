@@ -28,7 +28,7 @@ func OwnNetworks() ([]netip.Prefix, error) {
 }
 
 // special is address space that no range reaches into: a probe there asks
-// nobody, or everybody. An address in it is asked only if it is named by itself.
+// no host, or all of them. An address in it is asked only if it is named by itself.
 type special struct {
 	spans []span // merged
 	why   string
@@ -82,8 +82,8 @@ func publicSpace() []span {
 		"2001:2::/48", "2001:10::/28", "2001:db8::/32", "3fff::/20"))
 }
 
-// tell says that spans are left out, in one sentence, or nothing if there are none.
-func tell(spans []span, why string) []string {
+// describe is a sentence that spans are left out, or nothing if there are none.
+func describe(spans []span, why string) []string {
 	if len(spans) == 0 {
 		return nil
 	}

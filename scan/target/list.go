@@ -12,15 +12,15 @@ import (
 	"onmux/probe/wording"
 )
 
-// list is what targets or exclusions say, as numbers.
+// list is what targets or exclusions name, as numbers.
 type list struct {
-	ones   []span // named by themselves, or by a host name
-	ranges []span
-	hosts  map[string][]netip.Addr
-	rank   map[string]int // which name came first
-	alien  []string       // targets of a family that is not wanted
-	partly []string       // names that also have addresses of such a family
-	adrift []string       // names whose link-local addresses lack a zone
+	ones        []span // named by themselves, or by a host name
+	ranges      []span
+	hosts       map[string][]netip.Addr
+	rank        map[string]int // which name came first
+	otherFamily []string       // targets of a family that is not wanted
+	partly      []string       // names that also have addresses of such a family
+	noZone      []string       // names whose link-local addresses lack a zone
 }
 
 // readLists reads both lists of c and resolves the names in them.
@@ -48,7 +48,7 @@ func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	return wanted, cut, bad.err()
 }
 
-// readList reads texts; keep tells which addresses are to be kept.
+// readList reads texts; keep reports which addresses are to be kept.
 func readList(texts []string, bad *problems, keep func(string, span) (bool, error)) *list {
 	l := &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}}
 	var buf []span
@@ -67,7 +67,7 @@ func readList(texts []string, bad *problems, keep func(string, span) (bool, erro
 		switch ok, err := keep(text, spans[0]); {
 		case bad.add(err):
 		case !ok:
-			l.alien = append(l.alien, text)
+			l.otherFamily = append(l.otherFamily, text)
 		case len(spans) == 1 && spans[0].single():
 			l.ones = append(l.ones, spans[0])
 		default:
@@ -94,14 +94,14 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 		if bad.add(a.err) {
 			continue
 		}
-		partly, adrift := false, false
+		partly, noZone := false, false
 		for _, addr := range a.addrs {
 			s := spanOf(addr, addr)
 			switch {
 			case s.v6 && !c.IPv6 || !s.v6 && !c.IPv4:
 				partly = true
 			case s.lacksZone():
-				adrift = true
+				noZone = true
 			default:
 				l.ones = append(l.ones, s)
 			}
@@ -110,30 +110,30 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 		if partly {
 			l.partly = append(l.partly, host)
 		}
-		if adrift {
-			l.adrift = append(l.adrift, host)
+		if noZone {
+			l.noZone = append(l.noZone, host)
 		}
 	}
 }
 
-// leftOut says what the family flags and missing zones left out.
+// leftOut lists what the family flags and missing zones left out.
 func (l *list) leftOut(c Config) (out []string) {
 	other, flag := unwanted(c)
-	if n := len(l.alien); n == 1 {
-		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", few(l.alien), other, flag))
+	if n := len(l.otherFamily); n == 1 {
+		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", few(l.otherFamily), other, flag))
 	} else if n > 1 {
-		out = append(out, fmt.Sprintf("%s are left out: they are %s (%s)", few(l.alien), other, flag))
+		out = append(out, fmt.Sprintf("%s are left out: they are %s (%s)", few(l.otherFamily), other, flag))
 	}
 	if len(l.partly) > 0 {
 		out = append(out, fmt.Sprintf("%s addresses of %s are left out (%s)", other, few(l.partly), flag))
 	}
-	if len(l.adrift) > 0 {
-		out = append(out, fmt.Sprintf("link-local addresses of %s are left out: they came without a zone", few(l.adrift)))
+	if len(l.noZone) > 0 {
+		out = append(out, fmt.Sprintf("link-local addresses of %s are left out: they came without a zone", few(l.noZone)))
 	}
 	return out
 }
 
-// unwanted is the family that c does not want, and the flag that says so.
+// unwanted is the family that c does not want, and the flag for the other.
 func unwanted(c Config) (other, flag string) {
 	if c.IPv4 {
 		return "IPv6", "-4"
@@ -141,16 +141,16 @@ func unwanted(c Config) (other, flag string) {
 	return "IPv4", "-6"
 }
 
-// nothingLeft says why a plan is empty.
+// nothingLeft is why a plan is empty.
 func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	other, flag := unwanted(c)
 	switch {
 	case excluded && len(left) == 1:
 		return errors.New("no targets: everything named is excluded")
-	case len(l.alien) == len(c.Targets) && len(l.alien) == 1:
-		return fmt.Errorf("no targets: %s asked for, but %s is %s", flag, few(l.alien), other)
-	case len(l.alien) == len(c.Targets):
-		return fmt.Errorf("no targets: %s asked for, but %s are %s", flag, few(l.alien), other)
+	case len(l.otherFamily) == len(c.Targets) && len(l.otherFamily) == 1:
+		return fmt.Errorf("no targets: %s asked for, but %s is %s", flag, few(l.otherFamily), other)
+	case len(l.otherFamily) == len(c.Targets):
+		return fmt.Errorf("no targets: %s asked for, but %s are %s", flag, few(l.otherFamily), other)
 	}
 	why := "no targets: " + strings.Join(left, "; ")
 	if !excluded && len(l.ranges) > 0 {
@@ -159,7 +159,7 @@ func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	return errors.New(why)
 }
 
-// tooMany says that n endpoints are more than a plan may hold.
+// tooMany is the error that n endpoints are more than a plan may hold.
 func tooMany(targets []string, addrs, n u128, ports int) error {
 	var biggest string
 	var most u128

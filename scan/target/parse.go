@@ -202,7 +202,7 @@ func parseByte(s string) (uint64, error) {
 }
 
 // checkName rejects what cannot be a host name (RFC 1123, section 2.1, plus the
-// underscore that many networks use), and says what it looks like.
+// underscore that many networks use), and suggests what it may be.
 func checkName(s string) error {
 	host, port, ok := strings.Cut(s, ":")
 	switch {

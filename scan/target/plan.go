@@ -4,19 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
 	"net/netip"
 	"slices"
-	"sort"
 
 	"onmux/probe"
 	"onmux/probe/wording"
 )
 
-// MaxEndpoints bounds a plan: a sweep keeps one byte for each endpoint.
+// MaxEndpoints bounds a plan: a scan keeps one byte for each endpoint.
 const MaxEndpoints = 1 << 32
 
-// Config says what is to be asked.
+// Config is what is to be asked.
 type Config struct {
 	// Targets are names, addresses (with a zone where link-local), networks
 	// (10.0.0.0/24; host bits are dropped) and ranges (10.0.0.1-50,
@@ -48,18 +46,14 @@ type Config struct {
 // IPv4, IPv6, IPv6 by zone. A Plan is read-only and may be used from several
 // goroutines.
 type Plan struct {
-	lines  []line
-	firsts []u128   // the first address of each run
-	starts []uint64 // its index; one more at the end is the number of addresses
-	addrs  uint64
-	ports  []probe.Port
-	slots  map[probe.Port]uint64 // inverse of ports
+	addrSpace
+	portSpace
 	hosts  map[netip.Addr]string
 	left   []string
 	public uint64
 
 	// What it was made from, for a checkpoint.
-	names []named
+	names nameList
 	own   []netip.Prefix
 }
 
@@ -70,22 +64,17 @@ type named struct {
 	cut   bool // it was excluded
 }
 
-// line is the part of a plan that lies on one number line: the runs from from
-// up to and without to. Runs are kept apart from it, a number each, because a
-// search through them is what every answer of a sweep waits for.
-type line struct {
-	scope
-	from, to int
-}
+// nameList has the hosts of a plan and its exclusions.
+type nameList []named
 
 // NewPlan reads targets, resolves names and cuts out what is excluded. An error
-// is one line; IsUsage tells whose it is.
+// is one line; IsUsage reports whether it is the user's.
 func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 	if !c.IPv4 && !c.IPv6 {
 		c.IPv4, c.IPv6 = true, true
 	}
-	p := &Plan{own: c.Own}
-	if err := p.setPorts(c.Ports); err != nil {
+	ports, err := newPortSpace(c.Ports)
+	if err != nil {
 		return nil, err
 	}
 	if len(c.Targets) == 0 {
@@ -95,125 +84,75 @@ func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	spans, err := p.choose(c, wanted, cut)
+	spans, left, err := choose(c, len(ports.ports), wanted, cut)
 	if err != nil {
 		return nil, err
 	}
-	p.setSpans(spans)
-	p.setNames(wanted, cut)
-	return p, nil
+	return newPlan(spans, ports, resolvedNames(wanted, cut), c.Own, left), nil
 }
 
-// setNames keeps what names resolved to.
-func (p *Plan) setNames(wanted, cut *list) {
-	for _, host := range wanted.names() {
-		p.names = append(p.names, named{host, wanted.hosts[host], false})
+// newPlan makes a plan of merged spans.
+func newPlan(spans []span, ports portSpace, names nameList, own []netip.Prefix, left []string) *Plan {
+	p := &Plan{
+		addrSpace: newAddrSpace(spans), portSpace: ports, hosts: map[netip.Addr]string{}, left: left,
+		public: count(intersect(spans, publicSpace())).lo, names: names, own: own,
 	}
-	for _, host := range cut.names() {
-		p.names = append(p.names, named{host, cut.hosts[host], true})
-	}
-	p.setHosts()
-}
-
-// setHosts finds the names of the plan's addresses: of several that lead to one
-// address, the first.
-func (p *Plan) setHosts() {
-	p.hosts = map[netip.Addr]string{}
-	for _, n := range p.names {
+	for _, n := range names { // of several that lead to one address, the first
 		for _, a := range n.addrs {
-			_, ours := p.Index(probe.Endpoint{Addr: a, Port: p.ports[0].Number, Proto: p.ports[0].Proto})
+			_, ours := p.find(a)
 			if _, ok := p.hosts[a]; !ok && !n.cut && ours {
 				p.hosts[a] = n.host
 			}
 		}
 	}
+	return p
 }
 
-func (p *Plan) setPorts(ports []probe.Port) error {
-	p.slots = make(map[probe.Port]uint64, len(ports))
-	for _, port := range ports {
-		if port.Number == 0 || port.Proto != probe.TCP && port.Proto != probe.UDP {
-			return fmt.Errorf("%s cannot be asked: a port is 1 to 65535, its protocol tcp or udp", port)
-		}
-		if _, ok := p.slots[port]; !ok {
-			p.slots[port] = uint64(len(p.ports))
-			p.ports = append(p.ports, port)
-		}
+// resolvedNames are the names of both lists, and what they resolved to.
+func resolvedNames(wanted, cut *list) (all nameList) {
+	for _, host := range wanted.names() {
+		all = append(all, named{host, wanted.hosts[host], false})
 	}
-	if len(p.ports) == 0 {
-		return errors.New("no ports: name at least one")
+	for _, host := range cut.names() {
+		all = append(all, named{host, cut.hosts[host], true})
 	}
-	return nil
+	return all
 }
 
-// choose says what is asked: ranges without what is special, then what was
-// named by itself, less what is excluded.
-func (p *Plan) choose(c Config, wanted, cut *list) ([]span, error) {
+// choose is what is asked on so many ports: ranges without what is special, then
+// what was named by itself, less what is excluded. left is what is not asked, and
+// why.
+func choose(c Config, ports int, wanted, cut *list) (spans []span, left []string, err error) {
 	ranges, ones := merge(wanted.ranges), merge(wanted.ones)
-	p.left = wanted.leftOut(c)
+	left = wanted.leftOut(c)
 	for _, s := range specials(c.Own) {
 		block := everywhere(s.spans, ranges)
-		p.left = append(p.left, tell(subtract(intersect(ranges, block), ones), s.why)...)
+		left = append(left, describe(subtract(intersect(ranges, block), ones), s.why)...)
 		ranges = subtract(ranges, block)
 	}
 	all := merge(slices.Concat(ranges, ones))
-	spans := subtract(all, everywhere(merge(append(cut.ones, cut.ranges...)), all))
+	spans = subtract(all, everywhere(merge(append(cut.ones, cut.ranges...)), all))
 	addrs := count(spans)
 	if gone := count(all).sub(addrs); gone != (u128{}) {
-		p.left = append(p.left, plural(gone, "address is", "addresses are")+" excluded")
+		left = append(left, plural(gone, "address is", "addresses are")+" excluded")
 	}
 	if len(spans) == 0 {
-		return nil, nothingLeft(c, wanted, len(all) > 0, p.left)
+		return nil, nil, nothingLeft(c, wanted, len(all) > 0, left)
 	}
-	if n := addrs.mul(uint64(len(p.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
-		return nil, tooMany(c.Targets, addrs, n, len(p.ports))
+	if n := addrs.mul(uint64(ports)); n.cmp(u128{0, MaxEndpoints}) > 0 {
+		return nil, nil, tooMany(c.Targets, addrs, n, ports)
 	}
-	return spans, nil
-}
-
-// setSpans makes the address space of merged spans.
-func (p *Plan) setSpans(spans []span) {
-	p.firsts = make([]u128, 0, len(spans))
-	p.starts = make([]uint64, 0, len(spans)+1)
-	for i, s := range spans {
-		if n := len(p.lines); n == 0 || p.lines[n-1].scope != s.scope {
-			p.lines = append(p.lines, line{scope: s.scope, from: i})
-		}
-		p.lines[len(p.lines)-1].to = i + 1
-		p.firsts = append(p.firsts, s.from)
-		p.starts = append(p.starts, p.addrs)
-		p.addrs += s.size().lo
-	}
-	p.starts = append(p.starts, p.addrs)
-	p.public = count(intersect(spans, publicSpace())).lo
-}
-
-// spans is the inverse of setSpans.
-func (p *Plan) spans() []span {
-	out := make([]span, 0, len(p.firsts))
-	for _, l := range p.lines {
-		for i := l.from; i < l.to; i++ {
-			last := p.firsts[i].add(u128{0, p.starts[i+1] - p.starts[i] - 1})
-			out = append(out, span{l.scope, p.firsts[i], last})
-		}
-	}
-	return out
+	return spans, left, nil
 }
 
 // Len is how many endpoints there are, 1 to MaxEndpoints.
 func (p *Plan) Len() uint64 { return p.addrs * uint64(len(p.ports)) }
 
-// AddrCount is how many addresses there are.
-func (p *Plan) AddrCount() uint64 { return p.addrs }
-
-// Ports lists what is asked of every address, in the order of the index.
-func (p *Plan) Ports() []probe.Port { return slices.Clone(p.ports) }
-
 // OnPorts is a plan of the same addresses on other ports.
 func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
 	other := *p
-	other.ports = nil
-	if err := other.setPorts(ports); err != nil {
+	var err error
+	if other.portSpace, err = newPortSpace(ports); err != nil {
 		return nil, err
 	}
 	if n := (u128{0, p.addrs}).mul(uint64(len(other.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
@@ -222,8 +161,8 @@ func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
 	return &other, nil
 }
 
-// Public is how many addresses may belong to strangers: those that are routed
-// on the Internet.
+// Public is how many addresses are routed on the Internet, so that they may belong to
+// others.
 func (p *Plan) Public() uint64 { return p.public }
 
 // MaxPublic is how many public addresses may be scanned by mistake.
@@ -241,7 +180,7 @@ func (p *Plan) CheckPublic() error {
 	)
 }
 
-// LeftOut says what of the targets is not asked and why, a sentence each.
+// LeftOut is what of the targets is not asked and why, a sentence each.
 func (p *Plan) LeftOut() []string { return slices.Clone(p.left) }
 
 // Host is the name on the command line that resolved to a, the first if
@@ -257,40 +196,8 @@ func (p *Plan) At(i uint64) probe.Endpoint {
 	if i >= p.addrs { // a division costs more than all the rest
 		slot, i = i/p.addrs, i%p.addrs
 	}
-	run := p.run(i)
-	l := &p.lines[0]
-	if run >= l.to {
-		l = &p.lines[sort.Search(len(p.lines), func(k int) bool { return run < p.lines[k].to })]
-	}
 	port := p.ports[slot]
-	return probe.Endpoint{
-		Addr:  l.addr(p.firsts[run].add(u128{0, i - p.starts[run]})),
-		Port:  port.Number,
-		Proto: port.Proto,
-	}
-}
-
-// Neighbours is how many endpoints from i on have adjacent addresses on the
-// same port, i included: at least 1, or 0 if i is not below Len. What is told
-// as one range of addresses must lie within.
-func (p *Plan) Neighbours(i uint64) uint64 {
-	if i >= p.Len() {
-		return 0
-	}
-	i %= p.addrs
-	return p.starts[p.run(i)+1] - i
-}
-
-// run is the run that holds address i: the last one that starts at or before it.
-func (p *Plan) run(i uint64) int {
-	lo := 0
-	for n := len(p.firsts); n > 1; { // no branch: it would be mispredicted half the time
-		half := n >> 1
-		_, above := bits.Sub64(i, p.starts[lo+half], 0)
-		lo += half & (int(above) - 1)
-		n -= half
-	}
-	return lo
+	return probe.Endpoint{Addr: p.addr(i), Port: port.Number, Proto: port.Proto}
 }
 
 // Index is the inverse of At; false if the plan does not hold e.
@@ -299,40 +206,17 @@ func (p *Plan) Index(e probe.Endpoint) (uint64, bool) {
 	if !ok || !e.Addr.IsValid() {
 		return 0, false
 	}
-	r, v := number(e.Addr)
-	l := &p.lines[0]
-	if l.scope != r {
-		k := sort.Search(len(p.lines), func(k int) bool { return p.lines[k].scope.cmp(r) >= 0 })
-		if k == len(p.lines) || p.lines[k].scope != r {
-			return 0, false
-		}
-		l = &p.lines[k]
-	}
-	lo := l.from // the last run that starts at or before the address
-	for n := l.to - l.from; n > 1; {
-		half := n >> 1
-		first := p.firsts[lo+half]
-		_, above := bits.Sub64(v.lo, first.lo, 0)
-		_, above = bits.Sub64(v.hi, first.hi, above)
-		lo += half & (int(above) - 1)
-		n -= half
-	}
-	if v.cmp(p.firsts[lo]) < 0 {
-		return 0, false
-	}
-	within := v.sub(p.firsts[lo])
-	if within.cmp(u128{0, p.starts[lo+1] - p.starts[lo]}) >= 0 {
-		return 0, false
-	}
-	return slot*p.addrs + p.starts[lo] + within.lo, true
+	i, ok := p.find(e.Addr)
+	return slot*p.addrs + i, ok
 }
 
-// slot is a port's place. A few ports are found faster than by hashing.
-func (p *Plan) slot(port probe.Port) (uint64, bool) {
-	if len(p.ports) <= 4 {
-		i := slices.Index(p.ports, port)
-		return uint64(i), i >= 0
+// Neighbours is how many endpoints from i on have adjacent addresses on the same
+// port, i included: at least 1, or 0 if i is not below Len. What is reported as one
+// range of addresses must lie within.
+func (p *Plan) Neighbours(i uint64) uint64 {
+	if i >= p.Len() {
+		return 0
 	}
-	i, ok := p.slots[port]
-	return i, ok
+	i %= p.addrs
+	return p.starts[p.run(i)+1] - i
 }

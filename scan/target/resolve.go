@@ -20,7 +20,7 @@ func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
-// ResolveError says that a name has no address, or that nobody could tell.
+// ResolveError: a name has no address, or no name server answered.
 type ResolveError struct {
 	Host string
 	Err  error
@@ -35,8 +35,7 @@ func (e *ResolveError) Error() string {
 
 func (e *ResolveError) Unwrap() error { return e.Err }
 
-// IsUsage tells, of an error of NewPlan, ParsePorts or Read, whether it
-// is the user's to mend (a target, port or file that makes no sense, a name
+// IsUsage reports of an error of NewPlan, ports.Parse or Read whether it is the user's to mend (a target, port or file that makes no sense, a name
 // that does not exist) and not the moment's: the context ended, or no name
 // server answered.
 func IsUsage(err error) bool {

@@ -144,8 +144,6 @@ func (c Cell) Asked() bool { return c != 0 }
 // Reason is the evidence in probe's terms.
 func (c Cell) Reason() probe.Reason { return classes[c.Class()].reason }
 
-func (c Cell) weight() weight { return classes[c.Class()].weight }
-
 // State is the verdict for protocol p; it is meaningful for asked cells only.
 func (c Cell) State(p probe.Proto) probe.State {
 	k := classes[c.Class()]
@@ -157,7 +155,7 @@ func (c Cell) Open() bool { k := c.Class(); return k == SynAck || k == UDPRespon
 
 // Answered reports whether any host answered. A missing neighbour is no answer:
 // the kernel concludes it from silence to ARP or NDP, which can be lost too.
-func (c Cell) Answered() bool { return c.weight() > weightNeighbour }
+func (c Cell) Answered() bool { return classes[c.Class()].weight > weightNeighbour }
 
 // SameVerdict reports whether two cells make the same verdict for the same reason.
 func (c Cell) SameVerdict(o Cell, p probe.Proto) bool {
@@ -176,14 +174,11 @@ func (c Cell) Silent() bool {
 	return c.Asked() && !c.Answered() && c.Class() != LocalError
 }
 
-// failedOnce reports whether all that is known is one local failure. Such an
-// endpoint may be asked again once: what this machine lacked at one time it may
-// have later.
-func (c Cell) failedOnce() bool { return c.Class() == LocalError && c.Tries() == 1 }
-
-// Askable reports whether a later pass may ask the endpoint again.
+// Askable reports whether a later pass may ask the endpoint again: while it is
+// silent, and once after a local error, because what this machine lacked at one time
+// it may have later.
 func (c Cell) Askable() bool {
-	return c.Silent() && c.Tries() < engine.MaxTries || c.failedOnce()
+	return c.Silent() && c.Tries() < engine.MaxTries || c.Class() == LocalError && c.Tries() == 1
 }
 
 // counts has for each cell Askable in the lowest bit and Silent in the next.
@@ -238,7 +233,7 @@ func (c Cell) Unask() Cell {
 func (c Cell) Merge(k Class, p probe.Proto) (_ Cell, changed, disagrees bool) {
 	next := CellOf(k, c.Tries())
 	disagrees = c.Answered() && next.Answered() && c.State(p) != next.State(p)
-	if next.weight() <= c.weight() {
+	if classes[k].weight <= classes[c.Class()].weight {
 		return c, false, disagrees
 	}
 	return next, true, disagrees
