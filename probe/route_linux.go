@@ -20,8 +20,8 @@ func (s *socket) lookupRoute(e Endpoint) (netlink.Route, error) {
 	return netlink.LookupRoute(context.Background(), netlink.RouteQuery{Dst: e.Addr, Interface: zone})
 }
 
-// route is the route of a connected socket, with what is needed to look up its neighbour.
-func (s *socket) route(e Endpoint) (*Route, netlink.Route) {
+// routeFrom is the route of a connected socket, with what is needed to look up its neighbour.
+func routeFrom(s *socket, e Endpoint) (*Route, netlink.Route) {
 	h, err := s.lookupRoute(e)
 	r := &Route{Source: s.local().Addr().Unmap()}
 	if err != nil {
@@ -36,15 +36,15 @@ func (s *socket) route(e Endpoint) (*Route, netlink.Route) {
 
 // addRoute adds to a Result by which route the probe left, and, after silence, whether a
 // neighbour accepted the packets at all.
-func (s *socket) addRoute(e Endpoint, o Options, r *Result, d time.Duration) {
+func addRoute(s *socket, e Endpoint, o Options, r *Result, d time.Duration) {
 	silent := r.Reason == NoResponse
 	if !o.Evidence && !(o.Neighbour && silent) || r.Reason == NoReason || r.Reason == LocalError {
 		return
 	}
-	route, h := s.route(e)
+	route, h := routeFrom(s, e)
 	r.Route = route
 	if silent {
-		s.judgeNeighbour(e, r, h, d)
+		judgeNeighbour(e, r, h, d)
 	}
 	if !o.Evidence {
 		r.Route, r.Evidence = nil, nil
@@ -58,7 +58,7 @@ func (s *socket) addRoute(e Endpoint, o Options, r *Result, d time.Duration) {
 // judgeNeighbour turns silence into "no neighbour" where the kernel still waits for one
 // to accept the packets, or has given up: it reports that to sockets only after three
 // seconds, and nothing is known of the target before.
-func (s *socket) judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
+func judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	next := e.Addr
 	if h.Gateway.IsValid() {
 		next = h.Gateway
@@ -88,17 +88,17 @@ func (s *socket) judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.D
 
 // neighborTableFull reports whether a SYN that was just sent to a neighbour was dropped,
 // because the kernel has no entry for it.
-func (s *socket) neighborTableFull(e Endpoint) bool {
+func neighborTableFull(s *socket, e Endpoint) bool {
 	h, err := s.lookupRoute(e)
 	if err != nil || h.Type == unix.RTN_LOCAL || h.Interface == 0 || h.Gateway.IsValid() {
 		return false
 	}
 	_, err = netlink.LookupNeighbor(context.Background(), e.Addr, h.Interface)
-	return errors.Is(err, unix.ENOENT) && s.resolvesNeighbours(s.deviceName(h.Interface))
+	return errors.Is(err, unix.ENOENT) && resolvesNeighbours(s, s.deviceName(h.Interface))
 }
 
 // resolvesNeighbours reports whether a device needs ARP or NDP.
-func (s *socket) resolvesNeighbours(device string) bool {
+func resolvesNeighbours(s *socket, device string) bool {
 	ifr, err := unix.NewIfreq(device)
 	if err != nil || unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, ifr) != nil {
 		return false

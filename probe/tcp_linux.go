@@ -31,24 +31,32 @@ func connectTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return Result{}, busy(e, fmt.Errorf("%d sockets in a row connected to themselves", maxSockets))
 }
 
+// tcpAttempt is one connection attempt.
+type tcpAttempt struct {
+	socket
+	e Endpoint
+	o Options
+}
+
 func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time) (Result, error) {
-	s, err := openSocket(e.Addr, unix.SOCK_STREAM, o.Evidence)
+	opened, err := openSocket(e.Addr, unix.SOCK_STREAM, o.Evidence)
 	if err != nil {
 		return failed(e, errno(err))
 	}
-	defer func() { s.close() }()
+	s := &tcpAttempt{socket: opened, e: e, o: o}
+	defer s.close()
 	if err := s.limitHops(o.HopLimit); err != nil {
 		return failed(e, errno(err))
 	}
 	start := time.Now()
 	switch err = s.connect(e); {
-	case err == unix.EADDRNOTAVAIL && !s.hasSource(e):
+	case err == unix.EADDRNOTAVAIL && !hasSource(e):
 		return unmeasured(e, fmt.Sprintf("this machine has no address to reach %s from (%v)", e.Addr, err)), nil
 	case err != nil && err != unix.EINPROGRESS && err != unix.EINTR:
 		return failed(e, errno(err))
 	}
 	done, broken := s.connected()
-	if !done && o.Neighbour && s.neighborTableFull(e) {
+	if !done && o.Neighbour && neighborTableFull(&s.socket, e) {
 		return Result{}, ErrNoRoom
 	}
 	if !done {
@@ -61,19 +69,19 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 				return Result{}, err
 			}
 			d := time.Since(start)
-			r := s.silent(e, o, d)
-			s.addRoute(e, o, &r, d)
+			r := s.silent(d)
+			addRoute(&s.socket, e, o, &r, d)
 			return r, nil
 		}
 	}
 	d := time.Since(start)
-	r, err := s.judge(e, o, broken, d)
-	s.addRoute(e, o, &r, d)
+	r, err := s.judge(broken, d)
+	addRoute(&s.socket, e, o, &r, d)
 	return r, err
 }
 
 // connected reports whether the handshake is over, and the error it ended with.
-func (s *socket) connected() (bool, syscall.Errno) {
+func (s *tcpAttempt) connected() (bool, syscall.Errno) {
 	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
 	if n, err := unix.Poll(fds[:], 0); err != nil || n == 0 {
 		return false, 0
@@ -93,10 +101,11 @@ func (s *socket) connected() (bool, syscall.Errno) {
 }
 
 // judge turns the end of a handshake into a Result.
-func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Duration) (Result, error) {
+func (s *tcpAttempt) judge(broken syscall.Errno, d time.Duration) (Result, error) {
+	e, o := s.e, s.o
 	f := classify(broken)
 	if broken == 0 || f == faultReset {
-		return s.accepted(e, o, broken != 0, d)
+		return s.accepted(broken != 0, d)
 	}
 	c, self, ok := s.icmpError(e)
 	if ok {
@@ -112,7 +121,7 @@ func (s *socket) judge(e Endpoint, o Options, broken syscall.Errno, d time.Durat
 		}
 		return r, nil
 	case faultTimedOut:
-		return s.silent(e, o, d), nil
+		return s.silent(d), nil
 	case faultHostUnreach:
 		return unexplained(e, HostUnreach, broken, d, o), nil
 	case faultNetUnreach:
@@ -140,12 +149,12 @@ func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, 
 
 // accepted judges a completed handshake. It leaves the socket so that close
 // sends a RST, and no TIME_WAIT holds an ephemeral port.
-func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (Result, error) {
-	if s.isSelf(e) {
+func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
+	if s.isSelf(s.e) {
 		return Result{}, errRetry
 	}
 	unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	r := judged(e, SynAck, true, d)
+	r := judged(s.e, SynAck, true, d)
 	info, window := s.info()
 	if info.Rtt > 0 {
 		r.RTT = Millis(time.Duration(info.Rtt) * time.Microsecond)
@@ -158,7 +167,7 @@ func (s *socket) accepted(e Endpoint, o Options, reset bool, d time.Duration) (R
 		r.Confidence = Medium
 		r.Notes = append(r.Notes, NoteZeroWindow)
 	}
-	if o.Evidence {
+	if s.o.Evidence {
 		r.Handshake = handshake(info, window)
 		r.Evidence = r.Handshake.describe(r.RTT)
 	}
@@ -175,9 +184,9 @@ func (s *socket) info() (info unix.TCPInfo, window bool) {
 }
 
 // silent judges a handshake without an answer in the time d.
-func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
-	r := judged(e, NoResponse, false, d)
-	if !o.Evidence {
+func (s *tcpAttempt) silent(d time.Duration) Result {
+	r := judged(s.e, NoResponse, false, d)
+	if !s.o.Evidence {
 		return r
 	}
 	info, _ := s.info()
@@ -188,7 +197,7 @@ func (s *socket) silent(e Endpoint, o Options, d time.Duration) Result {
 
 // hasSource reports whether this machine has an address to reach e from. It
 // connects a UDP socket, which sends nothing.
-func (s *socket) hasSource(e Endpoint) bool {
+func hasSource(e Endpoint) bool {
 	u, err := openSocket(e.Addr, unix.SOCK_DGRAM, false)
 	if err != nil {
 		return true // not known; it is busy then

@@ -48,7 +48,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	r, err := u.awaitAnswer(ctx)
 	if err == nil {
-		u.addRoute(e, o, &r, time.Since(u.start))
+		addRoute(&u.socket, e, o, &r, time.Since(u.start))
 	}
 	return r, err
 }

@@ -57,7 +57,7 @@ func (l *layer) stopWaiting(now time.Time, later func(time.Time) bool) (ready []
 		return nil
 	}
 	// On ports without another usual service nothing is as likely as HTTP.
-	if t, ok := l.running[&request.HTTP]; ok && l.first == nil && l.isUsualForOther() {
+	if t, ok := l.running[&request.HTTP]; ok && l.first == nil && isUsualForOther(l.port) {
 		t.cancel()
 	}
 	if l.willWaitAgain() && !later(l.waitAgainAt()) {
@@ -71,8 +71,8 @@ func (l *layer) stopWaiting(now time.Time, later func(time.Time) bool) (ready []
 func (l *layer) silent() bool { return l.nothingReceived() && l.closes == 0 }
 
 // isUsualForOther reports whether a service other than HTTP is usual on the port.
-func (l *layer) isUsualForOther() bool {
-	usual := func(r *request.Request) bool { return r.UsualOn(l.port) }
+func isUsualForOther(port uint16) bool {
+	usual := func(r *request.Request) bool { return r.UsualOn(port) }
 	return !usual(&request.HTTP) && slices.ContainsFunc(request.TCP(), usual)
 }
 
@@ -82,9 +82,6 @@ func (l *layer) willWaitAgain() bool {
 }
 
 func (l *layer) waitAgainAt() time.Time { return l.start.Add(l.pace.idle + 2*l.pace.turn) }
-
-// queueFullTooLong reports whether a peer whose queue is full has had its time.
-func (l *layer) queueFullTooLong() bool { return l.crowded && time.Since(l.start) > l.pace.quiet }
 
 // slowest is how long a greeting may take where none is expected.
 const slowest = 3200 * time.Millisecond

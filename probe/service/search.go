@@ -172,7 +172,9 @@ func (l *layer) pop() *request.Request {
 func (l *layer) isUseful(r *request.Request) bool {
 	port := l.port
 	switch {
-	case l.refusals >= 3 || l.queueFullTooLong() || l.complete():
+	case l.refusals >= 3 || l.complete():
+		return false
+	case l.crowded && time.Since(l.start) > l.pace.quiet: // a peer whose queue is full has had its time
 		return false
 	case r.Generic && !l.best.isPlainHTTP():
 		return false
