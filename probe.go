@@ -153,7 +153,7 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		for a := range plan.AddrCount() {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
 				e := plan.At(n)
-				r := probe.Result{Endpoint: e, Host: plan.Host(e.Addr)}
+				r := probe.Result{Endpoint: e, Origin: probe.Origin{Host: plan.Host(e.Addr)}}
 				found.Describe(ctx, &r)
 				asked = append(asked, r)
 			}

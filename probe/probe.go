@@ -180,9 +180,7 @@ const (
 // type "endpoint" in documents. What is not known is zero and left out.
 type Result struct {
 	Endpoint
-	Host       string     `json:"host,omitempty"`   // the name as given, if it was one
-	Lookup     *Lookup    `json:"lookup,omitempty"` // of Host
-	NAT64      netip.Addr `json:"nat64,omitzero"`   // the IPv4 address that the address stands for
+	Origin
 	State      State      `json:"state"`
 	Reason     Reason     `json:"reason,omitzero"`
 	RTT        Millis     `json:"rtt_ms,omitzero"`
@@ -193,14 +191,26 @@ type Result struct {
 	Confidence Confidence `json:"confidence,omitempty"`
 	Doubts     []Doubt    `json:"doubts,omitempty"`
 	Notes      []string   `json:"notes,omitempty"`
-	Service    *Service   `json:"service,omitempty"`
-	Attempts   *Attempts  `json:"attempts,omitempty"` // if there were several
-	Route      *Route     `json:"route,omitempty"`
-	Handshake  *Handshake `json:"handshake,omitempty"` // of an accepted connection
-	Openness   *Openness  `json:"openness,omitempty"`  // if it was verified
-	Path       []Hop      `json:"path,omitempty"`
-	Evidence   []string   `json:"evidence,omitempty"` // sentences, the strongest first
-	Error      string     `json:"error,omitempty"`    // why the state is Unknown
+	Details
+	Evidence []string `json:"evidence,omitempty"` // sentences, the strongest first
+	Error    string   `json:"error,omitempty"`    // why the state is Unknown
+}
+
+// Origin is where the address of an endpoint comes from.
+type Origin struct {
+	Host   string     `json:"host,omitempty"`   // the name as given, if it was one
+	Lookup *Lookup    `json:"lookup,omitempty"` // of Host
+	NAT64  netip.Addr `json:"nat64,omitzero"`   // the IPv4 address that the address stands for
+}
+
+// Details are what is found out about an endpoint beyond its state.
+type Details struct {
+	Service   *Service   `json:"service,omitempty"`
+	Attempts  *Attempts  `json:"attempts,omitempty"` // if there were several
+	Route     *Route     `json:"route,omitempty"`
+	Handshake *Handshake `json:"handshake,omitempty"` // of an accepted connection
+	Openness  *Openness  `json:"openness,omitempty"`  // if it was verified
+	Path      []Hop      `json:"path,omitempty"`
 }
 
 // Kind names the record's type in documents.

@@ -23,8 +23,8 @@ func BenchmarkFormats(b *testing.B) {
 				Proto: probe.TCP},
 				State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(123 * time.Microsecond), Tries: 1, TTL: 64,
 				Confidence: probe.High,
-				Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1",
-					Banner: "SSH-2.0-OpenSSH_9.2p1", Probe: "wait", Rule: "ssh-openssh"}}
+				Details: probe.Details{Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1",
+					Banner: "SSH-2.0-OpenSSH_9.2p1", Probe: "wait", Rule: "ssh-openssh"}}}
 			h.Start(Start{Schema: Schema, Command: "scan"})
 			b.ReportAllocs()
 			for b.Loop() {

@@ -11,7 +11,7 @@ import (
 func TestFamilies(t *testing.T) {
 	at := func(host, addr string, s probe.State) probe.Result {
 		return probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(addr), Port: 417, Proto: probe.TCP},
-			Host: host, State: s, Tries: 1}
+			Origin: probe.Origin{Host: host}, State: s, Tries: 1}
 	}
 	for _, tt := range []struct {
 		name    string
@@ -30,7 +30,8 @@ func TestFamilies(t *testing.T) {
 		{"nor here", []probe.Result{at("a", "192.0.2.1", probe.Unknown), at("a", "2001:db8::1", probe.Open)}, ""},
 		{"two names", []probe.Result{at("a", "192.0.2.1", probe.Open), at("b", "2001:db8::1", probe.Closed)}, ""},
 		{"not judged", []probe.Result{at("a", "192.0.2.1", probe.Open),
-			{Endpoint: at("a", "2001:db8::1", probe.Closed).Endpoint, Host: "a", State: probe.Closed}}, ""},
+			{Endpoint: at("a", "2001:db8::1", probe.Closed).Endpoint, Origin: probe.Origin{Host: "a"},
+				State: probe.Closed}}, ""},
 		{"no names", []probe.Result{at("", "192.0.2.1", probe.Open), at("", "2001:db8::1", probe.Closed)}, ""},
 	} {
 		f := make(families)

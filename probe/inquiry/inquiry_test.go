@@ -26,7 +26,7 @@ func endpoints(t *testing.T, n int) []probe.Result {
 	all := make([]probe.Result, n)
 	for i := range all {
 		all[i] = probe.Result{Endpoint: probe.Endpoint{Addr: netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), Port: port,
-			Proto: probe.TCP}, Host: "h", Notes: []string{"known"}}
+			Proto: probe.TCP}, Origin: probe.Origin{Host: "h"}, Notes: []string{"known"}}
 	}
 	return all
 }

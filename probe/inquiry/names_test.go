@@ -108,9 +108,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s: %v, %v", tt.host, addrs, err)
 		}
 		for _, a := range addrs {
-			r := probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host}
+			r := probe.Result{Endpoint: probe.Endpoint{Addr: a}, Origin: probe.Origin{Host: tt.host}}
 			n.Describe(t.Context(), &r)
-			n.Describe(t.Context(), &probe.Result{Endpoint: probe.Endpoint{Addr: a}, Host: tt.host})
+			n.Describe(t.Context(), &probe.Result{Endpoint: probe.Endpoint{Addr: a}, Origin: probe.Origin{Host: tt.host}})
 			if r.Lookup == nil || r.Lookup.Time <= 0 || r.Lookup.CNAME != tt.cname {
 				t.Errorf("%s: %+v", tt.host, r.Lookup)
 			}

@@ -150,7 +150,8 @@ func TestDoubtfulChanges(t *testing.T) {
 	lossy, cut := sure, sure
 	lossy.Summary.ExpectedMissed = Ptr(3.0)
 	cut.Complete = false
-	open := probe.Result{State: probe.Open, Reason: probe.SynAck, Service: &probe.Service{Name: "ssh"}}
+	open := probe.Result{State: probe.Open, Reason: probe.SynAck,
+		Details: probe.Details{Service: &probe.Service{Name: "ssh"}}}
 	silent := probe.Result{State: probe.Filtered, Reason: probe.NoResponse}
 	for _, c := range []struct {
 		name     string
@@ -173,7 +174,7 @@ func TestDoubtfulChanges(t *testing.T) {
 			"appeared low [the old report does not have it]"},
 		{"closed, and absent", Stream{Started: Starts("scan"), Ended: sure}, one(silent, sure), ""},
 		{"another service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck,
-			Service: &probe.Service{Name: "http"}}, sure), "service high"},
+			Details: probe.Details{Service: &probe.Service{Name: "http"}}}, sure), "service high"},
 		{"nobody asked what speaks", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure),
 			""},
 	} {

@@ -156,7 +156,7 @@ func network24() Stream {
 	open := func(last byte, rtt probe.Millis) Finding {
 		return probe.Result{Endpoint: at(last), State: probe.Open, Reason: probe.SynAck, RTT: rtt,
 			Evidence: []string{"a SYN-ACK came"},
-			Service:  &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}}
+			Details:  probe.Details{Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}}}
 	}
 	dull := func(first, last byte, state probe.State, why probe.Reason) Finding {
 		return scan.Range{First: at(first).Addr, Last: at(last).Addr, Count: uint64(last-first) + 1, Port: 417,

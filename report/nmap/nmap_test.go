@@ -55,9 +55,10 @@ func TestNmapNames(t *testing.T) {
 		want string
 	}{
 		{probe.Result{Endpoint: e, State: probe.Open}, `<service name="onmux" method="table" conf="3"></service>`},
-		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "unknown"}},
+		{probe.Result{Endpoint: e, State: probe.Open, Details: probe.Details{Service: &probe.Service{Name: "unknown"}}},
 			`<service name="onmux" method="table" conf="3"></service>`},
-		{probe.Result{Endpoint: e, State: probe.Open, Service: &probe.Service{Name: "ssh", Confidence: probe.High}},
+		{probe.Result{Endpoint: e, State: probe.Open,
+			Details: probe.Details{Service: &probe.Service{Name: "ssh", Confidence: probe.High}}},
 			`<service name="ssh" method="probed" conf="10"></service>`},
 	} {
 		out := nmapOf(t, o, c.r)
@@ -82,10 +83,10 @@ func TestNmapDTD(t *testing.T) {
 		t.Skip("needs xmllint and nmap.dtd")
 	}
 	e := probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.UDP}
-	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Host: "h<o>st", State: probe.Unreachable,
+	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Origin: probe.Origin{Host: "h<o>st"}, State: probe.Unreachable,
 		Reason: probe.NoNeighbour, RTT: 1, Responder: e.Addr,
-		Notes: []string{"a\x1bnote"}, Service: &probe.Service{Name: "]]>", Product: "&", Version: "\"",
-			Confidence: probe.Low}})
+		Notes: []string{"a\x1bnote"}, Details: probe.Details{Service: &probe.Service{Name: "]]>", Product: "&", Version: "\"",
+			Confidence: probe.Low}}})
 	cmd := exec.Command(lint, "--noout", "--dtdvalid", dtd, "-")
 	cmd.Stdin = strings.NewReader(strings.Replace(out, `scanner="onmux"`, `scanner="nmap"`, 1))
 	if message, err := cmd.CombinedOutput(); err != nil {
@@ -246,11 +247,14 @@ func TestReplayNmapFolded(t *testing.T) {
 // TestNmapThereAndBack: what our XML has is what we read from it.
 func TestNmapThereAndBack(t *testing.T) {
 	s := Stream{Started: Starts("scan"), Ended: Ends(4, nil), Findings: []Finding{
-		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, Host: "a.example",
-			State: probe.Open, Reason: probe.SynAck, TTL: 64,
-			Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1", Confidence: probe.High}},
-		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, Host: "a.example",
-			State: probe.OpenFiltered, Reason: probe.NoResponse},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP},
+			Origin: probe.Origin{Host: "a.example"},
+			State:  probe.Open, Reason: probe.SynAck, TTL: 64,
+			Details: probe.Details{Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1",
+				Confidence: probe.High}}},
+		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP},
+			Origin: probe.Origin{Host: "a.example"},
+			State:  probe.OpenFiltered, Reason: probe.NoResponse},
 		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4.Next(), Port: 417, Proto: probe.TCP}, State: probe.Filtered,
 			Reason: probe.AdminProhibited, Responder: Addr4},
 		probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.TCP},

@@ -267,7 +267,7 @@ check: [{port: 0x1bb, name: !!str 7}]
 probe: [{endpoint: "a:80", service: x, version: 1.20}]
 `)
 	rule, _ := verify(t, Policy{p.Rules[1:]}, found{end: whole, findings: []record.Finding{probe.Result{
-		State: probe.Open, Service: &probe.Service{Name: "x", Version: "1.20"},
+		State: probe.Open, Details: probe.Details{Service: &probe.Service{Name: "x", Version: "1.20"}},
 	}}})
 	if fmt.Sprint(p.Rules[0].Check.Ports) != "[443/tcp]" || p.Rules[0].Name != "7" || rule.Outcome != record.Holds {
 		t.Errorf("%v %s, %+v", p.Rules[0].Check.Ports, p.Rules[0].Name, rule)

@@ -64,9 +64,9 @@ func TestSnapshotOfRules(t *testing.T) {
 	https := probe.Result{
 		Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.7"), Port: 417, Proto: probe.TCP},
 		State:    probe.Open, RTT: probe.Millis(30 * time.Millisecond),
-		Service: &probe.Service{
+		Details: probe.Details{Service: &probe.Service{
 			Name: "https", Product: "nginx", Version: "1.27", TLS: &probe.TLS{Expires: noon.AddDate(0, 0, 10)},
-		},
+		}},
 	}
 	mute := probe.Result{Endpoint: https.Endpoint, State: probe.Open}
 	held := "check: [{name: n, port: 417/tcp, address: any, process: nginx, user: root, unit: nginx.service, " +

@@ -9,7 +9,8 @@ import (
 
 // Asked is an endpoint as one attempt found it; its Tries is the attempt's number.
 func Asked(a probe.Attempt) probe.Result {
-	return probe.Result{Endpoint: a.Endpoint, Host: a.Host, State: a.State, Reason: a.Reason, RTT: a.RTT,
+	return probe.Result{Endpoint: a.Endpoint, Origin: probe.Origin{Host: a.Host}, State: a.State, Reason: a.Reason,
+		RTT:   a.RTT,
 		Tries: a.Try, Responder: a.Responder, Error: a.Error}
 }
 

@@ -31,12 +31,12 @@ func attemptsStream() Stream {
 	ms := func(f float64) probe.Millis { return probe.Millis(f * float64(time.Millisecond)) }
 	s.Findings = append(s.Findings,
 		probe.Result{Endpoint: a, State: probe.Open, Reason: probe.SynAck, RTT: ms(0.31), Tries: 10,
-			Attempts: &probe.Attempts{Sent: 10, Answered: 8, Loss: 0.2,
+			Details: probe.Details{Attempts: &probe.Attempts{Sent: 10, Answered: 8, Loss: 0.2,
 				States: map[string]int{"open": 8, "filtered": 2}, Min: ms(0.11), Avg: ms(1.68), Max: ms(12),
-				StdDev: ms(3.9)}},
+				StdDev: ms(3.9)}}},
 		probe.Result{Endpoint: b, State: probe.Filtered, Reason: probe.AdminProhibited, RTT: ms(1), Tries: 10,
 			Responder: netip.MustParseAddr("fd00:1::1"),
-			Attempts:  &probe.Attempts{Sent: 10, Loss: 1, States: map[string]int{"filtered": 10}}})
+			Details:   probe.Details{Attempts: &probe.Attempts{Sent: 10, Loss: 1, States: map[string]int{"filtered": 10}}}})
 	return s
 }
 
