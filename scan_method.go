@@ -108,7 +108,7 @@ func (w *scanJob) chooseMethod(ctx context.Context, c *cli.Context) error {
 		fmt.Fprintln(w.stderr, "onmux: method", said)
 	}
 	if w.packets && w.wait == 0 { // to try again takes new sockets
-		if err := link.Renounce(); err != nil && w.layout.Verbosity == record.Verbose {
+		if err := link.DropPrivileges(); err != nil && w.layout.Verbosity == record.Verbose {
 			fmt.Fprintln(w.stderr, "onmux: privileges could not be dropped:", err)
 		}
 	}

@@ -24,24 +24,24 @@ func Permitted() error {
 	return fmt.Errorf("this kernel has no packet sockets: %w", err)
 }
 
-// kept are the capabilities by which root opens files, which reports and
+// keptCapabilities are those by which root opens files, which reports and
 // checkpoints may need until the end.
-const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH |
+const keptCapabilities = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH |
 	1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID
 
-// Renounce gives up, in all threads and for good, every capability but those
-// that open files. Sockets that are open stay so. It fails with an error that
-// wraps errors.ErrUnsupported in a program built with cgo, whose threads the
-// runtime does not all know.
-func Renounce() error {
+// DropPrivileges drops every capability except those that open files, in all
+// threads and irrevocably. Open sockets stay open. It fails with an error that wraps
+// errors.ErrUnsupported in a program built with cgo, where the runtime does not know
+// all threads.
+func DropPrivileges() error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&head, &data[0]); err != nil {
 		return fmt.Errorf("the capabilities of this process cannot be read: %w", err)
 	}
-	data[0].Effective &= kept
-	data[0].Permitted &= kept
-	data[0].Inheritable &= kept
+	data[0].Effective &= keptCapabilities
+	data[0].Permitted &= keptCapabilities
+	data[0].Inheritable &= keptCapabilities
 	data[1] = unix.CapUserData{}
 	_, _, err := syscall.AllThreadsSyscall(
 		unix.SYS_CAPSET,

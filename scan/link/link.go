@@ -72,8 +72,8 @@ type Neighbor struct {
 // ErrDown means that an interface that is needed cannot be used, or no longer.
 var ErrDown = errors.New("the interface is down")
 
-// ErrTaken means that an address from which probes were sent was removed.
-var ErrTaken = errors.New("the address was removed from this machine")
+// ErrAddressRemoved means that an address from which probes were sent was removed.
+var ErrAddressRemoved = errors.New("the address was removed from this machine")
 
 // SendError explains why the kernel, or a route of its tables, refuses to send to
 // an address. It wraps err.

@@ -13,33 +13,33 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// errNone is the error of every constructor, with what to do instead.
-var errNone = fmt.Errorf(
+// errUnsupported is the error of every constructor, with what to do instead.
+var errUnsupported = fmt.Errorf(
 	"onmux sends no packets of its own on %s, use --method connect: %w",
 	runtime.GOOS,
 	errors.ErrUnsupported,
 )
 
 // Permitted always fails.
-func Permitted() error { return errNone }
+func Permitted() error { return errUnsupported }
 
-// Renounce always fails.
-func Renounce() error { return errNone }
+// DropPrivileges always fails.
+func DropPrivileges() error { return errUnsupported }
 
 // Routes always fails.
-func Routes(context.Context, RouteConfig) (*Table, error) { return nil, errNone }
+func Routes(context.Context, RouteConfig) (*Table, error) { return nil, errUnsupported }
 
 // Loopback always fails.
-func Loopback(context.Context) (*Device, error) { return nil, errNone }
+func Loopback(context.Context) (*Device, error) { return nil, errUnsupported }
 
 // Neighbors always fails.
-func Neighbors(context.Context, *Device) ([]Neighbor, error) { return nil, errNone }
+func Neighbors(context.Context, *Device) ([]Neighbor, error) { return nil, errUnsupported }
 
 // Ports are a block of reserved source ports.
 type Ports struct{ First uint16 }
 
 // Reserve always fails.
-func Reserve(bool, int) (*Ports, error) { return nil, errNone }
+func Reserve(bool, int) (*Ports, error) { return nil, errUnsupported }
 
 // Close does nothing.
 func (*Ports) Close() {}
@@ -48,10 +48,10 @@ func (*Ports) Close() {}
 type Sender struct{}
 
 // OpenFrames always fails.
-func OpenFrames(*Device, int) (*Sender, error) { return nil, errNone }
+func OpenFrames(*Device, int) (*Sender, error) { return nil, errUnsupported }
 
 // OpenRaw always fails.
-func OpenRaw(bool, string, int) (*Sender, error) { return nil, errNone }
+func OpenRaw(bool, string, int) (*Sender, error) { return nil, errUnsupported }
 
 // Room is nil.
 func (*Sender) Room() []byte { return nil }
@@ -66,7 +66,7 @@ func (*Sender) Filled() int { return 0 }
 func (*Sender) Len() int { return 0 }
 
 // Flush always fails.
-func (*Sender) Flush() (int, error) { return 0, errNone }
+func (*Sender) Flush() (int, error) { return 0, errUnsupported }
 
 // Skip does nothing.
 func (*Sender) Skip() {}
@@ -77,11 +77,11 @@ func (*Sender) Discard() {}
 // Close does nothing.
 func (*Sender) Close() error { return nil }
 
-// Full is false.
-func Full(error) bool { return false }
+// IsBusy is false.
+func IsBusy(error) bool { return false }
 
-// Gone is false.
-func Gone(error) bool { return false }
+// IsGone is false.
+func IsGone(error) bool { return false }
 
 // ReceiverConfig says what is to be received.
 type ReceiverConfig struct {
@@ -104,13 +104,13 @@ type Packet struct {
 type Receiver struct{}
 
 // OpenReceiver always fails.
-func OpenReceiver(ReceiverConfig) (*Receiver, error) { return nil, errNone }
+func OpenReceiver(ReceiverConfig) (*Receiver, error) { return nil, errUnsupported }
 
 // Wait always fails.
-func (*Receiver) Wait(time.Duration) error { return errNone }
+func (*Receiver) Wait(time.Duration) error { return errUnsupported }
 
 // Read always fails.
-func (*Receiver) Read(func(Packet)) (int, error) { return 0, errNone }
+func (*Receiver) Read(func(Packet)) (int, error) { return 0, errUnsupported }
 
 // Lost is 0.
 func (*Receiver) Lost() uint64 { return 0 }

@@ -121,8 +121,8 @@ var replies = []bpf.RawInstruction{
 	{Op: unix.BPF_RET | unix.BPF_K},
 }
 
-// listen opens a socket for one type of packets. SOCK_DGRAM takes the header of
-// the device off, whatever it is.
+// listen opens a socket for one type of packets. SOCK_DGRAM removes the
+// header of the device, whatever it is.
 func (r *Receiver) listen(kind uint16, filter []bpf.RawInstruction, c ReceiverConfig) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -159,7 +159,7 @@ func attach(fd int, filter []bpf.RawInstruction) error {
 
 // Wait blocks until something was received, Wake was called or the time is over;
 // a negative time has no end. It fails with an error that wraps ErrDown when a
-// device that is needed went down, or ErrTaken when an address did.
+// device that is needed went down, or ErrAddressRemoved when an address was removed.
 func (r *Receiver) Wait(d time.Duration) error {
 	ms := -1
 	if d >= 0 {
@@ -241,8 +241,8 @@ func (r *Receiver) packet(k int, now time.Time) Packet {
 	return Packet{Frame: frame, Device: int(name.Ifindex), Age: age(r.controls[k][:m.Controllen], now)}
 }
 
-// age is how long ago a packet arrived by the kernel's timestamp, zero if that
-// makes no sense: the clock may have been set meanwhile.
+// age is how long ago a packet arrived by the kernel's timestamp, zero if that is
+// implausible: the clock may have been set meanwhile.
 func age(control []byte, now time.Time) time.Duration {
 	const size = unix.SizeofCmsghdr + int(unsafe.Sizeof(unix.Timespec{}))
 	if len(control) < size {

@@ -204,9 +204,9 @@ func (s *Sender) Discard() { s.full, s.sent = 0, 0 }
 // Close frees the socket.
 func (s *Sender) Close() error { return unix.Close(s.fd) }
 
-// Full reports whether an error of Flush means that this machine is out of a
+// IsBusy reports whether an error of Flush means that this machine is out of a
 // resource that becomes free by itself.
-func Full(err error) bool {
+func IsBusy(err error) bool {
 	switch err {
 	case syscall.ENOBUFS, syscall.EAGAIN, syscall.ENOMEM:
 		return true
@@ -214,8 +214,8 @@ func Full(err error) bool {
 	return false
 }
 
-// Gone reports whether an error of Flush means that the device can no longer send.
-func Gone(err error) bool {
+// IsGone reports whether an error of Flush means that the device can no longer send.
+func IsGone(err error) bool {
 	switch err {
 	case syscall.ENETDOWN, syscall.ENXIO, syscall.ENODEV:
 		return true

@@ -92,7 +92,7 @@ func (w *watcher) checkSources() error {
 	}
 	for _, a := range w.sources {
 		if !own[a] {
-			return fmt.Errorf("%v: %w", a, ErrTaken)
+			return fmt.Errorf("%v: %w", a, ErrAddressRemoved)
 		}
 	}
 	return nil

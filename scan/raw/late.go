@@ -76,7 +76,7 @@ func (l *lateSender) flushSocket(s *link.Sender) {
 		if s.Len() == 0 {
 			return
 		}
-		if _, err := s.Flush(); err != nil && !link.Full(err) {
+		if _, err := s.Flush(); err != nil && !link.IsBusy(err) {
 			break
 		}
 	}

@@ -234,10 +234,10 @@ func (s *sender) flush(k int, batch []engine.Probe, left []bool) error {
 		}
 		i := int(s.which[k][at+n])
 		switch {
-		case link.Full(err):
+		case link.IsBusy(err):
 			s.discard(k, batch)
 			return fmt.Errorf("%w (%w)", probe.ErrBusy, err)
-		case link.Gone(err) && s.routes.sockets[k].device != nil:
+		case link.IsGone(err) && s.routes.sockets[k].device != nil:
 			s.discard(k, batch)
 			return fmt.Errorf("sending on %s: %w", s.routes.sockets[k].device.Name, err)
 		}
