@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 	"probe/wording":      {},
 	"report": {
 		"probe", "probe/wording", "report/ci", "report/document", "report/expect", "report/html", "report/nmap",
-		"report/phrase", "report/record", "report/text", "scan", "scan/files", "scan/target",
+		"report/phrase", "report/record", "report/text", "scan/files",
 	},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
@@ -76,7 +76,7 @@ var arrows = map[string][]string{
 	"report/schematest": {"report/document"},
 	"report/text": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/traceroute", "probe/wording",
-		"report/phrase", "report/record", "scan",
+		"report/phrase", "report/record", "scan", "scan/target",
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service",

@@ -259,9 +259,9 @@ func (w *scanJob) printPlan() error {
 	if f.Capped > 0 {
 		f.HeldBy = phrase.NetworkRate(f.Capped)
 	}
-	d := report.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: w.planRecord(), Forecast: f}
+	d := record.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: w.planRecord(), Forecast: f}
 	if r := w.config.Resume; r != nil {
-		d.Resumes = &report.Resumption{Saved: r.Saved, Probes: r.Sent, Complete: r.Complete}
+		d.Resumes = &record.Resumption{Saved: r.Saved, Probes: r.Sent, Complete: r.Complete}
 	}
-	return failure(d.Write(w.stdout, w.outputs))
+	return failure(report.WriteDryRun(w.stdout, w.outputs, d))
 }

@@ -1,10 +1,7 @@
-package report
+package text
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,37 +13,8 @@ import (
 	targets "onmux/scan/target"
 )
 
-// DryRun is what a scan would do, as text and as a document.
-type DryRun struct {
-	Type    string            `json:"type"`
-	Schema  string            `json:"schema"`
-	Command string            `json:"command"`
-	Version string            `json:"version"`
-	Method  map[string]string `json:"method"`
-	Plan    *record.Plan      `json:"plan"`
-	scan.Forecast
-	Resumes *Resumption `json:"resumes,omitempty"`
-}
-
-// Resumption is how far a scan came that would be resumed.
-type Resumption struct {
-	Saved    time.Time `json:"saved"`
-	Probes   uint64    `json:"probes"`
-	Complete bool      `json:"complete"`
-}
-
-// Write writes it to w: as JSON if one of outputs to standard output is, or as text.
-func (d DryRun) Write(w io.Writer, outputs []Output) error {
-	d.Type, d.Schema = "dry-run", record.Schema
-	asJSON := func(o Output) bool { return o.File == "" && (o.Format == "json" || o.Format == "jsonl") }
-	if slices.ContainsFunc(outputs, asJSON) {
-		return json.NewEncoder(w).Encode(d)
-	}
-	_, err := io.WriteString(w, d.text())
-	return err
-}
-
-func (d *DryRun) text() string {
+// DryRun is what a scan would do, a line each.
+func DryRun(d record.DryRun) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-11s %s\n", name, phrase.Visible(fmt.Sprintf(format, args...)))
