@@ -182,6 +182,20 @@ func (c *Client) receive(ctx context.Context, fd int) ([]byte, error) {
 	}
 }
 
+// get returns what rtnetlink(7) has of one type for a request.
+func get[T any](ctx context.Context, r *Request, kind uint16, parse func(body []byte) (T, bool)) (T, error) {
+	c := Client{Family: unix.NETLINK_ROUTE}
+	b, err := c.Get(ctx, r, kind)
+	if err != nil {
+		return *new(T), err
+	}
+	one, ok := parse(b)
+	if !ok {
+		return one, fmt.Errorf("%w: %d bytes of type %d", ErrMalformed, len(b), kind)
+	}
+	return one, nil
+}
+
 // list collects what a dump of rtnetlink(7) has of one type. With ErrInterrupted
 // it may be incomplete.
 func list[T any](ctx context.Context, r *Request, kind uint16, parse func(body []byte) (T, bool)) ([]T, error) {

@@ -3,7 +3,6 @@ package netlink
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -35,16 +34,7 @@ func Links(ctx context.Context) ([]Link, error) {
 func LookupLink(ctx context.Context, index int) (Link, error) {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	header.Index = int32(index)
-	c := Client{Family: unix.NETLINK_ROUTE}
-	b, err := c.Get(ctx, NewRequest(unix.RTM_GETLINK, header.Serialize()), unix.RTM_NEWLINK)
-	if err != nil {
-		return Link{}, err
-	}
-	l, ok := parseLink(b)
-	if !ok {
-		return Link{}, fmt.Errorf("%w: an interface of %d bytes", ErrMalformed, len(b))
-	}
-	return l, nil
+	return get(ctx, NewRequest(unix.RTM_GETLINK, header.Serialize()), unix.RTM_NEWLINK, parseLink)
 }
 
 // parseLink reads struct ifinfomsg and its attributes (linux/if_link.h).

@@ -3,7 +3,6 @@ package netlink
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -23,16 +22,7 @@ type Neighbor struct {
 func LookupNeighbor(ctx context.Context, a netip.Addr, index uint32) (Neighbor, error) {
 	a = a.Unmap().WithZone("")
 	r := NewRequest(unix.RTM_GETNEIGH, neighborHeader(family(a), index)).Add(unix.NDA_DST, a.AsSlice())
-	c := Client{Family: unix.NETLINK_ROUTE}
-	b, err := c.Get(ctx, r, unix.RTM_NEWNEIGH)
-	if err != nil {
-		return Neighbor{}, err
-	}
-	n, ok := parseNeighbor(b)
-	if !ok {
-		return Neighbor{}, fmt.Errorf("%w: a neighbor of %d bytes", ErrMalformed, len(b))
-	}
-	return n, nil
+	return get(ctx, r, unix.RTM_NEWNEIGH, parseNeighbor)
 }
 
 // Neighbors lists the entries of an interface.

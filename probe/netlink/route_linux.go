@@ -3,7 +3,6 @@ package netlink
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink/nl"
@@ -50,16 +49,7 @@ func LookupRoute(ctx context.Context, q RouteQuery) (Route, error) {
 	if q.Proto != 0 {
 		r.Add(unix.RTA_IP_PROTO, nl.Uint8Attr(q.Proto)).Add(unix.RTA_DPORT, nl.BEUint16Attr(q.Port))
 	}
-	c := Client{Family: unix.NETLINK_ROUTE}
-	b, err := c.Get(ctx, r, unix.RTM_NEWROUTE)
-	if err != nil {
-		return Route{}, err
-	}
-	route, ok := parseRoute(b)
-	if !ok {
-		return Route{}, fmt.Errorf("%w: a route of %d bytes", ErrMalformed, len(b))
-	}
-	return route, nil
+	return get(ctx, r, unix.RTM_NEWROUTE, parseRoute)
 }
 
 // Routes calls each with the entries of every table of a family (unix.AF_INET or
