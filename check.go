@@ -13,6 +13,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report"
 	"onmux/report/expect"
+	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -77,14 +78,14 @@ func (s *session) check(ctx context.Context, emit func(record.Finding) error) (r
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 		defer cancel()
 	}
-	seen, failed := local.Check(ctx, local.Request{
+	seen, failed := report.Check(ctx, local.Request{
 		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.needsOwners(), Trace: s.trace,
 		Words: !s.trace && !s.needsDetails() && !slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners),
 	})
 	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
 		failed = fmt.Errorf("the timeout of %s has passed", s.timeout)
 	}
-	end := record.End{Complete: failed == nil, Coverage: seen.Coverage, Hints: seen.Hints}
+	end := record.End{Complete: failed == nil, Coverage: phrase.CheckCoverage(seen.Coverage), Hints: phrase.CheckHints(seen.Coverage)}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
 	holders := make(map[probe.Port][]local.Listener)
 	for _, l := range seen.Listeners {

@@ -121,7 +121,7 @@ type verifier struct {
 func (v *verifier) Check(ctx context.Context, r local.Request) (local.Report, error) {
 	r.IPv4, r.IPv6 = v.ipv4, v.ipv6
 	r.Owners = r.Owners || v.layout.Verbosity != record.Quiet
-	return local.Check(ctx, r)
+	return report.Check(ctx, r)
 }
 
 func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, emit emitter) (record.End, error) {

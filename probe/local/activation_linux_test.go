@@ -1,4 +1,4 @@
-package local
+package local_test
 
 import (
 	"fmt"
@@ -53,7 +53,8 @@ func TestStrangerSeesTheUnit(t *testing.T) {
 	if len(r.Listeners) != 1 {
 		t.Fatalf("%+v", r)
 	}
-	want := owner.Origin{Place: owner.Place{Unit: "onmux-test.service"}, Candidates: []owner.Candidate{{Process: owner.Process{PID: pid, Name: "webserver"}, By: "cgroup"}}}
+	want := owner.Origin{Place: owner.Place{Unit: "onmux-test.service"},
+		Candidates: []owner.Candidate{{Process: owner.Process{PID: pid, Name: "webserver"}, By: "cgroup"}}}
 	if l := r.Listeners[0]; !reflect.DeepEqual(l.Origin, want) || len(l.Owners) > 0 {
 		t.Errorf("%+v, want %+v", l, want)
 	}
@@ -83,13 +84,15 @@ func TestStrangerSeesTheUser(t *testing.T) {
 func TestSocketActivation(t *testing.T) {
 	nettest.Need(t)
 	unit, manager := newCgroup(t, "onmux-test.socket"), newCgroup(t, "init.scope")
-	pid := nettest.Process{Steps: "listen 4422, name systemd, move " + manager, Attr: intoCgroup(t, unit)}.Start(t).Process.Pid
+	pid := nettest.Process{Steps: "listen 4422, name systemd, move " + manager,
+		Attr: intoCgroup(t, unit)}.Start(t).Process.Pid
 	v, listeners := checkPort(t, 4422)
 	if len(listeners) != 1 || len(listeners[0].Owners) != 1 {
 		t.Fatalf("%+v", listeners)
 	}
 	l := listeners[0]
-	if o := l.Owners[0]; o.PID != pid || o.Unit != "init.scope" || o.SocketUnit != "onmux-test.socket" || l.Unit != "onmux-test.socket" || l.Candidates != nil {
+	if o := l.Owners[0]; o.PID != pid || o.Unit != "init.scope" || o.SocketUnit != "onmux-test.socket" ||
+		l.Unit != "onmux-test.socket" || l.Candidates != nil {
 		t.Errorf("%+v", l)
 	}
 	if want := "for onmux-test.socket) on 127.0.0.1:4422"; !strings.Contains(v.Why, want) {
@@ -102,7 +105,8 @@ func TestHidePid(t *testing.T) {
 	nettest.Need(t)
 	nettest.Process{Steps: "listen 4423"}.Start(t)
 	r := as(t, "hidepid", []fact{{port: probe.Port{Number: 4423, Proto: probe.TCP}}})
-	if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said, "/proc hides the processes of others (hidepid)") || !strings.HasSuffix(r.Verdicts[0].Why, ", owner not readable") {
+	if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said,
+		"/proc hides the processes of others (hidepid)") || !strings.HasSuffix(r.Verdicts[0].Why, ", owner not readable") {
 		t.Errorf("%q, %q", r.Verdicts[0].Why, said)
 	}
 }

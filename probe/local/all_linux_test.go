@@ -1,10 +1,11 @@
-package local
+package local_test
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"net/netip"
+	. "onmux/probe/local"
 	"slices"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestCheckAll(t *testing.T) {
 	slices.SortFunc(want, func(a, b probe.Port) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto))
 	})
-	r, err := Check(context.Background(), Request{All: probe.Protos(), IPv4: true, IPv6: true})
+	r, err := checked(context.Background(), Request{All: probe.Protos(), IPv4: true, IPv6: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +52,13 @@ func TestCheckAll(t *testing.T) {
 func TestCheckAllUnreadable(t *testing.T) {
 	broken := errors.New("no such luck")
 	seen := socket.Table{}
-	seen.Add(socket.Socket{Proto: probe.TCP, Local: netip.MustParseAddrPort("127.0.0.1:417"), Family: "ipv4", State: socket.Listening})
-	r, err := check(context.Background(), Request{All: probe.Protos(), IPv4: true}, func(context.Context, query) (view, error) {
-		return view{Survey: socket.Survey{Table: seen, Sources: []socket.Source{{Proto: probe.TCP, From: socket.FromTable}, {Proto: probe.UDP, Err: broken}}}}, nil
-	})
+	seen.Add(socket.Socket{Proto: probe.TCP, Local: netip.MustParseAddrPort("127.0.0.1:417"), Family: "ipv4",
+		State: socket.Listening})
+	r, err := CheckWith(context.Background(), Request{All: probe.Protos(), IPv4: true},
+		func(context.Context, query) (view, error) {
+			return view{Survey: socket.Survey{Table: seen,
+				Sources: []socket.Source{{Proto: probe.TCP, From: socket.FromTable}, {Proto: probe.UDP, Err: broken}}}}, nil
+		})
 	if !errors.Is(err, broken) || len(r.Verdicts) != 1 {
 		t.Errorf("%v, %+v", err, r.Verdicts)
 	}

@@ -1,7 +1,8 @@
-package local
+package local_test
 
 import (
 	"fmt"
+	. "onmux/probe/local"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestCheckAllRedirected(t *testing.T) {
 				if err := f.Flush(); err != nil {
 					return err
 				}
-				r, err := Check(t.Context(), Request{All: probe.Protos(), IPv4: true, IPv6: true})
+				r, err := checked(t.Context(), Request{All: probe.Protos(), IPv4: true, IPv6: true})
 				if err != nil {
 					return err
 				}

@@ -1,8 +1,9 @@
-package local
+package local_test
 
 import (
 	"context"
 	"net/netip"
+	. "onmux/probe/local"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -68,7 +69,7 @@ func BenchmarkAllPorts(b *testing.B) {
 	crowded(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := Check(b.Context(), Request{All: []probe.Proto{probe.TCP}, IPv4: true, IPv6: true})
+		r, err := checked(b.Context(), Request{All: []probe.Proto{probe.TCP}, IPv4: true, IPv6: true})
 		if err != nil || len(r.Verdicts) != crowd+1 {
 			b.Fatal(len(r.Verdicts), err)
 		}

@@ -1,7 +1,8 @@
-package local
+package local_test
 
 import (
 	"errors"
+	. "onmux/probe/local"
 	"os"
 	"slices"
 	"strings"
@@ -11,7 +12,6 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/socket"
-	"onmux/probe/local/trace"
 	"onmux/probe/nettest"
 )
 
@@ -36,7 +36,7 @@ func TestBindTrial(t *testing.T) {
 				t.Errorf("%d: %q, want %q", number, got, want)
 			}
 		}
-		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})
+		r, err := checked(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})
 		if err != nil || len(r.Verdicts[0].Bind) != 0 || len(r.Verdicts[0].Trace) != 0 {
 			t.Errorf("%+v, %v", r.Verdicts, err)
 		}
@@ -69,9 +69,9 @@ func TestBindTrialBlind(t *testing.T) {
 		{false, []Word{Unknown, Unknown, Unknown}, 1},
 		{true, []Word{Free, Bound, Bound}, 0},
 	} {
-		var r Report
+		var r completed
 		nettest.WithoutNetlink(t, unix.EAFNOSUPPORT, func() (err error) {
-			r, err = Check(t.Context(), Request{Ports: ports, IPv4: true, IPv6: true, Trace: c.trace})
+			r, err = checked(t.Context(), Request{Ports: ports, IPv4: true, IPv6: true, Trace: c.trace})
 			return err
 		})
 		for i, v := range r.Verdicts {
@@ -89,38 +89,17 @@ func TestBindTrialBlind(t *testing.T) {
 	}
 }
 
-// A port that a connection of ours was given is not held by somebody.
-func TestBindTrialOwn(t *testing.T) {
-	nettest.Need(t)
-	fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 0))
-	own, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := uint16(own.(*unix.SockaddrInet4).Port)
-	tr := tracing{asked: true, Result: trace.Result{OwnPorts: map[uint16]bool{port: true}}}
-	f := finding{port: probe.Port{Number: port, Proto: probe.TCP}, where: "here"}
-	if v := f.judge(&tr, settings{}, socket.Query{IPv4: true}); v.Verdict != Free {
-		t.Errorf("%+v", v)
-	}
-	tr.OwnPorts = nil
-	if v := f.judge(&tr, settings{}, socket.Query{IPv4: true}); v.Verdict != Bound {
-		t.Errorf("%+v", v)
-	}
-}
-
 // Where the sysctl takes IPv6 away, binding [::] still works.
 func TestWithoutIPv6(t *testing.T) {
 	nettest.InHost(t, func(h *nettest.Host) {
-		if got := withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != "" {
+		if got := WithoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != "" {
 			t.Errorf("with IPv6: %q", got)
 		}
 		const said = "IPv6: no interface has an address: binding [::1] fails, and [::] takes IPv4 only"
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6", []byte("1"), 0); err != nil {
 			t.Fatal(err)
 		}
-		const noLoopback = "IPv6: loopback has no ::1: binding [::1] fails"
-		if got := withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != noLoopback {
+		if got := WithoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != NoIPv6Loopback {
 			t.Errorf("without ::1: %q", got)
 		}
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0); err != nil {
@@ -136,7 +115,7 @@ func TestWithoutIPv6(t *testing.T) {
 		if err := nettest.Bind("::1", 417)(fd); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			t.Errorf("binding [::1]: %v", err)
 		}
-		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})
+		r, err := checked(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})
 		if err != nil || len(r.Verdicts[0].Bind) != 0 {
 			t.Errorf("IPv4 only: %+v, %v", r.Verdicts, err)
 		}
@@ -145,7 +124,7 @@ func TestWithoutIPv6(t *testing.T) {
 	if err := os.WriteFile(dir+"/tcp", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := withoutIPv6(socket.ProcNet{Dir: dir}); got != "IPv6: not available on this machine: binding [::] fails" {
+	if got := WithoutIPv6(socket.ProcNet{Dir: dir}); got != NoIPv6 {
 		t.Errorf("a kernel without IPv6: %q", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
@@ -20,8 +21,8 @@ import (
 // whole call meaningless: no port, no family, the context ended, of which the
 // report has nothing but a verdict of Unknown for each port; and with
 // Request.All, beside a report, for a source that could not be read, because no
-// verdict stands for the ports that it would have told. What else could not
-// be read makes verdicts Unknown and is told in the coverage. Check looks at
+// verdict stands for the ports that it would have listed. What else could not
+// be read makes verdicts Unknown and is part of the coverage. Check looks at
 // the network namespace of the calling thread.
 func Check(ctx context.Context, r Request) (Report, error) {
 	return check(ctx, r, look)
@@ -37,20 +38,20 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		return unfinished(r, err), err
 	}
 	if len(r.All) > 0 {
-		r.Ports = v.telling(r.Ports)
+		r.Ports = v.interesting(r.Ports)
 		v.keep(r.Ports)
 	}
-	behind := make(map[probe.Port][]socket.Socket)
+	holders := make(map[probe.Port][]socket.Socket)
 	var held []socket.Socket
 	for p, t := range v.Table {
-		behind[p] = t.Holders()
-		for _, s := range behind[p] {
+		holders[p] = t.Holders()
+		for _, s := range holders[p] {
 			if s.Holder != 0 {
 				held = append(held, s)
 			}
 		}
 	}
-	held = append(held, v.abroad.Sockets()...)
+	held = append(held, v.others.Sockets()...)
 	if r.Trace {
 		v.traced.asked = true
 		if v.traced.Result, err = trace.Connect(ctx, q.Query, v.Table, r.Ports); err != nil {
@@ -68,17 +69,17 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 			return unfinished(r, err), err
 		}
 	}
-	report := v.report(r, q, behind, o)
+	report := v.report(r, q, holders, o)
 	if len(r.All) > 0 && v.failed() != nil {
 		return report, fmt.Errorf("not every port could be looked at: %w", v.failed())
 	}
 	return report, nil
 }
 
-// telling adds the ports on which something listens, and those that NAT rules
+// interesting adds the ports on which something listens, and those that NAT rules
 // send on, to those that were asked for by number, in order.
-func (v view) telling(asked []probe.Port) []probe.Port {
-	ports := slices.Concat(asked, v.abroad.Listening(), slices.Collect(maps.Keys(v.nat.Selected)))
+func (v view) interesting(asked []probe.Port) []probe.Port {
+	ports := slices.Concat(asked, v.others.Listening(), slices.Collect(maps.Keys(v.nat.Selected)))
 	for p, t := range v.Table {
 		if t.Count[socket.Listening] > 0 {
 			ports = append(ports, p)
@@ -95,7 +96,7 @@ func (v view) keep(ports []probe.Port) {
 		return found
 	}
 	maps.DeleteFunc(v.Table, func(p probe.Port, _ *socket.Usage) bool { return !wanted(p) })
-	v.abroad.Keep(wanted)
+	v.others.Keep(wanted)
 }
 
 // failed is why not every port that is listened on may have been seen.
@@ -103,66 +104,110 @@ func (v view) failed() error {
 	var errs []error
 	for _, s := range v.Sources {
 		if s.Err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", upper(s.Proto), s.Err))
+			errs = append(errs, fmt.Errorf("%s: %w", strings.ToUpper(s.Proto.String()), s.Err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// view is what the sources saw of this machine's sockets.
+// view is what was read of this machine.
 type view struct {
 	socket.Survey
 	settled bool   // something listens on every port, and the rest was not read
-	where   string // what was looked at: "in this network namespace"
-	netns   string // Listener.NetNS
-	abroad  netns.Others
+	netns   string // Listener.NetNS: "" where there are no network namespaces
+	others  netns.Others
 	nat     nat.Result
 	traced  tracing
 }
 
-func (v view) report(r Request, q query, behind map[probe.Port][]socket.Socket, o owner.Owners) Report {
+// report puts together what was seen.
+func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket, o owner.Owners) Report {
 	var out Report
 	rules := settings{Settings: ports.ReadSettings()}
 	if q.IPv6 {
 		rules.ipv6 = ipv6Obstacle()
 	}
-	listeners := make(map[probe.Port][]Listener, len(behind))
+	listeners := make(map[probe.Port][]Listener, len(holders))
 	total := 0
-	for p, sockets := range behind {
-		all := make([]Listener, len(sockets))
-		for i, s := range sockets {
-			all[i] = newListener(s, o)
-			all[i].NetNS = v.netns
-		}
-		listeners[p] = all
-		total += len(all)
+	for p, sockets := range holders {
+		listeners[p] = newListeners(sockets, o, v.netns)
+		total += len(sockets)
 	}
 	out.Verdicts = make([]Verdict, 0, len(r.Ports))
 	out.Listeners = make([]Listener, 0, total)
-	others := elsewhere(v.abroad, o)
+	others := byPort(v.others, o)
 	for _, p := range r.Ports {
-		f := finding{port: p, where: v.where, source: v.Source(p.Proto), listeners: listeners[p], owners: o, dropped: v.Dropped,
-			redirects: inWords(v.nat.Redirects[p]), unread: v.nat.Unknown[p], unruled: v.nat.Incomplete(), attempts: v.traced.Attempts[p]}
-		f.elsewhere, f.missed = others[p], v.abroad.Coverage.Incomplete()
-		if t := v.Table[p]; t != nil {
-			f.count = t.Count
+		f := Facts{
+			Port: p, NetNS: v.netns, Answers: v.traced.answers(p, o), Bind: Bind{Below: rules.below()},
+			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Dropped: v.Dropped},
+			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
+			NAT:       Rules{v.nat.Redirects[p], v.nat.Unknown[p], v.nat.Incomplete()},
 		}
-		out.Verdicts = append(out.Verdicts, f.judge(&v.traced, rules, q.Query))
+		if u := v.Table[p]; u != nil {
+			f.Counts = u.Count
+		}
+		out.Verdicts = append(out.Verdicts, v.judge(f, rules, q.Query))
 	}
-	for p, places := range others {
-		for _, f := range places {
-			listeners[p] = append(listeners[p], f.listeners...)
+	for p, namespaces := range others {
+		for _, n := range namespaces {
+			listeners[p] = append(listeners[p], n.Listeners...)
 		}
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(listeners), comparePorts) {
 		out.Listeners = append(out.Listeners, listeners[p]...)
 	}
-	natRules := natCoverage(v.nat)
-	if len(r.All) > 0 {
-		natRules = append(natRules, wideRules(v.nat)...)
+	out.Coverage = v.coverage(r, q, o, out)
+	return out
+}
+
+// judge is the verdict on a port, which is bound where that was asked for and
+// nothing listens.
+func (v *view) judge(f Facts, s settings, q socket.Query) Verdict {
+	out := Judge(f)
+	if v.traced.asked && out.Verdict != Listening {
+		f.Bind.Trials, f.Bind.InUse = v.traced.bind(q, f.Port)
+		out = Judge(f)
 	}
-	out.Coverage = slices.Concat(q.coverage(v.Sources), v.notes(), namespacesCoverage(v.abroad.Coverage), natRules, v.traced.coverage(q.Query), ownersCoverage(o, r.Owners, out.Listeners))
-	out.Hints = slices.Concat(v.hintsOf(), bindHint(r, out.Verdicts), namespacesHints(v.abroad.Coverage), natHints(v.nat, !r.Trace && len(q.Ports[probe.TCP]) > 0), ownersHints(o, out.Listeners))
+	out.Facts.Bind.Obstacles = s.obstacles(f.Port, out.Verdict, f.Counts)
+	for _, a := range f.Answers {
+		out.Trace = append(out.Trace, a.record())
+	}
+	return out
+}
+
+// byPort is the sockets of other network namespaces by port, in the order of the
+// namespaces.
+func byPort(others netns.Others, o owner.Owners) map[probe.Port][]Namespace {
+	all := make(map[probe.Port][]Namespace)
+	for _, n := range others.Namespaces {
+		for p, sockets := range n.Held {
+			all[p] = append(all[p], Namespace{n.Name, newListeners(sockets, o, n.Name)})
+		}
+	}
+	return all
+}
+
+// noOwner is why a socket has no owner.
+func noOwner(o owner.Owners) NoOwner {
+	switch {
+	case !o.Asked:
+		return ""
+	case o.Err != nil || o.Incomplete():
+		return OwnerUnreadable
+	}
+	return NoProcess
+}
+
+// unfinished is the report of a call whose context ended.
+func unfinished(r Request, ended error) (out Report) {
+	cause := Interrupted
+	if errors.Is(ended, context.DeadlineExceeded) {
+		cause = TimedOut
+	}
+	for _, p := range r.Ports {
+		out.Verdicts = append(out.Verdicts, Verdict{
+			Port: p.Number, Proto: p.Proto, Verdict: Unknown, Cause: cause, Facts: &Facts{Port: p}})
+	}
 	return out
 }
 

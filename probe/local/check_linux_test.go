@@ -1,8 +1,9 @@
-package local
+package local_test
 
 import (
 	"context"
 	"fmt"
+	. "onmux/probe/local"
 	"os"
 	"reflect"
 	"slices"
@@ -17,11 +18,12 @@ import (
 )
 
 // compare holds a report against the facts.
-func compare(t *testing.T, facts []fact, r Report) {
+func compare(t *testing.T, facts []fact, r completed) {
 	t.Helper()
 	for i, f := range facts {
 		v := r.Verdicts[i]
-		if v.Port != f.port.Number || v.Proto != f.port.Proto || v.Verdict != f.verdict || (v.Error != "") != (f.verdict == Unknown) {
+		if v.Port != f.port.Number || v.Proto != f.port.Proto || v.Verdict != f.verdict ||
+			(v.Error != "") != (f.verdict == Unknown) {
 			t.Errorf("%s: %+v, want %s", f.port, v, f.verdict)
 		}
 		if !strings.Contains(v.Why, f.why) {
@@ -30,10 +32,12 @@ func compare(t *testing.T, facts []fact, r Report) {
 		var got []Listener
 		for _, l := range r.Listeners {
 			if l.Port == f.port.Number && l.Proto == f.port.Proto {
-				if len(l.Owners) != 1 || l.Owners[0].PID != os.Getpid() || l.UID == nil || *l.UID != 0 || l.NetNS != "host" || (l.Peer == "") == (l.State == Connected) {
+				if len(l.Owners) != 1 || l.Owners[0].PID != os.Getpid() || l.UID == nil || *l.UID != 0 || l.NetNS != "host" ||
+					(l.Peer == "") == (l.State == Connected) {
 					t.Errorf("%s: %+v", f.port, l)
 				}
-				bare := Listener{Address: l.Address, Family: l.Family, State: l.State, Reach: l.Reach, Device: l.Device, Backlog: l.Backlog}
+				bare := Listener{Address: l.Address, Family: l.Family, State: l.State, Reach: l.Reach, Device: l.Device,
+					Backlog: l.Backlog}
 				if l.Backlog != nil && *l.Backlog == (socket.Backlog{Used: 0, Limit: 7}) {
 					bare.Backlog = nil // as every listener of the scene but one
 				}
@@ -51,7 +55,8 @@ func compare(t *testing.T, facts []fact, r Report) {
 func TestCheck(t *testing.T) {
 	facts := scene(t)
 	both := Request{IPv4: true, IPv6: true, Owners: true}
-	for name, look := range map[string]func(context.Context, query) (view, error){"sock_diag": look, "sock_diag by family": withoutBoth} {
+	for name, look := range map[string]func(context.Context, query) (view, error){"sock_diag": look,
+		"sock_diag by family": withoutBoth} {
 		t.Run(name, func(t *testing.T) {
 			for _, proto := range probe.Protos() {
 				few := slices.DeleteFunc(slices.Clone(facts), func(f fact) bool { return f.port.Proto != proto })
@@ -113,7 +118,8 @@ func TestCheckOneFamily(t *testing.T) {
 		{"-4", Request{IPv4: true}, "ipv6"},
 		{"-6", Request{IPv6: true}, "ipv4"},
 	} {
-		for source, from := range map[string]func(context.Context, query) (view, error){"sock_diag": look, "proc": withoutDiag} {
+		for source, from := range map[string]func(context.Context, query) (view, error){"sock_diag": look,
+			"proc": withoutDiag} {
 			r := ask(t, facts, c.r, from)
 			for i, f := range facts {
 				if source == "proc" {
@@ -183,12 +189,13 @@ func TestCheckTooLate(t *testing.T) {
 	end()
 	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 417, Proto: probe.UDP}}
 	for want, ctx := range map[string]context.Context{"the time ran out": late, "it was interrupted": ended} {
-		r, err := Check(ctx, Request{Ports: ports, IPv4: true})
+		r, err := checked(ctx, Request{Ports: ports, IPv4: true})
 		if err == nil || len(r.Verdicts) != len(ports) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		for i, v := range r.Verdicts {
-			if v.Port != ports[i].Number || v.Proto != ports[i].Proto || v.Verdict != Unknown || v.Why != "could not look" || v.Error != want {
+			if v.Port != ports[i].Number || v.Proto != ports[i].Proto || v.Verdict != Unknown || v.Why != "could not look" ||
+				v.Error != want {
 				t.Errorf("%+v", v)
 			}
 		}

@@ -1,187 +1,77 @@
 package local
 
 import (
-	"fmt"
 	"os"
 	"slices"
-	"strings"
 
-	"onmux/probe"
+	"onmux/probe/local/nat"
+	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 )
 
-func upper(p probe.Proto) string { return strings.ToUpper(p.String()) }
-
-// places has how the coverage calls each place that sockets are read from.
-var places = map[socket.From]string{socket.FromKernel: "the kernel (sock_diag)", socket.FromProc: "/proc/net", socket.FromTable: "the kernel", socket.FromLsof: "lsof"}
-
-// familyNames is what was asked for.
-func familyNames(s socket.Source) string {
-	switch {
-	case !s.IPv6:
-		return "IPv4"
-	case !s.IPv4:
-		return "IPv6"
-	}
-	return "IPv4 and IPv6"
+// Coverage is what was and what was not looked at.
+type Coverage struct {
+	IPv4, IPv6 bool // the families that were asked for
+	NetNS      bool // this system has network namespaces, and the caller's own was looked at
+	Root       bool // the caller is root, perhaps one with few capabilities
+	Sources    []socket.Source
+	NoIPv6     bool // IPv6 was asked for, and the kernel has none
+	Settled    bool // something listens on every port, so that the next two were not looked at
+	Namespaces netns.Coverage
+	NAT        nat.Result
+	AllPorts   bool // see Request.All
+	Trace      TraceCoverage
+	Owners     OwnersCoverage
 }
 
-// coverage says where the sockets of each protocol were read, protocols alike
-// in one sentence, and which family nobody asked for.
-func (q query) coverage(sources []socket.Source) []string {
-	var said []string
-	told := make(map[string][]string) // what is said: of which protocols
-	var order []string
-	for _, s := range sources {
-		what := whence(s)
-		if told[what] == nil {
-			order = append(order, what)
-		}
-		told[what] = append(told[what], upper(s.Proto))
-	}
-	for _, what := range order {
-		said = append(said, strings.Join(told[what], " and ")+" sockets"+what)
-	}
-	switch {
-	case !q.IPv6:
-		said = append(said, "IPv6 not looked at (-4)")
-	case !q.IPv4:
-		said = append(said, "IPv4 not looked at (-6)")
-	}
-	return said
+// TraceCoverage is what Request.Trace did.
+type TraceCoverage struct {
+	Asked       bool
+	Unsupported bool // on this system
+	Made        int  // connections
+	Left        int  // addresses that were not connected to, because there are too many
+	UDP, TCP    bool // there were ports of it; those of UDP are not connected to
+	TooMany     bool // ports to bind: the last ones were not tried
+	WouldDecide bool // it was not asked, and binding would show whether a port is held by a socket that is not seen
 }
 
-// whence continues a sentence that begins with the protocol's sockets.
-func whence(s socket.Source) string {
-	families, from := familyNames(s), places[s.From]
-	switch {
-	case s.From == "":
-		return fmt.Sprintf(", %s: not read: %v", families, s.Err)
-	case s.Err != nil:
-		return fmt.Sprintf(", %s, from %s: not all read: %v", families, from, s.Err)
-	case s.Fallback != nil:
-		return fmt.Sprintf(", %s, from %s because of: %v", families, from, s.Fallback)
-	}
-	return fmt.Sprintf(", %s, from %s", families, from)
+// OwnersCoverage is how many owners were found.
+type OwnersCoverage struct {
+	Asked      bool
+	Found, All int   // sockets: with owners, and that can have one
+	Err        error // why no owner could be found
+	Unreadable int   // processes whose descriptors could not be read
+	Hidden     bool  // /proc hides processes (hidepid)
+	Candidates bool  // some sockets have candidates instead
 }
 
-// notes says what the sources do not report.
-func (v view) notes() []string {
-	var said []string
-	if v.NoIPv6 {
-		said = append(said, "IPv6: not available in this kernel")
-	}
-	for i, s := range v.Sources {
-		switch s.From {
-		case socket.FromProc:
-			said = append(said, unreportedByProc(s.Proto))
-		case socket.FromKernel:
-			if s.NoBound && s.BoundErr != nil {
-				said = append(said, fmt.Sprintf("TCP sockets that are bound and do not listen: not known if this kernel tells them (%v)", s.BoundErr))
-			} else if s.NoBound {
-				said = append(said, "TCP sockets that are bound and do not listen: not told by this kernel")
-			}
-		default:
-			if i == 0 && v.netns == "" {
-				said = append(said, "whether an IPv6 socket takes IPv4 too, devices and accept queues: not told by this system", "NAT redirects: not looked at")
-			}
-			if s.NoBound {
-				said = append(said, "TCP sockets that are bound and do not listen: not told by this system")
-			}
-		}
-	}
-	if v.settled {
-		said = append(said, "other network namespaces and NAT rules: not looked at, because something listens on every port")
-	}
-	return said
-}
-
-func unreportedByProc(proto probe.Proto) string {
-	what := "whether [::] takes IPv4 and devices"
-	if proto == probe.TCP {
-		what = "sockets that are bound and do not listen, whether [::] takes IPv4, devices and accept queues"
-	}
-	return fmt.Sprintf("%s: not told by /proc/net: %s", upper(proto), what)
-}
-
-// hintsOf says what would make the sources report more.
-func (v view) hintsOf() []string {
-	for _, s := range v.Sources {
-		switch {
-		case s.From == socket.FromKernel && s.NoBound && s.BoundErr == nil:
-			return []string{"Linux 6.8 and newer tell sockets that are bound and do not listen"}
-		case s.Err == socket.ErrOwnOnly:
-			return []string{"run as root to see the sockets of everybody"}
-		}
-	}
-	return nil
-}
-
-// missing says why a socket has no owner; "" if nobody asked.
-func missing(o owner.Owners) string {
-	switch {
-	case !o.Asked:
-		return ""
-	case o.Err != nil || o.Incomplete():
-		return "owner not readable"
-	}
-	return "no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS"
-}
-
-// coverage says how many owners were found. A socket that no process can hold,
-// such as a connection that waits to be accepted, is not counted.
-func ownersCoverage(o owner.Owners, asked bool, listeners []Listener) []string {
-	if !asked {
-		return []string{"owners: not looked for"}
-	}
-	found, all := ownersFound(listeners)
-	line := fmt.Sprintf("owners of %d of %d sockets", found, all)
-	switch {
-	case o.Err != nil:
-		line += ": " + o.Err.Error()
-	case found < all && len(o.Unreadable) > 0:
-		line += fmt.Sprintf(": %s not readable without %s", count(len(o.Unreadable), "process", "processes"), privilege())
-	case found < all && o.Hidden:
-		line += ": /proc hides the processes of others (hidepid), which could not be looked at without " + privilege()
-	}
-	if slices.ContainsFunc(listeners, func(l Listener) bool { return len(l.Candidates) > 0 }) {
-		return []string{line, "candidates: processes in the cgroup in which a socket was made, or of its user; none is known to hold it"}
-	}
-	return []string{line}
-}
-
-func ownersHints(o owner.Owners, listeners []Listener) []string {
-	if found, all := ownersFound(listeners); o.Asked && found < all && (o.Incomplete() || os.Geteuid() > 0) {
-		return []string{privilege() + " is needed to see every owner"}
-	}
-	return nil
-}
-
-// privilege is what reading other people's processes takes.
-func privilege() string {
-	if os.Geteuid() == 0 {
-		return "CAP_SYS_PTRACE" // root in a container
-	}
-	return "root"
-}
-
-func ownersFound(listeners []Listener) (found, all int) {
+// ownersCoverage counts owners. A socket that no process can hold, such as a
+// connection that waits to be accepted, is not counted.
+func ownersCoverage(o owner.Owners, listeners []Listener) OwnersCoverage {
+	c := OwnersCoverage{Asked: o.Asked, Err: o.Err, Unreadable: len(o.Unreadable), Hidden: o.Hidden}
 	for _, l := range listeners {
 		switch {
 		case len(l.Owners) > 0:
-			found++
-			all++
+			c.Found++
+			c.All++
 		case l.State != Connected || l.Inode != 0:
-			all++
+			c.All++
 		}
 	}
-	return found, all
+	c.Candidates = slices.ContainsFunc(listeners, func(l Listener) bool { return len(l.Candidates) > 0 })
+	return c
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+// coverage is that of a whole report.
+func (v view) coverage(r Request, q query, o owner.Owners, out Report) Coverage {
+	c := Coverage{IPv4: q.IPv4, IPv6: q.IPv6, NetNS: v.netns != "", Root: os.Geteuid() == 0, Sources: v.Sources,
+		NoIPv6:  v.NoIPv6,
+		Settled: v.settled, Namespaces: v.others.Coverage, NAT: v.nat, AllPorts: len(r.All) > 0,
+		Owners: ownersCoverage(o, out.Listeners)}
+	c.Trace = v.traced.coverage(q.Query)
+	c.Trace.WouldDecide = !r.Trace && slices.ContainsFunc(out.Verdicts, func(v Verdict) bool {
+		return v.Cause == BoundNotListed || v.Verdict == Free && slices.Contains(v.Facts.Caveats, BoundUnseen)
+	})
+	return c
 }

@@ -1,7 +1,8 @@
-package local
+package local_test
 
 import (
 	"fmt"
+	. "onmux/probe/local"
 	"os"
 	"reflect"
 	"slices"
@@ -26,7 +27,8 @@ func abroadFacts(t testing.TB, blue, green string) []fact {
 		l.NetNS = name
 		return l
 	}
-	any4, dual, any6 := holds(Listening, "0.0.0.0", "ipv4", "any"), holds(Listening, "::", "dual", "any"), holds(Listening, "::", "ipv6", "any")
+	any4, dual, any6 := holds(Listening, "0.0.0.0", "ipv4", "any"), holds(Listening, "::", "dual", "any"),
+		holds(Listening, "::", "ipv6", "any")
 
 	nettest.OpenIn(t, blueFile, s4, stream, nettest.Bind("0.0.0.0", 4501), nettest.Listen(7))
 	nettest.OpenIn(t, blueFile, s6, stream, nettest.Bind("::", 4502), nettest.Listen(7))
@@ -46,16 +48,24 @@ func abroadFacts(t testing.TB, blue, green string) []fact {
 	names := []string{blue, green}
 	slices.Sort(names)
 	return []fact{
-		{port(4501), Elsewhere, []Listener{there(any4, blue)}, "no socket in this network namespace uses 4501/tcp; in network namespace " + blue + ": "},
+		{port(4501), Elsewhere, []Listener{there(any4, blue)},
+			"no socket in this network namespace uses 4501/tcp; in network namespace " + blue + ": "},
 		{port(4502), Elsewhere, []Listener{there(dual, blue)}, " on [::]:4502, every address of that namespace"},
 		{port(4503), Elsewhere, []Listener{there(any6, blue)}, " on [::]:4503 (IPv6 only), every address of that namespace"},
-		{port(4504), Elsewhere, []Listener{there(holds(Bound, "0.0.0.0", "ipv4", "any"), blue)}, " on 0.0.0.0:4504, not listening"},
-		{port(4505), Elsewhere, []Listener{there(any4, names[0]), there(any4, names[1])}, "; in network namespace " + names[1] + ": "},
-		{port(4506), Listening, []Listener{there(any4, netns.Host), there(any4, green)}, ", reachable from any address; also in 1 other network namespace (" + green + ")"},
-		{port(4507), Elsewhere, []Listener{there(holds(Connected, "127.0.0.1", "ipv4", "loopback"), netns.Host), there(any4, green)}, "; in network namespace " + green},
+		{port(4504), Elsewhere, []Listener{there(holds(Bound, "0.0.0.0", "ipv4", "any"), blue)},
+			" on 0.0.0.0:4504, not listening"},
+		{port(4505), Elsewhere, []Listener{there(any4, names[0]), there(any4, names[1])},
+			"; in network namespace " + names[1] + ": "},
+		{port(4506), Listening, []Listener{there(any4, netns.Host), there(any4, green)},
+			", reachable from any address; also in 1 other network namespace (" + green + ")"},
+		{port(4507), Elsewhere,
+			[]Listener{there(holds(Connected, "127.0.0.1", "ipv4", "loopback"), netns.Host), there(any4, green)},
+			"; in network namespace " + green},
 		{port(4508), Free, nil, "no socket in this network namespace uses 4508/tcp"},
-		{probe.Port{Number: 4501, Proto: probe.UDP}, Elsewhere, []Listener{there(any4, blue)}, " on 0.0.0.0:4501, every address of that namespace"},
-		{probe.Port{Number: 4502, Proto: probe.UDP}, Elsewhere, []Listener{there(dual, green)}, " on [::]:4502, every address of that namespace"},
+		{probe.Port{Number: 4501, Proto: probe.UDP}, Elsewhere, []Listener{there(any4, blue)},
+			" on 0.0.0.0:4501, every address of that namespace"},
+		{probe.Port{Number: 4502, Proto: probe.UDP}, Elsewhere, []Listener{there(dual, green)},
+			" on [::]:4502, every address of that namespace"},
 	}
 }
 
@@ -70,7 +80,7 @@ func nameOf(t testing.TB, file string) string {
 
 // compareAbroad holds a report against the facts. Where names of namespaces are
 // not told, any will do.
-func compareAbroad(t *testing.T, facts []fact, r Report, named bool) {
+func compareAbroad(t *testing.T, facts []fact, r completed, named bool) {
 	t.Helper()
 	for i, f := range facts {
 		v := r.Verdicts[i]
@@ -105,7 +115,8 @@ func TestAbroad(t *testing.T) {
 		r := ask(t, facts, Request{IPv4: true, IPv6: true, Owners: true}, look)
 		compareAbroad(t, facts, r, true)
 		for _, l := range r.Listeners {
-			if len(l.Owners) != 1 || l.Owners[0].PID != os.Getpid() || l.Proto == probe.TCP && l.State == Listening && l.Backlog == nil {
+			if len(l.Owners) != 1 || l.Owners[0].PID != os.Getpid() || l.Proto == probe.TCP && l.State == Listening &&
+				l.Backlog == nil {
 				t.Errorf("%+v", l)
 			}
 		}
@@ -126,12 +137,13 @@ func TestAbroad(t *testing.T) {
 			}
 		}
 		compareAbroad(t, facts, r, false)
-		if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said, "2 of them through /proc/net") && os.Getpid() == 1 {
+		if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said, "2 of them through /proc/net") &&
+			os.Getpid() == 1 {
 			t.Errorf("coverage %q", r.Coverage)
 		}
 	})
 	t.Run("all", func(t *testing.T) {
-		r, err := Check(t.Context(), Request{All: []probe.Proto{probe.UDP}, IPv4: true, IPv6: true})
+		r, err := checked(t.Context(), Request{All: []probe.Proto{probe.UDP}, IPv4: true, IPv6: true})
 		if err != nil {
 			t.Fatal(err)
 		}

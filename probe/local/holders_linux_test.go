@@ -1,8 +1,9 @@
-package local
+package local_test
 
 import (
 	"context"
 	"fmt"
+	. "onmux/probe/local"
 	"os"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ import (
 // checkPort checks one TCP port and its owners.
 func checkPort(t testing.TB, port uint16) (Verdict, []Listener) {
 	t.Helper()
-	r, err := Check(context.Background(), Request{Ports: []probe.Port{{Number: port, Proto: probe.TCP}}, IPv4: true, IPv6: true, Owners: true})
+	r, err := checked(context.Background(),
+		Request{Ports: []probe.Port{{Number: port, Proto: probe.TCP}}, IPv4: true, IPv6: true, Owners: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,8 @@ func TestHandedOver(t *testing.T) {
 	}
 	want := []int{got, had}
 	slices.Sort(want)
-	if !slices.Equal(pids, want) || !strings.HasSuffix(v.Why, ", shared by processes that do not descend from one another") {
+	if !slices.Equal(pids, want) ||
+		!strings.HasSuffix(v.Why, ", shared by processes that do not descend from one another") {
 		t.Errorf("owners %v, want %v: %q", pids, want, v.Why)
 	}
 }
@@ -98,10 +101,12 @@ func TestHostileProcess(t *testing.T) {
 		t.Fatalf("%+v", listeners)
 	}
 	o := listeners[0].Owners[0]
-	if o.PID != cmd.Process.Pid || o.Name != "free\n\x1b[2J)" || len(strings.Join(o.Cmdline, "")) > owner.MaxCmdline || len(o.Parents) == 0 {
+	if o.PID != cmd.Process.Pid || o.Name != "free\n\x1b[2J)" || len(strings.Join(o.Cmdline, "")) > owner.MaxCmdline ||
+		len(o.Parents) == 0 {
 		t.Errorf("%.200q", fmt.Sprint(o))
 	}
-	if want := fmt.Sprintf(`"free\n\x1b[2J)" (pid %d, `, o.PID); !strings.HasPrefix(v.Why, want) || strings.ContainsAny(v.Why, "\n\x1b") {
+	if want := fmt.Sprintf(`"free\n\x1b[2J)" (pid %d, `, o.PID); !strings.HasPrefix(v.Why, want) ||
+		strings.ContainsAny(v.Why, "\n\x1b") {
 		t.Errorf("%q, want %q", v.Why, want)
 	}
 }
@@ -111,7 +116,8 @@ func TestThreadOfItsOwn(t *testing.T) {
 	nettest.Need(t)
 	pid := nettest.Process{Steps: "name server, apart, listen 4424"}.Start(t).Process.Pid
 	v, listeners := checkPort(t, 4424)
-	if len(listeners) != 1 || len(listeners[0].Owners) != 1 || listeners[0].Owners[0].PID != pid || listeners[0].Owners[0].Name != "server" {
+	if len(listeners) != 1 || len(listeners[0].Owners) != 1 || listeners[0].Owners[0].PID != pid ||
+		listeners[0].Owners[0].Name != "server" {
 		t.Fatalf("%q, %+v", v.Why, listeners)
 	}
 	if o := listeners[0].Owners[0]; o.Ended || o.Exe == "" {

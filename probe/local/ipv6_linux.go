@@ -9,23 +9,23 @@ import (
 )
 
 // ipv6Obstacle is why binding to an IPv6 address fails here, "" if it does not.
-func ipv6Obstacle() string { return withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}) }
+func ipv6Obstacle() ObstacleKind { return withoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}) }
 
-// withoutIPv6 says what binding meets where there is no IPv6; "" where there is.
-// The sysctl that switches IPv6 off takes the addresses away, and no more:
-// binding [::] still works then.
-func withoutIPv6(files socket.ProcNet) string {
+// withoutIPv6 is what is missing of IPv6; "" where nothing is. The sysctl that
+// switches IPv6 off takes the addresses away, and no more: binding [::] still works
+// then.
+func withoutIPv6(files socket.ProcNet) ObstacleKind {
 	if files.LacksIPv6() {
-		return "IPv6: not available on this machine: binding [::] fails"
+		return NoIPv6
 	}
 	addrs, err := os.ReadFile(filepath.Join(files.Dir, "if_inet6"))
 	switch {
 	case err != nil:
 		return "" // not known
 	case len(strings.TrimSpace(string(addrs))) == 0:
-		return "IPv6: no interface has an address: binding [::1] fails, and [::] takes IPv4 only"
+		return NoIPv6Address
 	case !hasLoopback6(string(addrs)):
-		return "IPv6: loopback has no ::1: binding [::1] fails"
+		return NoIPv6Loopback
 	}
 	return ""
 }

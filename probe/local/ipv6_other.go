@@ -3,4 +3,4 @@
 package local
 
 // ipv6Obstacle knows nothing of this system's IPv6.
-func ipv6Obstacle() string { return "" }
+func ipv6Obstacle() ObstacleKind { return "" }

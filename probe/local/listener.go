@@ -19,6 +19,16 @@ func wordOf(s socket.State) Word {
 	return Connected
 }
 
+// newListeners is the records of sockets in a network namespace.
+func newListeners(sockets []socket.Socket, o owner.Owners, netns string) []Listener {
+	all := make([]Listener, len(sockets))
+	for i, s := range sockets {
+		all[i] = newListener(s, o)
+		all[i].NetNS = netns
+	}
+	return all
+}
+
 func newListener(s socket.Socket, o owner.Owners) Listener {
 	l := Listener{
 		Proto: s.Proto, Address: s.Local.Addr(), Port: s.Local.Port(), Family: s.Family,
@@ -26,7 +36,7 @@ func newListener(s socket.Socket, o owner.Owners) Listener {
 		Inode: s.Inode, Owners: o.Of[s.Holder], Origin: o.Origins[s.Holder],
 	}
 	for _, owner := range l.Owners {
-		l.ProxyFor = cmp.Or(l.ProxyFor, proxyText(owner.ProxyTarget(s.Port())))
+		l.Proxy = cmp.Or(l.Proxy, owner.ProxyTarget(s.Port()))
 	}
 	if s.HasBacklog {
 		l.Backlog = &s.Backlog

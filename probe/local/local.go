@@ -5,6 +5,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
@@ -24,18 +25,19 @@ const (
 	Unknown    Word = "unknown"    // could not look; Verdict.Error says why
 )
 
-// Words lists every verdict in the order in which reports tell them.
+// Words lists every verdict in the order of reports.
 func Words() []Word {
 	return []Word{Listening, Bound, Redirected, Elsewhere, Connected, Free, Unknown}
 }
 
 // Request says what to look at.
 type Request struct {
-	Ports  []probe.Port  // at least one, unless All
-	All    []probe.Proto // instead of Ports: every port of these protocols on which something listens, or that NAT rules pick out and send on
-	IPv4   bool          // look at IPv4 sockets
-	IPv6   bool          // look at IPv6 sockets
-	Owners bool          // find the owning processes, which costs a walk over all descriptors
+	Ports []probe.Port // at least one, unless All
+	// instead of Ports: every port of these protocols on which something listens, or that NAT rules pick out and send on
+	All    []probe.Proto
+	IPv4   bool // look at IPv4 sockets
+	IPv6   bool // look at IPv6 sockets
+	Owners bool // find the owning processes, which costs a walk over all descriptors
 
 	// Words says that nobody asks for more than the words of the verdicts. What
 	// could not change one is then not looked at: other network namespaces and NAT
@@ -53,22 +55,28 @@ type Request struct {
 type Report struct {
 	Verdicts  []Verdict  // one for each requested port, in that order
 	Listeners []Listener // the sockets behind them, by port, protocol and address; those of other network namespaces last
-	Coverage  []string   // what was and was not looked at, a sentence each
-	Hints     []string   // what more privilege or a newer kernel would tell
+	Coverage  Coverage
 }
 
-// Verdict is one requested port's, and the record of type "verdict".
+// Verdict is one requested port's, and the record of type "verdict". The fields that
+// are sentences are written by report/phrase.
 type Verdict struct {
 	Port    uint16      `json:"port"`
 	Proto   probe.Proto `json:"proto"`
 	Verdict Word        `json:"verdict"`
+	Cause   Cause       `json:"cause,omitempty"` // what it was concluded from; missing in reports of earlier versions
 	Why     string      `json:"why"`
-	Error   string      `json:"error,omitempty"`   // why the verdict is Unknown
-	Caveats []string    `json:"caveats,omitempty"` // what could not be looked at, and might make another verdict; Why has it too
-	Bind    []string    `json:"bind,omitempty"`    // where nothing listens: what stands in the way of binding it, or soon may
+	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
+	// what could not be looked at, and might make another verdict; Why has it too
+	Caveats []string `json:"caveats,omitempty"`
+	// where nothing listens: what is in the way of binding it, or soon may be
+	Bind  []string `json:"bind,omitempty"`
+	Tried int      `json:"tried,omitzero"` // how many of Bind, the last ones, are what came of trying
 
 	Redirects []nat.Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
 	Trace     []trace.Trace  `json:"trace,omitempty"`     // with Request.Trace: who answers
+
+	Facts *Facts `json:"-"` // nil in a report that was read back
 }
 
 // Kind names the record's type in documents.
@@ -78,27 +86,36 @@ func (Verdict) Kind() string { return "verdict" }
 // ones in one SO_REUSEPORT group of one owner), and the record of type
 // "listener" in documents.
 type Listener struct {
-	Proto        probe.Proto     `json:"proto"`
-	Address      netip.Addr      `json:"address"` // zone kept
-	Port         uint16          `json:"port"`
-	Family       string          `json:"family,omitempty"` // "ipv4", "ipv6" (v6-only) or "dual"; "" if the system does not tell
-	State        Word            `json:"state"`            // Listening, Bound or Connected
-	Peer         string          `json:"peer,omitempty"`   // of a connected socket, "192.0.2.1:5000"
-	Reach        string          `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
-	Device       string          `json:"device,omitempty"` // SO_BINDTODEVICE, by name
-	Backlog      *socket.Backlog `json:"backlog,omitempty"`
-	Receive      *socket.Buffer  `json:"receive,omitempty"` // of a UDP socket that listens
-	Drops        uint64          `json:"drops,omitzero"`    // datagrams, or attempts to connect, that the socket dropped since it was made
-	Groups       []string        `json:"groups,omitempty"`  // joined multicast groups, in reports of earlier versions
-	UID          *uint32         `json:"uid,omitempty"`
-	User         string          `json:"user,omitempty"`  // UID's name; "" if it has none
-	NetNS        string          `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
-	Inode        uint64          `json:"inode,omitzero"`
-	Owners       []owner.Owner   `json:"owners,omitempty"`
-	owner.Origin                 // where the socket was made: of those without a visible owner, and those that systemd holds
+	Proto   probe.Proto `json:"proto"`
+	Address netip.Addr  `json:"address"` // zone kept
+	Port    uint16      `json:"port"`
+	// "ipv4", "ipv6" (v6-only) or "dual"; "" if the system does not report it
+	Family  string          `json:"family,omitempty"`
+	State   Word            `json:"state"`            // Listening, Bound or Connected
+	Peer    string          `json:"peer,omitempty"`   // of a connected socket, "192.0.2.1:5000"
+	Reach   string          `json:"reach"`            // "loopback", "link-local", "private", "public" or "any"
+	Device  string          `json:"device,omitempty"` // SO_BINDTODEVICE, by name
+	Backlog *socket.Backlog `json:"backlog,omitempty"`
+	Receive *socket.Buffer  `json:"receive,omitempty"` // of a UDP socket that listens
+	// datagrams, or attempts to connect, that the socket dropped since it was made
+	Drops  uint64        `json:"drops,omitzero"`
+	Groups []string      `json:"groups,omitempty"` // joined multicast groups, in reports of earlier versions
+	UID    *uint32       `json:"uid,omitempty"`
+	User   string        `json:"user,omitempty"`  // UID's name; "" if it has none
+	NetNS  string        `json:"netns,omitempty"` // "host" for the caller's own; "" where there are none
+	Inode  uint64        `json:"inode,omitzero"`
+	Owners []owner.Owner `json:"owners,omitempty"`
+	// where the socket was made: of those without a visible owner, and those that systemd holds
+	owner.Origin
 
-	ProxyFor string `json:"proxy_for,omitempty"` // what an owner that is a known proxy passes the port on to, as its command line says
+	// What an owner that is a known proxy passes the port on to, by its command line,
+	// and the same in words.
+	Proxy    owner.ProxyTarget `json:"-"`
+	ProxyFor string            `json:"proxy_for,omitempty"`
 }
 
 // Kind names the record's type in documents.
 func (Listener) Kind() string { return "listener" }
+
+// OwnNetNS is the Listener.NetNS of the caller's own network namespace.
+const OwnNetNS = netns.Host

@@ -12,7 +12,7 @@ import (
 func look(ctx context.Context, q query) (view, error) {
 	v, err := lookAt(ctx, q, socket.NewDiag(), socket.ProcNet{Dir: "/proc/thread-self/net"})
 	if err == nil && !v.settled {
-		v.abroad, err = netns.Look(ctx, q.Query, false)
+		v.others, err = netns.Look(ctx, q.Query, false)
 	}
 	return v, err
 }
@@ -24,7 +24,7 @@ func lookAt(ctx context.Context, q query, diag *socket.Diag, files socket.ProcNe
 	if err != nil {
 		return view{}, err
 	}
-	v := view{Survey: survey, where: "in this network namespace", netns: netns.Host}
+	v := view{Survey: survey, netns: netns.Host}
 	if v.settled = q.settles(v.Table); v.settled {
 		return v, ctx.Err()
 	}

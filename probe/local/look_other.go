@@ -8,8 +8,8 @@ import (
 	"onmux/probe/local/socket"
 )
 
-// look takes what the system lists. The error is the context's.
+// look reads what the system lists. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
 	s, err := socket.Read(ctx, q.Query)
-	return view{Survey: s, where: "on this machine"}, err
+	return view{Survey: s}, err
 }

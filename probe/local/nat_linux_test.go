@@ -1,6 +1,7 @@
-package local
+package local_test
 
 import (
+	. "onmux/probe/local"
 	"strings"
 	"testing"
 
@@ -23,12 +24,12 @@ func TestNATUnread(t *testing.T) {
 		if err := f.Flush(); err != nil {
 			return err
 		}
-		r, err := Check(t.Context(), Request{Ports: []probe.Port{p}, IPv4: true, IPv6: true})
+		r, err := checked(t.Context(), Request{Ports: []probe.Port{p}, IPv4: true, IPv6: true})
 		if err != nil {
 			return err
 		}
 		if v := r.Verdicts[0]; v.Verdict != Free || len(v.Redirects) > 0 ||
-			!strings.HasSuffix(v.Why, "not understood was an nftables rule (table ip nat, chain pre)") {
+			!strings.HasSuffix(v.Why, "not understood: an nftables rule (table ip nat, chain pre)") {
 			t.Errorf("%+v", v)
 		}
 		return nil
@@ -49,7 +50,7 @@ func TestNATBeforeListener(t *testing.T) {
 			return err
 		}
 		both := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 418, Proto: probe.TCP}}
-		r, err := Check(t.Context(), Request{Ports: both, IPv4: true, IPv6: true})
+		r, err := checked(t.Context(), Request{Ports: both, IPv4: true, IPv6: true})
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func TestNATNotAllowedFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	nettest.AsNobody(t, h, func() error {
-		r, err := Check(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true, IPv6: true})
+		r, err := checked(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true, IPv6: true})
 		if err != nil {
 			return err
 		}

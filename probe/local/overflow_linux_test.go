@@ -1,7 +1,8 @@
-package local
+package local_test
 
 import (
 	"fmt"
+	. "onmux/probe/local"
 	"strings"
 	"testing"
 
@@ -44,7 +45,9 @@ func TestFullAcceptQueue(t *testing.T) {
 	if why := r.Verdicts[0].Why; !strings.Contains(why, want) || !strings.Contains(why, " by full queues") {
 		t.Errorf("%q lacks %q", why, want)
 	}
-	if v, err := look(t.Context(), query{Query: socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, IPv4: true}}); err != nil || v.Dropped.ByFullQueue < l.Drops {
+	if v, err := look(t.Context(),
+		query{Query: socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, IPv4: true}}); err != nil ||
+		v.Dropped.ByFullQueue < l.Drops {
 		t.Errorf("%+v, %v", v.Dropped, err)
 	}
 }
@@ -72,39 +75,17 @@ func TestDroppedDatagrams(t *testing.T) {
 		}
 	}
 	l := full.Listeners[0]
-	if l.Drops == 0 || l.Drops != uint64(sent-read) || l.Receive == nil || l.Receive.Limit != 8192 || l.Receive.Used < 512 {
+	if l.Drops == 0 || l.Drops != uint64(sent-read) || l.Receive == nil || l.Receive.Limit != 8192 ||
+		l.Receive.Used < 512 {
 		t.Errorf("read %d of %d: %+v, %+v", read, sent, l, l.Receive)
 	}
 	if other := files.Listeners[0]; other.Drops != l.Drops || other.Receive != nil {
 		t.Errorf("/proc/net: %+v", other)
 	}
 	want := fmt.Sprintf(", reachable from this machine only, %d datagrams dropped", l.Drops)
-	for _, r := range []Report{full, files} {
+	for _, r := range []completed{full, files} {
 		if why := r.Verdicts[0].Why; !strings.Contains(why, want) {
 			t.Errorf("%q lacks %q", why, want)
-		}
-	}
-}
-
-// What a queue lost is said once for all sockets of a holder.
-func TestLosses(t *testing.T) {
-	tcp, udp := probe.Port{Number: 417, Proto: probe.TCP}, probe.Port{Number: 417, Proto: probe.UDP}
-	full, one := Listener{Backlog: &socket.Backlog{Used: 129, Limit: 128}, Drops: 36}, Listener{Backlog: &socket.Backlog{Used: 128, Limit: 128}, Drops: 1}
-	for _, c := range []struct {
-		f    finding
-		of   []Listener
-		want string
-	}{
-		{finding{port: tcp}, []Listener{{}}, ""},
-		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}, []Listener{{Backlog: &socket.Backlog{Used: 128, Limit: 128}}}, ""},
-		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}, []Listener{one}, ", 1 attempt to connect dropped"},
-		{finding{port: tcp}, []Listener{one, full}, ", accept queue full (129 of 128), 37 attempts to connect dropped"},
-		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 0}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
-		{finding{port: tcp, dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}, []Listener{full}, ", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
-		{finding{port: udp}, []Listener{{Drops: 2}, {Drops: 3}}, ", 5 datagrams dropped"},
-	} {
-		if got := c.f.losses(c.of); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -1,8 +1,9 @@
-package local
+package local_test
 
 import (
 	"context"
 	"net/netip"
+	. "onmux/probe/local"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,11 +70,16 @@ func TestCheckPartly(t *testing.T) {
 		holders       int  // of 4401; -1 if that is up to the kernel's order
 		coverage      string
 	}{
-		{"half of sock_diag", lookingAt(narrow(), nothing), Listening, Unknown, 1, "from the kernel (sock_diag): not all read: "},
-		{"half of sock_diag, all files", lookingAt(narrow(), procFiles(t, map[string][]byte{"tcp": tcp4, "tcp6": tcp6})), Listening, Listening, 7, "from /proc/net because of: "},
-		{"half of the files", lookingAt(nil, procFiles(t, map[string][]byte{"tcp": tcp4, "tcp6": nil})), Listening, Unknown, 1, "from /proc/net: not all read: "},
-		{"half of a file", lookingAt(nil, procFiles(t, map[string][]byte{"tcp": tcp4, "tcp6": tcp6[:len(tcp6)-100]})), Listening, Listening, -1, "from /proc/net: not all read: "},
-		{"no IPv6", lookingAt(nil, procFiles(t, map[string][]byte{"tcp": tcp4})), Listening, Unknown, 1, "IPv6: not available in this kernel"},
+		{"half of sock_diag", lookingAt(narrow(), nothing), Listening, Unknown, 1,
+			"from the kernel (sock_diag): not all read: "},
+		{"half of sock_diag, all files", lookingAt(narrow(), procFiles(t, map[string][]byte{"tcp": tcp4, "tcp6": tcp6})),
+			Listening, Listening, 7, "from /proc/net because of: "},
+		{"half of the files", lookingAt(nil, procFiles(t, map[string][]byte{"tcp": tcp4, "tcp6": nil})), Listening, Unknown,
+			1, "from /proc/net: not all read: "},
+		{"half of a file", lookingAt(nil, procFiles(t, map[string][]byte{"tcp": tcp4, "tcp6": tcp6[:len(tcp6)-100]})),
+			Listening, Listening, -1, "from /proc/net: not all read: "},
+		{"no IPv6", lookingAt(nil, procFiles(t, map[string][]byte{"tcp": tcp4})), Listening, Unknown, 1,
+			"IPv6: not available in this kernel"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			first := ask(t, []fact{{port: probe.Port{Number: 4401, Proto: probe.TCP}}}, Request{IPv4: true, IPv6: true}, c.look)
@@ -84,7 +90,8 @@ func TestCheckPartly(t *testing.T) {
 			if n := len(first.Listeners); n != c.holders && c.holders >= 0 {
 				t.Errorf("4401: %d sockets, want %d", n, c.holders)
 			}
-			if !slices.ContainsFunc(first.Listeners, func(l Listener) bool { return l.Address == netip.MustParseAddr("127.0.0.1") }) {
+			if !slices.ContainsFunc(first.Listeners,
+				func(l Listener) bool { return l.Address == netip.MustParseAddr("127.0.0.1") }) {
 				t.Errorf("4401: the socket over IPv4 is lost: %+v", first.Listeners)
 			}
 			if v := second.Verdicts[0]; v.Verdict != c.second || (v.Verdict == Unknown) != (v.Error != "") {

@@ -1,10 +1,11 @@
-package local
+package local_test
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	. "onmux/probe/local"
 	"os"
 	"os/exec"
 	"runtime"
@@ -23,7 +24,7 @@ import (
 // as runs Check in a process of another kind, in the same network namespace: as
 // a stranger without privileges, without sock_diag (as in a sandbox), or without
 // a descriptor to spare.
-func as(t *testing.T, role string, facts []fact) Report {
+func as(t *testing.T, role string, facts []fact) completed {
 	t.Helper()
 	cmd := exec.Command(nettest.SharedBinary(t), "-test.run=^TestRoles$")
 	cmd.Dir = "/"
@@ -45,7 +46,7 @@ func as(t *testing.T, role string, facts []fact) Report {
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", role, err, out)
 	}
-	var r Report
+	var r completed
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("%s: %v\n%s", role, err, out)
 	}
@@ -73,13 +74,14 @@ func play(role string) error {
 			return err
 		}
 	}
-	var r Report
+	var r completed
 	for _, proto := range probe.Protos() { // few of each: filtered dumps
 		some := slices.DeleteFunc(slices.Clone(ports), func(p probe.Port) bool { return p.Proto != proto })
 		if len(some) == 0 {
 			continue
 		}
-		part, err := Check(context.Background(), Request{Ports: some, IPv4: true, IPv6: true, Owners: true, Trace: role == "tracer"})
+		part, err := checked(context.Background(),
+			Request{Ports: some, IPv4: true, IPv6: true, Owners: true, Trace: role == "tracer"})
 		if err != nil {
 			return err
 		}
@@ -119,7 +121,8 @@ func TestRoles(t *testing.T) {
 	}{
 		{"stranger", func(f fact) fact { return f }, "sockets, IPv4 and IPv6, from the kernel (sock_diag)"},
 		{"sandboxed", fact.untold, "from /proc/net because of: open a sock_diag socket: operation not permitted"},
-		{"exhausted", func(f fact) fact { return fact{port: f.port, verdict: Unknown} }, "not read: open a sock_diag socket: too many open files"},
+		{"exhausted", func(f fact) fact { return fact{port: f.port, verdict: Unknown} },
+			"not read: open a sock_diag socket: too many open files"},
 	} {
 		t.Run(c.role, func(t *testing.T) {
 			r := as(t, c.role, facts)
@@ -129,7 +132,8 @@ func TestRoles(t *testing.T) {
 				if v.Verdict != f.verdict || (v.Error != "") != (v.Verdict == Unknown) {
 					t.Errorf("%s: %+v, want %s", f.port, v, f.verdict)
 				}
-				if f.verdict == Listening && !strings.Contains(v.Why, "a socket of "+root) || strings.Contains(v.Why, "pid") && !strings.Contains(v.Why, "perhaps ") {
+				if f.verdict == Listening && !strings.Contains(v.Why, "a socket of "+root) || strings.Contains(v.Why, "pid") &&
+					!strings.Contains(v.Why, "perhaps ") {
 					t.Errorf("%s: %q", f.port, v.Why)
 				}
 			}
@@ -142,7 +146,9 @@ func TestRoles(t *testing.T) {
 					t.Errorf("a stranger sees an owner: %+v", l)
 				}
 			}
-			if len(r.Listeners) > 0 && (!strings.Contains(said, "not readable without root") || !slices.Contains(r.Hints, "root is needed to see every owner")) {
+			if len(r.Listeners) > 0 &&
+				(!strings.Contains(said, "not readable without root") ||
+					!slices.Contains(r.Hints, "root is needed to see every owner")) {
 				t.Errorf("coverage %q, hints %q", r.Coverage, r.Hints)
 			}
 		})

@@ -1,10 +1,12 @@
-package local
+package local_test
 
 import (
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	. "onmux/probe/local"
+	"onmux/report/phrase"
 	"os"
 	"slices"
 	"testing"
@@ -27,6 +29,36 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	os.Exit(nettest.Alone(m))
+}
+
+// The inside of the package, by its names there.
+type (
+	query = Query
+	view  = View
+)
+
+var (
+	look   = Look
+	lookAt = LookAt
+)
+
+// completed is a report with its sentences.
+type completed struct {
+	Verdicts  []Verdict
+	Listeners []Listener
+	Coverage  []string
+	Hints     []string
+}
+
+func complete(r Report) completed {
+	phrase.Complete(&r)
+	return completed{r.Verdicts, r.Listeners, phrase.CheckCoverage(r.Coverage), phrase.CheckHints(r.Coverage)}
+}
+
+// checked is Check with the sentences.
+func checked(ctx context.Context, r Request) (completed, error) {
+	report, err := Check(ctx, r)
+	return complete(report), err
 }
 
 // roleEnv names what a test binary does that a test started.
@@ -108,24 +140,31 @@ func scene(t testing.TB) []fact {
 	return []fact{
 		{tcp(4001), Listening, []Listener{any4}, " on 0.0.0.0:4001, reachable from any address"},
 		{tcp(4002), Listening, []Listener{lo4}, " on 127.0.0.1:4002, reachable from this machine only"},
-		{tcp(4003), Listening, []Listener{holds(Listening, "::", "ipv6", "any")}, " on [::]:4003 (IPv6 only), reachable from any address"},
-		{tcp(4004), Listening, []Listener{holds(Listening, "::", "dual", "any")}, " on [::]:4004, reachable from any address"},
+		{tcp(4003), Listening, []Listener{holds(Listening, "::", "ipv6", "any")},
+			" on [::]:4003 (IPv6 only), reachable from any address"},
+		{tcp(4004), Listening, []Listener{holds(Listening, "::", "dual", "any")},
+			" on [::]:4004, reachable from any address"},
 		{tcp(4005), Listening, []Listener{lo6}, " on [::1]:4005, reachable from this machine only"},
 		{tcp(4006), Listening, []Listener{lo4}, " on 127.0.0.1:4006, reachable from this machine only"},
 		{tcp(4007), Listening, []Listener{any4, any4}, " on 0.0.0.0:4007 (2 sockets), reachable from any address"},
-		{tcp(4008), Bound, []Listener{holds(Bound, "127.0.0.1", "ipv4", "loopback")}, " on 127.0.0.1:4008, but not listening"},
+		{tcp(4008), Bound, []Listener{holds(Bound, "127.0.0.1", "ipv4", "loopback")},
+			" on 127.0.0.1:4008, but not listening"},
 		{tcp(4009), Bound, []Listener{holds(Bound, "::", "ipv6", "any")}, " on [::]:4009 (IPv6 only), but not listening"},
 		{tcp(4010), Listening, []Listener{device}, " on 0.0.0.0:4010 on device lo, reachable from this machine only"},
 		{tcp(4011), Listening, []Listener{full}, ", accept queue full (2 of 1); 2 connections use the number"},
-		{tcp(4012), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")}, "nothing listens; 1 connection uses the number, of "},
+		{tcp(4012), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")},
+			"nothing listens; 1 connection uses the number, of "},
 		{tcp(4013), Listening, []Listener{lo4, lo6}, " on 127.0.0.1:4013 and [::1]:4013, reachable from this machine only"},
 		{tcp(ended), Connected, nil, "nothing listens; 1 connection in TIME_WAIT still uses the number"},
 		{tcp(4015), Free, nil, "no socket in this network namespace uses 4015/tcp"},
 		{udp(4001), Listening, []Listener{any4}, " on 0.0.0.0:4001, reachable from any address"},
-		{udp(4002), Listening, []Listener{holds(Listening, "::", "dual", "any")}, " on [::]:4002, reachable from any address"},
+		{udp(4002), Listening, []Listener{holds(Listening, "::", "dual", "any")},
+			" on [::]:4002, reachable from any address"},
 		{udp(4003), Listening, []Listener{holds(Listening, "::", "ipv6", "any")}, " on [::]:4003 (IPv6 only)"},
-		{udp(4004), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")}, "nothing listens; 1 connection uses the number, of "},
-		{udp(4005), Listening, []Listener{lo4}, " on 127.0.0.1:4005, reachable from this machine only; 1 connection uses the number"},
+		{udp(4004), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")},
+			"nothing listens; 1 connection uses the number, of "},
+		{udp(4005), Listening, []Listener{lo4},
+			" on 127.0.0.1:4005, reachable from this machine only; 1 connection uses the number"},
 		{udp(4015), Free, nil, "no socket in this network namespace uses 4015/udp"},
 	}
 }
@@ -155,7 +194,8 @@ func inTimeWait(t testing.TB) uint16 {
 	far.Close()
 	p := probe.Port{Number: port, Proto: probe.TCP}
 	for diag := socket.NewDiag(); ; {
-		seen, err := diag.Read(t.Context(), probe.TCP, socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {port}}, IPv4: true})
+		seen, err := diag.Read(t.Context(), probe.TCP,
+			socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {port}}, IPv4: true})
 		if err != nil || seen[p] == nil {
 			t.Fatalf("no trace of the connection: %v", err)
 		}
@@ -166,19 +206,19 @@ func inTimeWait(t testing.TB) uint16 {
 }
 
 // ask checks the ports of some facts.
-func ask(t testing.TB, facts []fact, r Request, look func(context.Context, query) (view, error)) Report {
+func ask(t testing.TB, facts []fact, r Request, look func(context.Context, query) (view, error)) completed {
 	t.Helper()
 	for _, f := range facts {
 		r.Ports = append(r.Ports, f.port)
 	}
-	report, err := check(t.Context(), r, look)
+	report, err := CheckWith(t.Context(), r, look)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(report.Verdicts) != len(facts) {
 		t.Fatal(errors.New("a verdict is missing"))
 	}
-	return report
+	return complete(report)
 }
 
 // addRoute makes a route through a gateway in the calling thread's namespace.

@@ -1,8 +1,9 @@
-package local
+package local_test
 
 import (
 	"errors"
 	"net"
+	. "onmux/probe/local"
 	"os"
 	"slices"
 	"strings"
@@ -19,9 +20,9 @@ import (
 )
 
 // traced checks one TCP port with a trace.
-func traced(t *testing.T, number uint16) (Verdict, Report) {
+func traced(t *testing.T, number uint16) (Verdict, completed) {
 	t.Helper()
-	r, err := Check(
+	r, err := checked(
 		t.Context(),
 		Request{Ports: []probe.Port{{Number: number, Proto: probe.TCP}}, IPv4: true, IPv6: true, Owners: true, Trace: true},
 	)
@@ -254,7 +255,7 @@ func TestTraceMany(t *testing.T) {
 			}
 			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP}, probe.Port{Number: 2000 + n, Proto: probe.UDP})
 		}
-		r, err := Check(t.Context(), Request{Ports: ports, IPv4: true, Owners: true, Trace: true})
+		r, err := checked(t.Context(), Request{Ports: ports, IPv4: true, Owners: true, Trace: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +282,7 @@ func TestTraceBounded(t *testing.T) {
 		for n := range uint16(trace.MaxAttempts + 2) {
 			ports = append(ports, probe.Port{Number: 2000 + n, Proto: probe.TCP})
 		}
-		r, err := Check(t.Context(), Request{Ports: ports, IPv4: true, Trace: true})
+		r, err := checked(t.Context(), Request{Ports: ports, IPv4: true, Trace: true})
 		if err != nil {
 			t.Fatal(err)
 		}

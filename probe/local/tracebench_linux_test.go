@@ -1,8 +1,9 @@
-package local
+package local_test
 
 import (
 	"fmt"
 	"net"
+	. "onmux/probe/local"
 	"testing"
 
 	"onmux/probe"
@@ -31,7 +32,7 @@ func BenchmarkTrace(b *testing.B) {
 					}()
 				}
 				for b.Loop() {
-					if _, err := Check(b.Context(), r); err != nil {
+					if _, err := checked(b.Context(), r); err != nil {
 						return err
 					}
 				}

@@ -1,6 +1,7 @@
-package local
+package local_test
 
 import (
+	. "onmux/probe/local"
 	"slices"
 	"testing"
 
@@ -16,13 +17,19 @@ func TestWords(t *testing.T) {
 		want  []Word
 		brief bool
 	}{
-		"all listen":    {Request{Words: true, Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4001, Proto: probe.UDP}}}, []Word{Listening, Listening}, true},
-		"one does not":  {Request{Words: true, Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4008, Proto: probe.TCP}}}, []Word{Listening, Bound}, false},
-		"one is free":   {Request{Words: true, Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4015, Proto: probe.TCP}}}, []Word{Listening, Free}, false},
+		"all listen": {Request{Words: true,
+			Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4001, Proto: probe.UDP}}},
+			[]Word{Listening, Listening}, true},
+		"one does not": {Request{Words: true,
+			Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4008, Proto: probe.TCP}}}, []Word{Listening, Bound},
+			false},
+		"one is free": {Request{Words: true,
+			Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}, {Number: 4015, Proto: probe.TCP}}}, []Word{Listening, Free},
+			false},
 		"more is asked": {Request{Ports: []probe.Port{{Number: 4001, Proto: probe.TCP}}}, []Word{Listening}, false},
 	} {
 		c.r.IPv4, c.r.IPv6 = true, true
-		r, err := Check(t.Context(), c.r)
+		r, err := checked(t.Context(), c.r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -82,7 +82,7 @@ func Owner(o owner.Owner) []string {
 	}
 	add("unit ", o.Unit)
 	if o.Container != "" || o.Pod != "" || o.PodUID != "" {
-		add("in ", local.Where(o.Place))
+		add("in ", Where(o.Place))
 	}
 	add("holds it for ", o.SocketUnit)
 	if len(o.Workers) > 0 {

@@ -11,6 +11,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/report/expect"
+	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -145,7 +146,7 @@ func runCheck(ctx context.Context, rules []*result, c Commands) {
 		asked := func(number uint16, proto probe.Proto) bool {
 			return slices.Contains(r.evaluation.rule.Check.Ports, probe.Port{Number: number, Proto: proto})
 		}
-		r.end, r.err = record.End{Complete: err == nil, Coverage: found.Coverage}, err
+		r.end, r.err = record.End{Complete: err == nil, Coverage: phrase.CheckCoverage(found.Coverage)}, err
 		for _, v := range found.Verdicts {
 			if asked(v.Port, v.Proto) {
 				r.evaluation.Verdict(v)

@@ -76,19 +76,19 @@ func (p *portTable) write(v local.Verdict) {
 	word := phrase.Visible(string(v.Verdict))
 	line := []span{{p.named(portOf(v)), strong}, {" is ", plain}, {word, tone(word)}}
 	why := phrase.Suffix(": ", v.Why)
-	if !slices.Contains(v.Caveats, v.Error) { // which the why has
+	if v.Cause != local.BoundNotListed { // then the reason has the error
 		why += phrase.Suffix(": ", v.Error)
 	}
 	p.line(0, 2, append(line, span{phrase.Visible(why), plain})...)
 	p.table(p.listeners[portOf(v)], v.Verdict)
 	for _, t := range v.Trace {
-		if !strings.Contains(v.Why, t.Said) {
+		if !v.ByAnswers() || !t.Outcome.Answered() { // else the reason has it
 			p.line(2, 4, span{"traced: ", maybe}, span{phrase.Visible(t.Said), plain})
 		}
 	}
-	for _, b := range v.Bind {
+	for i, b := range v.Bind {
 		head := "to bind it: "
-		if strings.HasPrefix(b, "binding ") { // it was tried
+		if i >= len(v.Bind)-v.Tried {
 			head = "tried: "
 		}
 		p.line(2, 4, span{head, maybe}, span{phrase.Visible(b), plain})
@@ -205,7 +205,7 @@ func (p *portTable) rows(l local.Listener, verdict local.Word) [][]span {
 	head := []span{{phrase.Socket(l, verdict), plain}, {phrase.Visible(l.Family), plain},
 		{phrase.Visible(l.Reach), plain}, {backlog, plain}}
 	if len(l.Owners) == 0 {
-		process := cmp.Or(phrase.Visible(local.Guess(l.Origin)), "not visible")
+		process := cmp.Or(phrase.Visible(phrase.Guess(l.Origin)), "not visible")
 		return [][]span{append(head, span{user, plain}, span{"?", faint}, span{process, faint})}
 	}
 	var rows [][]span
@@ -237,7 +237,7 @@ func (p *portTable) detail(l local.Listener) {
 	if l.Inode > 0 {
 		socket = append(socket, "inode "+strconv.FormatUint(l.Inode, 10))
 	}
-	if where := local.Where(l.Place); where != "" {
+	if where := phrase.Where(l.Place); where != "" {
 		socket = append(socket, "made in "+phrase.Visible(where))
 	}
 	if r := l.Receive; r != nil {

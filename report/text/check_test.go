@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/trace"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 )
@@ -25,5 +26,29 @@ func TestTextFoldsFree(t *testing.T) {
 	want := "tcp 1-9 are free\ntcp 10-12 are free, as far as can be seen: a rule is not known\n"
 	if !strings.HasPrefix(text, want) {
 		t.Errorf("%q", text)
+	}
+}
+
+// What the reason has already is not written again.
+func TestReasonHasIt(t *testing.T) {
+	sentOn := local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Redirected, Cause: local.SentOn,
+		Why: "127.0.0.1:80 is answered"}
+	sentOn.Trace = []trace.Trace{
+		{To: "127.0.0.1:80", Outcome: trace.Accepted, Said: "127.0.0.1:80 is answered"},
+		{To: "[::1]:80", Outcome: trace.Refused, Said: "[::1]:80 refuses"},
+	}
+	unlisted := local.Verdict{Port: 81, Proto: probe.TCP, Verdict: local.Unknown, Cause: local.BoundNotListed,
+		Why: "none; unseen", Error: "unseen"}
+	unread := local.Verdict{Port: 82, Proto: probe.TCP, Verdict: local.Unknown, Cause: local.NotRead,
+		Why: "could not look", Error: "denied"}
+	for want, v := range map[string]local.Verdict{
+		"80/tcp is redirected: 127.0.0.1:80 is answered\n  traced: [::1]:80 refuses\n": sentOn,
+		"81/tcp is unknown: none; unseen\n":                                            unlisted,
+		"82/tcp is unknown: could not look: denied\n":                                  unread,
+	} {
+		stream := Stream{Started: Start{Command: "check"}, Findings: []Finding{v}, Ended: End{Complete: true}}
+		if text := tellText(t, stream, Options{}); !strings.HasPrefix(text, want) {
+			t.Errorf("%q, want %q", text, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
@@ -89,8 +90,8 @@ func checkStream() Stream {
 		{To: "127.0.0.1:80", Outcome: trace.Accepted, Backend: "127.0.0.1:8080",
 			Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
 		{To: "[::1]:80", Outcome: trace.Refused, Said: "[::1]:80 refuses connections"},
-		{To: "10.0.0.5:80", Outcome: trace.Silent, Said: "nothing listens on 80 itself"}, // the why has it
 	}
+	redirected.Cause, redirected.Redirects, redirected.Tried = local.SentOn, []nat.Redirect{{Scope: nat.Inside}}, 1
 	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port " +
 		"below net.ipv4.ip_unprivileged_port_start 1024)"}
 	end := Ends(8, map[string]uint64{"listening": 3, "bound": 1, "redirected": 1, "elsewhere": 1, "connected": 1,

@@ -41,6 +41,11 @@ func Outcomes() []Outcome {
 	return []Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered, Refused, Rejected, Silent, Failed}
 }
 
+// Answered reports whether a connection came about.
+func (o Outcome) Answered() bool {
+	return slices.Contains([]Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered}, o)
+}
+
 // Trace is one connection to a port, as a verdict of a report has it.
 type Trace struct {
 	To      string        `json:"to"` // "127.0.0.1:417"
@@ -88,9 +93,7 @@ func (e *DeviceError) Error() string {
 }
 
 // Answered reports whether a connection came about.
-func (a *Attempt) Answered() bool {
-	return slices.Contains([]Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered}, a.Outcome)
-}
+func (a *Attempt) Answered() bool { return a.Outcome.Answered() }
 
 // Redirected reports whether something other than a socket on the port itself
 // answered, as far as that is known.

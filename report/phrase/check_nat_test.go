@@ -1,13 +1,12 @@
-package local
+package phrase
 
 import (
 	"errors"
 	"net/netip"
+	"onmux/probe/local/nat"
 	"slices"
 	"strings"
 	"testing"
-
-	"onmux/probe/local/nat"
 )
 
 func TestNATCoverage(t *testing.T) {
@@ -75,7 +74,8 @@ func TestRedirectInWords(t *testing.T) {
 	}}
 	want := "to port 80 by an nftables rule (table ip nat, chain pre), only from outside, over IPv4, for 192.0.2.1, " +
 		`depending on a mark and the match "x\n" of iptables`
-	if got := redirectText(inWords(r)[0]); got != want {
+	completeRedirect(&r[0])
+	if got := redirect(r[0]); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package local
+package phrase
 
 import (
 	"fmt"
@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"onmux/probe/local"
 	"onmux/probe/local/nat"
+	"onmux/probe/wording"
 )
 
 // natCoverage states how much of the NAT rules was looked at.
 func natCoverage(r nat.Result) []string {
 	var all []string
-	n := count(r.Rules, "rule", "rules")
+	n := wording.Count(r.Rules, "rule", "rules")
 	switch r.Status {
 	case nat.Complete:
 		all = append(all, fmt.Sprintf("NAT rules: %s of nftables read", n))
@@ -153,21 +155,17 @@ func conditionName(c nat.Condition) string {
 	return "something else in the packet"
 }
 
-// inWords fills the fields of redirects that are words.
-func inWords(all []nat.Redirect) []nat.Redirect {
-	for i := range all {
-		r := &all[i]
-		r.To, r.By, r.If = targetName(r.Target), ruleName(r.Rule), nil
-		for _, c := range r.Conditions {
-			r.If = append(r.If, conditionName(c))
-		}
+// completeRedirect writes the fields of a redirect that are words.
+func completeRedirect(r *nat.Redirect) {
+	r.To, r.By, r.If = targetName(r.Target), ruleName(r.Rule), nil
+	for _, c := range r.Conditions {
+		r.If = append(r.If, conditionName(c))
 	}
-	return all
 }
 
-// redirectText is "to port 8417 by an nftables rule (table ip nat, chain prerouting),
+// redirect is "to port 8417 by an nftables rule (table ip nat, chain prerouting),
 // only from outside".
-func redirectText(r nat.Redirect) string {
+func redirect(r nat.Redirect) string {
 	var only []string
 	switch r.Scope {
 	case nat.Outside:
@@ -190,40 +188,29 @@ func redirectText(r nat.Redirect) string {
 	return strings.Join(append([]string{fmt.Sprintf("to %s by %s", r.To, r.By)}, only...), ", ")
 }
 
-// redirectsText names where arrivals are sent.
-func redirectsText(all []nat.Redirect) string {
+// redirects names where arrivals are sent.
+func redirects(all []nat.Redirect) string {
 	var parts []string
 	for _, r := range all {
-		parts = append(parts, redirectText(r))
+		parts = append(parts, redirect(r))
 	}
 	return some(parts, "; ", "more rule", "more rules")
 }
 
-func (f finding) whyRedirected() string {
-	how := "sent on " + redirectsText(f.redirects)
-	if len(f.redirects) == 0 {
-		how = f.whyAnswered() + "; something sends it on, NAT or the like"
-	}
-	return fmt.Sprintf("%s; nothing listens on %d itself%s", how, f.port.Number, f.connections())
-}
-
-// rules states what NAT does beside the verdict.
-func (f finding) rules(word Word) string {
+// rulesBeside is what NAT rules do beside the verdict.
+func rulesBeside(word local.Word, f local.Facts) string {
 	text := ""
-	if len(f.redirects) > 0 && word != Redirected {
-		text += "; but first, arrivals are sent on " + redirectsText(f.redirects)
+	if len(f.NAT.Redirects) > 0 && word != local.Redirected {
+		text += "; but first, arrivals are sent on " + redirects(f.NAT.Redirects)
 	}
-	if what := f.misunderstood(); what != "" && !slices.Contains(f.caveats(word), what) {
-		text += "; " + what
+	if len(f.NAT.Unknown) > 0 && !slices.Contains(f.Caveats, local.RulesUnknown) {
+		text += "; " + unknownRules(f.NAT.Unknown)
 	}
 	return text
 }
 
-// misunderstood names the rules that cover the port and that could not be read.
-func (f finding) misunderstood() string {
-	if len(f.unread) == 0 {
-		return ""
-	}
-	return "what becomes of arrivals is not known: not understood was " +
-		some(ruleNames(f.unread), " and ", "other rule", "other rules")
+// unknownRules names the rules that cover the port and that were not understood.
+func unknownRules(rules []nat.Rule) string {
+	return "where arrivals go is not known: not understood: " +
+		some(ruleNames(rules), " and ", "other rule", "other rules")
 }

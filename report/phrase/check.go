@@ -1,0 +1,264 @@
+package phrase
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"onmux/probe/local"
+	"onmux/probe/local/trace"
+	"onmux/probe/wording"
+)
+
+// maxNamed bounds how many of one kind a sentence names; it counts the others.
+const maxNamed = 3
+
+// some joins the first few parts and counts the others.
+func some(parts []string, between, one, many string) string {
+	if n := len(parts) - maxNamed; n > 0 {
+		return strings.Join(parts[:maxNamed], between) + between + wording.Count(n, one, many)
+	}
+	return strings.Join(parts, between)
+}
+
+// Complete writes the sentences of the records of a check.
+func Complete(r *local.Report) {
+	for i := range r.Verdicts {
+		completeVerdict(&r.Verdicts[i])
+	}
+	for i := range r.Listeners {
+		r.Listeners[i].ProxyFor = proxyTarget(r.Listeners[i].Proxy)
+	}
+}
+
+// completeVerdict writes the sentences of a verdict from its facts.
+func completeVerdict(v *local.Verdict) {
+	if v.Facts == nil {
+		return // it was read back, and has them
+	}
+	f := *v.Facts
+	for i := range v.Redirects {
+		completeRedirect(&v.Redirects[i])
+	}
+	for i, a := range f.Answers {
+		v.Trace[i].Said = answer(a)
+	}
+	for _, c := range f.Caveats {
+		v.Caveats = append(v.Caveats, caveat(c, f))
+	}
+	tried := trials(f.Bind, f.Port)
+	v.Bind, v.Tried = append(obstacles(f), tried...), len(tried)
+	v.Why = why(v.Cause, f) + alsoElsewhere(v.Verdict, f) + rulesBeside(v.Verdict, f)
+	v.Error = verdictError(v.Cause, f)
+}
+
+// why is what a verdict was concluded from, and what might make another one.
+func why(c local.Cause, f local.Facts) string {
+	text := cause(c, f)
+	for _, unseen := range f.Caveats {
+		if unseen != local.BoundUnseen || !namesUnseen(c, f) {
+			text += "; " + caveat(unseen, f)
+		}
+	}
+	return text
+}
+
+func cause(c local.Cause, f local.Facts) string {
+	switch c {
+	case local.SeenSocket:
+		switch {
+		case len(groups(f.Listeners, local.Listening)) > 0:
+			return listening(f)
+		case len(groups(f.Listeners, local.Bound)) > 0:
+			return bound(f)
+		}
+		return "nothing listens" + connections(f)
+	case local.Appeared:
+		return "nothing listened at first, and then something did: " + answered(f)
+	case local.UnseenSocket:
+		return "held by a socket that cannot be seen, but that prevents binding"
+	case local.SentOn:
+		how := "sent on " + redirects(f.NAT.Redirects)
+		if len(f.NAT.Redirects) == 0 {
+			how = answered(f) + "; something sends it on, NAT or the like"
+		}
+		return fmt.Sprintf("%s; nothing listens on %d itself%s", how, f.Port.Number, connections(f))
+	case local.OtherNamespace:
+		return inOtherNamespaces(f)
+	case local.NotRead, local.Interrupted, local.TimedOut:
+		return "could not look"
+	}
+	return unused(f)
+}
+
+// verdictError is why a verdict is unknown; "" of others.
+func verdictError(c local.Cause, f local.Facts) string {
+	switch c {
+	case local.NotRead:
+		return f.Source.Err.Error()
+	case local.Interrupted:
+		return "it was interrupted"
+	case local.TimedOut:
+		return "the time ran out"
+	case local.BoundNotListed:
+		return boundUnseen
+	case local.LostConnections:
+		return "connections get no answer here, and not every NAT rule could be read: one may send them on"
+	}
+	return ""
+}
+
+const boundUnseen = "one that is bound and does not listen cannot be seen"
+
+func caveat(c local.Caveat, f local.Facts) string {
+	switch c {
+	case local.BoundUnseen:
+		return boundUnseen
+	case local.NamespacesUnseen:
+		return "not every other network namespace could be looked at"
+	case local.RulesUnread:
+		return "not every NAT rule could be read, and one may send arrivals on"
+	case local.RulesUnknown:
+		return unknownRules(f.NAT.Unknown)
+	}
+	return string(c)
+}
+
+// namesUnseen reports whether the cause has the caveat about bound sockets.
+func namesUnseen(c local.Cause, f local.Facts) bool {
+	return c == local.NothingFound || c == local.OtherNamespace && connections(f) == ""
+}
+
+// unused is about a port that no socket uses here.
+func unused(f local.Facts) string {
+	text := fmt.Sprintf("no socket %s uses %s", here(f), f.Port)
+	if f.BoundUnseen() {
+		text += "; " + boundUnseen
+	}
+	return text
+}
+
+func here(f local.Facts) string {
+	if f.NetNS != "" {
+		return "in this network namespace"
+	}
+	return "on this machine"
+}
+
+// inOtherNamespaces is about a port that is held in other namespaces alone.
+func inOtherNamespaces(f local.Facts) string {
+	text := unused(f)
+	if used := connections(f); used != "" {
+		text = "nothing holds it " + here(f) + used
+	}
+	var parts []string
+	for _, n := range f.Elsewhere.Namespaces {
+		parts = append(parts, namespace(n))
+	}
+	return text + "; " + some(parts, "; ", "more network namespace", "more network namespaces")
+}
+
+// namespace names who holds the port in a namespace, and how far that reaches: its
+// addresses are not this machine's.
+func namespace(n local.Namespace) string {
+	var parts []string
+	for _, g := range slices.Concat(groups(n.Listeners, local.Listening), groups(n.Listeners, local.Bound)) {
+		part := g.holder + " on " + g.addresses()
+		switch {
+		case g.sockets[0].State == local.Bound:
+			part += ", not listening"
+		case g.reach() == "any":
+			part += ", every address of that namespace"
+		case g.reach() == "loopback":
+			part += ", reachable from that namespace only"
+		}
+		parts = append(parts, part)
+	}
+	return "in network namespace " + printable(n.Name) + ": " + some(parts, " and ", "more holder", "more holders")
+}
+
+// alsoElsewhere is about a port that is held, or may be, in the caller's own
+// namespace too.
+func alsoElsewhere(word local.Word, f local.Facts) string {
+	var names []string
+	for _, n := range f.Elsewhere.Namespaces {
+		names = append(names, printable(n.Name))
+	}
+	if len(names) == 0 || word == local.Elsewhere {
+		return ""
+	}
+	verb := "also"
+	if word == local.Unknown {
+		verb = "held"
+	}
+	return fmt.Sprintf("; %s in %s (%s)", verb,
+		wording.Count(len(names), "other network namespace", "other network namespaces"),
+		some(names, ", ", "more", "more"))
+}
+
+// answered is about a port on which nothing listens and which answers.
+func answered(f local.Facts) string {
+	var parts []string
+	for _, a := range f.Answers {
+		if a.Answered() {
+			parts = append(parts, answer(a))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// answer is what came of a connection.
+func answer(a local.Answer) string {
+	by := holder(a.Listener)
+	if a.Backend.IsValid() && a.Backend != a.To {
+		by += " on " + a.Backend.String()
+	}
+	text := outcome(a, by)
+	if a.Behind != nil {
+		text += "; behind it: " + behind(*a.Behind)
+	}
+	return text
+}
+
+func outcome(a local.Answer, by string) string {
+	although := ""
+	if a.Listening {
+		although = ", although a socket listens there"
+	}
+	switch a.Outcome {
+	case trace.Accepted:
+		return fmt.Sprintf("%s is answered by %s", a.To, by)
+	case trace.Waiting:
+		return fmt.Sprintf("%s: the kernel accepted, the application has not: %s", a.To, by)
+	case trace.Closed:
+		return fmt.Sprintf("%s is answered by %s, which closes the connection at once", a.To, by)
+	case trace.Reset:
+		return fmt.Sprintf("%s is answered by %s, which resets the connection at once", a.To, by)
+	case trace.Outside:
+		return fmt.Sprintf("%s answers from outside this network namespace, or from behind source NAT", a.To)
+	case trace.Answered:
+		return fmt.Sprintf("%s is answered; by which socket could not be seen: %v", a.To, a.Err)
+	case trace.Refused:
+		if a.Listening {
+			although += ": a firewall resets them, most likely"
+		}
+		return fmt.Sprintf("%s refuses connections%s", a.To, although)
+	case trace.Rejected:
+		return fmt.Sprintf("%s: a firewall rejects connections (%v)%s", a.To, a.Err, although)
+	case trace.Silent:
+		if a.Listening {
+			although += ": a firewall drops them, or the accept queue is full"
+		}
+		return fmt.Sprintf("%s does not answer within %s%s", a.To, trace.ConnectTimeout, although)
+	}
+	return fmt.Sprintf("%s was not connected to: %v", a.To, a.Err)
+}
+
+// behind is "nginx (pid 12, root) on 172.17.0.2:80 in network namespace web".
+func behind(b trace.Behind) string {
+	text := holder(local.Listener{Owners: b.Owners}) + " on " + b.Address
+	if b.NetNS != "" && b.NetNS != local.OwnNetNS {
+		text += " in network namespace " + printable(b.NetNS)
+	}
+	return text
+}

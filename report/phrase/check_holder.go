@@ -1,0 +1,340 @@
+package phrase
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/socket"
+	"onmux/probe/wording"
+)
+
+// group is sockets with the same holder.
+type group struct {
+	holder  string
+	sockets []local.Listener
+}
+
+// groups sorts the sockets of one state by holder, in order of appearance.
+func groups(listeners []local.Listener, state local.Word) []group {
+	var all []group
+	for _, l := range listeners {
+		if l.State != state {
+			continue
+		}
+		h := holder(l)
+		i := slices.IndexFunc(all, func(g group) bool { return g.holder == h })
+		if i < 0 {
+			i = len(all)
+			all = append(all, group{holder: h})
+		}
+		all[i].sockets = append(all[i].sockets, l)
+	}
+	return all
+}
+
+// listening is about a port on which sockets listen.
+func listening(f local.Facts) string {
+	var parts []string
+	for _, g := range groups(f.Listeners, local.Listening) {
+		part := fmt.Sprintf("%s on %s, %s%s", g.holder, g.addresses(), reachable[g.reach()], g.proxied())
+		owners := g.sockets[0].Owners
+		if missing := noOwner(f.NoOwner); missing != "" && len(owners) == 0 {
+			part += ", " + missing
+		}
+		if slices.ContainsFunc(owners, func(o owner.Owner) bool { return o.Unrelated }) {
+			part += ", shared by processes that do not descend from one another"
+		}
+		parts = append(parts, part+g.losses(f))
+	}
+	text := some(parts, "; ", "more holder", "more holders")
+	if n := f.Counts[socket.Bound]; n > 0 {
+		text += fmt.Sprintf("; %s bound and not listening", wording.Count(n, "socket", "sockets"))
+	}
+	return text + connections(f)
+}
+
+// bound is about a port that is held, and on which nothing listens.
+func bound(f local.Facts) string {
+	var parts []string
+	for _, g := range groups(f.Listeners, local.Bound) {
+		part := g.holder + " on " + g.addresses()
+		if missing := noOwner(f.NoOwner); missing != "" && len(g.sockets[0].Owners) == 0 {
+			part += " (" + missing + ")"
+		}
+		parts = append(parts, part)
+	}
+	return "held by " + some(parts, "; ", "more holder", "more holders") + ", but not listening" + connections(f)
+}
+
+// connections counts what uses the port beside its holders. Owners of connections
+// are known only where there is no holder.
+func connections(f local.Facts) string {
+	var text string
+	if n := f.Counts[socket.Connected]; n > 0 {
+		text += fmt.Sprintf("; %s the number", wording.Count(n, "connection uses", "connections use"))
+		var named []string
+		for _, g := range groups(f.Listeners, local.Connected) {
+			if len(g.sockets[0].Owners) > 0 {
+				named = append(named, g.holder)
+			}
+		}
+		if len(named) > 0 {
+			text += ", of " + some(named, " and ", "other", "others")
+		}
+	}
+	if n := f.Counts[socket.TimeWait]; n > 0 {
+		text += fmt.Sprintf("; %s the number",
+			wording.Count(n, "connection in TIME_WAIT still uses", "connections in TIME_WAIT still use"))
+	}
+	return text
+}
+
+func noOwner(why local.NoOwner) string {
+	switch why {
+	case local.OwnerUnreadable:
+		return "owner not readable"
+	case local.NoProcess:
+		return "no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS"
+	}
+	return ""
+}
+
+// holder names who holds a socket, as well as that is known.
+func holder(l local.Listener) string {
+	if len(l.Owners) == 0 {
+		return unowned(l)
+	}
+	var names []string
+	for _, o := range l.Owners {
+		about := []string{"pid " + strconv.Itoa(o.PID)}
+		if o.User != "" {
+			about = append(about, userName(o.User))
+		}
+		if n := len(o.Workers); n > 0 {
+			about = append(about, wording.Count(n, "worker", "workers"))
+		}
+		if o.SocketUnit != "" {
+			about = append(about, "for "+printable(o.SocketUnit))
+		} else if where := Where(o.Place); where != "" {
+			about = append(about, where)
+		}
+		if o.Ended {
+			about = append(about, "ended meanwhile")
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", processName(o.Name), strings.Join(about, ", ")))
+	}
+	return some(names, " and ", "other process", "other processes")
+}
+
+// unowned is what is known of a socket whose owner is not known, and who may be.
+func unowned(l local.Listener) string {
+	text := "a socket"
+	switch {
+	case l.User != "":
+		text += " of " + printable(l.User)
+	case l.UID != nil:
+		text += fmt.Sprintf(" of uid %d", *l.UID)
+	}
+	if where := Where(l.Place); where != "" {
+		text += " in " + where
+	}
+	if guess := Guess(l.Origin); guess != "" {
+		text += ", " + guess
+	}
+	return text
+}
+
+// userName is a user in a sentence: one without a name goes by the number.
+func userName(user string) string {
+	if _, err := strconv.ParseUint(user, 10, 32); err == nil {
+		return "uid " + user
+	}
+	return printable(user)
+}
+
+// processName is a process's name in a sentence, quoted where it would look like a
+// part of that, as "(sd-pam)" and "x, root" do.
+func processName(name string) string {
+	if strings.ContainsAny(name, "(),;") {
+		return strconv.Quote(name)
+	}
+	return cmp.Or(printable(name), "a process")
+}
+
+// printable quotes a name that would break a line of text.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// addresses names where the sockets of a group are, equal ones once.
+func (g group) addresses() string {
+	var names []string
+	times := make(map[string]int)
+	for _, l := range g.sockets {
+		name := boundTo(l)
+		if times[name]++; times[name] == 1 {
+			names = append(names, name)
+		}
+	}
+	for i, name := range names {
+		if n := times[name]; n > 1 {
+			names[i] = fmt.Sprintf("%s (%s)", name, wording.Count(n, "socket", "sockets"))
+		}
+	}
+	return some(names, " and ", "other address", "other addresses")
+}
+
+// boundTo is an address and what narrows it.
+func boundTo(l local.Listener) string {
+	s := netip.AddrPortFrom(l.Address, l.Port).String()
+	if l.Device != "" {
+		s += " on device " + printable(l.Device)
+	}
+	if l.Address.IsUnspecified() && l.Family == "ipv6" {
+		s += " (IPv6 only)"
+	}
+	return s
+}
+
+// reach is the widest of the sockets.
+func (g group) reach() string {
+	for _, reach := range []string{"any", "public", "private", "link-local"} {
+		if slices.ContainsFunc(g.sockets, func(l local.Listener) bool { return l.Reach == reach }) {
+			return reach
+		}
+	}
+	return "loopback"
+}
+
+// reachable has from where a socket of each reach can be reached.
+var reachable = map[string]string{
+	"any":        "reachable from any address",
+	"public":     "reachable from public networks",
+	"private":    "reachable from private networks",
+	"link-local": "reachable from the same link",
+	"loopback":   "reachable from this machine only",
+}
+
+// losses is what the sockets have dropped, and whether the accept queue of one is
+// full.
+func (g group) losses(f local.Facts) string {
+	var text string
+	var full bool
+	var drops uint64
+	for _, l := range g.sockets {
+		drops += l.Drops
+		if b := l.Backlog; !full && b != nil && b.Full() {
+			full = true
+			text = fmt.Sprintf(", accept queue full (%d of %d)", b.Used, b.Limit)
+		}
+	}
+	if drops > 0 && f.Port.Proto == probe.UDP {
+		return text + fmt.Sprintf(", %s dropped", wording.Count(drops, "datagram", "datagrams"))
+	}
+	if drops > 0 {
+		text += fmt.Sprintf(", %s dropped", wording.Count(drops, "attempt to connect", "attempts to connect"))
+	}
+	if d := f.Dropped; full && d.ByFullQueue > 0 {
+		text += fmt.Sprintf(" (in this network namespace since it began: %s by full queues", wording.Number(d.ByFullQueue))
+		if d.Otherwise > 0 {
+			text += fmt.Sprintf(", %s for other reasons", wording.Number(d.Otherwise))
+		}
+		text += ")"
+	}
+	return text
+}
+
+// proxied names what the sockets of a proxy pass on to.
+func (g group) proxied() string {
+	var targets []string
+	for _, l := range g.sockets {
+		if to := proxyTarget(l.Proxy); to != "" && !slices.Contains(targets, to) {
+			targets = append(targets, to)
+		}
+	}
+	if len(targets) == 0 {
+		return ""
+	}
+	return ", a proxy for " + some(targets, " and ", "other", "others")
+}
+
+// proxyTarget is the address or the socket to which a proxy passes a port on.
+func proxyTarget(t owner.ProxyTarget) string {
+	switch {
+	case t.Kubernetes:
+		return "a Kubernetes service"
+	case t.Socket != "":
+		return printable("the socket " + t.Socket)
+	}
+	return printable(t.Address)
+}
+
+// Where names a place, as "nginx.service", "docker container 0123456789ab" or
+// "container 0123456789ab of pod 1b2c"; "" if nothing is known. Of a container the
+// unit is not named: it means the same.
+func Where(p owner.Place) string {
+	container := printable(cmp.Or(p.ContainerName, p.Container))
+	if container != "" {
+		container = "container " + container
+	}
+	pod := printable(cmp.Or(p.Pod, p.PodUID))
+	switch {
+	case pod != "" && container != "":
+		return container + " of pod " + pod
+	case pod != "":
+		return "pod " + pod
+	case container != "" && p.Runtime != "":
+		return printable(p.Runtime) + " " + container
+	case container != "":
+		return container
+	}
+	return printable(p.Unit)
+}
+
+// Guess names the candidates for the owner, as "likely nginx (pid 412)" or "perhaps
+// nginx (pid 412), sh (pid 415) or 3 others"; "" if there are none. Processes of one
+// name that run where the socket was made are likelier than those of the same user.
+func Guess(o owner.Origin) string {
+	if len(o.Candidates) == 0 {
+		return ""
+	}
+	one := o.Candidates[0]
+	differs := func(c owner.Candidate) bool { return c.Name != one.Name || c.By != "cgroup" }
+	if slices.ContainsFunc(o.Candidates, differs) || one.Name == "" {
+		var named []string
+		for _, c := range o.Candidates {
+			named = append(named, fmt.Sprintf("%s (pid %d)", processName(c.Name), c.PID))
+		}
+		return "perhaps " + either(named, o.MoreCandidates)
+	}
+	var pids []string
+	for _, c := range o.Candidates {
+		pids = append(pids, strconv.Itoa(c.PID))
+	}
+	return fmt.Sprintf("likely %s (pid %s)", processName(one.Name), either(pids, o.MoreCandidates))
+}
+
+// either joins the first few alternatives and counts the others, of which there are
+// some more.
+func either(parts []string, more int) string {
+	if n := len(parts) - maxNamed; n > 0 {
+		parts, more = parts[:maxNamed], more+n
+	}
+	if more > 0 {
+		return strings.Join(parts, ", ") + " or " + wording.Count(more, "other", "others")
+	}
+	if last := len(parts) - 1; last > 0 {
+		return strings.Join(parts[:last], ", ") + " or " + parts[last]
+	}
+	return parts[0]
+}
