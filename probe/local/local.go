@@ -64,14 +64,12 @@ type Verdict struct {
 	Port    uint16      `json:"port"`
 	Proto   probe.Proto `json:"proto"`
 	Verdict Word        `json:"verdict"`
-	Cause   Cause       `json:"cause,omitempty"` // what it was concluded from; missing in reports of earlier versions
 	Why     string      `json:"why"`
-	Error   string      `json:"error,omitempty"` // why the verdict is Unknown
-	// what could not be looked at, and might make another verdict; Why has it too
-	Caveats []string `json:"caveats,omitempty"`
-	// where nothing listens: what is in the way of binding it, or soon may be
-	Bind  []string `json:"bind,omitempty"`
-	Tried int      `json:"tried,omitzero"` // how many of Bind, the last ones, are what came of trying
+	Error   string      `json:"error,omitempty"`   // why the verdict is Unknown
+	Caveats []string    `json:"caveats,omitempty"` // what was not seen and might make another verdict; Why has it too
+	Bind    []string    `json:"bind,omitempty"`    // where nothing listens: what is in the way of binding, or may be
+	Tried   int         `json:"tried,omitzero"`    // how many of Bind, the last ones, are what came of trying
+	Cause   Cause       `json:"cause,omitempty"`   // what it was concluded from; missing in reports of earlier versions
 
 	Redirects []nat.Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
 	Trace     []trace.Trace  `json:"trace,omitempty"`     // with Request.Trace: who answers
