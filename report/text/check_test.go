@@ -47,7 +47,7 @@ func TestReasonHasIt(t *testing.T) {
 		"82/tcp is unknown: could not look: denied\n":                                  unread,
 	} {
 		stream := Stream{Started: Start{Command: "check"}, Findings: []Finding{v}, Ended: End{Complete: true}}
-		if text := tellText(t, stream, Options{}); !strings.HasPrefix(text, want) {
+		if text := textOf(t, stream, Options{}); !strings.HasPrefix(text, want) {
 			t.Errorf("%q, want %q", text, want)
 		}
 	}
