@@ -43,13 +43,15 @@ var arrows = map[string][]string{
 	"probe/traceroute":   {"probe", "probe/wording"},
 	"probe/wording":      {},
 	"report": {
-		"probe", "probe/wording", "report/ci", "report/document", "report/expect", "report/html", "report/nmap",
-		"report/phrase", "report/record", "report/text", "scan/files",
+		"probe", "probe/local", "probe/wording", "report/ci", "report/document", "report/expect", "report/html",
+		"report/nmap", "report/phrase", "report/record", "report/text", "scan/files",
 	},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},
-	"report/compare": {"probe", "probe/local", "probe/local/owner", "report/phrase", "report/record", "scan"},
+	"report/compare": {
+		"probe", "probe/local", "probe/local/owner", "report/phrase", "report/record", "scan",
+	},
 	"report/document": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record", "scan",
 	},
@@ -61,17 +63,18 @@ var arrows = map[string][]string{
 	},
 	"report/nmap": {"probe", "probe/local", "probe/wording", "report/phrase", "report/record", "scan"},
 	"report/phrase": {
-		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/wording", "report/record", "scan",
-		"scan/control", "scan/engine",
+		"probe", "probe/local", "probe/local/nat", "probe/local/netns", "probe/local/owner", "probe/local/socket",
+		"probe/local/trace", "probe/ports", "probe/wording", "report/record", "scan", "scan/control",
+		"scan/engine",
 	},
 	"report/policy": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase",
-		"report/record", "scan", "scan/target",
+		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
+		"scan", "scan/target",
 	},
 	"report/record": {"probe", "probe/local", "probe/ports", "scan"},
 	"report/reporttest": {
-		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/socket",
-		"probe/local/trace", "probe/ports", "report", "report/record", "scan",
+		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/socket", "probe/local/trace",
+		"probe/ports", "report", "report/record", "scan",
 	},
 	"report/schematest": {"report/document"},
 	"report/text": {
@@ -79,8 +82,8 @@ var arrows = map[string][]string{
 		"report/phrase", "report/record", "scan", "scan/target",
 	},
 	"scan": {
-		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service",
-		"scan/checkpoint", "scan/control", "scan/engine", "scan/link", "scan/target", "scan/timing", "scan/verdict",
+		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
+		"scan/engine", "scan/link", "scan/target", "scan/timing", "scan/verdict",
 	},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
