@@ -4,9 +4,6 @@ import (
 	"iter"
 	"math"
 	"net/netip"
-	"slices"
-
-	"onmux/probe"
 )
 
 // net is the network that an address is in, a /24 of IPv4 or a /64 of IPv6: its
@@ -29,15 +26,15 @@ func (s scope) loopback(v u128) bool {
 }
 
 // Networks yields for each network that is not loopback, a /24 of IPv4 or a /64 of
-// IPv6, which of the plan's addresses are in it: those numbered from lo up to and
+// IPv6, which of the addresses are in it: those numbered from lo up to and
 // without hi.
-func (p *Plan) Networks(yield func(lo, hi uint64) bool) {
-	for _, l := range p.lines {
+func (a *addrSpace) Networks(yield func(lo, hi uint64) bool) {
+	for _, l := range a.lines {
 		var lo, hi uint64 // of the network that is being put together
 		var end u128      // its last address
 		for i := l.from; i < l.to; i++ {
-			for at := p.starts[i]; at < p.starts[i+1]; at = hi {
-				v := p.firsts[i].add(u128{0, at - p.starts[i]})
+			for at := a.starts[i]; at < a.starts[i+1]; at = hi {
+				v := a.firsts[i].add(u128{0, at - a.starts[i]})
 				if hi == lo || v.cmp(end) > 0 {
 					if hi > lo && !yield(lo, hi) {
 						return
@@ -45,7 +42,7 @@ func (p *Plan) Networks(yield func(lo, hi uint64) bool) {
 					lo = at
 				}
 				first, last := l.net(v)
-				end, hi = last, p.starts[i+1]
+				end, hi = last, a.starts[i+1]
 				if rest := last.sub(v); rest.cmp(u128{0, hi - at}) < 0 {
 					hi = at + rest.lo + 1
 				}
@@ -60,33 +57,23 @@ func (p *Plan) Networks(yield func(lo, hi uint64) bool) {
 	}
 }
 
-// NetworkShare is the largest share, 0 to 1, of the plan's addresses that one of
+// NetworkShare is the largest share, 0 to 1, of the addresses that one of
 // its Networks has.
-func (p *Plan) NetworkShare() float64 {
+func (a *addrSpace) NetworkShare() float64 {
 	var most uint64
-	for lo, hi := range p.Networks {
+	for lo, hi := range a.Networks {
 		most = max(most, hi-lo)
 	}
-	return float64(most) / float64(max(p.addrs, 1))
+	return float64(most) / float64(max(a.addrs, 1))
 }
 
 // Runs yields the first and last address of each run of adjacent addresses.
-func (p *Plan) Runs() iter.Seq2[netip.Addr, netip.Addr] {
+func (a *addrSpace) Runs() iter.Seq2[netip.Addr, netip.Addr] {
 	return func(yield func(first, last netip.Addr) bool) {
-		for _, s := range p.spans() {
+		for _, s := range a.spans() {
 			if !yield(s.addr(s.from), s.addr(s.to)) {
 				return
 			}
 		}
 	}
-}
-
-// Protos lists the protocols of the plan's ports, each once.
-func (p *Plan) Protos() (out []probe.Proto) {
-	for _, proto := range probe.Protos() {
-		if slices.ContainsFunc(p.ports, func(port probe.Port) bool { return port.Proto == proto }) {
-			out = append(out, proto)
-		}
-	}
-	return out
 }
