@@ -79,6 +79,7 @@ func check(t *testing.T, c captured) {
 
 // An answer does not become another's because another request drew it.
 func TestCrossTalk(t *testing.T) {
+	t.Parallel()
 	names := []string{waiting.Name, clientHello.Name, request.HTTP.Name}
 	for _, q := range slices.Concat(request.TCP(), request.UDP()) {
 		names = append(names, q.Name)
@@ -87,22 +88,25 @@ func TestCrossTalk(t *testing.T) {
 		if c.service == "unknown" {
 			continue
 		}
-		for _, name := range names {
-			a := newAnswer(name, message(name), []byte(c.reply))
-			if a.mirrored() { // it would be an echo then
-				continue
+		t.Run(c.server+" "+c.request, func(t *testing.T) {
+			t.Parallel()
+			for _, name := range names {
+				a := newAnswer(name, message(name), []byte(c.reply))
+				if a.mirrored() { // it would be an echo then
+					continue
+				}
+				m, _ := recognise(a)
+				if m.rule != nil && m.rank > weak && m.service != c.service {
+					t.Errorf("%.60q is recognised as %s by rule %s, in answer to %s", c.reply, m.service, m.rule.name, name)
+				}
 			}
-			m, _ := recognise(a)
-			if m.rule != nil && m.rank > weak && m.service != c.service {
-				t.Errorf("%s sends %.60q: recognised as %s by rule %s, in answer to %s", c.server, c.reply, m.service,
-					m.rule.name, name)
-			}
-		}
+		})
 	}
 }
 
 // Noise has no name.
 func TestNoise(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(417, 1994))
 	var names []string
 	for _, q := range slices.Concat(opening(), request.TCP(), request.UDP()) {

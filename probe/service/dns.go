@@ -13,7 +13,7 @@ import (
 )
 
 // dnsMessages are the answer as it came, and those in it over TCP, where each
-// stands behind its length (RFC 1035, section 4.2.2).
+// follows its length (RFC 1035, section 4.2.2).
 func dnsMessages(a *answer) [][]byte {
 	all := [][]byte{a.bytes}
 	for b := a.bytes; len(b) >= 2; {

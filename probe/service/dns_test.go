@@ -7,7 +7,7 @@ import (
 	"onmux/probe/request"
 )
 
-// FuzzDNS: no bytes panic or take long, and a version that is found stands in them.
+// FuzzDNS: no bytes panic or take long, and a version that is found is in them.
 func FuzzDNS(f *testing.F) {
 	for _, name := range []string{"dns", "dns-version"} {
 		q := message(name)

@@ -174,7 +174,7 @@ func TestIdentifyFails(t *testing.T) {
 	}
 }
 
-// A server that has one worker is busy with whoever came first.
+// A server that has one worker is busy with the first client.
 func TestIdentifyOneWorker(t *testing.T) {
 	var worker sync.Mutex
 	e := serve(t, func(c *net.TCPConn) {

@@ -10,7 +10,7 @@ import (
 )
 
 // listed is what identification promises to know, and by which service and
-// product the tests must have recognised it. A product stands where several things
+// product the tests must have recognised it. It has a product where several things
 // share a service.
 var listed = []struct{ what, service, product string }{
 	{"meetingmaker", "meetingmaker", "Meeting Maker"},
@@ -63,6 +63,7 @@ func fromSpecified() (all []captured) {
 // UDP by a datagram of its own. RFC 863's discard sends nothing, ever: it is
 // "unknown", as is whatever else keeps silent.
 func TestListed(t *testing.T) {
+	t.Parallel()
 	if n := len(listed) + len(listedUDP); n != 65+22 {
 		t.Errorf("%d names on the list", n)
 	}
@@ -70,9 +71,12 @@ func TestListed(t *testing.T) {
 	all := append(allReplies(t),
 		captured{"RFC 868", waiting.Name, "time", "time", "", "", string(clock)},
 		captured{"RFC 862", request.HTTP.Name, "echo", "echo", "", "", string(request.HTTP.Bytes(""))})
+	matches := make([]match, len(all))
+	for i, c := range all {
+		matches[i], _ = recognise(newAnswer(c.request, message(c.request), []byte(c.reply)))
+	}
 	for _, l := range listed {
-		if !slices.ContainsFunc(all, func(c captured) bool {
-			m, _ := recognise(newAnswer(c.request, message(c.request), []byte(c.reply)))
+		if !slices.ContainsFunc(matches, func(m match) bool {
 			return m.rule != nil && m.service == l.service && (l.product == "" || m.facts.product == l.product)
 		}) {
 			t.Errorf("%s: no answer in the tests is recognised as %s %s", l.what, l.service, l.product)
@@ -80,8 +84,7 @@ func TestListed(t *testing.T) {
 	}
 	for _, l := range listedUDP {
 		if !slices.ContainsFunc(request.UDP(), func(q *request.Request) bool {
-			return q.Name == l.request &&
-				q.Service == l.service
+			return q.Name == l.request && q.Service == l.service
 		}) {
 			t.Errorf("%s: no datagram requests it", l.request)
 		}

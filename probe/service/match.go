@@ -38,7 +38,7 @@ func newAnswer(request string, sent, b []byte) *answer {
 }
 
 // facts are what a rule reads in an answer beyond its row. They come from the peer:
-// whoever prints them escapes and bounds them.
+// code that prints them escapes and bounds them.
 type facts struct{ product, version, info string }
 
 // matcher compares one answer with one rule. It keeps nothing and accepts any bytes.

@@ -20,7 +20,7 @@ func greetings() []rule {
 		{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
 		{"meetingmaker-login", "meetingmaker", "", readMeetingMakerLogin, probe.High, product},
 
-		// RFC 4253, section 4.2: other lines may stand before the version line.
+		// RFC 4253, section 4.2: other lines may precede the version line.
 		{"ssh", "ssh", "", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
 		{"ssh-openssh", "ssh", "OpenSSH", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`), probe.High,
 			product},
@@ -145,7 +145,7 @@ func greetings() []rule {
 	}
 }
 
-// ready is the first reply of SMTP, FTP and their kin, up to its last line or
+// ready is the first reply of SMTP, FTP and similar protocols, up to its last line or
 // any of those before it (RFC 959, section 4.2).
 const ready = `^(?:220-[^\r\n]*\r?\n)*220[ -]`
 
@@ -187,7 +187,7 @@ func re(pattern string) matcher {
 	}
 }
 
-// line matches from the first line on that begins with prefix: others may stand
+// line matches from the first line on that begins with prefix: others may come
 // before it. To search by pattern would cost a hundred times as much.
 func line(prefix, pattern string) matcher {
 	m := re(pattern)
