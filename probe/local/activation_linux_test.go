@@ -44,12 +44,12 @@ func intoCgroup(t testing.TB, cgroup string) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
 }
 
-// Who may not look at any process is told the unit of a socket and who is in it.
-func TestStrangerSeesTheUnit(t *testing.T) {
+// A user who may not read any process gets the unit of a socket and who is in it.
+func TestUnitWithoutPrivileges(t *testing.T) {
 	nettest.Need(t)
 	cgroup := newCgroup(t, "onmux-test.service")
 	pid := nettest.Process{Steps: "listen 4420, name webserver", Attr: intoCgroup(t, cgroup)}.Start(t).Process.Pid
-	r := as(t, "stranger", []fact{{port: probe.Port{Number: 4420, Proto: probe.TCP}}})
+	r := as(t, "unprivileged", []fact{{port: probe.Port{Number: 4420, Proto: probe.TCP}}})
 	if len(r.Listeners) != 1 {
 		t.Fatalf("%+v", r)
 	}
@@ -58,18 +58,20 @@ func TestStrangerSeesTheUnit(t *testing.T) {
 	if l := r.Listeners[0]; !reflect.DeepEqual(l.Origin, want) || len(l.Owners) > 0 {
 		t.Errorf("%+v, want %+v", l, want)
 	}
-	if want := fmt.Sprintf(" in onmux-test.service, likely webserver (pid %d) on 127.0.0.1:4420, reachable from this machine only, owner not readable", pid); !strings.HasSuffix(r.Verdicts[0].Why, want) {
-		t.Errorf("%q, want %q", r.Verdicts[0].Why, want)
+	why := fmt.Sprintf(" in onmux-test.service, likely webserver (pid %d) on 127.0.0.1:4420, "+
+		"reachable from this machine only, owner not readable", pid)
+	if !strings.HasSuffix(r.Verdicts[0].Why, why) {
+		t.Errorf("%q, want %q", r.Verdicts[0].Why, why)
 	}
 }
 
-// A stranger is told of the processes of a user who has few.
-func TestStrangerSeesTheUser(t *testing.T) {
+// A user without privileges gets the processes of a user who has few.
+func TestUserWithoutPrivileges(t *testing.T) {
 	nettest.Need(t)
 	exe := nettest.SharedBinary(t)
 	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 54321, Gid: 54321}}
 	pid := nettest.Process{Exe: exe, Steps: "listen 4421", Attr: attr}.Start(t).Process.Pid
-	r := as(t, "stranger", []fact{{port: probe.Port{Number: 4421, Proto: probe.TCP}}})
+	r := as(t, "unprivileged", []fact{{port: probe.Port{Number: 4421, Proto: probe.TCP}}})
 	if len(r.Listeners) != 1 || len(r.Listeners[0].Owners) > 0 {
 		t.Fatalf("%+v", r)
 	}
@@ -79,7 +81,7 @@ func TestStrangerSeesTheUser(t *testing.T) {
 	}
 }
 
-// A socket that systemd made for a unit is told to be that unit's: systemd makes
+// A socket that systemd made for a unit is reported as that unit's: systemd makes
 // it in the unit's cgroup and lives in init.scope itself.
 func TestSocketActivation(t *testing.T) {
 	nettest.Need(t)
@@ -100,13 +102,13 @@ func TestSocketActivation(t *testing.T) {
 	}
 }
 
-// Where processes are hidden, a stranger is not told that there are none.
+// Where processes are hidden, the report does not claim that there are none.
 func TestHidePid(t *testing.T) {
 	nettest.Need(t)
 	nettest.Process{Steps: "listen 4423"}.Start(t)
 	r := as(t, "hidepid", []fact{{port: probe.Port{Number: 4423, Proto: probe.TCP}}})
-	if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said,
+	if all := strings.Join(r.Coverage, "\n"); !strings.Contains(all,
 		"/proc hides the processes of others (hidepid)") || !strings.HasSuffix(r.Verdicts[0].Why, ", owner not readable") {
-		t.Errorf("%q, %q", r.Verdicts[0].Why, said)
+		t.Errorf("%q, %q", r.Verdicts[0].Why, all)
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"onmux/probe/local/socket"
 )
 
-// Every port of the scene that listens is found without naming it, and no
+// Every port of openSockets that listens is found without naming it, and no
 // other.
 func TestCheckAll(t *testing.T) {
 	var want []probe.Port
-	for _, f := range scene(t) {
+	for _, f := range openSockets(t) {
 		if f.verdict == Listening {
 			want = append(want, f.port)
 		}
@@ -36,9 +36,9 @@ func TestCheckAll(t *testing.T) {
 		}
 		got = append(got, probe.Port{Number: v.Port, Proto: v.Proto})
 	}
-	// The scene has a server of its own, for the connections.
+	// openSockets has a server of its own, for the connections.
 	if len(got) != len(want)+1 || slices.ContainsFunc(want, func(p probe.Port) bool { return !slices.Contains(got, p) }) {
-		t.Errorf("found %v, want %v and the scene's own", got, want)
+		t.Errorf("found %v, want %v and those of openSockets", got, want)
 	}
 	for _, l := range r.Listeners {
 		if !slices.Contains(got, probe.Port{Number: l.Port, Proto: l.Proto}) {
@@ -48,7 +48,7 @@ func TestCheckAll(t *testing.T) {
 }
 
 // What could not be read has no verdict to stand for it, so it is an error, and
-// what was seen is told beside it.
+// what was seen is reported too.
 func TestCheckAllUnreadable(t *testing.T) {
 	broken := errors.New("no such luck")
 	seen := socket.Table{}

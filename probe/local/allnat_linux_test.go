@@ -16,7 +16,7 @@ import (
 	"onmux/probe/nettest/nft"
 )
 
-// A port that is only sent on is told where all are asked for, unless the rule
+// A port that is only sent on is reported where all are asked for, unless the rule
 // is about more or less every port.
 func TestCheckAllRedirected(t *testing.T) {
 	for _, c := range []struct {
@@ -56,7 +56,7 @@ func TestCheckAllRedirected(t *testing.T) {
 				var got []string
 				for _, v := range r.Verdicts {
 					if redirected := v.Verdict == Redirected; redirected && len(v.Redirects) == 0 {
-						t.Errorf("no rule is told: %+v", v)
+						t.Errorf("no rule is reported: %+v", v)
 					}
 					got = append(got, fmt.Sprintf("%d/%s %s", v.Port, v.Proto, v.Verdict))
 				}

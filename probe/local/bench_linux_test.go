@@ -64,7 +64,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// Every port that listens, which tells each of the crowd.
+// Every port that listens: all of the crowd.
 func BenchmarkAllPorts(b *testing.B) {
 	crowded(b)
 	b.ReportAllocs()

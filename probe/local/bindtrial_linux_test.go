@@ -43,9 +43,9 @@ func TestBindTrial(t *testing.T) {
 	})
 }
 
-// Where no source tells sockets that are bound and do not listen, none is
-// concluded from, and binding tells.
-func TestBindTrialBlind(t *testing.T) {
+// Where no source lists sockets that are bound and do not listen, nothing is
+// concluded from that, and binding decides.
+func TestBindTrialUnlisted(t *testing.T) {
 	nettest.Need(t)
 	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4419))
 	nettest.Open(
@@ -95,7 +95,7 @@ func TestWithoutIPv6(t *testing.T) {
 		if got := WithoutIPv6(socket.ProcNet{Dir: "/proc/thread-self/net"}); got != "" {
 			t.Errorf("with IPv6: %q", got)
 		}
-		const said = "IPv6: no interface has an address: binding [::1] fails, and [::] takes IPv4 only"
+		const want = "IPv6: no interface has an address: binding [::1] fails, and [::] takes IPv4 only"
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6", []byte("1"), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestWithoutIPv6(t *testing.T) {
 			t.Fatal(err)
 		}
 		v, _ := traced(t, 417)
-		if !slices.Contains(v.Bind, said) ||
+		if !slices.Contains(v.Bind, want) ||
 			!slices.Contains(v.Bind, "binding 0.0.0.0:417, [::]:417, [::]:417 with IPv4 worked") ||
 			len(v.Trace) != 1 {
 			t.Errorf("%+v", v)

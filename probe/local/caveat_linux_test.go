@@ -12,9 +12,9 @@ import (
 
 const rulesMissed = "not every NAT rule could be read, and one may send arrivals on"
 
-// To somebody who may not read the rules, one that sends connections to nowhere
-// shows by their silence.
-func TestTraceAstray(t *testing.T) {
+// A rule that sends connections to nowhere shows by their silence where the rules
+// may not be read.
+func TestTraceLost(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		addOutputRule(t, nft.ToPort(4461), nft.DNAT("192.0.2.1", 9))
 		facts := []fact{

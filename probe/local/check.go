@@ -20,7 +20,7 @@ import (
 // Check looks at the requested ports. The error is only for what makes the
 // whole call meaningless: no port, no family, the context ended, of which the
 // report has nothing but a verdict of Unknown for each port; and with
-// Request.All, beside a report, for a source that could not be read, because no
+// Request.All, together with a report, for a source that could not be read, because no
 // verdict stands for the ports that it would have listed. What else could not
 // be read makes verdicts Unknown and is part of the coverage. Check looks at
 // the network namespace of the calling thread.

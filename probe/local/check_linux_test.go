@@ -39,7 +39,7 @@ func compare(t *testing.T, facts []fact, r completed) {
 				bare := Listener{Address: l.Address, Family: l.Family, State: l.State, Reach: l.Reach, Device: l.Device,
 					Backlog: l.Backlog}
 				if l.Backlog != nil && *l.Backlog == (socket.Backlog{Used: 0, Limit: 7}) {
-					bare.Backlog = nil // as every listener of the scene but one
+					bare.Backlog = nil // as every listener of openSockets but one
 				}
 				got = append(got, bare)
 			}
@@ -53,7 +53,7 @@ func compare(t *testing.T, facts []fact, r completed) {
 // One table of truth, seen through every source: filtered by the kernel, dumped
 // whole (as for many ports) and read from /proc/net.
 func TestCheck(t *testing.T) {
-	facts := scene(t)
+	facts := openSockets(t)
 	both := Request{IPv4: true, IPv6: true, Owners: true}
 	for name, look := range map[string]func(context.Context, query) (view, error){"sock_diag": look,
 		"sock_diag by family": withoutBoth} {
@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 	t.Run("proc", func(t *testing.T) {
 		var less []fact
 		for _, f := range facts {
-			less = append(less, f.untold())
+			less = append(less, f.byProc())
 		}
 		r := ask(t, less, both, withoutDiag)
 		compare(t, less, r)
@@ -109,7 +109,7 @@ func withoutAnything(ctx context.Context, q query) (view, error) {
 
 // One family alone: dual-stack sockets count for either.
 func TestCheckOneFamily(t *testing.T) {
-	facts := scene(t)
+	facts := openSockets(t)
 	for _, c := range []struct {
 		name string
 		r    Request
@@ -123,7 +123,7 @@ func TestCheckOneFamily(t *testing.T) {
 			r := ask(t, facts, c.r, from)
 			for i, f := range facts {
 				if source == "proc" {
-					f = f.untold()
+					f = f.byProc()
 				}
 				want := Free
 				if source == "proc" && f.port.Proto == probe.TCP {
@@ -150,8 +150,8 @@ func TestCheckOneFamily(t *testing.T) {
 }
 
 // What cannot be read is unknown, never free.
-func TestCheckBlind(t *testing.T) {
-	facts := scene(t)
+func TestCheckUnreadable(t *testing.T) {
+	facts := openSockets(t)
 	for _, r := range []Request{{IPv4: true}, {IPv6: true}, {IPv4: true, IPv6: true, Owners: true}} {
 		for _, v := range ask(t, facts, r, withoutAnything).Verdicts {
 			if v.Verdict != Unknown || v.Error == "" || v.Why == "" || strings.Contains(v.Error, "\n") {
@@ -161,7 +161,7 @@ func TestCheckBlind(t *testing.T) {
 	}
 }
 
-func TestCheckVoid(t *testing.T) {
+func TestCheckRefused(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	onmux := []probe.Port{{Number: 417, Proto: probe.TCP}}
@@ -202,16 +202,16 @@ func TestCheckTooLate(t *testing.T) {
 	}
 }
 
-// A port asked twice is answered twice and its sockets told once.
+// A port asked twice is answered twice and its sockets reported once.
 func TestCheckTwice(t *testing.T) {
-	facts := scene(t)[:1]
+	facts := openSockets(t)[:1]
 	r := ask(t, []fact{facts[0], facts[0]}, Request{IPv4: true, IPv6: true}, look)
 	if len(r.Listeners) != 1 || !reflect.DeepEqual(r.Verdicts[0], r.Verdicts[1]) {
 		t.Errorf("%+v", r)
 	}
 }
 
-// However many sockets use a port, each counts once and few are told.
+// However many sockets use a port, each counts once and few are kept.
 func TestCheckCounts(t *testing.T) {
 	nettest.Need(t)
 	const stream, bindings, peers = unix.SOCK_STREAM, 300, socket.MaxPeers + 4
@@ -237,12 +237,12 @@ func TestCheckCounts(t *testing.T) {
 				t.Errorf("%q lacks %q", got, want)
 			}
 		}
-		told := make(map[Word]int)
+		kept := make(map[Word]int)
 		for _, l := range r.Listeners {
-			told[l.State]++
+			kept[l.State]++
 		}
-		if told[Bound] != bindings || told[Connected] != socket.MaxPeers {
-			t.Errorf("told %v", told)
+		if kept[Bound] != bindings || kept[Connected] != socket.MaxPeers {
+			t.Errorf("kept %v", kept)
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"onmux/probe/nettest"
 )
 
-// abroadFacts is the truth about sockets here and in two other namespaces.
-func abroadFacts(t testing.TB, blue, green string) []fact {
+// namespaceFacts is the truth about sockets here and in two other namespaces.
+func namespaceFacts(t testing.TB, blue, green string) []fact {
 	const s4, s6, stream, dgram = unix.AF_INET, unix.AF_INET6, unix.SOCK_STREAM, unix.SOCK_DGRAM
 	only6 := nettest.Option(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 	blueFile, greenFile := blue, green
@@ -78,9 +78,9 @@ func nameOf(t testing.TB, file string) string {
 	return name
 }
 
-// compareAbroad holds a report against the facts. Where names of namespaces are
-// not told, any will do.
-func compareAbroad(t *testing.T, facts []fact, r completed, named bool) {
+// compareNamespaces holds a report against the facts. Where names of namespaces are
+// not known, any will do.
+func compareNamespaces(t *testing.T, facts []fact, r completed, named bool) {
 	t.Helper()
 	for i, f := range facts {
 		v := r.Verdicts[i]
@@ -105,39 +105,41 @@ func compareAbroad(t *testing.T, facts []fact, r completed, named bool) {
 	}
 }
 
-// Sockets in other namespaces are found, named and told apart from the caller's,
-// by root and by a stranger who may not enter them.
-func TestAbroad(t *testing.T) {
+// Sockets in other namespaces are found, named and distinguished from the caller's,
+// by root and by a user who may not enter them.
+func TestOtherNamespaces(t *testing.T) {
 	blue := nettest.NewNamespace(t)
 	green := nettest.NewNamespace(t)
-	facts := abroadFacts(t, blue, green)
+	facts := namespaceFacts(t, blue, green)
 	t.Run("inside", func(t *testing.T) {
 		r := ask(t, facts, Request{IPv4: true, IPv6: true, Owners: true}, look)
-		compareAbroad(t, facts, r, true)
+		compareNamespaces(t, facts, r, true)
 		for _, l := range r.Listeners {
 			if len(l.Owners) != 1 || l.Owners[0].PID != os.Getpid() || l.Proto == probe.TCP && l.State == Listening &&
 				l.Backlog == nil {
 				t.Errorf("%+v", l)
 			}
 		}
-		if want := "other network namespaces: 2 looked at, found by the processes that can be seen here and the names in /run/netns and /run/docker/netns; one that neither has is not found"; !slices.Contains(r.Coverage, want) && os.Getpid() == 1 {
+		const want = "other network namespaces: 2 looked at, found by the processes that can be seen here and the names in " +
+			"/run/netns and /run/docker/netns; one that neither has is not found"
+		if !slices.Contains(r.Coverage, want) && os.Getpid() == 1 {
 			t.Errorf("coverage %q", r.Coverage)
 		}
 	})
-	t.Run("stranger", func(t *testing.T) {
+	t.Run("unprivileged", func(t *testing.T) {
 		for i, f := range facts {
-			if facts[i] = f.untold(); f.verdict == Free || len(f.holders) > 0 && f.holders[0].State == Bound {
+			if facts[i] = f.byProc(); f.verdict == Free || len(f.holders) > 0 && f.holders[0].State == Bound {
 				facts[i] = fact{port: f.port, verdict: Free}
 			}
 		}
-		r := as(t, "stranger", facts)
-		for i := range r.Listeners { // the caller's own are told by sock_diag
+		r := as(t, "unprivileged", facts)
+		for i := range r.Listeners { // the caller's own are from sock_diag
 			if r.Listeners[i].NetNS == netns.Host && r.Listeners[i].Address.Is6() {
 				r.Listeners[i].Family = ""
 			}
 		}
-		compareAbroad(t, facts, r, false)
-		if said := strings.Join(r.Coverage, "\n"); !strings.Contains(said, "2 of them through /proc/net") &&
+		compareNamespaces(t, facts, r, false)
+		if all := strings.Join(r.Coverage, "\n"); !strings.Contains(all, "2 of them through /proc/net") &&
 			os.Getpid() == 1 {
 			t.Errorf("coverage %q", r.Coverage)
 		}

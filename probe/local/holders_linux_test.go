@@ -27,7 +27,7 @@ func checkPort(t testing.TB, port uint16) (Verdict, []Listener) {
 	return r.Verdicts[0], r.Listeners
 }
 
-// Two processes with a socket each in one SO_REUSEPORT group are both told.
+// Two processes with a socket each in one SO_REUSEPORT group are both reported.
 func TestReusePort(t *testing.T) {
 	nettest.Need(t)
 	var pids, got []int

@@ -22,7 +22,7 @@ const (
 	Elsewhere  Word = "elsewhere"  // only in another network namespace
 	Connected  Word = "connected"  // only connections use the number
 	Free       Word = "free"       // looked everywhere, nothing holds it
-	Unknown    Word = "unknown"    // could not look; Verdict.Error says why
+	Unknown    Word = "unknown"    // could not look; Verdict.Error has the reason
 )
 
 // Words lists every verdict in the order of reports.
@@ -30,7 +30,7 @@ func Words() []Word {
 	return []Word{Listening, Bound, Redirected, Elsewhere, Connected, Free, Unknown}
 }
 
-// Request says what to look at.
+// Request is what to look at.
 type Request struct {
 	Ports []probe.Port // at least one, unless All
 	// instead of Ports: every port of these protocols on which something listens, or that NAT rules pick out and send on
@@ -39,14 +39,14 @@ type Request struct {
 	IPv6   bool // look at IPv6 sockets
 	Owners bool // find the owning processes, which costs a walk over all descriptors
 
-	// Words says that nobody asks for more than the words of the verdicts. What
+	// Words means that no more is needed than the words of the verdicts. What
 	// could not change one is then not looked at: other network namespaces and NAT
 	// rules, where every port is listened on.
 	Words bool
 
 	// Trace connects to each TCP port, on loopback or on the own address that is
 	// listened on, to see who answers; and binds each port on which nothing
-	// listens, to see whether that works. Nothing is said on the connections. A NAT
+	// listens, to see whether that works. Nothing is sent on the connections. A NAT
 	// rule may send them to another machine.
 	Trace bool
 }

@@ -38,7 +38,7 @@ func TestNATUnread(t *testing.T) {
 	}
 }
 
-// A socket that listens is the verdict, and the rule before it is told.
+// A socket that listens is the verdict, and the rule before it is reported.
 func TestNATBeforeListener(t *testing.T) {
 	h := nettest.NewHost(t)
 	if err := h.Do(func() error {

@@ -25,7 +25,7 @@ func dial4(port uint16) func(int) error {
 	}
 }
 
-// A listener with a full accept queue says so, and how much it has dropped: a
+// A listener with a full accept queue is reported, and how much it has dropped: a
 // limit of 1 lets two connections wait, and each of the other three is dropped at
 // least once.
 func TestFullAcceptQueue(t *testing.T) {
@@ -41,7 +41,8 @@ func TestFullAcceptQueue(t *testing.T) {
 	if *l.Backlog != (socket.Backlog{Used: waiting, Limit: 1}) || l.Drops < dials-waiting || l.Receive != nil {
 		t.Errorf("%+v, %+v", l, l.Backlog)
 	}
-	want := fmt.Sprintf(", accept queue full (2 of 1), %d attempts to connect dropped (in this network namespace since it began: ", l.Drops)
+	want := fmt.Sprintf(", accept queue full (2 of 1), %d attempts to connect dropped "+
+		"(in this network namespace since it began: ", l.Drops)
 	if why := r.Verdicts[0].Why; !strings.Contains(why, want) || !strings.Contains(why, " by full queues") {
 		t.Errorf("%q lacks %q", why, want)
 	}
@@ -52,7 +53,7 @@ func TestFullAcceptQueue(t *testing.T) {
 	}
 }
 
-// A UDP socket tells every datagram that did not fit: what was sent is what can
+// A UDP socket counts every datagram that did not fit: what was sent is what can
 // be read and what was dropped.
 func TestDroppedDatagrams(t *testing.T) {
 	nettest.Need(t)

@@ -97,8 +97,8 @@ func TestCheckPartly(t *testing.T) {
 			if v := second.Verdicts[0]; v.Verdict != c.second || (v.Verdict == Unknown) != (v.Error != "") {
 				t.Errorf("4402: %+v, want %s", v, c.second)
 			}
-			if said := strings.Join(first.Coverage, "\n"); !strings.Contains(said, c.coverage) {
-				t.Errorf("coverage %q lacks %q", said, c.coverage)
+			if all := strings.Join(first.Coverage, "\n"); !strings.Contains(all, c.coverage) {
+				t.Errorf("coverage %q lacks %q", all, c.coverage)
 			}
 		})
 	}

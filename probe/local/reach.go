@@ -7,7 +7,7 @@ import (
 
 // notGlobal is the unicast addresses that IANA's special-purpose registries call
 // not globally reachable (RFC 6890 as updated by RFC 8190) and that are neither
-// loopback nor link-local nor told by netip.Addr.IsPrivate. Shared address space
+// loopback nor link-local nor covered by netip.Addr.IsPrivate. Shared address space
 // (RFC 6598) is among them: it lies behind a carrier's NAT. Site-local fec0::/10
 // is not: RFC 3879 makes it global unicast. A block inside a wider one that is
 // reachable stands in global.
@@ -28,7 +28,7 @@ var notGlobal = prefixes(
 	"5f00::/16",       // segment routing (RFC 9602)
 )
 
-// global is what is globally reachable, or not said not to be, within notGlobal.
+// global is what is globally reachable, or may be, within notGlobal.
 var global = prefixes(
 	"192.0.0.9/32", "192.0.0.10/32", // anycast (RFC 7723, RFC 8155)
 	"2001::/32",                                       // Teredo (RFC 4380)
@@ -49,10 +49,10 @@ func among(all []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// reach says from where a socket bound to an address can be reached, as far as
-// the address and the device alone tell: "any", "loopback", "link-local" (RFC
+// reach is from where a socket bound to an address can be reached, as far as the
+// address and the device show: "any", "loopback", "link-local" (RFC
 // 3927, RFC 4291), "private" or "public". Routes and firewalls may narrow it. A
-// socket that is bound to a loopback device hears this machine alone.
+// socket that is bound to a loopback device can be reached from this machine only.
 func reach(a netip.Addr, looped bool) string {
 	a = a.Unmap().WithZone("")
 	switch {
@@ -70,7 +70,7 @@ func reach(a netip.Addr, looped bool) string {
 	return "public"
 }
 
-// scope says how far off a sender to a multicast group may be: of IPv6 by the
+// scope is how far away a sender to a multicast group may be: of IPv6 by the
 // scope in the address (RFC 4291, section 2.7, and RFC 7346), of IPv4 by blocks
 // (RFC 5771, section 4, and RFC 2365). Realm-local and wider scopes that end at
 // an administrator's border are private.

@@ -42,8 +42,8 @@ func newQuery(r Request) (query, error) {
 	return q, nil
 }
 
-// settles reports whether a census tells all that is wanted: that something
-// listens on every port is the strongest verdict.
+// settles reports whether a table has all that is needed: that something listens
+// on every port is the strongest verdict.
 func (q query) settles(c socket.Table) bool {
 	for proto, ports := range q.Ports {
 		for _, n := range ports {

@@ -22,7 +22,7 @@ import (
 )
 
 // as runs Check in a process of another kind, in the same network namespace: as
-// a stranger without privileges, without sock_diag (as in a sandbox), or without
+// a user without privileges, without sock_diag (as in a sandbox), or without
 // a descriptor to spare.
 func as(t *testing.T, role string, facts []fact) completed {
 	t.Helper()
@@ -30,7 +30,7 @@ func as(t *testing.T, role string, facts []fact) completed {
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), roleEnv+"="+role, nettest.QuickExit)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: new(nettest.Nobody())}
-	if role == "hidepid" { // becomes the stranger when it has made its own /proc
+	if role == "hidepid" { // becomes that user when it has made its own /proc
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	}
 	var ports []probe.Port
@@ -53,8 +53,8 @@ func as(t *testing.T, role string, facts []fact) completed {
 	return r
 }
 
-// play is what the process behind as does.
-func play(role string) error {
+// runRole is what the process behind as does.
+func runRole(role string) error {
 	var ports []probe.Port
 	if err := json.NewDecoder(os.Stdin).Decode(&ports); err != nil {
 		return err
@@ -94,7 +94,7 @@ func play(role string) error {
 }
 
 // hideProcesses mounts a /proc that lists only one's own, in this mount
-// namespace, and becomes the stranger. Kernels before 5.8 refuse the word, and do
+// namespace, and becomes a user without privileges. Kernels before 5.8 refuse the word, and do
 // not have the option for one mount alone.
 func hideProcesses() error {
 	return cmp.Or(
@@ -106,21 +106,21 @@ func hideProcesses() error {
 
 func TestRoles(t *testing.T) {
 	if role := os.Getenv(roleEnv); role != "" {
-		if err := play(role); err != nil {
+		if err := runRole(role); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	facts := scene(t)
+	facts := openSockets(t)
 	root := cmp.Or(make(owner.Users).Name(0), "uid 0")
 	for _, c := range []struct {
 		role     string
 		expect   func(fact) fact
 		coverage string
 	}{
-		{"stranger", func(f fact) fact { return f }, "sockets, IPv4 and IPv6, from the kernel (sock_diag)"},
-		{"sandboxed", fact.untold, "from /proc/net because of: open a sock_diag socket: operation not permitted"},
+		{"unprivileged", func(f fact) fact { return f }, "sockets, IPv4 and IPv6, from the kernel (sock_diag)"},
+		{"sandboxed", fact.byProc, "from /proc/net because of: open a sock_diag socket: operation not permitted"},
 		{"exhausted", func(f fact) fact { return fact{port: f.port, verdict: Unknown} },
 			"not read: open a sock_diag socket: too many open files"},
 	} {
@@ -137,17 +137,17 @@ func TestRoles(t *testing.T) {
 					t.Errorf("%s: %q", f.port, v.Why)
 				}
 			}
-			said := strings.Join(r.Coverage, "\n")
-			if !strings.Contains(said, c.coverage) {
+			all := strings.Join(r.Coverage, "\n")
+			if !strings.Contains(all, c.coverage) {
 				t.Errorf("coverage %q", r.Coverage)
 			}
 			for _, l := range r.Listeners {
 				if len(l.Owners) != 0 {
-					t.Errorf("a stranger sees an owner: %+v", l)
+					t.Errorf("a user without privileges sees an owner: %+v", l)
 				}
 			}
 			if len(r.Listeners) > 0 &&
-				(!strings.Contains(said, "not readable without root") ||
+				(!strings.Contains(all, "not readable without root") ||
 					!slices.Contains(r.Hints, "root is needed to see every owner")) {
 				t.Errorf("coverage %q, hints %q", r.Coverage, r.Hints)
 			}

@@ -81,7 +81,7 @@ func TestTraceRedirect(t *testing.T) {
 		}
 		if !strings.HasPrefix(got.Said, "127.0.0.1:417 is answered by ") ||
 			!strings.HasSuffix(got.Said, " on 127.0.0.1:8417") {
-			t.Errorf("said %q", got.Said)
+			t.Errorf("%q", got.Said)
 		}
 		if got := v.Trace[1]; got.To != "[::1]:417" || got.Outcome != trace.Refused {
 			t.Errorf("%+v", got)
@@ -154,7 +154,7 @@ func TestTraceFirewall(t *testing.T) {
 		name string
 		rule nettest.Rule
 		want trace.Outcome
-		said string
+		text string
 	}{
 		{"reset", nettest.Rule{Do: nettest.Reset()}, trace.Refused,
 			"refuses connections, although a socket listens there: a firewall"},
@@ -169,7 +169,7 @@ func TestTraceFirewall(t *testing.T) {
 			if err := h.Do(func() error {
 				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 417), nettest.Listen(7))
 				v, _ := traced(t, 417)
-				if len(v.Trace) != 1 || v.Trace[0].Outcome != c.want || !strings.Contains(v.Trace[0].Said, c.said) {
+				if len(v.Trace) != 1 || v.Trace[0].Outcome != c.want || !strings.Contains(v.Trace[0].Said, c.text) {
 					t.Errorf("%+v", v.Trace)
 				}
 				return nil
@@ -275,7 +275,7 @@ func TestTraceMany(t *testing.T) {
 	})
 }
 
-// There is an end to what is connected to and bound, and it is told.
+// There is an end to what is connected to and bound, and it is reported.
 func TestTraceBounded(t *testing.T) {
 	nettest.InHost(t, func(*nettest.Host) {
 		var ports []probe.Port

@@ -18,8 +18,8 @@ import (
 // portEnv has the port of the process behind proxyTo.
 const portEnv = "ONMUX_TEST_PORT"
 
-// playProxy takes connections, as the process behind proxyTo, until its input ends.
-func playProxy() int {
+// runProxy takes connections, as the process behind proxyTo, until its input ends.
+func runProxy() int {
 	l, err := net.Listen("tcp4", "127.0.0.1:"+os.Getenv(portEnv))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,7 +68,7 @@ func TestTraceBehind(t *testing.T) {
 	for _, c := range []struct {
 		number uint16
 		to     string
-		netns  string // "" if nobody is found
+		netns  string // "" if no owner is found
 	}{
 		{4980, "127.0.0.1:4990", netns.Host},
 		{4981, "10.99.0.2:4991", name},
@@ -95,7 +95,7 @@ func TestTraceBehind(t *testing.T) {
 			want += " in network namespace " + c.netns
 		}
 		if !strings.Contains(got.Said, "; behind it: ") || !strings.HasSuffix(got.Said, want) {
-			t.Errorf("%s: said %q", c.to, got.Said)
+			t.Errorf("%s: %q", c.to, got.Said)
 		}
 	}
 }

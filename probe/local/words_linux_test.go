@@ -8,9 +8,9 @@ import (
 	"onmux/probe"
 )
 
-// Where nobody asks for more than words, nothing is read that cannot change one.
+// Where no more than words is needed, nothing is read that cannot change one.
 func TestWords(t *testing.T) {
-	scene(t)
+	openSockets(t)
 	const settled = "other network namespaces and NAT rules: not looked at, because something listens on every port"
 	for name, c := range map[string]struct {
 		r     Request

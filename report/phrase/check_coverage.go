@@ -65,7 +65,7 @@ func privilege(c local.Coverage, capability string) string {
 // sentence, and which family was not asked for.
 func sources(c local.Coverage) []string {
 	var order []string
-	protos := make(map[string][]string) // by what the sentence says of them
+	protos := make(map[string][]string) // by the rest of the sentence
 	for _, s := range c.Sources {
 		what := from(s)
 		if protos[what] == nil {

@@ -25,9 +25,11 @@ func TestSources(t *testing.T) {
 			"UDP sockets, IPv6, from the kernel (sock_diag)\nIPv4 not looked at (-6)"},
 		{both, []socket.Source{{Proto: probe.TCP, From: socket.FromKernel},
 			{Proto: probe.UDP, From: socket.FromProc, Fallback: refused}},
-			"TCP sockets, IPv4 and IPv6, from the kernel (sock_diag)\nUDP sockets, IPv4 and IPv6, from /proc/net because of: permission denied"},
+			"TCP sockets, IPv4 and IPv6, from the kernel (sock_diag)\nUDP sockets, IPv4 and IPv6, from /proc/net because " +
+				"of: permission denied"},
 		{both, []socket.Source{{Proto: probe.TCP, Err: refused}, {Proto: probe.UDP, From: socket.FromProc, Err: refused}},
-			"TCP sockets, IPv4 and IPv6: not read: permission denied\nUDP sockets, IPv4 and IPv6, from /proc/net: not all read: permission denied"},
+			"TCP sockets, IPv4 and IPv6: not read: permission denied\nUDP sockets, IPv4 and IPv6, from /proc/net: not " +
+				"all read: permission denied"},
 	} {
 		for i := range c.s {
 			c.s[i].IPv4, c.s[i].IPv6 = c.q.IPv4, c.q.IPv6

@@ -104,7 +104,8 @@ func TestVerdict(t *testing.T) {
 			on(Bound, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Listening,
 				Why: "nginx (pid 20, www, 2 workers) on 127.0.0.1:417, reachable from this machine only; " +
-					"sshd (pid 12, root) and nginx (pid 20, www, 2 workers) on [fe80::1%eth0]:417, reachable from the same link; 1 socket bound and not listening"}},
+					"sshd (pid 12, root) and nginx (pid 20, www, 2 workers) on [fe80::1%eth0]:417, reachable from the same " +
+					"link; 1 socket bound and not listening"}},
 		"owner not readable": {portFacts{counts: socket.Counts{socket.Listening: 1},
 			listeners: []Listener{on(Listening, "8.8.8.8", "ipv4")}, noOwner: OwnerUnreadable},
 			Verdict{Verdict: Listening,
@@ -112,11 +113,13 @@ func TestVerdict(t *testing.T) {
 		"no owner": {portFacts{counts: socket.Counts{socket.Bound: 1},
 			listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, noOwner: NoProcess},
 			Verdict{Verdict: Bound,
-				Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS), but not listening"}},
+				Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it: the kernel " +
+					"itself may, as for VXLAN, WireGuard or NFS), but not listening"}},
 		"connected": {portFacts{counts: socket.Counts{socket.Connected: 40, socket.TimeWait: 1},
 			listeners: []Listener{on(Connected, "10.0.0.1", "ipv4", sshd), on(Connected, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Connected,
-				Why: "nothing listens; 40 connections use the number, of sshd (pid 12, root); 1 connection in TIME_WAIT still uses the number"}},
+				Why: "nothing listens; 40 connections use the number, of sshd (pid 12, root); 1 connection in TIME_WAIT " +
+					"still uses the number"}},
 		"a name that lies": {portFacts{counts: socket.Counts{socket.Bound: 1},
 			listeners: []Listener{on(Bound, "127.0.0.1", "ipv4", evil)}},
 			Verdict{Verdict: Bound, Why: `held by "x\n417/tcp is free" (pid 9, u) on 127.0.0.1:417, but not listening`}},
@@ -161,17 +164,22 @@ func TestVerdictElsewhere(t *testing.T) {
 		why  string
 	}{
 		"one": {portFacts{elsewhere: []Namespace{blue}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on 0.0.0.0:417, every address of that namespace"},
+			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on " +
+				"0.0.0.0:417, every address of that namespace"},
 		"two": {portFacts{elsewhere: []Namespace{blue, green}}, Elsewhere,
-			`no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on 0.0.0.0:417, every address of that namespace; in network namespace "gr\neen": web (pid 5, www) on 127.0.0.1:417, reachable from that namespace only`},
+			`no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on ` +
+				`0.0.0.0:417, every address of that namespace; in network namespace "gr\neen": web (pid 5, www) on ` +
+				`127.0.0.1:417, reachable from that namespace only`},
 		"private": {portFacts{elsewhere: []Namespace{there("blue", Listening, "10.0.0.2", "private")}}, Elsewhere,
 			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on 10.0.0.2:417"},
 		"bound": {portFacts{elsewhere: []Namespace{there("blue", Bound, "::", "any")}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on [::]:417, not listening"},
+			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on [::]:417, " +
+				"not listening"},
 		"many": {portFacts{elsewhere: slices.Repeat([]Namespace{there("blue", Bound, "::", "any")}, 9)}, Elsewhere,
 			"; 6 more network namespaces"},
 		"blind": {portFacts{source: socket.Source{NoBound: true}, elsewhere: []Namespace{blue}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; one that is bound and does not listen cannot be seen; in network namespace blue: "},
+			"no socket in this network namespace uses 417/tcp; one that is bound and does not listen cannot be seen; in " +
+				"network namespace blue: "},
 		"connections": {portFacts{counts: socket.Counts{socket.Connected: 2}, elsewhere: []Namespace{blue}}, Elsewhere,
 			"nothing holds it in this network namespace; 2 connections use the number; in network namespace blue: "},
 		"here too": {portFacts{counts: socket.Counts{socket.Listening: 1}, listeners: here,
@@ -261,9 +269,11 @@ func TestLosses(t *testing.T) {
 			", 1 attempt to connect dropped"},
 		{Facts{Port: tcp}, []Listener{one, full}, ", accept queue full (129 of 128), 37 attempts to connect dropped"},
 		{Facts{Port: tcp, Sockets: Sockets{Dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 0}}}, []Listener{full},
-			", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues)"},
+			", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: " +
+				"41 by full queues)"},
 		{Facts{Port: tcp, Sockets: Sockets{Dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}}, []Listener{full},
-			", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: 41 by full queues, 3 for other reasons)"},
+			", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: " +
+				"41 by full queues, 3 for other reasons)"},
 		{Facts{Port: udp}, []Listener{{Drops: 2}, {Drops: 3}}, ", 5 datagrams dropped"},
 	} {
 		if got := (group{sockets: c.of}).losses(c.f); got != c.want {

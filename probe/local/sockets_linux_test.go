@@ -19,11 +19,12 @@ import (
 	"onmux/probe/nettest"
 )
 
-// TestMain runs the tests in namespaces of their own, and the processes that tests start in whatever namespace they were started.
+// TestMain runs the tests in namespaces of their own, and the processes that they
+// start in those that they are started in.
 func TestMain(m *testing.M) {
 	nettest.RunProcess()
 	if os.Getenv(roleEnv) == "proxy" {
-		os.Exit(playProxy())
+		os.Exit(runProxy())
 	}
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
@@ -64,16 +65,16 @@ func checked(ctx context.Context, r Request) (completed, error) {
 // roleEnv names what a test binary does that a test started.
 const roleEnv = "ONMUX_TEST_ROLE"
 
-// fact is the truth about one port of the scene.
+// fact is the truth about one port of openSockets.
 type fact struct {
 	port    probe.Port
 	verdict Word
 	holders []Listener // address, family, state, reach, device and backlog
-	why     string     // what it must say, beside the holder's name
+	why     string     // what the sentence must contain, apart from the holder's name
 }
 
-// untold is the fact as far as /proc/net tells it.
-func (f fact) untold() fact {
+// byProc is the fact as far as /proc/net has it.
+func (f fact) byProc() fact {
 	f.holders = slices.Clone(f.holders)
 	for i := range f.holders {
 		h := &f.holders[i]
@@ -95,8 +96,8 @@ func holds(state Word, addr, family, reach string) Listener {
 	return Listener{Address: netip.MustParseAddr(addr), State: state, Family: family, Reach: reach}
 }
 
-// scene opens sockets of every kind, and tells the truth about them.
-func scene(t testing.TB) []fact {
+// openSockets opens sockets of every kind, and returns the truth about them.
+func openSockets(t testing.TB) []fact {
 	nettest.Need(t)
 	tcp := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.TCP} }
 	udp := func(n uint16) probe.Port { return probe.Port{Number: n, Proto: probe.UDP} }
@@ -169,7 +170,7 @@ func scene(t testing.TB) []fact {
 	}
 }
 
-// inTimeWait leaves a connection in TIME_WAIT and tells the port of the end that
+// inTimeWait leaves a connection in TIME_WAIT and returns the port of the end that
 // closed first, which keeps it.
 func inTimeWait(t testing.TB) uint16 {
 	t.Helper()
