@@ -44,13 +44,17 @@ the port for a moment, and reports whether that worked.`,
   onmux check 80 --trace             who answers behind a redirect
   onmux check --all-ports --addr loopback`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all-ports", Category: categoryGeneral, Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "trace", Category: categoryGeneral, Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
-			&cli.StringFlag{Name: "addr", Category: categoryVerify, Usage: "`ADDR` it listens on: loopback, any or an IP address"},
+			&cli.BoolFlag{Name: "all-ports", Category: categoryGeneral,
+				Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "trace", Category: categoryGeneral,
+				Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
+			&cli.StringFlag{Name: "addr", Category: categoryVerify,
+				Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: categoryVerify, Usage: "`NAME` of the process that listens"},
 			&cli.StringFlag{Name: "user", Category: categoryVerify, Usage: "`USER` that listens, by name or number"},
 			&cli.StringFlag{Name: "unit", Category: categoryVerify, Usage: "`UNIT` of systemd that listens, as nginx.service"},
-			&cli.UintFlag{Name: "max-backlog", Category: categoryVerify, Usage: "`N` connections at most wait for accept", DefaultText: "any"},
+			&cli.UintFlag{Name: "max-backlog", Category: categoryVerify,
+				Usage: "`N` connections at most wait for accept", DefaultText: "any"},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -59,33 +63,43 @@ the port for a moment, and reports whether that worked.`,
 			}
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
+			k := &checker{session: s, trace: c.Bool("trace")}
 			if c.Bool("all-ports") {
 				if c.NArg() > 0 || c.IsSet("port") {
 					return usageError(errors.New("--all-ports and ports exclude each other"), "")
 				}
-				s.ports, s.all = nil, s.protos
+				s.ports, k.all = nil, s.protos
 			}
-			s.trace = c.Bool("trace")
-			return s.run(ctx, nil, s.check)
+			return s.run(ctx, nil, k.check)
 		},
 	})
 }
 
-func (s *session) check(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+// checker is a run of check.
+type checker struct {
+	*session
+	all   []probe.Proto // every port of these instead of session.ports
+	trace bool          // connect and bind
+}
+
+func (k *checker) check(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 	whole := ctx
-	if s.timeout > 0 {
+	if k.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		ctx, cancel = context.WithTimeout(ctx, k.timeout)
 		defer cancel()
 	}
 	seen, failed := report.Check(ctx, local.Request{
-		Ports: s.ports, All: s.all, IPv4: s.ipv4, IPv6: s.ipv6, Owners: s.needsOwners(), Trace: s.trace,
-		Words: !s.trace && !s.needsDetails() && !slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners),
+		Ports: k.ports, All: k.all, IPv4: k.ipv4, IPv6: k.ipv6, Owners: k.needsOwners(), Trace: k.trace,
+		Words: !k.trace && !k.needsDetails() && !slices.ContainsFunc(k.expect, expect.Expectation.NeedsListeners),
 	})
 	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
-		failed = fmt.Errorf("the timeout of %s has passed", s.timeout)
+		failed = fmt.Errorf("the timeout of %s has passed", k.timeout)
 	}
-	end := record.End{Complete: failed == nil, Coverage: phrase.CheckCoverage(seen.Coverage), Hints: phrase.CheckHints(seen.Coverage)}
+	end := record.End{
+		Complete: failed == nil,
+		Coverage: phrase.CheckCoverage(seen.Coverage), Hints: phrase.CheckHints(seen.Coverage),
+	}
 	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
 	holders := make(map[probe.Port][]local.Listener)
 	for _, l := range seen.Listeners {
@@ -113,7 +127,12 @@ func (s *session) readHolder(c *cli.Context) error {
 			return usageError(fmt.Errorf("--%s is empty", name), "is a variable of the shell not set?")
 		}
 	}
-	h := expect.Holder{Addr: c.String("addr"), Process: c.String("process"), User: c.String("user"), Unit: c.String("unit")}
+	h := expect.Holder{
+		Addr:    c.String("addr"),
+		Process: c.String("process"),
+		User:    c.String("user"),
+		Unit:    c.String("unit"),
+	}
 	if c.IsSet("max-backlog") {
 		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
 			return usageError(errors.New("--max-backlog is for TCP: UDP has no queue of connections"), "")
@@ -136,11 +155,12 @@ func (s *session) readHolder(c *cli.Context) error {
 
 // needsOwners is false when neither the report nor an expectation names an owner:
 // finding them is most of the work.
-func (s *session) needsOwners() bool {
-	return slices.ContainsFunc(s.expect, expect.Expectation.NeedsOwner) || s.needsDetails()
+func (k *checker) needsOwners() bool {
+	return slices.ContainsFunc(k.expect, expect.Expectation.NeedsOwner) || k.needsDetails()
 }
 
 // needsDetails is false when the report has only the verdicts.
 func (s *session) needsDetails() bool {
-	return s.layout.Verbosity != record.Quiet || slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
+	return s.layout.Verbosity != record.Quiet ||
+		slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

@@ -28,7 +28,11 @@ func completionCommand() *cli.Command {
 			if c.NArg() != 1 || !slices.Contains(shells, c.Args().First()) {
 				return usageError(fmt.Errorf("completion needs the name of a shell"), strings.Join(shells, ", "))
 			}
-			write := map[string]func(io.Writer, []*cli.Command) error{"bash": completeBash, "zsh": completeZsh, "fish": completeFish}
+			write := map[string]func(io.Writer, []*cli.Command) error{
+				"bash": completeBash,
+				"zsh":  completeZsh,
+				"fish": completeFish,
+			}
 			return failure(write[c.Args().First()](c.App.Writer, c.App.VisibleCommands()))
 		},
 	})
@@ -134,7 +138,8 @@ _onmux() {
 			}
 			fmt.Fprintf(&b, "\t\t%s) %s; return ;;\n", strings.Join(dashedNames(f), "|"), reply)
 		}
-		fmt.Fprintf(&b, "\t\tesac\n\t\tcase $cur in -*) COMPREPLY=($(compgen -W %s -- \"$cur\")); return ;; esac\n", shellQuote(strings.Join(all, " ")))
+		fmt.Fprintf(&b, "\t\tesac\n\t\tcase $cur in -*) COMPREPLY=($(compgen -W %s -- \"$cur\")); return ;; esac\n",
+			shellQuote(strings.Join(all, " ")))
 		switch {
 		case takesFiles(c):
 			b.WriteString("\t\t" + bashFiles + "\n")
@@ -143,7 +148,10 @@ _onmux() {
 		}
 		b.WriteString("\t\t;;\n")
 	}
-	fmt.Fprintf(&b, "\thelp) COMPREPLY=($(compgen -W %s -- \"$cur\")) ;;\n\tesac\n}\ncomplete -o filenames -F _onmux onmux\n", shellQuote(strings.Join(names, " ")))
+	fmt.Fprintf(
+		&b, "\thelp) COMPREPLY=($(compgen -W %s -- \"$cur\")) ;;\n\tesac\n}\ncomplete -o filenames -F _onmux onmux\n",
+		shellQuote(strings.Join(names, " ")),
+	)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -154,7 +162,10 @@ func completeZsh(w io.Writer, commands []*cli.Command) error {
 	for _, c := range commands {
 		fmt.Fprintf(&b, "\t\t%s\n", shellQuote(c.Name+":"+c.Usage))
 	}
-	b.WriteString("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n\tlocal cmd=$words[2]\n\tshift words; (( CURRENT-- ))\n\tcase $cmd in\n")
+	b.WriteString(
+		"\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n" +
+			"\tlocal cmd=$words[2]\n\tshift words; (( CURRENT-- ))\n\tcase $cmd in\n",
+	)
 	for _, c := range commands {
 		fmt.Fprintf(&b, "\t%s)\n\t\t_arguments -s", c.Name)
 		for _, f := range c.VisibleFlags() {
@@ -231,7 +242,8 @@ func completeFish(w io.Writer, commands []*cli.Command) error {
 // shellQuote is s as one word of a POSIX shell, in quotes where it needs them.
 func shellQuote(s string) string {
 	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=,:+@%", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("-_./=,:+@%", r)
 	}
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
 		return s

@@ -42,9 +42,13 @@ something changed, and 3 if that is not certain.`,
 			if err := comparable(both[0].Started.Command, both[1].Started.Command); err != nil {
 				return err
 			}
-			return s.run(c.Context, nil, func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
-				return compare.Diff(&both[0], &both[1], emit)
-			})
+			return s.run(
+				c.Context,
+				nil,
+				func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+					return compare.Diff(&both[0], &both[1], emit)
+				},
+			)
 		},
 	}, outputFlags(), []cli.Flag{styleFlag()})
 }
@@ -69,5 +73,8 @@ func comparable(old, now string) error {
 	case remote(old) && remote(now), old == "check" && now == "check":
 		return nil
 	}
-	return usageError(fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now), "scan and probe compare with each other, check with check")
+	return usageError(
+		fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now),
+		"scan and probe compare with each other, check with check",
+	)
 }

@@ -60,7 +60,10 @@ var documentRuns = [][]struct{ name, args string }{{
 	{"scan-all", "scan 127.0.0.0/30 -p 4601 --all -v --seed 1"},
 	{"scan-identify", "scan 127.0.0.1 $TARGET4 -p 4601,4602,417/tcp --identify --verify-open" +
 		" --seed 1 --retries 1 --timeout 300ms"},
-	{"scan-connect", "scan 127.0.0.0/28 -p 4601 --method connect --seed 1 --expect closed --retries 1 --timeout 300ms"},
+	{
+		"scan-connect",
+		"scan 127.0.0.0/28 -p 4601 --method connect --seed 1 --expect closed --retries 1 --timeout 300ms",
+	},
 	{"scan-shard1", "scan 127.0.0.0/27 -p 4601/tcp --seed 1 --shard 1/2"},
 	{"scan-shard2", "scan 127.0.0.0/27 -p 4601/tcp --seed 1 --shard 2/2"},
 	{"explain", "explain 417 http 53/udp 1-3 49152"},
@@ -108,9 +111,12 @@ func documents(t *testing.T, onmux string) string {
 			targets := strings.NewReplacer("$TARGET4", chain.Hops4[3].String(), "$TARGET6", chain.Hops6[3].String())
 			args = targets.Replace(args)
 		}
-		cmd := exec.Command(onmux, append(strings.Fields(args), "-o", "json="+name+".json", "-o", "jsonl="+name+".jsonl")...)
+		cmd := exec.Command(
+			onmux,
+			append(strings.Fields(args), "-o", "json="+name+".json", "-o", "jsonl="+name+".jsonl")...)
 		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() == exitUsage || cmd.ProcessState == nil {
+		if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() == exitUsage ||
+			cmd.ProcessState == nil {
 			t.Errorf("%s: %v\n%s", args, err, out)
 		}
 	}

@@ -40,17 +40,21 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 			if err != nil {
 				return err
 			}
-			return s.run(c.Context, nil, func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
-				end := record.End{Complete: true, Coverage: phrase.PortCoverage(machine)}
-				for _, t := range topics {
-					info := machine.Info(t.port, t.protos)
-					info.Notes = phrase.PortNotes(machine.Platform, t.port, os.Geteuid() == 0)
-					if err := emit(info); err != nil {
-						return end, err
+			return s.run(
+				c.Context,
+				nil,
+				func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+					end := record.End{Complete: true, Coverage: phrase.PortCoverage(machine)}
+					for _, t := range topics {
+						info := machine.Info(t.port, t.protos)
+						info.Notes = phrase.PortNotes(machine.Platform, t.port, os.Geteuid() == 0)
+						if err := emit(info); err != nil {
+							return end, err
+						}
 					}
-				}
-				return end, nil
-			})
+					return end, nil
+				},
+			)
 		},
 	}, protoFlag(), outputFlags())
 }
@@ -69,7 +73,7 @@ func (s *session) topics(m *ports.Machine, args []string) ([]topic, error) {
 	}
 	var topics []topic
 	for item := range strings.SplitSeq(strings.Join(args, ","), ",") {
-		ports, err := s.topic(m, strings.TrimSpace(item))
+		ports, err := portsNamed(m, strings.TrimSpace(item), s.protos)
 		if err != nil {
 			return nil, usageError(err, "")
 		}
@@ -83,34 +87,37 @@ func (s *session) topics(m *ports.Machine, args []string) ([]topic, error) {
 				topics[i].protos = append(topics[i].protos, p.Proto)
 			}
 			if len(topics) > maxExplained {
-				return nil, usageError(fmt.Errorf("more than %d ports are too many to explain at once", maxExplained), "name fewer, as in onmux explain 400-420")
+				return nil, usageError(
+					fmt.Errorf("more than %d ports are too many to explain at once", maxExplained),
+					"name fewer, as in onmux explain 400-420",
+				)
 			}
 		}
 	}
 	return topics, nil
 }
 
-// topic is one argument's ports. A name without a protocol leads to its
+// portsNamed are the ports of one argument. A name without a protocol leads to its
 // numbers, and these are explained for all protocols.
-func (s *session) topic(m *ports.Machine, item string) ([]probe.Port, error) {
+func portsNamed(m *ports.Machine, item string, protos []probe.Proto) ([]probe.Port, error) {
 	name, suffix, bound := strings.Cut(item, "/")
-	protos := s.protos
+	asked := protos
 	if p := new(probe.Proto); bound && p.UnmarshalText([]byte(strings.ToLower(suffix))) == nil {
-		protos = []probe.Proto{*p}
+		asked = []probe.Proto{*p}
 	} else if bound {
-		return ports.Parse([]string{item}, s.protos) // which says what is wrong
+		return ports.Parse([]string{item}, protos) // which says what is wrong
 	}
 	if !strings.ContainsFunc(name, unicode.IsLetter) {
-		return ports.Parse([]string{item}, s.protos)
+		return ports.Parse([]string{item}, protos)
 	}
 	var found []probe.Port
-	for _, n := range m.Numbers(name, protos) {
-		for _, p := range protos {
+	for _, n := range m.Numbers(name, asked) {
+		for _, p := range asked {
 			found = append(found, probe.Port{Number: n, Proto: p})
 		}
 	}
 	if found == nil {
-		return ports.Parse([]string{item}, s.protos) // which names the nearest
+		return ports.Parse([]string{item}, protos) // which names the nearest
 	}
 	return found, nil
 }

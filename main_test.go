@@ -57,7 +57,8 @@ func TestScripts(t *testing.T) {
 			return nettest.IsAlone(), nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": code, "eventually": eventually, "schema": schema, "routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
+			"code": code, "eventually": eventually, "schema": schema,
+			"routers": func(ts *testscript.TestScript, _ bool, args []string) { routers(t, ts, len(args) > 0) },
 		},
 	})
 }
@@ -189,6 +190,13 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
+	// A thousand endpoints at ten a second would take two minutes. Those
+	// that are silent keep the drain from ending at once.
+	silent, err := net.ListenPacket("udp", "127.0.0.1:5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
 	for _, c := range []struct {
 		name    string
 		signals []os.Signal
@@ -199,13 +207,6 @@ func TestInterrupt(t *testing.T) {
 		{"twice", []os.Signal{os.Interrupt, os.Interrupt}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// A thousand endpoints at ten a second would take two minutes. Those
-			// that are silent keep the drain from ending at once.
-			silent, err := net.ListenPacket("udp", "127.0.0.1:5000")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer silent.Close()
 			cmd := exec.Command("onmux", "scan", "127.0.0.1", "-p", "5000-5999/udp", "--rate", "10", "--timeout", "30s", "-o", "jsonl")
 			stderr, err := cmd.StderrPipe()
 			if err != nil {
@@ -260,7 +261,8 @@ func TestInterrupt(t *testing.T) {
 			for _, n := range end.Summary.States {
 				sum += n
 			}
-			if s := end.Summary; end.Complete || s.NotReached == 0 || s.Targets+s.NotReached != 1000 || sum != s.Targets {
+			if s := end.Summary; end.Complete || s.NotReached == 0 || s.Targets+s.NotReached != 1000 ||
+				sum != s.Targets {
 				t.Errorf("the end: %s", last)
 			}
 		})

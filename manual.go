@@ -39,7 +39,8 @@ func writeManual(w io.Writer, app *cli.App) error {
 		m.text("[FLAGS] " + c.ArgsUsage)
 	}
 	m.section("DESCRIPTION")
-	m.text("Flags may stand before or after arguments; -- ends them. Results go to standard output; progress, notes and errors to standard error.")
+	m.text("Flags may stand before or after arguments; -- ends them. Results go to standard output; " +
+		"progress, notes and errors to standard error.")
 	for _, c := range app.VisibleCommands() {
 		m.section("onmux " + c.Name)
 		m.text(strings.ToUpper(c.Usage[:1]) + c.Usage[1:] + ".")

@@ -31,9 +31,14 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
-		Flags: append(repeatFlags(), verifyFlag(categoryGeneral), libraryFlag(categoryGeneral),
-			&cli.BoolFlag{Name: "path", Category: categoryGeneral, Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral, Usage: "do not identify the service on an open port", DisableDefaultText: true},
+		Flags: append(
+			repeatFlags(),
+			verifyFlag(categoryGeneral),
+			libraryFlag(categoryGeneral),
+			&cli.BoolFlag{Name: "path", Category: categoryGeneral,
+				Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral,
+				Usage: "do not identify the service on an open port", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -41,10 +46,14 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				return err
 			}
 			if c.NArg() == 0 {
-				return usageError(errors.New("probe needs a host"), "onmux probe HOST; onmux check looks at this machine from inside")
+				return usageError(
+					errors.New("probe needs a host"),
+					"onmux probe HOST; onmux check looks at this machine from inside",
+				)
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), config: inquiry.Config{
-				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.needsDetails(), Verify: c.Bool("verify-open"), Path: c.Bool("path"),
+				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.needsDetails(),
+				Verify: c.Bool("verify-open"), Path: c.Bool("path"),
 				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			}}
 			if err := s.readLibrary(c, p.config.Identify); err != nil {
@@ -140,7 +149,10 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 				return nil, usageError(fmt.Errorf("%s: %w", arg, err), "")
 			}
 		}
-		plan, err := target.NewPlan(ctx, target.Config{Targets: []string{host}, Ports: on, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve})
+		plan, err := target.NewPlan(
+			ctx,
+			target.Config{Targets: []string{host}, Ports: on, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +160,10 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 			return nil, usageError(fmt.Errorf("%s is a network; probe takes hosts", host), "onmux scan "+host)
 		}
 		if uint64(len(asked))+plan.Len() > maxProbed {
-			return nil, usageError(fmt.Errorf("more than %d endpoints are too many to probe", maxProbed), "onmux scan takes any number")
+			return nil, usageError(
+				fmt.Errorf("more than %d endpoints are too many to probe", maxProbed),
+				"onmux scan takes any number",
+			)
 		}
 		for a := range plan.AddrCount() {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
@@ -171,8 +186,10 @@ const (
 
 func repeatFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral, Usage: "`N` attempts, each reported; 0: until interrupted", DefaultText: "1"},
-		&cli.DurationFlag{Name: "interval", Category: categoryGeneral, Usage: "`TIME` from one attempt to the next", DefaultText: defaultInterval.String()},
+		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral,
+			Usage: "`N` attempts, each reported; 0: until interrupted", DefaultText: "1"},
+		&cli.DurationFlag{Name: "interval", Category: categoryGeneral,
+			Usage: "`TIME` from one attempt to the next", DefaultText: defaultInterval.String()},
 	}
 }
 
@@ -181,21 +198,37 @@ func (s *session) readRepeat(c *cli.Context) (*inquiry.Repeat, error) {
 	r := &inquiry.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), defaultInterval)}
 	switch {
 	case c.IsSet("interval") && !c.IsSet("count"):
-		return nil, usageError(errors.New("--interval needs --count"), "-c 10 makes ten attempts, -c 0 goes on until interrupted")
+		return nil, usageError(
+			errors.New("--interval needs --count"),
+			"-c 10 makes ten attempts, -c 0 goes on until interrupted",
+		)
 	case !c.IsSet("count"):
 		return nil, nil
 	case r.Count < 0 || r.Count > maxAttempts:
-		return nil, usageError(fmt.Errorf("--count %d is out of range", r.Count), fmt.Sprintf("1 to %d, or 0 until interrupted", maxAttempts))
+		return nil, usageError(
+			fmt.Errorf("--count %d is out of range", r.Count),
+			fmt.Sprintf("1 to %d, or 0 until interrupted", maxAttempts),
+		)
 	case c.IsSet("interval") && c.Duration("interval") < minInterval:
-		return nil, usageError(fmt.Errorf("--interval %s is too short", c.Duration("interval")), "at least "+minInterval.String())
+		return nil, usageError(
+			fmt.Errorf("--interval %s is too short", c.Duration("interval")),
+			"at least "+minInterval.String(),
+		)
 	case s.wait > 0:
-		return nil, usageError(errors.New("--count and --wait exclude each other"), "--wait repeats until the expectation holds; --deadline bounds --count")
+		return nil, usageError(
+			errors.New("--count and --wait exclude each other"),
+			"--wait repeats until the expectation holds; --deadline bounds --count",
+		)
 	}
 	return r, nil
 }
 
 // repeated reports each attempt as it ends, and then the results.
-func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(record.Finding) error) (record.End, error) {
+func (p *prober) repeated(
+	ctx context.Context,
+	asked []probe.Result,
+	emit func(record.Finding) error,
+) (record.End, error) {
 	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
 	end := p.newEnd(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {
@@ -208,7 +241,10 @@ func (p *prober) repeated(ctx context.Context, asked []probe.Result, emit func(r
 	}
 	if cut > 0 {
 		end.Complete = false
-		end.Coverage = append(end.Coverage, fmt.Sprintf("cut off before the last attempt: %d of %d endpoints", cut, len(asked)))
+		end.Coverage = append(
+			end.Coverage,
+			fmt.Sprintf("cut off before the last attempt: %d of %d endpoints", cut, len(asked)),
+		)
 	}
 	return end, err
 }

@@ -27,7 +27,10 @@ func TestInterruptedAttempts(t *testing.T) {
 	defer l.Close()
 	for count, want := range map[string]int{"0": exitHolds, "1000": exitUnknown} {
 		t.Run(count, func(t *testing.T) {
-			cmd := exec.Command("onmux", "probe", l.Addr().String()+"/tcp", "-c", count, "--interval", "20ms", "--no-identify", "--expect", "open", "-o", "jsonl")
+			cmd := exec.Command(
+				"onmux", "probe", l.Addr().String()+"/tcp", "-c", count, "--interval", "20ms", "--no-identify", "--expect",
+				"open", "-o", "jsonl",
+			)
 			stdout, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -67,11 +70,14 @@ func TestInterruptedAttempts(t *testing.T) {
 				Attempts struct{ Sent, Answered int }
 			}
 			var end struct{ Complete bool }
-			if err := errors.Join(json.Unmarshal([]byte(all[len(all)-2]), &endpoint), json.Unmarshal([]byte(all[len(all)-1]), &end)); err != nil {
+			err = errors.Join(json.Unmarshal([]byte(all[len(all)-2]), &endpoint), json.Unmarshal([]byte(all[len(all)-1]), &end))
+			if err != nil {
 				t.Fatal(err)
 			}
 			reported := strings.Count(report, `"type":"attempt"`)
-			if endpoint.Type != "endpoint" || endpoint.Attempts.Sent != reported || endpoint.Attempts.Answered != reported || end.Complete != (want == exitHolds) {
+			if endpoint.Type != "endpoint" || endpoint.Attempts.Sent != reported ||
+				endpoint.Attempts.Answered != reported ||
+				end.Complete != (want == exitHolds) {
 				t.Errorf("%d attempts were reported: %s\n%s", reported, all[len(all)-2], all[len(all)-1])
 			}
 		})

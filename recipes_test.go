@@ -75,7 +75,8 @@ func TestRecipes(t *testing.T) {
 	l.Close()
 	for _, c := range commands {
 		if strings.Contains(c, "$HOSTADDRESS$") {
-			if code, out := run(c, "::1"); code != 2 || !strings.HasPrefix(out, "ONMUX CRITICAL - [::1]:5432/tcp: expected open, found closed") {
+			if code, out := run(c, "::1"); code != 2 ||
+				!strings.HasPrefix(out, "ONMUX CRITICAL - [::1]:5432/tcp: expected open, found closed") {
 				t.Errorf("%s: exit code %d of an IPv6 address:\n%s", c, code, out)
 			}
 		}
@@ -121,11 +122,14 @@ func TestRecipesFitTheirReaders(t *testing.T) {
 	_, section, _ := strings.Cut(string(readme), "\n## In CI and monitoring\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	for what, want := range map[string]string{
-		"Docker needs no shell, and knows 0 and 1":    `(?m)^HEALTHCHECK CMD \["onmux", .*"--exit-style", "docker"\]$`,
-		"Kubernetes waits longer than onmux":          `(?m)^  timeoutSeconds: 5\n  exec:\n    command: \["onmux", .*"--timeout", "2s"`,
-		"cron has another folder and a short PATH":    `(?m)^\*/5 \* \* \* \* root /usr/local/bin/onmux verify /\S+ .*-o prom=/\S+\.prom >/dev/null$`,
-		"systemd starts what has no shell's syntax":   `(?m)^\[Service\]\n(?:ExecStartPre=onmux [a-z0-9./: -]+\n){2}`,
-		"Nagios puts IPv6 addresses in":               `(?m)onmux probe \$HOSTADDRESS\$ -p \S+ .*-o nagios --exit-style nagios$`,
+		"Docker needs no shell, and knows 0 and 1": `(?m)^HEALTHCHECK CMD \["onmux", .*"--exit-style", "docker"\]$`,
+		"Kubernetes waits longer than onmux": `(?m)^  timeoutSeconds: 5\n  exec:\n` +
+			`    command: \["onmux", .*"--timeout", "2s"`,
+		"cron has another folder and a short PATH": `(?m)^\*/5 \* \* \* \* root ` +
+			`/usr/local/bin/onmux verify /\S+ .*-o prom=/\S+\.prom >/dev/null$`,
+		"systemd starts what has no shell's syntax": `(?m)^\[Service\]\n(?:ExecStartPre=onmux [a-z0-9./: -]+\n){2}`,
+		"Nagios puts IPv6 addresses in": `(?m)onmux probe \$HOSTADDRESS\$ -p \S+ ` +
+			`.*-o nagios --exit-style nagios$`,
 		"GitHub keeps the summary in a file":          `-o markdown="\$GITHUB_STEP_SUMMARY"`,
 		"GitLab keeps the report of a job that fails": `(?m)^  artifacts: \{when: always, reports: \{junit: onmux.xml\}\}$`,
 	} {

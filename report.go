@@ -32,7 +32,10 @@ exit code 3, as for one of a run that was interrupted.
 				return err
 			}
 			if c.NArg() != 1 {
-				return usageError(fmt.Errorf("report needs one file, and was given %d", c.NArg()), "save one with onmux scan -o jsonl=FILE")
+				return usageError(
+					fmt.Errorf("report needs one file, and was given %d", c.NArg()),
+					"save one with onmux scan -o jsonl=FILE",
+				)
 			}
 			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First())
 		},

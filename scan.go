@@ -37,16 +37,22 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 		Flags: slices.Concat(methodFlags(how), resumeFlags(how), []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
-			&cli.StringFlag{Name: "rate", Category: how, Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
-			&cli.StringFlag{Name: "net-rate", Category: how, Usage: "`N` a second to one /24 or /64, or max", DefaultText: strconv.Itoa(scan.DefaultNetRate)},
-			&cli.IntFlag{Name: "retries", Category: how, Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
+			&cli.StringFlag{Name: "rate", Category: how,
+				Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
+			&cli.StringFlag{Name: "net-rate", Category: how,
+				Usage: "`N` a second to one /24 or /64, or max", DefaultText: strconv.Itoa(scan.DefaultNetRate)},
+			&cli.IntFlag{Name: "retries", Category: how,
+				Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
 			libraryFlag(how), verifyFlag(how),
-			&cli.BoolFlag{Name: "identify", Category: how, Usage: "identify the service on each open port", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "all", Category: categoryOutput, Usage: "a record for every address instead of ranges", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "identify", Category: how,
+				Usage: "identify the service on each open port", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "all", Category: categoryOutput,
+				Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "yes", Category: how, Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Category: how,
+				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		}),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -63,7 +69,8 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 				return w.printPlan()
 			}
 			if done := w.config.Resume; done != nil && done.Complete {
-				fmt.Fprintf(s.stderr, "onmux: %s is of a complete scan: its report is written again, and %s\n", c.String("resume"), w.whatIsSent())
+				fmt.Fprintf(s.stderr, "onmux: %s is of a complete scan: its report is written again, and %s\n", c.String("resume"),
+					w.whatIsSent())
 			} else if err := w.chooseMethod(ctx, c); err != nil {
 				return err
 			}
@@ -112,7 +119,10 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 		return nil, err
 	}
 	if w.config.Shard.N > 1 && !c.IsSet("seed") {
-		return nil, usageError(errors.New("--shard needs --seed"), "the same --seed N for every shard: with others they would overlap")
+		return nil, usageError(
+			errors.New("--shard needs --seed"),
+			"the same --seed N for every shard: with others they would overlap",
+		)
 	}
 	if err = w.readCheckpointFlags(ctx, c); err == nil && w.config.Resume == nil {
 		w.config.Plan, err = w.plan(ctx, c)
@@ -166,7 +176,10 @@ func (s *session) targetError(ctx context.Context, err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.Is(context.Cause(ctx), errDeadline):
-		return &exitError{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline)}
+		return &exitError{
+			code: exitTimeout,
+			err:  fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline),
+		}
 	case target.IsUsage(err):
 		return usageError(err, "")
 	}
@@ -229,7 +242,9 @@ func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (re
 		}
 	}
 	return record.End{
-		Complete: outcome.Complete, Coverage: slices.Concat(w.config.Plan.LeftOut(), phrase.ScanNotes(outcome.Coverage), w.fallback, w.libraryNotes()), Summary: outcome.Summary,
+		Complete: outcome.Complete,
+		Coverage: slices.Concat(w.config.Plan.LeftOut(), phrase.ScanNotes(outcome.Coverage), w.fallback, w.libraryNotes()),
+		Summary:  outcome.Summary,
 	}, err
 }
 

@@ -23,7 +23,10 @@ import (
 func TestScanInterfaceGoesDown(t *testing.T) {
 	t.Parallel()
 	h := hostWith(t, ":417")
-	cmd := exec.Command("onmux", "scan", h.Addr4.String()+"/24", "-p", "417/tcp", "--method", "syn", "--rate", "100", "--seed", "7", "-o", "jsonl")
+	cmd := exec.Command(
+		"onmux", "scan", h.Addr4.String()+"/24", "-p", "417/tcp", "--method", "syn", "--rate", "100", "--seed", "7", "-o",
+		"jsonl",
+	)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
@@ -58,7 +61,8 @@ func TestScanInterfaceGoesDown(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != exitUnknown || open != 1 {
 		t.Errorf("exit code %d, %d open\n%s", code, open, said.Bytes())
 	}
-	if last.Type != "summary" || last.Complete || last.Summary.States["open"] != 1 || !strings.Contains(strings.Join(last.Coverage, "\n"), "not reached: ") {
+	if last.Type != "summary" || last.Complete || last.Summary.States["open"] != 1 ||
+		!strings.Contains(strings.Join(last.Coverage, "\n"), "not reached: ") {
 		t.Errorf("ended with %+v", last)
 	}
 	if !strings.Contains(said.String(), h.Device) || strings.Count(said.String(), "\n") != 1 {
@@ -90,12 +94,16 @@ func TestScanDeaf(t *testing.T) {
 		return string(out), errs.String(), cmd.ProcessState.ExitCode()
 	}
 	out, said, code := run("syn")
-	if code != exitUnknown || !strings.Contains(said, "packets cannot be received") || strings.Contains(out, `"complete":true`) {
+	if code != exitUnknown || !strings.Contains(said, "packets cannot be received") ||
+		strings.Contains(out, `"complete":true`) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
 	}
 	out, said, code = run("auto")
-	if code != exitHolds || !strings.Contains(said, "method connect") || !strings.Contains(said, "packets cannot be received") ||
-		!strings.Contains(out, `"tcp":"connect"`) || !strings.Contains(out, "asked by connections and sockets: packets cannot be received") || !strings.Contains(out, `"open":1`) {
+	if code != exitHolds || !strings.Contains(said, "method connect") ||
+		!strings.Contains(said, "packets cannot be received") ||
+		!strings.Contains(out, `"tcp":"connect"`) ||
+		!strings.Contains(out, "asked by connections and sockets: packets cannot be received") ||
+		!strings.Contains(out, `"open":1`) {
 		t.Errorf("auto: exit code %d\n%s%s", code, out, said)
 	}
 }

@@ -33,8 +33,10 @@ type method struct {
 
 func methodFlags(category string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "method", Category: category, Usage: "`METHOD` auto, syn (packets) or connect", Value: "auto", DefaultText: "auto"},
-		&cli.StringFlag{Name: "interface", Category: category, Usage: "`NAME` of the interface by which packets leave", DefaultText: "any"},
+		&cli.StringFlag{Name: "method", Category: category,
+			Usage: "`METHOD` auto, syn (packets) or connect", Value: "auto", DefaultText: "auto"},
+		&cli.StringFlag{Name: "interface", Category: category,
+			Usage: "`NAME` of the interface by which packets leave", DefaultText: "any"},
 	}
 }
 
@@ -55,7 +57,10 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 		return nil
 	}
 	if c.String("method") == "connect" {
-		return usageError(errors.New("--interface and --method connect exclude each other"), "--method syn sends packets by an interface")
+		return usageError(
+			errors.New("--interface and --method connect exclude each other"),
+			"--method syn sends packets by an interface",
+		)
 	}
 	w.packets = true
 	if _, err := net.InterfaceByName(w.device); err != nil {

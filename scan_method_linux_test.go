@@ -36,7 +36,9 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		return out, errs.Bytes(), cmd.ProcessState.ExitCode()
 	}
 	out, said, code := run("--method", "syn", "--json")
-	if code != exitUnknown || !strings.Contains(string(said), "CAP_NET_RAW") || bytes.Contains(out, []byte(`"complete": true`)) || bytes.Contains(out, []byte(`"complete":true`)) {
+	if code != exitUnknown || !strings.Contains(string(said), "CAP_NET_RAW") ||
+		bytes.Contains(out, []byte(`"complete": true`)) ||
+		bytes.Contains(out, []byte(`"complete":true`)) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
 	}
 	out, said, code = run("--json")
@@ -51,7 +53,8 @@ func TestScanWithoutPrivileges(t *testing.T) {
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("%v\n%s%s", err, out, said)
 	}
-	if code != 0 || !r.Complete || r.Method["tcp"] != "connect" || r.Method["udp"] != "udp" || r.Summary.States["closed"] != 8 {
+	if code != 0 || !r.Complete || r.Method["tcp"] != "connect" || r.Method["udp"] != "udp" ||
+		r.Summary.States["closed"] != 8 {
 		t.Errorf("exit code %d, %+v", code, r)
 	}
 	if !strings.Contains(strings.Join(r.Coverage, "\n"), "asked by connections and sockets: it takes CAP_NET_RAW") {

@@ -91,7 +91,19 @@ func verdicts(t *testing.T, report []byte) map[probe.Endpoint]string {
 func killAndResume(t *testing.T, method string) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "state")
-	what := []string{"scan", "127.0.0.0/26", "-p", "6000-6003", "--seed", "1", "--all", "--method", method, "-o", "jsonl"}
+	what := []string{
+		"scan",
+		"127.0.0.0/26",
+		"-p",
+		"6000-6003",
+		"--seed",
+		"1",
+		"--all",
+		"--method",
+		method,
+		"-o",
+		"jsonl",
+	}
 	whole, err := exec.Command("onmux", what...).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +138,8 @@ func killAndResume(t *testing.T, method string) {
 			t.Fatalf("run %d: %v\n%s", run, err, exit.Stderr)
 		}
 		a, b := endOf(t, got), endOf(t, whole)
-		if !a.Complete || a.Summary.Targets != 512 || a.Summary.States["open"] != 2 || a.Summary.States["open|filtered"] != 2 {
+		if !a.Complete || a.Summary.Targets != 512 || a.Summary.States["open"] != 2 ||
+			a.Summary.States["open|filtered"] != 2 {
 			t.Errorf("run %d: the end: %+v", run, a)
 		}
 		if len(a.Summary.States) != len(b.Summary.States) || a.Summary.Passes != b.Summary.Passes {
@@ -138,7 +151,10 @@ func killAndResume(t *testing.T, method string) {
 		if found, want := verdicts(t, got), verdicts(t, whole); len(want) != 512 || !maps.Equal(found, want) {
 			t.Errorf("run %d: %v, of a scan that was not killed %v", run, found, want)
 		}
-		for _, open := range []string{`"127.0.0.3","port":6001,"proto":"tcp","state":"open"`, `"127.0.0.4","port":6002,"proto":"tcp","state":"open"`} {
+		for _, open := range []string{
+			`"127.0.0.3","port":6001,"proto":"tcp","state":"open"`,
+			`"127.0.0.4","port":6002,"proto":"tcp","state":"open"`,
+		} {
 			if n := bytes.Count(got, []byte(open)); n != 1 {
 				t.Errorf("run %d: %s is reported %d times", run, open, n)
 			}

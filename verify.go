@@ -35,18 +35,10 @@ rules name.`,
   onmux verify onmux.yaml --only database --wait 60s`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "only", Category: categoryVerify, Usage: "`NAME` of a rule, and no others; repeatable"},
-			&cli.BoolFlag{
-				Name: "snapshot", Category: categoryVerify, Usage: "write the policy that holds now",
-				DisableDefaultText: true,
-			},
-			&cli.StringFlag{
-				Name: "rate", Category: categoryGeneral, Usage: "`N` probes a second of a scan, or max",
-				DefaultText: fmt.Sprint(scan.DefaultRate),
-			},
-			&cli.BoolFlag{
-				Name: "yes", Category: categoryGeneral,
-				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true,
-			},
+			&cli.BoolFlag{Name: "snapshot", Category: categoryVerify, Usage: "write the policy that holds now", DisableDefaultText: true},
+			&cli.StringFlag{Name: "rate", Category: categoryGeneral, Usage: "`N` probes a second of a scan, or max", DefaultText: fmt.Sprint(scan.DefaultRate)},
+			&cli.BoolFlag{Name: "yes", Category: categoryGeneral,
+				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)

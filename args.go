@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/probe/wording"
+)
+
+// reorder puts flags before arguments, as cli needs them, and refuses unknown
+// commands and flags with the nearest name as a hint. "--" ends the flags.
+func reorder(app *cli.App, args []string) ([]string, error) {
+	known := append([]cli.Flag{cli.HelpFlag}, app.Flags...)
+	for _, c := range app.Commands {
+		known = append(known, c.Flags...)
+	}
+	line := splitArgs(args, known)
+	if slices.Contains(line.flags, "--version") {
+		return []string{"--version"}, nil
+	}
+	if len(line.args) == 0 {
+		if line.err != nil {
+			return nil, line.exitError("onmux", known)
+		}
+		if slices.ContainsFunc(line.flags, func(f string) bool { return f != "--help" && f != "-h" }) {
+			return nil, usageError(errors.New("no command is given"), "try onmux check, onmux probe HOST or onmux scan TARGET")
+		}
+		return nil, nil
+	}
+	name := line.args[0]
+	if name == "help" {
+		if len(line.args) == 1 {
+			return nil, nil
+		}
+		name, args = line.args[1], []string{name, "--help"}
+		line.first = 0
+	}
+	cmd := app.Command(name)
+	if cmd == nil {
+		return nil, usageError(fmt.Errorf("unknown command %q", name), suggestCommand(app, name))
+	}
+	known = append([]cli.Flag{cli.HelpFlag}, cmd.Flags...)
+	line = splitArgs(slices.Delete(slices.Clone(args), line.first, line.first+1), known)
+	if line.err != nil {
+		return nil, line.exitError("onmux "+name, known)
+	}
+	if slices.Contains(line.flags, "--help") || slices.Contains(line.flags, "-h") {
+		return []string{name, "--help"}, nil
+	}
+	return slices.Concat([]string{name}, line.flags, []string{"--"}, line.args), nil
+}
+
+func suggestCommand(app *cli.App, name string) string {
+	var names []string
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
+	}
+	hint := "onmux --help lists the commands"
+	if near := wording.Nearest(name, names); near != "" {
+		hint = "did you mean onmux " + near + "? " + hint
+	}
+	return hint
+}
+
+// commandLine is a command line split into flags and arguments.
+type commandLine struct {
+	flags []string // each whole: "--name" or "--name=value"
+	args  []string
+	first int    // index of args[0] in the line
+	err   error  // the first thing wrong
+	wrong string // the unknown flag that err is about, if it is about one
+}
+
+func (w commandLine) exitError(command string, known []cli.Flag) error {
+	hint := "see " + command + " --help"
+	var names []string
+	for _, f := range known {
+		names = append(names, slices.DeleteFunc(f.Names(), func(n string) bool { return len(n) == 1 })...)
+	}
+	if near := wording.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
+		hint = fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command)
+	}
+	return usageError(w.err, hint)
+}
+
+func (w *commandLine) arg(at int, args ...string) {
+	if len(w.args) == 0 {
+		w.first = at
+	}
+	w.args = append(w.args, args...)
+}
+
+// splitArgs separates flags from arguments. It understands --name value, --name=value, the
+// same with one dash, -p80, and -qv for -q -v.
+func splitArgs(line []string, known []cli.Flag) commandLine {
+	var w commandLine
+	takes := make(map[string]bool) // by name: whether a value belongs to it
+	for _, f := range known {
+		for _, n := range f.Names() {
+			takes[n] = f.(cli.DocGenerationFlag).TakesValue()
+		}
+	}
+	for i := 0; i < len(line); i++ {
+		if line[i] == "--" {
+			w.arg(i+1, line[i+1:]...)
+			break
+		}
+		if len(line[i]) < 2 || line[i][0] != '-' {
+			w.arg(i, line[i])
+			continue
+		}
+		for _, flag := range expandCluster(line[i], takes) {
+			name, _, given := strings.Cut(strings.TrimLeft(flag, "-"), "=")
+			value, ok := takes[name]
+			switch {
+			case !ok && w.err == nil:
+				w.err, w.wrong = fmt.Errorf("unknown flag %s", dashed(name)), name
+			case ok && value && !given && (i+1 == len(line) || strings.HasPrefix(line[i+1], "--")):
+				if w.err == nil {
+					w.err = fmt.Errorf("%s needs a value", dashed(name))
+				}
+			case ok && value && !given:
+				i++
+				flag += "=" + line[i]
+			}
+			w.flags = append(w.flags, flag)
+		}
+	}
+	return w
+}
+
+// expandCluster turns a cluster of short flags into single ones: -qp80 into -q -p=80.
+func expandCluster(word string, takes map[string]bool) []string {
+	name, _, _ := strings.Cut(word[1:], "=")
+	if _, whole := takes[name]; whole || word[1] == '-' {
+		return []string{word}
+	}
+	var out []string
+	for i := 1; i < len(word); i++ {
+		short := word[i : i+1]
+		value, ok := takes[short]
+		if !ok {
+			return []string{word}
+		}
+		if value && i+1 < len(word) {
+			return append(out, "-"+short+"="+strings.TrimPrefix(word[i+1:], "="))
+		}
+		out = append(out, "-"+short)
+	}
+	return out
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"onmux/probe"
+	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/record"
+	"onmux/scan/target"
+)
+
+// run does the job, writes every output, and compares the findings with the
+// expectations: once, or with --wait until they hold.
+func (s *session) run(ctx context.Context, method map[string]string, do report.Job) error {
+	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
+	if err != nil {
+		return usageError(err, "") // nothing was sent yet
+	}
+	result := report.Run{
+		Start: record.Start{
+			Schema:  record.Schema,
+			Command: s.command,
+			Version: version,
+			Started: time.Now().UTC(),
+			Method:  method,
+			Plan:    s.plan,
+		},
+		Job:    do,
+		Expect: s.expect,
+		Wait:   s.wait,
+		Again:  retryable,
+	}.Do(ctx, sinks)
+	s.progress.Clear()
+	err = s.outcomeError(ctx, result)
+	if broken := sinks.Close(); broken != nil {
+		if f := (*exitError)(nil); errors.As(err, &f) && f.err != nil {
+			broken = errors.Join(broken, f.err)
+		}
+		return &exitError{code: exitUnknown, err: broken}
+	}
+	return err
+}
+
+// retryable reports whether the error may be gone at the next attempt: a wrong
+// command line will not, but a name may appear.
+func retryable(err error) bool {
+	var f *exitError
+	var name *target.ResolveError
+	return !errors.As(err, &f) || f.code != exitUsage || errors.As(err, &name)
+}
+
+// outcomeError turns the result of a run into an exit code, and a message where
+// the report has none.
+func (s *session) outcomeError(ctx context.Context, t report.Result) error {
+	cause := context.Cause(ctx)
+	var last string
+	if why := cmp.Or(t.Breach, t.Doubt); why != "" {
+		last = ": " + why
+	}
+	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == record.Fails
+	timeout := func(format string, args ...any) error {
+		return &exitError{code: exitTimeout, err: fmt.Errorf(format, args...), fails: fails}
+	}
+	undecided := func(why string) error {
+		return &exitError{code: exitUnknown, err: errors.New("could not tell" + why)}
+	}
+	switch {
+	case errors.Is(cause, errInterrupted) && (s.wait > 0 || !t.End.Complete):
+		return &exitError{code: exitUnknown, fails: fails} // printed when it happened
+	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
+		return timeout("the expectation did not hold before the deadline of %s%s", s.deadline, last)
+	case errors.Is(cause, errDeadline) && !t.End.Complete:
+		return timeout("the deadline of %s has passed: the report is incomplete", s.deadline)
+	case t.Late && t.Err != nil && retryable(t.Err):
+		return timeout("the expectation did not hold within %s: %w", s.wait, t.Err)
+	case t.Late:
+		return timeout("the expectation did not hold within %s%s", s.wait, last)
+	case t.Err != nil:
+		return failure(t.Err)
+	case fails && s.command == "check" && s.layout.Verbosity == record.Quiet &&
+		slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners):
+		return &exitError{code: exitFails, err: errors.New(t.Breach)} // which the line of a verdict does not contain
+	case fails:
+		return &exitError{code: exitFails}
+	case t.Outcome == record.CannotTell && unknown > 0:
+		return undecided(fmt.Sprintf(" about %d of %d", unknown, t.End.Summary.Targets))
+	case t.Outcome == record.CannotTell && t.End.Complete && s.command == "diff":
+		return undecided(": no change is certain")
+	case t.Outcome == record.CannotTell && t.End.Complete:
+		return undecided(": " + cmp.Or(t.Doubt, "not everything that is expected could be checked"))
+	case t.Outcome == record.CannotTell:
+		return undecided(": the report is incomplete")
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"onmux/probe"
+	"onmux/probe/ports"
+	"onmux/probe/recog"
+	"onmux/report"
+	"onmux/report/expect"
+	"onmux/report/record"
+)
+
+// session is one run of a command: what the common flags asked for.
+type session struct {
+	command string
+	stdout  io.Writer
+	stderr  io.Writer
+	outputs []report.Output
+	layout  record.Options
+	expect  []expect.Expectation
+	ports   []probe.Port
+	protos  []probe.Proto // for ports with no suffix
+	ipv4    bool
+	ipv6    bool
+	limits
+	library  *recog.Library   // names more software; nil is none
+	plan     *record.Plan     // of a scan
+	progress *report.Progress // nil where nobody would see it
+}
+
+// limits are the times that flags set; 0 is the default of the command, or none.
+type limits struct {
+	timeout  time.Duration // of one attempt
+	deadline time.Duration // of the whole command
+	wait     time.Duration // until the expectations hold
+}
+
+// newSession reads the common flags; everything wrong with them is a usage
+// error, found before anything is sent.
+func newSession(c *cli.Context) (*session, error) {
+	s := &session{
+		command: c.Command.Name, stdout: c.App.Writer, stderr: c.App.ErrWriter,
+		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"),
+		limits: limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
+	}
+	if !s.ipv4 && !s.ipv6 {
+		return nil, usageError(errors.New("-4 and -6 exclude each other"), "leave both out for both families")
+	}
+	for _, name := range []string{"timeout", "deadline", "wait"} {
+		if c.IsSet(name) && c.Duration(name) <= 0 {
+			return nil, usageError(fmt.Errorf("--%s must be greater than 0", name), durations)
+		}
+	}
+	if c.Bool("quiet") && c.Bool("verbose") {
+		return nil, usageError(errors.New("--quiet and --verbose exclude each other"), "")
+	}
+	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c)); err != nil {
+		var first *exitError
+		errors.As(err, &first)
+		return nil, first
+	}
+	return s, nil
+}
+
+func (s *session) readPorts(c *cli.Context) error {
+	switch proto := c.String("proto"); proto {
+	case "both", "": // some commands ask no ports
+		s.protos = probe.Protos()
+	case "tcp":
+		s.protos = []probe.Proto{probe.TCP}
+	case "udp":
+		s.protos = []probe.Proto{probe.UDP}
+	default:
+		return usageError(fmt.Errorf("--proto %s: unknown protocol", proto), "tcp, udp or both")
+	}
+	specs := c.StringSlice("port")
+	if s.command == "check" {
+		specs = append(specs, c.Args().Slice()...)
+	}
+	if len(specs) == 0 {
+		specs = []string{strconv.Itoa(probe.Onmux)}
+	}
+	ports, err := ports.Parse(specs, s.protos)
+	if err != nil {
+		return usageError(err, "")
+	}
+	s.ports = ports
+	return nil
+}
+
+func (s *session) readExpectations(c *cli.Context) error {
+	for _, text := range c.StringSlice("expect") {
+		e, err := expect.Parse(text, s.command)
+		if err != nil {
+			return usageError(fmt.Errorf("--expect %s: %w", text, err), "")
+		}
+		s.expect = append(s.expect, e)
+	}
+	if s.command == "check" {
+		if err := s.readHolder(c); err != nil {
+			return err
+		}
+	}
+	if style := c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
+		return usageError(fmt.Errorf("--exit-style %s: unknown style", style), strings.Join(exitStyles, ", "))
+	}
+	if s.wait > 0 && len(s.expect) == 0 && s.command != "verify" {
+		return usageError(errors.New("--wait needs --expect"), "as in --expect open --wait 30s")
+	}
+	return nil
+}
+
+func (s *session) readOutputs(c *cli.Context) error {
+	texts := c.StringSlice("output")
+	if c.Bool("json") {
+		texts = append(texts, "json")
+	}
+	if !slices.ContainsFunc(texts, func(t string) bool { return !strings.Contains(t, "=") }) {
+		texts = append(texts, "text")
+	}
+	for _, text := range texts {
+		o, err := report.ParseOutput(text)
+		if err != nil {
+			return usageError(fmt.Errorf("--output %s: %w", text, err), "")
+		}
+		if err := report.Fits(o.Format, s.command); err != nil {
+			return usageError(fmt.Errorf("--output %s: %w", text, err), "")
+		}
+		s.outputs = append(s.outputs, o)
+	}
+	color, err := report.Colored(c.String("color"), s.stdout)
+	if err != nil {
+		return usageError(fmt.Errorf("--color: %w", err), "")
+	}
+	s.layout = record.Options{
+		AtOnce:   c.Command.Name == "check",
+		Color:    color,
+		Width:    report.Width(s.stdout),
+		ASCII:    os.Getenv("TERM") == "dumb",
+		PortName: ports.NameOf,
+	}
+	switch {
+	case c.Bool("quiet"):
+		s.layout.Verbosity = record.Quiet
+	case c.Bool("verbose"):
+		s.layout.Verbosity = record.Verbose
+	}
+	if w := report.Width(s.stderr); w > 0 && !c.Bool("quiet") && os.Getenv("TERM") != "dumb" {
+		s.progress = report.NewProgress(s.stderr, w)
+		s.stdout = s.progress.Wrap(s.stdout)
+	}
+	return nil
+}
+
+// readLibrary reads --recog, which needs identification.
+func (s *session) readLibrary(c *cli.Context, identify bool) error {
+	dir := c.String("recog")
+	switch {
+	case !c.IsSet("recog"):
+		return nil
+	case !identify && c.Bool("no-identify"):
+		return usageError(errors.New("--recog and --no-identify exclude each other"), "")
+	case !identify && c.Command.Name == "scan":
+		return usageError(errors.New("--recog needs --identify"), "--identify --recog "+shellQuote(dir))
+	}
+	var err error
+	if s.library, err = recog.Open(dir); err != nil {
+		return usageError(fmt.Errorf("--recog: %w", err), "https://github.com/rapid7/recog has them in its folder xml")
+	}
+	return nil
+}
+
+// libraryNotes are the notes of the library, for the report.
+func (s *session) libraryNotes() []string {
+	if s.library == nil {
+		return nil
+	}
+	return s.library.Notes()
+}
+
+// withDeadline is ctx until the deadline, if there is one.
+func (s *session) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.deadline == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, s.deadline, errDeadline)
+}
