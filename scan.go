@@ -66,7 +66,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 				return err
 			}
 			if w.dryRun {
-				return w.printPlan()
+				return w.printPlan(ctx)
 			}
 			if done := w.config.Resume; done != nil && done.Complete {
 				fmt.Fprintf(s.stderr, "onmux: %s is of a complete scan: its report is written again, and %s\n", c.String("resume"),
@@ -266,8 +266,8 @@ func (w *scanJob) whatIsSent() string {
 }
 
 // printPlan prints what the scan would do.
-func (w *scanJob) printPlan() error {
-	f, err := scan.NewForecast(w.config, w.device)
+func (w *scanJob) printPlan(ctx context.Context) error {
+	f, err := scan.NewForecast(ctx, w.config, w.device)
 	if err != nil {
 		return usageError(err, "")
 	}

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"context"
 	"errors"
 	"math"
 	"time"
@@ -42,7 +43,7 @@ const unlimited = 10e6
 // NewForecast predicts what Run would do with c, which needs no Engine, if packets leave
 // through the named device, or wherever the kernel sends them if it is "". Nothing
 // is sent.
-func NewForecast(c Config, device string) (Forecast, error) {
+func NewForecast(ctx context.Context, c Config, device string) (Forecast, error) {
 	if c.Plan == nil {
 		return Forecast{}, errors.New("a forecast needs a plan")
 	}
@@ -76,7 +77,7 @@ func NewForecast(c Config, device string) (Forecast, error) {
 		f.Time = &Outlook{c.duration(rate, f.Targets, 0), silent, c.duration(rate, f.Targets, int(passes))}
 	}
 	var err error
-	f.Routes, f.More, err = routes(p, device)
+	f.Routes, f.More, err = routes(ctx, p, device)
 	return f, err
 }
 

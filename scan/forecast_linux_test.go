@@ -28,7 +28,7 @@ func TestForecastOfRoutes(t *testing.T) {
 	}
 	results := func(ports []probe.Port, device string, targets ...string) (all []string) {
 		t.Helper()
-		f, err := scan.NewForecast(scan.Config{Plan: scantest.NewPlan(t, ports, targets...)}, device)
+		f, err := scan.NewForecast(t.Context(), scan.Config{Plan: scantest.NewPlan(t, ports, targets...)}, device)
 		if err != nil {
 			t.Fatal(err)
 		}

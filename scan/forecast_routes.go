@@ -35,8 +35,8 @@ const maxRoutes = 64
 // routes lists the routes to all of the plan's addresses, from the kernel's tables.
 // On systems whose tables cannot be read it lists those of the first address of each
 // run, without the gateway.
-func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
-	table, err := link.Routes(context.Background(), link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
+func routes(ctx context.Context, p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
+	table, err := link.Routes(ctx, link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
 	all = []RouteRange{}
 	add := func(r RouteRange) {
 		switch n := len(all); {
@@ -51,7 +51,7 @@ func routes(p *target.Plan, device string) (all []RouteRange, more uint64, err e
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		for first, last := range p.Runs() {
-			add(systemRoute(link.Span{First: first, Last: last}))
+			add(systemRoute(ctx, link.Span{First: first, Last: last}))
 		}
 	case err != nil:
 		return nil, 0, err
@@ -89,10 +89,10 @@ func eachRoute(p *target.Plan, table *link.Table, add func(RouteRange)) {
 
 // systemRoute asks the system from where and through which interface it would send
 // to the first address of a run, by connecting a UDP socket, which sends nothing.
-func systemRoute(s link.Span) RouteRange {
+func systemRoute(ctx context.Context, s link.Span) RouteRange {
 	r := RouteRange{First: s.First, Last: s.Last}
 	var d net.Dialer
-	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(s.First, 9).String())
+	c, err := d.DialContext(ctx, "udp", netip.AddrPortFrom(s.First, 9).String())
 	if err != nil {
 		if no, ok := errors.AsType[syscall.Errno](err); ok {
 			err = no

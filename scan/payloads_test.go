@@ -123,7 +123,7 @@ func TestForecastOfSilence(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			config := scan.Config{Plan: scantest.NewPlan(t, c.ports, c.targets), Retries: c.retries}
-			f, err := scan.NewForecast(config, "")
+			f, err := scan.NewForecast(t.Context(), config, "")
 			if err != nil {
 				t.Fatal(err)
 			}
