@@ -11,7 +11,7 @@ import (
 	"onmux/probe/nettest"
 )
 
-func BenchmarkAsk(b *testing.B) {
+func BenchmarkDo(b *testing.B) {
 	nettest.Need(b)
 	l, err := net.Listen("tcp", "127.0.0.1:417")
 	if err != nil {

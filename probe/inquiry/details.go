@@ -47,7 +47,8 @@ func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Opt
 	}
 	took := time.Since(start).Round(time.Millisecond)
 	return probe.Result{
-		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High, Details: probe.Details{Service: found},
+		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High,
+		Details:  probe.Details{Service: found},
 		Evidence: []string{fmt.Sprintf("a datagram in answer to the request %q, within %s", found.Probe, took)},
 	}, nil
 }
