@@ -39,6 +39,7 @@ type writer struct {
 	registered func(probe.Port) string // the name of a port, or ""
 }
 
+// New returns a writer of the XML to w.
 func New(w io.Writer, o record.Options) record.Handler {
 	registered := o.PortName
 	if registered == nil {
