@@ -68,7 +68,8 @@ func TestRunWaits(t *testing.T) {
 				began := time.Now()
 				var kept record.Recording
 				result := r.Do(context.Background(), &kept)
-				if result.Outcome != c.want || result.Late != c.late || !errors.Is(result.Err, c.err) || tries != c.tries ||
+				if result.Outcome != c.want || result.Late != c.late || !errors.Is(result.Err, c.err) ||
+					tries != c.tries ||
 					time.Since(began) != c.lasted {
 					t.Errorf("%+v after %d tries and %s", result, tries, time.Since(began))
 				}

@@ -81,7 +81,8 @@ func TestMergeIsTheWhole(t *testing.T) {
 		var got []Finding
 		m.Write(func(f Finding) error { got = append(got, f); return nil })
 		want := statesOf(t, network(dice, all).Findings)
-		if merged := statesOf(t, got); !mapsEqual(merged, want) || !m.End.Complete || m.End.Summary.Targets != uint64(n) {
+		if merged := statesOf(t, got); !mapsEqual(merged, want) || !m.End.Complete ||
+			m.End.Summary.Targets != uint64(n) {
 			t.Fatalf("got %v\nwant %v\n%+v", merged, want, m.End)
 		}
 		runs := 0

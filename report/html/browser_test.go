@@ -282,7 +282,8 @@ func drawsManyEndpoints(t *testing.T, b *browser) {
 	}
 	s.Ended.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 16, "closed": 65520}}
 	b.show(t, s)
-	want(t, b, `document.querySelector('.addresses').getAttribute('aria-label').slice(0, 24)`, "Map of 65,536 addresses.")
+	want(t, b, `document.querySelector('.addresses').getAttribute('aria-label').slice(0, 24)`,
+		"Map of 65,536 addresses.")
 	want(t, b, `document.getElementById('shown').textContent`, "1 to 200 of 65,536")
 	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "10.20.255.25"))
 	want(t, b, `[...document.querySelectorAll('tbody th')].map(e => e.textContent).join()`,

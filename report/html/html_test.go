@@ -37,7 +37,8 @@ func TestPagePolicy(t *testing.T) {
 			t.Fatalf("%d elements for %s", len(all), what)
 		}
 		sum := sha256.Sum256([]byte(all[0][1]))
-		if want := what + " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(rules, want) {
+		if want := what + " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(rules,
+			want) {
 			t.Errorf("%q is not allowed by %q", want, rules)
 		}
 	}

@@ -83,9 +83,11 @@ func TestNmapDTD(t *testing.T) {
 		t.Skip("needs xmllint and nmap.dtd")
 	}
 	e := probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.UDP}
-	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Origin: probe.Origin{Host: "h<o>st"}, State: probe.Unreachable,
+	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Origin: probe.Origin{Host: "h<o>st"},
+		State:  probe.Unreachable,
 		Reason: probe.NoNeighbour, RTT: 1, Responder: e.Addr,
-		Notes: []string{"a\x1bnote"}, Details: probe.Details{Service: &probe.Service{Name: "]]>", Product: "&", Version: "\"",
+		Notes: []string{"a\x1bnote"}, Details: probe.Details{Service: &probe.Service{Name: "]]>", Product: "&",
+			Version:    "\"",
 			Confidence: probe.Low}}})
 	cmd := exec.Command(lint, "--noout", "--dtdvalid", dtd, "-")
 	cmd.Stdin = strings.NewReader(strings.Replace(out, `scanner="onmux"`, `scanner="nmap"`, 1))

@@ -107,7 +107,7 @@ func serviceEvidence(s probe.Service) []string {
 	return out
 }
 
-// tlsEvidence is what a handshake showed: the connection, whom the certificate
+// tlsEvidence is what a handshake showed: the connection, what the certificate
 // is for and how long it is valid, who signed it.
 func tlsEvidence(t probe.TLS) []string {
 	line := []string{"TLS " + t.Version}

@@ -207,7 +207,8 @@ func WithText(text string) Stream {
 	at := probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}
 	s := Sample()
 	s.Findings = []Finding{
-		probe.Result{Endpoint: at, Origin: probe.Origin{Host: text}, State: probe.Unknown, Notes: []string{text}, Error: text,
+		probe.Result{Endpoint: at, Origin: probe.Origin{Host: text}, State: probe.Unknown, Notes: []string{text},
+			Error: text,
 			Details: probe.Details{Service: &probe.Service{Name: text, Product: text, Version: text,
 				Banner: text}}, Evidence: []string{text}},
 		Violation{What: at.String(), Expected: "open", Actual: text, Address: "192.0.2.1", Port: 417, Proto: "tcp"},

@@ -36,7 +36,8 @@ func attemptsStream() Stream {
 				StdDev: ms(3.9)}}},
 		probe.Result{Endpoint: b, State: probe.Filtered, Reason: probe.AdminProhibited, RTT: ms(1), Tries: 10,
 			Responder: netip.MustParseAddr("fd00:1::1"),
-			Details:   probe.Details{Attempts: &probe.Attempts{Sent: 10, Loss: 1, States: map[string]int{"filtered": 10}}}})
+			Details: probe.Details{Attempts: &probe.Attempts{Sent: 10, Loss: 1,
+				States: map[string]int{"filtered": 10}}}})
 	return s
 }
 
