@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 
+	"onmux/probe"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 )
@@ -32,17 +33,18 @@ func newListeners(sockets []socket.Socket, o owner.Owners, netns string) []Liste
 func newListener(s socket.Socket, o owner.Owners) Listener {
 	l := Listener{
 		Proto: s.Proto, Address: s.Local.Addr(), Port: s.Local.Port(), Family: s.Family,
-		State: wordOf(s.State), Reach: reach(s.Local.Addr(), s.OnLoopback), Device: s.Device, Drops: s.Drops,
+		State: wordOf(s.State), Reach: reach(s.Local.Addr(), s.Device.Loopback), Device: s.Device.Name, Drops: s.Drops,
 		Inode: s.Inode, Owners: o.Of[s.Holder], Origin: o.Origins[s.Holder],
 	}
 	for _, owner := range l.Owners {
 		l.Proxy = cmp.Or(l.Proxy, owner.ProxyTarget(s.Port()))
 	}
-	if s.HasBacklog {
-		l.Backlog = &s.Backlog
-	}
-	if s.HasReceive {
-		l.Receive = &s.Receive
+	switch q := s.Queue; {
+	case !q.Known:
+	case s.Proto == probe.TCP:
+		l.Backlog = &socket.Backlog{Used: q.Used, Limit: q.Limit}
+	default:
+		l.Receive = &socket.Buffer{Used: q.Used, Limit: q.Limit}
 	}
 	if s.HasUID {
 		l.UID, l.User = &s.UID, o.Users.Name(s.UID)

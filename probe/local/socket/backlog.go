@@ -21,7 +21,7 @@ func (t Table) full() bool {
 			continue
 		}
 		for _, s := range u.Sockets[Listening] {
-			if s.HasBacklog && s.Backlog.Full() {
+			if s.Queue.Known && (Backlog{s.Queue.Used, s.Queue.Limit}).Full() {
 				return true
 			}
 		}

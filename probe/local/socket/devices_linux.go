@@ -9,49 +9,41 @@ import (
 
 // nameDevices gives devices their names, and link-local addresses their zones.
 func (t Table) nameDevices() {
-	seen := make(map[uint32]device)
+	seen := make(map[uint32]Device)
 	for _, u := range t {
 		for _, sockets := range u.Sockets {
 			for i := range sockets {
-				if sockets[i].ifIndex != 0 {
-					d := deviceByIndex(sockets[i].ifIndex, seen)
-					sockets[i].setDevice(d.name)
-					sockets[i].OnLoopback = d.loopback
+				if index := sockets[i].Device.index; index != 0 {
+					sockets[i].setDevice(deviceByIndex(index, seen))
 				}
 			}
 		}
 	}
 }
 
-// device is what is known of a network device.
-type device struct {
-	name     string // or its number if it is gone
-	loopback bool   // a loopback one
-}
-
-func deviceByIndex(index uint32, seen map[uint32]device) device {
+func deviceByIndex(index uint32, seen map[uint32]Device) Device {
 	d, ok := seen[index]
 	if !ok {
-		d.name = strconv.FormatUint(uint64(index), 10)
+		d = Device{Name: strconv.FormatUint(uint64(index), 10), index: index}
 		if i, err := net.InterfaceByIndex(int(index)); err == nil {
-			d = device{i.Name, i.Flags&net.FlagLoopback != 0}
+			d.Name, d.Loopback = i.Name, i.Flags&net.FlagLoopback != 0
 		}
 		seen[index] = d
 	}
 	return d
 }
 
-// setDevice names the device that the socket is bound to. A link-local address
-// carries it as its zone (RFC 4007), because it means nothing without.
-func (s *Socket) setDevice(name string) {
+// setDevice sets the device that the socket is bound to. A link-local address has
+// its name as the zone (RFC 4007), because it means nothing without.
+func (s *Socket) setDevice(d Device) {
 	if a := s.Local.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
-		s.Local = netip.AddrPortFrom(a.WithZone(name), s.Local.Port())
+		s.Local = netip.AddrPortFrom(a.WithZone(d.Name), s.Local.Port())
 		if p := s.Peer.Addr(); p.Is6() && p.IsLinkLocalUnicast() {
-			s.Peer = netip.AddrPortFrom(p.WithZone(name), s.Peer.Port())
+			s.Peer = netip.AddrPortFrom(p.WithZone(d.Name), s.Peer.Port())
 		}
-		return
+		d.Name = ""
 	}
-	s.Device = name
+	s.Device = d
 }
 
 // OwnAddrs is the addresses of this network namespace.

@@ -90,14 +90,14 @@ func parseSocket(b []byte, proto probe.Proto) (Socket, error) {
 	peer, _ := diagAddr(b[0], b[24:40])
 	word := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
 	s := Socket{
-		Proto:   proto,
-		Local:   netip.AddrPortFrom(raw.Unmap(), binary.BigEndian.Uint16(b[4:])),
-		State:   stateOf(proto, b[1]),
-		ifIndex: word(40),
-		cookie:  uint64(word(44)) | uint64(word(48))<<32,
-		UID:     word(64),
-		HasUID:  true,
-		Inode:   uint64(word(68)),
+		Proto:  proto,
+		Local:  netip.AddrPortFrom(raw.Unmap(), binary.BigEndian.Uint16(b[4:])),
+		State:  stateOf(proto, b[1]),
+		Device: Device{index: word(40)},
+		cookie: uint64(word(44)) | uint64(word(48))<<32,
+		UID:    word(64),
+		HasUID: true,
+		Inode:  uint64(word(68)),
 	}
 	s.Family = familyOf(raw, v6Only(b[diagMsgLen:]))
 	s.Holder = s.Inode
@@ -109,9 +109,9 @@ func parseSocket(b []byte, proto probe.Proto) (Socket, error) {
 		limit, drops, known := parseMemInfo(netlink.Attribute(b[diagMsgLen:], diagMemInfo))
 		s.Drops = uint64(drops)
 		if proto == probe.TCP {
-			s.Backlog, s.HasBacklog = Backlog{Used: word(56), Limit: word(60)}, true
+			s.Queue = Queue{word(56), word(60), true}
 		} else if known {
-			s.Receive, s.HasReceive = Buffer{Used: word(56), Limit: limit}, true
+			s.Queue = Queue{word(56), limit, true}
 		}
 	case Connected:
 		s.Peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))

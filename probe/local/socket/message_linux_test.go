@@ -53,9 +53,9 @@ func TestParseSocket(t *testing.T) {
 	any6 := netip.MustParseAddrPort("[::]:417")
 	row := diagSocket(unix.AF_INET6, tcpListen, any6, slices.Concat(attr(1, 9), attr(diagSkV6Only, 0), inCgroup(5150))...)
 	want := Socket{
-		Proto: probe.TCP, Local: any6, Family: "dual", State: Listening, ifIndex: 2, Backlog: Backlog{3, 128},
-		HasBacklog: true,
-		UID:        33, HasUID: true, Inode: 777, cookie: 99, Holder: 777, Cgroup: 5150,
+		Proto: probe.TCP, Local: any6, Family: "dual", State: Listening, Device: Device{index: 2},
+		Queue: Queue{3, 128, true},
+		UID:   33, HasUID: true, Inode: 777, cookie: 99, Holder: 777, Cgroup: 5150,
 	}
 	if s, err := parseSocket(row, probe.TCP); s != want || err != nil {
 		t.Errorf("%+v, %v; want %+v", s, err, want)
@@ -102,11 +102,11 @@ func TestFamilies(t *testing.T) {
 func TestSetDevice(t *testing.T) {
 	for addr, want := range map[string]Socket{
 		"fe80::1":   {Local: netip.MustParseAddrPort("[fe80::1%eth0]:1")},
-		"::":        {Local: netip.MustParseAddrPort("[::]:1"), Device: "eth0"},
-		"127.0.0.1": {Local: netip.MustParseAddrPort("127.0.0.1:1"), Device: "eth0"},
+		"::":        {Local: netip.MustParseAddrPort("[::]:1"), Device: Device{Name: "eth0"}},
+		"127.0.0.1": {Local: netip.MustParseAddrPort("127.0.0.1:1"), Device: Device{Name: "eth0"}},
 	} {
 		s := Socket{Local: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}
-		if s.setDevice("eth0"); s != want {
+		if s.setDevice(Device{Name: "eth0"}); s != want {
 			t.Errorf("%s: %+v", addr, s)
 		}
 	}

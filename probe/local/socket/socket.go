@@ -26,24 +26,18 @@ type Socket struct {
 	Peer   netip.AddrPort // of a connected socket
 	Family string         // Listener.Family
 	State  State
-	//lint:ignore U1000 only Linux reports it
-	NetNS uint64 // identifies its network namespace, if that is not the caller's (owner.NSID)
-	//lint:ignore U1000 only Linux reports it
-	ifIndex    uint32 // of the device it is bound to
-	Device     string // that device's name
-	OnLoopback bool   // that device is a loopback one
-	Backlog    Backlog
-	HasBacklog bool // Backlog is known
-	Drops      uint64
-	Receive    Buffer
-	HasReceive bool // Receive is known
-	UID        uint32
-	HasUID     bool // UID is known
+	Device Device // that it is bound to
+	Queue  Queue  // of one that listens
+	Drops  uint64
+	UID    uint32
+	HasUID bool // UID is known
 	//lint:ignore U1000 only Linux reports it
 	Cgroup uint64 // in which it was made: the inode of its directory; 0 if not known
 	Inode  uint64
 	cookie uint64 // the kernel's own name for the socket
 	Holder uint64 // by which owner.Find identifies it: the inode, on other systems than Linux the process
+	//lint:ignore U1000 only Linux reports it
+	NetNS uint64 // identifies its network namespace, if that is not the caller's (owner.NSID)
 }
 
 // inFamilies reports whether the socket belongs to one of the families of a query.
@@ -73,6 +67,21 @@ func familyOf(raw netip.Addr, wildcard string) string {
 
 // Port is the local port.
 func (s Socket) Port() probe.Port { return probe.Port{Number: s.Local.Port(), Proto: s.Proto} }
+
+// Device is a network device.
+type Device struct {
+	Name     string // or its number if it is gone; "" if it is the zone of a link-local address
+	Loopback bool
+	//lint:ignore U1000 only Linux reports it
+	index uint32 // 0: none
+}
+
+// Queue is what waits for the process: in TCP's accept queue, in connections, or in
+// UDP's receive buffer, in bytes.
+type Queue struct {
+	Used, Limit uint32
+	Known       bool
+}
 
 // Backlog is a listening TCP socket's accept queue.
 type Backlog struct {

@@ -26,8 +26,8 @@ func targets(q socket.Query, p probe.Port, listeners []socket.Socket, own []neti
 	for _, s := range listeners {
 		var err error
 		a := s.Local.Addr()
-		if s.Device != "" && s.Device != "lo" {
-			err = &DeviceError{s.Device}
+		if s.Device.Name != "" && s.Device.Name != "lo" {
+			err = &DeviceError{s.Device.Name}
 		}
 		switch {
 		case a.IsUnspecified():

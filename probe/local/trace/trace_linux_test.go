@@ -122,7 +122,8 @@ func TestTargets(t *testing.T) {
 		netip.MustParseAddr("fe80::1"),
 	}
 	at := func(s, family, device string) socket.Socket {
-		return socket.Socket{Local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), Family: family, Device: device}
+		return socket.Socket{Local: netip.AddrPortFrom(netip.MustParseAddr(s), 417), Family: family,
+			Device: socket.Device{Name: device}}
 	}
 	type sockets = []socket.Socket
 	both, only4, only6 := socket.Query{IPv4: true, IPv6: true}, socket.Query{IPv4: true}, socket.Query{IPv6: true}
