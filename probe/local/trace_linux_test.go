@@ -79,9 +79,9 @@ func TestTraceRedirect(t *testing.T) {
 			got.Owners[0].PID != os.Getpid() {
 			t.Errorf("%+v", got)
 		}
-		if !strings.HasPrefix(got.Said, "127.0.0.1:417 is answered by ") ||
-			!strings.HasSuffix(got.Said, " on 127.0.0.1:8417") {
-			t.Errorf("%q", got.Said)
+		if !strings.HasPrefix(got.Text, "127.0.0.1:417 is answered by ") ||
+			!strings.HasSuffix(got.Text, " on 127.0.0.1:8417") {
+			t.Errorf("%q", got.Text)
 		}
 		if got := v.Trace[1]; got.To != "[::1]:417" || got.Outcome != trace.Refused {
 			t.Errorf("%+v", got)
@@ -141,7 +141,7 @@ func TestTraceWaiting(t *testing.T) {
 		for i, to := range []string{"127.0.0.1:417", "[::1]:417"} {
 			if got := v.Trace[i]; got.To != to || got.Outcome != trace.Waiting || got.Backend != to || len(got.Owners) != 1 ||
 				got.Owners[0].PID != os.Getpid() ||
-				!strings.Contains(got.Said, ": the kernel accepted, the application has not: ") {
+				!strings.Contains(got.Text, ": the kernel accepted, the application has not: ") {
 				t.Errorf("%+v", got)
 			}
 		}
@@ -169,7 +169,7 @@ func TestTraceFirewall(t *testing.T) {
 			if err := h.Do(func() error {
 				nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 417), nettest.Listen(7))
 				v, _ := traced(t, 417)
-				if len(v.Trace) != 1 || v.Trace[0].Outcome != c.want || !strings.Contains(v.Trace[0].Said, c.text) {
+				if len(v.Trace) != 1 || v.Trace[0].Outcome != c.want || !strings.Contains(v.Trace[0].Text, c.text) {
 					t.Errorf("%+v", v.Trace)
 				}
 				return nil
@@ -218,7 +218,7 @@ func TestTraceOutside(t *testing.T) {
 		v, _ := traced(t, 417)
 		if v.Verdict != Redirected || len(v.Redirects) != 1 || v.Redirects[0].To != far.Addr4.String()+":80" ||
 			v.Trace[0].Outcome != trace.Outside ||
-			v.Trace[0].Said != "127.0.0.1:417 answers from outside this network namespace, or from behind source NAT" {
+			v.Trace[0].Text != "127.0.0.1:417 answers from outside this network namespace, or from behind source NAT" {
 			t.Errorf("%+v", v)
 		}
 		return nil
@@ -239,7 +239,7 @@ func TestTraceAddresses(t *testing.T) {
 			t.Fatalf("%+v", v.Trace)
 		}
 		if got := v.Trace[1]; got.To != "192.0.2.1:417" || got.Outcome != trace.Failed ||
-			!strings.Contains(got.Said, "no address of this machine") {
+			!strings.Contains(got.Text, "no address of this machine") {
 			t.Errorf("%+v", got)
 		}
 	})

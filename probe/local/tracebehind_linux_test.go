@@ -94,8 +94,8 @@ func TestTraceBehind(t *testing.T) {
 		if c.netns != netns.Host {
 			want += " in network namespace " + c.netns
 		}
-		if !strings.Contains(got.Said, "; behind it: ") || !strings.HasSuffix(got.Said, want) {
-			t.Errorf("%s: %q", c.to, got.Said)
+		if !strings.Contains(got.Text, "; behind it: ") || !strings.HasSuffix(got.Text, want) {
+			t.Errorf("%s: %q", c.to, got.Text)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func TestTraceZone(t *testing.T) {
 		v, _ := traced(t, 703)
 		want := "[fe80::703%" + link.Attrs().Name + "]:703"
 		if got := v.Trace[0]; got.To != want || got.Backend != want ||
-			!strings.HasPrefix(got.Said, want+": the kernel accepted, the application has not: ") {
+			!strings.HasPrefix(got.Text, want+": the kernel accepted, the application has not: ") {
 			t.Errorf("%+v", got)
 		}
 	})

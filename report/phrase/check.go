@@ -41,7 +41,7 @@ func completeVerdict(v *local.Verdict) {
 		completeRedirect(&v.Redirects[i])
 	}
 	for i, a := range f.Answers {
-		v.Trace[i].Said = answer(a)
+		v.Trace[i].Text = answer(a)
 	}
 	for _, c := range f.Caveats {
 		v.Caveats = append(v.Caveats, caveat(c, f))
@@ -209,31 +209,32 @@ func answered(f local.Facts) string {
 
 // answer is what came of a connection.
 func answer(a local.Answer) string {
-	by := holder(a.Listener)
+	at := ""
 	if a.Backend.IsValid() && a.Backend != a.To {
-		by += " on " + a.Backend.String()
+		at = " on " + a.Backend.String()
 	}
-	text := outcome(a, by)
+	text := outcome(a, holder(a.Listener), at)
 	if a.Behind != nil {
 		text += "; behind it: " + behind(*a.Behind)
 	}
 	return text
 }
 
-func outcome(a local.Answer, by string) string {
+// outcome states what came of a connection that somebody answered at an address.
+func outcome(a local.Answer, by, at string) string {
 	although := ""
 	if a.Listening {
 		although = ", although a socket listens there"
 	}
 	switch a.Outcome {
 	case trace.Accepted:
-		return fmt.Sprintf("%s is answered by %s", a.To, by)
+		return fmt.Sprintf("%s is answered by %s%s", a.To, by, at)
 	case trace.Waiting:
-		return fmt.Sprintf("%s: the kernel accepted, the application has not: %s", a.To, by)
+		return fmt.Sprintf("%s: the kernel accepted%s, the application has not: %s", a.To, at, by)
 	case trace.Closed:
-		return fmt.Sprintf("%s is answered by %s, which closes the connection at once", a.To, by)
+		return fmt.Sprintf("%s is answered by %s%s, which closes the connection at once", a.To, by, at)
 	case trace.Reset:
-		return fmt.Sprintf("%s is answered by %s, which resets the connection at once", a.To, by)
+		return fmt.Sprintf("%s is answered by %s%s, which resets the connection at once", a.To, by, at)
 	case trace.Outside:
 		return fmt.Sprintf("%s answers from outside this network namespace, or from behind source NAT", a.To)
 	case trace.Answered:

@@ -83,7 +83,7 @@ func (p *portTable) write(v local.Verdict) {
 	p.table(p.listeners[portOf(v)], v.Verdict)
 	for _, t := range v.Trace {
 		if !v.ByAnswers() || !t.Outcome.Answered() { // else the reason has it
-			p.line(2, 4, span{"traced: ", maybe}, span{phrase.Visible(t.Said), plain})
+			p.line(2, 4, span{"traced: ", maybe}, span{phrase.Visible(t.Text), plain})
 		}
 	}
 	for i, b := range v.Bind {

@@ -34,8 +34,8 @@ func TestReasonHasIt(t *testing.T) {
 	sentOn := local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Redirected, Cause: local.SentOn,
 		Why: "127.0.0.1:80 is answered"}
 	sentOn.Trace = []trace.Trace{
-		{To: "127.0.0.1:80", Outcome: trace.Accepted, Said: "127.0.0.1:80 is answered"},
-		{To: "[::1]:80", Outcome: trace.Refused, Said: "[::1]:80 refuses"},
+		{To: "127.0.0.1:80", Outcome: trace.Accepted, Text: "127.0.0.1:80 is answered"},
+		{To: "[::1]:80", Outcome: trace.Refused, Text: "[::1]:80 refuses"},
 	}
 	unlisted := local.Verdict{Port: 81, Proto: probe.TCP, Verdict: local.Unknown, Cause: local.BoundNotListed,
 		Why: "none; unseen", Error: "unseen"}

@@ -88,8 +88,8 @@ func checkStream() Stream {
 			"nothing listens on 80 itself")
 	redirected.Trace = []trace.Trace{
 		{To: "127.0.0.1:80", Outcome: trace.Accepted, Backend: "127.0.0.1:8080",
-			Said: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
-		{To: "[::1]:80", Outcome: trace.Refused, Said: "[::1]:80 refuses connections"},
+			Text: "127.0.0.1:80 is answered by nginx (pid 1201, www-data) on 127.0.0.1:8080"},
+		{To: "[::1]:80", Outcome: trace.Refused, Text: "[::1]:80 refuses connections"},
 	}
 	redirected.Cause, redirected.Redirects, redirected.Tried = local.SentOn, []nat.Redirect{{Scope: nat.Inside}}, 1
 	redirected.Bind = []string{"binding 0.0.0.0:80, [::]:80, [::]:80 with IPv4 was refused: permission denied (port " +

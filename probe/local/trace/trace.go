@@ -53,7 +53,7 @@ type Trace struct {
 	Backend string        `json:"backend,omitempty"` // where the socket is that answered, "127.0.0.1:8417"
 	Owners  []owner.Owner `json:"owners,omitempty"`  // who holds that
 	Behind  *Behind       `json:"behind,omitempty"`  // where that is a proxy: who listens where it passes on to
-	Said    string        `json:"said"`              // all of it in words
+	Text    string        `json:"said"`              // all of it in words
 }
 
 // Behind is the socket to which a proxy passes on what it takes.
