@@ -160,8 +160,8 @@ func documentNetwork(t *testing.T) *nettest.Chain {
 	start("hold", "udp", "127.0.0.1:4601", "pong")
 	must(serveTLS("[::]:4602"))
 	start("hold", "udp", "127.0.0.1:4603") // answers nothing
-	must(exec.Command("forward", "4604", "4601").Run())
-	start("abroad", "hold", "tcp", "[::]:4605")
+	must(exec.Command("redirect", "4604", "4601").Run())
+	start("in-netns", "hold", "tcp", "[::]:4605")
 	bound, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	must(err)
 	t.Cleanup(func() { unix.Close(bound) })

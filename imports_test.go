@@ -115,7 +115,8 @@ var fences = map[string][]string{
 	"github.com/google/nftables":               {"probe/nettest/*_linux.go", "probe/nettest/nft/*_linux.go"},
 	"github.com/vishvananda/netlink":           {"probe/netlink/*_linux.go", "probe/nettest/*_linux.go"},
 	"golang.org/x/sys/unix": {
-		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go", "probe/nettest/nft/*_linux.go",
+		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
+		"probe/nettest/nft/*_linux.go",
 		"probe/ports/*_linux.go", "probe/local/*_linux.go", "probe/local/netns/*_linux.go",
 		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/nat/*_linux.go",
 		"probe/local/trace/*_linux.go",

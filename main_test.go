@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts to what the com
 // The scripts run in namespaces of the test's own: whatever address a command is
 // given, no packet leaves the machine, and what listens elsewhere is not found.
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "forward": forward, "abroad": abroad})
+	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "redirect": redirect, "in-netns": inNetns})
 }
 
 type isolated struct{ m *testing.M }
@@ -207,7 +207,8 @@ func TestInterrupt(t *testing.T) {
 		{"twice", []os.Signal{os.Interrupt, os.Interrupt}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := exec.Command("onmux", "scan", "127.0.0.1", "-p", "5000-5999/udp", "--rate", "10", "--timeout", "30s", "-o", "jsonl")
+			cmd := exec.Command("onmux", "scan", "127.0.0.1", "-p", "5000-5999/udp",
+				"--rate", "10", "--timeout", "30s", "-o", "jsonl")
 			stderr, err := cmd.StderrPipe()
 			if err != nil {
 				t.Fatal(err)

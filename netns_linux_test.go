@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// abroad becomes another program in a network namespace of its own: abroad hold
+// inNetns becomes another program in a network namespace of its own: in-netns hold
 // tcp 0.0.0.0:417. Only loopback is there, and it is down.
-func abroad() {
+func inNetns() {
 	runtime.LockOSThread() // the thread that calls exec is what remains
 	err := syscall.Unshare(syscall.CLONE_NEWNET)
 	if err == nil {
@@ -19,6 +19,6 @@ func abroad() {
 			err = syscall.Exec(path, os.Args[1:], os.Environ())
 		}
 	}
-	fmt.Fprintln(os.Stderr, "abroad:", err)
+	fmt.Fprintln(os.Stderr, "in-netns:", err)
 	os.Exit(1)
 }

@@ -229,7 +229,8 @@ func (p *prober) repeated(
 	asked []probe.Result,
 	emit func(record.Finding) error,
 ) (record.End, error) {
-	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, func(a probe.Attempt) error { return emit(a) })
+	report := func(a probe.Attempt) error { return emit(a) }
+	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, report)
 	end := p.newEnd(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {
 		end = p.newEnd("every address of the host that was found, each port until interrupted")

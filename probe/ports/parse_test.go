@@ -122,16 +122,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-func oneLine(t *testing.T, err error) {
-	t.Helper()
-	text := err.Error()
-	if len(text) > 2000 {
-		t.Errorf("an error of %d bytes: %.100s…", len(text), text)
-	}
-	for _, r := range text {
-		if r < ' ' || r == 0x7f {
-			t.Fatalf("an error with a control character: %q", text)
-		}
-	}
-}

@@ -10,12 +10,12 @@ import (
 	"onmux/probe/nettest/nft"
 )
 
-// forward makes a NAT rule for scripts: forward FROM TO sends on what this
+// redirect makes a NAT rule for scripts: redirect FROM TO sends on what this
 // machine itself sends to a TCP port over IPv4. The rule stays as long as the
 // namespace.
-func forward() {
+func redirect() {
 	if err := addRedirect(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "forward:", err)
+		fmt.Fprintln(os.Stderr, "redirect:", err)
 		os.Exit(1)
 	}
 }

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package main
-
-// forward is for scripts, which run on Linux only.
-func forward() {}
