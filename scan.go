@@ -251,7 +251,7 @@ func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (re
 // showProgress shows how far the scan is and then, if there are any, its follow-ups.
 func (w *scanJob) showProgress(p scan.Progress) {
 	if p.Done >= p.Total && p.FollowedUp > 0 {
-		w.progress.Update(p.FollowedUp, p.Open, 0, fmt.Sprintf("a second look at %d open", p.Open))
+		w.progress.Update(p.FollowedUp, p.Open, 0, fmt.Sprintf("following up %d open", p.Open))
 		return
 	}
 	w.progress.Update(p.Done, p.Total, p.ETA, fmt.Sprintf("pass %d, %d open", p.Pass, p.Open))

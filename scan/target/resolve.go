@@ -35,9 +35,9 @@ func (e *ResolveError) Error() string {
 
 func (e *ResolveError) Unwrap() error { return e.Err }
 
-// IsUsage reports of an error of NewPlan, ports.Parse or Read whether it is the user's to mend (a target, port or file that makes no sense, a name
-// that does not exist) and not the moment's: the context ended, or no name
-// server answered.
+// IsUsage reports of an error of NewPlan, ports.Parse or Read whether the user can
+// mend it: a target, port or file that makes no sense, or a name that does not
+// exist. It is false where the context ended or no name server answered.
 func IsUsage(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false

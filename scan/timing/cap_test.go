@@ -22,8 +22,8 @@ func TestPaceCapsNetworks(t *testing.T) {
 		if math.Abs(float64(sent)-tt.in10s) > max(2, tt.in10s/50) {
 			t.Errorf("at %v, capped at %v: %d in 10 s, want %v", tt.rate, tt.most, sent, tt.in10s)
 		}
-		if held := p.held > 0; held != (tt.most < tt.rate) {
-			t.Errorf("at %v, capped at %v: held is %v", tt.rate, tt.most, p.held)
+		if held := p.capped > 0; held != (tt.most < tt.rate) {
+			t.Errorf("at %v, capped at %v: held is %v", tt.rate, tt.most, p.capped)
 		}
 	}
 }

@@ -35,9 +35,9 @@ type Pacer struct {
 	tokens float64
 	last   time.Time // when tokens were counted
 
-	most  float64 // limit of CapNetworks
-	spare float64 // tokens of that
-	held  float64 // the lowest most that made the scan wait, 0 if none did
+	networkRate   float64 // limit of CapNetworks
+	networkTokens float64 // tokens of that
+	capped        float64 // the lowest networkRate that made the scan wait, 0 if none did
 
 	halved  time.Time // when the rate was last changed
 	step    float64   // of the recovery
@@ -49,7 +49,7 @@ type Pacer struct {
 
 // NewPacer paces at a rate, in probes a second, which may be +Inf.
 func NewPacer(rate float64, now time.Time) *Pacer {
-	p := &Pacer{full: rate, rate: rate, most: math.Inf(1), last: now, since: now}
+	p := &Pacer{full: rate, rate: rate, networkRate: math.Inf(1), last: now, since: now}
 	p.tokens = float64(p.Batch())
 	return p
 }
@@ -60,13 +60,13 @@ func (p *Pacer) Batch() int {
 }
 
 // Rate is the present rate, which may be +Inf.
-func (p *Pacer) Rate() float64 { return min(p.rate, p.most) }
+func (p *Pacer) Rate() float64 { return min(p.rate, p.networkRate) }
 
 // CapNetworks keeps the rate below most probes a second, but for what networks may
 // get at once; +Inf is no limit.
 func (p *Pacer) CapNetworks(most float64) {
-	p.most = most
-	p.spare = most * networkBurst
+	p.networkRate = most
+	p.networkTokens = most * networkBurst
 }
 
 // Wait counts tokens and returns how long to sleep until a batch may leave; 0 is now.
@@ -75,10 +75,10 @@ func (p *Pacer) Wait(now time.Time) time.Duration {
 	past, size := now.Sub(p.last).Seconds(), float64(p.Batch())
 	p.last = now
 	var d time.Duration
-	if p.most < p.rate {
-		p.spare = min(p.spare+p.most*past, max(p.most*networkBurst, size))
-		if d = p.until(size-p.spare, p.most); d > 0 && (p.held == 0 || p.most < p.held) {
-			p.held = p.most
+	if p.networkRate < p.rate {
+		p.networkTokens = min(p.networkTokens+p.networkRate*past, max(p.networkRate*networkBurst, size))
+		if d = p.until(size-p.networkTokens, p.networkRate); d > 0 && (p.capped == 0 || p.networkRate < p.capped) {
+			p.capped = p.networkRate
 		}
 	}
 	if math.IsInf(p.rate, 1) {
@@ -99,7 +99,7 @@ func (p *Pacer) until(missing, rate float64) time.Duration {
 // Spend takes the tokens of n probes that left.
 func (p *Pacer) Spend(n int) {
 	p.tokens -= float64(n)
-	p.spare -= float64(n)
+	p.networkTokens -= float64(n)
 	p.sent += uint64(n)
 }
 
@@ -156,4 +156,4 @@ func (p *Pacer) recover(now time.Time) {
 func (p *Pacer) Slowest() (rate float64, why any) { return p.slowest, p.why }
 
 // Capped is the lowest limit of CapNetworks that took effect, or 0 if none did.
-func (p *Pacer) Capped() float64 { return p.held }
+func (p *Pacer) Capped() float64 { return p.capped }

@@ -60,7 +60,8 @@ func TestStrongestEvidenceWins(t *testing.T) {
 				x, _, ab := x.Merge(b, p)
 				y, _, _ := first.Merge(b, p)
 				y, _, ba := y.Merge(a, p)
-				if classes[x.Class()].weight != classes[y.Class()].weight || classes[x.Class()].weight < classes[a].weight || classes[x.Class()].weight < classes[b].weight {
+				made, other := classes[x.Class()].weight, classes[y.Class()].weight
+				if made != other || made < classes[a].weight || made < classes[b].weight {
 					t.Errorf("%v: %d then %d makes %d, the other way round %d", p, a, b, x.Class(), y.Class())
 				}
 				if ab != ba {
