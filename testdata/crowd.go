@@ -143,7 +143,8 @@ func pair(l net.Listener) ([]*os.File, error) {
 }
 
 func (c *crowd) start(files []*os.File) (int, error) {
-	p, err := os.StartProcess(c.cat, []string{"cat"}, &os.ProcAttr{Files: append([]*os.File{c.in, c.null, c.null}, files...)})
+	attr := &os.ProcAttr{Files: append([]*os.File{c.in, c.null, c.null}, files...)}
+	p, err := os.StartProcess(c.cat, []string{"cat"}, attr)
 	if err != nil {
 		return 0, err
 	}
@@ -270,7 +271,8 @@ func tell(rows []row) {
 	fmt.Printf("%-42s %9s %9s %9s %9s %9s %10s\n", "", "median ms", "least", "most", "/ ss -lnt", "CPU ms", "max RSS KB")
 	for _, r := range rows {
 		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		fmt.Printf("%-42s %9.1f %9.1f %9.1f %9.2f %9.1f %10s\n", r.name, ms(median(r.times)), ms(r.times[0]), ms(r.times[len(r.times)-1]),
+		fmt.Printf("%-42s %9.1f %9.1f %9.1f %9.2f %9.1f %10s\n",
+			r.name, ms(median(r.times)), ms(r.times[0]), ms(r.times[len(r.times)-1]),
 			float64(median(r.times))/float64(base["ss -lnt"]), ms(median(r.cpu)), r.rss)
 	}
 }

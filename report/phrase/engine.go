@@ -11,11 +11,13 @@ import (
 func EngineNote(n engine.Note) string {
 	switch n.Kind {
 	case engine.NoteUnproven:
-		return "ignored " + wording.Count(n.Count, "packet", "packets") + " that came to the scan's ports without proof of answering a probe"
+		return "ignored " + wording.Count(n.Count, "packet", "packets") +
+			" that came to the scan's ports without proof of answering a probe"
 	case engine.NoteUnsent:
 		return wording.Count(n.Count, "probe", "probes") + " could not be sent when the neighbour had answered"
 	case engine.NoteDropped:
-		return wording.Count(n.Count, "packet", "packets") + " did not fit into this machine's buffers; a lower rate would lose fewer"
+		return wording.Count(n.Count, "packet", "packets") +
+			" did not fit into this machine's buffers; a lower rate would lose fewer"
 	case engine.NoteNextHopLost:
 		question := "neighbour discovery"
 		if n.Addr.Is4() {

@@ -297,7 +297,8 @@ func TestInterfaceGoesDown(t *testing.T) {
 					return nil
 				},
 			)
-			if !errors.Is(s.Err, link.ErrDown) && !errors.Is(s.Err, link.ErrAddressRemoved) && !errors.Is(s.Err, unix.ENETDOWN) &&
+			if !errors.Is(s.Err, link.ErrDown) && !errors.Is(s.Err, link.ErrAddressRemoved) &&
+				!errors.Is(s.Err, unix.ENETDOWN) &&
 				!errors.Is(s.Err, unix.ENXIO) ||
 				s.Complete {
 				t.Errorf("%v, complete: %v", s.Err, s.Complete)
