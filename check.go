@@ -145,7 +145,7 @@ func (s *session) readHolder(c *cli.Context) error {
 	}
 	h.Found = c.Bool("all-ports")
 	h = h.Of(s.expect)
-	e, err := expect.ExpectHolder(h)
+	e, err := expect.OfHolder(h)
 	if err != nil {
 		return usageError(fmt.Errorf("--addr: %w", err), "")
 	}

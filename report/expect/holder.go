@@ -27,9 +27,9 @@ type Holder struct {
 	Found  bool // the ports were found, not asked for: one that is held in another network namespace alone is no fault
 }
 
-// ExpectHolder makes an expectation of h. A port on which nothing listens does
+// OfHolder makes an expectation of h. A port on which nothing listens does
 // not meet it; an owner that could not be seen leaves it undecided.
-func ExpectHolder(h Holder) (Expectation, error) {
+func OfHolder(h Holder) (Expectation, error) {
 	if h.Addr != "" && h.Addr != "loopback" && h.Addr != "any" {
 		if _, err := netip.ParseAddr(h.Addr); err != nil {
 			return Expectation{}, fmt.Errorf("%q is no address to expect: loopback, any or an IP address", h.Addr)

@@ -11,7 +11,7 @@ import (
 	"onmux/report/record"
 )
 
-func TestExpectHolder(t *testing.T) {
+func TestHolder(t *testing.T) {
 	few := uint32(2)
 	root := uint32(0)
 	listening := local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening}
@@ -102,7 +102,7 @@ func TestExpectHolder(t *testing.T) {
 		{"not known", Holder{Process: "nginx"}, []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP,
 			Verdict: local.Unknown, Error: "x"}}, record.CannotTell},
 	} {
-		e, err := ExpectHolder(c.expect)
+		e, err := OfHolder(c.expect)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestExpectHolder(t *testing.T) {
 }
 
 // The holder of what --expect names is held against, not only of what listens.
-func TestExpectHolderOfBound(t *testing.T) {
+func TestHolderOfBound(t *testing.T) {
 	held := func(state local.Word, name string) []record.Finding {
 		return []record.Finding{local.Verdict{Port: 417, Proto: probe.TCP, Verdict: state}, local.Listener{
 			Proto: probe.TCP, Port: 417, Address: netip.MustParseAddr("127.0.0.1"), State: state, NetNS: "host",
@@ -147,7 +147,7 @@ func TestExpectHolderOfBound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := ExpectHolder(Holder{Process: "python3"}.Of([]Expectation{words}))
+		e, err := OfHolder(Holder{Process: "python3"}.Of([]Expectation{words}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,8 +163,8 @@ func TestExpectHolderOfBound(t *testing.T) {
 	}
 }
 
-func TestExpectHolderOfNoAddress(t *testing.T) {
-	if _, err := ExpectHolder(Holder{Addr: "here"}); err == nil {
+func TestHolderOfNoAddress(t *testing.T) {
+	if _, err := OfHolder(Holder{Addr: "here"}); err == nil {
 		t.Error("here is no address")
 	}
 }

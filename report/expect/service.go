@@ -10,26 +10,26 @@ import (
 	"onmux/report/record"
 )
 
-// Speaker is what must be true of what speaks on an open endpoint. What is zero
+// Service is what must be true of the service on an open endpoint. What is zero
 // is not asked for.
-type Speaker struct {
-	Service, Product, Version string
-	Certificate               time.Duration // for so long from now on its certificate must be valid
+type Service struct {
+	Name, Product, Version string
+	Certificate            time.Duration // for so long from now on its certificate must be valid
 	MaxRTT                    time.Duration
 }
 
-// ExpectSpeaker makes an expectation of s, as of now. An endpoint that is not
+// OfService makes an expectation of s, as of now. An endpoint that is not
 // open does not meet it; what could not be identified leaves it undecided.
-func ExpectSpeaker(s Speaker, now time.Time) Expectation {
-	return Expectation{text: "speaker", speaker: &speaker{s, now}}
+func OfService(s Service, now time.Time) Expectation {
+	return Expectation{text: "service", service: &service{s, now}}
 }
 
-type speaker struct {
-	Speaker
+type service struct {
+	Service
 	now time.Time
 }
 
-func (s *speaker) judge(r probe.Result) (out []record.Violation, doubt string) {
+func (s *service) judge(r probe.Result) (out []record.Violation, doubt string) {
 	if r.State == probe.Unknown {
 		return nil, phrase.Unmeasured(record.Subject{What: r.Endpoint.String(), Error: r.Error})
 	}
@@ -49,27 +49,27 @@ func (s *speaker) judge(r probe.Result) (out []record.Violation, doubt string) {
 	case s.MaxRTT > 0 && rtt > s.MaxRTT:
 		expect("round-trip time", "at most "+s.MaxRTT.String(), phrase.Exactly(r.RTT))
 	}
-	service := r.Service
+	found := r.Service
 	for _, c := range []struct {
 		what, expected string
 		actual         func(*probe.Service) string
 	}{
-		{"service", s.Service, func(s *probe.Service) string { return s.Name }},
+		{"service", s.Name, func(s *probe.Service) string { return s.Name }},
 		{"product", s.Product, func(s *probe.Service) string { return s.Product }},
 		{"version", s.Version, func(s *probe.Service) string { return s.Version }},
 	} {
 		switch {
 		case c.expected == "":
-		case service == nil || service.Name == record.Unknown:
+		case found == nil || found.Name == record.Unknown:
 			doubt = cmp.Or(doubt, at.What+": what speaks there was not recognized")
-		case c.actual(service) == "":
-			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not report its %s", at.What, service.Name, c.what))
-		case c.actual(service) != c.expected:
-			expect(c.what, c.expected, c.actual(service))
+		case c.actual(found) == "":
+			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not report its %s", at.What, found.Name, c.what))
+		case c.actual(found) != c.expected:
+			expect(c.what, c.expected, c.actual(found))
 		}
 	}
 	if s.Certificate > 0 {
-		if why := s.certificate(service, expect); why != "" {
+		if why := s.certificate(found, expect); why != "" {
 			doubt = cmp.Or(doubt, at.What+": "+why)
 		}
 	}
@@ -78,14 +78,14 @@ func (s *speaker) judge(r probe.Result) (out []record.Violation, doubt string) {
 
 // certificate judges until when a certificate is valid. There is a
 // doubt if there was none to see.
-func (s *speaker) certificate(service *probe.Service, expect func(what, expected, actual string)) (doubt string) {
-	until, ok := expiry(service)
+func (s *service) certificate(found *probe.Service, expect func(what, expected, actual string)) (doubt string) {
+	until, ok := expiry(found)
 	switch {
 	case ok:
-	case service == nil:
+	case found == nil:
 		return "no certificate was seen"
 	default:
-		return "no certificate was seen: what speaks there is " + service.Name
+		return "no certificate was seen: what speaks there is " + found.Name
 	}
 	if end := s.now.Add(s.Certificate); until.Before(end) {
 		expect("certificate", "valid until "+end.UTC().Format(time.DateOnly), fmt.Sprintf("valid until %s",
@@ -96,17 +96,17 @@ func (s *speaker) certificate(service *probe.Service, expect func(what, expected
 
 // NeedsService reports whether what speaks has to be found out to judge it.
 func (e Expectation) NeedsService() bool {
-	s := e.speaker
-	return s != nil && (s.Service != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
+	s := e.service
+	return s != nil && (s.Name != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
 }
 
-// speaker judges an endpoint by what is expected to speak there.
-func (g *judging) speaker(r probe.Result) {
+// service judges an endpoint by what is expected to speak there.
+func (g *judging) service(r probe.Result) {
 	for _, e := range g.judge.expect {
-		if e.speaker == nil {
+		if e.service == nil {
 			continue
 		}
-		violations, doubt := e.speaker.judge(r)
+		violations, doubt := e.service.judge(r)
 		g.found = append(g.found, violations...)
 		g.judge.doubts(doubt)
 	}

@@ -38,7 +38,7 @@ func (c checkRule) rule() (Rule, error) {
 		MaxBacklog: (*uint32)(c.MaxBacklog),
 	}
 	if h != (expect.Holder{}) {
-		e, err := expect.ExpectHolder(h)
+		e, err := expect.OfHolder(h)
 		if err != nil {
 			return r, wrong(c.node, err, "address")
 		}
@@ -74,8 +74,8 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 		return r, wrong(c.node, err, "expect")
 	}
 	r.Expect = append(r.Expect, e)
-	s := expect.Speaker{
-		Service: string(c.Service), Product: string(c.Product), Version: string(c.Version),
+	s := expect.Service{
+		Name: string(c.Service), Product: string(c.Product), Version: string(c.Version),
 		Certificate: time.Duration(c.CertificateDays) * 24 * time.Hour,
 	}
 	if c.MaxRTT != "" {
@@ -83,8 +83,8 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 			return r, wrong(c.node, fmt.Errorf("%q is not a duration: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
 		}
 	}
-	if s != (expect.Speaker{}) {
-		r.Expect = append(r.Expect, expect.ExpectSpeaker(s, now))
+	if s != (expect.Service{}) {
+		r.Expect = append(r.Expect, expect.OfService(s, now))
 	}
 	return r, nil
 }

@@ -242,7 +242,7 @@ func TestTextJoinsPorts(t *testing.T) {
 func TestTextOfLongStrings(t *testing.T) {
 	t.Parallel()
 	for _, piece := range []string{"x", "x ", "世", "\x1b", " "} {
-		s := hostileStream(strings.Repeat(piece, 1<<16))
+		s := hostileStream(strings.Repeat(piece, 1<<15))
 		textOf(t, as("check", s), Options{Width: 80, Verbosity: Verbose})
 	}
 }
