@@ -23,8 +23,8 @@ type Expectation struct {
 	op    string   // "", "=", "!=", "<", "<=", ">", ">="
 	count uint64
 
-	holder  *Holder  // of who holds a port, instead of words
-	service *service // of what speaks on an endpoint, instead of words
+	holder   *Holder   // of who holds a port, instead of words
+	endpoint *endpoint // of what speaks on an endpoint, instead of words
 }
 
 func (e Expectation) String() string { return e.text }
@@ -107,7 +107,7 @@ func (g *judging) Change(c record.Change) error {
 
 // Endpoint is judged by its state and by what speaks there.
 func (g *judging) Endpoint(r probe.Result) error {
-	g.service(r)
+	g.endpoint(r)
 	g.subject(r)
 	return nil
 }

@@ -62,7 +62,7 @@ scan:
 		"check 443: listening [443/tcp]",
 		"dns: bound,listening holder [53/tcp 53/udp]",
 		"check 1000-1002/udp: free [1000/udp 1001/udp 1002/udp]",
-		"probe [2001:db8::1]:417/udp: open,open|filtered service 2001:db8::1[417/udp]",
+		"probe [2001:db8::1]:417/udp: open,open|filtered endpoint 2001:db8::1[417/udp]",
 		"scan 10.0.0.0/24,10.0.1.0/24: open=0 [10.0.0.0/24 10.0.1.0/24] [417/tcp 417/udp] 10.0.0.7 0 open" +
 			" 10.0.0.8 417 open,closed",
 	}

@@ -74,8 +74,8 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 		return r, wrong(c.node, err, "expect")
 	}
 	r.Expect = append(r.Expect, e)
-	s := expect.Service{
-		Name: string(c.Service), Product: string(c.Product), Version: string(c.Version),
+	s := expect.Endpoint{
+		Service: string(c.Service), Product: string(c.Product), Version: string(c.Version),
 		Certificate: time.Duration(c.CertificateDays) * 24 * time.Hour,
 	}
 	if c.MaxRTT != "" {
@@ -83,8 +83,8 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 			return r, wrong(c.node, fmt.Errorf("%q is not a duration: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
 		}
 	}
-	if s != (expect.Service{}) {
-		r.Expect = append(r.Expect, expect.OfService(s, now))
+	if s != (expect.Endpoint{}) {
+		r.Expect = append(r.Expect, expect.OfEndpoint(s, now))
 	}
 	return r, nil
 }

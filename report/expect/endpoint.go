@@ -10,26 +10,26 @@ import (
 	"onmux/report/record"
 )
 
-// Service is what must be true of the service on an open endpoint. What is zero
+// Endpoint is what must be true of an open endpoint and its service. What is zero
 // is not asked for.
-type Service struct {
-	Name, Product, Version string
-	Certificate            time.Duration // for so long from now on its certificate must be valid
+type Endpoint struct {
+	Service, Product, Version string
+	Certificate               time.Duration // for so long from now on its certificate must be valid
 	MaxRTT                    time.Duration
 }
 
-// OfService makes an expectation of s, as of now. An endpoint that is not
+// OfEndpoint makes an expectation of s, as of now. An endpoint that is not
 // open does not meet it; what could not be identified leaves it undecided.
-func OfService(s Service, now time.Time) Expectation {
-	return Expectation{text: "service", service: &service{s, now}}
+func OfEndpoint(s Endpoint, now time.Time) Expectation {
+	return Expectation{text: "endpoint", endpoint: &endpoint{s, now}}
 }
 
-type service struct {
-	Service
+type endpoint struct {
+	Endpoint
 	now time.Time
 }
 
-func (s *service) judge(r probe.Result) (out []record.Violation, doubt string) {
+func (s *endpoint) judge(r probe.Result) (out []record.Violation, doubt string) {
 	if r.State == probe.Unknown {
 		return nil, phrase.Unmeasured(record.Subject{What: r.Endpoint.String(), Error: r.Error})
 	}
@@ -54,7 +54,7 @@ func (s *service) judge(r probe.Result) (out []record.Violation, doubt string) {
 		what, expected string
 		actual         func(*probe.Service) string
 	}{
-		{"service", s.Name, func(s *probe.Service) string { return s.Name }},
+		{"service", s.Service, func(s *probe.Service) string { return s.Name }},
 		{"product", s.Product, func(s *probe.Service) string { return s.Product }},
 		{"version", s.Version, func(s *probe.Service) string { return s.Version }},
 	} {
@@ -78,7 +78,7 @@ func (s *service) judge(r probe.Result) (out []record.Violation, doubt string) {
 
 // certificate judges until when a certificate is valid. There is a
 // doubt if there was none to see.
-func (s *service) certificate(found *probe.Service, expect func(what, expected, actual string)) (doubt string) {
+func (s *endpoint) certificate(found *probe.Service, expect func(what, expected, actual string)) (doubt string) {
 	until, ok := expiry(found)
 	switch {
 	case ok:
@@ -96,17 +96,17 @@ func (s *service) certificate(found *probe.Service, expect func(what, expected, 
 
 // NeedsService reports whether what speaks has to be found out to judge it.
 func (e Expectation) NeedsService() bool {
-	s := e.service
-	return s != nil && (s.Name != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
+	s := e.endpoint
+	return s != nil && (s.Service != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
 }
 
-// service judges an endpoint by what is expected to speak there.
-func (g *judging) service(r probe.Result) {
+// endpoint judges an endpoint by what is expected to speak there.
+func (g *judging) endpoint(r probe.Result) {
 	for _, e := range g.judge.expect {
-		if e.service == nil {
+		if e.endpoint == nil {
 			continue
 		}
-		violations, doubt := e.service.judge(r)
+		violations, doubt := e.endpoint.judge(r)
 		g.found = append(g.found, violations...)
 		g.judge.doubts(doubt)
 	}
