@@ -70,7 +70,7 @@ type fact struct {
 	port    probe.Port
 	verdict Word
 	holders []Listener // address, family, state, reach, device and backlog
-	why     string     // what the sentence must contain, apart from the holder's name
+	why     string     // what the sentence must contain, apart from the holder's name; … is anything
 }
 
 // byProc is the fact as far as /proc/net has it.
@@ -152,7 +152,7 @@ func openSockets(t testing.TB) []fact {
 			" on 127.0.0.1:4008, but not listening"},
 		{tcp(4009), Bound, []Listener{holds(Bound, "::", "ipv6", "any")}, " on [::]:4009 (IPv6 only), but not listening"},
 		{tcp(4010), Listening, []Listener{device}, " on 0.0.0.0:4010 on device lo, reachable from this machine only"},
-		{tcp(4011), Listening, []Listener{full}, ", accept queue full (2 of 1); 2 connections use the number"},
+		{tcp(4011), Listening, []Listener{full}, ", accept queue full (2 of 1)…; 2 connections use the number"},
 		{tcp(4012), Connected, []Listener{holds(Connected, "127.0.0.1", "ipv4", "loopback")},
 			"nothing listens; 1 connection uses the number, of "},
 		{tcp(4013), Listening, []Listener{lo4, lo6}, " on 127.0.0.1:4013 and [::1]:4013, reachable from this machine only"},

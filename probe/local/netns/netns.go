@@ -44,10 +44,9 @@ func (c Coverage) Incomplete() bool {
 
 // Namespace is a network namespace in which something was seen.
 type Namespace struct {
-	Name string                         // Listener.NetNS: no two have the same, and none "host"
-	Held map[probe.Port][]socket.Socket // those that listen, and those that are bound
-	//lint:ignore U1000 only Linux has them
-	Addrs []netip.Addr // its addresses, if they were asked for and could be seen
+	Name  string                         // Listener.NetNS: no two have the same, and none "host"
+	Held  map[probe.Port][]socket.Socket // those that listen, and those that are bound
+	Addrs []netip.Addr                   // its addresses, if they were asked for and could be seen
 }
 
 // Listening is the ports on which something listens there.

@@ -8,11 +8,10 @@ import (
 
 // Scan is which processes hold which sockets.
 type Scan struct {
-	Of map[uint64][]Owner // by Socket.Holder
-	//lint:ignore U1000 only Linux lists them
-	Listed     []int // processes that were looked at, sorted
-	Unreadable []int // those of them whose descriptors could not be read, sorted
-	Hidden     bool  // there are processes that are not listed
+	Of         map[uint64][]Owner // by Socket.Holder
+	Listed     []int              // processes that were looked at, sorted
+	Unreadable []int              // those of them whose descriptors could not be read, sorted
+	Hidden     bool               // there are processes that are not listed
 }
 
 // Owners is what is known of the owners; the zero value: they were not looked for.

@@ -30,14 +30,12 @@ type Socket struct {
 	Queue  Queue  // of one that listens
 	Drops  uint64
 	UID    uint32
-	HasUID bool // UID is known
-	//lint:ignore U1000 only Linux reports it
+	HasUID bool   // UID is known
 	Cgroup uint64 // in which it was made: the inode of its directory; 0 if not known
 	Inode  uint64
 	cookie uint64 // the kernel's own name for the socket
 	Holder uint64 // by which owner.Find identifies it: the inode, on other systems than Linux the process
-	//lint:ignore U1000 only Linux reports it
-	NetNS uint64 // identifies its network namespace, if that is not the caller's (owner.NSID)
+	NetNS  uint64 // identifies its network namespace, if that is not the caller's (owner.NSID)
 }
 
 // inFamilies reports whether the socket belongs to one of the families of a query.
@@ -72,8 +70,7 @@ func (s Socket) Port() probe.Port { return probe.Port{Number: s.Local.Port(), Pr
 type Device struct {
 	Name     string // or its number if it is gone; "" if it is the zone of a link-local address
 	Loopback bool
-	//lint:ignore U1000 only Linux reports it
-	index uint32 // 0: none
+	index    uint32 // 0: none
 }
 
 // Queue is what waits for the process: in TCP's accept queue, in connections, or in
