@@ -83,7 +83,7 @@ var arrows = map[string][]string{
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
-		"scan/engine", "scan/link", "scan/target", "scan/timing", "scan/verdict",
+		"scan/engine", "scan/link", "scan/queue", "scan/target", "scan/timing", "scan/verdict",
 	},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
@@ -94,6 +94,7 @@ var arrows = map[string][]string{
 	"scan/files":    {},
 	"scan/link":     {"probe", "probe/netlink"},
 	"scan/packet":   {"probe", "probe/request"},
+	"scan/queue":    {},
 	"scan/raw":      {"probe", "scan/engine", "scan/link", "scan/packet"},
 	"scan/scantest": {"probe", "scan", "scan/target"},
 	"scan/simnet":   {"probe", "scan/engine"},

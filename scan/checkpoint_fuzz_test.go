@@ -15,6 +15,7 @@ import (
 	"onmux/scan/checkpoint"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/queue"
 	"onmux/scan/target"
 	"onmux/scan/timing"
 	"onmux/scan/verdict"
@@ -266,11 +267,11 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		l := newLoop(config, time.Now())
 		l.needed()
-		l.out = startEmitter(func(Finding) error { return nil }, func(error) {})
+		l.out = queue.Start(func(Finding) error { return nil }, func(error) {})
 		l.emitFound(t.Context())
 		r := l.result()
 		r.emit(l.out)
-		if err := l.out.close(); err != nil {
+		if err := l.out.Close(); err != nil {
 			t.Fatal(err)
 		}
 		o := r.outcome(nil, nil)

@@ -6,7 +6,7 @@
 // others as ranges at the end.
 //
 // A dispatcher takes batches of endpoints from the table and sends them, a receiver
-// takes answers into it, an emitter passes records on; each type with a lock owns
+// takes answers into it, records leave through a queue; each type with a lock owns
 // all fields behind it. Whether silence means anything at present is decided in
 // package control, rates and waits in timing, verdicts and loss in verdict.
 package scan

@@ -33,7 +33,7 @@ func (r *receiver) run(ctx context.Context, halt func(error)) error {
 	buf := make([]engine.Answer, engine.MaxBatch)
 	for {
 		n, err := r.Engine.Receive(ctx, buf)
-		r.out.put(r.receive(buf[:min(max(n, 0), len(buf))])...)
+		r.out.Put(r.receive(buf[:min(max(n, 0), len(buf))])...)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

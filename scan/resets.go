@@ -84,7 +84,7 @@ func (r *resets) holding() bool {
 // releaseHeld emits the open endpoints that were held long enough.
 func (p *parts) releaseHeld(now time.Time) {
 	for _, h := range p.resets.release(now) {
-		p.out.put(p.table.foundOpen(h.index, h.result))
+		p.out.Put(p.table.foundOpen(h.index, h.result))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/control"
+	"onmux/scan/queue"
 	"onmux/scan/timing"
 	"onmux/scan/verdict"
 )
@@ -37,7 +38,7 @@ func (l *loop) result() *result {
 
 // emit emits everything but the open endpoints, which were emitted when they were
 // found.
-func (r *result) emit(out *emitter) {
+func (r *result) emit(out *queue.Queue[Finding]) {
 	for port := range r.protos {
 		lo := uint64(port) * r.addrs
 		for i := lo; i < lo+r.addrs; {
@@ -65,17 +66,17 @@ func (r *result) sameVerdict(i, hi uint64) uint64 {
 
 // emitRun emits the endpoints from lo to hi, which have the same verdict, split where
 // their addresses leave a gap.
-func (r *result) emitRun(out *emitter, lo, hi uint64) {
+func (r *result) emitRun(out *queue.Queue[Finding], lo, hi uint64) {
 	for lo < hi {
 		end := lo + 1
 		if !r.All {
 			end = min(hi, lo+r.plan.Neighbours(lo))
 		}
-		out.wait(context.Background())
+		out.Wait(context.Background())
 		if end == lo+1 {
-			out.put(r.single(lo))
+			out.Put(r.single(lo))
 		} else {
-			out.put(r.rangeOf(lo, end))
+			out.Put(r.rangeOf(lo, end))
 		}
 		lo = end
 	}

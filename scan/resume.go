@@ -98,8 +98,8 @@ func (l *loop) emitFound(ctx context.Context) {
 			if kept := l.found[uint64(i)]; kept != nil {
 				r = *kept
 			}
-			l.out.wait(ctx)
-			l.out.put(st.record(uint64(i), r))
+			l.out.Wait(ctx)
+			l.out.Put(st.record(uint64(i), r))
 		}
 	}
 	l.found = nil

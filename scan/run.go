@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/checkpoint"
 	"onmux/scan/control"
+	"onmux/scan/queue"
 	"onmux/scan/timing"
 )
 
@@ -56,7 +57,7 @@ type parts struct {
 	anomalies *anomalies
 	watch     *control.Watch
 	routers   *control.Routers
-	out       *emitter // nil until the loop runs
+	out       *queue.Queue[Finding] // nil until the loop runs
 }
 
 // loop makes the passes of one scan.
@@ -109,7 +110,7 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 	defer l.dispatch.timer.Stop()
 	ctx, halt := context.WithCancelCause(ctx)
 	defer halt(nil)
-	l.out = startEmitter(emit, halt)
+	l.out = queue.Start(emit, halt)
 	l.emitFound(ctx)
 	var stopped, failed error
 	var notes []Note
@@ -120,7 +121,7 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 	}
 	r := l.result()
 	r.emit(l.out)
-	failed = errors.Join(failed, l.out.close())
+	failed = errors.Join(failed, l.out.Close())
 	o := r.outcome(stopped, failed)
 	o.Notes = append(o.Notes, notes...)
 	return o, failed

@@ -109,7 +109,7 @@ func (d *dispatcher) work(ctx context.Context, s *sender) error {
 	defer d.mu.Unlock()
 	defer d.table.release(s)
 	for !d.cursor.done() {
-		d.out.wait(ctx)
+		d.out.Wait(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

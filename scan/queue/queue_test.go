@@ -1,4 +1,4 @@
-package scan
+package queue
 
 import (
 	"context"
@@ -10,15 +10,13 @@ import (
 
 type numbered int
 
-func (numbered) Kind() string { return "number" }
-
-// TestEmitterBoundsItsQueue checks that a writer who never stops waits for one
+// TestQueueBoundsItsQueue checks that a writer who never stops waits for one
 // who reads slowly, and that nothing is lost or out of order.
-func TestEmitterBoundsItsQueue(t *testing.T) {
+func TestQueueBoundsItsQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := numbered(0)
 		release := make(chan struct{})
-		e := startEmitter(func(f Finding) error {
+		e := Start(func(f numbered) error {
 			if next == 0 {
 				<-release
 			}
@@ -28,17 +26,17 @@ func TestEmitterBoundsItsQueue(t *testing.T) {
 			next++
 			return nil
 		}, func(error) {})
-		const all = 4 * maxQueued
+		const all = 4 * Max
 		put := 0
 		go func() {
 			for ; put < all; put++ {
-				e.wait(t.Context())
-				e.put(numbered(put))
+				e.Wait(t.Context())
+				e.Put(numbered(put))
 			}
-			e.close()
+			e.Close()
 		}()
 		synctest.Wait()
-		if put < maxQueued || put > 2*maxQueued {
+		if put < Max || put > 2*Max {
 			t.Errorf("%d findings wait for a reader who is stuck", put)
 		}
 		close(release)
@@ -49,33 +47,33 @@ func TestEmitterBoundsItsQueue(t *testing.T) {
 	})
 }
 
-func TestEmitterStopsAtTheFirstError(t *testing.T) {
+func TestQueueStopsAtTheFirstError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken pipe")
 		calls, failed := 0, 0
-		e := startEmitter(func(Finding) error { calls++; return broken }, func(error) { failed++ })
-		for i := range 3 * maxQueued {
-			e.wait(t.Context()) // must not block for ever
-			e.put(numbered(i))
+		e := Start(func(numbered) error { calls++; return broken }, func(error) { failed++ })
+		for i := range 3 * Max {
+			e.Wait(t.Context()) // must not block for ever
+			e.Put(numbered(i))
 		}
-		if err := e.close(); err != broken || calls != 1 || failed != 1 {
+		if err := e.Close(); err != broken || calls != 1 || failed != 1 {
 			t.Errorf("%v after %d calls, %d times reported", err, calls, failed)
 		}
 	})
 }
 
-func TestEmitterWaitEndsWithTheContext(t *testing.T) {
+func TestQueueWaitEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		e := startEmitter(func(Finding) error { <-release; return nil }, func(error) {})
-		e.put(numbered(0))
+		e := Start(func(numbered) error { <-release; return nil }, func(error) {})
+		e.Put(numbered(0))
 		synctest.Wait()
-		e.put(make([]Finding, maxQueued)...)
+		e.Put(make([]numbered, Max)...)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		e.wait(ctx)
+		e.Wait(ctx)
 		close(release)
-		if err := e.close(); err != nil {
+		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
 	})
