@@ -202,33 +202,35 @@ func decodeNagios(b []byte) ([]string, error) {
 // TestHostileTextInEveryFormat: whatever a peer calls itself, each format stays
 // valid and carries the name.
 func TestHostileTextInEveryFormat(t *testing.T) {
-	t.Parallel()
 	for format, decode := range decoders {
-		for _, text := range Corpus {
-			out := WithText(text).Write(t, format)
-			got, err := decode(out)
-			if err != nil {
-				t.Errorf("%s of %.40q: %v", format, text, err)
-				continue
-			}
-			want := phrase.Visible(text)
-			if format == "nagios" {
-				want = strings.ReplaceAll(want, "|", "/")
-			}
-			squeezed := strings.Join(strings.Fields(want), " ")
-			if !slices.ContainsFunc(got, func(s string) bool {
-				return strings.Contains(s, want) ||
-					strings.Contains(s, squeezed)
-			}) {
-				t.Errorf("%s lost %.40q", format, want)
-			}
-			for i, r := range string(out) {
-				if _, n := utf8.DecodeRune(out[i:]); r != '\n' && r != '\r' && (!unicode.IsPrint(r) ||
-					r == utf8.RuneError && n == 1) {
-					t.Fatalf("%s of %.40q: %q at %d", format, text, r, i)
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			for _, text := range Corpus {
+				out := WithText(text).Write(t, format)
+				got, err := decode(out)
+				if err != nil {
+					t.Errorf("%s of %.40q: %v", format, text, err)
+					continue
+				}
+				want := phrase.Visible(text)
+				if format == "nagios" {
+					want = strings.ReplaceAll(want, "|", "/")
+				}
+				squeezed := strings.Join(strings.Fields(want), " ")
+				if !slices.ContainsFunc(got, func(s string) bool {
+					return strings.Contains(s, want) ||
+						strings.Contains(s, squeezed)
+				}) {
+					t.Errorf("%s lost %.40q", format, want)
+				}
+				for i, r := range string(out) {
+					if _, n := utf8.DecodeRune(out[i:]); r != '\n' && r != '\r' && (!unicode.IsPrint(r) ||
+						r == utf8.RuneError && n == 1) {
+						t.Fatalf("%s of %.40q: %q at %d", format, text, r, i)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

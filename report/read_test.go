@@ -52,34 +52,36 @@ func TestReplayAcrossFormats(t *testing.T) {
 
 // TestReplayCutOff cuts a report at every byte.
 func TestReplayCutOff(t *testing.T) {
-	t.Parallel()
 	for _, format := range []string{"json", "jsonl"} {
-		s := Sample()
-		saved := bytes.TrimSpace(s.Write(t, format))
-		for n := range saved {
-			r := NewRecorder()
-			err := Replay(bytes.NewReader(saved[:n]), r)
-			if r.Starts != r.Ends {
-				t.Fatalf("%s, %d bytes: %d starts, %d ends", format, n, r.Starts, r.Ends)
-			}
-			if r.Starts == 0 {
-				if err == nil {
-					t.Fatalf("%s, %d bytes: no start and no error", format, n)
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			s := Sample()
+			saved := bytes.TrimSpace(s.Write(t, format))
+			for n := range saved {
+				r := NewRecorder()
+				err := Replay(bytes.NewReader(saved[:n]), r)
+				if r.Starts != r.Ends {
+					t.Fatalf("%s, %d bytes: %d starts, %d ends", format, n, r.Starts, r.Ends)
 				}
-				continue
+				if r.Starts == 0 {
+					if err == nil {
+						t.Fatalf("%s, %d bytes: no start and no error", format, n)
+					}
+					continue
+				}
+				if err != nil || r.Ended.Complete || !strings.Contains(strings.Join(r.Ended.Coverage, ""), "cut off") {
+					t.Fatalf("%s, %d bytes: %v, %+v", format, n, err, r.Ended)
+				}
 			}
-			if err != nil || r.Ended.Complete || !strings.Contains(strings.Join(r.Ended.Coverage, ""), "cut off") {
-				t.Fatalf("%s, %d bytes: %v, %+v", format, n, err, r.Ended)
+			r := NewRecorder()
+			at := bytes.LastIndex(saved, []byte(`"finished"`))
+			if err := Replay(bytes.NewReader(saved[:at]), r); err != nil || len(r.Findings) != len(s.Findings) {
+				t.Errorf("%s: %v, %d findings of %d", format, err, len(r.Findings), len(s.Findings))
 			}
-		}
-		r := NewRecorder()
-		at := bytes.LastIndex(saved, []byte(`"finished"`))
-		if err := Replay(bytes.NewReader(saved[:at]), r); err != nil || len(r.Findings) != len(s.Findings) {
-			t.Errorf("%s: %v, %d findings of %d", format, err, len(r.Findings), len(s.Findings))
-		}
-		if r.Ended.Summary.Targets != 7 || r.Ended.Summary.States["unknown"] != 3 {
-			t.Errorf("%s: the summary of the records is %+v", format, r.Ended.Summary)
-		}
+			if r.Ended.Summary.Targets != 7 || r.Ended.Summary.States["unknown"] != 3 {
+				t.Errorf("%s: the summary of the records is %+v", format, r.Ended.Summary)
+			}
+		})
 	}
 }
 

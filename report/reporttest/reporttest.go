@@ -198,7 +198,7 @@ var Corpus = []string{
 	"]]>", "<script>alert(1)</script>", "&amp;&#0;", "<!-- -->", "--", "\x00\x01", "\xff\xfe", "\ufffe\uffff",
 	"::error::injected", "%0A::error::x", "ok 1 # SKIP", "# TODO", "---\n...", "| bar | cell |",
 	"`code` **b** [a](http://x) @user",
-	"{label=\"x\"} 1", "\\", "\\n", "\"", "a|b", " leading and trailing ", strings.Repeat("A", 1<<20),
+	"{label=\"x\"} 1", "\\", "\\n", "\"", "a|b", " leading and trailing ", strings.Repeat("A", 1<<18),
 }
 
 // WithText is a stream in which text stands wherever somebody else decides

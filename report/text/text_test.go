@@ -60,22 +60,24 @@ func TestText(t *testing.T) {
 // The same holds for widths that no sensible terminal has; and colours change
 // nothing else.
 func TestTextFitsEveryWidth(t *testing.T) {
-	t.Parallel()
 	for name, s := range textStreams() {
-		for width := 4; width < 130; width += 1 + width/16 {
-			for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
-				o := Options{Width: width, Verbosity: verbosity, PortName: portName}
-				mono := textOf(t, s, o)
-				o.Color = true
-				colored := textOf(t, s, o)
-				if !fits(t, colored, o) {
-					t.Fatalf("%s at %d columns", name, width)
-				}
-				if bare := sgr.ReplaceAllString(colored, ""); bare != mono {
-					t.Fatalf("%s at %d columns: colours change the text:\n%s\n%s", name, width, bare, mono)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for width := 4; width < 130; width += 1 + width/16 {
+				for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
+					o := Options{Width: width, Verbosity: verbosity, PortName: portName}
+					mono := textOf(t, s, o)
+					o.Color = true
+					colored := textOf(t, s, o)
+					if !fits(t, colored, o) {
+						t.Fatalf("%s at %d columns", name, width)
+					}
+					if bare := sgr.ReplaceAllString(colored, ""); bare != mono {
+						t.Fatalf("%s at %d columns: colours change the text:\n%s\n%s", name, width, bare, mono)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -240,10 +242,12 @@ func TestTextJoinsPorts(t *testing.T) {
 
 // What is long takes time in proportion: this would run for hours otherwise.
 func TestTextOfLongStrings(t *testing.T) {
-	t.Parallel()
 	for _, piece := range []string{"x", "x ", "世", "\x1b", " "} {
-		s := hostileStream(strings.Repeat(piece, 1<<15))
-		textOf(t, as("check", s), Options{Width: 80, Verbosity: Verbose})
+		t.Run(fmt.Sprintf("%q", piece), func(t *testing.T) {
+			t.Parallel()
+			s := hostileStream(strings.Repeat(piece, 1<<15))
+			textOf(t, as("check", s), Options{Width: 80, Verbosity: Verbose})
+		})
 	}
 }
 
