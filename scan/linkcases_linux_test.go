@@ -19,6 +19,10 @@ import (
 func TestTruthOnLink(t *testing.T) { // not beside others: neighbours answer within fractions of a second
 	h := nettest.NewReadyHost(t)
 	nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
+	for _, family := range []string{"ipv4", "ipv6"} { // the kernel's second question within a probe's time
+		dir := family + "/neigh/" + h.Device
+		nettest.Setup(t, nettest.Sysctl(dir+"/retrans_time_ms", "100"), nettest.Sysctl(dir+"/mcast_solicit", "30"))
+	}
 	var fd int
 	h.Setup(t, func() (err error) { fd, err = frames(h.PeerDevice()); return err })
 	s := newLinkNet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
