@@ -3,6 +3,7 @@ package scan_test
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 	"onmux/scan/simnet"
@@ -226,5 +227,5 @@ func hostCases() []hostCase {
 			socketUDP: probe.UDPResponse,
 		},
 	}
-	return append(append(all, stackCases()...), icmpCases()...)
+	return slices.Concat(all, stackCases(), checksumCases(), icmpCases())
 }

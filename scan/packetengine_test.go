@@ -271,7 +271,7 @@ func (e *packetEngine) Send(_ context.Context, batch []engine.Probe) (int, error
 func (e *packetEngine) receive(packets [][]byte) {
 	for _, b := range packets {
 		var r packet.Reply
-		switch e.decoder.Decode(b, &r) {
+		switch e.decoder.Decode(b, false, &r) {
 		case packet.Forged:
 			e.forged.Add(1)
 		case packet.Valid:

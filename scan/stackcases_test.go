@@ -2,6 +2,7 @@ package scan_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -108,8 +109,16 @@ func stackCases() []hostCase {
 		},
 		{name: "RST, then silence", respond: once(closed), tcp: probe.Reset, udp: probe.PortUnreach, self: true},
 		{name: "RST three times", respond: always(segment(refuse), segment(refuse), segment(refuse)), tcp: probe.Reset},
-		{name: "RST with all flags", respond: syn(0x3f, 0), tcp: probe.Reset},
-		{name: "RST and SYN", respond: syn(simnet.RST|simnet.SYN|simnet.ACK, 0), tcp: probe.Reset},
+		{name: "all flags", respond: syn(0x3f, 0), tcp: none, forged: 1, socketTCP: probe.Reset},
+		{name: "RST and SYN", respond: syn(simnet.RST|simnet.SYN|simnet.ACK, 0), tcp: none, forged: 1, socketTCP: probe.Reset},
+		{name: "RST and FIN", respond: syn(simnet.RST|fin|simnet.ACK, 0), tcp: none, forged: 1, socketTCP: probe.Reset},
+		{
+			name:      "SYN-ACK and FIN",
+			respond:   syn(simnet.SYN|fin|simnet.ACK, 512, allOptions...),
+			tcp:       none,
+			forged:    1,
+			socketTCP: probe.SynAck,
+		},
 		{
 			name:      "the RST acknowledges nothing new",
 			respond:   always(segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, AckOffset: ^uint32(0)})),
@@ -151,6 +160,100 @@ func stackCases() []hostCase {
 		{name: "another address of it answers", udp: none, respond: always(eachOf(nil, func(q simnet.Query) []byte {
 			return q.UDP(netip.AddrPortFrom(gateway(q), q.To.Port()), []byte("here"))
 		})), forged: 1},
+	}
+}
+
+// checksumCases are answers that were damaged on the way, and answers to a try that
+// was not sent.
+func checksumCases() []hostCase {
+	return []hostCase{
+		{name: "a wrong checksum", respond: always(damaged(open)), tcp: none, udp: none, forged: 1},
+		{name: "a refusal with a wrong checksum", respond: always(damaged(closed)), tcp: none, udp: none, forged: 1},
+		{
+			name:    "a router's error with a wrong checksum",
+			family:  4,
+			respond: always(damaged(routed(3, 1))),
+			tcp:     none,
+			udp:     none,
+			forged:  1,
+		},
+		{
+			name:    "a wrong checksum, then a right one",
+			respond: always(damaged(closed), open),
+			tcp:     probe.SynAck,
+			udp:     probe.UDPResponse,
+			forged:  1,
+		},
+		{name: "a wrong header", family: 4, respond: always(wrongHeader(open)), tcp: none, udp: none, forged: 1},
+		{name: "a refusal with a wrong header", family: 4, respond: always(wrongHeader(closed)), tcp: none, udp: none, forged: 1},
+		{name: "a long datagram, damaged", respond: always(damaged(sendsDatagram(make([]byte, 1400)))), udp: none, forged: 1},
+		{name: "no checksum", family: 4, respond: always(withoutChecksum), udp: probe.UDPResponse},
+		{name: "no checksum", family: 6, respond: always(withoutChecksum), udp: none, forged: 1},
+		{
+			name:    "an answer to a later try",
+			respond: always(toLaterTry(open)),
+			tcp:     none,
+			udp:     none,
+		},
+		{
+			name:    "a refusal of a later try, then silence",
+			respond: once(toLaterTry(closed)),
+			tcp:     none,
+		},
+	}
+}
+
+// transportOf is what follows the IP header, of the usual length.
+func transportOf(b []byte) []byte {
+	if b[0]>>4 == 4 {
+		return b[20:]
+	}
+	return b[40:]
+}
+
+// damaged inverts a bit of the last byte of an answer, and where that is a pad byte
+// or part of a quoted packet, the checksum is wrong all the same.
+func damaged(f func(simnet.Query) []byte) func(simnet.Query) []byte {
+	return func(q simnet.Query) []byte {
+		b := f(q)
+		if len(b) > 0 {
+			b[len(b)-1] ^= 1
+		}
+		return b
+	}
+}
+
+// wrongHeader makes the TTL of an answer one that its checksum does not cover.
+func wrongHeader(f func(simnet.Query) []byte) func(simnet.Query) []byte {
+	return func(q simnet.Query) []byte {
+		b := f(q)
+		b[8]--
+		return b
+	}
+}
+
+// withoutChecksum is a datagram without a checksum.
+func withoutChecksum(q simnet.Query) []byte {
+	if q.Proto == probe.TCP {
+		return nil
+	}
+	b := open(q)
+	copy(transportOf(b)[6:], "\x00\x00")
+	return b
+}
+
+// toLaterTry answers to the source port of a try that is never sent.
+func toLaterTry(f func(simnet.Query) []byte) func(simnet.Query) []byte {
+	return func(q simnet.Query) []byte {
+		later := uint16(5)
+		if q.Proto == probe.UDP {
+			later *= 16 // ports of each try
+		}
+		at := netip.AddrPortFrom(q.From.Addr(), q.From.Port()+later)
+		q.Packet = append([]byte(nil), q.Packet...)
+		binary.BigEndian.PutUint16(transportOf(q.Packet), at.Port())
+		q.From = at
+		return f(q)
 	}
 }
 

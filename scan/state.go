@@ -144,13 +144,10 @@ func (s *state) merge(a *engine.Answer, u *update) {
 	fromTarget := s.isTarget(a.Responder, a.Index)
 	k, ok := verdict.ClassOf(p, a.Reason, fromTarget)
 	u.byOther = ok && !fromTarget
-	if !ok || old.Tries() == 0 {
+	if !ok || old.Tries() == 0 || a.Try < 0 || a.Try > old.Tries() {
 		return
 	}
 	u.stray, u.old, u.class = false, old, k
-	if a.Try < 0 || a.Try > old.Tries() {
-		a.Try = 0
-	}
 	u.rtt = s.measure(a, old, k)
 	if k == verdict.LocalError && a.Try == 1 && old == verdict.CellOf(verdict.Silence, 2) {
 		// The first try was not silent after all: it never left, and that took longer

@@ -89,9 +89,9 @@ func SendError(err error) error {
 }
 
 // slot is how many bytes a received packet may take, the Ethernet header
-// included; longer ones are cut. It must hold what an ICMPv6 error quotes of a
-// probe after extension headers, with room to spare.
-const slot = 512
+// included; longer ones are cut. It holds what an Ethernet carries, so that checksums
+// can be verified.
+const slot = 1600
 
 // Batch is how many packets one system call sends or receives at most.
 const Batch = 256

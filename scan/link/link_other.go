@@ -95,9 +95,10 @@ type ReceiverConfig struct {
 
 // Packet is one that was received.
 type Packet struct {
-	Frame  []byte
-	Device int
-	Age    time.Duration
+	Frame    []byte
+	Device   int
+	Age      time.Duration
+	Unsummed bool
 }
 
 // Receiver receives packets.

@@ -47,19 +47,25 @@ type Receiver struct {
 	messages []message
 	parts    []unix.Iovec
 	names    []unix.RawSockaddrLinklayer
-	controls [][stampSize]byte
+	controls [][controlSize]byte
 
 	lost atomic.Uint64
 }
 
-// stampSize is the room that a control message with a timestamp takes.
-const stampSize = 64
+// controlSize is the room for the control messages of a packet: 32 bytes for a
+// timestamp, 40 for PACKET_AUXDATA.
+const controlSize = 80
 
 // Packet is one that was received. Frame is valid until the next call of Read.
 type Packet struct {
 	Frame  []byte        // with an Ethernet header, made up where the device has none
 	Device int           // the index of the device on which it arrived
 	Age    time.Duration // how long ago it arrived; 0 if that is not known
+
+	// Unsummed is set if the checksum of the transport is not to be looked at: the
+	// device has verified it, or it was left to a device that does not exist, as
+	// between the hosts of one machine, or the packet was too long to be read whole.
+	Unsummed bool
 }
 
 // OpenReceiver opens the sockets, each with its filter before it is bound, so that
@@ -67,7 +73,7 @@ type Packet struct {
 func OpenReceiver(c ReceiverConfig) (*Receiver, error) {
 	r := &Receiver{
 		wake: -1, packets: make([]byte, Batch*slot), messages: make([]message, Batch), parts: make([]unix.Iovec, Batch),
-		names: make([]unix.RawSockaddrLinklayer, Batch), controls: make([][stampSize]byte, Batch),
+		names: make([]unix.RawSockaddrLinklayer, Batch), controls: make([][controlSize]byte, Batch),
 	}
 	for i := range r.messages {
 		r.parts[i].Base = &r.packets[i*slot+header]
@@ -130,6 +136,9 @@ func (r *Receiver) listen(kind uint16, filter []bpf.RawInstruction, c ReceiverCo
 	}
 	r.sockets = append(r.sockets, fd)
 	if err := attach(fd, filter); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
 		return err
 	}
 	if c.Timestamps {
@@ -212,7 +221,7 @@ func (r *Receiver) receive(fd int) (int, error) {
 	for i := range r.messages {
 		m := &r.messages[i]
 		m.Namelen = unix.SizeofSockaddrLinklayer
-		m.SetControllen(stampSize)
+		m.SetControllen(controlSize)
 	}
 	for {
 		n, _, no := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.messages[0])),
@@ -238,21 +247,34 @@ func (r *Receiver) packet(k int, now time.Time) Packet {
 		copy(frame[6:], name.Addr[:6])
 	}
 	*(*uint16)(unsafe.Pointer(&frame[12])) = name.Protocol // both in network byte order
-	return Packet{Frame: frame, Device: int(name.Ifindex), Age: age(r.controls[k][:m.Controllen], now)}
+	p := Packet{Frame: frame, Device: int(name.Ifindex), Unsummed: m.Flags&unix.MSG_TRUNC != 0}
+	p.readControl(r.controls[k][:m.Controllen], now)
+	return p
+}
+
+// readControl reads the control messages of a packet.
+func (p *Packet) readControl(b []byte, now time.Time) {
+	const head = unix.SizeofCmsghdr
+	for len(b) >= head {
+		c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+		size := int(c.Len)
+		if size < head || size > len(b) {
+			return
+		}
+		switch body := b[head:size]; {
+		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_TIMESTAMPNS && len(body) >= int(unsafe.Sizeof(unix.Timespec{})):
+			p.Age = age((*unix.Timespec)(unsafe.Pointer(&body[0])), now)
+		case c.Level == unix.SOL_PACKET && c.Type == unix.PACKET_AUXDATA && len(body) >= 4:
+			status := *(*uint32)(unsafe.Pointer(&body[0])) // tp_status, of struct tpacket_auxdata
+			p.Unsummed = p.Unsummed || status&(unix.TP_STATUS_CSUMNOTREADY|unix.TP_STATUS_CSUM_VALID) != 0
+		}
+		b = b[min(unix.CmsgSpace(size-head), len(b)):]
+	}
 }
 
 // age is how long ago a packet arrived by the kernel's timestamp, zero if that is
 // implausible: the clock may have been set meanwhile.
-func age(control []byte, now time.Time) time.Duration {
-	const size = unix.SizeofCmsghdr + int(unsafe.Sizeof(unix.Timespec{}))
-	if len(control) < size {
-		return 0
-	}
-	c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
-	if c.Level != unix.SOL_SOCKET || c.Type != unix.SO_TIMESTAMPNS {
-		return 0
-	}
-	at := (*unix.Timespec)(unsafe.Pointer(&control[unix.SizeofCmsghdr]))
+func age(at *unix.Timespec, now time.Time) time.Duration {
 	d := time.Duration(now.UnixNano() - at.Nano())
 	if d < 0 || d > time.Minute {
 		return 0

@@ -12,10 +12,6 @@ import (
 // Decoder reads replies. It is read-only once its fields are set, and may then
 // be shared by goroutines.
 type Decoder struct {
-	// Checksums demands valid checksums: not on veth and lo, where the kernel
-	// leaves them to a network card that does not exist.
-	Checksums bool
-
 	Zone string // given to link-local addresses, so that they equal those asked; "" for none
 
 	framing Framing
@@ -86,15 +82,21 @@ type packet struct {
 	size     int    // of the body as sent, at least len(body)
 	part     bool   // the first fragment of several
 	ttl      uint8
-	pseudo   uint64 // sum of the addresses, for checksums
+	damaged  bool // the checksum of the IPv4 header is wrong
+	unsummed bool // the checksum of the transport is not to be looked at
 }
 
 // Decode reads one received frame into r. It returns Valid if the frame answers
 // a probe (r.Kind is KindTCP, KindUDP or KindICMP) or has a neighbor's MAC
 // (KindNeighbor, which nothing proves: use it only where it was asked for).
-// Otherwise r is undefined. The frame may be cut short after the headers. Decode
-// does not allocate, and of the frame it keeps only r.Payload.
-func (d *Decoder) Decode(frame []byte, r *Reply) Validity {
+// Otherwise r is undefined.
+//
+// Checksums must be right. That of the transport is not looked at if unsummed is
+// set: because the device or the kernel has verified it, because it was left to a
+// device that does not exist, as between the hosts of one machine (veth, lo), or
+// because the frame was cut short after the headers. Decode does not allocate, and
+// of the frame it keeps only r.Payload.
+func (d *Decoder) Decode(frame []byte, unsummed bool, r *Reply) Validity {
 	*r = Reply{}
 	kind, b := etherIPv4, frame
 	if d.framing == Ethernet {
@@ -105,14 +107,14 @@ func (d *Decoder) Decode(frame []byte, r *Reply) Validity {
 	} else if len(frame) > 0 && frame[0]>>4 == 6 {
 		kind = etherIPv6
 	}
-	var p packet
+	p := packet{unsummed: unsummed}
 	switch kind {
 	case etherIPv4:
-		if !p.ipv4(b, d.Checksums) {
+		if !p.ipv4(b) {
 			return Foreign
 		}
 	case etherIPv6:
-		if !p.ipv6(b, d.Checksums) {
+		if !p.ipv6(b) {
 			return Foreign
 		}
 	case etherARP:
@@ -144,13 +146,13 @@ func unframe(b []byte) (kind int, body []byte) {
 
 // ipv4 reads an IPv4 header, RFC 791. It returns false for anything else, and for
 // fragments after the first.
-func (p *packet) ipv4(b []byte, check bool) bool {
+func (p *packet) ipv4(b []byte) bool {
 	if len(b) < 20 || b[0]>>4 != 4 {
 		return false
 	}
 	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
 	part := binary.BigEndian.Uint16(b[6:])
-	if header < 20 || len(b) < header || total < header || part&0x1fff != 0 || check && fold(sum(b[:header])) != 0xffff {
+	if header < 20 || len(b) < header || total < header || part&0x1fff != 0 {
 		return false
 	}
 	p.from, p.to = b[12:16], b[16:20]
@@ -158,23 +160,18 @@ func (p *packet) ipv4(b []byte, check bool) bool {
 	p.ttl, p.proto, p.part = b[8], b[9], part&0x2000 != 0
 	p.size = total - header
 	p.body = b[header:min(total, len(b))]
-	if check {
-		p.pseudo = sum(b[12:20])
-	}
+	p.damaged = fold(sum(b[:header])) != 0xffff
 	return true
 }
 
 // ipv6 reads an IPv6 header and its extension headers, RFC 8200. It returns false
 // for anything else, and for fragments after the first.
-func (p *packet) ipv6(b []byte, check bool) bool {
+func (p *packet) ipv6(b []byte) bool {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return false
 	}
 	p.from, p.to = b[8:24], b[24:40]
 	p.src, p.dst = netip.AddrFrom16([16]byte(p.from)), netip.AddrFrom16([16]byte(p.to))
-	if check {
-		p.pseudo = sum(b[8:40])
-	}
 	p.size = int(binary.BigEndian.Uint16(b[4:]))
 	p.proto, p.ttl, p.body = b[6], b[7], b[40:min(40+p.size, len(b))]
 	for range 8 { // more are not used in practice
@@ -204,10 +201,23 @@ func (p *packet) ipv6(b []byte, check bool) bool {
 	return false
 }
 
-// checksumValid reports whether the checksum over the body and the pseudo header
-// is right. For a fragment it cannot be computed, and counts as right.
-func (p *packet) checksumValid(proto uint8) bool {
-	return p.part || len(p.body) == p.size && fold(p.pseudo+uint64(proto)+uint64(p.size)+sum(p.body)) == 0xffff
+// intact reports whether the checksums are right: that of the IPv4 header, and, if
+// it is to be looked at, that over size bytes of the body and, except for ICMPv4, the
+// pseudo header. For a fragment the latter cannot be computed, and counts as right.
+func (p *packet) intact(size int) bool {
+	switch {
+	case p.damaged:
+		return false
+	case p.unsummed || p.part:
+		return true
+	case len(p.body) < size:
+		return false
+	}
+	total := sum(p.body[:size])
+	if p.proto != protoICMP {
+		total += sum(p.from) + sum(p.to) + uint64(p.proto) + uint64(size)
+	}
+	return fold(total) == 0xffff
 }
 
 func (d *Decoder) transport(frame []byte, p *packet, r *Reply) Validity {

@@ -36,11 +36,12 @@ func TestDecodeShapes(t *testing.T) {
 			w.expect("40 bytes of options", with(0, make([]byte, 40)), Valid, a, probe.SynAck)
 			bad := slices.Clone(good)
 			bad[at+8]++
-			w.expect("a wrong header checksum", bad, Foreign, a, 0)
-			w.d.Checksums = false
+			w.expect("a wrong header checksum", bad, Forged, a, 0)
+			w.unsummed = true
 			for flags, want := range map[uint16]Validity{0x2000: Valid, 0x4000: Valid, 0x8000: Valid, 1: Foreign,
 				0x2001: Foreign, 0x1000: Foreign} {
 				binary.BigEndian.PutUint16(ip[6:], flags)
+				resum(ip)
 				w.expect(fmt.Sprintf("fragment %04x", flags), good, want, a, probe.SynAck)
 			}
 		} else {
@@ -66,12 +67,19 @@ func TestDecodeShapes(t *testing.T) {
 	})
 }
 
+// resum makes the checksum of an IPv4 header right.
+func resum(ip []byte) {
+	header := ip[:int(ip[0]&15)*4]
+	header[10], header[11] = 0, 0
+	binary.BigEndian.PutUint16(header[10:], ^fold(sum(header)))
+}
+
 func TestDecodeCutAndPadded(t *testing.T) {
 	forEachPath(t, func(t *testing.T, w *fixture) {
 		a := w.ask(417, probe.TCP)
 		good := w.tcp(a, nil)
 		w.expect("padding", append(slices.Clone(good), 1, 2, 3), Valid, a, probe.SynAck)
-		w.d.Checksums = false
+		w.unsummed = true
 		end := w.linkLen() + w.header() + 20
 		for n := range good {
 			want := Foreign
@@ -100,7 +108,7 @@ func TestDecodeCutAndPadded(t *testing.T) {
 	})
 }
 
-// With Checksums, every bit of the transport counts; without, partial ones pass.
+// Every bit of the transport counts, unless its checksum is not to be looked at.
 func TestDecodeChecksums(t *testing.T) {
 	forEachPath(t, func(t *testing.T, w *fixture) {
 		tcp, udp, icmp := w.ask(417, probe.TCP), w.ask(53, probe.UDP), w.ask(417, probe.TCP)
@@ -116,14 +124,18 @@ func TestDecodeChecksums(t *testing.T) {
 		} {
 			check := c.frame[w.linkLen()+w.header()+c.sum:]
 			check[0] ^= 0x55
-			w.expect(fmt.Sprintf("a wrong sum of %s", c.reason), c.frame, Foreign, c.sentProbe, 0)
-			w.d.Checksums = false
+			w.expect(fmt.Sprintf("a wrong sum of %s", c.reason), c.frame, Forged, c.sentProbe, 0)
+			w.unsummed = true
 			w.expect(fmt.Sprintf("a wrong sum of %s, not looked at", c.reason), c.frame, Valid, c.sentProbe, c.reason)
-			w.d.Checksums = true
+			w.unsummed = false
 		}
 		frame := w.udp(udp, 53, "odd")
 		copy(frame[w.linkLen()+w.header()+6:], "\x00\x00")
-		w.expect("a datagram without a checksum", frame, Valid, udp, probe.UDPResponse)
+		want := Valid
+		if w.Src.Is6() {
+			want = Forged
+		}
+		w.expect("a datagram without a checksum", frame, want, udp, probe.UDPResponse)
 	})
 }
 

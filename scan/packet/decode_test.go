@@ -60,9 +60,15 @@ func TestDecodeRefusesTCP(t *testing.T) {
 			want   Validity
 			change func(*layers.TCP)
 		}{
-			"a SYN-ACK of another number":     {Forged, func(l *layers.TCP) { l.Ack++ }},
-			"a SYN-ACK that forgets the one":  {Forged, func(l *layers.TCP) { l.Ack-- }},
-			"a RST of another number":         {Forged, func(l *layers.TCP) { l.SYN, l.RST, l.Ack = false, true, a.seq+2 }},
+			"a SYN-ACK of another number":    {Forged, func(l *layers.TCP) { l.Ack++ }},
+			"a SYN-ACK that forgets the one": {Forged, func(l *layers.TCP) { l.Ack-- }},
+			"a RST of another number":        {Forged, func(l *layers.TCP) { l.SYN, l.RST, l.Ack = false, true, a.seq+2 }},
+			"all flags": {Forged,
+				func(l *layers.TCP) { l.FIN, l.RST, l.PSH, l.URG = true, true, true, true }},
+			"a SYN-ACK that is a RST": {Forged, func(l *layers.TCP) { l.RST = true }},
+			"a SYN-ACK that is a FIN": {Forged, func(l *layers.TCP) { l.FIN = true }},
+			"a RST that is a FIN": {Forged,
+				func(l *layers.TCP) { l.SYN, l.RST, l.FIN = false, true, true }},
 			"an answer from another port":     {Forged, func(l *layers.TCP) { l.SrcPort = 418 }},
 			"a RST that acknowledges nothing": {Foreign, func(l *layers.TCP) { l.SYN, l.ACK, l.RST = false, false, true }},
 			"a SYN":                           {Foreign, func(l *layers.TCP) { l.ACK = false }},
@@ -182,12 +188,13 @@ func TestDecodeUDPStamps(t *testing.T) {
 // Of those that guess, one in Width gets through; none does by another's answer.
 func TestDecodeUDPGuesses(t *testing.T) {
 	w := newFixture(t, Path{Framing: RawIP, Src: testSrc4})
-	w.d.Checksums = false
+	w.unsummed = true
 	a := w.ask(53, probe.UDP)
 	frame := w.udp(a, 53, "")
 	right := 0
 	for range 20000 {
 		binary.BigEndian.PutUint32(frame[12:], rand.Uint32())
+		resum(frame)
 		if _, f := w.decode(frame); f == Valid {
 			right++
 		}
@@ -293,7 +300,7 @@ func TestDecodeICMPExtensions(t *testing.T) {
 		a := w.ask(417, probe.TCP)
 		quote := append(slices.Clone(a.ip), make([]byte, 128-len(a.ip))...)
 		frame := w.icmp(a.Addr, w.unreachable(), append(quote, 0x20, 0, 0xde, 0xad, 0, 8, 1, 1, 1, 2, 3, 4))
-		w.d.Checksums = false
+		w.unsummed = true
 		m := frame[w.linkLen()+w.header():]
 		for _, length := range []byte{0, 1, 16, 32, 255} {
 			m[4], m[5] = length, length
@@ -362,7 +369,6 @@ func TestOptions(t *testing.T) {
 func BenchmarkDecode(b *testing.B) {
 	for _, p := range testPaths()[1:5:5] {
 		w := newFixture(b, p)
-		w.d.Checksums = false
 		tcp, udp, icmp := w.ask(417, probe.TCP), w.ask(417, probe.UDP), w.ask(417, probe.TCP)
 		forged := w.tcp(tcp, func(l *layers.TCP) { l.Ack++ })
 		for name, frame := range map[string][]byte{"syn-ack": w.tcp(tcp, nil), "udp": w.udp(udp, 417, "yes"),
@@ -371,7 +377,7 @@ func BenchmarkDecode(b *testing.B) {
 				r := new(Reply)
 				b.ReportAllocs()
 				for b.Loop() {
-					if w.d.Decode(frame, r) == Foreign {
+					if w.d.Decode(frame, w.unsummed, r) == Foreign {
 						b.Fatal("no reply")
 					}
 				}
@@ -401,4 +407,6 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-func decoding(w *fixture, r *Reply, frame []byte) func() { return func() { w.d.Decode(frame, r) } }
+func decoding(w *fixture, r *Reply, frame []byte) func() {
+	return func() { w.d.Decode(frame, w.unsummed, r) }
+}

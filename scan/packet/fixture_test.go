@@ -20,6 +20,8 @@ type fixture struct {
 	c *Cookies
 	b *Builder
 	d *Decoder
+
+	unsummed bool // of the frames that are decoded
 }
 
 func newFixture(t testing.TB, p Path) *fixture {
@@ -29,9 +31,7 @@ func newFixture(t testing.TB, p Path) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := NewDecoder(p.Framing, c, testPorts)
-	d.Checksums = true
-	return &fixture{p, t, c, b, d}
+	return &fixture{Path: p, t: t, c: c, b: b, d: NewDecoder(p.Framing, c, testPorts)}
 }
 
 // forEachPath runs a test with every framing and family.
@@ -204,7 +204,7 @@ func (w *fixture) unreachable() probe.ICMP {
 func (w *fixture) decode(frame []byte) (Reply, Validity) {
 	var r Reply
 	r.Payload = []byte("of the frame before")
-	f := w.d.Decode(frame, &r)
+	f := w.d.Decode(frame, w.unsummed, &r)
 	return r, f
 }
 

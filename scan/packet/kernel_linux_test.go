@@ -162,7 +162,7 @@ func (l *line) ask(frame []byte, wanted func(*Reply) bool) Reply {
 				l.t.Fatal(err)
 			}
 			var r Reply
-			if l.d.Decode(buf[:n], &r) == Valid && wanted(&r) { // what our kernel sends passes here too
+			if l.d.Decode(buf[:n], true, &r) == Valid && wanted(&r) { // what our kernel sends passes here too
 				return r
 			}
 		}

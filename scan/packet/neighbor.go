@@ -116,7 +116,7 @@ func DecodeNeighbor(frame []byte) (n Neighbor, ok bool) {
 		return decodeARP(b)
 	}
 	var p packet
-	if kind != etherIPv6 || !p.ipv6(b, true) || p.proto != protoICMPv6 || p.part || p.ttl != 255 {
+	if kind != etherIPv6 || !p.ipv6(b) || p.proto != protoICMPv6 || p.part || p.ttl != 255 {
 		return n, false
 	}
 	n, ok = p.decodeNDP()
@@ -147,7 +147,7 @@ func decodeARP(b []byte) (n Neighbor, ok bool) {
 // even by kernels that leave those of TCP and UDP to a device.
 func (p *packet) decodeNDP() (n Neighbor, ok bool) {
 	b := p.body
-	if len(b) < 24 || b[1] != 0 || !p.checksumValid(protoICMPv6) {
+	if len(b) < 24 || b[1] != 0 || !p.intact(p.size) {
 		return n, false
 	}
 	n.From, n.Target = p.src, netip.AddrFrom16([16]byte(b[8:24]))

@@ -20,7 +20,8 @@ func (d *Decoder) validate(r *Reply, e probe.Endpoint, c cookie) bool {
 
 // tcp reads a SYN-ACK or RST. Both acknowledge the SYN, which is its sequence
 // number plus one; some stacks omit the one in a RST. A RST without
-// acknowledgment does not answer a SYN (RFC 9293, section 3.5.2).
+// acknowledgment does not answer a SYN (RFC 9293, section 3.5.2). No stack sends a
+// segment that begins and ends a connection at once.
 func (d *Decoder) tcp(p *packet, r *Reply) Validity {
 	b := p.body
 	if len(b) < 20 {
@@ -32,18 +33,21 @@ func (d *Decoder) tcp(p *packet, r *Reply) Validity {
 	}
 	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	r.Flags, r.Window = b[13], binary.BigEndian.Uint16(b[14:])
-	switch {
-	case r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].contains(r.SrcPort):
-		return Foreign
-	case r.Flags&RST != 0:
-		r.Reason = probe.Reset
-	case r.Flags&SYN != 0:
-		r.Reason = probe.SynAck
-	default:
+	if r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].contains(r.SrcPort) {
 		return Foreign
 	}
-	if d.Checksums && !p.checksumValid(protoTCP) {
+	switch r.Flags & (SYN | FIN | RST) {
+	case 0, FIN:
 		return Foreign
+	case SYN:
+		r.Reason = probe.SynAck
+	case RST:
+		r.Reason = probe.Reset
+	default:
+		return Forged
+	}
+	if !p.intact(p.size) {
+		return Forged
 	}
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
 	c := d.cookies.of(p.to, p.from, e.Port, probe.TCP)
@@ -95,8 +99,10 @@ func (d *Decoder) udp(p *packet, r *Reply) Validity {
 	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].contains(r.SrcPort) {
 		return Foreign
 	}
-	if d.Checksums && binary.BigEndian.Uint16(b[6:]) != 0 && !p.checksumValid(protoUDP) {
-		return Foreign
+	// Over IPv4 there need not be a checksum (RFC 768); over IPv6 there must (RFC 8200, section 8.1).
+	p.unsummed = p.unsummed || binary.BigEndian.Uint16(b[6:]) == 0 && p.src.Is4()
+	if !p.intact(size) {
+		return Forged
 	}
 	r.Payload = b[8:min(size, len(b))]
 	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.UDP}
@@ -153,9 +159,6 @@ func (d *Decoder) icmp4(p *packet, r *Reply) Validity {
 	if len(b) < 8+20+8 || b[0] != 3 && b[0] != 11 {
 		return Foreign
 	}
-	if d.Checksums && !p.part && (len(b) != p.size || fold(sum(b)) != 0xffff) {
-		return Foreign
-	}
 	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
 	q := quoted(b[8:], int(b[5])*4)
 	header := int(q[0]&15) * 4
@@ -172,9 +175,6 @@ func (d *Decoder) icmp4(p *packet, r *Reply) Validity {
 func (d *Decoder) icmp6(p *packet, r *Reply) Validity {
 	b := p.body
 	if len(b) < 8+40+8 || b[0] != 1 && b[0] != 3 {
-		return Foreign
-	}
-	if d.Checksums && !p.checksumValid(protoICMPv6) {
 		return Foreign
 	}
 	r.ICMP = probe.ICMP{Type: b[0], Code: b[1]}
@@ -211,6 +211,9 @@ func (d *Decoder) quotedProbe(p *packet, r *Reply, proto uint8, src, dst, b []by
 	r.State, r.Reason = probe.FromICMP(e, p.src, p.src == p.dst, r.ICMP)
 	if r.Reason == probe.NoReason {
 		return c, Foreign
+	}
+	if !p.intact(p.size) {
+		return c, Forged
 	}
 	r.Sure = proto == protoTCP
 	return c, Valid

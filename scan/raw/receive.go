@@ -164,7 +164,7 @@ func (r *receiver) decode(p link.Packet) {
 		d = r.decoder
 	}
 	var reply packet.Reply
-	switch d.Decode(p.Frame, &reply) {
+	switch d.Decode(p.Frame, p.Unsummed, &reply) {
 	case packet.Forged:
 		r.forged.Add(1)
 		return
