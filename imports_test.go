@@ -88,7 +88,7 @@ var arrows = map[string][]string{
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
 	},
-	"scan/connect":  {"probe", "scan/engine", "scan/link"},
+	"scan/connect":  {"probe", "probe/netlink", "scan/engine", "scan/link"},
 	"scan/control":  {"probe", "scan/engine", "scan/target", "scan/verdict"},
 	"scan/engine":   {"probe"},
 	"scan/files":    {},

@@ -16,6 +16,7 @@ import (
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/connect"
 	"onmux/scan/engine"
 	"onmux/scan/files"
 	"onmux/scan/target"
@@ -270,6 +271,13 @@ func (w *scanJob) printPlan(ctx context.Context) error {
 	f, err := scan.NewForecast(ctx, w.config, w.device)
 	if err != nil {
 		return usageError(err, "")
+	}
+	if !w.packets {
+		own, err := target.OwnNetworks()
+		if err != nil {
+			return failure(err)
+		}
+		f.LimitNeighbors(connect.Demand(ctx, connect.Config{Own: own}, w.config.Plan.Runs()))
 	}
 	if f.Capped > 0 {
 		f.HeldBy = phrase.NetworkRate(f.Capped)

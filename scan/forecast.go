@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/engine"
 	"onmux/scan/timing"
 )
 
@@ -27,6 +28,43 @@ type Forecast struct {
 	Routes    []RouteRange `json:"routes"`               // which way
 	More      uint64       `json:"more_routes,omitzero"` // ranges beyond those
 	LeftOut   []string     `json:"left_out"`
+
+	Neighbors *engine.NeighborUse `json:"neighbors,omitempty"` // of a scan that connects; nil if it has none
+}
+
+// How long a neighbor takes room in the kernel's table: one that answers is reachable for a
+// random time of 15 to 45 seconds (base_reachable_time), one that is missing is asked three times, a second
+// apart (mcast_solicit, retrans_time).
+const (
+	presentHeld = 30 * time.Second
+	missingHeld = 3 * time.Second
+)
+
+// LimitNeighbors adds the waits for room in the table of neighbors, which scans that connect
+// need: nothing if n is nil.
+func (f *Forecast) LimitNeighbors(n *engine.NeighborUse) {
+	f.Neighbors = n
+	if n == nil || f.Targets == 0 {
+		return
+	}
+	need := float64(n.Neighbors) * float64(f.Targets) / float64(f.Addresses)
+	wait := func(probes uint64, held time.Duration) uint64 {
+		entries := need * float64(probes) / float64(f.Targets)
+		room := float64(max(n.Room, 1))
+		return uint64(math.Ceil(max(entries-room, 0) / room * float64(held.Milliseconds())))
+	}
+	waits := Outlook{
+		wait(f.Probes.Answering, presentHeld), wait(f.Probes.Silent, missingHeld), wait(f.Probes.Most, presentHeld),
+	}
+	if f.Time == nil {
+		if waits.Answering == 0 {
+			return
+		}
+		f.Time = &Outlook{}
+	}
+	f.Time.Answering = max(f.Time.Answering, waits.Answering)
+	f.Time.Silent = max(f.Time.Silent, waits.Silent)
+	f.Time.Most = max(f.Time.Most, waits.Most)
 }
 
 // Outlook is a number for each of a Forecast's three networks.

@@ -3,6 +3,7 @@ package scan_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -138,5 +139,40 @@ func TestForecastOfSilence(t *testing.T) {
 				t.Errorf("%v %s %d: %v, and %v foreseen", c.ports, c.targets, c.retries, took, want)
 			}
 		})
+	}
+}
+
+// TestForecastOfNeighbors: a scan that connects waits for room in the table of neighbors.
+func TestForecastOfNeighbors(t *testing.T) {
+	ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 418, Proto: probe.TCP}}
+	use := func(n uint64, room int) *engine.NeighborUse {
+		return &engine.NeighborUse{Neighbors: n, Limit: 1024, Room: room}
+	}
+	for _, c := range []struct {
+		rate  float64
+		ports int
+		use   *engine.NeighborUse
+		want  *scan.Outlook // beside the forecast without neighbors; nil: the same
+	}{
+		{0, 1, nil, nil},
+		{0, 1, use(254, 512), nil},
+		{0, 1, use(4096, 512), &scan.Outlook{Answering: 210e3, Silent: 45e3, Most: 690e3}},
+		{0, 2, use(4096, 512), &scan.Outlook{Answering: 450e3, Silent: 93e3, Most: 1410e3}},
+		{math.Inf(1), 1, use(4096, 256), &scan.Outlook{Answering: 450e3, Silent: 93e3, Most: 1410e3}},
+	} {
+		plan := scantest.NewPlan(t, ports[:c.ports], "10.0.0.0/20")
+		config := scan.Config{Plan: plan, Rate: c.rate, NetRate: math.Inf(1), Retries: 2}
+		f, err := scan.NewForecast(t.Context(), config, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := f.Time
+		if c.want != nil {
+			want = c.want
+		}
+		f.LimitNeighbors(c.use)
+		if f.Time == nil || *f.Time != *want || f.Neighbors != c.use {
+			t.Errorf("%+v: %+v, want %+v", c.use, f.Time, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +16,27 @@ type Neighbor struct {
 	Interface    uint32
 	State        uint16 // unix.NUD_REACHABLE and the like
 	HardwareAddr []byte
+	References   uint32        // to the entry, beside the table's own: its timer's and others
+	Updated      time.Duration // ago its state changed
 }
+
+// removableAge is how long the kernel keeps an entry at least that changed its state.
+const removableAge = 5 * time.Second
+
+// Removable reports whether the entry takes no room from others: the kernel removes it when
+// the table is full (neigh_forced_gc in net/core/neighbour.c), or does not count it.
+func (n *Neighbor) Removable() bool {
+	switch {
+	case n.State&unix.NUD_PERMANENT != 0:
+		return true
+	case n.References > 0:
+		return false
+	}
+	return n.State&(unix.NUD_FAILED|unix.NUD_NOARP) != 0 || n.Updated > removableAge
+}
+
+// clockTick is the unit of times in entries (USER_HZ).
+const clockTick = time.Second / 100
 
 // LookupNeighbor is the entry for one address (RTM_GETNEIGH, which answers for one
 // since Linux 5.0). The error is ENOENT if there is none.
@@ -52,6 +73,11 @@ func parseNeighbor(b []byte) (Neighbor, bool) {
 			n.Addr = addr(value)
 		case unix.NDA_LLADDR:
 			n.HardwareAddr = slices.Clone(value)
+		case unix.NDA_CACHEINFO: // struct nda_cacheinfo: u32 confirmed, used, updated, refcnt
+			if len(value) >= 16 {
+				n.Updated = time.Duration(word(value[8:])) * clockTick
+				n.References = word(value[12:])
+			}
 		}
 	}
 	return n, true

@@ -24,9 +24,13 @@ func EngineNote(n engine.Note) string {
 			question = "ARP"
 		}
 		return fmt.Sprintf("the next hop %s no longer answers %s: silence behind it means little", n.Addr, question)
-	case engine.NoteNeighborRate:
-		return fmt.Sprintf("limited to %d new neighbours a second: connections use the kernel's table of neighbours, "+
-			"which is small; --method syn does not", n.Count)
+	case engine.NoteNeighborTable:
+		size := ""
+		if n.Count > 0 {
+			size = wording.Number(n.Count) + " "
+		}
+		return "waited for room in the kernel's table of " + size + "neighbours, which connections need and all programs of " +
+			"this machine share: half was left to them; --method syn needs none"
 	}
 	return string(n.Kind)
 }

@@ -23,9 +23,12 @@ func TestEngineNote(t *testing.T) {
 			"the next hop 10.0.0.1 no longer answers ARP: silence behind it means little"},
 		{engine.Note{Kind: engine.NoteNextHopLost, Addr: netip.MustParseAddr("fe80::1")},
 			"the next hop fe80::1 no longer answers neighbour discovery: silence behind it means little"},
-		{engine.Note{Kind: engine.NoteNeighborRate, Count: 150},
-			"limited to 150 new neighbours a second: connections use the kernel's table of neighbours, " +
-				"which is small; --method syn does not"},
+		{engine.Note{Kind: engine.NoteNeighborTable, Count: 1024},
+			"waited for room in the kernel's table of 1,024 neighbours, which connections need and all programs of " +
+				"this machine share: half was left to them; --method syn needs none"},
+		{engine.Note{Kind: engine.NoteNeighborTable},
+			"waited for room in the kernel's table of neighbours, which connections need and all programs of " +
+				"this machine share: half was left to them; --method syn needs none"},
 	} {
 		if got := EngineNote(c.note); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.note, got, c.want)

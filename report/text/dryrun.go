@@ -45,6 +45,10 @@ func DryRun(d record.DryRun) string {
 		line("time", "%s if all answer, %s if all are silent, at most %s", lasting(t.Answering), lasting(t.Silent),
 			lasting(t.Most))
 	}
+	if n := d.Neighbors; n != nil {
+		line("neighbours", "%s, through the kernel's table of %s: room for %s at a time, and as much is left to others",
+			wording.Number(n.Neighbors), wording.Number(uint64(n.Limit)), wording.Number(uint64(n.Room)))
+	}
 	var methods []string
 	for _, p := range []string{"tcp", "udp"} {
 		if m := d.Method[p]; m != "" {

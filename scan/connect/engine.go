@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"runtime"
@@ -28,6 +29,7 @@ type Config struct {
 	Own      []netip.Prefix // networks of this machine: targets in them are its neighbors
 	Attempts int            // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
 	Evidence bool           // collect Result.Evidence, which costs system calls
+	Table    Table          // of neighbors; nil is the system's
 }
 
 // askFunc makes one attempt: probe.Do.
@@ -44,6 +46,7 @@ type Engine struct {
 	ask       func(probe.Endpoint, probe.Options) (probe.Result, error)
 	evidence  bool
 	neighbors neighborLimit
+	refusals  *refusals // nil where the table of neighbors is not known
 	pool      *pool
 
 	jobs      chan engine.Probe
@@ -63,21 +66,46 @@ func New(c Config) *Engine {
 	if c.Attempts > 0 {
 		most = min(most, c.Attempts)
 	}
+	if c.Table == nil {
+		c.Table = systemTable()
+	}
 	return newEngine(c, int64(max(most, 1)), probe.Do)
 }
 
 func newEngine(c Config, workers int64, ask askFunc) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Engine{
-		ask:       func(e probe.Endpoint, o probe.Options) (probe.Result, error) { return ask(ctx, e, o) },
+	n := &Engine{
 		evidence:  c.Evidence,
-		neighbors: newNeighborLimit(c.Own),
+		neighbors: newNeighborLimit(c.Own, c.Table),
 		pool:      newPool(workers),
 		jobs:      make(chan engine.Probe),
 		answers:   make(chan engine.Answer, queuedAnswers),
 		cancel:    cancel,
 		closing:   make(chan struct{}),
 	}
+	if c.Table != nil {
+		n.refusals = &refusals{table: c.Table}
+	}
+	n.ask = func(e probe.Endpoint, o probe.Options) (probe.Result, error) {
+		return n.askOnce(ctx, e, o, ask)
+	}
+	return n
+}
+
+// askOnce makes an attempt. Silence while the table of neighbors had no room proves nothing:
+// the error is then probe.ErrNoRoom.
+func (e *Engine) askOnce(
+	ctx context.Context,
+	to probe.Endpoint,
+	o probe.Options,
+	ask askFunc,
+) (probe.Result, error) {
+	before, begun := e.refusals.before(ctx, to.Addr), time.Now()
+	r, err := ask(ctx, to, o)
+	if err == nil && r.Reason == probe.NoResponse && e.refusals.since(ctx, to.Addr, before, begun) {
+		return probe.Result{}, fmt.Errorf("%s: %w, so that nothing may have left this machine", to, probe.ErrNoRoom)
+	}
+	return r, err
 }
 
 // Methods names TCP's method "connect" and UDP's "udp".

@@ -2,41 +2,70 @@ package connect
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"onmux/probe"
 	"onmux/scan/engine"
 )
 
-const (
-	// neighborBurst and neighborRate are how many neighbors are asked at once, and
-	// a second from then on. The kernel's table of them holds 1,024 in all
-	// (gc_thresh3), and those that were asked within five seconds are not removed
-	// for others (neigh_forced_gc in net/core/neighbour.c). A connection to one
-	// more sends nothing and gets no answer.
-	neighborBurst = 768
-	neighborRate  = 150
+// Table is the system's table of one family's neighbors, which all programs of the machine share.
+type Table interface {
+	// Read counts what the table holds.
+	Read(ctx context.Context, ipv6 bool) (TableUse, error)
 
-	// neighborsKept is how many neighbors are assumed to be in the table still when
-	// they are asked again: half of it, and as many that came before.
-	neighborsKept = 512
+	// Refused is how often the table had no room for a neighbor, of whatever program. It
+	// may be called by several goroutines.
+	Refused(ctx context.Context, ipv6 bool) (uint64, error)
+}
+
+// TableUse is what a Table holds at one moment.
+type TableUse struct {
+	Limit int          // entries at most
+	Taken int          // that cannot be removed for others at once
+	Addrs []netip.Addr // of those, the ones that this program can see
+}
+
+// Where the table cannot be read, it is assumed to be Linux's, with nothing else in it: an
+// answering neighbor is kept for half a minute.
+const (
+	assumedRoom = 512
+	assumedRate = assumedRoom / 30.0
 )
 
-// neighborLimit holds the attempts at neighbors to the size of the kernel's table
-// of them. One goroutine calls wait; contains may be called by others.
+const (
+	readingAge  = time.Second            // after which a reading is no longer relied on
+	roomPause   = 50 * time.Millisecond  // between two readings of a table that has no room
+	createDelay = 500 * time.Millisecond // until an attempt at a neighbor has made its entry
+)
+
+// neighborLimit leaves room in the table of neighbors to others: what this scan holds at
+// a time is at most as much as it leaves free. One goroutine calls wait; contains may be
+// called by others.
 type neighborLimit struct {
 	own    []netip.Prefix
-	recent map[netip.Addr]bool // that were asked
-	older  map[netip.Addr]bool // before those
-	spent  float64             // of the burst
-	at     time.Time
+	table  Table
+	held   [2]heldNeighbors // IPv4, IPv6
 	waited bool
+	limit  int // of the table that was waited for; 0 if it could not be read
+}
+
+// heldNeighbors are those of one family that this scan asked and that take room.
+type heldNeighbors struct {
+	asked map[netip.Addr]time.Time
+	room  int // for others until the next reading
+	read  time.Time
+	full  bool // there was no room at the last reading, and this scan takes none
+
+	spent float64 // of the assumed room
+	at    time.Time
 }
 
 // newNeighborLimit leaves out this machine's own addresses.
-func newNeighborLimit(own []netip.Prefix) neighborLimit {
-	l := neighborLimit{}
+func newNeighborLimit(own []netip.Prefix, t Table) neighborLimit {
+	l := neighborLimit{table: t}
 	for _, p := range own {
 		if !p.Addr().IsLoopback() && !p.IsSingleIP() {
 			l.own = append(l.own, p)
@@ -56,32 +85,86 @@ func (l *neighborLimit) contains(a netip.Addr) bool {
 	return false
 }
 
-// wait blocks until the table has room for an address, if it is a neighbor's. The
-// error is the context's.
+// wait blocks until the table has room for an address, if it is a neighbor's. The error is
+// the context's, or wraps probe.ErrNoRoom when others fill the table.
 func (l *neighborLimit) wait(ctx context.Context, a netip.Addr) error {
-	if len(l.own) == 0 || !l.contains(a) || !l.add(a) {
+	if !l.contains(a) {
 		return nil
 	}
+	a = a.Unmap().WithZone("")
+	h := &l.held[familyOf(a)]
+	if _, ok := h.asked[a]; ok {
+		return nil
+	}
+	for {
+		if h.room <= 0 { // what was asked since makes its entries meanwhile, also that of other scans
+			if err := probe.Sleep(ctx, roomPause-time.Since(h.read)); err != nil {
+				return err
+			}
+		}
+		if h.room <= 0 || time.Since(h.read) > readingAge {
+			known, err := l.update(ctx, h, a.Is6())
+			switch {
+			case err != nil:
+				return err
+			case !known:
+				return l.waitAssumed(ctx, h)
+			}
+		}
+		if h.room > 0 {
+			h.room--
+			h.asked[a] = time.Now()
+			return nil
+		}
+		if h.full {
+			return fmt.Errorf("%w: other programs fill the kernel's table of %d", probe.ErrNoRoom, l.limit)
+		}
+		l.waited = true
+	}
+}
+
+// update reads the table; known is false if it cannot be read.
+func (l *neighborLimit) update(ctx context.Context, h *heldNeighbors, ipv6 bool) (known bool, err error) {
+	if l.table == nil {
+		return false, nil
+	}
+	use, err := l.table.Read(ctx, ipv6)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil || use.Limit <= 0 {
+		return false, nil
+	}
 	now := time.Now()
-	l.spent = max(0, l.spent-neighborRate*now.Sub(l.at).Seconds()) + 1
-	l.at = now
-	if l.spent <= neighborBurst {
+	held := make(map[netip.Addr]time.Time, len(h.asked))
+	for _, a := range use.Addrs {
+		if t, ok := h.asked[a]; ok {
+			held[a] = t
+		}
+	}
+	others := max(use.Taken-len(held), 0)
+	for a, t := range h.asked {
+		if now.Sub(t) < createDelay {
+			held[a] = t
+		}
+	}
+	room := (use.Limit-others)/2 - len(held)
+	// Half of it at a time: other scans may have read the same.
+	h.asked, h.room, h.read, h.full = held, (max(room, 0)+1)/2, now, room <= 0 && len(held) == 0
+	l.limit = use.Limit
+	return true, nil
+}
+
+// waitAssumed waits for room in a table that is not known.
+func (l *neighborLimit) waitAssumed(ctx context.Context, h *heldNeighbors) error {
+	now := time.Now()
+	h.spent = max(0, h.spent-assumedRate*now.Sub(h.at).Seconds()) + 1
+	h.at = now
+	if h.spent <= assumedRoom {
 		return nil
 	}
 	l.waited = true
-	return probe.Sleep(ctx, time.Duration((l.spent-neighborBurst)/neighborRate*float64(time.Second)))
-}
-
-// add reports whether a neighbor was not among the last that were asked.
-func (l *neighborLimit) add(a netip.Addr) bool {
-	if l.recent[a] || l.older[a] {
-		return false
-	}
-	if len(l.recent) == neighborsKept || l.recent == nil {
-		l.recent, l.older = make(map[netip.Addr]bool, neighborsKept), l.recent
-	}
-	l.recent[a] = true
-	return true
+	return probe.Sleep(ctx, time.Duration((h.spent-assumedRoom)/assumedRate*float64(time.Second)))
 }
 
 // notes reports whether it had to wait.
@@ -89,5 +172,55 @@ func (l *neighborLimit) notes() []engine.Note {
 	if !l.waited {
 		return nil
 	}
-	return []engine.Note{{Kind: engine.NoteNeighborRate, Count: neighborRate}}
+	return []engine.Note{{Kind: engine.NoteNeighborTable, Count: uint64(l.limit)}}
+}
+
+// refusals watches whether the table refused neighbors, to anyone, while an attempt was
+// made: the kernel drops a packet whose next hop has no entry, and TCP does not report it.
+// A nil refusals sees none.
+type refusals struct {
+	table Table
+	mu    sync.Mutex
+	last  [2]refusalReading // IPv4, IPv6
+}
+
+type refusalReading struct {
+	count uint64
+	at    time.Time
+}
+
+// before is a count from before an attempt that begins now.
+func (r *refusals) before(ctx context.Context, a netip.Addr) refusalReading {
+	if r == nil {
+		return refusalReading{}
+	}
+	return r.reading(ctx, a, time.Now().Add(-readingAge))
+}
+
+// since reports whether the table refused a neighbor between a reading and now.
+func (r *refusals) since(ctx context.Context, a netip.Addr, old refusalReading, begun time.Time) bool {
+	return r != nil && r.reading(ctx, a, begun.Add(roomPause)).count != old.count
+}
+
+// reading is one that is not older than a time. Without one, nothing was refused.
+func (r *refusals) reading(ctx context.Context, a netip.Addr, oldest time.Time) refusalReading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := &r.last[familyOf(a.Unmap())]
+	if !f.at.Before(oldest) {
+		return *f
+	}
+	now := time.Now()
+	if n, err := r.table.Refused(ctx, a.Unmap().Is6()); err == nil {
+		f.count = n
+	}
+	f.at = now
+	return *f
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is6() {
+		return 1
+	}
+	return 0
 }

@@ -1,7 +1,9 @@
 package connect_test
 
 import (
+	"context"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,12 +19,29 @@ import (
 	"onmux/scan/target"
 )
 
-// TestOnLink asks more neighbors than the kernel's table holds, of which few
-// exist: none of those is reported silent, and all others are reported missing.
+// smallTable is the kernel's table with room for a few beside what is in it already.
+type smallTable struct {
+	connect.Table
+	room int
+	plan netip.Prefix
+	most int // entries of the plan
+}
+
+func (s *smallTable) Read(ctx context.Context, ipv6 bool) (connect.TableUse, error) {
+	u, err := s.Table.Read(ctx, ipv6)
+	others := func(a netip.Addr) bool { return !s.plan.Contains(a) }
+	s.most = max(s.most, len(slices.DeleteFunc(slices.Clone(u.Addrs), others)))
+	u.Taken = len(u.Addrs)
+	u.Limit = s.room
+	return u, err
+}
+
+// TestOnLink asks more neighbors than a table holds, of which few exist: none of those is
+// reported silent, all others are reported missing, and half of the table stays free.
 func TestOnLink(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
-	h.Setup(t, nettest.Route("10.91.1.0/26", "lo", unix.RTN_LOCAL, netip.Addr{}))
+	h.Setup(t, nettest.Route("10.91.1.0/28", "lo", unix.RTN_LOCAL, netip.Addr{}))
 	l, err := netlink.LinkByName(h.Device)
 	if err != nil {
 		t.Fatal(err)
@@ -49,11 +68,12 @@ func TestOnLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.91.0.0/22", "10.91.8.0/24")
-	e := connect.New(connect.Config{Own: own})
+	plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.91.1.0/25")
+	table := &smallTable{Table: connect.SystemTable(), room: 160, plan: netip.MustParsePrefix("10.91.1.0/25")}
+	e := connect.New(connect.Config{Own: own, Table: table})
 	s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1, All: true})
 	s.RequireComplete(t)
-	there := netip.MustParsePrefix("10.91.1.0/26")
+	there := netip.MustParsePrefix("10.91.1.0/28")
 	wrong := 0
 	for ep, r := range s.Results(t) {
 		want := probe.NoNeighbour
@@ -68,8 +88,11 @@ func TestOnLink(t *testing.T) {
 	if wrong > 0 {
 		t.Errorf("%d are wrong: %+v %v", wrong, s.Summary, e.Notes())
 	}
-	if notes := e.Notes(); len(notes) != 1 || notes[0].Kind != engine.NoteNeighborRate {
+	if notes := e.Notes(); len(notes) != 1 || notes[0].Kind != engine.NoteNeighborTable {
 		t.Errorf("notes %v", notes)
+	}
+	if table.most == 0 || table.most > table.room/2 {
+		t.Errorf("%d neighbors in a table of %d", table.most, table.room)
 	}
 	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))
 }
