@@ -35,6 +35,7 @@ something changed, and 3 if that is not certain.`,
 			in := &files.Inputs{Stdin: c.App.Reader}
 			var both [2]compare.Saved
 			for i := range both {
+				defer both[i].Close()
 				if err := load(c.Context, in, c.Args().Get(i), &both[i]); err != nil {
 					return err
 				}

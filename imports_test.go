@@ -47,10 +47,12 @@ var arrows = map[string][]string{
 		"report/nmap", "report/phrase", "report/record", "report/text", "scan/files",
 	},
 	"report/ci": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"probe", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/record",
+		"scan",
 	},
+	"report/compact": {"probe", "report/record", "scan"},
 	"report/compare": {
-		"probe", "probe/local", "probe/local/owner", "report/phrase", "report/record", "scan",
+		"probe", "probe/local", "probe/local/owner", "report/compact", "report/phrase", "report/record", "scan",
 	},
 	"report/document": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record", "scan",
@@ -61,7 +63,9 @@ var arrows = map[string][]string{
 	"report/html": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},
-	"report/nmap": {"probe", "probe/local", "probe/wording", "report/phrase", "report/record", "scan"},
+	"report/nmap": {
+		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
+	},
 	"report/phrase": {
 		"probe", "probe/local", "probe/local/nat", "probe/local/netns", "probe/local/owner", "probe/local/socket",
 		"probe/local/trace", "probe/ports", "probe/wording", "report/record", "scan", "scan/control",

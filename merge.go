@@ -40,6 +40,7 @@ and the exit code is 3.`,
 			var parts []*compare.Part
 			for _, name := range c.Args().Slice() {
 				p := &compare.Part{Name: name}
+				defer p.Close()
 				if err := load(c.Context, in, name, p); err != nil {
 					return err
 				}

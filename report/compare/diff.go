@@ -11,6 +11,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/local/owner"
+	"onmux/report/compact"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
@@ -21,15 +22,9 @@ type Saved struct {
 	record.Nop
 	Started record.Start
 	Ended   record.End
-	asked   map[probe.Port][]stretch
+	asked   compact.Store // endpoints with what Diff needs of them
 	ports   map[probe.Port]local.Verdict
 	sockets map[socketKey][]owner.Owner
-}
-
-// stretch is a run of addresses of which the same is known.
-type stretch struct {
-	first, last netip.Addr
-	result      probe.Result // of one of them
 }
 
 // socketKey is what makes a socket that listens the same one in another report.
@@ -42,23 +37,23 @@ type socketKey struct {
 // Start keeps s.
 func (r *Saved) Start(s record.Start) error {
 	r.Started = s
-	r.asked, r.ports, r.sockets = make(map[probe.Port][]stretch), make(map[probe.Port]local.Verdict),
-		make(map[socketKey][]owner.Owner)
+	r.ports, r.sockets = make(map[probe.Port]local.Verdict), make(map[socketKey][]owner.Owner)
 	return nil
 }
 
 // Endpoint keeps its state.
 func (r *Saved) Endpoint(f probe.Result) error {
-	p := probe.Port{Number: f.Port, Proto: f.Proto}
-	r.asked[p] = append(r.asked[p], stretch{f.Addr, f.Addr, f})
-	return nil
+	kept := probe.Result{Endpoint: f.Endpoint, State: f.State, Reason: f.Reason, Confidence: f.Confidence}
+	if s := f.Service; s != nil {
+		kept.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version}
+	}
+	return r.asked.Endpoint(kept)
 }
 
 // Range keeps the state of its endpoints.
 func (r *Saved) Range(f scan.Range) error {
-	p := probe.Port{Number: f.Port, Proto: f.Proto}
-	r.asked[p] = append(r.asked[p], stretch{f.First, f.Last, record.At(f, f.First)})
-	return nil
+	return r.asked.Range(scan.Range{First: f.First, Last: f.Last, Count: f.Count, Port: f.Port, Proto: f.Proto,
+		State: f.State, Reason: f.Reason})
 }
 
 // Verdict keeps it.
@@ -79,11 +74,11 @@ func (r *Saved) Listener(f local.Listener) error {
 // End keeps e.
 func (r *Saved) End(e record.End) error {
 	r.Ended = e
-	for _, list := range r.asked {
-		slices.SortStableFunc(list, func(a, b stretch) int { return a.first.Compare(b.first) })
-	}
 	return nil
 }
+
+// Close removes what is kept.
+func (r *Saved) Close() { r.asked.Close() }
 
 // Diff emits what is different in now from what it was in old, whatever their
 // order and ranges. What only one of them looked at is not compared, unless it is
@@ -91,8 +86,8 @@ func (r *Saved) End(e record.End) error {
 // both looked at, and in its States the changes of high confidence by kind.
 func Diff(old, now *Saved, emit func(record.Finding) error) (record.End, error) {
 	d := &differ{old: old, now: now, emit: emit, kinds: make(map[string]uint64)}
-	for _, p := range union(old.asked, now.asked) {
-		d.endpoints(p, old.asked[p], now.asked[p])
+	if err := d.endpoints(newCursor(&old.asked), newCursor(&now.asked)); err != nil {
+		return record.End{}, err
 	}
 	d.verdicts()
 	d.owners()
@@ -111,82 +106,129 @@ type differ struct {
 	kinds    map[string]uint64
 }
 
-// endpoints walks both lists at once, from one address at which something
-// changes to the next.
-func (d *differ) endpoints(p probe.Port, old, now []stretch) {
-	old, now = slices.Clone(old), slices.Clone(now)
-	for len(old) > 0 || len(now) > 0 {
-		var a, b *stretch
-		if len(old) > 0 && (len(now) == 0 || !now[0].first.Less(old[0].first)) {
-			a = &old[0]
+// endpoints goes through both reports at once, from one address at which something
+// changes to the next, port by port.
+func (d *differ) endpoints(old, now *cursor) error {
+	for old.head != nil || now.head != nil {
+		p := old.port()
+		if old.head == nil || now.head != nil && record.ComparePorts(now.port(), p) < 0 {
+			p = now.port()
 		}
-		if len(now) > 0 && (len(old) == 0 || !old[0].first.Less(now[0].first)) {
-			b = &now[0]
+		x, y := old.on(p), now.on(p)
+		var a, b *compact.Item
+		if x != nil && (y == nil || !y.Addr.Less(x.Addr)) {
+			a = x
 		}
-		last := upTo(a, b, old, now)
-		first := cmp.Or(a, b).first
-		d.compare(p, first, last, a, b)
-		old, now = past(old, last), past(now, last)
+		if y != nil && (x == nil || !x.Addr.Less(y.Addr)) {
+			b = y
+		}
+		last := upTo(a, b, x, y)
+		d.compare(p, cmp.Or(a, b).Addr, last, a, b)
+		old.skip(p, last)
+		now.skip(p, last)
+		if err := cmp.Or(old.err, now.err); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // upTo is the last address of the piece that begins where a and b, of which
-// one may be nil, begin: it ends where one of them ends, or before the other list
-// goes on.
-func upTo(a, b *stretch, old, now []stretch) netip.Addr {
+// one may be nil, begin: it ends where one of them ends, or before the other report,
+// which is at x or y, goes on.
+func upTo(a, b, x, y *compact.Item) netip.Addr {
 	switch {
 	case a == nil:
-		if len(old) > 0 && !b.last.Less(old[0].first) {
-			return old[0].first.Prev()
+		if x != nil && !b.Last.Less(x.Addr) {
+			return x.Addr.Prev()
 		}
-		return b.last
+		return b.Last
 	case b == nil:
-		if len(now) > 0 && !a.last.Less(now[0].first) {
-			return now[0].first.Prev()
+		if y != nil && !a.Last.Less(y.Addr) {
+			return y.Addr.Prev()
 		}
-		return a.last
-	case a.last.Less(b.last):
-		return a.last
+		return a.Last
+	case a.Last.Less(b.Last):
+		return a.Last
 	}
-	return b.last
+	return b.Last
 }
 
-// past is the list without what lies up to last. Of two records of an address the
-// last counts.
-func past(list []stretch, last netip.Addr) []stretch {
-	for len(list) > 0 && !last.Less(list[0].last) {
-		list = list[1:]
-	}
-	if len(list) > 0 && !last.Less(list[0].first) {
-		list[0].first = last.Next()
-	}
-	return list
+// cursor reads the endpoints and ranges of a report by port and address.
+type cursor struct {
+	store *compact.Store
+	order []uint32
+	head  *compact.Item // the first of what was not compared yet; nil at the end
+	err   error         // of reading on, which ends there
 }
 
-func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *stretch) {
+func newCursor(s *compact.Store) *cursor {
+	c := &cursor{store: s, order: s.ByPort()}
+	c.next()
+	return c
+}
+
+func (c *cursor) next() {
+	c.head = nil
+	if len(c.order) == 0 || c.err != nil {
+		return
+	}
+	item, err := c.store.At(c.order[0])
+	if c.err = err; err == nil {
+		c.head, c.order = &item, c.order[1:]
+	}
+}
+
+func (c *cursor) port() probe.Port {
+	if c.head == nil {
+		return probe.Port{}
+	}
+	return probe.Port{Number: c.head.Port, Proto: c.head.Proto}
+}
+
+// on is the head if it is of a port, or nil.
+func (c *cursor) on(p probe.Port) *compact.Item {
+	if c.head == nil || c.port() != p {
+		return nil
+	}
+	return c.head
+}
+
+// skip goes on to what of a port lies beyond last. Of two records of an address the
+// first counts.
+func (c *cursor) skip(p probe.Port, last netip.Addr) {
+	for c.on(p) != nil && !last.Less(c.head.Last) {
+		c.next()
+	}
+	if h := c.on(p); h != nil && !last.Less(h.Addr) {
+		h.Addr = last.Next()
+	}
+}
+
+func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *compact.Item) {
 	n := span64(first, last)
 	c := record.Change{Address: first, Last: last, Count: n, Port: p.Number, Proto: p.Proto, Confidence: probe.High}
 	switch {
 	case b == nil:
 		d.onlyOld += n
-		if a.result.State != probe.Open {
+		if a.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.result)), phrase.NotReported
+		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.Result)), phrase.NotReported
 		c.Notes = []string{phrase.New.Doubt(phrase.Absent)}
 	case a == nil:
 		d.onlyNow += n
-		if b.result.State != probe.Open {
+		if b.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Appeared, phrase.NotReported, phrase.Sentence(withoutTime(b.result))
+		c.What, c.Old, c.New = record.Appeared, phrase.NotReported, phrase.Sentence(withoutTime(b.Result))
 		c.Notes = []string{phrase.Old.Doubt(phrase.Absent)}
 	default:
 		d.compared += n
-		if !different(&c, a.result, b.result) {
+		if !different(&c, a.Result, b.Result) {
 			return
 		}
-		c.Notes = d.doubts(a.result, b.result)
+		c.Notes = d.doubts(a.Result, b.Result)
 	}
 	if c.Notes != nil {
 		c.Confidence = probe.Low

@@ -3,38 +3,56 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"net/netip"
+	"iter"
 	"slices"
 
 	"onmux/probe"
+	"onmux/report/compact"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
 )
 
-// Part is a saved report and the name it goes by in errors.
+// Part is a Handler that keeps a saved report, and the name it goes by in errors. What was
+// expected of a shard (how many are open, for example) is not what is expected of the
+// whole: violations are left out.
 type Part struct {
-	Name string
-	record.Recording
+	record.Nop
+	Name     string
+	Started  record.Start
+	Ended    record.End
+	found    compact.Store
+	reported uint64 // endpoints
 }
+
+// Start keeps s.
+func (p *Part) Start(s record.Start) error { p.Started = s; return nil }
+
+// Endpoint keeps r.
+func (p *Part) Endpoint(r probe.Result) error {
+	p.reported++
+	return p.found.Endpoint(r)
+}
+
+// Range keeps r.
+func (p *Part) Range(r scan.Range) error {
+	p.reported += r.Count
+	return p.found.Range(r)
+}
+
+// End keeps e.
+func (p *Part) End(e record.End) error { p.Ended = e; return nil }
+
+// Close removes what is kept.
+func (p *Part) Close() { p.found.Close() }
 
 // Merged is what the shards of one scan make together.
 type Merged struct {
-	Start    record.Start
-	End      record.End
-	Lack     []string // what is missing, by shard; also in the End's coverage
-	runs     map[probe.Port][]piece
-	reported []uint64 // endpoints, by part
-}
-
-// piece is a run of addresses of which the same is known. One that was reported
-// singly keeps its record.
-type piece struct {
-	first, last netip.Addr
-	all         scan.Range
-	single      *probe.Result
-	part        int
+	Start record.Start
+	End   record.End
+	Lack  []string // what is missing, by shard; also in the End's coverage
+	parts []*Part
+	found iter.Seq2[*compact.Store, uint32] // what the parts found, by port and address
 }
 
 // Merge proves that the parts are shards of one scan and have no endpoint
@@ -44,19 +62,18 @@ func Merge(parts []*Part) (*Merged, error) {
 	if err := belong(parts); err != nil {
 		return nil, err
 	}
-	m := &Merged{runs: make(map[probe.Port][]piece), reported: make([]uint64, len(parts))}
-	for i, p := range parts {
-		if err := p.Replay(shard{to: m, part: i}); err != nil {
-			return nil, err
-		}
+	m := &Merged{parts: parts}
+	var stores []*compact.Store
+	for _, p := range parts {
+		stores = append(stores, &p.found)
 	}
-	for _, p := range slices.SortedFunc(maps.Keys(m.runs), record.ComparePorts) {
-		if err := m.sort(p, parts); err != nil {
-			return nil, err
-		}
+	m.found = compact.Merge(stores)
+	m.head()
+	states, err := m.count()
+	if err != nil {
+		return nil, err
 	}
-	m.head(parts)
-	m.tail(parts)
+	m.tail(states)
 	return m, nil
 }
 
@@ -87,48 +104,32 @@ func belong(parts []*Part) error {
 	return nil
 }
 
-// shard is a Handler that adds up the endpoints and ranges of one part. What was
-// expected of a shard (how many are open, for example) is not what is expected of the
-// whole: violations are left out.
-type shard struct {
-	record.Nop
-	to   *Merged
-	part int
-}
-
-// Endpoint adds one.
-func (s shard) Endpoint(r probe.Result) error {
-	s.to.add(piece{first: r.Addr, last: r.Addr, single: &r, part: s.part, all: record.Single(r)})
-	return nil
-}
-
-// Range adds its endpoints.
-func (s shard) Range(r scan.Range) error {
-	s.to.add(piece{first: r.First, last: r.Last, all: r, part: s.part})
-	return nil
-}
-
-func (m *Merged) add(p piece) {
-	of := probe.Port{Number: p.all.Port, Proto: p.all.Proto}
-	m.reported[p.part] += p.all.Count
-	m.runs[of] = append(m.runs[of], p)
-}
-
-// sort puts the runs of a port in order and proves that none is there twice.
-func (m *Merged) sort(p probe.Port, parts []*Part) error {
-	runs := m.runs[p]
-	slices.SortFunc(runs, func(a, b piece) int { return a.first.Compare(b.first) })
-	for i := 1; i < len(runs); i++ {
-		if !runs[i-1].last.Less(runs[i].first) {
-			return fmt.Errorf("%s is in both %s and %s", probe.Endpoint{Addr: runs[i].first, Port: p.Number,
-				Proto: p.Proto},
-				parts[runs[i-1].part].Name, parts[runs[i].part].Name)
+// count counts the endpoints by state and proves that none is there twice.
+func (m *Merged) count() (map[string]uint64, error) {
+	states := make(map[string]uint64)
+	var before compact.Item
+	var of *compact.Store
+	for store, i := range m.found {
+		item, err := store.At(i)
+		if err != nil {
+			return nil, err
 		}
+		if of != nil && before.Port == item.Port && before.Proto == item.Proto && !before.Last.Less(item.Addr) {
+			return nil, fmt.Errorf("%s is in both %s and %s", item.Endpoint, m.name(of), m.name(store))
+		}
+		states[item.State.String()] += item.Count
+		before, of = item, store
 	}
-	return nil
+	return states, nil
 }
 
-func (m *Merged) head(parts []*Part) {
+// name is the name of the part whose store it is.
+func (m *Merged) name(s *compact.Store) string {
+	return m.parts[slices.IndexFunc(m.parts, func(p *Part) bool { return &p.found == s })].Name
+}
+
+func (m *Merged) head() {
+	parts := m.parts
 	m.Start = parts[0].Started
 	for _, p := range parts {
 		if p.Started.Started.Before(m.Start.Started) {
@@ -140,9 +141,10 @@ func (m *Merged) head(parts []*Part) {
 	m.Start.Plan = &plan
 }
 
-func (m *Merged) tail(parts []*Part) {
+func (m *Merged) tail(states map[string]uint64) {
+	parts := m.parts
 	plan := *parts[0].Started.Plan
-	e := record.End{Summary: scan.Summary{States: make(map[string]uint64)}}
+	e := record.End{Summary: scan.Summary{States: states}}
 	var lost, missed float64
 	var measured uint64
 	seen := make([]bool, plan.Shards+1)
@@ -172,16 +174,13 @@ func (m *Merged) tail(parts []*Part) {
 		share := lost / float64(measured)
 		e.Summary.Loss = &share
 	}
-	for _, runs := range m.runs {
-		for _, r := range runs {
-			e.Summary.Targets += r.all.Count
-			e.Summary.States[r.all.State.String()] += r.all.Count
-		}
+	for _, n := range states {
+		e.Summary.Targets += n
 	}
 	if n := e.Summary.Targets; n < plan.Endpoints {
 		e.Summary.NotReached = plan.Endpoints - n
 	}
-	m.Lack = m.lacking(parts, seen, e.Summary.NotReached > 0)
+	m.Lack = lacking(parts, seen, e.Summary.NotReached > 0)
 	e.Complete = e.Summary.NotReached == 0 && m.Lack == nil
 	e.Coverage = slices.Clone(m.Lack)
 	e.Coverage = append(e.Coverage, phrase.Merged(e.Summary.Targets, plan.Endpoints))
@@ -191,12 +190,12 @@ func (m *Merged) tail(parts []*Part) {
 }
 
 // lacking names what is missing: whole shards, and what there is too little of.
-func (m *Merged) lacking(parts []*Part, seen []bool, short bool) []string {
+func lacking(parts []*Part, seen []bool, short bool) []string {
 	var out []string
-	for i, p := range parts {
+	for _, p := range parts {
 		plan := *p.Started.Plan
-		if !p.Ended.Complete || short && m.reported[i] < plan.Share() {
-			out = append(out, phrase.Shard(plan, p.Name, m.reported[i], p.Ended.Complete))
+		if !p.Ended.Complete || short && p.reported < plan.Share() {
+			out = append(out, phrase.Shard(plan, p.Name, p.reported, p.Ended.Complete))
 		}
 	}
 	var absent []uint16
@@ -214,48 +213,58 @@ func (m *Merged) lacking(parts []*Part, seen []bool, short bool) []string {
 // Write emits what the shards found, open endpoints first, the others as runs of
 // neighbours with the same verdict.
 func (m *Merged) Write(emit func(record.Finding) error) error {
-	ports := slices.SortedFunc(maps.Keys(m.runs), record.ComparePorts)
-	var err error
-	for _, p := range ports {
-		for _, r := range m.runs[p] {
-			if r.single != nil && r.single.State == probe.Open {
-				err = cmp.Or(err, emit(*r.single))
-			}
+	var err error // the first; the others are emitted all the same
+	for store, i := range m.found {
+		item, broken := store.At(i)
+		if broken != nil {
+			return broken
+		}
+		if item.Single && item.State == probe.Open {
+			err = cmp.Or(err, emit(item.Result))
 		}
 	}
-	for _, p := range ports {
-		runs := m.runs[p]
-		for i := 0; i < len(runs); {
-			j, folded := together(runs, i)
-			switch {
-			case j == i+1 && runs[i].single != nil && runs[i].single.State == probe.Open:
-			case j == i+1 && runs[i].single != nil:
-				err = cmp.Or(err, emit(*runs[i].single))
-			default:
-				err = cmp.Or(err, emit(folded))
-			}
-			i = j
+	var held run
+	for store, i := range m.found {
+		item, broken := store.At(i)
+		if broken != nil {
+			return broken
 		}
+		if held.joins(&item) {
+			continue
+		}
+		err = cmp.Or(err, held.emit(emit))
+		held = run{item, item.Range(), 1}
 	}
-	return err
+	return cmp.Or(err, held.emit(emit))
 }
 
-// together is the end of the runs from i on that go on without a gap and agree, and
-// what they are together.
-func together(runs []piece, i int) (int, scan.Range) {
-	r := runs[i].all
-	j := i + 1
-	if r.State == probe.Open {
-		return j, r
+// run is what goes on without a gap and agrees.
+type run struct {
+	first compact.Item
+	all   scan.Range
+	items int
+}
+
+// joins adds the next item if it goes on and agrees.
+func (r *run) joins(item *compact.Item) bool {
+	all := &r.all
+	if r.items == 0 || all.State == probe.Open || all.Port != item.Port || all.Proto != item.Proto ||
+		item.Addr != all.Last.Next() || item.State != all.State || item.Reason != all.Reason ||
+		item.Responder != all.Responder || item.Error != all.Error || !slices.Equal(item.Notes, all.Notes) {
+		return false
 	}
-	for ; j < len(runs); j++ {
-		next := runs[j].all
-		if next.First != r.Last.Next() || next.State != r.State || next.Reason != r.Reason ||
-			next.Responder != r.Responder ||
-			next.Error != r.Error || !slices.Equal(next.Notes, r.Notes) {
-			break
-		}
-		r.Last, r.Count, r.Tries = next.Last, r.Count+next.Count, min(r.Tries, next.Tries)
+	all.Last, all.Count, all.Tries = item.Last, all.Count+item.Count, min(all.Tries, item.Tries)
+	r.items++
+	return true
+}
+
+// emit emits the run; single open endpoints were.
+func (r *run) emit(emit func(record.Finding) error) error {
+	switch {
+	case r.items == 0 || r.items == 1 && r.first.Single && r.first.State == probe.Open:
+		return nil
+	case r.items == 1 && r.first.Single:
+		return emit(r.first.Result)
 	}
-	return j, r
+	return emit(r.all)
 }
