@@ -2,9 +2,12 @@ package nmap_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -109,6 +112,59 @@ func TestNmapHasAPortOnce(t *testing.T) {
 	}
 	if len(r.Findings) != 1 || r.Findings[0].(probe.Result).State != probe.Open {
 		t.Errorf("not the last alone: %+v", r.Findings)
+	}
+}
+
+// TestNmapOfMixedStreams: whatever the order of endpoints and ranges, every endpoint stands
+// once, in order, with what was last stated of it; ranges count as after all endpoints.
+func TestNmapOfMixedStreams(t *testing.T) {
+	dice := rand.New(rand.NewPCG(4, 2))
+	states := []probe.State{probe.Open, probe.Closed, probe.Filtered}
+	reasons := []probe.Reason{probe.SynAck, probe.Reset, probe.NoResponse}
+	for range 100 {
+		endpoints, ranges := make(map[probe.Endpoint]probe.State), make(map[probe.Endpoint]probe.State)
+		s := Stream{Started: Starts("scan"), Ended: Ends(1, nil)}
+		for range dice.IntN(300) {
+			k := dice.IntN(3)
+			at := probe.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(dice.IntN(20))}),
+				Port: uint16(1 + dice.IntN(3)), Proto: probe.Protos()[dice.IntN(2)]}
+			if dice.IntN(4) > 0 {
+				s.Findings = append(s.Findings, probe.Result{Endpoint: at, State: states[k], Reason: reasons[k],
+					RTT: probe.Millis(dice.IntN(1e7)), TTL: uint8(dice.IntN(3))})
+				endpoints[at] = states[k]
+				continue
+			}
+			r := scan.Range{First: at.Addr, Last: at.Addr, Port: at.Port, Proto: at.Proto, State: states[k],
+				Reason: reasons[k]}
+			for r.Count = 1; ; r.Count++ {
+				ranges[probe.Endpoint{Addr: r.Last, Port: at.Port, Proto: at.Proto}] = states[k]
+				if dice.IntN(3) == 0 {
+					break
+				}
+				r.Last = r.Last.Next()
+			}
+			s.Findings = append(s.Findings, r)
+		}
+		maps.Copy(endpoints, ranges)
+		got := NewRecorder()
+		if err := Replay(bytes.NewReader(s.Write(t, "nmap-xml")), got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Findings) != len(endpoints) {
+			t.Fatalf("%d endpoints, want %d", len(got.Findings), len(endpoints))
+		}
+		var before probe.Endpoint
+		for i, f := range got.Findings {
+			r := f.(probe.Result)
+			if want := endpoints[r.Endpoint]; r.State != want {
+				t.Fatalf("%s is %s, want %s", r.Endpoint, r.State, want)
+			}
+			if c := cmp.Or(r.Addr.Compare(before.Addr), cmp.Compare(r.Proto, before.Proto),
+				cmp.Compare(r.Port, before.Port)); i > 0 && c <= 0 {
+				t.Fatalf("%s stands behind %s", r.Endpoint, before)
+			}
+			before = r.Endpoint
+		}
 	}
 }
 

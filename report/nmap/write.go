@@ -5,8 +5,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +12,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/report/compact"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
@@ -33,9 +32,8 @@ type writer struct {
 	x          *xml.Encoder
 	run        xml.StartElement
 	command    string
-	hosts      map[netip.Addr][]probe.Result
-	spans      []scan.Range
-	names      map[netip.Addr]string
+	found      compact.Store // endpoints
+	ranges     compact.Store
 	registered func(probe.Port) string // the name of a port, or ""
 }
 
@@ -47,10 +45,7 @@ func New(w io.Writer, o record.Options) record.Handler {
 	}
 	x := xml.NewEncoder(w)
 	x.Indent("", " ")
-	return &writer{
-		w: w, x: x, registered: registered, hosts: make(map[netip.Addr][]probe.Result),
-		names: make(map[netip.Addr]string),
-	}
+	return &writer{w: w, x: x, registered: registered}
 }
 
 // Start writes the head.
@@ -92,19 +87,10 @@ func Fits(command string) error {
 }
 
 // Endpoint keeps it for its host.
-func (n *writer) Endpoint(r probe.Result) error {
-	n.hosts[r.Addr] = append(n.hosts[r.Addr], r)
-	if r.Host != "" {
-		n.names[r.Addr] = r.Host
-	}
-	return nil
-}
+func (n *writer) Endpoint(r probe.Result) error { return n.found.Endpoint(r) }
 
 // Range keeps it for its hosts.
-func (n *writer) Range(r scan.Range) error {
-	n.spans = append(n.spans, r)
-	return nil
-}
+func (n *writer) Range(r scan.Range) error { return n.ranges.Range(r) }
 
 // Listener keeps a socket of this machine as an open port.
 func (n *writer) Listener(l local.Listener) error {
@@ -112,28 +98,19 @@ func (n *writer) Listener(l local.Listener) error {
 		return nil
 	}
 	r := probe.Result{Endpoint: probe.Endpoint{Addr: l.Address, Port: l.Port, Proto: l.Proto}, State: probe.Open}
-	if !slices.ContainsFunc(n.hosts[l.Address], func(o probe.Result) bool { return o.Endpoint == r.Endpoint }) {
-		n.hosts[l.Address] = append(n.hosts[l.Address], r)
-	}
-	return nil
+	return n.found.Weak(r) // an endpoint or a range states more
 }
 
 // End writes the hosts.
 func (n *writer) End(e record.End) error {
+	defer n.found.Close()
+	defer n.ranges.Close()
 	if err := n.single(); err != nil {
 		return err
 	}
-	var count hosts
-	for _, a := range slices.SortedFunc(maps.Keys(n.hosts), netip.Addr.Compare) {
-		h := n.host(a)
-		if count.Total++; h.Status.State == "up" {
-			count.Up++
-		} else {
-			count.Down++
-		}
-		if err := n.x.Encode(h); err != nil {
-			return err
-		}
+	count, err := n.writeHosts()
+	if err != nil {
+		return err
 	}
 	at := e.Finished.UTC()
 	f := finished{
@@ -144,7 +121,7 @@ func (n *writer) End(e record.End) error {
 	if !e.Complete {
 		f.Exit, f.ErrorMsg = "error", phrase.Visible("incomplete: "+strings.Join(e.Coverage, "; "))
 	}
-	err := cmp.Or(n.x.Encode(runStats{Finished: f, Hosts: count}), n.x.EncodeToken(n.run.End()), n.x.Close())
+	err = cmp.Or(n.x.Encode(runStats{Finished: f, Hosts: count}), n.x.EncodeToken(n.run.End()), n.x.Close())
 	if err == nil {
 		_, err = io.WriteString(n.w, "\n")
 	}
@@ -154,7 +131,12 @@ func (n *writer) End(e record.End) error {
 // single makes hosts of the addresses of ranges, as many as fit; the others are a comment.
 func (n *writer) single() error {
 	left := uint64(maxSingly)
-	for _, s := range n.spans {
+	for i := range n.ranges.Len() {
+		item, err := n.ranges.At(uint32(i))
+		if err != nil {
+			return err
+		}
+		s := item.Range()
 		if s.Count > left {
 			text := fmt.Sprintf(" %s to %s, port %d/%s: %d addresses are %s, and not listed ",
 				s.First, s.Last, s.Port, s.Proto, s.Count, s.State)
@@ -167,25 +149,71 @@ func (n *writer) single() error {
 		left -= s.Count
 		a := s.First
 		for range s.Count {
-			n.hosts[a] = append(n.hosts[a], record.At(s, a))
+			if err := n.found.Endpoint(record.At(s, a)); err != nil {
+				return err
+			}
 			a = a.Next()
 		}
 	}
 	return nil
 }
 
+// writeHosts writes all hosts and counts them.
+func (n *writer) writeHosts() (count hosts, err error) {
+	var h hostResults
+	write := func() error {
+		if len(h.results) == 0 {
+			return nil
+		}
+		e := n.host(&h)
+		if count.Total++; e.Status.State == "up" {
+			count.Up++
+		} else {
+			count.Down++
+		}
+		h = hostResults{results: h.results[:0]}
+		return n.x.Encode(e)
+	}
+	for _, i := range n.found.ByAddress() {
+		item, err := n.found.At(i)
+		if err != nil {
+			return count, err
+		}
+		if len(h.results) > 0 && h.results[0].Addr != item.Addr {
+			if err := write(); err != nil {
+				return count, err
+			}
+		}
+		h.add(item.Result, i)
+	}
+	return count, write()
+}
+
+// hostResults is what was found of one host, by protocol and port.
+type hostResults struct {
+	results []probe.Result
+	name    string
+	named   uint32 // which record has the name
+}
+
+// add adds the record number i. Of two for one port, the last counts, and so does the
+// last name.
+func (h *hostResults) add(r probe.Result, i uint32) {
+	if r.Host != "" && i >= h.named {
+		h.name, h.named = r.Host, i
+	}
+	if n := len(h.results); n > 0 && h.results[n-1].Endpoint == r.Endpoint {
+		h.results[n-1] = r
+		return
+	}
+	h.results = append(h.results, r)
+}
+
 // host makes the element of one host. nmap takes every host for up that was not found
 // unreachable.
-func (n *writer) host(a netip.Addr) host {
-	results := n.hosts[a]
-	slices.Reverse(results) // of two for one port, the last counts
-	slices.SortStableFunc(results, func(x, y probe.Result) int {
-		return cmp.Or(cmp.Compare(x.Proto, y.Proto), cmp.Compare(x.Port, y.Port))
-	})
-	results = slices.CompactFunc(results, func(x, y probe.Result) bool {
-		return x.Proto == y.Proto &&
-			x.Port == y.Port
-	})
+func (n *writer) host(found *hostResults) host {
+	results := found.results
+	a := results[0].Addr
 	h := host{
 		Status:    status{State: "down", Reason: reasonName(results[0].Reason), TTL: results[0].TTL},
 		Addresses: []address{{phrase.Visible(a.String()), "ipv4"}},
@@ -193,7 +221,7 @@ func (n *writer) host(a netip.Addr) host {
 	if a.Is6() {
 		h.Addresses[0].Type = "ipv6"
 	}
-	if name := n.names[a]; name != "" {
+	if name := found.name; name != "" {
 		h.Names = []hostname{{phrase.Visible(name), "user"}}
 	}
 	for _, r := range results {
