@@ -3,9 +3,12 @@ package ci_test
 import (
 	"encoding/xml"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"onmux/probe"
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -106,6 +109,72 @@ func TestJUnitNames(t *testing.T) {
 	if failures != 4 || errors != 3 || suites.Suite.Failures != 4 || suites.Suite.Errors != 3 ||
 		suites.Suite.Tests != len(suites.Suite.Cases) {
 		t.Errorf("%d failures and %d errors:\n%s", failures, errors, out)
+	}
+}
+
+// TestJUnitOfMixedStreams: cases stand in the order of their records, and each has the
+// violations of its name, also those that come after thousands of other records.
+func TestJUnitOfMixedStreams(t *testing.T) {
+	dice := rand.New(rand.NewPCG(4, 1))
+	type unit struct {
+		Name    string `xml:"name,attr"`
+		Failure string `xml:"failure"`
+		Out     string `xml:"system-out"`
+	}
+	s := Stream{Started: Starts("scan"), Ended: Ends(1, nil)}
+	var want []unit
+	known := make(map[string]int)
+	reset := strings.Repeat("an answer ", 10)
+	for i := range 40_000 {
+		a := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Open,
+			Details: probe.Details{Service: &probe.Service{Name: "ssh", Product: reset}}}
+		if dice.IntN(3) > 0 {
+			s.Findings = append(s.Findings, r)
+			if _, ok := known[r.Endpoint.String()]; !ok {
+				known[r.Endpoint.String()] = len(want)
+			}
+			want = append(want, unit{r.Endpoint.String(), "", "open, ssh " + strings.TrimSpace(reset)})
+		}
+		if dice.IntN(3) == 0 {
+			of := r.Endpoint
+			of.Addr = netip.AddrFrom4([4]byte{10, 0, byte(dice.IntN(i+1) >> 8), byte(i)})
+			v := Violation{What: of.String(), Expected: "closed", Actual: fmt.Sprint("open ", i)}
+			s.Findings = append(s.Findings, v)
+			k, ok := known[v.What]
+			if !ok {
+				k = len(want)
+				known[v.What] = k
+				want = append(want, unit{Name: v.What})
+			}
+			want[k].Failure += v.What + ": expected closed, found " + v.Actual + "\n"
+		}
+	}
+	// Violations for which no record came before have a case of their own; a record that
+	// comes then has a number.
+	seen := make(map[string]bool)
+	for i := range want {
+		if seen[want[i].Name] {
+			want[i].Name += " (2)"
+		}
+		seen[want[i].Name] = true
+	}
+	var suites struct {
+		Suite struct {
+			Cases []unit `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(s.Write(t, "junit"), &suites); err != nil {
+		t.Fatal(err)
+	}
+	got := suites.Suite.Cases
+	if len(got) != len(want) {
+		t.Fatalf("%d cases, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("case %d: %+v\nwant %+v", i, got[i], want[i])
+		}
 	}
 }
 

@@ -18,12 +18,11 @@ type junit struct {
 	w     io.Writer
 	began record.Start
 	cases
-	all    []*testCase
-	byName map[string]*testCase
+	kept keptCases
 }
 
 func NewJUnit(w io.Writer, _ record.Options) record.Handler {
-	j := &junit{w: w, byName: make(map[string]*testCase)}
+	j := &junit{w: w}
 	j.write = j.add
 	return j
 }
@@ -39,42 +38,39 @@ func (j *junit) Start(s record.Start) error {
 // add takes a case. Names are unique: a violation of what was written before is
 // put there, and a second finding of the same name gets a number.
 func (j *junit) add(c testCase) error {
-	if old := j.byName[c.name]; old != nil {
+	old, err := j.kept.find(c.name)
+	if err != nil {
+		return err
+	}
+	if old >= 0 {
 		if c.text == "" && c.unsure == "" {
-			if old.fails {
-				old.fails, old.violations = false, nil
-			}
-			old.violations = append(old.violations, c.violations...)
+			j.kept.violate(old, c.violations)
 			return nil
 		}
 		name := c.name
-		for n := 2; j.byName[c.name] != nil; n++ {
+		for n := 2; old >= 0; n++ {
 			c.name = fmt.Sprintf("%s (%d)", name, n)
+			if old, err = j.kept.find(c.name); err != nil {
+				return err
+			}
 		}
 	}
-	j.all = append(j.all, &c)
-	j.byName[c.name] = &c
+	j.kept.add(c)
 	return nil
 }
 
 // End writes the suite.
 func (j *junit) End(e record.End) error {
+	defer j.kept.text.Close()
 	if err := j.end(e); err != nil {
 		return err
 	}
-	var failures, errors int
-	for _, c := range j.all {
-		if len(c.violations) > 0 {
-			failures++
-		} else if c.unsure != "" {
-			errors++
-		}
-	}
+	failures, errors := j.kept.problems()
 	class := "onmux." + j.began.Command
 	suite := junitSuite{
-		Name: class, Tests: len(j.all), Failures: failures, Errors: errors,
+		Name: class, Tests: len(j.kept.all), Failures: failures, Errors: errors,
 		Time: phrase.Seconds(e.Summary.Duration), Timestamp: j.began.Started.UTC().Format("2006-01-02T15:04:05"),
-		Cases: junitCases{class, j.all}, Out: visibleLines(strings.Join(e.Coverage, "\n")),
+		Cases: junitCases{class, &j.kept}, Out: visibleLines(strings.Join(e.Coverage, "\n")),
 	}
 	if _, err := io.WriteString(j.w, xml.Header); err != nil {
 		return err
@@ -122,33 +118,21 @@ type junitProblem struct {
 // junitCases makes an element of one case at a time.
 type junitCases struct {
 	class string
-	all   []*testCase
+	kept  *keptCases
 }
 
 func (l junitCases) MarshalXML(x *xml.Encoder, start xml.StartElement) error {
-	for _, c := range l.all {
-		if err := x.EncodeElement(c.junit(l.class), start); err != nil {
+	for i := range l.kept.all {
+		c, err := l.kept.element(i)
+		if err != nil {
+			return err
+		}
+		c.Class = l.class
+		if err := x.EncodeElement(c, start); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (c *testCase) junit(class string) junitCase {
-	out := junitCase{Class: class, Name: phrase.Visible(c.name), Out: visibleLines(c.text)}
-	switch {
-	case len(c.violations) > 0:
-		v := c.violations[0]
-		var text strings.Builder
-		for _, v := range c.violations {
-			text.WriteString(phrase.Breach(v) + "\n")
-		}
-		message := fmt.Sprintf("expected %s, found %s", v.Expected, v.Actual)
-		out.Failure = &junitProblem{phrase.Visible(message), "violation", visibleLines(text.String())}
-	case c.unsure != "":
-		out.Error = &junitProblem{phrase.Visible(c.unsure), "unknown", visibleLines(c.unsure)}
-	}
-	return out
 }
 
 // visibleLines makes the lines of a text visible, but not their ends.
