@@ -69,6 +69,16 @@ type Neighbor struct {
 	Fixed bool // set by an administrator: never ask
 }
 
+// FirstPort is the least source port: as Linux' ephemeral ports, which firewalls expect
+// of clients.
+const FirstPort = 32768
+
+// PortRange is a block of ports, both ends included.
+type PortRange struct{ First, Last uint16 }
+
+// Contains reports whether a port is in the block.
+func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
+
 // ErrDown means that an interface that is needed cannot be used, or no longer.
 var ErrDown = errors.New("the interface is down")
 

@@ -44,6 +44,9 @@ func Reserve(bool, int) (*Ports, error) { return nil, errUnsupported }
 // Close does nothing.
 func (*Ports) Close() {}
 
+// AnnouncedPorts are none.
+func AnnouncedPorts() []PortRange { return nil }
+
 // Sender sends packets in batches.
 type Sender struct{}
 

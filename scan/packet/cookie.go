@@ -36,8 +36,8 @@ func (p Ports) source(c cookie, try int) uint16 {
 	return p.First + uint16((try-1)*p.Width+c.slot(p.Width))
 }
 
-// contains reports whether a port is in the block.
-func (p Ports) contains(port uint16) bool {
+// Contains reports whether a port is in the block.
+func (p Ports) Contains(port uint16) bool {
 	return port >= p.First && int(port)-int(p.First) < p.Count()
 }
 

@@ -63,16 +63,16 @@ func TestPorts(t *testing.T) {
 		for range 1000 {
 			c, try := cookie(rand.Uint64()), 1+rand.IntN(p.Tries)
 			from := p.source(c, try)
-			if got, ok := p.try(c, from); !p.contains(from) || !ok || got != try || from < p.First || from > p.Last() {
+			if got, ok := p.try(c, from); !p.Contains(from) || !ok || got != try || from < p.First || from > p.Last() {
 				t.Errorf("%+v: try %d leaves from %d, which is of try %d, %t", p, try, from, got, ok)
 			}
 		}
 		hits, c := 0, cookie(rand.Uint64())
 		for port := range 65536 {
-			if in := port >= int(p.First) && port <= int(p.Last()); p.contains(uint16(port)) != in {
+			if in := port >= int(p.First) && port <= int(p.Last()); p.Contains(uint16(port)) != in {
 				t.Fatalf("%+v: port %d is in: %t", p, port, !in)
 			}
-			if p.contains(uint16(port)) {
+			if p.Contains(uint16(port)) {
 				if _, ok := p.try(c, uint16(port)); ok {
 					hits++
 				}
@@ -82,7 +82,7 @@ func TestPorts(t *testing.T) {
 			t.Errorf("%+v: a cookie fits %d ports", p, hits)
 		}
 	}
-	if (Ports{}).contains(0) {
+	if (Ports{}).Contains(0) {
 		t.Error("an empty block holds port 0")
 	}
 }

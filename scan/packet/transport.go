@@ -33,7 +33,7 @@ func (d *Decoder) tcp(p *packet, r *Reply) Validity {
 	}
 	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	r.Flags, r.Window = b[13], binary.BigEndian.Uint16(b[14:])
-	if r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].contains(r.SrcPort) {
+	if r.Flags&ACK == 0 || !d.cookies.ports[probe.TCP].Contains(r.SrcPort) {
 		return Foreign
 	}
 	switch r.Flags & (SYN | FIN | RST) {
@@ -96,7 +96,7 @@ func (d *Decoder) udp(p *packet, r *Reply) Validity {
 	}
 	size := int(binary.BigEndian.Uint16(b[4:]))
 	r.Kind, r.FromPort, r.SrcPort = KindUDP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].contains(r.SrcPort) {
+	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].Contains(r.SrcPort) {
 		return Foreign
 	}
 	// Over IPv4 there need not be a checksum (RFC 768); over IPv6 there must (RFC 8200, section 8.1).
@@ -201,7 +201,7 @@ func (d *Decoder) quotedProbe(p *packet, r *Reply, proto uint8, src, dst, b []by
 		return 0, Foreign
 	}
 	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
-	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].contains(r.SrcPort) {
+	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].Contains(r.SrcPort) {
 		return 0, Foreign
 	}
 	c = d.cookies.of(src, dst, e.Port, e.Proto)

@@ -32,6 +32,7 @@ type core struct {
 	neighbors *neighborTable
 	socket    *link.Receiver
 
+	own     ownPorts
 	local   localAnswers
 	drops   dropMeter
 	room    chan struct{} // holds a token when Receive has made room for Send

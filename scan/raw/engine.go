@@ -124,6 +124,7 @@ func (e *Engine) reserve() error {
 		p.First = r.First
 		e.reserved = append(e.reserved, r)
 	}
+	e.own.ours = udp
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // never fails
 	var err error

@@ -177,7 +177,7 @@ func (r *receiver) decode(p link.Packet) {
 		return
 	}
 	index, ok := r.Targets.Index(reply.Endpoint)
-	if !ok {
+	if !ok || r.isProbe(&reply, index) {
 		r.forged.Add(1)
 		return
 	}
@@ -186,6 +186,13 @@ func (r *receiver) decode(p link.Packet) {
 		a.Evidence = r.evidence(&reply, index)
 	}
 	r.answers = append(r.answers, a)
+}
+
+// isProbe reports whether what looks like an answer is a probe of another scan on this
+// machine to one of this scan's ports.
+func (r *receiver) isProbe(reply *packet.Reply, index uint64) bool {
+	return reply.Kind == packet.KindUDP && !reply.Sure &&
+		r.routes.to(index, reply.Endpoint.Addr).isLocal() && r.own.byOther(reply.FromPort, 0)
 }
 
 // resolved sends the probes that waited for a neighbor.

@@ -143,6 +143,9 @@ func (r *routes) uses(v4 bool) bool {
 	return false
 }
 
+// isLocal reports whether the route leads to this machine itself.
+func (r *route) isLocal() bool { return r.failure == "" && r.Device.Loopback }
+
 // neighbor is the station that packets to an endpoint are sent to on an Ethernet.
 func (r *route) neighbor(to probe.Endpoint) neighbor {
 	if r.nextHop != nil {

@@ -157,6 +157,10 @@ func (s *sender) put(batch []engine.Probe, left []bool, i int, now time.Time, cl
 		left[i] = true
 		return s.answer(p, probe.Result{Reason: probe.LocalError, Error: to.failure})
 	}
+	if r, ok := s.own.answer(to, p.Endpoint, s.Evidence); ok {
+		left[i] = true
+		return s.answer(p, r)
+	}
 	var mac packet.MAC
 	if to.Frames {
 		known := false
