@@ -56,13 +56,17 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return printError(err, exitStyleOf(args), stderr)
 }
 
-// withInterrupt returns a context that the first SIGINT or SIGTERM cancels with
-// errInterrupted; the second ends the process at once.
+// withInterrupt returns a context that the first SIGINT, SIGTERM or SIGHUP cancels with
+// errInterrupted; the second ends the process at once. A SIGHUP that is ignored, as under
+// nohup(1), stays ignored.
 func withInterrupt(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		select {
 		case <-signals:

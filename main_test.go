@@ -204,6 +204,7 @@ func TestInterrupt(t *testing.T) {
 	}{
 		{"SIGINT", []os.Signal{os.Interrupt}, true},
 		{"SIGTERM", []os.Signal{syscall.SIGTERM}, true},
+		{"SIGHUP", []os.Signal{syscall.SIGHUP}, true},
 		{"twice", []os.Signal{os.Interrupt, os.Interrupt}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

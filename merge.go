@@ -50,16 +50,16 @@ and the exit code is 3.`,
 			if err != nil {
 				return usageError(fmt.Errorf("cannot merge: %w", err), "")
 			}
-			return s.writeMerged(merged)
+			return s.writeMerged(c.Context, merged)
 		},
 	}, outputFlags(), expectFlags(), []cli.Flag{styleFlag()})
 }
 
 // writeMerged writes what the shards found, and holds it against the expectations.
-func (s *session) writeMerged(m *compare.Merged) error {
-	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
+func (s *session) writeMerged(ctx context.Context, m *compare.Merged) error {
+	sinks, err := report.Open(ctx, s.outputs, s.stdout, s.layout)
 	if err != nil {
-		return usageError(err, "")
+		return s.outputError(ctx, err)
 	}
 	judge := expect.NewJudge(s.expect)
 	violated := func(all []record.Violation) (err error) {

@@ -18,9 +18,9 @@ import (
 // run does the job, writes every output, and compares the findings with the
 // expectations: once, or with --wait until they hold.
 func (s *session) run(ctx context.Context, method map[string]string, do report.Job) error {
-	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
+	sinks, err := report.Open(ctx, s.outputs, s.stdout, s.layout)
 	if err != nil {
-		return usageError(err, "") // nothing was sent yet
+		return s.outputError(ctx, err) // nothing was sent yet
 	}
 	result := report.Run{
 		Start: record.Start{
@@ -45,6 +45,19 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		return &exitError{code: exitUnknown, err: broken}
 	}
 	return err
+}
+
+// outputError is the error of an output that cannot be opened: of the command line, unless
+// time ran out or a signal came while a FIFO had no reader.
+func (s *session) outputError(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errDeadline):
+		return &exitError{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: %w", s.deadline, err)}
+	case cause != nil:
+		return &exitError{code: exitUnknown, err: err}
+	}
+	return usageError(err, "")
 }
 
 // retryable reports whether the error may be gone at the next attempt: a wrong

@@ -50,9 +50,9 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string) err
 		return usageError(err, "")
 	}
 	defer f.Close()
-	sinks, err := report.Open(s.outputs, s.stdout, s.layout)
+	sinks, err := report.Open(ctx, s.outputs, s.stdout, s.layout)
 	if err != nil {
-		return usageError(err, "")
+		return s.outputError(ctx, err)
 	}
 	seen := &whole{Handler: sinks}
 	err = report.Replay(reader{ctx, f}, seen)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -63,6 +64,9 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			w, err := newScanJob(ctx, c, s)
+			if w != nil {
+				defer w.lock.Release()
+			}
 			if err != nil {
 				return err
 			}
@@ -89,6 +93,9 @@ type scanJob struct {
 	config   scan.Config
 	dryRun   bool
 	finished bool // nothing is left to resume
+
+	lock   *files.Lock // of the checkpoint; nil without one
+	before fs.FileInfo // of the checkpoint, before the scan; nil if there was none
 }
 
 func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,14 @@ func (w *scanJob) readCheckpointFlags(ctx context.Context, c *cli.Context) error
 			return usageError(fmt.Errorf("--wait and --%s exclude each other", name), "--wait repeats the scan")
 		}
 	}
+	if name := cmp.Or(to, from); name != "" && !w.dryRun {
+		if info, err := os.Stat(name); err == nil {
+			w.before = info
+		}
+		if err := w.acquire(name); err != nil {
+			return err
+		}
+	}
 	if to != "" && !w.dryRun && !sameFile(to, from) {
 		if err := checkpoint.MayWrite(to); err != nil {
 			return usageError(err, "name another file or remove it; --resume goes on with an unfinished scan")
@@ -57,6 +66,19 @@ func (w *scanJob) readCheckpointFlags(ctx context.Context, c *cli.Context) error
 		return err
 	}
 	w.config.Checkpoint = to
+	return nil
+}
+
+// acquire takes the lock of a checkpoint, unless it is no file to save to at all, which has
+// an error of its own.
+func (w *scanJob) acquire(name string) error {
+	if w.before != nil && !w.before.Mode().IsRegular() {
+		return nil
+	}
+	var err error
+	if w.lock, err = checkpoint.Acquire(name); err != nil {
+		return usageError(err, "")
+	}
 	return nil
 }
 
@@ -131,7 +153,7 @@ func (w *scanJob) resumedPlan(ctx context.Context, c *cli.Context, from *checkpo
 
 // withResumeHint adds to err how to go on with a scan that stopped early.
 func (w *scanJob) withResumeHint(c *cli.Context, err error) error {
-	if w.config.Checkpoint == "" || w.finished {
+	if w.config.Checkpoint == "" || w.finished || !w.saved() {
 		return err
 	}
 	hint := "resume with: " + resumeCommand(c, w.config.Checkpoint)
@@ -143,6 +165,16 @@ func (w *scanJob) withResumeHint(c *cli.Context, err error) error {
 	hinted := *f
 	hinted.hint = hint
 	return &hinted
+}
+
+// saved reports whether there is a checkpoint of this scan: its own, or the one that it goes
+// on from.
+func (w *scanJob) saved() bool {
+	info, err := os.Stat(w.config.Checkpoint)
+	if err != nil {
+		return false
+	}
+	return w.config.Resume != nil && !w.config.Resume.Complete || w.before == nil || !os.SameFile(w.before, info)
 }
 
 // resumeCommand is the command that goes on with a scan: with the flags whose values

@@ -123,6 +123,11 @@ func killAndResume(t *testing.T, method string) {
 			t.Fatal(err)
 		}
 	}
+	second, err := exec.Command("onmux", "scan", "--resume", file).CombinedOutput()
+	want := "onmux: " + file + " is the checkpoint of another scan that is running\n"
+	if err == nil || string(second) != want {
+		t.Errorf("a second scan: %v, %q, want %q", err, second, want)
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +165,8 @@ func killAndResume(t *testing.T, method string) {
 			}
 		}
 	}
-	// Of the files that were being written nothing else is left.
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 2 {
+	// Of the files that were being written nothing is left.
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("%v, %v", left, err)
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -117,9 +118,9 @@ type sink struct {
 // Open opens every output before anything is sent: a file that cannot be
 // written is an error here, and leaves no traces. Files appear, or are
 // replaced, when Close has everything on disk; what is no regular file (a
-// device, a FIFO) is written as findings come, like standard output. Opening a
-// FIFO waits for its reader, as it does everywhere.
-func Open(outputs []Output, stdout io.Writer, o record.Options) (*Sinks, error) {
+// device, a FIFO) is written as findings come, like standard output. A FIFO is
+// waited for until it has a reader or ctx ends; its reader has two more seconds then.
+func Open(ctx context.Context, outputs []Output, stdout io.Writer, o record.Options) (*Sinks, error) {
 	if err := distinct(outputs); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func Open(outputs []Output, stdout io.Writer, o record.Options) (*Sinks, error) 
 	seen := make(map[string]bool)
 	for _, out := range outputs {
 		k := &sink{Output: out}
-		err := k.open(stdout, o)
+		err := k.open(ctx, stdout, o)
 		if err == nil {
 			s.all = append(s.all, k)
 			if path := k.target.path(); path != "" && seen[path] {
@@ -164,12 +165,12 @@ func distinct(outputs []Output) error {
 	return nil
 }
 
-func (k *sink) open(stdout io.Writer, o record.Options) (err error) {
+func (k *sink) open(ctx context.Context, stdout io.Writer, o record.Options) (err error) {
 	if k.stdout() {
 		k.target = direct{Writer: stdout}
 	} else {
 		o.Color, o.Width = false, 0
-		if k.target, err = openFile(k.File); err != nil {
+		if k.target, err = openFile(ctx, k.File); err != nil {
 			return k.wrap(err)
 		}
 	}

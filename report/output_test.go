@@ -39,7 +39,7 @@ func TestUnknownFormat(t *testing.T) {
 	if _, err := New("xml", nil, Options{}); err == nil || !strings.Contains(err.Error(), "text, json, jsonl") {
 		t.Error(err)
 	}
-	if _, err := Open([]Output{{"xml", ""}}, nil, Options{}); err == nil {
+	if _, err := Open(t.Context(), []Output{{"xml", ""}}, nil, Options{}); err == nil {
 		t.Error("Open takes any format")
 	}
 }
@@ -47,7 +47,7 @@ func TestUnknownFormat(t *testing.T) {
 // open fails the test where outputs can't be opened.
 func open(t *testing.T, stdout *bytes.Buffer, outputs ...Output) *Sinks {
 	t.Helper()
-	s, err := Open(outputs, stdout, Options{})
+	s, err := Open(t.Context(), outputs, stdout, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestUnfinishedReportReplacesNothing(t *testing.T) {
 func TestTextInAFileIsPlain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	write := func(o Options) string {
-		s, err := Open([]Output{{"text", file}}, nil, o)
+		s, err := Open(t.Context(), []Output{{"text", file}}, nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func TestOpenRefuses(t *testing.T) {
 		{[]Output{{"text", file}, {"json", filepath.Join(dir, "loop")}}, "cannot write the json report to " +
 			filepath.Join(dir, "loop") + ": too many levels of symbolic links"},
 	} {
-		s, err := Open(test.outputs, nil, Options{})
+		s, err := Open(t.Context(), test.outputs, nil, Options{})
 		if s != nil || err == nil || err.Error() != test.err {
 			t.Errorf("%v:\n%v, want\n%s", test.outputs, err, test.err)
 		}
@@ -204,7 +204,7 @@ func (w *writes) Write(b []byte) (int, error) { *w++; return len(b), nil }
 func TestAtOnce(t *testing.T) {
 	for atOnce, want := range map[bool]int{true: 2, false: 2 + len(Sample().Findings)} {
 		var n writes
-		s, err := Open([]Output{{"jsonl", ""}}, &n, Options{AtOnce: atOnce})
+		s, err := Open(t.Context(), []Output{{"jsonl", ""}}, &n, Options{AtOnce: atOnce})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +230,7 @@ func (b *brokenPipe) Write(p []byte) (int, error) {
 func TestOutputsFail(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	pipe := brokenPipe(0)
-	s, err := Open([]Output{{"jsonl", ""}, {"json", file}}, &pipe, Options{})
+	s, err := Open(t.Context(), []Output{{"jsonl", ""}, {"json", file}}, &pipe, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestOutputsFail(t *testing.T) {
 	valid(t, "json", b)
 
 	pipe = brokenPipe(1000)
-	if s, err = Open([]Output{{"jsonl", ""}}, &pipe, Options{}); err != nil {
+	if s, err = Open(t.Context(), []Output{{"jsonl", ""}}, &pipe, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Replay(bytes.NewReader(b), s); err == nil || !strings.Contains(err.Error(), want) {

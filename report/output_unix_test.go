@@ -4,6 +4,7 @@ package report_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	. "onmux/report"
 	. "onmux/report/record"
@@ -55,7 +57,7 @@ func TestSameDeviceTwice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no such device here:", err)
 	}
-	_, err := Open([]Output{{"json", "/dev/full"}, {"jsonl", "/dev/../dev/full"}}, nil, Options{})
+	_, err := Open(t.Context(), []Output{{"json", "/dev/full"}, {"jsonl", "/dev/../dev/full"}}, nil, Options{})
 	if err == nil || !strings.Contains(err.Error(), "two reports") {
 		t.Error(err)
 	}
@@ -69,7 +71,7 @@ func TestReaderIsGone(t *testing.T) {
 	defer w.Close()
 	r.Close()
 	file := filepath.Join(t.TempDir(), "f")
-	s, err := Open([]Output{{"jsonl", ""}, {"json", file}}, w, Options{})
+	s, err := Open(t.Context(), []Output{{"jsonl", ""}, {"json", file}}, w, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +134,7 @@ func TestUnwritableFolder(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open([]Output{{"json", filepath.Join(dir, "f")}}, nil, Options{})
+	_, err := Open(t.Context(), []Output{{"json", filepath.Join(dir, "f")}}, nil, Options{})
 	if !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), ".onmux-") {
 		t.Error(err)
 	}
@@ -167,5 +169,46 @@ func TestFolderGone(t *testing.T) {
 	if want := "cannot write the json report to " + filepath.Join(dir, "f") +
 		": no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestFIFOWithoutReader: a FIFO that nobody reads, from the start or any more, is given up when the
+// context ends.
+func TestFIFOWithoutReader(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := Open(ctx, []Output{{"json", filepath.Join(dir, "f")}, {"jsonl", name}}, nil, Options{})
+	if want := "cannot write the jsonl report to " + name + ": nobody reads this FIFO"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if got := names(t, dir); got != "fifo" {
+		t.Errorf("left in the folder: %s", got)
+	}
+
+	r, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel = context.WithCancel(t.Context())
+	s, err := Open(ctx, []Output{{"jsonl", name}}, nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	all := Sample()
+	for err = s.Start(all.Started); err == nil; { // far more than a pipe holds
+		err = Write(s, all.Findings[0])
+	}
+	if want := "cannot write the jsonl report to " + name + ": i/o timeout"; err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := s.Close(); err == nil {
+		t.Error("no error at the end")
 	}
 }

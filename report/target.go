@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,7 +25,7 @@ type target interface {
 // no file to close), a device, a FIFO.
 type direct struct {
 	io.Writer
-	file *os.File
+	file io.Closer
 	name string
 }
 
@@ -46,7 +47,9 @@ func (r replacement) live() bool    { return false }
 func (r replacement) discard()      { r.Discard() }
 func (r replacement) commit() error { return r.Commit() }
 
-func openFile(name string) (target, error) {
+// openFile opens a file to write to. A FIFO without a reader is waited for until the context
+// ends.
+func openFile(ctx context.Context, name string) (target, error) {
 	old, err := os.Stat(name)
 	exists := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +57,7 @@ func openFile(name string) (target, error) {
 	}
 	if exists && (!old.Mode().IsRegular() || isDescriptor(name)) {
 		// Renaming over it would destroy the device.
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		f, err := openSpecial(ctx, name, old.Mode())
 		if err != nil {
 			return nil, err
 		}
@@ -75,6 +78,14 @@ func openFile(name string) (target, error) {
 		}
 	}
 	return replacement{f}, nil
+}
+
+// openSpecial opens what is no regular file.
+func openSpecial(ctx context.Context, name string, mode fs.FileMode) (io.WriteCloser, error) {
+	if mode&fs.ModeNamedPipe != 0 && !isDescriptor(name) {
+		return openFIFO(ctx, name)
+	}
+	return os.OpenFile(name, os.O_WRONLY, 0)
 }
 
 // isDescriptor reports whether the name is of something that is open already,

@@ -36,6 +36,19 @@ func Read(name string) (*Checkpoint, error) {
 	return c, nil
 }
 
+// Acquire keeps other scans from saving to that file until the lock is released. The error
+// is one line that names the file.
+func Acquire(name string) (*files.Lock, error) {
+	l, err := files.Acquire(name)
+	switch {
+	case errors.Is(err, files.ErrInUse):
+		return nil, fmt.Errorf("%s is the checkpoint of another scan that is running", quoteName(name))
+	case err != nil:
+		return nil, fmt.Errorf("the checkpoint %s cannot be written: %w", quoteName(name), err)
+	}
+	return l, nil
+}
+
 // MayWrite is nil, or an error that says why a new scan must not save its
 // checkpoints to that file: it is something else, or of a scan that is not
 // complete, or cannot be created.
@@ -60,6 +73,10 @@ func MayWrite(name string) error {
 }
 
 func open(name string) (*Checkpoint, error) {
+	irregular := errors.New("it is no regular file")
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, irregular // to open a FIFO waits for its writer
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, files.Cause(err)
@@ -70,7 +87,7 @@ func open(name string) (*Checkpoint, error) {
 	case err != nil:
 		return nil, files.Cause(err)
 	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no regular file")
+		return nil, irregular
 	}
 	return Decode(f, info.Size(), target.MaxEndpoints)
 }

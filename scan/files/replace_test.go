@@ -99,3 +99,92 @@ func TestErrors(t *testing.T) {
 		t.Errorf("left: %v, %v", entries, err)
 	}
 }
+
+// TestAbandoned: a file that was left half-written is removed by the next that replaces the same
+// file; one that is being written, and those beside other files, stay.
+func TestAbandoned(t *testing.T) {
+	if !canLock {
+		t.Skip("no locks here")
+	}
+	dir := t.TempDir()
+	name, other := filepath.Join(dir, "f"), filepath.Join(dir, "g")
+	killed, err := Replace(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed.Close()
+	writing, err := Replace(name, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := Replace(other, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere.Close()
+	for range 2 { // also while another is being written
+		f, err := Replace(name, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, there := range map[string]bool{
+		killed.Name(): false, writing.Name(): true, elsewhere.Name(): true, name: true,
+	} {
+		if _, err := os.Stat(path); (err == nil) != there {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := writing.Commit(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAcquire: one lock at a time, by whatever name, and none is left.
+func TestAcquire(t *testing.T) {
+	if !canLock {
+		t.Skip("no locks here")
+	}
+	dir := t.TempDir()
+	name, link := filepath.Join(dir, "f"), filepath.Join(dir, "link")
+	if err := os.Symlink("f", link); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Acquire(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, same := range []string{name, link, filepath.Join(dir, ".", "f")} {
+		if _, err := Acquire(same); !errors.Is(err, ErrInUse) {
+			t.Errorf("%s: %v", same, err)
+		}
+	}
+	f, err := Replace(name, 0o600) // which does not remove the lock
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Acquire(name); !errors.Is(err, ErrInUse) {
+		t.Errorf("after the file was replaced: %v", err)
+	}
+	l.Release()
+	for range 2 {
+		if l, err = Acquire(link); err != nil {
+			t.Fatal(err)
+		}
+		l.Release()
+	}
+	(*Lock)(nil).Release()
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+	_, err = Acquire(filepath.Join(dir, "none", "f"))
+	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "onmux") {
+		t.Errorf("no folder: %v", err)
+	}
+}

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package report
+
+import (
+	"context"
+	"os"
+)
+
+// openFIFO opens what is no regular file.
+func openFIFO(_ context.Context, name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_WRONLY, 0)
+}
