@@ -202,7 +202,7 @@ func TestSilence(t *testing.T) {
 	h := nettest.NewHost(t)
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 418, Proto: probe.TCP}
-	// A SYN that still waits for a neighbour is not sent again: find it first.
+	// A SYN that still waits for a neighbor is not sent again: find it first.
 	r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second})
 	if err != nil || r.State != probe.Closed {
 		t.Fatal(r.State, r.Reason, err)

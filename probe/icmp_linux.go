@@ -14,8 +14,8 @@ func judgeICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, 
 	r.ICMP = m
 	sender := ", the target itself"
 	switch {
-	case reason == NoNeighbour:
-		r.Confidence, sender = High, ", this machine: no neighbour answered for the address"
+	case reason == NoNeighbor:
+		r.Confidence, sender = High, ", this machine: no neighbor answered for the address"
 	case self && !fromTarget:
 		r.Responder, sender = from, ", this machine itself"
 	case !fromTarget:

@@ -112,7 +112,7 @@ const (
 	HostProhibited         // ICMP 3/10
 	NetProhibited          // ICMP 3/9, ICMPv6 1/6
 	TimeExceeded           // ICMP 11, ICMPv6 3
-	NoNeighbour            // on-link, and no neighbour answered ARP or NDP
+	NoNeighbor             // on-link, and no neighbor answered ARP or NDP
 	LocalError             // this machine could not send or receive
 )
 
@@ -122,7 +122,7 @@ var reasonNames = [...]string{
 	NetUnreach: "net-unreach", ProtoUnreach: "proto-unreach",
 	AdminProhibited: "admin-prohibited", HostProhibited: "host-prohibited",
 	NetProhibited: "net-prohibited", TimeExceeded: "time-exceeded",
-	NoNeighbour: "no-neighbour", LocalError: "local-error",
+	NoNeighbor: "no-neighbour", LocalError: "local-error",
 }
 
 func (r Reason) String() string { return name(reasonNames[:], uint8(r)) }
@@ -249,14 +249,14 @@ type TLS struct {
 // Options bound one attempt.
 type Options struct {
 	Timeout time.Duration // how long to wait for an answer; must be > 0
-	// collect Evidence, Route and Handshake, and find out whether silence is that of a missing neighbour; costs system
+	// collect Evidence, Route and Handshake, and find out whether silence is that of a missing neighbor; costs system
 	// calls
 	Evidence bool
-	// the same of silence alone; where this machine has no room for another neighbour it is ErrBusy
-	Neighbour bool
-	Try       int  // UDP: which of the port's request.Payloads is sent, in turn; 0 and 1: the first
-	Resend    bool // UDP: send once more at half of Timeout if still silent; it remains one try
-	HopLimit  int  // TTL, or hop limit, of the packets; 0: the system's
+	// the same of silence alone; where this machine has no room for another neighbor it is ErrBusy
+	Neighbor bool
+	Try      int  // UDP: which of the port's request.Payloads is sent, in turn; 0 and 1: the first
+	Resend   bool // UDP: send once more at half of Timeout if still silent; it remains one try
+	HopLimit int  // TTL, or hop limit, of the packets; 0: the system's
 }
 
 // ErrBusy means that this machine is temporarily out of something: descriptors, ephemeral ports, buffers, memory.
@@ -264,10 +264,10 @@ type Options struct {
 // the endpoint; the attempt is to be made again, later and slower.
 var ErrBusy = errors.New("out of local resources")
 
-// ErrNoRoom is an ErrBusy: the kernel's table of neighbours is full
+// ErrNoRoom is an ErrBusy: the kernel's table of neighbors is full
 // (net.ipv4.neigh.default.gc_thresh3), so that nothing left this machine. Linux
 // reports that to no socket that connects.
-var ErrNoRoom = fmt.Errorf("%w: no room for another neighbour", ErrBusy)
+var ErrNoRoom = fmt.Errorf("%w: no room for another neighbor", ErrBusy)
 
 func name(names []string, i uint8) string {
 	if int(i) < len(names) {

@@ -20,7 +20,7 @@ func (s *socket) lookupRoute(e Endpoint) (netlink.Route, error) {
 	return netlink.LookupRoute(context.Background(), netlink.RouteQuery{Dst: e.Addr, Interface: zone})
 }
 
-// routeFrom is the route of a connected socket, with what is needed to look up its neighbour.
+// routeFrom is the route of a connected socket, with what is needed to look up its neighbor.
 func routeFrom(s *socket, e Endpoint) (*Route, netlink.Route) {
 	h, err := s.lookupRoute(e)
 	r := &Route{Source: s.local().Addr().Unmap()}
@@ -35,16 +35,16 @@ func routeFrom(s *socket, e Endpoint) (*Route, netlink.Route) {
 }
 
 // addRoute adds to a Result by which route the probe left, and, after silence, whether a
-// neighbour accepted the packets at all.
+// neighbor accepted the packets at all.
 func addRoute(s *socket, e Endpoint, o Options, r *Result, d time.Duration) {
 	silent := r.Reason == NoResponse
-	if !o.Evidence && !(o.Neighbour && silent) || r.Reason == NoReason || r.Reason == LocalError {
+	if !o.Evidence && !(o.Neighbor && silent) || r.Reason == NoReason || r.Reason == LocalError {
 		return
 	}
 	route, h := routeFrom(s, e)
 	r.Route = route
 	if silent {
-		judgeNeighbour(e, r, h, d)
+		judgeNeighbor(e, r, h, d)
 	}
 	if !o.Evidence {
 		r.Route, r.Evidence = nil, nil
@@ -55,10 +55,10 @@ func addRoute(s *socket, e Endpoint, o Options, r *Result, d time.Duration) {
 	}
 }
 
-// judgeNeighbour turns silence into "no neighbour" where the kernel still waits for one
+// judgeNeighbor turns silence into "no neighbor" where the kernel still waits for one
 // to accept the packets, or has given up: it reports that to sockets only after three
 // seconds, and nothing is known of the target before.
-func judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
+func judgeNeighbor(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	next := e.Addr
 	if h.Gateway.IsValid() {
 		next = h.Gateway
@@ -70,7 +70,7 @@ func judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	if err != nil || n.State&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0 {
 		return
 	}
-	r.Reason, r.State, r.Confidence = NoNeighbour, Verdict(e.Proto, NoNeighbour, false), Medium
+	r.Reason, r.State, r.Confidence = NoNeighbor, Verdict(e.Proto, NoNeighbor, false), Medium
 	if n.State&unix.NUD_FAILED != 0 {
 		r.Confidence = High
 	}
@@ -78,7 +78,7 @@ func judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	if next.Unmap().Is4() {
 		how = "ARP"
 	}
-	cause := "no neighbour answers for " + next.String()
+	cause := "no neighbor answers for " + next.String()
 	if h.Gateway.IsValid() {
 		cause = "the gateway " + next.String() + " does not answer"
 	}
@@ -86,7 +86,7 @@ func judgeNeighbour(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 		how, short(d))}
 }
 
-// neighborTableFull reports whether a SYN that was just sent to a neighbour was dropped,
+// neighborTableFull reports whether a SYN that was just sent to a neighbor was dropped,
 // because the kernel has no entry for it.
 func neighborTableFull(s *socket, e Endpoint) bool {
 	h, err := s.lookupRoute(e)
@@ -94,11 +94,11 @@ func neighborTableFull(s *socket, e Endpoint) bool {
 		return false
 	}
 	_, err = netlink.LookupNeighbor(context.Background(), e.Addr, h.Interface)
-	return errors.Is(err, unix.ENOENT) && resolvesNeighbours(s, s.deviceName(h.Interface))
+	return errors.Is(err, unix.ENOENT) && resolvesNeighbors(s, s.deviceName(h.Interface))
 }
 
-// resolvesNeighbours reports whether a device needs ARP or NDP.
-func resolvesNeighbours(s *socket, device string) bool {
+// resolvesNeighbors reports whether a device needs ARP or NDP.
+func resolvesNeighbors(s *socket, device string) bool {
 	ifr, err := unix.NewIfreq(device)
 	if err != nil || unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, ifr) != nil {
 		return false

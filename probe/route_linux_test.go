@@ -64,7 +64,7 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// A packet that no neighbour has taken yet has not been filtered.
+// A packet that no neighbor has taken yet has not been filtered.
 func TestSilenceOfNobody(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewHost(t)
@@ -77,20 +77,20 @@ func TestSilenceOfNobody(t *testing.T) {
 		route(t, name, gone)
 		behind := netip.MustParsePrefix(name).Addr().Next()
 		for e, want := range map[probe.Endpoint]string{
-			{Addr: gone, Port: 417, Proto: probe.TCP}:   "no neighbour answers for " + gone.String() + " on " + h.Device,
-			{Addr: gone, Port: 417, Proto: probe.UDP}:   "no neighbour answers for " + gone.String() + " on " + h.Device,
+			{Addr: gone, Port: 417, Proto: probe.TCP}:   "no neighbor answers for " + gone.String() + " on " + h.Device,
+			{Addr: gone, Port: 417, Proto: probe.UDP}:   "no neighbor answers for " + gone.String() + " on " + h.Device,
 			{Addr: behind, Port: 417, Proto: probe.TCP}: "the gateway " + gone.String() + " does not answer on " + h.Device,
 			{Addr: behind, Port: 417, Proto: probe.UDP}: "the gateway " + gone.String() + " does not answer on " + h.Device,
 		} {
 			// The kernel sends three requests, a second apart.
 			r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 100 * time.Millisecond, Evidence: true})
-			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbour ||
+			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbor ||
 				!strings.Contains(r.Evidence[0], want) || r.RTT != 0 {
 				t.Errorf("%s: %s %s %q, %v; want %q", e, r.State, r.Reason, r.Evidence, err, want)
 			}
 		}
 	}
-	// A neighbour that answered before it became silent is different.
+	// A neighbor that answered before it became silent is different.
 	h.Rule(t, "inet", nettest.Rule{Proto: "tcp", Port: 420, Do: nettest.Drop()})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 420, Proto: probe.TCP}
 	probe.Do(t.Context(), probe.Endpoint{Addr: h.Addr4, Port: 9, Proto: probe.TCP},

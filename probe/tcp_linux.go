@@ -56,7 +56,7 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	done, broken := s.connected()
-	if !done && o.Neighbour && neighborTableFull(&s.socket, e) {
+	if !done && o.Neighbor && neighborTableFull(&s.socket, e) {
 		return Result{}, ErrNoRoom
 	}
 	if !done {

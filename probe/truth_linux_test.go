@@ -52,7 +52,7 @@ func newTestNetwork(t testing.TB) *testNetwork {
 		route(t, net, h.Addr6)
 	}
 	// Let both families find the host while the link comes up; after that,
-	// without a neighbour to answer, give up in an instant, not in three seconds.
+	// without a neighbor to answer, give up in an instant, not in three seconds.
 	for _, a := range []netip.Addr{h.Addr4, h.Addr6} {
 		e := probe.Endpoint{Addr: a, Port: portClosed, Proto: probe.TCP}
 		for range 10 {
@@ -192,7 +192,7 @@ func (w *testNetwork) expectations() []expectation {
 			{name: f.name + " reset by firewall", addr: f.host, port: portReset, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, tcp: probe.Reset},
 			{name: f.name + " own closed", addr: f.self, port: portClosed, udp: probe.PortUnreach, icmp: icmp(3, 4)},
-			{name: f.name + " no neighbour", addr: missing, port: 417, tcp: probe.NoNeighbour, udp: probe.NoNeighbour,
+			{name: f.name + " no neighbor", addr: missing, port: 417, tcp: probe.NoNeighbor, udp: probe.NoNeighbor,
 				icmp: icmp(1, 3), net: probe.HostUnreach},
 			{name: f.name + " no route", addr: f.nowhere, port: 417, tcp: probe.LocalError, udp: probe.LocalError},
 			{name: f.name + " router has no route", addr: f.behind, port: 417, tcp: probe.NetUnreach, udp: probe.NetUnreach,

@@ -7,7 +7,7 @@ import "net/netip"
 // closed from the target and a filter from anyone else. A reason that the protocol cannot have is Unknown.
 func Verdict(p Proto, r Reason, fromTarget bool) State {
 	switch r {
-	case NetUnreach, HostUnreach, ProtoUnreach, TimeExceeded, NoNeighbour:
+	case NetUnreach, HostUnreach, ProtoUnreach, TimeExceeded, NoNeighbor:
 		return Unreachable
 	case AdminProhibited, HostProhibited, NetProhibited:
 		return Filtered
@@ -28,7 +28,7 @@ func Verdict(p Proto, r Reason, fromTarget bool) State {
 // FromICMP judges the ICMP error m that from sent about a probe of e; the
 // address family of e tells ICMP from ICMPv6. self is whether from is an address
 // of this machine: with a host-unreachable of our own about another host the kernel
-// reports that no neighbour answered. An error that does not concern the endpoint (fragmentation needed, packet too
+// reports that no neighbor answered. An error that does not concern the endpoint (fragmentation needed, packet too
 // big, source quench, parameter
 // problem, reassembly time exceeded, …) is Unknown and NoReason.
 //
@@ -41,7 +41,7 @@ func FromICMP(e Endpoint, from netip.Addr, self bool, m ICMP) (State, Reason) {
 	}
 	fromTarget := SameHost(from, e.Addr)
 	if r == HostUnreach && self && !fromTarget {
-		r = NoNeighbour
+		r = NoNeighbor
 	}
 	return Verdict(e.Proto, r, fromTarget), r
 }

@@ -26,7 +26,7 @@ func TestVerdict(t *testing.T) {
 		probe.HostProhibited:  both(probe.Filtered),
 		probe.NetProhibited:   both(probe.Filtered),
 		probe.TimeExceeded:    both(probe.Unreachable),
-		probe.NoNeighbour:     both(probe.Unreachable),
+		probe.NoNeighbor:      both(probe.Unreachable),
 		probe.LocalError:      both(probe.Unknown),
 		probe.LocalError + 1:  both(probe.Unknown),
 	} {
@@ -80,7 +80,7 @@ func TestFromICMP(t *testing.T) {
 					}
 					self := r
 					if r == probe.HostUnreach && i%2 == 1 {
-						self = probe.NoNeighbour
+						self = probe.NoNeighbor
 					}
 					if _, got := probe.FromICMP(e, tt.from, true, m); got != self {
 						t.Fatalf("%s, %v from ourselves: %s, want %s", e, m, got, self)

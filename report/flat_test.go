@@ -37,7 +37,7 @@ func TestFlatMemory(t *testing.T) {
 					before = heap()
 				}
 				e.Addr = e.Addr.Next()
-				// Every second is open, so that no two of the dull ones are neighbours.
+				// Every second is open, so that no two of the dull ones are neighbors.
 				r := probe.Result{Endpoint: e, State: probe.Closed, Reason: probe.Reset, Tries: 1}
 				if n%2 == 0 {
 					r.State, r.Reason = probe.Open, probe.SynAck

@@ -67,7 +67,7 @@ func (s *script) Receive(ctx context.Context, buf []engine.Answer) (int, error) 
 
 func TestOneEndpoint(t *testing.T) {
 	for reason, passes := range map[probe.Reason]int{
-		probe.NoReason: 2, probe.SynAck: 1, probe.Reset: 1, probe.LocalError: 2, probe.NoNeighbour: 2, probe.HostUnreach: 1,
+		probe.NoReason: 2, probe.SynAck: 1, probe.Reset: 1, probe.LocalError: 2, probe.NoNeighbor: 2, probe.HostUnreach: 1,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			host := func(probe.Endpoint) simnet.Host {

@@ -298,7 +298,7 @@ func TestNetworksGoneBad(t *testing.T) {
 			host := func(e probe.Endpoint) simnet.Host {
 				h := mixed(e)
 				h.LossOut, h.LossBack, h.Duplicate, h.Late, h.Delay = 0.1, 0.1, 0.2, 0.1, 700*time.Millisecond
-				if h.Reason == probe.LocalError || h.Reason == probe.NoNeighbour {
+				if h.Reason == probe.LocalError || h.Reason == probe.NoNeighbor {
 					h.LossOut, h.LossBack = 0, 0
 				}
 				if knowsTry := seed%4 < 2; h.Reason == probe.LocalError && !knowsTry {

@@ -26,7 +26,7 @@ import (
 // network that treats a probe alike whenever it is sent.
 func lossy(e probe.Endpoint) simnet.Host {
 	h := mixed(e)
-	if h.Reason != probe.LocalError && h.Reason != probe.NoNeighbour {
+	if h.Reason != probe.LocalError && h.Reason != probe.NoNeighbor {
 		h.LossOut, h.LossBack = 0.15, 0.1
 	}
 	return h

@@ -67,7 +67,7 @@ func tooBig(kind, code byte, mtu uint32) func(simnet.Query) []byte {
 	return func(q simnet.Query) []byte { return q.Message(gateway(q), kind, code, mtu, q.Packet) }
 }
 
-// ndpCases are the messages of neighbour discovery, RFC 4861 section 4, to
+// ndpCases are the messages of neighbor discovery, RFC 4861 section 4, to
 // a station that asked for none of them.
 func ndpCases() (all []hostCase) {
 	for _, m := range []struct {
@@ -77,8 +77,8 @@ func ndpCases() (all []hostCase) {
 		body func(simnet.Query) []byte
 	}{
 		{"router advertisement", 134, 0, func(simnet.Query) []byte { return make([]byte, 8) }},
-		{"neighbour solicitation", 135, 0, func(q simnet.Query) []byte { return q.From.Addr().AsSlice() }},
-		{"neighbour advertisement", 136, 0x6000_0000, func(q simnet.Query) []byte {
+		{"neighbor solicitation", 135, 0, func(q simnet.Query) []byte { return q.From.Addr().AsSlice() }},
+		{"neighbor advertisement", 136, 0x6000_0000, func(q simnet.Query) []byte {
 			return append(q.To.Addr().AsSlice(), 2,
 				1, 2, 0, 0, 4, 1, 7)
 		}},

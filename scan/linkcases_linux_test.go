@@ -15,8 +15,8 @@ import (
 	"onmux/scan/target"
 )
 
-// TestTruthOnLink asks neighbours that are found, and that are not, in many ways.
-func TestTruthOnLink(t *testing.T) { // not beside others: neighbours answer within fractions of a second
+// TestTruthOnLink asks neighbors that are found, and that are not, in many ways.
+func TestTruthOnLink(t *testing.T) { // not beside others: neighbors answer within fractions of a second
 	h := nettest.NewReadyHost(t)
 	nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
 	for _, family := range []string{"ipv4", "ipv6"} { // the kernel's second question within a probe's time

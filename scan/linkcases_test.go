@@ -73,7 +73,7 @@ func together(f ...resolver) resolver {
 	}
 }
 
-// changed has bytes of the answers to ARP and to neighbour discovery changed; nil
+// changed has bytes of the answers to ARP and to neighbor discovery changed; nil
 // leaves them as they are.
 func changed(f resolver, arp, ndp func(frame []byte) []byte) resolver {
 	return func(q solicitation, n int) []reply {
@@ -135,7 +135,7 @@ type linkCase struct {
 	packets bool                        // not asked with sockets: the kernel goes another way
 }
 
-// linkCases is the truth table of neighbours. All of them are open, if they
+// linkCases is the truth table of neighbors. All of them are open, if they
 // are there.
 func linkCases() (all []linkCase) {
 	here := answersWith(hostMAC)
@@ -188,7 +188,7 @@ func linkCases() (all []linkCase) {
 			name: f.name, respond: always(open), tcp: probe.SynAck, udp: probe.UDPResponse, tries: f.tries,
 		}}
 		if f.mac == nil {
-			l.tcp, l.udp = probe.NoNeighbour, probe.NoNeighbour
+			l.tcp, l.udp = probe.NoNeighbor, probe.NoNeighbor
 		}
 		all = append(all, l)
 	}

@@ -34,7 +34,7 @@ func (e *picky) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 }
 
 // TestPayloadsInTurn: a silent UDP port is asked as often as it has payloads, within
-// --retries, and as long as few are silent. TCP, and addresses where no neighbour
+// --retries, and as long as few are silent. TCP, and addresses where no neighbor
 // is, are not; what answers is not asked on, and is no loss.
 func TestPayloadsInTurn(t *testing.T) {
 	t.Parallel()
@@ -62,7 +62,7 @@ func TestPayloadsInTurn(t *testing.T) {
 						case last < 8 && e.asked[at] == 7:
 							return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond}
 						case last >= 200:
-							return simnet.Host{Reason: probe.NoNeighbour, RTT: time.Millisecond}
+							return simnet.Host{Reason: probe.NoNeighbor, RTT: time.Millisecond}
 						}
 						return simnet.Host{}
 					}})

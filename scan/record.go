@@ -10,7 +10,7 @@ import (
 // a run of them. Their Doubts are not among their Notes yet.
 type Finding interface{ Kind() string }
 
-// Range is a run of neighbouring addresses with the same verdict on the same port,
+// Range is a run of neighboring addresses with the same verdict on the same port,
 // and the record of type "range" in documents.
 type Range struct {
 	First     netip.Addr    `json:"first"`

@@ -70,7 +70,7 @@ func (r *result) emitRun(out *queue.Queue[Finding], lo, hi uint64) {
 	for lo < hi {
 		end := lo + 1
 		if !r.All {
-			end = min(hi, lo+r.plan.Neighbours(lo))
+			end = min(hi, lo+r.plan.Neighbors(lo))
 		}
 		out.Wait(context.Background())
 		if end == lo+1 {

@@ -15,7 +15,7 @@ import (
 
 // Run asks every endpoint of the plan's shard and passes what it finds to emit: open
 // endpoints as they are found, and when all were asked the rest, in the order of
-// the plan's ports and addresses, as ranges where neighbours agree. Calls of emit
+// the plan's ports and addresses, as ranges where neighbors agree. Calls of emit
 // come one at a time, and Run returns after the last.
 //
 // When the context ends, Run stops sending, receives what is on its way for as long

@@ -58,7 +58,7 @@ func mixed(e probe.Endpoint) simnet.Host {
 	case b < 80:
 		h.Reason = probe.AdminProhibited
 	case b < 90:
-		h.Reason = probe.NoNeighbour
+		h.Reason = probe.NoNeighbor
 	case b < 95:
 		h.Reason, h.Error = probe.LocalError, "no route to the network"
 	case b < 100:

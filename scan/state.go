@@ -54,7 +54,7 @@ func (s *state) asks(c candidate) bool {
 		return !c.cell.Asked()
 	}
 	return c.cell.Askable() && s.pass.Asks[s.proto(c.index)] &&
-		!(s.pass.Payloads && c.cell.Class() == verdict.NoNeighbour)
+		!(s.pass.Payloads && c.cell.Class() == verdict.NoNeighbor)
 }
 
 // record is the record of an endpoint with what an answer brought.
@@ -73,7 +73,7 @@ func (s *state) giveUp() {
 }
 
 // silentPayloads counts the silent UDP endpoints whose ports have more payloads than
-// there were tries. Where no neighbour is, none is of use.
+// there were tries. Where no neighbor is, none is of use.
 func (s *state) silentPayloads() (n uint64) {
 	if s.silent[probe.UDP] == 0 || s.pass.Done[probe.UDP] >= maxPayloads(s.plan.Ports()) {
 		return 0
@@ -84,7 +84,7 @@ func (s *state) silentPayloads() (n uint64) {
 		}
 		lo := uint64(port) * s.addrs
 		for _, c := range s.cells[lo : lo+s.addrs] {
-			if c.Silent() && c.Class() != verdict.NoNeighbour {
+			if c.Silent() && c.Class() != verdict.NoNeighbor {
 				n++
 			}
 		}

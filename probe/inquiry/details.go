@@ -67,7 +67,7 @@ func (q *Inquiry) verify(ctx context.Context, r *probe.Result) error {
 
 // addPath adds the path to a verdict, or as much of it as was found.
 func (q *Inquiry) addPath(ctx context.Context, r *probe.Result) error {
-	if r.State == probe.Unknown || r.Reason == probe.NoNeighbour { // nothing left this machine
+	if r.State == probe.Unknown || r.Reason == probe.NoNeighbor { // nothing left this machine
 		return nil
 	}
 	select {

@@ -78,7 +78,7 @@ func (s *series) add(r probe.Result) {
 
 // answered reports whether the endpoint itself answered.
 func answered(r probe.Result) bool {
-	own := r.ICMP != (probe.ICMP{}) && !r.Responder.IsValid() && r.Reason != probe.NoNeighbour
+	own := r.ICMP != (probe.ICMP{}) && !r.Responder.IsValid() && r.Reason != probe.NoNeighbor
 	return r.State == probe.Open || r.State == probe.Closed || own
 }
 

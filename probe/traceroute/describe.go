@@ -21,8 +21,8 @@ func Describe(e probe.Endpoint, path []probe.Hop) string {
 	at := fmt.Sprintf("%s (%s)", last.Address, hop)
 	_, loops := findLoop(path)
 	switch {
-	case last.Reason == probe.NoNeighbour:
-		return "nothing leaves this machine: no neighbour answers for the address or for the gateway to it"
+	case last.Reason == probe.NoNeighbor:
+		return "nothing leaves this machine: no neighbor answers for the address or for the gateway to it"
 	case loops:
 		return "a routing loop: the packet comes back to " + at
 	case !last.IsEnd():

@@ -76,7 +76,7 @@ func endMayBeNearer(path []probe.Hop) bool {
 		return false
 	}
 	switch path[end].Reason {
-	case probe.SynAck, probe.Reset, probe.UDPResponse, probe.NoNeighbour:
+	case probe.SynAck, probe.Reset, probe.UDPResponse, probe.NoNeighbor:
 		return false
 	}
 	return true
@@ -133,7 +133,7 @@ func (t tracer) hop(ctx context.Context, hop int) (probe.Hop, error) {
 			continue
 		}
 		h.RTT, h.Reason = r.RTT, r.Reason
-		if r.Reason != probe.NoNeighbour { // which comes from this machine
+		if r.Reason != probe.NoNeighbor { // which comes from this machine
 			h.Address = r.Endpoint.Addr
 			if r.Responder.IsValid() {
 				h.Address = r.Responder

@@ -71,7 +71,7 @@ func TestPath(t *testing.T) {
 						timeout = 500 * time.Millisecond
 					}
 					path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: timeout, Answered: tt.answered})
-					// A router whose neighbour does not know it answers from the address
+					// A router whose neighbor does not know it answers from the address
 					// that it has there; ours all do.
 					if err != nil || !slices.Equal(addresses(path), want[:tt.hops]) {
 						t.Fatalf("%v, %v; want %v", path, err, want[:tt.hops])

@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 		{"a router twice in a row", []int{1, 2, 2}, probe.Reset, true, "1 2 2 200/reset", "hop 4", 6, 0},
 		{"further than any", many(40, 1), probe.Reset, true, shape(hops(30)), "192.0.2.30 (hop 30); what comes next", 30, 0},
 		{"all silent and known to answer", silent, probe.Reset, true, "", "not even", 30, 0},
-		{"no neighbour", nil, probe.NoNeighbour, false, "-/no-neighbour", "nothing leaves this machine", 6, 0},
+		{"no neighbor", nil, probe.NoNeighbor, false, "-/no-neighbour", "nothing leaves this machine", 6, 0},
 		{"a near target that limits its ICMP", nil, probe.PortUnreach, true, "200/port-unreach", "no router lies between",
 			6, 5},
 		{"one behind two routers", []int{1, 2}, probe.PortUnreach, true, "1 2 200/port-unreach", "hop 3: 2 routers between",

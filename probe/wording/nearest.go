@@ -24,7 +24,7 @@ func DidYouMean(s string, words []string) string {
 }
 
 // edits is how many bytes must be inserted, removed, replaced or swapped with their
-// neighbour to make b of a (Damerau 1964, Levenshtein 1966; no byte twice), or something
+// neighbor to make b of a (Damerau 1964, Levenshtein 1966; no byte twice), or something
 // above limit if it is more than that.
 func edits(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {

@@ -211,7 +211,7 @@ func lacking(parts []*Part, seen []bool, short bool) []string {
 }
 
 // Write emits what the shards found, open endpoints first, the others as runs of
-// neighbours with the same verdict.
+// neighbors with the same verdict.
 func (m *Merged) Write(emit func(record.Finding) error) error {
 	var err error // the first; the others are emitted all the same
 	for store, i := range m.found {

@@ -88,7 +88,7 @@ func TestNmapDTD(t *testing.T) {
 	e := probe.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 417, Proto: probe.UDP}
 	out := nmapOf(t, Options{}, probe.Result{Endpoint: e, Origin: probe.Origin{Host: "h<o>st"},
 		State:  probe.Unreachable,
-		Reason: probe.NoNeighbour, RTT: 1, Responder: e.Addr,
+		Reason: probe.NoNeighbor, RTT: 1, Responder: e.Addr,
 		Notes: []string{"a\x1bnote"}, Details: probe.Details{Service: &probe.Service{Name: "]]>", Product: "&",
 			Version:    "\"",
 			Confidence: probe.Low}}})
@@ -175,7 +175,7 @@ func TestNmapHosts(t *testing.T) {
 	a := netip.MustParseAddr("192.0.2.255")
 	s.Findings = []Finding{
 		probe.Result{Endpoint: probe.Endpoint{Addr: a.Next(), Port: 417, Proto: probe.UDP}, State: probe.Unreachable,
-			Reason: probe.NoNeighbour},
+			Reason: probe.NoNeighbor},
 		probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered,
 			Reason: probe.NoResponse},
 		probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: probe.Open,

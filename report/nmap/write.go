@@ -282,7 +282,7 @@ func reasonName(r probe.Reason) string {
 	switch r {
 	case probe.NoReason:
 		return "unknown-response"
-	case probe.NoNeighbour:
+	case probe.NoNeighbor:
 		return "no-response"
 	}
 	return r.String()

@@ -14,12 +14,12 @@ func EngineNote(n engine.Note) string {
 		return "ignored " + wording.Count(n.Count, "packet", "packets") +
 			" that came to the scan's ports without proof of answering a probe"
 	case engine.NoteUnsent:
-		return wording.Count(n.Count, "probe", "probes") + " could not be sent when the neighbour had answered"
+		return wording.Count(n.Count, "probe", "probes") + " could not be sent when the neighbor had answered"
 	case engine.NoteDropped:
 		return wording.Count(n.Count, "packet", "packets") +
 			" did not fit into this machine's buffers; a lower rate would lose fewer"
 	case engine.NoteNextHopLost:
-		question := "neighbour discovery"
+		question := "neighbor discovery"
 		if n.Addr.Is4() {
 			question = "ARP"
 		}
@@ -29,7 +29,7 @@ func EngineNote(n engine.Note) string {
 		if n.Count > 0 {
 			size = wording.Number(n.Count) + " "
 		}
-		return "waited for room in the kernel's table of " + size + "neighbours, which connections need and all programs of " +
+		return "waited for room in the kernel's table of " + size + "neighbors, which connections need and all programs of " +
 			"this machine share: half was left to them; --method syn needs none"
 	}
 	return string(n.Kind)

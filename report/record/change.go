@@ -20,7 +20,7 @@ const (
 func ChangeKinds() []string { return []string{Appeared, Vanished, Service, Owner, Changed} }
 
 // Change is a difference between two reports, and the record of type "change" in
-// documents. One of a run of neighbouring addresses that all changed in the same
+// documents. One of a run of neighboring addresses that all changed in the same
 // way has a Last and a Count above 1.
 type Change struct {
 	What       string           `json:"what"`

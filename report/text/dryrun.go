@@ -46,7 +46,7 @@ func DryRun(d record.DryRun) string {
 			lasting(t.Most))
 	}
 	if n := d.Neighbors; n != nil {
-		line("neighbours", "%s, through the kernel's table of %s: room for %s at a time, and as much is left to others",
+		line("neighbors", "%s, through the kernel's table of %s: room for %s at a time, and as much is left to others",
 			wording.Number(n.Neighbors), wording.Number(uint64(n.Limit)), wording.Number(uint64(n.Room)))
 	}
 	var methods []string

@@ -54,7 +54,7 @@ type foldRow struct {
 	lost      uint64 // more of those
 }
 
-// run is a run of neighbouring addresses.
+// run is a run of neighboring addresses.
 type run struct{ first, last netip.Addr }
 
 // remark is a note or an error that came with so many endpoints.

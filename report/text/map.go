@@ -121,7 +121,7 @@ func (c *stateMap) rows(across int) []netip.Addr {
 	return slices.SortedFunc(maps.Keys(first), netip.Addr.Compare)
 }
 
-// row is a row of cells; neighbours that look alike are one piece.
+// row is a row of cells; neighbors that look alike are one piece.
 func (c *stateMap) row(first netip.Addr, across int) []span {
 	var out []span
 	blanks := 0

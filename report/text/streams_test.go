@@ -205,7 +205,7 @@ func probeStream() Stream {
 	filtered := result("10.0.0.7", 417, probe.TCP, probe.Filtered, probe.AdminProhibited)
 	filtered.Responder, filtered.RTT, filtered.ICMP = netip.MustParseAddr("10.0.0.254"), ms(12.3),
 		probe.ICMP{Type: 3, Code: 13}
-	far := result("2001:db8:1234:5678:9abc:def0:1234:5678", 65535, probe.TCP, probe.Unreachable, probe.NoNeighbour)
+	far := result("2001:db8:1234:5678:9abc:def0:1234:5678", 65535, probe.TCP, probe.Unreachable, probe.NoNeighbor)
 	failed := result("192.0.2.1", 417, probe.TCP, probe.Unknown, probe.LocalError)
 	failed.Error = "connect: network is unreachable"
 	odd := result("10.0.0.8", 417, probe.TCP, probe.Open, probe.SynAck)
@@ -235,7 +235,7 @@ func scanStream() Stream {
 		Span("10.0.0.8", "10.0.0.199", 192, 417, probe.TCP, probe.Closed, probe.Reset, 1),
 		Span("10.0.0.200", "10.0.1.20", 77, 417, probe.TCP, probe.Filtered, probe.NoResponse, 3),
 		Span("10.0.1.21", "10.0.1.21", 1, 417, probe.TCP, probe.Filtered, probe.NoResponse, 2),
-		Span("2001:db8::", "2001:db8::416", 1047, 417, probe.TCP, probe.Unreachable, probe.NoNeighbour, 1),
+		Span("2001:db8::", "2001:db8::416", 1047, 417, probe.TCP, probe.Unreachable, probe.NoNeighbor, 1),
 	}}
 	filtered := Span("10.0.1.22", "10.0.1.40", 19, 417, probe.TCP, probe.Filtered, probe.AdminProhibited, 1)
 	filtered.Responder = netip.MustParseAddr("10.0.0.254")

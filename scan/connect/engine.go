@@ -205,7 +205,7 @@ func (e *Engine) deliver(p engine.Probe) {
 // returns false after silence.
 func (e *Engine) attempt(p engine.Probe) (probe.Result, bool) {
 	o := probe.Options{
-		Evidence: e.evidence, Timeout: p.Wait, Try: p.Try, Neighbour: e.neighbors.contains(p.Endpoint.Addr),
+		Evidence: e.evidence, Timeout: p.Wait, Try: p.Try, Neighbor: e.neighbors.contains(p.Endpoint.Addr),
 	}
 	r, err := e.ask(p.Endpoint, o)
 	if errors.Is(err, probe.ErrBusy) {

@@ -76,7 +76,7 @@ func TestOnLink(t *testing.T) {
 	there := netip.MustParsePrefix("10.91.1.0/28")
 	wrong := 0
 	for ep, r := range s.Results(t) {
-		want := probe.NoNeighbour
+		want := probe.NoNeighbor
 		if there.Contains(ep.Addr) {
 			want = probe.Reset
 		}

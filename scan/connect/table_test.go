@@ -60,7 +60,7 @@ func (m *tableMachine) live(a netip.Addr) bool { return a.As4()[3]%4 == 0 }
 
 // ask never reports that an entry could not be made: TCP does not.
 func (m *tableMachine) ask(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
-	r := probe.Result{Endpoint: e, Reason: probe.NoNeighbour}
+	r := probe.Result{Endpoint: e, Reason: probe.NoNeighbor}
 	hold, answer := 3*time.Second, 3*time.Second
 	if m.live(e.Addr) {
 		r.Reason, hold, answer = probe.Reset, 30*time.Second, time.Millisecond
@@ -105,7 +105,7 @@ func scanTable(t *testing.T, m *tableMachine, own []netip.Prefix, targets string
 		scan.Config{Plan: connectPlan(t, targets), Engine: e, Rate: math.Inf(1), All: true, Retries: 1},
 		func(f scan.Finding) error {
 			r, ok := f.(probe.Result)
-			want := probe.NoNeighbour
+			want := probe.NoNeighbor
 			if ok && m.live(r.Addr) {
 				want = probe.Reset
 			}

@@ -132,7 +132,7 @@ func (f *limitFinder) refusals(p probe.Proto, lo, hi uint64) refusals {
 	r := refusals{lo: lo, hi: hi}
 	f.each(p, lo, hi, func(i uint64, c verdict.Cell) {
 		r.asked += float64(one(c.Asked()))
-		r.silent += float64(one(c.Silent() && c.Class() != verdict.NoNeighbour))
+		r.silent += float64(one(c.Silent() && c.Class() != verdict.NoNeighbor))
 		if refused(c, p) {
 			place := float64(f.Order.Position(i)) / float64(f.Plan.Len())
 			r.refused++

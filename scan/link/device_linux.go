@@ -73,7 +73,7 @@ func (all devices) named(name string) (*Device, error) {
 func Neighbors(ctx context.Context, d *Device) ([]Neighbor, error) {
 	entries, err := netlink.Neighbors(ctx, uint32(d.Index))
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
-		return nil, fmt.Errorf("the kernel's neighbours on %s cannot be read: %w", d.Name, err)
+		return nil, fmt.Errorf("the kernel's neighbors on %s cannot be read: %w", d.Name, err)
 	}
 	const usable = unix.NUD_PERMANENT | unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE
 	var out []Neighbor

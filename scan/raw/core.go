@@ -112,9 +112,9 @@ func (c *core) answer(p *engine.Probe, r probe.Result) error {
 
 // noNeighbor is the answer for a neighbor that did not answer for its MAC.
 func (c *core) noNeighbor(n neighbor) probe.Result {
-	r := probe.Result{Reason: probe.NoNeighbour}
+	r := probe.Result{Reason: probe.NoNeighbor}
 	if c.Evidence {
-		question := "neighbour discovery"
+		question := "neighbor discovery"
 		if n.addr.Is4() {
 			question = "ARP"
 		}

@@ -111,7 +111,7 @@ func TestCases(t *testing.T) {
 		{Number: 83, Proto: probe.TCP}: probe.Reset, {Number: 83, Proto: probe.UDP}: probe.PortUnreach,
 	}
 	for e, r := range s.Results(t) {
-		reason := probe.NoNeighbour
+		reason := probe.NoNeighbor
 		switch {
 		case hosts[e.Addr]:
 			reason = want[probe.Port{Number: e.Port, Proto: e.Proto}]
@@ -129,7 +129,7 @@ func TestCases(t *testing.T) {
 		if r.Reason != reason || r.State != probe.Verdict(e.Proto, reason, true) {
 			t.Errorf("%v is %v (%v), want %v", e, r.State, r.Reason, reason)
 		}
-		if (r.Reason == probe.NoResponse || r.Reason == probe.NoNeighbour) && r.Tries != 2 {
+		if (r.Reason == probe.NoResponse || r.Reason == probe.NoNeighbor) && r.Tries != 2 {
 			t.Errorf("%v was asked %d times", e, r.Tries)
 		}
 		if r.Reason == probe.SynAck &&

@@ -138,7 +138,7 @@ func TestOnLink(t *testing.T) {
 				t.Errorf("%v is %v (%v)", e, r.State, r.Reason)
 			}
 			there++
-		} else if r.Reason != probe.NoNeighbour || r.State != probe.Unreachable {
+		} else if r.Reason != probe.NoNeighbor || r.State != probe.Unreachable {
 			t.Fatalf("%v is %v (%v)", e, r.State, r.Reason)
 		}
 	}

@@ -116,7 +116,7 @@ func TestOverVLAN(t *testing.T) {
 		want := probe.Reset
 		switch {
 		case lastByte(e.Addr) == 3:
-			want = probe.NoNeighbour
+			want = probe.NoNeighbor
 		case e.Port == 417:
 			want = probe.SynAck
 		}

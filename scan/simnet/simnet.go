@@ -248,7 +248,7 @@ func (n *Network) notify() {
 // caller holds mu.
 func (n *Network) allowed(e probe.Endpoint, h Host, now time.Time) bool {
 	switch h.Reason {
-	case probe.SynAck, probe.Reset, probe.UDPResponse, probe.NoNeighbour, probe.LocalError:
+	case probe.SynAck, probe.Reset, probe.UDPResponse, probe.NoNeighbor, probe.LocalError:
 		return true
 	}
 	if h.ICMP == (Limit{}) {

@@ -30,7 +30,7 @@ func TestFingerprint(t *testing.T) {
 		"another protocol": of([]string{"127.0.0.0/24"}, nil, udp),
 		"one port more":    of([]string{"127.0.0.0/24"}, nil, tcp, udp),
 		"one address less": of([]string{"127.0.0.0/24"}, []string{"127.0.0.9"}, tcp),
-		"a neighbour":      of([]string{"127.0.1.0/24"}, nil, tcp),
+		"a neighbor":       of([]string{"127.0.1.0/24"}, nil, tcp),
 	} {
 		if other == base {
 			t.Errorf("%s has the same fingerprint", name)

@@ -51,7 +51,7 @@ func TestOrderDependsOnTheSeed(t *testing.T) {
 
 // What is asked at first is spread over all networks: of the first 4096
 // positions each sixteenth of the range gets its share, low bits included, and
-// neighbours in the order are hardly ever neighbours in the network.
+// neighbors in the order are hardly ever neighbors in the network.
 func TestOrderSpreads(t *testing.T) {
 	for _, n := range []uint64{1 << 16, 1<<16 + 1, 1 << 24, 1<<32 - 12345, 1 << 40} {
 		for seed := range uint64(8) {

@@ -210,10 +210,10 @@ func (p *Plan) Index(e probe.Endpoint) (uint64, bool) {
 	return slot*p.addrs + i, ok
 }
 
-// Neighbours is how many endpoints from i on have adjacent addresses on the same
+// Neighbors is how many endpoints from i on have adjacent addresses on the same
 // port, i included: at least 1, or 0 if i is not below Len. What is reported as one
 // range of addresses must lie within.
-func (p *Plan) Neighbours(i uint64) uint64 {
+func (p *Plan) Neighbors(i uint64) uint64 {
 	if i >= p.Len() {
 		return 0
 	}

@@ -47,7 +47,7 @@ var fakeDNS = names(map[string]string{
 func shown(p *Plan) string {
 	var out []string
 	for i := uint64(0); i < p.AddrCount(); {
-		n := p.Neighbours(i)
+		n := p.Neighbors(i)
 		text := p.At(i).Addr.String()
 		if n > 1 {
 			text += "-" + p.At(i+n-1).Addr.String()

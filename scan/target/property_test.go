@@ -116,8 +116,8 @@ func checkPlan(t *testing.T, p *Plan, addrs []netip.Addr, ports []probe.Port) {
 		}
 		next := p.At(i + 1)
 		same := next.Port == want.Port && next.Proto == want.Proto && next.Addr == want.Addr.Next()
-		if n := p.Neighbours(i); n < 1 || same != (n > 1) || same && p.Neighbours(i+1) != n-1 {
-			t.Fatalf("Neighbours(%d) = %d; the next endpoint is %s", i, n, next)
+		if n := p.Neighbors(i); n < 1 || same != (n > 1) || same && p.Neighbors(i+1) != n-1 {
+			t.Fatalf("Neighbors(%d) = %d; the next endpoint is %s", i, n, next)
 		}
 	}
 }

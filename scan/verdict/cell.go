@@ -30,7 +30,7 @@ const (
 	HostProhibited
 	NetProhibited
 	TimeExceeded
-	NoNeighbour
+	NoNeighbor
 	LocalError
 
 	classCount
@@ -46,7 +46,7 @@ const (
 	weightNothing weight = iota
 	weightLocal
 	weightSilence
-	weightNeighbour
+	weightNeighbor
 	weightRoute
 	weightRefusal
 	weightTarget
@@ -75,7 +75,7 @@ var classes = [classCount]struct {
 	HostProhibited:     {probe.HostProhibited, false, weightRefusal},
 	NetProhibited:      {probe.NetProhibited, false, weightRefusal},
 	TimeExceeded:       {probe.TimeExceeded, false, weightRoute},
-	NoNeighbour:        {probe.NoNeighbour, false, weightNeighbour},
+	NoNeighbor:         {probe.NoNeighbor, false, weightNeighbor},
 	LocalError:         {probe.LocalError, false, weightLocal},
 }
 
@@ -109,8 +109,8 @@ func ClassOf(p probe.Proto, r probe.Reason, fromTarget bool) (Class, bool) {
 		c = NetProhibited
 	case probe.TimeExceeded:
 		c = TimeExceeded
-	case probe.NoNeighbour:
-		c = NoNeighbour
+	case probe.NoNeighbor:
+		c = NoNeighbor
 	case probe.LocalError:
 		c = LocalError
 	}
@@ -153,9 +153,9 @@ func (c Cell) State(p probe.Proto) probe.State {
 // Open reports whether the verdict is probe.Open.
 func (c Cell) Open() bool { k := c.Class(); return k == SynAck || k == UDPResponse }
 
-// Answered reports whether any host answered. A missing neighbour is no answer:
+// Answered reports whether any host answered. A missing neighbor is no answer:
 // the kernel concludes it from silence to ARP or NDP, which can be lost too.
-func (c Cell) Answered() bool { return classes[c.Class()].weight > weightNeighbour }
+func (c Cell) Answered() bool { return classes[c.Class()].weight > weightNeighbor }
 
 // SameVerdict reports whether two cells make the same verdict for the same reason.
 func (c Cell) SameVerdict(o Cell, p probe.Proto) bool {
@@ -166,7 +166,7 @@ func (c Cell) SameVerdict(o Cell, p probe.Proto) bool {
 }
 
 // HasAnswer reports whether an answer of any kind made the cell, a local error
-// and a missing neighbour included.
+// and a missing neighbor included.
 func (c Cell) HasAnswer() bool { return c.Class() > Silence }
 
 // Silent reports whether the endpoint was asked and no host has answered so far.

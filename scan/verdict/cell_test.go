@@ -75,8 +75,8 @@ func TestStrongestEvidenceWins(t *testing.T) {
 	}
 	for _, order := range [][2]Class{
 		{SynAck, Reset}, {Reset, PortUnreach}, {UDPResponse, PortUnreach}, {PortUnreach, PortUnreachByOther},
-		{PortUnreach, AdminProhibited}, {AdminProhibited, HostUnreach}, {HostUnreach, NoNeighbour},
-		{NoNeighbour, Silence}, {Silence, LocalError}, {LocalError, Unanswered},
+		{PortUnreach, AdminProhibited}, {AdminProhibited, HostUnreach}, {HostUnreach, NoNeighbor},
+		{NoNeighbor, Silence}, {Silence, LocalError}, {LocalError, Unanswered},
 	} {
 		if classes[order[0]].weight <= classes[order[1]].weight {
 			t.Errorf("Class %d does not outweigh %d", order[0], order[1])

@@ -70,7 +70,7 @@ const maxLoss = 0.999
 //	H·p^K = A·p^K / (1−p^K)
 //
 // Losses are taken as independent. They come in bursts too, but tries are at
-// least a round trip apart and neighbours are not asked in a row.
+// least a round trip apart and neighbors are not asked in a row.
 func (t *Tally) Loss(tries int) (p, missed float64, ok bool) {
 	a := t.Answered(tries)
 	if a == 0 || tries < 2 {

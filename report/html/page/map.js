@@ -104,7 +104,7 @@ function space(rows) {
 }
 
 // hilbert is where the n-th cell of the curve of 4^k cells lies (Skilling, "Programming
-// the Hilbert curve", 2004), so that neighbours in the network are neighbours here.
+// the Hilbert curve", 2004), so that neighbors in the network are neighbors here.
 function hilbert(k, n) {
   let x = 0, y = 0;
   for (let s = 1; s < 1 << k; s *= 2) {
