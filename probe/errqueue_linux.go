@@ -34,7 +34,7 @@ func (s *socket) eachError(f func(queuedError) bool) {
 	var payload [1]byte
 	var control [controlSize]byte
 	for range 64 { // the queue is bounded by the receive buffer; so is this
-		_, n, err := s.receive(payload[:], control[:], unix.MSG_ERRQUEUE)
+		_, n, err := s.receive(payload[:], control[:], nil, unix.MSG_ERRQUEUE)
 		if err == unix.EINTR {
 			continue
 		}
@@ -49,17 +49,24 @@ func (s *socket) eachError(f func(queuedError) bool) {
 
 // receive is recvmsg(2) without the sender's address, which x/sys/unix would
 // allocate. n may exceed len(p), with MSG_TRUNC; cn does not exceed len(control).
-// Neither slice may be empty.
-func (s *socket) receive(p, control []byte, flags int) (n, cn int, err syscall.Errno) {
+// Neither slice may be empty. The sender's port is stored in from, if that is not nil.
+func (s *socket) receive(p, control []byte, from *uint16, flags int) (n, cn int, err syscall.Errno) {
 	iov := unix.Iovec{Base: &p[0]}
 	iov.SetLen(len(p))
 	msg := unix.Msghdr{Iov: &iov, Control: &control[0]}
 	msg.SetIovlen(1)
 	msg.SetControllen(len(control))
+	var name unix.RawSockaddrInet6 // the port of IPv4 is at the same place
+	if from != nil {
+		msg.Name, msg.Namelen = (*byte)(unsafe.Pointer(&name)), unix.SizeofSockaddrInet6
+	}
 	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)),
 		uintptr(flags|unix.MSG_DONTWAIT))
 	if err != 0 {
 		return 0, 0, err
+	}
+	if from != nil {
+		*from = binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
 	}
 	return int(size), min(int(msg.Controllen), len(control)), 0
 }

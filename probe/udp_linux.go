@@ -121,10 +121,14 @@ func (u *exchange) awaitAnswer(ctx context.Context) (Result, error) {
 func (u *exchange) ready() bool {
 	var payload [replySize]byte
 	var control [controlSize]byte
+	var port uint16
 	for range 64 {
-		n, cn, err := u.receive(payload[:], control[:], unix.MSG_TRUNC)
+		n, cn, err := u.receive(payload[:], control[:], &port, unix.MSG_TRUNC)
 		switch err {
 		case 0:
+			if port != u.e.Port && !request.IsNewPortReply(payload[:min(n, len(payload))]) {
+				continue // of another service of the host: the socket receives from all of its ports
+			}
 			u.replied(payload[:min(n, len(payload))], n, parseControl(control[:cn]).ttl)
 			return true
 		case unix.EAGAIN:

@@ -57,7 +57,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	var n counts
 	for i := range answers {
 		a, u := &answers[i], &r.updates[i]
-		if u.byOther {
+		if u.byOther && !u.stray && (!u.old.Answered() || r.repeats[i]) { // not a duplicate
 			r.others = append(r.others, a.Responder)
 		}
 		if u.rtt > 0 {

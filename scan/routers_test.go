@@ -18,19 +18,21 @@ import (
 // together may send as many as they like.
 func TestRouterICMPRateIsCapped(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		routers byte
-		rate    float64
-		slowed  bool
+		name      string
+		routers   byte
+		rate      float64
+		duplicate float64
+		slowed    bool
 	}{
-		{"one", 1, 10_000, true}, {"one, slowly", 1, 500, false}, {"thirty", 30, 10_000, false},
+		{"one", 1, 10_000, 0, true}, {"one, slowly", 1, 500, 0, false}, {"thirty", 30, 10_000, 0, false},
+		{"one, whose errors come twice", 1, 700, 1, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				host := func(e probe.Endpoint) simnet.Host {
 					return simnet.Host{
 						Reason: probe.HostUnreach, Responder: netip.AddrFrom4([4]byte{10, 255, 0, byte(lastByte(e.Addr)) % c.routers}),
-						RTT: 2 * time.Millisecond, ICMP: simnet.Limit{Burst: 1000, Rate: 1000},
+						RTT: 2 * time.Millisecond, ICMP: simnet.Limit{Burst: 1000, Rate: 1000}, Duplicate: c.duplicate,
 					}
 				}
 				begun := time.Now()

@@ -20,6 +20,13 @@ func RepliesFromNewPort(port uint16, try int) bool {
 	return all[max(try-1, 0)%len(all)]
 }
 
+// IsNewPortReply reports whether a datagram can be the answer that a TFTP server sends
+// from a new port: data, an acknowledgment, an error (RFC 1350, section 5), or an
+// acknowledgment of options (RFC 2347).
+func IsNewPortReply(payload []byte) bool {
+	return len(payload) >= 4 && payload[0] == 0 && payload[1] >= 3 && payload[1] <= 6
+}
+
 // Payloads returns the datagrams for a UDP port, one for each attempt in turn, at
 // least one: requests of the service registered there, since most services ignore a
 // datagram that they cannot read. A port without a known service, such as 417, gets

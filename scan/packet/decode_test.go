@@ -151,6 +151,10 @@ func TestDecodeFilesOfSeveralPorts(t *testing.T) {
 			for ; a.Port != 69 || a.try != 1; a = w.ask(69, probe.UDP) {
 			}
 			w.expect("TFTP on 69", w.udp(a, 0xfff0, refusal), Valid, a, probe.UDPResponse)
+			c := w.c.of(w.Src.AsSlice(), a.Addr.AsSlice(), 417, probe.UDP)
+			if _, fits := testUDP.try(c, a.from); !fits {
+				w.expect("TFTP on 69, from a port that is asked", w.udp(a, 417, refusal), Valid, a, probe.UDPResponse)
+			}
 		}
 	})
 }

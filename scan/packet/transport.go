@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 	"onmux/probe/request"
@@ -120,17 +121,19 @@ func (d *Decoder) udp(p *packet, r *Reply) Validity {
 	return Valid
 }
 
-// askedPort finds the port that a datagram from a port that was not asked answers,
-// if it looks like a TFTP server's, which answers from a new port (RFC 1350,
-// section 4): data, an acknowledgment, an error, or an acknowledgment of options
-// (RFC 2347). If several match, it is the one that was asked for a file least
-// often so far: earlier requests to the others were not answered.
+// askedPort finds the port that a datagram answers if it looks like that of a TFTP
+// server, which answers from a new port (RFC 1350, section 4). If several match, it
+// is the one that was asked for a file least often so far: earlier requests to the
+// others were not answered.
 func (d *Decoder) askedPort(p *packet, r *Reply) (port uint16, ok bool) {
-	if len(d.files) == 0 || d.asks[probe.UDP].has(r.FromPort) || len(r.Payload) < 4 {
+	if len(d.files) == 0 || !request.IsNewPortReply(r.Payload) {
 		return 0, false
 	}
-	if op := binary.BigEndian.Uint16(r.Payload); op < 3 || op > 6 {
-		return 0, false
+	if slices.Contains(d.files, r.FromPort) {
+		c := d.cookies.of(p.to, p.from, r.FromPort, probe.UDP)
+		if _, fits := d.cookies.ports[probe.UDP].try(c, r.SrcPort); fits {
+			return 0, false // it answers for itself
+		}
 	}
 	fewest := math.MaxInt
 	for _, candidate := range d.files {

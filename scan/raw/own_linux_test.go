@@ -26,8 +26,8 @@ func ephemeral(proto probe.Proto) (all []probe.Port) {
 
 func scanOwn(t *testing.T, plan *target.Plan) scantest.Scan {
 	return scantest.Run(t.Context(), scan.Config{
-		Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan, Evidence: true}), Rate: 60_000, NetRate: math.Inf(1), Retries: 2,
-		Timeout: 200 * time.Millisecond,
+		Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan, Evidence: true}),
+		Rate: 60_000, NetRate: math.Inf(1), Retries: 2, Timeout: 200 * time.Millisecond,
 	})
 }
 
