@@ -9,6 +9,9 @@ import (
 // judgeICMP is the Result of an ICMP error m that from sent d after the probe.
 func judgeICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
 	_, reason := FromICMP(e, from, self, m)
+	if reason == LocalError {
+		return rejected(e, m)
+	}
 	fromTarget := SameHost(from, e.Addr)
 	r := judged(e, reason, fromTarget, d)
 	r.ICMP = m

@@ -36,6 +36,9 @@ type tcpAttempt struct {
 	socket
 	e Endpoint
 	o Options
+
+	atOnce   bool // it was refused when connect(2) returned
+	deadline time.Time
 }
 
 func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time) (Result, error) {
@@ -56,6 +59,9 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		return failed(e, errno(err))
 	}
 	done, broken := s.connected()
+	if done && classify(broken) == faultRefused {
+		s.atOnce, s.deadline = true, deadline
+	}
 	if !done && o.Neighbor && neighborTableFull(&s.socket, e) {
 		return Result{}, ErrNoRoom
 	}
@@ -75,7 +81,7 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 		}
 	}
 	d := time.Since(start)
-	r, err := s.judge(broken, d)
+	r, err := s.judge(ctx, broken, d)
 	addRoute(&s.socket, e, o, &r, d)
 	return r, err
 }
@@ -101,7 +107,7 @@ func (s *tcpAttempt) connected() (bool, syscall.Errno) {
 }
 
 // judge turns the end of a handshake into a Result.
-func (s *tcpAttempt) judge(broken syscall.Errno, d time.Duration) (Result, error) {
+func (s *tcpAttempt) judge(ctx context.Context, broken syscall.Errno, d time.Duration) (Result, error) {
 	e, o := s.e, s.o
 	f := classify(broken)
 	if broken == 0 || f == faultReset {
@@ -109,12 +115,14 @@ func (s *tcpAttempt) judge(broken syscall.Errno, d time.Duration) (Result, error
 	}
 	c, self, ok := s.icmpError(e)
 	if ok {
-		r := judgeICMP(e, c.from, self, c.icmp, d, o)
-		r.TTL = c.ttl
-		return r, nil
+		return s.judgeICMP(e, c, self, d, o), nil
 	}
 	switch f {
 	case faultRefused:
+		if s.atOnce && s.resetByOwnFirewall(ctx, s.deadline) {
+			return unmeasured(e, fmt.Sprintf("this machine's own firewall rejects connections to %s: it sent the reset itself",
+				e.AddrPort())), nil
+		}
 		r := judged(e, Reset, true, d)
 		if o.Evidence {
 			r.Evidence = []string{"RST after " + short(d)}
@@ -185,11 +193,15 @@ func (s *socket) info() (info unix.TCPInfo, window bool) {
 
 // silent judges a handshake without an answer in the time d.
 func (s *tcpAttempt) silent(d time.Duration) Result {
+	info, _ := s.info()
+	if neverLeft(info) {
+		return unmeasured(s.e, fmt.Sprintf("no SYN to %s left this machine in %s: a firewall of its own may drop them",
+			s.e.AddrPort(), short(d)))
+	}
 	r := judged(s.e, NoResponse, false, d)
 	if !s.o.Evidence {
 		return r
 	}
-	info, _ := s.info()
 	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " +
 		wording.Count(int(info.Total_retrans)+1, "SYN", "SYNs")}
 	return r

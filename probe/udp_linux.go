@@ -156,8 +156,7 @@ func (u *exchange) readErrors() {
 		return
 	}
 	if c, self, ok := u.icmpError(u.e); ok {
-		u.answered, u.result = true, judgeICMP(u.e, c.from, self, c.icmp, time.Since(u.start), u.o)
-		u.result.TTL = c.ttl
+		u.answered, u.result = true, u.judgeICMP(u.e, c, self, time.Since(u.start), u.o)
 		u.dropRTT()
 	}
 }

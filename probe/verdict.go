@@ -28,9 +28,9 @@ func Verdict(p Proto, r Reason, fromTarget bool) State {
 // FromICMP judges the ICMP error m that from sent about a probe of e; the
 // address family of e tells ICMP from ICMPv6. self is whether from is an address
 // of this machine: with a host-unreachable of our own about another host the kernel
-// reports that no neighbor answered. An error that does not concern the endpoint (fragmentation needed, packet too
-// big, source quench, parameter
-// problem, reassembly time exceeded, …) is Unknown and NoReason.
+// reports that no neighbor answered, and any other is a firewall's of this machine. An
+// error that does not concern the endpoint (fragmentation needed, packet too big, source
+// quench, parameter problem, reassembly time exceeded, …) is Unknown and NoReason.
 //
 // The codes are those of RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section
 // 5.2.7.1 and RFC 4443 section 3.
@@ -40,8 +40,14 @@ func FromICMP(e Endpoint, from netip.Addr, self bool, m ICMP) (State, Reason) {
 		r = reason4(m)
 	}
 	fromTarget := SameHost(from, e.Addr)
-	if r == HostUnreach && self && !fromTarget {
-		r = NoNeighbor
+	if self && !fromTarget {
+		switch r {
+		case NoReason, TimeExceeded:
+		case HostUnreach:
+			r = NoNeighbor
+		default:
+			r = LocalError
+		}
 	}
 	return Verdict(e.Proto, r, fromTarget), r
 }

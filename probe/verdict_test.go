@@ -79,8 +79,12 @@ func TestFromICMP(t *testing.T) {
 						t.Fatalf("%s, %v from %s: %s %s, want %s", e, m, tt.from, gotState, got, r)
 					}
 					self := r
-					if r == probe.HostUnreach && i%2 == 1 {
+					switch {
+					case i%2 == 0 || r == probe.TimeExceeded || r == probe.NoReason:
+					case r == probe.HostUnreach:
 						self = probe.NoNeighbor
+					default:
+						self = probe.LocalError
 					}
 					if _, got := probe.FromICMP(e, tt.from, true, m); got != self {
 						t.Fatalf("%s, %v from ourselves: %s, want %s", e, m, got, self)
@@ -105,7 +109,7 @@ func FuzzFromICMP(f *testing.F) {
 			(target.Unmap() != sender.Unmap() || r != probe.PortUnreach) {
 			t.Errorf("%s: %d/%d from %s: %s %s", e, kind, code, sender, s, r)
 		}
-		if (r == probe.NoReason) != (s == probe.Unknown) && e.Proto == probe.TCP {
+		if (r == probe.NoReason || r == probe.LocalError) != (s == probe.Unknown) && e.Proto == probe.TCP {
 			t.Errorf("state %s, reason %s", s, r)
 		}
 	})

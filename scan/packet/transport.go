@@ -212,7 +212,7 @@ func (d *Decoder) quotedProbe(p *packet, r *Reply, proto uint8, src, dst, b []by
 		return c, Forged
 	}
 	r.State, r.Reason = probe.FromICMP(e, p.src, p.src == p.dst, r.ICMP)
-	if r.Reason == probe.NoReason {
+	if r.Reason == probe.NoReason || r.Reason == probe.LocalError { // frames do not pass this machine's firewall
 		return c, Foreign
 	}
 	if !p.intact(p.size) {
