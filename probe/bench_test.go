@@ -49,7 +49,7 @@ func BenchmarkDo(b *testing.B) {
 }
 
 // Silence costs the runtime's poller, a timer and the context: what a sweep of
-// dark networks pays for each attempt, thousands at a time.
+// silent networks pays for each attempt, thousands at a time.
 func BenchmarkSilence(b *testing.B) {
 	h := nettest.NewHost(b)
 	h.Rule(b, "inet", nettest.Rule{Proto: "tcp", Port: 417, Do: nettest.Drop()})

@@ -28,8 +28,8 @@ func classify(err syscall.Errno) fault {
 	return faultOther
 }
 
-// receiveRefusals undoes what package net does to every UDP socket: it tells Windows not
-// to report port unreachables (SIO_UDP_CONNRESET, mswsock.h).
+// receiveRefusals undoes what package net does to every UDP socket: it makes Windows not
+// report port unreachables (SIO_UDP_CONNRESET, mswsock.h).
 func receiveRefusals(c *net.UDPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {

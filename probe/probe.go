@@ -226,7 +226,7 @@ type Service struct {
 	TLS        *TLS       `json:"tls,omitempty"`    // if the service is inside TLS
 	Banner     string     `json:"banner,omitempty"` // first bytes of the answer
 	Confidence Confidence `json:"confidence,omitempty"`
-	Probe      string     `json:"probe,omitempty"` // which probe drew the answer: "wait", …
+	Probe      string     `json:"probe,omitempty"` // which probe it answers: "wait", …
 	Rule       string     `json:"rule,omitempty"`  // which rule matched
 	Raw        []byte     `json:"raw,omitempty"`   // first bytes as they came (base64 in JSON)
 }
@@ -259,9 +259,9 @@ type Options struct {
 	HopLimit int  // TTL, or hop limit, of the packets; 0: the system's
 }
 
-// ErrBusy means that this machine is temporarily out of something: descriptors, ephemeral ports, buffers, memory.
-// Nothing is known of
-// the endpoint; the attempt is to be made again, later and slower.
+// ErrBusy means that this machine is temporarily out of something: descriptors,
+// ephemeral ports, buffers, memory. Nothing is known of the endpoint; the attempt is to
+// be made again, later and slower.
 var ErrBusy = errors.New("out of local resources")
 
 // ErrNoRoom is an ErrBusy: the kernel's table of neighbors is full

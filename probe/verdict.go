@@ -26,7 +26,7 @@ func Verdict(p Proto, r Reason, fromTarget bool) State {
 }
 
 // FromICMP judges the ICMP error m that from sent about a probe of e; the
-// address family of e tells ICMP from ICMPv6. self is whether from is an address
+// address family of e separates ICMP from ICMPv6. self is whether from is an address
 // of this machine: with a host-unreachable of our own about another host the kernel
 // reports that no neighbor answered, and any other is a firewall's of this machine. An
 // error that does not concern the endpoint (fragmentation needed, packet too big, source

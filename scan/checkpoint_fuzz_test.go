@@ -292,7 +292,7 @@ func FuzzCheckpoint(f *testing.F) {
 	})
 }
 
-// noEngine sends nothing and hears nothing.
+// noEngine sends nothing and receives nothing.
 type noEngine struct{ engine.Engine }
 
 func (noEngine) Methods() map[probe.Proto]string { return nil }

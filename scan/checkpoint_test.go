@@ -155,7 +155,7 @@ func (c cut) interrupted(t *testing.T, file string, after uint64, every bool) sc
 			t.Fatal(err)
 		}
 		if resume.Complete != s.Complete {
-			t.Fatalf("complete: %v, the checkpoint says %v", s.Complete, resume.Complete)
+			t.Fatalf("complete: %v, the checkpoint has %v", s.Complete, resume.Complete)
 		}
 		if s.Complete {
 			return s

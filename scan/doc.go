@@ -1,6 +1,6 @@
 // Package scan asks many endpoints and gives each a verdict. One loop, Run, walks a
 // target.Plan in a random order, in passes: the first pass asks every endpoint, each
-// later one only those that are still silent, until the loss that was measured says
+// later one only those that are still silent, until the measured loss shows
 // that no answering host is likely to be missed. What leaves and what comes back is
 // an engine.Engine's business. Open endpoints are emitted as they are found, the
 // others as ranges at the end.

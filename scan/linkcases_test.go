@@ -194,7 +194,7 @@ func linkCases() (all []linkCase) {
 	}
 	for i := range all {
 		switch f := &all[i]; f.name {
-		case "two MACs", "a proxy after the host": // the kernel believes the last, or asks both
+		case "two MACs", "a proxy after the host": // the kernel uses the last, or asks both
 			f.packets = true
 		case "without an option": // the kernel wants one of all whom it asked with a multicast
 			f.packets = true

@@ -50,7 +50,7 @@ func TestReusePort(t *testing.T) {
 	}
 }
 
-// A descriptor handed over by SCM_RIGHTS makes an owner that descends from
+// A descriptor passed by SCM_RIGHTS makes an owner that descends from
 // none of the others.
 func TestHandedOver(t *testing.T) {
 	nettest.Need(t)

@@ -86,7 +86,7 @@ func mayBindLow(status string) (bool, error) {
 }
 
 // ownsNetwork reports whether the network namespace belongs to the caller's user
-// namespace or one below it: of one further up the kernel does not hand out the
+// namespace or one below it: of one further up the kernel does not reveal the
 // owner (ioctl_ns(2)). Kernels without that call are taken to belong to the caller.
 func ownsNetwork() bool {
 	fd, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -66,7 +66,7 @@ var tcp = []Request{
 	// Kafka protocol guide, ApiVersions (key 18) version 0, correlation 0x04170417, no client.
 	{Name: "kafka", Service: "kafka", Rarity: 5, Ports: []uint16{9092, 9093},
 		data: "\x00\x00\x00\x0a\x00\x12\x00\x00\x04\x17\x04\x17\xff\xff"},
-	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417. An HTTP request draws an error
+	// CQL binary protocol v4, section 4.1.3: OPTIONS on stream 0x0417. An HTTP request is answered with an error
 	// (section 9: the version is checked first).
 	{Name: "cassandra", Service: "cassandra", Rarity: Rare, Ports: []uint16{9042},
 		data: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
@@ -85,7 +85,7 @@ var tcp = []Request{
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
 	{Name: "zookeeper", Service: "zookeeper", Rarity: 7, Ports: []uint16{2181, 2182}, data: "srvr"},
 
-	// A GET draws an error from these; otherwise they are tried on their usual ports only.
+	// These answer a GET with an error; otherwise they are tried on their usual ports only.
 	// The section "server" holds the version and no data.
 	{Name: "redis-info", Service: "redis", Rarity: Rare, Ports: []uint16{6379}, data: "INFO server\r\n"},
 	// memcached's doc/protocol.txt, "version".

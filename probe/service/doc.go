@@ -1,6 +1,6 @@
 // Package service identifies the service on an open endpoint. A request (package
-// request) draws bytes from the peer, every answer is compared with every row of the
-// tables of rules, whichever request drew it, and the most specific row wins. A peer
+// request) makes the peer answer, every answer is compared with every row of the
+// tables of rules, whichever request it answers, and the most specific row wins. A peer
 // that no rule knows is reported as "unknown", with the kind of bytes that it sent. All
 // that a peer sends is bounded in size and in time.
 //

@@ -20,7 +20,7 @@ type findings struct {
 	note      string          // on what was not read
 }
 
-// attributed is an answer and the service whose request drew it.
+// attributed is an answer and the service whose request it answers.
 type attributed struct {
 	*answer
 	service string

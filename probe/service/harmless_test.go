@@ -16,7 +16,7 @@ import (
 )
 
 // forbidden is what a request may never contain, in any protocol that its bytes may be
-// read as: commands that log in, write, run, stop or hand out what is stored.
+// read as: commands that log in, write, run, stop or return what is stored.
 var forbidden = []string{
 	// mail, FTP
 	`(?i)(?:^|\n)(?:[a-z0-9]{1,8} )?(?:USER|PASS|AUTH|AUTHENTICATE|LOGIN|APOP|STARTTLS|MAIL|RCPT|DATA|TURN|ETRN|VRFY` +

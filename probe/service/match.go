@@ -44,7 +44,7 @@ type facts struct{ product, version, info string }
 // matcher compares one answer with one rule. It keeps nothing and accepts any bytes.
 type matcher func(*answer) (facts, bool)
 
-// rule recognises a service in an answer, whichever request drew it: every answer is
+// rule recognises a service in an answer, whichever request it answers: every answer is
 // compared with every rule.
 type rule struct {
 	name       string // unique; reports quote it
@@ -136,7 +136,7 @@ func hinted(a *answer) (rows []*rule) {
 	return rows
 }
 
-// identify names the service from b, which the request of that name drew.
+// identify names the service from b, the answer to the request of that name.
 // It never returns nil.
 func identify(request string, b []byte) *probe.Service {
 	a := newAnswer(request, nil, b)
@@ -148,7 +148,7 @@ func identify(request string, b []byte) *probe.Service {
 // secretAfter is how much is reported of answers that continue with secrets, by rule.
 var secretAfter = map[string]int{"meetingmaker-login": loginHead}
 
-// report is the match as it stands in reports; without a rule, "unknown" and the kind
+// report is the match as it is written in reports; without a rule, "unknown" and the kind
 // of the answer.
 func (m match) report() *probe.Service {
 	b := m.answer.bytes

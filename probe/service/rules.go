@@ -204,7 +204,7 @@ func line(prefix, pattern string) matcher {
 	}
 }
 
-// to compares an answer with m only if one of the requests drew it: for replies so plain
+// to compares an answer with m only if it answers one of the requests: for replies so plain
 // that other services may send them too.
 func to(m matcher, requests ...string) matcher {
 	return func(a *answer) (facts, bool) {

@@ -91,7 +91,7 @@ func TestPostgresInTLS(t *testing.T) {
 	}
 }
 
-// A peer that bears one connection and resets the next is asked again.
+// A peer that accepts one connection and resets the next is asked again.
 func TestResetOnce(t *testing.T) {
 	first := make(chan struct{}, 1)
 	first <- struct{}{}

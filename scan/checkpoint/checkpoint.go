@@ -70,7 +70,7 @@ type Answer struct {
 // Plan is what is asked.
 func (c *Checkpoint) Plan() *target.Plan { return c.plan }
 
-// TakeCells hands over the cells, condensed (see Condense), one for each endpoint.
+// TakeCells returns the cells, condensed (see Condense), one for each endpoint.
 // The Checkpoint must not be used to resume a second scan.
 func (c *Checkpoint) TakeCells() []verdict.Cell { return c.cells }
 

@@ -49,7 +49,7 @@ func Acquire(name string) (*files.Lock, error) {
 	return l, nil
 }
 
-// MayWrite is nil, or an error that says why a new scan must not save its
+// MayWrite is nil, or an error that explains why a new scan must not save its
 // checkpoints to that file: it is something else, or of a scan that is not
 // complete, or cannot be created.
 func MayWrite(name string) error {

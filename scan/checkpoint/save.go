@@ -28,7 +28,7 @@ func NewSaver(name string, s Source) *Saver {
 	return &Saver{name: name, source: s}
 }
 
-// Save writes a checkpoint. complete says that nothing is left to ask.
+// Save writes a checkpoint. complete means that nothing is left to ask.
 func (s *Saver) Save(complete bool) error {
 	if s == nil {
 		return nil

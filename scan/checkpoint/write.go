@@ -56,7 +56,7 @@ type Patch struct {
 	Cell  verdict.Cell // condensed
 }
 
-// Write writes what is known of a scan now. complete says that nothing is left to
+// Write writes what is known of a scan now. complete means that nothing is left to
 // ask.
 func Write(file io.Writer, s Source, complete bool) error {
 	defer s.Discard()

@@ -86,7 +86,7 @@ func IsBusy(error) bool { return false }
 // IsGone is false.
 func IsGone(error) bool { return false }
 
-// ReceiverConfig says what is to be received.
+// ReceiverConfig describes what is to be received.
 type ReceiverConfig struct {
 	IPv4, IPv6, ARP bool
 	Filter          []bpf.RawInstruction

@@ -19,7 +19,7 @@ const receiveBuffer = 32 << 20
 // header is the length of an Ethernet header.
 const header = 14
 
-// ReceiverConfig says what is to be received.
+// ReceiverConfig describes what is to be received.
 type ReceiverConfig struct {
 	IPv4, IPv6 bool                 // which families
 	ARP        bool                 // and answers to ARP

@@ -84,7 +84,7 @@ func (b *Builder) find(e *probe.Endpoint, try int) *template {
 // Put writes the frame that asks e for the try-th time (1 …) into buf, which
 // must hold MaxLen bytes, and returns its length. It goes to the next hop "to",
 // which matters on Ethernet only. clock becomes the TCP timestamp, which a
-// SYN-ACK returns as Reply.Echo: milliseconds since a random start, say.
+// SYN-ACK returns as Reply.Echo: for example milliseconds since a random start.
 //
 // It returns 0, and has written nothing, if e is not of the Path's family or
 // not on a port given to NewBuilder, if try is not 1 … Ports.Tries, if the probe is

@@ -53,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%+v is believed", r)
 		}
 		if r.State == probe.Unknown || r.Reason == probe.NoReason || r.Src == (netip.Addr{}) || r.From == (netip.Addr{}) {
-			t.Errorf("%+v says nothing", r)
+			t.Errorf("%+v has no content", r)
 		}
 	})
 }

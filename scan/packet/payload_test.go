@@ -61,7 +61,7 @@ func TestPayloadLengths(t *testing.T) {
 	for port, skip := range map[uint16]int{500: 0, 4500: 4} {
 		b := request.Payload(port)[skip:]
 		if n := binary.BigEndian.Uint32(b[24:]); n != 28 || len(b) != 28 {
-			t.Errorf("%d: %d bytes, says %d, want 28", port, len(b), n)
+			t.Errorf("%d: %d bytes, its length is %d, want 28", port, len(b), n)
 		}
 	}
 	for _, port := range []uint16{443, 853} {

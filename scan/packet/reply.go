@@ -27,7 +27,7 @@ const (
 	Valid                   // an answer
 )
 
-// Options are the TCP options of an answer that tell a stack from a middlebox,
+// Options are the TCP options of an answer that distinguish a stack from a middlebox,
 // as a set.
 type Options uint8
 
@@ -48,7 +48,7 @@ const (
 	ACK
 )
 
-// TCP has the fields of a TCP segment that tell stacks apart.
+// TCP has the fields of a TCP segment that distinguish stacks.
 type TCP struct {
 	Flags   uint8
 	Window  uint16

@@ -94,7 +94,7 @@ func (p Path) templates(proto probe.Proto, payloads [][]byte) ([]template, error
 }
 
 // placeholderID is what a request has in place of the ID by which its protocol
-// tells requests apart, such as that of DNS or RPC (see package request). The
+// distinguishes requests, such as that of DNS or RPC (see package request). The
 // answer returns it, so it can hold a part of the cookie.
 const placeholderID = 0x0417
 

@@ -18,7 +18,7 @@ func randomFor(seed uint64, e probe.Endpoint, try int) *random {
 	return &random{seed ^ h.Sum64()}
 }
 
-// float is an even number in [0, 1), by splitmix64 (Steele, Lea, Flood, "Fast
+// float is a uniform number in [0, 1), by splitmix64 (Steele, Lea, Flood, "Fast
 // Splittable Pseudorandom Number Generators", OOPSLA 2014).
 func (d *random) float() float64 {
 	d.state += 0x9e3779b97f4a7c15

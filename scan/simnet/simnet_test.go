@@ -27,8 +27,8 @@ func probes(n, try int) (batch []engine.Probe) {
 	return batch
 }
 
-// heard sends a batch and lists what comes back within d.
-func heard(t *testing.T, n *simnet.Network, batch []engine.Probe, d time.Duration) (all []string) {
+// receive sends a batch and lists what comes back within d.
+func receive(t *testing.T, n *simnet.Network, batch []engine.Probe, d time.Duration) (all []string) {
 	t.Helper()
 	start := time.Now()
 	if sent, err := n.Send(t.Context(), batch); sent != len(batch) || err != nil {
@@ -57,7 +57,7 @@ func TestSameSeedSameNetwork(t *testing.T) {
 				return simnet.Host{Reason: probe.UDPResponse, RTT: time.Millisecond, Jitter: time.Second,
 					LossOut: 0.2, LossBack: 0.2, Duplicate: 0.2, Late: 0.2, Delay: time.Second}
 			}
-			all = heard(t, simnet.New(simnet.Config{Host: host, Seed: seed}), probes(500, 1), time.Minute)
+			all = receive(t, simnet.New(simnet.Config{Host: host, Seed: seed}), probes(500, 1), time.Minute)
 		})
 		return all
 	}
@@ -110,7 +110,7 @@ func TestUnreachablesAreLimited(t *testing.T) {
 		host := func(probe.Endpoint) simnet.Host {
 			return simnet.Host{Reason: probe.HostUnreach, Responder: router, ICMP: simnet.Limit{Burst: 6, Rate: 1}}
 		}
-		if all := heard(t, simnet.New(simnet.Config{Host: host}), probes(100, 1), time.Minute); len(all) != 6 {
+		if all := receive(t, simnet.New(simnet.Config{Host: host}), probes(100, 1), time.Minute); len(all) != 6 {
 			t.Errorf("%d unreachables at once", len(all))
 		}
 	})

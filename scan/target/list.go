@@ -184,7 +184,7 @@ func tooMany(targets []string, addrs, n u128, ports int) error {
 }
 
 // lacksZone reports whether s is link-local (RFC 4291, section 2.5.6) and does
-// not say on which link.
+// not name the link.
 func (s span) lacksZone() bool {
 	return s.v6 && s.zone == "" && s.from.hi>>54 == 0xfe80>>6
 }

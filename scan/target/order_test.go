@@ -70,7 +70,7 @@ func TestOrderSpreads(t *testing.T) {
 				last = i
 			}
 			// chi-squared with 15 degrees of freedom exceeds 50 once in 80,000
-			// times; there are 80 draws, and they are the same in every run.
+			// times; there are 80 samples, and they are the same in every run.
 			if c := chi(high[:], take); c > 50 {
 				t.Errorf("n=%d seed=%d: the high bits are uneven: %.1f %v", n, seed, c, high)
 			}
@@ -105,7 +105,7 @@ func TestOrderShardsPartition(t *testing.T) {
 				}
 				seen[i] = shard
 				if o.Position(i)%shards != shard {
-					t.Fatalf("%d does not tell its shard", i)
+					t.Fatalf("%d does not show its shard", i)
 				}
 			}
 		}

@@ -14,8 +14,8 @@ import (
 	"onmux/probe"
 )
 
-// world is a small address space on three number lines, in the order of a plan.
-func world() (out []netip.Addr) {
+// addressSpace is a small address space on three number lines, in the order of a plan.
+func addressSpace() (out []netip.Addr) {
 	for i := range 600 {
 		out = append(out, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
 	}
@@ -30,7 +30,7 @@ func world() (out []netip.Addr) {
 	return out
 }
 
-// randomTargets names runs and single addresses of w, and says which addresses
+// randomTargets names runs and single addresses of w, and returns which addresses
 // those are.
 func randomTargets(r *rand.Rand, w []netip.Addr, n int) (texts []string, in map[netip.Addr]bool) {
 	in = map[netip.Addr]bool{}
@@ -55,7 +55,7 @@ func randomTargets(r *rand.Rand, w []netip.Addr, n int) (texts []string, in map[
 // A plan holds exactly what was named less what was excluded, in order, and
 // Index undoes At, on random plans checked against a set.
 func TestPlanIsTheSet(t *testing.T) {
-	w := world()
+	w := addressSpace()
 	ports := []probe.Port{
 		{Number: 417, Proto: probe.TCP},
 		{Number: 417, Proto: probe.UDP},
@@ -270,7 +270,7 @@ func TestOwnNetworks(t *testing.T) {
 	}
 }
 
-// Whatever a target says, it is one line of error or a plan that comes back.
+// Whatever a target holds, it is one line of error or a plan that comes back.
 func FuzzTarget(f *testing.F) {
 	for _, s := range []string{"10.0.0.0/24", "10.0.0.1-50", "10.0.0-3.1-254", "*.*.*.*", "10.0.0.1-10.0.1.20",
 		"fe80::%eth0/120", "fe80::1%a-b-fe80::3",

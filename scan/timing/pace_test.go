@@ -9,7 +9,7 @@ import (
 )
 
 // spin runs a pacer on a clock of its own for d and counts what leaves; busy
-// says when the engine is.
+// returns the error of an engine that is short of something after that time.
 func spin(p *Pacer, now time.Time, d time.Duration, busy func(time.Duration) error) (sent int, end time.Time) {
 	for start := now; now.Sub(start) < d; {
 		if busy != nil {

@@ -27,7 +27,7 @@ func TestCellAgreesWithProbe(t *testing.T) {
 				}
 				if c := CellOf(k, 3); ok && (c.State(p) != want || c.Reason() != r || c.Tries() != 3) {
 					t.Errorf(
-						"%v %v %v: the Cell says %v (%v) after %d tries, probe %v",
+						"%v %v %v: the Cell has %v (%v) after %d tries, probe %v",
 						p,
 						r,
 						target,

@@ -11,13 +11,13 @@ import (
 
 func TestLossOfKnownTallies(t *testing.T) {
 	for _, tt := range []struct {
-		heard     []uint64 // at try 1, 2, …
+		answered  []uint64 // at try 1, 2, …
 		p, missed float64
 		ok        bool
 	}{
 		{nil, 0, 0, false},
 		{[]uint64{0, 0}, 0, 0, false},
-		{[]uint64{100}, 0, 0, false}, // one try tells nothing
+		{[]uint64{100}, 0, 0, false}, // one try shows nothing
 		{[]uint64{100, 0}, 0, 0, true},
 		{[]uint64{900, 90}, 0.1, 10, true}, // of 1000, each try loses a tenth
 		{[]uint64{900, 90, 9}, 0.1, 1, true},
@@ -26,10 +26,10 @@ func TestLossOfKnownTallies(t *testing.T) {
 		{[]uint64{1, 1, 1, 1}, maxLoss, 998, true},
 	} {
 		var c Tally
-		copy(c[1:], tt.heard)
-		p, missed, ok := c.Loss(len(tt.heard))
+		copy(c[1:], tt.answered)
+		p, missed, ok := c.Loss(len(tt.answered))
 		if ok != tt.ok || math.Abs(p-tt.p) > 1e-9 || math.Abs(missed-tt.missed) > max(tt.missed/100, 1e-6) {
-			t.Errorf("%v: loss %v, missed %v, %v; want %v, %v, %v", tt.heard, p, missed, ok, tt.p, tt.missed, tt.ok)
+			t.Errorf("%v: loss %v, missed %v, %v; want %v, %v, %v", tt.answered, p, missed, ok, tt.p, tt.missed, tt.ok)
 		}
 	}
 }

@@ -9,5 +9,5 @@
 // hold constants, or bytes of which only the origin is known (a port, an own
 // address, a mark), and each comparison narrows the set. The library
 // google/nftables is not used, because it drops expressions that it does not know
-// without a word, which would change what a rule means.
+// without an error, which would change what a rule means.
 package nat

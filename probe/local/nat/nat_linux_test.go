@@ -275,7 +275,7 @@ func TestReadMany(t *testing.T) {
 	}
 }
 
-// An evaluation ends, whatever the rules are, and the result says that it was cut.
+// An evaluation ends, whatever the rules are, and the result shows that it was cut.
 func TestEvaluationIsBounded(t *testing.T) {
 	r := newRuleset()
 	r.steps = 1 << 12

@@ -11,7 +11,7 @@ import (
 )
 
 // parseMatch reads a match of iptables that nf_tables calls (nft_compat). Its data is
-// a struct of the kernel'e, in the byte order of the machine.
+// a struct of the kernel's, in the byte order of the machine.
 func parseMatch(d []byte) []expression {
 	name, info := text(d, unix.NFTA_MATCH_NAME), netlink.Attribute(d, unix.NFTA_MATCH_INFO)
 	revision := number(d, unix.NFTA_MATCH_REV)

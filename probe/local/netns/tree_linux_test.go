@@ -66,7 +66,7 @@ func TestLookInTree(t *testing.T) {
 		c.Read != 1 || c.ByProc != 1 {
 		t.Errorf("%+v", c)
 	}
-	// Where inodes are handed out anew each time, nothing may be concluded.
+	// Where inodes are numbered anew each time, nothing may be concluded.
 	if err := errors.Join(os.Remove(filepath.Join(root, "1/task/1/net/dev")),
 		os.WriteFile(filepath.Join(root, "1/task/1/net/dev"), nil, 0o644)); err != nil {
 		t.Fatal(err)

@@ -86,7 +86,7 @@ func (f *ownerGrouper) master(pid int, holders []fdMatch) int {
 }
 
 // markUnrelated marks the owners that share a socket with others and descend
-// from none of them, nor they from it: it was handed over, by SCM_RIGHTS or the
+// from none of them, nor they from it: it was passed, by SCM_RIGHTS or the
 // like, or left by a process that let go of it.
 func (f *ownerGrouper) markUnrelated(owners []Owner) {
 	related := make(map[int]bool)

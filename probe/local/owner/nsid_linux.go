@@ -21,7 +21,7 @@ const (
 )
 
 // NSIDFile is the file whose inode can be relied on. A system that is like Linux
-// may number the files as it hands them out.
+// may number the files as they are opened.
 func (p ProcFS) NSIDFile() (string, error) {
 	pid, err := os.Readlink(filepath.Join(p.Root, "self"))
 	if err != nil {

@@ -8,7 +8,7 @@ type Owner struct {
 	PID        int       `json:"pid"`
 	Name       string    `json:"name,omitempty"`
 	Exe        string    `json:"exe,omitempty"`
-	ExeDeleted bool      `json:"exe_deleted,omitempty"` // the file that runs is no more at Exe, as after an upgrade
+	ExeDeleted bool      `json:"exe_deleted,omitempty"` // the running file is no longer at Exe, as after an upgrade
 	Cmdline    []string  `json:"cmdline,omitempty"`
 	User       string    `json:"user,omitempty"` // its name, or the number where it has none
 	UID        *uint32   `json:"uid,omitempty"`
@@ -52,5 +52,5 @@ type Origin struct {
 // descriptors could not be read.
 type Candidate struct {
 	Process
-	By string `json:"by"` // what speaks for it: "cgroup", that it is in the one in which the socket was made, or "user"
+	By string `json:"by"` // the evidence: "cgroup", that it is in the one in which the socket was made, or "user"
 }

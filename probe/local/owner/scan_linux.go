@@ -134,7 +134,7 @@ type fdScanner struct {
 	unreadable []int
 }
 
-// IsGone reports whether the error says that the process or descriptor is no more.
+// IsGone reports whether the error means that the process or descriptor no longer exists.
 func IsGone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 }

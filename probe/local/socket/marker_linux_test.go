@@ -52,7 +52,7 @@ func TestBothFamilies(t *testing.T) {
 		nettest.Open(t, s4, stream, nettest.Bind("127.0.0.1", 4100+n))
 		nettest.Open(t, s4, stream, nettest.Connect(4000+n)) // and the end that waits for accept(2)
 	}
-	tell := func(families ...uint8) (sockets []Socket) {
+	list := func(families ...uint8) (sockets []Socket) {
 		d := NewDiag()
 		for _, family := range families {
 			if err := d.dump(t.Context(), probe.TCP, family, 0, AllStates, nil,
@@ -63,7 +63,7 @@ func TestBothFamilies(t *testing.T) {
 		slices.SortFunc(sockets, func(a, b Socket) int { return int(int64(a.cookie) - int64(b.cookie)) })
 		return slices.Compact(sockets)
 	}
-	one, two := tell(unix.AF_UNSPEC), tell(unix.AF_INET, unix.AF_INET6)
+	one, two := list(unix.AF_UNSPEC), list(unix.AF_INET, unix.AF_INET6)
 	if len(one) < 20 || !slices.Equal(one, two) {
 		t.Errorf("%d sockets at once, %d one by one", len(one), len(two))
 	}

@@ -40,7 +40,7 @@ func attr(kind uint16, value byte) []byte {
 	return b
 }
 
-// inCgroup is the attribute that tells a socket's cgroup.
+// inCgroup is the attribute that has a socket's cgroup.
 func inCgroup(id uint64) []byte {
 	b := binary.NativeEndian.AppendUint16(nil, 12)
 	b = binary.NativeEndian.AppendUint16(b, diagCgroupID)
