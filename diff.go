@@ -30,7 +30,7 @@ something changed, and 3 if that is not certain.`,
 				return err
 			}
 			if c.NArg() != 2 {
-				return usageError(fmt.Errorf("diff needs two files, and was given %d", c.NArg()), "onmux diff OLD NEW")
+				return usageError(fmt.Errorf("diff needs two files, not %d", c.NArg()), "onmux diff OLD NEW")
 			}
 			in := &files.Inputs{Stdin: c.App.Reader}
 			var both [2]compare.Saved

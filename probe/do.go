@@ -60,7 +60,7 @@ func Validate(e Endpoint, o Options) error {
 	case !a.IsValid():
 		return errors.New("no address to probe")
 	case a.IsUnspecified():
-		return fmt.Errorf("%s is no host's address; name one", a)
+		return fmt.Errorf("%s is not a host's address; name one", a)
 	case a.Is6() && !a.Is4In6() && a.IsLinkLocalUnicast() && a.Zone() == "":
 		return fmt.Errorf("%s needs an interface, as in %s%%eth0", a, a)
 	case e.Port == 0:

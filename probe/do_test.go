@@ -35,7 +35,7 @@ func TestObjections(t *testing.T) {
 		{probe.Endpoint{}, time.Second, "no protocol"},
 		{probe.Endpoint{Proto: probe.TCP, Port: 417}, time.Second, "no address"},
 		{probe.Endpoint{Proto: probe.TCP, Port: 417, Addr: netip.IPv4Unspecified()}, time.Second,
-			"0.0.0.0 is no host's address"},
+			"0.0.0.0 is not a host's address"},
 		{probe.Endpoint{Proto: probe.UDP, Port: 417, Addr: netip.MustParseAddr("fe80::1")}, time.Second,
 			"fe80::1 needs an interface"},
 		{probe.Endpoint{Proto: probe.UDP, Addr: loopback}, time.Second, "port 0"},

@@ -161,7 +161,7 @@ func TestZone(t *testing.T) {
 	}
 }
 
-// What this machine's own routes forbid is no verdict on the endpoint.
+// What this machine's own routes forbid is not a verdict on the endpoint.
 func TestOwnRoutes(t *testing.T) {
 	nettest.Need(t)
 	for i, kind := range []int{unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT, unix.RTN_BLACKHOLE} {

@@ -79,7 +79,7 @@ func (v Openness) describe(identified bool) (doubts, others []string, c Confiden
 	case v.Everywhere && identified:
 		doubts, c = append(doubts, "its host answers on every port: "+random+"; but this one identifies itself"), Medium
 	case v.Everywhere:
-		doubts, c = append(doubts, "it answers on every port: "+random+", so that this one is no evidence of a service"), Low
+		doubts, c = append(doubts, "it answers on every port: "+random+", so this one is not evidence of a service"), Low
 	case v.Answered > 0:
 		doubts = append(doubts, fmt.Sprintf("%d of %d other ports, taken at random, are open too", v.Answered, v.Controls))
 		c = Medium
@@ -106,7 +106,7 @@ func lower(a, b Confidence) Confidence {
 }
 
 // IsDecoy reports whether a Result is open as every port of its host is, and no service
-// was identified: what answers there is no evidence of one.
+// was identified: what answers there is not evidence of one.
 func (r *Result) IsDecoy() bool {
 	return r.State == Open && r.Openness != nil && r.Openness.Everywhere && !r.identified()
 }

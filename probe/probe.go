@@ -283,5 +283,5 @@ func parseName(names []string, b []byte, what string, to *uint8) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no %s", b, what)
+	return fmt.Errorf("%q is not a %s", b, what)
 }

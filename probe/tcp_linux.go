@@ -137,7 +137,7 @@ func (s *tcpAttempt) judge(ctx context.Context, broken syscall.Errno, d time.Dur
 	case faultOther:
 		r := judged(e, NoResponse, false, d)
 		if o.Evidence && c.icmp != (ICMP{}) {
-			r.Evidence = []string{c.icmp.describeFrom(e, c.from) + " ended the handshake, and is no verdict on the port"}
+			r.Evidence = []string{c.icmp.describeFrom(e, c.from) + " ended the handshake, and is not a verdict on the port"}
 		}
 		return r, errRetry
 	}

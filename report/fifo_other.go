@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// openFIFO opens what is no regular file.
+// openFIFO opens what is not a regular file.
 func openFIFO(_ context.Context, name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_WRONLY, 0)
 }

@@ -88,7 +88,7 @@ func decodeTAP(b []byte) ([]string, error) {
 			}
 			s, err := strconv.Unquote(scalar)
 			if err != nil {
-				return nil, fmt.Errorf("%.60q is no scalar", scalar)
+				return nil, fmt.Errorf("%.60q is not a scalar", scalar)
 			}
 			out = append(out, s)
 		case strings.HasPrefix(l, "# onmux"):
@@ -97,7 +97,7 @@ func decodeTAP(b []byte) ([]string, error) {
 			status, text, ok := strings.Cut(l, fmt.Sprintf("ok %d - ", points))
 			text = strings.NewReplacer(`\\`, `\`, `\#`, "#").Replace(text)
 			if !ok || status != "" && status != "not " {
-				return nil, fmt.Errorf("%.60q is no test point", l)
+				return nil, fmt.Errorf("%.60q is not a test point", l)
 			}
 			out = append(out, text)
 		}
@@ -115,7 +115,7 @@ func decodeGitHub(b []byte) ([]string, error) {
 		head, data, ok := strings.Cut(strings.TrimSuffix(l, "\n")[2:], "::")
 		_, title, titled := strings.Cut(head, "title=")
 		if !ok || !titled || !strings.HasPrefix(l, "::") {
-			return nil, fmt.Errorf("%.60q is no command", l)
+			return nil, fmt.Errorf("%.60q is not a command", l)
 		}
 		out = append(out, unescape.Replace(title), unescape.Replace(data))
 	}

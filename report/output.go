@@ -60,7 +60,7 @@ func New(format string, w io.Writer, o record.Options) (record.Handler, error) {
 }
 
 func unknownFormat(format string) error {
-	return fmt.Errorf("%q is no output format: the formats are %s%s", format, strings.Join(Formats(), ", "),
+	return fmt.Errorf("%q is not an output format: the formats are %s%s", format, strings.Join(Formats(), ", "),
 		wording.DidYouMean(format, Formats()))
 }
 
@@ -117,7 +117,7 @@ type sink struct {
 
 // Open opens every output before anything is sent: a file that cannot be
 // written is an error here, and leaves no traces. Files appear, or are
-// replaced, when Close has everything on disk; what is no regular file (a
+// replaced, when Close has everything on disk; what is not a regular file (a
 // device, a FIFO) is written as findings come, like standard output. A FIFO is
 // waited for until it has a reader or ctx ends; its reader has two more seconds then.
 func Open(ctx context.Context, outputs []Output, stdout io.Writer, o record.Options) (*Sinks, error) {

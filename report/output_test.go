@@ -25,9 +25,9 @@ func TestParseOutput(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		"json=": "names no file", "": "is no output format: the formats are text, json, jsonl",
-		"xml":  "is no output format",
-		"JSON": "is no output format", "=f": "is no output format",
+		"json=": "names no file", "": "is not an output format: the formats are text, json, jsonl",
+		"xml":  "is not an output format",
+		"JSON": "is not an output format", "=f": "is not an output format",
 	} {
 		if _, err := ParseOutput(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)

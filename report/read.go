@@ -15,7 +15,7 @@ import (
 // to h as it was written when it was made. A report that is cut off is written as
 // far as it goes, with an End that is not Complete and counts what there was. Once
 // h has a Start it gets an End too, also when Replay returns an error: what it read
-// is no report, reading failed, or h failed. Records are bounded at 1 MiB; the
+// is not a report, reading failed, or h failed. Records are bounded at 1 MiB; the
 // errors name the line (jsonl) or the record.
 func Replay(r io.Reader, h record.Handler) error {
 	s := record.NewSource(h)

@@ -114,13 +114,13 @@ func TestReplayRefuses(t *testing.T) {
 		{"another schema, lines", strings.Replace(start, "onmux/1", "onmux/9", 1), "schema onmux/1"},
 		{"no type", start + "{}\n" + summary, "line 2: a record has no type"},
 		{"a type of the future", start + `{"type":"packet"}` + "\n" + summary, `line 2: records of type "packet"`},
-		{"a broken line", start + "{\"type\":\n" + summary, "line 2: a record is no JSON"},
+		{"a broken line", start + "{\"type\":\n" + summary, "line 2: a record is not JSON"},
 		{"after the summary", start + summary + start, "line 3: nothing may follow"},
 		{"two documents", document + document, "something follows"},
 		{"a state", start + `{"type":"endpoint","address":"192.0.2.1","port":1,"proto":"tcp","state":"ajar"}` + "\n",
-			`"ajar" is no state`},
+			`"ajar" is not a state`},
 		{"a verdict", start + `{"type":"verdict","port":1,"proto":"tcp","verdict":"idle","why":""}` + "\n",
-			`"idle" is no verdict`},
+			`"idle" is not a verdict`},
 		{"no protocol", start + `{"type":"verdict","port":1,"verdict":"free","why":""}` + "\n", "no protocol"},
 		{"a range backwards", start +
 			`{"type":"range","first":"192.0.2.2","last":"192.0.2.1","count":1,"port":1,"proto":"tcp","state":"open"}` +
@@ -130,7 +130,7 @@ func TestReplayRefuses(t *testing.T) {
 		{"a long record", strings.Replace(document, "could not look", strings.Repeat("x", 2<<20), 1),
 			"longer than 1048576 bytes"},
 		{"findings twice", strings.Replace(document, `"violations":`, `"findings":`, 1), "stands twice"},
-		{"findings that are none", `{"findings":{}}`, "is no array"},
+		{"findings that are none", `{"findings":{}}`, "is not an array"},
 		{"too deep", start + strings.Repeat("[", 20000), ""},
 	}
 	for _, test := range tests {

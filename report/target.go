@@ -80,7 +80,7 @@ func openFile(ctx context.Context, name string) (target, error) {
 	return replacement{f}, nil
 }
 
-// openSpecial opens what is no regular file.
+// openSpecial opens what is not a regular file.
 func openSpecial(ctx context.Context, name string, mode fs.FileMode) (io.WriteCloser, error) {
 	if mode&fs.ModeNamedPipe != 0 && !isDescriptor(name) {
 		return openFIFO(ctx, name)

@@ -20,7 +20,7 @@ func Colored(mode string, w io.Writer) (bool, error) {
 	case mode == "never":
 		return false, nil
 	case mode != "auto":
-		return false, fmt.Errorf("%q is no choice of colour: auto, always or never", mode)
+		return false, fmt.Errorf("%q is not a choice of colour: auto, always or never", mode)
 	case os.Getenv("NO_COLOR") != "":
 		return false, nil
 	case force != "" && force != "0":

@@ -364,7 +364,7 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 		}
 	}
 	refused("empty", nil, "it is empty")
-	refused("a report", []byte(`{"schema":"onmux/1"}`), "it is no checkpoint of onmux")
+	refused("a report", []byte(`{"schema":"onmux/1"}`), "it is not a checkpoint of onmux")
 	refused(
 		"newer",
 		[]byte("onmux checkpoint 2\nwhatever it holds"),
@@ -372,7 +372,7 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 	)
 	refused("cut off", good[:len(good)-1], "it is damaged or cut off")
 	refused("longer", append(append([]byte(nil), good...), 0), "it is damaged or cut off")
-	if _, err := checkpoint.Read(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := checkpoint.Read(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: %v", err)
 	}
 	if _, err := checkpoint.Read(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {

@@ -138,7 +138,7 @@ func TestObserveIsBounded(t *testing.T) {
 	}
 }
 
-// On a host that answers on every port, an answer on one is no evidence of a service.
+// On a host that answers on every port, an answer on one is not evidence of a service.
 func TestAnswersEverywhere(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewHost(t)

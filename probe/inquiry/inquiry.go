@@ -136,7 +136,7 @@ func (q *Inquiry) addDetails(ctx context.Context, r probe.Result) (probe.Result,
 }
 
 // attempt repeats an attempt until the endpoint is judged: running out of something local
-// is no verdict on it. The error is the context's.
+// is not a verdict on it. The error is the context's.
 func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (probe.Result, error) {
 	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {

@@ -50,7 +50,7 @@ func parse(b []byte, seq uint32, each func(kind uint16, body []byte) error) (pro
 	var p progress
 	for len(b) > 0 {
 		if len(b) < unix.NLMSG_HDRLEN {
-			return p, fmt.Errorf("%w: %d bytes are no netlink header", ErrMalformed, len(b))
+			return p, fmt.Errorf("%w: %d bytes are not a netlink header", ErrMalformed, len(b))
 		}
 		size := uint64(binary.NativeEndian.Uint32(b))
 		if size < unix.NLMSG_HDRLEN || size > uint64(len(b)) {

@@ -328,7 +328,7 @@ func addRuleOnce(family string, hook *nftables.ChainHook, r Rule) error {
 	}
 	fam, ok := families[family]
 	if !ok {
-		return fmt.Errorf("%q is no family: ip, ip6 or inet", family)
+		return fmt.Errorf("%q is not a family: ip, ip6 or inet", family)
 	}
 	protos := map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
 	f := nft.New(fam)

@@ -15,7 +15,7 @@ func ExampleParse() {
 	fmt.Println(err)
 	// Output:
 	// [417/tcp 417/udp 53/udp 400/tcp 401/tcp 402/tcp] <nil>
-	// "onmx" is no port name; did you mean onmux?
+	// "onmx" is not a port name; did you mean onmux?
 }
 
 // What IANA calls a port, and which ports have a name.

@@ -17,7 +17,7 @@ func TestHistory(t *testing.T) {
 		seen := make(map[string]bool)
 		for _, f := range facts {
 			if !strings.HasSuffix(f.Fact, ".") || f.Source == "" || strings.HasSuffix(f.Source, ".") || seen[f.Fact] {
-				t.Errorf("%d: %+v is no sentence, has no source or is there twice", port, f)
+				t.Errorf("%d: %+v is not a sentence, has no source or is there twice", port, f)
 			}
 			seen[f.Fact] = true
 			if strings.ContainsFunc(f.Fact+f.Source, func(r rune) bool { return r < ' ' || r > '~' }) {

@@ -42,13 +42,13 @@ func (l *list) add(item string, protos []probe.Proto) error {
 	if bound {
 		var p probe.Proto
 		if err := p.UnmarshalText([]byte(strings.ToLower(suffix))); err != nil {
-			return fmt.Errorf("%s is no port: the protocol is tcp or udp, as in 53/udp", quote(item))
+			return fmt.Errorf("%s is not a port: the protocol is tcp or udp, as in 53/udp", quote(item))
 		}
 		protos = []probe.Proto{p}
 	}
 	switch {
 	case what == "":
-		return fmt.Errorf("%s is no port: write 417, 400-420, onmux or 53/udp", quote(item))
+		return fmt.Errorf("%s is not a port: write 417, 400-420, onmux or 53/udp", quote(item))
 	case strings.Trim(what, "0123456789-") != "":
 		return l.name(what, protos)
 	}
@@ -91,22 +91,22 @@ func (l *list) name(name string, protos []probe.Proto) error {
 	if kind, rest, ok := strings.Cut(name, ":"); ok && rest != "" {
 		switch strings.ToLower(kind) {
 		case "t":
-			return fmt.Errorf("%s is no port: write %s", quote(name), quote(rest+"/tcp"))
+			return fmt.Errorf("%s is not a port: write %s", quote(name), quote(rest+"/tcp"))
 		case "u":
-			return fmt.Errorf("%s is no port: write %s", quote(name), quote(rest+"/udp"))
+			return fmt.Errorf("%s is not a port: write %s", quote(name), quote(rest+"/udp"))
 		}
 	}
 	if near := Nearest(name); near != "" {
-		return fmt.Errorf("%s is no port name; did you mean %s?", quote(name), near)
+		return fmt.Errorf("%s is not a port name; did you mean %s?", quote(name), near)
 	}
-	return fmt.Errorf("%s is no port name", quote(name))
+	return fmt.Errorf("%s is not a port name", quote(name))
 }
 
 // portRange reads N, N-M, N-, -M or -.
 func portRange(s string) (from, to int, err error) {
 	first, last, isRange := strings.Cut(s, "-")
 	if strings.Contains(last, "-") {
-		return 0, 0, fmt.Errorf("%s is no range of ports: write 400-420", quote(s))
+		return 0, 0, fmt.Errorf("%s is not a range of ports: write 400-420", quote(s))
 	}
 	if from, err = portNumber(first, 1); err != nil {
 		return 0, 0, err

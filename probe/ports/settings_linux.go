@@ -107,7 +107,7 @@ func parseCapEff(status string) (uint64, error) {
 		if value, ok := strings.CutPrefix(line, "CapEff:"); ok {
 			caps, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
 			if err != nil {
-				return 0, errors.New("CapEff is no number")
+				return 0, errors.New("CapEff is not a number")
 			}
 			return caps, nil
 		}

@@ -75,7 +75,7 @@ func parseSpan(first, last string) (Span, error) {
 	from, err := strconv.ParseUint(first, 10, 16)
 	to, err2 := strconv.ParseUint(last, 10, 16)
 	if err != nil || err2 != nil || from > to {
-		return Span{}, fmt.Errorf("%q to %q is no range of ports", first, last)
+		return Span{}, fmt.Errorf("%q to %q is not a range of ports", first, last)
 	}
 	return Span{uint16(from), uint16(to)}, nil
 }

@@ -45,7 +45,7 @@ func Open(dir string) (*Library, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, err
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%s is no directory", dir)
+		return nil, fmt.Errorf("%s is not a directory", dir)
 	}
 	return nil, fmt.Errorf("%s has no fingerprints (*.xml)", dir)
 }

@@ -70,7 +70,7 @@ func parse(r io.Reader) (*file, error) {
 		case err == io.EOF && limited.N == 0:
 			return f, fmt.Errorf("it is longer than %d MiB", maxFile>>20)
 		case err == io.EOF && !root:
-			return f, errors.New("it is no file of fingerprints: there is no <fingerprints>")
+			return f, errors.New("it is not a file of fingerprints: there is no <fingerprints>")
 		case err == io.EOF:
 			return f, nil
 		case err != nil:
@@ -81,7 +81,7 @@ func parse(r io.Reader) (*file, error) {
 		case !ok:
 			continue
 		case !root && start.Name.Local != "fingerprints":
-			return f, fmt.Errorf("it is no file of fingerprints: it begins with <%s>", clip(start.Name.Local))
+			return f, fmt.Errorf("it is not a file of fingerprints: it begins with <%s>", clip(start.Name.Local))
 		case !root:
 			root = true
 			continue

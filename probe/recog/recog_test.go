@@ -155,7 +155,7 @@ func TestOpen(t *testing.T) {
 	for path, want := range map[string]string{
 		dir:                      "has no fingerprints",
 		filepath.Join(dir, "no"): "no such file",
-		os.Args[0]:               "is no directory",
+		os.Args[0]:               "is not a directory",
 	} {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)

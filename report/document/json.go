@@ -183,7 +183,7 @@ func appendEscape(b []byte, r rune) []byte {
 
 // The plain functions make what documents promise true of values that don't
 // keep it: times are UTC, arrays and the states are never null, and a share
-// that is no number was not measurable.
+// that is not a number was not measurable.
 
 func plainStart(s record.Start) record.Start {
 	s.Started = s.Started.UTC()

@@ -16,7 +16,7 @@ import (
 // maxRecord bounds one record of a saved report, in bytes.
 const maxRecord = 1 << 20
 
-var errNoJSON = errors.New("a record is no JSON")
+var errNoJSON = errors.New("a record is not JSON")
 
 // ErrLong is the error of a record that is too long.
 var ErrLong = fmt.Errorf("a record is longer than %d bytes", maxRecord)
@@ -97,7 +97,7 @@ func ReadDocument(s *record.Source, r io.Reader) error {
 	case err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	case !s.Began() && !d.started():
-		return errors.New("this is no report: it ends before its start is complete")
+		return errors.New("this is not a report: it ends before its start is complete")
 	}
 	return d.release() // cut off
 }
@@ -119,7 +119,7 @@ func (d *documentReader) read() error {
 	if t, err := d.dec.Token(); err != nil {
 		return notJSON(err)
 	} else if t != json.Delim('{') {
-		return errors.New("this is no report: write it with -o json or -o jsonl")
+		return errors.New("this is not a report: write it with -o json or -o jsonl")
 	}
 	for d.dec.More() {
 		key, err := d.dec.Token()
@@ -137,7 +137,7 @@ func (d *documentReader) read() error {
 	for _, key := range []string{"schema", "command", "version", "started", "finished", "complete", "findings",
 		"summary"} {
 		if !d.seen[key] {
-			return fmt.Errorf("this is no report: it has no %q", key)
+			return fmt.Errorf("this is not a report: it has no %q", key)
 		}
 	}
 	if err := d.release(); err != nil {
@@ -178,7 +178,7 @@ func (d *documentReader) records(key string) error {
 	if t, err := d.dec.Token(); err != nil {
 		return notJSON(err)
 	} else if t != json.Delim('[') {
-		return fmt.Errorf("%q is no array", key)
+		return fmt.Errorf("%q is not an array", key)
 	}
 	for n := 1; d.dec.More(); n++ {
 		var raw json.RawMessage
@@ -218,7 +218,7 @@ func (d *documentReader) release() error {
 
 func notJSON(err error) error {
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("this is no JSON after %d bytes: %s", syntax.Offset,
+		return fmt.Errorf("this is not JSON at byte %d: %s", syntax.Offset,
 			strings.TrimPrefix(phrase.Visible(err.Error()), "json: "))
 	}
 	return err

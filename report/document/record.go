@@ -98,14 +98,14 @@ func checkRange(r scan.Range) error {
 
 func checkVerdict(v local.Verdict) error {
 	if !slices.Contains(local.Words(), v.Verdict) {
-		return fmt.Errorf("%q is no verdict", v.Verdict)
+		return fmt.Errorf("%q is not a verdict", v.Verdict)
 	}
 	return needProto(v.Proto)
 }
 
 func checkChange(c record.Change) error {
 	if !slices.Contains(record.ChangeKinds(), c.What) {
-		return fmt.Errorf("%q is no kind of change", c.What)
+		return fmt.Errorf("%q is not a kind of change", c.What)
 	}
 	return needProto(c.Proto)
 }

@@ -52,7 +52,7 @@ func TestWrongDocumentsAreNot(t *testing.T) {
 		"a count of none":          {`"count":2`, `"count":0`},
 		"no coverage":              {`"coverage":["everything"],`, ``},
 		"null":                     {`["everything"]`, `null`},
-		"raw that is no base64":    {`"raw":"U`, `"raw":"*`},
+		"raw that is not base64":   {`"raw":"U`, `"raw":"*`},
 		"another schema":           {`onmux/1`, `onmux/2`},
 		"a range of ports":         {`"range":"system"`, `"range":"low"`},
 		"a fact without a source":  {`,"source":"RFC 1700"`, ``},

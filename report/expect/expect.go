@@ -41,7 +41,7 @@ func Parse(text, command string) (Expectation, error) {
 		e.op = strings.Replace(e.text[i:len(e.text)-len(number)], "==", "=", 1)
 		n, err := strconv.ParseUint(number, 10, 64)
 		if !slices.Contains([]string{"=", "!=", "<", "<=", ">", ">="}, e.op) || err != nil {
-			return e, fmt.Errorf("%q is no count: write open=0, open>=1 or open<3", text)
+			return e, fmt.Errorf("%q is not a count: write open=0, open>=1 or open<3", text)
 		}
 		e.count = n
 		if strings.Contains(left, ",") {

@@ -23,9 +23,9 @@ func TestParseExpectation(t *testing.T) {
 		{"open", "check", "not among the words: listening"}, {"listening", "scan", "not among the words: open"},
 		{"", "scan", "not among"}, {"open,", "scan", "not among"}, {"ajar", "scan", "not among"},
 		{"Open", "scan", "not among"},
-		{"open=", "scan", "is no count"}, {"open=-1", "scan", "is no count"}, {"open=>1", "scan", "is no count"},
-		{"open=1.5", "scan", "is no count"}, {"open<>1", "scan", "is no count"}, {"open!1", "scan", "is no count"},
-		{"open=18446744073709551616", "scan", "is no count"},
+		{"open=", "scan", "is not a count"}, {"open=-1", "scan", "is not a count"}, {"open=>1", "scan", "is not a count"},
+		{"open=1.5", "scan", "is not a count"}, {"open<>1", "scan", "is not a count"}, {"open!1", "scan", "is not a count"},
+		{"open=18446744073709551616", "scan", "is not a count"},
 		{"open,closed=1", "scan", "a count is of one word"}, {"=1", "scan", "not among"},
 	} {
 		e, err := Parse(test.in, test.command)
@@ -188,7 +188,7 @@ func TestViolations(t *testing.T) {
 	}
 	j := expect("free", "check")
 	if got := j.Finding(local.Listener{State: local.Listening}); got != nil {
-		t.Errorf("a listener is no verdict: %v", got)
+		t.Errorf("a listener is not a verdict: %v", got)
 	}
 	j = expect("open<1", "scan")
 	j.Finding(states("open")[0])

@@ -32,7 +32,7 @@ type Holder struct {
 func OfHolder(h Holder) (Expectation, error) {
 	if h.Addr != "" && h.Addr != "loopback" && h.Addr != "any" {
 		if _, err := netip.ParseAddr(h.Addr); err != nil {
-			return Expectation{}, fmt.Errorf("%q is no address to expect: loopback, any or an IP address", h.Addr)
+			return Expectation{}, fmt.Errorf("%q is not an address to expect: loopback, any or an IP address", h.Addr)
 		}
 	}
 	return Expectation{text: "holder", holder: &h}, nil

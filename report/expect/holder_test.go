@@ -67,7 +67,7 @@ func TestHolder(t *testing.T) {
 		{"another process", Holder{Process: "sshd"}, []record.Finding{listening, held}, record.Fails},
 		{"process not visible", Holder{Process: "nginx"}, []record.Finding{listening, hidden}, record.CannotTell},
 		{"user by number, process not visible", Holder{User: "0"}, []record.Finding{listening, hidden}, record.Holds},
-		{"a candidate is no owner", Holder{Process: "nginx"}, []record.Finding{listening, guessed}, record.CannotTell},
+		{"a candidate is not an owner", Holder{Process: "nginx"}, []record.Finding{listening, guessed}, record.CannotTell},
 		{"nor is another a violation", Holder{Process: "sshd"}, []record.Finding{listening, guessed},
 			record.CannotTell},
 		{"user of the socket", Holder{User: "www-data"}, []record.Finding{listening, guessed}, record.Holds},
@@ -165,6 +165,6 @@ func TestHolderOfBound(t *testing.T) {
 
 func TestHolderOfNoAddress(t *testing.T) {
 	if _, err := OfHolder(Holder{Addr: "here"}); err == nil {
-		t.Error("here is no address")
+		t.Error("here is not an address")
 	}
 }

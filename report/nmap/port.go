@@ -21,7 +21,7 @@ func (p port) result(r *probe.Result) bool {
 	r.Port, r.TTL = p.Number, p.State.TTL
 	p.judge(r)
 	r.Responder, _ = netip.ParseAddr(p.State.By)
-	// A name from nmap's table of ports is no evidence of what speaks there.
+	// A name from nmap's table of ports is not evidence of what speaks there.
 	if s := p.Service; s != nil && s.Method == "probed" {
 		r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version,
 			Confidence: confidenceOf(s.Conf)}

@@ -44,7 +44,7 @@ func Read(s *record.Source, r io.Reader) error {
 		if err == io.EOF || err != nil && p.Began() && isCut(err) {
 			return nil // cut off, if it has no end
 		} else if err != nil {
-			return fmt.Errorf("this is no XML: %w", err)
+			return fmt.Errorf("this is not XML: %w", err)
 		}
 		start, ok := t.(xml.StartElement)
 		if end, is := t.(xml.EndElement); is && end.Name.Local == "nmaprun" {
@@ -67,7 +67,7 @@ func Read(s *record.Source, r io.Reader) error {
 			tail.Finished, tail.Complete, tail.Coverage = readFinished(start)
 		default:
 			if !p.Began() {
-				return fmt.Errorf("this is no report of nmap: it begins with %q", start.Name.Local)
+				return fmt.Errorf("this is not a report of nmap: it begins with %q", start.Name.Local)
 			}
 		}
 		if err != nil {

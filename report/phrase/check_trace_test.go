@@ -43,7 +43,7 @@ func TestAnswer(t *testing.T) {
 		},
 		"127.0.0.1:417: a firewall rejects connections (it broke)": {Outcome: trace.Rejected, Err: failed},
 		"127.0.0.1:417 does not answer within 1s":                  {Outcome: trace.Silent},
-		"127.0.0.1:417 was not connected to: it is no address of this machine": {
+		"127.0.0.1:417 was not connected to: it is not an address of this machine": {
 			Outcome: trace.Failed, Err: trace.ErrForeign,
 		},
 		"127.0.0.1:417 is answered by nginx (pid 12); behind it: nginx (pid 12) on 10.0.0.2:80 in network namespace blue": {

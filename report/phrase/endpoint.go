@@ -94,15 +94,15 @@ func serviceEvidence(s probe.Service) []string {
 	if s.TLS != nil {
 		out = append(out, tlsEvidence(*s.TLS)...)
 	}
-	how := ""
+	var by []string
 	if s.Probe != "" {
-		how = "asked by " + s.Probe
+		by = append(by, "request "+s.Probe)
 	}
 	if s.Rule != "" {
-		how = strings.TrimPrefix(how+", known by rule "+s.Rule, ", ")
+		by = append(by, "rule "+s.Rule)
 	}
-	if how != "" {
-		out = append(out, how)
+	if by != nil {
+		out = append(out, "identified by "+strings.Join(by, ", "))
 	}
 	return out
 }

@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 		{"check:\n  - port: 70000", "2:11: check rule 1: port 70000 is out of range: ports are 1 to 65535"},
 		{
 			"check:\n  - port: 1\n    address: here",
-			`3:14: check rule 1: "here" is no address to expect: loopback, any or an IP address`,
+			`3:14: check rule 1: "here" is not an address to expect: loopback, any or an IP address`,
 		},
 		{"check:\n  - port: 1\n  - port: 1", `3:5: two rules are named "check 1": rename one`},
 		{
@@ -85,11 +85,11 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"scan:\n  - targets: 10.0.0.0/33\n    count: open=0",
-			`2:14: scan rule 1: "10.0.0.0/33" is no network: the prefix length of IPv4 is 0 to 32`,
+			`2:14: scan rule 1: "10.0.0.0/33" is not a network: the prefix length of IPv4 is 0 to 32`,
 		},
 		{
 			"scan:\n  - targets: [db1, 10.0.0.0/x]\n    count: open=0",
-			`2:20: scan rule 1: "10.0.0.0/x" is no network: "x" is no prefix length, 0 to 32`,
+			`2:20: scan rule 1: "10.0.0.0/x" is not a network: "x" is not a prefix length, 0 to 32`,
 		},
 		{
 			"scan:\n  - targets: 10.0.0.1\n    exclude: 10.0.0.0/8\n    count: open=0",
@@ -97,7 +97,7 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"scan:\n  - targets: 10.0.0.1\n    exclude: [db1, '10.0.0.1-']\n    count: open=0",
-			`3:20: scan rule 1: "10.0.0.1-" is no target: "" is not a number from 0 to 255`,
+			`3:20: scan rule 1: "10.0.0.1-" is not a target: "" is not a number from 0 to 255`,
 		},
 		{"probe:\n  - endpoint: db1", `2:15: probe rule 1: "db1" has no port`},
 		{"probe:\n  - endpoint: a:80\n    max-rtt: soon", `3:14: probe rule 1: "soon" is not a duration: write 50ms or 1.5s`},

@@ -19,7 +19,7 @@ func kinds(t *testing.T) []Finding {
 		}
 		f, ok := reflect.Zero(m.Type.In(0)).Interface().(Finding)
 		if !ok {
-			t.Fatalf("%s takes %s, which is no record", m.Name, m.Type.In(0))
+			t.Fatalf("%s takes %s, which is not a record", m.Name, m.Type.In(0))
 		}
 		out = append(out, f)
 	}

@@ -35,7 +35,7 @@ func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil 
 func (o *Outcome) UnmarshalText(b []byte) error {
 	i := slices.Index(outcomeNames[:], string(b))
 	if i < int(Holds) {
-		return fmt.Errorf("%q is no outcome", b)
+		return fmt.Errorf("%q is not an outcome", b)
 	}
 	*o = Outcome(i)
 	return nil

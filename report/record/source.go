@@ -32,7 +32,7 @@ func (s *Source) Ended() bool { return s.ended }
 // Start opens the stream, and refuses another schema than ours.
 func (s *Source) Start(start Start) error {
 	if start.Schema != Schema {
-		return fmt.Errorf("this is no report of schema %s: its schema is %q", Schema, start.Schema)
+		return fmt.Errorf("this is not a report of schema %s: its schema is %q", Schema, start.Schema)
 	}
 	s.start, s.began = start, true
 	return s.h.Start(start)

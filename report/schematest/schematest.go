@@ -62,7 +62,7 @@ func lines(r io.Reader) error {
 		case err == io.EOF && len(line) == 0 && last == "summary":
 			return nil
 		case err == io.EOF && len(line) == 0:
-			return errors.New("the last line is no summary")
+			return errors.New("the last line is not a summary")
 		case err != nil:
 			return fmt.Errorf("line %d has no end: %w", n, err)
 		case last == "summary":

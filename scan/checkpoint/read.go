@@ -73,7 +73,7 @@ func MayWrite(name string) error {
 }
 
 func open(name string) (*Checkpoint, error) {
-	irregular := errors.New("it is no regular file")
+	irregular := errors.New("it is not a regular file")
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, irregular // to open a FIFO waits for its writer
 	}
@@ -119,7 +119,7 @@ func checkMagic(f io.ReaderAt) (int64, error) {
 	case n == 0:
 		return 0, errors.New("it is empty")
 	case !ok || !ended || err != nil || format == 0:
-		return 0, errors.New("it is no checkpoint of onmux")
+		return 0, errors.New("it is not a checkpoint of onmux")
 	case format > version:
 		return 0, fmt.Errorf("a newer onmux wrote it, in format %d: this one reads format %d", format, version)
 	}

@@ -71,14 +71,16 @@ func parseNetwork(text string) (span, error) {
 	left, right, _ := strings.Cut(text, "/")
 	a, err := netip.ParseAddr(left)
 	if err != nil {
-		return span{}, fmt.Errorf("%s is no network: %s is no address; %s", clip(text), clip(left), targetForms)
+		return span{}, fmt.Errorf("%s is not a network: %s is not an address; %s", clip(text), clip(left), targetForms)
 	}
 	n, err := strconv.ParseUint(right, 10, 16)
 	if err != nil || right[0] == '+' {
-		return span{}, fmt.Errorf("%s is no network: %s is no prefix length, 0 to %d", clip(text), clip(right), a.BitLen())
+		return span{}, fmt.Errorf("%s is not a network: %s is not a prefix length, 0 to %d",
+			clip(text), clip(right), a.BitLen())
 	}
 	if n > uint64(a.BitLen()) {
-		return span{}, fmt.Errorf("%s is no network: the prefix length of %s is 0 to %d", clip(text), family(a), a.BitLen())
+		return span{}, fmt.Errorf("%s is not a network: the prefix length of %s is 0 to %d",
+			clip(text), family(a), a.BitLen())
 	}
 	if a.Is4In6() {
 		if n < 96 {
@@ -106,7 +108,7 @@ func parseRange(text string) (s span, ok bool, err error) {
 		ok = true
 		last, bad := parseAddr(text[i+1:])
 		if bad != nil {
-			err = fmt.Errorf("%s is no range: %s is no address; write both ends in full", clip(text), clip(text[i+1:]))
+			err = fmt.Errorf("%s is not a range: %s is not an address; write both ends in full", clip(text), clip(text[i+1:]))
 			continue
 		}
 		if s, err = rangeOf(first, last); err != nil {
@@ -137,13 +139,13 @@ func rangeOf(first, last netip.Addr) (span, error) {
 func appendOctets(dst []span, text string) ([]span, error) {
 	parts := strings.Split(text, ".")
 	if len(parts) != 4 {
-		return dst, fmt.Errorf("%s is no target: an IPv4 address has four numbers; %s", clip(text), targetForms)
+		return dst, fmt.Errorf("%s is not a target: an IPv4 address has four numbers; %s", clip(text), targetForms)
 	}
 	var lo, hi [4]uint64
 	for i, part := range parts {
 		var err error
 		if lo[i], hi[i], err = parseOctet(part); err != nil {
-			return dst, fmt.Errorf("%s is no target: %w", clip(text), err)
+			return dst, fmt.Errorf("%s is not a target: %w", clip(text), err)
 		}
 	}
 	// The last octets that are whole, and the one before them, make one run.
@@ -207,29 +209,29 @@ func checkName(s string) error {
 	host, port, ok := strings.Cut(s, ":")
 	switch {
 	case strings.HasPrefix(s, "@"):
-		return fmt.Errorf("%s is no target: a file cannot stand here", clip(s))
+		return fmt.Errorf("%s is not a target: a file cannot stand here", clip(s))
 	case strings.HasPrefix(s, "["), ok && port != "" && host != "" && strings.Trim(port, "0123456789") == "":
-		return fmt.Errorf("%s is no target: ports are named apart, with --port", clip(s))
+		return fmt.Errorf("%s is not a target: give ports with --port", clip(s))
 	case ok:
-		return fmt.Errorf("%s is no IPv6 address; %s", clip(s), targetForms)
+		return fmt.Errorf("%s is not an IPv6 address; %s", clip(s), targetForms)
 	case strings.Contains(s, ","):
-		return fmt.Errorf("%s is no target: separate targets with spaces", clip(s))
+		return fmt.Errorf("%s is not a target: separate targets with spaces", clip(s))
 	case strings.HasPrefix(s, "-"):
-		return fmt.Errorf("%s is no target: a name cannot start with a dash", clip(s))
+		return fmt.Errorf("%s is not a target: a name cannot start with a dash", clip(s))
 	case strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 }):
-		return fmt.Errorf("%s is no host name: write it in its ASCII form, xn--…", clip(s))
+		return fmt.Errorf("%s is not a host name: write it in its ASCII form, xn--…", clip(s))
 	}
 	name := strings.TrimSuffix(s, ".")
 	if len(name) > 253 {
-		return fmt.Errorf("%s is no host name: it has %d bytes, at most 253 are possible", clip(s), len(name))
+		return fmt.Errorf("%s is not a host name: it has %d bytes, at most 253 are possible", clip(s), len(name))
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInName) {
-			return fmt.Errorf("%s is no target: %s", clip(s), targetForms)
+			return fmt.Errorf("%s is not a target: %s", clip(s), targetForms)
 		}
 	}
 	if last := name[strings.LastIndexByte(name, '.')+1:]; strings.Trim(last, "0123456789") == "" {
-		return fmt.Errorf("%s is no target: neither an address nor a name; %s", clip(s), targetForms)
+		return fmt.Errorf("%s is not a target: neither an address nor a name; %s", clip(s), targetForms)
 	}
 	return nil
 }

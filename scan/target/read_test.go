@@ -47,11 +47,11 @@ func TestReadTargets(t *testing.T) {
 		{"@", "", "", "! @ needs the name of a file, or - for standard input"},
 		{"@gone", "", "", "! cannot read targets from gone: " + errors.Unwrap(gone).Error()},
 		{"@.", "", "", "! cannot read targets from .: " + errors.Unwrap(folder).Error()},
-		{"@bad", "", "", `! bad:3: "10.0.0.300" is no target: "300" is not a number from 0 to 255`},
-		{"@-", "", "\n?\n", `! standard input:2: "?" is no target: ` + targetForms},
+		{"@bad", "", "", `! bad:3: "10.0.0.300" is not a target: "300" is not a number from 0 to 255`},
+		{"@-", "", "\n?\n", `! standard input:2: "?" is not a target: ` + targetForms},
 		{"@nested", "", "", `! nested:1: "@more": a file of targets cannot name another one`},
 		{"@long", "", "", "! long:2: the line is longer than 65536 bytes: write one target a line"},
-		{"@utf16", "", "", `! utf16:1: "\xff\xfe1\x000\x00" is no host name: write it in its ASCII form, xn--…`},
+		{"@utf16", "", "", `! utf16:1: "\xff\xfe1\x000\x00" is not a host name: write it in its ASCII form, xn--…`},
 	} {
 		got, err := Read(strings.Fields(tt.args), strings.Fields(tt.from), stdin(strings.NewReader(tt.stdin)))
 		text := strings.Join(got, " ")

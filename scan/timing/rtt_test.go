@@ -27,7 +27,7 @@ func TestWaitFollowsTheRoundTrip(t *testing.T) {
 		{"one far among near", []time.Duration{400 * ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms, ms,
 			ms, ms, ms, ms, ms, ms}, 1, 2 * time.Second, 800 * ms},
 		{"beyond the timeout", []time.Duration{5 * time.Second}, 1, 2 * time.Second, 2 * time.Second},
-		{"nonsense is no sample", []time.Duration{0, -time.Second}, 1, 2 * time.Second, time.Second},
+		{"nonsense is not a sample", []time.Duration{0, -time.Second}, 1, 2 * time.Second, time.Second},
 	} {
 		var r Estimator
 		for _, d := range tt.samples {

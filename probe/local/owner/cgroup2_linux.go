@@ -117,7 +117,7 @@ func readBounded(file string, limit int64) ([]byte, error) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, errors.New(file+" is no regular file"))
+		return nil, cmp.Or(err, errors.New(file+" is not a regular file"))
 	}
 	return io.ReadAll(io.LimitReader(f, limit))
 }

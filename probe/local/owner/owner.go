@@ -17,7 +17,7 @@ type Owner struct {
 	SocketUnit string    `json:"socket_unit,omitempty"` // for which systemd, which is the owner, holds the socket
 	Workers    []int     `json:"workers,omitempty"`
 	Parents    []Process `json:"parents,omitempty"`   // the parent, its parent, and so on
-	Unrelated  bool      `json:"unrelated,omitempty"` // there are other owners, and it is no ancestor or descendant of any
+	Unrelated  bool      `json:"unrelated,omitempty"` // neither ancestor nor descendant of another owner
 	Ended      bool      `json:"ended,omitempty"`     // it ended while it was read: the rest is not known
 }
 

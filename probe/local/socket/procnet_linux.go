@@ -147,11 +147,11 @@ func parseHexAddr(text []byte) (netip.Addr, uint16, error) {
 	addr, port, _ := bytes.Cut(text, []byte(":"))
 	number, err := strconv.ParseUint(string(port), 16, 16)
 	if err != nil {
-		return netip.Addr{}, 0, fmt.Errorf("%q is no address with a port", text)
+		return netip.Addr{}, 0, fmt.Errorf("%q is not an address with a port", text)
 	}
 	var b [16]byte
 	if len(addr) != 8 && len(addr) != 32 {
-		return netip.Addr{}, 0, fmt.Errorf("%q is no address of 4 or 16 bytes", addr)
+		return netip.Addr{}, 0, fmt.Errorf("%q is not an address of 4 or 16 bytes", addr)
 	}
 	n, err := hex.Decode(b[:], addr)
 	if err != nil {

@@ -78,7 +78,7 @@ type Attempt struct {
 
 // ErrForeign means that a socket listens at an address that is not this machine's, to
 // which nothing is sent.
-var ErrForeign = errors.New("it is no address of this machine")
+var ErrForeign = errors.New("it is not an address of this machine")
 
 // DeviceError means that a socket is bound to a device, which connections from this
 // machine do not arrive by.
