@@ -158,16 +158,10 @@ func (w *scanJob) plan(ctx context.Context, c *cli.Context) (*target.Plan, error
 
 // planOf makes a plan of the targets and exclusions of the command line.
 func (w *scanJob) planOf(ctx context.Context, c *cli.Context, p target.Config) (*target.Plan, error) {
-	in := &files.Inputs{Stdin: c.App.Reader}
-	var err error
-	if p.Targets, err = target.Read(c.Args().Slice(), c.StringSlice("targets-from"), in); err != nil {
-		return nil, usageError(err, "")
-	}
+	p.Files = &files.Inputs{Stdin: c.App.Reader}
+	p.Targets, p.TargetFiles = c.Args().Slice(), c.StringSlice("targets-from")
 	for _, list := range c.StringSlice("exclude") {
 		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
-	}
-	if p.Exclude, err = target.Read(p.Exclude, nil, in); err != nil {
-		return nil, usageError(fmt.Errorf("--exclude: %w", err), "")
 	}
 	plan, err := target.NewPlan(ctx, p)
 	if err != nil {

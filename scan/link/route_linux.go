@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -23,10 +24,7 @@ import (
 // No route is a Route with an Err. An error means that the kernel could not be
 // asked.
 func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
-	b := builder{ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}}
-	for first, last := range c.Runs {
-		b.spans = append(b.spans, Span{first, last})
-	}
+	b := builder{runs: c.Runs, groups: groupRuns(c.Runs), ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}}
 	var err error
 	if b.devices, err = listDevices(ctx); err != nil {
 		return nil, err
@@ -36,15 +34,14 @@ func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
 			return nil, err
 		}
 	}
-	groups := groupSpans(b.spans)
-	for _, spans := range groups {
+	for _, g := range b.groups {
 		if err == nil {
-			err = b.readEdges(ctx, spans[0].First.Is4())
+			err = b.readEdges(ctx, g.v4)
 		}
 	}
-	for _, spans := range groups {
+	for _, g := range b.groups {
 		if err == nil {
-			err = b.add(ctx, spans)
+			err = b.add(ctx, g)
 		}
 	}
 	if err != nil {
@@ -53,25 +50,46 @@ func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
 	return b.t, nil
 }
 
-// groupSpans puts spans of one family and zone together.
-func groupSpans(spans []Span) [][]Span {
-	var out [][]Span
-next:
-	for _, s := range spans {
-		for i, g := range out {
-			if g[0].First.Is4() == s.First.Is4() && g[0].First.Zone() == s.First.Zone() {
-				out[i] = append(g, s)
-				continue next
-			}
+// maxHulls bounds the spans that the edges of routes are compared with.
+const maxHulls = 1 << 12
+
+// group has the runs of one family and zone. Where they are more than maxHulls, a hull is
+// around several: an edge between two runs of one hull is then kept, which changes nothing
+// but the number of parts that are looked at.
+type group struct {
+	v4    bool
+	zone  string
+	hulls []Span
+}
+
+// groupRuns puts runs of one family and zone together.
+func groupRuns(runs iter.Seq2[netip.Addr, netip.Addr]) (out []*group) {
+	for first, last := range runs {
+		v4, zone := first.Is4(), first.Zone()
+		i := slices.IndexFunc(out, func(g *group) bool { return g.v4 == v4 && g.zone == zone })
+		if i < 0 {
+			i = len(out)
+			out = append(out, &group{v4: v4, zone: zone})
 		}
-		out = append(out, []Span{s})
+		out[i].add(Span{first, last})
 	}
 	return out
 }
 
+func (g *group) add(s Span) {
+	if g.hulls = append(g.hulls, s); len(g.hulls) < 2*maxHulls {
+		return
+	}
+	for i := range maxHulls {
+		g.hulls[i] = Span{g.hulls[2*i].First, g.hulls[2*i+1].Last}
+	}
+	g.hulls = g.hulls[:maxHulls]
+}
+
 // builder makes a Table.
 type builder struct {
-	spans   []Span
+	runs    iter.Seq2[netip.Addr, netip.Addr]
+	groups  []*group
 	ports   []probe.Port
 	devices devices
 	only    *Device
@@ -93,9 +111,9 @@ func family(v4 bool) (index int, number uint8) {
 	return 1, unix.AF_INET6
 }
 
-// add finds the routes to the spans of one family and zone.
-func (b *builder) add(ctx context.Context, spans []Span) error {
-	v4, zone := spans[0].First.Is4(), spans[0].First.Zone()
+// add finds the routes to the runs of one family and zone.
+func (b *builder) add(ctx context.Context, g *group) error {
+	v4, zone := g.v4, g.zone
 	i, _ := family(v4)
 	only, err := b.only, error(nil)
 	if zone != "" {
@@ -111,8 +129,8 @@ func (b *builder) add(ctx context.Context, spans []Span) error {
 			break
 		}
 		l := line{v4: v4, zone: zone, port: port}
-		l.cut(spans, slices.Clone(b.cuts[i].at))
-		if err := b.resolve(ctx, &l, spans, only); err != nil {
+		l.cut(g.hulls, slices.Clone(b.cuts[i].at))
+		if err := b.resolve(ctx, &l, only); err != nil {
 			return err
 		}
 		l.join()
@@ -130,10 +148,13 @@ func (b *builder) refuse(l line, err error) error {
 	return nil
 }
 
-// resolve asks for every part of a line that has an address of the spans.
-func (b *builder) resolve(ctx context.Context, l *line, spans []Span, only *Device) error {
-	for _, s := range spans {
-		first, last := s.First.WithZone(""), s.Last.WithZone("")
+// resolve asks for every part of a line that has an address of the runs.
+func (b *builder) resolve(ctx context.Context, l *line, only *Device) error {
+	for first, last := range b.runs {
+		if first.Is4() != l.v4 || first.Zone() != l.zone {
+			continue
+		}
+		first, last = first.WithZone(""), last.WithZone("")
 		for k := l.at(first); k < len(l.starts) && l.starts[k].Compare(last) <= 0; k++ {
 			if l.routes[k] != nil {
 				continue
@@ -194,9 +215,11 @@ func (b *builder) readEdges(ctx context.Context, v4 bool) error {
 func (b *builder) dump(ctx context.Context, fam uint8, c *cuts) error {
 	i, _ := family(fam == unix.AF_INET)
 	var spans []Span
-	for _, s := range b.spans {
-		if s.First.Is4() == (fam == unix.AF_INET) {
-			spans = append(spans, Span{s.First.WithZone(""), s.Last.WithZone("")})
+	for _, g := range b.groups {
+		if g.v4 == (fam == unix.AF_INET) {
+			for _, s := range g.hulls {
+				spans = append(spans, Span{s.First.WithZone(""), s.Last.WithZone("")})
+			}
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return a.First.Compare(b.First) })

@@ -245,6 +245,33 @@ func kernelRoute(t *testing.T, a netip.Addr, ask probe.Port) string {
 	return describe(&r)
 }
 
+// TestRoutesOfManyRuns: where there are more runs than hulls, each has the route that it
+// has as part of one run.
+func TestRoutesOfManyRuns(t *testing.T) {
+	makeRoutes(t)
+	whole := span("10.60.0.0-10.60.255.255")
+	var each []Span
+	for a := whole.First; !whole.Last.Less(a); a = a.Next().Next() {
+		each = append(each, Span{a, a})
+	}
+	ports := []probe.Port{tcp417}
+	want, err := Routes(t.Context(), RouteConfig{Runs: runs(whole), Ports: ports})
+	must(t, err)
+	many, err := Routes(t.Context(), RouteConfig{Runs: runs(each...), Ports: ports})
+	must(t, err)
+	routes := make(map[string]bool)
+	for _, s := range each {
+		got := describe(many.Find(s.First, 0))
+		if want := describe(want.Find(s.First, 0)); got != want {
+			t.Fatalf("%s: %s, want %s", s.First, got, want)
+		}
+		routes[got] = true
+	}
+	if len(routes) < 2 {
+		t.Errorf("all have one route: %v", routes)
+	}
+}
+
 func TestRoutesOfADevice(t *testing.T) {
 	makeRoutes(t)
 	spans := []Span{

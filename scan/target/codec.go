@@ -26,11 +26,11 @@ func (p *Plan) Encode(w varint.Writer) {
 		w.Uint(uint64(l.to - l.from))
 		var end u128 // runs only grow
 		for i := l.from; i < l.to; i++ {
-			gap, size := p.firsts[i].sub(end), p.starts[i+1]-p.starts[i]
+			gap, size := p.first(i).sub(end), p.start(i+1)-p.start(i)
 			w.Uint(gap.hi)
 			w.Uint(gap.lo)
 			w.Uint(size)
-			end = p.firsts[i].add(u128{0, size - 1})
+			end = p.first(i).add(u128{0, size - 1})
 		}
 	}
 	w.Uint(uint64(len(p.ports)))
@@ -62,7 +62,7 @@ func (p *Plan) Encode(w varint.Writer) {
 // if the reader then has an error.
 func Decode(r *varint.Reader, most uint64) *Plan {
 	spans := decodeSpans(r, most)
-	r.Check(len(spans) > 0)
+	r.Check(spans.len() > 0)
 	var ports []probe.Port
 	for n := r.Uint(maxPorts); n > 0 && r.Err() == nil; n-- {
 		port := probe.Port{Number: uint16(r.Uint(65535)), Proto: probe.Proto(r.Uint(uint64(probe.UDP)))}
@@ -73,7 +73,7 @@ func Decode(r *varint.Reader, most uint64) *Plan {
 	}
 	space, err := newPortSpace(ports)
 	r.Fail(err)
-	r.Check(len(space.ports) == len(ports) && count(spans).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
+	r.Check(len(space.ports) == len(ports) && count(spans.each).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
 	var all nameList
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
 		all = append(all, decodeName(r))
@@ -113,7 +113,7 @@ func decodeName(r *varint.Reader) named {
 
 // decodeSpans reads runs of addresses, which must be in order and must not
 // overlap, but may touch.
-func decodeSpans(r *varint.Reader, most uint64) (all []span) {
+func decodeSpans(r *varint.Reader, most uint64) (all spans) {
 	var before scope
 	total := u128{}
 	for n, first := r.Uint(maxLines), true; n > 0 && r.Err() == nil; n, first = n-1, false {
@@ -134,7 +134,7 @@ func decodeSpans(r *varint.Reader, most uint64) (all []span) {
 			r.Check((lowest || from.cmp(end) > 0) && to.cmp(top) <= 0 && to.sub(from) == size.dec())
 			total = total.add(size)
 			r.Check(total.cmp(u128{0, most}) <= 0)
-			all = append(all, span{on, from, to})
+			all.add(span{on, from, to})
 			end = to
 		}
 	}

@@ -17,18 +17,18 @@ func (p *Plan) Difference(other *Plan) string {
 		return "ports " + listPorts(p.ports) + ", not " + listPorts(other.ports)
 	}
 	a, b := p.spans(), other.spans()
-	if slices.Equal(a, b) {
+	if slices.Equal(a.v4, b.v4) && slices.Equal(a.v6, b.v6) {
 		return ""
 	}
 	of := fmt.Sprintf("%s, not %s", countAddrs(p.addrs), countAddrs(other.addrs))
 	if p.addrs == other.addrs {
 		of = "other addresses"
 	}
-	if more := subtract(b, a); len(more) > 0 {
-		return fmt.Sprintf("%s; %v is not in it", of, more[0].addr(more[0].from))
+	if more := subtract(b, a); more.len() > 0 {
+		return fmt.Sprintf("%s; %v is not in it", of, more.at(0).first())
 	}
 	more := subtract(a, b)
-	return fmt.Sprintf("%s; %v is in it", of, more[0].addr(more[0].from))
+	return fmt.Sprintf("%s; %v is in it", of, more.at(0).first())
 }
 
 func listPorts(ports []probe.Port) string {

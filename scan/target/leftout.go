@@ -30,7 +30,7 @@ func OwnNetworks() ([]netip.Prefix, error) {
 // special is address space that no range reaches into: a probe there asks
 // no host, or all of them. An address in it is asked only if it is named by itself.
 type special struct {
-	spans []span // merged
+	spans spans // merged
 	why   string
 }
 
@@ -47,34 +47,34 @@ func specials(own []netip.Prefix) []special {
 		}, // RFC 1112, section 4; holds the limited broadcast
 		{mapped(), "IPv4 in IPv6 form"}, // RFC 4291, section 2.5.5.2
 	}
-	var broadcast []span
+	var broadcast spans
 	for _, p := range own {
 		// A /31 has no broadcast address (RFC 3021), and neither has loopback.
 		if a := p.Addr(); p.IsValid() && a.Is4() && p.Bits() < 31 && p.Bits() > 0 && !a.IsLoopback() {
 			s := prefixSpan(p, "")
 			s.from = s.to
-			broadcast = append(broadcast, s)
+			broadcast.add(s)
 		}
 	}
 	return append(out, special{merge(broadcast), "broadcast address of a network of this machine"})
 }
 
 // mapped is ::ffff:0:0/96, in which IPv4 addresses are written as IPv6.
-func mapped() []span {
-	return []span{{scope{v6: true}, u128{0, 0xffff << 32}, u128{0, 0xffff<<32 | 1<<32 - 1}}}
+func mapped() spans {
+	return spansOf(span{scope{v6: true}, u128{0, 0xffff << 32}, u128{0, 0xffff<<32 | 1<<32 - 1}})
 }
 
 // space is what prefixes hold, each taken as its own family.
-func space(prefixes ...string) (out []span) {
+func space(prefixes ...string) (out spans) {
 	for _, p := range prefixes {
-		out = append(out, prefixSpan(netip.MustParsePrefix(p), ""))
+		out.add(prefixSpan(netip.MustParsePrefix(p), ""))
 	}
 	return merge(out)
 }
 
 // publicSpace is where a scan may meet strangers: what IANA's special-purpose
 // registries (RFC 6890) call globally reachable, and NAT64, which leads there.
-func publicSpace() []span {
+func publicSpace() spans {
 	return subtract(space("0.0.0.0/0", "2000::/3", "64:ff9b::/96"), space(
 		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
 		"172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15",
@@ -83,14 +83,14 @@ func publicSpace() []span {
 }
 
 // describe is a sentence that spans are left out, or nothing if there are none.
-func describe(spans []span, why string) []string {
-	if len(spans) == 0 {
+func describe(all spans, why string) []string {
+	if all.len() == 0 {
 		return nil
 	}
-	n := count(spans)
+	n := count(all.each)
 	if n.cmp(u128{0, 8}) <= 0 {
 		var names []string
-		for _, s := range spans {
+		for s := range all.each {
 			for v := s.from; ; v = v.inc() {
 				names = append(names, s.addr(v).String())
 				if v == s.to {
@@ -103,9 +103,9 @@ func describe(spans []span, why string) []string {
 		}
 		return []string{few(names) + " are left out: " + why}
 	}
-	first, last := spans[0], spans[len(spans)-1]
+	first, last := all.at(0), all.at(all.len()-1)
 	from, to := first.addr(first.from), last.addr(last.to)
-	if len(spans) == 1 {
+	if all.len() == 1 {
 		return []string{fmt.Sprintf("%s–%s (%s addresses) are left out: %s", from, to, n, why)}
 	}
 	return []string{fmt.Sprintf("%s addresses from %s to %s are left out: %s", n, from, to, why)}

@@ -14,11 +14,17 @@ import (
 
 // list is what targets or exclusions name, as numbers.
 type list struct {
-	ones        []span // named by themselves, or by a host name
-	ranges      []span
+	words       int
+	biggest     string // of the words, the one with most addresses
+	most        u128   // how many those are
+	ones        spans  // named by themselves, or by a host name
+	ones4       chunks[uint32]
+	ranges4     chunks[run4]
+	ranges6     []span
+	ranged      bool // there are ranges
 	hosts       map[string][]netip.Addr
 	rank        map[string]int // which name came first
-	otherFamily []string       // targets of a family that is not wanted
+	otherFamily sample         // targets of a family that is not wanted
 	partly      []string       // names that also have addresses of such a family
 	noZone      []string       // names whose link-local addresses lack a zone
 }
@@ -26,16 +32,30 @@ type list struct {
 // readLists reads both lists of c and resolves the names in them.
 func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	var bad problems
-	wanted = readList(c.Targets, &bad, func(text string, s span) (bool, error) {
-		if s.v6 && !c.IPv6 || !s.v6 && !c.IPv4 {
-			return false, nil
-		}
-		if s.lacksZone() {
-			return false, needsZone(text)
-		}
-		return true, nil
-	})
-	cut = readList(c.Exclude, &bad, func(string, span) (bool, error) { return true, nil })
+	wanted, cut = newList(), newList()
+	targets := reader{in: c.Files, add: func(w word) {
+		wanted.add(w, &bad, func(s span) (bool, error) {
+			if s.v6 && !c.IPv6 || !s.v6 && !c.IPv4 {
+				return false, nil
+			}
+			if s.lacksZone() {
+				return false, needsZone(w.text)
+			}
+			return true, nil
+		})
+	}}
+	if err := targets.read(c.Targets, c.TargetFiles); err != nil {
+		return nil, nil, err
+	}
+	excluded := reader{in: c.Files, add: func(w word) {
+		cut.add(w, &bad, func(span) (bool, error) { return true, nil })
+	}}
+	if err := excluded.read(c.Exclude, nil); err != nil {
+		return nil, nil, fmt.Errorf("--exclude: %w", err)
+	}
+	if wanted.words == 0 {
+		return nil, nil, errors.New("no targets: " + targetForms)
+	}
 	if err := bad.err(); err != nil { // nothing is looked up for a list that is wrong
 		return nil, nil, err
 	}
@@ -48,33 +68,64 @@ func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	return wanted, cut, bad.err()
 }
 
-// readList reads texts; keep reports which addresses are to be kept.
-func readList(texts []string, bad *problems, keep func(string, span) (bool, error)) *list {
-	l := &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}}
-	var buf []span
-	for i, text := range texts {
-		spans, name, err := appendTarget(buf[:0], text)
-		if bad.add(err) {
-			continue
+func newList() *list { return &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}} }
+
+// add adds a target; keep reports whether its addresses are to be kept.
+func (l *list) add(w word, bad *problems, keep func(span) (bool, error)) {
+	i := l.words
+	l.words++
+	if bad.add(w.err) {
+		return
+	}
+	if w.name != "" {
+		if _, ok := l.hosts[w.name]; !ok {
+			l.hosts[w.name], l.rank[w.name] = nil, i
 		}
-		buf = spans
-		if name != "" {
-			if _, ok := l.hosts[name]; !ok {
-				l.hosts[name], l.rank[name] = nil, i
-			}
-			continue
-		}
-		switch ok, err := keep(text, spans[0]); {
-		case bad.add(err):
-		case !ok:
-			l.otherFamily = append(l.otherFamily, text)
-		case len(spans) == 1 && spans[0].single():
-			l.ones = append(l.ones, spans[0])
-		default:
-			l.ranges = append(l.ranges, spans...)
+		return
+	}
+	if size := count(slices.Values(w.spans)); size.cmp(l.most) > 0 {
+		l.biggest, l.most = w.text, size
+	}
+	switch ok, err := keep(w.spans[0]); {
+	case bad.add(err):
+	case !ok:
+		l.otherFamily.add(w.text)
+	case len(w.spans) == 1 && w.spans[0].single() && !w.spans[0].v6:
+		l.ones4.add(uint32(w.spans[0].from.lo))
+	case len(w.spans) == 1 && w.spans[0].single():
+		l.ones.add(w.spans[0])
+	default:
+		l.addRanges(w.spans)
+	}
+}
+
+func (l *list) addRanges(all []span) {
+	l.ranged = true
+	for _, s := range all {
+		if s.v6 {
+			l.ranges6 = append(l.ranges6, s)
+		} else {
+			l.ranges4.add(run4{uint32(s.from.lo), uint32(s.to.lo)})
 		}
 	}
-	return l
+}
+
+// takeOnes takes out of l what was named by itself, merged.
+func (l *list) takeOnes() spans {
+	runs := make([]run4, 0, l.ones4.len())
+	for a := range l.ones4.drain {
+		runs = append(runs, run4{a, a})
+	}
+	return merge(spans{append(runs, l.ones.v4...), l.ones.v6})
+}
+
+// takeRanges takes out of l the ranges, merged.
+func (l *list) takeRanges() spans {
+	runs := make([]run4, 0, l.ranges4.len())
+	for r := range l.ranges4.drain {
+		runs = append(runs, r)
+	}
+	return merge(spans{runs, l.ranges6})
 }
 
 // names lists the host names in the order in which they were given.
@@ -103,7 +154,7 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 			case s.lacksZone():
 				noZone = true
 			default:
-				l.ones = append(l.ones, s)
+				l.ones.add(s)
 			}
 		}
 		l.hosts[host] = a.addrs
@@ -119,10 +170,10 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 // leftOut lists what the family flags and missing zones left out.
 func (l *list) leftOut(c Config) (out []string) {
 	other, flag := unwanted(c)
-	if n := len(l.otherFamily); n == 1 {
-		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", few(l.otherFamily), other, flag))
+	if n := l.otherFamily.n; n == 1 {
+		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", l.otherFamily.String(), other, flag))
 	} else if n > 1 {
-		out = append(out, fmt.Sprintf("%s are left out: they are %s (%s)", few(l.otherFamily), other, flag))
+		out = append(out, fmt.Sprintf("%s are left out: they are %s (%s)", l.otherFamily.String(), other, flag))
 	}
 	if len(l.partly) > 0 {
 		out = append(out, fmt.Sprintf("%s addresses of %s are left out (%s)", other, few(l.partly), flag))
@@ -147,32 +198,25 @@ func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	switch {
 	case excluded && len(left) == 1:
 		return errors.New("no targets: everything named is excluded")
-	case len(l.otherFamily) == len(c.Targets) && len(l.otherFamily) == 1:
-		return fmt.Errorf("no targets: %s asked for, but %s is %s", flag, few(l.otherFamily), other)
-	case len(l.otherFamily) == len(c.Targets):
-		return fmt.Errorf("no targets: %s asked for, but %s are %s", flag, few(l.otherFamily), other)
+	case l.otherFamily.n == l.words && l.words == 1:
+		return fmt.Errorf("no targets: %s asked for, but %s is %s", flag, l.otherFamily.String(), other)
+	case l.otherFamily.n == l.words:
+		return fmt.Errorf("no targets: %s asked for, but %s are %s", flag, l.otherFamily.String(), other)
 	}
 	why := "no targets: " + strings.Join(left, "; ")
-	if !excluded && len(l.ranges) > 0 {
+	if !excluded && l.ranged {
 		why += "; name an address by itself to ask it"
 	}
 	return errors.New(why)
 }
 
 // tooMany is the error that n endpoints are more than a plan may hold.
-func tooMany(targets []string, addrs, n u128, ports int) error {
-	var biggest string
-	var most u128
-	for _, t := range targets {
-		spans, _, err := appendTarget(nil, t)
-		if size := count(spans); err == nil && size.cmp(most) > 0 {
-			biggest, most = t, size
-		}
-	}
-	if len(targets) == 0 {
+func tooMany(l *list, addrs, n u128, ports int) error {
+	biggest := l.biggest
+	if l.words == 0 {
 		biggest = plural(addrs, "address", "addresses")
 	}
-	if others := len(targets) - 1; others > 0 {
+	if others := l.words - 1; others > 0 {
 		biggest += fmt.Sprintf(" and %d more", others)
 	}
 	mend := "name fewer addresses or ports"
@@ -202,25 +246,25 @@ func needsZone(text string) error {
 
 // everywhere copies spans that have no zone into every zone that among holds.
 // Both are merged, and so is the result.
-func everywhere(spans, among []span) []span {
+func everywhere(all, among spans) spans {
 	var more []span
 	last := ""
-	for _, s := range among {
+	for _, s := range among.v6 {
 		if s.zone == last {
 			continue
 		}
 		last = s.zone
-		for _, u := range spans {
-			if u.v6 && u.zone == "" {
+		for _, u := range all.v6 {
+			if u.zone == "" {
 				u.zone = last
 				more = append(more, u)
 			}
 		}
 	}
 	if more == nil {
-		return spans
+		return all
 	}
-	return merge(append(more, spans...))
+	return merge(spans{all.v4, append(more, all.v6...)})
 }
 
 // problems keeps the first of several errors and counts the others.
@@ -252,16 +296,35 @@ func (p *problems) err() error {
 	return p.first
 }
 
+// maxFew is how many names a sentence lists.
+const maxFew = 3
+
+// sample counts names and keeps as many as a sentence lists.
+type sample struct {
+	names []string
+	n     int
+}
+
+func (s *sample) add(name string) {
+	if s.n++; len(s.names) < maxFew {
+		s.names = append(s.names, name)
+	}
+}
+
+// String lists the first of the names and counts the rest.
+func (s *sample) String() string {
+	if n := s.n - maxFew; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(s.names, ", "), n)
+	}
+	if n := len(s.names); n > 1 {
+		return strings.Join(s.names[:n-1], ", ") + " and " + s.names[n-1]
+	}
+	return strings.Join(s.names, "")
+}
+
 // few lists the first of names and counts the rest.
 func few(names []string) string {
-	const most = 3
-	if n := len(names) - most; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
-	}
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-	return strings.Join(names, "")
+	return (&sample{names[:min(len(names), maxFew)], len(names)}).String()
 }
 
 func plural(n u128, one, many string) string {

@@ -33,8 +33,8 @@ func (a *addrSpace) Networks(yield func(lo, hi uint64) bool) {
 		var lo, hi uint64 // of the network that is being put together
 		var end u128      // its last address
 		for i := l.from; i < l.to; i++ {
-			for at := a.starts[i]; at < a.starts[i+1]; at = hi {
-				v := a.firsts[i].add(u128{0, at - a.starts[i]})
+			for at := a.start(i); at < a.start(i+1); at = hi {
+				v := a.first(i).add(u128{0, at - a.start(i)})
 				if hi == lo || v.cmp(end) > 0 {
 					if hi > lo && !yield(lo, hi) {
 						return
@@ -42,7 +42,7 @@ func (a *addrSpace) Networks(yield func(lo, hi uint64) bool) {
 					lo = at
 				}
 				first, last := l.net(v)
-				end, hi = last, a.starts[i+1]
+				end, hi = last, a.start(i+1)
 				if rest := last.sub(v); rest.cmp(u128{0, hi - at}) < 0 {
 					hi = at + rest.lo + 1
 				}
@@ -70,7 +70,7 @@ func (a *addrSpace) NetworkShare() float64 {
 // Runs yields the first and last address of each run of adjacent addresses.
 func (a *addrSpace) Runs() iter.Seq2[netip.Addr, netip.Addr] {
 	return func(yield func(first, last netip.Addr) bool) {
-		for _, s := range a.spans() {
+		for s := range a.each {
 			if !yield(s.addr(s.from), s.addr(s.to)) {
 				return
 			}

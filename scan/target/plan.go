@@ -2,13 +2,13 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 
 	"onmux/probe"
 	"onmux/probe/wording"
+	"onmux/scan/files"
 )
 
 // MaxEndpoints bounds a plan: a scan keeps one byte for each endpoint.
@@ -19,12 +19,20 @@ type Config struct {
 	// Targets are names, addresses (with a zone where link-local), networks
 	// (10.0.0.0/24; host bits are dropped) and ranges (10.0.0.1-50,
 	// 10.0.0.1-10.0.1.20, and octets as nmap writes them: 10.0-3.*.1-254).
-	// Read expands @FILE. Naming something twice asks it once.
+	// Naming something twice asks it once.
 	Targets []string
+
+	// TargetFiles have more targets; "-" is standard input. A file holds one or more
+	// targets a line; # starts a comment, blank lines count for nothing.
+	TargetFiles []string
 
 	// Exclude takes the same forms and wins over Targets. Without a zone it
 	// holds in every zone.
 	Exclude []string
+
+	// Files opens TargetFiles, and @FILE among Targets and Exclude, which is no target
+	// where it is nil.
+	Files *files.Inputs
 
 	// Ports are asked of every address. Duplicates count once.
 	Ports []probe.Port
@@ -77,9 +85,6 @@ func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Targets) == 0 {
-		return nil, errors.New("no targets: " + targetForms)
-	}
 	wanted, cut, err := readLists(ctx, c)
 	if err != nil {
 		return nil, err
@@ -91,11 +96,12 @@ func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 	return newPlan(spans, ports, resolvedNames(wanted, cut), c.Own, left), nil
 }
 
-// newPlan makes a plan of merged spans.
-func newPlan(spans []span, ports portSpace, names nameList, own []netip.Prefix, left []string) *Plan {
+// newPlan makes a plan of merged spans, whose memory it takes.
+func newPlan(all spans, ports portSpace, names nameList, own []netip.Prefix, left []string) *Plan {
+	public := count(overlaps(all, publicSpace())).lo
 	p := &Plan{
-		addrSpace: newAddrSpace(spans), portSpace: ports, hosts: map[netip.Addr]string{}, left: left,
-		public: count(intersect(spans, publicSpace())).lo, names: names, own: own,
+		addrSpace: newAddrSpace(all), portSpace: ports, hosts: map[netip.Addr]string{}, left: left,
+		public: public, names: names, own: own,
 	}
 	for _, n := range names { // of several that lead to one address, the first
 		for _, a := range n.addrs {
@@ -122,27 +128,29 @@ func resolvedNames(wanted, cut *list) (all nameList) {
 // choose is what is asked on so many ports: ranges without what is special, then
 // what was named by itself, less what is excluded. left is what is not asked, and
 // why.
-func choose(c Config, ports int, wanted, cut *list) (spans []span, left []string, err error) {
-	ranges, ones := merge(wanted.ranges), merge(wanted.ones)
+func choose(c Config, ports int, wanted, cut *list) (chosen spans, left []string, err error) {
+	ranges, ones := wanted.takeRanges(), wanted.takeOnes()
 	left = wanted.leftOut(c)
 	for _, s := range specials(c.Own) {
 		block := everywhere(s.spans, ranges)
-		left = append(left, describe(subtract(intersect(ranges, block), ones), s.why)...)
-		ranges = subtract(ranges, block)
+		if in := intersect(ranges, block); in.len() > 0 {
+			left = append(left, describe(subtract(in, ones), s.why)...)
+			ranges = subtract(ranges, block)
+		}
 	}
-	all := merge(slices.Concat(ranges, ones))
-	spans = subtract(all, everywhere(merge(append(cut.ones, cut.ranges...)), all))
-	addrs := count(spans)
-	if gone := count(all).sub(addrs); gone != (u128{}) {
+	all := union(ranges, ones)
+	chosen = subtract(all, everywhere(union(cut.takeOnes(), cut.takeRanges()), all))
+	addrs := count(chosen.each)
+	if gone := count(all.each).sub(addrs); gone != (u128{}) {
 		left = append(left, plural(gone, "address is", "addresses are")+" excluded")
 	}
-	if len(spans) == 0 {
-		return nil, nil, nothingLeft(c, wanted, len(all) > 0, left)
+	if chosen.len() == 0 {
+		return spans{}, nil, nothingLeft(c, wanted, all.len() > 0, left)
 	}
 	if n := addrs.mul(uint64(ports)); n.cmp(u128{0, MaxEndpoints}) > 0 {
-		return nil, nil, tooMany(c.Targets, addrs, n, ports)
+		return spans{}, nil, tooMany(wanted, addrs, n, ports)
 	}
-	return spans, left, nil
+	return chosen, left, nil
 }
 
 // Len is how many endpoints there are, 1 to MaxEndpoints.
@@ -156,7 +164,7 @@ func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
 		return nil, err
 	}
 	if n := (u128{0, p.addrs}).mul(uint64(len(other.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
-		return nil, tooMany(nil, u128{0, p.addrs}, n, len(other.ports))
+		return nil, tooMany(&list{}, u128{0, p.addrs}, n, len(other.ports))
 	}
 	return &other, nil
 }
@@ -218,5 +226,5 @@ func (p *Plan) Neighbors(i uint64) uint64 {
 		return 0
 	}
 	i %= p.addrs
-	return p.starts[p.run(i)+1] - i
+	return p.start(p.run(i)+1) - i
 }

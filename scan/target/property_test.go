@@ -328,8 +328,8 @@ func benchPlan(b *testing.B, spans int) *Plan {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if len(p.firsts) != spans {
-		b.Fatalf("%d spans", len(p.firsts))
+	if p.runs() != spans {
+		b.Fatalf("%d spans", p.runs())
 	}
 	return p
 }

@@ -18,32 +18,52 @@ const (
 	maxTargets = 1 << 24  // words of all target files together
 )
 
-// Read returns args with each @FILE replaced by the targets in that file,
-// then the targets in the files named by from; "-" is standard input. A file holds
-// one or more targets a line; # starts a comment, blank lines count for nothing,
-// lines may end in CR LF. Errors name file and line.
-func Read(args, from []string, in *files.Inputs) ([]string, error) {
-	r := reader{in: in}
+// reader passes on the targets of a command line and of files: @FILE among the arguments,
+// and the files that are named apart; "-" is standard input. A file holds one or more
+// targets a line; # starts a comment, blank lines count for nothing, lines may end in CR LF.
+type reader struct {
+	in      *files.Inputs // nil: @FILE is no target
+	add     func(word)
+	scratch []span
+	n       int
+}
+
+// word is one target.
+type word struct {
+	text  string
+	spans []span // overwritten by the next word; none for a name
+	name  string
+	err   error // what is wrong with an argument
+}
+
+// read passes on all targets. Errors name file and line.
+func (r *reader) read(args, from []string) error {
 	for _, a := range args {
-		file, ok := strings.CutPrefix(a, "@")
-		if !ok {
-			r.out = append(r.out, a)
+		if file, ok := strings.CutPrefix(a, "@"); !ok || r.in == nil {
+			r.pass(r.word(a))
 		} else if err := r.file(file); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, file := range from {
 		if err := r.file(file); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r.out, nil
+	return nil
 }
 
-type reader struct {
-	in      *files.Inputs
-	scratch []span
-	out     []string
+// word reads one target.
+func (r *reader) word(text string) word {
+	w := word{text: text}
+	w.spans, w.name, w.err = appendTarget(r.scratch[:0], text)
+	r.scratch = w.spans
+	return w
+}
+
+func (r *reader) pass(w word) {
+	r.n++
+	r.add(w)
 }
 
 func (r *reader) file(name string) error {
@@ -81,20 +101,20 @@ func (r *reader) lines(name string, in io.Reader) error {
 	return nil
 }
 
-// words adds the targets of one line, each of which must be one.
+// words passes on the targets of one line, each of which must be one.
 func (r *reader) words(line string) error {
-	for word := range strings.FieldsSeq(line) {
-		if strings.HasPrefix(word, "@") {
-			return fmt.Errorf("%s: a file of targets cannot name another one", clip(word))
+	for text := range strings.FieldsSeq(line) {
+		if strings.HasPrefix(text, "@") {
+			return fmt.Errorf("%s: a file of targets cannot name another one", clip(text))
 		}
-		spans, _, err := appendTarget(r.scratch[:0], word)
-		if err != nil {
-			return err
+		w := r.word(text)
+		if w.err != nil {
+			return w.err
 		}
-		if r.scratch = spans; len(r.out) >= maxTargets {
+		if r.n >= maxTargets {
 			return fmt.Errorf("more than %s targets: name networks instead", wording.Number(maxTargets))
 		}
-		r.out = append(r.out, word)
+		r.pass(w)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,13 @@ import (
 )
 
 func stdin(r io.Reader) *files.Inputs { return &files.Inputs{Stdin: r} }
+
+// readWords lists the targets of args and of the files from.
+func readWords(args, from []string, in *files.Inputs) (out []string, err error) {
+	r := reader{in: in, add: func(w word) { out = append(out, w.text) }}
+	err = r.read(args, from)
+	return out, err
+}
 
 func TestReadTargets(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -53,7 +61,7 @@ func TestReadTargets(t *testing.T) {
 		{"@long", "", "", "! long:2: the line is longer than 65536 bytes: write one target a line"},
 		{"@utf16", "", "", `! utf16:1: "\xff\xfe1\x000\x00" is not a host name: write it in its ASCII form, xn--…`},
 	} {
-		got, err := Read(strings.Fields(tt.args), strings.Fields(tt.from), stdin(strings.NewReader(tt.stdin)))
+		got, err := readWords(strings.Fields(tt.args), strings.Fields(tt.from), stdin(strings.NewReader(tt.stdin)))
 		text := strings.Join(got, " ")
 		if err != nil {
 			text = "! " + err.Error()
@@ -66,7 +74,7 @@ func TestReadTargets(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := Read([]string{"@-"}, nil, stdin(iotest.ErrReader(broken))); !errors.Is(err, broken) {
+	if _, err := readWords([]string{"@-"}, nil, stdin(iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 }
@@ -76,16 +84,83 @@ func FuzzReadTargets(f *testing.F) {
 	f.Add("\ufeff@x")
 	f.Add("a b\tc\rd\ve\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := Read([]string{"@-"}, nil, stdin(strings.NewReader(text)))
+		got, err := readWords([]string{"@-"}, nil, stdin(strings.NewReader(text)))
 		if err != nil {
 			oneLine(t, err)
 			return
 		}
-		again, err := Read(nil, []string{"-"}, stdin(strings.NewReader(strings.Join(got, "\n"))))
+		again, err := readWords(nil, []string{"-"}, stdin(strings.NewReader(strings.Join(got, "\n"))))
 		if err != nil || !slices.Equal(got, again) {
 			t.Errorf("%q: read again: %q, %v", got, again, err)
 		}
 	})
+}
+
+// TestTargetsTakeLittleMemory: what a plan of many single addresses from a file keeps, and
+// what it takes to make it.
+func TestTargetsTakeLittleMemory(t *testing.T) {
+	const n = 200_000
+	name := filepath.Join(t.TempDir(), "hosts")
+	var text strings.Builder
+	for i := range uint64(n) {
+		fmt.Fprintln(&text, netip.AddrFrom4([4]byte{10, byte(i >> 15), byte(i >> 7), byte(i << 1)}))
+	}
+	if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text.Reset()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	p, err := NewPlan(t.Context(), Config{Targets: []string{"@" + name}, Files: stdin(nil), Ports: onmuxTCP})
+	if err != nil || p.AddrCount() != n || p.runs() != n {
+		t.Fatal(p, err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	kept := (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / n
+	made := float64(after.TotalAlloc-before.TotalAlloc) / n
+	if kept > 12 || made > 200 {
+		t.Errorf("%.0f bytes kept and %.0f allocated for one address", kept, made)
+	}
+	t.Logf("%.1f bytes kept and %.0f allocated for one address", kept, made)
+	runtime.KeepAlive(p)
+}
+
+// TestFilesAreTargets: a plan has what files name, as if it stood among the targets.
+func TestFilesAreTargets(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	one, two, cut := write("one", "10.0.0.9\n10.0.0.0/29 ::1\n"), write("two", "10.0.0.8"), write("cut", "10.0.0.3-4")
+	c := Config{Targets: []string{"@" + one, "10.0.1.1"}, TargetFiles: []string{two}, Exclude: []string{"@" + cut},
+		Files: stdin(nil), Ports: onmuxTCP}
+	p, err := NewPlan(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := shown(p), "10.0.0.0-10.0.0.2 10.0.0.5-10.0.0.9 10.0.1.1 ::1"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for _, tt := range []struct {
+		c    Config
+		want string
+	}{
+		{Config{Targets: []string{"@one"}}, "a file cannot stand here"},
+		{Config{TargetFiles: []string{write("empty", "# none")}, Files: stdin(nil)}, "no targets: " + targetForms},
+		{Config{Targets: []string{"x x", "@" + write("bad", "?")}, Files: stdin(nil)}, "bad:1:"},
+		{Config{Targets: []string{"::1"}, Exclude: []string{"@" + write("wrong", "?")}, Files: stdin(nil)}, "--exclude: "},
+	} {
+		tt.c.Ports = onmuxTCP
+		if _, err := NewPlan(t.Context(), tt.c); err == nil || !strings.Contains(err.Error(), tt.want) || !IsUsage(err) {
+			t.Errorf("%v: %v, want %s", tt.c.Targets, err, tt.want)
+		}
+	}
 }
 
 // A file of single addresses is the common case: it is read, checked and planned.
@@ -101,11 +176,8 @@ func BenchmarkReadTargets(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		targets, err := Read([]string{"@" + name}, nil, stdin(nil))
-		if err != nil || len(targets) != 100_000 {
-			b.Fatal(len(targets), err)
-		}
-		if _, err := NewPlan(b.Context(), Config{Targets: targets, Ports: onmuxTCP}); err != nil {
+		c := Config{Targets: []string{"@" + name}, Files: stdin(nil), Ports: onmuxTCP}
+		if _, err := NewPlan(b.Context(), c); err != nil {
 			b.Fatal(err)
 		}
 	}

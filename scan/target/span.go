@@ -3,6 +3,7 @@ package target
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"math"
 	"math/bits"
 	"net/netip"
@@ -132,6 +133,9 @@ func ones(n int) uint64 {
 	return 1<<n - 1
 }
 
+// first is the first address.
+func (s span) first() netip.Addr { return s.addr(s.from) }
+
 func (s span) single() bool { return s.from == s.to }
 
 // size saturates at 2^128-1, which only ::/0 exceeds.
@@ -141,43 +145,147 @@ func (s span) cmp(o span) int {
 	return cmp.Or(s.scope.cmp(o.scope), s.from.cmp(o.from), s.to.cmp(o.to))
 }
 
-// merge sorts spans and joins those that overlap or touch. It reuses the slice.
-func merge(spans []span) []span {
-	if !slices.IsSortedFunc(spans, span.cmp) {
-		slices.SortFunc(spans, span.cmp)
+// spans is many of them. Those of IPv4, which order before all others, take 8 bytes each.
+type spans struct {
+	v4 []run4
+	v6 []span
+}
+
+// run4 is a run of IPv4 addresses: the first, and of spans the last; of an addrSpace, which
+// takes the memory of spans, the number of the first.
+type run4 struct{ first, n uint32 }
+
+// spansOf is those of a list, merged.
+func spansOf(list ...span) (a spans) {
+	for _, s := range list {
+		a.add(s)
 	}
-	out := spans[:0]
-	for _, s := range spans {
-		if n := len(out); n > 0 {
-			if p := &out[n-1]; p.scope == s.scope && s.from.cmp(p.to.inc()) <= 0 {
-				if s.to.cmp(p.to) > 0 {
-					p.to = s.to
-				}
-				continue
+	return merge(a)
+}
+
+func (a *spans) add(s span) {
+	if s.v6 {
+		a.v6 = append(a.v6, s)
+	} else {
+		a.v4 = append(a.v4, run4{uint32(s.from.lo), uint32(s.to.lo)})
+	}
+}
+
+// chunks is a list that grows without being copied, which takes its memory twice.
+type chunks[E any] struct{ all [][]E }
+
+func (c *chunks[E]) add(e E) {
+	const size = 1 << 14
+	last := len(c.all) - 1
+	if last < 0 || len(c.all[last]) == size {
+		c.all, last = append(c.all, make([]E, 0, size)), last+1
+	}
+	c.all[last] = append(c.all[last], e)
+}
+
+func (c *chunks[E]) len() (n int) {
+	for _, part := range c.all {
+		n += len(part)
+	}
+	return n
+}
+
+// drain yields the elements and drops them.
+func (c *chunks[E]) drain(yield func(E) bool) {
+	for i, part := range c.all {
+		for _, e := range part {
+			if !yield(e) {
+				return
 			}
 		}
-		out = append(out, s)
+		c.all[i] = nil
+	}
+	c.all = nil
+}
+
+func (a *spans) len() int { return len(a.v4) + len(a.v6) }
+
+func (a *spans) at(i int) span {
+	if i < len(a.v4) {
+		return span{from: u128{0, uint64(a.v4[i].first)}, to: u128{0, uint64(a.v4[i].n)}}
+	}
+	return a.v6[i-len(a.v4)]
+}
+
+// each yields them in their order.
+func (a spans) each(yield func(span) bool) {
+	for i := range a.len() {
+		if !yield(a.at(i)) {
+			return
+		}
+	}
+}
+
+// merge sorts spans and joins those that overlap or touch. It reuses the slices.
+func merge(a spans) spans {
+	compare4 := func(s, o run4) int { return cmp.Or(cmp.Compare(s.first, o.first), cmp.Compare(s.n, o.n)) }
+	if !slices.IsSortedFunc(a.v4, compare4) {
+		slices.SortFunc(a.v4, compare4)
+	}
+	if !slices.IsSortedFunc(a.v6, span.cmp) {
+		slices.SortFunc(a.v6, span.cmp)
+	}
+	out := spans{a.v4[:0], a.v6[:0]}
+	var before span
+	for i := range a.len() {
+		s := a.at(i)
+		if i > 0 && before.scope == s.scope && s.from.cmp(before.to.inc()) <= 0 {
+			if s.to.cmp(before.to) > 0 {
+				before.to = s.to
+				out.setLast(before)
+			}
+			continue
+		}
+		out.add(s)
+		before = s
 	}
 	return out
 }
 
-// subtract is what of a is not in b; both must be merged.
-func subtract(a, b []span) []span {
-	if len(b) == 0 {
+// setLast replaces the last span of the family of s.
+func (a *spans) setLast(s span) {
+	if s.v6 {
+		a.v6[len(a.v6)-1] = s
+	} else {
+		a.v4[len(a.v4)-1].n = uint32(s.to.lo)
+	}
+}
+
+// union is what is in a or b, which must be merged and are not to be used after.
+func union(a, b spans) spans {
+	if a.len() == 0 {
+		return b
+	}
+	if b.len() == 0 {
 		return a
 	}
-	var out []span
-	for _, s := range a {
-		for len(b) > 0 && ends(b[0], s) {
-			b = b[1:]
+	return merge(spans{append(a.v4, b.v4...), append(a.v6, b.v6...)})
+}
+
+// subtract is what of a is not in b; both must be merged.
+func subtract(a, b spans) spans {
+	if b.len() == 0 {
+		return a
+	}
+	var out spans
+	first := 0 // of b that does not lie before s
+	for s := range a.each {
+		for first < b.len() && ends(b.at(first), s) {
+			first++
 		}
 		rest := true
-		for _, cut := range b {
+		for k := first; k < b.len(); k++ {
+			cut := b.at(k)
 			if cut.scope != s.scope || cut.from.cmp(s.to) > 0 {
 				break
 			}
 			if cut.from.cmp(s.from) > 0 {
-				out = append(out, span{s.scope, s.from, cut.from.dec()})
+				out.add(span{s.scope, s.from, cut.from.dec()})
 			}
 			if cut.to.cmp(s.to) >= 0 {
 				rest = false
@@ -186,7 +294,7 @@ func subtract(a, b []span) []span {
 			s.from = cut.to.inc()
 		}
 		if rest {
-			out = append(out, s)
+			out.add(s)
 		}
 	}
 	return out
@@ -201,33 +309,46 @@ func ends(cut, s span) bool {
 }
 
 // intersect is what is in both a and b; both must be merged.
-func intersect(a, b []span) []span {
-	var out []span
-	for _, s := range a {
-		for len(b) > 0 && ends(b[0], s) {
-			b = b[1:]
-		}
-		for _, o := range b {
-			if o.scope != s.scope || o.from.cmp(s.to) > 0 {
-				break
-			}
-			both := s
-			if o.from.cmp(s.from) > 0 {
-				both.from = o.from
-			}
-			if o.to.cmp(s.to) < 0 {
-				both.to = o.to
-			}
-			out = append(out, both)
-		}
+func intersect(a, b spans) spans {
+	var out spans
+	for both := range overlaps(a, b) {
+		out.add(both)
 	}
 	return out
 }
 
-// count is how many addresses merged spans hold; it saturates.
-func count(spans []span) u128 {
+// overlaps yields the spans that are in both a and b; both must be merged.
+func overlaps(a, b spans) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		first := 0 // of b that does not lie before s
+		for s := range a.each {
+			for first < b.len() && ends(b.at(first), s) {
+				first++
+			}
+			for k := first; k < b.len(); k++ {
+				o := b.at(k)
+				if o.scope != s.scope || o.from.cmp(s.to) > 0 {
+					break
+				}
+				both := s
+				if o.from.cmp(s.from) > 0 {
+					both.from = o.from
+				}
+				if o.to.cmp(s.to) < 0 {
+					both.to = o.to
+				}
+				if !yield(both) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// count is how many addresses spans that do not overlap hold; it saturates.
+func count(spans iter.Seq[span]) u128 {
 	var n u128
-	for _, s := range spans {
+	for s := range spans {
 		n = n.add(s.size())
 	}
 	return n
