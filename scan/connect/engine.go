@@ -46,7 +46,8 @@ type Engine struct {
 	ask       func(probe.Endpoint, probe.Options) (probe.Result, error)
 	evidence  bool
 	neighbors neighborLimit
-	refusals  *refusals // nil where the table of neighbors is not known
+	refused   *counter // neighbors, by the table; nil where that is not known
+	dropped   *counter // packets, by this machine's own firewall; nil if it is not watched
 	pool      *pool
 
 	jobs      chan engine.Probe
@@ -69,7 +70,9 @@ func New(c Config) *Engine {
 	if c.Table == nil {
 		c.Table = systemTable()
 	}
-	return newEngine(c, int64(max(most, 1)), probe.Do)
+	e := newEngine(c, int64(max(most, 1)), probe.Do)
+	e.dropped = &counter{read: droppedPackets}
+	return e
 }
 
 func newEngine(c Config, workers int64, ask askFunc) *Engine {
@@ -84,7 +87,7 @@ func newEngine(c Config, workers int64, ask askFunc) *Engine {
 		closing:   make(chan struct{}),
 	}
 	if c.Table != nil {
-		n.refusals = &refusals{table: c.Table}
+		n.refused = &counter{read: c.Table.Refused}
 	}
 	n.ask = func(e probe.Endpoint, o probe.Options) (probe.Result, error) {
 		return n.askOnce(ctx, e, o, ask)
@@ -92,20 +95,31 @@ func newEngine(c Config, workers int64, ask askFunc) *Engine {
 	return n
 }
 
+// resendWait is how long an attempt takes at least in which the kernel sends a second SYN
+// and so shows that none can leave.
+const resendWait = 1200 * time.Millisecond
+
 // askOnce makes an attempt. Silence while the table of neighbors had no room proves nothing:
-// the error is then probe.ErrNoRoom.
+// the error is then probe.ErrNoRoom. Silence while this machine dropped packets is looked at for longer.
 func (e *Engine) askOnce(
 	ctx context.Context,
 	to probe.Endpoint,
 	o probe.Options,
 	ask askFunc,
 ) (probe.Result, error) {
-	before, begun := e.refusals.before(ctx, to.Addr), time.Now()
+	refused, dropped, begun := e.refused.before(ctx, to.Addr), e.dropped.before(ctx, to.Addr), time.Now()
 	r, err := ask(ctx, to, o)
-	if err == nil && r.Reason == probe.NoResponse && e.refusals.since(ctx, to.Addr, before, begun) {
+	if err != nil || r.Reason != probe.NoResponse {
+		return r, err
+	}
+	if e.refused.increased(ctx, to.Addr, refused, begun) {
 		return probe.Result{}, fmt.Errorf("%s: %w, so that nothing may have left this machine", to, probe.ErrNoRoom)
 	}
-	return r, err
+	if to.Proto == probe.TCP && o.Timeout < resendWait && e.dropped.increased(ctx, to.Addr, dropped, begun) {
+		o.Timeout = resendWait
+		return ask(ctx, to, o)
+	}
+	return r, nil
 }
 
 // Methods names TCP's method "connect" and UDP's "udp".

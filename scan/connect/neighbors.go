@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"onmux/probe"
@@ -173,49 +172,6 @@ func (l *neighborLimit) notes() []engine.Note {
 		return nil
 	}
 	return []engine.Note{{Kind: engine.NoteNeighborTable, Count: uint64(l.limit)}}
-}
-
-// refusals watches whether the table refused neighbors, to anyone, while an attempt was
-// made: the kernel drops a packet whose next hop has no entry, and TCP does not report it.
-// A nil refusals sees none.
-type refusals struct {
-	table Table
-	mu    sync.Mutex
-	last  [2]refusalReading // IPv4, IPv6
-}
-
-type refusalReading struct {
-	count uint64
-	at    time.Time
-}
-
-// before is a count from before an attempt that begins now.
-func (r *refusals) before(ctx context.Context, a netip.Addr) refusalReading {
-	if r == nil {
-		return refusalReading{}
-	}
-	return r.reading(ctx, a, time.Now().Add(-readingAge))
-}
-
-// since reports whether the table refused a neighbor between a reading and now.
-func (r *refusals) since(ctx context.Context, a netip.Addr, old refusalReading, begun time.Time) bool {
-	return r != nil && r.reading(ctx, a, begun.Add(roomPause)).count != old.count
-}
-
-// reading is one that is not older than a time. Without one, nothing was refused.
-func (r *refusals) reading(ctx context.Context, a netip.Addr, oldest time.Time) refusalReading {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f := &r.last[familyOf(a.Unmap())]
-	if !f.at.Before(oldest) {
-		return *f
-	}
-	now := time.Now()
-	if n, err := r.table.Refused(ctx, a.Unmap().Is6()); err == nil {
-		f.count = n
-	}
-	f.at = now
-	return *f
 }
 
 func familyOf(a netip.Addr) int {
