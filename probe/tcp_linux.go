@@ -195,8 +195,8 @@ func (s *socket) info() (info unix.TCPInfo, window bool) {
 func (s *tcpAttempt) silent(d time.Duration) Result {
 	info, _ := s.info()
 	if neverLeft(info) {
-		return unmeasured(s.e, fmt.Sprintf("no SYN to %s left this machine in %s: a firewall of its own may drop them",
-			s.e.AddrPort(), short(d)))
+		return unmeasured(s.e, fmt.Sprintf("no SYN to %s left this machine in %s: its own firewall drops them, or its "+
+			"table of neighbours is full", s.e.AddrPort(), short(d)))
 	}
 	r := judged(s.e, NoResponse, false, d)
 	if !s.o.Evidence {
