@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/inquiry"
 	"onmux/probe/ports"
+	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan/target"
 )
@@ -132,7 +133,7 @@ func (p *prober) emit(end *record.End, r probe.Result, emit func(record.Finding)
 	end.Summary.Targets++
 	end.Summary.Probes += uint64(r.Tries)
 	end.Summary.States[r.State.String()]++
-	return emit(r)
+	return emit(phrase.Finding(r))
 }
 
 // endpoints resolves the hosts: every address of each, in order, on each of its

@@ -1,9 +1,6 @@
 package probe
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Behavior is what an open TCP port does with a connection.
 type Behavior string
@@ -21,44 +18,30 @@ const (
 	Unconfirmed       Behavior = "unconfirmed"        // no further connection was accepted
 )
 
-// Behaviors lists every kind.
-func Behaviors() []Behavior {
-	return []Behavior{
-		SendsData, StaysSilent, ZeroWindow, ResetsAtOnce, ClosesAtOnce, ResetsOnData, ClosesOnData, NeverAcknowledges,
-		Unconfirmed,
+// confidence is how far `open` can be relied on where a port behaves so.
+func (b Behavior) confidence() Confidence {
+	switch b {
+	case ZeroWindow, NeverAcknowledges:
+		return Low
+	case ResetsAtOnce, ClosesAtOnce, ResetsOnData, Unconfirmed:
+		return Medium
 	}
+	return High
 }
 
-// What an accepted connection may show in the first attempt already; a further one does
-// not repeat the note.
-const (
-	NoteZeroWindow = "it accepts connections with a zero window and takes no data, as proxies and tarpits do"
-	NoteReset      = "it resets accepted connections before any data: a filter by address, or no service"
-)
-
-// describe states what the behavior is, and how far `open` can then be relied on.
-func (b Behavior) describe() (string, Confidence) {
+// evidence is the behavior of a service in words.
+func (b Behavior) evidence() []string {
 	switch b {
 	case SendsData:
-		return "it sends data", High
+		return []string{"it sends data"}
 	case StaysSilent:
-		return "it takes data and sends none: so does a service that waits for its own protocol, and so does a decoy", High
-	case ZeroWindow:
-		return NoteZeroWindow, Low
-	case ResetsAtOnce:
-		return NoteReset, Medium
-	case ClosesAtOnce:
-		return "it closes accepted connections before any data: a filter by address, or no service", Medium
-	case ResetsOnData:
-		return "it resets a connection as soon as it receives data", Medium
+		return []string{
+			"it takes data and sends none: so does a service that waits for its own protocol, and so does a decoy",
+		}
 	case ClosesOnData:
-		return "it closes a connection as soon as it receives data", High
-	case Unconfirmed:
-		return "it answered, and no further connection was accepted: a limit, or no service", Medium
-	case NeverAcknowledges:
-		return "it accepts connections and never acknowledges data: something in between answers, not a service", Low
+		return []string{"it closes a connection as soon as it receives data"}
 	}
-	return "", High
+	return nil
 }
 
 // Openness is what package decoy finds behind an open port.
@@ -69,30 +52,22 @@ type Openness struct {
 	Everywhere bool     `json:"everywhere,omitzero"` // all are: the host, or something before it, answers on every port
 }
 
-// describe returns what reduces the confidence in `open`, the strongest first, what does
-// not, and the confidence that remains. A service that was identified counts against
-// that.
-func (v Openness) describe(identified bool) (doubts, others []string, c Confidence) {
+// doubts are the reasons to doubt `open`, the strongest first, and the confidence that
+// remains. A service that was identified counts against them.
+func (v Openness) doubts(identified bool) (doubts []Doubt, c Confidence) {
 	c = High
-	random := fmt.Sprintf("%d of %d others, taken at random, are open too", v.Answered, v.Controls)
 	switch {
 	case v.Everywhere && identified:
-		doubts, c = append(doubts, "its host answers on every port: "+random+"; but this one identifies itself"), Medium
+		doubts, c = append(doubts, Doubt{Kind: DoubtEverywhere}), Medium
 	case v.Everywhere:
-		doubts, c = append(doubts, "it answers on every port: "+random+", so this one is not evidence of a service"), Low
+		doubts, c = append(doubts, Doubt{Kind: DoubtEverywhere}), Low
 	case v.Answered > 0:
-		doubts = append(doubts, fmt.Sprintf("%d of %d other ports, taken at random, are open too", v.Answered, v.Controls))
-		c = Medium
+		doubts, c = append(doubts, Doubt{Kind: DoubtOthersOpen}), Medium
 	}
-	switch sentence, confidence := v.Behavior.describe(); {
-	case sentence == "":
-	case confidence == High:
-		others = append(others, sentence)
-	default:
-		doubts = append(doubts, sentence)
-		c = lower(c, confidence)
+	if b := v.Behavior.confidence(); b != High {
+		doubts, c = append(doubts, Doubt{Kind: DoubtKind(v.Behavior)}), lower(c, b)
 	}
-	return doubts, others, c
+	return doubts, c
 }
 
 // lower is the lesser of two confidences.
@@ -108,24 +83,25 @@ func lower(a, b Confidence) Confidence {
 // IsDecoy reports whether a Result is open as every port of its host is, and no service
 // was identified: what answers there is not evidence of one.
 func (r *Result) IsDecoy() bool {
-	return r.State == Open && r.Openness != nil && r.Openness.Everywhere && !r.identified()
+	return r.State == Open && r.Openness != nil && r.Openness.Everywhere && !r.Identified()
 }
 
-func (r *Result) identified() bool { return r.Service != nil && r.Service.Name != "unknown" }
+// Identified reports whether the service is known.
+func (r *Result) Identified() bool { return r.Service != nil && r.Service.Name != "unknown" }
 
 // ApplyTo adds to an open Result what was found: what reduces the confidence in it as
-// notes, the rest as evidence.
+// Doubts, each once, the rest as evidence.
 func (v Openness) ApplyTo(r *Result) {
 	r.Openness = &v
-	doubts, others, c := v.describe(r.identified())
-	r.Evidence = append(slices.Clone(r.Evidence), others...)
+	doubts, c := v.doubts(r.Identified())
+	r.Evidence = append(slices.Clone(r.Evidence), v.Behavior.evidence()...)
 	if c == High {
 		return
 	}
-	r.Confidence, r.Notes = lower(r.Confidence, c), slices.Clone(r.Notes)
+	r.Confidence, r.Doubts = lower(r.Confidence, c), slices.Clone(r.Doubts)
 	for _, d := range doubts {
-		if !slices.Contains(r.Notes, d) {
-			r.Notes = append(r.Notes, d)
+		if !slices.Contains(r.Doubts, d) {
+			r.Doubts = append(r.Doubts, d)
 		}
 	}
 }

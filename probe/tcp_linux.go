@@ -169,11 +169,11 @@ func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
 	}
 	if reset {
 		r.Confidence = Medium
-		r.Notes = append(r.Notes, NoteReset)
+		r.Doubts = append(r.Doubts, Doubt{Kind: DoubtResetsAtOnce})
 	}
 	if window && info.Snd_wnd == 0 && !reset {
 		r.Confidence = Medium
-		r.Notes = append(r.Notes, NoteZeroWindow)
+		r.Doubts = append(r.Doubts, Doubt{Kind: DoubtZeroWindow})
 	}
 	if s.o.Evidence {
 		r.Handshake = handshake(info, window)

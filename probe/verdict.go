@@ -127,6 +127,19 @@ const (
 
 	// DoubtNotVerified: whether it is a service could not be found out, because of Error.
 	DoubtNotVerified DoubtKind = "not-verified"
+
+	// DoubtEverywhere: its host answers on every port; DoubtOthersOpen: on some others
+	// that were taken at random. Openness has the counts.
+	DoubtEverywhere DoubtKind = "open-everywhere"
+	DoubtOthersOpen DoubtKind = "others-open"
+
+	// DoubtNoOptions: its SYN-ACK has no TCP option.
+	DoubtNoOptions DoubtKind = "no-tcp-options"
+
+	// The others have the name of the Behavior that they are about. The first attempt may
+	// show these two already.
+	DoubtZeroWindow   = DoubtKind(ZeroWindow)
+	DoubtResetsAtOnce = DoubtKind(ResetsAtOnce)
 )
 
 // Doubt is a reason to doubt a verdict, as data. Notes has the same as sentences.

@@ -105,9 +105,9 @@ func TestObserve(t *testing.T) {
 			}
 			r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
 			got.ApplyTo(&r)
-			if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Notes) == 0) ||
-				len(r.Notes)+len(r.Evidence) != 1 || *r.Openness != got {
-				t.Errorf("%s confidence, notes %q, evidence %q", r.Confidence, r.Notes, r.Evidence)
+			if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Doubts) == 0) ||
+				len(r.Doubts)+len(r.Evidence) != 1 || *r.Openness != got {
+				t.Errorf("%s confidence, doubts %v, evidence %q", r.Confidence, r.Doubts, r.Evidence)
 			}
 		})
 	}
@@ -157,8 +157,8 @@ func TestAnswersEverywhere(t *testing.T) {
 	}
 	v, r := verify(20001, 20002, 20003)
 	if v.Everywhere || v.Answered != 1 || v.Controls != 3 || r.Confidence != probe.Medium ||
-		!strings.Contains(r.Notes[0], "1 of 3 other ports") {
-		t.Errorf("%+v, %s, %q", v, r.Confidence, r.Notes)
+		r.Doubts[0].Kind != probe.DoubtOthersOpen {
+		t.Errorf("%+v, %s, %v", v, r.Confidence, r.Doubts)
 	}
 	if v, _ := verify(20001); v.Everywhere {
 		t.Errorf("one control is enough: %+v", v)
@@ -166,8 +166,8 @@ func TestAnswersEverywhere(t *testing.T) {
 	h.Redirect(t, 417)
 	v, r = verify()
 	if !v.Everywhere || v.Answered != 4 || v.Controls != 4 || r.State != probe.Open || r.Confidence != probe.Low ||
-		!strings.Contains(r.Notes[0], "it answers on every port: 4 of 4 others") {
-		t.Errorf("%+v, %s, %q", v, r.Confidence, r.Notes)
+		r.Doubts[0].Kind != probe.DoubtEverywhere {
+		t.Errorf("%+v, %s, %v", v, r.Confidence, r.Doubts)
 	}
 }
 

@@ -155,27 +155,59 @@ func VerdictDoubt(d probe.Doubt) string {
 		return "its SYN-ACK was followed by a reset: something in between answers, or no service"
 	case probe.DoubtNotVerified:
 		return "whether it is a service could not be looked at: " + d.Error
+	case probe.DoubtNoOptions:
+		return "it accepts connections without a single TCP option, as decoys and middleboxes do"
+	case probe.DoubtZeroWindow:
+		return "it accepts connections with a zero window and takes no data, as proxies and tarpits do"
+	}
+	switch probe.Behavior(d.Kind) {
+	case probe.ResetsAtOnce:
+		return "it resets accepted connections before any data: a filter by address, or no service"
+	case probe.ClosesAtOnce:
+		return "it closes accepted connections before any data: a filter by address, or no service"
+	case probe.ResetsOnData:
+		return "it resets a connection as soon as it receives data"
+	case probe.Unconfirmed:
+		return "it answered, and no further connection was accepted: a limit, or no service"
+	case probe.NeverAcknowledges:
+		return "it accepts connections and never acknowledges data: something in between answers, not a service"
 	}
 	return string(d.Kind)
 }
 
-// Finding is a record of a scan with its doubts as notes.
+// opennessDoubt is VerdictDoubt for one about other ports of the host.
+func opennessDoubt(d probe.Doubt, r *probe.Result) string {
+	v := r.Openness
+	if v == nil {
+		return VerdictDoubt(d)
+	}
+	random := fmt.Sprintf("%d of %d others, taken at random, are open too", v.Answered, v.Controls)
+	switch {
+	case d.Kind == probe.DoubtOthersOpen:
+		return fmt.Sprintf("%d of %d other ports, taken at random, are open too", v.Answered, v.Controls)
+	case d.Kind == probe.DoubtEverywhere && r.Identified():
+		return "its host answers on every port: " + random + "; but this one identifies itself"
+	case d.Kind == probe.DoubtEverywhere:
+		return "it answers on every port: " + random + ", so this one is not evidence of a service"
+	}
+	return VerdictDoubt(d)
+}
+
+// Finding is a record of a probe or a scan with its doubts as notes.
 func Finding(f scan.Finding) scan.Finding {
 	switch f := f.(type) {
 	case probe.Result:
-		f.Notes = doubtNotes(f.Notes, f.Doubts)
+		f.Notes = slices.Clip(f.Notes)
+		for _, d := range f.Doubts {
+			f.Notes = append(f.Notes, opennessDoubt(d, &f))
+		}
 		return f
 	case scan.Range:
-		f.Notes = doubtNotes(f.Notes, f.Doubts)
+		f.Notes = slices.Clip(f.Notes)
+		for _, d := range f.Doubts {
+			f.Notes = append(f.Notes, VerdictDoubt(d))
+		}
 		return f
 	}
 	return f
-}
-
-func doubtNotes(notes []string, doubts []probe.Doubt) []string {
-	notes = slices.Clip(notes)
-	for _, d := range doubts {
-		notes = append(notes, VerdictDoubt(d))
-	}
-	return notes
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,6 +101,17 @@ func TestFinding(t *testing.T) {
 			"refused rather than filtered",
 		probe.DoubtResetFollowed: "its SYN-ACK was followed by a reset: something in between answers, or no service",
 		probe.DoubtNotVerified:   "whether it is a service could not be looked at: too many open files",
+		probe.DoubtNoOptions:     "it accepts connections without a single TCP option, as decoys and middleboxes do",
+		probe.DoubtZeroWindow: "it accepts connections with a zero window and takes no data, as proxies and " +
+			"tarpits do",
+		probe.DoubtResetsAtOnce: "it resets accepted connections before any data: a filter by address, or no service",
+		probe.DoubtKind(probe.ClosesAtOnce): "it closes accepted connections before any data: a filter by address, " +
+			"or no service",
+		probe.DoubtKind(probe.ResetsOnData): "it resets a connection as soon as it receives data",
+		probe.DoubtKind(probe.Unconfirmed): "it answered, and no further connection was accepted: a limit, or no " +
+			"service",
+		probe.DoubtKind(probe.NeverAcknowledges): "it accepts connections and never acknowledges data: something in " +
+			"between answers, not a service",
 	} {
 		doubts := []probe.Doubt{{Kind: kind, Error: "too many open files"}}
 		notes := []string{"a note"}
@@ -110,6 +122,36 @@ func TestFinding(t *testing.T) {
 		run := Finding(scan.Range{Doubts: doubts}).(scan.Range)
 		if len(run.Notes) != 1 || run.Notes[0] != want {
 			t.Errorf("%s: notes %q", kind, run.Notes)
+		}
+	}
+}
+
+// TestOpennessDoubts: a doubt is noted once, whichever attempt showed it, with what was
+// counted on other ports.
+func TestOpennessDoubts(t *testing.T) {
+	const window = "it accepts connections with a zero window and takes no data, as proxies and tarpits do"
+	for _, tt := range []struct {
+		found   probe.Openness
+		service string
+		want    []string
+	}{
+		{probe.Openness{Behavior: probe.ZeroWindow, Controls: 4}, "", []string{window}},
+		{probe.Openness{Controls: 4, Answered: 1}, "",
+			[]string{window, "1 of 4 other ports, taken at random, are open too"}},
+		{probe.Openness{Controls: 4, Answered: 4, Everywhere: true}, "unknown",
+			[]string{window, "it answers on every port: 4 of 4 others, taken at random, are open too, so this one " +
+				"is not evidence of a service"}},
+		{probe.Openness{Controls: 4, Answered: 4, Everywhere: true}, "http",
+			[]string{window, "its host answers on every port: 4 of 4 others, taken at random, are open too; but this " +
+				"one identifies itself"}},
+	} {
+		r := probe.Result{State: probe.Open, Doubts: []probe.Doubt{{Kind: probe.DoubtZeroWindow}}}
+		if tt.service != "" {
+			r.Service = &probe.Service{Name: tt.service}
+		}
+		tt.found.ApplyTo(&r)
+		if got := Finding(r).(probe.Result).Notes; !slices.Equal(got, tt.want) {
+			t.Errorf("%+v:\n got %q\nwant %q", tt.found, got, tt.want)
 		}
 	}
 }

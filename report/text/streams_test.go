@@ -11,6 +11,7 @@ import (
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
+	"onmux/report/phrase"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 )
@@ -210,7 +211,7 @@ func probeStream() Stream {
 	failed.Error = "connect: network is unreachable"
 	odd := result("10.0.0.8", 417, probe.TCP, probe.Open, probe.SynAck)
 	odd.RTT = ms(1204)
-	odd.Notes = []string{probe.NoteZeroWindow}
+	odd.Notes = []string{phrase.VerdictDoubt(probe.Doubt{Kind: probe.DoubtZeroWindow})}
 	odd.Service = &probe.Service{Name: "unknown", Banner: `\xc1,`, Confidence: probe.Low, Probe: "wait"}
 	s := Stream{Started: Starts("probe"), Ended: Ends(8, map[string]uint64{"open": 2, "closed": 2, "filtered": 1,
 		"open|filtered": 1, "unreachable": 1, "unknown": 1}),

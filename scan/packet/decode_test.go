@@ -27,7 +27,7 @@ func TestDecodeTCP(t *testing.T) {
 				(r.MAC == testHop) != (w.Framing == Ethernet) {
 				t.Errorf("%+v", r)
 			}
-			if res := r.Result(); res.Confidence != probe.High || res.Responder.IsValid() || res.Notes != nil ||
+			if res := r.Result(); res.Confidence != probe.High || res.Responder.IsValid() || res.Doubts != nil ||
 				res.State != probe.Open ||
 				res.TTL != testTTL {
 				t.Errorf("%+v", res)
@@ -39,7 +39,7 @@ func TestDecodeTCP(t *testing.T) {
 				a,
 				probe.Reset,
 			)
-			if res := r.Result(); r.State != probe.Closed || r.Options != 0 || res.Confidence != probe.High || res.Notes != nil {
+			if res := r.Result(); r.State != probe.Closed || r.Options != 0 || res.Confidence != probe.High || res.Doubts != nil {
 				t.Errorf("%+v", r)
 			}
 			w.expect(
@@ -331,14 +331,14 @@ func TestDecodeZone(t *testing.T) {
 	}
 }
 
-func TestNotes(t *testing.T) {
+func TestDoubts(t *testing.T) {
 	w := newFixture(t, testPaths()[0])
 	for _, c := range []struct {
 		window  uint16
 		options bool
-		want    []string
-	}{{1, true, nil}, {0, true, []string{noteWindow}}, {1, false, []string{noteOptions}}, {0, false, []string{noteWindow,
-		noteOptions}}} {
+		want    []probe.Doubt
+	}{{1, true, nil}, {0, true, []probe.Doubt{zeroWindow}}, {1, false, []probe.Doubt{noOptions}}, {0, false, []probe.Doubt{zeroWindow,
+		noOptions}}} {
 		r, _ := w.decode(w.tcp(w.ask(417, probe.TCP), func(l *layers.TCP) {
 			l.Window = c.window
 			if !c.options {
@@ -346,13 +346,13 @@ func TestNotes(t *testing.T) {
 			}
 		}))
 		res := r.Result()
-		if !slices.Equal(res.Notes, c.want) || (res.Confidence == probe.High) != (c.want == nil) {
-			t.Errorf("window %d, options %t: %q, %s", c.window, c.options, res.Notes, res.Confidence)
+		if !slices.Equal(res.Doubts, c.want) || (res.Confidence == probe.High) != (c.want == nil) {
+			t.Errorf("window %d, options %t: %q, %s", c.window, c.options, res.Doubts, res.Confidence)
 		}
-		_ = append(res.Notes, "of one caller")
+		_ = append(res.Doubts, probe.Doubt{Kind: "of one caller"})
 	}
-	if len(notes[1][0]) != 1 || notes[1][1][1] != noteOptions {
-		t.Error("a caller's note is in everybody's")
+	if len(doubts[1][0]) != 1 || doubts[1][1][1] != noOptions {
+		t.Error("a caller's doubt is in everybody's")
 	}
 }
 

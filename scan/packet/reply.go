@@ -2,6 +2,7 @@ package packet
 
 import (
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 )
@@ -77,18 +78,16 @@ type Reply struct {
 	Payload []byte // UDP; it aliases the frame
 }
 
-// Notes of a SYN-ACK, in the words of a connect scan.
-const (
-	noteWindow  = probe.NoteZeroWindow
-	noteOptions = "it accepts connections without a single TCP option, as decoys and middleboxes do"
+// The doubts about a SYN-ACK, which all results share, by zero window and lack of options.
+var (
+	zeroWindow = probe.Doubt{Kind: probe.DoubtZeroWindow}
+	noOptions  = probe.Doubt{Kind: probe.DoubtNoOptions}
+	doubts     = [2][2][]probe.Doubt{{nil, {noOptions}}, {{zeroWindow}, {zeroWindow, noOptions}}}
 )
 
-// notes are shared by all results, by zero window and lack of options.
-var notes = [2][2][]string{{nil, {noteOptions}}, {{noteWindow}, {noteWindow, noteOptions}}}
-
-// Notes are the marks of an answer that is no service. The caller must not
+// Doubts are the marks of an answer that is no service. The caller must not
 // change them; appending makes a copy.
-func (r *Reply) Notes() []string {
+func (r *Reply) Doubts() []probe.Doubt {
 	if r.Reason != probe.SynAck {
 		return nil
 	}
@@ -99,22 +98,21 @@ func (r *Reply) Notes() []string {
 	if r.Options == 0 {
 		options = 1
 	}
-	n := notes[window][options]
-	return n[:len(n):len(n)]
+	return slices.Clip(doubts[window][options])
 }
 
 // Result is what a reply means: Reason, ICMP, TTL, Responder where that is not
-// the target, Notes, and Confidence, which is high for an answer of the target
+// the target, Doubts, and Confidence, which is high for an answer of the target
 // itself that has no marks. State is set too; Endpoint, RTT and Tries are left to
 // the caller. It does not allocate.
 func (r *Reply) Result() probe.Result {
 	res := probe.Result{
-		State: r.State, Reason: r.Reason, TTL: r.TTL, ICMP: r.ICMP, Notes: r.Notes(), Confidence: probe.High,
+		State: r.State, Reason: r.Reason, TTL: r.TTL, ICMP: r.ICMP, Doubts: r.Doubts(), Confidence: probe.High,
 	}
 	if r.From != r.Endpoint.Addr {
 		res.Responder, res.Confidence = r.From, probe.Medium
 	}
-	if len(res.Notes) > 0 {
+	if len(res.Doubts) > 0 {
 		res.Confidence = probe.Medium
 	}
 	return res
