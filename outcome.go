@@ -47,6 +47,17 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 	return err
 }
 
+// endedEarly writes the report of a run that ended while its targets were looked up,
+// and returns err. Where err has another reason, nothing is written.
+func (s *session) endedEarly(ctx context.Context, err error) error {
+	if f := (*exitError)(nil); ctx.Err() == nil || errors.As(err, &f) && f.code == exitUsage {
+		return err
+	}
+	return s.run(ctx, nil, func(context.Context, func(record.Finding) error) (record.End, error) {
+		return record.End{Coverage: []string{"nothing was probed: " + err.Error()}}, err
+	})
+}
+
 // outputError is the error of an output that cannot be opened: of the command line, unless
 // time ran out or a signal came while a FIFO had no reader.
 func (s *session) outputError(ctx context.Context, err error) error {
@@ -72,6 +83,7 @@ func retryable(err error) bool {
 // the report has none.
 func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 	cause := context.Cause(ctx)
+	var early *exitError // the deadline passed before there was anything to probe
 	var last string
 	if why := cmp.Or(t.Breach, t.Doubt); why != "" {
 		last = ": " + why
@@ -88,6 +100,8 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 		return &exitError{code: exitUnknown, fails: fails} // printed when it happened
 	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
 		return timeout("the expectation did not hold before the deadline of %s%s", s.deadline, last)
+	case errors.Is(cause, errDeadline) && errors.As(t.Err, &early) && early.code == exitTimeout:
+		return t.Err
 	case errors.Is(cause, errDeadline) && !t.End.Complete:
 		return timeout("the deadline of %s has passed: the report is incomplete", s.deadline)
 	case t.Late && t.Err != nil && retryable(t.Err):

@@ -68,7 +68,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			defer cancel()
 			if s.wait == 0 { // with --wait, a name may appear meanwhile
 				if p.asked, err = p.endpoints(ctx); err != nil {
-					return s.targetError(ctx, err)
+					return s.endedEarly(ctx, s.targetError(ctx, err))
 				}
 			}
 			return s.run(ctx, map[string]string{"tcp": "connect", "udp": "udp"}, p.probe)

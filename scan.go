@@ -67,6 +67,9 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if w != nil {
 				defer w.lock.Release()
 			}
+			if err != nil && w != nil && !w.dryRun {
+				return s.endedEarly(ctx, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -86,7 +89,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 	})
 }
 
-// sweep is one scan as its flags describe it.
+// scanJob is one scan as its flags describe it.
 type scanJob struct {
 	*session
 	method
@@ -218,7 +221,7 @@ func parseShard(s string) (target.Shard, error) {
 	return target.Shard{I: part, N: parts}, nil
 }
 
-// part says which part of which scan this is, for onmux merge.
+// planRecord identifies the scan and its shard, for onmux merge.
 func (w *scanJob) planRecord() *record.Plan {
 	p := w.config.Plan
 	return &record.Plan{Fingerprint: p.Fingerprint(), Endpoints: p.Len(), Seed: strconv.FormatUint(w.config.Seed, 10),
