@@ -84,7 +84,7 @@ func takesValue(f cli.Flag) bool {
 	return ok && d.TakesValue()
 }
 
-// about is what help says of a flag, without the marks of its value.
+// about is the help text of a flag, without the marks of its value.
 func about(f cli.Flag) string {
 	d, ok := f.(cli.DocGenerationFlag)
 	if !ok {

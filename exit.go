@@ -103,7 +103,7 @@ func exitStyleOf(args []string) exitStyle {
 	return exitStyle(exitStyles[0])
 }
 
-// code is the exit code of f. A plugin of Nagios says 0 for OK, 2 for CRITICAL
+// code is the exit code of f. A plugin of Nagios exits with 0 for OK, 2 for CRITICAL
 // and 3 for UNKNOWN (Monitoring Plugins Development Guidelines); a HEALTHCHECK
 // of Docker knows 0 and 1, and reserves 2.
 func (s exitStyle) code(f *exitError) int {

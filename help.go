@@ -20,7 +20,7 @@ examples:
   onmux probe db1:5432/tcp           everything about one endpoint
   onmux scan 10.0.0.0/24             a verdict for every address
   onmux check 8080 --expect free     exit code 1 if it is not
-  onmux explain 417                  what the port is, and who says so
+  onmux explain 417                  what the port is, with sources
 
 exit codes: 0 done, 1 an expectation does not hold, 2 usage, 3 could not tell,
 124 --wait or --deadline ran out

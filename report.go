@@ -33,7 +33,7 @@ exit code 3, as for one of a run that was interrupted.
 			}
 			if c.NArg() != 1 {
 				return usageError(
-					fmt.Errorf("report needs one file, and was given %d", c.NArg()),
+					fmt.Errorf("report needs one file, not %d", c.NArg()),
 					"save one with onmux scan -o jsonl=FILE",
 				)
 			}

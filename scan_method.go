@@ -84,15 +84,15 @@ func (w *scanJob) adoptMethod(c *cli.Context, from *checkpoint.Checkpoint) {
 // drops the privileges that are not needed any more.
 func (w *scanJob) chooseMethod(ctx context.Context, c *cli.Context) error {
 	auto := c.String("method") == "auto"
-	said := "connect (TCP connections and UDP sockets)"
+	text := "connect (TCP connections and UDP sockets)"
 	var why error
 	if w.packets {
 		w.prepared, why = w.newRaw(ctx)
 		switch {
 		case why == nil:
-			said = "syn (packets of its own): this process may send them"
+			text = "syn (packets of its own): this process may send them"
 		case ctx.Err() != nil:
-			return nil // nothing will be sent; the report says why
+			return nil // nothing will be sent; the report states why
 		case !auto || w.device != "":
 			return cannotSend(why)
 		}
@@ -101,16 +101,16 @@ func (w *scanJob) chooseMethod(ctx context.Context, c *cli.Context) error {
 		why = link.Permitted()
 	}
 	if why == nil && !w.packets && w.config.Resume != nil {
-		said += ": as in the checkpoint"
+		text += ": as in the checkpoint"
 	}
 	if why != nil {
-		said += ": " + phrase.Visible(why.Error())
+		text += ": " + phrase.Visible(why.Error())
 	}
 	if why != nil && auto {
 		w.fallback = []string{"asked by connections and sockets: " + why.Error()}
 	}
 	if auto && w.layout.Verbosity != record.Quiet {
-		fmt.Fprintln(w.stderr, "onmux: method", said)
+		fmt.Fprintln(w.stderr, "onmux: method", text)
 	}
 	if w.packets && w.wait == 0 { // to try again takes new sockets
 		if err := link.DropPrivileges(); err != nil && w.layout.Verbosity == record.Verbose {

@@ -35,13 +35,13 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		}
 		return out, errs.Bytes(), cmd.ProcessState.ExitCode()
 	}
-	out, said, code := run("--method", "syn", "--json")
-	if code != exitUnknown || !strings.Contains(string(said), "CAP_NET_RAW") ||
+	out, stderr, code := run("--method", "syn", "--json")
+	if code != exitUnknown || !strings.Contains(string(stderr), "CAP_NET_RAW") ||
 		bytes.Contains(out, []byte(`"complete": true`)) ||
 		bytes.Contains(out, []byte(`"complete":true`)) {
-		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
+		t.Errorf("--method syn: exit code %d\n%s%s", code, out, stderr)
 	}
-	out, said, code = run("--json")
+	out, stderr, code = run("--json")
 	var r struct {
 		Complete bool              `json:"complete"`
 		Method   map[string]string `json:"method"`
@@ -51,7 +51,7 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		} `json:"summary"`
 	}
 	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatalf("%v\n%s%s", err, out, said)
+		t.Fatalf("%v\n%s%s", err, out, stderr)
 	}
 	if code != 0 || !r.Complete || r.Method["tcp"] != "connect" || r.Method["udp"] != "udp" ||
 		r.Summary.States["closed"] != 8 {
@@ -60,7 +60,7 @@ func TestScanWithoutPrivileges(t *testing.T) {
 	if !strings.Contains(strings.Join(r.Coverage, "\n"), "asked by connections and sockets: it takes CAP_NET_RAW") {
 		t.Errorf("coverage %q", r.Coverage)
 	}
-	if !strings.Contains(string(said), "method connect") || !strings.Contains(string(said), "CAP_NET_RAW") {
-		t.Errorf("stderr %q", said)
+	if !strings.Contains(string(stderr), "method connect") || !strings.Contains(string(stderr), "CAP_NET_RAW") {
+		t.Errorf("stderr %q", stderr)
 	}
 }
