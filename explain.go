@@ -36,7 +36,7 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 				return err
 			}
 			machine := ports.ReadMachine()
-			topics, err := s.topics(machine, c.Args().Slice())
+			topics, err := topicsOf(machine, c.Args().Slice(), s.protos)
 			if err != nil {
 				return err
 			}
@@ -65,15 +65,15 @@ type topic struct {
 	protos []probe.Proto
 }
 
-// topics reads the arguments, in which a name stands for all its ports. Ports
+// topicsOf reads the arguments, in which a name stands for all its ports. Ports
 // come out in the order given, each once.
-func (s *session) topics(m *ports.Machine, args []string) ([]topic, error) {
+func topicsOf(m *ports.Machine, args []string, protos []probe.Proto) ([]topic, error) {
 	if len(args) == 0 {
 		args = []string{strconv.Itoa(probe.Onmux)}
 	}
 	var topics []topic
 	for item := range strings.SplitSeq(strings.Join(args, ","), ",") {
-		ports, err := portsNamed(m, strings.TrimSpace(item), s.protos)
+		ports, err := portsNamed(m, strings.TrimSpace(item), protos)
 		if err != nil {
 			return nil, usageError(err, "")
 		}

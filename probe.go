@@ -112,7 +112,7 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 	if n := end.Summary.NotReached; n > 0 {
 		end.Coverage = append(end.Coverage, fmt.Sprintf("not reached: %d of %d endpoints", n, len(asked)))
 	}
-	end.Coverage = append(end.Coverage, p.libraryNotes()...)
+	end.Coverage = append(end.Coverage, libraryNotes(p.library)...)
 	return end, nil
 }
 

@@ -78,12 +78,12 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			}
 			if done := w.config.Resume; done != nil && done.Complete {
 				fmt.Fprintf(s.stderr, "onmux: %s is of a complete scan: its report is written again, and %s\n", c.String("resume"),
-					w.whatIsSent())
+					whatIsSent(w.config.FollowUp))
 			} else if err := w.chooseMethod(ctx, c); err != nil {
 				return err
 			}
 			defer w.close()
-			s.plan = w.planRecord()
+			s.plan = planRecord(w.config)
 			return w.withResumeHint(c, s.run(ctx, w.methods(), w.scan))
 		},
 	})
@@ -116,7 +116,7 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	if n := w.config.Retries; n < 0 || n >= engine.MaxTries {
 		return nil, usageError(fmt.Errorf("--retries %d is out of range", n), fmt.Sprintf("0 to %d", engine.MaxTries-1))
 	}
-	if err := w.readMethod(c); err != nil {
+	if err := w.method.read(c); err != nil {
 		return nil, err
 	}
 	var err error
@@ -222,10 +222,10 @@ func parseShard(s string) (target.Shard, error) {
 }
 
 // planRecord identifies the scan and its shard, for onmux merge.
-func (w *scanJob) planRecord() *record.Plan {
-	p := w.config.Plan
-	return &record.Plan{Fingerprint: p.Fingerprint(), Endpoints: p.Len(), Seed: strconv.FormatUint(w.config.Seed, 10),
-		Shard: max(w.config.Shard.I, 1), Shards: max(w.config.Shard.N, 1)}
+func planRecord(c scan.Config) *record.Plan {
+	p := c.Plan
+	return &record.Plan{Fingerprint: p.Fingerprint(), Endpoints: p.Len(), Seed: strconv.FormatUint(c.Seed, 10),
+		Shard: max(c.Shard.I, 1), Shards: max(c.Shard.N, 1)}
 }
 
 func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
@@ -248,8 +248,9 @@ func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (re
 	}
 	return record.End{
 		Complete: outcome.Complete,
-		Coverage: slices.Concat(w.config.Plan.LeftOut(), phrase.ScanNotes(outcome.Coverage), w.fallback, w.libraryNotes()),
-		Summary:  outcome.Summary,
+		Coverage: slices.Concat(
+			w.config.Plan.LeftOut(), phrase.ScanNotes(outcome.Coverage), w.fallback, libraryNotes(w.library)),
+		Summary: outcome.Summary,
 	}, err
 }
 
@@ -263,8 +264,8 @@ func (w *scanJob) showProgress(p scan.Progress) {
 }
 
 // whatIsSent describes what is sent when a complete scan is reported again.
-func (w *scanJob) whatIsSent() string {
-	if w.config.FollowUp.Identify || w.config.FollowUp.Verify {
+func whatIsSent(f scan.FollowUp) string {
+	if f.Identify || f.Verify {
 		return "only open endpoints are probed again"
 	}
 	return "nothing is sent"
@@ -286,7 +287,7 @@ func (w *scanJob) printPlan(ctx context.Context) error {
 	if f.Capped > 0 {
 		f.HeldBy = phrase.NetworkRate(f.Capped)
 	}
-	d := record.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: w.planRecord(), Forecast: f}
+	d := record.DryRun{Command: w.command, Version: version, Method: w.methods(), Plan: planRecord(w.config), Forecast: f}
 	if r := w.config.Resume; r != nil {
 		d.Resumes = &record.Resumption{Saved: r.Saved, Probes: r.Sent, Complete: r.Complete}
 	}

@@ -40,20 +40,20 @@ func methodFlags(category string) []cli.Flag {
 	}
 }
 
-// readMethod finds what is wrong with the flags before anything is sent. auto
+// read finds what is wrong with the flags before anything is sent. auto
 // takes packets where this process may send them.
-func (w *scanJob) readMethod(c *cli.Context) error {
-	switch m := c.String("method"); m {
+func (m *method) read(c *cli.Context) error {
+	switch name := c.String("method"); name {
 	case "auto":
-		w.packets = link.Permitted() == nil
+		m.packets = link.Permitted() == nil
 	case "syn":
-		w.packets = true
+		m.packets = true
 	case "connect":
 	default:
-		return usageError(fmt.Errorf("--method %s: unknown method", m), "auto, syn or connect")
+		return usageError(fmt.Errorf("--method %s: unknown method", name), "auto, syn or connect")
 	}
-	w.device = c.String("interface")
-	if w.device == "" {
+	m.device = c.String("interface")
+	if m.device == "" {
 		return nil
 	}
 	if c.String("method") == "connect" {
@@ -62,21 +62,21 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 			"--method syn sends packets by an interface",
 		)
 	}
-	w.packets = true
-	if _, err := net.InterfaceByName(w.device); err != nil {
-		return usageError(fmt.Errorf("--interface %s: this machine has no such interface", w.device), "")
+	m.packets = true
+	if _, err := net.InterfaceByName(m.device); err != nil {
+		return usageError(fmt.Errorf("--interface %s: this machine has no such interface", m.device), "")
 	}
 	return nil
 }
 
-// adoptMethod makes auto take the method of a checkpoint: a scan cannot go on with
+// adopt makes auto take the method of a checkpoint: a scan cannot go on with
 // another method than the one it began with.
-func (w *scanJob) adoptMethod(c *cli.Context, from *checkpoint.Checkpoint) {
-	if c.String("method") != "auto" || w.device != "" {
+func (m *method) adopt(c *cli.Context, from *checkpoint.Checkpoint) {
+	if c.String("method") != "auto" || m.device != "" {
 		return
 	}
-	for _, m := range from.Methods {
-		w.packets = m == "syn" || m == "udp-raw"
+	for _, name := range from.Methods {
+		m.packets = name == "syn" || name == "udp-raw"
 	}
 }
 

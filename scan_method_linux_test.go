@@ -30,8 +30,11 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
 		out, err := cmd.Output()
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) {
+		switch {
+		case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL):
 			t.Skip("nobody else can be run here:", err)
+		case cmd.ProcessState == nil:
+			t.Fatal(err)
 		}
 		return out, errs.Bytes(), cmd.ProcessState.ExitCode()
 	}

@@ -121,7 +121,7 @@ func (w *scanJob) resume(ctx context.Context, c *cli.Context, file string) error
 	}
 	w.config.Plan = from.Plan() // it knows what was left out, and why
 	w.ports = from.Plan().Ports()
-	w.adoptMethod(c, from)
+	w.method.adopt(c, from)
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (w *scanJob) resumedPlan(ctx context.Context, c *cli.Context, from *checkpo
 
 // withResumeHint adds to err how to go on with a scan that stopped early.
 func (w *scanJob) withResumeHint(c *cli.Context, err error) error {
-	if w.config.Checkpoint == "" || w.finished || !w.saved() {
+	if w.config.Checkpoint == "" || w.finished || !saved(w.config, w.before) {
 		return err
 	}
 	hint := "resume with: " + resumeCommand(c, w.config.Checkpoint)
@@ -169,12 +169,12 @@ func (w *scanJob) withResumeHint(c *cli.Context, err error) error {
 
 // saved reports whether there is a checkpoint of this scan: its own, or the one that it goes
 // on from.
-func (w *scanJob) saved() bool {
-	info, err := os.Stat(w.config.Checkpoint)
+func saved(c scan.Config, before os.FileInfo) bool {
+	info, err := os.Stat(c.Checkpoint)
 	if err != nil {
 		return false
 	}
-	return w.config.Resume != nil && !w.config.Resume.Complete || w.before == nil || !os.SameFile(w.before, info)
+	return c.Resume != nil && !c.Resume.Complete || before == nil || !os.SameFile(before, info)
 }
 
 // resumeCommand is the command that goes on with a scan: with the flags whose values

@@ -182,11 +182,11 @@ func (s *session) readLibrary(c *cli.Context, identify bool) error {
 }
 
 // libraryNotes are the notes of the library, for the report.
-func (s *session) libraryNotes() []string {
-	if s.library == nil {
+func libraryNotes(l *recog.Library) []string {
+	if l == nil {
 		return nil
 	}
-	return s.library.Notes()
+	return l.Notes()
 }
 
 // withDeadline is ctx until the deadline, if there is one.

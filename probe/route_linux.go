@@ -16,7 +16,7 @@ import (
 // lookupRoute is the kernel's route to an endpoint. The kernel answers at once, so
 // that no context is needed to end it.
 func (s *socket) lookupRoute(e Endpoint) (netlink.Route, error) {
-	zone, _ := s.zone(e.Addr.Zone())
+	zone, _ := zoneIndex(s, e.Addr.Zone())
 	return netlink.LookupRoute(context.Background(), netlink.RouteQuery{Dst: e.Addr, Interface: zone})
 }
 
@@ -27,7 +27,7 @@ func routeFrom(s *socket, e Endpoint) (*Route, netlink.Route) {
 	if err != nil {
 		return r, h
 	}
-	r.Interface, r.Gateway = s.deviceName(h.Interface), h.Gateway
+	r.Interface, r.Gateway = deviceName(s, h.Interface), h.Gateway
 	if r.Gateway.IsLinkLocalUnicast() && r.Gateway.Is6() {
 		r.Gateway = r.Gateway.WithZone(r.Interface)
 	}
@@ -94,7 +94,7 @@ func neighborTableFull(s *socket, e Endpoint) bool {
 		return false
 	}
 	_, err = netlink.LookupNeighbor(context.Background(), e.Addr, h.Interface)
-	return errors.Is(err, unix.ENOENT) && resolvesNeighbors(s, s.deviceName(h.Interface))
+	return errors.Is(err, unix.ENOENT) && resolvesNeighbors(s, deviceName(s, h.Interface))
 }
 
 // resolvesNeighbors reports whether a device needs ARP or NDP.
@@ -107,7 +107,7 @@ func resolvesNeighbors(s *socket, device string) bool {
 }
 
 // deviceName is the interface's name, or its number where it has none any more.
-func (s *socket) deviceName(index uint32) string {
+func deviceName(s *socket, index uint32) string {
 	ifr, err := unix.NewIfreq("")
 	if err == nil {
 		ifr.SetUint32(index)

@@ -70,12 +70,12 @@ func (s *socket) sockaddr(e Endpoint) (unix.Sockaddr, error) {
 	if s.v4 {
 		return &unix.SockaddrInet4{Port: int(e.Port), Addr: e.Addr.Unmap().As4()}, nil
 	}
-	zone, err := s.zone(e.Addr.Zone())
+	zone, err := zoneIndex(s, e.Addr.Zone())
 	return &unix.SockaddrInet6{Port: int(e.Port), Addr: e.Addr.As16(), ZoneId: zone}, err
 }
 
-// zone is the index of the interface with this name or number.
-func (s *socket) zone(name string) (uint32, error) {
+// zoneIndex is the index of the interface with this name or number.
+func zoneIndex(s *socket, name string) (uint32, error) {
 	if name == "" {
 		return 0, nil
 	}
@@ -118,7 +118,7 @@ func (s *socket) limitHops(n int) error {
 
 // isSelf reports whether the socket is connected to itself: the kernel may give a socket
 // the port that it probes, on an address of this machine.
-func (s *socket) isSelf(e Endpoint) bool {
+func isSelf(s *socket, e Endpoint) bool {
 	l := s.local()
 	return l.Port() == e.Port && SameHost(l.Addr(), e.Addr)
 }

@@ -158,7 +158,7 @@ func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, 
 // accepted judges a completed handshake. It leaves the socket so that close
 // sends a RST, and no TIME_WAIT holds an ephemeral port.
 func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
-	if s.isSelf(s.e) {
+	if isSelf(&s.socket, s.e) {
 		return Result{}, errRetry
 	}
 	unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})

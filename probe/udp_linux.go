@@ -39,7 +39,7 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		}
 		return failed(e, errno(err))
 	}
-	if u.isSelf(e) {
+	if isSelf(&u.socket, e) {
 		return Result{}, errRetry
 	}
 	u.start, u.sent = time.Now(), 1

@@ -86,7 +86,7 @@ func PublicCopy(t testing.TB, exe string) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, filepath.Base(exe))
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, b, 0o755), os.Chmod(path, 0o755)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o755), writeProgram(path, b), os.Chmod(path, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -199,7 +199,17 @@ func copyBinary(to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, b, 0o755)
+	return writeProgram(to, b)
+}
+
+// writeProgram writes a file that can be run at once. A process that another test
+// starts meanwhile would inherit the descriptor that is written to until it runs its
+// own program, and the kernel refuses to run what is open for writing (ETXTBSY): so no
+// process starts while it is open.
+func writeProgram(path string, program []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, program, 0o755)
 }
 
 // Nobody is the user without privileges that AsNobody and processes become.

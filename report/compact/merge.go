@@ -58,6 +58,6 @@ func (h *fronts) Pop() any {
 }
 func (h fronts) Less(i, j int) bool {
 	a, b := h[i], h[j]
-	c := a.store.comparePort(a.store.entry(a.rest[0]), b.store, b.store.entry(b.rest[0]))
+	c := comparePort(a.store, a.store.entry(a.rest[0]), b.store, b.store.entry(b.rest[0]))
 	return cmp.Or(c, cmp.Compare(a.index, b.index)) < 0
 }

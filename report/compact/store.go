@@ -97,14 +97,14 @@ func (s *Store) Range(r scan.Range) error {
 	_, from := number(r.First)
 	_, to := number(r.Last)
 	more := to.lo - from.lo
-	if r.Last != s.address(r.First, from.hi, from.lo+more) || more == math.MaxUint64 || r.Count != more+1 {
+	if r.Last != addressLike(r.First, from.hi, from.lo+more) || more == math.MaxUint64 || r.Count != more+1 {
 		rare.Last, rare.Count = r.Last, r.Count
 	}
 	return s.add(record.At(r, r.First), more, isRange, rare)
 }
 
-// address is a number as an address of the family and zone of one.
-func (s *Store) address(like netip.Addr, hi, lo uint64) netip.Addr {
+// addressLike is a number as an address of the family and zone of one.
+func addressLike(like netip.Addr, hi, lo uint64) netip.Addr {
 	family, _ := number(like)
 	return address(family, hi, lo).WithZone(like.Zone())
 }
@@ -180,7 +180,7 @@ func (s *Store) At(i uint32) (Item, error) {
 	default:
 		item.Count = e.more + 1
 		if e.more > 0 {
-			item.Last = s.address(item.Addr, e.hi, e.lo+e.more)
+			item.Last = addressLike(item.Addr, e.hi, e.lo+e.more)
 		}
 	}
 	return item, nil
@@ -207,14 +207,14 @@ func (s *Store) detail(id uint32) (*detail, error) {
 
 // ByPort is the order by port, then by first address; of equals, as they were added.
 func (s *Store) ByPort() []uint32 {
-	return s.sorted(func(a, b *entry) int { return s.comparePort(a, s, b) })
+	return s.sorted(func(a, b *entry) int { return comparePort(s, a, s, b) })
 }
 
 // ByAddress is the order by first address, then by protocol and port; of equals the weak
 // first, then as they were added.
 func (s *Store) ByAddress() []uint32 {
 	return s.sorted(func(a, b *entry) int {
-		return cmp.Or(s.compareAddress(a, s, b), cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port),
+		return cmp.Or(compareAddress(s, a, s, b), cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port),
 			cmp.Compare(b.flags&isWeak, a.flags&isWeak))
 	})
 }
@@ -230,12 +230,12 @@ func (s *Store) sorted(compare func(a, b *entry) int) []uint32 {
 	return order
 }
 
-func (s *Store) comparePort(a *entry, o *Store, b *entry) int {
-	return cmp.Or(cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), s.compareAddress(a, o, b))
+func comparePort(s *Store, a *entry, o *Store, b *entry) int {
+	return cmp.Or(cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), compareAddress(s, a, o, b))
 }
 
-// compareAddress compares the first addresses of a and o's b as netip.Addr.Compare does.
-func (s *Store) compareAddress(a *entry, o *Store, b *entry) int {
+// compareAddress compares the first addresses of s's a and o's b as netip.Addr.Compare does.
+func compareAddress(s *Store, a *entry, o *Store, b *entry) int {
 	const family = isIPv4 | isIPv6
 	c := cmp.Or(cmp.Compare(a.flags&family, b.flags&family), cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
 	if c != 0 || a.flags&isIPv6 == 0 {

@@ -39,7 +39,8 @@ func TestDecodeTCP(t *testing.T) {
 				a,
 				probe.Reset,
 			)
-			if res := r.Result(); r.State != probe.Closed || r.Options != 0 || res.Confidence != probe.High || res.Doubts != nil {
+			res := r.Result()
+			if r.State != probe.Closed || r.Options != 0 || res.Confidence != probe.High || res.Doubts != nil {
 				t.Errorf("%+v", r)
 			}
 			w.expect(
@@ -337,8 +338,10 @@ func TestDoubts(t *testing.T) {
 		window  uint16
 		options bool
 		want    []probe.Doubt
-	}{{1, true, nil}, {0, true, []probe.Doubt{zeroWindow}}, {1, false, []probe.Doubt{noOptions}}, {0, false, []probe.Doubt{zeroWindow,
-		noOptions}}} {
+	}{
+		{1, true, nil}, {0, true, []probe.Doubt{zeroWindow}}, {1, false, []probe.Doubt{noOptions}},
+		{0, false, []probe.Doubt{zeroWindow, noOptions}},
+	} {
 		r, _ := w.decode(w.tcp(w.ask(417, probe.TCP), func(l *layers.TCP) {
 			l.Window = c.window
 			if !c.options {
