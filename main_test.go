@@ -197,6 +197,11 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
+	// Under nohup SIGHUP is ignored, and a program that is started inherits that; what is
+	// caught here has its default there.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	for _, c := range []struct {
 		name    string
 		signals []os.Signal
