@@ -107,7 +107,7 @@ func TestReplayRefuses(t *testing.T) {
 		{"nothing", "", "ends before"},
 		{"blank", "\n\n \n", "ends before"},
 		{"text", "192.0.2.1 is open\n", "write it with"},
-		{"words", "open 192.0.2.1\n", "no JSON"},
+		{"words", "open 192.0.2.1\n", "not JSON"},
 		{"an array", "[]", "write it with"},
 		{"another object", `{"a":1}`, `no "schema"`},
 		{"another schema", strings.Replace(document, "onmux/1", "onmux/9", 1), "schema onmux/1"},

@@ -239,7 +239,7 @@ func TestTraceAddresses(t *testing.T) {
 			t.Fatalf("%+v", v.Trace)
 		}
 		if got := v.Trace[1]; got.To != "192.0.2.1:417" || got.Outcome != trace.Failed ||
-			!strings.Contains(got.Text, "no address of this machine") {
+			!strings.Contains(got.Text, "not an address of this machine") {
 			t.Errorf("%+v", got)
 		}
 	})
