@@ -11,8 +11,7 @@ import (
 )
 
 // redirect makes a NAT rule for scripts: redirect FROM TO sends on what this
-// machine itself sends to a TCP port over IPv4. The rule stays as long as the
-// namespace.
+// machine itself sends to a TCP port over IPv4, until redirect off.
 func redirect() {
 	if err := addRedirect(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "redirect:", err)
@@ -21,6 +20,9 @@ func redirect() {
 }
 
 func addRedirect(args []string) error {
+	if args[0] == "off" {
+		return nft.New(nftables.TableFamilyIPv4).Delete()
+	}
 	var ports [2]uint16
 	for i := range ports {
 		n, err := strconv.ParseUint(args[i], 10, 16)
