@@ -107,6 +107,7 @@ func TestReplayRefuses(t *testing.T) {
 		{"nothing", "", "ends before"},
 		{"blank", "\n\n \n", "ends before"},
 		{"text", "192.0.2.1 is open\n", "write it with"},
+		{"XML without an element", "<?xml version=\"1.0\"?>\n<!DOCTYPE nmaprun>", "no element nmaprun"},
 		{"words", "open 192.0.2.1\n", "not JSON"},
 		{"an array", "[]", "write it with"},
 		{"another object", `{"a":1}`, `no "schema"`},

@@ -41,9 +41,12 @@ func Read(s *record.Source, r io.Reader) error {
 	for {
 		begun = d.InputOffset()
 		t, err := d.Token()
-		if err == io.EOF || err != nil && p.Began() && isCut(err) {
+		switch {
+		case p.Began() && (err == io.EOF || isCut(err)):
 			return nil // cut off, if it has no end
-		} else if err != nil {
+		case err == io.EOF:
+			return errors.New("this is not a report of nmap: it has no element nmaprun")
+		case err != nil:
 			return fmt.Errorf("this is not XML: %w", err)
 		}
 		start, ok := t.(xml.StartElement)
