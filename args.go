@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe/wording"
+	"onmux/report/help"
 )
 
 // reorder puts flags before arguments, as cli needs them, and refuses unknown
@@ -118,10 +119,10 @@ func splitArgs(line []string, known []cli.Flag) commandLine {
 			value, ok := takes[name]
 			switch {
 			case !ok && w.err == nil:
-				w.err, w.wrong = fmt.Errorf("unknown flag %s", dashed(name)), name
+				w.err, w.wrong = fmt.Errorf("unknown flag %s", help.Dashed(name)), name
 			case ok && value && !given && (i+1 == len(line) || strings.HasPrefix(line[i+1], "--")):
 				if w.err == nil {
-					w.err = fmt.Errorf("%s needs a value", dashed(name))
+					w.err = fmt.Errorf("%s needs a value", help.Dashed(name))
 				}
 			case ok && value && !given:
 				i++
@@ -152,11 +153,4 @@ func expandCluster(word string, takes map[string]bool) []string {
 		out = append(out, "-"+short)
 	}
 	return out
-}
-
-func dashed(name string) string {
-	if len(name) == 1 {
-		return "-" + name
-	}
-	return "--" + name
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"onmux/report/help"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +21,7 @@ func TestBashCompletes(t *testing.T) {
 		t.Skip(err)
 	}
 	var script bytes.Buffer
-	if err := completeBash(&script, newApp(nil, io.Discard, io.Discard).VisibleCommands()); err != nil {
+	if err := help.Complete(&script, "bash", program(newApp(nil, io.Discard, io.Discard))); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"onmux/report/help"
 	"onmux/report/phrase"
 )
 
@@ -20,15 +21,12 @@ const (
 )
 
 // exitCodes are the codes with their meanings, for the manual.
-var exitCodes = []struct {
-	code    int
-	meaning string
-}{
-	{exitHolds, "done, and what was expected holds"},
-	{exitFails, "done, and what was expected does not hold (diff: something changed)"},
-	{exitUsage, "usage: bad flag, target or file; nothing was sent"},
-	{exitUnknown, "could not tell: permission, no route, interrupted before the end, a read or write error"},
-	{exitTimeout, "--wait or --deadline ran out"},
+var exitCodes = []help.ExitCode{
+	{Code: exitHolds, Meaning: "done, and what was expected holds"},
+	{Code: exitFails, Meaning: "done, and what was expected does not hold (diff: something changed)"},
+	{Code: exitUsage, Meaning: "usage: bad flag, target or file; nothing was sent"},
+	{Code: exitUnknown, Meaning: "could not tell: permission, no route, interrupted before the end, a read or write error"},
+	{Code: exitTimeout, Meaning: "--wait or --deadline ran out"},
 }
 
 // exitError is an error with an exit code and a hint. Without err nothing is

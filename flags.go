@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"onmux/report/help"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func commandWith(c cli.Command, groups ...[]cli.Flag) *cli.Command {
 		text, hint := err.Error(), "see onmux "+ctx.Command.Name+" --help"
 		if value, name, ok := strings.Cut(text, " for flag -"); ok {
 			name, _, _ = strings.Cut(name, ":")
-			text = fmt.Sprintf("%s for %s", value, dashed(name))
+			text = fmt.Sprintf("%s for %s", value, help.Dashed(name))
 			if slices.Contains([]string{"timeout", "deadline", "wait"}, name) {
 				hint = durations
 			}

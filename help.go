@@ -1,12 +1,5 @@
 package main
 
-import (
-	"slices"
-	"strings"
-
-	"github.com/urfave/cli/v2"
-)
-
 const appHelp = `onmux - {{.Usage}}
 
 usage: onmux COMMAND [FLAGS] [ARGUMENTS]
@@ -38,31 +31,3 @@ examples:
 {{if .Name}}{{.Name}}:{{else}}flags:{{end}}
 {{range .Flags}}{{.}}
 {{end}}{{end}}`
-
-// flagLine is a flag as help prints it.
-func flagLine(f cli.Flag) string {
-	d, ok := f.(cli.DocGenerationFlag)
-	if !ok {
-		return ""
-	}
-	var names []string
-	for _, n := range f.Names() {
-		names = append(names, dashed(n))
-	}
-	slices.SortFunc(names, func(a, b string) int { return len(a) - len(b) })
-	if len(names) == 1 && len(names[0]) > 2 {
-		names[0] = "    " + names[0]
-	}
-	// The text between backquotes names the value.
-	before, rest, _ := strings.Cut(d.GetUsage(), "`")
-	value, after, found := strings.Cut(rest, "`")
-	line := "  " + strings.Join(names, ", ")
-	if found {
-		line += " " + value
-	}
-	line += "\t" + strings.TrimSpace(before+strings.TrimLeft(after, ": "))
-	if text := d.GetDefaultText(); text != "" && d.TakesValue() {
-		line += " (default " + text + ")"
-	}
-	return line
-}

@@ -18,7 +18,7 @@ import (
 var arrows = map[string][]string{
 	".": {
 		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "probe/wording", "report",
-		"report/compare", "report/expect", "report/phrase", "report/policy", "report/record", "scan",
+		"report/compare", "report/expect", "report/help", "report/phrase", "report/policy", "report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/raw", "scan/target",
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
@@ -60,6 +60,7 @@ var arrows = map[string][]string{
 	"report/expect": {
 		"probe", "probe/local", "probe/local/owner", "probe/wording", "report/phrase", "report/record", "scan",
 	},
+	"report/help": {},
 	"report/html": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},

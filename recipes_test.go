@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"onmux/probe/nettest"
+	"onmux/report/help"
 )
 
 // TestRecipes runs what the README recommends for CI and monitoring as it
@@ -102,7 +103,7 @@ func commandsOf(text string) []string {
 			return nil
 		}
 		for i := range words {
-			words[i] = shellQuote(words[i])
+			words[i] = help.Quote(words[i])
 		}
 		out = append(out, strings.Join(words, " "))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"onmux/report/help"
 	"onmux/scan"
 	"onmux/scan/checkpoint"
 	"onmux/scan/target"
@@ -180,7 +181,7 @@ func saved(c scan.Config, before os.FileInfo) bool {
 // resumeCommand is the command that goes on with a scan: with the flags whose values
 // are not in its checkpoint.
 func resumeCommand(c *cli.Context, file string) string {
-	words := []string{"onmux", "scan", "--resume", shellQuote(file)}
+	words := []string{"onmux", "scan", "--resume", help.Quote(file)}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if !c.IsSet(name) || slices.Contains(planFlags, name) {
@@ -188,13 +189,13 @@ func resumeCommand(c *cli.Context, file string) string {
 		}
 		switch f.(type) {
 		case *cli.BoolFlag:
-			words = append(words, dashed(name))
+			words = append(words, help.Dashed(name))
 		case *cli.StringSliceFlag:
 			for _, v := range c.StringSlice(name) {
-				words = append(words, dashed(name), shellQuote(v))
+				words = append(words, help.Dashed(name), help.Quote(v))
 			}
 		default:
-			words = append(words, dashed(name), shellQuote(fmt.Sprint(c.Value(name))))
+			words = append(words, help.Dashed(name), help.Quote(fmt.Sprint(c.Value(name))))
 		}
 	}
 	return strings.Join(words, " ")

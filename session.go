@@ -18,6 +18,7 @@ import (
 	"onmux/probe/recog"
 	"onmux/report"
 	"onmux/report/expect"
+	"onmux/report/help"
 	"onmux/report/record"
 )
 
@@ -172,7 +173,7 @@ func (s *session) readLibrary(c *cli.Context, identify bool) error {
 	case !identify && c.Bool("no-identify"):
 		return usageError(errors.New("--recog and --no-identify exclude each other"), "")
 	case !identify && c.Command.Name == "scan":
-		return usageError(errors.New("--recog needs --identify"), "--identify --recog "+shellQuote(dir))
+		return usageError(errors.New("--recog needs --identify"), "--identify --recog "+help.Quote(dir))
 	}
 	var err error
 	if s.library, err = recog.Open(dir); err != nil {

@@ -1,63 +1,45 @@
-package main
+package help
 
 import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 )
 
-func manCommand() *cli.Command {
-	return commandWith(cli.Command{
-		Name:        "man",
-		Usage:       "print the manual page",
-		Description: `In roff, made from the same table as --help.`,
-		UsageText: `  onmux man | man -l -                read it
-  onmux man > onmux.1                 for the folder man1 of your MANPATH`,
-		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return usageError(fmt.Errorf("man takes no arguments"), "onmux man | man -l -")
-			}
-			return failure(writeManual(c.App.Writer, c.App))
-		},
-	})
-}
-
-// writeManual writes a page in the macros of man(7).
-func writeManual(w io.Writer, app *cli.App) error {
+// WriteManual writes a page in the macros of man(7).
+func WriteManual(w io.Writer, p Program) error {
 	m := &manual{}
-	m.line(".TH ONMUX 1 \"\" \"onmux " + version + "\" \"User Commands\"")
+	m.line(".TH ONMUX 1 \"\" \"onmux " + p.Version + "\" \"User Commands\"")
 	m.section("NAME")
-	m.text("onmux - " + app.Usage)
+	m.text("onmux - " + p.Usage)
 	m.section("SYNOPSIS")
-	for i, c := range app.VisibleCommands() {
+	for i, c := range p.Commands {
 		if i > 0 {
 			m.line(".br")
 		}
 		m.line(".B onmux " + roff(c.Name))
-		m.text("[FLAGS] " + c.ArgsUsage)
+		m.text("[FLAGS] " + c.Args)
 	}
 	m.section("DESCRIPTION")
 	m.text("Flags may stand before or after arguments; -- ends them. Results go to standard output; " +
 		"progress, notes and errors to standard error.")
-	for _, c := range app.VisibleCommands() {
+	for _, c := range p.Commands {
 		m.section("onmux " + c.Name)
 		m.text(strings.ToUpper(c.Usage[:1]) + c.Usage[1:] + ".")
 		if c.Description != "" {
 			m.line(".PP")
 			m.text(c.Description)
 		}
-		for _, f := range c.VisibleFlags() {
+		for _, f := range c.Flags {
 			m.flag(f)
 		}
-		m.examples(c.UsageText)
+		m.examples(c.Examples)
 	}
 	m.section("EXIT STATUS")
-	for _, e := range exitCodes {
+	for _, e := range p.ExitCodes {
 		m.line(".TP")
-		m.line(".B " + fmt.Sprint(e.code))
-		m.text(e.meaning)
+		m.line(".B " + fmt.Sprint(e.Code))
+		m.text(e.Meaning)
 	}
 	m.section("ENVIRONMENT")
 	m.line(".TP")
@@ -90,14 +72,10 @@ func (m *manual) text(s string) {
 	}
 }
 
-func (m *manual) flag(f cli.Flag) {
-	names, about, ok := strings.Cut(flagLine(f), "\t")
-	if !ok {
-		return
-	}
+func (m *manual) flag(f Flag) {
 	m.line(".TP")
-	m.line(".B " + roff(strings.TrimSpace(names)))
-	m.text(about)
+	m.line(".B " + roff(strings.TrimSpace(f.Spelling())))
+	m.text(f.Description())
 }
 
 func (m *manual) examples(s string) {
