@@ -48,7 +48,7 @@ func halfway(t testing.TB) []byte {
 	d.pace = timing.NewPacer(1e6, now)
 	all := verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}
 	for pass := range 2 {
-		d.begin(all, false)
+		d.begin(checkpoint.Pass{Asks: all})
 		for d.cursor.pos < plan.Len()/uint64(pass+1) {
 			now = now.Add(time.Millisecond)
 			fill(d, now)
@@ -151,7 +151,7 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	now := time.Now()
 	l := newLoop(c, now)
 	d, st := l.dispatch, &l.table.state
-	d.begin(verdict.ByProto[bool]{probe.TCP: true}, false)
+	d.begin(checkpoint.Pass{Asks: verdict.ByProto[bool]{probe.TCP: true}})
 	work := func(batches int) {
 		for range batches {
 			fill(d, now)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/checkpoint"
 	"onmux/scan/engine"
 	"onmux/scan/target"
 	"onmux/scan/timing"
@@ -33,7 +34,7 @@ func FuzzReceive(f *testing.F) {
 		d := l.dispatch
 		d.pace = timing.NewPacer(1e6, now)
 		all := verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}
-		d.begin(all, false)
+		d.begin(checkpoint.Pass{Asks: all})
 		open := map[uint64]bool{}
 		for ; len(b) >= 4; b = b[4:] {
 			now = now.Add(time.Duration(b[3]) * time.Millisecond)
@@ -45,7 +46,7 @@ func FuzzReceive(f *testing.F) {
 				}
 				if d.cursor.done() && d.pass.Number < engine.MaxTries {
 					l.table.end()
-					d.begin(all, false)
+					d.begin(checkpoint.Pass{Asks: all})
 				}
 			default:
 				a := engine.Answer{Index: uint64(b[1]), Try: int(int8(b[2])), At: now}

@@ -21,10 +21,12 @@ func (r *result) outcome(stopped, failed error) Outcome {
 
 func (r *result) summary() Summary {
 	n := &r.anomalies.counts
+	asked, _ := r.watch.Asked()
 	o := Summary{
-		States: make(map[string]uint64), Probes: r.sent, Passes: r.pass.Number,
+		States: make(map[string]uint64), Probes: r.sent + asked, Passes: r.pass.Number,
 		Contradictions: n.contradictions, Repeated: n.repeated, Late: n.late,
 	}
+	o.Controls = controlsOf(r.watch)
 	if e, ok := r.Engine.(interface{ Forged() uint64 }); ok {
 		o.Forged = e.Forged()
 	}
@@ -44,6 +46,20 @@ func (r *result) summary() Summary {
 	o.NotReached = r.size - o.Targets
 	o.Loss, o.ExpectedMissed = r.loss()
 	return o
+}
+
+// controlsOf sums up what a watch has asked; nil if it has not.
+func controlsOf(w *control.Watch) *Controls {
+	var c Controls
+	if c.Asked, c.Answered = w.Asked(); c.Asked == 0 {
+		return nil
+	}
+	for _, o := range w.Outages() {
+		if c.Worst == nil || o.To.Sub(o.From) > c.Worst.To.Sub(c.Worst.From) {
+			c.Worst = &Outage{From: o.From.UTC(), To: o.To.UTC(), Share: o.Share}
+		}
+	}
+	return &c
 }
 
 // loss is the loss over all protocols where it could be measured, weighted by the
@@ -131,7 +147,7 @@ func (r *result) notes(o Outcome) (out []Note) {
 	if rate, why := r.pace.Slowest(); rate > 0 {
 		out = append(out, Note{Kind: NoteSlowed, Rate: rate, Cause: why})
 	}
-	if r.watch.HadOutage() && !r.watch.Lost() {
+	if len(r.watch.Outages()) > 0 && !r.watch.Lost() {
 		out = append(out, Note{Kind: NoteOutage})
 	}
 	if held := r.pace.Capped(); held > 0 {

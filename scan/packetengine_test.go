@@ -223,8 +223,8 @@ type packetEngine struct {
 
 func newPacketEngine(t testing.TB, w *testNet, plan *target.Plan) *packetEngine {
 	t.Helper()
-	ports := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 16}
-	tcp := packet.Ports{First: 40000, Tries: engine.MaxTries, Width: 1}
+	ports := packet.Ports{First: 40000, Tries: engine.MaxTries + engine.Flows, Width: 16}
+	tcp := packet.Ports{First: 40000, Tries: engine.MaxTries + engine.Flows, Width: 1}
 	c, err := packet.NewCookies([16]byte{4, 1, 7}, tcp, ports)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/request"
+	"onmux/scan/checkpoint"
 	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/verdict"
@@ -14,9 +15,9 @@ import (
 // ports are tried: beyond, that would take longer than the whole scan.
 const maxPayloadTargets = 4096
 
-// begin begins a pass that asks those protocols, or sends UDP's payloads.
-func (d *dispatcher) begin(asks verdict.ByProto[bool], payloads bool) {
-	d.pass = d.table.begin(asks, payloads)
+// begin begins a pass that asks what next says: its Asks, Payloads and Redo.
+func (d *dispatcher) begin(next checkpoint.Pass) {
+	d.pass = d.table.begin(next)
 	d.cursor = d.start(0)
 	d.progress.total = d.sent + d.size
 	if d.pass.Number == 1 {
@@ -24,7 +25,7 @@ func (d *dispatcher) begin(asks verdict.ByProto[bool], payloads bool) {
 	}
 	d.progress.total = d.sent
 	n := d.table.totals()
-	for p, asks := range asks {
+	for p, asks := range next.Asks {
 		if asks {
 			d.progress.total += uint64(n.askable[p])
 		}
@@ -32,51 +33,55 @@ func (d *dispatcher) begin(asks verdict.ByProto[bool], payloads bool) {
 	d.revalidate()
 }
 
-// next decides which protocols another pass asks, and whether it sends UDP's
-// payloads. An error ends the scan.
-func (l *loop) next(ctx context.Context) (asks verdict.ByProto[bool], payloads, more bool, err error) {
-	asks, payloads, more = l.needed()
-	if !more {
-		// What was to be waited for longer, or could not leave at once, may still be
-		// answered, and no pass follows to make up for it.
-		l.dispatch.drain(ctx, l.dispatch.wait()+engine.BusyTimeout)
-		asks, payloads, more = l.needed()
+// next decides whether there is another pass, and which. Before silence is accepted
+// for good, what was held up has come and controls have answered. An error ends the
+// scan.
+func (l *loop) next(ctx context.Context) (p checkpoint.Pass, more bool, err error) {
+	if p, more = l.needed(); more {
+		return p, true, nil
 	}
-	if !more {
-		more, err = l.confirm(ctx)
-		asks = verdict.ByProto[bool]{probe.TCP: true}
+	// What was to be waited for longer, or could not leave at once, may still be
+	// answered, and no pass follows to make up for it.
+	l.dispatch.drain(ctx, l.dispatch.wait()+engine.BusyTimeout)
+	if n := l.table.totals(); n.sumSilent() > 0 {
+		if err := l.watch.Confirm(ctx); err != nil {
+			return p, false, err
+		}
 	}
-	return asks, payloads, more, err
+	p, more = l.needed()
+	return p, more, nil
 }
 
-// confirm makes sure, before silence is accepted for good, that hosts which had
-// answered still do, and reports whether another pass must ask TCP because they had
-// not for a while.
-func (l *loop) confirm(ctx context.Context) (again bool, err error) {
+// needed is the pass that must follow, if any: one that makes up for tries that were
+// void; one that loss demands; and when it demands none, UDP again while its silent
+// ports have not been sent all of their payloads (see request.Payloads). A service
+// that cannot read a request does not answer, so that silence after two of them
+// proves little.
+func (l *loop) needed() (p checkpoint.Pass, more bool) {
 	n := l.table.totals()
-	again, err = l.watch.Confirm(ctx, l.Retries > 0 && n.silent[probe.TCP] > 0)
-	n = l.table.totals()
-	return again && n.askable[probe.TCP] > 0 && n.pass.Number <= l.Retries, err
-}
-
-// needed is which protocols another pass must ask: those that loss demands, and when
-// it demands none, UDP again while its silent ports have not been sent all of their
-// payloads (see request.Payloads). A service that cannot read a request does not
-// answer, so that silence after two of them proves little. payloads is true for such
-// a pass.
-func (l *loop) needed() (asks verdict.ByProto[bool], payloads, more bool) {
-	n := l.table.totals()
-	asks, more = n.lossDemands(&l.limits, l.ports, l.Retries, l.Bound)
-	if more || n.pass.Number > l.Retries {
-		return asks, false, more
+	if n.voided > 0 {
+		l.table.read(func(s *state) {
+			for _, proto := range probe.Protos() {
+				p.Asks[proto] = s.behind(proto) > 0
+				p.Redo = p.Redo || p.Asks[proto]
+			}
+		})
+		if p.Redo {
+			return p, true
+		}
+		l.table.caughtUp()
+	}
+	p.Asks, more = n.lossDemands(&l.limits, l.ports, l.Retries, l.Bound)
+	if more || n.pass.Number-n.pass.Redone > l.Retries {
+		return p, more
 	}
 	var left uint64
 	l.table.read(func(s *state) { left = s.silentPayloads() })
 	if left == 0 || left > maxPayloadTargets {
-		return asks, false, false
+		return p, false
 	}
-	asks[probe.UDP] = true
-	return asks, true, true
+	p.Asks[probe.UDP], p.Payloads = true, true
+	return p, true
 }
 
 // lossDemands is which protocols another pass must ask: in the first, all; in the
@@ -88,7 +93,7 @@ func (n *totals) lossDemands(
 	if n.pass.Number == 0 {
 		return verdict.ByProto[bool]{probe.TCP: true, probe.UDP: true}, true
 	}
-	if n.pass.Number > retries {
+	if n.pass.Number-n.pass.Redone > retries {
 		return asks, false
 	}
 	var missed verdict.ByProto[float64]

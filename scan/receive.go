@@ -21,7 +21,7 @@ type receiver struct {
 	*parts
 	updates [engine.MaxBatch]update
 	repeats [engine.MaxBatch]bool
-	met     []uint64        // endpoints that answered for the first time
+	met     []uint64        // endpoints that answered by themselves for the first time
 	others  []netip.Addr    // hosts that answered for targets
 	rtts    []time.Duration // measured
 	found   []Finding
@@ -51,7 +51,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	if len(answers) == 0 {
 		return nil
 	}
-	r.watch.MarkRepeats(answers, r.repeats[:])
+	r.watch.MarkControls(answers, r.repeats[:])
 	r.found = r.table.receive(answers, r.updates[:], r.found[:0])
 	r.met, r.others, r.rtts = r.met[:0], r.others[:0], r.rtts[:0]
 	var n counts
@@ -63,7 +63,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 		if u.rtt > 0 {
 			r.rtts = append(r.rtts, u.rtt)
 		}
-		if u.measures {
+		if u.measures && u.class != verdict.PortUnreach { // which hosts and routers limit
 			r.met = append(r.met, a.Index)
 		}
 		if u.found && r.table.holdSynAcks && a.Reason == probe.SynAck {
@@ -74,7 +74,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	r.anomalies.add(n)
 	r.routers.Count(r.others)
 	r.rtt.Add(r.rtts...)
-	r.watch.Answered(r.met)
+	r.watch.Answered(r.met, time.Now())
 	return r.found
 }
 
@@ -89,7 +89,7 @@ func (r *receiver) note(n *counts, a *engine.Answer, u *update, repeat bool) {
 	if u.late {
 		n.late++
 	}
-	if u.disagrees && !(u.old.Class() == verdict.SynAck && u.class == verdict.Reset && r.resets.reset(a.Index)) {
+	if u.disagrees && !repeat && !(u.old.Class() == verdict.SynAck && u.class == verdict.Reset && r.resets.reset(a.Index)) {
 		r.anomalies.contradict(r.plan.At(a.Index), u.old.Class(), u.class)
 	}
 	if u.changed && u.class == verdict.LocalError {

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"net/netip"
+	"time"
 
 	"onmux/probe"
 )
@@ -49,6 +50,23 @@ type Summary struct {
 	Late           uint64       `json:"late,omitzero"`           // answers that came after the next try; they count
 	Forged         uint64       `json:"forged,omitzero"`         // packets that prove no answer; they change nothing
 	Duration       probe.Millis `json:"duration_ms"`
+
+	Controls *Controls `json:"controls,omitempty"` // nil if none was asked
+}
+
+// Controls are the endpoints that were asked again, because they had answered, to
+// find out what silence was worth.
+type Controls struct {
+	Asked    uint64  `json:"asked"` // control probes
+	Answered uint64  `json:"answered"`
+	Worst    *Outage `json:"worst,omitempty"` // the longest time in which silence was worth nothing
+}
+
+// Outage is a time in which controls did not answer.
+type Outage struct {
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+	Share float64   `json:"share"` // of them that answered then, 0 to 1
 }
 
 // Outcome is what a scan ends with.

@@ -2,9 +2,11 @@ package scan
 
 import (
 	"context"
+	"time"
 
 	"onmux/probe"
 	"onmux/scan/checkpoint"
+	"onmux/scan/verdict"
 )
 
 // restore makes the loop what it was at a checkpoint, and takes over the checkpoint's
@@ -13,7 +15,7 @@ func (l *loop) restore(c *checkpoint.Checkpoint) {
 	d, st := l.dispatch, &l.table.state
 	l.anomalies.restore(&c.Head)
 	l.rtt.Restore(c.RTT)
-	st.pass, st.answered = c.Pass, c.Answered
+	st.pass, st.answered, st.voided = c.Pass, c.Answered, c.Voided
 	st.journal.sent, st.journal.settled = c.Sent, c.Settled
 	d.pass, d.sent = c.Pass, c.Sent
 	d.cursor = l.start(c.Settled)
@@ -24,6 +26,7 @@ func (l *loop) restore(c *checkpoint.Checkpoint) {
 	d.progress.total = d.sent + st.restoreCells(d.cursor.pos)
 	d.progress.sent = d.sent
 	l.limits = st.limits()
+	l.watch.Answered(st.controls(), time.Time{})
 	l.found = st.restoreAnswers(c.Answers())
 }
 
@@ -46,12 +49,15 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 			settled = over || position < pos
 		}
 		switch {
-		case c == 0 && settled && !over && s.pass.Asks[p]:
+		case c == 0 && settled && !over && s.pass.Asks[p] && !s.pass.Redo:
 			c = checkpoint.SilentCell(tries + 1)
 		case c == 0:
 			c = checkpoint.SilentCell(tries)
 		case c.Silent() && !settled && c.Tries() > max(tries, 1):
 			c = c.Unask()
+		}
+		if s.voided > 0 { // of any of them
+			c = c.Void()
 		}
 		s.cells[at] = 0
 		s.set(at, p, 0, c)
@@ -63,6 +69,17 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 		}
 	}
 	return asks
+}
+
+// controls are the endpoints that have answered by themselves.
+func (s *state) controls() (out []uint64) {
+	for i, c := range s.cells {
+		switch c.Class() {
+		case verdict.SynAck, verdict.Reset, verdict.UDPResponse:
+			out = append(out, uint64(i))
+		}
+	}
+	return out
 }
 
 // restoreAnswers keeps the answers that were kept, and returns those of open

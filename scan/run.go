@@ -56,6 +56,7 @@ type parts struct {
 	resets    *resets
 	anomalies *anomalies
 	watch     *control.Watch
+	layout    *control.Layout
 	routers   *control.Routers
 	out       *queue.Queue[Finding] // nil until the loop runs
 }
@@ -81,7 +82,8 @@ func newLoop(c Config, now time.Time) *loop {
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
 	d := newDispatcher(p, senders, now)
-	p.watch = control.NewWatch(controlled{d}, methods[probe.TCP.String()] == "connect")
+	p.layout = &control.Layout{Addresses: p.addrs}
+	p.watch = control.NewWatch(controlled{d}, *p.layout)
 	l := &loop{parts: p, dispatch: d, receiver: &receiver{parts: p}, begun: now}
 	if !c.resumesComplete() {
 		l.saver = checkpoint.NewSaver(c.Checkpoint, source{p, methods})
@@ -159,7 +161,7 @@ func (l *loop) askAll(ctx context.Context) error {
 	d := l.dispatch
 	for {
 		if d.pass.Over {
-			asks, payloads, more, err := l.next(ctx)
+			next, more, err := l.next(ctx)
 			if err != nil {
 				return err
 			}
@@ -167,7 +169,7 @@ func (l *loop) askAll(ctx context.Context) error {
 				break
 			}
 			if ctx.Err() == nil {
-				d.begin(asks, payloads)
+				d.begin(next)
 			}
 		}
 		if ctx.Err() != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +40,7 @@ type sender struct {
 	probes    [engine.MaxBatch]engine.Probe
 	places    [engine.MaxBatch]uint64
 	ahead     [engine.MaxBatch]candidate
+	controls  int // control probes in batch
 }
 
 func newSenders(e engine.Engine) (out []*sender) {
@@ -48,6 +51,52 @@ func newSenders(e engine.Engine) (out []*sender) {
 	for id, s := range all {
 		out = append(out, &sender{Sender: s, id: id})
 	}
+	return out
+}
+
+// mix puts control probes at random places of the batch, which ends before a
+// position.
+func (s *sender) mix(controls []engine.Probe, end uint64) {
+	s.controls = len(controls)
+	for _, p := range controls {
+		at, position := rand.N(len(s.batch)+1), end
+		if at < len(s.positions) {
+			position = s.positions[at]
+		}
+		s.batch = slices.Insert(s.batch, at, p)
+		s.positions = slices.Insert(s.positions, at, position)
+	}
+}
+
+// sent removes n probes that have left from the batch, and returns how many of them
+// are of the pass.
+func (s *sender) sent(n int) (ordinary int) {
+	ordinary = n
+	for i := 0; i < n && s.controls > 0; i++ {
+		if s.batch[i].Try > engine.MaxTries {
+			s.controls--
+			ordinary--
+		}
+	}
+	s.batch, s.positions = s.batch[n:], s.positions[n:]
+	return ordinary
+}
+
+// dropControls removes the control probes from what has not left, and returns them.
+func (s *sender) dropControls() (out []control.Control) {
+	if s.controls == 0 {
+		return nil
+	}
+	kept := 0
+	for i, p := range s.batch {
+		if p.Try > engine.MaxTries {
+			out = append(out, control.Control{Index: p.Index, Flow: p.Try - engine.MaxTries})
+			continue
+		}
+		s.batch[kept], s.positions[kept] = p, s.positions[i]
+		kept++
+	}
+	s.batch, s.positions, s.controls = s.batch[:kept], s.positions[:kept], 0
 	return out
 }
 
@@ -107,7 +156,10 @@ func (d *dispatcher) run(ctx context.Context) error {
 func (d *dispatcher) work(ctx context.Context, s *sender) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	defer d.table.release(s)
+	defer func() {
+		d.watch.Withdraw(s.dropControls())
+		d.table.release(s)
+	}()
 	for !d.cursor.done() {
 		d.out.Wait(ctx)
 		if ctx.Err() != nil {
@@ -122,10 +174,13 @@ func (d *dispatcher) work(ctx context.Context, s *sender) error {
 			d.sleep(ctx, pause)
 			continue
 		}
-		if err := d.watch.Check(ctx, now); err != nil {
-			return err
+		controls, err := d.watch.Check(ctx, now)
+		if err != nil || ctx.Err() != nil {
+			return cmp.Or(err, context.Cause(ctx))
 		}
-		d.table.fill(s, &d.cursor, d.pace.Batch(), d.wait(), now, d.sent)
+		wait := d.wait()
+		d.table.fill(s, &d.cursor, max(d.pace.Batch()-len(controls), 1), wait, time.Now(), d.sent)
+		s.mix(d.controlProbes(controls, wait), d.cursor.pos)
 		if err := d.offer(ctx, s); err != nil {
 			return err
 		}
@@ -141,9 +196,10 @@ func (d *dispatcher) offer(ctx context.Context, s *sender) error {
 		n, err := s.Send(ctx, s.batch)
 		d.mu.Lock()
 		n = min(max(n, 0), len(s.batch))
-		s.batch, s.positions = s.batch[n:], s.positions[n:]
+		ordinary := s.sent(n)
 		if n > 0 {
-			d.count(n)
+			d.sent += uint64(ordinary)
+			d.pace.Spend(n)
 			d.sentAt = time.Now()
 		}
 		if err == nil && n > 0 {
@@ -159,10 +215,14 @@ func (d *dispatcher) offer(ctx context.Context, s *sender) error {
 	return nil
 }
 
-// count counts probes that have left.
-func (d *dispatcher) count(n int) {
-	d.sent += uint64(n)
-	d.pace.Spend(n)
+// controlProbes are the probes that ask controls again.
+func (d *dispatcher) controlProbes(controls []control.Control, wait time.Duration) (batch []engine.Probe) {
+	for _, c := range controls {
+		batch = append(batch, engine.Probe{
+			Index: c.Index, Endpoint: d.plan.At(c.Index), Try: engine.MaxTries + c.Flow, Wait: wait,
+		})
+	}
+	return batch
 }
 
 // retryAfter waits until the probes that the engine did not accept may be offered
@@ -197,6 +257,7 @@ func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
 		now := time.Now()
 		left := wait - now.Sub(d.sentAt)
 		d.report(now, left)
+		_ = d.watch.Round(ctx, now) // the next Send fails too
 		n := d.table.totals()
 		if left <= 0 || (pending == 0 || n.sumSilent() == 0) && !d.resets.holding() {
 			return
@@ -246,15 +307,25 @@ type controlled struct{ *dispatcher }
 func (c controlled) Sent() uint64                                   { return c.sent }
 func (c controlled) Wait() time.Duration                            { return c.wait() }
 func (c controlled) Sleep(ctx context.Context, pause time.Duration) { c.sleep(ctx, pause) }
-func (c controlled) SlowDown(why control.Cause)                     { c.pace.SlowDown(time.Now(), why) }
 func (c controlled) Revalidate()                                    { c.revalidate() }
 
-// Repeat asks endpoints once more, as their last try.
-func (c controlled) Repeat(ctx context.Context, indexes []uint64, wait time.Duration) (int, error) {
-	batch := c.table.repeats(indexes, wait)
+func (c controlled) SlowDown(share float64, why control.Cause) {
+	c.pace.SlowBy(time.Now(), share, why)
+}
+
+// Mark is where the pass stands.
+func (c controlled) Mark(now time.Time) control.Mark {
+	return control.Mark{Pass: c.pass.Number, Pos: c.cursor.pos, At: now}
+}
+
+func (c controlled) Void(voids []control.Void) { c.table.void(c.layout, voids) }
+
+// Ask sends control probes.
+func (c controlled) Ask(ctx context.Context, controls []control.Control, wait time.Duration) (int, error) {
+	batch := c.controlProbes(controls, wait)
 	sent, err := c.Engine.Send(ctx, batch)
 	sent = min(max(sent, 0), len(batch))
-	c.count(sent)
+	c.pace.Spend(sent)
 	if errors.Is(err, probe.ErrBusy) {
 		c.pace.SlowDown(time.Now(), err)
 		err = nil

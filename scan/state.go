@@ -29,6 +29,7 @@ type totals struct {
 	silent   verdict.ByProto[int64] // endpoints that were asked and have not answered
 	answered verdict.ByProto[verdict.Tally]
 	open     uint64
+	voided   uint64 // tries that were taken back since the last pass that made up for it
 }
 
 func (n *totals) sumSilent() int64 { return n.silent[probe.TCP] + n.silent[probe.UDP] }
@@ -50,8 +51,11 @@ func (s *state) set(i uint64, p probe.Proto, old, next verdict.Cell) {
 // asks reports whether the present pass asks c. A first pass that is resumed comes
 // by some that have answered.
 func (s *state) asks(c candidate) bool {
-	if s.pass.Number == 1 {
+	switch {
+	case s.pass.Number == 1:
 		return !c.cell.Asked()
+	case s.pass.Redo:
+		return s.isBehind(c.index, c.cell)
 	}
 	return c.cell.Askable() && s.pass.Asks[s.proto(c.index)] &&
 		!(s.pass.Payloads && c.cell.Class() == verdict.NoNeighbor)
@@ -119,6 +123,52 @@ func (s *state) limits() control.Limits {
 	})
 }
 
+// takeBack takes back the tries of silent endpoints whose probes left in a void. In one
+// that lasts, those that have no other try cannot be asked.
+func (s *state) takeBack(l *control.Layout, v control.Void) {
+	for pass := max(v.From.Pass, 1); pass <= v.To.Pass; pass++ {
+		c := s.start(0)
+		if pass == v.From.Pass {
+			c = s.start(v.From.Pos)
+		}
+		if pass == v.To.Pass {
+			c.end = min(c.end, v.To.Pos)
+		}
+		for ; !c.done(); c.pos += c.step {
+			i := s.order.Index(c.pos)
+			cell := s.cells[i]
+			if !cell.Silent() || !l.Concerns(v, i) {
+				continue
+			}
+			next := cell.Void()
+			if v.Lost && next.Tries() == 0 {
+				next = verdict.CellOf(verdict.LocalError, 0)
+			}
+			s.set(i, s.proto(i), cell, next)
+			s.voided++
+		}
+	}
+}
+
+// void reports whether some endpoint may have been asked more often than its cell has
+// tries.
+func (s *state) void() bool { return s.voided > 0 || s.pass.Redone > 0 }
+
+// behind counts the silent endpoints of a protocol that have fewer tries than it had
+// passes, because some were void.
+func (s *state) behind(p probe.Proto) (n uint64) {
+	for i, c := range s.cells {
+		if s.isBehind(uint64(i), c) && s.proto(uint64(i)) == p {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *state) isBehind(i uint64, c verdict.Cell) bool {
+	return c.Silent() && c.Tries() < s.pass.Done[s.proto(i)]
+}
+
 // update is what an answer changed.
 type update struct {
 	old       verdict.Cell
@@ -130,7 +180,7 @@ type update struct {
 	disagrees bool // it makes another state than an earlier answer
 	again     bool // it repeats what is known
 	late      bool // it is the first, and answers a try before the last
-	measures  bool // it is the first of its host that counts for the loss of TCP
+	measures  bool // it is the first of its host that counts for the loss
 	rtt       time.Duration
 }
 
@@ -144,7 +194,10 @@ func (s *state) merge(a *engine.Answer, u *update) {
 	fromTarget := s.isTarget(a.Responder, a.Index)
 	k, ok := verdict.ClassOf(p, a.Reason, fromTarget)
 	u.byOther = ok && !fromTarget
-	if !ok || old.Tries() == 0 || a.Try < 0 || a.Try > old.Tries() {
+	if a.Try > engine.MaxTries { // a control probe's
+		a.Try = 0
+	}
+	if tries := old.Tries(); !ok || tries == 0 && old.Class() != verdict.Silence || a.Try < 0 || a.Try > tries && !s.void() {
 		return
 	}
 	u.stray, u.old, u.class = false, old, k
@@ -173,7 +226,7 @@ func (s *state) merge(a *engine.Answer, u *update) {
 }
 
 // count counts the try at which a host answered, if that measures loss, and reports
-// whether it does for TCP. A datagram that a further payload drew does not: that
+// whether it does. A datagram that a further payload drew does not: that
 // the others drew none is no loss.
 func (s *state) count(a *engine.Answer, old verdict.Cell, k verdict.Class, p probe.Proto) bool {
 	if !s.measuresLoss(k, p) || s.measuresLoss(old.Class(), p) || s.pass.Payloads && k == verdict.UDPResponse {
@@ -183,8 +236,8 @@ func (s *state) count(a *engine.Answer, old verdict.Cell, k verdict.Class, p pro
 	if try == 0 {
 		try = old.Tries()
 	}
-	s.answered[p][try]++
-	return p == probe.TCP
+	s.answered[p][max(try, 1)]++
+	return true
 }
 
 // measure fills in an answer's round-trip time if the engine did not, and returns
@@ -202,6 +255,9 @@ func (s *state) measure(a *engine.Answer, old verdict.Cell, k verdict.Class) tim
 		return 0
 	}
 	if a.RTT <= 0 {
+		if s.pass.Redone > 0 { // which pass a try was made in is not known
+			return 0
+		}
 		sent, ok := s.times.SentAt(s.order.Position(a.Index), old.Tries()-try)
 		if !ok || !a.At.After(sent) {
 			return 0

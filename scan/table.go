@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/checkpoint"
+	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/timing"
 	"onmux/scan/verdict"
@@ -39,14 +40,16 @@ func (t *table) totals() totals {
 	return t.state.totals
 }
 
-// begin begins a pass that asks those protocols, or sends UDP's payloads, and
-// returns it.
-func (t *table) begin(asks verdict.ByProto[bool], payloads bool) checkpoint.Pass {
+// begin begins a pass that asks what next says, and returns it.
+func (t *table) begin(next checkpoint.Pass) checkpoint.Pass {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := &t.state.pass
 	p.Number++
-	p.Over, p.Asks, p.Payloads = false, asks, payloads
+	p.Over, p.Asks, p.Payloads, p.Redo = false, next.Asks, next.Payloads, next.Redo
+	if p.Redo {
+		p.Redone++
+	}
 	t.state.times.Begin()
 	t.state.journal.settled = 0
 	return *p
@@ -59,7 +62,7 @@ func (t *table) end() checkpoint.Pass {
 	p := &t.state.pass
 	p.Over = true
 	for proto, asks := range p.Asks {
-		if asks {
+		if asks && !p.Redo {
 			p.Done[proto]++
 		}
 	}
@@ -142,15 +145,20 @@ func (t *table) release(s *sender) {
 	}
 }
 
-// repeats are probes that repeat the last try of endpoints.
-func (t *table) repeats(indexes []uint64, wait time.Duration) []engine.Probe {
+// caughtUp notes that no endpoint lacks a try.
+func (t *table) caughtUp() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	batch := make([]engine.Probe, len(indexes))
-	for j, i := range indexes {
-		batch[j] = engine.Probe{Index: i, Endpoint: t.state.plan.At(i), Try: t.state.cells[i].Tries(), Wait: wait}
+	t.state.voided = 0
+}
+
+// void takes back the tries of silent endpoints whose probes left in a void.
+func (t *table) void(l *control.Layout, voids []control.Void) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, v := range voids {
+		t.state.takeBack(l, v)
 	}
-	return batch
 }
 
 // receive takes answers in, fills in their round-trip times, and sets an update for
@@ -215,7 +223,7 @@ func (t *table) snapshot(by func(pass int) time.Time) checkpoint.State {
 	st, j := &t.state, &t.state.journal
 	j.settled = max(j.settled, st.times.Settled(by(st.pass.Number)))
 	out := checkpoint.State{
-		Head:    checkpoint.Head{Pass: st.pass, Settled: j.settled, Sent: j.sent, Answered: st.answered},
+		Head:    checkpoint.Head{Pass: st.pass, Settled: j.settled, Sent: j.sent, Answered: st.answered, Voided: st.voided},
 		Patches: j.patches, Answers: j.answers,
 	}
 	j.copied, j.patches = 0, nil

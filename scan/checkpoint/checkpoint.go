@@ -38,6 +38,8 @@ type Pass struct {
 	Over     bool                  `json:"over"`   // it has ended, and its answers were waited for
 	Asks     verdict.ByProto[bool] `json:"asks"`
 	Payloads bool                  `json:"turns,omitempty"` // it sends silent UDP ports their next payload
+	Redo     bool                  `json:"redo,omitempty"`  // it asks those whose tries were void
+	Redone   int                   `json:"redone,omitzero"` // passes that did
 	Done     verdict.ByProto[int]  `json:"done"`            // passes that each protocol has behind it
 }
 
@@ -51,7 +53,8 @@ type Head struct {
 	Pass
 	Settled uint64 `json:"settled"` // no probe before this position of the pass can still be answered
 
-	Sent           uint64                         `json:"sent"` // probes
+	Voided         uint64                         `json:"voided,omitzero"` // tries that must be made again; of which endpoints is not kept
+	Sent           uint64                         `json:"sent"`            // probes
 	Strays         uint64                         `json:"strays"`
 	Contradictions uint64                         `json:"disputes"`
 	Repeated       uint64                         `json:"repeated,omitzero"`

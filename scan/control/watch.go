@@ -2,8 +2,7 @@ package control
 
 import (
 	"context"
-	"maps"
-	"math/rand/v2"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -12,192 +11,333 @@ import (
 )
 
 const (
-	sampleSize  = 32                     // hosts that are asked again at a time
-	sampleCost  = 100                    // … after so many times as many other probes
-	maxKnown    = 1024                   // hosts that are remembered for it
-	sampleEvery = 500 * time.Millisecond // at most
-	samplePoll  = time.Millisecond       // how often it is looked whether a sample is complete
+	firstRest = 250 * time.Millisecond // how long the scan pauses when controls stop answering
+	longRest  = 4 * time.Second        // … and at most before it asks them again
+	patience  = 16 * time.Second       // in all, before the path is taken for lost
 
-	// noticeable is the least fall of the share of answers that is acted upon: more
-	// than two standard deviations of two samples, where half of them answer.
-	noticeable = 0.3
+	leastShare = 1. / 8 // of its rate that a scan is slowed down to at once
+
+	glance = time.Millisecond // how often it is looked whether answers are complete
 )
 
 // Scan is the scan that a Watch watches. Its methods are called by the goroutine
 // that calls Check or Confirm, and may block.
 type Scan interface {
-	// Repeat asks endpoints, by their index in the plan, outside of passes, and
-	// returns how many probes left, of the first. An error ends the scan.
-	Repeat(ctx context.Context, indexes []uint64, wait time.Duration) (int, error)
+	// Ask sends control probes, each by a flow that the endpoint has not seen, and
+	// returns how many left, of the first. An error ends the scan.
+	Ask(ctx context.Context, controls []Control, wait time.Duration) (int, error)
 
 	// Wait is how long an answer is waited for at present.
 	Wait() time.Duration
 
 	Sleep(ctx context.Context, d time.Duration)
 	Sent() uint64 // probes so far
-	SlowDown(why Cause)
-	Revalidate() // have the engine look up its next hops again
+	Mark(now time.Time) Mark
+	SlowDown(share float64, why Cause) // to a share of the present rate
+	Revalidate()                       // have the engine look up its next hops again
+
+	// Void takes back the tries of silent endpoints whose probes left in a void.
+	Void(voids []Void)
 }
 
 // Cause is why a scan is slowed down: FewerAnswers, RouterErrors, or what an engine
 // ran short of.
 type Cause any
 
-// FewerAnswers: of hosts that had answered, a smaller share did so while the scan
-// went on than while it paused. Shares are from 0 to 1.
+// FewerAnswers: of the controls a smaller share answered while the scan went on
+// than while it paused. Shares are from 0 to 1.
 type FewerAnswers struct{ Loaded, Paused float64 }
 
-// Watch asks hosts again that have answered: what becomes of that shows whether
-// the scan itself makes answers fail, which silence never does. The receiver of
-// answers calls IsRepeat and Answered, one other goroutine the rest.
+// Outage is a time in which the path had failed.
+type Outage struct {
+	From, To time.Time
+	Share    float64 // of controls that answered then
+	Lost     bool    // it had not recovered when the scan gave up
+}
+
+// Watch asks endpoints again that have answered, and finds out from that in which
+// parts of the scan silence is no evidence, and whether the scan's own pace or the
+// path is to blame. The receiver of answers calls MarkControls and Answered, one
+// other goroutine the rest.
 type Watch struct {
 	scan Scan
 
 	mu       sync.Mutex
-	off      bool     // another question is expensive for the engine or its targets
-	known    []uint64 // endpoints that answered, and were not asked again
-	pending  map[uint64]bool
-	asked    int // of the present sample
-	answered int
-	due      time.Time // when the sample is over
-	next     time.Time // no sample before
-	after    uint64    // nor before so many probes
-	usual    float64   // the share of answers that the scan's pace does not change
-	met      int       // hosts that answered for the first time since the last sample
-	outage   bool      // all had stopped for a while, and silence of that time is worth nothing
-	outages  bool      // that has happened in this scan
-	lost     bool      // they have stopped
+	controls controls
+	outages  []Outage
+	lost     bool
 }
 
-// NewWatch watches a scan. With off it does nothing: where the kernel connects it
-// sends a SYN again by itself, and another connection would disturb services.
-func NewWatch(s Scan, off bool) *Watch {
-	return &Watch{scan: s, off: off, pending: make(map[uint64]bool), usual: 1, after: sampleSize * sampleCost}
-}
+// NewWatch watches a scan.
+func NewWatch(s Scan, l Layout) *Watch { return &Watch{scan: s, controls: newControls(l)} }
 
-// MarkRepeats sets repeats[i] where answers[i] answers a probe of a sample.
-func (w *Watch) MarkRepeats(answers []engine.Answer, repeats []bool) {
+// MarkControls sets isControl[i] where answers[i] answers a control probe.
+func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range answers {
-		at := answers[i].Index
-		repeats[i] = w.pending[at]
-		if repeats[i] {
-			delete(w.pending, at)
-			w.answered++
-		}
+		isControl[i] = (answers[i].Try == 0 || answers[i].Try > engine.MaxTries) && w.controls.answered(answers[i].Index)
 	}
 }
 
-// Answered notes endpoints that answered by themselves for the first time.
-func (w *Watch) Answered(indexes []uint64) {
+// Answered takes in endpoints that have answered for the first time: from now on
+// they are controls.
+func (w *Watch) Answered(indexes []uint64, now time.Time) {
 	if len(indexes) == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.met += len(indexes)
 	for _, i := range indexes {
-		switch {
-		case w.off:
-		case len(w.known) < maxKnown:
-			w.known = append(w.known, i)
-		default:
-			w.known[rand.N(maxKnown)] = i
-		}
+		w.controls.known(i, now)
 	}
 }
 
-// Check asks known hosts again from time to time. If fewer answer than usual, it
-// pauses, asks others, and slows the scan down if more answer then: answers are
-// lost because of its pace, and not in any case. The error is that of Scan.Repeat,
-// or PathLost.
-func (w *Watch) Check(ctx context.Context, now time.Time) error {
-	w.mu.Lock()
-	waiting, due := w.asked > 0, !now.Before(w.due)
-	ready := !w.off && !waiting && len(w.known) >= 2*sampleSize && !now.Before(w.next)
-	after := w.after
-	w.mu.Unlock()
-	switch {
-	case ready && w.scan.Sent() >= after:
-		return w.ask(ctx, now)
-	case !waiting || !due:
-		return nil
+// Check deals with a path that has failed, and returns the control probes that are
+// due: they leave among the next probes of the scan, at random places, so that what
+// becomes of them is what becomes of those. The error is that of Scan.Ask, or
+// PathLost.
+func (w *Watch) Check(ctx context.Context, now time.Time) ([]Control, error) {
+	picks, failed := w.step(now)
+	if failed {
+		return nil, w.rest(ctx)
 	}
-	loaded, stopped := w.settle()
-	if loaded > w.usual-noticeable {
-		return nil
+	w.expect(picks, now)
+	return picks, nil
+}
+
+// rest pauses the scan and asks the controls of what has failed, ever later, until
+// something works again. It returns PathLost if nothing does in time.
+func (w *Watch) rest(ctx context.Context) error {
+	w.pause(time.Now())
+	defer w.pause(time.Time{})
+	asked, pause, last := 0, firstRest, w.answered()
+	for spent := time.Duration(0); spent < patience; spent += pause {
+		if before := w.answered(); asked > 0 && before == last {
+			pause = min(2*pause, longRest)
+		} else {
+			last = before
+		}
+		n, err := w.askAgain(ctx, pause, func(p *part) bool { return p.State() == Fails })
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		asked += n
+		if !w.hasFailed() {
+			return nil
+		}
 	}
-	w.scan.Revalidate()
-	w.scan.Sleep(ctx, w.scan.Wait()) // what is under way passes by
-	if err := w.ask(ctx, time.Now()); err != nil {
-		return err
-	}
-	w.scan.Sleep(ctx, w.scan.Wait())
-	if ctx.Err() != nil {
-		return nil
-	}
-	paused, stoppedToo := w.settle()
-	switch {
-	case stoppedToo:
-		return w.waitForRecovery(ctx)
-	case paused < loaded+noticeable:
-		w.usual = loaded
-	case stopped && w.noteOutage(): // once, that is more likely the path's doing than the pace's
-	default:
-		w.scan.SlowDown(FewerAnswers{Loaded: loaded, Paused: paused})
+	w.giveUp(func(p *part) bool { return p.State() == Fails })
+	if w.hasFailed() {
+		return PathLost{asked}
 	}
 	return nil
 }
 
-// ask sends a sample.
-func (w *Watch) ask(ctx context.Context, now time.Time) error {
-	wait := w.scan.Wait()
-	var sample [sampleSize]uint64
-	n := w.take(sample[:], now.Add(wait))
-	sent, err := w.scan.Repeat(ctx, sample[:n], wait)
-	if sent < n {
-		w.mu.Lock()
-		for _, i := range sample[sent:n] {
-			delete(w.pending, i)
-		}
-		w.asked = sent
-		w.mu.Unlock()
+// askAgain pauses, sends control probes to the parts that want selects, and waits
+// for what becomes of them.
+func (w *Watch) askAgain(ctx context.Context, pause time.Duration, want func(p *part) bool) (asked int, err error) {
+	w.scan.Revalidate()
+	w.scan.Sleep(ctx, pause)
+	now, sent := time.Now(), w.scan.Sent()
+	w.mu.Lock()
+	picks := w.controls.round(now, sent, true, func(group, area int) bool {
+		return want(&w.controls.groups[group]) || want(w.controls.areas[area])
+	})
+	w.mu.Unlock()
+	if err := w.ask(ctx, picks, now); err != nil {
+		return len(picks), err
 	}
+	for ctx.Err() == nil {
+		now := time.Now()
+		w.mu.Lock()
+		s := w.controls.settle(now)
+		left := len(w.controls.flights)
+		w.mu.Unlock()
+		w.apply(s)
+		if left == 0 {
+			break
+		}
+		w.scan.Sleep(ctx, glance)
+	}
+	return len(picks), nil
+}
+
+// pause notes that the scan pauses, or goes on.
+func (w *Watch) pause(since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.controls.pausedSince = since
+}
+
+func (w *Watch) answered() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.controls.hits
+}
+
+func (w *Watch) hasFailed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.controls.failed()
+}
+
+// giveUp reports the parts that want selects as lost.
+func (w *Watch) giveUp(want func(p *part) bool) {
+	now := w.scan.Mark(time.Now())
+	var s settled
+	w.mu.Lock()
+	w.controls.judged(func(p *part, group, area int) {
+		if !want(p) {
+			return
+		}
+		if c := p.Accept(now); c.Works {
+			s.add(c, group, area)
+			return
+		}
+		s.voids = append(s.voids, Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Lost: true})
+		w.lost = true
+	})
+	w.mu.Unlock()
+	w.apply(s)
+}
+
+// Confirm makes sure that what has been silent up to now is: that controls of each
+// part answer after the last probe. Parts of which none does in time are lost. The
+// error is that of Scan.Ask.
+func (w *Watch) Confirm(ctx context.Context) error {
+	w.pause(time.Now())
+	defer w.pause(time.Time{})
+	end := w.scan.Mark(time.Now())
+	open := func(p *part) bool { return p.Settled().before(end) }
+	pause := glance
+	for spent := time.Duration(0); spent < patience && ctx.Err() == nil; spent += pause {
+		if !w.anyJudged(open) {
+			return nil
+		}
+		if _, err := w.askAgain(ctx, pause, open); err != nil {
+			return err
+		}
+		pause = min(max(2*pause, 10*roundEvery), longRest)
+	}
+	if ctx.Err() == nil {
+		w.giveUp(open)
+	}
+	return nil
+}
+
+func (w *Watch) anyJudged(want func(p *part) bool) (any bool) {
+	w.mu.Lock()
+	s := w.controls.settle(time.Now())
+	w.mu.Unlock()
+	w.apply(s)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.controls.judged(func(p *part, _, _ int) { any = any || want(p) })
+	return any
+}
+
+// Lost reports whether a part was lost for good.
+func (w *Watch) Lost() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
+// Outages are the times in which a path had failed.
+func (w *Watch) Outages() []Outage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.outages)
+}
+
+// Asked is how many control probes were sent, and how many were answered.
+func (w *Watch) Asked() (asked, answered uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.controls.asked, w.controls.hits
+}
+
+// Round sends a round of control probes when one is due, and leaves a path that has
+// failed to Confirm.
+func (w *Watch) Round(ctx context.Context, now time.Time) error {
+	picks, failed := w.step(now)
+	if failed {
+		return nil
+	}
+	return w.ask(ctx, picks, now)
+}
+
+// step takes in what is known at now, and chooses the controls of a round. failed
+// reports that nothing works of what can be judged.
+func (w *Watch) step(now time.Time) (picks []Control, failed bool) {
+	sent := w.scan.Sent()
+	w.mu.Lock()
+	s := w.controls.settle(now)
+	if failed = w.controls.failed(); !failed {
+		picks = w.controls.round(now, sent, false, nil)
+	}
+	w.mu.Unlock()
+	w.apply(s)
+	return picks, failed
+}
+
+// apply makes the scan do what follows from outcomes.
+func (w *Watch) apply(s settled) {
+	if len(s.voids) > 0 {
+		w.mu.Lock()
+		for _, v := range s.voids {
+			w.outages = append(w.outages, Outage{From: v.From.At, To: v.To.At, Share: v.Share, Lost: v.Lost})
+		}
+		again := len(w.outages) > len(s.voids)
+		w.mu.Unlock()
+		w.scan.Void(s.voids)
+		if again && s.pace == nil { // once, that is more likely the path's doing than the pace's
+			s.pace = &Change{Rested: 1}
+		}
+	}
+	if s.pace != nil {
+		share := max(s.pace.Loaded/s.pace.Rested, leastShare)
+		w.scan.SlowDown(share, FewerAnswers{Loaded: s.pace.Loaded, Paused: s.pace.Rested})
+	}
+}
+
+// ask sends control probes.
+func (w *Watch) ask(ctx context.Context, picks []Control, now time.Time) error {
+	if len(picks) == 0 {
+		return nil
+	}
+	wait := w.expect(picks, now)
+	n, err := w.scan.Ask(ctx, picks, wait)
+	w.Withdraw(picks[n:])
 	return err
 }
 
-// take chooses a sample, whose answers are waited for until due, and returns its size.
-func (w *Watch) take(sample []uint64, due time.Time) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := min(len(sample), len(w.known))
-	for j := range n {
-		at, last := rand.N(len(w.known)), len(w.known)-1
-		sample[j] = w.known[at]
-		w.known[at] = w.known[last]
-		w.known = w.known[:last]
-		w.pending[sample[j]] = true
+// expect makes answers to control probes count, which may come before Send returns.
+func (w *Watch) expect(picks []Control, now time.Time) (wait time.Duration) {
+	wait, at := w.scan.Wait(), w.scan.Mark(now)
+	if len(picks) > 0 {
+		w.mu.Lock()
+		w.controls.left(picks, at, wait)
+		w.mu.Unlock()
 	}
-	w.asked, w.answered, w.due = n, 0, due
-	return n
+	return wait
 }
 
-// settle ends a sample: the share of hosts that answered, 1 without any, and
-// whether all have stopped. They may be asked again then.
-func (w *Watch) settle() (share float64, stopped bool) {
-	sent := w.scan.Sent()
+// Withdraw takes back control probes that have not left.
+func (w *Watch) Withdraw(unsent []Control) {
+	if len(unsent) == 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	share, stopped = 1.0, w.stopped()
-	if w.asked > 0 {
-		share = float64(w.answered) / float64(w.asked)
-	}
-	if stopped {
-		w.known = slices.AppendSeq(w.known, maps.Keys(w.pending))
-	}
-	clear(w.pending)
-	w.asked, w.answered, w.met = 0, 0, 0
-	w.next, w.after = time.Now().Add(sampleEvery), sent+sampleSize*sampleCost
-	return share, stopped
+	w.controls.withdraw(unsent)
+}
+
+// PathLost is the error of a scan whose controls have stopped answering.
+type PathLost struct{ Asked int }
+
+func (e PathLost) Error() string {
+	return fmt.Sprintf("none of %d hosts that had answered did so again, and no other host: "+
+		"the path to them is lost, or closed to this machine", e.Asked)
 }

@@ -12,6 +12,10 @@ const (
 	// four bits for it.
 	MaxTries = 15
 
+	// Flows is how many control probes to one endpoint have different tries, from
+	// MaxTries+1 on.
+	Flows = 32
+
 	// MaxBatch is how many probes an engine is given at once: enough to make
 	// locks and system calls cheap, few enough for one time to stand for all of
 	// them.
@@ -27,7 +31,7 @@ const (
 type Probe struct {
 	Index    uint64
 	Endpoint probe.Endpoint
-	Try      int           // 1 … MaxTries
+	Try      int           // 1 … MaxTries, or of a control probe MaxTries+1 … MaxTries+Flows: each by a source port of its own
 	Wait     time.Duration // how long an answer is of use; an engine may forget the probe then
 }
 
@@ -38,7 +42,7 @@ type Probe struct {
 // index was sent, if it is certain which try was answered.
 type Answer struct {
 	Index uint64
-	Try   int // which try it answers; 0 if the engine cannot know
+	Try   int // which try it answers; 0 if the engine cannot know; above MaxTries if it is a control probe
 	At    time.Time
 	probe.Result
 }

@@ -168,3 +168,24 @@ func (d *dropMeter) since(now time.Time, socket *link.Receiver) uint64 {
 	d.seen = total
 	return n
 }
+
+// controlPorts are how many source ports control probes have, one after the other:
+// each takes a descriptor, those of UDP several.
+var controlPorts = [...]int{probe.TCP: engine.Flows, probe.UDP: 4}
+
+// portTry is the try by which packet.Ports finds a probe's source port. Control
+// probes come behind the tries of the others.
+func (c *core) portTry(p *engine.Probe) int {
+	if p.Try <= engine.MaxTries {
+		return p.Try
+	}
+	return c.Tries + 1 + (p.Try-engine.MaxTries-1)%controlPorts[p.Endpoint.Proto]
+}
+
+// probeTry is the try of a probe whose answer came to the source port of a try.
+func (c *core) probeTry(portTry int) int {
+	if portTry <= c.Tries {
+		return portTry
+	}
+	return engine.MaxTries + portTry - c.Tries
+}

@@ -105,12 +105,13 @@ func (e *Engine) open(ctx context.Context) error {
 // UDP is needed even where UDP is not asked, for the self-test.
 func (e *Engine) reserve() error {
 	const width = 16 // ports of UDP for each try: four bits of proof
+	controls := func(p probe.Proto) int { return e.Tries + controlPorts[p] }
 	tcp, udp := packet.Ports{}, packet.Ports{Tries: 1, Width: 1}
 	for _, p := range e.Targets.Ports() {
 		if p.Proto == probe.TCP {
-			tcp = packet.Ports{Tries: e.Tries, Width: 1}
+			tcp = packet.Ports{Tries: controls(probe.TCP), Width: 1}
 		} else {
-			udp = packet.Ports{Tries: e.Tries, Width: width}
+			udp = packet.Ports{Tries: controls(probe.UDP), Width: width}
 		}
 	}
 	for _, p := range []*packet.Ports{&tcp, &udp} {

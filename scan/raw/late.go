@@ -39,7 +39,7 @@ func (l *lateSender) put(w *waitingProbe, mac packet.MAC, now time.Time) (engine
 	e := l.Targets.At(w.index)
 	to := l.routes.to(w.index, e.Addr)
 	s := l.socketFor(to)
-	n := to.builder.Put(s.Room(), e, int(w.try), mac, l.clock(now))
+	n := to.builder.Put(s.Room(), e, l.portTry(&engine.Probe{Endpoint: e, Try: int(w.try)}), mac, l.clock(now))
 	if n == 0 {
 		return engine.Answer{Index: w.index, Try: int(w.try), At: now, Result: to.tooLong()}, false
 	}

@@ -181,7 +181,7 @@ func (r *receiver) decode(p link.Packet) {
 		r.forged.Add(1)
 		return
 	}
-	a := engine.Answer{Index: index, Try: reply.Try, At: now.Add(-p.Age), Result: reply.Result()}
+	a := engine.Answer{Index: index, Try: r.probeTry(reply.Try), At: now.Add(-p.Age), Result: reply.Result()}
 	if r.Evidence {
 		a.Evidence = r.evidence(&reply, index)
 	}

@@ -118,7 +118,7 @@ func (s *sender) send(batch []engine.Probe, left []bool) error {
 		s.waits[i] = 0
 		if common != nil {
 			socket := s.sockets[common.socket]
-			if n := common.builder.Put(socket.Room(), batch[i].Endpoint, batch[i].Try, mac, clock); n > 0 {
+			if n := common.builder.Put(socket.Room(), batch[i].Endpoint, s.portTry(&batch[i]), mac, clock); n > 0 {
 				s.which[common.socket][socket.Filled()] = int16(i)
 				socket.Add(n, netip.Addr{}, 0)
 				continue
@@ -174,7 +174,7 @@ func (s *sender) put(batch []engine.Probe, left []bool, i int, now time.Time, cl
 			}
 		}
 	}
-	n := to.builder.Put(s.sockets[to.socket].Room(), p.Endpoint, p.Try, mac, clock)
+	n := to.builder.Put(s.sockets[to.socket].Room(), p.Endpoint, s.portTry(p), mac, clock)
 	if n == 0 {
 		left[i] = true
 		return s.answer(p, to.tooLong())

@@ -116,7 +116,7 @@ func (n *Network) ask(p engine.Probe, now time.Time) {
 		rtt += h.Delay
 	}
 	a := answer(p, h)
-	if n.config.KnowsTry {
+	if n.config.KnowsTry || p.Try > engine.MaxTries {
 		a.Try = p.Try
 	}
 	if n.config.MeasureRTT {

@@ -41,6 +41,7 @@ type Pacer struct {
 
 	halved  time.Time // when the rate was last changed
 	step    float64   // of the recovery
+	over    float64   // the rate at which the cause counts as over
 	sent    uint64    // since measured began, for a rate where none was set
 	since   time.Time
 	slowest float64 // the lowest rate so far, 0 if never slowed
@@ -110,13 +111,26 @@ func (p *Pacer) SlowDown(now time.Time, why any) {
 	if !p.halved.IsZero() && now.Sub(p.halved) < reaction {
 		return
 	}
-	if math.IsInf(p.rate, 1) {
-		p.rate = max(float64(p.sent)/max(now.Sub(p.since).Seconds(), nap.Seconds()), minSlowed)
-	}
+	p.rate = p.actual(now)
 	if p.step == 0 {
-		p.step = p.rate / steps
+		p.step, p.over = p.rate/steps, p.rate
 	}
 	p.slow(now, p.rate/2)
+}
+
+// SlowBy slows down to a share of the present rate, 0 to 1, as SlowTo does, and stays
+// near it for longer: what answers at a higher rate costs tries to find out.
+func (p *Pacer) SlowBy(now time.Time, share float64, why any) {
+	p.SlowTo(now, share*p.actual(now), why)
+	p.step /= 10
+}
+
+// actual is the rate, or without one what was sent so far by the second.
+func (p *Pacer) actual(now time.Time) float64 {
+	if math.IsInf(p.rate, 1) {
+		return max(float64(p.sent)/max(now.Sub(p.since).Seconds(), nap.Seconds()), minSlowed)
+	}
+	return p.rate
 }
 
 // SlowTo slows down to a rate that is known to work. From there it recovers by small
@@ -124,7 +138,7 @@ func (p *Pacer) SlowDown(now time.Time, why any) {
 func (p *Pacer) SlowTo(now time.Time, rate float64, why any) {
 	p.why = why
 	p.slow(now, min(rate, p.rate))
-	p.step = 2 * p.rate / steps
+	p.step, p.over = 2*p.rate/steps, 2*p.rate
 }
 
 func (p *Pacer) slow(now time.Time, rate float64) {
@@ -147,7 +161,7 @@ func (p *Pacer) recover(now time.Time) {
 	}
 	p.rate = min(p.rate+float64(due)*p.step, p.full)
 	p.halved = p.halved.Add(due * recovery)
-	if p.rate >= p.step*steps {
+	if p.rate >= p.over {
 		p.rate = p.full
 	}
 }

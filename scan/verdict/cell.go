@@ -228,6 +228,19 @@ func (c Cell) Unask() Cell {
 	return CellOf(k, tries)
 }
 
+// Void takes back a try whose silence is no evidence. After the last one the cell
+// is of Silence and no tries: the endpoint is to be asked again.
+func (c Cell) Void() Cell {
+	switch k, tries := c.Class(), max(c.Tries()-1, 0); {
+	case !c.Silent():
+		return c
+	case tries == 0 || k == NoNeighbour:
+		return CellOf(Silence, tries)
+	default:
+		return CellOf(k, tries)
+	}
+}
+
 // Merge is the cell after an answer of class k, and whether that changed it.
 // disagrees is true if the two answers make different states for protocol p.
 func (c Cell) Merge(k Class, p probe.Proto) (_ Cell, changed, disagrees bool) {

@@ -1,0 +1,320 @@
+package control
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"onmux/scan/engine"
+)
+
+const (
+	roundEvery = 10 * time.Millisecond // the shortest time between two rounds of control probes
+	hostEvery  = time.Second           // … and between two to one host
+	perRound   = 2                     // control probes in a round at most: they spread over the others
+	perUrgent  = 8                     // … and in one while the scan pauses
+
+	// costShare bounds the control probes of a scan while its path works: at most
+	// so many for each of its own, and minProbes.
+	costShare = 0.05
+	minProbes = 8
+
+	maxMembers = 64 // controls that are remembered of one area
+	minMembers = 3  // an area with fewer is judged by its path alone
+
+	// maxSilent is after how many silent control probes in a row an endpoint is no
+	// control any more where its path works: its host has gone.
+	maxSilent = 4
+
+	maxAreas = 64  // of one path
+	areaSize = 256 // addresses that an area has at least
+)
+
+// Layout divides the endpoints of a plan by path into groups, and those by address
+// into areas: blocks of addresses that stand together in the plan.
+type Layout struct {
+	Addresses uint64                 // of the plan, for each port
+	Paths     int                    // ways out of this machine; at least 1
+	Path      func(index uint64) int // the way to an endpoint, from 0; nil if there is one
+}
+
+func (l *Layout) areas() uint64 { return min(max(l.Addresses/areaSize, 1), maxAreas) }
+
+// group numbers the path of an endpoint.
+func (l *Layout) group(index uint64) int {
+	if l.Path == nil {
+		return 0
+	}
+	return l.Path(index)
+}
+
+// area numbers the area of an endpoint, over all groups.
+func (l *Layout) area(index uint64) int {
+	n := l.areas()
+	return l.group(index)*int(n) + int(index%l.Addresses*n/l.Addresses)
+}
+
+// A Void is a part of a scan in which silence is no evidence: that of a group, or
+// of an area alone.
+type Void struct {
+	Interval
+	Group int
+	Area  int     // -1 for all of the group
+	Share float64 // of controls that answered
+	Lost  bool    // it lasts: nothing in it can be asked again
+}
+
+// Concerns reports whether the silence of an endpoint in the interval is void.
+func (l *Layout) Concerns(v Void, index uint64) bool {
+	return l.group(index) == v.Group && (v.Area < 0 || l.area(index) == v.Area)
+}
+
+// Control is an endpoint that is asked again, by the flow of that number, 1 to
+// engine.Flows.
+type Control struct {
+	Index uint64
+	Flow  int
+}
+
+// part is a group or an area.
+type part struct {
+	Detector
+	members []member // of an area
+	seen    int      // endpoints that have answered
+}
+
+// member is a control of an area.
+type member struct {
+	index  uint64
+	asked  time.Time
+	flow   int
+	silent int  // control probes in a row that were not answered
+	out    bool // a control probe is on its way
+}
+
+// flight is a control probe that has left.
+type flight struct {
+	index    uint64
+	at       Mark
+	due      time.Time
+	answered bool
+	unsent   bool // it did not leave after all
+}
+
+// controls holds the controls of a scan, chooses whom to ask and passes what came
+// of it to the detectors. It reads no clock. A Watch guards it.
+type controls struct {
+	Layout
+	groups  []part
+	areas   map[int]*part
+	order   []int // areas that have had a member, in the order in which they are asked
+	turn    int
+	flights []flight          // in the order in which they left
+	first   uint64            // number of the first of them
+	numbers map[uint64]uint64 // of the flights, by index
+	next    time.Time         // no round before
+	asked   uint64
+	hits    uint64
+
+	pausedSince time.Time // zero while the scan goes on
+}
+
+func newControls(l Layout) controls {
+	l.Paths = max(l.Paths, 1)
+	return controls{Layout: l, groups: make([]part, l.Paths), areas: make(map[int]*part), numbers: make(map[uint64]uint64)}
+}
+
+// known takes in that an endpoint has answered for the first time.
+func (c *controls) known(index uint64, now time.Time) {
+	c.groups[c.group(index)].seen++
+	number := c.area(index)
+	a := c.areas[number]
+	if a == nil {
+		a = new(part)
+		c.areas[number] = a
+		c.order = append(c.order, number)
+	}
+	m := member{index: index, asked: now}
+	if a.seen++; len(a.members) < maxMembers {
+		a.members = append(a.members, m)
+		return
+	}
+	if at := rand.N(a.seen); at < maxMembers && !a.members[at].out { // each stays with the same probability
+		a.members[at] = m
+	}
+}
+
+// round chooses the controls of a round, if one is due and affordable: one of each
+// area in turn, which was not asked for hostEvery. With urgent it costs what it
+// must.
+func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(group, area int) bool) (out []Control) {
+	limit := uint64(perUrgent)
+	if !urgent {
+		budget := minProbes + uint64(float64(sent)*costShare)
+		if now.Before(c.next) || c.asked >= budget {
+			return nil
+		}
+		limit = min(perRound, budget-c.asked)
+	}
+	for idle := 0; idle < len(c.order) && uint64(len(out)) < limit; idle++ {
+		number := c.order[c.turn%len(c.order)]
+		c.turn++
+		if want != nil && !want(number/int(c.Layout.areas()), number) {
+			continue
+		}
+		if m := c.areas[number].due(now); m != nil {
+			m.flow = m.flow%engine.Flows + 1
+			m.asked, m.out = now, true
+			out = append(out, Control{m.index, m.flow})
+			idle = -1
+		}
+	}
+	if len(out) > 0 {
+		c.next = now.Add(roundEvery)
+	}
+	return out
+}
+
+// due is the member that was asked longest ago; nil if each was asked a short time
+// ago.
+func (p *part) due(now time.Time) (best *member) {
+	for i := range p.members {
+		m := &p.members[i]
+		if !m.out && now.Sub(m.asked) >= hostEvery && (best == nil || m.asked.Before(best.asked)) {
+			best = m
+		}
+	}
+	return best
+}
+
+// left takes in that control probes have left at a mark; answers count for wait.
+func (c *controls) left(sent []Control, at Mark, wait time.Duration) {
+	for _, p := range sent {
+		c.numbers[p.Index] = c.first + uint64(len(c.flights))
+		c.flights = append(c.flights, flight{index: p.Index, at: at, due: at.At.Add(wait)})
+	}
+	c.asked += uint64(len(sent))
+}
+
+// withdraw takes in that control probes of a round did not leave.
+func (c *controls) withdraw(unsent []Control) {
+	for _, p := range unsent {
+		if number, ok := c.numbers[p.Index]; ok {
+			c.flights[number-c.first].unsent = true
+			c.asked--
+		}
+	}
+}
+
+// answered takes in an answer to a control probe, and reports whether one was
+// awaited.
+func (c *controls) answered(index uint64) bool {
+	number, ok := c.numbers[index]
+	if !ok {
+		return false
+	}
+	f := &c.flights[number-c.first]
+	if !f.answered {
+		f.answered = true
+		c.hits++
+	}
+	return true
+}
+
+func (c *controls) member(index uint64) *member {
+	a := c.areas[c.area(index)]
+	if a == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(a.members, func(m member) bool { return m.index == index }); i >= 0 {
+		return &a.members[i]
+	}
+	return nil
+}
+
+// settled is what outcomes showed: the voids of parts that work again, and whether
+// the scan's pace was to blame for one.
+type settled struct {
+	voids []Void
+	pace  *Change
+}
+
+// settle passes the outcomes that are known to the detectors, in the order in which
+// the probes left.
+func (c *controls) settle(now time.Time) (s settled) {
+	n := 0
+	for ; n < len(c.flights); n++ {
+		f := &c.flights[n]
+		if !f.answered && !f.unsent && now.Before(f.due) {
+			break
+		}
+		c.outcome(f, &s)
+	}
+	c.first += uint64(n)
+	c.flights = slices.Delete(c.flights, 0, n)
+	return s
+}
+
+func (c *controls) outcome(f *flight, s *settled) {
+	delete(c.numbers, f.index)
+	m := c.member(f.index)
+	if m == nil {
+		return // another endpoint has taken its place
+	}
+	if m.out = false; f.unsent {
+		return
+	}
+	m.silent++
+	if f.answered {
+		m.silent = 0
+	}
+	group, number := c.group(f.index), c.area(f.index)
+	g, a := &c.groups[group], c.areas[number]
+	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
+	s.add(g.Outcome(f.at, f.answered, loaded), group, -1)
+	if c := a.Outcome(f.at, f.answered, loaded); len(a.members) >= minMembers {
+		s.add(c, group, number)
+	}
+	if m.silent >= maxSilent && a.State() == Works && g.State() == Works && len(a.members) > minMembers {
+		*m = a.members[len(a.members)-1]
+		a.members = a.members[:len(a.members)-1]
+	}
+}
+
+func (s *settled) add(c Change, group, area int) {
+	if c.Void != (Interval{}) {
+		s.voids = append(s.voids, Void{Interval: c.Void, Group: group, Area: area, Share: c.Loaded})
+	}
+	if c.Works && c.Pace {
+		s.pace = &c
+	}
+}
+
+// judged calls f for each group that has controls, and each area that has enough controls to be judged
+// by itself.
+func (c *controls) judged(f func(p *part, group, area int)) {
+	for i := range c.groups {
+		if c.groups[i].seen > 0 {
+			f(&c.groups[i], i, -1)
+		}
+	}
+	for _, number := range c.order {
+		if a := c.areas[number]; len(a.members) >= minMembers {
+			f(a, number/int(c.Layout.areas()), number)
+		}
+	}
+}
+
+// failed reports whether every group that has controls has failed.
+func (c *controls) failed() bool {
+	some := false
+	for i := range c.groups {
+		switch g := &c.groups[i]; {
+		case g.State() == Fails:
+			some = true
+		case g.seen > 0:
+			return false
+		}
+	}
+	return some
+}
