@@ -33,10 +33,10 @@ const (
 
 	// allSilent is how many controls in a row are silent where the usual share is not
 	// known yet, until the path is taken to have failed. Where two fifths of all
-	// probes are lost, chance does that once in 1,500 times. After someSilent in a row
+	// probes are lost, chance does that once in 1,500 times. After someSilent in a row,
 	// the path is taken for one that had failed: what left then is asked again.
 	allSilent  = 8
-	someSilent = 2
+	someSilent = 5
 
 	// lowShare is a share with which the scan's own pace is suspected from the start.
 	lowShare = 0.7
