@@ -23,7 +23,7 @@ func (r *result) summary() Summary {
 	n := &r.anomalies.counts
 	asked, _ := r.watch.Asked()
 	o := Summary{
-		States: make(map[string]uint64), Probes: r.sent + asked, Passes: r.pass.Number,
+		States: make(map[string]uint64), Probes: r.sent + asked, Passes: r.pass.Number - r.pass.Redone,
 		Contradictions: n.contradictions, Repeated: n.repeated, Late: n.late,
 	}
 	o.Controls = controlsOf(r.watch)

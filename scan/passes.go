@@ -72,6 +72,9 @@ func (l *loop) needed() (p checkpoint.Pass, more bool) {
 		l.table.caughtUp()
 	}
 	p.Asks, more = n.lossDemands(&l.limits, l.ports, l.Retries, l.Bound)
+	if loss, ok := n.loss(&l.limits); ok && more {
+		l.watch.Compare(loss)
+	}
 	if more || n.pass.Number-n.pass.Redone > l.Retries {
 		return p, more
 	}
@@ -120,6 +123,17 @@ func (n *totals) lossDemands(
 		}
 	}
 	return asks, more
+}
+
+// loss is the loss of the protocol that lost most.
+func (n *totals) loss(limits *control.Limits) (most float64, ok bool) {
+	for _, p := range probe.Protos() {
+		tally := n.measurable(p, limits)
+		if loss, _, known := tally.Measure(n.silent[p], n.pass.Done[p]); known {
+			most, ok = max(most, loss), true
+		}
+	}
+	return most, ok
 }
 
 // measurable is the tally of a protocol, without what came at a limited rate.

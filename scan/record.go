@@ -37,7 +37,7 @@ type Summary struct {
 	States     map[string]uint64 `json:"states"`
 	NotReached uint64            `json:"not_reached,omitzero"` // planned, and not asked
 	Probes     uint64            `json:"probes,omitzero"`      // attempts sent
-	Passes     int               `json:"passes,omitzero"`
+	Passes     int               `json:"passes,omitzero"`      // without those that made up for void tries
 
 	// Loss is the share of attempts at answering hosts that brought no answer, 0 to
 	// 1, and ExpectedMissed how many answering hosts are probably still reported as

@@ -14,10 +14,18 @@ const (
 	perRound   = 2                     // control probes in a round at most: they spread over the others
 	perUrgent  = 8                     // … and in one while the scan pauses
 
+	// grace is what the receiver gets to take in what has come, after it was first noticed
+	// that a control probe's wait is over: a machine that has stalled finds both at once.
+	grace = 50 * time.Millisecond
+
 	// costShare bounds the control probes of a scan while its path works: at most
 	// so many for each of its own, and minProbes.
 	costShare = 0.05
 	minProbes = 8
+
+	// troubleShare is the same once the path has failed: then it may do so again at any
+	// time, and more often than a slow scan would find out otherwise.
+	troubleShare = 0.25
 
 	maxMembers = 64 // controls that are remembered of one area
 	minMembers = 3  // an area with fewer is judged by its path alone
@@ -61,6 +69,7 @@ type Void struct {
 	Group int
 	Area  int     // -1 for all of the group
 	Share float64 // of controls that answered
+	Sure  bool    // the path had failed, and not some controls by chance
 	Lost  bool    // it lasts: nothing in it can be asked again
 }
 
@@ -81,6 +90,7 @@ type part struct {
 	Detector
 	members []member // of an area
 	seen    int      // endpoints that have answered
+	failed  int      // how often it has failed and worked again
 }
 
 // member is a control of an area.
@@ -97,6 +107,7 @@ type flight struct {
 	index    uint64
 	at       Mark
 	due      time.Time
+	overdue  time.Time // when it was noticed that due has passed
 	answered bool
 	unsent   bool // it did not leave after all
 }
@@ -114,7 +125,9 @@ type controls struct {
 	numbers map[uint64]uint64 // of the flights, by index
 	next    time.Time         // no round before
 	asked   uint64
+	spent   uint64 // of those, in rounds that were not urgent
 	hits    uint64
+	trouble bool // some part has failed
 
 	pausedSince time.Time // zero while the scan goes on
 }
@@ -126,7 +139,9 @@ func newControls(l Layout) controls {
 
 // known takes in that an endpoint has answered for the first time.
 func (c *controls) known(index uint64, now time.Time) {
-	c.groups[c.group(index)].seen++
+	g := &c.groups[c.group(index)]
+	g.seen++
+	g.hosts++
 	number := c.area(index)
 	a := c.areas[number]
 	if a == nil {
@@ -135,6 +150,7 @@ func (c *controls) known(index uint64, now time.Time) {
 		c.order = append(c.order, number)
 	}
 	m := member{index: index, asked: now}
+	a.hosts++
 	if a.seen++; len(a.members) < maxMembers {
 		a.members = append(a.members, m)
 		return
@@ -150,11 +166,15 @@ func (c *controls) known(index uint64, now time.Time) {
 func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(group, area int) bool) (out []Control) {
 	limit := uint64(perUrgent)
 	if !urgent {
-		budget := minProbes + uint64(float64(sent)*costShare)
-		if now.Before(c.next) || c.asked >= budget {
+		share := costShare
+		if c.trouble {
+			share = troubleShare
+		}
+		budget := minProbes + uint64(float64(sent)*share)
+		if now.Before(c.next) || c.spent >= budget {
 			return nil
 		}
-		limit = min(perRound, budget-c.asked)
+		limit = min(perRound, budget-c.spent)
 	}
 	for idle := 0; idle < len(c.order) && uint64(len(out)) < limit; idle++ {
 		number := c.order[c.turn%len(c.order)]
@@ -171,6 +191,9 @@ func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(grou
 	}
 	if len(out) > 0 {
 		c.next = now.Add(roundEvery)
+	}
+	if !urgent {
+		c.spent += uint64(len(out))
 	}
 	return out
 }
@@ -207,10 +230,16 @@ func (c *controls) withdraw(unsent []Control) {
 }
 
 // answered takes in an answer to a control probe, and reports whether one was
-// awaited.
+// awaited. One that was counted as silent meanwhile is set right.
 func (c *controls) answered(index uint64) bool {
 	number, ok := c.numbers[index]
 	if !ok {
+		if m := c.member(index); m != nil && m.silent > 0 {
+			m.silent = 0
+			c.hits++
+			c.groups[c.group(index)].late()
+			c.areas[c.area(index)].late()
+		}
 		return false
 	}
 	f := &c.flights[number-c.first]
@@ -245,7 +274,7 @@ func (c *controls) settle(now time.Time) (s settled) {
 	n := 0
 	for ; n < len(c.flights); n++ {
 		f := &c.flights[n]
-		if !f.answered && !f.unsent && now.Before(f.due) {
+		if !f.answered && !f.unsent && !f.over(now) {
 			break
 		}
 		c.outcome(f, &s)
@@ -253,6 +282,14 @@ func (c *controls) settle(now time.Time) (s settled) {
 	c.first += uint64(n)
 	c.flights = slices.Delete(c.flights, 0, n)
 	return s
+}
+
+// over reports whether no answer is waited for any more.
+func (f *flight) over(now time.Time) bool {
+	if f.overdue.IsZero() && !now.Before(f.due) {
+		f.overdue = now
+	}
+	return !f.overdue.IsZero() && now.Sub(f.overdue) >= grace
 }
 
 func (c *controls) outcome(f *flight, s *settled) {
@@ -271,21 +308,29 @@ func (c *controls) outcome(f *flight, s *settled) {
 	group, number := c.group(f.index), c.area(f.index)
 	g, a := &c.groups[group], c.areas[number]
 	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
-	s.add(g.Outcome(f.at, f.answered, loaded), group, -1)
+	a.expect(&g.Detector)
+	s.add(g, g.Outcome(f.at, f.answered, loaded), group, -1)
 	if c := a.Outcome(f.at, f.answered, loaded); len(a.members) >= minMembers {
-		s.add(c, group, number)
+		s.add(a, c, group, number)
 	}
+	c.trouble = c.trouble || g.State() == Fails || a.State() == Fails
 	if m.silent >= maxSilent && a.State() == Works && g.State() == Works && len(a.members) > minMembers {
 		*m = a.members[len(a.members)-1]
 		a.members = a.members[:len(a.members)-1]
 	}
 }
 
-func (s *settled) add(c Change, group, area int) {
-	if c.Void != (Interval{}) {
-		s.voids = append(s.voids, Void{Interval: c.Void, Group: group, Area: area, Share: c.Loaded})
+// add takes in what an outcome showed of a part. One that fails again and again fails
+// more likely by the scan's pace than by itself.
+func (s *settled) add(p *part, c Change, group, area int) {
+	if c.Void == (Interval{}) {
+		return
 	}
-	if c.Works && c.Pace {
+	s.voids = append(s.voids, Void{Interval: c.Void, Group: group, Area: area, Share: c.Loaded, Sure: c.Sure})
+	if c.Sure {
+		p.failed++
+	}
+	if c.Pace || p.failed > 1 && c.Sure {
 		s.pace = &c
 	}
 }

@@ -33,8 +33,9 @@ const (
 
 	// allSilent is how many controls in a row are silent where the usual share is not
 	// known yet, until the path is taken to have failed. Where two fifths of all
-	// probes are lost, chance does that once in 1,500 times. After someSilent in a row,
-	// the path is taken for one that had failed: what left then is asked again.
+	// probes are lost, chance does that once in 1,500 times. After someSilent in a row, or
+	// as many as there are hosts that may be asked, the path is taken for one that had
+	// failed: what left then is asked again.
 	allSilent  = 8
 	someSilent = 5
 
@@ -76,6 +77,7 @@ func (m Mark) before(o Mark) bool { return m.Pass < o.Pass || m.Pass == o.Pass &
 // The zero Detector is of a path of which nothing is known. It is not safe for
 // concurrent use.
 type Detector struct {
+	hosts   float64 // that are controls
 	state   State
 	score   float64 // of the test for the other state
 	settled Mark    // silence of what left before is evidence
@@ -98,6 +100,7 @@ type Change struct {
 	Loaded float64  // the share of controls that answered when it failed
 	Rested float64  // … and that have answered since
 	Pace   bool     // the scan's own pace made them fail
+	Sure   bool     // it was a failure, and not a few controls that were silent by chance
 }
 
 // Outcome takes in what became of a control probe that left at a mark. Outcomes
@@ -127,11 +130,24 @@ func (d *Detector) Outcome(at Mark, answered, loaded bool) (c Change) {
 	return c
 }
 
+// late takes in that one of the silent control probes was answered after all.
+func (d *Detector) late() {
+	switch {
+	case d.state == Fails && d.rested.answered < d.rested.asked:
+		d.rested.answered++
+	case d.state == Fails && d.loaded.answered < d.loaded.asked:
+		d.loaded.answered++
+	case d.state == Works && d.recent.answered < d.recent.asked:
+		d.recent.answered++
+		d.score = max(0, d.score-math.Ln2)
+	}
+}
+
 // learn measures the usual share. While it is not known, a path fails if all
 // controls are silent.
 func (d *Detector) learn(at Mark, answered bool) (c Change) {
 	if answered {
-		if d.recent.asked > someSilent {
+		if d.recent.asked > min(someSilent, d.hosts) {
 			c = Change{Works: true, Void: Interval{d.settled, at}}
 		}
 		d.settled = at
@@ -144,6 +160,14 @@ func (d *Detector) learn(at Mark, answered bool) (c Change) {
 		d.fail(d.usual)
 	}
 	return c
+}
+
+// expect makes a path whose usual share is not known yet that of a larger one that
+// it is part of.
+func (d *Detector) expect(o *Detector) {
+	if d.usual.asked < enough && o.usual.asked >= enough {
+		d.usual = tally{enough, enough * o.usual.raw()}
+	}
 }
 
 func (d *Detector) fail(loaded tally) {
@@ -190,11 +214,11 @@ func (d *Detector) pace() bool {
 
 // work ends a failure.
 func (d *Detector) work(at Mark) Change {
-	c := Change{Works: true, Loaded: d.loaded.raw(), Rested: d.rested.raw(), Pace: d.pace()}
+	c := Change{Works: true, Sure: true, Loaded: d.loaded.raw(), Rested: d.rested.raw(), Pace: d.pace()}
 	if c.Loaded == 0 || c.Pace {
 		c.Void = Interval{d.settled, at}
 	}
-	if d.rested.asked >= enough/2 { // the usual share was measured under load, or is no more
+	if c.Loaded > 0 && d.rested.asked >= enough/2 { // the usual share was measured under load, or is no more
 		d.usual = d.rested
 	}
 	d.state, d.score, d.settled = Works, 0, at

@@ -76,7 +76,13 @@ func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range answers {
-		isControl[i] = (answers[i].Try == 0 || answers[i].Try > engine.MaxTries) && w.controls.answered(answers[i].Index)
+		switch try := answers[i].Try; {
+		case try > engine.MaxTries:
+			w.controls.answered(answers[i].Index)
+			isControl[i] = true
+		default:
+			isControl[i] = try == 0 && w.controls.answered(answers[i].Index)
+		}
 	}
 }
 
@@ -192,10 +198,10 @@ func (w *Watch) giveUp(want func(p *part) bool) {
 			return
 		}
 		if c := p.Accept(now); c.Works {
-			s.add(c, group, area)
+			s.add(p, c, group, area)
 			return
 		}
-		s.voids = append(s.voids, Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Lost: true})
+		s.voids = append(s.voids, Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Sure: true, Lost: true})
 		w.lost = true
 	})
 	w.mu.Unlock()
@@ -258,6 +264,21 @@ func (w *Watch) Asked() (asked, answered uint64) {
 	return w.controls.asked, w.controls.hits
 }
 
+// Compare slows the scan down if it loses far more of its probes, 0 to 1, than of
+// those to controls, which in a small scan leave mostly while it pauses.
+func (w *Watch) Compare(loss float64) {
+	asked, answered := w.Asked()
+	share := float64(answered) / float64(max(asked, 1))
+	if asked >= enough && share-(1-loss) >= noticeable {
+		w.slowDown(1-loss, share)
+	}
+}
+
+// slowDown slows down to what was answered of what would have been without load.
+func (w *Watch) slowDown(loaded, paused float64) {
+	w.scan.SlowDown(max(loaded/paused, leastShare), FewerAnswers{Loaded: loaded, Paused: paused})
+}
+
 // Round sends a round of control probes when one is due, and leaves a path that has
 // failed to Confirm.
 func (w *Watch) Round(ctx context.Context, now time.Time) error {
@@ -287,18 +308,15 @@ func (w *Watch) apply(s settled) {
 	if len(s.voids) > 0 {
 		w.mu.Lock()
 		for _, v := range s.voids {
-			w.outages = append(w.outages, Outage{From: v.From.At, To: v.To.At, Share: v.Share, Lost: v.Lost})
+			if v.Sure {
+				w.outages = append(w.outages, Outage{From: v.From.At, To: v.To.At, Share: v.Share, Lost: v.Lost})
+			}
 		}
-		again := len(w.outages) > len(s.voids)
 		w.mu.Unlock()
 		w.scan.Void(s.voids)
-		if again && s.pace == nil { // once, that is more likely the path's doing than the pace's
-			s.pace = &Change{Rested: 1}
-		}
 	}
 	if s.pace != nil {
-		share := max(s.pace.Loaded/s.pace.Rested, leastShare)
-		w.scan.SlowDown(share, FewerAnswers{Loaded: s.pace.Loaded, Paused: s.pace.Rested})
+		w.slowDown(s.pace.Loaded, s.pace.Rested)
 	}
 }
 
