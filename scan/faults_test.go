@@ -95,6 +95,9 @@ func TestFaults(t *testing.T) {
 						if wrong > 0 && answered > 0 { // where nobody answers, silence is all that is known
 							t.Errorf("%s, %s, seed %d: %d wrong, %d unknown, %+v", size.targets, f.name, seed, wrong, unknown, s.Summary)
 						}
+						if left := unknown > 0 || s.NotReached > 0; left && s.Complete {
+							t.Errorf("%s, %s, seed %d: complete, with %d unknown: %+v", size.targets, f.name, seed, unknown, s.Summary)
+						}
 						if f.name == "none" && (unknown > 0 || !s.Complete) {
 							t.Errorf("%s: %d unknown, complete %v", size.targets, unknown, s.Complete)
 						}

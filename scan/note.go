@@ -33,7 +33,7 @@ const (
 // What else a user should know of a scan.
 const (
 	NoteSlowed      NoteKind = "slowed"       // to Rate probes a second, because of Cause
-	NoteOutage      NoteKind = "outage"       // hosts that had answered stopped for a while
+	NoteOutage      NoteKind = "outage"       // hosts that had answered stopped From then To then; Lost is for good
 	NoteNetworkRate NoteKind = "network-rate" // held to Rate, because no network gets more than Most a second
 	NoteMissed      NoteKind = "missed"       // about Rate answering hosts are still silent after Pass passes
 	NoteStrays      NoteKind = "strays"       // Count answers to probes that were not sent
@@ -54,6 +54,8 @@ type Note struct {
 	Proto     probe.Proto
 	Network   netip.Prefix
 	Saved     time.Time
+	From, To  time.Time
+	Lost      bool
 	Cause     control.Cause
 	Err       error // nil for an unknown reason
 	Examples  []Contradiction

@@ -80,7 +80,7 @@ func TestScanWithOutages(t *testing.T) {
 			case c.complete && silent > c.missed:
 				t.Errorf("%s: %d hosts are reported as silent: %+v %+v", c.name, silent, s.Summary, s.Notes)
 			}
-			if outage := c.to > 0 && c.complete; outage != (noted(s.Notes, scan.NoteOutage).Kind != "") {
+			if outage := c.to > 0 || !c.complete; outage != (noted(s.Notes, scan.NoteOutage).Kind != "") {
 				t.Errorf("%s: notes %+v", c.name, s.Notes)
 			}
 			t.Logf("%s: %+v, %v, %v", c.name, s.Summary, s.Err, s.Notes)

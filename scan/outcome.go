@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"onmux/probe"
@@ -9,10 +11,13 @@ import (
 	"onmux/scan/verdict"
 )
 
+// maxOutages bounds the outages that are reported each by itself.
+const maxOutages = 4
+
 // outcome sums up a scan that stopped early for the reason given, and failed with an
 // error, if it did.
 func (r *result) outcome(stopped, failed error) Outcome {
-	o := Outcome{Summary: r.summary(), Complete: stopped == nil && failed == nil}
+	o := Outcome{Summary: r.summary(), Complete: stopped == nil && failed == nil && !r.watch.Lost()}
 	o.Duration = probe.Millis(time.Since(r.begun))
 	o.Coverage = r.coverage(o.Summary, stopped)
 	o.Notes = r.notes(o)
@@ -60,6 +65,19 @@ func controlsOf(w *control.Watch) *Controls {
 		}
 	}
 	return &c
+}
+
+// outages are notes of the times in which the path had failed: of the longest, if
+// they are many.
+func (r *result) outages() (out []Note) {
+	all := r.watch.Outages()
+	slices.SortFunc(all, func(a, b control.Outage) int { return cmp.Compare(b.To.Sub(b.From), a.To.Sub(a.From)) })
+	all = all[:min(len(all), maxOutages)]
+	slices.SortFunc(all, func(a, b control.Outage) int { return a.From.Compare(b.From) })
+	for _, o := range all {
+		out = append(out, Note{Kind: NoteOutage, From: o.From.UTC(), To: o.To.UTC(), Lost: o.Lost})
+	}
+	return out
 }
 
 // loss is the loss over all protocols where it could be measured, weighted by the
@@ -147,9 +165,7 @@ func (r *result) notes(o Outcome) (out []Note) {
 	if rate, why := r.pace.Slowest(); rate > 0 {
 		out = append(out, Note{Kind: NoteSlowed, Rate: rate, Cause: why})
 	}
-	if len(r.watch.Outages()) > 0 && !r.watch.Lost() {
-		out = append(out, Note{Kind: NoteOutage})
-	}
+	out = append(out, r.outages()...)
 	if held := r.pace.Capped(); held > 0 {
 		out = append(out, Note{Kind: NoteNetworkRate, Rate: held, Most: r.NetRate})
 	}

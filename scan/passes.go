@@ -15,6 +15,10 @@ import (
 // ports are tried: beyond, that would take longer than the whole scan.
 const maxPayloadTargets = 4096
 
+// maxRedone bounds the passes that make up for void tries: a path that fails in each of
+// so many will fail in the next.
+const maxRedone = 50
+
 // begin begins a pass that asks what next says: its Asks, Payloads and Redo.
 func (d *dispatcher) begin(next checkpoint.Pass) {
 	d.pass = d.table.begin(next)
@@ -66,9 +70,14 @@ func (l *loop) needed() (p checkpoint.Pass, more bool) {
 				p.Redo = p.Redo || p.Asks[proto]
 			}
 		})
-		if p.Redo {
+		if p.Redo && n.pass.Redone < maxRedone {
 			return p, true
 		}
+		if p.Redo {
+			l.watch.GiveUp()
+			l.table.giveUp()
+		}
+		p = checkpoint.Pass{}
 		l.table.caughtUp()
 	}
 	p.Asks, more = n.lossDemands(&l.limits, l.ports, l.Retries, l.Bound)

@@ -132,6 +132,9 @@ func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 	return by
 }
 
+// errPathLost is why an endpoint is unknown that was silent only while controls were.
+var errPathLost = errors.New("the path failed while it was asked, and did not recover")
+
 // errNotAsked is why an endpoint is unknown if the engine gave no reason.
 var errNotAsked = errors.New("this machine could not ask")
 
@@ -143,6 +146,9 @@ func (r *result) errorOf(i uint64) string {
 	}
 	if c.Tries() == 0 && r.shortage != nil {
 		return r.shortage.Error()
+	}
+	if c.Tries() == 0 && r.watch.Lost() {
+		return errPathLost.Error()
 	}
 	if kept := r.details.of(i, probe.LocalError); kept != nil && kept.Error != "" {
 		return kept.Error

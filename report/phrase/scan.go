@@ -76,7 +76,7 @@ func scanWarning(n scan.Note) string {
 	case scan.NoteSlowed:
 		return fmt.Sprintf("slowed to %s a second: %s", wording.Number(uint64(n.Rate)), slowCause(n.Cause))
 	case scan.NoteOutage:
-		return "hosts that had answered stopped for a while; what was silent then was asked again"
+		return outage(n)
 	case scan.NoteNetworkRate:
 		return fmt.Sprintf("held to %s probes a second: %s unless --net-rate allows it",
 			wording.Number(uint64(math.Ceil(n.Rate))), NetworkRate(n.Most))
@@ -91,6 +91,15 @@ func scanWarning(n scan.Note) string {
 		return n.Err.Error()
 	}
 	return string(n.Kind)
+}
+
+func outage(n scan.Note) string {
+	when := fmt.Sprintf("hosts that had answered stopped from %s to %s",
+		n.From.Format(time.TimeOnly), n.To.Format(time.TimeOnly))
+	if n.Lost {
+		return when + " UTC and did not recover; silence then is no evidence"
+	}
+	return when + " UTC; what was silent then was asked again"
 }
 
 func endpoints(n uint64) string { return wording.Count(n, "endpoint", "endpoints") }

@@ -17,6 +17,7 @@ import (
 
 func TestScanNote(t *testing.T) {
 	saved := time.Date(2026, 11, 27, 1, 2, 3, 0, time.UTC)
+	outageBegan := time.Date(2026, 11, 27, 7, 5, 2, 0, time.UTC)
 	host := probe.Endpoint{Addr: netip.MustParseAddr("10.92.1.1"), Port: 417, Proto: probe.UDP}
 	other := scan.Contradiction{Endpoint: host, First: verdict.PortUnreach, Then: verdict.PortUnreachByOther}
 	for want, n := range map[string]scan.Note{
@@ -72,7 +73,13 @@ func TestScanNote(t *testing.T) {
 			Kind: scan.NoteSlowed, Rate: 900,
 			Cause: control.RouterErrors{Router: netip.MustParseAddr("10.255.0.0"), Most: 800},
 		},
-		"hosts that had answered stopped for a while; what was silent then was asked again": {Kind: scan.NoteOutage},
+		"hosts that had answered stopped from 07:05:02 to 07:05:09 UTC; what was silent then was asked again": {
+			Kind: scan.NoteOutage, From: outageBegan, To: outageBegan.Add(7 * time.Second),
+		},
+		"hosts that had answered stopped from 07:05:02 to 07:05:09 UTC and did not recover; " +
+			"silence then is no evidence": {
+			Kind: scan.NoteOutage, From: outageBegan, To: outageBegan.Add(7 * time.Second), Lost: true,
+		},
 		"held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless " +
 			"--net-rate allows it": {
 			Kind: scan.NoteNetworkRate, Rate: 231.5, Most: 100,

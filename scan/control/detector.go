@@ -37,7 +37,7 @@ const (
 	// as many as there are hosts that may be asked, the path is taken for one that had
 	// failed: what left then is asked again.
 	allSilent  = 8
-	someSilent = 5
+	someSilent = 7
 
 	// lowShare is a share with which the scan's own pace is suspected from the start.
 	lowShare = 0.7

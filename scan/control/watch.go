@@ -243,6 +243,13 @@ func (w *Watch) anyJudged(want func(p *part) bool) (any bool) {
 	return any
 }
 
+// GiveUp notes that the scan ends although silence in a void was not made up for.
+func (w *Watch) GiveUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost = true
+}
+
 // Lost reports whether a part was lost for good.
 func (w *Watch) Lost() bool {
 	w.mu.Lock()
