@@ -40,6 +40,9 @@ func faults(unit time.Duration) (out []fault) {
 	}
 	return append(out,
 		fault{name: "none", passes: func(probe.Endpoint, time.Duration) bool { return true }},
+		fault{name: "half of the networks gone at 0.5", passes: func(e probe.Endpoint, after time.Duration) bool {
+			return after < at(0.5) || e.Addr.As4()[2] < 8
+		}},
 		fault{name: "a link that carries a fifth", link: simnet.Limit{Burst: 50, Rate: 200},
 			passes: func(probe.Endpoint, time.Duration) bool { return true }},
 	)
@@ -47,63 +50,79 @@ func faults(unit time.Duration) (out []fault) {
 
 // TestFaults: whatever happens to the path, no endpoint is reported as anything but
 // its true state or unknown, and a scan that leaves one unknown, or unasked, does not
-// end as if all were well.
+// end as if all were well. Not here is what no control can show: an outage that is
+// shorter than the time between two control probes, and one before which nobody has
+// answered but by refusing UDP: as ICMP errors are limited, that is no control.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	truth := func(e probe.Endpoint) probe.Reason {
-		switch lastByte(e.Addr) % 4 {
-		case 0:
-			return probe.NoResponse
-		case 1:
-			return probe.SynAck
-		}
-		return probe.Reset
-	}
 	for _, size := range []struct {
 		targets string
 		rate    float64
 		unit    time.Duration
-	}{{"10.0.0.0/28", 100, 200 * time.Millisecond}, {"10.0.0.0/24", 1000, 256 * time.Millisecond}, {"10.0.0.0/20", 2000, 2 * time.Second}} {
+	}{
+		{"10.0.0.0/28", 100, 200 * time.Millisecond},
+		{"10.0.0.0/24", 1000, 256 * time.Millisecond},
+		{"10.0.0.0/20", 2000, 2 * time.Second},
+	} {
 		for _, f := range faults(size.unit) {
-			for seed := range uint64(3) {
-				t.Run(fmt.Sprintf("%s, %s, %d", size.targets, f.name, seed), func(t *testing.T) {
+			for seed := range uint64(4) {
+				port, sockets := tcp417, seed%2 > 0
+				if seed/2 > 0 {
+					port = udp417
+				}
+				name := fmt.Sprintf("%s, %s, %s, sockets %v", size.targets, f.name, port.Proto, sockets)
+				t.Run(name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						start := time.Now()
-						host := func(e probe.Endpoint) simnet.Host {
-							h := simnet.Host{Reason: truth(e), RTT: 20 * time.Millisecond}
-							if f.passes != nil && !f.passes(e, time.Since(start)) {
-								h.Reason = probe.NoReason
-							}
-							return h
-						}
-						s := scantest.Run(t.Context(), scan.Config{
-							Plan: scantest.NewPlan(t, []probe.Port{tcp417}, size.targets), Rate: size.rate, Seed: seed, All: true,
-							Engine:  simnet.New(simnet.Config{Host: host, Link: f.link, KnowsTry: true, Seed: seed}),
-							Retries: -1,
-						})
-						wrong, unknown, answered := 0, 0, 0
-						for e, r := range s.Results(t) {
-							switch want := truth(e); {
-							case r.State == probe.Unknown:
-								unknown++
-							case r.State != probe.Verdict(probe.TCP, want, true):
-								wrong++
-							case r.Reason != probe.NoResponse:
-								answered++
-							}
-						}
-						if wrong > 0 && answered > 0 { // where nobody answers, silence is all that is known
-							t.Errorf("%s, %s, seed %d: %d wrong, %d unknown, %+v", size.targets, f.name, seed, wrong, unknown, s.Summary)
-						}
-						if left := unknown > 0 || s.NotReached > 0; left && s.Complete {
-							t.Errorf("%s, %s, seed %d: complete, with %d unknown: %+v", size.targets, f.name, seed, unknown, s.Summary)
-						}
-						if f.name == "none" && (unknown > 0 || !s.Complete) {
-							t.Errorf("%s: %d unknown, complete %v", size.targets, unknown, s.Complete)
-						}
+						f.test(t, scan.Config{
+							Plan: scantest.NewPlan(t, []probe.Port{port}, size.targets), Rate: size.rate, Seed: seed, All: true, Retries: -1,
+						}, simnet.Config{KnowsTry: true, CountPending: sockets, MeasureRTT: sockets, Seed: seed})
 					})
 				})
 			}
 		}
+	}
+}
+
+// pathTruth is how an endpoint of TestFaults answers while the path works.
+func pathTruth(e probe.Endpoint) probe.Reason {
+	reasons := map[probe.Proto][3]probe.Reason{
+		probe.TCP: {probe.NoResponse, probe.SynAck, probe.Reset},
+		probe.UDP: {probe.NoResponse, probe.UDPResponse, probe.PortUnreach},
+	}
+	return reasons[e.Proto][min(lastByte(e.Addr)%4, 2)]
+}
+
+// test scans a network with the fault.
+func (f fault) test(t *testing.T, c scan.Config, network simnet.Config) {
+	start := time.Now()
+	network.Link = f.link
+	network.Host = func(e probe.Endpoint) simnet.Host {
+		h := simnet.Host{Reason: pathTruth(e), RTT: 20 * time.Millisecond}
+		if !f.passes(e, time.Since(start)) {
+			h.Reason = probe.NoReason
+		}
+		return h
+	}
+	c.Engine = simnet.New(network)
+	s := scantest.Run(t.Context(), c)
+	wrong, unknown, answered := 0, 0, 0
+	for e, r := range s.Results(t) {
+		switch want := pathTruth(e); {
+		case r.State == probe.Unknown:
+			unknown++
+		case r.State != probe.Verdict(e.Proto, want, true):
+			wrong++
+		case r.Reason != probe.NoResponse && r.Reason != probe.PortUnreach:
+			answered++
+		}
+	}
+	if wrong > 0 && answered > 0 {
+		t.Errorf("%d wrong, %d unknown, %+v, %+v", wrong, unknown, s.Summary, s.Controls)
+	}
+	if (unknown > 0 || s.NotReached > 0) && s.Complete {
+		t.Errorf("complete, with %d unknown: %+v", unknown, s.Summary)
+	}
+	if f.name == "none" && (unknown > 0 || !s.Complete) {
+		t.Errorf("%d unknown, complete %v", unknown, s.Complete)
 	}
 }

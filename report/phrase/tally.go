@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -88,4 +89,16 @@ func Figures(s scan.Summary, command string) []string {
 		out = append(out, f)
 	}
 	return out
+}
+
+// Controls is how many of the endpoints that were asked again to find out what
+// silence was worth answered.
+func Controls(c *scan.Controls) string {
+	s := fmt.Sprintf("asked endpoints that had answered again: %d of %s answered",
+		c.Answered, Count(c.Asked, "probe", "probes"))
+	if w := c.Worst; w != nil {
+		s += fmt.Sprintf("; %s from %s to %s UTC", Percent(w.Share),
+			w.From.UTC().Format(time.TimeOnly), w.To.UTC().Format(time.TimeOnly))
+	}
+	return s
 }

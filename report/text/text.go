@@ -123,6 +123,9 @@ func (t *writer) End(e record.End) error {
 			t.line(0, 2, span{phrase.Visible(s), faint})
 		}
 	}
+	if c := e.Summary.Controls; c != nil && t.Verbosity == record.Verbose {
+		t.line(0, 2, span{phrase.Controls(c), faint})
+	}
 	t.violations.end()
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{phrase.Visible(h), plain})

@@ -234,7 +234,7 @@ func (c Cell) Void() Cell {
 	switch k, tries := c.Class(), max(c.Tries()-1, 0); {
 	case !c.Silent():
 		return c
-	case tries == 0 || k == NoNeighbour:
+	case tries == 0 || k == NoNeighbor:
 		return CellOf(Silence, tries)
 	default:
 		return CellOf(k, tries)
