@@ -117,8 +117,8 @@ type flight struct {
 type controls struct {
 	Layout
 	groups  []part
-	areas   map[int]*part
-	order   []int // areas that have had a member, in the order in which they are asked
+	areas   []*part // by number; nil where nobody has answered
+	order   []int   // areas that have had a member, in the order in which they are asked
 	turn    int
 	flights []flight          // in the order in which they left
 	first   uint64            // number of the first of them
@@ -134,7 +134,10 @@ type controls struct {
 
 func newControls(l Layout) controls {
 	l.Paths = max(l.Paths, 1)
-	return controls{Layout: l, groups: make([]part, l.Paths), areas: make(map[int]*part), numbers: make(map[uint64]uint64)}
+	return controls{
+		Layout: l, groups: make([]part, l.Paths), areas: make([]*part, l.Paths*int(l.areas())),
+		numbers: make(map[uint64]uint64),
+	}
 }
 
 // known takes in that an endpoint has answered for the first time.

@@ -17,7 +17,7 @@ const (
 
 	leastShare = 1. / 8 // of its rate that a scan is slowed down to at once
 
-	glance = time.Millisecond // how often it is looked whether answers are complete
+	glance = time.Millisecond // how often it is looked what became of control probes, at most
 )
 
 // Scan is the scan that a Watch watches. Its methods are called by the goroutine
@@ -61,6 +61,7 @@ type Outage struct {
 // other goroutine the rest.
 type Watch struct {
 	scan Scan
+	next time.Time // no Check before
 
 	mu       sync.Mutex
 	controls controls
@@ -73,6 +74,10 @@ func NewWatch(s Scan, l Layout) *Watch { return &Watch{scan: s, controls: newCon
 
 // MarkControls sets isControl[i] where answers[i] answers a control probe.
 func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
+	unasked := func(a engine.Answer) bool { return a.Try == 0 || a.Try > engine.MaxTries }
+	if clear(isControl); !slices.ContainsFunc(answers, unasked) {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range answers {
@@ -104,6 +109,10 @@ func (w *Watch) Answered(indexes []uint64, now time.Time) {
 // becomes of them is what becomes of those. The error is that of Scan.Ask, or
 // PathLost.
 func (w *Watch) Check(ctx context.Context, now time.Time) ([]Control, error) {
+	if now.Before(w.next) {
+		return nil, nil
+	}
+	w.next = now.Add(glance)
 	picks, failed := w.step(now)
 	if failed {
 		return nil, w.rest(ctx)
