@@ -225,13 +225,17 @@ func (w *Watch) Confirm(ctx context.Context) error {
 	defer w.pause(time.Time{})
 	end := w.scan.Mark(time.Now())
 	open := func(p *part) bool { return p.Settled().before(end) }
-	pause := glance
+	pause, last := glance, w.answered()
 	for spent := time.Duration(0); spent < patience && ctx.Err() == nil; spent += pause {
 		if !w.anyJudged(open) {
 			return nil
 		}
 		if _, err := w.askAgain(ctx, pause, open); err != nil {
 			return err
+		}
+		if n := w.answered(); n > last { // the next parts may be asked at once
+			pause, last = glance, n
+			continue
 		}
 		pause = min(max(2*pause, 10*roundEvery), longRest)
 	}
