@@ -232,7 +232,8 @@ func (h *Head) valid(p *target.Plan) bool {
 	switch {
 	case !h.Settings.valid():
 		return false
-	case h.Redone < 0, h.Redone > h.Number, h.Number-h.Redone > engine.MaxTries, h.Number < 0, h.Number == 0 && !h.Over, h.Complete && !h.Over:
+	case h.Redone < 0, h.Redone > h.Number, h.Number-h.Redone > engine.MaxTries,
+		h.Number < 0, h.Number == 0 && !h.Over, h.Complete && !h.Over:
 		return false
 	case h.Settled > p.Len()+uint64(h.Shard.N):
 		return false
