@@ -84,11 +84,11 @@ var arrows = map[string][]string{
 	"report/schematest": {"report/document"},
 	"report/text": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/traceroute", "probe/wording",
-		"report/phrase", "report/record", "scan", "scan/target",
+		"report/phrase", "report/record", "scan", "scan/routes", "scan/target",
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
-		"scan/engine", "scan/link", "scan/queue", "scan/target", "scan/timing", "scan/verdict",
+		"scan/engine", "scan/queue", "scan/routes", "scan/target", "scan/timing", "scan/verdict",
 	},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
@@ -101,6 +101,7 @@ var arrows = map[string][]string{
 	"scan/packet":   {"probe", "probe/request"},
 	"scan/queue":    {},
 	"scan/raw":      {"probe", "scan/engine", "scan/link", "scan/packet"},
+	"scan/routes":   {"probe", "scan/link", "scan/target"},
 	"scan/scantest": {"probe", "scan", "scan/target"},
 	"scan/simnet":   {"probe", "scan/engine"},
 	"scan/target":   {"probe", "probe/wording", "scan/files", "scan/varint"},

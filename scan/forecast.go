@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/routes"
 	"onmux/scan/timing"
 )
 
@@ -15,19 +16,19 @@ import (
 // networks: one where every host answers the first probe, one that is silent, and
 // the worst case.
 type Forecast struct {
-	Addresses uint64       `json:"addresses"`
-	Public    uint64       `json:"public"` // globally routed addresses
-	Ports     []string     `json:"ports"`  // as 417/tcp
-	Endpoints uint64       `json:"endpoints"`
-	Targets   uint64       `json:"targets"`              // endpoints that the shard asks
-	Rate      float64      `json:"rate,omitzero"`        // probes a second in the first pass, at most; 0: no limit
-	Capped    float64      `json:"-"`                    // the network rate that limits it, or 0
-	HeldBy    string       `json:"held,omitempty"`       // that as a sentence, which the reporter sets
-	Probes    Outlook      `json:"probes"`               // how many
-	Time      *Outlook     `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
-	Routes    []RouteRange `json:"routes"`               // which way
-	More      uint64       `json:"more_routes,omitzero"` // ranges beyond those
-	LeftOut   []string     `json:"left_out"`
+	Addresses uint64         `json:"addresses"`
+	Public    uint64         `json:"public"` // globally routed addresses
+	Ports     []string       `json:"ports"`  // as 417/tcp
+	Endpoints uint64         `json:"endpoints"`
+	Targets   uint64         `json:"targets"`              // endpoints that the shard asks
+	Rate      float64        `json:"rate,omitzero"`        // probes a second in the first pass, at most; 0: no limit
+	Capped    float64        `json:"-"`                    // the network rate that limits it, or 0
+	HeldBy    string         `json:"held,omitempty"`       // that as a sentence, which the reporter sets
+	Probes    Outlook        `json:"probes"`               // how many
+	Time      *Outlook       `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
+	Routes    []routes.Range `json:"routes"`               // which way
+	More      uint64         `json:"more_routes,omitzero"` // ranges beyond those
+	LeftOut   []string       `json:"left_out"`
 
 	Neighbors *engine.NeighborUse `json:"neighbors,omitempty"` // of a scan that connects; nil if it has none
 }
@@ -115,7 +116,7 @@ func NewForecast(ctx context.Context, c Config, device string) (Forecast, error)
 		f.Time = &Outlook{c.duration(rate, f.Targets, 0), silent, c.duration(rate, f.Targets, int(passes))}
 	}
 	var err error
-	f.Routes, f.More, err = routes(ctx, p, device)
+	f.Routes, f.More, err = routes.List(ctx, p, device)
 	return f, err
 }
 

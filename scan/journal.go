@@ -40,9 +40,9 @@ func (j *journal) keep(i uint64, r *probe.Result) {
 }
 
 // found notes an answer that showed an endpoint open; like the others, of at most
-// maxDetails.
+// verdict.MaxDetails.
 func (j *journal) found(i uint64, r *probe.Result) {
-	if j.on && j.opened < maxDetails {
+	if j.on && j.opened < verdict.MaxDetails {
 		kept := *r
 		j.opened++
 		j.keep(i, &kept)

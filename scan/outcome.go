@@ -154,8 +154,8 @@ func (r *result) coverage(o Summary, stopped error) []Note {
 	if a := r.anomalies; a.contradictions > 0 {
 		out = append(out, Note{Kind: CoverContradictions, Count: a.contradictions, Examples: a.examples})
 	}
-	if r.All && len(r.details) == maxDetails {
-		out = append(out, Note{Kind: CoverDetailsCut, Count: maxDetails})
+	if r.All && len(r.details) == verdict.MaxDetails {
+		out = append(out, Note{Kind: CoverDetailsCut, Count: verdict.MaxDetails})
 	}
 	return out
 }

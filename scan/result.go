@@ -85,7 +85,7 @@ func (r *result) emitRun(out *queue.Queue[Finding], lo, hi uint64) {
 // single is the record of one endpoint, with all that was kept of its answer.
 func (r *result) single(i uint64) probe.Result {
 	var one probe.Result
-	if kept := r.details.of(i, r.cells[i].Reason()); kept != nil {
+	if kept := r.details.Of(i, r.cells[i].Reason()); kept != nil {
 		one = *kept
 	}
 	if doubt := r.doubt(i); doubt != "" {
@@ -120,7 +120,7 @@ func (r *result) rangeOf(lo, hi uint64) Range {
 func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 	var by netip.Addr
 	for i := lo; i < hi; i++ {
-		kept := r.details.of(i, why)
+		kept := r.details.Of(i, why)
 		if kept == nil || !kept.Responder.IsValid() || i > lo && kept.Responder != by {
 			return netip.Addr{}
 		}
@@ -150,7 +150,7 @@ func (r *result) errorOf(i uint64) string {
 	if c.Tries() == 0 && r.watch.Lost() {
 		return errPathLost.Error()
 	}
-	if kept := r.details.of(i, probe.LocalError); kept != nil && kept.Error != "" {
+	if kept := r.details.Of(i, probe.LocalError); kept != nil && kept.Error != "" {
 		return kept.Error
 	}
 	return cmp.Or(r.anomalies.localError, errNotAsked.Error())

@@ -94,7 +94,7 @@ func (s *state) restoreAnswers(all []checkpoint.Answer) map[uint64]*probe.Result
 			open[a.Index] = a.Result
 			s.journal.found(a.Index, a.Result)
 		case !c.Open():
-			if kept := s.details.keep(a.Index, c, a.Result); kept != nil {
+			if kept := s.details.Keep(a.Index, c, a.Result); kept != nil {
 				s.journal.keep(a.Index, kept)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 type state struct {
 	*space
 	cells   []verdict.Cell
-	details details
+	details verdict.Details
 	totals
 	times   timing.SendTimes
 	journal journal
@@ -219,8 +219,8 @@ func (s *state) merge(a *engine.Answer, u *update) {
 	u.measures = s.count(a, old, k, p)
 	if u.found = next.Open(); u.found {
 		s.open++
-		s.details.forget(a.Index, old)
-	} else if kept := s.details.keep(a.Index, old, &a.Result); kept != nil {
+		s.details.Forget(a.Index, old)
+	} else if kept := s.details.Keep(a.Index, old, &a.Result); kept != nil {
 		s.journal.keep(a.Index, kept)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
-	"onmux/scan"
+	"onmux/scan/routes"
 	targets "onmux/scan/target"
 )
 
@@ -74,7 +74,7 @@ func DryRun(d record.DryRun) string {
 	return b.String()
 }
 
-func routeText(r scan.RouteRange) string {
+func routeText(r routes.Range) string {
 	s := r.First.String()
 	if r.Last != r.First {
 		s += "–" + r.Last.String()

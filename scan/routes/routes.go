@@ -1,4 +1,5 @@
-package scan
+// Package routes lists which way the probes of a scan would leave this machine.
+package routes
 
 import (
 	"context"
@@ -14,8 +15,8 @@ import (
 	"onmux/scan/target"
 )
 
-// RouteRange is the route to a range of targets, or why there is none.
-type RouteRange struct {
+// Range is the route to a range of targets, or why there is none.
+type Range struct {
 	First netip.Addr `json:"first"`
 	Last  netip.Addr `json:"last"`
 	Port  string     `json:"port,omitempty"` // as 417/tcp, where rules of this machine send ports different ways
@@ -24,25 +25,25 @@ type RouteRange struct {
 }
 
 // sameRoute reports whether two ranges have the same route.
-func (r *RouteRange) sameRoute(o *RouteRange) bool {
+func (r *Range) sameRoute(o *Range) bool {
 	return r.Route == o.Route && r.Error == o.Error && r.Port == o.Port &&
 		r.First.Is4() == o.First.Is4() && r.First.Zone() == o.First.Zone()
 }
 
-// maxRoutes bounds the ranges whose route is listed.
-const maxRoutes = 64
+// maxRanges bounds the ranges whose route is listed.
+const maxRanges = 64
 
-// routes lists the routes to all of the plan's addresses, from the kernel's tables.
+// List lists the routes to all of the plan's addresses, from the kernel's tables.
 // On systems whose tables cannot be read it lists those of the first address of each
 // run, without the gateway.
-func routes(ctx context.Context, p *target.Plan, device string) (all []RouteRange, more uint64, err error) {
+func List(ctx context.Context, p *target.Plan, device string) (all []Range, more uint64, err error) {
 	table, err := link.Routes(ctx, link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
-	all = []RouteRange{}
-	add := func(r RouteRange) {
+	all = []Range{}
+	add := func(r Range) {
 		switch n := len(all); {
 		case n > 0 && more == 0 && all[n-1].sameRoute(&r):
 			all[n-1].Last = r.Last
-		case n < maxRoutes:
+		case n < maxRanges:
 			all = append(all, r)
 		default:
 			more++
@@ -62,14 +63,14 @@ func routes(ctx context.Context, p *target.Plan, device string) (all []RouteRang
 }
 
 // eachRoute looks up every port that the table distinguishes.
-func eachRoute(p *target.Plan, table *link.Table, add func(RouteRange)) {
+func eachRoute(p *target.Plan, table *link.Table, add func(Range)) {
 	for ask, port := range p.Ports() {
 		if ask > 0 && !table.ByPort() {
 			break
 		}
 		for first, last := range p.Runs() {
 			for part, r := range table.Parts(link.Span{First: first, Last: last}, ask) {
-				out := RouteRange{First: part.First, Last: part.Last}
+				out := Range{First: part.First, Last: part.Last}
 				if table.ByPort() {
 					out.Port = port.String()
 				}
@@ -89,8 +90,8 @@ func eachRoute(p *target.Plan, table *link.Table, add func(RouteRange)) {
 
 // systemRoute asks the system from where and through which interface it would send
 // to the first address of a run, by connecting a UDP socket, which sends nothing.
-func systemRoute(ctx context.Context, s link.Span) RouteRange {
-	r := RouteRange{First: s.First, Last: s.Last}
+func systemRoute(ctx context.Context, s link.Span) Range {
+	r := Range{First: s.First, Last: s.Last}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "udp", netip.AddrPortFrom(s.First, 9).String())
 	if err != nil {
