@@ -25,15 +25,16 @@ func checkCommand() *cli.Command {
 		ArgsUsage: "[PORT...]",
 		Description: `A verdict for each port and protocol: listening, bound (held, but not
 listening), redirected (nothing listens, but NAT sends arrivals on), elsewhere
-(only in another network namespace, as of a container), connected (only
-connections use the number), free, or unknown, where not all sockets that may
-hold the port could be seen. Anything else that could not be read and might
+(free here, in use in another network namespace, as of a container), connected
+(only connections use the number), free, or unknown, where not all sockets that
+may hold the port could be seen. Anything else that could not be read and might
 change the verdict, such as NAT rules without root, is a caveat beside it ("as
 far as can be seen" with -q), which --expect ignores.
 
---expect takes these words: onmux check 8080/tcp --expect free,elsewhere. The
-flags --addr, --process, --user, --unit and --max-backlog add expectations of
-every socket that listens here, or is in the state that --expect names.
+--expect takes these words, as in onmux check 8080/tcp --expect free,connected;
+free holds where the verdict is elsewhere, too. The flags --addr, --process,
+--user, --unit and --max-backlog add expectations of every socket that listens
+here, or is in the state that --expect names.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that something listens on, sends no data, and names the process that answers:

@@ -139,7 +139,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 	for _, p := range r.Ports {
 		f := Facts{
 			Port: p, NetNS: v.netns, Answers: v.traced.answers(p, o), Bind: Bind{Below: rules.below()},
-			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Dropped: v.Dropped},
+			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Overflows: v.Overflows},
 			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
 			NAT:       Rules{v.nat.Redirects[p], v.nat.Unknown[p], v.nat.Incomplete()},
 		}

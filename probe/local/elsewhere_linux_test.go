@@ -49,7 +49,7 @@ func namespaceFacts(t testing.TB, blue, green string) []fact {
 	slices.Sort(names)
 	return []fact{
 		{port(4501), Elsewhere, []Listener{there(any4, blue)},
-			"no socket in this network namespace uses 4501/tcp; in network namespace " + blue + ": "},
+			"in use in network namespace " + blue + ": "},
 		{port(4502), Elsewhere, []Listener{there(dual, blue)}, " on [::]:4502, every address of that namespace"},
 		{port(4503), Elsewhere, []Listener{there(any6, blue)}, " on [::]:4503 (IPv6 only), every address of that namespace"},
 		{port(4504), Elsewhere, []Listener{there(holds(Bound, "0.0.0.0", "ipv4", "any"), blue)},
@@ -60,7 +60,7 @@ func namespaceFacts(t testing.TB, blue, green string) []fact {
 			", reachable from any address; also in 1 other network namespace (" + green + ")"},
 		{port(4507), Elsewhere,
 			[]Listener{there(holds(Connected, "127.0.0.1", "ipv4", "loopback"), netns.Host), there(any4, green)},
-			"; in network namespace " + green},
+			"in use in network namespace " + green + ": "},
 		{port(4508), Free, nil, "no socket in this network namespace uses 4508/tcp"},
 		{probe.Port{Number: 4501, Proto: probe.UDP}, Elsewhere, []Listener{there(any4, blue)},
 			" on 0.0.0.0:4501, every address of that namespace"},

@@ -30,7 +30,7 @@ type Sockets struct {
 	Counts    socket.Counts
 	Listeners []Listener // in the state of the verdict, and bound ones beside listeners; a bounded number
 	NoOwner   NoOwner    // why a socket has no owner
-	Dropped   socket.ListenDrops
+	Overflows uint64     // see socket.Survey
 }
 
 // Elsewheres is what was seen of the port in other network namespaces.

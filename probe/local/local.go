@@ -95,7 +95,8 @@ type Listener struct {
 	Device  string          `json:"device,omitempty"` // SO_BINDTODEVICE, by name
 	Backlog *socket.Backlog `json:"backlog,omitempty"`
 	Receive *socket.Buffer  `json:"receive,omitempty"` // of a UDP socket that listens
-	// datagrams, or attempts to connect, that the socket dropped since it was made
+	// datagrams that the socket dropped since it was made; of TCP at most so many attempts
+	// to connect that found its accept queue full
 	Drops  uint64        `json:"drops,omitzero"`
 	Groups []string      `json:"groups,omitempty"` // joined multicast groups, in reports of earlier versions
 	UID    *uint32       `json:"uid,omitempty"`

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	. "onmux/probe/local"
 	"strings"
@@ -48,9 +49,53 @@ func TestFullAcceptQueue(t *testing.T) {
 	}
 	if v, err := look(t.Context(),
 		query{Query: socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {4601}}, IPv4: true}}); err != nil ||
-		v.Dropped.ByFullQueue < l.Drops {
-		t.Errorf("%+v, %v", v.Dropped, err)
+		v.Overflows < l.Drops {
+		t.Errorf("%d, %v", v.Overflows, err)
 	}
+}
+
+// Half-open connections that the peer gives up are counted by the kernel with what a
+// socket drops; without a full queue they are no loss.
+func TestResetAttempts(t *testing.T) {
+	nettest.Need(t)
+	h := nettest.NewHost(t)
+	if err := h.Do(func() error {
+		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4603), nettest.Listen(7))
+		raw, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(raw)
+		for range 3 { // the kernel answers the SYN-ACK, of which it knows nothing, by a reset
+			if err := unix.Sendto(raw, loopbackSYN(40603, 4603), 0,
+				&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+				return err
+			}
+		}
+		r := ask(t, []fact{{port: probe.Port{Number: 4603, Proto: probe.TCP}}}, Request{IPv4: true}, look)
+		if l := r.Listeners[0]; l.Drops != 0 || strings.Contains(r.Verdicts[0].Why, "dropped") {
+			t.Errorf("%+v, %q", l, r.Verdicts[0].Why)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loopbackSYN is a TCP segment (RFC 9293, section 3.1) from 127.0.0.1 to itself.
+func loopbackSYN(from, to uint16) []byte {
+	b := make([]byte, 20)
+	binary.BigEndian.PutUint16(b, from)
+	binary.BigEndian.PutUint16(b[2:], to)
+	b[12], b[13] = 5<<4, 2 // 5 words; SYN
+	binary.BigEndian.PutUint16(b[14:], 1024)
+	sum := uint32(2*0x7f00 + 2*0x0001 + unix.IPPROTO_TCP + len(b)) // the pseudo-header
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	sum = sum>>16 + sum&0xffff
+	binary.BigEndian.PutUint16(b[16:], ^uint16(sum+sum>>16))
+	return b
 }
 
 // A UDP socket counts every datagram that did not fit: what was sent is what can

@@ -56,7 +56,7 @@ func completeVerdict(v *local.Verdict) {
 func why(c local.Cause, f local.Facts) string {
 	text := cause(c, f)
 	for _, unseen := range f.Caveats {
-		if unseen != local.BoundUnseen || !namesUnseen(c, f) {
+		if unseen != local.BoundUnseen || !namesUnseen(c) {
 			text += "; " + caveat(unseen, f)
 		}
 	}
@@ -125,8 +125,8 @@ func caveat(c local.Caveat, f local.Facts) string {
 }
 
 // namesUnseen reports whether the cause has the caveat about bound sockets.
-func namesUnseen(c local.Cause, f local.Facts) bool {
-	return c == local.NothingFound || c == local.OtherNamespace && connections(f) == ""
+func namesUnseen(c local.Cause) bool {
+	return c == local.NothingFound
 }
 
 // unused is about a port that no socket uses here.
@@ -145,17 +145,14 @@ func here(f local.Facts) string {
 	return "on this machine"
 }
 
-// inOtherNamespaces is about a port that is held in other namespaces alone.
+// inOtherNamespaces is about a port that is held in other namespaces alone. It goes on
+// behind "free here; ".
 func inOtherNamespaces(f local.Facts) string {
-	text := unused(f)
-	if used := connections(f); used != "" {
-		text = "nothing holds it " + here(f) + used
-	}
 	var parts []string
 	for _, n := range f.Elsewhere.Namespaces {
 		parts = append(parts, namespace(n))
 	}
-	return text + "; " + some(parts, "; ", "more network namespace", "more network namespaces")
+	return "in use " + some(parts, "; ", "more network namespace", "more network namespaces") + connections(f)
 }
 
 // namespace names who holds the port in a namespace, and how far that reaches: its

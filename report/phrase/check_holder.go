@@ -225,8 +225,8 @@ var reachable = map[string]string{
 	"loopback":   "reachable from this machine only",
 }
 
-// losses is what the sockets have dropped, and whether the accept queue of one is
-// full.
+// losses is what the sockets have dropped because a queue of theirs was full, and
+// whether the accept queue of one is full now.
 func (g group) losses(f local.Facts) string {
 	var text string
 	var full bool
@@ -241,15 +241,16 @@ func (g group) losses(f local.Facts) string {
 	if drops > 0 && f.Port.Proto == probe.UDP {
 		return text + fmt.Sprintf(", %s dropped", wording.Count(drops, "datagram", "datagrams"))
 	}
-	if drops > 0 {
-		text += fmt.Sprintf(", %s dropped", wording.Count(drops, "attempt to connect", "attempts to connect"))
+	attempts := wording.Count(drops, "attempt to connect", "attempts to connect")
+	switch {
+	case drops > 0 && full:
+		text += fmt.Sprintf(", %s dropped", attempts)
+	case drops > 0: // the kernel counts those of other reasons with them
+		text += fmt.Sprintf(", up to %s dropped by a full accept queue", attempts)
 	}
-	if d := f.Dropped; full && d.ByFullQueue > 0 {
-		text += fmt.Sprintf(" (in this network namespace since it began: %s by full queues", wording.Number(d.ByFullQueue))
-		if d.Otherwise > 0 {
-			text += fmt.Sprintf(", %s for other reasons", wording.Number(d.Otherwise))
-		}
-		text += ")"
+	if full && f.Overflows > 0 {
+		text += fmt.Sprintf(" (in this network namespace since it began: %s by full queues)",
+			wording.Number(f.Overflows))
 	}
 	return text
 }

@@ -21,7 +21,7 @@ type portFacts struct {
 	counts    socket.Counts
 	listeners []Listener
 	noOwner   NoOwner
-	dropped   socket.ListenDrops
+	overflows uint64
 	elsewhere []Namespace
 	missed    bool // not all other namespaces were looked at
 	redirects []nat.Redirect
@@ -36,7 +36,7 @@ type portFacts struct {
 func (p portFacts) verdict() Verdict {
 	f := Facts{Port: probe.Port{Number: 417, Proto: probe.TCP}, NetNS: OwnNetNS, Answers: p.answers}
 	f.Sockets = Sockets{
-		Source: p.source, Counts: p.counts, Listeners: p.listeners, NoOwner: p.noOwner, Dropped: p.dropped,
+		Source: p.source, Counts: p.counts, Listeners: p.listeners, NoOwner: p.noOwner, Overflows: p.overflows,
 	}
 	f.Elsewhere = Elsewheres{Namespaces: p.elsewhere, Incomplete: p.missed}
 	f.NAT = Rules{Redirects: p.redirects, Unknown: p.unknown, Incomplete: p.unread}
@@ -164,24 +164,22 @@ func TestVerdictElsewhere(t *testing.T) {
 		why  string
 	}{
 		"one": {portFacts{elsewhere: []Namespace{blue}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on " +
-				"0.0.0.0:417, every address of that namespace"},
+			"in use in network namespace blue: web (pid 5, www) on 0.0.0.0:417, every address of that namespace"},
 		"two": {portFacts{elsewhere: []Namespace{blue, green}}, Elsewhere,
-			`no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on ` +
+			`in use in network namespace blue: web (pid 5, www) on ` +
 				`0.0.0.0:417, every address of that namespace; in network namespace "gr\neen": web (pid 5, www) on ` +
 				`127.0.0.1:417, reachable from that namespace only`},
 		"private": {portFacts{elsewhere: []Namespace{there("blue", Listening, "10.0.0.2", "private")}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on 10.0.0.2:417"},
+			"in use in network namespace blue: web (pid 5, www) on 10.0.0.2:417"},
 		"bound": {portFacts{elsewhere: []Namespace{there("blue", Bound, "::", "any")}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; in network namespace blue: web (pid 5, www) on [::]:417, " +
-				"not listening"},
+			"in use in network namespace blue: web (pid 5, www) on [::]:417, not listening"},
 		"many": {portFacts{elsewhere: slices.Repeat([]Namespace{there("blue", Bound, "::", "any")}, 9)}, Elsewhere,
 			"; 6 more network namespaces"},
 		"blind": {portFacts{source: socket.Source{NoBound: true}, elsewhere: []Namespace{blue}}, Elsewhere,
-			"no socket in this network namespace uses 417/tcp; one that is bound and does not listen cannot be seen; in " +
-				"network namespace blue: "},
+			"; one that is bound and does not listen cannot be seen"},
 		"connections": {portFacts{counts: socket.Counts{socket.Connected: 2}, elsewhere: []Namespace{blue}}, Elsewhere,
-			"nothing holds it in this network namespace; 2 connections use the number; in network namespace blue: "},
+			"in use in network namespace blue: web (pid 5, www) on 0.0.0.0:417, every address of that namespace; " +
+				"2 connections use the number"},
 		"here too": {portFacts{counts: socket.Counts{socket.Listening: 1}, listeners: here,
 			elsewhere: []Namespace{blue, green}}, Listening,
 			`a socket on 10.0.0.1:417, reachable from private networks; also in 2 other network namespaces (blue, "gr\neen")`},
@@ -263,17 +261,17 @@ func TestLosses(t *testing.T) {
 		want string
 	}{
 		{Facts{Port: tcp}, []Listener{{}}, ""},
-		{Facts{Port: tcp, Sockets: Sockets{Dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}},
+		{Facts{Port: tcp, Sockets: Sockets{Overflows: 41}},
 			[]Listener{{Backlog: &socket.Backlog{Used: 128, Limit: 128}}}, ""},
-		{Facts{Port: tcp, Sockets: Sockets{Dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}}, []Listener{one},
-			", 1 attempt to connect dropped"},
+		{Facts{Port: tcp, Sockets: Sockets{Overflows: 41}}, []Listener{one},
+			", up to 1 attempt to connect dropped by a full accept queue"},
 		{Facts{Port: tcp}, []Listener{one, full}, ", accept queue full (129 of 128), 37 attempts to connect dropped"},
-		{Facts{Port: tcp, Sockets: Sockets{Dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 0}}}, []Listener{full},
+		{Facts{Port: tcp, Sockets: Sockets{Overflows: 41}}, []Listener{full},
 			", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: " +
 				"41 by full queues)"},
-		{Facts{Port: tcp, Sockets: Sockets{Dropped: socket.ListenDrops{ByFullQueue: 41, Otherwise: 3}}}, []Listener{full},
+		{Facts{Port: tcp, Sockets: Sockets{Overflows: 41}}, []Listener{full},
 			", accept queue full (129 of 128), 36 attempts to connect dropped (in this network namespace since it began: " +
-				"41 by full queues, 3 for other reasons)"},
+				"41 by full queues)"},
 		{Facts{Port: udp}, []Listener{{Drops: 2}, {Drops: 3}}, ", 5 datagrams dropped"},
 	} {
 		if got := (group{sockets: c.of}).losses(c.f); got != c.want {

@@ -76,6 +76,10 @@ func (p *portTable) write(v local.Verdict) {
 	word := phrase.Visible(string(v.Verdict))
 	line := []span{{p.named(portOf(v)), strong}, {" is ", plain}, {word, tone(word)}}
 	why := phrase.Suffix(": ", v.Why)
+	if v.Verdict == local.Elsewhere { // the port can be bound here
+		line[2] = span{"free here", tone(word)}
+		why = phrase.Suffix("; ", v.Why)
+	}
 	if v.Cause != local.BoundNotListed { // then the reason has the error
 		why += phrase.Suffix(": ", v.Error)
 	}

@@ -147,10 +147,10 @@ func elsewhereStream() Stream {
 	s.Ended.Hints = []string{"root is needed to look at every network namespace"}
 	s.Findings = []Finding{
 		local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Elsewhere,
-			Why: "nothing holds it in this network namespace; 1 connection uses the number; in network namespace " +
+			Why: "in use in network namespace " +
 				"blue: caddy (pid 3100, caddy) on 127.0.0.1:80, not listening; in network namespace docker container " +
 				"shop: nginx (pid 2100, root, 1 worker, docker container shop) on 0.0.0.0:80, every address of that " +
-				"namespace"},
+				"namespace; 1 connection uses the number"},
 		conn, there("blue", bound, caddy), there("docker container shop", inside, nginx),
 		local.Verdict{Port: 8080, Proto: probe.TCP, Verdict: local.Listening,
 			Why: "caddy (pid 3000, caddy) on 127.0.0.1:8080, reachable from this machine only; also in 1 other " +

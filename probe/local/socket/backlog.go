@@ -6,25 +6,32 @@ import "onmux/probe"
 // one more than its limit (sk_acceptq_is_full).
 func (b Backlog) Full() bool { return b.Used > b.Limit }
 
-// ListenDrops is how many attempts to connect listening sockets have dropped in this
-// network namespace since it began; zero where it was not read. A client that
-// tries again counts again.
-type ListenDrops struct {
-	ByFullQueue uint64 // because an accept queue was full (TcpExt ListenOverflows)
-	Otherwise   uint64 // for other reasons (the rest of ListenDrops)
-}
-
-// full reports whether an accept queue of a table is full.
-func (t Table) full() bool {
+// lostAttempts reports whether a socket that listens has lost attempts to connect, or
+// loses them now.
+func (t Table) lostAttempts() bool {
 	for p, u := range t {
 		if p.Proto != probe.TCP {
 			continue
 		}
 		for _, s := range u.Sockets[Listening] {
-			if s.Queue.Known && (Backlog{s.Queue.Used, s.Queue.Limit}).Full() {
+			if s.Drops > 0 || s.Queue.Known && (Backlog{s.Queue.Used, s.Queue.Limit}).Full() {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// boundDrops limits what TCP sockets have dropped to so many: the kernel counts among
+// them half-open connections that the peer gave up, as every SYN scan makes.
+func (t Table) boundDrops(most uint64) {
+	for p, u := range t {
+		if p.Proto != probe.TCP {
+			continue
+		}
+		for i := range u.Sockets[Listening] {
+			s := &u.Sockets[Listening][i]
+			s.Drops = min(s.Drops, most)
+		}
+	}
 }

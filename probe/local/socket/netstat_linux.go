@@ -3,7 +3,6 @@ package socket
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -14,28 +13,27 @@ import (
 // maxNetstatLine bounds a line of /proc/net/netstat. The one with the names has 3 KiB.
 const maxNetstatLine = 64 << 10
 
-// dropped reads netstat where an accept queue is full. That it cannot be read is
-// no error: nothing but a remark depends on it.
-func (p ProcNet) dropped(c Table) ListenDrops {
-	if !c.full() {
-		return ListenDrops{}
+// overflows reads netstat where a socket has lost attempts to connect. That it cannot
+// be read is no error: nothing but a remark depends on it.
+func (p ProcNet) overflows(c Table) uint64 {
+	if !c.lostAttempts() {
+		return 0
 	}
 	f, err := os.Open(filepath.Join(p.Dir, "netstat"))
 	if err != nil {
-		return ListenDrops{}
+		return 0
 	}
 	defer f.Close()
-	d, err := parseNetstat(f)
+	n, err := parseNetstat(f)
 	if err != nil {
-		return ListenDrops{}
+		return 0
 	}
-	return d
+	return n
 }
 
-// parseNetstat finds ListenOverflows and ListenDrops in /proc/net/netstat
-// (netstat_seq_show): a line "TcpExt: " with names, and one with as many numbers.
-// What a kernel does not count is 0.
-func parseNetstat(r io.Reader) (ListenDrops, error) {
+// parseNetstat finds ListenOverflows in /proc/net/netstat (netstat_seq_show): a line
+// "TcpExt: " with names, and one with as many numbers. What a kernel does not count is 0.
+func parseNetstat(r io.Reader) (uint64, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxNetstatLine)
 	var names [][]byte
@@ -46,12 +44,10 @@ func parseNetstat(r io.Reader) (ListenDrops, error) {
 		case names == nil:
 			names = bytes.Fields(bytes.Clone(values))
 		default:
-			overflows, err1 := field(names, values, "ListenOverflows")
-			drops, err2 := field(names, values, "ListenDrops")
-			return ListenDrops{ByFullQueue: overflows, Otherwise: max(drops, overflows) - overflows}, cmp.Or(err1, err2)
+			return field(names, values, "ListenOverflows")
 		}
 	}
-	return ListenDrops{}, lines.Err()
+	return 0, lines.Err()
 }
 
 // field is the value below a name.

@@ -40,7 +40,6 @@ func ReadFrom(ctx context.Context, q Query, diag *Diag, files ProcNet) (Survey, 
 		}
 	}
 	s.NoIPv6 = q.IPv6 && files.LacksIPv6()
-	s.Dropped = files.dropped(s.Table)
 	return s, ctx.Err()
 }
 
@@ -54,6 +53,12 @@ func ReadAny(ctx context.Context, q Query, readers ...Reader) Survey {
 		s.Sources = append(s.Sources, source)
 		s.Table.merge(c)
 	}
+	for _, r := range readers {
+		if files, ok := r.(ProcNet); ok {
+			s.Overflows = files.overflows(s.Table)
+		}
+	}
+	s.Table.boundDrops(s.Overflows)
 	s.Table.nameDevices()
 	return s
 }

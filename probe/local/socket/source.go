@@ -37,7 +37,9 @@ type Survey struct {
 	Table   Table
 	Sources []Source // one for each protocol
 	NoIPv6  bool     // IPv6 was asked for, and the kernel has none
-	Dropped ListenDrops
+	// attempts to connect that were lost to a full accept queue in this network namespace
+	// since it began (TcpExt ListenOverflows); a client that tries again counts again
+	Overflows uint64
 }
 
 // Source is where the sockets of a protocol were read.
