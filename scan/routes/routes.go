@@ -1,4 +1,3 @@
-// Package routes lists which way the probes of a scan would leave this machine.
 package routes
 
 import (
