@@ -39,9 +39,12 @@ var arrows = map[string][]string{
 	"probe/ports":        {"probe", "probe/wording"},
 	"probe/recog":        {},
 	"probe/request":      {},
-	"probe/service":      {"probe", "probe/recog", "probe/request"},
-	"probe/traceroute":   {"probe", "probe/wording"},
-	"probe/wording":      {},
+	"probe/service": {
+		"probe", "probe/recog", "probe/request", "probe/service/answer",
+	},
+	"probe/service/answer": {"probe", "probe/request"},
+	"probe/traceroute":     {"probe", "probe/wording"},
+	"probe/wording":        {},
 	"report": {
 		"probe", "probe/local", "probe/wording", "report/ci", "report/document", "report/expect", "report/html",
 		"report/nmap", "report/phrase", "report/record", "report/text", "scan/files",

@@ -1,17 +1,20 @@
 package service
 
-import "onmux/probe/request"
+import (
+	"onmux/probe/request"
+	"onmux/probe/service/answer"
+)
 
 // The requests that open every identification, each on a connection of its own,
 // beside request.HTTP.
 var (
 	// Nothing is sent. The ports are those of protocols whose server sends first.
-	waiting = request.Request{Name: "wait", Ports: []uint16{
+	waiting = request.Request{Name: answer.Waiting, Ports: []uint16{
 		21, 22, 24, 25, 26, 110, 119, 143, 220, 433, 465, 563, 587, 873, 990, 992, 993, 994, 995, 2525, 2628, 3306, 4190,
 		5900, 5901, 6667, 6697}}
 	// The same once more, after waiting was stopped.
 	waitingAgain = request.Request{Name: waiting.Name}
-	clientHello  = request.Request{Name: "tls", Ports: []uint16{
+	clientHello  = request.Request{Name: answer.ClientHello, Ports: []uint16{
 		443, 465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 2376, 5061, 5671, 5986, 6443, 6697, 8443, 8883, 9443}}
 )
 
@@ -25,7 +28,7 @@ var moreHellos = []request.Request{
 // exchange sends r on s and reads the answer.
 func (s *session) exchange(r *request.Request) error {
 	switch r.Name {
-	case "tls":
+	case answer.ClientHello:
 		return s.handshake(tlsConfig(s.o, "http/1.1"))
 	case "tls-h2":
 		return s.handshake(tlsConfig(s.o, "h2"))

@@ -6,14 +6,15 @@ import (
 	"slices"
 
 	"onmux/probe/request"
+	"onmux/probe/service/answer"
 )
 
 // findings are what the answers of a layer come to. An answer counts beside the others:
 // the same bytes in answer to different requests identify nothing.
 type findings struct {
 	onPort    uint16
-	best      match
-	unknown   *answer // the first that no rule knows
+	best      answer.Match
+	unknown   *answer.Answer // the first that no rule knows
 	answers   []attributed
 	suggested map[string]bool // services to which answers have pointed
 	tunnel    *tunnel         // to the layer inside
@@ -22,66 +23,63 @@ type findings struct {
 
 // attributed is an answer and the service whose request it answers.
 type attributed struct {
-	*answer
+	*answer.Answer
 	service string
 }
 
 // known reports whether the protocol is; complete, whether the software and its
 // version are too.
-func (f *findings) known() bool { return f.best.rule != nil && f.best.rank >= protocol }
+func (f *findings) known() bool { return f.best.Known() }
 
 func (f *findings) complete() bool {
-	return f.known() && f.best.facts.product != "" && f.best.facts.version != ""
+	return f.known() && f.best.Facts.Product != "" && f.best.Facts.Version != ""
 }
 
 // nothingReceived reports whether the peer has sent nothing yet.
 func (f *findings) nothingReceived() bool {
-	return f.best.rule == nil && f.unknown == nil && f.tunnel == nil
+	return f.best.Rule == nil && f.unknown == nil && f.tunnel == nil
 }
 
 // consider makes a the best answer if it is more specific. The answer that a port is
 // known for outweighs plain HTTP.
-func (f *findings) consider(a *answer, r *request.Request) {
+func (f *findings) consider(a *answer.Answer, r *request.Request) {
 	f.answers = append(f.answers, attributed{a, r.Service})
-	m, suggested := recognise(a)
+	m, suggested := answer.Recognise(a)
 	if f.echoes(m) {
-		m, suggested = match{}, nil
+		m, suggested = answer.Match{}, nil
 	}
 	if f.echoes(f.best) {
-		f.best, f.unknown = match{}, cmp.Or(f.unknown, f.best.answer)
+		f.best, f.unknown = answer.Match{}, cmp.Or(f.unknown, f.best.Answer)
 	}
-	if m.rule == nil {
+	if m.Rule == nil {
 		m = f.guess(a)
 	}
 	for _, s := range suggested {
 		f.suggested[s] = true
 	}
-	if m.rule == nil {
+	if m.Rule == nil {
 		if f.unknown == nil {
 			f.unknown = a
 		}
 		return
 	}
-	expected := m.rank >= protocol && r.UsualOn(f.onPort) && r.Service == m.service
-	if m.better(f.best) || f.best.isPlainHTTP() && expected {
+	expected := m.Known() && r.UsualOn(f.onPort) && r.Service == m.Service
+	if m.Better(f.best) || f.best.IsPlainHTTP() && expected {
 		f.best = m
 	}
 }
 
 // echoes reports whether m depends on its request, as plain answers do, though the peer
 // sends the same in answer to a request of another service.
-func (f *findings) echoes(m match) bool {
-	if m.rule == nil || m.request == waiting.Name {
+func (f *findings) echoes(m answer.Match) bool {
+	if m.Rule == nil || m.Request == waiting.Name {
 		return false
 	}
 	return slices.ContainsFunc(f.answers, func(d attributed) bool {
-		if d.answer == m.answer || d.service == m.rule.service || !isRepetition(d.bytes, m.bytes) {
+		if d.Answer == m.Answer || d.service == m.Rule.Service || !isRepetition(d.Bytes, m.Bytes) {
 			return false
 		}
-		again := *m.answer
-		again.request = d.request
-		_, ok := m.rule.match(&again)
-		return !ok
+		return !m.Survives(d.Request)
 	})
 }
 
@@ -96,12 +94,12 @@ func isRepetition(a, b []byte) bool {
 
 // guess notes which services may send an answer that no rule names, and names the one
 // that is usual on the port.
-func (f *findings) guess(a *answer) (m match) {
-	for _, r := range hinted(a) {
-		f.suggested[r.service] = true
-		usual := func(q *request.Request) bool { return q.Service == r.service && q.UsualOn(f.onPort) }
+func (f *findings) guess(a *answer.Answer) (m answer.Match) {
+	for _, r := range answer.Hinted(a) {
+		f.suggested[r.Service] = true
+		usual := func(q *request.Request) bool { return q.Service == r.Service && q.UsualOn(f.onPort) }
 		if slices.ContainsFunc(request.TCP(), usual) {
-			m = match{rule: r, answer: a}
+			m = answer.Match{Rule: r, Answer: a}
 		}
 	}
 	return m

@@ -5,14 +5,18 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"onmux/probe/request"
+	"onmux/probe/service/answer"
 )
 
 // forbidden is what a request may never contain, in any protocol that its bytes may be
@@ -43,17 +47,34 @@ var forbidden = []string{
 // triggers are what makes a request that waits for a greeting go on, and the others
 // continue: an answer of each service.
 func triggers(t *testing.T) map[string]string {
-	signs := make(map[string]string)
-	for _, c := range allReplies(t) {
-		if signs[c.service] == "" && c.service != "unknown" {
-			signs[c.service] = c.reply
+	recorded, err := os.ReadFile("answer/testdata/answers.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replies := map[string]string{"smtp": "220 mx.example.net ESMTP\r\n", "ftp": "220 FTP server ready\r\n",
+		"pop3": "+OK POP3 ready\r\n", "imap": "* OK IMAP4rev1 ready\r\n", "nntp": "200 NNTP ready\r\n"}
+	for line := range strings.Lines(string(recorded)) {
+		if f := strings.SplitN(strings.TrimSpace(line), "\t", 7); len(f) == 7 && replies[f[3]] == "" {
+			if replies[f[3]], err = strconv.Unquote(f[6]); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	return signs
+	return replies
+}
+
+// message is what the request of that name sends.
+func message(name string) []byte {
+	for _, q := range slices.Concat([]*request.Request{&request.HTTP}, request.TCP(), request.UDP()) {
+		if q.Name == name {
+			return q.Bytes("")
+		}
+	}
+	return nil
 }
 
 // sentTo is what one request sends to a peer that answers anything with the same bytes.
-func sentTo(t *testing.T, q *request.Request, answer string) []byte {
+func sentTo(t *testing.T, q *request.Request, reply string) []byte {
 	var received bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -62,7 +83,7 @@ func sentTo(t *testing.T, q *request.Request, answer string) []byte {
 			defer theirs.Close()
 			b := make([]byte, 4096)
 			if q.AfterGreeting {
-				io.WriteString(theirs, answer)
+				io.WriteString(theirs, reply)
 			}
 			for {
 				n, err := theirs.Read(b)
@@ -71,7 +92,7 @@ func sentTo(t *testing.T, q *request.Request, answer string) []byte {
 					return
 				}
 				theirs.SetWriteDeadline(time.Now().Add(time.Second))
-				io.WriteString(theirs, answer)
+				io.WriteString(theirs, reply)
 			}
 		})
 		s := newSearch(func(context.Context) (net.Conn, error) { return ours, nil }, 417,
@@ -94,15 +115,15 @@ func TestHarmless(t *testing.T) {
 		never = append(never, regexp.MustCompile(p))
 	}
 	replies := triggers(t)
-	for _, q := range slices.Concat(opening(), []*request.Request{&moreHellos[0], &moreHellos[1]}, request.TCP(),
-		request.UDP()) {
-		for _, answer := range []string{replies[q.Service], "220 ready\r\n", "\x00", ""} {
-			sent := sentTo(t, q, answer)
+	for _, q := range slices.Concat([]*request.Request{&waiting, &clientHello, &request.HTTP, &moreHellos[0],
+		&moreHellos[1]}, request.TCP(), request.UDP()) {
+		for _, reply := range []string{replies[q.Service], "220 ready\r\n", "\x00", ""} {
+			sent := sentTo(t, q, reply)
 			if len(sent) > 2<<10 {
 				t.Errorf("%s sends %d bytes", q.Name, len(sent))
 			}
 			for _, p := range never {
-				if at := p.FindString(latin1(sent)); at != "" {
+				if at := p.FindString(answer.Latin1(sent)); at != "" {
 					t.Errorf("%s sends %.200q: %.60q matches %s", q.Name, sent, at, p)
 				}
 			}
@@ -122,7 +143,7 @@ func TestForbiddenIsNoticed(t *testing.T) {
 		"\x04\x01\x00\x50\x7f\x00\x00\x01\x00", "\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50",
 	} {
 		if !slices.ContainsFunc(forbidden,
-			func(p string) bool { return regexp.MustCompile(p).MatchString(latin1([]byte(bad))) }) {
+			func(p string) bool { return regexp.MustCompile(p).MatchString(answer.Latin1([]byte(bad))) }) {
 			t.Errorf("%q is on no list", bad)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/recog"
+	"onmux/probe/service/answer"
 )
 
 // Options bound one identification. The zero value is ready to use.
@@ -119,22 +120,22 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 		found.Info, found.Banner, found.Raw = "inside: "+in.Info, in.Banner, in.Raw
 	}
 	found.TLS = t.facts
-	s.o.name(found, []softwareText{{"x509_subjects", t.facts.Subject}})
+	s.o.name(found, []answer.SoftwareText{{File: "x509_subjects", Text: t.facts.Subject}})
 	return found, nil
 }
 
 // verdict is what the layer's answers come to.
 func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
-	case l.best.rule != nil:
-		found := l.best.report()
+	case l.best.Rule != nil:
+		found := l.best.Report()
 		if found.Name == "tls" {
 			found.Info = cmp.Or(found.Info, l.note)
 		}
-		l.o.name(found, softwareTexts(l.best))
+		l.o.name(found, l.best.SoftwareTexts())
 		return found, nil
 	case l.unknown != nil:
-		return match{answer: l.unknown}.report(), nil
+		return answer.Match{Answer: l.unknown}.Report(), nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case l.accepted == 0 && probe.IsBusy(l.err):

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/request"
+	"onmux/probe/service/answer"
 )
 
 // layer is a search on plain connections, or on those inside TLS. Its fields belong to
@@ -140,7 +141,7 @@ func (l *layer) ready(now time.Time) (ready []*request.Request, next time.Time) 
 	// Until HTTP and TLS had their time, other requests would only disturb.
 	for _, r := range []*request.Request{&clientHello, &request.HTTP} {
 		t, ok := l.running[r]
-		if ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.service == request.HTTP.Service) {
+		if ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.Service == request.HTTP.Service) {
 			return ready, next
 		}
 	}
@@ -176,10 +177,10 @@ func (l *layer) isUseful(r *request.Request) bool {
 		return false
 	case l.crowded && time.Since(l.start) > l.pace.quiet: // a peer whose queue is full has had its time
 		return false
-	case r.Generic && !l.best.isPlainHTTP():
+	case r.Generic && !l.best.IsPlainHTTP():
 		return false
 	case l.known():
-		return r.Service == l.best.service || l.best.isPlainHTTP() && r.UsualOn(port)
+		return r.Service == l.best.Service || l.best.IsPlainHTTP() && r.UsualOn(port)
 	}
 	return isDue(r, port, l.suggested)
 }
@@ -189,7 +190,7 @@ func (l *layer) settled(now time.Time) bool {
 	switch {
 	case l.tunnel != nil:
 		return true
-	case l.best.rule != nil && l.best.service == request.HTTP.Service && l.opening(now, l.pace.opening):
+	case l.best.Rule != nil && l.best.Service == request.HTTP.Service && l.opening(now, l.pace.opening):
 		return false // a TLS port may answer plain HTTP with an error, and an HTTP port a ClientHello
 	case l.complete():
 		return true
@@ -221,8 +222,8 @@ func (l *layer) handle(o outcome) {
 	case o.tunnel != nil:
 		o.tunnel.Close()
 	case len(o.received) > 0:
-		a := newAnswer(o.Name, o.sent, o.received)
-		a.tls, a.full = o.facts, a.full || o.cut
+		a := answer.New(o.Name, o.sent, o.received)
+		a.TLS, a.Full = o.facts, a.Full || o.cut
 		l.consider(a, o.Request)
 		sortByLikelihood(l.queue, l.port, l.suggested)
 	case o.end == refused || o.end == reset:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/service/answer"
 )
 
 // connSize is how much is read from one connection, TLS included, in bytes.
@@ -34,7 +35,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Conn.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	b.err = err
-	if room := rawSize - len(b.first); room > 0 {
+	if room := answer.RawSize - len(b.first); room > 0 {
 		b.first = append(b.first, p[:min(n, room)]...)
 	}
 	return n, err
@@ -126,14 +127,14 @@ func (s *session) receive() error {
 	}
 	until := s.until()
 	var last time.Time
-	for reads := 1; len(s.received) < matchSize; reads++ {
+	for reads := 1; len(s.received) < answer.MaxSize; reads++ {
 		if err := s.conn.SetReadDeadline(until); err != nil {
 			return err
 		}
 		if len(s.received) == cap(s.received) {
 			s.received = append(s.received, 0)[:len(s.received)]
 		}
-		n, err := s.conn.Read(s.received[len(s.received):min(cap(s.received), matchSize)])
+		n, err := s.conn.Read(s.received[len(s.received):min(cap(s.received), answer.MaxSize)])
 		s.received = s.received[:len(s.received)+n]
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -162,8 +163,8 @@ func (s *session) enough() bool {
 	if len(s.received) == 0 || s.received[len(s.received)-1] != '\n' {
 		return false
 	}
-	m, _ := recognise(newAnswer("", s.sent, s.received))
-	return m.rule != nil && m.rank >= product && m.facts.version != ""
+	m, _ := answer.Recognise(answer.New("", s.sent, s.received))
+	return m.IsExact()
 }
 
 // until is when the wait for an answer to what was just sent is over.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"net"
+	"onmux/probe/service/answer"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ func TestReceive(t *testing.T) {
 		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 8, 1810 * time.Millisecond},
 		// the wait for the first byte is no pause
 		{"drips above the pause", p.pause + time.Millisecond, 100, 1, 2*p.pause + time.Millisecond},
-		{"floods", 0, 1 << 20, matchSize, 0},
+		{"floods", 0, 1 << 20, answer.MaxSize, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

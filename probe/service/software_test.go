@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/recog"
+	"onmux/probe/service/answer"
 )
 
 // everything is a library that takes each text in each of its files for a product
@@ -44,14 +45,14 @@ func TestSoftwareTexts(t *testing.T) {
 		{"HTTP/1.0 200 yes\r\n\r\n<html><title>\n Anvil  7 </title>", "html_title", "Anvil 7"},
 	} {
 		l := everything(t, c.file)
-		m, _ := recognise(newAnswer("wait", nil, []byte(c.reply)))
-		if m.rule == nil {
+		m, _ := answer.Recognise(answer.New("wait", nil, []byte(c.reply)))
+		if m.Rule == nil {
 			t.Fatalf("%q is not known", c.reply)
 		}
-		s := m.report()
-		(&Options{Library: l}).name(s, softwareTexts(m))
-		if want := escape([]byte(c.text), nameSize); s.Product != want || s.Version != c.file+" 1" ||
-			s.Rule != m.rule.name+", recog "+c.file {
+		s := m.Report()
+		(&Options{Library: l}).name(s, m.SoftwareTexts())
+		if want := answer.Printable(c.text, answer.NameSize); s.Product != want || s.Version != c.file+" 1" ||
+			s.Rule != m.Rule.Name+", recog "+c.file {
 			t.Errorf("%q: product %q, version %q, rule %q", c.reply, s.Product, s.Version, s.Rule)
 		}
 	}
@@ -68,7 +69,8 @@ func TestLibraryComesSecond(t *testing.T) {
 		{"", "", "", "", ""},
 	} {
 		s := &probe.Service{Name: "ssh", Product: c.product, Version: c.version}
-		(&Options{Library: l}).name(s, []softwareText{{"none_such", "x"}, {"ssh_banners", c.text}})
+		(&Options{Library: l}).name(s, []answer.SoftwareText{{File: "none_such", Text: "x"},
+			{File: "ssh_banners", Text: c.text}})
 		if s.Product != c.wantProduct || s.Version != c.wantVersion {
 			t.Errorf("%+v: %q %q", c, s.Product, s.Version)
 		}

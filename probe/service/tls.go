@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/service/answer"
 )
 
 // Bounds of what is reported of a certificate.
@@ -128,16 +129,16 @@ func tlsFacts(state tls.ConnectionState) *probe.TLS {
 	f := &probe.TLS{
 		Version: strings.TrimPrefix(tls.VersionName(state.Version), "TLS "),
 		Cipher:  tls.CipherSuiteName(state.CipherSuite),
-		ALPN:    safe(state.NegotiatedProtocol, nameSize),
+		ALPN:    answer.Printable(state.NegotiatedProtocol, answer.NameSize),
 	}
 	if len(state.PeerCertificates) == 0 {
 		return f
 	}
 	c := state.PeerCertificates[0]
-	f.Subject, f.Issuer = safe(c.Subject.String(), dnSize), safe(c.Issuer.String(), dnSize)
+	f.Subject, f.Issuer = answer.Printable(c.Subject.String(), dnSize), answer.Printable(c.Issuer.String(), dnSize)
 	f.SelfSigned = string(c.RawSubject) == string(c.RawIssuer)
 	for _, n := range c.DNSNames[:min(len(c.DNSNames), maxNames)] {
-		f.Names = append(f.Names, safe(n, dnSize))
+		f.Names = append(f.Names, answer.Printable(n, dnSize))
 	}
 	for _, ip := range c.IPAddresses[:min(len(c.IPAddresses), maxNames-len(f.Names))] {
 		f.Names = append(f.Names, ip.String())

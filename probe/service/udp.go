@@ -1,16 +1,11 @@
 package service
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
-	"strings"
-	"sync"
 	"time"
 
 	"onmux/probe"
@@ -27,7 +22,7 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 	l := s.datagrams()
 	l.run(ours)
 	switch {
-	case l.best.rule != nil || l.unknown != nil || ctx.Err() != nil:
+	case l.best.Rule != nil || l.unknown != nil || ctx.Err() != nil:
 		return l.verdict(ctx)
 	case l.accepted == 0 && probe.IsBusy(l.err):
 		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, l.err)
@@ -76,54 +71,4 @@ func (w *anyPortConn) Read(b []byte) (int, error) {
 		}
 	}
 	return 0, errors.New("too many datagrams from other addresses")
-}
-
-var snmpEngine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?s)^\x30.{1,3}\x02\x01\x03\x30.\x02\x04\x41\x70\x04\x17.*?\x04.\x30.\x04[\x05-\x20]` +
-		`(?P<engine>.{5})`)
-})
-
-// enterprises are a few of IANA's private enterprise numbers, of vendors of
-// SNMP agents.
-var enterprises = map[uint32]string{9: "Cisco", 11: "Hewlett-Packard", 311: "Microsoft", 2021: "Net-SNMP",
-	2636: "Juniper", 8072: "Net-SNMP", 14988: "MikroTik", 30065: "Arista"}
-
-// readSNMPReport reads the engine's maker (RFC 3411, section 5, SnmpEngineID).
-func readSNMPReport(a *answer) (facts, bool) {
-	m := snmpEngine().FindStringSubmatch(a.text)
-	if m == nil {
-		return facts{}, false
-	}
-	id := binary.BigEndian.Uint32([]byte(bytesOf(m[1]))) &^ (1 << 31)
-	f := facts{product: enterprises[id]}
-	if f.product == "" {
-		f.info = fmt.Sprintf("enterprise %d", id)
-	}
-	return f, true
-}
-
-var snmpDescription = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?s)^\x30.{1,3}\x02\x01\x00\x04\x06public\xa2.{1,3}\x02\x01\x17.*\x06\x08\x2b\x06\x01` +
-		`\x02\x01\x01\x01\x00(?:\x04(?:[\x00-\x7f]|\x81.|\x82..))?([^\x00]*)`)
-})
-
-// readSNMP reads sysDescr.0.
-func readSNMP(a *answer) (facts, bool) {
-	m := snmpDescription().FindStringSubmatch(a.text)
-	if m == nil {
-		return facts{}, false
-	}
-	return facts{info: strings.Join(strings.Fields(bytesOf(m[1])), " ")}, true
-}
-
-// readNTP recognises the answer of a server by our time in it.
-func readNTP(a *answer) (facts, bool) {
-	b := a.bytes
-	if len(b) < 48 || b[0]&7 != 4 || !bytes.Equal(b[24:32], []byte("onmux417")) {
-		return facts{}, false
-	}
-	if b[1] == 0 {
-		return facts{info: "refuses: " + strings.TrimRight(string(b[12:16]), "\x00")}, true
-	}
-	return facts{info: fmt.Sprintf("version %d, stratum %d", b[0]>>3&7, b[1])}, true
 }

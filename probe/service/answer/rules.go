@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"regexp"
@@ -11,11 +11,11 @@ import (
 
 // tables has all rules. A row is added to one of them together with a case in TestRules.
 // They are made when the first answer comes: most commands receive none.
-var tables = sync.OnceValue(func() [][]rule { return [][]rule{greetings(), pages(), replies(), datagramRules()} })
+var tables = sync.OnceValue(func() [][]Rule { return [][]Rule{greetings(), pages(), replies(), datagramRules()} })
 
 // greetings are what servers send first, or whatever they have received.
-func greetings() []rule {
-	return []rule{
+func greetings() []Rule {
+	return []Rule{
 		// ON Technology's calendar server sends exactly these two bytes, then waits.
 		{"meetingmaker", "meetingmaker", "Meeting Maker", re(`^\xc1\x2c$`), probe.High, product},
 		{"meetingmaker-login", "meetingmaker", "", readMeetingMakerLogin, probe.High, product},
@@ -156,8 +156,8 @@ const greeted = ready + `[^\r\n]*\r?\n`
 // of those services are then sent; on the usual port of one, they name it.
 var hints = sync.OnceValue(hintRules)
 
-func hintRules() []rule {
-	return []rule{
+func hintRules() []Rule {
+	return []Rule{
 		// RFC 5321 and RFC 959, sections 4.2.
 		{"smtp-reply", "smtp", "", re(`^(?:220|421|554)[ -][^\r\n]*\r?\n`), probe.Medium, weak},
 		{"ftp-reply", "ftp", "", re(`^(?:120|220|421)[ -][^\r\n]*\r?\n`), probe.Medium, weak},
@@ -171,11 +171,11 @@ func hintRules() []rule {
 // be any of them. The groups "product", "version" and "info" are facts.
 func re(pattern string) matcher {
 	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-	return func(a *answer) (facts, bool) {
+	return func(a *Answer) (Facts, bool) {
 		p := compiled()
-		groups := p.FindStringSubmatch(a.text)
+		groups := p.FindStringSubmatch(a.Text)
 		if groups == nil {
-			return facts{}, false
+			return Facts{}, false
 		}
 		group := func(name string) string {
 			if i := p.SubexpIndex(name); i >= 0 {
@@ -183,7 +183,7 @@ func re(pattern string) matcher {
 			}
 			return ""
 		}
-		return facts{group("product"), group("version"), group("info")}, true
+		return Facts{group("product"), group("version"), group("info")}, true
 	}
 }
 
@@ -191,25 +191,25 @@ func re(pattern string) matcher {
 // before it. To search by pattern would cost a hundred times as much.
 func line(prefix, pattern string) matcher {
 	m := re(pattern)
-	return func(a *answer) (facts, bool) {
-		text := a.text
+	return func(a *Answer) (Facts, bool) {
+		text := a.Text
 		if !strings.HasPrefix(text, prefix) {
 			i := strings.Index(text, "\n"+prefix)
 			if i < 0 {
-				return facts{}, false
+				return Facts{}, false
 			}
 			text = text[i+1:]
 		}
-		return m(&answer{text: text})
+		return m(&Answer{Text: text})
 	}
 }
 
 // to compares an answer with m only if it answers one of the requests: for replies so plain
 // that other services may send them too.
 func to(m matcher, requests ...string) matcher {
-	return func(a *answer) (facts, bool) {
-		if !slices.Contains(requests, a.request) {
-			return facts{}, false
+	return func(a *Answer) (Facts, bool) {
+		if !slices.Contains(requests, a.Request) {
+			return Facts{}, false
 		}
 		return m(a)
 	}

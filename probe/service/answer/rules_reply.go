@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 )
 
 // replies are what servers answer to a request.
-func replies() []rule {
-	return []rule{
+func replies() []Rule {
+	return []Rule{
 		// RFC 8446, sections 4.1.3 and 6; RFC 6101 (SSL 3.0).
 		{"tls-alert", "tls", "", re(`(?s)^\x15\x03[\x00-\x04]\x00\x02[\x01\x02][\x00-\xff]`), probe.High, exact},
 		{"tls-server-hello", "tls", "", re(`(?s)^\x16\x03[\x00-\x04]..\x02\x00..\x03`), probe.High, exact},
@@ -149,38 +149,38 @@ func replies() []rule {
 
 // readSOCKSRefusal recognises a server that accepts no method of ours, whatever the
 // request was; it sends nothing without one.
-func readSOCKSRefusal(a *answer) (facts, bool) {
-	return facts{}, a.request != waiting.Name && string(a.bytes) == "\x05\xff"
+func readSOCKSRefusal(a *Answer) (Facts, bool) {
+	return Facts{}, a.Request != Waiting && string(a.Bytes) == "\x05\xff"
 }
 
 // readEcho recognises a server that sends back what it received, if that was long enough
 // to be no coincidence.
-func readEcho(a *answer) (facts, bool) { return facts{}, len(a.sent) >= 8 && a.mirrored() }
+func readEcho(a *Answer) (Facts, bool) { return Facts{}, len(a.Sent) >= 8 && a.Mirrored() }
 
-// mirrored reports whether the peer only sent back what it received.
-func (a *answer) mirrored() bool { return len(a.bytes) > 1 && bytes.HasPrefix(a.sent, a.bytes) }
+// Mirrored reports whether the peer only sent back what it received.
+func (a *Answer) Mirrored() bool { return len(a.Bytes) > 1 && bytes.HasPrefix(a.Sent, a.Bytes) }
 
 // readChargen recognises the pattern by its first line, at any offset.
-func readChargen(a *answer) (facts, bool) {
-	first, _, _ := bytes.Cut(a.bytes, []byte("\r\n"))
+func readChargen(a *Answer) (Facts, bool) {
+	first, _, _ := bytes.Cut(a.Bytes, []byte("\r\n"))
 	if len(first) != 72 {
-		return facts{}, false
+		return Facts{}, false
 	}
 	for i, c := range first[1:] {
 		if before := first[i]; c != before+1 && (c != ' ' || before < '}') {
-			return facts{}, false
+			return Facts{}, false
 		}
 	}
-	return facts{}, true
+	return Facts{}, true
 }
 
 // readTime recognises the seconds since 1900 by the clock of this machine.
-func readTime(a *answer) (facts, bool) {
+func readTime(a *Answer) (Facts, bool) {
 	const from1900 = 2208988800
-	if len(a.bytes) != 4 {
-		return facts{}, false
+	if len(a.Bytes) != 4 {
+		return Facts{}, false
 	}
-	at := int64(binary.BigEndian.Uint32(a.bytes)) - from1900
+	at := int64(binary.BigEndian.Uint32(a.Bytes)) - from1900
 	off := time.Since(time.Unix(at, 0))
-	return facts{}, off.Abs() < 24*time.Hour
+	return Facts{}, off.Abs() < 24*time.Hour
 }

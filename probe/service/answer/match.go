@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"bytes"
@@ -15,40 +15,47 @@ import (
 
 const (
 	bannerSize = 256      // of Service.Banner, in characters
-	rawSize    = 512      // of Service.Raw, in bytes
-	nameSize   = 64       // of Service.Product and Service.Version, in characters
+	RawSize    = 512      // of Service.Raw, in bytes
+	NameSize   = 64       // of Service.Product and Service.Version, in characters
 	infoSize   = 128      // of Service.Info, in characters
-	matchSize  = 16 << 10 // of an answer, that rules look at, in bytes
+	MaxSize    = 16 << 10 // of an answer, that rules look at, in bytes
 )
 
-// answer is what a peer sent, and the request that drew it.
-type answer struct {
-	request string // its name
-	sent    []byte // for rules that expect an echo or an id
-	bytes   []byte // what came back
-	text    string // bytes as Latin-1, for patterns
-	full    bool   // more was coming
-	tls     *probe.TLS
+// Names of requests that package request does not have: nothing is sent, a ClientHello
+// of TLS.
+const (
+	Waiting     = "wait"
+	ClientHello = "tls"
+)
+
+// Answer is what a peer sent, and the request that drew it.
+type Answer struct {
+	Request string // its name
+	Sent    []byte // for rules that expect an echo or an id
+	Bytes   []byte // what came back
+	Text    string // bytes as Latin-1, for patterns
+	Full    bool   // more was coming
+	TLS     *probe.TLS
 }
 
-func newAnswer(request string, sent, b []byte) *answer {
-	full := len(b) >= matchSize
-	b = b[:min(len(b), matchSize)]
-	return &answer{request: request, sent: sent, bytes: b, text: latin1(b), full: full}
+func New(request string, sent, b []byte) *Answer {
+	full := len(b) >= MaxSize
+	b = b[:min(len(b), MaxSize)]
+	return &Answer{Request: request, Sent: sent, Bytes: b, Text: Latin1(b), Full: full}
 }
 
-// facts are what a rule reads in an answer beyond its row. They come from the peer:
+// Facts are what a rule reads in an answer beyond its row. They come from the peer:
 // code that prints them escapes and bounds them.
-type facts struct{ product, version, info string }
+type Facts struct{ Product, Version, Info string }
 
 // matcher compares one answer with one rule. It keeps nothing and accepts any bytes.
-type matcher func(*answer) (facts, bool)
+type matcher func(*Answer) (Facts, bool)
 
-// rule recognises a service in an answer, whichever request it answers: every answer is
-// compared with every rule.
-type rule struct {
-	name       string // unique; reports quote it
-	service    string // the usual name
+// Rule recognises a service in an answer, whichever request it answers: every answer is
+// compared with every Rule.
+type Rule struct {
+	Name       string // unique; reports quote it
+	Service    string // the usual name
 	product    string // unless the match finds another
 	match      matcher
 	confidence probe.Confidence
@@ -63,38 +70,53 @@ const (
 	exact               // the software, where another product's rule matches as well
 )
 
-// match is a rule that recognised an answer.
-type match struct {
-	*rule // nil for none
-	facts
-	*answer
+// Match is a rule that recognised an answer.
+type Match struct {
+	*Rule // nil for none
+	Facts
+	*Answer
 }
 
-// better reports whether m is more specific than n.
-func (m match) better(n match) bool {
+// Better reports whether m is more specific than n.
+func (m Match) Better(n Match) bool {
 	switch {
-	case m.rule == nil || n.rule == nil:
-		return m.rule != nil
+	case m.Rule == nil || n.Rule == nil:
+		return m.Rule != nil
 	case m.rank != n.rank:
 		return m.rank > n.rank
-	case m.service != n.service || m.rank == weak:
+	case m.Service != n.Service || m.rank == weak:
 		return false
-	case n.request == clientHello.Name: // an error in place of a page
+	case n.Request == ClientHello: // an error in place of a page
 		return true
 	}
 	return m.detail() > n.detail()
 }
 
-// isPlainHTTP reports whether m shows no more than that the peer answers HTTP, as servers
+// Known reports whether the answer names the protocol; IsExact, whether it names the
+// software and its version too.
+func (m Match) Known() bool { return m.Rule != nil && m.rank >= protocol }
+
+func (m Match) IsExact() bool { return m.Rule != nil && m.rank >= product && m.Facts.Version != "" }
+
+// Survives reports whether the rule would recognise the same bytes in answer to another
+// request.
+func (m Match) Survives(request string) bool {
+	again := *m.Answer
+	again.Request = request
+	_, ok := m.Rule.match(&again)
+	return ok
+}
+
+// IsPlainHTTP reports whether m shows no more than that the peer answers HTTP, as servers
 // of many other protocols do.
-func (m match) isPlainHTTP() bool {
-	return m.rule != nil && m.service == request.HTTP.Service && m.rank == protocol && m.facts.product == ""
+func (m Match) IsPlainHTTP() bool {
+	return m.Rule != nil && m.Service == request.HTTP.Service && m.rank == protocol && m.Facts.Product == ""
 }
 
 // detail counts what is known beyond the service.
-func (m match) detail() int {
+func (m Match) detail() int {
 	n := 0
-	for _, s := range []string{m.facts.product, m.facts.version, m.facts.version, m.facts.info} {
+	for _, s := range []string{m.Facts.Product, m.Facts.Version, m.Facts.Version, m.Facts.Info} {
 		if s != "" {
 			n++
 		}
@@ -102,34 +124,34 @@ func (m match) detail() int {
 	return n
 }
 
-// recognise is the most specific match of a, and the services of all that
+// Recognise is the most specific match of a, and the services of all that
 // matched.
-func recognise(a *answer) (best match, services []string) {
-	mirrored := a.mirrored()
+func Recognise(a *Answer) (best Match, services []string) {
+	mirrored := a.Mirrored()
 	for _, table := range tables() {
 		for i := range table {
 			r := &table[i]
 			f, ok := r.match(a)
-			if !ok || mirrored && r.service != "echo" {
+			if !ok || mirrored && r.Service != "echo" {
 				continue
 			}
-			services = append(services, r.service)
-			if best.rule == nil || r.rank > best.rank {
-				if f.product == "" {
-					f.product = r.product
+			services = append(services, r.Service)
+			if best.Rule == nil || r.rank > best.rank {
+				if f.Product == "" {
+					f.Product = r.product
 				}
-				best = match{r, f, a}
+				best = Match{r, f, a}
 			}
 		}
 	}
 	return best, services
 }
 
-// hinted are the rows of hints that a matches.
-func hinted(a *answer) (rows []*rule) {
+// Hinted are the rows of hints that a matches.
+func Hinted(a *Answer) (rows []*Rule) {
 	all := hints()
 	for i := range all {
-		if _, ok := all[i].match(a); ok && !a.mirrored() {
+		if _, ok := all[i].match(a); ok && !a.Mirrored() {
 			rows = append(rows, &all[i])
 		}
 	}
@@ -139,42 +161,42 @@ func hinted(a *answer) (rows []*rule) {
 // identify names the service from b, the answer to the request of that name.
 // It never returns nil.
 func identify(request string, b []byte) *probe.Service {
-	a := newAnswer(request, nil, b)
-	m, _ := recognise(a)
-	m.answer = a
-	return m.report()
+	a := New(request, nil, b)
+	m, _ := Recognise(a)
+	m.Answer = a
+	return m.Report()
 }
 
 // secretAfter is how much is reported of answers that continue with secrets, by rule.
 var secretAfter = map[string]int{"meetingmaker-login": loginHead}
 
-// report is the match as it is written in reports; without a rule, "unknown" and the kind
+// Report is the match as it is written in reports; without a rule, "unknown" and the kind
 // of the answer.
-func (m match) report() *probe.Service {
-	b := m.answer.bytes
+func (m Match) Report() *probe.Service {
+	b := m.Answer.Bytes
 	s := &probe.Service{
-		Name: "unknown", Probe: m.request,
-		Banner: escape(b, bannerSize), Raw: bytes.Clone(b[:min(len(b), rawSize)]),
+		Name: "unknown", Probe: m.Request,
+		Banner: escape(b, bannerSize), Raw: bytes.Clone(b[:min(len(b), RawSize)]),
 	}
-	if m.rule == nil {
-		s.Info = describeBytes(m.answer)
+	if m.Rule == nil {
+		s.Info = describeBytes(m.Answer)
 		return s
 	}
-	if n, ok := secretAfter[m.rule.name]; ok {
+	if n, ok := secretAfter[m.Rule.Name]; ok {
 		b = b[:min(len(b), n)]
 		s.Banner, s.Raw = escape(b, bannerSize), bytes.Clone(b)
 	}
-	s.Name, s.Rule, s.Confidence = m.service, m.rule.name, m.confidence
-	s.Product, s.Version = safe(m.facts.product, nameSize), safe(m.facts.version, nameSize)
-	s.Info = safe(m.facts.info, infoSize)
-	s.TLS = m.answer.tls
+	s.Name, s.Rule, s.Confidence = m.Service, m.Rule.Name, m.confidence
+	s.Product, s.Version = Printable(m.Facts.Product, NameSize), Printable(m.Facts.Version, NameSize)
+	s.Info = Printable(m.Facts.Info, infoSize)
+	s.TLS = m.Answer.TLS
 	return s
 }
 
 // describeBytes states what kind of bytes an answer has: "12 bytes, binary, 3.1 bits of
 // entropy a byte, starts c1 2c".
-func describeBytes(a *answer) string {
-	b := a.bytes
+func describeBytes(a *Answer) string {
+	b := a.Bytes
 	if len(b) == 0 {
 		return "no bytes"
 	}
@@ -195,7 +217,7 @@ func describeBytes(a *answer) string {
 	}
 	size := fmt.Sprintf("%d bytes", len(b))
 	switch {
-	case a.full:
+	case a.Full:
 		size = "at least " + size
 	case len(b) == 1:
 		size = "1 byte"
@@ -218,9 +240,9 @@ func spaced(b []byte) string {
 	return strings.Join(s, " ")
 }
 
-// latin1 maps each byte to the rune of the same number, so that a regexp over
+// Latin1 maps each byte to the rune of the same number, so that a regexp over
 // text can match bytes: Go's regexps would read invalid UTF-8 as U+FFFD.
-func latin1(b []byte) string {
+func Latin1(b []byte) string {
 	var s strings.Builder
 	s.Grow(len(b) + len(b)/4)
 	for _, c := range b {
@@ -229,7 +251,7 @@ func latin1(b []byte) string {
 	return s.String()
 }
 
-// bytesOf undoes latin1.
+// bytesOf undoes Latin1.
 func bytesOf(text string) string {
 	b := make([]byte, 0, len(text))
 	for _, c := range text {
@@ -238,10 +260,10 @@ func bytesOf(text string) string {
 	return string(b)
 }
 
-// safe writes s for people to read: printable UTF-8 as it is, and escaped what does
+// Printable writes s for people to read: printable UTF-8 as it is, and escaped what does
 // anything else, as controls, marks that hide text or change its direction, and bytes
 // that are no UTF-8 do. It stops before it would exceed limit bytes.
-func safe(s string, limit int) string {
+func Printable(s string, limit int) string {
 	var out strings.Builder
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)

@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"encoding/binary"
@@ -69,15 +69,15 @@ func TestListed(t *testing.T) {
 	}
 	clock := binary.BigEndian.AppendUint32(nil, uint32(time.Now().Unix()+2208988800))
 	all := append(allReplies(t),
-		captured{"RFC 868", waiting.Name, "time", "time", "", "", string(clock)},
+		captured{"RFC 868", Waiting, "time", "time", "", "", string(clock)},
 		captured{"RFC 862", request.HTTP.Name, "echo", "echo", "", "", string(request.HTTP.Bytes(""))})
-	matches := make([]match, len(all))
+	matches := make([]Match, len(all))
 	for i, c := range all {
-		matches[i], _ = recognise(newAnswer(c.request, message(c.request), []byte(c.reply)))
+		matches[i], _ = Recognise(New(c.request, message(c.request), []byte(c.reply)))
 	}
 	for _, l := range listed {
-		if !slices.ContainsFunc(matches, func(m match) bool {
-			return m.rule != nil && m.service == l.service && (l.product == "" || m.facts.product == l.product)
+		if !slices.ContainsFunc(matches, func(m Match) bool {
+			return m.Rule != nil && m.Service == l.service && (l.product == "" || m.Facts.Product == l.product)
 		}) {
 			t.Errorf("%s: no answer in the tests is recognised as %s %s", l.what, l.service, l.product)
 		}

@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"math/rand/v2"
@@ -44,7 +44,9 @@ func corpus(t testing.TB) []captured {
 }
 
 // opening are the requests that open every identification.
-func opening() []*request.Request { return []*request.Request{&waiting, &clientHello, &request.HTTP} }
+func opening() []*request.Request {
+	return []*request.Request{{Name: Waiting}, {Name: ClientHello}, &request.HTTP}
+}
 
 // message is what the request of that name sends.
 func message(name string) []byte {
@@ -66,21 +68,21 @@ func TestCorpus(t *testing.T) {
 
 func check(t *testing.T, c captured) {
 	t.Helper()
-	m, _ := recognise(newAnswer(c.request, message(c.request), []byte(c.reply)))
+	m, _ := Recognise(New(c.request, message(c.request), []byte(c.reply)))
 	rule, service := "", "unknown"
-	if m.rule != nil {
-		rule, service = m.rule.name, m.service
+	if m.Rule != nil {
+		rule, service = m.Rule.Name, m.Service
 	}
-	if rule != c.rule || service != c.service || m.facts.product != c.product || m.facts.version != c.version {
+	if rule != c.rule || service != c.service || m.Facts.Product != c.product || m.Facts.Version != c.version {
 		t.Errorf("%s answers %s with %.60q: %s (%s), %q %q; want %s (%s), %q %q", c.server, c.request, c.reply,
-			service, rule, m.facts.product, m.facts.version, c.service, c.rule, c.product, c.version)
+			service, rule, m.Facts.Product, m.Facts.Version, c.service, c.rule, c.product, c.version)
 	}
 }
 
 // An answer does not become another's because another request drew it.
 func TestCrossTalk(t *testing.T) {
 	t.Parallel()
-	names := []string{waiting.Name, clientHello.Name, request.HTTP.Name}
+	names := []string{Waiting, ClientHello, request.HTTP.Name}
 	for _, q := range slices.Concat(request.TCP(), request.UDP()) {
 		names = append(names, q.Name)
 	}
@@ -91,13 +93,13 @@ func TestCrossTalk(t *testing.T) {
 		t.Run(c.server+" "+c.request, func(t *testing.T) {
 			t.Parallel()
 			for _, name := range names {
-				a := newAnswer(name, message(name), []byte(c.reply))
-				if a.mirrored() { // it would be an echo then
+				a := New(name, message(name), []byte(c.reply))
+				if a.Mirrored() { // it would be an echo then
 					continue
 				}
-				m, _ := recognise(a)
-				if m.rule != nil && m.rank > weak && m.service != c.service {
-					t.Errorf("%.60q is recognised as %s by rule %s, in answer to %s", c.reply, m.service, m.rule.name, name)
+				m, _ := Recognise(a)
+				if m.Rule != nil && m.rank > weak && m.Service != c.service {
+					t.Errorf("%.60q is recognised as %s by rule %s, in answer to %s", c.reply, m.Service, m.Rule.Name, name)
 				}
 			}
 		})
@@ -125,8 +127,8 @@ func TestNoise(t *testing.T) {
 			}
 		}
 		name := names[r.IntN(len(names))]
-		if m, _ := recognise(newAnswer(name, message(name), b)); m.rule != nil && m.rank > weak {
-			t.Errorf("%q in answer to %s is recognised as %s by rule %s", b, name, m.service, m.rule.name)
+		if m, _ := Recognise(New(name, message(name), b)); m.Rule != nil && m.rank > weak {
+			t.Errorf("%q in answer to %s is recognised as %s by rule %s", b, name, m.Service, m.Rule.Name)
 		}
 	}
 }
@@ -134,19 +136,19 @@ func TestNoise(t *testing.T) {
 func BenchmarkRecognise(b *testing.B) {
 	page := "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\n\r\n<title>Hello</title>" +
 		strings.Repeat("<p>All work and no play makes a dull page</p>\n", 1000)
-	noise := make([]byte, matchSize)
+	noise := make([]byte, MaxSize)
 	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
 		noise[i] = byte(r.Uint32())
 	}
 	for name, reply := range map[string]string{
 		"ssh": "SSH-2.0-OpenSSH_9.2p1 " +
-			"Debian-2+deb12u10\r\n", "page of 16 KiB": page[:matchSize], "noise of 16 KiB": string(noise),
-		"newlines": strings.Repeat("\n", matchSize),
+			"Debian-2+deb12u10\r\n", "page of 16 KiB": page[:MaxSize], "noise of 16 KiB": string(noise),
+		"newlines": strings.Repeat("\n", MaxSize),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				recognise(newAnswer("wait", nil, []byte(reply)))
+				Recognise(New("wait", nil, []byte(reply)))
 			}
 		})
 	}

@@ -1,14 +1,14 @@
-package service
+package answer
 
 import "bytes"
 
 // readLDAPVendor reads the vendor's name and version (RFC 3045) in the root DSE.
-func readLDAPVendor(a *answer) (facts, bool) {
-	if len(a.bytes) < 12 || a.bytes[0] != 0x30 {
-		return facts{}, false
+func readLDAPVendor(a *Answer) (Facts, bool) {
+	if len(a.Bytes) < 12 || a.Bytes[0] != 0x30 {
+		return Facts{}, false
 	}
-	f := facts{product: ldapValue(a.bytes, "vendorName"), version: ldapValue(a.bytes, "vendorVersion")}
-	return f, f.product != ""
+	f := Facts{Product: ldapValue(a.Bytes, "vendorName"), Version: ldapValue(a.Bytes, "vendorVersion")}
+	return f, f.Product != ""
 }
 
 // ldapValue is the first value of an attribute (RFC 4511, section 4.1.7), of less

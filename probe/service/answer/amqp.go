@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 
 // readAMQPStart reads the server's properties in Connection.Start (AMQP 0-9-1,
 // section 1.4.2.1).
-func readAMQPStart(a *answer) (facts, bool) {
-	b := a.bytes
+func readAMQPStart(a *Answer) (Facts, bool) {
+	b := a.Bytes
 	if len(b) < 14 || string(b[:3]) != "\x01\x00\x00" || string(b[7:13]) != "\x00\x0a\x00\x0a\x00\x09" {
-		return facts{}, false
+		return Facts{}, false
 	}
-	f := facts{product: amqpString(b, "product"), version: amqpString(b, "version")}
-	return f, f.product != ""
+	f := Facts{Product: amqpString(b, "product"), Version: amqpString(b, "version")}
+	return f, f.Product != ""
 }
 
 // amqpString is the long string of that name in a table (section 4.2.5.5).

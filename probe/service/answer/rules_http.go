@@ -1,10 +1,10 @@
-package service
+package answer
 
 import "onmux/probe"
 
 // pages are what is known of servers behind HTTP, beyond their Server header.
-func pages() []rule {
-	return []rule{
+func pages() []Rule {
+	return []Rule{
 		{"http", "http", "", readHTTP, probe.High, protocol},
 		{"http-proxy", "http-proxy", "", re(`^HTTP/1\.[01] 407 `), probe.High, product},
 		{"http-proxy-tinyproxy", "http-proxy", "Tinyproxy", field("Server", `tinyproxy/(?P<version>\d[\w.]*)`), probe.High,
@@ -52,42 +52,42 @@ func pages() []rule {
 // field matches the whole value of a header field, or its beginning.
 func field(name, pattern string) matcher {
 	m := re(`(?i)^` + pattern + `(?:[ ;,(]|$)`)
-	return func(a *answer) (facts, bool) {
-		if !statusLine(a.text) {
-			return facts{}, false
+	return func(a *Answer) (Facts, bool) {
+		if !statusLine(a.Text) {
+			return Facts{}, false
 		}
-		head, _, _ := cutHead(a.text)
-		value := header(head, name)
+		head, _, _ := CutHead(a.Text)
+		value := Header(head, name)
 		if value == "" {
-			return facts{}, false
+			return Facts{}, false
 		}
-		return m(&answer{text: value})
+		return m(&Answer{Text: value})
 	}
 }
 
 // body matches what follows the header of a response.
 func body(pattern string) matcher {
 	m := re(`(?is)` + pattern)
-	return func(a *answer) (facts, bool) {
-		if !statusLine(a.text) {
-			return facts{}, false
+	return func(a *Answer) (Facts, bool) {
+		if !statusLine(a.Text) {
+			return Facts{}, false
 		}
-		_, body, ok := cutHead(a.text)
+		_, body, ok := CutHead(a.Text)
 		if !ok || body == "" {
-			return facts{}, false
+			return Facts{}, false
 		}
-		return m(&answer{text: body})
+		return m(&Answer{Text: body})
 	}
 }
 
 // readWebSocket recognises a server that requires an upgrade.
-func readWebSocket(a *answer) (facts, bool) {
+func readWebSocket(a *Answer) (Facts, bool) {
 	f, ok := readHTTP(a)
-	head, _, _ := cutHead(a.text)
-	if !ok || header(head, "Sec-WebSocket-Version") == "" &&
-		(a.text[9:12] != "426" || header(head, "Upgrade") != "websocket") {
-		return facts{}, false
+	head, _, _ := CutHead(a.Text)
+	if !ok || Header(head, "Sec-WebSocket-Version") == "" &&
+		(a.Text[9:12] != "426" || Header(head, "Upgrade") != "websocket") {
+		return Facts{}, false
 	}
-	f.info = "websocket"
+	f.Info = "websocket"
 	return f, true
 }

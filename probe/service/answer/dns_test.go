@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"strings"
@@ -21,10 +21,10 @@ func FuzzDNS(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a := newAnswer("dns", nil, b)
+		a := New("dns", nil, b)
 		found, ok := readDNSVersion(a)
-		text, named := strings.CutPrefix(found.info, "version.bind: ")
-		if ok != named || ok && !strings.Contains(string(a.bytes), text) {
+		text, named := strings.CutPrefix(found.Info, "version.bind: ")
+		if ok != named || ok && !strings.Contains(string(a.Bytes), text) {
 			t.Errorf("%q: %+v", b, found)
 		}
 		if _, known := readDNS(a); ok && !known {

@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"encoding/binary"
@@ -14,9 +14,9 @@ import (
 
 // dnsMessages are the answer as it came, and those in it over TCP, where each
 // follows its length (RFC 1035, section 4.2.2).
-func dnsMessages(a *answer) [][]byte {
-	all := [][]byte{a.bytes}
-	for b := a.bytes; len(b) >= 2; {
+func dnsMessages(a *Answer) [][]byte {
+	all := [][]byte{a.Bytes}
+	for b := a.Bytes; len(b) >= 2; {
 		n := int(binary.BigEndian.Uint16(b))
 		if b = b[2:]; n > len(b) {
 			break
@@ -53,8 +53,8 @@ func isVersionBind(q *dnsmessage.Question) bool {
 
 // readDNS recognises an answer to our query, whose question it repeats unless the server
 // refused to read it.
-func readDNS(a *answer) (facts, bool) {
-	return facts{}, slices.ContainsFunc(dnsMessages(a), isDNS)
+func readDNS(a *Answer) (Facts, bool) {
+	return Facts{}, slices.ContainsFunc(dnsMessages(a), isDNS)
 }
 
 func isDNS(b []byte) bool {
@@ -73,21 +73,21 @@ var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
 
 // readDNSVersion reads the text of version.bind: the software and its version
 // or, for BIND, a bare version.
-func readDNSVersion(a *answer) (facts, bool) {
+func readDNSVersion(a *Answer) (Facts, bool) {
 	for _, b := range dnsMessages(a) {
 		if text := versionText(b); text != "" {
-			f := facts{info: "version.bind: " + text}
+			f := Facts{Info: "version.bind: " + text}
 			m := dnsSoftware().FindStringSubmatch(text)
 			for _, p := range m[1 : len(m)-1] {
-				f.product += p
+				f.Product += p
 			}
-			if f.version = m[len(m)-1]; f.version != "" && f.product == "" {
-				f.product = "BIND"
+			if f.Version = m[len(m)-1]; f.Version != "" && f.Product == "" {
+				f.Product = "BIND"
 			}
 			return f, true
 		}
 	}
-	return facts{}, false
+	return Facts{}, false
 }
 
 // versionText is the first string of the TXT record of version.bind, empty if b has none.

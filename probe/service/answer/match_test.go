@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"bytes"
@@ -125,7 +125,7 @@ func TestRules(t *testing.T) {
 				g.reply, s.Rule, s.Name, s.Product, s.Version, g.rule, g.service, g.product, g.version)
 		}
 		if (s.Confidence == "") != (g.rule == "") || s.Probe != "wait" ||
-			string(s.Raw) != g.reply[:min(len(g.reply), rawSize)] {
+			string(s.Raw) != g.reply[:min(len(g.reply), RawSize)] {
 			t.Errorf("%q: confidence %q, probe %q, raw %q", g.reply, s.Confidence, s.Probe, s.Raw)
 		}
 	}
@@ -164,7 +164,7 @@ func TestSafe(t *testing.T) {
 		{"aÜb", 3, "aÜ"},
 		{"\u200b", 11, ""},
 	} {
-		if got := safe(tt.in, tt.limit); got != tt.want {
+		if got := Printable(tt.in, tt.limit); got != tt.want {
 			t.Errorf("safe(%q, %d) = %q, want %q", tt.in, tt.limit, got, tt.want)
 		}
 	}
@@ -200,14 +200,14 @@ func FuzzIdentify(f *testing.F) {
 		for what, limited := range map[string]struct {
 			s     string
 			limit int
-		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, nameSize}, "version": {s.Version,
-			nameSize}, "info": {s.Info, infoSize}} {
+		}{"banner": {s.Banner, bannerSize}, "product": {s.Product, NameSize}, "version": {s.Version,
+			NameSize}, "info": {s.Info, infoSize}} {
 			if len(limited.s) > limited.limit || strings.ContainsFunc(limited.s,
 				func(r rune) bool { return !unicode.IsPrint(r) || what == "banner" && r > '~' }) {
 				t.Errorf("%q: %s %q", b, what, limited.s)
 			}
 		}
-		if !bytes.HasPrefix(b, s.Raw) || len(s.Raw) != min(len(b), rawSize) && len(s.Raw) != secretAfter[s.Rule] {
+		if !bytes.HasPrefix(b, s.Raw) || len(s.Raw) != min(len(b), RawSize) && len(s.Raw) != secretAfter[s.Rule] {
 			t.Errorf("%q: raw %q", b, s.Raw)
 		}
 		if s.Confidence != "" && s.Confidence != probe.High && s.Confidence != probe.Medium && s.Confidence != probe.Low {

@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"strings"
@@ -7,8 +7,8 @@ import (
 )
 
 // datagramRules are what is known of answers over UDP alone.
-func datagramRules() []rule {
-	return []rule{
+func datagramRules() []Rule {
+	return []Rule{
 		{"mdns", "mdns", "", re(`(?s)^\x04\x17\x84\x00\x00[\x00\x01]\x00.{3,5}.*\x05local\x00`), probe.High, product},
 		// RFC 3412, section 6; RFC 3417: version 3, message 0x41700417, a report.
 		{"snmp-v3", "snmp", "", readSNMPReport, probe.High, protocol},
@@ -59,9 +59,9 @@ func datagramRules() []rule {
 // unpadded is re for a fact that is filled up with spaces.
 func unpadded(pattern string) matcher {
 	m := re(pattern)
-	return func(a *answer) (facts, bool) {
+	return func(a *Answer) (Facts, bool) {
 		f, ok := m(a)
-		f.info = strings.TrimRight(f.info, " ")
+		f.Info = strings.TrimRight(f.Info, " ")
 		return f, ok
 	}
 }

@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"encoding/binary"
@@ -278,11 +278,11 @@ func TestEveryRuleIsTested(t *testing.T) {
 	seen := map[string]bool{}
 	for _, table := range tables() {
 		for _, r := range table {
-			if seen[r.name] {
-				t.Errorf("two rules are called %q", r.name)
+			if seen[r.Name] {
+				t.Errorf("two rules are called %q", r.Name)
 			}
-			if seen[r.name] = true; !hit[r.name] {
-				t.Errorf("no answer in the tests is recognised by rule %q", r.name)
+			if seen[r.Name] = true; !hit[r.Name] {
+				t.Errorf("no answer in the tests is recognised by rule %q", r.Name)
 			}
 		}
 	}

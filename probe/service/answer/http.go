@@ -1,4 +1,4 @@
-package service
+package answer
 
 import (
 	"regexp"
@@ -13,22 +13,22 @@ var title = sync.OnceValue(func() *regexp.Regexp {
 // readHTTP recognises a response (RFC 9112, section 4) by its status line, the
 // software by the Server header (RFC 9110, section 10.2.4), and the page by its
 // title.
-func readHTTP(a *answer) (facts, bool) {
-	if !statusLine(a.text) {
-		return facts{}, false
+func readHTTP(a *Answer) (Facts, bool) {
+	if !statusLine(a.Text) {
+		return Facts{}, false
 	}
-	head, body, _ := cutHead(a.text)
-	var f facts
-	server := header(head, "Server")
+	head, body, _ := CutHead(a.Text)
+	var f Facts
+	server := Header(head, "Server")
 	if token, _, _ := strings.Cut(server, " "); token != "" {
-		f.product, f.version, _ = strings.Cut(token, "/")
-		if f.version == "" || f.version[0] < '0' || f.version[0] > '9' { // "Jetty(9.4.1)", "Apache Tomcat"
-			f.product, f.version = server, ""
+		f.Product, f.Version, _ = strings.Cut(token, "/")
+		if f.Version == "" || f.Version[0] < '0' || f.Version[0] > '9' { // "Jetty(9.4.1)", "Apache Tomcat"
+			f.Product, f.Version = server, ""
 		}
 	}
-	f.product, f.version = bytesOf(f.product), bytesOf(f.version)
+	f.Product, f.Version = bytesOf(f.Product), bytesOf(f.Version)
 	if t := title().FindStringSubmatch(body); t != nil {
-		f.info = "title: " + strings.Join(strings.Fields(bytesOf(t[1])), " ")
+		f.Info = "title: " + strings.Join(strings.Fields(bytesOf(t[1])), " ")
 	}
 	return f, true
 }
@@ -39,8 +39,8 @@ func statusLine(text string) bool {
 		text[9] >= '1' && text[9] <= '5' && digit(text[10]) && digit(text[11])
 }
 
-// cutHead parts a response at its empty line.
-func cutHead(text string) (head, body string, ok bool) {
+// CutHead parts a response at its empty line.
+func CutHead(text string) (head, body string, ok bool) {
 	if head, body, ok = strings.Cut(text, "\r\n\r\n"); ok {
 		return head, body, true
 	}
@@ -49,8 +49,8 @@ func cutHead(text string) (head, body string, ok bool) {
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// header is the value of a header field, empty if it is not there.
-func header(head, name string) string {
+// Header is the value of a Header field, empty if it is not there.
+func Header(head, name string) string {
 	for line := range strings.SplitSeq(head, "\n") {
 		k, v, ok := strings.Cut(line, ":")
 		if ok && strings.EqualFold(k, name) {
