@@ -24,11 +24,16 @@ func dialTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if err != nil {
 		return judgeError(ctx, e, o, err, d)
 	}
-	defer conn.Close()
 	if conn.LocalAddr().String() == conn.RemoteAddr().String() {
+		conn.Close()
 		return Result{}, busy(e, errors.New("the socket connected to itself"))
 	}
-	_ = conn.(*net.TCPConn).SetLinger(0) // a RST at the end, so that no TIME_WAIT holds a port
+	if o.Accepted != nil {
+		defer o.Accepted(conn)
+	} else {
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		defer conn.Close()
+	}
 	r := judged(e, SynAck, true, d)
 	if o.Evidence {
 		r.Evidence = []string{"SYN-ACK after " + short(d), fmt.Sprintf("probed from %s", conn.LocalAddr())}

@@ -24,8 +24,8 @@ func Do(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return unmeasured(e, fmt.Sprintf("%s: no protocol to probe with; use tcp or udp", e.AddrPort())), nil
 }
 
-// DoTCP makes a TCP handshake with e, whatever e.Proto is, and ends an accepted connection
-// at once with a RST. See Do.
+// DoTCP makes a TCP handshake with e, whatever e.Proto is. See Do, and Options.Accepted for
+// what becomes of an accepted connection.
 func DoTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	e.Proto = TCP
 	return attempt(ctx, e, o, connectTCP)

@@ -3,6 +3,8 @@ package probe_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -121,5 +123,40 @@ func TestResend(t *testing.T) {
 				t.Errorf("%s, resend %t: %d datagrams sent", en.name, resend, received)
 			}
 		}
+	}
+}
+
+// An accepted connection is the caller's: it may talk on it, and ends it as any other.
+func TestAccepted(t *testing.T) {
+	nettest.Need(t)
+	for _, en := range engines {
+		t.Run(en.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			received := make(chan error, 1)
+			nettest.Accept(t, l, func(c net.Conn) {
+				b, err := io.ReadAll(c)
+				if err == nil && string(b) != "hello" {
+					err = fmt.Errorf("received %q", b)
+				}
+				received <- err
+			})
+			var conn net.Conn
+			e := probe.Endpoint{Addr: loopback, Port: uint16(l.Addr().(*net.TCPAddr).Port), Proto: probe.TCP}
+			r, err := en.do(t.Context(), e, probe.Options{Timeout: time.Minute, Evidence: true,
+				Accepted: func(c net.Conn) { conn = c }})
+			if err != nil || r.State != probe.Open || conn == nil {
+				t.Fatalf("%+v, %v, %v", r, err, conn)
+			}
+			if _, err := conn.Write([]byte("hello")); err != nil {
+				t.Error(err)
+			}
+			conn.Close()
+			if err := <-received; err != nil {
+				t.Errorf("the end of the connection: %v", err)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"strconv"
 	"time"
@@ -257,6 +258,10 @@ type Options struct {
 	Try      int  // UDP: which of the port's request.Payloads is sent, in turn; 0 and 1: the first
 	Resend   bool // UDP: send once more at half of Timeout if still silent; it remains one try
 	HopLimit int  // TTL, or hop limit, of the packets; 0: the system's
+
+	// Accepted receives an accepted TCP connection, and closes it; if it is nil, a RST ends the connection at once, so
+	// that no TIME_WAIT holds a port of this machine.
+	Accepted func(net.Conn)
 }
 
 // ErrBusy means that this machine is temporarily out of something: descriptors,

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -56,6 +57,22 @@ func (s *socket) close() {
 		return
 	}
 	unix.Close(s.fd)
+}
+
+// conn is the connection on a descriptor of its own. Errors from the network end it again, as
+// they do any other connection.
+func (s *socket) conn() (net.Conn, error) {
+	level, recverr := unix.IPPROTO_IPV6, unix.IPV6_RECVERR
+	if s.v4 {
+		level, recverr = unix.IPPROTO_IP, unix.IP_RECVERR
+	}
+	if err := unix.SetsockoptInt(s.fd, level, recverr, 0); err != nil {
+		return nil, err
+	}
+	if s.file == nil {
+		s.file = os.NewFile(uintptr(s.fd), "socket")
+	}
+	return net.FileConn(s.file)
 }
 
 func (s *socket) connect(e Endpoint) error {

@@ -155,14 +155,22 @@ func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, 
 	return r
 }
 
-// accepted judges a completed handshake. It leaves the socket so that close
-// sends a RST, and no TIME_WAIT holds an ephemeral port.
+// accepted judges a completed handshake. The connection is o.Accepted's from then on, or
+// it leaves the socket so that close sends a RST.
 func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
 	if isSelf(&s.socket, s.e) {
 		return Result{}, errRetry
 	}
-	unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	r := judged(s.e, SynAck, true, d)
+	if s.o.Accepted == nil || reset {
+		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	} else {
+		conn, err := s.conn()
+		if err != nil {
+			return failed(s.e, errno(err))
+		}
+		defer s.o.Accepted(conn)
+	}
 	info, window := s.info()
 	if info.Rtt > 0 {
 		r.RTT = Millis(time.Duration(info.Rtt) * time.Microsecond)
