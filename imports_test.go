@@ -130,7 +130,7 @@ var fences = map[string][]string{
 		"probe/ports/*_linux.go", "probe/local/*_linux.go", "probe/local/netns/*_linux.go",
 		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/nat/*_linux.go",
 		"probe/local/trace/*_linux.go",
-		"scan/link/*_linux.go", "scan/link/*_unix.go",
+		"scan/files/*_linux.go", "scan/files/*_unix.go", "scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/scan/files"
 )
 
 const version = "0.1.0"
@@ -33,7 +34,30 @@ func main() {
 	// A closed pipe is an error of one output, not the end of the others.
 	signal.Ignore(syscall.SIGPIPE)
 	cli.FlagStringer = flagLine
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(start(os.Stdin, os.Stdout, os.Stderr))
+}
+
+// minFiles is how many more files a process must be able to open: Go's runtime
+// crashes where there are none for its poller.
+const minFiles = 12
+
+// start runs the command line with the files of the process.
+func start(stdin, stdout, stderr *os.File) int {
+	if !files.Available(minFiles) {
+		return printError(fmt.Errorf("this process may not open %d more files: raise the limit (ulimit -n 256)", minFiles),
+			exitStyleOf(os.Args[1:]), stderr)
+	}
+	if files.Closed(stdout) {
+		return run(os.Args[1:], stdin, closedOutput{}, stderr)
+	}
+	return run(os.Args[1:], stdin, stdout, stderr)
+}
+
+// closedOutput is a standard output that was closed when the process began.
+type closedOutput struct{}
+
+func (closedOutput) Write([]byte) (int, error) {
+	return 0, errors.New("it is closed (to discard it: >/dev/null)")
 }
 
 // run is main without the process: it returns the exit code.

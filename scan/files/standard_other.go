@@ -1,0 +1,12 @@
+//go:build !unix
+
+package files
+
+import "os"
+
+// Closed is false: where a standard file was closed, writing to it fails.
+func Closed(*os.File) bool { return false }
+
+// Available reports whether this process may open so many more files, on which these
+// systems have no low limit.
+func Available(int) bool { return true }
