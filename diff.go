@@ -20,15 +20,22 @@ func diffCommand() *cli.Command {
 		Description: `Each is a report saved with -o json=FILE or -o jsonl=FILE, or nmap's XML; - is
 standard input. It lists what appeared, what vanished, and where the state, the
 service or the owner differs. What may be no change, such as silence in a report
-that expects to have missed answers, is listed apart. The exit code is 1 if
-something changed, and 3 if that is not certain.`,
+that expects to have missed answers, is listed apart; silence that decides
+nothing is only counted (-v lists it). The exit code is 1 if something certainly
+changed, and 3 if a report is incomplete, or with --strict if something may have
+changed. With -q, nothing is printed where nothing changed.`,
 		UsageText: `  onmux diff yesterday.jsonl today.jsonl
   onmux diff nmap.xml today.jsonl -o markdown`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "strict", Category: categoryVerify,
+				Usage: "exit code 3 if something may have changed", DisableDefaultText: true},
+		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
 				return err
 			}
+			s.strict = c.Bool("strict")
 			if c.NArg() != 2 {
 				return usageError(fmt.Errorf("diff needs two files, not %d", c.NArg()), "onmux diff OLD NEW")
 			}

@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"probe/traceroute":     {"probe", "probe/wording"},
 	"probe/wording":        {},
 	"report": {
-		"probe", "probe/local", "probe/wording", "report/ci", "report/document", "report/expect", "report/html",
+		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/document", "report/expect", "report/html",
 		"report/nmap", "report/phrase", "report/record", "report/text", "scan/files",
 	},
 	"report/ci": {

@@ -33,6 +33,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		},
 		Job:    do,
 		Expect: s.expect,
+		Strict: s.strict,
 		Wait:   s.wait,
 		Again:  retryable,
 	}.Do(ctx, sinks)

@@ -30,6 +30,7 @@ type session struct {
 	outputs []report.Output
 	layout  record.Options
 	expect  []expect.Expectation
+	strict  bool // of diff: what may be a change counts
 	ports   []probe.Port
 	protos  []probe.Proto // for ports with no suffix
 	ipv4    bool

@@ -136,6 +136,9 @@ const (
 	// DoubtNoOptions: its SYN-ACK has no TCP option.
 	DoubtNoOptions DoubtKind = "no-tcp-options"
 
+	// DoubtHostDown: another program found its host down, and did not ask its ports.
+	DoubtHostDown DoubtKind = "host-down"
+
 	// The others have the name of the Behavior that they are about. The first attempt may
 	// show these two already.
 	DoubtZeroWindow   = DoubtKind(ZeroWindow)

@@ -72,7 +72,7 @@ func decodeXML(b []byte) ([]string, error) {
 
 func decodeTAP(b []byte) ([]string, error) {
 	lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
-	if lines[0] != "TAP version 14" {
+	if lines[0] != "TAP version 13" {
 		return nil, fmt.Errorf("begins with %q", lines[0])
 	}
 	var out []string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"onmux/report/compact"
 	"onmux/report/document"
 	"onmux/report/nmap"
 	"onmux/report/record"
@@ -33,7 +34,20 @@ func Replay(r io.Reader, h record.Handler) error {
 	case err != nil && err != io.EOF && err != document.ErrLong:
 		return err
 	default:
-		err = document.ReadDocument(s, io.MultiReader(bytes.NewReader(first), br))
+		err = readDocument(s, io.MultiReader(bytes.NewReader(first), br), h)
 	}
 	return errors.Join(err, s.Close())
+}
+
+// readDocument reads a json report, twice unless h has no use for violations: they stand in
+// it behind the findings, and are written where they were.
+func readDocument(s *record.Source, r io.Reader, h record.Handler) error {
+	if _, ok := h.(interface{ IgnoresViolations() }); ok {
+		return document.ReadDocument(s, r, document.Violations{})
+	}
+	twice := compact.NewRewind(r)
+	defer twice.Close()
+	violations := document.FindViolations(twice)
+	twice.Rewind()
+	return document.ReadDocument(s, twice, violations)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -29,6 +31,61 @@ func TestReplayIsTheSameReport(t *testing.T) {
 					t.Errorf("%s as %s %s:\n%s\ncame back as\n%s", name, format, way, saved, again.Bytes())
 				}
 			}
+		}
+	}
+}
+
+// TestReplayIsDirect: a replay of a json or jsonl document is, in every format, what the run
+// wrote in that format.
+func TestReplayIsDirect(t *testing.T) {
+	t.Parallel()
+	streams := map[string]Stream{"sample": Sample(), "empty": Empty(), "hostile": WithText(Hostile)}
+	// Of documents of every command, the jsonl is the stream.
+	saved, err := filepath.Glob("../testdata/documents/*.jsonl")
+	if err != nil || len(saved) == 0 {
+		t.Fatal(saved, err)
+	}
+	for _, file := range saved {
+		r := NewRecorder()
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = Replay(bytes.NewReader(b), r)
+		}
+		if err != nil {
+			t.Fatal(file, err)
+		}
+		streams[filepath.Base(file)] = r.Stream
+		if old, err := os.ReadFile(strings.TrimSuffix(file, "l")); err != nil {
+			t.Fatal(err)
+		} else if !bytes.Contains(old, []byte(`"command":"check"`)) { // whose sockets have violations that stand behind them
+			compareReplays(t, file+" from json", r.Stream, old)
+		}
+	}
+	// Two records of one name, of which the second alone violates something.
+	twice := Sample()
+	again := twice.Findings[1]
+	twice.Findings = append([]Finding{again}, twice.Findings...)
+	streams["twice"] = twice
+	for name, s := range streams {
+		for _, from := range []string{"json", "jsonl"} {
+			compareReplays(t, name+" from "+from, s, s.Write(t, from))
+		}
+	}
+}
+
+func compareReplays(t *testing.T, name string, s Stream, saved []byte) {
+	t.Helper()
+	for _, format := range Formats() {
+		if Fits(format, s.Started.Command) != nil {
+			continue
+		}
+		var b bytes.Buffer
+		h, err := New(format, &b, Options{})
+		if err == nil {
+			err = Replay(iotest.HalfReader(bytes.NewReader(saved)), h)
+		}
+		if want := s.Write(t, format); err != nil || !bytes.Equal(b.Bytes(), want) {
+			t.Errorf("%s as %s: %v\n%s\nwant\n%s", name, format, err, b.Bytes(), want)
 		}
 	}
 }

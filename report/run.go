@@ -20,6 +20,7 @@ type Run struct {
 	Start  record.Start
 	Job    Job
 	Expect []expect.Expectation
+	Strict bool // of a comparison: what may be a change leaves the outcome open
 
 	// Wait repeats the job, with pauses that grow from 100 ms to 2 s, until the
 	// expectations hold or so much time has passed; 0 does it once. The last
@@ -68,6 +69,7 @@ func (r Run) Do(ctx context.Context, h record.Handler) Result {
 // once does the job, and writes to h as it goes.
 func (r Run) once(ctx context.Context, h record.Handler) Result {
 	judge := expect.NewJudge(r.Expect)
+	judge.Strict = r.Strict
 	out := Result{WriteErr: h.Start(r.Start)}
 	write := func(f record.Finding) {
 		if out.WriteErr == nil {

@@ -18,32 +18,21 @@ type testCase struct {
 	text       string // what was found, in one line
 	violations []record.Violation
 	unsure     string // why it is not known
-	fails      bool   // a rule does, and its violations have not come yet
-	actual     string // what that rule found
-}
-
-// title is the case in one line.
-func (c testCase) title() string {
-	if c.text == "" {
-		return c.name
-	}
-	return c.name + " " + c.text
+	skipped    string // why it does not count
+	fails      string // what a rule found that fails, and whose violations have not come yet
 }
 
 // cases makes test cases of a stream. Violations follow the record that they are
-// of, so each waits until the next. Reports replayed from one document have them
-// all at the end: they come out as cases of their own.
+// of, so each waits until the next.
 type cases struct {
-	write func(testCase) error
-	none  string // text of the case of an empty report
-	some  bool   // a record came
-	held  *testCase
-
-	failed map[string]bool // rules that were written as failed before their violations came
-	joins  bool            // write takes violations that come later
+	write   func(testCase) error
+	command string
+	some    bool // a record came
+	unsure  bool // a case is
+	held    *testCase
 }
 
-func (c *cases) start(s record.Start) { c.none = phrase.Nothing(s.Command, false) }
+func (c *cases) start(s record.Start) { c.command = s.Command }
 
 // subject makes a case of an endpoint, a range or a verdict.
 func (c *cases) subject(f record.Finding) error {
@@ -68,8 +57,8 @@ func (c *cases) Verdict(v local.Verdict) error { return c.subject(v) }
 // Attempt makes no case: its endpoint does.
 func (c *cases) Attempt(probe.Attempt) error { return c.flush() }
 
-// Listener makes no case: its port's verdict does.
-func (c *cases) Listener(local.Listener) error { return c.flush() }
+// Listener makes no case: its port's verdict does, which stands before it.
+func (c *cases) Listener(local.Listener) error { return nil }
 
 // Port makes no case: nothing was looked at.
 func (c *cases) Port(ports.Info) error { return c.flush() }
@@ -77,20 +66,26 @@ func (c *cases) Port(ports.Info) error { return c.flush() }
 // Rule makes a case that waits for its violations.
 func (c *cases) Rule(r record.Rule) error {
 	err := c.flush()
-	c.held = &testCase{name: r.Name, text: r.Outcome.String() + phrase.Suffix(": ", r.Found),
-		fails: r.Outcome == record.Fails, actual: cmp.Or(r.Found, r.Outcome.String())}
-	if r.Outcome == record.CannotTell {
+	c.held = &testCase{name: r.Name, text: r.Outcome.String() + phrase.Suffix(": ", r.Found)}
+	switch r.Outcome {
+	case record.Fails:
+		c.held.fails = cmp.Or(r.Found, r.Outcome.String())
+	case record.CannotTell:
 		c.held.unsure = cmp.Or(r.Error, phrase.NotKnown)
 	}
 	return err
 }
 
-// Change makes a case that fails, or of which that is not known.
+// Change makes a case that fails, or one that does not count because it is not certain. Those
+// that are Undecided are in the coverage only.
 func (c *cases) Change(ch record.Change) error {
 	t := testCase{name: ch.Place(), text: ch.What}
-	if ch.Confidence == probe.Low {
-		t.unsure = ch.New + ", was " + ch.Old + "; " + phrase.NotCertain(ch)
-	} else {
+	switch {
+	case ch.Undecided:
+		return c.flush()
+	case ch.Confidence == probe.Low:
+		t.skipped = ch.New + ", was " + ch.Old + "; " + phrase.NotCertain(ch)
+	default:
 		t.violations = []record.Violation{{What: t.name, Expected: ch.Old, Actual: ch.New}}
 	}
 	return cmp.Or(c.flush(), c.write(t))
@@ -102,11 +97,7 @@ func (c *cases) Violation(v record.Violation) error {
 		c.held.violations = append(c.held.violations, v)
 		return nil
 	}
-	err := c.flush()
-	if c.failed[v.Rule] && !c.joins {
-		return err // a document has its violations behind everything else
-	}
-	return cmp.Or(err, c.write(testCase{name: cmp.Or(v.Rule, v.What), violations: []record.Violation{v}}))
+	return cmp.Or(c.flush(), c.write(testCase{name: cmp.Or(v.Rule, v.What), violations: []record.Violation{v}}))
 }
 
 // end writes what waited. That a report is incomplete is a case too, and so is
@@ -114,11 +105,14 @@ func (c *cases) Violation(v record.Violation) error {
 func (c *cases) end(e record.End) error {
 	some := c.some
 	err := c.flush()
-	if err == nil && e.Complete && !some {
-		err = c.write(testCase{name: wholeReport, text: c.none})
-	}
-	if err == nil && !e.Complete {
+	switch {
+	case err != nil:
+	case !e.Complete:
 		err = c.write(testCase{name: wholeReport, unsure: "it is incomplete: " + strings.Join(e.Coverage, "; ")})
+	case e.Outcome == record.CannotTell && !c.unsure:
+		err = c.write(testCase{name: wholeReport, unsure: phrase.Join(phrase.Nothing(c.command, true), "", e.Coverage...)})
+	case !some:
+		err = c.write(testCase{name: wholeReport, text: phrase.Nothing(c.command, false)})
 	}
 	return err
 }
@@ -133,12 +127,9 @@ func (c *cases) flush() error {
 	}
 	held := *c.held
 	c.held = nil
-	if held.fails = held.fails && len(held.violations) == 0; held.fails {
-		if c.failed == nil {
-			c.failed = make(map[string]bool)
-		}
-		c.failed[held.name] = true
-		held.violations = []record.Violation{{What: held.name, Expected: "what its rule expects", Actual: held.actual}}
+	c.unsure = c.unsure || held.unsure != ""
+	if held.fails != "" && len(held.violations) == 0 { // the report was cut off there
+		held.violations = []record.Violation{{What: held.name, Expected: "what its rule expects", Actual: held.fails}}
 	}
 	return c.write(held)
 }

@@ -22,14 +22,14 @@ import (
 var csvHead = []string{"type", "address", "last", "count", "port", "proto", "state", "reason", "rtt_ms", "tries",
 	"host", "responder", "confidence", "service", "product", "version", "reach", "netns", "pid", "process", "user",
 	"unit",
-	"expected", "actual", "text"}
+	"expected", "actual", "text", "rule"}
 
 // csvHandler writes a table (RFC 4180): a row for each record, for each owner
 // of a socket, and at the end one that states whether that was everything.
 type csvHandler struct {
 	csv     *csv.Writer
 	command string
-	row     [25]string
+	row     [26]string
 }
 
 func NewCSV(w io.Writer, _ record.Options) record.Handler {
@@ -72,10 +72,11 @@ const (
 	cExpected
 	cActual
 	cText
+	cRule
 )
 
 // begin clears the row for a record of a type.
-func (c *csvHandler) begin(f record.Finding) { c.row = [25]string{cType: f.Kind()} }
+func (c *csvHandler) begin(f record.Finding) { c.row = [26]string{cType: f.Kind()} }
 
 // Endpoint writes a row.
 // End writes a row that states whether that was everything.
@@ -123,7 +124,7 @@ func (c *csvHandler) Change(ch record.Change) error {
 // Rule writes a row.
 func (c *csvHandler) Rule(r record.Rule) error {
 	c.begin(r)
-	c.row[cState], c.row[cExpected], c.row[cText] = r.Outcome.String(), r.Name, phrase.Join(r.Found, r.Error)
+	c.row[cState], c.row[cText], c.row[cRule] = r.Outcome.String(), phrase.Join(r.Found, r.Error), r.Name
 	return c.write(c.row[:])
 }
 
@@ -134,7 +135,7 @@ func (c *csvHandler) Violation(v record.Violation) error {
 	if v.Port > 0 {
 		c.row[cPort] = strconv.Itoa(int(v.Port))
 	}
-	c.row[cExpected], c.row[cActual], c.row[cText] = v.Expected, v.Actual, phrase.Violated(v)
+	c.row[cExpected], c.row[cActual], c.row[cText], c.row[cRule] = v.Expected, v.Actual, v.What, v.Rule
 	return c.write(c.row[:])
 }
 
@@ -203,7 +204,7 @@ func (c *csvHandler) End(e record.End) error {
 	if !e.Complete {
 		state = "incomplete"
 	}
-	c.row = [25]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
+	c.row = [26]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
 		cText: phrase.Join(phrase.Tally(c.command, e.Summary.States), "", e.Coverage...)}
 	return c.write(c.row[:])
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
+	"onmux/probe"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -31,7 +34,6 @@ func NewJUnit(w io.Writer, _ record.Options) record.Handler {
 func (j *junit) Start(s record.Start) error {
 	j.began = s
 	j.start(s)
-	j.joins = true
 	return nil
 }
 
@@ -65,11 +67,11 @@ func (j *junit) End(e record.End) error {
 	if err := j.end(e); err != nil {
 		return err
 	}
-	failures, errors := j.kept.problems()
+	failures, errors, skipped := j.kept.problems()
 	class := "onmux." + j.began.Command
 	suite := junitSuite{
-		Name: class, Tests: len(j.kept.all), Failures: failures, Errors: errors,
-		Time: phrase.Seconds(e.Summary.Duration), Timestamp: j.began.Started.UTC().Format("2006-01-02T15:04:05"),
+		Name: class, Tests: len(j.kept.all), Failures: failures, Errors: errors, Skipped: skipped,
+		Time: junitSeconds(e.Summary.Duration), Timestamp: j.began.Started.UTC().Format("2006-01-02T15:04:05"),
 		Cases: junitCases{class, &j.kept}, Out: visibleLines(strings.Join(e.Coverage, "\n")),
 	}
 	if _, err := io.WriteString(j.w, xml.Header); err != nil {
@@ -82,6 +84,11 @@ func (j *junit) End(e record.End) error {
 	}
 	_, err := io.WriteString(j.w, "\n")
 	return err
+}
+
+// junitSeconds is a time as junit-10.xsd allows it: with at most three decimals.
+func junitSeconds(d probe.Millis) string {
+	return strconv.FormatFloat(time.Duration(d).Seconds(), 'f', 3, 64)
 }
 
 type junitSuites struct {
@@ -106,6 +113,7 @@ type junitCase struct {
 	Name    string        `xml:"name,attr"`
 	Failure *junitProblem `xml:"failure"`
 	Error   *junitProblem `xml:"error"`
+	Skipped *junitSkipped `xml:"skipped"`
 	Out     string        `xml:"system-out,omitempty"`
 }
 
@@ -113,6 +121,10 @@ type junitProblem struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr"`
 	Text    string `xml:",chardata"`
+}
+
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
 }
 
 // junitCases makes an element of one case at a time.

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
@@ -28,8 +29,8 @@ type keptCase struct {
 	size        uint32
 	next        uint32 // 1 + the index of the case before with the same hash, or 0
 	first, last uint32 // 1 + the index of its violations, or 0
-	fails       bool   // as in testCase
 	isUnsure    bool
+	isSkipped   bool
 }
 
 // keptViolation is a violation but for its text.
@@ -62,20 +63,16 @@ func (k *keptCases) add(c testCase) {
 		k.byHash, k.seed = make(map[uint64]uint32), maphash.MakeSeed()
 	}
 	hash := maphash.String(k.seed, c.name)
-	kept := keptCase{next: k.byHash[hash], isUnsure: c.unsure != ""}
-	kept.at, kept.size = k.write(c.name, c.text, c.unsure)
+	kept := keptCase{next: k.byHash[hash], isUnsure: c.unsure != "", isSkipped: c.skipped != ""}
+	kept.at, kept.size = k.write(c.name, c.text, cmp.Or(c.unsure, c.skipped))
 	k.all = append(k.all, kept)
 	k.byHash[hash] = uint32(len(k.all))
 	k.violate(len(k.all)-1, c.violations)
-	k.all[len(k.all)-1].fails = c.fails
 }
 
 // violate adds violations to case i.
 func (k *keptCases) violate(i int, violations []record.Violation) {
 	c := &k.all[i]
-	if c.fails { // with a violation that stands for those that come now
-		c.fails, c.first, c.last = false, 0, 0
-	}
 	for _, v := range violations {
 		var kept keptViolation
 		kept.at, kept.size = k.write(fmt.Sprintf("expected %s, found %s", v.Expected, v.Actual), phrase.Breach(v))
@@ -90,28 +87,36 @@ func (k *keptCases) violate(i int, violations []record.Violation) {
 	}
 }
 
-// problems counts the cases that fail and those of which that is not known.
-func (k *keptCases) problems() (failures, errors int) {
+// problems counts the cases that fail, those of which that is not known, and those that do
+// not count.
+func (k *keptCases) problems() (failures, errors, skipped int) {
 	for i := range k.all {
-		if k.all[i].first != 0 {
+		switch c := &k.all[i]; {
+		case c.first != 0:
 			failures++
-		} else if k.all[i].isUnsure {
+		case c.isUnsure:
 			errors++
+		case c.isSkipped:
+			skipped++
 		}
 	}
-	return failures, errors
+	return failures, errors, skipped
 }
 
 // element is case i but for its class.
 func (k *keptCases) element(i int) (junitCase, error) {
 	kept := &k.all[i]
-	var text [3]string // name, text, unsure
+	var text [3]string // name, text, why it is unsure or skipped
 	if err := k.read(text[:], kept.at, kept.size); err != nil {
 		return junitCase{}, err
 	}
 	out := junitCase{Name: phrase.Visible(text[0]), Out: visibleLines(text[1])}
-	if kept.first == 0 && kept.isUnsure {
+	switch {
+	case kept.first != 0:
+	case kept.isUnsure:
 		out.Error = &junitProblem{phrase.Visible(text[2]), "unknown", visibleLines(text[2])}
+	case kept.isSkipped:
+		out.Skipped = &junitSkipped{phrase.Visible(text[2])}
 	}
 	var lines strings.Builder
 	for n := kept.first; n != 0; n = k.violations[n-1].next {

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,10 +10,11 @@ import (
 	"onmux/report/record"
 )
 
-// tap writes the Test Anything Protocol, version 14
-// (https://testanything.org/tap-version-14-specification.html): a test point
-// for everything that was looked at, and the plan at the end, because the
-// number is not known before.
+// tap writes the Test Anything Protocol, version 13
+// (https://testanything.org/tap-version-13-specification.html), which harnesses for version
+// 14 read, too, but not the other way round: a test point for everything that was looked
+// at, and the plan at the end, because the number is not known before. The description of a
+// point is the same in each run; what was found is in the YAML block.
 type tap struct {
 	w io.Writer
 	cases
@@ -28,7 +30,7 @@ func NewTAP(w io.Writer, _ record.Options) record.Handler {
 // Start writes the head.
 func (t *tap) Start(s record.Start) error {
 	t.start(s)
-	_, err := fmt.Fprintf(t.w, "TAP version 14\n# onmux %s %s\n", phrase.Visible(s.Command), phrase.Visible(s.Version))
+	_, err := fmt.Fprintf(t.w, "TAP version 13\n# onmux %s %s\n", phrase.Visible(s.Command), phrase.Visible(s.Version))
 	return err
 }
 
@@ -43,21 +45,30 @@ func (t *tap) End(e record.End) error {
 
 func (t *tap) point(c testCase) error {
 	t.n++
-	status := "ok"
-	if len(c.violations) > 0 || c.unsure != "" {
+	status, directive := "ok", ""
+	switch {
+	case len(c.violations) > 0 || c.unsure != "":
 		status = "not ok"
+	case c.skipped != "":
+		directive = " # SKIP not certain"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d - %s\n", status, t.n, tapDescription(c.title()))
-	if status != "ok" {
+	fmt.Fprintf(&b, "%s %d - %s%s\n", status, t.n, tapDescription(c.name), directive)
+	var message string
+	switch {
+	case c.unsure != "" || c.skipped != "":
+		message = cmp.Or(c.unsure, c.skipped)
+	case len(c.violations) > 0:
+		message = phrase.Breach(c.violations[0])
+	}
+	if c.text+message != "" {
 		b.WriteString("  ---\n")
-		if c.unsure != "" {
-			fmt.Fprintf(&b, "  message: %s\n", yamlString(c.unsure))
+		for _, field := range [][2]string{{"message", message}, {"found", c.text}} {
+			if field[1] != "" {
+				fmt.Fprintf(&b, "  %s: %s\n", field[0], yamlString(field[1]))
+			}
 		}
 		for i, v := range c.violations {
-			if i == 0 && c.unsure == "" {
-				fmt.Fprintf(&b, "  message: %s\n", yamlString(phrase.Breach(v)))
-			}
 			if i == 0 {
 				b.WriteString("  violations:\n")
 			}

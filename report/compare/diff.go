@@ -43,7 +43,8 @@ func (r *Saved) Start(s record.Start) error {
 
 // Endpoint keeps its state.
 func (r *Saved) Endpoint(f probe.Result) error {
-	kept := probe.Result{Endpoint: f.Endpoint, State: f.State, Reason: f.Reason, Confidence: f.Confidence}
+	kept := probe.Result{Endpoint: f.Endpoint, State: f.State, Reason: f.Reason, Confidence: f.Confidence,
+		Doubts: doubtsOf(f.State, f.Reason, f.Doubts, f.Notes)}
 	if s := f.Service; s != nil {
 		kept.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version}
 	}
@@ -53,7 +54,29 @@ func (r *Saved) Endpoint(f probe.Result) error {
 // Range keeps the state of its endpoints.
 func (r *Saved) Range(f scan.Range) error {
 	return r.asked.Range(scan.Range{First: f.First, Last: f.Last, Count: f.Count, Port: f.Port, Proto: f.Proto,
-		State: f.State, Reason: f.Reason})
+		State: f.State, Reason: f.Reason, Doubts: doubtsOf(f.State, f.Reason, f.Doubts, f.Notes)})
+}
+
+// doubtSilence is that of a silence with a note.
+var doubtSilence = []probe.Doubt{{Kind: "silence"}}
+
+// doubtsOf is what Diff needs of the doubts about a state: whether its host is down, and
+// whether a silence decides nothing.
+func doubtsOf(state probe.State, reason probe.Reason, doubts []probe.Doubt, notes []string) []probe.Doubt {
+	down := probe.Doubt{Kind: probe.DoubtHostDown}
+	switch {
+	case slices.Contains(doubts, down):
+		return []probe.Doubt{down}
+	case isSilence(state, reason) && (len(doubts) > 0 || len(notes) > 0):
+		return doubtSilence
+	}
+	return nil
+}
+
+// isSilence reports whether a state was concluded from no answer.
+func isSilence(state probe.State, reason probe.Reason) bool {
+	return reason == probe.NoResponse ||
+		reason == probe.NoReason && (state == probe.Filtered || state == probe.OpenFiltered)
 }
 
 // Verdict keeps it.
@@ -76,6 +99,9 @@ func (r *Saved) End(e record.End) error {
 	r.Ended = e
 	return nil
 }
+
+// IgnoresViolations states that they are not compared.
+func (r *Saved) IgnoresViolations() {}
 
 // Close removes what is kept.
 func (r *Saved) Close() { r.asked.Close() }
@@ -104,6 +130,7 @@ type differ struct {
 	onlyOld  uint64
 	onlyNow  uint64
 	kinds    map[string]uint64
+	silent   uint64 // changes that are Undecided
 }
 
 // endpoints goes through both reports at once, from one address at which something
@@ -214,14 +241,14 @@ func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *compact.Ite
 		if a.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Vanished, phrase.Sentence(withoutTime(a.Result)), phrase.NotReported
+		c.What, c.Old, c.New = record.Vanished, sentence(a.Result), phrase.NotReported
 		c.Notes = []string{phrase.New.Doubt(phrase.Absent)}
 	case a == nil:
 		d.onlyNow += n
 		if b.State != probe.Open {
 			return
 		}
-		c.What, c.Old, c.New = record.Appeared, phrase.NotReported, phrase.Sentence(withoutTime(b.Result))
+		c.What, c.Old, c.New = record.Appeared, phrase.NotReported, sentence(b.Result)
 		c.Notes = []string{phrase.Old.Doubt(phrase.Absent)}
 	default:
 		d.compared += n
@@ -229,6 +256,8 @@ func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *compact.Ite
 			return
 		}
 		c.Notes = d.doubts(a.Result, b.Result)
+		c.Undecided = a.State != probe.Open && b.State != probe.Open &&
+			(undecided(a.Result, b.Result) || undecided(b.Result, a.Result))
 	}
 	if c.Notes != nil {
 		c.Confidence = probe.Low
@@ -245,46 +274,77 @@ func different(c *record.Change, a, b probe.Result) bool {
 		c.What = record.Vanished
 	case a.State != b.State:
 		c.What = record.Changed
-	case a.Service != nil && b.Service != nil && identity(a.Service) != identity(b.Service):
+	case a.Service != nil && b.Service != nil && !sameService(a.Service, b.Service):
 		c.What = record.Service
 		c.Old, c.New = phrase.Product(a.Service), phrase.Product(b.Service)
 		return true
 	default:
 		return false
 	}
-	c.Old, c.New = phrase.Sentence(withoutTime(a)), phrase.Sentence(withoutTime(b))
+	c.Old, c.New = sentence(a), sentence(b)
 	return true
 }
 
-// identity is what a service is recognized as.
-func identity(s *probe.Service) [3]string { return [3]string{s.Name, s.Product, s.Version} }
-
-// withoutTime keeps a difference in round-trip times from splitting a run.
-func withoutTime(r probe.Result) probe.Result {
+// sentence is what is known of an endpoint, without its round-trip time: a difference in
+// that does not split a run.
+func sentence(r probe.Result) string {
+	if isDown(r) {
+		return phrase.HostDown
+	}
 	r.RTT = 0
-	return r
+	return phrase.Sentence(r)
+}
+
+// isDown reports whether another program found the host down, and did not ask it.
+func isDown(r probe.Result) bool {
+	return slices.Contains(r.Doubts, probe.Doubt{Kind: probe.DoubtHostDown})
+}
+
+// undecided reports whether the state of r is of a silence that decides nothing: that is
+// known of it, or the other report has an ICMP error, and those are limited (RFC 1812, section
+// 4.3.2.8; RFC 4443, section 2.4 f), whether or not a scan noticed it.
+func undecided(r, other probe.Result) bool {
+	return isSilence(r.State, r.Reason) && !isDown(r) && (len(r.Doubts) > 0 || isICMPError(other.Reason))
+}
+
+func isICMPError(r probe.Reason) bool {
+	switch r {
+	case probe.PortUnreach, probe.HostUnreach, probe.NetUnreach, probe.ProtoUnreach, probe.AdminProhibited,
+		probe.HostProhibited, probe.NetProhibited, probe.TimeExceeded:
+		return true
+	}
+	return false
 }
 
 // doubts are why a difference between two endpoints may be none.
 func (d *differ) doubts(a, b probe.Result) []string {
 	var out []string
 	for _, side := range []struct {
-		of     phrase.Side
-		result probe.Result
-		end    record.End
-	}{{phrase.Old, a, d.old.Ended}, {phrase.New, b, d.now.Ended}} {
+		of            phrase.Side
+		result, other probe.Result
+		end           record.End
+	}{{phrase.Old, a, b, d.old.Ended}, {phrase.New, b, a, d.now.Ended}} {
 		switch missed := side.end.Summary.ExpectedMissed; {
 		case side.result.State == probe.Unknown:
 			out = append(out, side.of.Doubt(phrase.NotMeasured))
 		case side.result.Confidence == probe.Low:
 			out = append(out, side.of.Doubt(phrase.NotSure))
+		case undecided(side.result, side.other):
+			out = append(out, side.of.Doubt(phrase.Undecided))
 		case side.result.Reason == probe.NoResponse && missed != nil && *missed >= 0.5:
 			out = append(out, side.of.Doubt(phrase.Missed))
 		case side.result.Reason == probe.NoResponse && !side.end.Complete:
 			out = append(out, side.of.Doubt(phrase.Incomplete))
+		case side.result.State == probe.Open && isUnidentified(a, b, side.result):
+			out = append(out, side.of.Doubt(phrase.Unidentified))
 		}
 	}
 	return out
+}
+
+// isUnidentified reports whether the service of one of two open endpoints is not known.
+func isUnidentified(a, b, of probe.Result) bool {
+	return a.State == b.State && of.Service != nil && of.Service.Name == record.Unknown
 }
 
 func (d *differ) verdicts() {
@@ -404,8 +464,11 @@ func (d *differ) flush() {
 	if c.What == "" || d.err != nil {
 		return
 	}
-	if c.Confidence != probe.Low {
+	switch {
+	case c.Confidence != probe.Low:
 		d.kinds[c.What] = sum(d.kinds[c.What], c.Number())
+	case c.Undecided:
+		d.silent = sum(d.silent, c.Number())
 	}
 	if c.Count <= 1 {
 		c.Last, c.Count = netip.Addr{}, 0
@@ -417,6 +480,9 @@ func (d *differ) end() record.End {
 	e := record.End{Complete: d.old.Ended.Complete && d.now.Ended.Complete}
 	e.Summary.Targets, e.Summary.States = d.compared, d.kinds
 	e.Coverage = append(e.Coverage, phrase.InBoth(d.compared))
+	if d.silent > 0 {
+		e.Coverage = append(e.Coverage, phrase.NotDecided(d.silent))
+	}
 	if d.onlyOld > 0 {
 		e.Coverage = append(e.Coverage, phrase.OnlyIn(phrase.Old, d.onlyOld))
 	}

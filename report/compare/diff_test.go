@@ -153,6 +153,10 @@ func TestDoubtfulChanges(t *testing.T) {
 	open := probe.Result{State: probe.Open, Reason: probe.SynAck,
 		Details: probe.Details{Service: &probe.Service{Name: "ssh"}}}
 	silent := probe.Result{State: probe.Filtered, Reason: probe.NoResponse}
+	silentUDP := probe.Result{State: probe.OpenFiltered, Reason: probe.NoResponse}
+	noted := silentUDP
+	noted.Doubts, noted.Notes = []probe.Doubt{{Kind: probe.DoubtHostLimits}}, []string{"the host limits its ICMP answers"}
+	refused := probe.Result{State: probe.Closed, Reason: probe.PortUnreach}
 	for _, c := range []struct {
 		name     string
 		old, now Stream
@@ -168,6 +172,16 @@ func TestDoubtfulChanges(t *testing.T) {
 		{"cut off", one(open, sure), one(silent, cut), "vanished low [the new report is incomplete]"},
 		{"not measured", one(open, sure), one(probe.Result{Error: "no buffers"}, sure),
 			"vanished low [the new report could not measure it]"},
+		{"silence with a note", one(open, sure), one(noted, sure), "vanished low [the new report has it silent, " +
+			"which decides nothing]"},
+		{"refused, then silent with a note", one(refused, sure), one(noted, sure), "state low undecided [the new report " +
+			"has it silent, which decides nothing]"},
+		{"silent where ICMP may be limited, then refused", one(silentUDP, sure), one(refused, sure),
+			"state low undecided [the old report has it silent, which decides nothing]"},
+		{"reset, then silent", one(probe.Result{State: probe.Closed, Reason: probe.Reset}, sure), one(silent, sure),
+			"state high"},
+		{"host down", one(open, sure), one(probe.Result{State: probe.Unreachable,
+			Doubts: []probe.Doubt{{Kind: probe.DoubtHostDown}}}, sure), "vanished high"},
 		{"not sure", one(open, sure), one(probe.Result{State: probe.Closed, Confidence: probe.Low}, sure),
 			"vanished low [the new report is not sure of it]"},
 		{"not reported", Stream{Started: Starts("scan"), Ended: sure}, one(open, sure),
@@ -182,6 +196,9 @@ func TestDoubtfulChanges(t *testing.T) {
 		var got []string
 		for _, ch := range changes {
 			s := ch.What + " " + string(ch.Confidence)
+			if ch.Undecided {
+				s += " undecided"
+			}
 			if ch.Notes != nil {
 				s += fmt.Sprint(" ", ch.Notes)
 			}
@@ -245,5 +262,43 @@ func TestDiffOfSockets(t *testing.T) {
 	if want := []string{"appeared 0.0.0.0 not there>listening high",
 		"vanished 127.0.0.1 listening>not there high"}; !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// TestServiceDetails: the same service with more or less detail is no change.
+func TestServiceDetails(t *testing.T) {
+	service := func(name, product, version string) Stream {
+		return Stream{Started: Starts("scan"), Ended: Ends(1, nil), Findings: []Finding{probe.Result{
+			Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}, State: probe.Open, Reason: probe.SynAck,
+			Details: probe.Details{Service: &probe.Service{Name: name, Product: product, Version: version}}}}}
+	}
+	type one struct{ name, product, version string }
+	for _, c := range []struct {
+		a, b one
+		want string // what changed, and how certain that is
+	}{
+		{one{"ssh", "OpenSSH", "9.2p1"}, one{"ssh", "OpenSSH", "9.2p1 Debian 2+deb12u3"}, ""},
+		{one{"http", "SimpleHTTP", "0.6"}, one{"http", "SimpleHTTPServer", "0.6"}, ""},
+		{one{"https", "nginx", "1.22.1"}, one{"http", "nginx", ""}, ""},
+		{one{"dns", "", ""}, one{"domain", "ISC BIND", "9.18.1"}, ""},
+		{one{"smb", "Samba smbd", "4"}, one{"netbios-ssn", "Samba smbd", "4"}, ""},
+		{one{"ssh", "OpenSSH", "9.2"}, one{"ssh", "OpenSSH", "9.22"}, "service high"},
+		{one{"http", "nginx", "1.2"}, one{"http", "nginx", "1.2.1"}, "service high"},
+		{one{"ssh", "OpenSSH", "9.2p1 Debian 2"}, one{"ssh", "OpenSSH", "9.2p1 Debian 3"}, "service high"},
+		{one{"http", "nginx", ""}, one{"http", "Apache httpd", ""}, "service high"},
+		{one{"http", "", ""}, one{"ssh", "", ""}, "service high"},
+		{one{"http", "nginx", ""}, one{"unknown", "", ""}, "service low"},
+	} {
+		for _, pair := range [][2]one{{c.a, c.b}, {c.b, c.a}} {
+			changes, _ := diff(t, service(pair[0].name, pair[0].product, pair[0].version),
+				service(pair[1].name, pair[1].product, pair[1].version))
+			got := ""
+			for _, ch := range changes {
+				got += ch.What + " " + string(ch.Confidence)
+			}
+			if got != c.want {
+				t.Errorf("%v: %q, want %q", pair, got, c.want)
+			}
+		}
 	}
 }

@@ -43,6 +43,9 @@ func (p *Part) Range(r scan.Range) error {
 // End keeps e.
 func (p *Part) End(e record.End) error { p.Ended = e; return nil }
 
+// IgnoresViolations states that they are left out.
+func (p *Part) IgnoresViolations() {}
+
 // Close removes what is kept.
 func (p *Part) Close() { p.found.Close() }
 

@@ -23,7 +23,7 @@ type document struct {
 	record.Func
 	encoder
 	w          io.Writer
-	findings   bool         // whether there was one
+	findings   uint64       // how many there were
 	violations bytes.Buffer // encoded, as they will stand in the array
 }
 
@@ -42,9 +42,16 @@ func (d *document) Start(s record.Start) error {
 	return d.write(b[:len(b)-1], ",\n\"findings\":[")
 }
 
+// placedViolation is a violation as the document has it, where violations stand apart.
+type placedViolation struct {
+	record.Violation
+	After *uint64 `json:"after,omitempty"` // how many findings were written before it; nil is not known
+}
+
 // Violation keeps it for the end.
 func (d *document) Violation(v record.Violation) error {
-	b, err := d.record(v)
+	after := d.findings
+	b, err := d.typed(v.Kind(), placedViolation{v, &after})
 	if err != nil {
 		return err
 	}
@@ -62,10 +69,10 @@ func (d *document) finding(f record.Finding) error {
 		return err
 	}
 	separator := "\n"
-	if d.findings {
+	if d.findings > 0 {
 		separator = ",\n"
 	}
-	d.findings = true
+	d.findings++
 	if _, err := io.WriteString(d.w, separator); err != nil {
 		return err
 	}
@@ -79,7 +86,7 @@ func (d *document) End(e record.End) error {
 	if err != nil {
 		return err
 	}
-	if d.findings {
+	if d.findings > 0 {
 		if err := d.write([]byte{'\n'}, ""); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package document
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,11 +88,11 @@ func ReadLine(br *bufio.Reader) ([]byte, error) {
 
 // ReadDocument reads a json report to its end or to where it is cut off. In ours
 // the start stands before the findings, which are written as they are read; where
-// another program has put it behind them, they wait.
-func ReadDocument(s *record.Source, r io.Reader) error {
-	d := &documentReader{Source: s, seen: make(map[string]bool)}
-	d.dec = json.NewDecoder(&record.Bounded{R: r, Most: maxRecord, Err: ErrLong,
-		Consumed: func() int64 { return d.dec.InputOffset() }})
+// another program has put it behind them, they wait. The violations stand behind the
+// findings: each is written where it was when the report was made.
+func ReadDocument(s *record.Source, r io.Reader, violations Violations) error {
+	d := &documentReader{Source: s, seen: make(map[string]bool), violations: violations}
+	d.dec = newDecoder(r)
 	err := d.read()
 	switch {
 	case err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
@@ -99,16 +100,24 @@ func ReadDocument(s *record.Source, r io.Reader) error {
 	case !s.Began() && !d.started():
 		return errors.New("this is not a report: it ends before its start is complete")
 	}
-	return d.release() // cut off
+	return cmp.Or(d.release(), d.violations.rest(s)) // cut off
+}
+
+// newDecoder is one that refuses values that are too long.
+func newDecoder(r io.Reader) (d *json.Decoder) {
+	d = json.NewDecoder(&record.Bounded{R: r, Most: maxRecord, Err: ErrLong,
+		Consumed: func() int64 { return d.InputOffset() }})
+	return d
 }
 
 type documentReader struct {
 	*record.Source
-	start   record.Start
-	dec     *json.Decoder
-	seen    map[string]bool
-	waiting []record.Finding
-	tail    record.End
+	start      record.Start
+	dec        *json.Decoder
+	seen       map[string]bool
+	waiting    []record.Finding
+	violations Violations
+	tail       record.End
 }
 
 func (d *documentReader) started() bool {
@@ -147,6 +156,9 @@ func (d *documentReader) read() error {
 		return errors.New("something follows the report")
 	} else if err != io.EOF {
 		return notJSON(err)
+	}
+	if err := d.violations.rest(d.Source); err != nil {
+		return err
 	}
 	return d.End(d.tail)
 }
@@ -190,6 +202,9 @@ func (d *documentReader) records(key string) error {
 		if err != nil {
 			return fmt.Errorf("record %d of the %s: %w", n, key, err)
 		}
+		if key == "violations" && d.violations.known {
+			continue // those are written where they belong
+		}
 		if d.waiting = append(d.waiting, f); d.started() {
 			if err := d.release(); err != nil {
 				return err
@@ -203,12 +218,12 @@ func (d *documentReader) records(key string) error {
 // release writes what waited.
 func (d *documentReader) release() error {
 	if !d.Began() {
-		if err := d.Start(d.start); err != nil {
+		if err := cmp.Or(d.Start(d.start), d.violations.after(d.Source, nil)); err != nil {
 			return err
 		}
 	}
 	for _, f := range d.waiting {
-		if err := d.Write(f); err != nil {
+		if err := cmp.Or(d.Write(f), d.violations.after(d.Source, f)); err != nil {
 			return err
 		}
 	}

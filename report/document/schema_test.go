@@ -113,7 +113,11 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"name": ports.Name{}, "services": ports.Services{},
 		"serviceLine": ports.Service{}, "span": ports.Span{}, "fact": ports.Fact{}}
 	for name, v := range records {
-		compare(t, name, schema.Defs[name], fields(reflect.TypeOf(v)), "type")
+		all := fields(reflect.TypeOf(v))
+		if name == "violation" {
+			all["after"] = false // of a json document alone
+		}
+		compare(t, name, schema.Defs[name], all, "type")
 	}
 	for name, v := range parts {
 		compare(t, name, schema.Defs[name], fields(reflect.TypeOf(v)))

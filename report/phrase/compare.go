@@ -13,6 +13,9 @@ const (
 	NotThere    = "not there"
 )
 
+// HostDown stands for the state of the ports of a host that another program found down.
+const HostDown = "host down"
+
 // Side is one of two reports that are compared.
 type Side string
 
@@ -27,11 +30,13 @@ type SideDoubt int
 
 // The doubts.
 const (
-	Absent      SideDoubt = iota // the report has no record of it
-	NotMeasured                  // it could not be measured
-	NotSure                      // the report has it with low confidence
-	Missed                       // silence in a report that expects to have missed answers
-	Incomplete                   // silence in a report that is incomplete
+	Absent       SideDoubt = iota // the report has no record of it
+	NotMeasured                   // it could not be measured
+	NotSure                       // the report has it with low confidence
+	Missed                        // silence in a report that expects to have missed answers
+	Incomplete                    // silence in a report that is incomplete
+	Undecided                     // silence that decides nothing
+	Unidentified                  // its service is not known
 )
 
 // Doubt is a note about one side of a difference.
@@ -42,6 +47,9 @@ func (s Side) Doubt(d SideDoubt) string {
 		NotSure:     "is not sure of it",
 		Missed:      "expects to have missed answers",
 		Incomplete:  "is incomplete",
+
+		Undecided:    "has it silent, which decides nothing",
+		Unidentified: "does not know the service",
 	}[d]
 }
 
@@ -50,6 +58,11 @@ const NotLooked = "one of the reports could not look"
 
 // InBoth is how much was compared.
 func InBoth(n uint64) string { return "in both reports, and compared: " + wording.Number(n) }
+
+// NotDecided is how many endpoints differ only by a silence that decides nothing.
+func NotDecided(n uint64) string {
+	return "not certain, because one report has them silent, which decides nothing: " + wording.Number(n)
+}
 
 // OnlyIn is how much one side has alone.
 func OnlyIn(s Side, n uint64) string {

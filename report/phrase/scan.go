@@ -164,6 +164,8 @@ func VerdictDoubt(d probe.Doubt) string {
 		return "its SYN-ACK was followed by a reset: something in between answers, or no service"
 	case probe.DoubtNotVerified:
 		return "whether it is a service could not be looked at: " + d.Error
+	case probe.DoubtHostDown:
+		return "the host was found down, and its ports were not asked"
 	case probe.DoubtNoOptions:
 		return "it accepts connections without a single TCP option, as decoys and middleboxes do"
 	case probe.DoubtZeroWindow:

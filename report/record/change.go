@@ -32,7 +32,8 @@ type Change struct {
 	Old        string           `json:"old"`
 	New        string           `json:"new"`
 	Confidence probe.Confidence `json:"confidence"`
-	Notes      []string         `json:"notes,omitempty"` // why the confidence is low
+	Notes      []string         `json:"notes,omitempty"`     // why the confidence is low
+	Undecided  bool             `json:"undecided,omitempty"` // one report has only a silence that decides nothing
 }
 
 // Kind names the record's type in documents.

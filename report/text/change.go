@@ -21,17 +21,24 @@ type changes struct {
 	*base
 	all     []record.Change
 	certain uint64
-	perhaps uint64
+	perhaps uint64 // and not Undecided
 }
 
 func (c *changes) change(ch record.Change) {
-	if ch.Confidence == probe.Low {
-		c.perhaps += ch.Number()
-	} else {
+	switch {
+	case ch.Confidence != probe.Low:
 		c.certain += ch.Number()
+	case ch.Undecided && c.Verbosity != record.Verbose:
+		return // the coverage has how many are Undecided
+	case !ch.Undecided:
+		c.perhaps += ch.Number()
 	}
 	if c.Verbosity == record.Quiet {
-		c.line(0, 2, span{phrase.Visible(ch.Place()) + " ", plain}, span{phrase.Visible(ch.What), toneOf(ch)})
+		line := []span{{phrase.Visible(ch.Place()) + " ", plain}, {phrase.Visible(ch.What), toneOf(ch)}}
+		if ch.Confidence == probe.Low {
+			line = append(line, span{" (not certain)", faint})
+		}
+		c.line(0, 2, line...)
 		return
 	}
 	c.all = append(c.all, ch)
