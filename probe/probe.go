@@ -217,36 +217,6 @@ type Details struct {
 // Kind names the record's type in documents.
 func (Result) Kind() string { return "endpoint" }
 
-// Service is the service on an endpoint, and how it was identified. Text from the peer is
-// bounded and escaped, except printable UTF-8; the banner is printable ASCII.
-type Service struct {
-	Name       string     `json:"name"` // "unknown" if no rule knows the answer
-	Product    string     `json:"product,omitempty"`
-	Version    string     `json:"version,omitempty"`
-	Info       string     `json:"info,omitempty"`   // what else is known: a page's title; the shape of an unknown answer
-	TLS        *TLS       `json:"tls,omitempty"`    // if the service is inside TLS
-	Banner     string     `json:"banner,omitempty"` // first bytes of the answer
-	Confidence Confidence `json:"confidence,omitempty"`
-	Probe      string     `json:"probe,omitempty"` // which probe it answers: "wait", …
-	Rule       string     `json:"rule,omitempty"`  // which rule matched
-	Raw        []byte     `json:"raw,omitempty"`   // first bytes as they came (base64 in JSON)
-}
-
-// TLS is what a TLS handshake showed. Nothing of it was verified.
-type TLS struct {
-	Version    string    `json:"version"` // "1.0" to "1.3"
-	Cipher     string    `json:"cipher,omitempty"`
-	ALPN       string    `json:"alpn,omitempty"`
-	Subject    string    `json:"subject,omitempty"` // of the server's own certificate, as all that follows
-	Names      []string  `json:"names,omitempty"`
-	Issuer     string    `json:"issuer,omitempty"`
-	SelfSigned bool      `json:"self_signed,omitempty"`
-	NotBefore  time.Time `json:"not_before,omitzero"`
-	Expires    time.Time `json:"expires,omitzero"`
-	Key        string    `json:"key,omitempty"` // "RSA 2048", "ECDSA P-256"
-	SHA256     string    `json:"sha256,omitempty"`
-}
-
 // Options bound one attempt.
 type Options struct {
 	Timeout time.Duration // how long to wait for an answer; must be > 0

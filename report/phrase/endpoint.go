@@ -55,8 +55,21 @@ func Service(s probe.Service) string {
 	case s.Product == "" && s.Banner != "" && !strings.Contains(s.Banner, `\x`):
 		parts = append(parts, quoted)
 	}
+	if s.Backend != nil {
+		parts = append(parts, "in front of", Software(s.Backend))
+	}
 	if s.TLS != nil {
 		parts = append(parts, "in TLS "+Visible(s.TLS.Version))
+		if remarks := append(CertProblems(s.TLS), ClientCertificate(s.TLS)); strings.Join(remarks, "") != "" {
+			remarks = slices.DeleteFunc(remarks, func(r string) bool { return r == "" })
+			parts = append(parts, "("+strings.Join(remarks, ", ")+")")
+		}
+	}
+	if s.Alert != nil {
+		parts = append(parts, "("+Alert(s.Alert)+")")
+	}
+	if s.StartTLS != nil {
+		parts = append(parts, "("+StartTLS(s.StartTLS)+")")
 	}
 	if s.Confidence == probe.Low || s.Confidence == probe.Medium {
 		parts = append(parts, "("+string(s.Confidence)+" confidence)")
@@ -91,8 +104,17 @@ func serviceEvidence(s probe.Service) []string {
 	if s.Banner != "" {
 		out = append(out, `it sends "`+s.Banner+`"`)
 	}
+	if s.HTTP != nil && s.HTTP.Host != "" {
+		out = append(out, "the page was requested of "+Visible(s.HTTP.Host))
+	}
 	if s.TLS != nil {
 		out = append(out, tlsEvidence(*s.TLS)...)
+	}
+	if s.Alert != nil {
+		out = append(out, Alert(s.Alert))
+	}
+	if s.StartTLS != nil {
+		out = append(out, startTLSEvidence(s.StartTLS)...)
 	}
 	var by []string
 	if s.Probe != "" {
@@ -117,8 +139,14 @@ func tlsEvidence(t probe.TLS) []string {
 		}
 	}
 	out := []string{strings.Join(line, ", ")}
+	if len(t.ALPNs) > 0 {
+		out = append(out, "it offers "+strings.Join(t.ALPNs, ", ")+" (ALPN)")
+	}
+	if wants := ClientCertificate(&t); wants != "" {
+		out = append(out, wants)
+	}
 	if t.Subject != "" || len(t.Names) > 0 {
-		out = append(out, "certificate for "+strings.Join(append([]string{t.Subject}, t.Names...), ", "))
+		out = append(out, "certificate for "+certificateNames(t))
 	}
 	signed := "signed by " + t.Issuer
 	if t.SelfSigned {
@@ -133,6 +161,9 @@ func tlsEvidence(t probe.TLS) []string {
 			line = append(line, "expires "+t.Expires.Format(time.DateOnly))
 		}
 		out = append(out, strings.Join(line, ", "))
+	}
+	if problems := CertProblems(&t); problems != nil {
+		out = append(out, "problems of the certificate: "+strings.Join(problems, ", "))
 	}
 	return out
 }
