@@ -112,6 +112,11 @@ func verifyFlag(category string) cli.Flag {
 		Usage: "test whether it is a service; and 4 random ports", DisableDefaultText: true}
 }
 
+func serviceFlag(category string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "service", Category: category,
+		Usage: "`NAME` of the service that must answer, or any; repeatable"}
+}
+
 func libraryFlag(category string) cli.Flag {
 	return &cli.StringFlag{Name: "recog", Category: category, Usage: "`DIR` of Rapid7's Recog, to name more software"}
 }

@@ -36,6 +36,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			repeatFlags(),
 			verifyFlag(categoryGeneral),
 			libraryFlag(categoryGeneral),
+			serviceFlag(categoryVerify),
 			&cli.BoolFlag{Name: "path", Category: categoryGeneral,
 				Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral,
@@ -53,7 +54,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				)
 			}
 			p := &prober{session: s, hosts: c.Args().Slice(), config: inquiry.Config{
-				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.needsDetails(),
+				Timeout: s.timeout, Identify: !c.Bool("no-identify") && (s.needsDetails() || s.needsService()),
 				Verify: c.Bool("verify-open"), Path: c.Bool("path"),
 				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			}}

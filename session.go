@@ -16,6 +16,8 @@ import (
 	"onmux/probe"
 	"onmux/probe/ports"
 	"onmux/probe/recog"
+	"onmux/probe/service"
+	"onmux/probe/wording"
 	"onmux/report"
 	"onmux/report/expect"
 	"onmux/report/help"
@@ -109,6 +111,9 @@ func (s *session) readExpectations(c *cli.Context) error {
 		}
 		s.expect = append(s.expect, e)
 	}
+	if err := s.readService(c); err != nil {
+		return err
+	}
 	if s.command == "check" {
 		if err := s.readHolder(c); err != nil {
 			return err
@@ -122,6 +127,31 @@ func (s *session) readExpectations(c *cli.Context) error {
 	}
 	return nil
 }
+
+// readService reads --service, and rejects what needs identification where there is none.
+func (s *session) readService(c *cli.Context) error {
+	if names := c.StringSlice("service"); len(names) > 0 {
+		known := append(service.Names(), expect.AnyService)
+		for _, n := range names {
+			if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n) }) {
+				return usageError(fmt.Errorf("--service %s: no such service%s", n, wording.DidYouMean(n, known)),
+					"the first word of what onmux probe shows of a service, as ssh or postgresql; or any")
+			}
+		}
+		s.expect = append(s.expect, expect.OfService(names, s.command))
+	}
+	needs := s.needsService()
+	switch {
+	case needs && c.Bool("no-identify"):
+		return usageError(errors.New("--no-identify excludes what is expected of a service"), "leave one of them out")
+	case needs && s.command == "scan" && !c.Bool("identify"):
+		return usageError(errors.New("what is expected of a service needs --identify"), "add --identify")
+	}
+	return nil
+}
+
+// needsService reports whether services must be identified to judge what is expected.
+func (s *session) needsService() bool { return slices.ContainsFunc(s.expect, expect.Expectation.NeedsService) }
 
 func (s *session) readOutputs(c *cli.Context) error {
 	texts := c.StringSlice("output")

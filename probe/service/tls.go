@@ -11,8 +11,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -176,4 +178,13 @@ var tlsNames = map[string]string{
 	"http": "https", "imap": "imaps", "pop3": "pop3s", "ldap": "ldaps", "smtp": "smtps",
 	"ftp": "ftps", "nntp": "nntps", "irc": "ircs", "telnet": "telnets", "amqp": "amqps",
 	"mqtt": "mqtts", "sip": "sips",
+}
+
+// Names are what identified services may be named, and the software that rules know by
+// name.
+func Names() []string {
+	services, products := answer.Names()
+	names := append(slices.Concat(services, products), slices.Collect(maps.Values(tlsNames))...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -97,7 +97,7 @@ func (s *endpoint) certificate(found *probe.Service, expect func(what, expected,
 // NeedsService reports whether what speaks has to be found out to judge it.
 func (e Expectation) NeedsService() bool {
 	s := e.endpoint
-	return s != nil && (s.Service != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
+	return e.field != nil || s != nil && (s.Service != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
 }
 
 // endpoint judges an endpoint by what is expected to speak there.

@@ -25,13 +25,17 @@ type Expectation struct {
 
 	holder   *Holder   // of who holds a port, instead of words
 	endpoint *endpoint // of what speaks on an endpoint, instead of words
+	field    *field    // of one field of that, likewise
 }
 
 func (e Expectation) String() string { return e.text }
 
-// Parse reads "closed,filtered", "open=0", "open>=1" and the like.
+// Parse reads "closed,filtered", "open=0", "open>=1", "certificate=valid" and the like.
 // The words are verdicts for the command check, states for all others.
 func Parse(text, command string) (Expectation, error) {
+	if e, ok, err := parseField(text, command); ok {
+		return e, err
+	}
 	e := Expectation{text: strings.ReplaceAll(text, " ", "")}
 	vocabulary := record.Words(command)
 	left := e.text
@@ -68,12 +72,13 @@ type Judge struct {
 	failed   bool
 	doubt    string // why the outcome is not known; of several reasons the first
 	complete bool
+	met      map[int]bool // expectations of fields, by index, that an open endpoint has met
 }
 
 // NewJudge starts with no findings. Without expectations a stream holds if
 // everything in it could be measured.
 func NewJudge(expect []Expectation) *Judge {
-	return &Judge{expect: expect, counts: make(map[string]uint64), complete: true}
+	return &Judge{expect: expect, counts: make(map[string]uint64), complete: true, met: make(map[int]bool)}
 }
 
 // Finding takes one record and returns how it violates what is expected of each.
@@ -112,6 +117,7 @@ func (g *judging) Change(c record.Change) error {
 // Endpoint is judged by its state and by what speaks there.
 func (g *judging) Endpoint(r probe.Result) error {
 	g.endpoint(r)
+	g.fields(r)
 	g.subject(r)
 	return nil
 }
@@ -174,7 +180,10 @@ func (e Expectation) allows(word string) bool {
 func (j *Judge) End(end record.End) []record.Violation {
 	j.complete = end.Complete
 	var out []record.Violation
-	for _, e := range j.expect {
+	for i, e := range j.expect {
+		if v, ok := j.unmet(i); ok && end.Complete {
+			out = append(out, v)
+		}
 		if e.op == "" {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -122,6 +123,21 @@ func (m Match) detail() int {
 		}
 	}
 	return n
+}
+
+// Names are the services that the tables name, sorted, and the software of each.
+func Names() (services, products []string) {
+	for _, table := range slices.Concat(tables(), [][]Rule{hints()}) {
+		for _, r := range table {
+			services = append(services, r.Service)
+			if r.product != "" {
+				products = append(products, r.product)
+			}
+		}
+	}
+	slices.Sort(services)
+	slices.Sort(products)
+	return slices.Compact(services), slices.Compact(products)
 }
 
 // Recognise is the most specific match of a, and the services of all that
