@@ -133,7 +133,7 @@ func (s *session) readService(c *cli.Context) error {
 	if names := c.StringSlice("service"); len(names) > 0 {
 		known := append(service.Names(), expect.AnyService)
 		for _, n := range names {
-			if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n) }) {
+			if !slices.Contains(known, strings.ToLower(n)) {
 				return usageError(fmt.Errorf("--service %s: no such service%s", n, wording.DidYouMean(n, known)),
 					"the first word of what onmux probe shows of a service, as ssh or postgresql; or any")
 			}

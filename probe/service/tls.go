@@ -181,10 +181,13 @@ var tlsNames = map[string]string{
 }
 
 // Names are what identified services may be named, and the software that rules know by
-// name.
+// name, in lower case.
 func Names() []string {
 	services, products := answer.Names()
 	names := append(slices.Concat(services, products), slices.Collect(maps.Values(tlsNames))...)
+	for i, n := range names {
+		names[i] = strings.ToLower(n)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
