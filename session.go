@@ -151,7 +151,9 @@ func (s *session) readService(c *cli.Context) error {
 }
 
 // needsService reports whether services must be identified to judge what is expected.
-func (s *session) needsService() bool { return slices.ContainsFunc(s.expect, expect.Expectation.NeedsService) }
+func (s *session) needsService() bool {
+	return slices.ContainsFunc(s.expect, expect.Expectation.NeedsService)
+}
 
 func (s *session) readOutputs(c *cli.Context) error {
 	texts := c.StringSlice("output")
