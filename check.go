@@ -36,6 +36,10 @@ free holds where the verdict is elsewhere, too. The flags --addr, --process,
 --user, --unit and --max-backlog add expectations of every socket that listens
 here, or is in the state that --expect names.
 
+Values in command lines that are secrets by their form (--password=..., URLs with
+a password, tokens) are masked; --unmask shows them. Report files that have
+command lines can be read by their owner alone.
+
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that something listens on, sends no data, and names the process that answers:
 behind a redirect, that is another process. Where nothing listens it also binds
@@ -49,6 +53,8 @@ the port for a moment, and reports whether that worked.`,
 				Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "trace", Category: categoryGeneral,
 				Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "unmask", Category: categoryOutput,
+				Usage: "show the secrets in command lines", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: categoryVerify,
 				Usage: "`ADDR` it listens on: loopback, any or an IP address"},
 			&cli.StringFlag{Name: "process", Category: categoryVerify, Usage: "`NAME` of the process that listens"},
@@ -64,7 +70,7 @@ the port for a moment, and reports whether that worked.`,
 			}
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
-			k := &checker{session: s, trace: c.Bool("trace")}
+			k := &checker{session: s, trace: c.Bool("trace"), unmask: c.Bool("unmask")}
 			if c.Bool("all-ports") {
 				if c.NArg() > 0 || c.IsSet("port") {
 					return usageError(errors.New("--all-ports and ports exclude each other"), "")
@@ -79,8 +85,9 @@ the port for a moment, and reports whether that worked.`,
 // checker is a run of check.
 type checker struct {
 	*session
-	all   []probe.Proto // every port of these instead of session.ports
-	trace bool          // connect and bind
+	all    []probe.Proto // every port of these instead of session.ports
+	trace  bool          // connect and bind
+	unmask bool          // leave secrets in command lines
 }
 
 func (k *checker) check(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
@@ -91,7 +98,7 @@ func (k *checker) check(ctx context.Context, emit func(record.Finding) error) (r
 		defer cancel()
 	}
 	seen, failed := report.Check(ctx, local.Request{
-		Ports: k.ports, All: k.all, IPv4: k.ipv4, IPv6: k.ipv6, Owners: k.needsOwners(), Trace: k.trace,
+		Ports: k.ports, All: k.all, IPv4: k.ipv4, IPv6: k.ipv6, Owners: k.needsOwners(), Trace: k.trace, Unmask: k.unmask,
 		Words: !k.trace && !k.needsDetails() && !slices.ContainsFunc(k.expect, expect.Expectation.NeedsListeners),
 	})
 	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {

@@ -30,7 +30,8 @@ var arrows = map[string][]string{
 	},
 	"probe/local/nat":    {"probe", "probe/netlink"},
 	"probe/local/netns":  {"probe", "probe/local/owner", "probe/local/socket"},
-	"probe/local/owner":  {"probe", "probe/local/socket"},
+	"probe/local/owner":  {"probe", "probe/local/secret", "probe/local/socket"},
+	"probe/local/secret": {},
 	"probe/local/socket": {"probe", "probe/netlink"},
 	"probe/local/trace":  {"probe", "probe/local/netns", "probe/local/owner", "probe/local/socket"},
 	"probe/netlink":      {},
@@ -79,7 +80,7 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
 		"scan", "scan/target",
 	},
-	"report/record": {"probe", "probe/local", "probe/ports", "scan"},
+	"report/record": {"probe", "probe/local", "probe/local/owner", "probe/local/trace", "probe/ports", "scan"},
 	"report/reporttest": {
 		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/socket", "probe/local/trace",
 		"probe/ports", "report", "report/record", "scan",

@@ -24,19 +24,21 @@ import (
 var formats = []struct {
 	name string
 	open func(io.Writer, record.Options) record.Handler
+
+	commandLines bool // a report in it has those of processes
 }{
-	{"text", text.New},
-	{"json", document.New},
-	{"jsonl", document.NewLines},
-	{"csv", ci.NewCSV},
-	{"nmap-xml", nmap.New},
-	{"junit", ci.NewJUnit},
-	{"tap", ci.NewTAP},
-	{"github", ci.NewGitHub},
-	{"markdown", ci.NewMarkdown},
-	{"prom", ci.NewProm},
-	{"nagios", ci.NewNagios},
-	{"html", html.New},
+	{"text", text.New, true},
+	{"json", document.New, true},
+	{"jsonl", document.NewLines, true},
+	{"csv", ci.NewCSV, false},
+	{"nmap-xml", nmap.New, false},
+	{"junit", ci.NewJUnit, false},
+	{"tap", ci.NewTAP, false},
+	{"github", ci.NewGitHub, false},
+	{"markdown", ci.NewMarkdown, false},
+	{"prom", ci.NewProm, false},
+	{"nagios", ci.NewNagios, false},
+	{"html", html.New, true},
 }
 
 // Formats lists the formats' names, the default first.
@@ -108,11 +110,12 @@ type Sinks struct {
 
 type sink struct {
 	Output
-	target target
-	buf    *bufio.Writer
-	h      record.Handler
-	ended  bool
-	err    error // the first; nothing is written after it
+	target  target
+	buf     *bufio.Writer
+	h       record.Handler
+	ended   bool
+	private bool  // see restrict
+	err     error // the first; nothing is written after it
 }
 
 // Open opens every output before anything is sent: a file that cannot be
@@ -179,13 +182,39 @@ func (k *sink) open(ctx context.Context, stdout io.Writer, o record.Options) (er
 	return err
 }
 
+// restrict keeps others from reading a file that is about to have a command line.
+func (k *sink) restrict() error {
+	if k.private || !hasCommandLines(k.Format) {
+		return nil
+	}
+	k.private = true
+	return k.target.restrict()
+}
+
+func hasCommandLines(format string) bool {
+	for _, f := range formats {
+		if f.name == format {
+			return f.commandLines
+		}
+	}
+	return false
+}
+
 // Start opens the stream of every output.
 func (s *Sinks) Start(start record.Start) error {
 	return s.each(func(k *sink) error { return k.h.Start(start) }, true)
 }
 
 func (s *Sinks) finding(f record.Finding) error {
-	return s.each(func(k *sink) error { return record.Write(k.h, f) }, !s.atOnce)
+	private := record.HasCommandLine(f)
+	return s.each(func(k *sink) error {
+		if private {
+			if err := k.restrict(); err != nil {
+				return err
+			}
+		}
+		return record.Write(k.h, f)
+	}, !s.atOnce)
 }
 
 // End ends the stream of every output.

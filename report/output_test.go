@@ -6,9 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
+	"onmux/probe"
+	"onmux/probe/local"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/trace"
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -111,11 +116,44 @@ func TestFilesAreReplaced(t *testing.T) {
 	b, _ = os.ReadFile(filepath.Join(dir, "new.jsonl"))
 	valid(t, "jsonl", b)
 	valid(t, "jsonl", stdout.Bytes())
-	if info, err := os.Stat(old); err != nil || info.Mode().Perm() != 0o640 {
+	// The sample has the command line of a process.
+	if info, err := os.Stat(old); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the mode became %v", info.Mode())
 	}
 	if got := names(t, dir); got != "dangling link new.jsonl old.json" {
 		t.Errorf("left in the folder: %s", got)
+	}
+}
+
+// A file keeps its mode unless it gets the command line of a process.
+func TestFileModes(t *testing.T) {
+	t.Parallel()
+	with := local.Listener{Proto: probe.TCP, Port: 417, Owners: []owner.Owner{{PID: 1, Cmdline: []string{"x"}}}}
+	without := local.Listener{Proto: probe.TCP, Port: 417, Owners: []owner.Owner{{PID: 1, Name: "x"}}}
+	answered := local.Verdict{Proto: probe.TCP, Port: 417, Trace: []trace.Trace{{Owners: with.Owners}}}
+	for _, c := range []struct {
+		format string
+		f      Finding
+		want   fs.FileMode
+	}{
+		{"json", without, 0o640}, {"json", with, 0o600}, {"jsonl", answered, 0o600}, {"html", with, 0o600},
+		{"text", with, 0o600}, {"csv", with, 0o640}, {"prom", with, 0o640}, {"junit", answered, 0o640},
+	} {
+		file := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(file, nil, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, new(bytes.Buffer), Output{c.format, file})
+		Stream{Started: Starts("check"), Ended: Ends(1, nil), Findings: []Finding{c.f}}.Replay(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != c.want && runtime.GOOS != "windows" {
+			t.Errorf("%s: the mode is %v, want %v", c.format, info.Mode(), c.want)
+		}
 	}
 }
 

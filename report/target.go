@@ -15,10 +15,11 @@ import (
 // target is what an output is written to.
 type target interface {
 	io.Writer
-	path() string  // with no symbolic links; "" for standard output
-	live() bool    // somebody may be reading along
-	commit() error // everything was written
-	discard()      // give up; errors of that help nobody
+	path() string    // with no symbolic links; "" for standard output
+	live() bool      // somebody may be reading along
+	restrict() error // let nobody else read it
+	commit() error   // everything was written
+	discard()        // give up; errors of that help nobody
 }
 
 // direct is a target that gets what is written at once: standard output (with
@@ -29,9 +30,10 @@ type direct struct {
 	name string
 }
 
-func (d direct) path() string { return d.name }
-func (d direct) live() bool   { return true }
-func (d direct) discard()     { d.commit() }
+func (d direct) path() string    { return d.name }
+func (d direct) live() bool      { return true }
+func (d direct) restrict() error { return nil }
+func (d direct) discard()        { d.commit() }
 func (d direct) commit() error {
 	if d.file == nil {
 		return nil
@@ -42,10 +44,11 @@ func (d direct) commit() error {
 // replacement is a target that appears as a whole.
 type replacement struct{ *files.Replacement }
 
-func (r replacement) path() string  { return r.Target() }
-func (r replacement) live() bool    { return false }
-func (r replacement) discard()      { r.Discard() }
-func (r replacement) commit() error { return r.Commit() }
+func (r replacement) path() string    { return r.Target() }
+func (r replacement) live() bool      { return false }
+func (r replacement) restrict() error { return r.Chmod(0o600) }
+func (r replacement) discard()        { r.Discard() }
+func (r replacement) commit() error   { return r.Commit() }
 
 // openFile opens a file to write to. A FIFO without a reader is waited for until the context
 // ends.

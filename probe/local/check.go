@@ -62,7 +62,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	}
 	o := owner.Owners{Users: make(owner.Users)}
 	if r.Owners {
-		if o, err = owner.Find(ctx, held); err != nil {
+		if o, err = owner.Find(ctx, held, r.Unmask); err != nil {
 			return unfinished(r, err), err
 		}
 		if err = v.traced.FindBehind(ctx, o); err != nil {

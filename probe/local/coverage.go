@@ -44,6 +44,7 @@ type OwnersCoverage struct {
 	Unreadable int   // processes whose descriptors could not be read
 	Hidden     bool  // /proc hides processes (hidepid)
 	Candidates bool  // some sockets have candidates instead
+	Masked     bool  // a command line has secrets, which are masked
 }
 
 // ownersCoverage counts owners. A socket that no process can hold, such as a
@@ -59,6 +60,9 @@ func ownersCoverage(o owner.Owners, listeners []Listener) OwnersCoverage {
 			c.All++
 		}
 	}
+	c.Masked = slices.ContainsFunc(listeners, func(l Listener) bool {
+		return slices.ContainsFunc(l.Owners, func(o owner.Owner) bool { return o.Masked })
+	})
 	c.Candidates = slices.ContainsFunc(listeners, func(l Listener) bool { return len(l.Candidates) > 0 })
 	return c
 }

@@ -39,6 +39,9 @@ type Request struct {
 	IPv6   bool // look at IPv6 sockets
 	Owners bool // find the owning processes, which costs a walk over all descriptors
 
+	// Unmask leaves the secrets in the command lines of owners.
+	Unmask bool
+
 	// Words means that no more is needed than the words of the verdicts. What
 	// could not change one is then not looked at: other network namespaces and NAT
 	// rules, where every port is listened on.

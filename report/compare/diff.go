@@ -410,8 +410,8 @@ func (d *differ) owners() {
 			d.socket(k, is)
 			continue
 		}
-		a, b := holdersOf(before), holdersOf(now)
-		if a != "" && b != "" && a != b {
+		a, b := holdersOf(before, wholeName), holdersOf(now, wholeName)
+		if a != "" && b != "" && a != b && holdersOf(before, cutName) != holdersOf(now, cutName) {
 			d.add(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto,
 				Old: a, New: b, Confidence: probe.High})
 		}
@@ -432,10 +432,18 @@ func (d *differ) socket(k socketKey, is bool) {
 	d.add(c)
 }
 
-func holdersOf(owners []owner.Owner) string {
+func wholeName(o owner.Owner) string { return o.Name }
+
+// cutName is an owner's name as the kernel cuts it: one of the reports may have no more.
+func cutName(o owner.Owner) string {
+	const maxComm = 15
+	return o.Name[:min(len(o.Name), maxComm)]
+}
+
+func holdersOf(owners []owner.Owner, nameOf func(owner.Owner) string) string {
 	var names []string
 	for _, o := range owners {
-		name := o.Name
+		name := nameOf(o)
 		if o.User != "" {
 			name += " of " + o.User
 		}

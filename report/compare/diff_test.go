@@ -244,6 +244,22 @@ func TestDiffOfLocalPorts(t *testing.T) {
 	}
 }
 
+// One report may have the names of processes as the kernel cuts them.
+func TestDiffOfCutNames(t *testing.T) {
+	report := func(name string) Stream {
+		l := Socket(probe.TCP, "::", "dual", "any", 80)
+		l.Owners = []owner.Owner{{PID: 1, Name: name}}
+		return Stream{Started: Starts("check"), Ended: Ends(1, nil), Findings: []Finding{
+			local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening}, l}}
+	}
+	if changes, _ := diff(t, report("postgres_export"), report("postgres_exporter")); changes != nil {
+		t.Errorf("%v", changes)
+	}
+	if changes, _ := diff(t, report("postgres_backup"), report("postgres_exporter")); len(changes) != 1 {
+		t.Errorf("%v", changes)
+	}
+}
+
 // TestDiffOfSockets: a port that listens on another address, too, has changed.
 func TestDiffOfSockets(t *testing.T) {
 	report := func(addrs ...string) Stream {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 
@@ -110,7 +111,7 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 		what, expected string
 		of             func(owner.Owner) string
 	}{
-		{"process", h.Process, func(o owner.Owner) string { return o.Name }},
+		{"process", h.Process, func(o owner.Owner) string { return nameOf(o, h.Process) }},
 		{"user", h.User, func(o owner.Owner) string { return o.User }},
 		{"unit", h.Unit, func(o owner.Owner) string { return o.Unit }},
 	} {
@@ -134,6 +135,17 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 		}
 	}
 	return out, doubt
+}
+
+// nameOf is an owner's name, or the expected one where it is meant: the kernel cuts names
+// at 15 bytes, and both are accepted.
+func nameOf(o owner.Owner, expected string) string {
+	const maxComm = 15
+	cut := o.Comm == "" && len(o.Name) == maxComm && path.Base(o.Exe) != o.Name
+	if o.Comm != "" && o.Comm == expected || cut && strings.HasPrefix(expected, o.Name) {
+		return expected
+	}
+	return o.Name
 }
 
 // ofSocket is what is known of the socket itself. Its user is who made it, and

@@ -168,3 +168,30 @@ func TestHolderOfNoAddress(t *testing.T) {
 		t.Error("here is not an address")
 	}
 }
+
+// The kernel cuts the names of processes at 15 bytes: both are meant.
+func TestHolderNames(t *testing.T) {
+	for _, c := range []struct {
+		expected string
+		of       owner.Owner
+		want     record.Outcome
+	}{
+		{"postgres_exporter", owner.Owner{Name: "postgres_exporter", Comm: "postgres_export"}, record.Holds},
+		{"postgres_export", owner.Owner{Name: "postgres_exporter", Comm: "postgres_export"}, record.Holds},
+		{"postgres_exporter", owner.Owner{Name: "postgres_export"}, record.Holds}, // in a report of earlier versions
+		{"postgres_exporter", owner.Owner{Name: "postgres_export", Exe: "/x/postgres_export"}, record.Fails},
+		{"postgres_exp", owner.Owner{Name: "postgres_exporter", Comm: "postgres_export"}, record.Fails},
+		{"nginx-debug", owner.Owner{Name: "nginx"}, record.Fails},
+	} {
+		e, err := OfHolder(Holder{Process: c.expected})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := NewJudge([]Expectation{e})
+		j.Finding(local.Listener{Port: 417, Proto: probe.TCP, State: local.Listening, Owners: []owner.Owner{c.of}})
+		j.End(record.End{Complete: true})
+		if got := j.Outcome(); got != c.want {
+			t.Errorf("--process %s, %+v: %s, want %s", c.expected, c.of, got, c.want)
+		}
+	}
+}

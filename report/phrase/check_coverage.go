@@ -50,6 +50,9 @@ func CheckHints(c local.Coverage) []string {
 	if o := c.Owners; o.Asked && o.Found < o.All && (o.Unreadable > 0 || o.Hidden || !c.Root) {
 		all = append(all, privilege(c, "CAP_SYS_PTRACE")+" is needed to see every owner")
 	}
+	if c.Owners.Masked {
+		all = append(all, "secrets in command lines are masked: --unmask shows them")
+	}
 	return all
 }
 

@@ -1,8 +1,12 @@
 package record
 
 import (
+	"slices"
 	"time"
 
+	"onmux/probe/local"
+	"onmux/probe/local/owner"
+	"onmux/probe/local/trace"
 	"onmux/scan"
 )
 
@@ -46,4 +50,20 @@ type End struct {
 	Summary  scan.Summary `json:"summary"`
 	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
 	Hints    []string     `json:"hints,omitempty"`
+}
+
+// HasCommandLine reports whether a record has the command line of a process.
+func HasCommandLine(f Finding) bool {
+	has := func(owners []owner.Owner) bool {
+		return slices.ContainsFunc(owners, func(o owner.Owner) bool { return len(o.Cmdline) > 0 })
+	}
+	switch f := f.(type) {
+	case local.Listener:
+		return has(f.Owners)
+	case local.Verdict:
+		return slices.ContainsFunc(f.Trace, func(t trace.Trace) bool {
+			return has(t.Owners) || t.Behind != nil && has(t.Behind.Owners)
+		})
+	}
+	return false
 }

@@ -17,20 +17,22 @@ type Scan struct {
 // Owners is what is known of the owners; the zero value: they were not looked for.
 type Owners struct {
 	Scan
+	Unmask  bool              // command lines have their secrets
 	Origins map[uint64]Origin // by Socket.Holder
 	Asked   bool
 	Users   Users // names of the users of sockets
 	Err     error // why no owner could be found
 }
 
-// Find finds the owners of the sockets. The error is the context's.
-func Find(ctx context.Context, sockets []socket.Socket) (Owners, error) {
+// Find finds the owners of the sockets, with the secrets of their command lines only if
+// unmask. The error is the context's.
+func Find(ctx context.Context, sockets []socket.Socket, unmask bool) (Owners, error) {
 	holders := make([]uint64, len(sockets))
 	for i, s := range sockets {
 		holders[i] = s.Holder
 	}
-	found, err := scanOwners(ctx, holders)
-	o := Owners{Scan: found, Asked: true, Err: err, Users: make(Users)}
+	found, err := scanOwners(ctx, holders, unmask)
+	o := Owners{Scan: found, Unmask: unmask, Asked: true, Err: err, Users: make(Users)}
 	if ctx.Err() == nil {
 		o.Origins = findOrigins(ctx, sockets, found)
 	}

@@ -12,14 +12,14 @@ import (
 )
 
 // findOwners describes the processes behind sockets, which are named by them.
-func scanOwners(ctx context.Context, pids []uint64) (Scan, error) {
+func scanOwners(ctx context.Context, pids []uint64, unmask bool) (Scan, error) {
 	o := Scan{Of: make(map[uint64][]Owner)}
 	for _, pid := range pids {
 		if err := ctx.Err(); err != nil {
 			return o, err
 		}
 		if o.Of[pid] == nil && pid > 0 {
-			o.Of[pid] = []Owner{owner(ctx, int32(pid))}
+			o.Of[pid] = []Owner{owner(ctx, int32(pid), unmask)}
 		}
 	}
 	return o, nil
@@ -29,7 +29,7 @@ func scanOwners(ctx context.Context, pids []uint64) (Scan, error) {
 func findOrigins(context.Context, []socket.Socket, Scan) map[uint64]Origin { return nil }
 
 // owner reads what a process is; what may not be read stays empty.
-func owner(ctx context.Context, pid int32) Owner {
+func owner(ctx context.Context, pid int32, unmask bool) Owner {
 	o := Owner{PID: int(pid)}
 	p, err := process.NewProcessWithContext(ctx, pid)
 	if err != nil {
@@ -38,7 +38,7 @@ func owner(ctx context.Context, pid int32) Owner {
 	o.Name, _ = p.NameWithContext(ctx)
 	o.Exe, _ = p.ExeWithContext(ctx)
 	if args, err := p.CmdlineSliceWithContext(ctx); err == nil {
-		o.Cmdline = boundArgs(args)
+		o.setCmdline(args, unmask)
 	}
 	o.User, _ = p.UsernameWithContext(ctx)
 	if ms, err := p.CreateTimeWithContext(ctx); err == nil && ms > 0 {

@@ -170,7 +170,10 @@ func (f *ownerGrouper) owner(s fdMatch) Owner {
 		if now, ok := parseStat(b); !ok || now.start != s.start {
 			o = Owner{PID: s.pid, Name: s.name, Started: f.started(s.stat), Ended: true}
 		} else {
-			o.Name = now.name
+			o.Name, o.Comm = f.wholeName(s.pid, now.name), now.name
+			if o.Name == o.Comm {
+				o.Comm = ""
+			}
 		}
 	}
 	f.owners[s.pid] = o
@@ -180,7 +183,7 @@ func (f *ownerGrouper) owner(s fdMatch) Owner {
 func (f *ownerGrouper) describe(o *Owner) {
 	o.Exe, o.ExeDeleted = f.exe(o.PID)
 	if b, err := f.Read(o.PID, "cmdline"); err == nil {
-		o.Cmdline = parseCmdline(b)
+		o.setCmdline(parseCmdline(b), f.unmask)
 	}
 	if b, err := f.Read(o.PID, "status"); err == nil {
 		if uid, ok := parseUID(b); ok {
@@ -191,7 +194,7 @@ func (f *ownerGrouper) describe(o *Owner) {
 		o.Place = ParseCgroups(b)
 	}
 	for _, pid := range f.ancestors(o.PID) {
-		o.Parents = append(o.Parents, Process{pid, f.stat(pid).name})
+		o.Parents = append(o.Parents, Process{pid, f.name(pid)})
 	}
 }
 

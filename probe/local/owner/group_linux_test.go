@@ -14,7 +14,7 @@ import (
 
 func ownersOf(t testing.TB, inode uint64) []Owner {
 	t.Helper()
-	o, err := scanOwners(context.Background(), []uint64{inode})
+	o, err := scanOwners(context.Background(), []uint64{inode}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (f *originFinder) inCgroup(path string, s socket.Socket) (few []Candidate, 
 			more++
 			continue
 		}
-		few = append(few, Candidate{Process{pid, f.stat(pid).name}, "cgroup"})
+		few = append(few, Candidate{Process{pid, f.name(pid)}, "cgroup"})
 	}
 	slices.SortStableFunc(few, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(f.rank(a.PID, s), f.rank(b.PID, s)), cmp.Compare(a.PID, b.PID))
@@ -146,7 +146,7 @@ func (f *originFinder) ofUser(s socket.Socket) []Candidate {
 	}
 	var few []Candidate
 	for _, pid := range all {
-		few = append(few, Candidate{Process{pid, f.stat(pid).name}, "user"})
+		few = append(few, Candidate{Process{pid, f.name(pid)}, "user"})
 	}
 	return few
 }

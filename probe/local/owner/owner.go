@@ -7,10 +7,12 @@ import "time"
 type Owner struct {
 	PID        int       `json:"pid"`
 	Name       string    `json:"name,omitempty"`
+	Comm       string    `json:"comm,omitempty"` // the name as the kernel cuts it, at 15 bytes, if Name is longer
 	Exe        string    `json:"exe,omitempty"`
 	ExeDeleted bool      `json:"exe_deleted,omitempty"` // the running file is no longer at Exe, as after an upgrade
 	Cmdline    []string  `json:"cmdline,omitempty"`
-	User       string    `json:"user,omitempty"` // its name, or the number where it has none
+	Masked     bool      `json:"masked,omitempty"` // Cmdline has "[masked]" in place of secrets
+	User       string    `json:"user,omitempty"`   // its name, or the number where it has none
 	UID        *uint32   `json:"uid,omitempty"`
 	Started    time.Time `json:"started,omitzero"`
 	Place

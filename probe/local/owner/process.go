@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"onmux/probe/local/secret"
 )
 
 // Bounds of what is kept of a command line.
@@ -70,13 +72,21 @@ func parseUID(b []byte) (uint32, bool) {
 	return 0, false
 }
 
-// parseCmdline reads /proc/<pid>/cmdline: arguments that end in NUL. Long ones
-// are cut.
+// parseCmdline reads /proc/<pid>/cmdline: arguments that end in NUL.
 func parseCmdline(b []byte) []string {
-	if b = bytes.TrimRight(b[:min(len(b), MaxCmdline)], "\x00"); len(b) == 0 {
+	if b = bytes.TrimRight(b, "\x00"); len(b) == 0 {
 		return nil
 	}
-	return boundArgs(strings.Split(string(b), "\x00"))
+	return strings.Split(string(b), "\x00")
+}
+
+// setCmdline sets the command line. Secrets are masked before long ones are cut, which
+// could take away what marks them.
+func (o *Owner) setCmdline(args []string, unmask bool) {
+	if !unmask {
+		args, o.Masked = secret.Mask(args)
+	}
+	o.Cmdline = boundArgs(args)
 }
 
 // boundArgs cuts a command line to its bounds.

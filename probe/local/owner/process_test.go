@@ -43,9 +43,27 @@ func TestParseCmdline(t *testing.T) {
 		{many, slices.Repeat([]string{"x"}, maxArgs)},
 		{strings.Repeat("y", 10000), []string{strings.Repeat("y", MaxCmdline)}},
 	} {
-		if got := parseCmdline([]byte(c.in)); !slices.Equal(got, c.want) {
-			t.Errorf("%.20q: %.60q", c.in, got)
+		var o Owner
+		if o.setCmdline(parseCmdline([]byte(c.in)), false); !slices.Equal(o.Cmdline, c.want) || o.Masked {
+			t.Errorf("%.20q: %.60q", c.in, o.Cmdline)
 		}
+	}
+}
+
+// Secrets are masked before a long command line is cut, also where the cut takes away
+// what marks them.
+func TestSetCmdline(t *testing.T) {
+	long := strings.Repeat("y", MaxCmdline-20)
+	args := []string{"app", long, "postgres://me:p4ss" + strings.Repeat("w", 100) + "@db/x"}
+	var o Owner
+	o.setCmdline(args, false)
+	if last := o.Cmdline[2]; !o.Masked || strings.Contains(last, "p4ss") {
+		t.Errorf("%q, %t", last, o.Masked)
+	}
+	var whole Owner
+	whole.setCmdline(args, true)
+	if last := whole.Cmdline[2]; whole.Masked || !strings.Contains(last, "p4") {
+		t.Errorf("%q, %t", last, whole.Masked)
 	}
 }
 
@@ -73,8 +91,9 @@ func FuzzProcess(f *testing.F) {
 		}
 		parseUID(b)
 		parseBoot(b)
-		if args := parseCmdline(b); len(args) > maxArgs {
-			t.Errorf("%d arguments", len(args))
+		var o Owner
+		if o.setCmdline(parseCmdline(b), false); len(o.Cmdline) > maxArgs {
+			t.Errorf("%d arguments", len(o.Cmdline))
 		}
 	})
 }

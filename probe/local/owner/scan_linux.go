@@ -21,12 +21,17 @@ import (
 // findOwners finds every process that holds one of the sockets, in one pass
 // over all descriptors of all processes. A process that ends meanwhile is no
 // error. Sockets are named by their inodes.
-func scanOwners(ctx context.Context, inodes []uint64) (Scan, error) {
-	return SystemProc().owners(ctx, inodes)
+func scanOwners(ctx context.Context, inodes []uint64, unmask bool) (Scan, error) {
+	p := SystemProc()
+	p.unmask = unmask
+	return p.owners(ctx, inodes)
 }
 
-// proc is a proc(5) file system.
-type ProcFS struct{ Root string }
+// ProcFS is a proc(5) file system.
+type ProcFS struct {
+	Root   string
+	unmask bool // command lines are read with their secrets
+}
 
 func SystemProc() ProcFS { return ProcFS{Root: "/proc"} }
 

@@ -53,7 +53,7 @@ func TestOwnersFoldWorkers(t *testing.T) {
 		workers = append(workers, nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid)
 	}
 	slices.Sort(workers)
-	o, err := scanOwners(context.Background(), []uint64{inode})
+	o, err := scanOwners(context.Background(), []uint64{inode}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestOwnersUnrelated(t *testing.T) {
 		nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid}
 	slices.Sort(pids)
 	f.Close()
-	o, err := scanOwners(context.Background(), []uint64{inode})
+	o, err := scanOwners(context.Background(), []uint64{inode}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestOwnersUnrelated(t *testing.T) {
 func TestOwnersCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := scanOwners(ctx, []uint64{1}); !errors.Is(err, context.Canceled) {
+	if _, err := scanOwners(ctx, []uint64{1}, false); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -151,7 +151,7 @@ const inodeEnv = "ONMUX_TEST_INODE"
 func TestOwnersUnprivileged(t *testing.T) {
 	if text := os.Getenv(inodeEnv); text != "" {
 		inode, _ := strconv.ParseUint(text, 10, 64)
-		o, err := scanOwners(context.Background(), []uint64{inode})
+		o, err := scanOwners(context.Background(), []uint64{inode}, false)
 		fmt.Println("seen:", len(o.Of[inode]), len(o.Unreadable) > 0, err)
 		return
 	}

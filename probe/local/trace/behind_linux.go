@@ -42,7 +42,7 @@ func (r Result) FindBehind(ctx context.Context, o owner.Owners) error {
 			held = append(held, taking(spaces[i], to)...)
 		}
 	}
-	of, err := owner.Find(ctx, held)
+	of, err := owner.Find(ctx, held, o.Unmask)
 	if err != nil {
 		return err
 	}
