@@ -36,9 +36,9 @@ free holds where the verdict is elsewhere, too. The flags --addr, --process,
 --user, --unit and --max-backlog add expectations of every socket that listens
 here, or is in the state that --expect names.
 
-Values in command lines that are secrets by their form (--password=..., URLs with
-a password, tokens) are masked; --unmask shows them. Report files that have
-command lines can be read by their owner alone.
+What is a secret in a command line by its form (--password=..., passwords in
+URLs, tokens) is masked; --unmask shows it. Only their owner can read report
+files that have command lines.
 
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that something listens on, sends no data, and names the process that answers:

@@ -160,7 +160,14 @@ func documentNetwork(t *testing.T) *nettest.Chain {
 	start("hold", "tcp", "[::]:4601", `SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n`)
 	start("hold", "udp", "127.0.0.1:4601", "pong")
 	must(serveTLS("[::]:4602"))
-	start("hold", "udp", "127.0.0.1:4603") // answers nothing
+	unread, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4603}) // answers nothing
+	must(err)
+	t.Cleanup(func() { unread.Close() })
+	must(unread.SetReadBuffer(4096))
+	for range 64 { // more than its buffer takes: the others are dropped
+		_, err := unread.WriteTo(make([]byte, 512), unread.LocalAddr())
+		must(err)
+	}
 	must(exec.Command("redirect", "4604", "4601").Run())
 	start("in-netns", "hold", "tcp", "[::]:4605")
 	bound, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
