@@ -19,7 +19,7 @@ var arrows = map[string][]string{
 	".": {
 		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "probe/service", "probe/wording", "report",
 		"report/compare", "report/expect", "report/help", "report/phrase", "report/policy", "report/record", "scan",
-		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/raw", "scan/target",
+		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/named", "scan/raw", "scan/target",
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/decoy":   {"probe"},
@@ -92,7 +92,7 @@ var arrows = map[string][]string{
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
-		"scan/engine", "scan/queue", "scan/routes", "scan/target", "scan/timing", "scan/verdict",
+		"scan/engine", "scan/named", "scan/queue", "scan/routes", "scan/target", "scan/timing", "scan/verdict",
 	},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
@@ -109,6 +109,7 @@ var arrows = map[string][]string{
 	"scan/scantest": {"probe", "scan", "scan/target"},
 	"scan/simnet":   {"probe", "scan/engine"},
 	"scan/target":   {"probe", "probe/wording", "scan/files", "scan/varint"},
+	"scan/named":    {"probe", "scan/control", "scan/engine"},
 	"scan/timing":   {"scan/engine"},
 	"scan/varint":   {},
 	"scan/verdict":  {"probe", "scan/engine"},

@@ -47,7 +47,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 				Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
 			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
-			libraryFlag(how), verifyFlag(how), serviceFlag(categoryVerify),
+			controlFlag(how), libraryFlag(how), verifyFlag(how), serviceFlag(categoryVerify),
 			&cli.BoolFlag{Name: "identify", Category: how,
 				Usage: "identify the service on each open port", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "all", Category: categoryOutput,
@@ -137,6 +137,9 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	}
 	if err = w.readCheckpointFlags(ctx, c); err == nil && w.config.Resume == nil {
 		w.config.Plan, err = w.plan(ctx, c)
+	}
+	if err == nil {
+		err = w.readControls(ctx, c)
 	}
 	return w, err
 }
@@ -234,7 +237,7 @@ func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (re
 	if config.Engine, err = w.engine(ctx); err != nil {
 		return record.End{}, err
 	}
-	config.Watch = w.showProgress
+	config.Watch, config.Controls = w.showProgress, w.controls()
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(phrase.Finding(f)) })
 	w.finished = outcome.Complete
 	w.progress.Clear()

@@ -10,6 +10,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/checkpoint"
 	"onmux/scan/engine"
+	"onmux/scan/named"
 	"onmux/scan/target"
 	"onmux/scan/timing"
 	"onmux/scan/verdict"
@@ -72,6 +73,10 @@ type Config struct {
 	// FollowUp is what is asked of every open endpoint before it is reported.
 	FollowUp FollowUp
 
+	// Controls are endpoints that should answer, as the user says; the zero value has
+	// none. Silence counts only while some answer. Run closes their engine.
+	Controls named.Controls
+
 	// Watch, if set, is called with how far the scan is, about ten times a second and
 	// after every follow-up, never twice at a time; it must not block.
 	Watch func(Progress)
@@ -132,6 +137,17 @@ func (c *Config) complete() error {
 		return c.Differs()
 	}
 	return nil
+}
+
+// close closes the engines of a scan that asks nothing.
+func (c *Config) close() error {
+	var err error
+	for _, e := range []engine.Engine{c.Engine, c.Controls.Engine} {
+		if e != nil {
+			err = errors.Join(err, e.Close())
+		}
+	}
+	return err
 }
 
 // resumesComplete reports whether a checkpoint is resumed that leaves nothing to ask.

@@ -33,7 +33,8 @@ const (
 // What else a user should know of a scan.
 const (
 	NoteSlowed      NoteKind = "slowed"       // to Rate probes a second, because of Cause
-	NoteOutage      NoteKind = "outage"       // hosts that had answered stopped From then To then; Lost is for good
+	NoteOutage      NoteKind = "outage"       // endpoints known to answer did not From then To then; Lost is for good
+	NoteControl     NoteKind = "control"      // Endpoint, a named control, answered none of Count probes
 	NoteNetworkRate NoteKind = "network-rate" // held to Rate, because no network gets more than Most a second
 	NoteMissed      NoteKind = "missed"       // about Rate answering hosts are still silent after Pass passes
 	NoteStrays      NoteKind = "strays"       // Count answers to probes that were not sent
@@ -53,6 +54,7 @@ type Note struct {
 	Most      float64 // probes a second
 	Proto     probe.Proto
 	Network   netip.Prefix
+	Endpoint  probe.Endpoint
 	Saved     time.Time
 	From, To  time.Time
 	Lost      bool

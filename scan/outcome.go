@@ -31,7 +31,7 @@ func (r *result) summary() Summary {
 		States: make(map[string]uint64), Probes: r.sent + asked, Passes: r.pass.Number - r.pass.Redone,
 		Contradictions: n.contradictions, Repeated: n.repeated, Late: n.late,
 	}
-	o.Controls = controlsOf(r.watch)
+	o.Controls = r.controls()
 	if e, ok := r.Engine.(interface{ Forged() uint64 }); ok {
 		o.Forged = e.Forged()
 	}
@@ -53,29 +53,41 @@ func (r *result) summary() Summary {
 	return o
 }
 
-// controlsOf sums up what a watch has asked; nil if it has not.
-func controlsOf(w *control.Watch) *Controls {
-	var c Controls
-	if c.Asked, c.Answered = w.Asked(); c.Asked == 0 {
+// controls sums up what was asked of controls; nil if nothing was.
+func (r *result) controls() *Controls {
+	c := Controls{Named: len(r.Controls.Endpoints)}
+	if c.Asked, c.Answered = r.watch.Asked(); c.Asked == 0 {
 		return nil
 	}
-	for _, o := range w.Outages() {
+	for _, o := range r.outages() {
 		if c.Worst == nil || o.To.Sub(o.From) > c.Worst.To.Sub(c.Worst.From) {
-			c.Worst = &Outage{From: o.From.UTC(), To: o.To.UTC(), Share: o.Share}
+			c.Worst = &Outage{From: o.From, To: o.To, Share: o.Share}
 		}
 	}
 	return &c
 }
 
-// outages are notes of the times in which the path had failed: of the longest, if
-// they are many.
-func (r *result) outages() (out []Note) {
+// outages are the times in which the path had failed. One that did so from the start
+// began with the scan.
+func (r *result) outages() []control.Outage {
 	all := r.watch.Outages()
+	for i := range all {
+		if all[i].From.IsZero() {
+			all[i].From = r.begun
+		}
+		all[i].From, all[i].To = all[i].From.UTC(), all[i].To.UTC()
+	}
+	return all
+}
+
+// outageNotes are notes of the longest outages.
+func (r *result) outageNotes() (out []Note) {
+	all := r.outages()
 	slices.SortFunc(all, func(a, b control.Outage) int { return cmp.Compare(b.To.Sub(b.From), a.To.Sub(a.From)) })
 	all = all[:min(len(all), maxOutages)]
 	slices.SortFunc(all, func(a, b control.Outage) int { return a.From.Compare(b.From) })
 	for _, o := range all {
-		out = append(out, Note{Kind: NoteOutage, From: o.From.UTC(), To: o.To.UTC(), Lost: o.Lost})
+		out = append(out, Note{Kind: NoteOutage, From: o.From, To: o.To, Lost: o.Lost})
 	}
 	return out
 }
@@ -165,7 +177,10 @@ func (r *result) notes(o Outcome) (out []Note) {
 	if rate, why := r.pace.Slowest(); rate > 0 {
 		out = append(out, Note{Kind: NoteSlowed, Rate: rate, Cause: why})
 	}
-	out = append(out, r.outages()...)
+	out = append(out, r.outageNotes()...)
+	for e, asked := range r.named.Silent {
+		out = append(out, Note{Kind: NoteControl, Endpoint: e, Count: asked})
+	}
 	if held := r.pace.Capped(); held > 0 {
 		out = append(out, Note{Kind: NoteNetworkRate, Rate: held, Most: r.NetRate})
 	}

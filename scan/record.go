@@ -54,11 +54,12 @@ type Summary struct {
 	Controls *Controls `json:"controls,omitempty"` // nil if none was asked
 }
 
-// Controls are the endpoints that were asked again, because they had answered, to
-// find out what silence was worth.
+// Controls are the endpoints that were asked again, because they had answered or the
+// user named them, to find out what silence was worth.
 type Controls struct {
 	Asked    uint64  `json:"asked"` // control probes
 	Answered uint64  `json:"answered"`
+	Named    int     `json:"named,omitzero"`  // endpoints that the user named
 	Worst    *Outage `json:"worst,omitempty"` // the longest time in which silence was worth nothing
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/control"
+	"onmux/scan/named"
 	"onmux/scan/queue"
 	"onmux/scan/timing"
 	"onmux/scan/verdict"
@@ -21,6 +22,7 @@ type result struct {
 	*state
 	anomalies *anomalies
 	watch     *control.Watch
+	named     *named.Asker
 	doubts    control.Limits // addresses whose silence decides nothing
 	sent      uint64         // probes
 	pace      *timing.Pacer
@@ -31,7 +33,7 @@ type result struct {
 func (l *loop) result() *result {
 	st := &l.table.state
 	return &result{
-		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, doubts: st.limits(),
+		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, named: l.named, doubts: st.limits(),
 		sent: l.dispatch.sent, pace: l.dispatch.pace, shortage: l.shortage, begun: l.begun,
 	}
 }
@@ -133,7 +135,7 @@ func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 }
 
 // errPathLost is why an endpoint is unknown that was silent only while controls were.
-var errPathLost = errors.New("the path failed while it was asked, and did not recover")
+var errPathLost = errors.New("no endpoint known to answer did so while this one was asked, so its silence proves nothing")
 
 // errNotAsked is why an endpoint is unknown if the engine gave no reason.
 var errNotAsked = errors.New("this machine could not ask")

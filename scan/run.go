@@ -9,6 +9,7 @@ import (
 	"onmux/probe"
 	"onmux/scan/checkpoint"
 	"onmux/scan/control"
+	"onmux/scan/named"
 	"onmux/scan/queue"
 	"onmux/scan/timing"
 )
@@ -34,14 +35,11 @@ func Run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, erro
 
 func run(ctx context.Context, c Config, emit func(Finding) error) (Outcome, error) {
 	if err := c.complete(); err != nil {
-		if c.Engine != nil {
-			err = errors.Join(err, c.Engine.Close())
-		}
-		return Outcome{}, err
+		return Outcome{}, errors.Join(err, c.close())
 	}
 	l := newLoop(c, time.Now())
 	if err := l.saver.Save(false); err != nil {
-		return Outcome{}, errors.Join(err, c.Engine.Close())
+		return Outcome{}, errors.Join(err, c.close())
 	}
 	return l.run(ctx, emit)
 }
@@ -57,6 +55,7 @@ type parts struct {
 	anomalies *anomalies
 	watch     *control.Watch
 	layout    *control.Layout
+	named     *named.Asker
 	routers   *control.Routers
 	out       *queue.Queue[Finding] // nil until the loop runs
 }
@@ -82,8 +81,9 @@ func newLoop(c Config, now time.Time) *loop {
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
 	d := newDispatcher(p, senders, now)
-	p.layout = &control.Layout{Addresses: p.addrs}
+	p.layout = &control.Layout{Addresses: p.addrs, Endpoints: p.plan.Len(), Named: len(c.Controls.Endpoints)}
 	p.watch = control.NewWatch(controlled{d}, *p.layout)
+	p.named = named.NewAsker(c.Controls, p.plan.Len(), p.watch)
 	l := &loop{parts: p, dispatch: d, receiver: &receiver{parts: p}, begun: now}
 	if !c.resumesComplete() {
 		l.saver = checkpoint.NewSaver(c.Checkpoint, source{p, methods})
@@ -118,8 +118,8 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 	var notes []Note
 	if !l.resumesComplete() {
 		notes, stopped, failed = l.ask(ctx, halt)
-	} else if l.Engine != nil {
-		failed = l.Engine.Close()
+	} else {
+		failed = l.close()
 	}
 	r := l.result()
 	r.emit(l.out)
@@ -134,9 +134,10 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 func (l *loop) ask(ctx context.Context, halt func(error)) (notes []Note, stopped, failed error) {
 	receiving := make(chan error, 1)
 	go func() { receiving <- l.receiver.run(context.WithoutCancel(ctx), halt) }()
+	l.named.Start(context.WithoutCancel(ctx))
 	l.saver.Start(l.SaveEvery)
 	stopped = l.askAll(ctx)
-	closing := l.Engine.Close()
+	closing := errors.Join(l.Engine.Close(), l.named.Stop())
 	failed = <-receiving
 	l.releaseAllHeld()
 	l.saver.Stop()

@@ -179,6 +179,8 @@ func (d *dispatcher) work(ctx context.Context, s *sender) error {
 			return cmp.Or(err, context.Cause(ctx))
 		}
 		wait := d.wait()
+		named, controls := d.named.Split(controls)
+		d.watch.Withdraw(named[d.named.Ask(ctx, named, wait):])
 		d.table.fill(s, &d.cursor, max(d.pace.Batch()-len(controls), 1), wait, time.Now(), d.sent)
 		s.mix(d.controlProbes(controls, wait), d.cursor.pos)
 		if err := d.offer(ctx, s); err != nil {
@@ -322,7 +324,14 @@ func (c controlled) Void(voids []control.Void) { c.table.void(c.layout, voids) }
 
 // Ask sends control probes.
 func (c controlled) Ask(ctx context.Context, controls []control.Control, wait time.Duration) (int, error) {
-	batch := c.controlProbes(controls, wait)
+	named, planned := c.named.Split(controls)
+	copy(controls, named)
+	copy(controls[len(named):], planned)
+	first := c.named.Ask(ctx, named, wait)
+	if first < len(named) || len(planned) == 0 {
+		return first, nil
+	}
+	batch := c.controlProbes(planned, wait)
 	sent, err := c.Engine.Send(ctx, batch)
 	sent = min(max(sent, 0), len(batch))
 	c.pace.Spend(sent)
@@ -330,5 +339,5 @@ func (c controlled) Ask(ctx context.Context, controls []control.Control, wait ti
 		c.pace.SlowDown(time.Now(), err)
 		err = nil
 	}
-	return sent, err
+	return first + sent, err
 }

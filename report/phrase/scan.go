@@ -77,6 +77,8 @@ func scanWarning(n scan.Note) string {
 		return fmt.Sprintf("slowed to %s a second: %s", wording.Number(uint64(n.Rate)), slowCause(n.Cause))
 	case scan.NoteOutage:
 		return outage(n)
+	case scan.NoteControl:
+		return fmt.Sprintf("control %s did not answer: 0 of %s", n.Endpoint, wording.Count(n.Count, "probe", "probes"))
 	case scan.NoteNetworkRate:
 		return fmt.Sprintf("held to %s probes a second: %s unless --net-rate allows it",
 			wording.Number(uint64(math.Ceil(n.Rate))), NetworkRate(n.Most))
@@ -94,7 +96,7 @@ func scanWarning(n scan.Note) string {
 }
 
 func outage(n scan.Note) string {
-	when := fmt.Sprintf("hosts that had answered stopped from %s to %s",
+	when := fmt.Sprintf("endpoints known to answer did not from %s to %s",
 		n.From.Format(time.TimeOnly), n.To.Format(time.TimeOnly))
 	if n.Lost {
 		return when + " UTC and did not recover; silence then is no evidence"

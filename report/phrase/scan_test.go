@@ -73,12 +73,16 @@ func TestScanNote(t *testing.T) {
 			Kind: scan.NoteSlowed, Rate: 900,
 			Cause: control.RouterErrors{Router: netip.MustParseAddr("10.255.0.0"), Most: 800},
 		},
-		"hosts that had answered stopped from 07:05:02 to 07:05:09 UTC; what was silent then was asked again": {
+		"endpoints known to answer did not from 07:05:02 to 07:05:09 UTC; what was silent then was asked again": {
 			Kind: scan.NoteOutage, From: outageBegan, To: outageBegan.Add(7 * time.Second),
 		},
-		"hosts that had answered stopped from 07:05:02 to 07:05:09 UTC and did not recover; " +
+		"endpoints known to answer did not from 07:05:02 to 07:05:09 UTC and did not recover; " +
 			"silence then is no evidence": {
 			Kind: scan.NoteOutage, From: outageBegan, To: outageBegan.Add(7 * time.Second), Lost: true,
+		},
+		"control 192.0.2.1:22/tcp did not answer: 0 of 9 probes": {
+			Kind: scan.NoteControl, Count: 9,
+			Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("192.0.2.1"), Port: 22, Proto: probe.TCP},
 		},
 		"held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless " +
 			"--net-rate allows it": {

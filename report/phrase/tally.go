@@ -94,7 +94,7 @@ func Figures(s scan.Summary, command string) []string {
 // Controls is how many of the endpoints that were asked again to find out what
 // silence was worth answered.
 func Controls(c *scan.Controls) string {
-	s := fmt.Sprintf("asked endpoints that had answered again: %d of %s answered",
+	s := fmt.Sprintf("asked endpoints known to answer again: %d of %s answered",
 		c.Answered, Count(c.Asked, "probe", "probes"))
 	if w := c.Worst; w != nil {
 		s += fmt.Sprintf("; %s from %s to %s UTC", Percent(w.Share),

@@ -42,15 +42,21 @@ const (
 // into areas: blocks of addresses that stand together in the plan.
 type Layout struct {
 	Addresses uint64                 // of the plan, for each port
+	Endpoints uint64                 // of the plan; 0 where no control is named
+	Named     int                    // controls that the user named: their indexes begin at Endpoints
 	Paths     int                    // ways out of this machine; at least 1
 	Path      func(index uint64) int // the way to an endpoint, from 0; nil if there is one
 }
+
+// isNamed reports whether an index is that of a named control. Those have an area of
+// their own, behind the others, in group 0.
+func (l *Layout) isNamed(index uint64) bool { return l.Named > 0 && index >= l.Endpoints }
 
 func (l *Layout) areas() uint64 { return min(max(l.Addresses/areaSize, 1), maxAreas) }
 
 // group numbers the path of an endpoint.
 func (l *Layout) group(index uint64) int {
-	if l.Path == nil {
+	if l.Path == nil || l.isNamed(index) {
 		return 0
 	}
 	return l.Path(index)
@@ -59,6 +65,9 @@ func (l *Layout) group(index uint64) int {
 // area numbers the area of an endpoint, over all groups.
 func (l *Layout) area(index uint64) int {
 	n := l.areas()
+	if l.isNamed(index) {
+		return l.Paths * int(n)
+	}
 	return l.group(index)*int(n) + int(index%l.Addresses*n/l.Addresses)
 }
 
@@ -71,6 +80,14 @@ type Void struct {
 	Share float64 // of controls that answered
 	Sure  bool    // the path had failed, and not some controls by chance
 	Lost  bool    // it lasts: nothing in it can be asked again
+}
+
+// groupOf is the group of an area.
+func (l *Layout) groupOf(area int) int {
+	if group := area / int(l.areas()); group < l.Paths {
+		return group
+	}
+	return 0
 }
 
 // Concerns reports whether the silence of an endpoint in the interval is void.
@@ -134,10 +151,14 @@ type controls struct {
 
 func newControls(l Layout) controls {
 	l.Paths = max(l.Paths, 1)
-	return controls{
-		Layout: l, groups: make([]part, l.Paths), areas: make([]*part, l.Paths*int(l.areas())),
+	c := controls{
+		Layout: l, groups: make([]part, l.Paths), areas: make([]*part, l.Paths*int(l.areas())+1),
 		numbers: make(map[uint64]uint64),
 	}
+	for i := range l.Named {
+		c.known(l.Endpoints+uint64(i), time.Time{})
+	}
+	return c
 }
 
 // known takes in that an endpoint has answered for the first time.
@@ -182,7 +203,7 @@ func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(grou
 	for idle := 0; idle < len(c.order) && uint64(len(out)) < limit; idle++ {
 		number := c.order[c.turn%len(c.order)]
 		c.turn++
-		if want != nil && !want(number/int(c.Layout.areas()), number) {
+		if want != nil && !want(c.groupOf(number), number) {
 			continue
 		}
 		if m := c.areas[number].due(now); m != nil {
@@ -308,16 +329,16 @@ func (c *controls) outcome(f *flight, s *settled) {
 	if f.answered {
 		m.silent = 0
 	}
-	group, number := c.group(f.index), c.area(f.index)
+	group, number, named := c.group(f.index), c.area(f.index), c.isNamed(f.index)
 	g, a := &c.groups[group], c.areas[number]
 	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
 	a.expect(&g.Detector)
 	s.add(g, g.Outcome(f.at, f.answered, loaded), group, -1)
-	if c := a.Outcome(f.at, f.answered, loaded); len(a.members) >= minMembers {
+	if c := a.Outcome(f.at, f.answered, loaded); len(a.members) >= minMembers && !named {
 		s.add(a, c, group, number)
 	}
 	c.trouble = c.trouble || g.State() == Fails || a.State() == Fails
-	if m.silent >= maxSilent && a.State() == Works && g.State() == Works && len(a.members) > minMembers {
+	if !named && m.silent >= maxSilent && a.State() == Works && g.State() == Works && len(a.members) > minMembers {
 		*m = a.members[len(a.members)-1]
 		a.members = a.members[:len(a.members)-1]
 	}
@@ -347,8 +368,8 @@ func (c *controls) judged(f func(p *part, group, area int)) {
 		}
 	}
 	for _, number := range c.order {
-		if a := c.areas[number]; len(a.members) >= minMembers {
-			f(a, number/int(c.Layout.areas()), number)
+		if a := c.areas[number]; len(a.members) >= minMembers && number < c.Paths*int(c.Layout.areas()) {
+			f(a, c.groupOf(number), number)
 		}
 	}
 }

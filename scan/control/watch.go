@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"onmux/probe"
 	"onmux/scan/engine"
 )
 
@@ -72,6 +73,11 @@ type Watch struct {
 // NewWatch watches a scan.
 func NewWatch(s Scan, l Layout) *Watch { return &Watch{scan: s, controls: newControls(l)} }
 
+// Answers reports whether something that is not this machine answered.
+func Answers(r probe.Reason) bool {
+	return r != probe.NoResponse && r != probe.LocalError && r != probe.NoNeighbor
+}
+
 // MarkControls sets isControl[i] where answers[i] answers a control probe.
 func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
 	unasked := func(a engine.Answer) bool { return a.Try == 0 || a.Try > engine.MaxTries }
@@ -81,12 +87,14 @@ func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range answers {
-		switch try := answers[i].Try; {
-		case try > engine.MaxTries:
-			w.controls.answered(answers[i].Index)
+		switch a := &answers[i]; {
+		case !Answers(a.Reason):
+			isControl[i] = a.Try > engine.MaxTries
+		case a.Try > engine.MaxTries:
+			w.controls.answered(a.Index)
 			isControl[i] = true
 		default:
-			isControl[i] = try == 0 && w.controls.answered(answers[i].Index)
+			isControl[i] = a.Try == 0 && w.controls.answered(a.Index)
 		}
 	}
 }
@@ -144,7 +152,7 @@ func (w *Watch) rest(ctx context.Context) error {
 	}
 	w.giveUp(func(p *part) bool { return p.State() == Fails })
 	if w.hasFailed() {
-		return PathLost{asked}
+		return PathLost{Asked: asked, Never: w.answered() == 0}
 	}
 	return nil
 }
@@ -373,9 +381,15 @@ func (w *Watch) Withdraw(unsent []Control) {
 }
 
 // PathLost is the error of a scan whose controls have stopped answering.
-type PathLost struct{ Asked int }
+type PathLost struct {
+	Asked int  // control probes since the path failed
+	Never bool // no control has ever answered: they were named
+}
 
 func (e PathLost) Error() string {
+	if e.Never {
+		return "the controls that were named do not answer: what is silent proves nothing"
+	}
 	return fmt.Sprintf("none of %d hosts that had answered did so again, and no other host: "+
 		"the path to them is lost, or closed to this machine", e.Asked)
 }
