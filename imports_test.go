@@ -47,8 +47,9 @@ var arrows = map[string][]string{
 	"probe/traceroute":     {"probe", "probe/wording"},
 	"probe/wording":        {},
 	"report": {
-		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/document", "report/expect", "report/html",
-		"report/nmap", "report/phrase", "report/record", "report/text", "scan/files",
+		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/document", "report/expect",
+		"report/html",
+		"report/nmap", "report/phrase", "report/record", "report/text", "scan", "scan/files",
 	},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/record",

@@ -109,7 +109,7 @@ func (w *scanJob) chooseMethod(ctx context.Context, c *cli.Context) error {
 	if why != nil && auto {
 		w.fallback = []string{"asked by connections and sockets: " + why.Error()}
 	}
-	if auto && w.layout.Verbosity != record.Quiet {
+	if auto && (w.layout.Verbosity == record.Verbose || why != nil && w.layout.Verbosity != record.Quiet) {
 		fmt.Fprintln(w.stderr, "onmux: method", text)
 	}
 	if w.packets && w.wait == 0 { // to try again takes new sockets

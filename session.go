@@ -179,6 +179,7 @@ func (s *session) readOutputs(c *cli.Context) error {
 	}
 	s.layout = record.Options{
 		AtOnce:   c.Command.Name == "check",
+		Live:     report.Width(s.stdout) > 0 && slices.Contains([]string{"probe", "scan"}, c.Command.Name),
 		Color:    color,
 		Width:    report.Width(s.stdout),
 		ASCII:    os.Getenv("TERM") == "dumb",

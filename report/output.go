@@ -172,13 +172,16 @@ func (k *sink) open(ctx context.Context, stdout io.Writer, o record.Options) (er
 	if k.stdout() {
 		k.target = direct{Writer: stdout}
 	} else {
-		o.Color, o.Width = false, 0
+		o.Color, o.Width, o.Live = false, 0, false
 		if k.target, err = openFile(ctx, k.File); err != nil {
 			return k.wrap(err)
 		}
 	}
 	k.buf = bufio.NewWriterSize(k.target, 64<<10)
 	k.h, err = New(k.Format, k.buf, o)
+	if err == nil && k.Format != "jsonl" && !o.Live {
+		k.h = newSorter(k.h)
+	}
 	return err
 }
 

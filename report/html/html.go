@@ -132,14 +132,14 @@ func (h *page) subject(f record.Finding) {
 // Endpoint writes a row.
 func (h *page) Endpoint(r probe.Result) error {
 	h.subject(r)
-	return h.table.add(result(r))
+	return h.table.add(result(r, h.start.Started))
 }
 
 // Attempt writes the row of an endpoint that was asked once.
 func (h *page) Attempt(a probe.Attempt) error {
 	r := record.Asked(a)
 	r.Tries, r.Notes = 0, []string{fmt.Sprintf("attempt %d at %s", a.Try, a.Time.UTC().Format(time.RFC3339))}
-	return h.table.add(result(r))
+	return h.table.add(result(r, h.start.Started))
 }
 
 // Verdict writes a row.
@@ -178,7 +178,7 @@ func (h *page) Change(c record.Change) error {
 	return h.table.add(r)
 }
 
-func result(r probe.Result) row {
+func result(r probe.Result, at time.Time) row {
 	out := row{
 		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
 		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
@@ -188,7 +188,7 @@ func result(r probe.Result) row {
 		parts = append(parts, r.Host)
 	}
 	if r.Service != nil {
-		parts = append(parts, phrase.Service(*r.Service))
+		parts = append(parts, phrase.ServiceLine(*r.Service, at))
 	}
 	out.Text = strings.Join(append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", ")
 	for _, n := range r.Notes {

@@ -30,51 +30,110 @@ func Remarks(tries int, reason probe.Reason, responder netip.Addr, failure strin
 	return parts
 }
 
-// Service is "ssh OpenSSH 9.2p1", or the greeting where that is all there is.
-func Service(s probe.Service) string {
+// ButOwnLines is behind addresses among which some have lines of their own.
+const ButOwnLines = " but the open ones"
+
+// Service is what matters of a service, its name first: "https", "nginx 1.22.1",
+// "TLS 1.3", "CN=db1.example.org (expires in 3 days)"; or the greeting where that is all
+// there is. The time is that of the report.
+func Service(s probe.Service, at time.Time) []string {
 	quoted := `"` + Clip(Visible(s.Banner), maxBanner) + `"`
-	var parts []string
-	for _, p := range []string{s.Name, s.Product, s.Version} {
-		if p != "" {
-			parts = append(parts, Visible(p))
-		}
+	printable := s.Banner != "" && !strings.Contains(s.Banner, `\x`) // bytes are for -v
+	name := Visible(s.Name)
+	if name == "http" && s.TLS != nil {
+		name = "https"
 	}
-	switch {
-	case s.Name == record.Unknown && s.Banner == "" && s.Info == "":
-		parts = []string{"unknown service"}
-	case s.Name == record.Unknown && s.Banner == "":
-		parts = []string{"unknown service, which " + Visible(s.Info)}
-	case s.Name == record.Unknown && s.Info == "":
-		parts = []string{"unknown service, which sends", quoted}
-	case s.Name == record.Unknown && strings.Contains(s.Banner, `\x`): // bytes are for -v
-		parts = []string{"unknown service, which sends " + Visible(s.Info)}
-	case s.Name == record.Unknown:
-		parts = []string{"unknown service, which sends", quoted + ":", Visible(s.Info)}
-	case s.Info != "":
-		parts = append(parts, "("+Visible(s.Info)+")")
-	case s.Product == "" && s.Banner != "" && !strings.Contains(s.Banner, `\x`):
-		parts = append(parts, quoted)
+	parts := []string{name}
+	if product := strings.TrimSpace(s.Product + " " + s.Version); product != "" {
+		parts = append(parts, Visible(product))
+	}
+	if printable && s.Product == "" && (s.Info == "" || s.Name == record.Unknown) {
+		parts = append(parts, "sends "+quoted)
+	} else if s.Banner != "" && !printable && s.Product == "" && s.Info == "" {
+		parts = append(parts, "sends binary data")
+	}
+	if s.HTTP != nil {
+		parts = append(parts, page(s.HTTP))
+	} else if s.Info != "" {
+		parts = append(parts, Visible(s.Info))
 	}
 	if s.Backend != nil {
-		parts = append(parts, "in front of", Software(s.Backend))
+		parts = append(parts, "in front of "+Software(s.Backend))
 	}
 	if s.TLS != nil {
-		parts = append(parts, "in TLS "+Visible(s.TLS.Version))
-		if remarks := append(CertProblems(s.TLS), ClientCertificate(s.TLS)); strings.Join(remarks, "") != "" {
-			remarks = slices.DeleteFunc(remarks, func(r string) bool { return r == "" })
-			parts = append(parts, "("+strings.Join(remarks, ", ")+")")
-		}
+		parts = append(parts, tlsParts(*s.TLS, at)...)
 	}
 	if s.Alert != nil {
-		parts = append(parts, "("+Alert(s.Alert)+")")
+		parts = append(parts, Alert(s.Alert))
 	}
 	if s.StartTLS != nil {
-		parts = append(parts, "("+StartTLS(s.StartTLS)+")")
+		parts = append(parts, StartTLS(s.StartTLS))
 	}
 	if s.Confidence == probe.Low || s.Confidence == probe.Medium {
 		parts = append(parts, "("+string(s.Confidence)+" confidence)")
 	}
-	return strings.Join(parts, " ")
+	return parts
+}
+
+// ServiceLine is Service in a line: "https nginx 1.22.1, TLS 1.3".
+func ServiceLine(s probe.Service, at time.Time) string {
+	parts := Service(s, at)
+	head := min(2, len(parts))
+	return strings.Join(append([]string{strings.Join(parts[:head], " ")}, parts[head:]...), ", ")
+}
+
+// page is "HTTP 200 "Welcome"", or where another page is.
+func page(h *probe.HTTP) string {
+	text := "HTTP" + NoBreak + strconv.Itoa(h.Status)
+	if h.Title != "" {
+		text += ` "` + Clip(Visible(h.Title), maxBanner) + `"`
+	}
+	if h.Location != "" {
+		text += " to " + Clip(Visible(h.Location), maxBanner)
+	}
+	return text
+}
+
+// tlsParts are the version, whom the certificate is for, how long it is valid, and what is
+// wrong with it.
+func tlsParts(t probe.TLS, at time.Time) []string {
+	parts := []string{"TLS" + NoBreak + Visible(t.Version)}
+	subject, _, _ := strings.Cut(t.Subject, ",")
+	if subject == "" && len(t.Names) > 0 {
+		subject = t.Names[0]
+	}
+	subject = Visible(subject)
+	remarks := CertProblems(&t)
+	if !slices.Contains(t.Problems, probe.CertExpired) && !t.Expires.IsZero() && !at.IsZero() {
+		remarks = append([]string{Validity(t.Expires.Sub(at))}, remarks...)
+	}
+	if remarks != nil {
+		subject = strings.TrimSpace(subject + " (" + strings.Join(remarks, ", ") + ")")
+	}
+	for _, part := range []string{subject, ClientCertificate(&t)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// Validity is how long a certificate is valid, or has not been.
+func Validity(left time.Duration) string {
+	const day = 24 * time.Hour
+	some := func(d time.Duration) string {
+		switch {
+		case d < time.Hour:
+			return "less than an hour"
+		case d < day:
+			return Count(uint64(d/time.Hour), "hour", "hours")
+		}
+		return Count(uint64(d/day), "day", "days")
+	}
+	if left < 0 {
+		return "expired " + some(-left) + " ago"
+	}
+	return "expires in " + some(left)
 }
 
 // Evidence is everything that is known of an endpoint beyond its line.

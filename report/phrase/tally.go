@@ -70,7 +70,7 @@ func Tally(command string, states map[string]uint64) string {
 func Figures(s scan.Summary, command string) []string {
 	var out []string
 	if s.Loss != nil {
-		f := "loss" + NoBreak + Percent(*s.Loss)
+		f := "loss" + NoBreak + strings.ReplaceAll(Percent(*s.Loss), " ", NoBreak)
 		if s.ExpectedMissed != nil {
 			f += ", " + Estimate(*s.ExpectedMissed) + NoBreak + "expected missed"
 		}

@@ -65,7 +65,7 @@ func (a *attempts) attempt(t probe.Attempt) {
 // gap separates the attempts from the verdicts.
 func (a *attempts) gap() {
 	if a.some {
-		a.line(0, 0)
+		a.apart()
 		a.some = false
 	}
 }

@@ -1,7 +1,9 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,27 +13,50 @@ import (
 	"onmux/scan"
 )
 
-// maxAddress bounds the column of addresses.
-const maxAddress = 24
+// Bounds of a table of endpoints.
+const (
+	maxAddress  = 24      // columns of an address where the width is limited
+	wideAddress = 45      // and where it is ample
+	ampleWidth  = 100     // columns from which on it is
+	maxListed   = 1 << 14 // endpoints that are put in order at the end
+	maxMeasured = 1000    // endpoints whose columns are made alike, if each has a line
+	maxWhat     = 16      // columns of the name of a service
+	leastTail   = 24      // columns that what is behind the columns needs
+	moment      = time.Second
+)
 
-// endpoints writes what a probe or a scan found. A line is written as soon as it
-// is known, so the columns of lines that follow can only grow. In a scan
-// what is not open is grouped, and written at the end.
+// endpoints writes what a probe or a scan found: at the end, in columns that fit all
+// of it, and of a scan in the order of addresses. Where somebody waits for them, those that
+// were found so far are written after a moment, and each that follows at once. In a scan
+// what is not open is grouped.
 type endpoints struct {
 	*base
 	attempts *attempts
-	widths   [4]int // address, port, state, reason
+	kept     []probe.Result // not written, or to be written once more
+	shown    int            // of kept were written as they were found
+	widths   columns
 	host     string
-	some     bool // a line was written
+	many     bool // more were open than are put in order
 	open     uint64
 	fold     fold
 	states   stateMap
 }
 
+// columns are the widths of a table.
+type columns struct {
+	indent, address, port, state, rtt, what int
+}
+
 // folds reports whether records in this state wait to be grouped.
 func (e *endpoints) folds(s probe.State) bool {
-	return s != probe.Open && e.command != "probe" && e.Verbosity != record.Verbose && !e.Each
+	return s != probe.Open && !e.each() && e.command != "probe"
 }
+
+// each reports whether every record has a line.
+func (e *endpoints) each() bool { return e.Verbosity == record.Verbose || e.Each }
+
+// lists reports whether what is open is listed at the end, in order.
+func (e *endpoints) lists() bool { return e.command == "scan" && !e.each() && !e.many }
 
 func (e *endpoints) result(r probe.Result) {
 	if r.State == probe.Open {
@@ -45,19 +70,65 @@ func (e *endpoints) result(r probe.Result) {
 		e.verdict(r.Endpoint.String(), r.State, phrase.AsEverywhere)
 	case e.Verbosity == record.Quiet:
 		e.verdict(r.Endpoint.String(), r.State, "")
-	case e.command == "scan" && e.Verbosity != record.Verbose && !e.Each && r.IsDecoy():
+	case e.command == "scan" && !e.each() && r.IsDecoy():
 		e.fold.addLoose(r)
 	case e.folds(r.State):
 		e.fold.add(record.Single(r))
 	default:
-		e.attempts.gap()
-		e.heading(r.Host, r.Lookup)
-		e.row(phrase.Visible(r.Addr.String()), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, r.RTT,
-			e.remarks(r))
-		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
-		e.path(r)
-		e.below(r.Notes, e.evidence(r))
+		e.keep(r)
 	}
+}
+
+// keep keeps an endpoint for the table, and writes what cannot wait.
+func (e *endpoints) keep(r probe.Result) {
+	if e.lists() {
+		e.fold.found(r.Endpoint)
+	}
+	e.kept = append(e.kept, r)
+	if e.lists() && len(e.kept) > maxListed {
+		e.many, e.fold.open = true, nil
+	}
+	limit := maxListed + 1
+	switch {
+	case e.each() || e.many:
+		limit = maxMeasured
+	case e.command != "probe" && e.command != "scan": // those of a rule, which follows
+		limit = 1
+	}
+	switch waits := e.Live && time.Since(e.began) > moment; {
+	case len(e.kept) >= limit || waits && !e.lists():
+		if waits { // others follow
+			e.widths.state, e.widths.rtt = len("open|filtered"), len("0.12 ms")
+		}
+		e.write(e.kept[e.shown:])
+		e.kept, e.shown = nil, 0
+	case waits:
+		e.write(e.kept[e.shown:])
+		e.shown = len(e.kept)
+	}
+}
+
+// rest writes what was kept and is not written again at the end.
+func (e *endpoints) rest() {
+	if !e.lists() {
+		e.write(e.kept)
+		e.kept = nil
+	}
+}
+
+// list writes what a scan found open, in order.
+func (e *endpoints) list() {
+	if len(e.kept) == 0 {
+		return
+	}
+	slices.SortStableFunc(e.kept, func(a, b probe.Result) int {
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+	})
+	e.apart()
+	e.widths = columns{}
+	e.write(e.kept)
+	e.kept = nil
+	e.apart()
 }
 
 func (e *endpoints) span(r scan.Range) {
@@ -73,9 +144,12 @@ func (e *endpoints) span(r scan.Range) {
 	case e.folds(r.State):
 		e.fold.add(r)
 	default:
-		parts := []string{phrase.Count(r.Count, "endpoint", "endpoints")}
-		parts = append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...)
-		e.row(short(run{r.First, r.Last}), probe.Port{Number: r.Port, Proto: r.Proto}, r.State, r.Reason, 0, parts)
+		e.rest()
+		tail := row{state: r.State, what: r.Reason.String(), tail: []string{phrase.Count(r.Count, "endpoint", "endpoints")}}
+		tail.address, tail.port = short(run{r.First, r.Last}), probe.Port{Number: r.Port, Proto: r.Proto}
+		tail.tail = append(tail.tail, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...)
+		e.measure(tail)
+		e.row(tail)
 		e.below(r.Notes, nil)
 	}
 }
@@ -104,35 +178,109 @@ func (e *endpoints) heading(host string, l *probe.Lookup) {
 	}
 }
 
-// row writes one line. Its columns are made for what is common: what is longer
-// moves the rest of its line, and leaves the others alone.
-func (e *endpoints) row(address string, port probe.Port, s probe.State, reason probe.Reason, rtt probe.Millis,
-	tail []string) {
-	if e.widths[0] == 0 {
-		e.widths = [...]int{15, 7, 4, 7} // an IPv4 address, 417/tcp, open, syn-ack
-		if !e.folds(probe.Closed) {
-			e.widths[2] = len("open|filtered")
+// row is a line of a table of endpoints.
+type row struct {
+	address string
+	port    probe.Port
+	state   probe.State
+	rtt     string
+	what    string // the name of the service, or else the reason of the state
+	tail    []string
+	named   bool // what is the name of a service
+	none    bool // there is no host
+}
+
+func (e *endpoints) rowOf(r probe.Result) row {
+	out := row{address: phrase.Visible(r.Addr.String()), port: probe.Port{Number: r.Port, Proto: r.Proto},
+		state: r.State, what: r.Reason.String(), none: r.Reason == probe.NoNeighbor}
+	if r.RTT > 0 {
+		out.rtt = strings.ReplaceAll(phrase.Duration(time.Duration(r.RTT)), " ", phrase.NoBreak)
+	}
+	if r.Service != nil {
+		parts := phrase.Service(*r.Service, e.started)
+		out.what, out.tail, out.named = parts[0], parts[1:], true
+	}
+	tries := r.Tries
+	if r.Attempts != nil { // they are written below
+		tries = 0
+	}
+	out.tail = append(out.tail, phrase.Remarks(tries, r.Reason, r.Responder, r.Error)...)
+	if e.command == "scan" && r.Host != "" {
+		out.tail = append(out.tail, phrase.Visible(r.Host))
+	}
+	return out
+}
+
+// write writes endpoints in columns that fit all of them and what was written before.
+func (e *endpoints) write(all []probe.Result) {
+	if len(all) == 0 {
+		return
+	}
+	rows := make([]row, len(all))
+	for i, r := range all {
+		rows[i] = e.rowOf(r)
+		e.measure(rows[i])
+		if r.Host != "" && e.command != "scan" {
+			e.widths.indent = 2
 		}
 	}
-	cells := [...]span{{address, plain}, {port.String(), plain}, {s.String(), tone(s.String())},
-		{reason.String(), plain}}
-	line := make([]span, 0, 2*(len(cells)+1+len(tail)))
-	for i, cell := range cells {
-		width := phrase.Columns(cell.text)
-		if i == 1 || i == 0 && width <= maxAddress {
-			e.widths[i] = max(e.widths[i], width)
+	for i, r := range all {
+		e.attempts.gap()
+		e.heading(r.Host, r.Lookup)
+		e.row(rows[i])
+		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
+		e.path(r)
+		e.below(r.Notes, e.evidence(r))
+	}
+}
+
+// measure makes columns wide enough for a row, unless its address is longer than is usual.
+func (e *endpoints) measure(r row) {
+	longest := maxAddress
+	if e.width == 0 || e.width >= ampleWidth {
+		longest = wideAddress
+	}
+	w := &e.widths
+	if n := phrase.Columns(r.address); n <= longest {
+		w.address = max(w.address, n)
+	}
+	w.port, w.state = max(w.port, len(r.port.String())), max(w.state, len(r.state.String()))
+	w.rtt = max(w.rtt, phrase.Columns(r.rtt))
+	if n := phrase.Columns(r.what); r.named && n <= maxWhat {
+		w.what = max(w.what, n)
+	}
+}
+
+// row writes one line. What is longer than its column moves the rest of its line.
+func (e *endpoints) row(r row) {
+	what := span{r.what, plain}
+	if r.named {
+		what.style = strong
+	}
+	cells := []span{{r.address, plain}, {r.port.String(), plain}, {r.state.String(), tone(r.state.String())},
+		{phrase.PadLeft(r.rtt, e.widths.rtt), plain}, what}
+	if r.none {
+		cells[2].style = faint
+	}
+	var line []span
+	at := e.indent()
+	w := e.widths
+	for i, width := range []int{w.address + w.indent - at, w.port, w.state, w.rtt, w.what} {
+		if width == 0 && cells[i].text == "" {
+			continue
 		}
-		line = append(line, cell, span{phrase.Blanks(max(0, e.widths[i]-width) + gutter), plain})
+		blanks := max(0, width-phrase.Columns(cells[i].text)) + gutter
+		line = append(line, cells[i], span{phrase.Blanks(blanks), plain})
+		at += phrase.Columns(cells[i].text) + blanks
 	}
-	if rtt > 0 {
-		took := strings.ReplaceAll(phrase.Duration(time.Duration(rtt)), " ", phrase.NoBreak)
-		line = append(line, span{phrase.PadLeft(took, 7), plain}, span{phrase.Blanks(gutter), plain})
-	}
-	for _, s := range tail {
+	for _, s := range r.tail {
 		line = append(line, span{s, plain}, span{phrase.Blanks(gutter), plain})
 	}
-	e.some = true
-	e.line(e.indent(), e.indent()+4, line...)
+	hang := e.indent() + 4
+	if e.width-at >= leastTail {
+		hang = at
+	}
+	e.line(e.indent(), hang, line...)
 }
 
 func (e *endpoints) indent() int {
@@ -150,23 +298,6 @@ func (e *endpoints) below(notes, evidence []string) {
 	for _, s := range evidence {
 		e.line(e.indent()+4, e.indent()+6, span{phrase.Visible(s), faint})
 	}
-}
-
-// remarks are what a line has behind its columns.
-func (e *endpoints) remarks(r probe.Result) []string {
-	var parts []string
-	if r.Service != nil {
-		parts = append(parts, phrase.Service(*r.Service))
-	}
-	tries := r.Tries
-	if r.Attempts != nil { // they are written below
-		tries = 0
-	}
-	parts = append(parts, phrase.Remarks(tries, r.Reason, r.Responder, r.Error)...)
-	if e.command == "scan" && r.Host != "" {
-		parts = append(parts, phrase.Visible(r.Host))
-	}
-	return parts
 }
 
 // evidence is what is known beyond the line, for those who asked for everything.

@@ -20,7 +20,7 @@ const (
 	maxKept    = 64
 	fewKept    = 4
 	maxLoose   = 65536 // addresses that come in no order
-	maxRows    = 60
+	maxRows    = 10
 	maxRemarks = 12
 	listLines  = 3 // lines that the addresses of a row may take
 )
@@ -29,7 +29,8 @@ const (
 type fold struct {
 	rows    map[foldKey]*foldRow
 	remarks []remark
-	loose   int // addresses of all rows
+	loose   int                         // addresses of all rows
+	open    map[probe.Port][]netip.Addr // endpoints that have lines of their own
 }
 
 type foldKey struct {
@@ -42,7 +43,9 @@ type foldKey struct {
 
 type foldRow struct {
 	foldKey
-	ports     []uint16 // set when rows that differ only in this are joined
+	ports     []probe.Port // set when rows of the same addresses are joined
+	reasons   []string     // likewise
+	but       bool         // the runs have addresses that have lines of their own
 	count     uint64
 	kept      []run
 	runs      uint64 // kept or not
@@ -145,49 +148,110 @@ func (f *fold) remark(kind, text string, count uint64) {
 	}
 }
 
-// joined are the rows in the order in which they are written; those that differ
-// only in their ports are one.
+// found notes an endpoint that has a line of its own.
+func (f *fold) found(e probe.Endpoint) {
+	if f.open == nil {
+		f.open = make(map[probe.Port][]netip.Addr)
+	}
+	p := probe.Port{Number: e.Port, Proto: e.Proto}
+	f.open[p] = append(f.open[p], e.Addr)
+}
+
+// cover makes one run of runs between which there is nothing but addresses that have lines
+// of their own, so that ports become alike that differ only in those.
+func (r *foldRow) cover(open []netip.Addr) {
+	if r.everywhere || uint64(len(r.kept)) != r.runs {
+		return
+	}
+	own := make(map[netip.Addr]bool, len(open))
+	for _, a := range open {
+		own[a] = true
+	}
+	var out []run
+	for _, k := range r.kept {
+		for own[k.first.Prev()] {
+			k.first, r.but = k.first.Prev(), true
+		}
+		for own[k.last.Next()] {
+			k.last, r.but = k.last.Next(), true
+		}
+		if n := len(out); n > 0 && out[n-1].last.Compare(k.first.Prev()) >= 0 {
+			out[n-1].last = k.last
+			continue
+		}
+		out = append(out, k)
+	}
+	r.kept, r.runs = out, uint64(len(out))
+}
+
+// joined are the rows in the order in which they are written; those of the same addresses
+// in the same state are one.
 func (f *fold) joined() []*foldRow {
 	all := make([]*foldRow, 0, len(f.rows))
 	for _, r := range f.rows {
 		r.settle()
+		r.cover(f.open[probe.Port{Number: r.port, Proto: r.proto}])
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *foldRow) int {
 		return cmp.Or(slices.Index(probe.States(), a.state)-slices.Index(probe.States(), b.state),
-			cmp.Compare(a.port, b.port), cmp.Compare(a.proto, b.proto), cmp.Compare(a.reason, b.reason),
+			cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port), cmp.Compare(a.reason, b.reason),
 			cmp.Compare(a.why(), b.why()))
 	})
 	var out []*foldRow
 	same := make(map[string]*foldRow)
 	for _, r := range all {
-		signature := fmt.Sprint(r.state, r.reason, r.everywhere, r.proto, r.count, r.kept, r.runs, r.least, r.most,
-			r.responder)
-		if first := same[signature]; first != nil {
-			first.ports = append(first.ports, r.port)
-			continue
+		signature := fmt.Sprint(r.state, r.everywhere, r.kept, r.runs, r.responder)
+		if uint64(len(r.kept)) != r.runs {
+			signature += fmt.Sprint(r.count)
 		}
-		r.ports = []uint16{r.port}
-		same[signature] = r
-		out = append(out, r)
+		first := same[signature]
+		if first == nil {
+			first = r
+			same[signature] = r
+			out = append(out, r)
+		} else {
+			first.count += r.count
+			first.but = first.but || r.but
+		}
+		first.ports = append(first.ports, probe.Port{Number: r.port, Proto: r.proto})
+		if why := r.why(); !slices.Contains(first.reasons, why) {
+			first.reasons = append(first.reasons, why)
+		}
 	}
 	return out
 }
 
+// largest are the most rows that a table has, those with the most endpoints, and what the
+// others add up to.
+func largest(rows []*foldRow) (kept []*foldRow, left, endpoints uint64) {
+	if len(rows) <= maxRows {
+		return rows, 0, 0
+	}
+	bySize := slices.Clone(rows)
+	slices.SortStableFunc(bySize, func(a, b *foldRow) int { return cmp.Compare(b.count, a.count) })
+	for _, r := range bySize[maxRows:] {
+		left++
+		endpoints += r.count
+	}
+	least := bySize[:maxRows]
+	return slices.DeleteFunc(slices.Clone(rows), func(r *foldRow) bool { return !slices.Contains(least, r) }), left, endpoints
+}
+
 // end writes, of a scan, whether anything is open, and what the rest is.
 func (e *endpoints) end(end record.End) {
+	e.rest()
 	if e.command != "probe" && e.open == 0 && (e.command == "scan" || len(e.fold.rows) > 0) {
 		e.nothing(end.Summary)
-		e.some = true
 	}
-	if e.some && len(e.fold.rows) > 0 {
-		e.out.WriteByte('\n')
+	if len(e.fold.rows) > 0 {
+		e.apart()
 	}
-	if rows := e.fold.joined(); len(rows) > 0 {
+	if rows, more, endpoints := largest(e.fold.joined()); len(rows) > 0 {
 		e.table(rows)
-		if more := len(rows) - maxRows; more > 0 {
-			e.line(0, 2, span{fmt.Sprintf("and %s (-v lists every record)", phrase.Count(uint64(more), "more row",
-				"more rows")), plain})
+		if more > 0 {
+			e.line(0, 2, span{fmt.Sprintf("and %s of %s (-v lists every record)", phrase.Count(more, "more row",
+				"more rows"), phrase.Count(endpoints, "endpoint", "endpoints")), plain})
 		}
 	}
 	for _, r := range e.fold.remarks {
@@ -219,12 +283,16 @@ func (e *endpoints) nothing(s scan.Summary) {
 }
 
 func (e *endpoints) table(rows []*foldRow) {
-	headings := []heading{{name: "STATE"}, {name: "PORT"}, {name: "COUNT", right: true}, {name: "REASON", soft: true},
+	headings := []heading{{name: "STATE"}, {name: "PORT", soft: true}, {name: "COUNT", right: true}, {name: "REASON", soft: true},
 		{name: "ADDRESSES"}}
 	var cells [][]span
-	for _, r := range rows[:min(len(rows), maxRows)] {
-		cells = append(cells, []span{{r.state.String(), tone(r.state.String())}, {r.portList(), plain},
-			{wording.Number(r.count * uint64(len(r.ports))), plain}, {r.why(), plain}, {}})
+	for _, r := range rows {
+		st := tone(r.state.String())
+		if r.reason == probe.NoNeighbor {
+			st = faint
+		}
+		cells = append(cells, []span{{r.state.String(), st}, {r.portList(), plain}, {wording.Number(r.count), plain},
+			{strings.Join(r.reasons, ", "), plain}, {}})
 	}
 	room := 100
 	if e.width > 0 {
@@ -238,13 +306,32 @@ func (e *endpoints) table(rows []*foldRow) {
 	e.grid(0, headings, cells)
 }
 
-// portList is "417/tcp", "1-416,418-1024/tcp" or "998 ports/tcp".
+// portList is "22,80/tcp 53/udp", "417/tcp,udp", "1-416,418-1024/tcp" or "998 ports/tcp".
 func (r *foldRow) portList() string {
-	list := phrase.Ranges(r.ports)
-	if len(list) > 20 {
-		list = wording.Number(uint64(len(r.ports))) + " ports"
+	var parts []string
+	last := "" // the list of the last part
+	for _, proto := range probe.Protos() {
+		var numbers []uint16
+		for _, p := range r.ports {
+			if p.Proto == proto {
+				numbers = append(numbers, p.Number)
+			}
+		}
+		list := phrase.Ranges(numbers)
+		switch {
+		case list == "":
+			continue
+		case list == last:
+			parts[len(parts)-1] += "," + proto.String()
+			continue
+		}
+		last = list
+		if len(list) > 20 {
+			list = wording.Number(uint64(len(numbers))) + phrase.NoBreak + "ports"
+		}
+		parts = append(parts, list+"/"+proto.String())
 	}
-	return list + "/" + r.proto.String()
+	return strings.Join(parts, " ")
 }
 
 // why is the reason, how often was asked in vain, and who answered for others.
@@ -284,6 +371,9 @@ func (r *foldRow) list(room int) string {
 		if uint64(i)+1 < r.runs {
 			b.WriteByte(',')
 		}
+	}
+	if r.but {
+		b.WriteString(phrase.ButOwnLines)
 	}
 	if n := r.runs - uint64(len(r.kept)); n > 0 {
 		b.WriteString(" and " + phrase.Count(n, "more range", "more ranges") + " (-v lists all)")

@@ -42,10 +42,11 @@ type canvas struct {
 	width  int // 0: no limit
 	paints map[style]*color.Color
 	out    bytes.Buffer
+	blank  bool // what was written before out ends in an empty line, or there is nothing
 }
 
 func newCanvas(width int, colored bool) *canvas {
-	c := &canvas{width: max(width, 0), paints: make(map[style]*color.Color)}
+	c := &canvas{width: max(width, 0), paints: make(map[style]*color.Color), blank: true}
 	if colored {
 		for s, a := range attributes {
 			c.paints[s] = color.New(a...)
@@ -53,6 +54,14 @@ func newCanvas(width int, colored bool) *canvas {
 		}
 	}
 	return c
+}
+
+// apart writes an empty line behind what was written, unless there is one.
+func (c *canvas) apart() {
+	if c.out.Len() == 0 && c.blank || bytes.HasSuffix(c.out.Bytes(), []byte("\n\n")) {
+		return
+	}
+	c.out.WriteByte('\n')
 }
 
 func (c *canvas) paint(s span) string {

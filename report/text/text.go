@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -20,6 +21,8 @@ type base struct {
 	*canvas
 	record.Options
 	command string
+	started time.Time // as the report has it
+	began   time.Time // when this began to be written
 }
 
 // writer writes for people. Quiet, it writes one line a verdict and nothing else,
@@ -48,7 +51,7 @@ func New(w io.Writer, o record.Options) record.Handler {
 
 // Start keeps the command.
 func (t *writer) Start(s record.Start) error {
-	t.command = s.Command
+	t.command, t.started, t.began = s.Command, s.Started, time.Now()
 	return nil
 }
 
@@ -126,6 +129,7 @@ func (t *writer) End(e record.End) error {
 	if c := e.Summary.Controls; c != nil && t.Verbosity == record.Verbose {
 		t.line(0, 2, span{phrase.Controls(c), faint})
 	}
+	t.endpoints.list()
 	t.violations.end()
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{phrase.Visible(h), plain})
@@ -140,6 +144,9 @@ func (t *writer) End(e record.End) error {
 
 func (t *writer) flush() error {
 	_, err := t.w.Write(t.out.Bytes())
+	if t.out.Len() > 0 {
+		t.blank = bytes.HasSuffix(t.out.Bytes(), []byte("\n\n"))
+	}
 	t.out.Reset()
 	return err
 }

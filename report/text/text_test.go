@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -181,19 +182,69 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
-// Open endpoints of a scan, and every line of a probe, are written when they
-// are found, not at the end.
+// Where somebody waits for them, open endpoints of a scan and every line of a probe are
+// written when they are found, but for the first moment; what a scan found open stands
+// once more at the end, in the order of addresses.
 func TestTextStreams(t *testing.T) {
 	for _, command := range []string{"probe", "scan"} {
+		synctest.Test(t, func(t *testing.T) {
+			var b bytes.Buffer
+			h, _ := New("text", &b, Options{Width: 80, Live: true})
+			h.Start(Start{Command: command})
+			Write(h, result("10.0.0.9", 417, probe.TCP, probe.Open, probe.SynAck))
+			if b.Len() > 0 {
+				t.Errorf("%s: written at once: %s", command, &b)
+			}
+			time.Sleep(2 * time.Second)
+			for i := range 3 {
+				before := b.Len()
+				Write(h, result("10.0.0."+fmt.Sprint(i), 417, probe.TCP, probe.Open, probe.SynAck))
+				if b.Len() == before {
+					t.Errorf("%s: nothing was written for endpoint %d", command, i)
+				}
+			}
+			found := regexp.MustCompile(`(?m)^10\.0\.0\.\d`)
+			if got := strings.Join(found.FindAllString(b.String(), -1), " "); got != "10.0.0.9 10.0.0.0 10.0.0.1 10.0.0.2" {
+				t.Errorf("%s: written as found: %s", command, got)
+			}
+			before := b.Len()
+			h.End(End{Complete: true, Summary: scan.Summary{Targets: 4}})
+			want := "10.0.0.0 10.0.0.1 10.0.0.2 10.0.0.9"
+			if command == "probe" {
+				want = ""
+			}
+			if got := strings.Join(found.FindAllString(b.String()[before:], -1), " "); got != want {
+				t.Errorf("%s: at the end: %q, want %q", command, got, want)
+			}
+		})
+	}
+}
+
+// A scan ends with what is open, before the line that adds up, also if it was interrupted;
+// ports whose other addresses are alike are one row.
+func TestTextEndsWithWhatIsOpen(t *testing.T) {
+	for _, complete := range []bool{true, false} {
 		var b bytes.Buffer
 		h, _ := New("text", &b, Options{Width: 80})
-		h.Start(Start{Command: command})
-		for i := range 3 {
-			before := b.Len()
-			Write(h, result("10.0.0."+fmt.Sprint(i), 417, probe.TCP, probe.Open, probe.SynAck))
-			if b.Len() == before {
-				t.Errorf("%s: nothing was written for endpoint %d", command, i)
-			}
+		h.Start(Start{Command: "scan"})
+		Write(h, result("10.0.0.9", 80, probe.TCP, probe.Open, probe.SynAck))
+		Write(h, result("10.0.0.0", 22, probe.TCP, probe.Open, probe.SynAck))
+		for _, r := range []scan.Range{
+			{First: netip.MustParseAddr("10.0.0.1"), Last: netip.MustParseAddr("10.0.0.255"), Count: 255, Port: 22},
+			{First: netip.MustParseAddr("10.0.0.0"), Last: netip.MustParseAddr("10.0.0.8"), Count: 9, Port: 80},
+			{First: netip.MustParseAddr("10.0.0.10"), Last: netip.MustParseAddr("10.0.0.255"), Count: 246, Port: 80},
+		} {
+			r.Proto, r.State, r.Reason = probe.TCP, probe.Closed, probe.Reset
+			Write(h, r)
+		}
+		h.End(End{Complete: complete, Coverage: []string{"asked"}, Summary: scan.Summary{Targets: 512,
+			States: map[string]uint64{"open": 2, "closed": 510}}})
+		want := "closed  22,80/tcp    510  reset   10.0.0.0-255 but the open ones\n"
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, &b)
+		}
+		if want = "\n\n10.0.0.0  22/tcp  open  syn-ack\n10.0.0.9  80/tcp  open  syn-ack\n\n512 endpoints: 2 open, 510 closed"; !strings.Contains(b.String(), want) {
+			t.Errorf("complete %v: no %q in\n%s", complete, want, &b)
 		}
 	}
 }
@@ -216,7 +267,7 @@ func TestTextFoldsWhatIsMany(t *testing.T) {
 	if n := strings.Count(b.String(), "\n"); n > 400 {
 		t.Errorf("%d lines", n)
 	}
-	for _, want := range []string{"and 40 more rows", "more ranges (-v lists all)", "20,000 endpoints"} {
+	for _, want := range []string{"and 90 more rows of 18,000 endpoints", "more ranges (-v lists all)", "20,000 endpoints"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
