@@ -114,7 +114,7 @@ func verifyFlag(category string) cli.Flag {
 
 func serviceFlag(category string) cli.Flag {
 	return &cli.StringSliceFlag{Name: "service", Category: category,
-		Usage: "`NAME` of the service that must answer, or any; repeatable"}
+		Usage: "`NAME` of the service that must answer, or any"}
 }
 
 func libraryFlag(category string) cli.Flag {
