@@ -144,7 +144,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 			NAT:       Rules{v.nat.Redirects[p], v.nat.Unknown[p], v.nat.Incomplete()},
 		}
 		if u := v.Table[p]; u != nil {
-			f.Counts = u.Count
+			f.Counts, f.CloseWait, f.TimeWait = u.Count, u.CloseWait, u.TimeWait
 		}
 		out.Verdicts = append(out.Verdicts, v.judge(f, rules, q.Query))
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"slices"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
@@ -21,16 +22,19 @@ type Facts struct {
 	Answers   []Answer // to connections that were made
 	Bind      Bind
 
-	Caveats []Caveat // set by Judge
+	Caveats []Caveat  // set by Judge
+	Release []Release // set by Judge: what would free the port
 }
 
 // Sockets is what was seen of the sockets that use a port.
 type Sockets struct {
 	Source    socket.Source
 	Counts    socket.Counts
-	Listeners []Listener // in the state of the verdict, and bound ones beside listeners; a bounded number
-	NoOwner   NoOwner    // why a socket has no owner
-	Overflows uint64     // see socket.Survey
+	CloseWait int           // connections that the peer has closed, and the process that holds them has not
+	TimeWait  time.Duration // the longest that is left of one in TIME_WAIT
+	Listeners []Listener    // in the state of the verdict, and bound ones beside listeners; a bounded number
+	NoOwner   NoOwner       // why a socket has no owner
+	Overflows uint64        // see socket.Survey
 }
 
 // Elsewheres is what was seen of the port in other network namespaces.
@@ -132,7 +136,7 @@ func Judge(f Facts) Verdict {
 	default:
 		v.Verdict, v.Cause = Free, NothingFound
 	}
-	f.Caveats = f.caveats(v.Verdict)
+	f.Caveats, f.Release = f.caveats(v.Verdict), f.release(v.Verdict)
 	v.Facts = &f
 	return v
 }

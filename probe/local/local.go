@@ -71,6 +71,7 @@ type Verdict struct {
 	Error   string      `json:"error,omitempty"`   // why the verdict is Unknown
 	Caveats []string    `json:"caveats,omitempty"` // what was not seen and might make another verdict; Why has it too
 	Bind    []string    `json:"bind,omitempty"`    // where nothing listens: what is in the way of binding, or may be
+	Release string      `json:"release,omitempty"` // what would free it, where it is held: commands, in their order
 	Tried   int         `json:"tried,omitzero"`    // how many of Bind, the last ones, are what came of trying
 	Cause   Cause       `json:"cause,omitempty"`   // what it was concluded from; missing in reports of earlier versions
 

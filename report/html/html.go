@@ -146,7 +146,7 @@ func (h *page) Attempt(a probe.Attempt) error {
 func (h *page) Verdict(v local.Verdict) error {
 	h.subject(v)
 	return h.table.add(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict),
-		Reason: phrase.Join(v.Why, v.Error), Details: v.Bind})
+		Reason: phrase.Join(v.Why, v.Error), Details: append(phrase.Freeing(v), v.Bind...)})
 }
 
 // Port writes a row.

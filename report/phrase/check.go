@@ -50,6 +50,7 @@ func completeVerdict(v *local.Verdict) {
 	v.Bind, v.Tried = append(obstacles(f), tried...), len(tried)
 	v.Why = why(v.Cause, f) + alsoElsewhere(v.Verdict, f) + rulesBeside(v.Verdict, f)
 	v.Error = verdictError(v.Cause, f)
+	v.Release = release(f.Release, f.Port)
 }
 
 // why is what a verdict was concluded from, and what might make another one.

@@ -88,6 +88,9 @@ func connections(f local.Facts) string {
 		if len(named) > 0 {
 			text += ", of " + some(named, " and ", "other", "others")
 		}
+		if c := f.CloseWait; c > 0 {
+			text += fmt.Sprintf(" (%s in CLOSE_WAIT, not closed here)", wording.Number(c))
+		}
 	}
 	if n := f.Counts[socket.TimeWait]; n > 0 {
 		text += fmt.Sprintf("; %s the number",

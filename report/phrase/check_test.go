@@ -55,6 +55,7 @@ var reaches = map[string]string{
 	"fe80::1%eth0": "link-local", "8.8.8.8": "public",
 }
 
+// TestVerdict leaves Release to TestRelease.
 func TestVerdict(t *testing.T) {
 	uid := uint32(33)
 	on := func(state Word, addr, family string, owners ...owner.Owner) Listener {
@@ -126,7 +127,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		c.want.Port, c.want.Proto = 417, probe.TCP
 		got := c.f.verdict()
-		if got.Facts, got.Cause = nil, ""; !reflect.DeepEqual(got, c.want) {
+		if got.Facts, got.Cause, got.Release = nil, "", ""; !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s:\n%+v, want\n%+v", name, got, c.want)
 		}
 	}

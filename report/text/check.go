@@ -90,6 +90,9 @@ func (p *portTable) write(v local.Verdict) {
 			p.line(2, 4, span{"traced: ", maybe}, span{phrase.Visible(t.Text), plain})
 		}
 	}
+	if v.Release != "" {
+		p.line(2, 4, span{"to free it: ", maybe}, span{phrase.Visible(v.Release), plain})
+	}
 	for i, b := range v.Bind {
 		head := "to bind it: "
 		if i >= len(v.Bind)-v.Tried {

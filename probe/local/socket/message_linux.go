@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +28,7 @@ const (
 	tcpEstablished = 1
 	tcpTimeWait    = 6
 	tcpClose       = 7
+	tcpCloseWait   = 8
 	tcpListen      = 10
 	tcpNewSynRecv  = 12
 	tcpBound       = 13 // TCP_BOUND_INACTIVE: asked for; reported as TCP_CLOSE
@@ -115,8 +117,10 @@ func parseSocket(b []byte, proto probe.Proto) (Socket, error) {
 		}
 	case Connected:
 		s.Peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))
+		s.CloseWait = proto == probe.TCP && b[1] == tcpCloseWait
 	case TimeWait:
-		s.UID, s.HasUID = 0, false // reported as 0, whoever it was
+		s.UID, s.HasUID = 0, false                              // reported as 0, whoever it was
+		s.TimeWait = time.Duration(word(52)) * time.Millisecond // idiag_expires
 	}
 	return s, nil
 }

@@ -15,11 +15,15 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
 )
+
+// userHZ is the unit of the timers in /proc/net/tcp, on every Linux system (sysconf(3)).
+const userHZ = 100
 
 // maxLine bounds a line of /proc/net/tcp, which has less than 200 bytes.
 const maxLine = 4 << 10
@@ -135,8 +139,13 @@ func parseLine(line []byte, proto probe.Proto) (Socket, error) {
 		}
 	case Connected:
 		s.Peer = netip.AddrPortFrom(peer.Unmap(), peerPort)
+		s.CloseWait = proto == probe.TCP && st == tcpCloseWait
 	case TimeWait:
 		s.UID, s.HasUID = 0, false
+		if _, ticks, ok := bytes.Cut(fields[5], []byte(":")); ok {
+			left, _ := strconv.ParseUint(string(ticks), 16, 24)
+			s.TimeWait = time.Duration(left) * (time.Second / userHZ)
+		}
 	}
 	return s, nil
 }

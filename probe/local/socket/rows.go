@@ -33,6 +33,7 @@ func (r row) socket() (Socket, bool) {
 	}
 	if peer, ok := r.addr(r.peer); ok && s.State == Connected && r.from != 0 {
 		s.Peer = netip.AddrPortFrom(peer.Unmap(), uint16(r.from))
+		s.CloseWait = strings.EqualFold(r.status, "CLOSE_WAIT")
 	}
 	return s, true
 }

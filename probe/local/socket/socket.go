@@ -2,6 +2,7 @@ package socket
 
 import (
 	"net/netip"
+	"time"
 
 	"onmux/probe"
 )
@@ -29,13 +30,16 @@ type Socket struct {
 	Device Device // that it is bound to
 	Queue  Queue  // of one that listens
 	Drops  uint64
-	UID    uint32
-	HasUID bool   // UID is known
-	Cgroup uint64 // in which it was made: the inode of its directory; 0 if not known
-	Inode  uint64
-	cookie uint64 // the kernel's own name for the socket
-	Holder uint64 // by which owner.Find identifies it: the inode, on other systems than Linux the process
-	NetNS  uint64 // identifies its network namespace, if that is not the caller's (owner.NSID)
+	// of a connection: the peer has closed it, and the process that holds it has not
+	CloseWait bool
+	TimeWait  time.Duration // of what remains of a connection: for how long
+	UID       uint32
+	HasUID    bool   // UID is known
+	Cgroup    uint64 // in which it was made: the inode of its directory; 0 if not known
+	Inode     uint64
+	cookie    uint64 // the kernel's own name for the socket
+	Holder    uint64 // by which owner.Find identifies it: the inode, on other systems than Linux the process
+	NetNS     uint64 // identifies its network namespace, if that is not the caller's (owner.NSID)
 }
 
 // inFamilies reports whether the socket belongs to one of the families of a query.

@@ -3,6 +3,7 @@ package socket
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"onmux/probe"
 )
@@ -20,6 +21,8 @@ const (
 // are.
 type Usage struct {
 	Count     Counts
+	CloseWait int           // of those that are connected
+	TimeWait  time.Duration // the longest that is left of one
 	Sockets   [states][]Socket
 	boundSeen map[uint64]bool // cookies of those in Bound
 }
@@ -36,6 +39,10 @@ func (u *Usage) add(s Socket) {
 		u.boundSeen[s.cookie] = true
 	}
 	u.Count[s.State]++
+	u.TimeWait = max(u.TimeWait, s.TimeWait)
+	if s.CloseWait {
+		u.CloseWait++
+	}
 	limit := MaxHolders
 	switch s.State {
 	case Connected:
@@ -107,6 +114,13 @@ func (t Table) merge(other Table) {
 		if u == nil {
 			t[p] = from
 			continue
+		}
+		u.TimeWait = max(u.TimeWait, from.TimeWait)
+		u.CloseWait += from.CloseWait
+		for _, s := range from.Sockets[Connected] {
+			if s.CloseWait { // it is added below
+				u.CloseWait--
+			}
 		}
 		for s := range states {
 			for _, socket := range from.Sockets[s] {
