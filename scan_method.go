@@ -158,7 +158,9 @@ func (w *scanJob) engine(ctx context.Context) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect.New(connect.Config{Own: own, Evidence: w.layout.Verbosity == record.Verbose}), nil
+	return connect.New(connect.Config{
+		Targets: w.config.Plan, Own: own, Evidence: w.layout.Verbosity == record.Verbose,
+	}), nil
 }
 
 // close frees an engine that was never used.

@@ -35,6 +35,7 @@ const (
 	NoteSlowed      NoteKind = "slowed"       // to Rate probes a second, because of Cause
 	NoteOutage      NoteKind = "outage"       // endpoints known to answer did not From then To then; Lost is for good
 	NoteControl     NoteKind = "control"      // Endpoint, a named control, answered none of Count probes
+	NoteNoControl   NoteKind = "no-control"   // nobody answered by Device but the next hop Addr
 	NoteNetworkRate NoteKind = "network-rate" // held to Rate, because no network gets more than Most a second
 	NoteMissed      NoteKind = "missed"       // about Rate answering hosts are still silent after Pass passes
 	NoteStrays      NoteKind = "strays"       // Count answers to probes that were not sent
@@ -57,6 +58,8 @@ type Note struct {
 	Endpoint  probe.Endpoint
 	Saved     time.Time
 	From, To  time.Time
+	Addr      netip.Addr
+	Device    string
 	Lost      bool
 	Cause     control.Cause
 	Err       error // nil for an unknown reason

@@ -131,7 +131,7 @@ func (r *result) lossOf(p probe.Proto) (share, missed float64, ok bool) {
 	if r.watch.Lost() {
 		return 0, 0, false
 	}
-	return t.Measure(r.silent[p], r.pass.Done[p])
+	return r.measureBy(&t, p)
 }
 
 // coverage is what was and was not looked at. stopped is why the scan ended early.
@@ -180,6 +180,11 @@ func (r *result) notes(o Outcome) (out []Note) {
 	out = append(out, r.outageNotes()...)
 	for e, asked := range r.named.Silent {
 		out = append(out, Note{Kind: NoteControl, Endpoint: e, Count: asked})
+	}
+	for _, p := range r.watch.Alone() {
+		if r.sumSilent() > 0 {
+			out = append(out, Note{Kind: NoteNoControl, Addr: p.NextHop, Device: p.Device})
+		}
 	}
 	if held := r.pace.Capped(); held > 0 {
 		out = append(out, Note{Kind: NoteNetworkRate, Rate: held, Most: r.NetRate})

@@ -41,7 +41,11 @@ func (d *dispatcher) begin(next checkpoint.Pass) {
 // for good, what was held up has come and controls have answered. An error ends the
 // scan.
 func (l *loop) next(ctx context.Context) (p checkpoint.Pass, more bool, err error) {
-	if p, more = l.needed(); more {
+	if p, more = l.needed(); more && p.Redo {
+		l.watch.ConfirmNextHops(ctx) // what one of them lost is not to be asked again
+		p, more = l.needed()
+	}
+	if more {
 		return p, true, nil
 	}
 	// What was to be waited for longer, or could not leave at once, may still be
@@ -119,8 +123,7 @@ func (n *totals) lossDemands(
 		case n.pass.Done[p] == 1:
 			asks[p], more = true, true
 		default:
-			tally := n.measurable(p, limits)
-			_, missed[p], _ = tally.Measure(n.silent[p], n.pass.Done[p])
+			_, missed[p], _ = n.measure(p, limits)
 			sum += missed[p]
 		}
 	}
@@ -137,12 +140,27 @@ func (n *totals) lossDemands(
 // loss is the loss of the protocol that lost most.
 func (n *totals) loss(limits *control.Limits) (most float64, ok bool) {
 	for _, p := range probe.Protos() {
-		tally := n.measurable(p, limits)
-		if loss, _, known := tally.Measure(n.silent[p], n.pass.Done[p]); known {
+		if loss, _, known := n.measure(p, limits); known {
 			most, ok = max(most, loss), true
 		}
 	}
 	return most, ok
+}
+
+// measure is the loss of a protocol and how many of its silent endpoints probably answer,
+// their neighbors that did not answer ARP or NDP included.
+func (n *totals) measure(p probe.Proto, limits *control.Limits) (loss, missed float64, ok bool) {
+	tally := n.measurable(p, limits)
+	return n.measureBy(&tally, p)
+}
+
+func (n *totals) measureBy(tally *verdict.Tally, p probe.Proto) (loss, missed float64, ok bool) {
+	loss, missed, ok = tally.Measure(n.silent[p], n.pass.Done[p])
+	absent := n.resolved[p]
+	if lost, gone, known := absent.Measure(n.absent[p], n.pass.Done[p]); known && lost > 0 {
+		loss, missed, ok = max(loss, lost), max(missed, gone), true
+	}
+	return loss, missed, ok
 }
 
 // measurable is the tally of a protocol, without what came at a limited rate.

@@ -67,7 +67,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 			r.met = append(r.met, a.Index)
 		}
 		if u.found && r.table.holdSynAcks && a.Reason == probe.SynAck {
-			r.resets.hold(a.Index, time.Now(), a.Result)
+			r.resets.Hold(a.Index, time.Now(), a.Result)
 		}
 		r.note(&n, a, u, r.repeats[i])
 	}
@@ -89,7 +89,7 @@ func (r *receiver) note(n *counts, a *engine.Answer, u *update, repeat bool) {
 	if u.late {
 		n.late++
 	}
-	if u.disagrees && !repeat && !(u.old.Class() == verdict.SynAck && u.class == verdict.Reset && r.resets.reset(a.Index)) {
+	if u.disagrees && !repeat && !(u.old.Class() == verdict.SynAck && u.class == verdict.Reset && r.resets.Reset(a.Index)) {
 		r.anomalies.contradict(r.plan.At(a.Index), u.old.Class(), u.class)
 	}
 	if u.changed && u.class == verdict.LocalError {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -148,6 +149,9 @@ func (r *result) errorOf(i uint64) string {
 	}
 	if c.Tries() == 0 && r.shortage != nil {
 		return r.shortage.Error()
+	}
+	if p, ok := r.watch.Dead(i); ok && c.Tries() == 0 {
+		return fmt.Sprintf("there is no route to measure by: the next hop %s on %s does not answer", p.NextHop, p.Device)
 	}
 	if c.Tries() == 0 && r.watch.Lost() {
 		return errPathLost.Error()

@@ -9,9 +9,11 @@ import (
 	"onmux/probe"
 	"onmux/scan/checkpoint"
 	"onmux/scan/control"
+	"onmux/scan/engine"
 	"onmux/scan/named"
 	"onmux/scan/queue"
 	"onmux/scan/timing"
+	"onmux/scan/verdict"
 )
 
 // Run asks every endpoint of the plan's shard and passes what it finds to emit: open
@@ -51,7 +53,7 @@ type parts struct {
 	*space
 	table     *table
 	rtt       *timing.Estimator
-	resets    *resets
+	resets    *verdict.Resets
 	anomalies *anomalies
 	watch     *control.Watch
 	layout    *control.Layout
@@ -76,13 +78,18 @@ func newLoop(c Config, now time.Time) *loop {
 	methods := methodNames(c)
 	senders := newSenders(c.Engine)
 	p := &parts{
-		Config: c, space: newSpace(c), rtt: new(timing.Estimator), resets: new(resets),
+		Config: c, space: newSpace(c), rtt: new(timing.Estimator), resets: new(verdict.Resets),
 		anomalies: new(anomalies), routers: new(control.Routers),
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
 	d := newDispatcher(p, senders, now)
 	p.layout = &control.Layout{Addresses: p.addrs, Endpoints: p.plan.Len(), Named: len(c.Controls.Endpoints)}
-	p.watch = control.NewWatch(controlled{d}, *p.layout)
+	if e, ok := c.Engine.(engine.Router); ok {
+		if p.layout.Paths = len(e.Paths()); p.layout.Paths > 1 {
+			p.layout.Path = e.Path
+		}
+	}
+	p.watch = control.NewWatch(controlled{d}, *p.layout, now)
 	p.named = named.NewAsker(c.Controls, p.plan.Len(), p.watch)
 	l := &loop{parts: p, dispatch: d, receiver: &receiver{parts: p}, begun: now}
 	if !c.resumesComplete() {

@@ -261,7 +261,7 @@ func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
 		d.report(now, left)
 		_ = d.watch.Round(ctx, now) // the next Send fails too
 		n := d.table.totals()
-		if left <= 0 || (pending == 0 || n.sumSilent() == 0) && !d.resets.holding() {
+		if left <= 0 || (pending == 0 || n.sumSilent() == 0) && !d.resets.Holding() {
 			return
 		}
 		d.sleep(ctx, min(left, drainPoll))
@@ -303,12 +303,21 @@ func (p *parts) revalidate() {
 	}
 }
 
+// ways are the ways out of this machine, with what is known of their next hops now.
+func (p *parts) ways() []engine.Path {
+	if e, ok := p.Engine.(engine.Router); ok {
+		return e.Paths()
+	}
+	return nil
+}
+
 // controlled is a dispatcher as control sees it.
 type controlled struct{ *dispatcher }
 
 func (c controlled) Sent() uint64                                   { return c.sent }
 func (c controlled) Wait() time.Duration                            { return c.wait() }
 func (c controlled) Sleep(ctx context.Context, pause time.Duration) { c.sleep(ctx, pause) }
+func (c controlled) Paths() []engine.Path                           { return c.ways() }
 func (c controlled) Revalidate()                                    { c.revalidate() }
 
 func (c controlled) SlowDown(share float64, why control.Cause) {

@@ -27,7 +27,9 @@ type totals struct {
 	pass     checkpoint.Pass
 	askable  verdict.ByProto[int64] // endpoints that a later pass may ask
 	silent   verdict.ByProto[int64] // endpoints that were asked and have not answered
+	absent   verdict.ByProto[int64] // of those, the ones that no neighbor answered for
 	answered verdict.ByProto[verdict.Tally]
+	resolved verdict.ByProto[verdict.Tally] // at which try neighbors answered ARP or NDP
 	open     uint64
 	voided   uint64 // tries that were taken back since the last pass that made up for it
 }
@@ -42,10 +44,11 @@ func (s *state) set(i uint64, p probe.Proto, old, next verdict.Cell) {
 	if i < s.journal.copied {
 		s.journal.patch(i, old, next)
 	}
-	askable, silent := next.Counts()
-	wasAskable, wasSilent := old.Counts()
+	askable, silent, absent := next.Counts()
+	wasAskable, wasSilent, wasAbsent := old.Counts()
 	s.askable[p] += askable - wasAskable
 	s.silent[p] += silent - wasSilent
+	s.absent[p] += absent - wasAbsent
 }
 
 // asks reports whether the present pass asks c. A first pass that is resumed comes
@@ -191,6 +194,11 @@ func (s *state) merge(a *engine.Answer, u *update) {
 		return
 	}
 	old, p := s.cells[a.Index], s.proto(a.Index)
+	if a.Neighbor || a.Unsent {
+		u.stray = false
+		s.mergeNeighbor(a, old, p)
+		return
+	}
 	fromTarget := s.isTarget(a.Responder, a.Index)
 	k, ok := verdict.ClassOf(p, a.Reason, fromTarget)
 	u.byOther = ok && !fromTarget
@@ -222,6 +230,22 @@ func (s *state) merge(a *engine.Answer, u *update) {
 		s.details.Forget(a.Index, old)
 	} else if kept := s.details.Keep(a.Index, old, &a.Result); kept != nil {
 		s.journal.keep(a.Index, kept)
+	}
+}
+
+// mergeNeighbor takes in that a target answered ARP or NDP, or that a next hop did not, so
+// that the try was none.
+func (s *state) mergeNeighbor(a *engine.Answer, old verdict.Cell, p probe.Proto) {
+	switch {
+	case a.Try < 1 || a.Try > old.Tries(): // a control probe's
+	case a.Unsent:
+		s.set(a.Index, p, old, old.Void())
+		s.voided++
+	default:
+		if a.Try == old.Tries() && (a.Try == 1 || old.Class() == verdict.NoNeighbor) {
+			s.resolved[p][a.Try]++
+		}
+		s.set(a.Index, p, old, old.NeighborAnswers())
 	}
 }
 

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -236,3 +237,13 @@ func (t *table) discardPatches() {
 	defer t.mu.Unlock()
 	t.state.journal.copied, t.state.journal.patches = 0, nil
 }
+
+// releaseHeld emits the open endpoints that were held long enough.
+func (p *parts) releaseHeld(now time.Time) {
+	for _, h := range p.resets.Release(now) {
+		p.out.Put(p.table.foundOpen(h.Index, h.Result))
+	}
+}
+
+// releaseAllHeld emits the rest, when nothing more is received.
+func (p *parts) releaseAllHeld() { p.releaseHeld(time.Unix(math.MaxInt32, 0)) }

@@ -35,6 +35,17 @@ func (n *Neighbor) Removable() bool {
 	return n.State&(unix.NUD_FAILED|unix.NUD_NOARP) != 0 || n.Updated > removableAge
 }
 
+// Fixed reports whether the entry is not found out by ARP or NDP.
+func (n *Neighbor) Fixed() bool { return n.State&(unix.NUD_PERMANENT|unix.NUD_NOARP) != 0 }
+
+// Failed reports whether the neighbor answered none of the kernel's questions.
+func (n *Neighbor) Failed() bool { return n.State&unix.NUD_FAILED != 0 }
+
+// Asked reports whether the kernel asks the neighbor, or is about to.
+func (n *Neighbor) Asked() bool {
+	return n.State&(unix.NUD_INCOMPLETE|unix.NUD_DELAY|unix.NUD_PROBE) != 0
+}
+
 // clockTick is the unit of times in entries (USER_HZ).
 const clockTick = time.Second / 100
 

@@ -21,6 +21,7 @@ type Route struct {
 	Gateway   netip.Addr   // not valid: on the link, or this machine itself; may be of the other family
 	Encap     bool         // through a tunnel of the route's own (MPLS, SRv6 and the like)
 	MTU       int          // of the route; 0: the interface's
+	Multipath bool         // the entry has several next hops, of which each flow takes one
 }
 
 // RouteQuery is which packet a route is for. All but Dst may be left out.
@@ -94,6 +95,8 @@ func parseRoute(b []byte) (Route, bool) {
 			if len(value) > 2 {
 				r.Gateway = addr(value[2:])
 			}
+		case unix.RTA_MULTIPATH:
+			r.Multipath = true
 		case unix.RTA_ENCAP_TYPE:
 			r.Encap = true
 		case unix.RTA_METRICS:

@@ -79,6 +79,9 @@ func scanWarning(n scan.Note) string {
 		return outage(n)
 	case scan.NoteControl:
 		return fmt.Sprintf("control %s did not answer: 0 of %s", n.Endpoint, wording.Count(n.Count, "probe", "probes"))
+	case scan.NoteNoControl:
+		return fmt.Sprintf("no endpoint behind %s on %s answered, so that silence cannot be distinguished from a path "+
+			"that is down beyond it: --control HOST, of one that answers, would settle that", n.Addr, n.Device)
 	case scan.NoteNetworkRate:
 		return fmt.Sprintf("held to %s probes a second: %s unless --net-rate allows it",
 			wording.Number(uint64(math.Ceil(n.Rate))), NetworkRate(n.Most))

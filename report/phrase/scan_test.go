@@ -84,6 +84,10 @@ func TestScanNote(t *testing.T) {
 			Kind: scan.NoteControl, Count: 9,
 			Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("192.0.2.1"), Port: 22, Proto: probe.TCP},
 		},
+		"no endpoint behind 10.0.0.1 on eth0 answered, so that silence cannot be distinguished from a path " +
+			"that is down beyond it: --control HOST, of one that answers, would settle that": {
+			Kind: scan.NoteNoControl, Addr: netip.MustParseAddr("10.0.0.1"), Device: "eth0",
+		},
 		"held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless " +
 			"--net-rate allows it": {
 			Kind: scan.NoteNetworkRate, Rate: 231.5, Most: 100,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -24,8 +25,19 @@ const (
 	longestBackoff  = 500 * time.Millisecond
 )
 
+// Targets are the endpoints of a scan, by index: that of address a and port p is
+// p·AddrCount()+a.
+type Targets interface {
+	AddrCount() uint64
+	Ports() []probe.Port
+	Runs() iter.Seq2[netip.Addr, netip.Addr] // first and last address of each run of adjacent ones
+	At(index uint64) probe.Endpoint
+}
+
 // Config describes an Engine.
 type Config struct {
+	Targets Targets // nil: by which way probes leave is not looked up
+
 	Own      []netip.Prefix // networks of this machine: targets in them are its neighbors
 	Attempts int            // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
 	Evidence bool           // collect Result.Evidence, which costs system calls
@@ -45,6 +57,7 @@ type askFunc func(context.Context, probe.Endpoint, probe.Options) (probe.Result,
 type Engine struct {
 	ask       func(probe.Endpoint, probe.Options) (probe.Result, error)
 	evidence  bool
+	ways      *ways // nil where they are not known
 	neighbors neighborLimit
 	refused   *counter // neighbors, by the table; nil where that is not known
 	dropped   *counter // packets, by this machine's own firewall; nil if it is not watched
@@ -72,6 +85,9 @@ func New(c Config) *Engine {
 	}
 	e := newEngine(c, int64(max(most, 1)), probe.Do)
 	e.dropped = &counter{read: droppedPackets}
+	if c.Targets != nil {
+		e.ways = newWays(context.Background(), c.Targets)
+	}
 	return e
 }
 
@@ -202,12 +218,14 @@ func (e *Engine) work(p engine.Probe) {
 
 // deliver makes an attempt and queues its answer, if there was one.
 func (e *Engine) deliver(p engine.Probe) {
-	r, ok := e.attempt(p)
-	if !ok {
+	a := engine.Answer{Index: p.Index, Try: p.Try}
+	var ok bool
+	if a.Result, ok = e.attempt(p); !ok {
 		e.pending.Add(-1)
 		return
 	}
-	a := engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r}
+	a.At = time.Now()
+	a.Unsent = a.Reason == probe.NoNeighbor && e.ways.through(p.Index)
 	select {
 	case e.answers <- a:
 	case <-e.closing:

@@ -38,12 +38,13 @@ func (s *fakeScan) Sent() uint64                                 { return s.sent
 func (s *fakeScan) Mark(now time.Time) Mark                      { return Mark{Pass: 1, Pos: s.sent, At: now} }
 func (s *fakeScan) SlowDown(_ float64, why Cause)                { s.slowed = append(s.slowed, why) }
 func (s *fakeScan) Revalidate()                                  { s.revalidated++ }
+func (s *fakeScan) Paths() []engine.Path                         { return nil }
 func (s *fakeScan) Void(v []Void)                                { s.voids = append(s.voids, v...) }
 
 // watched is a watch of a scan of 65,536 addresses of which hosts have answered.
 func watched(hosts uint64) (*fakeScan, *Watch) {
 	s := &fakeScan{answers: func(uint64) bool { return true }}
-	w := NewWatch(s, Layout{Addresses: 65536})
+	w := NewWatch(s, Layout{Addresses: 65536}, time.Now())
 	s.watch = w
 	for i := range hosts {
 		w.Answered([]uint64{i * (65536 / hosts)}, time.Now().Add(-time.Hour))

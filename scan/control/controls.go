@@ -54,8 +54,8 @@ func (l *Layout) isNamed(index uint64) bool { return l.Named > 0 && index >= l.E
 
 func (l *Layout) areas() uint64 { return min(max(l.Addresses/areaSize, 1), maxAreas) }
 
-// group numbers the path of an endpoint.
-func (l *Layout) group(index uint64) int {
+// Group numbers the path of an endpoint.
+func (l *Layout) Group(index uint64) int {
 	if l.Path == nil || l.isNamed(index) {
 		return 0
 	}
@@ -68,7 +68,7 @@ func (l *Layout) area(index uint64) int {
 	if l.isNamed(index) {
 		return l.Paths * int(n)
 	}
-	return l.group(index)*int(n) + int(index%l.Addresses*n/l.Addresses)
+	return l.Group(index)*int(n) + int(index%l.Addresses*n/l.Addresses)
 }
 
 // A Void is a part of a scan in which silence is no evidence: that of a group, or
@@ -92,7 +92,7 @@ func (l *Layout) groupOf(area int) int {
 
 // Concerns reports whether the silence of an endpoint in the interval is void.
 func (l *Layout) Concerns(v Void, index uint64) bool {
-	return l.group(index) == v.Group && (v.Area < 0 || l.area(index) == v.Area)
+	return l.Group(index) == v.Group && (v.Area < 0 || l.area(index) == v.Area)
 }
 
 // Control is an endpoint that is asked again, by the flow of that number, 1 to
@@ -145,15 +145,20 @@ type controls struct {
 	spent   uint64 // of those, in rounds that were not urgent
 	hits    uint64
 	trouble bool // some part has failed
+	begun   time.Time
 
 	pausedSince time.Time // zero while the scan goes on
 }
 
-func newControls(l Layout) controls {
+func newControls(l Layout, begun time.Time) controls {
 	l.Paths = max(l.Paths, 1)
 	c := controls{
+		begun:  begun,
 		Layout: l, groups: make([]part, l.Paths), areas: make([]*part, l.Paths*int(l.areas())+1),
 		numbers: make(map[uint64]uint64),
+	}
+	for i := range c.groups {
+		c.groups[i].settled.At = begun
 	}
 	for i := range l.Named {
 		c.known(l.Endpoints+uint64(i), time.Time{})
@@ -163,13 +168,14 @@ func newControls(l Layout) controls {
 
 // known takes in that an endpoint has answered for the first time.
 func (c *controls) known(index uint64, now time.Time) {
-	g := &c.groups[c.group(index)]
+	g := &c.groups[c.Group(index)]
 	g.seen++
 	g.hosts++
 	number := c.area(index)
 	a := c.areas[number]
 	if a == nil {
 		a = new(part)
+		a.settled.At = c.begun
 		c.areas[number] = a
 		c.order = append(c.order, number)
 	}
@@ -182,6 +188,14 @@ func (c *controls) known(index uint64, now time.Time) {
 	if at := rand.N(a.seen); at < maxMembers && !a.members[at].out { // each stays with the same probability
 		a.members[at] = m
 	}
+}
+
+// answering is how many of a group's endpoints have answered.
+func (c *controls) answering(group int) int {
+	if group == 0 {
+		return c.groups[0].seen - c.Named
+	}
+	return c.groups[group].seen
 }
 
 // round chooses the controls of a round, if one is due and affordable: one of each
@@ -261,7 +275,7 @@ func (c *controls) answered(index uint64) bool {
 		if m := c.member(index); m != nil && m.silent > 0 {
 			m.silent = 0
 			c.hits++
-			c.groups[c.group(index)].late()
+			c.groups[c.Group(index)].late()
 			c.areas[c.area(index)].late()
 		}
 		return false
@@ -329,7 +343,7 @@ func (c *controls) outcome(f *flight, s *settled) {
 	if f.answered {
 		m.silent = 0
 	}
-	group, number, named := c.group(f.index), c.area(f.index), c.isNamed(f.index)
+	group, number, named := c.Group(f.index), c.area(f.index), c.isNamed(f.index)
 	g, a := &c.groups[group], c.areas[number]
 	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
 	a.expect(&g.Detector)

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type Scan interface {
 	Mark(now time.Time) Mark
 	SlowDown(share float64, why Cause) // to a share of the present rate
 	Revalidate()                       // have the engine look up its next hops again
+	Paths() []engine.Path              // the ways out, by Layout.Group; nil if they are not known
 
 	// Void takes back the tries of silent endpoints whose probes left in a void.
 	Void(voids []Void)
@@ -68,10 +70,17 @@ type Watch struct {
 	controls controls
 	outages  []Outage
 	lost     bool
+	dead     map[int]engine.Path // groups of which nobody can be asked
+	alone    map[int]engine.Path // groups of which nothing but the next hop has answered
 }
 
-// NewWatch watches a scan.
-func NewWatch(s Scan, l Layout) *Watch { return &Watch{scan: s, controls: newControls(l)} }
+// NewWatch watches a scan that begins now.
+func NewWatch(s Scan, l Layout, now time.Time) *Watch {
+	return &Watch{
+		scan: s, controls: newControls(l, now),
+		dead: make(map[int]engine.Path), alone: make(map[int]engine.Path),
+	}
+}
 
 // Answers reports whether something that is not this machine answered.
 func Answers(r probe.Reason) bool {
@@ -225,10 +234,87 @@ func (w *Watch) giveUp(want func(p *part) bool) {
 	w.apply(s)
 }
 
+// nextHopPatience is how long a next hop that does not answer is waited for: the kernel asks
+// one that it knows only five seconds after it was given packets, and gives up after three.
+const nextHopPatience = 10 * time.Second
+
+// ConfirmNextHops makes sure of the next hops of groups of which nobody has answered: they
+// are the only controls there. What was asked by one that does not answer in time is lost.
+func (w *Watch) ConfirmNextHops(ctx context.Context) {
+	var open map[int]engine.Path
+	for spent := time.Duration(0); ctx.Err() == nil; spent += firstRest {
+		open = w.unanswered()
+		if len(open) == 0 || spent >= nextHopPatience {
+			break
+		}
+		w.scan.Revalidate()
+		w.scan.Sleep(ctx, firstRest)
+	}
+	if len(open) == 0 || ctx.Err() != nil {
+		return
+	}
+	now := w.scan.Mark(time.Now())
+	var s settled
+	w.mu.Lock()
+	for group, p := range open {
+		from := Mark{At: w.controls.begun}
+		s.voids = append(s.voids, Void{Interval: Interval{from, now}, Group: group, Area: -1, Lost: true})
+		w.dead[group], w.lost = p, true
+	}
+	w.mu.Unlock()
+	w.apply(s)
+}
+
+// unanswered are the paths by which nobody has answered and whose next hops do not answer
+// either. Those that do are noted.
+func (w *Watch) unanswered() map[int]engine.Path {
+	open := make(map[int]engine.Path)
+	paths := w.scan.Paths()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.alone)
+	for group, p := range paths {
+		_, dead := w.dead[group]
+		switch {
+		case dead || w.controls.answering(group) > 0 || p.State == engine.PathDirect:
+		case p.State == engine.PathAlive:
+			w.alone[group] = p
+		default:
+			open[group] = p
+		}
+	}
+	return open
+}
+
+// Dead is the way to an endpoint that could not be asked because its next hop did not
+// answer.
+func (w *Watch) Dead(index uint64) (p engine.Path, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.dead) == 0 {
+		return p, false
+	}
+	p, ok = w.dead[w.controls.Group(index)]
+	return p, ok
+}
+
+// Alone are the ways by which nobody has answered but the next hop.
+func (w *Watch) Alone() (out []engine.Path) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, group := range slices.Sorted(maps.Keys(w.alone)) {
+		if w.controls.groups[group].seen == 0 { // nor is one named
+			out = append(out, w.alone[group])
+		}
+	}
+	return out
+}
+
 // Confirm makes sure that what has been silent up to now is: that controls of each
 // part answer after the last probe. Parts of which none does in time are lost. The
 // error is that of Scan.Ask.
 func (w *Watch) Confirm(ctx context.Context) error {
+	w.ConfirmNextHops(ctx)
 	w.pause(time.Now())
 	defer w.pause(time.Time{})
 	end := w.scan.Mark(time.Now())

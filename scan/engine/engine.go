@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"onmux/probe"
@@ -45,6 +46,14 @@ type Answer struct {
 	Try   int // which try it answers; 0 if the engine cannot know; above MaxTries if it is a control probe
 	At    time.Time
 	probe.Result
+
+	// Unsent: the probe never left this machine, because its next hop did not answer. It
+	// is no try.
+	Unsent bool
+
+	// Neighbor: the target answered ARP or NDP, and no more is known yet. All but Index,
+	// Try and At is empty.
+	Neighbor bool
 }
 
 // Sender sends probes. See Engine.Send.
@@ -92,3 +101,28 @@ type Engine interface {
 // for that when a pass begins and when endpoints that used to answer have
 // stopped; it does not wait for the result. Any goroutine may call Revalidate.
 type Revalidator interface{ Revalidate() }
+
+// PathState is whether the next hop of a Path answers ARP or NDP.
+type PathState uint8
+
+// The states.
+const (
+	PathDirect  PathState = iota // there is no next hop that could be asked
+	PathAlive                    // it answers
+	PathUnclear                  // it is being asked
+	PathDead                     // it does not answer
+)
+
+// Path is a way out of this machine.
+type Path struct {
+	NextHop netip.Addr // not valid where targets are on the link itself
+	Device  string
+	State   PathState
+}
+
+// Router is an Engine that knows by which way its probes leave. Any goroutine may call
+// its methods.
+type Router interface {
+	Paths() []Path         // of which the number and order never change
+	Path(index uint64) int // the place of the one to a target
+}

@@ -14,6 +14,7 @@ type RouteConfig struct {
 	Runs   iter.Seq2[netip.Addr, netip.Addr] // first and last address of each run, ascending within a family and zone
 	Ports  []probe.Port                      // at least one; a rule can name a protocol and a port
 	Device string                            // packets must leave here; "" for wherever the kernel sends them
+	Spread bool                              // look up each address of a route that has several next hops
 }
 
 // Table has the route to every address of its runs. It is read-only and may be

@@ -19,12 +19,12 @@ import (
 // part between two places where its answer may change. Those are the edges of every
 // route in every table and of every rule; between them all lookups have the same
 // result. Of several next hops that share a route it uses the one that the kernel
-// returns for the first address. Nothing is sent.
+// returns for the first address, or with Spread for each of the first maxSpread. Nothing is sent.
 //
 // No route is a Route with an Err. An error means that the kernel could not be
 // asked.
 func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
-	b := builder{runs: c.Runs, groups: groupRuns(c.Runs), ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}}
+	b := builder{runs: c.Runs, groups: groupRuns(c.Runs), ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}, spread: c.Spread}
 	var err error
 	if b.devices, err = listDevices(ctx); err != nil {
 		return nil, err
@@ -95,6 +95,7 @@ type builder struct {
 	only    *Device
 	known   map[routeKey]*Route
 	t       *Table
+	spread  bool
 
 	cuts   [2]*cuts // by family: IPv4, IPv6
 	bySrc  [2]bool  // rules look at the source
@@ -102,7 +103,13 @@ type builder struct {
 }
 
 // cuts are the edges of a family's routes and rules.
-type cuts struct{ at []netip.Addr }
+type cuts struct {
+	at      []netip.Addr
+	spreads int // of those, addresses that may each have another next hop
+}
+
+// maxSpread bounds the addresses whose next hop is looked up one by one.
+const maxSpread = 1 << 16
 
 func family(v4 bool) (index int, number uint8) {
 	if v4 {
@@ -231,6 +238,10 @@ func (b *builder) dump(ctx context.Context, fam uint8, c *cuts) error {
 		if r.Dst.IsValid() {
 			c.addPrefix(spans, r.Dst)
 		}
+		if r.Multipath && b.spread {
+			b.bySrc[i] = true // the kernel's hash is over both addresses
+			c.spread(spans, r.Dst)
+		}
 	})
 	if errors.Is(err, netlink.ErrInterrupted) {
 		return nil
@@ -250,6 +261,23 @@ func (c *cuts) addPrefix(spans []Span, p netip.Prefix) {
 		}
 	}
 	c.at = kept
+}
+
+// spread cuts at every address of the spans that has a prefix, which is not valid for a
+// default route.
+func (c *cuts) spread(spans []Span, p netip.Prefix) {
+	for _, s := range spans {
+		first := s.First
+		if p.IsValid() && first.Less(p.Masked().Addr()) {
+			first = p.Masked().Addr()
+		}
+		for a := first; a.IsValid() && a.Compare(s.Last) <= 0 && (!p.IsValid() || p.Contains(a)); a = a.Next() {
+			if c.spreads++; c.spreads > maxSpread {
+				return
+			}
+			c.at = append(c.at, a)
+		}
+	}
 }
 
 // routeKey identifies equal decisions.

@@ -97,10 +97,15 @@ func (c *core) makeRoom() {
 // room.
 var errFull = errors.New("too many probes wait")
 
-// answer answers a probe that was not sent. It fails with errFull, after the
-// answer was taken, when Receive has to deliver some first.
+// answer answers a probe that was not sent. Its error is that of deliver.
 func (c *core) answer(p *engine.Probe, r probe.Result) error {
-	n := c.local.add(engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r})
+	return c.deliver(engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: r})
+}
+
+// deliver queues an answer for Receive. It fails with errFull, after the answer was
+// taken, when Receive has to deliver some first.
+func (c *core) deliver(a engine.Answer) error {
+	n := c.local.add(a)
 	if n == 1 {
 		c.socket.Wake()
 	}

@@ -165,6 +165,26 @@ func (e *Engine) Pending() int { return e.neighbors.pending(time.Now()) }
 // Revalidate has the next hops asked for their MACs again.
 func (e *Engine) Revalidate() { e.receiver.nextHops.revalidate() }
 
+// Paths are the ways out, with what is known of their next hops now.
+func (e *Engine) Paths() (out []engine.Path) {
+	for _, r := range e.routes.paths.All {
+		p := engine.Path{NextHop: r.Gateway}
+		if r.Device != nil {
+			p.Device = r.Device.Name
+		}
+		if r.Asks() {
+			p.State = e.neighbors.pathState(neighbor{r.Gateway, r.Device.Index}, time.Now())
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// Path is the way to a target.
+func (e *Engine) Path(index uint64) int {
+	return e.routes.paths.Of(e.Targets.At(index).Addr, int(index/e.routes.addrs))
+}
+
 // Forged is how many packets came to the scan's ports without proof of answering a probe.
 func (e *Engine) Forged() uint64 { return e.receiver.forged.Load() }
 

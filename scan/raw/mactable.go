@@ -54,6 +54,12 @@ func (t *macTable) get(n neighbor) (m packet.MAC, ok bool, unanswered int) {
 	return m, false, int(b.state[at])
 }
 
+// asked reports whether a neighbor did not answer in time when it was asked.
+func (t *macTable) asked(n neighbor) bool {
+	_, known, unanswered := t.get(n)
+	return !known && unanswered > 0
+}
+
 // set keeps a MAC, if there is room for it.
 func (t *macTable) set(n neighbor, m packet.MAC) {
 	b, at := t.blockOf(n)

@@ -136,7 +136,7 @@ func (t *neighborTable) resolve(n neighbor, m packet.MAC, now time.Time, send fu
 	defer t.mu.Unlock()
 	h, waited := t.nextHops[n], t.queue.has(n)
 	switch {
-	case h == nil && !waited, h != nil && (h.fixed || !h.asked && !waited):
+	case h == nil && !waited && !t.macs.asked(n), h != nil && (h.fixed || !h.asked && !waited):
 		return
 	case h != nil:
 		h.answered = now
@@ -208,6 +208,21 @@ func (t *neighborTable) markAsked(now time.Time, want func(*nextHop) bool) (hops
 		hops = append(hops, h)
 	}
 	return hops
+}
+
+// pathState is what is known of a next hop now.
+func (t *neighborTable) pathState(n neighbor, now time.Time) engine.PathState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch h := t.nextHops[n]; {
+	case h == nil || h.fixed:
+		return engine.PathDirect
+	case h.unknown(), h.asked && now.Sub(h.since) >= neighborTimeout:
+		return engine.PathDead
+	case h.asked, now.Sub(h.answered) > nextHopRefresh:
+		return engine.PathUnclear
+	}
+	return engine.PathAlive
 }
 
 // lostNextHops are those that had answered, and did not when they were asked

@@ -122,7 +122,7 @@ func (r *refresher) refresh(now time.Time) time.Duration {
 	}
 	r.at = now.Add(nextHopRefresh)
 	r.late.solicit(func(h *nextHop) bool {
-		return !h.unknown() && !h.fixed && (all || now.Sub(h.answered) >= nextHopRefresh)
+		return !h.fixed && (all || !h.unknown() && now.Sub(h.answered) >= nextHopRefresh)
 	})
 	return nextHopRefresh
 }

@@ -171,7 +171,7 @@ func linkLocal(t testing.TB, h *nettest.Host) netip.Addr {
 	return found
 }
 
-// TestDeadGateway asks a network behind a next hop that is not there.
+// TestDeadGateway asks a network behind a next hop that is not there: nothing is known of it.
 func TestDeadGateway(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
@@ -183,9 +183,13 @@ func TestDeadGateway(t *testing.T) {
 		t.Context(),
 		scan.Config{Plan: plan, Engine: newRaw(t, raw.Config{Targets: plan}), Retries: 1, Timeout: 100 * time.Millisecond},
 	)
-	s.RequireComplete(t)
-	if s.States["unreachable"] != plan.Len() {
-		t.Errorf("%+v", s.Summary)
+	if s.Err != nil || s.Complete || s.States["unknown"] != plan.Len() {
+		t.Errorf("%v %+v", s.Err, s.Summary)
+	}
+	for e, r := range s.Results(t) {
+		if !strings.Contains(r.Error, "no route to measure by: the next hop "+h.Addr4.Next().String()) {
+			t.Fatalf("%v: %q", e, r.Error)
+		}
 	}
 }
 

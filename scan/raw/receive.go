@@ -198,9 +198,11 @@ func (r *receiver) isProbe(reply *packet.Reply, index uint64) bool {
 // resolved sends the probes that waited for a neighbor.
 func (r *receiver) resolved(n neighbor, mac packet.MAC, now time.Time) {
 	r.neighbors.resolve(n, mac, now, func(w *waitingProbe) {
-		if a, ok := r.late.put(w, mac, now); !ok {
-			r.answers = append(r.answers, a)
+		a, ok := r.late.put(w, mac, now)
+		if ok {
+			a = engine.Answer{Index: w.index, Try: int(w.try), At: now, Neighbor: true}
 		}
+		r.answers = append(r.answers, a)
 	})
 	r.makeRoom()
 }
@@ -213,7 +215,7 @@ func (r *receiver) neighborOf(index uint64) neighbor {
 
 // unresolved answers a probe whose neighbor did not answer.
 func (r *receiver) unresolved(w *waitingProbe, n neighbor) {
-	a := engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: r.noNeighbor(n)}
+	a := engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: r.noNeighbor(n), Unsent: r.neighbors.nextHops[n] != nil}
 	r.answers = append(r.answers, a)
 }
 

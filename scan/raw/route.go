@@ -15,6 +15,7 @@ type routes struct {
 	table   *link.Table
 	addrs   uint64  // addresses of the targets: an index divided by it is a port's place
 	all     []route // by link.Route.ID
+	paths   *link.Paths
 	sockets []txSocket
 }
 
@@ -46,11 +47,11 @@ func (s txSocket) open(device string) (*link.Sender, error) {
 // hops to the table of neighbors.
 func newRoutes(ctx context.Context, c *core) (*routes, error) {
 	ports := c.Targets.Ports()
-	table, err := link.Routes(ctx, link.RouteConfig{Runs: c.Targets.Runs(), Ports: ports, Device: c.Device})
+	table, err := link.Routes(ctx, link.RouteConfig{Runs: c.Targets.Runs(), Ports: ports, Device: c.Device, Spread: true})
 	if err != nil {
 		return nil, err
 	}
-	r := &routes{table: table, addrs: c.Targets.AddrCount()}
+	r := &routes{table: table, addrs: c.Targets.AddrCount(), paths: table.Paths()}
 	builders := make(map[packet.Path]*packet.Builder)
 	for _, l := range table.Routes() {
 		to := route{Route: l}

@@ -196,10 +196,15 @@ func (s *sender) resolve(to *route, batch []engine.Probe, left []bool, i int, no
 	}
 	switch found {
 	case resolved:
+		if to.nextHop == nil && p.Try > 1 && p.Try <= engine.MaxTries { // it may have been silent before
+			_ = s.deliver(engine.Answer{Index: p.Index, Try: p.Try, At: now, Neighbor: true})
+		}
 		return mac, true, nil
 	case unresolved:
 		left[i] = true
-		return mac, false, s.answer(p, s.noNeighbor(next))
+		return mac, false, s.deliver(engine.Answer{
+			Index: p.Index, Try: p.Try, At: now, Result: s.noNeighbor(next), Unsent: to.nextHop != nil,
+		})
 	case queued:
 		left[i] = true
 		return mac, false, nil

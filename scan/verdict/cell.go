@@ -181,7 +181,8 @@ func (c Cell) Askable() bool {
 	return c.Silent() && c.Tries() < engine.MaxTries || c.Class() == LocalError && c.Tries() == 1
 }
 
-// counts has for each cell Askable in the lowest bit and Silent in the next.
+// counts has for each cell Askable in the lowest bit, Silent in the next, and then
+// whether no neighbor answered for it.
 var counts = func() (t [256]uint8) {
 	for i := range t {
 		c := Cell(i)
@@ -191,15 +192,26 @@ var counts = func() (t [256]uint8) {
 		if c.Silent() {
 			t[i] |= 2
 		}
+		if c.Class() == NoNeighbor {
+			t[i] |= 4
+		}
 	}
 	return t
 }()
 
-// Counts is 1 for Askable and for Silent if they hold, else 0: what a cell adds to
-// the sums over all of them.
-func (c Cell) Counts() (askable, silent int64) {
+// Counts is 1 for Askable, for Silent and for NoNeighbor if they hold, else 0: what a
+// cell adds to the sums over all of them.
+func (c Cell) Counts() (askable, silent, absent int64) {
 	n := counts[c]
-	return int64(n & 1), int64(n >> 1)
+	return int64(n & 1), int64(n >> 1 & 1), int64(n >> 2)
+}
+
+// NeighborAnswers is the cell when the endpoint answers ARP or NDP after all.
+func (c Cell) NeighborAnswers() Cell {
+	if c.Class() != NoNeighbor {
+		return c
+	}
+	return CellOf(Silence, c.Tries())
 }
 
 // Ask is the cell while a further try is on its way. From the second on it is
