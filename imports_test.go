@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/decoy":   {"probe"},
-	"probe/inquiry": {"probe", "probe/decoy", "probe/recog", "probe/service", "probe/traceroute"},
+	"probe/inquiry": {"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "probe/traceroute"},
 	"probe/local": {
 		"probe", "probe/local/nat", "probe/local/netns", "probe/local/owner", "probe/local/socket",
 		"probe/local/trace", "probe/ports",

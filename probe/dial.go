@@ -8,8 +8,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"onmux/probe/request"
 )
 
 // This file is the attempt through package net, for systems whose sockets do not show
@@ -62,9 +60,9 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	if o.Resend {
 		waits = []time.Duration{o.Timeout / 2, o.Timeout}
 	}
-	buf := make([]byte, 2<<10)
+	buf := make([]byte, maxReply)
 	for i, wait := range waits {
-		if _, err := conn.Write(request.PayloadOf(e.Port, o.Try)); err != nil {
+		if _, err := conn.Write(o.payload(e.Port)); err != nil {
 			return judgeError(ctx, e, o, err, time.Since(start))
 		}
 		if err := errors.Join(conn.SetReadDeadline(start.Add(wait)), ctx.Err()); err != nil {
@@ -75,6 +73,9 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 		switch {
 		case err == nil, n > 0: // Windows calls a datagram that was cut short an error
 			r := judged(e, UDPResponse, true, d)
+			if o.Replied != nil {
+				o.Replied(buf[:n])
+			}
 			if o.Evidence {
 				r.Evidence = []string{describeReply(buf[:min(n, replySize)], n, d, i+1)}
 			}

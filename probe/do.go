@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"onmux/probe/request"
 )
 
 // Do makes one attempt at e, over TCP or UDP as e.Proto demands, and judges it. It
@@ -36,6 +38,14 @@ func DoTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 func DoUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	e.Proto = UDP
 	return attempt(ctx, e, o, exchangeUDP)
+}
+
+// payload is the datagram of an attempt at a port.
+func (o *Options) payload(port uint16) []byte {
+	if o.Payload != nil {
+		return o.Payload
+	}
+	return request.PayloadOf(port, o.Try)
 }
 
 // attemptFunc makes one attempt that Validate has accepted.

@@ -67,8 +67,11 @@ func short(d time.Duration) string {
 	return strings.TrimSuffix(number, ".0") + " " + unit
 }
 
-// replySize is how much of a reply is read, in bytes.
-const replySize = 64
+// Of a reply, maxReply bytes are read, and replySize are quoted.
+const (
+	maxReply  = 2 << 10
+	replySize = 64
+)
 
 // describeReply describes a reply of size bytes, the first of which are b, after n
 // datagrams of ours.

@@ -206,12 +206,14 @@ type Origin struct {
 
 // Details are what is found out about an endpoint beyond its state.
 type Details struct {
-	Service   *Service   `json:"service,omitempty"`
-	Attempts  *Attempts  `json:"attempts,omitempty"` // if there were several
-	Route     *Route     `json:"route,omitempty"`
-	Handshake *Handshake `json:"handshake,omitempty"` // of an accepted connection
-	Openness  *Openness  `json:"openness,omitempty"`  // if it was verified
-	Path      []Hop      `json:"path,omitempty"`
+	Service   *Service    `json:"service,omitempty"`
+	Exchanges []Exchange  `json:"exchanges,omitempty"` // by which Service was identified, or was not
+	Withdrawn *Withdrawal `json:"withdrawn,omitempty"` // if it stopped answering meanwhile
+	Attempts  *Attempts   `json:"attempts,omitempty"`  // if there were several
+	Route     *Route      `json:"route,omitempty"`
+	Handshake *Handshake  `json:"handshake,omitempty"` // of an accepted connection
+	Openness  *Openness   `json:"openness,omitempty"`  // if it was verified
+	Path      []Hop       `json:"path,omitempty"`
 }
 
 // Kind names the record's type in documents.
@@ -228,6 +230,11 @@ type Options struct {
 	Try      int  // UDP: which of the port's request.Payloads is sent, in turn; 0 and 1: the first
 	Resend   bool // UDP: send once more at half of Timeout if still silent; it remains one try
 	HopLimit int  // TTL, or hop limit, of the packets; 0: the system's
+
+	// Payload is the datagram to send in place of the port's; Replied receives the first KiBs of a datagram that came
+	// back. Either may be nil.
+	Payload []byte
+	Replied func([]byte)
 
 	// Accepted receives an accepted TCP connection, and closes it; if it is nil, a RST ends the connection at once, so
 	// that no TIME_WAIT holds a port of this machine.

@@ -68,15 +68,15 @@ type exchange struct {
 // connectPeer connects the socket to e; where the answer may come from another port, to no
 // port of the host, so that it receives from all of them.
 func (u *exchange) connectPeer(e Endpoint) error {
-	if request.RepliesFromNewPort(e.Port, u.o.Try) {
+	if u.o.Payload == nil && request.RepliesFromNewPort(e.Port, u.o.Try) {
 		e.Port = 0
 	}
 	return u.connect(e)
 }
 
 func (u *exchange) send() error {
-	b := request.PayloadOf(u.e.Port, u.o.Try)
-	if !request.RepliesFromNewPort(u.e.Port, u.o.Try) {
+	b := u.o.payload(u.e.Port)
+	if u.o.Payload != nil || !request.RepliesFromNewPort(u.e.Port, u.o.Try) {
 		return unix.Send(u.fd, b, unix.MSG_DONTWAIT)
 	}
 	to, err := u.sockaddr(u.e)
@@ -111,7 +111,7 @@ func (u *exchange) awaitAnswer(ctx context.Context) (Result, error) {
 	if u.o.Evidence {
 		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
 			short(time.Since(u.start)), wording.Count(u.sent, "datagram",
-				"datagrams"), len(request.PayloadOf(u.e.Port, u.o.Try)))}
+				"datagrams"), len(u.o.payload(u.e.Port)))}
 	}
 	return r, nil
 }
@@ -119,7 +119,7 @@ func (u *exchange) awaitAnswer(ctx context.Context) (Result, error) {
 // ready reads what has arrived and reports whether it decides. A datagram outweighs any
 // ICMP error.
 func (u *exchange) ready() bool {
-	var payload [replySize]byte
+	var payload [maxReply]byte
 	var control [controlSize]byte
 	var port uint16
 	for range 64 {
@@ -146,8 +146,11 @@ func (u *exchange) replied(b []byte, size int, ttl uint8) {
 	u.answered, u.result = true, judged(u.e, UDPResponse, true, d)
 	u.result.TTL = ttl
 	u.dropRTT()
+	if u.o.Replied != nil {
+		u.o.Replied(b)
+	}
 	if u.o.Evidence {
-		u.result.Evidence = []string{describeReply(b, size, d, u.sent)}
+		u.result.Evidence = []string{describeReply(b[:min(len(b), replySize)], size, d, u.sent)}
 	}
 }
 

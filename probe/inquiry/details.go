@@ -2,56 +2,16 @@ package inquiry
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"onmux/probe"
 	"onmux/probe/decoy"
-	"onmux/probe/service"
 	"onmux/probe/traceroute"
 )
 
 // attemptFunc makes one attempt, as probe.Do does.
 type attemptFunc func(context.Context, probe.Endpoint, probe.Options) (probe.Result, error)
-
-// identifying makes one attempt. A UDP port that stays silent is sent the requests of
-// other services meanwhile: if it answers one of those, it is open after all.
-func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
-	if !q.Identify || e.Proto != probe.UDP {
-		return probe.Do(ctx, e, o)
-	}
-	attempt, stopAttempt := context.WithCancel(ctx)
-	identify, stopIdentifying := context.WithTimeout(attempt, o.Timeout)
-	var found *probe.Service
-	var others sync.WaitGroup
-	others.Go(func() {
-		if probe.Sleep(identify, udpHead) != nil {
-			return
-		}
-		if found, _ = service.Identify(identify, e, service.Options{Library: q.Library}); found != nil {
-			stopAttempt()
-		}
-	})
-	start := time.Now()
-	r, err := probe.Do(attempt, e, o)
-	if err == nil && r.State != probe.OpenFiltered {
-		stopIdentifying()
-	}
-	others.Wait()
-	stopIdentifying()
-	stopAttempt()
-	if found == nil || err == nil && r.State != probe.OpenFiltered {
-		return r, err
-	}
-	took := time.Since(start).Round(time.Millisecond)
-	return probe.Result{
-		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High,
-		Details:  probe.Details{Service: found},
-		Evidence: []string{fmt.Sprintf("a datagram in answer to the request %q, within %s", found.Probe, took)},
-	}, nil
-}
 
 // verify examines whether an open port is more than something that answers.
 func (q *Inquiry) verify(ctx context.Context, r *probe.Result) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/recog"
-	"onmux/probe/service"
 )
 
 const (
@@ -36,8 +36,9 @@ const (
 // Config is what is to be found out about every endpoint. The zero value is the state
 // alone.
 type Config struct {
-	Timeout  time.Duration       // of one attempt; 0 means DefaultTimeout
+	Timeout  time.Duration       // of one attempt, and to identify a service; 0 means DefaultTimeout, and service.DefaultTimeout
 	Identify bool                // the service, if the endpoint is open
+	Thorough bool                // by every request, if need be
 	Verify   bool                // whether open is more than an answer
 	Path     bool                // the routers on the way
 	Library  *recog.Library      // identifies more software; nil is none
@@ -47,13 +48,15 @@ type Config struct {
 // Inquiry probes endpoints. Its methods may be called at the same time.
 type Inquiry struct {
 	Config
-	paths chan struct{} // bounds how many are traced at the same time
+	identifyTimeout time.Duration // 0: that of package service
+	paths           chan struct{} // bounds how many are traced at the same time
 }
 
 // New returns an Inquiry that finds out what c demands.
 func New(c Config) *Inquiry {
-	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
-	return &Inquiry{Config: c, paths: make(chan struct{}, pathParallel)}
+	q := &Inquiry{Config: c, identifyTimeout: c.Timeout, paths: make(chan struct{}, pathParallel)}
+	q.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	return q
 }
 
 // Run probes every endpoint, many at a time, and yields the results in order, each with
@@ -99,16 +102,20 @@ func (q *Inquiry) Run(ctx context.Context, endpoints []probe.Result) iter.Seq2[p
 
 // one probes an endpoint and adds the details.
 func (q *Inquiry) one(ctx context.Context, r probe.Result) (probe.Result, error) {
-	answer, err := q.attempt(ctx, r, q.identifying)
+	k := new(known)
+	defer k.close()
+	answer, err := q.attempt(ctx, r, func(ctx context.Context, e probe.Endpoint, o probe.Options) (probe.Result, error) {
+		return q.identifying(ctx, e, o, k)
+	})
 	if err != nil {
 		return r, err
 	}
-	return q.addDetails(ctx, answer)
+	return q.addDetails(ctx, answer, k)
 }
 
-// addDetails adds to a verdict what needs more than one attempt. None of that changes the
-// state; the error is the context's, if there was no time for all of it.
-func (q *Inquiry) addDetails(ctx context.Context, r probe.Result) (probe.Result, error) {
+// addDetails adds to a verdict what needs more than one attempt. The state changes only if the
+// endpoint stops answering; the error is the context's, if there was no time for all of it.
+func (q *Inquiry) addDetails(ctx context.Context, r probe.Result, k *known) (probe.Result, error) {
 	var cut error
 	note := func(what string, err error) {
 		switch {
@@ -121,10 +128,7 @@ func (q *Inquiry) addDetails(ctx context.Context, r probe.Result) (probe.Result,
 		}
 	}
 	if q.Identify && r.Service == nil && r.State == probe.Open {
-		var err error
-		r.Service, err = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: time.Duration(r.RTT),
-			Library: q.Library})
-		note("what speaks there", err)
+		note("what speaks there", q.identify(ctx, &r, k))
 	}
 	if q.Verify {
 		note("whether it is a service", q.verify(ctx, &r))
@@ -138,7 +142,7 @@ func (q *Inquiry) addDetails(ctx context.Context, r probe.Result) (probe.Result,
 // attempt repeats an attempt until the endpoint is judged: running out of something local
 // is not a verdict on it. The error is the context's.
 func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (probe.Result, error) {
-	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true}
+	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true, Accepted: func(c net.Conn) { c.Close() }}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		answer, err := do(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {

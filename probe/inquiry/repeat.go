@@ -70,9 +70,9 @@ const finishTime = 2 * time.Second
 // finish completes the verdict of attempts.
 func (q *Inquiry) finish(ctx context.Context, r probe.Result) (probe.Result, error) {
 	if ctx.Err() != context.Canceled { // there is time, or a deadline that the caller set
-		return q.addDetails(ctx, r)
+		return q.addDetails(ctx, r, new(known))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
 	defer cancel()
-	return q.addDetails(ctx, r)
+	return q.addDetails(ctx, r, new(known))
 }

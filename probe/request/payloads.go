@@ -12,6 +12,12 @@ func PayloadOf(port uint16, try int) []byte {
 	return all[max(try-1, 0)%len(all)]
 }
 
+// HasPayload reports whether Payloads are those of the service that the port is registered for.
+func HasPayload(port uint16) bool {
+	_, ok := payloadNames[port]
+	return ok
+}
+
 // RepliesFromNewPort reports whether the answer to the PayloadOf an attempt may come
 // from another port of the host: a TFTP server takes a new one for each file (RFC
 // 1350, section 4).

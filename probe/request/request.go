@@ -11,6 +11,8 @@ type Request struct {
 	Rarity        int      // of the service on other ports: 1 is the most frequent, or Rare
 	AfterGreeting bool     // the server sends first
 	Generic       bool     // sent only as long as no more than Service is known of the peer
+	Continues     bool     // it may follow another request that was answered on the same connection
+	Completes     bool     // it ends a handshake that the server would count as failed
 	Goodbye       string   // ends the session, so that the server need not log a client that vanished
 
 	data       string                   // the message, or

@@ -87,11 +87,11 @@ var tcp = []Request{
 
 	// These answer a GET with an error; otherwise they are tried on their usual ports only.
 	// The section "server" holds the version and no data.
-	{Name: "redis-info", Service: "redis", Rarity: Rare, Ports: []uint16{6379}, data: "INFO server\r\n"},
+	{Name: "redis-info", Service: "redis", Rarity: Rare, Continues: true, Ports: []uint16{6379}, data: "INFO server\r\n"},
 	// memcached's doc/protocol.txt, "version".
-	{Name: "memcached-version", Service: "memcached", Rarity: Rare, Ports: []uint16{11211}, data: "version\r\n"},
+	{Name: "memcached-version", Service: "memcached", Rarity: Rare, Continues: true, Ports: []uint16{11211}, data: "version\r\n"},
 	// beanstalkd's doc/protocol.txt, "stats".
-	{Name: "beanstalk-stats", Service: "beanstalk", Rarity: Rare, Ports: []uint16{11300}, data: "stats\r\n"},
+	{Name: "beanstalk-stats", Service: "beanstalk", Rarity: Rare, Continues: true, Ports: []uint16{11300}, data: "stats\r\n"},
 	// clamd(8), "VERSION".
 	{Name: "clamd-version", Service: "clamd", Rarity: Rare, Ports: []uint16{3310}, data: "nVERSION\n"},
 	// RFC 2326, section 10.1.

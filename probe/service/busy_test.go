@@ -208,27 +208,3 @@ func TestSlowGreeting(t *testing.T) {
 		})
 	}
 }
-
-// A connection that we leave before it comes about is no refusal.
-func TestLeftWhileConnecting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var lock sync.Mutex
-		conns := 0
-		s := newSearch(func(ctx context.Context) (net.Conn, error) {
-			lock.Lock()
-			conns++
-			n := conns
-			lock.Unlock()
-			if n <= 3 { // those that open it
-				<-ctx.Done()
-				return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
-			}
-			ours, theirs := pipe()
-			go answering("", map[string]string{"srvr": "Zookeeper version: 3.8.0\n"})(theirs)
-			return ours, nil
-		}, 3260, Options{RTT: time.Millisecond})
-		if found, err := s.identify(t.Context()); err != nil || found.Name != "zookeeper" {
-			t.Errorf("%+v, %v after %d connections", found, err, conns)
-		}
-	})
-}

@@ -18,6 +18,7 @@ type findings struct {
 	answers   []attributed
 	suggested map[string]bool // services to which answers have pointed
 	tunnel    *tunnel         // to the layer inside
+	greeted   bool            // it has sent something before it received anything
 	note      string          // on what was not read
 }
 
@@ -32,7 +33,7 @@ type attributed struct {
 func (f *findings) known() bool { return f.best.Known() }
 
 func (f *findings) complete() bool {
-	return f.known() && f.best.Facts.Product != "" && f.best.Facts.Version != ""
+	return f.known() && f.best.Facts.Product != "" && f.best.Facts.Version != "" && !f.best.IsBadRequest()
 }
 
 // nothingReceived reports whether the peer has sent nothing yet.

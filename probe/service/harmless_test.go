@@ -2,7 +2,6 @@ package service
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net"
 	"os"
@@ -95,13 +94,11 @@ func sentTo(t *testing.T, q *request.Request, reply string) []byte {
 				io.WriteString(theirs, reply)
 			}
 		})
-		s := newSearch(func(context.Context) (net.Conn, error) { return ours, nil }, 417,
+		s := newSearch(nil, 417,
 			Options{RTT: time.Millisecond, Host: "host.invalid"})
-		l := s.layer(s.dial, nil)
-		o := l.send(t.Context(), q)
-		if o.tunnel != nil {
-			o.tunnel.Close()
-		}
+		c := s.session(ours)
+		c.perform(t.Context(), step{Request: q}, true)
+		c.close()
 		peer.Wait()
 	})
 	return received.Bytes()

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"onmux/probe"
 	"onmux/probe/recog"
+	"onmux/probe/request"
 	"onmux/probe/service/answer"
 )
 
@@ -17,31 +19,63 @@ import (
 type Options struct {
 	Host     string        // the name that led to the address, for TLS and HTTP; may be empty
 	RTT      time.Duration // as measured; 0 if it was not: a distant peer is assumed
-	Deadline time.Duration // for the whole; 0 is DefaultDeadline
+	Timeout  time.Duration // for the whole, and thereby for a greeting; 0 is DefaultTimeout
+	Thorough bool          // every request is sent, if need be; without a Timeout, for ThoroughTimeout
+
+	// Conn is a connection to the endpoint on which nothing was sent yet, for the first request. It belongs to Identify.
+	Conn net.Conn
+
+	// Asked is the request that a UDP port was sent already, if any, AskedAt when, and Answer what came back, if
+	// anything did, after AnswerAfter.
+	Asked       *request.Request
+	AskedAt     time.Time
+	Answer      []byte
+	AnswerAfter time.Duration
 
 	// Library identifies software that no rule does; nil is none.
 	Library *recog.Library
+
+	// Log receives the evidence; nil is none.
+	Log *Log
+
+	port uint16
 }
 
-// DefaultDeadline bounds an identification.
-const DefaultDeadline = 10 * time.Second
+// Log is the evidence of one identification.
+type Log struct {
+	Exchanges []probe.Exchange
+	Stopped   *probe.Withdrawal // nil if the peer accepted all connections
+}
 
 const (
-	maxConns    = 20 // that one identification makes
-	maxParallel = 4  // handshakes under way besides the opening ones
-	// maxDatagrams is the same for UDP, where each is one small datagram.
-	maxDatagrams = 8
-	unknownRTT   = 100 * time.Millisecond
-	loopbackRTT  = time.Millisecond
+	// DefaultTimeout bounds an identification. Servers that do not greet at once do so within 5 s (sendmail's
+	// greet_pause; a resolver's timeout, resolv.conf(5)).
+	DefaultTimeout = 5900 * time.Millisecond
+	// ThoroughTimeout is the same where every request may be sent.
+	ThoroughTimeout = time.Minute
+
+	unknownRTT  = 100 * time.Millisecond
+	loopbackRTT = time.Millisecond
 )
 
-// Identify identifies the service on e, which must be open. It waits for a greeting,
-// sends a ClientHello of TLS and an HTTP request, each on a connection of its own, and
-// then other requests, likeliest first, at most 4 at a time, until an answer names the
-// service and, where one may, the software and its version. While the peer sends
-// nothing, it closes the connections that only wait, since a peer may serve one at a
-// time, and waits once more later. Inside TLS it does the same again. It makes at most
-// 20 connections, reads at most 64 KiB of each, and ends within o.Deadline.
+func (o *Options) timeout() time.Duration {
+	switch {
+	case o.Timeout > 0:
+		return o.Timeout
+	case o.Thorough:
+		return ThoroughTimeout
+	}
+	return DefaultTimeout
+}
+
+// Identify identifies the service on e, which must be open. On ports whose servers send
+// first it waits for a greeting; on others it sends the port's own request, or waits for a
+// moment and then sends an HTTP request, a ClientHello of TLS and others, one at a time,
+// the likeliest first, until an answer names the service and, where one may, the software
+// and its version. Inside TLS it does the same again. Where one connection may carry several
+// requests, it does. A peer that stays silent gets 6 connections, any other at most 8, and
+// never more than two at a time; it reads at most 64 KiB of each, closes it by a FIN, and
+// ends within o.Timeout.
 //
 // Nothing that it sends changes anything at the peer or logs anyone in.
 //
@@ -69,44 +103,22 @@ func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service,
 	return nil, fmt.Errorf("%s: no protocol to identify by; use tcp or udp", e)
 }
 
-// search is one identification over TCP.
-type search struct {
-	dial         dialer
-	port         uint16
-	o            Options
-	pace         pace
-	started      time.Time
-	deadline     time.Time
-	connsLeft    int // connections that may still be made
-	requestsSent int
-}
-
-func newSearch(dial dialer, port uint16, o Options) *search {
-	if o.RTT <= 0 {
-		o.RTT = unknownRTT
-	}
-	if o.Deadline <= 0 {
-		o.Deadline = DefaultDeadline
-	}
-	pace := paceOf(o.RTT)
-	if waiting.UsualOn(port) {
-		pace = pace.forGreeter(o.RTT)
-	}
-	now := time.Now()
-	return &search{dial: dial, port: port, o: o, pace: pace, started: now, deadline: now.Add(o.Deadline),
-		connsLeft: maxConns}
-}
-
 func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 	ours, cancel := context.WithDeadline(ctx, s.deadline)
 	defer cancel()
-	outer := s.layer(s.dial, nil)
+	defer s.report()
+	outer := &layer{search: s, dial: s.dial, plan: newPlan(s.o.port, &s.o, s.conns, s.o.Conn != nil)}
+	if s.o.Conn != nil {
+		s.number, s.conns.made = 1, 1
+		outer.current = s.session(s.o.Conn)
+	}
 	outer.run(ours)
 	t := outer.tunnel
 	if t == nil {
 		return outer.verdict(ctx)
 	}
-	inner := s.layer(t.within(s.dial, s.pace.patience), t)
+	inner := &layer{search: s, dial: t.within(s.dial, s.pace.patience), plan: newInnerPlan(outer.plan, &s.o, t)}
+	inner.current = s.session(t)
 	inner.run(ours)
 	found := &probe.Service{Name: "tls", Confidence: probe.High, Probe: clientHello.Name, Rule: "tls-handshake"}
 	in, err := inner.verdict(ctx)
@@ -124,6 +136,14 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 	return found, nil
 }
 
+// report writes the evidence for the caller.
+func (s *search) report() {
+	if s.o.Log != nil {
+		slices.SortStableFunc(s.log, func(a, b probe.Exchange) int { return a.Time.Compare(b.Time) })
+		*s.o.Log = Log{Exchanges: s.log, Stopped: s.stopped}
+	}
+}
+
 // verdict is what the layer's answers come to.
 func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
@@ -138,10 +158,35 @@ func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 		return answer.Match{Answer: l.unknown}.Report(), nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case l.accepted == 0 && probe.IsBusy(l.err):
+	case l.plan.accepted == 0 && probe.IsBusy(l.err):
 		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, l.err)
-	case l.accepted == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
+	case l.plan.accepted == 0 && l.err != nil && !errors.Is(l.err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("no connection to identify the service on: %w", l.err)
 	}
 	return &probe.Service{Name: "unknown", Info: l.describeSilence()}, nil
+}
+
+// describeSilence states what a peer did that has sent nothing.
+func (l *layer) describeSilence() string {
+	how := "sends nothing"
+	switch {
+	case l.reset > 0 && l.reset == l.closed:
+		how = "resets the connection"
+	case l.closed > 0:
+		how = "closes without sending anything"
+	}
+	if l.refused > 0 {
+		how += ", and refuses further connections"
+	}
+	all := 1 + len(l.queue) // all that there are, and waiting
+	sent := make(map[string]bool)
+	for _, x := range l.log {
+		sent[x.Request] = true
+	}
+	for name := range sent {
+		if !slices.ContainsFunc(l.queue, func(r *request.Request) bool { return r.Name == name }) && name != waiting.Name {
+			all++
+		}
+	}
+	return fmt.Sprintf("%s, to %d of %d requests in %.1f s", how, len(sent), all, time.Since(l.started).Seconds())
 }

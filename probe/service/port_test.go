@@ -19,6 +19,11 @@ import (
 // returns how many connections there were, too.
 func simulate(t *testing.T, port uint16, f func(net.Conn)) (found *probe.Service, conns int) {
 	t.Helper()
+	return simulateWith(t, port, Options{RTT: time.Millisecond}, f)
+}
+
+func simulateWith(t *testing.T, port uint16, o Options, f func(net.Conn)) (found *probe.Service, conns int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var lock sync.Mutex
 		var peers sync.WaitGroup
@@ -32,7 +37,7 @@ func simulate(t *testing.T, port uint16, f func(net.Conn)) (found *probe.Service
 				theirs.Close()
 			})
 			return ours, nil
-		}, port, Options{RTT: time.Millisecond})
+		}, port, o)
 		var err error
 		if found, err = s.identify(t.Context()); err != nil {
 			t.Fatal(err)
@@ -139,23 +144,18 @@ func TestGreetingsWithoutName(t *testing.T) {
 	}
 }
 
-// Every request that is not for its own port alone fits into one identification, with
-// those that open it and the one that waits once more.
-func TestRequestsFit(t *testing.T) {
-	if maxConns != 20 {
-		t.Errorf("%d connections", maxConns)
-	}
-	want := map[string]bool{waiting.Name: true, request.HTTP.Name: true}
+// Where every request may be sent, each is, once at most beside those that are repeated after a
+// refusal; otherwise a few.
+func TestThorough(t *testing.T) {
+	want := map[string]bool{request.HTTP.Name: true}
 	for _, q := range request.TCP() {
-		if q.Rarity != request.Rare {
+		if !q.Generic && !q.AfterGreeting && !q.Completes {
 			want[q.Name] = true
 		}
 	}
-	if n := len(want) + len([]*request.Request{&clientHello, &waitingAgain}); n > maxConns {
-		t.Errorf("%d requests", n)
-	}
+	all := len(want)
 	var lock sync.Mutex
-	simulate(t, 417, func(c net.Conn) {
+	peer := func(c net.Conn) {
 		b := make([]byte, 4096)
 		n, _ := c.Read(b)
 		lock.Lock()
@@ -165,12 +165,16 @@ func TestRequestsFit(t *testing.T) {
 				delete(want, q.Name)
 			}
 		}
-	})
-	delete(want, waiting.Name)
+	}
+	simulateWith(t, 417, Options{RTT: time.Millisecond, Thorough: true}, peer)
 	if len(want) > 0 {
 		t.Errorf("a peer that answers nothing did not receive %v", want)
 	}
-	s, _ := simulate(t, 417, answering("", map[string]string{"PRI * HTTP/2": "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}))
+	_, n := simulate(t, 417, func(c net.Conn) { c.Read(make([]byte, 4096)) })
+	if n > maxSilentConns || all <= maxSilentConns {
+		t.Errorf("%d connections to a peer that closes them, of %d requests", n, all)
+	}
+	s, _ := simulate(t, 50051, answering("", map[string]string{"PRI * HTTP/2": "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}))
 	if s.Name != "h2c" {
 		t.Errorf("%+v, want h2c", s)
 	}
@@ -184,9 +188,9 @@ func TestEchoes(t *testing.T) {
 		port    uint16
 		service string
 	}{
-		{"\x00\x00\x00\x01", 417, "unknown"}, {"\x00\x00\x11\x11", 4369, "unknown"},
-		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 1080, "unknown"}, {"\x05\xff", 1080, "socks"},
-		{"N", 417, "unknown"}, {"N", 5432, "unknown"}, {"\x20\x02\x00\x01", 1883, "unknown"},
+		{"\x00\x00\x00\x01", 417, "unknown"}, {"\x00\x00\x11\x11", 80, "unknown"},
+		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 80, "unknown"}, {"\x05\xff", 1080, "socks"},
+		{"N", 417, "unknown"}, {"N", 443, "unknown"}, {"\x20\x02\x00\x01", 8883, "unknown"},
 	} {
 		t.Run(fmt.Sprintf("%q on %d", tt.reply, tt.port), func(t *testing.T) {
 			if s, _ := simulate(t, tt.port, answering("", map[string]string{"": tt.reply})); s.Name != tt.service {
@@ -201,7 +205,7 @@ func TestEchoes(t *testing.T) {
 	if s, _ := simulate(t, 417, answering("", microsocks)); s.Name != "socks" || s.Confidence != probe.High {
 		t.Errorf("%+v", s)
 	}
-	if s, _ := simulate(t, 417,
+	if s, _ := simulate(t, 4369,
 		answering("", map[string]string{"\x00\x01\x6e": "\x00\x00\x11\x11"})); s.Name != "epmd" ||
 		s.Confidence != probe.Medium {
 		t.Errorf("%+v", s)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"io"
 
 	"onmux/probe/request"
@@ -10,7 +11,8 @@ import (
 // GSSAPI (PostgreSQL documentation, section 55.2.10 and 55.2.11): one letter
 // each, and nothing that a server logs as a failed login. If it has TLS,
 // its certificate is read.
-func (s *session) negotiatePostgreSQL(r *request.Request) error {
+func (s *session) negotiatePostgreSQL(ctx context.Context, r *request.Request) error {
+	s.lineless = true
 	if err := s.send(r.Bytes("")); err != nil { // SSLRequest
 		return err
 	}
@@ -30,7 +32,7 @@ func (s *session) negotiatePostgreSQL(r *request.Request) error {
 	default:
 		s.received = append(s.received, first)
 	}
-	return s.receive()
+	return s.receive(ctx)
 }
 
 // letter reads one byte, and not one more: what follows may be TLS.

@@ -1,12 +1,11 @@
 package service
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"errors"
 	"net"
-	"sync"
-	"syscall"
+	"slices"
 	"time"
 
 	"onmux/probe"
@@ -14,299 +13,242 @@ import (
 	"onmux/probe/service/answer"
 )
 
-// layer is a search on plain connections, or on those inside TLS. Its fields belong to
-// the goroutine that runs it; each request is sent by a goroutine of its own, which only
-// delivers its outcome.
+// search is one identification over TCP.
+type search struct {
+	dial     dialer
+	o        Options
+	pace     pace
+	started  time.Time
+	deadline time.Time
+	conns    *budget
+	log      []probe.Exchange
+	number   int    // of connections
+	served   string // the last request that a connection was accepted for
+	stopped  *probe.Withdrawal
+	err      error // the last failure to connect
+}
+
+func newSearch(dial dialer, port uint16, o Options) *search {
+	if o.RTT <= 0 {
+		o.RTT = unknownRTT
+	}
+	o.port = port
+	now := time.Now()
+	return &search{dial: dial, o: o, pace: paceOf(o.RTT), started: now, deadline: now.Add(o.timeout()),
+		conns: newBudget(o.Thorough)}
+}
+
+// layer is a search on plain connections, or on those inside TLS.
 type layer struct {
 	*search
-	schedule
-	findings
-	connections
-
-	dial     dialer
-	first    *tunnel // a connection that is already there, to wait on
-	start    time.Time
-	outcomes chan outcome
+	*plan
+	dial    dialer
+	current *session // of the last step, which another may continue
+	held    *held    // the connection of a request that may still be answered
 }
 
-// outcome is the result of sending a request.
-type outcome struct {
-	*request.Request
-	sent, received []byte
-	end            ending
-	err            error // why there was no connection
-	tunnel         *tunnel
-	facts          *probe.TLS
-	cut            bool   // more was received
-	note           string // on what was not read
+// held is a connection on which an answer may still come while others are asked. There is
+// one at most, so that there are two connections at most.
+type held struct {
+	*session
+	cancel context.CancelFunc
+	late   chan outcome // what comes
 }
 
-func (s *search) layer(dial dialer, first *tunnel) *layer {
-	l := s.newLayer(dial, maxParallel)
-	l.first = first
-	if first == nil {
-		for i := range moreHellos {
-			l.queue = append(l.queue, &moreHellos[i])
-		}
-	}
-	l.queue = append(l.queue, request.TCP()...)
-	sortByLikelihood(l.queue, s.port, l.suggested)
-	return l
-}
-
-func (s *search) newLayer(dial dialer, parallel int) *layer {
-	return &layer{
-		search: s, dial: dial, start: time.Now(), outcomes: make(chan outcome, maxConns),
-		schedule: schedule{
-			parallel: parallel, running: make(map[*request.Request]turn), retried: make(map[*request.Request]bool),
-		},
-		findings: findings{onPort: s.port, suggested: make(map[string]bool)},
-	}
-}
-
-// run sends requests until the answer is clear, none is left, or ctx ends.
+// run makes the steps of the plan.
 func (l *layer) run(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	var workers sync.WaitGroup
 	defer func() {
-		cancel()
-		workers.Wait()
-		for len(l.outcomes) > 0 { // what requests that were cut off have received
-			l.handle(<-l.outcomes)
-		}
+		l.release()
+		l.leave()
 	}()
-	wake := time.NewTimer(0)
-	defer wake.Stop()
-	for {
-		now := time.Now()
-		ready, next := l.ready(now)
-		for _, r := range ready {
-			ctx, cancel := context.WithCancel(ctx)
-			l.running[r] = turn{now, cancel}
-			l.connsLeft--
-			l.requestsSent++
-			workers.Go(func() {
-				defer cancel()
-				l.outcomes <- l.send(ctx, r)
-			})
-		}
-		if l.settled(now) {
+	for ctx.Err() == nil {
+		st, ok := l.plan.next(time.Until(l.deadline)-l.pace.patience < l.o.timeout()*11/20)
+		if !ok {
+			l.awaitHeld(ctx)
 			return
 		}
-		if len(ready) > 0 { // the next time to look depends on them
-			continue
-		}
-		wake.Reset(max(time.Until(next), 0))
-		select {
-		case o := <-l.outcomes:
-			l.handle(o)
-		case <-wake.C:
-		case <-ctx.Done():
+		o := l.perform(ctx, st)
+		l.plan.record(o)
+		if l.tunnel != nil { // the connection goes on inside
+			l.current = nil
 			return
 		}
-	}
-}
-
-// ready takes the requests that are to be sent now, and returns when to look again if
-// nothing happens before.
-func (l *layer) ready(now time.Time) (ready []*request.Request, next time.Time) {
-	next = now.Add(time.Hour)
-	later := func(t time.Time) bool {
-		if !now.Before(t) {
-			return false
-		}
-		next = earlier(next, t)
-		return true
-	}
-	later(l.giveUpAt())
-	if !l.listening {
-		l.listening = true
-		if l.first != nil { // the handshake's connection is there to listen on
-			l.connsLeft++
-			return []*request.Request{&waiting, &request.HTTP}, next
-		}
-		ready = append(ready, &waiting)
-	}
-	if l.first == nil && !l.openersSent {
-		// A server that greets need not receive anything else, unless the port is known for servers that don't.
-		quick := clientHello.UsualOn(l.port) || request.HTTP.UsualOn(l.port)
-		if !quick && (l.isRunning(&waiting) || len(ready) > 0) && later(l.start.Add(l.pace.head)) {
-			return ready, next
-		}
-		if l.openersSent = true; !l.known() {
-			return append(ready, &clientHello, &request.HTTP), next
-		}
-	}
-	ready = append(ready, l.stopWaiting(now, later)...)
-	// Until HTTP and TLS had their time, other requests would only disturb.
-	for _, r := range []*request.Request{&clientHello, &request.HTTP} {
-		t, ok := l.running[r]
-		if ok && later(t.began.Add(l.pace.opening)) && (!l.known() || l.best.Service == request.HTTP.Service) {
-			return ready, next
-		}
-	}
-	if later(l.hold) {
-		return ready, next
-	}
-	for slots := l.parallel - l.handshakes(); slots > 0 && l.connsLeft > len(ready); slots-- {
-		r := l.pop()
-		if r == nil {
-			break
-		}
-		ready = append(ready, r)
-	}
-	return ready, next
-}
-
-// pop takes the next useful request from the queue.
-func (l *layer) pop() *request.Request {
-	for i, r := range l.queue {
-		if l.isUseful(r) {
-			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
-			return r
-		}
-	}
-	return nil
-}
-
-// isUseful reports whether r may still add to what is known.
-func (l *layer) isUseful(r *request.Request) bool {
-	port := l.port
-	switch {
-	case l.refusals >= 3 || l.complete():
-		return false
-	case l.crowded && time.Since(l.start) > l.pace.quiet: // a peer whose queue is full has had its time
-		return false
-	case r.Generic && !l.best.IsPlainHTTP():
-		return false
-	case l.known():
-		return r.Service == l.best.Service || l.best.IsPlainHTTP() && r.UsualOn(port)
-	}
-	return isDue(r, port, l.suggested)
-}
-
-// settled reports whether further requests would change nothing.
-func (l *layer) settled(now time.Time) bool {
-	switch {
-	case l.tunnel != nil:
-		return true
-	case l.best.Rule != nil && l.best.Service == request.HTTP.Service && l.opening(now, l.pace.opening):
-		return false // a TLS port may answer plain HTTP with an error, and an HTTP port a ClientHello
-	case l.complete():
-		return true
-	case l.handshakes() > 0, l.willWaitAgain():
-		return false
-	}
-	for _, r := range l.queue {
-		if l.connsLeft > 0 && l.isUseful(r) {
-			return false
-		}
-	}
-	if l.known() || len(l.running) == 0 {
-		return true
-	}
-	return !now.Before(l.giveUpAt())
-}
-
-// handle takes in the outcome of a request.
-func (l *layer) handle(o outcome) {
-	delete(l.running, o.Request)
-	l.note = cmp.Or(l.note, o.note)
-	if o.err == nil {
-		l.accepted++
-		l.refusals = 0
-	}
-	switch {
-	case o.tunnel != nil && l.tunnel == nil:
-		l.tunnel = o.tunnel
-	case o.tunnel != nil:
-		o.tunnel.Close()
-	case len(o.received) > 0:
-		a := answer.New(o.Name, o.sent, o.received)
-		a.TLS, a.Full = o.facts, a.Full || o.cut
-		l.consider(a, o.Request)
-		sortByLikelihood(l.queue, l.port, l.suggested)
-	case o.end == refused || o.end == reset:
-		if o.end == refused {
-			l.noteRefusal(o.err, l.first != nil)
-		}
-		// A peer that shuns a client after a wrong greeting may accept another connection.
-		if !l.retried[o.Request] && (o.end == refused || o.Request == &waiting || l.suggested[o.Service]) {
-			l.retried[o.Request] = true
-			l.queue = append([]*request.Request{o.Request}, l.queue...)
-			l.hold = time.Now().Add(l.pace.pause)
-		}
-	}
-	if len(o.received) == 0 && (o.end == closed || o.end == reset) {
-		l.closes++
-		if o.end == reset && o.Request == &waiting {
-			l.resets++
+		if o.end == probe.EndContinued && len(o.received) == 0 && st.Request != &waiting && l.held != nil {
+			l.release() // the peer may serve one connection at a time
 		}
 	}
 }
 
-// send sends one request on a connection of its own.
-func (l *layer) send(ctx context.Context, r *request.Request) (o outcome) {
-	o.Request = r
-	conn, err := l.connect(ctx, r)
-	switch {
-	case errors.Is(err, syscall.ECONNRESET): // it was accepted, and over before connect returned
-		o.end = reset
-		return o
-	case errors.Is(err, context.Canceled): // it is not waited for any longer
-		o.err = err
-		return o
-	case err != nil:
-		o.end, o.err = refused, err
-		return o
+// perform makes a step. An answer to a request that was asked before may come meanwhile,
+// and cut it short.
+func (l *layer) perform(ctx context.Context, st step) outcome {
+	isNew := !st.onOpen
+	if isNew {
+		l.park(ctx)
+		if o, ok := l.connect(ctx, st); !ok {
+			return o
+		}
 	}
-	wire := &bounded{Conn: conn, left: connSize}
-	s := &session{
-		conn: wire, wire: wire, o: &l.o, pace: l.pace, deadline: l.deadline, patience: l.pace.patience,
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, done := l.current, make(chan outcome, 1)
+	isNew = isNew || l.served == "" // it was handed over
+	go func() { done <- s.perform(ctx, st, isNew) }()
+	var late <-chan outcome
+	if l.held != nil {
+		late = l.held.late
 	}
-	if t, ok := conn.(*tunnel); ok {
-		s.conn, s.wire = t, t.wire
+	var o outcome
+	select {
+	case o = <-done:
+	case answer := <-late:
+		l.takeLate(answer)
+		if l.known() {
+			cancel()
+		}
+		o = <-done
 	}
-	if r == &waiting || r == &waitingAgain || r == &request.HTTP { // they may last as long as the search
-		s.patience = time.Until(l.deadline)
-	}
-	usual := r.UsualOn(l.port)
-	if usual {
-		s.patience = 2 * s.patience
-	}
-	gone := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		conn.Close()
-		close(gone)
-	})
-	_ = conn.SetWriteDeadline(l.deadline)
-	// s has how it ended.
-	if _, ok := conn.(*anyPortConn); ok {
-		s.datagrams = true
-		_ = s.exchangeDatagram(r, usual)
-	} else {
-		_ = s.exchange(r)
-	}
-	if !stop() {
-		<-gone
-	}
-	if o.tunnel = s.tunnel; o.tunnel == nil {
-		conn.Close()
-	}
-	o.sent, o.received, o.end, o.facts, o.cut, o.note = s.sent, s.received, s.end, s.facts, s.cut, s.note
+	l.served = st.Name
+	l.addExchange(o)
 	return o
 }
 
-// connect returns a new connection, or the one that the handshake left.
-func (l *layer) connect(ctx context.Context, r *request.Request) (net.Conn, error) {
-	if r == &waiting && l.first != nil {
-		return l.first, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*l.pace.patience)
+// connect makes the next connection; without one, the outcome is why.
+func (l *layer) connect(ctx context.Context, st step) (outcome, bool) {
+	l.number++
+	began := time.Now()
+	dialing, cancel := context.WithTimeout(ctx, 3*l.pace.patience)
 	defer cancel()
-	conn, err := l.dial(ctx)
-	if err != nil && probe.IsBusy(err) {
-		return nil, errors.Join(probe.ErrBusy, err)
+	conn, err := l.dial(dialing)
+	o := outcome{step: st, began: began, connection: l.number, newConn: true, err: err}
+	var timeout net.Error
+	switch {
+	case err == nil:
+		l.current = l.session(conn)
+		return o, true
+	case probe.IsReset(err): // it was accepted, and over before connect returned
+		o.end = probe.EndReset
+	case ctx.Err() != nil:
+		o.end = probe.EndLeft
+	case errors.As(err, &timeout) && timeout.Timeout():
+		o.end = probe.EndNotAccepted
+	default:
+		o.end = probe.EndRefused
 	}
-	return conn, err
+	if l.err = err; o.end == probe.EndRefused || o.end == probe.EndNotAccepted {
+		if l.served != "" && l.stopped == nil {
+			l.stopped = &probe.Withdrawal{After: l.served, End: o.end, State: probe.Open}
+		}
+	}
+	l.addExchange(o)
+	return o, false
+}
+
+// session makes a connection ready for requests.
+func (s *search) session(conn net.Conn) *session {
+	wire := &bounded{Conn: conn, left: connSize}
+	made := &session{conn: wire, wire: wire, o: &s.o, pace: s.pace, deadline: s.deadline, number: max(s.number, 1)}
+	if t, ok := conn.(*tunnel); ok {
+		made.conn, made.wire = t, t.wire
+	}
+	return made
+}
+
+// addExchange writes an outcome into the log.
+func (s *search) addExchange(o outcome) {
+	if n := len(s.log); n > 0 && !o.newConn && s.log[n-1].Connection == o.connection {
+		s.log[n-1].End = probe.EndContinued
+	}
+	s.log = append(s.log, exchange(o))
+}
+
+// exchange is an outcome as evidence.
+func exchange(o outcome) probe.Exchange {
+	x := probe.Exchange{Request: o.Name, Connection: o.connection, Time: o.began.UTC(), InTLS: o.inTLS, End: o.end,
+		Sent: bytes.Clone(o.sent[:min(len(o.sent), probe.ExchangeSize)]), SentBytes: o.sentSize,
+		Answer: bytes.Clone(answer.Public(o.received, probe.ExchangeSize)), AnswerSize: len(o.received),
+		After: probe.Millis(o.after)}
+	if o.rawSize > 0 {
+		x.Answer, x.AnswerSize = bytes.Clone(o.raw), o.rawSize
+	}
+	if x.End == probe.EndContinued {
+		x.End = probe.EndLeft
+	}
+	return x
+}
+
+// park holds the connection of the last step if an answer to its request is likely to come
+// late, or leaves it.
+func (l *layer) park(ctx context.Context) {
+	s := l.current
+	if s == nil || l.held != nil || !s.isUnanswered() {
+		l.leave()
+		return
+	}
+	l.current = nil
+	ctx, cancel := context.WithCancel(ctx)
+	h := &held{session: s, cancel: cancel, late: make(chan outcome, 1)}
+	l.held = h
+	began := l.log[len(l.log)-1].Time
+	go func() {
+		stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
+		defer stop()
+		s.patience = time.Until(s.deadline)
+		_ = s.receive(ctx)
+		o := s.outcome(step{Request: s.request}, began)
+		o.after = time.Since(began)
+		h.late <- o
+	}()
+}
+
+// isUnanswered reports whether the peer may still work on the request: a page, or what its
+// port is known for.
+func (s *session) isUnanswered() bool {
+	likely := s.request == &request.HTTP || s.request != nil && s.request.UsualOn(s.o.port)
+	return likely && s.request != &waiting && s.end == probe.EndContinued && len(s.received) == 0 && s.tunnel == nil
+}
+
+// takeLate takes in the answer on the connection that was held, and leaves that.
+func (l *layer) takeLate(o outcome) {
+	if len(o.received) > 0 {
+		l.consider(newAnswer(o), o.Request)
+	}
+	for i, x := range slices.Backward(l.log) {
+		if x.Connection == o.connection {
+			l.log[i] = exchange(o)
+			break
+		}
+	}
+	l.held.cancel()
+	l.held.close()
+	l.held = nil
+}
+
+// awaitHeld waits for the answer that is missing where another request has only shown that
+// the service is that of the one which is still held.
+func (l *layer) awaitHeld(ctx context.Context) {
+	if l.held == nil || !l.known() || l.best.Service != l.held.request.Service || l.complete() {
+		return
+	}
+	select {
+	case o := <-l.held.late:
+		l.takeLate(o)
+	case <-ctx.Done():
+	}
+}
+
+// release ends the wait on the connection that is held.
+func (l *layer) release() {
+	if l.held != nil {
+		l.held.cancel()
+		l.takeLate(<-l.held.late)
+	}
+}
+
+// leave closes the connection of the last step.
+func (l *layer) leave() {
+	if l.current != nil {
+		l.current.close()
+		l.current = nil
+	}
 }

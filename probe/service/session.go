@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/request"
 	"onmux/probe/service/answer"
 )
 
@@ -19,12 +20,14 @@ const connSize = 64 << 10
 var errFull = errors.New("the peer has sent too much")
 
 // bounded is a connection that reads connSize bytes at most, and keeps the first
-// of them for the rules: a peer may answer a ClientHello in another protocol.
+// bytes of both sides: a peer may answer a ClientHello in another protocol.
 type bounded struct {
 	net.Conn
-	left  int
-	first []byte
-	err   error // the last of Read
+	left    int
+	first   []byte // read
+	written []byte // the first of them
+	size    int    // of all that was written
+	err     error  // the last of Read
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
@@ -35,74 +38,179 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Conn.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	b.err = err
-	if room := answer.RawSize - len(b.first); room > 0 {
-		b.first = append(b.first, p[:min(n, room)]...)
-	}
+	b.first = appendFirst(b.first, p[:n])
 	return n, err
 }
 
-// session is one connection to the peer while a request is sent on it. It belongs to
-// one goroutine. All waits end at the deadline of the connection, at the latest.
+func (b *bounded) Write(p []byte) (int, error) {
+	b.written = appendFirst(b.written, p)
+	b.size += len(p)
+	return b.Conn.Write(p)
+}
+
+// appendFirst appends to first as much of more as a report has room for.
+func appendFirst(first, more []byte) []byte {
+	return append(first, more[:min(len(more), probe.ExchangeSize-len(first))]...)
+}
+
+// session is one connection to the peer. One goroutine uses it at a time. All waits end at
+// the deadline, at the latest.
 type session struct {
 	conn      net.Conn
 	wire      *bounded // what conn reads from
 	o         *Options
 	pace      pace
 	deadline  time.Time
+	number    int           // of the connection, from 1
+	datagrams bool          // a read is a whole answer
 	patience  time.Duration // until the first byte of an answer
-	sent      []byte
-	received  []byte
-	end       ending
-	datagrams bool       // a read is a whole answer
-	tunnel    *tunnel    // the connection after a TLS handshake
-	facts     *probe.TLS // of a handshake within another protocol
-	cut       bool       // received is the beginning of what was read
-	note      string     // on what was not read
+	greeting  []byte        // what the peer sent first
+	goodbye   string        // ends the session
+
+	// Of the request under way, or the last one:
+	request  *request.Request
+	lineless bool // its answer has no lines
+	sent     []byte
+	received []byte
+	after    time.Duration // from the request to the first byte
+	end      probe.ConnEnd // EndContinued: the connection is still there
+	tunnel   *tunnel       // the connection after a TLS handshake
+	facts    *probe.TLS    // of a handshake within another protocol
+	cut      bool          // received is the beginning of what was read
+	note     string        // on what was not read
 }
 
-// ending is how a session ended.
-type ending uint8
+// outcome is the result of a step.
+type outcome struct {
+	step
+	began          time.Time
+	connection     int  // its number
+	newConn        bool // it is the first request on it
+	inTLS          bool
+	sent, received []byte
+	sentSize       int    // of which sent may be the beginning
+	raw            []byte // the beginning of what came in a TLS handshake, of rawSize
+	rawSize        int
+	after          time.Duration
+	end            probe.ConnEnd
+	whole          bool // the answer is complete
+	err            error
+	tunnel         *tunnel
+	facts          *probe.TLS
+	cut            bool   // more was received
+	note           string // on what was not read
+}
 
-const (
-	silent  ending = iota // the peer paused, or sent nothing
-	closed                // it closed
-	reset                 // it reset the connection
-	refused               // there was no connection
-)
+// newAnswer is what was received, as rules compare it.
+func newAnswer(o outcome) *answer.Answer {
+	a := answer.New(o.Name, o.sent, o.received)
+	a.TLS, a.Full = o.facts, a.Full || o.cut
+	return a
+}
 
 // pace are the waits of an identification, from the round-trip time.
 type pace struct {
 	head     time.Duration // that a greeting gets before anything is sent
-	opening  time.Duration // that TLS and HTTP get before other requests begin
 	patience time.Duration // until the first byte of an answer
-	pause    time.Duration // after which an answer is over
-	idle     time.Duration // after which a peer that has sent nothing may be busy with a connection that sends nothing
-	turn     time.Duration // that it gets for the next one then
-	quiet    time.Duration // after which a peer that has sent nothing is silent
+	pause    time.Duration // after which an answer is over that does not show its end
+	linger   time.Duration // until the peer has closed a connection that this side has closed
 }
 
 // paceOf allows for a machine that is busy: a server may fork and load a program
 // before it answers.
 func paceOf(rtt time.Duration) pace {
 	return pace{
-		head:     min(2*rtt+40*time.Millisecond, 400*time.Millisecond),
-		opening:  min(4*rtt+300*time.Millisecond, 2500*time.Millisecond),
-		patience: min(4*rtt+500*time.Millisecond, 2500*time.Millisecond),
+		head:     min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
+		patience: min(4*rtt+400*time.Millisecond, 2500*time.Millisecond),
 		pause:    min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
-		idle:     min(4*rtt+650*time.Millisecond, 2*time.Second),
-		turn:     min(2*rtt+300*time.Millisecond, time.Second),
-		quiet:    min(4*rtt+4500*time.Millisecond, longest),
+		linger:   min(2*rtt+50*time.Millisecond, 300*time.Millisecond),
 	}
 }
 
-// longest is the bound of pace.quiet.
-const longest = 6 * time.Second
+// perform makes a step on the connection. It ends early with ctx.
+func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
+	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	s.request, s.sent, s.received, s.after, s.end = st.Request, nil, nil, 0, probe.EndContinued
+	s.tunnel, s.facts, s.cut, s.note, s.lineless = nil, nil, false, "", false
+	s.patience = s.patienceFor(st)
+	began := time.Now()
+	_ = s.conn.SetWriteDeadline(s.deadline)
+	_ = s.exchange(ctx, st.Request) // s.end has how it ended
+	if st.Request == &waiting {
+		s.greeting = s.received
+	}
+	o := s.outcome(st, began)
+	o.newConn = newConn
+	return o
+}
 
-// forGreeter waits longer than a resolver waits for a name server, 5 s (resolv.conf(5),
-// timeout): many servers look the client up before they greet.
-func (p pace) forGreeter(rtt time.Duration) pace {
-	p.quiet = min(4*rtt+5400*time.Millisecond, longest)
-	return p
+// patienceFor is how long the first byte of the answer is waited for.
+func (s *session) patienceFor(st step) time.Duration {
+	left := time.Until(s.deadline)
+	switch {
+	case st.wait == glance:
+		return s.pace.head / 5
+	case st.wait == briefly:
+		return s.pace.head
+	case st.wait == again:
+		return 3 * s.pace.head
+	case st.wait == long:
+		return mostOf(left)
+	case st.wait == toTheEnd:
+		return left
+	case st.UsualOn(s.o.port):
+		return 2 * s.pace.patience
+	}
+	return s.pace.patience
+}
+
+// mostOf leaves a little of the time for what is asked afterwards.
+func mostOf(left time.Duration) time.Duration { return max(left-500*time.Millisecond, left/2) }
+
+// outcome is what has become of a step so far.
+func (s *session) outcome(st step, began time.Time) outcome {
+	_, inTLS := s.conn.(*tunnel)
+	o := outcome{step: st, began: began, connection: s.number, inTLS: inTLS, sent: s.sent, sentSize: len(s.sent),
+		received: s.received, after: s.after, end: s.end, whole: s.lineless || isWhole(s.received), tunnel: s.tunnel, facts: s.facts,
+		cut: s.cut, note: s.note}
+	if st.Service == clientHello.Service && !inTLS {
+		o.sent, o.sentSize = s.wire.written, s.wire.size
+		o.raw, o.rawSize = s.wire.first, connSize-s.wire.left
+	}
+	return o
+}
+
+// exchange sends r and reads the answer.
+func (s *session) exchange(ctx context.Context, r *request.Request) error {
+	switch r.Name {
+	case answer.ClientHello:
+		return s.handshake(ctx, tlsConfig(s.o, "http/1.1"))
+	case "tls-h2":
+		return s.handshake(ctx, tlsConfig(s.o, "h2"))
+	case "tls-old":
+		return s.handshake(ctx, oldTLSConfig(s.o))
+	case "postgresql":
+		return s.negotiatePostgreSQL(ctx, r)
+	}
+	if r.AfterGreeting && len(s.greeting) == 0 {
+		s.patience = mostOf(time.Until(s.deadline))
+		if err := s.receive(ctx); err != nil || len(s.received) == 0 || !isWhole(s.received) {
+			return err
+		}
+		s.greeting, s.received, s.patience = s.received, nil, s.pace.patience
+	}
+	if err := s.send(r.Bytes(s.o.Host)); err != nil {
+		// A peer that closed the connection may have sent the reason.
+		s.receive(ctx)
+		return err
+	}
+	err := s.receive(ctx)
+	if r.AfterGreeting {
+		s.received = append(s.greeting[:len(s.greeting):len(s.greeting)], s.received...)
+		s.goodbye = r.Goodbye
+	}
+	return err
 }
 
 // send writes b.
@@ -118,38 +226,43 @@ func (s *session) send(b []byte) error {
 	return err
 }
 
-// receive reads an answer: until the peer pauses, closes, has sent matchSize bytes
-// in all, or has gone on for too long. The error is the connection's end, nil
-// for a peer that has only paused.
-func (s *session) receive() error {
-	if s.received == nil {
-		s.received = make([]byte, 0, 2<<10)
-	}
+// receive reads an answer: until it is complete, the peer pauses or closes, it has sent
+// answer.MaxSize bytes, or it has gone on for too long. A line that has no end yet, and a
+// reply of several lines that lacks the last, may take as long as there is time. The error is
+// the connection's end, nil for a peer that has only paused.
+func (s *session) receive(ctx context.Context) error {
+	began := time.Now()
 	until := s.until()
-	var last time.Time
-	for reads := 1; len(s.received) < answer.MaxSize; reads++ {
-		if err := s.conn.SetReadDeadline(until); err != nil {
-			return err
+	var last time.Time // of an answer without lines
+	for len(s.received) < answer.MaxSize {
+		if err := s.conn.SetReadDeadline(until); err != nil || ctx.Err() != nil {
+			return cmpErr(err, ctx.Err())
 		}
-		if len(s.received) == cap(s.received) {
-			s.received = append(s.received, 0)[:len(s.received)]
+		n, err := s.read()
+		if n > 0 && s.after == 0 {
+			s.after = max(time.Since(began), 1)
 		}
-		n, err := s.conn.Read(s.received[len(s.received):min(cap(s.received), answer.MaxSize)])
-		s.received = s.received[:len(s.received)+n]
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case err != nil:
 			s.end = endOf(err)
 			return err
-		case s.datagrams, reads <= 4 && s.enough():
+		case s.datagrams, s.isComplete():
 			return nil
 		}
 		now := time.Now()
 		if last.IsZero() {
 			last = now.Add(s.pace.patience + 4*s.pace.pause)
 		}
-		until = earlier(now.Add(s.pace.pause), earlier(last, s.deadline))
+		switch {
+		case !s.lineless && isUnfinished(s.received) && !(isContinued(s.received) && s.isKnown()):
+			until = s.deadline
+		case isPage(s.received):
+			until = earlier(now.Add(s.pace.patience), earlier(last, s.deadline))
+		default:
+			until = earlier(now.Add(s.pace.pause), earlier(last, s.deadline))
+		}
 		if !now.Before(until) { // a peer that never lets a read wait
 			return nil
 		}
@@ -157,18 +270,49 @@ func (s *session) receive() error {
 	return nil
 }
 
-// enough reports whether nothing that may follow would add to it: a whole line
-// that names the software and its version.
-func (s *session) enough() bool {
-	if len(s.received) == 0 || s.received[len(s.received)-1] != '\n' {
-		return false
+func cmpErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
-	m, _ := answer.Recognise(answer.New("", s.sent, s.received))
-	return m.IsExact()
+	return nil
+}
+
+// read appends what has arrived to received.
+func (s *session) read() (int, error) {
+	if s.received == nil {
+		s.received = make([]byte, 0, 2<<10)
+	}
+	if len(s.received) == cap(s.received) {
+		s.received = append(s.received, 0)[:len(s.received)]
+	}
+	n, err := s.conn.Read(s.received[len(s.received):min(cap(s.received), answer.MaxSize)])
+	s.received = s.received[:len(s.received)+n]
+	if n > 0 {
+		err = nil // the next read has it again
+	}
+	return n, err
 }
 
 // until is when the wait for an answer to what was just sent is over.
 func (s *session) until() time.Time { return earlier(time.Now().Add(s.patience), s.deadline) }
+
+// close ends the connection: with the goodbye of its protocol, if it has one, and by a FIN.
+// What has not been read by then would make it a RST.
+func (s *session) close() {
+	_ = s.conn.SetDeadline(earlier(time.Now().Add(s.pace.linger), s.deadline))
+	if s.goodbye != "" && s.end == probe.EndContinued {
+		_, _ = io.WriteString(s.conn, s.goodbye)
+	}
+	if t, ok := s.conn.(*tunnel); ok {
+		_ = t.CloseWrite()
+	}
+	if half, ok := s.wire.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, s.wire)
+	}
+	s.wire.Conn.Close()
+}
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
@@ -177,17 +321,15 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// endOf returns who ended a connection: silent if it was this side.
-func endOf(err error) ending {
-	for _, ours := range []error{os.ErrDeadlineExceeded, errFull, net.ErrClosed, io.ErrClosedPipe} {
-		if errors.Is(err, ours) {
-			return silent
-		}
+// endOf returns who ended a connection: EndContinued if it was this side.
+func endOf(err error) probe.ConnEnd {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errFull) {
+		return probe.EndContinued
 	}
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return reset
+		return probe.EndReset
 	}
-	return closed
+	return probe.EndClosed
 }
 
 // dialer connects once; the connection ends with ctx at the latest.

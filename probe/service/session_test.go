@@ -14,13 +14,14 @@ func TestReceive(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		every    time.Duration // between two bytes of the peer
-		bytes    int           // that it has
+		bytes    int           // that it has; below zero: text
 		received int
 		took     time.Duration
 	}{
 		{"silent", 0, 0, 0, p.patience},
 		{"one byte, then a pause", 0, 1, 1, p.pause},
 		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 8, 1810 * time.Millisecond},
+		{"a line without end", 210 * time.Millisecond, -1 << 20, 47, 10 * time.Second},
 		// the wait for the first byte is no pause
 		{"drips above the pause", p.pause + time.Millisecond, 100, 1, 2*p.pause + time.Millisecond},
 		{"floods", 0, 1 << 20, answer.MaxSize, 0},
@@ -31,16 +32,20 @@ func TestReceive(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					for range tt.bytes {
+					n, b := tt.bytes, []byte("\xff")
+					if n < 0 {
+						n, b = -n, []byte("x")
+					}
+					for range n {
 						time.Sleep(tt.every)
-						if _, err := theirs.Write([]byte("x")); err != nil {
+						if _, err := theirs.Write(b); err != nil {
 							return
 						}
 					}
 				}()
 				start := time.Now()
 				s := &session{conn: ours, o: &Options{}, pace: p, patience: p.patience, deadline: start.Add(10 * time.Second)}
-				s.receive()
+				s.receive(t.Context())
 				took := time.Since(start)
 				ours.Close()
 				<-done

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -60,7 +61,7 @@ func oldTLSConfig(o *Options) *tls.Config {
 
 // handshake finds out whether the peer speaks TLS. An answer in any other protocol is
 // read too.
-func (s *session) handshake(c *tls.Config) error {
+func (s *session) handshake(ctx context.Context, c *tls.Config) error {
 	conn := tls.Client(s.conn, c)
 	deadline := earlier(time.Now().Add(s.pace.patience*2), s.deadline)
 	if err := conn.SetDeadline(deadline); err != nil {
@@ -68,7 +69,8 @@ func (s *session) handshake(c *tls.Config) error {
 	}
 	err := conn.Handshake()
 	if err != nil {
-		s.received, s.end, s.cut = s.wire.first, silent, connSize-s.wire.left > len(s.wire.first)
+		s.received, s.end = s.wire.first, probe.EndContinued
+		s.cut = s.wire.err == nil || connSize-s.wire.left > len(s.wire.first)
 		if errors.Is(s.wire.err, errFull) {
 			s.note = fmt.Sprintf("its handshake, certificate included, is longer than the %d KiB that are read", connSize>>10)
 		}
@@ -77,8 +79,8 @@ func (s *session) handshake(c *tls.Config) error {
 		}
 		// The beginning of a longer answer: not TLS, or data before an alert.
 		if len(s.received) > 0 && s.wire.err == nil && s.received[0] != handshakeRecord && s.received[0] != alertRecord {
-			s.received = append([]byte(nil), s.received...)
-			s.receive()
+			s.received, s.cut = bytes.Clone(s.received), false
+			s.receive(ctx)
 		}
 		return err
 	}

@@ -1,42 +1,181 @@
 package service
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"onmux/probe"
 	"onmux/probe/request"
+	"onmux/probe/service/answer"
 )
 
-// identifyUDP sends one datagram after the other; to a peer that has answered it sends
-// only those that may find out the version.
+// FirstDatagram is the request that an attempt at a UDP port sends first, if that may
+// identify the service: request.Payload of a registered port, and the likeliest of all for
+// others. It is nil for a port whose datagram identifies nothing.
+func FirstDatagram(port uint16) *request.Request {
+	if !request.HasPayload(port) {
+		return datagramsFor(port, false)[0]
+	}
+	payload := request.Payload(port)
+	for _, r := range request.UDP() {
+		if bytes.Equal(r.Bytes(""), payload) {
+			return r
+		}
+	}
+	return nil
+}
+
+// datagramsFor are the requests for a port in the order in which they are sent: its own, or
+// the frequent ones where it has none.
+func datagramsFor(port uint16, thorough bool) []*request.Request {
+	queue := request.UDP()
+	rank := func(r *request.Request) int {
+		if r.UsualOn(port) {
+			return 0
+		}
+		return r.Rarity
+	}
+	slices.SortStableFunc(queue, func(a, b *request.Request) int { return cmp.Compare(rank(a), rank(b)) })
+	if thorough {
+		return queue
+	}
+	owned := request.HasPayload(port)
+	return slices.DeleteFunc(queue, func(r *request.Request) bool {
+		return !r.UsualOn(port) && (owned || r.Rarity == request.Rare)
+	})
+}
+
+// datagramSearch is one identification over UDP.
+type datagramSearch struct {
+	*search
+	findings
+	queue    []*request.Request
+	more     []*request.Request // of those services that the answers may name
+	waiting  int                // for answers, each on a socket of its own
+	outcomes chan outcome
+}
+
+// identifyUDP sends the requests one after the other, each once, until one is answered, and
+// to a peer that has answered only those that may find out the version.
 func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.Service, error) {
 	s := newSearch(func(ctx context.Context) (net.Conn, error) { return dialAny(ctx, target) }, target.Port(), o)
 	s.pace.patience = min(4*s.o.RTT+250*time.Millisecond, 2*time.Second)
 	ours, cancel := context.WithDeadline(ctx, s.deadline)
 	defer cancel()
-	l := s.datagrams()
-	l.run(ours)
+	defer s.report()
+	d := &datagramSearch{search: s, findings: findings{onPort: target.Port(), suggested: make(map[string]bool)},
+		queue: datagramsFor(target.Port(), o.Thorough), more: request.UDP(), outcomes: make(chan outcome, 128)}
+	if o.Asked != nil {
+		d.drop(o.Asked)
+		sent := o.Asked.Bytes("")
+		d.take(outcome{step: step{Request: o.Asked}, began: o.AskedAt, sent: sent, sentSize: len(sent), received: o.Answer,
+			after: o.AnswerAfter})
+	}
+	d.run(ours)
 	switch {
-	case l.best.Rule != nil || l.unknown != nil || ctx.Err() != nil:
-		return l.verdict(ctx)
-	case l.accepted == 0 && probe.IsBusy(l.err):
-		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, l.err)
-	case l.accepted == 0 && l.err != nil:
-		return nil, fmt.Errorf("no socket to identify the service on: %w", l.err)
+	case d.best.Rule != nil:
+		found := d.best.Report()
+		d.o.name(found, d.best.SoftwareTexts())
+		return found, nil
+	case d.unknown != nil:
+		return answer.Match{Answer: d.unknown}.Report(), nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case len(d.log) == 0 && probe.IsBusy(d.err):
+		return nil, fmt.Errorf("%w: %w", probe.ErrBusy, d.err)
+	case len(d.log) == 0 && d.err != nil:
+		return nil, fmt.Errorf("no socket to identify the service on: %w", d.err)
 	}
 	return nil, nil
 }
 
-func (s *search) datagrams() *layer {
-	l := s.newLayer(s.dial, maxDatagrams)
-	l.listening, l.openersSent, l.queue = true, true, request.UDP()
-	sortByLikelihood(l.queue, s.port, l.suggested)
-	return l
+// run sends a request, and the next one if there is no answer soon.
+func (d *datagramSearch) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		for ; d.waiting > 0; d.waiting-- {
+			d.take(<-d.outcomes)
+		}
+	}()
+	for {
+		r := d.next()
+		if r != nil {
+			d.send(ctx, r)
+		}
+		if d.waiting == 0 && (r == nil || len(d.queue) == 0) {
+			return
+		}
+		soon := time.NewTimer(2*d.o.RTT + 50*time.Millisecond)
+		if r == nil {
+			soon.Reset(d.pace.patience)
+		}
+		select {
+		case o := <-d.outcomes:
+			d.waiting--
+			d.take(o)
+		case <-soon.C:
+		case <-ctx.Done():
+		}
+		soon.Stop()
+		if ctx.Err() != nil || d.complete() || d.known() && d.next() == nil {
+			return
+		}
+	}
+}
+
+// next is the request that is sent next, nil if none is.
+func (d *datagramSearch) next() *request.Request {
+	for _, r := range d.more {
+		if d.known() && r.Service == d.best.Service || d.suggested[r.Service] {
+			return r
+		}
+	}
+	if d.known() || len(d.queue) == 0 {
+		return nil
+	}
+	return d.queue[0]
+}
+
+// drop removes a request from what may be sent.
+func (d *datagramSearch) drop(r *request.Request) {
+	same := func(q *request.Request) bool { return q == r || q.Name == r.Name }
+	d.queue, d.more = slices.DeleteFunc(d.queue, same), slices.DeleteFunc(d.more, same)
+}
+
+// send sends r from a socket of its own, so that the answer is known to be to it.
+func (d *datagramSearch) send(ctx context.Context, r *request.Request) {
+	d.drop(r)
+	conn, err := d.dial(ctx)
+	if err != nil {
+		d.err = err
+		return
+	}
+	d.waiting++
+	s := d.session(conn)
+	s.datagrams, s.number = true, 0
+	go func() {
+		defer conn.Close()
+		d.outcomes <- s.perform(ctx, step{Request: r}, true)
+	}()
+}
+
+// take takes in what has become of a request.
+func (d *datagramSearch) take(o outcome) {
+	o.end = ""
+	if !o.began.IsZero() {
+		d.log = append(d.log, exchange(o))
+	}
+	if len(o.received) > 0 {
+		d.consider(newAnswer(o), o.Request)
+	}
 }
 
 // anyPortConn is a UDP socket that receives answers from any port of the peer: TFTP

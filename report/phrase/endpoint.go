@@ -155,7 +155,7 @@ func Evidence(r probe.Result) []string {
 	if s := r.Service; s != nil {
 		out = append(out, serviceEvidence(*s)...)
 	}
-	return out
+	return append(out, exchanges(r)...)
 }
 
 func serviceEvidence(s probe.Service) []string {

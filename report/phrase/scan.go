@@ -217,6 +217,9 @@ func Finding(f scan.Finding) scan.Finding {
 		for _, d := range f.Doubts {
 			f.Notes = append(f.Notes, opennessDoubt(d, &f))
 		}
+		if f.Withdrawn != nil {
+			f.Notes = append(f.Notes, withdrawn(f))
+		}
 		return f
 	case scan.Range:
 		f.Notes = slices.Clip(f.Notes)

@@ -114,6 +114,12 @@ func (m Match) IsPlainHTTP() bool {
 	return m.Rule != nil && m.Service == request.HTTP.Service && m.rank == protocol && m.Facts.Product == ""
 }
 
+// IsBadRequest reports whether m is HTTP's error for what a server cannot read: that of a TLS
+// server for plain HTTP, too.
+func (m Match) IsBadRequest() bool {
+	return m.Rule != nil && statusLine(m.Text) && m.Text[9:12] == "400"
+}
+
 // detail counts what is known beyond the service.
 func (m Match) detail() int {
 	n := 0
@@ -207,6 +213,18 @@ func (m Match) Report() *probe.Service {
 	s.Info = Printable(m.Facts.Info, infoSize)
 	s.TLS = m.Answer.TLS
 	return s
+}
+
+// Public is what may be reported of the bytes of an answer, at most limit: nothing of a
+// login.
+func Public(b []byte, limit int) []byte {
+	m, _ := Recognise(New("", nil, b))
+	if m.Rule != nil {
+		if n, ok := secretAfter[m.Rule.Name]; ok {
+			limit = min(limit, n)
+		}
+	}
+	return b[:min(len(b), limit)]
 }
 
 // describeBytes states what kind of bytes an answer has: "12 bytes, binary, 3.1 bits of

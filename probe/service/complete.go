@@ -1,0 +1,85 @@
+package service
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"onmux/probe/service/answer"
+)
+
+// isComplete reports whether nothing that may follow would add to the answer: a whole line
+// that names the software and its version, or a page of the length that it states.
+func (s *session) isComplete() bool {
+	b := s.received
+	switch {
+	case len(b) == 0:
+		return false
+	case isPage(b):
+		return isWholePage(b)
+	case b[len(b)-1] != '\n' || isContinued(b):
+		return false
+	}
+	m, _ := answer.Recognise(answer.New("", s.sent, b))
+	return m.IsExact()
+}
+
+// isKnown reports whether what was received names the software.
+func (s *session) isKnown() bool {
+	m, _ := answer.Recognise(answer.New("", s.sent, s.received))
+	return m.Known() && m.Facts.Product != ""
+}
+
+// isWhole reports whether the peer is done with what it has sent, as far as its form shows.
+func isWhole(b []byte) bool { return len(b) > 0 && !isUnfinished(b) }
+
+// isUnfinished reports whether b is text that goes on: the last line has no end and is not a
+// prompt, or the last line of a reply is missing (RFC 5321, section 4.2.1).
+func isUnfinished(b []byte) bool { return isLineOpen(b) || isContinued(b) }
+
+func isLineOpen(b []byte) bool {
+	if len(b) == 0 || b[len(b)-1] == '\n' || isPage(b) || !isText(b) {
+		return false
+	}
+	// A prompt, or the end of an element or object, is complete without the end of the line.
+	text := bytes.TrimRight(b, " ")
+	return len(text) > 0 && !bytes.ContainsAny(text[len(text)-1:], ":>$#?%)}]")
+}
+
+// isText reports whether b is printable ASCII in lines.
+func isText(b []byte) bool {
+	for _, c := range b {
+		if (c < ' ' || c > '~') && c != '\r' && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return len(b) > 1
+}
+
+// isContinued reports whether the last line begins as in "220-".
+func isContinued(b []byte) bool {
+	if len(b) == 0 || b[len(b)-1] != '\n' {
+		return false
+	}
+	last := b[bytes.LastIndexByte(b[:len(b)-1], '\n')+1:]
+	if len(last) < 4 || last[3] != '-' {
+		return false
+	}
+	_, err := strconv.ParseUint(string(last[:3]), 10, 16)
+	return err == nil
+}
+
+// isPage reports whether b is a response of HTTP, or the beginning of one.
+func isPage(b []byte) bool { return bytes.HasPrefix(b, []byte("HTTP/1.")) }
+
+// isWholePage reports whether the response has the length that it states (RFC 9110, section
+// 8.6).
+func isWholePage(b []byte) bool {
+	head, body, ok := answer.CutHead(string(b))
+	if !ok {
+		return false
+	}
+	length := answer.Header(head, "Content-Length")
+	n, err := strconv.Atoi(strings.TrimSpace(length))
+	return err == nil && len(body) >= n
+}

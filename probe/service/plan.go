@@ -1,0 +1,356 @@
+package service
+
+import (
+	"cmp"
+	"slices"
+
+	"onmux/probe"
+	"onmux/probe/request"
+)
+
+// Bounds of one identification, in connections.
+const (
+	maxSilentConns = 6 // to a peer that has sent nothing
+	maxConns       = 8
+	// maxThoroughConns is the bound where every request may be sent (Options.Thorough).
+	maxThoroughConns = 80
+)
+
+// plan decides what is sent to a peer next, from its port and from what it has answered so
+// far: one request at a time, the likeliest first, until an answer settles what it is.
+// It sends nothing itself, reads no clock and belongs to one goroutine.
+type plan struct {
+	findings
+	port     uint16
+	thorough bool
+	named    bool   // the peer has a host name
+	inTLS    bool   // the connections are inside TLS
+	alpn     string // the protocol that the peer chose for that
+	conns    *budget
+
+	begun      bool
+	listened   bool               // for as long as there is time
+	secondWait bool               // has listened again
+	late       bool               // what is left of the time is for a greeting
+	queue      []*request.Request // not sent yet
+	observed   map[string]reaction
+	open       openState
+	inLines    bool // the last request had whole lines
+
+	accepted int // connections
+	closed   int // of them, by the peer before it sent anything
+	reset    int // of those, by a reset
+	early    int // of those, while nothing was sent either
+	refused  int // connections in a row that were not accepted
+}
+
+// budget is how many connections were made, and may be.
+type budget struct{ made, silent, all int }
+
+func newBudget(thorough bool) *budget {
+	if thorough {
+		return &budget{silent: maxThoroughConns, all: maxThoroughConns}
+	}
+	return &budget{silent: maxSilentConns, all: maxConns}
+}
+
+// openState is what the connection of the last step is good for.
+type openState uint8
+
+const (
+	spent    openState = iota // nothing: there is none, or a request on it had no answer
+	fresh                     // any request: neither side has sent anything
+	answered                  // another request of the same service: the answer is complete
+)
+
+// step is what is to be done next.
+type step struct {
+	*request.Request      // waiting: nothing is sent
+	onOpen           bool // on the connection of the step before
+	wait             wait
+}
+
+// wait is how long the first byte of an answer is waited for.
+type wait uint8
+
+const (
+	normally wait = iota // as long as an answer may take
+	glance               // as long as what was sent at once takes
+	briefly              // as long as a server takes that greets at once
+	again                // longer: the first time may have been too short
+	long                 // nearly as long as there is time
+	toTheEnd             // as long as there is time
+)
+
+// newPlan returns the plan for a port; connected is that a connection is there already.
+func newPlan(port uint16, o *Options, conns *budget, connected bool) *plan {
+	p := &plan{
+		findings: findings{onPort: port, suggested: make(map[string]bool)}, port: port, thorough: o.Thorough,
+		named: o.Host != "", conns: conns, observed: make(map[string]reaction),
+	}
+	if connected {
+		p.open = fresh
+	}
+	p.queue = append([]*request.Request{&request.HTTP, &clientHello}, request.TCP()...)
+	for i := range moreHellos {
+		p.queue = append(p.queue, &moreHellos[i])
+	}
+	return p
+}
+
+// newInnerPlan returns the plan for what is inside TLS, on the connection of the handshake.
+func newInnerPlan(outer *plan, o *Options, t *tunnel) *plan {
+	p := newPlan(outer.port, o, outer.conns, true)
+	p.inTLS, p.alpn, p.accepted = true, t.facts.ALPN, 1
+	p.queue = slices.DeleteFunc(p.queue, func(r *request.Request) bool { return r.Service == clientHello.Service })
+	return p
+}
+
+// next returns the next step, false if none would add to what is known. late is whether
+// the rest of the time is for a greeting: servers that look the client up, or that test
+// whether it waits, take 3 s or 5 s.
+func (p *plan) next(late bool) (step, bool) {
+	p.late = late
+	if !p.begun {
+		p.begun = true
+		return p.take(p.first())
+	}
+	if own := p.ownRequest(); own != nil && p.open == fresh && p.accepted == 1 { // on the connection of the first step
+		return p.take(step{own, true, normally})
+	}
+	if s, ok := p.completion(); ok {
+		return p.take(s)
+	}
+	if p.complete() || p.tunnel != nil || p.refused > 1 {
+		return step{}, false
+	}
+	if p.early == 1 && p.accepted == 1 && p.mayConnect() { // it may accept another connection
+		return p.take(step{&waiting, false, again})
+	}
+	talkedOver := p.observed[request.HTTP.Name] == closes || p.observed[request.HTTP.Name] == resets
+	if talkedOver && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
+		// the request may have come before a greeting that takes longer
+		p.secondWait = true
+		return p.take(step{&waiting, false, again})
+	}
+	for _, r := range p.byLikelihood() {
+		switch continued := p.mayContinue(r); {
+		case !p.isUseful(r):
+		case !continued && !p.mayConnect():
+		case !continued && r.AfterGreeting && p.open == answered && p.best.Rule != nil:
+			// its greeting is not complete, or it does not let this side answer
+		default:
+			return p.take(step{r, continued, normally})
+		}
+	}
+	if p.mayListen() && p.conns.made < p.conns.silent {
+		return p.take(step{&waiting, false, toTheEnd})
+	}
+	return step{}, false
+}
+
+// take removes the request of a step from the queue.
+func (p *plan) take(s step) (step, bool) {
+	p.queue = slices.DeleteFunc(p.queue, func(r *request.Request) bool { return r == s.Request })
+	if s.onOpen = s.onOpen && p.open != spent; !s.onOpen {
+		p.conns.made++
+	}
+	p.listened = p.listened || s.wait >= long
+	return s, true
+}
+
+// first is the first step: to listen, for long where a greeting is usual, or for a moment before
+// the port's own request.
+func (p *plan) first() step {
+	own := p.ownRequest()
+	switch {
+	case !p.inTLS && clientHello.UsualOn(p.port):
+		return step{&clientHello, true, normally}
+	case p.inTLS && p.alpn == "http/1.1":
+		return step{&request.HTTP, true, normally}
+	case p.isGreeter():
+		return step{&waiting, true, long}
+	case own != nil, p.inTLS && clientHello.UsualOn(p.port):
+		return step{&waiting, true, glance}
+	}
+	return step{&waiting, true, briefly}
+}
+
+// isGreeter reports whether the server of the port sends first.
+func (p *plan) isGreeter() bool {
+	if p.inTLS {
+		return slices.Contains(greetsInTLS, p.port)
+	}
+	return waiting.UsualOn(p.port) || slices.ContainsFunc(p.queue, func(r *request.Request) bool {
+		return r.AfterGreeting && r.UsualOn(p.port)
+	})
+}
+
+// ownRequest is the request that the port is known for, nil if there is none.
+func (p *plan) ownRequest() *request.Request {
+	for _, r := range p.queue {
+		if r.UsualOn(p.port) && !r.AfterGreeting && r.Service != clientHello.Service {
+			return r
+		}
+	}
+	return nil
+}
+
+// completion is the rest of a handshake that the peer would count as failed.
+func (p *plan) completion() (step, bool) {
+	for _, r := range p.queue {
+		if r.Completes && p.known() && r.Service == p.best.Service && p.open == answered {
+			return step{r, true, normally}, true
+		}
+	}
+	return step{}, false
+}
+
+// mayContinue reports whether r may be sent on the connection of the last step.
+func (p *plan) mayContinue(r *request.Request) bool {
+	switch p.open {
+	case fresh:
+		return !r.AfterGreeting
+	case answered:
+		return (r.AfterGreeting || r.Continues && p.inLines) && p.pointsTo(r.Service)
+	}
+	return false
+}
+
+// mayConnect reports whether another connection may be made. The last one to a peer that
+// is silent is for its greeting.
+func (p *plan) mayConnect() bool {
+	switch {
+	case !p.nothingReceived():
+		return p.conns.made < p.conns.all
+	case p.mayListen():
+		return !p.late && p.conns.made < p.conns.silent-1
+	}
+	return p.conns.made < p.conns.silent
+}
+
+// mayListen reports whether a greeting may still come that takes long: the peer has
+// accepted every connection, and left it open.
+func (p *plan) mayListen() bool {
+	return p.nothingReceived() && p.accepted > 0 && p.closed == 0 && p.refused == 0 && !p.listened
+}
+
+// pointsTo reports whether the peer may be of that service by what it has sent.
+func (p *plan) pointsTo(service string) bool {
+	return p.suggested[service] || p.best.Rule != nil && p.best.Service == service
+}
+
+// isUseful reports whether r may add to what is known.
+func (p *plan) isUseful(r *request.Request) bool {
+	http := p.best.Rule != nil && p.best.Service == request.HTTP.Service
+	switch {
+	case r.Completes:
+		return false
+	case http && r == &clientHello: // an error may be a TLS server's to plain HTTP
+		return p.known() && p.best.IsBadRequest() && p.best.Request == request.HTTP.Name
+	case r.Generic:
+		return p.best.IsPlainHTTP() && !p.best.IsBadRequest()
+	case http && r == &request.HTTP: // the answer was an error to another request
+		return true
+	case http && r.Service == request.HTTP.Service:
+		return p.best.IsPlainHTTP() && r.UsualOn(p.port)
+	case p.known():
+		return r.Service == p.best.Service || p.best.IsPlainHTTP() && r.UsualOn(p.port)
+	case p.greeted:
+		return p.suggested[r.Service]
+	case p.early > 1: // it closes connections before it receives anything
+		return r == &request.HTTP || r == &clientHello
+	}
+	return p.thorough || r.Rarity != request.Rare || p.suggested[r.Service] || r.UsualOn(p.port) || p.fits(r)
+}
+
+// byLikelihood is the queue, the likeliest request first.
+func (p *plan) byLikelihood() []*request.Request {
+	class := func(r *request.Request) int {
+		_, against := p.reactionsOf(r.Service)
+		switch {
+		case p.pointsTo(r.Service):
+			return -2
+		case r.UsualOn(p.port):
+			return -1
+		case r == &request.HTTP:
+			return 0
+		case p.fits(r):
+			return min(r.Rarity, 2)
+		}
+		return 1000*against + r.Rarity
+	}
+	return slices.SortedStableFunc(slices.Values(p.queue), func(a, b *request.Request) int {
+		return cmp.Compare(class(a), class(b))
+	})
+}
+
+// fits reports whether the peer has done with several requests what servers of the service
+// of r do with them.
+func (p *plan) fits(r *request.Request) bool {
+	agreeing, against := p.reactionsOf(r.Service)
+	return agreeing > 1 && against == 0
+}
+
+// reactionsOf counts the requests that the peer has treated as servers of the service do,
+// and how much the others speak against that service.
+func (p *plan) reactionsOf(service string) (agreeing, against int) {
+	for name, usual := range reactions[service] {
+		observed := p.observed[name]
+		n := observed.contradicts(usual)
+		if against += n; n == 0 && observed != notObserved {
+			agreeing++
+		}
+	}
+	return agreeing, against
+}
+
+// record takes in the outcome of a step.
+func (p *plan) record(o outcome) {
+	p.note = cmp.Or(p.note, o.note)
+	p.open = spent
+	if o.end == probe.EndRefused || o.end == probe.EndNotAccepted {
+		p.refused++
+		if p.refused == 1 && o.Request != &waiting { // it may have been chance
+			p.queue = append([]*request.Request{o.Request}, p.queue...)
+		}
+		return
+	}
+	p.refused = 0
+	if o.newConn {
+		p.accepted++
+	}
+	gone := o.end == probe.EndClosed || o.end == probe.EndReset
+	switch {
+	case o.tunnel != nil:
+		p.tunnel = o.tunnel
+	case len(o.received) > 0:
+		p.receive(o, gone)
+	case gone:
+		p.closed++
+		p.observed[o.Name] = closes
+		if o.end == probe.EndReset {
+			p.reset++
+			p.observed[o.Name] = resets
+		}
+		if o.Request == &waiting {
+			p.early++
+		}
+	case o.Request == &waiting:
+		p.open = fresh
+	default:
+		p.observed[o.Name] = waits
+	}
+}
+
+// receive takes in an answer.
+func (p *plan) receive(o outcome, gone bool) {
+	a := newAnswer(o)
+	if p.consider(a, o.Request); o.Request == &waiting {
+		p.greeted = true
+	}
+	p.inLines = len(o.sent) == 0 || o.sent[len(o.sent)-1] == '\n'
+	if !gone && o.whole {
+		p.open = answered
+	}
+}
