@@ -89,7 +89,7 @@ var arrows = map[string][]string{
 	"report/schematest": {"report/document"},
 	"report/text": {
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/traceroute", "probe/wording",
-		"report/phrase", "report/record", "scan", "scan/routes", "scan/target",
+		"report/phrase", "report/record", "scan", "scan/control", "scan/routes", "scan/target",
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",

@@ -1,8 +1,6 @@
 package scan
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"onmux/probe"
@@ -10,9 +8,6 @@ import (
 	"onmux/scan/engine"
 	"onmux/scan/verdict"
 )
-
-// maxOutages bounds the outages that are reported each by itself.
-const maxOutages = 4
 
 // outcome sums up a scan that stopped early for the reason given, and failed with an
 // error, if it did.
@@ -31,7 +26,7 @@ func (r *result) summary() Summary {
 		States: make(map[string]uint64), Probes: r.sent + asked, Passes: r.pass.Number - r.pass.Redone,
 		Contradictions: n.contradictions, Repeated: n.repeated, Late: n.late,
 	}
-	o.Controls = r.controls()
+	o.Controls = r.watch.Summary()
 	if e, ok := r.Engine.(interface{ Forged() uint64 }); ok {
 		o.Forged = e.Forged()
 	}
@@ -51,45 +46,6 @@ func (r *result) summary() Summary {
 	o.NotReached = r.size - o.Targets
 	o.Loss, o.ExpectedMissed = r.loss()
 	return o
-}
-
-// controls sums up what was asked of controls; nil if nothing was.
-func (r *result) controls() *Controls {
-	c := Controls{Named: len(r.Controls.Endpoints)}
-	if c.Asked, c.Answered = r.watch.Asked(); c.Asked == 0 {
-		return nil
-	}
-	for _, o := range r.outages() {
-		if c.Worst == nil || o.To.Sub(o.From) > c.Worst.To.Sub(c.Worst.From) {
-			c.Worst = &Outage{From: o.From, To: o.To, Share: o.Share}
-		}
-	}
-	return &c
-}
-
-// outages are the times in which the path had failed. One that did so from the start
-// began with the scan.
-func (r *result) outages() []control.Outage {
-	all := r.watch.Outages()
-	for i := range all {
-		if all[i].From.IsZero() {
-			all[i].From = r.begun
-		}
-		all[i].From, all[i].To = all[i].From.UTC(), all[i].To.UTC()
-	}
-	return all
-}
-
-// outageNotes are notes of the longest outages.
-func (r *result) outageNotes() (out []Note) {
-	all := r.outages()
-	slices.SortFunc(all, func(a, b control.Outage) int { return cmp.Compare(b.To.Sub(b.From), a.To.Sub(a.From)) })
-	all = all[:min(len(all), maxOutages)]
-	slices.SortFunc(all, func(a, b control.Outage) int { return a.From.Compare(b.From) })
-	for _, o := range all {
-		out = append(out, Note{Kind: NoteOutage, From: o.From, To: o.To, Lost: o.Lost})
-	}
-	return out
 }
 
 // loss is the loss over all protocols where it could be measured, weighted by the
@@ -177,7 +133,9 @@ func (r *result) notes(o Outcome) (out []Note) {
 	if rate, why := r.pace.Slowest(); rate > 0 {
 		out = append(out, Note{Kind: NoteSlowed, Rate: rate, Cause: why})
 	}
-	out = append(out, r.outageNotes()...)
+	for _, o := range r.watch.Outages() {
+		out = append(out, Note{Kind: NoteOutage, From: o.From, To: o.To, Lost: o.Lost})
+	}
 	for e, asked := range r.named.Silent {
 		out = append(out, Note{Kind: NoteControl, Endpoint: e, Count: asked})
 	}

@@ -2,9 +2,9 @@ package scan
 
 import (
 	"net/netip"
-	"time"
 
 	"onmux/probe"
+	"onmux/scan/control"
 )
 
 // Finding is one record of a scan: a probe.Result for a single endpoint, a Range for
@@ -51,23 +51,7 @@ type Summary struct {
 	Forged         uint64       `json:"forged,omitzero"`         // packets that prove no answer; they change nothing
 	Duration       probe.Millis `json:"duration_ms"`
 
-	Controls *Controls `json:"controls,omitempty"` // nil if none was asked
-}
-
-// Controls are the endpoints that were asked again, because they had answered or the
-// user named them, to find out what silence was worth.
-type Controls struct {
-	Asked    uint64  `json:"asked"` // control probes
-	Answered uint64  `json:"answered"`
-	Named    int     `json:"named,omitzero"`  // endpoints that the user named
-	Worst    *Outage `json:"worst,omitempty"` // the longest time in which silence was worth nothing
-}
-
-// Outage is a time in which controls did not answer.
-type Outage struct {
-	From  time.Time `json:"from"`
-	To    time.Time `json:"to"`
-	Share float64   `json:"share"` // of them that answered then, 0 to 1
+	Controls *control.Summary `json:"controls,omitempty"` // nil if none was asked
 }
 
 // Outcome is what a scan ends with.

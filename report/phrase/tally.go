@@ -11,6 +11,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/control"
 )
 
 // WordCount is how many there are of each word, in the order of
@@ -93,7 +94,7 @@ func Figures(s scan.Summary, command string) []string {
 
 // Controls is how many of the endpoints that were asked again to find out what
 // silence was worth answered.
-func Controls(c *scan.Controls) string {
+func Controls(c *control.Summary) string {
 	s := fmt.Sprintf("asked endpoints known to answer again: %d of %s answered",
 		c.Answered, Count(c.Asked, "probe", "probes"))
 	if w := c.Worst; w != nil {

@@ -10,6 +10,7 @@ import (
 	"onmux/probe"
 	"onmux/report/phrase"
 	"onmux/report/record"
+	"onmux/scan/control"
 )
 
 // maxSpark bounds the attempts that a sparkline shows: the last ones.
@@ -92,10 +93,6 @@ const lost = 'x'
 
 // spark draws times as a line of bars, from the shortest to the longest.
 func spark(track []sample, ascii bool) string {
-	bars := []rune("▁▂▃▄▅▆▇█")
-	if ascii {
-		bars = []rune("_.-=+*%#")
-	}
 	var times []probe.Millis
 	for _, s := range track {
 		if !s.lost {
@@ -112,11 +109,33 @@ func spark(track []sample, ascii bool) string {
 		case s.lost:
 			b.WriteRune(lost)
 		case high-low < low/5: // noise is no mountain
-			b.WriteRune(bars[0])
+			b.WriteRune(bar(0, ascii))
 		default:
-			share := float64(s.rtt-low) / float64(high-low)
-			b.WriteRune(bars[int(share*float64(len(bars)-1)+0.5)])
+			b.WriteRune(bar(float64(s.rtt-low)/float64(high-low), ascii))
 		}
+	}
+	return b.String()
+}
+
+// bar is a share, 0 to 1, as a bar of that height.
+func bar(share float64, ascii bool) rune {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	if ascii {
+		bars = []rune("_.-=+*%#")
+	}
+	return bars[int(share*float64(len(bars)-1)+0.5)]
+}
+
+// shares draws which share of the control probes was answered, a bar for each window. Windows
+// without probes are blank.
+func shares(windows []control.Window, ascii bool) string {
+	var b strings.Builder
+	for i, w := range windows {
+		if i > 0 {
+			gap := w.From.Sub(windows[i-1].To) / max(w.To.Sub(w.From), 1)
+			b.WriteString(strings.Repeat(" ", int(min(max(gap, 0), maxSpark))))
+		}
+		b.WriteRune(bar(float64(min(w.Answered, w.Asked))/float64(max(w.Asked, 1)), ascii))
 	}
 	return b.String()
 }

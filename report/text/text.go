@@ -128,6 +128,9 @@ func (t *writer) End(e record.End) error {
 	}
 	if c := e.Summary.Controls; c != nil && t.Verbosity == record.Verbose {
 		t.line(0, 2, span{phrase.Controls(c), faint})
+		if len(c.Windows) > 1 {
+			t.line(2, 2, span{shares(c.Windows, t.ASCII) + "  share that answered, over the time", faint})
+		}
 	}
 	t.endpoints.list()
 	t.violations.end()

@@ -197,6 +197,28 @@ func TestAreas(t *testing.T) {
 	})
 }
 
+// TestWindows: however long a scan takes, its windows are few, of equal length and lose no probe.
+func TestWindows(t *testing.T) {
+	for _, length := range []time.Duration{0, time.Second, time.Minute, 30 * time.Hour} {
+		var w windows
+		const probes = 1000
+		for i := range probes {
+			w.at(time.Unix(0, 0).Add(length * time.Duration(i) / probes)).add(i%4 > 0)
+		}
+		var asked, answered uint64
+		for i, v := range w.list() {
+			asked += v.Asked
+			answered += v.Answered
+			if v.To.Sub(v.From) != w.length || i > 0 && v.From.Before(w.list()[i-1].To) {
+				t.Errorf("%v: %+v", length, w.list())
+			}
+		}
+		if n := len(w.list()); asked != probes || answered != probes*3/4 || n > maxWindows || length > time.Minute && n < maxWindows/4 {
+			t.Errorf("%v: %d windows, %d probes, %d answered", length, n, asked, answered)
+		}
+	}
+}
+
 func TestRouters(t *testing.T) {
 	busy, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	start := time.Unix(0, 0)

@@ -146,6 +146,7 @@ type controls struct {
 	hits    uint64
 	trouble bool // some part has failed
 	begun   time.Time
+	windows windows
 
 	pausedSince time.Time // zero while the scan goes on
 }
@@ -277,6 +278,7 @@ func (c *controls) answered(index uint64) bool {
 			c.hits++
 			c.groups[c.Group(index)].late()
 			c.areas[c.area(index)].late()
+			c.windows.at(m.asked).answered++
 		}
 		return false
 	}
@@ -340,6 +342,7 @@ func (c *controls) outcome(f *flight, s *settled) {
 		return
 	}
 	m.silent++
+	c.windows.at(f.at.At).add(f.answered)
 	if f.answered {
 		m.silent = 0
 	}

@@ -51,13 +51,6 @@ type Cause any
 // than while it paused. Shares are from 0 to 1.
 type FewerAnswers struct{ Loaded, Paused float64 }
 
-// Outage is a time in which the path had failed.
-type Outage struct {
-	From, To time.Time
-	Share    float64 // of controls that answered then
-	Lost     bool    // it had not recovered when the scan gave up
-}
-
 // Watch asks endpoints again that have answered, and finds out from that in which
 // parts of the scan silence is no evidence, and whether the scan's own pace or the
 // path is to blame. The receiver of answers calls MarkControls and Answered, one
@@ -364,13 +357,6 @@ func (w *Watch) Lost() bool {
 	return w.lost
 }
 
-// Outages are the times in which a path had failed.
-func (w *Watch) Outages() []Outage {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.outages)
-}
-
 // Asked is how many control probes were sent, and how many were answered.
 func (w *Watch) Asked() (asked, answered uint64) {
 	w.mu.Lock()
@@ -423,7 +409,7 @@ func (w *Watch) apply(s settled) {
 		w.mu.Lock()
 		for _, v := range s.voids {
 			if v.Sure {
-				w.outages = append(w.outages, Outage{From: v.From.At, To: v.To.At, Share: v.Share, Lost: v.Lost})
+				w.addOutage(v)
 			}
 		}
 		w.mu.Unlock()
