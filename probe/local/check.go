@@ -12,6 +12,7 @@ import (
 	"onmux/probe/local/nat"
 	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
 	"onmux/probe/ports"
@@ -116,6 +117,7 @@ type view struct {
 	settled bool   // something listens on every port, and the rest was not read
 	netns   string // Listener.NetNS: "" where there are no network namespaces
 	others  netns.Others
+	rules   ruleset.Result
 	nat     nat.Result
 	traced  tracing
 }
@@ -141,7 +143,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 			Port: p, NetNS: v.netns, Answers: v.traced.answers(p, o), Bind: Bind{Below: rules.below()},
 			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Overflows: v.Overflows},
 			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
-			NAT:       Rules{v.nat.Redirects[p], v.nat.Unknown[p], v.nat.Incomplete()},
+			NAT:       Rules{v.nat.Redirects[p], v.nat.Unknown[p], v.rules.Incomplete()},
 		}
 		if u := v.Table[p]; u != nil {
 			f.Counts, f.CloseWait, f.TimeWait = u.Count, u.CloseWait, u.TimeWait

@@ -4,9 +4,9 @@ import (
 	"os"
 	"slices"
 
-	"onmux/probe/local/nat"
 	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 )
 
@@ -19,8 +19,9 @@ type Coverage struct {
 	NoIPv6     bool // IPv6 was asked for, and the kernel has none
 	Settled    bool // something listens on every port, so that the next two were not looked at
 	Namespaces netns.Coverage
-	NAT        nat.Result
-	AllPorts   bool // see Request.All
+	Rules      ruleset.Result
+	Wide       []ruleset.Rule // nat.Result.Wide
+	AllPorts   bool           // see Request.All
 	Trace      TraceCoverage
 	Owners     OwnersCoverage
 }
@@ -71,7 +72,7 @@ func ownersCoverage(o owner.Owners, listeners []Listener) OwnersCoverage {
 func (v view) coverage(r Request, q query, o owner.Owners, out Report) Coverage {
 	c := Coverage{IPv4: q.IPv4, IPv6: q.IPv6, NetNS: v.netns != "", Root: os.Geteuid() == 0, Sources: v.Sources,
 		NoIPv6:  v.NoIPv6,
-		Settled: v.settled, Namespaces: v.others.Coverage, NAT: v.nat, AllPorts: len(r.All) > 0,
+		Settled: v.settled, Namespaces: v.others.Coverage, Rules: v.rules, Wide: v.nat.Wide, AllPorts: len(r.All) > 0,
 		Owners: ownersCoverage(o, out.Listeners)}
 	c.Trace = v.traced.coverage(q.Query)
 	c.Trace.WouldDecide = !r.Trace && slices.ContainsFunc(out.Verdicts, func(v Verdict) bool {

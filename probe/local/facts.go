@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
 )
@@ -52,8 +53,8 @@ type Namespace struct {
 // Rules is what NAT rules do to what arrives for a port.
 type Rules struct {
 	Redirects  []nat.Redirect
-	Unknown    []nat.Rule // that cover the port and were not understood
-	Incomplete bool       // not all could be read
+	Unknown    []ruleset.Rule // that cover the port and were not understood
+	Incomplete bool           // not all could be read
 }
 
 // Answer is what came of one connection to the port.

@@ -3,8 +3,10 @@ package local
 import (
 	"context"
 
+	"onmux/probe"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/netns"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 )
 
@@ -28,6 +30,15 @@ func lookAt(ctx context.Context, q query, diag *socket.Diag, files socket.ProcNe
 	if v.settled = q.settles(v.Table); v.settled {
 		return v, ctx.Err()
 	}
-	v.nat, err = nat.Read(ctx, nat.Query{Ports: q.Ports, IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs})
-	return v, err
+	rules := ruleset.Query{IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs}
+	for _, p := range probe.Protos() {
+		if len(q.Ports[p]) > 0 {
+			rules.Protos = append(rules.Protos, p)
+		}
+	}
+	if v.rules, err = ruleset.Read(ctx, rules); err != nil {
+		return v, err
+	}
+	v.nat = nat.Collect(v.rules.Translations, q.Ports)
+	return v, nil
 }

@@ -18,9 +18,9 @@ func CheckCoverage(c local.Coverage) []string {
 	if len(c.Sources) == 0 {
 		return nil // it ended before
 	}
-	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), natCoverage(c.NAT))
+	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), rulesCoverage(c.Rules))
 	if c.AllPorts {
-		all = append(all, wideRules(c.NAT)...)
+		all = append(all, wideRules(c.Wide)...)
 	}
 	return slices.Concat(all, traceCoverage(c.Trace), ownersCoverage(c))
 }
@@ -46,7 +46,7 @@ func CheckHints(c local.Coverage) []string {
 	if c.Namespaces.Denied {
 		all = append(all, privilege(c, "CAP_SYS_ADMIN")+" is needed to look at every network namespace")
 	}
-	all = append(all, natHints(c.NAT, !c.Trace.Asked && c.Trace.TCP)...)
+	all = append(all, rulesHints(c.Rules, !c.Trace.Asked && c.Trace.TCP)...)
 	if o := c.Owners; o.Asked && o.Found < o.All && (o.Unreadable > 0 || o.Hidden || !c.Root) {
 		all = append(all, privilege(c, "CAP_SYS_PTRACE")+" is needed to see every owner")
 	}
@@ -124,7 +124,7 @@ func notReported(c local.Coverage) []string {
 	}
 	if !c.NetNS {
 		all = append(all, "whether an IPv6 socket takes IPv4 too, devices and accept queues: not reported by this system",
-			"NAT redirects: not looked at")
+			"NAT redirects and firewalls: not looked at")
 	}
 	const bound = "TCP sockets that are bound and do not listen: "
 	for _, s := range c.Sources {

@@ -8,41 +8,44 @@ import (
 
 	"onmux/probe/local"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/wording"
 )
 
-// natCoverage states how much of the NAT rules was looked at.
-func natCoverage(r nat.Result) []string {
+// rulesCoverage states how much of the rules was looked at.
+func rulesCoverage(r ruleset.Result) []string {
+	const what = "NAT and firewall rules"
 	var all []string
 	n := wording.Count(r.Rules, "rule", "rules")
 	switch r.Status {
-	case nat.Complete:
-		all = append(all, fmt.Sprintf("NAT rules: %s of nftables read", n))
-	case nat.NoRules:
-		all = append(all, "NAT rules: nftables has none")
-	case nat.NotOpened:
-		all = append(all, "NAT rules: not read: "+r.Err.Error())
-	case nat.NotPermitted:
-		all = append(all, "NAT rules: not readable without CAP_NET_ADMIN")
-	case nat.Unsupported:
-		all = append(all, "NAT rules: this kernel has no nftables")
-	case nat.Failed:
-		all = append(all, fmt.Sprintf("NAT rules: not all read: %v", r.Err))
-	case nat.Truncated:
-		all = append(all, fmt.Sprintf("NAT rules: %s of nftables read, not all followed to their end: there are too many", n))
+	case ruleset.Complete:
+		all = append(all, fmt.Sprintf("%s: %s of nftables read", what, n))
+	case ruleset.NoRules:
+		all = append(all, what+": nftables has none")
+	case ruleset.NotOpened:
+		all = append(all, what+": not read: "+r.Err.Error())
+	case ruleset.NotPermitted:
+		all = append(all, what+": not readable without CAP_NET_ADMIN")
+	case ruleset.Unsupported:
+		all = append(all, what+": this kernel has no nftables")
+	case ruleset.Failed:
+		all = append(all, fmt.Sprintf("%s: not all read: %v", what, r.Err))
+	case ruleset.Truncated:
+		all = append(all, fmt.Sprintf("%s: %s of nftables read, not all followed to their end: there are too many", what, n))
 	}
-	if r.OtherRules {
-		all = append(all, "NAT rules of legacy iptables: there is a nat table, which was not looked at")
+	if len(r.Legacy) > 0 {
+		all = append(all, what+" of legacy iptables: could not be read: legacy tables "+
+			some(r.Legacy, ", ", "more", "more"))
 	}
 	return all
 }
 
-// natHints states what more privilege would find of NAT rules.
-func natHints(r nat.Result, trace bool) []string {
-	if r.Status != nat.NotPermitted {
+// rulesHints states what more privilege would find of the rules.
+func rulesHints(r ruleset.Result, trace bool) []string {
+	if r.Status != ruleset.NotPermitted {
 		return nil
 	}
-	hint := "CAP_NET_ADMIN, as root has it, is needed to read NAT rules"
+	hint := "CAP_NET_ADMIN, as root has it, is needed to read NAT and firewall rules"
 	if trace {
 		hint += "; --trace finds where this machine's own connections are sent"
 	}
@@ -51,17 +54,17 @@ func natHints(r nat.Result, trace bool) []string {
 
 // wideRules states which rules do not make a verdict of each port that they cover,
 // where every port was asked for.
-func wideRules(r nat.Result) []string {
-	if len(r.Wide) == 0 {
+func wideRules(wide []ruleset.Rule) []string {
+	if len(wide) == 0 {
 		return nil
 	}
-	rules := slices.Compact(slices.Sorted(slices.Values(ruleNames(r.Wide))))
+	rules := slices.Compact(slices.Sorted(slices.Values(ruleNames(wide))))
 	return []string{fmt.Sprintf(
 		"ports that are sent on by %s: listed only where another reason is, because each of the rules covers more than %d",
 		some(rules, " and ", "other rule", "other rules"), nat.MaxSelected)}
 }
 
-func ruleNames(rules []nat.Rule) []string {
+func ruleNames(rules []ruleset.Rule) []string {
 	var names []string
 	for _, r := range rules {
 		names = append(names, ruleName(r))
@@ -70,39 +73,48 @@ func ruleNames(rules []nat.Rule) []string {
 }
 
 // ruleName is "an nftables rule (table ip nat, chain prerouting)".
-func ruleName(r nat.Rule) string {
+func ruleName(r ruleset.Rule) string { return redirectingRule(r, nat.NAT) }
+
+// redirectingRule is ruleName of a rule that sends packets on by some means.
+func redirectingRule(r ruleset.Rule, by nat.Means) string {
 	who := "an nftables rule"
+	switch by {
+	case nat.TPROXY:
+		who = "an nftables rule for TPROXY"
+	case nat.Rewriting:
+		who = "an nftables rule that rewrites headers"
+	}
 	switch r.Maker {
-	case nat.Docker:
+	case ruleset.Docker:
 		who = "Docker's rule"
-	case nat.KubeProxy:
+	case ruleset.KubeProxy:
 		who = "kube-proxy's rule"
-	case nat.CNI:
+	case ruleset.CNI:
 		who = "a CNI plugin's rule"
-	case nat.Podman:
+	case ruleset.Podman:
 		who = "Podman's rule"
 	}
 	return fmt.Sprintf("%s (table %s, chain %s)", who, printable(r.Table), printable(r.Chain))
 }
 
 // targetName is "port 8417" of this machine, or "10.0.0.2:80".
-func targetName(t nat.Target) string {
+func targetName(t ruleset.Target) string {
 	if t.AddrComputed {
 		return "an address that the rule computes"
 	}
 	port := ""
 	switch {
-	case t.Port == nat.ComputedPort:
+	case t.Port == ruleset.ComputedPort:
 		port = "a port that the rule computes"
-	case t.Port == nat.KnownPort && t.Ports.First == t.Ports.Last:
+	case t.Port == ruleset.KnownPort && t.Ports.First == t.Ports.Last:
 		port = fmt.Sprint(t.Ports.First)
-	case t.Port == nat.KnownPort:
+	case t.Port == ruleset.KnownPort:
 		port = fmt.Sprintf("%d-%d", t.Ports.First, t.Ports.Last)
 	}
 	switch {
-	case !t.Addr.IsValid() && t.Port == nat.ComputedPort:
+	case !t.Addr.IsValid() && t.Port == ruleset.ComputedPort:
 		return port
-	case t.Port == nat.ComputedPort:
+	case t.Port == ruleset.ComputedPort:
 		return t.Addr.String() + ", " + port
 	case !t.Addr.IsValid():
 		return "port " + port
@@ -113,51 +125,56 @@ func targetName(t nat.Target) string {
 }
 
 // conditionName is what a rule depends on.
-func conditionName(c nat.Condition) string {
+func conditionName(c ruleset.Condition) string {
 	switch c.Kind {
-	case nat.SourceAddress:
+	case ruleset.SourceAddress:
 		return "the source address"
-	case nat.SourcePort:
+	case ruleset.SourcePort:
 		return "the source port"
-	case nat.Interface:
+	case ruleset.Interface:
 		return "the interface"
-	case nat.Mark:
+	case ruleset.Mark:
 		return "a mark"
-	case nat.Sender:
+	case ruleset.Sender:
 		return "the sending user"
-	case nat.Random:
+	case ruleset.Random:
 		return "chance"
-	case nat.ConnectionState:
+	case ruleset.ConnectionState:
 		return "the connection's state"
-	case nat.TCPFlags:
+	case ruleset.TCPFlags:
 		return "TCP flags"
-	case nat.Rate:
+	case ruleset.Rate:
 		return "the rate"
-	case nat.Quota:
+	case ruleset.Quota:
 		return "a quota"
-	case nat.ConnectionLimit:
+	case ruleset.ConnectionLimit:
 		return "the number of connections"
-	case nat.NamedObject:
+	case ruleset.NamedObject:
 		return "a named object"
-	case nat.IPSet:
+	case ruleset.IPSet:
 		return "an ipset"
-	case nat.AddressAndPort:
+	case ruleset.AddressAndPort:
 		return "the address and the port together"
-	case nat.UnreadSet:
+	case ruleset.ThroughBridge:
+		return "whether it arrives through a bridge"
+	case ruleset.UnreadSet:
 		return "a set that could not be read"
-	case nat.UnknownMatch:
+	case ruleset.UnknownMatch:
 		return "the match " + printable(c.Name) + " of iptables"
-	case nat.UnknownExpression:
+	case ruleset.UnknownExpression:
 		return "an expression that is not known here (" + printable(c.Name) + ")"
-	case nat.UnknownTarget:
+	case ruleset.UnknownTarget:
 		return strings.TrimSpace("the target " + printable(c.Name))
+	}
+	if c.Name != "" {
+		return "something else in the packet (" + printable(c.Name) + ")"
 	}
 	return "something else in the packet"
 }
 
 // completeRedirect writes the fields of a redirect that are words.
 func completeRedirect(r *nat.Redirect) {
-	r.To, r.By, r.If = targetName(r.Target), ruleName(r.Rule), nil
+	r.To, r.By, r.If = targetName(r.Target), redirectingRule(r.Rule, r.Means), nil
 	for _, c := range r.Conditions {
 		r.If = append(r.If, conditionName(c))
 	}
@@ -210,7 +227,7 @@ func rulesBeside(word local.Word, f local.Facts) string {
 }
 
 // unknownRules names the rules that cover the port and that were not understood.
-func unknownRules(rules []nat.Rule) string {
+func unknownRules(rules []ruleset.Rule) string {
 	return "where arrivals go is not known: not understood: " +
 		some(ruleNames(rules), " and ", "other rule", "other rules")
 }

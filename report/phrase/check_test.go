@@ -7,6 +7,7 @@ import (
 	. "onmux/probe/local"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
 	"reflect"
@@ -25,7 +26,7 @@ type portFacts struct {
 	elsewhere []Namespace
 	missed    bool // not all other namespaces were looked at
 	redirects []nat.Redirect
-	unknown   []nat.Rule
+	unknown   []ruleset.Rule
 	unread    bool // not all NAT rules were read
 	answers   []Answer
 	trials    trace.BindTrials
@@ -208,7 +209,7 @@ const (
 // change, and in the sentence.
 func TestCaveats(t *testing.T) {
 	one := []Namespace{{Name: "blue"}}
-	rules := []nat.Rule{{Table: "ip nat", Chain: "pre"}}
+	rules := []ruleset.Rule{{Table: "ip nat", Chain: "pre"}}
 	for name, c := range map[string]struct {
 		f    portFacts
 		word Word

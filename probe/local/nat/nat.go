@@ -1,69 +1,40 @@
 package nat
 
 import (
-	"net/netip"
+	"cmp"
+	"maps"
+	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/ruleset"
 )
 
-// Query is what to find redirects for.
-type Query struct {
-	Ports      map[probe.Proto][]uint16 // sorted
-	IPv4, IPv6 bool
-	Own        func() []netip.Addr // the addresses of this network namespace; called if there are rules
-}
-
-// Result is what the NAT rules do to the ports of a query. The zero value means
-// that the rules were not looked at.
+// Result is what the rules do to some ports. The zero value means that they were not
+// looked at.
 type Result struct {
-	Redirects  map[probe.Port][]Redirect
-	Unknown    map[probe.Port][]Rule   // rules that cover the port and whose target was not understood
-	Selected   map[probe.Port]struct{} // ports of Redirects that a rule selects out of all
-	Wide       []Rule                  // the other rules of Redirects, each of more than MaxSelected ports
-	Status     Status
-	Rules      int   // that were read
-	Err        error // of NotOpened and Failed
-	OtherRules bool  // legacy iptables has a nat table too, which nf_tables does not list
+	Redirects map[probe.Port][]Redirect
+	Unknown   map[probe.Port][]ruleset.Rule // rules that cover the port and whose target was not understood
+	Selected  map[probe.Port]struct{}       // ports of Redirects that a rule selects out of all
+	Wide      []ruleset.Rule                // the other rules of Redirects, each of more than MaxSelected ports
 }
 
 // MaxSelected is how many ports a rule can select: one of more, as that of a proxy
 // that takes everything, does not characterize any of them.
 const MaxSelected = 1024
 
-// Incomplete reports whether there may be rules that were not seen.
-func (r Result) Incomplete() bool {
-	switch r.Status {
-	case NotOpened, NotPermitted, Failed, Truncated:
-		return true
-	}
-	return r.OtherRules
-}
-
-// Status is how much of the rules was read.
-type Status string
-
-// Every Status; "" means that the rules were not looked at.
-const (
-	Complete     Status = "complete"
-	NoRules      Status = "no rules"
-	NotOpened    Status = "not opened"    // no netlink socket could be opened
-	NotPermitted Status = "not permitted" // it takes CAP_NET_ADMIN
-	Unsupported  Status = "unsupported"   // the kernel has no nf_tables
-	Failed       Status = "failed"        // not all could be read
-	Truncated    Status = "truncated"     // not all were evaluated to their end, because there are too many
-)
-
 // Redirect is a rule that sends on what comes for a port.
 type Redirect struct {
-	Target     Target      `json:"-"`
-	Rule       Rule        `json:"-"`
-	Conditions []Condition `json:"-"`                   // what else it depends on
-	To         string      `json:"to"`                  // Target in words: "port 8417" of this machine, or "10.0.0.2:80"
-	By         string      `json:"by"`                  // Rule in words: "an nftables rule (table ip nat, chain pre)"
-	Scope      Scope       `json:"scope"`               //
-	Family     string      `json:"family,omitempty"`    // "ipv4" or "ipv6"; "" is both
-	Addresses  []string    `json:"addresses,omitempty"` // the own addresses that it covers, if not all
-	If         []string    `json:"if,omitempty"`        // Conditions in words, such as "the source address"
+	Target     ruleset.Target      `json:"-"`
+	Rule       ruleset.Rule        `json:"-"`
+	Conditions []ruleset.Condition `json:"-"` // what else it depends on
+
+	Means     Means    `json:"means,omitempty"`
+	To        string   `json:"to"` // Target in words: "port 8417" of this machine, or "10.0.0.2:80"
+	By        string   `json:"by"` // Rule in words: "an nftables rule (table ip nat, chain pre)"
+	Scope     Scope    `json:"scope"`
+	Family    string   `json:"family,omitempty"`    // "ipv4" or "ipv6"; "" is both
+	Addresses []string `json:"addresses,omitempty"` // the own addresses that it covers, if not all
+	If        []string `json:"if,omitempty"`        // Conditions in words, such as "the source address"
 }
 
 // Scope is which packets a redirect is for.
@@ -76,74 +47,133 @@ const (
 	Inside  Scope = "inside"  // what this machine itself sends
 )
 
-// Rule names a rule by the chain that holds it.
-type Rule struct {
-	Table string // with its family: "ip nat"
-	Chain string
-	Maker Maker
-}
+// Means is how packets are sent on: "" is NAT.
+type Means string
 
-// Maker is a program that makes rules in chains or tables of its own names.
-type Maker string
-
-// Every Maker; "" is not known.
+// Every Means.
 const (
-	Docker    Maker = "docker"
-	KubeProxy Maker = "kube-proxy"
-	CNI       Maker = "cni" // a plugin
-	Podman    Maker = "podman"
+	NAT       = Means(ruleset.ByNAT)
+	TPROXY    = Means(ruleset.ByTPROXY)
+	Rewriting = Means(ruleset.ByRewriting)
 )
 
-// Target is where packets are sent.
-type Target struct {
-	Addr         netip.Addr // not valid: this machine
-	AddrComputed bool       // an address that is known only at run time
-	Ports        PortRange  // one of them
-	Port         PortKind
+// maxRedirects bounds how many redirects, and rules that were not understood, of one
+// port are kept.
+const maxRedirects = 32
+
+// Collect finds what rules do to some ports, which are sorted.
+func Collect(all []ruleset.Translation, ports map[probe.Proto][]uint16) Result {
+	c := &collector{
+		Result: Result{
+			Redirects: make(map[probe.Port][]Redirect),
+			Unknown:   make(map[probe.Port][]ruleset.Rule),
+			Selected:  make(map[probe.Port]struct{}),
+		},
+		wide: make(map[ruleset.Rule]struct{}),
+	}
+	for _, t := range all {
+		c.add(t, ports[t.Proto])
+	}
+	c.Wide = slices.SortedFunc(maps.Keys(c.wide), compareRules)
+	return c.Result
 }
 
-// PortRange is a range of ports, both ends included.
-type PortRange struct{ First, Last uint16 }
-
-// PortKind is what is known of a target's port.
-type PortKind uint8
-
-// Every PortKind.
-const (
-	SamePort     PortKind = iota // the one that the packet had
-	KnownPort                    // one of Target.Ports
-	ComputedPort                 // known only at run time
-)
-
-// Condition is something on which a rule depends, beside the protocol, the port and
-// the own address. The zero value is none.
-type Condition struct {
-	Kind ConditionKind
-	Name string // of a match, an expression or a target
+// collector makes a Result of translations.
+type collector struct {
+	Result
+	wide map[ruleset.Rule]struct{}
 }
 
-// ConditionKind is what a Condition is about.
-type ConditionKind string
+// add notes what a rule does to those ports that were asked for, which are sorted.
+func (c *collector) add(t ruleset.Translation, asked []uint16) {
+	r := Redirect{
+		Target: t.Target, Rule: t.Rule, Conditions: t.Conditions, Means: Means(t.Means),
+		Scope: Outside, Family: "ipv4", Addresses: t.Addrs,
+	}
+	if t.Inside {
+		r.Scope = Inside
+	}
+	if t.IPv6 {
+		r.Family = "ipv6"
+	}
+	wide := !t.Unknown && t.Ports.Size() > MaxSelected
+	if wide {
+		c.wide[t.Rule] = struct{}{}
+	}
+	for _, ports := range t.Ports {
+		from, _ := slices.BinarySearch(asked, ports.First)
+		for _, number := range asked[from:] {
+			if number > ports.Last {
+				break
+			}
+			p := probe.Port{Number: number, Proto: t.Proto}
+			switch unknown := c.Unknown[p]; {
+			case !t.Unknown:
+				c.redirect(p, r, t.OwnAddrs)
+				if !wide {
+					c.Selected[p] = struct{}{}
+				}
+			case !slices.Contains(unknown, t.Rule) && len(unknown) < maxRedirects:
+				c.Unknown[p] = append(unknown, t.Rule)
+			}
+		}
+	}
+}
 
-// Every ConditionKind; "" is none.
-const (
-	SourceAddress     ConditionKind = "source address"
-	SourcePort        ConditionKind = "source port"
-	Interface         ConditionKind = "interface"
-	Mark              ConditionKind = "mark"
-	Sender            ConditionKind = "sender" // a user, a group or a cgroup
-	Random            ConditionKind = "random"
-	ConnectionState   ConditionKind = "connection state"
-	TCPFlags          ConditionKind = "TCP flags"
-	Rate              ConditionKind = "rate"
-	Quota             ConditionKind = "quota"
-	ConnectionLimit   ConditionKind = "connection limit"
-	NamedObject       ConditionKind = "named object"
-	IPSet             ConditionKind = "ipset"
-	AddressAndPort    ConditionKind = "address and port" // both at once
-	UnreadSet         ConditionKind = "unread set"
-	UnknownMatch      ConditionKind = "unknown match"      // of iptables, Name
-	UnknownExpression ConditionKind = "unknown expression" // of nf_tables, Name
-	UnknownTarget     ConditionKind = "unknown target"     // of iptables, Name: it may do nothing
-	OtherCondition    ConditionKind = "other"
-)
+// redirect adds a redirect to those of a port. One that differs only in scope or
+// family joins its like, which may make that one like another.
+func (c *collector) redirect(p probe.Port, r Redirect, own int) {
+	all := c.Redirects[p]
+	for i := 0; i < len(all); {
+		if r.join(all[i], own) {
+			all, i = slices.Delete(all, i, i+1), 0
+			continue
+		}
+		i++
+	}
+	if len(all) < maxRedirects {
+		all = append(all, r)
+	}
+	c.Redirects[p] = all
+}
+
+// join makes o part of r if the two are one redirect in two scopes or two families.
+func (r *Redirect) join(o Redirect, own int) bool {
+	if r.Target != o.Target || r.Rule != o.Rule || r.Means != o.Means ||
+		!slices.Equal(r.Conditions, o.Conditions) {
+		return false
+	}
+	if !slices.Equal(r.Addresses, o.Addresses) {
+		if r.Family != o.Family || r.Scope != o.Scope {
+			return false
+		}
+		if r.Addresses = union(r.Addresses, o.Addresses); len(r.Addresses) == own {
+			r.Addresses = nil
+		}
+		return true
+	}
+	switch sameFamily, sameScope := r.Family == o.Family, r.Scope == o.Scope; {
+	case sameFamily && sameScope:
+	case sameFamily:
+		r.Scope = Any
+	case sameScope && len(r.Addresses) == 0:
+		r.Family = ""
+	default:
+		return false
+	}
+	return true
+}
+
+// union is the addresses of two lists, of which nil is all.
+func union(a, b []string) []string {
+	if a == nil || b == nil {
+		return nil
+	}
+	all := slices.Concat(b, a)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func compareRules(a, b ruleset.Rule) int {
+	return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Chain, b.Chain), cmp.Compare(a.Maker, b.Maker))
+}

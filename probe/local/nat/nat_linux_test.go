@@ -1,6 +1,7 @@
 package nat
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
-	"onmux/probe/netlink"
+	"onmux/probe/local/ruleset"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )
@@ -33,9 +34,27 @@ func ownAddrs() []netip.Addr {
 	return own
 }
 
-// query asks for TCP ports over IPv4.
-func query(tcp ...uint16) Query {
-	return Query{Ports: map[probe.Proto][]uint16{probe.TCP: tcp}, IPv4: true, Own: ownAddrs}
+// query is ports, and which packets to them are asked about.
+type query struct {
+	ruleset.Query
+	ports map[probe.Proto][]uint16
+}
+
+// tcpPorts asks for TCP ports over IPv4.
+func tcpPorts(tcp ...uint16) query {
+	q := ruleset.Query{Protos: []probe.Proto{probe.TCP}, IPv4: true, Own: ownAddrs}
+	return query{q, map[probe.Proto][]uint16{probe.TCP: tcp}}
+}
+
+// result is what the rules do to the ports of a query, and how they were read.
+type result struct {
+	Result
+	read ruleset.Result
+}
+
+func read(ctx context.Context, q query) (result, error) {
+	r, err := ruleset.Read(ctx, q.Query)
+	return result{Collect(r.Translations, q.ports), r}, err
 }
 
 // short writes a redirect in few words, without what is common to the table of cases.
@@ -44,7 +63,7 @@ func short(r Redirect) string {
 	switch a := r.Target.Addr; {
 	case r.Target.AddrComputed:
 		to = "a computed address"
-	case a.IsValid() && r.Target.Port == SamePort:
+	case a.IsValid() && r.Target.Port == ruleset.SamePort:
 		to = a.String() + " (same port)"
 	case a.Is6():
 		to = "[" + a.String() + "]:"
@@ -52,11 +71,11 @@ func short(r Redirect) string {
 		to = a.String() + ":"
 	}
 	switch p := r.Target.Ports; {
-	case r.Target.Port == ComputedPort:
+	case r.Target.Port == ruleset.ComputedPort:
 		to += "computed"
-	case r.Target.Port == KnownPort && p.First == p.Last:
+	case r.Target.Port == ruleset.KnownPort && p.First == p.Last:
 		to += strconv.Itoa(int(p.First))
-	case r.Target.Port == KnownPort:
+	case r.Target.Port == ruleset.KnownPort:
 		to += fmt.Sprintf("%d-%d", p.First, p.Last)
 	}
 	to += " in " + r.Rule.Table + " " + r.Rule.Chain
@@ -87,22 +106,22 @@ func TestRead(t *testing.T) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
-			q := Query{Ports: make(map[probe.Proto][]uint16), IPv4: true, IPv6: true, Own: ownAddrs}
+			q := query{ruleset.Query{Protos: probe.Protos(), IPv4: true, IPv6: true, Own: ownAddrs}, make(map[probe.Proto][]uint16)}
 			for p := range c.want {
 				port := parsePort(t, p)
-				q.Ports[port.Proto] = append(q.Ports[port.Proto], port.Number)
+				q.ports[port.Proto] = append(q.ports[port.Proto], port.Number)
 			}
-			for proto := range q.Ports {
-				slices.Sort(q.Ports[proto])
+			for proto := range q.ports {
+				slices.Sort(q.ports[proto])
 			}
-			var got Result
+			var got result
 			if err := h.Do(func() (err error) {
 				f := nft.New(c.family)
 				c.make(f, h)
 				if err := f.Flush(); err != nil {
 					return fmt.Errorf("the kernel refuses the rules: %w", err)
 				}
-				got, err = Read(t.Context(), q)
+				got, err = read(t.Context(), q)
 				return err
 			}); err != nil {
 				t.Fatal(err)
@@ -117,8 +136,8 @@ func TestRead(t *testing.T) {
 					t.Errorf("%s is sent to %q, want %q", p, s, want)
 				}
 			}
-			if got.Status != Complete || got.Rules == 0 || got.Incomplete() {
-				t.Errorf("status %q of %d rules", got.Status, got.Rules)
+			if got.read.Status != ruleset.Complete || got.read.Rules == 0 || got.read.Incomplete() {
+				t.Errorf("status %q of %d rules", got.read.Status, got.read.Rules)
 			}
 		})
 	}
@@ -148,9 +167,9 @@ func TestReadUnknownTarget(t *testing.T) {
 		if err := f.Flush(); err != nil {
 			return err
 		}
-		got, err := Read(t.Context(), query(417, 418))
+		got, err := read(t.Context(), tcpPorts(417, 418))
 		p := probe.Port{Number: 417, Proto: probe.TCP}
-		want := []Rule{{Table: "ip nat", Chain: "pre"}}
+		want := []ruleset.Rule{{Table: "ip nat", Chain: "pre"}}
 		if !slices.Equal(got.Unknown[p], want) || len(got.Unknown) != 1 || len(got.Redirects) > 0 {
 			t.Errorf("%+v", got)
 		}
@@ -170,9 +189,9 @@ func TestReadWide(t *testing.T) {
 		if err := f.Flush(); err != nil {
 			return err
 		}
-		got, err := Read(t.Context(), query(417, 418))
+		got, err := read(t.Context(), tcpPorts(417, 418))
 		_, selected := got.Selected[probe.Port{Number: 417, Proto: probe.TCP}]
-		wide := []Rule{{Table: "ip nat", Chain: "pre"}}
+		wide := []ruleset.Rule{{Table: "ip nat", Chain: "pre"}}
 		if !selected || len(got.Selected) != 1 || len(got.Redirects) != 2 || !slices.Equal(got.Wide, wide) {
 			t.Errorf("%+v", got)
 		}
@@ -185,8 +204,8 @@ func TestReadWide(t *testing.T) {
 func TestReadNotPermitted(t *testing.T) {
 	h := nettest.NewHost(t)
 	nettest.AsNobody(t, h, func() error {
-		got, err := Read(t.Context(), query(417))
-		if got.Status != NotPermitted || !got.Incomplete() {
+		got, err := read(t.Context(), tcpPorts(417))
+		if got.read.Status != ruleset.NotPermitted || !got.read.Incomplete() {
 			t.Errorf("%+v", got)
 		}
 		return err
@@ -198,12 +217,12 @@ func TestReadNotPermitted(t *testing.T) {
 func TestReadNotOpened(t *testing.T) {
 	nettest.Need(t)
 	for _, refusal := range []unix.Errno{unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.EPERM, unix.EACCES, unix.EINVAL} {
-		var got Result
+		var got result
 		nettest.WithoutNetlink(t, refusal, func() (err error) {
-			got, err = Read(t.Context(), query(417))
+			got, err = read(t.Context(), tcpPorts(417))
 			return err
 		})
-		if got.Status != NotOpened || !got.Incomplete() || !errors.Is(got.Err, refusal) {
+		if got.read.Status != ruleset.NotOpened || !got.read.Incomplete() || !errors.Is(got.read.Err, refusal) {
 			t.Errorf("%v: %+v", refusal, got)
 		}
 	}
@@ -226,8 +245,8 @@ func TestReadLegacy(t *testing.T) {
 			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno != 0 {
 			t.Skip("this kernel has no legacy iptables: ", errno)
 		}
-		got, err := Read(t.Context(), query(417))
-		if got.Status != NoRules || !got.OtherRules || !got.Incomplete() {
+		got, err := read(t.Context(), tcpPorts(417))
+		if got.read.Status != ruleset.NoRules || len(got.read.Legacy) == 0 || !got.read.Incomplete() {
 			t.Errorf("%+v", got)
 		}
 		return err
@@ -264,40 +283,15 @@ func TestReadMany(t *testing.T) {
 		for p := range 1<<16 - 1 {
 			ports = append(ports, uint16(p+1))
 		}
-		q := Query{Ports: map[probe.Proto][]uint16{probe.TCP: ports, probe.UDP: ports}, IPv4: true, IPv6: true, Own: ownAddrs}
-		got, err := Read(t.Context(), q)
-		if len(got.Redirects) != 1000 || got.Status != Complete || got.Rules != 2001 {
-			t.Errorf("%d ports, %q of %d rules", len(got.Redirects), got.Status, got.Rules)
+		q := query{ruleset.Query{Protos: probe.Protos(), IPv4: true, IPv6: true, Own: ownAddrs},
+			map[probe.Proto][]uint16{probe.TCP: ports, probe.UDP: ports}}
+		got, err := read(t.Context(), q)
+		if len(got.Redirects) != 1000 || got.read.Status != ruleset.Complete || got.read.Rules != 2001 {
+			t.Errorf("%d ports, %q of %d rules", len(got.Redirects), got.read.Status, got.read.Rules)
 		}
 		return err
 	}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// An evaluation ends, whatever the rules are, and the result shows that it was cut.
-func TestEvaluationIsBounded(t *testing.T) {
-	r := newRuleset()
-	r.steps = 1 << 12
-	for range 40 {
-		jump := expression{kind: exprVerdict, verdict: verdict{nftJump, "a"}}
-		r.chains["ip t a"] = append(r.chains["ip t a"], []expression{jump})
-	}
-	r.evaluate(t.Context(), query(1), []chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}})
-	if !r.truncated {
-		t.Error("an endless evaluation ended without a word")
-	}
-	for want, err := range map[Status]error{
-		Truncated:    nil,
-		Failed:       errTooLarge,
-		NotPermitted: unix.EPERM,
-		Unsupported:  unix.EPROTONOSUPPORT,
-		NotOpened:    &netlink.OpenError{Err: unix.EPERM},
-	} {
-		got := newCollector().result(r, err, false)
-		if got.Status != want || got.Err != err || got.Incomplete() != (want != Unsupported) {
-			t.Errorf("%v: %+v, want %q", err, got, want)
-		}
 	}
 }
 
@@ -311,10 +305,11 @@ func BenchmarkRead(b *testing.B) {
 						return err
 					}
 				}
-				q := query(417)
-				q.Ports[probe.UDP], q.IPv6 = []uint16{417}, true
+				q := tcpPorts(417)
+				q.ports[probe.UDP], q.IPv6 = []uint16{417}, true
+				q.Protos = probe.Protos()
 				for b.Loop() {
-					if _, err := Read(b.Context(), q); err != nil {
+					if _, err := read(b.Context(), q); err != nil {
 						return err
 					}
 				}

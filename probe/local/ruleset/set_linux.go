@@ -1,4 +1,4 @@
-package nat
+package ruleset
 
 import (
 	"bytes"
@@ -24,12 +24,15 @@ type element struct {
 	data      []byte
 	verdict   *verdict
 	catchall  bool // every other key
+	rated     bool // it has a rate or the like of its own
 	end       bool // no element: an interval ends before its key
 }
 
 // parseElements reads NFT_MSG_NEWSETELEM.
 func parseElements(b []byte) []element {
 	const (
+		expr     = 7      // NFTA_SET_ELEM_EXPR
+		exprs    = 11     // NFTA_SET_ELEM_EXPRESSIONS
 		keyEnd   = 10     // NFTA_SET_ELEM_KEY_END
 		catchall = 1 << 1 // NFT_SET_ELEM_CATCHALL
 	)
@@ -42,6 +45,12 @@ func parseElements(b []byte) []element {
 			data:     value(attrs, unix.NFTA_SET_ELEM_DATA),
 			catchall: flags&catchall != 0,
 			end:      flags&unix.NFT_SET_ELEM_INTERVAL_END != 0,
+		}
+		if b := netlink.Attribute(attrs, expr); b != nil {
+			e.rated = !counts(b)
+		}
+		for _, b := range netlink.Attributes(netlink.Attribute(attrs, exprs)) {
+			e.rated = e.rated || !counts(b)
 		}
 		data := netlink.Attribute(attrs, unix.NFTA_SET_ELEM_DATA)
 		if b := netlink.Attribute(data, unix.NFTA_DATA_VERDICT); b != nil {
@@ -103,38 +112,32 @@ func before(b []byte) []byte {
 }
 
 // lookup takes packets through a lookup and the rest of the rule: once for what
-// is in a set, and of a map once for each of its elements.
-func (v *evaluation) lookup(ctx context.Context, f *frame, e expression, rest []expression, p packets) {
-	s := v.rules.set(ctx, v.table, e.lookup.set)
-	if s.err != nil {
-		v.expressions(ctx, f, rest, p.restrict(v.depends(Condition{Kind: UnreadSet})))
-		return
-	}
-	if e.lookup.isMap {
-		v.lookupMap(ctx, f, e, s, rest, p)
-		return
-	}
-	in := v.lookupSet(ctx, e, s, &p)
+// is in a set, and of a map once for each of its elements. It returns those that the
+// rule leaves to the next one.
+func (v *evaluation) lookup(
+	ctx context.Context, f *frame, e expression, exprs []expression, p packets,
+) (rest []packets) {
+	s := v.rules.set(ctx, v.hooked, e.lookup.set)
+	var in []packets
 	switch {
-	case e.invert && len(in) == 0:
-		in = []match{v.any()}
-	case e.invert && len(in) == 1:
-		in[0] = v.not(in[0])
-	case e.invert:
-		in = []match{v.depends(Condition{Kind: AddressAndPort})}
+	case s.err != nil:
+		in, rest = v.split(p, []match{v.depends(Condition{Kind: UnreadSet})}, false)
+	case e.lookup.isMap:
+		return v.lookupMap(ctx, f, e, s, exprs, p)
+	default:
+		in, rest = v.split(p, v.lookupSet(ctx, e, s, &p), e.invert)
 	}
-	for _, m := range in {
-		if q := p.restrict(m); !q.empty() {
-			v.expressions(ctx, f, rest, q)
-		}
+	for _, q := range in {
+		rest = append(rest, v.expressions(ctx, f, exprs, q)...)
 	}
+	return rest
 }
 
 // keyFits reports whether the key of an element lies in the registers.
 func (e expression) keyFits(el element) bool { return fits(e.src, len(el.low)) }
 
 // lookupSet is the alternatives that match the elements of a set, those that differ
-// only in their ports as one.
+// only in their ports or their sources as one.
 func (v *evaluation) lookupSet(ctx context.Context, e expression, s *set, p *packets) []match {
 	var all []match
 	for _, el := range s.elements {
@@ -148,38 +151,57 @@ func (v *evaluation) lookupSet(ctx context.Context, e expression, s *set, p *pac
 			}
 			m = v.between(&p.regs, e.src, el.low, el.high, false)
 		}
-		if !m.never && m.addrs != 0 {
+		if el.rated {
+			m = m.both(v.depends(Condition{Kind: Rate}))
+		}
+		if !m.none() || m.assumed {
 			all = append(all, m)
 		}
 	}
-	return merge(all)
+	return mergeMatches(all)
 }
 
 // lookupMap takes packets through a map and the rest of the rule, once for each
-// element.
-func (v *evaluation) lookupMap(ctx context.Context, f *frame, e expression, s *set, rest []expression, p packets) {
-	left := p // for the element that catches all others
+// element. It returns those that the rule leaves to the next one.
+func (v *evaluation) lookupMap(
+	ctx context.Context, f *frame, e expression, s *set, exprs []expression, p packets,
+) (rest []packets) {
+	left := []packets{p} // for the element that catches all others
 	for _, el := range s.elements {
 		if !v.rules.spend(ctx, 1) {
-			return
+			break
 		}
-		q := left
-		if !el.catchall {
+		in := left
+		if left = nil; !el.catchall {
 			if !e.keyFits(el) {
+				left = in
 				continue
 			}
-			if q = p.restrict(v.between(&p.regs, e.src, el.low, el.high, false)); q.empty() {
-				continue
+			m := v.between(&p.regs, e.src, el.low, el.high, false)
+			var through []packets
+			for _, q := range in {
+				a, b := v.split(q, []match{m}, false)
+				if through = append(through, a...); m.unsure != (Condition{}) {
+					b = []packets{q} // for the next element, if it is not this one
+				}
+				left = append(left, b...)
 			}
-			left.subtract(q)
+			in = through
 		}
-		switch {
-		case q.empty():
-		case el.verdict != nil:
-			v.decide(ctx, f, *el.verdict, q)
-		case fits(e.dst, len(el.data)):
-			q.regs.store(e.dst, el.data)
-			v.expressions(ctx, f, rest, q)
+		for _, q := range in {
+			switch {
+			case el.verdict != nil:
+				rest = append(rest, v.decide(ctx, f, *el.verdict, q)...)
+			case fits(e.dst, len(el.data)):
+				q.regs.store(e.dst, el.data)
+				rest = append(rest, v.expressions(ctx, f, exprs, q)...)
+			default: // an object of a name
+				rest = append(rest, leave([]packets{q})...)
+			}
+		}
+		if len(rest) > maxSets {
+			rest = merge(rest)
 		}
 	}
+	return append(rest, leave(left)...)
 }

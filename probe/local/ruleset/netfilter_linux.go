@@ -1,4 +1,4 @@
-package nat
+package ruleset
 
 import (
 	"context"
@@ -30,6 +30,10 @@ func (f tableFamily) String() string {
 		return "ip6"
 	case unix.NFPROTO_INET:
 		return "inet"
+	case unix.NFPROTO_NETDEV:
+		return "netdev"
+	case unix.NFPROTO_BRIDGE:
+		return "bridge"
 	}
 	return fmt.Sprintf("family %d", uint8(f))
 }

@@ -1,4 +1,4 @@
-package nat
+package ruleset
 
 import (
 	"encoding/binary"
@@ -20,8 +20,13 @@ func parseMatch(d []byte) []expression {
 		return nil
 	case "tcp":
 		if e, ok := parsePortMatch(info, 12, 11); ok {
-			if info[8] != 0 || info[9] != 0 { // an option, or flags
+			const invertFlags, invertOption = 4, 8
+			if info[8] != 0 || info[11]&invertOption != 0 { // an option
 				e = append(e, depends(TCPFlags))
+			}
+			if info[9] != 0 {
+				e = append(e, compareMasked(loading{from: fromTransportHeader, offset: 13}, info[9:10], info[10:11],
+					info[11]&invertFlags != 0)...)
 			}
 			return e
 		}
@@ -33,12 +38,67 @@ func parseMatch(d []byte) []expression {
 		if e, ok := parseMultiport(revision, info); ok {
 			return e
 		}
+	case "conntrack":
+		if e, ok := parseConntrackMatch(revision, info); ok {
+			return e
+		}
+	case "state":
+		if len(info) >= 4 {
+			return stateIn(binary.NativeEndian.Uint32(info), false)
+		}
+	case "mark":
+		if len(info) >= 9 && revision == 1 {
+			return compareMasked(loading{from: fromMark}, info[4:8], info[:4], info[8] != 0)
+		}
+	case "pkttype":
+		if len(info) >= 8 {
+			invert := binary.NativeEndian.Uint32(info[4:]) != 0
+			return compareMasked(loading{from: fromPacketType}, []byte{0xff}, []byte{byte(binary.NativeEndian.Uint32(info))}, invert)
+		}
+	case "rpfilter":
+		const inverted = 1 << 2 // XT_RPFILTER_INVERT
+		if len(info) >= 1 {
+			return []expression{{kind: exprAssumed, invert: info[0]&inverted != 0}}
+		}
 	case "addrtype":
 		if e, ok := parseAddrType(revision, info); ok {
 			return e
 		}
 	}
 	return []expression{dependsOnMatch(name)}
+}
+
+// scratch is the register by which the matches of iptables are compared.
+const scratch = registerBytes - 4
+
+// compareMasked compares up to 4 bytes of the packet, of which some bits are left out.
+func compareMasked(from loading, mask, want []byte, invert bool) []expression {
+	n := len(mask)
+	return []expression{
+		{kind: exprLoad, dst: scratch, size: n, load: from},
+		{kind: exprBitwise, src: scratch, dst: scratch, size: n, mask: slices.Clone(mask), xor: make([]byte, n)},
+		{kind: exprCompare, src: scratch, low: slices.Clone(want), high: slices.Clone(want), invert: invert},
+	}
+}
+
+// stateIn matches the state of the connection, as a mask that nf_tables has, too.
+func stateIn(mask uint32, invert bool) []expression {
+	const natBits = 1<<7 | 1<<8 // XT_CONNTRACK_STATE_SNAT, XT_CONNTRACK_STATE_DNAT
+	if mask&natBits != 0 {
+		return []expression{depends(ConnectionState)}
+	}
+	return compareMasked(loading{from: fromConnState}, binary.NativeEndian.AppendUint32(nil, mask), make([]byte, 4), !invert)
+}
+
+// parseConntrackMatch reads struct xt_conntrack_mtinfo2 and 3
+// (linux/netfilter/xt_conntrack.h), of which only a state is compared.
+func parseConntrackMatch(revision uint32, info []byte) ([]expression, bool) {
+	const state = 1 << 0 // XT_CONNTRACK_STATE
+	if revision < 2 || len(info) < 154 || binary.NativeEndian.Uint16(info[146:]) != state {
+		return nil, false
+	}
+	invert := binary.NativeEndian.Uint16(info[148:])&state != 0
+	return stateIn(uint32(binary.NativeEndian.Uint16(info[150:])), invert), true
 }
 
 // dependsOnMatch is a match of which only the name is read.
@@ -124,8 +184,8 @@ func parseAddrType(revision uint32, info []byte) ([]expression, bool) {
 // sideEffects lists targets that do not decide anything.
 func sideEffects() []string {
 	return []string{
-		"LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "TRACE", "SET", "TOS", "DSCP", "TTL", "HL", "AUDIT", "TEE", "CLASSIFY",
-		"CT", "TCPMSS", "ECN",
+		"LOG", "NFLOG", "ULOG", "TRACE", "SET", "TOS", "DSCP", "TTL", "HL", "AUDIT", "TEE", "CLASSIFY", "TCPMSS", "ECN",
+		"TCPOPTSTRIP", "CHECKSUM", "SECMARK", "CONNSECMARK", "IDLETIMER", "LED", "RATEEST",
 	}
 }
 
@@ -136,7 +196,31 @@ func parseTarget(family tableFamily, d []byte) []expression {
 	if slices.Contains(sideEffects(), name) {
 		return nil
 	}
-	if name == "REDIRECT" || name == "DNAT" {
+	switch name {
+	case "REJECT":
+		return []expression{{kind: exprVerdict, verdict: verdict{code: nfReject}}}
+	case "SNAT", "MASQUERADE":
+		return []expression{{kind: exprVerdict, verdict: verdict{code: nfAccept}}}
+	case "NOTRACK":
+		return []expression{{kind: exprUntrack}}
+	case "CT":
+		const untracked = 1 << 0 // XT_CT_NOTRACK
+		if len(info) >= 2 && binary.NativeEndian.Uint16(info)&untracked != 0 {
+			return []expression{{kind: exprUntrack}}
+		}
+		return nil
+	case "MARK":
+		if len(info) >= 8 && revision == 2 {
+			return []expression{{kind: exprXTMark, low: slices.Clone(info[:4]), mask: slices.Clone(info[4:8])}}
+		}
+		return []expression{{kind: exprXTMark}}
+	case "CONNMARK":
+		return []expression{{kind: exprXTMark}} // it may restore the packet's mark from the connection's
+	case "TPROXY":
+		if e, ok := parseXTTPROXY(family, revision, info); ok {
+			return []expression{e}
+		}
+	case "REDIRECT", "DNAT":
 		if e, ok := parseRange4(info); ok && revision == 0 && family == unix.NFPROTO_IPV4 {
 			return []expression{e}
 		}
@@ -145,6 +229,49 @@ func parseTarget(family tableFamily, d []byte) []expression {
 		}
 	}
 	return []expression{{kind: exprUnknownTarget, condition: Condition{UnknownTarget, name}}}
+}
+
+// parseXTTPROXY reads struct xt_tproxy_target_info and _v1
+// (linux/netfilter/xt_TPROXY.h).
+func parseXTTPROXY(family tableFamily, revision uint32, info []byte) (expression, bool) {
+	size := 4
+	if revision == 1 {
+		size = 16
+	}
+	if len(info) < 8+size+2 || revision > 1 {
+		return expression{}, false
+	}
+	e := expression{kind: exprXTTPROXY}
+	addr := info[8 : 8+size]
+	if family == unix.NFPROTO_IPV4 {
+		addr = addr[:4]
+	}
+	if e.xt.addr, _ = netip.AddrFromSlice(addr); e.xt.addr.IsUnspecified() {
+		e.xt.addr = netip.Addr{}
+	}
+	if port := binary.BigEndian.Uint16(info[8+size:]); port != 0 {
+		e.xt.ports = []PortRange{{port, port}}
+	}
+	return e, true
+}
+
+// markOf is a mark after an exprXTMark.
+func (e expression) markOf(c constants) constants {
+	if len(e.low) != 4 || len(e.mask) != 4 {
+		return constants{}
+	}
+	whole := true
+	for _, b := range e.mask {
+		whole = whole && b == 0xff
+	}
+	if !c.known && !whole {
+		return constants{}
+	}
+	for i := range c.bytes {
+		c.bytes[i] = registerByte{from: fromConstant, flip: c.bytes[i].flip&^e.mask[i] ^ e.low[i]}
+	}
+	c.known = true
+	return c
 }
 
 // The flags of a range that are read (linux/netfilter/nf_nat.h).

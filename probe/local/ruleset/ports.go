@@ -1,21 +1,21 @@
-package nat
+package ruleset
 
 import (
 	"cmp"
 	"slices"
 )
 
-// portSet is a set of ports: sorted ranges with gaps between them.
-type portSet []PortRange
+// PortSet is a set of ports: sorted ranges with gaps between them.
+type PortSet []PortRange
 
 // allPorts is all of them; 0 is in packets of no connection.
-func allPorts() portSet { return portSet{{0, 65535}} }
+func allPorts() PortSet { return PortSet{{0, 65535}} }
 
 // newPortSet makes a set of ranges in any order.
-func newPortSet(ranges []PortRange) portSet {
+func newPortSet(ranges []PortRange) PortSet {
 	ranges = slices.DeleteFunc(slices.Clone(ranges), func(r PortRange) bool { return r.First > r.Last })
 	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
-	var s portSet
+	var s PortSet
 	for _, r := range ranges {
 		if n := len(s); n > 0 && int(r.First) <= int(s[n-1].Last)+1 {
 			s[n-1].Last = max(s[n-1].Last, r.Last)
@@ -26,8 +26,8 @@ func newPortSet(ranges []PortRange) portSet {
 	return s
 }
 
-func (s portSet) intersect(t portSet) portSet {
-	var out portSet
+func (s PortSet) intersect(t PortSet) PortSet {
+	var out PortSet
 	for i, j := 0, 0; i < len(s) && j < len(t); {
 		if first, last := max(s[i].First, t[j].First), min(s[i].Last, t[j].Last); first <= last {
 			out = append(out, PortRange{first, last})
@@ -41,8 +41,8 @@ func (s portSet) intersect(t portSet) portSet {
 	return out
 }
 
-func (s portSet) complement() portSet {
-	var out portSet
+func (s PortSet) complement() PortSet {
+	var out PortSet
 	next := 0
 	for _, r := range s {
 		if int(r.First) > next {
@@ -56,8 +56,8 @@ func (s portSet) complement() portSet {
 	return out
 }
 
-// size counts the ports.
-func (s portSet) size() int {
+// Size counts the ports.
+func (s PortSet) Size() int {
 	n := 0
 	for _, r := range s {
 		n += int(r.Last) - int(r.First) + 1
@@ -66,4 +66,4 @@ func (s portSet) size() int {
 }
 
 // within reports whether all of s is in t.
-func (s portSet) within(t portSet) bool { return len(s.intersect(t.complement())) == 0 }
+func (s PortSet) within(t PortSet) bool { return len(s.intersect(t.complement())) == 0 }

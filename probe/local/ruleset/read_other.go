@@ -1,6 +1,6 @@
 //go:build !linux
 
-package nat
+package ruleset
 
 import "context"
 

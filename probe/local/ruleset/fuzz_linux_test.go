@@ -1,4 +1,4 @@
-package nat
+package ruleset
 
 import (
 	"encoding/binary"
@@ -47,16 +47,12 @@ func FuzzRead(f *testing.F) {
 		r.noteLoopback(exprs)
 		r.sets["ip t s"] = s
 		r.chains["ip t a"] = [][]expression{exprs, {
-			{kind: exprLoad, size: 2, load: loading{fromTransportHeader, 2}},
+			{kind: exprLoad, size: 2, load: loading{from: fromTransportHeader, offset: 2}},
 			{kind: exprLookup, lookup: lookup{set: "s"}},
 			{kind: exprXTNAT},
 		}}
-		c := newCollector()
-		bases := []chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a"}}
-		for _, found := range r.evaluate(t.Context(), query(1, 417), bases) {
-			c.add(found, []uint16{1, 417})
-		}
-		parseChain(unix.NFPROTO_IPV4, rule)
+		bases := []chain{parseChain(unix.NFPROTO_IPV4, rule), {family: unix.NFPROTO_IPV4, table: "t", name: "a"}}
+		r.evaluate(t.Context(), overIPv4(), bases)
 	})
 }
 

@@ -1,8 +1,9 @@
-package nat
+package ruleset
 
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +24,15 @@ const (
 	exprNAT                           // to an address and port in registers
 	exprXTNAT                         // to a fixed address and port, of iptables
 	exprXTPorts                       // the destination port is one of some, of iptables
+	exprRewrite                       // registers into a header
+	exprTPROXY                        // to a socket of this machine at an address and port in registers
+	exprXTTPROXY                      // to a fixed one, of iptables
+	exprUntrack                       // the connection is not tracked
+	exprMark                          // registers into a mark
+	exprXTMark                        // constants into the mark, of iptables
+	exprAssumed                       // holds if there is a route back to the source
 	exprCondition                     // may or may not hold
-	exprUnknownTarget                 // of iptables, not understood
+	exprUnknownTarget                 // not understood
 	exprUnknownWrite                  // may have written to any register
 )
 
@@ -49,6 +57,7 @@ type expression struct {
 type loading struct {
 	from   origin
 	offset uint32 // in a header of the packet
+	name   string // of what has no origin of its own
 }
 
 // lookup is which set an exprLookup looks into.
@@ -75,6 +84,7 @@ type verdict struct {
 
 // The codes of verdicts.
 const (
+	nfReject  = -100 // not the kernel's: a drop with an answer
 	nfDrop    = 0
 	nfAccept  = 1
 	nftJump   = -3
@@ -113,19 +123,37 @@ func parseRule(family tableFamily, b []byte) (chain string, exprs []expression) 
 			exprs = append(exprs, parseMatch(data)...)
 		case "target":
 			exprs = append(exprs, parseTarget(family, data)...)
-		case "counter", "log", "last", "dynset", "notrack":
+		case "counter", "log", "last", "dup":
 			// neither conditions nor verdicts
 		default:
 			e, ok := parseExpression(name, data)
-			if !ok {
-				exprs = append(exprs, expression{kind: exprUnknownWrite})
-				e = depends(UnknownExpression)
-				e.condition.Name = name
+			switch {
+			case ok:
+				exprs = append(exprs, e)
+			case slices.Contains(conditionsOnly(), name):
+				exprs = append(exprs, expression{kind: exprUnknownWrite}, named(UnknownExpression, name))
+			default:
+				exprs = append(exprs, expression{kind: exprUnknownTarget, condition: Condition{UnknownTarget, name}})
 			}
-			exprs = append(exprs, e)
 		}
 	}
 	return text(b, unix.NFTA_RULE_CHAIN), exprs
+}
+
+// conditionsOnly lists expressions that are not read, and that may end a rule or load
+// registers, and no more.
+func conditionsOnly() []string {
+	return []string{
+		"socket", "rt", "xfrm", "tunnel", "osf", "exthdr", "inner", "hash", "numgen", "meta", "ct", "fib", "payload", "bitwise",
+		"cmp", "range", "lookup", "byteorder", "limit", "quota", "connlimit", "dynset", "immediate", "secmark", "flow_offload",
+	}
+}
+
+// named is a condition with a name.
+func named(kind ConditionKind, name string) expression {
+	e := depends(kind)
+	e.condition.Name = name
+	return e
 }
 
 // depends is an expression that may or may not hold.
@@ -165,7 +193,13 @@ func parseExpression(name string, d []byte) (expression, bool) {
 	case "nat":
 		return parseNAT(d)
 	case "reject":
-		return expression{kind: exprVerdict, verdict: verdict{code: nfDrop}}, true
+		return expression{kind: exprVerdict, verdict: verdict{code: nfReject}}, true
+	case "tproxy":
+		return parseTPROXY(d)
+	case "notrack":
+		return expression{kind: exprUntrack}, true
+	case "dynset":
+		return parseDynset(d)
 	case "limit":
 		return depends(Rate), true
 	case "quota":
@@ -173,11 +207,7 @@ func parseExpression(name string, d []byte) (expression, bool) {
 	case "connlimit":
 		return depends(ConnectionLimit), true
 	case "objref":
-		const objectType = 1 // NFTA_OBJREF_IMM_TYPE
-		if number(d, objectType) == unix.NFT_OBJECT_COUNTER {
-			return expression{}, true
-		}
-		return depends(NamedObject), true
+		return parseObject(d)
 	}
 	return expression{}, false
 }
@@ -188,21 +218,84 @@ func load(reg []byte, size int, from origin) (expression, bool) {
 	return expression{kind: exprLoad, dst: dst, size: size, load: loading{from: from}}, ok && fits(dst, size)
 }
 
+// parsePayload reads the expression that loads bytes of a header, or writes them.
 func parsePayload(d []byte) (expression, bool) {
-	reg := netlink.Attribute(d, unix.NFTA_PAYLOAD_DREG)
-	if reg == nil {
-		return expression{}, false // it changes the packet
-	}
-	from := fromElsewhere
+	from, name := fromElsewhere, "the link layer's header"
 	switch number(d, unix.NFTA_PAYLOAD_BASE) {
 	case unix.NFT_PAYLOAD_NETWORK_HEADER:
-		from = fromNetworkHeader
+		from, name = fromNetworkHeader, "the IP header"
 	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
-		from = fromTransportHeader
+		from, name = fromTransportHeader, "the transport header"
 	}
-	e, ok := load(reg, int(min(number(d, unix.NFTA_PAYLOAD_LEN), registerBytes+1)), from)
-	e.load.offset = number(d, unix.NFTA_PAYLOAD_OFFSET)
+	size, offset := int(min(number(d, unix.NFTA_PAYLOAD_LEN), registerBytes+1)), number(d, unix.NFTA_PAYLOAD_OFFSET)
+	if b := netlink.Attribute(d, unix.NFTA_PAYLOAD_SREG); b != nil {
+		src, ok := register(b)
+		return expression{kind: exprRewrite, src: src, size: size, load: loading{from: from, offset: offset}},
+			ok && fits(src, size) && offset < 1<<16
+	}
+	e, ok := load(netlink.Attribute(d, unix.NFTA_PAYLOAD_DREG), size, from)
+	e.load.offset, e.load.name = offset, name
 	return e, ok && e.load.offset < 1<<16
+}
+
+// parseTPROXY reads the registers of the address and the port of a socket; -1 if
+// there is none.
+func parseTPROXY(d []byte) (expression, bool) {
+	const family, addr, port = 1, 2, 3 // NFTA_TPROXY_FAMILY and so on
+	e := expression{kind: exprTPROXY, nat: natRegisters{-1, -1, -1}, size: 4}
+	if number(d, family) == unix.NFPROTO_IPV6 {
+		e.size = 16
+	}
+	ok := true
+	if b := netlink.Attribute(d, addr); b != nil {
+		e.nat.addr, ok = register(b)
+		ok = ok && fits(e.nat.addr, e.size)
+	}
+	if b := netlink.Attribute(d, port); b != nil && ok {
+		e.nat.first, ok = register(b)
+		e.nat.last = e.nat.first
+		ok = ok && fits(e.nat.first, 2)
+	}
+	return e, ok
+}
+
+// parseDynset reads an expression that adds an element to a set. One with
+// expressions of its own, as a rate for each source, is a condition.
+func parseDynset(d []byte) (expression, bool) {
+	const expr, flags, exprs = 7, 9, 10 // NFTA_DYNSET_EXPR and so on
+	depending := number(d, flags)&unix.NFT_DYNSET_F_INV != 0
+	if b := netlink.Attribute(d, expr); b != nil {
+		depending = depending || !counts(b)
+	}
+	for _, b := range netlink.Attributes(netlink.Attribute(d, exprs)) {
+		depending = depending || !counts(b)
+	}
+	if depending {
+		return depends(Rate), true
+	}
+	return expression{}, true
+}
+
+// counts reports whether an expression only counts packets.
+func counts(b []byte) bool {
+	name := text(b, unix.NFTA_EXPR_NAME)
+	return name == "counter" || name == "last"
+}
+
+// parseObject reads a reference to a named object.
+func parseObject(d []byte) (expression, bool) {
+	const objectType, expectation, synproxy = 1, 9, 10 // NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_CT_EXPECT, NFT_OBJECT_SYNPROXY
+	if netlink.Attribute(d, objectType) == nil {
+		return depends(NamedObject), true // that a map has, if it has one
+	}
+	switch number(d, objectType) {
+	case unix.NFT_OBJECT_COUNTER, unix.NFT_OBJECT_CT_HELPER, unix.NFT_OBJECT_CT_TIMEOUT, unix.NFT_OBJECT_SECMARK,
+		unix.NFT_OBJECT_TUNNEL, expectation:
+		return expression{}, true
+	case synproxy:
+		return expression{}, false
+	}
+	return depends(NamedObject), true
 }
 
 func parseImmediate(d []byte) (expression, bool) {
@@ -309,11 +402,12 @@ func parseNAT(d []byte) (expression, bool) {
 
 // parseMeta reads the expression that loads what is known beside the packet.
 func parseMeta(d []byte) (expression, bool) {
+	key := number(d, unix.NFTA_META_KEY)
 	reg := netlink.Attribute(d, unix.NFTA_META_DREG)
 	if reg == nil {
-		return expression{}, netlink.Attribute(d, unix.NFTA_META_SREG) != nil // it marks the packet
+		return parseMark(netlink.Attribute(d, unix.NFTA_META_SREG), key == unix.NFT_META_MARK, fromMark)
 	}
-	switch number(d, unix.NFTA_META_KEY) {
+	switch key {
 	case unix.NFT_META_L4PROTO:
 		return load(reg, 1, fromL4Proto)
 	case unix.NFT_META_NFPROTO:
@@ -334,29 +428,91 @@ func parseMeta(d []byte) (expression, bool) {
 		return load(reg, 4, fromSender)
 	case unix.NFT_META_PRANDOM:
 		return load(reg, 4, fromRandom)
+	case unix.NFT_META_PKTTYPE:
+		return load(reg, 1, fromPacketType)
 	}
 	return expression{}, false
+}
+
+// parseMark reads an expression that sets a mark, or something else of the packet
+// that no expression here depends on.
+func parseMark(reg []byte, isMark bool, which origin) (expression, bool) {
+	if !isMark || reg == nil {
+		return expression{}, reg != nil
+	}
+	src, ok := register(reg)
+	return expression{kind: exprMark, src: src, load: loading{from: which}}, ok && fits(src, 4)
 }
 
 func parseConntrack(d []byte) (expression, bool) {
+	key := number(d, unix.NFTA_CT_KEY)
 	reg := netlink.Attribute(d, unix.NFTA_CT_DREG)
 	if reg == nil {
-		return expression{}, netlink.Attribute(d, unix.NFTA_CT_SREG) != nil // it marks the connection
+		return parseMark(netlink.Attribute(d, unix.NFTA_CT_SREG), key == unix.NFT_CT_MARK, fromConnMark)
 	}
-	switch number(d, unix.NFTA_CT_KEY) {
+	const srcIP, dstIP, srcIP6, dstIP6 = 19, 20, 21, 22 // NFT_CT_SRC_IP and so on
+	original := netlink.Attribute(d, unix.NFTA_CT_DIRECTION) != nil && !reply(d)
+	switch key {
 	case unix.NFT_CT_STATE:
 		return load(reg, 4, fromConnState)
+	case unix.NFT_CT_STATUS:
+		return load(reg, 4, fromConnStatus)
+	case unix.NFT_CT_DIRECTION:
+		return load(reg, 1, fromDirection)
 	case unix.NFT_CT_MARK:
-		return load(reg, 4, fromMark)
+		return load(reg, 4, fromConnMark)
+	case unix.NFT_CT_PROTOCOL:
+		return load(reg, 1, fromL4Proto)
+	case unix.NFT_CT_L3PROTOCOL:
+		return load(reg, 1, fromNFProto)
+	case unix.NFT_CT_PROTO_DST:
+		if original {
+			return load(reg, 2, fromOriginalPort)
+		}
+	case dstIP:
+		if original {
+			return load(reg, 4, fromOriginalAddr)
+		}
+	case dstIP6:
+		if original {
+			return load(reg, 16, fromOriginalAddr)
+		}
+	case srcIP:
+		if original {
+			return load(reg, 4, fromSourceAddr)
+		}
+	case srcIP6:
+		if original {
+			return load(reg, 16, fromSourceAddr)
+		}
 	}
 	return expression{}, false
 }
 
+// reply reports whether an expression looks at the direction of replies
+// (IP_CT_DIR_REPLY).
+func reply(d []byte) bool {
+	return !bytes.Equal(netlink.Attribute(d, unix.NFTA_CT_DIRECTION), []byte{0})
+}
+
+// parseFIB reads a look-up in the routing tables.
 func parseFIB(d []byte) (expression, bool) {
-	from := fromElsewhere
-	destination := number(d, unix.NFTA_FIB_FLAGS)&unix.NFTA_FIB_F_DADDR != 0
-	if destination && number(d, unix.NFTA_FIB_RESULT) == unix.NFT_FIB_RESULT_ADDRTYPE {
+	const present = 1 << 5 // NFTA_FIB_F_PRESENT
+	from, size := fromElsewhere, 4
+	flags, result := number(d, unix.NFTA_FIB_FLAGS), number(d, unix.NFTA_FIB_RESULT)
+	switch {
+	case flags&unix.NFTA_FIB_F_DADDR != 0 && result == unix.NFT_FIB_RESULT_ADDRTYPE:
 		from = fromAddrType
+	case flags&unix.NFTA_FIB_F_SADDR != 0 && result != unix.NFT_FIB_RESULT_ADDRTYPE:
+		from = fromRouteBack
 	}
-	return load(netlink.Attribute(d, unix.NFTA_FIB_DREG), 4, from)
+	switch {
+	case flags&present != 0:
+		size = 1
+	case result == unix.NFT_FIB_RESULT_OIFNAME:
+		size = unix.IFNAMSIZ
+	}
+	e, ok := load(netlink.Attribute(d, unix.NFTA_FIB_DREG), size, from)
+	e.load.name = "fib"
+	return e, ok
 }

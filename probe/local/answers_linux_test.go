@@ -1,0 +1,216 @@
+package local_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	. "onmux/probe/local"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+	"onmux/probe/nettest"
+)
+
+// answering is a mechanism by which a port answers on which nothing listens.
+type answering struct {
+	name   string
+	rules  string // of nft(8)
+	proto  probe.Proto
+	inside bool   // for what the machine sends itself, too
+	server uint16 // where a transparent socket listens
+	want   Word
+	why    string
+}
+
+func answers() []answering {
+	return []answering{
+		{name: "TPROXY", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
+			rules: "table ip m { chain pre { type filter hook prerouting priority -150; tcp dport 417 tproxy to :9999 accept; } }",
+			why:   "sent on to port 9999 by an nftables rule for TPROXY (table ip m, chain pre)"},
+		{name: "TPROXY to an address", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
+			rules: "table inet m { chain pre { type filter hook prerouting priority -150; " +
+				"meta l4proto tcp tcp dport { 417, 500-510 } tproxy ip to 0.0.0.0:9999 meta mark set 1 accept; } }",
+			why: "by an nftables rule for TPROXY (table inet m, chain pre)"},
+		{name: "TPROXY of UDP", proto: probe.UDP, inside: true, server: 9999, want: Redirected,
+			rules: "table ip m { chain pre { type filter hook prerouting priority -150; udp dport 417 tproxy to :9999; } }",
+			why:   "sent on to port 9999 by an nftables rule for TPROXY"},
+		{name: "TPROXY for what arrives", proto: probe.TCP, server: 9999, want: Redirected,
+			rules: "table ip m { chain pre { type filter hook prerouting priority -150; " +
+				"iifname != lo jump to_proxy; }\nchain to_proxy { tcp dport 417 tproxy to :9999 accept; } }",
+			why: "sent on to port 9999 by an nftables rule for TPROXY (table ip m, chain to_proxy), only from outside"},
+		{name: "rewritten UDP", proto: probe.UDP, inside: true, server: 8417, want: Redirected,
+			rules: "table ip m { chain in { type filter hook input priority 0; udp dport 417 udp dport set 8417; } }",
+			why:   "sent on to port 8417 by an nftables rule that rewrites headers (table ip m, chain in)"},
+		{name: "rewritten by a map", proto: probe.UDP, inside: true, server: 8417, want: Redirected,
+			rules: "table ip m { chain in { type filter hook prerouting priority -300; " +
+				"udp dport 417 notrack udp dport set udp dport map { 417 : 8417, 418 : 8418 }; } }",
+			why: "sent on to port 8417 by an nftables rule that rewrites headers (table ip m, chain in)"},
+		{name: "rewritten TCP", proto: probe.TCP, server: 8417, want: Redirected,
+			rules: "table ip m { chain pre { type filter hook prerouting priority -300; iifname != lo tcp dport 417 notrack; " +
+				"iifname != lo tcp dport 417 tcp dport set 8417; }\n" +
+				"chain out { type filter hook output priority -300; oifname != lo tcp sport 8417 notrack tcp sport set 417; } }",
+			why: "sent on to port 8417 by an nftables rule that rewrites headers (table ip m, chain pre), only from outside"},
+		{name: "rewritten at ingress", proto: probe.UDP, server: 8417, want: Redirected,
+			rules: "table netdev m { chain in { type filter hook ingress device DEVICE priority 0; " +
+				"udp dport 417 udp dport set 8417; } }",
+			why: "sent on to port 8417 by an nftables rule that rewrites headers (table netdev m, chain in), only from outside"},
+		{name: "NAT behind a goto", proto: probe.TCP, server: 8417, want: Redirected,
+			rules: "table inet m { chain to { ip daddr 10.0.0.0/8 tcp dport 417 redirect to :8417; }\n" +
+				"chain pre { type nat hook prerouting priority -100; meta l4proto tcp goto to; } }",
+			why: "sent on to port 8417 by an nftables rule (table inet m, chain to), only from outside"},
+		{name: "SYN proxy", proto: probe.TCP, want: Free,
+			rules: "table ip m { chain pre { type filter hook prerouting priority -300; tcp dport 417 tcp flags syn notrack; }\n" +
+				"chain in { type filter hook input priority 0; tcp dport 417 ct state invalid,untracked synproxy mss 1460 wscale 7; } }",
+			why: "not understood: an nftables rule (table ip m, chain in)"},
+	}
+}
+
+// Whenever a client gets an answer, the verdict is not free without a caveat: to root
+// it names what answers, to others it states that it could not be looked at.
+func TestAnswersAreNeverFree(t *testing.T) {
+	for _, c := range answers() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := nettest.NewReadyHost(t)
+			h.Ruleset(t, strings.ReplaceAll(c.rules, "DEVICE", deviceOf(t, h)))
+			if c.server != 0 {
+				serveTransparently(t, h, c.proto, c.server)
+			}
+			port := probe.Port{Number: 417, Proto: c.proto}
+			if err := getAnswer(netip.AddrPortFrom(h.Addr4, 417), c.proto, h.Self4); err != nil {
+				t.Errorf("from outside: no answer: %v", err)
+			}
+			if err := h.Do(func() error {
+				at := netip.MustParseAddrPort("127.0.0.1:417")
+				if err := getAnswer(at, c.proto, at.Addr()); (err == nil) != c.inside {
+					t.Errorf("from inside: answered %t: %v", err == nil, err)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			look := func() error {
+				r, err := checked(t.Context(), Request{Ports: []probe.Port{port}, IPv4: true, IPv6: true})
+				if err != nil {
+					return err
+				}
+				v := r.Verdicts[0]
+				switch root := os.Geteuid() == 0 && unix.Geteuid() == 0; {
+				case v.Verdict == Free && len(v.Caveats) == 0:
+					t.Errorf("free without a caveat: %s", v.Why)
+				case root && (v.Verdict != c.want || !strings.Contains(v.Why, c.why)):
+					t.Errorf("%s: %s, want %s: %s", v.Verdict, v.Why, c.want, c.why)
+				}
+				return nil
+			}
+			if err := h.Do(look); err != nil {
+				t.Fatal(err)
+			}
+			t.Run("ordinary user", func(t *testing.T) { nettest.AsNobody(t, h, look) })
+		})
+	}
+}
+
+// deviceOf is the host's device, which is not loopback.
+func deviceOf(t *testing.T, h *nettest.Host) (name string) {
+	t.Helper()
+	if err := h.Do(func() error {
+		all, err := net.Interfaces()
+		for _, d := range all {
+			if d.Flags&net.FlagLoopback == 0 {
+				name = d.Name
+			}
+		}
+		return err
+	}); err != nil || name == "" {
+		t.Fatal("the host has no device", err)
+	}
+	return name
+}
+
+// serveTransparently answers on a port of every address of a host, also what was sent
+// to another port.
+func serveTransparently(t *testing.T, h *nettest.Host, proto probe.Proto, port uint16) {
+	t.Helper()
+	transparent := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) {
+			err = errors.Join(unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1),
+				unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_PKTINFO, 1))
+		}), err)
+	}}
+	if err := h.Do(func() error {
+		at := fmt.Sprintf("0.0.0.0:%d", port)
+		if proto == probe.TCP {
+			l, err := transparent.Listen(context.Background(), "tcp4", at)
+			if err == nil {
+				t.Cleanup(func() { l.Close() })
+				go greet(l)
+			}
+			return err
+		}
+		p, err := transparent.ListenPacket(context.Background(), "udp4", at)
+		if err == nil {
+			t.Cleanup(func() { p.Close() })
+			go echo(p)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func greet(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		c.Write([]byte("here"))
+		c.Close()
+	}
+}
+
+func echo(p net.PacketConn) {
+	b := make([]byte, 64)
+	for {
+		n, from, err := p.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		p.WriteTo(b[:n], from)
+	}
+}
+
+// getAnswer sends a request to an endpoint and waits for any answer of its machine: a TCP
+// connection, or a datagram. The error is nil if there is one.
+func getAnswer(to netip.AddrPort, proto probe.Proto, from netip.Addr) error {
+	if proto == probe.TCP {
+		c, err := net.DialTimeout("tcp", to.String(), 500*time.Millisecond)
+		switch {
+		case err == nil:
+			c.Close()
+		case errors.Is(err, syscall.ECONNRESET): // behind a handshake
+			return nil
+		}
+		return err
+	}
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.WriteToUDPAddrPort([]byte("who"), to); err != nil {
+		return err
+	}
+	c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	_, _, err = c.ReadFromUDPAddrPort(make([]byte, 64))
+	return err
+}

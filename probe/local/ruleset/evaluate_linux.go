@@ -1,0 +1,522 @@
+package ruleset
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe"
+)
+
+// Bounds of an evaluation.
+const (
+	maxDepth        = 16      // of jumps, as in the kernel (NFT_JUMP_STACK_SIZE)
+	maxSteps        = 1 << 21 // expressions and elements of sets, for all evaluations together
+	maxTranslations = 4096
+	maxFates        = 4096
+)
+
+// The hooks that packets pass, those of netdev and of bridges as numbers of their own.
+const (
+	hookIngress = 5 // NF_INET_INGRESS
+	hookEgress  = 6
+)
+
+// Priorities (linux/netfilter_ipv4.h).
+const (
+	trackingPriority  = -200 // of connection tracking
+	destNATPriority   = -100 // at which all nat chains of prerouting and output are called
+	sourceNATPriority = 100  // at which those of input and postrouting are
+)
+
+// flow is the first packets of connections to this machine, of one protocol, family
+// and origin.
+type flow struct {
+	proto  probe.Proto
+	family tableFamily
+	inside bool         // this machine itself sends them
+	own    []netip.Addr // at most 64
+	all    uint64       // a bit for each of them
+
+	sources        sourceSet
+	devices        []net.Interface // at most 64, by which they may arrive
+	anyDevice      uint64          // a bit for each of them
+	devicesUnknown bool            // there are more, or they could not be listed
+}
+
+// evaluation follows the rules that a flow meets.
+type evaluation struct {
+	flow
+	rules    *ruleset
+	hooked   chain // that is evaluated
+	hook     uint32
+	priority int32
+	splits   int
+	accepted []packets // that the base chain under evaluation has accepted
+
+	found []Translation
+	fates []Fate
+}
+
+// frame is a chain that is being evaluated.
+type frame struct {
+	chain    string
+	caller   *frame
+	depth    int
+	returned []packets // to the caller
+}
+
+func (v *evaluation) chainFamily() tableFamily {
+	if f := v.hooked.family; f == unix.NFPROTO_NETDEV || f == unix.NFPROTO_BRIDGE {
+		return f
+	}
+	return v.family
+}
+
+// beforeTracking reports whether connection tracking has not seen the packets, or may
+// not have.
+func (v *evaluation) beforeTracking() bool {
+	switch v.hook {
+	case hookIngress:
+		return !v.inside
+	case unix.NF_INET_PRE_ROUTING:
+		return !v.inside && v.priority <= trackingPriority
+	case unix.NF_INET_LOCAL_OUT:
+		return v.priority <= trackingPriority
+	}
+	return false
+}
+
+// hooks is those that the flow passes, in order.
+func (f flow) hooks() []uint32 {
+	if f.inside {
+		return []uint32{
+			unix.NF_INET_LOCAL_OUT, unix.NF_INET_POST_ROUTING, hookEgress, hookIngress, unix.NF_INET_PRE_ROUTING,
+			unix.NF_INET_LOCAL_IN,
+		}
+	}
+	return []uint32{hookIngress, unix.NF_INET_PRE_ROUTING, unix.NF_INET_LOCAL_IN}
+}
+
+// run evaluates the base chains on the way of the flow, in the kernel's order.
+func (v *evaluation) run(ctx context.Context, bases []chain) {
+	live := []packets{{ports: allPorts(), addrs: v.all, sources: v.sources, devices: v.anyDevice}}
+	for _, hook := range v.hooks() {
+		live = v.pass(ctx, hook, bases, live)
+		if hook == unix.NF_INET_PRE_ROUTING || hook == unix.NF_INET_LOCAL_OUT {
+			live = v.route(live)
+		}
+	}
+	for _, p := range live {
+		v.fate(Accepted, p, p.state.last, p.state.lastPolicy)
+	}
+}
+
+// route takes those packets away that go to another machine.
+func (v *evaluation) route(live []packets) []packets {
+	var here []packets
+	for _, p := range live {
+		switch t := p.state.target; {
+		case !p.state.moved, !t.AddrComputed && (!t.Addr.IsValid() || v.isOwn(t.Addr)):
+			here = append(here, p)
+		default:
+			v.fate(SentAway, p, p.state.last, false)
+		}
+	}
+	return here
+}
+
+func (v *evaluation) isOwn(a netip.Addr) bool {
+	return a.IsLoopback() || a.IsUnspecified() || slices.Contains(v.rules.own, a)
+}
+
+// pass evaluates the base chains of a hook.
+func (v *evaluation) pass(ctx context.Context, hook uint32, bases []chain, live []packets) []packets {
+	for _, c := range bases {
+		if len(live) == 0 || c.hook != hook || c.bridge() && (v.inside || hook == hookEgress) || !c.sees(v.family) {
+			continue
+		}
+		v.hook, v.priority, v.hooked = hook, c.priority, c
+		concerned, others := v.concerned(c, live)
+		if len(concerned) > 0 {
+			live = merge(append(others, v.base(ctx, c, concerned)...))
+		}
+	}
+	return live
+}
+
+// concerned is those packets that a base chain sees, and the others.
+func (v *evaluation) concerned(c chain, live []packets) (seen, others []packets) {
+	if len(c.devices) > 0 && v.inside {
+		if slices.Contains(c.devices, "lo") {
+			return live, nil
+		}
+		return nil, live
+	}
+	for _, p := range live {
+		in, out := []packets{p}, []packets(nil)
+		switch {
+		case c.kind == "nat" && (p.state.untracked || p.state.natDone || v.inside && !c.leaving()):
+			in, out = nil, in
+		case c.bridge():
+			in, out = v.either(p, Condition{Kind: ThroughBridge})
+		case len(c.devices) > 0:
+			m := v.any()
+			m.devices = v.named(c.devices)
+			if in, out = v.split(p, []match{m}, false); v.devicesUnknown {
+				in, out = v.either(p, Condition{Kind: Interface})
+			}
+		}
+		seen, others = append(seen, in...), append(others, out...)
+	}
+	return seen, others
+}
+
+// named is the bits of devices.
+func (f flow) named(names []string) uint64 {
+	var bits uint64
+	for i, d := range f.devices {
+		if slices.Contains(names, d.Name) {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// base evaluates a base chain and returns the packets that it accepts.
+func (v *evaluation) base(ctx context.Context, c chain, live []packets) []packets {
+	v.accepted = nil
+	rest := v.chain(ctx, &frame{}, c.name, live)
+	by := Rule{Table: c.tableName(), Chain: c.name}
+	for _, p := range rest {
+		if c.policy == nfDrop {
+			v.fate(Dropped, p, by, true)
+			continue
+		}
+		p.state.last, p.state.lastPolicy = by, true
+		v.accepted = append(v.accepted, p)
+	}
+	return v.accepted
+}
+
+// chain evaluates the rules of a chain and returns the packets that come to its end.
+func (v *evaluation) chain(ctx context.Context, caller *frame, name string, live []packets) []packets {
+	f := &frame{chain: name, caller: caller, depth: caller.depth + 1}
+	if f.depth > maxDepth {
+		v.rules.truncated = true
+		return nil
+	}
+	for _, rule := range v.rules.chains[v.hooked.tableName()+" "+name] {
+		if len(live) == 0 {
+			break
+		}
+		if !acts(rule) {
+			continue
+		}
+		var next []packets
+		for _, p := range live {
+			p.regs, p.before, p.pending = registers{}, p.conditions, nil
+			next = append(next, v.expressions(ctx, f, rule, p)...)
+		}
+		live = merge(next)
+	}
+	return merge(append(live, f.returned...))
+}
+
+// acts reports whether a rule does anything that is followed here.
+func acts(exprs []expression) bool {
+	return slices.ContainsFunc(exprs, func(e expression) bool {
+		switch e.kind {
+		case exprVerdict, exprNAT, exprXTNAT, exprUnknownTarget, exprRewrite, exprTPROXY, exprXTTPROXY, exprUntrack, exprMark,
+			exprXTMark:
+			return true
+		case exprLookup:
+			return e.lookup.isMap // perhaps of verdicts
+		}
+		return false
+	})
+}
+
+// expressions takes packets through what is left of a rule and returns those that it
+// leaves to the next one.
+func (v *evaluation) expressions(ctx context.Context, f *frame, exprs []expression, p packets) (rest []packets) {
+	for i, e := range exprs {
+		if !v.rules.spend(ctx, 1) {
+			return append(rest, p)
+		}
+		in, out := []packets{p}, []packets(nil)
+		switch e.kind {
+		case exprLoad:
+			v.load(e, &in[0])
+		case exprImmediate:
+			in[0].regs.store(e.dst, e.low)
+		case exprBitwise:
+			in[0].regs.mask(e)
+		case exprUnknownWrite:
+			in[0].regs.forget()
+		case exprCompare:
+			in, out = v.split(p, []match{v.between(&p.regs, e.src, e.low, e.high, true)}, e.invert)
+		case exprXTPorts:
+			in, out = v.xtPorts(p, e)
+		case exprCondition:
+			in, out = v.split(p, []match{v.depends(e.condition)}, false)
+		case exprAssumed:
+			in[0].state.routeBack = !v.inside
+			if e.invert {
+				in, out = nil, leave(in)
+			}
+		case exprLookup:
+			return append(rest, v.lookup(ctx, f, e, exprs[i+1:], p)...)
+		case exprVerdict:
+			return append(rest, v.decide(ctx, f, e.verdict, p)...)
+		case exprXTNAT, exprNAT, exprUnknownTarget, exprTPROXY, exprXTTPROXY, exprRewrite, exprUntrack, exprMark, exprXTMark:
+			p, out = v.commit(f, p)
+			in, out = v.act(f, e, p, out)
+		}
+		rest = append(rest, out...)
+		if len(in) == 0 {
+			return rest
+		}
+		for _, q := range in[1:] {
+			rest = append(rest, v.expressions(ctx, f, exprs[i+1:], q)...)
+		}
+		p = in[0]
+	}
+	return append(rest, leave([]packets{p})...)
+}
+
+// act does what a rule does to packets, beside verdicts. It returns those that the
+// rule goes on with, and those that it leaves to the next one.
+func (v *evaluation) act(f *frame, e expression, p packets, rest []packets) (in, out []packets) {
+	switch e.kind {
+	case exprXTNAT, exprNAT:
+		p = v.moveTo(f, p, p.target(e), ByNAT)
+		p.state.natDone = true
+		v.accept(p, f)
+		return nil, rest
+	case exprUnknownTarget:
+		return nil, append(rest, v.unknownTarget(f, e, p))
+	case exprTPROXY, exprXTTPROXY: // to the socket of a transparent proxy, if there is one
+		v.translation(f, p, p.target(e), ByTPROXY, false)
+		if e.kind == exprXTTPROXY {
+			v.accept(p, f)
+			return nil, rest
+		}
+		left := p
+		left.conditions = left.before
+		return []packets{p}, append(rest, left)
+	}
+	return []packets{v.change(f, e, p)}, rest
+}
+
+// xtPorts splits packets by the destination port, as iptables compares it.
+func (v *evaluation) xtPorts(p packets, e expression) (in, out []packets) {
+	load := expression{kind: exprLoad, size: 2, load: loading{from: fromTransportHeader, offset: 2}}
+	v.load(load, &p)
+	var matches []match
+	for _, r := range e.xt.ports {
+		low, high := binary.BigEndian.AppendUint16(nil, r.First), binary.BigEndian.AppendUint16(nil, r.Last)
+		matches = append(matches, v.between(&p.regs, 0, low, high, true))
+	}
+	return v.split(p, mergeMatches(matches), e.invert)
+}
+
+// change is packets after a rule has written to their header or marked them.
+func (v *evaluation) change(f *frame, e expression, p packets) packets {
+	switch {
+	case e.kind == exprUntrack:
+		p.state.untracked = p.state.untracked || v.beforeTracking()
+	case e.kind == exprXTMark:
+		p.state.mark = e.markOf(p.state.mark)
+	case e.kind == exprMark && e.load.from == fromMark:
+		p.state.mark = p.regs.set(e.src)
+	case e.kind == exprMark:
+		p.state.connMark = p.regs.set(e.src)
+	default:
+		t, moved := p.rewritten(e, v.flow)
+		if moved {
+			p = v.moveTo(f, p, t, ByRewriting)
+		} else if at, end := e.load.offset, e.load.offset+uint32(e.size); e.load.from == fromNetworkHeader {
+			p.state.sourceMoved = p.state.sourceMoved || at < 24 && end > 8
+		}
+	}
+	return p
+}
+
+// decide follows a verdict and returns the packets that it leaves to the next rule.
+func (v *evaluation) decide(ctx context.Context, f *frame, d verdict, p packets) (rest []packets) {
+	p, rest = v.commit(f, p)
+	switch d.code {
+	case nfAccept:
+		v.accept(p, f)
+	case nfDrop:
+		v.fate(Dropped, p, v.rule(f), false)
+	case nfReject:
+		v.fate(Rejected, p, v.rule(f), false)
+	case nftReturn:
+		f.returned = append(f.returned, p)
+	case nftJump:
+		return append(rest, v.chain(ctx, f, d.chain, []packets{p})...)
+	case nftGoto:
+		f.returned = append(f.returned, v.chain(ctx, f, d.chain, []packets{p})...)
+	default: // NFT_CONTINUE, or one that the kernel does not let rules have
+		return append(rest, leave([]packets{p})...)
+	}
+	return rest
+}
+
+// accept ends the base chain for packets.
+func (v *evaluation) accept(p packets, f *frame) {
+	p.state.last, p.state.lastPolicy = v.rule(f), false
+	v.accepted = append(v.accepted, p)
+}
+
+// moveTo notes where a rule sends packets and returns them with that destination.
+func (v *evaluation) moveTo(f *frame, p packets, t Target, by Means) packets {
+	v.translation(f, p, t, by, false)
+	return p.translated(t)
+}
+
+func (v *evaluation) translation(f *frame, p packets, t Target, by Means, unknown bool) {
+	if !unknown && !t.differs(p.ports) {
+		return
+	}
+	if len(v.found) == maxTranslations {
+		v.rules.truncated = true
+		return
+	}
+	v.found = append(v.found, Translation{
+		Packets: v.packets(p), Means: by, Target: t, Unknown: unknown, Rule: v.rule(f),
+		Conditions: slices.Clone(p.conditions[:min(len(p.conditions), maxConditions)]),
+	})
+}
+
+// unknownTarget notes that it is not known what a rule does with packets. It may do
+// nothing.
+func (v *evaluation) unknownTarget(f *frame, e expression, p packets) packets {
+	v.translation(f, p, Target{}, ByNAT, true)
+	v.splits++
+	v.fate(NotKnown, p.doubting([]Condition{e.condition}, v.rule(f), v.splits, true), v.rule(f), false)
+	p.conditions = including(p.before, e.condition)
+	return p.doubting([]Condition{e.condition}, v.rule(f), v.splits, false)
+}
+
+// either is packets twice: those about which a condition decided so and those about
+// which it decided otherwise.
+func (v *evaluation) either(p packets, c Condition) (in, out []packets) {
+	v.splits++
+	by := Rule{Table: v.hooked.tableName(), Chain: v.hooked.name}
+	return []packets{p.doubting([]Condition{c}, by, v.splits, true)}, []packets{p.doubting([]Condition{c}, by, v.splits, false)}
+}
+
+// fate notes what becomes of packets.
+func (v *evaluation) fate(verdict FateVerdict, p packets, by Rule, policy bool) {
+	if len(v.fates) == maxFates {
+		v.rules.truncated = true
+		return
+	}
+	f := Fate{Packets: v.packets(p), Verdict: verdict, Rule: by, Policy: policy, RouteBack: p.state.routeBack,
+		Translated: p.state.moved, To: p.state.target}
+	for _, d := range p.doubts {
+		f.Unsure = append(f.Unsure, d.Doubt)
+	}
+	v.fates = append(v.fates, f)
+}
+
+// packets describes a set of packets.
+func (v *evaluation) packets(p packets) Packets {
+	out := Packets{OwnAddrs: len(v.own), Proto: v.proto, IPv6: v.family == unix.NFPROTO_IPV6, Inside: v.inside, Ports: p.ports}
+	if p.addrs != v.all {
+		for i, a := range v.own {
+			if p.addrs>>i&1 == 1 {
+				out.Addrs = append(out.Addrs, a.String())
+			}
+		}
+	}
+	if p.devices != v.anyDevice {
+		for i, d := range v.devices {
+			if p.devices>>i&1 == 1 {
+				out.Devices = append(out.Devices, d.Name)
+			}
+		}
+	}
+	if !slices.Equal(p.sources, v.sources) {
+		out.Sources = p.sources
+	}
+	return out
+}
+
+// target is where an expression sends packets.
+func (p packets) target(e expression) Target {
+	t := Target{Addr: e.xt.addr}
+	if len(e.xt.ports) == 1 {
+		t.Port, t.Ports = KnownPort, e.xt.ports[0]
+	}
+	if e.kind != exprNAT && e.kind != exprTPROXY {
+		return t
+	}
+	if e.nat.first >= 0 {
+		first, ok1 := p.regs.constant(e.nat.first, 2)
+		last, ok2 := p.regs.constant(e.nat.last, 2)
+		ports := PortRange{binary.BigEndian.Uint16(first), binary.BigEndian.Uint16(last)}
+		if t.Port = ComputedPort; ok1 && ok2 && ports != (PortRange{}) {
+			t.Port, t.Ports = KnownPort, ports
+		}
+	}
+	if e.nat.addr >= 0 {
+		b, known := p.regs.constant(e.nat.addr, e.size)
+		if !known {
+			return Target{AddrComputed: true}
+		}
+		t.Addr, _ = netip.AddrFromSlice(b)
+	}
+	return t
+}
+
+// differs reports whether packets for some ports go somewhere else than without the
+// rule.
+func (t Target) differs(from PortSet) bool {
+	if t.AddrComputed || t.Addr.IsValid() {
+		return true
+	}
+	single := len(from) == 1 && from[0].First == from[0].Last
+	return t.Port != SamePort && !(single && t.Port == KnownPort && t.Ports == from[0])
+}
+
+// rule names the rule that is evaluated, and the program that makes chains of such
+// names.
+func (v *evaluation) rule(f *frame) Rule {
+	table := v.hooked.tableName()
+	r := Rule{Table: table, Chain: f.chain}
+	if f.chain == "" {
+		r.Chain = v.hooked.name
+	}
+	for g := f; g.caller != nil; g = g.caller {
+		for _, m := range makers() {
+			if strings.HasPrefix(g.chain, m.chainPrefix) || strings.HasSuffix(table, " "+m.table) {
+				r.Maker = m.maker
+			}
+		}
+	}
+	return r
+}
+
+type makerNames struct {
+	chainPrefix, table string
+	maker              Maker
+}
+
+// makers lists the programs that make rules in chains or tables of their own names.
+func makers() []makerNames {
+	return []makerNames{
+		{"DOCKER", "docker-bridges", Docker},
+		{"KUBE-", "kube-proxy", KubeProxy},
+		{"CNI-", "cni_hostport", CNI},
+		{"NETAVARK-", "netavark", Podman},
+	}
+}

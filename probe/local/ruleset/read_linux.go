@@ -1,0 +1,382 @@
+package ruleset
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
+)
+
+// Bounds of the own addresses for which rules are evaluated, and of the devices.
+const (
+	maxOwn     = 64
+	maxDevices = 64
+)
+
+// ruleset is the rules that new connections to this machine meet.
+type ruleset struct {
+	client    netlink.Client
+	tables    map[string]bool           // of which the rules were read, by "ip nat"
+	chains    map[string][][]expression // the rules of chains, by "ip nat prerouting"
+	sets      map[string]*set           // read when a rule looks into them, by "ip nat name"
+	setFlags  map[string][]setFlags     // of the sets of a table
+	own       []netip.Addr              // addresses of this machine
+	loopback  []netip.Addr              // addresses of 127.0.0.0/8 that rules name
+	count     int                       // of rules
+	steps     int                       // that may still be evaluated
+	truncated bool                      // something was not evaluated to its end
+}
+
+type setFlags struct {
+	name  string
+	flags uint32
+}
+
+// chain is a chain of a table; base chains are called by the kernel.
+type chain struct {
+	family   tableFamily
+	table    string
+	name     string
+	kind     string // "filter", "nat" or "route" of a base chain
+	hook     uint32
+	priority int32
+	policy   int32
+	devices  []string // by which packets have to come or go, of ingress and egress
+}
+
+// tableName is the chain's table, with its family.
+func (c chain) tableName() string { return c.family.String() + " " + c.table }
+
+func (c chain) bridge() bool { return c.family == unix.NFPROTO_BRIDGE }
+
+// leaving reports whether a chain is called for what this machine sends.
+func (c chain) leaving() bool {
+	return c.hook == unix.NF_INET_LOCAL_OUT || c.hook == unix.NF_INET_POST_ROUTING
+}
+
+// sees reports whether packets of a family pass the chain.
+func (c chain) sees(family tableFamily) bool {
+	return c.family == family || c.family != unix.NFPROTO_IPV4 && c.family != unix.NFPROTO_IPV6
+}
+
+// called is the priority at which the kernel calls the chain: all nat chains of a
+// hook at that of NAT.
+func (c chain) called() int32 {
+	switch {
+	case c.kind != "nat":
+		return c.priority
+	case c.hook == unix.NF_INET_PRE_ROUTING, c.hook == unix.NF_INET_LOCAL_OUT:
+		return destNATPriority
+	}
+	return sourceNATPriority
+}
+
+// parseChain reads the attributes of NFT_MSG_NEWCHAIN. A chain that new connections
+// to this machine do not pass has no kind.
+func parseChain(family tableFamily, b []byte) chain {
+	const device, devices = 3, 4 // NFTA_HOOK_DEV, NFTA_HOOK_DEVS
+	hook := netlink.Attribute(b, unix.NFTA_CHAIN_HOOK)
+	c := chain{
+		family: family, table: text(b, unix.NFTA_CHAIN_TABLE), name: text(b, unix.NFTA_CHAIN_NAME),
+		kind: text(b, unix.NFTA_CHAIN_TYPE), policy: nfAccept,
+		hook: number(hook, unix.NFTA_HOOK_HOOKNUM), priority: int32(number(hook, unix.NFTA_HOOK_PRIORITY)),
+	}
+	if netlink.Attribute(b, unix.NFTA_CHAIN_POLICY) != nil {
+		c.policy = int32(number(b, unix.NFTA_CHAIN_POLICY))
+	}
+	if name := text(hook, device); name != "" {
+		c.devices = append(c.devices, name)
+	}
+	for _, name := range netlink.Attributes(netlink.Attribute(hook, devices)) {
+		if d := netlink.Text(name); !slices.Contains(c.devices, d) {
+			c.devices = append(c.devices, d)
+		}
+	}
+	switch family {
+	case unix.NFPROTO_IPV4, unix.NFPROTO_IPV6, unix.NFPROTO_INET, unix.NFPROTO_BRIDGE:
+	case unix.NFPROTO_NETDEV:
+		c.hook += hookIngress // NF_NETDEV_INGRESS is 0, NF_NETDEV_EGRESS 1
+	default:
+		c.kind = ""
+	}
+	if c.hook == unix.NF_INET_FORWARD || c.hook > hookEgress || hook == nil {
+		c.kind = ""
+	}
+	return c
+}
+
+func newRuleset() *ruleset {
+	return &ruleset{
+		client: netlink.Client{Family: unix.NETLINK_NETFILTER, MaxBytes: maxRuleset}, steps: maxSteps,
+		tables: make(map[string]bool), chains: make(map[string][][]expression),
+		sets: make(map[string]*set), setFlags: make(map[string][]setFlags),
+	}
+}
+
+// Read finds what the rules of this network namespace do to new connections to this
+// machine. The error is the context's.
+func Read(ctx context.Context, q Query) (Result, error) {
+	r := newRuleset()
+	var out Result
+	bases, err := r.read(ctx)
+	if err == nil || errors.Is(err, errTooLarge) {
+		out.Translations, out.Fates = r.evaluate(ctx, q, bases)
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	out.Rules, out.Err = r.count, err
+	if out.Status = r.status(err); out.Status != Complete && out.Status != NoRules {
+		out.Fates = nil
+	}
+	out.Legacy, out.LegacyUnread = legacyTables()
+	return out, nil
+}
+
+// status is how much of the rules was read.
+func (r *ruleset) status(err error) Status {
+	switch opened := new(netlink.OpenError); {
+	case errors.As(err, &opened):
+		return NotOpened
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return NotPermitted
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP),
+		errors.Is(err, unix.EINVAL) && r.count == 0:
+		return Unsupported
+	case err != nil:
+		return Failed
+	case r.truncated:
+		return Truncated
+	case r.count == 0:
+		return NoRules
+	}
+	return Complete
+}
+
+// read reads the base chains that connections to this machine pass, in the order in
+// which they do, and the rules of their tables.
+func (r *ruleset) read(ctx context.Context) ([]chain, error) {
+	var bases []chain
+	reset := func() { bases = nil }
+	request := newRequest(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC)
+	err := dump(ctx, &r.client, request, reset, func(f tableFamily, b []byte) {
+		if c := parseChain(f, b); c.kind != "" {
+			bases = append(bases, c)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range bases {
+		if !r.tables[c.tableName()] {
+			r.tables[c.tableName()] = true
+			if err := r.readRules(ctx, c); err != nil {
+				return bases, err
+			}
+		}
+	}
+	// Of chains with the same priority the kernel calls the youngest first.
+	slices.Reverse(bases)
+	slices.SortStableFunc(bases, func(a, b chain) int {
+		return cmp.Or(cmp.Compare(a.called(), b.called()), cmp.Compare(a.priority, b.priority))
+	})
+	return bases, nil
+}
+
+// readRules reads the rules of a chain's table; with an error, some of them.
+func (r *ruleset) readRules(ctx context.Context, c chain) error {
+	chains := make(map[string][][]expression)
+	n := 0
+	reset := func() { clear(chains); n = 0 }
+	request := newRequest(unix.NFT_MSG_GETRULE, c.family).AddString(unix.NFTA_RULE_TABLE, c.table)
+	err := dump(ctx, &r.client, request, reset, func(f tableFamily, b []byte) {
+		chain, exprs := parseRule(f, b)
+		chains[chain] = append(chains[chain], exprs)
+		r.noteLoopback(exprs)
+		n++
+	})
+	for chain, rules := range chains {
+		r.chains[c.tableName()+" "+chain] = rules
+	}
+	r.count += n
+	return err
+}
+
+// noteLoopback notes the addresses of 127.0.0.0/8 that a rule names, as Docker's
+// resolver has one: all of them are this machine's.
+func (r *ruleset) noteLoopback(exprs []expression) {
+	for _, e := range exprs {
+		named := e.kind == exprCompare && len(e.low) == 4 && e.low[0] == 127 && bytes.Equal(e.low, e.high)
+		if named && len(r.loopback) < maxOwn/4 {
+			if a := netip.AddrFrom4([4]byte(e.low)); !slices.Contains(r.loopback, a) {
+				r.loopback = append(r.loopback, a)
+			}
+		}
+	}
+}
+
+// set reads a set, once.
+func (r *ruleset) set(ctx context.Context, c chain, name string) *set {
+	table := c.tableName()
+	key := table + " " + name
+	if s := r.sets[key]; s != nil {
+		return s
+	}
+	s := &set{}
+	r.sets[key] = s
+	if s.err = r.readSetFlags(ctx, c); s.err != nil {
+		r.truncated = true
+		return s
+	}
+	flags := r.setFlags[table]
+	if i := slices.IndexFunc(flags, func(f setFlags) bool { return f.name == name }); i >= 0 {
+		const concatenated = 1 << 7 // NFT_SET_CONCAT: its elements have both ends
+		s.interval = flags[i].flags&(unix.NFT_SET_INTERVAL|concatenated) == unix.NFT_SET_INTERVAL
+	}
+	request := newRequest(unix.NFT_MSG_GETSETELEM, c.family).
+		AddString(unix.NFTA_SET_ELEM_LIST_TABLE, c.table).AddString(unix.NFTA_SET_ELEM_LIST_SET, name)
+	s.err = dump(ctx, &r.client, request, func() { s.elements = nil }, func(_ tableFamily, b []byte) {
+		s.elements = append(s.elements, parseElements(b)...)
+	})
+	s.joinIntervals()
+	r.truncated = r.truncated || s.err != nil
+	return s
+}
+
+// readSetFlags reads the flags of all sets of a chain's table, once.
+func (r *ruleset) readSetFlags(ctx context.Context, c chain) error {
+	if _, known := r.setFlags[c.tableName()]; known {
+		return nil
+	}
+	var all []setFlags
+	request := newRequest(unix.NFT_MSG_GETSET, c.family).AddString(unix.NFTA_SET_TABLE, c.table)
+	err := dump(ctx, &r.client, request, func() { all = nil }, func(_ tableFamily, b []byte) {
+		all = append(all, setFlags{text(b, unix.NFTA_SET_NAME), number(b, unix.NFTA_SET_FLAGS)})
+	})
+	if err == nil {
+		r.setFlags[c.tableName()] = all
+	}
+	return err
+}
+
+// spend counts steps of evaluation and reports whether any are left.
+func (r *ruleset) spend(ctx context.Context, n int) bool {
+	if r.steps -= n; r.steps <= 0 || r.steps%1024 == 0 && ctx.Err() != nil {
+		r.steps, r.truncated = 0, true
+	}
+	return r.steps > 0
+}
+
+// evaluate evaluates the rules for all that a query is about.
+func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found []Translation, fates []Fate) {
+	if len(bases) == 0 {
+		return nil, nil
+	}
+	r.own = q.Own()
+	for _, a := range r.loopback {
+		if !slices.Contains(r.own, a) {
+			r.own = append(r.own, a)
+		}
+	}
+	devices, err := net.Interfaces()
+	for _, proto := range q.Protos {
+		for _, family := range []tableFamily{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
+			if family == unix.NFPROTO_IPV4 && !q.IPv4 || family == unix.NFPROTO_IPV6 && !q.IPv6 {
+				continue
+			}
+			for _, inside := range []bool{false, true} {
+				v := &evaluation{flow: flow{proto: proto, family: family, inside: inside}, rules: r}
+				v.own = r.destinations(family, inside)
+				v.all = 1<<len(v.own) - 1
+				v.setSources()
+				v.setDevices(devices, err)
+				v.run(ctx, bases)
+				found, fates = append(found, v.found...), append(fates, v.fates...)
+			}
+		}
+	}
+	return found, fates
+}
+
+// destinations is the own addresses for which packets can be. What arrives from
+// outside is for none of loopback, unless there is no other.
+func (r *ruleset) destinations(family tableFamily, inside bool) []netip.Addr {
+	var all, outer []netip.Addr
+	for _, a := range r.own {
+		if a.Is4() == (family == unix.NFPROTO_IPV4) {
+			all = append(all, a)
+			if !a.IsLoopback() {
+				outer = append(outer, a)
+			}
+		}
+	}
+	if !inside && len(outer) > 0 {
+		all = outer
+	}
+	if len(all) > maxOwn {
+		all, r.truncated = all[:maxOwn], true
+	}
+	return all
+}
+
+// setSources sets the addresses from which the flow can come: what arrives has a
+// unicast address that is not of loopback (RFC 6890), what this machine sends to
+// itself one of its own.
+func (f *flow) setSources() {
+	span := func(first, last string) Span { return Span{netip.MustParseAddr(first), netip.MustParseAddr(last)} }
+	switch {
+	case f.inside:
+		for _, a := range f.own {
+			f.sources = append(f.sources, Span{a.WithZone(""), a.WithZone("")})
+		}
+		if f.family == unix.NFPROTO_IPV4 {
+			f.sources = append(f.sources, span("127.0.0.0", "127.255.255.255"))
+		}
+		f.sources = newSourceSet(f.sources)
+	case f.family == unix.NFPROTO_IPV4:
+		f.sources = sourceSet{span("1.0.0.0", "126.255.255.255"), span("128.0.0.0", "223.255.255.255")}
+	default:
+		f.sources = sourceSet{span("::2", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}
+	}
+}
+
+// setDevices sets the devices by which the flow can arrive. Where there are none but
+// loopback, one of no name stands for those that may come.
+func (f *flow) setDevices(all []net.Interface, err error) {
+	for _, d := range all {
+		if d.Flags&net.FlagLoopback != 0 == f.inside {
+			f.devices = append(f.devices, d)
+		}
+	}
+	if len(f.devices) > maxDevices {
+		f.devices, err = f.devices[:maxDevices], errTooLarge
+	}
+	if len(f.devices) == 0 {
+		f.devices = []net.Interface{{}}
+	}
+	f.devicesUnknown = err != nil
+	f.anyDevice = 1<<len(f.devices) - 1
+}
+
+// legacyTables is the tables of legacy iptables, which nf_tables does not list; unread
+// if the caller may not know.
+func legacyTables() (tables []string, unread bool) {
+	for family, file := range map[string]string{"ip": "ip_tables_names", "ip6": "ip6_tables_names"} {
+		names, err := os.ReadFile("/proc/thread-self/net/" + file)
+		unread = unread || errors.Is(err, os.ErrPermission)
+		for _, name := range strings.Fields(string(names)) {
+			tables = append(tables, family+" "+name)
+		}
+	}
+	slices.Sort(tables)
+	return tables, unread
+}

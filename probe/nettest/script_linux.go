@@ -1,0 +1,41 @@
+package nettest
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Ruleset loads rules in the language of nft(8) in the host's namespace. It skips the
+// test where there is no nft.
+func (h *Host) Ruleset(t testing.TB, rules string) {
+	t.Helper()
+	nft := NFT(t)
+	if err := h.Do(func() error { return loadRules(nft, rules) }); err != nil {
+		t.Fatal("nettest: ", err)
+	}
+}
+
+// NFT is the path of nft(8). It skips the test where there is none.
+func NFT(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("nft")
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/nft")
+	}
+	if err != nil {
+		t.Skip("needs nft (Debian: nftables)")
+	}
+	return path
+}
+
+// loadRules runs nft in the namespace of the calling thread.
+func loadRules(nft, rules string) error {
+	cmd := exec.Command(nft, "-f", "-")
+	cmd.Stdin = strings.NewReader(strings.NewReplacer("; }", "\n}", " }", "\n}").Replace(rules))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w: %s", err, out)
+	}
+	return nil
+}
