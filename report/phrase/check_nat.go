@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe/local"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/nfexpr"
 	"onmux/probe/local/ruleset"
 	"onmux/probe/wording"
 )
@@ -125,45 +126,45 @@ func targetName(t ruleset.Target) string {
 }
 
 // conditionName is what a rule depends on.
-func conditionName(c ruleset.Condition) string {
+func conditionName(c nfexpr.Condition) string {
 	switch c.Kind {
-	case ruleset.SourceAddress:
+	case nfexpr.SourceAddress:
 		return "the source address"
-	case ruleset.SourcePort:
+	case nfexpr.SourcePort:
 		return "the source port"
-	case ruleset.Interface:
+	case nfexpr.Interface:
 		return "the interface"
-	case ruleset.Mark:
+	case nfexpr.Mark:
 		return "a mark"
-	case ruleset.Sender:
+	case nfexpr.Sender:
 		return "the sending user"
-	case ruleset.Random:
+	case nfexpr.Random:
 		return "chance"
-	case ruleset.ConnectionState:
+	case nfexpr.ConnectionState:
 		return "the connection's state"
-	case ruleset.TCPFlags:
+	case nfexpr.TCPFlags:
 		return "TCP flags"
-	case ruleset.Rate:
+	case nfexpr.Rate:
 		return "the rate"
-	case ruleset.Quota:
+	case nfexpr.Quota:
 		return "a quota"
-	case ruleset.ConnectionLimit:
+	case nfexpr.ConnectionLimit:
 		return "the number of connections"
-	case ruleset.NamedObject:
+	case nfexpr.NamedObject:
 		return "a named object"
-	case ruleset.IPSet:
+	case nfexpr.IPSet:
 		return "an ipset"
-	case ruleset.AddressAndPort:
+	case nfexpr.AddressAndPort:
 		return "the address and the port together"
-	case ruleset.ThroughBridge:
+	case nfexpr.ThroughBridge:
 		return "whether it arrives through a bridge"
-	case ruleset.UnreadSet:
+	case nfexpr.UnreadSet:
 		return "a set that could not be read"
-	case ruleset.UnknownMatch:
+	case nfexpr.UnknownMatch:
 		return "the match " + printable(c.Name) + " of iptables"
-	case ruleset.UnknownExpression:
+	case nfexpr.UnknownExpression:
 		return "an expression that is not known here (" + printable(c.Name) + ")"
-	case ruleset.UnknownTarget:
+	case nfexpr.UnknownTarget:
 		return strings.TrimSpace("the target " + printable(c.Name))
 	}
 	if c.Name != "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"onmux/probe/local/nat"
+	"onmux/probe/local/nfexpr"
 	"onmux/probe/local/ruleset"
 	"slices"
 	"strings"
@@ -39,10 +40,10 @@ func TestNATCoverage(t *testing.T) {
 
 func TestRedirectInWords(t *testing.T) {
 	at := netip.MustParseAddr
-	one := ruleset.PortRange{First: 80, Last: 80}
+	one := nfexpr.PortRange{First: 80, Last: 80}
 	for want, target := range map[string]ruleset.Target{
 		"port 80":                       {Port: ruleset.KnownPort, Ports: one},
-		"port 80-90":                    {Port: ruleset.KnownPort, Ports: ruleset.PortRange{First: 80, Last: 90}},
+		"port 80-90":                    {Port: ruleset.KnownPort, Ports: nfexpr.PortRange{First: 80, Last: 90}},
 		"10.0.0.2:80":                   {Addr: at("10.0.0.2"), Port: ruleset.KnownPort, Ports: one},
 		"[fd00::2]:80":                  {Addr: at("fd00::2"), Port: ruleset.KnownPort, Ports: one},
 		"10.0.0.2 (same port)":          {Addr: at("10.0.0.2")},
@@ -72,7 +73,7 @@ func TestRedirectInWords(t *testing.T) {
 			Ports: one,
 		}, Rule: ruleset.Rule{Table: "ip nat", Chain: "pre"}, Scope: nat.Outside,
 		Family: "ipv4", Addresses: []string{"192.0.2.1"},
-		Conditions: []ruleset.Condition{{Kind: ruleset.Mark}, {Kind: ruleset.UnknownMatch, Name: "x\n"}},
+		Conditions: []nfexpr.Condition{{Kind: nfexpr.Mark}, {Kind: nfexpr.UnknownMatch, Name: "x\n"}},
 	}}
 	want := "to port 80 by an nftables rule (table ip nat, chain pre), only from outside, over IPv4, for 192.0.2.1, " +
 		`depending on a mark and the match "x\n" of iptables`
@@ -85,12 +86,12 @@ func TestRedirectInWords(t *testing.T) {
 // Every condition has a name of its own.
 func TestConditionNames(t *testing.T) {
 	var names []string
-	for _, k := range []ruleset.ConditionKind{
-		ruleset.SourceAddress, ruleset.SourcePort, ruleset.Interface, ruleset.Mark, ruleset.Sender, ruleset.Random, ruleset.ConnectionState, ruleset.TCPFlags,
-		ruleset.Rate, ruleset.Quota, ruleset.ConnectionLimit, ruleset.NamedObject, ruleset.IPSet, ruleset.AddressAndPort, ruleset.UnreadSet,
-		ruleset.ThroughBridge, ruleset.UnknownMatch, ruleset.UnknownExpression, ruleset.UnknownTarget, ruleset.OtherCondition,
+	for _, k := range []nfexpr.ConditionKind{
+		nfexpr.SourceAddress, nfexpr.SourcePort, nfexpr.Interface, nfexpr.Mark, nfexpr.Sender, nfexpr.Random, nfexpr.ConnectionState, nfexpr.TCPFlags,
+		nfexpr.Rate, nfexpr.Quota, nfexpr.ConnectionLimit, nfexpr.NamedObject, nfexpr.IPSet, nfexpr.AddressAndPort, nfexpr.UnreadSet,
+		nfexpr.ThroughBridge, nfexpr.UnknownMatch, nfexpr.UnknownExpression, nfexpr.UnknownTarget, nfexpr.OtherCondition,
 	} {
-		name := conditionName(ruleset.Condition{Kind: k, Name: "x"})
+		name := conditionName(nfexpr.Condition{Kind: k, Name: "x"})
 		if slices.Contains(names, name) {
 			t.Errorf("%s: %q", k, name)
 		}

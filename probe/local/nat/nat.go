@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/local/nfexpr"
 	"onmux/probe/local/ruleset"
 )
 
@@ -24,9 +25,9 @@ const MaxSelected = 1024
 
 // Redirect is a rule that sends on what comes for a port.
 type Redirect struct {
-	Target     ruleset.Target      `json:"-"`
-	Rule       ruleset.Rule        `json:"-"`
-	Conditions []ruleset.Condition `json:"-"` // what else it depends on
+	Target     ruleset.Target     `json:"-"`
+	Rule       ruleset.Rule       `json:"-"`
+	Conditions []nfexpr.Condition `json:"-"` // what else it depends on
 
 	Means     Means    `json:"means,omitempty"`
 	To        string   `json:"to"` // Target in words: "port 8417" of this machine, or "10.0.0.2:80"

@@ -106,7 +106,10 @@ func TestRead(t *testing.T) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			h := nettest.NewHost(t)
-			q := query{ruleset.Query{Protos: probe.Protos(), IPv4: true, IPv6: true, Own: ownAddrs}, make(map[probe.Proto][]uint16)}
+			q := query{
+				ruleset.Query{Protos: probe.Protos(), IPv4: true, IPv6: true, Own: ownAddrs},
+				make(map[probe.Proto][]uint16),
+			}
 			for p := range c.want {
 				port := parsePort(t, p)
 				q.ports[port.Proto] = append(q.ports[port.Proto], port.Number)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/nfexpr"
 )
 
 // Bounds of an evaluation.
@@ -38,7 +39,7 @@ const (
 // and origin.
 type flow struct {
 	proto  probe.Proto
-	family tableFamily
+	family nfexpr.Family
 	inside bool         // this machine itself sends them
 	own    []netip.Addr // at most 64
 	all    uint64       // a bit for each of them
@@ -71,7 +72,7 @@ type frame struct {
 	returned []packets // to the caller
 }
 
-func (v *evaluation) chainFamily() tableFamily {
+func (v *evaluation) chainFamily() nfexpr.Family {
 	if f := v.hooked.family; f == unix.NFPROTO_NETDEV || f == unix.NFPROTO_BRIDGE {
 		return f
 	}
@@ -164,12 +165,12 @@ func (v *evaluation) concerned(c chain, live []packets) (seen, others []packets)
 		case c.kind == "nat" && (p.state.untracked || p.state.natDone || v.inside && !c.leaving()):
 			in, out = nil, in
 		case c.bridge():
-			in, out = v.either(p, Condition{Kind: ThroughBridge})
+			in, out = v.either(p, nfexpr.Condition{Kind: nfexpr.ThroughBridge})
 		case len(c.devices) > 0:
 			m := v.any()
 			m.devices = v.named(c.devices)
 			if in, out = v.split(p, []match{m}, false); v.devicesUnknown {
-				in, out = v.either(p, Condition{Kind: Interface})
+				in, out = v.either(p, nfexpr.Condition{Kind: nfexpr.Interface})
 			}
 		}
 		seen, others = append(seen, in...), append(others, out...)
@@ -194,7 +195,7 @@ func (v *evaluation) base(ctx context.Context, c chain, live []packets) []packet
 	rest := v.chain(ctx, &frame{}, c.name, live)
 	by := Rule{Table: c.tableName(), Chain: c.name}
 	for _, p := range rest {
-		if c.policy == nfDrop {
+		if c.policy == nfexpr.Drop {
 			v.fate(Dropped, p, by, true)
 			continue
 		}
@@ -229,14 +230,22 @@ func (v *evaluation) chain(ctx context.Context, caller *frame, name string, live
 }
 
 // acts reports whether a rule does anything that is followed here.
-func acts(exprs []expression) bool {
-	return slices.ContainsFunc(exprs, func(e expression) bool {
-		switch e.kind {
-		case exprVerdict, exprNAT, exprXTNAT, exprUnknownTarget, exprRewrite, exprTPROXY, exprXTTPROXY, exprUntrack, exprMark,
-			exprXTMark:
+func acts(exprs []nfexpr.Expression) bool {
+	return slices.ContainsFunc(exprs, func(e nfexpr.Expression) bool {
+		switch e.Kind {
+		case nfexpr.KindVerdict,
+			nfexpr.KindNAT,
+			nfexpr.KindXTNAT,
+			nfexpr.KindUnknownTarget,
+			nfexpr.KindRewrite,
+			nfexpr.KindTPROXY,
+			nfexpr.KindXTTPROXY,
+			nfexpr.KindUntrack,
+			nfexpr.KindMark,
+			nfexpr.KindXTMark:
 			return true
-		case exprLookup:
-			return e.lookup.isMap // perhaps of verdicts
+		case nfexpr.KindLookup:
+			return e.Lookup.IsMap // perhaps of verdicts
 		}
 		return false
 	})
@@ -244,37 +253,45 @@ func acts(exprs []expression) bool {
 
 // expressions takes packets through what is left of a rule and returns those that it
 // leaves to the next one.
-func (v *evaluation) expressions(ctx context.Context, f *frame, exprs []expression, p packets) (rest []packets) {
+func (v *evaluation) expressions(ctx context.Context, f *frame, exprs []nfexpr.Expression, p packets) (rest []packets) {
 	for i, e := range exprs {
 		if !v.rules.spend(ctx, 1) {
 			return append(rest, p)
 		}
 		in, out := []packets{p}, []packets(nil)
-		switch e.kind {
-		case exprLoad:
+		switch e.Kind {
+		case nfexpr.KindLoad:
 			v.load(e, &in[0])
-		case exprImmediate:
-			in[0].regs.store(e.dst, e.low)
-		case exprBitwise:
+		case nfexpr.KindImmediate:
+			in[0].regs.store(e.Dst, e.Low)
+		case nfexpr.KindBitwise:
 			in[0].regs.mask(e)
-		case exprUnknownWrite:
+		case nfexpr.KindUnknownWrite:
 			in[0].regs.forget()
-		case exprCompare:
-			in, out = v.split(p, []match{v.between(&p.regs, e.src, e.low, e.high, true)}, e.invert)
-		case exprXTPorts:
+		case nfexpr.KindCompare:
+			in, out = v.split(p, []match{v.between(&p.regs, e.Src, e.Low, e.High, true)}, e.Invert)
+		case nfexpr.KindXTPorts:
 			in, out = v.xtPorts(p, e)
-		case exprCondition:
-			in, out = v.split(p, []match{v.depends(e.condition)}, false)
-		case exprAssumed:
+		case nfexpr.KindCondition:
+			in, out = v.split(p, []match{v.depends(e.Condition)}, false)
+		case nfexpr.KindAssumed:
 			in[0].state.routeBack = !v.inside
-			if e.invert {
+			if e.Invert {
 				in, out = nil, leave(in)
 			}
-		case exprLookup:
+		case nfexpr.KindLookup:
 			return append(rest, v.lookup(ctx, f, e, exprs[i+1:], p)...)
-		case exprVerdict:
-			return append(rest, v.decide(ctx, f, e.verdict, p)...)
-		case exprXTNAT, exprNAT, exprUnknownTarget, exprTPROXY, exprXTTPROXY, exprRewrite, exprUntrack, exprMark, exprXTMark:
+		case nfexpr.KindVerdict:
+			return append(rest, v.decide(ctx, f, e.Verdict, p)...)
+		case nfexpr.KindXTNAT,
+			nfexpr.KindNAT,
+			nfexpr.KindUnknownTarget,
+			nfexpr.KindTPROXY,
+			nfexpr.KindXTTPROXY,
+			nfexpr.KindRewrite,
+			nfexpr.KindUntrack,
+			nfexpr.KindMark,
+			nfexpr.KindXTMark:
 			p, out = v.commit(f, p)
 			in, out = v.act(f, e, p, out)
 		}
@@ -292,18 +309,18 @@ func (v *evaluation) expressions(ctx context.Context, f *frame, exprs []expressi
 
 // act does what a rule does to packets, beside verdicts. It returns those that the
 // rule goes on with, and those that it leaves to the next one.
-func (v *evaluation) act(f *frame, e expression, p packets, rest []packets) (in, out []packets) {
-	switch e.kind {
-	case exprXTNAT, exprNAT:
+func (v *evaluation) act(f *frame, e nfexpr.Expression, p packets, rest []packets) (in, out []packets) {
+	switch e.Kind {
+	case nfexpr.KindXTNAT, nfexpr.KindNAT:
 		p = v.moveTo(f, p, p.target(e), ByNAT)
 		p.state.natDone = true
 		v.accept(p, f)
 		return nil, rest
-	case exprUnknownTarget:
+	case nfexpr.KindUnknownTarget:
 		return nil, append(rest, v.unknownTarget(f, e, p))
-	case exprTPROXY, exprXTTPROXY: // to the socket of a transparent proxy, if there is one
+	case nfexpr.KindTPROXY, nfexpr.KindXTTPROXY: // to the socket of a transparent proxy, if there is one
 		v.translation(f, p, p.target(e), ByTPROXY, false)
-		if e.kind == exprXTTPROXY {
+		if e.Kind == nfexpr.KindXTTPROXY {
 			v.accept(p, f)
 			return nil, rest
 		}
@@ -315,33 +332,37 @@ func (v *evaluation) act(f *frame, e expression, p packets, rest []packets) (in,
 }
 
 // xtPorts splits packets by the destination port, as iptables compares it.
-func (v *evaluation) xtPorts(p packets, e expression) (in, out []packets) {
-	load := expression{kind: exprLoad, size: 2, load: loading{from: fromTransportHeader, offset: 2}}
+func (v *evaluation) xtPorts(p packets, e nfexpr.Expression) (in, out []packets) {
+	load := nfexpr.Expression{
+		Kind: nfexpr.KindLoad,
+		Size: 2,
+		Load: nfexpr.Loading{From: nfexpr.FromTransportHeader, Offset: 2},
+	}
 	v.load(load, &p)
 	var matches []match
-	for _, r := range e.xt.ports {
+	for _, r := range e.XT.Ports {
 		low, high := binary.BigEndian.AppendUint16(nil, r.First), binary.BigEndian.AppendUint16(nil, r.Last)
 		matches = append(matches, v.between(&p.regs, 0, low, high, true))
 	}
-	return v.split(p, mergeMatches(matches), e.invert)
+	return v.split(p, mergeMatches(matches), e.Invert)
 }
 
 // change is packets after a rule has written to their header or marked them.
-func (v *evaluation) change(f *frame, e expression, p packets) packets {
+func (v *evaluation) change(f *frame, e nfexpr.Expression, p packets) packets {
 	switch {
-	case e.kind == exprUntrack:
+	case e.Kind == nfexpr.KindUntrack:
 		p.state.untracked = p.state.untracked || v.beforeTracking()
-	case e.kind == exprXTMark:
-		p.state.mark = e.markOf(p.state.mark)
-	case e.kind == exprMark && e.load.from == fromMark:
-		p.state.mark = p.regs.set(e.src)
-	case e.kind == exprMark:
-		p.state.connMark = p.regs.set(e.src)
+	case e.Kind == nfexpr.KindXTMark:
+		p.state.mark = markOf(e, p.state.mark)
+	case e.Kind == nfexpr.KindMark && e.Load.From == nfexpr.FromMark:
+		p.state.mark = p.regs.set(e.Src)
+	case e.Kind == nfexpr.KindMark:
+		p.state.connMark = p.regs.set(e.Src)
 	default:
 		t, moved := p.rewritten(e, v.flow)
 		if moved {
 			p = v.moveTo(f, p, t, ByRewriting)
-		} else if at, end := e.load.offset, e.load.offset+uint32(e.size); e.load.from == fromNetworkHeader {
+		} else if at, end := e.Load.Offset, e.Load.Offset+uint32(e.Size); e.Load.From == nfexpr.FromNetworkHeader {
 			p.state.sourceMoved = p.state.sourceMoved || at < 24 && end > 8
 		}
 	}
@@ -349,21 +370,21 @@ func (v *evaluation) change(f *frame, e expression, p packets) packets {
 }
 
 // decide follows a verdict and returns the packets that it leaves to the next rule.
-func (v *evaluation) decide(ctx context.Context, f *frame, d verdict, p packets) (rest []packets) {
+func (v *evaluation) decide(ctx context.Context, f *frame, d nfexpr.Verdict, p packets) (rest []packets) {
 	p, rest = v.commit(f, p)
-	switch d.code {
-	case nfAccept:
+	switch d.Code {
+	case nfexpr.Accept:
 		v.accept(p, f)
-	case nfDrop:
+	case nfexpr.Drop:
 		v.fate(Dropped, p, v.rule(f), false)
-	case nfReject:
+	case nfexpr.Reject:
 		v.fate(Rejected, p, v.rule(f), false)
-	case nftReturn:
+	case nfexpr.Return:
 		f.returned = append(f.returned, p)
-	case nftJump:
-		return append(rest, v.chain(ctx, f, d.chain, []packets{p})...)
-	case nftGoto:
-		f.returned = append(f.returned, v.chain(ctx, f, d.chain, []packets{p})...)
+	case nfexpr.Jump:
+		return append(rest, v.chain(ctx, f, d.Chain, []packets{p})...)
+	case nfexpr.Goto:
+		f.returned = append(f.returned, v.chain(ctx, f, d.Chain, []packets{p})...)
 	default: // NFT_CONTINUE, or one that the kernel does not let rules have
 		return append(rest, leave([]packets{p})...)
 	}
@@ -398,20 +419,24 @@ func (v *evaluation) translation(f *frame, p packets, t Target, by Means, unknow
 
 // unknownTarget notes that it is not known what a rule does with packets. It may do
 // nothing.
-func (v *evaluation) unknownTarget(f *frame, e expression, p packets) packets {
+func (v *evaluation) unknownTarget(f *frame, e nfexpr.Expression, p packets) packets {
 	v.translation(f, p, Target{}, ByNAT, true)
 	v.splits++
-	v.fate(NotKnown, p.doubting([]Condition{e.condition}, v.rule(f), v.splits, true), v.rule(f), false)
-	p.conditions = including(p.before, e.condition)
-	return p.doubting([]Condition{e.condition}, v.rule(f), v.splits, false)
+	v.fate(NotKnown, p.doubting([]nfexpr.Condition{e.Condition}, v.rule(f), v.splits, true), v.rule(f), false)
+	p.conditions = including(p.before, e.Condition)
+	return p.doubting([]nfexpr.Condition{e.Condition}, v.rule(f), v.splits, false)
 }
 
 // either is packets twice: those about which a condition decided so and those about
 // which it decided otherwise.
-func (v *evaluation) either(p packets, c Condition) (in, out []packets) {
+func (v *evaluation) either(p packets, c nfexpr.Condition) (in, out []packets) {
 	v.splits++
 	by := Rule{Table: v.hooked.tableName(), Chain: v.hooked.name}
-	return []packets{p.doubting([]Condition{c}, by, v.splits, true)}, []packets{p.doubting([]Condition{c}, by, v.splits, false)}
+	return []packets{
+			p.doubting([]nfexpr.Condition{c}, by, v.splits, true),
+		}, []packets{
+			p.doubting([]nfexpr.Condition{c}, by, v.splits, false),
+		}
 }
 
 // fate notes what becomes of packets.
@@ -430,7 +455,13 @@ func (v *evaluation) fate(verdict FateVerdict, p packets, by Rule, policy bool) 
 
 // packets describes a set of packets.
 func (v *evaluation) packets(p packets) Packets {
-	out := Packets{OwnAddrs: len(v.own), Proto: v.proto, IPv6: v.family == unix.NFPROTO_IPV6, Inside: v.inside, Ports: p.ports}
+	out := Packets{
+		OwnAddrs: len(v.own),
+		Proto:    v.proto,
+		IPv6:     v.family == unix.NFPROTO_IPV6,
+		Inside:   v.inside,
+		Ports:    p.ports,
+	}
 	if p.addrs != v.all {
 		for i, a := range v.own {
 			if p.addrs>>i&1 == 1 {
@@ -452,24 +483,24 @@ func (v *evaluation) packets(p packets) Packets {
 }
 
 // target is where an expression sends packets.
-func (p packets) target(e expression) Target {
-	t := Target{Addr: e.xt.addr}
-	if len(e.xt.ports) == 1 {
-		t.Port, t.Ports = KnownPort, e.xt.ports[0]
+func (p packets) target(e nfexpr.Expression) Target {
+	t := Target{Addr: e.XT.Addr}
+	if len(e.XT.Ports) == 1 {
+		t.Port, t.Ports = KnownPort, e.XT.Ports[0]
 	}
-	if e.kind != exprNAT && e.kind != exprTPROXY {
+	if e.Kind != nfexpr.KindNAT && e.Kind != nfexpr.KindTPROXY {
 		return t
 	}
-	if e.nat.first >= 0 {
-		first, ok1 := p.regs.constant(e.nat.first, 2)
-		last, ok2 := p.regs.constant(e.nat.last, 2)
-		ports := PortRange{binary.BigEndian.Uint16(first), binary.BigEndian.Uint16(last)}
-		if t.Port = ComputedPort; ok1 && ok2 && ports != (PortRange{}) {
+	if e.NAT.First >= 0 {
+		first, ok1 := p.regs.constant(e.NAT.First, 2)
+		last, ok2 := p.regs.constant(e.NAT.Last, 2)
+		ports := nfexpr.PortRange{First: binary.BigEndian.Uint16(first), Last: binary.BigEndian.Uint16(last)}
+		if t.Port = ComputedPort; ok1 && ok2 && ports != (nfexpr.PortRange{}) {
 			t.Port, t.Ports = KnownPort, ports
 		}
 	}
-	if e.nat.addr >= 0 {
-		b, known := p.regs.constant(e.nat.addr, e.size)
+	if e.NAT.Addr >= 0 {
+		b, known := p.regs.constant(e.NAT.Addr, e.Size)
 		if !known {
 			return Target{AddrComputed: true}
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/nfexpr"
 	"onmux/probe/netlink"
 	"onmux/probe/nettest"
 )
@@ -32,16 +33,20 @@ func TestEvaluationIsBounded(t *testing.T) {
 	r := newRuleset()
 	r.steps = 1 << 12
 	for range 40 {
-		jump := expression{kind: exprVerdict, verdict: verdict{nftJump, "a"}}
-		r.chains["ip t a"] = append(r.chains["ip t a"], []expression{jump})
+		jump := nfexpr.Expression{Kind: nfexpr.KindVerdict, Verdict: nfexpr.Verdict{Code: nfexpr.Jump, Chain: "a"}}
+		r.chains["ip t a"] = append(r.chains["ip t a"], []nfexpr.Expression{jump})
 	}
-	r.evaluate(t.Context(), overIPv4(), []chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a", hook: unix.NF_INET_LOCAL_IN}})
+	r.evaluate(
+		t.Context(),
+		overIPv4(),
+		[]chain{{family: unix.NFPROTO_IPV4, table: "t", name: "a", hook: unix.NF_INET_LOCAL_IN}},
+	)
 	if !r.truncated {
 		t.Error("an endless evaluation ended without a word")
 	}
 	for want, err := range map[Status]error{
 		Truncated:    nil,
-		Failed:       errTooLarge,
+		Failed:       nfexpr.ErrTooLarge,
 		NotPermitted: unix.EPERM,
 		Unsupported:  unix.EPROTONOSUPPORT,
 		NotOpened:    &netlink.OpenError{Err: unix.EPERM},

@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"onmux/probe/local/nfexpr"
 	"onmux/probe/nettest/nft"
 )
 
@@ -38,18 +39,18 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, rule, elements []byte) {
 		r := newRuleset()
 		r.steps = 1 << 10
-		s := &set{elements: parseElements(elements), interval: len(elements)%2 == 0}
+		s := &set{elements: nfexpr.ParseElements(elements), interval: len(elements)%2 == 0}
 		s.joinIntervals()
-		_, exprs := parseRule(unix.NFPROTO_IPV4, rule)
+		_, exprs := nfexpr.ParseRule(unix.NFPROTO_IPV4, rule)
 		for _, e := range exprs {
-			r.sets["ip t "+e.lookup.set] = s
+			r.sets["ip t "+e.Lookup.Set] = s
 		}
 		r.noteLoopback(exprs)
 		r.sets["ip t s"] = s
-		r.chains["ip t a"] = [][]expression{exprs, {
-			{kind: exprLoad, size: 2, load: loading{from: fromTransportHeader, offset: 2}},
-			{kind: exprLookup, lookup: lookup{set: "s"}},
-			{kind: exprXTNAT},
+		r.chains["ip t a"] = [][]nfexpr.Expression{exprs, {
+			{Kind: nfexpr.KindLoad, Size: 2, Load: nfexpr.Loading{From: nfexpr.FromTransportHeader, Offset: 2}},
+			{Kind: nfexpr.KindLookup, Lookup: nfexpr.SetLookup{Set: "s"}},
+			{Kind: nfexpr.KindXTNAT},
 		}}
 		bases := []chain{parseChain(unix.NFPROTO_IPV4, rule), {family: unix.NFPROTO_IPV4, table: "t", name: "a"}}
 		r.evaluate(t.Context(), overIPv4(), bases)
@@ -66,10 +67,14 @@ func FuzzXT(f *testing.F) {
 		d = binary.BigEndian.AppendUint32(d, revision)
 		d = append(binary.NativeEndian.AppendUint16(d, uint16(4+len(info))), unix.NFTA_MATCH_INFO, 0)
 		d = append(d, info...)
-		all := slices.Concat(parseMatch(d), parseTarget(unix.NFPROTO_IPV4, d), parseTarget(unix.NFPROTO_IPV6, d))
+		all := slices.Concat(
+			nfexpr.ParseMatch(d),
+			nfexpr.ParseTarget(unix.NFPROTO_IPV4, d),
+			nfexpr.ParseTarget(unix.NFPROTO_IPV6, d),
+		)
 		for _, e := range all {
-			n := len(e.xt.ports)
-			if e.kind == exprXTPorts && len(newPortSet(e.xt.ports)) > n || e.kind == exprXTNAT && n > 1 {
+			n := len(e.XT.Ports)
+			if e.Kind == nfexpr.KindXTPorts && len(newPortSet(e.XT.Ports)) > n || e.Kind == nfexpr.KindXTNAT && n > 1 {
 				t.Errorf("%+v", e)
 			}
 		}

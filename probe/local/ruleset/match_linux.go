@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"onmux/probe/local/nfexpr"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +14,7 @@ import (
 func (f flow) any() match { return match{addrs: f.all, devices: f.anyDevice} }
 
 // depends lets packets through under a condition.
-func (f flow) depends(c Condition) match {
+func (f flow) depends(c nfexpr.Condition) match {
 	m := f.any()
 	m.unsure = c
 	return m
@@ -52,10 +53,10 @@ func (m match) both(n match) match {
 	case n.sources != nil:
 		m.sources = m.sources.intersect(n.sources)
 	}
-	if m.condition == (Condition{}) {
+	if m.condition == (nfexpr.Condition{}) {
 		m.condition = n.condition
 	}
-	if m.unsure == (Condition{}) {
+	if m.unsure == (nfexpr.Condition{}) {
 		m.unsure = n.unsure
 	}
 	return m
@@ -75,7 +76,7 @@ func (f flow) between(r *registers, at int, low, high []byte, whole bool) match 
 	for i := 0; i < len(low); {
 		n := r.run(at+i, len(low)-i)
 		if whole && n < len(low) && !bytes.Equal(low, high) {
-			return f.depends(Condition{Kind: OtherCondition})
+			return f.depends(nfexpr.Condition{Kind: nfexpr.OtherCondition})
 		}
 		m = m.both(f.part(r, at+i, low[i:i+n], high[i:i+n]))
 		i += n
@@ -97,16 +98,18 @@ func (f flow) part(r *registers, at int, low, high []byte) match {
 		return bytes.Compare(low, buf) <= 0 && bytes.Compare(buf, high) <= 0
 	}
 	switch b := part[0]; {
-	case b.from == fromConstant:
+	case b.from == nfexpr.FromConstant:
 		if !holds(nil) {
 			return f.never()
 		}
 		return f.any()
-	case b.from == fromDestPort && len(part) == 2 && b.plain() && part[1].plain():
-		return f.ofPorts(newPortSet([]PortRange{{binary.BigEndian.Uint16(low), binary.BigEndian.Uint16(high)}}))
-	case b.from == fromDestPort:
+	case b.from == nfexpr.FromDestPort && len(part) == 2 && b.plain() && part[1].plain():
+		return f.ofPorts(
+			newPortSet([]nfexpr.PortRange{{First: binary.BigEndian.Uint16(low), Last: binary.BigEndian.Uint16(high)}}),
+		)
+	case b.from == nfexpr.FromDestPort:
 		return f.ofPorts(portsWhere(holds))
-	case b.from == fromDestAddr:
+	case b.from == nfexpr.FromDestAddr:
 		m := f.any()
 		m.addrs = 0
 		for i, a := range f.own {
@@ -115,11 +118,11 @@ func (f flow) part(r *registers, at int, low, high []byte) match {
 			}
 		}
 		return m
-	case b.from == fromSourceAddr:
+	case b.from == nfexpr.FromSourceAddr:
 		return f.ofSources(part, low, high)
-	case b.from == fromIIF, b.from == fromIIFName:
+	case b.from == nfexpr.FromIIF, b.from == nfexpr.FromIIFName:
 		return f.ofDevices(b.from, holds)
-	case b.from == fromRouteBack:
+	case b.from == nfexpr.FromRouteBack:
 		m := f.any()
 		switch m.assumed = !f.inside; {
 		case allZero(low) && allZero(high): // there is none
@@ -128,10 +131,10 @@ func (f flow) part(r *registers, at int, low, high []byte) match {
 		case len(low) == 1 && low[0] == 1 && high[0] == 1: // there is one
 			return m
 		}
-		return f.depends(Condition{Kind: OtherCondition, Name: "fib"})
+		return f.depends(nfexpr.Condition{Kind: nfexpr.OtherCondition, Name: "fib"})
 	default:
-		c := b.from.condition()
-		if c.Kind == OtherCondition {
+		c := b.from.Condition()
+		if c.Kind == nfexpr.OtherCondition {
 			c.Name = r.names[at/4]
 		}
 		return f.depends(c)
@@ -141,14 +144,14 @@ func (f flow) part(r *registers, at int, low, high []byte) match {
 func allZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 // ofDevices matches the device by which packets arrive.
-func (f flow) ofDevices(from origin, holds func([]byte) bool) match {
+func (f flow) ofDevices(from nfexpr.Origin, holds func([]byte) bool) match {
 	m := f.any()
 	m.devices = 0
-	m.condition = Condition{Kind: Interface}
+	m.condition = nfexpr.Condition{Kind: nfexpr.Interface}
 	for i, d := range f.devices {
 		b := make([]byte, unix.IFNAMSIZ)
 		copy(b, d.Name)
-		if from == fromIIF {
+		if from == nfexpr.FromIIF {
 			b = binary.NativeEndian.AppendUint32(nil, uint32(d.Index))
 		}
 		if holds(b) {
@@ -156,7 +159,7 @@ func (f flow) ofDevices(from origin, holds func([]byte) bool) match {
 		}
 	}
 	if f.devicesUnknown {
-		m.devices, m.condition, m.unsure = f.anyDevice, Condition{}, m.condition
+		m.devices, m.condition, m.unsure = f.anyDevice, nfexpr.Condition{}, m.condition
 	}
 	return m
 }
@@ -183,12 +186,12 @@ func (f flow) ofSources(part []registerByte, low, high []byte) match {
 		}
 	}
 	if unsure {
-		return f.depends(Condition{Kind: SourceAddress})
+		return f.depends(nfexpr.Condition{Kind: nfexpr.SourceAddress})
 	}
 	a, _ := netip.AddrFromSlice(first)
 	z, _ := netip.AddrFromSlice(last)
 	m := f.any()
-	m.sources, m.condition = newSourceSet([]Span{{a, z}}), Condition{Kind: SourceAddress}
+	m.sources, m.condition = newSourceSet([]Span{{a, z}}), nfexpr.Condition{Kind: nfexpr.SourceAddress}
 	return m
 }
 
@@ -207,7 +210,7 @@ func portsWhere(holds func([]byte) bool) PortSet {
 		if n := len(ranges); n > 0 && int(ranges[n-1].Last)+1 == p {
 			ranges[n-1].Last++
 		} else {
-			ranges = append(ranges, PortRange{uint16(p), uint16(p)})
+			ranges = append(ranges, nfexpr.PortRange{First: uint16(p), Last: uint16(p)})
 		}
 	}
 	return ranges
@@ -218,12 +221,12 @@ func portsWhere(holds func([]byte) bool) PortSet {
 func mergeMatches(in []match) []match {
 	type key struct {
 		addrs, devices    uint64
-		condition, unsure Condition
+		condition, unsure nfexpr.Condition
 		assumed           bool
 	}
 	keyOf := func(m match) key { return key{m.addrs, m.devices, m.condition, m.unsure, m.assumed} }
 	var out []match
-	ports := make(map[key][]PortRange)
+	ports := make(map[key][]nfexpr.PortRange)
 	sources := make(map[key][]Span)
 	anyPort := make(map[key]int) // index in out
 	for _, m := range in {

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"net/netip"
+	"onmux/probe/local/nfexpr"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -18,13 +19,13 @@ const (
 // addresses, sources and devices.
 type packets struct {
 	ports      PortSet
-	addrs      uint64      // bits of flow.own
-	sources    sourceSet   // within flow.sources
-	devices    uint64      // bits of flow.devices
-	conditions []Condition // that held on the way here, of every kind
-	before     []Condition // conditions, when the rule began
-	pending    []Condition // of the rule, of which it is not known whether they hold
-	doubts     []doubt     // those that decided about the way here
+	addrs      uint64             // bits of flow.own
+	sources    sourceSet          // within flow.sources
+	devices    uint64             // bits of flow.devices
+	conditions []nfexpr.Condition // that held on the way here, of every kind
+	before     []nfexpr.Condition // conditions, when the rule began
+	pending    []nfexpr.Condition // of the rule, of which it is not known whether they hold
+	doubts     []doubt            // those that decided about the way here
 	state      state
 	regs       registers
 }
@@ -64,13 +65,13 @@ func (p packets) empty() bool {
 // match is which packets an expression lets through.
 type match struct {
 	never     bool
-	ports     PortSet   // nil: any
-	addrs     uint64    // bits of flow.own
-	sources   sourceSet // nil: any
-	devices   uint64    // bits of flow.devices
-	condition Condition // that it compares, as part of ports, addrs, sources or devices
-	unsure    Condition // what else it depends on
-	assumed   bool      // there is a route back to the source
+	ports     PortSet          // nil: any
+	addrs     uint64           // bits of flow.own
+	sources   sourceSet        // nil: any
+	devices   uint64           // bits of flow.devices
+	condition nfexpr.Condition // that it compares, as part of ports, addrs, sources or devices
+	unsure    nfexpr.Condition // what else it depends on
+	assumed   bool             // there is a route back to the source
 }
 
 // intersect is those packets that a match lets through.
@@ -124,7 +125,7 @@ func (p packets) without(m match) (out []packets) {
 }
 
 // doubting is packets about which conditions decided, one way or the other.
-func (p packets) doubting(conditions []Condition, by Rule, split int, holds bool) packets {
+func (p packets) doubting(conditions []nfexpr.Condition, by Rule, split int, holds bool) packets {
 	for _, c := range conditions {
 		if len(p.doubts) < maxDoubts {
 			p.doubts = append(slices.Clip(p.doubts), doubt{Doubt{c, by}, split, holds})
@@ -161,13 +162,13 @@ func (v *evaluation) split(p packets, matches []match, invert bool) (in, out []p
 			if through.empty() {
 				continue
 			}
-			if m.unsure != (Condition{}) {
+			if m.unsure != (nfexpr.Condition{}) {
 				through.pending = append(slices.Clip(through.pending), m.unsure)
 			}
 			in = append(in, through)
 		}
 		if rest = next; len(rest)+len(in) > maxSets {
-			return v.split(p, []match{v.depends(Condition{Kind: AddressAndPort})}, invert)
+			return v.split(p, []match{v.depends(nfexpr.Condition{Kind: nfexpr.AddressAndPort})}, invert)
 		}
 	}
 	if !invert {
@@ -197,9 +198,9 @@ func leave(all []packets) []packets {
 }
 
 // including is conditions and some more.
-func including(all []Condition, more ...Condition) []Condition {
+func including(all []nfexpr.Condition, more ...nfexpr.Condition) []nfexpr.Condition {
 	for _, c := range more {
-		if c != (Condition{}) && !slices.Contains(all, c) {
+		if c != (nfexpr.Condition{}) && !slices.Contains(all, c) {
 			all = append(slices.Clip(all), c)
 		}
 	}
@@ -293,7 +294,7 @@ func (p *packets) mergeDoubts(q packets, samePackets bool) bool {
 }
 
 // common is what two lists begin with.
-func common(a, b []Condition) []Condition {
+func common(a, b []nfexpr.Condition) []nfexpr.Condition {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
@@ -312,28 +313,47 @@ func (p packets) translated(t Target) packets {
 
 // rewritten is where packets go to whose header a rule writes to, if that is to
 // another place.
-func (p packets) rewritten(e expression, f flow) (Target, bool) {
+func (p packets) rewritten(e nfexpr.Expression, f flow) (Target, bool) {
 	t, moved := p.state.target, false
-	at, end := int(e.load.offset), int(e.load.offset)+e.size
+	at, end := int(e.Load.Offset), int(e.Load.Offset)+e.Size
 	addr, size := 16, 4
 	if f.family == unix.NFPROTO_IPV6 {
 		addr, size = 24, 16
 	}
 	switch {
-	case e.load.from == fromTransportHeader && at < 4 && end > 2:
+	case e.Load.From == nfexpr.FromTransportHeader && at < 4 && end > 2:
 		moved = true
 		t.Port = ComputedPort
-		if b, known := p.regs.constant(e.src+2-at, 2); at <= 2 && end >= 4 && known {
+		if b, known := p.regs.constant(e.Src+2-at, 2); at <= 2 && end >= 4 && known {
 			n := uint16(b[0])<<8 | uint16(b[1])
-			t.Port, t.Ports = KnownPort, PortRange{n, n}
+			t.Port, t.Ports = KnownPort, nfexpr.PortRange{First: n, Last: n}
 		}
-	case e.load.from == fromNetworkHeader && at < addr+size && end > addr:
+	case e.Load.From == nfexpr.FromNetworkHeader && at < addr+size && end > addr:
 		moved = true
 		t.AddrComputed = true
-		if b, known := p.regs.constant(e.src+addr-at, size); at <= addr && end >= addr+size && known {
+		if b, known := p.regs.constant(e.Src+addr-at, size); at <= addr && end >= addr+size && known {
 			t.AddrComputed = false
 			t.Addr, _ = netip.AddrFromSlice(b)
 		}
 	}
 	return t, moved
+}
+
+// markOf is a mark after an KindXTMark.
+func markOf(e nfexpr.Expression, c constants) constants {
+	if len(e.Low) != 4 || len(e.Mask) != 4 {
+		return constants{}
+	}
+	whole := true
+	for _, b := range e.Mask {
+		whole = whole && b == 0xff
+	}
+	if !c.known && !whole {
+		return constants{}
+	}
+	for i := range c.bytes {
+		c.bytes[i] = registerByte{from: nfexpr.FromConstant, flip: c.bytes[i].flip&^e.Mask[i] ^ e.Low[i]}
+	}
+	c.known = true
+	return c
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"onmux/probe/local/nfexpr"
 	"onmux/probe/netlink"
 )
 
@@ -25,15 +26,15 @@ const (
 // ruleset is the rules that new connections to this machine meet.
 type ruleset struct {
 	client    netlink.Client
-	tables    map[string]bool           // of which the rules were read, by "ip nat"
-	chains    map[string][][]expression // the rules of chains, by "ip nat prerouting"
-	sets      map[string]*set           // read when a rule looks into them, by "ip nat name"
-	setFlags  map[string][]setFlags     // of the sets of a table
-	own       []netip.Addr              // addresses of this machine
-	loopback  []netip.Addr              // addresses of 127.0.0.0/8 that rules name
-	count     int                       // of rules
-	steps     int                       // that may still be evaluated
-	truncated bool                      // something was not evaluated to its end
+	tables    map[string]bool                  // of which the rules were read, by "ip nat"
+	chains    map[string][][]nfexpr.Expression // the rules of chains, by "ip nat prerouting"
+	sets      map[string]*set                  // read when a rule looks into them, by "ip nat name"
+	setFlags  map[string][]setFlags            // of the sets of a table
+	own       []netip.Addr                     // addresses of this machine
+	loopback  []netip.Addr                     // addresses of 127.0.0.0/8 that rules name
+	count     int                              // of rules
+	steps     int                              // that may still be evaluated
+	truncated bool                             // something was not evaluated to its end
 }
 
 type setFlags struct {
@@ -43,7 +44,7 @@ type setFlags struct {
 
 // chain is a chain of a table; base chains are called by the kernel.
 type chain struct {
-	family   tableFamily
+	family   nfexpr.Family
 	table    string
 	name     string
 	kind     string // "filter", "nat" or "route" of a base chain
@@ -64,7 +65,7 @@ func (c chain) leaving() bool {
 }
 
 // sees reports whether packets of a family pass the chain.
-func (c chain) sees(family tableFamily) bool {
+func (c chain) sees(family nfexpr.Family) bool {
 	return c.family == family || c.family != unix.NFPROTO_IPV4 && c.family != unix.NFPROTO_IPV6
 }
 
@@ -82,18 +83,18 @@ func (c chain) called() int32 {
 
 // parseChain reads the attributes of NFT_MSG_NEWCHAIN. A chain that new connections
 // to this machine do not pass has no kind.
-func parseChain(family tableFamily, b []byte) chain {
+func parseChain(family nfexpr.Family, b []byte) chain {
 	const device, devices = 3, 4 // NFTA_HOOK_DEV, NFTA_HOOK_DEVS
 	hook := netlink.Attribute(b, unix.NFTA_CHAIN_HOOK)
 	c := chain{
-		family: family, table: text(b, unix.NFTA_CHAIN_TABLE), name: text(b, unix.NFTA_CHAIN_NAME),
-		kind: text(b, unix.NFTA_CHAIN_TYPE), policy: nfAccept,
-		hook: number(hook, unix.NFTA_HOOK_HOOKNUM), priority: int32(number(hook, unix.NFTA_HOOK_PRIORITY)),
+		family: family, table: nfexpr.Text(b, unix.NFTA_CHAIN_TABLE), name: nfexpr.Text(b, unix.NFTA_CHAIN_NAME),
+		kind: nfexpr.Text(b, unix.NFTA_CHAIN_TYPE), policy: nfexpr.Accept,
+		hook: nfexpr.Number(hook, unix.NFTA_HOOK_HOOKNUM), priority: int32(nfexpr.Number(hook, unix.NFTA_HOOK_PRIORITY)),
 	}
 	if netlink.Attribute(b, unix.NFTA_CHAIN_POLICY) != nil {
-		c.policy = int32(number(b, unix.NFTA_CHAIN_POLICY))
+		c.policy = int32(nfexpr.Number(b, unix.NFTA_CHAIN_POLICY))
 	}
-	if name := text(hook, device); name != "" {
+	if name := nfexpr.Text(hook, device); name != "" {
 		c.devices = append(c.devices, name)
 	}
 	for _, name := range netlink.Attributes(netlink.Attribute(hook, devices)) {
@@ -116,8 +117,8 @@ func parseChain(family tableFamily, b []byte) chain {
 
 func newRuleset() *ruleset {
 	return &ruleset{
-		client: netlink.Client{Family: unix.NETLINK_NETFILTER, MaxBytes: maxRuleset}, steps: maxSteps,
-		tables: make(map[string]bool), chains: make(map[string][][]expression),
+		client: netlink.Client{Family: unix.NETLINK_NETFILTER, MaxBytes: nfexpr.MaxRuleset}, steps: maxSteps,
+		tables: make(map[string]bool), chains: make(map[string][][]nfexpr.Expression),
 		sets: make(map[string]*set), setFlags: make(map[string][]setFlags),
 	}
 }
@@ -128,7 +129,7 @@ func Read(ctx context.Context, q Query) (Result, error) {
 	r := newRuleset()
 	var out Result
 	bases, err := r.read(ctx)
-	if err == nil || errors.Is(err, errTooLarge) {
+	if err == nil || errors.Is(err, nfexpr.ErrTooLarge) {
 		out.Translations, out.Fates = r.evaluate(ctx, q, bases)
 	}
 	if err := ctx.Err(); err != nil {
@@ -167,8 +168,8 @@ func (r *ruleset) status(err error) Status {
 func (r *ruleset) read(ctx context.Context) ([]chain, error) {
 	var bases []chain
 	reset := func() { bases = nil }
-	request := newRequest(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC)
-	err := dump(ctx, &r.client, request, reset, func(f tableFamily, b []byte) {
+	request := nfexpr.NewRequest(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC)
+	err := nfexpr.Dump(ctx, &r.client, request, reset, func(f nfexpr.Family, b []byte) {
 		if c := parseChain(f, b); c.kind != "" {
 			bases = append(bases, c)
 		}
@@ -194,12 +195,12 @@ func (r *ruleset) read(ctx context.Context) ([]chain, error) {
 
 // readRules reads the rules of a chain's table; with an error, some of them.
 func (r *ruleset) readRules(ctx context.Context, c chain) error {
-	chains := make(map[string][][]expression)
+	chains := make(map[string][][]nfexpr.Expression)
 	n := 0
 	reset := func() { clear(chains); n = 0 }
-	request := newRequest(unix.NFT_MSG_GETRULE, c.family).AddString(unix.NFTA_RULE_TABLE, c.table)
-	err := dump(ctx, &r.client, request, reset, func(f tableFamily, b []byte) {
-		chain, exprs := parseRule(f, b)
+	request := nfexpr.NewRequest(unix.NFT_MSG_GETRULE, c.family).AddString(unix.NFTA_RULE_TABLE, c.table)
+	err := nfexpr.Dump(ctx, &r.client, request, reset, func(f nfexpr.Family, b []byte) {
+		chain, exprs := nfexpr.ParseRule(f, b)
 		chains[chain] = append(chains[chain], exprs)
 		r.noteLoopback(exprs)
 		n++
@@ -213,11 +214,11 @@ func (r *ruleset) readRules(ctx context.Context, c chain) error {
 
 // noteLoopback notes the addresses of 127.0.0.0/8 that a rule names, as Docker's
 // resolver has one: all of them are this machine's.
-func (r *ruleset) noteLoopback(exprs []expression) {
+func (r *ruleset) noteLoopback(exprs []nfexpr.Expression) {
 	for _, e := range exprs {
-		named := e.kind == exprCompare && len(e.low) == 4 && e.low[0] == 127 && bytes.Equal(e.low, e.high)
+		named := e.Kind == nfexpr.KindCompare && len(e.Low) == 4 && e.Low[0] == 127 && bytes.Equal(e.Low, e.High)
 		if named && len(r.loopback) < maxOwn/4 {
-			if a := netip.AddrFrom4([4]byte(e.low)); !slices.Contains(r.loopback, a) {
+			if a := netip.AddrFrom4([4]byte(e.Low)); !slices.Contains(r.loopback, a) {
 				r.loopback = append(r.loopback, a)
 			}
 		}
@@ -242,10 +243,10 @@ func (r *ruleset) set(ctx context.Context, c chain, name string) *set {
 		const concatenated = 1 << 7 // NFT_SET_CONCAT: its elements have both ends
 		s.interval = flags[i].flags&(unix.NFT_SET_INTERVAL|concatenated) == unix.NFT_SET_INTERVAL
 	}
-	request := newRequest(unix.NFT_MSG_GETSETELEM, c.family).
+	request := nfexpr.NewRequest(unix.NFT_MSG_GETSETELEM, c.family).
 		AddString(unix.NFTA_SET_ELEM_LIST_TABLE, c.table).AddString(unix.NFTA_SET_ELEM_LIST_SET, name)
-	s.err = dump(ctx, &r.client, request, func() { s.elements = nil }, func(_ tableFamily, b []byte) {
-		s.elements = append(s.elements, parseElements(b)...)
+	s.err = nfexpr.Dump(ctx, &r.client, request, func() { s.elements = nil }, func(_ nfexpr.Family, b []byte) {
+		s.elements = append(s.elements, nfexpr.ParseElements(b)...)
 	})
 	s.joinIntervals()
 	r.truncated = r.truncated || s.err != nil
@@ -258,9 +259,9 @@ func (r *ruleset) readSetFlags(ctx context.Context, c chain) error {
 		return nil
 	}
 	var all []setFlags
-	request := newRequest(unix.NFT_MSG_GETSET, c.family).AddString(unix.NFTA_SET_TABLE, c.table)
-	err := dump(ctx, &r.client, request, func() { all = nil }, func(_ tableFamily, b []byte) {
-		all = append(all, setFlags{text(b, unix.NFTA_SET_NAME), number(b, unix.NFTA_SET_FLAGS)})
+	request := nfexpr.NewRequest(unix.NFT_MSG_GETSET, c.family).AddString(unix.NFTA_SET_TABLE, c.table)
+	err := nfexpr.Dump(ctx, &r.client, request, func() { all = nil }, func(_ nfexpr.Family, b []byte) {
+		all = append(all, setFlags{nfexpr.Text(b, unix.NFTA_SET_NAME), nfexpr.Number(b, unix.NFTA_SET_FLAGS)})
 	})
 	if err == nil {
 		r.setFlags[c.tableName()] = all
@@ -289,7 +290,7 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found [
 	}
 	devices, err := net.Interfaces()
 	for _, proto := range q.Protos {
-		for _, family := range []tableFamily{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
+		for _, family := range []nfexpr.Family{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
 			if family == unix.NFPROTO_IPV4 && !q.IPv4 || family == unix.NFPROTO_IPV6 && !q.IPv6 {
 				continue
 			}
@@ -309,7 +310,7 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found [
 
 // destinations is the own addresses for which packets can be. What arrives from
 // outside is for none of loopback, unless there is no other.
-func (r *ruleset) destinations(family tableFamily, inside bool) []netip.Addr {
+func (r *ruleset) destinations(family nfexpr.Family, inside bool) []netip.Addr {
 	var all, outer []netip.Addr
 	for _, a := range r.own {
 		if a.Is4() == (family == unix.NFPROTO_IPV4) {
@@ -358,7 +359,7 @@ func (f *flow) setDevices(all []net.Interface, err error) {
 		}
 	}
 	if len(f.devices) > maxDevices {
-		f.devices, err = f.devices[:maxDevices], errTooLarge
+		f.devices, err = f.devices[:maxDevices], nfexpr.ErrTooLarge
 	}
 	if len(f.devices) == 0 {
 		f.devices = []net.Interface{{}}

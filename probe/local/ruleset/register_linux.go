@@ -6,78 +6,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/nfexpr"
 )
-
-// origin is where the bytes in registers come from.
-type origin uint8
-
-const (
-	fromElsewhere origin = iota
-	fromNetworkHeader
-	fromTransportHeader
-	fromL4Proto
-	fromNFProto
-	fromEtherType
-	fromIIF
-	fromOIF
-	fromIIFName
-	fromOIFName
-	fromMark
-	fromSender
-	fromRandom
-	fromConnState
-	fromConnMark
-	fromConnStatus
-	fromOriginalPort
-	fromOriginalAddr
-	fromDirection
-	fromPacketType
-	fromAddrType
-	fromRouteBack
-	fromSourceAddr
-	fromSourcePort
-	fromDestPort
-	fromDestAddr
-	fromTCPFlags
-	fromConstant
-)
-
-// condition is what a rule depends on that looks at such bytes.
-func (o origin) condition() Condition {
-	switch o {
-	case fromSourceAddr:
-		return Condition{Kind: SourceAddress}
-	case fromSourcePort:
-		return Condition{Kind: SourcePort}
-	case fromIIF, fromOIF, fromIIFName, fromOIFName:
-		return Condition{Kind: Interface}
-	case fromMark, fromConnMark:
-		return Condition{Kind: Mark}
-	case fromConnState, fromConnStatus:
-		return Condition{Kind: ConnectionState}
-	case fromTCPFlags:
-		return Condition{Kind: TCPFlags}
-	case fromSender:
-		return Condition{Kind: Sender}
-	case fromRandom:
-		return Condition{Kind: Random}
-	}
-	return Condition{Kind: OtherCondition}
-}
 
 // registerByte is one byte of a register: a constant, or a byte of something that is
 // known only as a set of possible values. Its value is byte index of that, AND mask,
 // XOR flip.
 type registerByte struct {
-	from       origin
+	from       nfexpr.Origin
 	index      uint8
 	mask, flip byte // of a constant: flip is the value
 }
 
 // registers are what the expressions of a rule work on.
 type registers struct {
-	bytes [registerBytes]registerByte
-	names [registerBytes / 4]string // of what the words hold, where its origin has no name
+	bytes [nfexpr.RegisterBytes]registerByte
+	names [nfexpr.RegisterBytes / 4]string // of what the words hold, where its origin has no name
 }
 
 // store puts constants into the registers.
@@ -91,16 +35,16 @@ func (r *registers) store(at int, b []byte) {
 // pad zeroes up to the next word, as the kernel does.
 func (r *registers) pad(at int) {
 	for ; at%4 != 0; at++ {
-		r.bytes[at] = registerByte{from: fromConstant}
+		r.bytes[at] = registerByte{from: nfexpr.FromConstant}
 	}
 }
 
-// mask applies an exprBitwise.
-func (r *registers) mask(e expression) {
+// mask applies an KindBitwise.
+func (r *registers) mask(e nfexpr.Expression) {
 	masked := *r
-	for i := range e.size {
-		masked.bytes[e.dst+i] = r.bytes[e.src+i].masked(e.mask[i], e.xor[i])
-		masked.names[(e.dst+i)/4] = r.names[(e.src+i)/4]
+	for i := range e.Size {
+		masked.bytes[e.Dst+i] = r.bytes[e.Src+i].masked(e.Mask[i], e.XOR[i])
+		masked.names[(e.Dst+i)/4] = r.names[(e.Src+i)/4]
 	}
 	*r = masked
 }
@@ -116,11 +60,11 @@ func (r *registers) forget() {
 // constant is the value of registers; false if it is not known.
 func (r *registers) constant(at, n int) ([]byte, bool) {
 	b := make([]byte, n)
-	if at < 0 || at+n > registerBytes {
+	if at < 0 || at+n > nfexpr.RegisterBytes {
 		return b, false
 	}
 	for i := range n {
-		if r.bytes[at+i].from != fromConstant {
+		if r.bytes[at+i].from != nfexpr.FromConstant {
 			return b, false
 		}
 		b[i] = r.bytes[at+i].flip
@@ -132,7 +76,7 @@ func (r *registers) constant(at, n int) ([]byte, bool) {
 func (r *registers) set(at int) constants {
 	c := constants{known: true}
 	for i := range c.bytes {
-		if c.bytes[i] = r.bytes[at+i]; c.bytes[i].from != fromConstant {
+		if c.bytes[i] = r.bytes[at+i]; c.bytes[i].from != nfexpr.FromConstant {
 			return constants{}
 		}
 	}
@@ -143,7 +87,7 @@ func (r *registers) set(at int) constants {
 func (r *registers) run(at, most int) int {
 	n := 1
 	for n < most && r.bytes[at+n].from == r.bytes[at].from &&
-		(r.bytes[at].from == fromConstant || r.bytes[at+n].index == r.bytes[at].index+uint8(n)) {
+		(r.bytes[at].from == nfexpr.FromConstant || r.bytes[at+n].index == r.bytes[at].index+uint8(n)) {
 		n++
 	}
 	return n
@@ -152,14 +96,14 @@ func (r *registers) run(at, most int) int {
 // constant is byte i of b, and 0 behind its end.
 func constant(b []byte, i int) registerByte {
 	if i < len(b) {
-		return registerByte{from: fromConstant, flip: b[i]}
+		return registerByte{from: nfexpr.FromConstant, flip: b[i]}
 	}
-	return registerByte{from: fromConstant}
+	return registerByte{from: nfexpr.FromConstant}
 }
 
 func (b registerByte) masked(mask, flip byte) registerByte {
-	if b.from == fromConstant || b.mask&mask == 0 {
-		return registerByte{from: fromConstant, flip: b.flip&mask ^ flip}
+	if b.from == nfexpr.FromConstant || b.mask&mask == 0 {
+		return registerByte{from: nfexpr.FromConstant, flip: b.flip&mask ^ flip}
 	}
 	return registerByte{from: b.from, index: b.index, mask: b.mask & mask, flip: b.flip&mask ^ flip}
 }
@@ -168,55 +112,55 @@ func (b registerByte) masked(mask, flip byte) registerByte {
 func (b registerByte) plain() bool { return b.mask == 0xff && b.flip == 0 }
 
 // load puts what an expression loads into the registers of packets.
-func (v *evaluation) load(e expression, p *packets) {
-	for i := range e.size {
-		p.regs.bytes[e.dst+i] = v.loaded(e.load, p, i)
-		p.regs.names[(e.dst+i)/4] = e.load.name
+func (v *evaluation) load(e nfexpr.Expression, p *packets) {
+	for i := range e.Size {
+		p.regs.bytes[e.Dst+i] = v.loaded(e.Load, p, i)
+		p.regs.names[(e.Dst+i)/4] = e.Load.Name
 	}
-	p.regs.pad(e.dst + e.size)
+	p.regs.pad(e.Dst + e.Size)
 }
 
 // loaded is byte i of what is loaded.
-func (v *evaluation) loaded(l loading, p *packets, i int) registerByte {
-	switch l.from {
-	case fromNetworkHeader:
-		return v.networkHeader(int(l.offset)+i, p)
-	case fromTransportHeader:
-		return v.transportHeader(int(l.offset)+i, p)
-	case fromL4Proto:
+func (v *evaluation) loaded(l nfexpr.Loading, p *packets, i int) registerByte {
+	switch l.From {
+	case nfexpr.FromNetworkHeader:
+		return v.networkHeader(int(l.Offset)+i, p)
+	case nfexpr.FromTransportHeader:
+		return v.transportHeader(int(l.Offset)+i, p)
+	case nfexpr.FromL4Proto:
 		return constant([]byte{ipProto(v.proto)}, i)
-	case fromNFProto:
+	case nfexpr.FromNFProto:
 		return constant([]byte{byte(v.chainFamily())}, i)
-	case fromEtherType:
+	case nfexpr.FromEtherType:
 		return constant(binary.BigEndian.AppendUint16(nil, etherType(v.family)), i)
-	case fromPacketType, fromDirection: // PACKET_HOST, IP_CT_DIR_ORIGINAL
+	case nfexpr.FromPacketType, nfexpr.FromDirection: // PACKET_HOST, IP_CT_DIR_ORIGINAL
 		return constant(nil, i)
-	case fromConnState:
+	case nfexpr.FromConnState:
 		return v.connState(p, i)
-	case fromConnStatus:
+	case nfexpr.FromConnStatus:
 		return v.connStatus(p, i)
-	case fromMark:
+	case nfexpr.FromMark:
 		if p.state.mark.known && i < 4 {
 			return p.state.mark.bytes[i]
 		}
-	case fromConnMark:
+	case nfexpr.FromConnMark:
 		if p.state.connMark.known && i < 4 {
 			return p.state.connMark.bytes[i]
 		}
-	case fromOriginalPort:
-		return registerByte{from: fromDestPort, index: uint8(i), mask: 0xff}
-	case fromOriginalAddr:
-		return registerByte{from: fromDestAddr, index: uint8(i), mask: 0xff}
-	case fromAddrType:
+	case nfexpr.FromOriginalPort:
+		return registerByte{from: nfexpr.FromDestPort, index: uint8(i), mask: 0xff}
+	case nfexpr.FromOriginalAddr:
+		return registerByte{from: nfexpr.FromDestAddr, index: uint8(i), mask: 0xff}
+	case nfexpr.FromAddrType:
 		if !p.state.moved {
 			return constant(binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL), i)
 		}
-		return registerByte{from: fromElsewhere, index: uint8(i), mask: 0xff}
+		return registerByte{from: nfexpr.FromElsewhere, index: uint8(i), mask: 0xff}
 	}
-	if b, ok := v.device(l.from); ok {
+	if b, ok := v.device(l.From); ok {
 		return constant(b, i)
 	}
-	return registerByte{from: l.from, index: uint8(i), mask: 0xff}
+	return registerByte{from: l.From, index: uint8(i), mask: 0xff}
 }
 
 // The bits of a connection's state and of its status that are compared
@@ -236,7 +180,7 @@ func (v *evaluation) connState(p *packets, i int) registerByte {
 	case p.state.untracked:
 		bits = stateUntracked
 	case before && v.priority == trackingPriority: // either may come first
-		return registerByte{from: fromConnState, index: uint8(i), mask: 0xff}
+		return registerByte{from: nfexpr.FromConnState, index: uint8(i), mask: 0xff}
 	case before:
 		bits = stateInvalid
 	}
@@ -247,7 +191,7 @@ func (v *evaluation) connState(p *packets, i int) registerByte {
 // known.
 func (v *evaluation) connStatus(p *packets, i int) registerByte {
 	known := binary.NativeEndian.AppendUint32(nil, statusDestNAT)
-	b := registerByte{from: fromConnStatus, index: uint8(i), mask: 0xff}
+	b := registerByte{from: nfexpr.FromConnStatus, index: uint8(i), mask: 0xff}
 	if i < len(known) {
 		b.mask &^= known[i]
 		if p.state.natDone && p.state.moved {
@@ -259,27 +203,27 @@ func (v *evaluation) connStatus(p *packets, i int) registerByte {
 
 // device is an interface that is known: what leaves this machine for itself came
 // from none and goes by loopback, and what arrives does not leave yet.
-func (v *evaluation) device(from origin) ([]byte, bool) {
+func (v *evaluation) device(from nfexpr.Origin) ([]byte, bool) {
 	leaves := v.hook == unix.NF_INET_LOCAL_OUT || v.hook == unix.NF_INET_POST_ROUTING
 	in, out := v.inside && !leaves, v.inside && leaves
 	loopback := binary.NativeEndian.AppendUint32(nil, 1)
 	switch from {
-	case fromIIF:
+	case nfexpr.FromIIF:
 		if in {
 			return loopback, true
 		}
 		return nil, leaves
-	case fromIIFName:
+	case nfexpr.FromIIFName:
 		if in {
 			return []byte("lo"), true
 		}
 		return nil, leaves
-	case fromOIF:
+	case nfexpr.FromOIF:
 		if out {
 			return loopback, true
 		}
 		return nil, !leaves
-	case fromOIFName:
+	case nfexpr.FromOIFName:
 		if out {
 			return []byte("lo"), true
 		}
@@ -294,7 +238,7 @@ func (v *evaluation) networkHeader(at int, p *packets) registerByte {
 	if v.family == unix.NFPROTO_IPV6 {
 		proto, source, dest, end = 6, 8, 24, 40
 	}
-	unknown := registerByte{from: fromElsewhere, mask: 0xff}
+	unknown := registerByte{from: nfexpr.FromElsewhere, mask: 0xff}
 	switch t := p.state.target; {
 	case at == proto:
 		return constant([]byte{ipProto(v.proto)}, 0)
@@ -304,7 +248,7 @@ func (v *evaluation) networkHeader(at int, p *packets) registerByte {
 	case v.family == unix.NFPROTO_IPV4 && at == 7:
 		return constant(nil, 0)
 	case at >= source && at < dest && !p.state.sourceMoved:
-		return registerByte{from: fromSourceAddr, index: uint8(at - source), mask: 0xff}
+		return registerByte{from: nfexpr.FromSourceAddr, index: uint8(at - source), mask: 0xff}
 	case at < dest || at >= end:
 		return unknown
 	case p.state.moved && t.Addr.IsValid() && !t.AddrComputed:
@@ -312,7 +256,7 @@ func (v *evaluation) networkHeader(at int, p *packets) registerByte {
 	case p.state.moved && (t.AddrComputed || !p.state.sameAddress()):
 		return unknown
 	}
-	return registerByte{from: fromDestAddr, index: uint8(at - dest), mask: 0xff}
+	return registerByte{from: nfexpr.FromDestAddr, index: uint8(at - dest), mask: 0xff}
 }
 
 // sameAddress reports whether packets that a rule has moved kept their address: those
@@ -325,17 +269,17 @@ func (v *evaluation) transportHeader(at int, p *packets) registerByte {
 	const flags, congestion, syn = 13, 0xc0, 0x02
 	switch t := p.state.target; {
 	case at < 2:
-		return registerByte{from: fromSourcePort, index: uint8(at), mask: 0xff}
+		return registerByte{from: nfexpr.FromSourcePort, index: uint8(at), mask: 0xff}
 	case at < 4 && p.state.moved && t.Port == KnownPort && t.Ports.First == t.Ports.Last:
 		return constant(binary.BigEndian.AppendUint16(nil, t.Ports.First), at-2)
 	case at < 4 && p.state.moved && t.Port != SamePort:
-		return registerByte{from: fromElsewhere, mask: 0xff}
+		return registerByte{from: nfexpr.FromElsewhere, mask: 0xff}
 	case at < 4:
-		return registerByte{from: fromDestPort, index: uint8(at - 2), mask: 0xff}
+		return registerByte{from: nfexpr.FromDestPort, index: uint8(at - 2), mask: 0xff}
 	case v.proto == probe.TCP && at == flags: // RFC 3168 sets the upper two, too
-		return registerByte{from: fromTCPFlags, mask: congestion, flip: syn}
+		return registerByte{from: nfexpr.FromTCPFlags, mask: congestion, flip: syn}
 	}
-	return registerByte{from: fromElsewhere, mask: 0xff}
+	return registerByte{from: nfexpr.FromElsewhere, mask: 0xff}
 }
 
 func ipProto(p probe.Proto) byte {
@@ -345,7 +289,7 @@ func ipProto(p probe.Proto) byte {
 	return unix.IPPROTO_TCP
 }
 
-func etherType(f tableFamily) uint16 {
+func etherType(f nfexpr.Family) uint16 {
 	if f == unix.NFPROTO_IPV6 {
 		return unix.ETH_P_IPV6
 	}

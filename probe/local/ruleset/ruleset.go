@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/local/nfexpr"
 )
 
 // Query is what to find the effects of rules for.
@@ -89,7 +90,7 @@ type Translation struct {
 	Target     Target
 	Unknown    bool // what the rule does was not understood
 	Rule       Rule
-	Conditions []Condition
+	Conditions []nfexpr.Condition
 }
 
 // Means is how a rule sends packets on.
@@ -128,7 +129,7 @@ const (
 
 // Doubt is a condition of a rule of which it is not known whether it holds.
 type Doubt struct {
-	Condition Condition
+	Condition nfexpr.Condition
 	Rule      Rule
 }
 
@@ -137,14 +138,11 @@ type Span struct{ First, Last netip.Addr }
 
 // Target is where packets are sent.
 type Target struct {
-	Addr         netip.Addr // not valid: this machine
-	AddrComputed bool       // an address that is known only at run time
-	Ports        PortRange  // one of them
+	Addr         netip.Addr       // not valid: this machine
+	AddrComputed bool             // an address that is known only at run time
+	Ports        nfexpr.PortRange // one of them
 	Port         PortKind
 }
-
-// PortRange is a range of ports, both ends included.
-type PortRange struct{ First, Last uint16 }
 
 // PortKind is what is known of a target's port.
 type PortKind uint8
@@ -154,38 +152,4 @@ const (
 	SamePort     PortKind = iota // the one that the packet had
 	KnownPort                    // one of Target.Ports
 	ComputedPort                 // known only at run time
-)
-
-// Condition is something on which a rule depends, beside the protocol, the port and
-// the own address. The zero value is none.
-type Condition struct {
-	Kind ConditionKind
-	Name string // of a match, an expression, a target or what else it looks at
-}
-
-// ConditionKind is what a Condition is about.
-type ConditionKind string
-
-// Every ConditionKind; "" is none.
-const (
-	SourceAddress     ConditionKind = "source address"
-	SourcePort        ConditionKind = "source port"
-	Interface         ConditionKind = "interface"
-	Mark              ConditionKind = "mark"
-	Sender            ConditionKind = "sender" // a user, a group or a cgroup
-	Random            ConditionKind = "random"
-	ConnectionState   ConditionKind = "connection state"
-	TCPFlags          ConditionKind = "TCP flags"
-	Rate              ConditionKind = "rate"
-	Quota             ConditionKind = "quota"
-	ConnectionLimit   ConditionKind = "connection limit"
-	NamedObject       ConditionKind = "named object"
-	IPSet             ConditionKind = "ipset"
-	AddressAndPort    ConditionKind = "address and port" // both at once
-	UnreadSet         ConditionKind = "unread set"
-	UnknownMatch      ConditionKind = "unknown match"      // of iptables, Name
-	UnknownExpression ConditionKind = "unknown expression" // of nf_tables, Name
-	UnknownTarget     ConditionKind = "unknown target"     // of iptables or nf_tables, Name: it may do nothing
-	ThroughBridge     ConditionKind = "bridge"             // whether packets arrive by one
-	OtherCondition    ConditionKind = "other"
 )

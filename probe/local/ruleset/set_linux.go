@@ -4,84 +4,35 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"onmux/probe/local/nfexpr"
 	"slices"
-
-	"golang.org/x/sys/unix"
-
-	"onmux/probe/netlink"
 )
 
 // set is a set, or a map, of a table.
 type set struct {
-	interval bool      // its elements are where intervals start and end
-	elements []element // intervals whole, sorted
+	interval bool             // its elements are where intervals start and end
+	elements []nfexpr.Element // intervals whole, sorted
 	err      error
-}
-
-// element is a key, or a range of keys with both ends, and what a map has for it.
-type element struct {
-	low, high []byte
-	data      []byte
-	verdict   *verdict
-	catchall  bool // every other key
-	rated     bool // it has a rate or the like of its own
-	end       bool // no element: an interval ends before its key
-}
-
-// parseElements reads NFT_MSG_NEWSETELEM.
-func parseElements(b []byte) []element {
-	const (
-		expr     = 7      // NFTA_SET_ELEM_EXPR
-		exprs    = 11     // NFTA_SET_ELEM_EXPRESSIONS
-		keyEnd   = 10     // NFTA_SET_ELEM_KEY_END
-		catchall = 1 << 1 // NFT_SET_ELEM_CATCHALL
-	)
-	var all []element
-	for _, attrs := range netlink.Attributes(netlink.Attribute(b, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
-		flags := number(attrs, unix.NFTA_SET_ELEM_FLAGS)
-		e := element{
-			low:      value(attrs, unix.NFTA_SET_ELEM_KEY),
-			high:     value(attrs, keyEnd),
-			data:     value(attrs, unix.NFTA_SET_ELEM_DATA),
-			catchall: flags&catchall != 0,
-			end:      flags&unix.NFT_SET_ELEM_INTERVAL_END != 0,
-		}
-		if b := netlink.Attribute(attrs, expr); b != nil {
-			e.rated = !counts(b)
-		}
-		for _, b := range netlink.Attributes(netlink.Attribute(attrs, exprs)) {
-			e.rated = e.rated || !counts(b)
-		}
-		data := netlink.Attribute(attrs, unix.NFTA_SET_ELEM_DATA)
-		if b := netlink.Attribute(data, unix.NFTA_DATA_VERDICT); b != nil {
-			e.verdict = new(parseVerdict(b))
-		}
-		if len(e.low) == 0 != e.catchall || len(e.high) != 0 && len(e.high) != len(e.low) {
-			continue // neither a key nor every other
-		}
-		all = append(all, e)
-	}
-	return all
 }
 
 // joinIntervals makes intervals of the elements of a set: the kernel lists where each
 // starts, and as an element of its own the key behind its end.
 func (s *set) joinIntervals() {
-	slices.SortStableFunc(s.elements, func(a, b element) int {
-		return cmp.Or(falseFirst(a.catchall, b.catchall), bytes.Compare(a.low, b.low), falseFirst(b.end, a.end))
+	slices.SortStableFunc(s.elements, func(a, b nfexpr.Element) int {
+		return cmp.Or(falseFirst(a.Catchall, b.Catchall), bytes.Compare(a.Low, b.Low), falseFirst(b.End, a.End))
 	})
-	var whole []element
+	var whole []nfexpr.Element
 	for i, e := range s.elements {
 		switch {
-		case e.end:
+		case e.End:
 			continue
-		case len(e.high) > 0:
+		case len(e.High) > 0:
 		case !s.interval:
-			e.high = e.low
-		case i+1 < len(s.elements) && len(s.elements[i+1].low) == len(e.low):
-			e.high = before(s.elements[i+1].low)
+			e.High = e.Low
+		case i+1 < len(s.elements) && len(s.elements[i+1].Low) == len(e.Low):
+			e.High = before(s.elements[i+1].Low)
 		default:
-			e.high = bytes.Repeat([]byte{0xff}, len(e.low))
+			e.High = bytes.Repeat([]byte{0xff}, len(e.Low))
 		}
 		whole = append(whole, e)
 	}
@@ -115,17 +66,17 @@ func before(b []byte) []byte {
 // is in a set, and of a map once for each of its elements. It returns those that the
 // rule leaves to the next one.
 func (v *evaluation) lookup(
-	ctx context.Context, f *frame, e expression, exprs []expression, p packets,
+	ctx context.Context, f *frame, e nfexpr.Expression, exprs []nfexpr.Expression, p packets,
 ) (rest []packets) {
-	s := v.rules.set(ctx, v.hooked, e.lookup.set)
+	s := v.rules.set(ctx, v.hooked, e.Lookup.Set)
 	var in []packets
 	switch {
 	case s.err != nil:
-		in, rest = v.split(p, []match{v.depends(Condition{Kind: UnreadSet})}, false)
-	case e.lookup.isMap:
+		in, rest = v.split(p, []match{v.depends(nfexpr.Condition{Kind: nfexpr.UnreadSet})}, false)
+	case e.Lookup.IsMap:
 		return v.lookupMap(ctx, f, e, s, exprs, p)
 	default:
-		in, rest = v.split(p, v.lookupSet(ctx, e, s, &p), e.invert)
+		in, rest = v.split(p, v.lookupSet(ctx, e, s, &p), e.Invert)
 	}
 	for _, q := range in {
 		rest = append(rest, v.expressions(ctx, f, exprs, q)...)
@@ -134,25 +85,25 @@ func (v *evaluation) lookup(
 }
 
 // keyFits reports whether the key of an element lies in the registers.
-func (e expression) keyFits(el element) bool { return fits(e.src, len(el.low)) }
+func keyFits(e nfexpr.Expression, el nfexpr.Element) bool { return nfexpr.Fits(e.Src, len(el.Low)) }
 
 // lookupSet is the alternatives that match the elements of a set, those that differ
 // only in their ports or their sources as one.
-func (v *evaluation) lookupSet(ctx context.Context, e expression, s *set, p *packets) []match {
+func (v *evaluation) lookupSet(ctx context.Context, e nfexpr.Expression, s *set, p *packets) []match {
 	var all []match
 	for _, el := range s.elements {
 		if !v.rules.spend(ctx, 1) {
 			break
 		}
 		m := v.any()
-		if !el.catchall {
-			if !e.keyFits(el) {
+		if !el.Catchall {
+			if !keyFits(e, el) {
 				continue
 			}
-			m = v.between(&p.regs, e.src, el.low, el.high, false)
+			m = v.between(&p.regs, e.Src, el.Low, el.High, false)
 		}
-		if el.rated {
-			m = m.both(v.depends(Condition{Kind: Rate}))
+		if el.Rated {
+			m = m.both(v.depends(nfexpr.Condition{Kind: nfexpr.Rate}))
 		}
 		if !m.none() || m.assumed {
 			all = append(all, m)
@@ -164,7 +115,7 @@ func (v *evaluation) lookupSet(ctx context.Context, e expression, s *set, p *pac
 // lookupMap takes packets through a map and the rest of the rule, once for each
 // element. It returns those that the rule leaves to the next one.
 func (v *evaluation) lookupMap(
-	ctx context.Context, f *frame, e expression, s *set, exprs []expression, p packets,
+	ctx context.Context, f *frame, e nfexpr.Expression, s *set, exprs []nfexpr.Expression, p packets,
 ) (rest []packets) {
 	left := []packets{p} // for the element that catches all others
 	for _, el := range s.elements {
@@ -172,16 +123,16 @@ func (v *evaluation) lookupMap(
 			break
 		}
 		in := left
-		if left = nil; !el.catchall {
-			if !e.keyFits(el) {
+		if left = nil; !el.Catchall {
+			if !keyFits(e, el) {
 				left = in
 				continue
 			}
-			m := v.between(&p.regs, e.src, el.low, el.high, false)
+			m := v.between(&p.regs, e.Src, el.Low, el.High, false)
 			var through []packets
 			for _, q := range in {
 				a, b := v.split(q, []match{m}, false)
-				if through = append(through, a...); m.unsure != (Condition{}) {
+				if through = append(through, a...); m.unsure != (nfexpr.Condition{}) {
 					b = []packets{q} // for the next element, if it is not this one
 				}
 				left = append(left, b...)
@@ -190,10 +141,10 @@ func (v *evaluation) lookupMap(
 		}
 		for _, q := range in {
 			switch {
-			case el.verdict != nil:
-				rest = append(rest, v.decide(ctx, f, *el.verdict, q)...)
-			case fits(e.dst, len(el.data)):
-				q.regs.store(e.dst, el.data)
+			case el.Verdict != nil:
+				rest = append(rest, v.decide(ctx, f, *el.Verdict, q)...)
+			case nfexpr.Fits(e.Dst, len(el.Data)):
+				q.regs.store(e.Dst, el.Data)
 				rest = append(rest, v.expressions(ctx, f, exprs, q)...)
 			default: // an object of a name
 				rest = append(rest, leave([]packets{q})...)

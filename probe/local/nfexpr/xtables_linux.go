@@ -1,4 +1,4 @@
-package ruleset
+package nfexpr
 
 import (
 	"encoding/binary"
@@ -10,11 +10,11 @@ import (
 	"onmux/probe/netlink"
 )
 
-// parseMatch reads a match of iptables that nf_tables calls (nft_compat). Its data is
+// ParseMatch reads a match of iptables that nf_tables calls (nft_compat). Its data is
 // a struct of the kernel's, in the byte order of the machine.
-func parseMatch(d []byte) []expression {
-	name, info := text(d, unix.NFTA_MATCH_NAME), netlink.Attribute(d, unix.NFTA_MATCH_INFO)
-	revision := number(d, unix.NFTA_MATCH_REV)
+func ParseMatch(d []byte) []Expression {
+	name, info := Text(d, unix.NFTA_MATCH_NAME), netlink.Attribute(d, unix.NFTA_MATCH_INFO)
+	revision := Number(d, unix.NFTA_MATCH_REV)
 	switch name {
 	case "comment":
 		return nil
@@ -25,7 +25,7 @@ func parseMatch(d []byte) []expression {
 				e = append(e, depends(TCPFlags))
 			}
 			if info[9] != 0 {
-				e = append(e, compareMasked(loading{from: fromTransportHeader, offset: 13}, info[9:10], info[10:11],
+				e = append(e, compareMasked(Loading{From: FromTransportHeader, Offset: 13}, info[9:10], info[10:11],
 					info[11]&invertFlags != 0)...)
 			}
 			return e
@@ -48,51 +48,61 @@ func parseMatch(d []byte) []expression {
 		}
 	case "mark":
 		if len(info) >= 9 && revision == 1 {
-			return compareMasked(loading{from: fromMark}, info[4:8], info[:4], info[8] != 0)
+			return compareMasked(Loading{From: FromMark}, info[4:8], info[:4], info[8] != 0)
 		}
 	case "pkttype":
 		if len(info) >= 8 {
 			invert := binary.NativeEndian.Uint32(info[4:]) != 0
-			return compareMasked(loading{from: fromPacketType}, []byte{0xff}, []byte{byte(binary.NativeEndian.Uint32(info))}, invert)
+			return compareMasked(
+				Loading{From: FromPacketType},
+				[]byte{0xff},
+				[]byte{byte(binary.NativeEndian.Uint32(info))},
+				invert,
+			)
 		}
 	case "rpfilter":
 		const inverted = 1 << 2 // XT_RPFILTER_INVERT
 		if len(info) >= 1 {
-			return []expression{{kind: exprAssumed, invert: info[0]&inverted != 0}}
+			return []Expression{{Kind: KindAssumed, Invert: info[0]&inverted != 0}}
 		}
 	case "addrtype":
 		if e, ok := parseAddrType(revision, info); ok {
 			return e
 		}
 	}
-	return []expression{dependsOnMatch(name)}
+	return []Expression{dependsOnMatch(name)}
 }
 
 // scratch is the register by which the matches of iptables are compared.
-const scratch = registerBytes - 4
+const scratch = RegisterBytes - 4
 
 // compareMasked compares up to 4 bytes of the packet, of which some bits are left out.
-func compareMasked(from loading, mask, want []byte, invert bool) []expression {
+func compareMasked(from Loading, mask, want []byte, invert bool) []Expression {
 	n := len(mask)
-	return []expression{
-		{kind: exprLoad, dst: scratch, size: n, load: from},
-		{kind: exprBitwise, src: scratch, dst: scratch, size: n, mask: slices.Clone(mask), xor: make([]byte, n)},
-		{kind: exprCompare, src: scratch, low: slices.Clone(want), high: slices.Clone(want), invert: invert},
+	return []Expression{
+		{Kind: KindLoad, Dst: scratch, Size: n, Load: from},
+		{Kind: KindBitwise, Src: scratch, Dst: scratch, Size: n, Mask: slices.Clone(mask), XOR: make([]byte, n)},
+		{Kind: KindCompare, Src: scratch, Low: slices.Clone(want), High: slices.Clone(want), Invert: invert},
 	}
 }
 
 // stateIn matches the state of the connection, as a mask that nf_tables has, too.
-func stateIn(mask uint32, invert bool) []expression {
+func stateIn(mask uint32, invert bool) []Expression {
 	const natBits = 1<<7 | 1<<8 // XT_CONNTRACK_STATE_SNAT, XT_CONNTRACK_STATE_DNAT
 	if mask&natBits != 0 {
-		return []expression{depends(ConnectionState)}
+		return []Expression{depends(ConnectionState)}
 	}
-	return compareMasked(loading{from: fromConnState}, binary.NativeEndian.AppendUint32(nil, mask), make([]byte, 4), !invert)
+	return compareMasked(
+		Loading{From: FromConnState},
+		binary.NativeEndian.AppendUint32(nil, mask),
+		make([]byte, 4),
+		!invert,
+	)
 }
 
 // parseConntrackMatch reads struct xt_conntrack_mtinfo2 and 3
 // (linux/netfilter/xt_conntrack.h), of which only a state is compared.
-func parseConntrackMatch(revision uint32, info []byte) ([]expression, bool) {
+func parseConntrackMatch(revision uint32, info []byte) ([]Expression, bool) {
 	const state = 1 << 0 // XT_CONNTRACK_STATE
 	if revision < 2 || len(info) < 154 || binary.NativeEndian.Uint16(info[146:]) != state {
 		return nil, false
@@ -102,7 +112,7 @@ func parseConntrackMatch(revision uint32, info []byte) ([]expression, bool) {
 }
 
 // dependsOnMatch is a match of which only the name is read.
-func dependsOnMatch(name string) expression {
+func dependsOnMatch(name string) Expression {
 	switch name {
 	case "statistic":
 		return depends(Random)
@@ -116,35 +126,35 @@ func dependsOnMatch(name string) expression {
 		return depends(IPSet)
 	}
 	e := depends(UnknownMatch)
-	e.condition.Name = name
+	e.Condition.Name = name
 	return e
 }
 
 // parsePortMatch reads struct xt_tcp or xt_udp (linux/netfilter/xt_tcpudp.h):
 // source ports, destination ports, and what is inverted.
-func parsePortMatch(info []byte, size, flags int) ([]expression, bool) {
+func parsePortMatch(info []byte, size, flags int) ([]Expression, bool) {
 	if len(info) < size {
 		return nil, false
 	}
 	port := func(i int) uint16 { return binary.NativeEndian.Uint16(info[2*i:]) }
 	source, invert := PortRange{port(0), port(1)}, info[flags]
-	var e []expression
+	var e []Expression
 	if source != (PortRange{0, 65535}) || invert&1 != 0 {
 		e = append(e, depends(SourcePort))
 	}
-	ports := expression{kind: exprXTPorts, invert: invert&2 != 0}
-	ports.xt.ports = []PortRange{{port(2), port(3)}}
+	ports := Expression{Kind: KindXTPorts, Invert: invert&2 != 0}
+	ports.XT.Ports = []PortRange{{port(2), port(3)}}
 	return append(e, ports), true
 }
 
 // parseMultiport reads struct xt_multiport and xt_multiport_v1
 // (linux/netfilter/xt_multiport.h).
-func parseMultiport(revision uint32, info []byte) ([]expression, bool) {
+func parseMultiport(revision uint32, info []byte) ([]Expression, bool) {
 	const most, destination = 15, 1
 	if len(info) < 2+2*most || int(info[1]) > most || revision > 1 || revision == 1 && len(info) < 2+3*most+1 {
 		return nil, false
 	}
-	e := expression{kind: exprXTPorts}
+	e := Expression{Kind: KindXTPorts}
 	for i := 0; i < int(info[1]); i++ {
 		p := PortRange{binary.NativeEndian.Uint16(info[2+2*i:]), 0}
 		p.Last = p.First
@@ -152,18 +162,18 @@ func parseMultiport(revision uint32, info []byte) ([]expression, bool) {
 			i++
 			p.Last = binary.NativeEndian.Uint16(info[2+2*i:])
 		}
-		e.xt.ports = append(e.xt.ports, p)
+		e.XT.Ports = append(e.XT.Ports, p)
 	}
-	e.invert = revision == 1 && info[2+3*most] != 0
+	e.Invert = revision == 1 && info[2+3*most] != 0
 	if info[0] != destination { // of the source, or of either
-		return []expression{depends(SourcePort)}, true
+		return []Expression{depends(SourcePort)}, true
 	}
-	return []expression{e}, true
+	return []Expression{e}, true
 }
 
 // parseAddrType reads struct xt_addrtype_info and _v1
 // (linux/netfilter/xt_addrtype.h). What arrives here is for a local address.
-func parseAddrType(revision uint32, info []byte) ([]expression, bool) {
+func parseAddrType(revision uint32, info []byte) ([]Expression, bool) {
 	const local, local1Inverted = 1 << unix.RTN_LOCAL, 1 << 1
 	if len(info) < 8 || revision == 0 && len(info) < 12 || revision > 1 {
 		return nil, false
@@ -171,12 +181,12 @@ func parseAddrType(revision uint32, info []byte) ([]expression, bool) {
 	source, dest := binary.NativeEndian.Uint16(info), binary.NativeEndian.Uint16(info[2:])
 	flags := binary.NativeEndian.Uint32(info[4:])
 	inverted := revision == 1 && flags&local1Inverted != 0 || revision == 0 && binary.NativeEndian.Uint32(info[8:]) != 0
-	var e []expression
+	var e []Expression
 	if source != 0 {
 		e = append(e, depends(SourceAddress))
 	}
 	if dest != 0 && (dest&local != 0) == inverted {
-		e = append(e, expression{kind: exprXTPorts}) // no port: it cannot match
+		e = append(e, Expression{Kind: KindXTPorts}) // no port: it cannot match
 	}
 	return e, true
 }
@@ -189,89 +199,70 @@ func sideEffects() []string {
 	}
 }
 
-// parseTarget reads a target of iptables.
-func parseTarget(family tableFamily, d []byte) []expression {
-	name, info := text(d, unix.NFTA_TARGET_NAME), netlink.Attribute(d, unix.NFTA_TARGET_INFO)
-	revision := number(d, unix.NFTA_TARGET_REV)
+// ParseTarget reads a target of iptables.
+func ParseTarget(family Family, d []byte) []Expression {
+	name, info := Text(d, unix.NFTA_TARGET_NAME), netlink.Attribute(d, unix.NFTA_TARGET_INFO)
+	revision := Number(d, unix.NFTA_TARGET_REV)
 	if slices.Contains(sideEffects(), name) {
 		return nil
 	}
 	switch name {
 	case "REJECT":
-		return []expression{{kind: exprVerdict, verdict: verdict{code: nfReject}}}
+		return []Expression{{Kind: KindVerdict, Verdict: Verdict{Code: Reject}}}
 	case "SNAT", "MASQUERADE":
-		return []expression{{kind: exprVerdict, verdict: verdict{code: nfAccept}}}
+		return []Expression{{Kind: KindVerdict, Verdict: Verdict{Code: Accept}}}
 	case "NOTRACK":
-		return []expression{{kind: exprUntrack}}
+		return []Expression{{Kind: KindUntrack}}
 	case "CT":
 		const untracked = 1 << 0 // XT_CT_NOTRACK
 		if len(info) >= 2 && binary.NativeEndian.Uint16(info)&untracked != 0 {
-			return []expression{{kind: exprUntrack}}
+			return []Expression{{Kind: KindUntrack}}
 		}
 		return nil
 	case "MARK":
 		if len(info) >= 8 && revision == 2 {
-			return []expression{{kind: exprXTMark, low: slices.Clone(info[:4]), mask: slices.Clone(info[4:8])}}
+			return []Expression{{Kind: KindXTMark, Low: slices.Clone(info[:4]), Mask: slices.Clone(info[4:8])}}
 		}
-		return []expression{{kind: exprXTMark}}
+		return []Expression{{Kind: KindXTMark}}
 	case "CONNMARK":
-		return []expression{{kind: exprXTMark}} // it may restore the packet's mark from the connection's
+		return []Expression{{Kind: KindXTMark}} // it may restore the packet's mark from the connection's
 	case "TPROXY":
 		if e, ok := parseXTTPROXY(family, revision, info); ok {
-			return []expression{e}
+			return []Expression{e}
 		}
 	case "REDIRECT", "DNAT":
 		if e, ok := parseRange4(info); ok && revision == 0 && family == unix.NFPROTO_IPV4 {
-			return []expression{e}
+			return []Expression{e}
 		}
 		if e, ok := parseRange6(family, info); ok && (revision > 0 || family == unix.NFPROTO_IPV6) {
-			return []expression{e}
+			return []Expression{e}
 		}
 	}
-	return []expression{{kind: exprUnknownTarget, condition: Condition{UnknownTarget, name}}}
+	return []Expression{{Kind: KindUnknownTarget, Condition: Condition{UnknownTarget, name}}}
 }
 
 // parseXTTPROXY reads struct xt_tproxy_target_info and _v1
 // (linux/netfilter/xt_TPROXY.h).
-func parseXTTPROXY(family tableFamily, revision uint32, info []byte) (expression, bool) {
+func parseXTTPROXY(family Family, revision uint32, info []byte) (Expression, bool) {
 	size := 4
 	if revision == 1 {
 		size = 16
 	}
 	if len(info) < 8+size+2 || revision > 1 {
-		return expression{}, false
+		return Expression{}, false
 	}
-	e := expression{kind: exprXTTPROXY}
+	e := Expression{Kind: KindXTTPROXY}
 	addr := info[8 : 8+size]
 	if family == unix.NFPROTO_IPV4 {
 		addr = addr[:4]
 	}
-	if e.xt.addr, _ = netip.AddrFromSlice(addr); e.xt.addr.IsUnspecified() {
-		e.xt.addr = netip.Addr{}
+	if e.XT.Addr, _ = netip.AddrFromSlice(addr); e.XT.Addr.IsUnspecified() {
+		e.XT.Addr = netip.Addr{}
 	}
 	if port := binary.BigEndian.Uint16(info[8+size:]); port != 0 {
-		e.xt.ports = []PortRange{{port, port}}
+		e.XT.Ports = []PortRange{{port, port}}
 	}
 	return e, true
-}
-
-// markOf is a mark after an exprXTMark.
-func (e expression) markOf(c constants) constants {
-	if len(e.low) != 4 || len(e.mask) != 4 {
-		return constants{}
-	}
-	whole := true
-	for _, b := range e.mask {
-		whole = whole && b == 0xff
-	}
-	if !c.known && !whole {
-		return constants{}
-	}
-	for i := range c.bytes {
-		c.bytes[i] = registerByte{from: fromConstant, flip: c.bytes[i].flip&^e.mask[i] ^ e.low[i]}
-	}
-	c.known = true
-	return c
 }
 
 // The flags of a range that are read (linux/netfilter/nf_nat.h).
@@ -282,37 +273,37 @@ const (
 )
 
 // parseRange4 reads struct nf_nat_ipv4_multi_range_compat, of one range.
-func parseRange4(info []byte) (expression, bool) {
+func parseRange4(info []byte) (Expression, bool) {
 	if len(info) < 20 || binary.NativeEndian.Uint32(info) != 1 {
-		return expression{}, false
+		return Expression{}, false
 	}
-	e := expression{kind: exprXTNAT}
+	e := Expression{Kind: KindXTNAT}
 	flags := binary.NativeEndian.Uint32(info[4:])
 	if flags&rangeMapsAddress != 0 {
-		e.xt.addr = netip.AddrFrom4([4]byte(info[8:12]))
+		e.XT.Addr = netip.AddrFrom4([4]byte(info[8:12]))
 	}
 	return e.withPorts(flags, info[16:20]), flags&rangeIsPrefix == 0
 }
 
 // parseRange6 reads struct nf_nat_range, with which nf_nat_range2 starts.
-func parseRange6(family tableFamily, info []byte) (expression, bool) {
+func parseRange6(family Family, info []byte) (Expression, bool) {
 	if len(info) < 40 {
-		return expression{}, false
+		return Expression{}, false
 	}
-	e := expression{kind: exprXTNAT}
+	e := Expression{Kind: KindXTNAT}
 	flags := binary.NativeEndian.Uint32(info)
 	if flags&rangeMapsAddress != 0 {
-		e.xt.addr = netip.AddrFrom16([16]byte(info[4:20]))
+		e.XT.Addr = netip.AddrFrom16([16]byte(info[4:20]))
 		if family == unix.NFPROTO_IPV4 {
-			e.xt.addr = netip.AddrFrom4([4]byte(info[4:8]))
+			e.XT.Addr = netip.AddrFrom4([4]byte(info[4:8]))
 		}
 	}
 	return e.withPorts(flags, info[36:40]), flags&rangeIsPrefix == 0
 }
 
-func (e expression) withPorts(flags uint32, b []byte) expression {
+func (e Expression) withPorts(flags uint32, b []byte) Expression {
 	if flags&rangeHasPorts != 0 {
-		e.xt.ports = []PortRange{{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])}}
+		e.XT.Ports = []PortRange{{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])}}
 	}
 	return e
 }

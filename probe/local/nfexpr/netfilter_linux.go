@@ -1,4 +1,4 @@
-package ruleset
+package nfexpr
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 	"onmux/probe/netlink"
 )
 
-// maxRuleset bounds how much of a machine's rules and sets is read, in bytes as
+// MaxRuleset bounds how much of a machine's rules and sets is read, in bytes as
 // the kernel sends them: 10,000 rules of kube-proxy are about 6 MB.
-const maxRuleset = 64 << 20
+const MaxRuleset = 64 << 20
 
-// errTooLarge means that there are more rules than are read.
-var errTooLarge = fmt.Errorf("more than %d MB of them", maxRuleset>>20)
+// ErrTooLarge means that there are more rules than are read.
+var ErrTooLarge = fmt.Errorf("more than %d MB of them", MaxRuleset>>20)
 
-// tableFamily is a family of tables, with its name in nft(8).
-type tableFamily uint8
+// Family is a family of tables, with its name in nft(8).
+type Family uint8
 
-func (f tableFamily) String() string {
+func (f Family) String() string {
 	switch f {
 	case unix.NFPROTO_IPV4:
 		return "ip"
@@ -41,25 +41,25 @@ func (f tableFamily) String() string {
 // nfgenmsgSize is that of struct nfgenmsg (linux/netfilter/nfnetlink.h).
 const nfgenmsgSize = 4
 
-// newRequest requests objects of a type (NFT_MSG_GET…) and a family.
-func newRequest(kind uint16, family tableFamily) *netlink.Request {
+// NewRequest requests objects of a type (NFT_MSG_GET…) and a family.
+func NewRequest(kind uint16, family Family) *netlink.Request {
 	return netlink.NewRequest(unix.NFNL_SUBSYS_NFTABLES<<8|kind, []byte{byte(family), 0, 0, 0})
 }
 
-// dump calls each with the family and the attributes of every object that a request
+// Dump calls each with the family and the attributes of every object that a request
 // selects (linux/netfilter/nf_tables.h), which are valid during the call. A dump
 // during which the rules changed is repeated after a reset.
-func dump(
-	ctx context.Context, c *netlink.Client, r *netlink.Request, reset func(), each func(tableFamily, []byte),
+func Dump(
+	ctx context.Context, c *netlink.Client, r *netlink.Request, reset func(), each func(Family, []byte),
 ) error {
 	err := c.Dump(ctx, r, reset, func(kind uint16, body []byte) error {
 		if kind>>8 == unix.NFNL_SUBSYS_NFTABLES && len(body) >= nfgenmsgSize {
-			each(tableFamily(body[0]), body[nfgenmsgSize:])
+			each(Family(body[0]), body[nfgenmsgSize:])
 		}
 		return nil
 	})
 	if errors.Is(err, netlink.ErrTooLarge) {
-		return errTooLarge
+		return ErrTooLarge
 	}
 	return err
 }
@@ -73,11 +73,11 @@ func be32(b []byte) uint32 {
 	return binary.BigEndian.Uint32(b)
 }
 
-// number is an attribute that holds one; 0 if there is none.
-func number(b []byte, kind uint16) uint32 { return be32(netlink.Attribute(b, kind)) }
+// Number is an attribute that holds one; 0 if there is none.
+func Number(b []byte, kind uint16) uint32 { return be32(netlink.Attribute(b, kind)) }
 
-// text is an attribute that holds a string.
-func text(b []byte, kind uint16) string { return netlink.Text(netlink.Attribute(b, kind)) }
+// Text is an attribute that holds a string.
+func Text(b []byte, kind uint16) string { return netlink.Text(netlink.Attribute(b, kind)) }
 
 // value is a copy of the data in an attribute (NFTA_DATA_VALUE).
 func value(b []byte, kind uint16) []byte {
