@@ -123,12 +123,10 @@ func TestDamagedCheckpoint(t *testing.T) {
 		if !refused(good[:i]) {
 			t.Errorf("cut off at %d of %d", i, len(good))
 		}
-		for _, bit := range []int{i % 8, (i + 3) % 8} {
-			b := bytes.Clone(good)
-			b[i] ^= 1 << bit
-			if !refused(b) {
-				t.Errorf("bit %d of byte %d of %d", bit, i, len(good))
-			}
+		b := bytes.Clone(good)
+		b[i] ^= 1 << (i % 8)
+		if !refused(b) {
+			t.Errorf("bit %d of byte %d of %d", i%8, i, len(good))
 		}
 	}
 }
@@ -139,7 +137,7 @@ func TestCheckpointOfABusySweep(t *testing.T) {
 	t.Parallel()
 	plan, err := target.NewPlan(
 		t.Context(),
-		target.Config{Targets: []string{"10.0.0.0/14"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}},
+		target.Config{Targets: []string{"10.0.0.0/15"}, Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}},
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ var cuts = map[string]cut{
 	},
 	"lossy": {
 		ports:   both,
-		targets: []string{"10.0.0.0/24", "fe80::%a/122"},
+		targets: []string{"10.0.0.0/25", "fe80::%a/124"},
 		config:  scan.Config{Retries: 14, Rate: 3000, Seed: 5, Bound: 0.01},
 		network: simnet.Config{Host: lossy, KnowsTry: true, CountPending: true, Seed: 9},
 	},
@@ -184,16 +184,18 @@ func TestKilledAndResumed(t *testing.T) {
 			dir := t.TempDir()
 			var saved []string
 			var whole scantest.Scan
+			c.config.Rate = 400
+			synctest.Test(t, func(t *testing.T) { whole = scantest.Run(t.Context(), c.start(t, "", nil)) })
 			synctest.Test(t, func(t *testing.T) {
 				config := c.start(t, filepath.Join(dir, "live"), nil)
-				config.SaveEvery, config.Rate = 150*time.Millisecond, 400
+				config.SaveEvery = time.Duration(whole.Duration) / 12
 				var last []byte
 				config.Engine = &copier{config.Engine.(*simnet.Network), func() {
 					b, err := os.ReadFile(config.Checkpoint)
 					if err != nil {
 						t.Fatal(err)
 					}
-					if string(b) != string(last) && len(saved) < 30 {
+					if string(b) != string(last) {
 						last = b
 						name := filepath.Join(dir, fmt.Sprint(len(saved)))
 						if err := os.WriteFile(name, b, 0o600); err != nil {

@@ -174,7 +174,7 @@ func TestLossIsMeasuredAndRepaired(t *testing.T) {
 						LossBack: 1 - (1-loss)/(1-loss/2),
 					}
 				}
-				plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/18")
+				plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/19")
 				net := simnet.New(simnet.Config{Host: host, Seed: 7, KnowsTry: true})
 				s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: net, Retries: 14, Rate: 1e6})
 				s.RequireComplete(t)

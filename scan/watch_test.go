@@ -26,15 +26,15 @@ func TestScanSlowsForKnownHosts(t *testing.T) {
 		slowed bool
 	}{
 		{"a link that carries a quarter", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond},
-			simnet.Limit{Burst: 100, Rate: 5000}, 20_000, true},
-		{"a link that carries it", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond}, simnet.Limit{Burst: 1000,
-			Rate: 30_000}, 20_000, false},
-		{"no limit", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond}, simnet.Limit{}, 20_000, false},
+			simnet.Limit{Burst: 25, Rate: 1250}, 5000, true},
+		{"a link that carries it", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond}, simnet.Limit{Burst: 250,
+			Rate: 7500}, 5000, false},
+		{"no limit", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond}, simnet.Limit{}, 5000, false},
 		{"a fifth is lost", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond, LossOut: 0.1, LossBack: 0.1},
-			simnet.Limit{}, 20_000, false},
+			simnet.Limit{}, 5000, false},
 		{"two fifths are lost", simnet.Host{Reason: probe.Reset, RTT: 5 * time.Millisecond, LossOut: 0.4}, simnet.Limit{},
-			20_000, false},
-		{"no host there", simnet.Host{}, simnet.Limit{Burst: 100, Rate: 5000}, 20_000, false},
+			5000, false},
+		{"no host there", simnet.Host{}, simnet.Limit{Burst: 25, Rate: 1250}, 5000, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			n := simnet.New(
@@ -43,7 +43,7 @@ func TestScanSlowsForKnownHosts(t *testing.T) {
 			s := scantest.Run(
 				t.Context(),
 				scan.Config{
-					Plan:    scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/16"),
+					Plan:    scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/18"),
 					Engine:  n,
 					Rate:    c.rate,
 					NetRate: math.Inf(1),

@@ -63,7 +63,7 @@ func randomRange(dice *rand.Rand) scan.Range {
 // the orders of netip.Addr and of ports.
 func TestStoreKeepsEverything(t *testing.T) {
 	dice := rand.New(rand.NewPCG(3, 14))
-	for round := range 20 {
+	for round := range 5 {
 		var s Store
 		var want []Item
 		for range dice.IntN(10000) {
@@ -223,7 +223,7 @@ func fill(n int, own bool) func() any {
 // TestStoreIsSmall: endpoints take little memory, whether they are alike or have each a
 // banner of their own.
 func TestStoreIsSmall(t *testing.T) {
-	const n = 100_000
+	const n = 60_000 // of the text, 4 MiB stay in memory
 	if got := heap(n, fill(n, false)); got > 48 {
 		t.Errorf("%.0f bytes for one of many that are alike", got)
 	}

@@ -64,7 +64,7 @@ func TestTextFitsEveryWidth(t *testing.T) {
 	for name, s := range textStreams() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for width := 4; width < 130; width += 1 + width/16 {
+			for width := 4; width < 130; width += 1 + width/8 {
 				for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
 					o := Options{Width: width, Verbosity: verbosity, PortName: portName}
 					mono := textOf(t, s, o)
@@ -296,7 +296,7 @@ func TestTextOfLongStrings(t *testing.T) {
 	for _, piece := range []string{"x", "x ", "世", "\x1b", " "} {
 		t.Run(fmt.Sprintf("%q", piece), func(t *testing.T) {
 			t.Parallel()
-			s := hostileStream(strings.Repeat(piece, 1<<15))
+			s := hostileStream(strings.Repeat(piece, 1<<13))
 			textOf(t, as("check", s), Options{Width: 80, Verbosity: Verbose})
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,10 +45,12 @@ type Config struct {
 // depends on the seed, the endpoint and the try alone.
 type Network struct {
 	config Config
+	start  time.Time
 
 	mu        sync.Mutex
 	events    events
-	order     uint64 // of events at the same time
+	free      []*event // for use again
+	order     uint64   // of events at the same time
 	pending   int
 	delivered int // of the pending, those that the last Receive delivered
 	limits    map[netip.Addr]*Bucket
@@ -62,6 +65,7 @@ type Network struct {
 func New(c Config) *Network {
 	return &Network{
 		config:  c,
+		start:   time.Now(),
 		limits:  make(map[netip.Addr]*Bucket),
 		link:    c.Link.Bucket(),
 		changed: make(chan struct{}, 1),
@@ -108,7 +112,7 @@ func (n *Network) ask(p engine.Probe, now time.Time) {
 	answers := h.Reason != probe.NoReason && h.Reason != probe.NoResponse
 	if !n.linkAccepts(now) || !answers || d.float() < h.LossOut || !n.allowed(p.Endpoint, h, now) ||
 		d.float() < h.LossBack {
-		n.push(event{at: now.Add(p.Wait), expiry: true})
+		n.expire(now.Add(p.Wait))
 		return
 	}
 	rtt := h.RTT + time.Duration(d.float()*float64(h.Jitter))
@@ -125,11 +129,11 @@ func (n *Network) ask(p engine.Probe, now time.Time) {
 	// An engine forgets what it counted as outstanding when its wait is over;
 	// the network delivers late answers all the same.
 	if rtt > p.Wait {
-		n.push(event{at: now.Add(p.Wait), expiry: true})
+		n.expire(now.Add(p.Wait))
 	}
-	n.push(event{at: now.Add(rtt), answer: a, first: rtt <= p.Wait})
+	n.push(now.Add(rtt), event{answer: a, first: rtt <= p.Wait})
 	if d.float() < h.Duplicate {
-		n.push(event{at: now.Add(rtt + rtt/2), answer: a})
+		n.push(now.Add(rtt+rtt/2), event{answer: a})
 	}
 }
 
@@ -187,24 +191,25 @@ func (n *Network) due(buf []engine.Answer) (got int, next time.Time, closed bool
 	defer n.mu.Unlock()
 	n.pending -= n.delivered
 	n.delivered = 0
-	now := time.Now()
+	now := time.Since(n.start)
 	for len(n.events) > 0 && got < len(buf) {
-		e := &n.events[0]
-		if e.at.After(now) {
-			return got, e.at, n.closed
+		e := n.events[0]
+		if e.at > now {
+			return got, n.start.Add(e.at), n.closed
 		}
 		switch {
-		case e.expiry && n.config.CountPending:
+		case e.expiry:
 			n.pending--
-		case !e.expiry:
+		default:
 			buf[got] = e.answer
-			buf[got].At = e.at
+			buf[got].At = n.start.Add(e.at)
 			got++
 			if e.first && n.config.CountPending {
 				n.delivered++
 			}
 		}
 		heap.Pop(&n.events)
+		n.free = append(n.free, e)
 	}
 	return got, time.Time{}, n.closed
 }
@@ -224,14 +229,8 @@ func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
-	now := time.Now()
-	var kept events
-	for _, e := range n.events {
-		if !e.at.After(now) {
-			kept = append(kept, e)
-		}
-	}
-	n.events = kept
+	now := time.Since(n.start)
+	n.events = slices.DeleteFunc(n.events, func(e *event) bool { return e.at > now })
 	heap.Init(&n.events)
 	n.notify()
 	return nil
@@ -271,35 +270,44 @@ func (n *Network) allowed(e probe.Endpoint, h Host, now time.Time) bool {
 
 // event is the arrival of an answer, or the end of a probe's wait.
 type event struct {
-	at     time.Time
+	at     time.Duration // after the network was made
 	order  uint64
 	expiry bool
 	first  bool // the answer that its probe waits for
 	answer engine.Answer
 }
 
-func (n *Network) push(e event) {
-	e.order = n.order
-	n.order++
-	heap.Push(&n.events, e)
-}
-
-// events is a heap, the next one on top.
-type events []event
-
-func (h events) Len() int      { return len(h) }
-func (h events) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h events) Less(i, j int) bool {
-	if !h[i].at.Equal(h[j].at) {
-		return h[i].at.Before(h[j].at)
+// expire ends the wait of a probe then, if that counts.
+func (n *Network) expire(then time.Time) {
+	if n.config.CountPending {
+		n.push(then, event{expiry: true})
 	}
-	return h[i].order < h[j].order
 }
-func (h *events) Push(x any) { *h = append(*h, x.(event)) }
+
+func (n *Network) push(then time.Time, e event) {
+	e.at, e.order = then.Sub(n.start), n.order
+	n.order++
+	p := new(event)
+	if last := len(n.free) - 1; last >= 0 {
+		p, n.free = n.free[last], n.free[:last]
+	}
+	*p = e
+	heap.Push(&n.events, p)
+}
+
+// events is a heap, the next one on top. Events are large, so that it moves pointers.
+type events []*event
+
+func (h *events) Len() int      { return len(*h) }
+func (h *events) Swap(i, j int) { (*h)[i], (*h)[j] = (*h)[j], (*h)[i] }
+func (h *events) Less(i, j int) bool {
+	a, b := (*h)[i], (*h)[j]
+	return a.at < b.at || a.at == b.at && a.order < b.order
+}
+func (h *events) Push(x any) { *h = append(*h, x.(*event)) }
 func (h *events) Pop() any {
 	last := len(*h) - 1
 	e := (*h)[last]
-	(*h)[last] = event{}
 	*h = (*h)[:last]
 	return e
 }

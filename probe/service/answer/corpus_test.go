@@ -114,7 +114,7 @@ func TestNoise(t *testing.T) {
 	for _, q := range slices.Concat(opening(), request.TCP(), request.UDP()) {
 		names = append(names, q.Name)
 	}
-	for n := range 6000 {
+	for n := range 3000 {
 		b := make([]byte, 1+r.IntN(64))
 		for i := range b {
 			switch n % 3 {
