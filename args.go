@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"onmux/probe"
+	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/help"
 )
@@ -42,7 +45,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	}
 	cmd := app.Command(name)
 	if cmd == nil {
-		return nil, usageError(fmt.Errorf("unknown command %q", name), suggestCommand(app, name))
+		return nil, unknownCommand(app, name)
 	}
 	known = append([]cli.Flag{cli.HelpFlag}, cmd.Flags...)
 	line = splitArgs(slices.Delete(slices.Clone(args), line.first, line.first+1), known)
@@ -55,16 +58,38 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	return slices.Concat([]string{name}, line.flags, []string{"--"}, line.args), nil
 }
 
-func suggestCommand(app *cli.App, name string) string {
+// unknownCommand is the error of a word in the place of a command: a port, a host and a
+// network name the command that was probably meant.
+func unknownCommand(app *cli.App, name string) error {
 	var names []string
 	for _, c := range app.Commands {
 		names = append(names, c.Name)
 	}
-	hint := "onmux --help lists the commands"
-	if near := wording.Nearest(name, names); near != "" {
-		hint = "did you mean onmux " + near + "? " + hint
+	near := wording.Nearest(name, names)
+	port := strings.TrimPrefix(name, ":")
+	_, notPort := ports.Parse([]string{port}, probe.Protos())
+	_, notAddress := netip.ParseAddr(strings.Trim(name, "[]"))
+	first, _, several := strings.Cut(name, "/")
+	if !several {
+		first, _, several = strings.Cut(name, "-")
 	}
-	return hint
+	_, notFirst := netip.ParseAddr(first)
+	switch word := help.Quote(name); {
+	case near != "":
+		return usageError(fmt.Errorf("unknown command %q", name), "did you mean onmux "+near+"? onmux --help lists the commands")
+	case notPort == nil:
+		return usageError(fmt.Errorf("%s is a port, not a command: onmux check %s shows what holds it here", word, port),
+			fmt.Sprintf("onmux probe HOST:%s for another host, onmux explain %s for what it is used for", port, port))
+	case several && notFirst == nil:
+		return usageError(fmt.Errorf("%s is a network, not a command: onmux scan %s probes each address", word, word),
+			"onmux scan "+word+" --dry-run prints what would be sent")
+	case notAddress == nil || strings.ContainsAny(name, ".:") || name == "localhost":
+		return usageError(fmt.Errorf("%s is a host, not a command: onmux probe %s examines it", word, word),
+			"onmux probe HOST:PORT for another port than 417, onmux scan for networks")
+	default:
+		return usageError(fmt.Errorf("unknown command %q", name),
+			"onmux --help lists the commands; if it is a host: onmux probe "+word)
+	}
 }
 
 // commandLine is a command line split into flags and arguments.
@@ -73,19 +98,23 @@ type commandLine struct {
 	args  []string
 	first int    // index of args[0] in the line
 	err   error  // the first thing wrong
-	wrong string // the unknown flag that err is about, if it is about one
+	wrong string // the unknown flag that err is about, if it is about one, as it was typed
 }
 
 func (w commandLine) exitError(command string, known []cli.Flag) error {
-	hint := "see " + command + " --help"
+	// The flag that allows more is never proposed.
+	inappropriate := func(n string) bool { return len(n) == 1 || n == "yes" }
 	var names []string
 	for _, f := range known {
-		names = append(names, slices.DeleteFunc(f.Names(), func(n string) bool { return len(n) == 1 })...)
+		names = append(names, slices.DeleteFunc(slices.Clone(f.Names()), inappropriate)...)
+	}
+	if hint := help.Foreign(strings.TrimPrefix(command, "onmux "), w.wrong); hint != "" {
+		return usageError(w.err, hint)
 	}
 	if near := wording.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
-		hint = fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command)
+		return usageError(w.err, fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command))
 	}
-	return usageError(w.err, hint)
+	return usageError(w.err, "see "+command+" --help")
 }
 
 func (w *commandLine) arg(at int, args ...string) {
@@ -114,12 +143,19 @@ func splitArgs(line []string, known []cli.Flag) commandLine {
 			w.arg(i, line[i])
 			continue
 		}
-		for _, flag := range expandCluster(line[i], takes) {
+		flags := expandCluster(line[i], takes)
+		if written, _, _ := strings.Cut(line[i], "="); len(flags) != 1 || flags[0] != line[i] {
+			if strings.HasPrefix(written, "-o") && help.Foreign("", written) != "" { // -oX is no -o X
+				flags = line[i : i+1]
+			}
+		}
+		for _, flag := range flags {
 			name, _, given := strings.Cut(strings.TrimLeft(flag, "-"), "=")
 			value, ok := takes[name]
 			switch {
 			case !ok && w.err == nil:
-				w.err, w.wrong = fmt.Errorf("unknown flag %s", help.Dashed(name)), name
+				w.wrong, _, _ = strings.Cut(flag, "=")
+				w.err = fmt.Errorf("unknown flag %s", w.wrong)
 			case ok && value && !given && (i+1 == len(line) || strings.HasPrefix(line[i+1], "--")):
 				if w.err == nil {
 					w.err = fmt.Errorf("%s needs a value", help.Dashed(name))

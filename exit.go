@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"onmux/report"
 	"onmux/report/help"
 	"onmux/report/phrase"
 )
@@ -60,12 +61,20 @@ func printError(err error, style exitStyle, stderr io.Writer) int {
 	f := &exitError{code: exitUnknown, err: err}
 	errors.As(err, &f)
 	if f.err != nil {
-		fmt.Fprintln(stderr, "onmux:", phrase.Visible(strings.ReplaceAll(f.err.Error(), "\n", "; ")))
+		fmt.Fprintln(stderr, "onmux:", asLocale(phrase.Visible(strings.ReplaceAll(f.err.Error(), "\n", "; "))))
 	}
 	if f.hint != "" {
-		fmt.Fprintln(stderr, "hint:", f.hint)
+		fmt.Fprintln(stderr, "hint:", asLocale(f.hint))
 	}
 	return style.code(f)
+}
+
+// asLocale is a message in the characters that can be shown.
+func asLocale(message string) string {
+	if report.ASCII() {
+		return phrase.ASCII(message)
+	}
+	return message
 }
 
 // failure gives an error the exit code for "could not tell", unless it has another.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -36,11 +37,11 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 				return err
 			}
 			machine := ports.ReadMachine()
-			topics, err := topicsOf(machine, c.Args().Slice(), s.protos)
-			if err != nil {
-				return err
+			topics, wrong := topicsOf(machine, c.Args().Slice(), s.protos)
+			if len(topics) == 0 {
+				return wrong
 			}
-			return s.run(
+			err = s.run(
 				c.Context,
 				nil,
 				func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
@@ -55,6 +56,7 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 					return end, nil
 				},
 			)
+			return cmp.Or(err, wrong) // what could be explained is
 		},
 	}, protoFlag(), outputFlags())
 }
@@ -66,16 +68,17 @@ type topic struct {
 }
 
 // topicsOf reads the arguments, in which a name stands for all its ports. Ports
-// come out in the order given, each once.
+// come out in the order given, each once; the error is about the first argument that is none.
 func topicsOf(m *ports.Machine, args []string, protos []probe.Proto) ([]topic, error) {
 	if len(args) == 0 {
 		args = []string{strconv.Itoa(probe.Onmux)}
 	}
 	var topics []topic
+	var wrong error
 	for item := range strings.SplitSeq(strings.Join(args, ","), ",") {
 		ports, err := portsNamed(m, strings.TrimSpace(item), protos)
-		if err != nil {
-			return nil, usageError(err, "")
+		if err != nil && wrong == nil {
+			wrong = usageError(err, "")
 		}
 		for _, p := range ports {
 			i := slices.IndexFunc(topics, func(t topic) bool { return t.port == p.Number })
@@ -94,7 +97,7 @@ func topicsOf(m *ports.Machine, args []string, protos []probe.Proto) ([]topic, e
 			}
 		}
 	}
-	return topics, nil
+	return topics, wrong
 }
 
 // portsNamed are the ports of one argument. A name without a protocol leads to its

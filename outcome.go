@@ -36,6 +36,13 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		Strict: s.strict,
 		Wait:   s.wait,
 		Again:  retryable,
+		Waiting: func(r report.Result, left time.Duration) {
+			why := cmp.Or(r.Breach, r.Doubt, "what is expected does not hold yet")
+			if r.Err != nil {
+				why = r.Err.Error()
+			}
+			s.progress.Update(uint64(max(s.wait-left, 0)), uint64(s.wait), left, "waiting: "+why)
+		},
 	}.Do(ctx, sinks)
 	s.progress.Clear()
 	err = s.outcomeError(ctx, result)

@@ -90,7 +90,12 @@ func (s *session) readPorts(c *cli.Context) error {
 	}
 	specs := c.StringSlice("port")
 	if s.command == "check" {
-		specs = append(specs, c.Args().Slice()...)
+		for _, arg := range c.Args().Slice() {
+			if len(arg) > 1 && arg[0] == ':' { // as others write the port of this machine
+				arg = arg[1:]
+			}
+			specs = append(specs, arg)
+		}
 	}
 	if len(specs) == 0 {
 		specs = []string{strconv.Itoa(probe.Onmux)}
@@ -182,7 +187,7 @@ func (s *session) readOutputs(c *cli.Context) error {
 		Live:     report.Width(s.stdout) > 0 && slices.Contains([]string{"probe", "scan"}, c.Command.Name),
 		Color:    color,
 		Width:    report.Width(s.stdout),
-		ASCII:    os.Getenv("TERM") == "dumb",
+		ASCII:    report.ASCII(),
 		PortName: ports.NameOf,
 	}
 	switch {
@@ -191,7 +196,11 @@ func (s *session) readOutputs(c *cli.Context) error {
 	case c.Bool("verbose"):
 		s.layout.Verbosity = record.Verbose
 	}
-	if w := report.Width(s.stderr); w > 0 && !c.Bool("quiet") && os.Getenv("TERM") != "dumb" {
+	if !c.Bool("quiet") {
+		w := report.Width(s.stderr)
+		if os.Getenv("TERM") == "dumb" {
+			w = 0
+		}
 		s.progress = report.NewProgress(s.stderr, w)
 		s.stdout = s.progress.Wrap(s.stdout)
 	}

@@ -15,13 +15,15 @@ import (
 
 const (
 	patience = time.Second            // how long a run goes on without a word before its progress shows
+	rarely   = 30 * time.Second       // between two lines where there is no terminal
 	calm     = 100 * time.Millisecond // between two drawings for the sake of lines written above
 	barWidth = 20                     // columns, if there are enough
 	parts    = 1000                   // of a bar
 )
 
 // Progress draws a bar in the last line of a terminal: a share and a time to go
-// that come from who does the work. A nil Progress is one that nobody sees. It
+// that come from who does the work. Where there is no terminal, it writes a line now and
+// then, as a log needs it. A nil Progress is one that nobody sees. It
 // may be used from several goroutines; it starts none, and draws only when it is
 // called.
 type Progress struct {
@@ -35,7 +37,7 @@ type Progress struct {
 	torn  bool   // a line above was begun and not ended
 }
 
-// NewProgress draws on w, a terminal of so many columns.
+// NewProgress draws on w, a terminal of so many columns, or no terminal if that is 0.
 func NewProgress(w io.Writer, width int) *Progress { return &Progress{w: w, width: width} }
 
 // Update shows that done of total is done, and that the rest takes about eta, or
@@ -50,12 +52,19 @@ func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 	if p.since.IsZero() {
 		p.since = now
 	}
+	if p.width == 0 {
+		if now.Sub(p.since) >= rarely && now.Sub(p.drawn) >= rarely {
+			p.drawn = now
+			fmt.Fprintf(p.w, "onmux: %d %% done, %s\n", 100*min(done, total)/total, phrase.Visible(withETA(what, eta)))
+		}
+		return
+	}
 	if now.Sub(p.since) < patience {
 		return
 	}
-	line := bar(done, total, min(barWidth, p.width/3)) + "  " + phrase.Visible(what)
-	if eta > 0 {
-		line += ", " + phrase.Duration(max(eta.Round(time.Second), time.Second)) + " to go"
+	line := bar(done, total, min(barWidth, p.width/3)) + "  " + phrase.Visible(withETA(what, eta))
+	if ASCII() {
+		line = phrase.ASCII(line)
 	}
 	// The last column stays free: some terminals wrap as soon as it is taken.
 	p.line = ""
@@ -63,6 +72,14 @@ func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 		p.line = phrase.Clip(line, p.width-1)
 	}
 	p.draw(now)
+}
+
+// withETA is what is done, and how long the rest takes if that is known.
+func withETA(what string, eta time.Duration) string {
+	if eta > 0 {
+		what += ", " + phrase.Duration(max(eta.Round(time.Second), time.Second)) + " to go"
+	}
+	return what
 }
 
 // bar is " 42% [========>           ]". Each is drawn by one that has no past:

@@ -175,3 +175,21 @@ func TestProgressConcurrently(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestProgressWithoutTerminal: where there is no terminal, long work writes a line now and
+// then, and nothing else.
+func TestProgressWithoutTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		p := NewProgress(&b, 0)
+		for i := range uint64(700) { // a tenth of a second each
+			p.Update(i, 1400, time.Minute, "pass 1")
+			time.Sleep(100 * time.Millisecond)
+		}
+		p.Clear()
+		want := "onmux: 21 % done, pass 1, 1 m 0 s to go\nonmux: 42 % done, pass 1, 1 m 0 s to go\n"
+		if got := b.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}

@@ -27,6 +27,10 @@ type Run struct {
 	// whole attempt is written, as if it were the only one.
 	Wait  time.Duration
 	Again func(error) bool // whether a job's error may be gone in a moment; needed to Wait
+
+	// Waiting is called before each pause, with what came of the attempt and how long is left.
+	// It may be nil.
+	Waiting func(r Result, left time.Duration)
 }
 
 // Result is what came of a Run.
@@ -57,6 +61,10 @@ func (r Run) Do(ctx context.Context, h record.Handler) Result {
 			last, kept = result, attempt
 		}
 		done := result.Outcome == record.Holds && result.Err == nil
+		if !done && r.Waiting != nil {
+			deadline, _ := limited.Deadline()
+			r.Waiting(result, time.Until(deadline))
+		}
 		if done || result.Err != nil && !r.Again(result.Err) || probe.Sleep(limited, pause) != nil {
 			break
 		}

@@ -44,3 +44,14 @@ func Width(w io.Writer) int {
 	}
 	return 80
 }
+
+// ASCII reports whether text is to be ASCII alone: on a terminal that shows nothing else, and
+// where the locale is C or POSIX (setlocale(3): the first of the variables that is set).
+func ASCII() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			return v == "C" || v == "POSIX" || os.Getenv("TERM") == "dumb"
+		}
+	}
+	return os.Getenv("TERM") == "dumb"
+}

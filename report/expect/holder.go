@@ -86,7 +86,7 @@ func (h Holder) absent(v local.Verdict) (record.Violation, bool) {
 
 // judge holds one socket against h. What is not known of it is a doubt.
 func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
-	p := probe.Port{Number: l.Port, Proto: l.Proto}
+	p := probe.Endpoint{Addr: l.Address, Port: l.Port, Proto: l.Proto}
 	expect := func(what, expected, actual string, holds bool) {
 		if !holds {
 			out = append(out, record.Violation{What: "the " + what + " of " + p.String(), Expected: expected,

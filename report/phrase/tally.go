@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/wording"
 	"onmux/report/record"
 	"onmux/scan"
 	"onmux/scan/control"
@@ -61,7 +62,7 @@ func Tally(command string, states map[string]uint64) string {
 	var parts []string
 	for _, w := range record.Words(command) {
 		if n := states[w]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, WordCount{w, n}.Phrase()))
+			parts = append(parts, wording.Number(n)+" "+WordCount{w, n}.Phrase())
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -58,3 +58,34 @@ func Hidden(r rune, n int) bool {
 	}
 	return !unicode.IsPrint(r)
 }
+
+// ASCII is a string for terminals that show nothing else: what has a usual spelling gets
+// that, and the rest is written as its code points. NoBreak stays.
+func ASCII(s string) string {
+	ascii := true
+	for i := range len(s) {
+		ascii = ascii && s[i] < utf8.RuneSelf
+	}
+	if ascii {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r < utf8.RuneSelf, string(r) == NoBreak:
+			b.WriteRune(r)
+		case r == 'µ':
+			b.WriteByte('u')
+		case r == '…':
+			b.WriteString("...")
+		case r == '×':
+			b.WriteByte('x')
+		case r == '–':
+			b.WriteByte('-')
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
+}

@@ -218,7 +218,7 @@ func TestViolationsAreBounded(t *testing.T) {
 	for _, c := range []struct {
 		n, reported int
 		found       string
-	}{{500, 500, "500 open"}, {10_002, 10_000, "10002 open; 2 more violations"}} {
+	}{{500, 500, "500 open"}, {10_002, 10_000, "10,002 open; 2 more violations"}} {
 		open, a := found{end: whole}, netip.MustParseAddr("10.0.0.0")
 		for range c.n {
 			endpoint := probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}

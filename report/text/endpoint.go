@@ -146,7 +146,7 @@ func (e *endpoints) span(r scan.Range) {
 	default:
 		e.rest()
 		tail := row{state: r.State, what: r.Reason.String(), tail: []string{phrase.Count(r.Count, "endpoint", "endpoints")}}
-		tail.address, tail.port = short(run{r.First, r.Last}), probe.Port{Number: r.Port, Proto: r.Proto}
+		tail.address, tail.port = phrase.Addresses(r.First, r.Last), probe.Port{Number: r.Port, Proto: r.Proto}
 		tail.tail = append(tail.tail, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...)
 		e.measure(tail)
 		e.row(tail)

@@ -358,7 +358,7 @@ func (r *foldRow) list(room int) string {
 	const more = "and 999,999,999 more ranges (-v lists all)"
 	var b strings.Builder
 	for i, k := range r.kept {
-		part := short(k)
+		part := phrase.Addresses(k.first, k.last)
 		left := listLines*room - b.Len() - len(part)
 		if i > 0 && (left < 0 || r.runs > uint64(i)+1 && left < len(more)) {
 			return b.String() + " and " + phrase.Count(r.runs-uint64(i), "more range", "more ranges") +
@@ -379,17 +379,4 @@ func (r *foldRow) list(room int) string {
 		b.WriteString(" and " + phrase.Count(n, "more range", "more ranges") + " (-v lists all)")
 	}
 	return b.String()
-}
-
-// short is a run as a scan takes it: "10.0.0.8-255" where only the last number
-// differs.
-func short(r run) string {
-	if r.first == r.last || !r.first.Is4() || !r.last.Is4() {
-		return phrase.Addresses(r.first, r.last)
-	}
-	a, b := r.first.As4(), r.last.As4()
-	if [3]byte(a[:3]) != [3]byte(b[:3]) {
-		return phrase.Addresses(r.first, r.last)
-	}
-	return fmt.Sprintf("%s-%d", r.first, b[3])
 }

@@ -26,6 +26,12 @@ type heading struct {
 // grid writes rows under headings. The last column wraps within the width; if
 // too little is left for it, every row becomes a line instead.
 func (c *canvas) grid(indent int, headings []heading, rows [][]span) {
+	if c.ascii {
+		rows = slices.Clone(rows)
+		for i, row := range rows {
+			rows[i] = c.asciiOnly(row)
+		}
+	}
 	last := len(headings) - 1
 	room := c.last(indent, headings, rows)
 	if c.width > 0 && room < min(ample, text.LongestLineLen(lastCells(rows))) {

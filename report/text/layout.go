@@ -40,6 +40,7 @@ type span struct {
 // canvas lays lines out: within a number of columns, in colours or without.
 type canvas struct {
 	width  int // 0: no limit
+	ascii  bool
 	paints map[style]*color.Color
 	out    bytes.Buffer
 	blank  bool // what was written before out ends in an empty line, or there is nothing
@@ -75,6 +76,7 @@ func (c *canvas) paint(s span) string {
 // line writes spans, indented. Where they are too long for the width they go on
 // in lines that are indented by hang.
 func (c *canvas) line(indent, hang int, spans ...span) {
+	spans = c.asciiOnly(spans)
 	if c.width == 0 && len(c.paints) == 0 { // into a file or pipe, where reports are large
 		c.bare(indent, spans)
 		return
@@ -91,6 +93,18 @@ func (c *canvas) line(indent, hang int, spans ...span) {
 	}
 	l.flush()
 	c.out.WriteByte('\n')
+}
+
+// asciiOnly are spans as the terminal shows them.
+func (c *canvas) asciiOnly(spans []span) []span {
+	if !c.ascii {
+		return spans
+	}
+	out := make([]span, len(spans))
+	for i, s := range spans {
+		out[i] = span{phrase.ASCII(s.text), s.style}
+	}
+	return out
 }
 
 // bare writes a line that is neither broken nor painted.

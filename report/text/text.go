@@ -43,6 +43,7 @@ type writer struct {
 // New is a handler that writes text.
 func New(w io.Writer, o record.Options) record.Handler {
 	b := &base{canvas: newCanvas(o.Width, o.Color), Options: o}
+	b.ascii = o.ASCII
 	t := &writer{base: b, w: w, ports: portTable{base: b}, attempts: attempts{base: b}, changes: changes{base: b},
 		explanations: explanations{base: b}, violations: violations{base: b}}
 	t.endpoints = endpoints{base: b, attempts: &t.attempts, states: stateMap{base: b}}

@@ -239,7 +239,7 @@ func TestTextEndsWithWhatIsOpen(t *testing.T) {
 		}
 		h.End(End{Complete: complete, Coverage: []string{"asked"}, Summary: scan.Summary{Targets: 512,
 			States: map[string]uint64{"open": 2, "closed": 510}}})
-		want := "closed  22,80/tcp    510  reset   10.0.0.0-255 but the open ones\n"
+		want := "closed  22,80/tcp    510  reset   10.0.0.0-10.0.0.255 but the open ones\n"
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)
 		}

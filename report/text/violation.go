@@ -48,9 +48,7 @@ func (t *violations) add(v record.Violation) {
 		t.ofRule++
 		t.line(7, 9, span{phrase.Visible(v.What) + ": expected " + phrase.Visible(v.Expected) + ", found " +
 			phrase.Visible(v.Actual), bad})
-	case t.Verbosity == record.Verbose && t.command != "check":
-		t.write(v)
-	case t.Verbosity == record.Verbose || len(t.kept) < phrase.MaxListed:
+	case t.Verbosity == record.Verbose || len(t.kept) < phrase.MaxRows:
 		t.kept = append(t.kept, v)
 	default:
 		t.unlisted++
@@ -65,15 +63,61 @@ func (t *violations) write(v record.Violation) {
 	t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", expected, actual), alarm})
 }
 
-// end writes those that were kept.
+// fewAlike is how many violations that are alike have a line each.
+const fewAlike = 4
+
+// end writes those that were kept. Many of which the same was expected and found are one.
 func (t *violations) end() {
+	type kind struct{ expected, actual string }
+	var groups [][]record.Violation
+	at := make(map[kind]int)
 	for _, v := range t.kept {
-		t.write(v)
+		k := kind{v.Expected, v.Actual}
+		i, known := at[k]
+		if known && v.Port != 0 && t.Verbosity != record.Verbose {
+			groups[i] = append(groups[i], v)
+			continue
+		}
+		at[k] = len(groups)
+		groups = append(groups, []record.Violation{v})
+	}
+	lines := 0
+	for _, g := range groups {
+		if lines >= phrase.MaxListed && t.Verbosity != record.Verbose {
+			t.unlisted += uint64(len(g))
+			continue
+		}
+		if len(g) >= fewAlike {
+			t.writeAlike(g)
+			lines++
+			continue
+		}
+		for _, v := range g {
+			t.write(v)
+			lines++
+		}
 	}
 	if t.unlisted > 0 {
 		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(t.unlisted, "more violation",
 			"more violations")), alarm})
 	}
+}
+
+// writeAlike writes violations that differ only in what they are about.
+func (t *violations) writeAlike(all []record.Violation) {
+	line := []span{{"expected " + phrase.Visible(all[0].Expected) + ", but " + phrase.Visible(all[0].Actual) + ": ", alarm}}
+	for i, v := range all {
+		if i == phrase.MaxListed {
+			line = append(line, span{fmt.Sprintf(" and %s (-v lists all)", phrase.Count(uint64(len(all)-i), "more", "more")), alarm})
+			break
+		}
+		sep := ""
+		if i > 0 {
+			sep = ", "
+		}
+		line = append(line, span{sep + phrase.Visible(v.What), alarm})
+	}
+	t.line(0, 2, line...)
 }
 
 // total writes how many there were.
