@@ -51,6 +51,8 @@ the port for a moment, and reports whether that worked.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: categoryGeneral,
 				Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "all-namespaces", Category: categoryOutput,
+				Usage: "--all-ports lists those of others, too", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "trace", Category: categoryGeneral,
 				Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "unmask", Category: categoryOutput,
@@ -76,6 +78,7 @@ the port for a moment, and reports whether that worked.`,
 					return usageError(errors.New("--all-ports and ports exclude each other"), "")
 				}
 				s.ports, k.all = nil, s.protos
+				s.layout.AllNamespaces = c.Bool("all-namespaces")
 			}
 			return s.run(ctx, nil, k.check)
 		},

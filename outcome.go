@@ -30,6 +30,8 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 			Started: time.Now().UTC(),
 			Method:  method,
 			Plan:    s.plan,
+
+			AllPorts: s.command == "check" && s.ports == nil,
 		},
 		Job:    do,
 		Expect: s.expect,

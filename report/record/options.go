@@ -18,8 +18,10 @@ type Options struct {
 	Color     bool // whether the text is coloured
 	ASCII     bool // whether the terminal shows nothing else
 	Verbosity Verbosity
-	Live      bool                    // somebody waits for each finding: they are written as they come
-	Each      bool                    // a line for each endpoint: none are grouped
-	AtOnce    bool                    // findings come all at once, right before the end: nobody waits for one
-	PortName  func(probe.Port) string // a port's registered name, or ""; may be nil
+	Live      bool // somebody waits for each finding: they are written as they come
+	// sockets in other network namespaces have rows of their own in a table of all ports
+	AllNamespaces bool
+	Each          bool                    // a line for each endpoint: none are grouped
+	AtOnce        bool                    // findings come all at once, right before the end: nobody waits for one
+	PortName      func(probe.Port) string // a port's registered name, or ""; may be nil
 }

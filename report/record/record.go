@@ -21,6 +21,8 @@ type Start struct {
 	Started time.Time         `json:"started"`
 	Method  map[string]string `json:"method,omitempty"` // by protocol
 	Plan    *Plan             `json:"plan,omitempty"`   // of a scan
+
+	AllPorts bool `json:"all_ports,omitempty"` // of a check: every port in use was looked for
 }
 
 // Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, local.Listener,

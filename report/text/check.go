@@ -25,6 +25,7 @@ type portTable struct {
 	*base
 	verdicts  []local.Verdict
 	listeners map[probe.Port][]local.Listener
+	found     bool // the ports were found, not asked for: one table has them
 }
 
 func (p *portTable) verdict(v local.Verdict) {
@@ -55,6 +56,10 @@ func portOf(v local.Verdict) probe.Port { return probe.Port{Number: v.Port, Prot
 // end writes every port, in the order in which they were asked for. What is left
 // of the listeners belongs to no verdict, as in a report that was cut off.
 func (p *portTable) end() {
+	if p.found && p.Verbosity == record.Normal {
+		p.writeTable()
+		return
+	}
 	fold := p.folded()
 	tables := len(p.listeners) > 0
 	for _, v := range p.verdicts {

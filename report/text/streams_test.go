@@ -20,6 +20,8 @@ import (
 func textStreams() map[string]Stream {
 	return map[string]Stream{
 		"check":           checkStream(),
+		"check-table":     found(checkStream()),
+		"hostile-table":   found(hostileStream(Hostile)),
 		"check-free":      freeStream(),
 		"check-elsewhere": elsewhereStream(),
 		"check-unknown":   unknownStream(),

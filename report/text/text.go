@@ -53,6 +53,7 @@ func New(w io.Writer, o record.Options) record.Handler {
 // Start keeps the command.
 func (t *writer) Start(s record.Start) error {
 	t.command, t.started, t.began = s.Command, s.Started, time.Now()
+	t.ports.found = s.AllPorts
 	return nil
 }
 
