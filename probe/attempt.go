@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"net/netip"
 	"time"
 )
@@ -33,4 +34,16 @@ type Attempts struct {
 	Avg      Millis         `json:"avg_ms,omitzero"`
 	Max      Millis         `json:"max_ms,omitzero"`
 	StdDev   Millis         `json:"stddev_ms,omitzero"` // of the population, as ping's mdev
+}
+
+// Sleep waits until d has passed or ctx is done, of which it returns the error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
