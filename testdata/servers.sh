@@ -16,6 +16,7 @@
 # the servers, which are NAME=PORT/PROTO in $servers.
 set -u
 onmux=$(realpath "${1:?the onmux binary}")
+here=$(dirname "$(realpath "$0")")
 shift
 if [ -z "${INSIDE-}" ]; then
 	# Everything that is started dies with the process namespace.
@@ -262,6 +263,9 @@ if have zookeeper 20218 tcp java && [ -d /usr/share/zookeeper ]; then
 	printf 'dataDir=%s/zk\nclientPort=20218\nadmin.enableServer=false\n' "$dir" >"$dir/zoo.cfg"
 	runs java -Xmx128m -cp "/etc/zookeeper/conf:/usr/share/java/*" org.apache.zookeeper.server.quorum.QuorumPeerMain "$dir/zoo.cfg"
 fi
+# Servers that were added later.
+. "$here/servers_more.sh"
+
 # Wait until every TCP port accepts, half a minute at most.
 for _ in $(seq 60); do
 	missing=0
