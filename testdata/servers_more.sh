@@ -69,9 +69,9 @@ if have pgpool 21015 tcp pgpool; then
 fi
 if have pdns 21017 udp pdns_server; then
 	names+=(pdns-tcp pdns-web) ports+=(21017/tcp 21018/tcp)
-	printf 'launch=bind\nbind-config=%s/pdns.zones\nlocal-address=127.0.0.1\nlocal-port=21017\nwebserver=yes\nwebserver-address=127.0.0.1\nwebserver-port=21018\nwebserver-allow-from=0.0.0.0/0\napi=yes\napi-key=x\nsocket-dir=%s\nguardian=no\ndaemon=no\n' "$dir" "$dir" >"$dir/pdns.conf"
+	rm -f "$dir/pdns.conf"; printf 'launch=bind\nbind-config=%s/pdns.zones\nlocal-address=127.0.0.1\nlocal-port=21017\nwebserver=yes\nwebserver-address=127.0.0.1\nwebserver-port=21018\nwebserver-allow-from=0.0.0.0/0\napi=yes\napi-key=x\nsocket-dir=%s\nguardian=no\ndaemon=no\n' "$dir" "$dir" >"$dir/pdns.conf"
 	: >"$dir/pdns.zones"
-	runs pdns_server --config-dir="$dir" --config-name=
+	runs pdns_server --config-dir="$dir"
 fi
 if have pdns-recursor 21019 udp pdns_recursor; then
 	names+=(pdns-recursor-web) ports+=(21020/tcp)
@@ -97,7 +97,7 @@ fi
 if have knot 21026 udp knotd; then
 	names+=(knot-tcp) ports+=(21026/tcp)
 	mkdir "$dir/knot"
-	printf 'server:\n  listen: 127.0.0.1@21026\n  rundir: %s/knot\n  version: ""\ndatabase:\n  storage: %s/knot\n' "$dir" "$dir" >"$dir/knot.conf"
+	printf 'server:\n  listen: 127.0.0.1@21026\n  rundir: %s/knot\ndatabase:\n  storage: %s/knot\n' "$dir" "$dir" >"$dir/knot.conf"
 	runs knotd -c "$dir/knot.conf"
 fi
 if have icecast 21027 tcp icecast2; then

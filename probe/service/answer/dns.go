@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"onmux/probe"
 	"onmux/probe/request"
 )
 
@@ -67,16 +69,27 @@ func isDNS(b []byte) bool {
 }
 
 var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS)[ -][\w ]*?|(Knot DNS) |(NSD) |(Microsoft DNS) |` +
-		`(CoreDNS)-)?v?(\d[\w.+~-]*)?`)
+	return regexp.MustCompile(`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS (?:Recursor|Authoritative Server)) |(PowerDNS)[ -]|(Knot (?:DNS|Resolver)) ?|` +
+		`(NSD) |(Microsoft DNS) |(gdnsd)/|(BIND) |(CoreDNS)-)?v?(\d[\w.+~-]*)?`)
 })
+
+// readDNSDist recognises dnsdist by its answer to a message without a question: others reject
+// the format (RCODE 1), it does not implement that (4).
+func readDNSDist(a *Answer) (Facts, bool) {
+	for _, b := range dnsMessages(a) {
+		if len(b) == 12 && bytes.Equal(b, []byte("\x04\x17\x80\x04\x00\x00\x00\x00\x00\x00\x00\x00")) {
+			return Facts{Front: &probe.Software{Product: "dnsdist"}}, true
+		}
+	}
+	return Facts{}, false
+}
 
 // readDNSVersion reads the text of version.bind: the software and its version
 // or, for BIND, a bare version.
 func readDNSVersion(a *Answer) (Facts, bool) {
 	for _, b := range dnsMessages(a) {
 		if text := versionText(b); text != "" {
-			f := Facts{Info: "version.bind: " + text}
+			f := Facts{Info: "version.bind: " + text, doubtful: true} // a load balancer passes the query on
 			m := dnsSoftware().FindStringSubmatch(text)
 			for _, p := range m[1 : len(m)-1] {
 				f.Product += p

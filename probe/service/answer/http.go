@@ -1,9 +1,13 @@
 package answer
 
 import (
+	"bytes"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+
+	"onmux/probe"
 )
 
 var title = sync.OnceValue(func() *regexp.Regexp {
@@ -12,25 +16,102 @@ var title = sync.OnceValue(func() *regexp.Regexp {
 
 // readHTTP recognises a response (RFC 9112, section 4) by its status line, the
 // software by the Server header (RFC 9110, section 10.2.4), and the page by its
-// title.
+// title. A response that states that the peer does not speak HTTP is none.
 func readHTTP(a *Answer) (Facts, bool) {
 	if !statusLine(a.Text) {
 		return Facts{}, false
 	}
 	head, body, _ := CutHead(a.Text)
-	var f Facts
-	server := Header(head, "Server")
-	if token, _, _ := strings.Cut(server, " "); token != "" {
-		f.Product, f.Version, _ = strings.Cut(token, "/")
-		if f.Version == "" || f.Version[0] < '0' || f.Version[0] > '9' { // "Jetty(9.4.1)", "Apache Tomcat"
-			f.Product, f.Version = server, ""
+	if refusesHTTP(head, body) {
+		return Facts{}, false
+	}
+	return pageFacts(a, head, body), true
+}
+
+// pageFacts is what a page shows: its software, what stands in front of that, its title.
+func pageFacts(a *Answer, head, body string) Facts {
+	software := parseServer(bytesOf(Header(head, "Server")))
+	page := pageOf(a, head, body)
+	f := Facts{Product: software.Product, Version: software.Version, HTTP: page}
+	if page.Title != "" {
+		f.Info = "title: " + page.Title
+	}
+	if f.Product == "" {
+		f.Product, f.Version = versionHeader(head)
+		f.doubtful = f.Product != ""
+	}
+	// An error about the request is no proof of serving pages.
+	f.doubtful = f.doubtful || f.Product == "" && (page.Status == 400 || page.Status >= 500)
+	front, seen := frontOf(head, software)
+	if seen {
+		f.Front = front
+		if f.Product != "" && !strings.EqualFold(f.Product, front.Product) {
+			f.Backend = &probe.Software{Product: Printable(f.Product, NameSize), Version: Printable(f.Version, NameSize)}
+		}
+		f.Product, f.Version = front.Product, front.Version
+	}
+	return f
+}
+
+// pageOf is a response in the form in which reports have it.
+func pageOf(a *Answer, head, body string) *probe.HTTP {
+	page := &probe.HTTP{Version: a.Text[5:8], Location: Printable(bytesOf(Header(head, "Location")), infoSize)}
+	page.Status, _ = strconv.Atoi(a.Text[9:12])
+	if t := title().FindStringSubmatch(body); t != nil {
+		page.Title = Printable(strings.Join(strings.Fields(bytesOf(t[1])), " "), infoSize)
+	}
+	if _, fields, ok := bytes.Cut(a.Sent, []byte("\r\n")); ok && bytes.HasPrefix(a.Sent, []byte("GET ")) {
+		page.Host = Printable(Header(string(fields), "Host"), infoSize)
+	}
+	return page
+}
+
+var notHTTP = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\bnot an? (?:\w+ )?HTTPS? (?:proxy|server|port|service)\b|\bdoes not speak HTTP\b|` +
+		`\b(?:this is|speak) (?:IRC|SMTP|SSH|FTP|Redis)\b`)
+})
+
+// refusesHTTP reports whether an error states that the peer speaks something else.
+func refusesHTTP(head, body string) bool {
+	return head[9] >= '4' && (notHTTP().MatchString(head) || notHTTP().MatchString(body[:min(len(body), 600)]))
+}
+
+var (
+	upnpServer = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\bUPnP/[\d.]+,? ([^/]{1,40})/(\d[\w.+~:-]*)`)
+	})
+	namedServer = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([A-Za-z][^/()]{0,60}?)(?:/v?| v?|\()(\d[\w.+~:-]*)`)
+	})
+)
+
+// parseServer parts a Server field: "nginx/1.22.1", "Icecast 2.4.4", "Jetty(9.4.1)", "Debian
+// Apt-Cacher NG/3.7.4", and as UPnP Device Architecture 1.0, section 1.2.3, has it, system and
+// UPnP/1.0 before the product.
+func parseServer(server string) probe.Software {
+	for _, re := range []*regexp.Regexp{upnpServer(), namedServer()} {
+		if m := re.FindStringSubmatch(server); m != nil {
+			return probe.Software{Product: m[1], Version: m[2]}
 		}
 	}
-	f.Product, f.Version = bytesOf(f.Product), bytesOf(f.Version)
-	if t := title().FindStringSubmatch(body); t != nil {
-		f.Info = "title: " + strings.Join(strings.Fields(bytesOf(t[1])), " ")
+	return probe.Software{Product: server}
+}
+
+var ownVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^X-([A-Za-z]{3,20})-Version: ?v?(\d[\w.+~-]*)\r?$`)
+})
+
+// versionHeader is the software that names itself in a field such as X-Influxdb-Version.
+// Those of languages, frameworks and interfaces do not name the server.
+func versionHeader(head string) (product, version string) {
+	for _, m := range ownVersion().FindAllStringSubmatch(head, 4) {
+		switch strings.ToLower(m[1]) {
+		case "api", "app", "build", "aspnet", "aspnetmvc", "php", "schema", "protocol", "client", "server", "openam":
+			continue
+		}
+		return m[1], m[2]
 	}
-	return f, true
+	return "", ""
 }
 
 // statusLine reports whether text begins with "HTTP/1.1 200" or the like.
@@ -49,7 +130,7 @@ func CutHead(text string) (head, body string, ok bool) {
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// Header is the value of a Header field, empty if it is not there.
+// Header is the value of a header field, empty if it is not there.
 func Header(head, name string) string {
 	for line := range strings.SplitSeq(head, "\n") {
 		k, v, ok := strings.Cut(line, ":")

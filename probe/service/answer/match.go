@@ -47,7 +47,14 @@ func New(request string, sent, b []byte) *Answer {
 
 // Facts are what a rule reads in an answer beyond its row. They come from the peer:
 // code that prints them escapes and bounds them.
-type Facts struct{ Product, Version, Info string }
+type Facts struct {
+	Product, Version, Info string
+
+	Front, Backend *probe.Software // of a proxy, cache or pooler
+	HTTP           *probe.HTTP
+	StartTLS       *probe.StartTLS
+	doubtful       bool // other software may send the same: the confidence is no more than medium
+}
 
 // matcher compares one answer with one rule. It keeps nothing and accepts any bytes.
 type matcher func(*Answer) (Facts, bool)
@@ -67,6 +74,7 @@ type Rule struct {
 const (
 	weak     = 1 + iota // what other services may send too
 	protocol            // the protocol
+	kind                // a kind of software, where its name does not show
 	product             // the software
 	exact               // the software, where another product's rule matches as well
 )
@@ -189,6 +197,9 @@ func identify(request string, b []byte) *probe.Service {
 	return m.Report()
 }
 
+// poolers and load balancers speak the protocol of the servers behind them.
+var poolers = []string{"PgBouncer", "Pgpool-II", "ProxySQL", "MaxScale", "dnsdist"}
+
 // secretAfter is how much is reported of answers that continue with secrets, by rule.
 var secretAfter = map[string]int{"meetingmaker-login": loginHead}
 
@@ -211,6 +222,13 @@ func (m Match) Report() *probe.Service {
 	s.Name, s.Rule, s.Confidence = m.Service, m.Rule.Name, m.confidence
 	s.Product, s.Version = Printable(m.Facts.Product, NameSize), Printable(m.Facts.Version, NameSize)
 	s.Info = Printable(m.Facts.Info, infoSize)
+	s.Front, s.Backend, s.HTTP, s.StartTLS = m.Front, m.Backend, m.HTTP, m.StartTLS
+	if slices.Contains(poolers, s.Product) {
+		s.Front = &probe.Software{Product: s.Product, Version: s.Version}
+	}
+	if m.doubtful && s.Confidence == probe.High {
+		s.Confidence = probe.Medium
+	}
 	s.TLS = m.Answer.TLS
 	return s
 }

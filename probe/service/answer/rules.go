@@ -101,10 +101,9 @@ func greetings() []Rule {
 
 		// RFC 2812, section 3; the greeting is custom.
 		{"irc", "irc", "", re(`^(?::\S+ )?NOTICE (?:AUTH|\*|Auth) :`), probe.High, protocol},
-		{"irc-numeric", "irc", "", re(`^:[^ :\r\n]+ \d{3} [^ \r\n]+ :`), probe.High, protocol},
+		{"irc-numeric", "irc", "", re(`^:[^ :\r\n]+ \d{3} [^ \r\n]+ (?:[A-Z]{2,10} )?:`), probe.High, protocol},
 		{"irc-error", "irc", "",
-			re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied` +
-				`|"Oops, HTTP request received)`), probe.High, protocol},
+			re(`^ERROR :(?:Closing Link|Your host|Trying to reconnect|Access denied)`), probe.Medium, protocol},
 
 		// RFC 6143, section 7.1.1.
 		{"vnc", "vnc", "", re(`^RFB \d{3}\.\d{3}\n`), probe.High, protocol},
@@ -118,6 +117,13 @@ func greetings() []Rule {
 			re(`(?s)^..\x00\x00\x0a(?:5\.5\.5-)?(?P<version>\d{1,2}\.\d{1,2}\.\d{1,3})-MariaDB`), probe.High, exact},
 		{"mysql-refused", "mysql", "", re(`(?s)^..\x00\x00\xff..(?:#[0-9A-Z]{5})?[ -~]*\b(?P<product>MySQL|MariaDB) server`),
 			probe.High, protocol},
+
+		// MySQL error messages reference: 1040 too many connections, 1129 host is blocked, 1203 and 1226 limits.
+		{"mysql-error", "mysql", "", readMySQLError, probe.High, protocol},
+		{"mysql-proxysql", "mysql", "ProxySQL",
+			re(`(?s)^..\x00\x00\x0a(?P<version>\d[\w.]*)[ -](?i:\(?proxysql\)?)[^\x00]*\x00`), probe.High, exact},
+		{"mysql-maxscale", "mysql", "MaxScale",
+			re(`(?s)^..\x00\x00\x0a[ -~]* (?P<version>\d[\d.]*)-maxscale\x00`), probe.High, exact},
 
 		// The version in a greeting of rsync or MPD is that of the protocol.
 		{"rsync", "rsync", "rsync", re(`^@RSYNCD: \d{1,3}(?:\.\d+)?[ \n]`), probe.High, product},
@@ -140,6 +146,22 @@ func greetings() []Rule {
 		{"mysqlx", "mysqlx", "MySQL", re(`^\x05\x00\x00\x00\x0b\x08\x05\x1a\x00`), probe.High, product},
 		{"nbd", "nbd", "", re(`^NBDMAGIC(?:IHAVEOPT|\x00\x00\x42\x02\x81\x86\x12\x53)`), probe.High, protocol},
 		{"ceph", "ceph", "Ceph", re(`^ceph v(?:2\n|027)`), probe.High, product},
+		{"tarantool", "tarantool", "Tarantool", re(`^Tarantool (?P<version>\d[\w.~+-]*) \((?:Binary|Lua console)\)`),
+			probe.High, product},
+		{"munin-node", "munin-node", "Munin", re(`^# munin node at (?P<info>[^\s]+)\r?\n`), probe.High, product},
+		{"munin-node-version", "munin-node", "Munin",
+			re(`^# munin node at [^\n]*\n(?:[^\n]*\n)?munins node on (?P<info>\S+) version: (?P<version>\d[\w.]*)`), probe.High,
+			exact},
+		// varnish-cli(7): status and length in 13 characters; 107 asks for authentication, 200 is open to anyone.
+		{"varnish-cli", "varnish-cli", "Varnish", re(`^107 59 {6}\n[a-z]{32}\n\nAuthentication required\.\n`), probe.High,
+			product},
+		{"varnish-cli-open", "varnish-cli", "Varnish",
+			re(`^200 \d{1,8} *\n-+\nVarnish Cache CLI [\d.]+\n-+\n(?:[^\n]*\n){0,3}?varnish-(?P<version>\d[\w.]*)`), probe.High,
+			product},
+		{"irc-bitlbee", "irc", "BitlBee", re(`^:\S+ NOTICE \* :BitlBee-IRCd initialized`), probe.High, product},
+		{"irc-ngircd", "irc", "ngIRCd", re(`^ERROR :"Oops, HTTP request received\? This is IRC!"`), probe.High, product},
+		{"irc-inspircd", "irc", "InspIRCd", re(`^ERROR :Closing link: \([^\r\n]*\) \[`), probe.Medium, product},
+
 		// RFC 864: lines of 72 characters, each the next of the last.
 		{"chargen", "chargen", "", readChargen, probe.High, protocol},
 	}
@@ -183,7 +205,7 @@ func re(pattern string) matcher {
 			}
 			return ""
 		}
-		return Facts{group("product"), group("version"), group("info")}, true
+		return Facts{Product: group("product"), Version: group("version"), Info: group("info")}, true
 	}
 }
 

@@ -1,6 +1,12 @@
 package answer
 
-import "onmux/probe"
+import (
+	"regexp"
+	"strings"
+	"sync"
+
+	"onmux/probe"
+)
 
 // pages are what is known of servers behind HTTP, beyond their Server header.
 func pages() []Rule {
@@ -12,6 +18,10 @@ func pages() []Rule {
 		{"http-proxy-squid", "http-proxy", "Squid", field("Server", `squid(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
 		{"http-proxy-privoxy", "http-proxy", "Privoxy", field("Server", `Privoxy(?: (?P<version>\d[\w.]*))?`), probe.High,
 			product},
+		// Privoxy's cgi.c and jcc.c, CHEADER_RESPONSE: what it sends to a request that is not one to a proxy.
+		{"http-proxy-privoxy-refused", "http-proxy", "Privoxy",
+			re(`^HTTP/1\.1 400 Invalid header received from client\r\n(?s:.*)\r\n\r\nInvalid header received from client\.`),
+			probe.High, exact},
 		{"ipp-cups", "ipp", "CUPS", field("Server", `CUPS(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
 		// RFC 6455, section 4.4.
 		{"websocket", "http", "", readWebSocket, probe.High, product},
@@ -35,17 +45,25 @@ func pages() []Rule {
 		{"http-kubernetes-status", "http", "Kubernetes",
 			body(`^\{\s*"kind":\s*"Status",\s*"apiVersion":\s*"v1",\s*"metadata"`), probe.High, product},
 		{"http-prometheus", "http", "Prometheus",
-			body(`^<a href="/(?:graph|query)">Found</a>|<title>Prometheus Time Series`), probe.High, product},
+			body(`^<a href="/(?:classic/)?(?:graph|query)">Found</a>|<title>Prometheus Time Series`), probe.High, product},
+		{"http-influxdb", "http", "InfluxDB", field("X-Influxdb-Version", `v?(?P<version>\d[\w.~+-]*)`), probe.High, product},
+		{"http-powerdns", "http", "", body(`<title>(?P<product>PowerDNS (?:Authoritative Server|Recursor))[^<]*`), probe.High,
+			product},
+		{"http-powerdns-realm", "http", "PowerDNS", field("WWW-Authenticate", `basic realm="PowerDNS"`), probe.Medium, product},
+		{"http-haproxy-stats", "http", "HAProxy",
+			body(`<title>Statistics Report for HAProxy.*HAProxy version (?P<version>\d[\w.]*)`), probe.High, exact},
 		{"http-exporter", "http", "", body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>`), probe.High, product},
 		{"http-exporter-version", "http", "",
 			body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>.*Version: \(version=(?P<version>\d` +
 				`[\w.+-]*)`), probe.High, exact},
+		{"http-build-info", "http", "", readBuildInfo, probe.High, product},
 		// Prometheus's exposition formats: the media type, or a metric with one of their types.
 		{"http-metrics", "http", "Prometheus exporter",
-			body(`^(?:# [^\n]*\n|\n){0,8}?# TYPE [a-z_:][a-z0-9_:]* (?:counter|gauge|histogram|summary|untyped|unknown|info` +
-				`|stateset|gaugehistogram)\s`), probe.High, product},
+			unnamed(body(`^(?:# [^\n]*\n|\n){0,8}?# TYPE [a-z_:][a-z0-9_:]* (?:counter|gauge|histogram|summary|untyped|unknown|info` +
+				`|stateset|gaugehistogram)\s`)), probe.Medium, kind},
 		{"http-metrics-type", "http", "Prometheus exporter",
-			field("Content-Type", `(?:text/plain; version=[01]\.\d\.\d|application/openmetrics-text)`), probe.High, product},
+			unnamed(field("Content-Type", `(?:text/plain; version=[01]\.\d\.\d|application/openmetrics-text)`)), probe.Medium,
+			kind},
 	}
 }
 
@@ -78,6 +96,54 @@ func body(pattern string) matcher {
 		}
 		return m(&Answer{Text: body})
 	}
+}
+
+// unnamed is m of a response whose header names no software.
+func unnamed(m matcher) matcher {
+	return func(a *Answer) (Facts, bool) {
+		page, ok := readHTTP(a)
+		if !ok || page.Product != "" {
+			return Facts{}, false
+		}
+		return m(a)
+	}
+}
+
+// metricsOf are the prefixes of the metrics that some software has of itself.
+var metricsOf = []struct{ prefix, product string }{
+	{"prometheus_", "Prometheus"}, {"pdns_recursor_", "PowerDNS Recursor"}, {"pdns_auth_", "PowerDNS Authoritative Server"},
+	{"dnsdist_", "dnsdist"}, {"alertmanager_", "Alertmanager"}, {"grafana_", "Grafana"}, {"node_exporter_", "Node Exporter"},
+	{"coredns_", "CoreDNS"}, {"caddy_", "Caddy"}, {"traefik_", "Traefik"}, {"haproxy_", "HAProxy"},
+	{"rabbitmq_", "RabbitMQ"}, {"etcd_", "etcd"}, {"minio_", "MinIO"}, {"influxdb_", "InfluxDB"}, {"consul_", "Consul"},
+}
+
+var buildInfo = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^([a-z]\w{1,40}_)build_info\{[^}\n]*\bversion="v?(\d[\w.+~-]*)"`)
+})
+
+// readBuildInfo reads who publishes metrics: NAME_build_info (of Prometheus' client libraries), or
+// metrics whose prefix is that of known software. Those of a language's runtime name nobody.
+func readBuildInfo(a *Answer) (Facts, bool) {
+	if !statusLine(a.Text) {
+		return Facts{}, false
+	}
+	_, body, _ := CutHead(a.Text)
+	if !strings.Contains(body[:min(len(body), 2<<10)], "# TYPE ") {
+		return Facts{}, false
+	}
+	m := buildInfo().FindStringSubmatch(body)
+	for _, known := range metricsOf {
+		if m != nil && m[1] == known.prefix {
+			return Facts{Product: known.product, Version: m[2]}, true
+		}
+		if m == nil && strings.Contains(body, "\n"+known.prefix) {
+			return Facts{Product: known.product, doubtful: true}, true
+		}
+	}
+	if m == nil || m[1] == "go_" || m[1] == "jvm_" || m[1] == "python_" {
+		return Facts{}, false
+	}
+	return Facts{Product: strings.TrimSuffix(m[1], "_"), Version: m[2], doubtful: true}, true
 }
 
 // readWebSocket recognises a server that requires an upgrade.

@@ -15,12 +15,23 @@ func replies() []Rule {
 		{"tls-alert", "tls", "", re(`(?s)^\x15\x03[\x00-\x04]\x00\x02[\x01\x02][\x00-\xff]`), probe.High, exact},
 		{"tls-server-hello", "tls", "", re(`(?s)^\x16\x03[\x00-\x04]..\x02\x00..\x03`), probe.High, exact},
 
-		// PostgreSQL documentation, sections 55.2.10 and 55.2.11: yes or no, a letter each.
-		{"postgresql-plain", "postgresql", "PostgreSQL", to(re(`^N[NG]$`), "postgresql"), probe.High, protocol},
-		{"postgresql-tls", "postgresql", "PostgreSQL", to(re(`(?s)^S\x16\x03[\x00-\x04]`), "postgresql"), probe.High,
+		// PostgreSQL documentation, sections 55.2.10 and 55.2.11: yes or no, a letter each. Poolers have no GSSAPI.
+		{"postgresql-plain", "postgresql", "", to(re(`^NN$`), "postgresql"), probe.High, protocol},
+		{"postgresql-gssapi", "postgresql", "PostgreSQL", to(re(`^NG$`), "postgresql"), probe.High, product},
+		// PgBouncer refuses again and again; PostgreSQL returns an error to the second request of GSSAPI.
+		{"postgresql-refuses-all", "postgresql", "PgBouncer", to(re(`^NNN$`), "postgresql"), probe.Medium, product},
+		{"postgresql-tls", "postgresql", "", to(re(`(?s)^S\x16\x03[\x00-\x04]`), "postgresql"), probe.High, protocol},
+		// Section 55.8: the severity that is not translated (V) and the source of the error (F, L, R) are the server's.
+		{"postgresql-error", "postgresql", "", re(`(?s)^N{0,2}E\x00\x00..S[A-Z]{5,7}\x00.{0,40}C[0-9A-Z]{5}\x00`), probe.High,
 			protocol},
-		{"postgresql-error", "postgresql", "PostgreSQL", re(`(?s)^N?E\x00\x00..S(?:FATAL|ERROR|PANIC)\x00`), probe.High,
-			protocol},
+		{"postgresql-error-source", "postgresql", "PostgreSQL",
+			re(`(?s)^N{0,2}E\x00\x00..S[^\x00]+\x00VFATAL\x00C[0-9A-Z]{5}\x00.*F(?:postmaster|backend_startup|auth|postinit)\.c\x00`),
+			probe.High, product},
+		{"postgresql-pgbouncer", "postgresql", "PgBouncer",
+			re(`(?s)^N{0,2}E\x00\x00..SFATAL\x00C08P01\x00M(?:client sent partial pkt in startup phase|bad packet header: ` +
+				`|no username supplied|SSL required)`), probe.High, exact},
+		{"postgresql-pgpool", "postgresql", "Pgpool-II",
+			re(`(?s)^N{0,2}E\x00\x00..S[A-Z]{5,7}\x00.*F(?:protocol/)?(?:child|pool_[a-z_]+)\.c\x00`), probe.High, exact},
 
 		// RFC 4511, section 4.1.1: a search result, an error result, or a notice of disconnection.
 		{"ldap", "ldap", "", re(`(?s)^\x30(?:[\x09-\x7f]|\x81.|\x82..|\x84....)\x02\x01\x07(?:[\x64\x65])`), probe.High,
@@ -44,6 +55,7 @@ func replies() []Rule {
 
 		{"dns", "dns", "", readDNS, probe.High, protocol},
 		{"dns-version", "dns", "", readDNSVersion, probe.High, product},
+		{"dns-dnsdist", "dns", "dnsdist", readDNSDist, probe.High, exact},
 
 		// MS-RDPBCGR, section 2.2.1.2: X.224 connection confirm, with or without negotiation.
 		{"rdp", "rdp", "", re(`(?s)^\x03\x00\x00[\x0b\x13][\x06\x0e]\xd0\x00\x00..\x00`), probe.High, protocol},
@@ -91,17 +103,30 @@ func replies() []Rule {
 		// RESP: an error names the command that it does not know.
 		{"redis-error", "redis", "",
 			re(`^-(?:ERR (?:wrong number of arguments for '(?i:get)' command|unknown command)|NOAUTH ` +
-				`|DENIED Redis )`), probe.High, protocol},
+				`|DENIED Redis )`), probe.Medium, protocol},
 		{"redis-info", "redis", "Redis",
 			re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?redis_version:(?P<version>\d[\w.]*)\r\n`), probe.High, product},
 		{"redis-info-valkey", "redis", "Valkey",
 			re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?valkey_version:(?P<version>\d[\w.]*)\r\n`), probe.High, exact},
 		{"memcached-error", "memcached", "", re(`^(?:ERROR\r\n)+$`), probe.Medium, weak},
 		{"memcached-version", "memcached", "memcached", re(`^VERSION (?P<version>\d[\w.-]*)\r\n`), probe.High, product},
-		{"beanstalk-error", "beanstalk", "beanstalkd", re(`^(?:UNKNOWN_COMMAND\r\n)+$`), probe.High, protocol},
+		{"beanstalk-error", "beanstalk", "beanstalkd", re(`^(?:UNKNOWN_COMMAND\r\n)+$`), probe.Medium, protocol},
 		{"beanstalk-stats", "beanstalk", "beanstalkd", re(`^OK \d+\r\n---\n(?:[^\n]*\n)*?version: "?(?P<version>\d[\w.+]*)`),
 			probe.High, product},
-		{"clamd-error", "clamd", "ClamAV", re(`^UNKNOWN COMMAND\n$`), probe.High, protocol},
+		{"clamd-error", "clamd", "ClamAV", re(`^UNKNOWN COMMAND\n$`), probe.Medium, protocol},
+		{"gearman", "gearman", "Gearman", re(`^(?:ERR UNKNOWN_COMMAND Unknown\+server\+command[^\r\n]*\r\n)+$`), probe.High,
+			product},
+		{"gearman-version", "gearman", "Gearman", to(re(`^OK (?P<version>\d[\w.]*)(?:\+\w+)?\n$`), "gearman-version"),
+			probe.High, product},
+		{"spamd", "spamd", "SpamAssassin", re(`^SPAMD/\d\.\d \d{1,2} [A-Z]`), probe.High, product},
+		{"zabbix", "zabbix", "Zabbix", re(`^ZBXD[\x01\x03]`), probe.High, product},
+		{"quassel", "quassel", "Quassel Core", to(re(`(?s)^\x00\x00[\x00-\x03][\x01\x02]$`), "quassel"), probe.High, product},
+		// Tor answers a browser in HTTP that it does not speak HTTP.
+		{"tor-socks", "socks", "Tor", re(`^HTTP/1\.0 501 Tor is not an HTTP Proxy\r\n`), probe.High, exact},
+		{"tor-control", "tor-control", "Tor",
+			re(`(?s)^(?:HTTP/1\.0 501 Tor ControlPort is not an HTTP proxy\r\n|\x00.\x00\x00\x00\x01The v0 control protocol is ` +
+				`not supported by Tor )`), probe.High, exact},
+		{"tor-control-auth", "tor-control", "", re(`^514 Authentication required\.\r\n$`), probe.Medium, protocol},
 		{"clamd-version", "clamd", "ClamAV", re(`^ClamAV (?P<version>\d[\w.]*)`), probe.High, product},
 		{"rtsp", "rtsp", "", re(`^RTSP/1\.0 \d{3} `), probe.High, protocol},
 		{"rtsp-server", "rtsp", "",
@@ -139,11 +164,11 @@ func replies() []Rule {
 		// RFC 862, 867 and 868. A time is within a day of ours.
 		{"echo", "echo", "", readEcho, probe.High, protocol},
 		{"daytime", "daytime", "",
-			to(re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct`+
-				`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), "wait"), probe.High, protocol},
+			re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct` +
+				`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), probe.High, protocol},
 		{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"),
 			probe.High, protocol},
-		{"time", "time", "", to(readTime, "wait"), probe.Medium, protocol},
+		{"time", "time", "", readTime, probe.Medium, protocol},
 	}
 }
 

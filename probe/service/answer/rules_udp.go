@@ -25,10 +25,10 @@ func datagramRules() []Rule {
 		{"netbios-ns", "netbios-ns", "",
 			unpadded(`(?s)^\x04\x17\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00\x20CKA{30}\x00\x00\x21\x00\x01.{6}[\x01-\x40]` +
 				`(?P<info>[ -~]{0,15})`), probe.High, protocol},
-		{"ssdp", "ssdp", "", re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*(?:ST|USN|NT):`), probe.High, product},
+		{"ssdp", "ssdp", "", to(re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*(?:ST|USN|NT):`), "ssdp"), probe.High, product},
 		{"ssdp-server", "ssdp", "",
-			re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*?SERVER: ?(?:[^\r\n]*UPnP/[\d.]+,? )(?P<product>[^\r\n/]+)/` +
-				`(?P<version>\d[\w.-]*)`), probe.High, exact},
+			to(re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*?SERVER: ?(?:[^\r\n]*UPnP/[\d.]+,? )(?P<product>[^\r\n/]+)/`+
+				`(?P<version>\d[\w.-]*)`), "ssdp"), probe.High, exact},
 		{"memcached-udp", "memcached", "memcached",
 			re(`(?s)^\x04\x17\x00\x00\x00\x01\x00\x00VERSION (?P<version>\d[\w.-]*)\r\n`), probe.High, product},
 		{"memcached-udp-error", "memcached", "memcached",

@@ -32,8 +32,44 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	{"nntp-capabilities", "200 hello\r\n101 Capability list:\r\nVERSION 2\r\nIMPLEMENTATION INN 2.7.1\r\n.\r\n",
 		"nntp-implementation", "nntp", "INN", "2.7.1"},
 	// PostgreSQL documentation, section 55.2.10.
-	{"postgresql", "NN", "postgresql-plain", "postgresql", "PostgreSQL", ""},
-	{"postgresql", "S\x16\x03\x03\x00\x7a\x02", "postgresql-tls", "postgresql", "PostgreSQL", ""},
+	{"postgresql", "NN", "postgresql-plain", "postgresql", "", ""},
+	{"postgresql", "NNN", "postgresql-refuses-all", "postgresql", "PgBouncer", ""},
+	{"postgresql", "S\x16\x03\x03\x00\x7a\x02", "postgresql-tls", "postgresql", "", ""},
+	{"http", "E\x00\x00\x00\x30SFATAL\x00C08P01\x00Minvalid packet\x00\x00", "postgresql-error", "postgresql", "", ""},
+	// MySQL's error messages reference: 1040, 1129, with and without the state of SQL; proxies in the greeting.
+	{"wait", "\x17\x00\x00\x00\xff\x10\x04Too many connections", "mysql-error", "mysql", "", ""},
+	{"wait", "\x1d\x00\x00\x00\xff\x10\x04#08004Too many connections", "mysql-error", "mysql", "", ""},
+	{"wait", "\x68\x00\x00\x00\xff\x69\x04Host '10.0.0.1' is blocked because of many connection errors; " +
+		"unblock with 'mariadb-admin flush-hosts'", "mysql-error", "mysql", "MariaDB", ""},
+	{"wait", "\x17\x00\x00\x00\xff\x10\x27Too many connections", "", "unknown", "", ""},
+	{"wait", "\x4a\x00\x00\x00\x0a8.0.11-proxysql\x00\x0b\x00", "mysql-proxysql", "mysql", "ProxySQL", "8.0.11"},
+	{"wait", "\x4a\x00\x00\x00\x0a10.11.6 23.08.4-maxscale\x00\x0b\x00", "mysql-maxscale", "mysql", "MaxScale", "23.08.4"},
+	// varnish-cli(7); InspIRCd's users.cpp; Zabbix' header; Quassel's protocol.h; dnsdist's own answer.
+	{"wait", "200 243     \n-----------------------------\nVarnish Cache CLI 1.0\n-----------------------------\n" +
+		"Linux,6.1,x86_64\nvarnish-7.1.1 revision 7cee1c5\n", "varnish-cli-open", "varnish-cli", "Varnish", "7.1.1"},
+	{"wait", "ERROR :Closing link: (unknown@10.0.0.1) [Registration timeout]\r\n", "irc-inspircd", "irc", "InspIRCd", ""},
+	{"wait", "ERROR :Closing Link: 10.0.0.1 (Throttled)\r\n", "irc-error", "irc", "", ""},
+	{"zabbix", "ZBXD\x01\x01\x00\x00\x00\x00\x00\x00\x001", "zabbix", "zabbix", "Zabbix", ""},
+	{"quassel", "\x00\x00\x00\x02", "quassel", "quassel", "Quassel Core", ""},
+	{"dns", "\x00\x0c\x04\x17\x80\x04\x00\x00\x00\x00\x00\x00\x00\x00", "dns-dnsdist", "dns", "dnsdist", ""},
+	{"http", "HTTP/1.0 200 OK\r\n\r\n<head><title>Statistics Report for HAProxy</title></head><h1>HAProxy version 2.6.12-1",
+		"http-haproxy-stats", "http", "HAProxy", "2.6.12"},
+	{"http", "HTTP/1.1 200 OK\r\n\r\n<title>PowerDNS Authoritative Server Monitor</title>", "http-powerdns", "http",
+		"PowerDNS Authoritative Server", ""},
+	// Who publishes metrics is named by them, if anything does; of a page by Server or another field.
+	{"http-metrics", "HTTP/1.0 200 OK\r\n\r\n# TYPE up gauge\nup 1\n# TYPE x gauge\nacme_build_info{version=\"1.2\"} 1\n",
+		"http-build-info", "http", "acme", "1.2"},
+	{"http-metrics", "HTTP/1.0 200 OK\r\n\r\n# TYPE go_build_info gauge\ngo_build_info{version=\"(devel)\"} 1\n",
+		"http-metrics", "http", "Prometheus exporter", ""},
+	{"http-metrics", "HTTP/1.0 200 OK\r\nServer: Anvil/4.17\r\n\r\n# TYPE up gauge\nup 1\n", "http", "http", "Anvil", "4.17"},
+	{"http", "HTTP/1.1 404 Not Found\r\nX-Anvil-Version: 4.17\r\nX-Api-Version: 2\r\n\r\n", "http", "http", "Anvil", "4.17"},
+	{"http", "HTTP/1.0 200 OK\r\nServer: ZNC 1.8.2+deb3 - https://znc.in\r\n\r\n", "http", "http", "ZNC", "1.8.2+deb3"},
+	{"http", "HTTP/1.0 200 OK\r\nServer: PowerDNS Authoritative Server 4.7.3\r\n\r\n", "http", "http",
+		"PowerDNS Authoritative Server", "4.7.3"},
+	{"http", "HTTP/1.1 200 OK\r\nServer: 5.10.0 DLNADOC/1.50 UPnP/1.0 MiniDLNA/1.3.0\r\n\r\n", "http", "http", "MiniDLNA",
+		"1.3.0"},
+	// An error about a protocol is no proof of speaking it.
+	{"http", "HTTP/1.0 400 Bad Request\r\n\r\nThis is not an HTTP port", "", "unknown", "", ""},
 	{"http", "S\x16\x03\x03\x00\x7a\x02", "", "unknown", "", ""},
 	// RFC 4511, sections 4.1.9 and 4.4.1; RFC 3045; MS-ADTS, section 3.1.1.3.2.
 	{"ldap", "\x30\x0c\x02\x01\x07\x65\x07\x0a\x01\x32\x04\x00\x04\x00", "ldap", "ldap", "", ""},
