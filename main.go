@@ -65,6 +65,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := withInterrupt(stderr)
 	defer stop()
 	app := newApp(stdin, stdout, stderr)
+	app.Metadata = map[string]any{argsKey: args}
 	line, err := reorder(app, args)
 	var page bytes.Buffer // of help: its printer does not return write errors
 	if len(line) == 0 || slices.ContainsFunc(line, func(a string) bool { return a == "-h" || a == "--help" }) {

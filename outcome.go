@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -55,6 +56,15 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		return &exitError{code: exitUnknown, err: broken}
 	}
 	return err
+}
+
+// hostname is this machine's name, "" where it is not known.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // endedEarly writes the report of a run that ended while its targets were looked up,

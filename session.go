@@ -27,6 +27,7 @@ import (
 // session is one run of a command: what the common flags asked for.
 type session struct {
 	command string
+	args    []string // the command line as it was given
 	stdout  io.Writer
 	stderr  io.Writer
 	outputs []report.Output
@@ -50,11 +51,19 @@ type limits struct {
 	wait     time.Duration // until the expectations hold
 }
 
+// argsKey is where an app keeps its command line as it was given.
+const argsKey = "args"
+
+func given(app *cli.App) []string {
+	args, _ := app.Metadata[argsKey].([]string)
+	return args
+}
+
 // newSession reads the common flags; everything wrong with them is a usage
 // error, found before anything is sent.
 func newSession(c *cli.Context) (*session, error) {
 	s := &session{
-		command: c.Command.Name, stdout: c.App.Writer, stderr: c.App.ErrWriter,
+		command: c.Command.Name, args: given(c.App), stdout: c.App.Writer, stderr: c.App.ErrWriter,
 		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"),
 		limits: limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
 	}

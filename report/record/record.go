@@ -21,6 +21,8 @@ type Start struct {
 	Started time.Time         `json:"started"`
 	Method  map[string]string `json:"method,omitempty"` // by protocol
 	Plan    *Plan             `json:"plan,omitempty"`   // of a scan
+	Args    []string          `json:"args,omitempty"`   // the command line, from the command on
+	Host    string            `json:"host,omitempty"`   // the name of the machine that it ran on
 
 	AllPorts bool `json:"all_ports,omitempty"` // of a check: every port in use was looked for
 }

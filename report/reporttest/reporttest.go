@@ -46,7 +46,7 @@ func Sample() Stream {
 	return Stream{
 		Started: Start{Schema: Schema, Command: "scan", Version: "1.2.3", Started: Noon,
 			Method: map[string]string{"tcp": "syn", "udp": "udp-raw"}, Plan: &Plan{Fingerprint: "ab12", Endpoints: 5,
-				Seed: "417", Shard: 1, Shards: 4}},
+				Seed: "417", Shard: 1, Shards: 4}, Args: []string{"scan", "192.0.2.0/24", "-p", "417"}, Host: "here"},
 		Findings: []Finding{
 			probe.Result{Endpoint: probe.Endpoint{Addr: Addr6, Port: 417, Proto: probe.TCP},
 				Origin: probe.Origin{Host: "router.example", Lookup: &probe.Lookup{Time: probe.Millis(time.Millisecond),
