@@ -10,7 +10,7 @@ import (
 	"onmux/probe/nettest/nft"
 )
 
-const rulesMissed = "not every NAT rule could be read, and one may send arrivals on"
+const rulesMissed = "not every NAT rule and BPF program could be read, and one may send arrivals on"
 
 // A rule that sends connections to nowhere shows by their silence where the rules
 // may not be read.

@@ -9,10 +9,8 @@ import (
 	"strings"
 
 	"onmux/probe"
-	"onmux/probe/local/nat"
 	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
-	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
 	"onmux/probe/ports"
@@ -80,7 +78,7 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 // interesting adds the ports on which something listens, and those that NAT rules
 // send on, to those that were asked for by number, in order.
 func (v view) interesting(asked []probe.Port) []probe.Port {
-	ports := slices.Concat(asked, v.others.Listening(), slices.Collect(maps.Keys(v.nat.Selected)))
+	ports := slices.Concat(asked, v.others.Listening(), v.selected())
 	for p, t := range v.Table {
 		if t.Count[socket.Listening] > 0 {
 			ports = append(ports, p)
@@ -117,9 +115,8 @@ type view struct {
 	settled bool   // something listens on every port, and the rest was not read
 	netns   string // Listener.NetNS: "" where there are no network namespaces
 	others  netns.Others
-	rules   ruleset.Result
-	nat     nat.Result
-	traced  tracing
+	ways
+	traced tracing
 }
 
 // report puts together what was seen.
@@ -143,7 +140,8 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 			Port: p, NetNS: v.netns, Answers: v.traced.answers(p, o), Bind: Bind{Below: rules.below()},
 			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Overflows: v.Overflows},
 			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
-			NAT:       Rules{v.nat.Redirects[p], v.nat.Unknown[p], v.rules.Incomplete()},
+			NAT:       Rules{v.redirects(p), v.nat.Unknown[p], v.rules.Incomplete()},
+			Programs:  Programs{v.unknown(p), v.programs.Incomplete(), v.byMark() || v.servicesErr != nil},
 		}
 		if u := v.Table[p]; u != nil {
 			f.Counts, f.CloseWait, f.TimeWait = u.Count, u.CloseWait, u.TimeWait
@@ -211,11 +209,4 @@ func unfinished(r Request, ended error) (out Report) {
 			Port: p.Number, Proto: p.Proto, Verdict: Unknown, Cause: cause, Facts: &Facts{Port: p}})
 	}
 	return out
-}
-
-func comparePorts(a, b probe.Port) int {
-	if a.Number != b.Number {
-		return int(a.Number) - int(b.Number)
-	}
-	return int(a.Proto) - int(b.Proto)
 }

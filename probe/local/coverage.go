@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 
+	"onmux/probe/local/bpf"
 	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/ruleset"
@@ -12,18 +13,21 @@ import (
 
 // Coverage is what was and what was not looked at.
 type Coverage struct {
-	IPv4, IPv6 bool // the families that were asked for
-	NetNS      bool // this system has network namespaces, and the caller's own was looked at
-	Root       bool // the caller is root, perhaps one with few capabilities
-	Sources    []socket.Source
-	NoIPv6     bool // IPv6 was asked for, and the kernel has none
-	Settled    bool // something listens on every port, so that the next two were not looked at
-	Namespaces netns.Coverage
-	Rules      ruleset.Result
-	Wide       []ruleset.Rule // nat.Result.Wide
-	AllPorts   bool           // see Request.All
-	Trace      TraceCoverage
-	Owners     OwnersCoverage
+	IPv4, IPv6  bool // the families that were asked for
+	NetNS       bool // this system has network namespaces, and the caller's own was looked at
+	Root        bool // the caller is root, perhaps one with few capabilities
+	Sources     []socket.Source
+	NoIPv6      bool // IPv6 was asked for, and the kernel has none
+	Settled     bool // something listens on every port, so that the next two were not looked at
+	Namespaces  netns.Coverage
+	Rules       ruleset.Result
+	Programs    bpf.Result
+	Services    int            // of IPVS
+	ServicesErr error          // why they could not be read
+	Wide        []ruleset.Rule // nat.Result.Wide
+	AllPorts    bool           // see Request.All
+	Trace       TraceCoverage
+	Owners      OwnersCoverage
 }
 
 // TraceCoverage is what Request.Trace did.
@@ -72,7 +76,7 @@ func ownersCoverage(o owner.Owners, listeners []Listener) OwnersCoverage {
 func (v view) coverage(r Request, q query, o owner.Owners, out Report) Coverage {
 	c := Coverage{IPv4: q.IPv4, IPv6: q.IPv6, NetNS: v.netns != "", Root: os.Geteuid() == 0, Sources: v.Sources,
 		NoIPv6:  v.NoIPv6,
-		Settled: v.settled, Namespaces: v.others.Coverage, Rules: v.rules, Wide: v.nat.Wide, AllPorts: len(r.All) > 0,
+		Settled: v.settled, Namespaces: v.others.Coverage, Rules: v.rules, Programs: v.programs, Services: len(v.services), ServicesErr: v.servicesErr, Wide: v.nat.Wide, AllPorts: len(r.All) > 0,
 		Owners: ownersCoverage(o, out.Listeners)}
 	c.Trace = v.traced.coverage(q.Query)
 	c.Trace.WouldDecide = !r.Trace && slices.ContainsFunc(out.Verdicts, func(v Verdict) bool {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/local/bpf"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
@@ -20,6 +21,7 @@ type Facts struct {
 	Sockets
 	Elsewhere Elsewheres
 	NAT       Rules
+	Programs  Programs
 	Answers   []Answer // to connections that were made
 	Bind      Bind
 
@@ -56,6 +58,16 @@ type Rules struct {
 	Unknown    []ruleset.Rule // that cover the port and were not understood
 	Incomplete bool           // not all could be read
 }
+
+// Programs is what else than rules may send on what arrives for a port.
+type Programs struct {
+	Unknown    []bpf.Program // that may decide about it, in a way that is not known
+	Incomplete bool          // not all programs could be listed
+	Services   bool          // the load balancer takes packets by a mark, or its services could not be read
+}
+
+// undecided reports whether something else than rules may have sent packets on.
+func (p Programs) undecided() bool { return len(p.Unknown) > 0 || p.Incomplete || p.Services }
 
 // Answer is what came of one connection to the port.
 type Answer struct {
@@ -107,6 +119,9 @@ const (
 	NamespacesUnseen Caveat = "network namespaces" // of which not all could be looked at
 	RulesUnread      Caveat = "nat rules"          // of which not all could be read
 	RulesUnknown     Caveat = "unknown nat rules"  // that cover the port and were not understood
+	ProgramsUnread   Caveat = "bpf programs"       // which could not be listed
+	ProgramsUnknown  Caveat = "unknown programs"   // of BPF, which may decide about the port
+	ServicesUnknown  Caveat = "ipvs services"      // by mark, or which could not be read
 )
 
 // Judge concludes the verdict on a port. A socket that was seen is a fact, whatever
@@ -161,6 +176,9 @@ func (f Facts) caveats(word Word) (all []Caveat) {
 	add(Elsewhere, f.Elsewhere.Incomplete, NamespacesUnseen)
 	add(Redirected, f.NAT.Incomplete, RulesUnread)
 	add(Redirected, len(f.NAT.Unknown) > 0, RulesUnknown)
+	add(Redirected, f.Programs.Incomplete, ProgramsUnread)
+	add(Redirected, len(f.Programs.Unknown) > 0, ProgramsUnknown)
+	add(Redirected, f.Programs.Services, ServicesUnknown)
 	return all
 }
 
@@ -172,7 +190,7 @@ func (f Facts) BoundUnseen() bool { return f.Source.NoBound && !f.Bind.Trials.Fr
 // be read may have sent them. That the port is free does not explain it: where
 // nothing listens, the kernel refuses by a reset (RFC 9293, section 3.10.7.1).
 func (f Facts) lostConnections() bool {
-	return (f.NAT.Incomplete || len(f.NAT.Unknown) > 0) && slices.ContainsFunc(f.Answers, func(a Answer) bool {
+	return (f.NAT.Incomplete || len(f.NAT.Unknown) > 0 || f.Programs.undecided()) && slices.ContainsFunc(f.Answers, func(a Answer) bool {
 		return a.Outcome == trace.Silent || a.Outcome == trace.Rejected
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"onmux/probe"
+	"onmux/probe/local/bpf"
+	"onmux/probe/local/ipvs"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/netns"
 	"onmux/probe/local/ruleset"
@@ -30,15 +32,33 @@ func lookAt(ctx context.Context, q query, diag *socket.Diag, files socket.ProcNe
 	if v.settled = q.settles(v.Table); v.settled {
 		return v, ctx.Err()
 	}
+	v.ways, err = lookAtWays(ctx, q)
+	return v, err
+}
+
+// lookAtWays reads what else than sockets decides where packets go.
+func lookAtWays(ctx context.Context, q query) (w ways, err error) {
 	rules := ruleset.Query{IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs}
 	for _, p := range probe.Protos() {
 		if len(q.Ports[p]) > 0 {
 			rules.Protos = append(rules.Protos, p)
 		}
 	}
-	if v.rules, err = ruleset.Read(ctx, rules); err != nil {
-		return v, err
+	if w.rules, err = ruleset.Read(ctx, rules); err != nil {
+		return w, err
 	}
-	v.nat = nat.Collect(v.rules.Translations, q.Ports)
-	return v, nil
+	w.nat = nat.Collect(w.rules.Translations, q.Ports)
+	if w.services, w.servicesErr = ipvs.Read("/proc/thread-self/net"); len(w.services) > 0 {
+		w.own(socket.OwnAddrs())
+	}
+	w.programs, err = bpf.Read(ctx, bpf.Query{Ports: q.Ports, IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs})
+	if err != nil || len(w.programs.Steered) == 0 {
+		return w, err
+	}
+	w.steered = make(map[uint64]socket.Socket)
+	for _, p := range rules.Protos {
+		// Without its socket it is still known that a program chooses one.
+		_ = socket.EachHeld(ctx, p, func(s socket.Socket) { w.steered[s.Cookie()] = s })
+	}
+	return w, ctx.Err()
 }

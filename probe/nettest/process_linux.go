@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -116,7 +118,7 @@ func RunProcess() {
 }
 
 // prepare gets a socket: "inherit", "receive" from a unix socket that it inherits,
-// or "listen PORT"; and before or after that it takes a "name NAME", moves to
+// "listen PORT" or "connect ADDRESS"; and before or after that it takes a "name NAME", moves to
 // another cgroup, "move DIR", or keeps its descriptors "apart" from those of the
 // other threads.
 func prepare(steps string) error {
@@ -129,6 +131,8 @@ func prepare(steps string) error {
 			err = receive(3)
 		case "listen":
 			err = listenAt(value)
+		case "connect":
+			err = connectTo(value)
 		case "move":
 			err = os.WriteFile(filepath.Join(value, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
 		case "apart":
@@ -169,6 +173,21 @@ func listenAt(port string) error {
 	}
 	_, err = open(unix.AF_INET, unix.SOCK_STREAM, []Step{
 		Option(unix.SOL_SOCKET, unix.SO_REUSEPORT), Bind("127.0.0.1", uint16(n)), Listen(7)})
+	return err
+}
+
+// connectTo connects, or sends a datagram and waits for the answer: "tcp 127.0.0.1:417".
+func connectTo(to string) error {
+	network, at, _ := strings.Cut(to, " ")
+	c, err := net.Dial(network, at)
+	if err != nil || network == "tcp" {
+		return err
+	}
+	if _, err := c.Write([]byte("who")); err != nil {
+		return err
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, err = c.Read(make([]byte, 64))
 	return err
 }
 

@@ -43,7 +43,7 @@ func completeVerdict(v *local.Verdict) {
 	for i, a := range f.Answers {
 		v.Trace[i].Text = answer(a)
 	}
-	for _, c := range f.Caveats {
+	for _, c := range written(f.Caveats) {
 		v.Caveats = append(v.Caveats, caveat(c, f))
 	}
 	tried := trials(f.Bind, f.Port)
@@ -56,12 +56,21 @@ func completeVerdict(v *local.Verdict) {
 // why is what a verdict was concluded from, and what might make another one.
 func why(c local.Cause, f local.Facts) string {
 	text := cause(c, f)
-	for _, unseen := range f.Caveats {
+	for _, unseen := range written(f.Caveats) {
 		if unseen != local.BoundUnseen || !namesUnseen(c) {
 			text += "; " + caveat(unseen, f)
 		}
 	}
 	return text
+}
+
+// written is the caveats that have a sentence of their own: that about rules and
+// programs is one.
+func written(all []local.Caveat) []local.Caveat {
+	if !slices.Contains(all, local.RulesUnread) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c local.Caveat) bool { return c == local.ProgramsUnread })
 }
 
 func cause(c local.Cause, f local.Facts) string {
@@ -118,7 +127,16 @@ func caveat(c local.Caveat, f local.Facts) string {
 	case local.NamespacesUnseen:
 		return "not every other network namespace could be looked at"
 	case local.RulesUnread:
+		if slices.Contains(f.Caveats, local.ProgramsUnread) {
+			return "not every NAT rule and BPF program could be read, and one may send arrivals on"
+		}
 		return "not every NAT rule could be read, and one may send arrivals on"
+	case local.ProgramsUnread:
+		return "BPF programs could not be listed, and one may send arrivals on"
+	case local.ProgramsUnknown:
+		return unknownPrograms(f.Programs.Unknown)
+	case local.ServicesUnknown:
+		return "IPVS, the kernel's load balancer, may send arrivals on"
 	case local.RulesUnknown:
 		return unknownRules(f.NAT.Unknown)
 	}

@@ -18,7 +18,8 @@ func CheckCoverage(c local.Coverage) []string {
 	if len(c.Sources) == 0 {
 		return nil // it ended before
 	}
-	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), rulesCoverage(c.Rules))
+	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), rulesCoverage(c.Rules),
+		programsCoverage(c))
 	if c.AllPorts {
 		all = append(all, wideRules(c.Wide)...)
 	}

@@ -1,6 +1,7 @@
 package phrase
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -98,6 +99,21 @@ func redirectingRule(r ruleset.Rule, by nat.Means) string {
 	return fmt.Sprintf("%s (table %s, chain %s)", who, printable(r.Table), printable(r.Chain))
 }
 
+// redirector names what sends packets on.
+func redirector(r nat.Redirect) string {
+	switch r.Means {
+	case nat.IPVS:
+		return "IPVS, the kernel's load balancer (virtual service " + r.Service + ")"
+	case nat.SKLookup:
+		return fmt.Sprintf(
+			"the BPF program %s (sk_lookup, id %d)",
+			printable(cmp.Or(r.Program.Name, "without a name")),
+			r.Program.ID,
+		)
+	}
+	return redirectingRule(r.Rule, r.Means)
+}
+
 // targetName is "port 8417" of this machine, or "10.0.0.2:80".
 func targetName(t ruleset.Target) string {
 	if t.AddrComputed {
@@ -105,6 +121,8 @@ func targetName(t ruleset.Target) string {
 	}
 	port := ""
 	switch {
+	case t.Port == ruleset.UnknownSocket:
+		return "another socket"
 	case t.Port == ruleset.ComputedPort:
 		port = "a port that the rule computes"
 	case t.Port == ruleset.KnownPort && t.Ports.First == t.Ports.Last:
@@ -175,7 +193,7 @@ func conditionName(c nfexpr.Condition) string {
 
 // completeRedirect writes the fields of a redirect that are words.
 func completeRedirect(r *nat.Redirect) {
-	r.To, r.By, r.If = targetName(r.Target), redirectingRule(r.Rule, r.Means), nil
+	r.To, r.By, r.If = targetName(r.Target), redirector(*r), nil
 	for _, c := range r.Conditions {
 		r.If = append(r.If, conditionName(c))
 	}

@@ -29,6 +29,9 @@ type Redirect struct {
 	Rule       ruleset.Rule       `json:"-"`
 	Conditions []nfexpr.Condition `json:"-"` // what else it depends on
 
+	Service string  `json:"-"` // of IPVS: the address and port of the virtual service
+	Program Program `json:"-"` // of sk_lookup
+
 	Means     Means    `json:"means,omitempty"`
 	To        string   `json:"to"` // Target in words: "port 8417" of this machine, or "10.0.0.2:80"
 	By        string   `json:"by"` // Rule in words: "an nftables rule (table ip nat, chain pre)"
@@ -56,7 +59,15 @@ const (
 	NAT       = Means(ruleset.ByNAT)
 	TPROXY    = Means(ruleset.ByTPROXY)
 	Rewriting = Means(ruleset.ByRewriting)
+	IPVS      = Means("ipvs")      // the kernel's load balancer
+	SKLookup  = Means("sk_lookup") // a BPF program chooses the socket
 )
+
+// Program is a BPF program.
+type Program struct {
+	ID   uint32
+	Name string
+}
 
 // maxRedirects bounds how many redirects, and rules that were not understood, of one
 // port are kept.
@@ -121,10 +132,15 @@ func (c *collector) add(t ruleset.Translation, asked []uint16) {
 	}
 }
 
-// redirect adds a redirect to those of a port. One that differs only in scope or
-// family joins its like, which may make that one like another.
+// redirect adds a redirect to those of a port.
 func (c *collector) redirect(p probe.Port, r Redirect, own int) {
-	all := c.Redirects[p]
+	c.Redirects[p] = Join(c.Redirects[p], r, own)
+}
+
+// Join adds a redirect to others of a port. One that differs only in scope, family or
+// addresses, of which there are a number in all, joins its like, which may make that
+// one like another.
+func Join(all []Redirect, r Redirect, own int) []Redirect {
 	for i := 0; i < len(all); {
 		if r.join(all[i], own) {
 			all, i = slices.Delete(all, i, i+1), 0
@@ -135,12 +151,12 @@ func (c *collector) redirect(p probe.Port, r Redirect, own int) {
 	if len(all) < maxRedirects {
 		all = append(all, r)
 	}
-	c.Redirects[p] = all
+	return all
 }
 
 // join makes o part of r if the two are one redirect in two scopes or two families.
 func (r *Redirect) join(o Redirect, own int) bool {
-	if r.Target != o.Target || r.Rule != o.Rule || r.Means != o.Means ||
+	if r.Target != o.Target || r.Rule != o.Rule || r.Means != o.Means || r.Service != o.Service || r.Program != o.Program ||
 		!slices.Equal(r.Conditions, o.Conditions) {
 		return false
 	}

@@ -149,7 +149,8 @@ type PortKind uint8
 
 // Every PortKind.
 const (
-	SamePort     PortKind = iota // the one that the packet had
-	KnownPort                    // one of Target.Ports
-	ComputedPort                 // known only at run time
+	SamePort      PortKind = iota // the one that the packet had
+	KnownPort                     // one of Target.Ports
+	ComputedPort                  // known only at run time
+	UnknownSocket                 // that of a socket which is not known
 )

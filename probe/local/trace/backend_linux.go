@@ -89,6 +89,7 @@ func (c *connection) conclude(listeners []socket.Socket, err error) {
 			c.Listeners = append(c.Listeners, s)
 		}
 	}
+	c.Steered = err == nil && c.Backend.IsValid() && len(c.Listeners) == 0 && !c.Listening
 }
 
 // end is how the other side ended the connection, "" if it did not. The kernel

@@ -73,6 +73,7 @@ type Attempt struct {
 	Backend   netip.AddrPort
 	End       socket.Socket   // of the connection at the backend; without an inode no process has it
 	Listeners []socket.Socket // on the backend's port
+	Steered   bool            // nothing listens where the backend is
 	Behind    *Behind
 }
 
@@ -97,7 +98,9 @@ func (a *Attempt) Answered() bool { return a.Outcome.Answered() }
 
 // Redirected reports whether something other than a socket on the port itself
 // answered, as far as that is known.
-func (a *Attempt) Redirected() bool { return a.Answered() && a.Backend.Port() != a.Port.Number }
+func (a *Attempt) Redirected() bool {
+	return a.Answered() && (a.Steered || a.Backend.Port() != a.Port.Number)
+}
 
 // Owners is who holds the socket that answered, or else who listens there, with the
 // listening socket.
