@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"time"
 
 	"onmux/probe/request"
 )
@@ -88,4 +91,18 @@ func IsReset(err error) bool { return err != nil && classify(errno(err)) == faul
 // something; see ErrBusy.
 func IsBusy(err error) bool {
 	return err != nil && (errors.Is(err, ErrBusy) || classify(errno(err)) == faultBusy)
+}
+
+// leaveSize bounds what Leave reads, in bytes.
+const leaveSize = 64 << 10
+
+// Leave ends a TCP connection by a FIN, and waits for the peer's until the deadline: data that
+// is not read, or comes later, is answered by a RST, which many servers log as an error.
+func Leave(c net.Conn, deadline time.Time) {
+	defer c.Close()
+	half, ok := c.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(deadline) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(c, leaveSize))
 }

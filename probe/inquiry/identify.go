@@ -32,9 +32,15 @@ func (k *known) take() net.Conn {
 
 func (k *known) close() {
 	if c := k.take(); c != nil {
-		c.Close()
+		leave(c)
 	}
 }
+
+// leave ends a connection that showed the state and is of no further use.
+func leave(c net.Conn) { probe.Leave(c, time.Now().Add(leaveFor)) }
+
+// leaveFor is how long a peer may take to end its side.
+const leaveFor = 50 * time.Millisecond
 
 // options are those of an identification.
 func (q *Inquiry) options(log *service.Log) service.Options {
@@ -58,7 +64,7 @@ func (q *Inquiry) identify(ctx context.Context, r *probe.Result, k *known) (err 
 func (q *Inquiry) probeAgain(ctx context.Context, r *probe.Result, w probe.Withdrawal) {
 	r.Withdrawn = &w
 	again, err := probe.Do(ctx, r.Endpoint, probe.Options{Timeout: q.Timeout, Evidence: true,
-		Accepted: func(c net.Conn) { c.Close() }})
+		Accepted: leave})
 	if err != nil || again.State == probe.Unknown {
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -142,7 +141,7 @@ func (q *Inquiry) addDetails(ctx context.Context, r probe.Result, k *known) (pro
 // attempt repeats an attempt until the endpoint is judged: running out of something local
 // is not a verdict on it. The error is the context's.
 func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (probe.Result, error) {
-	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true, Accepted: func(c net.Conn) { c.Close() }}
+	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true, Accepted: leave}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		answer, err := do(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {

@@ -3,6 +3,7 @@ package inquiry
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -118,4 +119,52 @@ func TestAskCutWhileNaming(t *testing.T) {
 			t.Errorf("%+v %v", r, err)
 		}
 	}
+}
+
+// One connection finds out the state and the service; without a service, it ends by a FIN,
+// too.
+func TestOneConnection(t *testing.T) {
+	for _, c := range []Config{{}, {Identify: true}} {
+		all, listener := listening(t)
+		ended := make(chan error, 10)
+		nettest.Accept(t, listener, func(c net.Conn) {
+			io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1\r\n")
+			_, err := io.Copy(io.Discard, c)
+			ended <- err
+		})
+		for r, err := range New(c).Run(t.Context(), all) {
+			if err != nil || r.State != probe.Open || c.Identify && (r.Service == nil || len(r.Exchanges) != 1) {
+				t.Errorf("%+v, %v", r, err)
+			}
+		}
+		if err := <-ended; err != nil || len(ended) > 0 {
+			t.Errorf("ended with %v, and %d more connections", err, len(ended))
+		}
+	}
+}
+
+// An endpoint that stops accepting connections is probed once more: its state is the new one.
+func TestStopsAnswering(t *testing.T) {
+	all, listener := listening(t)
+	nettest.Accept(t, listener, func(c net.Conn) {
+		c.Read(make([]byte, 1))
+		listener.Close()
+	})
+	for r, err := range New(Config{Identify: true}).Run(t.Context(), all) {
+		if err != nil || r.State != probe.Closed || r.Withdrawn == nil || r.Withdrawn.After != "http" ||
+			r.Withdrawn.State != probe.Open || r.Withdrawn.End != probe.EndRefused || r.Tries != 2 {
+			t.Errorf("%+v %+v, %v", r, r.Withdrawn, err)
+		}
+	}
+}
+
+// listening is an endpoint on loopback, and what listens there.
+func listening(t *testing.T) ([]probe.Result, net.Listener) {
+	nettest.Need(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().(*net.TCPAddr).AddrPort()
+	return []probe.Result{{Endpoint: probe.Endpoint{Addr: at.Addr(), Port: at.Port(), Proto: probe.TCP}}}, l
 }

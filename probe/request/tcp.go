@@ -32,6 +32,13 @@ var tcp = []Request{
 	{Name: "nntp-capabilities", Service: "nntp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{119, 433, 563},
 		data: "CAPABILITIES\r\n", Goodbye: "QUIT\r\n"},
 
+	// MySQL client/server protocol, HandshakeResponse41, sequence 1: protocol 4.1, secure connection, plugins; a user
+	// that no server has, without a password. A server counts connections that end before it (max_connect_errors), and
+	// after that many accepts none of the client; the refusal of a user does not count.
+	{Name: "mysql-handshake", Service: "mysql", Rarity: Rare, AfterGreeting: true, Completes: true,
+		data: "\x3d\x00\x00\x01" + "\x01\x82\x08\x00" + "\x00\x00\x00\x01" + "\x21" + zeros19 + "\x00\x00\x00\x00" +
+			"onmux\x00" + "\x00" + "mysql_native_password\x00"},
+
 	// PostgreSQL documentation, section 55.2.10: SSLRequest. What follows depends on the answer.
 	{Name: "postgresql", Service: "postgresql", Rarity: 1, Ports: []uint16{5432, 5433, 6432},
 		data: "\x00\x00\x00\x08\x04\xd2\x16\x2f"},

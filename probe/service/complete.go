@@ -53,7 +53,7 @@ func isText(b []byte) bool {
 			return false
 		}
 	}
-	return len(b) > 1
+	return true
 }
 
 // isContinued reports whether the last line begins as in "220-".

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,5 +188,62 @@ func TestIdentifyOneWorker(t *testing.T) {
 	})
 	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "http" || s.Version != "1.0" {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// Whatever the peer has sent, and whether it is done, its connection ends by a FIN: a reset
+// is an error in the logs of most servers.
+func TestEndsByFIN(t *testing.T) {
+	for name, peer := range map[string]func(*net.TCPConn){
+		"greets":        greets("SSH-2.0-OpenSSH_9.2p1\r\n"),
+		"page":          answers(func([]byte) string { return "HTTP/1.1 200 OK\r\nServer: a/1\r\nContent-Length: 2\r\n\r\nok" }),
+		"too long":      answers(func([]byte) string { return "HTTP/1.1 200 OK\r\nServer: a/1\r\n\r\n" + strings.Repeat("x", 20000) }),
+		"error":         answers(func([]byte) string { return "?\r\n" }),
+		"mail":          answers(func(b []byte) string { return "221 bye\r\n" }),
+		"says goodbye ": greets("220 mail ESMTP Postfix\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan error, 20)
+			e := serve(t, func(c *net.TCPConn) {
+				peer(c)
+				_, err := io.Copy(io.Discard, c)
+				ended <- err
+			})
+			var log service.Log
+			o := quick
+			o.Log, o.Timeout = &log, 2*time.Second
+			if _, err := service.Identify(t.Context(), e, o); err != nil {
+				t.Fatal(err)
+			}
+			for range log.Exchanges[len(log.Exchanges)-1].Connection {
+				if err := <-ended; err != nil {
+					t.Errorf("a connection ended with %v", err)
+				}
+			}
+		})
+	}
+}
+
+// A connection that is there already is the first one.
+func TestHandedOver(t *testing.T) {
+	var conns atomic.Int32
+	e := serve(t, func(c *net.TCPConn) {
+		conns.Add(1)
+		greets("220 mail ESMTP Postfix\r\n")(c)
+	})
+	var d net.Dialer
+	c, err := d.DialContext(t.Context(), "tcp", e.AddrPort().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := quick
+	o.Conn = c
+	s, err := service.Identify(t.Context(), e, o)
+	if err != nil || s.Name != "smtp" || conns.Load() != 1 {
+		t.Errorf("%+v, %v after %d connections", s, err, conns.Load())
+	}
+	if _, err := c.Write([]byte("x")); err == nil {
+		t.Error("the connection is still open")
 	}
 }

@@ -137,8 +137,7 @@ func (p *plan) next(late bool) (step, bool) {
 		switch continued := p.mayContinue(r); {
 		case !p.isUseful(r):
 		case !continued && !p.mayConnect():
-		case !continued && r.AfterGreeting && p.open == answered && p.best.Rule != nil:
-			// its greeting is not complete, or it does not let this side answer
+		case !continued && r.AfterGreeting && p.greeted: // its greeting is not complete, or it has left
 		default:
 			return p.take(step{r, continued, normally})
 		}
@@ -164,14 +163,12 @@ func (p *plan) take(s step) (step, bool) {
 func (p *plan) first() step {
 	own := p.ownRequest()
 	switch {
-	case !p.inTLS && clientHello.UsualOn(p.port):
-		return step{&clientHello, true, normally}
 	case p.inTLS && p.alpn == "http/1.1":
 		return step{&request.HTTP, true, normally}
+	case own != nil, p.inTLS && clientHello.UsualOn(p.port) && !p.isGreeter():
+		return step{&waiting, true, glance}
 	case p.isGreeter():
 		return step{&waiting, true, long}
-	case own != nil, p.inTLS && clientHello.UsualOn(p.port):
-		return step{&waiting, true, glance}
 	}
 	return step{&waiting, true, briefly}
 }
@@ -189,6 +186,9 @@ func (p *plan) isGreeter() bool {
 // ownRequest is the request that the port is known for, nil if there is none.
 func (p *plan) ownRequest() *request.Request {
 	for _, r := range p.queue {
+		if r == &clientHello && r.UsualOn(p.port) {
+			return r
+		}
 		if r.UsualOn(p.port) && !r.AfterGreeting && r.Service != clientHello.Service {
 			return r
 		}

@@ -206,6 +206,9 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		return err
 	}
 	err := s.receive(ctx)
+	if r.Name == "mysql-handshake" && err == nil {
+		err = s.finishMySQL(ctx)
+	}
 	if r.AfterGreeting {
 		s.received = append(s.greeting[:len(s.greeting):len(s.greeting)], s.received...)
 		s.goodbye = r.Goodbye
@@ -250,6 +253,8 @@ func (s *session) receive(ctx context.Context) error {
 			return err
 		case s.datagrams, s.isComplete():
 			return nil
+		case len(s.received) == 0:
+			continue
 		}
 		now := time.Now()
 		if last.IsZero() {
@@ -301,17 +306,15 @@ func (s *session) until() time.Time { return earlier(time.Now().Add(s.patience),
 // close ends the connection: with the goodbye of its protocol, if it has one, and by a FIN.
 // What has not been read by then would make it a RST.
 func (s *session) close() {
-	_ = s.conn.SetDeadline(earlier(time.Now().Add(s.pace.linger), s.deadline))
+	deadline := earlier(time.Now().Add(s.pace.linger), s.deadline)
+	_ = s.conn.SetDeadline(deadline)
 	if s.goodbye != "" && s.end == probe.EndContinued {
 		_, _ = io.WriteString(s.conn, s.goodbye)
 	}
 	if t, ok := s.conn.(*tunnel); ok {
 		_ = t.CloseWrite()
 	}
-	if half, ok := s.wire.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		_, _ = io.Copy(io.Discard, s.wire)
-	}
-	s.wire.Conn.Close()
+	probe.Leave(s.wire.Conn, deadline)
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/nettest"
@@ -105,5 +106,66 @@ func TestResetOnce(t *testing.T) {
 	})
 	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "ssh" {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A UDP port is sent its own requests, any other port those of frequent services, each once,
+// and never an empty datagram; none after the answer.
+func TestDatagramsOnce(t *testing.T) {
+	received := make(chan string, 100)
+	e := datagrams(t, func(b []byte, from net.Addr, c net.PacketConn) {
+		received <- string(b)
+		if len(received) == 3 {
+			c.WriteTo([]byte("\x30\x0c\x02\x01\x07\x65\x07\x0a\x01\x00\x04\x00\x04\x00"), from) // LDAP
+		}
+	})
+	var log service.Log
+	o := quick
+	o.Log = &log
+	s, err := service.Identify(t.Context(), e, o)
+	if err != nil || s == nil || s.Name != "ldap" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	answered := ""
+	for _, x := range log.Exchanges {
+		if x.IsAnswered() {
+			answered += x.Request
+		}
+		if x.Connection != 0 || x.End != "" {
+			t.Errorf("%+v", x)
+		}
+	}
+	if answered != s.Probe {
+		t.Errorf("answered %q, and the evidence is %q", answered, s.Probe)
+	}
+	seen := make(map[string]bool)
+	for len(received) > 0 {
+		b := <-received
+		if b == "" || seen[b] {
+			t.Errorf("%q, again or empty", b)
+		}
+		seen[b] = true
+	}
+	if len(seen) > 5 {
+		t.Errorf("%d datagrams, though the third was answered", len(seen))
+	}
+}
+
+// What an attempt has sent already is not sent again, and its answer counts.
+func TestDatagramBefore(t *testing.T) {
+	for port, want := range map[uint16]string{53: "dns", 161: "snmp-v1", 417: "dns", 514: "", 9: "", 69: "tftp"} {
+		first := service.FirstDatagram(port)
+		if first == nil && want != "" || first != nil && first.Name != want {
+			t.Errorf("port %d: %+v, want %q", port, first, want)
+		}
+	}
+	e := datagrams(t, func(b []byte, _ net.Addr, _ net.PacketConn) { t.Errorf("received %q", b) })
+	var log service.Log
+	o := quick
+	o.Asked, o.AskedAt, o.Log = service.FirstDatagram(11211), time.Now(), &log
+	o.Answer = []byte("\x04\x17\x00\x00\x00\x01\x00\x00VERSION 1.6.18\r\n")
+	s, err := service.Identify(t.Context(), e, o)
+	if err != nil || s == nil || s.Version != "1.6.18" || len(log.Exchanges) != 1 || s.Probe != "memcached" {
+		t.Errorf("%+v, %v, %+v", s, err, log.Exchanges)
 	}
 }
