@@ -53,10 +53,13 @@ func busy(e Endpoint, why error) error { return fmt.Errorf("%s: %w: %w", e, ErrB
 func judged(e Endpoint, r Reason, fromTarget bool, d time.Duration) Result {
 	res := Result{Endpoint: e, State: Verdict(e.Proto, r, fromTarget), Reason: r, Tries: 1}
 	if r != NoResponse {
-		res.RTT, res.Confidence = Millis(d), Medium
+		res.Confidence = Medium
 		if fromTarget {
 			res.Confidence = High
 		}
+	}
+	if r.IsAnswer() {
+		res.RTT = Millis(d)
 	}
 	return res
 }

@@ -257,6 +257,9 @@ func TestTruth(t *testing.T) {
 				if (r.State == probe.Unknown) != (r.Error != "") || (r.Error == "") != (len(r.Evidence) > 0) {
 					t.Errorf("state %s, error %q, evidence %q", r.State, r.Error, r.Evidence)
 				}
+				if r.RTT != 0 && !r.Reason.IsAnswer() {
+					t.Errorf("%s (%s) has a round-trip time", r.State, r.Reason)
+				}
 				t.Logf("%s: %s %s ttl %d rtt %v %s %q %s %q", e, r.State, r.Reason, r.TTL, time.Duration(r.RTT), r.Confidence,
 					r.Evidence, r.Error, r.Notes)
 				if tt.responder.IsValid() {

@@ -2,6 +2,12 @@ package probe
 
 import "net/netip"
 
+// IsAnswer reports whether the reason is that something on the network answered: only that has
+// a round-trip time.
+func (r Reason) IsAnswer() bool {
+	return r != NoReason && r != NoResponse && r != NoNeighbor && r != LocalError
+}
+
 // Verdict is the state that follows from a reason. fromTarget is whether the answer came
 // from the endpoint's own address; it matters only for a UDP port unreachable, which means
 // closed from the target and a filter from anyone else. A reason that the protocol cannot have is Unknown.

@@ -271,6 +271,10 @@ func (s *state) count(a *engine.Answer, old verdict.Cell, k verdict.Class, p pro
 // router sends may come seconds later, when it has given up looking for the host,
 // so it is not learnt from.
 func (s *state) measure(a *engine.Answer, old verdict.Cell, k verdict.Class) time.Duration {
+	if !a.Reason.IsAnswer() {
+		a.RTT = 0
+		return 0
+	}
 	try := a.Try
 	if try == 0 && old.Tries() == 1 {
 		try = 1

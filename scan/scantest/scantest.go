@@ -62,6 +62,9 @@ func (s Scan) Results(t testing.TB) map[probe.Endpoint]probe.Result {
 		if r.State == probe.Unknown && r.Error == "" {
 			t.Errorf("%v is unknown without an error", r.Endpoint)
 		}
+		if r.RTT != 0 && !r.Reason.IsAnswer() {
+			t.Errorf("%v is %v (%v), with a round-trip time", r.Endpoint, r.State, r.Reason)
+		}
 		for _, d := range r.Doubts { // tests look for both in one place
 			r.Notes = append(slices.Clip(r.Notes), string(d.Kind))
 		}
