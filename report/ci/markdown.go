@@ -19,18 +19,27 @@ import (
 
 // markdown writes GitHub's flavour, for the summary of a CI step: how it ended
 // in the heading, what is not as expected first, then tables of what was found.
-// The heading needs the end, so everything waits for it.
+// The heading needs the end, so everything waits for it. A summary holds 1 MiB: what
+// does not fit is counted.
 type markdown struct {
 	record.Nop
 	w          io.Writer
 	command    string
 	tables     [5]strings.Builder // endpoints, ports, sockets, changes, rules
-	rows       int
-	left       uint64 // rows that are not listed
-	violations []record.Violation
+	rows       int                // bytes in them
+	left       uint64             // rows that are not listed
+	violations strings.Builder
 	violated   int
+	unlisted   uint64 // violations
 	doubted    bool
 }
+
+// The most bytes of the parts of a summary; with the heading they are less than 1 MiB.
+const (
+	maxMarkdownViolations = 400 << 10
+	maxMarkdownRows       = 480 << 10
+	maxMarkdownCoverage   = 100 << 10
+)
 
 var markdownHeads = [5]string{
 	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
@@ -100,25 +109,37 @@ func (m *markdown) Rule(r record.Rule) error {
 	return m.row(4, r.Name, r.Outcome.String(), phrase.Join(r.Found, r.Error))
 }
 
-// Violation keeps it, as long as there are few.
+// Violation adds a row, if it fits.
 func (m *markdown) Violation(v record.Violation) error {
-	if m.violated++; m.violated <= phrase.MaxRows {
-		m.violations = append(m.violations, v)
+	m.violated++
+	row := markdownRow(phrase.Violated(v), v.Expected, v.Actual)
+	if m.unlisted > 0 || m.violations.Len()+len(row) > maxMarkdownViolations {
+		m.unlisted++
+		return nil
 	}
+	m.violations.WriteString(row)
 	return nil
 }
 
+// row adds one to a table, if it fits.
 func (m *markdown) row(table int, cells ...string) error {
-	if m.rows++; m.rows > phrase.MaxRows {
+	row := markdownRow(cells...)
+	if m.rows+len(row) > maxMarkdownRows {
 		m.left++
 		return nil
 	}
-	b := &m.tables[table]
+	m.rows += len(row)
+	m.tables[table].WriteString(row)
+	return nil
+}
+
+func markdownRow(cells ...string) string {
+	var b strings.Builder
 	for _, c := range cells {
 		b.WriteString("| " + markdownText(c) + " ")
 	}
 	b.WriteString("|\n")
-	return nil
+	return b.String()
 }
 
 // End writes everything.
@@ -132,13 +153,9 @@ func (m *markdown) End(e record.End) error {
 		b.WriteString("**The report is incomplete.**\n\n")
 	}
 	if m.violated > 0 {
-		b.WriteString("| what | expected | found |\n|---|---|---|\n")
-		for _, v := range m.violations {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdownText(phrase.Violated(v)), markdownText(v.Expected),
-				markdownText(v.Actual))
-		}
-		if n := m.violated - len(m.violations); n > 0 {
-			fmt.Fprintf(&b, "\nand %s more\n", wording.Number(uint64(n)))
+		b.WriteString("| what | expected | found |\n|---|---|---|\n" + m.violations.String())
+		if m.unlisted > 0 {
+			fmt.Fprintf(&b, "\nand %s more, which are too long to be listed here\n", wording.Number(m.unlisted))
 		}
 		b.WriteByte('\n')
 	}
@@ -148,12 +165,18 @@ func (m *markdown) End(e record.End) error {
 		}
 	}
 	if m.left > 0 {
-		fmt.Fprintf(&b, "%s more are not listed here.\n\n", wording.Number(m.left))
+		fmt.Fprintf(&b, "%s more are not listed: the summary of a step holds 1 MiB.\n\n", wording.Number(m.left))
 	}
 	if len(e.Coverage) > 0 {
 		b.WriteString("<details><summary>what was and was not looked at</summary>\n\n")
-		for _, c := range e.Coverage {
-			b.WriteString("- " + markdownText(c) + "\n")
+		room := maxMarkdownCoverage
+		for i, c := range e.Coverage {
+			line := "- " + markdownText(c) + "\n"
+			if room -= len(line); room < 0 {
+				fmt.Fprintf(&b, "- and %d more, which are too long to be listed here\n", len(e.Coverage)-i)
+				break
+			}
+			b.WriteString(line)
 		}
 		b.WriteString("\n</details>\n")
 	}

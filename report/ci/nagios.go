@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,15 +15,18 @@ import (
 	"onmux/scan"
 )
 
-// maxPerfdata bounds the round-trip times in the performance data.
-const maxPerfdata = 16
+// maxPerfdata bounds the performance data, in bytes: Nagios takes 8 KiB of a plugin's output
+// (MAX_PLUGIN_OUTPUT_LENGTH).
+const maxPerfdata = 6 << 10
 
 // nagios writes the output of a plugin for Nagios or Icinga (Monitoring Plugins
 // Development Guidelines): the status and what made it in the first line,
-// performance data behind a bar, violations as long text.
+// performance data behind a bar, violations as long text. The labels of the performance
+// data are the same, in the same order, whatever is found; what is not known is U.
 type nagios struct {
 	record.Nop
 	w          io.Writer
+	title      string
 	command    string
 	first      string // what was found, if it was one thing
 	things     int
@@ -30,10 +34,13 @@ type nagios struct {
 	violated   int
 	doubts     []string // why something is not known
 	doubted    int
-	perfdata   []string
+	perfdata   map[string]string // by label
+	left       int               // labels for which there was no room
 }
 
-func NewNagios(w io.Writer, _ record.Options) record.Handler { return &nagios{w: w} }
+func NewNagios(w io.Writer, o record.Options) record.Handler {
+	return &nagios{w: w, title: cmp.Or(o.Title, "ONMUX"), perfdata: make(map[string]string)}
+}
 
 // Start keeps the command.
 func (n *nagios) Start(s record.Start) error { n.command = s.Command; return nil }
@@ -64,13 +71,24 @@ func (n *nagios) Rule(r record.Rule) error {
 // Endpoint measures it.
 func (n *nagios) Endpoint(r probe.Result) error {
 	n.subject(r)
-	if r.RTT > 0 {
-		n.measure("'rtt %s'=%sms;;;0", r.Endpoint, phrase.Milliseconds(r.RTT))
+	if n.command != "probe" { // a scan reports some singly, others in ranges
+		return nil
 	}
+	rtt := "U"
+	if r.RTT > 0 {
+		rtt = phrase.Milliseconds(r.RTT) + "ms;;;0"
+	}
+	n.measure("rtt "+place(r), rtt)
 	if a := r.Attempts; a != nil {
-		n.measure("'loss %s'=%.4g%%;;;0;100", r.Endpoint, 100*a.Loss)
+		n.measure("loss "+place(r), fmt.Sprintf("%.4g%%;;;0;100", 100*a.Loss))
 	}
 	return nil
+}
+
+// place is the endpoint, or the name and port of one whose name has no address.
+func place(r probe.Result) string {
+	s, _ := record.About(r)
+	return s.What
 }
 
 // Range counts as one thing.
@@ -88,7 +106,7 @@ func (n *nagios) Verdict(v local.Verdict) error {
 // Listener measures its accept queue.
 func (n *nagios) Listener(l local.Listener) error {
 	if b := l.Backlog; b != nil && !record.Elsewhere(l) {
-		n.measure("'backlog %s %d/%s'=%d;;%d;0", l.Address, l.Port, l.Proto, b.Used, b.Limit)
+		n.measure(fmt.Sprintf("backlog %s %d/%s", l.Address, l.Port, l.Proto), fmt.Sprintf("%d;;%d;0", b.Used, b.Limit))
 	}
 	return nil
 }
@@ -111,11 +129,29 @@ func (n *nagios) doubt(why string) {
 	}
 }
 
-// measure adds performance data, as long as there is little.
-func (n *nagios) measure(format string, args ...any) {
-	if len(n.perfdata) < maxPerfdata {
-		n.perfdata = append(n.perfdata, fmt.Sprintf(format, args...))
+// measure adds performance data; of several with one label the first counts.
+func (n *nagios) measure(label, value string) {
+	label = strings.NewReplacer("'", "''", "=", ":").Replace(noBar(label))
+	if _, known := n.perfdata[label]; !known {
+		n.perfdata[label] = value
 	}
+}
+
+// data is the performance data: the counts of every word, then what was measured, by label.
+func (n *nagios) data(states map[string]uint64) string {
+	var b strings.Builder
+	for _, w := range record.Words(n.command) {
+		fmt.Fprintf(&b, " '%s'=%d;;;0", strings.ReplaceAll(w, "|", "/"), states[w])
+	}
+	for _, label := range slices.Sorted(maps.Keys(n.perfdata)) {
+		one := " '" + label + "'=" + n.perfdata[label]
+		if n.left > 0 || b.Len()+len(one) > maxPerfdata {
+			n.left++
+			continue
+		}
+		b.WriteString(one)
+	}
+	return b.String()
 }
 
 // End writes everything: what the first line has of violations and doubts is not
@@ -125,17 +161,11 @@ func (n *nagios) End(e record.End) error {
 	if !e.Complete {
 		text += " (the report is incomplete)"
 	}
-	for _, w := range record.Words(n.command) {
-		if count, ok := e.Summary.States[w]; ok {
-			n.perfdata = append(n.perfdata, fmt.Sprintf("'%s'=%d;;;0", strings.ReplaceAll(w, "|", "/"), count))
-		}
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "ONMUX %s - %s", status, noBar(text))
-	if len(n.perfdata) > 0 {
-		b.WriteString(" | " + strings.Join(n.perfdata, " "))
+	fmt.Fprintf(&b, "%s %s - %s |%s\n", noBar(n.title), status, noBar(text), n.data(e.Summary.States))
+	if n.left > 0 {
+		long = append(long, phrase.Count(uint64(n.left), "label", "labels")+" of performance data left out")
 	}
-	b.WriteByte('\n')
 	for _, line := range long {
 		b.WriteString(noBar(line) + "\n")
 	}

@@ -169,7 +169,7 @@ func (d *documentReader) field(key string) error {
 	to, known := map[string]any{
 		"schema": &d.start.Schema, "command": &d.start.Command, "version": &d.start.Version,
 		"started": &d.start.Started, "method": &d.start.Method, "plan": &d.start.Plan,
-		"args": &d.start.Args, "host": &d.start.Host,
+		"args": &d.start.Args, "all_ports": &d.start.AllPorts, "job": &d.start.Job, "host": &d.start.Host,
 		"finished": &d.tail.Finished, "complete": &d.tail.Complete, "coverage": &d.tail.Coverage,
 		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "outcome": &d.tail.Outcome,
 	}[key]

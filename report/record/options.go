@@ -24,4 +24,6 @@ type Options struct {
 	Each          bool                    // a line for each endpoint: none are grouped
 	AtOnce        bool                    // findings come all at once, right before the end: nobody waits for one
 	PortName      func(probe.Port) string // a port's registered name, or ""; may be nil
+	Title         string                  // of what is monitored; "" is ONMUX
+	Job           string                  // of a report that has none
 }

@@ -24,7 +24,8 @@ type Start struct {
 	Args    []string          `json:"args,omitempty"`   // the command line, from the command on
 	Host    string            `json:"host,omitempty"`   // the name of the machine that it ran on
 
-	AllPorts bool `json:"all_ports,omitempty"` // of a check: every port in use was looked for
+	AllPorts bool   `json:"all_ports,omitempty"` // of a check: every port in use was looked for
+	Job      string `json:"job,omitempty"`       // what its user calls it: the name of a policy, for one
 }
 
 // Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, local.Listener,
