@@ -68,7 +68,7 @@ func load(ctx context.Context, in *files.Inputs, name string, h record.Handler) 
 		return usageError(err, "")
 	}
 	defer f.Close()
-	if err := report.Replay(reader{ctx, f}, h); err != nil {
+	if err := report.Replay(report.Until(ctx, f), h); err != nil {
 		return usageError(fmt.Errorf("%s: %w", name, err), "")
 	}
 	return nil

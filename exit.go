@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,9 +34,12 @@ var exitCodes = []help.ExitCode{
 // exitError is an error with an exit code and a hint. Without err nothing is
 // printed: the reason is in the report.
 type exitError struct {
-	code  int
-	err   error
-	hint  string
+	code int
+	err  error
+	hint string
+
+	reported bool // a report was written, also for programs
+
 	fails bool // time ran out, and what was expected definitely does not hold
 }
 
@@ -77,6 +81,34 @@ func asLocale(message string) string {
 	return message
 }
 
+// reported states of an error that a report was written before it.
+func reported(err error) error {
+	if f := (*exitError)(nil); errors.As(err, &f) {
+		f.reported = true
+	}
+	return err
+}
+
+// reportProblem writes, where the command line asks for the output of a plugin for Nagios on
+// standard output and an error came before any, that the state is UNKNOWN.
+func reportProblem(err error, args []string, stdout io.Writer) error {
+	f := (*exitError)(nil)
+	if err == nil || errors.As(err, &f) && f.reported || !asksForNagios(args) {
+		return err
+	}
+	title := cmp.Or(help.GivenValues(args, "title")[0], "ONMUX")
+	text := phrase.Visible(strings.ReplaceAll(err.Error(), "\n", "; "))
+	_, broken := fmt.Fprintln(stdout, strings.ReplaceAll(title+" UNKNOWN - "+text, "|", "/"))
+	return cmp.Or(err, broken)
+}
+
+func asksForNagios(args []string) bool {
+	return slices.ContainsFunc(help.GivenValues(args, "output", "o"), func(v string) bool {
+		format, file, _ := strings.Cut(v, "=")
+		return format == "nagios" && report.Output{Format: format, File: strings.TrimPrefix(file, "-")}.IsStdout()
+	})
+}
+
 // failure gives an error the exit code for "could not tell", unless it has another.
 func failure(err error) error {
 	var f *exitError
@@ -95,17 +127,8 @@ var exitStyles = []string{"onmux", "nagios", "docker"}
 // exitStyleOf finds --exit-style in a command line that may otherwise be wrong:
 // also the exit code for that is in this style.
 func exitStyleOf(args []string) exitStyle {
-	for i, a := range args {
-		name, value, given := strings.Cut(strings.TrimPrefix(a, "-"), "=")
-		if name != "-exit-style" && name != "exit-style" || !strings.HasPrefix(a, "-") {
-			continue
-		}
-		if !given && i+1 < len(args) {
-			value = args[i+1]
-		}
-		if slices.Contains(exitStyles, value) {
-			return exitStyle(value)
-		}
+	if value := help.GivenValues(args, "exit-style")[0]; slices.Contains(exitStyles, value) {
+		return exitStyle(value)
 	}
 	return exitStyle(exitStyles[0])
 }

@@ -78,7 +78,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		_, broken := stdout.Write(page.Bytes())
 		err = cmp.Or(err, failure(broken))
 	}
-	return printError(err, exitStyleOf(args), stderr)
+	return printError(reportProblem(err, args, stdout), exitStyleOf(args), stderr)
 }
 
 // withInterrupt returns a context that the first SIGINT, SIGTERM or SIGHUP cancels with

@@ -69,6 +69,7 @@ func (s *session) writeMerged(ctx context.Context, m *compare.Merged) error {
 		return err
 	}
 	// Where nothing can be written any more, Close has the reason.
+	m.Start.Job = cmp.Or(s.job, m.Start.Job)
 	err = sinks.Start(m.Start)
 	if err == nil {
 		err = m.Write(func(f record.Finding) error {
@@ -89,5 +90,5 @@ func (s *session) writeMerged(ctx context.Context, m *compare.Merged) error {
 	if f := (*exitError)(nil); m.Lack != nil && errors.As(err, &f) && f.code == exitUnknown {
 		f.err = errors.New("could not tell: " + strings.Join(m.Lack, "; "))
 	}
-	return err
+	return reported(err)
 }

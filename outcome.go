@@ -33,6 +33,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 			Plan:    s.plan,
 
 			AllPorts: s.command == "check" && s.ports == nil,
+			Job:      s.job,
 		},
 		Job:    do,
 		Expect: s.expect,
@@ -48,7 +49,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		},
 	}.Do(ctx, sinks)
 	s.progress.Clear()
-	err = s.outcomeError(ctx, result)
+	err = reported(s.outcomeError(ctx, result))
 	if broken := sinks.Close(); broken != nil {
 		if f := (*exitError)(nil); errors.As(err, &f) && f.err != nil {
 			broken = errors.Join(broken, f.err)

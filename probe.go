@@ -120,6 +120,8 @@ type prober struct {
 	config inquiry.Config
 	repeat *inquiry.Repeat // nil: one attempt
 	asked  []probe.Result  // endpoints, if they were resolved beforehand
+
+	needsNames bool // a name without an address is an error
 }
 
 func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
@@ -134,6 +136,10 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 		return p.repeated(ctx, asked, emit)
 	}
 	end := p.newEnd("every address of the host that was found, each port once")
+	asked, err := takeUnresolved(asked, &end, emit)
+	if err != nil {
+		return end, err
+	}
 	cut := 0
 	for r, short := range inquiry.New(p.config).Run(ctx, asked) {
 		if err := p.emit(&end, r, emit); err != nil {
@@ -192,6 +198,10 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 			ctx,
 			target.Config{Targets: []string{host}, Ports: on, IPv4: p.ipv4, IPv6: p.ipv6, Resolve: found.Resolve},
 		)
+		if failed, ok := errors.AsType[*target.ResolveError](err); ok && ctx.Err() == nil && !p.needsNames {
+			asked = append(asked, inquiry.Unresolved(failed.Host, failed, on)...)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -214,6 +224,23 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 		}
 	}
 	return asked, nil
+}
+
+// takeUnresolved takes what has no address out of the endpoints, and reports it.
+func takeUnresolved(asked []probe.Result, end *record.End, emit func(record.Finding) error) ([]probe.Result, error) {
+	var rest []probe.Result
+	for _, r := range asked {
+		if r.Addr.IsValid() {
+			rest = append(rest, r)
+			continue
+		}
+		end.Summary.Targets++
+		end.Summary.States[r.State.String()]++
+		if err := emit(r); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
 }
 
 // Bounds of repeated attempts.
@@ -269,11 +296,17 @@ func (p *prober) repeated(
 	emit func(record.Finding) error,
 ) (record.End, error) {
 	report := func(a probe.Attempt) error { return emit(a) }
+	names := p.newEnd("")
+	asked, err := takeUnresolved(asked, &names, emit)
+	if err != nil {
+		return names, err
+	}
 	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, report)
 	end := p.newEnd(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {
 		end = p.newEnd("every address of the host that was found, each port until interrupted")
 	}
+	end.Summary = names.Summary
 	for _, r := range finals {
 		if err == nil {
 			err = p.emit(&end, r, emit)

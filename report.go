@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -21,7 +20,8 @@ func reportCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: `FILE is a report that was saved with -o json=FILE or -o jsonl=FILE, or nmap's
 XML; - is standard input. What there is of a truncated one is written, with
-exit code 3, as for one of a run that was interrupted.
+exit code 3, as for one of a run that was interrupted. With --exit or
+--exit-style, the exit code is that of the run.
 
 -o takes ` + strings.Join(report.Formats(), " "),
 		UsageText: `  onmux report scan.jsonl -o csv
@@ -37,14 +37,17 @@ exit code 3, as for one of a run that was interrupted.
 					"save one with onmux scan -o jsonl=FILE",
 				)
 			}
-			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First())
+			s.job = c.String("job")
+			asRun := c.Bool("exit") || c.IsSet("exit-style")
+			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First(), asRun)
 		},
-	}, outputFlags(), []cli.Flag{styleFlag()})
+	}, outputFlags(), []cli.Flag{styleFlag(), &cli.BoolFlag{Name: "exit", Category: categoryVerify,
+		Usage: "exit as the run did", DisableDefaultText: true}})
 }
 
 // replay writes a saved report. It has no expectations of its own: the violations
 // are those of the run that made the report.
-func (s *session) replay(ctx context.Context, in *files.Inputs, name string) error {
+func (s *session) replay(ctx context.Context, in *files.Inputs, name string, asRun bool) error {
 	f, err := in.Open(name)
 	if err != nil {
 		return usageError(err, "")
@@ -54,50 +57,24 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string) err
 	if err != nil {
 		return s.outputError(ctx, err)
 	}
-	seen := &whole{Handler: sinks}
-	err = report.Replay(reader{ctx, f}, seen)
+	seen := &report.Replayed{Handler: sinks, Outputs: s.outputs, Job: s.job}
+	err = report.Replay(report.Until(ctx, f), seen)
 	s.progress.Clear()
 	broken := sinks.Close()
 	switch {
 	case broken != nil:
 		return &exitError{code: exitUnknown, err: broken}
 	case ctx.Err() != nil:
-		return &exitError{code: exitUnknown}
-	case err != nil && !seen.began:
+		return reported(&exitError{code: exitUnknown})
+	case err != nil && !seen.Began:
 		return usageError(fmt.Errorf("%s: %w", name, err), "")
 	case err != nil:
 		return &exitError{code: exitUnknown, err: fmt.Errorf("%s: %w", name, err)}
-	case !seen.complete:
-		return &exitError{code: exitUnknown, err: errors.New("the report is incomplete")}
+	case asRun:
+		outcome := record.OutcomeOf(seen.Ended, seen.Violations)
+		return reported(s.outcomeError(ctx, report.Result{Outcome: outcome, End: seen.Ended}))
+	case !seen.Ended.Complete:
+		return reported(&exitError{code: exitUnknown, err: errors.New("the report is incomplete")})
 	}
 	return nil
-}
-
-// whole records whether a report began, and whether it is complete.
-type whole struct {
-	record.Handler
-	began, complete bool
-}
-
-func (w *whole) Start(s record.Start) error {
-	w.began = true
-	return w.Handler.Start(s)
-}
-
-func (w *whole) End(e record.End) error {
-	w.complete = e.Complete
-	return w.Handler.End(e)
-}
-
-// reader stops reading when the context ends.
-type reader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r reader) Read(b []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(b)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"onmux/probe/inquiry"
 	"onmux/report"
 	"onmux/report/phrase"
 	"onmux/report/record"
@@ -67,6 +68,9 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 			if w != nil {
 				defer w.lock.Release()
 			}
+			if w != nil && len(w.names) > 0 && w.config.Plan == nil && errors.As(err, new(*target.ResolveError)) {
+				return s.run(ctx, nil, w.unresolved) // which is all
+			}
 			if err != nil && w != nil && !w.dryRun {
 				return s.endedEarly(ctx, err)
 			}
@@ -96,6 +100,8 @@ type scanJob struct {
 	config   scan.Config
 	dryRun   bool
 	finished bool // nothing is left to resume
+
+	names []*target.ResolveError // that have no address
 
 	lock   *files.Lock // of the checkpoint; nil without one
 	before fs.FileInfo // of the checkpoint, before the scan; nil if there was none
@@ -165,6 +171,9 @@ func (w *scanJob) plan(ctx context.Context, c *cli.Context) (*target.Plan, error
 // planOf makes a plan of the targets and exclusions of the command line.
 func (w *scanJob) planOf(ctx context.Context, c *cli.Context, p target.Config) (*target.Plan, error) {
 	p.Files = &files.Inputs{Stdin: c.App.Reader}
+	if !w.dryRun {
+		p.Unresolved = func(err *target.ResolveError) { w.names = append(w.names, err) }
+	}
 	p.Targets, p.TargetFiles = c.Args().Slice(), c.StringSlice("targets-from")
 	for _, list := range c.StringSlice("exclude") {
 		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
@@ -232,8 +241,11 @@ func planRecord(c scan.Config) *record.Plan {
 }
 
 func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+	names, err := w.unresolved(ctx, emit)
+	if err != nil {
+		return names, err
+	}
 	config := w.config
-	var err error
 	if config.Engine, err = w.engine(ctx); err != nil {
 		return record.End{}, err
 	}
@@ -248,6 +260,10 @@ func (w *scanJob) scan(ctx context.Context, emit func(record.Finding) error) (re
 		for _, note := range e.Notes() {
 			fmt.Fprintln(w.stderr, "onmux:", phrase.EngineNote(note))
 		}
+	}
+	outcome.Targets += names.Summary.Targets
+	if n := names.Summary.States[record.Unknown]; n > 0 {
+		outcome.States[record.Unknown] += n
 	}
 	return record.End{
 		Complete: outcome.Complete,
@@ -295,4 +311,20 @@ func (w *scanJob) printPlan(ctx context.Context) error {
 		d.Resumes = &record.Resumption{Saved: r.Saved, Probes: r.Sent, Complete: r.Complete}
 	}
 	return failure(report.WriteDryRun(w.stdout, w.outputs, d))
+}
+
+// unresolved reports the ports of the names that have no address. Of several shards, the
+// first does.
+func (w *scanJob) unresolved(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+	end := record.End{Complete: true, Coverage: []string{}}
+	end.Summary.States = make(map[string]uint64)
+	if w.config.Shard.I > 1 {
+		return end, nil
+	}
+	for _, name := range w.names {
+		if _, err := takeUnresolved(inquiry.Unresolved(name.Host, name, w.ports), &end, emit); err != nil {
+			return end, err
+		}
+	}
+	return end, nil
 }

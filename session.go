@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type session struct {
 	outputs []report.Output
 	layout  record.Options
 	expect  []expect.Expectation
+	job     string
 	strict  bool // of diff: what may be a change counts
 	ports   []probe.Port
 	protos  []probe.Proto // for ports with no suffix
@@ -198,7 +200,9 @@ func (s *session) readOutputs(c *cli.Context) error {
 		Width:    report.Width(s.stdout),
 		ASCII:    report.ASCII(),
 		PortName: ports.NameOf,
+		Title:    c.String("title"),
 	}
+	s.job = cmp.Or(c.String("job"), report.JobOf(s.outputs))
 	switch {
 	case c.Bool("quiet"):
 		s.layout.Verbosity = record.Quiet

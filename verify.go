@@ -55,6 +55,9 @@ rules name.`,
 			if err != nil {
 				return err
 			}
+			if c.NArg() == 1 && !c.IsSet("job") && c.Args().First() != "-" {
+				s.job = report.BareName(c.Args().First())
+			}
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			if c.Bool("snapshot") {
@@ -122,7 +125,7 @@ func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, em
 	one := *v.session
 	one.ports, one.progress = p.Ports, nil
 	config := inquiry.Config{Timeout: v.timeout, Identify: identify}
-	return (&prober{session: &one, hosts: []string{p.Host}, config: config}).probe(ctx, emit)
+	return (&prober{session: &one, hosts: []string{p.Host}, config: config, needsNames: true}).probe(ctx, emit)
 }
 
 func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (record.End, error) {

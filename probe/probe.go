@@ -47,7 +47,7 @@ func (p Port) String() string { return strconv.Itoa(int(p.Number)) + "/" + p.Pro
 
 // Endpoint is what a probe is sent to.
 type Endpoint struct {
-	Addr  netip.Addr `json:"address"`
+	Addr  netip.Addr `json:"address,omitzero"` // none of a name that has no address
 	Port  uint16     `json:"port"`
 	Proto Proto      `json:"proto"`
 }

@@ -35,8 +35,8 @@ func TestDoubtsAreNamed(t *testing.T) {
 		{"nagios", rules, []string{"ONMUX UNKNOWN - two: no certificate was seen (and 1 more) |",
 			"\nthree: could not be determined\n"}},
 		{"nagios", perhaps, []string{"ONMUX UNKNOWN - 192.0.2.1:417/tcp vanished, not certain: the new report does " +
-			"not have it\n"}},
-		{"nagios", empty, []string{"ONMUX OK - no change\n"}},
+			"not have it |"}},
+		{"nagios", empty, []string{"ONMUX OK - no change |"}},
 		{"github", rules, []string{"::warning title=onmux verify%3A could not tell::two: no certificate was seen\n",
 			"::three: could not be determined\n", "::could not tell: 1 holds, 2 undecided\n"}},
 		{"github", perhaps, []string{"192.0.2.1:417/tcp vanished, not certain",

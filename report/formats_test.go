@@ -258,7 +258,7 @@ func TestCutFormats(t *testing.T) {
 				t.Errorf("%s after %d Findings: %v\n%s", format, n, err, out)
 			}
 			if !bytes.Contains(out, []byte("incomplete")) && format != "prom" ||
-				format == "prom" && !bytes.Contains(out, []byte("onmux_complete 0")) {
+				format == "prom" && !bytes.Contains(out, []byte(`onmux_complete{command="scan",job="scan"} 0`)) {
 				t.Errorf("%s after %d findings does not state that it is incomplete:\n%s", format, n, out)
 			}
 		}

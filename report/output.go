@@ -76,10 +76,11 @@ type Output struct {
 // anew would write over what else goes there.
 var stdoutNames = []string{"", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 
-func (o Output) stdout() bool { return slices.Contains(stdoutNames, o.File) }
+// IsStdout reports whether it is standard output.
+func (o Output) IsStdout() bool { return slices.Contains(stdoutNames, o.File) }
 
 func (o Output) String() string {
-	if o.stdout() {
+	if o.IsStdout() {
 		return "standard output"
 	}
 	return phrase.Visible(o.File)
@@ -157,7 +158,7 @@ func distinct(outputs []Output) error {
 		switch {
 		case !slices.Contains(Formats(), o.Format):
 			return unknownFormat(o.Format)
-		case !o.stdout():
+		case !o.IsStdout():
 		case first == nil:
 			first = &outputs[i]
 		default:
@@ -169,7 +170,7 @@ func distinct(outputs []Output) error {
 }
 
 func (k *sink) open(ctx context.Context, stdout io.Writer, o record.Options) (err error) {
-	if k.stdout() {
+	if k.IsStdout() {
 		k.target = direct{Writer: stdout}
 	} else {
 		o.Color, o.Width, o.Live = false, 0, false

@@ -123,3 +123,13 @@ func (n *Names) Describe(ctx context.Context, r *probe.Result) {
 		r.Notes = append(r.Notes, "a NAT64 translates: the address stands for "+v4.String())
 	}
 }
+
+// Unresolved is what is known of the ports of a host whose name has no address, because of why.
+func Unresolved(host string, why error, on []probe.Port) []probe.Result {
+	var all []probe.Result
+	for _, p := range on {
+		all = append(all, probe.Result{Endpoint: probe.Endpoint{Port: p.Number, Proto: p.Proto},
+			Origin: probe.Origin{Host: host}, Error: why.Error()})
+	}
+	return all
+}

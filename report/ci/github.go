@@ -46,6 +46,9 @@ func (g *github) Violation(v record.Violation) error {
 
 // Change writes one that is certain as a violation.
 func (g *github) Change(c record.Change) error {
+	if c.Undecided {
+		return nil // the coverage has their number
+	}
 	if why := phrase.DoubtOfChange(c); why != "" {
 		return g.doubt(why)
 	}
@@ -93,8 +96,10 @@ func (g *github) End(e record.End) error {
 	if err != nil {
 		return err
 	}
-	summary := cmp.Or(phrase.Tally(g.command, e.Summary.States), phrase.Nothing(g.command, g.doubts > 0))
-	switch record.OutcomeOf(e, int(g.violations)) {
+	outcome := record.OutcomeOf(e, int(g.violations))
+	summary := cmp.Or(phrase.Tally(g.command, e.Summary.States),
+		phrase.Nothing(g.command, g.doubts > 0 || outcome == record.CannotTell))
+	switch outcome {
 	case record.Holds:
 		return g.annotate("notice", "done", summary)
 	case record.Fails:

@@ -56,8 +56,8 @@ func (m *markdown) Start(s record.Start) error { m.command = s.Command; return n
 
 // Endpoint adds a row.
 func (m *markdown) Endpoint(r probe.Result) error {
-	name := r.Endpoint.String()
-	if r.Host != "" {
+	name := record.Place(r)
+	if r.Host != "" && r.Addr.IsValid() {
 		name += " (" + r.Host + ")"
 	}
 	rtt := ""
@@ -96,6 +96,9 @@ func (m *markdown) Port(p ports.Info) error {
 
 // Change adds a row.
 func (m *markdown) Change(c record.Change) error {
+	if c.Undecided {
+		return nil // the coverage has their number
+	}
 	what := c.What
 	if c.Confidence == probe.Low {
 		m.doubted = true

@@ -55,6 +55,9 @@ func (n *nagios) Violation(v record.Violation) error {
 
 // Change counts one that is certain as a violation.
 func (n *nagios) Change(c record.Change) error {
+	if c.Undecided {
+		return nil // the coverage has their number
+	}
 	if why := phrase.DoubtOfChange(c); why != "" {
 		n.doubt(why)
 		return nil
@@ -78,17 +81,11 @@ func (n *nagios) Endpoint(r probe.Result) error {
 	if r.RTT > 0 {
 		rtt = phrase.Milliseconds(r.RTT) + "ms;;;0"
 	}
-	n.measure("rtt "+place(r), rtt)
+	n.measure("rtt "+record.Place(r), rtt)
 	if a := r.Attempts; a != nil {
-		n.measure("loss "+place(r), fmt.Sprintf("%.4g%%;;;0;100", 100*a.Loss))
+		n.measure("loss "+record.Place(r), fmt.Sprintf("%.4g%%;;;0;100", 100*a.Loss))
 	}
 	return nil
-}
-
-// place is the endpoint, or the name and port of one whose name has no address.
-func place(r probe.Result) string {
-	s, _ := record.About(r)
-	return s.What
 }
 
 // Range counts as one thing.
@@ -195,7 +192,7 @@ func (n *nagios) verdict(e record.End) (status, text string, long []string) {
 	case n.things == 1 && status != "CRITICAL":
 		text = n.first
 	default:
-		text = cmp.Or(phrase.Tally(n.command, e.Summary.States), phrase.Nothing(n.command, n.doubted > 0))
+		text = cmp.Or(phrase.Tally(n.command, e.Summary.States), phrase.Nothing(n.command, n.doubted > 0 || status == "UNKNOWN"))
 	}
 	if more > 0 {
 		text = fmt.Sprintf("%s (and %d more)", text, more)

@@ -119,10 +119,7 @@ func (p *prom) Endpoint(r probe.Result) error {
 	if !p.room(len(states) + 2) {
 		return nil
 	}
-	at := []string{"address", r.Addr.String(), "port", fmt.Sprint(r.Port), "proto", r.Proto.String(), "host", r.Host}
-	if !r.Addr.IsValid() {
-		at[1] = ""
-	}
+	at := []string{"address", record.AddressOf(r), "port", fmt.Sprint(r.Port), "proto", r.Proto.String(), "host", r.Host}
 	p.words("onmux_endpoint_state", "1 for the state of each endpoint that was reported singly, 0 for the others.",
 		states, r.State.String(), "state", at...)
 	if r.RTT > 0 {

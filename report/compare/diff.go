@@ -43,6 +43,9 @@ func (r *Saved) Start(s record.Start) error {
 
 // Endpoint keeps its state.
 func (r *Saved) Endpoint(f probe.Result) error {
+	if !f.Addr.IsValid() {
+		return nil // a name that has no address
+	}
 	kept := probe.Result{Endpoint: f.Endpoint, State: f.State, Reason: f.Reason, Confidence: f.Confidence,
 		Doubts: doubtsOf(f.State, f.Reason, f.Doubts, f.Notes)}
 	if s := f.Service; s != nil {

@@ -31,9 +31,9 @@ type endpoint struct {
 
 func (s *endpoint) judge(r probe.Result) (out []record.Violation, doubt string) {
 	if r.State == probe.Unknown {
-		return nil, phrase.Unmeasured(record.Subject{What: r.Endpoint.String(), Error: r.Error})
+		return nil, phrase.Unmeasured(record.Subject{What: record.Place(r), Error: r.Error})
 	}
-	at := record.Violation{What: r.Endpoint.String(), Address: r.Addr.String(), Port: r.Port, Proto: r.Proto.String()}
+	at := record.Violation{What: record.Place(r), Address: record.AddressOf(r), Port: r.Port, Proto: r.Proto.String()}
 	expect := func(what, expected, actual string) {
 		v := at
 		v.What, v.Expected, v.Actual = "the "+what+" of "+at.What, expected, actual

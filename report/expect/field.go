@@ -166,9 +166,9 @@ func startTLSValues(s *probe.StartTLS) []string {
 // judge holds an endpoint against the expectation.
 func (f *field) judge(r probe.Result) (v record.Violation, violated bool, doubt string) {
 	if r.State == probe.Unknown {
-		return v, false, phrase.Unmeasured(record.Subject{What: r.Endpoint.String(), Error: r.Error})
+		return v, false, phrase.Unmeasured(record.Subject{What: record.Place(r), Error: r.Error})
 	}
-	v = record.Violation{What: r.Endpoint.String(), Address: r.Addr.String(), Port: r.Port, Proto: r.Proto.String()}
+	v = record.Violation{What: record.Place(r), Address: record.AddressOf(r), Port: r.Port, Proto: r.Proto.String()}
 	if r.State != probe.Open {
 		v.Expected, v.Actual = probe.Open.String(), r.State.String()
 		return v, !f.scan, ""

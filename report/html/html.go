@@ -180,7 +180,7 @@ func (h *page) Change(c record.Change) error {
 
 func result(r probe.Result, at time.Time) row {
 	out := row{
-		Place: r.Endpoint.String(), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
+		Place: record.Place(r), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
 		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
 	}
 	var parts []string

@@ -3,6 +3,8 @@ package record
 import (
 	"cmp"
 	"fmt"
+	"net"
+	"strconv"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -28,8 +30,8 @@ type Subject struct {
 func About(f Finding) (Subject, bool) {
 	switch f := f.(type) {
 	case probe.Result:
-		return Subject{What: f.Endpoint.String(), Word: f.State.String(), Decoy: f.IsDecoy(), Count: 1, Error: f.Error,
-			At: Violation{Address: f.Addr.String(), Port: f.Port, Proto: f.Proto.String()}}, true
+		return Subject{What: Place(f), Word: f.State.String(), Decoy: f.IsDecoy(), Count: 1, Error: f.Error,
+			At: Violation{Address: AddressOf(f), Port: f.Port, Proto: f.Proto.String()}}, true
 	case scan.Range:
 		span := f.First.String() + "-" + f.Last.String()
 		return Subject{What: fmt.Sprintf("%s port %d/%s", span, f.Port, f.Proto), Word: f.State.String(),
@@ -41,6 +43,22 @@ func About(f Finding) (Subject, bool) {
 			At: Violation{Port: f.Port, Proto: f.Proto.String()}}, true
 	}
 	return Subject{}, false
+}
+
+// Place is the endpoint; of a name that has no address, the name with its port.
+func Place(r probe.Result) string {
+	if r.Addr.IsValid() || r.Host == "" {
+		return r.Endpoint.String()
+	}
+	return net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port))) + "/" + r.Proto.String()
+}
+
+// AddressOf is the address of an endpoint, or "" of a name that has none.
+func AddressOf(r probe.Result) string {
+	if !r.Addr.IsValid() {
+		return ""
+	}
+	return r.Addr.String()
 }
 
 // Words lists the words that the records of a command have, in the order of

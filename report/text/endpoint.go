@@ -62,17 +62,17 @@ func (e *endpoints) result(r probe.Result) {
 	if r.State == probe.Open {
 		e.open++
 	}
-	if e.states.draws() {
+	if e.states.draws() && r.Addr.IsValid() {
 		e.states.add(r.Addr, r.Addr, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet && r.IsDecoy():
-		e.verdict(r.Endpoint.String(), r.State, phrase.AsEverywhere)
+		e.verdict(record.Place(r), r.State, phrase.AsEverywhere)
 	case e.Verbosity == record.Quiet:
-		e.verdict(r.Endpoint.String(), r.State, "")
+		e.verdict(record.Place(r), r.State, "")
 	case e.command == "scan" && !e.each() && r.IsDecoy():
 		e.fold.addLoose(r)
-	case e.folds(r.State):
+	case e.folds(r.State) && r.Addr.IsValid():
 		e.fold.add(record.Single(r))
 	default:
 		e.keep(r)
@@ -81,7 +81,7 @@ func (e *endpoints) result(r probe.Result) {
 
 // keep keeps an endpoint for the table, and writes what cannot wait.
 func (e *endpoints) keep(r probe.Result) {
-	if e.lists() {
+	if e.lists() && r.Addr.IsValid() {
 		e.fold.found(r.Endpoint)
 	}
 	e.kept = append(e.kept, r)
@@ -191,7 +191,7 @@ type row struct {
 }
 
 func (e *endpoints) rowOf(r probe.Result) row {
-	out := row{address: phrase.Visible(r.Addr.String()), port: probe.Port{Number: r.Port, Proto: r.Proto},
+	out := row{address: cmp.Or(phrase.Visible(record.AddressOf(r)), "-"), port: probe.Port{Number: r.Port, Proto: r.Proto},
 		state: r.State, what: r.Reason.String(), none: r.Reason == probe.NoNeighbor}
 	if r.RTT > 0 {
 		out.rtt = strings.ReplaceAll(phrase.Duration(time.Duration(r.RTT)), " ", phrase.NoBreak)

@@ -24,6 +24,7 @@ type list struct {
 	ranged      bool // there are ranges
 	hosts       map[string][]netip.Addr
 	rank        map[string]int // which name came first
+	unresolved  *ResolveError  // of the last name that has no address
 	otherFamily sample         // targets of a family that is not wanted
 	partly      []string       // names that also have addresses of such a family
 	noZone      []string       // names whose link-local addresses lack a zone
@@ -142,6 +143,11 @@ func (l *list) names() []string {
 func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 	for _, host := range l.names() {
 		a := answers[host]
+		if failed, ok := errors.AsType[*ResolveError](a.err); ok && c.Unresolved != nil {
+			c.Unresolved(failed)
+			l.unresolved = failed
+			continue
+		}
 		if bad.add(a.err) {
 			continue
 		}
@@ -192,10 +198,12 @@ func unwanted(c Config) (other, flag string) {
 	return "IPv4", "-6"
 }
 
-// nothingLeft is why a plan is empty.
+// nothingLeft is why a plan is empty; where all names have no address, a *ResolveError.
 func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	other, flag := unwanted(c)
 	switch {
+	case l.unresolved != nil && len(left) == 0:
+		return l.unresolved
 	case excluded && len(left) == 1:
 		return errors.New("no targets: everything named is excluded")
 	case l.otherFamily.n == l.words && l.words == 1:

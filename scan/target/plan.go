@@ -44,6 +44,10 @@ type Config struct {
 	// It is called from several goroutines, once for each name.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 
+	// Unresolved gets each of the Targets that is a name without an address, which is left
+	// out; nil means that such a name is an error of NewPlan.
+	Unresolved func(*ResolveError)
+
 	// Own are the networks of this machine (OwnNetworks). Their broadcast
 	// addresses are left out of networks and ranges.
 	Own []netip.Prefix
