@@ -8,7 +8,7 @@ import "encoding/binary"
 func rootDSE() []byte {
 	var attributes []byte
 	for _, a := range []string{"objectClass", "vendorName", "vendorVersion", "supportedLDAPVersion",
-		"rootDomainNamingContext", "isGlobalCatalogReady"} {
+		"rootDomainNamingContext", "isGlobalCatalogReady", "supportedExtension"} {
 		attributes = append(attributes, ber(0x04, []byte(a))...)
 	}
 	search := ber(0x63, // [APPLICATION 3] SearchRequest

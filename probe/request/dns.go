@@ -24,6 +24,13 @@ func dnsQuery(name string, kind dnsmessage.Type, class dnsmessage.Class) []byte 
 // rootServers asks for the name servers of the root.
 func rootServers() []byte { return dnsQuery(".", dnsmessage.TypeNS, dnsmessage.ClassINET) }
 
+// noQuestion is a header alone (RFC 1035, section 4.1.1).
+func noQuestion() []byte {
+	b := make([]byte, 12)
+	b[0], b[1] = ID>>8, ID&0xff
+	return b
+}
+
 // versionBind asks for the server's software (RFC 4892, section 3, on its predecessor).
 func versionBind() []byte {
 	return dnsQuery("version.bind.", dnsmessage.TypeTXT, dnsmessage.ClassCHAOS)

@@ -12,6 +12,7 @@ type Request struct {
 	AfterGreeting bool     // the server sends first
 	Generic       bool     // sent only as long as no more than Service is known of the peer
 	Continues     bool     // it may follow another request that was answered on the same connection
+	Lists         bool     // the answer lists what the server can do: it is sent where the software is known, too
 	Completes     bool     // it ends a handshake that the server would count as failed
 	Goodbye       string   // ends the session, so that the server need not log a client that vanished
 

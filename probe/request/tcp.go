@@ -17,19 +17,36 @@ var tcp = []Request{
 		data: "GET /metrics HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n"},
 
 	// RFC 5321, section 4.1.1.1.
-	{Name: "smtp-ehlo", Service: "smtp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{25, 26, 465, 587, 2525},
+	{Name: "smtp-ehlo", Service: "smtp", Rarity: Rare, AfterGreeting: true, Lists: true, Ports: []uint16{25, 26, 465, 587, 2525},
 		data: "EHLO onmux.invalid\r\n", Goodbye: "QUIT\r\n"},
 	// RFC 2449, section 5.
-	{Name: "pop3-capa", Service: "pop3", Rarity: Rare, AfterGreeting: true, Ports: []uint16{110, 995}, data: "CAPA\r\n",
+	{Name: "pop3-capa", Service: "pop3", Rarity: Rare, AfterGreeting: true, Lists: true, Ports: []uint16{110, 995}, data: "CAPA\r\n",
 		Goodbye: "QUIT\r\n"},
+	// RFC 9051, section 6.1.1: where the greeting does not list the capabilities.
+	{Name: "imap-capability", Service: "imap", Rarity: Rare, AfterGreeting: true, Lists: true, data: "a CAPABILITY\r\n",
+		Goodbye: "b LOGOUT\r\n"},
 	// RFC 2971, section 3.1.
 	{Name: "imap-id", Service: "imap", Rarity: Rare, AfterGreeting: true, Ports: []uint16{143, 220, 993},
 		data: "a ID NIL\r\n", Goodbye: "b LOGOUT\r\n"},
 	// RFC 959, section 4.1.3.
 	{Name: "ftp-help", Service: "ftp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{21, 990, 2121},
 		data: "HELP\r\n", Goodbye: "QUIT\r\n"},
+	// RFC 2389, section 3.
+	{Name: "ftp-feat", Service: "ftp", Rarity: Rare, AfterGreeting: true, Lists: true, data: "FEAT\r\n",
+		Goodbye: "QUIT\r\n"},
+	// Munin's network protocol; Gearman's administrative protocol.
+	{Name: "munin-version", Service: "munin-node", Rarity: Rare, AfterGreeting: true, data: "cap\nversion\n", Goodbye: "quit\n"},
+	{Name: "gearman-version", Service: "gearman", Rarity: Rare, Continues: true, Ports: []uint16{4730}, data: "version\n"},
+	// IRCv3, capability negotiation: it begins no registration that would be counted.
+	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6667, 6668, 6669, 6697}, data: "CAP LS\r\n",
+		Goodbye: "QUIT\r\n"},
+	// Zabbix' header protocol, section 4 of its manual's appendix: agent.ping.
+	{Name: "zabbix", Service: "zabbix", Rarity: Rare, Ports: []uint16{10050},
+		data: "ZBXD\x01\x0a\x00\x00\x00\x00\x00\x00\x00agent.ping"},
+	// Quassel's protocol.h: the magic number with no features, and the DataStream protocol.
+	{Name: "quassel", Service: "quassel", Rarity: Rare, Ports: []uint16{4242}, data: "\x42\xb3\x3f\x00\x80\x00\x00\x02"},
 	// RFC 3977, section 5.2.
-	{Name: "nntp-capabilities", Service: "nntp", Rarity: Rare, AfterGreeting: true, Ports: []uint16{119, 433, 563},
+	{Name: "nntp-capabilities", Service: "nntp", Rarity: Rare, AfterGreeting: true, Lists: true, Ports: []uint16{119, 433, 563},
 		data: "CAPABILITIES\r\n", Goodbye: "QUIT\r\n"},
 
 	// MySQL client/server protocol, HandshakeResponse41, sequence 1: protocol 4.1, secure connection, plugins; a user
@@ -56,6 +73,8 @@ var tcp = []Request{
 	{Name: "dns", Service: "dns", Rarity: 3, Ports: []uint16{53, 853}, build: dnsStream(versionBind, rootServers)},
 	// The first alone, for servers that do not take two at once.
 	{Name: "dns-version", Service: "dns", Rarity: Rare, build: dnsStream(versionBind)},
+	// A message without a question: servers and load balancers reject it by different codes.
+	{Name: "dns-empty", Service: "dns", Rarity: Rare, build: dnsStream(noQuestion)},
 	// MS-RDPBCGR, section 2.2.1.1: an X.224 connection request that offers TLS and CredSSP.
 	{Name: "rdp", Service: "rdp", Rarity: 3, Ports: []uint16{3389},
 		data: "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"},

@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// PageOf is the request for the first page of a host, whose name may have a port: HTTP with
+// the Host field.
+func PageOf(host string) []byte { return pageOfHost(host) }
+
 // pageOfHost gets the first page of the host's name (RFC 9110, section 7.2).
 func pageOfHost(host string) []byte {
 	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {

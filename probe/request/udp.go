@@ -6,6 +6,7 @@ var udp = []Request{
 	// RFC 1035, section 4.1, and RFC 4892.
 	{Name: "dns", Service: "dns", Rarity: 1, Ports: []uint16{53}, build: rootServers},
 	{Name: "dns-version", Service: "dns", Rarity: Rare, build: versionBind},
+	{Name: "dns-empty", Service: "dns", Rarity: Rare, build: noQuestion},
 	{Name: "mdns", Service: "mdns", Rarity: Rare, Ports: []uint16{5353}, build: serviceTypes},
 	// RFC 3414, section 4: engine discovery, which needs neither user nor key.
 	{Name: "snmp-v3", Service: "snmp", Rarity: 1, Ports: []uint16{161}, build: snmpDiscovery},
@@ -60,8 +61,8 @@ var udp = []Request{
 	// RFC 9000, sections 6 and 15: a version that forces negotiation, in a datagram of full size.
 	{Name: "quic", Service: "quic", Rarity: 3, Ports: []uint16{443, 853, 8443}, build: quicInitial},
 	{Name: "dtls", Service: "dtls", Rarity: 4, Ports: []uint16{2221, 4433, 5349, 5684}, build: dtlsHello},
-	{Name: "radius", Service: "radius", Rarity: Rare, Ports: []uint16{1645, 1812, 1813, 3799}, build: radiusStatus},
-	{Name: "kerberos", Service: "kerberos", Rarity: Rare, Ports: []uint16{88}, build: kerberosRequest},
+	{Name: "radius", Service: "radius", Rarity: 6, Ports: []uint16{1645, 1812, 1813, 3799}, build: radiusStatus},
+	{Name: "kerberos", Service: "kerberos", Rarity: 6, Ports: []uint16{88}, build: kerberosRequest},
 
 	// Nothing: some services answer any datagram, and none can misread an empty one.
 	{Name: "empty", probesOnly: true},

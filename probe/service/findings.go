@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 
+	"onmux/probe"
 	"onmux/probe/request"
 	"onmux/probe/service/answer"
 )
@@ -15,11 +16,13 @@ type findings struct {
 	onPort    uint16
 	best      answer.Match
 	unknown   *answer.Answer // the first that no rule knows
+	page      *probe.HTTP    // that of the peer's name
 	answers   []attributed
 	suggested map[string]bool // services to which answers have pointed
 	tunnel    *tunnel         // to the layer inside
 	greeted   bool            // it has sent something before it received anything
 	note      string          // on what was not read
+	alert     *probe.Alert    // why there was no handshake of TLS, or why one was ended
 }
 
 // attributed is an answer and the service whose request it answers.
@@ -64,6 +67,9 @@ func (f *findings) consider(a *answer.Answer, r *request.Request) {
 		}
 		return
 	}
+	if m.HTTP != nil && m.HTTP.Host != "" && m.Request != "http-metrics" {
+		f.page = m.HTTP
+	}
 	expected := m.Known() && r.UsualOn(f.onPort) && r.Service == m.Service
 	if m.Better(f.best) || f.best.IsPlainHTTP() && expected {
 		f.best = m
@@ -82,6 +88,46 @@ func (f *findings) echoes(m answer.Match) bool {
 		}
 		return !m.Survives(d.Request)
 	})
+}
+
+// startTLS is whether a session can change to TLS, by the answers.
+func (f *findings) startTLS(service string) *probe.StartTLS {
+	all := make([]*answer.Answer, len(f.answers))
+	for i, a := range f.answers {
+		all[i] = a.Answer
+	}
+	return answer.StartTLS(service, all)
+}
+
+// isRepeated reports whether the peer has sent the same in answer to a request of another
+// service: its answer may be one to anything.
+func (f *findings) isRepeated() bool {
+	if f.best.Rule == nil || f.best.Request == waiting.Name {
+		return false
+	}
+	return slices.ContainsFunc(f.answers, func(d attributed) bool {
+		return d.Answer != f.best.Answer && d.Request != waiting.Name && d.service != f.best.Service &&
+			isRepetition(d.Bytes, f.best.Bytes)
+	})
+}
+
+// describe is the best answer as it is written in reports.
+func (f *findings) describe() *probe.Service {
+	found := f.best.Report()
+	if f.page != nil && found.HTTP != nil {
+		found.HTTP = f.page
+		if found.Info = ""; f.page.Title != "" {
+			found.Info = "title: " + f.page.Title
+		}
+	}
+	if f.isRepeated() && found.Confidence == probe.High {
+		found.Confidence = probe.Medium
+	}
+	if found.Name == clientHello.Service {
+		found.Alert = f.alert
+	}
+	found.StartTLS = f.startTLS(found.Name)
+	return found
 }
 
 // isRepetition reports whether a and b are the same bytes, sent once or, where there was

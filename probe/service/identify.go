@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"onmux/probe"
@@ -128,12 +129,25 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 		if name := tlsNames[in.Name]; name != "" {
 			found.Name = name
 		}
-	case err == nil:
+	case err == nil && (inner.alert == nil || t.facts.ClientCert == ""):
 		found.Info, found.Banner, found.Raw = "inside: "+in.Info, in.Banner, in.Raw
 	}
-	found.TLS = t.facts
+	found.TLS, found.StartTLS, found.Alert = t.facts, nil, nil
+	if refusesWithoutCertificate(t.facts, inner.alert, found.HTTP) {
+		t.facts.ClientCert = probe.Required
+	}
 	s.o.name(found, []answer.SoftwareText{{File: "x509_subjects", Text: t.facts.Subject}})
 	return found, nil
+}
+
+// refusesWithoutCertificate reports whether a server that requests a certificate goes no further
+// without: it sends an alert (TLS 1.3 does so after the handshake) or, as nginx and Apache do, a page.
+func refusesWithoutCertificate(f *probe.TLS, a *probe.Alert, page *probe.HTTP) bool {
+	if f.ClientCert == "" {
+		return false
+	}
+	return a != nil && a.Needs == probe.NeedsCertificate ||
+		page != nil && (page.Status == 496 || page.Status >= 400 && strings.Contains(page.Title, "SSL certificate"))
 }
 
 // report writes the evidence for the caller.
@@ -148,7 +162,7 @@ func (s *search) report() {
 func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
 	switch {
 	case l.best.Rule != nil:
-		found := l.best.Report()
+		found := l.describe()
 		if found.Name == "tls" {
 			found.Info = cmp.Or(found.Info, l.note)
 		}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -24,6 +25,7 @@ type plan struct {
 	port     uint16
 	thorough bool
 	named    bool   // the peer has a host name
+	byName   bool   // a page was requested by it
 	inTLS    bool   // the connections are inside TLS
 	alpn     string // the protocol that the peer chose for that
 	conns    *budget
@@ -86,7 +88,7 @@ const (
 func newPlan(port uint16, o *Options, conns *budget, connected bool) *plan {
 	p := &plan{
 		findings: findings{onPort: port, suggested: make(map[string]bool)}, port: port, thorough: o.Thorough,
-		named: o.Host != "", conns: conns, observed: make(map[string]reaction),
+		named: o.serverName() != "", conns: conns, observed: make(map[string]reaction),
 	}
 	if connected {
 		p.open = fresh
@@ -119,6 +121,12 @@ func (p *plan) next(late bool) (step, bool) {
 		return p.take(step{own, true, normally})
 	}
 	if s, ok := p.completion(); ok {
+		return p.take(s)
+	}
+	if s, ok := p.listing(); ok {
+		return p.take(s)
+	}
+	if s, ok := p.namedPage(); ok {
 		return p.take(s)
 	}
 	if p.complete() || p.tunnel != nil || p.refused > 1 {
@@ -206,6 +214,42 @@ func (p *plan) completion() (step, bool) {
 	return step{}, false
 }
 
+// listing is the request for what the server can do, on the connection that is there.
+func (p *plan) listing() (step, bool) {
+	if !p.known() || p.open != answered || p.startTLS(p.best.Service) != nil {
+		return step{}, false
+	}
+	for _, r := range p.queue {
+		if r.Lists && r.Service == p.best.Service {
+			return step{r, true, normally}, true
+		}
+	}
+	return step{}, false
+}
+
+// namedPage is the request for the page of the peer's name, where another page was received.
+func (p *plan) namedPage() (step, bool) {
+	mayBeTLS := p.best.IsBadRequest() && slices.Contains(p.queue, &clientHello)
+	if !p.named || p.byName || !p.known() || p.best.Service != request.HTTP.Service || mayBeTLS || !p.mayConnect() {
+		return step{}, false
+	}
+	for _, r := range p.queue {
+		if r.Name == pageOfName {
+			return step{r, false, normally}, true
+		}
+	}
+	return step{}, false
+}
+
+// pageOfName is the request with the Host field.
+const pageOfName = "http-host"
+
+// refusesNameless reports whether the peer has ended the connection after a request without a name.
+func (p *plan) refusesNameless() bool {
+	observed := p.observed[request.HTTP.Name]
+	return p.named && !p.byName && (observed == closes || observed == resets)
+}
+
 // mayContinue reports whether r may be sent on the connection of the last step.
 func (p *plan) mayContinue(r *request.Request) bool {
 	switch p.open {
@@ -258,6 +302,8 @@ func (p *plan) isUseful(r *request.Request) bool {
 		return r.Service == p.best.Service || p.best.IsPlainHTTP() && r.UsualOn(p.port)
 	case p.greeted:
 		return p.suggested[r.Service]
+	case r.Name == pageOfName:
+		return p.thorough || p.refusesNameless()
 	case p.early > 1: // it closes connections before it receives anything
 		return r == &request.HTTP || r == &clientHello
 	}
@@ -273,7 +319,7 @@ func (p *plan) byLikelihood() []*request.Request {
 			return -2
 		case r.UsualOn(p.port):
 			return -1
-		case r == &request.HTTP:
+		case r == &request.HTTP, r.Name == pageOfName && p.refusesNameless():
 			return 0
 		case p.fits(r):
 			return min(r.Rarity, 2)
@@ -308,6 +354,7 @@ func (p *plan) reactionsOf(service string) (agreeing, against int) {
 // record takes in the outcome of a step.
 func (p *plan) record(o outcome) {
 	p.note = cmp.Or(p.note, o.note)
+	p.alert = cmp.Or(p.alert, o.alert)
 	p.open = spent
 	if o.end == probe.EndRefused || o.end == probe.EndNotAccepted {
 		p.refused++
@@ -320,6 +367,7 @@ func (p *plan) record(o outcome) {
 	if o.newConn {
 		p.accepted++
 	}
+	p.byName = p.byName || o.Service == request.HTTP.Service && bytes.Contains(o.sent, []byte("\r\nHost: "))
 	gone := o.end == probe.EndClosed || o.end == probe.EndReset
 	switch {
 	case o.tunnel != nil:

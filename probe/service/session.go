@@ -1,11 +1,13 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -76,6 +78,7 @@ type session struct {
 	end      probe.ConnEnd // EndContinued: the connection is still there
 	tunnel   *tunnel       // the connection after a TLS handshake
 	facts    *probe.TLS    // of a handshake within another protocol
+	alert    *probe.Alert  // of the peer, in a handshake or after it
 	cut      bool          // received is the beginning of what was read
 	note     string        // on what was not read
 }
@@ -97,6 +100,7 @@ type outcome struct {
 	err            error
 	tunnel         *tunnel
 	facts          *probe.TLS
+	alert          *probe.Alert
 	cut            bool   // more was received
 	note           string // on what was not read
 }
@@ -132,7 +136,7 @@ func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
 	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	s.request, s.sent, s.received, s.after, s.end = st.Request, nil, nil, 0, probe.EndContinued
-	s.tunnel, s.facts, s.cut, s.note, s.lineless = nil, nil, false, "", false
+	s.tunnel, s.facts, s.alert, s.cut, s.note, s.lineless = nil, nil, nil, false, "", false
 	s.patience = s.patienceFor(st)
 	began := time.Now()
 	_ = s.conn.SetWriteDeadline(s.deadline)
@@ -173,7 +177,7 @@ func (s *session) outcome(st step, began time.Time) outcome {
 	_, inTLS := s.conn.(*tunnel)
 	o := outcome{step: st, began: began, connection: s.number, inTLS: inTLS, sent: s.sent, sentSize: len(s.sent),
 		received: s.received, after: s.after, end: s.end, whole: s.lineless || isWhole(s.received), tunnel: s.tunnel, facts: s.facts,
-		cut: s.cut, note: s.note}
+		alert: s.alert, cut: s.cut, note: s.note}
 	if st.Service == clientHello.Service && !inTLS {
 		o.sent, o.sentSize = s.wire.written, s.wire.size
 		o.raw, o.rawSize = s.wire.first, connSize-s.wire.left
@@ -200,7 +204,11 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		}
 		s.greeting, s.received, s.patience = s.received, nil, s.pace.patience
 	}
-	if err := s.send(r.Bytes(s.o.Host)); err != nil {
+	message := r.Bytes(s.hostField())
+	if r == &request.HTTP && s.requestsByName() {
+		message = request.PageOf(s.hostField())
+	}
+	if err := s.send(message); err != nil {
 		// A peer that closed the connection may have sent the reason.
 		s.receive(ctx)
 		return err
@@ -214,6 +222,26 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		s.goodbye = r.Goodbye
 	}
 	return err
+}
+
+// hostField is the name of the peer as HTTP has it, with the port if that is not the default
+// (RFC 9110, section 7.2).
+func (s *session) hostField() string {
+	host, usual := cmp.Or(s.o.serverName(), s.o.Host), uint16(80)
+	if _, inTLS := s.conn.(*tunnel); inTLS {
+		usual = 443
+	}
+	if host == "" || s.o.port == usual {
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(s.o.port)))
+}
+
+// requestsByName reports whether the first HTTP request has the name. Elsewhere it has none at
+// first: Redis takes the Host field for an attack.
+func (s *session) requestsByName() bool {
+	_, inTLS := s.conn.(*tunnel)
+	return s.o.serverName() != "" && (inTLS || request.HTTP.UsualOn(s.o.port))
 }
 
 // send writes b.
@@ -249,6 +277,9 @@ func (s *session) receive(ctx context.Context) error {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case err != nil:
+			if code, ok := alertOf(err); ok {
+				s.alert = alert(code, true, true)
+			}
 			s.end = endOf(err)
 			return err
 		case s.datagrams, s.isComplete():

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -46,10 +45,19 @@ func tlsConfig(o *Options, alpn ...string) *tls.Config {
 			c.CipherSuites = append(c.CipherSuites, suite.ID)
 		}
 	}
-	if _, err := netip.ParseAddr(o.Host); err != nil {
-		c.ServerName = strings.TrimSuffix(o.Host, ".")
-	}
+	c.ServerName = o.serverName()
 	return c
+}
+
+// client is a handshake on conn, which notes whether the server requests a certificate. It
+// has none to send.
+func client(conn net.Conn, c *tls.Config, requested *bool) *tls.Conn {
+	c = c.Clone()
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		*requested = true
+		return new(tls.Certificate), nil
+	}
+	return tls.Client(conn, c)
 }
 
 // oldTLSConfig is for a peer that takes no ClientHello of TLS 1.3.
@@ -62,13 +70,17 @@ func oldTLSConfig(o *Options) *tls.Config {
 // handshake finds out whether the peer speaks TLS. An answer in any other protocol is
 // read too.
 func (s *session) handshake(ctx context.Context, c *tls.Config) error {
-	conn := tls.Client(s.conn, c)
+	var requested bool
+	conn := client(s.conn, c, &requested)
 	deadline := earlier(time.Now().Add(s.pace.patience*2), s.deadline)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
 	err := conn.Handshake()
 	if err != nil {
+		if code, ok := alertOf(err); ok {
+			s.alert = alert(code, c.ServerName != "", requested)
+		}
 		s.received, s.end = s.wire.first, probe.EndContinued
 		s.cut = s.wire.err == nil || connSize-s.wire.left > len(s.wire.first)
 		if errors.Is(s.wire.err, errFull) {
@@ -84,19 +96,20 @@ func (s *session) handshake(ctx context.Context, c *tls.Config) error {
 		}
 		return err
 	}
-	s.tunnel = &tunnel{conn, s.wire, tlsFacts(conn.ConnectionState()), c}
+	s.tunnel = &tunnel{conn, s.wire, s.o.facts(conn.ConnectionState(), requested), c}
 	return nil
 }
 
 // inspectTLS completes the handshake that the peer has just agreed to, for its certificate.
 func (s *session) inspectTLS() error {
-	conn := tls.Client(s.conn, tlsConfig(s.o))
+	var requested bool
+	conn := client(s.conn, tlsConfig(s.o), &requested)
 	err := conn.SetDeadline(earlier(time.Now().Add(s.pace.patience*2), s.deadline))
 	if err == nil {
 		err = conn.Handshake()
 	}
 	if err == nil {
-		s.facts = tlsFacts(conn.ConnectionState())
+		s.facts = s.o.facts(conn.ConnectionState(), requested)
 	}
 	if s.wire != nil {
 		s.received = s.wire.first
@@ -129,26 +142,21 @@ func (t *tunnel) within(outer dialer, patience time.Duration) dialer {
 	}
 }
 
-func tlsFacts(state tls.ConnectionState) *probe.TLS {
+// facts is what a handshake showed.
+func (o *Options) facts(state tls.ConnectionState, requested bool) *probe.TLS {
 	f := &probe.TLS{
 		Version: strings.TrimPrefix(tls.VersionName(state.Version), "TLS "),
 		Cipher:  tls.CipherSuiteName(state.CipherSuite),
 		ALPN:    answer.Printable(state.NegotiatedProtocol, answer.NameSize),
 	}
+	if requested {
+		f.ClientCert = probe.Requested
+	}
 	if len(state.PeerCertificates) == 0 {
 		return f
 	}
 	c := state.PeerCertificates[0]
-	f.Subject, f.Issuer = answer.Printable(c.Subject.String(), dnSize), answer.Printable(c.Issuer.String(), dnSize)
-	f.SelfSigned = string(c.RawSubject) == string(c.RawIssuer)
-	for _, n := range c.DNSNames[:min(len(c.DNSNames), maxNames)] {
-		f.Names = append(f.Names, answer.Printable(n, dnSize))
-	}
-	for _, ip := range c.IPAddresses[:min(len(c.IPAddresses), maxNames-len(f.Names))] {
-		f.Names = append(f.Names, ip.String())
-	}
-	f.NotBefore, f.Expires = inRange(c.NotBefore), inRange(c.NotAfter)
-	f.Key = keyOf(c)
+	describeCertificate(f, c, o.serverName(), time.Now())
 	sum := sha256.Sum256(c.Raw)
 	f.SHA256 = hex.EncodeToString(sum[:])
 	return f

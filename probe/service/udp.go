@@ -81,7 +81,7 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 	d.run(ours)
 	switch {
 	case d.best.Rule != nil:
-		found := d.best.Report()
+		found := d.describe()
 		d.o.name(found, d.best.SoftwareTexts())
 		return found, nil
 	case d.unknown != nil:

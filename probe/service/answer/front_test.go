@@ -49,7 +49,7 @@ func TestDoubtful(t *testing.T) {
 	for reply, want := range map[string]probe.Confidence{
 		"HTTP/1.1 400 Bad Request\r\n\r\n":                       probe.Medium,
 		"HTTP/1.0 502 Bad Gateway\r\n\r\n":                       probe.Medium,
-		"HTTP/1.1 404 Not Found\r\n\r\n":                         probe.High,
+		"HTTP/1.1 404 Not Found\r\n\r\n":                         probe.Medium,
 		"HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22\r\n\r\n": probe.High,
 		"-ERR unknown command 'GET'\r\n":                         probe.Medium,
 		"UNKNOWN_COMMAND\r\n":                                    probe.Medium,

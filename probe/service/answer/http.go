@@ -40,8 +40,8 @@ func pageFacts(a *Answer, head, body string) Facts {
 		f.Product, f.Version = versionHeader(head)
 		f.doubtful = f.Product != ""
 	}
-	// An error about the request is no proof of serving pages.
-	f.doubtful = f.doubtful || f.Product == "" && (page.Status == 400 || page.Status >= 500)
+	// An error is no proof of serving pages, nor is a line without any field.
+	f.doubtful = f.doubtful || f.Version == "" && page.Status >= 400 || !strings.Contains(head, "\n")
 	front, seen := frontOf(head, software)
 	if seen {
 		f.Front = front

@@ -97,6 +97,8 @@ func (m Match) Better(n Match) bool {
 		return false
 	case n.Request == ClientHello: // an error in place of a page
 		return true
+	case m.isOfName() != n.isOfName() && (m.Facts.Product != "" || n.Facts.Product == ""):
+		return m.isOfName()
 	}
 	return m.detail() > n.detail()
 }
@@ -106,6 +108,9 @@ func (m Match) Better(n Match) bool {
 func (m Match) Known() bool { return m.Rule != nil && m.rank >= protocol }
 
 func (m Match) IsExact() bool { return m.Rule != nil && m.rank >= product && m.Facts.Version != "" }
+
+// isOfName reports whether m is a page that was requested by the name of its host.
+func (m Match) isOfName() bool { return m.HTTP != nil && m.HTTP.Host != "" }
 
 // Survives reports whether the rule would recognise the same bytes in answer to another
 // request.
@@ -174,8 +179,15 @@ func Recognise(a *Answer) (best Match, services []string) {
 			}
 		}
 	}
+	if best.Rule != nil && best.HTTP == nil && statusLine(a.Text) && slices.Contains(pageServices, best.Service) {
+		head, body, _ := CutHead(a.Text)
+		best.HTTP = pageOf(a, head, body)
+	}
 	return best, services
 }
+
+// pageServices are the services whose answers are pages.
+var pageServices = []string{"http", "http-proxy", "ipp"}
 
 // Hinted are the rows of hints that a matches.
 func Hinted(a *Answer) (rows []*Rule) {

@@ -12,7 +12,7 @@ import (
 func pages() []Rule {
 	return []Rule{
 		{"http", "http", "", readHTTP, probe.High, protocol},
-		{"http-proxy", "http-proxy", "", re(`^HTTP/1\.[01] 407 `), probe.High, product},
+		{"http-proxy", "http-proxy", "", re(`^HTTP/1\.[01] 407 `), probe.Medium, product},
 		{"http-proxy-tinyproxy", "http-proxy", "Tinyproxy", field("Server", `tinyproxy/(?P<version>\d[\w.]*)`), probe.High,
 			product},
 		{"http-proxy-squid", "http-proxy", "Squid", field("Server", `squid(?:/(?P<version>\d[\w.]*))?`), probe.High, product},

@@ -12,11 +12,11 @@ import (
 func replies() []Rule {
 	return []Rule{
 		// RFC 8446, sections 4.1.3 and 6; RFC 6101 (SSL 3.0).
-		{"tls-alert", "tls", "", re(`(?s)^\x15\x03[\x00-\x04]\x00\x02[\x01\x02][\x00-\xff]`), probe.High, exact},
+		{"tls-alert", "tls", "", re(`(?s)^\x15\x03[\x00-\x04]\x00\x02[\x01\x02][\x00-\xff]`), probe.Medium, exact},
 		{"tls-server-hello", "tls", "", re(`(?s)^\x16\x03[\x00-\x04]..\x02\x00..\x03`), probe.High, exact},
 
 		// PostgreSQL documentation, sections 55.2.10 and 55.2.11: yes or no, a letter each. Poolers have no GSSAPI.
-		{"postgresql-plain", "postgresql", "", to(re(`^NN$`), "postgresql"), probe.High, protocol},
+		{"postgresql-plain", "postgresql", "", to(re(`^NN$`), "postgresql"), probe.Medium, protocol},
 		{"postgresql-gssapi", "postgresql", "PostgreSQL", to(re(`^NG$`), "postgresql"), probe.High, product},
 		// PgBouncer refuses again and again; PostgreSQL returns an error to the second request of GSSAPI.
 		{"postgresql-refuses-all", "postgresql", "PgBouncer", to(re(`^NNN$`), "postgresql"), probe.Medium, product},
@@ -162,7 +162,7 @@ func replies() []Rule {
 		{"ajp", "ajp", "", re(`^AB\x00\x01\x09$`), probe.High, protocol},
 
 		// RFC 862, 867 and 868. A time is within a day of ours.
-		{"echo", "echo", "", readEcho, probe.High, protocol},
+		{"echo", "echo", "", readEcho, probe.Medium, protocol}, // so does whatever returns what it receives
 		{"daytime", "daytime", "",
 			re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct` +
 				`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), probe.High, protocol},
