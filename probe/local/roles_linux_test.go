@@ -28,7 +28,7 @@ func as(t *testing.T, role string, facts []fact) completed {
 	t.Helper()
 	cmd := exec.Command(nettest.SharedBinary(t), "-test.run=^TestRoles$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), roleEnv+"="+role, nettest.QuickExit)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: new(nettest.Nobody())}
 	if role == "hidepid" { // becomes that user when it has made its own /proc
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(m.Run())
 	}
-	os.Exit(nettest.Alone(m))
+	nettest.Exit(nettest.Alone(m))
 }
 
 // The inside of the package, by its names there.

@@ -44,7 +44,7 @@ func proxyTo(t *testing.T, port, to string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"systemd-socket-proxyd", to}
-	cmd.Env = append(os.Environ(), roleEnv+"=proxy", portEnv+"="+port, nettest.QuickExit)
+	cmd.Env = append(os.Environ(), roleEnv+"=proxy", portEnv+"="+port)
 	cmd.Stderr = os.Stderr
 	nettest.StartCommand(t, cmd)
 }

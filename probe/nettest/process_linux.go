@@ -32,10 +32,6 @@ type Process struct {
 // stepsEnv has the steps of a process that a test started.
 const stepsEnv = "ONMUX_TEST_STEPS"
 
-// QuickExit is an environment variable that spares processes under the race
-// detector a second at their end.
-const QuickExit = "GORACE=atexit_sleep_ms=0"
-
 // Start starts the process and waits until it holds its socket.
 func (p Process) Start(t testing.TB) *exec.Cmd {
 	t.Helper()
@@ -44,7 +40,7 @@ func (p Process) Start(t testing.TB) *exec.Cmd {
 	}
 	cmd := exec.Command(p.Exe, p.Args...)
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), stepsEnv+"=start, "+p.Steps, QuickExit)
+	cmd.Env = append(os.Environ(), stepsEnv+"=start, "+p.Steps)
 	cmd.ExtraFiles, cmd.SysProcAttr, cmd.Stderr = p.Files, p.Attr, os.Stderr
 	if line := StartCommand(t, cmd); line != "ready" {
 		t.Fatalf("nettest: a process wrote %q", line)

@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"os"
 	"testing"
 
 	"onmux/probe/nettest"
@@ -10,5 +9,5 @@ import (
 // TestMain runs the tests in namespaces of their own.
 func TestMain(m *testing.M) {
 	nettest.RunProcess()
-	os.Exit(nettest.Alone(m))
+	nettest.Exit(nettest.Alone(m))
 }

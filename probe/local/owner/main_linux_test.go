@@ -14,5 +14,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv(inodeEnv) != "" {
 		os.Exit(m.Run())
 	}
-	os.Exit(nettest.Alone(m))
+	nettest.Exit(nettest.Alone(m))
 }

@@ -158,7 +158,7 @@ func TestOwnersUnprivileged(t *testing.T) {
 	_, inode := listener(t)
 	cmd := exec.Command(nettest.SharedBinary(t), "-test.run=^TestOwnersUnprivileged$")
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), nettest.QuickExit, fmt.Sprintf("%s=%d", inodeEnv, inode))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", inodeEnv, inode))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: new(nettest.Nobody())}
 	out, err := cmd.CombinedOutput()
 	if want := "seen: 0 true <nil>"; err != nil || !slices.Contains(strings.Split(string(out), "\n"), want) {

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"os"
 	"testing"
 
 	"onmux/probe/nettest"
@@ -9,5 +8,5 @@ import (
 
 // TestMain runs the tests in namespaces of their own.
 func TestMain(m *testing.M) {
-	os.Exit(nettest.Alone(m))
+	nettest.Exit(nettest.Alone(m))
 }
