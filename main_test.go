@@ -72,14 +72,14 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	if got := exitCode(ts, args[1:]); got != want {
+	if got := exitCode(ts, "onmux", args[1:]); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 
-// exitCode runs onmux.
-func exitCode(ts *testscript.TestScript, args []string) int {
-	err := ts.Exec("onmux", args...)
+// exitCode runs a program.
+func exitCode(ts *testscript.TestScript, program string, args []string) int {
+	err := ts.Exec(program, args...)
 	if exit, ok := err.(interface{ ExitCode() int }); ok {
 		return exit.ExitCode()
 	}
@@ -87,9 +87,9 @@ func exitCode(ts *testscript.TestScript, args []string) int {
 	return 0
 }
 
-// eventually runs onmux with a duration in place of the argument TIME, which
-// grows until the command exits with the code and its output matches the
-// pattern: how much can be done before a deadline depends on the machine.
+// eventually runs onmux, or onmux by timeout(1), with a duration in place of the
+// argument TIME, which grows until the command exits with the code and its output
+// matches the pattern: how much can be done before a deadline depends on the machine.
 //
 //	eventually 124 PATTERN probe 127.0.0.1 --expect open --wait TIME
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
@@ -100,11 +100,14 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	command := slices.Clone(args[2:])
+	program, command := "onmux", slices.Clone(args[2:])
+	if command[0] == "timeout" {
+		program, command = command[0], command[1:]
+	}
 	at := slices.Index(command, "TIME")
 	for d := 300 * time.Millisecond; d < time.Minute; d += d / 4 {
-		command[at] = d.Round(time.Millisecond).String()
-		if exitCode(ts, command) == want && pattern.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) {
+		command[at] = fmt.Sprintf("%.3fs", d.Seconds())
+		if exitCode(ts, program, command) == want && pattern.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) {
 			return
 		}
 	}
