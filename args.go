@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -129,9 +131,11 @@ func (w *commandLine) arg(at int, args ...string) {
 func splitArgs(line []string, known []cli.Flag) commandLine {
 	var w commandLine
 	takes := make(map[string]bool) // by name: whether a value belongs to it
+	times := make(map[string]bool) // … and whether that is a duration
 	for _, f := range known {
+		_, isTime := f.(*cli.DurationFlag)
 		for _, n := range f.Names() {
-			takes[n] = f.(cli.DocGenerationFlag).TakesValue()
+			takes[n], times[n] = f.(cli.DocGenerationFlag).TakesValue(), isTime
 		}
 	}
 	for i := 0; i < len(line); i++ {
@@ -164,10 +168,23 @@ func splitArgs(line []string, known []cli.Flag) commandLine {
 				i++
 				flag += "=" + line[i]
 			}
+			if times[name] {
+				flag = inSeconds(flag)
+			}
 			w.flags = append(w.flags, flag)
 		}
 	}
 	return w
+}
+
+// inSeconds adds the unit to a duration that is a number: --wait=5 is --wait=5s.
+func inSeconds(flag string) string {
+	_, value, _ := strings.Cut(flag, "=")
+	if n, err := strconv.ParseFloat(value, 64); err != nil || math.IsInf(n, 0) || math.IsNaN(n) ||
+		strings.Trim(value, "0123456789.") != "" {
+		return flag
+	}
+	return flag + "s"
 }
 
 // expandCluster turns a cluster of short flags into single ones: -qp80 into -q -p=80.

@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const durations = "durations look like 500ms, 2s or 1m30s"
+const durations = "durations look like 500ms, 2 or 2s, 1m30s"
 
 // command fills in what the commands that look at ports have in common. The
 // timeout is its default in the help.
@@ -49,8 +49,17 @@ const (
 func portFlag() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: categoryGeneral,
-			Usage: "`PORTS` as 80,443, 400-420, http, 53/udp", DefaultText: "417"},
+			Usage: "`PORTS` as 80,443/tcp, 400-420, http, common, @FILE", DefaultText: "417"},
 	}
+}
+
+func openFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "open", Category: categoryOutput,
+		Usage: "only open endpoints, in every format", DisableDefaultText: true}
+}
+
+func excludePortsFlag(category string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "exclude-ports", Category: category, Usage: "`PORTS` to leave out"}
 }
 
 func protoFlag() []cli.Flag {
@@ -75,6 +84,8 @@ func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: categoryOutput,
 			Usage: "`FORMAT[=FILE]` text, json, csv ...; repeatable", DefaultText: "text"},
+		&cli.StringFlag{Name: "format", Category: categoryOutput,
+			Usage: "`TEMPLATE` of Go for each record: '{{.Address}}:{{.Port}}'"},
 		&cli.BoolFlag{Name: "json", Category: categoryOutput, Usage: "short for -o json", DisableDefaultText: true},
 		&cli.StringFlag{Name: "color", Value: "auto", Category: categoryOutput,
 			Usage: "`WHEN` auto, always or never", DefaultText: "auto"},

@@ -47,7 +47,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 			}
 			s.progress.Update(uint64(max(s.wait-left, 0)), uint64(s.wait), left, "waiting: "+why)
 		},
-	}.Do(ctx, sinks)
+	}.Do(ctx, s.selected(sinks))
 	s.progress.Clear()
 	err = reported(s.outcomeError(ctx, result))
 	if broken := sinks.Close(); broken != nil {
@@ -66,6 +66,14 @@ func hostname() string {
 		return ""
 	}
 	return name
+}
+
+// selected is to, or with --open what writes only open endpoints to it.
+func (s *session) selected(to record.Handler) record.Handler {
+	if s.open {
+		return report.OpenOnly(to)
+	}
+	return to
 }
 
 // endedEarly writes the report of a run that ended while its targets were looked up,

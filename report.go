@@ -41,7 +41,7 @@ exit code 3, as for one of a run that was interrupted. With --exit or
 			asRun := c.Bool("exit") || c.IsSet("exit-style")
 			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First(), asRun)
 		},
-	}, outputFlags(), []cli.Flag{styleFlag(), &cli.BoolFlag{Name: "exit", Category: categoryVerify,
+	}, outputFlags(), []cli.Flag{styleFlag(), openFlag(), &cli.BoolFlag{Name: "exit", Category: categoryVerify,
 		Usage: "exit as the run did", DisableDefaultText: true}})
 }
 
@@ -57,7 +57,7 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string, asR
 	if err != nil {
 		return s.outputError(ctx, err)
 	}
-	seen := &report.Replayed{Handler: sinks, Outputs: s.outputs, Job: s.job}
+	seen := &report.Replayed{Handler: s.selected(sinks), Outputs: s.outputs, Job: s.job}
 	err = report.Replay(report.Until(ctx, f), seen)
 	s.progress.Clear()
 	broken := sinks.Close()

@@ -39,9 +39,10 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
   onmux scan 10.0.0.0/24 --expect open=0`,
 		Flags: slices.Concat(methodFlags(how), resumeFlags(how), []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
+			excludePortsFlag(how), openFlag(),
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how,
-				Usage: "`N` probes a second, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
+				Usage: "`N` probes a second, as 10k, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
 			&cli.StringFlag{Name: "net-rate", Category: how,
 				Usage: "`N` a second to one /24 or /64, or max", DefaultText: strconv.Itoa(scan.DefaultNetRate)},
 			&cli.IntFlag{Name: "retries", Category: how,
@@ -213,9 +214,15 @@ func rateOf(name, s string) (float64, error) {
 	case "max":
 		return math.Inf(1), nil
 	}
-	rate, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
-		return 0, usageError(fmt.Errorf("--%s %s is not a rate", name, s), "probes a second, above 0, or max")
+	number, unit := s, 1.0
+	for suffix, size := range map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6} {
+		if n, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = n, size
+		}
+	}
+	rate, err := strconv.ParseFloat(number, 64)
+	if rate *= unit; err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+		return 0, usageError(fmt.Errorf("--%s %s is not a rate", name, s), "probes a second, as 500, 10k or 1M, or max")
 	}
 	return rate, nil
 }

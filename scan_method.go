@@ -36,7 +36,7 @@ func methodFlags(category string) []cli.Flag {
 		&cli.StringFlag{Name: "method", Category: category,
 			Usage: "`METHOD` auto, syn (packets) or connect", Value: "auto", DefaultText: "auto"},
 		&cli.StringFlag{Name: "interface", Category: category,
-			Usage: "`NAME` of the interface by which packets leave", DefaultText: "any"},
+			Usage: "`NAME` by which packets leave", DefaultText: "any"},
 	}
 }
 

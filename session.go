@@ -23,6 +23,7 @@ import (
 	"onmux/report/expect"
 	"onmux/report/help"
 	"onmux/report/record"
+	"onmux/scan/files"
 )
 
 // session is one run of a command: what the common flags asked for.
@@ -35,6 +36,7 @@ type session struct {
 	layout  record.Options
 	expect  []expect.Expectation
 	job     string
+	open    bool // only open endpoints are written
 	strict  bool // of diff: what may be a change counts
 	ports   []probe.Port
 	protos  []probe.Proto // for ports with no suffix
@@ -66,7 +68,7 @@ func given(app *cli.App) []string {
 func newSession(c *cli.Context) (*session, error) {
 	s := &session{
 		command: c.Command.Name, args: given(c.App), stdout: c.App.Writer, stderr: c.App.ErrWriter,
-		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"),
+		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"), open: c.Bool("open"),
 		limits: limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
 	}
 	if !s.ipv4 && !s.ipv6 {
@@ -111,12 +113,43 @@ func (s *session) readPorts(c *cli.Context) error {
 	if len(specs) == 0 {
 		specs = []string{strconv.Itoa(probe.Onmux)}
 	}
-	ports, err := ports.Parse(specs, s.protos)
-	if err != nil {
+	var err error
+	if s.ports, err = s.portsOf(c, specs); err != nil {
 		return usageError(err, "")
 	}
-	s.ports = ports
+	if not := c.StringSlice("exclude-ports"); len(not) > 0 {
+		excluded, err := s.portsOf(c, not)
+		if err != nil {
+			return usageError(fmt.Errorf("--exclude-ports: %w", err), "")
+		}
+		if s.ports = ports.Exclude(s.ports, excluded); len(s.ports) == 0 {
+			return usageError(errors.New("--exclude-ports leaves no port"), "name more with --port")
+		}
+	}
 	return nil
+}
+
+// portsOf reads lists of ports, of which each may be @FILE.
+func (s *session) portsOf(c *cli.Context, specs []string) ([]probe.Port, error) {
+	var lists []string
+	in := &files.Inputs{Stdin: c.App.Reader}
+	for _, spec := range specs {
+		name, ok := strings.CutPrefix(spec, "@")
+		if !ok {
+			lists = append(lists, spec)
+			continue
+		}
+		f, err := in.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", files.Title(name), files.Cause(err))
+		}
+		more, err := ports.Read(files.Title(name), f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+		lists = append(lists, more...)
+	}
+	return ports.Parse(lists, s.protos)
 }
 
 func (s *session) readExpectations(c *cli.Context) error {
@@ -176,6 +209,9 @@ func (s *session) readOutputs(c *cli.Context) error {
 	if c.Bool("json") {
 		texts = append(texts, "json")
 	}
+	if c.IsSet("format") && !slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(t, "template") }) {
+		texts = append(texts, "template")
+	}
 	if !slices.ContainsFunc(texts, func(t string) bool { return !strings.Contains(t, "=") }) {
 		texts = append(texts, "text")
 	}
@@ -203,6 +239,9 @@ func (s *session) readOutputs(c *cli.Context) error {
 		Title:    c.String("title"),
 	}
 	s.job = cmp.Or(c.String("job"), report.JobOf(s.outputs))
+	if err := s.readTemplate(c); err != nil {
+		return err
+	}
 	switch {
 	case c.Bool("quiet"):
 		s.layout.Verbosity = record.Quiet
@@ -216,6 +255,18 @@ func (s *session) readOutputs(c *cli.Context) error {
 		}
 		s.progress = report.NewProgress(s.stderr, w)
 		s.stdout = s.progress.Wrap(s.stdout)
+	}
+	return nil
+}
+
+// readTemplate reads --format.
+func (s *session) readTemplate(c *cli.Context) error {
+	if !c.IsSet("format") {
+		return nil
+	}
+	var err error
+	if s.layout.Template, err = report.ParseTemplate(c.String("format")); err != nil {
+		return usageError(fmt.Errorf("--format: %w", err), "as in --format '{{.Address}}:{{.Port}} {{.State}}'; fields as in -o json")
 	}
 	return nil
 }

@@ -39,24 +39,35 @@ var formats = []struct {
 	{"prom", ci.NewProm, false},
 	{"nagios", ci.NewNagios, false},
 	{"html", html.New, true},
+	{templated, document.NewTemplate, true},
 }
 
-// Formats lists the formats' names, the default first.
+// templated is the format of a template of the user's own.
+const templated = "template"
+
+// Formats lists the names of the formats that need no template, the default first.
 func Formats() []string {
 	var names []string
 	for _, f := range formats {
-		names = append(names, f.name)
+		if f.name != templated {
+			names = append(names, f.name)
+		}
 	}
 	return names
 }
+
+func isFormat(name string) bool { return name == templated || slices.Contains(Formats(), name) }
 
 // New opens a handler that writes one of Formats to w. It does not buffer: each
 // call of the handler writes at once what it can, in one or a few writes.
 func New(format string, w io.Writer, o record.Options) (record.Handler, error) {
 	for _, f := range formats {
-		if f.name == format {
+		if f.name == format && (o.Template != nil || format != templated) {
 			return f.open(w, o), nil
 		}
+	}
+	if format == templated {
+		return nil, errors.New("the format template needs --format TEMPLATE, which it writes by")
 	}
 	return nil, unknownFormat(format)
 }
@@ -64,6 +75,15 @@ func New(format string, w io.Writer, o record.Options) (record.Handler, error) {
 func unknownFormat(format string) error {
 	return fmt.Errorf("%q is not an output format: the formats are %s%s", format, strings.Join(Formats(), ", "),
 		wording.DidYouMean(format, Formats()))
+}
+
+// ParseTemplate reads what the format "template" writes by: see document.Template.
+func ParseTemplate(text string) (func(record.Finding) ([]byte, error), error) {
+	t, err := document.ParseTemplate(text)
+	if err != nil {
+		return nil, err
+	}
+	return t.Line, nil
 }
 
 // Output is where a report goes, and in which format.
@@ -90,7 +110,7 @@ func (o Output) String() string {
 func ParseOutput(s string) (Output, error) {
 	format, file, named := strings.Cut(s, "=")
 	switch {
-	case !slices.Contains(Formats(), format):
+	case !isFormat(format):
 		return Output{}, unknownFormat(format)
 	case named && file == "":
 		return Output{}, fmt.Errorf("%q names no file: write %s=FILE, or %s for standard output", s, format, format)
@@ -156,7 +176,7 @@ func distinct(outputs []Output) error {
 	var first *Output
 	for i, o := range outputs {
 		switch {
-		case !slices.Contains(Formats(), o.Format):
+		case !isFormat(o.Format):
 			return unknownFormat(o.Format)
 		case !o.IsStdout():
 		case first == nil:

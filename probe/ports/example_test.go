@@ -9,12 +9,12 @@ import (
 
 // Ports as users write them; those without a protocol take the given ones.
 func ExampleParse() {
-	list, err := ports.Parse([]string{"417,53/udp", "400-402/tcp"}, probe.Protos())
+	list, err := ports.Parse([]string{"417", "80,443/tcp", "53/udp"}, probe.Protos())
 	fmt.Println(list, err)
 	_, err = ports.Parse([]string{"onmx"}, nil)
 	fmt.Println(err)
 	// Output:
-	// [417/tcp 417/udp 53/udp 400/tcp 401/tcp 402/tcp] <nil>
+	// [417/tcp 417/udp 80/tcp 443/tcp 53/udp] <nil>
 	// "onmx" is not a port name; did you mean onmux?
 }
 

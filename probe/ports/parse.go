@@ -11,17 +11,19 @@ import (
 )
 
 // Parse reads ports as users write them: "417", "80,443", "400-420",
-// "1024-", "-1023", "-" (all of them), "onmux", "53/udp", "400-420/tcp". An item
-// without a protocol means def (none: both), in that order; a name means those of
-// def that know it. Ports come out in the order given, each once.
+// "1024-", "-1023", "-" (all of them), "onmux", "53/udp", "400-420/tcp", "common". A
+// protocol holds for its item and those before it in the same list that have none:
+// "80,443/tcp" is 80/tcp and 443/tcp. Items without one mean def (none: both), in
+// that order; a name means those of def that know it. Ports come out in the order
+// given, each once.
 func Parse(specs []string, def []probe.Proto) ([]probe.Port, error) {
 	if len(def) == 0 {
 		def = probe.Protos()
 	}
 	l := list{have: map[probe.Port]bool{}}
 	for _, spec := range specs {
-		for item := range strings.SplitSeq(spec, ",") {
-			if err := l.add(strings.TrimSpace(item), def); err != nil {
+		for _, item := range withProtocols(strings.Split(spec, ",")) {
+			if err := l.add(item, def); err != nil {
 				return nil, err
 			}
 		}
@@ -30,6 +32,21 @@ func Parse(specs []string, def []probe.Proto) ([]probe.Port, error) {
 		return nil, errors.New("no ports: name at least one, as in 417, 400-420, onmux or 53/udp")
 	}
 	return l.ports, nil
+}
+
+// withProtocols gives each item of a list the protocol of the next one that has any.
+func withProtocols(items []string) []string {
+	suffix := ""
+	for i, item := range slices.Backward(items) {
+		item = strings.TrimSpace(item)
+		if at := strings.IndexByte(item, '/'); at >= 0 {
+			suffix = item[at:]
+		} else if item != "" {
+			item += suffix
+		}
+		items[i] = item
+	}
+	return items
 }
 
 type list struct {
@@ -49,6 +66,11 @@ func (l *list) add(item string, protos []probe.Proto) error {
 	switch {
 	case what == "":
 		return fmt.Errorf("%s is not a port: write 417, 400-420, onmux or 53/udp", quote(item))
+	case strings.EqualFold(what, Common):
+		for p := range common(protos) {
+			l.put(p)
+		}
+		return nil
 	case strings.Trim(what, "0123456789-") != "":
 		return l.name(what, protos)
 	}

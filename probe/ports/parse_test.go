@@ -34,6 +34,11 @@ func TestParse(t *testing.T) {
 		{"http-alt", tcp, ""}, // which one depends on the machine
 		{"53/udp", both, "53/udp"},
 		{"53/UDP,53", tcp, "53/udp 53/tcp"},
+		{"80,443/tcp", both, "80/tcp 443/tcp"},
+		{"80,443/tcp,53/udp", both, "80/tcp 443/tcp 53/udp"},
+		{"80,53/udp,443", both, "80/udp 53/udp 443/tcp 443/udp"},
+		{"80 443/tcp", both, "80/tcp 80/udp 443/tcp"}, // two lists
+		{"ssh,400-401,domain/tcp", both, "22/tcp 400/tcp 401/tcp 53/tcp"},
 		{"onmux/udp", tcp, "417/udp"},
 		{"1-2/udp,3", tcp, "1/udp 2/udp 3/tcp"},
 		{"domain/udp,ssh", tcp, "53/udp 22/tcp"},

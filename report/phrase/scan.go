@@ -98,6 +98,9 @@ func scanWarning(n scan.Note) string {
 	return string(n.Kind)
 }
 
+// OnlyOpen is what a report without the other endpoints covers.
+const OnlyOpen = "only open endpoints are listed; the summary counts all"
+
 func outage(n scan.Note) string {
 	when := fmt.Sprintf("endpoints known to answer did not from %s to %s",
 		n.From.Format(time.TimeOnly), n.To.Format(time.TimeOnly))

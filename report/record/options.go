@@ -21,9 +21,11 @@ type Options struct {
 	Live      bool // somebody waits for each finding: they are written as they come
 	// sockets in other network namespaces have rows of their own in a table of all ports
 	AllNamespaces bool
-	Each          bool                    // a line for each endpoint: none are grouped
-	AtOnce        bool                    // findings come all at once, right before the end: nobody waits for one
-	PortName      func(probe.Port) string // a port's registered name, or ""; may be nil
-	Title         string                  // of what is monitored; "" is ONMUX
-	Job           string                  // of a report that has none
+	Each          bool // a line for each endpoint: none are grouped
+	AtOnce        bool // findings come all at once, right before the end: nobody waits for one
+	// what the format "template" makes of a finding; nil where no output has it
+	Template func(Finding) ([]byte, error)
+	PortName func(probe.Port) string // a port's registered name, or ""; may be nil
+	Title    string                  // of what is monitored; "" is ONMUX
+	Job      string                  // of a report that has none
 }
