@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,40 +22,40 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	for _, c := range app.Commands {
 		known = append(known, c.Flags...)
 	}
-	line := splitArgs(args, known)
-	if slices.Contains(line.flags, "--version") {
+	line := split(args, known)
+	if slices.Contains(line.Flags, "--version") {
 		return []string{"--version"}, nil
 	}
-	if len(line.args) == 0 {
-		if line.err != nil {
-			return nil, line.exitError("onmux", known)
+	if len(line.Args) == 0 {
+		if line.Err != nil {
+			return nil, lineError(line, "onmux", known)
 		}
-		if slices.ContainsFunc(line.flags, func(f string) bool { return f != "--help" && f != "-h" }) {
+		if slices.ContainsFunc(line.Flags, func(f string) bool { return f != "--help" && f != "-h" }) {
 			return nil, usageError(errors.New("no command is given"), "try onmux check, onmux probe HOST or onmux scan TARGET")
 		}
 		return nil, nil
 	}
-	name := line.args[0]
+	name := line.Args[0]
 	if name == "help" {
-		if len(line.args) == 1 {
+		if len(line.Args) == 1 {
 			return nil, nil
 		}
-		name, args = line.args[1], []string{name, "--help"}
-		line.first = 0
+		name, args = line.Args[1], []string{name, "--help"}
+		line.First = 0
 	}
 	cmd := app.Command(name)
 	if cmd == nil {
 		return nil, unknownCommand(app, name)
 	}
 	known = append([]cli.Flag{cli.HelpFlag}, cmd.Flags...)
-	line = splitArgs(slices.Delete(slices.Clone(args), line.first, line.first+1), known)
-	if line.err != nil {
-		return nil, line.exitError("onmux "+name, known)
+	line = split(slices.Delete(slices.Clone(args), line.First, line.First+1), known)
+	if line.Err != nil {
+		return nil, lineError(line, "onmux "+name, known)
 	}
-	if slices.Contains(line.flags, "--help") || slices.Contains(line.flags, "-h") {
+	if slices.Contains(line.Flags, "--help") || slices.Contains(line.Flags, "-h") {
 		return []string{name, "--help"}, nil
 	}
-	return slices.Concat([]string{name}, line.flags, []string{"--"}, line.args), nil
+	return slices.Concat([]string{name}, line.Flags, []string{"--"}, line.Args), nil
 }
 
 // unknownCommand is the error of a word in the place of a command: a port, a host and a
@@ -94,116 +92,31 @@ func unknownCommand(app *cli.App, name string) error {
 	}
 }
 
-// commandLine is a command line split into flags and arguments.
-type commandLine struct {
-	flags []string // each whole: "--name" or "--name=value"
-	args  []string
-	first int    // index of args[0] in the line
-	err   error  // the first thing wrong
-	wrong string // the unknown flag that err is about, if it is about one, as it was typed
-}
-
-func (w commandLine) exitError(command string, known []cli.Flag) error {
+// lineError is what is wrong with a line of a command.
+func lineError(w help.Line, command string, known []cli.Flag) error {
 	// The flag that allows more is never proposed.
 	inappropriate := func(n string) bool { return len(n) == 1 || n == "yes" }
 	var names []string
 	for _, f := range known {
 		names = append(names, slices.DeleteFunc(slices.Clone(f.Names()), inappropriate)...)
 	}
-	if hint := help.Foreign(strings.TrimPrefix(command, "onmux "), w.wrong); hint != "" {
-		return usageError(w.err, hint)
+	if hint := help.Foreign(strings.TrimPrefix(command, "onmux "), w.Wrong); hint != "" {
+		return usageError(w.Err, hint)
 	}
-	if near := wording.Nearest(strings.TrimLeft(w.wrong, "-"), names); near != "" {
-		return usageError(w.err, fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command))
+	if near := wording.Nearest(strings.TrimLeft(w.Wrong, "-"), names); near != "" {
+		return usageError(w.Err, fmt.Sprintf("did you mean --%s? %s --help lists the flags", near, command))
 	}
-	return usageError(w.err, "see "+command+" --help")
+	return usageError(w.Err, "see "+command+" --help")
 }
 
-func (w *commandLine) arg(at int, args ...string) {
-	if len(w.args) == 0 {
-		w.first = at
-	}
-	w.args = append(w.args, args...)
-}
-
-// splitArgs separates flags from arguments. It understands --name value, --name=value, the
-// same with one dash, -p80, and -qv for -q -v.
-func splitArgs(line []string, known []cli.Flag) commandLine {
-	var w commandLine
-	takes := make(map[string]bool) // by name: whether a value belongs to it
-	times := make(map[string]bool) // … and whether that is a duration
+// split separates the flags of a line from its arguments.
+func split(line []string, known []cli.Flag) help.Line {
+	flags := make(map[string]help.Syntax)
 	for _, f := range known {
 		_, isTime := f.(*cli.DurationFlag)
 		for _, n := range f.Names() {
-			takes[n], times[n] = f.(cli.DocGenerationFlag).TakesValue(), isTime
+			flags[n] = help.Syntax{Value: f.(cli.DocGenerationFlag).TakesValue(), Time: isTime}
 		}
 	}
-	for i := 0; i < len(line); i++ {
-		if line[i] == "--" {
-			w.arg(i+1, line[i+1:]...)
-			break
-		}
-		if len(line[i]) < 2 || line[i][0] != '-' {
-			w.arg(i, line[i])
-			continue
-		}
-		flags := expandCluster(line[i], takes)
-		if written, _, _ := strings.Cut(line[i], "="); len(flags) != 1 || flags[0] != line[i] {
-			if strings.HasPrefix(written, "-o") && help.Foreign("", written) != "" { // -oX is no -o X
-				flags = line[i : i+1]
-			}
-		}
-		for _, flag := range flags {
-			name, _, given := strings.Cut(strings.TrimLeft(flag, "-"), "=")
-			value, ok := takes[name]
-			switch {
-			case !ok && w.err == nil:
-				w.wrong, _, _ = strings.Cut(flag, "=")
-				w.err = fmt.Errorf("unknown flag %s", w.wrong)
-			case ok && value && !given && (i+1 == len(line) || strings.HasPrefix(line[i+1], "--")):
-				if w.err == nil {
-					w.err = fmt.Errorf("%s needs a value", help.Dashed(name))
-				}
-			case ok && value && !given:
-				i++
-				flag += "=" + line[i]
-			}
-			if times[name] {
-				flag = inSeconds(flag)
-			}
-			w.flags = append(w.flags, flag)
-		}
-	}
-	return w
-}
-
-// inSeconds adds the unit to a duration that is a number: --wait=5 is --wait=5s.
-func inSeconds(flag string) string {
-	_, value, _ := strings.Cut(flag, "=")
-	if n, err := strconv.ParseFloat(value, 64); err != nil || math.IsInf(n, 0) || math.IsNaN(n) ||
-		strings.Trim(value, "0123456789.") != "" {
-		return flag
-	}
-	return flag + "s"
-}
-
-// expandCluster turns a cluster of short flags into single ones: -qp80 into -q -p=80.
-func expandCluster(word string, takes map[string]bool) []string {
-	name, _, _ := strings.Cut(word[1:], "=")
-	if _, whole := takes[name]; whole || word[1] == '-' {
-		return []string{word}
-	}
-	var out []string
-	for i := 1; i < len(word); i++ {
-		short := word[i : i+1]
-		value, ok := takes[short]
-		if !ok {
-			return []string{word}
-		}
-		if value && i+1 < len(word) {
-			return append(out, "-"+short+"="+strings.TrimPrefix(word[i+1:], "="))
-		}
-		out = append(out, "-"+short)
-	}
-	return out
+	return help.Split(line, flags)
 }

@@ -266,7 +266,8 @@ func (s *session) readTemplate(c *cli.Context) error {
 	}
 	var err error
 	if s.layout.Template, err = report.ParseTemplate(c.String("format")); err != nil {
-		return usageError(fmt.Errorf("--format: %w", err), "as in --format '{{.Address}}:{{.Port}} {{.State}}'; fields as in -o json")
+		return usageError(fmt.Errorf("--format: %w", err),
+			"as in --format '{{.Address}}:{{.Port}} {{.State}}'; fields as in -o json")
 	}
 	return nil
 }
