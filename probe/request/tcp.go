@@ -38,7 +38,7 @@ var tcp = []Request{
 	{Name: "munin-version", Service: "munin-node", Rarity: Rare, AfterGreeting: true, data: "cap\nversion\n", Goodbye: "quit\n"},
 	{Name: "gearman-version", Service: "gearman", Rarity: Rare, Continues: true, Ports: []uint16{4730}, data: "version\n"},
 	// IRCv3, capability negotiation: it begins no registration that would be counted.
-	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6667, 6668, 6669, 6697}, data: "CAP LS\r\n",
+	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6668, 6669}, data: "CAP LS\r\n",
 		Goodbye: "QUIT\r\n"},
 	// Zabbix' header protocol, section 4 of its manual's appendix: agent.ping.
 	{Name: "zabbix", Service: "zabbix", Rarity: Rare, Ports: []uint16{10050},
