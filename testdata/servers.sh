@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts the servers that it finds installed on odd ports of a network namespace
-# with no way out, and prints what onmux says of each, beside nmap -sV (if that
-# is installed). Needs root.
+# with no way out, and prints what onmux reports of each, beside nmap -sV (if that
+# is installed): milliseconds, connections (datagrams over UDP) as the kernel counts
+# them, lines that the servers wrote into their logs, and the name. Needs root and nft.
 #
 #   apt-get install openssh-server nginx-light redis-server postgresql mariadb-server vsftpd
 #     exim4-daemon-light dovecot-imapd dovecot-pop3d mosquitto memcached rabbitmq-server samba
@@ -37,6 +38,7 @@ mount -t tmpfs -o mode=755 none /mnt && cp -a /dev/null /dev/zero /dev/full /dev
 ln -s /proc/self/fd /mnt/fd && mount --rbind /dev/pts /mnt/pts && mount --move /mnt /dev
 for u in bind:/run/named openldap:/run/slapd mysql:/run/mysqld _chrony:/run/chrony; do chown "${u%%:*}" "${u#*:}" 2>/dev/null; done
 exec 3>&2 2>"$dir/log"
+command -v socat >/dev/null && socat -u UNIX-RECV:/dev/log,mode=0666 CREATE:"$dir/syslog" &
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=servers.invalid -addext subjectAltName=DNS:servers.invalid \
 	-keyout "$dir/key.pem" -out "$dir/cert.pem"
@@ -69,7 +71,7 @@ within 20023 20022 ssh+tls
 if have nginx 20080 tcp nginx; then
 	cat >"$dir/nginx.conf" <<-END
 		daemon off; pid $dir/nginx.pid; error_log $dir/log; events {}
-		http { access_log off; server { listen 20080; listen 20443 ssl; root /usr/share/nginx/html; index index.html;
+		http { access_log $dir/access.log; server { listen 20080; listen 20443 ssl; root /usr/share/nginx/html; index index.html;
 		  ssl_certificate $dir/cert.pem; ssl_certificate_key $dir/key.pem; } }
 	END
 	names+=(nginx+tls) ports+=(20443/tcp)
@@ -286,25 +288,66 @@ if [ -n "${RAW-}" ]; then
 	exit
 fi
 [ -n "${NMAP-nmap}" ] && command -v nmap >/dev/null && nmap=nmap || nmap=
-printf '%-14s %6s  %-50s' server ms onmux
-[ -n "$nmap" ] && printf ' %6s  %s' ms "nmap -sV"
-echo
-times=()
-for i in "${!names[@]}"; do
-	port=${ports[$i]}
-	a=$(date +%s%N)
-	said=$("$onmux" probe "127.0.0.1:$port" --color never | head -1 | sed -E 's/^([^ ]+ +){4}([0-9.]+ ms)? *//' | cut -c1-50)
+
+# The kernel counts SYNs and datagrams to each port.
+nft add table inet count && nft add chain inet count out '{ type filter hook output priority 0; }'
+for port in "${ports[@]}"; do
+	case $port in
+	*/udp) nft add rule inet count out udp dport "${port%/*}" counter ;;
+	*) nft add rule inet count out tcp dport "${port%/*}" tcp flags '& (syn|ack) == syn' counter ;;
+	esac
+done
+# count PORT/PROTO: how many there were.
+count() { nft list chain inet count out | awk -v rule="${1#*/} dport ${1%/*} " 'index($0, rule) {for (i = 1; i < NF; i++) if ($i == "packets") print $(i+1)}' | tail -1; }
+# lines: of all logs. Messages to syslog have a priority, and not all an end of line.
+lines() {
+	{
+		find "$dir" /var/log/exim4 /var/log/squid -type f -name '*log' ! -name syslog 2>/dev/null | xargs -r cat
+		[ -e "$dir/syslog" ] && grep -ao '<[0-9]*>[A-Z]' "$dir/syslog"
+	} | wc -l
+}
+# settled: the number of lines when it has stopped growing.
+settled() {
+	local before=-1 now
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		now=$(lines)
+		[ "$now" = "$before" ] && break
+		before=$now
+		sleep 0.3
+	done
+	echo "$now"
+}
+# measure PORT/PROTO COMMAND...: milliseconds, connections, lines; and the name in $name.
+measure() {
+	local port=$1 a b c l
+	shift
+	l=$(settled) c=$(count "$port") a=$(date +%s%N)
+	name=$("$@")
 	b=$(date +%s%N)
-	times+=($(((b - a) / 1000000)))
-	said=${said:-(did not start)}
-	printf '%-14s %6d  %-50s' "${names[$i]}" "$(((b - a) / 1000000))" "$said"
+	cells=("$(((b - a) / 1000000))" "$(($(count "$port") - c))" "$(($(settled) - l))")
+}
+ask_onmux() { "$onmux" probe "127.0.0.1:$1" --color never | head -1 | sed -E 's/^([^ ]+ +){4}([0-9.]+ [mµ]?s)? *//' | cut -c1-48; }
+ask_nmap() {
+	case $1 in */udp) how=-sU ;; *) how=-sT ;; esac
+	nmap -n -Pn $how -sV -p "${1%/*}" 127.0.0.1 2>/dev/null | grep -E '^[0-9]+/' | tr -s ' ' | cut -d' ' -f2- | cut -c1-48
+}
+format='%-18s %6s %5s %5s  %-48s'
+printf "$format" server ms conns lines onmux
+[ -n "$nmap" ] && printf ' %6s %5s %5s  %s' ms conns lines "nmap -sV"
+echo
+for i in "${!names[@]}"; do
+	measure "${ports[$i]}" ask_onmux "${ports[$i]}"
+	printf "$format" "${names[$i]}" "${cells[@]}" "${name:-(did not start)}"
+	printf '%s\n' "${cells[*]}" >>"$dir/onmux.cells"
 	if [ -n "$nmap" ]; then
-		case $port in */udp) how=-sU ;; *) how=-sT ;; esac
-		a=$(date +%s%N)
-		said=$(nmap -n -Pn $how -sV -p "${port%/*}" 127.0.0.1 2>/dev/null | grep -E '^[0-9]+/' | tr -s ' ' | cut -d' ' -f2- | cut -c1-60)
-		b=$(date +%s%N)
-		printf ' %6d  %s' "$(((b - a) / 1000000))" "$said"
+		measure "${ports[$i]}" ask_nmap "${ports[$i]}"
+		printf ' %6d %5d %5d  %s' "${cells[@]}" "$name"
+		printf '%s\n' "${cells[*]}" >>"$dir/nmap.cells"
 	fi
 	echo
 done
-printf '%s\n' "${times[@]}" | sort -n | awk '{t[NR]=$1} END {printf "%d servers; onmux: median %d ms, maximum %d ms\n", NR, t[int((NR+1)/2)], t[NR]}'
+# median COLUMN FILE
+median() { cut -d' ' -f"$1" "$2" | sort -n | awk '{v[NR] = $1; sum += $1} END {printf "median %d, most %d, sum %d", v[int((NR + 1) / 2)], v[NR], sum}'; }
+for who in onmux $nmap; do
+	printf '%s, %d servers: ms %s; connections %s; lines %s\n' "$who" "${#names[@]}" "$(median 1 "$dir/$who.cells")" "$(median 2 "$dir/$who.cells")" "$(median 3 "$dir/$who.cells")"
+done

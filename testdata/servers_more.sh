@@ -132,7 +132,8 @@ if have freeradius 21034 udp freeradius; then
 fi
 if have murmur 21036 tcp murmurd; then
 	names+=(murmur-udp) ports+=(21036/udp)
-	printf 'database=%s/murmur.sqlite\nport=21036\nhost=127.0.0.1\nlogfile=%s/log\nbonjour=false\n' "$dir" "$dir" >"$dir/murmur.ini"
+	mkdir -m 777 "$dir/murmur"
+	printf 'database=%s/murmur/db\nport=21036\nhost=127.0.0.1\nbonjour=false\nautobanTimeframe=%s\n' "$dir" "${MURMUR_TIMEFRAME:-120}" >"$dir/murmur.ini"
 	runs murmurd -fg -ini "$dir/murmur.ini"
 fi
 if have tigervnc 21037 tcp Xtigervnc; then
@@ -150,7 +151,9 @@ if have postfix 21038 tcp postfix; then
 		smtpd_tls_cert_file=$dir/cert.pem
 		smtpd_tls_key_file=$dir/key.pem
 		smtpd_tls_security_level=may
-		maillog_file=/var/log/postfix.$$
+		mynetworks=203.0.113.0/24
+		maillog_file_prefixes=$dir
+		maillog_file=$dir/postfix.log
 		postscreen_greet_action=enforce
 		config_directory=$dir/postfix
 	END
@@ -162,6 +165,7 @@ if have postfix 21038 tcp postfix; then
 		tlsproxy unix - - n - 0 tlsproxy
 		tlsmgr unix - - n 1000? 1 tlsmgr
 		anvil unix - - n - 1 anvil
+		proxymap unix - - n - - proxymap
 		rewrite unix - - n - - trivial-rewrite
 		postlog unix-dgram n - n - 1 postlogd
 		cleanup unix n - n - 0 cleanup

@@ -148,6 +148,12 @@ func TestOneByOne(t *testing.T) {
 		{"https", 417, 100, secret(page), "https"},
 		{"https on its port", 443, 5, secret(page), "https"},
 		{"silent in TLS", 4433, 100, secret(func(c io.ReadWriter) { io.Copy(io.Discard, c) }), "tls"},
+		{"mqtt in TLS", 417, 100, secret(func(c io.ReadWriter) {
+			b := make([]byte, 4096)
+			if n, err := c.Read(b); err == nil && n > 0 && b[0] == 0x10 {
+				c.Write([]byte("\x20\x02\x00\x01"))
+			}
+		}), "mqtts"},
 		{"a handshake on its port", 3260, 5, iscsi, "iscsi"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -106,6 +106,8 @@ func later(parts ...any) func(net.Conn) {
 				}
 			case string:
 				io.WriteString(c, p)
+			case func():
+				p()
 			}
 		}
 		<-left
@@ -118,26 +120,38 @@ func TestGreeterIsNotInterrupted(t *testing.T) {
 	for _, tt := range []struct {
 		name, service, product string
 		port                   uint16
-		peer                   func(net.Conn)
+		parts                  []any
 	}{
-		{"greet_pause", "smtp", "Sendmail", 25, later(5*time.Second, "220 mx ESMTP Sendmail 8.17.1; now\r\n")},
-		{"a resolver's timeout", "ftp", "ProFTPD", 21, later(5*time.Second, "220 ProFTPD 1.3.8 Server ready.\r\n")},
-		{"postscreen", "smtp", "Postfix", 25, later("220-mx ESMTP Postfix\r\n", 6*time.Second, "220 mx ESMTP Postfix\r\n")},
-		{"postscreen elsewhere", "smtp", "Postfix", 417, later("220-mx ESMTP Postfix\r\n", 6*time.Second, "220 x\r\n")},
-		{"a slow start elsewhere", "ssh", "OpenSSH", 417, later(90*time.Millisecond, "SSH-2.0-OpenSSH_9.2p1\r\n")},
-		{"on the port of another", "ssh", "OpenSSH", 8080, later(10*time.Millisecond, "SSH-2.0-OpenSSH_9.2p1\r\n")},
-		{"vnc", "vnc", "", 5900, later("RFB 003.008\n")},
+		{"greet_pause", "smtp", "Sendmail", 25, []any{5 * time.Second, "220 mx ESMTP Sendmail 8.17.1; now\r\n"}},
+		{"a resolver's timeout", "ftp", "ProFTPD", 21, []any{5 * time.Second, "220 ProFTPD 1.3.8 Server ready.\r\n"}},
+		{"postscreen", "smtp", "Postfix", 25, []any{"220-mx ESMTP Postfix\r\n", 6 * time.Second, "220 mx ESMTP Postfix\r\n"}},
+		{"postscreen elsewhere", "smtp", "Postfix", 417, []any{"220-mx ESMTP Postfix\r\n", 6 * time.Second, "220 x\r\n"}},
+		{"a slow start elsewhere", "ssh", "OpenSSH", 417, []any{90 * time.Millisecond, "SSH-2.0-OpenSSH_9.2p1\r\n"}},
+		{"on the port of another", "ssh", "OpenSSH", 8080, []any{10 * time.Millisecond, "SSH-2.0-OpenSSH_9.2p1\r\n"}},
+		{"vnc", "vnc", "", 5900, []any{"RFB 003.008\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &server{peer: tt.peer}
+				s := new(server)
+				early := -1 // bytes
+				s.peer = func(c net.Conn) {
+					last := len(tt.parts) - 1
+					later(append(tt.parts[:last:last], func() {
+						s.lock.Lock()
+						defer s.lock.Unlock()
+						early = len(s.received[0])
+					}, tt.parts[last])...)(c)
+				}
 				found, _ := s.identifyWith(t, tt.port, Options{})
-				if found.Name != tt.service || found.Product != tt.product {
-					t.Errorf("%+v", found)
+				if early < 0 { // it left before the end
+					early = len(s.received[0])
+				}
+				if found.Name != tt.service || found.Product != tt.product || s.conns != 1 || early > 0 {
+					t.Errorf("%+v after %d connections, and early %q", found, s.conns, s.received)
 				}
 				list := map[string]string{"smtp": "EHLO onmux.invalid\r\nQUIT\r\n", "ftp": "FEAT\r\nQUIT\r\n"}[found.Name]
-				if s.conns != 1 || len(s.received[0]) > 0 && string(s.received[0]) != list {
-					t.Errorf("%d connections, sent %q", s.conns, s.received)
+				if len(s.received[0]) > 0 && string(s.received[0]) != list {
+					t.Errorf("sent %q", s.received)
 				}
 			})
 		})

@@ -381,6 +381,9 @@ func (p *plan) record(o outcome) {
 			p.reset++
 			p.observed[o.Name] = resets
 		}
+		if p.inTLS { // which ends by a message of its own
+			p.observed[o.Name] = ends
+		}
 		if o.Request == &waiting {
 			p.early++
 		}

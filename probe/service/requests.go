@@ -9,7 +9,7 @@ import (
 var (
 	// Nothing is sent. The ports are those of protocols whose server sends first.
 	waiting = request.Request{Name: answer.Waiting, Ports: []uint16{
-		21, 22, 24, 25, 26, 110, 119, 143, 220, 433, 587, 873, 2525, 2628, 3306, 4190, 5900, 5901, 5902, 5903, 6667}}
+		21, 22, 24, 25, 26, 110, 119, 143, 220, 433, 587, 873, 2525, 2628, 3306, 4190, 5900, 5901, 5902, 5903}}
 	clientHello = request.Request{Name: answer.ClientHello, Service: "tls", Ports: []uint16{
 		443, 465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 2376, 5061, 5671, 5986, 6443, 6697, 8443, 8883, 9443,
 		64738}}
@@ -40,7 +40,7 @@ const (
 // 1 for the other way to end a connection.
 func (r reaction) contradicts(usual reaction) int {
 	switch {
-	case r == notObserved || r == usual || usual == ends && r != waits:
+	case r == notObserved || r == usual || usual == ends && r != waits || r == ends && usual != waits:
 		return 0
 	case r == waits || usual == waits:
 		return 2

@@ -178,6 +178,9 @@ func (s *session) outcome(st step, began time.Time) outcome {
 	o := outcome{step: st, began: began, connection: s.number, inTLS: inTLS, sent: s.sent, sentSize: len(s.sent),
 		received: s.received, after: s.after, end: s.end, whole: s.lineless || isWhole(s.received), tunnel: s.tunnel, facts: s.facts,
 		alert: s.alert, cut: s.cut, note: s.note}
+	if n := len(s.greeting); st.AfterGreeting && len(s.received) > n {
+		o.raw, o.rawSize = s.received[n:min(len(s.received), n+probe.ExchangeSize)], len(s.received)-n
+	}
 	if st.Service == clientHello.Service && !inTLS {
 		o.sent, o.sentSize = s.wire.written, s.wire.size
 		o.raw, o.rawSize = s.wire.first, connSize-s.wire.left
