@@ -31,6 +31,8 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 			Started: time.Now().UTC(),
 			Method:  method,
 			Plan:    s.plan,
+			Args:    s.args,
+			Host:    hostname(),
 
 			AllPorts: s.command == "check" && s.ports == nil,
 			Job:      s.job,

@@ -44,7 +44,7 @@ func TestDoubtsAreNamed(t *testing.T) {
 		{"github", empty, []string{"::notice title=onmux diff%3A done::no change\n"}},
 		{"markdown", perhaps, []string{"onmux diff: no change that is certain\n"}},
 		{"html", perhaps, []string{"<h1>onmux diff: no change that is certain</h1>",
-			`"w":"not certain","r":"vanished: was open, is not reported"`}},
+			`not certain: vanished</td><td data-name="was">open</td><td data-name="is">not reported</td>`}},
 		{"html", empty, []string{"<h1>onmux diff: no change</h1>"}},
 		{"markdown", empty, []string{"onmux diff: no change\n"}},
 	} {

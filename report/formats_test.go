@@ -287,7 +287,7 @@ func decodeHTML(b []byte) ([]string, error) {
 			return out, nil
 		case html.StartTagToken:
 			if !strings.Contains(" html head meta title link style script body header main section footer h1 h2 p ul "+
-				"li b div table thead tbody tr th td details summary noscript ", " "+t.Data+" ") {
+				"li b div table thead tbody tr th td details summary code dl dt dd h3 ", " "+t.Data+" ") {
 				return nil, fmt.Errorf("<%s>", t.Data)
 			}
 			for _, a := range t.Attr {

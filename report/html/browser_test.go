@@ -19,11 +19,13 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	cdpnetwork "github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"onmux/probe"
+	"onmux/probe/local"
 	"onmux/report/phrase"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -53,6 +55,11 @@ func TestPage(t *testing.T) {
 		"dark":           followsColorScheme,
 		"many endpoints": drawsManyEndpoints,
 		"hostile text":   showsHostileText,
+		"check":          showsCheck,
+		"diff":           showsChanges,
+		"narrow":         fitsNarrowScreens,
+		"no inflation":   showsPlainTable,
+		"accessible":     isAccessible,
 		"IPv6":           drawsIPv6,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newTab(t, running)) })
@@ -118,7 +125,7 @@ func (b *browser) show(t *testing.T, s Stream) {
 	if err := os.WriteFile(file, s.Write(t, "html"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, chromedp.Navigate("file://"+file), chromedp.WaitReady(chromedp.CSS("footer")))
+	b.run(t, chromedp.Navigate("file://"+file), chromedp.WaitReady(chromedp.CSS("body[data-ready]")))
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -177,10 +184,14 @@ func everythingWorks(t *testing.T, b *browser) {
 	want(t, b, `document.querySelector('h1').textContent`, "onmux scan: 3 open, 189 closed, 64 filtered")
 	want(t, b, `[...document.querySelectorAll('.counts li')].map(e => e.textContent).join()`,
 		"3 open,189 closed,64 filtered")
+	want(t, b, `[...document.querySelectorAll('tbody th')].map(e => e.textContent).join()`,
+		"192.0.2.7:417/tcp,192.0.2.8:417/tcp,192.0.2.9:417/tcp")
+	want(t, b, `[...document.querySelectorAll('.services li')].map(e => e.textContent).join()`, "3 ssh")
+	b.run(t, chromedp.Click(chromedp.CSS(`#ranges`)))
 	want(t, b, `document.querySelectorAll('tbody tr').length`, 7)
 	want(t, b, `document.querySelector('#rtt svg').getAttribute('aria-label')`,
 		"3 answers took from 1.0 ms to 3.0 ms; half of them at most 2.0 ms, nine in ten at most 3.0 ms")
-	want(t, b, `document.querySelectorAll('noscript table').length`, 0)
+	want(t, b, `document.querySelectorAll('#plain').length`, 0)
 	want(t, b, `[.008, .0994, .1].map(ms => duration(ms, t => t.toFixed(2))).join()`, "8 µs,99 µs,0.10 ms")
 
 	// The table sorts, up and down, and marks the column.
@@ -220,7 +231,7 @@ func everythingWorks(t *testing.T, b *browser) {
 	}
 	want(t, b, `document.getElementById('here').textContent`,
 		"192.0.2.7\n417/tcp  open  syn-ack  1.00 ms  ssh OpenSSH 9.2p1")
-	b.run(t, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown))
+	b.run(t, chromedp.KeyEvent(kb.ArrowDown))
 	want(t, b, `document.getElementById('here').textContent`,
 		"192.0.2.71\n192.0.2.64-192.0.2.127 417/tcp  filtered  no-response  64 addresses")
 	b.run(t, chromedp.KeyEvent(kb.End))
@@ -228,9 +239,9 @@ func everythingWorks(t *testing.T, b *browser) {
 
 	// And by mouse: the cell of .9 stands in the first row.
 	b.run(t, chromedp.Evaluate[chromedp.Void](`{
-		const box = document.querySelector('.addresses').getBoundingClientRect(), side = (box.width - 120) / 32;
+		const box = document.querySelector('.addresses').getBoundingClientRect(), side = (box.width - 108) / 64;
 		document.querySelector('.addresses').dispatchEvent(new MouseEvent('mousemove',
-			{clientX: box.left + 120 + 9.5 * side, clientY: box.top + side / 2}));
+			{clientX: box.left + 108 + 9.5 * side, clientY: box.top + side / 2}));
 	}`))
 	want(t, b, `document.getElementById('here').textContent.split('  ')[3]`, "3.00 ms")
 }
@@ -284,13 +295,69 @@ func drawsManyEndpoints(t *testing.T, b *browser) {
 	b.show(t, s)
 	want(t, b, `document.querySelector('.addresses').getAttribute('aria-label').slice(0, 24)`,
 		"Map of 65,536 addresses.")
-	want(t, b, `document.getElementById('shown').textContent`, "1 to 200 of 65,536")
+	want(t, b, `document.getElementById('shown').textContent`, "1 to 50 of 65,536")
 	b.run(t, chromedp.SendKeys(chromedp.CSS(`#search`), "10.20.255.25"))
 	want(t, b, `[...document.querySelectorAll('tbody th')].map(e => e.textContent).join()`,
 		"10.20.255.25:417/tcp,10.20.255.250:417/tcp,10.20.255.251:417/tcp,10.20.255.252:417/tcp,"+
 			"10.20.255.253:417/tcp,10.20.255.254:417/tcp,10.20.255.255:417/tcp")
 	b.run(t, chromedp.Focus(chromedp.CSS(`.addresses`)), chromedp.KeyEvent(kb.End))
 	want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, "10.20.255.255")
+}
+
+// showsCheck: a check has a row for each socket, and one for each port without any.
+func showsCheck(t *testing.T, b *browser) {
+	s := Sample()
+	s.Started.Command = "check"
+	s.Findings = []Finding{
+		local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening, Why: "nginx listens"},
+		local.Listener{Proto: probe.TCP, Address: netip.MustParseAddr("127.0.0.1"), Port: 80, State: local.Listening,
+			Reach: "loopback"},
+		local.Listener{Proto: probe.TCP, Address: netip.MustParseAddr("::1"), Port: 80, State: local.Listening,
+			Reach: "loopback"},
+		local.Verdict{Port: 81, Proto: probe.TCP, Verdict: local.Free, Why: "no socket holds it"},
+	}
+	b.show(t, s)
+	want(t, b, `[...document.querySelectorAll('thead th')].map(e => e.textContent).join()`, "port,verdict,address,reach,held by")
+	want(t, b, `[...document.querySelectorAll('tbody tr')].map(e => [...e.children].map(c => c.textContent).join('|')).join()`,
+		"80/tcp|listening|127.0.0.1:80|loopback|owner not visiblenginx listens,"+
+			"80/tcp|listening|[::1]:80|loopback|owner not visible,81/tcp|free|||no socket holds it")
+}
+
+// showsChanges: a comparison lists its changes by kind, and folds what may be none.
+func showsChanges(t *testing.T, b *browser) {
+	s := Sample()
+	s.Started.Command, s.Started.Args = "diff", []string{"diff", "old.json", "new.json"}
+	change := func(what, was, is string, c probe.Confidence) Change {
+		return Change{What: what, Address: Addr4, Port: 80, Proto: probe.TCP, Old: was, New: is, Confidence: c}
+	}
+	s.Findings = []Finding{change(Appeared, "closed", "open", ""), change(Vanished, "open", "closed", ""),
+		change(Changed, "closed", "filtered", probe.Low)}
+	b.show(t, s)
+	want(t, b, `[...document.querySelectorAll('.kind')].map(e => e.open + ' ' + e.querySelector('summary').textContent).join()`,
+		"true Appeared (1),true Vanished (1),false Not certain (1)")
+	want(t, b, `[...document.querySelectorAll('.appeared td')].map(e => e.textContent).join()`, "closed,open")
+	want(t, b, `document.title.slice(0, 30)`, "onmux diff old.json new.json, ")
+}
+
+// fitsNarrowScreens: on 400 pixels nothing but the page scrolls, and each row is a card.
+func fitsNarrowScreens(t *testing.T, b *browser) {
+	b.run(t, chromedp.EmulateViewport(400, 800))
+	b.show(t, network24())
+	want(t, b, `document.documentElement.scrollWidth <= 400`, true)
+	want(t, b, `getComputedStyle(document.querySelector('tbody tr')).display`, "block")
+	want(t, b, `getComputedStyle(document.querySelector('tbody td'), '::before').content`, `"state"`)
+	want(t, b, `document.querySelector('.addresses').getBoundingClientRect().right <= 400`, true)
+}
+
+// showsPlainTable: where rows cannot be inflated, the plain table stays.
+func showsPlainTable(t *testing.T, b *browser) {
+	_, err := chromedp.Call(b.ctx, cdppage.AddScriptToEvaluateOnNewDocument,
+		cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: "delete window.DecompressionStream"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.show(t, network24())
+	want(t, b, `document.querySelectorAll('#plain tbody tr').length`, 7)
 }
 
 // showsHostileText: what peers send is text in the page, to the letter.
@@ -334,5 +401,44 @@ func drawsIPv6(t *testing.T, b *browser) {
 	for _, a := range wanted {
 		want(t, b, `document.getElementById('here').textContent.split('\n')[0]`, a)
 		b.run(t, chromedp.KeyEvent(kb.ArrowRight))
+	}
+}
+
+// isAccessible: axe-core finds nothing, in light and dark, on wide and narrow screens. Its
+// script is in the file that AXE_CORE names.
+func isAccessible(t *testing.T, b *browser) {
+	file := os.Getenv("AXE_CORE")
+	if file == "" {
+		t.Skip("AXE_CORE does not name axe.min.js (npm install axe-core)")
+	}
+	axe, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := Change{What: Appeared, Address: Addr4, Port: 80, Proto: probe.TCP, Old: "closed", New: "open"}
+	for name, s := range map[string]Stream{"scan": network24(), "everything": Sample(), "many": manyOpen(),
+		"diff": {Started: Start{Command: "diff", Started: Noon}, Findings: []Finding{change}}} {
+		for _, c := range []struct {
+			width  int64
+			scheme string
+		}{{1200, "light"}, {1200, "dark"}, {400, "light"}} {
+			b.run(t, chromedp.EmulateViewport(c.width, 900))
+			if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: c.scheme}}}); err != nil {
+				t.Fatal(err)
+			}
+			b.show(t, s)
+			b.run(t, chromedp.Evaluate[chromedp.Void](string(axe)))
+			b.run(t, chromedp.Evaluate[chromedp.Void](`window.found = undefined; axe.run().then(r => {
+				window.found = r.violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 120) + ' ' +
+					n.failureSummary).join('; ')).join('\n'); }); undefined`))
+			if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](`window.found !== undefined`)); err != nil {
+				t.Fatal(err)
+			}
+			want(t, b, `window.found`, "")
+			if t.Failed() {
+				t.Fatalf("%s, %d pixels, %s", name, c.width, c.scheme)
+			}
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,33 +16,97 @@ import (
 
 // End writes all that stands in the page as text, and what draws the rest.
 func (h *page) End(e record.End) error {
+	if err := h.flushPort(); err != nil {
+		return err
+	}
 	b := &h.table.buf
-	b.WriteString("]</script>\n</head>\n<body>\n")
 	h.header(e)
 	b.WriteString("<main>\n")
 	counts(b, e)
 	h.writeViolations()
-	b.WriteString("<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n<section " +
-		"id=\"all\"><h2>Everything that was found</h2>\n")
+	b.WriteString("<section id=\"services\" hidden></section>\n<section id=\"all\"><h2>" + h.heading() + "</h2>\n")
 	if h.table.left > 0 {
 		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, "+
 			"jsonl and csv have all of them.</p>\n", wording.Number(h.table.left))
 	}
-	h.table.noscript()
-	b.WriteString("</section>\n")
+	h.table.plain(columnNames(h.start.Command))
+	b.WriteString("</section>\n<section id=\"map\" hidden></section>\n<section id=\"rtt\" hidden></section>\n</main>\n")
+	h.footer(e)
+	var c columns
+	for i := range h.table.all {
+		c.add(&h.table.all[i])
+	}
+	b.WriteString("<script type=\"text/plain\" id=\"rows\">")
+	if err := c.encode(b); err != nil {
+		return err
+	}
+	fmt.Fprintf(b, "</script>\n<script>%s</script>\n</body>\n</html>\n", pageScript())
+	return h.table.flush()
+}
+
+// heading is that of the table.
+func (h *page) heading() string {
+	switch h.start.Command {
+	case "diff":
+		return "What changed"
+	case "check":
+		return "Ports of this machine"
+	case "verify":
+		return "Rules"
+	}
+	return "What was found"
+}
+
+// columnNames are the headings of the table: where, word, reason, service or socket, text.
+func columnNames(command string) [5]string {
+	switch command {
+	case "diff":
+		return [5]string{"where", "change", "was", "", "is"}
+	case "check":
+		return [5]string{"port", "verdict", "reach", "address", "held by"}
+	case "verify":
+		return [5]string{"rule", "outcome", "found", "", ""}
+	}
+	return [5]string{"where", "state", "reason", "service", "what is there"}
+}
+
+// footer is how it was found out: the command, the method, what was and was not looked at.
+func (h *page) footer(e record.End) {
+	b := &h.table.buf
+	b.WriteString("<footer>\n<h2>How this was found out</h2>\n<dl>\n")
+	line := func(name, value string) {
+		if value != "" {
+			b.WriteString("<dt>" + name + "</dt><dd>" + htmlText(value) + "</dd>\n")
+		}
+	}
+	if len(h.start.Args) > 0 {
+		line("command", phrase.CommandOf(h.start))
+	}
+	line("on", h.start.Host)
+	var methods []string
+	for _, proto := range slices.Sorted(maps.Keys(h.start.Method)) {
+		methods = append(methods, proto+" by "+h.start.Method[proto])
+	}
+	line("method", strings.Join(methods, ", "))
+	if !h.start.Started.IsZero() {
+		line("started", h.start.Started.UTC().Format(time.DateTime)+" UTC")
+	}
+	if e.Summary.Duration > 0 {
+		line("took", phrase.Duration(time.Duration(e.Summary.Duration)))
+	}
+	line("figures", strings.ReplaceAll(strings.Join(phrase.Figures(e.Summary, h.start.Command), "; "), phrase.NoBreak, " "))
+	b.WriteString("</dl>\n")
 	if len(e.Coverage) > 0 || len(e.Hints) > 0 {
-		b.WriteString("<section><h2>What was and was not looked at</h2>\n<ul>\n")
+		b.WriteString("<h3>What was and was not looked at</h3>\n<ul>\n")
 		for _, s := range e.Coverage {
 			b.WriteString("<li>" + htmlText(s) + "</li>\n")
 		}
 		for _, s := range e.Hints {
 			b.WriteString("<li>hint: " + htmlText(s) + "</li>\n")
 		}
-		b.WriteString("</ul></section>\n")
+		b.WriteString("</ul>\n")
 	}
-	fmt.Fprintf(b, "</main>\n<footer>onmux %s, %s</footer>\n<script>%s</script>\n</body>\n</html>\n",
-		htmlText(h.start.Version), htmlText(record.Schema), pageScript())
-	return h.table.flush()
+	fmt.Fprintf(b, "<p>onmux %s, %s</p>\n</footer>\n", htmlText(h.start.Version), htmlText(record.Schema))
 }
 
 // header answers the question: what came of it, in a line.
@@ -63,14 +129,18 @@ func (h *page) header(e record.End) {
 		head = h.answer
 	}
 	head = cmp.Or(head, phrase.Nothing(h.start.Command, h.doubted))
-	fmt.Fprintf(&h.table.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n<p class=\"meta\">",
+	fmt.Fprintf(&h.table.buf, "<header>\n<p class=\"badge %s\">%s</p>\n<h1>onmux %s: %s</h1>\n",
 		class, badge, htmlText(h.start.Command), htmlText(head))
+	if len(h.start.Args) > 0 {
+		h.table.buf.WriteString("<p class=\"command\"><code>" + htmlText(phrase.CommandOf(h.start)) + "</code></p>\n")
+	}
+	h.table.buf.WriteString("<p class=\"meta\">")
 	parts := []string{h.start.Started.UTC().Format(time.DateTime) + " UTC"}
+	if h.start.Host != "" {
+		parts = append([]string{"from " + h.start.Host}, parts...)
+	}
 	if e.Summary.Duration > 0 {
 		parts = append(parts, "took "+phrase.Duration(time.Duration(e.Summary.Duration)))
-	}
-	for _, f := range phrase.Figures(e.Summary, h.start.Command) {
-		parts = append(parts, strings.ReplaceAll(f, phrase.NoBreak, " "))
 	}
 	h.table.buf.WriteString(htmlText(strings.Join(parts, "; ")) + "</p>\n")
 	if !e.Complete {
@@ -80,7 +150,7 @@ func (h *page) header(e record.End) {
 }
 
 func counts(b *bytes.Buffer, e record.End) {
-	b.WriteString("<ul class=\"counts\" aria-label=\"how many of each\">\n")
+	b.WriteString("<ul class=\"counts\">\n")
 	for _, t := range phrase.Tallies(e.Summary.States) {
 		fmt.Fprintf(b, "<li data-word=\"%s\"><b>%s</b> %s</li>\n", htmlText(t.Word), wording.Number(t.Count),
 			htmlText(t.Word))
@@ -125,19 +195,31 @@ func violationTable(b *bytes.Buffer, all []record.Violation) {
 	b.WriteString("</tbody></table></div>\n")
 }
 
-// noscript is the table for readers that run no scripts.
-func (t *rows) noscript() {
+// plain is the table for readers that run no scripts, which the page's own replaces.
+func (t *rows) plain(names [5]string) {
+	if len(t.all) == 0 {
+		return
+	}
 	b := &t.buf
-	b.WriteString("<noscript><div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">where</th><th " +
-		"scope=\"col\">state</th><th scope=\"col\">reason</th><th scope=\"col\">what is " +
-		"there</th></tr></thead>\n<tbody>\n")
-	for _, r := range t.plain {
-		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>\n", htmlText(r.Place),
-			htmlText(r.Word), htmlText(r.Reason), htmlText(r.Text))
+	b.WriteString("<div id=\"plain\">\n<div class=\"wide\"><table class=\"cards\">\n<thead><tr>")
+	for i, name := range names {
+		if name != "" {
+			fmt.Fprintf(b, "<th scope=\"col\">%s</th>", names[i])
+		}
+	}
+	b.WriteString("</tr></thead>\n<tbody>\n")
+	for _, r := range t.all[:min(len(t.all), plainRows)] {
+		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th>", htmlText(r.Place))
+		for i, cell := range []string{r.Word, r.Reason, r.Name, r.Text} {
+			if name := names[i+1]; name != "" {
+				fmt.Fprintf(b, "<td data-name=\"%s\">%s</td>", name, htmlText(cell))
+			}
+		}
+		b.WriteString("</tr>\n")
 	}
 	b.WriteString("</tbody></table></div>\n")
-	if n := t.count - len(t.plain); n > 0 {
+	if n := len(t.all) - plainRows; n > 0 {
 		fmt.Fprintf(b, "<p>and %s more, which a script of this page would show</p>\n", wording.Number(uint64(n)))
 	}
-	b.WriteString("</noscript>\n")
+	b.WriteString("</div>\n")
 }

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -35,13 +33,14 @@ const (
 )
 
 // page writes one self-contained HTML file: how it ended, what is not as
-// expected, and what was and was not looked at stand in it as text; a script of
-// its own draws map, histogram and table of the rows, which stand in it as JSON
-// and are written as they come. Nothing is ever loaded: the policy in its head
+// expected, and what was and was not looked at stand in it as text, with the first rows; a
+// script of its own draws map, histogram and table of all rows, which stand in it
+// compressed (see columns). Nothing is ever loaded: the policy in its head
 // allows this style and these scripts by their hashes, and nothing else.
 type page struct {
 	table  rows
 	start  record.Start
+	port   *row   // of a check: the verdict that waits for its sockets
 	answer string // the only thing that was looked at, in a sentence
 	asked  int    // 2 stands for more
 
@@ -50,33 +49,31 @@ type page struct {
 	doubted    bool // a change is not certain
 }
 
-// rows writes the rows, and keeps what the page's text needs of them.
+// rows keeps the rows, and writes the page.
 type rows struct {
-	w     io.Writer
-	buf   bytes.Buffer
-	json  *json.Encoder // to buf
-	count int
-	left  uint64 // rows that are not on the page
-	plain []row  // the first of the rows
+	w    io.Writer
+	buf  bytes.Buffer
+	all  []row
+	left uint64 // rows that are not on the page
 }
 
 // row is a line of the table, and with an address a place on the map.
 type row struct {
-	Place   string   `json:"p"`
-	Word    string   `json:"w"` // its state, verdict, outcome, or what changed
-	Reason  string   `json:"r,omitempty"`
-	RTT     float64  `json:"t,omitzero"`  // milliseconds
-	Text    string   `json:"s,omitempty"` // who speaks there, or holds it
-	Details []string `json:"d,omitempty"`
-	First   string   `json:"a,omitempty"` // address in hexadecimal
-	Last    string   `json:"b,omitempty"`
-	Port    string   `json:"o,omitempty"`
+	Place   string
+	Word    string     // its state, verdict, outcome, or what changed
+	Reason  string     // of a change: what it was
+	RTT     float64    // milliseconds
+	Name    string     // of the service; of a check, the address of the socket
+	Text    string     // what is there, or who holds it; of a change: what it is now
+	Details []string   // evidence
+	First   netip.Addr // the addresses that it is about
+	Last    netip.Addr // of a range
+	Port    string
+	Count   uint64 // endpoints of a range
 }
 
 func New(w io.Writer, _ record.Options) record.Handler {
-	h := &page{table: rows{w: w}}
-	h.table.json = json.NewEncoder(&h.table.buf)
-	return h
+	return &page{table: rows{w: w}}
 }
 
 // asset is a part of the page; it is part of the program.
@@ -95,7 +92,9 @@ func sourceOf(content string) string {
 }
 
 // pageScript is all that the page runs.
-func pageScript() string { return asset("map.js") + asset("page.js") }
+func pageScript() string {
+	return asset("base.js") + asset("map.js") + asset("table.js") + asset("page.js")
+}
 
 // Start writes the head.
 func (h *page) Start(s record.Start) error {
@@ -103,19 +102,33 @@ func (h *page) Start(s record.Start) error {
 	style := asset("page.css")
 	policy := "default-src 'none'; img-src data:; style-src " + sourceOf(style) + "; script-src " +
 		sourceOf(pageScript()) + "; base-uri 'none'; form-action 'none'"
-	fmt.Fprintf(&h.table.buf, `<!doctype html>
+	fmt.Fprintf(&h.table.buf, `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="%s">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>onmux %s</title>
+<title>%s</title>
 <link rel="icon" href="data:,">
 <style>%s</style>
-<script type="application/json" id="rows">[
-`, policy, htmlText(s.Command), style)
+</head>
+<body data-command="%s">
+`, policy, htmlText(h.title()), style, htmlText(s.Command))
 	return h.table.flush()
+}
+
+// title is what was run, from where and when.
+func (h *page) title() string {
+	s := h.start
+	title := phrase.CommandOf(s)
+	if s.Host != "" {
+		title += ", from " + s.Host
+	}
+	if !s.Started.IsZero() {
+		title += ", " + s.Started.UTC().Format("2006-01-02 15:04") + " UTC"
+	}
+	return title
 }
 
 // subject notes what the first of the records that have a subject states.
@@ -142,11 +155,22 @@ func (h *page) Attempt(a probe.Attempt) error {
 	return h.table.add(result(r, h.start.Started))
 }
 
-// Verdict writes a row.
+// Verdict keeps it for the rows of its sockets; one without any is a row of its own.
 func (h *page) Verdict(v local.Verdict) error {
 	h.subject(v)
-	return h.table.add(row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict),
-		Reason: phrase.Join(v.Why, v.Error), Details: append(phrase.Freeing(v), v.Bind...)})
+	err := h.flushPort()
+	h.port = &row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict),
+		Text: phrase.Join(v.Why, v.Error), Details: v.Bind}
+	return err
+}
+
+func (h *page) flushPort() error {
+	if h.port == nil {
+		return nil
+	}
+	r := *h.port
+	h.port = nil
+	return h.table.add(r)
 }
 
 // Port writes a row.
@@ -170,10 +194,10 @@ func (h *page) Violation(v record.Violation) error {
 
 // Change writes a row: one that is certain, or stands apart from those under a word of its own.
 func (h *page) Change(c record.Change) error {
-	r := row{Place: c.Place(), Word: c.What, Reason: "was " + c.Old + ", is " + c.New, Details: c.Notes}
+	r := row{Place: c.Place(), Word: c.What, Reason: c.Old, Text: c.New, Details: c.Notes, Count: c.Number()}
 	if c.Confidence == probe.Low {
 		h.doubted = true
-		r.Word, r.Reason = "not certain", c.What+": "+r.Reason
+		r.Word = "not certain: " + c.What
 	}
 	return h.table.add(r)
 }
@@ -181,14 +205,16 @@ func (h *page) Change(c record.Change) error {
 func result(r probe.Result, at time.Time) row {
 	out := row{
 		Place: record.Place(r), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
-		First: hexAddr(r.Addr), Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
+		First: r.Addr, Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
 	}
 	var parts []string
 	if r.Host != "" {
 		parts = append(parts, r.Host)
 	}
 	if r.Service != nil {
-		parts = append(parts, phrase.ServiceLine(*r.Service, at))
+		service := phrase.Service(*r.Service, at)
+		out.Name = service[0]
+		parts = append(parts, service[1:]...)
 	}
 	out.Text = strings.Join(append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", ")
 	for _, n := range r.Notes {
@@ -206,14 +232,21 @@ func (h *page) Range(r scan.Range) error {
 		Place: phrase.Addresses(r.First, r.Last) + " " + p.String(), Word: r.State.String(), Reason: r.Reason.String(),
 		Text: strings.Join(append([]string{phrase.Count(r.Count, "address", "addresses")},
 			phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
-		Details: r.Notes, First: hexAddr(r.First), Last: hexAddr(r.Last), Port: p.String(),
+		Details: r.Notes, First: r.First, Last: r.Last, Port: p.String(), Count: r.Count,
 	})
 }
 
-// Listener writes a row.
+// Listener writes a row, with the verdict of its port.
 func (h *page) Listener(l local.Listener) error {
-	out := row{Place: phrase.Socket(l, "") + "/" + l.Proto.String(), Word: string(l.State), Reason: "reach: " +
-		phrase.Reach(l), Text: phrase.Holders(l.Owners)}
+	out := row{Place: probe.Port{Number: l.Port, Proto: l.Proto}.String(), Word: string(l.State),
+		Name: phrase.Socket(l, ""), Reason: phrase.Reach(l), Text: phrase.Holders(l.Owners)}
+	if h.port != nil && h.port.Place == out.Place {
+		out.Details = append([]string{h.port.Text}, h.port.Details...)
+		h.port = nil
+	}
+	if out.Text == "" {
+		out.Text = "owner not visible"
+	}
 	for _, o := range l.Owners {
 		if s := strings.Join(phrase.Owner(o), ", "); s != "" {
 			out.Details = append(out.Details, fmt.Sprintf("pid %d: %s", o.PID, s))
@@ -234,44 +267,23 @@ func milliseconds(rtt probe.Millis) float64 {
 	return float64(time.Duration(rtt).Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
-// hexAddr is an address as a page computes with it.
-func hexAddr(a netip.Addr) string {
-	var digits [32]byte
-	switch {
-	case !a.IsValid():
-		return ""
-	case a.Is4():
-		b := a.As4()
-		return string(hex.AppendEncode(digits[:0], b[:]))
-	}
-	b := a.As16()
-	return string(hex.AppendEncode(digits[:0], b[:]))
-}
-
-// add writes a row, as long as there are few.
+// add keeps a row, as long as there are few.
 func (t *rows) add(r row) error {
-	if t.count == pageRows {
+	if len(t.all) == pageRows {
 		t.left++
 		return nil
 	}
-	if t.count > 0 {
-		t.buf.WriteByte(',')
-	}
-	t.count++
 	r.Text = strings.ReplaceAll(r.Text, phrase.NoBreak, " ")
-	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Text} {
+	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Name, &r.Text} {
 		*s = phrase.Visible(*s)
 	}
+	details := make([]string, len(r.Details))
 	for i, d := range r.Details {
-		r.Details[i] = phrase.Visible(d)
+		details[i] = phrase.Visible(d)
 	}
-	if len(t.plain) < plainRows {
-		t.plain = append(t.plain, r)
-	}
-	if err := t.json.Encode(&r); err != nil { // which escapes what could end the element
-		return err
-	}
-	return t.flush()
+	r.Details = details
+	t.all = append(t.all, r)
+	return nil
 }
 
 func (t *rows) flush() error {

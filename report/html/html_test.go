@@ -2,8 +2,11 @@ package html_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -15,6 +18,7 @@ import (
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
+	"onmux/scan"
 )
 
 // TestPagePolicy: the policy in the head allows the style and the script that
@@ -63,11 +67,73 @@ func TestPageIsBounded(t *testing.T) {
 	}
 	s.Ended.Summary.States = map[string]uint64{"closed": n}
 	h.End(s.Ended)
-	if got := bytes.Count(out.Bytes(), []byte("\n,{")); got != 199_999 {
-		t.Errorf("%d rows after the first", got)
+	if got := len(columnsOf(t, out.Bytes()).Place); got != 200_000 {
+		t.Errorf("%d rows", got)
 	}
 	if !strings.Contains(out.String(), "17 more rows are not on this page") || !strings.Contains(out.String(),
 		"200,017") {
 		t.Error("the page does not state what it leaves out")
+	}
+}
+
+// columnsOf reads the rows of a page.
+func columnsOf(t *testing.T, page []byte) (c struct {
+	Place []string `json:"p"`
+	First []any    `json:"a"`
+}) {
+	t.Helper()
+	_, text, _ := bytes.Cut(page, []byte(`id="rows">`))
+	text, _, _ = bytes.Cut(text, []byte("<"))
+	inflated := flate.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(text)))
+	if err := json.NewDecoder(inflated).Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestPageIsSmall: a page of 65,536 open endpoints, each with a service and a time of its
+// own, takes 3 MB at most.
+func TestPageIsSmall(t *testing.T) {
+	page := manyOpen().Write(t, "html")
+	if len(page) > 3_000_000 {
+		t.Errorf("%d bytes", len(page))
+	}
+	if c := columnsOf(t, page); len(c.First) != 65536 || c.First[0] != float64(10<<24+20<<16) || c.First[1] != 1.0 {
+		t.Errorf("%d rows, %v", len(c.First), c.First[:2])
+	}
+	if !bytes.Contains(page, []byte("and 65,336 more, which a script of this page would show")) {
+		t.Error("the page does not state how many rows are not in it as text")
+	}
+}
+
+// manyOpen is a scan of 10.20.0.0/16 in which everything is open.
+func manyOpen() Stream {
+	s := Sample()
+	s.Findings = nil
+	a := netip.MustParseAddr("10.20.0.0")
+	for i := range 65536 {
+		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 22, Proto: probe.TCP},
+			State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(1000 * (i*7919%50000 + 1)), Tries: 1, TTL: 64,
+			Details: probe.Details{Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: fmt.Sprintf("%d.%dp1", i%9+1, i%7),
+				Banner: fmt.Sprintf("SSH-2.0-OpenSSH_%d.%dp1", i%9+1, i%7), Confidence: probe.High, Rule: "ssh"}}})
+		a = a.Next()
+	}
+	s.Ended.Complete = true
+	s.Ended.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 65536}}
+	return s
+}
+
+// TestPageStates: the page has the command, the machine and the time in its title, and how
+// it was found out in its footer.
+func TestPageStates(t *testing.T) {
+	out := string(Sample().Write(t, "html"))
+	for _, want := range []string{
+		"<title>onmux scan 192.0.2.0/24 -p 417, from here, 2026-03-01 12:00 UTC</title>",
+		"<dt>command</dt><dd>onmux scan 192.0.2.0/24 -p 417</dd>", "<dt>on</dt><dd>here</dd>",
+		"<dt>method</dt><dd>tcp by syn, udp by udp-raw</dd>", "What was and was not looked at",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q", want)
+		}
 	}
 }

@@ -82,6 +82,14 @@ func Product(s *probe.Service) string {
 	return strings.Join(strings.Fields(s.Name+" "+s.Product+" "+s.Version), " ")
 }
 
+// CommandOf is the command line of a report, or what is known of it.
+func CommandOf(s record.Start) string {
+	if len(s.Args) == 0 {
+		return "onmux " + s.Command
+	}
+	return "onmux " + CommandLine(s.Args)
+}
+
 // Holders is "sshd (pid 12), nginx (pid 80)".
 func Holders(owners []owner.Owner) string {
 	var names []string

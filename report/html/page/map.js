@@ -1,85 +1,19 @@
-'use strict';
-// What is shared by map, histogram and table; then the map and the histogram.
-const make = (tag, about, ...inside) => {
-  const e = document.createElement(tag);
-  for (const [k, v] of Object.entries(about || {})) {
-    if (k === 'on') for (const [event, f] of Object.entries(v)) e.addEventListener(event, f);
-    else if (k in e && typeof v !== 'string') e[k] = v;
-    else e.setAttribute(k, v);
-  }
-  e.append(...inside);
-  return e;
-};
-const many = n => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
-// duration is milliseconds with their unit; under 0.1 ms, whole microseconds.
-const duration = (ms, digits) => ms < .1 ? Math.round(ms * 1000) + ' µs' : digits(ms) + ' ms';
-
-// States of an endpoint, the strongest first: a cell of the map shows the strongest.
-const STATES = ['open', 'closed', 'open|filtered', 'filtered', 'unreachable', 'unknown'];
-const COLORS = { 'open': '--open', 'closed': '--closed', 'open|filtered': '--filtered', 'filtered': '--filtered', 'unreachable': '--unreachable', 'unknown': '--unsure' };
-const color = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-// glyph draws a state so that it is recognized without its colour: open is full,
-// closed a small square, filtered a frame, open|filtered a frame with a point,
-// unreachable a cross, unknown a ring.
-function glyph(c, state, x, y, s, paint) {
-  c.fillStyle = c.strokeStyle = paint;
-  if (s < 7) { c.fillRect(x, y, s, s); return; }
-  const g = Math.max(1, Math.round(s / 12)), a = s - 2 * g;
-  c.lineWidth = Math.max(1, s / 9);
-  const h = c.lineWidth / 2;
-  switch (state) {
-    case 'open': c.fillRect(x + g, y + g, a, a); break;
-    case 'closed': c.fillRect(x + s * .36, y + s * .36, s * .28, s * .28); break;
-    case 'open|filtered': c.fillRect(x + s * .4, y + s * .4, s * .2, s * .2); // falls through
-    case 'filtered': c.strokeRect(x + g + h, y + g + h, a - 2 * h, a - 2 * h); break;
-    case 'unreachable':
-      c.beginPath(); c.moveTo(x + s * .25, y + s * .25); c.lineTo(x + s * .75, y + s * .75);
-      c.moveTo(x + s * .75, y + s * .25); c.lineTo(x + s * .25, y + s * .75); c.stroke(); break;
-    default: c.beginPath(); c.arc(x + s / 2, y + s / 2, s * .3, 0, 7); c.stroke();
-  }
-}
-function swatch(state) {
-  const e = make('canvas', { class: 'swatch', width: 26, height: 26, 'data-state': state, 'aria-hidden': 'true' });
-  e.style.width = e.style.height = '13px';
-  paintSwatch(e);
-  return e;
-}
-function paintSwatch(e) {
-  const c = e.getContext('2d');
-  c.clearRect(0, 0, 26, 26);
-  glyph(c, e.dataset.state, 0, 0, 26, color(COLORS[e.dataset.state]));
-}
-
-// Addresses are numbers; those of IPv6 lie behind all of IPv4.
-const numberOf = hex => BigInt('0x' + (hex.length > 8 ? '1' : '') + hex);
-function addressOf(n) {
-  if (n < 1n << 32n) return [24n, 16n, 8n, 0n].map(s => n >> s & 255n).join('.');
-  const groups = (n & (1n << 128n) - 1n).toString(16).padStart(32, '0').match(/.{4}/g).map(g => g.replace(/^0{1,3}/, ''));
-  let from = 0, most = 1; // the longest run of zeros is left out (RFC 5952, section 4.2)
-  for (let i = 0, run = 0; i < 8; i++) {
-    run = groups[i] === '0' ? run + 1 : 0;
-    if (run > most) { most = run; from = i - run + 1; }
-  }
-  return most < 2 ? groups.join(':') : groups.slice(0, from).join(':') + '::' + groups.slice(from + most).join(':');
-}
-
+// The map and the histogram.
 // How many addresses have rows of a grid, and how long those rows are.
-const GRID = 4096, across = size => size <= 64 ? 16 : size <= 1024 ? 32 : 64;
+const GRID = 4096, LABEL = 108;
 
 // space lays the addresses of rows out: each row that has an address learns its place,
 // from and to. In a grid, lines begin at a multiple of their length, with gaps for what
 // was not asked; where that would be mostly gaps, and along a curve, they lie end to end.
-function space(rows) {
-  const known = rows.filter(r => r.a && STATES.includes(r.w));
-  for (const r of known) { r.first = numberOf(r.a); r.last = r.b ? numberOf(r.b) : r.first; }
+function space(rows, columns) {
+  const known = rows.filter(r => r.first !== undefined && STATES.includes(r.w));
   const order = known.slice().sort((a, b) => a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
   const spans = [];
   for (const r of order) {
     const top = spans[spans.length - 1];
     if (top && r.first <= top.last + 1n) { if (r.last > top.last) top.last = r.last; } else spans.push({ first: r.first, last: r.last });
   }
-  const count = spans.reduce((n, s) => n + Number(s.last - s.first) + 1, 0), columns = across(count);
+  const count = spans.reduce((n, s) => n + Number(s.last - s.first) + 1, 0);
   const lay = aligned => {
     let size = 0, before;
     for (const s of spans) {
@@ -116,68 +50,110 @@ function hilbert(k, n) {
   return [x, y];
 }
 
-// plan decides where the cells lie: rows of a grid, or along a Hilbert curve.
-function layout(size, count) {
-  if (count <= GRID) {
-    const columns = across(count);
-    return { per: 1, cells: size, columns, lines: Math.ceil(size / columns), curve: false, spot: n => [n % columns, Math.floor(n / columns)] };
-  }
+// layout decides where the cells lie: rows of a grid, or along a Hilbert curve.
+function layout(size, count, columns) {
+  if (count <= GRID) return { per: 1, cells: size, columns, lines: Math.ceil(size / columns), curve: false, spot: n => [n % columns, Math.floor(n / columns)] };
   const k = Math.min(9, Math.ceil(Math.log2(size) / 2)), per = Math.ceil(size / 4 ** k), cells = Math.ceil(size / per);
   const spots = new Uint16Array(2 * cells);
   for (let n = 0; n < cells; n++) spots.set(hilbert(k, n), 2 * n);
   return { per, cells, columns: 1 << k, lines: 1 << k, curve: true, spot: n => [spots[2 * n], spots[2 * n + 1]] };
 }
 
+// across is how many cells a row of the grid has: as many as are still seen in the width.
+const across = (count, width) => [64, 32, 16].find(n => (width - LABEL) / n >= (n === 64 ? 14 : 7) && count >= 2 * n) || 16;
+
 function drawMap(section, rows, choose) {
-  const addresses = space(rows);
-  if (addresses.count < 2) return;
-  const plan = layout(addresses.size, addresses.count), ports = [...new Set(addresses.rows.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b));
-  const margin = plan.curve ? 0 : 120, side = Math.max(1, Math.min(22, Math.floor((plan.curve ? 768 : 900) / plan.columns)));
+  section.hidden = false; // or it would have no width
+  const room = () => Math.max(240, section.clientWidth);
+  const known = rows.filter(r => r.first !== undefined && STATES.includes(r.w));
+  let total = 0n;
+  for (const r of known) total += r.last - r.first + 1n;
+  let columns = across(Number(total), room()), addresses = space(known, columns);
+  if (addresses.count < 2) { section.hidden = true; return; }
+  columns = across(addresses.count, room());
+  addresses = space(known, columns);
+  let plan = layout(addresses.size, addresses.count, columns), margin = 0, side = 1;
+  const ports = [...new Set(known.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b) || (a < b ? -1 : 1));
+  const protos = [...new Set(ports.map(p => p.split('/')[1]))].sort();
   const canvas = make('canvas', { class: 'addresses', tabindex: '0', role: 'application', 'aria-roledescription': 'map of addresses',
     'aria-label': `Map of ${many(addresses.count)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' });
   const here = make('output', { class: 'here', id: 'here', 'aria-live': 'polite' });
-  const pick = make('select', { id: 'port', on: { change: () => paint() } }, make('option', { value: '' }, 'any (the strongest shows)'), ...ports.map(p => make('option', { value: p }, p)));
-  const index = new Map();
-  for (let n = 0; n < plan.cells; n++) { const [x, y] = plan.spot(n); index.set(y * plan.columns + x, n); }
-  let shown = new Uint8Array(plan.cells), cursor = -1;
+  // TCP and UDP are never in one cell: a closed UDP port would say nothing of a TCP port.
+  const pick = make('select', { id: 'port', on: { change: () => paint() } },
+    ...protos.map(p => make('option', { value: '/' + p }, ports.filter(o => o.endsWith('/' + p)).length > 1 ? `any ${p} port` : ports.find(o => o.endsWith('/' + p)))),
+    ...(ports.length > protos.length ? ports.map(p => make('option', { value: p }, p)) : []));
+  const open = known.find(r => r.w === 'open');
+  pick.value = '/' + (open ? open.o.split('/')[1] : protos[0]);
+  const picked = r => pick.value[0] === '/' ? r.o.endsWith(pick.value) : r.o === pick.value;
+  let index = new Map(), shown = new Uint8Array(0), cursor = -1;
 
+  function measure() {
+    const width = room(), wanted = across(addresses.count, width);
+    if (!plan.curve && wanted !== columns) {
+      columns = wanted;
+      addresses = space(known, columns);
+      plan = layout(addresses.size, addresses.count, columns);
+    }
+    margin = plan.curve ? 0 : LABEL;
+    side = plan.curve ? width / plan.columns : Math.max(4, Math.min(44, (width - margin) / plan.columns));
+    index = new Map();
+    for (let n = 0; n < plan.cells; n++) { const [x, y] = plan.spot(n); index.set(y * plan.columns + x, n); }
+    paint();
+  }
   function paint() {
     shown = new Uint8Array(plan.cells);
     for (const r of addresses.rows) {
-      if (pick.value && r.o !== pick.value) continue;
+      if (!picked(r)) continue;
       const rank = STATES.length - STATES.indexOf(r.w);
       for (let n = Math.floor(r.from / plan.per), end = Math.floor(r.to / plan.per); n <= end; n++) if (shown[n] < rank) shown[n] = rank;
     }
-    const zoom = Math.min(2, window.devicePixelRatio || 1), w = margin + plan.columns * side, h = plan.lines * side;
-    canvas.width = w * zoom; canvas.height = h * zoom;
+    const zoom = Math.min(2, window.devicePixelRatio || 1), w = margin + plan.columns * side, h = plan.lines * side, flat = plan.cells > GRID;
+    canvas.width = Math.round(w * zoom); canvas.height = Math.round(h * zoom);
     canvas.style.width = w + 'px';
     const c = canvas.getContext('2d'), paints = STATES.map(s => color(COLORS[s]));
     c.scale(zoom, zoom);
-    c.font = '12px system-ui, sans-serif'; c.textBaseline = 'middle';
+    c.textBaseline = 'middle';
+    c.font = '12px system-ui, sans-serif';
     for (let n = 0; n < plan.cells; n++) {
       const [x, y] = plan.spot(n), rank = shown[n];
       if (!plan.curve && x === 0) { c.fillStyle = color('--soft'); c.fillText(addresses.at(n), 0, y * side + side / 2, margin - 8); }
-      if (rank) glyph(c, STATES[STATES.length - rank], margin + x * side, y * side, side, paints[STATES.length - rank]);
+      if (rank) glyph(c, STATES[STATES.length - rank], margin + x * side, y * side, flat ? Math.ceil(side) : side, paints[STATES.length - rank], flat);
     }
     // Where cells are too small to be seen alone, what is open stands out.
-    if (side < 6) for (let n = 0; n < plan.cells; n++) if (shown[n] === STATES.length) {
+    if (side < 6 && shown.reduce((n, rank) => n + (rank === STATES.length), 0) < plan.cells / 50) for (let n = 0; n < plan.cells; n++) if (shown[n] === STATES.length) {
       const [x, y] = plan.spot(n);
-      c.fillStyle = color('--paper'); c.fillRect(margin + x * side + side / 2 - 4, y * side + side / 2 - 4, 8, 8);
-      c.fillStyle = paints[0]; c.fillRect(margin + x * side + side / 2 - 3, y * side + side / 2 - 3, 6, 6);
+      c.fillStyle = color('--paper'); c.fillRect(margin + x * side + side / 2 - 3, y * side + side / 2 - 3, 6, 6);
+      c.fillStyle = paints[0]; c.fillRect(margin + x * side + side / 2 - 2, y * side + side / 2 - 2, 4, 4);
     }
+    if (plan.curve) label(c);
     if (cursor >= 0) {
       const [x, y] = plan.spot(cursor), s = Math.max(side, 6);
       c.strokeStyle = color('--ink'); c.lineWidth = 2;
       c.strokeRect(margin + x * side + (side - s) / 2, y * side + (side - s) / 2, s, s);
     }
   }
+  // label names the sixteenths of the curve: squares of their own, each of neighbors.
+  function label(c) {
+    const each = plan.columns * plan.columns / 16, square = plan.columns / 4 * side, size = square < 90 ? 10 : 13;
+    c.font = `600 ${size}px system-ui, sans-serif`;
+    c.textAlign = 'left';
+    c.lineWidth = 1;
+    for (let n = 0; n < plan.cells; n += each) {
+      const [x, y] = plan.spot(n), left = Math.floor(x / (plan.columns / 4)) * square, top = Math.floor(y / (plan.columns / 4)) * square;
+      c.strokeStyle = color('--ink');
+      c.globalAlpha = .35; c.strokeRect(left + .5, top + .5, square - 1, square - 1); c.globalAlpha = 1;
+      const text = addresses.at(n * plan.per), wide = Math.min(c.measureText(text).width, square - 10);
+      c.fillStyle = color('--paper'); c.fillRect(left + 2, top + 2, wide + 6, size + 5);
+      c.fillStyle = color('--ink'); c.fillText(text, left + 5, top + 5 + size / 2, square - 10);
+    }
+  }
   function at(n) {
     const low = n * plan.per, high = low + plan.per - 1;
-    return addresses.rows.filter(r => r.from <= high && r.to >= low && (!pick.value || r.o === pick.value));
+    return addresses.rows.filter(r => r.from <= high && r.to >= low && picked(r));
   }
   function describe(n) {
     const low = n * plan.per, high = Math.min(low + plan.per, addresses.size) - 1, found = at(n);
-    const lines = found.slice(0, 8).map(r => [(r.from === r.to && r.from === low && low === high) ? r.o : r.p, r.w, r.r, r.t ? duration(r.t, t => t.toPrecision(3)) : '', r.s].filter(Boolean).join('  '));
+    const lines = found.slice(0, 8).map(r => [(r.from === r.to && r.from === low && low === high) ? r.o : r.p, r.w, r.r, r.t ? duration(r.t, t => t.toPrecision(3)) : '', [r.k, r.s].filter(Boolean).join(' ')].filter(Boolean).join('  '));
     if (found.length > 8) lines.push(`and ${many(found.length - 8)} more`);
     here.textContent = addresses.at(low) + (high > low ? ' to ' + addresses.at(high) : '') + '\n' + (lines.join('\n') || 'was not reported');
   }
@@ -205,15 +181,17 @@ function drawMap(section, rows, choose) {
   });
   canvas.addEventListener('focus', () => { if (cursor < 0) move(0); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { paint(); document.querySelectorAll('.swatch').forEach(paintSwatch); });
-  paint();
-  here.textContent = 'Point at a cell, or move over the map with the arrow keys.';
-  const used = STATES.filter(s => addresses.rows.some(r => r.w === s));
-  const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here` : 'row by row, a cell for each; blank is what was not asked';
+  const used = STATES.filter(s => known.some(r => r.w === s));
+  const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here; each square is named by its first address` : 'row by row, a cell for each; blank is what was not asked';
   section.append(make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(addresses.count)} addresses from ${addresses.first} to ${addresses.last}, ${scale}`),
     make('div', { class: 'tools' }, ...(ports.length > 1 ? [make('label', { for: 'port' }, 'port'), pick] : []),
       make('ul', { class: 'legend' }, ...used.map(s => make('li', {}, swatch(s), s)))),
+    ...(ports.length > 1 ? [make('p', { class: 'meta' }, 'A cell shows what of its ports is first in this list.')] : []),
     canvas, here);
-  section.hidden = false;
+  measure();
+  here.textContent = 'Point at a cell, or move over the map with the arrow keys.';
+  let width = room();
+  new ResizeObserver(() => { if (room() !== width) { width = room(); measure(); } }).observe(section);
 }
 
 // drawTimes draws how long answers took, on a scale on which each step is twice the one before.
@@ -234,6 +212,6 @@ function drawTimes(section, rows) {
     put('text', { x: i * wide + 2, y: 11 + high - h }, n ? many(n) : '');
     put('text', { x: i * wide + 2, y: high + 29 }, String(+(2 ** (i + low)).toPrecision(2)));
   });
-  section.append(make('h2', {}, 'Round-trip times (ms)'), make('figure', { class: 'wide' }, svg, make('figcaption', {}, said)));
+  section.append(make('h2', {}, 'Round-trip times (ms)'), make('figure', {}, make('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'histogram' }, svg), make('figcaption', {}, said)));
   section.hidden = false;
 }
