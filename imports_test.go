@@ -105,7 +105,7 @@ var arrows = map[string][]string{
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
 	},
 	"scan/connect":  {"probe", "probe/netlink", "scan/engine", "scan/link"},
-	"scan/control":  {"probe", "scan/engine", "scan/target", "scan/verdict"},
+	"scan/control":  {"probe", "scan/engine", "scan/verdict"},
 	"scan/engine":   {"probe"},
 	"scan/files":    {},
 	"scan/link":     {"probe", "probe/netlink"},

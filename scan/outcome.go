@@ -78,12 +78,6 @@ func (r *result) loss() (loss, missed *float64) {
 // stopped answering, nor by answers that may be held back by a limit.
 func (r *result) lossOf(p probe.Proto) (share, missed float64, ok bool) {
 	t := r.measurable(p, &r.doubts)
-	if p == probe.UDP && r.doubts.Doubtful.Answered(engine.MaxTries) > 0 {
-		t.Subtract(&r.doubts.Doubtful)
-		if t.Answered(engine.MaxTries) < control.Enough {
-			return 0, 0, false
-		}
-	}
 	if r.watch.Lost() {
 		return 0, 0, false
 	}

@@ -45,6 +45,12 @@ func (l *loop) next(ctx context.Context) (p checkpoint.Pass, more bool, err erro
 		l.watch.ConfirmNextHops(ctx) // what one of them lost is not to be asked again
 		p, more = l.needed()
 	}
+	if more && !p.Redo && l.dispatch.pass.Number > 1 { // what is limited is no loss
+		if err := l.findLimits(ctx); err != nil {
+			return p, false, err
+		}
+		p, more = l.needed()
+	}
 	if more {
 		return p, true, nil
 	}
@@ -55,9 +61,21 @@ func (l *loop) next(ctx context.Context) (p checkpoint.Pass, more bool, err erro
 		if err := l.watch.Confirm(ctx); err != nil {
 			return p, false, err
 		}
+		if err := l.findLimits(ctx); err != nil {
+			return p, false, err
+		}
 	}
 	p, more = l.needed()
 	return p, more, nil
+}
+
+// findLimits tests whether ICMP errors are limited.
+func (l *loop) findLimits(ctx context.Context) error {
+	if err := l.watch.FindLimits(ctx); err != nil {
+		return err
+	}
+	l.table.read(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
+	return nil
 }
 
 // needed is the pass that must follow, if any: one that makes up for tries that were

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/request"
 	"onmux/scan/checkpoint"
+	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/verdict"
 )
@@ -21,9 +23,9 @@ type receiver struct {
 	*parts
 	updates [engine.MaxBatch]update
 	repeats [engine.MaxBatch]bool
-	met     []uint64        // endpoints that answered by themselves for the first time
-	others  []netip.Addr    // hosts that answered for targets
-	rtts    []time.Duration // measured
+	met     []control.Answerer // endpoints that answered for the first time
+	others  []netip.Addr       // hosts that answered for targets
+	rtts    []time.Duration    // measured
 	found   []Finding
 }
 
@@ -57,14 +59,17 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	var n counts
 	for i := range answers {
 		a, u := &answers[i], &r.updates[i]
-		if u.byOther && !u.stray && (!u.old.Answered() || r.repeats[i]) { // not a duplicate
+		if u.byOther && !u.stray && !u.old.Answered() { // not a duplicate
 			r.others = append(r.others, a.Responder)
 		}
 		if u.rtt > 0 {
 			r.rtts = append(r.rtts, u.rtt)
 		}
-		if u.measures && u.class != verdict.PortUnreach { // which hosts and routers limit
-			r.met = append(r.met, a.Index)
+		if u.changed && !u.old.Answered() {
+			kind, ok := controlKind(r.proto(a.Index), u.class)
+			if ok && (u.class != verdict.UDPResponse || r.answersFirst(a, u)) {
+				r.met = append(r.met, control.Answerer{Index: a.Index, Kind: kind})
+			}
 		}
 		if u.found && r.table.holdSynAcks && a.Reason == probe.SynAck {
 			r.resets.Hold(a.Index, time.Now(), a.Result)
@@ -76,6 +81,23 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	r.rtt.Add(r.rtts...)
 	r.watch.Answered(r.met, time.Now())
 	return r.found
+}
+
+// answersFirst reports whether an endpoint answered the first payload of its port, which is
+// the one that control probes carry.
+func (p *parts) answersFirst(a *engine.Answer, u *update) bool {
+	return a.Try == 1 || a.Try == 0 && u.old.Tries() == 1 || len(request.Payloads(p.plan.At(a.Index).Port)) == 1
+}
+
+// controlKind is the kind of control that an endpoint of a class is; false if it is none.
+func controlKind(p probe.Proto, k verdict.Class) (control.Kind, bool) {
+	switch {
+	case k == verdict.SynAck, k == verdict.Reset, k == verdict.UDPResponse:
+		return control.Direct, true
+	case k >= verdict.PortUnreach && k <= verdict.TimeExceeded:
+		return control.ErrorOf(p), true
+	}
+	return 0, false
 }
 
 // note counts what is out of the ordinary about an answer.

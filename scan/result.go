@@ -34,7 +34,7 @@ type result struct {
 func (l *loop) result() *result {
 	st := &l.table.state
 	return &result{
-		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, named: l.named, doubts: st.limits(),
+		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, named: l.named, doubts: st.limits(l.watch.Limits()),
 		sent: l.dispatch.sent, pace: l.dispatch.pace, shortage: l.shortage, begun: l.begun,
 	}
 }
@@ -167,7 +167,7 @@ func (r *result) doubt(i uint64) probe.DoubtKind {
 	if !r.doubts.Any() || !r.cells[i].Silent() {
 		return ""
 	}
-	return r.doubts.Doubt(i%r.addrs, r.proto(i))
+	return r.doubts.Doubt(i, r.proto(i))
 }
 
 // undecided counts the UDP endpoints whose silence decides nothing.

@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/checkpoint"
+	"onmux/scan/control"
 	"onmux/scan/verdict"
 )
 
@@ -25,7 +26,7 @@ func (l *loop) restore(c *checkpoint.Checkpoint) {
 	st.cells = c.TakeCells()
 	d.progress.total = d.sent + st.restoreCells(d.cursor.pos)
 	d.progress.sent = d.sent
-	l.limits = st.limits()
+	l.limits = st.limits(l.watch.Limits())
 	l.watch.Answered(st.controls(), time.Time{})
 	l.found = st.restoreAnswers(c.Answers())
 }
@@ -71,12 +72,11 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 	return asks
 }
 
-// controls are the endpoints that have answered by themselves.
-func (s *state) controls() (out []uint64) {
+// controls are the endpoints that have answered.
+func (s *state) controls() (out []control.Answerer) {
 	for i, c := range s.cells {
-		switch c.Class() {
-		case verdict.SynAck, verdict.Reset, verdict.UDPResponse:
-			out = append(out, uint64(i))
+		if kind, ok := controlKind(s.proto(uint64(i)), c.Class()); ok && (c.Class() != verdict.UDPResponse || c.Tries() == 1) {
+			out = append(out, control.Answerer{Index: uint64(i), Kind: kind})
 		}
 	}
 	return out

@@ -191,7 +191,7 @@ func (l *loop) askAll(ctx context.Context) error {
 			return err
 		}
 		d.pass = d.table.end()
-		l.table.read(func(s *state) { l.limits = s.limits() })
+		l.table.read(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
 	}
 	if ctx.Err() != nil && l.Engine.Pending() > 0 {
 		return context.Cause(ctx)

@@ -119,11 +119,23 @@ func (s *state) neverAsked() (n uint64) {
 	return n
 }
 
-// limits looks for networks whose silence decides nothing.
-func (s *state) limits() control.Limits {
-	return control.FindLimits(control.Known{
-		Plan: s.plan, Order: s.order, Cells: s.cells, Silent: s.silent, Answered: s.answered, Passes: s.pass.Done,
-	})
+// limits adds to limits that were found the hosts that refused some of many UDP ports, and
+// the refusals that do not measure loss.
+func (s *state) limits(l control.Limits) control.Limits {
+	many := s.ports[probe.UDP] > control.ICMPBurst
+	if !many && !l.Any() {
+		return l
+	}
+	for i, c := range s.cells {
+		switch i := uint64(i); {
+		case c.Class() != verdict.PortUnreach || s.proto(i) != probe.UDP:
+		case many:
+			l.LimitHost(i)
+		case l.Doubt(i, probe.UDP) != "":
+			l.Refused[c.Tries()]++
+		}
+	}
+	return l
 }
 
 // takeBack takes back the tries of silent endpoints whose probes left in a void. In one

@@ -239,6 +239,9 @@ func (e *Engine) attempt(p engine.Probe) (probe.Result, bool) {
 	o := probe.Options{
 		Evidence: e.evidence, Timeout: p.Wait, Try: p.Try, Neighbor: e.neighbors.contains(p.Endpoint.Addr),
 	}
+	if p.Try > engine.MaxTries { // a control answers the first
+		o.Try = 1
+	}
 	r, err := e.ask(p.Endpoint, o)
 	if errors.Is(err, probe.ErrBusy) {
 		r, err = e.retry(p, o, err)

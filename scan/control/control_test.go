@@ -47,7 +47,7 @@ func watched(hosts uint64) (*fakeScan, *Watch) {
 	w := NewWatch(s, Layout{Addresses: 65536}, time.Now())
 	s.watch = w
 	for i := range hosts {
-		w.Answered([]uint64{i * (65536 / hosts)}, time.Now().Add(-time.Hour))
+		w.Answered([]Answerer{{Index: i * (65536 / hosts)}}, time.Now().Add(-time.Hour))
 	}
 	return s, w
 }

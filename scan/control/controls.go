@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"onmux/probe"
 	"onmux/scan/engine"
 )
 
@@ -98,16 +99,44 @@ func (l *Layout) Concerns(v Void, index uint64) bool {
 // Control is an endpoint that is asked again, by the flow of that number, 1 to
 // engine.Flows.
 type Control struct {
-	Index uint64
-	Flow  int
+	Index  uint64
+	Flow   int
+	sample bool // it tests for a limit of ICMP errors
 }
 
-// part is a group or an area.
+// Kind is by what controls answer. ICMP errors are limited by those who send them, so that
+// the endpoints of which they are sent are judged by themselves.
+type Kind uint8
+
+// The kinds.
+const (
+	Direct   Kind = iota // an answer of their own
+	ErrorTCP             // an ICMP error about a SYN
+	ErrorUDP             // … about a datagram
+
+	kinds
+)
+
+// ErrorOf is the kind of an endpoint of which an ICMP error was sent.
+func ErrorOf(p probe.Proto) Kind {
+	if p == probe.TCP {
+		return ErrorTCP
+	}
+	return ErrorUDP
+}
+
+// part is the controls of one kind in a group or an area.
 type part struct {
 	Detector
+	kind    Kind
 	members []member // of an area
 	seen    int      // endpoints that have answered
 	failed  int      // how often it has failed and worked again
+	limited bool     // its ICMP errors are limited, so that silence decides nothing
+	sample  tally    // of sampled controls
+	tested  bool     // by a sample
+
+	unlimited bool // by that sample
 }
 
 // member is a control of an area.
@@ -127,14 +156,15 @@ type flight struct {
 	overdue  time.Time // when it was noticed that due has passed
 	answered bool
 	unsent   bool // it did not leave after all
+	sample   bool // it tests for a limit of ICMP errors
 }
 
 // controls holds the controls of a scan, chooses whom to ask and passes what came
 // of it to the detectors. It reads no clock. A Watch guards it.
 type controls struct {
 	Layout
-	groups  []part
-	areas   []*part // by number; nil where nobody has answered
+	groups  []part  // by Layout.Group and kind
+	areas   []*part // by Layout.area and kind; nil where nobody has answered
 	order   []int   // areas that have had a member, in the order in which they are asked
 	turn    int
 	flights []flight          // in the order in which they left
@@ -155,27 +185,28 @@ func newControls(l Layout, begun time.Time) controls {
 	l.Paths = max(l.Paths, 1)
 	c := controls{
 		begun:  begun,
-		Layout: l, groups: make([]part, l.Paths), areas: make([]*part, l.Paths*int(l.areas())+1),
+		Layout: l, groups: make([]part, l.Paths*int(kinds)),
+		areas:   make([]*part, (l.Paths*int(l.areas())+1)*int(kinds)),
 		numbers: make(map[uint64]uint64),
 	}
 	for i := range c.groups {
-		c.groups[i].settled.At = begun
+		c.groups[i].settled.At, c.groups[i].kind = begun, Kind(i%int(kinds))
 	}
 	for i := range l.Named {
-		c.known(l.Endpoints+uint64(i), time.Time{})
+		c.known(l.Endpoints+uint64(i), Direct, time.Time{})
 	}
 	return c
 }
 
 // known takes in that an endpoint has answered for the first time.
-func (c *controls) known(index uint64, now time.Time) {
-	g := &c.groups[c.Group(index)]
+func (c *controls) known(index uint64, kind Kind, now time.Time) {
+	g := c.group(c.Group(index), kind)
 	g.seen++
 	g.hosts++
-	number := c.area(index)
+	number := c.area(index)*int(kinds) + int(kind)
 	a := c.areas[number]
 	if a == nil {
-		a = new(part)
+		a = &part{kind: kind}
 		a.settled.At = c.begun
 		c.areas[number] = a
 		c.order = append(c.order, number)
@@ -192,17 +223,23 @@ func (c *controls) known(index uint64, now time.Time) {
 }
 
 // answering is how many of a group's endpoints have answered.
-func (c *controls) answering(group int) int {
-	if group == 0 {
-		return c.groups[0].seen - c.Named
+func (c *controls) answering(group int) (n int) {
+	for kind := range kinds {
+		n += c.group(group, kind).seen
 	}
-	return c.groups[group].seen
+	if group == 0 {
+		n -= c.Named
+	}
+	return n
 }
+
+// group is the part of a group that has the controls of a kind.
+func (c *controls) group(group int, kind Kind) *part { return &c.groups[group*int(kinds)+int(kind)] }
 
 // round chooses the controls of a round, if one is due and affordable: one of each
 // area in turn, which was not asked for hostEvery. With urgent it costs what it
 // must.
-func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(group, area int) bool) (out []Control) {
+func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(group, area *part) bool) (out []Control) {
 	limit := uint64(perUrgent)
 	if !urgent {
 		share := costShare
@@ -218,13 +255,13 @@ func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(grou
 	for idle := 0; idle < len(c.order) && uint64(len(out)) < limit; idle++ {
 		number := c.order[c.turn%len(c.order)]
 		c.turn++
-		if want != nil && !want(c.groupOf(number), number) {
+		if want != nil && !want(c.group(c.groupOf(number/int(kinds)), c.areas[number].kind), c.areas[number]) {
 			continue
 		}
 		if m := c.areas[number].due(now); m != nil {
 			m.flow = m.flow%engine.Flows + 1
 			m.asked, m.out = now, true
-			out = append(out, Control{m.index, m.flow})
+			out = append(out, Control{Index: m.index, Flow: m.flow})
 			idle = -1
 		}
 	}
@@ -253,7 +290,7 @@ func (p *part) due(now time.Time) (best *member) {
 func (c *controls) left(sent []Control, at Mark, wait time.Duration) {
 	for _, p := range sent {
 		c.numbers[p.Index] = c.first + uint64(len(c.flights))
-		c.flights = append(c.flights, flight{index: p.Index, at: at, due: at.At.Add(wait)})
+		c.flights = append(c.flights, flight{index: p.Index, at: at, due: at.At.Add(wait), sample: p.sample})
 	}
 	c.asked += uint64(len(sent))
 }
@@ -273,11 +310,11 @@ func (c *controls) withdraw(unsent []Control) {
 func (c *controls) answered(index uint64) bool {
 	number, ok := c.numbers[index]
 	if !ok {
-		if m := c.member(index); m != nil && m.silent > 0 {
+		if a, m := c.find(index); m != nil && m.silent > 0 {
 			m.silent = 0
 			c.hits++
-			c.groups[c.Group(index)].late()
-			c.areas[c.area(index)].late()
+			c.group(c.Group(index), a.kind).late()
+			a.late()
 			c.windows.at(m.asked).answered++
 		}
 		return false
@@ -290,15 +327,18 @@ func (c *controls) answered(index uint64) bool {
 	return true
 }
 
-func (c *controls) member(index uint64) *member {
-	a := c.areas[c.area(index)]
-	if a == nil {
-		return nil
+// find is a control, and the part of its area that it belongs to; nil if there is none.
+func (c *controls) find(index uint64) (*part, *member) {
+	first := c.area(index) * int(kinds)
+	for _, a := range c.areas[first : first+int(kinds)] {
+		if a == nil {
+			continue
+		}
+		if i := slices.IndexFunc(a.members, func(m member) bool { return m.index == index }); i >= 0 {
+			return a, &a.members[i]
+		}
 	}
-	if i := slices.IndexFunc(a.members, func(m member) bool { return m.index == index }); i >= 0 {
-		return &a.members[i]
-	}
-	return nil
+	return nil, nil
 }
 
 // settled is what outcomes showed: the voids of parts that work again, and whether
@@ -334,7 +374,7 @@ func (f *flight) over(now time.Time) bool {
 
 func (c *controls) outcome(f *flight, s *settled) {
 	delete(c.numbers, f.index)
-	m := c.member(f.index)
+	a, m := c.find(f.index)
 	if m == nil {
 		return // another endpoint has taken its place
 	}
@@ -346,13 +386,20 @@ func (c *controls) outcome(f *flight, s *settled) {
 	if f.answered {
 		m.silent = 0
 	}
-	group, number, named := c.Group(f.index), c.area(f.index), c.isNamed(f.index)
-	g, a := &c.groups[group], c.areas[number]
+	group, area, named := c.Group(f.index), c.area(f.index), c.isNamed(f.index)
+	g := c.group(group, a.kind)
+	if f.sample {
+		a.sample.add(f.answered)
+		g.sample.add(f.answered)
+		if !f.answered {
+			return
+		}
+	}
 	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
 	a.expect(&g.Detector)
-	s.add(g, g.Outcome(f.at, f.answered, loaded), group, -1)
-	if c := a.Outcome(f.at, f.answered, loaded); len(a.members) >= minMembers && !named {
-		s.add(a, c, group, number)
+	c.add(s, g, g.observe(f, loaded), group, -1)
+	if change := a.observe(f, loaded); len(a.members) >= minMembers && !named {
+		c.add(s, a, change, group, area)
 	}
 	c.trouble = c.trouble || g.State() == Fails || a.State() == Fails
 	if !named && m.silent >= maxSilent && a.State() == Works && g.State() == Works && len(a.members) > minMembers {
@@ -361,32 +408,50 @@ func (c *controls) outcome(f *flight, s *settled) {
 	}
 }
 
+// observe takes in an outcome. Where ICMP errors are limited, silence shows nothing.
+func (p *part) observe(f *flight, loaded bool) Change {
+	if !p.limited {
+		return p.Outcome(f.at, f.answered, loaded)
+	}
+	if f.answered {
+		p.settled = f.at
+	}
+	return Change{}
+}
+
 // add takes in what an outcome showed of a part. One that fails again and again fails
 // more likely by the scan's pace than by itself.
-func (s *settled) add(p *part, c Change, group, area int) {
-	if c.Void == (Interval{}) {
+func (c *controls) add(s *settled, p *part, change Change, group, area int) {
+	if p.kind != Direct {
+		change = c.limit(p, change, group)
+	}
+	if change.Void == (Interval{}) {
 		return
 	}
-	s.voids = append(s.voids, Void{Interval: c.Void, Group: group, Area: area, Share: c.Loaded, Sure: c.Sure})
-	if c.Sure {
+	s.voids = append(s.voids, Void{
+		Interval: change.Void, Group: group, Area: area, Share: change.Loaded, Sure: change.Sure,
+	})
+	if change.Sure {
 		p.failed++
 	}
-	if c.Pace || p.failed > 1 && c.Sure {
-		s.pace = &c
+	if change.Pace || p.failed > 1 && change.Sure {
+		s.pace = &change
 	}
 }
 
-// judged calls f for each group that has controls, and each area that has enough controls to be judged
-// by itself.
+// judged calls f for each part by which silence is judged: that of each group that has
+// controls, and of each area that has enough of them. Where ICMP errors are limited, only
+// that nobody answers at all shows something.
 func (c *controls) judged(f func(p *part, group, area int)) {
 	for i := range c.groups {
-		if c.groups[i].seen > 0 {
-			f(&c.groups[i], i, -1)
+		if g := &c.groups[i]; g.seen > 0 && c.decides(g, i/int(kinds)) {
+			f(g, i/int(kinds), -1)
 		}
 	}
 	for _, number := range c.order {
-		if a := c.areas[number]; len(a.members) >= minMembers && number < c.Paths*int(c.Layout.areas()) {
-			f(a, c.groupOf(number), number)
+		a, area := c.areas[number], number/int(kinds)
+		if len(a.members) >= minMembers && area < c.Paths*int(c.Layout.areas()) {
+			f(a, c.groupOf(area), area)
 		}
 	}
 }
@@ -396,9 +461,10 @@ func (c *controls) failed() bool {
 	some := false
 	for i := range c.groups {
 		switch g := &c.groups[i]; {
+		case g.seen == 0 || !c.decides(g, i/int(kinds)):
 		case g.State() == Fails:
 			some = true
-		case g.seen > 0:
+		default:
 			return false
 		}
 	}

@@ -90,7 +90,7 @@ func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
 	defer w.mu.Unlock()
 	for i := range answers {
 		switch a := &answers[i]; {
-		case !Answers(a.Reason):
+		case a.Neighbor || !Answers(a.Reason):
 			isControl[i] = a.Try > engine.MaxTries
 		case a.Try > engine.MaxTries:
 			w.controls.answered(a.Index)
@@ -101,16 +101,22 @@ func (w *Watch) MarkControls(answers []engine.Answer, isControl []bool) {
 	}
 }
 
+// An Answerer is an endpoint that answered, and how.
+type Answerer struct {
+	Index uint64
+	Kind  Kind
+}
+
 // Answered takes in endpoints that have answered for the first time: from now on
 // they are controls.
-func (w *Watch) Answered(indexes []uint64, now time.Time) {
-	if len(indexes) == 0 {
+func (w *Watch) Answered(all []Answerer, now time.Time) {
+	if len(all) == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, i := range indexes {
-		w.controls.known(i, now)
+	for _, a := range all {
+		w.controls.known(a.Index, a.Kind, now)
 	}
 }
 
@@ -166,13 +172,17 @@ func (w *Watch) askAgain(ctx context.Context, pause time.Duration, want func(p *
 	w.scan.Sleep(ctx, pause)
 	now, sent := time.Now(), w.scan.Sent()
 	w.mu.Lock()
-	picks := w.controls.round(now, sent, true, func(group, area int) bool {
-		return want(&w.controls.groups[group]) || want(w.controls.areas[area])
-	})
+	picks := w.controls.round(now, sent, true, func(group, area *part) bool { return want(group) || want(area) })
 	w.mu.Unlock()
 	if err := w.ask(ctx, picks, now); err != nil {
 		return len(picks), err
 	}
+	_ = w.await(ctx) // the caller looks at ctx
+	return len(picks), nil
+}
+
+// await waits for what becomes of all control probes. The error is the context's.
+func (w *Watch) await(ctx context.Context) error {
 	for ctx.Err() == nil {
 		now := time.Now()
 		w.mu.Lock()
@@ -185,7 +195,7 @@ func (w *Watch) askAgain(ctx context.Context, pause time.Duration, want func(p *
 		}
 		w.scan.Sleep(ctx, glance)
 	}
-	return len(picks), nil
+	return ctx.Err()
 }
 
 // pause notes that the scan pauses, or goes on.
@@ -217,7 +227,7 @@ func (w *Watch) giveUp(want func(p *part) bool) {
 			return
 		}
 		if c := p.Accept(now); c.Works {
-			s.add(p, c, group, area)
+			w.controls.add(&s, p, c, group, area)
 			return
 		}
 		s.voids = append(s.voids, Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Sure: true, Lost: true})

@@ -78,7 +78,7 @@ func (b *Builder) find(e *probe.Endpoint, try int) *template {
 	if len(set) == 1 {
 		return &set[0]
 	}
-	return &set[(try-1)%len(set)]
+	return &set[(b.cookies.ports[e.Proto].payload(try)-1)%len(set)]
 }
 
 // Put writes the frame that asks e for the try-th time (1 …) into buf, which

@@ -14,6 +14,15 @@ type Ports struct {
 	First uint16
 	Tries int // how many tries are distinguished, ≥ 1
 	Width int // ports of each try, ≥ 1; a UDP answer has no other proof, so give UDP some 16 or more
+	Turns int // of the tries, those that send the payloads of a port in turn; the others send the first. 0: all
+}
+
+// payload is the try of which the payload is sent with a try.
+func (p Ports) payload(try int) int {
+	if p.Turns > 0 && try > p.Turns {
+		return 1
+	}
+	return try
 }
 
 // Count is the size of the block: First … Last.

@@ -115,7 +115,7 @@ func (d *Decoder) udp(p *packet, r *Reply) Validity {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
-	if at, ok := idOffset(request.PayloadOf(e.Port, r.Try), placeholderID); ok && len(r.Payload) >= at+2 {
+	if at, ok := idOffset(request.PayloadOf(e.Port, d.cookies.Ports(probe.UDP).payload(r.Try)), placeholderID); ok && len(r.Payload) >= at+2 {
 		r.Sure = binary.BigEndian.Uint16(r.Payload[at:]) == c.id()
 	}
 	return Valid
@@ -139,7 +139,7 @@ func (d *Decoder) askedPort(p *packet, r *Reply) (port uint16, ok bool) {
 	for _, candidate := range d.files {
 		c := d.cookies.of(p.to, p.from, candidate, probe.UDP)
 		try, fits := d.cookies.ports[probe.UDP].try(c, r.SrcPort)
-		if !fits || !request.RepliesFromNewPort(candidate, try) {
+		if !fits || !request.RepliesFromNewPort(candidate, d.cookies.ports[probe.UDP].payload(try)) {
 			continue
 		}
 		asked := 0

@@ -111,7 +111,7 @@ func (e *Engine) reserve() error {
 		if p.Proto == probe.TCP {
 			tcp = packet.Ports{Tries: controls(probe.TCP), Width: 1}
 		} else {
-			udp = packet.Ports{Tries: controls(probe.UDP), Width: width}
+			udp = packet.Ports{Tries: controls(probe.UDP), Width: width, Turns: e.Tries}
 		}
 	}
 	for _, p := range []*packet.Ports{&tcp, &udp} {
