@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/verdict"
 )
