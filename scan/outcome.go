@@ -76,11 +76,10 @@ func (r *result) loss() (loss, missed *float64) {
 // lossOf is the loss of a protocol if it is worth reporting: not where hosts have
 // stopped answering, nor by answers that may be held back by a limit.
 func (r *result) lossOf(p probe.Proto) (share, missed float64, ok bool) {
-	t := r.measurable(p, &r.doubts)
 	if r.watch.Lost() {
 		return 0, 0, false
 	}
-	return r.measureBy(&t, p)
+	return r.estimate(p, &r.doubts)
 }
 
 // coverage is what was and was not looked at. stopped is why the scan ended early.

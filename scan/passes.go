@@ -141,7 +141,7 @@ func (n *totals) lossDemands(
 		case n.pass.Done[p] == 1:
 			asks[p], more = true, true
 		default:
-			_, missed[p], _ = n.measure(p, limits)
+			_, missed[p], _ = n.estimate(p, limits)
 			sum += missed[p]
 		}
 	}
@@ -158,21 +158,17 @@ func (n *totals) lossDemands(
 // loss is the loss of the protocol that lost most.
 func (n *totals) loss(limits *control.Limits) (most float64, ok bool) {
 	for _, p := range probe.Protos() {
-		if loss, _, known := n.measure(p, limits); known {
+		if loss, _, known := n.estimate(p, limits); known {
 			most, ok = max(most, loss), true
 		}
 	}
 	return most, ok
 }
 
-// measure is the loss of a protocol and how many of its silent endpoints probably answer,
+// estimate is the loss of a protocol and how many of its silent endpoints probably answer,
 // their neighbors that did not answer ARP or NDP included.
-func (n *totals) measure(p probe.Proto, limits *control.Limits) (loss, missed float64, ok bool) {
+func (n *totals) estimate(p probe.Proto, limits *control.Limits) (loss, missed float64, ok bool) {
 	tally := n.measurable(p, limits)
-	return n.measureBy(&tally, p)
-}
-
-func (n *totals) measureBy(tally *verdict.Tally, p probe.Proto) (loss, missed float64, ok bool) {
 	loss, missed, ok = tally.Measure(n.silent[p], n.pass.Done[p])
 	absent := n.resolved[p]
 	if lost, gone, known := absent.Measure(n.absent[p], n.pass.Done[p]); known && lost > 0 {

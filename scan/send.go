@@ -303,22 +303,21 @@ func (p *parts) revalidate() {
 	}
 }
 
-// ways are the ways out of this machine, with what is known of their next hops now.
-func (p *parts) ways() []engine.Path {
-	if e, ok := p.Engine.(engine.Router); ok {
-		return e.Paths()
-	}
-	return nil
-}
-
 // controlled is a dispatcher as control sees it.
 type controlled struct{ *dispatcher }
 
 func (c controlled) Sent() uint64                                   { return c.sent }
 func (c controlled) Wait() time.Duration                            { return c.wait() }
 func (c controlled) Sleep(ctx context.Context, pause time.Duration) { c.sleep(ctx, pause) }
-func (c controlled) Paths() []engine.Path                           { return c.ways() }
 func (c controlled) Revalidate()                                    { c.revalidate() }
+
+// Paths are the ways out of this machine, with what is known of their next hops now.
+func (c controlled) Paths() (all []engine.Path) {
+	if e, ok := c.Engine.(engine.Router); ok {
+		all = e.Paths()
+	}
+	return all
+}
 
 func (c controlled) SlowDown(share float64, why control.Cause) {
 	c.pace.SlowBy(time.Now(), share, why)
