@@ -66,7 +66,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 			r.rtts = append(r.rtts, u.rtt)
 		}
 		if u.changed && !u.old.Answered() {
-			kind, ok := controlKind(r.proto(a.Index), u.class)
+			kind, ok := control.KindOf(r.proto(a.Index), u.class)
 			if ok && (u.class != verdict.UDPResponse || r.answersFirst(a, u)) {
 				r.met = append(r.met, control.Answerer{Index: a.Index, Kind: kind})
 			}
@@ -87,17 +87,6 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 // the one that control probes carry.
 func (p *parts) answersFirst(a *engine.Answer, u *update) bool {
 	return a.Try == 1 || a.Try == 0 && u.old.Tries() == 1 || len(request.Payloads(p.plan.At(a.Index).Port)) == 1
-}
-
-// controlKind is the kind of control that an endpoint of a class is; false if it is none.
-func controlKind(p probe.Proto, k verdict.Class) (control.Kind, bool) {
-	switch {
-	case k == verdict.SynAck, k == verdict.Reset, k == verdict.UDPResponse:
-		return control.Direct, true
-	case k >= verdict.PortUnreach && k <= verdict.TimeExceeded:
-		return control.ErrorOf(p), true
-	}
-	return 0, false
 }
 
 // note counts what is out of the ordinary about an answer.

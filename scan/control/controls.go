@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/engine"
+	"onmux/scan/verdict"
 )
 
 const (
@@ -123,6 +124,17 @@ func ErrorOf(p probe.Proto) Kind {
 		return ErrorTCP
 	}
 	return ErrorUDP
+}
+
+// KindOf is the kind of control that an endpoint of a class is; false if it is none.
+func KindOf(p probe.Proto, k verdict.Class) (Kind, bool) {
+	switch {
+	case k == verdict.SynAck, k == verdict.Reset, k == verdict.UDPResponse:
+		return Direct, true
+	case k >= verdict.PortUnreach && k <= verdict.TimeExceeded:
+		return ErrorOf(p), true
+	}
+	return 0, false
 }
 
 // part is the controls of one kind in a group or an area.
