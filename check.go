@@ -40,6 +40,9 @@ What is a secret in a command line by its form (--password=..., passwords in
 URLs, tokens) is masked; --unmask shows it. Only their owner can read report
 files that have command lines.
 
+--addr inside expects that only this machine reaches what listens, by its
+address and the firewall; --addr outside that other machines do.
+
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that something listens on, sends no data, and names the process that answers:
 behind a redirect, that is another process. Where nothing listens it also binds
@@ -58,7 +61,7 @@ the port for a moment, and reports whether that worked.`,
 			&cli.BoolFlag{Name: "unmask", Category: categoryOutput,
 				Usage: "show the secrets in command lines", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: categoryVerify,
-				Usage: "`ADDR` it listens on: loopback, any or an IP address"},
+				Usage: "`ADDR` is an IP, any, loopback, inside or outside"},
 			&cli.StringFlag{Name: "process", Category: categoryVerify, Usage: "`NAME` of the process that listens"},
 			&cli.StringFlag{Name: "user", Category: categoryVerify, Usage: "`USER` that listens, by name or number"},
 			&cli.StringFlag{Name: "unit", Category: categoryVerify, Usage: "`UNIT` of systemd that listens, as nginx.service"},

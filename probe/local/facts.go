@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/bpf"
+	"onmux/probe/local/firewall"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
@@ -22,7 +23,8 @@ type Facts struct {
 	Elsewhere Elsewheres
 	NAT       Rules
 	Programs  Programs
-	Answers   []Answer // to connections that were made
+	Firewall  []firewall.Outcome // nil if it is not known what it does
+	Answers   []Answer           // to connections that were made
 	Bind      Bind
 
 	Caveats []Caveat  // set by Judge
@@ -127,7 +129,7 @@ const (
 // Judge concludes the verdict on a port. A socket that was seen is a fact, whatever
 // else could not be read; that none was seen is one only if everything could be.
 func Judge(f Facts) Verdict {
-	v := Verdict{Port: f.Port.Number, Proto: f.Port.Proto, Redirects: f.NAT.Redirects}
+	v := Verdict{Port: f.Port.Number, Proto: f.Port.Proto, Redirects: f.NAT.Redirects, Firewall: f.Firewall}
 	state, found := f.Counts.Strongest()
 	read := f.Source.Err == nil
 	switch {

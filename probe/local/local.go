@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"onmux/probe"
+	"onmux/probe/local/firewall"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/netns"
 	"onmux/probe/local/owner"
@@ -77,6 +78,9 @@ type Verdict struct {
 
 	Redirects []nat.Redirect `json:"redirects,omitempty"` // NAT rules that send on what comes for it
 	Trace     []trace.Trace  `json:"trace,omitempty"`     // with Request.Trace: who answers
+
+	// what the firewall does with new connections; nil if it is not known
+	Firewall []firewall.Outcome `json:"firewall,omitempty"`
 
 	Facts *Facts `json:"-"` // nil in a report that was read back
 }

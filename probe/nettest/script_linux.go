@@ -12,7 +12,7 @@ import (
 func (h *Host) Ruleset(t testing.TB, rules string) {
 	t.Helper()
 	nft := NFT(t)
-	if err := h.Do(func() error { return loadRules(nft, rules) }); err != nil {
+	if err := h.Do(func() error { return LoadRules(nft, rules) }); err != nil {
 		t.Fatal("nettest: ", err)
 	}
 }
@@ -30,8 +30,8 @@ func NFT(t testing.TB) string {
 	return path
 }
 
-// loadRules runs nft in the namespace of the calling thread.
-func loadRules(nft, rules string) error {
+// LoadRules runs nft in the namespace of the calling thread.
+func LoadRules(nft, rules string) error {
 	cmd := exec.Command(nft, "-f", "-")
 	cmd.Stdin = strings.NewReader(strings.NewReplacer("; }", "\n}", " }", "\n}").Replace(rules))
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/firewall"
 	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
@@ -73,12 +74,15 @@ type Judge struct {
 	doubt    string // why the outcome is not known; of several reasons the first
 	complete bool
 	met      map[int]bool // expectations of fields, by index, that an open endpoint has met
+
+	firewalls map[probe.Port][]firewall.Outcome // of ports, where a holder's reach is expected
 }
 
 // NewJudge starts with no findings. Without expectations a stream holds if
 // everything in it could be measured.
 func NewJudge(expect []Expectation) *Judge {
-	return &Judge{expect: expect, counts: make(map[string]uint64), complete: true, met: make(map[int]bool)}
+	return &Judge{expect: expect, counts: make(map[string]uint64), complete: true, met: make(map[int]bool),
+		firewalls: make(map[probe.Port][]firewall.Outcome)}
 }
 
 // Finding takes one record and returns how it violates what is expected of each.

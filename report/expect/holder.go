@@ -10,6 +10,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/firewall"
 	"onmux/probe/local/owner"
 	"onmux/report/phrase"
 	"onmux/report/record"
@@ -18,7 +19,7 @@ import (
 // Holder is what must be true of every socket that listens on a port of this
 // machine, or is in another state that is expected. What is zero is not asked for.
 type Holder struct {
-	Addr       string // "loopback", "any" or an address
+	Addr       string // "loopback", "any", "inside", "outside" or an address
 	Process    string // name of an owner
 	User       string // of an owner, or of the socket, by name or number
 	Unit       string // systemd unit of an owner, or in which the socket was made
@@ -31,9 +32,10 @@ type Holder struct {
 // OfHolder makes an expectation of h. A port on which nothing listens does
 // not meet it; an owner that could not be seen leaves it undecided.
 func OfHolder(h Holder) (Expectation, error) {
-	if h.Addr != "" && h.Addr != "loopback" && h.Addr != "any" {
+	if words := []string{"", "loopback", "any", inside, outside}; !slices.Contains(words, h.Addr) {
 		if _, err := netip.ParseAddr(h.Addr); err != nil {
-			return Expectation{}, fmt.Errorf("%q is not an address to expect: loopback, any or an IP address", h.Addr)
+			return Expectation{}, fmt.Errorf(
+				"%q is not an address to expect: loopback, any, inside, outside or an IP address", h.Addr)
 		}
 	}
 	return Expectation{text: "holder", holder: &h}, nil
@@ -75,6 +77,36 @@ func (e Expectation) NeedsOwner() bool {
 // NeedsListeners reports whether listeners have to be known to judge it.
 func (e Expectation) NeedsListeners() bool { return e.holder != nil }
 
+// From where a socket can be reached, as far as its address and the firewall decide.
+const (
+	inside  = "inside"  // from this machine only
+	outside = "outside" // from other machines, at least from some
+)
+
+// fromOutside is whether other machines can reach a socket, or why that is not known.
+func fromOutside(l local.Listener, rules []firewall.Outcome) (reached, doubt string) {
+	if l.Reach == "loopback" {
+		return inside, ""
+	}
+	at := probe.Endpoint{Addr: l.Address, Port: l.Port, Proto: l.Proto}
+	if len(rules) == 0 {
+		return "", fmt.Sprintf("what the firewall does with what comes to %s is not known", at)
+	}
+	reached = inside
+	for _, o := range rules {
+		family := o.Family == "" || o.Family == l.Family || l.Family == "dual" || l.Family == ""
+		switch {
+		case o.Scope == firewall.Inside || !family:
+		case o.Verdict == firewall.Accept:
+			return outside, ""
+		case o.Verdict == firewall.NotKnown:
+			doubt = fmt.Sprintf("whether the firewall lets anything through to %s is not known: %s", at,
+				strings.Join(o.Unknown, "; "))
+		}
+	}
+	return reached, doubt
+}
+
 // absent judges a port on which nothing listens, unless that is for the
 // expectation that names the states.
 func (h Holder) absent(v local.Verdict) (record.Violation, bool) {
@@ -85,7 +117,7 @@ func (h Holder) absent(v local.Verdict) (record.Violation, bool) {
 }
 
 // judge holds one socket against h. What is not known of it is a doubt.
-func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
+func (h Holder) judge(l local.Listener, rules []firewall.Outcome) (out []record.Violation, doubt string) {
 	p := probe.Endpoint{Addr: l.Address, Port: l.Port, Proto: l.Proto}
 	expect := func(what, expected, actual string, holds bool) {
 		if !holds {
@@ -94,7 +126,13 @@ func (h Holder) judge(l local.Listener) (out []record.Violation, doubt string) {
 				Address: l.Address.String(), Port: l.Port, Proto: l.Proto.String()})
 		}
 	}
-	if h.Addr != "" {
+	switch {
+	case h.Addr == inside || h.Addr == outside:
+		reached, why := fromOutside(l, rules)
+		if doubt = why; why == "" {
+			expect("reach", h.Addr, reached, reached == h.Addr)
+		}
+	case h.Addr != "":
 		a, err := netip.ParseAddr(h.Addr)
 		expect("address", h.Addr, fmt.Sprintf("%s (%s)", l.Address, l.Reach), l.Reach == h.Addr ||
 			err == nil && a == l.Address)
@@ -181,6 +219,9 @@ func (g *judging) held(v local.Verdict) {
 		if e.holder == nil {
 			continue
 		}
+		if e.holder.Addr == inside || e.holder.Addr == outside {
+			g.judge.firewalls[probe.Port{Number: v.Port, Proto: v.Proto}] = v.Firewall
+		}
 		if v.Verdict == local.Unknown {
 			s, _ := record.About(v)
 			g.judge.doubts(phrase.Unmeasured(s))
@@ -196,7 +237,7 @@ func (g *judging) holder(l local.Listener) {
 		if e.holder == nil || !e.holder.about(l.State) || record.Elsewhere(l) {
 			continue
 		}
-		violations, doubt := e.holder.judge(l)
+		violations, doubt := e.holder.judge(l, g.judge.firewalls[probe.Port{Number: l.Port, Proto: l.Proto}])
 		g.found = append(g.found, violations...)
 		g.judge.doubts(doubt)
 	}

@@ -40,6 +40,9 @@ func completeVerdict(v *local.Verdict) {
 	for i := range v.Redirects {
 		completeRedirect(&v.Redirects[i])
 	}
+	for i := range v.Firewall {
+		completeOutcome(&v.Firewall[i])
+	}
 	for i, a := range f.Answers {
 		v.Trace[i].Text = answer(a)
 	}
@@ -48,7 +51,7 @@ func completeVerdict(v *local.Verdict) {
 	}
 	tried := trials(f.Bind, f.Port)
 	v.Bind, v.Tried = append(obstacles(f), tried...), len(tried)
-	v.Why = why(v.Cause, f) + alsoElsewhere(v.Verdict, f) + rulesBeside(v.Verdict, f)
+	v.Why = why(v.Cause, f) + alsoElsewhere(v.Verdict, f) + rulesBeside(v.Verdict, f) + firewallBeside(v.Verdict, f)
 	v.Error = verdictError(v.Cause, f)
 	v.Release = release(f.Release, f.Port)
 }

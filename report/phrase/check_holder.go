@@ -43,7 +43,7 @@ func groups(listeners []local.Listener, state local.Word) []group {
 func listening(f local.Facts) string {
 	var parts []string
 	for _, g := range groups(f.Listeners, local.Listening) {
-		part := fmt.Sprintf("%s on %s, %s%s", g.holder, g.addresses(), reachable[g.reach()], g.proxied())
+		part := fmt.Sprintf("%s on %s, %s%s", g.holder, g.addresses(), reachable[g.reach()]+firewalled(f, g), g.proxied())
 		owners := g.sockets[0].Owners
 		if missing := noOwner(f.NoOwner); missing != "" && len(owners) == 0 {
 			part += ", " + missing

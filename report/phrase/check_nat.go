@@ -174,6 +174,10 @@ func conditionName(c nfexpr.Condition) string {
 		return "an ipset"
 	case nfexpr.AddressAndPort:
 		return "the address and the port together"
+	case nfexpr.LegacyTable:
+		return "table " + printable(c.Name) + " of legacy iptables"
+	case nfexpr.Program:
+		return "the BPF program " + printable(strings.TrimSpace(c.Name))
 	case nfexpr.ThroughBridge:
 		return "whether it arrives through a bridge"
 	case nfexpr.UnreadSet:

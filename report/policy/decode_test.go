@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 		{"check:\n  - port: 70000", "2:11: check rule 1: port 70000 is out of range: ports are 1 to 65535"},
 		{
 			"check:\n  - port: 1\n    address: here",
-			`3:14: check rule 1: "here" is not an address to expect: loopback, any or an IP address`,
+			`3:14: check rule 1: "here" is not an address to expect: loopback, any, inside, outside or an IP address`,
 		},
 		{"check:\n  - port: 1\n  - port: 1", `3:5: two rules are named "check 1": rename one`},
 		{

@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/firewall"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
@@ -109,7 +110,11 @@ func Sample() Stream {
 			local.Listener{Proto: probe.UDP, Address: Addr4, State: local.Bound, Reach: "public"},
 			local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Unknown, Why: "could not look",
 				Error: "permission denied",
-				Redirects: []nat.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6",
+				Firewall: []firewall.Outcome{{Verdict: firewall.Accept, Scope: firewall.Outside, Family: "ipv4",
+					Sources: []string{"192.0.2.0/24"}, More: 2, Devices: []string{"eth0"}, Addresses: []string{"192.0.2.1"},
+					RouteBack: true, Policy: true, By: "table ip filter, chain input"}, {Verdict: firewall.NotKnown, Scope: firewall.Any,
+					Unknown: []string{"it depends on a mark"}}},
+				Redirects: []nat.Redirect{{To: "port 8417", By: "a rule", Scope: "inside", Family: "ipv6", Means: nat.TPROXY,
 					Addresses: []string{"192.0.2.1"}, If: []string{"a mark"}}, {To: "192.0.2.2:80", By: "a rule",
 					Scope: "any"}},
 				Trace: []trace.Trace{{To: "127.0.0.1:417", Outcome: trace.Accepted, Backend: "127.0.0.1:8417",

@@ -30,6 +30,8 @@ const (
 	UnknownMatch      ConditionKind = "unknown match"      // of iptables, Name
 	UnknownExpression ConditionKind = "unknown expression" // of nf_tables, Name
 	UnknownTarget     ConditionKind = "unknown target"     // of iptables or nf_tables, Name: it may do nothing
+	LegacyTable       ConditionKind = "legacy table"       // of iptables, Name: what it does could not be read
+	Program           ConditionKind = "BPF program"        // Name: what it does is not known
 	ThroughBridge     ConditionKind = "bridge"             // whether packets arrive by one
 	OtherCondition    ConditionKind = "other"
 )

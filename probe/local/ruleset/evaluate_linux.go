@@ -199,11 +199,16 @@ func (v *evaluation) base(ctx context.Context, c chain, live []packets) []packet
 			v.fate(Dropped, p, by, true)
 			continue
 		}
-		p.state.last, p.state.lastPolicy = by, true
+		if v.filters() {
+			p.state.last, p.state.lastPolicy = by, true
+		}
 		v.accepted = append(v.accepted, p)
 	}
 	return v.accepted
 }
+
+// filters reports whether the base chain decides what comes to sockets.
+func (v *evaluation) filters() bool { return v.hook == unix.NF_INET_LOCAL_IN && v.hooked.kind != "nat" }
 
 // chain evaluates the rules of a chain and returns the packets that come to its end.
 func (v *evaluation) chain(ctx context.Context, caller *frame, name string, live []packets) []packets {
@@ -393,7 +398,9 @@ func (v *evaluation) decide(ctx context.Context, f *frame, d nfexpr.Verdict, p p
 
 // accept ends the base chain for packets.
 func (v *evaluation) accept(p packets, f *frame) {
-	p.state.last, p.state.lastPolicy = v.rule(f), false
+	if v.filters() {
+		p.state.last, p.state.lastPolicy = v.rule(f), false
+	}
 	v.accepted = append(v.accepted, p)
 }
 

@@ -130,6 +130,7 @@ func Read(ctx context.Context, q Query) (Result, error) {
 	var out Result
 	bases, err := r.read(ctx)
 	if err == nil || errors.Is(err, nfexpr.ErrTooLarge) {
+		out.NoChains = len(bases) == 0
 		out.Translations, out.Fates = r.evaluate(ctx, q, bases)
 	}
 	if err := ctx.Err(); err != nil {
@@ -298,6 +299,9 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found [
 				v := &evaluation{flow: flow{proto: proto, family: family, inside: inside}, rules: r}
 				v.own = r.destinations(family, inside)
 				v.all = 1<<len(v.own) - 1
+				if len(v.own) == 0 {
+					continue
+				}
 				v.setSources()
 				v.setDevices(devices, err)
 				v.run(ctx, bases)

@@ -20,6 +20,7 @@ type Query struct {
 type Result struct {
 	Translations []Translation
 	Fates        []Fate // all packets to all ports; none unless Status is Complete or NoRules
+	NoChains     bool   // packets pass no chain at all
 	Status       Status
 	Rules        int      // that were read
 	Err          error    // of NotOpened and Failed

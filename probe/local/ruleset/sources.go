@@ -76,6 +76,9 @@ func (s sourceSet) without(t sourceSet) sourceSet {
 
 func (s sourceSet) union(t sourceSet) sourceSet { return newSourceSet(slices.Concat(s, t)) }
 
+// Union is the addresses of two lists.
+func Union(a, b []Span) []Span { return sourceSet(a).union(b) }
+
 // prefixSpan is the addresses of a prefix.
 func prefixSpan(p netip.Prefix) Span {
 	first := p.Masked().Addr()
