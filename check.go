@@ -40,9 +40,6 @@ What is a secret in a command line by its form (--password=..., passwords in
 URLs, tokens) is masked; --unmask shows it. Only their owner can read report
 files that have command lines.
 
---addr inside expects that only this machine reaches what listens, by its
-address and the firewall; --addr outside that other machines do.
-
 --trace (on Linux) connects to each TCP port, on loopback or on the own address
 that something listens on, sends no data, and names the process that answers:
 behind a redirect, that is another process. Where nothing listens it also binds

@@ -79,10 +79,13 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
 	},
 	"report/phrase": {
-		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/netns", "probe/local/nfexpr",
-		"probe/local/owner", "probe/local/ruleset", "probe/local/socket", "probe/local/trace", "probe/ports",
-		"probe/wording",
-		"report/record", "scan", "scan/control", "scan/engine",
+		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/netns",
+		"probe/local/owner", "probe/local/socket", "probe/local/trace", "probe/ports", "probe/wording",
+		"report/phrase/packets", "report/record", "scan", "scan/control", "scan/engine",
+	},
+	"report/phrase/packets": {
+		"probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/nfexpr",
+		"probe/local/ruleset", "probe/wording",
 	},
 	"report/policy": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",

@@ -8,18 +8,8 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/local/trace"
 	"onmux/probe/wording"
+	"onmux/report/phrase/packets"
 )
-
-// maxNamed bounds how many of one kind a sentence names; it counts the others.
-const maxNamed = 3
-
-// some joins the first few parts and counts the others.
-func some(parts []string, between, one, many string) string {
-	if n := len(parts) - maxNamed; n > 0 {
-		return strings.Join(parts[:maxNamed], between) + between + wording.Count(n, one, many)
-	}
-	return strings.Join(parts, between)
-}
 
 // Complete writes the sentences of the records of a check.
 func Complete(r *local.Report) {
@@ -38,10 +28,10 @@ func completeVerdict(v *local.Verdict) {
 	}
 	f := *v.Facts
 	for i := range v.Redirects {
-		completeRedirect(&v.Redirects[i])
+		packets.CompleteRedirect(&v.Redirects[i])
 	}
 	for i := range v.Firewall {
-		completeOutcome(&v.Firewall[i])
+		packets.CompleteOutcome(&v.Firewall[i])
 	}
 	for i, a := range f.Answers {
 		v.Trace[i].Text = answer(a)
@@ -91,7 +81,7 @@ func cause(c local.Cause, f local.Facts) string {
 	case local.UnseenSocket:
 		return "held by a socket that cannot be seen, but that prevents binding"
 	case local.SentOn:
-		how := "sent on " + redirects(f.NAT.Redirects)
+		how := "sent on " + packets.Redirects(f.NAT.Redirects)
 		if len(f.NAT.Redirects) == 0 {
 			how = answered(f) + "; something sends it on, NAT or the like"
 		}
@@ -137,11 +127,11 @@ func caveat(c local.Caveat, f local.Facts) string {
 	case local.ProgramsUnread:
 		return "BPF programs could not be listed, and one may send arrivals on"
 	case local.ProgramsUnknown:
-		return unknownPrograms(f.Programs.Unknown)
+		return packets.UnknownPrograms(f.Programs.Unknown)
 	case local.ServicesUnknown:
 		return "IPVS, the kernel's load balancer, may send arrivals on"
 	case local.RulesUnknown:
-		return unknownRules(f.NAT.Unknown)
+		return packets.UnknownRules(f.NAT.Unknown)
 	}
 	return string(c)
 }
@@ -174,7 +164,7 @@ func inOtherNamespaces(f local.Facts) string {
 	for _, n := range f.Elsewhere.Namespaces {
 		parts = append(parts, namespace(n))
 	}
-	return "in use " + some(parts, "; ", "more network namespace", "more network namespaces") + connections(f)
+	return "in use " + wording.Some(parts, "; ", "more network namespace", "more network namespaces") + connections(f)
 }
 
 // namespace names who holds the port in a namespace, and how far that reaches: its
@@ -193,7 +183,7 @@ func namespace(n local.Namespace) string {
 		}
 		parts = append(parts, part)
 	}
-	return "in network namespace " + printable(n.Name) + ": " + some(parts, " and ", "more holder", "more holders")
+	return "in network namespace " + wording.Printable(n.Name) + ": " + wording.Some(parts, " and ", "more holder", "more holders")
 }
 
 // alsoElsewhere is about a port that is held, or may be, in the caller's own
@@ -201,7 +191,7 @@ func namespace(n local.Namespace) string {
 func alsoElsewhere(word local.Word, f local.Facts) string {
 	var names []string
 	for _, n := range f.Elsewhere.Namespaces {
-		names = append(names, printable(n.Name))
+		names = append(names, wording.Printable(n.Name))
 	}
 	if len(names) == 0 || word == local.Elsewhere {
 		return ""
@@ -212,7 +202,7 @@ func alsoElsewhere(word local.Word, f local.Facts) string {
 	}
 	return fmt.Sprintf("; %s in %s (%s)", verb,
 		wording.Count(len(names), "other network namespace", "other network namespaces"),
-		some(names, ", ", "more", "more"))
+		wording.Some(names, ", ", "more", "more"))
 }
 
 // answered is about a port on which nothing listens and which answers.
@@ -278,7 +268,7 @@ func outcome(a local.Answer, by, at string) string {
 func behind(b trace.Behind) string {
 	text := holder(local.Listener{Owners: b.Owners}) + " on " + b.Address
 	if b.NetNS != "" && b.NetNS != local.OwnNetNS {
-		text += " in network namespace " + printable(b.NetNS)
+		text += " in network namespace " + wording.Printable(b.NetNS)
 	}
 	return text
 }

@@ -11,6 +11,7 @@ import (
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
 	"onmux/probe/wording"
+	"onmux/report/phrase/packets"
 )
 
 // CheckCoverage is what was and was not looked at, a sentence each.
@@ -18,10 +19,10 @@ func CheckCoverage(c local.Coverage) []string {
 	if len(c.Sources) == 0 {
 		return nil // it ended before
 	}
-	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), rulesCoverage(c.Rules),
+	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), packets.Coverage(c.Rules),
 		programsCoverage(c))
 	if c.AllPorts {
-		all = append(all, wideRules(c.Wide)...)
+		all = append(all, packets.Wide(c.Wide)...)
 	}
 	return slices.Concat(all, traceCoverage(c.Trace), ownersCoverage(c))
 }
@@ -47,7 +48,7 @@ func CheckHints(c local.Coverage) []string {
 	if c.Namespaces.Denied {
 		all = append(all, privilege(c, "CAP_SYS_ADMIN")+" is needed to look at every network namespace")
 	}
-	all = append(all, rulesHints(c.Rules, !c.Trace.Asked && c.Trace.TCP)...)
+	all = append(all, packets.Hints(c.Rules, !c.Trace.Asked && c.Trace.TCP)...)
 	if o := c.Owners; o.Asked && o.Found < o.All && (o.Unreadable > 0 || o.Hidden || !c.Root) {
 		all = append(all, privilege(c, "CAP_SYS_PTRACE")+" is needed to see every owner")
 	}
@@ -184,9 +185,9 @@ func namespacesCoverage(c netns.Coverage) []string {
 	if len(c.Closed) > 0 {
 		var names []string
 		for _, name := range c.Closed {
-			names = append(names, printable(name))
+			names = append(names, wording.Printable(name))
 		}
-		add("%s not entered: %v", some(names, ", ", "more", "more"), c.ClosedErr)
+		add("%s not entered: %v", wording.Some(names, ", ", "more", "more"), c.ClosedErr)
 	}
 	if c.Hidden {
 		add("those of processes that /proc hides (hidepid) not seen")

@@ -8,6 +8,7 @@ import (
 	"onmux/probe/local/firewall"
 	"onmux/probe/local/nfexpr"
 	"onmux/probe/local/ruleset"
+	"onmux/report/phrase/packets"
 )
 
 func TestFirewalled(t *testing.T) {
@@ -36,7 +37,7 @@ func TestFirewalled(t *testing.T) {
 			{Verdict: firewall.Accept, Scope: out, Family: "ipv6", RouteBack: true}},
 	} {
 		for i := range outcomes {
-			completeOutcome(&outcomes[i])
+			packets.CompleteOutcome(&outcomes[i])
 		}
 		f := local.Facts{Port: probe.Port{Number: 417}, Firewall: outcomes}
 		g := group{sockets: []local.Listener{{Reach: "any", Family: "dual"}}}
@@ -51,7 +52,11 @@ func TestFirewalled(t *testing.T) {
 func TestFirewalledElsewhere(t *testing.T) {
 	f := local.Facts{Firewall: []firewall.Outcome{
 		{Verdict: firewall.Drop, Scope: firewall.Outside, Family: "ipv6", By: "table ip6 filter, chain input"},
-		{Verdict: firewall.Accept, Scope: firewall.Outside, Family: "ipv4"}, {Verdict: firewall.Accept, Scope: firewall.Inside}}}
+		{
+			Verdict: firewall.Accept,
+			Scope:   firewall.Outside,
+			Family:  "ipv4",
+		}, {Verdict: firewall.Accept, Scope: firewall.Inside}}}
 	for _, l := range []local.Listener{{Reach: "loopback", Family: "ipv6"}, {Reach: "any", Family: "ipv4"}} {
 		if got := firewalled(f, group{sockets: []local.Listener{l}}); got != "" {
 			t.Errorf("%+v: %q", l, got)

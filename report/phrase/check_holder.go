@@ -53,7 +53,7 @@ func listening(f local.Facts) string {
 		}
 		parts = append(parts, part+g.losses(f))
 	}
-	text := some(parts, "; ", "more holder", "more holders")
+	text := wording.Some(parts, "; ", "more holder", "more holders")
 	if n := f.Counts[socket.Bound]; n > 0 {
 		text += fmt.Sprintf("; %s bound and not listening", wording.Count(n, "socket", "sockets"))
 	}
@@ -70,7 +70,7 @@ func bound(f local.Facts) string {
 		}
 		parts = append(parts, part)
 	}
-	return "held by " + some(parts, "; ", "more holder", "more holders") + ", but not listening" + connections(f)
+	return "held by " + wording.Some(parts, "; ", "more holder", "more holders") + ", but not listening" + connections(f)
 }
 
 // connections counts what uses the port beside its holders. Owners of connections
@@ -86,7 +86,7 @@ func connections(f local.Facts) string {
 			}
 		}
 		if len(named) > 0 {
-			text += ", of " + some(named, " and ", "other", "others")
+			text += ", of " + wording.Some(named, " and ", "other", "others")
 		}
 		if c := f.CloseWait; c > 0 {
 			text += fmt.Sprintf(" (%s in CLOSE_WAIT, not closed here)", wording.Number(c))
@@ -124,7 +124,7 @@ func holder(l local.Listener) string {
 			about = append(about, wording.Count(n, "worker", "workers"))
 		}
 		if o.SocketUnit != "" {
-			about = append(about, "for "+printable(o.SocketUnit))
+			about = append(about, "for "+wording.Printable(o.SocketUnit))
 		} else if where := Where(o.Place); where != "" {
 			about = append(about, where)
 		}
@@ -133,7 +133,7 @@ func holder(l local.Listener) string {
 		}
 		names = append(names, fmt.Sprintf("%s (%s)", processName(o.Name), strings.Join(about, ", ")))
 	}
-	return some(names, " and ", "other process", "other processes")
+	return wording.Some(names, " and ", "other process", "other processes")
 }
 
 // unowned is what is known of a socket whose owner is not known, and who may be.
@@ -141,7 +141,7 @@ func unowned(l local.Listener) string {
 	text := "a socket"
 	switch {
 	case l.User != "":
-		text += " of " + printable(l.User)
+		text += " of " + wording.Printable(l.User)
 	case l.UID != nil:
 		text += fmt.Sprintf(" of uid %d", *l.UID)
 	}
@@ -159,7 +159,7 @@ func userName(user string) string {
 	if _, err := strconv.ParseUint(user, 10, 32); err == nil {
 		return "uid " + user
 	}
-	return printable(user)
+	return wording.Printable(user)
 }
 
 // processName is a process's name in a sentence, quoted where it would look like a
@@ -168,15 +168,7 @@ func processName(name string) string {
 	if strings.ContainsAny(name, "(),;") {
 		return strconv.Quote(name)
 	}
-	return cmp.Or(printable(name), "a process")
-}
-
-// printable quotes a name that would break a line of text.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	return name
+	return cmp.Or(wording.Printable(name), "a process")
 }
 
 // addresses names where the sockets of a group are, equal ones once.
@@ -194,14 +186,14 @@ func (g group) addresses() string {
 			names[i] = fmt.Sprintf("%s (%s)", name, wording.Count(n, "socket", "sockets"))
 		}
 	}
-	return some(names, " and ", "other address", "other addresses")
+	return wording.Some(names, " and ", "other address", "other addresses")
 }
 
 // boundTo is an address and what narrows it.
 func boundTo(l local.Listener) string {
 	s := netip.AddrPortFrom(l.Address, l.Port).String()
 	if l.Device != "" {
-		s += " on device " + printable(l.Device)
+		s += " on device " + wording.Printable(l.Device)
 	}
 	if l.Address.IsUnspecified() && l.Family == "ipv6" {
 		s += " (IPv6 only)"
@@ -269,7 +261,7 @@ func (g group) proxied() string {
 	if len(targets) == 0 {
 		return ""
 	}
-	return ", a proxy for " + some(targets, " and ", "other", "others")
+	return ", a proxy for " + wording.Some(targets, " and ", "other", "others")
 }
 
 // proxyTarget is the address or the socket to which a proxy passes a port on.
@@ -278,31 +270,31 @@ func proxyTarget(t owner.ProxyTarget) string {
 	case t.Kubernetes:
 		return "a Kubernetes service"
 	case t.Socket != "":
-		return printable("the socket " + t.Socket)
+		return wording.Printable("the socket " + t.Socket)
 	}
-	return printable(t.Address)
+	return wording.Printable(t.Address)
 }
 
 // Where names a place, as "nginx.service", "docker container 0123456789ab" or
 // "container 0123456789ab of pod 1b2c"; "" if nothing is known. Of a container the
 // unit is not named: it means the same.
 func Where(p owner.Place) string {
-	container := printable(cmp.Or(p.ContainerName, p.Container))
+	container := wording.Printable(cmp.Or(p.ContainerName, p.Container))
 	if container != "" {
 		container = "container " + container
 	}
-	pod := printable(cmp.Or(p.Pod, p.PodUID))
+	pod := wording.Printable(cmp.Or(p.Pod, p.PodUID))
 	switch {
 	case pod != "" && container != "":
 		return container + " of pod " + pod
 	case pod != "":
 		return "pod " + pod
 	case container != "" && p.Runtime != "":
-		return printable(p.Runtime) + " " + container
+		return wording.Printable(p.Runtime) + " " + container
 	case container != "":
 		return container
 	}
-	return printable(p.Unit)
+	return wording.Printable(p.Unit)
 }
 
 // Guess names the candidates for the owner, as "likely nginx (pid 412)" or "perhaps
@@ -331,8 +323,8 @@ func Guess(o owner.Origin) string {
 // either joins the first few alternatives and counts the others, of which there are
 // some more.
 func either(parts []string, more int) string {
-	if n := len(parts) - maxNamed; n > 0 {
-		parts, more = parts[:maxNamed], more+n
+	if n := len(parts) - wording.MaxNamed; n > 0 {
+		parts, more = parts[:wording.MaxNamed], more+n
 	}
 	if more > 0 {
 		return strings.Join(parts, ", ") + " or " + wording.Count(more, "other", "others")

@@ -1,4 +1,4 @@
-package phrase
+package packets
 
 import (
 	"cmp"
@@ -7,15 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"onmux/probe/local"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/nfexpr"
 	"onmux/probe/local/ruleset"
 	"onmux/probe/wording"
 )
 
-// rulesCoverage states how much of the rules was looked at.
-func rulesCoverage(r ruleset.Result) []string {
+// Coverage states how much of the rules was looked at.
+func Coverage(r ruleset.Result) []string {
 	const what = "NAT and firewall rules"
 	var all []string
 	n := wording.Count(r.Rules, "rule", "rules")
@@ -37,13 +36,13 @@ func rulesCoverage(r ruleset.Result) []string {
 	}
 	if len(r.Legacy) > 0 {
 		all = append(all, what+" of legacy iptables: could not be read: legacy tables "+
-			some(r.Legacy, ", ", "more", "more"))
+			wording.Some(r.Legacy, ", ", "more", "more"))
 	}
 	return all
 }
 
-// rulesHints states what more privilege would find of the rules.
-func rulesHints(r ruleset.Result, trace bool) []string {
+// Hints states what more privilege would find of the rules.
+func Hints(r ruleset.Result, trace bool) []string {
 	if r.Status != ruleset.NotPermitted {
 		return nil
 	}
@@ -54,16 +53,16 @@ func rulesHints(r ruleset.Result, trace bool) []string {
 	return []string{hint}
 }
 
-// wideRules states which rules do not make a verdict of each port that they cover,
+// Wide states which rules do not make a verdict of each port that they cover,
 // where every port was asked for.
-func wideRules(wide []ruleset.Rule) []string {
+func Wide(wide []ruleset.Rule) []string {
 	if len(wide) == 0 {
 		return nil
 	}
 	rules := slices.Compact(slices.Sorted(slices.Values(ruleNames(wide))))
 	return []string{fmt.Sprintf(
 		"ports that are sent on by %s: listed only where another reason is, because each of the rules covers more than %d",
-		some(rules, " and ", "other rule", "other rules"), nat.MaxSelected)}
+		wording.Some(rules, " and ", "other rule", "other rules"), nat.MaxSelected)}
 }
 
 func ruleNames(rules []ruleset.Rule) []string {
@@ -96,7 +95,7 @@ func redirectingRule(r ruleset.Rule, by nat.Means) string {
 	case ruleset.Podman:
 		who = "Podman's rule"
 	}
-	return fmt.Sprintf("%s (table %s, chain %s)", who, printable(r.Table), printable(r.Chain))
+	return fmt.Sprintf("%s (table %s, chain %s)", who, wording.Printable(r.Table), wording.Printable(r.Chain))
 }
 
 // redirector names what sends packets on.
@@ -107,7 +106,7 @@ func redirector(r nat.Redirect) string {
 	case nat.SKLookup:
 		return fmt.Sprintf(
 			"the BPF program %s (sk_lookup, id %d)",
-			printable(cmp.Or(r.Program.Name, "without a name")),
+			wording.Printable(cmp.Or(r.Program.Name, "without a name")),
 			r.Program.ID,
 		)
 	}
@@ -175,28 +174,28 @@ func conditionName(c nfexpr.Condition) string {
 	case nfexpr.AddressAndPort:
 		return "the address and the port together"
 	case nfexpr.LegacyTable:
-		return "table " + printable(c.Name) + " of legacy iptables"
+		return "table " + wording.Printable(c.Name) + " of legacy iptables"
 	case nfexpr.Program:
-		return "the BPF program " + printable(strings.TrimSpace(c.Name))
+		return "the BPF program " + wording.Printable(strings.TrimSpace(c.Name))
 	case nfexpr.ThroughBridge:
 		return "whether it arrives through a bridge"
 	case nfexpr.UnreadSet:
 		return "a set that could not be read"
 	case nfexpr.UnknownMatch:
-		return "the match " + printable(c.Name) + " of iptables"
+		return "the match " + wording.Printable(c.Name) + " of iptables"
 	case nfexpr.UnknownExpression:
-		return "an expression that is not known here (" + printable(c.Name) + ")"
+		return "an expression that is not known here (" + wording.Printable(c.Name) + ")"
 	case nfexpr.UnknownTarget:
-		return strings.TrimSpace("the target " + printable(c.Name))
+		return strings.TrimSpace("the target " + wording.Printable(c.Name))
 	}
 	if c.Name != "" {
-		return "something else in the packet (" + printable(c.Name) + ")"
+		return "something else in the packet (" + wording.Printable(c.Name) + ")"
 	}
 	return "something else in the packet"
 }
 
-// completeRedirect writes the fields of a redirect that are words.
-func completeRedirect(r *nat.Redirect) {
+// CompleteRedirect writes the fields of a redirect that are words.
+func CompleteRedirect(r *nat.Redirect) {
 	r.To, r.By, r.If = targetName(r.Target), redirector(*r), nil
 	for _, c := range r.Conditions {
 		r.If = append(r.If, conditionName(c))
@@ -220,37 +219,25 @@ func redirect(r nat.Redirect) string {
 		only = append(only, "over IPv6")
 	}
 	if len(r.Addresses) > 0 {
-		only = append(only, "for "+some(r.Addresses, " and ", "other address", "other addresses"))
+		only = append(only, "for "+wording.Some(r.Addresses, " and ", "other address", "other addresses"))
 	}
 	if len(r.If) > 0 {
-		only = append(only, "depending on "+some(r.If, " and ", "other condition", "other conditions"))
+		only = append(only, "depending on "+wording.Some(r.If, " and ", "other condition", "other conditions"))
 	}
 	return strings.Join(append([]string{fmt.Sprintf("to %s by %s", r.To, r.By)}, only...), ", ")
 }
 
-// redirects names where arrivals are sent.
-func redirects(all []nat.Redirect) string {
+// Redirects names where arrivals are sent.
+func Redirects(all []nat.Redirect) string {
 	var parts []string
 	for _, r := range all {
 		parts = append(parts, redirect(r))
 	}
-	return some(parts, "; ", "more rule", "more rules")
+	return wording.Some(parts, "; ", "more rule", "more rules")
 }
 
-// rulesBeside is what NAT rules do beside the verdict.
-func rulesBeside(word local.Word, f local.Facts) string {
-	text := ""
-	if len(f.NAT.Redirects) > 0 && word != local.Redirected {
-		text += "; but first, arrivals are sent on " + redirects(f.NAT.Redirects)
-	}
-	if len(f.NAT.Unknown) > 0 && !slices.Contains(f.Caveats, local.RulesUnknown) {
-		text += "; " + unknownRules(f.NAT.Unknown)
-	}
-	return text
-}
-
-// unknownRules names the rules that cover the port and that were not understood.
-func unknownRules(rules []ruleset.Rule) string {
+// UnknownRules names the rules that cover the port and that were not understood.
+func UnknownRules(rules []ruleset.Rule) string {
 	return "where arrivals go is not known: not understood: " +
-		some(ruleNames(rules), " and ", "other rule", "other rules")
+		wording.Some(ruleNames(rules), " and ", "other rule", "other rules")
 }

@@ -1,18 +1,18 @@
-package phrase
+package packets
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	"onmux/probe/local"
 	"onmux/probe/local/firewall"
 	"onmux/probe/local/nfexpr"
 	"onmux/probe/local/ruleset"
+	"onmux/probe/wording"
 )
 
-// completeOutcome writes the fields of an outcome that are words.
-func completeOutcome(o *firewall.Outcome) {
+// CompleteOutcome writes the fields of an outcome that are words.
+func CompleteOutcome(o *firewall.Outcome) {
 	if o.By = ""; o.Rule != (ruleset.Rule{}) {
 		o.By = chainName(o.Rule)
 	}
@@ -24,7 +24,7 @@ func completeOutcome(o *firewall.Outcome) {
 
 // chainName is "table inet filter, chain input".
 func chainName(r ruleset.Rule) string {
-	return fmt.Sprintf("table %s, chain %s", printable(r.Table), printable(r.Chain))
+	return fmt.Sprintf("table %s, chain %s", wording.Printable(r.Table), wording.Printable(r.Chain))
 }
 
 // doubt is why it is not known what the firewall does.
@@ -38,52 +38,13 @@ func doubt(c nfexpr.Condition) string {
 	return "it depends on " + conditionName(c)
 }
 
-// firewalled continues a sentence about how far sockets can be reached with what the
-// firewall does, to what comes from other machines or, where those cannot reach them,
-// from this one.
-func firewalled(f local.Facts, g group) string {
-	scope, family := firewall.Outside, g.family()
-	if g.reach() == "loopback" {
-		scope = firewall.Inside
-	}
-	all := outcomesFor(f.Firewall, scope, family)
-	text := clauses(all)
-	switch {
-	case text == "":
-		return ""
-	case !blocking(all):
-		return ", and the firewall " + text
-	}
-	return ", but the firewall " + text
-}
-
-// family is the one of which all sockets of a group are; "" if they take both.
-func (g group) family() string {
-	family := g.sockets[0].Family
-	for _, l := range g.sockets {
-		if l.Family != family || l.Family == "dual" {
-			return ""
-		}
-	}
-	return family
-}
-
-// firewallBeside is what the firewall does with what is sent on, unless it accepts it.
-func firewallBeside(word local.Word, f local.Facts) string {
-	all := outcomesFor(f.Firewall, firewall.Outside, "")
-	if word != local.Redirected || !blocking(all) {
-		return ""
-	}
-	return "; but the firewall " + clauses(all)
-}
-
-// blocking reports whether not everything is accepted.
-func blocking(all []firewall.Outcome) bool {
+// Blocking reports whether not everything is accepted.
+func Blocking(all []firewall.Outcome) bool {
 	return slices.ContainsFunc(all, func(o firewall.Outcome) bool { return o.Verdict != firewall.Accept })
 }
 
-// outcomesFor is the outcomes of a scope, and of one family unless it is "".
-func outcomesFor(all []firewall.Outcome, scope firewall.Scope, family string) []firewall.Outcome {
+// Outcomes is the outcomes of a scope, and of one family unless it is "".
+func Outcomes(all []firewall.Outcome, scope firewall.Scope, family string) []firewall.Outcome {
 	var out []firewall.Outcome
 	for _, o := range all {
 		if (o.Scope == firewall.Any || o.Scope == scope) && (o.Family == "" || family == "" || o.Family == family) {
@@ -96,9 +57,9 @@ func outcomesFor(all []firewall.Outcome, scope firewall.Scope, family string) []
 	return out
 }
 
-// clauses is what the firewall does: "drops what comes to it: table inet filter, chain
+// Clauses is what the firewall does: "drops what comes to it: table inet filter, chain
 // input"; "" if no rule decides.
-func clauses(all []firewall.Outcome) string {
+func Clauses(all []firewall.Outcome) string {
 	decides := func(o firewall.Outcome) bool { return o.Verdict != firewall.Accept || o.By != "" && !o.Policy }
 	if !slices.ContainsFunc(all, decides) {
 		return ""
@@ -128,7 +89,7 @@ func clauses(all []firewall.Outcome) string {
 	if len(parts) == 1 && all[0].By != "" && all[0].Verdict != firewall.NotKnown {
 		return strings.TrimSuffix(parts[0], " ("+all[0].By+")") + ": " + all[0].By
 	}
-	return some(parts, ", and ", "more outcome", "more outcomes")
+	return wording.Some(parts, ", and ", "more outcome", "more outcomes")
 }
 
 // packetsOf is "what comes to it over IPv6 from 10.0.0.0/8".
@@ -142,14 +103,14 @@ func packetsOf(o firewall.Outcome) string {
 		text += " over IPv6"
 	}
 	if len(o.Sources) > 0 {
-		sources := some(o.Sources, ", ", "more network", "more networks")
+		sources := wording.Some(o.Sources, ", ", "more network", "more networks")
 		text += " from " + sources
 	}
 	if len(o.Devices) > 0 {
-		text += " by " + some(o.Devices, ", ", "more device", "more devices")
+		text += " by " + wording.Some(o.Devices, ", ", "more device", "more devices")
 	}
 	if len(o.Addresses) > 0 {
-		text += " for " + some(o.Addresses, ", ", "more address", "more addresses")
+		text += " for " + wording.Some(o.Addresses, ", ", "more address", "more addresses")
 	}
 	if narrow {
 		text = strings.Replace(text, "what comes to it", "what comes", 1)

@@ -1,4 +1,4 @@
-package phrase
+package packets
 
 import (
 	"errors"
@@ -29,10 +29,10 @@ func TestNATCoverage(t *testing.T) {
 			Status: ruleset.NoRules, Legacy: []string{"ip mangle", "ip nat"},
 		},
 	} {
-		if got := strings.Join(rulesCoverage(r), "; "); got != want {
+		if got := strings.Join(Coverage(r), "; "); got != want {
 			t.Errorf("%+v: %q, want %q", r, got, want)
 		}
-		if hints := rulesHints(r, true); len(hints) > 0 != (r.Status == ruleset.NotPermitted) {
+		if hints := Hints(r, true); len(hints) > 0 != (r.Status == ruleset.NotPermitted) {
 			t.Errorf("%+v: hints %q", r, hints)
 		}
 	}
@@ -77,7 +77,7 @@ func TestRedirectInWords(t *testing.T) {
 	}}
 	want := "to port 80 by an nftables rule (table ip nat, chain pre), only from outside, over IPv4, for 192.0.2.1, " +
 		`depending on a mark and the match "x\n" of iptables`
-	completeRedirect(&r[0])
+	CompleteRedirect(&r[0])
 	if got := redirect(r[0]); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

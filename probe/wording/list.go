@@ -1,0 +1,25 @@
+package wording
+
+import (
+	"strconv"
+	"strings"
+)
+
+// MaxNamed bounds how many of one kind a sentence names; it counts the others.
+const MaxNamed = 3
+
+// Some joins the first few parts and counts the others.
+func Some(parts []string, between, one, many string) string {
+	if n := len(parts) - MaxNamed; n > 0 {
+		return strings.Join(parts[:MaxNamed], between) + between + Count(n, one, many)
+	}
+	return strings.Join(parts, between)
+}
+
+// Printable quotes a name that would break a line of text.
+func Printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
