@@ -91,7 +91,8 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
 		"scan", "scan/target",
 	},
-	"report/record": {"probe", "probe/local", "probe/local/owner", "probe/local/trace", "probe/ports", "scan"},
+	"report/reading": {"probe", "report/compact", "report/record"},
+	"report/record":  {"probe", "probe/local", "probe/local/owner", "probe/local/trace", "probe/ports", "scan"},
 	"report/reporttest": {
 		"probe", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner", "probe/local/socket", "probe/local/trace",
 		"probe/ports", "report", "report/record", "scan",

@@ -9,34 +9,53 @@ import (
 	"onmux/report/compact"
 	"onmux/report/document"
 	"onmux/report/nmap"
+	"onmux/report/reading"
 	"onmux/report/record"
 )
 
-// Replay reads a report saved as json or jsonl, or as XML by nmap, and writes it
-// to h as it was written when it was made. A report that is cut off is written as
+// Replay reads a report saved as json or jsonl, or by nmap, masscan or another program that
+// package reading knows, compressed or not, and writes it to h as it was written when it was
+// made. A report that is cut off is written as
 // far as it goes, with an End that is not Complete and counts what there was. Once
 // h has a Start it gets an End too, also when Replay returns an error: what it read
 // is not a report, reading failed, or h failed. Records are bounded at 1 MiB; the
 // errors name the line (jsonl) or the record.
 func Replay(r io.Reader, h record.Handler) error {
 	s := record.NewSource(h)
-	br := bufio.NewReaderSize(r, 64<<10)
+	err := read(s, r, h)
+	return errors.Join(err, s.Close())
+}
+
+func read(s *record.Source, r io.Reader, h record.Handler) error {
+	br, err := reading.Plain(r)
+	if err != nil {
+		return err
+	}
 	var first []byte
-	var err error
 	for err == nil && len(bytes.TrimSpace(first)) == 0 {
 		first, err = document.ReadLine(br)
 	}
+	if err != nil && err != io.EOF && err != document.ErrLong {
+		return err
+	}
+	whole := io.MultiReader(bytes.NewReader(first), br)
+	text := bytes.TrimSpace(first)
 	switch {
 	case document.KindOf(first) == "start":
-		err = document.ReadLines(s, first, br)
-	case bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(first, []byte("\ufeff"))), []byte("<")):
-		err = nmap.Read(s, io.MultiReader(bytes.NewReader(first), br))
-	case err != nil && err != io.EOF && err != document.ErrLong:
-		return err
-	default:
-		err = readDocument(s, io.MultiReader(bytes.NewReader(first), br), h)
+		return document.ReadLines(s, first, br)
+	case bytes.HasPrefix(text, []byte("<")):
+		return nmap.Read(s, whole)
+	case bytes.HasPrefix(text, []byte(`{"schema"`)):
+		return readDocument(s, whole, h)
 	}
-	return errors.Join(err, s.Close())
+	kind, err := reading.Detect(text)
+	switch {
+	case err != nil:
+		return err
+	case kind != nil:
+		return kind.Read(s, bufio.NewReader(reading.Latin1(whole)))
+	}
+	return readDocument(s, whole, h)
 }
 
 // readDocument reads a json report, twice unless h has no use for violations: they stand in

@@ -3,20 +3,24 @@ package nmap
 import "encoding/xml"
 
 // host is a host in nmap's XML (nmap.dtd, output version 1.05), which masscan and others
-// write too, with the parts that are read or written here.
+// write too, with the parts that are read here.
 type host struct {
 	XMLName   xml.Name     `xml:"host"`
+	Comment   string       `xml:",comment"`
 	Status    status       `xml:"status"`
 	Addresses []address    `xml:"address"`
 	Names     []hostname   `xml:"hostnames>hostname"`
 	Folded    []extraPorts `xml:"ports>extraports"`
 	Ports     []port       `xml:"ports>port"`
+	Systems   []system     `xml:"os>osmatch"`
+	Scripts   []script     `xml:"hostscript>script"`
 	Times     *times       `xml:"times"`
 }
 
 type address struct {
-	Addr string `xml:"addr,attr"`
-	Type string `xml:"addrtype,attr"` // ipv4, ipv6 or mac
+	Addr   string `xml:"addr,attr"`
+	Type   string `xml:"addrtype,attr"` // ipv4, ipv6 or mac
+	Vendor string `xml:"vendor,attr"`
 }
 
 type hostname struct {
@@ -24,12 +28,19 @@ type hostname struct {
 	Type string `xml:"type,attr"`
 }
 
+// system is what the operating system may be.
+type system struct {
+	Name     string `xml:"name,attr"`
+	Accuracy string `xml:"accuracy,attr"` // percent
+}
+
 type port struct {
 	Proto   string   `xml:"protocol,attr"`
 	Number  uint16   `xml:"portid,attr"`
+	Comment string   `xml:",comment"`
 	State   status   `xml:"state"`
 	Service *service `xml:"service"`
-	Script  *script  `xml:"script"`
+	Scripts []script `xml:"script"`
 }
 
 // status is the state of a host or a port.
@@ -37,15 +48,19 @@ type status struct {
 	State  string `xml:"state,attr"`
 	Reason string `xml:"reason,attr"`
 	TTL    uint8  `xml:"reason_ttl,attr"`
-	By     string `xml:"reason_ip,attr,omitempty"` // the address that answered, if it is another
+	By     string `xml:"reason_ip,attr"` // the address that answered, if it is another
 }
 
 type service struct {
-	Name    string `xml:"name,attr"`
-	Product string `xml:"product,attr,omitempty"`
-	Version string `xml:"version,attr,omitempty"`
-	Method  string `xml:"method,attr"` // probed, or table: the registered name of the port
-	Conf    int    `xml:"conf,attr"`   // 0 to 10
+	Name    string   `xml:"name,attr"`
+	Product string   `xml:"product,attr"`
+	Version string   `xml:"version,attr"`
+	Extra   string   `xml:"extrainfo,attr"`
+	Tunnel  string   `xml:"tunnel,attr"` // ssl
+	Banner  string   `xml:"banner,attr"` // of masscan
+	Method  string   `xml:"method,attr"` // probed, or table: the registered name of the port
+	Conf    int      `xml:"conf,attr"`   // 0 to 10
+	CPEs    []string `xml:"cpe"`
 }
 
 type script struct {
@@ -66,29 +81,8 @@ type extraPorts struct {
 }
 
 type times struct {
-	SRTT   int64 `xml:"srtt,attr"`   // µs, as the others
-	RTTVar int64 `xml:"rttvar,attr"` // the deviation
-	To     int64 `xml:"to,attr"`     // the timeout
+	SRTT int64 `xml:"srtt,attr"` // µs
 }
 
-// runStats ends a report.
-type runStats struct {
-	XMLName  xml.Name `xml:"runstats"`
-	Finished finished `xml:"finished"`
-	Hosts    hosts    `xml:"hosts"`
-}
-
-type finished struct {
-	Time     int64  `xml:"time,attr"` // seconds since 1970
-	TimeStr  string `xml:"timestr,attr"`
-	Elapsed  string `xml:"elapsed,attr"` // seconds
-	Summary  string `xml:"summary,attr"`
-	Exit     string `xml:"exit,attr"` // success or error
-	ErrorMsg string `xml:"errormsg,attr,omitempty"`
-}
-
-type hosts struct {
-	Up    int `xml:"up,attr"`
-	Down  int `xml:"down,attr"`
-	Total int `xml:"total,attr"`
-}
+// hosts are the sums of a report.
+type hosts struct{ Up, Down, Total uint64 }

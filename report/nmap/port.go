@@ -1,11 +1,14 @@
 package nmap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,11 +25,40 @@ func (p port) result(r *probe.Result) bool {
 	p.judge(r)
 	r.Responder, _ = netip.ParseAddr(p.State.By)
 	// A name from nmap's table of ports is not evidence of what speaks there.
-	if s := p.Service; s != nil && s.Method == "probed" {
-		r.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version,
-			Confidence: confidenceOf(s.Conf)}
+	if s := p.Service; s != nil && (s.Method == "probed" || s.Banner != "") {
+		r.Service = &probe.Service{Name: cmp.Or(s.Name, "unknown"), Product: s.Product, Version: s.Version,
+			Info: s.Extra, Banner: bannerOf(s.Banner), Confidence: confidenceOf(s.Conf)}
+		if s.Tunnel == "ssl" {
+			r.Service.Name = insideTLS(r.Service.Name, true)
+		}
+		for _, c := range s.CPEs {
+			r.Evidence = append(r.Evidence, strings.TrimSpace(c))
+		}
+	}
+	for _, one := range p.Scripts {
+		switch {
+		case one.ID == "banner" && r.Service != nil:
+			r.Service.Banner = cmp.Or(r.Service.Banner, bannerOf(one.Output))
+		case one.ID != "onmux": // of an earlier version of this program
+			r.Evidence = append(r.Evidence, "script "+one.ID+": "+strings.TrimSpace(one.Output))
+		}
+	}
+	for _, k := range readOwn(p.Comment) {
+		k.apply(r)
 	}
 	return true
+}
+
+// maxBanner bounds a banner, in bytes.
+const maxBanner = 256
+
+// bannerOf is one in printable ASCII.
+func bannerOf(s string) string {
+	if len(s) > maxBanner {
+		s = s[:maxBanner]
+	}
+	quoted := strconv.QuoteToASCII(s)
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(quoted[1 : len(quoted)-1])
 }
 
 // judge translates nmap's state and reason.
@@ -76,8 +108,9 @@ func (e extraPorts) ports() iter.Seq[port] {
 	}
 }
 
-// folded writes the ports that nmap reports together.
-func (p *reader) folded(base probe.Result, all []extraPorts) error {
+// folded writes the ports that nmap reports together; special has what our writer kept of
+// some.
+func (p *reader) folded(base probe.Result, all []extraPorts, special map[probe.Port]probe.Result) error {
 	const most = 4 * (math.MaxUint16 + 1) // TCP, UDP, SCTP and IP
 	var ports uint64
 	for _, e := range all {
@@ -88,7 +121,11 @@ func (p *reader) folded(base probe.Result, all []extraPorts) error {
 			}
 			r := base
 			if !one.result(&r) {
-				continue // sctp, ip
+				p.protocols++ // sctp, ip
+				continue
+			}
+			if own, ok := special[probe.Port{Number: r.Port, Proto: r.Proto}]; ok {
+				r = own
 			}
 			if err := p.Write(r); err != nil {
 				return err
@@ -101,6 +138,12 @@ func (p *reader) folded(base probe.Result, all []extraPorts) error {
 		}
 	}
 	return nil
+}
+
+func sortedPorts(all map[probe.Port]probe.Result) []probe.Port {
+	return slices.SortedFunc(maps.Keys(all), func(a, b probe.Port) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+	})
 }
 
 // portRange reads "80" or "1-21".

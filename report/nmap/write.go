@@ -1,10 +1,12 @@
 package nmap
 
 import (
+	"bufio"
 	"cmp"
-	"encoding/xml"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,16 +27,17 @@ const maxSingly = 1 << 16
 // writer writes nmap's XML, but for the name of the scanner, which the DTD fixes and which
 // we don't pretend to be. A host's ports stand together there, so all of them wait for the
 // end. Where our states and reasons are finer than nmap's, its nearest is written, and ours
-// in a script element with the evidence.
+// in a comment, which our reader understands and every other ignores.
 type writer struct {
 	record.Nop
-	w          io.Writer
-	x          *xml.Encoder
-	run        xml.StartElement
-	command    string
+	out        *bufio.Writer
+	start      record.Start
 	found      compact.Store // endpoints
 	ranges     compact.Store
+	asked      [2]portSet              // by protocol
+	names      []probe.Result          // that have no address
 	registered func(probe.Port) string // the name of a port, or ""
+	count      hosts
 }
 
 // New returns a writer of the XML to w.
@@ -43,39 +46,13 @@ func New(w io.Writer, o record.Options) record.Handler {
 	if registered == nil {
 		registered = func(probe.Port) string { return "" }
 	}
-	x := xml.NewEncoder(w)
-	x.Indent("", " ")
-	return &writer{w: w, x: x, registered: registered}
+	return &writer{out: bufio.NewWriter(w), registered: registered}
 }
 
-// Start writes the head.
+// Start keeps s.
 func (n *writer) Start(s record.Start) error {
-	if err := Fits(s.Command); err != nil {
-		return err
-	}
-	n.command = s.Command
-	started := s.Started.UTC()
-	n.run = element("nmaprun", "scanner", "onmux", "args", "onmux "+s.Command, "start",
-		strconv.FormatInt(started.Unix(), 10),
-		"startstr", started.Format(time.ANSIC), "version", phrase.Visible(s.Version), "xmloutputversion", "1.05")
-	if _, err := io.WriteString(n.w, xml.Header+"<!DOCTYPE nmaprun>\n"); err != nil {
-		return err
-	}
-	err := n.x.EncodeToken(n.run)
-	for _, name := range []string{"verbose", "debugging"} {
-		e := element(name, "level", "0")
-		err = cmp.Or(err, n.x.EncodeToken(e), n.x.EncodeToken(e.End()))
-	}
-	return cmp.Or(err, n.x.Flush())
-}
-
-// element begins one with attributes, each a name and a value.
-func element(name string, attributes ...string) xml.StartElement {
-	e := xml.StartElement{Name: xml.Name{Local: name}}
-	for pair := range slices.Chunk(attributes, 2) {
-		e.Attr = append(e.Attr, xml.Attr{Name: xml.Name{Local: pair[0]}, Value: pair[1]})
-	}
-	return e
+	n.start = s
+	return Fits(s.Command)
 }
 
 // Fits reports what is wrong with this format for the records of a command.
@@ -87,50 +64,108 @@ func Fits(command string) error {
 }
 
 // Endpoint keeps it for its host.
-func (n *writer) Endpoint(r probe.Result) error { return n.found.Endpoint(r) }
+func (n *writer) Endpoint(r probe.Result) error {
+	n.ask(r.Port, r.Proto)
+	if !r.Addr.IsValid() {
+		n.names = append(n.names, r)
+		return nil
+	}
+	return n.found.Endpoint(r)
+}
 
 // Range keeps it for its hosts.
-func (n *writer) Range(r scan.Range) error { return n.ranges.Range(r) }
+func (n *writer) Range(r scan.Range) error {
+	n.ask(r.Port, r.Proto)
+	return n.ranges.Range(r)
+}
 
 // Listener keeps a socket of this machine as an open port.
 func (n *writer) Listener(l local.Listener) error {
 	if l.State != local.Listening || record.Elsewhere(l) {
 		return nil
 	}
+	n.ask(l.Port, l.Proto)
 	r := probe.Result{Endpoint: probe.Endpoint{Addr: l.Address, Port: l.Port, Proto: l.Proto}, State: probe.Open}
 	return n.found.Weak(r) // an endpoint or a range states more
 }
 
-// End writes the hosts.
+func (n *writer) ask(port uint16, proto probe.Proto) {
+	if i := slices.Index(probe.Protos(), proto); i >= 0 {
+		n.asked[i].add(port)
+	}
+}
+
+// End writes everything.
 func (n *writer) End(e record.End) error {
 	defer n.found.Close()
 	defer n.ranges.Close()
-	if err := n.single(); err != nil {
+	n.head()
+	if err := cmp.Or(n.single(), n.writeHosts()); err != nil {
 		return err
 	}
-	count, err := n.writeHosts()
-	if err != nil {
-		return err
+	for _, r := range n.names {
+		n.comment(fmt.Sprintf("%s is %s: %s", record.Place(r), r.State, r.Error))
+		n.own(kept{Host: r.Host, Proto: r.Proto.String(), Ports: strconv.Itoa(int(r.Port)), State: r.State, Error: r.Error})
 	}
 	at := e.Finished.UTC()
-	f := finished{
-		Time: at.Unix(), TimeStr: at.Format(time.ANSIC), Exit: "success", Summary: phrase.Tally(n.command,
-			e.Summary.States),
-		Elapsed: strconv.FormatFloat(time.Duration(e.Summary.Duration).Seconds(), 'f', 2, 64),
-	}
+	exit := []string{"exit", "success"}
 	if !e.Complete {
-		f.Exit, f.ErrorMsg = "error", phrase.Visible("incomplete: "+strings.Join(e.Coverage, "; "))
+		exit = []string{"exit", "error", "errormsg", "incomplete: " + strings.Join(e.Coverage, "; ")}
 	}
-	err = cmp.Or(n.x.Encode(runStats{Finished: f, Hosts: count}), n.x.EncodeToken(n.run.End()), n.x.Close())
-	if err == nil {
-		_, err = io.WriteString(n.w, "\n")
-	}
-	return err
+	n.line("<runstats>" + element("finished", append([]string{
+		"time", strconv.FormatInt(at.Unix(), 10), "timestr", at.Format(time.ANSIC), "summary",
+		phrase.Tally(n.start.Command, e.Summary.States), "elapsed",
+		strconv.FormatFloat(time.Duration(e.Summary.Duration).Seconds(), 'f', 2, 64)}, exit...)...) +
+		element("hosts", "up", strconv.FormatUint(n.count.Up, 10), "down", strconv.FormatUint(n.count.Down, 10), "total",
+			strconv.FormatUint(n.count.Total, 10)))
+	n.line("</runstats>\n</nmaprun>")
+	return n.out.Flush()
 }
 
-// single makes hosts of the addresses of ranges, as many as fit; the others are a comment.
+// head writes what stands before the hosts.
+func (n *writer) head() {
+	started := n.start.Started.UTC()
+	args := "onmux " + n.start.Command
+	if len(n.start.Args) > 0 {
+		args = "onmux " + phrase.CommandLine(n.start.Args)
+	}
+	n.line(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<!DOCTYPE nmaprun>")
+	n.line(strings.TrimSuffix(element("nmaprun", "scanner", "onmux", "args", args, "start",
+		strconv.FormatInt(started.Unix(), 10), "startstr", started.Format(time.ANSIC), "version", n.start.Version,
+		"xmloutputversion", "1.05"), "/>") + ">")
+	for i, proto := range probe.Protos() {
+		if ports := n.asked[i].String(); ports != "" {
+			kind := map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}[proto]
+			if proto == probe.TCP && n.start.Method["tcp"] == "syn" {
+				kind = "syn"
+			}
+			n.line(element("scaninfo", "type", kind, "protocol", proto.String(), "numservices",
+				strconv.Itoa(n.asked[i].count()), "services", ports))
+		}
+	}
+	n.line(element("verbose", "level", "0") + "\n" + element("debugging", "level", "0"))
+}
+
+// line writes one. An error of the writer is that of Flush.
+func (n *writer) line(s string) { n.out.WriteString(s + "\n") }
+
+// comment writes text as a comment. None may hold two hyphens, but a zone may.
+func (n *writer) comment(text string) {
+	n.line("<!-- " + strings.ReplaceAll(phrase.Visible(text), "--", "‐‐") + " -->")
+}
+
+// own writes what only our reader needs.
+func (n *writer) own(all ...kept) {
+	if text := ownComment(all); text != "" {
+		n.line(text)
+	}
+}
+
+// single makes hosts of the addresses of ranges, as many as fit; the others are comments, and
+// counted.
 func (n *writer) single() error {
 	left := uint64(maxSingly)
+	var unlisted []scan.Range
 	for i := range n.ranges.Len() {
 		item, err := n.ranges.At(uint32(i))
 		if err != nil {
@@ -138,12 +173,10 @@ func (n *writer) single() error {
 		}
 		s := item.Range()
 		if s.Count > left {
-			text := fmt.Sprintf(" %s to %s, port %d/%s: %d addresses are %s, and not listed ",
-				s.First, s.Last, s.Port, s.Proto, s.Count, s.State)
-			// No comment may hold two hyphens, but a zone may.
-			if err := n.x.EncodeToken(xml.Comment(strings.ReplaceAll(phrase.Visible(text), "--", "‐‐"))); err != nil {
-				return err
-			}
+			n.comment(fmt.Sprintf("%s to %s, port %d/%s: %d addresses are %s, and not listed", s.First, s.Last, s.Port,
+				s.Proto, s.Count, s.State))
+			n.own(keptRange(s))
+			unlisted = append(unlisted, s)
 			continue
 		}
 		left -= s.Count
@@ -155,38 +188,57 @@ func (n *writer) single() error {
 			a = a.Next()
 		}
 	}
+	n.countUnlisted(unlisted)
 	return nil
 }
 
-// writeHosts writes all hosts and counts them.
-func (n *writer) writeHosts() (count hosts, err error) {
-	var h hostResults
-	write := func() error {
-		if len(h.results) == 0 {
-			return nil
+// countUnlisted counts the addresses of ranges that are no hosts of their own, each once.
+func (n *writer) countUnlisted(ranges []scan.Range) {
+	slices.SortFunc(ranges, func(a, b scan.Range) int { return a.First.Compare(b.First) })
+	var last netip.Addr // of those that are counted
+	for _, r := range ranges {
+		if last.IsValid() && !last.Less(r.Last) {
+			continue
 		}
-		e := n.host(&h)
-		if count.Total++; e.Status.State == "up" {
-			count.Up++
-		} else {
-			count.Down++
+		count := r.Count
+		if last.IsValid() && !last.Less(r.First) {
+			count = span(last, r.Last)
 		}
-		h = hostResults{results: h.results[:0]}
-		return n.x.Encode(e)
+		last = r.Last
+		n.count.Total += count
+		switch hostState([]probe.Result{record.At(r, r.First)}) {
+		case "up":
+			n.count.Up += count
+		case "down":
+			n.count.Down += count
+		}
 	}
+}
+
+// span is how many addresses lie behind a, up to b; as many as 64 bits hold.
+func span(a, b netip.Addr) uint64 {
+	x, y := a.As16(), b.As16()
+	return binary.BigEndian.Uint64(y[8:]) - binary.BigEndian.Uint64(x[8:])
+}
+
+// writeHosts writes all hosts and counts them.
+func (n *writer) writeHosts() error {
+	var h hostResults
 	for _, i := range n.found.ByAddress() {
 		item, err := n.found.At(i)
 		if err != nil {
-			return count, err
+			return err
 		}
 		if len(h.results) > 0 && h.results[0].Addr != item.Addr {
-			if err := write(); err != nil {
-				return count, err
-			}
+			n.host(&h)
+			h = hostResults{results: h.results[:0]}
 		}
 		h.add(item.Result, i)
 	}
-	return count, write()
+	if len(h.results) > 0 {
+		n.host(&h)
+	}
+	return nil
 }
 
 // hostResults is what was found of one host, by protocol and port.
@@ -209,81 +261,61 @@ func (h *hostResults) add(r probe.Result, i uint32) {
 	h.results = append(h.results, r)
 }
 
-// host makes the element of one host. nmap takes every host for up that was not found
-// unreachable.
-func (n *writer) host(found *hostResults) host {
-	results := found.results
-	a := results[0].Addr
-	h := host{
-		Status:    status{State: "down", Reason: reasonName(results[0].Reason), TTL: results[0].TTL},
-		Addresses: []address{{phrase.Visible(a.String()), "ipv4"}},
-	}
-	if a.Is6() {
-		h.Addresses[0].Type = "ipv6"
-	}
-	if name := found.name; name != "" {
-		h.Names = []hostname{{phrase.Visible(name), "user"}}
-	}
+// hostState is whether a host is up, in nmap's words: something that it sent itself shows it,
+// and that nobody has its address shows that it is not.
+func hostState(results []probe.Result) string {
+	down := 0
 	for _, r := range results {
-		if r.State != probe.Unreachable {
-			h.Status.State = "up"
+		switch {
+		case r.State == probe.Open, r.Reason.IsAnswer() && !r.Responder.IsValid() && r.State != probe.Unreachable:
+			return "up"
+		case r.State == probe.Unreachable:
+			down++
 		}
-		if r.RTT > 0 && h.Times == nil {
+	}
+	if down == len(results) {
+		return "down"
+	}
+	return "unknown"
+}
+
+// host writes one. One that is down has no ports there.
+func (n *writer) host(found *hostResults) {
+	results := found.results
+	a, state := results[0].Addr, hostState(results)
+	n.count.Total++
+	family := "ipv4"
+	if a.Is6() {
+		family = "ipv6"
+	}
+	why := results[0]
+	if i := slices.IndexFunc(results, func(r probe.Result) bool { return hostState([]probe.Result{r}) == state }); i >= 0 {
+		why = results[i]
+	}
+	n.line("<host>" + element("status", "state", state, "reason", reasonName(why.Reason), "reason_ttl",
+		strconv.Itoa(int(why.TTL))))
+	n.line(element("address", "addr", a.String(), "addrtype", family) + "\n<hostnames>")
+	if found.name != "" {
+		n.line(element("hostname", "name", found.name, "type", "user"))
+	}
+	n.line("</hostnames>")
+	switch state {
+	case "up":
+		n.count.Up++
+	case "down":
+		n.count.Down++
+		n.own(group(results)...)
+		n.line("</host>")
+		return
+	}
+	n.ports(results)
+	for _, r := range results {
+		if r.RTT > 0 {
 			us := time.Duration(r.RTT).Microseconds()
-			h.Times = &times{us, us / 2, max(4*us, 100_000)}
-		}
-		h.Ports = append(h.Ports, n.port(r))
-	}
-	return h
-}
-
-func (n *writer) port(r probe.Result) port {
-	p := port{
-		Proto: r.Proto.String(), Number: r.Port,
-		State: status{State: stateName(r.State), Reason: reasonName(r.Reason), TTL: r.TTL},
-	}
-	if r.Responder.IsValid() {
-		p.State.By = phrase.Visible(r.Responder.String())
-	}
-	s := r.Service
-	name := n.registered(probe.Port{Number: r.Port, Proto: r.Proto})
-	switch {
-	case name != "" && (s == nil || s.Name == record.Unknown):
-		// As nmap does, and like it with a word for where the name is from.
-		p.Service = &service{Name: name, Method: "table", Conf: 3}
-	case s != nil:
-		p.Service = &service{
-			Name: phrase.Visible(s.Name), Product: phrase.Visible(s.Product), Version: phrase.Visible(s.Version),
-			Method: "probed", Conf: map[probe.Confidence]int{probe.High: 10, probe.Medium: 7,
-				probe.Low: 3}[s.Confidence],
+			n.line(element("times", "srtt", strconv.FormatInt(us, 10), "rttvar", strconv.FormatInt(us/2, 10), "to",
+				strconv.FormatInt(max(4*us, 100_000), 10)))
+			break
 		}
 	}
-	// No evidence: what of it differs in every run, as times and ports do, is a change to
-	// ndiff, and ndiff 7.93 breaks where nothing else is.
-	if text := phrase.Join(r.State.String(), r.Error, r.Notes...); text != p.State.State {
-		p.Script = &script{"onmux", phrase.Visible(text)}
-	}
-	return p
-}
-
-// stateName is the state in the words that nmap has for ports.
-func stateName(s probe.State) string {
-	switch s {
-	case probe.Unreachable:
-		return probe.Filtered.String()
-	case probe.Unknown:
-		return "unknown"
-	}
-	return s.String()
-}
-
-// reasonName is the reason in nmap's words; ours are its words but for two.
-func reasonName(r probe.Reason) string {
-	switch r {
-	case probe.NoReason:
-		return "unknown-response"
-	case probe.NoNeighbor:
-		return "no-response"
-	}
-	return r.String()
+	n.line("</host>")
 }
