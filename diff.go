@@ -18,12 +18,13 @@ func diffCommand() *cli.Command {
 		Usage:     "what changed between two saved reports",
 		ArgsUsage: "OLD NEW",
 		Description: `Each is a report saved with -o json=FILE or -o jsonl=FILE, or of another program
-that onmux report reads; - is standard input. It lists what appeared, what vanished, and where the state, the
-service or the owner differs. What may be no change, such as silence in a report
-that expects to have missed answers, is listed apart; silence that decides
-nothing is only counted (-v lists it). The exit code is 1 if something certainly
-changed, and 3 if a report is incomplete, or with --strict if something may have
-changed. With -q, nothing is printed where nothing changed.`,
+that onmux report reads; - is standard input. It lists what appeared, what
+vanished, and where the state, the service or the owner differs. What may be no
+change, such as silence in a report that expects to have missed answers, is
+listed apart; silence that decides nothing is only counted (-v lists it). The
+exit code is 1 if something certainly changed, and 3 if a report is incomplete,
+or with --strict if something may have changed. With -q, nothing is printed
+where nothing changed.`,
 		UsageText: `  onmux diff yesterday.jsonl today.jsonl
   onmux diff nmap.xml today.jsonl -o markdown`,
 		Flags: []cli.Flag{

@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 	"report": {
 		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/document", "report/expect",
 		"report/html",
-		"report/nmap", "report/phrase", "report/record", "report/text", "scan", "scan/files",
+		"report/nmap", "report/phrase", "report/reading", "report/record", "report/text", "scan", "scan/files",
 	},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/record",

@@ -19,10 +19,11 @@ func reportCommand() *cli.Command {
 		Usage:     "write a saved report in any format",
 		ArgsUsage: "FILE",
 		Description: `FILE is a report that was saved with -o json=FILE or -o jsonl=FILE, nmap's or
-masscan's XML, or what masscan (-oJ, -oL), zmap (csv), naabu (-json) and RustScan
-(-g) write; - is standard input. It may be compressed with gzip or bzip2. What there is of a truncated one is written, with
-exit code 3, as for one of a run that was interrupted. With --exit or
---exit-style, the exit code is that of the run.
+masscan's XML, or what masscan (-oJ, -oL), zmap (csv), naabu (-json) and
+RustScan (-g) write; - is standard input. It may be compressed with gzip or
+bzip2. What there is of a truncated one is written, with exit code 3, as for one
+of a run that was interrupted. With --exit or --exit-style, the exit code is
+that of the run.
 
 -o takes ` + strings.Join(report.Formats(), " "),
 		UsageText: `  onmux report scan.jsonl -o csv
