@@ -48,8 +48,8 @@ where nothing changed.`,
 					return err
 				}
 			}
-			if err := comparable(both[0].Started.Command, both[1].Started.Command); err != nil {
-				return err
+			if err := compare.Comparable(both[0].Started.Command, both[1].Started.Command); err != nil {
+				return usageError(err, "scan and probe compare with each other, check with check")
 			}
 			return s.run(
 				c.Context,
@@ -73,17 +73,4 @@ func load(ctx context.Context, in *files.Inputs, name string, h record.Handler) 
 		return usageError(fmt.Errorf("%s: %w", name, err), "")
 	}
 	return nil
-}
-
-// comparable refuses reports that have nothing to do with each other.
-func comparable(old, now string) error {
-	remote := func(command string) bool { return command == "scan" || command == "probe" }
-	switch {
-	case remote(old) && remote(now), old == "check" && now == "check":
-		return nil
-	}
-	return usageError(
-		fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now),
-		"scan and probe compare with each other, check with check",
-	)
 }

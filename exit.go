@@ -93,20 +93,13 @@ func reported(err error) error {
 // standard output and an error came before any, that the state is UNKNOWN.
 func reportProblem(err error, args []string, stdout io.Writer) error {
 	f := (*exitError)(nil)
-	if err == nil || errors.As(err, &f) && f.reported || !asksForNagios(args) {
+	title, asked := help.NagiosTitle(args)
+	if err == nil || errors.As(err, &f) && f.reported || !asked {
 		return err
 	}
-	title := cmp.Or(help.GivenValues(args, "title")[0], "ONMUX")
 	text := phrase.Visible(strings.ReplaceAll(err.Error(), "\n", "; "))
 	_, broken := fmt.Fprintln(stdout, strings.ReplaceAll(title+" UNKNOWN - "+text, "|", "/"))
 	return cmp.Or(err, broken)
-}
-
-func asksForNagios(args []string) bool {
-	return slices.ContainsFunc(help.GivenValues(args, "output", "o"), func(v string) bool {
-		format, file, _ := strings.Cut(v, "=")
-		return format == "nagios" && report.Output{Format: format, File: strings.TrimPrefix(file, "-")}.IsStdout()
-	})
 }
 
 // failure gives an error the exit code for "could not tell", unless it has another.

@@ -14,6 +14,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/inquiry"
 	"onmux/probe/ports"
+	"onmux/report"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan/target"
@@ -137,7 +138,7 @@ func (p *prober) probe(ctx context.Context, emit func(record.Finding) error) (re
 		return p.repeated(ctx, asked, emit)
 	}
 	end := p.newEnd("every address of the host that was found, each port once")
-	asked, err := takeUnresolved(asked, &end, emit)
+	asked, err := report.TakeUnresolved(asked, &end, emit)
 	if err != nil {
 		return end, err
 	}
@@ -227,23 +228,6 @@ func (p *prober) endpoints(ctx context.Context) ([]probe.Result, error) {
 	return asked, nil
 }
 
-// takeUnresolved takes what has no address out of the endpoints, and reports it.
-func takeUnresolved(asked []probe.Result, end *record.End, emit func(record.Finding) error) ([]probe.Result, error) {
-	var rest []probe.Result
-	for _, r := range asked {
-		if r.Addr.IsValid() {
-			rest = append(rest, r)
-			continue
-		}
-		end.Summary.Targets++
-		end.Summary.States[r.State.String()]++
-		if err := emit(r); err != nil {
-			return nil, err
-		}
-	}
-	return rest, nil
-}
-
 // Bounds of repeated attempts.
 const (
 	defaultInterval = time.Second
@@ -296,13 +280,13 @@ func (p *prober) repeated(
 	asked []probe.Result,
 	emit func(record.Finding) error,
 ) (record.End, error) {
-	report := func(a probe.Attempt) error { return emit(a) }
+	each := func(a probe.Attempt) error { return emit(a) }
 	names := p.newEnd("")
-	asked, err := takeUnresolved(asked, &names, emit)
+	asked, err := report.TakeUnresolved(asked, &names, emit)
 	if err != nil {
 		return names, err
 	}
-	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, report)
+	finals, cut, err := inquiry.New(p.config).RunRepeatedly(ctx, *p.repeat, asked, each)
 	end := p.newEnd(fmt.Sprintf("every address of the host that was found, each port %d times", p.repeat.Count))
 	if p.repeat.Count == 0 {
 		end = p.newEnd("every address of the host that was found, each port until interrupted")

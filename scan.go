@@ -329,7 +329,7 @@ func (w *scanJob) unresolved(_ context.Context, emit func(record.Finding) error)
 		return end, nil
 	}
 	for _, name := range w.names {
-		if _, err := takeUnresolved(inquiry.Unresolved(name.Host, name, w.ports), &end, emit); err != nil {
+		if _, err := report.TakeUnresolved(inquiry.Unresolved(name.Host, name, w.ports), &end, emit); err != nil {
 			return end, err
 		}
 	}

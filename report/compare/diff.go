@@ -2,6 +2,7 @@ package compare
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"net/netip"
@@ -108,6 +109,15 @@ func (r *Saved) IgnoresViolations() {}
 
 // Close removes what is kept.
 func (r *Saved) Close() { r.asked.Close() }
+
+// Comparable reports whether reports of two commands have to do with each other.
+func Comparable(old, now string) error {
+	remote := func(command string) bool { return command == "scan" || command == "probe" }
+	if remote(old) && remote(now) || old == "check" && now == "check" {
+		return nil
+	}
+	return fmt.Errorf("a report of onmux %s cannot be compared with one of onmux %s", old, now)
+}
 
 // Diff emits what is different in now from what it was in old, whatever their
 // order and ranges. What only one of them looked at is not compared, unless it is

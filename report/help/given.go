@@ -1,6 +1,7 @@
 package help
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -24,4 +25,14 @@ func GivenValues(args []string, names ...string) (values []string) {
 		}
 	}
 	return append(values, "")
+}
+
+// NagiosTitle is what the output of a plugin for Nagios begins with, and whether a command
+// line that may otherwise be wrong asks for it on standard output.
+func NagiosTitle(args []string) (title string, asked bool) {
+	for _, v := range GivenValues(args, "output", "o") {
+		format, file, _ := strings.Cut(v, "=")
+		asked = asked || format == "nagios" && slices.Contains([]string{"", "-", "/dev/stdout"}, file)
+	}
+	return cmp.Or(GivenValues(args, "title")[0], "ONMUX"), asked
 }
