@@ -36,6 +36,10 @@ free holds where the verdict is elsewhere, too. The flags --addr, --process,
 --user, --unit and --max-backlog add expectations of every socket that listens
 here, or is in the state that --expect names.
 
+--watch goes on until Ctrl-C, which sums up, or --deadline: one line for each
+socket that begins or stops listening here. With --expect it is a guard: the
+first violation ends it with exit code 1.
+
 What is a secret in a command line by its form (--password=..., passwords in
 URLs, tokens) is masked; --unmask shows it. Only their owner can read report
 files that have command lines.
@@ -47,7 +51,8 @@ the port for a moment, and reports whether that worked.`,
 		UsageText: `  onmux check                        what holds port 417 here, and who owns it
   onmux check 8080/tcp --expect free --wait 30s
   onmux check 80 --trace             who answers behind a redirect
-  onmux check --all-ports --addr loopback`,
+  onmux check --all-ports --addr loopback
+  onmux check --watch 8080 --expect free   until something listens there`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all-ports", Category: categoryGeneral,
 				Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
@@ -55,6 +60,8 @@ the port for a moment, and reports whether that worked.`,
 				Usage: "--all-ports lists those of others, too", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "trace", Category: categoryGeneral,
 				Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "watch", Category: categoryGeneral,
+				Usage: "go on, and report what begins and stops listening", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "unmask", Category: categoryOutput,
 				Usage: "show the secrets in command lines", DisableDefaultText: true},
 			&cli.StringFlag{Name: "addr", Category: categoryVerify,
@@ -79,6 +86,13 @@ the port for a moment, and reports whether that worked.`,
 				}
 				s.ports, k.all = nil, s.protos
 				s.layout.AllNamespaces = c.Bool("all-namespaces")
+			}
+			if s.watch = c.Bool("watch"); s.watch {
+				s.layout.AtOnce = false
+				if err := k.readWatch(); err != nil {
+					return err
+				}
+				return s.run(ctx, nil, k.watch)
 			}
 			return s.run(ctx, nil, k.check)
 		},

@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"probe/local": {
 		"probe", "probe/local/bpf", "probe/local/firewall", "probe/local/ipvs", "probe/local/nat", "probe/local/netns",
 		"probe/local/nfexpr", "probe/local/owner", "probe/local/ruleset",
-		"probe/local/socket", "probe/local/trace", "probe/ports",
+		"probe/local/socket", "probe/local/trace", "probe/local/watch", "probe/ports",
 	},
 	"probe/local/bpf":      {"probe", "probe/netlink"},
 	"probe/local/firewall": {"probe", "probe/local/bpf", "probe/local/nfexpr", "probe/local/ruleset"},
@@ -46,6 +46,7 @@ var arrows = map[string][]string{
 	"probe/ports":          {"probe", "probe/wording"},
 	"probe/recog":          {},
 	"probe/request":        {},
+	"probe/local/watch":    {"probe/local/socket"},
 	"probe/service": {
 		"probe", "probe/recog", "probe/request", "probe/service/answer",
 	},
@@ -144,7 +145,7 @@ var fences = map[string][]string{
 		"probe/ports/*_linux.go", "probe/local/*_linux.go", "probe/local/netns/*_linux.go",
 		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/ruleset/*_linux.go", "probe/local/nfexpr/*_linux.go", "probe/local/bpf/*_linux.go",
 		"probe/local/trace/*_linux.go",
-		"scan/files/*_linux.go", "scan/files/*_unix.go", "scan/link/*_linux.go", "scan/link/*_unix.go",
+		"report/*_unix.go", "probe/local/watch/*_linux.go", "scan/files/*_linux.go", "scan/files/*_unix.go", "scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }
 

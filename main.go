@@ -62,7 +62,7 @@ func (closedOutput) Write([]byte) (int, error) {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := withInterrupt(stderr)
+	ctx, stop := withInterrupt(stderr, isWatch(args))
 	defer stop()
 	app := newApp(stdin, stdout, stderr)
 	app.Metadata = map[string]any{argsKey: args}
@@ -84,7 +84,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // withInterrupt returns a context that the first SIGINT, SIGTERM or SIGHUP cancels with
 // errInterrupted; the second ends the process at once. A SIGHUP that is ignored, as under
 // nohup(1), stays ignored.
-func withInterrupt(stderr io.Writer) (context.Context, func()) {
+// Of a watch a signal is the usual end, which needs no message.
+func withInterrupt(stderr io.Writer, watch bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
@@ -98,7 +99,9 @@ func withInterrupt(stderr io.Writer) (context.Context, func()) {
 			if report.Width(stderr) > 0 {
 				fmt.Fprintln(stderr) // past a progress bar
 			}
-			fmt.Fprintln(stderr, "onmux: interrupted: waiting for answers to what was sent; interrupt again to stop at once")
+			if !watch {
+				fmt.Fprintln(stderr, "onmux: interrupted: waiting for answers to what was sent; interrupt again to stop at once")
+			}
 			cancel(errInterrupted)
 		case <-done:
 			return

@@ -36,9 +36,11 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 
 			AllPorts: s.command == "check" && s.ports == nil,
 			Job:      s.job,
+			Watch:    s.watch,
 		},
 		Job:    do,
 		Expect: s.expect,
+		Watch:  s.watch,
 		Strict: s.strict,
 		Wait:   s.wait,
 		Again:  retryable,

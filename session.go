@@ -45,6 +45,7 @@ type session struct {
 	limits
 	library  *recog.Library   // names more software; nil is none
 	plan     *record.Plan     // of a scan
+	watch    bool             // --watch
 	progress *report.Progress // nil where nobody would see it
 }
 

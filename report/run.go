@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"onmux/probe"
@@ -15,12 +16,19 @@ import (
 // stream's end. An error is one that left the question unanswered.
 type Job func(ctx context.Context, emit func(record.Finding) error) (record.End, error)
 
+// ErrEnded ends a job that watches.
+var ErrEnded = errors.New("the watch has ended")
+
 // Run is a job whose findings are written and held against expectations.
 type Run struct {
 	Start  record.Start
 	Job    Job
 	Expect []expect.Expectation
 	Strict bool // of a comparison: what may be a change leaves the outcome open
+
+	// Watch ends the job at the first violation, and when no output can be written any more:
+	// emit then fails with ErrEnded.
+	Watch bool
 
 	// Wait repeats the job, with pauses that grow from 100 ms to 2 s, until the
 	// expectations hold or so much time has passed; 0 does it once. The last
@@ -89,12 +97,18 @@ func (r Run) once(ctx context.Context, h record.Handler) Result {
 		write(v)
 	}
 	emit := func(f record.Finding) error {
+		if r.Watch && out.WriteErr != nil {
+			return ErrEnded
+		}
 		write(f)
 		if v, ok := f.(record.Violation); ok {
 			out.Breach = cmp.Or(out.Breach, phrase.Breach(v))
 		}
 		for _, v := range judge.Finding(f) {
 			violated(v, f)
+		}
+		if r.Watch && (out.Breach != "" || out.WriteErr != nil) {
+			return ErrEnded
 		}
 		return nil
 	}

@@ -12,6 +12,9 @@ import (
 	"onmux/probe/local/socket"
 )
 
+// ownName is Listener.NetNS of the caller's own network namespace.
+const ownName = netns.Host
+
 // look reads what there is on this machine. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
 	v, err := lookAt(ctx, q, socket.NewDiag(), socket.ProcNet{Dir: "/proc/thread-self/net"})
@@ -28,7 +31,7 @@ func lookAt(ctx context.Context, q query, diag *socket.Diag, files socket.ProcNe
 	if err != nil {
 		return view{}, err
 	}
-	v := view{Survey: survey, netns: netns.Host}
+	v := view{Survey: survey, netns: ownName}
 	if v.settled = q.settles(v.Table); v.settled {
 		return v, ctx.Err()
 	}

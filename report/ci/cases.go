@@ -60,6 +60,9 @@ func (c *cases) Attempt(probe.Attempt) error { return c.flush() }
 // Listener makes no case: its port's verdict does, which stands before it.
 func (c *cases) Listener(local.Listener) error { return nil }
 
+// Event is no test either: what is expected is of the verdict.
+func (c *cases) Event(local.Event) error { return nil }
+
 // Port makes no case: nothing was looked at.
 func (c *cases) Port(ports.Info) error { return c.flush() }
 

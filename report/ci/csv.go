@@ -178,8 +178,18 @@ func (c *csvHandler) Range(r scan.Range) error {
 // Listener writes a row for each owner of the socket.
 func (c *csvHandler) Listener(l local.Listener) error {
 	c.begin(l)
+	return c.socket(l, string(l.State), l.Peer)
+}
+
+// Event writes such rows of a socket that began or stopped listening.
+func (c *csvHandler) Event(e local.Event) error {
+	c.begin(e)
+	return c.socket(e.Listener, string(e.Event), e.Time.Format(time.RFC3339))
+}
+
+func (c *csvHandler) socket(l local.Listener, state, text string) error {
 	c.at(l.Address, l.Port, l.Proto)
-	c.row[cState], c.row[cReach], c.row[cNetNS], c.row[cText] = string(l.State), l.Reach, l.NetNS, l.Peer
+	c.row[cState], c.row[cReach], c.row[cNetNS], c.row[cText] = state, l.Reach, l.NetNS, text
 	if l.UID != nil {
 		c.row[cUser] = strconv.FormatUint(uint64(*l.UID), 10)
 	}

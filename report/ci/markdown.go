@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -83,6 +84,12 @@ func (m *markdown) Verdict(v local.Verdict) error {
 func (m *markdown) Listener(l local.Listener) error {
 	return m.row(2, netip.AddrPortFrom(l.Address, l.Port).String()+"/"+l.Proto.String(), string(l.State),
 		phrase.Reach(l), phrase.Holders(l.Owners))
+}
+
+// Event adds a row.
+func (m *markdown) Event(e local.Event) error {
+	return m.row(2, netip.AddrPortFrom(e.Address, e.Port).String()+"/"+e.Proto.String(), string(e.Event),
+		phrase.Reach(e.Listener), phrase.Join(e.Time.Format(time.RFC3339), phrase.Holders(e.Owners)))
 }
 
 // Port adds a row.

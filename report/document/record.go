@@ -47,6 +47,13 @@ func parseFinding(kind string, raw []byte) (record.Finding, error) {
 		return parse(raw, checkRange)
 	case local.Listener{}.Kind():
 		return parse(raw, func(l local.Listener) error { return needProto(l.Proto) })
+	case local.Event{}.Kind():
+		return parse(raw, func(e local.Event) error {
+			if !slices.Contains(local.EventKinds(), e.Event) {
+				return fmt.Errorf("%q is not a kind of event", e.Event)
+			}
+			return needProto(e.Proto)
+		})
 	case local.Verdict{}.Kind():
 		return parse(raw, checkVerdict)
 	case ports.Info{}.Kind():

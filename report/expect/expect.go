@@ -31,6 +31,9 @@ type Expectation struct {
 
 func (e Expectation) String() string { return e.text }
 
+// IsCount reports whether it is about the number of records with a word.
+func (e Expectation) IsCount() bool { return e.op != "" }
+
 // Parse reads "closed,filtered", "open=0", "open>=1", "certificate=valid" and the like.
 // The words are verdicts for the command check, states for all others.
 func Parse(text, command string) (Expectation, error) {
@@ -142,6 +145,14 @@ func (g *judging) Verdict(v local.Verdict) error {
 // Listener is judged by who holds it.
 func (g *judging) Listener(l local.Listener) error {
 	g.holder(l)
+	return nil
+}
+
+// Event is judged by who began to listen.
+func (g *judging) Event(e local.Event) error {
+	if e.Event == local.Began {
+		g.holder(e.Listener)
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"html"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -238,12 +239,24 @@ func (h *page) Range(r scan.Range) error {
 
 // Listener writes a row, with the verdict of its port.
 func (h *page) Listener(l local.Listener) error {
-	out := row{Place: probe.Port{Number: l.Port, Proto: l.Proto}.String(), Word: string(l.State),
-		Name: phrase.Socket(l, ""), Reason: phrase.Reach(l), Text: phrase.Holders(l.Owners)}
+	out := socketRow(l)
 	if h.port != nil && h.port.Place == out.Place {
-		out.Details = append([]string{h.port.Text}, h.port.Details...)
+		out.Details = slices.Concat([]string{h.port.Text}, h.port.Details, out.Details)
 		h.port = nil
 	}
+	return h.table.add(out)
+}
+
+// Event writes a row.
+func (h *page) Event(e local.Event) error {
+	out := socketRow(e.Listener)
+	out.Word, out.Reason = string(e.Event), e.Time.Format(time.RFC3339)
+	return h.table.add(out)
+}
+
+func socketRow(l local.Listener) row {
+	out := row{Place: probe.Port{Number: l.Port, Proto: l.Proto}.String(), Word: string(l.State),
+		Name: phrase.Socket(l, ""), Reason: phrase.Reach(l), Text: phrase.Holders(l.Owners)}
 	if out.Text == "" {
 		out.Text = "owner not visible"
 	}
@@ -258,7 +271,7 @@ func (h *page) Listener(l local.Listener) error {
 	if len(l.Candidates) > 0 {
 		out.Details = append(out.Details, "may be held by "+phrase.Candidates(l.Origin))
 	}
-	return h.table.add(out)
+	return out
 }
 
 // milliseconds is a round-trip time as a page computes with it, as exact as in

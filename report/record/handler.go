@@ -21,6 +21,7 @@ type Handler interface {
 	Range(scan.Range) error
 	Listener(local.Listener) error
 	Verdict(local.Verdict) error
+	Event(local.Event) error
 	Port(ports.Info) error
 	Change(Change) error
 	Rule(Rule) error
@@ -42,6 +43,8 @@ func Write(h Handler, f Finding) error {
 		return h.Listener(f)
 	case local.Verdict:
 		return h.Verdict(f)
+	case local.Event:
+		return h.Event(f)
 	case ports.Info:
 		return h.Port(f)
 	case Change:
@@ -65,6 +68,7 @@ func (Nop) Attempt(probe.Attempt) error   { return nil }
 func (Nop) Range(scan.Range) error        { return nil }
 func (Nop) Listener(local.Listener) error { return nil }
 func (Nop) Verdict(local.Verdict) error   { return nil }
+func (Nop) Event(local.Event) error       { return nil }
 func (Nop) Port(ports.Info) error         { return nil }
 func (Nop) Change(Change) error           { return nil }
 func (Nop) Rule(Rule) error               { return nil }
@@ -81,6 +85,7 @@ func (f Func) Attempt(a probe.Attempt) error   { return f(a) }
 func (f Func) Range(r scan.Range) error        { return f(r) }
 func (f Func) Listener(l local.Listener) error { return f(l) }
 func (f Func) Verdict(v local.Verdict) error   { return f(v) }
+func (f Func) Event(e local.Event) error       { return f(e) }
 func (f Func) Port(p ports.Info) error         { return f(p) }
 func (f Func) Change(c Change) error           { return f(c) }
 func (f Func) Rule(r Rule) error               { return f(r) }

@@ -26,10 +26,11 @@ type Start struct {
 
 	AllPorts bool   `json:"all_ports,omitempty"` // of a check: every port in use was looked for
 	Job      string `json:"job,omitempty"`       // what its user calls it: the name of a policy, for one
+	Watch    bool   `json:"watch,omitempty"`     // of a check: it watched what begins and stops listening
 }
 
 // Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, local.Listener,
-// local.Verdict, ports.Info, Change, Rule or Violation. Kind is the record's "type"
+// local.Verdict, local.Event, ports.Info, Change, Rule or Violation. Kind is the record's "type"
 // in documents.
 type Finding interface{ Kind() string }
 
@@ -55,6 +56,14 @@ type End struct {
 	Summary  scan.Summary `json:"summary"`
 	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
 	Hints    []string     `json:"hints,omitempty"`
+	Watched  *Watched     `json:"watched,omitempty"` // of a check that watched
+}
+
+// Watched is what a check saw of the sockets that it watched.
+type Watched struct {
+	Began     uint64 `json:"began"`
+	Stopped   uint64 `json:"stopped"`
+	Listening uint64 `json:"listening"` // in the end
 }
 
 // HasCommandLine reports whether a record has the command line of a process.
@@ -63,6 +72,8 @@ func HasCommandLine(f Finding) bool {
 		return slices.ContainsFunc(owners, func(o owner.Owner) bool { return len(o.Cmdline) > 0 })
 	}
 	switch f := f.(type) {
+	case local.Event:
+		return has(f.Owners)
 	case local.Listener:
 		return has(f.Owners)
 	case local.Verdict:

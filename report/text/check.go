@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -25,6 +26,7 @@ type portTable struct {
 	*base
 	verdicts  []local.Verdict
 	listeners map[probe.Port][]local.Listener
+	watch     bool // events follow
 	found     bool // the ports were found, not asked for: one table has them
 }
 
@@ -37,11 +39,40 @@ func (p *portTable) verdict(v local.Verdict) {
 		p.line(0, 0, line...)
 		return
 	}
+	if p.watch {
+		if !p.found {
+			word := phrase.Visible(string(v.Verdict))
+			p.line(0, 2, span{portOf(v).String(), strong}, span{" is ", plain}, span{word, tone(word)})
+		}
+		return
+	}
 	p.verdicts = append(p.verdicts, v)
 }
 
-func (p *portTable) listener(l local.Listener) {
+// event writes a socket that began or stopped listening, in one line.
+func (p *portTable) event(e local.Event) {
 	if p.Verbosity == record.Quiet {
+		port := probe.Port{Number: e.Port, Proto: e.Proto}
+		p.line(0, 0, span{port.String() + " ", plain}, span{phrase.Visible(string(e.Event)), eventTone(e.Event)})
+		return
+	}
+	at := e.Time.Local().Format(time.TimeOnly) + " "
+	text := phrase.Visible(phrase.EventLine(e))
+	if p.width > 0 && p.Verbosity == record.Normal {
+		text = phrase.Clip(text, max(p.width-len(at), 1))
+	}
+	p.line(0, 2, span{at, faint}, span{text, eventTone(e.Event)})
+}
+
+func eventTone(e local.EventKind) style {
+	if e == local.Began {
+		return yes
+	}
+	return no
+}
+
+func (p *portTable) listener(l local.Listener) {
+	if p.Verbosity == record.Quiet || p.watch {
 		return
 	}
 	if p.listeners == nil {

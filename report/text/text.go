@@ -53,7 +53,7 @@ func New(w io.Writer, o record.Options) record.Handler {
 // Start keeps the command.
 func (t *writer) Start(s record.Start) error {
 	t.command, t.started, t.began = s.Command, s.Started, time.Now()
-	t.ports.found = s.AllPorts
+	t.ports.found, t.ports.watch = s.AllPorts, s.Watch
 	return nil
 }
 
@@ -78,6 +78,12 @@ func (t *writer) Range(r scan.Range) error {
 // Verdict keeps it for the end.
 func (t *writer) Verdict(v local.Verdict) error {
 	t.ports.verdict(v)
+	return t.flush()
+}
+
+// Event writes a line.
+func (t *writer) Event(e local.Event) error {
+	t.ports.event(e)
 	return t.flush()
 }
 
@@ -123,7 +129,7 @@ func (t *writer) End(e record.End) error {
 		return t.flush()
 	}
 	t.endpoints.end(e)
-	if t.Verbosity == record.Verbose || !e.Complete {
+	if t.Verbosity == record.Verbose || !e.Complete && e.Watched == nil {
 		for _, s := range e.Coverage {
 			t.line(0, 2, span{phrase.Visible(s), faint})
 		}
@@ -139,7 +145,9 @@ func (t *writer) End(e record.End) error {
 	for _, h := range e.Hints {
 		t.line(0, 2, span{"hint: ", faint}, span{phrase.Visible(h), plain})
 	}
-	if t.command != "explain" { // which has nothing to add up
+	if e.Watched != nil {
+		t.line(0, 2, span{phrase.Watched(*e.Watched, time.Duration(e.Summary.Duration)), strong})
+	} else if t.command != "explain" { // which has nothing to add up
 		t.sum(e)
 	}
 	t.incomplete(e)
@@ -187,7 +195,7 @@ func (t *writer) sum(e record.End) {
 
 // incomplete writes what was not reached.
 func (t *writer) incomplete(e record.End) {
-	if e.Complete {
+	if e.Complete || e.Watched != nil {
 		return
 	}
 	_, many := t.nouns()

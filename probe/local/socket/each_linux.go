@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -38,4 +39,88 @@ func EachTCP(ctx context.Context, peer uint16, states uint32, see func(Socket)) 
 		}
 	}
 	return ctx.Err()
+}
+
+// Lister lists the sockets that listen, again and again. It is for one goroutine.
+type Lister struct {
+	query Query
+	set   map[probe.Proto]*portSet
+	diag  *Diag
+	files ProcNet
+}
+
+// NewLister is one for the ports of a query, in the network namespace of the thread that
+// calls Each.
+func NewLister(q Query) *Lister {
+	l := &Lister{query: q, set: make(map[probe.Proto]*portSet), diag: NewDiag(), files: ProcNet{"/proc/thread-self/net"}}
+	for proto, ports := range q.Ports {
+		l.set[proto] = newPortSet(ports)
+	}
+	return l
+}
+
+// Each calls see with each socket that listens, perhaps more than once. It returns whether
+// those are all: the kernel's list may change while it is read.
+func (l *Lister) Each(ctx context.Context, see func(Socket)) (whole bool, err error) {
+	whole = true
+	for _, proto := range l.query.Protos() {
+		want := func(s Socket) bool {
+			if s.State == Listening && l.set[proto].contains(s.Local.Port()) && s.inFamilies(l.query) {
+				see(s)
+			}
+			return false
+		}
+		err := l.each(ctx, proto, want)
+		if errors.Is(err, errInterrupted) {
+			whole = false
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return whole, ctx.Err()
+}
+
+func (l *Lister) each(ctx context.Context, proto probe.Proto, want func(Socket) bool) error {
+	var refused error
+	if l.diag != nil {
+		ports := l.query.Ports[proto]
+		if len(ports) > ManyPorts {
+			ports = []uint16{0}
+		}
+		l.diag.States = ListenStates
+		if proto == probe.UDP {
+			l.diag.States = 1 << tcpClose
+		}
+		var interrupted error
+		for _, port := range ports {
+			_, refused = l.diag.listAll(ctx, proto, l.query.families(), port, want)
+			if errors.Is(refused, errInterrupted) {
+				interrupted, refused = refused, nil
+			}
+			if refused != nil {
+				break
+			}
+		}
+		if refused == nil || ctx.Err() != nil {
+			return cmp.Or(interrupted, ctx.Err())
+		}
+		l.diag = nil // it is refused for good
+	}
+	for _, family := range l.query.families() {
+		err := l.files.each(ctx, proto, family, func(s Socket) { want(s) })
+		if err != nil && !(family == unix.AF_INET6 && l.files.LacksIPv6()) {
+			return inOneLine([]error{refused, err})
+		}
+	}
+	return nil
+}
+
+// NameDevices gives the devices of sockets their names, and link-local addresses their zones.
+func NameDevices(sockets []Socket) {
+	seen := make(map[uint32]Device)
+	for i := range sockets {
+		if index := sockets[i].Device.index; index != 0 {
+			sockets[i].setDevice(deviceByIndex(index, seen))
+		}
+	}
 }

@@ -58,3 +58,34 @@ func (t Table) addRows(q Query, rows []net.ConnectionStat) {
 		}
 	}
 }
+
+// Lister lists the sockets that listen, again and again. It is for one goroutine.
+type Lister struct{ query Query }
+
+// NewLister is one for the ports of a query.
+func NewLister(q Query) *Lister { return &Lister{q} }
+
+// Each calls see with each socket that listens. It returns whether those are all.
+func (l *Lister) Each(ctx context.Context, see func(Socket)) (whole bool, err error) {
+	s, err := Read(ctx, l.query)
+	if err != nil {
+		return false, err
+	}
+	for _, u := range s.Table {
+		for _, listening := range u.Sockets[Listening] {
+			see(listening)
+		}
+	}
+	for _, source := range s.Sources {
+		if source.Err != nil && source.Err != ErrOwnOnly {
+			return false, source.Err
+		}
+	}
+	return true, nil
+}
+
+// NameDevices does nothing: these systems name devices themselves.
+func NameDevices([]Socket) {}
+
+// Cookie is 0: these systems have no name for a socket.
+func (s Socket) Cookie() uint64 { return 0 }
