@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -13,9 +14,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report"
 	"onmux/report/expect"
-	"onmux/report/phrase"
 	"onmux/report/record"
-	"onmux/scan"
 )
 
 func checkCommand() *cli.Command {
@@ -88,13 +87,9 @@ the port for a moment, and reports whether that worked.`,
 				s.layout.AllNamespaces = c.Bool("all-namespaces")
 			}
 			if s.watch = c.Bool("watch"); s.watch {
-				s.layout.AtOnce = false
-				if err := k.readWatch(); err != nil {
-					return err
-				}
-				return s.run(ctx, nil, k.watch)
+				return k.watch(ctx, c.App.Writer)
 			}
-			return s.run(ctx, nil, k.check)
+			return s.run(ctx, nil, report.CheckJob(k.request(), k.timeout))
 		},
 	})
 }
@@ -107,42 +102,30 @@ type checker struct {
 	unmask bool          // leave secrets in command lines
 }
 
-func (k *checker) check(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
-	whole := ctx
-	if k.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, k.timeout)
-		defer cancel()
-	}
-	seen, failed := report.Check(ctx, local.Request{
+// request is what to look at.
+func (k *checker) request() local.Request {
+	return local.Request{
 		Ports: k.ports, All: k.all, IPv4: k.ipv4, IPv6: k.ipv6, Owners: k.needsOwners(), Trace: k.trace, Unmask: k.unmask,
 		Words: !k.trace && !k.needsDetails() && !slices.ContainsFunc(k.expect, expect.Expectation.NeedsListeners),
-	})
-	if errors.Is(failed, context.DeadlineExceeded) && whole.Err() == nil {
-		failed = fmt.Errorf("the timeout of %s has passed", k.timeout)
 	}
-	end := record.End{
-		Complete: failed == nil,
-		Coverage: phrase.CheckCoverage(seen.Coverage), Hints: phrase.CheckHints(seen.Coverage),
+}
+
+// watch runs until a signal, the deadline or a violation, or until nobody reads any more.
+func (k *checker) watch(ctx context.Context, stdout io.Writer) error {
+	switch counts := slices.IndexFunc(k.expect, expect.Expectation.IsCount); {
+	case k.trace:
+		return usageError(errors.New("--watch and --trace exclude each other"), "")
+	case k.wait > 0:
+		return usageError(errors.New("--watch and --wait exclude each other"), "--deadline bounds how long it watches")
+	case counts >= 0:
+		return usageError(fmt.Errorf("--watch does not count: --expect %s", k.expect[counts]),
+			"name the verdicts of each port, as in --expect free")
 	}
-	end.Summary = scan.Summary{Targets: uint64(len(seen.Verdicts)), States: make(map[string]uint64)}
-	holders := make(map[probe.Port][]local.Listener)
-	for _, l := range seen.Listeners {
-		p := probe.Port{Number: l.Port, Proto: l.Proto}
-		holders[p] = append(holders[p], l)
-	}
-	for _, v := range seen.Verdicts {
-		end.Summary.States[string(v.Verdict)]++
-		if err := emit(v); err != nil {
-			return end, err
-		}
-		for _, l := range holders[probe.Port{Number: v.Port, Proto: v.Proto}] {
-			if err := emit(l); err != nil {
-				return end, err
-			}
-		}
-	}
-	return end, failed
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer report.WhenUnread(stdout, cancel)()
+	k.layout.AtOnce = false
+	return k.run(ctx, nil, report.WatchJob(k.request(), k.timeout, len(k.expect) > 0, errDeadline))
 }
 
 // readHolder reads what is expected of the sockets that listen.
