@@ -47,17 +47,7 @@ func start(stdin, stdout, stderr *os.File) int {
 		return printError(fmt.Errorf("this process may not open %d more files: raise the limit (ulimit -n 256)", minFiles),
 			exitStyleOf(os.Args[1:]), stderr)
 	}
-	if files.Closed(stdout) {
-		return run(os.Args[1:], stdin, closedOutput{}, stderr)
-	}
-	return run(os.Args[1:], stdin, stdout, stderr)
-}
-
-// closedOutput is a standard output that was closed when the process began.
-type closedOutput struct{}
-
-func (closedOutput) Write([]byte) (int, error) {
-	return 0, errors.New("it is closed (to discard it: >/dev/null)")
+	return run(os.Args[1:], stdin, files.Output(stdout), stderr)
 }
 
 // run is main without the process: it returns the exit code.

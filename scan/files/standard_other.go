@@ -4,8 +4,8 @@ package files
 
 import "os"
 
-// Closed is false: where a standard file was closed, writing to it fails.
-func Closed(*os.File) bool { return false }
+// isClosed is false: where a standard file was closed, writing to it fails.
+func isClosed(*os.File) bool { return false }
 
 // Available reports whether this process may open so many more files, on which these
 // systems have no low limit.

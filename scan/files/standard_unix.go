@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Closed reports whether a standard file was closed when the process began: Go's
+// isClosed reports whether a standard file was closed when the process began: Go's
 // runtime then opens os.DevNull in its place, to read and write. What opens that for
 // output usually does so only to write, or for all of its output alike.
-func Closed(f *os.File) bool {
+func isClosed(f *os.File) bool {
 	if !nullDevice(f, unix.O_RDWR) {
 		return false
 	}
