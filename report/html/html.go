@@ -161,7 +161,7 @@ func (h *page) Verdict(v local.Verdict) error {
 	h.subject(v)
 	err := h.flushPort()
 	h.port = &row{Place: probe.Port{Number: v.Port, Proto: v.Proto}.String(), Word: string(v.Verdict),
-		Text: phrase.Join(v.Why, v.Error), Details: v.Bind}
+		Text: phrase.Join(v.Why, v.Error), Details: append(phrase.Freeing(v), v.Bind...)}
 	return err
 }
 
