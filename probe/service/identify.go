@@ -136,6 +136,7 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 	if refusesWithoutCertificate(t.facts, inner.alert, found.HTTP) {
 		t.facts.ClientCert = probe.Required
 	}
+	s.addProtocols(ours, found, s.dial)
 	s.o.name(found, []answer.SoftwareText{{File: "x509_subjects", Text: t.facts.Subject}})
 	return found, nil
 }

@@ -171,7 +171,7 @@ func (p *plan) take(s step) (step, bool) {
 func (p *plan) first() step {
 	own := p.ownRequest()
 	switch {
-	case p.inTLS && p.alpn == "http/1.1":
+	case p.inTLS && (p.alpn == "http/1.1" || p.alpn == "h2"):
 		return step{&request.HTTP, true, normally}
 	case own != nil, p.inTLS && clientHello.UsualOn(p.port) && !p.isGreeter():
 		return step{&waiting, true, glance}
@@ -288,6 +288,8 @@ func (p *plan) pointsTo(service string) bool {
 func (p *plan) isUseful(r *request.Request) bool {
 	http := p.best.Rule != nil && p.best.Service == request.HTTP.Service
 	switch {
+	case p.alpn == "h2": // which carries HTTP/2 alone
+		return r == &request.HTTP
 	case r.Completes:
 		return false
 	case http && r == &clientHello: // an error may be a TLS server's to plain HTTP
@@ -367,7 +369,7 @@ func (p *plan) record(o outcome) {
 	if o.newConn {
 		p.accepted++
 	}
-	p.byName = p.byName || o.Service == request.HTTP.Service && bytes.Contains(o.sent, []byte("\r\nHost: "))
+	p.byName = p.byName || o.Service == request.HTTP.Service && (bytes.Contains(o.sent, []byte("\r\nHost: ")) || bytes.HasPrefix(o.sent, []byte("PRI * ")))
 	gone := o.end == probe.EndClosed || o.end == probe.EndReset
 	switch {
 	case o.tunnel != nil:

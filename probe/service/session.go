@@ -208,7 +208,11 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		s.greeting, s.received, s.patience = s.received, nil, s.pace.patience
 	}
 	message := r.Bytes(s.hostField())
-	if r == &request.HTTP && s.requestsByName() {
+	switch t, ok := s.conn.(*tunnel); {
+	case r != &request.HTTP:
+	case ok && t.facts.ALPN == "h2":
+		message = request.PageOverHTTP2(s.hostField())
+	case s.requestsByName():
 		message = request.PageOf(s.hostField())
 	}
 	if err := s.send(message); err != nil {

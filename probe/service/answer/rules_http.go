@@ -12,6 +12,8 @@ import (
 func pages() []Rule {
 	return []Rule{
 		{"http", "http", "", readHTTP, probe.High, protocol},
+		// RFC 9113, section 8.
+		{"http2-page", "http", "", readHTTP2, probe.High, protocol},
 		{"http-proxy", "http-proxy", "", re(`^HTTP/1\.[01] 407 `), probe.Medium, product},
 		{"http-proxy-tinyproxy", "http-proxy", "Tinyproxy", field("Server", `tinyproxy/(?P<version>\d[\w.]*)`), probe.High,
 			product},

@@ -68,6 +68,9 @@ var specified = []struct{ request, reply, rule, service, product, version string
 		"PowerDNS Authoritative Server", "4.7.3"},
 	{"http", "HTTP/1.1 200 OK\r\nServer: 5.10.0 DLNADOC/1.50 UPnP/1.0 MiniDLNA/1.3.0\r\n\r\n", "http", "http", "MiniDLNA",
 		"1.3.0"},
+	// RFC 9113, sections 6.1, 6.2 and 6.5; RFC 7541, appendix A.
+	{"http", "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x10\x01\x04\x00\x00\x00\x01\x88\x0f\x27\x0cnginx/1.22.1" +
+		"\x00\x00\x13\x00\x01\x00\x00\x00\x01<title>Shop</title>", "http2-page", "http", "nginx", "1.22.1"},
 	// An error about a protocol is no proof of speaking it.
 	{"http", "HTTP/1.0 400 Bad Request\r\n\r\nThis is not an HTTP port", "", "unknown", "", ""},
 	{"http", "S\x16\x03\x03\x00\x7a\x02", "", "unknown", "", ""},
