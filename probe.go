@@ -44,6 +44,8 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral,
 				Usage: "do not identify the service on an open port", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "starttls", Category: categoryGeneral,
+				Usage: "show the certificate behind STARTTLS", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "thorough", Category: categoryGeneral,
 				Usage: "send every request to an unknown service, not a few", DisableDefaultText: true},
 		),
@@ -64,8 +66,8 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			}
 			p := &prober{session: s, hosts: hosts, config: inquiry.Config{
 				Timeout: s.timeout, Identify: !c.Bool("no-identify") && (s.needsDetails() || s.needsService()),
-				Thorough: c.Bool("thorough"),
-				Verify:   c.Bool("verify-open"), Path: c.Bool("path"),
+				Thorough: c.Bool("thorough"), StartTLS: c.Bool("starttls"),
+				Verify: c.Bool("verify-open"), Path: c.Bool("path"),
 				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			}}
 			if err := s.readLibrary(c, p.config.Identify); err != nil {

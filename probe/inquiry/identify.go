@@ -44,7 +44,7 @@ const leaveFor = 50 * time.Millisecond
 
 // options are those of an identification.
 func (q *Inquiry) options(log *service.Log) service.Options {
-	return service.Options{Timeout: q.identifyTimeout, Thorough: q.Thorough, Library: q.Library, Log: log}
+	return service.Options{Timeout: q.identifyTimeout, Thorough: q.Thorough, StartTLS: q.StartTLS, Library: q.Library, Log: log}
 }
 
 // identify finds out the service of an open endpoint.

@@ -38,6 +38,7 @@ type Config struct {
 	Timeout  time.Duration       // of one attempt, and to identify a service; 0 means DefaultTimeout, and service.DefaultTimeout
 	Identify bool                // the service, if the endpoint is open
 	Thorough bool                // by every request, if need be
+	StartTLS bool                // the certificate behind STARTTLS
 	Verify   bool                // whether open is more than an answer
 	Path     bool                // the routers on the way
 	Library  *recog.Library      // identifies more software; nil is none

@@ -22,6 +22,7 @@ type findings struct {
 	tunnel    *tunnel         // to the layer inside
 	greeted   bool            // it has sent something before it received anything
 	note      string          // on what was not read
+	testedDNS bool            // the request that load balancers answer themselves was sent
 	alert     *probe.Alert    // why there was no handshake of TLS, or why one was ended
 }
 
@@ -36,7 +37,8 @@ type attributed struct {
 func (f *findings) known() bool { return f.best.Known() }
 
 func (f *findings) complete() bool {
-	return f.known() && f.best.Facts.Product != "" && f.best.Facts.Version != "" && !f.best.IsBadRequest()
+	return f.known() && f.best.Facts.Product != "" && f.best.Facts.Version != "" && !f.best.IsBadRequest() &&
+		(f.testedDNS || !f.best.IsForwarded())
 }
 
 // nothingReceived reports whether the peer has sent nothing yet.
@@ -114,6 +116,12 @@ func (f *findings) isRepeated() bool {
 // describe is the best answer as it is written in reports.
 func (f *findings) describe() *probe.Service {
 	found := f.best.Report()
+	if f.testedDNS && f.best.IsForwarded() {
+		found.Confidence = probe.High
+	}
+	if found.Product == "dnsdist" {
+		found.Backend = f.behindDNS()
+	}
 	if f.page != nil && found.HTTP != nil {
 		found.HTTP = f.page
 		if found.Info = ""; f.page.Title != "" {
@@ -128,6 +136,17 @@ func (f *findings) describe() *probe.Service {
 	}
 	found.StartTLS = f.startTLS(found.Name)
 	return found
+}
+
+// behindDNS is the server that has answered through a load balancer.
+func (f *findings) behindDNS() *probe.Software {
+	for _, a := range f.answers {
+		if m, _ := answer.Recognise(a.Answer); m.IsForwarded() {
+			s := m.Report()
+			return &probe.Software{Product: s.Product, Version: s.Version}
+		}
+	}
+	return nil
 }
 
 // isRepetition reports whether a and b are the same bytes, sent once or, where there was

@@ -38,6 +38,7 @@ func web(t *testing.T, change func(*httptest.Server)) probe.Endpoint {
 // A page is requested by the name, over HTTP/2 too, with the port; every protocol that is
 // offered is found.
 func TestPageOfTheName(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name     string
 		change   func(*httptest.Server)
@@ -63,6 +64,7 @@ func TestPageOfTheName(t *testing.T) {
 		}, "HTTP/2.0", []string{"h2"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			e := web(t, tt.change)
 			o := quick
 			o.Host = "shop.invalid"
@@ -78,12 +80,14 @@ func TestPageOfTheName(t *testing.T) {
 
 // Where the default host is another one, or refuses to answer, the page is that of the name.
 func TestPageOfTheNameWithoutTLS(t *testing.T) {
+	t.Parallel()
 	for name, other := range map[string]string{
 		"another page": "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\n\r\n<title>Default</title>",
 		"an error":     "HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22.1\r\n\r\n<title>400 Bad Request</title>",
 		"nothing":      "",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := serve(t, func(c *net.TCPConn) {
 				r, err := http.ReadRequest(bufio.NewReader(c))
 				switch {
@@ -106,6 +110,7 @@ func TestPageOfTheNameWithoutTLS(t *testing.T) {
 
 // A server that requires a client certificate, or a name, says so.
 func TestServersThatNeedMore(t *testing.T) {
+	t.Parallel()
 	requires := func(version uint16) func(*httptest.Server) {
 		return func(s *httptest.Server) {
 			s.TLS.ClientAuth, s.TLS.MaxVersion = tls.RequireAnyClientCert, version
@@ -132,6 +137,7 @@ func TestServersThatNeedMore(t *testing.T) {
 		{"a name that is given", "shop.invalid", named, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			e := web(t, tt.change)
 			o := quick
 			o.Host = tt.host
@@ -155,6 +161,7 @@ func TestServersThatNeedMore(t *testing.T) {
 
 // 1,500 names are cut, with their number.
 func TestManyNames(t *testing.T) {
+	t.Parallel()
 	e := web(t, func(s *httptest.Server) {
 		var names []string
 		for i := range 1500 {

@@ -23,6 +23,8 @@ type Options struct {
 	Timeout  time.Duration // for the whole, and thereby for a greeting; 0 is DefaultTimeout
 	Thorough bool          // every request is sent, if need be; without a Timeout, for ThoroughTimeout
 
+	StartTLS bool // change to TLS where the service offers that, on a connection of its own, for the certificate
+
 	// Conn is a connection to the endpoint on which nothing was sent yet, for the first request. It belongs to Identify.
 	Conn net.Conn
 
@@ -116,7 +118,11 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 	outer.run(ours)
 	t := outer.tunnel
 	if t == nil {
-		return outer.verdict(ctx)
+		found, err := outer.verdict(ctx)
+		if err == nil && s.o.StartTLS {
+			s.changeToTLS(ours, found)
+		}
+		return found, err
 	}
 	inner := &layer{search: s, dial: t.within(s.dial, s.pace.patience), plan: newInnerPlan(outer.plan, &s.o, t)}
 	inner.current = s.session(t)

@@ -159,6 +159,7 @@ func (p *plan) next(late bool) (step, bool) {
 // take removes the request of a step from the queue.
 func (p *plan) take(s step) (step, bool) {
 	p.queue = slices.DeleteFunc(p.queue, func(r *request.Request) bool { return r == s.Request })
+	p.testedDNS = p.testedDNS || s.Name == testDNS
 	if s.onOpen = s.onOpen && p.open != spent; !s.onOpen {
 		p.conns.made++
 	}

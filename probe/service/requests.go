@@ -22,6 +22,9 @@ var moreHellos = []request.Request{
 	{Name: "tls-old", Service: "tls", Rarity: request.Rare},
 }
 
+// testDNS is the request that load balancers of DNS answer themselves.
+const testDNS = "dns-empty"
+
 // greetsInTLS are the ports of protocols inside TLS whose server sends first.
 var greetsInTLS = []uint16{465, 563, 990, 992, 993, 994, 995, 6697, 64738}
 

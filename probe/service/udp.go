@@ -125,7 +125,8 @@ func (d *datagramSearch) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		soon.Stop()
-		if ctx.Err() != nil || d.complete() || d.known() && d.next() == nil {
+		untested := d.waiting > 0 && d.best.IsForwarded() && !d.testedDNS
+		if ctx.Err() != nil || d.complete() || d.known() && d.next() == nil && !untested {
 			return
 		}
 	}
@@ -170,6 +171,7 @@ func (d *datagramSearch) send(ctx context.Context, r *request.Request) {
 // take takes in what has become of a request.
 func (d *datagramSearch) take(o outcome) {
 	o.end = ""
+	d.testedDNS = d.testedDNS || o.Name == testDNS
 	if !o.began.IsZero() {
 		d.log = append(d.log, exchange(o))
 	}

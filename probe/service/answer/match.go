@@ -112,6 +112,10 @@ func (m Match) IsExact() bool { return m.Rule != nil && m.rank >= product && m.F
 // isOfName reports whether m is a page that was requested by the name of its host.
 func (m Match) isOfName() bool { return m.HTTP != nil && m.HTTP.Host != "" }
 
+// IsForwarded reports whether m is what a load balancer may have passed on from a server behind it,
+// which the answer to a message without a question shows.
+func (m Match) IsForwarded() bool { return m.Rule != nil && m.Rule.Name == "dns-version" }
+
 // Survives reports whether the rule would recognise the same bytes in answer to another
 // request.
 func (m Match) Survives(request string) bool {
