@@ -18,7 +18,6 @@ import (
 	"onmux/probe/ports"
 	"onmux/probe/recog"
 	"onmux/probe/service"
-	"onmux/probe/wording"
 	"onmux/report"
 	"onmux/report/expect"
 	"onmux/report/help"
@@ -181,14 +180,12 @@ func (s *session) readExpectations(c *cli.Context) error {
 // readService reads --service, and rejects what needs identification where there is none.
 func (s *session) readService(c *cli.Context) error {
 	if names := c.StringSlice("service"); len(names) > 0 {
-		known := append(service.Names(), expect.AnyService)
-		for _, n := range names {
-			if !slices.Contains(known, strings.ToLower(n)) {
-				return usageError(fmt.Errorf("--service %s: no such service%s", n, wording.DidYouMean(n, known)),
-					"the first word of what onmux probe shows of a service, as ssh or postgresql; or any")
-			}
+		e, err := expect.OfService(names, service.Names(), s.command)
+		if err != nil {
+			return usageError(fmt.Errorf("--service: %w", err),
+				"the first word of what onmux probe shows of a service, as ssh or postgresql; or any")
 		}
-		s.expect = append(s.expect, expect.OfService(names, s.command))
+		s.expect = append(s.expect, e)
 	}
 	needs := s.needsService()
 	switch {

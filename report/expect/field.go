@@ -33,13 +33,19 @@ var fieldNames = []string{"service", "product", "version", "status", "title", "t
 	"client-certificate", "starttls"}
 
 // OfService makes an expectation of an endpoint's service, which must be one of the names;
-// the command decides whether that is so of each endpoint or of each that is open.
-func OfService(names []string, command string) Expectation {
+// the command decides whether that is so of each endpoint or of each that is open. Names
+// that are not known can never hold.
+func OfService(names, known []string, command string) (Expectation, error) {
 	f := &field{name: "service", scan: command == "scan"}
+	known = append(slices.Clip(known), AnyService)
 	for _, n := range names {
-		f.values = append(f.values, strings.ToLower(strings.TrimSpace(n)))
+		name := strings.ToLower(strings.TrimSpace(n))
+		if !slices.Contains(known, name) {
+			return Expectation{}, fmt.Errorf("no such service: %s%s", n, wording.DidYouMean(n, known))
+		}
+		f.values = append(f.values, name)
 	}
-	return Expectation{text: "service=" + strings.Join(f.values, ","), field: f}
+	return Expectation{text: "service=" + strings.Join(f.values, ","), field: f}, nil
 }
 
 // parseField reads "certificate=valid", "alpn!=h2" and the like; ok is false where the text
