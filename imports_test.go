@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"probe/local/bpf":      {"probe", "probe/netlink"},
 	"probe/local/firewall": {"probe", "probe/local/bpf", "probe/local/nfexpr", "probe/local/ruleset"},
 	"probe/local/ipvs":     {"probe"},
-	"probe/local/nat":      {"probe", "probe/local/nfexpr", "probe/local/ruleset"},
+	"probe/local/nat":      {"probe", "probe/local/nfexpr", "probe/local/owner", "probe/local/ruleset"},
 	"probe/local/netns":    {"probe", "probe/local/owner", "probe/local/socket"},
 	"probe/local/owner":    {"probe", "probe/local/secret", "probe/local/socket"},
 	"probe/local/secret":   {},
@@ -80,7 +80,7 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
 	},
 	"report/phrase": {
-		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/netns",
+		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/netns",
 		"probe/local/owner", "probe/local/socket", "probe/local/trace", "probe/ports", "probe/wording",
 		"report/phrase/packets", "report/record", "scan", "scan/control", "scan/engine",
 	},
@@ -93,7 +93,9 @@ var arrows = map[string][]string{
 		"scan", "scan/target",
 	},
 	"report/reading": {"probe", "report/compact", "report/record"},
-	"report/record":  {"probe", "probe/local", "probe/local/owner", "probe/local/trace", "probe/ports", "scan"},
+	"report/record": {
+		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/trace", "probe/ports", "scan",
+	},
 	"report/reporttest": {
 		"probe", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner", "probe/local/socket", "probe/local/trace",
 		"probe/ports", "report", "report/record", "scan",

@@ -68,6 +68,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 		if err = v.traced.FindBehind(ctx, o); err != nil {
 			return unfinished(r, err), err
 		}
+		if v.behind, err = v.findBehind(ctx, r.Ports, held, o); err != nil {
+			return unfinished(r, err), err
+		}
 	}
 	report := v.report(r, q, holders, o)
 	if len(r.All) > 0 && v.failed() != nil {
@@ -118,6 +121,7 @@ type view struct {
 	others  netns.Others
 	ways
 	traced tracing
+	behind map[probe.Endpoint]*owner.Behind // who listens where proxies and rules pass on to
 }
 
 // report puts together what was seen.
@@ -131,6 +135,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 	total := 0
 	for p, sockets := range holders {
 		listeners[p] = newListeners(sockets, o, v.netns)
+		v.setBehind(listeners[p])
 		total += len(sockets)
 	}
 	out.Verdicts = make([]Verdict, 0, len(r.Ports))
@@ -141,7 +146,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 			Port: p, NetNS: v.netns, Answers: v.traced.answers(p, o), Bind: Bind{Below: rules.below()},
 			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Overflows: v.Overflows},
 			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
-			NAT:       Rules{v.redirects(p), v.nat.Unknown[p], v.rules.Incomplete()},
+			NAT:       Rules{v.behindRedirects(p), v.nat.Unknown[p], v.rules.Incomplete()},
 			Firewall:  firewall.Judge(v.rules, firewall.Obstacles{Legacy: v.rules.Legacy, Programs: v.programs.Attached}, p),
 			Programs:  Programs{v.unknown(p), v.programs.Incomplete(), v.byMark() || v.servicesErr != nil},
 		}

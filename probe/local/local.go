@@ -119,6 +119,7 @@ type Listener struct {
 	// and the same in words.
 	Proxy    owner.ProxyTarget `json:"-"`
 	ProxyFor string            `json:"proxy_for,omitempty"`
+	Behind   *owner.Behind     `json:"behind,omitempty"` // who listens there
 }
 
 // Kind names the record's type in documents.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/probe/local/trace"
 	"onmux/probe/wording"
 	"onmux/report/phrase/packets"
@@ -81,7 +82,7 @@ func cause(c local.Cause, f local.Facts) string {
 	case local.UnseenSocket:
 		return "held by a socket that cannot be seen, but that prevents binding"
 	case local.SentOn:
-		how := "sent on " + packets.Redirects(f.NAT.Redirects)
+		how := "sent on " + packets.Redirects(f.NAT.Redirects) + behindRules(f.NAT.Redirects)
 		if len(f.NAT.Redirects) == 0 {
 			how = answered(f) + "; something sends it on, NAT or the like"
 		}
@@ -265,7 +266,7 @@ func outcome(a local.Answer, by, at string) string {
 }
 
 // behind is "nginx (pid 12, root) on 172.17.0.2:80 in network namespace web".
-func behind(b trace.Behind) string {
+func behind(b owner.Behind) string {
 	text := holder(local.Listener{Owners: b.Owners}) + " on " + b.Address
 	if b.NetNS != "" && b.NetNS != local.OwnNetNS {
 		text += " in network namespace " + wording.Printable(b.NetNS)

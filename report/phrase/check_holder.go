@@ -254,7 +254,11 @@ func (g group) losses(f local.Facts) string {
 func (g group) proxied() string {
 	var targets []string
 	for _, l := range g.sockets {
-		if to := proxyTarget(l.Proxy); to != "" && !slices.Contains(targets, to) {
+		to := proxyTarget(l.Proxy)
+		if l.Behind != nil {
+			to = behind(*l.Behind)
+		}
+		if to != "" && !slices.Contains(targets, to) {
 			targets = append(targets, to)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/local/bpf"
 	"onmux/probe/local/firewall"
+	"onmux/probe/local/nat"
+	"onmux/probe/wording"
 	"onmux/report/phrase/packets"
 	"slices"
 )
@@ -13,12 +15,29 @@ import (
 func rulesBeside(word local.Word, f local.Facts) string {
 	text := ""
 	if len(f.NAT.Redirects) > 0 && word != local.Redirected {
-		text += "; but first, arrivals are sent on " + packets.Redirects(f.NAT.Redirects)
+		text += "; but first, arrivals are sent on " + packets.Redirects(f.NAT.Redirects) + behindRules(f.NAT.Redirects)
 	}
 	if len(f.NAT.Unknown) > 0 && !slices.Contains(f.Caveats, local.RulesUnknown) {
 		text += "; " + packets.UnknownRules(f.NAT.Unknown)
 	}
 	return text
+}
+
+// behindRules names who listens where rules send packets to.
+func behindRules(all []nat.Redirect) string {
+	var parts []string
+	for _, r := range all {
+		if r.Behind == nil {
+			continue
+		}
+		if part := behind(*r.Behind); !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; behind it: " + wording.Some(parts, " and ", "other", "others")
 }
 
 // firewalled continues a sentence about how far sockets can be reached with what the

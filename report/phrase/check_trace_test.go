@@ -48,7 +48,7 @@ func TestAnswer(t *testing.T) {
 		},
 		"127.0.0.1:417 is answered by nginx (pid 12); behind it: nginx (pid 12) on 10.0.0.2:80 in network namespace blue": {
 			Outcome: trace.Accepted, Backend: to,
-			Behind: &trace.Behind{Address: "10.0.0.2:80", NetNS: "blue", Owners: nginx.Owners},
+			Behind: &owner.Behind{Address: "10.0.0.2:80", NetNS: "blue", Owners: nginx.Owners},
 		},
 	} {
 		a.To = to

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"onmux/probe/local"
+	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
 	"onmux/probe/local/trace"
 	"onmux/scan"
@@ -71,15 +72,15 @@ func HasCommandLine(f Finding) bool {
 	has := func(owners []owner.Owner) bool {
 		return slices.ContainsFunc(owners, func(o owner.Owner) bool { return len(o.Cmdline) > 0 })
 	}
+	behind := func(b *owner.Behind) bool { return b != nil && has(b.Owners) }
 	switch f := f.(type) {
 	case local.Event:
 		return has(f.Owners)
 	case local.Listener:
-		return has(f.Owners)
+		return has(f.Owners) || behind(f.Behind)
 	case local.Verdict:
-		return slices.ContainsFunc(f.Trace, func(t trace.Trace) bool {
-			return has(t.Owners) || t.Behind != nil && has(t.Behind.Owners)
-		})
+		return slices.ContainsFunc(f.Redirects, func(r nat.Redirect) bool { return behind(r.Behind) }) ||
+			slices.ContainsFunc(f.Trace, func(t trace.Trace) bool { return has(t.Owners) || behind(t.Behind) })
 	}
 	return false
 }

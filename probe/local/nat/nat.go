@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/nfexpr"
+	"onmux/probe/local/owner"
 	"onmux/probe/local/ruleset"
 )
 
@@ -32,13 +33,14 @@ type Redirect struct {
 	Service string  `json:"-"` // of IPVS: the address and port of the virtual service
 	Program Program `json:"-"` // of sk_lookup
 
-	Means     Means    `json:"means,omitempty"`
-	To        string   `json:"to"` // Target in words: "port 8417" of this machine, or "10.0.0.2:80"
-	By        string   `json:"by"` // Rule in words: "an nftables rule (table ip nat, chain pre)"
-	Scope     Scope    `json:"scope"`
-	Family    string   `json:"family,omitempty"`    // "ipv4" or "ipv6"; "" is both
-	Addresses []string `json:"addresses,omitempty"` // the own addresses that it covers, if not all
-	If        []string `json:"if,omitempty"`        // Conditions in words, such as "the source address"
+	Means     Means         `json:"means,omitempty"`
+	To        string        `json:"to"` // Target in words: "port 8417" of this machine, or "10.0.0.2:80"
+	By        string        `json:"by"` // Rule in words: "an nftables rule (table ip nat, chain pre)"
+	Scope     Scope         `json:"scope"`
+	Family    string        `json:"family,omitempty"`    // "ipv4" or "ipv6"; "" is both
+	Addresses []string      `json:"addresses,omitempty"` // the own addresses that it covers, if not all
+	Behind    *owner.Behind `json:"behind,omitempty"`    // who listens where it sends packets to
+	If        []string      `json:"if,omitempty"`        // Conditions in words, such as "the source address"
 }
 
 // Scope is which packets a redirect is for.

@@ -56,3 +56,10 @@ type Candidate struct {
 	Process
 	By string `json:"by"` // the evidence: "cgroup", that it is in the one in which the socket was made, or "user"
 }
+
+// Behind is the socket to which a proxy, or a rule, passes on what it takes.
+type Behind struct {
+	Address string  `json:"address"`         // "127.0.0.1:9090"; of a proxy as its command line has it
+	NetNS   string  `json:"netns,omitempty"` // "host" for the caller's own
+	Owners  []Owner `json:"owners,omitempty"`
+}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,51 +14,64 @@ import (
 )
 
 // FindBehind finds who listens where the proxies that took connections pass them on
-// to, in this network namespace or, where the address is not its own, in another.
-// The error is the context's.
+// to. The error is the context's.
 func (r Result) FindBehind(ctx context.Context, o owner.Owners) error {
-	targets := make(map[*Attempt]netip.AddrPort)
-	var ports []uint16
+	targets := make(map[*Attempt]probe.Endpoint)
 	for _, attempts := range r.Attempts {
 		for _, a := range attempts {
 			if to := a.proxyTarget(o); to.IsValid() {
-				targets[a] = to
-				ports = append(ports, to.Port())
+				targets[a] = probe.Endpoint{Addr: to.Addr(), Port: to.Port(), Proto: probe.TCP}
 			}
 		}
 	}
-	if len(targets) == 0 {
-		return ctx.Err()
+	found, err := Listeners(ctx, slices.Collect(maps.Values(targets)), o.Unmask)
+	for a, to := range targets {
+		a.Behind = found[to]
 	}
-	slices.Sort(ports)
-	spaces, err := listenersEverywhere(ctx, slices.Compact(ports))
+	return err
+}
+
+// Listeners finds who listens at some endpoints, in this network namespace or, where
+// an address is not its own, in another. An address that is not valid is any of this
+// machine's. The error is the context's.
+func Listeners(
+	ctx context.Context, at []probe.Endpoint, unmask bool,
+) (map[probe.Endpoint]*owner.Behind, error) {
+	if len(at) == 0 {
+		return nil, ctx.Err()
+	}
+	spaces, err := listenersEverywhere(ctx, at)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	found := make(map[probe.Endpoint]*owner.Behind)
+	sockets := make(map[probe.Endpoint][]socket.Socket)
 	var held []socket.Socket
-	for a, to := range targets {
-		i := slices.IndexFunc(spaces, func(n netns.Namespace) bool { return len(taking(n, to)) > 0 })
-		if i >= 0 {
-			a.Behind = &Behind{Address: to.String(), NetNS: spaces[i].Name}
-			held = append(held, taking(spaces[i], to)...)
-		}
-	}
-	of, err := owner.Find(ctx, held, o.Unmask)
-	if err != nil {
-		return err
-	}
-	for a, to := range targets {
-		if a.Behind == nil {
-			continue
-		}
-		i := slices.IndexFunc(spaces, func(n netns.Namespace) bool { return n.Name == a.Behind.NetNS })
-		for _, s := range taking(spaces[i], to) {
-			if a.Behind.Owners = of.Of[s.Holder]; len(a.Behind.Owners) > 0 {
+	for _, to := range at {
+		for _, n := range spaces {
+			if s := taking(n, to); len(s) > 0 {
+				found[to] = &owner.Behind{Address: to.AddrPort().String(), NetNS: n.Name}
+				if !to.Addr.IsValid() {
+					found[to].Address = s[0].Local.String()
+				}
+				sockets[to] = s
+				held = append(held, s...)
 				break
 			}
 		}
 	}
-	return nil
+	of, err := owner.Find(ctx, held, unmask)
+	if err != nil {
+		return nil, err
+	}
+	for to, b := range found {
+		for _, s := range sockets[to] {
+			if b.Owners = of.Of[s.Holder]; len(b.Owners) > 0 {
+				break
+			}
+		}
+	}
+	return found, nil
 }
 
 // proxyTarget is where a proxy that took the connection passes it on to; not valid
@@ -76,31 +90,44 @@ func (a *Attempt) proxyTarget(o owner.Owners) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// listenersEverywhere is what listens on some TCP ports, in this namespace first.
-// What cannot be read is left out.
-func listenersEverywhere(ctx context.Context, ports []uint16) ([]netns.Namespace, error) {
+// listenersEverywhere is what listens on the ports of some endpoints, in this namespace
+// first. What cannot be read is left out.
+func listenersEverywhere(ctx context.Context, at []probe.Endpoint) ([]netns.Namespace, error) {
 	own := netns.Namespace{Name: netns.Host, Held: make(map[probe.Port][]socket.Socket)}
 	own.Addrs = append(socket.OwnAddrs(), netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback())
-	_ = socket.EachTCP(ctx, 0, socket.ListenStates, func(s socket.Socket) {
-		if slices.Contains(ports, s.Local.Port()) && len(own.Held[s.Port()]) < socket.MaxHolders {
-			own.Held[s.Port()] = append(own.Held[s.Port()], s)
-		}
-	})
-	q := socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: ports}, IPv4: true, IPv6: true}
+	q := socket.Query{Ports: make(map[probe.Proto][]uint16), IPv4: true, IPv6: true}
+	elsewhere := false
+	for _, to := range at {
+		q.Ports[to.Proto] = append(q.Ports[to.Proto], to.Port)
+		elsewhere = elsewhere || to.Addr.IsValid() && !slices.Contains(own.Addrs, to.Addr)
+	}
+	for proto, ports := range q.Ports {
+		slices.Sort(ports)
+		q.Ports[proto] = slices.Compact(ports)
+		_ = socket.EachHeld(ctx, proto, func(s socket.Socket) {
+			if slices.Contains(q.Ports[proto], s.Local.Port()) && len(own.Held[s.Port()]) < socket.MaxHolders {
+				own.Held[s.Port()] = append(own.Held[s.Port()], s)
+			}
+		})
+	}
+	if !elsewhere {
+		return []netns.Namespace{own}, ctx.Err()
+	}
 	others, err := netns.Look(ctx, q, true)
 	return append([]netns.Namespace{own}, others.Namespaces...), err
 }
 
 // taking is the sockets of a namespace that take connections to an address. Loopback
 // is somewhere else in every namespace.
-func taking(n netns.Namespace, to netip.AddrPort) (all []socket.Socket) {
-	loopback := to.Addr().IsLoopback()
-	if loopback && n.Name != netns.Host {
+func taking(n netns.Namespace, to probe.Endpoint) (all []socket.Socket) {
+	here := n.Name == netns.Host
+	anyOwn, loopback := !to.Addr.IsValid(), to.Addr.IsLoopback()
+	if (loopback || anyOwn) && !here {
 		return nil
 	}
-	for _, s := range n.Held[probe.Port{Number: to.Port(), Proto: probe.TCP}] {
-		own := n.Name != netns.Host || slices.Contains(n.Addrs, to.Addr()) || loopback
-		if own && takes(s, to, n.Addrs) {
+	for _, s := range n.Held[probe.Port{Number: to.Port, Proto: to.Proto}] {
+		own := !here || slices.Contains(n.Addrs, to.Addr) || loopback
+		if anyOwn && s.State == socket.Listening || own && takes(s, to.AddrPort(), n.Addrs) {
 			all = append(all, s)
 		}
 	}

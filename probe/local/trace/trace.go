@@ -52,15 +52,8 @@ type Trace struct {
 	Outcome Outcome       `json:"outcome"`
 	Backend string        `json:"backend,omitempty"` // where the socket is that answered, "127.0.0.1:8417"
 	Owners  []owner.Owner `json:"owners,omitempty"`  // who holds that
-	Behind  *Behind       `json:"behind,omitempty"`  // where that is a proxy: who listens where it passes on to
+	Behind  *owner.Behind `json:"behind,omitempty"`  // where that is a proxy: who listens where it passes on to
 	Text    string        `json:"said"`              // all of it in words
-}
-
-// Behind is the socket to which a proxy passes on what it takes.
-type Behind struct {
-	Address string        `json:"address"`         // "127.0.0.1:9090", as the proxy's command line has it
-	NetNS   string        `json:"netns,omitempty"` // "host" for the caller's own
-	Owners  []owner.Owner `json:"owners,omitempty"`
 }
 
 // Attempt is one connection that was made, or that could not be made.
@@ -74,7 +67,7 @@ type Attempt struct {
 	End       socket.Socket   // of the connection at the backend; without an inode no process has it
 	Listeners []socket.Socket // on the backend's port
 	Steered   bool            // nothing listens where the backend is
-	Behind    *Behind
+	Behind    *owner.Behind
 }
 
 // ErrForeign means that a socket listens at an address that is not this machine's, to

@@ -15,6 +15,11 @@ func Connect(context.Context, socket.Query, socket.Table, []probe.Port) (Result,
 	return Result{Unsupported: true}, nil
 }
 
+// Listeners finds nothing: only Linux has network namespaces and rules.
+func Listeners(context.Context, []probe.Endpoint, bool) (map[probe.Endpoint]*owner.Behind, error) {
+	return nil, nil
+}
+
 // FindBehind finds nothing, as nothing was traced.
 func (Result) FindBehind(context.Context, owner.Owners) error {
 	return nil
