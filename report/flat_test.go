@@ -22,7 +22,7 @@ func streaming() []string {
 // TestFlatMemory holds what a format keeps after a few findings against what it
 // keeps after many.
 func TestFlatMemory(t *testing.T) {
-	const few, many = 10_000, 110_000
+	const few, many = 10_000, 80_000
 	for _, format := range streaming() {
 		t.Run(format, func(t *testing.T) {
 			h, err := New(format, io.Discard, Options{})
@@ -46,7 +46,7 @@ func TestFlatMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if after := heap(); after > before+(1<<19) {
+			if after := heap(); after > before+(7<<16) {
 				t.Errorf("%d bytes more after %d more findings", after-before, many-few)
 			}
 			h.End(End{Complete: true})
