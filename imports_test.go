@@ -17,7 +17,7 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/inquiry", "probe/local", "probe/ports", "probe/recog", "probe/service", "probe/wording", "report",
+		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service", "probe/wording", "report",
 		"report/compare", "report/expect", "report/help", "report/phrase", "report/policy", "report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/named", "scan/raw", "scan/target",
 	},

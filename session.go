@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/local/secret"
 	"onmux/probe/ports"
 	"onmux/probe/recog"
 	"onmux/probe/service"
@@ -60,6 +61,7 @@ const argsKey = "args"
 
 func given(app *cli.App) []string {
 	args, _ := app.Metadata[argsKey].([]string)
+	args, _ = secret.Mask(args) // a target may be a URL with a password
 	return args
 }
 

@@ -18,6 +18,12 @@ const (
 	minPlace = 10
 )
 
+// The columns that are cut.
+const (
+	ownerColumn = 5
+	unitColumn  = 6
+)
+
 // tableRow is a socket in the table of all ports, or a port without one.
 type tableRow struct {
 	fixed []span // columns that are never cut
@@ -72,9 +78,10 @@ func (p *portTable) tableRows(v local.Verdict, all []local.Listener) (rows []tab
 		if l.State != local.Listening {
 			address += ", " + phrase.Visible(string(l.State))
 		}
-		row := tableRow{fixed: []span{port, {address, plain}, {phrase.Visible(l.Reach), plain}, {"", plain}}}
+		row := tableRow{fixed: []span{port, {address, plain}, {phrase.Visible(l.Reach), plain},
+			{phrase.Visible(phrase.FirewallColumn(v, l)), plain}, {"", plain}}}
 		if record.Elsewhere(l) {
-			row.fixed[3].text = phrase.Visible(l.NetNS)
+			row.fixed[4].text = phrase.Visible(l.NetNS)
 		}
 		row.owner, row.pids, row.more = tableOwner(l)
 		row.place = tablePlace(l)
@@ -95,7 +102,7 @@ func (p *portTable) tableRows(v local.Verdict, all []local.Listener) (rows []tab
 			to = phrase.Suffix(" to ", v.Redirects[0].To)
 		}
 		rows = append(rows, tableRow{
-			fixed: []span{port, {phrase.Visible(word + to), tone(word)}, {"", plain}, {"", plain}}})
+			fixed: []span{port, {phrase.Visible(word + to), tone(word)}, {"", plain}, {"", plain}, {"", plain}}})
 	}
 	return rows
 }
@@ -106,7 +113,7 @@ func (p *portTable) layOut(rows []tableRow) {
 	if len(rows) == 0 {
 		return
 	}
-	names := []string{"PORT", "ADDRESS", "REACH", "NETNS", "OWNER", "UNIT"}
+	names := []string{"PORT", "ADDRESS", "REACH", "FIREWALL", "NETNS", "OWNER", "UNIT"}
 	widths := make([]int, len(names))
 	for _, r := range rows {
 		for i, text := range r.texts() {
@@ -122,14 +129,14 @@ func (p *portTable) layOut(rows []tableRow) {
 	}
 	room += gutter // behind the last column
 	if p.width > 0 && room < 0 {
-		place := min(widths[5], max(minPlace, widths[5]+room))
-		room += widths[5] - place
-		owner := max(minOwner, widths[4]+min(room, 0))
-		if widths[4]-owner+room < 0 {
+		place := min(widths[unitColumn], max(minPlace, widths[unitColumn]+room))
+		room += widths[unitColumn] - place
+		owner := max(minOwner, widths[ownerColumn]+min(room, 0))
+		if widths[ownerColumn]-owner+room < 0 {
 			p.lines(rows)
 			return
 		}
-		widths[4], widths[5] = owner, place
+		widths[ownerColumn], widths[unitColumn] = owner, place
 	}
 	head := make([]span, len(names))
 	for i, n := range names {
@@ -138,11 +145,11 @@ func (p *portTable) layOut(rows []tableRow) {
 	p.row(head, widths)
 	for _, r := range rows {
 		owner := r.owner + r.pids + r.more
-		if phrase.Columns(owner) > widths[4] {
-			owner = phrase.Clip(r.owner, max(1, widths[4]-phrase.Columns(r.pids))) + r.pids
+		if phrase.Columns(owner) > widths[ownerColumn] {
+			owner = phrase.Clip(r.owner, max(1, widths[ownerColumn]-phrase.Columns(r.pids))) + r.pids
 		}
-		p.row(append(slices.Clone(r.fixed), span{phrase.Clip(owner, widths[4]), plain},
-			span{phrase.Clip(r.place, widths[5]), plain}), widths)
+		p.row(append(slices.Clone(r.fixed), span{phrase.Clip(owner, widths[ownerColumn]), plain},
+			span{phrase.Clip(r.place, widths[unitColumn]), plain}), widths)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/firewall"
 	"onmux/probe/local/owner"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -32,6 +33,7 @@ func TestTableIsShort(t *testing.T) {
 		o.Unit = strings.Repeat("unit-", 10) + ".service"
 		o.Workers = []int{1, 2, 3}
 		l.Owners = []owner.Owner{o}
+		v.Firewall = []firewall.Outcome{{Verdict: firewall.Drop, Scope: firewall.Outside}}
 		if i >= 40 {
 			v.Verdict, l.NetNS = local.Elsewhere, fmt.Sprintf("net:[%d]", 4026532000+uint32(i))
 		}
@@ -42,6 +44,9 @@ func TestTableIsShort(t *testing.T) {
 		fits(t, got, o)
 		if n := strings.Count(got, "\n"); n > 50 {
 			t.Errorf("%d lines:\n%s", n, got)
+		}
+		if strings.Count(got, "  drop  ") != 40 || !strings.Contains(got, "  FIREWALL  ") {
+			t.Errorf("%s", got)
 		}
 		if !strings.Contains(got, "in 20 other network namespaces: 20 ports (--all-namespaces lists them)\n") {
 			t.Errorf("%s", got)
