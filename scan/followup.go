@@ -151,7 +151,8 @@ func (f *followUps) follow(ctx context.Context, r *probe.Result) {
 		})
 	}
 	if f.Identify {
-		r.Service, _ = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: o.RTT, Library: f.Library})
+		r.Service, _ = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: o.RTT,
+			Timeout: max(f.timeout, service.DefaultTimeout), Library: f.Library})
 	}
 	switch {
 	case err == nil:

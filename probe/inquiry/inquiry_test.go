@@ -124,16 +124,18 @@ func TestAskCutWhileNaming(t *testing.T) {
 // One connection finds out the state and the service; without a service, it ends by a FIN,
 // too.
 func TestOneConnection(t *testing.T) {
-	for _, c := range []Config{{}, {Identify: true}} {
+	for _, config := range []Config{{}, {Identify: true}} {
 		all, listener := listening(t)
 		ended := make(chan error, 10)
 		nettest.Accept(t, listener, func(c net.Conn) {
-			io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1\r\n")
+			if config.Identify {
+				io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1\r\n")
+			}
 			_, err := io.Copy(io.Discard, c)
 			ended <- err
 		})
-		for r, err := range New(c).Run(t.Context(), all) {
-			if err != nil || r.State != probe.Open || c.Identify && (r.Service == nil || len(r.Exchanges) != 1) {
+		for r, err := range New(config).Run(t.Context(), all) {
+			if err != nil || r.State != probe.Open || config.Identify && (r.Service == nil || len(r.Exchanges) != 1) {
 				t.Errorf("%+v, %v", r, err)
 			}
 		}

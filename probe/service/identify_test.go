@@ -211,8 +211,7 @@ func TestEndsByFIN(t *testing.T) {
 				ended <- err
 			})
 			var log service.Log
-			o := quick
-			o.Log, o.Timeout = &log, 2*time.Second
+			o := service.Options{RTT: 50 * time.Millisecond, Log: &log, Timeout: 4 * time.Second}
 			if _, err := service.Identify(t.Context(), e, o); err != nil {
 				t.Fatal(err)
 			}

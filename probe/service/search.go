@@ -136,7 +136,7 @@ func (l *layer) connect(ctx context.Context, st step) (outcome, bool) {
 		o.end = probe.EndRefused
 	}
 	if l.err = err; o.end == probe.EndRefused || o.end == probe.EndNotAccepted {
-		if l.served != "" && l.stopped == nil {
+		if l.served != "" && l.stopped == nil && !probe.IsBusy(err) {
 			l.stopped = &probe.Withdrawal{After: l.served, End: o.end, State: probe.Open}
 		}
 	}
