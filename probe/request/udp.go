@@ -1,7 +1,8 @@
 package request
 
 // udp has the requests over UDP. Each is one datagram, and the answer, if there is
-// one, is about as long.
+// one, is about as long. Services that log a datagram that they cannot read are asked
+// early (Rarity).
 var udp = []Request{
 	// RFC 1035, section 4.1, and RFC 4892.
 	{Name: "dns", Service: "dns", Rarity: 1, Ports: []uint16{53}, build: rootServers},
@@ -48,7 +49,7 @@ var udp = []Request{
 	{Name: "ike-version", probesOnly: true, data: ikeVersion3},
 	{Name: "ike-nat-version", probesOnly: true, data: "\x00\x00\x00\x00" + ikeVersion3},
 	// OpenVPN's security overview, "network protocol": a hard reset, session "onmux417", nothing acknowledged, packet 0.
-	{Name: "openvpn", Service: "openvpn", Rarity: 4, Ports: []uint16{1194}, data: "\x38onmux417\x00\x00\x00\x00\x00"},
+	{Name: "openvpn", Service: "openvpn", Rarity: 2, Ports: []uint16{1194}, data: "\x38onmux417\x00\x00\x00\x00\x00"},
 	// RFC 2453, section 3.9.1: one route, not the table.
 	{Name: "rip", Service: "rip", Rarity: Rare, Ports: []uint16{520},
 		data: "\x01\x02\x00\x00\x00\x02\x00\x00\xc0\x00\x02\x00\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x10"},
@@ -62,7 +63,7 @@ var udp = []Request{
 	{Name: "quic", Service: "quic", Rarity: 3, Ports: []uint16{443, 853, 8443}, build: quicInitial},
 	{Name: "dtls", Service: "dtls", Rarity: 4, Ports: []uint16{2221, 4433, 5349, 5684}, build: dtlsHello},
 	{Name: "radius", Service: "radius", Rarity: 6, Ports: []uint16{1645, 1812, 1813, 3799}, build: radiusStatus},
-	{Name: "kerberos", Service: "kerberos", Rarity: 6, Ports: []uint16{88}, build: kerberosRequest},
+	{Name: "kerberos", Service: "kerberos", Rarity: 1, Ports: []uint16{88}, build: kerberosRequest},
 
 	// Nothing: some services answer any datagram, and none can misread an empty one.
 	{Name: "empty", probesOnly: true},

@@ -481,3 +481,29 @@ func TestGreeterPorts(t *testing.T) {
 		}
 	}
 }
+
+// A registered UDP port is sent its own requests alone; others get each request once, those
+// of services that log what they cannot read among the first.
+func TestDatagramsFor(t *testing.T) {
+	for port, want := range map[uint16][]string{
+		53: {"dns"}, 88: {"kerberos"}, 514: nil, 1194: {"openvpn"}, 5353: {"mdns"}, 443: {"quic"}, 13: nil,
+	} {
+		var got []string
+		for _, r := range datagramsFor(port, false) {
+			got = append(got, r.Name)
+		}
+		if len(got) > len(want)+1 || len(want) > 0 && got[0] != want[0] || len(want) == 0 && len(got) > 1 {
+			t.Errorf("%d: %q, want %q", port, got, want)
+		}
+	}
+	seen := make(map[string]bool)
+	for i, r := range datagramsFor(417, false) {
+		if seen[r.Name] || len(r.Bytes("")) == 0 || r.Name == "kerberos" && i > 4 {
+			t.Errorf("%d: %s", i, r.Name)
+		}
+		seen[r.Name] = true
+	}
+	if len(seen) > 20 || len(datagramsFor(417, true)) <= len(seen) {
+		t.Errorf("%d requests", len(seen))
+	}
+}

@@ -46,9 +46,10 @@ func datagramsFor(port uint16, thorough bool) []*request.Request {
 	if thorough {
 		return queue
 	}
-	owned := request.HasPayload(port)
+	own := func(r *request.Request) bool { return r.UsualOn(port) }
+	owned := request.HasPayload(port) || slices.ContainsFunc(queue, own)
 	return slices.DeleteFunc(queue, func(r *request.Request) bool {
-		return !r.UsualOn(port) && (owned || r.Rarity == request.Rare)
+		return !own(r) && (owned || r.Rarity == request.Rare)
 	})
 }
 
