@@ -3,14 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"onmux/probe"
-	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/help"
 )
@@ -31,7 +28,10 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			return nil, lineError(line, "onmux", known)
 		}
 		if slices.ContainsFunc(line.Flags, func(f string) bool { return f != "--help" && f != "-h" }) {
-			return nil, usageError(errors.New("no command is given"), "try onmux check, onmux probe HOST or onmux scan TARGET")
+			return nil, usageError(
+				errors.New("no command is given"),
+				"try onmux check, onmux probe HOST or onmux scan TARGET",
+			)
 		}
 		return nil, nil
 	}
@@ -39,6 +39,9 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	if name == "help" {
 		if len(line.Args) == 1 {
 			return nil, nil
+		}
+		if _, ok := help.TopicOf(line.Args[1]); ok {
+			return []string{topicCommand, "--", line.Args[1]}, nil
 		}
 		name, args = line.Args[1], []string{name, "--help"}
 		line.First = 0
@@ -58,38 +61,13 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	return slices.Concat([]string{name}, line.Flags, []string{"--"}, line.Args), nil
 }
 
-// unknownCommand is the error of a word in the place of a command: a port, a host and a
-// network name the command that was probably meant.
 func unknownCommand(app *cli.App, name string) error {
 	var names []string
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		names = append(names, c.Name)
 	}
-	near := wording.Nearest(name, names)
-	port := strings.TrimPrefix(name, ":")
-	_, notPort := ports.Parse([]string{port}, probe.Protos())
-	_, notAddress := netip.ParseAddr(strings.Trim(name, "[]"))
-	first, _, several := strings.Cut(name, "/")
-	if !several {
-		first, _, several = strings.Cut(name, "-")
-	}
-	_, notFirst := netip.ParseAddr(first)
-	switch word := help.Quote(name); {
-	case near != "":
-		return usageError(fmt.Errorf("unknown command %q", name), "did you mean onmux "+near+"? onmux --help lists the commands")
-	case notPort == nil:
-		return usageError(fmt.Errorf("%s is a port, not a command: onmux check %s shows what holds it here", word, port),
-			fmt.Sprintf("onmux probe HOST:%s for another host, onmux explain %s for what it is used for", port, port))
-	case several && notFirst == nil:
-		return usageError(fmt.Errorf("%s is a network, not a command: onmux scan %s probes each address", word, word),
-			"onmux scan "+word+" --dry-run prints what would be sent")
-	case notAddress == nil || strings.ContainsAny(name, ".:") || name == "localhost":
-		return usageError(fmt.Errorf("%s is a host, not a command: onmux probe %s examines it", word, word),
-			"onmux probe HOST:PORT for another port than 417, onmux scan for networks")
-	default:
-		return usageError(fmt.Errorf("unknown command %q", name),
-			"onmux --help lists the commands; if it is a host: onmux probe "+word)
-	}
+	hint, err := help.UnknownCommand(name, names)
+	return usageError(err, hint)
 }
 
 // lineError is what is wrong with a line of a command.

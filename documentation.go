@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,9 +14,12 @@ import (
 	"onmux/report/record"
 )
 
+// releaseDate is that of version.
+const releaseDate = "2026-11-28"
+
 // program describes the app for its documentation.
 func program(app *cli.App) help.Program {
-	p := help.Program{Usage: app.Usage, Version: version, ExitCodes: exitCodes}
+	p := help.Program{Usage: app.Usage, Version: version, Date: releaseDate, ExitCodes: exitCodes}
 	for _, c := range app.VisibleCommands() {
 		out := help.Command{Name: c.Name, Args: c.ArgsUsage, Usage: c.Usage, Description: c.Description,
 			Examples: c.UsageText}
@@ -76,34 +81,83 @@ func flagLine(f cli.Flag) string {
 
 func completionCommand() *cli.Command {
 	return commandWith(cli.Command{
-		Name:        "completion",
-		Usage:       "complete commands and flags in bash, zsh or fish",
-		ArgsUsage:   "SHELL",
-		Description: "Prints a script that knows the commands, their flags and the words they take.",
-		UsageText: `  source <(onmux completion bash)     in ~/.bashrc
+		Name:      "completion",
+		Usage:     "complete commands and flags in bash, zsh or fish",
+		ArgsUsage: "SHELL",
+		Description: `Prints a script that knows the commands, their flags and the words they take.
+onmux completion install [SHELL] writes it to where the shell looks for those of
+its user; without a shell, for the one in $SHELL.`,
+		UsageText: `  onmux completion install            for your shell
+  source <(onmux completion bash)     in ~/.bashrc
   source <(onmux completion zsh)      in ~/.zshrc, after compinit
   onmux completion fish | source      in ~/.config/fish/config.fish`,
 		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 || !slices.Contains(help.Shells(), c.Args().First()) {
+			args := c.Args().Slice()
+			install := len(args) > 0 && args[0] == "install"
+			if install {
+				if args = args[1:]; len(args) == 0 {
+					args = []string{filepath.Base(os.Getenv("SHELL"))}
+				}
+			}
+			if len(args) != 1 || !slices.Contains(help.Shells(), args[0]) {
 				return usageError(fmt.Errorf("completion needs the name of a shell"), strings.Join(help.Shells(), ", "))
 			}
-			return failure(help.Complete(c.App.Writer, c.Args().First(), program(c.App)))
+			if !install {
+				return failure(help.Complete(c.App.Writer, args[0], program(c.App)))
+			}
+			file, todo, err := help.Install(args[0], program(c.App))
+			if err != nil {
+				return failure(err)
+			}
+			_, err = fmt.Fprintf(c.App.Writer, "%s is written: %s\n", file, todo)
+			return failure(err)
 		},
 	})
 }
 
 func manCommand() *cli.Command {
 	return commandWith(cli.Command{
-		Name:        "man",
-		Usage:       "print the manual page",
-		Description: `In roff, made from the same table as --help.`,
+		Name:      "man",
+		Usage:     "print a manual page",
+		ArgsUsage: "[PAGE]",
+		Description: `In roff, made from the same sources as --help and onmux help TOPIC. Without an
+argument it is the page of all commands.`,
 		UsageText: `  onmux man | man -l -                read it
-  onmux man > onmux.1                 for the folder man1 of your MANPATH`,
+  onmux man check | man -l -          the page of a command
+  onmux man --dir ~/.local/share/man  write all pages there, for man onmux-check`,
+		Flags: []cli.Flag{&cli.StringFlag{Name: "dir", Usage: "`DIR` to write all pages to, in man1 and man7"}},
 		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return usageError(fmt.Errorf("man takes no arguments"), "onmux man | man -l -")
+			pages := help.Pages(program(c.App))
+			switch name := c.Args().First(); {
+			case c.IsSet("dir") && c.NArg() == 0:
+				return failure(help.WritePages(c.String("dir"), program(c.App)))
+			case c.NArg() == 0:
+				return failure(help.WriteManual(c.App.Writer, program(c.App), pages[0]))
+			case c.NArg() > 1 || c.IsSet("dir"):
+				return usageError(fmt.Errorf("man takes one page, or --dir"), "onmux man | man -l -")
+			case !slices.Contains(pages, name):
+				return usageError(fmt.Errorf("%q is not a page", name), "the pages are "+strings.Join(pages, ", "))
+			default:
+				return failure(help.WriteManual(c.App.Writer, program(c.App), name))
 			}
-			return failure(help.WriteManual(c.App.Writer, program(c.App)))
+		},
+	})
+}
+
+// topicCommand is how reorder prints a topic: onmux help TOPIC.
+const topicCommand = "topic"
+
+func newTopicCommand() *cli.Command {
+	return commandWith(cli.Command{
+		Name:   topicCommand,
+		Usage:  "print a topic of the help",
+		Hidden: true,
+		Action: func(c *cli.Context) error {
+			t, ok := help.TopicOf(c.Args().First())
+			if !ok {
+				return usageError(fmt.Errorf("%q is not a topic", c.Args().First()), "onmux --help lists the topics")
+			}
+			return failure(t.Write(c.App.Writer))
 		},
 	})
 }

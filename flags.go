@@ -22,7 +22,7 @@ func command(timeout string, c cli.Command) *cli.Command {
 // with one meaning everywhere.
 func commandWith(c cli.Command, groups ...[]cli.Flag) *cli.Command {
 	c.Flags = append(c.Flags, slices.Concat(groups...)...)
-	c.CustomHelpTemplate = commandHelp
+	c.CustomHelpTemplate = help.CommandTemplate
 	c.HideHelpCommand = true // "onmux probe help" asks for a host of that name
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
 		// package flag writes: invalid value "soon" for flag -deadline: parse error

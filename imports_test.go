@@ -72,7 +72,7 @@ var arrows = map[string][]string{
 	"report/expect": {
 		"probe", "probe/local", "probe/local/firewall", "probe/local/owner", "probe/wording", "report/phrase", "report/record", "scan",
 	},
-	"report/help": {},
+	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
 	},

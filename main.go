@@ -20,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/help"
 	"onmux/scan/files"
 )
 
@@ -117,6 +118,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			checkCommand(), probeCommand(), scanCommand(), explainCommand(),
 			reportCommand(), diffCommand(), mergeCommand(), verifyCommand(), completionCommand(), manCommand(),
+			newTopicCommand(),
 		},
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", DisableDefaultText: true},
@@ -125,7 +127,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		HideHelpCommand:           true, // reorder handles it
 		HideVersion:               true, // its own flag takes -v, which means --verbose here
 		DisableSliceFlagSeparator: true, // "--expect closed,filtered" is one value
-		CustomAppHelpTemplate:     appHelp,
+		CustomAppHelpTemplate:     help.AppTemplate,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +14,7 @@ import (
 	"onmux/probe/inquiry"
 	"onmux/probe/ports"
 	"onmux/report"
+	"onmux/report/help"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan/target"
@@ -60,9 +60,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 					"onmux probe HOST; onmux check looks at this machine from inside",
 				)
 			}
-			hosts, err := withPorts(c.Args().Slice())
+			hosts, hint, err := help.WithPorts(c.Args().Slice())
 			if err != nil {
-				return err
+				return usageError(err, hint)
 			}
 			p := &prober{session: s, hosts: hosts, config: inquiry.Config{
 				Timeout: s.timeout, Identify: !c.Bool("no-identify") && (s.needsDetails() || s.needsService()),
@@ -87,35 +87,6 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			return s.run(ctx, map[string]string{"tcp": "connect", "udp": "udp"}, p.probe)
 		},
 	})
-}
-
-// withPorts joins ports that are arguments of their own to the host before them, as in
-// nc HOST PORT.
-func withPorts(args []string) ([]string, error) {
-	var hosts []string
-	last, joined := "", false
-	for _, arg := range args {
-		if strings.Trim(strings.TrimSuffix(strings.TrimSuffix(arg, "/tcp"), "/udp"), "0123456789,-") != "" {
-			hosts, last, joined = append(hosts, arg), arg, false
-			continue
-		}
-		host, spec := probe.SplitHostPort(last)
-		switch {
-		case last == "":
-			return nil, usageError(fmt.Errorf("%s is a port: probe needs a host", arg), "onmux probe HOST "+arg+
-				"; onmux check "+arg+" looks at this machine from inside")
-		case joined:
-			hosts[len(hosts)-1] += "," + arg
-			continue
-		case spec != "":
-			return nil, usageError(fmt.Errorf("%s has a port: %s would be another", last, arg), "onmux probe "+host+" -p "+spec+","+arg)
-		}
-		if strings.Contains(host, ":") {
-			host = "[" + host + "]"
-		}
-		hosts[len(hosts)-1], joined = host+":"+arg, true
-	}
-	return hosts, nil
 }
 
 type prober struct {

@@ -26,12 +26,20 @@ var foreign = []struct {
 		"probe identifies services by default; -v has the evidence"},
 	{"-sV --version-all --version-intensity --version-light --banners", "scan",
 		"--identify identifies the service on each open port"},
-	{"-A -O --osscan-guess --script -sC", "", "--identify (scan) names services and their software; there are no scripts, " +
-		"and operating systems are not guessed"},
+	{
+		"-A -O --osscan-guess --script -sC",
+		"",
+		"--identify (scan) names services and their software; there are no scripts, " +
+			"and operating systems are not guessed",
+	},
 	{"-sS", "", "--method syn sends packets of its own, which --method auto, the default, does where it may"},
 	{"-sT", "", "--method connect; --proto tcp for TCP alone"},
 	{"-sU", "", "--proto udp, or a port as 53/udp; UDP is probed by default"},
-	{"-sn -sP -sL --ping", "", "there is no ping: every address gets a verdict for each port; --dry-run prints the plan alone"},
+	{
+		"-sn -sP -sL --ping",
+		"",
+		"there is no ping: every address gets a verdict for each port; --dry-run prints the plan alone",
+	},
 	{"-sA -sF -sX -sN -sW -sM -sO -sY -sI", "", "--method syn or connect; other packets are not sent"},
 	{"-Pn -P0 -PN -PS -PA -PU -PE -PP", "", "leave it out: every address is probed, whether it answers a ping or not"},
 	{"-F --top-ports", "", "-p takes a list of ports, as -p 22,80,443"},
@@ -55,8 +63,12 @@ var foreign = []struct {
 		"addresses are in random order; --shard I/N, --checkpoint FILE and --resume FILE"},
 
 	// ss, netstat, lsof.
-	{"-l -a -lnt -lntp -ltn -ltnp -tln -tlnp -tlpn -ntlp -nltp -plnt -pltn -lntup -tulpn -tulnp -tunlp -tnlup -lnu -lnup -anp -antp " +
-		"-tanp -lx -i", "", "onmux check --all-ports lists every port that something listens on, and by which process"},
+	{
+		"-l -a -lnt -lntp -ltn -ltnp -tln -tlnp -tlpn -ntlp -nltp -plnt -pltn -lntup -tulpn -tulnp -tunlp -tnlup -lnu -lnup -anp -antp " +
+			"-tanp -lx -i",
+		"",
+		"onmux check --all-ports lists every port that something listens on, and by which process",
+	},
 	{"-t --tcp", "", "--proto tcp"},
 	{"-u --udp", "", "--proto udp"},
 	{"-n --numeric", "", "leave it out: addresses are not looked up"},
@@ -64,7 +76,11 @@ var foreign = []struct {
 	{"-K --kill", "", "nothing is ended: check names the process"},
 
 	// nc.
-	{"-z", "", "leave it out: onmux probe HOST:PORT --expect open -q sends no data of yours, and exits with 0 if it is open"},
+	{
+		"-z",
+		"",
+		"leave it out: onmux probe HOST:PORT --expect open -q sends no data of yours, and exits with 0 if it is open",
+	},
 	{"-w", "", "--timeout TIME for one attempt, as --timeout 2s"},
 	{"-k -l --listen", "", "nothing is listened on; onmux check shows what does"},
 	{"--ssl", "", "leave it out: TLS is recognized by its answer"},

@@ -9,6 +9,7 @@ import (
 type Program struct {
 	Usage     string // what it is for, in a line
 	Version   string
+	Date      string // of the version, as 2006-01-02
 	Commands  []Command
 	ExitCodes []ExitCode
 }
