@@ -47,7 +47,7 @@ func WriteManual(w io.Writer, p Program, page string) error {
 	} else {
 		return fmt.Errorf("%q is not a page: %s", page, strings.Join(Pages(p), ", "))
 	}
-	_, err := io.WriteString(w, m.String())
+	_, err := io.WriteString(w, m.tidy())
 	return err
 }
 
@@ -130,6 +130,29 @@ func (m *manual) topicPage(p Program, t Topic) {
 	m.line(".BR onmux (1)")
 }
 
+// tidy is the page without breaks of paragraphs behind headings and before others, which
+// mean nothing.
+func (m *manual) tidy() string {
+	var out []string
+	breaks := func(line string, macros ...string) bool {
+		name, _, _ := strings.Cut(line, " ")
+		return slices.Contains(macros, name)
+	}
+	for line := range strings.Lines(m.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if n := len(out); n > 0 {
+			if line == ".PP" && breaks(out[n-1], ".SH", ".SS", ".PP") {
+				continue
+			}
+			if out[n-1] == ".PP" && breaks(line, ".TP", ".IP", ".SH", ".SS") {
+				out = out[:n-1]
+			}
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n") + "\n"
+}
+
 // manual is roff in the making.
 type manual struct{ strings.Builder }
 
@@ -197,10 +220,13 @@ func (m *manual) blocks(all []block) {
 			m.line(".TP")
 			m.line(".B " + roff(k.cells[0]))
 			for n, cell := range k.cells[1:] {
+				if cell == "" {
+					continue
+				}
 				if n > 0 {
 					m.line(".br")
 				}
-				if len(k.cells) > 2 && cell != "" {
+				if len(k.cells) > 2 {
 					cell = head[n+1] + ": " + cell
 				}
 				m.text(cell)
