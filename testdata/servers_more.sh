@@ -125,13 +125,7 @@ if have tarantool 21031 tcp tarantool; then
 	runs tarantool "$dir/t.lua"
 fi
 if have gearmand 21033 tcp gearmand; then runs gearmand -L 127.0.0.1 -p 21033 -l stderr; fi
-if have freeradius 21034 udp freeradius; then
-	mkdir "$dir/radius"
-	printf 'prefix=/usr\nlogdir=%s\nlibdir=/usr/lib/freeradius\nrun_dir=%s\nsecurity { allow_core_dumps = no\n max_attributes = 200\n reject_delay = 1\n status_server = yes\n}\nclient l { ipaddr = 127.0.0.0/8\n secret = ""\n}\nmodules {\n}\nserver default {\nlisten { type = auth+acct\n ipaddr = 127.0.0.1\n port = 21034\n}\nauthorize {\n}\n}\n' "$dir" "$dir" >"$dir/radius/radiusd.conf"
-	runs freeradius -f -l stdout -d "$dir/radius"
-fi
 if have murmur 21036 tcp murmurd; then
-	names+=(murmur-udp) ports+=(21036/udp)
 	mkdir -m 777 "$dir/murmur"
 	printf 'database=%s/murmur/db\nport=21036\nhost=127.0.0.1\nbonjour=false\nautobanTimeframe=%s\n' "$dir" "${MURMUR_TIMEFRAME:-120}" >"$dir/murmur.ini"
 	runs murmurd -fg -ini "$dir/murmur.ini"
@@ -200,7 +194,7 @@ if have dovecot-lmtp 21040 tcp dovecot && [ -e /usr/lib/dovecot/lmtp ]; then
 	runs dovecot -F -c "$dir/dovecot2.conf"
 fi
 if have proftpd 21042 tcp proftpd; then
-	printf 'ServerType standalone\nPort 21042\nDefaultAddress 127.0.0.1\nUser nobody\nGroup nogroup\nPidFile %s/proftpd.pid\nScoreboardFile %s/proftpd.score\nSystemLog %s/log\nUseReverseDNS off\nModulePath /usr/lib/proftpd\n' "$dir" "$dir" "$dir" >"$dir/proftpd.conf"
+	printf 'ServerType standalone\nPort 21042\nDefaultAddress 127.0.0.1\nUser nobody\nGroup nogroup\nPidFile %s/proftpd.pid\nScoreboardFile %s/proftpd.score\nSystemLog %s/log\nUseReverseDNS off\n' "$dir" "$dir" "$dir" >"$dir/proftpd.conf"
 	runs proftpd -n -c "$dir/proftpd.conf"
 fi
 if have pure-ftpd 21043 tcp pure-ftpd; then runs pure-ftpd -S 127.0.0.1,21043 -H; fi
@@ -261,11 +255,6 @@ if have monit 21065 tcp monit; then
 	printf 'set daemon 60\nset httpd port 21065 and use address 127.0.0.1 allow 127.0.0.1\n' >"$dir/monitrc" && chmod 600 "$dir/monitrc"
 	runs monit -I -c "$dir/monitrc" -p "$dir/monit.pid" -s "$dir/monit.state"
 fi
-if have nut 21066 tcp upsd; then
-	mkdir "$dir/nut" && printf 'LISTEN 127.0.0.1 21066\n' >"$dir/nut/upsd.conf" && printf '[a]\ndriver=dummy-ups\nport=x\n' >"$dir/nut/ups.conf" && : >"$dir/nut/upsd.users" && chmod -R a+rX "$dir/nut"
-	mkdir -p /run/nut && chown nut /run/nut
-	runs env NUT_CONFPATH="$dir/nut" upsd -F
-fi
 if have zabbix-agent 21067 tcp zabbix_agentd; then
 	printf 'Server=127.0.0.1\nListenIP=127.0.0.1\nListenPort=21067\nLogType=console\nAllowRoot=1\nPidFile=%s/zbx.pid\n' "$dir" >"$dir/zabbix.conf"
 	runs zabbix_agentd -f -c "$dir/zabbix.conf"
@@ -306,37 +295,13 @@ if have rspec 21076 tcp spamd; then
 	names[${#names[@]} - 1]=spamd
 	runs spamd -L -i 127.0.0.1 -p 21076 --max-children 1 -r "$dir/spamd.pid" -s stderr
 fi
-if have opendkim 21077 tcp opendkim; then runs opendkim -f -p inet:21077@127.0.0.1 -d x.invalid -s s -k "$dir/key.pem" -u root; fi
-if have tgt 21078 tcp tgtd; then runs tgtd -f --iscsi portal=127.0.0.1:21078; fi
-if have xinetd-udp 21081 udp xinetd; then
-	names[${#names[@]} - 1]=daytime-udp ports[${#ports[@]} - 1]=21081/udp
-	names+=(time-udp echo-udp chargen-udp) ports+=(21082/udp 21083/udp 21084/udp)
-	for i in daytime:21081 time:21082 echo:21083 chargen:21084; do
-		printf 'service %s\n{\ntype = INTERNAL UNLISTED\nid = %s-udp\nsocket_type = dgram\nprotocol = udp\nwait = yes\nuser = root\nport = %d\nbind = 127.0.0.1\n}\n' "${i%:*}" "${i%:*}" "${i#*:}"
-	done >"$dir/xinetd-udp.conf"
-	runs xinetd -dontfork -f "$dir/xinetd-udp.conf" -pidfile "$dir/xinetd-udp.pid" -filelog "$dir/log"
-fi
 if have charon 500 udp /usr/lib/ipsec/charon; then
 	names+=(charon-nat) ports+=(4500/udp)
 	runs /usr/lib/ipsec/charon
 fi
-if have ejabberd 21085 tcp ejabberdctl; then
-	mkdir "$dir/ejabberd" && chown ejabberd "$dir/ejabberd"
+if have ejabberd 5222 tcp ejabberdctl; then
+	mkdir -p /run/ejabberd && chown ejabberd /run/ejabberd; mkdir "$dir/ejabberd" && chown ejabberd "$dir/ejabberd"
 	printf 'hosts: [localhost]\nlisten:\n  - port: 21085\n    ip: "127.0.0.1"\n    module: ejabberd_c2s\n' >"$dir/ejabberd.yml"
 	chmod 644 "$dir/ejabberd.yml"
 	runs env EJABBERD_CONFIG_PATH="$dir/ejabberd.yml" setpriv --reuid ejabberd --regid ejabberd --clear-groups env HOME="$dir/ejabberd" SPOOL_DIR="$dir/ejabberd" LOGS_DIR="$dir/ejabberd" ejabberdctl --no-timeout foreground
-fi
-if have inn 21086 tcp /usr/lib/news/bin/nnrpd; then
-	runs socat TCP-LISTEN:21086,bind=127.0.0.1,fork,reuseaddr EXEC:"/usr/lib/news/bin/nnrpd"
-fi
-if have courier-imap 21087 tcp couriertcpd; then
-	[ -e /usr/lib/courier/courier/imapd ] && runs couriertcpd -address=127.0.0.1 21087 /usr/lib/courier/courier/imaplogin /usr/bin/imapd Maildir
-fi
-if have collectd 21088 udp collectd; then
-	printf 'LoadPlugin network\n<Plugin network>\nListen "127.0.0.1" "21088"\n</Plugin>\nPIDFile "%s/collectd.pid"\nBaseDir "%s"\n' "$dir" "$dir" >"$dir/collectd.conf"
-	runs collectd -f -C "$dir/collectd.conf"
-fi
-if have uwsgi 21089 tcp uwsgi; then
-	names+=(uwsgi-http) ports+=(21090/tcp)
-	runs uwsgi --socket 127.0.0.1:21089 --http-socket 127.0.0.1:21090
 fi

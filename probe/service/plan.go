@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strings"
 
 	"onmux/probe"
 	"onmux/probe/request"
@@ -289,6 +290,10 @@ func (p *plan) pointsTo(service string) bool {
 func (p *plan) isUseful(r *request.Request) bool {
 	http := p.best.Rule != nil && p.best.Service == request.HTTP.Service
 	switch {
+	case r.Name == "dns-version": // which another request has, too
+		return p.pointsTo(r.Service) && !p.best.IsForwarded() || p.thorough && !p.known()
+	case r.Name == testDNS && strings.HasPrefix(p.best.Facts.Product, "PowerDNS"): // it logs an error
+		return false
 	case p.alpn == "h2": // which carries HTTP/2 alone
 		return r == &request.HTTP
 	case r.Completes:

@@ -69,8 +69,10 @@ func isDNS(b []byte) bool {
 }
 
 var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS (?:Recursor|Authoritative Server)) |(PowerDNS)[ -]|(Knot (?:DNS|Resolver)) ?|` +
-		`(NSD) |(Microsoft DNS) |(gdnsd)/|(BIND) |(CoreDNS)-)?v?(\d[\w.+~-]*)?`)
+	return regexp.MustCompile(
+		`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS (?:Recursor|Authoritative Server)) |(PowerDNS)[ -]|(Knot (?:DNS|Resolver)) ?|` +
+			`(NSD) |(Microsoft DNS) |(gdnsd)/|(BIND) |(CoreDNS)-)?v?(\d[\w.+~-]*)?`,
+	)
 })
 
 // readDNSDist recognises dnsdist by its answer to a message without a question: others reject

@@ -11,7 +11,10 @@ import (
 
 // frontFields are header fields that only a proxy or cache adds, and its name.
 var frontFields = []struct{ field, product string }{
-	{"X-Varnish", "Varnish"}, {"X-Squid-Error", "Squid"}, {"CF-RAY", "Cloudflare"}, {"X-Amz-Cf-Id", "Amazon CloudFront"},
+	{
+		"X-Varnish",
+		"Varnish",
+	}, {"X-Squid-Error", "Squid"}, {"CF-RAY", "Cloudflare"}, {"X-Amz-Cf-Id", "Amazon CloudFront"},
 	{"X-Kong-Proxy-Latency", "Kong"}, {"X-Envoy-Upstream-Service-Time", "Envoy"}, {"X-Fastly-Request-ID", "Fastly"},
 }
 

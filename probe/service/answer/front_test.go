@@ -36,9 +36,18 @@ func TestFronts(t *testing.T) {
 			}
 			return s.Product + " " + s.Version
 		}
-		if got := s.Product + " " + s.Version; got != tt.product || text(s.Front) != tt.front || text(s.Backend) != tt.backend {
-			t.Errorf("%q: %q, front %q, backend %q; want %q, %q, %q", tt.reply, got, text(s.Front), text(s.Backend), tt.product,
-				tt.front, tt.backend)
+		if got := s.Product + " " + s.Version; got != tt.product || text(s.Front) != tt.front ||
+			text(s.Backend) != tt.backend {
+			t.Errorf(
+				"%q: %q, front %q, backend %q; want %q, %q, %q",
+				tt.reply,
+				got,
+				text(s.Front),
+				text(s.Backend),
+				tt.product,
+				tt.front,
+				tt.backend,
+			)
 		}
 	}
 }
