@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -54,7 +55,9 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 	}.Do(ctx, s.selected(sinks))
 	s.progress.Clear()
 	err = reported(s.outcomeError(ctx, result))
-	if broken := sinks.Close(); broken != nil {
+	if broken := sinks.Close(); errors.Is(broken, syscall.EPIPE) {
+		return &exitError{code: exitUnknown} // who reads it has what it wanted
+	} else if broken != nil {
 		if f := (*exitError)(nil); errors.As(err, &f) && f.err != nil {
 			broken = errors.Join(broken, f.err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -16,8 +17,8 @@ import (
 // stream's end. An error is one that left the question unanswered.
 type Job func(ctx context.Context, emit func(record.Finding) error) (record.End, error)
 
-// ErrEnded ends a job that watches.
-var ErrEnded = errors.New("the watch has ended")
+// ErrEnded ends a job that nobody reads any more, or a watch.
+var ErrEnded = errors.New("the report has ended")
 
 // Run is a job whose findings are written and held against expectations.
 type Run struct {
@@ -53,7 +54,8 @@ type Result struct {
 }
 
 // Do does the job and writes its findings to h. Where h fails, the job goes on: its
-// outcome does not depend on who reads it.
+// outcome does not depend on what becomes of a report. Only a pipe that nobody reads any
+// more (EPIPE) ends it, if there is no other output.
 func (r Run) Do(ctx context.Context, h record.Handler) Result {
 	if r.Wait == 0 {
 		return r.once(ctx, h)
@@ -96,8 +98,11 @@ func (r Run) once(ctx context.Context, h record.Handler) Result {
 		out.Breach = cmp.Or(out.Breach, phrase.Breach(v)+reasonOf(f))
 		write(v)
 	}
+	unread := func() bool {
+		return out.WriteErr != nil && (r.Watch || errors.Is(out.WriteErr, syscall.EPIPE))
+	}
 	emit := func(f record.Finding) error {
-		if r.Watch && out.WriteErr != nil {
+		if unread() {
 			return ErrEnded
 		}
 		write(f)
@@ -107,12 +112,14 @@ func (r Run) once(ctx context.Context, h record.Handler) Result {
 		for _, v := range judge.Finding(f) {
 			violated(v, f)
 		}
-		if r.Watch && (out.Breach != "" || out.WriteErr != nil) {
+		if unread() || r.Watch && out.Breach != "" {
 			return ErrEnded
 		}
 		return nil
 	}
-	out.End, out.Err = r.Job(ctx, emit)
+	if out.End, out.Err = r.Job(ctx, emit); errors.Is(out.Err, ErrEnded) {
+		out.End.Complete, out.Err = false, nil
+	}
 	out.End.Finished = time.Now().UTC()
 	// Rounded as documents have it, so that a replay is the same.
 	out.End.Summary.Duration = probe.Millis(out.End.Finished.Sub(r.Start.Started).Round(time.Microsecond))

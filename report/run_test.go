@@ -3,6 +3,8 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,5 +139,34 @@ func TestRunGoesOnWithoutOutput(t *testing.T) {
 			result.Err != nil {
 			t.Errorf("wait %s: %+v, %d calls, %d records", wait, result, h.calls, emitted)
 		}
+	}
+}
+
+// unread fails as a pipe does that nobody reads any more, from the second record on.
+type unread struct {
+	record.Nop
+	written int
+}
+
+func (u *unread) Endpoint(probe.Result) error {
+	if u.written++; u.written > 1 {
+		return fmt.Errorf("writing: %w", syscall.EPIPE)
+	}
+	return nil
+}
+
+func TestRunEndsWithItsReader(t *testing.T) {
+	emitted := 0
+	r := Run{Job: func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+		for range 100 {
+			emitted++
+			if err := emit(probe.Result{State: probe.Open}); err != nil {
+				return record.End{Complete: true}, err
+			}
+		}
+		return record.End{Complete: true}, nil
+	}}.Do(t.Context(), &unread{})
+	if emitted != 2 || r.Err != nil || r.End.Complete || !errors.Is(r.WriteErr, syscall.EPIPE) {
+		t.Errorf("%d records, %+v", emitted, r)
 	}
 }
