@@ -159,7 +159,7 @@ func documentNetwork(t *testing.T) *nettest.Chain {
 
 	start("hold", "tcp", "[::]:4601", `SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n`)
 	start("hold", "udp", "127.0.0.1:4601", "pong")
-	must(serveTLS("[::]:4602"))
+	must(serveTLS(t, "[::]:4602"))
 	unread, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4603}) // answers nothing
 	must(err)
 	t.Cleanup(func() { unread.Close() })
@@ -177,6 +177,7 @@ func documentNetwork(t *testing.T) *nettest.Chain {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4607}}
 	connected, err := dialer.Dial("tcp", "127.0.0.1:4602")
 	must(err)
+	must(connected.(*net.TCPConn).SetLinger(0)) // it leaves no TIME_WAIT
 	t.Cleanup(func() { connected.Close() })
 	for _, args := range [][]string{
 		{"check", "4601", "4603/udp", "--expect", "listening"},
@@ -189,7 +190,7 @@ func documentNetwork(t *testing.T) *nettest.Chain {
 }
 
 // serveTLS speaks HTTP in TLS, with a certificate that nobody signed.
-func serveTLS(address string) error {
+func serveTLS(t *testing.T, address string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -205,6 +206,7 @@ func serveTLS(address string) error {
 	if err != nil {
 		return err
 	}
+	t.Cleanup(func() { l.Close() })
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Server", "nginx/1.22.1")
 		io.WriteString(w, "<title>onmux</title>")
