@@ -44,7 +44,8 @@ const leaveFor = 50 * time.Millisecond
 
 // options are those of an identification.
 func (q *Inquiry) options(log *service.Log) service.Options {
-	return service.Options{Timeout: q.identifyTimeout, Thorough: q.Thorough, StartTLS: q.StartTLS, Library: q.Library, Log: log}
+	return service.Options{Timeout: q.identifyTimeout, Thorough: q.Thorough, StartTLS: q.StartTLS,
+		Library: q.Library, Log: log}
 }
 
 // identify finds out the service of an open endpoint.
@@ -79,7 +80,8 @@ func (q *Inquiry) probeAgain(ctx context.Context, r *probe.Result, w probe.Withd
 // identifying makes one attempt, and keeps what the service can be identified by. A UDP port
 // that stays silent is sent the requests of other services meanwhile: if it answers one of
 // those, it is open after all.
-func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Options, k *known) (probe.Result, error) {
+func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Options, k *known) (
+	probe.Result, error) {
 	switch {
 	case !q.Identify:
 		return probe.Do(ctx, e, o)

@@ -35,7 +35,8 @@ const (
 // Config is what is to be found out about every endpoint. The zero value is the state
 // alone.
 type Config struct {
-	Timeout  time.Duration       // of one attempt, and to identify a service; 0 means DefaultTimeout, and service.DefaultTimeout
+	// Timeout bounds one attempt, and identifying a service; 0 means DefaultTimeout, and service.DefaultTimeout.
+	Timeout  time.Duration
 	Identify bool                // the service, if the endpoint is open
 	Thorough bool                // by every request, if need be
 	StartTLS bool                // the certificate behind STARTTLS

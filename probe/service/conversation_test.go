@@ -269,7 +269,8 @@ func TestSameConnection(t *testing.T) {
 		version string
 		sent    string // ends so
 	}{
-		{"smtp", 25, answering("220 mx ESMTP Postfix\r\n", map[string]string{"EHLO": "250 mx\r\n", "QUIT": "221 bye\r\n"}), "",
+		{"smtp", 25,
+			answering("220 mx ESMTP Postfix\r\n", map[string]string{"EHLO": "250 mx\r\n", "QUIT": "221 bye\r\n"}), "",
 			"EHLO onmux.invalid\r\nQUIT\r\n"},
 		{"imap", 417, answering("* OK Dovecot ready.\r\n", map[string]string{"a ": "a OK\r\n"}), "", "b LOGOUT\r\n"},
 		{"redis", 417, redis, "7.0.15", "INFO server\r\n"},
@@ -350,7 +351,8 @@ func TestExchangesArePrivate(t *testing.T) {
 }
 
 func mmLoginOf(user string) string {
-	return "\x38\x00\x00\x01\x02\x03\x04\x05\x00\x00\x24\x55\xff\xff\x00\x00\x00\x06\x05" + user + "\x00\x00\x00\x07\x06s3cret"
+	return "\x38\x00\x00\x01\x02\x03\x04\x05\x00\x00\x24\x55\xff\xff\x00\x00\x00\x06\x05" + user +
+		"\x00\x00\x00\x07\x06s3cret"
 }
 
 // A server that dies while it is asked is asked no more, and that is reported.

@@ -195,12 +195,12 @@ func TestIdentifyOneWorker(t *testing.T) {
 // is an error in the logs of most servers.
 func TestEndsByFIN(t *testing.T) {
 	for name, peer := range map[string]func(*net.TCPConn){
-		"greets":        greets("SSH-2.0-OpenSSH_9.2p1\r\n"),
-		"page":          answers(func([]byte) string { return "HTTP/1.1 200 OK\r\nServer: a/1\r\nContent-Length: 2\r\n\r\nok" }),
-		"too long":      answers(func([]byte) string { return "HTTP/1.1 200 OK\r\nServer: a/1\r\n\r\n" + strings.Repeat("x", 20000) }),
-		"error":         answers(func([]byte) string { return "?\r\n" }),
-		"mail":          answers(func(b []byte) string { return "221 bye\r\n" }),
-		"says goodbye ": greets("220 mail ESMTP Postfix\r\n"),
+		"greets":    greets("SSH-2.0-OpenSSH_9.2p1\r\n"),
+		"page":      answers(func([]byte) string { return "HTTP/1.1 200 OK\r\nServer: a/1\r\nContent-Length: 2\r\n\r\nok" }),
+		"too long":  answers(func([]byte) string { return "HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 20000) }),
+		"error":     answers(func([]byte) string { return "?\r\n" }),
+		"mail":      answers(func(b []byte) string { return "221 bye\r\n" }),
+		"a goodbye": greets("220 mail ESMTP Postfix\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

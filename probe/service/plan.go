@@ -23,13 +23,9 @@ const (
 // It sends nothing itself, reads no clock and belongs to one goroutine.
 type plan struct {
 	findings
-	port     uint16
-	thorough bool
-	named    bool   // the peer has a host name
-	byName   bool   // a page was requested by it
-	inTLS    bool   // the connections are inside TLS
-	alpn     string // the protocol that the peer chose for that
-	conns    *budget
+	setting
+	tally
+	conns *budget
 
 	begun      bool
 	listened   bool               // for as long as there is time
@@ -39,12 +35,25 @@ type plan struct {
 	observed   map[string]reaction
 	open       openState
 	inLines    bool // the last request had whole lines
+}
 
-	accepted int // connections
+// setting is what a plan begins with.
+type setting struct {
+	port     uint16
+	thorough bool
+	named    bool   // the peer has a host name
+	byName   bool   // a page was requested by it
+	inTLS    bool   // the connections are inside TLS
+	alpn     string // the protocol that the peer chose for that
+}
+
+// tally counts connections by what became of them.
+type tally struct {
+	accepted int
 	closed   int // of them, by the peer before it sent anything
 	reset    int // of those, by a reset
 	early    int // of those, while nothing was sent either
-	refused  int // connections in a row that were not accepted
+	refused  int // in a row that were not accepted
 }
 
 // budget is how many connections were made, and may be.
@@ -78,7 +87,7 @@ type wait uint8
 
 const (
 	normally wait = iota // as long as an answer may take
-	glance               // as long as what was sent at once takes
+	moment               // as long as what was sent at once takes
 	briefly              // as long as a server takes that greets at once
 	again                // longer: the first time may have been too short
 	long                 // nearly as long as there is time
@@ -88,8 +97,9 @@ const (
 // newPlan returns the plan for a port; connected is that a connection is there already.
 func newPlan(port uint16, o *Options, conns *budget, connected bool) *plan {
 	p := &plan{
-		findings: findings{onPort: port, suggested: make(map[string]bool)}, port: port, thorough: o.Thorough,
-		named: o.serverName() != "", conns: conns, observed: make(map[string]reaction),
+		findings: findings{onPort: port, suggested: make(map[string]bool)},
+		setting:  setting{port: port, thorough: o.Thorough, named: o.serverName() != ""},
+		conns:    conns, observed: make(map[string]reaction),
 	}
 	if connected {
 		p.open = fresh
@@ -136,8 +146,8 @@ func (p *plan) next(late bool) (step, bool) {
 	if p.early == 1 && p.accepted == 1 && p.mayConnect() { // it may accept another connection
 		return p.take(step{&waiting, false, again})
 	}
-	talkedOver := p.observed[request.HTTP.Name] == closes || p.observed[request.HTTP.Name] == resets
-	if talkedOver && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
+	tooEarly := p.observed[request.HTTP.Name] == closes || p.observed[request.HTTP.Name] == resets
+	if tooEarly && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
 		// the request may have come before a greeting that takes longer
 		p.secondWait = true
 		return p.take(step{&waiting, false, again})
@@ -176,7 +186,7 @@ func (p *plan) first() step {
 	case p.inTLS && (p.alpn == "http/1.1" || p.alpn == "h2"):
 		return step{&request.HTTP, true, normally}
 	case own != nil, p.inTLS && clientHello.UsualOn(p.port) && !p.isGreeter():
-		return step{&waiting, true, glance}
+		return step{&waiting, true, moment}
 	case p.isGreeter():
 		return step{&waiting, true, long}
 	}
@@ -375,7 +385,8 @@ func (p *plan) record(o outcome) {
 	if o.newConn {
 		p.accepted++
 	}
-	p.byName = p.byName || o.Service == request.HTTP.Service && (bytes.Contains(o.sent, []byte("\r\nHost: ")) || bytes.HasPrefix(o.sent, []byte("PRI * ")))
+	p.byName = p.byName || o.Service == request.HTTP.Service &&
+		(bytes.Contains(o.sent, []byte("\r\nHost: ")) || bytes.HasPrefix(o.sent, []byte("PRI * ")))
 	gone := o.end == probe.EndClosed || o.end == probe.EndReset
 	switch {
 	case o.tunnel != nil:

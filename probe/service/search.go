@@ -84,7 +84,7 @@ func (l *layer) run(ctx context.Context) {
 func (l *layer) perform(ctx context.Context, st step) outcome {
 	isNew := !st.onOpen
 	if isNew {
-		l.park(ctx)
+		l.hold(ctx)
 		if o, ok := l.connect(ctx, st); !ok {
 			return o
 		}
@@ -177,9 +177,9 @@ func exchange(o outcome) probe.Exchange {
 	return x
 }
 
-// park holds the connection of the last step if an answer to its request is likely to come
+// hold keeps the connection of the last step if an answer to its request is likely to come
 // late, or leaves it.
-func (l *layer) park(ctx context.Context) {
+func (l *layer) hold(ctx context.Context) {
 	s := l.current
 	if s == nil || l.held != nil || !s.isUnanswered() {
 		l.leave()

@@ -69,7 +69,11 @@ type session struct {
 	greeting  []byte        // what the peer sent first
 	goodbye   string        // ends the session
 
-	// Of the request under way, or the last one:
+	progress
+}
+
+// progress is what has become of the request under way, or the last one.
+type progress struct {
 	request  *request.Request
 	lineless bool // its answer has no lines
 	sent     []byte
@@ -86,23 +90,16 @@ type session struct {
 // outcome is the result of a step.
 type outcome struct {
 	step
-	began          time.Time
-	connection     int  // its number
-	newConn        bool // it is the first request on it
-	inTLS          bool
-	sent, received []byte
-	sentSize       int    // of which sent may be the beginning
-	raw            []byte // the beginning of what came in a TLS handshake, of rawSize
-	rawSize        int
-	after          time.Duration
-	end            probe.ConnEnd
-	whole          bool // the answer is complete
-	err            error
-	tunnel         *tunnel
-	facts          *probe.TLS
-	alert          *probe.Alert
-	cut            bool   // more was received
-	note           string // on what was not read
+	progress
+	began      time.Time
+	connection int  // its number
+	newConn    bool // it is the first request on it
+	inTLS      bool
+	sentSize   int    // of which sent may be the beginning
+	raw        []byte // the beginning of what came in place of received, of rawSize bytes
+	rawSize    int
+	whole      bool // the answer is complete
+	err        error
 }
 
 // newAnswer is what was received, as rules compare it.
@@ -135,8 +132,7 @@ func paceOf(rtt time.Duration) pace {
 func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
 	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s.request, s.sent, s.received, s.after, s.end = st.Request, nil, nil, 0, probe.EndContinued
-	s.tunnel, s.facts, s.alert, s.cut, s.note, s.lineless = nil, nil, nil, false, "", false
+	s.progress = progress{request: st.Request, end: probe.EndContinued}
 	s.patience = s.patienceFor(st)
 	began := time.Now()
 	_ = s.conn.SetWriteDeadline(s.deadline)
@@ -153,7 +149,7 @@ func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
 func (s *session) patienceFor(st step) time.Duration {
 	left := time.Until(s.deadline)
 	switch {
-	case st.wait == glance:
+	case st.wait == moment:
 		return s.pace.head / 5
 	case st.wait == briefly:
 		return s.pace.head
@@ -175,9 +171,8 @@ func mostOf(left time.Duration) time.Duration { return max(left-500*time.Millise
 // outcome is what has become of a step so far.
 func (s *session) outcome(st step, began time.Time) outcome {
 	_, inTLS := s.conn.(*tunnel)
-	o := outcome{step: st, began: began, connection: s.number, inTLS: inTLS, sent: s.sent, sentSize: len(s.sent),
-		received: s.received, after: s.after, end: s.end, whole: s.lineless || isWhole(s.received), tunnel: s.tunnel, facts: s.facts,
-		alert: s.alert, cut: s.cut, note: s.note}
+	o := outcome{step: st, progress: s.progress, began: began, connection: s.number, inTLS: inTLS, sentSize: len(s.sent),
+		whole: s.lineless || isWhole(s.received)}
 	if n := len(s.greeting); st.AfterGreeting && len(s.received) > n {
 		o.raw, o.rawSize = s.received[n:min(len(s.received), n+probe.ExchangeSize)], len(s.received)-n
 	}

@@ -76,8 +76,8 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 	if o.Asked != nil {
 		d.drop(o.Asked)
 		sent := o.Asked.Bytes("")
-		d.take(outcome{step: step{Request: o.Asked}, began: o.AskedAt, sent: sent, sentSize: len(sent), received: o.Answer,
-			after: o.AnswerAfter})
+		d.take(outcome{step: step{Request: o.Asked}, began: o.AskedAt, sentSize: len(sent),
+			progress: progress{sent: sent, received: o.Answer, after: o.AnswerAfter}})
 	}
 	d.run(ours)
 	switch {

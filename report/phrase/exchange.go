@@ -71,5 +71,6 @@ func withdrawn(r probe.Result) string {
 	if r.State == w.State {
 		now = "asked once more, it is " + r.State.String()
 	}
-	return fmt.Sprintf("it stopped answering after the request %s: the next connection was %s; %s", Visible(w.After), how, now)
+	return fmt.Sprintf("it stopped answering after the request %s: the next connection was %s; %s", Visible(w.After), how,
+		now)
 }

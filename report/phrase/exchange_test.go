@@ -23,7 +23,8 @@ func TestExchanges(t *testing.T) {
 	}}}
 	want := []string{
 		`request wait, connection 1, at 0.00 s: no answer; the connection is used for the next`,
-		`request http, connection 1, at 0.10 s: 18 bytes sent; 5 bytes received: "no\x00\r\n"; the peer closed the connection`,
+		`request http, connection 1, at 0.10 s: 18 bytes sent; ` +
+			`5 bytes received: "no\x00\r\n"; the peer closed the connection`,
 		`request ldap, connection 2, in TLS, at 1.50 s: 1 byte sent; no answer; this side closed the connection`,
 		`request smb, connection 3, at 2.00 s: the connection was not accepted`,
 		`request snmp-v3, at 3.00 s: 63 bytes sent; no answer`,
