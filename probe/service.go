@@ -8,7 +8,7 @@ type Service struct {
 	Name       string     `json:"name"` // "unknown" if no rule knows the answer
 	Product    string     `json:"product,omitempty"`
 	Version    string     `json:"version,omitempty"`
-	Info       string     `json:"info,omitempty"`      // what else is known: a page's title; the shape of an unknown answer
+	Info       string     `json:"info,omitempty"`      // what else is known, as a title; the kind of an unknown answer
 	Front      *Software  `json:"front,omitempty"`     // a proxy, cache or pooler that answers for another server
 	Backend    *Software  `json:"backend,omitempty"`   // the server behind Front, as far as it shows
 	HTTP       *HTTP      `json:"http,omitempty"`      // of the page that was requested

@@ -11,9 +11,9 @@ import (
 
 // protocolIDs are application protocols of TLS (IANA, TLS ALPN Protocol IDs), in the order in
 // which they are offered.
-var protocolIDs = []string{"h2", "http/1.1", "http/1.0", "h2c", "spdy/3.1", "imap", "pop3", "smtp", "managesieve", "ftp",
-	"xmpp-client", "xmpp-server", "mqtt", "amqp", "dot", "doq", "irc", "nntp", "nnsp", "sip/2", "stun.turn", "postgresql",
-	"tds/8.0", "acme-tls/1", "ntske/1", "radius/1.1", "sunrpc", "coap", "grpc-exp"}
+var protocolIDs = []string{"h2", "http/1.1", "http/1.0", "h2c", "spdy/3.1", "imap", "pop3", "smtp", "managesieve",
+	"ftp", "xmpp-client", "xmpp-server", "mqtt", "amqp", "dot", "doq", "irc", "nntp", "nnsp", "sip/2", "stun.turn",
+	"postgresql", "tds/8.0", "acme-tls/1", "ntske/1", "radius/1.1", "sunrpc", "coap", "grpc-exp"}
 
 // alpnRequest stands for these handshakes in the evidence.
 var alpnRequest = request.Request{Name: "tls-alpn", Service: "tls"}

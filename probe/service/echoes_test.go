@@ -46,8 +46,8 @@ func TestNothingIsCertainOfEchoes(t *testing.T) {
 		"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.0 502 Bad Gateway\r\n\r\n", "HTTP/1.0 200 Connection established\r\n\r\n",
 		"HTTP/1.1 403 Forbidden\r\nServer: gate\r\n\r\n", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-		"\x15\x03\x01\x00\x02\x02\x28", "\x15\x03\x03\x00\x02\x02\x50", "\x00", "\x00\x00\x00\x00", "\x05\x00", "\x05\xff", "N",
-		"S", "\x00\x00\x00\x01", "\xff\xff\xff\xff", "\x00\x00\x11\x11", "Go away\n", "login: ", "{}\n", "<html></html>",
+		"\x15\x03\x01\x00\x02\x02\x28", "\x15\x03\x03\x00\x02\x02\x50", "\x00", "\x00\x00\x00\x00", "\x05\x00", "\x05\xff",
+		"N", "S", "\x00\x00\x00\x01", "\xff\xff\xff\xff", "\x00\x00\x11\x11", "Go away\n", "login: ", "{}\n", "<html></html>",
 		"554 no\r\n", "500\r\n", "514 Authentication required.\r\n",
 	} {
 		peers["always "+reply] = always(reply)

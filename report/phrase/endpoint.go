@@ -49,7 +49,7 @@ func Service(s probe.Service, at time.Time) []string {
 	}
 	if printable && s.Product == "" && (s.Info == "" || s.Name == record.Unknown) {
 		parts = append(parts, "sends "+quoted)
-	} else if s.Banner != "" && !printable && s.Product == "" && s.Info == "" {
+	} else if s.Banner != "" && !printable && s.Product == "" && s.Info == "" && s.Alert == nil {
 		parts = append(parts, "sends binary data")
 	}
 	if s.HTTP != nil {

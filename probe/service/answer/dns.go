@@ -70,7 +70,8 @@ func isDNS(b []byte) bool {
 
 var dnsSoftware = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(
-		`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS (?:Recursor|Authoritative Server)) |(PowerDNS)[ -]|(Knot (?:DNS|Resolver)) ?|` +
+		`(?i)^(?:(dnsmasq)-|(unbound) |(PowerDNS (?:Recursor|Authoritative Server)) |(PowerDNS)[ -]|` +
+			`(Knot (?:DNS|Resolver)) ?|` +
 			`(NSD) |(Microsoft DNS) |(gdnsd)/|(BIND) |(CoreDNS)-)?v?(\d[\w.+~-]*)?`,
 	)
 })

@@ -22,41 +22,16 @@ func greetings() []Rule {
 
 		// RFC 4253, section 4.2: other lines may precede the version line.
 		{"ssh", "ssh", "", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-`), probe.High, protocol},
-		{
-			"ssh-openssh",
-			"ssh",
-			"OpenSSH",
-			line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`),
-			probe.High,
-			product,
-		},
+		{"ssh-openssh", "ssh", "OpenSSH", line("SSH-", `^SSH-(?:1\.\d{1,2}|2\.0)-OpenSSH_(?P<version>[\w.]+)`), probe.High,
+			product},
 		{"ssh-openssh-windows", "ssh", "OpenSSH for Windows",
 			line("SSH-", `^SSH-2\.0-OpenSSH_for_Windows_(?P<version>[\w.]+)`), probe.High, exact},
-		{
-			"ssh-dropbear",
-			"ssh",
-			"Dropbear",
-			line("SSH-", `^SSH-2\.0-dropbear(?:_(?P<version>[\w.]+))?`),
-			probe.High,
-			product,
-		},
+		{"ssh-dropbear", "ssh", "Dropbear", line("SSH-", `^SSH-2\.0-dropbear(?:_(?P<version>[\w.]+))?`), probe.High, product},
 		{"ssh-libssh", "ssh", "libssh", line("SSH-", `^SSH-2\.0-libssh[-_](?P<version>[\w.]+)`), probe.High, product},
-		{
-			"ssh-cisco",
-			"ssh",
-			"Cisco SSH",
-			line("SSH-", `^SSH-(?:1\.99|1\.5|2\.0)-Cisco-(?P<version>[\w.]+)`),
-			probe.High,
-			product,
-		},
-		{
-			"ssh-proftpd",
-			"ssh",
-			"ProFTPD mod_sftp",
-			line("SSH-", `^SSH-2\.0-mod_sftp(?:/(?P<version>[\w.]+))?`),
-			probe.High,
-			product,
-		},
+		{"ssh-cisco", "ssh", "Cisco SSH", line("SSH-", `^SSH-(?:1\.99|1\.5|2\.0)-Cisco-(?P<version>[\w.]+)`), probe.High,
+			product},
+		{"ssh-proftpd", "ssh", "ProFTPD mod_sftp", line("SSH-", `^SSH-2\.0-mod_sftp(?:/(?P<version>[\w.]+))?`), probe.High,
+			product},
 		{"ssh-go", "ssh", "Go x/crypto/ssh", line("SSH-", `^SSH-2\.0-Go\r?(?:\n|$)`), probe.High, product},
 
 		// RFC 5321, section 4.2: 220 and 554 open a session.
@@ -64,37 +39,17 @@ func greetings() []Rule {
 		{"smtp-refused", "smtp", "", re(`^554[ -][^\r\n]*\r?\n`), probe.Medium, weak},
 		{"smtp-exim", "smtp", "Exim", re(ready + `\S+ ESMTP Exim (?P<version>\d[\w.]*)`), probe.High, product},
 		{"smtp-postfix", "smtp", "Postfix", re(ready + `[^\r\n]*\bESMTP Postfix\b`), probe.High, product},
-		{
-			"smtp-sendmail",
-			"smtp",
-			"Sendmail",
-			re(ready + `\S+ ESMTP Sendmail (?P<version>\d[\w.]*)`),
-			probe.High,
-			product,
-		},
+		{"smtp-sendmail", "smtp", "Sendmail", re(ready + `\S+ ESMTP Sendmail (?P<version>\d[\w.]*)`), probe.High, product},
 		{"smtp-opensmtpd", "smtp", "OpenSMTPD", re(ready + `\S+ ESMTP OpenSMTPD`), probe.High, product},
-		{
-			"smtp-exchange",
-			"smtp",
-			"Microsoft Exchange",
-			re(ready + `[^\r\n]*\bMicrosoft ESMTP MAIL Service\b`),
-			probe.High,
-			product,
-		},
+		{"smtp-exchange", "smtp", "Microsoft Exchange", re(ready + `[^\r\n]*\bMicrosoft ESMTP MAIL Service\b`), probe.High,
+			product},
 		{"lmtp", "lmtp", "", re(ready + `[^\r\n]*\bLMTP\b`), probe.High, protocol},
 		{"lmtp-dovecot", "lmtp", "Dovecot", re(ready + `\S+ Dovecot\b[^\r\n]* ready`), probe.High, product},
 
 		// RFC 5321, section 4.1.1.1: after any greeting; RFC 2034: the codes of SMTP alone; RFC 5321, section 4.1.1.8.
 		{"smtp-ehlo", "smtp", "", to(re(greeted+`250[ -]`), "smtp-ehlo"), probe.High, protocol},
 		{"smtp-status", "smtp", "", re(greeted + `[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} `), probe.High, protocol},
-		{
-			"smtp-help",
-			"smtp",
-			"",
-			to(re(`(?s)`+greeted+`214[ -].*\b(?:EHLO|HELO)\b`), "ftp-help"),
-			probe.High,
-			protocol,
-		},
+		{"smtp-help", "smtp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:EHLO|HELO)\b`), "ftp-help"), probe.High, protocol},
 		// RFC 5321, section 4.2.3, and RFC 959, section 4.2.1: the channel that each of them names.
 		{"smtp-busy", "smtp", "", re(`^421[ -][^\r\n]*(?i:closing transmission channel)`), probe.Medium, protocol},
 		{"ftp-busy", "ftp", "", re(`^421[ -][^\r\n]*(?i:closing control connection)`), probe.Medium, protocol},
@@ -106,25 +61,11 @@ func greetings() []Rule {
 		{"ftp-soon", "ftp", "", re(`^120[ -][^\r\n]*\r?\n(?:$|[12]20[ -])`), probe.Medium, weak},
 		{"ftp-new-user", "ftp", "", re(ready + `(?i:service ready for new user)\b`), probe.High, protocol},
 		{"ftp-login", "ftp", "", re(greeted + `530[ -](?:[^5]|5[^.])`), probe.High, protocol},
-		{
-			"ftp-help",
-			"ftp",
-			"",
-			to(re(`(?s)`+greeted+`214[ -].*\b(?:RETR|PASV|CWD)\b`), "ftp-help"),
-			probe.High,
-			protocol,
-		},
+		{"ftp-help", "ftp", "", to(re(`(?s)`+greeted+`214[ -].*\b(?:RETR|PASV|CWD)\b`), "ftp-help"), probe.High, protocol},
 		{"ftp-vsftpd", "ftp", "vsftpd", re(ready + `\(vsFTPd (?P<version>[\w.+]+)\)`), probe.High, product},
 		{"ftp-proftpd", "ftp", "ProFTPD", re(ready + `ProFTPD (?:(?P<version>\d[\w.]*) )?Server`), probe.High, product},
 		{"ftp-pure-ftpd", "ftp", "Pure-FTPd", re(`^220-+ Welcome to Pure-FTPd`), probe.High, product},
-		{
-			"ftp-filezilla",
-			"ftp",
-			"FileZilla Server",
-			re(`^220-FileZilla Server (?P<version>\d[\w.]*)`),
-			probe.High,
-			product,
-		},
+		{"ftp-filezilla", "ftp", "FileZilla Server", re(`^220-FileZilla Server (?P<version>\d[\w.]*)`), probe.High, product},
 		{"ftp-pyftpdlib", "ftp", "pyftpdlib", re(ready + `pyftpdlib (?P<version>\d[\w.]*)`), probe.High, product},
 		{"ftp-microsoft", "ftp", "Microsoft FTP Service", re(ready + `Microsoft FTP Service`), probe.High, product},
 
@@ -135,37 +76,17 @@ func greetings() []Rule {
 
 		// RFC 9051, section 7.1.
 		{"imap", "imap", "", re(`^\* (?:OK|PREAUTH|BYE)\b[^\r\n]*\r?\n`), probe.High, protocol},
-		{
-			"imap-dovecot",
-			"imap",
-			"Dovecot",
-			re(`^\* (?:OK|PREAUTH) (?:\[[^\]\r\n]*\] )?Dovecot\b`),
-			probe.High,
-			product,
-		},
+		{"imap-dovecot", "imap", "Dovecot", re(`^\* (?:OK|PREAUTH) (?:\[[^\]\r\n]*\] )?Dovecot\b`), probe.High, product},
 		{"imap-cyrus", "imap", "Cyrus IMAP", re(`^\* OK (?:\[[^\]\r\n]*\] )?\S+ Cyrus IMAP4? v?(?P<version>\d[\w.]*)`),
 			probe.High, product},
-		{
-			"imap-courier",
-			"imap",
-			"Courier-IMAP",
-			re(`^\* OK (?:\[[^\]\r\n]*\] )?Courier-IMAP ready`),
-			probe.High,
-			product,
-		},
+		{"imap-courier", "imap", "Courier-IMAP", re(`^\* OK (?:\[[^\]\r\n]*\] )?Courier-IMAP ready`), probe.High, product},
 		{"imap-exchange", "imap", "Microsoft Exchange", re(`^\* OK The Microsoft Exchange IMAP4 service is ready`),
 			probe.High, product},
 
 		// RFC 5804, section 1.7.
 		{"sieve", "sieve", "", re(`^"IMPLEMENTATION" "(?P<product>[^"\r\n]+)"`), probe.High, protocol},
-		{
-			"sieve-late",
-			"sieve",
-			"",
-			re(`^"[A-Z]+"[^\r\n]*\r?\n(?:"[^\r\n]*\r?\n)*"IMPLEMENTATION" "(?P<product>[^"\r\n]+)"`),
-			probe.High,
-			protocol,
-		},
+		{"sieve-late", "sieve", "", re(`^"[A-Z]+"[^\r\n]*\r?\n(?:"[^\r\n]*\r?\n)*"IMPLEMENTATION" "(?P<product>[^"\r\n]+)"`),
+			probe.High, protocol},
 
 		// RFC 3977, section 5.1.
 		{"nntp", "nntp", "", re(`^20[01][ -][^\r\n]*\b(?i:NNTP|NNRP|InterNetNews|news)\b`), probe.High, protocol},
@@ -175,14 +96,8 @@ func greetings() []Rule {
 		{"nntp-implementation", "nntp", "",
 			to(re(`^20[01][ -][^\r\n]*\r?\n101[ -](?:[^\r\n]*\r?\n)+?IMPLEMENTATION (?P<product>[A-Za-z][\w-]*)(?: `+
 				`(?P<version>\d[\w.]*))?`), "nntp-capabilities"), probe.High, product},
-		{
-			"nntp-inn",
-			"nntp",
-			"INN",
-			re(`^20[01] \S+ InterNetNews (?:NNRP )?server INN (?P<version>\d[\w.]*)`),
-			probe.High,
-			product,
-		},
+		{"nntp-inn", "nntp", "INN", re(`^20[01] \S+ InterNetNews (?:NNRP )?server INN (?P<version>\d[\w.]*)`), probe.High,
+			product},
 
 		// RFC 2812, section 3; the greeting is custom.
 		{"irc", "irc", "", re(`^(?::\S+ )?NOTICE (?:AUTH|\*|Auth) :`), probe.High, protocol},
@@ -197,19 +112,11 @@ func greetings() []Rule {
 		// MySQL client/server protocol: u24 length, sequence 0, protocol 10, version.
 		{"mysql", "mysql", "", re(`(?s)^..\x00\x00\x0a(?P<version>\d[ -~]{0,60})\x00`), probe.High, protocol},
 		{"mysql-mysql", "mysql", "MySQL",
-			re(
-				`(?s)^..\x00\x00\x0a(?P<version>[5-9]\.\d{1,2}\.\d{1,3}(?:-[\w.+~-]{0,40})?)\x00`,
-			), probe.Medium, product},
+			re(`(?s)^..\x00\x00\x0a(?P<version>[5-9]\.\d{1,2}\.\d{1,3}(?:-[\w.+~-]{0,40})?)\x00`), probe.Medium, product},
 		{"mysql-mariadb", "mysql", "MariaDB",
 			re(`(?s)^..\x00\x00\x0a(?:5\.5\.5-)?(?P<version>\d{1,2}\.\d{1,2}\.\d{1,3})-MariaDB`), probe.High, exact},
-		{
-			"mysql-refused",
-			"mysql",
-			"",
-			re(`(?s)^..\x00\x00\xff..(?:#[0-9A-Z]{5})?[ -~]*\b(?P<product>MySQL|MariaDB) server`),
-			probe.High,
-			protocol,
-		},
+		{"mysql-refused", "mysql", "", re(`(?s)^..\x00\x00\xff..(?:#[0-9A-Z]{5})?[ -~]*\b(?P<product>MySQL|MariaDB) server`),
+			probe.High, protocol},
 
 		// MySQL error messages reference: 1040 too many connections, 1129 host is blocked, 1203 and 1226 limits.
 		{"mysql-error", "mysql", "", readMySQLError, probe.High, protocol},
@@ -230,14 +137,7 @@ func greetings() []Rule {
 		{"svn", "svn", "Subversion", re(`^\( success \( \d+ \d+ \( `), probe.High, product},
 		{"dict", "dict", "dictd", re(ready + `\S+ dictd (?P<version>\d[\w.]*)`), probe.High, product},
 		{"asterisk-manager", "asterisk-manager", "Asterisk", re(`^Asterisk Call Manager/\d`), probe.High, product},
-		{
-			"freeswitch-event",
-			"freeswitch-event",
-			"FreeSWITCH",
-			re(`^Content-Type: auth/request\n\n`),
-			probe.High,
-			product,
-		},
+		{"freeswitch-event", "freeswitch-event", "FreeSWITCH", re(`^Content-Type: auth/request\n\n`), probe.High, product},
 		{"openvpn-management", "openvpn-management", "OpenVPN", re(`^>INFO:OpenVPN Management Interface Version \d`),
 			probe.High, product},
 		{"vmware-auth", "vmware-auth", "VMware Authentication Daemon",
@@ -250,40 +150,21 @@ func greetings() []Rule {
 			probe.High, product},
 		{"munin-node", "munin-node", "Munin", re(`^# munin node at (?P<info>[^\s]+)\r?\n`), probe.High, product},
 		{"munin-node-version", "munin-node", "Munin",
-			re(
-				`^# munin node at [^\n]*\n(?:[^\n]*\n)?munins node on (?P<info>\S+) version: (?P<version>\d[\w.]*)`,
-			), probe.High,
+			re(`^# munin node at [^\n]*\n(?:[^\n]*\n)?munins node on (?P<info>\S+) version: (?P<version>\d[\w.]*)`), probe.High,
 			exact},
 		// varnish-cli(7): status and length in 13 characters; 107 asks for authentication, 200 is open to anyone.
-		{
-			"varnish-cli",
-			"varnish-cli",
-			"Varnish",
-			re(`^107 59 {6}\n[a-z]{32}\n\nAuthentication required\.\n`),
-			probe.High,
-			product,
-		},
+		{"varnish-cli", "varnish-cli", "Varnish", re(`^107 59 {6}\n[a-z]{32}\n\nAuthentication required\.\n`), probe.High,
+			product},
 		{"varnish-cli-open", "varnish-cli", "Varnish",
-			re(
-				`^200 \d{1,8} *\n-+\nVarnish Cache CLI [\d.]+\n-+\n(?:[^\n]*\n){0,3}?varnish-(?P<version>\d[\w.]*)`,
-			), probe.High,
+			re(`^200 \d{1,8} *\n-+\nVarnish Cache CLI [\d.]+\n-+\n(?:[^\n]*\n){0,3}?varnish-(?P<version>\d[\w.]*)`), probe.High,
 			product},
 		{"irc-bitlbee", "irc", "BitlBee", re(`^:\S+ NOTICE \* :BitlBee-IRCd initialized`), probe.High, product},
-		{
-			"irc-ngircd",
-			"irc",
-			"ngIRCd",
-			re(`^ERROR :"Oops, HTTP request received\? This is IRC!"`),
-			probe.High,
-			product,
-		},
+		{"irc-ngircd", "irc", "ngIRCd", re(`^ERROR :"Oops, HTTP request received\? This is IRC!"`), probe.High, product},
 		{"irc-inspircd", "irc", "InspIRCd", re(`^ERROR :Closing link: \([^\r\n]*\) \[`), probe.Medium, product},
 
 		// Mumble's protocol documentation, "Version": type 0, length, then release and system as strings.
-		{"mumble", "mumble", "Murmur",
-			re(
-				`(?s)^\x00\x00\x00\x00\x00[\x08-\xff]\x08.{2,5}\x12.(?P<version>\d+\.\d+\.\d+)[^\x1a]{0,40}\x1a`,
-			), probe.High, product},
+		{"mumble", "mumble", "Murmur", re(`(?s)^\x00\x00\x00\x00\x00[\x08-\xff]\x08.{2,5}\x12.` +
+			`(?P<version>\d+\.\d+\.\d+)[^\x1a]{0,40}\x1a`), probe.High, product},
 
 		// RFC 864: lines of 72 characters, each the next of the last.
 		{"chargen", "chargen", "", readChargen, probe.High, protocol},

@@ -15,35 +15,14 @@ func pages() []Rule {
 		// RFC 9113, section 8.
 		{"http2-page", "http", "", readHTTP2, probe.High, protocol},
 		{"http-proxy", "http-proxy", "", re(`^HTTP/1\.[01] 407 `), probe.Medium, product},
-		{
-			"http-proxy-tinyproxy",
-			"http-proxy",
-			"Tinyproxy",
-			field("Server", `tinyproxy/(?P<version>\d[\w.]*)`),
-			probe.High,
-			product,
-		},
-		{
-			"http-proxy-squid",
-			"http-proxy",
-			"Squid",
-			field("Server", `squid(?:/(?P<version>\d[\w.]*))?`),
-			probe.High,
-			product,
-		},
-		{
-			"http-proxy-privoxy",
-			"http-proxy",
-			"Privoxy",
-			field("Server", `Privoxy(?: (?P<version>\d[\w.]*))?`),
-			probe.High,
-			product,
-		},
+		{"http-proxy-tinyproxy", "http-proxy", "Tinyproxy", field("Server", `tinyproxy/(?P<version>\d[\w.]*)`), probe.High,
+			product},
+		{"http-proxy-squid", "http-proxy", "Squid", field("Server", `squid(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
+		{"http-proxy-privoxy", "http-proxy", "Privoxy", field("Server", `Privoxy(?: (?P<version>\d[\w.]*))?`), probe.High,
+			product},
 		// Privoxy's cgi.c and jcc.c, CHEADER_RESPONSE: what it sends to a request that is not one to a proxy.
 		{"http-proxy-privoxy-refused", "http-proxy", "Privoxy",
-			re(
-				`^HTTP/1\.1 400 Invalid header received from client\r\n(?s:.*)\r\n\r\nInvalid header received from client\.`,
-			),
+			re(`^HTTP/1\.1 400 Invalid header received from client\r\n(?s:.*)\r\n\r\nInvalid header received from client\.`),
 			probe.High, exact},
 		{"ipp-cups", "ipp", "CUPS", field("Server", `CUPS(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
 		// RFC 6455, section 4.4.
@@ -51,22 +30,11 @@ func pages() []Rule {
 
 		// mongod's transport layer: its answer to a browser. The version is for its own request.
 		{"mongodb-http", "mongodb", "MongoDB",
-			body(
-				`^It looks like you are trying to access MongoDB over HTTP on the native driver port\.`,
-			), probe.High, product},
+			body(`^It looks like you are trying to access MongoDB over HTTP on the native driver port\.`), probe.High, product},
 		{"http-elasticsearch", "http", "Elasticsearch",
-			body(
-				`"cluster_name"\s*:.*"version"\s*:\s*\{\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`,
-			), probe.High, product},
+			body(`"cluster_name"\s*:.*"version"\s*:\s*\{\s*"number"\s*:\s*"(?P<version>\d[\w.-]*)"`), probe.High, product},
 		// Every answer of it has the field since 7.14, the one that requires a login too.
-		{
-			"http-elastic-product",
-			"http",
-			"Elasticsearch",
-			field("X-elastic-product", `Elasticsearch`),
-			probe.High,
-			product,
-		},
+		{"http-elastic-product", "http", "Elasticsearch", field("X-elastic-product", `Elasticsearch`), probe.High, product},
 		{"http-opensearch", "http", "OpenSearch",
 			body(`"version"\s*:\s*\{\s*"distribution"\s*:\s*"opensearch",\s*"number"\s*:\s*"(?P<version>\d` +
 				`[\w.-]*)"`), probe.High, exact},
@@ -79,34 +47,12 @@ func pages() []Rule {
 		{"http-kubernetes-status", "http", "Kubernetes",
 			body(`^\{\s*"kind":\s*"Status",\s*"apiVersion":\s*"v1",\s*"metadata"`), probe.High, product},
 		{"http-prometheus", "http", "Prometheus",
-			body(
-				`^<a href="/(?:classic/)?(?:graph|query)">Found</a>|<title>Prometheus Time Series`,
-			), probe.High, product},
-		{
-			"http-influxdb",
-			"http",
-			"InfluxDB",
-			field("X-Influxdb-Version", `v?(?P<version>\d[\w.~+-]*)`),
-			probe.High,
-			product,
-		},
-		{
-			"http-powerdns",
-			"http",
-			"",
-			body(`<title>(?P<product>PowerDNS (?:Authoritative Server|Recursor))(?:.{0,400}?"appname">PowerDNS ` +
-				`(?P<version>\d[\w.]*))?`),
-			probe.High,
-			product,
-		},
-		{
-			"http-powerdns-realm",
-			"http",
-			"PowerDNS",
-			field("WWW-Authenticate", `basic realm="PowerDNS"`),
-			probe.Medium,
-			product,
-		},
+			body(`^<a href="/(?:classic/)?(?:graph|query)">Found</a>|<title>Prometheus Time Series`), probe.High, product},
+		{"http-influxdb", "http", "InfluxDB", field("X-Influxdb-Version", `v?(?P<version>\d[\w.~+-]*)`), probe.High, product},
+		{"http-powerdns", "http", "", body(`<title>(?P<product>PowerDNS (?:Authoritative Server|Recursor))` +
+			`(?:.{0,400}?"appname">PowerDNS (?P<version>\d[\w.]*))?`), probe.High, product},
+		{"http-powerdns-realm", "http", "PowerDNS", field("WWW-Authenticate", `basic realm="PowerDNS"`),
+			probe.Medium, product},
 		{"http-haproxy-stats", "http", "HAProxy",
 			body(`<title>Statistics Report for HAProxy.*HAProxy version (?P<version>\d[\w.]*)`), probe.High, exact},
 		{"http-exporter", "http", "", body(`<title>(?P<product>[\w -]+ Exporter)[^<]*</title>`), probe.High, product},
@@ -116,16 +62,10 @@ func pages() []Rule {
 		{"http-build-info", "http", "", readBuildInfo, probe.High, product},
 		// Prometheus's exposition formats: the media type, or a metric with one of their types.
 		{"http-metrics", "http", "Prometheus exporter",
-			unnamed(
-				body(
-					`^(?:# [^\n]*\n|\n){0,8}?# TYPE [a-z_:][a-z0-9_:]* (?:counter|gauge|histogram|summary|untyped|unknown|info` +
-						`|stateset|gaugehistogram)\s`,
-				),
-			), probe.Medium, kind},
+			unnamed(body(`^(?:# [^\n]*\n|\n){0,8}?# TYPE [a-z_:][a-z0-9_:]* (?:counter|gauge|histogram|summary|` +
+				`untyped|unknown|info|stateset|gaugehistogram)\s`)), probe.Medium, kind},
 		{"http-metrics-type", "http", "Prometheus exporter",
-			unnamed(
-				field("Content-Type", `(?:text/plain; version=[01]\.\d\.\d|application/openmetrics-text)`),
-			), probe.Medium,
+			unnamed(field("Content-Type", `(?:text/plain; version=[01]\.\d\.\d|application/openmetrics-text)`)), probe.Medium,
 			kind},
 	}
 }
@@ -174,14 +114,9 @@ func unnamed(m matcher) matcher {
 
 // metricsOf are the prefixes of the metrics that some software has of itself.
 var metricsOf = []struct{ prefix, product string }{
-	{
-		"prometheus_",
-		"Prometheus",
-	}, {"pdns_recursor_", "PowerDNS Recursor"}, {"pdns_auth_", "PowerDNS Authoritative Server"},
-	{
-		"dnsdist_",
-		"dnsdist",
-	}, {"alertmanager_", "Alertmanager"}, {"grafana_", "Grafana"}, {"node_exporter_", "Node Exporter"},
+	{"prometheus_", "Prometheus"}, {"pdns_recursor_", "PowerDNS Recursor"},
+	{"pdns_auth_", "PowerDNS Authoritative Server"}, {"dnsdist_", "dnsdist"}, {"alertmanager_", "Alertmanager"},
+	{"grafana_", "Grafana"}, {"node_exporter_", "Node Exporter"},
 	{"coredns_", "CoreDNS"}, {"caddy_", "Caddy"}, {"traefik_", "Traefik"}, {"haproxy_", "HAProxy"},
 	{"rabbitmq_", "RabbitMQ"}, {"etcd_", "etcd"}, {"minio_", "MinIO"}, {"influxdb_", "InfluxDB"}, {"consul_", "Consul"},
 }

@@ -22,48 +22,23 @@ func replies() []Rule {
 		{"postgresql-refuses-all", "postgresql", "PgBouncer", to(re(`^NNN$`), "postgresql"), probe.Medium, product},
 		{"postgresql-tls", "postgresql", "", to(re(`(?s)^S\x16\x03[\x00-\x04]`), "postgresql"), probe.High, protocol},
 		// Section 55.8: the severity that is not translated (V) and the source of the error (F, L, R) are the server's.
-		{
-			"postgresql-error",
-			"postgresql",
-			"",
-			re(`(?s)^N{0,2}E\x00\x00..S[A-Z]{5,7}\x00.{0,40}C[0-9A-Z]{5}\x00`),
-			probe.High,
-			protocol,
-		},
+		{"postgresql-error", "postgresql", "", re(`(?s)^N{0,2}E\x00\x00..S[A-Z]{5,7}\x00.{0,40}C[0-9A-Z]{5}\x00`), probe.High,
+			protocol},
 		{"postgresql-error-source", "postgresql", "PostgreSQL",
-			re(
-				`(?s)^N{0,2}E\x00\x00..S[^\x00]+\x00VFATAL\x00C[0-9A-Z]{5}\x00.*F(?:postmaster|backend_startup|auth|postinit)\.c\x00`,
-			),
-			probe.High, product},
+			re(`(?s)^N{0,2}E\x00\x00..S[^\x00]+\x00VFATAL\x00C[0-9A-Z]{5}\x00.*F(?:postmaster|backend_startup|` +
+				`auth|postinit)\.c\x00`), probe.High, product},
 		{"postgresql-pgbouncer", "postgresql", "PgBouncer",
-			re(
-				`(?s)^N{0,2}E\x00\x00..SFATAL\x00C08P01\x00M(?:client sent partial pkt in startup phase|bad packet header: ` +
-					`|no username supplied|SSL required)`,
-			), probe.High, exact},
+			re(`(?s)^N{0,2}E\x00\x00..SFATAL\x00C08P01\x00M(?:client sent partial pkt in startup phase|bad packet header: ` +
+				`|no username supplied|SSL required)`), probe.High, exact},
 		{"postgresql-pgpool", "postgresql", "Pgpool-II",
-			re(
-				`(?s)^N{0,2}E\x00\x00..S[A-Z]{5,7}\x00.*F(?:protocol/)?(?:child|pool_[a-z_]+)\.c\x00`,
-			), probe.High, exact},
+			re(`(?s)^N{0,2}E\x00\x00..S[A-Z]{5,7}\x00.*F(?:protocol/)?(?:child|pool_[a-z_]+)\.c\x00`), probe.High, exact},
 
 		// RFC 4511, section 4.1.1: a search result, an error result, or a notice of disconnection.
 		{"ldap", "ldap", "", re(`(?s)^\x30(?:[\x09-\x7f]|\x81.|\x82..|\x84....)\x02\x01\x07(?:[\x64\x65])`), probe.High,
 			protocol},
-		{
-			"ldap-notice",
-			"ldap",
-			"",
-			re(`(?s)^\x30.{1,5}\x02\x01\x00\x78.{0,600}1\.3\.6\.1\.4\.1\.1466\.20036`),
-			probe.High,
-			protocol,
-		},
-		{
-			"ldap-openldap",
-			"ldap",
-			"OpenLDAP",
-			re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*OpenLDAProotDSE`),
-			probe.High,
-			product,
-		},
+		{"ldap-notice", "ldap", "", re(`(?s)^\x30.{1,5}\x02\x01\x00\x78.{0,600}1\.3\.6\.1\.4\.1\.1466\.20036`), probe.High,
+			protocol},
+		{"ldap-openldap", "ldap", "OpenLDAP", re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*OpenLDAProotDSE`), probe.High, product},
 		{"ldap-active-directory", "ldap", "Microsoft Active Directory",
 			re(`(?s)^\x30.{1,5}\x02\x01\x07\x64.*\x04\x14isGlobalCatalogReady`), probe.High, product},
 		{"ldap-vendor", "ldap", "", readLDAPVendor, probe.High, exact},
@@ -90,46 +65,23 @@ func replies() []Rule {
 		{"mongodb", "mongodb", "MongoDB", re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00`), probe.High,
 			protocol},
 		{"mongodb-build", "mongodb", "MongoDB",
-			re(
-				`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00.*\x02version\x00.\x00\x00\x00(?P<version>\d` +
-					`[\w.+-]*)\x00`,
-			), probe.High, product},
+			re(`(?s)^.{4}.{4}\x17\x04\x17\x04(?:\x01\x00|\xdd\x07)\x00\x00.*\x02version\x00.\x00\x00\x00(?P<version>\d` +
+				`[\w.+-]*)\x00`), probe.High, product},
 
 		{"x11", "x11", "", readX11, probe.High, protocol},
 		// Kafka protocol guide: our correlation, no error or "unsupported version", API keys in order.
 		{"kafka", "kafka", "", re(`(?s)^\x00\x00..\x04\x17\x04\x17\x00[\x00\x23]\x00\x00`), probe.High, protocol},
 		// CQL binary protocol v4, sections 4.2.4 and 4.2.1: SUPPORTED or ERROR on our stream.
 		{"cassandra", "cassandra", "", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*CQL_VERSION`), probe.High, protocol},
-		{
-			"cassandra-scylla",
-			"cassandra",
-			"ScyllaDB",
-			re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*SCYLLA_`),
-			probe.High,
-			product,
-		},
-		{
-			"cassandra-error",
-			"cassandra",
-			"",
-			re(`(?s)^[\x81-\x85]\x00(?:\x04\x17|\x00\x00)\x00\x00\x00..\x00\x00\x00\x0a`),
-			probe.High,
-			protocol,
-		},
+		{"cassandra-scylla", "cassandra", "ScyllaDB", re(`(?s)^[\x83-\x85]\x00\x04\x17\x06.*SCYLLA_`), probe.High, product},
+		{"cassandra-error", "cassandra", "", re(`(?s)^[\x81-\x85]\x00(?:\x04\x17|\x00\x00)\x00\x00\x00..\x00\x00\x00\x0a`),
+			probe.High, protocol},
 		// RFC 5531, section 9: a reply to our call.
 		{"rpcbind", "rpcbind", "",
-			re(
-				`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00` +
-					`\x00\x00\x00`,
-			), probe.High, protocol},
-		{
-			"rpc",
-			"rpc",
-			"",
-			re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`),
-			probe.High,
-			protocol,
-		},
+			re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00` +
+				`\x00\x00\x00`), probe.High, protocol},
+		{"rpc", "rpc", "", re(`(?s)^(?:\x80\x00\x00.)?\x04\x17\x04\x17\x00\x00\x00\x01\x00\x00\x00[\x00\x01]`), probe.High,
+			protocol},
 		// Erlang distribution protocol, section 13.2, NAMES_RESP: epmd's own port, then lines.
 		{"epmd", "epmd", "Erlang Port Mapper Daemon", to(re(`(?s)^\x00\x00..(?:name [^\r\n ]+ at port \d{1,5}\n)+$`),
 			"epmd"), probe.High, product},
@@ -141,77 +93,39 @@ func replies() []Rule {
 		// SOCKS 4, "Reply": version 0, granted or rejected, an address.
 		{"socks4", "socks", "", to(re(`(?s)^\x00[\x5a-\x5d].{6}$`), "socks4"), probe.High, protocol},
 		{"oracle-tns", "oracle-tns", "", readTNS, probe.High, protocol},
-		{
-			"zookeeper",
-			"zookeeper",
-			"Apache ZooKeeper",
-			re(`^Zookeeper version: (?P<version>\d[\w.]*)`),
-			probe.High,
-			product,
-		},
+		{"zookeeper", "zookeeper", "Apache ZooKeeper", re(`^Zookeeper version: (?P<version>\d[\w.]*)`), probe.High, product},
 		{"zookeeper-refused", "zookeeper", "Apache ZooKeeper",
 			re(`^srvr is not executed because it is not in the whitelist\.`), probe.High, product},
 		// RFC 9113, sections 3.4 and 6.5: the server's preface is SETTINGS.
-		{
-			"http2",
-			"h2c",
-			"",
-			re(`(?s)^\x00\x00[\x00-\x60]\x04\x00\x00\x00\x00\x00(?:\x00[\x01-\x10].{4})*(?:$|\x00\x00)`),
-			probe.High,
-			protocol,
-		},
+		{"http2", "h2c", "", re(`(?s)^\x00\x00[\x00-\x60]\x04\x00\x00\x00\x00\x00(?:\x00[\x01-\x10].{4})*(?:$|\x00\x00)`),
+			probe.High, protocol},
 
 		// RESP: an error names the command that it does not know.
 		{"redis-error", "redis", "",
 			re(`^-(?:ERR (?:wrong number of arguments for '(?i:get)' command|unknown command)|NOAUTH ` +
 				`|DENIED Redis )`), probe.Medium, protocol},
 		{"redis-info", "redis", "Redis",
-			re(
-				`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?redis_version:(?P<version>\d[\w.]*)\r\n`,
-			), probe.High, product},
+			re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?redis_version:(?P<version>\d[\w.]*)\r\n`), probe.High, product},
 		{"redis-info-valkey", "redis", "Valkey",
-			re(
-				`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?valkey_version:(?P<version>\d[\w.]*)\r\n`,
-			), probe.High, exact},
+			re(`^\$\d{1,5}\r\n# Server\r\n(?:[^\r\n]*\r\n)*?valkey_version:(?P<version>\d[\w.]*)\r\n`), probe.High, exact},
 		{"memcached-error", "memcached", "", re(`^(?:ERROR\r\n)+$`), probe.Medium, weak},
 		{"memcached-version", "memcached", "memcached", re(`^VERSION (?P<version>\d[\w.-]*)\r\n`), probe.High, product},
 		{"beanstalk-error", "beanstalk", "beanstalkd", re(`^(?:UNKNOWN_COMMAND\r\n)+$`), probe.Medium, protocol},
-		{
-			"beanstalk-stats",
-			"beanstalk",
-			"beanstalkd",
-			re(`^OK \d+\r\n---\n(?:[^\n]*\n)*?version: "?(?P<version>\d[\w.+]*)`),
-			probe.High,
-			product,
-		},
+		{"beanstalk-stats", "beanstalk", "beanstalkd", re(`^OK \d+\r\n---\n(?:[^\n]*\n)*?version: "?(?P<version>\d[\w.+]*)`),
+			probe.High, product},
 		{"clamd-error", "clamd", "ClamAV", re(`^UNKNOWN COMMAND\n$`), probe.Medium, protocol},
-		{
-			"gearman",
-			"gearman",
-			"Gearman",
-			re(`^(?:ERR UNKNOWN_COMMAND Unknown\+server\+command[^\r\n]*\r\n)+$`),
-			probe.High,
-			product,
-		},
+		{"gearman", "gearman", "Gearman", re(`^(?:ERR UNKNOWN_COMMAND Unknown\+server\+command[^\r\n]*\r\n)+$`), probe.High,
+			product},
 		{"gearman-version", "gearman", "Gearman", to(re(`^OK (?P<version>\d[\w.]*)(?:\+\w+)?\n$`), "gearman-version"),
 			probe.High, product},
 		{"spamd", "spamd", "SpamAssassin", re(`^SPAMD/\d\.\d \d{1,2} [A-Z]`), probe.High, product},
 		{"zabbix", "zabbix", "Zabbix", re(`^ZBXD[\x01\x03]`), probe.High, product},
-		{
-			"quassel",
-			"quassel",
-			"Quassel Core",
-			to(re(`(?s)^\x00\x00[\x00-\x03][\x01\x02]$`), "quassel"),
-			probe.High,
-			product,
-		},
+		{"quassel", "quassel", "Quassel Core", to(re(`(?s)^\x00\x00[\x00-\x03][\x01\x02]$`), "quassel"), probe.High, product},
 		// Tor answers a browser in HTTP that it does not speak HTTP.
 		{"tor-socks", "socks", "Tor", re(`^HTTP/1\.0 501 Tor is not an HTTP Proxy\r\n`), probe.High, exact},
 		{"tor-control", "tor-control", "Tor",
-			re(
-				`(?s)^(?:HTTP/1\.0 501 Tor ControlPort is not an HTTP proxy\r\n|\x00.\x00\x00\x00\x01The v0 control protocol is ` +
-					`not supported by Tor )`,
-			), probe.High, exact},
+			re(`(?s)^(?:HTTP/1\.0 501 Tor ControlPort is not an HTTP proxy\r\n|` +
+				`\x00.\x00\x00\x00\x01The v0 control protocol is not supported by Tor )`), probe.High, exact},
 		{"tor-control-auth", "tor-control", "", re(`^514 Authentication required\.\r\n$`), probe.Medium, protocol},
 		{"clamd-version", "clamd", "ClamAV", re(`^ClamAV (?P<version>\d[\w.]*)`), probe.High, product},
 		{"rtsp", "rtsp", "", re(`^RTSP/1\.0 \d{3} `), probe.High, protocol},
@@ -220,10 +134,8 @@ func replies() []Rule {
 				`[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
 		{"sip", "sip", "", re(`^SIP/2\.0 \d{3} `), probe.High, protocol},
 		{"sip-server", "sip", "",
-			re(
-				`(?i)^SIP/2\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?(?:Server|User-Agent): ?(?P<product>[^\r\n/(]*[^\r\n/( ])` +
-					`(?:[/ ]v?(?P<version>\d[\w.]*))?`,
-			), probe.High, product},
+			re(`(?i)^SIP/2\.0 \d{3} [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?(?:Server|User-Agent): ?(?P<product>[^\r\n/(]*[^\r\n/( ])` +
+				`(?:[/ ]v?(?P<version>\d[\w.]*))?`), probe.High, product},
 		// RFC 6120, section 4.2, and 4.9: a stream, or an error in one.
 		{"xmpp", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:(?:stream|error)[ >]`), probe.High, protocol},
 		{"xmpp-server", "xmpp", "", re(`^(?:<\?xml[^>]{0,60}\?>\s*)?<stream:stream [^>]*xmlns=['"]jabber:server['"]`),
@@ -232,14 +144,8 @@ func replies() []Rule {
 		{"finger", "finger", "", to(re(`^(?:Login\s+Name\b|No one logged on|\r?\nNo one logged on)`), "finger", "http",
 			"tls"), probe.High, protocol},
 		{"finger-nobody", "finger", "", re(`^finger: [^\r\n]+: no such user`), probe.High, protocol},
-		{
-			"ident",
-			"ident",
-			"",
-			re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`),
-			probe.High,
-			protocol,
-		},
+		{"ident", "ident", "", re(`^\s{0,4}\d{1,5}\s{0,4},\s{0,4}\d{1,5}\s{0,4}:\s{0,4}(?:ERROR|USERID)\s*:`), probe.High,
+			protocol},
 		// inetd's answer to a service that it does not have, and RFC 1078's list of those that it has.
 		{"tcpmux", "tcpmux", "", re(`^-Service not available\r\n$`), probe.High, protocol},
 		{"tcpmux-list", "tcpmux", "", to(re(`^(?:[a-z][\w.+-]{0,31}\r\n)+$`), "tcpmux"), probe.Medium, weak},
@@ -252,26 +158,16 @@ func replies() []Rule {
 		// RFC 4271, section 4.1.
 		{"bgp", "bgp", "", re(`(?s)^\xff{16}(?:\x00[\x13-\xff]|[\x01-\x10].)[\x01-\x05]`), probe.High, protocol},
 		{"adb", "adb", "Android Debug Bridge",
-			re(
-				`(?s)^(?:CNXN|AUTH|STLS).{16}(?:\xbc\xb1\xa7\xb1|\xbe\xaa\xab\xb7|\xac\xab\xb3\xac)`,
-			), probe.High, product},
+			re(`(?s)^(?:CNXN|AUTH|STLS).{16}(?:\xbc\xb1\xa7\xb1|\xbe\xaa\xab\xb7|\xac\xab\xb3\xac)`), probe.High, product},
 		{"ajp", "ajp", "", re(`^AB\x00\x01\x09$`), probe.High, protocol},
 
 		// RFC 862, 867 and 868. A time is within a day of ours.
 		{"echo", "echo", "", readEcho, probe.Medium, protocol}, // so does whatever returns what it receives
 		{"daytime", "daytime", "",
-			re(
-				`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct` +
-					`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`,
-			), probe.High, protocol},
-		{
-			"daytime-iso",
-			"daytime",
-			"",
-			to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"),
-			probe.High,
-			protocol,
-		},
+			re(`(?i)^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct` +
+				`|Nov|Dec)[a-z]* [ \d:,]*\d{4}[ \d:A-Z+-]*\r?\n$`), probe.High, protocol},
+		{"daytime-iso", "daytime", "", to(re(`^\n?(?:\d{5} )?\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\r\n]*\r?\n$`), "wait"),
+			probe.High, protocol},
 		{"time", "time", "", readTime, probe.Medium, protocol},
 	}
 }

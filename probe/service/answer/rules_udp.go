@@ -18,33 +18,17 @@ func datagramRules() []Rule {
 		{"ntp", "ntp", "", readNTP, probe.High, protocol},
 		{"stun", "stun", "", re(`(?s)^\x01[\x01\x11]..\x21\x12\xa4\x42onmux-417417`), probe.High, protocol},
 		{"stun-software", "stun", "",
-			re(
-				`(?s)^\x01[\x01\x11]..\x21\x12\xa4\x42onmux-417417.*\x80\x22\x00.(?P<product>[A-Za-z][\w. ]*?)(?:-(?P<version>` +
-					`\d[\w.]*))?(?:[^\w. -]|$)`,
-			), probe.High, product},
+			re(`(?s)^\x01[\x01\x11]..\x21\x12\xa4\x42onmux-417417.*\x80\x22\x00.(?P<product>[A-Za-z][\w. ]*?)(?:-(?P<version>` +
+				`\d[\w.]*))?(?:[^\w. -]|$)`), probe.High, product},
 		{"coap", "coap", "", re(`^\x70\x00\x04\x17$`), probe.High, protocol},
 		{"coap-other", "coap", "", to(re(`(?s)^[\x50-\x6f][\x40-\xa5]\x04\x17`), "coap"), probe.Medium, protocol},
 		{"netbios-ns", "netbios-ns", "",
-			unpadded(
-				`(?s)^\x04\x17\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00\x20CKA{30}\x00\x00\x21\x00\x01.{6}[\x01-\x40]` +
-					`(?P<info>[ -~]{0,15})`,
-			), probe.High, protocol},
-		{
-			"ssdp",
-			"ssdp",
-			"",
-			to(re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*(?:ST|USN|NT):`), "ssdp"),
-			probe.High,
-			product,
-		},
+			unpadded(`(?s)^\x04\x17\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00\x20CKA{30}\x00\x00\x21\x00\x01.{6}[\x01-\x40]` +
+				`(?P<info>[ -~]{0,15})`), probe.High, protocol},
+		{"ssdp", "ssdp", "", to(re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*(?:ST|USN|NT):`), "ssdp"), probe.High, product},
 		{"ssdp-server", "ssdp", "",
-			to(
-				re(
-					`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*?SERVER: ?(?:[^\r\n]*UPnP/[\d.]+,? )(?P<product>[^\r\n/]+)/`+
-						`(?P<version>\d[\w.-]*)`,
-				),
-				"ssdp",
-			), probe.High, exact},
+			to(re(`(?i)^HTTP/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)*?SERVER: ?(?:[^\r\n]*UPnP/[\d.]+,? )(?P<product>[^\r\n/]+)/`+
+				`(?P<version>\d[\w.-]*)`), "ssdp"), probe.High, exact},
 		{"memcached-udp", "memcached", "memcached",
 			re(`(?s)^\x04\x17\x00\x00\x00\x01\x00\x00VERSION (?P<version>\d[\w.-]*)\r\n`), probe.High, product},
 		{"memcached-udp-error", "memcached", "memcached",
@@ -67,10 +51,8 @@ func datagramRules() []Rule {
 		{"radius", "radius", "", to(re(`(?s)^[\x02\x03\x05]\x17[\x00\x01].{17}`), "radius"), probe.High, protocol},
 		// RFC 4120, section 5.9.1: KRB-ERROR, or any other answer of a KDC.
 		{"kerberos", "kerberos", "",
-			re(
-				`(?s)^(?:\x00\x00..)?[\x7e\x6b]\x81?[\x20-\xff]\x30\x81?[\x1e-\xff]\xa0\x03\x02\x01\x05\xa1\x03\x02\x01` +
-					`[\x1e\x0b]`,
-			), probe.High, protocol},
+			re(`(?s)^(?:\x00\x00..)?[\x7e\x6b]\x81?[\x20-\xff]\x30\x81?[\x1e-\xff]\xa0\x03\x02\x01\x05\xa1\x03\x02\x01` +
+				`[\x1e\x0b]`), probe.High, protocol},
 	}
 }
 

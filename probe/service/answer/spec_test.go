@@ -43,103 +43,42 @@ var specified = []struct{ request, reply, rule, service, product, version string
 		"unblock with 'mariadb-admin flush-hosts'", "mysql-error", "mysql", "MariaDB", ""},
 	{"wait", "\x17\x00\x00\x00\xff\x10\x27Too many connections", "", "unknown", "", ""},
 	{"wait", "\x4a\x00\x00\x00\x0a8.0.11-proxysql\x00\x0b\x00", "mysql-proxysql", "mysql", "ProxySQL", "8.0.11"},
-	{
-		"wait",
-		"\x4a\x00\x00\x00\x0a10.11.6 23.08.4-maxscale\x00\x0b\x00",
-		"mysql-maxscale",
-		"mysql",
-		"MaxScale",
-		"23.08.4",
-	},
+	{"wait", "\x4a\x00\x00\x00\x0a10.11.6 23.08.4-maxscale\x00\x0b\x00", "mysql-maxscale", "mysql", "MaxScale", "23.08.4"},
 	// varnish-cli(7); InspIRCd's users.cpp; Zabbix' header; Quassel's protocol.h; dnsdist's own answer.
 	{"wait", "200 243     \n-----------------------------\nVarnish Cache CLI 1.0\n-----------------------------\n" +
 		"Linux,6.1,x86_64\nvarnish-7.1.1 revision 7cee1c5\n", "varnish-cli-open", "varnish-cli", "Varnish", "7.1.1"},
-	{
-		"wait",
-		"ERROR :Closing link: (unknown@10.0.0.1) [Registration timeout]\r\n",
-		"irc-inspircd",
-		"irc",
-		"InspIRCd",
-		"",
-	},
+	{"wait", "ERROR :Closing link: (unknown@10.0.0.1) [Registration timeout]\r\n", "irc-inspircd", "irc", "InspIRCd", ""},
 	{"wait", "ERROR :Closing Link: 10.0.0.1 (Throttled)\r\n", "irc-error", "irc", "", ""},
 	{"zabbix", "ZBXD\x01\x01\x00\x00\x00\x00\x00\x00\x001", "zabbix", "zabbix", "Zabbix", ""},
 	{"quassel", "\x00\x00\x00\x02", "quassel", "quassel", "Quassel Core", ""},
 	{"dns", "\x00\x0c\x04\x17\x80\x04\x00\x00\x00\x00\x00\x00\x00\x00", "dns-dnsdist", "dns", "dnsdist", ""},
-	{
-		"http",
-		"HTTP/1.0 200 OK\r\n\r\n<head><title>Statistics Report for HAProxy</title></head><h1>HAProxy version 2.6.12-1",
-		"http-haproxy-stats",
-		"http",
-		"HAProxy",
-		"2.6.12",
-	},
+	{"http", "HTTP/1.0 200 OK\r\n\r\n<head><title>Statistics Report for HAProxy</title></head>" +
+		"<h1>HAProxy version 2.6.12-1",
+		"http-haproxy-stats", "http", "HAProxy", "2.6.12"},
 	{"http", "HTTP/1.1 200 OK\r\n\r\n<title>PowerDNS Authoritative Server Monitor</title>", "http-powerdns", "http",
 		"PowerDNS Authoritative Server", ""},
 	// Who publishes metrics is named by them, if anything does; of a page by Server or another field.
-	{
-		"http-metrics",
-		"HTTP/1.0 200 OK\r\n\r\n# TYPE up gauge\nup 1\n# TYPE x gauge\nacme_build_info{version=\"1.2\"} 1\n",
-		"http-build-info",
-		"http",
-		"acme",
-		"1.2",
-	},
+	{"http-metrics", "HTTP/1.0 200 OK\r\n\r\n# TYPE up gauge\nup 1\n# TYPE x gauge\nacme_build_info{version=\"1.2\"} 1\n",
+		"http-build-info", "http", "acme", "1.2"},
 	{"http-metrics", "HTTP/1.0 200 OK\r\n\r\n# TYPE go_build_info gauge\ngo_build_info{version=\"(devel)\"} 1\n",
 		"http-metrics", "http", "Prometheus exporter", ""},
-	{
-		"http-metrics",
-		"HTTP/1.0 200 OK\r\nServer: Anvil/4.17\r\n\r\n# TYPE up gauge\nup 1\n",
-		"http",
-		"http",
-		"Anvil",
-		"4.17",
-	},
-	{
-		"http",
-		"HTTP/1.1 404 Not Found\r\nX-Anvil-Version: 4.17\r\nX-Api-Version: 2\r\n\r\n",
-		"http",
-		"http",
-		"Anvil",
-		"4.17",
-	},
+	{"http-metrics", "HTTP/1.0 200 OK\r\nServer: Anvil/4.17\r\n\r\n# TYPE up gauge\nup 1\n", "http", "http",
+		"Anvil", "4.17"},
+	{"http", "HTTP/1.1 404 Not Found\r\nX-Anvil-Version: 4.17\r\nX-Api-Version: 2\r\n\r\n", "http", "http", "Anvil",
+		"4.17"},
 	{"http", "HTTP/1.0 200 OK\r\nServer: ZNC 1.8.2+deb3 - https://znc.in\r\n\r\n", "http", "http", "ZNC", "1.8.2+deb3"},
 	{"http", "HTTP/1.0 200 OK\r\nServer: PowerDNS Authoritative Server 4.7.3\r\n\r\n", "http", "http",
 		"PowerDNS Authoritative Server", "4.7.3"},
-	{
-		"http",
-		"HTTP/1.1 200 OK\r\nServer: 5.10.0 DLNADOC/1.50 UPnP/1.0 MiniDLNA/1.3.0\r\n\r\n",
-		"http",
-		"http",
-		"MiniDLNA",
-		"1.3.0",
-	},
+	{"http", "HTTP/1.1 200 OK\r\nServer: 5.10.0 DLNADOC/1.50 UPnP/1.0 MiniDLNA/1.3.0\r\n\r\n", "http", "http", "MiniDLNA",
+		"1.3.0"},
 	// RFC 9113, sections 6.1, 6.2 and 6.5; RFC 7541, appendix A.
-	{
-		"http",
-		"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x10\x01\x04\x00\x00\x00\x01\x88\x0f\x27\x0cnginx/1.22.1" +
-			"\x00\x00\x13\x00\x01\x00\x00\x00\x01<title>Shop</title>",
-		"http2-page",
-		"http",
-		"nginx",
-		"1.22.1",
-	},
-	{
-		"http",
-		"HTTP/1.1 200 OK\r\n\r\n<title>PowerDNS Authoritative Server Monitor</title><a href=\"/\" id=\"appname\">PowerDNS 4.7.3</a>",
-		"http-powerdns",
-		"http",
-		"PowerDNS Authoritative Server",
-		"4.7.3",
-	},
-	{
-		"wait",
-		"\x00\x00\x00\x00\x00\x32\x08\x84\x86\x04\x12\x071.3.4-4\x1a\x05Linux\x22\x0aDebian 12\n",
-		"mumble",
-		"mumble",
-		"Murmur",
-		"1.3.4",
-	},
+	{"http", "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x10\x01\x04\x00\x00\x00\x01\x88\x0f\x27\x0cnginx/1.22.1" +
+		"\x00\x00\x13\x00\x01\x00\x00\x00\x01<title>Shop</title>", "http2-page", "http", "nginx", "1.22.1"},
+	{"http", "HTTP/1.1 200 OK\r\n\r\n<title>PowerDNS Authoritative Server Monitor</title>" +
+		"<a href=\"/\" id=\"appname\">PowerDNS 4.7.3</a>",
+		"http-powerdns", "http", "PowerDNS Authoritative Server", "4.7.3"},
+	{"wait", "\x00\x00\x00\x00\x00\x32\x08\x84\x86\x04\x12\x071.3.4-4\x1a\x05Linux\x22\x0aDebian 12\n",
+		"mumble", "mumble", "Murmur", "1.3.4"},
 	// An error about a protocol is no proof of speaking it.
 	{"http", "HTTP/1.0 400 Bad Request\r\n\r\nThis is not an HTTP port", "", "unknown", "", ""},
 	{"http", "S\x16\x03\x03\x00\x7a\x02", "", "unknown", "", ""},
@@ -153,15 +92,9 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	{"ldap", "\x30\x4d\x02\x01\x07\x64\x48\x04\x00\x30\x44\x30\x1b\x04\x0avendorName1\x0d\x04\x0b389 " +
 		"Project\x30\x25\x04\x0dvendorVersion1\x15\x04\x13389-Directory/2.3.1",
 		"ldap-vendor", "ldap", "389 Project", "389-Directory/2.3.1"},
-	{
-		"ldap",
-		"\x30\x84\x00\x00\x00\x2b\x02\x01\x07\x64\x84\x00\x00\x00\x22\x04\x00\x30\x84\x00\x00\x00\x1a\x30\x18\x04" +
-			"\x14isGlobalCatalogReady1\x06\x04\x04TRUE",
-		"ldap-active-directory",
-		"ldap",
-		"Microsoft Active Directory",
-		"",
-	},
+	{"ldap", "\x30\x84\x00\x00\x00\x2b\x02\x01\x07\x64\x84\x00\x00\x00\x22\x04\x00\x30\x84\x00\x00\x00\x1a\x30\x18\x04" +
+		"\x14isGlobalCatalogReady1\x06\x04\x04TRUE",
+		"ldap-active-directory", "ldap", "Microsoft Active Directory", ""},
 	// MQTT 5.0, section 3.2: "unsupported protocol version", no properties.
 	{"mqtt", "\x20\x03\x00\x84\x00", "mqtt-5", "mqtt", "", ""},
 	// AMQP 0-9-1, sections 4.2.2 and 1.4.2.1; AMQP 1.0, section 2.2.
@@ -177,14 +110,8 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	{"dns", dnsRefused + dnsmasqVersion, "dns-version", "dns", "dnsmasq", "2.90"},
 	{"dns", dnsRefused + dnsRefused + "\x00\x40\x04", "dns", "dns", "", ""},
 	// MS-TDS, section 2.2.6.5: 15.0.2000.
-	{
-		"mssql",
-		"\x04\x01\x00\x1a\x00\x00\x01\x00\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff\x0f\x00\x07\xd0\x00\x00\x02",
-		"mssql",
-		"mssql",
-		"Microsoft SQL Server",
-		"15.0.2000",
-	},
+	{"mssql", "\x04\x01\x00\x1a\x00\x00\x01\x00\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff\x0f\x00\x07\xd0\x00\x00\x02",
+		"mssql", "mssql", "Microsoft SQL Server", "15.0.2000"},
 	// MongoDB wire protocol: OP_REPLY to isMaster; OP_MSG to buildInfo.
 	{"mongodb",
 		"\x2b\x00\x00\x00\x01\x00\x00\x00\x17\x04\x17\x04\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
@@ -195,14 +122,8 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	// X11 protocol, section 8: failed.
 	{"x11", "\x00\x16\x0b\x00\x00\x00\x06\x00No protocol specified\n\x00\x00", "x11", "x11", "", ""},
 	// Kafka protocol guide, ApiVersions response version 0.
-	{
-		"kafka",
-		"\x00\x00\x00\x16\x04\x17\x04\x17\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x09\x00\x01\x00\x00\x00\x0d",
-		"kafka",
-		"kafka",
-		"",
-		"",
-	},
+	{"kafka", "\x00\x00\x00\x16\x04\x17\x04\x17\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x09\x00\x01\x00\x00\x00\x0d",
+		"kafka", "kafka", "", ""},
 	// CQL binary protocol v4, sections 4.2.4, 4.2.1 and 9.
 	{"cassandra", "\x84\x00\x04\x17\x06\x00\x00\x00\x16\x00\x01\x00\x0bCQL_VERSION\x00\x01\x00\x053.4.5", "cassandra",
 		"cassandra", "", ""},
@@ -240,14 +161,7 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	{"clamd-version", "ClamAV 1.0.7/27441/Mon Oct 28 09:50:18 2024\n", "clamd-version", "clamd", "ClamAV", "1.0.7"},
 	// RFC 2326, sections 10.1 and 12.36.
 	{"rtsp", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: DESCRIBE\r\n\r\n", "rtsp", "rtsp", "", ""},
-	{
-		"rtsp",
-		"RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: PhonyServer/1.0\r\n\r\n",
-		"rtsp-server",
-		"rtsp",
-		"PhonyServer",
-		"1.0",
-	},
+	{"rtsp", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: PhonyServer/1.0\r\n\r\n", "rtsp-server", "rtsp", "PhonyServer", "1.0"},
 	// RFC 3261, section 7.2.
 	{"sip", "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP invalid\r\n\r\n", "sip", "sip", "", ""},
 	// RFC 1288, section 3.2; finger(1).
@@ -263,26 +177,12 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	// gitprotocol-common, "pkt-line"; git-daemon(1).
 	{"git", "0037ERR access denied or repository not exported: /onmux", "git", "git", "git daemon", ""},
 	// RFC 7143, section 11.13: unsupported version.
-	{
-		"iscsi",
-		"\x23\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x17\x04\x17" + strings.Repeat("\x00",
-			16) + "\x02\x05",
-		"iscsi",
-		"iscsi",
-		"",
-		"",
-	},
+	{"iscsi", "\x23\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x17\x04\x17" + strings.Repeat("\x00",
+		16) + "\x02\x05", "iscsi", "iscsi", "", ""},
 	// RFC 2637, section 2.2.
-	{
-		"pptp",
-		"\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x02\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01" +
-			"\x00\x01local" +
-			strings.Repeat("\x00", 59) + "linux" + strings.Repeat("\x00", 59),
-		"pptp",
-		"pptp",
-		"linux",
-		"",
-	},
+	{"pptp", "\x00\x9c\x00\x01\x1a\x2b\x3c\x4d\x00\x02\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01" +
+		"\x00\x01local" +
+		strings.Repeat("\x00", 59) + "linux" + strings.Repeat("\x00", 59), "pptp", "pptp", "linux", ""},
 	// AOSP adb, protocol.txt.
 	{"adb", "AUTH\x01\x00\x00\x00\x00\x00\x00\x00\x14\x00\x00\x00\x00\x00\x00\x00\xbe\xaa\xab\xb7", "adb", "adb",
 		"Android Debug Bridge", ""},
@@ -298,14 +198,8 @@ var specified = []struct{ request, reply, rule, service, product, version string
 
 	// RFC 9110, section 15.5.8; the documents of each API.
 	{"http", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "http-proxy", "http-proxy", "", ""},
-	{
-		"http",
-		"HTTP/1.1 400 Bad Request\r\nServer: Privoxy 3.0.34\r\n\r\n",
-		"http-proxy-privoxy",
-		"http-proxy",
-		"Privoxy",
-		"3.0.34",
-	},
+	{"http", "HTTP/1.1 400 Bad Request\r\nServer: Privoxy 3.0.34\r\n\r\n", "http-proxy-privoxy", "http-proxy", "Privoxy",
+		"3.0.34"},
 	{"http", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n", "websocket", "http", "", ""},
 	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nIt looks like you are trying to access MongoDB over " +
 		"HTTP on the native driver port.\r\n", "mongodb-http", "mongodb", "MongoDB", ""},
@@ -330,14 +224,8 @@ var specified = []struct{ request, reply, rule, service, product, version string
 		"summary\ngo_gc_duration_seconds 1\n", "http-metrics", "http", "Prometheus exporter", ""},
 	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; " +
 		"charset=utf-8\r\n\r\ngo_gc_duration_seconds 1\n", "http-metrics-type", "http", "Prometheus exporter", ""},
-	{
-		"http",
-		"HTTP/1.0 200 OK\r\nContent-Type: text/markdown\r\n\r\n# HELP us with this readme\nHello\n",
-		"http",
-		"http",
-		"",
-		"",
-	},
+	{"http", "HTTP/1.0 200 OK\r\nContent-Type: text/markdown\r\n\r\n# HELP us with this readme\nHello\n", "http", "http",
+		"", ""},
 	{"http", "HTTP/1.1 401 Unauthorized\r\nX-elastic-product: Elasticsearch\r\nWWW-Authenticate: Basic " +
 		"realm=\"security\"\r\n\r\n{\"error\":{}}", "http-elastic-product", "http", "Elasticsearch", ""},
 
@@ -375,15 +263,8 @@ var specified = []struct{ request, reply, rule, service, product, version string
 	{"rip", "\x02\x02\x00\x00\x00\x02\x00\x00\xc0\x00\x02\x00\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x10", "rip",
 		"rip", "", ""},
 	// IPMI 2.0, section 13.2.4.
-	{
-		"ipmi",
-		"\x06\x00\xff\x06\x00\x00\x11\xbe\x40\x17\x00\x10\x00\x00\x11\xbe\x00\x00\x00\x00\x81\x00\x00\x00\x00\x00" +
-			"\x00\x00",
-		"ipmi",
-		"ipmi",
-		"",
-		"",
-	},
+	{"ipmi", "\x06\x00\xff\x06\x00\x00\x11\xbe\x40\x17\x00\x10\x00\x00\x11\xbe\x00\x00\x00\x00\x81\x00\x00\x00\x00\x00" +
+		"\x00\x00", "ipmi", "ipmi", "", ""},
 	// RFC 9000, section 17.2.1: version 1 is spoken.
 	{"quic", "\xb5\x00\x00\x00\x00\x08src-4170\x08onmux417\x00\x00\x00\x01", "quic", "quic", "", ""},
 	// RFC 2865, section 4.2.

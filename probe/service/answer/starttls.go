@@ -21,9 +21,11 @@ type startTLSList struct {
 // 4217, section 4 with RFC 2389; RFC 4642, section 2.2; RFC 6120, section 5.4.1; RFC 5804, section
 // 1.7.
 var startTLSLists = map[string]startTLSList{
-	"smtp": {list: greeted + `(?:250-[^\r\n]*\r?\n)*250 `, offered: `(?i)\n250[ -]STARTTLS\b`, required: `\n530[ -]5\.7\.0 `},
+	"smtp": {list: greeted + `(?:250-[^\r\n]*\r?\n)*250 `, offered: `(?i)\n250[ -]STARTTLS\b`,
+		required: `\n530[ -]5\.7\.0 `},
 	"lmtp": {list: greeted + `(?:250-[^\r\n]*\r?\n)*250 `, offered: `(?i)\n250[ -]STARTTLS\b`},
-	"imap": {list: `(?i)^\* (?:OK|PREAUTH|BYE) \[CAPABILITY |\n\* CAPABILITY `, offered: `(?i)CAPABILITY [^\]\r\n]*\bSTARTTLS\b`,
+	"imap": {list: `(?i)^\* (?:OK|PREAUTH|BYE) \[CAPABILITY |\n\* CAPABILITY `,
+		offered:  `(?i)CAPABILITY [^\]\r\n]*\bSTARTTLS\b`,
 		required: `(?i)CAPABILITY [^\]\r\n]*\bLOGINDISABLED\b`},
 	"pop3": {list: `(?i)^\+OK[^\r\n]*\r?\n\+OK[^\r\n]*\r?\n(?:[^\r\n]*\r?\n)*\.\r?\n`, offered: `(?i)\nSTLS\r?\n`},
 	"ftp": {list: greeted + `(?s:.*)(?:211-[^\r\n]*\r?\n|211 |500 |502 |530 )`, offered: `(?i)\n ?AUTH[^\r\n]*\bTLS\b`,
