@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"probe/local/ipvs":     {"probe"},
 	"probe/local/nat":      {"probe", "probe/local/nfexpr", "probe/local/owner", "probe/local/ruleset"},
 	"probe/local/netns":    {"probe", "probe/local/owner", "probe/local/socket"},
-	"probe/local/owner":    {"probe", "probe/local/secret", "probe/local/socket"},
+	"probe/local/owner":    {"probe", "probe/local/secret", "probe/local/socket", "probe/ports"},
 	"probe/local/secret":   {},
 	"probe/local/ruleset":  {"probe", "probe/local/nfexpr", "probe/netlink"},
 	"probe/local/nfexpr":   {"probe/netlink"},

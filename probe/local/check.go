@@ -201,6 +201,8 @@ func noOwner(o owner.Owners) NoOwner {
 		return ""
 	case o.Err != nil || o.Incomplete():
 		return OwnerUnreadable
+	case o.Outside:
+		return OutsideOwner
 	}
 	return NoProcess
 }

@@ -16,6 +16,7 @@ type Coverage struct {
 	IPv4, IPv6  bool // the families that were asked for
 	NetNS       bool // this system has network namespaces, and the caller's own was looked at
 	Root        bool // the caller is root, perhaps one with few capabilities
+	Capable     Capabilities
 	Sources     []socket.Source
 	NoIPv6      bool // IPv6 was asked for, and the kernel has none
 	Settled     bool // something listens on every port, so that the next two were not looked at
@@ -29,6 +30,18 @@ type Coverage struct {
 	Trace       TraceCoverage
 	Owners      OwnersCoverage
 }
+
+// Capabilities is a set of capabilities(7), a bit each.
+type Capabilities uint64
+
+// Those that are asked for (linux/capability.h).
+const (
+	CapSysPtrace Capabilities = 1 << 19
+	CapSysAdmin  Capabilities = 1 << 21
+)
+
+// Can reports whether the caller has a capability.
+func (c Coverage) Can(capability Capabilities) bool { return c.Capable&capability != 0 }
 
 // TraceCoverage is what Request.Trace did.
 type TraceCoverage struct {
@@ -74,7 +87,7 @@ func ownersCoverage(o owner.Owners, listeners []Listener) OwnersCoverage {
 
 // coverage is that of a whole report.
 func (v view) coverage(r Request, q query, o owner.Owners, out Report) Coverage {
-	c := Coverage{IPv4: q.IPv4, IPv6: q.IPv6, NetNS: v.netns != "", Root: os.Geteuid() == 0, Sources: v.Sources,
+	c := Coverage{IPv4: q.IPv4, IPv6: q.IPv6, NetNS: v.netns != "", Root: os.Geteuid() == 0, Capable: ownCapabilities(), Sources: v.Sources,
 		NoIPv6:  v.NoIPv6,
 		Settled: v.settled, Namespaces: v.others.Coverage, Rules: v.rules, Programs: v.programs, Services: len(v.services), ServicesErr: v.servicesErr, Wide: v.nat.Wide, AllPorts: len(r.All) > 0,
 		Owners: ownersCoverage(o, out.Listeners)}

@@ -91,7 +91,8 @@ type NoOwner string
 // The reasons.
 const (
 	OwnerUnreadable NoOwner = "unreadable" // there are processes that could not be read
-	NoProcess       NoOwner = "no process" // none that can be seen holds it
+	NoProcess       NoOwner = "no process" // none of this machine holds it
+	OutsideOwner    NoOwner = "outside"    // none of the caller's PID namespace holds it
 )
 
 // Cause is what a verdict was concluded from.

@@ -132,8 +132,8 @@ func TestRoles(t *testing.T) {
 				if v.Verdict != f.verdict || (v.Error != "") != (v.Verdict == Unknown) {
 					t.Errorf("%s: %+v, want %s", f.port, v, f.verdict)
 				}
-				if f.verdict == Listening && !strings.Contains(v.Why, "a socket of "+root) || strings.Contains(v.Why, "pid") &&
-					!strings.Contains(v.Why, "perhaps ") {
+				if f.verdict == Listening && !strings.Contains(v.Why, "a socket of "+root) || strings.Contains(v.Why, "pid ") &&
+					!strings.Contains(v.Why, "likely ") {
 					t.Errorf("%s: %q", f.port, v.Why)
 				}
 			}

@@ -19,12 +19,20 @@ func CheckCoverage(c local.Coverage) []string {
 	if len(c.Sources) == 0 {
 		return nil // it ended before
 	}
-	all := slices.Concat(sources(c), notReported(c), namespacesCoverage(c.Namespaces), packets.Coverage(c.Rules),
+	all := slices.Concat(sources(c), notReported(c), otherProtocols(c), namespacesCoverage(c.Namespaces), packets.Coverage(c.Rules),
 		programsCoverage(c))
 	if c.AllPorts {
 		all = append(all, packets.Wide(c.Wide)...)
 	}
 	return slices.Concat(all, traceCoverage(c.Trace), ownersCoverage(c))
+}
+
+// otherProtocols is what else has ports and was not looked at.
+func otherProtocols(c local.Coverage) []string {
+	if !c.NetNS {
+		return nil
+	}
+	return []string{"raw, SCTP, DCCP and UDP-Lite sockets: not looked at"}
 }
 
 // CheckHints is what more privileges or a newer kernel would report.
@@ -45,11 +53,12 @@ func CheckHints(c local.Coverage) []string {
 	if c.Trace.WouldDecide {
 		all = append(all, "--trace binds the port for a moment, which fails if a socket that cannot be seen holds it")
 	}
-	if c.Namespaces.Denied {
+	if c.Namespaces.Denied && !c.Can(local.CapSysAdmin) {
 		all = append(all, privilege(c, "CAP_SYS_ADMIN")+" is needed to look at every network namespace")
 	}
 	all = append(all, packets.Hints(c.Rules, !c.Trace.Asked && c.Trace.TCP)...)
-	if o := c.Owners; o.Asked && o.Found < o.All && (o.Unreadable > 0 || o.Hidden || !c.Root) {
+	if o := c.Owners; o.Asked && o.Found < o.All && (o.Unreadable > 0 || o.Hidden || !c.Root) &&
+		!c.Can(local.CapSysPtrace) {
 		all = append(all, privilege(c, "CAP_SYS_PTRACE")+" is needed to see every owner")
 	}
 	if c.Owners.Masked {
@@ -236,6 +245,8 @@ func ownersCoverage(c local.Coverage) []string {
 	switch {
 	case o.Err != nil:
 		line += ": " + o.Err.Error()
+	case o.Found < o.All && o.Unreadable > 0 && c.Can(local.CapSysPtrace):
+		line += fmt.Sprintf(": %s not readable", wording.Count(o.Unreadable, "process", "processes"))
 	case o.Found < o.All && o.Unreadable > 0:
 		line += fmt.Sprintf(": %s not readable without %s",
 			wording.Count(o.Unreadable, "process", "processes"), privilege(c, "CAP_SYS_PTRACE"))

@@ -104,7 +104,10 @@ func noOwner(why local.NoOwner) string {
 	case local.OwnerUnreadable:
 		return "owner not readable"
 	case local.NoProcess:
-		return "no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS"
+		return "no process that can be seen here holds it: the kernel itself may, as for VXLAN, WireGuard or NFS, " +
+			"or io_uring, or it is on its way between processes"
+	case local.OutsideOwner:
+		return "no process of this PID namespace holds it: its owner lives in another one, or is the kernel itself"
 	}
 	return ""
 }
@@ -301,27 +304,26 @@ func Where(p owner.Place) string {
 	return wording.Printable(p.Unit)
 }
 
-// Guess names the candidates for the owner, as "likely nginx (pid 412)" or "perhaps
-// nginx (pid 412), sh (pid 415) or 3 others"; "" if there are none. Processes of one
-// name that run where the socket was made are likelier than those of the same user.
+// Guess names the likely owners, as "likely nginx (pid 412 or 413)"; "" if none is:
+// candidates that fit the port, or that run where the socket was made and have one name.
 func Guess(o owner.Origin) string {
-	if len(o.Candidates) == 0 {
+	likely := slices.DeleteFunc(slices.Clone(o.Candidates), func(c owner.Candidate) bool { return !c.Likely })
+	more := 0
+	if len(likely) == 0 {
+		likely, more = o.Candidates, o.MoreCandidates
+		differs := func(c owner.Candidate) bool { return c.Name != likely[0].Name || c.By != "cgroup" }
+		if slices.ContainsFunc(likely, differs) {
+			return ""
+		}
+	}
+	if len(likely) == 0 || likely[0].Name == "" {
 		return ""
 	}
-	one := o.Candidates[0]
-	differs := func(c owner.Candidate) bool { return c.Name != one.Name || c.By != "cgroup" }
-	if slices.ContainsFunc(o.Candidates, differs) || one.Name == "" {
-		var named []string
-		for _, c := range o.Candidates {
-			named = append(named, fmt.Sprintf("%s (pid %d)", processName(c.Name), c.PID))
-		}
-		return "perhaps " + either(named, o.MoreCandidates)
-	}
 	var pids []string
-	for _, c := range o.Candidates {
+	for _, c := range likely {
 		pids = append(pids, strconv.Itoa(c.PID))
 	}
-	return fmt.Sprintf("likely %s (pid %s)", processName(one.Name), either(pids, o.MoreCandidates))
+	return fmt.Sprintf("likely %s (pid %s)", processName(likely[0].Name), either(pids, more))
 }
 
 // either joins the first few alternatives and counts the others, of which there are

@@ -27,43 +27,40 @@ func TestWhere(t *testing.T) {
 	}
 }
 
-// A guess is one line and short, whatever the candidates are.
+// Only likely owners are named: those that fit, or that are of one name where the socket
+// was made. A guess is one line and short, whatever the candidates are.
 func TestGuess(t *testing.T) {
-	a, b := owner.Process{PID: 1, Name: "a"}, owner.Process{PID: 2, Name: "b\n"}
-	for want, o := range map[string]owner.Origin{
-		"":                          {MoreCandidates: 3},
-		"likely a (pid 1)":          {Candidates: []owner.Candidate{{Process: a, By: "cgroup"}}},
-		"perhaps a (pid 1)":         {Candidates: []owner.Candidate{{Process: a, By: "user"}}},
-		`likely "b\n" (pid 2)`:      {Candidates: []owner.Candidate{{Process: b, By: "cgroup"}}},
-		"perhaps a process (pid 7)": {Candidates: []owner.Candidate{{Process: owner.Process{PID: 7}, By: "cgroup"}}},
-		`perhaps a (pid 1) or "b\n" (pid 2)`: {Candidates: []owner.Candidate{{Process: a, By: "cgroup"},
-			{Process: b, By: "cgroup"}}},
-		"likely a (pid 1 or 1 other)": {Candidates: []owner.Candidate{{Process: a, By: "cgroup"}}, MoreCandidates: 1},
-	} {
-		if got := Guess(o); got != want {
-			t.Errorf("%+v: %q, want %q", o, got, want)
-		}
-	}
-	nginx := func(by string, pids ...int) (all []owner.Candidate) {
+	named := func(by, name string, likely bool, pids ...int) (all []owner.Candidate) {
 		for _, pid := range pids {
-			all = append(all, owner.Candidate{Process: owner.Process{PID: pid, Name: "nginx"}, By: by})
+			all = append(all, owner.Candidate{Process: owner.Process{PID: pid, Name: name}, By: by, Likely: likely})
 		}
 		return all
 	}
-	for want, o := range map[string]owner.Origin{
-		"likely nginx (pid 412, 413 or 414)":                          {Candidates: nginx("cgroup", 412, 413, 414)},
-		"perhaps nginx (pid 412), nginx (pid 413) or nginx (pid 414)": {Candidates: nginx("user", 412, 413, 414)},
-		"likely nginx (pid 500, 501, 502 or 17 others)": {Candidates: nginx("cgroup", 500, 501, 502, 503, 504,
-			505, 506, 507), MoreCandidates: 12},
-		"perhaps nginx (pid 412) or sh (pid 20)": {Candidates: append(nginx("cgroup", 412),
-			owner.Candidate{Process: owner.Process{PID: 20, Name: "sh"}, By: "cgroup"})},
+	for _, c := range []struct {
+		o    owner.Origin
+		want string
+	}{
+		{owner.Origin{MoreCandidates: 3}, ""},
+		{owner.Origin{Candidates: named("cgroup", "a", false, 1)}, "likely a (pid 1)"},
+		{owner.Origin{Candidates: named("user", "a", false, 1)}, ""},
+		{owner.Origin{Candidates: named("user", "a", true, 1)}, "likely a (pid 1)"},
+		{owner.Origin{Candidates: named("cgroup", "b\n", false, 2)}, `likely "b\n" (pid 2)`},
+		{owner.Origin{Candidates: named("cgroup", "", false, 7)}, ""},
+		{owner.Origin{Candidates: append(named("cgroup", "a", false, 1), named("cgroup", "b", false, 2)...)}, ""},
+		{owner.Origin{Candidates: append(named("cgroup", "a", false, 1), named("cgroup", "b", true, 2)...)},
+			"likely b (pid 2)"},
+		{owner.Origin{Candidates: named("cgroup", "a", false, 1), MoreCandidates: 1}, "likely a (pid 1 or 1 other)"},
+		{owner.Origin{Candidates: named("cgroup", "nginx", false, 412, 413, 414)}, "likely nginx (pid 412, 413 or 414)"},
+		{owner.Origin{Candidates: named("user", "nginx", false, 412, 413, 414)}, ""},
+		{owner.Origin{Candidates: named("cgroup", "nginx", false, 500, 501, 502, 503, 504, 505, 506, 507),
+			MoreCandidates: 12}, "likely nginx (pid 500, 501, 502 or 17 others)"},
 	} {
-		if got := Guess(o); got != want {
-			t.Errorf("%+v: %q, want %q", o, got, want)
+		if got := Guess(c.o); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.o, got, c.want)
 		}
 	}
-	many := owner.Origin{Candidates: make([]owner.Candidate, 1000)}
-	if got := Guess(many); len(got) > 100 || !strings.HasSuffix(got, " or 997 others") {
+	many := owner.Origin{Candidates: named("user", "x", true, make([]int, 1000)...)}
+	if got := Guess(many); len(got) > 100 || !strings.HasSuffix(got, " or 997 others)") {
 		t.Error(got)
 	}
 }

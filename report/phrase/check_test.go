@@ -116,7 +116,13 @@ func TestVerdict(t *testing.T) {
 			listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, noOwner: NoProcess},
 			Verdict{Verdict: Bound,
 				Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process that can be seen here holds it: the kernel " +
-					"itself may, as for VXLAN, WireGuard or NFS), but not listening"}},
+					"itself may, as for VXLAN, WireGuard or NFS, or io_uring, or it is on its way between processes), but not " +
+					"listening"}},
+		"owner outside": {portFacts{counts: socket.Counts{socket.Bound: 1},
+			listeners: []Listener{on(Bound, "127.0.0.1", "ipv4")}, noOwner: OutsideOwner},
+			Verdict{Verdict: Bound,
+				Why: "held by a socket of uid 33 on 127.0.0.1:417 (no process of this PID namespace holds it: its owner " +
+					"lives in another one, or is the kernel itself), but not listening"}},
 		"connected": {portFacts{counts: socket.Counts{socket.Connected: 40, socket.TimeWait: 1},
 			listeners: []Listener{on(Connected, "10.0.0.1", "ipv4", sshd), on(Connected, "10.0.0.1", "ipv4", sshd)}},
 			Verdict{Verdict: Connected,

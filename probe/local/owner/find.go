@@ -22,6 +22,7 @@ type Owners struct {
 	Asked   bool
 	Users   Users // names of the users of sockets
 	Err     error // why no owner could be found
+	Outside bool  // owners may be outside of the caller's PID namespace
 }
 
 // Find finds the owners of the sockets, with the secrets of their command lines only if
@@ -32,7 +33,7 @@ func Find(ctx context.Context, sockets []socket.Socket, unmask bool) (Owners, er
 		holders[i] = s.Holder
 	}
 	found, err := scanOwners(ctx, holders, unmask)
-	o := Owners{Scan: found, Unmask: unmask, Asked: true, Err: err, Users: make(Users)}
+	o := Owners{Scan: found, Unmask: unmask, Asked: true, Err: err, Users: make(Users), Outside: inPIDNamespace()}
 	if ctx.Err() == nil {
 		o.Origins = findOrigins(ctx, sockets, found)
 	}

@@ -25,6 +25,9 @@ func scanOwners(ctx context.Context, pids []uint64, unmask bool) (Scan, error) {
 	return o, nil
 }
 
+// inPIDNamespace is false: there are none.
+func inPIDNamespace() bool { return false }
+
 // findOrigins finds nothing: only Linux has cgroups.
 func findOrigins(context.Context, []socket.Socket, Scan) map[uint64]Origin { return nil }
 

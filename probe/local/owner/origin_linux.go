@@ -103,15 +103,13 @@ func (f *originFinder) inCgroup(path string, s socket.Socket) (few []Candidate, 
 			more++
 			continue
 		}
-		few = append(few, Candidate{Process{pid, f.name(pid)}, "cgroup"})
+		few = append(few, Candidate{Process: Process{pid, f.name(pid)}, By: "cgroup"})
 	}
 	slices.SortStableFunc(few, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(f.rank(a.PID, s), f.rank(b.PID, s)), cmp.Compare(a.PID, b.PID))
 	})
-	if n := len(few) - maxCandidates; n > 0 {
-		few, more = few[:maxCandidates], more+n
-	}
-	return few, more
+	few, left := f.rankCandidates(few, parseCgroup(path).Unit, s)
+	return few, more + left
 }
 
 // rank is 0 for processes of a socket's user: others may have got it from one.
@@ -123,7 +121,7 @@ func (f *originFinder) rank(pid int, s socket.Socket) int {
 }
 
 // ofUser are the processes of a socket's user, if there are so few that this means
-// something: those in the socket's network namespace, or all if none is there,
+// something, or those that fit: those in the socket's network namespace, or all if none is there,
 // because a process keeps its sockets when it goes to another.
 func (f *originFinder) ofUser(s socket.Socket) []Candidate {
 	if f.Hidden || len(f.Unreadable) > maxExamined {
@@ -141,12 +139,15 @@ func (f *originFinder) ofUser(s socket.Socket) []Candidate {
 	if len(near) > 0 {
 		all = near
 	}
-	if len(all) > maxCandidates {
-		return nil
-	}
 	var few []Candidate
 	for _, pid := range all {
-		few = append(few, Candidate{Process{pid, f.name(pid)}, "user"})
+		few = append(few, Candidate{Process: Process{pid, f.name(pid)}, By: "user"})
+	}
+	few, more := f.rankCandidates(few, "", s)
+	if more > 0 { // of so many only those that fit mean something
+		if few = slices.DeleteFunc(few, func(c Candidate) bool { return !c.Likely }); len(few) == 0 {
+			return nil
+		}
 	}
 	return few
 }

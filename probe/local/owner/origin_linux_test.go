@@ -104,7 +104,13 @@ func TestOrigins(t *testing.T) {
 	at := func(cgroup string) uint64 { return inode(t, filepath.Join(root, "cgroup", cgroup)) }
 	by := func(how, name string, pids ...int) (all []Candidate) {
 		for _, pid := range pids {
-			all = append(all, Candidate{Process{pid, name}, how})
+			all = append(all, Candidate{Process: Process{pid, name}, By: how})
+		}
+		return all
+	}
+	likely := func(all []Candidate) []Candidate {
+		for i := range all {
+			all[i].Likely = true
 		}
 		return all
 	}
@@ -113,7 +119,7 @@ func TestOrigins(t *testing.T) {
 		want Origin
 	}{
 		"a unit": {socket.Socket{Cgroup: at("system.slice/nginx.service"), UID: 33, HasUID: true},
-			Origin{Place{Unit: "nginx.service"}, by("cgroup", "nginx", 412, 413, 414), 0}},
+			Origin{Place{Unit: "nginx.service"}, likely(by("cgroup", "nginx", 412, 413, 414)), 0}},
 		"not all alike": {socket.Socket{Cgroup: at("system.slice/mixed.service"), UID: 33, HasUID: true},
 			Origin{Place{Unit: "mixed.service"}, append(by("cgroup", "nginx", 412), by("cgroup", "sh", 20)...), 0}},
 		"many": {socket.Socket{Cgroup: at("system.slice/crowd.service"), UID: 77, HasUID: true},
@@ -165,7 +171,7 @@ func TestHiddenProcesses(t *testing.T) {
 		Cgroup: inode(t, filepath.Join(root, "cgroup/system.slice/nginx.service"))}
 	got := p.origins(t.Context(), []socket.Socket{s}, o)[7]
 	if want := (Origin{Place: Place{Unit: "nginx.service"},
-		Candidates: []Candidate{{Process{PID: 413}, "cgroup"}}}); !reflect.DeepEqual(got, want) {
+		Candidates: []Candidate{{Process: Process{PID: 413}, By: "cgroup"}}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

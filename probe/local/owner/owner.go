@@ -54,7 +54,9 @@ type Origin struct {
 // descriptors could not be read.
 type Candidate struct {
 	Process
-	By string `json:"by"` // the evidence: "cgroup", that it is in the one in which the socket was made, or "user"
+	// it fits the socket best: by the port in its command line, the port's service, the unit
+	Likely bool   `json:"likely,omitempty"`
+	By     string `json:"by"` // the evidence: "cgroup", that it is in the one in which the socket was made, or "user"
 }
 
 // Behind is the socket to which a proxy, or a rule, passes on what it takes.
