@@ -23,6 +23,7 @@ import (
 type answering struct {
 	name   string
 	rules  string // of nft(8)
+	xt     string // instead: arguments of iptables-nft
 	proto  probe.Proto
 	inside bool   // for what the machine sends itself, too
 	server uint16 // where a transparent socket listens
@@ -35,6 +36,9 @@ func answers() []answering {
 		{name: "TPROXY", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
 			rules: "table ip m { chain pre { type filter hook prerouting priority -150; tcp dport 417 tproxy to :9999 accept; } }",
 			why:   "sent on to port 9999 by an nftables rule for TPROXY (table ip m, chain pre)"},
+		{name: "TPROXY by iptables", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
+			xt:  "-t mangle -A PREROUTING -p tcp --dport 417 -j TPROXY --on-port 9999 --tproxy-mark 1/1",
+			why: "sent on to port 9999 by an nftables rule for TPROXY (table ip mangle, chain PREROUTING)"},
 		{name: "TPROXY to an address", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
 			rules: "table inet m { chain pre { type filter hook prerouting priority -150; " +
 				"meta l4proto tcp tcp dport { 417, 500-510 } tproxy ip to 0.0.0.0:9999 meta mark set 1 accept; } }",
@@ -80,7 +84,11 @@ func TestAnswersAreNeverFree(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := nettest.NewReadyHost(t)
-			h.Ruleset(t, strings.ReplaceAll(c.rules, "DEVICE", deviceOf(t, h)))
+			if c.xt != "" {
+				h.IPTables(t, c.xt)
+			} else {
+				h.Ruleset(t, strings.ReplaceAll(c.rules, "DEVICE", deviceOf(t, h)))
+			}
 			if c.server != 0 {
 				serveTransparently(t, h, c.proto, c.server)
 			}

@@ -17,15 +17,37 @@ func (h *Host) Ruleset(t testing.TB, rules string) {
 	}
 }
 
+// IPTables runs iptables-nft in the host's namespace. It skips the test where there is
+// none.
+func (h *Host) IPTables(t testing.TB, args string) {
+	t.Helper()
+	path := Program(t, "iptables-nft", "iptables")
+	if err := h.Do(func() error {
+		if out, err := exec.Command(path, strings.Fields(args)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", args, err, out)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal("nettest: ", err)
+	}
+}
+
 // NFT is the path of nft(8). It skips the test where there is none.
 func NFT(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("nft")
+	return Program(t, "nft", "nftables")
+}
+
+// Program is the path of a program of a Debian package. It skips the test where there
+// is none.
+func Program(t testing.TB, name, debian string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/nft")
+		path, err = exec.LookPath("/usr/sbin/" + name)
 	}
 	if err != nil {
-		t.Skip("needs nft (Debian: nftables)")
+		t.Skipf("needs %s (Debian: %s)", name, debian)
 	}
 	return path
 }

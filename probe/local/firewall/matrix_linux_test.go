@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -198,13 +199,17 @@ var rulesets = []struct{ name, rules, outside, inside string }{
 		"accept", "accept"},
 }
 
-// Whatever the rules: what becomes of a real connection is the verdict, unless that is
-// not known.
-func TestConnections(t *testing.T) {
-	h := nettest.NewReadyHost(t)
-	nft := nettest.NFT(t)
-	device := deviceOf(t, h)
-	if err := h.Do(func() error {
+// machine is a host with servers on two ports, whose rules are those of a test.
+type machine struct {
+	*nettest.Host
+	device, nft string
+}
+
+func newMachine(t *testing.T) machine {
+	t.Helper()
+	m := machine{Host: nettest.NewReadyHost(t), nft: nettest.NFT(t)}
+	m.device = deviceOf(t, m.Host)
+	if err := m.Do(func() error {
 		for _, port := range []int{417, 8417} {
 			l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 			if err != nil {
@@ -217,46 +222,123 @@ func TestConnections(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	port := probe.Port{Number: 417, Proto: probe.TCP}
+	return m
+}
+
+// compare loads rules and holds the verdict on port 417 against real connections, and
+// against what is expected over IPv4, unless that is "".
+func (m machine) compare(t *testing.T, load func() error, outside, inside string) {
+	t.Helper()
+	var got []firewall.Outcome
+	var tries []*try
+	if err := m.Do(func() error {
+		if err := nettest.LoadRules(m.nft, "flush ruleset"); err != nil {
+			return err
+		}
+		if err := load(); err != nil {
+			return err
+		}
+		q := ruleset.Query{Protos: []probe.Proto{probe.TCP}, IPv4: true, IPv6: true, Own: ownAddrs}
+		r, err := ruleset.Read(t.Context(), q)
+		if err != nil {
+			return err
+		}
+		got = firewall.Judge(r, firewall.Obstacles{}, probe.Port{Number: 417, Proto: probe.TCP})
+		for _, a := range []string{"127.0.0.1", "::1"} {
+			tries = append(tries, connect(t, firewall.Inside, netip.MustParseAddr(a)))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tries = append(tries, connect(t, firewall.Outside, m.Addr4), connect(t, firewall.Outside, m.Addr6))
+	begun := time.Now()
+	for _, try := range tries {
+		want := covering(got, try)
+		if want == firewall.NotKnown {
+			continue
+		}
+		if actual := try.outcome(begun, want == firewall.Drop); actual != want {
+			t.Errorf("from %s to %s: %s, and the verdict is %q: %+v", try.scope, try.to, actual, want, got)
+		}
+	}
+	for scope, want := range map[firewall.Scope]string{firewall.Outside: outside, firewall.Inside: inside} {
+		if s := short(got, scope); want != "" && s != want {
+			t.Errorf("%s: %q, want %q", scope, s, want)
+		}
+	}
+}
+
+// Whatever the rules: what becomes of a real connection is the verdict, unless that is
+// not known.
+func TestConnections(t *testing.T) {
+	m := newMachine(t)
 	for _, c := range rulesets {
 		t.Run(c.name, func(t *testing.T) {
-			names := strings.NewReplacer("DEVICE", device, "HOST", h.Addr4.String())
-			rules := names.Replace(c.rules)
-			var got []firewall.Outcome
-			var tries []*try
-			if err := h.Do(func() error {
-				if err := nettest.LoadRules(nft, "flush ruleset\n"+rules); err != nil {
-					return err
-				}
-				q := ruleset.Query{Protos: []probe.Proto{probe.TCP}, IPv4: true, IPv6: true, Own: ownAddrs}
-				r, err := ruleset.Read(t.Context(), q)
-				if err != nil {
-					return err
-				}
-				got = firewall.Judge(r, firewall.Obstacles{}, port)
-				for _, a := range []string{"127.0.0.1", "::1"} {
-					tries = append(tries, connect(t, firewall.Inside, netip.MustParseAddr(a)))
+			rules := strings.NewReplacer("DEVICE", m.device, "HOST", m.Addr4.String()).Replace(c.rules)
+			m.compare(t, func() error { return nettest.LoadRules(m.nft, rules) }, c.outside, c.inside)
+		})
+	}
+}
+
+// The rules that iptables writes into nftables, with its own matches and targets.
+func TestConnectionsByIPTables(t *testing.T) {
+	path := nettest.Program(t, "iptables-nft", "iptables")
+	const established = "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+	m := newMachine(t)
+	for _, c := range []struct {
+		name, outside, inside string
+		rules                 []string
+	}{
+		{"policy", "drop", "drop", []string{"-P INPUT DROP"}},
+		{"the port", "accept", "accept", []string{"-P INPUT DROP", established, "-A INPUT -p tcp --dport 417 -j ACCEPT"}},
+		{"new connections", "accept", "accept", []string{"-P INPUT DROP", established,
+			"-A INPUT -p tcp --dport 417 -m conntrack --ctstate NEW -j ACCEPT"}},
+		{"state", "reject", "reject", []string{"-A INPUT -m state --state ESTABLISHED,RELATED -j ACCEPT",
+			"-A INPUT -p tcp -m state --state NEW -j REJECT"}},
+		{"reset", "reject", "reject", []string{"-A INPUT -p tcp --dport 417 -j REJECT --reject-with tcp-reset"}},
+		{"several ports", "drop", "drop", []string{"-A INPUT -p tcp -m multiport --dports 22,400:420 -j DROP"}},
+		{"not several ports", "accept", "accept", []string{"-A INPUT -p tcp -m multiport ! --dports 417,1024:65535 -j DROP"}},
+		{"SYN", "drop", "drop", []string{"-A INPUT -p tcp --syn --dport 417 -j DROP"}},
+		{"no SYN", "accept", "accept", []string{"-A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j DROP"}},
+		{"flags", "accept", "accept", []string{"-A INPUT -p tcp --tcp-flags SYN,RST SYN,RST -j DROP"}},
+		{"loopback", "drop", "accept", []string{"-P INPUT DROP", "-A INPUT -i lo -j ACCEPT"}},
+		{"a source", "accept from 10.41.0.0/16; drop", "", []string{"-P INPUT DROP", established,
+			"-A INPUT -s 10.41.0.0/16 -j ACCEPT"}},
+		{"a range of sources", "", "", []string{"-P INPUT DROP", established,
+			"-A INPUT -m iprange --src-range 10.41.0.0-10.41.255.255 -j ACCEPT"}},
+		{"a chain", "accept", "accept", []string{"-P INPUT DROP", established, "-N WEB", "-A INPUT -p tcp -j WEB",
+			"-A WEB -p tcp --dport 417 -m comment --comment web -j ACCEPT"}},
+		{"the type of address", "accept", "accept", []string{"-P INPUT DROP", established,
+			"-A INPUT -m addrtype --dst-type LOCAL -p tcp --dport 417 -j ACCEPT"}},
+		{"the type of packet", "accept", "accept", []string{"-A INPUT -m pkttype --pkt-type broadcast -j DROP"}},
+		{"raw", "drop", "drop", []string{"-t raw -A PREROUTING -p tcp --dport 417 -j DROP"}},
+		{"marked", "accept", "accept", []string{"-t mangle -A PREROUTING -p tcp --dport 417 -j MARK --set-mark 7",
+			"-P INPUT DROP", established, "-A INPUT -m mark --mark 7 -j ACCEPT"}},
+		{"partly marked", "not known", "not known", []string{"-t mangle -A PREROUTING -p tcp -j MARK --or-mark 8",
+			"-P INPUT DROP", established, "-A INPUT -m mark --mark 8/8 -j ACCEPT"}},
+		{"untracked", "accept", "", []string{"-t raw -A PREROUTING -p tcp --dport 417 -j CT --notrack", "-P INPUT DROP",
+			"-A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT"}},
+		{"redirected", "accept", "accept", []string{"-t nat -A PREROUTING -p tcp --dport 417 -j REDIRECT --to-ports 8417",
+			"-P INPUT DROP", "-A INPUT -i lo -j ACCEPT", "-A INPUT -p tcp --dport 8417 -j ACCEPT"}},
+		{"the first port", "", "", []string{"-t nat -A PREROUTING -p tcp --dport 417 -j REDIRECT --to-ports 8417",
+			"-P INPUT DROP", established, "-A INPUT -p tcp -m conntrack --ctorigdstport 417 -j ACCEPT"}},
+		{"reverse path", "accept", "accept", []string{"-t raw -A PREROUTING -m rpfilter --invert -j DROP"}},
+		{"a limit", "not known", "not known", []string{"-P INPUT DROP", "-A INPUT -p tcp -m limit --limit 1/day -j ACCEPT"}},
+		{"seen lately", "not known", "not known", []string{
+			"-A INPUT -p tcp --dport 417 -m recent --update --seconds 60 --hitcount 4 -j DROP"}},
+		{"a string", "accept", "accept", []string{"-A INPUT -p udp -m string --string x --algo bm -j DROP"}},
+		{"logged", "drop", "drop", []string{"-A INPUT -j LOG --log-prefix x", "-A INPUT -p tcp -j DROP"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m.compare(t, func() error {
+				for _, rule := range c.rules {
+					if out, err := exec.Command(path, strings.Fields(rule)...).CombinedOutput(); err != nil {
+						return fmt.Errorf("%s: %w: %s", rule, err, out)
+					}
 				}
 				return nil
-			}); err != nil {
-				t.Fatal(err)
-			}
-			tries = append(tries, connect(t, firewall.Outside, h.Addr4), connect(t, firewall.Outside, h.Addr6))
-			begun := time.Now()
-			for _, try := range tries {
-				want := covering(got, try)
-				if want == firewall.NotKnown {
-					continue
-				}
-				if actual := try.outcome(begun, want == firewall.Drop); actual != want {
-					t.Errorf("from %s to %s: %s, and the verdict is %q: %+v", try.scope, try.to, actual, want, got)
-				}
-			}
-			for scope, want := range map[firewall.Scope]string{firewall.Outside: c.outside, firewall.Inside: c.inside} {
-				if s := short(got, scope); want != "" && s != names.Replace(want) {
-					t.Errorf("%s: %q, want %q", scope, s, want)
-				}
-			}
+			}, c.outside, c.inside)
 		})
 	}
 }

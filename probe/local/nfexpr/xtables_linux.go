@@ -61,7 +61,7 @@ func ParseMatch(d []byte) []Expression {
 			)
 		}
 	case "rpfilter":
-		const inverted = 1 << 2 // XT_RPFILTER_INVERT
+		const inverted = 1 << 3 // XT_RPFILTER_INVERT
 		if len(info) >= 1 {
 			return []Expression{{Kind: KindAssumed, Invert: info[0]&inverted != 0}}
 		}
@@ -88,10 +88,6 @@ func compareMasked(from Loading, mask, want []byte, invert bool) []Expression {
 
 // stateIn matches the state of the connection, as a mask that nf_tables has, too.
 func stateIn(mask uint32, invert bool) []Expression {
-	const natBits = 1<<7 | 1<<8 // XT_CONNTRACK_STATE_SNAT, XT_CONNTRACK_STATE_DNAT
-	if mask&natBits != 0 {
-		return []Expression{depends(ConnectionState)}
-	}
 	return compareMasked(
 		Loading{From: FromConnState},
 		binary.NativeEndian.AppendUint32(nil, mask),
@@ -100,15 +96,30 @@ func stateIn(mask uint32, invert bool) []Expression {
 	)
 }
 
-// parseConntrackMatch reads struct xt_conntrack_mtinfo2 and 3
+// parseConntrackMatch reads struct xt_conntrack_mtinfo1 to 3
 // (linux/netfilter/xt_conntrack.h), of which only a state is compared.
 func parseConntrackMatch(revision uint32, info []byte) ([]Expression, bool) {
-	const state = 1 << 0 // XT_CONNTRACK_STATE
-	if revision < 2 || len(info) < 154 || binary.NativeEndian.Uint16(info[146:]) != state {
+	const (
+		state, alias        = 1 << 0, 1 << 13 // XT_CONNTRACK_STATE, XT_CONNTRACK_STATE_ALIAS
+		common              = 1<<0 | 1<<1 | 1<<2 | 1<<3
+		natBits             = 1<<6 | 1<<7 // XT_CONNTRACK_STATE_SNAT, XT_CONNTRACK_STATE_DNAT
+		untracked, inTables = 1 << 8, 1 << 6
+	)
+	if revision < 1 || len(info) < 152 || binary.NativeEndian.Uint16(info[146:])&^alias != state {
 		return nil, false
 	}
-	invert := binary.NativeEndian.Uint16(info[148:])&state != 0
-	return stateIn(uint32(binary.NativeEndian.Uint16(info[150:])), invert), true
+	mask := uint32(info[150])
+	if revision > 1 {
+		mask = uint32(binary.NativeEndian.Uint16(info[150:]))
+	}
+	if mask&natBits != 0 {
+		return []Expression{depends(ConnectionState)}, true
+	}
+	bits := mask & common
+	if mask&untracked != 0 {
+		bits |= inTables
+	}
+	return stateIn(bits, binary.NativeEndian.Uint16(info[148:])&state != 0), true
 }
 
 // dependsOnMatch is a match of which only the name is read.
