@@ -30,7 +30,8 @@ var update = flag.Bool("update", false, "rewrite the transcripts to what the com
 // The scripts run in namespaces of the test's own: whatever address a command is
 // given, no packet leaves the machine, and what listens elsewhere is not found.
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "redirect": redirect, "in-netns": inNetns})
+	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "redirect": redirect, "in-netns": inNetns,
+		"postgres": database})
 }
 
 type isolated struct{ m *testing.M }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"net"
 	"os"
@@ -15,7 +14,7 @@ import (
 	"onmux/report/help"
 )
 
-// TestRecipes runs what the README recommends for CI and monitoring as it
+// TestRecipes runs what the topic ci recommends for CI and monitoring as it
 // stands there: while the database answers, and when it does not.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
@@ -23,13 +22,11 @@ func TestRecipes(t *testing.T) {
 	if !nettest.IsAlone() {
 		t.Skip("other processes of this machine would be seen")
 	}
-	readme, err := os.ReadFile("README.md")
+	topic, err := os.ReadFile("report/help/topics/ci.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := bytes.Cut(readme, []byte("\n## In CI and monitoring\n"))
-	section, _, _ = bytes.Cut(section, []byte("\n## "))
-	blocks := strings.Split(string(section), "```")
+	blocks := strings.Split(string(topic), "```")
 	if len(blocks) < 10 {
 		t.Fatalf("%d blocks in the section", len(blocks))
 	}
@@ -116,12 +113,11 @@ func commandsOf(text string) []string {
 
 // TestRecipesFitTheirReaders: what is known to go wrong with each does not.
 func TestRecipesFitTheirReaders(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+	topic, err := os.ReadFile("report/help/topics/ci.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "\n## In CI and monitoring\n")
-	section, _, _ = strings.Cut(section, "\n## ")
+	section := string(topic)
 	for what, want := range map[string]string{
 		"Docker needs no shell, and knows 0 and 1": `(?m)^HEALTHCHECK CMD \["onmux", .*"--exit-style", "docker"\]$`,
 		"Kubernetes waits longer than onmux": `(?m)^  timeoutSeconds: 5\n  exec:\n` +
