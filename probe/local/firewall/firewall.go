@@ -69,7 +69,7 @@ type Obstacles struct {
 // Judge finds what becomes of new connections to a port. It is nil where the rules
 // were not all read.
 func Judge(r ruleset.Result, o Obstacles, p probe.Port) []Outcome {
-	if r.Status != ruleset.Complete && r.Status != ruleset.NoRules {
+	if r.Status != ruleset.Complete && r.Status != ruleset.NoRules || r.LegacyUnread {
 		return nil
 	}
 	if len(r.Fates) == 0 && r.NoChains {

@@ -275,8 +275,9 @@ func TestConnections(t *testing.T) {
 	m := newMachine(t)
 	for _, c := range rulesets {
 		t.Run(c.name, func(t *testing.T) {
-			rules := strings.NewReplacer("DEVICE", m.device, "HOST", m.Addr4.String()).Replace(c.rules)
-			m.compare(t, func() error { return nettest.LoadRules(m.nft, rules) }, c.outside, c.inside)
+			names := strings.NewReplacer("DEVICE", m.device, "HOST", m.Addr4.String())
+			load := func() error { return nettest.LoadRules(m.nft, names.Replace(c.rules)) }
+			m.compare(t, load, names.Replace(c.outside), names.Replace(c.inside))
 		})
 	}
 }

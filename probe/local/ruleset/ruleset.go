@@ -34,7 +34,7 @@ func (r Result) Incomplete() bool {
 	case NotOpened, NotPermitted, Failed, Truncated:
 		return true
 	}
-	return slices.ContainsFunc(r.Legacy, func(t string) bool { // in the others nothing sends packets on
+	return r.Status != "" && r.LegacyUnread || slices.ContainsFunc(r.Legacy, func(t string) bool { // in the others nothing sends packets on
 		return strings.HasSuffix(t, " nat") || strings.HasSuffix(t, " mangle")
 	})
 }

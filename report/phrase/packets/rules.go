@@ -34,6 +34,9 @@ func Coverage(r ruleset.Result) []string {
 	case ruleset.Truncated:
 		all = append(all, fmt.Sprintf("%s: %s of nftables read, not all followed to their end: there are too many", what, n))
 	}
+	if r.LegacyUnread && r.Status != ruleset.NotPermitted && r.Status != ruleset.NotOpened {
+		all = append(all, what+" of legacy iptables: which tables there are is not readable")
+	}
 	if len(r.Legacy) > 0 {
 		all = append(all, what+" of legacy iptables: could not be read: legacy tables "+
 			wording.Some(r.Legacy, ", ", "more", "more"))
