@@ -266,34 +266,35 @@ fi
 if have bitlbee 21069 tcp bitlbee; then runs bitlbee -D -n -i 127.0.0.1 -p 21069 -c /dev/null -d "$dir" -u root; fi
 if have nbd 21070 tcp nbd-server; then
 	truncate -s 1M "$dir/disk"
-	printf '[generic]\n[d]\nexportname=%s/disk\nport=21070\nlistenaddr=127.0.0.1\n' "$dir" >"$dir/nbd.conf"
-	runs nbd-server -d -C "$dir/nbd.conf" 
-	sed -i 's/\[generic\]/[generic]\nport=21070\nlistenaddr=127.0.0.1/;s/^port=21070\nlistenaddr=127.0.0.1$//' "$dir/nbd.conf"
+	printf '[generic]
+port=21070
+listenaddr=127.0.0.1
+[d]
+exportname=%s/disk
+' "$dir" >"$dir/nbd.conf"
+	runs nbd-server -d -C "$dir/nbd.conf"
 fi
 if have gdnsd 21071 udp gdnsd; then
 	mkdir -p "$dir/gdnsd/zones"
 	printf 'options => { listen => 127.0.0.1:21071, run_dir => %s/gdnsd, state_dir => %s/gdnsd }\n' "$dir" "$dir" >"$dir/gdnsd/config"
 	runs gdnsd -c "$dir/gdnsd" start
 fi
-if have ntpsec 21072 udp ntpd; then
-	# ntpd has no other port than 123.
-	ports[${#ports[@]} - 1]=123/udp
-	printf 'restrict default\nserver 127.127.1.0\n' >"$dir/ntp.conf"
-	runs ntpd -n -g -c "$dir/ntp.conf"
-fi
 if have apt-cacher-ng 21073 tcp apt-cacher-ng; then
 	mkdir "$dir/acng"
 	runs apt-cacher-ng ForeGround=1 Port=21073 BindAddress=127.0.0.1 CacheDir="$dir/acng" LogDir="$dir/acng"
 fi
 if have quassel 21074 tcp quasselcore; then runs env HOME="$dir" quasselcore --configdir="$dir/quassel" --listen=127.0.0.1 --port=21074; fi
-if have syslog-ng 21075 udp syslog-ng; then
-	names+=(syslog-ng-tcp) ports+=(21075/tcp)
-	printf '@version: 3.38\nsource s { network(ip(127.0.0.1) port(21075) transport(udp)); network(ip(127.0.0.1) port(21075) transport(tcp)); };\ndestination d { file("%s/syslog"); };\nlog { source(s); destination(d); };\n' "$dir" >"$dir/syslog-ng.conf"
-	runs syslog-ng -F -f "$dir/syslog-ng.conf" -p "$dir/sng.pid" -R "$dir/sng.persist" -c "$dir/sng.ctl"
-fi
 if have rspec 21076 tcp spamd; then
 	names[${#names[@]} - 1]=spamd
 	runs spamd -L -i 127.0.0.1 -p 21076 --max-children 1 -r "$dir/spamd.pid" -s stderr
+fi
+if have tgt 21078 tcp tgtd; then runs tgtd -f --iscsi portal=127.0.0.1:21078; fi
+if have daytime-udp 21081 udp xinetd; then
+	names+=(time-udp echo-udp chargen-udp) ports+=(21082/udp 21083/udp 21084/udp)
+	for i in daytime:21081 time:21082 echo:21083 chargen:21084; do
+		printf 'service %s\n{\ntype = INTERNAL UNLISTED\nid = %s-udp\nsocket_type = dgram\nprotocol = udp\nwait = yes\nuser = root\nport = %d\nbind = 127.0.0.1\n}\n' "${i%:*}" "${i%:*}" "${i#*:}"
+	done >"$dir/xinetd-udp.conf"
+	runs xinetd -dontfork -f "$dir/xinetd-udp.conf" -pidfile "$dir/xinetd-udp.pid" -filelog "$dir/log"
 fi
 if have charon 500 udp /usr/lib/ipsec/charon; then
 	names+=(charon-nat) ports+=(4500/udp)
