@@ -69,7 +69,7 @@ var reactions = map[string]map[string]reaction{
 	"rpcbind":    {"http": resets, "tls": resets, "postgresql": waits},
 	"epmd":       {"http": closes, "tls": closes, "postgresql": closes},
 	"socks":      {"http": ends, "tls": ends, "postgresql": ends},
-	"zookeeper":  {"http": ends, "tls": ends, "postgresql": ends},
+	"zookeeper":  {"http": ends, "tls": ends, "postgresql": waits},
 	"oracle-tns": {"http": ends, "tls": ends, "postgresql": ends},
 	"h2c":        {"http": ends, "tls": ends, "postgresql": ends},
 	"memcached":  {"http": closes, "tls": waits, "postgresql": waits},
