@@ -26,16 +26,30 @@ func (s *session) negotiatePostgreSQL(ctx context.Context, r *request.Request) e
 		return s.inspectTLS()
 	case 'N':
 		s.received = append(s.received, first)
-		if err := s.send([]byte("\x00\x00\x00\x08\x04\xd2\x16\x30")); err != nil { // GSSENCRequest
+		if err := s.send([]byte(gssRequest)); err != nil {
 			return err
 		}
 	default:
 		s.received = append(s.received, first)
 	}
+	if err := s.receive(ctx); err != nil || s.o.port != poolerPort || string(s.received) != "NN" {
+		return err
+	}
+	if err := s.send([]byte(gssRequest)); err != nil {
+		return err
+	}
 	return s.receive(ctx)
 }
 
-// letter reads one byte, and not one more: what follows may be TLS.
+const (
+	// gssRequest is a GSSENCRequest.
+	gssRequest = "\x00\x00\x00\x08\x04\xd2\x16\x30"
+	// poolerPort is where PgBouncer is usual. It answers a second GSSENCRequest as the first; a server, which would
+	// log an error, is not sent it elsewhere.
+	poolerPort = 6432
+)
+
+// readByte reads one byte, and not one more: what follows may be TLS.
 func (s *session) readByte() (byte, error) {
 	if err := s.conn.SetReadDeadline(s.until()); err != nil {
 		return 0, err
