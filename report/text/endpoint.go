@@ -39,7 +39,7 @@ type endpoints struct {
 	many     bool // more were open than are put in order
 	open     uint64
 	fold     fold
-	states   stateMap
+	states   stateMaps
 }
 
 // columns are the widths of a table.
@@ -63,7 +63,7 @@ func (e *endpoints) result(r probe.Result) {
 		e.open++
 	}
 	if e.states.draws() && r.Addr.IsValid() {
-		e.states.add(r.Addr, r.Addr, r.State)
+		e.states.add(r.Addr, r.Addr, probe.Port{Number: r.Port, Proto: r.Proto}, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet && r.IsDecoy():
@@ -136,7 +136,7 @@ func (e *endpoints) span(r scan.Range) {
 		e.open += r.Count
 	}
 	if e.states.draws() {
-		e.states.add(r.First, r.Last, r.State)
+		e.states.add(r.First, r.Last, probe.Port{Number: r.Port, Proto: r.Proto}, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet:

@@ -24,23 +24,64 @@ type mapSign struct {
 	sign, ascii string
 }
 
-// mapSigns are the states of an endpoint, the strongest evidence first, and how
-// a cell of the map looks, also on a terminal that shows nothing but ASCII.
+// mapSigns are the states of an endpoint, and how a cell of the map looks, also on a
+// terminal that shows nothing but ASCII. Of several ports of an address the first state in
+// this order shows: one that is closed hides none that may be filtered.
 var mapSigns = []mapSign{
 	{probe.Open, "█", "#"},
-	{probe.Closed, "·", "."},
-	{probe.OpenFiltered, "▒", "~"},
 	{probe.Filtered, "░", "-"},
 	{probe.Unreachable, "×", "x"},
 	{probe.Unknown, "?", "?"},
+	{probe.OpenFiltered, "▒", "~"},
+	{probe.Closed, "·", "."},
 }
 
-// stateMap draws a map of the addresses of a scan. It keeps for each the strongest
-// state of any of its ports, as an index of mapSigns.
+// stateMaps draws a map of the addresses of a scan for each protocol.
+type stateMaps struct {
+	*base
+	maps [2]stateMap // in the order of probe.Protos
+}
+
+// stateMap is a map of the addresses of a scan over one protocol. It keeps for each the
+// first state of any of its ports, as an index of mapSigns.
 type stateMap struct {
 	*base
 	known map[netip.Addr]int
-	large bool // more than a map has room for
+	port  uint16 // the only one
+	many  bool   // there are several ports
+	large bool   // more than a map has room for
+}
+
+func (m *stateMaps) add(first, last netip.Addr, p probe.Port, state probe.State) {
+	i := slices.Index(probe.Protos(), p.Proto)
+	if i < 0 {
+		return
+	}
+	c := &m.maps[i]
+	c.base = m.base
+	c.many = c.many || c.known != nil && c.port != p.Number
+	c.port = p.Number
+	c.add(first, last, state)
+}
+
+// draws reports whether a map can be of use to who reads.
+func (m *stateMaps) draws() bool {
+	return m.command == "scan" && m.width > 0 && m.Verbosity != record.Quiet
+}
+
+// draw writes a map for each protocol, with its name if there are two.
+func (m *stateMaps) draw(apart bool) {
+	for i, proto := range probe.Protos() {
+		c := &m.maps[i]
+		if c.base == nil {
+			continue
+		}
+		name := ""
+		if m.maps[0].base != nil && m.maps[1].base != nil {
+			name = strings.ToUpper(proto.String())
+		}
+		apart = c.draw(apart, name) || apart
+	}
 }
 
 func (c *stateMap) add(first, last netip.Addr, state probe.State) {
@@ -58,21 +99,16 @@ func (c *stateMap) add(first, last netip.Addr, state probe.State) {
 	}
 }
 
-// draws reports whether a map can be of use to who reads.
-func (c *stateMap) draws() bool {
-	return c.command == "scan" && c.width > 0 && c.Verbosity != record.Quiet
-}
-
-// draw writes a cell for each address, apart from what stands before. A row begins at a multiple of its length, and
-// what was not asked is blank.
-func (c *stateMap) draw(apart bool) {
+// draw writes a cell for each address, apart from what stands before, and reports whether there is
+// a map. A row begins at a multiple of its length, and what was not asked is blank.
+func (c *stateMap) draw(apart bool, name string) bool {
 	cells := c.known
 	used := make(map[int]bool)
 	for _, rank := range cells {
 		used[rank] = true
 	}
 	if len(cells) < leastDrawn || len(used) < 2 { // that all are alike is written already
-		return
+		return false
 	}
 	across, label := 64, 0
 	for across/2 >= max(leastDrawn, len(cells)) {
@@ -89,7 +125,7 @@ func (c *stateMap) draw(apart bool) {
 		}
 	}
 	if across < leastDrawn || len(rows) > mostRows {
-		return
+		return false
 	}
 	if apart {
 		c.out.WriteByte('\n')
@@ -99,14 +135,21 @@ func (c *stateMap) draw(apart bool) {
 		c.line(0, 0, append([]span{{strings.ReplaceAll(name, " ", phrase.NoBreak), faint}}, c.row(first, across)...)...)
 	}
 	var legend []span
+	if name != "" {
+		legend = append(legend, span{strings.Repeat(phrase.NoBreak, 2) + name, plain})
+	}
 	for rank, m := range mapSigns {
 		if used[rank] {
 			legend = append(legend, span{strings.Repeat(phrase.NoBreak, 2), plain}, c.cell(rank),
 				span{phrase.NoBreak + m.state.String() + " ", plain})
 		}
 	}
+	if c.many && len(used) > 1 {
+		legend = append(legend, span{" (of several ports the first of these)", faint})
+	}
 	c.line(label, label, legend...)
 	c.out.WriteByte('\n')
+	return false // the next map is apart already
 }
 
 // rows are where the rows of so many cells begin that have an address, the lowest first.

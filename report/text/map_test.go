@@ -105,8 +105,8 @@ func TestMapOfNetworks(t *testing.T) {
 	}
 }
 
-// TestMapOfPorts: the strongest of what several ports of an address have shows,
-// whatever came first.
+// TestMapOfPorts: of what several ports of an address have, the first in the order of the
+// legend shows, whatever came first.
 func TestMapOfPorts(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.0")
 	last := netip.MustParseAddr("10.0.0.31")
@@ -118,7 +118,32 @@ func TestMapOfPorts(t *testing.T) {
 	s.Findings = []Finding{at(1, probe.Filtered), at(2, probe.Closed), at(3, probe.Unreachable),
 		probe.Result{Endpoint: probe.Endpoint{Addr: last, Port: 2, Proto: probe.TCP}, State: probe.Open,
 			Reason: probe.SynAck}}
-	if got := textOf(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("·", 31)+"█\n") {
-		t.Errorf("not the strongest:\n%s", got)
+	if got := textOf(t, s, Options{Width: 80}); !strings.Contains(got, "10.0.0.0  "+strings.Repeat("░", 31)+"█\n") {
+		t.Errorf("not the first state:\n%s", got)
+	}
+}
+
+// TestMapHidesNothing: TCP and UDP have maps of their own, and of several ports of an address
+// closed hides none that is filtered or unreachable.
+func TestMapHidesNothing(t *testing.T) {
+	s := drawn("10.0.0.0", 16)
+	add := func(at byte, port uint16, proto probe.Proto, state probe.State) {
+		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 0, 0, at}),
+			Port: port, Proto: proto}, State: state})
+	}
+	for i := range byte(16) {
+		add(i, 417, probe.UDP, probe.Closed)
+	}
+	add(7, 80, probe.TCP, probe.Filtered)
+	add(9, 80, probe.TCP, probe.Unreachable)
+	add(4, 80, probe.TCP, probe.Filtered) // which is open on the other port
+	add(3, 53, probe.UDP, probe.OpenFiltered)
+	got := textOf(t, s, Options{Width: 100})
+	for _, want := range []string{"10.0.0.0  ····█··░·×······\n",
+		"TCP  █ open   ░ filtered   × unreachable   · closed  (of several ports the first of these)\n",
+		"10.0.0.0  ···▒············\n", "UDP  ▒ open|filtered   · closed  (of several ports the first of these)\n"} {
+		if !strings.Contains(strings.ReplaceAll(got, "\u00a0", " "), want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 }

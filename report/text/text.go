@@ -46,7 +46,7 @@ func New(w io.Writer, o record.Options) record.Handler {
 	b.ascii = o.ASCII
 	t := &writer{base: b, w: w, ports: portTable{base: b}, attempts: attempts{base: b}, changes: changes{base: b},
 		explanations: explanations{base: b}, violations: violations{base: b}}
-	t.endpoints = endpoints{base: b, attempts: &t.attempts, states: stateMap{base: b}}
+	t.endpoints = endpoints{base: b, attempts: &t.attempts, states: stateMaps{base: b}}
 	return t
 }
 
