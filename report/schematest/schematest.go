@@ -40,6 +40,7 @@ func compile(fragment string) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
+	closeObjects(v)
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	c.AssertContent()
@@ -47,6 +48,24 @@ func compile(fragment string) (*jsonschema.Schema, error) {
 		return nil, err
 	}
 	return c.Compile(url + fragment)
+}
+
+// closeObjects refuses properties that the schema does not have: it is open for readers of
+// later versions, but what this version writes has to be in it.
+func closeObjects(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["properties"]; ok && v["type"] == "object" && v["additionalProperties"] == nil {
+			v["additionalProperties"] = false
+		}
+		for _, inside := range v {
+			closeObjects(inside)
+		}
+	case []any:
+		for _, inside := range v {
+			closeObjects(inside)
+		}
+	}
 }
 
 func lines(r io.Reader) error {
