@@ -31,7 +31,7 @@ func TestBashCompletes(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ words, want string }{
-		{"sc", "scan"},
+		{"sc", "scan schema"},
 		{"scan --method ", "auto syn connect"},
 		{"scan --method = c", "connect"},
 		{"scan --output = js", "json jsonl"},

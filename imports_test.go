@@ -17,8 +17,9 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service", "probe/wording", "report",
-		"report/compare", "report/expect", "report/help", "report/phrase", "report/policy", "report/record", "scan",
+		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service", "probe/wording",
+		"report", "report/compare", "report/document", "report/expect", "report/help", "report/phrase", "report/policy",
+		"report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/named", "scan/raw", "scan/target",
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
@@ -90,7 +91,7 @@ var arrows = map[string][]string{
 	},
 	"report/policy": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
-		"scan", "scan/target",
+		"scan", "scan/files", "scan/target",
 	},
 	"report/reading": {"probe", "report/compact", "report/record"},
 	"report/record": {

@@ -117,7 +117,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Usage: "what is on port 417 (or any other): here, on that host, in that network",
 		Commands: []*cli.Command{
 			checkCommand(), probeCommand(), scanCommand(), explainCommand(),
-			reportCommand(), diffCommand(), mergeCommand(), verifyCommand(), completionCommand(), manCommand(),
+			reportCommand(), diffCommand(), mergeCommand(), verifyCommand(), schemaCommand(), completionCommand(), manCommand(),
 			newTopicCommand(),
 		},
 		Flags: []cli.Flag{

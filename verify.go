@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -29,7 +29,12 @@ func verifyCommand() *cli.Command {
 (check), remote endpoints (probe) and networks (scan). Every rule is judged,
 also after one failed; each is a test case in every format. --snapshot writes
 the policy that holds now: about what listens here, or with FILE about what its
-rules name.`,
+rules name. The keys of rules:
+
+` + strings.TrimSuffix(policy.Reference(), "\n") + `
+
+Keys that begin with x- are ignored; anchors and aliases may be used. onmux
+schema policy prints the JSON Schema of policies, for editors.`,
 		UsageText: `  onmux verify --snapshot > onmux.yaml
   onmux verify onmux.yaml -o text -o junit=report.xml
   onmux verify onmux.yaml --only database --wait 60s`,
@@ -76,7 +81,7 @@ func readRules(c *cli.Context) (policy.Policy, error) {
 	var err error
 	switch {
 	case c.NArg() == 1:
-		if p, err = readPolicy(&files.Inputs{Stdin: c.App.Reader}, c.Args().First()); err != nil {
+		if p, err = policy.Read(&files.Inputs{Stdin: c.App.Reader}, c.Args().First(), time.Now()); err != nil {
 			return p, usageError(err, "")
 		}
 	case c.NArg() > 1 || !c.Bool("snapshot"):
@@ -89,19 +94,6 @@ func readRules(c *cli.Context) (policy.Policy, error) {
 		}
 	}
 	return p, nil
-}
-
-func readPolicy(in *files.Inputs, name string) (policy.Policy, error) {
-	f, err := in.Open(name)
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, policy.MaxFile+1)) // more than MaxFile is an error of Parse
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	return policy.Parse(files.Title(name), text, time.Now())
 }
 
 // emitter takes the records of a command.

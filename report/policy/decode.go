@@ -27,8 +27,7 @@ const (
 	maxDepth = 100
 )
 
-// decode reads YAML, of which JSON is a part. Anchors are refused: a few lines of them make
-// a file of any size. An error about a place in the file is an *Error or a nodeError.
+// decode reads YAML, of which JSON is a part. An error about a place in the file is an *Error or a nodeError.
 func decode(name string, text []byte) (file, error) {
 	var f file
 	if len(text) > MaxFile {
@@ -48,9 +47,9 @@ func decode(name string, text []byte) (file, error) {
 	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil {
 		return f, &Error{name, 1, 1, errEmpty}
 	}
-	f.node = tree.Docs[0].Body
-	if n := anchor(f.node); n != nil {
-		return f, nodeError{n, errors.New("a policy has no anchors and aliases: write it out")}
+	a := anchors{named: make(map[string]ast.Node), open: make(map[string]bool)}
+	if f.node, err = a.resolve(tree.Docs[0].Body); err != nil {
+		return f, err
 	}
 	if err := yaml.NodeToValue(f.node, &f); err != nil {
 		var at nodeError
@@ -96,16 +95,6 @@ func syntax(name string, err error) error {
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	return &Error{name, 1, 1, errors.New(first)}
-}
-
-// anchor returns an anchor, alias or merge key, or nil.
-func anchor(n ast.Node) ast.Node {
-	for _, kind := range []ast.NodeType{ast.AnchorType, ast.AliasType, ast.MergeKeyType} {
-		if found := ast.Filter(kind, n); len(found) > 0 {
-			return found[0]
-		}
-	}
-	return nil
 }
 
 // nodeError is an error about one node of the file.
@@ -210,8 +199,11 @@ func object(n ast.Node, to any, required ...string) error {
 	}
 	for i := m.MapRange(); i.Next(); {
 		key := keyOf(i)
+		if strings.HasPrefix(key, "x-") {
+			continue // the writer's own
+		}
 		if !slices.Contains(known, key) {
-			return nodeError{i.Key(), fmt.Errorf("%s has no %q%s", where(n.GetPath()), key, wording.DidYouMean(key, known))}
+			return nodeError{i.Key(), fmt.Errorf("%s has no %q%s", where(n.GetPath()), key, meant(key, known))}
 		}
 		if kind := kindOf(i.Value()); kind == empty {
 			return nodeError{i.Key(), fmt.Errorf("%s is %s", where(i.Value().GetPath()), kind)}
@@ -225,6 +217,22 @@ func object(n ast.Node, to any, required ...string) error {
 		}
 	}
 	return yaml.NodeToValue(n, to)
+}
+
+// otherNames are what keys may be called instead, as in the flags of commands.
+var otherNames = map[string]string{
+	"host": "endpoint", "address": "endpoint", "target": "targets", "hosts": "targets", "addr": "address",
+	"ports": "port", "state": "expect", "states": "expect", "verdict": "expect", "rtt": "max-rtt",
+	"backlog": "max-backlog", "cert-days": "certificate-days", "days": "certificate-days", "exceptions": "except",
+	"owner": "user", "proc": "process", "command": "process", "title": "name",
+}
+
+// meant is a hint to the key that is meant by an unknown one.
+func meant(key string, known []string) string {
+	if other := otherNames[key]; slices.Contains(known, other) {
+		return "; did you mean " + other + "?"
+	}
+	return wording.DidYouMean(key, known)
 }
 
 // The kinds of values in messages.

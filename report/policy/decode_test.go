@@ -134,7 +134,7 @@ func TestErrors(t *testing.T) {
 		},
 		{"scan:\n  - {targets: 10.0.0.0/30}", "2:5: scan rule 1 needs expect or count"},
 		{"scan: [", "1:7: sequence end token ']' not found"},
-		{"scan: &a\n  - *a", "1:7: a policy has no anchors and aliases: write it out"},
+		{"scan: &a\n  - *a", "2:5: the anchor a is inside of itself"},
 		{strings.Repeat("#", 2<<20), "a policy has at most 1048576 bytes"},
 	} {
 		_, err := Parse("policy", []byte(c.text), noon)
@@ -183,7 +183,8 @@ func library(t testing.TB) func(string) error {
 	}
 }
 
-// FuzzSchema: what the types of a policy take is what the schema describes.
+// FuzzSchema: what the schema takes the types of a policy take, and a policy is what the schema
+// describes.
 func FuzzSchema(f *testing.F) {
 	for _, s := range []string{
 		`{"version":1}`, `{"version":1.0}`, `{"version":2}`, `{"check":[{"port":1}]}`, `{"check":[{"port":1.5}]}`,
@@ -213,8 +214,13 @@ func FuzzSchema(f *testing.F) {
 			return
 		}
 		yaml, ours := Decode(text)
-		if theirs := valid(text); yaml && (ours == nil) != (theirs == nil) {
-			t.Errorf("%s: %v; the library has %v", text, ours, theirs)
+		theirs := valid(text)
+		if yaml && theirs == nil && ours != nil {
+			t.Errorf("%s: %v; the schema takes it", text, ours)
+		}
+		// The schema also has words, ranges and units, which rules are held against.
+		if _, err := Parse("p", []byte(text), noon); err == nil && theirs != nil {
+			t.Errorf("%s is a policy; the schema has %v", text, theirs)
 		}
 	})
 }
@@ -291,6 +297,93 @@ func TestSchema(t *testing.T) {
 		slices.Sort(fields)
 		if !reflect.DeepEqual(got, fields) {
 			t.Errorf("%s: the schema has %v, the struct %v", section, got, fields)
+		}
+	}
+}
+
+// TestAnchors: anchors, aliases, merge keys and keys that begin with x- may be used, and make
+// no file of any size.
+func TestAnchors(t *testing.T) {
+	p, err := Parse("p", []byte(`x-both: &both
+  expect: [closed, filtered]
+  port: 22/tcp
+scan:
+  - &first
+    <<: *both
+    name: first
+    targets: &nets [192.0.2.0/28, 192.0.2.64/28]
+  - <<: [*first]
+    x-why: because
+    name: second
+    targets: *nets
+    port: 23/tcp
+`), noon)
+	if err != nil || len(p.Rules) != 2 || p.Rules[0].Scan.Ports[0].Number != 22 || p.Rules[1].Scan.Ports[0].Number != 23 ||
+		len(p.Rules[1].Scan.Targets) != 2 {
+		t.Errorf("%v %+v", err, p)
+	}
+	bomb := "x-0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+	for i := 1; i < 20; i++ {
+		bomb += fmt.Sprintf("x-%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+	}
+	if _, err := Parse("p", []byte(bomb), noon); err == nil || !strings.Contains(err.Error(), "more than 65536 values") {
+		t.Errorf("a file of any size: %v", err)
+	}
+	for text, want := range map[string]string{
+		"check: [*a]": "1:9: no anchor before this is named a", "check:\n  - <<: 5\n    port: 1": "2:5: a merge key takes",
+		"probe:\n  - host: a\n":                        `probe rule 1 has no "host"; did you mean endpoint?`,
+		"probe: [{endpoint: 'a:1', max-rtt: 50}]":      `"50" has no unit: write 50ms or 50s`,
+		`probe: [{endpoint: "a:1", max-rtt: "1.5"}]`:   `"1.5" has no unit`,
+		`probe: [{endpoint: "a:1", max-rtt: "fast"}]`:  `"fast" is not a duration`,
+		"scan: [{target: 10.0.0.0/30, count: open=0}]": "did you mean targets?",
+		"check: [{port: 80, addr: loopback}]":          "did you mean address?",
+	} {
+		if _, err := Parse("p", []byte(text), noon); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// TestSchemaOfWords: editors refuse words and ports that there are not.
+func TestSchemaOfWords(t *testing.T) {
+	valid := library(t)
+	for text, want := range map[string]bool{
+		`{"check":[{"port":80,"expect":"FREE"}]}`: false, `{"check":[{"port":80,"expect":"free, listening"}]}`: true,
+		`{"check":[{"port":70000}]}`: false, `{"check":[{"port":"70000/tcp"}]}`: false, `{"check":[{"port":"80,65535/tcp"}]}`: true,
+		`{"check":[{"port":"8000-66000"}]}`: false, `{"probe":[{"endpoint":"a:1","expect":["opn"]}]}`: false,
+		`{"probe":[{"endpoint":"a:1","max-rtt":"50"}]}`: false, `{"probe":[{"endpoint":"a:1","max-rtt":"1.5s"}]}`: true,
+		`{"x-a":1,"check":[{"port":80,"x-b":[]}]}`: true,
+	} {
+		if err := valid(text); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestReference has every key of the schema, and fits a terminal.
+func TestReference(t *testing.T) {
+	text := Reference()
+	for section, fields := range Fields() {
+		for _, f := range fields {
+			if !regexp.MustCompile(`(?m)^ +` + f + ` +\S`).MatchString(text) {
+				t.Errorf("%s has no %s", section, f)
+			}
+		}
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for section, fields := range Fields() {
+		for _, f := range fields {
+			if !strings.Contains(string(readme), "`"+f+"`") {
+				t.Errorf("the README has no %s of %s", f, section)
+			}
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len([]rune(line)) > 81 || strings.TrimRight(line, " \n")+"\n" != line {
+			t.Errorf("%q", line)
 		}
 	}
 }

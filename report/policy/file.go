@@ -48,7 +48,7 @@ type probeRule struct {
 	Product         text         `yaml:"product,omitempty"`
 	Version         textOrNumber `yaml:"version,omitempty"`
 	CertificateDays days         `yaml:"certificate-days,omitempty"`
-	MaxRTT          text         `yaml:"max-rtt,omitempty"`
+	MaxRTT          textOrNumber `yaml:"max-rtt,omitempty"` // a number has no unit, which the rule states
 
 	node ast.Node
 }

@@ -107,6 +107,6 @@ func (o *observed) probe(c *probeRule, now time.Time) {
 	case o.slowest == 0:
 		c.MaxRTT = ""
 	case err != nil || o.slowest > limit:
-		c.MaxRTT = text(strconv.FormatInt(2*o.slowest.Milliseconds()+1, 10) + "ms")
+		c.MaxRTT = textOrNumber(strconv.FormatInt(2*o.slowest.Milliseconds()+1, 10) + "ms")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/wording"
 	"onmux/report/expect"
+	"onmux/scan/files"
 )
 
 // Policy is what must hold, in the order of the file. Names of rules are
@@ -57,6 +59,20 @@ type Exception struct {
 	Port   probe.Port // zero: all
 	Expect expect.Expectation
 	Text   string // as in the file
+}
+
+// Read reads the policy in a file.
+func Read(in *files.Inputs, name string, now time.Time) (Policy, error) {
+	f, err := in.Open(name)
+	if err != nil {
+		return Policy{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1)) // more than MaxFile is an error of Parse
+	if err != nil {
+		return Policy{}, err
+	}
+	return Parse(files.Title(name), text, now)
 }
 
 // Parse reads a policy; name is the file's, for errors, which are an *Error with

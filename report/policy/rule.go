@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +81,11 @@ func (c probeRule) rule(now time.Time) (Rule, error) {
 	}
 	if c.MaxRTT != "" {
 		if s.MaxRTT, err = time.ParseDuration(string(c.MaxRTT)); err != nil || s.MaxRTT <= 0 {
-			return r, wrong(c.node, fmt.Errorf("%q is not a duration: write 50ms or 1.5s", c.MaxRTT), "max-rtt")
+			why := fmt.Errorf("%q is not a duration: write 50ms or 1.5s", c.MaxRTT)
+			if _, err := strconv.ParseFloat(string(c.MaxRTT), 64); err == nil {
+				why = fmt.Errorf("%q has no unit: write %sms or %ss", c.MaxRTT, c.MaxRTT, c.MaxRTT)
+			}
+			return r, wrong(c.node, why, "max-rtt")
 		}
 	}
 	if s != (expect.Endpoint{}) {

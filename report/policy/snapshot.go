@@ -95,6 +95,8 @@ func foundWords(section string, counts map[string]uint64) []string {
 
 const snapshotHead = `# The state when this file was written. Check that it still holds:
 #   onmux verify FILE
+# Editors know the keys with: onmux schema policy > onmux-policy.json
+# yaml-language-server: $schema=onmux-policy.json
 `
 
 // yaml is the policy as a file.
