@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -370,14 +371,22 @@ func TestReference(t *testing.T) {
 			}
 		}
 	}
-	readme, err := os.ReadFile("../../README.md")
+	pages, err := filepath.Glob("../help/topics/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var reference []byte
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reference = append(reference, text...)
+	}
 	for section, fields := range Fields() {
 		for _, f := range fields {
-			if !strings.Contains(string(readme), "`"+f+"`") {
-				t.Errorf("the README has no %s of %s", f, section)
+			if !strings.Contains(string(reference), "`"+f+"`") {
+				t.Errorf("the reference has no %s of %s", f, section)
 			}
 		}
 	}
