@@ -36,6 +36,7 @@ type hostCase struct {
 	// then, where it differs.
 	socketTCP, socketUDP probe.Reason
 	packets              bool // not asked with sockets: the result there is a race
+	once                 bool // the first probe alone is answered
 }
 
 var (

@@ -137,6 +137,9 @@ func (w *testNet) check(
 	for e, r := range s.Results(t) {
 		f := w.at[e.Addr]
 		want := reason(f, proto, sockets)
+		if f.once && !exact && r.Reason == none && asked[e]-before[e] > 1 {
+			continue // on a busy machine, the answer came after its wait
+		}
 		self := want != probe.PortUnreach || f.self
 		if r.Reason != want || r.State != probe.Verdict(proto, want, self) {
 			t.Errorf("%s: %v is reported as %v (%v) %s, want %v", f.name, e, r.State, r.Reason, r.Error, want)

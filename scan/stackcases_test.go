@@ -87,7 +87,7 @@ func stackCases() []hostCase {
 			respond: syn(simnet.SYN|simnet.ACK|ece|psh, 512, allOptions...),
 			tcp:     probe.SynAck,
 		},
-		{name: "SYN-ACK, then silence", respond: once(segment(synAck)), tcp: probe.SynAck},
+		{name: "SYN-ACK, then silence", respond: once(segment(synAck)), once: true, tcp: probe.SynAck},
 		{
 			name:    "SYN-ACK, then RST",
 			respond: always(segment(synAck), segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, AfterSynAck: true})),
@@ -107,7 +107,14 @@ func stackCases() []hostCase {
 			socketTCP:      probe.Reset,
 			contradictions: 1,
 		},
-		{name: "RST, then silence", respond: once(closed), tcp: probe.Reset, udp: probe.PortUnreach, self: true},
+		{
+			name:    "RST, then silence",
+			respond: once(closed),
+			once:    true,
+			tcp:     probe.Reset,
+			udp:     probe.PortUnreach,
+			self:    true,
+		},
 		{name: "RST three times", respond: always(segment(refuse), segment(refuse), segment(refuse)), tcp: probe.Reset},
 		{name: "all flags", respond: syn(0x3f, 0), tcp: none, forged: 1, socketTCP: probe.Reset},
 		{
