@@ -324,9 +324,13 @@ measure() {
 	l=$(settled) c=$(count "$port") a=$(date +%s%N)
 	name=$("$@")
 	b=$(date +%s%N)
-	cells=("$(((b - a) / 1000000))" "$(($(count "$port") - c))" "$(($(settled) - l))")
+	l=$(($(settled) - l))
+	cells=("$(((b - a) / 1000000))" "$(($(count "$port") - c))" "$((l > 0 ? l : 0))") # a log may be replaced
 }
-ask_onmux() { "$onmux" probe "127.0.0.1:$1" --color never | head -1 | sed -E 's/^([^ ]+ +){4}([0-9.]+ [mµ]?s)? *//' | cut -c1-48; }
+ask_onmux() {
+	"$onmux" probe "127.0.0.1:$1" --color never | head -1 | awk -F '  +' '{
+		for (i = ($4 ~ /^[0-9.]+ [^ ]*s$/ ? 5 : 4); i <= NF; i++) printf "%s  ", $i }' | cut -c1-48
+}
 ask_nmap() {
 	case $1 in */udp) how=-sU ;; *) how=-sT ;; esac
 	nmap -n -Pn $how -sV -p "${1%/*}" 127.0.0.1 2>/dev/null | grep -E '^[0-9]+/' | tr -s ' ' | cut -d' ' -f2- | cut -c1-48
