@@ -67,7 +67,7 @@ func (w *watching) event(ctx context.Context, e local.Event) error {
 		return err
 	}
 	p := probe.Port{Number: e.Port, Proto: e.Proto}
-	now, err := Check(ctx, local.Request{Ports: []probe.Port{p}, IPv4: w.IPv4, IPv6: w.IPv6, Words: true})
+	now, err := Check(ctx, local.Request{Ports: []probe.Port{p}, IPv4: w.IPv4, IPv6: w.IPv6, Owners: w.Owners})
 	if err != nil || now.Verdicts[0].Verdict == w.words[p] {
 		return nil // the watch has ended, or the verdict is the same
 	}

@@ -44,6 +44,9 @@ func check(ctx context.Context, r Request, look func(context.Context, query) (vi
 	holders := make(map[probe.Port][]socket.Socket)
 	var held []socket.Socket
 	for p, t := range v.Table {
+		if r.Words && t.Count[socket.Listening] > 0 {
+			continue // the word is known, and nobody asks for more
+		}
 		holders[p] = t.Holders()
 		for _, s := range holders[p] {
 			if s.Holder != 0 {
@@ -142,6 +145,11 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 	out.Listeners = make([]Listener, 0, total)
 	others := byPort(v.others, o)
 	for _, p := range r.Ports {
+		if u := v.Table[p]; r.Words && u != nil && u.Count[socket.Listening] > 0 {
+			out.Verdicts = append(out.Verdicts, Verdict{
+				Port: p.Number, Proto: p.Proto, Verdict: Listening, Cause: SeenSocket})
+			continue
+		}
 		f := Facts{
 			Port: p, NetNS: v.netns, Answers: v.traced.answers(p, o), Bind: Bind{Below: rules.below()},
 			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Overflows: v.Overflows},
