@@ -130,8 +130,7 @@ var tcp = []Request{
 	{Name: "kerberos", Service: "kerberos", Rarity: Rare, Ports: []uint16{88}, build: kerberosStream},
 	// RFC 6120, section 4.2.
 	{Name: "xmpp", Service: "xmpp", Rarity: Rare, Ports: []uint16{5222, 5223, 5269},
-		data: "<?xml version='1.0'?><stream:stream to='localhost'" +
-			" xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"},
+		buildFor: XMPPStream},
 	// RFC 1078.
 	{Name: "tcpmux", Service: "tcpmux", Rarity: Rare, Ports: []uint16{1}, data: "HELP\r\n"},
 	// RFC 1288, section 2.3: all users.

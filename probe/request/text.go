@@ -32,3 +32,12 @@ func sipOptions(transport string) []byte {
 		"Max-Forwards: 70\r\nFrom: <sip:onmux@invalid>;tag=onmux\r\nTo: <sip:onmux@invalid>\r\n" +
 		"Call-ID: onmux\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n")
 }
+
+// XMPPStream opens a stream to a server of that name (RFC 6120, section 4.7).
+func XMPPStream(host string) []byte {
+	if host == "" || strings.ContainsAny(host, "<>&'\" ") {
+		host = "localhost"
+	}
+	return []byte("<?xml version='1.0'?><stream:stream to='" + host + "'" +
+		" xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>")
+}

@@ -202,7 +202,10 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		}
 		s.greeting, s.received, s.patience = s.received, nil, s.pace.patience
 	}
-	message := r.Bytes(s.hostField())
+	message := r.Bytes(s.o.serverName())
+	if r.Service == request.HTTP.Service {
+		message = r.Bytes(s.hostField())
+	}
 	switch t, ok := s.conn.(*tunnel); {
 	case r != &request.HTTP:
 	case ok && t.facts.ALPN == "h2":

@@ -24,6 +24,9 @@ type dialog struct {
 
 type exchangeStep struct{ send, expect string }
 
+// xmppStream stands for the stream to the server's name.
+const xmppStream = "<stream:stream>"
+
 // dialogs: RFC 3207, section 4; RFC 9051, section 6.2.1; RFC 2595, section 4; RFC 4217, section 4;
 // RFC 4642, section 2.2; RFC 5804, section 2.2; RFC 6120, section 5.4.2; RFC 4511, section 4.14.1.
 var dialogs = map[string]dialog{
@@ -34,8 +37,7 @@ var dialogs = map[string]dialog{
 	"nntp":  {true, []exchangeStep{{"STARTTLS\r\n", "382"}}},
 	"sieve": {true, []exchangeStep{{"STARTTLS\r\n", "OK"}}},
 	"xmpp": {false, []exchangeStep{
-		{"<?xml version='1.0'?><stream:stream to='localhost' xmlns='jabber:client' " +
-			"xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", "<starttls"},
+		{xmppStream, "<starttls"},
 		{"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "<proceed"},
 	}},
 	"ldap": {false, []exchangeStep{{"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037", "\x0a\x01\x00"}}},
@@ -96,7 +98,11 @@ func (s *session) converse(ctx context.Context, d dialog, found *probe.Service) 
 	}
 	for _, step := range d.steps {
 		s.received, s.patience = nil, 2*s.pace.patience
-		if err := s.send([]byte(step.send)); err != nil {
+		line := []byte(step.send)
+		if step.send == xmppStream {
+			line = request.XMPPStream(s.o.serverName())
+		}
+		if err := s.send(line); err != nil {
 			return err
 		}
 		if step.expect == "" {
