@@ -25,6 +25,12 @@ func TestBashCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "scan"), 0o700); err != nil { // called as a command is
+		t.Fatal(err)
+	}
+	if strings.Contains(script.String(), "complete -o filenames") {
+		t.Error("commands are completed as file names")
+	}
 	for _, name := range []string{"first.json", "targets"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -38,8 +44,11 @@ func TestBashCompletes(t *testing.T) {
 		{"scan -o = ", "text json jsonl csv nmap-xml junit tap github markdown prom nagios html"},
 		{"scan -o html = fi", "first.json"},
 		{"scan -o ht", "html"},
+		{"scan --expect closed,fil", "closed,filtered"},
+		{"scan --expect = open,clo", "open,closed"},
+		{"check --expect free,else", "free,elsewhere"},
 		{"scan @ tar", "targets"},
-		{"scan @", "targets first.json"},
+		{"scan @", "targets first.json scan"},
 		{"scan --timeout ", ""},
 		{"scan --rate fi", ""},
 		{"scan --checkpoint fi", "first.json"},
@@ -84,5 +93,42 @@ func TestHelpFits(t *testing.T) {
 				t.Errorf("%s: %d columns: %q", args, len([]rune(line)), line)
 			}
 		}
+	}
+}
+
+// TestShellsTakeTheirScripts: zsh and fish find nothing wrong, and know lists, files behind =
+// and @.
+func TestShellsTakeTheirScripts(t *testing.T) {
+	for shell, c := range map[string]struct{ ask, want string }{
+		"zsh": {`autoload -U compinit; compinit -u -D; %s; [[ -n $_comps[onmux] ]] && echo fine`, "fine"},
+		"fish": {`%s; complete -C 'onmux scan --expect closed,fil'; complete -C 'onmux scan --method=s'; ` +
+			`complete -C 'onmux scan -o js'`, "closed,filtered --method=syn json jsonl"},
+	} {
+		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skip(err)
+			}
+			var script, out, errs bytes.Buffer
+			if code := run([]string{"completion", shell}, nil, &script, &errs); code != 0 {
+				t.Fatal(errs.String())
+			}
+			file := filepath.Join(t.TempDir(), "script")
+			if err := os.WriteFile(file, script.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(path, "-c", strings.Replace(c.ask, "%s", "source "+file, 1))
+			cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			err = cmd.Run()
+			var got []string // without what the words are about
+			for line := range strings.Lines(out.String()) {
+				word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+				got = append(got, word)
+			}
+			if strings.Join(got, " ") != c.want || err != nil || errs.Len() > 0 {
+				t.Errorf("%v: %q, want %q; %s", err, got, c.want, &errs)
+			}
+		})
 	}
 }

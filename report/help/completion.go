@@ -22,8 +22,15 @@ func Complete(w io.Writer, shell string, p Program) error {
 	return fmt.Errorf("%q is not a shell that completion is written for: %s", shell, strings.Join(Shells(), ", "))
 }
 
-// bashFiles completes file names, which may have spaces.
-const bashFiles = `local IFS=$'\n'; COMPREPLY=($(compgen -f -- "$cur"))`
+// bashFiles completes file names, which may have spaces. Only these are file names: a folder
+// that is called as a command is must not add a slash to it.
+const bashFiles = `local IFS=$'\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur"))`
+
+// bashWords completes one of words, also behind a comma.
+func bashWords(words []string) string {
+	return `local head=; case $cur in *,*) head=${cur%,*}, ;; esac; ` +
+		"COMPREPLY=($(compgen -P \"$head\" -W " + Quote(strings.Join(words, " ")) + ` -- "${cur##*,}"))`
+}
 
 func completeBash(w io.Writer, p Program) error {
 	var b strings.Builder
@@ -63,7 +70,7 @@ _onmux() {
 				reply = bashFiles
 			}
 			if v := f.Values; v != nil {
-				reply = "COMPREPLY=($(compgen -W " + Quote(strings.Join(v, " ")) + ` -- "$cur"))`
+				reply = bashWords(v)
 			}
 			fmt.Fprintf(&b, "\t\t%s) %s; return ;;\n", strings.Join(f.Dashed(), "|"), reply)
 		}
@@ -78,7 +85,7 @@ _onmux() {
 		b.WriteString("\t\t;;\n")
 	}
 	fmt.Fprintf(
-		&b, "\thelp) COMPREPLY=($(compgen -W %s -- \"$cur\")) ;;\n\tesac\n}\ncomplete -o filenames -F _onmux onmux\n",
+		&b, "\thelp) COMPREPLY=($(compgen -W %s -- \"$cur\")) ;;\n\tesac\n}\ncomplete -F _onmux onmux\n",
 		Quote(strings.Join(names, " ")),
 	)
 	_, err := io.WriteString(w, b.String())
@@ -87,7 +94,15 @@ _onmux() {
 
 func completeZsh(w io.Writer, p Program) error {
 	var b strings.Builder
-	b.WriteString("#compdef onmux\n_onmux() {\n\tlocal -a commands\n\tcommands=(\n")
+	b.WriteString(`#compdef onmux
+_onmux_output() {
+	if compset -P '*='; then _files; else compadd -S '' - "$@"; fi
+}
+_onmux_target() {
+	if compset -P '@'; then _files; else _hosts; fi
+}
+`)
+	b.WriteString("_onmux() {\n\tlocal -a commands\n\tcommands=(\n")
 	for _, c := range p.Commands {
 		fmt.Fprintf(&b, "\t\t%s\n", Quote(c.Name+":"+c.Usage))
 	}
@@ -100,21 +115,28 @@ func completeZsh(w io.Writer, p Program) error {
 		for _, f := range c.Flags {
 			names := f.Dashed()
 			for _, n := range names {
-				spec := fmt.Sprintf("(%s)%s[%s]", strings.Join(names, " "), n, zshText(f.About()))
+				joined := n // with its value: --name=value, -nvalue
+				if f.Value != "" {
+					joined += map[bool]string{true: "=", false: "+"}[len(n) > 2]
+				}
+				spec := fmt.Sprintf("(%s)%s[%s]", strings.Join(names, " "), joined, zshText(f.About()))
 				if f.Value != "" {
 					action := " "
 					if f.TakesFile {
 						action = "_files"
 					}
 					if v := f.Values; v != nil {
-						action = "(" + strings.ReplaceAll(strings.Join(v, " "), "|", `\|`) + ")"
+						words := strings.ReplaceAll(strings.Join(v, " "), "|", `\|`)
+						if action = "_sequence compadd - " + words; strings.HasPrefix(f.Value, "FORMAT") {
+							action = "_onmux_output " + words
+						}
 					}
 					spec += ":value:" + action
 				}
 				b.WriteString(" \\\n\t\t\t" + Quote(spec))
 			}
 		}
-		rest := "*:argument:_hosts"
+		rest := "*:argument:_onmux_target"
 		switch {
 		case c.TakesFiles():
 			rest = "*:file:_files"
@@ -131,7 +153,30 @@ func completeZsh(w io.Writer, p Program) error {
 
 func completeFish(w io.Writer, p Program) error {
 	var b strings.Builder
-	b.WriteString("# fish completion for onmux\ncomplete -c onmux -f\n")
+	b.WriteString(`# fish completion for onmux
+function __onmux_words
+	set -l cur (string replace -r '^--?[^=]*=' '' -- (commandline -ct))
+	set -l head (string replace -r '[^,]*$' '' -- $cur)
+	for word in $argv; echo "$head$word"; end
+end
+function __onmux_output
+	set -l cur (string replace -r '^--?output=|^-o' '' -- (commandline -ct))
+	if string match -q '*=*' -- $cur
+		set -l format (string replace -r '=.*$' '' -- $cur)
+		for file in (__fish_complete_path (string replace -r '^[^=]*=' '' -- $cur)); echo "$format=$file"; end
+	else
+		for word in $argv; echo $word; end
+	end
+end
+function __onmux_target
+	if string match -q '@*' -- (commandline -ct)
+		for file in (__fish_complete_path (string replace -r '^@' '' -- (commandline -ct))); echo "@$file"; end
+	else
+		__fish_print_hostnames
+	end
+end
+complete -c onmux -f
+`)
 	var names []string
 	for _, c := range p.Commands {
 		fmt.Fprintf(&b, "complete -c onmux -n __fish_use_subcommand -a %s -d %s\n", c.Name, fishQuote(c.Usage))
@@ -146,7 +191,11 @@ func completeFish(w io.Writer, p Program) error {
 				}
 			}
 			if v := f.Values; v != nil {
-				fmt.Fprintf(&b, " -x -a %s", fishWords(v))
+				source := "__onmux_words "
+				if strings.HasPrefix(f.Value, "FORMAT") {
+					source = "__onmux_output "
+				}
+				fmt.Fprintf(&b, " -x -a %s", fishQuote("("+source+strings.ReplaceAll(strings.Join(v, " "), "|", `\|`)+")"))
 			} else if f.TakesFile {
 				b.WriteString(" -r -F")
 			} else if f.Value != "" {
@@ -154,8 +203,11 @@ func completeFish(w io.Writer, p Program) error {
 			}
 			fmt.Fprintf(&b, " -d %s\n", fishQuote(f.About()))
 		}
-		if c.TakesFiles() {
+		switch {
+		case c.TakesFiles():
 			fmt.Fprintf(&b, "complete -c onmux -n %s -F\n", in)
+		case strings.Contains(c.Args, "HOST") || strings.Contains(c.Args, "TARGET"):
+			fmt.Fprintf(&b, "complete -c onmux -n %s -a '(__onmux_target)'\n", in)
 		}
 		if c.Name == "completion" {
 			fmt.Fprintf(&b, "complete -c onmux -n %s -a %s\n", in, fishWords(Shells()))
