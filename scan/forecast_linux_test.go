@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -26,6 +27,14 @@ func TestForecastOfRoutes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Cleanup(func() { // those without a device do not end with the host
+		for kind, dst := range map[int]string{unix.RTN_UNREACHABLE: "10.178.2.0/25", unix.RTN_PROHIBIT: "10.178.3.0/24"} {
+			_, network, _ := net.ParseCIDR(dst)
+			if err := netlink.RouteDel(&netlink.Route{Dst: network, Type: kind}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	results := func(ports []probe.Port, device string, targets ...string) (all []string) {
 		t.Helper()
 		f, err := scan.NewForecast(t.Context(), scan.Config{Plan: scantest.NewPlan(t, ports, targets...)}, device)
