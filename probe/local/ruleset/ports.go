@@ -70,6 +70,3 @@ func (s PortSet) Size() int {
 func (s PortSet) Has(port uint16) bool {
 	return slices.ContainsFunc(s, func(r nfexpr.PortRange) bool { return r.First <= port && port <= r.Last })
 }
-
-// within reports whether all of s is in t.
-func (s PortSet) within(t PortSet) bool { return len(s.intersect(t.complement())) == 0 }
