@@ -30,7 +30,7 @@ func CheckCoverage(c local.Coverage) []string {
 // otherProtocols is what else has ports and was not looked at.
 func otherProtocols(c local.Coverage) []string {
 	if !c.NetNS {
-		return nil
+		return []string{"protocols other than TCP and UDP, and ranges in which the system lets nobody bind: not looked at"}
 	}
 	return []string{"raw, SCTP, DCCP and UDP-Lite sockets: not looked at"}
 }
