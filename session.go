@@ -143,7 +143,7 @@ func (s *session) portsOf(c *cli.Context, specs []string) ([]probe.Port, error) 
 		}
 		f, err := in.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", files.Title(name), files.Cause(err))
+			return nil, err
 		}
 		more, err := ports.Read(files.Title(name), f)
 		if err := errors.Join(err, f.Close()); err != nil {

@@ -2,8 +2,8 @@ package files
 
 import (
 	"errors"
+	"fmt"
 	"io"
-	"io/fs"
 	"os"
 )
 
@@ -16,11 +16,15 @@ type Inputs struct{ Stdin io.Reader }
 // Open opens a file or standard input for reading; closing the latter does nothing.
 func (in *Inputs) Open(name string) (io.ReadCloser, error) {
 	if name != "-" {
-		return os.Open(name)
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, Cause(err))
+		}
+		return f, nil
 	}
 	stdin := in.Stdin
 	if in.Stdin = nil; stdin == nil {
-		return nil, &fs.PathError{Op: "open", Path: Title(name), Err: errTwice}
+		return nil, fmt.Errorf("reading %s: %w", Title(name), errTwice)
 	}
 	return io.NopCloser(stdin), nil
 }

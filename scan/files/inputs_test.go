@@ -28,7 +28,7 @@ func TestInputs(t *testing.T) {
 			t.Errorf("%s: %q, %v", c.name, b, err)
 		}
 	}
-	if _, err := in.Open("-"); err == nil || err.Error() != "open standard input: it cannot be read twice" {
+	if _, err := in.Open("-"); err == nil || err.Error() != "reading standard input: it cannot be read twice" {
 		t.Errorf("standard input again: %v", err)
 	}
 	if _, err := in.Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {

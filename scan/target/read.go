@@ -72,7 +72,7 @@ func (r *reader) file(name string) error {
 	}
 	f, err := r.in.Open(name)
 	if err != nil {
-		return cannotRead(files.Title(name), err)
+		return err
 	}
 	defer f.Close()
 	return r.lines(files.Title(name), f)
@@ -120,7 +120,7 @@ func (r *reader) words(line string) error {
 }
 
 func cannotRead(name string, err error) error {
-	return fmt.Errorf("cannot read targets from %s: %w", plain(name), files.Cause(err))
+	return fmt.Errorf("reading %s: %w", plain(name), files.Cause(err))
 }
 
 // plain is a file's name, quoted only where a line could not hold it as it is.
