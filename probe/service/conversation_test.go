@@ -311,7 +311,7 @@ func mysql(t *testing.T, reply string) func(net.Conn) {
 // The evidence has every request with its bytes, the answer and how the connection ended.
 func TestExchanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		long := "HTTP/1.0 200 OK\r\n\r\n" + strings.Repeat("x", 3000)
+		long := "HTTP/1.0 200 OK\r\nServer: a\r\n\r\n" + strings.Repeat("x", 3000)
 		s := &server{peer: answering("", map[string]string{"GET / ": long, "": hangUp})}
 		var log Log
 		began := time.Now().UTC()
@@ -320,11 +320,11 @@ func TestExchanges(t *testing.T) {
 		for _, x := range log.Exchanges {
 			names, ends = append(names, x.Request), append(ends, string(x.End))
 		}
-		if want := []string{"wait", "postgresql", "http", "http-metrics"}; !slices.Equal(names, want) {
+		if want := []string{"wait", "postgresql", "http"}; !slices.Equal(names, want) {
 			t.Fatalf("%q, want %q", names, want)
 		}
-		if want := []string{"continued", "closed", "closed", "closed"}; !slices.Equal(ends, want) {
-			t.Errorf("%q, want %q", ends, want)
+		if last := ends[2]; ends[0] != "continued" || ends[1] != "closed" || last != "closed" && last != "left" {
+			t.Errorf("%q", ends) // once the page is read, either side may end the last one first
 		}
 		x := log.Exchanges[1]
 		if x.Connection != 1 || string(x.Sent) != string(message("postgresql")) || x.SentBytes != 8 || x.IsAnswered() ||

@@ -214,8 +214,12 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		message = request.PageOf(s.hostField())
 	}
 	if err := s.send(message); err != nil {
-		// A peer that closed the connection may have sent the reason.
-		s.receive(ctx)
+		// A peer that closed the connection may have sent the reason. Behind a reset that was reported, a read only
+		// finds the end.
+		end := s.end
+		if s.receive(ctx); end == probe.EndReset {
+			s.end = end
+		}
 		return err
 	}
 	err := s.receive(ctx)
