@@ -86,10 +86,19 @@ _onmux() {
 	}
 	fmt.Fprintf(
 		&b, "\thelp) COMPREPLY=($(compgen -W %s -- \"$cur\")) ;;\n\tesac\n}\ncomplete -F _onmux onmux\n",
-		Quote(strings.Join(names, " ")),
+		Quote(strings.Join(append(names, topicNames()...), " ")),
 	)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// topicNames are what onmux help takes beside commands.
+func topicNames() []string {
+	var names []string
+	for _, t := range Topics() {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 func completeZsh(w io.Writer, p Program) error {
@@ -215,7 +224,7 @@ complete -c onmux -f
 		names = append(names, c.Name)
 	}
 	b.WriteString("complete -c onmux -n __fish_use_subcommand -a help -d 'about a command'\n")
-	fmt.Fprintf(&b, "complete -c onmux -n '__fish_seen_subcommand_from help' -a %s\n", fishWords(names))
+	fmt.Fprintf(&b, "complete -c onmux -n '__fish_seen_subcommand_from help' -a %s\n", fishWords(append(names, topicNames()...)))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

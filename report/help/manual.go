@@ -226,7 +226,7 @@ func (m *manual) blocks(all []block) {
 				if n > 0 {
 					m.line(".br")
 				}
-				if len(k.cells) > 2 {
+				if len(k.cells) > 2 && n+1 < len(head) {
 					cell = head[n+1] + ": " + cell
 				}
 				m.text(cell)

@@ -45,11 +45,11 @@ func blocks(text string) []block {
 		case strings.HasPrefix(l, "#"):
 			out, open = append(out, block{kind: heading, text: plainText(strings.TrimLeft(l, "# "))}), nil
 		case strings.HasPrefix(l, "|"):
-			if strings.HasPrefix(l, "|---") {
+			if strings.HasPrefix(l, "|---") && len(out) > 0 { // below the headings
+				out[len(out)-1].first = true
 				continue
 			}
-			row := block{kind: tableRow, cells: cellsOf(l), first: len(out) == 0 || out[len(out)-1].kind != tableRow}
-			out, open = append(out, row), nil
+			out, open = append(out, block{kind: tableRow, cells: cellsOf(l)}), nil
 		case strings.HasPrefix(l, "- "):
 			out = append(out, block{kind: item, text: plainText(l[2:])})
 			open = &out[len(out)-1]
