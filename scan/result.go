@@ -33,6 +33,7 @@ type result struct {
 
 func (l *loop) result() *result {
 	st := &l.table.state
+	st.abandon()
 	return &result{
 		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, named: l.named, doubts: st.limits(l.watch.Limits()),
 		sent: l.dispatch.sent, pace: l.dispatch.pace, shortage: l.shortage, begun: l.begun,
@@ -138,9 +139,6 @@ func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 // errPathLost is why an endpoint is unknown that was silent only while controls were.
 var errPathLost = errors.New("no endpoint known to answer did so while this one was asked, so its silence proves nothing")
 
-// errNotAsked is why an endpoint is unknown if the engine gave no reason.
-var errNotAsked = errors.New("this machine could not ask")
-
 // errorOf is why the state of an endpoint is unknown.
 func (r *result) errorOf(i uint64) string {
 	c := r.cells[i]
@@ -153,13 +151,13 @@ func (r *result) errorOf(i uint64) string {
 	if p, ok := r.watch.Dead(i); ok && c.Tries() == 0 {
 		return fmt.Sprintf("there is no route to measure by: the next hop %s on %s does not answer", p.NextHop, p.Device)
 	}
-	if c.Tries() == 0 && r.watch.Lost() {
+	if c.Tries() == 0 {
 		return errPathLost.Error()
 	}
 	if kept := r.details.Of(i, probe.LocalError); kept != nil && kept.Error != "" {
 		return kept.Error
 	}
-	return cmp.Or(r.anomalies.localError, errNotAsked.Error())
+	return cmp.Or(r.anomalies.localError, "this machine could not ask")
 }
 
 // doubt is why an endpoint's silence decides nothing, or less than it seems.

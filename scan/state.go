@@ -119,6 +119,16 @@ func (s *state) neverAsked() (n uint64) {
 	return n
 }
 
+// abandon makes every endpoint that was asked only while the path had failed, and is not to
+// be asked again, one whose state is unknown.
+func (s *state) abandon() {
+	for i, c := range s.cells {
+		if c == verdict.CellOf(verdict.Silence, 0) {
+			s.set(uint64(i), s.proto(uint64(i)), c, verdict.CellOf(verdict.LocalError, 0))
+		}
+	}
+}
+
 // limits adds to limits that were found the hosts that refused some of many UDP ports, and
 // the refusals that do not measure loss.
 func (s *state) limits(l control.Limits) control.Limits {

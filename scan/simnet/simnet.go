@@ -28,6 +28,7 @@ type Host struct {
 	ICMP      Limit      // of the unreachables that its responder sends to us
 	LimitOf   netip.Addr // whose limit that is, if one machine has many addresses
 	Error     string     // with probe.LocalError
+	Unsent    bool       // the next hop does not answer: with probe.NoNeighbor
 }
 
 // Config describes a network.
@@ -38,6 +39,7 @@ type Config struct {
 	KnowsTry     bool                      // answers carry their try, as with sockets and cookies
 	MeasureRTT   bool                      // measure round trips, as sockets do
 	Link         Limit                     // of probes on the link to the network; the rest is lost
+	Passes       func(engine.Probe) bool   // whether a probe arrives; nil: all do
 }
 
 // Network is an engine.Engine. Its time is the time package's, so that within a
@@ -110,7 +112,7 @@ func (n *Network) ask(p engine.Probe, now time.Time) {
 		n.pending++
 	}
 	answers := h.Reason != probe.NoReason && h.Reason != probe.NoResponse
-	if !n.linkAccepts(now) || !answers || d.float() < h.LossOut || !n.allowed(p.Endpoint, h, now) ||
+	if !n.linkAccepts(now) || n.config.Passes != nil && !n.config.Passes(p) || !answers || d.float() < h.LossOut || !n.allowed(p.Endpoint, h, now) ||
 		d.float() < h.LossBack {
 		n.expire(now.Add(p.Wait))
 		return
@@ -144,7 +146,7 @@ func (n *Network) linkAccepts(now time.Time) bool {
 }
 
 func answer(p engine.Probe, h Host) engine.Answer {
-	a := engine.Answer{Index: p.Index}
+	a := engine.Answer{Index: p.Index, Unsent: h.Unsent}
 	a.Endpoint = p.Endpoint
 	a.Reason, a.Responder, a.Error = h.Reason, h.Responder, h.Error
 	a.State = probe.Verdict(p.Endpoint.Proto, h.Reason, !h.Responder.IsValid())
