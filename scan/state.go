@@ -119,8 +119,7 @@ func (s *state) neverAsked() (n uint64) {
 	return n
 }
 
-// abandon makes every endpoint that was asked only while the path had failed, and is not to
-// be asked again, one whose state is unknown.
+// abandon makes endpoints unknown that were asked only while the path had failed.
 func (s *state) abandon() {
 	for i, c := range s.cells {
 		if c == verdict.CellOf(verdict.Silence, 0) {
