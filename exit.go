@@ -27,7 +27,10 @@ var exitCodes = []help.ExitCode{
 	{Code: exitHolds, Meaning: "done, and what was expected holds"},
 	{Code: exitFails, Meaning: "done, and what was expected does not hold (diff: something certainly changed)"},
 	{Code: exitUsage, Meaning: "usage: bad flag, target or file; nothing was sent"},
-	{Code: exitUnknown, Meaning: "could not tell: permission, no route, interrupted before the end, a read or write error"},
+	{
+		Code:    exitUnknown,
+		Meaning: "could not tell: permission, no route, interrupted before the end, a read or write error",
+	},
 	{Code: exitTimeout, Meaning: "--wait or --deadline ran out"},
 }
 

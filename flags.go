@@ -91,7 +91,12 @@ func outputFlags() []cli.Flag {
 			Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
 		&cli.StringFlag{Name: "job", Category: categoryOutput,
 			Usage: "`NAME` of the run, a label of prom", DefaultText: "FILE's"},
-		&cli.StringFlag{Name: "title", Category: categoryOutput, Usage: "`TEXT` that nagios begins with", DefaultText: "ONMUX"},
+		&cli.StringFlag{
+			Name:        "title",
+			Category:    categoryOutput,
+			Usage:       "`TEXT` that nagios begins with",
+			DefaultText: "ONMUX",
+		},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: categoryOutput,
 			Usage: "only the verdict", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: categoryOutput,

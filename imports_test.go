@@ -17,7 +17,8 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service", "probe/wording",
+		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service",
+		"probe/wording",
 		"report", "report/compare", "report/document", "report/expect", "report/help", "report/phrase", "report/policy",
 		"report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/named", "scan/raw", "scan/target",
@@ -71,7 +72,8 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record", "scan",
 	},
 	"report/expect": {
-		"probe", "probe/local", "probe/local/firewall", "probe/local/owner", "probe/wording", "report/phrase", "report/record", "scan",
+		"probe", "probe/local", "probe/local/firewall", "probe/local/owner", "probe/wording", "report/phrase",
+		"report/record", "scan",
 	},
 	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
@@ -98,7 +100,8 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/trace", "probe/ports", "scan",
 	},
 	"report/reporttest": {
-		"probe", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner", "probe/local/socket", "probe/local/trace",
+		"probe", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner", "probe/local/socket",
+		"probe/local/trace",
 		"probe/ports", "report", "report/record", "scan",
 	},
 	"report/schematest": {"report/document"},
@@ -146,9 +149,11 @@ var fences = map[string][]string{
 		"probe/*_linux.go", "probe/netlink/*_linux.go", "probe/*_unix.go", "probe/nettest/*_linux.go",
 		"probe/nettest/nft/*_linux.go",
 		"probe/ports/*_linux.go", "probe/local/*_linux.go", "probe/local/netns/*_linux.go",
-		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/ruleset/*_linux.go", "probe/local/nfexpr/*_linux.go", "probe/local/bpf/*_linux.go",
+		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/ruleset/*_linux.go",
+		"probe/local/nfexpr/*_linux.go", "probe/local/bpf/*_linux.go",
 		"probe/local/trace/*_linux.go",
-		"report/*_unix.go", "probe/local/watch/*_linux.go", "scan/files/*_linux.go", "scan/files/*_unix.go", "scan/link/*_linux.go", "scan/link/*_unix.go",
+		"report/*_unix.go", "probe/local/watch/*_linux.go", "scan/files/*_linux.go", "scan/files/*_unix.go",
+		"scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }
 

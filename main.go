@@ -53,7 +53,10 @@ func start(stdin, stdout, stderr *os.File) int {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := withInterrupt(stderr, slices.ContainsFunc(args, func(a string) bool { return a == "--watch" || a == "-watch" }))
+	ctx, stop := withInterrupt(
+		stderr,
+		slices.ContainsFunc(args, func(a string) bool { return a == "--watch" || a == "-watch" }),
+	)
 	defer stop()
 	app := newApp(stdin, stdout, stderr)
 	app.Metadata = map[string]any{argsKey: args}

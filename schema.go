@@ -15,10 +15,11 @@ var schemas = []string{"report", "policy"}
 
 func schemaCommand() *cli.Command {
 	return commandWith(cli.Command{
-		Name:        "schema",
-		Usage:       "print the JSON Schema of reports or policies",
-		ArgsUsage:   "[" + strings.Join(schemas, "|") + "]",
-		Description: "The schema (draft 2020-12) of -o json, whose $defs/line is one line of -o jsonl,\nor that of policy files.",
+		Name:      "schema",
+		Usage:     "print the JSON Schema of reports or policies",
+		ArgsUsage: "[" + strings.Join(schemas, "|") + "]",
+		Description: "The schema (draft 2020-12) of -o json, whose $defs/line is one line of -o jsonl,\nor that of " +
+			"policy files.",
 		UsageText: `  onmux schema > onmux-report.json
   onmux schema policy > onmux-policy.json    for editors`,
 		Action: func(c *cli.Context) error {

@@ -49,7 +49,8 @@ func (s *script) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 	for _, p := range batch {
 		go func() {
 			select {
-			case s.answers <- engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(), Result: probe.Result{Reason: probe.Reset}}:
+			case s.answers <- engine.Answer{Index: p.Index, Try: p.Try, At: time.Now(),
+				Result: probe.Result{Reason: probe.Reset}}:
 			case <-s.closed:
 			}
 		}()

@@ -99,7 +99,9 @@ func faults() []fault {
 		}
 	}
 	list := timed("all gone", all)
-	list = append(list, timed("half of the networks gone", func(e probe.Endpoint) bool { return e.Addr.As4()[2]%8 < 4 })...)
+	list = append(
+		list,
+		timed("half of the networks gone", func(e probe.Endpoint) bool { return e.Addr.As4()[2]%8 < 4 })...)
 	return append(list, []fault{
 		{"none", func(*rand.Rand, time.Duration) faulty { return faulty{} }},
 		{"a link that carries a fifth", func(_ *rand.Rand, unit time.Duration) faulty {
@@ -121,7 +123,10 @@ func faults() []fault {
 		}},
 		{"dead next hops", hops(func(int, time.Duration, time.Duration) bool { return false })},
 		{"one of two next hops is dead", hops(func(hop int, _, _ time.Duration) bool { return hop == 0 })},
-		{"one of two next hops dies", hops(func(hop int, after, from time.Duration) bool { return hop == 0 || after < from })},
+		{
+			"one of two next hops dies",
+			hops(func(hop int, after, from time.Duration) bool { return hop == 0 || after < from }),
+		},
 		{"next hops that answer later", hops(func(_ int, after, from time.Duration) bool { return after > from })},
 	}...)
 }

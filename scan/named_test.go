@@ -61,8 +61,10 @@ func TestNamedControls(t *testing.T) {
 					return simnet.Host{Reason: reason, RTT: 10 * time.Millisecond}
 				}})
 				s := scantest.Run(t.Context(), scan.Config{
-					Plan:     scantest.NewPlan(t, []probe.Port{port}, "10.0.0.0/24"),
-					Engine:   simnet.New(simnet.Config{KnowsTry: true, Host: func(probe.Endpoint) simnet.Host { return simnet.Host{} }}),
+					Plan: scantest.NewPlan(t, []probe.Port{port}, "10.0.0.0/24"),
+					Engine: simnet.New(
+						simnet.Config{KnowsTry: true, Host: func(probe.Endpoint) simnet.Host { return simnet.Host{} }},
+					),
 					Controls: controls, Rate: 200, Retries: -1,
 				})
 				unknown := s.States[probe.Unknown.String()]

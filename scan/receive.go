@@ -100,7 +100,8 @@ func (r *receiver) note(n *counts, a *engine.Answer, u *update, repeat bool) {
 	if u.late {
 		n.late++
 	}
-	if u.disagrees && !repeat && !(u.old.Class() == verdict.SynAck && u.class == verdict.Reset && r.resets.Reset(a.Index)) {
+	reset := u.old.Class() == verdict.SynAck && u.class == verdict.Reset
+	if u.disagrees && !repeat && !(reset && r.resets.Reset(a.Index)) {
 		r.anomalies.contradict(r.plan.At(a.Index), u.old.Class(), u.class)
 	}
 	if u.changed && u.class == verdict.LocalError {

@@ -35,8 +35,8 @@ func (l *loop) result() *result {
 	st := &l.table.state
 	st.abandon()
 	return &result{
-		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, named: l.named, doubts: st.limits(l.watch.Limits()),
-		sent: l.dispatch.sent, pace: l.dispatch.pace, shortage: l.shortage, begun: l.begun,
+		Config: l.Config, state: st, anomalies: l.anomalies, watch: l.watch, named: l.named, begun: l.begun,
+		doubts: st.limits(l.watch.Limits()), sent: l.dispatch.sent, pace: l.dispatch.pace, shortage: l.shortage,
 	}
 }
 
@@ -137,7 +137,7 @@ func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 }
 
 // errPathLost is why an endpoint is unknown that was silent only while controls were.
-var errPathLost = errors.New("no endpoint known to answer did so while this one was asked, so its silence proves nothing")
+var errPathLost = errors.New("no endpoint known to answer did so while it was asked: its silence proves nothing")
 
 // errorOf is why the state of an endpoint is unknown.
 func (r *result) errorOf(i uint64) string {

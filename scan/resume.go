@@ -75,7 +75,8 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 // controls are the endpoints that have answered.
 func (s *state) controls() (out []control.Answerer) {
 	for i, c := range s.cells {
-		if kind, ok := control.KindOf(s.proto(uint64(i)), c.Class()); ok && (c.Class() != verdict.UDPResponse || c.Tries() == 1) {
+		if kind, ok := control.KindOf(s.proto(uint64(i)), c.Class()); ok &&
+			(c.Class() != verdict.UDPResponse || c.Tries() == 1) {
 			out = append(out, control.Answerer{Index: uint64(i), Kind: kind})
 		}
 	}

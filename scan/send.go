@@ -333,8 +333,6 @@ func (c controlled) Void(voids []control.Void) { c.table.void(c.layout, voids) }
 // Ask sends control probes.
 func (c controlled) Ask(ctx context.Context, controls []control.Control, wait time.Duration) (int, error) {
 	named, planned := c.named.Split(controls)
-	copy(controls, named)
-	copy(controls[len(named):], planned)
 	first := c.named.Ask(ctx, named, wait)
 	if first < len(named) || len(planned) == 0 {
 		return first, nil

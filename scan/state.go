@@ -226,7 +226,7 @@ func (s *state) merge(a *engine.Answer, u *update) {
 	if a.Try > engine.MaxTries { // a control probe's
 		a.Try = 0
 	}
-	if tries := old.Tries(); !ok || tries == 0 && old.Class() != verdict.Silence || a.Try < 0 || a.Try > tries && !s.void() {
+	if n := old.Tries(); !ok || n == 0 && old.Class() != verdict.Silence || a.Try < 0 || a.Try > n && !s.void() {
 		return
 	}
 	u.stray, u.old, u.class = false, old, k

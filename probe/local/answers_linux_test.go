@@ -34,8 +34,9 @@ type answering struct {
 func answers() []answering {
 	return []answering{
 		{name: "TPROXY", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
-			rules: "table ip m { chain pre { type filter hook prerouting priority -150; tcp dport 417 tproxy to :9999 accept; } }",
-			why:   "sent on to port 9999 by an nftables rule for TPROXY (table ip m, chain pre)"},
+			rules: "table ip m { chain pre { type filter hook prerouting priority -150; tcp dport 417 tproxy to :9999 " +
+				"accept; } }",
+			why: "sent on to port 9999 by an nftables rule for TPROXY (table ip m, chain pre)"},
 		{name: "TPROXY by iptables", proto: probe.TCP, inside: true, server: 9999, want: Redirected,
 			xt:  "-t mangle -A PREROUTING -p tcp --dport 417 -j TPROXY --on-port 9999 --tproxy-mark 1/1",
 			why: "sent on to port 9999 by an nftables rule for TPROXY (table ip mangle, chain PREROUTING)"},
@@ -71,8 +72,10 @@ func answers() []answering {
 				"chain pre { type nat hook prerouting priority -100; meta l4proto tcp goto to; } }",
 			why: "sent on to port 8417 by an nftables rule (table inet m, chain to), only from outside"},
 		{name: "SYN proxy", proto: probe.TCP, want: Free,
-			rules: "table ip m { chain pre { type filter hook prerouting priority -300; tcp dport 417 tcp flags syn notrack; }\n" +
-				"chain in { type filter hook input priority 0; tcp dport 417 ct state invalid,untracked synproxy mss 1460 wscale 7; } }",
+			rules: "table ip m { chain pre { type filter hook prerouting priority -300; tcp dport 417 tcp flags syn " +
+				"notrack; }\n" +
+				"chain in { type filter hook input priority 0; tcp dport 417 ct state invalid,untracked synproxy mss 1460 " +
+				"wscale 7; } }",
 			why: "not understood: an nftables rule (table ip m, chain in)"},
 	}
 }

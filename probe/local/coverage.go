@@ -87,10 +87,24 @@ func ownersCoverage(o owner.Owners, listeners []Listener) OwnersCoverage {
 
 // coverage is that of a whole report.
 func (v view) coverage(r Request, q query, o owner.Owners, out Report) Coverage {
-	c := Coverage{IPv4: q.IPv4, IPv6: q.IPv6, NetNS: v.netns != "", Root: os.Geteuid() == 0, Capable: ownCapabilities(), Sources: v.Sources,
-		NoIPv6:  v.NoIPv6,
-		Settled: v.settled, Namespaces: v.others.Coverage, Rules: v.rules, Programs: v.programs, Services: len(v.services), ServicesErr: v.servicesErr, Wide: v.nat.Wide, AllPorts: len(r.All) > 0,
-		Owners: ownersCoverage(o, out.Listeners)}
+	c := Coverage{
+		IPv4:        q.IPv4,
+		IPv6:        q.IPv6,
+		NetNS:       v.netns != "",
+		Root:        os.Geteuid() == 0,
+		Capable:     ownCapabilities(),
+		Sources:     v.Sources,
+		NoIPv6:      v.NoIPv6,
+		Settled:     v.settled,
+		Namespaces:  v.others.Coverage,
+		Rules:       v.rules,
+		Programs:    v.programs,
+		Services:    len(v.services),
+		ServicesErr: v.servicesErr,
+		Wide:        v.nat.Wide,
+		AllPorts:    len(r.All) > 0,
+		Owners:      ownersCoverage(o, out.Listeners),
+	}
 	c.Trace = v.traced.coverage(q.Query)
 	c.Trace.WouldDecide = !r.Trace && slices.ContainsFunc(out.Verdicts, func(v Verdict) bool {
 		return v.Cause == BoundNotListed || v.Verdict == Free && slices.Contains(v.Facts.Caveats, BoundUnseen)

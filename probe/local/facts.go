@@ -193,9 +193,10 @@ func (f Facts) BoundUnseen() bool { return f.Source.NoBound && !f.Bind.Trials.Fr
 // be read may have sent them. That the port is free does not explain it: where
 // nothing listens, the kernel refuses by a reset (RFC 9293, section 3.10.7.1).
 func (f Facts) lostConnections() bool {
-	return (f.NAT.Incomplete || len(f.NAT.Unknown) > 0 || f.Programs.undecided()) && slices.ContainsFunc(f.Answers, func(a Answer) bool {
-		return a.Outcome == trace.Silent || a.Outcome == trace.Rejected
-	})
+	return (f.NAT.Incomplete || len(f.NAT.Unknown) > 0 || f.Programs.undecided()) &&
+		slices.ContainsFunc(f.Answers, func(a Answer) bool {
+			return a.Outcome == trace.Silent || a.Outcome == trace.Rejected
+		})
 }
 
 // redirected reports whether connections come to something else than a socket on

@@ -89,7 +89,10 @@ func TestNATNotAllowedFree(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if v := r.Verdicts[0]; !strings.HasSuffix(v.Why, "; not every NAT rule and BPF program could be read, and one may send arrivals on") {
+		if v := r.Verdicts[0]; !strings.HasSuffix(
+			v.Why,
+			"; not every NAT rule and BPF program could be read, and one may send arrivals on",
+		) {
 			t.Errorf("%+v", v)
 		}
 		return nil

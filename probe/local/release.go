@@ -115,7 +115,8 @@ func stopPlace(p owner.Place) Release {
 			step.Runtime = "kubernetes"
 		}
 		return step
-	case strings.HasSuffix(p.Unit, ".service") && !strings.HasPrefix(p.Unit, "user@"), strings.HasSuffix(p.Unit, ".socket"):
+	case strings.HasSuffix(p.Unit, ".service") && !strings.HasPrefix(p.Unit, "user@"),
+		strings.HasSuffix(p.Unit, ".socket"):
 		return Release{Kind: StopUnits, Units: []string{p.Unit}}
 	}
 	return Release{}

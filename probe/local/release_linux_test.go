@@ -25,7 +25,10 @@ func TestReleaseOfConnections(t *testing.T) {
 	}
 	unix.Close(far)
 	ended := inTimeWait(t)
-	facts := []fact{{port: probe.Port{Number: 4632, Proto: probe.TCP}}, {port: probe.Port{Number: ended, Proto: probe.TCP}}}
+	facts := []fact{
+		{port: probe.Port{Number: 4632, Proto: probe.TCP}},
+		{port: probe.Port{Number: ended, Proto: probe.TCP}},
+	}
 	for name, r := range map[string]completed{
 		"kernel":    ask(t, facts, Request{IPv4: true, Owners: true}, look),
 		"/proc/net": ask(t, facts, Request{IPv4: true, Owners: true}, withoutDiag),

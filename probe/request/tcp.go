@@ -17,11 +17,27 @@ var tcp = []Request{
 		data: "GET /metrics HTTP/1.0\r\nUser-Agent: onmux\r\n\r\n"},
 
 	// RFC 5321, section 4.1.1.1.
-	{Name: "smtp-ehlo", Service: "smtp", Rarity: Rare, AfterGreeting: true, Lists: true, Ports: []uint16{25, 26, 465, 587, 2525},
-		data: "EHLO onmux.invalid\r\n", Goodbye: "QUIT\r\n"},
+	{
+		Name:          "smtp-ehlo",
+		Service:       "smtp",
+		Rarity:        Rare,
+		AfterGreeting: true,
+		Lists:         true,
+		Ports:         []uint16{25, 26, 465, 587, 2525},
+		data:          "EHLO onmux.invalid\r\n",
+		Goodbye:       "QUIT\r\n",
+	},
 	// RFC 2449, section 5.
-	{Name: "pop3-capa", Service: "pop3", Rarity: Rare, AfterGreeting: true, Lists: true, Ports: []uint16{110, 995}, data: "CAPA\r\n",
-		Goodbye: "QUIT\r\n"},
+	{
+		Name:          "pop3-capa",
+		Service:       "pop3",
+		Rarity:        Rare,
+		AfterGreeting: true,
+		Lists:         true,
+		Ports:         []uint16{110, 995},
+		data:          "CAPA\r\n",
+		Goodbye:       "QUIT\r\n",
+	},
 	// RFC 9051, section 6.1.1: where the greeting does not list the capabilities.
 	{Name: "imap-capability", Service: "imap", Rarity: Rare, AfterGreeting: true, Lists: true, data: "a CAPABILITY\r\n",
 		Goodbye: "b LOGOUT\r\n"},
@@ -35,7 +51,14 @@ var tcp = []Request{
 	{Name: "ftp-feat", Service: "ftp", Rarity: Rare, AfterGreeting: true, Lists: true, data: "FEAT\r\n",
 		Goodbye: "QUIT\r\n"},
 	// Munin's network protocol; Gearman's administrative protocol.
-	{Name: "munin-version", Service: "munin-node", Rarity: Rare, AfterGreeting: true, data: "cap\nversion\n", Goodbye: "quit\n"},
+	{
+		Name:          "munin-version",
+		Service:       "munin-node",
+		Rarity:        Rare,
+		AfterGreeting: true,
+		data:          "cap\nversion\n",
+		Goodbye:       "quit\n",
+	},
 	{Name: "gearman-version", Service: "gearman", Rarity: Rare, Continues: true, Ports: []uint16{4730}, data: "version\n"},
 	// IRCv3, capability negotiation: it begins no registration that would be counted.
 	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6668, 6669}, data: "CAP LS\r\n",
@@ -46,8 +69,16 @@ var tcp = []Request{
 	// Quassel's protocol.h: the magic number with no features, and the DataStream protocol.
 	{Name: "quassel", Service: "quassel", Rarity: Rare, Ports: []uint16{4242}, data: "\x42\xb3\x3f\x00\x80\x00\x00\x02"},
 	// RFC 3977, section 5.2.
-	{Name: "nntp-capabilities", Service: "nntp", Rarity: Rare, AfterGreeting: true, Lists: true, Ports: []uint16{119, 433, 563},
-		data: "CAPABILITIES\r\n", Goodbye: "QUIT\r\n"},
+	{
+		Name:          "nntp-capabilities",
+		Service:       "nntp",
+		Rarity:        Rare,
+		AfterGreeting: true,
+		Lists:         true,
+		Ports:         []uint16{119, 433, 563},
+		data:          "CAPABILITIES\r\n",
+		Goodbye:       "QUIT\r\n",
+	},
 
 	// MySQL client/server protocol, HandshakeResponse41, sequence 1: protocol 4.1, secure connection, plugins; a user
 	// that no server has, without a password. A server counts connections that end before it (max_connect_errors), and
@@ -115,9 +146,23 @@ var tcp = []Request{
 	// The section "server" holds the version and no data.
 	{Name: "redis-info", Service: "redis", Rarity: Rare, Continues: true, Ports: []uint16{6379}, data: "INFO server\r\n"},
 	// memcached's doc/protocol.txt, "version".
-	{Name: "memcached-version", Service: "memcached", Rarity: Rare, Continues: true, Ports: []uint16{11211}, data: "version\r\n"},
+	{
+		Name:      "memcached-version",
+		Service:   "memcached",
+		Rarity:    Rare,
+		Continues: true,
+		Ports:     []uint16{11211},
+		data:      "version\r\n",
+	},
 	// beanstalkd's doc/protocol.txt, "stats".
-	{Name: "beanstalk-stats", Service: "beanstalk", Rarity: Rare, Continues: true, Ports: []uint16{11300}, data: "stats\r\n"},
+	{
+		Name:      "beanstalk-stats",
+		Service:   "beanstalk",
+		Rarity:    Rare,
+		Continues: true,
+		Ports:     []uint16{11300},
+		data:      "stats\r\n",
+	},
 	// clamd(8), "VERSION".
 	{Name: "clamd-version", Service: "clamd", Rarity: Rare, Ports: []uint16{3310}, data: "nVERSION\n"},
 	// RFC 2326, section 10.1.

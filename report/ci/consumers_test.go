@@ -144,7 +144,8 @@ func TestMarkdownFits(t *testing.T) {
 	if len(out) > 1<<20 || len(out) < 1<<19 {
 		t.Errorf("%d bytes", len(out))
 	}
-	for _, want := range []string{"more, which are too long to be listed here", "more are not listed: the summary of a step"} {
+	for _, want := range []string{"more, which are too long to be listed here",
+		"more are not listed: the summary of a step"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q", want)
 		}

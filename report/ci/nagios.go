@@ -192,7 +192,10 @@ func (n *nagios) verdict(e record.End) (status, text string, long []string) {
 	case n.things == 1 && status != "CRITICAL":
 		text = n.first
 	default:
-		text = cmp.Or(phrase.Tally(n.command, e.Summary.States), phrase.Nothing(n.command, n.doubted > 0 || status == "UNKNOWN"))
+		text = cmp.Or(
+			phrase.Tally(n.command, e.Summary.States),
+			phrase.Nothing(n.command, n.doubted > 0 || status == "UNKNOWN"),
+		)
 	}
 	if more > 0 {
 		text = fmt.Sprintf("%s (and %d more)", text, more)

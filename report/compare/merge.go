@@ -117,7 +117,8 @@ func (m *Merged) count() (map[string]uint64, error) {
 		if err != nil {
 			return nil, err
 		}
-		if of != nil && item.Addr.IsValid() && before.Port == item.Port && before.Proto == item.Proto && !before.Last.Less(item.Addr) {
+		if of != nil && item.Addr.IsValid() && before.Port == item.Port && before.Proto == item.Proto &&
+			!before.Last.Less(item.Addr) {
 			return nil, fmt.Errorf("%s is in both %s and %s", item.Endpoint, m.name(of), m.name(store))
 		}
 		states[item.State.String()] += item.Count

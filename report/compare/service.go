@@ -29,7 +29,10 @@ func canonical(name string) string {
 	name = strings.ToLower(name)
 	name = strings.TrimPrefix(name, "ssl/")
 	if bare, ok := strings.CutSuffix(name, "s"); ok &&
-		slices.Contains([]string{"http", "imap", "pop3", "smtp", "ldap", "ftp", "mqtt", "amqp", "redis", "sip", "irc"}, bare) {
+		slices.Contains(
+			[]string{"http", "imap", "pop3", "smtp", "ldap", "ftp", "mqtt", "amqp", "redis", "sip", "irc"},
+			bare,
+		) {
 		name = bare
 	}
 	if other, ok := aliases[name]; ok {

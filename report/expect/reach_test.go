@@ -19,10 +19,11 @@ func TestReach(t *testing.T) {
 		rules         []firewall.Outcome
 		want          string // "" is not known
 	}{
-		"loopback":           {"loopback", "ipv4", nil, inside},
-		"no rules":           {"any", "dual", []firewall.Outcome{accept}, outside},
-		"not read":           {"any", "dual", nil, ""},
-		"dropped":            {"any", "dual", []firewall.Outcome{outcome(firewall.Drop, firewall.Outside, ""), accept}, outside},
+		"loopback": {"loopback", "ipv4", nil, inside},
+		"no rules": {"any", "dual", []firewall.Outcome{accept}, outside},
+		"not read": {"any", "dual", nil, ""},
+		"dropped": {"any", "dual", []firewall.Outcome{outcome(firewall.Drop, firewall.Outside, ""), accept},
+			outside},
 		"dropped everywhere": {"any", "dual", []firewall.Outcome{outcome(firewall.Drop, firewall.Any, "")}, inside},
 		"accepted inside": {"private", "ipv4", []firewall.Outcome{outcome(firewall.Reject, firewall.Outside, ""),
 			outcome(firewall.Accept, firewall.Inside, "")}, inside},

@@ -224,7 +224,11 @@ complete -c onmux -f
 		names = append(names, c.Name)
 	}
 	b.WriteString("complete -c onmux -n __fish_use_subcommand -a help -d 'about a command'\n")
-	fmt.Fprintf(&b, "complete -c onmux -n '__fish_seen_subcommand_from help' -a %s\n", fishWords(append(names, topicNames()...)))
+	fmt.Fprintf(
+		&b,
+		"complete -c onmux -n '__fish_seen_subcommand_from help' -a %s\n",
+		fishWords(append(names, topicNames()...)),
+	)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

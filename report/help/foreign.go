@@ -64,7 +64,8 @@ var foreign = []struct {
 
 	// ss, netstat, lsof.
 	{
-		"-l -a -lnt -lntp -ltn -ltnp -tln -tlnp -tlpn -ntlp -nltp -plnt -pltn -lntup -tulpn -tulnp -tunlp -tnlup -lnu -lnup -anp -antp " +
+		"-l -a -lnt -lntp -ltn -ltnp -tln -tlnp -tlpn -ntlp -nltp -plnt -pltn -lntup -tulpn -tulnp -tunlp -tnlup -lnu " +
+			"-lnup -anp -antp " +
 			"-tanp -lx -i",
 		"",
 		"onmux check --all-ports lists every port that something listens on, and by which process",

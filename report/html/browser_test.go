@@ -317,10 +317,19 @@ func showsCheck(t *testing.T, b *browser) {
 		local.Verdict{Port: 81, Proto: probe.TCP, Verdict: local.Free, Why: "no socket holds it"},
 	}
 	b.show(t, s)
-	want(t, b, `[...document.querySelectorAll('thead th')].map(e => e.textContent).join()`, "port,verdict,address,reach,held by")
-	want(t, b, `[...document.querySelectorAll('tbody tr')].map(e => [...e.children].map(c => c.textContent).join('|')).join()`,
+	want(
+		t,
+		b,
+		`[...document.querySelectorAll('thead th')].map(e => e.textContent).join()`,
+		"port,verdict,address,reach,held by",
+	)
+	want(
+		t,
+		b,
+		`[...document.querySelectorAll('tbody tr')].map(e => [...e.children].map(c => c.textContent).join('|')).join()`,
 		"80/tcp|listening|127.0.0.1:80|loopback|owner not visiblenginx listens,"+
-			"80/tcp|listening|[::1]:80|loopback|owner not visible,81/tcp|free|||no socket holds it")
+			"80/tcp|listening|[::1]:80|loopback|owner not visible,81/tcp|free|||no socket holds it",
+	)
 }
 
 // showsChanges: a comparison lists its changes by kind, and folds what may be none.
@@ -333,8 +342,12 @@ func showsChanges(t *testing.T, b *browser) {
 	s.Findings = []Finding{change(Appeared, "closed", "open", ""), change(Vanished, "open", "closed", ""),
 		change(Changed, "closed", "filtered", probe.Low)}
 	b.show(t, s)
-	want(t, b, `[...document.querySelectorAll('.kind')].map(e => e.open + ' ' + e.querySelector('summary').textContent).join()`,
-		"true Appeared (1),true Vanished (1),false Not certain (1)")
+	want(
+		t,
+		b,
+		`[...document.querySelectorAll('.kind')].map(e => e.open + ' ' + e.querySelector('summary').textContent).join()`,
+		"true Appeared (1),true Vanished (1),false Not certain (1)",
+	)
 	want(t, b, `[...document.querySelectorAll('.appeared td')].map(e => e.textContent).join()`, "closed,open")
 	want(t, b, `document.title.slice(0, 30)`, "onmux diff old.json new.json, ")
 }

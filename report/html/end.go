@@ -94,7 +94,10 @@ func (h *page) footer(e record.End) {
 	if e.Summary.Duration > 0 {
 		line("took", phrase.Duration(time.Duration(e.Summary.Duration)))
 	}
-	line("figures", strings.ReplaceAll(strings.Join(phrase.Figures(e.Summary, h.start.Command), "; "), phrase.NoBreak, " "))
+	line(
+		"figures",
+		strings.ReplaceAll(strings.Join(phrase.Figures(e.Summary, h.start.Command), "; "), phrase.NoBreak, " "),
+	)
 	b.WriteString("</dl>\n")
 	if len(e.Coverage) > 0 || len(e.Hints) > 0 {
 		b.WriteString("<h3>What was and was not looked at</h3>\n<ul>\n")

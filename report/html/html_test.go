@@ -114,8 +114,10 @@ func manyOpen() Stream {
 	for i := range 65536 {
 		s.Findings = append(s.Findings, probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 22, Proto: probe.TCP},
 			State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(1000 * (i*7919%50000 + 1)), Tries: 1, TTL: 64,
-			Details: probe.Details{Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: fmt.Sprintf("%d.%dp1", i%9+1, i%7),
-				Banner: fmt.Sprintf("SSH-2.0-OpenSSH_%d.%dp1", i%9+1, i%7), Confidence: probe.High, Rule: "ssh"}}})
+			Details: probe.Details{
+				Service: &probe.Service{Name: "ssh", Product: "OpenSSH", Version: fmt.Sprintf("%d.%dp1", i%9+1, i%7),
+					Banner: fmt.Sprintf("SSH-2.0-OpenSSH_%d.%dp1", i%9+1, i%7), Confidence: probe.High, Rule: "ssh"},
+			}})
 		a = a.Next()
 	}
 	s.Ended.Complete = true

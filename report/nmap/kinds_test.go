@@ -21,7 +21,8 @@ const tail = `<runstats><finished time="2" exit="success"/><hosts up="1" down="0
 </nmaprun>
 `
 
-const openSSH = `<host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/><ports><port protocol="tcp" portid="22">` +
+const openSSH = `<host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/><ports><port ` +
+	`protocol="tcp" portid="22">` +
 	`<state state="open" reason="syn-ack"/></port></ports></host>`
 
 func replay(t *testing.T, text string) (*Recorder, error) {
@@ -40,15 +41,19 @@ func TestKindsOfReports(t *testing.T) {
 			`reason="echo-reply"/></port></ports></host>` + tail, "not read: nmap's scan of IP protocols (-sO)"},
 		"-sY": {head + `<scaninfo type="sctpinit" protocol="sctp" numservices="1" services="9"/>` + tail,
 			"not read: nmap's scan of SCTP ports"},
-		"-sA": {head + `<scaninfo type="ack" protocol="tcp" numservices="1" services="9"/>` + tail, "it does not show what is open"},
-		"-sn": {head + strings.Repeat(`<host><status state="up" reason="arp-response"/><address addr="10.0.0.1" addrtype="ipv4"/>`+
-			`</host>`, 4) + `<host><status state="down" reason="no-response"/><address addr="10.0.0.9" addrtype="ipv4"/></host>` +
+		"-sA": {head + `<scaninfo type="ack" protocol="tcp" numservices="1" services="9"/>` + tail,
+			"it does not show what is open"},
+		"-sn": {head + strings.Repeat(`<host><status state="up" reason="arp-response"/><address addr="10.0.0.1" `+
+			`addrtype="ipv4"/>`+
+			`</host>`, 4) + `<host><status state="down" reason="no-response"/>` +
+			`<address addr="10.0.0.9" addrtype="ipv4"/></host>` +
 			tail, "hosts of which no port was asked: 4 up, 1 down"},
 		"--append-output": {head + openSSH + tail + head + strings.ReplaceAll(openSSH, "10.0.0.1", "10.0.0.2") + tail,
 			"2 reports in one file: an endpoint may be in several of them"},
 	} {
 		r, err := replay(t, c.xml)
-		if coverage := strings.Join(r.Ended.Coverage, "\n"); err != nil || !r.Ended.Complete || !strings.Contains(coverage, c.want) {
+		if coverage := strings.Join(r.Ended.Coverage, "\n"); err != nil || !r.Ended.Complete ||
+			!strings.Contains(coverage, c.want) {
 			t.Errorf("%s: %v, %q, want %q", name, err, coverage, c.want)
 		}
 		if name == "--append-output" && len(r.Findings) != 2 {
@@ -94,8 +99,9 @@ func TestHostThatWentDown(t *testing.T) {
 	var old, now compare.Saved
 	defer old.Close()
 	defer now.Close()
-	for of, text := range map[*compare.Saved]string{&old: scanned + openSSH + tail, &now: scanned + `<host><status state="down" ` +
-		`reason="no-response"/><address addr="10.0.0.1" addrtype="ipv4"/></host>` + tail} {
+	for of, text := range map[*compare.Saved]string{&old: scanned + openSSH + tail,
+		&now: scanned + `<host><status state="down" ` +
+			`reason="no-response"/><address addr="10.0.0.1" addrtype="ipv4"/></host>` + tail} {
 		if err := Replay(strings.NewReader(text), of); err != nil {
 			t.Fatal(err)
 		}

@@ -184,7 +184,14 @@ func namespace(n local.Namespace) string {
 		}
 		parts = append(parts, part)
 	}
-	return "in network namespace " + wording.Printable(n.Name) + ": " + wording.Some(parts, " and ", "more holder", "more holders")
+	return "in network namespace " + wording.Printable(
+		n.Name,
+	) + ": " + wording.Some(
+		parts,
+		" and ",
+		"more holder",
+		"more holders",
+	)
 }
 
 // alsoElsewhere is about a port that is held, or may be, in the caller's own

@@ -19,8 +19,14 @@ func CheckCoverage(c local.Coverage) []string {
 	if len(c.Sources) == 0 {
 		return nil // it ended before
 	}
-	all := slices.Concat(sources(c), notReported(c), otherProtocols(c), namespacesCoverage(c.Namespaces), packets.Coverage(c.Rules),
-		programsCoverage(c))
+	all := slices.Concat(
+		sources(c),
+		notReported(c),
+		otherProtocols(c),
+		namespacesCoverage(c.Namespaces),
+		packets.Coverage(c.Rules),
+		programsCoverage(c),
+	)
 	if c.AllPorts {
 		all = append(all, packets.Wide(c.Wide)...)
 	}

@@ -27,7 +27,8 @@ func TestFirewalled(t *testing.T) {
 		", but the firewall accepts what comes from 10.0.0.0/8, and drops the rest (table inet filter, chain input)": {
 			{Verdict: firewall.Accept, Scope: out, Rule: rule, Sources: []string{"10.0.0.0/8"}},
 			{Verdict: firewall.Drop, Scope: out, Rule: rule}},
-		", but the firewall may drop what comes to it, which is not known: it depends on a mark (table inet filter, chain input)": {
+		", but the firewall may drop what comes to it, which is not known: it depends on a mark (table inet filter, " +
+			"chain input)": {
 			{Verdict: firewall.NotKnown, Scope: out, Rule: rule, Doubts: mark}},
 		", but the firewall may drop what comes to it, which is not known: not understood: the target NFQUEUE " +
 			"(table inet filter, chain input)": {{Verdict: firewall.NotKnown, Scope: out, Rule: rule, Doubts: queue}},

@@ -325,7 +325,12 @@ scan:
 	}
 	bomb := "x-0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
 	for i := 1; i < 20; i++ {
-		bomb += fmt.Sprintf("x-%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+		bomb += fmt.Sprintf(
+			"x-%d: &a%d [%s]\n",
+			i,
+			i,
+			strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "),
+		)
 	}
 	if _, err := Parse("p", []byte(bomb), noon); err == nil || !strings.Contains(err.Error(), "more than 65536 values") {
 		t.Errorf("a file of any size: %v", err)
@@ -350,8 +355,9 @@ func TestSchemaOfWords(t *testing.T) {
 	valid := library(t)
 	for text, want := range map[string]bool{
 		`{"check":[{"port":80,"expect":"FREE"}]}`: false, `{"check":[{"port":80,"expect":"free, listening"}]}`: true,
-		`{"check":[{"port":70000}]}`: false, `{"check":[{"port":"70000/tcp"}]}`: false, `{"check":[{"port":"80,65535/tcp"}]}`: true,
-		`{"check":[{"port":"8000-66000"}]}`: false, `{"probe":[{"endpoint":"a:1","expect":["opn"]}]}`: false,
+		`{"check":[{"port":70000}]}`: false, `{"check":[{"port":"70000/tcp"}]}`: false,
+		`{"check":[{"port":"80,65535/tcp"}]}`: true,
+		`{"check":[{"port":"8000-66000"}]}`:   false, `{"probe":[{"endpoint":"a:1","expect":["opn"]}]}`: false,
 		`{"probe":[{"endpoint":"a:1","max-rtt":"50"}]}`: false, `{"probe":[{"endpoint":"a:1","max-rtt":"1.5s"}]}`: true,
 		`{"x-a":1,"check":[{"port":80,"x-b":[]}]}`: true,
 	} {

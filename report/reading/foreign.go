@@ -68,7 +68,9 @@ func Detect(line []byte) (*Kind, error) {
 		return nil, errors.New("this is a report as csv: save it with -o json=FILE or -o jsonl=FILE to read it again")
 	case strings.HasPrefix(text, "TAP version"), strings.HasPrefix(text, "# HELP "), strings.HasPrefix(text, "ONMUX "),
 		strings.HasPrefix(text, "::"), strings.HasPrefix(text, "###"):
-		return nil, errors.New("this is a report for other programs: save it with -o json=FILE or -o jsonl=FILE to read it again")
+		return nil, errors.New(
+			"this is a report for other programs: save it with -o json=FILE or -o jsonl=FILE to read it again",
+		)
 	}
 	return nil, nil
 }
@@ -111,7 +113,10 @@ func (k *Kind) Read(s *record.Source, r *bufio.Reader) error {
 		end.Coverage = append(end.Coverage, record.CutOff)
 	}
 	if f.noPort > 0 {
-		end.Coverage = append(end.Coverage, fmt.Sprintf("not read: %d addresses, of which the port is not recorded", f.noPort))
+		end.Coverage = append(
+			end.Coverage,
+			fmt.Sprintf("not read: %d addresses, of which the port is not recorded", f.noPort),
+		)
 	}
 	if broken := s.End(end); broken != nil {
 		return broken

@@ -46,7 +46,13 @@ func Plain(r io.Reader) (*bufio.Reader, error) {
 
 // decoded is text as UTF-8.
 func decoded(br *bufio.Reader, head []byte) io.Reader {
-	big, little := unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+	big, little := unicode.UTF16(
+		unicode.BigEndian,
+		unicode.IgnoreBOM,
+	), unicode.UTF16(
+		unicode.LittleEndian,
+		unicode.IgnoreBOM,
+	)
 	without := func(e transform.Transformer, mark int) io.Reader {
 		br.Discard(mark)
 		return transform.NewReader(br, e)

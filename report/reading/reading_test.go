@@ -42,9 +42,13 @@ const masscanXML = `<?xml version="1.0"?>
 <!-- masscan v1.0 scan -->
 <nmaprun scanner="masscan" start="1700000000" version="1.0-BETA"  xmloutputversion="1.03">
 <scaninfo type="syn" protocol="tcp" />
-<host endtime="1700000000"><address addr="10.0.0.1" addrtype="ipv4"/><ports><port protocol="tcp" portid="80"><state state="open" reason="syn-ack" reason_ttl="64"/></port></ports></host>
-<host endtime="1700000001"><address addr="10.0.0.2" addrtype="ipv4"/><ports><port protocol="tcp" portid="22"><state state="open" reason="syn-ack" reason_ttl="64"/></port></ports></host>
-<host endtime="1700000002"><address addr="10.0.0.1" addrtype="ipv4"/><ports><port protocol="tcp" portid="80"><state state="open" reason="response" reason_ttl="64" /><service name="http" banner="HTTP/1.0 200 OK&#x0d;&#x0a;"></service></port></ports></host>
+<host endtime="1700000000"><address addr="10.0.0.1" addrtype="ipv4"/>
+<ports><port protocol="tcp" portid="80"><state state="open" reason="syn-ack" reason_ttl="64"/></port></ports></host>
+<host endtime="1700000001"><address addr="10.0.0.2" addrtype="ipv4"/>
+<ports><port protocol="tcp" portid="22"><state state="open" reason="syn-ack" reason_ttl="64"/></port></ports></host>
+<host endtime="1700000002"><address addr="10.0.0.1" addrtype="ipv4"/>
+<ports><port protocol="tcp" portid="80"><state state="open" reason="response" reason_ttl="64" />
+<service name="http" banner="HTTP/1.0 200 OK&#x0d;&#x0a;"></service></port></ports></host>
 <runstats><finished time="1700000003" timestr="x" elapsed="3" /><hosts up="2" down="0" total="2" /></runstats>
 </nmaprun>
 `
@@ -64,33 +68,35 @@ func TestForeignReports(t *testing.T) {
 		complete   bool
 		coverage   string
 	}{
-		"masscan -oX": {masscanXML, `10.0.0.1:80/tcp open syn-ack http "HTTP/1.0 200 OK\\r\\n"` + "\n10.0.0.2:22/tcp open syn-ack",
+		"masscan -oX": {masscanXML, `10.0.0.1:80/tcp open syn-ack http "HTTP/1.0 200 OK\\r\\n"` + "\n10.0.0.2:22/tcp " +
+			"open syn-ack",
 			true, "what masscan reported"},
 		"masscan -oL": {masscanList, `10.0.0.1:80/tcp open  http "HTTP/1.0 200 OK\\\\x0d\\\\x0a"` +
 			"\n10.0.0.1:53/udp open \n10.0.0.2:22/tcp open ", true, "what masscan found open"},
 		"masscan -oL, cut off": {strings.TrimSuffix(masscanList, "# end\n"), "10.0.0.1", false, "cut off"},
-		"masscan -oJ": {`[
-{   "ip": "10.0.0.1",   "timestamp": "1700000000", "ports": [ {"port": 80, "proto": "tcp", "status": "open", "reason": "syn-ack", "ttl": 64} ] }
-,
-{   "ip": "10.0.0.1",   "timestamp": "1700000001", "ports": [ {"port": 80, "proto": "tcp", "service": {"name": "http", "banner": "HTTP/1.0 200 OK"} } ] }
-]
-`, `10.0.0.1:80/tcp open syn-ack http "HTTP/1.0 200 OK"`, true, ""},
-		"masscan -oJ, old": {`[
-{   "ip": "10.0.0.1",   "timestamp": "1700000000", "ports": [ {"port": 80, "proto": "tcp", "status": "open", "reason": "syn-ack", "ttl": 64} ] },
-{finished: 1}
-]
-`, "10.0.0.1:80/tcp open syn-ack", true, ""},
-		"masscan -oJ, cut off": {"[\n" + `{ "ip": "10.0.0.1", "timestamp": "1700000000", "ports": [ {"port": 80, "proto": "tcp", ` +
+		"masscan -oJ": {"[\n" + `{   "ip": "10.0.0.1",   "timestamp": "1700000000", "ports": [ {"port": 80, ` +
+			`"proto": "tcp", "status": "open", "reason": "syn-ack", "ttl": 64} ] }` + "\n,\n" +
+			`{   "ip": "10.0.0.1",   "timestamp": "1700000001", "ports": [ {"port": 80, "proto": "tcp", ` +
+			`"service": {"name": "http", "banner": "HTTP/1.0 200 OK"} } ] }` + "\n]\n", `10.0.0.1:80/tcp open syn-ack http "HTTP/1.0 200 OK"`, true, ""},
+		"masscan -oJ, old": {"[\n" + `{   "ip": "10.0.0.1",   "timestamp": "1700000000", "ports": [ {"port": 80, ` +
+			`"proto": "tcp", "status": "open", "reason": "syn-ack", "ttl": 64} ] },` + "\n{finished: 1}\n]\n",
+			"10.0.0.1:80/tcp open syn-ack", true, ""},
+		"masscan -oJ, cut off": {"[\n" + `{ "ip": "10.0.0.1", "timestamp": "1700000000", "ports": [ {"port": 80, ` +
+			`"proto": "tcp", ` +
 			`"status": "open", "reason": "syn-ack", "ttl": 64} ] }` + "\n,\n", "10.0.0.1:80/tcp open syn-ack", false, "cut off"},
-		"masscan, a line for each": {`{"ip":"10.0.0.1","timestamp":"1700000000","ports":[{"port":80,"proto":"tcp","status":"open",` +
+		"masscan, a line for each": {`{"ip":"10.0.0.1","timestamp":"1700000000","ports":[{"port":80,"proto":"tcp",` +
+			`"status":"open",` +
 			`"reason":"syn-ack","ttl":64}]}` + "\n", "10.0.0.1:80/tcp open syn-ack", false, ""},
 		"zmap": {"saddr,sport,classification,success,ttl,timestamp_ts\n10.0.0.2,443,synack,1,57,1700000000\n" +
 			"10.0.0.1,443,synack,1,57,1700000001\n10.0.0.3,443,rst,0,57,1700000002\n",
 			"10.0.0.1:443/tcp open syn-ack\n10.0.0.2:443/tcp open syn-ack", true, "whether zmap came to its end"},
 		"zmap, addresses": {"saddr\n10.0.0.2\n10.0.0.1\n", "", true, "2 addresses, of which the port is not recorded"},
-		"naabu": {`{"host":"web.example","ip":"10.0.0.1","timestamp":"2026-01-02T03:04:05Z","port":8080,"protocol":"tcp","tls":false}` +
-			"\n" + `{"ip":"10.0.0.2","port":22}` + "\n", "10.0.0.1:8080/tcp open  web.example\n10.0.0.2:22/tcp open ", true, "naabu"},
-		"naabu, old": {`{"ip":"10.0.0.2","port":{"Port":22,"Protocol":0,"TLS":false}}` + "\n", "10.0.0.2:22/tcp open ", true, ""},
+		"naabu": {`{"host":"web.example","ip":"10.0.0.1","timestamp":"2026-01-02T03:04:05Z","port":8080,` +
+			`"protocol":"tcp","tls":false}` +
+			"\n" + `{"ip":"10.0.0.2","port":22}` + "\n", "10.0.0.1:8080/tcp open  web.example\n10.0.0.2:22/tcp open ", true,
+			"naabu"},
+		"naabu, old": {`{"ip":"10.0.0.2","port":{"Port":22,"Protocol":0,"TLS":false}}` + "\n", "10.0.0.2:22/tcp open ",
+			true, ""},
 		"RustScan": {"10.0.0.1 -> [22,80]\n10.0.0.2 -> [22]\n",
 			"10.0.0.1:22/tcp open \n10.0.0.1:80/tcp open \n10.0.0.2:22/tcp open ", true, "RustScan"},
 	} {
@@ -158,8 +164,9 @@ func encodings(text string) map[string]string {
 	}
 	return map[string]string{"as it is": text, "UTF-8 with a mark": "\ufeff" + text, "UTF-16LE": utf16Of(true, true),
 		"UTF-16BE": utf16Of(false, true), "UTF-16LE without a mark": utf16Of(true, false), "gzip": zip(text),
-		"UTF-16BE without a mark": utf16Of(false, false), "gzip of UTF-16": zip(utf16Of(true, true)), "gzip twice": zip(zip(text)),
-		"CRLF": strings.ReplaceAll(text, "\n", "\r\n")}
+		"UTF-16BE without a mark": utf16Of(false, false), "gzip of UTF-16": zip(utf16Of(true, true)),
+		"gzip twice": zip(zip(text)),
+		"CRLF":       strings.ReplaceAll(text, "\n", "\r\n")}
 }
 
 // TestEncodings: every report is read whatever it is compressed or encoded with.
@@ -168,7 +175,8 @@ func TestEncodings(t *testing.T) {
 	s := Sample()
 	reports := map[string]string{"json": string(s.Write(t, "json")), "jsonl": string(s.Write(t, "jsonl")),
 		"masscan": masscanXML, "list": masscanList, "naabu": `{"host":"ü.example","ip":"10.0.0.1","port":80}` + "\n",
-		"nmap": `<?xml version="1.0" encoding="UTF-8"?><nmaprun scanner="nmap" start="1"><host><status state="up"/><address ` +
+		"nmap": `<?xml version="1.0" encoding="UTF-8"?><nmaprun scanner="nmap" start="1">` +
+			`<host><status state="up"/><address ` +
 			`addr="10.0.0.1" addrtype="ipv4"/><hostnames><hostname name="ü.example" type="PTR"/></hostnames><ports><port ` +
 			`protocol="tcp" portid="80"><state state="open" reason="syn-ack"/></port></ports></host><runstats><finished ` +
 			`time="2" exit="success"/></runstats></nmaprun>`}
@@ -197,7 +205,8 @@ func TestEncodings(t *testing.T) {
 
 // FuzzRead: nothing that is read makes a report that has a start and no end, or panics.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{masscanXML, masscanList, "[\n{\"ip\":\"10.0.0.1\",\"ports\":[{\"port\":1}]}\n]", "saddr,sport\n1.2.3.4,5\n",
+	for _, s := range []string{masscanXML, masscanList, "[\n{\"ip\":\"10.0.0.1\",\"ports\":[{\"port\":1}]}\n]",
+		"saddr,sport\n1.2.3.4,5\n",
 		"10.0.0.1 -> [1]", `{"ip":"::1","port":1}`} {
 		f.Add([]byte(s))
 	}

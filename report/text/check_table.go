@@ -180,7 +180,10 @@ func (p *portTable) row(cells []span, widths []int) {
 // lines writes each row as a line that may go on in the next.
 func (p *portTable) lines(rows []tableRow) {
 	for _, r := range rows {
-		p.line(0, gutter, join(append(slices.Clone(r.fixed), span{r.owner + r.pids + r.more, plain}, span{r.place, plain}))...)
+		p.line(
+			0,
+			gutter,
+			join(append(slices.Clone(r.fixed), span{r.owner + r.pids + r.more, plain}, span{r.place, plain}))...)
 	}
 }
 

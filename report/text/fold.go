@@ -235,7 +235,10 @@ func largest(rows []*foldRow) (kept []*foldRow, left, endpoints uint64) {
 		endpoints += r.count
 	}
 	least := bySize[:maxRows]
-	return slices.DeleteFunc(slices.Clone(rows), func(r *foldRow) bool { return !slices.Contains(least, r) }), left, endpoints
+	return slices.DeleteFunc(
+		slices.Clone(rows),
+		func(r *foldRow) bool { return !slices.Contains(least, r) },
+	), left, endpoints
 }
 
 // end writes, of a scan, whether anything is open, and what the rest is.
@@ -283,8 +286,13 @@ func (e *endpoints) nothing(s scan.Summary) {
 }
 
 func (e *endpoints) table(rows []*foldRow) {
-	headings := []heading{{name: "STATE"}, {name: "PORT", soft: true}, {name: "COUNT", right: true}, {name: "REASON", soft: true},
-		{name: "ADDRESSES"}}
+	headings := []heading{
+		{name: "STATE"},
+		{name: "PORT", soft: true},
+		{name: "COUNT", right: true},
+		{name: "REASON", soft: true},
+		{name: "ADDRESSES"},
+	}
 	var cells [][]span
 	for _, r := range rows {
 		st := tone(r.state.String())

@@ -243,7 +243,9 @@ func TestTextEndsWithWhatIsOpen(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)
 		}
-		if want = "\n\n10.0.0.0  22/tcp  open  syn-ack\n10.0.0.9  80/tcp  open  syn-ack\n\n512 endpoints: 2 open, 510 closed"; !strings.Contains(b.String(), want) {
+		want = "\n\n10.0.0.0  22/tcp  open  syn-ack\n10.0.0.9  80/tcp  open  syn-ack\n\n" +
+			"512 endpoints: 2 open, 510 closed"
+		if !strings.Contains(b.String(), want) {
 			t.Errorf("complete %v: no %q in\n%s", complete, want, &b)
 		}
 	}
@@ -267,7 +269,8 @@ func TestTextFoldsWhatIsMany(t *testing.T) {
 	if n := strings.Count(b.String(), "\n"); n > 400 {
 		t.Errorf("%d lines", n)
 	}
-	for _, want := range []string{"and 90 more rows of 18,000 endpoints", "more ranges (-v lists all)", "20,000 endpoints"} {
+	for _, want := range []string{"and 90 more rows of 18,000 endpoints", "more ranges (-v lists all)",
+		"20,000 endpoints"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

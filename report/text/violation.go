@@ -105,10 +105,15 @@ func (t *violations) end() {
 
 // writeAlike writes violations that differ only in what they are about.
 func (t *violations) writeAlike(all []record.Violation) {
-	line := []span{{"expected " + phrase.Visible(all[0].Expected) + ", but " + phrase.Visible(all[0].Actual) + ": ", alarm}}
+	line := []span{
+		{"expected " + phrase.Visible(all[0].Expected) + ", but " + phrase.Visible(all[0].Actual) + ": ", alarm},
+	}
 	for i, v := range all {
 		if i == phrase.MaxListed {
-			line = append(line, span{fmt.Sprintf(" and %s (-v lists all)", phrase.Count(uint64(len(all)-i), "more", "more")), alarm})
+			line = append(
+				line,
+				span{fmt.Sprintf(" and %s (-v lists all)", phrase.Count(uint64(len(all)-i), "more", "more")), alarm},
+			)
 			break
 		}
 		sep := ""

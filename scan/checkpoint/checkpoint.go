@@ -53,8 +53,9 @@ type Head struct {
 	Pass
 	Settled uint64 `json:"settled"` // no probe before this position of the pass can still be answered
 
-	Voided         uint64                         `json:"voided,omitzero"` // tries that must be made again; of which endpoints is not kept
-	Sent           uint64                         `json:"sent"`            // probes
+	// tries that must be made again; of which endpoints is not kept
+	Voided         uint64                         `json:"voided,omitzero"`
+	Sent           uint64                         `json:"sent"` // probes
 	Strays         uint64                         `json:"strays"`
 	Contradictions uint64                         `json:"disputes"`
 	Repeated       uint64                         `json:"repeated,omitzero"`

@@ -213,7 +213,8 @@ func TestWindows(t *testing.T) {
 				t.Errorf("%v: %+v", length, w.list())
 			}
 		}
-		if n := len(w.list()); asked != probes || answered != probes*3/4 || n > maxWindows || length > time.Minute && n < maxWindows/4 {
+		if n := len(w.list()); asked != probes || answered != probes*3/4 || n > maxWindows ||
+			length > time.Minute && n < maxWindows/4 {
 			t.Errorf("%v: %d windows, %d probes, %d answered", length, n, asked, answered)
 		}
 	}

@@ -73,7 +73,8 @@ func (c *controls) limit(p *part, change Change, group int) Change {
 // testable reports whether controls of an area are to be sampled: not where enough were, and
 // all answered.
 func (p *part) testable() bool {
-	return p.kind != Direct && !p.limited && !p.tested && (p.sample.asked < sampleSize || p.sample.answered < p.sample.asked)
+	return p.kind != Direct && !p.limited && !p.tested &&
+		(p.sample.asked < sampleSize || p.sample.answered < p.sample.asked)
 }
 
 // untested reports whether controls of some area are to be sampled.

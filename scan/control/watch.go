@@ -230,7 +230,10 @@ func (w *Watch) giveUp(want func(p *part) bool) {
 			w.controls.add(&s, p, c, group, area)
 			return
 		}
-		s.voids = append(s.voids, Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Sure: true, Lost: true})
+		s.voids = append(
+			s.voids,
+			Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Sure: true, Lost: true},
+		)
 		w.lost = true
 	})
 	w.mu.Unlock()

@@ -32,8 +32,9 @@ const (
 type Probe struct {
 	Index    uint64
 	Endpoint probe.Endpoint
-	Try      int           // 1 … MaxTries, or of a control probe MaxTries+1 … MaxTries+Flows: each by a source port of its own
-	Wait     time.Duration // how long an answer is of use; an engine may forget the probe then
+	// 1 … MaxTries, or of a control probe MaxTries+1 … MaxTries+Flows: each by a source port of its own
+	Try  int
+	Wait time.Duration // how long an answer is of use; an engine may forget the probe then
 }
 
 // Answer is what came back for a probe. Silence is never delivered: the caller

@@ -24,7 +24,14 @@ import (
 // No route is a Route with an Err. An error means that the kernel could not be
 // asked.
 func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
-	b := builder{runs: c.Runs, groups: groupRuns(c.Runs), ports: c.Ports, known: make(map[routeKey]*Route), t: &Table{}, spread: c.Spread}
+	b := builder{
+		runs:   c.Runs,
+		groups: groupRuns(c.Runs),
+		ports:  c.Ports,
+		known:  make(map[routeKey]*Route),
+		t:      &Table{},
+		spread: c.Spread,
+	}
 	var err error
 	if b.devices, err = listDevices(ctx); err != nil {
 		return nil, err

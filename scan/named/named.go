@@ -43,19 +43,16 @@ func NewAsker(c Controls, first uint64, to Receiver) *Asker {
 	}
 }
 
-// Split separates named controls from those of the plan.
+// Split puts the named controls first, and separates them from those of the plan.
 func (a *Asker) Split(controls []control.Control) (named, planned []control.Control) {
-	if a.Engine == nil {
-		return nil, controls
-	}
-	for _, c := range controls {
-		if c.Index < a.first {
-			planned = append(planned, c)
-		} else {
-			named = append(named, c)
+	first := 0
+	for i, c := range controls {
+		if c.Index >= a.first && a.Engine != nil {
+			controls[first], controls[i] = controls[i], controls[first]
+			first++
 		}
 	}
-	return named, planned
+	return controls[:first], controls[first:]
 }
 
 // Ask sends probes to named controls, and returns how many left.

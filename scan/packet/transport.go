@@ -115,7 +115,8 @@ func (d *Decoder) udp(p *packet, r *Reply) Validity {
 		return Forged
 	}
 	r.Reason, r.State = probe.UDPResponse, probe.Open
-	if at, ok := idOffset(request.PayloadOf(e.Port, d.cookies.Ports(probe.UDP).payload(r.Try)), placeholderID); ok && len(r.Payload) >= at+2 {
+	if at, ok := idOffset(request.PayloadOf(e.Port, d.cookies.Ports(probe.UDP).payload(r.Try)), placeholderID); ok &&
+		len(r.Payload) >= at+2 {
 		r.Sure = binary.BigEndian.Uint16(r.Payload[at:]) == c.id()
 	}
 	return Valid

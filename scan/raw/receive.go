@@ -215,7 +215,13 @@ func (r *receiver) neighborOf(index uint64) neighbor {
 
 // unresolved answers a probe whose neighbor did not answer.
 func (r *receiver) unresolved(w *waitingProbe, n neighbor) {
-	a := engine.Answer{Index: w.index, Try: int(w.try), At: time.Now(), Result: r.noNeighbor(n), Unsent: r.neighbors.nextHops[n] != nil}
+	a := engine.Answer{
+		Index:  w.index,
+		Try:    int(w.try),
+		At:     time.Now(),
+		Result: r.noNeighbor(n),
+		Unsent: r.neighbors.nextHops[n] != nil,
+	}
 	r.answers = append(r.answers, a)
 }
 

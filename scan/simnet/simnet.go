@@ -112,7 +112,8 @@ func (n *Network) ask(p engine.Probe, now time.Time) {
 		n.pending++
 	}
 	answers := h.Reason != probe.NoReason && h.Reason != probe.NoResponse
-	if !n.linkAccepts(now) || n.config.Passes != nil && !n.config.Passes(p) || !answers || d.float() < h.LossOut || !n.allowed(p.Endpoint, h, now) ||
+	if !n.linkAccepts(now) || n.config.Passes != nil && !n.config.Passes(p) || !answers || d.float() < h.LossOut ||
+		!n.allowed(p.Endpoint, h, now) ||
 		d.float() < h.LossBack {
 		n.expire(now.Add(p.Wait))
 		return

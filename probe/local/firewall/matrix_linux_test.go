@@ -66,25 +66,30 @@ var rulesets = []struct{ name, rules, outside, inside string }{
 	{"SYN", input("inet", "accept", "tcp flags & (fin|syn|rst|ack) == syn tcp dport 417 drop"), "drop", "drop"},
 	{"fragments", input("ip", "accept", "ip frag-off & 0x1fff != 0 drop"), "accept", "accept"},
 	{"jump", "table inet filter { chain ports { tcp dport 417 accept; tcp dport 22 return; }\n" +
-		"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; jump ports; } }", "accept", "accept"},
+		"chain input { type filter hook input priority 0; policy drop; " +
+		"ct state established,related accept; jump ports; } }", "accept", "accept"},
 	{"return", "table inet filter { chain ports { tcp dport 417 return; accept; }\n" +
-		"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; jump ports; } }", "drop", "drop"},
+		"chain input { type filter hook input priority 0; policy drop; " +
+		"ct state established,related accept; jump ports; } }", "drop", "drop"},
 	{"goto", "table inet filter { chain ports { tcp dport 22 accept; }\n" +
 		"chain input { type filter hook input priority 0; policy drop; goto ports; accept; } }", "drop", "drop"},
 	{
 		"a map of verdicts",
 		"table inet filter { map m { type inet_service : verdict; elements = { 22 : accept, 417 : jump web }; }\n" +
 			"chain web { ip protocol tcp accept; }\n" +
-			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; tcp dport vmap @m; } }",
+			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; tcp dport " +
+			"vmap @m; } }",
 		"accept",
 		"accept",
 	},
 	{"a named set", "table inet filter { set open { type inet_service; flags interval; elements = { 410-420 }; }\n" +
-		"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; tcp dport @open accept; } }", "accept", "accept"},
+		"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; tcp dport " +
+		"@open accept; } }", "accept", "accept"},
 	{
 		"a concatenation",
 		"table inet filter { set open { type inet_proto . inet_service; elements = { tcp . 417, udp . 53 }; }\n" +
-			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; meta l4proto . th dport @open accept; } }",
+			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; meta " +
+			"l4proto . th dport @open accept; } }",
 		"accept",
 		"accept",
 	},
@@ -104,7 +109,8 @@ var rulesets = []struct{ name, rules, outside, inside string }{
 	{
 		"a source and the port",
 		"table ip filter { set s { type ipv4_addr . inet_service; elements = { 192.0.2.1 . 417, 192.0.2.1 . 22 }; }\n" +
-			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; ip saddr . tcp dport @s accept; } }",
+			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; ip saddr . " +
+			"tcp dport @s accept; } }",
 		"accept from 192.0.2.1; drop",
 		"",
 	},
@@ -132,19 +138,22 @@ var rulesets = []struct{ name, rules, outside, inside string }{
 	{
 		"marked by a rule",
 		"table inet filter { chain pre { type filter hook prerouting priority -150; tcp dport 417 meta mark set 7; }\n" +
-			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; meta mark 7 accept; } }",
+			"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; meta mark " +
+			"7 accept; } }",
 		"accept",
 		"accept",
 	},
 	{
 		"the connection marked",
 		"table inet filter { chain pre { type filter hook prerouting priority -150; ct mark set 9; }\n" +
-			"chain input { type filter hook input priority 0; ct state established,related accept; ct mark & 0xff == 9 reject; } }",
+			"chain input { type filter hook input priority 0; ct state established,related accept; ct mark & 0xff == 9 " +
+			"reject; } }",
 		"reject",
 		"reject",
 	},
 	{"untracked", "table inet filter { chain pre { type filter hook prerouting priority -300; tcp dport 417 notrack; }\n" +
-		"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; ct state untracked accept; } }", "accept", "drop"},
+		"chain input { type filter hook input priority 0; policy drop; ct state established,related accept; ct state " +
+		"untracked accept; } }", "accept", "drop"},
 	{
 		"redirected",
 		"table ip nat { chain pre { type nat hook prerouting priority -100; tcp dport 417 redirect to :8417; } }\n" +
@@ -188,14 +197,16 @@ var rulesets = []struct{ name, rules, outside, inside string }{
 	{"a time", input("inet", "accept", "meta day \"Monday\" tcp dport 417 drop"), "not known", "not known"},
 	{"another port by the time", input("inet", "accept", "meta day \"Monday\" tcp dport 22 drop"), "accept", "accept"},
 	{"a rate of each source", "table inet filter { set m { type ipv4_addr; flags dynamic; timeout 1m; }\n" +
-		"chain input { type filter hook input priority 0; tcp dport 417 add @m { ip saddr limit rate over 1/day burst 1 packets} drop; } }",
+		"chain input { type filter hook input priority 0; tcp dport 417 add @m { ip saddr limit rate over 1/day burst 1 " +
+		"packets} drop; } }",
 		"not known", "not known"},
 	{"the source port", input("inet", "drop", "tcp sport 1-1023 accept"), "not known", "not known"},
 	{"a socket's mark", input("inet", "drop", "socket transparent 1 accept"), "not known", "not known"},
 	{"a SYN proxy", input("inet", "accept", "tcp dport 417 synproxy mss 1460 wscale 7"), "not known", "not known"},
 	{"a chance", input("inet", "accept", "numgen random mod 2 0 drop"), "not known", "not known"},
 	{"a jump by chance", "table inet filter { chain c { tcp dport 22 drop; }\n" +
-		"chain input { type filter hook input priority 0; ct state established accept; numgen random mod 2 0 jump c; tcp dport 417 accept; drop; } }",
+		"chain input { type filter hook input priority 0; ct state established accept; numgen random mod 2 0 jump c; " +
+		"tcp dport 417 accept; drop; } }",
 		"accept", "accept"},
 }
 

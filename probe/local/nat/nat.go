@@ -158,7 +158,8 @@ func Join(all []Redirect, r Redirect, own int) []Redirect {
 
 // join makes o part of r if the two are one redirect in two scopes or two families.
 func (r *Redirect) join(o Redirect, own int) bool {
-	if r.Target != o.Target || r.Rule != o.Rule || r.Means != o.Means || r.Service != o.Service || r.Program != o.Program ||
+	if r.Target != o.Target || r.Rule != o.Rule || r.Means != o.Means || r.Service != o.Service ||
+		r.Program != o.Program ||
 		!slices.Equal(r.Conditions, o.Conditions) {
 		return false
 	}

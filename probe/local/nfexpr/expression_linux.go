@@ -144,8 +144,10 @@ func ParseRule(family Family, b []byte) (chain string, exprs []Expression) {
 // registers, and no more.
 func conditionsOnly() []string {
 	return []string{
-		"socket", "rt", "xfrm", "tunnel", "osf", "exthdr", "inner", "hash", "numgen", "meta", "ct", "fib", "payload", "bitwise",
-		"cmp", "range", "lookup", "byteorder", "limit", "quota", "connlimit", "dynset", "immediate", "secmark", "flow_offload",
+		"socket", "rt", "xfrm", "tunnel", "osf", "exthdr", "inner", "hash", "numgen", "meta", "ct", "fib", "payload",
+		"bitwise",
+		"cmp", "range", "lookup", "byteorder", "limit", "quota", "connlimit", "dynset", "immediate", "secmark",
+		"flow_offload",
 	}
 }
 

@@ -21,8 +21,9 @@ func TestRankCandidates(t *testing.T) {
 		processes []string // command lines
 		want      string   // of the likely ones
 	}{
-		"by the port's service":   {22, "", []string{"su", "bash", "nginx", "cron", "agetty", "dbus-daemon", "sshd"}, "sshd"},
-		"by the command line":     {8417, "", []string{"python3 -m x", "python3 -m http.server 8417", "python3 -m y"}, "python3 -m http.server 8417"},
+		"by the port's service": {22, "", []string{"su", "bash", "nginx", "cron", "agetty", "dbus-daemon", "sshd"}, "sshd"},
+		"by the command line": {8417, "", []string{"python3 -m x", "python3 -m http.server 8417", "python3 -m y"},
+			"python3 -m http.server 8417"},
 		"no part of a number":     {84, "", []string{"a 8417", "b 184"}, ""},
 		"by the unit":             {8417, "web@1.service", []string{"sh", "web"}, "web"},
 		"workers of one name":     {22, "", []string{"sshd -D", "sshd", "sh"}, "sshd -D|sshd"},

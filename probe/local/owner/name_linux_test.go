@@ -10,10 +10,11 @@ import (
 func TestWholeName(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ comm, exe, cmdline, want string }{
-		"by the program":   {"postgres_export", "/usr/bin/postgres_exporter", "", "postgres_exporter"},
-		"deleted":          {"postgres_export", "/usr/bin/postgres_exporter (deleted)", "", "postgres_exporter"},
-		"by argv[0]":       {"postgres_export", "", "/opt/postgres_exporter\x00--web", "postgres_exporter"},
-		"a script":         {"my_very_long_sc", "/usr/bin/python3", "python3\x00/x/my_very_long_script.py\x00", "my_very_long_script.py"},
+		"by the program": {"postgres_export", "/usr/bin/postgres_exporter", "", "postgres_exporter"},
+		"deleted":        {"postgres_export", "/usr/bin/postgres_exporter (deleted)", "", "postgres_exporter"},
+		"by argv[0]":     {"postgres_export", "", "/opt/postgres_exporter\x00--web", "postgres_exporter"},
+		"a script": {"my_very_long_sc", "/usr/bin/python3", "python3\x00/x/my_very_long_script.py\x00",
+			"my_very_long_script.py"},
 		"15 bytes":         {"abcdefghijklmno", "/x/abcdefghijklmno", "", "abcdefghijklmno"},
 		"short":            {"nginx", "/usr/sbin/nginx-debug", "nginx-debug", "nginx"},
 		"another's":        {"abcdefghijklmno", "/x/y", "y\x00abc\x00abcdefghijklmnopq", "abcdefghijklmno"},

@@ -34,9 +34,10 @@ func (r Result) Incomplete() bool {
 	case NotOpened, NotPermitted, Failed, Truncated:
 		return true
 	}
-	return r.Status != "" && r.LegacyUnread || slices.ContainsFunc(r.Legacy, func(t string) bool { // in the others nothing sends packets on
-		return strings.HasSuffix(t, " nat") || strings.HasSuffix(t, " mangle")
-	})
+	return r.Status != "" && r.LegacyUnread ||
+		slices.ContainsFunc(r.Legacy, func(t string) bool { // in the others nothing sends packets on
+			return strings.HasSuffix(t, " nat") || strings.HasSuffix(t, " mangle")
+		})
 }
 
 // Status is how much of the rules was read.

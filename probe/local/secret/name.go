@@ -38,8 +38,27 @@ const about = ` address addr age alg algo algorithm attempts attribute audience 
 	storage store timeout tries ttl type types uri url urls user username users version webhook `
 
 // switches are first words of names that take no secret: "--no-password".
-var switches = []string{"no", "without", "disable", "skip", "enable", "use", "allow", "require", "ask", "prompt", "show",
-	"generate", "verify", "validate", "check", "max", "min", "num", "n"}
+var switches = []string{
+	"no",
+	"without",
+	"disable",
+	"skip",
+	"enable",
+	"use",
+	"allow",
+	"require",
+	"ask",
+	"prompt",
+	"show",
+	"generate",
+	"verify",
+	"validate",
+	"check",
+	"max",
+	"min",
+	"num",
+	"n",
+}
 
 // notKeys are words before "key" or "pass" that make something else of it.
 var notKeys = []string{"public", "host", "primary", "foreign", "sort", "partition", "group", "cache", "row", "order",

@@ -34,11 +34,13 @@ func TestMask(t *testing.T) {
 		{"redis-server|--requirepass|abc|--masterauth|def", "redis-server|--requirepass|[masked]|--masterauth|[masked]"},
 		{"imapsync|--password1|a|--password2=b", "imapsync|--password1|[masked]|--password2=[masked]"},
 		{"erl|-setcookie|abc", "erl|-setcookie|[masked]"},
-		{"openssl|-passin|pass:abc|-passout|env:X|-passin|file:/x", "openssl|-passin|pass:[masked]|-passout|env:X|-passin|file:/x"},
+		{"openssl|-passin|pass:abc|-passout|env:X|-passin|file:/x",
+			"openssl|-passin|pass:[masked]|-passout|env:X|-passin|file:/x"},
 		{"prog.exe|/password:abc", "prog.exe|/password:[masked]"},
 
 		// What is about a secret and is none.
-		{"server|--password-file=/run/p|--token-ttl=5m|--key-file|x", "server|--password-file=/run/p|--token-ttl=5m|--key-file|x"},
+		{"server|--password-file=/run/p|--token-ttl=5m|--key-file|x",
+			"server|--password-file=/run/p|--token-ttl=5m|--key-file|x"},
 		{"server|--tls-key=/etc/ssl/a.pem|--key|server.key", "server|--tls-key=/etc/ssl/a.pem|--key|server.key"},
 		{"server|--no-password|db|--ask-pass|host", "server|--no-password|db|--ask-pass|host"},
 		{"mongod|--auth|--port|27017", "mongod|--auth|--port|27017"},
@@ -54,8 +56,10 @@ func TestMask(t *testing.T) {
 		{"app|http://host:80/a@b|//x", "app|http://host:80/a@b|//x"},
 
 		// Variables.
-		{"env|PASSWORD=x|MYSQL_PWD=y|AWS_SECRET_ACCESS_KEY=z|run", "env|PASSWORD=[masked]|MYSQL_PWD=[masked]|AWS_SECRET_ACCESS_KEY=[masked]|run"},
-		{"docker|run|-e|POSTGRES_PASSWORD=a b|-eTOKEN=x|img", "docker|run|-e|POSTGRES_PASSWORD=[masked]|-eTOKEN=[masked]|img"},
+		{"env|PASSWORD=x|MYSQL_PWD=y|AWS_SECRET_ACCESS_KEY=z|run",
+			"env|PASSWORD=[masked]|MYSQL_PWD=[masked]|AWS_SECRET_ACCESS_KEY=[masked]|run"},
+		{"docker|run|-e|POSTGRES_PASSWORD=a b|-eTOKEN=x|img",
+			"docker|run|-e|POSTGRES_PASSWORD=[masked]|-eTOKEN=[masked]|img"},
 		{"sh|-c|PASSWORD=x exec app --port 80", "sh|-c|PASSWORD=[masked] exec app --port 80"},
 		{"sh|-c|mysqldump -pabc --password=def db | gzip", "sh|-c|mysqldump -p[masked] --password=[masked] db | gzip"},
 		{"sh|-c|app --token abc --port 80", "sh|-c|app --token [masked] --port 80"},
@@ -104,7 +108,8 @@ func TestMask(t *testing.T) {
 		{`app|{"token": "abc"}`, `app|{"token": "[masked]"}`},
 		{"app|ghp_0123456789abcdef0123", "app|[masked]"},
 		{"app|eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "app|[masked]"},
-		{"app|-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----", "app|-----BEGIN RSA PRIVATE KEY-----[masked]-----END RSA PRIVATE KEY-----"},
+		{"app|-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+			"app|-----BEGIN RSA PRIVATE KEY-----[masked]-----END RSA PRIVATE KEY-----"},
 		{"python3|-c|password = 'x'\nprint(1)", "python3|-c|password = '[masked]'\nprint(1)"},
 		{"app --password=hunter2 --port 80", "app --password=[masked] --port 80"},
 	} {

@@ -83,7 +83,10 @@ func maskURLs(s string) string {
 		b.WriteString(s[:at+3])
 		s = s[at+3:]
 		end := len(s)
-		if i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`<>", r) }); i >= 0 {
+		if i := strings.IndexFunc(s, func(r rune) bool {
+			return unicode.IsSpace(r) ||
+				strings.ContainsRune("\"'`<>", r)
+		}); i >= 0 {
 			end = i
 		}
 		if i := strings.Index(s[:end], "://"); i >= 0 { // another URL, as in a list

@@ -87,8 +87,10 @@ func TestRedirectInWords(t *testing.T) {
 func TestConditionNames(t *testing.T) {
 	var names []string
 	for _, k := range []nfexpr.ConditionKind{
-		nfexpr.SourceAddress, nfexpr.SourcePort, nfexpr.Interface, nfexpr.Mark, nfexpr.Sender, nfexpr.Random, nfexpr.ConnectionState, nfexpr.TCPFlags,
-		nfexpr.Rate, nfexpr.Quota, nfexpr.ConnectionLimit, nfexpr.NamedObject, nfexpr.IPSet, nfexpr.AddressAndPort, nfexpr.UnreadSet,
+		nfexpr.SourceAddress, nfexpr.SourcePort, nfexpr.Interface, nfexpr.Mark, nfexpr.Sender, nfexpr.Random,
+		nfexpr.ConnectionState, nfexpr.TCPFlags,
+		nfexpr.Rate, nfexpr.Quota, nfexpr.ConnectionLimit, nfexpr.NamedObject, nfexpr.IPSet, nfexpr.AddressAndPort,
+		nfexpr.UnreadSet,
 		nfexpr.ThroughBridge, nfexpr.UnknownMatch, nfexpr.UnknownExpression, nfexpr.UnknownTarget, nfexpr.OtherCondition,
 	} {
 		name := conditionName(nfexpr.Condition{Kind: k, Name: "x"})
