@@ -77,7 +77,8 @@ func TestForeignReports(t *testing.T) {
 		"masscan -oJ": {"[\n" + `{   "ip": "10.0.0.1",   "timestamp": "1700000000", "ports": [ {"port": 80, ` +
 			`"proto": "tcp", "status": "open", "reason": "syn-ack", "ttl": 64} ] }` + "\n,\n" +
 			`{   "ip": "10.0.0.1",   "timestamp": "1700000001", "ports": [ {"port": 80, "proto": "tcp", ` +
-			`"service": {"name": "http", "banner": "HTTP/1.0 200 OK"} } ] }` + "\n]\n", `10.0.0.1:80/tcp open syn-ack http "HTTP/1.0 200 OK"`, true, ""},
+			`"service": {"name": "http", "banner": "HTTP/1.0 200 OK"} } ] }` + "\n]\n",
+			`10.0.0.1:80/tcp open syn-ack http "HTTP/1.0 200 OK"`, true, ""},
 		"masscan -oJ, old": {"[\n" + `{   "ip": "10.0.0.1",   "timestamp": "1700000000", "ports": [ {"port": 80, ` +
 			`"proto": "tcp", "status": "open", "reason": "syn-ack", "ttl": 64} ] },` + "\n{finished: 1}\n]\n",
 			"10.0.0.1:80/tcp open syn-ack", true, ""},
