@@ -115,7 +115,8 @@ func newFields() fields {
 	}
 	f := fields{s.Defs, make(map[string]any)}
 	for kind := range s.Defs {
-		if properties, _ := f.resolve(kind)["properties"].(map[string]any); properties["type"] != nil {
+		properties, _ := f.resolve(kind)["properties"].(map[string]any)
+		if kind, _ := properties["type"].(map[string]any); kind["const"] != nil { // it is a record
 			maps.Copy(f.all, properties)
 		}
 	}
