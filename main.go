@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -75,9 +76,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return printError(reportProblem(err, args, stdout), exitStyleOf(args), stderr)
 }
 
+// sameSignal is how long after a signal another one is a part of the same request: shorter
+// than anybody presses Ctrl-C again for having waited.
+const sameSignal = 500 * time.Millisecond
+
 // withInterrupt returns a context that the first SIGINT, SIGTERM or SIGHUP cancels with
 // errInterrupted; the second ends the process at once. A SIGHUP that is ignored, as under
-// nohup(1), stays ignored.
+// nohup(1), stays ignored. timeout(1) sends its signal twice in a row, to its child and to
+// its group: both are the first one.
 // Of a watch a signal is the usual end, which needs no message.
 func withInterrupt(stderr io.Writer, watch bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -100,10 +106,15 @@ func withInterrupt(stderr io.Writer, watch bool) (context.Context, func()) {
 		case <-done:
 			return
 		}
-		select {
-		case <-signals:
-			os.Exit(exitUnknown)
-		case <-done:
+		for first := time.Now(); ; {
+			select {
+			case <-signals:
+				if time.Since(first) > sameSignal {
+					os.Exit(exitUnknown)
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 	return ctx, func() {

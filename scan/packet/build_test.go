@@ -144,10 +144,10 @@ func TestPut(t *testing.T) {
 					t.Fatalf("no probe of %s", e)
 				}
 				pkt := parse(t, p, buf[:n])
+				checkProbe(t, p, c, pkt, e, try, clock) // before rebuild, which writes to the layers
 				if again := rebuild(t, pkt); string(again) != string(buf[:n]) {
 					t.Fatalf("%s, try %d:\n% x, gopacket makes of it\n% x", e, try, buf[:n], again)
 				}
-				checkProbe(t, p, c, pkt, e, try, clock)
 			}
 		})
 	}
