@@ -77,7 +77,7 @@ var arrows = map[string][]string{
 	},
 	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan", "scan/control",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",

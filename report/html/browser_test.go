@@ -360,6 +360,10 @@ func fitsNarrowScreens(t *testing.T, b *browser) {
 	want(t, b, `getComputedStyle(document.querySelector('tbody tr')).display`, "block")
 	want(t, b, `getComputedStyle(document.querySelector('tbody td'), '::before').content`, `"state"`)
 	want(t, b, `document.querySelector('.addresses').getBoundingClientRect().right <= 400`, true)
+	// 16 cells a row leave each of the 16 rows of a /24 room for its label.
+	want(t, b, `document.querySelector('.addresses').getBoundingClientRect().height >= 14 * 16`, true)
+	want(t, b, `[...document.querySelectorAll('tbody td.number')].every(
+		td => (td.textContent === '') === (getComputedStyle(td).display === 'none'))`, true)
 }
 
 // showsPlainTable: where rows cannot be inflated, the plain table stays.

@@ -98,7 +98,11 @@ func (h *page) footer(e record.End) {
 		"figures",
 		strings.ReplaceAll(strings.Join(phrase.Figures(e.Summary, h.start.Command), "; "), phrase.NoBreak, " "),
 	)
+	if c := e.Summary.Controls; c != nil {
+		line("controls", strings.ReplaceAll(phrase.Controls(c), phrase.NoBreak, " "))
+	}
 	b.WriteString("</dl>\n")
+	controlStrip(b, e.Summary.Controls)
 	if len(e.Coverage) > 0 || len(e.Hints) > 0 {
 		b.WriteString("<h3>What was and was not looked at</h3>\n<ul>\n")
 		for _, s := range e.Coverage {

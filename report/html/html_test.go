@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -19,6 +20,7 @@ import (
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 	"onmux/scan"
+	"onmux/scan/control"
 )
 
 // TestPagePolicy: the policy in the head allows the style and the script that
@@ -137,5 +139,33 @@ func TestPageStates(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q", want)
 		}
+	}
+}
+
+// TestPageDrawsControls: the footer draws the windows of the controls at their times, and has
+// the worst of them in words.
+func TestPageDrawsControls(t *testing.T) {
+	window := func(from, to, asked, answered int) control.Window {
+		at := func(second int) time.Time { return Noon.Add(time.Duration(second) * time.Second) }
+		return control.Window{From: at(from), To: at(to), Asked: uint64(asked), Answered: uint64(answered)}
+	}
+	s := Sample()
+	s.Ended.Summary.Controls = &control.Summary{Asked: 19, Answered: 12, Windows: []control.Window{
+		window(0, 1, 10, 10), window(1, 2, 8, 0), window(9, 10, 1, 2)}}
+	out := string(s.Write(t, "html"))
+	for _, want := range []string{
+		"<dt>controls</dt><dd>asked endpoints known to answer again: 12 of 19 probes answered</dd>",
+		"least: 0 of 8 after 1.0 s</span><span>10.0 s</span>",
+		`<title>10 of 10 at the start</title><rect class="asked" x="0.0" y="0" width="100.0" height="40"/>` +
+			`<rect x="0.0" y="0.0" width="100.0" height="40.0"/>`,
+		`<rect class="asked lost" x="100.0"`, `<rect x="900.0" y="0.0" width="100.0" height="40.0"/>`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out[strings.Index(out, "<footer"):strings.Index(out, "</footer")])
+		}
+	}
+	s.Ended.Summary.Controls.Windows = s.Ended.Summary.Controls.Windows[:1]
+	if strings.Contains(string(s.Write(t, "html")), "<svg viewBox") {
+		t.Error("one window is drawn")
 	}
 }

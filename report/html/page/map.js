@@ -59,8 +59,9 @@ function layout(size, count, columns) {
   return { per, cells, columns: 1 << k, lines: 1 << k, curve: true, spot: n => [spots[2 * n], spots[2 * n + 1]] };
 }
 
-// across is how many cells a row of the grid has: as many as are still seen in the width.
-const across = (count, width) => [64, 32, 16].find(n => (width - LABEL) / n >= (n === 64 ? 14 : 7) && count >= 2 * n) || 16;
+// across is how many cells a row of the grid has: as many as are still seen in the width, and
+// where there are few rows, as leave each row room for its label.
+const across = (count, width) => [64, 32, 16].find(n => (width - LABEL) / n >= (n === 64 || count <= 512 ? 14 : 7) && count >= 2 * n) || 16;
 
 function drawMap(section, rows, choose) {
   section.hidden = false; // or it would have no width
@@ -114,9 +115,10 @@ function drawMap(section, rows, choose) {
     c.scale(zoom, zoom);
     c.textBaseline = 'middle';
     c.font = '12px system-ui, sans-serif';
+    const step = Math.ceil(14 / side); // of the lines that have a label
     for (let n = 0; n < plan.cells; n++) {
       const [x, y] = plan.spot(n), rank = shown[n];
-      if (!plan.curve && x === 0) { c.fillStyle = color('--soft'); c.fillText(addresses.at(n), 0, y * side + side / 2, margin - 8); }
+      if (!plan.curve && x === 0 && y % step === 0) { c.fillStyle = color('--soft'); c.fillText(addresses.at(n), 0, y * side + side / 2, margin - 8); }
       if (rank) glyph(c, STATES[STATES.length - rank], margin + x * side, y * side, flat ? Math.ceil(side) : side, paints[STATES.length - rank], flat);
     }
     // Where cells are too small to be seen alone, what is open stands out.

@@ -11,7 +11,7 @@ const columnsOf = (command, rows) => (LAYOUTS[command] || [['p', 'where'], ['w',
 function line(columns, r) {
   const cells = columns.slice(1).map(([k, name]) => {
     if (k === 'w') return make('td', { class: 'word', 'data-name': name }, ...(STATES.includes(r.w) ? [swatch(r.w)] : []), r.w);
-    if (k === 't') return make('td', { class: 'number', 'data-name': name }, r.t ? duration(r.t, t => t.toFixed(t < 10 ? 2 : 1)) : '');
+    if (k === 't') return make('td', { class: r.t ? 'number' : 'number none', 'data-name': name }, r.t ? duration(r.t, t => t.toFixed(t < 10 ? 2 : 1)) : '');
     return make('td', { 'data-name': name, ...(!r[k] ? { class: 'none' } : r[k].length < 18 ? { class: 'short' } : {}) }, r[k] || '');
   });
   const last = cells[cells.length - 1];
