@@ -3,6 +3,5 @@
 // what is on record about its history. It reads ports as users write them, by number,
 // range or name. It sends nothing and opens no socket.
 //
-// registry.txt has IANA's names; a test compares it with its source and, with
-// -update, writes it anew.
+// registry.gz has IANA's names; go generate writes it anew.
 package ports

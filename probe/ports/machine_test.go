@@ -201,17 +201,18 @@ func TestNumbers(t *testing.T) {
 
 // The machine's names stand behind IANA's, and only where they are others.
 func TestPortNames(t *testing.T) {
-	m := table(t, "onmux 417/tcp\nours 417/udp\nours 417/udp\nx11 6000/tcp\necho 4/ddp")
+	m := table(t, "onmux 417/tcp\nours 417/udp\nours 417/udp\nmine 7/tcp\nonly 4/tcp\necho 4/ddp")
 	for port, want := range map[uint16][]Name{
 		417:  {{"onmux", probe.TCP, "IANA"}, {"onmux", probe.UDP, "IANA"}, {"ours", probe.UDP, "/etc/services"}},
-		6000: {{"x11", probe.TCP, "/etc/services"}},
-		4:    nil,
+		7:    {{"echo", probe.TCP, "IANA"}, {"echo", probe.UDP, "IANA"}, {"mine", probe.TCP, "/etc/services"}},
+		4:    {{"only", probe.TCP, "/etc/services"}},
+		6000: {{"x11", probe.TCP, "IANA"}, {"x11", probe.UDP, "IANA"}},
 	} {
 		if got := m.Info(port, probe.Protos()).Names; !slices.Equal(got, want) {
 			t.Errorf("%d: %v, want %v", port, got, want)
 		}
 	}
-	if got := m.Info(4, probe.Protos()).Services.Lines; len(got) != 1 || got[0].Proto != "ddp" {
+	if got := m.Info(4, probe.Protos()).Services.Lines; len(got) != 2 || got[1].Proto != "ddp" {
 		t.Errorf("4: %+v", got)
 	}
 }

@@ -9,7 +9,7 @@ func Nearest(name string) string {
 		return ""
 	}
 	var names []string
-	for r := range lines(0) {
+	for r := range lines(registry()) {
 		names = append(names, r.name)
 	}
 	return wording.Nearest(name, names)

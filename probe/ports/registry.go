@@ -1,48 +1,81 @@
 package ports
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
+	"io"
 	"iter"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"onmux/probe"
 )
 
-// registry has IANA's names, a line each in ascending order of ports: "417 onmux" for
-// both protocols, "512/tcp exec" for one. It stays text, in which a port is found by
-// bisection, since a map of 11,000 names would take milliseconds of every start.
-//
-//go:embed registry.txt
-var registry string
+//go:generate ../../testdata/registry.sh
 
-// RegistryDate is when IANA's registry was what NameOf knows. It knows one name for a
-// port and protocol, the first; ports that are registered as a range, such as
-// 6000-6063, have none here.
-const RegistryDate = "October 2017"
+// compressed is a first line with the date and the source, "# 2024-08-25 libwireshark-data
+// 4.0.17-0", then IANA's names, a line each in ascending order of ports: "417 onmux" for
+// both protocols, "512/tcp exec" for one, "6000-6063 x11" for a range.
+//
+//go:embed registry.gz
+var compressed []byte
+
+// registry is the text in compressed, which is read when a name is first needed. It stays
+// text, in which a port is found by bisection: a map of 12,000 names takes milliseconds.
+var registry = sync.OnceValue(func() string {
+	r, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		return ""
+	}
+	text, _ := io.ReadAll(r) // a test reads all of it
+	return string(text)
+})
+
+// header has the fields of the registry's first line: a date, a package and its version.
+func header() []string {
+	first, _, _ := strings.Cut(registry(), "\n")
+	return strings.Fields(strings.TrimPrefix(first, "#"))
+}
+
+// RegistryDate is when IANA's registry was as NameOf knows it: "25 August 2024". NameOf
+// knows one name for a port and protocol.
+func RegistryDate() string {
+	day, err := time.Parse(time.DateOnly, header()[0])
+	if err != nil {
+		return "an unknown date"
+	}
+	return day.Format("2 January 2006")
+}
+
+// RegistrySource is where the names come from: Wireshark's copy of the registry, in a
+// package of Debian.
+func RegistrySource() string { return strings.Join(header()[1:], " ") }
 
 // maxName bounds the names that are looked up. RFC 6335, section 5.1 allows 15
-// bytes; the registry also holds older, longer ones.
+// bytes; this machine's table may have longer ones.
 const maxName = 64
 
 // registered is one line of the registry.
 type registered struct {
-	port  uint16
-	name  string
-	proto probe.Proto // 0: both
+	first, last uint16
+	name        string
+	proto       probe.Proto // 0: both
 }
 
 func (r registered) has(p probe.Proto) bool {
 	return (p == probe.TCP || p == probe.UDP) && (r.proto == 0 || r.proto == p)
 }
 
-// lines are those of the registry from an offset on, which is the beginning of one.
-func lines(offset int) iter.Seq[registered] {
+// lines are those of text, which is the registry or begins with one of its lines.
+func lines(text string) iter.Seq[registered] {
 	return func(yield func(registered) bool) {
-		for line := range strings.Lines(registry[offset:]) {
-			if !yield(parseLine(line)) {
+		for line := range strings.Lines(text) {
+			if line[0] != '#' && !yield(parseLine(line)) {
 				return
 			}
 		}
@@ -51,9 +84,14 @@ func lines(offset int) iter.Seq[registered] {
 
 func parseLine(line string) registered {
 	key, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-	number, proto, _ := strings.Cut(key, "/")
-	n, _ := strconv.ParseUint(number, 10, 16) // a test reads all lines
-	r := registered{port: uint16(n), name: name}
+	numbers, proto, _ := strings.Cut(key, "/")
+	low, high, isRange := strings.Cut(numbers, "-")
+	if !isRange {
+		high = low
+	}
+	first, _ := strconv.ParseUint(low, 10, 16) // a test reads all lines
+	last, _ := strconv.ParseUint(high, 10, 16)
+	r := registered{first: uint16(first), last: uint16(last), name: name}
 	switch proto {
 	case "tcp":
 		r.proto = probe.TCP
@@ -63,26 +101,27 @@ func parseLine(line string) registered {
 	return r
 }
 
-// find is the offset of the first line whose port is at least port.
-func find(port uint16) int {
-	low, high := 0, len(registry) // offsets of lines, or the end
+// from is the registry from the first line on that has port or a higher one.
+func from(port uint16) string {
+	text := registry()
+	low, high := 0, len(text) // offsets of lines, or the end
 	for low < high {
 		middle := (low + high) / 2
-		begin := low + strings.LastIndexByte(registry[low:middle], '\n') + 1
-		end := middle + strings.IndexByte(registry[middle:], '\n') + 1
-		if parseLine(registry[begin:end]).port < port {
+		begin := low + strings.LastIndexByte(text[low:middle], '\n') + 1
+		end := middle + strings.IndexByte(text[middle:], '\n') + 1
+		if line := text[begin:end]; line[0] == '#' || parseLine(line).last < port {
 			low = end
 		} else {
 			high = begin
 		}
 	}
-	return low
+	return text[low:]
 }
 
 // NameOf is the name under which IANA registered p, "onmux" for 417, or "".
 func NameOf(p probe.Port) string {
-	for r := range lines(find(p.Number)) {
-		if r.port != p.Number {
+	for r := range lines(from(p.Number)) {
+		if r.first > p.Number {
 			break
 		}
 		if r.has(p.Proto) {
@@ -126,9 +165,14 @@ func NumbersOf(name string, proto probe.Proto) []uint16 {
 
 func named(name string, proto probe.Proto) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
-		for r := range lines(0) {
-			if len(r.name) == len(name) && r.has(proto) && strings.EqualFold(r.name, name) && !yield(r.port) {
-				return
+		for r := range lines(registry()) {
+			if len(r.name) != len(name) || !r.has(proto) || !strings.EqualFold(r.name, name) {
+				continue
+			}
+			for n := int(r.first); n <= int(r.last); n++ {
+				if !yield(uint16(n)) {
+					return
+				}
 			}
 		}
 	}

@@ -15,8 +15,8 @@ func PortCoverage(m *ports.Machine) []string {
 		names = fmt.Sprintf("this machine's names: %s: %s", m.ServicesFile, m.ServicesError)
 	}
 	coverage := []string{
-		"IANA's names as of " + ports.RegistryDate +
-			", one for a port and protocol; none for ports that are registered as a range",
+		"IANA's names as of " + ports.RegistryDate() + ", one for a port and protocol, as Wireshark has them (Debian's " +
+			ports.RegistrySource() + ")",
 		names,
 	}
 	if m.Platform != ports.Linux {

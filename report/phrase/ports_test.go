@@ -33,7 +33,7 @@ func TestPortCoverage(t *testing.T) {
 				"privileges, and where connections take their ports from: this system was not asked"}},
 	} {
 		got := PortCoverage(&tt.machine)
-		if len(got) != len(tt.want)+1 || !strings.HasPrefix(got[0], "IANA's names as of "+ports.RegistryDate) {
+		if len(got) != len(tt.want)+1 || !strings.HasPrefix(got[0], "IANA's names as of "+ports.RegistryDate()) {
 			t.Errorf("%s: %q", tt.name, got)
 			continue
 		}
