@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"onmux/probe/wording"
 	"onmux/report"
 	"onmux/report/help"
 	"onmux/report/phrase"
@@ -105,11 +106,14 @@ func reportProblem(err error, args []string, stdout io.Writer) error {
 	return cmp.Or(err, broken)
 }
 
-// failure gives an error the exit code for "could not tell", unless it has another.
+// failure gives an error the exit code for "could not tell", unless it has another or is
+// the user's.
 func failure(err error) error {
-	var f *exitError
-	if err == nil || errors.As(err, &f) {
+	if err == nil || errors.As(err, new(*exitError)) {
 		return err
+	}
+	if usage, ok := errors.AsType[*wording.UsageError](err); ok {
+		return usageError(err, usage.Hint)
 	}
 	return &exitError{code: exitUnknown, err: err}
 }

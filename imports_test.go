@@ -19,9 +19,9 @@ var arrows = map[string][]string{
 	".": {
 		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service",
 		"probe/wording",
-		"report", "report/compare", "report/document", "report/expect", "report/help", "report/phrase", "report/policy",
-		"report/record", "scan",
-		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/link", "scan/named", "scan/raw", "scan/target",
+		"report", "report/compare", "report/document", "report/expect", "report/help", "report/job", "report/phrase",
+		"report/policy", "report/record", "scan",
+		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target",
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/decoy":   {"probe"},
@@ -56,8 +56,8 @@ var arrows = map[string][]string{
 	"probe/traceroute":     {"probe", "probe/wording"},
 	"probe/wording":        {},
 	"report": {
-		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/document", "report/expect",
-		"report/html",
+		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/compare", "report/document",
+		"report/expect", "report/html",
 		"report/nmap", "report/phrase", "report/reading", "report/record", "report/text", "scan", "scan/files",
 	},
 	"report/ci": {
@@ -78,6 +78,10 @@ var arrows = map[string][]string{
 	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan", "scan/control",
+	},
+	"report/job": {
+		"probe", "probe/inquiry", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named", "scan/target",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
@@ -122,6 +126,7 @@ var arrows = map[string][]string{
 	"scan/files":    {},
 	"scan/link":     {"probe", "probe/netlink"},
 	"scan/packet":   {"probe", "probe/request"},
+	"scan/method":   {"probe", "scan/connect", "scan/engine", "scan/raw", "scan/target"},
 	"scan/queue":    {},
 	"scan/raw":      {"probe", "scan/engine", "scan/link", "scan/packet"},
 	"scan/routes":   {"probe", "scan/link", "scan/target"},

@@ -11,8 +11,6 @@ import (
 
 	"onmux/report"
 	"onmux/report/compare"
-	"onmux/report/expect"
-	"onmux/report/record"
 	"onmux/scan/files"
 )
 
@@ -61,29 +59,9 @@ func (s *session) writeMerged(ctx context.Context, m *compare.Merged) error {
 	if err != nil {
 		return s.outputError(ctx, err)
 	}
-	judge := expect.NewJudge(s.expect)
-	violated := func(all []record.Violation) (err error) {
-		for _, v := range all {
-			err = cmp.Or(err, sinks.Violation(v))
-		}
-		return err
-	}
-	// Where nothing can be written any more, Close has the reason.
 	m.Start.Job = cmp.Or(s.job, m.Start.Job)
-	err = sinks.Start(m.Start)
-	if err == nil {
-		err = m.Write(func(f record.Finding) error {
-			return cmp.Or(record.Write(sinks, f), violated(judge.Finding(f)))
-		})
-	}
-	if err == nil {
-		err = violated(judge.End(m.End))
-	}
-	m.End.Outcome = judge.Outcome()
-	if err == nil {
-		_ = sinks.End(m.End)
-	}
-	err = s.outcomeError(context.Background(), report.Result{Outcome: m.End.Outcome, End: m.End, Doubt: judge.Doubt()})
+	// Where nothing can be written any more, Close has the reason.
+	err = s.outcomeError(context.Background(), report.WriteMerged(m, s.expect, sinks))
 	if broken := sinks.Close(); broken != nil {
 		return &exitError{code: exitUnknown, err: broken}
 	}

@@ -5,31 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
-	"onmux/probe"
 	"onmux/report/phrase"
 	"onmux/report/record"
-	"onmux/scan/checkpoint"
-	"onmux/scan/connect"
-	"onmux/scan/engine"
 	"onmux/scan/link"
-	"onmux/scan/raw"
-	"onmux/scan/target"
 )
-
-// method is how a scan asks: by packets of its own or by connecting.
-type method struct {
-	packets  bool
-	device   string        // packets leave here; "" for wherever the kernel would send them
-	prepared engine.Engine // made to find out whether packets can be sent, and not used yet
-	fallback []string      // why it connects although packets were to be preferred
-}
 
 func methodFlags(category string) []cli.Flag {
 	return []cli.Flag{
@@ -40,20 +25,21 @@ func methodFlags(category string) []cli.Flag {
 	}
 }
 
-// read finds what is wrong with the flags before anything is sent. auto
+// readMethod finds what is wrong with the flags before anything is sent. auto
 // takes packets where this process may send them.
-func (m *method) read(c *cli.Context) error {
+func (w *scanJob) readMethod(c *cli.Context) error {
 	switch name := c.String("method"); name {
 	case "auto":
-		m.packets = link.Permitted() == nil
+		w.auto = true
+		w.Packets = link.Permitted() == nil
 	case "syn":
-		m.packets = true
+		w.Packets = true
 	case "connect":
 	default:
 		return usageError(fmt.Errorf("--method %s: unknown method", name), "auto, syn or connect")
 	}
-	m.device = c.String("interface")
-	if m.device == "" {
+	w.Device = c.String("interface")
+	if w.Device == "" {
 		return nil
 	}
 	if c.String("method") == "connect" {
@@ -62,57 +48,45 @@ func (m *method) read(c *cli.Context) error {
 			"--method syn sends packets by an interface",
 		)
 	}
-	m.packets = true
-	if _, err := net.InterfaceByName(m.device); err != nil {
-		return usageError(fmt.Errorf("--interface %s: this machine has no such interface", m.device), "")
+	w.Packets = true
+	if _, err := net.InterfaceByName(w.Device); err != nil {
+		return usageError(fmt.Errorf("--interface %s: this machine has no such interface", w.Device), "")
 	}
 	return nil
 }
 
-// adopt makes auto take the method of a checkpoint: a scan cannot go on with
-// another method than the one it began with.
-func (m *method) adopt(c *cli.Context, from *checkpoint.Checkpoint) {
-	if c.String("method") != "auto" || m.device != "" {
-		return
-	}
-	for _, name := range from.Methods {
-		m.packets = name == "syn" || name == "udp-raw"
-	}
-}
-
 // chooseMethod decides how the scan asks, prints the choice if it was automatic, and
 // drops the privileges that are not needed any more.
-func (w *scanJob) chooseMethod(ctx context.Context, c *cli.Context) error {
-	auto := c.String("method") == "auto"
+func (w *scanJob) chooseMethod(ctx context.Context) error {
 	text := "connect (TCP connections and UDP sockets)"
 	var why error
-	if w.packets {
-		w.prepared, why = w.newRaw(ctx)
+	if w.Packets {
+		why = w.Prepare(ctx, w.Options())
 		switch {
 		case why == nil:
 			text = "syn (packets of its own): this process may send them"
 		case ctx.Err() != nil:
 			return nil // nothing will be sent; the report states why
-		case !auto || w.device != "":
+		case !w.auto || w.Device != "":
 			return cannotSend(why)
 		}
-		w.packets = why == nil
+		w.Packets = why == nil
 	} else {
 		why = link.Permitted()
 	}
-	if why == nil && !w.packets && w.config.Resume != nil {
+	if why == nil && !w.Packets && w.Config.Resume != nil {
 		text += ": as in the checkpoint"
 	}
 	if why != nil {
 		text += ": " + phrase.Visible(why.Error())
 	}
-	if why != nil && auto {
-		w.fallback = []string{"asked by connections and sockets: " + why.Error()}
+	if why != nil && w.auto {
+		w.Fallback = why
 	}
-	if auto && (w.layout.Verbosity == record.Verbose || why != nil && w.layout.Verbosity != record.Quiet) {
+	if w.auto && (w.layout.Verbosity == record.Verbose || why != nil && w.layout.Verbosity != record.Quiet) {
 		fmt.Fprintln(w.stderr, "onmux: method", text)
 	}
-	if w.packets && w.wait == 0 { // to try again takes new sockets
+	if w.Packets && w.wait == 0 { // to try again takes new sockets
 		if err := link.DropPrivileges(); err != nil && w.layout.Verbosity == record.Verbose {
 			fmt.Fprintln(w.stderr, "onmux: privileges could not be dropped:", err)
 		}
@@ -131,54 +105,4 @@ func cannotSend(err error) error {
 		f.hint = "run it as root, or once: sudo setcap cap_net_raw+ep " + self + "; --method connect needs neither"
 	}
 	return f
-}
-
-func (w *scanJob) newRaw(ctx context.Context) (engine.Engine, error) {
-	e, err := raw.New(ctx, raw.Config{
-		Targets: w.config.Plan, Device: w.device, Tries: 1 + w.config.Retries, Evidence: w.layout.Verbosity == record.Verbose,
-		NoTimestamps: math.IsInf(w.config.Rate, 1),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-// engine is the one that was made already, or another.
-func (w *scanJob) engine(ctx context.Context) (engine.Engine, error) {
-	if e := w.prepared; e != nil {
-		w.prepared = nil
-		return e, nil
-	}
-	if w.packets {
-		return w.newRaw(ctx)
-	}
-	// Reasons come with every answer; sentences about them only on request.
-	own, err := target.OwnNetworks()
-	if err != nil {
-		return nil, err
-	}
-	return connect.New(connect.Config{
-		Targets: w.config.Plan, Own: own, Evidence: w.layout.Verbosity == record.Verbose,
-	}), nil
-}
-
-// close frees an engine that was never used.
-func (w *scanJob) close() {
-	if w.prepared != nil {
-		_ = w.prepared.Close()
-	}
-}
-
-// methods names how each protocol is asked, for the report.
-func (w *scanJob) methods() map[string]string {
-	names := map[probe.Proto]string{probe.TCP: "connect", probe.UDP: "udp"}
-	if w.packets {
-		names = map[probe.Proto]string{probe.TCP: "syn", probe.UDP: "udp-raw"}
-	}
-	asked := make(map[string]string)
-	for _, p := range w.ports {
-		asked[p.Proto.String()] = names[p.Proto]
-	}
-	return asked
 }

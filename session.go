@@ -290,14 +290,6 @@ func (s *session) readLibrary(c *cli.Context, identify bool) error {
 	return nil
 }
 
-// libraryNotes are the notes of the library, for the report.
-func libraryNotes(l *recog.Library) []string {
-	if l == nil {
-		return nil
-	}
-	return l.Notes()
-}
-
 // withDeadline is ctx until the deadline, if there is one.
 func (s *session) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if s.deadline == 0 {

@@ -13,6 +13,7 @@ import (
 	"onmux/probe/inquiry"
 	"onmux/probe/local"
 	"onmux/report"
+	"onmux/report/job"
 	"onmux/report/policy"
 	"onmux/report/record"
 	"onmux/scan"
@@ -53,8 +54,8 @@ schema policy prints the JSON Schema of policies, for editors.`,
 				return err
 			}
 			v := &verifier{session: s, yes: c.Bool("yes")}
-			if v.rate, err = parseRate(c.String("rate")); err != nil {
-				return err
+			if v.rate, err = job.ParseRate("rate", c.String("rate")); err != nil {
+				return failure(err)
 			}
 			p, err := readRules(c)
 			if err != nil {
@@ -114,30 +115,28 @@ func (v *verifier) Check(ctx context.Context, r local.Request) (local.Report, er
 }
 
 func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, emit emitter) (record.End, error) {
-	one := *v.session
-	one.ports, one.progress = p.Ports, nil
-	config := inquiry.Config{Timeout: v.timeout, Identify: identify}
-	return (&prober{session: &one, hosts: []string{p.Host}, config: config, needsNames: true}).probe(ctx, emit)
+	one := v.newProbe([]string{p.Host}, inquiry.Config{Timeout: v.timeout, Identify: identify})
+	one.Ports, one.NeedsNames = p.Ports, true
+	return v.probe(ctx, one, emit)
 }
 
 func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (record.End, error) {
-	one := *v.session
-	one.ports = s.Ports
-	w := &scanJob{session: &one, config: scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate}}
+	w := v.newScan(scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate})
 	own, err := target.OwnNetworks()
 	if err != nil {
-		return record.End{}, fmt.Errorf("this machine's networks cannot be read: %w", err)
+		return record.End{}, err
 	}
-	w.config.Plan, err = target.NewPlan(ctx, target.Config{
+	w.Ports = s.Ports
+	w.Config.Plan, err = target.NewPlan(ctx, target.Config{
 		Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own,
 	})
 	if err != nil {
 		return record.End{}, err
 	}
-	if err := w.config.Plan.CheckPublic(); err != nil && !v.yes {
+	if err := w.Config.Plan.CheckPublic(); err != nil && !v.yes {
 		return record.End{}, fmt.Errorf("%w (--yes, if they are)", err)
 	}
-	return w.scan(ctx, emit)
+	return w.Run(ctx, emit)
 }
 
 // snapshot writes the policy that holds now.

@@ -70,6 +70,9 @@ func (l *Library) Find(name, text string) (Software, bool) {
 
 // Notes states what was left out of the files that were read so far, in order.
 func (l *Library) Notes() []string {
+	if l == nil {
+		return nil
+	}
 	l.cache.mu.Lock()
 	defer l.cache.mu.Unlock()
 	return slices.Clone(l.cache.notes)

@@ -36,19 +36,6 @@ func Read(name string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Acquire keeps other scans from saving to that file until the lock is released. The error
-// is one line that names the file.
-func Acquire(name string) (*files.Lock, error) {
-	l, err := files.Acquire(name)
-	switch {
-	case errors.Is(err, files.ErrInUse):
-		return nil, fmt.Errorf("%s is the checkpoint of another scan that is running", quoteName(name))
-	case err != nil:
-		return nil, fmt.Errorf("the checkpoint %s cannot be written: %w", quoteName(name), err)
-	}
-	return l, nil
-}
-
 // MayWrite is nil, or an error that explains why a new scan must not save its
 // checkpoints to that file: it is something else, or of a scan that is not
 // complete, or cannot be created.

@@ -1,16 +1,20 @@
 package target
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 )
 
+// ErrOwnNetworks means that the networks of this machine cannot be read.
+var ErrOwnNetworks = errors.New("this machine's networks cannot be read")
+
 // OwnNetworks lists the networks that this machine's interfaces are in.
 func OwnNetworks() ([]netip.Prefix, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the networks of this machine: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrOwnNetworks, err)
 	}
 	var out []netip.Prefix
 	for _, a := range addrs {

@@ -37,9 +37,11 @@ func (e *ResolveError) Unwrap() error { return e.Err }
 
 // IsUsage reports of an error of NewPlan, ports.Parse or Read whether the user can
 // mend it: a target, port or file that makes no sense, or a name that does not
-// exist. It is false where the context ended or no name server answered.
+// exist. It is false where the context ended, no name server answered, or
+// the machine's own networks cannot be read.
 func IsUsage(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, ErrOwnNetworks) {
 		return false
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {

@@ -1,5 +1,13 @@
 package target
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"onmux/probe/wording"
+)
+
 // Shard I of N takes every N-th position of the order; I counts from 1. The zero
 // Shard has no positions.
 type Shard struct{ I, N int }
@@ -27,3 +35,17 @@ func (s Shard) From(pos uint64) uint64 {
 
 // Has reports whether a position is the shard's.
 func (s Shard) Has(pos uint64) bool { return pos%uint64(s.N) == uint64(s.I-1) }
+
+// ParseShard reads I/N; "" is the zero Shard.
+func ParseShard(s string) (Shard, error) {
+	if s == "" {
+		return Shard{}, nil
+	}
+	i, n, ok := strings.Cut(s, "/")
+	part, err1 := strconv.Atoi(i)
+	parts, err2 := strconv.Atoi(n)
+	if shard := (Shard{part, parts}); ok && err1 == nil && err2 == nil && shard.Valid() {
+		return shard, nil
+	}
+	return Shard{}, &wording.UsageError{Err: fmt.Errorf("--shard %s is not valid", s), Hint: "1/4 is the first of four"}
+}

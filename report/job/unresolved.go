@@ -1,13 +1,13 @@
-package report
+package job
 
 import (
 	"onmux/probe"
 	"onmux/report/record"
 )
 
-// TakeUnresolved takes what has no address out of the endpoints, counts and emits it, and
+// takeUnresolved takes what has no address out of the endpoints, counts and emits it, and
 // returns the rest.
-func TakeUnresolved(asked []probe.Result, end *record.End, emit func(record.Finding) error) ([]probe.Result, error) {
+func takeUnresolved(asked []probe.Result, end *record.End, emit func(record.Finding) error) ([]probe.Result, error) {
 	var rest []probe.Result
 	for _, r := range asked {
 		if r.Addr.IsValid() {
