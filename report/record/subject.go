@@ -47,7 +47,15 @@ func About(f Finding) (Subject, bool) {
 
 // Place is the endpoint; of a name that has no address, the name with its port.
 func Place(r probe.Result) string {
-	if r.Addr.IsValid() || r.Host == "" {
+	if r.Addr.IsValid() {
+		return r.Endpoint.String()
+	}
+	return PlaceAsGiven(r)
+}
+
+// PlaceAsGiven is the endpoint by its host's name, if one was given.
+func PlaceAsGiven(r probe.Result) string {
+	if r.Host == "" {
 		return r.Endpoint.String()
 	}
 	return net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port))) + "/" + r.Proto.String()

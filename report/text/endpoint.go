@@ -66,10 +66,8 @@ func (e *endpoints) result(r probe.Result) {
 		e.states.add(r.Addr, r.Addr, probe.Port{Number: r.Port, Proto: r.Proto}, r.State)
 	}
 	switch {
-	case e.Verbosity == record.Quiet && r.IsDecoy():
-		e.verdict(record.Place(r), r.State, phrase.AsEverywhere)
 	case e.Verbosity == record.Quiet:
-		e.verdict(record.Place(r), r.State, "")
+		e.verdict(record.PlaceAsGiven(r), r.State, quietTail(r))
 	case e.command == "scan" && !e.each() && r.IsDecoy():
 		e.fold.addLoose(r)
 	case e.folds(r.State) && r.Addr.IsValid():
@@ -155,10 +153,23 @@ func (e *endpoints) span(r scan.Range) {
 }
 
 // verdict is a line for scripts.
-func (e *endpoints) verdict(name string, s probe.State, but string) {
+func (e *endpoints) verdict(name string, s probe.State, tail string) {
 	if s == probe.Open || e.command != "scan" {
-		e.line(0, 0, span{phrase.Visible(name) + " ", plain}, span{s.String(), tone(s.String())}, span{but, plain})
+		e.line(0, 0, span{phrase.Visible(name) + " ", plain}, span{s.String(), tone(s.String())}, span{tail, plain})
 	}
+}
+
+// quietTail follows a verdict: the address where the endpoint has its host's name, and
+// whether every port of it is open.
+func quietTail(r probe.Result) string {
+	var tail string
+	if r.Host != "" && r.Addr.IsValid() {
+		tail = " " + phrase.Visible(r.Addr.String())
+	}
+	if r.IsDecoy() {
+		tail += phrase.AsEverywhere
+	}
+	return tail
 }
 
 // heading writes which name the addresses that follow are of.
