@@ -180,7 +180,7 @@ func TestFaults(t *testing.T) {
 				if kind%4 >= 2 {
 					port = udp417
 				}
-				name := fmt.Sprintf("%s, %s, %s, sockets %v, %d", s.targets, f.name, port.Proto, sockets, seed)
+				name := fmt.Sprintf("%s, %s, %s, sockets %v, seed %d", s.targets, f.name, port.Proto, sockets, seed)
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {

@@ -75,15 +75,14 @@ type loop struct {
 }
 
 func newLoop(c Config, now time.Time) *loop {
-	methods := methodNames(c)
-	senders := newSenders(c.Engine)
+	methods, senders := methodNames(c), newSenders(c.Engine, c.Seed)
 	p := &parts{
 		Config: c, space: newSpace(c), rtt: new(timing.Estimator), resets: new(verdict.Resets),
 		anomalies: new(anomalies), routers: new(control.Routers),
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
 	d := newDispatcher(p, senders, now)
-	p.layout = &control.Layout{Addresses: p.addrs, Endpoints: p.plan.Len(), Named: len(c.Controls.Endpoints)}
+	p.layout = &control.Layout{Addresses: p.addrs, Endpoints: p.plan.Len(), Named: len(c.Controls.Endpoints), Seed: c.Seed}
 	if e, ok := c.Engine.(engine.Router); ok {
 		if p.layout.Paths = len(e.Paths()); p.layout.Paths > 1 {
 			p.layout.Path = e.Path

@@ -41,15 +41,16 @@ type sender struct {
 	places    [engine.MaxBatch]uint64
 	ahead     [engine.MaxBatch]candidate
 	controls  int // control probes in batch
+	random    *rand.Rand
 }
 
-func newSenders(e engine.Engine) (out []*sender) {
+func newSenders(e engine.Engine, seed uint64) (out []*sender) {
 	all := []engine.Sender{e}
 	if p, ok := e.(engine.Parallel); ok {
 		all = p.Senders()
 	}
 	for id, s := range all {
-		out = append(out, &sender{Sender: s, id: id})
+		out = append(out, &sender{Sender: s, id: id, random: rand.New(rand.NewPCG(seed, uint64(id)))})
 	}
 	return out
 }
@@ -59,7 +60,7 @@ func newSenders(e engine.Engine) (out []*sender) {
 func (s *sender) mix(controls []engine.Probe, end uint64) {
 	s.controls = len(controls)
 	for _, p := range controls {
-		at, position := rand.N(len(s.batch)+1), end
+		at, position := s.random.IntN(len(s.batch)+1), end
 		if at < len(s.positions) {
 			position = s.positions[at]
 		}

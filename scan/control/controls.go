@@ -48,6 +48,7 @@ type Layout struct {
 	Named     int                    // controls that the user named: their indexes begin at Endpoints
 	Paths     int                    // ways out of this machine; at least 1
 	Path      func(index uint64) int // the way to an endpoint, from 0; nil if there is one
+	Seed      uint64                 // of the choice of controls
 }
 
 // isNamed reports whether an index is that of a named control. Those have an area of
@@ -189,6 +190,7 @@ type controls struct {
 	trouble bool // some part has failed
 	begun   time.Time
 	windows windows
+	random  *rand.Rand
 
 	pausedSince time.Time // zero while the scan goes on
 }
@@ -196,7 +198,7 @@ type controls struct {
 func newControls(l Layout, begun time.Time) controls {
 	l.Paths = max(l.Paths, 1)
 	c := controls{
-		begun:  begun,
+		begun: begun, random: rand.New(rand.NewPCG(l.Seed, 0)),
 		Layout: l, groups: make([]part, l.Paths*int(kinds)),
 		areas:   make([]*part, (l.Paths*int(l.areas())+1)*int(kinds)),
 		numbers: make(map[uint64]uint64),
@@ -229,7 +231,7 @@ func (c *controls) known(index uint64, kind Kind, now time.Time) {
 		a.members = append(a.members, m)
 		return
 	}
-	if at := rand.N(a.seen); at < maxMembers && !a.members[at].out { // each stays with the same probability
+	if at := c.random.IntN(a.seen); at < maxMembers && !a.members[at].out { // each stays with the same probability
 		a.members[at] = m
 	}
 }
