@@ -2,11 +2,14 @@ package ci_test
 
 import (
 	"bytes"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,16 +158,71 @@ func TestMarkdownFits(t *testing.T) {
 // seconds are the times that junit-10.xsd, of the xUnit plugin of Jenkins, allows.
 var seconds = regexp.MustCompile(`^(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]{0,3})?$`)
 
-// TestJUnitTimes: the times are valid in the strictest schema that there is.
-func TestJUnitTimes(t *testing.T) {
-	out := Sample().Write(t, "junit")
-	times := regexp.MustCompile(` time="([^"]*)"`).FindAllStringSubmatch(string(out), -1)
-	for _, m := range times {
-		if !seconds.MatchString(m[1]) {
-			t.Errorf("the time %q", m[1])
+// junitRules is what junit-10.xsd allows of the elements that may be in a report: their
+// parents, and their attributes, of which some are required. Its other attributes are strings.
+var junitRules = map[string]struct{ parents, required, optional []string }{
+	"testsuites": {[]string{""}, nil, []string{"name", "time", "tests", "failures", "errors"}},
+	"testsuite": {[]string{"testsuites", "testsuite"}, []string{"name", "tests", "failures", "errors"},
+		[]string{"group", "time", "skipped", "timestamp", "hostname", "id", "package", "file", "log", "url"}},
+	"properties": {[]string{"testsuite"}, nil, nil},
+	"property":   {[]string{"properties"}, []string{"name", "value"}, nil},
+	"testcase":   {[]string{"testsuite"}, []string{"name"}, []string{"time", "classname", "group"}},
+	"failure":    {[]string{"testcase"}, nil, []string{"type", "message"}},
+	"error":      {[]string{"testcase"}, nil, []string{"type", "message"}},
+	"skipped":    {[]string{"testcase"}, nil, []string{"type", "message"}},
+	"system-out": {[]string{"testcase", "testsuite"}, nil, nil},
+	"system-err": {[]string{"testcase", "testsuite"}, nil, nil},
+}
+
+// TestJUnitIsValid: reports keep to the strictest schema that there is.
+func TestJUnitIsValid(t *testing.T) {
+	for _, s := range []Stream{Sample(), passing(), WithText(Hostile), {Started: Starts("scan"), Ended: Ends(0, nil)}} {
+		x := xml.NewDecoder(bytes.NewReader(s.Write(t, "junit")))
+		path := []string{""}
+		times := 0
+		for {
+			token, err := x.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			parent := path[len(path)-1]
+			switch e := token.(type) {
+			case xml.StartElement:
+				name := e.Name.Local
+				rule, known := junitRules[name]
+				if !known || !slices.Contains(rule.parents, parent) {
+					t.Errorf("<%s> in <%s>", name, parent)
+				}
+				missing := slices.Clone(rule.required)
+				for _, a := range e.Attr {
+					missing = slices.DeleteFunc(missing, func(s string) bool { return s == a.Name.Local })
+					if !slices.Contains(rule.required, a.Name.Local) && !slices.Contains(rule.optional, a.Name.Local) {
+						t.Errorf("<%s> has %s", name, a.Name.Local)
+					}
+					if a.Name.Local == "time" {
+						times++
+						if !seconds.MatchString(a.Value) {
+							t.Errorf("the time %q", a.Value)
+						}
+					}
+				}
+				if len(missing) > 0 {
+					t.Errorf("<%s> has no %q", name, missing)
+				}
+				path = append(path, name)
+			case xml.EndElement:
+				path = path[:len(path)-1]
+			case xml.CharData:
+				if strings.HasPrefix(parent, "test") && strings.TrimSpace(string(e)) != "" {
+					t.Errorf("text in <%s>: %q", parent, e)
+				}
+			}
 		}
-	}
-	if times == nil {
-		t.Errorf("no time in\n%s", out)
+		if times == 0 {
+			t.Error("no time")
+		}
 	}
 }
