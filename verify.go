@@ -107,10 +107,10 @@ type verifier struct {
 	yes  bool
 }
 
-// Check also finds the owners of sockets that no rule is about, for all but the shortest report.
+// Check also finds the owners of sockets of which no rule expects one, for all but the shortest report.
 func (v *verifier) Check(ctx context.Context, r local.Request) (local.Report, error) {
 	r.IPv4, r.IPv6 = v.ipv4, v.ipv6
-	r.Owners = r.Owners || v.layout.Verbosity != record.Quiet
+	r.Owners = r.Owners || v.needsDetails()
 	return report.Check(ctx, r)
 }
 

@@ -201,3 +201,31 @@ func TestGitHubLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestGitHubPlaces: annotations of rules are at their place in the policy, and violations that
+// are alike are one.
+func TestGitHubPlaces(t *testing.T) {
+	s := Empty()
+	s.Ended.Complete = true
+	s.Findings = []Finding{Rule{Name: "net", About: "scan", Outcome: Fails, File: "ci/a,b.yaml", Line: 7}}
+	for _, n := range []int{9, 1, 2, 3} {
+		at := fmt.Sprintf("10.0.0.%d", n)
+		s.Findings = append(s.Findings, Violation{What: at + ":80/tcp", Expected: "closed", Actual: "open", Address: at,
+			Port: 80, Proto: "tcp", Rule: "net"})
+	}
+	s.Findings = append(s.Findings, Rule{Name: "no", About: "probe", Outcome: CannotTell, Error: "why",
+		File: "a", Line: 9})
+	out := string(s.Write(t, "github"))
+	for _, want := range []string{
+		"::error file=ci/a%2Cb.yaml,line=7,title=onmux check%3A net::net: 10.0.0.1-10.0.0.3, 10.0.0.9 port 80/tcp (4): " +
+			"expected closed, found open\n",
+		"::warning file=a,line=9,title=onmux check%3A could not tell::no: why\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Count(out, "::error ") != 1 {
+		t.Error(out)
+	}
+}

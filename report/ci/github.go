@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
@@ -17,29 +18,30 @@ import (
 const maxAnnotations = 10
 
 // github writes workflow commands, which GitHub Actions shows as annotations: an
-// error for each violation, at most ten in all, and one line about how it
-// ended.
+// error for each kind of violation, at most ten in all, and one line about how it
+// ended. The rules of a policy have their place in its file.
 type github struct {
 	record.Nop
 	w          io.Writer
 	command    string
 	violations uint64
+	kept       []record.Violation // until the end, when many that are alike are one
 	doubts     uint64
-	last       record.Violation // the tenth, which waits to see if there are more
+	places     map[string]string // of rules by name, as properties of a workflow command
 }
 
-func NewGitHub(w io.Writer, _ record.Options) record.Handler { return &github{w: w} }
+func NewGitHub(w io.Writer, _ record.Options) record.Handler {
+	return &github{w: w, places: make(map[string]string)}
+}
 
 // Start keeps the command.
 func (g *github) Start(s record.Start) error { g.command = s.Command; return nil }
 
-// Violation writes an error, as long as there are few.
+// Violation keeps it for the end.
 func (g *github) Violation(v record.Violation) error {
-	switch g.violations++; {
-	case g.violations < maxAnnotations:
-		return g.annotate("error", cmp.Or(v.Rule, v.What), phrase.Breach(v))
-	case g.violations == maxAnnotations:
-		g.last = v
+	g.violations++
+	if len(g.kept) < phrase.MaxViolations {
+		g.kept = append(g.kept, v)
 	}
 	return nil
 }
@@ -56,10 +58,14 @@ func (g *github) Change(c record.Change) error {
 }
 
 // Rule warns of one of which it is not known whether it holds; its violations follow.
-func (g *github) Rule(r record.Rule) error { return g.doubt(phrase.DoubtOfRule(r)) }
+func (g *github) Rule(r record.Rule) error {
+	if r.File != "" {
+		g.places[r.Name] = fmt.Sprintf("file=%s,line=%d,", workflowProperty(r.File), max(r.Line, 1))
+	}
+	return g.doubtAt(r.Name, phrase.DoubtOfRule(r))
+}
 
 // Endpoint warns of one that could not be measured.
-// End writes how many violations there are more, and how it ended.
 func (g *github) Endpoint(r probe.Result) error { return g.subject(r) }
 
 // Range warns of one that could not be measured.
@@ -74,26 +80,57 @@ func (g *github) subject(f record.Finding) error {
 }
 
 // doubt warns, if there is a reason. The last warning is the end's.
-func (g *github) doubt(why string) error {
+func (g *github) doubt(why string) error { return g.doubtAt("", why) }
+
+func (g *github) doubtAt(rule, why string) error {
 	if why == "" {
 		return nil
 	}
 	if g.doubts++; g.doubts >= maxAnnotations {
 		return nil
 	}
-	return g.annotate("warning", "could not tell", why)
+	return g.annotate("warning", rule, "could not tell", why)
 }
 
-// End writes how many violations there are more, and how it ended.
-func (g *github) End(e record.End) error {
-	var err error
-	switch {
-	case g.violations == maxAnnotations:
-		err = g.annotate("error", cmp.Or(g.last.Rule, g.last.What), phrase.Breach(g.last))
-	case g.violations > maxAnnotations:
-		err = g.annotate("error", "more violations", fmt.Sprintf("%d more violations", g.violations-maxAnnotations+1))
+// errors writes the violations: those that are alike together, if there are many.
+func (g *github) errors() error {
+	type one struct {
+		about record.Violation
+		text  string
+		count uint64
 	}
-	if err != nil {
+	var all []one
+	for _, alike := range phrase.Alike(g.kept) {
+		if len(alike) > phrase.FewAlike {
+			v := alike[0]
+			phrase.ByAddress(alike)
+			v.What = phrase.Places(alike)
+			all = append(all, one{alike[0], phrase.Breach(v), uint64(len(alike))})
+			continue
+		}
+		for _, v := range alike {
+			all = append(all, one{v, phrase.Breach(v), 1})
+		}
+	}
+	left := g.violations
+	for i, o := range all {
+		if i == maxAnnotations-1 && left > o.count {
+			break
+		}
+		left -= o.count
+		if err := g.annotate("error", o.about.Rule, cmp.Or(o.about.Rule, o.about.What), o.text); err != nil {
+			return err
+		}
+	}
+	if left > 0 {
+		return g.annotate("error", "", "more violations", wording.Count(left, "more violation", "more violations"))
+	}
+	return nil
+}
+
+// End writes the violations, and how it ended.
+func (g *github) End(e record.End) error {
+	if err := g.errors(); err != nil {
 		return err
 	}
 	outcome := record.OutcomeOf(e, int(g.violations))
@@ -101,7 +138,7 @@ func (g *github) End(e record.End) error {
 		phrase.Nothing(g.command, g.doubts > 0 || outcome == record.CannotTell))
 	switch outcome {
 	case record.Holds:
-		return g.annotate("notice", "done", summary)
+		return g.annotate("notice", "", "done", summary)
 	case record.Fails:
 		if e.Complete {
 			return nil // the errors are enough
@@ -112,11 +149,12 @@ func (g *github) End(e record.End) error {
 	} else {
 		summary = "could not tell: " + summary
 	}
-	return g.annotate("warning", "could not tell", summary)
+	return g.annotate("warning", "", "could not tell", summary)
 }
 
-func (g *github) annotate(kind, title, message string) error {
-	_, err := fmt.Fprintf(g.w, "::%s title=%s::%s\n", kind,
+// annotate writes one annotation; rule names the rule that it is of, if it is of one.
+func (g *github) annotate(kind, rule, title, message string) error {
+	_, err := fmt.Fprintf(g.w, "::%s %stitle=%s::%s\n", kind, g.places[rule],
 		workflowProperty("onmux "+g.command+": "+title), workflowData(message))
 	return err
 }

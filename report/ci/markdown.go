@@ -63,7 +63,7 @@ func (m *markdown) Endpoint(r probe.Result) error {
 	}
 	rtt := ""
 	if r.RTT > 0 {
-		rtt = phrase.Exactly(r.RTT)
+		rtt = phrase.Duration(time.Duration(r.RTT))
 	}
 	return m.row(0, name, r.State.String(), r.Reason.String(), rtt, phrase.Product(r.Service)+r.Error)
 }

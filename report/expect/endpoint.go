@@ -47,7 +47,7 @@ func (s *endpoint) judge(r probe.Result) (out []record.Violation, doubt string) 
 	case s.MaxRTT > 0 && rtt <= 0:
 		doubt = at.What + ": no round-trip time was measured"
 	case s.MaxRTT > 0 && rtt > s.MaxRTT:
-		expect("round-trip time", "at most "+s.MaxRTT.String(), phrase.Exactly(r.RTT))
+		expect("round-trip time", "at most "+phrase.Exactly(probe.Millis(s.MaxRTT)), phrase.Exactly(r.RTT))
 	}
 	found := r.Service
 	for _, c := range []struct {

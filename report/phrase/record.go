@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"onmux/probe"
 	"onmux/probe/local"
@@ -66,7 +67,7 @@ func Because(r probe.Reason, rtt probe.Millis) string {
 		parts = append(parts, r.String())
 	}
 	if rtt > 0 {
-		parts = append(parts, Exactly(rtt))
+		parts = append(parts, Duration(time.Duration(rtt)))
 	}
 	if parts == nil {
 		return ""

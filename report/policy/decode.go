@@ -112,7 +112,12 @@ func wrongf(n ast.Node, format string, args ...any) error {
 
 // in adds the file and the position.
 func (e nodeError) in(name string) *Error {
-	n, line, column := e.node, 1, 1
+	line, column := position(e.node)
+	return &Error{name, line, column, e.err}
+}
+
+// position is where a node begins, from 1.
+func position(n ast.Node) (line, column int) {
 	switch m := n.(type) { // which begin with their first key, and whose token is the colon behind it
 	case *ast.MappingNode:
 		if !m.IsFlowStyle && len(m.Values) > 0 {
@@ -121,10 +126,10 @@ func (e nodeError) in(name string) *Error {
 	case *ast.MappingValueNode:
 		n = m.Key
 	}
-	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
-		line, column = n.GetToken().Position.Line, n.GetToken().Position.Column
+	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
+		return 1, 1
 	}
-	return &Error{name, line, column, e.err}
+	return n.GetToken().Position.Line, n.GetToken().Position.Column
 }
 
 var step = regexp.MustCompile(`\.([^.\[]+)|\[(\d+)\]`)

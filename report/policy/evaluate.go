@@ -143,7 +143,8 @@ func (e *evaluation) result(end record.End, err error) (record.Rule, []record.Vi
 	e.violations.add(e.judge.End(end))
 	doubt := e.judge.Doubt()
 	out := record.Rule{
-		Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary(),
+		Name: e.rule.Name, About: e.rule.section, Outcome: e.judge.Outcome(), Found: e.summary(), File: e.rule.file,
+		Line: e.rule.line,
 	}
 	for i, j := range e.exceptions {
 		e.violations.add(j.End(end))
@@ -167,6 +168,7 @@ func (e *evaluation) result(end record.End, err error) (record.Rule, []record.Vi
 	if e.violations.more > 0 {
 		out.Found += fmt.Sprintf("; %d more violations", e.violations.more)
 	}
+	phrase.ByAddress(e.violations.kept) // a scan finds them in any order
 	return out, e.violations.kept
 }
 

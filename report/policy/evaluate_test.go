@@ -156,7 +156,7 @@ func TestJudgements(t *testing.T) {
 			[]record.Finding{at(a, probe.Closed), at(a.Next(), probe.Filtered), at(a.Prev(), probe.Closed)},
 			"cannot-tell 10.0.0.7:417/tcp closed; 10.0.0.6:417/tcp closed not everything could be probed"},
 		{"no route", network, cut, errors.New("no route"), nil, "cannot-tell  no route"},
-		{"as expected", ssh, whole, nil, []record.Finding{answered}, "holds 10.0.0.7:417/tcp open (1 ms), ssh "},
+		{"as expected", ssh, whole, nil, []record.Finding{answered}, "holds 10.0.0.7:417/tcp open (1.00 ms), ssh "},
 		{
 			"a certificate for long enough", certified, whole, nil, []record.Finding{until(noon.AddDate(0, 0, 15))},
 			"holds 10.0.0.7:417/tcp open, https ",
@@ -170,13 +170,13 @@ func TestJudgements(t *testing.T) {
 		},
 		{
 			"no certificate of another service", certified, whole, nil, []record.Finding{answered},
-			"cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: what speaks there " +
+			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: what speaks there " +
 				"is ssh",
 		},
 		{
 			"no version", "probe: [{name: p, endpoint: '10.0.0.7:417', version: '9'}]", whole, nil,
 			[]record.Finding{answered},
-			"cannot-tell 10.0.0.7:417/tcp open (1 ms), ssh 10.0.0.7:417/tcp: ssh does not report its version",
+			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms), ssh 10.0.0.7:417/tcp: ssh does not report its version",
 		},
 		{
 			"no time", "probe: [{name: p, endpoint: '10.0.0.7:417', max-rtt: 5ms}]", whole, nil,
@@ -193,15 +193,15 @@ func TestJudgements(t *testing.T) {
 		},
 		{
 			"slow", ssh, whole, nil, []record.Finding{slow},
-			"fails 10.0.0.7:417/tcp open (1000 ms), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5ms]",
+			"fails 10.0.0.7:417/tcp open (1.0 s), ssh  [the round-trip time of 10.0.0.7:417/tcp: 1000 ms, not at most 5 ms]",
 		},
 		{
 			"another service", ssh, whole, nil, []record.Finding{other},
-			"fails 10.0.0.7:417/tcp open (1 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]",
+			"fails 10.0.0.7:417/tcp open (1.00 ms), http  [the service of 10.0.0.7:417/tcp: http, not ssh]",
 		},
 		{
 			"no service found", ssh, whole, nil, []record.Finding{silent},
-			"cannot-tell 10.0.0.7:417/tcp open (1 ms) 10.0.0.7:417/tcp: what speaks there was not recognized",
+			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms) 10.0.0.7:417/tcp: what speaks there was not recognized",
 		},
 		{"closed", ssh, whole, nil, []record.Finding{at(a, probe.Closed)},
 			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open]"},

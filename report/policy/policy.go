@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type Rule struct {
 	Scan   *Scan
 	Expect []expect.Expectation
 
+	file    string    // "" if it was read from standard input
+	line    int       // where it begins, from 1
 	section string    // of the file: "check", "probe" or "scan"
 	check   checkRule // as in the file
 	probe   probeRule
@@ -72,7 +75,13 @@ func Read(in *files.Inputs, name string, now time.Time) (Policy, error) {
 	if err != nil {
 		return Policy{}, err
 	}
-	return Parse(files.Title(name), text, now)
+	p, err := Parse(files.Title(name), text, now)
+	for i := range p.Rules {
+		if name != "-" {
+			p.Rules[i].file = filepath.ToSlash(name)
+		}
+	}
+	return p, err
 }
 
 // Parse reads a policy; name is the file's, for errors, which are an *Error with
@@ -124,6 +133,7 @@ func (p *Policy) add(r Rule, n ast.Node, err error) error {
 	if slices.ContainsFunc(p.Rules, func(o Rule) bool { return o.Name == r.Name }) {
 		return nodeError{child(n, "name"), fmt.Errorf("two rules are named %q: rename one", r.Name)}
 	}
+	r.line, _ = position(n)
 	p.Rules = append(p.Rules, r)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -158,5 +159,32 @@ func TestDescribeWritesNoPart(t *testing.T) {
 		if text, err := Describe(t.Context(), p, c, noon); err == nil || err.Error() != c.want || text != nil {
 			t.Errorf("%v\n%s", err, text)
 		}
+	}
+}
+
+// TestRulesHaveTheirPlace: a rule has its line, and its violations the order of addresses.
+func TestRulesHaveTheirPlace(t *testing.T) {
+	p, err := Parse("onmux.yaml", []byte("check:\n  - port: 80/tcp\nscan:\n  -\n    expect: closed\n"+
+		"    targets: 10.0.0.0/28\n    port: 80/tcp\n"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f found
+	for _, a := range []string{"10.0.0.10", "10.0.0.9", "10.0.0.1"} {
+		f.findings = append(f.findings, probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr(a), Port: 80,
+			Proto: probe.TCP}, State: probe.Open})
+	}
+	var got []string
+	Verify(t.Context(), p, f, func(r record.Finding) error {
+		switch r := r.(type) {
+		case record.Rule:
+			got = append(got, fmt.Sprint("line ", r.Line))
+		case record.Violation:
+			got = append(got, r.Address)
+		}
+		return nil
+	})
+	if want := "[line 2 line 5 10.0.0.1 10.0.0.9 10.0.0.10]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }

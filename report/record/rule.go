@@ -8,6 +8,8 @@ type Rule struct {
 	Outcome Outcome `json:"outcome"`
 	Found   string  `json:"found,omitempty"` // in one line
 	Error   string  `json:"error,omitempty"` // why that is not known
+	File    string  `json:"file,omitempty"`  // of the policy, as it was named
+	Line    int     `json:"line,omitzero"`   // where it begins there
 }
 
 // Kind names the record's type in documents.

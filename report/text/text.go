@@ -121,6 +121,7 @@ func (t *writer) Violation(v record.Violation) error {
 // how it ended.
 func (t *writer) End(e record.End) error {
 	t.ports.end()
+	t.violations.endRule()
 	if t.Verbosity == record.Quiet {
 		return t.flush()
 	}

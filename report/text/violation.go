@@ -13,16 +13,16 @@ import (
 // below it, the others at the end.
 type violations struct {
 	*base
-	kept     []record.Violation
+	ofRule   []record.Violation // of the last rule, which wait for the next
+	kept     []record.Violation // of no rule
 	count    uint64
-	ofRule   int    // violations of the last rule that were written
 	unlisted uint64 // violations that are only counted
 }
 
 // rule writes what came of a rule: the word first, so that the eye finds what
 // does not hold; what violates it follows.
 func (t *violations) rule(r record.Rule) {
-	t.ofRule = 0
+	t.endRule()
 	words := map[record.Outcome]span{record.Holds: {"holds", yes}, record.Fails: {"FAILS", alarm},
 		record.CannotTell: {"can't" + phrase.NoBreak + "tell", wrong}}
 	word := cmp.Or(words[r.Outcome], span{probe.Unknown.String(), wrong})
@@ -37,92 +37,81 @@ func (t *violations) rule(r record.Rule) {
 	t.line(0, 7, line...)
 }
 
-// add writes a violation, or keeps it for the end.
+// add keeps a violation, until the end of its rule or of the report.
 func (t *violations) add(v record.Violation) {
 	t.count++
 	switch {
 	case t.Verbosity == record.Quiet:
-	case v.Rule != "" && t.ofRule >= phrase.MaxListed && t.Verbosity != record.Verbose:
-		t.unlisted++
 	case v.Rule != "": // its rule is the line above
-		t.ofRule++
-		t.line(7, 9, span{phrase.Visible(v.What) + ": expected " + phrase.Visible(v.Expected) + ", found " +
-			phrase.Visible(v.Actual), bad})
-	case t.Verbosity == record.Verbose || len(t.kept) < phrase.MaxRows:
+		t.ofRule = append(t.ofRule, v)
+	case t.Verbosity == record.Verbose || len(t.kept) < phrase.MaxViolations:
 		t.kept = append(t.kept, v)
 	default:
 		t.unlisted++
 	}
 }
 
-func (t *violations) write(v record.Violation) {
-	what, expected, actual := phrase.Visible(v.What), phrase.Visible(v.Expected), phrase.Visible(v.Actual)
-	if v.Port != 0 {
-		actual = what + " is " + actual
-	} // otherwise it is a count: "expected open=0, but open=1"
-	t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", expected, actual), alarm})
+// endRule writes the violations of the last rule.
+func (t *violations) endRule() {
+	left := t.list(t.ofRule, func(places string, v record.Violation) {
+		t.line(7, 9, span{places + ": expected " + phrase.Visible(v.Expected) + ", found " + phrase.Visible(v.Actual), bad})
+	}, func(places string, v record.Violation) {
+		t.line(7, 9, span{"expected " + phrase.Visible(v.Expected) + ", found " + phrase.Visible(v.Actual) + ": " + places,
+			bad})
+	})
+	t.more(left, 7)
+	t.ofRule = nil
 }
 
-// fewAlike is how many violations that are alike have a line each.
-const fewAlike = 4
-
-// end writes those that were kept. Many of which the same was expected and found are one.
+// end writes those of no rule.
 func (t *violations) end() {
-	type kind struct{ expected, actual string }
-	var groups [][]record.Violation
-	at := make(map[kind]int)
-	for _, v := range t.kept {
-		k := kind{v.Expected, v.Actual}
-		i, known := at[k]
-		if known && v.Port != 0 && t.Verbosity != record.Verbose {
-			groups[i] = append(groups[i], v)
-			continue
+	phrase.ByAddress(t.kept)
+	left := t.list(t.kept, func(places string, v record.Violation) {
+		found := phrase.Visible(v.Actual)
+		if v.Port != 0 {
+			found = places + " is " + found
+		} // otherwise it is a count: "expected open=0, but open=1"
+		t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", phrase.Visible(v.Expected), found), alarm})
+	}, func(places string, v record.Violation) {
+		t.line(0, 2, span{fmt.Sprintf("expected %s, but %s: %s", phrase.Visible(v.Expected), phrase.Visible(v.Actual),
+			places), alarm})
+	})
+	t.more(t.unlisted+left, 0)
+}
+
+// list writes violations: one by one, or many of which the same was expected and found
+// together. It returns how many it left out.
+func (t *violations) list(all []record.Violation, one, together func(string, record.Violation)) (left uint64) {
+	if t.Verbosity == record.Verbose {
+		for _, v := range all {
+			one(phrase.Visible(v.What), v)
 		}
-		at[k] = len(groups)
-		groups = append(groups, []record.Violation{v})
+		return 0
 	}
 	lines := 0
-	for _, g := range groups {
-		if lines >= phrase.MaxListed && t.Verbosity != record.Verbose {
-			t.unlisted += uint64(len(g))
+	for _, g := range phrase.Alike(all) {
+		if lines >= phrase.MaxListed {
+			left += uint64(len(g))
 			continue
 		}
-		if len(g) >= fewAlike {
-			t.writeAlike(g)
+		if len(g) > phrase.FewAlike {
+			together(phrase.Places(g), g[0])
 			lines++
 			continue
 		}
 		for _, v := range g {
-			t.write(v)
+			one(phrase.Visible(v.What), v)
 			lines++
 		}
 	}
-	if t.unlisted > 0 {
-		t.line(0, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(t.unlisted, "more violation",
-			"more violations")), alarm})
-	}
+	return left
 }
 
-// writeAlike writes violations that differ only in what they are about.
-func (t *violations) writeAlike(all []record.Violation) {
-	line := []span{
-		{"expected " + phrase.Visible(all[0].Expected) + ", but " + phrase.Visible(all[0].Actual) + ": ", alarm},
+func (t *violations) more(n uint64, indent int) {
+	if n > 0 {
+		t.line(indent, 2, span{fmt.Sprintf("and %s (-v lists all)", phrase.Count(n, "more violation",
+			"more violations")), alarm})
 	}
-	for i, v := range all {
-		if i == phrase.MaxListed {
-			line = append(
-				line,
-				span{fmt.Sprintf(" and %s (-v lists all)", phrase.Count(uint64(len(all)-i), "more", "more")), alarm},
-			)
-			break
-		}
-		sep := ""
-		if i > 0 {
-			sep = ", "
-		}
-		line = append(line, span{sep + phrase.Visible(v.What), alarm})
-	}
-	t.line(0, 2, line...)
 }
 
 // total writes how many there were.
