@@ -21,7 +21,7 @@ func TestBashCompletes(t *testing.T) {
 		t.Skip(err)
 	}
 	var script bytes.Buffer
-	if err := help.Complete(&script, "bash", program(newApp(nil, io.Discard, io.Discard))); err != nil {
+	if err := help.Complete(&script, "bash", program(newApp(commandsFor(nil), nil, io.Discard, io.Discard))); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -79,7 +79,7 @@ func TestHelpFits(t *testing.T) {
 	cli.FlagStringer = flagLine // as main does
 	t.Cleanup(func() { cli.FlagStringer = before })
 	pages := [][]string{{"-h"}}
-	for _, c := range newApp(nil, io.Discard, io.Discard).Commands {
+	for _, c := range newApp(commandsFor(nil), nil, io.Discard, io.Discard).Commands {
 		pages = append(pages, []string{c.Name, "-h"})
 	}
 	for _, args := range pages {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 
 	"onmux/probe"
@@ -17,11 +18,21 @@ const ownName = netns.Host
 
 // look reads what there is on this machine. The error is the context's.
 func look(ctx context.Context, q query) (view, error) {
-	v, err := lookAt(ctx, q, socket.NewDiag(), socket.ProcNet{Dir: "/proc/thread-self/net"})
-	if err == nil && !v.settled {
-		v.others, err = netns.Look(ctx, q.Query, false)
+	here := func() (view, error) {
+		return lookAt(ctx, q, socket.NewDiag(), socket.ProcNet{Dir: "/proc/thread-self/net"})
 	}
-	return v, err
+	if q.words && !q.all { // the others may not be needed
+		v, err := here()
+		if err == nil && !v.settled {
+			v.others, err = netns.Look(ctx, q.Query, false)
+		}
+		return v, err
+	}
+	wait := netns.Start(ctx, q.Query, false)
+	v, err := here()
+	others, ended := wait()
+	v.others = others
+	return v, cmp.Or(err, ended)
 }
 
 // lookAt is look at a choice of places, of which diag may be nil, without other

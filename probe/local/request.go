@@ -14,10 +14,14 @@ import (
 type query struct {
 	socket.Query
 	words bool // see Request.Words
+	all   bool // every port of a protocol
 }
 
 func newQuery(r Request) (query, error) {
-	q := query{Query: socket.Query{Ports: make(map[probe.Proto][]uint16), IPv4: r.IPv4, IPv6: r.IPv6}, words: r.Words}
+	q := query{words: r.Words, all: len(r.All) > 0}
+	q.Ports, q.IPv4, q.IPv6 = make(map[probe.Proto][]uint16), r.IPv4, r.IPv6
+	q.Counts = r.Words
+	q.Held = r.Words && len(r.Ports) == 0 // connections change no verdict on what listens, is bound or sent on
 	if len(r.Ports) == 0 && len(r.All) == 0 {
 		return q, errors.New("no port to check: name at least one")
 	}

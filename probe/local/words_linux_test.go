@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"fmt"
 	. "onmux/probe/local"
 	"slices"
 	"testing"
@@ -39,6 +40,31 @@ func TestWords(t *testing.T) {
 		}
 		if !slices.Equal(words, c.want) || slices.Contains(r.Coverage, settled) != c.brief {
 			t.Errorf("%s: %q, %q", name, words, r.Coverage)
+		}
+	}
+}
+
+// The words are the same however little else is asked for, of all ports as of those by number.
+func TestWordsAreTheSame(t *testing.T) {
+	var named []probe.Port
+	for _, f := range openSockets(t) {
+		named = append(named, f.port)
+	}
+	for name, r := range map[string]Request{"all": {All: probe.Protos()}, "by number": {Ports: named}} {
+		r.IPv4, r.IPv6 = true, true
+		words := func(only bool) (words []string) {
+			r.Words = only
+			seen, err := checked(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range seen.Verdicts {
+				words = append(words, fmt.Sprintf("%d/%s %s", v.Port, v.Proto, v.Verdict))
+			}
+			return words
+		}
+		if got, want := words(true), words(false); len(want) == 0 || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, with all the rest %q", name, got, want)
 		}
 	}
 }

@@ -68,19 +68,45 @@ type nsScan struct {
 	hidden     bool                  // there are processes that cannot be seen
 }
 
-// Look looks at the other network namespaces. The error is the context's.
+// Look looks at the other network namespaces than the calling thread's. The error is the
+// context's.
 func Look(ctx context.Context, q socket.Query, addrs bool) (Others, error) {
 	return lookIn(ctx, owner.SystemProc(), q, addrs, nsDirs)
 }
 
+// Start is Look while the caller does something else, until it calls wait.
+func Start(ctx context.Context, q socket.Query, addrs bool) (wait func() (Others, error)) {
+	w, failed := newScan(owner.SystemProc())
+	var others Others
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		others, err = w.look(ctx, q, addrs, nsDirs, failed)
+	}()
+	return func() (Others, error) {
+		<-done
+		return others, err
+	}
+}
+
 // lookIn is Look for any proc(5) file system and directories of names.
 func lookIn(ctx context.Context, p owner.ProcFS, q socket.Query, addrs bool, dirs []string) (Others, error) {
-	w, err := explore(ctx, p, dirs)
+	w, failed := newScan(p)
+	return w.look(ctx, q, addrs, dirs, failed)
+}
+
+// look does a scan, unless it failed when it was made.
+func (w *nsScan) look(ctx context.Context, q socket.Query, addrs bool, dirs []string, err error) (Others, error) {
+	if err == nil {
+		err = w.explore(ctx, dirs)
+	}
 	if err != nil {
 		return Others{Coverage: Coverage{Looked: true, Err: err}}, ctx.Err()
 	}
 	all := w.sorted()
 	read := all[:min(len(all), MaxNamespaces)]
+	q.Counts = false
 	forEach(ctx, len(read), func(diag *socket.Diag, i int) { w.read(ctx, q, addrs, diag, read[i]) })
 	if err := ctx.Err(); err != nil {
 		return Others{}, err
@@ -89,22 +115,24 @@ func lookIn(ctx context.Context, p owner.ProcFS, q socket.Query, addrs bool, dir
 	return Others{Namespaces: w.results(read), Coverage: w.coverage(read, max(len(all)-MaxNamespaces, 0))}, nil
 }
 
-// explore finds the namespaces.
-func explore(ctx context.Context, p owner.ProcFS, dirs []string) (*nsScan, error) {
-	w := &nsScan{ProcFS: p, namespaces: make(map[owner.NSID]*netNS)}
-	var err error
+// newScan is a search for namespaces other than the calling thread's.
+func newScan(p owner.ProcFS) (w *nsScan, err error) {
+	w = &nsScan{ProcFS: p, namespaces: make(map[owner.NSID]*netNS)}
 	if w.file, err = p.NSIDFile(); err != nil {
-		return nil, err
+		return w, err
 	}
-	if w.own, err = w.id("thread-self"); err != nil {
-		return nil, err
-	}
+	w.own, err = w.id("thread-self")
 	w.inode, _ = w.NSInode("thread-self")
+	return w, err
+}
+
+// explore finds the namespaces.
+func (w *nsScan) explore(ctx context.Context, dirs []string) error {
 	if err := w.findByProcess(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	w.findByName(ctx, listFiles(dirs))
-	return w, ctx.Err()
+	return ctx.Err()
 }
 
 // id is the namespace of a process, by its directory's name.
@@ -165,20 +193,26 @@ func (w *nsScan) findByProcess(ctx context.Context) error {
 // are in another namespace than the caller.
 func (w *nsScan) otherNamespaces(processes []string) (found map[owner.NSID][]int, refused int, why error) {
 	found = make(map[owner.NSID][]int)
-	own, known := []byte(fmt.Sprintf("net:[%d]", w.inode)), w.inode != 0
+	own := fmt.Appendf(nil, "net:[%d]", w.inode)
+	tries := 8 // links that one may not read; 0: none is read any more
+	if w.inode == 0 {
+		tries = 0
+	}
 	link := make([]byte, 64)
 	for _, name := range processes {
 		pid, err := strconv.Atoi(name)
 		if err != nil || pid <= 0 {
 			continue
 		}
-		if known {
+		if tries > 0 {
 			// Where one may, reading this link takes half the time of an NSID.
 			n, err := unix.Readlink(w.Root+"/"+name+"/"+owner.NSFile, link)
 			if err == nil && bytes.Equal(link[:n], own) {
 				continue
 			}
-			known = err == nil || owner.IsGone(err)
+			if err != nil && !owner.IsGone(err) {
+				tries--
+			}
 		}
 		switch s, err := w.id(name); {
 		case err == nil && s != w.own:

@@ -122,7 +122,10 @@ func TestLookCanceled(t *testing.T) {
 func TestReadGone(t *testing.T) {
 	blue := nettest.NewNamespace(t)
 	nettest.OpenIn(t, blue, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("0.0.0.0", 4540), nettest.Listen(7))
-	w, err := explore(t.Context(), owner.SystemProc(), nil)
+	w, err := newScan(owner.SystemProc())
+	if err == nil {
+		err = w.explore(t.Context(), nil)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,12 +46,25 @@ func (d *Diag) Read(ctx context.Context, proto probe.Proto, q Query) (Table, err
 	if proto == probe.TCP && d.States == 0 {
 		defer d.marker.open()()
 	}
-	want := func(s Socket) bool { return !d.marker.matches(s) && set.contains(s.Local.Port()) && s.inFamilies(q) }
+	see := func(t Table, s Socket) {
+		switch {
+		case d.marker.matches(s) || !set.contains(s.Local.Port()) || !s.inFamilies(q):
+		case q.Counts && s.State == Listening:
+			t.count(s)
+		default:
+			t.Add(s)
+		}
+	}
+	ask := dumpRequest{proto: proto, states: cmp.Or(d.States, AllStates), brief: q.Counts}
+	if q.Held {
+		ask.states &= HeldStates
+	}
 	all := make(Table)
 	var interrupted error
 	for _, port := range ports {
-		c, err := d.listAll(ctx, proto, q.families(), port, want)
-		all.merge(c)
+		ask.port = port
+		c, err := d.listAll(ctx, ask, q.families(), see)
+		all = all.merge(c)
 		if err != nil && !errors.Is(err, errInterrupted) {
 			return all, err
 		}
@@ -64,10 +77,11 @@ func (d *Diag) Read(ctx context.Context, proto probe.Proto, q Query) (Table, err
 // where the kernel does that, because it walks through all its sockets for each
 // dump.
 func (d *Diag) listAll(
-	ctx context.Context, proto probe.Proto, families []uint8, port uint16, want func(Socket) bool,
+	ctx context.Context, ask dumpRequest, families []uint8, see func(Table, Socket),
 ) (Table, error) {
-	if proto == probe.TCP && len(families) == 2 && !d.OneFamily {
-		c, err := d.list(ctx, proto, unix.AF_UNSPEC, port, want)
+	if ask.proto == probe.TCP && len(families) == 2 && !d.OneFamily {
+		ask.family = unix.AF_UNSPEC
+		c, err := d.list(ctx, ask, see)
 		if err == nil || errors.Is(err, errInterrupted) || errors.Is(err, netlink.ErrTimeout) || ctx.Err() != nil {
 			return c, err
 		}
@@ -76,8 +90,9 @@ func (d *Diag) listAll(
 	all := make(Table)
 	var interrupted error
 	for _, family := range families {
-		c, err := d.list(ctx, proto, family, port, want)
-		all.merge(c)
+		ask.family = family
+		c, err := d.list(ctx, ask, see)
+		all = all.merge(c)
 		if err != nil && !errors.Is(err, errInterrupted) {
 			return all, err
 		}
@@ -95,31 +110,17 @@ func (q Query) families() []uint8 {
 	return []uint8{unix.AF_INET6}
 }
 
-// list lists the sockets of a protocol and family that are wanted.
-func (d *Diag) list(
-	ctx context.Context, proto probe.Proto, family uint8, port uint16, want func(Socket) bool,
-) (Table, error) {
+// list makes a table of what see adds to it of the sockets.
+func (d *Diag) list(ctx context.Context, ask dumpRequest, see func(Table, Socket)) (Table, error) {
 	var c Table
-	err := d.dump(ctx, proto, family, port, cmp.Or(d.States, AllStates), func() { c = make(Table) }, func(s Socket) {
-		if want(s) {
-			c.Add(s)
-		}
-	})
+	err := d.dump(ctx, ask, func() { c = make(Table) }, func(s Socket) { see(c, s) })
 	return c, err
 }
 
-// dump calls see with every socket of a protocol and family (of TCP both, if that
-// is AF_UNSPEC), at a port unless it is 0, as the kernel sends them: memory does
-// not grow with their number. The kernel filters by port all but the sockets
-// that are only bound. A dump that was interrupted is repeated after a reset.
-func (d *Diag) dump(
-	ctx context.Context, proto probe.Proto, family uint8, port uint16, states uint32, reset func(), see func(Socket),
-) error {
-	request := diagRequestBoth(port, states)
-	if family != unix.AF_UNSPEC {
-		request = diagRequest(proto, family, port, 0, states)
-	}
-	return d.ask(ctx, request, proto, reset, see)
+// dump calls see with every socket that is asked for, as the kernel sends them: memory does
+// not grow with their number. A dump that was interrupted is repeated after a reset.
+func (d *Diag) dump(ctx context.Context, ask dumpRequest, reset func(), see func(Socket)) error {
+	return d.ask(ctx, ask.message(), ask.proto, reset, see)
 }
 
 // ask sends a request and calls see with every socket of the answer.

@@ -19,7 +19,8 @@ func EachHeld(ctx context.Context, proto probe.Proto, see func(Socket)) error {
 	diag := NewDiag()
 	var errs []error
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		errs = append(errs, diag.ask(ctx, diagRequest(proto, family, 0, 0, HeldStates), proto, nil, see))
+		request := dumpRequest{proto: proto, family: family, states: HeldStates}.message()
+		errs = append(errs, diag.ask(ctx, request, proto, nil, see))
 	}
 	return errors.Join(errs...)
 }
@@ -30,7 +31,8 @@ func EachHeld(ctx context.Context, proto probe.Proto, see func(Socket)) error {
 func EachTCP(ctx context.Context, peer uint16, states uint32, see func(Socket)) error {
 	diag, files := NewDiag(), ProcNet{"/proc/thread-self/net"}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		err := diag.ask(ctx, diagRequest(probe.TCP, family, 0, peer, states), probe.TCP, nil, see)
+		request := dumpRequest{proto: probe.TCP, family: family, peer: peer, states: states}.message()
+		err := diag.ask(ctx, request, probe.TCP, nil, see)
 		if err == nil || errors.Is(err, errInterrupted) || ctx.Err() != nil {
 			continue
 		}
@@ -64,11 +66,10 @@ func NewLister(q Query) *Lister {
 func (l *Lister) Each(ctx context.Context, see func(Socket)) (whole bool, err error) {
 	whole = true
 	for _, proto := range l.query.Protos() {
-		want := func(s Socket) bool {
+		want := func(s Socket) {
 			if s.State == Listening && l.set[proto].contains(s.Local.Port()) && s.inFamilies(l.query) {
 				see(s)
 			}
-			return false
 		}
 		err := l.each(ctx, proto, want)
 		if errors.Is(err, errInterrupted) {
@@ -80,20 +81,21 @@ func (l *Lister) Each(ctx context.Context, see func(Socket)) (whole bool, err er
 	return whole, ctx.Err()
 }
 
-func (l *Lister) each(ctx context.Context, proto probe.Proto, want func(Socket) bool) error {
+func (l *Lister) each(ctx context.Context, proto probe.Proto, want func(Socket)) error {
 	var refused error
 	if l.diag != nil {
 		ports := l.query.Ports[proto]
 		if len(ports) > ManyPorts {
 			ports = []uint16{0}
 		}
-		l.diag.States = ListenStates
+		ask := dumpRequest{proto: proto, states: ListenStates}
 		if proto == probe.UDP {
-			l.diag.States = 1 << tcpClose
+			ask.states = 1 << tcpClose
 		}
 		var interrupted error
 		for _, port := range ports {
-			_, refused = l.diag.listAll(ctx, proto, l.query.families(), port, want)
+			ask.port = port
+			_, refused = l.diag.listAll(ctx, ask, l.query.families(), func(_ Table, s Socket) { want(s) })
 			if errors.Is(refused, errInterrupted) {
 				interrupted, refused = refused, nil
 			}
@@ -107,7 +109,7 @@ func (l *Lister) each(ctx context.Context, proto probe.Proto, want func(Socket) 
 		l.diag = nil // it is refused for good
 	}
 	for _, family := range l.query.families() {
-		err := l.files.each(ctx, proto, family, func(s Socket) { want(s) })
+		err := l.files.each(ctx, proto, family, want)
 		if err != nil && !(family == unix.AF_INET6 && l.files.LacksIPv6()) {
 			return inOneLine([]error{refused, err})
 		}

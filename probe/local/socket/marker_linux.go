@@ -71,6 +71,7 @@ func (d *Diag) listsBound(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer unix.Close(fd)
-	err = d.dump(ctx, probe.TCP, unix.AF_INET, m.port, 1<<tcpBound, nil, func(s Socket) { m.matches(s) })
+	ask := dumpRequest{proto: probe.TCP, family: unix.AF_INET, port: m.port, states: 1 << tcpBound}
+	err = d.dump(ctx, ask, nil, func(s Socket) { m.matches(s) })
 	return m.found, err
 }

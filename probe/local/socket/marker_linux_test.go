@@ -55,7 +55,8 @@ func TestBothFamilies(t *testing.T) {
 	list := func(families ...uint8) (sockets []Socket) {
 		d := NewDiag()
 		for _, family := range families {
-			if err := d.dump(t.Context(), probe.TCP, family, 0, AllStates, nil,
+			ask := dumpRequest{proto: probe.TCP, family: family, states: AllStates}
+			if err := d.dump(t.Context(), ask, nil,
 				func(s Socket) { sockets = append(sockets, s) }); err != nil {
 				t.Fatal(err)
 			}

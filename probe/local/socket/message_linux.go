@@ -53,30 +53,40 @@ const (
 // there was SOCK_DIAG_BY_FAMILY. It alone lists both families in one dump.
 const tcpDiagGetSock = 18
 
-// diagRequestBoth requests TCP sockets of both families (struct inet_diag_req), as
-// diagRequest does those of one.
-func diagRequestBoth(port uint16, states uint32) *netlink.Request {
-	r := make([]byte, 60)
-	r[3] = 1 << (diagMemInfo - 1)
-	binary.BigEndian.PutUint16(r[4:], port)
-	binary.NativeEndian.PutUint32(r[52:], states)
-	return netlink.NewRequest(tcpDiagGetSock, r)
+// dumpRequest is which sockets the kernel is asked for.
+type dumpRequest struct {
+	proto  probe.Proto
+	family uint8  // of TCP AF_UNSPEC is both
+	port   uint16 // local; 0: all. The kernel does not filter those that are only bound by it.
+	peer   uint16 // its port; 0: all
+	states uint32 // 1 << tcp...
+	brief  bool   // without what memory they use
 }
 
-// diagRequest requests the sockets of one protocol and family (struct
-// inet_diag_req_v2), of one local and one peer's port unless they are 0, and in
-// some states (1 << tcp…).
-func diagRequest(proto probe.Proto, family uint8, port, peer uint16, states uint32) *netlink.Request {
+// message is the request as the kernel takes it: a struct inet_diag_req for TCP sockets of both
+// families, else a struct inet_diag_req_v2.
+func (d dumpRequest) message() *netlink.Request {
+	extensions := byte(1 << (diagMemInfo - 1))
+	if d.brief {
+		extensions = 0
+	}
+	if d.family == unix.AF_UNSPEC {
+		r := make([]byte, 60)
+		r[3] = extensions
+		binary.BigEndian.PutUint16(r[4:], d.port)
+		binary.NativeEndian.PutUint32(r[52:], d.states)
+		return netlink.NewRequest(tcpDiagGetSock, r)
+	}
 	r := make([]byte, diagReqLen)
-	r[0] = family
+	r[0] = d.family
 	r[1] = unix.IPPROTO_TCP
-	if proto == probe.UDP {
+	if d.proto == probe.UDP {
 		r[1] = unix.IPPROTO_UDP
 	}
-	r[2] = 1 << (diagMemInfo - 1)
-	binary.NativeEndian.PutUint32(r[4:], states)
-	binary.BigEndian.PutUint16(r[8:], port)
-	binary.BigEndian.PutUint16(r[10:], peer)
+	r[2] = extensions
+	binary.NativeEndian.PutUint32(r[4:], d.states)
+	binary.BigEndian.PutUint16(r[8:], d.port)
+	binary.BigEndian.PutUint16(r[10:], d.peer)
 	return netlink.NewRequest(unix.SOCK_DIAG_BY_FAMILY, r)
 }
 

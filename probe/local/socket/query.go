@@ -10,6 +10,9 @@ import (
 type Query struct {
 	Ports      map[probe.Proto][]uint16 // sorted, each once
 	IPv4, IPv6 bool
+
+	Counts bool // sockets that listen are counted, not kept
+	Held   bool // connections may be left out
 }
 
 // Protos is the protocols of the ports, in the order of reports.

@@ -51,7 +51,7 @@ func ReadAny(ctx context.Context, q Query, readers ...Reader) Survey {
 		c, source := readFirst(ctx, proto, q, readers)
 		source.NoBound = proto == probe.TCP && source.From == FromProc
 		s.Sources = append(s.Sources, source)
-		s.Table.merge(c)
+		s.Table = s.Table.merge(c)
 	}
 	for _, r := range readers {
 		if files, ok := r.(ProcNet); ok {

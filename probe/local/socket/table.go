@@ -107,8 +107,22 @@ func (t Table) Add(s Socket) {
 	u.add(s)
 }
 
-// merge adds the sockets of another table.
-func (t Table) merge(other Table) {
+// count adds a socket that listens to the counts of its port only.
+func (t Table) count(s Socket) {
+	p := s.Port()
+	u := t[p]
+	if u == nil {
+		u = new(Usage)
+		t[p] = u
+	}
+	u.Count[s.State]++
+}
+
+// merge adds the sockets of another table, and returns the sum.
+func (t Table) merge(other Table) Table {
+	if len(t) == 0 && other != nil {
+		return other
+	}
 	for p, from := range other {
 		u := t[p]
 		if u == nil {
@@ -129,4 +143,5 @@ func (t Table) merge(other Table) {
 			u.Count[s] += from.Count[s] - len(from.Sockets[s])
 		}
 	}
+	return t
 }
