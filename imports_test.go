@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	},
 	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/decoy":   {"probe"},
+	"probe/hello":   {},
 	"probe/inquiry": {"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "probe/traceroute"},
 	"probe/local": {
 		"probe", "probe/local/bpf", "probe/local/firewall", "probe/local/ipvs", "probe/local/nat", "probe/local/netns",
@@ -117,6 +118,7 @@ var arrows = map[string][]string{
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
 		"scan/engine", "scan/named", "scan/queue", "scan/routes", "scan/target", "scan/timing", "scan/verdict",
 	},
+	"scan/capture": {},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",
 	},
@@ -125,7 +127,8 @@ var arrows = map[string][]string{
 	"scan/engine":   {"probe"},
 	"scan/files":    {},
 	"scan/link":     {"probe", "probe/netlink"},
-	"scan/packet":   {"probe", "probe/request"},
+	"scan/ip":       {},
+	"scan/packet":   {"probe", "probe/request", "scan/ip"},
 	"scan/method":   {"probe", "scan/connect", "scan/engine", "scan/raw", "scan/target"},
 	"scan/queue":    {},
 	"scan/raw":      {"probe", "scan/engine", "scan/link", "scan/packet"},

@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/request"
+	"onmux/scan/ip"
 )
 
 // Decoder reads replies. It is read-only once its fields are set, and may then
@@ -62,28 +63,28 @@ func (s *portSet) add(p uint16)      { s[p/64] |= 1 << (p % 64) }
 func (s *portSet) has(p uint16) bool { return s[p/64]>>(p%64)&1 != 0 }
 
 const (
-	etherIPv4   = 0x0800
+	etherIPv4   = ip.EtherIPv4
 	etherARP    = 0x0806
-	etherIPv6   = 0x86dd
-	etherTag    = 0x8100 // 802.1Q
-	etherOuter  = 0x88a8 // 802.1ad
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoICMPv6 = 58
+	etherIPv6   = ip.EtherIPv6
+	etherTag    = ip.EtherTag
+	etherOuter  = ip.EtherOuter
+	protoICMP   = ip.ProtoICMP
+	protoTCP    = ip.ProtoTCP
+	protoUDP    = ip.ProtoUDP
+	protoICMPv6 = ip.ProtoICMPv6
 )
 
-// packet is a decoded IP header and what follows it.
+// packet is an IP packet and how far its checksums are to be looked at.
 type packet struct {
-	src, dst netip.Addr
-	from, to []byte // src and dst again
-	proto    uint8
-	body     []byte // as far as it was captured
-	size     int    // of the body as sent, at least len(body)
-	part     bool   // the first fragment of several
-	ttl      uint8
-	damaged  bool // the checksum of the IPv4 header is wrong
-	unsummed bool // the checksum of the transport is not to be looked at
+	ip.Packet
+	unsummed bool // that of the transport is not to be looked at
+}
+
+// read reads an IP packet of the version that is expected. It returns false for anything
+// else, and for fragments after the first.
+func (p *packet) read(kind int, b []byte) bool {
+	ok := kind == etherIPv4 && p.Read4(b) || kind == etherIPv6 && p.Read6(b)
+	return ok && p.Offset == 0 && !p.Unsized
 }
 
 // Decode reads one received frame into r. It returns Valid if the frame answers
@@ -109,12 +110,8 @@ func (d *Decoder) Decode(frame []byte, unsummed bool, r *Reply) Validity {
 	}
 	p := packet{unsummed: unsummed}
 	switch kind {
-	case etherIPv4:
-		if !p.ipv4(b) {
-			return Foreign
-		}
-	case etherIPv6:
-		if !p.ipv6(b) {
+	case etherIPv4, etherIPv6:
+		if !p.read(kind, b) {
 			return Foreign
 		}
 	case etherARP:
@@ -144,94 +141,37 @@ func unframe(b []byte) (kind int, body []byte) {
 	return kind, body
 }
 
-// ipv4 reads an IPv4 header, RFC 791. It returns false for anything else, and for
-// fragments after the first.
-func (p *packet) ipv4(b []byte) bool {
-	if len(b) < 20 || b[0]>>4 != 4 {
-		return false
-	}
-	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
-	part := binary.BigEndian.Uint16(b[6:])
-	if header < 20 || len(b) < header || total < header || part&0x1fff != 0 {
-		return false
-	}
-	p.from, p.to = b[12:16], b[16:20]
-	p.src, p.dst = netip.AddrFrom4([4]byte(p.from)), netip.AddrFrom4([4]byte(p.to))
-	p.ttl, p.proto, p.part = b[8], b[9], part&0x2000 != 0
-	p.size = total - header
-	p.body = b[header:min(total, len(b))]
-	p.damaged = fold(sum(b[:header])) != 0xffff
-	return true
-}
-
-// ipv6 reads an IPv6 header and its extension headers, RFC 8200. It returns false
-// for anything else, and for fragments after the first.
-func (p *packet) ipv6(b []byte) bool {
-	if len(b) < 40 || b[0]>>4 != 6 {
-		return false
-	}
-	p.from, p.to = b[8:24], b[24:40]
-	p.src, p.dst = netip.AddrFrom16([16]byte(p.from)), netip.AddrFrom16([16]byte(p.to))
-	p.size = int(binary.BigEndian.Uint16(b[4:]))
-	p.proto, p.ttl, p.body = b[6], b[7], b[40:min(40+p.size, len(b))]
-	for range 8 { // more are not used in practice
-		n := 8
-		switch p.proto {
-		case 0, 43, 60: // hop-by-hop, routing and destination options
-			if len(p.body) >= 8 {
-				n = int(p.body[1])*8 + 8
-			}
-		case 44: // fragment
-			if len(p.body) < 8 || binary.BigEndian.Uint16(p.body[2:])&^7 != 0 {
-				return false
-			}
-			p.part = p.part || p.body[3]&1 != 0
-		case 51: // authentication, RFC 4302
-			if len(p.body) >= 8 {
-				n = int(p.body[1])*4 + 8
-			}
-		default:
-			return true
-		}
-		if len(p.body) < n {
-			return false
-		}
-		p.proto, p.body, p.size = p.body[0], p.body[n:], p.size-n
-	}
-	return false
-}
-
 // intact reports whether the checksums are right: that of the IPv4 header, and, if
 // it is to be looked at, that over size bytes of the body and, except for ICMPv4, the
 // pseudo header. For a fragment the latter cannot be computed, and counts as right.
 func (p *packet) intact(size int) bool {
 	switch {
-	case p.damaged:
+	case p.Header != nil && fold(sum(p.Header)) != 0xffff:
 		return false
-	case p.unsummed || p.part:
+	case p.unsummed || p.More:
 		return true
-	case len(p.body) < size:
+	case len(p.Body) < size:
 		return false
 	}
-	total := sum(p.body[:size])
-	if p.proto != protoICMP {
-		total += sum(p.from) + sum(p.to) + uint64(p.proto) + uint64(size)
+	total := sum(p.Body[:size])
+	if p.Proto != protoICMP {
+		total += sum(p.From) + sum(p.To) + uint64(p.Proto) + uint64(size)
 	}
 	return fold(total) == 0xffff
 }
 
 func (d *Decoder) transport(frame []byte, p *packet, r *Reply) Validity {
-	r.From, r.Src, r.TTL = p.src, p.dst, p.ttl
+	r.From, r.Src, r.TTL = p.Src, p.Dst, p.TTL
 	validity := Foreign
 	switch {
-	case p.proto == protoTCP:
+	case p.Proto == protoTCP:
 		validity = d.tcp(p, r)
-	case p.proto == protoUDP:
+	case p.Proto == protoUDP:
 		validity = d.udp(p, r)
-	case p.proto == protoICMP && p.src.Is4():
+	case p.Proto == protoICMP && p.Src.Is4():
 		validity = d.icmp4(p, r)
-	case p.proto == protoICMPv6 && p.src.Is6():
-		if len(p.body) > 0 && p.body[0] == typeAdvertise {
+	case p.Proto == protoICMPv6 && p.Src.Is6():
+		if len(p.Body) > 0 && p.Body[0] == typeAdvertise {
 			return d.neighbor(frame, r)
 		}
 		validity = d.icmp6(p, r)

@@ -116,7 +116,7 @@ func DecodeNeighbor(frame []byte) (n Neighbor, ok bool) {
 		return decodeARP(b)
 	}
 	var p packet
-	if kind != etherIPv6 || !p.ipv6(b) || p.proto != protoICMPv6 || p.part || p.ttl != 255 {
+	if kind != etherIPv6 || !p.read(etherIPv6, b) || p.Proto != protoICMPv6 || p.More || p.TTL != 255 {
 		return n, false
 	}
 	n, ok = p.decodeNDP()
@@ -146,11 +146,11 @@ func decodeARP(b []byte) (n Neighbor, ok bool) {
 // ndp reads a neighbor solicitation or advertisement. The checksum is computed
 // even by kernels that leave those of TCP and UDP to a device.
 func (p *packet) decodeNDP() (n Neighbor, ok bool) {
-	b := p.body
-	if len(b) < 24 || b[1] != 0 || !p.intact(p.size) {
+	b := p.Body
+	if len(b) < 24 || b[1] != 0 || !p.intact(p.Size) {
 		return n, false
 	}
-	n.From, n.Target = p.src, netip.AddrFrom16([16]byte(b[8:24]))
+	n.From, n.Target = p.Src, netip.AddrFrom16([16]byte(b[8:24]))
 	option := byte(optTarget)
 	switch b[0] {
 	case typeSolicit:

@@ -24,12 +24,12 @@ func (d *Decoder) validate(r *Reply, e probe.Endpoint, c cookie) bool {
 // acknowledgment does not answer a SYN (RFC 9293, section 3.5.2). No stack sends a
 // segment that begins and ends a connection at once.
 func (d *Decoder) tcp(p *packet, r *Reply) Validity {
-	b := p.body
+	b := p.Body
 	if len(b) < 20 {
 		return Foreign
 	}
 	header := int(b[12]>>4) * 4
-	if header < 20 || header > p.size {
+	if header < 20 || header > p.Size {
 		return Foreign
 	}
 	r.Kind, r.FromPort, r.SrcPort = KindTCP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
@@ -47,11 +47,11 @@ func (d *Decoder) tcp(p *packet, r *Reply) Validity {
 	default:
 		return Forged
 	}
-	if !p.intact(p.size) {
+	if !p.intact(p.Size) {
 		return Forged
 	}
-	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.TCP}
-	c := d.cookies.of(p.to, p.from, e.Port, probe.TCP)
+	e := probe.Endpoint{Addr: p.Src, Port: r.FromPort, Proto: probe.TCP}
+	c := d.cookies.of(p.To, p.From, e.Port, probe.TCP)
 	ahead := binary.BigEndian.Uint32(b[8:]) - c.seq()
 	if !d.validate(r, e, c) || ahead != 1 && !(ahead == 0 && r.Reason == probe.Reset) {
 		return Forged
@@ -91,26 +91,26 @@ func (r *Reply) options(b []byte) {
 // udp reads a datagram to one of our ports, which proves it to four bits or so. The
 // ID of the request that an answer of the same protocol returns proves more.
 func (d *Decoder) udp(p *packet, r *Reply) Validity {
-	b := p.body
+	b := p.Body
 	if len(b) < 8 {
 		return Foreign
 	}
 	size := int(binary.BigEndian.Uint16(b[4:]))
 	r.Kind, r.FromPort, r.SrcPort = KindUDP, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if size < 8 || size > p.size && !p.part || !d.cookies.ports[probe.UDP].Contains(r.SrcPort) {
+	if size < 8 || size > p.Size && !p.More || !d.cookies.ports[probe.UDP].Contains(r.SrcPort) {
 		return Foreign
 	}
 	// Over IPv4 there need not be a checksum (RFC 768); over IPv6 there must (RFC 8200, section 8.1).
-	p.unsummed = p.unsummed || binary.BigEndian.Uint16(b[6:]) == 0 && p.src.Is4()
+	p.unsummed = p.unsummed || binary.BigEndian.Uint16(b[6:]) == 0 && p.Src.Is4()
 	if !p.intact(size) {
 		return Forged
 	}
 	r.Payload = b[8:min(size, len(b))]
-	e := probe.Endpoint{Addr: p.src, Port: r.FromPort, Proto: probe.UDP}
+	e := probe.Endpoint{Addr: p.Src, Port: r.FromPort, Proto: probe.UDP}
 	if port, ok := d.askedPort(p, r); ok {
 		e.Port = port
 	}
-	c := d.cookies.of(p.to, p.from, e.Port, probe.UDP)
+	c := d.cookies.of(p.To, p.From, e.Port, probe.UDP)
 	if !d.validate(r, e, c) {
 		return Forged
 	}
@@ -131,14 +131,14 @@ func (d *Decoder) askedPort(p *packet, r *Reply) (port uint16, ok bool) {
 		return 0, false
 	}
 	if slices.Contains(d.files, r.FromPort) {
-		c := d.cookies.of(p.to, p.from, r.FromPort, probe.UDP)
+		c := d.cookies.of(p.To, p.From, r.FromPort, probe.UDP)
 		if _, fits := d.cookies.ports[probe.UDP].try(c, r.SrcPort); fits {
 			return 0, false // it answers for itself
 		}
 	}
 	fewest := math.MaxInt
 	for _, candidate := range d.files {
-		c := d.cookies.of(p.to, p.from, candidate, probe.UDP)
+		c := d.cookies.of(p.To, p.From, candidate, probe.UDP)
 		try, fits := d.cookies.ports[probe.UDP].try(c, r.SrcPort)
 		if !fits || !request.RepliesFromNewPort(candidate, d.cookies.ports[probe.UDP].payload(try)) {
 			continue
@@ -159,7 +159,7 @@ func (d *Decoder) askedPort(p *packet, r *Reply) (port uint16, ok bool) {
 // icmp4 reads a destination unreachable or a time exceeded, RFC 792. The quoted
 // packet may be cut after eight bytes of the transport, and extended (RFC 4884).
 func (d *Decoder) icmp4(p *packet, r *Reply) Validity {
-	b := p.body
+	b := p.Body
 	if len(b) < 8+20+8 || b[0] != 3 && b[0] != 11 {
 		return Foreign
 	}
@@ -177,7 +177,7 @@ func (d *Decoder) icmp4(p *packet, r *Reply) Validity {
 // icmp6 reads the same of ICMPv6, RFC 4443. Our probes have no extension headers,
 // so a quoted packet that has some is not ours.
 func (d *Decoder) icmp6(p *packet, r *Reply) Validity {
-	b := p.body
+	b := p.Body
 	if len(b) < 8+40+8 || b[0] != 1 && b[0] != 3 {
 		return Foreign
 	}
@@ -205,18 +205,18 @@ func (d *Decoder) quotedProbe(p *packet, r *Reply, proto uint8, src, dst, b []by
 		return 0, Foreign
 	}
 	r.Kind, r.SrcPort = KindICMP, binary.BigEndian.Uint16(b)
-	if !bytes.Equal(src, p.to) || !d.cookies.ports[e.Proto].Contains(r.SrcPort) {
+	if !bytes.Equal(src, p.To) || !d.cookies.ports[e.Proto].Contains(r.SrcPort) {
 		return 0, Foreign
 	}
 	c = d.cookies.of(src, dst, e.Port, e.Proto)
 	if !d.validate(r, e, c) || proto == protoTCP && binary.BigEndian.Uint32(b[4:]) != c.seq() {
 		return c, Forged
 	}
-	r.State, r.Reason = probe.FromICMP(e, p.src, p.src == p.dst, r.ICMP)
+	r.State, r.Reason = probe.FromICMP(e, p.Src, p.Src == p.Dst, r.ICMP)
 	if r.Reason == probe.NoReason || r.Reason == probe.LocalError { // frames do not pass this machine's firewall
 		return c, Foreign
 	}
-	if !p.intact(p.size) {
+	if !p.intact(p.Size) {
 		return c, Forged
 	}
 	r.Sure = proto == protoTCP
