@@ -16,26 +16,32 @@ import (
 )
 
 // TestTruthOnLink asks neighbors that are found, and that are not, in many ways.
-func TestTruthOnLink(t *testing.T) { // not beside others: neighbors answer within fractions of a second
-	h := nettest.NewReadyHost(t)
-	nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
-	for _, family := range []string{"ipv4", "ipv6"} { // the kernel's second question within a probe's time
-		dir := family + "/neigh/" + h.Device
-		nettest.Setup(t, nettest.Sysctl(dir+"/retrans_time_ms", "100"), nettest.Sysctl(dir+"/mcast_solicit", "30"))
-	}
-	var fd int
-	h.Setup(t, func() (err error) { fd, err = frames(h.PeerDevice()); return err })
-	s := newLinkNet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
-	peer := os.NewFile(uintptr(fd), "frames")
-	var pumping sync.WaitGroup
-	pumping.Go(func() { s.serve(peer) })
-	t.Cleanup(func() { peer.Close(); pumping.Wait() })
+func TestTruthOnLink(t *testing.T) {
+	t.Parallel()
 	for _, method := range engines {
-		for _, p := range probe.Protos() {
-			t.Run(method.name+" "+p.String(), func(t *testing.T) {
-				s.check(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
-			})
-		}
+		t.Run(method.name, func(t *testing.T) {
+			if !nettest.OwnNamespace(t) {
+				return
+			}
+			h := nettest.NewReadyHost(t)
+			nettest.Setup(t, address(h.Device, "10.99.0.250/24"), address(h.Device, "fd99::ff/64"))
+			for _, family := range []string{"ipv4", "ipv6"} { // the kernel's second question within a probe's time
+				dir := family + "/neigh/" + h.Device
+				nettest.Setup(t, nettest.Sysctl(dir+"/retrans_time_ms", "100"), nettest.Sysctl(dir+"/mcast_solicit", "30"))
+			}
+			var fd int
+			h.Setup(t, func() (err error) { fd, err = frames(h.PeerDevice()); return err })
+			s := newLinkNet(netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd99::1"))
+			peer := os.NewFile(uintptr(fd), "frames")
+			var pumping sync.WaitGroup
+			pumping.Go(func() { s.serve(peer) })
+			t.Cleanup(func() { peer.Close(); pumping.Wait() })
+			for _, p := range probe.Protos() {
+				t.Run(p.String(), func(t *testing.T) {
+					s.check(t, p, func(p *target.Plan) engine.Engine { return method.make(t, p) }, method.sockets)
+				})
+			}
+		})
 	}
 }
 

@@ -65,35 +65,37 @@ func answers(t *testing.T, at string, f func(*net.UDPConn, []byte) (*net.UDPConn
 // if the answer comes from another port.
 func TestServicesOnAnotherPort(t *testing.T) {
 	t.Parallel()
-	nettest.Need(t)
-	snmp := func(by *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
-		if bytes.Contains(b, []byte("public")) {
-			return by, b
-		}
-		return nil, nil
-	}
-	servers := map[string]*udpServer{
-		"127.0.4.1:417": answers(t, "127.0.4.1:417", snmp),
-		"[::1]:417":     answers(t, "[::1]:417", snmp),
-	}
-	other, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 4, 2)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { other.Close() })
-	tftp := func(_ *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
-		if bytes.HasPrefix(b, []byte("\x00\x01")) && bytes.Contains(b, []byte("octet")) {
-			return other, []byte("\x00\x05\x00\x01no such file\x00")
-		}
-		return nil, nil
-	}
-	servers["127.0.4.2:417"] = answers(t, "127.0.4.2:417", tftp)
-	servers["127.0.4.2:69"] = answers(t, "127.0.4.2:69", tftp)
-	answers(t, "127.0.4.3:417", func(*net.UDPConn, []byte) (*net.UDPConn, []byte) { return nil, nil })
-
 	ports := []probe.Port{{Number: 417, Proto: probe.UDP}, {Number: 69, Proto: probe.UDP}}
 	for _, method := range []string{"packets", "sockets"} {
 		t.Run(method, func(t *testing.T) {
+			if !nettest.OwnNamespace(t) {
+				return
+			}
+			snmp := func(by *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
+				if bytes.Contains(b, []byte("public")) {
+					return by, b
+				}
+				return nil, nil
+			}
+			servers := map[string]*udpServer{
+				"127.0.4.1:417": answers(t, "127.0.4.1:417", snmp),
+				"[::1]:417":     answers(t, "[::1]:417", snmp),
+			}
+			other, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 4, 2)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { other.Close() })
+			tftp := func(_ *net.UDPConn, b []byte) (*net.UDPConn, []byte) {
+				if bytes.HasPrefix(b, []byte("\x00\x01")) && bytes.Contains(b, []byte("octet")) {
+					return other, []byte("\x00\x05\x00\x01no such file\x00")
+				}
+				return nil, nil
+			}
+			servers["127.0.4.2:417"] = answers(t, "127.0.4.2:417", tftp)
+			servers["127.0.4.2:69"] = answers(t, "127.0.4.2:69", tftp)
+			answers(t, "127.0.4.3:417", func(*net.UDPConn, []byte) (*net.UDPConn, []byte) { return nil, nil })
+
 			plan := scantest.NewPlan(t, ports, "127.0.4.1-3", "::1")
 			var e engine.Engine = connect.New(connect.Config{})
 			if method == "packets" {

@@ -67,9 +67,12 @@ var engines = []struct {
 // TestTruthOverTun checks the engine over packets, and the one over sockets,
 // against hosts behind a device that has no Ethernet.
 func TestTruthOverTun(t *testing.T) {
-	nettest.Need(t)
+	t.Parallel()
 	for _, method := range engines {
 		t.Run(method.name, func(t *testing.T) {
+			if !nettest.OwnNamespace(t) {
+				return
+			}
 			w := newTestNet(hostCases(), netip.MustParseAddr("10.92.1.1"), netip.MustParseAddr("fd92::101"))
 			serveOnTun(t, w)
 			for _, p := range probe.Protos() {
@@ -81,6 +84,9 @@ func TestTruthOverTun(t *testing.T) {
 
 // TestTruthOverEthernet has the same hosts answer with frames, behind a next hop.
 func TestTruthOverEthernet(t *testing.T) {
+	if !nettest.OwnNamespace(t) {
+		return
+	}
 	h := nettest.NewReadyHost(t)
 	// The host's kernel must send nothing of its own.
 	h.Setup(

@@ -20,7 +20,7 @@ type Tests interface{ Run() int }
 // wide lets more tests run in parallel than the machine has processors, unless the
 // command line sets how many: they wait for networks most of the time.
 func wide(m Tests) int {
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	return m.Run()
