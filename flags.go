@@ -58,6 +58,11 @@ func openFlag() cli.Flag {
 		Usage: "only open endpoints, in every format", DisableDefaultText: true}
 }
 
+func firstFlag() cli.Flag {
+	return &cli.Uint64Flag{Name: "first", Category: categoryGeneral,
+		Usage: "`N` open endpoints are enough: stop then", DefaultText: "none"}
+}
+
 func excludePortsFlag(category string) cli.Flag {
 	return &cli.StringSliceFlag{Name: "exclude-ports", Category: category, Usage: "`PORTS` to leave out"}
 }

@@ -132,13 +132,13 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 		return &exitError{code: exitUnknown, err: errors.New("could not tell" + why)}
 	}
 	switch {
-	case errors.Is(cause, errInterrupted) && (s.wait > 0 || !t.End.Complete):
+	case errors.Is(cause, errInterrupted) && (s.wait > 0 || t.End.Cut()):
 		return &exitError{code: exitUnknown, fails: fails} // printed when it happened
 	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
 		return timeout("the expectation did not hold before the deadline of %s%s", s.deadline, last)
 	case errors.Is(cause, errDeadline) && errors.As(t.Err, &early) && early.code == exitTimeout:
 		return t.Err
-	case errors.Is(cause, errDeadline) && !t.End.Complete:
+	case errors.Is(cause, errDeadline) && t.End.Cut():
 		return timeout("the deadline of %s has passed: the report is incomplete", s.deadline)
 	case t.Late && t.Err != nil && retryable(t.Err):
 		return timeout("the expectation did not hold within %s: %w", s.wait, t.Err)
@@ -157,6 +157,8 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 		return undecided(": no change is certain")
 	case t.Outcome == record.CannotTell && t.End.Complete:
 		return undecided(": " + cmp.Or(t.Doubt, "not everything that is expected could be checked"))
+	case t.Outcome == record.CannotTell && t.End.First > 0:
+		return undecided(": --first ended it before everything was asked")
 	case t.Outcome == record.CannotTell:
 		return undecided(": the report is incomplete")
 	}

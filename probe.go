@@ -31,7 +31,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			repeatFlags(),
 			verifyFlag(categoryGeneral),
 			libraryFlag(categoryGeneral),
-			openFlag(),
+			openFlag(), firstFlag(),
 			serviceFlag(categoryVerify),
 			&cli.BoolFlag{Name: "path", Category: categoryGeneral,
 				Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
@@ -66,7 +66,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if err := s.readLibrary(c, p.Inquiry.Identify); err != nil {
 				return err
 			}
-			p.Inquiry.Library = s.library
+			p.Inquiry.Library, p.First = s.library, c.Uint64("first")
 			if p.Repeat, err = s.readRepeat(c); err != nil {
 				return err
 			}
@@ -130,6 +130,8 @@ func (s *session) readRepeat(c *cli.Context) (*inquiry.Repeat, error) {
 		)
 	case !c.IsSet("count"):
 		return nil, nil
+	case c.IsSet("first"):
+		return nil, usageError(errors.New("--count and --first exclude each other"), "--first stops at what is open")
 	case r.Count < 0 || r.Count > maxAttempts:
 		return nil, usageError(
 			fmt.Errorf("--count %d is out of range", r.Count),

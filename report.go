@@ -75,7 +75,7 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string, asR
 	case asRun:
 		outcome := record.OutcomeOf(seen.Ended, seen.Violations)
 		return reported(s.outcomeError(ctx, report.Result{Outcome: outcome, End: seen.Ended}))
-	case !seen.Ended.Complete:
+	case seen.Ended.Cut():
 		return reported(&exitError{code: exitUnknown, err: errors.New("the report is incomplete")})
 	}
 	return nil

@@ -36,7 +36,7 @@ states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
   onmux scan 10.0.0.0/24 --expect open=0`,
 		Flags: slices.Concat(methodFlags(how), resumeFlags(how), []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
-			excludePortsFlag(how), openFlag(),
+			excludePortsFlag(how), openFlag(), firstFlag(),
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how,
 				Usage: "`N` probes a second, as 10k, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
@@ -122,7 +122,7 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	w := s.newScan(scan.Config{
 		Retries: c.Int("retries"), Timeout: s.timeout, All: c.Bool("all"), Seed: c.Uint64("seed"),
 	})
-	w.dryRun = c.Bool("dry-run")
+	w.dryRun, w.First = c.Bool("dry-run"), c.Uint64("first")
 	if !c.IsSet("seed") {
 		w.Config.Seed = rand.Uint64()
 	}

@@ -16,10 +16,11 @@ import (
 )
 
 // planFlags are the flags whose values are in a checkpoint, because they make the plan
-// or the meaning of a verdict, and --checkpoint, --resume and --yes.
+// or the meaning of a verdict, and --checkpoint, --resume, --yes, and --first, which has
+// been reached.
 var planFlags = []string{
 	"port", "proto", "4", "6", "exclude", "targets-from", "shard", "seed", "retries", "timeout",
-	"checkpoint", "resume", "yes",
+	"checkpoint", "resume", "yes", "first",
 }
 
 func resumeFlags(category string) []cli.Flag {

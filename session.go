@@ -81,6 +81,9 @@ func newSession(c *cli.Context) (*session, error) {
 			return nil, usageError(fmt.Errorf("--%s must be greater than 0", name), durations)
 		}
 	}
+	if c.IsSet("first") && c.Uint64("first") == 0 {
+		return nil, usageError(errors.New("--first must be greater than 0"), "leave it out to find all")
+	}
 	if c.Bool("quiet") && c.Bool("verbose") {
 		return nil, usageError(errors.New("--quiet and --verbose exclude each other"), "")
 	}

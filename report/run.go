@@ -67,7 +67,7 @@ func (r Run) Do(ctx context.Context, h record.Handler) Result {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		attempt := &record.Recording{}
 		result := r.once(limited, attempt)
-		if result.End.Complete || kept == nil {
+		if !result.End.Cut() || kept == nil {
 			last, kept = result, attempt
 		}
 		done := result.Outcome == record.Holds && result.Err == nil

@@ -44,6 +44,7 @@ type Config struct {
 	Path     bool                // the routers on the way
 	Library  *recog.Library      // identifies more software; nil is none
 	Progress func(done, all int) // how far Run is; may be nil
+	Judged   func(probe.Result)  // called by Run for each endpoint when it is known, in any order; may be nil
 }
 
 // Inquiry probes endpoints. Its methods may be called at the same time.
@@ -81,6 +82,9 @@ func (q *Inquiry) Run(ctx context.Context, endpoints []probe.Result) iter.Seq2[p
 			workers.Go(func() {
 				for i := next.Add(1) - 1; i < int64(len(endpoints)); i = next.Add(1) - 1 {
 					r, err := q.one(ctx, endpoints[i])
+					if q.Judged != nil && r.Tries > 0 {
+						q.Judged(r)
+					}
 					results[i] <- answer{r, err}
 				}
 			})

@@ -110,7 +110,7 @@ func (c *cases) end(e record.End) error {
 	err := c.flush()
 	switch {
 	case err != nil:
-	case !e.Complete:
+	case e.Cut():
 		err = c.write(testCase{name: wholeReport, unsure: "it is incomplete: " + strings.Join(e.Coverage, "; ")})
 	case e.Outcome == record.CannotTell && !c.unsure:
 		err = c.write(testCase{name: wholeReport, unsure: phrase.Join(phrase.Nothing(c.command, true), "", e.Coverage...)})

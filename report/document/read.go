@@ -171,7 +171,7 @@ func (d *documentReader) field(key string) error {
 		"started": &d.start.Started, "method": &d.start.Method, "plan": &d.start.Plan,
 		"args": &d.start.Args, "all_ports": &d.start.AllPorts, "job": &d.start.Job, "host": &d.start.Host,
 		"finished": &d.tail.Finished, "complete": &d.tail.Complete, "coverage": &d.tail.Coverage,
-		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "outcome": &d.tail.Outcome,
+		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "first": &d.tail.First, "outcome": &d.tail.Outcome,
 	}[key]
 	switch {
 	case d.seen[key]:

@@ -27,6 +27,7 @@ type Probe struct {
 	Inquiry    inquiry.Config
 	Repeat     *inquiry.Repeat // nil: one attempt
 	NeedsNames bool            // a name without an address is an error
+	First      uint64          // open endpoints after which it stops; 0 is none
 }
 
 // Endpoints resolves the hosts: every address of each, in order, on each of its
@@ -86,13 +87,28 @@ func (p *Probe) Run(
 	if p.Repeat != nil {
 		return p.repeated(ctx, asked, emit)
 	}
+	limit := &first{most: p.First}
+	return limit.run(ctx, emit, func(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+		return p.once(ctx, asked, limit.judged, emit)
+	})
+}
+
+// once probes each endpoint once. judged is called as soon as an endpoint is, before its record
+// is emitted in its turn.
+func (p *Probe) once(
+	ctx context.Context,
+	asked []probe.Result,
+	judged func(probe.Result),
+	emit func(record.Finding) error,
+) (record.End, error) {
 	end := newEnd("every address of the host that was found, each port once")
 	asked, err := takeUnresolved(asked, &end, emit)
 	if err != nil {
 		return end, err
 	}
-	cut := 0
-	for r, short := range inquiry.New(p.Inquiry).Run(ctx, asked) {
+	cut, config := 0, p.Inquiry
+	config.Judged = judged
+	for r, short := range inquiry.New(config).Run(ctx, asked) {
 		if err := emitProbed(&end, r, emit); err != nil {
 			return end, err
 		}

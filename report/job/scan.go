@@ -28,6 +28,7 @@ type Scan struct {
 	Fallback    error                  // why it connects although packets were to be preferred
 	Evidence    bool                   // of every endpoint, not only of open ones
 	Log         func(note string)      // what is written beside the report
+	First       uint64                 // open endpoints after which it stops; 0 is none
 
 	// Complete is set by a Run that left nothing to resume.
 	Complete bool
@@ -43,6 +44,11 @@ func (s *Scan) Options() method.Options {
 
 // Run scans, and emits the records.
 func (s *Scan) Run(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+	limit := first{most: s.First}
+	return limit.run(ctx, emit, s.run)
+}
+
+func (s *Scan) run(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
 	names, err := s.Unresolved(ctx, emit)
 	if err != nil {
 		return names, err
@@ -56,6 +62,11 @@ func (s *Scan) Run(ctx context.Context, emit func(record.Finding) error) (record
 	}
 	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(phrase.Finding(f)) })
 	s.Complete = outcome.Complete
+	if _, ok := context.Cause(ctx).(errFirst); ok { // the rest was not to be followed up
+		unneeded := func(n scan.Note) bool { return n.Kind == scan.CoverNotFollowedUp }
+		outcome.Notes = slices.DeleteFunc(outcome.Notes, unneeded)
+		outcome.Coverage = slices.DeleteFunc(outcome.Coverage, unneeded)
+	}
 	for _, note := range outcome.Notes {
 		s.Log(phrase.ScanNote(note))
 	}

@@ -49,7 +49,7 @@ func OutcomeOf(e End, violations int) Outcome {
 		return e.Outcome
 	case violations > 0:
 		return Fails
-	case !e.Complete || e.Summary.States[Unknown] > 0:
+	case e.Cut() || e.Summary.States[Unknown] > 0:
 		return CannotTell
 	}
 	return Holds

@@ -57,8 +57,12 @@ type End struct {
 	Summary  scan.Summary `json:"summary"`
 	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
 	Hints    []string     `json:"hints,omitempty"`
+	First    uint64       `json:"first,omitzero"`    // it stopped after so many open endpoints, as was asked
 	Watched  *Watched     `json:"watched,omitempty"` // of a check that watched
 }
+
+// Cut reports whether the run ended before it should.
+func (e End) Cut() bool { return !e.Complete && e.First == 0 }
 
 // Watched is what a check saw of the sockets that it watched.
 type Watched struct {

@@ -199,6 +199,10 @@ func (t *writer) incomplete(e record.End) {
 	if e.Complete || e.Watched != nil {
 		return
 	}
+	if e.First > 0 {
+		t.line(0, 2, span{phrase.StoppedShort(e), maybe})
+		return
+	}
 	_, many := t.nouns()
 	sentence := "incomplete: not everything could be asked"
 	if n := e.Summary.NotReached; n > 0 {
