@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 		"probe", "probe/recog", "probe/request", "probe/service/answer",
 	},
 	"probe/service/answer": {"probe", "probe/request"},
-	"probe/traceroute":     {"probe", "probe/wording"},
+	"probe/traceroute":     {"probe"},
 	"probe/wording":        {},
 	"report": {
 		"probe", "probe/local", "probe/wording", "report/ci", "report/compact", "report/compare", "report/document",
@@ -90,8 +90,9 @@ var arrows = map[string][]string{
 	"report/phrase": {
 		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/netns",
 		"probe/local/owner", "probe/local/socket", "probe/local/trace", "probe/ports", "probe/wording",
-		"report/phrase/packets", "report/record", "scan", "scan/control", "scan/engine",
+		"report/phrase/evidence", "report/phrase/packets", "report/record", "scan", "scan/control", "scan/engine",
 	},
+	"report/phrase/evidence": {"probe", "probe/traceroute", "probe/wording"},
 	"report/phrase/packets": {
 		"probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/nfexpr",
 		"probe/local/ruleset", "probe/wording",
@@ -111,8 +112,8 @@ var arrows = map[string][]string{
 	},
 	"report/schematest": {"report/document"},
 	"report/text": {
-		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/traceroute", "probe/wording",
-		"report/phrase", "report/record", "scan", "scan/control", "scan/routes", "scan/target",
+		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/wording",
+		"report/phrase", "report/phrase/evidence", "report/record", "scan", "scan/control", "scan/routes", "scan/target",
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",

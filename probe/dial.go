@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -34,9 +35,11 @@ func dialTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	r := judged(e, SynAck, true, d)
 	if o.Evidence {
-		r.Evidence = []string{"SYN-ACK after " + short(d), fmt.Sprintf("probed from %s", conn.LocalAddr())}
+		r.Facts = []Fact{{Kind: FactSynAck, After: Millis(d)}}
 		if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
-			r.Route = &Route{Source: a.AddrPort().Addr().Unmap()}
+			from := netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
+			r.Facts = append(r.Facts, Fact{Kind: FactSource, From: from})
+			r.Route = &Route{Source: from.Addr()}
 		}
 	}
 	return r, nil
@@ -77,7 +80,7 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 				o.Replied(buf[:n])
 			}
 			if o.Evidence {
-				r.Evidence = []string{describeReply(buf[:min(n, replySize)], n, d, i+1)}
+				r.Facts = []Fact{replyFact(buf[:n], n, d, i+1)}
 			}
 			return r, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
@@ -101,29 +104,26 @@ func judgeError(ctx context.Context, e Endpoint, o Options, err error, d time.Du
 		return Result{}, err
 	}
 	var r Result
-	sentence := ""
+	fact := Fact{After: Millis(d)}
 	var timeout net.Error
 	switch f := classify(errno(err)); {
 	case errors.As(err, &timeout) && timeout.Timeout(), f == faultTimedOut:
-		r, sentence = judged(e, NoResponse, false, 0), "nothing came back in "+short(d)
+		r, fact.Kind = judged(e, NoResponse, false, 0), FactSilence
 	case f == faultRefused && e.Proto == TCP:
-		r, sentence = judged(e, Reset, true, d), "refused after "+short(d)
+		r, fact.Kind = judged(e, Reset, true, d), FactRefused
 	case f == faultRefused, f == faultReset && e.Proto == UDP: // Windows reports a reset
-		r, sentence = judged(e, PortUnreach, true,
-			d), "port unreachable after "+short(d)+"; this system does not show from whom"
+		r, fact.Kind = judged(e, PortUnreach, true, d), FactPortUnreachable
 	case f == faultReset:
-		r, sentence = judged(e, SynAck, true, d), "accepted, and reset at once, after "+short(d)
+		r, fact.Kind = judged(e, SynAck, true, d), FactResetAtOnce
 	case f == faultHostUnreach && routed(ctx, e, o):
-		r, sentence = judged(e, HostUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(),
-			short(d))
+		r, fact.Kind, fact.Text = judged(e, HostUnreach, false, d), FactSystemError, errno(err).Error()
 	case f == faultNetUnreach && routed(ctx, e, o):
-		r, sentence = judged(e, NetUnreach, false, d), fmt.Sprintf("the system reported %q after %s", errno(err).Error(),
-			short(d))
+		r, fact.Kind, fact.Text = judged(e, NetUnreach, false, d), FactSystemError, errno(err).Error()
 	default:
 		return judgeLocal(ctx, e, err)
 	}
 	if o.Evidence {
-		r.Evidence = []string{sentence}
+		r.Facts = []Fact{fact}
 	}
 	return r, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/report/phrase/evidence"
 )
 
 func TestMain(m *testing.M) { nettest.Main(m) }
@@ -115,8 +116,8 @@ func TestResend(t *testing.T) {
 			if err != nil || r.State != want || r.Tries != 1 {
 				t.Errorf("%s, resend %t: %s after %d tries, %v; want %s", en.name, resend, r.State, r.Tries, err, want)
 			}
-			if resend && !strings.Contains(r.Evidence[0], "second datagram") {
-				t.Errorf("%s: evidence %q does not mention the second datagram", en.name, r.Evidence)
+			if resend && !strings.Contains(evidence.Sentences(&r)[0], "second datagram") {
+				t.Errorf("%s: evidence %+v does not mention the second datagram", en.name, r.Facts)
 			}
 			c.Close()
 			if received := <-done; received != 1 && !resend || received != 2 && resend {

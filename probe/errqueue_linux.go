@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -145,4 +146,28 @@ func (s *socket) pending() syscall.Errno {
 		return errno(err)
 	}
 	return syscall.Errno(n)
+}
+
+// judgeICMP is the Result of an ICMP error m that from sent d after the probe.
+func judgeICMP(e Endpoint, from netip.Addr, self bool, m ICMP, d time.Duration, o Options) Result {
+	_, reason := FromICMP(e, from, self, m)
+	if reason == LocalError {
+		return rejected(e, m)
+	}
+	fromTarget := SameHost(from, e.Addr)
+	r := judged(e, reason, fromTarget, d)
+	r.ICMP = m
+	sender := SenderTarget
+	switch {
+	case reason == NoNeighbor:
+		r.Confidence, sender = High, SenderNeighbor
+	case self && !fromTarget:
+		r.Responder, sender = from, SenderSelf
+	case !fromTarget:
+		r.Responder, sender = from, ""
+	}
+	if o.Evidence {
+		r.Facts = append(r.Facts, Fact{Kind: FactICMP, ICMP: m, Addr: from, Sender: sender, After: Millis(d)})
+	}
+	return r
 }

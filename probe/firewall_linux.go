@@ -23,7 +23,7 @@ const (
 // rejected is the Result of an ICMP error that this machine sent to itself.
 func rejected(e Endpoint, m ICMP) Result {
 	return unmeasured(e, fmt.Sprintf("this machine's own firewall rejects packets to %s: %s", e.AddrPort(),
-		m.describe(e.Addr.Unmap().Is4())))
+		m.Describe(e.Addr.Unmap().Is4())))
 }
 
 // judgeICMP judges an ICMP error of the queue. A host unreachable from this machine means a

@@ -14,6 +14,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/report/phrase/evidence"
 )
 
 // onLoopback opens a TCP and a UDP socket on one port, that send nothing.
@@ -209,7 +210,8 @@ func TestSilence(t *testing.T) {
 	}
 	e.Port = 417
 	r, err = probe.Do(t.Context(), e, probe.Options{Timeout: 1500 * time.Millisecond, Evidence: true})
-	if err != nil || r.Reason != probe.NoResponse || !strings.Contains(r.Evidence[0], "the kernel sent 2 SYNs") {
-		t.Errorf("%s %q, %v", r.Reason, r.Evidence, err)
+	if err != nil || r.Reason != probe.NoResponse ||
+		!strings.Contains(evidence.Sentences(&r)[0], "the kernel sent 2 SYNs") {
+		t.Errorf("%s %q, %v", r.Reason, evidence.Sentences(&r), err)
 	}
 }

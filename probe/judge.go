@@ -1,8 +1,8 @@
 package probe
 
 import (
+	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -76,16 +76,9 @@ const (
 	replySize = 64
 )
 
-// describeReply describes a reply of size bytes, the first of which are b, after n
-// datagrams of ours.
-func describeReply(b []byte, size int, d time.Duration, n int) string {
-	more, second := "", ""
-	if size > len(b) {
-		more = " …"
+// replyFact is a reply of size bytes, of which b was read, after n datagrams of ours.
+func replyFact(b []byte, size int, d time.Duration, n int) Fact {
+	return Fact{
+		Kind: FactReply, Data: bytes.Clone(b[:min(len(b), replySize)]), Size: size, After: Millis(d), Count: n,
 	}
-	if n > 1 {
-		second = ", after a second datagram had been sent"
-	}
-	return fmt.Sprintf("a datagram of %s after %s%s: %s%s", wording.Count(size, "byte", "bytes"), short(d), second,
-		strconv.QuoteToASCII(string(b)), more)
 }

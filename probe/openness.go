@@ -29,21 +29,6 @@ func (b Behavior) confidence() Confidence {
 	return High
 }
 
-// evidence is the behavior of a service in words.
-func (b Behavior) evidence() []string {
-	switch b {
-	case SendsData:
-		return []string{"it sends data"}
-	case StaysSilent:
-		return []string{
-			"it takes data and sends none: so does a service that waits for its own protocol, and so does a decoy",
-		}
-	case ClosesOnData:
-		return []string{"it closes a connection as soon as it receives data"}
-	}
-	return nil
-}
-
 // Openness is what package decoy finds behind an open port.
 type Openness struct {
 	Behavior   Behavior `json:"conduct,omitempty"`   // of a TCP port, if it was observed
@@ -90,11 +75,10 @@ func (r *Result) IsDecoy() bool {
 func (r *Result) Identified() bool { return r.Service != nil && r.Service.Name != "unknown" }
 
 // ApplyTo adds to an open Result what was found: what reduces the confidence in it as
-// Doubts, each once, the rest as evidence.
+// Doubts, each once.
 func (v Openness) ApplyTo(r *Result) {
 	r.Openness = &v
 	doubts, c := v.doubts(r.Identified())
-	r.Evidence = append(slices.Clone(r.Evidence), v.Behavior.evidence()...)
 	if c == High {
 		return
 	}

@@ -214,6 +214,7 @@ type Details struct {
 	Handshake *Handshake  `json:"handshake,omitempty"` // of an accepted connection
 	Openness  *Openness   `json:"openness,omitempty"`  // if it was verified
 	Path      []Hop       `json:"path,omitempty"`
+	Facts     []Fact      `json:"-"` // of which a report makes Evidence and Notes
 }
 
 // Kind names the record's type in documents.
@@ -222,7 +223,7 @@ func (Result) Kind() string { return "endpoint" }
 // Options bound one attempt.
 type Options struct {
 	Timeout time.Duration // how long to wait for an answer; must be > 0
-	// collect Evidence, Route and Handshake, and find out whether silence is that of a missing neighbor; costs system
+	// collect Facts, Route and Handshake, and find out whether silence is that of a missing neighbor; costs system
 	// calls
 	Evidence bool
 	// the same of silence alone; where this machine has no room for another neighbor it is ErrBusy

@@ -1,30 +1,12 @@
 package probe
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // Route is the route by which packets left this machine.
 type Route struct {
 	Source    netip.Addr `json:"source,omitzero"`
 	Interface string     `json:"interface,omitempty"`
 	Gateway   netip.Addr `json:"gateway,omitzero"` // none: the target is on-link, or the gateway is not known
-}
-
-// describe is "probed from 10.0.0.2:43122 on eth0 through the gateway 10.0.0.1".
-func (r *Route) describe(from netip.AddrPort) string {
-	s := "probed from " + from.String()
-	if r == nil {
-		return s
-	}
-	if r.Interface != "" && !strings.HasSuffix(from.Addr().Zone(), r.Interface) {
-		s += " on " + r.Interface
-	}
-	if r.Gateway.IsValid() {
-		s += " through the gateway " + r.Gateway.String()
-	}
-	return s
 }
 
 // Hop is a step of the path to an endpoint: what became of a packet with a limited

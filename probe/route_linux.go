@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -47,11 +46,12 @@ func addRoute(s *socket, e Endpoint, o Options, r *Result, d time.Duration) {
 		judgeNeighbor(e, r, h, d)
 	}
 	if !o.Evidence {
-		r.Route, r.Evidence = nil, nil
+		r.Route, r.Facts = nil, nil
 		return
 	}
 	if l := s.local(); l.IsValid() {
-		r.Evidence = append(r.Evidence, route.describe(netip.AddrPortFrom(l.Addr().Unmap(), l.Port())))
+		from := netip.AddrPortFrom(l.Addr().Unmap(), l.Port())
+		r.Facts = append(r.Facts, Fact{Kind: FactSource, From: from, Route: route})
 	}
 }
 
@@ -74,16 +74,7 @@ func judgeNeighbor(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 	if n.State&unix.NUD_FAILED != 0 {
 		r.Confidence = High
 	}
-	how := "NDP"
-	if next.Unmap().Is4() {
-		how = "ARP"
-	}
-	cause := "no neighbor answers for " + next.String()
-	if h.Gateway.IsValid() {
-		cause = "the gateway " + next.String() + " does not answer"
-	}
-	r.Evidence = []string{fmt.Sprintf("%s on %s (%s), so that nothing left this machine in %s", cause, r.Route.Interface,
-		how, short(d))}
+	r.Facts = []Fact{{Kind: FactNoNeighbor, Addr: next, Route: r.Route, After: Millis(d)}}
 }
 
 // neighborTableFull reports whether a SYN that was just sent to a neighbor was dropped,

@@ -16,6 +16,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
+	"onmux/report/phrase/evidence"
 )
 
 // The route of the probe is known of every answer, and of silence.
@@ -52,7 +53,8 @@ func TestRoute(t *testing.T) {
 					t.Errorf("%s: %s %+v, %v; want %+v", e, r.State, r.Route, err, tt.want)
 					continue
 				}
-				last := r.Evidence[len(r.Evidence)-1]
+				sentences := evidence.Sentences(&r)
+				last := sentences[len(sentences)-1]
 				if !strings.HasPrefix(last, "probed from "+netip.AddrPortFrom(tt.want.Source,
 					0).String()[:len(netip.AddrPortFrom(tt.want.Source, 0).String())-1]) ||
 					!strings.Contains(last, " on "+tt.want.Interface) ||
@@ -85,8 +87,8 @@ func TestSilenceOfNobody(t *testing.T) {
 			// The kernel sends three requests, a second apart.
 			r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 100 * time.Millisecond, Evidence: true})
 			if err != nil || r.State != probe.Unreachable || r.Reason != probe.NoNeighbor ||
-				!strings.Contains(r.Evidence[0], want) || r.RTT != 0 {
-				t.Errorf("%s: %s %s %q, %v; want %q", e, r.State, r.Reason, r.Evidence, err, want)
+				!strings.Contains(evidence.Sentences(&r)[0], want) || r.RTT != 0 {
+				t.Errorf("%s: %s %s %+v, %v; want %q", e, r.State, r.Reason, r.Facts, err, want)
 			}
 		}
 	}
@@ -97,7 +99,7 @@ func TestSilenceOfNobody(t *testing.T) {
 		probe.Options{Timeout: 20 * time.Second})
 	if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 50 * time.Millisecond, Evidence: true}); err != nil ||
 		r.Reason != probe.NoResponse {
-		t.Errorf("%s: %s %q, %v", e, r.Reason, r.Evidence, err)
+		t.Errorf("%s: %s %+v, %v", e, r.Reason, r.Facts, err)
 	}
 }
 
@@ -131,8 +133,8 @@ func TestHandshake(t *testing.T) {
 	}
 	do(t, h, func() error { return dropFirst() })
 	r = attempt()
-	if k := r.Handshake; k.SYNs != 2 || !strings.Contains(r.Evidence[0], "only after 2 SYNs") {
-		t.Errorf("%+v, %q", *k, r.Evidence)
+	if k := r.Handshake; k.SYNs != 2 || !strings.Contains(evidence.Sentences(&r)[0], "only after 2 SYNs") {
+		t.Errorf("%+v, %+v", *k, r.Facts)
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"onmux/probe/wording"
 )
 
 // connectTCP makes one non-blocking connect(2). A RST leaves ECONNREFUSED and an
@@ -125,7 +123,7 @@ func (s *tcpAttempt) judge(ctx context.Context, broken syscall.Errno, d time.Dur
 		}
 		r := judged(e, Reset, true, d)
 		if o.Evidence {
-			r.Evidence = []string{"RST after " + short(d)}
+			r.Facts = []Fact{{Kind: FactReset, After: Millis(d)}}
 		}
 		return r, nil
 	case faultTimedOut:
@@ -137,7 +135,7 @@ func (s *tcpAttempt) judge(ctx context.Context, broken syscall.Errno, d time.Dur
 	case faultOther:
 		r := judged(e, NoResponse, false, d)
 		if o.Evidence && c.icmp != (ICMP{}) {
-			r.Evidence = []string{c.icmp.describeFrom(e, c.from) + " ended the handshake, and is not a verdict on the port"}
+			r.Facts = []Fact{{Kind: FactICMPIgnored, ICMP: c.icmp, Addr: c.from}}
 		}
 		return r, errRetry
 	}
@@ -149,8 +147,7 @@ func (s *tcpAttempt) judge(ctx context.Context, broken syscall.Errno, d time.Dur
 func unexplained(e Endpoint, reason Reason, err syscall.Errno, d time.Duration, o Options) Result {
 	r := judged(e, reason, false, d)
 	if o.Evidence {
-		r.Evidence = []string{fmt.Sprintf("the kernel reported %q after %s, without the ICMP message behind it",
-			err.Error(), short(d))}
+		r.Facts = []Fact{{Kind: FactKernelError, Text: err.Error(), After: Millis(d)}}
 	}
 	return r
 }
@@ -185,7 +182,7 @@ func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
 	}
 	if s.o.Evidence {
 		r.Handshake = handshake(info, window)
-		r.Evidence = r.Handshake.describe(r.RTT)
+		r.Facts = []Fact{{Kind: FactSynAck, After: r.RTT, Handshake: r.Handshake}}
 	}
 	return r, nil
 }
@@ -210,8 +207,7 @@ func (s *tcpAttempt) silent(d time.Duration) Result {
 	if !s.o.Evidence {
 		return r
 	}
-	r.Evidence = []string{"nothing came back in " + short(d) + "; the kernel sent " +
-		wording.Count(int(info.Total_retrans)+1, "SYN", "SYNs")}
+	r.Facts = []Fact{{Kind: FactSilence, After: Millis(d), Count: int(info.Total_retrans) + 1}}
 	return r
 }
 

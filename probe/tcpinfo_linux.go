@@ -2,6 +2,7 @@ package probe
 
 import (
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,4 +29,27 @@ func connInfo(c *net.TCPConn) (info unix.TCPInfo, ok bool) {
 		info, ok = s.info()
 	})
 	return info, ok && err == nil
+}
+
+// tcpOptions are the bits of tcpi_options (linux/tcp.h, TCPI_OPT_*).
+var tcpOptions = []struct {
+	bit  uint8
+	name string
+}{{1, "timestamps"}, {2, "sack"}, {4, "window-scale"}, {8, "ecn"}}
+
+// handshake is what TCP_INFO has on a connection that has sent no data yet.
+func handshake(info unix.TCPInfo, window bool) *Handshake {
+	h := &Handshake{
+		RTT: Millis(info.Rtt) * Millis(time.Microsecond), RTTVar: Millis(info.Rttvar) * Millis(time.Microsecond),
+		MSS: info.Snd_mss, PathMTU: info.Pmtu, SYNs: int(info.Total_retrans) + 1,
+	}
+	if window {
+		h.Window = &info.Snd_wnd
+	}
+	for _, o := range tcpOptions {
+		if info.Options&o.bit != 0 {
+			h.Options = append(h.Options, o.name)
+		}
+	}
+	return h
 }

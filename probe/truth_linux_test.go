@@ -17,6 +17,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
+	"onmux/report/phrase/evidence"
 )
 
 // testNetwork is a host with one port for each thing that a port can be, and a
@@ -254,20 +255,20 @@ func TestTruth(t *testing.T) {
 					t.Errorf("%s: %s %s %v from %v\nwant %s %s %v from %v", r.Endpoint, r.State, r.Reason, r.ICMP, r.Responder,
 						state, reason, tt.icmp, tt.responder)
 				}
-				if (r.State == probe.Unknown) != (r.Error != "") || (r.Error == "") != (len(r.Evidence) > 0) {
-					t.Errorf("state %s, error %q, evidence %q", r.State, r.Error, r.Evidence)
+				if (r.State == probe.Unknown) != (r.Error != "") || (r.Error == "") != (len(evidence.Sentences(&r)) > 0) {
+					t.Errorf("state %s, error %q, evidence %+v", r.State, r.Error, r.Facts)
 				}
 				if r.RTT != 0 && !r.Reason.IsAnswer() {
 					t.Errorf("%s (%s) has a round-trip time", r.State, r.Reason)
 				}
 				t.Logf("%s: %s %s ttl %d rtt %v %s %q %s %q", e, r.State, r.Reason, r.TTL, time.Duration(r.RTT), r.Confidence,
-					r.Evidence, r.Error, r.Notes)
+					evidence.Sentences(&r), r.Error, evidence.Notes(&r))
 				if tt.responder.IsValid() {
 					return // a router without a route answers one peer five times, then once a second
 				}
 				if bare, err := probe.Do(t.Context(), e, probe.Options{Timeout: timeout}); err != nil || bare.Reason != reason ||
-					bare.Evidence != nil {
-					t.Errorf("without evidence: %s %q %v", bare.Reason, bare.Evidence, err)
+					bare.Facts != nil {
+					t.Errorf("without evidence: %s %+v %v", bare.Reason, bare.Facts, err)
 				}
 			})
 		}

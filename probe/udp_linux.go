@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe/request"
-	"onmux/probe/wording"
 )
 
 // exchangeUDP sends one datagram from a connected socket and waits for a datagram or
@@ -109,9 +108,9 @@ func (u *exchange) awaitAnswer(ctx context.Context) (Result, error) {
 	}
 	r := judged(u.e, NoResponse, false, 0)
 	if u.o.Evidence {
-		r.Evidence = []string{fmt.Sprintf("nothing came back in %s; %s sent, %d bytes each",
-			short(time.Since(u.start)), wording.Count(u.sent, "datagram",
-				"datagrams"), len(u.o.payload(u.e.Port)))}
+		r.Facts = []Fact{{
+			Kind: FactSilence, After: Millis(time.Since(u.start)), Count: u.sent, Size: len(u.o.payload(u.e.Port)),
+		}}
 	}
 	return r, nil
 }
@@ -150,7 +149,7 @@ func (u *exchange) replied(b []byte, size int, ttl uint8) {
 		u.o.Replied(b)
 	}
 	if u.o.Evidence {
-		u.result.Evidence = []string{describeReply(b[:min(len(b), replySize)], size, d, u.sent)}
+		u.result.Facts = []Fact{replyFact(b, size, d, u.sent)}
 	}
 }
 

@@ -55,7 +55,7 @@ func halfway(t testing.TB) []byte {
 			for i, p := range d.senders[0].batch {
 				a := engine.Answer{Index: p.Index, Try: p.Try, At: now.Add(time.Millisecond)}
 				a.Reason = probe.Reason((i + pass) % 15)
-				a.Evidence, a.Error = []string{"a sentence"}, "an error"
+				a.Facts, a.Error = []probe.Fact{{Kind: probe.FactRST}}, "an error"
 				l.receiver.receive([]engine.Answer{a})
 			}
 		}

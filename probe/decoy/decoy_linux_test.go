@@ -19,6 +19,7 @@ import (
 	"onmux/probe/decoy"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
+	"onmux/report/phrase/evidence"
 )
 
 // serveTCP serves in a host until the test ends; every connection has a
@@ -106,8 +107,8 @@ func TestObserve(t *testing.T) {
 			r := probe.Result{Endpoint: e, State: probe.Open, Confidence: probe.High}
 			got.ApplyTo(&r)
 			if r.Confidence != s.confidence || (s.confidence == probe.High) != (len(r.Doubts) == 0) ||
-				len(r.Doubts)+len(r.Evidence) != 1 || *r.Openness != got {
-				t.Errorf("%s confidence, doubts %v, evidence %q", r.Confidence, r.Doubts, r.Evidence)
+				len(r.Doubts)+len(evidence.Sentences(&r)) != 1 || *r.Openness != got {
+				t.Errorf("%s confidence, doubts %v, evidence %q", r.Confidence, r.Doubts, evidence.Sentences(&r))
 			}
 		})
 	}

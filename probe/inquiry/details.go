@@ -2,7 +2,6 @@ package inquiry
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"onmux/probe"
@@ -42,12 +41,9 @@ func (q *Inquiry) addPath(ctx context.Context, r *probe.Result) error {
 	switch {
 	case err != nil:
 	case len(path) == 0 && r.Route != nil && !r.Route.Gateway.IsValid():
-		r.Notes = append(slices.Clone(r.Notes),
-			"the path: the target is on this network, so that no router lies between; it drops the packets itself")
+		addFact(r, probe.Fact{Kind: probe.FactNoRouter})
 	case len(path) == 0: // a report has no hops to show
-		r.Notes = append(slices.Clone(r.Notes), "the path: "+traceroute.Describe(r.Endpoint, path))
-	default:
-		r.Evidence = append(slices.Clone(r.Evidence), traceroute.Describe(r.Endpoint, path))
+		addFact(r, probe.Fact{Kind: probe.FactNoHop})
 	}
 	r.Path = path
 	return err

@@ -1,10 +1,6 @@
 package inquiry
 
-import (
-	"fmt"
-
-	"onmux/probe"
-)
+import "onmux/probe"
 
 // families compares the states of each name over IPv4 and over IPv6. IPv4 comes first.
 type families map[sameName][]probe.Result
@@ -14,7 +10,7 @@ type sameName struct {
 	port probe.Port
 }
 
-// compare adds a note to an IPv6 endpoint whose name is in another state over IPv4.
+// compare adds a fact to an IPv6 endpoint whose name is in another state over IPv4.
 func (f families) compare(r *probe.Result) {
 	if r.Host == "" || r.Tries == 0 || r.State == probe.Unknown {
 		return
@@ -30,8 +26,7 @@ func (f families) compare(r *probe.Result) {
 		}
 	}
 	if other := f[key]; len(other) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("IPv4 and IPv6 differ: over IPv4 %s is %s at %s", r.Host, other[0].State,
-			other[0].Addr))
+		addFact(r, probe.Fact{Kind: probe.FactFamilies, State: other[0].State, Addr: other[0].Addr})
 	}
 }
 

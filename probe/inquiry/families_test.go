@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/report/phrase/evidence"
 )
 
 func TestFamilies(t *testing.T) {
@@ -38,7 +39,7 @@ func TestFamilies(t *testing.T) {
 		for i := range tt.results {
 			f.compare(&tt.results[i])
 		}
-		if notes := strings.Join(tt.results[len(tt.results)-1].Notes, "; "); !strings.Contains(notes, tt.note) ||
+		if notes := strings.Join(evidence.Notes(&tt.results[len(tt.results)-1]), "; "); !strings.Contains(notes, tt.note) ||
 			tt.note == "" && notes != "" {
 			t.Errorf("%s: %q", tt.name, notes)
 		}

@@ -2,7 +2,6 @@ package inquiry
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -70,7 +69,7 @@ func (q *Inquiry) probeAgain(ctx context.Context, r *probe.Result, w probe.Withd
 		return
 	}
 	r.Tries += again.Tries
-	r.Evidence = slices.Concat(r.Evidence, again.Evidence)
+	addFact(r, again.Facts...)
 	if again.State != r.State {
 		r.State, r.Reason, r.RTT, r.TTL = again.State, again.Reason, again.RTT, again.TTL
 		r.Responder, r.ICMP, r.Confidence = again.Responder, again.ICMP, again.Confidence
@@ -126,7 +125,9 @@ func (q *Inquiry) identifying(ctx context.Context, e probe.Endpoint, o probe.Opt
 	took := time.Since(start).Round(time.Millisecond)
 	return probe.Result{
 		Endpoint: e, State: probe.Open, Reason: probe.UDPResponse, Tries: 1, Confidence: probe.High,
-		Details:  probe.Details{Service: found, Exchanges: log.Exchanges},
-		Evidence: []string{fmt.Sprintf("a datagram in answer to the request %q, within %s", found.Probe, took)},
+		Details: probe.Details{
+			Service: found, Exchanges: log.Exchanges,
+			Facts: []probe.Fact{{Kind: probe.FactReplyTo, Text: found.Probe, After: probe.Millis(took)}},
+		},
 	}, nil
 }

@@ -62,7 +62,7 @@ func New(c Config) *Inquiry {
 }
 
 // Run probes every endpoint, many at a time, and yields the results in order, each with
-// the context's error if its end cut off something: the notes state what, and one that
+// the context's error if its end cut off something: the facts state what, and one that
 // was not judged at all has no tries. What is known of an endpoint beforehand (Host,
 // Lookup, Notes) stays with it.
 func (q *Inquiry) Run(ctx context.Context, endpoints []probe.Result) iter.Seq2[probe.Result, error] {
@@ -122,27 +122,30 @@ func (q *Inquiry) one(ctx context.Context, r probe.Result) (probe.Result, error)
 // endpoint stops answering; the error is the context's, if there was no time for all of it.
 func (q *Inquiry) addDetails(ctx context.Context, r probe.Result, k *known) (probe.Result, error) {
 	var cut error
-	note := func(what string, err error) {
+	note := func(part probe.Part, err error) {
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
 			cut = ctx.Err()
-			r.Notes = append(slices.Clone(r.Notes), "there was no time to find out "+what)
+			addFact(&r, probe.Fact{Kind: probe.FactNoTime, Part: part})
 		default:
-			r.Notes = append(slices.Clone(r.Notes), what+" could not be found out: "+err.Error())
+			addFact(&r, probe.Fact{Kind: probe.FactNotFound, Part: part, Text: err.Error()})
 		}
 	}
 	if q.Identify && r.Service == nil && r.State == probe.Open {
-		note("what speaks there", q.identify(ctx, &r, k))
+		note(probe.PartService, q.identify(ctx, &r, k))
 	}
 	if q.Verify {
-		note("whether it is a service", q.verify(ctx, &r))
+		note(probe.PartVerify, q.verify(ctx, &r))
 	}
 	if q.Path {
-		note("the path", q.addPath(ctx, &r))
+		note(probe.PartPath, q.addPath(ctx, &r))
 	}
 	return r, cut
 }
+
+// addFact adds to the facts of a copy of a Result.
+func addFact(r *probe.Result, f ...probe.Fact) { r.Facts = slices.Concat(r.Facts, f) }
 
 // attempt repeats an attempt until the endpoint is judged: running out of something local
 // is not a verdict on it. The error is the context's.

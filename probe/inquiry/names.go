@@ -120,7 +120,6 @@ func (n *Names) Describe(ctx context.Context, r *probe.Result) {
 	}
 	if ok {
 		r.NAT64 = v4
-		r.Notes = append(r.Notes, "a NAT64 translates: the address stands for "+v4.String())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/nettest"
+	"onmux/report/phrase/evidence"
 )
 
 // zone is what a name server knows: names to addresses, and to other names.
@@ -116,9 +117,9 @@ func TestNames(t *testing.T) {
 			}
 			want := tt.nat64[a.String()]
 			if got := r.NAT64; got.IsValid() != (want != "") || want != "" && got.String() != want ||
-				(want != "") != slices.ContainsFunc(r.Notes,
+				(want != "") != slices.ContainsFunc(evidence.Notes(&r),
 					func(s string) bool { return strings.Contains(s, "a NAT64 translates") }) {
-				t.Errorf("%s, %s: stands for %s, %q; want %q", tt.host, a, got, r.Notes, want)
+				t.Errorf("%s, %s: stands for %s, %q; want %q", tt.host, a, got, evidence.Notes(&r), want)
 			}
 		}
 		z.mu.Lock()

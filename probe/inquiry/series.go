@@ -2,12 +2,8 @@ package inquiry
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"onmux/probe"
@@ -110,7 +106,7 @@ func (s *series) result() probe.Result {
 		a.Avg, a.StdDev = probe.Millis(s.mean), probe.Millis(math.Sqrt(s.sum/float64(a.Answered)))
 	}
 	r.Tries, r.Attempts = a.Sent, &a
-	r.Notes = append(slices.Clone(r.Notes), s.notes()...)
+	addFact(&r, s.facts()...)
 	if s.contradictory() && r.Confidence == probe.High {
 		r.Confidence = probe.Medium
 	}
@@ -128,31 +124,28 @@ func (s *series) contradictory() bool {
 	return kinds > 1
 }
 
-// notes state why the state is what it is where the attempts disagree.
-func (s *series) notes() []string {
-	var out []string
+// facts state why the state is what it is where the attempts disagree.
+func (s *series) facts() (out []probe.Fact) {
 	if s.contradictory() {
-		var parts []string
-		for _, state := range probe.States() {
-			if n := s.states[state]; n > 0 {
-				parts = append(parts, strconv.Itoa(n)+" "+state.String())
+		states := make(map[string]int)
+		for state, n := range s.states {
+			if n > 0 {
+				states[probe.State(state).String()] = n
 			}
 		}
-		out = append(out, "the answers contradict each other: "+strings.Join(parts, ", ")+"; the last one counts")
+		out = append(out, probe.Fact{Kind: probe.FactContradictory, States: states})
 	}
 	switch {
 	case s.answer.Reason == probe.NoReason || s.silent == 0:
 	case s.silent >= silentRun:
-		out = append(out, fmt.Sprintf("it was %s up to try %d; the %d tries since had no answer", s.answer.State,
-			s.stats.Sent-s.silent, s.silent))
-	case s.silent == 1:
-		out = append(out, "the last try had no answer; the state is that of the last answer")
+		out = append(out, probe.Fact{
+			Kind: probe.FactSilentSince, State: s.answer.State, Count: s.stats.Sent - s.silent, Size: s.silent,
+		})
 	default:
-		out = append(out, fmt.Sprintf("the last %d tries had no answer; the state is that of the last answer", s.silent))
+		out = append(out, probe.Fact{Kind: probe.FactLastSilent, Count: s.silent})
 	}
 	if s.answer.Reason == probe.PortUnreach && s.answer.Proto == probe.UDP && s.stats.Answered < s.stats.Sent {
-		out = append(out,
-			"hosts limit how many port unreachables they send, often to one a second: what looks like loss may be that")
+		out = append(out, probe.Fact{Kind: probe.FactRateLimited})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/report/phrase/evidence"
 )
 
 // outcome is what one attempt finds.
@@ -90,7 +91,8 @@ func TestRepeatVerdict(t *testing.T) {
 				t.Errorf("%s: %s %s, %s confidence, %d tries, %d emitted, %v", tt.name, r.State, r.Reason, r.Confidence, r.Tries,
 					emitted, err)
 			}
-			if notes := strings.Join(r.Notes, "; "); !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
+			notes := strings.Join(evidence.Notes(&r), "; ")
+			if !strings.Contains(notes, tt.note) || tt.note == "" && notes != "" {
 				t.Errorf("%s: notes %q", tt.name, notes)
 			}
 			a := r.Attempts
@@ -182,8 +184,8 @@ func TestRepeatRateLimited(t *testing.T) {
 			r.Proto = probe.UDP
 			return r, err
 		}, func(probe.Attempt) {})
-		if r.State != probe.Closed || !strings.Contains(strings.Join(r.Notes, "; "), "hosts limit how many") {
-			t.Errorf("%s, %q", r.State, r.Notes)
+		if r.State != probe.Closed || !strings.Contains(strings.Join(evidence.Notes(&r), "; "), "hosts limit how many") {
+			t.Errorf("%s, %+v", r.State, r.Facts)
 		}
 	})
 }

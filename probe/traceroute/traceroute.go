@@ -60,17 +60,17 @@ func (t tracer) run(ctx context.Context, answered bool) ([]probe.Hop, error) {
 		if err != nil || silent && !answered {
 			return trimSilent(path), err
 		}
-		if at, found := findLoop(path); found {
+		if at, found := FindLoop(path); found {
 			return path[:at+1], nil
 		}
 	}
 	return trimSilent(path), nil
 }
 
-// endMayBeNearer reports whether the last hop may have ended the path for packets with
+// EndMayBeNearer reports whether the last hop may have ended the path for packets with
 // a smaller limit already: it answered by ICMP, which is rate-limited, and the hop
 // before is silent.
-func endMayBeNearer(path []probe.Hop) bool {
+func EndMayBeNearer(path []probe.Hop) bool {
 	end := len(path) - 1
 	if end < 1 || !path[end].IsEnd() || path[end-1].Reason != probe.NoReason {
 		return false
@@ -85,7 +85,7 @@ func endMayBeNearer(path []probe.Hop) bool {
 // findNearerEnd probes the silent hops before the end once more, one at a time, until
 // one of them is not the end, or stays silent.
 func (t tracer) findNearerEnd(ctx context.Context, path []probe.Hop) ([]probe.Hop, error) {
-	for endMayBeNearer(path) {
+	for EndMayBeNearer(path) {
 		select {
 		case <-time.After(limitPause):
 		case <-ctx.Done():
@@ -163,8 +163,8 @@ func trimSilent(path []probe.Hop) []probe.Hop {
 	return path
 }
 
-// findLoop finds where a path comes back to a router, with others in between.
-func findLoop(path []probe.Hop) (at int, found bool) {
+// FindLoop finds where a path comes back to a router, with others in between.
+func FindLoop(path []probe.Hop) (at int, found bool) {
 	seen := make(map[netip.Addr]int)
 	for i, h := range path {
 		if !h.Address.IsValid() {

@@ -11,6 +11,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/probe/traceroute"
+	"onmux/report/phrase/evidence"
 )
 
 func do(t testing.TB, h *nettest.Host, f func() error) {
@@ -85,7 +86,7 @@ func TestPath(t *testing.T) {
 							t.Errorf("hop %d is %+v, want %s", i+1, h, reason)
 						}
 					}
-					if s := traceroute.Describe(e, path); !strings.Contains(s, tt.sentence) {
+					if s := evidence.Path(e, path); !strings.Contains(s, tt.sentence) {
 						t.Errorf("%q", s)
 					}
 				})
@@ -106,7 +107,7 @@ func TestPathLoop(t *testing.T) {
 	do(t, c.Hosts[1], func() error { return nettest.AddRoute(far, c.Hops4[1].Prev()) })
 	e := probe.Endpoint{Addr: netip.MustParseAddr("10.66.0.1"), Port: 417, Proto: probe.UDP}
 	path, err := traceroute.Run(t.Context(), e, traceroute.Options{Timeout: 5 * time.Second})
-	if s := traceroute.Describe(e, path); err != nil || !strings.Contains(s, "a routing loop: the packet comes back to ") {
+	if s := evidence.Path(e, path); err != nil || !strings.Contains(s, "a routing loop: the packet comes back to ") {
 		t.Errorf("%v, %v: %s", path, err, s)
 	}
 }

@@ -1,4 +1,4 @@
-package traceroute
+package traceroute_test
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 
 	"onmux/probe"
+	"onmux/probe/traceroute"
+	"onmux/report/phrase/evidence"
 )
 
 func addr(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}) }
@@ -39,7 +41,7 @@ func (r *fakePath) step(_ context.Context, hop int) (probe.Result, error) {
 	r.probed[hop]++
 	res := probe.Result{Endpoint: pathTarget, Reason: probe.NoResponse}
 	switch {
-	case hop > len(r.on) && hop < r.from && r.probed[hop] <= hopTries:
+	case hop > len(r.on) && hop < r.from && r.probed[hop] <= traceroute.HopTries:
 	case hop > len(r.on):
 		res.Reason = r.end
 	case r.on[hop-1] != 0:
@@ -116,15 +118,16 @@ func TestRun(t *testing.T) {
 		r := &fakePath{on: tt.on, end: tt.end, from: tt.from}
 		var path []probe.Hop
 		var err error
-		synctest.Test(t, func(t *testing.T) { path, err = tracer(r.step).run(t.Context(), tt.answered) })
+		synctest.Test(t, func(t *testing.T) { path, err = traceroute.Trace(t.Context(), r.step, tt.answered) })
 		if got := shape(path); got != tt.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", tt.name, got, err, tt.want)
 		}
-		if s := Describe(pathTarget, path); !strings.Contains(s, tt.sentence) {
+		if s := evidence.Path(pathTarget, path); !strings.Contains(s, tt.sentence) {
 			t.Errorf("%s: %q", tt.name, s)
 		}
 		for hop, n := range r.probed {
-			if hop > tt.most || n > hopTries && (tt.end == probe.Reset || tt.end == probe.SynAck) || n > 2*hopTries {
+			once := tt.end == probe.Reset || tt.end == probe.SynAck
+			if hop > tt.most || n > traceroute.HopTries && once || n > 2*traceroute.HopTries {
 				t.Errorf("%s: hop %d was probed %d times", tt.name, hop, n)
 			}
 		}
@@ -149,14 +152,14 @@ func TestRunFails(t *testing.T) {
 				Error: probe.ErrBusy.Error()}, nil
 		},
 	} {
-		attempt := tracer(func(ctx context.Context, hop int) (probe.Result, error) {
+		attempt := func(ctx context.Context, hop int) (probe.Result, error) {
 			res, _ := r.step(ctx, hop)
 			if hop > 2 {
 				return fail(res)
 			}
 			return res, nil
-		})
-		path, err := attempt.run(t.Context(), true)
+		}
+		path, err := traceroute.Trace(t.Context(), attempt, true)
 		if shape(path) != "1 2" || err == nil || name == "busy" && !errors.Is(err, probe.ErrBusy) {
 			t.Errorf("%s: %q, %v", name, shape(path), err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/wording"
+	"onmux/report/phrase/evidence"
 	"onmux/scan"
 	"onmux/scan/control"
 )
@@ -212,11 +213,13 @@ func opennessDoubt(d probe.Doubt, r *probe.Result) string {
 	return VerdictDoubt(d)
 }
 
-// Finding is a record of a probe or a scan with its doubts as notes.
+// Finding is a record of a probe or a scan with its facts and doubts as sentences.
 func Finding(f scan.Finding) scan.Finding {
 	switch f := f.(type) {
 	case probe.Result:
-		f.Notes = slices.Clip(f.Notes)
+		f.Notes = slices.Concat(f.Notes, evidence.Notes(&f))
+		f.Evidence = slices.Concat(f.Evidence, evidence.Sentences(&f))
+		f.Facts = nil
 		for _, d := range f.Doubts {
 			f.Notes = append(f.Notes, opennessDoubt(d, &f))
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"onmux/probe"
-	"onmux/probe/traceroute"
 	"onmux/report/phrase"
+	"onmux/report/phrase/evidence"
 	"onmux/report/record"
 )
 
@@ -40,6 +40,6 @@ func (e *endpoints) path(r probe.Result) {
 		e.line(in, in+2, number, span{phrase.Pad(name, width) + rest, plain})
 	}
 	if e.Verbosity != record.Verbose { // it is among the evidence
-		e.line(in, in+2, span{phrase.Visible(traceroute.Describe(r.Endpoint, r.Path)), plain})
+		e.line(in, in+2, span{phrase.Visible(evidence.Path(r.Endpoint, r.Path)), plain})
 	}
 }

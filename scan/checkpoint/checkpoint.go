@@ -119,3 +119,10 @@ func difference[T comparable](what string, is, not T) string {
 	}
 	return fmt.Sprintf("%s %v, not %v", what, is, not)
 }
+
+// savedResult is a Result as a checkpoint has it: with the facts, which reports have as
+// sentences only.
+type savedResult struct {
+	*probe.Result
+	Facts []probe.Fact `json:"facts,omitempty"`
+}

@@ -197,7 +197,9 @@ func (r reader) patches(cells []verdict.Cell) {
 func (r reader) answers(p *target.Plan) (all []Answer) {
 	for n := r.Uint(1 << 62); n > 0 && r.Err() == nil; n-- {
 		a := Answer{r.Uint(p.Len() - 1), &probe.Result{}}
-		r.JSON(a.Result)
+		saved := savedResult{Result: a.Result}
+		r.JSON(&saved)
+		a.Facts = saved.Facts
 		all = append(all, a)
 	}
 	return all

@@ -166,7 +166,7 @@ func (w *writer) answers(plan *target.Plan, all []Answer) error {
 			r.State = probe.Unknown
 		}
 		w.Uint(a.Index)
-		if err := w.JSON(r); err != nil {
+		if err := w.JSON(savedResult{&r, r.Facts}); err != nil {
 			return err
 		}
 	}

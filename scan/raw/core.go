@@ -119,11 +119,7 @@ func (c *core) deliver(a engine.Answer) error {
 func (c *core) noNeighbor(n neighbor) probe.Result {
 	r := probe.Result{Reason: probe.NoNeighbor}
 	if c.Evidence {
-		question := "neighbor discovery"
-		if n.addr.Is4() {
-			question = "ARP"
-		}
-		r.Evidence = []string{"no answer to " + question + " for " + n.addr.String()}
+		r.Facts = []probe.Fact{{Kind: probe.FactUnresolved, Addr: n.addr}}
 	}
 	return r
 }

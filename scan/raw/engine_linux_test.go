@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/probe/ports"
+	"onmux/report/phrase/evidence"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/raw"
@@ -64,7 +65,7 @@ func TestOnLoopback(t *testing.T) {
 			if r.State != want {
 				t.Errorf("%v is %v (%v) %s", e, r.State, r.Reason, r.Error)
 			}
-			if want == probe.Open && (r.TTL != 64 || r.RTT <= 0 || all && len(r.Evidence) == 0) {
+			if want == probe.Open && (r.TTL != 64 || r.RTT <= 0 || all && len(r.Facts) == 0) {
 				t.Errorf("%+v", r)
 			}
 		}
@@ -133,8 +134,8 @@ func TestCases(t *testing.T) {
 			t.Errorf("%v was asked %d times", e, r.Tries)
 		}
 		if r.Reason == probe.SynAck &&
-			!slices.ContainsFunc(r.Evidence, func(s string) bool { return strings.HasPrefix(s, "its MAC is ") }) {
-			t.Errorf("%v: no MAC in %q", e, r.Evidence)
+			!slices.ContainsFunc(evidence.Sentences(&r), func(s string) bool { return strings.HasPrefix(s, "its MAC is ") }) {
+			t.Errorf("%v: no MAC in %+v", e, r.Facts)
 		}
 	}
 	t.Logf("%d probes in %v", s.Probes, time.Duration(s.Duration))

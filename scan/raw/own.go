@@ -52,7 +52,7 @@ func (o *ownPorts) answer(to *route, e probe.Endpoint, evidence bool) (r probe.R
 	case o.ours.Contains(e.Port):
 		r = probe.Result{Reason: probe.PortUnreach}
 		if evidence {
-			r.Evidence = []string{"this scan sends from the port, so no other program holds it; nothing was sent to it"}
+			r.Facts = []probe.Fact{{Kind: probe.FactOwnPort}}
 		}
 		return r, true
 	case o.byOther(e.Port, announcedRefresh):

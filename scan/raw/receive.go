@@ -2,7 +2,6 @@ package raw
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/netip"
 	"strconv"
@@ -183,7 +182,7 @@ func (r *receiver) decode(p link.Packet) {
 	}
 	a := engine.Answer{Index: index, Try: r.probeTry(reply.Try), At: now.Add(-p.Age), Result: reply.Result()}
 	if r.Evidence {
-		a.Evidence = r.evidence(&reply, index)
+		a.Facts = r.evidence(&reply, index)
 	}
 	r.answers = append(r.answers, a)
 }
@@ -225,26 +224,24 @@ func (r *receiver) unresolved(w *waitingProbe, n neighbor) {
 	r.answers = append(r.answers, a)
 }
 
-// evidence describes a reply.
-func (r *receiver) evidence(reply *packet.Reply, index uint64) []string {
-	var lines []string
+// evidence is what a reply shows.
+func (r *receiver) evidence(reply *packet.Reply, index uint64) []probe.Fact {
+	fact := probe.Fact{Kind: probe.FactRST}
 	switch {
 	case reply.Kind == packet.KindICMP:
-		lines = append(lines, fmt.Sprintf("ICMP type %d code %d from %s quotes our probe",
-			reply.ICMP.Type, reply.ICMP.Code, reply.From))
+		fact = probe.Fact{Kind: probe.FactQuote, ICMP: reply.ICMP, Addr: reply.From}
 	case reply.Kind == packet.KindUDP:
-		lines = append(lines, fmt.Sprintf("%d-byte answer to our datagram", len(reply.Payload)))
+		fact = probe.Fact{Kind: probe.FactDatagram, Size: len(reply.Payload)}
 	case reply.Reason == probe.SynAck:
-		lines = append(lines, fmt.Sprintf("SYN-ACK with a window of %d bytes that acknowledges our SYN", reply.Window))
-	default:
-		lines = append(lines, "RST that acknowledges our SYN")
+		fact = probe.Fact{Kind: probe.FactWindow, Size: int(reply.Window)}
 	}
+	facts := []probe.Fact{fact}
 	onLink := false
 	if to := r.routes.to(index, reply.Endpoint.Addr); to.Frames && to.nextHop == nil {
 		onLink = reply.From.WithZone("") == reply.Endpoint.Addr.WithZone("")
 	}
 	if onLink && reply.MAC != (packet.MAC{}) {
-		lines = append(lines, "its MAC is "+reply.MAC.String())
+		facts = append(facts, probe.Fact{Kind: probe.FactMAC, Text: reply.MAC.String()})
 	}
-	return append(lines, fmt.Sprintf("probed from %s", netip.AddrPortFrom(reply.Src, reply.SrcPort)))
+	return append(facts, probe.Fact{Kind: probe.FactSource, From: netip.AddrPortFrom(reply.Src, reply.SrcPort)})
 }

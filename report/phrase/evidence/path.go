@@ -1,25 +1,26 @@
-package traceroute
+package evidence
 
 import (
 	"fmt"
 
 	"onmux/probe"
+	"onmux/probe/traceroute"
 	"onmux/probe/wording"
 )
 
-// Describe states in one sentence what a path to e shows: how far away e is, or where
+// Path states in one sentence what a path to e shows: how far away e is, or where
 // the path ends.
-func Describe(e probe.Endpoint, path []probe.Hop) string {
+func Path(e probe.Endpoint, path []probe.Hop) string {
 	if len(path) == 0 {
 		return "not even the first hop answers"
 	}
 	last := path[len(path)-1]
 	hop, but := fmt.Sprintf("hop %d", last.Hop), ""
-	if endMayBeNearer(path) {
+	if traceroute.EndMayBeNearer(path) {
 		hop, but = "at most "+hop, "; the hops before it do not answer, perhaps because their ICMP is limited"
 	}
 	at := fmt.Sprintf("%s (%s)", last.Address, hop)
-	_, loops := findLoop(path)
+	_, loops := traceroute.FindLoop(path)
 	switch {
 	case last.Reason == probe.NoNeighbor:
 		return "nothing leaves this machine: no neighbor answers for the address or for the gateway to it"
