@@ -106,6 +106,16 @@ func reportProblem(err error, args []string, stdout io.Writer) error {
 	return cmp.Or(err, broken)
 }
 
+// codeOf is the exit code of an error.
+func codeOf(err error) int {
+	if err == nil {
+		return exitHolds
+	}
+	f := &exitError{code: exitUnknown}
+	errors.As(err, &f)
+	return f.code
+}
+
 // failure gives an error the exit code for "could not tell", unless it has another or is
 // the user's.
 func failure(err error) error {

@@ -45,6 +45,8 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		Strict: s.strict,
 		Wait:   s.wait,
 		Again:  retryable,
+
+		ExitCode: func(t report.Result) int { return codeOf(s.outcomeError(ctx, t)) },
 		Waiting: func(r report.Result, left time.Duration) {
 			why := cmp.Or(r.Breach, r.Doubt, "what is expected does not hold yet")
 			if r.Err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/help"
 	"onmux/report/record"
 	"onmux/scan/files"
 )
@@ -74,7 +76,13 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string, asR
 		return &exitError{code: exitUnknown, err: fmt.Errorf("%s: %w", name, err)}
 	case asRun:
 		outcome := record.OutcomeOf(seen.Ended, seen.Violations)
-		return reported(s.outcomeError(ctx, report.Result{Outcome: outcome, End: seen.Ended}))
+		err := s.outcomeError(ctx, report.Result{Outcome: outcome, End: seen.Ended})
+		known := func(c help.ExitCode) bool { return c.Code == seen.Ended.ExitCode && c.Code != exitHolds }
+		if i := slices.IndexFunc(exitCodes, known); i >= 0 && exitCodes[i].Code != codeOf(err) {
+			why := fmt.Errorf("the run ended with exit code %d: %s", exitCodes[i].Code, exitCodes[i].Meaning)
+			err = &exitError{code: exitCodes[i].Code, err: why, fails: outcome == record.Fails}
+		}
+		return reported(err)
 	case seen.Ended.Cut():
 		return reported(&exitError{code: exitUnknown, err: errors.New("the report is incomplete")})
 	}

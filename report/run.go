@@ -40,6 +40,9 @@ type Run struct {
 	// Waiting is called before each pause, with what came of the attempt and how long is left.
 	// It may be nil.
 	Waiting func(r Result, left time.Duration)
+
+	// ExitCode is with what code the process ends after r, for the report. It may be nil.
+	ExitCode func(r Result) int
 }
 
 // Result is what came of a Run.
@@ -80,6 +83,8 @@ func (r Run) Do(ctx context.Context, h record.Handler) Result {
 		}
 	}
 	last.Late = (last.Outcome != record.Holds || last.Err != nil) && limited.Err() != nil && ctx.Err() == nil
+	last.End.ExitCode = r.exitCode(last)
+	kept.Ended = last.End
 	last.WriteErr = kept.Replay(h)
 	return last
 }
@@ -129,10 +134,20 @@ func (r Run) once(ctx context.Context, h record.Handler) Result {
 	}
 	out.Outcome, out.Doubt = judge.Outcome(), judge.Doubt()
 	out.End.Outcome = out.Outcome
+	if r.Wait == 0 { // else it is not known yet
+		out.End.ExitCode = r.exitCode(out)
+	}
 	if out.WriteErr == nil {
 		out.WriteErr = h.End(out.End)
 	}
 	return out
+}
+
+func (r Run) exitCode(of Result) int {
+	if r.ExitCode == nil {
+		return 0
+	}
+	return r.ExitCode(of)
 }
 
 // reasonOf is " (reset)" of an endpoint: what the state was concluded from.

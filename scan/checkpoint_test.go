@@ -370,7 +370,7 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 		}
 		_, err := checkpoint.Read(name)
 		if err == nil || strings.Contains(err.Error(), "\n") ||
-			!strings.HasPrefix(err.Error(), "cannot resume from "+name+": ") ||
+			!strings.HasPrefix(err.Error(), "reading "+name+": ") ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", what, err, want)
 		}

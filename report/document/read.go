@@ -172,6 +172,7 @@ func (d *documentReader) field(key string) error {
 		"args": &d.start.Args, "all_ports": &d.start.AllPorts, "job": &d.start.Job, "host": &d.start.Host,
 		"finished": &d.tail.Finished, "complete": &d.tail.Complete, "coverage": &d.tail.Coverage,
 		"summary": &d.tail.Summary, "hints": &d.tail.Hints, "first": &d.tail.First, "outcome": &d.tail.Outcome,
+		"exit_code": &d.tail.ExitCode,
 	}[key]
 	switch {
 	case d.seen[key]:

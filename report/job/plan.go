@@ -99,6 +99,7 @@ func (s *Scan) Resume(ctx context.Context, from *checkpoint.Checkpoint, t Target
 		}
 	}
 	s.Config.Plan = saved // it knows what was left out, and why
+	s.NotResolved = saved.Unresolved()
 	s.Ports = saved.Ports()
 	return nil
 }

@@ -57,8 +57,9 @@ type End struct {
 	Summary  scan.Summary `json:"summary"`
 	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
 	Hints    []string     `json:"hints,omitempty"`
-	First    uint64       `json:"first,omitzero"`    // it stopped after so many open endpoints, as was asked
-	Watched  *Watched     `json:"watched,omitempty"` // of a check that watched
+	First    uint64       `json:"first,omitzero"`     // it stopped after so many open endpoints, as was asked
+	Watched  *Watched     `json:"watched,omitempty"`  // of a check that watched
+	ExitCode int          `json:"exit_code,omitzero"` // of the run; of an earlier version's not known
 }
 
 // Cut reports whether the run ended before it should.

@@ -160,7 +160,7 @@ func Sample() Stream {
 				State: probe.OpenFiltered},
 		},
 		Ended: End{Finished: Noon.Add(time.Second), Complete: true, Coverage: []string{"everything"},
-			Hints: []string{"be root"}, Outcome: Fails,
+			Hints: []string{"be root"}, Outcome: Fails, ExitCode: 124,
 			Summary: scan.Summary{Targets: 5, States: map[string]uint64{"open": 1, "unknown": 4}, NotReached: 1,
 				Probes: 9, Passes: 2,
 				Loss: Ptr(0.25), ExpectedMissed: Ptr(0.5), Contradictions: 1, Duration: probe.Millis(time.Second)}},

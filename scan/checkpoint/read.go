@@ -31,7 +31,7 @@ var errInvalid = errors.New("the checkpoint contradicts itself")
 func Read(name string) (*Checkpoint, error) {
 	c, err := open(name)
 	if err != nil {
-		return nil, fmt.Errorf("cannot resume from %s: %w", quoteName(name), err)
+		return nil, fmt.Errorf("reading %s: %w", quoteName(name), err)
 	}
 	return c, nil
 }

@@ -42,6 +42,7 @@ func (p *Plan) Encode(w varint.Writer) {
 	for _, n := range p.names {
 		w.Text(n.host)
 		w.Flag(n.cut)
+		w.Text(n.why)
 		w.Uint(uint64(len(n.addrs)))
 		for _, a := range n.addrs {
 			w.Addr(a)
@@ -101,7 +102,7 @@ func decodeAddr(r *varint.Reader) netip.Addr {
 }
 
 func decodeName(r *varint.Reader) named {
-	n := named{host: r.Line(), cut: r.Flag()}
+	n := named{host: r.Line(), cut: r.Flag(), why: r.Line()}
 	if r.Err() == nil {
 		r.Fail(checkName(n.host))
 	}

@@ -23,11 +23,12 @@ type list struct {
 	ranges6     []span
 	ranged      bool // there are ranges
 	hosts       map[string][]netip.Addr
-	rank        map[string]int // which name came first
-	unresolved  *ResolveError  // of the last name that has no address
-	otherFamily sample         // targets of a family that is not wanted
-	partly      []string       // names that also have addresses of such a family
-	noZone      []string       // names whose link-local addresses lack a zone
+	rank        map[string]int    // which name came first
+	unresolved  map[string]string // why names have no address
+	lastFailed  *ResolveError     // of the last of them
+	otherFamily sample            // targets of a family that is not wanted
+	partly      []string          // names that also have addresses of such a family
+	noZone      []string          // names whose link-local addresses lack a zone
 }
 
 // readLists reads both lists of c and resolves the names in them.
@@ -69,7 +70,9 @@ func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	return wanted, cut, bad.err()
 }
 
-func newList() *list { return &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}} }
+func newList() *list {
+	return &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}, unresolved: map[string]string{}}
+}
 
 // add adds a target; keep reports whether its addresses are to be kept.
 func (l *list) add(w word, bad *problems, keep func(span) (bool, error)) {
@@ -145,7 +148,8 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 		a := answers[host]
 		if failed, ok := errors.AsType[*ResolveError](a.err); ok && c.Unresolved != nil {
 			c.Unresolved(failed)
-			l.unresolved = failed
+			l.unresolved[host] = wording.Printable(failed.reason())
+			l.lastFailed = failed
 			continue
 		}
 		if bad.add(a.err) {
@@ -202,8 +206,8 @@ func unwanted(c Config) (other, flag string) {
 func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	other, flag := unwanted(c)
 	switch {
-	case l.unresolved != nil && len(left) == 0:
-		return l.unresolved
+	case l.lastFailed != nil && len(left) == 0:
+		return l.lastFailed
 	case excluded && len(left) == 1:
 		return errors.New("no targets: everything named is excluded")
 	case l.otherFamily.n == l.words && l.words == 1:

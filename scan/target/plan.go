@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -73,7 +74,8 @@ type Plan struct {
 type named struct {
 	host  string
 	addrs []netip.Addr
-	cut   bool // it was excluded
+	cut   bool   // it was excluded
+	why   string // it has no address
 }
 
 // nameList has the hosts of a plan and its exclusions.
@@ -121,10 +123,10 @@ func newPlan(all spans, ports portSpace, names nameList, own []netip.Prefix, lef
 // resolvedNames are the names of both lists, and what they resolved to.
 func resolvedNames(wanted, cut *list) (all nameList) {
 	for _, host := range wanted.names() {
-		all = append(all, named{host, wanted.hosts[host], false})
+		all = append(all, named{host, wanted.hosts[host], false, wanted.unresolved[host]})
 	}
 	for _, host := range cut.names() {
-		all = append(all, named{host, cut.hosts[host], true})
+		all = append(all, named{host, cut.hosts[host], true, ""})
 	}
 	return all
 }
@@ -190,6 +192,16 @@ func (p *Plan) CheckPublic() error {
 		wording.Number(p.public),
 		wording.Number(MaxPublic),
 	)
+}
+
+// Unresolved are the targets that are names without an address.
+func (p *Plan) Unresolved() (all []*ResolveError) {
+	for _, n := range p.names {
+		if n.why != "" {
+			all = append(all, &ResolveError{n.host, errors.New(n.why)})
+		}
+	}
+	return all
 }
 
 // LeftOut is what of the targets is not asked and why, a sentence each.

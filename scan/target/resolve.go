@@ -27,10 +27,15 @@ type ResolveError struct {
 }
 
 func (e *ResolveError) Error() string {
+	return fmt.Sprintf("host %s does not resolve: %s", clip(e.Host), e.reason())
+}
+
+// reason is Err without the name.
+func (e *ResolveError) reason() string {
 	if dns, ok := errors.AsType[*net.DNSError](e.Err); ok {
-		return fmt.Sprintf("host %s does not resolve: %s", clip(e.Host), dns.Err)
+		return dns.Err
 	}
-	return fmt.Sprintf("host %s does not resolve: %v", clip(e.Host), e.Err)
+	return e.Err.Error()
 }
 
 func (e *ResolveError) Unwrap() error { return e.Err }
