@@ -21,6 +21,10 @@ const (
 	exitUsage   = 2   // bad flag, target or file; nothing was sent
 	exitUnknown = 3   // could not tell
 	exitTimeout = 124 // --wait or --deadline ran out
+
+	// As of a shell, for the command of --exec.
+	exitNotExecutable = 126
+	exitNotFound      = 127
 )
 
 // exitCodes are the codes with their meanings, for the manual.
@@ -33,6 +37,8 @@ var exitCodes = []help.ExitCode{
 		Meaning: "could not tell: permission, no route, interrupted before the end, a read or write error",
 	},
 	{Code: exitTimeout, Meaning: "--wait or --deadline ran out"},
+	{Code: exitNotExecutable, Meaning: "the command of --exec cannot be executed"},
+	{Code: exitNotFound, Meaning: "the command of --exec is not there; nothing was sent"},
 }
 
 // exitError is an error with an exit code and a hint. Without err nothing is

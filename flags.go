@@ -125,7 +125,7 @@ func styleFlag() cli.Flag {
 
 func waitFlags() []cli.Flag {
 	return []cli.Flag{
-		styleFlag(),
+		styleFlag(), execFlag(),
 		&cli.DurationFlag{Name: "wait", Category: categoryVerify,
 			Usage: "`TIME` to retry until it holds, else 124", DefaultText: "0"},
 	}

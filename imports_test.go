@@ -19,7 +19,8 @@ var arrows = map[string][]string{
 	".": {
 		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service",
 		"probe/wording",
-		"report", "report/compare", "report/document", "report/expect", "report/help", "report/job", "report/phrase",
+		"report", "report/become", "report/compare", "report/document", "report/expect", "report/help", "report/job",
+		"report/phrase",
 		"report/policy", "report/record", "scan",
 		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target",
 	},
@@ -61,6 +62,7 @@ var arrows = map[string][]string{
 		"report/expect", "report/html",
 		"report/nmap", "report/phrase", "report/reading", "report/record", "report/text", "scan", "scan/files",
 	},
+	"report/become": {},
 	"report/ci": {
 		"probe", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/record",
 		"scan",

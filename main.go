@@ -59,8 +59,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		slices.ContainsFunc(args, func(a string) bool { return a == "--watch" || a == "-watch" }),
 	)
 	defer stop()
+	given := args
+	args, execute := cutExec(args)
 	app := newApp(commandsFor(args), stdin, stdout, stderr)
-	app.Metadata = map[string]any{argsKey: args}
+	app.Metadata = map[string]any{argsKey: given, execKey: execute}
 	line, err := reorder(app, args)
 	var page bytes.Buffer // of help: its printer does not return write errors
 	if len(line) == 0 || slices.ContainsFunc(line, func(a string) bool { return a == "-h" || a == "--help" }) {
@@ -68,6 +70,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{"onmux"}, line...))
+	}
+	if err == nil {
+		err = execute.run(ctx)
 	}
 	if page.Len() > 0 {
 		_, broken := stdout.Write(page.Bytes())

@@ -65,6 +65,9 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		}
 		return &exitError{code: exitUnknown, err: broken}
 	}
+	if s.execute != nil {
+		s.execute.due = err == nil
+	}
 	return err
 }
 

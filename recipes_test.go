@@ -91,9 +91,11 @@ func TestRecipes(t *testing.T) {
 }
 
 // commandsOf finds commands as their readers take them: a list of words, or a
-// line for a shell. Paths are made those of the test's folder.
+// line for a shell. Paths are made those of the test's folder, the database this machine's,
+// and the server true(1).
 func commandsOf(text string) []string {
 	var out []string
+	here := strings.NewReplacer("/etc/", "", "/var/lib/node_exporter/", "", "db:", "127.0.0.1:", "/server", "true")
 	for _, list := range regexp.MustCompile(`\["onmux", [^\]]*\]`).FindAllString(text, -1) {
 		var words []string
 		if json.Unmarshal([]byte(list), &words) != nil {
@@ -102,9 +104,8 @@ func commandsOf(text string) []string {
 		for i := range words {
 			words[i] = help.Quote(words[i])
 		}
-		out = append(out, strings.Join(words, " "))
+		out = append(out, here.Replace(strings.Join(words, " ")))
 	}
-	here := strings.NewReplacer("/etc/", "", "/var/lib/node_exporter/", "")
 	for _, line := range regexp.MustCompile(`onmux (?:probe|check|verify|scan) .*`).FindAllString(text, -1) {
 		out = append(out, here.Replace(line))
 	}

@@ -46,6 +46,7 @@ type session struct {
 	library  *recog.Library   // names more software; nil is none
 	plan     *record.Plan     // of a scan
 	watch    bool             // --watch
+	execute  *execution       // of --exec; nil without
 	progress *report.Progress // nil where nobody would see it
 }
 
@@ -87,7 +88,7 @@ func newSession(c *cli.Context) (*session, error) {
 	if c.Bool("quiet") && c.Bool("verbose") {
 		return nil, usageError(errors.New("--quiet and --verbose exclude each other"), "")
 	}
-	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c)); err != nil {
+	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c), s.readExec(c)); err != nil {
 		var first *exitError
 		errors.As(err, &first)
 		return nil, first
