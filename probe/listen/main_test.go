@@ -1,0 +1,9 @@
+package listen_test
+
+import (
+	"testing"
+
+	"onmux/probe/nettest"
+)
+
+func TestMain(m *testing.M) { nettest.Main(m) }
