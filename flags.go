@@ -74,15 +74,19 @@ func protoFlag() []cli.Flag {
 	}
 }
 
+// limitFlags has --timeout only if there is something that it bounds by default.
 func limitFlags(timeout string) []cli.Flag {
-	return []cli.Flag{
+	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "4", Category: categoryGeneral, Usage: "IPv4 only", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "6", Category: categoryGeneral, Usage: "IPv6 only", DisableDefaultText: true},
-		&cli.DurationFlag{Name: "timeout", Category: categoryGeneral,
-			Usage: "`TIME` for one attempt, as 500ms or 2s", DefaultText: timeout},
 		&cli.DurationFlag{Name: "deadline", Category: categoryGeneral,
 			Usage: "`TIME` for the whole command, then exit code 124", DefaultText: "none"},
 	}
+	if timeout != "" {
+		flags = append(flags, &cli.DurationFlag{Name: "timeout", Category: categoryGeneral,
+			Usage: "`TIME` for one attempt, as 500ms or 2s", DefaultText: timeout})
+	}
+	return flags
 }
 
 func outputFlags() []cli.Flag {

@@ -17,17 +17,21 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/inquiry", "probe/local", "probe/local/secret", "probe/ports", "probe/recog", "probe/service",
+		"probe", "probe/farend", "probe/inquiry", "probe/listen", "probe/local", "probe/local/secret", "probe/ports",
+		"probe/recog", "probe/service",
 		"probe/wording",
 		"report", "report/become", "report/compare", "report/document", "report/expect", "report/help", "report/job",
 		"report/phrase",
 		"report/policy", "report/record", "scan",
 		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target",
 	},
-	"probe":         {"probe/netlink", "probe/request", "probe/wording"},
-	"probe/decoy":   {"probe"},
-	"probe/hello":   {},
-	"probe/inquiry": {"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "probe/traceroute"},
+	"probe":        {"probe/netlink", "probe/request", "probe/wording"},
+	"probe/decoy":  {"probe"},
+	"probe/hello":  {},
+	"probe/farend": {"probe"},
+	"probe/listen": {"probe", "probe/farend", "probe/service/answer", "probe/wording"},
+	"probe/inquiry": {"probe", "probe/decoy", "probe/farend", "probe/recog", "probe/request", "probe/service",
+		"probe/traceroute"},
 	"probe/local": {
 		"probe", "probe/local/bpf", "probe/local/firewall", "probe/local/ipvs", "probe/local/nat", "probe/local/netns",
 		"probe/local/nfexpr", "probe/local/owner", "probe/local/ruleset",
@@ -64,7 +68,8 @@ var arrows = map[string][]string{
 	},
 	"report/become": {},
 	"report/ci": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/record",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase",
+		"report/record",
 		"scan",
 	},
 	"report/compact": {"probe", "report/record", "scan"},
@@ -72,7 +77,8 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/local/owner", "report/compact", "report/phrase", "report/record", "scan",
 	},
 	"report/document": {
-		"probe", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record", "scan",
+		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record",
+		"scan",
 	},
 	"report/expect": {
 		"probe", "probe/local", "probe/local/firewall", "probe/local/owner", "probe/wording", "report/phrase",
@@ -80,17 +86,20 @@ var arrows = map[string][]string{
 	},
 	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan", "scan/control",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"scan/control",
 	},
 	"report/job": {
-		"probe", "probe/inquiry", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"probe", "report", "probe/local", "probe/listen", "probe/inquiry", "probe/ports", "probe/wording",
+		"report/phrase", "report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named", "scan/target",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
 	},
 	"report/phrase": {
-		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/netns",
+		"probe", "probe/listen", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat",
+		"probe/local/netns",
 		"probe/local/owner", "probe/local/socket", "probe/local/trace", "probe/ports", "probe/wording",
 		"report/phrase/evidence", "report/phrase/packets", "report/record", "scan", "scan/control", "scan/engine",
 	},
@@ -105,16 +114,18 @@ var arrows = map[string][]string{
 	},
 	"report/reading": {"probe", "report/compact", "report/record"},
 	"report/record": {
-		"probe", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/trace", "probe/ports", "scan",
+		"probe", "probe/listen", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/trace",
+		"probe/ports", "scan",
 	},
 	"report/reporttest": {
-		"probe", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner", "probe/local/socket",
+		"probe", "probe/listen", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner",
+		"probe/local/socket",
 		"probe/local/trace",
 		"probe/ports", "report", "report/record", "scan",
 	},
 	"report/schematest": {"report/document"},
 	"report/text": {
-		"probe", "probe/local", "probe/local/owner", "probe/ports", "probe/wording",
+		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording",
 		"report/phrase", "report/phrase/evidence", "report/record", "scan", "scan/control", "scan/routes", "scan/target",
 	},
 	"scan": {
@@ -163,7 +174,8 @@ var fences = map[string][]string{
 		"probe/local/owner/*_linux.go", "probe/local/socket/*_linux.go", "probe/local/ruleset/*_linux.go",
 		"probe/local/nfexpr/*_linux.go", "probe/local/bpf/*_linux.go",
 		"probe/local/trace/*_linux.go",
-		"report/*_unix.go", "probe/local/watch/*_linux.go", "scan/files/*_linux.go", "scan/files/*_unix.go",
+		"report/*_unix.go", "probe/local/watch/*_linux.go", "probe/farend/*_linux.go",
+		"probe/listen/*_linux.go", "probe/listen/*_unix.go", "scan/files/*_linux.go", "scan/files/*_unix.go",
 		"scan/link/*_linux.go", "scan/link/*_unix.go",
 	},
 }
@@ -278,7 +290,8 @@ func TestPackageSizes(t *testing.T) {
 			t.Errorf("package %s has no doc.go", pkg)
 		}
 		if len(files) > maxFiles || lines > maxLines {
-			t.Errorf("package %s has %d files with %d lines: the most is %d with %d", pkg, len(files), lines, maxFiles, maxLines)
+			t.Errorf("package %s has %d files with %d lines: the most is %d with %d", pkg, len(files), lines, maxFiles,
+				maxLines)
 		}
 	}
 }

@@ -54,10 +54,8 @@ func start(stdin, stdout, stderr *os.File) int {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := withInterrupt(
-		stderr,
-		slices.ContainsFunc(args, func(a string) bool { return a == "--watch" || a == "-watch" }),
-	)
+	goesOn := func(a string) bool { return a == "--watch" || a == "-watch" || a == "listen" }
+	ctx, stop := withInterrupt(stderr, slices.ContainsFunc(args, goesOn))
 	defer stop()
 	given := args
 	args, execute := cutExec(args)
@@ -89,7 +87,7 @@ const sameSignal = 500 * time.Millisecond
 // errInterrupted; the second ends the process at once. A SIGHUP that is ignored, as under
 // nohup(1), stays ignored. timeout(1) sends its signal twice in a row, to its child and to
 // its group: both are the first one.
-// Of a watch a signal is the usual end, which needs no message.
+// Of a watch or a listener a signal is the usual end, which needs no message.
 func withInterrupt(stderr io.Writer, watch bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -137,7 +135,7 @@ func commandsFor(args []string) (commands []*cli.Command) {
 		name string
 		make func() *cli.Command
 	}{
-		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"explain", explainCommand},
+		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"listen", listenCommand}, {"explain", explainCommand},
 		{"report", reportCommand}, {"diff", diffCommand}, {"merge", mergeCommand}, {"verify", verifyCommand},
 		{"schema", schemaCommand}, {"", completionCommand}, {"", manCommand}, {topicCommand, newTopicCommand},
 	} {

@@ -33,6 +33,8 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			libraryFlag(categoryGeneral),
 			openFlag(), firstFlag(),
 			serviceFlag(categoryVerify),
+			&cli.StringFlag{Name: "far-end", Category: categoryGeneral,
+				Usage: "`KEY` of the onmux listen that must answer there"},
 			&cli.BoolFlag{Name: "path", Category: categoryGeneral,
 				Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral,
@@ -58,9 +60,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 				return usageError(err, hint)
 			}
 			p := s.newProbe(hosts, inquiry.Config{
-				Timeout: s.timeout, Identify: !c.Bool("no-identify") && (s.needsDetails() || s.needsService()),
+				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.farEnd == nil && (s.needsDetails() || s.needsService()),
 				Thorough: c.Bool("thorough"), StartTLS: c.Bool("starttls"),
-				Verify: c.Bool("verify-open"), Path: c.Bool("path"),
+				FarEnd: s.farEnd, Verify: c.Bool("verify-open"), Path: c.Bool("path"),
 				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			})
 			if err := s.readLibrary(c, p.Inquiry.Identify); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/probe/farend"
 	"onmux/probe/local/secret"
 	"onmux/probe/ports"
 	"onmux/probe/recog"
@@ -44,6 +45,7 @@ type session struct {
 	ipv6    bool
 	limits
 	library  *recog.Library   // names more software; nil is none
+	farEnd   *farend.Key      // --far-end
 	plan     *record.Plan     // of a scan
 	watch    bool             // --watch
 	execute  *execution       // of --exec; nil without
@@ -108,7 +110,7 @@ func (s *session) readPorts(c *cli.Context) error {
 		return usageError(fmt.Errorf("--proto %s: unknown protocol", proto), "tcp, udp or both")
 	}
 	specs := c.StringSlice("port")
-	if s.command == "check" {
+	if s.command == "check" || s.command == "listen" {
 		for _, arg := range c.Args().Slice() {
 			if len(arg) > 1 && arg[0] == ':' { // as others write the port of this machine
 				arg = arg[1:]
@@ -166,7 +168,7 @@ func (s *session) readExpectations(c *cli.Context) error {
 		}
 		s.expect = append(s.expect, e)
 	}
-	if err := s.readService(c); err != nil {
+	if err := errors.Join(s.readService(c), s.readFarEnd(c)); err != nil {
 		return err
 	}
 	if s.command == "check" {
@@ -201,6 +203,14 @@ func (s *session) readService(c *cli.Context) error {
 		return usageError(errors.New("what is expected of a service needs --identify"), "add --identify")
 	}
 	return nil
+}
+
+// readFarEnd reads --far-end, whose listener must answer.
+func (s *session) readFarEnd(c *cli.Context) (err error) {
+	if s.farEnd, err = readKey(c, "far-end"); s.farEnd != nil {
+		s.expect = append(s.expect, expect.OfEndpoint(expect.Endpoint{FarEnd: true}, time.Now()))
+	}
+	return err
 }
 
 // needsService reports whether services must be identified to judge what is expected.

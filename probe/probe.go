@@ -214,7 +214,8 @@ type Details struct {
 	Handshake *Handshake  `json:"handshake,omitempty"` // of an accepted connection
 	Openness  *Openness   `json:"openness,omitempty"`  // if it was verified
 	Path      []Hop       `json:"path,omitempty"`
-	Facts     []Fact      `json:"-"` // of which a report makes Evidence and Notes
+	Facts     []Fact      `json:"-"`                 // of which a report makes Evidence and Notes
+	FarEnd    *FarEnd     `json:"far_end,omitempty"` // if one was asked for
 }
 
 // Kind names the record's type in documents.

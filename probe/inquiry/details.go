@@ -2,10 +2,13 @@ package inquiry
 
 import (
 	"context"
+	"errors"
+	"net"
 	"time"
 
 	"onmux/probe"
 	"onmux/probe/decoy"
+	"onmux/probe/farend"
 	"onmux/probe/traceroute"
 )
 
@@ -22,6 +25,26 @@ func (q *Inquiry) verify(ctx context.Context, r *probe.Result) error {
 		v.ApplyTo(r)
 	}
 	return err
+}
+
+// askFarEnd asks for the listener with the key, if something may be there. Over UDP its answer
+// decides the state, too.
+func (q *Inquiry) askFarEnd(ctx context.Context, r *probe.Result) error {
+	if r.State != probe.Open && r.State != probe.OpenFiltered {
+		return nil
+	}
+	found, err := farend.Ask(ctx, new(net.Dialer).DialContext, r.Endpoint, *q.FarEnd, q.Timeout)
+	if errors.Is(err, farend.ErrNoAnswer) {
+		r.FarEnd = new(probe.FarEnd)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	r.FarEnd = found
+	if r.State == probe.OpenFiltered {
+		r.State, r.Reason, r.RTT, r.Confidence, r.Doubts = probe.Open, probe.UDPResponse, found.RTT, probe.High, nil
+	}
+	return nil
 }
 
 // addPath adds the path to a verdict, or as much of it as was found.

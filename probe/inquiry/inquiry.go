@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/farend"
 	"onmux/probe/recog"
 )
 
@@ -43,6 +44,7 @@ type Config struct {
 	Verify   bool                // whether open is more than an answer
 	Path     bool                // the routers on the way
 	Library  *recog.Library      // identifies more software; nil is none
+	FarEnd   *farend.Key         // of the listener that must answer there; nil is none
 	Progress func(done, all int) // how far Run is; may be nil
 	Judged   func(probe.Result)  // called by Run for each endpoint when it is known, in any order; may be nil
 }
@@ -131,6 +133,9 @@ func (q *Inquiry) addDetails(ctx context.Context, r probe.Result, k *known) (pro
 		default:
 			addFact(&r, probe.Fact{Kind: probe.FactNotFound, Part: part, Text: err.Error()})
 		}
+	}
+	if q.FarEnd != nil {
+		note("the far end", q.askFarEnd(ctx, &r))
 	}
 	if q.Identify && r.Service == nil && r.State == probe.Open {
 		note(probe.PartService, q.identify(ctx, &r, k))

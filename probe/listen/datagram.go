@@ -100,6 +100,7 @@ func (l *Listener) receive(ctx context.Context, s *packetSocket, report func(Arr
 		data := buf[:n]
 		if l.respond != nil && farend.IsMessage(data) {
 			if reply, ok := l.respond.Answer(out[:0], data, d.from, d.to, d.ttl); ok {
+				l.asked.Store(time.Now().UnixNano())
 				if l.proven.add(d.from, d.to) {
 					a := l.arrivalOf(d, data)
 					a.Proven, a.Data = true, ""

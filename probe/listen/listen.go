@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -48,6 +49,7 @@ const (
 	firstData      = 2 * time.Second // after which a connection without data is reported
 	maxData        = 256             // bytes of what was sent that are reported
 	maxWaiting     = 1024            // arrivals that wait to be reported; more are counted only
+	pause          = time.Second     // without a keyed question, after which no more are expected
 	maxReplies     = 1000            // datagrams a second that are answered, all clients together
 )
 
@@ -95,6 +97,7 @@ type Listener struct {
 	proven  recent
 	replies *rate.Limiter
 	counts  counts
+	asked   atomic.Int64 // when the last keyed question came, in nanoseconds of Unix time
 }
 
 // counts is a Counts that goroutines share.
@@ -257,7 +260,10 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 	for a := range arrivals {
 		if failed == nil {
 			if failed = emit(a); failed != nil {
-				cancel()
+				work.Go(func() {
+					l.finish(ctx)
+					cancel()
+				})
 			}
 		}
 	}
@@ -268,6 +274,17 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 	l.counts.mu.Lock()
 	defer l.counts.mu.Unlock()
 	return l.counts.Counts, failed
+}
+
+// finish waits until clients that are in the middle of their keyed questions have asked them,
+// for a while.
+func (l *Listener) finish(ctx context.Context) {
+	for end := time.Now().Add(maxIdle); time.Now().Before(end); {
+		quiet := time.Since(time.Unix(0, l.asked.Load()))
+		if quiet >= pause || probe.Sleep(ctx, pause-quiet) != nil {
+			return
+		}
+	}
 }
 
 // accept takes connections until the socket is closed.

@@ -159,7 +159,8 @@ func TestTLS(t *testing.T) {
 	}
 	// The proof does not depend on TLS.
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
-	if got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k, 20*time.Second); err != nil || !got.Proven {
+	if got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k,
+		20*time.Second); err != nil || !got.Proven {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -253,6 +254,34 @@ func TestFarEnd(t *testing.T) {
 	if got := r.stop(); got.Proven != 4 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// A listener that has had enough arrivals answers the questions of those that are asking.
+func TestEnough(t *testing.T) {
+	t.Parallel()
+	h := nettest.NewReadyHost(t)
+	k := farend.NewKey("secret")
+	var l *listen.Listener
+	if err := h.Do(func() (err error) {
+		l, err = listen.Open(t.Context(), listen.Config{Ports: []probe.Port{{Number: 417, Proto: probe.UDP}}, IPv4: true,
+			Key: &k})
+		return
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var done sync.WaitGroup
+	enough := errors.New("enough")
+	done.Go(func() {
+		if _, err := l.Run(t.Context(), func(listen.Arrival) error { return enough }); !errors.Is(err, enough) {
+			t.Error(err)
+		}
+	})
+	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
+	got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k, 20*time.Second)
+	if err != nil || got.Forward == nil || got.Forward.Arrived != got.Forward.Sent {
+		t.Errorf("%+v, %v", got, err)
+	}
+	done.Wait()
 }
 
 // What the path does to datagrams is measured for each direction.

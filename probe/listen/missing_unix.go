@@ -10,5 +10,6 @@ import (
 
 // isMissing reports whether the machine does not have the address family.
 func isMissing(err error) bool {
-	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EPROTONOSUPPORT)
+	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err,
+		unix.EPROTONOSUPPORT)
 }

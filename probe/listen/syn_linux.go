@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,42 +34,4 @@ func savedSYN(c *net.TCPConn) (*SYN, uint8) {
 		}
 	})
 	return parseSYN(buf[:n])
-}
-
-// parseSYN reads IP and TCP headers. Of IPv6, extension headers are not passed over.
-func parseSYN(b []byte) (*SYN, uint8) {
-	if len(b) == 0 {
-		return nil, 0
-	}
-	first := layers.LayerTypeIPv4
-	if b[0]>>4 == 6 {
-		first = layers.LayerTypeIPv6
-	}
-	p := gopacket.NewPacket(b, first, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
-	ttl := uint8(0)
-	switch ip := p.NetworkLayer().(type) {
-	case *layers.IPv4:
-		ttl = ip.TTL
-	case *layers.IPv6:
-		ttl = ip.HopLimit
-	}
-	tcp, ok := p.TransportLayer().(*layers.TCP)
-	if !ok {
-		return nil, ttl
-	}
-	s := &SYN{Window: tcp.Window}
-	for _, o := range tcp.Options {
-		name := optionName(o.OptionType)
-		if name == "" {
-			continue
-		}
-		s.Options = append(s.Options, name)
-		switch data := o.OptionData; {
-		case o.OptionType == layers.TCPOptionKindMSS && len(data) == 2:
-			s.MSS = uint16(data[0])<<8 | uint16(data[1])
-		case o.OptionType == layers.TCPOptionKindWindowScale && len(data) == 1:
-			s.Scale = &data[0]
-		}
-	}
-	return s, ttl
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/phrase"
@@ -62,6 +63,9 @@ func (c *cases) Listener(local.Listener) error { return nil }
 
 // Event is no test either: what is expected is of the verdict.
 func (c *cases) Event(local.Event) error { return nil }
+
+// Arrival makes no case: nothing is expected of it.
+func (c *cases) Arrival(listen.Arrival) error { return nil }
 
 // Port makes no case: nothing was looked at.
 func (c *cases) Port(ports.Info) error { return c.flush() }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/phrase"
@@ -185,6 +186,14 @@ func (c *csvHandler) Listener(l local.Listener) error {
 func (c *csvHandler) Event(e local.Event) error {
 	c.begin(e)
 	return c.socket(e.Listener, string(e.Event), e.Time.Format(time.RFC3339))
+}
+
+// Arrival writes a row, whose address is the client's.
+func (c *csvHandler) Arrival(a listen.Arrival) error {
+	c.begin(a)
+	c.at(a.Client, a.Port, a.Proto)
+	c.row[cText] = phrase.Join(a.Time.Format(time.RFC3339), "", phrase.Arrival(a)...)
+	return c.write(c.row[:])
 }
 
 func (c *csvHandler) socket(l local.Listener, state, text string) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/probe/wording"
@@ -90,6 +91,13 @@ func (m *markdown) Listener(l local.Listener) error {
 func (m *markdown) Event(e local.Event) error {
 	return m.row(2, netip.AddrPortFrom(e.Address, e.Port).String()+"/"+e.Proto.String(), string(e.Event),
 		phrase.Reach(e.Listener), phrase.Join(e.Time.Format(time.RFC3339), phrase.Holders(e.Owners)))
+}
+
+// Arrival adds a row.
+func (m *markdown) Arrival(a listen.Arrival) error {
+	return m.row(2, netip.AddrPortFrom(a.Client, a.ClientPort).String(), probe.Port{Number: a.Port,
+		Proto: a.Proto}.String(),
+		"", phrase.Join(a.Time.Format(time.RFC3339), "", phrase.Arrival(a)...))
 }
 
 // Port adds a row.

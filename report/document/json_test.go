@@ -116,6 +116,9 @@ func poison(v reflect.Value) {
 	case reflect.TypeFor[netip.Addr]():
 		v.Set(reflect.ValueOf(netip.IPv6LinkLocalAllNodes().WithZone(Hostile)))
 		return
+	case reflect.TypeFor[netip.AddrPort]():
+		v.Set(reflect.ValueOf(netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes().WithZone(Hostile), 417)))
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/record"
@@ -54,6 +55,8 @@ func parseFinding(kind string, raw []byte) (record.Finding, error) {
 			}
 			return needProto(e.Proto)
 		})
+	case listen.Arrival{}.Kind():
+		return parse(raw, func(a listen.Arrival) error { return needProto(a.Proto) })
 	case local.Verdict{}.Kind():
 		return parse(raw, checkVerdict)
 	case ports.Info{}.Kind():

@@ -16,6 +16,7 @@ type Endpoint struct {
 	Service, Product, Version string
 	Certificate               time.Duration // for so long from now on its certificate must be valid
 	MaxRTT                    time.Duration
+	FarEnd                    bool // a listener with the key that was asked for must answer
 }
 
 // OfEndpoint makes an expectation of s, as of now. An endpoint that is not
@@ -48,6 +49,9 @@ func (s *endpoint) judge(r probe.Result) (out []record.Violation, doubt string) 
 		doubt = at.What + ": no round-trip time was measured"
 	case s.MaxRTT > 0 && rtt > s.MaxRTT:
 		expect("round-trip time", "at most "+phrase.Exactly(probe.Millis(s.MaxRTT)), phrase.Exactly(r.RTT))
+	}
+	if s.FarEnd && (r.FarEnd == nil || !r.FarEnd.Proven) {
+		expect("far end", "the listener with the key", "no listener with the key")
 	}
 	found := r.Service
 	for _, c := range []struct {

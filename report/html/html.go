@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/phrase"
@@ -221,7 +222,7 @@ func result(r probe.Result, at time.Time) row {
 	for _, n := range r.Notes {
 		out.Details = append(out.Details, "note: "+n)
 	}
-	out.Details = append(out.Details, phrase.Evidence(r)...)
+	out.Details = slices.Concat(out.Details, phrase.FarEnd(r.FarEnd), phrase.Evidence(r))
 	return out
 }
 
@@ -252,6 +253,15 @@ func (h *page) Event(e local.Event) error {
 	out := socketRow(e.Listener)
 	out.Word, out.Reason = string(e.Event), e.Time.Format(time.RFC3339)
 	return h.table.add(out)
+}
+
+// Arrival writes a row.
+func (h *page) Arrival(a listen.Arrival) error {
+	return h.table.add(row{
+		Place: netip.AddrPortFrom(a.Client, a.ClientPort).String(), Word: probe.Port{Number: a.Port,
+			Proto: a.Proto}.String(),
+		Reason: a.Time.Format(time.RFC3339), Text: strings.Join(phrase.Arrival(a), ", "), Details: phrase.ArrivalDetails(a),
+	})
 }
 
 func socketRow(l local.Listener) row {

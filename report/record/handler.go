@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/scan"
@@ -22,6 +23,7 @@ type Handler interface {
 	Listener(local.Listener) error
 	Verdict(local.Verdict) error
 	Event(local.Event) error
+	Arrival(listen.Arrival) error
 	Port(ports.Info) error
 	Change(Change) error
 	Rule(Rule) error
@@ -45,6 +47,8 @@ func Write(h Handler, f Finding) error {
 		return h.Verdict(f)
 	case local.Event:
 		return h.Event(f)
+	case listen.Arrival:
+		return h.Arrival(f)
 	case ports.Info:
 		return h.Port(f)
 	case Change:
@@ -69,6 +73,7 @@ func (Nop) Range(scan.Range) error        { return nil }
 func (Nop) Listener(local.Listener) error { return nil }
 func (Nop) Verdict(local.Verdict) error   { return nil }
 func (Nop) Event(local.Event) error       { return nil }
+func (Nop) Arrival(listen.Arrival) error  { return nil }
 func (Nop) Port(ports.Info) error         { return nil }
 func (Nop) Change(Change) error           { return nil }
 func (Nop) Rule(Rule) error               { return nil }
@@ -86,6 +91,7 @@ func (f Func) Range(r scan.Range) error        { return f(r) }
 func (f Func) Listener(l local.Listener) error { return f(l) }
 func (f Func) Verdict(v local.Verdict) error   { return f(v) }
 func (f Func) Event(e local.Event) error       { return f(e) }
+func (f Func) Arrival(a listen.Arrival) error  { return f(a) }
 func (f Func) Port(p ports.Info) error         { return f(p) }
 func (f Func) Change(c Change) error           { return f(c) }
 func (f Func) Rule(r Rule) error               { return f(r) }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/owner"
@@ -31,7 +32,7 @@ type Start struct {
 }
 
 // Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, local.Listener,
-// local.Verdict, local.Event, ports.Info, Change, Rule or Violation. Kind is the record's "type"
+// local.Verdict, local.Event, listen.Arrival, ports.Info, Change, Rule or Violation. Kind is the record's "type"
 // in documents.
 type Finding interface{ Kind() string }
 
@@ -51,15 +52,16 @@ func (Violation) Kind() string { return "violation" }
 
 // End closes a stream.
 type End struct {
-	Finished time.Time    `json:"finished"`
-	Complete bool         `json:"complete"` // false: interrupted, or something could not be asked
-	Coverage []string     `json:"coverage"` // what was and was not looked at
-	Summary  scan.Summary `json:"summary"`
-	Outcome  Outcome      `json:"outcome,omitzero"` // what came of the expectations
-	Hints    []string     `json:"hints,omitempty"`
-	First    uint64       `json:"first,omitzero"`     // it stopped after so many open endpoints, as was asked
-	Watched  *Watched     `json:"watched,omitempty"`  // of a check that watched
-	ExitCode int          `json:"exit_code,omitzero"` // of the run; of an earlier version's not known
+	Finished time.Time      `json:"finished"`
+	Complete bool           `json:"complete"` // false: interrupted, or something could not be asked
+	Coverage []string       `json:"coverage"` // what was and was not looked at
+	Summary  scan.Summary   `json:"summary"`
+	Outcome  Outcome        `json:"outcome,omitzero"` // what came of the expectations
+	Hints    []string       `json:"hints,omitempty"`
+	First    uint64         `json:"first,omitzero"`     // it stopped after so many open endpoints, as was asked
+	Watched  *Watched       `json:"watched,omitempty"`  // of a check that watched
+	Arrived  *listen.Counts `json:"arrived,omitempty"`  // of a listener
+	ExitCode int            `json:"exit_code,omitzero"` // of the run; of an earlier version's not known
 }
 
 // Cut reports whether the run ended before it should.

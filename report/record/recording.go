@@ -2,6 +2,7 @@ package record
 
 import (
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/scan"
@@ -33,6 +34,7 @@ func (r *Recording) Range(f scan.Range) error        { return r.keep(f) }
 func (r *Recording) Listener(f local.Listener) error { return r.keep(f) }
 func (r *Recording) Verdict(f local.Verdict) error   { return r.keep(f) }
 func (r *Recording) Event(f local.Event) error       { return r.keep(f) }
+func (r *Recording) Arrival(f listen.Arrival) error  { return r.keep(f) }
 func (r *Recording) Port(f ports.Info) error         { return r.keep(f) }
 func (r *Recording) Change(f Change) error           { return r.keep(f) }
 func (r *Recording) Rule(f Rule) error               { return r.keep(f) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/local/firewall"
 	"onmux/probe/local/nat"
@@ -86,6 +87,12 @@ func Sample() Stream {
 					Openness: &probe.Openness{Behavior: probe.SendsData, Controls: 4, Answered: 4, Everywhere: true},
 					Path: []probe.Hop{{Hop: 1}, {Hop: 2, Address: Addr4, RTT: probe.Millis(time.Millisecond),
 						Reason: probe.TimeExceeded}},
+					FarEnd: &probe.FarEnd{Proven: true, Source: netip.AddrPortFrom(Addr6, 51234),
+						Seen: netip.AddrPortFrom(Addr6.Next(), 1024), Server: netip.AddrPortFrom(Addr6, 417),
+						RTT: probe.Millis(time.Millisecond),
+						Forward: &probe.Direction{Sent: 50, Arrived: 49, Reordered: 2, Duplicated: 1, MTU: 1500, MTUTried: 9000,
+							TTL: 61},
+						Back: &probe.Direction{Sent: 50, Arrived: 50}},
 				},
 				Evidence: []string{"a SYN-ACK"}, Error: "none"},
 			probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
@@ -108,6 +115,12 @@ func Sample() Stream {
 					Candidates: []owner.Candidate{{Process: owner.Process{PID: 12, Name: "sshd"}, By: "cgroup"},
 						{Process: owner.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: Addr4, State: local.Bound, Reach: "public"},
+			listen.Arrival{Time: Noon.UTC(), Proto: probe.TCP, Client: Addr4, ClientPort: 51234, Address: Addr4.Next(),
+				Port:      417,
+				Interface: "eth0", TTL: 61, Bytes: 18, Data: `GET / HTTP/1.0\r\n`, Proven: true,
+				SYN: &listen.SYN{Window: 64240, MSS: 1460, Scale: Ptr(uint8(7)), Options: []string{"mss", "sack"}},
+				TLS: &listen.TLS{Version: "TLS 1.3", ServerName: "a", Error: "e"}},
+			listen.Arrival{Time: Noon.UTC(), Proto: probe.UDP, Client: Addr6, ClientPort: 1, Address: Addr6, Port: 417},
 			local.Event{
 				Time:  Noon.UTC(),
 				Event: local.Began,

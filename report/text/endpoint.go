@@ -202,7 +202,8 @@ type row struct {
 }
 
 func (e *endpoints) rowOf(r probe.Result) row {
-	out := row{address: cmp.Or(phrase.Visible(record.AddressOf(r)), "-"), port: probe.Port{Number: r.Port, Proto: r.Proto},
+	out := row{address: cmp.Or(phrase.Visible(record.AddressOf(r)), "-"), port: probe.Port{Number: r.Port,
+		Proto: r.Proto},
 		state: r.State, what: r.Reason.String(), none: r.Reason == probe.NoNeighbor}
 	if r.RTT > 0 {
 		out.rtt = strings.ReplaceAll(phrase.Duration(time.Duration(r.RTT)), " ", phrase.NoBreak)
@@ -241,6 +242,9 @@ func (e *endpoints) write(all []probe.Result) {
 		e.row(rows[i])
 		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
 		e.path(r)
+		for _, s := range phrase.FarEnd(r.FarEnd) {
+			e.line(e.indent()+4, e.indent()+6, span{s, plain})
+		}
 		e.below(r.Notes, e.evidence(r))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/probe/wording"
@@ -87,6 +88,12 @@ func (t *writer) Event(e local.Event) error {
 	return t.flush()
 }
 
+// Arrival writes a line.
+func (t *writer) Arrival(a listen.Arrival) error {
+	t.arrival(a)
+	return t.flush()
+}
+
 // Listener keeps it for its port's verdict.
 func (t *writer) Listener(l local.Listener) error {
 	t.ports.listener(l)
@@ -148,6 +155,8 @@ func (t *writer) End(e record.End) error {
 	}
 	if e.Watched != nil {
 		t.line(0, 2, span{phrase.Watched(*e.Watched, time.Duration(e.Summary.Duration)), strong})
+	} else if e.Arrived != nil {
+		t.line(0, 2, span{phrase.Arrived(*e.Arrived, time.Duration(e.Summary.Duration)), strong})
 	} else if t.command != "explain" { // which has nothing to add up
 		t.sum(e)
 	}
@@ -196,7 +205,7 @@ func (t *writer) sum(e record.End) {
 
 // incomplete writes what was not reached.
 func (t *writer) incomplete(e record.End) {
-	if e.Complete || e.Watched != nil {
+	if e.Complete || e.Watched != nil || e.Arrived != nil {
 		return
 	}
 	if e.First > 0 {

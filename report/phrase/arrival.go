@@ -1,0 +1,111 @@
+package phrase
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"onmux/probe"
+	"onmux/probe/listen"
+	"onmux/probe/wording"
+)
+
+// Arrival is how a client came and what it sent, the shortest first.
+func Arrival(a listen.Arrival) []string {
+	var parts []string
+	way := Visible(a.Interface)
+	switch n := a.Hops(); {
+	case n >= 0:
+		way = Join(way, routersBetween(uint64(n)))
+	}
+	if way != "" {
+		parts = append(parts, way)
+	}
+	switch {
+	case a.Proven:
+		return append(parts, "proved the key")
+	case a.TLS != nil && a.TLS.Error != "":
+		parts = append(parts, "no TLS: "+Visible(a.TLS.Error))
+	case a.TLS != nil && a.TLS.ServerName != "":
+		parts = append(parts, Visible(a.TLS.Version+" for "+a.TLS.ServerName))
+	case a.TLS != nil:
+		parts = append(parts, Visible(a.TLS.Version))
+	}
+	if a.Bytes == 0 {
+		return append(parts, "no data")
+	}
+	return append(parts, Count(uint64(a.Bytes), "byte", "bytes")+` "`+Clip(Visible(a.Data), maxBanner)+`"`)
+}
+
+func routersBetween(n uint64) string {
+	if n == 0 {
+		return "no router between"
+	}
+	return Count(n, "router between", "routers between")
+}
+
+// ArrivalDetails are what is known beyond that.
+func ArrivalDetails(a listen.Arrival) []string {
+	var all []string
+	if a.Address.IsValid() {
+		all = append(all, "came to "+Visible(a.Address.String()))
+	}
+	if a.TTL > 0 {
+		all = append(all, "TTL "+strconv.Itoa(int(a.TTL)))
+	}
+	if s := a.SYN; s != nil {
+		text := fmt.Sprintf("SYN: window %s", wording.Number(uint64(s.Window)))
+		if s.Scale != nil {
+			text += fmt.Sprintf(", scale %d", *s.Scale)
+		}
+		if s.MSS > 0 {
+			text += fmt.Sprintf(", MSS %s", wording.Number(uint64(s.MSS)))
+		}
+		if len(s.Options) > 0 {
+			text += "; options " + Visible(strings.Join(s.Options, ", "))
+		}
+		all = append(all, text)
+	}
+	if len(a.Data) > maxBanner {
+		all = append(all, `data: "`+Visible(a.Data)+`"`)
+	}
+	return all
+}
+
+// Arrived sums up a run of a listener.
+func Arrived(c listen.Counts, took time.Duration) string {
+	text := fmt.Sprintf("%s and %s in %s", Count(c.TCP, "connection", "connections"), Count(c.UDP, "datagram",
+		"datagrams"),
+		Duration(took))
+	for _, more := range []struct {
+		n    uint64
+		what string
+	}{
+		{c.Proven, "proved the key"}, {c.Refused, "closed: too many at once"},
+		{c.Unreported, "not reported: too many at once"}, {c.Unanswered, "not answered: too many a second"},
+	} {
+		if more.n > 0 {
+			text += fmt.Sprintf("; %s %s", wording.Number(more.n), more.what)
+		}
+	}
+	return text
+}
+
+// ListenCoverage is where a listener was reached, and where it could not be.
+func ListenCoverage(at []probe.Endpoint, missing []string) []string {
+	out := []string{"listened on " + Endpoints(at)}
+	for _, family := range missing {
+		out = append(out, "not listened on "+family+": this machine does not have it")
+	}
+	return out
+}
+
+// Endpoints lists endpoints.
+func Endpoints(all []probe.Endpoint) string {
+	var names []string
+	for _, e := range all {
+		names = append(names, e.String())
+	}
+	return strings.Join(names, ", ")
+}
