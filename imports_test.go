@@ -68,7 +68,7 @@ var arrows = map[string][]string{
 	},
 	"report/become": {},
 	"report/ci": {
-		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/phrase/arrival",
 		"report/record",
 		"scan",
 	},
@@ -86,24 +86,25 @@ var arrows = map[string][]string{
 	},
 	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
-		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/record", "scan",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/phrase/arrival", "report/record", "scan",
 		"scan/control",
 	},
 	"report/job": {
 		"probe", "report", "probe/local", "probe/listen", "probe/inquiry", "probe/ports", "probe/wording",
-		"report/phrase", "report/record", "scan",
+		"report/phrase", "report/phrase/arrival", "report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named", "scan/target",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
 	},
 	"report/phrase": {
-		"probe", "probe/listen", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat",
+		"probe", "probe/local", "probe/local/bpf", "probe/local/firewall", "probe/local/nat",
 		"probe/local/netns",
 		"probe/local/owner", "probe/local/socket", "probe/local/trace", "probe/ports", "probe/wording",
 		"report/phrase/evidence", "report/phrase/packets", "report/record", "scan", "scan/control", "scan/engine",
 	},
 	"report/phrase/evidence": {"probe", "probe/traceroute", "probe/wording"},
+	"report/phrase/arrival":  {"probe", "probe/listen", "probe/wording", "report/phrase"},
 	"report/phrase/packets": {
 		"probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/nfexpr",
 		"probe/local/ruleset", "probe/wording",
@@ -126,7 +127,8 @@ var arrows = map[string][]string{
 	"report/schematest": {"report/document"},
 	"report/text": {
 		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording",
-		"report/phrase", "report/phrase/evidence", "report/record", "scan", "scan/control", "scan/routes", "scan/target",
+		"report/phrase", "report/phrase/arrival", "report/phrase/evidence", "report/record",
+		"scan", "scan/control", "scan/routes", "scan/target",
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",

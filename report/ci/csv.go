@@ -15,6 +15,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -192,7 +193,7 @@ func (c *csvHandler) Event(e local.Event) error {
 func (c *csvHandler) Arrival(a listen.Arrival) error {
 	c.begin(a)
 	c.at(a.Client, a.Port, a.Proto)
-	c.row[cText] = phrase.Join(a.Time.Format(time.RFC3339), "", phrase.Arrival(a)...)
+	c.row[cText] = phrase.Join(a.Time.Format(time.RFC3339), "", arrival.Line(a)...)
 	return c.write(c.row[:])
 }
 

@@ -15,6 +15,7 @@ import (
 	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -97,7 +98,7 @@ func (m *markdown) Event(e local.Event) error {
 func (m *markdown) Arrival(a listen.Arrival) error {
 	return m.row(2, netip.AddrPortFrom(a.Client, a.ClientPort).String(), probe.Port{Number: a.Port,
 		Proto: a.Proto}.String(),
-		"", phrase.Join(a.Time.Format(time.RFC3339), "", phrase.Arrival(a)...))
+		"", phrase.Join(a.Time.Format(time.RFC3339), "", arrival.Line(a)...))
 }
 
 // Port adds a row.

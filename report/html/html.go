@@ -19,6 +19,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -222,7 +223,7 @@ func result(r probe.Result, at time.Time) row {
 	for _, n := range r.Notes {
 		out.Details = append(out.Details, "note: "+n)
 	}
-	out.Details = slices.Concat(out.Details, phrase.FarEnd(r.FarEnd), phrase.Evidence(r))
+	out.Details = slices.Concat(out.Details, arrival.FarEnd(r.FarEnd), phrase.Evidence(r))
 	return out
 }
 
@@ -260,7 +261,7 @@ func (h *page) Arrival(a listen.Arrival) error {
 	return h.table.add(row{
 		Place: netip.AddrPortFrom(a.Client, a.ClientPort).String(), Word: probe.Port{Number: a.Port,
 			Proto: a.Proto}.String(),
-		Reason: a.Time.Format(time.RFC3339), Text: strings.Join(phrase.Arrival(a), ", "), Details: phrase.ArrivalDetails(a),
+		Reason: a.Time.Format(time.RFC3339), Text: strings.Join(arrival.Line(a), ", "), Details: arrival.Details(a),
 	})
 }
 

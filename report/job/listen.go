@@ -12,7 +12,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/wording"
 	"onmux/report"
-	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 )
 
@@ -36,7 +36,7 @@ func Listen(l *listen.Listener, count uint64, late error) report.Job {
 		}
 		end := record.End{
 			Complete: enough || count == 0 && !errors.Is(context.Cause(ctx), late),
-			Coverage: phrase.ListenCoverage(l.Addresses(), l.Missing()), Arrived: &counts,
+			Coverage: arrival.Coverage(l.Addresses(), l.Missing()), Arrived: &counts,
 		}
 		if count > 0 && !enough {
 			end.Coverage = append(end.Coverage, fmt.Sprintf("%d of %s came", came, wording.Count(count, "arrival",
@@ -47,7 +47,7 @@ func Listen(l *listen.Listener, count uint64, late error) report.Job {
 }
 
 // Sockets names where l listens: "0.0.0.0:417/tcp, [::]:417/tcp".
-func Sockets(l *listen.Listener) string { return phrase.Endpoints(l.Addresses()) }
+func Sockets(l *listen.Listener) string { return arrival.Endpoints(l.Addresses()) }
 
 // WhyNotBound is what check knows of a port that could not be bound, and where more is to be had.
 func WhyNotBound(ctx context.Context, e *listen.BindError) (why, hint string) {

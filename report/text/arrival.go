@@ -7,6 +7,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/listen"
 	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 )
 
@@ -24,12 +25,12 @@ func (t *writer) arrival(a listen.Arrival) {
 	}
 	line := []span{{a.Time.Local().Format(time.TimeOnly) + " ", faint}, {port + "  ", plain}, {phrase.Visible(client),
 		strong}}
-	for _, part := range phrase.Arrival(a) {
+	for _, part := range arrival.Line(a) {
 		line = append(line, span{"  " + part, tone})
 	}
 	t.line(0, 2, line...)
 	if t.Verbosity == record.Verbose {
-		for _, s := range phrase.ArrivalDetails(a) {
+		for _, s := range arrival.Details(a) {
 			t.line(4, 6, span{s, faint})
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -156,7 +157,7 @@ func (t *writer) End(e record.End) error {
 	if e.Watched != nil {
 		t.line(0, 2, span{phrase.Watched(*e.Watched, time.Duration(e.Summary.Duration)), strong})
 	} else if e.Arrived != nil {
-		t.line(0, 2, span{phrase.Arrived(*e.Arrived, time.Duration(e.Summary.Duration)), strong})
+		t.line(0, 2, span{arrival.Sum(*e.Arrived, time.Duration(e.Summary.Duration)), strong})
 	} else if t.command != "explain" { // which has nothing to add up
 		t.sum(e)
 	}

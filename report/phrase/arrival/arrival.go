@@ -1,4 +1,4 @@
-package phrase
+package arrival
 
 import (
 	"fmt"
@@ -9,15 +9,19 @@ import (
 	"onmux/probe"
 	"onmux/probe/listen"
 	"onmux/probe/wording"
+	"onmux/report/phrase"
 )
 
-// Arrival is how a client came and what it sent, the shortest first.
-func Arrival(a listen.Arrival) []string {
+// maxShown bounds the data of a client in a line; -v shows more.
+const maxShown = 60
+
+// Line is how a client came and what it sent, the shortest first.
+func Line(a listen.Arrival) []string {
 	var parts []string
-	way := Visible(a.Interface)
+	way := phrase.Visible(a.Interface)
 	switch n := a.Hops(); {
 	case n >= 0:
-		way = Join(way, routersBetween(uint64(n)))
+		way = phrase.Join(way, routersBetween(uint64(n)))
 	}
 	if way != "" {
 		parts = append(parts, way)
@@ -26,30 +30,30 @@ func Arrival(a listen.Arrival) []string {
 	case a.Proven:
 		return append(parts, "proved the key")
 	case a.TLS != nil && a.TLS.Error != "":
-		parts = append(parts, "no TLS: "+Visible(a.TLS.Error))
+		parts = append(parts, "no TLS: "+phrase.Visible(a.TLS.Error))
 	case a.TLS != nil && a.TLS.ServerName != "":
-		parts = append(parts, Visible(a.TLS.Version+" for "+a.TLS.ServerName))
+		parts = append(parts, phrase.Visible(a.TLS.Version+" for "+a.TLS.ServerName))
 	case a.TLS != nil:
-		parts = append(parts, Visible(a.TLS.Version))
+		parts = append(parts, phrase.Visible(a.TLS.Version))
 	}
 	if a.Bytes == 0 {
 		return append(parts, "no data")
 	}
-	return append(parts, Count(uint64(a.Bytes), "byte", "bytes")+` "`+Clip(Visible(a.Data), maxBanner)+`"`)
+	return append(parts, phrase.Count(uint64(a.Bytes), "byte", "bytes")+` "`+phrase.Clip(phrase.Visible(a.Data), maxShown)+`"`)
 }
 
 func routersBetween(n uint64) string {
 	if n == 0 {
 		return "no router between"
 	}
-	return Count(n, "router between", "routers between")
+	return phrase.Count(n, "router between", "routers between")
 }
 
-// ArrivalDetails are what is known beyond that.
-func ArrivalDetails(a listen.Arrival) []string {
+// Details are what is known beyond that.
+func Details(a listen.Arrival) []string {
 	var all []string
 	if a.Address.IsValid() {
-		all = append(all, "came to "+Visible(a.Address.String()))
+		all = append(all, "came to "+phrase.Visible(a.Address.String()))
 	}
 	if a.TTL > 0 {
 		all = append(all, "TTL "+strconv.Itoa(int(a.TTL)))
@@ -63,21 +67,21 @@ func ArrivalDetails(a listen.Arrival) []string {
 			text += fmt.Sprintf(", MSS %s", wording.Number(uint64(s.MSS)))
 		}
 		if len(s.Options) > 0 {
-			text += "; options " + Visible(strings.Join(s.Options, ", "))
+			text += "; options " + phrase.Visible(strings.Join(s.Options, ", "))
 		}
 		all = append(all, text)
 	}
-	if len(a.Data) > maxBanner {
-		all = append(all, `data: "`+Visible(a.Data)+`"`)
+	if len(a.Data) > maxShown {
+		all = append(all, `data: "`+phrase.Visible(a.Data)+`"`)
 	}
 	return all
 }
 
-// Arrived sums up a run of a listener.
-func Arrived(c listen.Counts, took time.Duration) string {
-	text := fmt.Sprintf("%s and %s in %s", Count(c.TCP, "connection", "connections"), Count(c.UDP, "datagram",
+// Sum sums up a run of a listener.
+func Sum(c listen.Counts, took time.Duration) string {
+	text := fmt.Sprintf("%s and %s in %s", phrase.Count(c.TCP, "connection", "connections"), phrase.Count(c.UDP, "datagram",
 		"datagrams"),
-		Duration(took))
+		phrase.Duration(took))
 	for _, more := range []struct {
 		n    uint64
 		what string
@@ -92,8 +96,8 @@ func Arrived(c listen.Counts, took time.Duration) string {
 	return text
 }
 
-// ListenCoverage is where a listener was reached, and where it could not be.
-func ListenCoverage(at []probe.Endpoint, missing []string) []string {
+// Coverage is where a listener was reached, and where it could not be.
+func Coverage(at []probe.Endpoint, missing []string) []string {
 	out := []string{"listened on " + Endpoints(at)}
 	for _, family := range missing {
 		out = append(out, "not listened on "+family+": this machine does not have it")

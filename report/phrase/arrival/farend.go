@@ -1,4 +1,4 @@
-package phrase
+package arrival
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/wording"
+	"onmux/report/phrase"
 )
 
 // FarEnd is what a listener with the key answered, a sentence for each thing.
@@ -16,7 +17,7 @@ func FarEnd(f *probe.FarEnd) []string {
 	if !f.Proven {
 		return []string{"far end: no listener with this key answers, so that what does may be something in between"}
 	}
-	all := []string{"far end: the listener with this key answered in " + Duration(time.Duration(f.RTT)) + translated(f)}
+	all := []string{"far end: the listener with this key answered in " + phrase.Duration(time.Duration(f.RTT)) + translated(f)}
 	if f.Forward != nil {
 		all = append(all, "to it: "+direction(*f.Forward)+between(f.Forward.TTL))
 	}
@@ -30,15 +31,15 @@ func FarEnd(f *probe.FarEnd) []string {
 func translated(f *probe.FarEnd) string {
 	text := ""
 	if f.Seen.IsValid() && f.Seen != f.Source {
-		text = fmt.Sprintf("; %s is %s to it: NAT", Visible(f.Source.String()), Visible(f.Seen.String()))
+		text = fmt.Sprintf("; %s is %s to it: NAT", phrase.Visible(f.Source.String()), phrase.Visible(f.Seen.String()))
 	}
 	return text
 }
 
 func direction(d probe.Direction) string {
-	text := fmt.Sprintf("%d of %s arrived", d.Arrived, Count(uint64(d.Sent), "datagram", "datagrams"))
+	text := fmt.Sprintf("%d of %s arrived", d.Arrived, phrase.Count(uint64(d.Sent), "datagram", "datagrams"))
 	if loss := d.Loss(); loss > 0 {
-		text += fmt.Sprintf(" (%s lost)", Percent(loss))
+		text += fmt.Sprintf(" (%s lost)", phrase.Percent(loss))
 	}
 	if d.Reordered > 0 {
 		text += fmt.Sprintf(", %d out of order", d.Reordered)
