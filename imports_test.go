@@ -68,7 +68,8 @@ var arrows = map[string][]string{
 	},
 	"report/become": {},
 	"report/ci": {
-		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase", "report/phrase/arrival",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase",
+		"report/phrase/arrival",
 		"report/record",
 		"scan",
 	},
@@ -86,7 +87,8 @@ var arrows = map[string][]string{
 	},
 	"report/help": {"probe", "probe/ports", "probe/wording"},
 	"report/html": {
-		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/phrase/arrival", "report/record", "scan",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/phrase/arrival",
+		"report/record", "scan",
 		"scan/control",
 	},
 	"report/job": {

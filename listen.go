@@ -36,7 +36,8 @@ with more bytes than it had. KEY may be env:NAME or @FILE.`,
 		Flags: []cli.Flag{
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral,
 				Usage: "`N` arrivals, then end", DefaultText: "until Ctrl-C"},
-			&cli.StringFlag{Name: "key", Category: categoryGeneral, Usage: "`KEY` to prove itself by: a text, env:NAME or @FILE"},
+			&cli.StringFlag{Name: "key", Category: categoryGeneral,
+				Usage: "`KEY` to prove itself by: a text, env:NAME or @FILE"},
 			&cli.BoolFlag{Name: "echo", Category: categoryGeneral, Usage: "send back what comes", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "discard", Category: categoryGeneral, Usage: "send nothing back", DisableDefaultText: true},
 			&cli.StringFlag{Name: "banner", Category: categoryGeneral, Usage: "`TEXT` to greet with; \\n ends a line",
@@ -92,7 +93,8 @@ func (s *session) listenConfig(c *cli.Context) (listen.Config, error) {
 	if c.IsSet("banner") {
 		text, err := strconv.Unquote(`"` + strings.ReplaceAll(c.String("banner"), `"`, `\"`) + `"`)
 		if err != nil {
-			return config, usageError(fmt.Errorf("--banner %s: unknown escape", c.String("banner")), "\\n, \\r, \\t, \\\\ or \\x00")
+			return config, usageError(fmt.Errorf("--banner %s: unknown escape", c.String("banner")),
+				"\\n, \\r, \\t, \\\\ or \\x00")
 		}
 		config.Text = text
 	}

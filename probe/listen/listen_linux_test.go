@@ -149,7 +149,8 @@ func TestTLS(t *testing.T) {
 	if got := receive(t, c, 5); got != "hello" {
 		t.Errorf("%q", got)
 	}
-	if a := <-r.arrivals; a.TLS == nil || a.TLS.Version != "TLS 1.3" || a.TLS.ServerName != "host.example" || a.Data != "hello" {
+	if a := <-r.arrivals; a.TLS == nil || a.TLS.Version != "TLS 1.3" ||
+		 a.TLS.ServerName != "host.example" || a.Data != "hello" {
 		t.Errorf("%+v %+v", a, a.TLS)
 	}
 	plain := dial(t, "tcp", h.Addr4)
@@ -291,15 +292,19 @@ func TestFaultyPath(t *testing.T) {
 		rules string
 		check func(f *probe.FarEnd) bool
 	}{
-		{"a fifth of the questions is lost", "chain input { type filter hook input priority 0; udp dport 417 numgen inc mod 5 0 drop; }",
+		{"a fifth of the questions is lost",
+			"chain input { type filter hook input priority 0; udp dport 417 numgen inc mod 5 0 drop; }",
 			func(f *probe.FarEnd) bool { return f.Forward.Arrived == 40 && f.Back.Arrived == f.Back.Sent }},
-		{"a fifth of the answers is lost", "chain output { type filter hook output priority 0; udp sport 417 numgen inc mod 5 0 drop; }",
+		{"a fifth of the answers is lost",
+			"chain output { type filter hook output priority 0; udp sport 417 numgen inc mod 5 0 drop; }",
 			func(f *probe.FarEnd) bool {
 				return f.Forward.Arrived == f.Forward.Sent && f.Back.Sent == 50 && f.Back.Arrived <= 41 && f.Back.Arrived >= 39
 			}},
-		{"long packets do not arrive", "chain input { type filter hook input priority 0; udp dport 417 meta length > 1401 drop; }",
+		{"long packets do not arrive",
+			"chain input { type filter hook input priority 0; udp dport 417 meta length > 1401 drop; }",
 			func(f *probe.FarEnd) bool { return f.Forward.MTU == 1401 && f.Back.MTU == 1401 }},
-		{"long packets do not come back", "chain output { type filter hook output priority 0; udp sport 417 meta length > 1333 drop; }",
+		{"long packets do not come back",
+			"chain output { type filter hook output priority 0; udp sport 417 meta length > 1333 drop; }",
 			func(f *probe.FarEnd) bool { return f.Forward.MTU == f.Forward.MTUTried && f.Back.MTU == 1333 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -322,7 +327,8 @@ func TestTranslated(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)
 	seen := h.Addr4.Next() // of nobody
-	h.Ruleset(t, `table ip nat { chain prerouting { type nat hook prerouting priority -100; tcp dport 4417 redirect to :417; }
+	h.Ruleset(t, `table ip nat {
+		chain prerouting { type nat hook prerouting priority -100; tcp dport 4417 redirect to :417; }
 		chain input { type nat hook input priority 100; tcp dport 417 snat to `+seen.String()+`; } }`)
 	k := farend.NewKey("secret")
 	start(t, h, listen.Config{Key: &k})

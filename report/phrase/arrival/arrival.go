@@ -39,7 +39,8 @@ func Line(a listen.Arrival) []string {
 	if a.Bytes == 0 {
 		return append(parts, "no data")
 	}
-	return append(parts, phrase.Count(uint64(a.Bytes), "byte", "bytes")+` "`+phrase.Clip(phrase.Visible(a.Data), maxShown)+`"`)
+	data := ` "` + phrase.Clip(phrase.Visible(a.Data), maxShown) + `"`
+	return append(parts, phrase.Count(uint64(a.Bytes), "byte", "bytes")+data)
 }
 
 func routersBetween(n uint64) string {
@@ -79,7 +80,8 @@ func Details(a listen.Arrival) []string {
 
 // Sum sums up a run of a listener.
 func Sum(c listen.Counts, took time.Duration) string {
-	text := fmt.Sprintf("%s and %s in %s", phrase.Count(c.TCP, "connection", "connections"), phrase.Count(c.UDP, "datagram",
+	text := fmt.Sprintf("%s and %s in %s", phrase.Count(c.TCP, "connection", "connections"), phrase.Count(c.UDP,
+		"datagram",
 		"datagrams"),
 		phrase.Duration(took))
 	for _, more := range []struct {

@@ -17,7 +17,8 @@ func FarEnd(f *probe.FarEnd) []string {
 	if !f.Proven {
 		return []string{"far end: no listener with this key answers, so that what does may be something in between"}
 	}
-	all := []string{"far end: the listener with this key answered in " + phrase.Duration(time.Duration(f.RTT)) + translated(f)}
+	took := phrase.Duration(time.Duration(f.RTT))
+	all := []string{"far end: the listener with this key answered in " + took + translated(f)}
 	if f.Forward != nil {
 		all = append(all, "to it: "+direction(*f.Forward)+between(f.Forward.TTL))
 	}
