@@ -51,6 +51,7 @@ const (
 	PartService Part = "service"
 	PartVerify  Part = "verify"
 	PartPath    Part = "path"
+	PartFarEnd  Part = "far-end"
 )
 
 // Sender is who sent an ICMP error.

@@ -135,7 +135,7 @@ func (q *Inquiry) addDetails(ctx context.Context, r probe.Result, k *known) (pro
 		}
 	}
 	if q.FarEnd != nil {
-		note("the far end", q.askFarEnd(ctx, &r))
+		note(probe.PartFarEnd, q.askFarEnd(ctx, &r))
 	}
 	if q.Identify && r.Service == nil && r.State == probe.Open {
 		note(probe.PartService, q.identify(ctx, &r, k))

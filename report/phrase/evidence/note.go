@@ -25,6 +25,7 @@ var parts = map[probe.Part]string{
 	probe.PartService: "what speaks there",
 	probe.PartVerify:  "whether it is a service",
 	probe.PartPath:    "the path",
+	probe.PartFarEnd:  "the far end",
 }
 
 // note is one note, or "" if f is evidence.
