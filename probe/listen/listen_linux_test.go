@@ -150,7 +150,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if a := <-r.arrivals; a.TLS == nil || a.TLS.Version != "TLS 1.3" ||
-		 a.TLS.ServerName != "host.example" || a.Data != "hello" {
+		a.TLS.ServerName != "host.example" || a.Data != "hello" {
 		t.Errorf("%+v %+v", a, a.TLS)
 	}
 	plain := dial(t, "tcp", h.Addr4)
