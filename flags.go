@@ -100,6 +100,8 @@ func outputFlags() []cli.Flag {
 			Usage: "`WHEN` auto, always or never", DefaultText: "auto"},
 		&cli.StringFlag{Name: "job", Category: categoryOutput,
 			Usage: "`NAME` of the run, a label of prom", DefaultText: "FILE's"},
+		&cli.BoolFlag{Name: "stamp", Category: categoryOutput,
+			Usage: "time and run id in each line of jsonl", DisableDefaultText: true},
 		&cli.StringFlag{
 			Name:        "title",
 			Category:    categoryOutput,

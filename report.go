@@ -41,7 +41,7 @@ that of the run.
 					"save one with onmux scan -o jsonl=FILE",
 				)
 			}
-			s.job = c.String("job")
+			s.job, s.layout.Now = c.String("job"), nil
 			asRun := c.Bool("exit") || c.IsSet("exit-style")
 			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First(), asRun)
 		},

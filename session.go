@@ -251,6 +251,8 @@ func (s *session) readOutputs(c *cli.Context) error {
 		ASCII:    report.ASCII(),
 		PortName: ports.NameOf,
 		Title:    c.String("title"),
+		Stamp:    c.Bool("stamp"),
+		Now:      time.Now,
 	}
 	s.job = cmp.Or(c.String("job"), report.JobOf(s.outputs))
 	if err := s.readTemplate(c); err != nil {

@@ -109,6 +109,7 @@ func (d *document) write(head []byte, tail string) error {
 type encoder struct {
 	buf  bytes.Buffer
 	head []byte // of a record
+	more []byte // fields of a record behind its type
 	json *json.Encoder
 }
 
@@ -120,6 +121,7 @@ func (e *encoder) record(f record.Finding) ([]byte, error) { return e.typed(f.Ki
 // call.
 func (e *encoder) typed(kind string, v any) ([]byte, error) {
 	e.head = append(strconv.AppendQuoteToASCII(append(e.head[:0], `{"type":`...), kind), ',')
+	e.head = append(e.head, e.more...)
 	return e.encode(e.head, v)
 }
 

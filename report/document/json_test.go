@@ -16,6 +16,7 @@ import (
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
+	"onmux/report/schematest"
 	"onmux/scan"
 )
 
@@ -184,3 +185,44 @@ func BenchmarkFinding(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// TestStamp: each line has the time at which it was written, but for records that have one, and
+// the id of its run.
+func TestStamp(t *testing.T) {
+	var out bytes.Buffer
+	at := Noon
+	h, err := New("jsonl", &out, Options{Stamp: true, Now: func() time.Time { at = at.Add(time.Second); return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Sample()
+	h.Start(s.Started)
+	for _, f := range s.Findings {
+		Write(h, f)
+	}
+	h.End(s.Ended)
+	if err := schematest.Validate("jsonl", bytes.NewReader(out.Bytes())); err != nil {
+		t.Error(err)
+	}
+	runs := make(map[string]bool)
+	var before time.Time
+	for line := range bytes.Lines(out.Bytes()) {
+		var r struct {
+			Type, Run string
+			Time      time.Time
+		}
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		runs[r.Run] = true
+		if !r.Time.After(before) && r.Type != "attempt" && r.Type != "event" {
+			t.Errorf("%s at %v, which is not after %v", r.Type, r.Time, before)
+		}
+		if r.Time.After(before) {
+			before = r.Time
+		}
+	}
+	if len(runs) != 1 || runs[""] {
+		t.Errorf("runs %v", runs)
+	}
+}

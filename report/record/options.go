@@ -1,6 +1,10 @@
 package record
 
-import "onmux/probe"
+import (
+	"time"
+
+	"onmux/probe"
+)
 
 // Verbosity is how much the text has.
 type Verbosity int
@@ -28,4 +32,6 @@ type Options struct {
 	PortName func(probe.Port) string // a port's registered name, or ""; may be nil
 	Title    string                  // of what is monitored; "" is ONMUX
 	Job      string                  // of a report that has none
+	Stamp    bool                    // each line of jsonl has the time and the run's id
+	Now      func() time.Time        // for these times; of a saved report nil
 }
