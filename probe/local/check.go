@@ -155,7 +155,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 			Sockets:   Sockets{Source: v.Source(p.Proto), Listeners: listeners[p], NoOwner: noOwner(o), Overflows: v.Overflows},
 			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
 			NAT:       Rules{v.behindRedirects(p), v.nat.Unknown[p], v.rules.Incomplete()},
-			Firewall:  firewall.Judge(v.rules, firewall.Obstacles{Legacy: v.rules.Legacy, Programs: v.programs.Attached}, p),
+			Firewall:  firewall.Judge(v.rules, v.obstacles(holders[p]), p),
 			Programs:  Programs{v.unknown(p), v.programs.Incomplete(), v.byMark() || v.servicesErr != nil},
 		}
 		if u := v.Table[p]; u != nil {

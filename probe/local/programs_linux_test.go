@@ -6,6 +6,7 @@ import (
 	. "onmux/probe/local"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	"onmux/probe/local/firewall"
 	"onmux/probe/nettest"
 )
 
@@ -133,6 +135,86 @@ func TestConnectionsTurned(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// … where they send single datagrams.
+func TestDatagramsTurned(t *testing.T) {
+	h := nettest.NewReadyHost(t)
+	cgroup := nettest.Cgroup(t)
+	nettest.TurnConnections(t, cgroup, 417, 8417, true)
+	listener(t, h, probe.UDP, 8417)
+	if err := h.Do(func() error {
+		nettest.Process{Steps: "move " + cgroup + ", send 127.0.0.1:417"}.Start(t)
+		want := "turn (sendmsg4 of cgroup /" + filepath.Base(cgroup) + ")"
+		v, _ := verdictOn(t, probe.Port{Number: 417, Proto: probe.UDP}, false)
+		if v.Verdict != Free || len(v.Caveats) == 0 || !strings.Contains(v.Why, want) {
+			t.Errorf("%s: %s, %q", v.Verdict, v.Why, v.Caveats)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What filters of tc do is not known: at a device's ingress, and at the egress of the loopback
+// device, by which this machine's own connections go.
+func TestFilters(t *testing.T) {
+	for name, egress := range map[string]bool{"ingress": false, "egress": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := nettest.NewReadyHost(t)
+			listener(t, h, probe.TCP, 417)
+			h.PassAllTC(t, 1, egress) // each network namespace's first device is lo
+			if err := h.Do(func() error {
+				v, _ := verdictOn(t, probe.Port{Number: 418, Proto: probe.TCP}, false)
+				if v.Verdict != Free || !strings.Contains(v.Why, "pass_all (filters of tc on device lo)") {
+					t.Errorf("%s: %s", v.Verdict, v.Why)
+				}
+				v, _ = verdictOn(t, probe.Port{Number: 417, Proto: probe.TCP}, false)
+				for _, o := range v.Firewall {
+					if (o.Verdict == firewall.NotKnown) != (o.Scope == firewall.Inside) {
+						t.Errorf("%+v", o)
+					}
+				}
+				if v.Verdict != Listening || len(v.Firewall) != 2 {
+					t.Errorf("%s: %+v", v.Verdict, v.Firewall)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// A program of a cgroup drops what arrives for its sockets: what the firewall does with
+// connections to them is not known. Those of other cgroups are not concerned.
+func TestArrivalsDropped(t *testing.T) {
+	h := nettest.NewReadyHost(t)
+	cgroup := nettest.Cgroup(t)
+	below := filepath.Join(cgroup, "service")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Skip("needs a cgroup of its own: ", err)
+	}
+	t.Cleanup(func() { os.Remove(below) })
+	nettest.DropArrivals(t, cgroup)
+	want := "not understood: the BPF program drop_all cgroup_skb/ingress of cgroup /" + filepath.Base(cgroup)
+	if err := h.Do(func() error {
+		nettest.Process{Steps: "move " + below + ", listen 4461"}.Start(t)
+		nettest.Process{Steps: "listen 4462"}.Start(t)
+		for port, concerned := range map[uint16]bool{4461: true, 4462: false} {
+			v, _ := verdictOn(t, probe.Port{Number: port, Proto: probe.TCP}, false)
+			unknown := slices.ContainsFunc(v.Firewall, func(o firewall.Outcome) bool {
+				return o.Verdict == firewall.NotKnown && slices.Contains(o.Unknown, want)
+			})
+			if v.Verdict != Listening || len(v.Firewall) == 0 || unknown != concerned {
+				t.Errorf("%d: %s: %+v", port, v.Verdict, v.Firewall)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local/bpf"
+	"onmux/probe/local/firewall"
 	"onmux/probe/local/ipvs"
 	"onmux/probe/local/nat"
 	"onmux/probe/local/nfexpr"
@@ -132,6 +133,22 @@ func (w ways) unknown(p probe.Port) []bpf.Program {
 		}
 	}
 	return slices.Concat(w.programs.Undecided[p], all)
+}
+
+// obstacles is what may drop packets to some sockets, beside the rules that were understood.
+func (w ways) obstacles(sockets []socket.Socket) firewall.Obstacles {
+	o := firewall.Obstacles{Legacy: w.rules.Legacy, Programs: w.programs.Attached}
+	if len(w.programs.Filters) == 0 {
+		return o
+	}
+	var cgroups []uint64
+	for _, s := range sockets {
+		if s.State == socket.Listening {
+			cgroups = append(cgroups, s.Cgroup)
+		}
+	}
+	o.Programs = slices.Concat(o.Programs, w.programs.FiltersOf(cgroups))
+	return o
 }
 
 // byMark reports whether the load balancer has services by a mark of packets.

@@ -21,15 +21,20 @@ const (
 	bpfProgAttach = 8
 	bpfLinkCreate = 28
 
-	bpfTypeXDP      = 6
-	bpfTypeSockAddr = 18
-	bpfTypeSKLookup = 30
-	bpfTypeSockMap  = 15
+	bpfTypeClassifier = 3
+	bpfTypeXDP        = 6
+	bpfTypeSKB        = 8 // of a cgroup
+	bpfTypeSockAddr   = 18
+	bpfTypeSKLookup   = 30
+	bpfTypeSockMap    = 15
 
-	bpfConnect4 = 10
-	bpfSendmsg4 = 14
-	bpfSKLookup = 36
-	bpfXDP      = 37
+	bpfIngress    = 0
+	bpfConnect4   = 10
+	bpfSendmsg4   = 14
+	bpfSKLookup   = 36
+	bpfXDP        = 37
+	bpfTCXIngress = 46
+	bpfTCXEgress  = 47
 
 	bpfMapLookup = 1
 	bpfRelease   = 86
@@ -173,6 +178,22 @@ func TurnConnections(t testing.TB, cgroup string, from, to uint16, datagrams boo
 		instruction{0xb7, 0x00, 0, 1},             // end: r0 = 1
 		instruction{0x95, 0, 0, 0},
 	)
+	attachTo(t, cgroup, program, attach)
+}
+
+// DropArrivals attaches a program to a cgroup that drops what arrives for its sockets.
+func DropArrivals(t testing.TB, cgroup string) {
+	t.Helper()
+	program := load(t, bpfTypeSKB, bpfIngress, "drop_all",
+		instruction{0xb7, 0x00, 0, 0}, // r0 = 0
+		instruction{0x95, 0, 0, 0},
+	)
+	attachTo(t, cgroup, program, bpfIngress)
+}
+
+// attachTo attaches a program to a cgroup.
+func attachTo(t testing.TB, cgroup string, program, attach int) {
+	t.Helper()
 	fd, err := unix.Open(filepath.Clean(cgroup), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -186,17 +207,38 @@ func TurnConnections(t testing.TB, cgroup string, from, to uint16, datagrams boo
 // PassAll attaches an XDP program that passes everything to a device of the host's.
 func (h *Host) PassAll(t testing.TB, index int) {
 	t.Helper()
-	program := load(t, bpfTypeXDP, bpfXDP, "pass_all",
-		instruction{0xb7, 0x00, 0, 2}, // r0 = XDP_PASS
+	const pass = 2 // XDP_PASS
+	h.passAll(t, index, bpfTypeXDP, bpfXDP, pass)
+}
+
+// PassAllTC does so at the ingress of a device, or its egress, as tc's filters are.
+func (h *Host) PassAllTC(t testing.TB, index int, egress bool) {
+	t.Helper()
+	hook := bpfTCXIngress
+	if egress {
+		hook = bpfTCXEgress
+	}
+	const pass = 0 // TC_ACT_OK
+	h.passAll(t, index, bpfTypeClassifier, hook, pass)
+}
+
+func (h *Host) passAll(t testing.TB, index, kind, hook int, pass int32) {
+	t.Helper()
+	program := load(t, kind, hook, "pass_all",
+		instruction{0xb7, 0x00, 0, pass}, // r0 = pass
 		instruction{0x95, 0, 0, 0},
 	)
-	if err := h.Do(func() error {
-		link, err := bpf(bpfLinkCreate, program, index, bpfXDP)
+	err := h.Do(func() error {
+		link, err := bpf(bpfLinkCreate, program, index, hook)
 		if err == nil {
 			t.Cleanup(func() { unix.Close(link) })
 		}
 		return err
-	}); err != nil {
+	})
+	if errors.Is(err, unix.EINVAL) && kind == bpfTypeClassifier {
+		t.Skip("this kernel attaches no BPF program to a device's ingress by itself: ", err) // before Linux 6.6
+	}
+	if err != nil {
 		t.Fatal("nettest: attach a BPF program to a device: ", err)
 	}
 }

@@ -114,7 +114,8 @@ func RunProcess() {
 }
 
 // prepare gets a socket: "inherit", "receive" from a unix socket that it inherits,
-// "listen PORT" or "connect ADDRESS"; and before or after that it takes a "name NAME", moves to
+// "listen PORT" or "connect ADDRESS"; or it sends a datagram, "send ADDRESS"; and
+// before or after that it takes a "name NAME", moves to
 // another cgroup, "move DIR", or keeps its descriptors "apart" from those of the
 // other threads.
 func prepare(steps string) error {
@@ -129,6 +130,8 @@ func prepare(steps string) error {
 			err = listenAt(value)
 		case "connect":
 			err = connectTo(value)
+		case "send":
+			err = sendTo(value)
 		case "move":
 			err = os.WriteFile(filepath.Join(value, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
 		case "apart":
@@ -184,6 +187,25 @@ func connectTo(to string) error {
 	}
 	c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	_, err = c.Read(make([]byte, 64))
+	return err
+}
+
+// sendTo sends a datagram from a socket that is not connected and waits for an answer, from
+// wherever it comes.
+func sendTo(to string) error {
+	at, err := net.ResolveUDPAddr("udp4", to)
+	if err != nil {
+		return err
+	}
+	c, err := net.ListenUDP("udp4", nil)
+	if err != nil {
+		return err
+	}
+	if _, err := c.WriteTo([]byte("who"), at); err != nil {
+		return err
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, _, err = c.ReadFrom(make([]byte, 64))
 	return err
 }
 

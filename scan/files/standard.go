@@ -18,5 +18,6 @@ func Output(f *os.File) io.Writer {
 type closedOutput struct{}
 
 func (closedOutput) Write([]byte) (int, error) {
-	return 0, errors.New("it is closed (to discard it: >/dev/null)")
+	return 0, &os.PathError{Op: "write", Path: "standard output",
+		Err: errors.New("it is closed (to discard it: >/dev/null)")}
 }

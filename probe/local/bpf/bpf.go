@@ -1,7 +1,9 @@
 package bpf
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 )
@@ -19,9 +21,33 @@ type Result struct {
 	Status    Status
 	Err       error // of Failed
 	Attached  []Program
+	Filters   map[uint64][]Program // by cgroup, the inode of its directory: what may drop packets of sockets made there
 	Steered   []Steered
 	Tried     []netip.Addr             // addresses for which sk_lookup was evaluated
 	Undecided map[probe.Port][]Program // sk_lookup of which it is not known what it does with packets to the port
+}
+
+// FiltersOf is the programs that may drop packets of the sockets made in some cgroups: of one
+// that was not seen, any.
+func (r Result) FiltersOf(cgroups []uint64) []Program {
+	var all []Program
+	add := func(programs []Program) {
+		for _, p := range programs {
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	for _, c := range cgroups {
+		if programs, seen := r.Filters[c]; seen {
+			add(programs)
+			continue
+		}
+		for _, c := range slices.Sorted(maps.Keys(r.Filters)) {
+			add(r.Filters[c])
+		}
+	}
+	return all
 }
 
 // Incomplete reports whether there may be programs that were not seen.
@@ -44,6 +70,10 @@ type Program struct {
 	Name  string // as its author named it, at most 15 bytes
 	Kind  Kind
 	Where string // the path of a cgroup below the hierarchy's root, or the name of a device
+
+	// The device is a loopback device: the program sees this machine's own connections to
+	// itself, and no others.
+	Inside bool
 }
 
 // Kind is what a program is attached to.
@@ -56,9 +86,11 @@ const (
 	Connect6  Kind = "connect6"
 	Sendmsg4  Kind = "sendmsg4" // a cgroup: it may change where its processes send datagrams
 	Sendmsg6  Kind = "sendmsg6"
-	XDP       Kind = "xdp"       // a device: it sees what arrives first
-	TC        Kind = "tc"        // a device's ingress, perhaps no BPF
-	Netfilter Kind = "netfilter" // a hook of netfilter, of this network namespace or another
+	Ingress   Kind = "cgroup_skb/ingress" // a cgroup: it may drop what arrives for its sockets
+	Egress    Kind = "cgroup_skb/egress"  // ... what they send
+	XDP       Kind = "xdp"                // a device: it sees what arrives first
+	TC        Kind = "tc"                 // a device's ingress, of a loopback device its egress too; perhaps no BPF
+	Netfilter Kind = "netfilter"          // a hook of netfilter, of this network namespace or another
 )
 
 // Touches reports whether a program of the kind may decide about packets of a

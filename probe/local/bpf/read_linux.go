@@ -158,9 +158,9 @@ func lookupOf(port probe.Port, to netip.Addr, outside bool) (b [lookupSize]byte)
 }
 
 // others finds the programs of cgroups that change where processes connect or send
-// to. The cgroups are looked at only if there is such a program.
+// to, or drop packets. The cgroups are looked at only if there is such a program.
 func (r *Result) others(ctx context.Context) error {
-	hooks := false
+	hooks, filters := false, false
 	for id, n := uint32(0), 0; ; n++ {
 		var err error
 		if id, err = next(cmdProgNextID, id); errors.Is(err, unix.ENOENT) {
@@ -177,9 +177,12 @@ func (r *Result) others(ctx context.Context) error {
 			continue // it is gone
 		}
 		unix.Close(fd)
-		hooks = hooks || kind == typeSockAddr
+		hooks, filters = hooks || kind == typeSockAddr, filters || kind == typeCgroupSKB
 	}
-	if !hooks {
+	if filters {
+		r.Filters = make(map[uint64][]Program)
+	}
+	if !hooks && !filters {
 		return nil
 	}
 	return r.cgroups(ctx)
@@ -192,7 +195,7 @@ func (r *Result) cgroups(ctx context.Context) error {
 	if root == "" {
 		return errors.New("there are programs for cgroups, and the cgroups cannot be seen here")
 	}
-	n := 0
+	n, filters := 0, make(map[string][]Program)
 	return filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
@@ -205,15 +208,18 @@ func (r *Result) cgroups(ctx context.Context) error {
 		if n++; n > maxListed {
 			return errTooMany
 		}
-		return r.cgroup(path, "/"+strings.TrimPrefix(strings.TrimPrefix(path, root), "/"))
+		filters[path], err = r.cgroup(path, "/"+strings.TrimPrefix(strings.TrimPrefix(path, root), "/"),
+			filters[filepath.Dir(path)])
+		return err
 	})
 }
 
-// cgroup finds the programs of a cgroup.
-func (r *Result) cgroup(path, name string) error {
+// cgroup finds the programs of a cgroup, and returns those that may drop packets. above are
+// those of its parent.
+func (r *Result) cgroup(path, name string, above []Program) ([]Program, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil // it is gone
+		return nil, nil // it is gone
 	}
 	defer unix.Close(fd)
 	for kind, attach := range map[Kind]uint32{
@@ -224,23 +230,63 @@ func (r *Result) cgroup(path, name string) error {
 			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 				continue // not of this kernel, or gone
 			}
-			return err
+			return nil, err
 		}
 		r.attach(ids, kind, name)
 	}
-	return nil
+	if r.Filters == nil {
+		return nil, nil
+	}
+	return r.filtersOf(fd, name, above)
+}
+
+// filtersOf finds the programs that may drop packets of the sockets of a cgroup.
+func (r *Result) filtersOf(fd int, name string, above []Program) ([]Program, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	var all []Program
+	for _, hook := range []struct {
+		kind   Kind
+		attach uint32
+	}{{Ingress, attachIngress}, {Egress, attachEgress}} {
+		own, err1 := query(fd, hook.attach)
+		ids, err2 := effective(fd, hook.attach)
+		switch err := errors.Join(err1, err2); {
+		case errors.Is(err, unix.ENOENT): // it is gone
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		for _, id := range ids {
+			inherited := slices.IndexFunc(above, func(p Program) bool { return p.ID == id && p.Kind == hook.kind })
+			if inherited >= 0 && !slices.Contains(own, id) {
+				all = append(all, above[inherited])
+			} else {
+				all = append(all, programOf(id, hook.kind, name))
+			}
+		}
+	}
+	r.Filters[st.Ino] = all
+	return all, nil
 }
 
 // attach notes programs that are attached somewhere.
 func (r *Result) attach(ids []uint32, kind Kind, where string) {
 	for _, id := range ids {
-		p := Program{ID: id, Kind: kind, Where: where}
-		if fd, _, name, err := program(id); err == nil {
-			p.Name = name
-			unix.Close(fd)
-		}
-		r.Attached = append(r.Attached, p)
+		r.Attached = append(r.Attached, programOf(id, kind, where))
 	}
+}
+
+// programOf describes a program that is attached somewhere.
+func programOf(id uint32, kind Kind, where string) Program {
+	p := Program{ID: id, Kind: kind, Where: where}
+	if fd, _, name, err := program(id); err == nil {
+		p.Name = name
+		unix.Close(fd)
+	}
+	return p
 }
 
 // hierarchy is where the unified hierarchy of cgroups is mounted; "" if it is not.
@@ -280,24 +326,33 @@ func (r *Result) netfilter(ctx context.Context) error {
 	}
 }
 
+// device is a network device: its name, and whether it is a loopback device, by which all
+// connections of this machine to itself go.
+type device struct {
+	name     string
+	loopback bool
+}
+
 // devices finds programs of XDP and filters of TC at the ingress of the devices of
 // this network namespace. Everybody may list all but those of tcx.
 func (r *Result) devices(ctx context.Context) error {
 	c := netlink.Client{Family: unix.NETLINK_ROUTE}
-	names := make(map[int]string)
+	devices := make(map[int]device)
 	var found []Program
-	reset := func() { clear(names); found = nil }
+	reset := func() { clear(devices); found = nil }
 	err := c.Dump(ctx, netlink.NewRequest(unix.RTM_GETLINK, make([]byte, unix.SizeofIfInfomsg)), reset,
 		func(kind uint16, b []byte) error {
 			if kind != unix.RTM_NEWLINK || len(b) < unix.SizeofIfInfomsg {
 				return nil
 			}
 			index, attrs := int(binary.NativeEndian.Uint32(b[4:])), b[unix.SizeofIfInfomsg:]
-			names[index] = netlink.Text(netlink.Attribute(attrs, unix.IFLA_IFNAME))
+			d := device{netlink.Text(netlink.Attribute(attrs, unix.IFLA_IFNAME)),
+				binary.NativeEndian.Uint32(b[8:])&unix.IFF_LOOPBACK != 0}
+			devices[index] = d
 			const attached, progID = 2, 4 // IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID
 			xdp := netlink.Attribute(attrs, unix.IFLA_XDP)
 			if mode := netlink.Attribute(xdp, attached); len(mode) > 0 && mode[0] != 0 {
-				p := Program{Kind: XDP, Where: names[index]}
+				p := Program{Kind: XDP, Where: d.name, Inside: d.loopback}
 				if id := netlink.Attribute(xdp, progID); len(id) == 4 {
 					p.ID = binary.NativeEndian.Uint32(id)
 				}
@@ -315,12 +370,21 @@ func (r *Result) devices(ctx context.Context) error {
 		}
 	}
 	r.Attached = append(r.Attached, found...)
-	for index, name := range names {
-		if ids, err := query(index, attachTCXIngress); err == nil {
-			r.attach(ids, TC, name)
+	for index, d := range devices {
+		hooks := []uint32{attachTCXIngress}
+		if d.loopback {
+			hooks = append(hooks, attachTCXEgress)
+		}
+		for _, hook := range hooks {
+			ids, _ := query(index, hook) // of a kernel that has no such hook, none
+			for _, id := range ids {
+				p := programOf(id, TC, d.name)
+				p.Inside = d.loopback
+				r.Attached = append(r.Attached, p)
+			}
 		}
 	}
-	if err := r.classifiers(ctx, names); err != nil {
+	if err := r.classifiers(ctx, devices); err != nil {
 		return err
 	}
 	slices.SortFunc(r.Attached, func(a, b Program) int {
@@ -330,15 +394,15 @@ func (r *Result) devices(ctx context.Context) error {
 }
 
 // classifiers notes which devices have filters at their ingress.
-func (r *Result) classifiers(ctx context.Context, names map[int]string) error {
+func (r *Result) classifiers(ctx context.Context, devices map[int]device) error {
 	const size = 20 // of struct tcmsg
-	var devices []int
+	var filtered []int
 	c := netlink.Client{Family: unix.NETLINK_ROUTE}
-	err := c.Dump(ctx, netlink.NewRequest(unix.RTM_GETQDISC, make([]byte, size)), func() { devices = nil },
+	err := c.Dump(ctx, netlink.NewRequest(unix.RTM_GETQDISC, make([]byte, size)), func() { filtered = nil },
 		func(kind uint16, b []byte) error {
 			if kind == unix.RTM_NEWQDISC && len(b) >= size {
 				if q := netlink.Text(netlink.Attribute(b[size:], unix.TCA_KIND)); q == "clsact" || q == "ingress" {
-					devices = append(devices, int(binary.NativeEndian.Uint32(b[4:])))
+					filtered = append(filtered, int(binary.NativeEndian.Uint32(b[4:])))
 				}
 			}
 			return nil
@@ -346,21 +410,24 @@ func (r *Result) classifiers(ctx context.Context, names map[int]string) error {
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return nil // a kernel without queueing disciplines
 	}
-	for _, index := range devices {
-		err = errors.Join(err, r.filters(ctx, index, names[index]))
+	for _, index := range filtered {
+		err = errors.Join(err, r.filters(ctx, index, devices[index]))
 	}
 	return err
 }
 
 // filters notes that a device has filters at its ingress, of whatever kind: they can
 // rewrite packets and send them on.
-func (r *Result) filters(ctx context.Context, index int, name string) error {
-	const ingress = 0xfffffff2 // TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+func (r *Result) filters(ctx context.Context, index int, d device) error {
+	parents := []uint32{0xfffffff2, 0xffff0000} // the ingress of qdiscs clsact and ingress
+	if d.loopback {
+		parents = append(parents, 0xfffffff3) // the egress of clsact
+	}
 	header := make([]byte, 20) // struct tcmsg
 	binary.NativeEndian.PutUint32(header[4:], uint32(index))
 	found := false
 	c := netlink.Client{Family: unix.NETLINK_ROUTE}
-	for _, parent := range []uint32{ingress, 0xffff0000} {
+	for _, parent := range parents {
 		binary.NativeEndian.PutUint32(header[12:], parent)
 		err := c.Dump(ctx, netlink.NewRequest(unix.RTM_GETTFILTER, slices.Clone(header)), nil,
 			func(kind uint16, _ []byte) error {
@@ -372,7 +439,7 @@ func (r *Result) filters(ctx context.Context, index int, name string) error {
 		}
 	}
 	if found {
-		r.Attached = append(r.Attached, Program{Kind: TC, Where: name})
+		r.Attached = append(r.Attached, Program{Kind: TC, Where: d.name, Inside: d.loopback})
 	}
 	return nil
 }

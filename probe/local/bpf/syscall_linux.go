@@ -18,14 +18,18 @@ const (
 	cmdLinkFDByID    = 30
 	cmdLinkNextID    = 31
 	typeXDP          = 6
+	typeCgroupSKB    = 8
 	typeSockAddr     = 18
 	typeNetfilter    = 32
+	attachIngress    = 0
+	attachEgress     = 1
 	attachConnect4   = 10
 	attachConnect6   = 11
 	attachSendmsg4   = 14
 	attachSendmsg6   = 15
 	attachSKLookup   = 36
 	attachTCXIngress = 46
+	attachTCXEgress  = 47
 	maxPrograms      = 64
 	lookupSize       = 72 // struct bpf_sk_lookup
 )
@@ -60,13 +64,22 @@ func buffer(pin *runtime.Pinner, n int) []byte {
 
 // query lists the programs that are attached to what a descriptor, or the index of a
 // device, stands for.
-func query(target int, attach uint32) ([]uint32, error) {
+func query(target int, attach uint32) ([]uint32, error) { return queryWith(target, attach, 0) }
+
+// effective lists the programs that run for a cgroup, which has those of its ancestors.
+func effective(cgroup int, attach uint32) ([]uint32, error) {
+	const flag = 1 // BPF_F_QUERY_EFFECTIVE
+	return queryWith(cgroup, attach, flag)
+}
+
+func queryWith(target int, attach, flags uint32) ([]uint32, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	ids := buffer(&pin, 4*maxPrograms)
 	var a attributes
 	a.put32(0, uint32(target))
 	a.put32(4, attach)
+	a.put32(8, flags)
 	a.put64(16, &ids[0])
 	a.put32(24, maxPrograms)
 	if _, err := call(cmdQuery, &a, ids); err != nil {

@@ -72,12 +72,14 @@ func Judge(r ruleset.Result, o Obstacles, p probe.Port) []Outcome {
 	if r.Status != ruleset.Complete && r.Status != ruleset.NoRules || r.LegacyUnread {
 		return nil
 	}
-	if len(r.Fates) == 0 && r.NoChains {
-		return o.doubt([]Outcome{{Verdict: Accept, Scope: Any}})
-	}
 	var all [2][2][]Outcome // by family and scope
 	for i, v6 := range []bool{false, true} {
 		for j, inside := range []bool{false, true} {
+			if len(r.Fates) == 0 && r.NoChains {
+				packets := ruleset.Packets{IPv6: v6, Inside: inside}
+				all[i][j] = o.doubt([]Outcome{outcomeOf(ruleset.Fate{Packets: packets, Verdict: ruleset.Accepted})})
+				continue
+			}
 			var fates []ruleset.Fate
 			for _, f := range r.Fates {
 				if f.Proto == p.Proto && f.IPv6 == v6 && f.Inside == inside && f.Ports.Has(p.Number) {
@@ -287,12 +289,20 @@ func (o Obstacles) doubt(all []Outcome) []Outcome {
 			}
 		}
 		for _, p := range o.Programs {
-			if p.Kind == bpf.Netfilter || a.Scope != Inside && (p.Kind == bpf.XDP || p.Kind == bpf.TC) {
-				doubts = append(
-					doubts,
-					ruleset.Doubt{Condition: nfexpr.Condition{Kind: nfexpr.Program, Name: p.Name + " " + string(p.Kind)}},
-				)
+			name := p.Name + " " + string(p.Kind)
+			switch p.Kind {
+			case bpf.Ingress, bpf.Egress:
+				name += " of cgroup " + p.Where
+			case bpf.Netfilter:
+			case bpf.XDP, bpf.TC:
+				if p.Inside != (a.Scope == Inside) {
+					continue
+				}
+				name += " on device " + p.Where
+			default:
+				continue
 			}
+			doubts = append(doubts, ruleset.Doubt{Condition: nfexpr.Condition{Kind: nfexpr.Program, Name: name}})
 		}
 		if len(doubts) > 0 {
 			a.Verdict, a.Doubts, a.Rule, a.Policy = NotKnown, doubts[:min(len(doubts), maxDoubts)], ruleset.Rule{}, false
