@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 		"probe/recog", "probe/service",
 		"probe/wording",
 		"report", "report/become", "report/compare", "report/document", "report/expect", "report/help", "report/job",
-		"report/phrase",
+		"report/phrase", "report/phrase/coverage",
 		"report/policy", "report/record", "scan",
 		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target",
 	},
@@ -93,7 +93,7 @@ var arrows = map[string][]string{
 	},
 	"report/job": {
 		"probe", "report", "probe/local", "probe/listen", "probe/inquiry", "probe/ports", "probe/wording",
-		"report/phrase", "report/phrase/arrival", "report/record", "scan",
+		"report/phrase", "report/phrase/arrival", "report/phrase/coverage", "report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named", "scan/target",
 	},
 	"report/nmap": {
@@ -107,13 +107,14 @@ var arrows = map[string][]string{
 	},
 	"report/phrase/evidence": {"probe", "probe/traceroute", "probe/wording"},
 	"report/phrase/arrival":  {"probe", "probe/listen", "probe/wording", "report/phrase"},
+	"report/phrase/coverage": {"probe/recog", "probe/wording", "scan/target"},
 	"report/phrase/packets": {
 		"probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/nfexpr",
 		"probe/local/ruleset", "probe/wording",
 	},
 	"report/policy": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase", "report/record",
-		"scan", "scan/files", "scan/target",
+		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase",
+		"report/phrase/coverage", "report/record", "scan", "scan/files", "scan/target",
 	},
 	"report/reading": {"probe", "report/compact", "report/record"},
 	"report/record": {

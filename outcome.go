@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/report"
 	"onmux/report/expect"
+	"onmux/report/phrase/coverage"
 	"onmux/report/record"
 	"onmux/scan/target"
 )
@@ -95,7 +96,7 @@ func (s *session) endedEarly(ctx context.Context, err error) error {
 		return err
 	}
 	return s.run(ctx, nil, func(context.Context, func(record.Finding) error) (record.End, error) {
-		return record.End{Coverage: []string{"nothing was probed: " + err.Error()}}, err
+		return record.End{Coverage: []string{coverage.NothingProbed(err)}}, err
 	})
 }
 

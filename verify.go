@@ -14,6 +14,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report"
 	"onmux/report/job"
+	"onmux/report/phrase/coverage"
 	"onmux/report/policy"
 	"onmux/report/record"
 	"onmux/scan"
@@ -131,7 +132,7 @@ func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (reco
 		Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own,
 	})
 	if err != nil {
-		return record.End{}, err
+		return record.End{}, coverage.PlanError(err)
 	}
 	if err := w.Config.Plan.CheckPublic(); err != nil && !v.yes {
 		return record.End{}, fmt.Errorf("%w (--yes, if they are)", err)

@@ -84,7 +84,7 @@ func TestCheckpointKeepsThePlan(t *testing.T) {
 	p := c.Plan()
 	if p.Len() != 2*(64-1-1-1+64+2) || p.Host(netip.MustParseAddr("192.0.2.7")) != "named.example" ||
 		len(p.LeftOut()) == 0 {
-		t.Errorf("%d endpoints, host %q, left out %q", p.Len(), p.Host(netip.MustParseAddr("192.0.2.7")), p.LeftOut())
+		t.Errorf("%d endpoints, host %q, left out %+v", p.Len(), p.Host(netip.MustParseAddr("192.0.2.7")), p.LeftOut())
 	}
 	again := c.Plan().Config()
 	again.Targets, again.Exclude = []string{

@@ -28,7 +28,7 @@ type Forecast struct {
 	Time      *Outlook       `json:"time_ms,omitempty"`    // how long, in milliseconds; nil without a rate
 	Routes    []routes.Range `json:"routes"`               // which way
 	More      uint64         `json:"more_routes,omitzero"` // ranges beyond those
-	LeftOut   []string       `json:"left_out"`
+	LeftOut   []string       `json:"left_out"`             // sentences about the plan's, which the reporter sets
 
 	Neighbors *engine.NeighborUse `json:"neighbors,omitempty"` // of a scan that connects; nil if it has none
 }
@@ -93,7 +93,6 @@ func NewForecast(ctx context.Context, c Config, device string) (Forecast, error)
 	p := c.Plan
 	f := Forecast{
 		Addresses: p.AddrCount(), Public: p.Public(), Endpoints: p.Len(), Targets: c.Shard.Size(p.Len()),
-		LeftOut: append([]string{}, p.LeftOut()...),
 	}
 	for _, port := range p.Ports() {
 		f.Ports = append(f.Ports, port.String())

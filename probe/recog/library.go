@@ -30,7 +30,7 @@ type Library struct {
 type fileCache struct {
 	mu    sync.Mutex       // guards all fields
 	files map[string]*file // by name, without .xml; nil: there is none
-	notes []string
+	notes []Note
 }
 
 // Open finds Recog's files in a directory, or in the directory xml in it. None of them is
@@ -68,8 +68,15 @@ func (l *Library) Find(name, text string) (Software, bool) {
 	return f.find(text[:min(len(text), maxText)])
 }
 
+// Note is what a file lacks.
+type Note struct {
+	File        string // without its ending
+	Left, Total int    // patterns that Go's regular expressions cannot express, of all
+	Err         error  // of reading, after which the rest of the file is missing
+}
+
 // Notes states what was left out of the files that were read so far, in order.
-func (l *Library) Notes() []string {
+func (l *Library) Notes() []Note {
 	if l == nil {
 		return nil
 	}
@@ -89,10 +96,9 @@ func (c *fileCache) read(dir, name string) *file {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		c.notes = append(c.notes, fmt.Sprintf("fingerprints: %v", err))
+		c.notes = append(c.notes, Note{File: name, Err: err})
 	case f.left > 0:
-		c.notes = append(c.notes, fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: "+
-			"Go's regular expressions cannot express them", name, f.left, f.left+len(f.prints)))
+		c.notes = append(c.notes, Note{File: name, Left: f.left, Total: f.left + len(f.prints)})
 	}
 	c.files[name] = f
 	return f

@@ -1,6 +1,7 @@
 package wording
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -22,4 +23,16 @@ func Printable(name string) string {
 		return strconv.Quote(name)
 	}
 	return name
+}
+
+// Few lists the first of n names and counts the rest: "a, b, c and 2 more", "a and b".
+func Few(names []string, n int) string {
+	names = names[:min(len(names), MaxNamed)]
+	if more := n - len(names); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), more)
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
 }

@@ -11,6 +11,7 @@ import (
 	"onmux/probe/inquiry"
 	"onmux/probe/ports"
 	"onmux/probe/wording"
+	"onmux/report/phrase/coverage"
 	"onmux/scan"
 	"onmux/scan/checkpoint"
 	"onmux/scan/files"
@@ -64,7 +65,8 @@ func (s *Scan) planOf(ctx context.Context, t Targets, p target.Config) (*target.
 	for _, list := range t.Exclude {
 		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
 	}
-	return target.NewPlan(ctx, p)
+	plan, err := target.NewPlan(ctx, p)
+	return plan, coverage.PlanError(err)
 }
 
 // Resume takes everything that makes the plan from a checkpoint. What the command line has
@@ -147,7 +149,7 @@ func (s *Scan) AddControls(ctx context.Context, args []string, t Targets) error 
 			Targets: []string{host}, Ports: on, IPv4: t.IPv4, IPv6: t.IPv6, Resolve: names.Resolve,
 		})
 		if err != nil {
-			return fmt.Errorf("--control %s: %w", arg, err)
+			return fmt.Errorf("--control %s: %w", arg, coverage.PlanError(err))
 		}
 		first := plan.At(0)
 		if len(on) > 1 || plan.Host(first.Addr) == "" && plan.AddrCount() > 1 {

@@ -11,6 +11,7 @@ import (
 	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/phrase"
+	"onmux/report/phrase/coverage"
 	"onmux/report/record"
 	"onmux/scan/target"
 )
@@ -53,7 +54,7 @@ func (p *Probe) Endpoints(ctx context.Context) ([]probe.Result, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, coverage.PlanError(err)
 		}
 		if plan.Host(plan.At(0).Addr) == "" && plan.AddrCount() > 1 {
 			return nil, &wording.UsageError{
@@ -101,7 +102,7 @@ func (p *Probe) once(
 	judged func(probe.Result),
 	emit func(record.Finding) error,
 ) (record.End, error) {
-	end := newEnd("every address of the host that was found, each port once")
+	end := newEnd(coverage.Addresses)
 	asked, err := takeUnresolved(asked, &end, emit)
 	if err != nil {
 		return end, err
@@ -118,12 +119,12 @@ func (p *Probe) once(
 	}
 	if cut > 0 {
 		end.Complete = false
-		end.Coverage = append(end.Coverage, fmt.Sprintf("not fully probed: %d of %d endpoints", cut, len(asked)))
+		end.Coverage = append(end.Coverage, coverage.NotFully(cut, len(asked)))
 	}
 	if n := end.Summary.NotReached; n > 0 {
-		end.Coverage = append(end.Coverage, fmt.Sprintf("not reached: %d of %d endpoints", n, len(asked)))
+		end.Coverage = append(end.Coverage, coverage.NotReached(n, len(asked)))
 	}
-	end.Coverage = append(end.Coverage, p.Inquiry.Library.Notes()...)
+	end.Coverage = append(end.Coverage, coverage.Fingerprints(p.Inquiry.Library)...)
 	return end, nil
 }
 
@@ -160,10 +161,7 @@ func (p *Probe) repeated(
 		return names, err
 	}
 	finals, cut, err := inquiry.New(p.Inquiry).RunRepeatedly(ctx, *p.Repeat, asked, each)
-	end := newEnd(fmt.Sprintf("every address of the host that was found, each port %d times", p.Repeat.Count))
-	if p.Repeat.Count == 0 {
-		end = newEnd("every address of the host that was found, each port until interrupted")
-	}
+	end := newEnd(coverage.Repeated(p.Repeat.Count))
 	end.Summary = names.Summary
 	for _, r := range finals {
 		if err == nil {
@@ -172,10 +170,7 @@ func (p *Probe) repeated(
 	}
 	if cut > 0 {
 		end.Complete = false
-		end.Coverage = append(
-			end.Coverage,
-			fmt.Sprintf("cut off before the last attempt: %d of %d endpoints", cut, len(asked)),
-		)
+		end.Coverage = append(end.Coverage, coverage.CutOff(cut, len(asked)))
 	}
 	return end, err
 }

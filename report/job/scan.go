@@ -10,6 +10,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/inquiry"
 	"onmux/report/phrase"
+	"onmux/report/phrase/coverage"
 	"onmux/report/record"
 	"onmux/scan"
 	"onmux/scan/connect"
@@ -79,13 +80,13 @@ func (s *Scan) run(ctx context.Context, emit func(record.Finding) error) (record
 	if n := names.Summary.States[record.Unknown]; n > 0 {
 		outcome.States[record.Unknown] += n
 	}
-	coverage := slices.Concat(config.Plan.LeftOut(), phrase.ScanNotes(outcome.Coverage))
+	covered := slices.Concat(coverage.LeftOut(config.Plan), phrase.ScanNotes(outcome.Coverage))
 	if s.Fallback != nil {
-		coverage = append(coverage, "asked by connections and sockets: "+s.Fallback.Error())
+		covered = append(covered, coverage.Connects(s.Fallback))
 	}
 	return record.End{
 		Complete: outcome.Complete,
-		Coverage: append(coverage, config.FollowUp.Library.Notes()...),
+		Coverage: append(covered, coverage.Fingerprints(config.FollowUp.Library)...),
 		Summary:  outcome.Summary,
 	}, err
 }
@@ -121,6 +122,7 @@ func (s *Scan) DryRun(ctx context.Context) (record.DryRun, error) {
 	if err != nil {
 		return record.DryRun{}, err
 	}
+	f.LeftOut = append([]string{}, coverage.LeftOut(s.Config.Plan)...)
 	neighbors, err := s.Demand(ctx, s.Config.Plan)
 	if err != nil {
 		return record.DryRun{}, err

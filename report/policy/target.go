@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/report/phrase/coverage"
 	"onmux/scan/target"
 )
 
@@ -68,9 +69,10 @@ func (p *Probe) checkHost() error {
 type resolver func(context.Context, string) ([]netip.Addr, error)
 
 func plan(targets, exclude []string, ports []probe.Port, resolve resolver) (*target.Plan, error) {
-	return target.NewPlan(context.Background(), target.Config{
+	p, err := target.NewPlan(context.Background(), target.Config{
 		Targets: targets, Exclude: exclude, Ports: ports, Resolve: resolve,
 	})
+	return p, coverage.PlanError(err)
 }
 
 // placeholder resolves every name to an address for documentation (RFC 5737). Nothing is sent there.

@@ -55,7 +55,7 @@ func (p *Plan) Encode(w varint.Writer) {
 	}
 	w.Uint(uint64(len(p.left)))
 	for _, l := range p.left {
-		w.Text(l)
+		_ = w.JSON(l) // its fields can be written
 	}
 }
 
@@ -85,9 +85,11 @@ func Decode(r *varint.Reader, most uint64) *Plan {
 		r.Check(own.IsValid())
 		nets = append(nets, own)
 	}
-	var left []string
+	var left []LeftOut
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
-		left = append(left, r.Line())
+		var l LeftOut
+		r.JSON(&l)
+		left = append(left, l)
 	}
 	if r.Err() != nil {
 		return nil

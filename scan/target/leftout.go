@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"onmux/probe/wording"
 )
 
 // ErrOwnNetworks means that the networks of this machine cannot be read.
@@ -35,21 +37,15 @@ func OwnNetworks() ([]netip.Prefix, error) {
 // no host, or all of them. An address in it is asked only if it is named by itself.
 type special struct {
 	spans spans // merged
-	why   string
+	kind  LeftOutKind
 }
 
 func specials(own []netip.Prefix) []special {
 	out := []special{
-		{
-			space("0.0.0.0/8", "::/128"),
-			"no host can have such an address",
-		}, // RFC 1122, section 3.2.1.3; RFC 4291, section 2.5.2
-		{space("224.0.0.0/4", "ff00::/8"), "multicast"}, // RFC 5771; RFC 4291, section 2.7
-		{
-			space("240.0.0.0/4"),
-			"reserved",
-		}, // RFC 1112, section 4; holds the limited broadcast
-		{mapped(), "IPv4 in IPv6 form"}, // RFC 4291, section 2.5.5.2
+		{space("0.0.0.0/8", "::/128"), LeftUnusable},      // RFC 1122, section 3.2.1.3; RFC 4291, section 2.5.2
+		{space("224.0.0.0/4", "ff00::/8"), LeftMulticast}, // RFC 5771; RFC 4291, section 2.7
+		{space("240.0.0.0/4"), LeftReserved},              // RFC 1112, section 4; holds the limited broadcast
+		{mapped(), LeftMapped},                            // RFC 4291, section 2.5.5.2
 	}
 	var broadcast spans
 	for _, p := range own {
@@ -60,7 +56,7 @@ func specials(own []netip.Prefix) []special {
 			broadcast.add(s)
 		}
 	}
-	return append(out, special{merge(broadcast), "broadcast address of a network of this machine"})
+	return append(out, special{merge(broadcast), LeftBroadcast})
 }
 
 // mapped is ::ffff:0:0/96, in which IPv4 addresses are written as IPv6.
@@ -86,31 +82,62 @@ func publicSpace() spans {
 		"2001:2::/48", "2001:10::/28", "2001:db8::/32", "3fff::/20"))
 }
 
-// describe is a sentence that spans are left out, or nothing if there are none.
-func describe(all spans, why string) []string {
+// LeftOutKind is why targets are not asked.
+type LeftOutKind string
+
+// The reasons.
+const (
+	LeftOtherFamily   LeftOutKind = "other-family"    // targets of the family that flags exclude
+	LeftFamilyOfHosts LeftOutKind = "family-of-hosts" // the addresses of hosts in that family
+	LeftNoZone        LeftOutKind = "no-zone"         // link-local addresses of hosts, which came without a zone
+	LeftUnusable      LeftOutKind = "unusable"        // no host can have such an address
+	LeftMulticast     LeftOutKind = "multicast"
+	LeftReserved      LeftOutKind = "reserved"
+	LeftMapped        LeftOutKind = "mapped"    // IPv4 in IPv6 form
+	LeftBroadcast     LeftOutKind = "broadcast" // of a network of this machine
+	LeftExcluded      LeftOutKind = "excluded"  // by the user
+)
+
+// LeftOut is a part of the targets that is not asked, and why.
+type LeftOut struct {
+	Kind   LeftOutKind `json:"kind"`
+	Names  []string    `json:"names,omitempty"`  // the first targets, hosts, or addresses if they are few
+	Total  int         `json:"total,omitzero"`   // of names
+	Count  string      `json:"count,omitempty"`  // of addresses: "1", "4,294,967,296", "about 2^65"
+	First  netip.Addr  `json:"first,omitzero"`   // of many addresses
+	Last   netip.Addr  `json:"last,omitzero"`    // of many addresses
+	Ranges bool        `json:"ranges,omitempty"` // First to Last are several ranges
+	IPv6   bool        `json:"ipv6,omitempty"`   // the family that is left out
+}
+
+// NothingLeftError: all targets are left out.
+type NothingLeftError struct {
+	LeftOut []LeftOut
+	Ranges  bool // an address that is named by itself would be asked
+}
+
+func (e *NothingLeftError) Error() string { return "no targets: all that are named are left out" }
+
+// leftSpans describes spans that are left out; there may be none.
+func leftSpans(all spans, kind LeftOutKind) []LeftOut {
 	if all.len() == 0 {
 		return nil
 	}
 	n := count(all.each)
-	if n.cmp(u128{0, 8}) <= 0 {
-		var names []string
-		for s := range all.each {
-			for v := s.from; ; v = v.inc() {
-				names = append(names, s.addr(v).String())
-				if v == s.to {
-					break
-				}
+	l := LeftOut{Kind: kind, Count: n.String()}
+	if n.cmp(u128{0, 8}) > 0 {
+		first, last := all.at(0), all.at(all.len()-1)
+		l.First, l.Last, l.Ranges = first.addr(first.from), last.addr(last.to), all.len() > 1
+		return []LeftOut{l}
+	}
+	l.Total = int(n.lo)
+	for s := range all.each {
+		for v := s.from; len(l.Names) < wording.MaxNamed; v = v.inc() {
+			l.Names = append(l.Names, s.addr(v).String())
+			if v == s.to {
+				break
 			}
 		}
-		if len(names) == 1 {
-			return []string{names[0] + " is left out: " + why}
-		}
-		return []string{few(names) + " are left out: " + why}
 	}
-	first, last := all.at(0), all.at(all.len()-1)
-	from, to := first.addr(first.from), last.addr(last.to)
-	if all.len() == 1 {
-		return []string{fmt.Sprintf("%s–%s (%s addresses) are left out: %s", from, to, n, why)}
-	}
-	return []string{fmt.Sprintf("%s addresses from %s to %s are left out: %s", n, from, to, why)}
+	return []LeftOut{l}
 }

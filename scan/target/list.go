@@ -178,20 +178,25 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 }
 
 // leftOut lists what the family flags and missing zones left out.
-func (l *list) leftOut(c Config) (out []string) {
-	other, flag := unwanted(c)
-	if n := l.otherFamily.n; n == 1 {
-		out = append(out, fmt.Sprintf("%s is left out: it is %s (%s)", l.otherFamily.String(), other, flag))
-	} else if n > 1 {
-		out = append(out, fmt.Sprintf("%s are left out: they are %s (%s)", l.otherFamily.String(), other, flag))
+func (l *list) leftOut(c Config) (out []LeftOut) {
+	if n := l.otherFamily.n; n > 0 {
+		out = append(out, LeftOut{
+			Kind: LeftOtherFamily, Names: l.otherFamily.names, Total: n, IPv6: c.IPv4,
+		})
 	}
 	if len(l.partly) > 0 {
-		out = append(out, fmt.Sprintf("%s addresses of %s are left out (%s)", other, few(l.partly), flag))
+		out = append(out, leftHosts(LeftFamilyOfHosts, l.partly, c.IPv4))
 	}
 	if len(l.noZone) > 0 {
-		out = append(out, fmt.Sprintf("link-local addresses of %s are left out: they came without a zone", few(l.noZone)))
+		out = append(out, leftHosts(LeftNoZone, l.noZone, true))
 	}
 	return out
+}
+
+func leftHosts(kind LeftOutKind, hosts []string, v6 bool) LeftOut {
+	return LeftOut{
+		Kind: kind, Names: hosts[:min(len(hosts), wording.MaxNamed)], Total: len(hosts), IPv6: v6,
+	}
 }
 
 // unwanted is the family that c does not want, and the flag for the other.
@@ -203,7 +208,7 @@ func unwanted(c Config) (other, flag string) {
 }
 
 // nothingLeft is why a plan is empty; where all names have no address, a *ResolveError.
-func nothingLeft(c Config, l *list, excluded bool, left []string) error {
+func nothingLeft(c Config, l *list, excluded bool, left []LeftOut) error {
 	other, flag := unwanted(c)
 	switch {
 	case l.lastFailed != nil && len(left) == 0:
@@ -215,11 +220,7 @@ func nothingLeft(c Config, l *list, excluded bool, left []string) error {
 	case l.otherFamily.n == l.words:
 		return fmt.Errorf("no targets: %s asked for, but %s are %s", flag, l.otherFamily.String(), other)
 	}
-	why := "no targets: " + strings.Join(left, "; ")
-	if !excluded && l.ranged {
-		why += "; name an address by itself to ask it"
-	}
-	return errors.New(why)
+	return &NothingLeftError{LeftOut: left, Ranges: !excluded && l.ranged}
 }
 
 // tooMany is the error that n endpoints are more than a plan may hold.
@@ -308,9 +309,6 @@ func (p *problems) err() error {
 	return p.first
 }
 
-// maxFew is how many names a sentence lists.
-const maxFew = 3
-
 // sample counts names and keeps as many as a sentence lists.
 type sample struct {
 	names []string
@@ -318,26 +316,16 @@ type sample struct {
 }
 
 func (s *sample) add(name string) {
-	if s.n++; len(s.names) < maxFew {
+	if s.n++; len(s.names) < wording.MaxNamed {
 		s.names = append(s.names, name)
 	}
 }
 
 // String lists the first of the names and counts the rest.
-func (s *sample) String() string {
-	if n := s.n - maxFew; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(s.names, ", "), n)
-	}
-	if n := len(s.names); n > 1 {
-		return strings.Join(s.names[:n-1], ", ") + " and " + s.names[n-1]
-	}
-	return strings.Join(s.names, "")
-}
+func (s *sample) String() string { return wording.Few(s.names, s.n) }
 
 // few lists the first of names and counts the rest.
-func few(names []string) string {
-	return (&sample{names[:min(len(names), maxFew)], len(names)}).String()
-}
+func few(names []string) string { return wording.Few(names, len(names)) }
 
 func plural(n u128, one, many string) string {
 	if n == (u128{0, 1}) {

@@ -62,7 +62,7 @@ type Plan struct {
 	addrSpace
 	portSpace
 	hosts  map[netip.Addr]string
-	left   []string
+	left   []LeftOut
 	public uint64
 
 	// What it was made from, for a checkpoint.
@@ -103,7 +103,7 @@ func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 }
 
 // newPlan makes a plan of merged spans, whose memory it takes.
-func newPlan(all spans, ports portSpace, names nameList, own []netip.Prefix, left []string) *Plan {
+func newPlan(all spans, ports portSpace, names nameList, own []netip.Prefix, left []LeftOut) *Plan {
 	public := count(overlaps(all, publicSpace())).lo
 	p := &Plan{
 		addrSpace: newAddrSpace(all), portSpace: ports, hosts: map[netip.Addr]string{}, left: left,
@@ -134,13 +134,13 @@ func resolvedNames(wanted, cut *list) (all nameList) {
 // choose is what is asked on so many ports: ranges without what is special, then
 // what was named by itself, less what is excluded. left is what is not asked, and
 // why.
-func choose(c Config, ports int, wanted, cut *list) (chosen spans, left []string, err error) {
+func choose(c Config, ports int, wanted, cut *list) (chosen spans, left []LeftOut, err error) {
 	ranges, ones := wanted.takeRanges(), wanted.takeOnes()
 	left = wanted.leftOut(c)
 	for _, s := range specials(c.Own) {
 		block := everywhere(s.spans, ranges)
 		if in := intersect(ranges, block); in.len() > 0 {
-			left = append(left, describe(subtract(in, ones), s.why)...)
+			left = append(left, leftSpans(subtract(in, ones), s.kind)...)
 			ranges = subtract(ranges, block)
 		}
 	}
@@ -148,7 +148,7 @@ func choose(c Config, ports int, wanted, cut *list) (chosen spans, left []string
 	chosen = subtract(all, everywhere(union(cut.takeOnes(), cut.takeRanges()), all))
 	addrs := count(chosen.each)
 	if gone := count(all.each).sub(addrs); gone != (u128{}) {
-		left = append(left, plural(gone, "address is", "addresses are")+" excluded")
+		left = append(left, LeftOut{Kind: LeftExcluded, Count: gone.String()})
 	}
 	if chosen.len() == 0 {
 		return spans{}, nil, nothingLeft(c, wanted, all.len() > 0, left)
@@ -204,8 +204,8 @@ func (p *Plan) Unresolved() (all []*ResolveError) {
 	return all
 }
 
-// LeftOut is what of the targets is not asked and why, a sentence each.
-func (p *Plan) LeftOut() []string { return slices.Clone(p.left) }
+// LeftOut is what of the targets is not asked, and why.
+func (p *Plan) LeftOut() []LeftOut { return slices.Clone(p.left) }
 
 // Host is the name on the command line that resolved to a, the first if
 // several did, or "".

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
@@ -154,8 +153,6 @@ func TestPlanErrors(t *testing.T) {
 		{"none.example", "", `host "none.example" does not resolve: it has no address`},
 		{"10.0.0.1", "nope.invalid", `host "nope.invalid" does not resolve: no such host`},
 		{"10.0.0.0/24", "10.0.0.0/16", "no targets: everything named is excluded"},
-		{"224.0.0.0/24", "",
-			"no targets: 224.0.0.0–224.0.0.255 (256 addresses) are left out: multicast; name an address by itself to ask it"},
 		{"::/0", "", "::/0 × 1 port is about 2^128 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
 		{"2001:db8::/64 10.0.0.1", "10.0.0.1",
 			"2001:db8::/64 and 1 more × 1 port is 2^64 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
@@ -187,9 +184,6 @@ func TestPlanErrorsAboutFlags(t *testing.T) {
 		{six, "10.0.0.0/24 1.1-2.3.4", "no targets: -6 asked for, but 10.0.0.0/24 and 1.1-2.3.4 are IPv4"},
 		{four, "::1", "no targets: -4 asked for, but ::1 is IPv6"},
 		{four, "fe80::1", "no targets: -4 asked for, but fe80::1 is IPv6"},
-		{four, "six.example", "no targets: IPv6 addresses of six.example are left out (-4)"},
-		{four, "six.example ::1",
-			"no targets: ::1 is left out: it is IPv6 (-4); IPv6 addresses of six.example are left out (-4)"},
 		{Config{}, "10.0.0.1", "no ports: name at least one"},
 		{Config{Ports: []probe.Port{{Number: 0, Proto: probe.TCP}}}, "10.0.0.1",
 			"0/tcp cannot be asked: a port is 1 to 65535, its protocol tcp or udp"},
@@ -203,60 +197,6 @@ func TestPlanErrorsAboutFlags(t *testing.T) {
 		tt.c.Targets, tt.c.Resolve = strings.Fields(tt.targets), fakeDNS
 		if _, err := NewPlan(t.Context(), tt.c); fmt.Sprint(err) != tt.want {
 			t.Errorf("%s:\n got %v\nwant %s", tt.targets, err, tt.want)
-		}
-	}
-}
-
-func TestPlanLeftOut(t *testing.T) {
-	own := []netip.Prefix{
-		netip.MustParsePrefix("10.0.0.7/24"), netip.MustParsePrefix("10.0.0.0/31"), netip.MustParsePrefix("10.0.0.8/32"),
-		netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("2001:db8::1/120"), {},
-	}
-	for _, tt := range []struct {
-		c                      Config
-		targets, exclude, want string
-		left                   []string
-	}{
-		{Config{}, "10.0.0.0/24", "", "10.0.0.0-10.0.0.254",
-			[]string{"10.0.0.255 is left out: broadcast address of a network of this machine"}},
-		{Config{}, "10.0.0.0/24 10.0.0.255", "", "10.0.0.0-10.0.0.255", nil},
-		{Config{}, "10.0.0.255", "", "10.0.0.255", nil},
-		{Config{}, "127.0.0.0/8 2001:db8::/120", "", "127.0.0.0-127.255.255.255 2001:db8::-2001:db8::ff", nil},
-		{Config{}, "10.0.1.0/29", "10.0.1.2-3 10.0.1.7 10.9.9.9", "10.0.1.0-10.0.1.1 10.0.1.4-10.0.1.6",
-			[]string{"3 addresses are excluded"}},
-		{Config{}, "10.0.1.0/30", "10.0.1.0", "10.0.1.1-10.0.1.3", []string{"1 address is excluded"}},
-		{Config{}, "dual.example one.example", "dual.example", "192.0.2.1", []string{"2 addresses are excluded"}},
-		{Config{}, "fe80::1%a fe80::2%a fe80::1%b ::1", "fe80::1", "::1 fe80::2%a", []string{"2 addresses are excluded"}},
-		{Config{}, "fe80::1%a fe80::1%b", "fe80::1%b", "fe80::1%a", []string{"1 address is excluded"}},
-		{Config{}, "fe80::%a/126", "fe80::2", "fe80::%a-fe80::1%a fe80::3%a", []string{"1 address is excluded"}},
-		{Config{}, "local.example", "", "192.0.2.9",
-			[]string{"link-local addresses of local.example are left out: they came without a zone"}},
-		{Config{IPv4: true}, "dual.example", "", "192.0.2.7", []string{"IPv6 addresses of dual.example are left out (-4)"}},
-		{Config{IPv4: true}, "dual.example 10.0.0.1 ::1 ::2 fe80::/10 fe80::1%a", "", "10.0.0.1 192.0.2.7", []string{
-			"::1, ::2, fe80::/10 and 1 more are left out: they are IPv6 (-4)", "IPv6 addresses of dual.example are left " +
-				"out (-4)"}},
-		{Config{IPv6: true}, "dual.example six.example", "", "2001:db8::6-2001:db8::7",
-			[]string{"IPv4 addresses of dual.example are left out (-6)"}},
-		{Config{}, "223.255.255.255-240.0.0.2 239.0.0.0", "", "223.255.255.255 239.0.0.0", []string{
-			"268,435,455 addresses from 224.0.0.0 to 239.255.255.255 are left out: multicast",
-			"240.0.0.0, 240.0.0.1 and 240.0.0.2 are left out: reserved"}},
-		{Config{}, "255.255.255.254-255.255.255.255 255.255.255.255 10.0.0.0/24", "", "10.0.0.0-10.0.0.254 255.255.255.255",
-			[]string{
-				"255.255.255.254 is left out: reserved", "10.0.0.255 is left out: broadcast address of a network of this machine"}},
-		{Config{}, "::/126", "", "::1-::3", []string{":: is left out: no host can have such an address"}},
-	} {
-		tt.c.Targets, tt.c.Exclude, tt.c.Ports = strings.Fields(tt.targets), strings.Fields(tt.exclude), onmuxTCP
-		tt.c.Own, tt.c.Resolve = own, fakeDNS
-		p, err := NewPlan(t.Context(), tt.c)
-		if err != nil {
-			t.Errorf("%s: %v", tt.targets, err)
-			continue
-		}
-		if got := shown(p); got != tt.want {
-			t.Errorf("%s less %s: got %s, want %s", tt.targets, tt.exclude, got, tt.want)
-		}
-		if got := p.LeftOut(); !slices.Equal(got, tt.left) {
-			t.Errorf("%s less %s:\n got %q\nwant %q", tt.targets, tt.exclude, got, tt.left)
 		}
 	}
 }

@@ -1,0 +1,50 @@
+package coverage
+
+import (
+	"fmt"
+
+	"onmux/probe/recog"
+)
+
+// Addresses states what a probe without a count covers.
+const Addresses = "every address of the host that was found, each port once"
+
+// Repeated states what a probe of so many attempts at each endpoint covers; 0 has no bound.
+func Repeated(attempts int) string {
+	if attempts == 0 {
+		return "every address of the host that was found, each port until interrupted"
+	}
+	return fmt.Sprintf("every address of the host that was found, each port %d times", attempts)
+}
+
+// NotFully states that details are missing of some endpoints.
+func NotFully(n, of int) string { return fmt.Sprintf("not fully probed: %d of %d endpoints", n, of) }
+
+// NotReached states that some endpoints were not probed.
+func NotReached(n uint64, of int) string {
+	return fmt.Sprintf("not reached: %d of %d endpoints", n, of)
+}
+
+// CutOff states that some endpoints had fewer attempts than they should have had.
+func CutOff(n, of int) string {
+	return fmt.Sprintf("cut off before the last attempt: %d of %d endpoints", n, of)
+}
+
+// NothingProbed states why nothing was.
+func NothingProbed(why error) string { return "nothing was probed: " + why.Error() }
+
+// Connects states that a scan connects, though packets were to be preferred, and why.
+func Connects(why error) string { return "asked by connections and sockets: " + why.Error() }
+
+// Fingerprints are sentences about what a library of fingerprints lacks.
+func Fingerprints(l *recog.Library) (out []string) {
+	for _, n := range l.Notes() {
+		if n.Err != nil {
+			out = append(out, fmt.Sprintf("fingerprints: %v", n.Err))
+			continue
+		}
+		out = append(out, fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: "+
+			"Go's regular expressions cannot express them", n.File, n.Left, n.Total))
+	}
+	return out
+}
