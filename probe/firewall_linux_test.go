@@ -45,11 +45,21 @@ func ownFirewall(family nftables.TableFamily, codes []uint8) error {
 // target, whose ports are all closed.
 func TestOwnFirewall(t *testing.T) {
 	t.Parallel()
-	h := nettest.NewReadyHost(t)
-	codes := map[netip.Addr][]uint8{h.Self4: {0, 1, 2, 3, 9, 10, 13}, h.Self6: {0, 1, 3, 4, 5, 6}}
-	do(t, h, func() error { return ownFirewall(nftables.TableFamilyIPv4, codes[h.Self4]) })
-	do(t, h, func() error { return ownFirewall(nftables.TableFamilyIPv6, codes[h.Self6]) })
-	ask := func(a netip.Addr, proto probe.Proto, port uint16, timeout time.Duration, reason probe.Reason, text string) {
+	t.Run("IPv4", func(t *testing.T) {
+		t.Parallel()
+		h := nettest.NewReadyHost(t)
+		checkOwnFirewall(t, h, h.Self4, nftables.TableFamilyIPv4, 0, 1, 2, 3, 9, 10, 13)
+	})
+	t.Run("IPv6", func(t *testing.T) {
+		t.Parallel()
+		h := nettest.NewReadyHost(t)
+		checkOwnFirewall(t, h, h.Self6, nftables.TableFamilyIPv6, 0, 1, 3, 4, 5, 6)
+	})
+}
+
+func checkOwnFirewall(t *testing.T, h *nettest.Host, a netip.Addr, family nftables.TableFamily, codes ...uint8) {
+	do(t, h, func() error { return ownFirewall(family, codes) })
+	ask := func(proto probe.Proto, port uint16, timeout time.Duration, reason probe.Reason, text string) {
 		t.Helper()
 		e := probe.Endpoint{Addr: a, Port: port, Proto: proto}
 		for _, evidence := range []bool{false, true} {
@@ -64,17 +74,15 @@ func TestOwnFirewall(t *testing.T) {
 		}
 	}
 	const local = probe.LocalError
-	for a, codes := range codes {
-		ask(a, probe.TCP, portPassed, time.Second, probe.Reset, "")
-		ask(a, probe.UDP, portPassed, time.Second, probe.PortUnreach, "")
-		ask(a, probe.TCP, portOwnReset, time.Second, local, "own firewall rejects connections")
-		ask(a, probe.TCP, portOwnDrop, 1500*time.Millisecond, local, "left this machine")
-		ask(a, probe.TCP, portOwnDrop, 100*time.Millisecond, probe.NoResponse, "") // before the second SYN
-		ask(a, probe.UDP, portOwnDrop, time.Second, local, "a firewall or route of its own")
-		for _, code := range codes {
-			ask(a, probe.TCP, portOwnReject+uint16(code), time.Second, local, "own firewall rejects packets")
-			ask(a, probe.UDP, portOwnReject+uint16(code), time.Second, local, "own firewall rejects packets")
-		}
+	ask(probe.TCP, portPassed, time.Second, probe.Reset, "")
+	ask(probe.UDP, portPassed, time.Second, probe.PortUnreach, "")
+	ask(probe.TCP, portOwnReset, time.Second, local, "own firewall rejects connections")
+	ask(probe.TCP, portOwnDrop, 1500*time.Millisecond, local, "left this machine")
+	ask(probe.TCP, portOwnDrop, 100*time.Millisecond, probe.NoResponse, "") // before the second SYN
+	ask(probe.UDP, portOwnDrop, time.Second, local, "a firewall or route of its own")
+	for _, code := range codes {
+		ask(probe.TCP, portOwnReject+uint16(code), time.Second, local, "own firewall rejects packets")
+		ask(probe.UDP, portOwnReject+uint16(code), time.Second, local, "own firewall rejects packets")
 	}
 }
 

@@ -3,6 +3,7 @@ package raw_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/netip"
@@ -349,52 +350,53 @@ func TestTwoAtOnce(t *testing.T) {
 func TestNextHopMoves(t *testing.T) {
 	t.Parallel()
 	for _, moves := range []bool{false, true} {
-		h := nettest.NewReadyHost(t)
-		h.Setup(t, nettest.Sysctl("ipv4/ip_forward", "1"), nettest.Route("10.78.0.0/16", "lo", unix.RTN_LOCAL, netip.Addr{}))
-		l, err := netlink.LinkByName(h.Device)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wrong := net.HardwareAddr{2, 0xde, 0xad, 0xbe, 0xef, 0}
-		if err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: h.Addr4.AsSlice(), HardwareAddr: wrong,
-			State: netlink.NUD_STALE}); err != nil {
-			t.Fatal(err)
-		}
-		if err := nettest.Route("10.78.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
-			t.Fatal(err)
-		}
-		plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.78.0.0/20")
-		c := scan.Config{
-			Plan:    plan,
-			Engine:  newRaw(t, raw.Config{Targets: plan}),
-			Rate:    2000,
-			NetRate: math.Inf(1),
-			Retries: -1,
-		}
-		moved := false
-		c.Watch = func(p scan.Progress) {
-			if moves && !moved && p.Done > 1000 {
-				moved = true
-				h.Setup(t, func() error {
-					all, err := netlink.LinkList()
-					for _, l := range all {
-						if l.Type() == "veth" {
-							err = errors.Join(err, netlink.LinkSetHardwareAddr(l, net.HardwareAddr{2, 0x11, 0x22, 0x33, 0x44, 0x55}))
-						}
-					}
-					return err
-				})
+		t.Run(fmt.Sprintf("moves %v", moves), func(t *testing.T) {
+			if !nettest.OwnNamespace(t) {
+				return
 			}
-		}
-		s := scantest.Run(t.Context(), c)
-		s.RequireComplete(t)
-		if s.States["closed"] != plan.Len() || moves != moved {
-			t.Errorf("moves %v: %+v %v %v", moves, s.Summary, s.Coverage, s.Notes)
-		}
-		if err := netlink.RouteDel(&netlink.Route{Dst: &net.IPNet{IP: net.IPv4(10, 78, 0, 0), Mask: net.CIDRMask(16,
-			32)}}); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%d passes, %d probes, %v", s.Passes, s.Probes, time.Duration(s.Duration))
+			h := nettest.NewReadyHost(t)
+			h.Setup(t, nettest.Sysctl("ipv4/ip_forward", "1"), nettest.Route("10.78.0.0/16", "lo", unix.RTN_LOCAL, netip.Addr{}))
+			l, err := netlink.LinkByName(h.Device)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong := net.HardwareAddr{2, 0xde, 0xad, 0xbe, 0xef, 0}
+			if err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: h.Addr4.AsSlice(), HardwareAddr: wrong,
+				State: netlink.NUD_STALE}); err != nil {
+				t.Fatal(err)
+			}
+			if err := nettest.Route("10.78.0.0/16", h.Device, 0, h.Addr4)(); err != nil {
+				t.Fatal(err)
+			}
+			plan := scantest.NewPlan(t, []probe.Port{tcp417}, "10.78.0.0/20")
+			c := scan.Config{
+				Plan:    plan,
+				Engine:  newRaw(t, raw.Config{Targets: plan}),
+				Rate:    2000,
+				NetRate: math.Inf(1),
+				Retries: -1,
+			}
+			moved := false
+			c.Watch = func(p scan.Progress) {
+				if moves && !moved && p.Done > 1000 {
+					moved = true
+					h.Setup(t, func() error {
+						all, err := netlink.LinkList()
+						for _, l := range all {
+							if l.Type() == "veth" {
+								err = errors.Join(err, netlink.LinkSetHardwareAddr(l, net.HardwareAddr{2, 0x11, 0x22, 0x33, 0x44, 0x55}))
+							}
+						}
+						return err
+					})
+				}
+			}
+			s := scantest.Run(t.Context(), c)
+			s.RequireComplete(t)
+			if s.States["closed"] != plan.Len() || moves != moved {
+				t.Errorf("moves %v: %+v %v %v", moves, s.Summary, s.Coverage, s.Notes)
+			}
+			t.Logf("%d passes, %d probes, %v", s.Passes, s.Probes, time.Duration(s.Duration))
+		})
 	}
 }
