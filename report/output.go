@@ -90,6 +90,7 @@ func ParseTemplate(text string) (func(record.Finding) ([]byte, error), error) {
 type Output struct {
 	Format string
 	File   string // "" means standard output
+	Follow bool   // the file is written record by record, not replaced in the end
 }
 
 // stdoutNames are files that are standard output already. Opening one of them
@@ -106,18 +107,23 @@ func (o Output) String() string {
 	return phrase.Visible(o.File)
 }
 
-// ParseOutput reads FORMAT or FORMAT=FILE; the file - is standard output.
+// ParseOutput reads FORMAT, FORMAT=FILE or jsonl=FILE,follow; the file - is standard output.
 func ParseOutput(s string) (Output, error) {
 	format, file, named := strings.Cut(s, "=")
+	file, follow := strings.CutSuffix(file, ",follow")
 	switch {
 	case !isFormat(format):
 		return Output{}, unknownFormat(format)
 	case named && file == "":
 		return Output{}, fmt.Errorf("%q names no file: write %s=FILE, or %s for standard output", s, format, format)
+	case follow && format != "jsonl":
+		return Output{}, errors.New("only jsonl is written as it is found: jsonl=FILE,follow")
+	case follow && slices.Contains(stdoutNames, file):
+		return Output{}, errors.New("standard output is always written as it is found: leave ,follow out")
 	case file == "-":
 		file = ""
 	}
-	return Output{format, file}, nil
+	return Output{format, file, follow}, nil
 }
 
 // Sinks writes one stream to every output. An output that fails gets nothing more
@@ -157,7 +163,7 @@ func Open(ctx context.Context, outputs []Output, stdout io.Writer, o record.Opti
 		if err == nil {
 			s.all = append(s.all, k)
 			if path := k.target.path(); path != "" && seen[path] {
-				err = fmt.Errorf("two reports would both go to %s: give each a file of its own", out)
+				err = twice(out)
 			} else {
 				seen[path] = true
 			}
@@ -174,10 +180,15 @@ func Open(ctx context.Context, outputs []Output, stdout io.Writer, o record.Opti
 
 func distinct(outputs []Output) error {
 	var first *Output
+	followed := make(map[string]bool)
 	for i, o := range outputs {
 		switch {
 		case !isFormat(o.Format):
 			return unknownFormat(o.Format)
+		case followed[o.File]: // it is locked
+			return twice(o)
+		case o.Follow:
+			followed[o.File] = true
 		case !o.IsStdout():
 		case first == nil:
 			first = &outputs[i]
@@ -189,12 +200,16 @@ func distinct(outputs []Output) error {
 	return nil
 }
 
+func twice(o Output) error {
+	return fmt.Errorf("two reports would both go to %s: give each a file of its own", o)
+}
+
 func (k *sink) open(ctx context.Context, stdout io.Writer, o record.Options) (err error) {
 	if k.IsStdout() {
 		k.target = direct{Writer: stdout}
 	} else {
 		o.Color, o.Width, o.Live = false, 0, false
-		if k.target, err = openFile(ctx, k.File); err != nil {
+		if k.target, err = openFile(ctx, k.File, k.Follow); err != nil {
 			return k.wrap(err)
 		}
 	}

@@ -22,8 +22,11 @@ import (
 
 func TestParseOutput(t *testing.T) {
 	for in, want := range map[string]Output{
-		"text": {"text", ""}, "json": {"json", ""}, "jsonl": {"jsonl", ""}, "json=-": {"json", ""},
-		"json=out.json": {"json", "out.json"}, "jsonl=a=b": {"jsonl", "a=b"}, "text=./-": {"text", "./-"},
+		"text": {Format: "text"}, "json": {Format: "json"}, "jsonl": {Format: "jsonl"}, "json=-": {Format: "json"},
+		"json=out.json": {Format: "json", File: "out.json"}, "jsonl=a=b": {Format: "jsonl", File: "a=b"},
+		"text=./-":       {Format: "text", File: "./-"},
+		"jsonl=a,follow": {Format: "jsonl", File: "a", Follow: true}, "jsonl=a,b": {Format: "jsonl", File: "a,b"},
+		"jsonl=a,follow,follow": {Format: "jsonl", File: "a,follow", Follow: true},
 	} {
 		if got, err := ParseOutput(in); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", in, got, err)
@@ -31,8 +34,10 @@ func TestParseOutput(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		"json=": "names no file", "": "is not an output format: the formats are text, json, jsonl",
-		"xml":  "is not an output format",
-		"JSON": "is not an output format", "=f": "is not an output format",
+		"xml":           "is not an output format",
+		"json=a,follow": "only jsonl is written as it is found", "jsonl=,follow": "names no file",
+		"jsonl=-,follow": "leave ,follow out",
+		"JSON":           "is not an output format", "=f": "is not an output format",
 	} {
 		if _, err := ParseOutput(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)
@@ -44,7 +49,7 @@ func TestUnknownFormat(t *testing.T) {
 	if _, err := New("xml", nil, Options{}); err == nil || !strings.Contains(err.Error(), "text, json, jsonl") {
 		t.Error(err)
 	}
-	if _, err := Open(t.Context(), []Output{{"xml", ""}}, nil, Options{}); err == nil {
+	if _, err := Open(t.Context(), []Output{{Format: "xml"}}, nil, Options{}); err == nil {
 		t.Error("Open takes any format")
 	}
 }
@@ -95,7 +100,8 @@ func TestFilesAreReplaced(t *testing.T) {
 		}
 	}
 	var stdout bytes.Buffer
-	s := open(t, &stdout, Output{"json", link}, Output{"jsonl", dangling}, Output{"jsonl", ""})
+	s := open(t, &stdout, Output{Format: "json", File: link}, Output{Format: "jsonl", File: dangling},
+		Output{Format: "jsonl"})
 	Sample().Replay(t, s)
 	if b, _ := os.ReadFile(old); string(b) != "old" {
 		t.Errorf("before Close the file is %q", b)
@@ -146,7 +152,7 @@ func TestFileModes(t *testing.T) {
 		if err := os.Chmod(file, 0o640); err != nil {
 			t.Fatal(err)
 		}
-		s := open(t, new(bytes.Buffer), Output{c.format, file})
+		s := open(t, new(bytes.Buffer), Output{Format: c.format, File: file})
 		Stream{Started: Starts("check"), Ended: Ends(1, nil), Findings: []Finding{c.f}}.Replay(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -163,7 +169,7 @@ func TestUnfinishedReportReplacesNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, nil, Output{"json", file})
+	s := open(t, nil, Output{Format: "json", File: file})
 	if err := s.Start(Sample().Started); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +184,7 @@ func TestUnfinishedReportReplacesNothing(t *testing.T) {
 func TestTextInAFileIsPlain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	write := func(o Options) string {
-		s, err := Open(t.Context(), []Output{{"text", file}}, nil, o)
+		s, err := Open(t.Context(), []Output{{Format: "text", File: file}}, nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,17 +217,22 @@ func TestOpenRefuses(t *testing.T) {
 		outputs []Output
 		err     string
 	}{
-		{[]Output{{"text", ""}, {"json", ""}}, "text and json would both go to standard output: give one a file, as " +
-			"in -o json=FILE"},
-		{[]Output{{"text", ""}, {"json", "/dev/stdout"}},
+		{[]Output{{Format: "text"}, {Format: "json"}},
+			"text and json would both go to standard output: give one a file, as " +
+				"in -o json=FILE"},
+		{[]Output{{Format: "text"}, {Format: "json", File: "/dev/stdout"}},
 			"text and json would both go to standard output: give one a file, as in -o json=FILE"},
-		{[]Output{{"text", file}, {"json", filepath.Join(dir, ".", "link")}}, "two reports would both go to " +
-			filepath.Join(dir, "link") + ": give each a file of its own"},
-		{[]Output{{"text", file}, {"json", filepath.Join(dir, "none", "f")}}, "cannot write the json report to " +
-			filepath.Join(dir, "none", "f") + ": no such file or directory"},
-		{[]Output{{"text", file}, {"json", dir}}, "cannot write the json report to " + dir + ": is a directory"},
-		{[]Output{{"text", file}, {"json", filepath.Join(dir, "loop")}}, "cannot write the json report to " +
-			filepath.Join(dir, "loop") + ": too many levels of symbolic links"},
+		{[]Output{{Format: "text", File: file}, {Format: "json", File: filepath.Join(dir, ".", "link")}},
+			"two reports would both go to " +
+				filepath.Join(dir, "link") + ": give each a file of its own"},
+		{[]Output{{Format: "text", File: file}, {Format: "json", File: filepath.Join(dir, "none", "f")}},
+			"cannot write the json report to " +
+				filepath.Join(dir, "none", "f") + ": no such file or directory"},
+		{[]Output{{Format: "text", File: file}, {Format: "json", File: dir}},
+			"cannot write the json report to " + dir + ": is a directory"},
+		{[]Output{{Format: "text", File: file}, {Format: "json", File: filepath.Join(dir, "loop")}},
+			"cannot write the json report to " +
+				filepath.Join(dir, "loop") + ": too many levels of symbolic links"},
 	} {
 		s, err := Open(t.Context(), test.outputs, nil, Options{})
 		if s != nil || err == nil || err.Error() != test.err {
@@ -242,7 +253,7 @@ func (w *writes) Write(b []byte) (int, error) { *w++; return len(b), nil }
 func TestAtOnce(t *testing.T) {
 	for atOnce, want := range map[bool]int{true: 2, false: 2 + len(Sample().Findings)} {
 		var n writes
-		s, err := Open(t.Context(), []Output{{"jsonl", ""}}, &n, Options{AtOnce: atOnce})
+		s, err := Open(t.Context(), []Output{{Format: "jsonl"}}, &n, Options{AtOnce: atOnce})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +279,7 @@ func (b *brokenPipe) Write(p []byte) (int, error) {
 func TestOutputsFail(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	pipe := brokenPipe(0)
-	s, err := Open(t.Context(), []Output{{"jsonl", ""}, {"json", file}}, &pipe, Options{})
+	s, err := Open(t.Context(), []Output{{Format: "jsonl"}, {Format: "json", File: file}}, &pipe, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +295,7 @@ func TestOutputsFail(t *testing.T) {
 	valid(t, "json", b)
 
 	pipe = brokenPipe(1000)
-	if s, err = Open(t.Context(), []Output{{"jsonl", ""}}, &pipe, Options{}); err != nil {
+	if s, err = Open(t.Context(), []Output{{Format: "jsonl"}}, &pipe, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Replay(bytes.NewReader(b), s); err == nil || !strings.Contains(err.Error(), want) {

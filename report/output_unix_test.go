@@ -34,7 +34,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout bytes.Buffer
-	s := open(t, &stdout, Output{"json", link}, Output{"jsonl", ""}, Output{"json", file})
+	s := open(t, &stdout, Output{Format: "json", File: link}, Output{Format: "jsonl"}, Output{Format: "json", File: file})
 	Sample().Replay(t, s)
 	err = s.Close()
 	if want := "cannot write the json report to " + link + ": no space left on device"; err == nil ||
@@ -57,7 +57,8 @@ func TestSameDeviceTwice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no such device here:", err)
 	}
-	_, err := Open(t.Context(), []Output{{"json", "/dev/full"}, {"jsonl", "/dev/../dev/full"}}, nil, Options{})
+	outputs := []Output{{Format: "json", File: "/dev/full"}, {Format: "jsonl", File: "/dev/../dev/full"}}
+	_, err := Open(t.Context(), outputs, nil, Options{})
 	if err == nil || !strings.Contains(err.Error(), "two reports") {
 		t.Error(err)
 	}
@@ -71,7 +72,7 @@ func TestReaderIsGone(t *testing.T) {
 	defer w.Close()
 	r.Close()
 	file := filepath.Join(t.TempDir(), "f")
-	s, err := Open(t.Context(), []Output{{"jsonl", ""}, {"json", file}}, w, Options{})
+	s, err := Open(t.Context(), []Output{{Format: "jsonl"}, {Format: "json", File: file}}, w, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestFIFO(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	s := open(t, nil, Output{"jsonl", fifo})
+	s := open(t, nil, Output{Format: "jsonl", File: fifo})
 	var got []byte
 	line := func() {
 		for one := make([]byte, 1); one[0] != '\n'; got = append(got, one[0]) {
@@ -134,7 +135,7 @@ func TestUnwritableFolder(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), []Output{{"json", filepath.Join(dir, "f")}}, nil, Options{})
+	_, err := Open(t.Context(), []Output{{Format: "json", File: filepath.Join(dir, "f")}}, nil, Options{})
 	if !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), ".onmux-") {
 		t.Error(err)
 	}
@@ -144,7 +145,7 @@ func TestNewFileFollowsTheUmask(t *testing.T) {
 	old := syscall.Umask(0o027)
 	defer syscall.Umask(old)
 	file := filepath.Join(t.TempDir(), "f")
-	s := open(t, nil, Output{"json", file})
+	s := open(t, nil, Output{Format: "json", File: file})
 	Empty().Replay(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -160,7 +161,7 @@ func TestFolderGone(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, nil, Output{"json", filepath.Join(dir, "f")})
+	s := open(t, nil, Output{Format: "json", File: filepath.Join(dir, "f")})
 	Empty().Replay(t, s)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -182,7 +183,8 @@ func TestFIFOWithoutReader(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := Open(ctx, []Output{{"json", filepath.Join(dir, "f")}, {"jsonl", name}}, nil, Options{})
+	outputs := []Output{{Format: "json", File: filepath.Join(dir, "f")}, {Format: "jsonl", File: name}}
+	_, err := Open(ctx, outputs, nil, Options{})
 	if want := "cannot write the jsonl report to " + name + ": nobody reads this FIFO"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -196,7 +198,7 @@ func TestFIFOWithoutReader(t *testing.T) {
 	}
 	defer r.Close()
 	ctx, cancel = context.WithCancel(t.Context())
-	s, err := Open(ctx, []Output{{"jsonl", name}}, nil, Options{})
+	s, err := Open(ctx, []Output{{Format: "jsonl", File: name}}, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

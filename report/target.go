@@ -50,9 +50,18 @@ func (r replacement) restrict() error { return r.Chmod(0o600) }
 func (r replacement) discard()        { r.Discard() }
 func (r replacement) commit() error   { return r.Commit() }
 
-// openFile opens a file to write to. A FIFO without a reader is waited for until the context
-// ends.
-func openFile(ctx context.Context, name string) (target, error) {
+// followed is a target that others read while it grows.
+type followed struct{ *files.Followed }
+
+func (f followed) path() string    { return f.Target() }
+func (f followed) live() bool      { return true }
+func (f followed) restrict() error { return f.Chmod(0o600) }
+func (f followed) discard()        { f.Discard() }
+func (f followed) commit() error   { return f.Commit() }
+
+// openFile opens a file to write to, which is followed or replaced as a whole. A FIFO without a
+// reader is waited for until the context ends.
+func openFile(ctx context.Context, name string, follow bool) (target, error) {
 	old, err := os.Stat(name)
 	exists := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,6 +78,13 @@ func openFile(ctx context.Context, name string) (target, error) {
 			real = name
 		}
 		return direct{f, f, real}, nil
+	}
+	if follow {
+		f, err := files.Follow(name, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		return followed{f}, nil
 	}
 	f, err := files.Replace(name, 0o666) // the umask decides who may read a report
 	if err != nil {

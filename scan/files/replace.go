@@ -106,11 +106,7 @@ func (f *Replacement) Commit() error {
 	if err != nil {
 		return Cause(err)
 	}
-	// The new name is to last too; not all systems can promise that.
-	if d, err := os.Open(filepath.Dir(f.target)); err == nil {
-		d.Sync()
-		d.Close()
-	}
+	syncFolder(f.target)
 	return nil
 }
 
