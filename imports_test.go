@@ -28,8 +28,8 @@ var arrows = map[string][]string{
 	"probe":        {"probe/netlink", "probe/request", "probe/wording"},
 	"probe/decoy":  {"probe"},
 	"probe/hello":  {},
-	"probe/farend": {"probe"},
-	"probe/listen": {"probe", "probe/farend", "probe/service/answer", "probe/wording"},
+	"probe/farend": {"probe", "probe/traceroute"},
+	"probe/listen": {"probe", "probe/farend", "probe/service/answer", "probe/traceroute", "probe/wording"},
 	"probe/inquiry": {"probe", "probe/decoy", "probe/farend", "probe/recog", "probe/request", "probe/service",
 		"probe/traceroute"},
 	"probe/local": {

@@ -30,6 +30,7 @@ type FarEnd struct {
 	RTT     Millis         `json:"rtt_ms,omitzero"`   // the shortest
 	Forward *Direction     `json:"forward,omitempty"` // to the far end; over UDP only
 	Back    *Direction     `json:"back,omitempty"`    // from it
+	Path    []Hop          `json:"path,omitempty"`    // the routers from it back to this machine
 }
 
 // Direction is how datagrams passed in one direction.

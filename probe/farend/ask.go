@@ -19,7 +19,10 @@ const (
 	interval  = 20 * time.Millisecond // from one to the next
 	repeats   = 3                     // of a question whose answer decides something
 	minWait   = 200 * time.Millisecond
-	maxStream = 64 << 10 // bytes of a TCP stream in which the answer is looked for
+
+	// pathTimeout is how long the far end may take to find the routers back to here.
+	pathTimeout = 20 * time.Second
+	maxStream   = 64 << 10 // bytes of a TCP stream in which the answer is looked for
 )
 
 // ErrNoAnswer means that nothing with a valid code came back: there is no listener with this
@@ -29,10 +32,16 @@ var ErrNoAnswer = errors.New("no listener with this key answers")
 // Dial opens a connection, as net.Dialer.DialContext does.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Ask asks the listener at e, which has to answer within timeout. It returns ErrNoAnswer,
-// the context's error, or one of the socket.
-func Ask(ctx context.Context, dial Dial, e probe.Endpoint, k Key, timeout time.Duration) (*probe.FarEnd, error) {
-	limited, cancel := context.WithTimeout(ctx, timeout)
+// Options are how to ask.
+type Options struct {
+	Key     Key
+	Timeout time.Duration // for the listener to answer; must be > 0
+	Path    bool          // ask for the routers from the far end back, too
+}
+
+// Ask asks the listener at e. It returns ErrNoAnswer, the context's error, or one of the socket.
+func Ask(ctx context.Context, dial Dial, e probe.Endpoint, o Options) (*probe.FarEnd, error) {
+	limited, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	conn, err := dial(limited, e.Proto.String(), e.AddrPort().String())
 	if err != nil {
@@ -41,14 +50,14 @@ func Ask(ctx context.Context, dial Dial, e probe.Endpoint, k Key, timeout time.D
 	defer conn.Close()
 	// Whatever deadline a read has, it ends with the context.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	a := &asker{conn: conn, key: k, timeout: timeout}
+	a := &asker{conn: conn, key: o.Key, timeout: o.Timeout}
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	a.session = binary.BigEndian.Uint64(id[:])
 	if e.Proto == probe.TCP {
-		err = a.stream()
+		err = a.stream(o.Path)
 	} else {
-		err = a.datagrams()
+		err = a.datagrams(o.Path)
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -80,47 +89,82 @@ func (a *asker) prove(m Message, rtt time.Duration) {
 	}
 }
 
-// stream asks over TCP. A greeting may stand before the answer.
-func (a *asker) stream() error {
-	start := time.Now()
-	if err := a.conn.SetDeadline(start.Add(a.timeout)); err != nil {
+// stream asks over TCP.
+func (a *asker) stream(path bool) error {
+	m, _, rtt, err := a.exchange(Message{Kind: Question, Session: a.session}, Size, a.timeout)
+	if err != nil {
 		return err
 	}
-	if _, err := a.conn.Write(a.key.Append(nil, Message{Kind: Question, Session: a.session}, Size)); err != nil {
-		return err
+	a.prove(m, rtt)
+	if path {
+		_, b, _, err := a.exchange(Message{Kind: PathQuestion, Session: a.session}, PathSize, pathTimeout)
+		if err == nil {
+			a.report.Path = parsePath(b)
+		}
+	}
+	return nil
+}
+
+// exchange sends a question and waits for its answer, before which a greeting may stand, and
+// returns it, its bytes, and how long it took.
+func (a *asker) exchange(q Message, size int, timeout time.Duration) (Message, []byte, time.Duration, error) {
+	start := time.Now()
+	if err := a.conn.SetDeadline(start.Add(timeout)); err != nil {
+		return Message{}, nil, 0, err
+	}
+	if _, err := a.conn.Write(a.key.Append(nil, q, size)); err != nil {
+		return Message{}, nil, 0, err
 	}
 	var got []byte
 	for buf := make([]byte, 4096); len(got) < maxStream; {
 		n, err := a.conn.Read(buf)
 		got = append(got, buf[:n]...)
-		for at := bytes.Index(got, []byte(magic)); at >= 0 && len(got)-at >= Size; {
-			m, ok := a.key.Parse(got[at : at+Size])
-			if ok && m.Kind == Answer && m.Session == a.session {
-				a.prove(m, time.Since(start))
-				return nil
+		if at := bytes.Index(got, []byte(magic)); at >= 0 {
+			// An answer has the rest of what came: the far end sends nothing behind it.
+			m, ok := a.key.Parse(got[at:])
+			if ok && m.Kind == q.Kind+1 && m.Session == a.session {
+				return m, got[at:], time.Since(start), nil
 			}
-			next := bytes.Index(got[at+1:], []byte(magic))
-			if next < 0 {
-				break
-			}
-			at += 1 + next
 		}
 		if err != nil {
-			return ErrNoAnswer
+			break
 		}
 	}
-	return ErrNoAnswer
+	return Message{}, nil, 0, ErrNoAnswer
 }
 
 // datagrams asks over UDP: first for a proof, then many times, then for what passes whole.
-func (a *asker) datagrams() error {
+func (a *asker) datagrams(path bool) error {
 	if err := a.first(); err != nil {
 		return err
 	}
 	if err := a.series(); err != nil {
 		return err
 	}
-	return a.sizes()
+	if err := a.sizes(); err != nil || !path {
+		return err
+	}
+	return a.path()
+}
+
+// path asks for the path back, more than once, as questions and answers may be lost.
+func (a *asker) path() error {
+	session := a.session - 1
+	for end := time.Now().Add(pathTimeout); time.Now().Before(end); {
+		q := a.key.Append(nil, Message{Kind: PathQuestion, Session: session}, PathSize)
+		if _, err := a.conn.Write(q); err != nil && !isTooLong(err) {
+			return err
+		}
+		_, b, err := a.next(session, time.Now().Add(time.Second))
+		switch {
+		case err == nil:
+			a.report.Path = parsePath(b)
+			return nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		}
+	}
+	return nil
 }
 
 // ask sends a question.
@@ -130,20 +174,21 @@ func (a *asker) ask(m Message, size int) error {
 	return err
 }
 
-// next is the next answer of a session that arrives before the deadline, with its length. An error
+// next is the next answer of a session that arrives before the deadline, with its bytes. An error
 // is os.ErrDeadlineExceeded or one of the socket.
-func (a *asker) next(session uint64, deadline time.Time) (Message, int, error) {
+func (a *asker) next(session uint64, deadline time.Time) (Message, []byte, error) {
 	if err := a.conn.SetReadDeadline(deadline); err != nil {
-		return Message{}, 0, err
+		return Message{}, nil, err
 	}
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := a.conn.Read(buf)
 		if err != nil {
-			return Message{}, 0, err
+			return Message{}, nil, err
 		}
-		if m, ok := a.key.Parse(buf[:n]); ok && m.Kind == Answer && m.Session == session {
-			return m, n, nil
+		m, ok := a.key.Parse(buf[:n])
+		if ok && (m.Kind == Answer || m.Kind == PathAnswer) && m.Session == session {
+			return m, buf[:n], nil
 		}
 	}
 }
@@ -312,10 +357,10 @@ func (a *asker) passes(size int, padded bool) (bool, error) {
 		if try < repeats-1 {
 			wait /= repeats
 		}
-		got, n, err := a.next(session, time.Now().Add(wait))
+		got, b, err := a.next(session, time.Now().Add(wait))
 		switch {
 		case err == nil:
-			return int(got.Length) == size && (!padded || n == size), nil
+			return int(got.Length) == size && (!padded || len(b) == size), nil
 		case isTooLong(err):
 			return false, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):

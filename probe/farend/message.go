@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
+
+	"onmux/probe/traceroute"
 )
 
 // Size is the length in bytes of a message without padding.
@@ -41,7 +43,12 @@ type Kind uint8
 const (
 	Question Kind = iota + 1
 	Answer
+	PathQuestion // for the routers from the far end back to the client
+	PathAnswer   // a message whose padding has the hops
 )
+
+// PathSize is the length in bytes of a question for a path, and the most that its answer has.
+const PathSize = Size + 1 + traceroute.MaxHops*hopSize
 
 // Message is a question or an answer. Of a question only what stands before Arrived counts.
 type Message struct {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"net/netip"
 	"sync"
+
+	"onmux/probe"
 )
 
 const (
@@ -41,6 +43,18 @@ func (r *Responder) Answer(b, question []byte, client, server netip.AddrPort, tt
 	m.Length = uint16(min(len(question), math.MaxUint16))
 	m.Arrived, m.Reordered, m.Duplicated = r.count(m)
 	return r.key.Append(b, m, size), true
+}
+
+// PathQuestion parses a question for the path back; false if it is none, or of another key.
+func (r *Responder) PathQuestion(question []byte) (m Message, ok bool) {
+	m, ok = r.key.Parse(question)
+	return m, ok && m.Kind == PathQuestion && len(question) >= PathSize
+}
+
+// AnswerPath appends the answer to b. It is never longer than the question.
+func (r *Responder) AnswerPath(b []byte, m Message, client, server netip.AddrPort, path []probe.Hop) []byte {
+	m.Client, m.Server = client, server
+	return r.key.AppendPath(b, m, path)
 }
 
 func (r *Responder) count(m Message) (arrived, reordered, duplicated uint32) {

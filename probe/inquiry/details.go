@@ -33,7 +33,8 @@ func (q *Inquiry) askFarEnd(ctx context.Context, r *probe.Result) error {
 	if r.State != probe.Open && r.State != probe.OpenFiltered {
 		return nil
 	}
-	found, err := farend.Ask(ctx, new(net.Dialer).DialContext, r.Endpoint, *q.FarEnd, q.Timeout)
+	found, err := farend.Ask(ctx, new(net.Dialer).DialContext, r.Endpoint,
+		farend.Options{Key: *q.FarEnd, Timeout: q.Timeout, Path: q.Path})
 	if errors.Is(err, farend.ErrNoAnswer) {
 		r.FarEnd = new(probe.FarEnd)
 		return nil

@@ -85,7 +85,7 @@ func (s *packetSocket) write(b []byte, d datagram) error {
 }
 
 // receive handles datagrams until the socket is closed.
-func (l *Listener) receive(ctx context.Context, s *packetSocket, report func(Arrival)) {
+func (l *Listener) receive(ctx context.Context, s *packetSocket, work *sync.WaitGroup, report func(Arrival)) {
 	buf, out := make([]byte, 1<<16), make([]byte, 0, 1<<16)
 	for {
 		n, d, err := s.read(buf)
@@ -107,6 +107,13 @@ func (l *Listener) receive(ctx context.Context, s *packetSocket, report func(Arr
 					report(a)
 				}
 				l.send(s, reply, d, len(reply) > farend.Size)
+				continue
+			}
+			if reply, asked := l.datagramPath(ctx, data, d.from, d.to, work); asked {
+				l.asked.Store(time.Now().UnixNano())
+				if reply != nil {
+					l.send(s, reply, d, false)
+				}
 				continue
 			}
 		}

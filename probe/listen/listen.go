@@ -97,6 +97,7 @@ type Listener struct {
 	proven  recent
 	replies *rate.Limiter
 	counts  counts
+	paths   paths
 	asked   atomic.Int64 // when the last keyed question came, in nanoseconds of Unix time
 }
 
@@ -249,7 +250,7 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 		work.Go(func() { l.accept(ctx, s, &work, report) })
 	}
 	for _, s := range l.packets {
-		work.Go(func() { l.receive(ctx, s, report) })
+		work.Go(func() { l.receive(ctx, s, &work, report) })
 	}
 	stop := context.AfterFunc(ctx, l.close)
 	go func() { // ends with the sockets; the loop below waits for it

@@ -160,8 +160,8 @@ func TestTLS(t *testing.T) {
 	}
 	// The proof does not depend on TLS.
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.TCP}
-	if got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k,
-		20*time.Second); err != nil || !got.Proven {
+	if got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e,
+		farend.Options{Key: k, Timeout: 20 * time.Second}); err != nil || !got.Proven {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -227,7 +227,8 @@ func TestFarEnd(t *testing.T) {
 	for _, to := range []netip.Addr{h.Addr4, h.Addr6} {
 		for _, proto := range probe.Protos() {
 			e := probe.Endpoint{Addr: to, Port: 417, Proto: proto}
-			got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k, 20*time.Second)
+			got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e,
+				farend.Options{Key: k, Timeout: 20 * time.Second})
 			if err != nil || !got.Proven || got.Seen != got.Source || got.Server != e.AddrPort() || got.RTT <= 0 {
 				t.Fatalf("%s: %+v, %v", e, got, err)
 			}
@@ -247,7 +248,8 @@ func TestFarEnd(t *testing.T) {
 	}
 	for _, proto := range probe.Protos() {
 		e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: proto}
-		_, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, farend.NewKey("other"), 300*time.Millisecond)
+		_, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e,
+			farend.Options{Key: farend.NewKey("other"), Timeout: 300 * time.Millisecond})
 		if !errors.Is(err, farend.ErrNoAnswer) {
 			t.Errorf("%s: another key: %v", e, err)
 		}
@@ -278,7 +280,8 @@ func TestEnough(t *testing.T) {
 		}
 	})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
-	got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k, 20*time.Second)
+	got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e,
+		farend.Options{Key: k, Timeout: 20 * time.Second})
 	if err != nil || got.Forward == nil || got.Forward.Arrived != got.Forward.Sent {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -314,12 +317,56 @@ func TestFaultyPath(t *testing.T) {
 			k := farend.NewKey("secret")
 			start(t, h, listen.Config{Key: &k, Reply: listen.Discard})
 			e := probe.Endpoint{Addr: h.Addr4, Port: 417, Proto: probe.UDP}
-			got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k, 20*time.Second)
+			got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e,
+				farend.Options{Key: k, Timeout: 20 * time.Second})
 			if err != nil || got.Forward == nil || !tt.check(got) {
 				t.Fatalf("%+v, %v; forward %+v, back %+v", got, err, got.Forward, got.Back)
 			}
 		})
 	}
+}
+
+// Both ends show the routers on the way. Here the client is far away, as the listener searches
+// in the network namespace of the test.
+func TestBothPaths(t *testing.T) {
+	t.Parallel()
+	c := nettest.NewChain(t, 3)
+	k := farend.NewKey("secret")
+	l, err := listen.Open(t.Context(), listen.Config{IPv4: true, IPv6: true, Key: &k,
+		Ports: []probe.Port{{Number: 4170, Proto: probe.TCP}, {Number: 4170, Proto: probe.UDP}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { _, _ = l.Run(ctx, func(listen.Arrival) error { return nil }) })
+	defer done.Wait()
+	defer cancel()
+	far := c.Hosts[2]
+	dial := func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		err = far.Do(func() error {
+			conn, err = new(net.Dialer).DialContext(ctx, network, address)
+			return err
+		})
+		return conn, err
+	}
+	for _, hops := range [][]netip.Addr{c.Hops4, c.Hops6} {
+		for _, proto := range probe.Protos() {
+			e := probe.Endpoint{Addr: sourceTo(t, hops[2]), Port: 4170, Proto: proto}
+			got, err := farend.Ask(t.Context(), dial, e, farend.Options{Key: k, Timeout: 20 * time.Second, Path: true})
+			if err != nil || len(got.Path) != 3 || got.Path[2].Address != hops[2] || !got.Path[2].IsEnd() ||
+				got.Path[0].Reason != probe.TimeExceeded || got.Path[0].RTT <= 0 {
+				t.Errorf("%s: %+v, %v", e, got, err)
+			}
+		}
+	}
+}
+
+// sourceTo is the address of this end from which packets leave.
+func sourceTo(t *testing.T, to netip.Addr) netip.Addr {
+	t.Helper()
+	c := dial(t, "udp", to)
+	return netip.MustParseAddrPort(c.LocalAddr().String()).Addr()
 }
 
 // An address that is translated on the way is known to both ends.
@@ -333,7 +380,8 @@ func TestTranslated(t *testing.T) {
 	k := farend.NewKey("secret")
 	start(t, h, listen.Config{Key: &k})
 	e := probe.Endpoint{Addr: h.Addr4, Port: 4417, Proto: probe.TCP}
-	got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e, k, 20*time.Second)
+	got, err := farend.Ask(t.Context(), new(net.Dialer).DialContext, e,
+		farend.Options{Key: k, Timeout: 20 * time.Second})
 	if err != nil || got.Server.Port() != 417 || got.Seen.Addr() != seen || got.Source.Addr() == seen {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -26,7 +26,7 @@ func (l *Listener) serve(ctx context.Context, c *net.TCPConn, report func(Arriva
 		Address: to.Addr(), Port: to.Port(), Interface: l.names.byAddr[to.Addr().WithZone("")],
 	}
 	s.arrival.SYN, s.arrival.TTL = savedSYN(c)
-	s.run()
+	s.run(ctx)
 	s.reportOnce() // if nothing else did
 }
 
@@ -48,13 +48,13 @@ func (s *stream) reportOnce() {
 	}
 }
 
-func (s *stream) run() {
+func (s *stream) run(ctx context.Context) {
 	greets := s.config.Reply == Greet && s.config.Text != ""
 	if greets && s.tls == nil && s.write([]byte(s.config.Text)) != nil {
 		return
 	}
 	first, err := s.peek()
-	if s.respond != nil && len(first) > 0 && farend.MayBeMessage(first) && s.answer() {
+	if s.respond != nil && len(first) > 0 && farend.MayBeMessage(first) && s.answer(ctx) {
 		return
 	}
 	if s.tls != nil {
@@ -110,7 +110,7 @@ func (s *stream) write(b []byte) error {
 }
 
 // answer answers a keyed question; false if it is none.
-func (s *stream) answer() bool {
+func (s *stream) answer(ctx context.Context) bool {
 	question, err := s.in.Peek(farend.Size)
 	if err != nil {
 		return false
@@ -121,6 +121,7 @@ func (s *stream) answer() bool {
 		s.arrival.Proven, s.arrival.Bytes = true, len(question)
 		s.reportOnce()
 		if s.write(reply) == nil {
+			s.answerPath(ctx)
 			_, _ = io.CopyN(io.Discard, s.in, maxData) // until the client closes, so that TIME_WAIT is its own
 		}
 	}

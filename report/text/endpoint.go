@@ -9,7 +9,6 @@ import (
 
 	"onmux/probe"
 	"onmux/report/phrase"
-	"onmux/report/phrase/arrival"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -243,9 +242,7 @@ func (e *endpoints) write(all []probe.Result) {
 		e.row(rows[i])
 		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
 		e.path(r)
-		for _, s := range arrival.FarEnd(r.FarEnd) {
-			e.line(e.indent()+4, e.indent()+6, span{s, plain})
-		}
+		e.farEnd(r.FarEnd)
 		e.below(r.Notes, e.evidence(r))
 	}
 }

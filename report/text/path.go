@@ -7,6 +7,7 @@ import (
 
 	"onmux/probe"
 	"onmux/report/phrase"
+	"onmux/report/phrase/arrival"
 	"onmux/report/phrase/evidence"
 	"onmux/report/record"
 )
@@ -16,14 +17,34 @@ func (e *endpoints) path(r probe.Result) {
 	if len(r.Path) == 0 {
 		return
 	}
+	e.hops(r.Path)
+	if e.Verbosity != record.Verbose { // it is among the evidence
+		in := e.indent() + 4
+		e.line(in, in+2, span{phrase.Visible(evidence.Path(r.Endpoint, r.Path)), plain})
+	}
+}
+
+// farEnd writes what the far end answered.
+func (e *endpoints) farEnd(f *probe.FarEnd) {
+	in := e.indent() + 4
+	for _, s := range arrival.FarEnd(f) {
+		e.line(in, in+2, span{s, plain})
+	}
+	if f != nil && len(f.Path) > 0 {
+		e.line(in, in+2, span{"the way back, from the far end:", plain})
+		e.hops(f.Path)
+	}
+}
+
+func (e *endpoints) hops(path []probe.Hop) {
 	width := 0
-	for _, h := range r.Path {
+	for _, h := range path {
 		if h.Address.IsValid() {
 			width = max(width, min(phrase.Columns(phrase.Visible(h.Address.String())), maxAddress))
 		}
 	}
 	in := e.indent() + 4
-	for _, h := range r.Path {
+	for _, h := range path {
 		number := span{"hop " + phrase.PadLeft(strconv.Itoa(h.Hop), 2) + "  ", faint}
 		if !h.Address.IsValid() && h.Reason == probe.NoReason {
 			e.line(in, in+2, number, span{"no answer", faint})
@@ -38,8 +59,5 @@ func (e *endpoints) path(r probe.Result) {
 			rest += "  " + h.Reason.String()
 		}
 		e.line(in, in+2, number, span{phrase.Pad(name, width) + rest, plain})
-	}
-	if e.Verbosity != record.Verbose { // it is among the evidence
-		e.line(in, in+2, span{phrase.Visible(evidence.Path(r.Endpoint, r.Path)), plain})
 	}
 }
