@@ -1,46 +1,35 @@
 package ports
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
+
+	"onmux/probe/textfile"
 )
 
-const (
-	maxLine  = 64 << 10 // bytes
-	maxLists = 65536    // of one file
-)
+const maxLists = 65536 // of one file
 
-// Read reads lists of ports, one or more a line, as Parse takes them. # and ; start a
-// comment; blank lines count for nothing. name is the input's, for errors, which also
-// have the line.
+// Read reads lists of ports, one or more a line of a text file (textfile.Each), as Parse
+// takes them. name is the input's, for errors, which also have the line.
 func Read(name string, in io.Reader) (lists []string, err error) {
-	s := bufio.NewScanner(in)
-	s.Buffer(nil, maxLine)
-	for n := 1; s.Scan(); n++ {
-		line := strings.TrimPrefix(s.Text(), "\ufeff")
-		if at := strings.IndexAny(line, "#;"); at >= 0 {
-			line = line[:at]
+	err = textfile.Each(name, in, func(words []string) error {
+		items := strings.FieldsFunc(strings.Join(words, ","), func(r rune) bool { return r == ',' })
+		if len(items) == 0 {
+			return nil
 		}
-		line = strings.Join(strings.FieldsFunc(line, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }), ",")
-		if line == "" {
-			continue
-		}
-		if _, err := Parse([]string{line}, nil); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+		list := strings.Join(items, ",")
+		if _, err := Parse([]string{list}, nil); err != nil {
+			return err
 		}
 		if len(lists) == maxLists {
-			return nil, fmt.Errorf("%s:%d: more than %d lines of ports", name, n, maxLists)
+			return fmt.Errorf("more than %d lines of ports", maxLists)
 		}
-		lists = append(lists, line)
+		lists = append(lists, list)
+		return nil
+	})
+	if err == nil && len(lists) == 0 {
+		err = fmt.Errorf("%s has no ports", textfile.Plain(name))
 	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	if len(lists) == 0 {
-		return nil, fmt.Errorf("%s has no ports", name)
-	}
-	return lists, nil
+	return lists, err
 }

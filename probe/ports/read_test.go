@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/textfile"
 )
 
 func TestRead(t *testing.T) {
@@ -29,7 +30,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
-	if _, err := Read("x", strings.NewReader(strings.Repeat("1", maxLine+1))); err == nil {
+	if _, err := Read("x", strings.NewReader(strings.Repeat("1", textfile.Max+1))); err == nil {
 		t.Error("a line without an end was read")
 	}
 }

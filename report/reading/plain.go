@@ -10,8 +10,9 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"onmux/probe/textfile"
 )
 
 // Plain is the text of a file in UTF-8 without a byte order mark, whatever it is compressed
@@ -39,37 +40,9 @@ func Plain(r io.Reader) (*bufio.Reader, error) {
 		case is("PK\x03\x04"):
 			return nil, errors.New("this is a zip archive: unzip -p FILE | onmux report -")
 		}
-		return bufio.NewReaderSize(decoded(br, head), 64<<10), nil
+		return bufio.NewReaderSize(textfile.Decode(br), 64<<10), nil
 	}
 	return nil, errors.New("this is compressed more than three times")
-}
-
-// decoded is text as UTF-8.
-func decoded(br *bufio.Reader, head []byte) io.Reader {
-	big, little := unicode.UTF16(
-		unicode.BigEndian,
-		unicode.IgnoreBOM,
-	), unicode.UTF16(
-		unicode.LittleEndian,
-		unicode.IgnoreBOM,
-	)
-	without := func(e transform.Transformer, mark int) io.Reader {
-		br.Discard(mark)
-		return transform.NewReader(br, e)
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-		br.Discard(3)
-	case bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return without(big.NewDecoder(), 2)
-	case bytes.HasPrefix(head, []byte("\xff\xfe")):
-		return without(little.NewDecoder(), 2)
-	case len(head) >= 4 && head[0] == 0 && head[1] != 0 && head[2] == 0:
-		return without(big.NewDecoder(), 0)
-	case len(head) >= 4 && head[0] != 0 && head[1] == 0 && head[3] == 0:
-		return without(little.NewDecoder(), 0)
-	}
-	return br
 }
 
 // Latin1 reads bytes that are not UTF-8 as ISO-8859-1, as old programs write names. What

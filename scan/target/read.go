@@ -1,26 +1,21 @@
 package target
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode"
 
+	"onmux/probe/textfile"
 	"onmux/probe/wording"
 	"onmux/scan/files"
 )
 
-const (
-	maxLine    = 64 << 10 // bytes of one line of a target file
-	maxTargets = 1 << 24  // words of all target files together
-)
+// maxTargets bounds the words of all target files together.
+const maxTargets = 1 << 24
 
 // reader passes on the targets of a command line and of files: @FILE among the arguments,
 // and the files that are named apart; "-" is standard input. A file holds one or more
-// targets a line; # starts a comment, blank lines count for nothing, lines may end in CR LF.
+// targets a line, as textfile.Each reads them.
 type reader struct {
 	in      *files.Inputs // nil: @FILE is no target
 	add     func(word)
@@ -75,35 +70,12 @@ func (r *reader) file(name string) error {
 		return err
 	}
 	defer f.Close()
-	return r.lines(files.Title(name), f)
-}
-
-func (r *reader) lines(name string, in io.Reader) error {
-	s := bufio.NewScanner(in)
-	s.Buffer(make([]byte, 0, 4096), maxLine)
-	n := 0
-	for s.Scan() {
-		n++
-		line := s.Bytes()
-		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\ufeff")) // a byte order mark
-		}
-		line, _, _ = bytes.Cut(line, []byte("#"))
-		if err := r.words(string(line)); err != nil {
-			return fmt.Errorf("%s:%d: %w", plain(name), n, err)
-		}
-	}
-	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("%s:%d: the line is longer than %d bytes: write one target a line", plain(name), n+1, maxLine)
-	} else if err != nil {
-		return cannotRead(name, err)
-	}
-	return nil
+	return textfile.Each(files.Title(name), f, r.words)
 }
 
 // words passes on the targets of one line, each of which must be one.
-func (r *reader) words(line string) error {
-	for text := range strings.FieldsSeq(line) {
+func (r *reader) words(line []string) error {
+	for _, text := range line {
 		if strings.HasPrefix(text, "@") {
 			return fmt.Errorf("%s: a file of targets cannot name another one", clip(text))
 		}
@@ -117,16 +89,4 @@ func (r *reader) words(line string) error {
 		r.pass(w)
 	}
 	return nil
-}
-
-func cannotRead(name string, err error) error {
-	return fmt.Errorf("reading %s: %w", plain(name), files.Cause(err))
-}
-
-// plain is a file's name, quoted only where a line could not hold it as it is.
-func plain(name string) string {
-	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return clip(name)
-	}
-	return name
 }
