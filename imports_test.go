@@ -25,11 +25,12 @@ var arrows = map[string][]string{
 		"report/policy", "report/record", "scan",
 		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target",
 	},
-	"probe":        {"probe/netlink", "probe/request", "probe/wording"},
-	"probe/decoy":  {"probe"},
-	"probe/hello":  {},
-	"probe/farend": {"probe", "probe/traceroute"},
-	"probe/listen": {"probe", "probe/farend", "probe/service/answer", "probe/traceroute", "probe/wording"},
+	"probe":          {"probe/netlink", "probe/request", "probe/wording"},
+	"probe/decoy":    {"probe"},
+	"probe/hello":    {},
+	"probe/farend":   {"probe", "probe/traceroute"},
+	"probe/listen":   {"probe", "probe/farend", "probe/service/answer", "probe/traceroute", "probe/wording"},
+	"probe/hostport": {"probe", "probe/ports"},
 	"probe/inquiry": {"probe", "probe/decoy", "probe/farend", "probe/recog", "probe/request", "probe/service",
 		"probe/traceroute"},
 	"probe/local": {
@@ -86,14 +87,14 @@ var arrows = map[string][]string{
 		"probe", "probe/local", "probe/local/firewall", "probe/local/owner", "probe/wording", "report/phrase",
 		"report/record", "scan",
 	},
-	"report/help": {"probe", "probe/ports", "probe/wording"},
+	"report/help": {"probe", "probe/hostport", "probe/ports", "probe/wording"},
 	"report/html": {
 		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/phrase/arrival",
 		"report/record", "scan",
 		"scan/control",
 	},
 	"report/job": {
-		"probe", "report", "probe/local", "probe/listen", "probe/inquiry", "probe/ports", "probe/wording",
+		"probe", "report", "probe/local", "probe/listen", "probe/inquiry", "probe/wording",
 		"report/phrase", "report/phrase/arrival", "report/phrase/coverage", "report/record", "scan",
 		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named", "scan/target",
 	},
@@ -114,7 +115,7 @@ var arrows = map[string][]string{
 		"probe/local/ruleset", "probe/wording",
 	},
 	"report/policy": {
-		"probe", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase",
+		"probe", "probe/hostport", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase",
 		"report/phrase/coverage", "report/record", "scan", "scan/files", "scan/target",
 	},
 	"report/reading": {"probe", "probe/textfile", "report/compact", "report/record"},
@@ -155,11 +156,13 @@ var arrows = map[string][]string{
 	"scan/routes":   {"probe", "scan/link", "scan/target"},
 	"scan/scantest": {"probe", "scan", "scan/target"},
 	"scan/simnet":   {"probe", "scan/engine"},
-	"scan/target":   {"probe", "probe/textfile", "probe/wording", "scan/files", "scan/varint"},
-	"scan/named":    {"probe", "scan/control", "scan/engine"},
-	"scan/timing":   {"scan/engine"},
-	"scan/varint":   {},
-	"scan/verdict":  {"probe", "scan/engine"},
+	"scan/target": {
+		"probe", "probe/hostport", "probe/ports", "probe/textfile", "probe/wording", "scan/files", "scan/varint",
+	},
+	"scan/named":   {"probe", "scan/control", "scan/engine"},
+	"scan/timing":  {"scan/engine"},
+	"scan/varint":  {},
+	"scan/verdict": {"probe", "scan/engine"},
 }
 
 // fences has the files that alone may import a library, as patterns.

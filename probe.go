@@ -14,6 +14,8 @@ import (
 	"onmux/report/help"
 	"onmux/report/job"
 	"onmux/report/record"
+	"onmux/scan/files"
+	"onmux/scan/target"
 )
 
 func probeCommand() *cli.Command {
@@ -22,8 +24,9 @@ func probeCommand() *cli.Command {
 		Usage:     "everything about a few endpoints, TCP and UDP",
 		ArgsUsage: "HOST[:PORT]...",
 		Description: `Probes every port on every address of the host: state, reason, round-trip
-time and the evidence. --expect takes states (open, closed, filtered,
-open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
+time and the evidence. A host may have ports of its own, be a URL, or stand in
+a file (@FILE; onmux help targets). --expect takes states (open, closed,
+filtered, open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
@@ -58,6 +61,9 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			hosts, hint, err := help.WithPorts(c.Args().Slice())
 			if err != nil {
 				return usageError(err, hint)
+			}
+			if hosts, err = target.Words(hosts, &files.Inputs{Stdin: c.App.Reader}, s.protos); err != nil {
+				return s.targetError(c.Context, err)
 			}
 			p := s.newProbe(hosts, inquiry.Config{
 				Timeout: s.timeout, Identify: !c.Bool("no-identify") && s.farEnd == nil && (s.needsDetails() || s.needsService()),

@@ -28,9 +28,9 @@ func scanCommand() *cli.Command {
 		Usage:     "a verdict for every address of a network",
 		ArgsUsage: "TARGET...",
 		Description: `A target is a name, an address, 10.0.0.0/24, 10.0.0.1-50, 10.0.0.1-10.0.1.20,
-fe80::1%eth0, 2001:db8::/120 or @FILE (one a line, # comments). Open endpoints
-are reported as they are found, the others as ranges at the end; --expect takes
-states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
+fe80::1%eth0, 2001:db8::/120, HOST:PORT, a URL or @FILE (onmux help targets).
+Open endpoints are reported as they are found, the others as ranges at the end;
+--expect takes states or counts: onmux scan 10.0.0.0/24 --expect open=0`,
 		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
   onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
   onmux scan 10.0.0.0/24 --expect open=0`,
@@ -155,7 +155,7 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	}
 	t := job.Targets{
 		Args: c.Args().Slice(), Files: c.StringSlice("targets-from"), Exclude: c.StringSlice("exclude"),
-		Inputs: &files.Inputs{Stdin: c.App.Reader}, Ports: s.ports, IPv4: s.ipv4, IPv6: s.ipv6,
+		Inputs: &files.Inputs{Stdin: c.App.Reader}, Ports: s.ports, Protos: s.protos, IPv4: s.ipv4, IPv6: s.ipv6,
 		Public: c.Bool("yes"), DryRun: w.dryRun,
 	}
 	if err = w.readCheckpointFlags(ctx, c, t); err == nil && w.Config.Resume == nil {

@@ -29,15 +29,3 @@ func ExampleDo() {
 	// open syn-ack <nil>
 	// closed reset <nil>
 }
-
-// A name and a port as users write them.
-func ExampleSplitHostPort() {
-	for _, arg := range []string{"db1:5432", "[2001:db8::1]:53/udp", "2001:db8::1"} {
-		host, spec := probe.SplitHostPort(arg)
-		fmt.Printf("%q %q\n", host, spec)
-	}
-	// Output:
-	// "db1" "5432"
-	// "2001:db8::1" "53/udp"
-	// "2001:db8::1" ""
-}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -200,8 +201,41 @@ type Result struct {
 // Origin is where the address of an endpoint comes from.
 type Origin struct {
 	Host   string     `json:"host,omitempty"`   // the name as given, if it was one
+	Hosts  []string   `json:"hosts,omitempty"`  // all names that lead to the address, Host first, if they are several
 	Lookup *Lookup    `json:"lookup,omitempty"` // of Host
 	NAT64  netip.Addr `json:"nat64,omitzero"`   // the IPv4 address that the address stands for
+}
+
+// OriginOf is the origin of an address to which some names lead.
+func OriginOf(hosts []string) Origin {
+	switch len(hosts) {
+	case 0:
+		return Origin{}
+	case 1:
+		return Origin{Host: hosts[0]}
+	}
+	return Origin{Host: hosts[0], Hosts: hosts}
+}
+
+// Names are all names that lead to the address.
+func (o Origin) Names() []string {
+	if o.Hosts == nil && o.Host != "" {
+		return []string{o.Host}
+	}
+	return o.Hosts
+}
+
+// AddHost adds another name that leads to the address.
+func (o *Origin) AddHost(name string) {
+	switch {
+	case name == "" || name == o.Host || slices.Contains(o.Hosts, name):
+	case o.Host == "":
+		o.Host = name
+	case o.Hosts == nil:
+		o.Hosts = []string{o.Host, name}
+	default:
+		o.Hosts = append(o.Hosts, name)
+	}
 }
 
 // Details are what is found out about an endpoint beyond its state.

@@ -379,8 +379,8 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 	refused("a report", []byte(`{"schema":"onmux/1"}`), "it is not a checkpoint of onmux")
 	refused(
 		"newer",
-		[]byte("onmux checkpoint 2\nwhatever it holds"),
-		"a newer onmux wrote it, in format 2: this one reads format 1",
+		[]byte("onmux checkpoint 3\nwhatever it holds"),
+		"a newer onmux wrote it, in format 3: this one reads format 2",
 	)
 	refused("cut off", good[:len(good)-1], "it is damaged or cut off")
 	refused("longer", append(append([]byte(nil), good...), 0), "it is damaged or cut off")

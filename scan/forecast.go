@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/bits"
 	"time"
 
 	"onmux/probe"
@@ -122,17 +123,18 @@ func NewForecast(ctx context.Context, c Config, device string) (Forecast, error)
 // payloadPasses is how many passes over a silent network send further payloads of
 // UDP ports, and how many endpoints each of them asks.
 func (c *Config) payloadPasses(targets uint64) (passes, asked uint64) {
-	udp := 0
-	for _, p := range c.Plan.Ports() {
-		if p.Proto == probe.UDP {
-			udp++
+	var udp uint64 // endpoints
+	for of := range c.Plan.Sections(0, c.Plan.AddrCount()) {
+		if of.Port.Proto == probe.UDP {
+			udp += of.To - of.From
 		}
 	}
 	most := min(maxPayloads(c.Plan.Ports()), c.Retries+1)
 	if udp == 0 || most <= 2 {
 		return 0, 0
 	}
-	asked = targets / uint64(len(c.Plan.Ports())) * uint64(udp)
+	over, product := bits.Mul64(targets, udp)
+	asked, _ = bits.Div64(over, product, c.Plan.Len())
 	if asked > maxPayloadTargets {
 		return 0, 0
 	}

@@ -26,28 +26,23 @@ func (d *dispatcher) networkShare() float64 {
 	if d.pass.Number == 1 {
 		return d.plan.NetworkShare()
 	}
-	var most, all uint64
-	for port, p := range d.protos {
-		if d.pass.Asks[p] {
-			all += d.askable(uint64(port)*d.addrs, uint64(port+1)*d.addrs)
-		}
-	}
+	all, most := d.askable(0, d.plan.AddrCount()), uint64(0)
 	for lo, hi := range d.plan.Networks {
-		var n uint64
-		for port, p := range d.protos {
-			if d.pass.Asks[p] {
-				n += d.askable(uint64(port)*d.addrs+lo, uint64(port)*d.addrs+hi)
-			}
-		}
-		most = max(most, n)
+		most = max(most, d.askable(lo, hi))
 	}
 	return float64(most) / float64(max(all, most, 1))
 }
 
-// askable counts the endpoints from lo up to and without hi that a later pass asks.
+// askable counts the endpoints that a later pass asks of the addresses numbered from lo up to
+// and without hi.
 func (d *dispatcher) askable(lo, hi uint64) (n uint64) {
-	for ; lo < hi; lo += checkpoint.ChunkSize { // the receiver waits no longer than for a chunk
-		d.table.read(func(s *state) { n += s.askableIn(lo, min(lo+checkpoint.ChunkSize, hi)) })
+	for of := range d.plan.Sections(lo, hi) {
+		if !d.pass.Asks[of.Port.Proto] {
+			continue
+		}
+		for i := of.From; i < of.To; i += checkpoint.ChunkSize { // the receiver waits no longer than for a chunk
+			d.table.read(func(s *state) { n += s.askableIn(i, min(i+checkpoint.ChunkSize, of.To)) })
+		}
 	}
 	return n
 }

@@ -29,15 +29,16 @@ func (r *result) summary() Summary {
 	if e, ok := r.Engine.(interface{ Forged() uint64 }); ok {
 		o.Forged = e.Forged()
 	}
-	for port, p := range r.protos {
-		var counts [256]uint64
-		lo := uint64(port) * r.addrs
-		for _, c := range r.cells[lo : lo+r.addrs] {
-			counts[c]++
+	var counts verdict.ByProto[[256]uint64]
+	for of := range r.plan.Sections(0, r.plan.AddrCount()) {
+		for _, c := range r.cells[of.From:of.To] {
+			counts[of.Port.Proto][c]++
 		}
-		for c, n := range counts[:] {
+	}
+	for p := range counts {
+		for c, n := range counts[p][:] {
 			if c := verdict.Cell(c); c.Asked() && n > 0 {
-				o.States[c.State(p).String()] += n
+				o.States[c.State(probe.Proto(p)).String()] += n
 				o.Targets += n
 			}
 		}

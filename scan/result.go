@@ -43,10 +43,9 @@ func (l *loop) result() *result {
 // emit emits everything but the open endpoints, which were emitted when they were
 // found.
 func (r *result) emit(out *queue.Queue[Finding]) {
-	for port := range r.protos {
-		lo := uint64(port) * r.addrs
-		for i := lo; i < lo+r.addrs; {
-			end := r.sameVerdict(i, lo+r.addrs)
+	for of := range r.plan.Sections(0, r.plan.AddrCount()) {
+		for i := of.From; i < of.To; {
+			end := r.sameVerdict(i, of.To)
 			if c := r.cells[i]; c.Asked() && !c.Open() {
 				r.emitRun(out, i, end)
 			}

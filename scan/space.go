@@ -16,26 +16,25 @@ type space struct {
 	plan   *target.Plan
 	order  *target.Order
 	shard  target.Shard
-	addrs  uint64               // of the plan: the endpoints of one port
-	protos []probe.Proto        // of the plan's ports, by port index
-	ports  verdict.ByProto[int] // how many ports each protocol is asked on
+	protos []probe.Proto        // of the plan's ports, by their number
+	ports  verdict.ByProto[int] // on how many ports of each protocol an address is asked, at most
 	size   uint64               // endpoints of the shard
 }
 
 func newSpace(c Config) *space {
 	s := &space{
 		plan: c.Plan, order: target.NewOrder(c.Plan.Len(), c.Seed), shard: c.Shard,
-		addrs: c.Plan.AddrCount(), size: c.Shard.Size(c.Plan.Len()),
+		size: c.Shard.Size(c.Plan.Len()),
 	}
 	for _, p := range c.Plan.Ports() {
 		s.protos = append(s.protos, p.Proto)
-		s.ports[p.Proto]++
+		s.ports[p.Proto] = c.Plan.MostPorts(p.Proto)
 	}
 	return s
 }
 
 // proto is the protocol of the endpoint at an index.
-func (s *space) proto(i uint64) probe.Proto { return s.protos[i/s.addrs] }
+func (s *space) proto(i uint64) probe.Proto { return s.protos[s.plan.PortOf(i)] }
 
 // isTarget reports whether by, if it is valid, is the address of the endpoint at an
 // index itself.
@@ -59,7 +58,7 @@ func (s *space) measuresLoss(k verdict.Class, p probe.Proto) bool {
 // record is the record of an endpoint whose cell is c, with what an answer brought.
 func (s *space) record(i uint64, c verdict.Cell, r probe.Result) probe.Result {
 	r.Endpoint = s.plan.At(i)
-	r.Host = s.plan.Host(r.Addr)
+	r.Origin = probe.OriginOf(s.plan.Hosts(r.Endpoint))
 	r.State, r.Reason, r.Tries = c.State(r.Proto), c.Reason(), c.Tries()
 	if r.Responder.IsValid() && probe.SameHost(r.Responder, r.Addr) {
 		r.Responder = netip.Addr{}

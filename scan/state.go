@@ -85,12 +85,11 @@ func (s *state) silentPayloads() (n uint64) {
 	if s.silent[probe.UDP] == 0 || s.pass.Done[probe.UDP] >= maxPayloads(s.plan.Ports()) {
 		return 0
 	}
-	for port, p := range s.protos {
-		if p != probe.UDP {
+	for of := range s.plan.Sections(0, s.plan.AddrCount()) {
+		if of.Port.Proto != probe.UDP {
 			continue
 		}
-		lo := uint64(port) * s.addrs
-		for _, c := range s.cells[lo : lo+s.addrs] {
+		for _, c := range s.cells[of.From:of.To] {
 			if c.Silent() && c.Class() != verdict.NoNeighbor {
 				n++
 			}

@@ -166,7 +166,7 @@ func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (
 		} else if err != nil {
 			return r, cmp.Or(ctx.Err(), err)
 		}
-		answer.Host, answer.Lookup, answer.NAT64 = r.Host, r.Lookup, r.NAT64
+		answer.Origin = r.Origin
 		answer.Notes = slices.Concat(r.Notes, answer.Notes)
 		return answer, nil
 	}

@@ -61,7 +61,7 @@ func (m *markdown) Start(s record.Start) error { m.command = s.Command; return n
 func (m *markdown) Endpoint(r probe.Result) error {
 	name := record.Place(r)
 	if r.Host != "" && r.Addr.IsValid() {
-		name += " (" + r.Host + ")"
+		name += " (" + strings.Join(r.Names(), ", ") + ")"
 	}
 	rtt := ""
 	if r.RTT > 0 {

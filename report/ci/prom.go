@@ -120,6 +120,9 @@ func (p *prom) Endpoint(r probe.Result) error {
 		return nil
 	}
 	at := []string{"address", record.AddressOf(r), "port", fmt.Sprint(r.Port), "proto", r.Proto.String(), "host", r.Host}
+	if r.Hosts != nil {
+		at = append(at, "hosts", strings.Join(r.Hosts, " "))
+	}
 	p.words("onmux_endpoint_state", "1 for the state of each endpoint that was reported singly, 0 for the others.",
 		states, r.State.String(), "state", at...)
 	if r.RTT > 0 {

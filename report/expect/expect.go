@@ -95,6 +95,11 @@ func (j *Judge) Finding(f record.Finding) []record.Violation {
 	each := judging{judge: j}
 	_ = record.Write(&each, f) // which cannot fail
 	j.failed = j.failed || len(each.found) > 0
+	if r, ok := f.(probe.Result); ok && r.Addr.IsValid() {
+		for i := range each.found {
+			each.found[i].Hosts = r.Names()
+		}
+	}
 	return each.found
 }
 

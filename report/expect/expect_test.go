@@ -2,7 +2,7 @@ package expect_test
 
 import (
 	"net/netip"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -182,7 +182,7 @@ func TestViolations(t *testing.T) {
 		{expect("free", "check"), local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening},
 			Violation{What: "417/tcp", Expected: "free", Actual: "listening", Port: 417, Proto: "tcp"}},
 	} {
-		if got := test.judge.Finding(test.found); !slices.Equal(got, []Violation{test.want}) {
+		if got := test.judge.Finding(test.found); !reflect.DeepEqual(got, []Violation{test.want}) {
 			t.Errorf("got %+v, want %+v", got, test.want)
 		}
 	}
@@ -193,7 +193,7 @@ func TestViolations(t *testing.T) {
 	j = expect("open<1", "scan")
 	j.Finding(states("open")[0])
 	want := []Violation{{What: "count", Expected: "open<1", Actual: "open=1"}}
-	if got := j.End(End{Complete: true}); !slices.Equal(got, want) {
+	if got := j.End(End{Complete: true}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

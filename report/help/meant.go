@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"onmux/probe"
+	"onmux/probe/hostport"
 	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"strings"
@@ -66,7 +67,10 @@ func WithPorts(args []string) (hosts []string, hint string, err error) {
 			hosts, last, joined = append(hosts, arg), arg, false
 			continue
 		}
-		host, spec := probe.SplitHostPort(last)
+		host, spec, err := hostport.Split(last)
+		if err != nil {
+			return nil, "", err
+		}
 		switch {
 		case last == "":
 			return nil, "onmux probe HOST " + arg + "; onmux check " + arg + " looks at this machine from inside", fmt.Errorf(

@@ -210,10 +210,7 @@ func result(r probe.Result, at time.Time) row {
 		Place: record.Place(r), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
 		First: r.Addr, Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
 	}
-	var parts []string
-	if r.Host != "" {
-		parts = append(parts, r.Host)
-	}
+	parts := slices.Clone(r.Names())
 	if r.Service != nil {
 		service := phrase.Service(*r.Service, at)
 		out.Name = service[0]

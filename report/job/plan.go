@@ -9,7 +9,6 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/inquiry"
-	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/phrase/coverage"
 	"onmux/scan"
@@ -25,7 +24,8 @@ type Targets struct {
 	Files   []string // of targets
 	Exclude []string // lists of targets, comma-separated
 	Inputs  *files.Inputs
-	Ports   []probe.Port
+	Ports   []probe.Port  // of targets that have none of their own
+	Protos  []probe.Proto // of ports of targets with no suffix
 	IPv4    bool
 	IPv6    bool
 	Public  bool // more than target.MaxPublic public addresses may be scanned
@@ -50,7 +50,7 @@ func (s *Scan) MakePlan(ctx context.Context, t Targets) error {
 	if err := plan.CheckPublic(); err != nil && !t.Public && !t.DryRun {
 		return &wording.UsageError{Err: err, Hint: "--yes, if they are; --dry-run prints the plan and sends nothing"}
 	}
-	s.Config.Plan, s.Ports = plan, t.Ports
+	s.Config.Plan, s.Ports = plan, plan.Ports()
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (s *Scan) planOf(ctx context.Context, t Targets, p target.Config) (*target.
 	if !t.DryRun {
 		p.Unresolved = func(err *target.ResolveError) { s.NotResolved = append(s.NotResolved, err) }
 	}
-	p.Files, p.IPv4, p.IPv6 = t.Inputs, t.IPv4, t.IPv6
+	p.Files, p.Protos, p.IPv4, p.IPv6 = t.Inputs, t.Protos, t.IPv4, t.IPv6
 	p.Targets, p.TargetFiles = t.Args, t.Files
 	for _, list := range t.Exclude {
 		p.Exclude = append(p.Exclude, strings.Split(list, ",")...)
@@ -88,11 +88,12 @@ func (s *Scan) Resume(ctx context.Context, from *checkpoint.Checkpoint, t Target
 		s.Config.Timeout = given.Timeout
 	}
 	saved := from.Plan()
-	if !set("port") && !set("proto") {
-		t.Ports = saved.Ports()
+	otherPorts := set("port") || set("proto")
+	if !otherPorts {
+		t.Ports = saved.Config().Ports
 	}
 	var err error
-	if s.Config.Plan, err = s.resumedPlan(ctx, saved, t); err != nil {
+	if s.Config.Plan, err = s.resumedPlan(ctx, saved, t, otherPorts); err != nil {
 		return err
 	}
 	if err := s.Config.Differs(); err != nil {
@@ -106,8 +107,13 @@ func (s *Scan) Resume(ctx context.Context, from *checkpoint.Checkpoint, t Target
 	return nil
 }
 
-// resumedPlan is the plan of a checkpoint, with what the command line has instead.
-func (s *Scan) resumedPlan(ctx context.Context, saved *target.Plan, t Targets) (*target.Plan, error) {
+// resumedPlan is the plan of a checkpoint, with what the command line has instead, as ports.
+func (s *Scan) resumedPlan(
+	ctx context.Context,
+	saved *target.Plan,
+	t Targets,
+	otherPorts bool,
+) (*target.Plan, error) {
 	if len(t.Args)+len(t.Files) > 0 {
 		known := saved.Config()
 		return s.planOf(ctx, t, target.Config{Ports: t.Ports, Own: known.Own, Resolve: known.Resolve})
@@ -129,6 +135,9 @@ func (s *Scan) resumedPlan(ctx context.Context, saved *target.Plan, t Targets) (
 			Err: errors.New("the checkpoint is of another plan: it has IPv6 addresses, not only IPv4 (-4)"),
 		}
 	}
+	if !otherPorts {
+		return saved, nil
+	}
 	return saved.OnPorts(t.Ports)
 }
 
@@ -137,22 +146,15 @@ func (s *Scan) resumedPlan(ctx context.Context, saved *target.Plan, t Targets) (
 func (s *Scan) AddControls(ctx context.Context, args []string, t Targets) error {
 	names := inquiry.NewNames(net.DefaultResolver)
 	for _, arg := range args {
-		host, spec := probe.SplitHostPort(arg)
-		on := s.Ports[:1]
-		if spec != "" {
-			var err error
-			if on, err = ports.Parse([]string{spec}, []probe.Proto{probe.TCP}); err != nil {
-				return &wording.UsageError{Err: fmt.Errorf("--control %s: %w", arg, err)}
-			}
-		}
 		plan, err := target.NewPlan(ctx, target.Config{
-			Targets: []string{host}, Ports: on, IPv4: t.IPv4, IPv6: t.IPv6, Resolve: names.Resolve,
+			Targets: []string{arg}, Ports: s.Ports[:1], Protos: []probe.Proto{probe.TCP}, IPv4: t.IPv4, IPv6: t.IPv6,
+			Resolve: names.Resolve,
 		})
 		if err != nil {
 			return fmt.Errorf("--control %s: %w", arg, coverage.PlanError(err))
 		}
 		first := plan.At(0)
-		if len(on) > 1 || plan.Host(first.Addr) == "" && plan.AddrCount() > 1 {
+		if len(plan.Ports()) > 1 || plan.Host(first.Addr) == "" && plan.AddrCount() > 1 {
 			return &wording.UsageError{
 				Err: fmt.Errorf("--control %s: one host and one port are a control", arg), Hint: "repeat --control for others",
 			}

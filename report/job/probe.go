@@ -8,7 +8,6 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/inquiry"
-	"onmux/probe/ports"
 	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/phrase/coverage"
@@ -32,25 +31,16 @@ type Probe struct {
 }
 
 // Endpoints resolves the hosts: every address of each, in order, on each of its
-// ports.
+// ports. An endpoint to which several of them lead comes once, with all their names.
 func (p *Probe) Endpoints(ctx context.Context) ([]probe.Result, error) {
-	var asked []probe.Result
+	asked := endpoints{numbers: make(map[probe.Endpoint]int)}
 	found := inquiry.NewNames(net.DefaultResolver)
-	for _, arg := range p.Hosts {
-		host, spec := probe.SplitHostPort(arg)
-		on := p.Ports
-		if spec != "" {
-			var err error
-			if on, err = ports.Parse([]string{spec}, p.Protos); err != nil {
-				return nil, &wording.UsageError{Err: fmt.Errorf("%s: %w", arg, err)}
-			}
-		}
-		plan, err := target.NewPlan(
-			ctx,
-			target.Config{Targets: []string{host}, Ports: on, IPv4: p.IPv4, IPv6: p.IPv6, Resolve: found.Resolve},
-		)
+	for _, host := range p.Hosts {
+		plan, err := target.NewPlan(ctx, target.Config{
+			Targets: []string{host}, Ports: p.Ports, Protos: p.Protos, IPv4: p.IPv4, IPv6: p.IPv6, Resolve: found.Resolve,
+		})
 		if failed, ok := errors.AsType[*target.ResolveError](err); ok && ctx.Err() == nil && !p.NeedsNames {
-			asked = append(asked, inquiry.Unresolved(failed.Host, failed, on)...)
+			asked.all = append(asked.all, inquiry.Unresolved(failed.Host, failed, failed.Ports)...)
 			continue
 		}
 		if err != nil {
@@ -61,7 +51,7 @@ func (p *Probe) Endpoints(ctx context.Context) ([]probe.Result, error) {
 				Err: fmt.Errorf("%s is a network; probe takes hosts", host), Hint: "onmux scan " + host,
 			}
 		}
-		if uint64(len(asked))+plan.Len() > maxProbed {
+		if uint64(len(asked.all))+plan.Len() > maxProbed {
 			return nil, &wording.UsageError{
 				Err:  fmt.Errorf("more than %d endpoints are too many to probe", maxProbed),
 				Hint: "onmux scan takes any number",
@@ -69,14 +59,34 @@ func (p *Probe) Endpoints(ctx context.Context) ([]probe.Result, error) {
 		}
 		for a := range plan.AddrCount() {
 			for n := a; n < plan.Len(); n += plan.AddrCount() {
-				e := plan.At(n)
-				r := probe.Result{Endpoint: e, Origin: probe.Origin{Host: plan.Host(e.Addr)}}
-				found.Describe(ctx, &r)
-				asked = append(asked, r)
+				r := probe.Result{Endpoint: plan.At(n)}
+				r.Origin = probe.OriginOf(plan.Hosts(r.Endpoint))
+				if asked.add(r) {
+					found.Describe(ctx, &asked.all[len(asked.all)-1])
+				}
 			}
 		}
 	}
-	return asked, nil
+	return asked.all, nil
+}
+
+// endpoints are those that are to be probed, each once.
+type endpoints struct {
+	all     []probe.Result
+	numbers map[probe.Endpoint]int // in all
+}
+
+// add reports whether the endpoint is a new one. Otherwise its names are added to those
+// that lead to it.
+func (e *endpoints) add(r probe.Result) bool {
+	i, known := e.numbers[r.Endpoint]
+	if !known {
+		e.numbers[r.Endpoint] = len(e.all)
+		e.all = append(e.all, r)
+		return true
+	}
+	e.all[i].AddHost(r.Host)
+	return false
 }
 
 // Run probes the endpoints, and emits a record for each.

@@ -24,7 +24,7 @@ import (
 type Scan struct {
 	method.Method
 	Config      scan.Config
-	Ports       []probe.Port           // of names that have no address
+	Ports       []probe.Port           // of the plan, or the usual ones before there is one
 	NotResolved []*target.ResolveError // that have no address
 	Fallback    error                  // why it connects although packets were to be preferred
 	Evidence    bool                   // of every endpoint, not only of open ones
@@ -100,7 +100,7 @@ func (s *Scan) Unresolved(_ context.Context, emit func(record.Finding) error) (r
 		return end, nil
 	}
 	for _, name := range s.NotResolved {
-		if _, err := takeUnresolved(inquiry.Unresolved(name.Host, name, s.Ports), &end, emit); err != nil {
+		if _, err := takeUnresolved(inquiry.Unresolved(name.Host, name, name.Ports), &end, emit); err != nil {
 			return end, err
 		}
 	}

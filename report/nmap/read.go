@@ -333,8 +333,8 @@ func (h host) base() (base probe.Result, about []string) {
 		}
 	}
 	for i, n := range h.Names {
-		if i == 0 {
-			base.Host = n.Name
+		if i == 0 || n.Type == "user" {
+			base.AddHost(n.Name)
 		} else if n.Name != base.Host {
 			about = append(about, "also named "+n.Name)
 		}

@@ -244,15 +244,15 @@ func (n *writer) writeHosts() error {
 // hostResults is what was found of one host, by protocol and port.
 type hostResults struct {
 	results []probe.Result
-	name    string
-	named   uint32 // which record has the name
+	names   []string
+	named   uint32 // which record has the names
 }
 
-// add adds the record number i. Of two for one port, the last counts, and so does the
-// last name.
+// add adds the record number i. Of two for one port, the last counts, and so do the
+// last names.
 func (h *hostResults) add(r probe.Result, i uint32) {
 	if r.Host != "" && i >= h.named {
-		h.name, h.named = r.Host, i
+		h.names, h.named = r.Names(), i
 	}
 	if n := len(h.results); n > 0 && h.results[n-1].Endpoint == r.Endpoint {
 		h.results[n-1] = r
@@ -295,8 +295,8 @@ func (n *writer) host(found *hostResults) {
 	n.line("<host>" + element("status", "state", state, "reason", reasonName(why.Reason), "reason_ttl",
 		strconv.Itoa(int(why.TTL))))
 	n.line(element("address", "addr", a.String(), "addrtype", family) + "\n<hostnames>")
-	if found.name != "" {
-		n.line(element("hostname", "name", found.name, "type", "user"))
+	for _, name := range found.names {
+		n.line(element("hostname", "name", name, "type", "user"))
 	}
 	n.line("</hostnames>")
 	switch state {

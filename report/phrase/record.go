@@ -49,7 +49,11 @@ func OneLine(f record.Finding) string {
 func Sentence(f record.Finding) string {
 	switch f := f.(type) {
 	case probe.Result:
-		return f.State.String() + Because(f.Reason, f.RTT) + Suffix(", ", Product(f.Service))
+		sentence := f.State.String() + Because(f.Reason, f.RTT) + Suffix(", ", Product(f.Service))
+		if len(f.Hosts) > 0 {
+			sentence += ", named " + strings.Join(f.Hosts, ", ")
+		}
+		return sentence
 	case scan.Range:
 		return f.State.String() + Because(f.Reason, 0)
 	case local.Verdict:
@@ -155,12 +159,16 @@ func Breach(v record.Violation) string {
 	return fmt.Sprintf("%s: expected %s, found %s", Violated(v), v.Expected, v.Actual)
 }
 
-// Violated is what a violation is about, behind the name of its rule.
+// Violated is what a violation is about, with its names, behind the name of its rule.
 func Violated(v record.Violation) string {
-	if v.Rule != "" {
-		return v.Rule + ": " + v.What
+	what := v.What
+	if len(v.Hosts) > 0 {
+		what += " (" + strings.Join(v.Hosts, ", ") + ")"
 	}
-	return v.What
+	if v.Rule != "" {
+		return v.Rule + ": " + what
+	}
+	return what
 }
 
 // Nothing is for a report that has no records.

@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 		},
 		{"check:\n  - port: -5", "2:11: check rule 1, port: -5 is less than 1"},
 		{"check:\n  - port: 1\n---\ncheck:\n  - port: 2", "4:1: a policy is one document: remove what follows ---"},
-		{"probe:\n  - endpoint: ':80'", "2:15: probe rule 1: the endpoint has no host"},
+		{"probe:\n  - endpoint: ':80'", `2:15: probe rule 1: ":80" has no host before its port`},
 		{
 			"probe:\n  - endpoint: 10.0.0.0/24:80",
 			`2:15: probe rule 1: "10.0.0.0/24" is not one host: networks belong under scan`,

@@ -39,7 +39,7 @@ type evaluation struct {
 func newEvaluation(r Rule) *evaluation {
 	e := &evaluation{
 		rule: r, judge: expect.NewJudge(r.Expect), counts: make(map[string]uint64),
-		violations: violationList{rule: r.Name, known: make(map[record.Violation]bool)},
+		violations: violationList{rule: r.Name, known: make(map[[3]string]bool)},
 	}
 	if r.Scan != nil {
 		for _, x := range r.Scan.Except {
@@ -184,21 +184,22 @@ func (e *evaluation) summary() string {
 type violationList struct {
 	rule  string
 	kept  []record.Violation
-	known map[record.Violation]bool
-	more  int // that are not kept
+	known map[[3]string]bool // what each is about, and what was expected and found
+	more  int                // that are not kept
 }
 
 func (l *violationList) add(violations []record.Violation) {
 	for _, v := range violations {
 		v.Rule = l.rule
-		if l.known[v] {
+		key := [3]string{v.What, v.Expected, v.Actual}
+		if l.known[key] {
 			continue // two expectations of one rule may be violated alike
 		}
 		if len(l.kept) >= maxViolations {
 			l.more++
 			continue
 		}
-		l.known[v] = true
+		l.known[key] = true
 		l.kept = append(l.kept, v)
 	}
 }

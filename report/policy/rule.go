@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/hostport"
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/report/expect"
@@ -54,7 +55,10 @@ func only(ports []probe.Port, proto probe.Proto) []probe.Port {
 
 func (c probeRule) rule(now time.Time) (Rule, error) {
 	r := Rule{Name: cmp.Or(string(c.Name), "probe "+string(c.Endpoint)), Probe: &Probe{}, section: "probe", probe: c}
-	host, spec := probe.SplitHostPort(string(c.Endpoint))
+	host, spec, err := hostport.Split(string(c.Endpoint))
+	if err != nil {
+		return r, wrong(c.node, err, "endpoint")
+	}
 	if spec == "" {
 		return r, wrong(c.node, fmt.Errorf("%q has no port", c.Endpoint), "endpoint")
 	}
@@ -143,8 +147,11 @@ func (c scanRule) rule() (Rule, error) {
 
 // parse reads an exception; with an error, key is the one that is wrong.
 func (x exception) parse() (e Exception, key string, err error) {
-	host, spec := probe.SplitHostPort(string(x.Endpoint))
 	e.Text = string(x.Endpoint)
+	host, spec, err := hostport.Split(e.Text)
+	if err != nil {
+		return e, "endpoint", err
+	}
 	if e.Addr, err = netip.ParseAddr(host); err != nil {
 		return e, "endpoint", fmt.Errorf("%q is not an address", host)
 	}

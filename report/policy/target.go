@@ -42,7 +42,7 @@ func (s *Scan) checkException(x Exception) error {
 	if err != nil {
 		return nil
 	}
-	ports := s.Ports
+	ports := p.Ports()
 	if x.Port != (probe.Port{}) {
 		ports = []probe.Port{x.Port}
 	}

@@ -45,6 +45,8 @@ type Violation struct {
 	Port     uint16 `json:"port,omitzero"`
 	Proto    string `json:"proto,omitempty"`
 	Rule     string `json:"rule,omitempty"` // of a policy, by name
+
+	Hosts []string `json:"hosts,omitempty"` // the names that lead to Address
 }
 
 // Kind names the record's type in documents.

@@ -50,15 +50,18 @@ func Place(r probe.Result) string {
 	if r.Addr.IsValid() {
 		return r.Endpoint.String()
 	}
-	return PlaceAsGiven(r)
+	return PlacesAsGiven(r)[0]
 }
 
-// PlaceAsGiven is the endpoint by its host's name, if one was given.
-func PlaceAsGiven(r probe.Result) string {
-	if r.Host == "" {
-		return r.Endpoint.String()
+// PlacesAsGiven is the endpoint by each of the names that lead to it, if any were given.
+func PlacesAsGiven(r probe.Result) (all []string) {
+	for _, host := range r.Names() {
+		all = append(all, net.JoinHostPort(host, strconv.Itoa(int(r.Port)))+"/"+r.Proto.String())
 	}
-	return net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port))) + "/" + r.Proto.String()
+	if all == nil {
+		return []string{r.Endpoint.String()}
+	}
+	return all
 }
 
 // AddressOf is the address of an endpoint, or "" of a name that has none.

@@ -67,7 +67,9 @@ func (e *endpoints) result(r probe.Result) {
 	}
 	switch {
 	case e.Verbosity == record.Quiet:
-		e.verdict(record.PlaceAsGiven(r), r.State, quietTail(r))
+		for _, place := range record.PlacesAsGiven(r) {
+			e.verdict(place, r.State, quietTail(r))
+		}
 	case e.command == "scan" && !e.each() && r.IsDecoy():
 		e.fold.addLoose(r)
 	case e.folds(r.State) && r.Addr.IsValid():
@@ -218,7 +220,7 @@ func (e *endpoints) rowOf(r probe.Result) row {
 	}
 	out.tail = append(out.tail, phrase.Remarks(tries, r.Reason, r.Responder, r.Error)...)
 	if e.command == "scan" && r.Host != "" {
-		out.tail = append(out.tail, phrase.Visible(r.Host))
+		out.tail = append(out.tail, phrase.Visible(strings.Join(r.Names(), ", ")))
 	}
 	return out
 }
@@ -238,7 +240,7 @@ func (e *endpoints) write(all []probe.Result) {
 	}
 	for i, r := range all {
 		e.attempts.gap()
-		e.heading(r.Host, r.Lookup)
+		e.heading(strings.Join(r.Names(), ", "), r.Lookup)
 		e.row(rows[i])
 		e.attempts.statistics(e.indent()+4, r.Endpoint, r.Attempts)
 		e.path(r)

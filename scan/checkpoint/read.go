@@ -242,14 +242,13 @@ func (h *Head) valid(p *target.Plan) bool {
 
 // validCells reports whether the scan of the head can have made the cells.
 func (c *Checkpoint) validCells() bool {
-	for port, at := range c.plan.Ports() {
-		lo := uint64(port) * c.plan.AddrCount()
+	for of := range c.plan.Sections(0, c.plan.AddrCount()) {
 		var known [256]bool
-		for _, cell := range c.cells[lo : lo+c.plan.AddrCount()] {
+		for _, cell := range c.cells[of.From:of.To] {
 			if known[cell] {
 				continue
 			}
-			if known[cell] = true; !possible(cell, at.Proto, c.Number) {
+			if known[cell] = true; !possible(cell, of.Port.Proto, c.Number) {
 				return false
 			}
 		}

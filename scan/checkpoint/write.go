@@ -19,7 +19,7 @@ import (
 // the patches to them, the head as JSON, and the answers as JSON each.
 const (
 	magic   = "onmux checkpoint "
-	version = 1
+	version = 2 // 1 had one product of addresses and ports
 )
 
 // ChunkSize is how many cells are copied at a time: some microseconds, in which

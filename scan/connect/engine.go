@@ -25,11 +25,10 @@ const (
 	longestBackoff  = 500 * time.Millisecond
 )
 
-// Targets are the endpoints of a scan, by index: that of address a and port p is
-// p·AddrCount()+a.
+// Targets are the endpoints of a scan, by index.
 type Targets interface {
-	AddrCount() uint64
 	Ports() []probe.Port
+	PortOf(index uint64) int                 // the number of an endpoint's port among Ports
 	Runs() iter.Seq2[netip.Addr, netip.Addr] // first and last address of each run of adjacent ones
 	At(index uint64) probe.Endpoint
 }

@@ -28,7 +28,7 @@ func (w *ways) of(index uint64) int {
 	if len(w.All) == 1 {
 		return 0
 	}
-	return w.Of(w.At(index).Addr, int(index/w.AddrCount()))
+	return w.Of(w.At(index).Addr, w.PortOf(index))
 }
 
 // through reports whether a target is reached through a next hop that ARP or NDP can ask.

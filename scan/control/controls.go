@@ -43,7 +43,8 @@ const (
 // Layout divides the endpoints of a plan by path into groups, and those by address
 // into areas: blocks of addresses that stand together in the plan.
 type Layout struct {
-	Addresses uint64                 // of the plan, for each port
+	Addresses uint64                 // of the plan
+	Address   func(uint64) uint64    // the number of an endpoint's address; nil: the index modulo Addresses
 	Endpoints uint64                 // of the plan; 0 where no control is named
 	Named     int                    // controls that the user named: their indexes begin at Endpoints
 	Paths     int                    // ways out of this machine; at least 1
@@ -71,7 +72,15 @@ func (l *Layout) area(index uint64) int {
 	if l.isNamed(index) {
 		return l.Paths * int(n)
 	}
-	return l.Group(index)*int(n) + int(index%l.Addresses*n/l.Addresses)
+	return l.Group(index)*int(n) + int(l.address(index)*n/l.Addresses)
+}
+
+// address is the number of an endpoint's address.
+func (l *Layout) address(index uint64) uint64 {
+	if l.Address != nil {
+		return l.Address(index)
+	}
+	return index % l.Addresses
 }
 
 // A Void is a part of a scan in which silence is no evidence: that of a group, or

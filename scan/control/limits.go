@@ -201,7 +201,7 @@ func (w *Watch) Limits() Limits {
 // refuses at once: it has a limit of its own. A network has one beside it only if its hosts
 // refused fewer.
 func (l *Limits) LimitHost(index uint64) {
-	addr, area := index%l.layout.Addresses, l.layout.area(index)
+	addr, area := l.layout.address(index), l.layout.area(index)
 	if l.hosts == nil {
 		l.hosts = make([]uint64, l.layout.Addresses/64+1)
 		l.own = make([]int, len(l.areas)/int(kinds))
@@ -219,7 +219,7 @@ func (l *Limits) Any() bool { return l.hosts != nil || slices.Contains(l.areas, 
 // Doubt is why silence of the endpoint at an index of the plan decides nothing, or less than
 // it seems; "" if it does not.
 func (l *Limits) Doubt(index uint64, p probe.Proto) probe.DoubtKind {
-	addr := index % l.layout.Addresses
+	addr := l.layout.address(index)
 	limited := l.areas[l.layout.area(index)*int(kinds)+int(ErrorOf(p))]
 	switch {
 	case p == probe.TCP && limited:

@@ -22,11 +22,10 @@ import (
 // the device on large ones.
 const maxSenders = 2
 
-// Targets are the endpoints of a scan, by index: that of address a and port p is
-// p·AddrCount()+a.
+// Targets are the endpoints of a scan, by index.
 type Targets interface {
-	AddrCount() uint64
 	Ports() []probe.Port
+	PortOf(index uint64) int                 // the number of an endpoint's port among Ports
 	Runs() iter.Seq2[netip.Addr, netip.Addr] // first and last address of each run of adjacent ones
 	At(index uint64) probe.Endpoint
 	Index(e probe.Endpoint) (uint64, bool)
@@ -182,7 +181,7 @@ func (e *Engine) Paths() (out []engine.Path) {
 
 // Path is the way to a target.
 func (e *Engine) Path(index uint64) int {
-	return e.routes.paths.Of(e.Targets.At(index).Addr, int(index/e.routes.addrs))
+	return e.routes.paths.Of(e.Targets.At(index).Addr, e.Targets.PortOf(index))
 }
 
 // Forged is how many packets came to the scan's ports without proof of answering a probe.

@@ -13,8 +13,8 @@ import (
 // routes has the route to each target. It is read-only.
 type routes struct {
 	table   *link.Table
-	addrs   uint64  // addresses of the targets: an index divided by it is a port's place
-	all     []route // by link.Route.ID
+	portOf  func(index uint64) int // the number of an endpoint's port
+	all     []route                // by link.Route.ID
 	paths   *link.Paths
 	sockets []txSocket
 }
@@ -51,7 +51,7 @@ func newRoutes(ctx context.Context, c *core) (*routes, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &routes{table: table, addrs: c.Targets.AddrCount(), paths: table.Paths()}
+	r := &routes{table: table, portOf: c.Targets.PortOf, paths: table.Paths()}
 	builders := make(map[packet.Path]*packet.Builder)
 	for _, l := range table.Routes() {
 		to := route{Route: l}
@@ -114,11 +114,7 @@ func (r *routes) to(index uint64, a netip.Addr) *route {
 	if len(r.all) == 1 { // most often all targets are behind one gateway
 		return &r.all[0]
 	}
-	port := 0
-	if index >= r.addrs { // a division costs more than the rest
-		port = int(index / r.addrs)
-	}
-	return &r.all[r.table.Find(a, port).ID]
+	return &r.all[r.table.Find(a, r.portOf(index)).ID]
 }
 
 // common is the route to all targets and the MAC of its next hop, if there is

@@ -209,28 +209,36 @@ func (a *addrSpace) find6(on scope, v u128) (uint64, bool) {
 // portSpace numbers ports.
 type portSpace struct {
 	ports []probe.Port
-	slots map[probe.Port]uint64 // the number of each
+	slots map[probe.Port]uint64 // the number of each, if they are many
+	own   bool                  // targets have them of their own
 }
+
+// fewPorts are found faster one by one than by hashing.
+const fewPorts = 4
 
 // newPortSpace numbers ports in their order, each once.
 func newPortSpace(ports []probe.Port) (p portSpace, err error) {
-	p.slots = make(map[probe.Port]uint64, len(ports))
+	slots := make(map[probe.Port]uint64, len(ports))
 	for _, port := range ports {
 		if port.Number == 0 || port.Proto != probe.TCP && port.Proto != probe.UDP {
 			return p, fmt.Errorf("%s cannot be asked: a port is 1 to 65535, its protocol tcp or udp", port)
 		}
-		if _, ok := p.slots[port]; !ok {
-			p.slots[port] = uint64(len(p.ports))
+		if _, ok := slots[port]; !ok {
+			slots[port] = uint64(len(p.ports))
 			p.ports = append(p.ports, port)
 		}
 	}
 	if len(p.ports) == 0 {
 		return p, errors.New("no ports: name at least one")
 	}
+	if len(p.ports) > fewPorts {
+		p.slots = slots
+	}
 	return p, nil
 }
 
-// Ports lists what is asked of every address, in the order of the index.
+// Ports lists the ports, each once. Every address is asked on all of them, unless targets
+// have ports of their own.
 func (p *portSpace) Ports() []probe.Port { return slices.Clone(p.ports) }
 
 // Protos lists the protocols of the ports, each once.
@@ -243,9 +251,19 @@ func (p *portSpace) Protos() (out []probe.Proto) {
 	return out
 }
 
-// slot is the number of a port. A few ports are found faster than by hashing.
+// count is how many ports of a protocol there are.
+func (p *portSpace) count(proto probe.Proto) (n int) {
+	for _, port := range p.ports {
+		if port.Proto == proto {
+			n++
+		}
+	}
+	return n
+}
+
+// slot is the number of a port.
 func (p *portSpace) slot(port probe.Port) (uint64, bool) {
-	if len(p.ports) <= 4 {
+	if len(p.ports) <= fewPorts {
 		i := slices.Index(p.ports, port)
 		return uint64(i), i >= 0
 	}

@@ -15,10 +15,51 @@ const (
 	maxPorts = 2 * 65535
 )
 
-// Encode writes the plan: for each family and zone the runs of addresses, each as
-// its distance from the one before and its size; then ports, names with what they
-// resolved to, own networks, and what was left out.
+// Encode writes the plan: its products of addresses and ports; the ports of targets that
+// have none of their own, names with what they resolved to, own networks, and what was
+// left out.
 func (p *Plan) Encode(w varint.Writer) {
+	if len(p.list) == 0 {
+		w.Uint(1)
+		p.product.encode(w)
+	} else {
+		w.Uint(uint64(len(p.list)))
+	}
+	for i := range p.list {
+		p.list[i].encode(w)
+	}
+	p.usual.encode(w)
+	w.Uint(uint64(len(p.names)))
+	for _, n := range p.names {
+		w.Text(n.host)
+		w.Flag(n.cut)
+		w.Text(n.why)
+		w.Uint(uint64(len(n.addrs)))
+		for _, a := range n.addrs {
+			w.Addr(a)
+		}
+		w.Uint(uint64(len(n.on)))
+		for _, on := range n.on {
+			w.Flag(on.own)
+			if on.own {
+				on.encode(w)
+			}
+		}
+	}
+	w.Uint(uint64(len(p.own)))
+	for _, o := range p.own {
+		w.Addr(o.Addr())
+		w.Uint(uint64(o.Bits()))
+	}
+	w.Uint(uint64(len(p.left)))
+	for _, l := range p.left {
+		_ = w.JSON(l) // its fields can be written
+	}
+}
+
+// encode writes for each family and zone the runs of addresses, each as its distance from
+// the one before and its size; then the ports.
+func (p *product) encode(w varint.Writer) {
 	w.Uint(uint64(len(p.lines)))
 	for _, l := range p.lines {
 		w.Flag(l.v6)
@@ -33,51 +74,25 @@ func (p *Plan) Encode(w varint.Writer) {
 			end = p.first(i).add(u128{0, size - 1})
 		}
 	}
+	p.portSpace.encode(w)
+}
+
+func (p *portSpace) encode(w varint.Writer) {
 	w.Uint(uint64(len(p.ports)))
 	for _, port := range p.ports {
 		w.Uint(uint64(port.Number))
 		w.Uint(uint64(port.Proto))
-	}
-	w.Uint(uint64(len(p.names)))
-	for _, n := range p.names {
-		w.Text(n.host)
-		w.Flag(n.cut)
-		w.Text(n.why)
-		w.Uint(uint64(len(n.addrs)))
-		for _, a := range n.addrs {
-			w.Addr(a)
-		}
-	}
-	w.Uint(uint64(len(p.own)))
-	for _, o := range p.own {
-		w.Addr(o.Addr())
-		w.Uint(uint64(o.Bits()))
-	}
-	w.Uint(uint64(len(p.left)))
-	for _, l := range p.left {
-		_ = w.JSON(l) // its fields can be written
 	}
 }
 
 // Decode reads a plan that Encode wrote, of at most so many endpoints. It is nil
 // if the reader then has an error.
 func Decode(r *varint.Reader, most uint64) *Plan {
-	spans := decodeSpans(r, most)
-	r.Check(spans.len() > 0)
-	var ports []probe.Port
-	for n := r.Uint(maxPorts); n > 0 && r.Err() == nil; n-- {
-		port := probe.Port{Number: uint16(r.Uint(65535)), Proto: probe.Proto(r.Uint(uint64(probe.UDP)))}
-		ports = append(ports, port)
-	}
-	if r.Err() != nil {
-		return nil
-	}
-	space, err := newPortSpace(ports)
-	r.Fail(err)
-	r.Check(len(space.ports) == len(ports) && count(spans.each).mul(uint64(len(ports))).cmp(u128{0, most}) <= 0)
+	parts := decodeParts(r, most)
+	usual := decodePorts(r)
 	var all nameList
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
-		all = append(all, decodeName(r))
+		all = append(all, decodeName(r, &usual))
 	}
 	var nets []netip.Prefix
 	for n := r.Uint(maxNames); n > 0 && r.Err() == nil; n-- {
@@ -94,7 +109,44 @@ func Decode(r *varint.Reader, most uint64) *Plan {
 	if r.Err() != nil {
 		return nil
 	}
-	return newPlan(merge(spans), space, all, nets, left)
+	return newPlan(parts, usual, all, nets, left)
+}
+
+// decodeParts reads products, of which no two may have an address in common.
+func decodeParts(r *varint.Reader, most uint64) (parts []part) {
+	var endpoints, addrs u128
+	var all []spans
+	for n := r.Uint(most); n > 0 && r.Err() == nil; n-- {
+		spans := decodeSpans(r, most)
+		r.Check(spans.len() > 0)
+		ports := decodePorts(r)
+		size := count(spans.each)
+		addrs, endpoints = addrs.add(size), endpoints.add(size.mul(uint64(len(ports.ports))))
+		r.Check(endpoints.cmp(u128{0, most}) <= 0)
+		spans = merge(spans)
+		parts, all = append(parts, part{spans, ports}), append(all, spans)
+	}
+	r.Check(len(parts) > 0)
+	if len(parts) > 1 && r.Err() == nil {
+		r.Check(count(unionOf(all).each) == addrs)
+	}
+	return parts
+}
+
+// decodePorts reads ports, which must be valid and each of which must stand once.
+func decodePorts(r *varint.Reader) portSpace {
+	var ports []probe.Port
+	for n := r.Uint(maxPorts); n > 0 && r.Err() == nil; n-- {
+		port := probe.Port{Number: uint16(r.Uint(65535)), Proto: probe.Proto(r.Uint(uint64(probe.UDP)))}
+		ports = append(ports, port)
+	}
+	if r.Err() != nil {
+		return portSpace{}
+	}
+	space, err := newPortSpace(ports)
+	r.Fail(err)
+	r.Check(len(space.ports) == len(ports))
+	return space
 }
 
 func decodeAddr(r *varint.Reader) netip.Addr {
@@ -103,13 +155,22 @@ func decodeAddr(r *varint.Reader) netip.Addr {
 	return a
 }
 
-func decodeName(r *varint.Reader) named {
-	n := named{host: r.Line(), cut: r.Flag(), why: r.Line()}
+func decodeName(r *varint.Reader, usual *portSpace) *named {
+	n := &named{host: r.Line(), cut: r.Flag(), why: r.Line()}
 	if r.Err() == nil {
 		r.Fail(checkName(n.host))
 	}
 	for k := r.Uint(maxNames); k > 0 && r.Err() == nil; k-- {
 		n.addrs = append(n.addrs, decodeAddr(r))
+	}
+	for k := r.Uint(maxNames); k > 0 && r.Err() == nil; k-- {
+		on := usual
+		if r.Flag() {
+			own := decodePorts(r)
+			on = &own
+			on.own = true
+		}
+		n.on = append(n.on, on)
 	}
 	return n
 }

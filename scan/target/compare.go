@@ -16,8 +16,11 @@ func (p *Plan) Difference(other *Plan) string {
 	if !slices.Equal(p.ports, other.ports) {
 		return "ports " + listPorts(p.ports) + ", not " + listPorts(other.ports)
 	}
-	a, b := p.spans(), other.spans()
+	a, b := merge(p.spans()), merge(other.spans())
 	if slices.Equal(a.v4, b.v4) && slices.Equal(a.v6, b.v6) {
+		if p.Fingerprint() != other.Fingerprint() {
+			return "other ports of some targets"
+		}
 		return ""
 	}
 	of := fmt.Sprintf("%s, not %s", countAddrs(p.addrs), countAddrs(other.addrs))
@@ -44,11 +47,11 @@ func countAddrs(n uint64) string { return plural(u128{0, n}, "address", "address
 // Config describes how the plan was made, without its targets and exclusions:
 // names resolve to what they resolved to then.
 func (p *Plan) Config() Config {
-	return Config{Ports: p.Ports(), Own: p.own, Resolve: p.names.resolve}
+	return Config{Ports: p.usual.Ports(), Own: p.own, Resolve: p.names.resolve}
 }
 
 func (all nameList) resolve(_ context.Context, host string) ([]netip.Addr, error) {
-	i := slices.IndexFunc(all, func(n named) bool { return n.host == host })
+	i := slices.IndexFunc(all, func(n *named) bool { return n.host == host })
 	if i < 0 {
 		return nil, &net.DNSError{Err: "the checkpoint does not know it", Name: host, IsNotFound: true}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strconv"
 )
 
@@ -11,14 +12,24 @@ import (
 // have the same endpoints with the same numbers.
 func (p *Plan) Fingerprint() string {
 	h := sha256.New()
-	var line []byte
-	for i := range p.runs() {
-		line = append(p.At(p.start(i)).Addr.AppendTo(line[:0]), ' ')
-		line = append(strconv.AppendUint(line, p.start(i+1)-p.start(i), 10), '\n')
-		h.Write(line)
+	if len(p.list) == 0 {
+		p.product.write(h)
 	}
-	for _, port := range p.ports {
-		fmt.Fprintln(h, port)
+	for i := range p.list {
+		fmt.Fprintln(h, "block")
+		p.list[i].write(h)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func (p *product) write(w io.Writer) {
+	var line []byte
+	for i := range p.addrSpace.runs() {
+		line = append(p.addr(p.start(i)).AppendTo(line[:0]), ' ')
+		line = append(strconv.AppendUint(line, p.start(i+1)-p.start(i), 10), '\n')
+		_, _ = w.Write(line) // to a hash, which has no errors
+	}
+	for _, port := range p.ports {
+		fmt.Fprintln(w, port)
+	}
 }

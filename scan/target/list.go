@@ -1,11 +1,12 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -15,27 +16,27 @@ import (
 // list is what targets or exclusions name, as numbers.
 type list struct {
 	words       int
-	biggest     string // of the words, the one with most addresses
-	most        u128   // how many those are
-	ones        spans  // named by themselves, or by a host name
-	ones4       chunks[uint32]
-	ranges4     chunks[run4]
-	ranges6     []span
+	biggest     string     // of the words, the one with most addresses
+	most        u128       // how many those are
+	usual       *portSpace // of what has no ports of its own; nil for exclusions
+	groups      map[*portSpace]*group
 	ranged      bool // there are ranges
-	hosts       map[string][]netip.Addr
-	rank        map[string]int    // which name came first
-	unresolved  map[string]string // why names have no address
-	lastFailed  *ResolveError     // of the last of them
-	otherFamily sample            // targets of a family that is not wanted
-	partly      []string          // names that also have addresses of such a family
-	noZone      []string          // names whose link-local addresses lack a zone
+	hosts       map[string]*named
+	lastFailed  *ResolveError // of the last name that has no address
+	otherFamily sample        // targets of a family that is not wanted
+	partly      []string      // names that also have addresses of such a family
+	noZone      []string      // names whose link-local addresses lack a zone
 }
 
 // readLists reads both lists of c and resolves the names in them.
 func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	var bad problems
-	wanted, cut = newList(), newList()
-	targets := reader{in: c.Files, add: func(w word) {
+	usual, err := newPortSpace(c.Ports)
+	if err != nil {
+		return nil, nil, err
+	}
+	wanted, cut = newList(&usual), newList(nil)
+	targets := reader{in: c.Files, protos: c.Protos, add: func(w word) {
 		wanted.add(w, &bad, func(s span) (bool, error) {
 			if s.v6 && !c.IPv6 || !s.v6 && !c.IPv4 {
 				return false, nil
@@ -49,19 +50,19 @@ func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	if err := targets.read(c.Targets, c.TargetFiles); err != nil {
 		return nil, nil, err
 	}
-	excluded := reader{in: c.Files, add: func(w word) {
+	excluded := reader{in: c.Files, noPorts: true, add: func(w word) {
 		cut.add(w, &bad, func(span) (bool, error) { return true, nil })
 	}}
 	if err := excluded.read(c.Exclude, nil); err != nil {
 		return nil, nil, fmt.Errorf("--exclude: %w", err)
 	}
 	if wanted.words == 0 {
-		return nil, nil, errors.New("no targets: " + targetForms)
+		return nil, nil, errNoTargets
 	}
 	if err := bad.err(); err != nil { // nothing is looked up for a list that is wrong
 		return nil, nil, err
 	}
-	answers := resolver(c.Resolve).resolve(ctx, append(wanted.names(), cut.names()...))
+	answers := resolver(c.Resolve).resolve(ctx, slices.Concat(wanted.names().hosts(), cut.names().hosts()))
 	if err := ctx.Err(); err != nil {
 		return nil, nil, fmt.Errorf("the names of the targets were not resolved: %w", err)
 	}
@@ -70,8 +71,24 @@ func readLists(ctx context.Context, c Config) (wanted, cut *list, err error) {
 	return wanted, cut, bad.err()
 }
 
-func newList() *list {
-	return &list{hosts: map[string][]netip.Addr{}, rank: map[string]int{}, unresolved: map[string]string{}}
+// newList makes a list of what is asked on the usual ports where a word has none of its own.
+func newList(usual *portSpace) *list {
+	return &list{usual: usual, groups: map[*portSpace]*group{}, hosts: map[string]*named{}}
+}
+
+// group is the group of what is asked on these ports.
+func (l *list) group(on *portSpace) *group {
+	g := l.groups[on]
+	if g == nil {
+		g = &group{ports: on, rank: len(l.groups)}
+		l.groups[on] = g
+	}
+	return g
+}
+
+// byRank lists the groups in the order in which their ports were given.
+func (l *list) byRank() []*group {
+	return slices.SortedFunc(maps.Values(l.groups), func(a, b *group) int { return a.rank - b.rank })
 }
 
 // add adds a target; keep reports whether its addresses are to be kept.
@@ -81,9 +98,15 @@ func (l *list) add(w word, bad *problems, keep func(span) (bool, error)) {
 	if bad.add(w.err) {
 		return
 	}
+	on := cmp.Or(w.ports, l.usual)
 	if w.name != "" {
-		if _, ok := l.hosts[w.name]; !ok {
-			l.hosts[w.name], l.rank[w.name] = nil, i
+		n := l.hosts[w.name]
+		if n == nil {
+			n = &named{host: w.name, rank: i}
+			l.hosts[w.name] = n
+		}
+		if !slices.Contains(n.on, on) {
+			n.on = append(n.on, on)
 		}
 		return
 	}
@@ -94,61 +117,27 @@ func (l *list) add(w word, bad *problems, keep func(span) (bool, error)) {
 	case bad.add(err):
 	case !ok:
 		l.otherFamily.add(w.text)
-	case len(w.spans) == 1 && w.spans[0].single() && !w.spans[0].v6:
-		l.ones4.add(uint32(w.spans[0].from.lo))
-	case len(w.spans) == 1 && w.spans[0].single():
-		l.ones.add(w.spans[0])
 	default:
-		l.addRanges(w.spans)
+		l.ranged = l.group(on).add(w.spans) || l.ranged
 	}
-}
-
-func (l *list) addRanges(all []span) {
-	l.ranged = true
-	for _, s := range all {
-		if s.v6 {
-			l.ranges6 = append(l.ranges6, s)
-		} else {
-			l.ranges4.add(run4{uint32(s.from.lo), uint32(s.to.lo)})
-		}
-	}
-}
-
-// takeOnes takes out of l what was named by itself, merged.
-func (l *list) takeOnes() spans {
-	runs := make([]run4, 0, l.ones4.len())
-	for a := range l.ones4.drain {
-		runs = append(runs, run4{a, a})
-	}
-	return merge(spans{append(runs, l.ones.v4...), l.ones.v6})
-}
-
-// takeRanges takes out of l the ranges, merged.
-func (l *list) takeRanges() spans {
-	runs := make([]run4, 0, l.ranges4.len())
-	for r := range l.ranges4.drain {
-		runs = append(runs, r)
-	}
-	return merge(spans{runs, l.ranges6})
 }
 
 // names lists the host names in the order in which they were given.
-func (l *list) names() []string {
-	out := make([]string, 0, len(l.hosts))
-	for h := range l.hosts {
-		out = append(out, h)
-	}
-	slices.SortFunc(out, func(a, b string) int { return l.rank[a] - l.rank[b] })
-	return out
+func (l *list) names() nameList {
+	return slices.SortedFunc(maps.Values(l.hosts), func(a, b *named) int { return a.rank - b.rank })
 }
 
 // learn takes in what names resolved to, in the families that c wants.
 func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
-	for _, host := range l.names() {
-		a := answers[host]
-		if failed, ok := errors.AsType[*ResolveError](a.err); ok && c.Unresolved != nil {
+	for _, n := range l.names() {
+		a := answers[n.host]
+		failed, _ := errors.AsType[*ResolveError](a.err)
+		if failed != nil {
+			failed.Ports = n.ports()
+		}
+		if failed != nil && c.Unresolved != nil {
 			c.Unresolved(failed)
-			l.unresolved[host] = wording.Printable(failed.reason())
+			n.why = wording.Printable(failed.reason())
 			l.lastFailed = failed
 			continue
 		}
@@ -164,15 +153,17 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 			case s.lacksZone():
 				noZone = true
 			default:
-				l.ones.add(s)
+				for _, on := range n.on {
+					l.group(on).ones.add(s)
+				}
 			}
 		}
-		l.hosts[host] = a.addrs
+		n.addrs = a.addrs
 		if partly {
-			l.partly = append(l.partly, host)
+			l.partly = append(l.partly, n.host)
 		}
 		if noZone {
-			l.noZone = append(l.noZone, host)
+			l.noZone = append(l.noZone, n.host)
 		}
 	}
 }
@@ -223,7 +214,8 @@ func nothingLeft(c Config, l *list, excluded bool, left []LeftOut) error {
 	return &NothingLeftError{LeftOut: left, Ranges: !excluded && l.ranged}
 }
 
-// tooMany is the error that n endpoints are more than a plan may hold.
+// tooMany is the error that so many addresses on so many ports, 0 for different ones, are
+// more endpoints than a plan may hold.
 func tooMany(l *list, addrs, n u128, ports int) error {
 	biggest := l.biggest
 	if l.words == 0 {
@@ -236,8 +228,12 @@ func tooMany(l *list, addrs, n u128, ports int) error {
 	if addrs.cmp(u128{0, MaxEndpoints}) > 0 {
 		mend = "narrow the prefix"
 	}
-	return fmt.Errorf("%s × %s is %s endpoints; a scan holds at most %s: %s",
-		biggest, plural(u128{0, uint64(ports)}, "port", "ports"), n, wording.Number(MaxEndpoints), mend)
+	on := ""
+	if ports > 0 {
+		on = " × " + plural(u128{0, uint64(ports)}, "port", "ports")
+	}
+	return fmt.Errorf("%s%s is %s endpoints; a scan holds at most %s: %s",
+		biggest, on, n, wording.Number(MaxEndpoints), mend)
 }
 
 // lacksZone reports whether s is link-local (RFC 4291, section 2.5.6) and does

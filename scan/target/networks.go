@@ -57,16 +57,6 @@ func (a *addrSpace) Networks(yield func(lo, hi uint64) bool) {
 	}
 }
 
-// NetworkShare is the largest share, 0 to 1, of the addresses that one of
-// its Networks has.
-func (a *addrSpace) NetworkShare() float64 {
-	var most uint64
-	for lo, hi := range a.Networks {
-		most = max(most, hi-lo)
-	}
-	return float64(most) / float64(max(a.addrs, 1))
-}
-
 // Runs yields the first and last address of each run of adjacent addresses.
 func (a *addrSpace) Runs() iter.Seq2[netip.Addr, netip.Addr] {
 	return func(yield func(first, last netip.Addr) bool) {

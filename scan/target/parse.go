@@ -16,7 +16,7 @@ const (
 )
 
 const targetForms = "a target is a name, an address, a network (10.0.0.0/24), " +
-	"a range (10.0.0.1-50, 10.0.0.1-10.0.1.20) or @FILE"
+	"a range (10.0.0.1-50, 10.0.0.1-10.0.1.20), HOST:PORT, a URL or @FILE"
 
 // appendTarget reads one target. Addresses are appended to dst as spans; a name
 // is returned as such, to be resolved. Link-local addresses may lack a zone.
@@ -206,13 +206,10 @@ func parseByte(s string) (uint64, error) {
 // checkName rejects what cannot be a host name (RFC 1123, section 2.1, plus the
 // underscore that many networks use), and suggests what it may be.
 func checkName(s string) error {
-	host, port, ok := strings.Cut(s, ":")
 	switch {
 	case strings.HasPrefix(s, "@"):
 		return fmt.Errorf("%s is not a target: a file cannot stand here", clip(s))
-	case strings.HasPrefix(s, "["), ok && port != "" && host != "" && strings.Trim(port, "0123456789") == "":
-		return fmt.Errorf("%s is not a target: give ports with --port", clip(s))
-	case ok:
+	case strings.Contains(s, ":"):
 		return fmt.Errorf("%s is not an IPv6 address; %s", clip(s), targetForms)
 	case strings.Contains(s, ","):
 		return fmt.Errorf("%s is not a target: separate targets with spaces", clip(s))

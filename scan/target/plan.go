@@ -19,12 +19,13 @@ const MaxEndpoints = 1 << 32
 type Config struct {
 	// Targets are names, addresses (with a zone where link-local), networks
 	// (10.0.0.0/24; host bits are dropped) and ranges (10.0.0.1-50,
-	// 10.0.0.1-10.0.1.20, and octets as nmap writes them: 10.0-3.*.1-254).
+	// 10.0.0.1-10.0.1.20, and octets as nmap writes them: 10.0-3.*.1-254). Each may have
+	// ports of its own (db1:5432, [2001:db8::1]:53/udp) and may be a URL.
 	// Naming something twice asks it once.
 	Targets []string
 
-	// TargetFiles have more targets; "-" is standard input. A file holds one or more
-	// targets a line; # starts a comment, blank lines count for nothing.
+	// TargetFiles have more targets, one or more a line as textfile.Each reads it; "-" is
+	// standard input.
 	TargetFiles []string
 
 	// Exclude takes the same forms and wins over Targets. Without a zone it
@@ -35,8 +36,12 @@ type Config struct {
 	// where it is nil.
 	Files *files.Inputs
 
-	// Ports are asked of every address. Duplicates count once.
+	// Ports are asked of every address, except where a target has ports of its own.
+	// Duplicates count once.
 	Ports []probe.Port
+
+	// Protos are the protocols that ports of targets without a suffix mean; none means both.
+	Protos []probe.Proto
 
 	// IPv4 and IPv6 are the families wanted; both false means both.
 	IPv4, IPv6 bool
@@ -54,32 +59,21 @@ type Config struct {
 	Own []netip.Prefix
 }
 
-// Plan is a numbered list of endpoints that is never written out: endpoint i
-// is address i mod AddrCount on port i div AddrCount. Addresses stand in order:
-// IPv4, IPv6, IPv6 by zone. A Plan is read-only and may be used from several
-// goroutines.
+// Plan is a numbered list of endpoints that is never written out. It is one product of
+// addresses and ports, or several if targets have ports of their own. A Plan is read-only
+// and may be used from several goroutines.
 type Plan struct {
-	addrSpace
-	portSpace
-	hosts  map[netip.Addr]string
-	left   []LeftOut
-	public uint64
+	product // of all addresses and all ports
+	blocks  // empty if all addresses are asked on the same ports
+
+	usual portSpace // of targets without ports of their own
+	hosts map[netip.Addr]nameList
+	left  []LeftOut
 
 	// What it was made from, for a checkpoint.
 	names nameList
 	own   []netip.Prefix
 }
-
-// named is a host and what it resolved to.
-type named struct {
-	host  string
-	addrs []netip.Addr
-	cut   bool   // it was excluded
-	why   string // it has no address
-}
-
-// nameList has the hosts of a plan and its exclusions.
-type nameList []named
 
 // NewPlan reads targets, resolves names and cuts out what is excluded. An error
 // is one line; IsUsage reports whether it is the user's.
@@ -87,33 +81,29 @@ func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 	if !c.IPv4 && !c.IPv6 {
 		c.IPv4, c.IPv6 = true, true
 	}
-	ports, err := newPortSpace(c.Ports)
-	if err != nil {
-		return nil, err
-	}
 	wanted, cut, err := readLists(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	spans, left, err := choose(c, len(ports.ports), wanted, cut)
+	parts, left, err := choose(c, wanted, cut)
 	if err != nil {
 		return nil, err
 	}
-	return newPlan(spans, ports, resolvedNames(wanted, cut), c.Own, left), nil
+	return newPlan(parts, *wanted.usual, resolvedNames(wanted, cut), c.Own, left), nil
 }
 
-// newPlan makes a plan of merged spans, whose memory it takes.
-func newPlan(all spans, ports portSpace, names nameList, own []netip.Prefix, left []LeftOut) *Plan {
-	public := count(overlaps(all, publicSpace())).lo
-	p := &Plan{
-		addrSpace: newAddrSpace(all), portSpace: ports, hosts: map[netip.Addr]string{}, left: left,
-		public: public, names: names, own: own,
+// newPlan makes a plan of parts that do not overlap, whose memory it takes.
+func newPlan(parts []part, usual portSpace, names nameList, own []netip.Prefix, left []LeftOut) *Plan {
+	p := &Plan{usual: usual, hosts: map[netip.Addr]nameList{}, left: left, names: names, own: own}
+	if len(parts) == 1 {
+		p.product = product{newAddrSpace(parts[0].spans), parts[0].ports}
+	} else {
+		p.product, p.blocks = newBlocks(parts)
 	}
-	for _, n := range names { // of several that lead to one address, the first
+	for _, n := range names {
 		for _, a := range n.addrs {
-			_, ours := p.find(a)
-			if _, ok := p.hosts[a]; !ok && !n.cut && ours {
-				p.hosts[a] = n.host
+			if _, ours := p.find(a); ours && !n.cut {
+				p.hosts[a] = append(p.hosts[a], n)
 			}
 		}
 	}
@@ -121,46 +111,69 @@ func newPlan(all spans, ports portSpace, names nameList, own []netip.Prefix, lef
 }
 
 // resolvedNames are the names of both lists, and what they resolved to.
-func resolvedNames(wanted, cut *list) (all nameList) {
-	for _, host := range wanted.names() {
-		all = append(all, named{host, wanted.hosts[host], false, wanted.unresolved[host]})
+func resolvedNames(wanted, cut *list) nameList {
+	excluded := cut.names()
+	for _, n := range excluded {
+		n.cut, n.on = true, nil
 	}
-	for _, host := range cut.names() {
-		all = append(all, named{host, cut.hosts[host], true, ""})
-	}
-	return all
+	return slices.Concat(wanted.names(), excluded)
 }
 
-// choose is what is asked on so many ports: ranges without what is special, then
+// choose is what is asked on which ports: ranges without what is special, then
 // what was named by itself, less what is excluded. left is what is not asked, and
 // why.
-func choose(c Config, ports int, wanted, cut *list) (chosen spans, left []LeftOut, err error) {
-	ranges, ones := wanted.takeRanges(), wanted.takeOnes()
+func choose(c Config, wanted, cut *list) (chosen []part, left []LeftOut, err error) {
+	groups := wanted.byRank()
 	left = wanted.leftOut(c)
+	ranges, ones := make([]spans, len(groups)), make([]spans, len(groups))
+	for i, g := range groups {
+		ranges[i], ones[i] = g.takeRanges(), g.takeOnes()
+	}
 	for _, s := range specials(c.Own) {
-		block := everywhere(s.spans, ranges)
-		if in := intersect(ranges, block); in.len() > 0 {
-			left = append(left, leftSpans(subtract(in, ones), s.kind)...)
-			ranges = subtract(ranges, block)
+		var in spans
+		for i, r := range ranges {
+			block := everywhere(s.spans, r)
+			if part := intersect(r, block); part.len() > 0 {
+				in, ranges[i] = union(in, part), subtract(r, block)
+			}
+		}
+		if in.len() > 0 {
+			left = append(left, leftSpans(subtract(in, unionOf(ones)), s.kind)...)
 		}
 	}
-	all := union(ranges, ones)
-	chosen = subtract(all, everywhere(union(cut.takeOnes(), cut.takeRanges()), all))
-	addrs := count(chosen.each)
-	if gone := count(all.each).sub(addrs); gone != (u128{}) {
+	excluded := spans{}
+	for _, g := range cut.byRank() {
+		excluded = union(g.takeOnes(), g.takeRanges())
+	}
+	all := make([]spans, len(groups))
+	for i := range groups {
+		all[i] = union(ranges[i], ones[i])
+	}
+	before, most := count(unionOf(all).each), 0
+	for i, g := range groups {
+		all[i] = subtract(all[i], everywhere(excluded, all[i]))
+		most = max(most, len(g.ports.ports))
+	}
+	addrs := count(unionOf(all).each)
+	if gone := before.sub(addrs); gone != (u128{}) {
 		left = append(left, LeftOut{Kind: LeftExcluded, Count: gone.String()})
 	}
-	if chosen.len() == 0 {
-		return spans{}, nil, nothingLeft(c, wanted, all.len() > 0, left)
+	if addrs == (u128{}) {
+		return nil, nil, nothingLeft(c, wanted, before != (u128{}), left)
 	}
-	if n := addrs.mul(uint64(ports)); n.cmp(u128{0, MaxEndpoints}) > 0 {
-		return spans{}, nil, tooMany(wanted, addrs, n, ports)
+	chosen = partition(groups, all)
+	var n u128
+	for _, p := range chosen {
+		n = n.add(count(p.each).mul(uint64(len(p.ports.ports))))
+	}
+	if n.cmp(u128{0, MaxEndpoints}) > 0 {
+		if len(chosen) > 1 {
+			most = 0
+		}
+		return nil, nil, tooMany(wanted, addrs, n, most)
 	}
 	return chosen, left, nil
 }
-
-// Len is how many endpoints there are, 1 to MaxEndpoints.
-func (p *Plan) Len() uint64 { return p.addrs * uint64(len(p.ports)) }
 
 // OnPorts is a plan of the same addresses on other ports.
 func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
@@ -172,24 +185,28 @@ func (p *Plan) OnPorts(ports []probe.Port) (*Plan, error) {
 	if n := (u128{0, p.addrs}).mul(uint64(len(other.ports))); n.cmp(u128{0, MaxEndpoints}) > 0 {
 		return nil, tooMany(&list{}, u128{0, p.addrs}, n, len(other.ports))
 	}
+	if len(p.blocks.list) > 0 {
+		other.addrSpace, other.blocks = newAddrSpace(merge(p.spans())), blocks{}
+	}
 	return &other, nil
 }
 
 // Public is how many addresses are routed on the Internet, so that they may belong to
 // others.
-func (p *Plan) Public() uint64 { return p.public }
+func (p *Plan) Public() uint64 { return count(overlaps(p.spans(), publicSpace())).lo }
 
 // MaxPublic is how many public addresses may be scanned by mistake.
 const MaxPublic = 65536
 
 // CheckPublic is an error that asks whose the addresses are, if they are many and public.
 func (p *Plan) CheckPublic() error {
-	if p.public <= MaxPublic {
+	public := p.Public()
+	if public <= MaxPublic {
 		return nil
 	}
 	return fmt.Errorf(
 		"%s public addresses are many (more than %s): are they yours to scan?",
-		wording.Number(p.public),
+		wording.Number(public),
 		wording.Number(MaxPublic),
 	)
 }
@@ -198,7 +215,7 @@ func (p *Plan) CheckPublic() error {
 func (p *Plan) Unresolved() (all []*ResolveError) {
 	for _, n := range p.names {
 		if n.why != "" {
-			all = append(all, &ResolveError{n.host, errors.New(n.why)})
+			all = append(all, &ResolveError{Host: n.host, Err: errors.New(n.why), Ports: n.ports()})
 		}
 	}
 	return all
@@ -207,40 +224,21 @@ func (p *Plan) Unresolved() (all []*ResolveError) {
 // LeftOut is what of the targets is not asked, and why.
 func (p *Plan) LeftOut() []LeftOut { return slices.Clone(p.left) }
 
-// Host is the name on the command line that resolved to a, the first if
-// several did, or "".
-func (p *Plan) Host(a netip.Addr) string { return p.hosts[a.Unmap()] }
-
-// At is endpoint i, or the zero Endpoint if i is not below Len.
-func (p *Plan) At(i uint64) probe.Endpoint {
-	if i >= p.Len() {
-		return probe.Endpoint{}
+// Host is the first name among the targets that leads to a, or "".
+func (p *Plan) Host(a netip.Addr) string {
+	if names := p.hosts[a.Unmap()]; len(names) > 0 {
+		return names[0].host
 	}
-	slot := uint64(0)
-	if i >= p.addrs { // a division costs more than all the rest
-		slot, i = i/p.addrs, i%p.addrs
-	}
-	port := p.ports[slot]
-	return probe.Endpoint{Addr: p.addr(i), Port: port.Number, Proto: port.Proto}
+	return ""
 }
 
-// Index is the inverse of At; false if the plan does not hold e.
-func (p *Plan) Index(e probe.Endpoint) (uint64, bool) {
-	slot, ok := p.slot(probe.Port{Number: e.Port, Proto: e.Proto})
-	if !ok || !e.Addr.IsValid() {
-		return 0, false
+// Hosts are the names among the targets that lead to an endpoint, in the order in which
+// they were given.
+func (p *Plan) Hosts(e probe.Endpoint) (hosts []string) {
+	for _, n := range p.hosts[e.Addr.Unmap()] {
+		if n.isAsked(probe.Port{Number: e.Port, Proto: e.Proto}) {
+			hosts = append(hosts, n.host)
+		}
 	}
-	i, ok := p.find(e.Addr)
-	return slot*p.addrs + i, ok
-}
-
-// Neighbors is how many endpoints from i on have adjacent addresses on the same
-// port, i included: at least 1, or 0 if i is not below Len. What is reported as one
-// range of addresses must lie within.
-func (p *Plan) Neighbors(i uint64) uint64 {
-	if i >= p.Len() {
-		return 0
-	}
-	i %= p.addrs
-	return p.start(p.run(i)+1) - i
+	return hosts
 }

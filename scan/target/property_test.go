@@ -239,10 +239,10 @@ func TestIsUsage(t *testing.T) {
 		{nil, false},
 		{errors.New("bad"), true},
 		{fmt.Errorf("x: %w", context.DeadlineExceeded), false},
-		{&ResolveError{"h", &net.DNSError{IsNotFound: true}}, true},
-		{&ResolveError{"h", &net.DNSError{IsTimeout: true}}, false},
-		{&ResolveError{"h", &net.DNSError{Err: "server misbehaving"}}, false},
-		{&ResolveError{"h", errors.New("no nsswitch")}, false},
+		{&ResolveError{Host: "h", Err: &net.DNSError{IsNotFound: true}}, true},
+		{&ResolveError{Host: "h", Err: &net.DNSError{IsTimeout: true}}, false},
+		{&ResolveError{Host: "h", Err: &net.DNSError{Err: "server misbehaving"}}, false},
+		{&ResolveError{Host: "h", Err: errors.New("no nsswitch")}, false},
 	} {
 		if got := IsUsage(tt.err); got != tt.want {
 			t.Errorf("IsUsage(%v) = %t", tt.err, got)

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"onmux/probe"
 )
 
 // maxResolving bounds how many names are looked up at the same time.
@@ -22,8 +24,9 @@ func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 
 // ResolveError: a name has no address, or no name server answered.
 type ResolveError struct {
-	Host string
-	Err  error
+	Host  string
+	Err   error
+	Ports []probe.Port // on which it was to be asked
 }
 
 func (e *ResolveError) Error() string {
@@ -97,11 +100,11 @@ func (look resolver) resolve(ctx context.Context, hosts []string) map[string]ans
 
 func (look resolver) one(ctx context.Context, host string) answer {
 	if err := ctx.Err(); err != nil {
-		return answer{err: &ResolveError{host, err}}
+		return answer{err: &ResolveError{Host: host, Err: err}}
 	}
 	addrs, err := look(ctx, host)
 	if err != nil {
-		return answer{err: &ResolveError{host, err}}
+		return answer{err: &ResolveError{Host: host, Err: err}}
 	}
 	var out []netip.Addr
 	for _, a := range addrs {
@@ -110,7 +113,8 @@ func (look resolver) one(ctx context.Context, host string) answer {
 		}
 	}
 	if len(out) == 0 {
-		return answer{err: &ResolveError{host, &net.DNSError{Err: "it has no address", Name: host, IsNotFound: true}}}
+		none := &net.DNSError{Err: "it has no address", Name: host, IsNotFound: true}
+		return answer{err: &ResolveError{Host: host, Err: none}}
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return answer{addrs: slices.Compact(out)}

@@ -267,6 +267,18 @@ func union(a, b spans) spans {
 	return merge(spans{append(a.v4, b.v4...), append(a.v6, b.v6...)})
 }
 
+// unionOf is what is in any of several, which are left as they are.
+func unionOf(all []spans) spans {
+	if len(all) == 1 {
+		return all[0]
+	}
+	var out spans
+	for _, s := range all {
+		out.v4, out.v6 = append(out.v4, s.v4...), append(out.v6, s.v6...)
+	}
+	return merge(out)
+}
+
 // subtract is what of a is not in b; both must be merged.
 func subtract(a, b spans) spans {
 	if b.len() == 0 {
