@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,23 +17,9 @@ import (
 // releaseDate is of version, for a program that was built from something else than a commit.
 const releaseDate = "2026-11-28"
 
-// pagesDate is the date of the manual pages: of the commit that the program was built from.
-func pagesDate() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return releaseDate
-	}
-	for _, s := range info.Settings {
-		if at, err := time.Parse(time.RFC3339, s.Value); err == nil && s.Key == "vcs.time" {
-			return at.UTC().Format(time.DateOnly)
-		}
-	}
-	return releaseDate
-}
-
 // program describes the app for its documentation.
 func program(app *cli.App) help.Program {
-	p := help.Program{Usage: app.Usage, Version: version, Date: pagesDate(), ExitCodes: exitCodes}
+	p := help.Program{Usage: app.Usage, Version: version, Date: help.BuildOf(version).Day(releaseDate), ExitCodes: exitCodes}
 	for _, c := range app.VisibleCommands() {
 		out := help.Command{Name: c.Name, Args: c.ArgsUsage, Usage: c.Usage, Description: c.Description,
 			Examples: c.UsageText}

@@ -164,7 +164,7 @@ func newApp(commands []*cli.Command, stdin io.Reader, stdout, stderr io.Writer) 
 		ExitErrHandler:            func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
-				_, err := fmt.Fprintln(stdout, "onmux", version)
+				_, err := io.WriteString(stdout, help.BuildOf(version).String())
 				return failure(err)
 			}
 			return cli.ShowAppHelp(c)

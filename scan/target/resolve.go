@@ -103,6 +103,9 @@ func (look resolver) one(ctx context.Context, host string) answer {
 		return answer{err: &ResolveError{Host: host, Err: err}}
 	}
 	addrs, err := look(ctx, host)
+	if err != nil && isLocalhost(host) && ctx.Err() == nil {
+		addrs, err = loopback(), nil
+	}
 	if err != nil {
 		return answer{err: &ResolveError{Host: host, Err: err}}
 	}
