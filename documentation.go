@@ -19,7 +19,8 @@ const releaseDate = "2026-11-28"
 
 // program describes the app for its documentation.
 func program(app *cli.App) help.Program {
-	p := help.Program{Usage: app.Usage, Version: version, Date: help.BuildOf(version).Day(releaseDate), ExitCodes: exitCodes}
+	date := help.BuildOf(version).Day(releaseDate)
+	p := help.Program{Usage: app.Usage, Version: version, Date: date, ExitCodes: exitCodes}
 	for _, c := range app.VisibleCommands() {
 		out := help.Command{Name: c.Name, Args: c.ArgsUsage, Usage: c.Usage, Description: c.Description,
 			Examples: c.UsageText}

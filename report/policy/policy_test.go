@@ -9,6 +9,7 @@ import (
 
 	. "onmux/report/policy"
 	"onmux/report/record"
+	"onmux/scan/files"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -81,5 +82,14 @@ func TestOnly(t *testing.T) {
 	}
 	if _, err := p.Only([]string{"mail"}); err == nil || err.Error() != `no rule is named "mail": the rules are web, dns` {
 		t.Errorf("%v", err)
+	}
+}
+
+// The example that packages have is a policy.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	p, err := Read(&files.Inputs{}, "../../testdata/onmux.yaml", time.Now())
+	if err != nil || len(p.Rules) < 5 {
+		t.Errorf("%d rules, %v", len(p.Rules), err)
 	}
 }
