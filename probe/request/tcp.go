@@ -60,9 +60,10 @@ var tcp = []Request{
 		Goodbye:       "quit\n",
 	},
 	{Name: "gearman-version", Service: "gearman", Rarity: Rare, Continues: true, Ports: []uint16{4730}, data: "version\n"},
-	// IRCv3, capability negotiation: it begins no registration that would be counted.
-	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6668, 6669}, data: "CAP LS\r\n",
-		Goodbye: "QUIT\r\n"},
+	// IRCv3, capability negotiation: it begins no registration that would be counted. Servers without it
+	// ignore that, and answer VERSION (RFC 2812, section 3.4.3), if only by an error.
+	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6668, 6669},
+		data: "CAP LS\r\nVERSION\r\n", Goodbye: "QUIT\r\n"},
 	// Zabbix' header protocol, section 4 of its manual's appendix: agent.ping.
 	{Name: "zabbix", Service: "zabbix", Rarity: Rare, Ports: []uint16{10050},
 		data: "ZBXD\x01\x0a\x00\x00\x00\x00\x00\x00\x00agent.ping"},

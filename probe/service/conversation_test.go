@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -385,6 +386,31 @@ func TestStopped(t *testing.T) {
 	}
 }
 
+// That the time of the whole runs out while a connection is made is not the peer's end.
+func TestOutOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{peer: func(c net.Conn) { io.Copy(io.Discard, c) }}
+		var log Log
+		dials := 0
+		dial := func(ctx context.Context) (net.Conn, error) {
+			if dials++; dials == 1 {
+				return s.dial(ctx)
+			}
+			until, _ := ctx.Deadline()
+			time.Sleep(time.Until(until) - time.Microsecond) // package net may be a little early
+			return nil, os.ErrDeadlineExceeded
+		}
+		o := Options{RTT: time.Millisecond, Timeout: time.Second, Log: &log}
+		if _, err := newSearch(dial, 8080, o).identify(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if last := log.Exchanges[len(log.Exchanges)-1]; dials < 2 || log.Stopped != nil || last.End != probe.EndLeft {
+			t.Errorf("%+v after %d connections, last %+v", log.Stopped, dials, last)
+		}
+		s.running.Wait()
+	})
+}
+
 // The slow answer to a page is received, though other requests are sent meanwhile.
 func TestSlowPage(t *testing.T) {
 	for _, port := range []uint16{417, 8080} {
@@ -440,6 +466,16 @@ func TestReactions(t *testing.T) {
 			}
 			return hangUp
 		}, "x11"},
+		{"http-proxy", func(b []byte) string {
+			switch {
+			case bytes.HasPrefix(b, []byte("GET / HTTP/1.0")):
+				return hangUp
+			case bytes.HasPrefix(b, []byte("GET / HTTP/1.1")):
+				return "HTTP/1.0 405 Method Not Allowed\r\nServer: tor/1.0 (tor 0.4.9.11)\r\n\r\n" +
+					"<title>This is an HTTP CONNECT tunnel, not a full HTTP Proxy</title>"
+			}
+			return ""
+		}, "http-proxy"},
 		{"epmd", func(b []byte) string {
 			if bytes.Equal(b, []byte("\x00\x01\x6e")) {
 				return "\x00\x00\x11\x11name rabbit at port 25672\n"

@@ -320,8 +320,12 @@ func (p *plan) isUseful(r *request.Request) bool {
 		return r.Service == p.best.Service || p.best.IsPlainHTTP() && r.UsualOn(p.port)
 	case p.greeted:
 		return p.suggested[r.Service]
+	case r.AfterGreeting: // a greeting is waited for when all else was asked
+		return r.UsualOn(p.port)
 	case r.Name == pageOfName:
-		return p.thorough || p.refusesNameless()
+		return p.thorough || p.refusesNameless() || p.fits(r)
+	case r.Service == request.HTTP.Service && r.Rarity == request.Rare:
+		return p.thorough || r.UsualOn(p.port)
 	case p.early > 1: // it closes connections before it receives anything
 		return r == &request.HTTP || r == &clientHello
 	}
@@ -339,6 +343,8 @@ func (p *plan) byLikelihood() []*request.Request {
 			return -1
 		case r == &request.HTTP, r.Name == pageOfName && p.refusesNameless():
 			return 0
+		case p.fits(r) && r.Service == request.HTTP.Service:
+			return 3
 		case p.fits(r):
 			return min(r.Rarity, 2)
 		}

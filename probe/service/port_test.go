@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -147,28 +148,35 @@ func TestGreetingsWithoutName(t *testing.T) {
 // Where every request may be sent, each is, once at most beside those that are repeated after a
 // refusal; otherwise a few.
 func TestThorough(t *testing.T) {
-	want := map[string]bool{request.HTTP.Name: true}
-	for _, q := range request.TCP() {
-		if !q.Generic && !q.AfterGreeting && !q.Completes {
-			want[q.Name] = true
-		}
-	}
-	all := len(want)
-	var lock sync.Mutex
-	peer := func(c net.Conn) {
-		b := make([]byte, 4096)
-		n, _ := c.Read(b)
-		lock.Lock()
-		defer lock.Unlock()
-		for _, q := range append(request.TCP(), &request.HTTP) {
-			if w := message(q.Name); len(w) > 0 && bytes.Equal(w, b[:n]) {
-				delete(want, q.Name)
+	all := 0
+	for name, then := range map[string]func(net.Conn){
+		"closes": func(net.Conn) {},
+		"waits":  func(c net.Conn) { io.Copy(io.Discard, c) },
+	} {
+		want := map[string]bool{request.HTTP.Name: true}
+		for _, q := range request.TCP() {
+			if !q.Generic && !q.AfterGreeting && !q.Completes {
+				want[q.Name] = true
 			}
 		}
-	}
-	simulateWith(t, 417, Options{RTT: time.Millisecond, Thorough: true}, peer)
-	if len(want) > 0 {
-		t.Errorf("a peer that answers nothing did not receive %v", want)
+		all = len(want)
+		var lock sync.Mutex
+		peer := func(c net.Conn) {
+			b := make([]byte, 4096)
+			n, _ := c.Read(b)
+			lock.Lock()
+			for _, q := range append(request.TCP(), &request.HTTP) {
+				if w := message(q.Name); len(w) > 0 && bytes.Equal(w, b[:n]) {
+					delete(want, q.Name)
+				}
+			}
+			lock.Unlock()
+			then(c)
+		}
+		simulateWith(t, 417, Options{RTT: time.Millisecond, Thorough: true}, peer)
+		if len(want) > 0 {
+			t.Errorf("a peer that %s did not receive %v", name, want)
+		}
 	}
 	_, n := simulate(t, 417, func(c net.Conn) { c.Read(make([]byte, 4096)) })
 	if n > maxSilentConns || all <= maxSilentConns {

@@ -74,5 +74,7 @@ var reactions = map[string]map[string]reaction{
 	"h2c":        {"http": ends, "tls": ends, "postgresql": ends},
 	"memcached":  {"http": closes, "tls": waits, "postgresql": waits},
 	"sip":        {"http": closes, "tls": waits, "postgresql": waits},
-	"stun":       {"http": resets, "tls": waits, "postgresql": waits},
+	// Tor's port for CONNECT: it answers a request for a page only by name.
+	"http": {"http": closes, "tls": waits, "postgresql": waits},
+	"stun": {"http": resets, "tls": waits, "postgresql": waits},
 }

@@ -68,6 +68,9 @@ func (l *layer) run(ctx context.Context) {
 			return
 		}
 		o := l.perform(ctx, st)
+		if o.err != nil && o.end == probe.EndLeft { // there was no time for another connection
+			return
+		}
 		l.plan.record(o)
 		if l.tunnel != nil { // the connection goes on inside
 			l.current = nil
@@ -117,8 +120,10 @@ func (l *layer) perform(ctx context.Context, st step) outcome {
 func (l *layer) connect(ctx context.Context, st step) (outcome, bool) {
 	l.number++
 	began := time.Now()
-	dialing, cancel := context.WithTimeout(ctx, 3*l.pace.patience)
+	enough := began.Add(3 * l.pace.patience)
+	dialing, cancel := context.WithDeadline(ctx, enough)
 	defer cancel()
+	until, _ := dialing.Deadline()
 	conn, err := l.dial(dialing)
 	o := outcome{step: st, began: began, connection: l.number, newConn: true, err: err}
 	var timeout net.Error
@@ -128,8 +133,8 @@ func (l *layer) connect(ctx context.Context, st step) (outcome, bool) {
 		return o, true
 	case probe.IsReset(err): // it was accepted, and over before connect returned
 		o.end = probe.EndReset
-	case ctx.Err() != nil:
-		o.end = probe.EndLeft
+	case ctx.Err() != nil, until.Before(enough) && errors.As(err, &timeout) && timeout.Timeout():
+		o.end = probe.EndLeft // the time of the whole ran out, which is not the peer's fault
 	case errors.As(err, &timeout) && timeout.Timeout():
 		o.end = probe.EndNotAccepted
 	default:

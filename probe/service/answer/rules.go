@@ -107,6 +107,8 @@ func greetings() []Rule {
 
 		// RFC 6143, section 7.1.1.
 		{"vnc", "vnc", "", re(`^RFB \d{3}\.\d{3}\n`), probe.High, protocol},
+		// Section 7.1.2, before any handshake: TigerVNC's to an address whose connections it has counted as failed.
+		{"vnc-refused", "vnc", "", re(`(?s)^RFB \d{3}\.\d{3}\n\x00{4}\x00{2}..(?P<info>[ -~]{4,200})$`), probe.High, exact},
 		{"vnc-apple", "vnc", "Apple Remote Desktop", re(`^RFB 003\.889\n`), probe.High, product},
 
 		// MySQL client/server protocol: u24 length, sequence 0, protocol 10, version.

@@ -24,6 +24,9 @@ func pages() []Rule {
 		{"http-proxy-privoxy-refused", "http-proxy", "Privoxy",
 			re(`^HTTP/1\.1 400 Invalid header received from client\r\n(?s:.*)\r\n\r\nInvalid header received from client\.`),
 			probe.High, exact},
+		// Tor's proxy.c: a port for CONNECT alone. It answers requests with a Host field only.
+		{"http-proxy-tor", "http-proxy", "Tor", field("Server", `tor/[\d.]+ \(tor (?P<version>\d[\w.-]*)\)`), probe.High,
+			exact},
 		{"ipp-cups", "ipp", "CUPS", field("Server", `CUPS(?:/(?P<version>\d[\w.]*))?`), probe.High, product},
 		// RFC 6455, section 4.4.
 		{"websocket", "http", "", readWebSocket, probe.High, product},
