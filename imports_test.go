@@ -31,8 +31,11 @@ var arrows = map[string][]string{
 	"probe/farend":   {"probe", "probe/traceroute"},
 	"probe/listen":   {"probe", "probe/farend", "probe/service/answer", "probe/traceroute", "probe/wording"},
 	"probe/hostport": {"probe", "probe/ports"},
-	"probe/inquiry": {"probe", "probe/decoy", "probe/farend", "probe/recog", "probe/request", "probe/service",
-		"probe/traceroute"},
+	"probe/lookup":   {},
+	"probe/inquiry": {
+		"probe", "probe/decoy", "probe/farend", "probe/lookup", "probe/recog", "probe/request", "probe/service",
+		"probe/traceroute",
+	},
 	"probe/local": {
 		"probe", "probe/local/bpf", "probe/local/firewall", "probe/local/ipvs", "probe/local/nat", "probe/local/netns",
 		"probe/local/nfexpr", "probe/local/owner", "probe/local/ruleset",
@@ -157,7 +160,8 @@ var arrows = map[string][]string{
 	"scan/scantest": {"probe", "scan", "scan/target"},
 	"scan/simnet":   {"probe", "scan/engine"},
 	"scan/target": {
-		"probe", "probe/hostport", "probe/ports", "probe/textfile", "probe/wording", "scan/files", "scan/varint",
+		"probe", "probe/hostport", "probe/lookup", "probe/ports", "probe/textfile", "probe/wording", "scan/files",
+		"scan/varint",
 	},
 	"scan/named":   {"probe", "scan/control", "scan/engine"},
 	"scan/timing":  {"scan/engine"},

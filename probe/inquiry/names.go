@@ -1,7 +1,9 @@
 package inquiry
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/lookup"
 )
 
 // cnameWait is how much longer a name's CNAME may take than its addresses.
@@ -79,7 +82,7 @@ func (n *nat64Network) prefixes(ctx context.Context) []netip.Prefix {
 	return n.found
 }
 
-// Resolve finds the addresses of a name.
+// Resolve finds the addresses of a name, as lookup.Addresses does.
 func (n *Names) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -92,12 +95,12 @@ func (n *Names) Resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 		canonical <- name
 	}()
 	start := time.Now()
-	addrs, err := n.resolver.LookupNetIP(ctx, "ip", host)
+	addrs, err := lookup.Addresses(ctx, n.resolver, host)
 	took := time.Since(start)
-	if err != nil {
+	if len(addrs) == 0 {
 		cancel()
 		<-canonical
-		return nil, err
+		return nil, cmp.Or(err, errNoAddress)
 	}
 	wait := time.AfterFunc(cnameWait, cancel)
 	defer wait.Stop()
@@ -107,8 +110,10 @@ func (n *Names) Resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 		l.CNAME = cname
 	}
 	n.known.add(host, l, addrs)
-	return addrs, nil
+	return addrs, err
 }
+
+var errNoAddress = errors.New("it has no address")
 
 // Describe adds to an endpoint what is known of its name and address.
 func (n *Names) Describe(ctx context.Context, r *probe.Result) {

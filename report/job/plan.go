@@ -148,7 +148,7 @@ func (s *Scan) AddControls(ctx context.Context, args []string, t Targets) error 
 	for _, arg := range args {
 		plan, err := target.NewPlan(ctx, target.Config{
 			Targets: []string{arg}, Ports: s.Ports[:1], Protos: []probe.Proto{probe.TCP}, IPv4: t.IPv4, IPv6: t.IPv6,
-			Resolve: names.Resolve,
+			Resolve: names.Resolve, Unresolved: func(*target.ResolveError) {}, // of which one family suffices
 		})
 		if err != nil {
 			return fmt.Errorf("--control %s: %w", arg, coverage.PlanError(err))

@@ -35,12 +35,18 @@ type Probe struct {
 func (p *Probe) Endpoints(ctx context.Context) ([]probe.Result, error) {
 	asked := endpoints{numbers: make(map[probe.Endpoint]int)}
 	found := inquiry.NewNames(net.DefaultResolver)
+	unresolved := func(failed *target.ResolveError) {
+		asked.all = append(asked.all, inquiry.Unresolved(failed.Host, failed, failed.Ports)...)
+	}
+	if p.NeedsNames {
+		unresolved = nil
+	}
 	for _, host := range p.Hosts {
 		plan, err := target.NewPlan(ctx, target.Config{
 			Targets: []string{host}, Ports: p.Ports, Protos: p.Protos, IPv4: p.IPv4, IPv6: p.IPv6, Resolve: found.Resolve,
+			Unresolved: unresolved,
 		})
-		if failed, ok := errors.AsType[*target.ResolveError](err); ok && ctx.Err() == nil && !p.NeedsNames {
-			asked.all = append(asked.all, inquiry.Unresolved(failed.Host, failed, failed.Ports)...)
+		if errors.As(err, new(*target.ResolveError)) && ctx.Err() == nil && !p.NeedsNames {
 			continue
 		}
 		if err != nil {

@@ -34,6 +34,7 @@ func (p *Plan) Encode(w varint.Writer) {
 		w.Text(n.host)
 		w.Flag(n.cut)
 		w.Text(n.why)
+		w.Text(n.family)
 		w.Uint(uint64(len(n.addrs)))
 		for _, a := range n.addrs {
 			w.Addr(a)
@@ -156,7 +157,7 @@ func decodeAddr(r *varint.Reader) netip.Addr {
 }
 
 func decodeName(r *varint.Reader, usual *portSpace) *named {
-	n := &named{host: r.Line(), cut: r.Flag(), why: r.Line()}
+	n := &named{host: r.Line(), cut: r.Flag(), why: r.Line(), family: r.Line()}
 	if r.Err() == nil {
 		r.Fail(checkName(n.host))
 	}

@@ -60,9 +60,11 @@ type named struct {
 	host  string
 	addrs []netip.Addr
 	cut   bool   // it was excluded
-	why   string // it has no address
-	rank  int    // which name came first
-	on    []*portSpace
+	why   string // it has no address, or none of a family
+
+	family string // of which it has none, if it has others
+	rank   int    // which name came first
+	on     []*portSpace
 }
 
 // ports are those on which the host is asked.

@@ -135,13 +135,15 @@ func (l *list) learn(answers map[string]answer, bad *problems, c Config) {
 		if failed != nil {
 			failed.Ports = n.ports()
 		}
+		if failed != nil && (failed.Family == "IPv4" && !c.IPv4 || failed.Family == "IPv6" && !c.IPv6) {
+			a.err, failed = nil, nil
+		}
 		if failed != nil && c.Unresolved != nil {
 			c.Unresolved(failed)
-			n.why = wording.Printable(failed.reason())
+			n.why, n.family = wording.Printable(failed.reason()), failed.Family
 			l.lastFailed = failed
-			continue
 		}
-		if bad.add(a.err) {
+		if (failed == nil || c.Unresolved == nil) && bad.add(a.err) {
 			continue
 		}
 		partly, noZone := false, false

@@ -50,7 +50,8 @@ type Config struct {
 	// It is called from several goroutines, once for each name.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 
-	// Unresolved gets each of the Targets that is a name without an address, which is left
+	// Unresolved gets each of the Targets that is a name without an address, or none of a
+	// family because it could not be looked up, which is left
 	// out; nil means that such a name is an error of NewPlan.
 	Unresolved func(*ResolveError)
 
@@ -215,7 +216,7 @@ func (p *Plan) CheckPublic() error {
 func (p *Plan) Unresolved() (all []*ResolveError) {
 	for _, n := range p.names {
 		if n.why != "" {
-			all = append(all, &ResolveError{Host: n.host, Err: errors.New(n.why), Ports: n.ports()})
+			all = append(all, &ResolveError{Host: n.host, Err: errors.New(n.why), Ports: n.ports(), Family: n.family})
 		}
 	}
 	return all

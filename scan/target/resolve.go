@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"onmux/probe"
+	"onmux/probe/lookup"
 )
 
 // maxResolving bounds how many names are looked up at the same time.
@@ -19,17 +20,23 @@ const maxResolving = 8
 type resolver func(ctx context.Context, host string) ([]netip.Addr, error)
 
 func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	return lookup.Addresses(ctx, net.DefaultResolver, host)
 }
 
 // ResolveError: a name has no address, or no name server answered.
+// With a Family, only those of that family are not known.
 type ResolveError struct {
 	Host  string
 	Err   error
 	Ports []probe.Port // on which it was to be asked
+
+	Family string // IPv4 or IPv6; "" for both
 }
 
 func (e *ResolveError) Error() string {
+	if e.Family != "" {
+		return fmt.Sprintf("the %s addresses of host %s cannot be looked up: %s", e.Family, clip(e.Host), e.reason())
+	}
 	return fmt.Sprintf("host %s does not resolve: %s", clip(e.Host), e.reason())
 }
 
@@ -62,7 +69,7 @@ func IsUsage(err error) bool {
 // answer is what one name resolved to.
 type answer struct {
 	addrs []netip.Addr
-	err   error
+	err   error // a *ResolveError; with addresses, of one family
 }
 
 // resolve looks up each of hosts once, several at a time. The addresses are
@@ -103,10 +110,10 @@ func (look resolver) one(ctx context.Context, host string) answer {
 		return answer{err: &ResolveError{Host: host, Err: err}}
 	}
 	addrs, err := look(ctx, host)
-	if err != nil && isLocalhost(host) && ctx.Err() == nil {
-		addrs, err = loopback(), nil
-	}
-	if err != nil {
+	var failed error
+	if part, ok := errors.AsType[*lookup.PartError](err); ok && len(addrs) > 0 {
+		failed = &ResolveError{Host: host, Err: part.Err, Family: part.Family()}
+	} else if err != nil {
 		return answer{err: &ResolveError{Host: host, Err: err}}
 	}
 	var out []netip.Addr
@@ -120,5 +127,5 @@ func (look resolver) one(ctx context.Context, host string) answer {
 		return answer{err: &ResolveError{Host: host, Err: none}}
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
-	return answer{addrs: slices.Compact(out)}
+	return answer{addrs: slices.Compact(out), err: failed}
 }

@@ -1,0 +1,9 @@
+package lookup
+
+import (
+	"testing"
+
+	"onmux/probe/nettest"
+)
+
+func TestMain(m *testing.M) { nettest.Main(m) }
