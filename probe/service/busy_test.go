@@ -90,6 +90,18 @@ func (b *buffered) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// A deadline can be set after the peer has closed, as on a socket; net.Pipe refuses it.
+
+func (b *buffered) SetDeadline(t time.Time) error {
+	_ = b.Conn.SetDeadline(t)
+	return nil
+}
+
+func (b *buffered) SetReadDeadline(t time.Time) error {
+	_ = b.Conn.SetReadDeadline(t)
+	return nil
+}
+
 func (b *buffered) Close() error {
 	b.once.Do(func() { close(b.done) })
 	return b.Conn.SetReadDeadline(time.Now())

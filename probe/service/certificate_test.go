@@ -2,14 +2,10 @@ package service_test
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -18,29 +14,6 @@ import (
 	"onmux/probe"
 	"onmux/probe/service"
 )
-
-// selfSigned is a certificate like the template, valid for an hour unless that has other times.
-func selfSigned(t *testing.T, template *x509.Certificate, keys ...crypto.Signer) tls.Certificate {
-	t.Helper()
-	var key crypto.Signer
-	if len(keys) > 0 {
-		key = keys[0]
-	} else {
-		var err error
-		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if template.NotAfter.IsZero() {
-		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	}
-	template.SerialNumber, template.Subject = big.NewInt(1), pkix.Name{CommonName: "a"}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
 
 // What is wrong with a certificate is stated, beside what is right.
 func TestCertificateProblems(t *testing.T) {
@@ -70,7 +43,7 @@ func TestCertificateProblems(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := web(t, func(s *httptest.Server) {
-				s.TLS.Certificates = []tls.Certificate{selfSigned(t, &tt.template, tt.keys...)}
+				s.TLS.Certificates = []tls.Certificate{service.SelfSigned(t, &tt.template, tt.keys...)}
 			})
 			o := quick
 			o.Host = tt.host

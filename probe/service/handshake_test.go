@@ -167,7 +167,7 @@ func TestManyNames(t *testing.T) {
 		for i := range 1500 {
 			names = append(names, fmt.Sprintf("h%d.invalid", i))
 		}
-		s.TLS.Certificates = []tls.Certificate{selfSigned(t, &x509.Certificate{DNSNames: names})}
+		s.TLS.Certificates = []tls.Certificate{service.SelfSigned(t, &x509.Certificate{DNSNames: names})}
 	})
 	s, err := service.Identify(t.Context(), e, quick)
 	if err != nil || s.TLS == nil || s.TLS.NameCount != 1500 || len(s.TLS.Names) != 32 {

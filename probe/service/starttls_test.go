@@ -1,4 +1,4 @@
-package service_test
+package service
 
 import (
 	"bufio"
@@ -9,15 +9,14 @@ import (
 	"net"
 	"strings"
 	"testing"
-
-	"onmux/probe/service"
+	"testing/synctest"
 )
 
 // mail is a server that greets, has an answer for each command, and changes to TLS at the one
 // that is answered with begin.
-func mail(t *testing.T, greeting, begin string, answers map[string]string) func(*net.TCPConn) {
-	certificate := selfSigned(t, &x509.Certificate{DNSNames: []string{"mx.invalid"}})
-	return func(c *net.TCPConn) {
+func mail(t *testing.T, greeting, begin string, answers map[string]string) func(net.Conn) {
+	certificate := SelfSigned(t, &x509.Certificate{DNSNames: []string{"mx.invalid"}})
+	return func(c net.Conn) {
 		fmt.Fprint(c, greeting)
 		r := bufio.NewReader(c)
 		for {
@@ -67,17 +66,17 @@ func TestStartTLS(t *testing.T) {
 		for _, change := range []bool{false, true} {
 			t.Run(fmt.Sprint(tt.name, " ", change), func(t *testing.T) {
 				t.Parallel()
-				e := serve(t, mail(t, tt.greeting, tt.begin, tt.answers))
-				o := quick
-				o.StartTLS = change
-				s, err := service.Identify(t.Context(), e, o)
-				if err != nil || s.Name != tt.service || s.StartTLS == nil || s.StartTLS.Offered != tt.offered {
-					t.Fatalf("%+v, STARTTLS %+v, %v", s, s.StartTLS, err)
-				}
-				if seen := s.StartTLS.TLS != nil; seen != (change && tt.offered) ||
-					seen && (len(s.StartTLS.TLS.Names) != 1 || s.StartTLS.TLS.Names[0] != "mx.invalid") || s.StartTLS.Error != "" {
-					t.Errorf("STARTTLS %+v", s.StartTLS)
-				}
+				synctest.Test(t, func(t *testing.T) {
+					peer := &server{peer: mail(t, tt.greeting, tt.begin, tt.answers)}
+					s, _ := peer.identifyWith(t, 5432, Options{StartTLS: change})
+					if s.Name != tt.service || s.StartTLS == nil || s.StartTLS.Offered != tt.offered {
+						t.Fatalf("%+v, STARTTLS %+v", s, s.StartTLS)
+					}
+					if seen := s.StartTLS.TLS != nil; seen != (change && tt.offered) ||
+						seen && (len(s.StartTLS.TLS.Names) != 1 || s.StartTLS.TLS.Names[0] != "mx.invalid") || s.StartTLS.Error != "" {
+						t.Errorf("STARTTLS %+v", s.StartTLS)
+					}
+				})
 			})
 		}
 	}
