@@ -126,7 +126,8 @@ func TestObserveIsBounded(t *testing.T) {
 		t.Fatal(r.State, err)
 	}
 	got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 100 * time.Millisecond})
-	if err != nil || got.Behavior != probe.StaysSilent {
+	// On a machine that is busy, the time may be over before there is a connection.
+	if silent, late := got.Behavior == probe.StaysSilent, got.Behavior == probe.Unconfirmed; err != nil || !silent && !late {
 		t.Errorf("%+v, %v", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
