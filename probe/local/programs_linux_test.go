@@ -76,7 +76,7 @@ func TestSteered(t *testing.T) {
 			h := nettest.NewReadyHost(t)
 			h.Steer(t, 417, listener(t, h, proto, 9999))
 			port := probe.Port{Number: 417, Proto: proto}
-			if err := getAnswer(netip.AddrPortFrom(h.Addr4, 417), proto, h.Self4); err != nil {
+			if err := getAnswer(netip.AddrPortFrom(h.Addr4, 417), proto, h.Self4, true); err != nil {
 				t.Errorf("no answer: %v", err)
 			}
 			if err := h.Do(func() error {
