@@ -2,10 +2,13 @@ package nettest
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -83,7 +86,30 @@ func Address(device, prefix string) func() error {
 			return err
 		}
 		a.Flags = unix.IFA_F_NODAD
-		return netlink.AddrAdd(l, a)
+		if err := netlink.AddrAdd(l, a); err != nil || l.Attrs().RawFlags&unix.IFF_RUNNING == 0 {
+			return err
+		}
+		return usable(l)
+	}
+}
+
+// usable waits until no global address of a device is tentative any more. Without duplicate address
+// detection too, the kernel decides that in a work queue, and on a busy machine later than the
+// first packet leaves: from another address.
+func usable(l netlink.Link) error {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(pollInterval) {
+		addrs, err := netlink.AddrList(l, unix.AF_INET6)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(addrs, func(a netlink.Addr) bool {
+			return a.Scope == unix.RT_SCOPE_UNIVERSE && a.Flags&unix.IFA_F_TENTATIVE != 0
+		}) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nettest: %s has tentative addresses after 20 s", l.Attrs().Name)
+		}
 	}
 }
 
@@ -95,6 +121,10 @@ func (h *Host) UnlimitedICMP(t testing.TB) {
 		Sysctl("ipv4/icmp_msgs_per_sec", "1000000"), Sysctl("ipv4/icmp_msgs_burst", "1000000"),
 		Sysctl("ipv4/ip_forward", "1"), Sysctl("ipv6/conf/all/forwarding", "1"))
 }
+
+// tunQueue is how many packets wait until the test reads them. The kernel's 500 are less than
+// what a scan sends while a busy machine runs something else.
+const tunQueue = 10_000
 
 // TUN makes a device without Ethernet in the caller's namespace. The error is
 // os.ErrNotExist or os.ErrPermission where there can be none.
@@ -120,5 +150,8 @@ func TUN(name string, addrs ...string) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return os.NewFile(uintptr(fd), name), netlink.LinkSetUp(l)
+	if err := errors.Join(netlink.LinkSetTxQLen(l, tunQueue), netlink.LinkSetUp(l), usable(l)); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
