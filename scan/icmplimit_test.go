@@ -207,8 +207,12 @@ func (w *testNet) checkManyPorts(t *testing.T, errors *errorLog, c scan.Config) 
 	s := scantest.Run(t.Context(), c)
 	s.RequireComplete(t)
 	_, exact := c.Engine.(*packetEngine)
-	sent := errors.all()
-	for e, r := range s.Results(t) {
+	results, sent := s.Results(t), errors.all()
+	refused := make(map[netip.Addr]bool)
+	for e, r := range results {
+		refused[e.Addr] = refused[e.Addr] || r.Reason == probe.PortUnreach
+	}
+	for e, r := range results {
 		want, state := none, probe.OpenFiltered
 		switch {
 		case e.Port == 417:
@@ -219,7 +223,8 @@ func (w *testNet) checkManyPorts(t *testing.T, errors *errorLog, c scan.Config) 
 		if r.Reason != want || r.State != state {
 			t.Errorf("%v is reported as %v (%v) %s, want %v", e, r.State, r.Reason, r.Error, want)
 		}
-		if (want == none) != (len(r.Notes) > 0) {
+		// On a busy machine every refusal of a host may come after its wait. Then nothing is known of a limit.
+		if known := exact || want != none || refused[e.Addr]; known && (want == none) != (len(r.Notes) > 0) {
 			t.Errorf("%v is %v, notes %q", e, r.State, r.Notes)
 		}
 	}
