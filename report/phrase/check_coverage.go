@@ -1,7 +1,9 @@
 package phrase
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -66,6 +68,9 @@ func CheckHints(c local.Coverage) []string {
 	if o := c.Owners; o.Asked && o.Found < o.All && (o.Unreadable > 0 || o.Hidden || !c.Root) &&
 		!c.Can(local.CapSysPtrace) {
 		all = append(all, privilege(c, "CAP_SYS_PTRACE")+" is needed to see every owner")
+	}
+	if errors.Is(c.Owners.Err, fs.ErrNotExist) {
+		all = append(all, "/proc is not there, by which owners of sockets and other network namespaces are found")
 	}
 	if c.Owners.Masked {
 		all = append(all, "secrets in command lines are masked: --unmask shows them")
