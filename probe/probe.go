@@ -250,6 +250,7 @@ type Details struct {
 	Path      []Hop       `json:"path,omitempty"`
 	Facts     []Fact      `json:"-"`                 // of which a report makes Evidence and Notes
 	FarEnd    *FarEnd     `json:"far_end,omitempty"` // if one was asked for
+	Traffic   *Traffic    `json:"traffic,omitempty"` // in a capture
 }
 
 // Kind names the record's type in documents.

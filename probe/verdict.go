@@ -145,6 +145,14 @@ const (
 	// DoubtHostDown: another program found its host down, and did not ask its ports.
 	DoubtHostDown DoubtKind = "host-down"
 
+	// DoubtNotCaptured: its answer is not in the capture, but the client went on after it;
+	// DoubtBeganBefore: its connections began before the capture.
+	DoubtNotCaptured DoubtKind = "answer-not-captured"
+	DoubtBeganBefore DoubtKind = "began-before"
+
+	// DoubtContradicted: its answers to several clients, or at several times, make different states.
+	DoubtContradicted DoubtKind = "contradicted"
+
 	// The others have the name of the Behavior that they are about. The first attempt may
 	// show these two already.
 	DoubtZeroWindow   = DoubtKind(ZeroWindow)

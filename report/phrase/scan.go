@@ -175,6 +175,12 @@ func VerdictDoubt(d probe.Doubt) string {
 		return "whether it is a service could not be looked at: " + d.Error
 	case probe.DoubtHostDown:
 		return "the host was found down, and its ports were not asked"
+	case probe.DoubtNotCaptured:
+		return "its answers are not in the capture: clients went on after them"
+	case probe.DoubtBeganBefore:
+		return "its connections began before the capture"
+	case probe.DoubtContradicted:
+		return "it was seen in another state as well: some clients were answered otherwise, or at other times"
 	case probe.DoubtNoOptions:
 		return "it accepts connections without a single TCP option, as decoys and middleboxes do"
 	case probe.DoubtZeroWindow:

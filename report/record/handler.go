@@ -8,6 +8,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // Handler receives one stream of records: Start once, then a call for each
@@ -20,6 +21,7 @@ type Handler interface {
 	Endpoint(probe.Result) error
 	Attempt(probe.Attempt) error
 	Range(scan.Range) error
+	Flow(wire.Flow) error
 	Listener(local.Listener) error
 	Verdict(local.Verdict) error
 	Event(local.Event) error
@@ -41,6 +43,8 @@ func Write(h Handler, f Finding) error {
 		return h.Attempt(f)
 	case scan.Range:
 		return h.Range(f)
+	case wire.Flow:
+		return h.Flow(f)
 	case local.Listener:
 		return h.Listener(f)
 	case local.Verdict:
@@ -70,6 +74,7 @@ func (Nop) Start(Start) error             { return nil }
 func (Nop) Endpoint(probe.Result) error   { return nil }
 func (Nop) Attempt(probe.Attempt) error   { return nil }
 func (Nop) Range(scan.Range) error        { return nil }
+func (Nop) Flow(wire.Flow) error          { return nil }
 func (Nop) Listener(local.Listener) error { return nil }
 func (Nop) Verdict(local.Verdict) error   { return nil }
 func (Nop) Event(local.Event) error       { return nil }
@@ -88,6 +93,7 @@ type Func func(Finding) error
 func (f Func) Endpoint(r probe.Result) error   { return f(r) }
 func (f Func) Attempt(a probe.Attempt) error   { return f(a) }
 func (f Func) Range(r scan.Range) error        { return f(r) }
+func (f Func) Flow(w wire.Flow) error          { return f(w) }
 func (f Func) Listener(l local.Listener) error { return f(l) }
 func (f Func) Verdict(v local.Verdict) error   { return f(v) }
 func (f Func) Event(e local.Event) error       { return f(e) }

@@ -31,7 +31,7 @@ type Start struct {
 	Watch    bool   `json:"watch,omitempty"`     // of a check: it watched what begins and stops listening
 }
 
-// Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, local.Listener,
+// Finding is one record between Start and End: probe.Result, probe.Attempt, scan.Range, wire.Flow, local.Listener,
 // local.Verdict, local.Event, listen.Arrival, ports.Info, Change, Rule or Violation. Kind is the record's "type"
 // in documents.
 type Finding interface{ Kind() string }

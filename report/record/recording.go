@@ -6,6 +6,7 @@ import (
 	"onmux/probe/local"
 	"onmux/probe/ports"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // Recording is a Handler that keeps a stream, to write it later. The zero value
@@ -31,6 +32,7 @@ func (r *Recording) keep(f Finding) error {
 func (r *Recording) Endpoint(f probe.Result) error   { return r.keep(f) }
 func (r *Recording) Attempt(f probe.Attempt) error   { return r.keep(f) }
 func (r *Recording) Range(f scan.Range) error        { return r.keep(f) }
+func (r *Recording) Flow(f wire.Flow) error          { return r.keep(f) }
 func (r *Recording) Listener(f local.Listener) error { return r.keep(f) }
 func (r *Recording) Verdict(f local.Verdict) error   { return r.keep(f) }
 func (r *Recording) Event(f local.Event) error       { return r.keep(f) }
