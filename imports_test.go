@@ -18,14 +18,14 @@ import (
 var arrows = map[string][]string{
 	".": {
 		"probe", "probe/farend", "probe/inquiry", "probe/listen", "probe/local", "probe/local/secret", "probe/ports",
-		"probe/recog", "probe/service",
-		"probe/wording",
-		"report", "report/become", "report/compare", "report/document", "report/expect", "report/help", "report/job",
-		"report/phrase", "report/phrase/coverage",
-		"report/policy", "report/record", "scan",
-		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target",
+		"probe/recog", "probe/service", "probe/wording", "report", "report/become", "report/compare",
+		"report/document", "report/expect", "report/help", "report/job", "report/phrase", "report/phrase/coverage",
+		"report/policy", "report/record", "scan", "scan/checkpoint", "scan/engine", "scan/files", "scan/link",
+		"scan/target", "scan/wire",
 	},
-	"probe":          {"probe/netlink", "probe/request", "probe/wording"},
+	"probe": {
+		"probe/netlink", "probe/request", "probe/traffic", "probe/wording",
+	},
 	"probe/decoy":    {"probe"},
 	"probe/hello":    {},
 	"probe/farend":   {"probe", "probe/traceroute"},
@@ -61,9 +61,10 @@ var arrows = map[string][]string{
 	"probe/request":        {},
 	"probe/local/watch":    {"probe/local/socket"},
 	"probe/service": {
-		"probe", "probe/recog", "probe/request", "probe/service/answer",
+		"probe", "probe/hello", "probe/recog", "probe/request", "probe/service/answer", "probe/traffic",
 	},
 	"probe/service/answer": {"probe", "probe/request"},
+	"probe/traffic":        {},
 	"probe/traceroute":     {"probe"},
 	"probe/wording":        {},
 	"report": {
@@ -74,9 +75,7 @@ var arrows = map[string][]string{
 	"report/become": {},
 	"report/ci": {
 		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/compact", "report/phrase",
-		"report/phrase/arrival",
-		"report/record",
-		"scan",
+		"report/phrase/arrival", "report/phrase/passing", "report/record", "scan", "scan/wire",
 	},
 	"report/compact": {"probe", "report/record", "scan"},
 	"report/compare": {
@@ -84,22 +83,22 @@ var arrows = map[string][]string{
 	},
 	"report/document": {
 		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "report/phrase", "report/record",
-		"scan",
+		"scan", "scan/wire",
 	},
 	"report/expect": {
 		"probe", "probe/local", "probe/local/firewall", "probe/local/owner", "probe/wording", "report/phrase",
-		"report/record", "scan",
+		"report/phrase/passing", "report/record", "scan", "scan/wire",
 	},
 	"report/help": {"probe", "probe/hostport", "probe/ports", "probe/wording"},
 	"report/html": {
-		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase", "report/phrase/arrival",
-		"report/record", "scan",
-		"scan/control",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase",
+		"report/phrase/arrival", "report/phrase/passing", "report/record", "scan", "scan/control", "scan/wire",
 	},
 	"report/job": {
-		"probe", "report", "probe/local", "probe/listen", "probe/inquiry", "probe/wording",
-		"report/phrase", "report/phrase/arrival", "report/phrase/coverage", "report/record", "scan",
-		"scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named", "scan/target",
+		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/wording", "report", "report/phrase",
+		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
+		"scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named",
+		"scan/target", "scan/wire",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
@@ -117,6 +116,9 @@ var arrows = map[string][]string{
 		"probe/local/bpf", "probe/local/firewall", "probe/local/nat", "probe/local/nfexpr",
 		"probe/local/ruleset", "probe/wording",
 	},
+	"report/phrase/passing": {
+		"probe", "probe/traffic", "probe/wording", "report/phrase", "report/record", "scan/wire",
+	},
 	"report/policy": {
 		"probe", "probe/hostport", "probe/local", "probe/ports", "probe/wording", "report/expect", "report/phrase",
 		"report/phrase/coverage", "report/record", "scan", "scan/files", "scan/target",
@@ -124,19 +126,18 @@ var arrows = map[string][]string{
 	"report/reading": {"probe", "probe/textfile", "report/compact", "report/record"},
 	"report/record": {
 		"probe", "probe/listen", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/trace",
-		"probe/ports", "scan",
+		"probe/ports", "scan", "scan/wire",
 	},
 	"report/reporttest": {
 		"probe", "probe/listen", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner",
-		"probe/local/socket",
-		"probe/local/trace",
-		"probe/ports", "report", "report/record", "scan",
+		"probe/local/socket", "probe/local/trace", "probe/ports", "probe/traffic", "report", "report/record", "scan",
+		"scan/wire",
 	},
 	"report/schematest": {"report/document"},
 	"report/text": {
-		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording",
-		"report/phrase", "report/phrase/arrival", "report/phrase/evidence", "report/record",
-		"scan", "scan/control", "scan/routes", "scan/target",
+		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording", "report/phrase",
+		"report/phrase/arrival", "report/phrase/evidence", "report/phrase/passing", "report/record", "scan",
+		"scan/control", "scan/routes", "scan/target", "scan/wire",
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
@@ -163,8 +164,12 @@ var arrows = map[string][]string{
 		"probe", "probe/hostport", "probe/lookup", "probe/ports", "probe/textfile", "probe/wording", "scan/files",
 		"scan/varint",
 	},
-	"scan/named":   {"probe", "scan/control", "scan/engine"},
-	"scan/timing":  {"scan/engine"},
+	"scan/named":  {"probe", "scan/control", "scan/engine"},
+	"scan/timing": {"scan/engine"},
+	"scan/wire": {
+		"probe", "probe/service", "probe/traffic", "scan", "scan/capture", "scan/ip", "scan/link", "scan/packet",
+		"scan/verdict",
+	},
 	"scan/varint":  {},
 	"scan/verdict": {"probe", "scan/engine"},
 }

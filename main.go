@@ -54,7 +54,7 @@ func start(stdin, stdout, stderr *os.File) int {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	goesOn := func(a string) bool { return a == "--watch" || a == "-watch" || a == "listen" }
+	goesOn := func(a string) bool { return a == "--watch" || a == "-watch" || a == "listen" || a == "watch" }
 	ctx, stop := withInterrupt(stderr, slices.ContainsFunc(args, goesOn))
 	defer stop()
 	given := args
@@ -135,7 +135,8 @@ func commandsFor(args []string) (commands []*cli.Command) {
 		name string
 		make func() *cli.Command
 	}{
-		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"listen", listenCommand}, {"explain",
+		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"watch", watchCommand}, {"listen",
+			listenCommand}, {"explain",
 			explainCommand},
 		{"report", reportCommand}, {"diff", diffCommand}, {"merge", mergeCommand}, {"verify", verifyCommand},
 		{"schema", schemaCommand}, {"", completionCommand}, {"", manCommand}, {topicCommand, newTopicCommand},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -50,7 +51,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "")
 			e.Setenv("TERM", "xterm")
 			e.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
+			captures, err := filepath.Abs("testdata/captures")
+			e.Setenv("CAPTURES", captures)
+			return err
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "alone" {

@@ -110,6 +110,10 @@ func (s *session) readPorts(c *cli.Context) error {
 		return usageError(fmt.Errorf("--proto %s: unknown protocol", proto), "tcp, udp or both")
 	}
 	specs := c.StringSlice("port")
+	if s.command == "watch" {
+		named, _ := portsAndFiles(c.Args().Slice())
+		specs = append(specs, named...)
+	}
 	if s.command == "check" || s.command == "listen" {
 		for _, arg := range c.Args().Slice() {
 			if len(arg) > 1 && arg[0] == ':' { // as others write the port of this machine

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"onmux/probe/traffic"
 )
 
 // Onmux is the port that IANA assigned to "Onmux" (RFC 1700, page 32).
@@ -240,17 +242,17 @@ func (o *Origin) AddHost(name string) {
 
 // Details are what is found out about an endpoint beyond its state.
 type Details struct {
-	Service   *Service    `json:"service,omitempty"`
-	Exchanges []Exchange  `json:"exchanges,omitempty"` // by which Service was identified, or was not
-	Withdrawn *Withdrawal `json:"withdrawn,omitempty"` // if it stopped answering meanwhile
-	Attempts  *Attempts   `json:"attempts,omitempty"`  // if there were several
-	Route     *Route      `json:"route,omitempty"`
-	Handshake *Handshake  `json:"handshake,omitempty"` // of an accepted connection
-	Openness  *Openness   `json:"openness,omitempty"`  // if it was verified
-	Path      []Hop       `json:"path,omitempty"`
-	Facts     []Fact      `json:"-"`                 // of which a report makes Evidence and Notes
-	FarEnd    *FarEnd     `json:"far_end,omitempty"` // if one was asked for
-	Traffic   *Traffic    `json:"traffic,omitempty"` // in a capture
+	Service   *Service        `json:"service,omitempty"`
+	Exchanges []Exchange      `json:"exchanges,omitempty"` // by which Service was identified, or was not
+	Withdrawn *Withdrawal     `json:"withdrawn,omitempty"` // if it stopped answering meanwhile
+	Attempts  *Attempts       `json:"attempts,omitempty"`  // if there were several
+	Route     *Route          `json:"route,omitempty"`
+	Handshake *Handshake      `json:"handshake,omitempty"` // of an accepted connection
+	Openness  *Openness       `json:"openness,omitempty"`  // if it was verified
+	Path      []Hop           `json:"path,omitempty"`
+	Facts     []Fact          `json:"-"`                 // of which a report makes Evidence and Notes
+	FarEnd    *FarEnd         `json:"far_end,omitempty"` // if one was asked for
+	Traffic   *traffic.Totals `json:"traffic,omitempty"` // in a capture
 }
 
 // Kind names the record's type in documents.

@@ -13,6 +13,7 @@ import (
 	"onmux/probe/hello"
 	"onmux/probe/request"
 	"onmux/probe/service/answer"
+	"onmux/probe/traffic"
 )
 
 // Observation is how a conversation between a client and an endpoint began: the first bytes
@@ -97,10 +98,10 @@ func hostOf(name string) string {
 
 // GreetingOf is what a client sent first; nil if its protocol is not known. What follows a
 // name or a password is not read.
-func GreetingOf(sent []byte) *probe.Greeting {
+func GreetingOf(sent []byte) *traffic.Greeting {
 	if hello.IsRecord(sent) {
 		if c, ok := hello.ReadClient(sent); ok {
-			g := &probe.Greeting{Protocol: "tls", ServerName: answer.Printable(c.Name, dnSize), JA4: c.JA4()}
+			g := &traffic.Greeting{Protocol: "tls", ServerName: answer.Printable(c.Name, dnSize), JA4: c.JA4()}
 			for _, p := range c.ALPN[:min(len(c.ALPN), maxNames)] {
 				g.ALPN = append(g.ALPN, answer.Printable(p, answer.NameSize))
 			}
@@ -109,10 +110,10 @@ func GreetingOf(sent []byte) *probe.Greeting {
 	}
 	line, _, _ := strings.Cut(string(sent[:min(len(sent), answer.MaxSize)]), "\n")
 	if fields := strings.Fields(line); len(fields) == 3 && strings.HasPrefix(fields[2], "HTTP/") {
-		return &probe.Greeting{Protocol: request.HTTP.Service}
+		return &traffic.Greeting{Protocol: request.HTTP.Service}
 	}
 	if m, _ := answer.Recognise(answer.New("", nil, sent)); m.Known() {
-		return &probe.Greeting{Protocol: m.Service}
+		return &traffic.Greeting{Protocol: m.Service}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // testCase is one thing that was looked at, as test reports have it.
@@ -63,6 +64,9 @@ func (c *cases) Listener(local.Listener) error { return nil }
 
 // Event is no test either: what is expected is of the verdict.
 func (c *cases) Event(local.Event) error { return nil }
+
+// Flow makes no case: what is expected of clients is a violation.
+func (c *cases) Flow(wire.Flow) error { return nil }
 
 // Arrival makes no case: nothing is expected of it.
 func (c *cases) Arrival(listen.Arrival) error { return nil }

@@ -16,22 +16,24 @@ import (
 	"onmux/probe/ports"
 	"onmux/report/phrase"
 	"onmux/report/phrase/arrival"
+	"onmux/report/phrase/passing"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // csvHead has the fields of every row. What a record does not have is empty.
 var csvHead = []string{"type", "address", "last", "count", "port", "proto", "state", "reason", "rtt_ms", "tries",
 	"host", "responder", "confidence", "service", "product", "version", "reach", "netns", "pid", "process", "user",
 	"unit",
-	"expected", "actual", "text", "rule", "hosts"}
+	"expected", "actual", "text", "rule", "hosts", "client"}
 
 // csvHandler writes a table (RFC 4180): a row for each record, for each owner
 // of a socket, and at the end one that states whether that was everything.
 type csvHandler struct {
 	csv     *csv.Writer
 	command string
-	row     [27]string
+	row     [28]string
 }
 
 func NewCSV(w io.Writer, _ record.Options) record.Handler {
@@ -76,10 +78,11 @@ const (
 	cText
 	cRule
 	cHosts
+	cClient
 )
 
 // begin clears the row for a record of a type.
-func (c *csvHandler) begin(f record.Finding) { c.row = [27]string{cType: f.Kind()} }
+func (c *csvHandler) begin(f record.Finding) { c.row = [28]string{cType: f.Kind()} }
 
 // Endpoint writes a row.
 // End writes a row that states whether that was everything.
@@ -198,6 +201,19 @@ func (c *csvHandler) Arrival(a listen.Arrival) error {
 	return c.write(c.row[:])
 }
 
+// Flow writes a row: what passed between a client and an endpoint.
+func (c *csvHandler) Flow(f wire.Flow) error {
+	c.begin(f)
+	c.at(f.Addr, f.Port, f.Proto)
+	c.row[cState], c.row[cReason], c.row[cTries] = f.State.String(), f.Reason.String(), natural(uint64(f.Tries))
+	c.row[cCount], c.row[cClient] = natural(f.Connections), passing.Client(f)
+	if f.RTT > 0 {
+		c.row[cRTT] = phrase.Milliseconds(f.RTT)
+	}
+	c.row[cText] = phrase.Join(passing.Period(f.First, f.Last), "", passing.Flow(f)...)
+	return c.write(c.row[:])
+}
+
 func (c *csvHandler) socket(l local.Listener, state, text string) error {
 	c.at(l.Address, l.Port, l.Proto)
 	c.row[cState], c.row[cReach], c.row[cNetNS], c.row[cText] = state, l.Reach, l.NetNS, text
@@ -225,7 +241,7 @@ func (c *csvHandler) End(e record.End) error {
 	if !e.Complete {
 		state = "incomplete"
 	}
-	c.row = [27]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
+	c.row = [28]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
 		cText: phrase.Join(phrase.Tally(c.command, e.Summary.States), "", e.Coverage...)}
 	return c.write(c.row[:])
 }

@@ -16,8 +16,10 @@ import (
 	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/phrase/arrival"
+	"onmux/report/phrase/passing"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // markdown writes GitHub's flavour, for the summary of a CI step: how it ended
@@ -92,6 +94,12 @@ func (m *markdown) Listener(l local.Listener) error {
 func (m *markdown) Event(e local.Event) error {
 	return m.row(2, netip.AddrPortFrom(e.Address, e.Port).String()+"/"+e.Proto.String(), string(e.Event),
 		phrase.Reach(e.Listener), phrase.Join(e.Time.Format(time.RFC3339), phrase.Holders(e.Owners)))
+}
+
+// Flow adds a row.
+func (m *markdown) Flow(f wire.Flow) error {
+	return m.row(2, passing.Client(f)+" to "+f.Endpoint.String(), f.State.String(), f.Reason.String(),
+		phrase.Join(passing.Period(f.First, f.Last), "", passing.Flow(f)...))
 }
 
 // Arrival adds a row.

@@ -112,7 +112,7 @@ func (r *Saved) Close() { r.asked.Close() }
 
 // Comparable reports whether reports of two commands have to do with each other.
 func Comparable(old, now string) error {
-	remote := func(command string) bool { return command == "scan" || command == "probe" }
+	remote := func(command string) bool { return slices.Contains([]string{"scan", "probe", "watch"}, command) }
 	if remote(old) && remote(now) || old == "check" && now == "check" {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/listen"
 	"onmux/probe/local"
 	"onmux/report/record"
 )
@@ -58,7 +59,7 @@ func (j *jsonl) stampOf(kind string) []byte {
 		return nil
 	}
 	var b []byte
-	if !slices.Contains([]string{probe.Attempt{}.Kind(), local.Event{}.Kind()}, kind) {
+	if !slices.Contains([]string{probe.Attempt{}.Kind(), local.Event{}.Kind(), listen.Arrival{}.Kind()}, kind) {
 		at := j.at
 		if j.now != nil {
 			at = j.now()

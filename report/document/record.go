@@ -13,6 +13,7 @@ import (
 	"onmux/probe/ports"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // KindOf is the "type" of a record, or "" if it has none or is none.
@@ -46,6 +47,8 @@ func parseFinding(kind string, raw []byte) (record.Finding, error) {
 		return parse(raw, func(a probe.Attempt) error { return needProto(a.Proto) })
 	case scan.Range{}.Kind():
 		return parse(raw, checkRange)
+	case wire.Flow{}.Kind():
+		return parse(raw, checkFlow)
 	case local.Listener{}.Kind():
 		return parse(raw, func(l local.Listener) error { return needProto(l.Proto) })
 	case local.Event{}.Kind():
@@ -104,6 +107,13 @@ func checkRange(r scan.Range) error {
 		return fmt.Errorf("a range of %d addresses from %q to %q is none", r.Count, r.First, r.Last)
 	}
 	return needProto(r.Proto)
+}
+
+func checkFlow(f wire.Flow) error {
+	if !f.Client.IsValid() || !f.Addr.IsValid() {
+		return errors.New("a flow has no client or no endpoint")
+	}
+	return needProto(f.Proto)
 }
 
 func checkVerdict(v local.Verdict) error {

@@ -14,11 +14,13 @@ import (
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 	"onmux/probe/ports"
+	"onmux/probe/traffic"
 	"onmux/report/document"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 	"onmux/report/schematest"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 func TestDocumentsAreValid(t *testing.T) {
@@ -102,8 +104,8 @@ func TestSchemaHasEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	records := map[string]any{"endpoint": probe.Result{}, "attempt": probe.Attempt{}, "range": scan.Range{},
-		"listener": local.Listener{},
-		"verdict":  local.Verdict{}, "about": ports.Info{}, "change": Change{}, "rule": Rule{},
+		"listener": local.Listener{}, "flow": wire.Flow{},
+		"verdict": local.Verdict{}, "about": ports.Info{}, "change": Change{}, "rule": Rule{},
 		"violation": Violation{}, "start": Start{}, "end": End{}}
 	parts := map[string]any{"service": probe.Service{}, "tls": probe.TLS{}, "icmp": probe.ICMP{},
 		"attempts": probe.Attempts{}, "hop": probe.Hop{}, "openness": probe.Openness{}, "lookup": probe.Lookup{},
@@ -111,7 +113,8 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"plan":  Plan{},
 		"owner": owner.Owner{}, "process": owner.Process{}, "candidate": owner.Candidate{}, "summary": scan.Summary{},
 		"name": ports.Name{}, "services": ports.Services{},
-		"serviceLine": ports.Service{}, "span": ports.Span{}, "fact": ports.Fact{}}
+		"traffic": traffic.Totals{}, "volume": traffic.Volume{}, "serviceLine": ports.Service{}, "span": ports.Span{},
+		"fact": ports.Fact{}}
 	for name, v := range records {
 		all := fields(reflect.TypeOf(v))
 		if name == "violation" {

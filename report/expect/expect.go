@@ -27,6 +27,7 @@ type Expectation struct {
 	holder   *Holder   // of who holds a port, instead of words
 	endpoint *endpoint // of what speaks on an endpoint, instead of words
 	field    *field    // of one field of that, likewise
+	clients  *clients  // of who has flows, instead of words
 }
 
 func (e Expectation) String() string { return e.text }
@@ -37,6 +38,9 @@ func (e Expectation) IsCount() bool { return e.op != "" }
 // Parse reads "closed,filtered", "open=0", "open>=1", "certificate=valid" and the like.
 // The words are verdicts for the command check, states for all others.
 func Parse(text, command string) (Expectation, error) {
+	if e, ok, err := parseClients(text, command); ok {
+		return e, err
+	}
 	if e, ok, err := parseField(text, command); ok {
 		return e, err
 	}

@@ -54,10 +54,10 @@ func parseField(text, command string) (e Expectation, ok bool, err error) {
 	name, values, found := strings.Cut(text, "=")
 	not := strings.HasSuffix(name, "!")
 	name = strings.ToLower(strings.TrimSpace(strings.TrimSuffix(name, "!")))
-	if !found || command != "probe" && command != "scan" || !slices.Contains(fieldNames, name) {
+	if !found || !slices.Contains([]string{"probe", "scan", "watch"}, command) || !slices.Contains(fieldNames, name) {
 		return e, false, nil
 	}
-	f := &field{name: name, not: not, scan: command == "scan"}
+	f := &field{name: name, not: not, scan: command != "probe"}
 	for v := range strings.SplitSeq(strings.TrimPrefix(values, "="), ",") {
 		if v = strings.ToLower(strings.TrimSpace(v)); v == "" {
 			return e, true, fmt.Errorf("%q has no value", text)

@@ -20,8 +20,10 @@ import (
 	"onmux/probe/ports"
 	"onmux/report/phrase"
 	"onmux/report/phrase/arrival"
+	"onmux/report/phrase/passing"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 //go:embed page
@@ -217,6 +219,9 @@ func result(r probe.Result, at time.Time) row {
 		parts = append(parts, service[1:]...)
 	}
 	out.Text = strings.Join(append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", ")
+	if r.Traffic != nil {
+		out.Details = append(passing.Totals(r.Traffic), passing.Period(r.Traffic.First, r.Traffic.Last))
+	}
 	for _, n := range r.Notes {
 		out.Details = append(out.Details, "note: "+n)
 	}
@@ -251,6 +256,15 @@ func (h *page) Event(e local.Event) error {
 	out := socketRow(e.Listener)
 	out.Word, out.Reason = string(e.Event), e.Time.Format(time.RFC3339)
 	return h.table.add(out)
+}
+
+// Flow writes a row.
+func (h *page) Flow(f wire.Flow) error {
+	return h.table.add(row{
+		Place: passing.Client(f) + " to " + f.Endpoint.String(), Word: "flow, " + f.State.String(),
+		Reason: f.Reason.String(), RTT: milliseconds(f.RTT), Text: strings.Join(passing.Flow(f), ", "),
+		Details: []string{passing.Period(f.First, f.Last)},
+	})
 }
 
 // Arrival writes a row.

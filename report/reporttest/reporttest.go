@@ -16,9 +16,11 @@ import (
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
 	"onmux/probe/ports"
+	"onmux/probe/traffic"
 	"onmux/report"
 	. "onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // Stream is what a handler receives.
@@ -87,6 +89,8 @@ func Sample() Stream {
 					Openness: &probe.Openness{Behavior: probe.SendsData, Controls: 4, Answered: 4, Everywhere: true},
 					Path: []probe.Hop{{Hop: 1}, {Hop: 2, Address: Addr4, RTT: probe.Millis(time.Millisecond),
 						Reason: probe.TimeExceeded}},
+					Traffic: &traffic.Totals{First: Noon.UTC(), Last: Noon.UTC(), Clients: 2, Connections: 3, Answered: 1,
+						Refused: 1, Silent: 1, Sent: traffic.Volume{Packets: 4, Bytes: 17}},
 					FarEnd: &probe.FarEnd{Proven: true, Source: netip.AddrPortFrom(Addr6, 51234),
 						Seen: netip.AddrPortFrom(Addr6.Next(), 1024), Server: netip.AddrPortFrom(Addr6, 417),
 						RTT: probe.Millis(time.Millisecond),
@@ -117,6 +121,14 @@ func Sample() Stream {
 					Candidates: []owner.Candidate{{Process: owner.Process{PID: 12, Name: "sshd"}, By: "cgroup"},
 						{Process: owner.Process{PID: 13}, By: "user"}}}},
 			local.Listener{Proto: probe.UDP, Address: Addr4, State: local.Bound, Reach: "public"},
+			wire.Flow{Peer: wire.Peer{Client: Addr4, ClientPort: 40000},
+				Endpoint: probe.Endpoint{Addr: Addr4.Next(), Port: 417, Proto: probe.TCP}, State: probe.Open,
+				Reason: probe.SynAck, Tries: 1, First: Noon.UTC(), Last: Noon.UTC(), RTT: probe.Millis(time.Millisecond),
+				ClientRTT: probe.Millis(time.Millisecond), Sent: traffic.Volume{Packets: 5, Bytes: 417, Repeated: 1},
+				Received: traffic.Volume{Packets: 4}, End: wire.ResetByClient, Event: wire.Began,
+				Greeting: &traffic.Greeting{Protocol: "tls", ServerName: "a", ALPN: []string{"h2"}, JA4: "t13d"}},
+			wire.Flow{Peer: wire.Peer{Client: Addr6, LastClient: Addr6.Next()}, Connections: 7,
+				Endpoint: probe.Endpoint{Addr: Addr6, Port: 417, Proto: probe.UDP}, State: probe.OpenFiltered},
 			listen.Arrival{Time: Noon.UTC(), Proto: probe.TCP, Client: Addr4, ClientPort: 51234, Address: Addr4.Next(),
 				Port:      417,
 				Interface: "eth0", TTL: 61, Bytes: 18, Data: `GET / HTTP/1.0\r\n`, Proven: true,
@@ -261,6 +273,8 @@ func WithText(text string) Stream {
 				Banner: text}, Withdrawn: &probe.Withdrawal{After: text},
 				Exchanges: []probe.Exchange{{Request: text, Answer: []byte(text), AnswerSize: len(text)}}},
 			Evidence: []string{text}},
+		wire.Flow{Peer: wire.Peer{Client: Addr4, ClientPort: 1}, Endpoint: at, State: probe.Open,
+			Greeting: &traffic.Greeting{Protocol: text, ServerName: text, ALPN: []string{text}, JA4: text}},
 		Violation{What: at.String(), Expected: "open", Actual: text, Address: "192.0.2.1", Port: 417, Proto: "tcp"},
 		local.Verdict{Port: 417, Proto: probe.TCP, Verdict: local.Listening, Why: text},
 		local.Listener{Proto: probe.TCP, Address: Addr4, Port: 417, State: local.Listening,

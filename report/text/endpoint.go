@@ -9,6 +9,7 @@ import (
 
 	"onmux/probe"
 	"onmux/report/phrase"
+	"onmux/report/phrase/passing"
 	"onmux/report/record"
 	"onmux/scan"
 )
@@ -49,7 +50,7 @@ type columns struct {
 
 // folds reports whether records in this state wait to be grouped.
 func (e *endpoints) folds(s probe.State) bool {
-	return s != probe.Open && !e.each() && e.command != "probe"
+	return s != probe.Open && !e.each() && e.command != "probe" && e.command != "watch"
 }
 
 // each reports whether every record has a line.
@@ -90,6 +91,8 @@ func (e *endpoints) keep(r probe.Result) {
 	}
 	limit := maxListed + 1
 	switch {
+	case e.command == "watch": // its flows follow
+		limit = 1
 	case e.each() || e.many:
 		limit = maxMeasured
 	case e.command != "probe" && e.command != "scan": // those of a rule, which follows
@@ -215,10 +218,11 @@ func (e *endpoints) rowOf(r probe.Result) row {
 		out.what, out.tail, out.named = parts[0], parts[1:], true
 	}
 	tries := r.Tries
-	if r.Attempts != nil { // they are written below
+	if r.Attempts != nil || r.Traffic != nil { // they are written below or in Traffic
 		tries = 0
 	}
 	out.tail = append(out.tail, phrase.Remarks(tries, r.Reason, r.Responder, r.Error)...)
+	out.tail = append(out.tail, passing.Totals(r.Traffic)...)
 	if e.command == "scan" && r.Host != "" {
 		out.tail = append(out.tail, phrase.Visible(strings.Join(r.Names(), ", ")))
 	}

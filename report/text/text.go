@@ -14,8 +14,10 @@ import (
 	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/phrase/arrival"
+	"onmux/report/phrase/passing"
 	"onmux/report/record"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // base is what all parts of the text share.
@@ -40,6 +42,7 @@ type writer struct {
 	changes      changes
 	explanations explanations
 	violations   violations
+	clients      passing.Clients // of the endpoint that was written last
 }
 
 // New is a handler that writes text.
@@ -61,6 +64,7 @@ func (t *writer) Start(s record.Start) error {
 
 // Endpoint writes one that is worth a line of its own; the others wait.
 func (t *writer) Endpoint(r probe.Result) error {
+	t.clientLines()
 	t.endpoints.result(r)
 	return t.flush()
 }
@@ -73,6 +77,7 @@ func (t *writer) Attempt(a probe.Attempt) error {
 
 // Range keeps it for the end, or writes a line.
 func (t *writer) Range(r scan.Range) error {
+	t.clientLines()
 	t.endpoints.span(r)
 	return t.flush()
 }
@@ -87,6 +92,21 @@ func (t *writer) Verdict(v local.Verdict) error {
 func (t *writer) Event(e local.Event) error {
 	t.ports.event(e)
 	return t.flush()
+}
+
+// Flow writes a line, or keeps it for the lines of its clients.
+func (t *writer) Flow(f wire.Flow) error {
+	if indent, line := t.clients.Take(f, t.Verbosity); line != "" {
+		t.line(indent, indent+2, span{line, plain})
+	}
+	return t.flush()
+}
+
+// clientLines writes who the clients of the endpoint before were.
+func (t *writer) clientLines() {
+	for _, s := range t.clients.Lines() {
+		t.line(4, 6, span{s, faint})
+	}
 }
 
 // Arrival writes a line.
@@ -129,6 +149,7 @@ func (t *writer) Violation(v record.Violation) error {
 // how it ended.
 func (t *writer) End(e record.End) error {
 	t.ports.end()
+	t.clientLines()
 	t.violations.endRule()
 	if t.Verbosity == record.Quiet {
 		return t.flush()
@@ -215,6 +236,9 @@ func (t *writer) incomplete(e record.End) {
 	}
 	_, many := t.nouns()
 	sentence := "incomplete: not everything could be asked"
+	if t.command == "watch" {
+		sentence = "incomplete: not everything was read"
+	}
 	if n := e.Summary.NotReached; n > 0 {
 		verb := "were"
 		if n == 1 {

@@ -184,6 +184,16 @@ func TestWriter(t *testing.T) {
 	if err != io.EOF || !reflect.DeepEqual(got, packets) {
 		t.Errorf("%v\n%v", err, got)
 	}
+	if err := w.End(packets[3].Time+1, 417); err != nil {
+		t.Fatal(err)
+	}
+	again, err := NewReader(bytes.NewReader(file.Bytes()))
+	for p := (Packet{}); err == nil; {
+		err = again.Next(&p)
+	}
+	if err != io.EOF || again.Ended() != packets[3].Time+1 || again.Lost() != 417 {
+		t.Errorf("%v: ended at %d, %d lost", err, again.Ended(), again.Lost())
+	}
 	r, err := pcapgo.NewNgReader(&file, pcapgo.NgReaderOptions{WantMixedLinkType: true})
 	if err != nil {
 		t.Fatal(err)

@@ -48,6 +48,7 @@ type device struct {
 type pcapng struct {
 	devices []device
 	dropped uint64 // by the interfaces of sections before
+	ended   int64  // when the capture ended, as far as statistics state it
 }
 
 func (f *pcapng) lost() uint64 {
@@ -148,7 +149,9 @@ func (f *pcapng) block(r *Reader, kind uint32, b []byte, p *Packet) (found bool,
 			return short()
 		}
 		if i := r.order.u32(b); int64(i) < int64(len(f.devices)) {
-			f.devices[i].statistics(r.order, b[12:])
+			d := &f.devices[i]
+			d.statistics(r.order, b[12:])
+			f.ended = max(f.ended, d.time(uint64(r.order.u32(b[4:]))<<32|uint64(r.order.u32(b[8:]))))
 		}
 	case blockEnhanced, blockObsolete:
 		if len(b) < 20 {

@@ -139,6 +139,14 @@ func (r *Reader) Lost() uint64 {
 	return 0
 }
 
+// Ended is when the capture ended, in nanoseconds since 1970, as far as the file states it; else 0.
+func (r *Reader) Ended() int64 {
+	if f, ok := r.format.(*pcapng); ok {
+		return f.ended
+	}
+	return 0
+}
+
 // peek returns the next n bytes without consuming them; io.EOF if there is none, ErrCut if
 // there are fewer. There may be n = buffer at most.
 func (r *Reader) peek(n int) ([]byte, error) {

@@ -45,6 +45,20 @@ func (w *Writer) Write(p Packet) error {
 	return w.put(blockEnhanced, head[:], p.Data)
 }
 
+// End states when the capture ended, in nanoseconds since 1970, and how many packets were lost.
+func (w *Writer) End(at int64, lost uint64) error {
+	if len(w.links) == 0 {
+		return nil // nothing to have statistics of
+	}
+	body := binary.LittleEndian.AppendUint32(nil, 0)
+	body = binary.LittleEndian.AppendUint32(body, uint32(uint64(at)>>32))
+	body = binary.LittleEndian.AppendUint32(body, uint32(at))
+	body = binary.LittleEndian.AppendUint16(body, optionIfDrop)
+	body = binary.LittleEndian.AppendUint16(body, 8)
+	body = binary.LittleEndian.AppendUint64(body, lost)
+	return w.put(blockStatistics, append(body, 0, 0, 0, 0), nil)
+}
+
 // put writes a block.
 func (w *Writer) put(kind uint32, head, body []byte) error {
 	padding := -(len(head) + len(body)) & 3

@@ -93,6 +93,8 @@ type ReceiverConfig struct {
 	Devices         []*Device
 	Sources         []netip.Addr
 	Buffer          int
+	Both            bool
+	Interface       int
 	Timestamps      bool
 }
 
@@ -101,6 +103,8 @@ type Packet struct {
 	Frame    []byte
 	Device   int
 	Age      time.Duration
+	Time     int64
+	Leaves   bool
 	Unsummed bool
 }
 

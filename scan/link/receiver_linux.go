@@ -28,6 +28,11 @@ type ReceiverConfig struct {
 	Sources    []netip.Addr         // of ours, that must not be removed
 	Buffer     int                  // bytes that the kernel may hold; 0 for a good size
 
+	// Both receives what leaves, too, of every type that passes the filter; the families, ARP, devices
+	// and sources are not looked at. Interface is the index of the only one, or 0 for all.
+	Both      bool
+	Interface int
+
 	// Timestamps sets Packet.Age. The kernel then reads the clock for every packet
 	// of this machine.
 	Timestamps bool
@@ -61,6 +66,8 @@ type Packet struct {
 	Frame  []byte        // with an Ethernet header, made up where the device has none
 	Device int           // the index of the device on which it arrived
 	Age    time.Duration // how long ago it arrived; 0 if that is not known
+	Time   int64         // when it passed, in nanoseconds since 1970, with Timestamps; else 0
+	Leaves bool          // this machine sends it
 
 	// Unsummed is set if the checksum of the transport is not to be looked at: the
 	// device has verified it, or it was left to a device that does not exist, as
@@ -97,6 +104,14 @@ func OpenReceiver(c ReceiverConfig) (*Receiver, error) {
 func (r *Receiver) open(c ReceiverConfig) (err error) {
 	if r.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return fmt.Errorf("no eventfd: %w", err)
+	}
+	if c.Both {
+		if err := r.listen(unix.ETH_P_ALL, c.Filter, c); err != nil {
+			return fmt.Errorf("no packet socket to receive with: %w", err)
+		}
+		r.polls = append(r.polls, unix.PollFd{Fd: int32(r.wake), Events: unix.POLLIN}, unix.PollFd{Fd: -1},
+			unix.PollFd{Fd: int32(r.sockets[0]), Events: unix.POLLIN})
+		return nil
 	}
 	for _, s := range []struct {
 		wanted bool
@@ -149,7 +164,7 @@ func (r *Receiver) listen(kind uint16, filter []bpf.RawInstruction, c ReceiverCo
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, c.Buffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, c.Buffer)
 	}
-	return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(kind)})
+	return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(kind), Ifindex: c.Interface})
 }
 
 // attach gives a socket a filter that cannot be changed any more.
@@ -247,7 +262,8 @@ func (r *Receiver) packet(k int, now time.Time) Packet {
 		copy(frame[6:], name.Addr[:6])
 	}
 	*(*uint16)(unsafe.Pointer(&frame[12])) = name.Protocol // both in network byte order
-	p := Packet{Frame: frame, Device: int(name.Ifindex), Unsummed: m.Flags&unix.MSG_TRUNC != 0}
+	p := Packet{Frame: frame, Device: int(name.Ifindex), Unsummed: m.Flags&unix.MSG_TRUNC != 0,
+		Leaves: name.Pkttype == unix.PACKET_OUTGOING}
 	p.readControl(r.controls[k][:m.Controllen], now)
 	return p
 }
@@ -263,7 +279,8 @@ func (p *Packet) readControl(b []byte, now time.Time) {
 		}
 		switch body := b[head:size]; {
 		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_TIMESTAMPNS && len(body) >= int(unsafe.Sizeof(unix.Timespec{})):
-			p.Age = age((*unix.Timespec)(unsafe.Pointer(&body[0])), now)
+			at := (*unix.Timespec)(unsafe.Pointer(&body[0]))
+			p.Age, p.Time = age(at, now), at.Nano()
 		case c.Level == unix.SOL_PACKET && c.Type == unix.PACKET_AUXDATA && len(body) >= 4:
 			status := *(*uint32)(unsafe.Pointer(&body[0])) // tp_status, of struct tpacket_auxdata
 			p.Unsummed = p.Unsummed || status&(unix.TP_STATUS_CSUMNOTREADY|unix.TP_STATUS_CSUM_VALID) != 0

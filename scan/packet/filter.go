@@ -148,7 +148,8 @@ func (a *assembler) assemble() ([]bpf.RawInstruction, error) {
 				continue
 			}
 			end, ok := a.labels[l]
-			if skip[i] = end - at - 1; !ok || skip[i] < 0 || skip[i] > 255 {
+			_, far := a.code[at].(bpf.Jump)
+			if skip[i] = end - at - 1; !ok || skip[i] < 0 || skip[i] > 255 && !far {
 				return nil, fmt.Errorf("packet filter: no jump from instruction %d to %q", at, l)
 			}
 		}

@@ -38,7 +38,8 @@ func benchFile(b testing.TB, n, every int, flows int) []byte {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := w.Write(capture.Packet{Data: buf.Bytes(), Time: int64(1e18 + i*1000), Link: capture.LinkEthernet}); err != nil {
+		if err := w.Write(capture.Packet{Data: buf.Bytes(), Time: int64(1e18 + i*1000),
+			Link: capture.LinkEthernet}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -63,8 +63,11 @@ func wraps(t testing.TB) map[string]struct {
 		link capture.LinkType
 		wrap func([]byte) []byte
 	}{
-		"Ethernet":       {capture.LinkEthernet, ether},
-		"Ethernet, FCS":  {capture.LinkEthernet | 4<<28 | 1<<26, func(b []byte) []byte { return append(ether(b), "sum!"...) }},
+		"Ethernet": {capture.LinkEthernet, ether},
+		"Ethernet, FCS": {capture.LinkEthernet | 4<<28 | 1<<26, func(b []byte) []byte {
+			return append(ether(b),
+				"sum!"...)
+		}},
 		"SLL":            {capture.LinkSLL, sll},
 		"SLL2":           {capture.LinkSLL2, sll2},
 		"raw":            {capture.LinkRaw, slices.Clone[[]byte]},
@@ -205,7 +208,8 @@ func TestFragments(t *testing.T) {
 		} {
 			s := newScene(t, base.family)
 			c, e := s.places(4000)
-			for _, b := range [][]byte{s.udp(c, e, strings.Repeat("question", 99)), s.udp(e, c, strings.Repeat("answer!!", 99))} {
+			for _, b := range [][]byte{s.udp(c, e, strings.Repeat("question", 99)), s.udp(e, c, strings.Repeat("answer!!",
+				99))} {
 				parts := pieces(t, b, 160)
 				order(parts)
 				for i, p := range parts {

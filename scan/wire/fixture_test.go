@@ -25,7 +25,8 @@ type family struct{ client, server, router netip.Addr }
 
 var families = map[string]family{
 	"IPv4": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("10.0.0.254")},
-	"IPv6": {netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8:7::7"), netip.MustParseAddr("2001:db8::fe")},
+	"IPv6": {netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8:7::7"),
+		netip.MustParseAddr("2001:db8::fe")},
 }
 
 // scene writes packets for a watch, as IP packets without a link.

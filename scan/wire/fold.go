@@ -3,7 +3,7 @@ package wire
 import (
 	"slices"
 
-	"onmux/probe"
+	"onmux/probe/traffic"
 	"onmux/scan/verdict"
 )
 
@@ -25,7 +25,7 @@ type folded struct {
 	began, ended   int64
 	asked          int64 // when the last was asked first
 	rtt            int64 // the shortest
-	sent, received probe.Volume
+	sent, received traffic.Volume
 	cell           verdict.Cell
 }
 
@@ -73,7 +73,8 @@ func (w *Watch) finish(f *flow) {
 	delete(w.streams.greetings, f)
 	client := f.client().addr
 	w.foldInto(foldKey{network: client, endpoint: f.endpoint, class: f.cell.Class(), silent: f.cell.Silent()}, folded{
-		first: client, last: client, port: f.client().port, connections: 1, asks: uint64(f.asks), began: f.first, ended: f.last(), asked: f.asked,
+		first: client, last: client, port: f.client().port, connections: 1, asks: uint64(f.asks), began: f.first,
+		ended: f.last(), asked: f.asked,
 		rtt: f.rtt, sent: f.half[sent].volume(), received: f.half[received].volume(), cell: f.cell,
 	})
 	w.flows.remove(f)

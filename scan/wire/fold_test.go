@@ -51,7 +51,8 @@ func TestFold(t *testing.T) {
 	}{
 		"ports of one client": {func(s *syns, i uint32) *capture.Packet { return s.next(1<<24, 2<<24, uint16(i)) }, 1001},
 		"many clients":        {func(s *syns, i uint32) *capture.Packet { return s.next(1<<24+i, 2<<24, 4000) }, 1501},
-		"many endpoints":      {func(s *syns, i uint32) *capture.Packet { return s.next(1<<24, 2<<24+i%300, uint16(i)) }, 1301},
+		"many endpoints": {func(s *syns, i uint32) *capture.Packet { return s.next(1<<24, 2<<24+i%300, uint16(i)) },
+			1301},
 	} {
 		s := newSyns(t)
 		w := New(Config{Ports: bothPorts, IPv4: true, IPv6: true, Flows: 1000})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/traffic"
 	"onmux/scan/verdict"
 )
 
@@ -15,19 +16,19 @@ import (
 type Flow struct {
 	Peer
 	probe.Endpoint
-	Connections uint64          `json:"connections,omitzero"` // if they are several
-	State       probe.State     `json:"state"`
-	Reason      probe.Reason    `json:"reason,omitzero"`
-	Tries       int             `json:"tries,omitzero"`         // of the client, until it was answered or gave up
-	First       time.Time       `json:"first,omitzero"`         // when the first packet passed, UTC
-	Last        time.Time       `json:"last,omitzero"`          // when the last one did
-	RTT         probe.Millis    `json:"rtt_ms,omitzero"`        // from the question to the answer, where it was captured
-	ClientRTT   probe.Millis    `json:"client_rtt_ms,omitzero"` // from the SYN-ACK to the client's ACK
-	Sent        probe.Volume    `json:"sent"`                   // by the client
-	Received    probe.Volume    `json:"received"`               // by the client
-	End         End             `json:"end,omitempty"`          // how the connection ended, if it did
-	Greeting    *probe.Greeting `json:"greeting,omitempty"`     // what the client sent first
-	Event       Event           `json:"event,omitempty"`        // why it is written while it goes on
+	Connections uint64            `json:"connections,omitzero"` // if they are several
+	State       probe.State       `json:"state"`
+	Reason      probe.Reason      `json:"reason,omitzero"`
+	Tries       int               `json:"tries,omitzero"`         // of the client, until it was answered or gave up
+	First       time.Time         `json:"first,omitzero"`         // when the first packet passed, UTC
+	Last        time.Time         `json:"last,omitzero"`          // when the last one did
+	RTT         probe.Millis      `json:"rtt_ms,omitzero"`        // from the question to the answer, where it was captured
+	ClientRTT   probe.Millis      `json:"client_rtt_ms,omitzero"` // from the SYN-ACK to the client's ACK
+	Sent        traffic.Volume    `json:"sent"`                   // by the client
+	Received    traffic.Volume    `json:"received"`               // by the client
+	End         End               `json:"end,omitempty"`          // how the connection ended, if it did
+	Greeting    *traffic.Greeting `json:"greeting,omitempty"`     // what the client sent first
+	Event       Event             `json:"event,omitempty"`        // why it is written while it goes on
 }
 
 // Kind names the record's type in documents.
@@ -74,8 +75,8 @@ func (w *Watch) record(f *flow) Flow {
 	return out
 }
 
-func (d *direction) volume() probe.Volume {
-	return probe.Volume{Packets: uint64(d.packets), Bytes: d.bytes, Repeated: uint64(d.repeated)}
+func (d *direction) volume() traffic.Volume {
+	return traffic.Volume{Packets: uint64(d.packets), Bytes: d.bytes, Repeated: uint64(d.repeated)}
 }
 
 func (f *flow) end() End {

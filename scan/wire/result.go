@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"onmux/probe"
+	"onmux/probe/traffic"
 	"onmux/scan"
 	"onmux/scan/capture"
 	"onmux/scan/verdict"
@@ -179,7 +180,7 @@ func (g *groups) result(number uint32) probe.Result {
 	w, e := g.Watch, g.ends.at(number)
 	r := w.verdict(e)
 	r.Service = w.ends.services[number]
-	t := &probe.Traffic{}
+	t := &traffic.Totals{}
 	clients := make(map[netip.Addr]struct{})
 	var notSeen, before, seen, options, window bool
 	for _, i := range g.flowsOf(number) {
@@ -229,7 +230,7 @@ func (g *groups) result(number uint32) probe.Result {
 }
 
 // count adds connections whose endpoint answered in one way.
-func count(t *probe.Traffic, c verdict.Cell, n uint64) {
+func count(t *traffic.Totals, c verdict.Cell, n uint64) {
 	switch {
 	case c.Open():
 		t.Answered += n
@@ -241,7 +242,7 @@ func count(t *probe.Traffic, c verdict.Cell, n uint64) {
 }
 
 // extend makes the time of t hold another.
-func extend(t *probe.Traffic, first, last int64) {
+func extend(t *traffic.Totals, first, last int64) {
 	if from := moment(first); t.First.IsZero() || !from.IsZero() && from.Before(t.First) {
 		t.First = from
 	}

@@ -5,6 +5,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/service"
+	"onmux/probe/traffic"
 	"onmux/scan/packet"
 )
 
@@ -72,7 +73,7 @@ type stream struct {
 // streams are those that are kept, and what clients sent first.
 type streams struct {
 	of        map[*flow]*stream
-	greetings map[*flow]*probe.Greeting
+	greetings map[*flow]*traffic.Greeting
 	scratch   []byte
 	swept     int64 // when idle ones were looked for
 }
@@ -93,7 +94,7 @@ func (w *Watch) sampled(f *flow, dir int, data []byte) *stream {
 		return nil
 	}
 	if w.streams.of == nil {
-		w.streams.of, w.streams.greetings = make(map[*flow]*stream), make(map[*flow]*probe.Greeting)
+		w.streams.of, w.streams.greetings = make(map[*flow]*stream), make(map[*flow]*traffic.Greeting)
 	}
 	if e.samples < maxSamples {
 		e.samples++

@@ -222,6 +222,7 @@ func (w *Watch) asks(f *flow) {
 	f.asks++
 	if f.asked == 0 {
 		f.asked = w.now
+		w.await(f)
 	} else if !f.cell.HasAnswer() {
 		f.flags |= repeatedSYN
 	}

@@ -68,6 +68,7 @@ type Watch struct {
 	count    Count
 	links    map[capture.LinkType]uint64 // packets by link type that is not read
 	pairs    map[pair]struct{}           // of clients and endpoints that were announced
+	waiting  []question                  // that may turn out to be silence, the first that was asked first
 }
 
 // New begins a watch.
@@ -168,4 +169,35 @@ func (w *Watch) announce(f *flow) {
 	}
 	w.pairs[p] = struct{}{}
 	w.config.Begun(w.record(f))
+}
+
+// question is a flow that was asked, and when.
+type question struct {
+	*flow
+	key flowKey // the flow's slot may have another by now
+	at  int64
+}
+
+// Bounds of the questions whose silence is announced.
+const (
+	maxQuestions = 1 << 14
+	silentAfter  = 3e9 // nanoseconds; a client has repeated a SYN twice by then (RFC 6298)
+)
+
+// await notes a question, to announce its silence.
+func (w *Watch) await(f *flow) {
+	if w.config.Begun != nil && len(w.waiting) < maxQuestions {
+		w.waiting = append(w.waiting, question{f, f.key, w.now})
+	}
+}
+
+// announceSilence passes on the flows that nothing has answered for long.
+func (w *Watch) announceSilence(now int64) {
+	for len(w.waiting) > 0 && now-w.waiting[0].at > silentAfter {
+		q := w.waiting[0]
+		w.waiting = w.waiting[1:]
+		if q.flow.key == q.key && q.is(inUse) && !q.cell.HasAnswer() {
+			w.announce(q.flow)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/traffic"
 	"onmux/scan/packet"
 )
 
@@ -56,8 +57,8 @@ func TestAccepted(t *testing.T) {
 		if r.RTT != ms || r.TTL != 64 || r.Confidence != probe.High || r.Tries != 1 || len(r.Doubts) != 0 {
 			t.Errorf("%+v", r)
 		}
-		want := probe.Traffic{First: moment(start + millis), Last: moment(start + 8*millis), Clients: 1, Connections: 1,
-			Answered: 1, Sent: probe.Volume{Packets: 5, Bytes: 8}, Received: probe.Volume{Packets: 3, Bytes: 10}}
+		want := traffic.Totals{First: moment(start + millis), Last: moment(start + 8*millis), Clients: 1, Connections: 1,
+			Answered: 1, Sent: traffic.Volume{Packets: 5, Bytes: 8}, Received: traffic.Volume{Packets: 3, Bytes: 10}}
 		if *r.Traffic != want {
 			t.Errorf("%+v, want %+v", *r.Traffic, want)
 		}

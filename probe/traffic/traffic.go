@@ -1,9 +1,9 @@
-package probe
+package traffic
 
 import "time"
 
-// Traffic is what passed to and from an endpoint, as a capture shows it.
-type Traffic struct {
+// Totals are what passed to and from an endpoint, as a capture shows it.
+type Totals struct {
 	First       time.Time `json:"first,omitzero"` // when the first packet passed, UTC
 	Last        time.Time `json:"last,omitzero"`
 	Clients     uint64    `json:"clients"`     // addresses; a range that was folded counts as one

@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"onmux/scan/capture"
+	"onmux/scan/link"
+	"onmux/scan/packet"
+)
+
+// ErrForbidden means that this process may not see packets.
+var ErrForbidden = errors.New("seeing packets takes CAP_NET_RAW")
+
+// Live receives the packets of interfaces of this machine. One goroutine uses it.
+type Live struct{ receiver *link.Receiver }
+
+// Listen begins to receive what passes the interface of that name, or all if it is "". What
+// is not to or from the ports is dropped by the kernel.
+func Listen(c Config, name string) (*Live, error) {
+	config := link.ReceiverConfig{Both: true, Timestamps: true}
+	if name != "" {
+		device, err := net.InterfaceByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("no interface %q on this machine", name)
+		}
+		config.Interface = device.Index
+	}
+	var err error
+	if config.Filter, err = packet.PortFilter(c.Ports); err != nil {
+		return nil, err
+	}
+	l := &Live{}
+	if l.receiver, err = link.OpenReceiver(config); errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("%w: %w", ErrForbidden, err)
+	} else if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// idle is how often the clock goes on while nothing passes.
+const idle = time.Second
+
+// Read takes in what passes, until the context ends.
+func (l *Live) Read(ctx context.Context, w *Watch) error {
+	defer context.AfterFunc(ctx, l.receiver.Wake)()
+	for ctx.Err() == nil {
+		if err := l.receiver.Wait(idle); err != nil {
+			return err
+		}
+		for {
+			n, err := l.receiver.Read(func(p link.Packet) { w.Packet(captured(&p)) })
+			if err != nil {
+				return err
+			}
+			if n == 0 || ctx.Err() != nil {
+				break
+			}
+		}
+		w.ended = max(w.ended, time.Now().UnixNano())
+		w.announceSilence(w.ended)
+	}
+	w.lost = l.receiver.Lost()
+	return nil
+}
+
+// captured is a packet as a capture has it.
+func captured(p *link.Packet) *capture.Packet {
+	via := uint32(p.Device) << 1
+	if p.Leaves {
+		via |= 1
+	}
+	return &capture.Packet{Data: p.Frame, Size: len(p.Frame), Time: p.Time, Link: capture.LinkEthernet, Via: via}
+}
+
+// Close frees the socket.
+func (l *Live) Close() error { return l.receiver.Close() }
