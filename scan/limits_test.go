@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -95,5 +96,58 @@ func TestLimitedNetworksDecideNothing(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestLimitedNetworksCostNothing: where ICMP errors are limited, as those of Linux hosts and
+// routers are, a scan takes as long as its passes do, and sends as few probes.
+func TestLimitedNetworksCostNothing(t *testing.T) {
+	t.Parallel()
+	const (
+		perSecond = 10_000
+		confirm   = 200 * time.Millisecond // that some control answers after the last pass
+	)
+	for _, c := range []struct {
+		name    string
+		proto   probe.Proto
+		waits   time.Duration // of all passes
+		refuses func(a netip.Addr) bool
+	}{
+		{"refused ports", probe.UDP, 3900 * time.Millisecond, func(netip.Addr) bool { return true }},
+		{"hosts that a router cannot reach", probe.TCP, 1100 * time.Millisecond, func(a netip.Addr) bool {
+			return lastByte(a)%4 == 1
+		}},
+	} {
+		for _, targets := range []string{"10.0.0.0/24", "10.0.0.0/22"} {
+			for _, sockets := range []bool{false, true} {
+				name := fmt.Sprintf("%s, %s, sockets %v", c.name, targets, sockets)
+				synctest.Test(t, func(t *testing.T) {
+					host := func(e probe.Endpoint) simnet.Host {
+						h := simnet.Host{Reason: probe.HostUnreach, Responder: router, RTT: time.Millisecond}
+						switch {
+						case e.Proto == probe.UDP:
+							h.Reason, h.Responder, h.LimitOf = probe.PortUnreach, netip.Addr{}, router
+						case !c.refuses(e.Addr):
+							return simnet.Host{Reason: probe.Reset, RTT: time.Millisecond}
+						}
+						h.ICMP = simnet.Limit{Burst: 6, Rate: 1}
+						return h
+					}
+					s := scantest.Run(t.Context(), scan.Config{
+						Plan: scantest.NewPlan(t, []probe.Port{{Number: 417, Proto: c.proto}}, targets), Retries: -1,
+						Engine: simnet.New(simnet.Config{Host: host, KnowsTry: true, CountPending: sockets, MeasureRTT: sockets}),
+					})
+					s.RequireComplete(t)
+					n := float64(ordinary(s.Summary))
+					if float64(s.Probes) > max(1.05*n, n+16) {
+						t.Errorf("%s: %d probes, of which %v are of the passes", name, s.Probes, n)
+					}
+					sending := time.Duration(n / perSecond * float64(time.Second))
+					if took := time.Duration(s.Duration); took > (sending+c.waits)*105/100+confirm {
+						t.Errorf("%s: it took %v: %+v, %+v", name, took, s.Summary, s.Notes)
+					}
+				})
+			}
+		}
 	}
 }

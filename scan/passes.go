@@ -45,7 +45,7 @@ func (l *loop) next(ctx context.Context) (p checkpoint.Pass, more bool, err erro
 		l.watch.ConfirmNextHops(ctx) // what one of them lost is not to be asked again
 		p, more = l.needed()
 	}
-	if more && !p.Redo && l.dispatch.pass.Number > 1 { // what is limited is no loss
+	if more && !p.Redo && !p.Payloads && l.dispatch.pass.Number > 1 { // what is limited is no loss
 		if err := l.findLimits(ctx); err != nil {
 			return p, false, err
 		}
@@ -71,7 +71,12 @@ func (l *loop) next(ctx context.Context) (p checkpoint.Pass, more bool, err erro
 
 // findLimits tests whether ICMP errors are limited.
 func (l *loop) findLimits(ctx context.Context) error {
-	if err := l.watch.FindLimits(ctx); err != nil {
+	n := l.table.totals()
+	loss, known := n.loss(&l.limits)
+	if !known {
+		loss = 1
+	}
+	if err := l.watch.FindLimits(ctx, loss); err != nil {
 		return err
 	}
 	l.table.read(func(s *state) { l.limits = s.limits(l.watch.Limits()) })

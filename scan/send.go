@@ -260,7 +260,9 @@ func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
 		now := time.Now()
 		left := wait - now.Sub(d.sentAt)
 		d.report(now, left)
-		_ = d.watch.Round(ctx, now) // the next Send fails too
+		if now.Sub(d.sentAt) < d.wait() { // later ones would only make the drain longer
+			_ = d.watch.Round(ctx, now) // the next Send fails too
+		}
 		n := d.table.totals()
 		if left <= 0 || (pending == 0 || n.sumSilent() == 0) && !d.resets.Holding() {
 			return
@@ -308,9 +310,11 @@ func (p *parts) revalidate() {
 type controlled struct{ *dispatcher }
 
 func (c controlled) Sent() uint64                                   { return c.sent }
-func (c controlled) Wait() time.Duration                            { return c.wait() }
 func (c controlled) Sleep(ctx context.Context, pause time.Duration) { c.sleep(ctx, pause) }
 func (c controlled) Revalidate()                                    { c.revalidate() }
+
+// Wait is that of a first try: controls have answered before.
+func (c controlled) Wait() time.Duration { return c.rtt.Wait(1, c.Timeout) }
 
 // Paths are the ways out of this machine, with what is known of their next hops now.
 func (c controlled) Paths() (all []engine.Path) {

@@ -20,10 +20,11 @@ const (
 	// that a control probe's wait is over: a machine that has stalled finds both at once.
 	grace = 50 * time.Millisecond
 
-	// costShare bounds the control probes of a scan while its path works: at most
-	// so many for each of its own, and minProbes.
-	costShare = 0.05
-	minProbes = 8
+	// costShare bounds the control probes of a scan while its path works: at most so many
+	// for each of its own, of which perConfirm are left for the end, or minProbes and those.
+	costShare  = 0.05
+	perConfirm = 6
+	minProbes  = 8
 
 	// troubleShare is the same once the path has failed: then it may do so again at any
 	// time, and more often than a slow scan would find out otherwise.
@@ -154,11 +155,7 @@ type part struct {
 	members []member // of an area
 	seen    int      // endpoints that have answered
 	failed  int      // how often it has failed and worked again
-	limited bool     // its ICMP errors are limited, so that silence decides nothing
-	sample  tally    // of sampled controls
-	tested  bool     // by a sample
-
-	unlimited bool // by that sample
+	limit   limit
 }
 
 // member is a control of an area.
@@ -196,7 +193,9 @@ type controls struct {
 	asked   uint64
 	spent   uint64 // of those, in rounds that were not urgent
 	hits    uint64
-	trouble bool // some part has failed
+	direct  tally   // of control probes to those that answer by themselves
+	loss    float64 // of the scan's own probes; 1 while it is not known
+	trouble bool    // some part has failed
 	begun   time.Time
 	windows windows
 	random  *rand.Rand
@@ -226,6 +225,7 @@ func (c *controls) known(index uint64, kind Kind, now time.Time) {
 	g := c.group(c.Group(index), kind)
 	g.seen++
 	g.hosts++
+	g.limit.sent(now)
 	number := c.area(index)*int(kinds) + int(kind)
 	a := c.areas[number]
 	if a == nil {
@@ -236,6 +236,7 @@ func (c *controls) known(index uint64, kind Kind, now time.Time) {
 	}
 	m := member{index: index, asked: now}
 	a.hosts++
+	a.limit.sent(now)
 	if a.seen++; len(a.members) < maxMembers {
 		a.members = append(a.members, m)
 		return
@@ -265,26 +266,21 @@ func (c *controls) group(group int, kind Kind) *part { return &c.groups[group*in
 func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(group, area *part) bool) (out []Control) {
 	limit := uint64(perUrgent)
 	if !urgent {
-		share := costShare
-		if c.trouble {
-			share = troubleShare
-		}
-		budget := minProbes + uint64(float64(sent)*share)
-		if now.Before(c.next) || c.spent >= budget {
+		if limit = min(perRound, c.budget(sent)); now.Before(c.next) {
 			return nil
 		}
-		limit = min(perRound, budget-c.spent)
 	}
 	for idle := 0; idle < len(c.order) && uint64(len(out)) < limit; idle++ {
 		number := c.order[c.turn%len(c.order)]
 		c.turn++
-		if want != nil && !want(c.group(c.groupOf(number/int(kinds)), c.areas[number].kind), c.areas[number]) {
+		group := c.groupOf(number / int(kinds))
+		g := c.group(group, c.areas[number].kind)
+		if a := c.areas[number]; !c.decides(g, group) ||
+			want != nil && !want(g, a) || !urgent && a.testable(c.usualLoss(group)) {
 			continue
 		}
 		if m := c.areas[number].due(now); m != nil {
-			m.flow = m.flow%engine.Flows + 1
-			m.asked, m.out = now, true
-			out = append(out, Control{Index: m.index, Flow: m.flow})
+			out = append(out, m.ask(now))
 			idle = -1
 		}
 	}
@@ -295,6 +291,23 @@ func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(grou
 		c.spent += uint64(len(out))
 	}
 	return out
+}
+
+// budget is how many control probes may be sent at once, after so many probes of the scan.
+func (c *controls) budget(sent uint64) uint64 {
+	share := costShare
+	if c.trouble {
+		share = troubleShare
+	}
+	all := max(minProbes, uint64(float64(sent)*share)-min(perConfirm, uint64(float64(sent)*share)))
+	return all - min(c.spent, all)
+}
+
+// ask is the next control probe to a member.
+func (m *member) ask(now time.Time) Control {
+	m.flow = m.flow%engine.Flows + 1
+	m.asked, m.out = now, true
+	return Control{Index: m.index, Flow: m.flow}
 }
 
 // due is the member that was asked longest ago; nil if each was asked a short time
@@ -412,16 +425,20 @@ func (c *controls) outcome(f *flight, s *settled) {
 	group, area, named := c.Group(f.index), c.area(f.index), c.isNamed(f.index)
 	g := c.group(group, a.kind)
 	if f.sample {
-		a.sample.add(f.answered)
-		g.sample.add(f.answered)
-		if !f.answered {
-			return
-		}
+		loss, beside := c.usualLoss(group), !c.decides(g, group)
+		a.limit.sampled(f.answered, loss, beside)
+		g.limit.sampled(f.answered, loss, beside || g.limit.sample.answered > 0)
+	}
+	if !c.decides(g, group) {
+		return
+	}
+	if a.kind == Direct {
+		c.direct.add(f.answered)
 	}
 	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
 	a.expect(&g.Detector)
-	c.add(s, g, g.observe(f, loaded), group, -1)
-	if change := a.observe(f, loaded); len(a.members) >= minMembers && !named {
+	c.add(s, g, g.observe(f, loaded, false), group, -1)
+	if change := a.observe(f, loaded, true); len(a.members) >= minMembers && !named {
 		c.add(s, a, change, group, area)
 	}
 	c.trouble = c.trouble || g.State() == Fails || a.State() == Fails
@@ -431,23 +448,9 @@ func (c *controls) outcome(f *flight, s *settled) {
 	}
 }
 
-// observe takes in an outcome. Where ICMP errors are limited, silence shows nothing.
-func (p *part) observe(f *flight, loaded bool) Change {
-	if !p.limited {
-		return p.Outcome(f.at, f.answered, loaded)
-	}
-	if f.answered {
-		p.settled = f.at
-	}
-	return Change{}
-}
-
 // add takes in what an outcome showed of a part. One that fails again and again fails
 // more likely by the scan's pace than by itself.
 func (c *controls) add(s *settled, p *part, change Change, group, area int) {
-	if p.kind != Direct {
-		change = c.limit(p, change, group)
-	}
 	if change.Void == (Interval{}) {
 		return
 	}
@@ -457,7 +460,7 @@ func (c *controls) add(s *settled, p *part, change Change, group, area int) {
 	if change.Sure {
 		p.failed++
 	}
-	if change.Pace || p.failed > 1 && change.Sure {
+	if p.kind == Direct && (change.Pace || p.failed > 1 && change.Sure) {
 		s.pace = &change
 	}
 }
@@ -473,8 +476,10 @@ func (c *controls) judged(f func(p *part, group, area int)) {
 	}
 	for _, number := range c.order {
 		a, area := c.areas[number], number/int(kinds)
-		if len(a.members) >= minMembers && area < c.Paths*int(c.Layout.areas()) {
-			f(a, c.groupOf(area), area)
+		group := c.groupOf(area)
+		if len(a.members) >= minMembers && (a.kind == Direct || a.limit.off && c.decides(c.group(group, a.kind), group)) &&
+			area < c.Paths*int(c.Layout.areas()) {
+			f(a, group, area)
 		}
 	}
 }

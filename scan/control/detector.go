@@ -244,6 +244,8 @@ func (t *tally) add(answered bool) {
 	}
 }
 
+func (t tally) plus(o tally) tally { return tally{t.asked + o.asked, t.answered + o.answered} }
+
 // raw is the share that answered; 0 of none.
 func (t *tally) raw() float64 { return t.answered / max(t.asked, 1) }
 

@@ -17,9 +17,14 @@ import (
 const ICMPBurst = 6
 
 const (
-	// maxLimited is how often a scan is slowed down for ICMP errors that are limited, before
-	// silence beside them is taken to decide nothing.
-	maxLimited = 2
+	// errorEvery is the longest time between two errors of a limit that is looked for: Linux
+	// sends one a second to each peer. After so long without any the path may have failed.
+	errorEvery = 3 * time.Second
+
+	// minGaps is in how many times between two errors control probes must be silent: in one
+	// the path may have failed for a short time.
+	minGaps = 2
+	maxHeld = 64
 
 	// sampleSize is how many controls of an area are asked together to test for a limit.
 	sampleSize = 8
@@ -27,11 +32,13 @@ const (
 	// sampleRounds is how often, a second apart: what a limit allows at once may have been saved
 	// up before the first.
 	sampleRounds = 3
+	sampleEvery  = 50 * time.Millisecond // how often it is looked whether they may be asked
 
 	// usualLoss is the loss that is expected where no other control shows it, and unlikely
 	// how rarely chance may be taken for a limit.
-	usualLoss = 0.1
-	unlikely  = 1e-3
+	usualLoss  = 0.1
+	lossMargin = 1.5
+	unlikely   = 1e-3
 )
 
 // decides reports whether a part of a group shows by itself that its path has failed. Beside
@@ -40,88 +47,193 @@ func (c *controls) decides(p *part, group int) bool {
 	return p.kind == Direct || c.group(group, Direct).seen == 0
 }
 
-// limit is what a change means for controls of which ICMP errors are sent. A limit that the
-// pace exceeds slows the scan down at first; then silence beside it decides nothing.
-func (c *controls) limit(p *part, change Change, group int) Change {
-	if p.limited {
-		return Change{}
+// limit is what is known of a limit of ICMP errors. Errors that come show that the path
+// works, and silence between them that there is a limit: a path that fails is silent once,
+// and one whose errors are limited again and again.
+type limit struct {
+	on      bool // silence decides nothing
+	off     bool // a sample has answered
+	tested  bool // by a sample
+	sample  tally
+	rounds  int        // of the sample
+	asked   time.Time  // when the last was
+	last    time.Time  // when an error was last sent
+	pending int        // silent control probes since then
+	gaps    int        // times between two errors in which some were
+	between tally      // control probes of those times, and those that were answered
+	doubt   bool       // some silence of those times is not in held yet
+	held    []Interval // that is void if there is no limit
+	sure    bool       // some of held is since the path had failed
+}
+
+// sent takes in that an error was sent at a time.
+func (l *limit) sent(at time.Time) {
+	if l.pending > 0 && at.Sub(l.last) < errorEvery {
+		l.gaps++
+		l.between.asked += float64(l.pending)
+		l.doubt = true
 	}
-	direct := c.group(group, Direct)
-	if p.State() == Fails && direct.seen > 0 && direct.State() == Works && direct.score == 0 {
-		p.state, p.score = Works, 0
-		if !p.loaded.silentBeyond(max(usualLoss, 1-direct.usual.share())) {
-			p.usual, p.settled = p.loaded, direct.settled // as many are lost of all packets
+	l.pending = 0
+	if at.After(l.last) {
+		l.last = at
+	}
+	sampled := at.After(l.asked) && at.Sub(l.asked) < errorEvery && l.sample.silentBeyond(usualLoss)
+	if !l.off && (sampled || l.gaps >= minGaps && l.between.silentBeyond(usualLoss)) {
+		l.on, l.held = true, nil
+	}
+}
+
+// sampled takes in an outcome of a sample.
+func (l *limit) sampled(answered bool, loss float64, alive bool) {
+	l.sample.add(answered)
+	switch {
+	case l.on:
+	case l.sample.asked >= sampleSize && l.sample.answered == l.sample.asked:
+		l.off = true
+	case alive && l.sample.silentBeyond(loss):
+		l.on, l.held = true, nil
+	}
+}
+
+// observe takes in an outcome of a control probe. Where errors are limited, silence shows
+// nothing, and while that is not known, only that of a whole group.
+func (p *part) observe(f *flight, loaded, isArea bool) Change {
+	l := &p.limit
+	switch {
+	case p.kind == Direct || l.off:
+		return p.Outcome(f.at, f.answered, loaded)
+	case f.answered:
+		from := p.settled
+		l.between.add(true)
+		if l.sent(f.at.At); l.doubt && !l.on && p.State() == Works {
+			l.hold(Interval{from, f.at})
+		}
+		if l.doubt = false; l.on || isArea {
+			p.settled, p.state = f.at, Works
 			return Change{}
 		}
-		change = Change{Loaded: p.loaded.raw(), Rested: p.usual.share(), Pace: true, Sure: true}
-		change.Void = Interval{p.settled, direct.settled}
-		p.limited, p.settled = p.usual.asked < enough, direct.settled
-	}
-	if !change.Sure {
-		return change
-	}
-	if p.failed >= maxLimited || change.Rested < lowShare {
-		p.limited = true
-	}
-	if p.limited {
-		p.state, p.score = Works, 0
+	case l.on || isArea:
+		return Change{}
+	case p.State() == Works && f.at.At.Sub(l.last) < errorEvery:
+		l.pending++
 		return Change{}
 	}
-	return change
+	change := p.Outcome(f.at, f.answered, loaded)
+	if change.Void != (Interval{}) {
+		l.hold(change.Void)
+		l.sure = l.sure || change.Sure
+	}
+	return Change{}
+}
+
+// hold keeps an interval until it is known whether there is a limit.
+func (l *limit) hold(v Interval) {
+	if n := len(l.held); n > 0 && (l.held[n-1].To == v.From || n >= maxHeld) {
+		l.held[n-1].To = v.To
+		return
+	}
+	l.held = append(l.held, v)
 }
 
 // testable reports whether controls of an area are to be sampled: not where enough were, and
-// all answered.
-func (p *part) testable() bool {
-	return p.kind != Direct && !p.limited && !p.tested &&
-		(p.sample.asked < sampleSize || p.sample.answered < p.sample.asked)
+// all answered, or it is known that there is a limit.
+func (p *part) testable(loss float64) bool {
+	l := &p.limit
+	return p.kind != Direct && !l.on && !l.off && !l.tested && l.rounds < sampleRounds &&
+		(l.sample.asked < sampleSize || l.sample.answered < l.sample.asked && !l.sample.silentBeyond(loss))
 }
 
-// untested reports whether controls of some area are to be sampled.
-func (c *controls) untested() bool {
-	return slices.ContainsFunc(c.order, func(number int) bool { return c.areas[number].testable() })
+// usualLoss is the loss that explains silence of ICMP errors in a group: the highest that
+// what is known of its other controls allows, and the scan's own loss, with a margin.
+func (c *controls) usualLoss(group int) float64 {
+	direct := c.group(group, Direct)
+	if known := direct.usual.plus(direct.recent); known.asked > 0 {
+		return max(usualLoss, min(1-known.share(), c.loss*lossMargin))
+	}
+	return usualLoss
 }
 
 // sampled chooses controls of each area whose ICMP errors may be limited, to be asked at
-// once: endpoints that do not refuse again show a limit.
-func (c *controls) sampled(now time.Time) (out []Control) {
+// once, so many at most: endpoints that do not refuse again show a limit. more reports that there is an area
+// whose sample is not complete.
+func (c *controls) sampled(now time.Time, most uint64) (out []Control, more bool) {
 	for _, number := range c.order {
-		a := c.areas[number]
-		if !a.testable() {
+		a, group := c.areas[number], c.groupOf(number/int(kinds))
+		loss := c.usualLoss(group)
+		if !a.testable(loss) || c.group(group, a.kind).limit.sample.silentBeyond(loss) {
 			continue
 		}
-		for n := 0; n < sampleSize && len(out) < engine.MaxBatch; n++ {
-			m := a.due(now)
-			if m == nil {
-				break
-			}
-			m.flow = m.flow%engine.Flows + 1
-			m.asked, m.out = now, true
-			out = append(out, Control{Index: m.index, Flow: m.flow, sample: true})
+		more = true
+		size := min(sampleSize, len(a.members))
+		if now.Sub(a.limit.asked) < hostEvery || a.countDue(now) < size || uint64(len(out)+size) > most {
+			continue
+		}
+		a.limit.asked = now
+		a.limit.rounds++
+		for range size {
+			picked := a.due(now).ask(now)
+			picked.sample = true
+			out = append(out, picked)
 		}
 	}
-	return out
+	return out, more
 }
 
-// judgeSamples finds the parts whose samples show a limit.
-func (c *controls) judgeSamples() {
-	for i := range c.groups {
-		g := &c.groups[i]
-		loss := usualLoss
-		if direct := c.group(i/int(kinds), Direct); direct.usual.asked >= enough {
-			loss = max(loss, 1-direct.usual.share())
+// countDue is how many members may be asked now; none while others of a sample are on
+// their way.
+func (p *part) countDue(now time.Time) (n int) {
+	for i := range p.members {
+		switch m := &p.members[i]; {
+		case m.out:
+			return 0
+		case now.Sub(m.asked) >= hostEvery:
+			n++
 		}
-		g.limited = g.limited || g.sample.silentBeyond(loss)
+	}
+	return n
+}
+
+// judgeSamples finds the parts whose samples show a limit, and what is void of the others.
+func (c *controls) judgeSamples() (voids []Void) {
+	for i := range c.groups {
+		g, group := &c.groups[i], i/int(kinds)
+		if g.kind == Direct {
+			continue
+		}
+		alive := !c.decides(g, group) || g.limit.sample.answered > 0
+		loss := c.usualLoss(group)
+		g.limit.judge(alive, loss)
+		voids = append(voids, g.limit.release(group, -1, false)...)
 		for number, a := range c.areas {
-			if a != nil && a.kind == g.kind && c.groupOf(number/int(kinds)) == i/int(kinds) {
-				a.limited = a.limited || a.sample.silentBeyond(loss)
-				a.tested = a.tested || a.sample.asked > 0
-				a.unlimited = a.sample.asked >= sampleSize && !a.limited
-				a.sample = tally{}
+			if a != nil && a.kind == g.kind && c.groupOf(number/int(kinds)) == group {
+				a.limit.judge(alive, loss)
+				voids = append(voids, a.limit.release(group, number/int(kinds), g.limit.on)...)
 			}
 		}
-		g.sample = tally{}
 	}
+	return voids
+}
+
+// judge decides by a sample whether there is a limit. alive means that somebody answered.
+func (l *limit) judge(alive bool, loss float64) {
+	if !alive {
+		return
+	}
+	l.on = l.on || l.sample.silentBeyond(loss)
+	l.tested = l.tested || l.sample.asked > 0
+	l.off = !l.on && (l.off || l.sample.asked >= sampleSize)
+	l.sample, l.rounds = tally{}, 0
+}
+
+// release is what was held of a part that has no limit, as its group has if within.
+func (l *limit) release(group, area int, within bool) (voids []Void) {
+	if !l.on && (l.off || !within) {
+		for _, v := range l.held {
+			voids = append(voids, Void{Interval: v, Group: group, Area: area, Sure: l.sure})
+		}
+	}
+	l.held, l.sure = nil, false
+	return voids
 }
 
 // silentBeyond reports whether more are silent than a loss explains: of n attempts of which
@@ -141,23 +253,23 @@ func (t *tally) silentBeyond(p float64) bool {
 }
 
 // FindLimits tests whether ICMP errors are limited, by asking some of their endpoints
-// again together, and once more if not all answer. The error is that of Scan.Ask.
-func (w *Watch) FindLimits(ctx context.Context) error {
+// again together, and once more if not all answer. loss is that of the scan's own probes, 1
+// if it is not known. The error is that of Scan.Ask.
+func (w *Watch) FindLimits(ctx context.Context, loss float64) error {
+	w.mu.Lock()
+	w.controls.loss = loss
+	w.mu.Unlock()
 	w.pause(time.Now())
 	defer w.pause(time.Time{})
-	for range sampleRounds {
-		w.mu.Lock()
-		untested := w.controls.untested()
-		w.mu.Unlock()
-		if !untested {
+	for spent := time.Duration(0); spent < (sampleRounds+1)*hostEvery; spent += sampleEvery {
+		picks, more := w.sample(time.Now())
+		if !more {
 			break
 		}
-		w.scan.Sleep(ctx, hostEvery) // each control may be asked then
-		now := time.Now()
-		w.mu.Lock()
-		picks := w.controls.sampled(now)
-		w.mu.Unlock()
-		if err := w.ask(ctx, picks, now); err != nil {
+		if len(picks) == 0 {
+			w.scan.Sleep(ctx, sampleEvery) // each control may be asked a second after the last time
+		}
+		if err := w.ask(ctx, picks, time.Now()); err != nil {
 			return err
 		}
 		if err := w.await(ctx); err != nil {
@@ -165,9 +277,17 @@ func (w *Watch) FindLimits(ctx context.Context) error {
 		}
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.controls.judgeSamples()
+	s := settled{voids: w.controls.judgeSamples()}
+	w.mu.Unlock()
+	w.apply(s)
 	return nil
+}
+
+// sample chooses controls whose ICMP errors may be limited.
+func (w *Watch) sample(now time.Time) (picks []Control, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.controls.sampled(now, engine.MaxBatch)
 }
 
 // Limits are where silence decides nothing, because ICMP errors are limited there:
@@ -192,7 +312,7 @@ func (w *Watch) Limits() Limits {
 	l := Limits{layout: &w.controls.Layout, areas: make([]bool, len(c.areas))}
 	for number, a := range c.areas[:c.Paths*int(c.Layout.areas())*int(kinds)] {
 		g := c.group(c.groupOf(number/int(kinds)), Kind(number%int(kinds)))
-		l.areas[number] = g.limited && (a == nil || !a.unlimited) || a != nil && a.limited
+		l.areas[number] = g.limit.on && (a == nil || !a.limit.off) || a != nil && a.limit.on
 	}
 	return l
 }

@@ -380,10 +380,11 @@ func (w *Watch) Asked() (asked, answered uint64) {
 // Compare slows the scan down if it loses far more of its probes, 0 to 1, than of
 // those to controls, which in a small scan leave mostly while it pauses.
 func (w *Watch) Compare(loss float64) {
-	asked, answered := w.Asked()
-	share := float64(answered) / float64(max(asked, 1))
-	if asked >= enough && share-(1-loss) >= noticeable {
-		w.slowDown(1-loss, share)
+	w.mu.Lock()
+	direct := w.controls.direct
+	w.mu.Unlock()
+	if direct.asked >= enough && direct.raw()-(1-loss) >= noticeable {
+		w.slowDown(1-loss, direct.raw())
 	}
 }
 
@@ -405,11 +406,17 @@ func (w *Watch) Round(ctx context.Context, now time.Time) error {
 // step takes in what is known at now, and chooses the controls of a round. failed
 // reports that nothing works of what can be judged.
 func (w *Watch) step(now time.Time) (picks []Control, failed bool) {
-	sent := w.scan.Sent()
+	sent, silent := w.scan.Sent(), w.scan.Mark(now).Pass > 1
 	w.mu.Lock()
 	s := w.controls.settle(now)
 	if failed = w.controls.failed(); !failed {
-		picks = w.controls.round(now, sent, false, nil)
+		if silent {
+			picks, _ = w.controls.sampled(now, w.controls.budget(sent))
+			w.controls.spent += uint64(len(picks))
+		}
+		if len(picks) == 0 {
+			picks = w.controls.round(now, sent, false, nil)
+		}
 	}
 	w.mu.Unlock()
 	w.apply(s)
