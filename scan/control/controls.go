@@ -225,7 +225,7 @@ func (c *controls) known(index uint64, kind Kind, now time.Time) {
 	g := c.group(c.Group(index), kind)
 	g.seen++
 	g.hosts++
-	g.limit.sent(now)
+	g.limit.sent(now, g.hosts)
 	number := c.area(index)*int(kinds) + int(kind)
 	a := c.areas[number]
 	if a == nil {
@@ -236,7 +236,7 @@ func (c *controls) known(index uint64, kind Kind, now time.Time) {
 	}
 	m := member{index: index, asked: now}
 	a.hosts++
-	a.limit.sent(now)
+	a.limit.sent(now, a.hosts)
 	if a.seen++; len(a.members) < maxMembers {
 		a.members = append(a.members, m)
 		return

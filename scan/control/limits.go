@@ -24,7 +24,10 @@ const (
 	// minGaps is in how many times between two errors control probes must be silent: in one
 	// the path may have failed for a short time.
 	minGaps = 2
-	maxHeld = 64
+
+	// minSilent is how many control probes must be silent in a row, even of a single host.
+	minSilent = 2
+	maxHeld   = 64
 
 	// sampleSize is how many controls of an area are asked together to test for a limit.
 	sampleSize = 8
@@ -66,12 +69,12 @@ type limit struct {
 	sure    bool       // some of held is since the path had failed
 }
 
-// sent takes in that an error was sent at a time.
-func (l *limit) sent(at time.Time) {
+// sent takes in that an error was sent at a time, by one of so many hosts.
+func (l *limit) sent(at time.Time, hosts float64) {
 	if l.pending > 0 && at.Sub(l.last) < errorEvery {
 		l.gaps++
 		l.between.asked += float64(l.pending)
-		l.doubt = true
+		l.doubt = l.doubt || float64(l.pending) >= min(someSilent, max(hosts, minSilent))
 	}
 	l.pending = 0
 	if at.After(l.last) {
@@ -105,7 +108,7 @@ func (p *part) observe(f *flight, loaded, isArea bool) Change {
 	case f.answered:
 		from := p.settled
 		l.between.add(true)
-		if l.sent(f.at.At); l.doubt && !l.on && p.State() == Works {
+		if l.sent(f.at.At, p.hosts); l.doubt && !l.on && p.State() == Works {
 			l.hold(Interval{from, f.at})
 		}
 		if l.doubt = false; l.on || isArea {
