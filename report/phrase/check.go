@@ -2,8 +2,10 @@ package phrase
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"onmux/probe/local"
 	"onmux/probe/local/owner"
@@ -12,11 +14,19 @@ import (
 	"onmux/report/phrase/packets"
 )
 
-// Complete writes the sentences of the records of a check.
+// Complete writes the sentences of the records of a check, several at a time.
 func Complete(r *local.Report) {
-	for i := range r.Verdicts {
-		completeVerdict(&r.Verdicts[i])
+	const few = 512 // take no longer than a goroutine does to start
+	n := min(runtime.GOMAXPROCS(0), 1+len(r.Verdicts)/few)
+	var workers sync.WaitGroup
+	for part := range slices.Chunk(r.Verdicts, max(1, (len(r.Verdicts)+n-1)/n)) {
+		workers.Go(func() {
+			for i := range part {
+				completeVerdict(&part[i])
+			}
+		})
 	}
+	workers.Wait()
 	for i := range r.Listeners {
 		r.Listeners[i].ProxyFor = proxyTarget(r.Listeners[i].Proxy)
 	}

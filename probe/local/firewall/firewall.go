@@ -72,6 +72,9 @@ func Judge(r ruleset.Result, o Obstacles, p probe.Port) []Outcome {
 	if r.Status != ruleset.Complete && r.Status != ruleset.NoRules || r.LegacyUnread {
 		return nil
 	}
+	if len(r.Fates) == 0 && r.NoChains && len(o.Legacy)+len(o.Programs) == 0 {
+		return []Outcome{{Verdict: Accept, Scope: Any}}
+	}
 	var all [2][2][]Outcome // by family and scope
 	for i, v6 := range []bool{false, true} {
 		for j, inside := range []bool{false, true} {

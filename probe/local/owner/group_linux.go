@@ -1,9 +1,13 @@
 package owner
 
 import (
+	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,10 +41,40 @@ func (f *ownerGrouper) group(seen []fdMatch, byInode map[uint64][]Owner) {
 		held[s.inode] = append(held[s.inode], s)
 		f.stats[s.pid] = s.stat
 	}
+	f.readOwners(held)
 	for inode, holders := range held {
 		slices.SortFunc(holders, func(a, b fdMatch) int { return a.pid - b.pid })
 		byInode[inode] = f.groupOne(holders)
 	}
+}
+
+// readOwners reads what the processes are that hold a socket alone, several at a time: the
+// kernel takes the time.
+func (f *ownerGrouper) readOwners(held map[uint64][]fdMatch) {
+	var alone []fdMatch
+	seen := make(map[int]bool)
+	for _, holders := range held {
+		if s := holders[0]; len(holders) == 1 && !seen[s.pid] {
+			seen[s.pid] = true
+			alone = append(alone, s)
+		}
+	}
+	var next atomic.Int64
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(alone)) {
+		workers.Go(func() {
+			g := newOwnerGrouper(f.ProcFS)
+			for i := next.Add(1) - 1; i < int64(len(alone)); i = next.Add(1) - 1 {
+				g.stats[alone[i].pid] = alone[i].stat
+				g.owner(alone[i])
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(f.owners, g.owners)
+		})
+	}
+	workers.Wait()
 }
 
 // groupOne returns the owners of a socket from the processes that hold it, sorted.
