@@ -57,7 +57,12 @@ func TestAnswer(t *testing.T) {
 		}
 		seen[a.Outcome] = true
 	}
-	if len(seen) != len(trace.Outcomes()) {
-		t.Errorf("%d of %d outcomes have a sentence", len(seen), len(trace.Outcomes()))
+	for _, o := range []trace.Outcome{
+		trace.Accepted, trace.Waiting, trace.Closed, trace.Reset, trace.Outside, trace.Answered, trace.Refused,
+		trace.Rejected, trace.Silent, trace.Failed,
+	} {
+		if !seen[o] {
+			t.Errorf("the outcome %s has no sentence", o)
+		}
 	}
 }

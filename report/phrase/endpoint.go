@@ -75,13 +75,6 @@ func Service(s probe.Service, at time.Time) []string {
 	return parts
 }
 
-// ServiceLine is Service in a line: "https nginx 1.22.1, TLS 1.3".
-func ServiceLine(s probe.Service, at time.Time) string {
-	parts := Service(s, at)
-	head := min(2, len(parts))
-	return strings.Join(append([]string{strings.Join(parts[:head], " ")}, parts[head:]...), ", ")
-}
-
 // page is "HTTP 200 "Welcome"", or where another page is.
 func page(h *probe.HTTP) string {
 	text := "HTTP" + NoBreak + strconv.Itoa(h.Status)

@@ -36,11 +36,6 @@ const (
 	Failed   Outcome = "failed"   // it could not be tried
 )
 
-// Outcomes lists them all.
-func Outcomes() []Outcome {
-	return []Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered, Refused, Rejected, Silent, Failed}
-}
-
 // Answered reports whether a connection came about.
 func (o Outcome) Answered() bool {
 	return slices.Contains([]Outcome{Accepted, Waiting, Closed, Reset, Outside, Answered}, o)

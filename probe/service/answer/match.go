@@ -204,15 +204,6 @@ func Hinted(a *Answer) (rows []*Rule) {
 	return rows
 }
 
-// identify names the service from b, the answer to the request of that name.
-// It never returns nil.
-func identify(request string, b []byte) *probe.Service {
-	a := New(request, nil, b)
-	m, _ := Recognise(a)
-	m.Answer = a
-	return m.Report()
-}
-
 // poolers and load balancers speak the protocol of the servers behind them.
 var poolers = []string{"PgBouncer", "Pgpool-II", "ProxySQL", "MaxScale", "dnsdist"}
 

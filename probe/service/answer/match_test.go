@@ -215,3 +215,12 @@ func FuzzIdentify(f *testing.F) {
 		}
 	})
 }
+
+// identify names the service from b, the answer to the request of that name.
+// It never returns nil.
+func identify(request string, b []byte) *probe.Service {
+	a := New(request, nil, b)
+	m, _ := Recognise(a)
+	m.Answer = a
+	return m.Report()
+}
