@@ -15,9 +15,9 @@ import (
 func explainCommand() *cli.Command {
 	return commandWith(cli.Command{
 		Name:      "explain",
-		Usage:     "what the registry and history say about a port",
+		Usage:     "what is known about a port: registry and history",
 		ArgsUsage: "[PORT|NAME...]",
-		Description: `A port's names, at IANA and on this machine; what it takes to bind it here;
+		Description: `A port's names, at IANA and on this machine; what is needed to bind it here;
 whether connections may leave from it; and for 417 its history, with sources.
 Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 		UsageText: `  onmux explain                      the history of 417

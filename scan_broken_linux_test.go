@@ -102,7 +102,7 @@ func TestScanDeaf(t *testing.T) {
 	if code != exitHolds || !strings.Contains(said, "method connect") ||
 		!strings.Contains(said, "packets cannot be received") ||
 		!strings.Contains(out, `"tcp":"connect"`) ||
-		!strings.Contains(out, "asked by connections and sockets: packets cannot be received") ||
+		!strings.Contains(out, "scanned by connections, not by packets: packets cannot be received") ||
 		!strings.Contains(out, `"open":1`) {
 		t.Errorf("auto: exit code %d\n%s%s", code, out, said)
 	}

@@ -60,7 +60,7 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		r.Summary.States["closed"] != 8 {
 		t.Errorf("exit code %d, %+v", code, r)
 	}
-	if !strings.Contains(strings.Join(r.Coverage, "\n"), "asked by connections and sockets: it takes CAP_NET_RAW") {
+	if !strings.Contains(strings.Join(r.Coverage, "\n"), "scanned by connections, not by packets: CAP_NET_RAW is needed") {
 		t.Errorf("coverage %q", r.Coverage)
 	}
 	if !strings.Contains(string(stderr), "method connect") || !strings.Contains(string(stderr), "CAP_NET_RAW") {

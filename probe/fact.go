@@ -32,8 +32,8 @@ const (
 
 // What else is known of a verdict: its notes.
 const (
-	FactNoTime        FactKind = "no-time"          // to find out Part
-	FactNotFound      FactKind = "not-found"        // Part could not be found out, because of Text
+	FactNoTime        FactKind = "no-time"          // for Part
+	FactNotFound      FactKind = "not-found"        // Part failed, because of Text
 	FactFamilies      FactKind = "families-differ"  // over IPv4 the host is State at Addr
 	FactNoRouter      FactKind = "no-router"        // the target is on this network, and no hop answered
 	FactNoHop         FactKind = "no-hop"           // no hop answered

@@ -10,7 +10,7 @@ import (
 // openOnly passes on the records of open endpoints, of those of endpoints.
 type openOnly struct{ record.Handler }
 
-// OpenOnly is h without the endpoints that are not open. The coverage says so.
+// OpenOnly is h without the endpoints that are not open. The coverage states it.
 func OpenOnly(h record.Handler) record.Handler { return openOnly{h} }
 
 // Endpoint passes on an endpoint that is open.

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	patience = time.Second            // how long a run goes on without a word before its progress shows
-	rarely   = 30 * time.Second       // between two lines where there is no terminal
-	calm     = 100 * time.Millisecond // between two drawings for the sake of lines written above
-	barWidth = 20                     // columns, if there are enough
-	parts    = 1000                   // of a bar
+	showAfter   = time.Second            // how long a run goes on without a word before its progress shows
+	logEvery    = 30 * time.Second       // between two lines where there is no terminal
+	redrawEvery = 100 * time.Millisecond // between two drawings for the sake of lines written above
+	barWidth    = 20                     // columns, if there are enough
+	barParts    = 1000                   // of a bar
 )
 
 // Progress draws a bar in the last line of a terminal: a share and a time to go
@@ -53,13 +53,13 @@ func (p *Progress) Update(done, total uint64, eta time.Duration, what string) {
 		p.since = now
 	}
 	if p.width == 0 {
-		if now.Sub(p.since) >= rarely && now.Sub(p.drawn) >= rarely {
+		if now.Sub(p.since) >= logEvery && now.Sub(p.drawn) >= logEvery {
 			p.drawn = now
 			fmt.Fprintf(p.w, "onmux: %d %% done, %s\n", 100*min(done, total)/total, phrase.Visible(withETA(what, eta)))
 		}
 		return
 	}
-	if now.Sub(p.since) < patience {
+	if now.Sub(p.since) < showAfter {
 		return
 	}
 	line := bar(done, total, min(barWidth, p.width/3)) + "  " + phrase.Visible(withETA(what, eta))
@@ -85,7 +85,7 @@ func withETA(what string, eta time.Duration) string {
 // bar is " 42% [========>           ]". Each is drawn by one that has no past:
 // the library's own would be over, once full, even if more work turned up.
 func bar(done, total uint64, width int) string {
-	b := progressbar.NewOptions64(parts,
+	b := progressbar.NewOptions64(barParts,
 		progressbar.OptionSetWriter(io.Discard),
 		progressbar.OptionSetWidth(width),
 		progressbar.OptionSetPredictTime(false),
@@ -93,7 +93,7 @@ func bar(done, total uint64, width int) string {
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[",
 			BarEnd: "]"}),
 	)
-	if n := int64(parts * min(float64(done)/float64(total), 1)); n > 0 {
+	if n := int64(barParts * min(float64(done)/float64(total), 1)); n > 0 {
 		b.Set64(n)
 	} else {
 		b.RenderBlank()
@@ -159,7 +159,7 @@ func (a above) Write(text []byte) (int, error) {
 	if n > 0 {
 		a.p.torn = text[n-1] != '\n'
 	}
-	if now := time.Now(); a.p.line != "" && now.Sub(a.p.drawn) >= calm {
+	if now := time.Now(); a.p.line != "" && now.Sub(a.p.drawn) >= redrawEvery {
 		a.p.draw(now)
 	}
 	return n, err

@@ -187,7 +187,7 @@ func TestReplayRefuses(t *testing.T) {
 			"line 2: a record is longer"},
 		{"a long record", strings.Replace(document, "could not look", strings.Repeat("x", 2<<20), 1),
 			"longer than 1048576 bytes"},
-		{"findings twice", strings.Replace(document, `"violations":`, `"findings":`, 1), "stands twice"},
+		{"findings twice", strings.Replace(document, `"violations":`, `"findings":`, 1), "is there twice"},
 		{"findings that are none", `{"findings":{}}`, "is not an array"},
 		{"too deep", start + strings.Repeat("[", 20000), ""},
 	}

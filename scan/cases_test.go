@@ -187,7 +187,7 @@ func hostCases() []hostCase {
 		{name: "another port answers", udp: none, forged: 1, respond: always(func(q simnet.Query) []byte {
 			return q.UDP(netip.AddrPortFrom(q.To.Addr(), 418), []byte("here"))
 		})},
-		{name: "a stranger answers", udp: none, forged: 1, respond: always(func(q simnet.Query) []byte {
+		{name: "another host answers", udp: none, forged: 1, respond: always(func(q simnet.Query) []byte {
 			return q.UDP(netip.AddrPortFrom(gateway(q), 418), []byte("here"))
 		})},
 		{name: "quotes another sequence number", respond: always(misquoted(4)), tcp: none, forged: 1},

@@ -268,7 +268,7 @@ func TestResumedWhenComplete(t *testing.T) {
 	})
 }
 
-// TestShortageIsResumed lets a scan give up for want of resources, and goes on
+// TestShortageIsResumed lets a scan give up because it has no resources, and goes on
 // when there are some.
 func TestShortageIsResumed(t *testing.T) {
 	c := cuts["mixed"]

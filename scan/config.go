@@ -73,7 +73,7 @@ type Config struct {
 	// FollowUp is what is asked of every open endpoint before it is reported.
 	FollowUp FollowUp
 
-	// Controls are endpoints that should answer, as the user says; the zero value has
+	// Controls are endpoints that should answer, according to the user; the zero value has
 	// none. Silence counts only while some answer. Run closes their engine.
 	Controls named.Controls
 

@@ -36,7 +36,7 @@ const (
 	NoteOutage      NoteKind = "outage"       // endpoints known to answer did not From then To then; Lost is for good
 	NoteControl     NoteKind = "control"      // Endpoint, a named control, answered none of Count probes
 	NoteNoControl   NoteKind = "no-control"   // nobody answered by Device but the next hop Addr
-	NoteNetworkRate NoteKind = "network-rate" // held to Rate, because no network gets more than Most a second
+	NoteNetworkRate NoteKind = "network-rate" // limited to Rate, because no network gets more than Most a second
 	NoteMissed      NoteKind = "missed"       // about Rate answering hosts are still silent after Pass passes
 	NoteStrays      NoteKind = "strays"       // Count answers to probes that were not sent
 	NoteCloseFailed NoteKind = "close-failed" // of the engine, with Err

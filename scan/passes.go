@@ -19,7 +19,7 @@ const maxPayloadTargets = 4096
 // so many will fail in the next.
 const maxRedone = 50
 
-// begin begins a pass that asks what next says: its Asks, Payloads and Redo.
+// begin begins a pass that asks what next states: its Asks, Payloads and Redo.
 func (d *dispatcher) begin(next checkpoint.Pass) {
 	d.pass = d.table.begin(next)
 	d.cursor = d.start(0)

@@ -41,7 +41,7 @@ func (t *table) totals() totals {
 	return t.state.totals
 }
 
-// begin begins a pass that asks what next says, and returns it.
+// begin begins a pass that asks what next states, and returns it.
 func (t *table) begin(next checkpoint.Pass) checkpoint.Pass {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	questions = 50                    // over UDP; enough to tell a loss of a few percent
+	questions = 50                    // over UDP; enough to measure a loss of a few percent
 	interval  = 20 * time.Millisecond // from one to the next
 	repeats   = 3                     // of a question whose answer decides something
 	minWait   = 200 * time.Millisecond
@@ -299,7 +299,7 @@ func (a *asker) series() error {
 func (a *asker) sizes() error {
 	most, err := dontFragment(a.conn)
 	if err != nil || most == 0 || a.report.Forward == nil {
-		return nil // this system does not say: nothing is measured
+		return nil // this system does not report it: nothing is measured
 	}
 	header := 28
 	if a.report.Source.Addr().Is6() {

@@ -50,7 +50,7 @@ const (
 // PathSize is the length in bytes of a question for a path, and the most that its answer has.
 const PathSize = Size + 1 + traceroute.MaxHops*hopSize
 
-// Message is a question or an answer. Of a question only what stands before Arrived counts.
+// Message is a question or an answer. Of a question only the fields before Arrived count.
 type Message struct {
 	Kind      Kind
 	PadAnswer bool   // the answer is to be as long as the question

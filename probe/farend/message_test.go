@@ -69,7 +69,7 @@ func TestCounts(t *testing.T) {
 		{[]uint32{0, 1, 2}, 3, 0, 0},
 		{[]uint32{5, 7, 6, 6}, 3, 1, 1},
 		{[]uint32{0, 0, 0}, 1, 0, 2},
-		{[]uint32{0, window, 0}, 2, 0, 0}, // too old to tell
+		{[]uint32{0, window, 0}, 2, 0, 0}, // too old to know
 		{[]uint32{0, window - 1, 0}, 2, 0, 1},
 		{[]uint32{0, window, 1, 1}, 3, 1, 1},
 		{[]uint32{3, 1 << 30, 3 + 1<<30, 1 + 1<<30}, 4, 1, 0},

@@ -10,7 +10,7 @@ import (
 
 const (
 	maxSessions = 1024 // that are remembered; the oldest is forgotten first
-	window      = 1024 // questions of a session that are told apart, in numbers from the latest back
+	window      = 1024 // questions of a session that are distinguished, in numbers from the latest back
 )
 
 // Responder answers questions. It may be used from several goroutines.
@@ -95,7 +95,7 @@ func (s *session) add(seq uint32) {
 		}
 		s.latest = seq
 		*word &^= mask
-	case s.latest-seq >= window: // too old to tell
+	case s.latest-seq >= window: // too old to know
 		return
 	case *word&mask != 0:
 		s.duplicated++

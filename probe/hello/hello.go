@@ -104,7 +104,7 @@ func numbers(b []byte) (all []uint16) {
 	return all
 }
 
-// isGREASE reports whether a value stands for nothing: RFC 8701.
+// isGREASE reports whether a value means nothing: RFC 8701.
 func isGREASE(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
 // each calls f for each extension.

@@ -117,7 +117,7 @@ func TestAskCutWhileNaming(t *testing.T) {
 		Port: l.Addr().(*net.TCPAddr).AddrPort().Port(), Proto: probe.TCP}, Notes: []string{"known"}}}
 	for r, err := range New(Config{Identify: true}).Run(ctx, all) {
 		if r.State != probe.Open || r.Tries != 1 || err == nil || len(r.Notes) != 1 ||
-			!slices.Equal(evidence.Notes(&r), []string{"there was no time to find out what speaks there"}) {
+			!slices.Equal(evidence.Notes(&r), []string{"there was no time to identify the service"}) {
 			t.Errorf("%+v %v", r, err)
 		}
 	}

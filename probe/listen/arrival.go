@@ -26,7 +26,7 @@ type Arrival struct {
 	Proven     bool        `json:"proven,omitzero"` // it was a keyed question, with a valid code
 }
 
-// SYN is what a client's first segment says (RFC 9293, section 3.1).
+// SYN is what a client's first segment has (RFC 9293, section 3.1).
 type SYN struct {
 	Window  uint16   `json:"window"`            // bytes
 	MSS     uint16   `json:"mss,omitzero"`      // bytes

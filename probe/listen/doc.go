@@ -2,6 +2,6 @@
 // to it: it reports who came, from where and how, and answers a keyed question (package
 // farend).
 //
-// It is made to stand in the open for a while: connections, memory and time are bounded, and
+// It is made to be reachable from anywhere for a while: connections, memory and time are bounded, and
 // no datagram is answered with more bytes than it had.
 package listen

@@ -218,7 +218,7 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-// The far end is proven to whoever has its key, and to nobody else.
+// The far end is proven to a prober that has its key, and to nobody else.
 func TestFarEnd(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)

@@ -18,7 +18,7 @@ func saveSYN(network, _ string, c syscall.RawConn) error {
 	return nil
 }
 
-// savedSYN is what the client's SYN says, and its TTL; nil and 0 if the kernel did not keep it.
+// savedSYN is what the client's SYN has, and its TTL; nil and 0 if the kernel did not keep it.
 func savedSYN(c *net.TCPConn) (*SYN, uint8) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -65,7 +65,7 @@ func (s settings) obstacles(port probe.Port, word Word, counts socket.Counts) []
 	return all
 }
 
-// below is the first port that takes no privilege to bind; 0 if it is not known.
+// below is the first port that needs no privilege to bind; 0 if it is not known.
 func (s settings) below() int {
 	if s.UnprivilegedFrom == nil {
 		return 0

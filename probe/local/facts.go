@@ -82,7 +82,7 @@ type Bind struct {
 	Obstacles []Obstacle
 	Trials    trace.BindTrials
 	InUse     bool // a socket was in the way of a trial, seen or not
-	Below     int  // the ports below it take a privilege; 0 if not known
+	Below     int  // the ports below it need a privilege; 0 if not known
 }
 
 // NoOwner is why a socket has no owner; "" if owners were not looked for.

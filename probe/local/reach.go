@@ -10,7 +10,7 @@ import (
 // loopback nor link-local nor covered by netip.Addr.IsPrivate. Shared address space
 // (RFC 6598) is among them: it lies behind a carrier's NAT. Site-local fec0::/10
 // is not: RFC 3879 makes it global unicast. A block inside a wider one that is
-// reachable stands in global.
+// reachable is in global.
 var notGlobal = prefixes(
 	"0.0.0.0/8",       // this network (RFC 791)
 	"100.64.0.0/10",   // shared address space (RFC 6598)

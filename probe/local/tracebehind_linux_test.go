@@ -49,7 +49,7 @@ func proxyTo(t *testing.T, port, to string) {
 	nettest.StartCommand(t, cmd)
 }
 
-// Whoever stands behind a proxy is named, here and in another namespace.
+// The server behind a proxy is named, here and in another namespace.
 func TestTraceBehind(t *testing.T) {
 	nettest.Need(t)
 	blue := nettest.NewNamespace(t)

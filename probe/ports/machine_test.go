@@ -199,7 +199,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// The machine's names stand behind IANA's, and only where they are others.
+// The machine's names follow IANA's, and only where they are others.
 func TestPortNames(t *testing.T) {
 	m := table(t, "onmux 417/tcp\nours 417/udp\nours 417/udp\nmine 7/tcp\nonly 4/tcp\necho 4/ddp")
 	for port, want := range map[uint16][]Name{

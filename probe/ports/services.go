@@ -35,7 +35,7 @@ const (
 )
 
 // parseServices reads services(5): a line is a name, port/protocol and aliases,
-// then a comment. Lines that are none are passed over, as the C library does.
+// then a comment. Other lines are skipped, as the C library does.
 // With an error it returns what it read before.
 func parseServices(r io.Reader) ([]Service, error) {
 	var all []Service

@@ -21,7 +21,7 @@ type Topic struct {
 }
 
 // Topics reads the arguments, in which a name stands for all its ports. Ports
-// come out in the order given, each once; the error is about the first argument that is none.
+// come out in the order given, each once; the error is about the first argument that is no port.
 func (m *Machine) Topics(args []string, protos []probe.Proto) ([]Topic, error) {
 	if len(args) == 0 {
 		args = []string{strconv.Itoa(probe.Onmux)}

@@ -75,7 +75,7 @@ func TestPayloads(t *testing.T) {
 		seen := make(map[string]bool)
 		for _, b := range all {
 			if seen[string(b)] || len(b) > 1200 {
-				t.Errorf("%d: %q stands twice or is too long", port, b)
+				t.Errorf("%d: %q is there twice or is too long", port, b)
 			}
 			seen[string(b)] = true
 		}

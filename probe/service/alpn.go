@@ -57,7 +57,7 @@ func (s *search) choose(ctx context.Context, dial dialer, offered []string) stri
 	s.conns.made++
 	s.number++
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, 3*s.pace.patience)
+	ctx, cancel := context.WithTimeout(ctx, 3*s.pace.answerWait)
 	defer cancel()
 	conn, err := dial(ctx)
 	if err != nil {

@@ -192,7 +192,7 @@ func TestTrickle(t *testing.T) {
 	}
 }
 
-// The timeout bounds the whole, and thereby what is waited for.
+// The timeout bounds the whole, and so each wait.
 func TestTimeout(t *testing.T) {
 	late := later(8*time.Second, "220 mail ESMTP Exim 4.96\r\n")
 	for _, tt := range []struct {

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Host     string        // the name that led to the address, for TLS and HTTP; may be empty
 	RTT      time.Duration // as measured; 0 if it was not: a distant peer is assumed
-	Timeout  time.Duration // for the whole, and thereby for a greeting; 0 is DefaultTimeout
+	Timeout  time.Duration // for the whole, including a greeting; 0 is DefaultTimeout
 	Thorough bool          // every request is sent, if need be; without a Timeout, for ThoroughTimeout
 
 	StartTLS bool // change to TLS where the service offers that, on a connection of its own, for the certificate
@@ -124,7 +124,7 @@ func (s *search) identify(ctx context.Context) (*probe.Service, error) {
 		}
 		return found, err
 	}
-	inner := &layer{search: s, dial: t.within(s.dial, s.pace.patience), plan: newInnerPlan(outer.plan, &s.o, t)}
+	inner := &layer{search: s, dial: t.within(s.dial, s.pace.answerWait), plan: newInnerPlan(outer.plan, &s.o, t)}
 	inner.current = s.session(t)
 	inner.run(ours)
 	found := &probe.Service{Name: "tls", Confidence: probe.High, Probe: clientHello.Name, Rule: "tls-handshake"}

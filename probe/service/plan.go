@@ -363,7 +363,7 @@ func (p *plan) fits(r *request.Request) bool {
 }
 
 // reactionsOf counts the requests that the peer has treated as servers of the service do,
-// and how much the others speak against that service.
+// and how much the others contradict that service.
 func (p *plan) reactionsOf(service string) (agreeing, against int) {
 	for name, usual := range reactions[service] {
 		observed := p.observed[name]

@@ -39,7 +39,7 @@ const (
 	waits                // it waits for the rest
 )
 
-// contradicts reports how much r speaks against a usual reaction: 2 for one of another kind,
+// contradicts reports how much r contradicts a usual reaction: 2 for one of another kind,
 // 1 for the other way to end a connection.
 func (r reaction) contradicts(usual reaction) int {
 	switch {

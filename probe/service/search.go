@@ -62,7 +62,7 @@ func (l *layer) run(ctx context.Context) {
 		l.leave()
 	}()
 	for ctx.Err() == nil {
-		st, ok := l.plan.next(time.Until(l.deadline)-l.pace.patience < l.o.timeout()*11/20)
+		st, ok := l.plan.next(time.Until(l.deadline)-l.pace.answerWait < l.o.timeout()*11/20)
 		if !ok {
 			l.awaitHeld(ctx)
 			return
@@ -120,7 +120,7 @@ func (l *layer) perform(ctx context.Context, st step) outcome {
 func (l *layer) connect(ctx context.Context, st step) (outcome, bool) {
 	l.number++
 	began := time.Now()
-	enough := began.Add(3 * l.pace.patience)
+	enough := began.Add(3 * l.pace.answerWait)
 	dialing, cancel := context.WithDeadline(ctx, enough)
 	defer cancel()
 	until, _ := dialing.Deadline()
@@ -198,7 +198,7 @@ func (l *layer) hold(ctx context.Context) {
 	go func() {
 		stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 		defer stop()
-		s.patience = time.Until(s.deadline)
+		s.answerWait = time.Until(s.deadline)
 		_ = s.receive(ctx)
 		o := s.outcome(step{Request: s.request}, began)
 		o.after = time.Since(began)

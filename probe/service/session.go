@@ -58,16 +58,16 @@ func appendFirst(first, more []byte) []byte {
 // session is one connection to the peer. One goroutine uses it at a time. All waits end at
 // the deadline, at the latest.
 type session struct {
-	conn      net.Conn
-	wire      *bounded // what conn reads from
-	o         *Options
-	pace      pace
-	deadline  time.Time
-	number    int           // of the connection, from 1
-	datagrams bool          // a read is a whole answer
-	patience  time.Duration // until the first byte of an answer
-	greeting  []byte        // what the peer sent first
-	goodbye   string        // ends the session
+	conn       net.Conn
+	wire       *bounded // what conn reads from
+	o          *Options
+	pace       pace
+	deadline   time.Time
+	number     int           // of the connection, from 1
+	datagrams  bool          // a read is a whole answer
+	answerWait time.Duration // until the first byte of an answer
+	greeting   []byte        // what the peer sent first
+	goodbye    string        // ends the session
 
 	progress
 }
@@ -111,20 +111,20 @@ func newAnswer(o outcome) *answer.Answer {
 
 // pace are the waits of an identification, from the round-trip time.
 type pace struct {
-	head     time.Duration // that a greeting gets before anything is sent
-	patience time.Duration // until the first byte of an answer
-	pause    time.Duration // after which an answer is over that does not show its end
-	linger   time.Duration // until the peer has closed a connection that this side has closed
+	head       time.Duration // that a greeting gets before anything is sent
+	answerWait time.Duration // until the first byte of an answer
+	pause      time.Duration // after which an answer is over that does not show its end
+	linger     time.Duration // until the peer has closed a connection that this side has closed
 }
 
 // paceOf allows for a machine that is busy: a server may fork and load a program
 // before it answers.
 func paceOf(rtt time.Duration) pace {
 	return pace{
-		head:     min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
-		patience: min(4*rtt+400*time.Millisecond, 2500*time.Millisecond),
-		pause:    min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
-		linger:   min(2*rtt+50*time.Millisecond, 300*time.Millisecond),
+		head:       min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
+		answerWait: min(4*rtt+400*time.Millisecond, 2500*time.Millisecond),
+		pause:      min(2*rtt+100*time.Millisecond, 500*time.Millisecond),
+		linger:     min(2*rtt+50*time.Millisecond, 300*time.Millisecond),
 	}
 }
 
@@ -133,7 +133,7 @@ func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
 	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	s.progress = progress{request: st.Request, end: probe.EndContinued}
-	s.patience = s.patienceFor(st)
+	s.answerWait = s.answerWaitFor(st)
 	began := time.Now()
 	_ = s.conn.SetWriteDeadline(s.deadline)
 	_ = s.exchange(ctx, st.Request) // s.end has how it ended
@@ -145,8 +145,8 @@ func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
 	return o
 }
 
-// patienceFor is how long the first byte of the answer is waited for.
-func (s *session) patienceFor(st step) time.Duration {
+// answerWaitFor is how long the first byte of the answer is waited for.
+func (s *session) answerWaitFor(st step) time.Duration {
 	left := time.Until(s.deadline)
 	switch {
 	case st.wait == moment:
@@ -160,9 +160,9 @@ func (s *session) patienceFor(st step) time.Duration {
 	case st.wait == toTheEnd:
 		return left
 	case st.UsualOn(s.o.port):
-		return 2 * s.pace.patience
+		return 2 * s.pace.answerWait
 	}
-	return s.pace.patience
+	return s.pace.answerWait
 }
 
 // mostOf leaves a little of the time for what is asked afterwards.
@@ -196,11 +196,11 @@ func (s *session) exchange(ctx context.Context, r *request.Request) error {
 		return s.negotiatePostgreSQL(ctx, r)
 	}
 	if r.AfterGreeting && len(s.greeting) == 0 {
-		s.patience = mostOf(time.Until(s.deadline))
+		s.answerWait = mostOf(time.Until(s.deadline))
 		if err := s.receive(ctx); err != nil || len(s.received) == 0 || !isWhole(s.received) {
 			return err
 		}
-		s.greeting, s.received, s.patience = s.received, nil, s.pace.patience
+		s.greeting, s.received, s.answerWait = s.received, nil, s.pace.answerWait
 	}
 	message := r.Bytes(s.o.serverName())
 	if r.Service == request.HTTP.Service {
@@ -298,13 +298,13 @@ func (s *session) receive(ctx context.Context) error {
 		}
 		now := time.Now()
 		if last.IsZero() {
-			last = now.Add(s.pace.patience + 4*s.pace.pause)
+			last = now.Add(s.pace.answerWait + 4*s.pace.pause)
 		}
 		switch {
 		case !s.lineless && isUnfinished(s.received) && !(isContinued(s.received) && s.isKnown()):
 			until = s.deadline
 		case isPage(s.received):
-			until = earlier(now.Add(s.pace.patience), earlier(last, s.deadline))
+			until = earlier(now.Add(s.pace.answerWait), earlier(last, s.deadline))
 		default:
 			until = earlier(now.Add(s.pace.pause), earlier(last, s.deadline))
 		}
@@ -341,7 +341,7 @@ func (s *session) read() (int, error) {
 }
 
 // until is when the wait for an answer to what was just sent is over.
-func (s *session) until() time.Time { return earlier(time.Now().Add(s.patience), s.deadline) }
+func (s *session) until() time.Time { return earlier(time.Now().Add(s.answerWait), s.deadline) }
 
 // close ends the connection: with the goodbye of its protocol, if it has one, and by a FIN.
 // What has not been read by then would make it a RST.

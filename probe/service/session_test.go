@@ -10,7 +10,7 @@ import (
 
 // A peer may drip, stop or flood: receive ends by the clock or by the size.
 func TestReceive(t *testing.T) {
-	p := pace{patience: 600 * time.Millisecond, pause: 250 * time.Millisecond}
+	p := pace{answerWait: 600 * time.Millisecond, pause: 250 * time.Millisecond}
 	for _, tt := range []struct {
 		name     string
 		every    time.Duration // between two bytes of the peer
@@ -18,7 +18,7 @@ func TestReceive(t *testing.T) {
 		received int
 		took     time.Duration
 	}{
-		{"silent", 0, 0, 0, p.patience},
+		{"silent", 0, 0, 0, p.answerWait},
 		{"one byte, then a pause", 0, 1, 1, p.pause},
 		{"drips below the pause", 210 * time.Millisecond, 1 << 20, 8, 1810 * time.Millisecond},
 		{"a line without end", 210 * time.Millisecond, -1 << 20, 47, 10 * time.Second},
@@ -44,7 +44,7 @@ func TestReceive(t *testing.T) {
 					}
 				}()
 				start := time.Now()
-				s := &session{conn: ours, o: &Options{}, pace: p, patience: p.patience, deadline: start.Add(10 * time.Second)}
+				s := &session{conn: ours, o: &Options{}, pace: p, answerWait: p.answerWait, deadline: start.Add(10 * time.Second)}
 				s.receive(t.Context())
 				took := time.Since(start)
 				ours.Close()

@@ -16,7 +16,7 @@ import (
 var startTLSRequest = request.Request{Name: "starttls", Service: "tls"}
 
 // dialog is how a plain session changes to TLS: each line is sent once the answer before it has
-// come, and each answer must contain what stands beside it.
+// come, and each answer must contain the text beside it.
 type dialog struct {
 	greets bool // the server sends first
 	steps  []exchangeStep
@@ -62,7 +62,7 @@ func (s *search) changeToTLS(ctx context.Context, found *probe.Service) {
 		return
 	}
 	c := s.session(conn)
-	c.request, c.patience = &startTLSRequest, mostOf(time.Until(s.deadline))
+	c.request, c.answerWait = &startTLSRequest, mostOf(time.Until(s.deadline))
 	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err = c.converse(ctx, d, found); err == nil {
@@ -97,7 +97,7 @@ func (s *session) converse(ctx context.Context, d dialog, found *probe.Service) 
 		}
 	}
 	for _, step := range d.steps {
-		s.received, s.patience = nil, 2*s.pace.patience
+		s.received, s.answerWait = nil, 2*s.pace.answerWait
 		line := []byte(step.send)
 		if step.send == xmppStream {
 			line = request.XMPPStream(s.o.serverName())

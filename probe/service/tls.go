@@ -72,7 +72,7 @@ func oldTLSConfig(o *Options) *tls.Config {
 func (s *session) handshake(ctx context.Context, c *tls.Config) error {
 	var requested bool
 	conn := client(s.conn, c, &requested)
-	deadline := earlier(time.Now().Add(s.pace.patience*2), s.deadline)
+	deadline := earlier(time.Now().Add(s.pace.answerWait*2), s.deadline)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *session) handshake(ctx context.Context, c *tls.Config) error {
 func (s *session) inspectTLS() error {
 	var requested bool
 	conn := client(s.conn, tlsConfig(s.o), &requested)
-	err := conn.SetDeadline(earlier(time.Now().Add(s.pace.patience*2), s.deadline))
+	err := conn.SetDeadline(earlier(time.Now().Add(s.pace.answerWait*2), s.deadline))
 	if err == nil {
 		err = conn.Handshake()
 	}
@@ -124,13 +124,13 @@ const (
 )
 
 // within dials as outer does and completes a TLS handshake on the connection.
-func (t *tunnel) within(outer dialer, patience time.Duration) dialer {
+func (t *tunnel) within(outer dialer, answerWait time.Duration) dialer {
 	return func(ctx context.Context) (net.Conn, error) {
 		plain, err := outer(ctx)
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(ctx, patience*2)
+		ctx, cancel := context.WithTimeout(ctx, answerWait*2)
 		defer cancel()
 		wire := &bounded{Conn: plain, left: connSize}
 		conn := tls.Client(wire, t.config)

@@ -67,7 +67,7 @@ type datagramSearch struct {
 // to a peer that has answered only those that may find out the version.
 func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.Service, error) {
 	s := newSearch(func(ctx context.Context) (net.Conn, error) { return dialAny(ctx, target) }, target.Port(), o)
-	s.pace.patience = min(4*s.o.RTT+250*time.Millisecond, 2*time.Second)
+	s.pace.answerWait = min(4*s.o.RTT+250*time.Millisecond, 2*time.Second)
 	ours, cancel := context.WithDeadline(ctx, s.deadline)
 	defer cancel()
 	defer s.report()
@@ -116,7 +116,7 @@ func (d *datagramSearch) run(ctx context.Context) {
 		}
 		soon := time.NewTimer(2*d.o.RTT + 50*time.Millisecond)
 		if r == nil {
-			soon.Reset(d.pace.patience)
+			soon.Reset(d.pace.answerWait)
 		}
 		select {
 		case o := <-d.outcomes:

@@ -31,7 +31,7 @@ type Options struct {
 
 // Run finds the routers on the way to e, by attempts at e itself with a TTL (RFC 791),
 // or hop limit (RFC 8200), of 1, 2, and so on up to MaxHops. It probes a few hops at a
-// time, each at most twice, and stops at whoever answers for e, at a loop, or behind
+// time, each at most twice, and stops at what answers for e, at a loop, or behind
 // batchSize silent hops in a row, which it leaves out at the end. Where several ways
 // lead to e, attempts may take different ones.
 //

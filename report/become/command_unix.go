@@ -62,7 +62,7 @@ func executable(file string) error {
 }
 
 // Run replaces this process. It returns only if that fails. The command finds all signals as
-// they were when this process began, except that none but SIGHUP and SIGINT is ignored: of
+// they were when this process began, except that only SIGHUP and SIGINT are ignored: of
 // others Go does not keep whether they were.
 func (c *Command) Run() error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // Reset does not end that a signal is ignored

@@ -98,7 +98,7 @@ func TestJUnitNames(t *testing.T) {
 	failures, errors, skipped := 0, 0, 0
 	for _, c := range suites.Suite.Cases {
 		if names[c.Name] || c.Class != "onmux.scan" {
-			t.Errorf("%s %q stands twice", c.Class, c.Name)
+			t.Errorf("%s %q is there twice", c.Class, c.Name)
 		}
 		names[c.Name] = true
 		if c.Failure != nil {

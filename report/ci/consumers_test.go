@@ -66,7 +66,7 @@ func TestPromtool(t *testing.T) {
 }
 
 // TestSeriesAreBounded: all kinds of records together have at most 10,000 series, the others
-// are counted, each series has command and job, and none stands twice.
+// are counted, each series has command and job, and none is there twice.
 func TestSeriesAreBounded(t *testing.T) {
 	s := Stream{Started: Starts("check"), Ended: Ends(1, nil)}
 	s.Started.Job = "web"

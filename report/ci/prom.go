@@ -18,7 +18,7 @@ import (
 type metric struct {
 	name, help string
 	samples    []sample
-	index      map[string]int // of the samples, by their labels: one that stands twice makes the whole file void
+	index      map[string]int // of the samples, by their labels: one that is there twice makes the whole file void
 }
 
 type sample struct {

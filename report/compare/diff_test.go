@@ -189,7 +189,7 @@ func TestDoubtfulChanges(t *testing.T) {
 		{"closed, and absent", Stream{Started: Starts("scan"), Ended: sure}, one(silent, sure), ""},
 		{"another service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck,
 			Details: probe.Details{Service: &probe.Service{Name: "http"}}}, sure), "service high"},
-		{"nobody asked what speaks", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure),
+		{"nobody identified the service", one(open, sure), one(probe.Result{State: probe.Open, Reason: probe.SynAck}, sure),
 			""},
 	} {
 		changes, _ := diff(t, c.old, c.now)

@@ -91,7 +91,7 @@ func belong(parts []*Part) error {
 			return fmt.Errorf("%s does not state which part of a scan it is: it is of onmux %s %s", p.Name,
 				p.Started.Command, p.Started.Version)
 		case plan.Shards < 1 || plan.Shards > record.MaxShards || plan.Shard < 1 || plan.Shard > plan.Shards:
-			return fmt.Errorf("%s is shard %d of %d, which is none", p.Name, plan.Shard, plan.Shards)
+			return fmt.Errorf("%s is shard %d of %d, which does not exist", p.Name, plan.Shard, plan.Shards)
 		case plan.Fingerprint != of.Fingerprint || plan.Endpoints != of.Endpoints:
 			return fmt.Errorf("%s and %s are of different scans: other targets or ports", first.Name, p.Name)
 		case plan.Seed != of.Seed:

@@ -146,8 +146,8 @@ func TestMergeRefuses(t *testing.T) {
 		"other seed":     {with(func(p *Plan) { p.Seed = "8" }), "their seeds are 7 and 8"},
 		"other division": {with(func(p *Plan) { p.Shards = 3 }), "a is one of 2 shards, b one of 3"},
 		"twice":          {with(func(p *Plan) { p.Shard = 1 }), "a and b are both shard 1 of 2"},
-		"no such shard":  {with(func(p *Plan) { p.Shard = 3 }), "b is shard 3 of 2, which is none"},
-		"too many":       {with(func(p *Plan) { p.Shards, p.Shard = 1<<31-1, 5 }), "which is none"},
+		"no such shard":  {with(func(p *Plan) { p.Shard = 3 }), "b is shard 3 of 2, which does not exist"},
+		"too many":       {with(func(p *Plan) { p.Shards, p.Shard = 1<<31-1, 5 }), "which does not exist"},
 		"an overlap":     {part(t, "b", one(a), 2, 2), "10.0.0.1:417/tcp is in both a and b"},
 	} {
 		if _, err := Merge([]*Part{first, c.other}); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -176,7 +176,7 @@ func (d *documentReader) field(key string) error {
 	}[key]
 	switch {
 	case d.seen[key]:
-		return fmt.Errorf("%q stands twice", key)
+		return fmt.Errorf("%q is there twice", key)
 	case key == "findings" || key == "violations":
 		return d.records(key)
 	case !known:

@@ -38,7 +38,7 @@ func TestWrongDocumentsAreNot(t *testing.T) {
 	tests := map[string][2]string{
 		"a field too many":         {`"tries":2`, `"tries":2,"tried":2`},
 		"a field too many inside":  {`"product"`, `"products"`},
-		"a state of another world": {`"state":"open",`, `"state":"ajar",`},
+		"a state that does not exist": {`"state":"open",`, `"state":"ajar",`},
 		"a reason":                 {`"syn-ack"`, `"synack"`},
 		"a verdict":                {`"free"`, `"idle"`},
 		"a type":                   {`"type":"range"`, `"type":"ranges"`},

@@ -139,7 +139,7 @@ func (f fields) empty() any {
 	return f.value(map[string]any{"properties": f.all}, map[string]any{}, maxNesting, 0)
 }
 
-// value is v with the fields that the schema node says it may have; number stands for
+// value is v with the fields that the schema node allows; number stands for
 // absent numbers.
 func (f fields) value(node map[string]any, v any, depth int, number any) any {
 	for {

@@ -65,7 +65,7 @@ func (s *endpoint) judge(r probe.Result) (out []record.Violation, doubt string) 
 		switch {
 		case c.expected == "":
 		case found == nil || found.Name == record.Unknown:
-			doubt = cmp.Or(doubt, at.What+": what speaks there was not recognized")
+			doubt = cmp.Or(doubt, at.What+": the service was not recognized")
 		case c.actual(found) == "":
 			doubt = cmp.Or(doubt, fmt.Sprintf("%s: %s does not report its %s", at.What, found.Name, c.what))
 		case c.actual(found) != c.expected:
@@ -89,7 +89,7 @@ func (s *endpoint) certificate(found *probe.Service, expect func(what, expected,
 	case found == nil:
 		return "no certificate was seen"
 	default:
-		return "no certificate was seen: what speaks there is " + found.Name
+		return "no certificate was seen: the service is " + found.Name
 	}
 	if end := s.now.Add(s.Certificate); until.Before(end) {
 		expect("certificate", "valid until "+end.UTC().Format(time.DateOnly), fmt.Sprintf("valid until %s",
@@ -98,13 +98,13 @@ func (s *endpoint) certificate(found *probe.Service, expect func(what, expected,
 	return ""
 }
 
-// NeedsService reports whether what speaks has to be found out to judge it.
+// NeedsService reports whether the service has to be identified to judge it.
 func (e Expectation) NeedsService() bool {
 	s := e.endpoint
 	return e.field != nil || s != nil && (s.Service != "" || s.Product != "" || s.Version != "" || s.Certificate > 0)
 }
 
-// endpoint judges an endpoint by what is expected to speak there.
+// endpoint judges an endpoint by the service that is expected there.
 func (g *judging) endpoint(r probe.Result) {
 	for _, e := range g.judge.expect {
 		if e.endpoint == nil {

@@ -25,7 +25,7 @@ type Expectation struct {
 	count uint64
 
 	holder   *Holder   // of who holds a port, instead of words
-	endpoint *endpoint // of what speaks on an endpoint, instead of words
+	endpoint *endpoint // of the service on an endpoint, instead of words
 	field    *field    // of one field of that, likewise
 	clients  *clients  // of who has flows, instead of words
 }
@@ -130,7 +130,7 @@ func (g *judging) Change(c record.Change) error {
 	return nil
 }
 
-// Endpoint is judged by its state and by what speaks there.
+// Endpoint is judged by its state and by the service there.
 func (g *judging) Endpoint(r probe.Result) error {
 	g.endpoint(r)
 	g.fields(r)

@@ -23,7 +23,7 @@ type ExitCode struct {
 // Command is one command.
 type Command struct {
 	Name        string
-	Args        string // what it takes, as "[PORT...]"
+	Args        string // its arguments, as "[PORT...]"
 	Usage       string // what it is for, in a line
 	Description string
 	Examples    string // lines

@@ -104,7 +104,7 @@ func TestNmapDTD(t *testing.T) {
 	}
 }
 
-// TestNmapHasAPortOnce: ndiff takes a port that stands twice for two.
+// TestNmapHasAPortOnce: ndiff takes a port that is there twice for two.
 func TestNmapHasAPortOnce(t *testing.T) {
 	at := probe.Endpoint{Addr: Addr4, Port: 417, Proto: probe.TCP}
 	s := Stream{Started: Starts("probe"), Ended: Ends(2, nil), Findings: []Finding{

@@ -90,7 +90,7 @@ func (n *writer) port(r probe.Result) {
 	n.line(text + "</port>")
 }
 
-// service is the element of what speaks on a port: as nmap writes it, with a word for where
+// service is the element of the service on a port: as nmap writes it, with a word for where
 // the name is from.
 func (n *writer) service(r probe.Result) string {
 	s := r.Service

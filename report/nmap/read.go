@@ -109,7 +109,7 @@ func (p *reader) token(t xml.Token) error {
 		}
 	case xml.CharData:
 		if !p.within && len(strings.TrimSpace(string(t))) > 0 {
-			return fmt.Errorf("something that is not XML stands beside the report: %.40q", strings.TrimSpace(string(t)))
+			return fmt.Errorf("the report has text that is not XML: %.40q", strings.TrimSpace(string(t)))
 		}
 	case xml.Comment:
 		if p.within && p.scanner == "onmux" {
@@ -242,7 +242,7 @@ func (p *reader) own(comment string) error {
 
 func (p *reader) host(e xml.StartElement) error {
 	if !p.within {
-		return errors.New("a host stands before the report begins")
+		return errors.New("a host comes before the beginning of the report")
 	}
 	var h host
 	if err := p.d.DecodeElement(&h, &e); err != nil {

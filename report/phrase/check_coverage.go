@@ -78,7 +78,7 @@ func CheckHints(c local.Coverage) []string {
 	return all
 }
 
-// privilege is what it takes: of root in a container a capability is missing.
+// privilege is what is needed: of root in a container a capability is missing.
 func privilege(c local.Coverage, capability string) string {
 	if c.Root {
 		return capability

@@ -33,7 +33,7 @@ func PortCoverage(m *ports.Machine) []string {
 func setting(s ports.Setting) string {
 	switch s {
 	case ports.LowPorts:
-		return "which ports take a privilege to bind"
+		return "which ports need a privilege to bind"
 	case ports.Privilege:
 		return "whether the caller may bind low ports"
 	case ports.EphemeralPorts:
@@ -49,13 +49,13 @@ func PortNotes(p ports.Platform, port uint16, root bool) []string {
 	case p == ports.Linux:
 		return nil
 	case p == ports.Windows:
-		return []string{"Windows takes no privilege to bind any port; " +
+		return []string{"on Windows no port needs a privilege to bind; " +
 			"ranges that it, or a program, keeps for itself are not known here"}
 	case ports.RangeOf(port) != ports.System:
 		return []string{"on most Unix systems any user may bind a port from 1024 up; whether this one agrees is not " +
 			"known"}
 	}
-	note := "on most Unix systems a port below 1024 takes root to bind; whether this one agrees is not known"
+	note := "on most Unix systems a port below 1024 needs root to bind; whether this one agrees is not known"
 	if root {
 		note += " (you are root)"
 	}

@@ -24,7 +24,7 @@ func TestPortCoverage(t *testing.T) {
 				{Setting: ports.EphemeralPorts, Err: errors.New("e3")}, {Setting: ports.ReservedPorts,
 					Err: errors.New("e4")}}}},
 			[]string{"this machine's names: s;", "privileges: ",
-				"which ports take a privilege to bind is not known: e1",
+				"which ports need a privilege to bind is not known: e1",
 				"whether the caller may bind low ports is not known: e2",
 				"where connections take their ports from is not known: e3",
 				"which ports are reserved is not known: e4"}},
@@ -56,7 +56,7 @@ func TestPortNotes(t *testing.T) {
 		{ports.OtherUnix, 417, false, "whether this one agrees is not known"},
 		{ports.OtherUnix, 417, true, "(you are root)"},
 		{ports.OtherUnix, 1024, true, "from 1024 up"},
-		{ports.Windows, 417, false, "Windows takes no privilege"},
+		{ports.Windows, 417, false, "on Windows no port needs a privilege"},
 	} {
 		got := strings.Join(PortNotes(tt.platform, tt.port, tt.root), "")
 		if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {

@@ -53,7 +53,7 @@ func ScanNote(n scan.Note) string {
 		if n.Pass > 0 {
 			tries = wording.Count(n.Pass, "pass", "passes")
 		}
-		return fmt.Sprintf("the loss of %v could not be measured, so its silence rests on %s", n.Proto, tries)
+		return fmt.Sprintf("the loss of %v could not be measured, so its silence is judged by %s", n.Proto, tries)
 	case scan.CoverUndecided:
 		return fmt.Sprintf("undecided: %s, silent where ICMP answers are limited",
 			wording.Count(n.Count, "udp endpoint", "udp endpoints"))
@@ -84,7 +84,7 @@ func scanWarning(n scan.Note) string {
 		return fmt.Sprintf("no endpoint behind %s on %s answered, so that silence cannot be distinguished from a path "+
 			"that is down beyond it: --control HOST, of one that answers, would settle that", n.Addr, n.Device)
 	case scan.NoteNetworkRate:
-		return fmt.Sprintf("held to %s probes a second: %s unless --net-rate allows it",
+		return fmt.Sprintf("limited to %s probes a second: %s unless --net-rate allows it",
 			wording.Number(uint64(math.Ceil(n.Rate))), NetworkRate(n.Most))
 	case scan.NoteMissed:
 		return fmt.Sprintf("about %.3g answering hosts are probably still reported as silent after %s: "+
@@ -172,7 +172,7 @@ func VerdictDoubt(d probe.Doubt) string {
 	case probe.DoubtResetFollowed:
 		return "its SYN-ACK was followed by a reset: something in between answers, or no service"
 	case probe.DoubtNotVerified:
-		return "whether it is a service could not be looked at: " + d.Error
+		return "whether it is a service could not be tested: " + d.Error
 	case probe.DoubtHostDown:
 		return "the host was found down, and its ports were not asked"
 	case probe.DoubtNotCaptured:

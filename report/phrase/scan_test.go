@@ -41,10 +41,10 @@ func TestScanNote(t *testing.T) {
 		"could not be asked: 1 endpoint (out of local ports)": {
 			Kind: scan.CoverNotAsked, Count: 1, Err: errors.New("out of local ports"),
 		},
-		"the loss of udp could not be measured, so its silence rests on 1 pass": {
+		"the loss of udp could not be measured, so its silence is judged by 1 pass": {
 			Kind: scan.CoverLossUnknown, Proto: probe.UDP, Pass: 1,
 		},
-		"the loss of tcp could not be measured, so its silence rests on a first pass that was not finished": {
+		"the loss of tcp could not be measured, so its silence is judged by a first pass that was not finished": {
 			Kind: scan.CoverLossUnknown, Proto: probe.TCP,
 		},
 		"undecided: 3 udp endpoints, silent where ICMP answers are limited": {Kind: scan.CoverUndecided, Count: 3},
@@ -88,7 +88,7 @@ func TestScanNote(t *testing.T) {
 			"that is down beyond it: --control HOST, of one that answers, would settle that": {
 			Kind: scan.NoteNoControl, Addr: netip.MustParseAddr("10.0.0.1"), Device: "eth0",
 		},
-		"held to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless " +
+		"limited to 232 probes a second: no network (/24, or /64 of IPv6) gets more than 100 unless " +
 			"--net-rate allows it": {
 			Kind: scan.NoteNetworkRate, Rate: 231.5, Most: 100,
 		},
@@ -115,7 +115,7 @@ func TestFinding(t *testing.T) {
 		probe.DoubtRefusalLimited: "ICMP errors from its network are limited or lost: it may be unreachable or " +
 			"refused rather than filtered",
 		probe.DoubtResetFollowed: "its SYN-ACK was followed by a reset: something in between answers, or no service",
-		probe.DoubtNotVerified:   "whether it is a service could not be looked at: too many open files",
+		probe.DoubtNotVerified:   "whether it is a service could not be tested: too many open files",
 		probe.DoubtNoOptions:     "it accepts connections without a single TCP option, as decoys and middleboxes do",
 		probe.DoubtZeroWindow: "it accepts connections with a zero window and takes no data, as proxies and " +
 			"tarpits do",

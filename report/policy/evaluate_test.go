@@ -170,7 +170,7 @@ func TestJudgements(t *testing.T) {
 		},
 		{
 			"no certificate of another service", certified, whole, nil, []record.Finding{answered},
-			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: what speaks there " +
+			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms), ssh 10.0.0.7:417/tcp: no certificate was seen: the service " +
 				"is ssh",
 		},
 		{
@@ -201,7 +201,7 @@ func TestJudgements(t *testing.T) {
 		},
 		{
 			"no service found", ssh, whole, nil, []record.Finding{silent},
-			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms) 10.0.0.7:417/tcp: what speaks there was not recognized",
+			"cannot-tell 10.0.0.7:417/tcp open (1.00 ms) 10.0.0.7:417/tcp: the service was not recognized",
 		},
 		{"closed", ssh, whole, nil, []record.Finding{at(a, probe.Closed)},
 			"fails 10.0.0.7:417/tcp closed  [10.0.0.7:417/tcp: closed, not open]"},

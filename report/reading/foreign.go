@@ -37,7 +37,7 @@ type Kind struct {
 }
 
 // Detect finds the format of a report by its first line that is not empty; nil is none of
-// another program. An error says what else it is.
+// another program. An error states what else it is.
 func Detect(line []byte) (*Kind, error) {
 	text := strings.TrimSpace(string(line))
 	var fields map[string]json.RawMessage

@@ -12,7 +12,7 @@ const (
 	Appeared = "appeared" // open or listening now, and was not
 	Vanished = "vanished" // was open or listening, and is not any more
 	Changed  = "state"    // another state or verdict, neither of which is open or listening
-	Service  = "service"  // something else speaks there
+	Service  = "service"  // another service is there
 	Owner    = "owner"    // somebody else holds it
 )
 

@@ -21,7 +21,7 @@ func DryRun(d record.DryRun) string {
 	}
 	needs := ""
 	if d.Public > targets.MaxPublic {
-		needs = ": it takes --yes"
+		needs = ": --yes is needed"
 	}
 	line("addresses", "%s (%s public%s)", wording.Number(d.Addresses), wording.Number(d.Public), needs)
 	line("ports", "%s", some(d.Ports, 8))

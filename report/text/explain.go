@@ -156,7 +156,7 @@ func bothNames(r ports.Range) string {
 	return "dynamic (private)"
 }
 
-// explainBinding writes what it takes to bind the port, and whether the caller
+// explainBinding writes what is needed to bind the port, and whether the caller
 // has it.
 func (t *explanations) explainBinding(p ports.Info) {
 	label := "binding"

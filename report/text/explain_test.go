@@ -55,7 +55,7 @@ func others() []ports.Info {
 			Ephemeral: Ptr(true), EphemeralRange: &ports.Span{First: 32768, Last: 60999}, Reserved: Ptr(true)},
 		{Port: 80, Protos: probe.Protos(), Range: ports.System, Services: ports.Services{File: "services"},
 			Reserved: Ptr(true),
-			Notes: []string{"on most Unix systems a port below 1024 takes root to bind; whether this one agrees " +
+			Notes: []string{"on most Unix systems a port below 1024 needs root to bind; whether this one agrees " +
 				"is not known"}},
 	}
 }

@@ -342,7 +342,7 @@ func (r *foldRow) portList() string {
 	return strings.Join(parts, " ")
 }
 
-// why is the reason, how often was asked in vain, and who answered for others.
+// why is the reason, how many tries had no answer, and who answered for others.
 func (r *foldRow) why() string {
 	s := r.reason.String()
 	switch {

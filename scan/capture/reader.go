@@ -27,7 +27,7 @@ type Packet struct {
 
 // Errors of files.
 var (
-	ErrFormat  = errors.New("it is no capture: neither pcap nor pcapng")
+	ErrFormat  = errors.New("it is not a capture: neither pcap nor pcapng")
 	ErrCut     = errors.New("it is cut short: the last packet is not whole")
 	errBomb    = errors.New("it decompresses to more than 300 times its size")
 	errVersion = errors.New("its version is not known")
@@ -189,7 +189,7 @@ func (r *Reader) decompress() error {
 	in := &counter{r: r.source}
 	z, err := gzip.NewReader(in)
 	if err != nil {
-		return fmt.Errorf("it is no valid gzip: %w", err)
+		return fmt.Errorf("it is not valid gzip: %w", err)
 	}
 	r.source = bufio.NewReaderSize(&bounded{z: z, in: in}, buffer)
 	return nil

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// The types of Ethernet frames and the protocols of IP packets that are told apart.
+// The types of Ethernet frames and the protocols of IP packets that are distinguished.
 const (
 	EtherIPv4  = 0x0800
 	EtherIPv6  = 0x86dd

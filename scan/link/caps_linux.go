@@ -19,7 +19,7 @@ func Permitted() error {
 		return unix.Close(fd)
 	}
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("it takes CAP_NET_RAW to send packets: %w", err)
+		return fmt.Errorf("CAP_NET_RAW is needed to send packets: %w", err)
 	}
 	return fmt.Errorf("this kernel has no packet sockets: %w", err)
 }

@@ -115,7 +115,7 @@ func TestFilterShapes(t *testing.T) {
 		}
 		ask, answer := make([]byte, MaxNeighbor), make([]byte, MaxNeighbor)
 		ask = ask[:PutSolicit(ask, w.Path, w.Src.Next())]
-		answer = answer[:putAdvertise(answer, w.Path, w.Src.Next(), testHop)]
+		answer = answer[:PutAdvertise(answer, w.Path, w.Src.Next(), testHop)]
 		passes("a question for a neighbor", ask, false)
 		passes("an answer of one", answer, true)
 	})

@@ -25,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 			f.Add(uint8(i), frame)
 		}
 		buf := make([]byte, MaxNeighbor)
-		f.Add(uint8(i), bytes.Clone(buf[:putAdvertise(buf, p, p.Src.Next(), testHop)]))
+		f.Add(uint8(i), bytes.Clone(buf[:PutAdvertise(buf, p, p.Src.Next(), testHop)]))
 	}
 	f.Fuzz(func(t *testing.T, i uint8, frame []byte) {
 		w := fixtures[int(i)%len(fixtures)]
@@ -61,7 +61,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzDecodeNeighbor(f *testing.F) {
 	for _, p := range testPaths() {
 		buf := make([]byte, MaxNeighbor)
-		f.Add(bytes.Clone(buf[:putAdvertise(buf, p, p.Src.Next(), testHop)]))
+		f.Add(bytes.Clone(buf[:PutAdvertise(buf, p, p.Src.Next(), testHop)]))
 		f.Add(bytes.Clone(buf[:PutSolicit(buf, p, p.Src.Next())]))
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {

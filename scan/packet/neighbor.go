@@ -40,6 +40,20 @@ func PutSolicit(buf []byte, p Path, target netip.Addr) int {
 	return p.putNDP(buf, typeSolicit, 0, netip.AddrFrom16(group), MAC{0x33, 0x33, 0xff, t[13], t[14], t[15]}, target)
 }
 
+// PutAdvertise writes the answer "p.Src is at p.MAC" to the station that asked,
+// with the given address and MAC: an ARP reply, or a solicited neighbor
+// advertisement that overrides. It returns 0 where PutSolicit does.
+func PutAdvertise(buf []byte, p Path, asker netip.Addr, to MAC) int {
+	asker = asker.Unmap()
+	if asker.Is4() {
+		return p.putARP(buf, arpReply, to, to, asker)
+	}
+	if !p.canAsk(buf, asker) {
+		return 0
+	}
+	return p.putNDP(buf, typeAdvertise, 0x60, asker, to, p.Src)
+}
+
 // canAsk reports whether p can exchange neighbor messages with a.
 func (p *Path) canAsk(buf []byte, a netip.Addr) bool {
 	p.Src = p.Src.Unmap().WithZone("")

@@ -26,13 +26,13 @@ func TestPutNeighbor(t *testing.T) {
 			"ffffffffffff 020000000411 0806 0001080006040001 020000000411 c0000209 000000000000 c0000201"},
 		{"with a tag", func(b []byte) int { return PutSolicit(b, tag, netip.MustParseAddr("::ffff:192.0.2.1")) },
 			"ffffffffffff 020000000411 810001a1 0806 0001080006040001 020000000411 c0000209 000000000000 c0000201"},
-		{"an ARP reply", func(b []byte) int { return putAdvertise(b, p4, netip.MustParseAddr("192.0.2.1"), testHop) },
+		{"an ARP reply", func(b []byte) int { return PutAdvertise(b, p4, netip.MustParseAddr("192.0.2.1"), testHop) },
 			"020000000001 020000000411 0806 0001080006040002 020000000411 c0000209 020000000001 c0000201"},
 		{"a solicitation", func(b []byte) int { return PutSolicit(b, p6, netip.MustParseAddr("2001:db8::1:2:3")) },
 			"3333ff020003 020000000411 86dd 600000000020 3a ff " +
 				"20010db8000000000000000000000009 ff0200000000000000000001ff020003" +
 				"8700 #### 00000000 20010db8000000000000000100020003 0101 020000000411"},
-		{"an advertisement", func(b []byte) int { return putAdvertise(b, p6, netip.MustParseAddr("fe80::1%eth0"), testHop) },
+		{"an advertisement", func(b []byte) int { return PutAdvertise(b, p6, netip.MustParseAddr("fe80::1%eth0"), testHop) },
 			"020000000001 020000000411 86dd 600000000020 3a ff " +
 				"20010db8000000000000000000000009 fe800000000000000000000000000001" +
 				"8800 #### 60000000 20010db8000000000000000000000009 0201 020000000411"},
@@ -77,7 +77,7 @@ func TestPutNeighborRefuses(t *testing.T) {
 	}
 	six := Path{MAC: testMAC, Src: testSrc6}
 	for _, target := range []string{"ff02::1", "::", "192.0.2.1"} {
-		if n, m := PutSolicit(buf, six, netip.MustParseAddr(target)), putAdvertise(buf, six, netip.MustParseAddr(target),
+		if n, m := PutSolicit(buf, six, netip.MustParseAddr(target)), PutAdvertise(buf, six, netip.MustParseAddr(target),
 			testHop); n != 0 ||
 			m != 0 {
 			t.Errorf("%s: %d and %d bytes", target, n, m)
@@ -116,7 +116,7 @@ func TestDecodeNeighbor(t *testing.T) {
 		if r, f := w.decode(ask); f != Foreign {
 			t.Errorf("a question is an answer: %+v", r)
 		}
-		answer := slices.Clone(buf[:putAdvertise(buf, other, p.Src, testMAC)])
+		answer := slices.Clone(buf[:PutAdvertise(buf, other, p.Src, testMAC)])
 		n, ok = DecodeNeighbor(answer)
 		if want := (Neighbor{false, other.Src, other.Src, testHop}); !ok || n != want {
 			t.Errorf("%+v, %t, want %+v", n, ok, want)
@@ -161,7 +161,7 @@ func TestDecodeNeighborMAC(t *testing.T) {
 		for _, mac := range []MAC{{}, {1}, broadcast} {
 			p.MAC = mac
 			buf := make([]byte, MaxNeighbor)
-			if n, ok := DecodeNeighbor(buf[:putAdvertise(buf, p, p.Src, testHop)]); ok {
+			if n, ok := DecodeNeighbor(buf[:PutAdvertise(buf, p, p.Src, testHop)]); ok {
 				t.Errorf("%+v", n)
 			}
 		}
@@ -194,18 +194,4 @@ func TestDecodeAdvertisementWithoutOption(t *testing.T) {
 	if want := (Neighbor{false, target, target, testHop}); !ok || n != want {
 		t.Errorf("%+v, %t, want %+v", n, ok, want)
 	}
-}
-
-// putAdvertise writes the answer "p.Src is at p.MAC" to the station that asked,
-// with the given address and MAC: an ARP reply, or a solicited neighbor
-// advertisement that overrides. It returns 0 where PutSolicit does.
-func putAdvertise(buf []byte, p Path, asker netip.Addr, to MAC) int {
-	asker = asker.Unmap()
-	if asker.Is4() {
-		return p.putARP(buf, arpReply, to, to, asker)
-	}
-	if !p.canAsk(buf, asker) {
-		return 0
-	}
-	return p.putNDP(buf, typeAdvertise, 0x60, asker, to, p.Src)
 }

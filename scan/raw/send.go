@@ -213,7 +213,7 @@ func (s *sender) resolve(to *route, batch []engine.Probe, left []bool, i int, no
 	}
 	n := to.putSolicit(s.sockets[to.socket].Room(), next)
 	if n == 0 {
-		left[i] = true // it expires like one that was asked in vain: nobody can be asked
+		left[i] = true // it expires like one that did not answer: nobody can be asked
 		return mac, false, nil
 	}
 	s.waits[i] = number + 1

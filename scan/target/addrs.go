@@ -12,11 +12,11 @@ import (
 	"onmux/probe"
 )
 
-// addrSpace numbers addresses, which stand in order: IPv4, IPv6, IPv6 by zone.
+// addrSpace numbers addresses, in order: IPv4, IPv6, IPv6 by zone.
 type addrSpace struct {
 	lines  []line
 	runs4  []run4
-	runs6  []run6 // these runs stand behind those of IPv4
+	runs6  []run6 // these runs follow those of IPv4
 	addrs4 uint64 // how many are IPv4
 	addrs  uint64 // at most MaxEndpoints, so that the number of every first address fits 32 bits
 }

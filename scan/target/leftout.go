@@ -72,7 +72,7 @@ func space(prefixes ...string) (out spans) {
 	return merge(out)
 }
 
-// publicSpace is where a scan may meet strangers: what IANA's special-purpose
+// publicSpace is where a scan may reach hosts of others: what IANA's special-purpose
 // registries (RFC 6890) call globally reachable, and NAT64, which leads there.
 func publicSpace() spans {
 	return subtract(space("0.0.0.0/0", "2000::/3", "64:ff9b::/96"), space(

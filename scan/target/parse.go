@@ -208,7 +208,7 @@ func parseByte(s string) (uint64, error) {
 func checkName(s string) error {
 	switch {
 	case strings.HasPrefix(s, "@"):
-		return fmt.Errorf("%s is not a target: a file cannot stand here", clip(s))
+		return fmt.Errorf("%s is not a target: a file cannot be given here", clip(s))
 	case strings.Contains(s, ":"):
 		return fmt.Errorf("%s is not an IPv6 address; %s", clip(s), targetForms)
 	case strings.Contains(s, ","):

@@ -140,7 +140,7 @@ func TestPlanErrors(t *testing.T) {
 		{"2001:db8:::1", "", `"2001:db8:::1" is not an IPv6 address; ` + targetForms},
 		{"a,b", "", `"a,b" is not a target: separate targets with spaces`},
 		{"-x", "", `"-x" is not a target: a name cannot start with a dash`},
-		{"@x", "", `"@x" is not a target: a file cannot stand here`},
+		{"@x", "", `"@x" is not a target: a file cannot be given here`},
 		{"münchen.example", "", `"münchen.example" is not a host name: write it in its ASCII form, xn--…`},
 		{"a..b", "", `"a..b" is not a target: ` + targetForms},
 		{strings.Repeat("a.", 150), "", clip(strings.Repeat("a.", 150)) +

@@ -153,7 +153,7 @@ func TestFilesAreTargets(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{Config{Targets: []string{"@one"}}, "a file cannot stand here"},
+		{Config{Targets: []string{"@one"}}, "a file cannot be given here"},
 		{Config{TargetFiles: []string{write("empty", "# none")}, Files: stdin(nil)}, "no targets: " + targetForms},
 		{Config{Targets: []string{"x x", "@" + write("bad", "?")}, Files: stdin(nil)}, "bad:1:"},
 		{Config{Targets: []string{"::1"}, Exclude: []string{"@" + write("wrong", "?")}, Files: stdin(nil)}, "--exclude: "},

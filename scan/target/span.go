@@ -52,7 +52,7 @@ func (a u128) mul(n uint64) u128 {
 func (a u128) dec() u128 { return a.sub(u128{0, 1}) }
 func (a u128) inc() u128 { return a.add(u128{0, 1}) }
 
-// scope is the number line that an address stands on: a family and, for scoped
+// scope is the number line that an address is on: a family and, for scoped
 // IPv6 addresses, a zone.
 type scope struct {
 	v6   bool

@@ -121,7 +121,7 @@ func (w *nsScan) coverage(read []*netNS, left int) Coverage {
 }
 
 // uniqueNames gives every namespace a name of its own. Where several have one name,
-// or one has that of the caller's own, what is unique by itself stands behind it.
+// or one has that of the caller's own, what is unique by itself follows it.
 func uniqueNames(names, ids []string) []string {
 	times := map[string]int{Host: 1, "": 1}
 	for _, name := range names {

@@ -143,7 +143,7 @@ func isHex(s string, digits int) bool {
 	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// within is what stands between a prefix and a suffix; false if that is nothing.
+// within is the text between a prefix and a suffix; false if that is nothing.
 func within(s, prefix, suffix string) (string, bool) {
 	s, ok1 := strings.CutPrefix(s, prefix)
 	s, ok2 := strings.CutSuffix(s, suffix)

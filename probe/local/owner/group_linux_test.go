@@ -102,7 +102,7 @@ func TestEndedMeanwhile(t *testing.T) {
 	}
 }
 
-// A directory of descriptors is that of one process, whoever gets its pid: once
+// A directory of descriptors is that of one process, even if another gets its pid: once
 // it has ended nothing is read there.
 func TestStatIsOfOneProcess(t *testing.T) {
 	cmd := nettest.Process{Steps: "inherit"}.Start(t)

@@ -11,7 +11,7 @@ import (
 	"onmux/probe/local/socket"
 )
 
-// Of many candidates the one that fits the port is likely, wherever it stands; where none
+// Of many candidates the one that fits the port is likely, wherever it is; where none
 // or several fit alike, none is.
 func TestRankCandidates(t *testing.T) {
 	t.Parallel()

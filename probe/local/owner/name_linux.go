@@ -15,7 +15,7 @@ func (f *ownerGrouper) name(pid int) string {
 }
 
 // wholeName completes a name that the kernel has cut from the file that the process runs,
-// or its command line; of a script the name stands behind that of the interpreter.
+// or its command line; of a script the name follows that of the interpreter.
 func (f *ownerGrouper) wholeName(pid int, comm string) string {
 	if len(comm) < maxComm {
 		return comm

@@ -38,7 +38,7 @@ func SystemProc() ProcFS { return ProcFS{Root: "/proc"} }
 type fdMatch struct {
 	inode uint64
 	pid   int
-	stat       // of this very process, whoever has the pid by now
+	stat       // of this very process, even if another has its pid now
 	known bool // stat was read
 }
 

@@ -128,7 +128,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// Whatever stands beside it, the value of a flag or a variable named password and the
+// Whatever is beside it, the value of a flag or a variable named password and the
 // password of a URL are masked.
 func FuzzMask(f *testing.F) {
 	f.Add("server", "hunter2", "--port=80")

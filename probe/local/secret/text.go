@@ -109,7 +109,7 @@ func isScheme(r rune) bool {
 	return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("+.-", r))
 }
 
-// userinfo is what stands before the "@" of the host of a URL, without its scheme; "" if
+// userinfo is the text before the "@" of the host of a URL, without its scheme; "" if
 // there is none.
 func userinfo(rest string) string {
 	authority := rest
@@ -151,7 +151,7 @@ var headers = []string{"authorization", "proxy-authorization", "cookie", "set-co
 // are no secrets.
 var schemes = []string{"basic", "bearer", "digest", "token", "negotiate", "ntlm", "apikey", "oauth", "hoba", "mutual"}
 
-// maskPairs masks the values in "name=value" and "name: value", wherever they stand.
+// maskPairs masks the values in "name=value" and "name: value", wherever they are.
 func maskPairs(s string) string {
 	var b strings.Builder
 	for {

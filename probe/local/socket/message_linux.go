@@ -129,7 +129,7 @@ func parseSocket(b []byte, proto probe.Proto) (Socket, error) {
 		s.Peer = netip.AddrPortFrom(peer.Unmap(), binary.BigEndian.Uint16(b[6:]))
 		s.CloseWait = proto == probe.TCP && b[1] == tcpCloseWait
 	case TimeWait:
-		s.UID, s.HasUID = 0, false                              // reported as 0, whoever it was
+		s.UID, s.HasUID = 0, false                              // reported as 0, whatever it was
 		s.TimeWait = time.Duration(word(52)) * time.Millisecond // idiag_expires
 	}
 	return s, nil

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { nettest.Main(m) }
 
-// connect traces one TCP port, whoever listens there.
+// connect traces one TCP port, whatever listens there.
 func connect(t *testing.T, number uint16) []*Attempt {
 	t.Helper()
 	q := socket.Query{Ports: map[probe.Proto][]uint16{probe.TCP: {number}}, IPv4: true, IPv6: true}

@@ -70,7 +70,7 @@ func lastVia(head string) (s probe.Software) {
 				continue
 			}
 			s = probe.Software{}
-			for _, by := range []string{m[2], m[1]} { // the comment says more than the pseudonym, which may be a host
+			for _, by := range []string{m[2], m[1]} { // the comment is more specific than the pseudonym, which may be a host
 				product, version, _ := strings.Cut(by, "/")
 				if known := frontNames[strings.ToLower(product)]; known != "" {
 					version, _, _ = strings.Cut(version, " ")

@@ -28,7 +28,7 @@ func readHTTP(a *Answer) (Facts, bool) {
 	return pageFacts(a, head, body), true
 }
 
-// pageFacts is what a page shows: its software, what stands in front of that, its title.
+// pageFacts is what a page shows: its software, what is in front of that, its title.
 func pageFacts(a *Answer, head, body string) Facts {
 	software := parseServer(bytesOf(Header(head, "Server")))
 	page := pageOf(a, head, body)

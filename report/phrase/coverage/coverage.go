@@ -34,7 +34,7 @@ func CutOff(n, of int) string {
 func NothingProbed(why error) string { return "nothing was probed: " + why.Error() }
 
 // Connects states that a scan connects, though packets were to be preferred, and why.
-func Connects(why error) string { return "asked by connections and sockets: " + why.Error() }
+func Connects(why error) string { return "scanned by connections, not by packets: " + why.Error() }
 
 // Fingerprints are sentences about what a library of fingerprints lacks.
 func Fingerprints(l *recog.Library) (out []string) {

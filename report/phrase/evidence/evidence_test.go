@@ -87,9 +87,9 @@ var notes = []struct {
 	fact probe.Fact
 	want string
 }{
-	{probe.Fact{Kind: probe.FactNoTime, Part: probe.PartService}, "there was no time to find out what speaks there"},
+	{probe.Fact{Kind: probe.FactNoTime, Part: probe.PartService}, "there was no time to identify the service"},
 	{probe.Fact{Kind: probe.FactNotFound, Part: probe.PartVerify, Text: "out of local resources"},
-		"whether it is a service could not be found out: out of local resources"},
+		"whether it is a service could not be tested: out of local resources"},
 	{probe.Fact{Kind: probe.FactFamilies, State: probe.Open, Addr: addr},
 		"IPv4 and IPv6 differ: over IPv4 db1 is open at 10.0.0.1"},
 	{probe.Fact{Kind: probe.FactNoRouter},

@@ -21,20 +21,27 @@ func Notes(r *probe.Result) (out []string) {
 	return out
 }
 
-var parts = map[probe.Part]string{
-	probe.PartService: "what speaks there",
-	probe.PartVerify:  "whether it is a service",
-	probe.PartPath:    "the path",
-	probe.PartFarEnd:  "the far end",
+var tasks = map[probe.Part]string{
+	probe.PartService: "identify the service",
+	probe.PartVerify:  "test whether it is a service",
+	probe.PartPath:    "find the path",
+	probe.PartFarEnd:  "ask the far end",
+}
+
+var failures = map[probe.Part]string{
+	probe.PartService: "the service could not be identified",
+	probe.PartVerify:  "whether it is a service could not be tested",
+	probe.PartPath:    "the path could not be found",
+	probe.PartFarEnd:  "the far end could not be asked",
 }
 
 // note is one note, or "" if f is evidence.
 func note(f probe.Fact, r *probe.Result) string {
 	switch f.Kind {
 	case probe.FactNoTime:
-		return "there was no time to find out " + parts[f.Part]
+		return "there was no time to " + tasks[f.Part]
 	case probe.FactNotFound:
-		return parts[f.Part] + " could not be found out: " + f.Text
+		return failures[f.Part] + ": " + f.Text
 	case probe.FactFamilies:
 		return fmt.Sprintf("IPv4 and IPv6 differ: over IPv4 %s is %s at %s", r.Host, f.State, f.Addr)
 	case probe.FactNoRouter:
