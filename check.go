@@ -129,35 +129,35 @@ func (k *checker) watch(ctx context.Context, stdout io.Writer) error {
 }
 
 // readHolder reads what is expected of the sockets that listen.
-func (s *session) readHolder(c *cli.Context) error {
+func (r flagReader) readHolder() error {
 	for _, name := range []string{"addr", "process", "user", "unit"} {
-		if c.IsSet(name) && c.String(name) == "" {
+		if r.c.IsSet(name) && r.c.String(name) == "" {
 			return usageError(fmt.Errorf("--%s is empty", name), "is a variable of the shell not set?")
 		}
 	}
 	h := expect.Holder{
-		Addr:    c.String("addr"),
-		Process: c.String("process"),
-		User:    c.String("user"),
-		Unit:    c.String("unit"),
+		Addr:    r.c.String("addr"),
+		Process: r.c.String("process"),
+		User:    r.c.String("user"),
+		Unit:    r.c.String("unit"),
 	}
-	if c.IsSet("max-backlog") {
-		if !slices.ContainsFunc(s.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
+	if r.c.IsSet("max-backlog") {
+		if !slices.ContainsFunc(r.ports, func(p probe.Port) bool { return p.Proto == probe.TCP }) {
 			return usageError(errors.New("--max-backlog is for TCP: UDP has no queue of connections"), "")
 		}
-		n := uint32(min(c.Uint("max-backlog"), math.MaxUint32))
+		n := uint32(min(r.c.Uint("max-backlog"), math.MaxUint32))
 		h.MaxBacklog = &n
 	}
 	if h == (expect.Holder{}) {
 		return nil
 	}
-	h.Found = c.Bool("all-ports")
-	h = h.Of(s.expect)
+	h.Found = r.c.Bool("all-ports")
+	h = h.Of(r.expect)
 	e, err := expect.OfHolder(h)
 	if err != nil {
 		return usageError(fmt.Errorf("--addr: %w", err), "")
 	}
-	s.expect = append(s.expect, e)
+	r.expect = append(r.expect, e)
 	return nil
 }
 

@@ -36,20 +36,20 @@ func execFlag() cli.Flag {
 }
 
 // readExec reads --exec, and looks up its command.
-func (s *session) readExec(c *cli.Context) error {
-	if !c.Bool("exec") {
+func (r flagReader) readExec() error {
+	if !r.c.Bool("exec") {
 		return nil
 	}
 	const hint = "as in --expect open --wait 30s --exec -- COMMAND ARG..."
-	e := c.App.Metadata[execKey].(*execution)
+	e := r.c.App.Metadata[execKey].(*execution)
 	switch {
 	case len(e.args) == 0:
 		return usageError(errors.New("--exec needs a command after --"), hint)
-	case len(s.expect) == 0 && s.command != "verify":
+	case len(r.expect) == 0 && r.command != "verify":
 		return usageError(errors.New("--exec needs --expect"), hint)
 	}
 	for _, other := range []string{"watch", "dry-run", "snapshot"} {
-		if c.Bool(other) {
+		if r.c.Bool(other) {
 			return usageError(fmt.Errorf("--exec and --%s exclude each other", other), "")
 		}
 	}
@@ -57,7 +57,7 @@ func (s *session) readExec(c *cli.Context) error {
 	if e.command, err = become.Find(e.args); err != nil {
 		return execError(err)
 	}
-	s.execute = e
+	r.execute = e
 	return nil
 }
 

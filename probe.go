@@ -71,11 +71,11 @@ filtered, open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --
 				FarEnd: s.farEnd, Verify: c.Bool("verify-open"), Path: c.Bool("path"),
 				Progress: func(done, all int) { s.progress.Update(uint64(done), uint64(all), 0, "probing") },
 			})
-			if err := s.readLibrary(c, p.Inquiry.Identify); err != nil {
+			if err := (flagReader{s, c}).readLibrary(p.Inquiry.Identify); err != nil {
 				return err
 			}
 			p.Inquiry.Library, p.First = s.library, c.Uint64("first")
-			if p.Repeat, err = s.readRepeat(c); err != nil {
+			if p.Repeat, err = (flagReader{s, c}).readRepeat(); err != nil {
 				return err
 			}
 			ctx, cancel := s.withDeadline(c.Context)
@@ -128,33 +128,33 @@ func repeatFlags() []cli.Flag {
 }
 
 // readRepeat returns nil if attempts are not to be repeated.
-func (s *session) readRepeat(c *cli.Context) (*inquiry.Repeat, error) {
-	r := &inquiry.Repeat{Count: c.Int("count"), Interval: cmp.Or(c.Duration("interval"), defaultInterval)}
+func (r flagReader) readRepeat() (*inquiry.Repeat, error) {
+	repeat := &inquiry.Repeat{Count: r.c.Int("count"), Interval: cmp.Or(r.c.Duration("interval"), defaultInterval)}
 	switch {
-	case c.IsSet("interval") && !c.IsSet("count"):
+	case r.c.IsSet("interval") && !r.c.IsSet("count"):
 		return nil, usageError(
 			errors.New("--interval needs --count"),
 			"-c 10 makes ten attempts, -c 0 goes on until interrupted",
 		)
-	case !c.IsSet("count"):
+	case !r.c.IsSet("count"):
 		return nil, nil
-	case c.IsSet("first"):
+	case r.c.IsSet("first"):
 		return nil, usageError(errors.New("--count and --first exclude each other"), "--first stops at what is open")
-	case r.Count < 0 || r.Count > maxAttempts:
+	case repeat.Count < 0 || repeat.Count > maxAttempts:
 		return nil, usageError(
-			fmt.Errorf("--count %d is out of range", r.Count),
+			fmt.Errorf("--count %d is out of range", repeat.Count),
 			fmt.Sprintf("1 to %d, or 0 until interrupted", maxAttempts),
 		)
-	case c.IsSet("interval") && c.Duration("interval") < minInterval:
+	case r.c.IsSet("interval") && r.c.Duration("interval") < minInterval:
 		return nil, usageError(
-			fmt.Errorf("--interval %s is too short", c.Duration("interval")),
+			fmt.Errorf("--interval %s is too short", r.c.Duration("interval")),
 			"at least "+minInterval.String(),
 		)
-	case s.wait > 0:
+	case r.wait > 0:
 		return nil, usageError(
 			errors.New("--count and --wait exclude each other"),
 			"--wait repeats until the expectation holds; --deadline bounds --count",
 		)
 	}
-	return r, nil
+	return repeat, nil
 }

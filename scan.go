@@ -126,7 +126,7 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	if !c.IsSet("seed") {
 		w.Config.Seed = rand.Uint64()
 	}
-	if err := s.readLibrary(c, c.Bool("identify")); err != nil {
+	if err := (flagReader{s, c}).readLibrary(c.Bool("identify")); err != nil {
 		return nil, err
 	}
 	w.layout.Each = w.Config.All

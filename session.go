@@ -31,25 +31,35 @@ import (
 type session struct {
 	command string
 	args    []string // the command line as it was given
-	stdout  io.Writer
-	stderr  io.Writer
-	outputs []report.Output
-	layout  record.Options
 	expect  []expect.Expectation
-	job     string
-	open    bool // only open endpoints are written
 	strict  bool // of diff: what may be a change counts
-	ports   []probe.Port
-	protos  []probe.Proto // for ports with no suffix
-	ipv4    bool
-	ipv6    bool
+	writing
+	subjects
 	limits
-	library  *recog.Library   // names more software; nil is none
-	farEnd   *farend.Key      // --far-end
-	plan     *record.Plan     // of a scan
-	watch    bool             // --watch
-	execute  *execution       // of --exec; nil without
+	library *recog.Library // names more software; nil is none
+	farEnd  *farend.Key    // --far-end
+	plan    *record.Plan   // of a scan
+	watch   bool           // --watch
+	execute *execution     // of --exec; nil without
+}
+
+// writing is where a report goes, and how it looks.
+type writing struct {
+	stdout   io.Writer
+	stderr   io.Writer
+	outputs  []report.Output
+	layout   record.Options
+	job      string
+	open     bool             // only open endpoints are written
 	progress *report.Progress // nil where nobody would see it
+}
+
+// subjects are the ports that a command is about, and by which families.
+type subjects struct {
+	ports  []probe.Port
+	protos []probe.Proto // for ports with no suffix
+	ipv4   bool
+	ipv6   bool
 }
 
 // limits are the times that flags set; 0 is the default of the command, or none.
@@ -72,9 +82,10 @@ func given(app *cli.App) []string {
 // error, found before anything is sent.
 func newSession(c *cli.Context) (*session, error) {
 	s := &session{
-		command: c.Command.Name, args: given(c.App), stdout: c.App.Writer, stderr: c.App.ErrWriter,
-		ipv4: !c.Bool("6"), ipv6: !c.Bool("4"), open: c.Bool("open"),
-		limits: limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
+		command: c.Command.Name, args: given(c.App),
+		writing:  writing{stdout: c.App.Writer, stderr: c.App.ErrWriter, open: c.Bool("open")},
+		subjects: subjects{ipv4: !c.Bool("6"), ipv6: !c.Bool("4")},
+		limits:   limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
 	}
 	if !s.ipv4 && !s.ipv6 {
 		return nil, usageError(errors.New("-4 and -6 exclude each other"), "leave both out for both families")
@@ -90,7 +101,8 @@ func newSession(c *cli.Context) (*session, error) {
 	if c.Bool("quiet") && c.Bool("verbose") {
 		return nil, usageError(errors.New("--quiet and --verbose exclude each other"), "")
 	}
-	if err := errors.Join(s.readPorts(c), s.readExpectations(c), s.readOutputs(c), s.readExec(c)); err != nil {
+	r := flagReader{s, c}
+	if err := errors.Join(r.readPorts(), r.readExpectations(), r.readOutputs(), r.readExec()); err != nil {
 		var first *exitError
 		errors.As(err, &first)
 		return nil, first
@@ -98,24 +110,30 @@ func newSession(c *cli.Context) (*session, error) {
 	return s, nil
 }
 
-func (s *session) readPorts(c *cli.Context) error {
-	switch proto := c.String("proto"); proto {
+// flagReader reads the flags of a command line into a session.
+type flagReader struct {
+	*session
+	c *cli.Context
+}
+
+func (r flagReader) readPorts() error {
+	switch proto := r.c.String("proto"); proto {
 	case "both", "": // some commands ask no ports
-		s.protos = probe.Protos()
+		r.protos = probe.Protos()
 	case "tcp":
-		s.protos = []probe.Proto{probe.TCP}
+		r.protos = []probe.Proto{probe.TCP}
 	case "udp":
-		s.protos = []probe.Proto{probe.UDP}
+		r.protos = []probe.Proto{probe.UDP}
 	default:
 		return usageError(fmt.Errorf("--proto %s: unknown protocol", proto), "tcp, udp or both")
 	}
-	specs := c.StringSlice("port")
-	if s.command == "watch" {
-		named, _ := portsAndFiles(c.Args().Slice())
+	specs := r.c.StringSlice("port")
+	if r.command == "watch" {
+		named, _ := portsAndFiles(r.c.Args().Slice())
 		specs = append(specs, named...)
 	}
-	if s.command == "check" || s.command == "listen" {
-		for _, arg := range c.Args().Slice() {
+	if r.command == "check" || r.command == "listen" {
+		for _, arg := range r.c.Args().Slice() {
 			if len(arg) > 1 && arg[0] == ':' { // as others write the port of this machine
 				arg = arg[1:]
 			}
@@ -126,15 +144,15 @@ func (s *session) readPorts(c *cli.Context) error {
 		specs = []string{strconv.Itoa(probe.Onmux)}
 	}
 	var err error
-	if s.ports, err = s.portsOf(c, specs); err != nil {
+	if r.ports, err = r.portsOf(specs); err != nil {
 		return usageError(err, "")
 	}
-	if not := c.StringSlice("exclude-ports"); len(not) > 0 {
-		excluded, err := s.portsOf(c, not)
+	if not := r.c.StringSlice("exclude-ports"); len(not) > 0 {
+		excluded, err := r.portsOf(not)
 		if err != nil {
 			return usageError(fmt.Errorf("--exclude-ports: %w", err), "")
 		}
-		if s.ports = ports.Exclude(s.ports, excluded); len(s.ports) == 0 {
+		if r.ports = ports.Exclude(r.ports, excluded); len(r.ports) == 0 {
 			return usageError(errors.New("--exclude-ports leaves no port"), "name more with --port")
 		}
 	}
@@ -142,9 +160,9 @@ func (s *session) readPorts(c *cli.Context) error {
 }
 
 // portsOf reads lists of ports, of which each may be @FILE.
-func (s *session) portsOf(c *cli.Context, specs []string) ([]probe.Port, error) {
+func (r flagReader) portsOf(specs []string) ([]probe.Port, error) {
 	var lists []string
-	in := &files.Inputs{Stdin: c.App.Reader}
+	in := &files.Inputs{Stdin: r.c.App.Reader}
 	for _, spec := range specs {
 		name, ok := strings.CutPrefix(spec, "@")
 		if !ok {
@@ -161,58 +179,58 @@ func (s *session) portsOf(c *cli.Context, specs []string) ([]probe.Port, error) 
 		}
 		lists = append(lists, more...)
 	}
-	return ports.Parse(lists, s.protos)
+	return ports.Parse(lists, r.protos)
 }
 
-func (s *session) readExpectations(c *cli.Context) error {
-	for _, text := range c.StringSlice("expect") {
-		e, err := expect.Parse(text, s.command)
+func (r flagReader) readExpectations() error {
+	for _, text := range r.c.StringSlice("expect") {
+		e, err := expect.Parse(text, r.command)
 		if err != nil {
 			return usageError(fmt.Errorf("--expect %s: %w", text, err), "")
 		}
-		s.expect = append(s.expect, e)
+		r.expect = append(r.expect, e)
 	}
-	if err := errors.Join(s.readService(c), s.readFarEnd(c)); err != nil {
+	if err := errors.Join(r.readService(), r.readFarEnd()); err != nil {
 		return err
 	}
-	if s.command == "check" {
-		if err := s.readHolder(c); err != nil {
+	if r.command == "check" {
+		if err := r.readHolder(); err != nil {
 			return err
 		}
 	}
-	if style := c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
+	if style := r.c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
 		return usageError(fmt.Errorf("--exit-style %s: unknown style", style), strings.Join(exitStyles, ", "))
 	}
-	if s.wait > 0 && len(s.expect) == 0 && s.command != "verify" {
+	if r.wait > 0 && len(r.expect) == 0 && r.command != "verify" {
 		return usageError(errors.New("--wait needs --expect"), "as in --expect open --wait 30s")
 	}
 	return nil
 }
 
 // readService reads --service, and rejects what needs identification where there is none.
-func (s *session) readService(c *cli.Context) error {
-	if names := c.StringSlice("service"); len(names) > 0 {
-		e, err := expect.OfService(names, service.Names(), s.command)
+func (r flagReader) readService() error {
+	if names := r.c.StringSlice("service"); len(names) > 0 {
+		e, err := expect.OfService(names, service.Names(), r.command)
 		if err != nil {
 			return usageError(fmt.Errorf("--service: %w", err),
 				"the first word of what onmux probe shows of a service, as ssh or postgresql; or any")
 		}
-		s.expect = append(s.expect, e)
+		r.expect = append(r.expect, e)
 	}
-	needs := s.needsService()
+	needs := r.needsService()
 	switch {
-	case needs && c.Bool("no-identify"):
+	case needs && r.c.Bool("no-identify"):
 		return usageError(errors.New("--no-identify excludes what is expected of a service"), "leave one of them out")
-	case needs && s.command == "scan" && !c.Bool("identify"):
+	case needs && r.command == "scan" && !r.c.Bool("identify"):
 		return usageError(errors.New("what is expected of a service needs --identify"), "add --identify")
 	}
 	return nil
 }
 
 // readFarEnd reads --far-end, whose listener must answer.
-func (s *session) readFarEnd(c *cli.Context) (err error) {
-	if s.farEnd, err = readKey(c, "far-end"); s.farEnd != nil {
-		s.expect = append(s.expect, expect.OfEndpoint(expect.Endpoint{FarEnd: true}, time.Now()))
+func (r flagReader) readFarEnd() (err error) {
+	if r.farEnd, err = readKey(r.c, "far-end"); r.farEnd != nil {
+		r.expect = append(r.expect, expect.OfEndpoint(expect.Endpoint{FarEnd: true}, time.Now()))
 	}
 	return err
 }
@@ -222,12 +240,13 @@ func (s *session) needsService() bool {
 	return slices.ContainsFunc(s.expect, expect.Expectation.NeedsService)
 }
 
-func (s *session) readOutputs(c *cli.Context) error {
-	texts := c.StringSlice("output")
-	if c.Bool("json") {
+func (r flagReader) readOutputs() error {
+	texts := r.c.StringSlice("output")
+	if r.c.Bool("json") {
 		texts = append(texts, "json")
 	}
-	if c.IsSet("format") && !slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(t, "template") }) {
+	template := func(text string) bool { return strings.HasPrefix(text, "template") }
+	if r.c.IsSet("format") && !slices.ContainsFunc(texts, template) {
 		texts = append(texts, "template")
 	}
 	if !slices.ContainsFunc(texts, func(t string) bool { return !strings.Contains(t, "=") }) {
@@ -238,54 +257,54 @@ func (s *session) readOutputs(c *cli.Context) error {
 		if err != nil {
 			return usageError(fmt.Errorf("--output %s: %w", text, err), "")
 		}
-		if err := report.Fits(o.Format, s.command); err != nil {
+		if err := report.Fits(o.Format, r.command); err != nil {
 			return usageError(fmt.Errorf("--output %s: %w", text, err), "")
 		}
-		s.outputs = append(s.outputs, o)
+		r.outputs = append(r.outputs, o)
 	}
-	color, err := report.Colored(c.String("color"), s.stdout)
+	color, err := report.Colored(r.c.String("color"), r.stdout)
 	if err != nil {
 		return usageError(fmt.Errorf("--color: %w", err), "")
 	}
-	s.layout = record.Options{
-		AtOnce:   c.Command.Name == "check",
-		Live:     report.Width(s.stdout) > 0 && slices.Contains([]string{"probe", "scan"}, c.Command.Name),
+	r.layout = record.Options{
+		AtOnce:   r.c.Command.Name == "check",
+		Live:     report.Width(r.stdout) > 0 && slices.Contains([]string{"probe", "scan"}, r.c.Command.Name),
 		Color:    color,
-		Width:    report.Width(s.stdout),
+		Width:    report.Width(r.stdout),
 		ASCII:    report.ASCII(),
 		PortName: ports.NameOf,
-		Title:    c.String("title"),
-		Stamp:    c.Bool("stamp"),
+		Title:    r.c.String("title"),
+		Stamp:    r.c.Bool("stamp"),
 		Now:      time.Now,
 	}
-	s.job = cmp.Or(c.String("job"), report.JobOf(s.outputs))
-	if err := s.readTemplate(c); err != nil {
+	r.job = cmp.Or(r.c.String("job"), report.JobOf(r.outputs))
+	if err := r.readTemplate(); err != nil {
 		return err
 	}
 	switch {
-	case c.Bool("quiet"):
-		s.layout.Verbosity = record.Quiet
-	case c.Bool("verbose"):
-		s.layout.Verbosity = record.Verbose
+	case r.c.Bool("quiet"):
+		r.layout.Verbosity = record.Quiet
+	case r.c.Bool("verbose"):
+		r.layout.Verbosity = record.Verbose
 	}
-	if !c.Bool("quiet") {
-		w := report.Width(s.stderr)
+	if !r.c.Bool("quiet") {
+		w := report.Width(r.stderr)
 		if os.Getenv("TERM") == "dumb" {
 			w = 0
 		}
-		s.progress = report.NewProgress(s.stderr, w)
-		s.stdout = s.progress.Wrap(s.stdout)
+		r.progress = report.NewProgress(r.stderr, w)
+		r.stdout = r.progress.Wrap(r.stdout)
 	}
 	return nil
 }
 
 // readTemplate reads --format.
-func (s *session) readTemplate(c *cli.Context) error {
-	if !c.IsSet("format") {
+func (r flagReader) readTemplate() error {
+	if !r.c.IsSet("format") {
 		return nil
 	}
 	var err error
-	if s.layout.Template, err = report.ParseTemplate(c.String("format")); err != nil {
+	if r.layout.Template, err = report.ParseTemplate(r.c.String("format")); err != nil {
 		return usageError(fmt.Errorf("--format: %w", err),
 			"as in --format '{{.Address}}:{{.Port}} {{.State}}'; fields as in -o json")
 	}
@@ -293,18 +312,18 @@ func (s *session) readTemplate(c *cli.Context) error {
 }
 
 // readLibrary reads --recog, which needs identification.
-func (s *session) readLibrary(c *cli.Context, identify bool) error {
-	dir := c.String("recog")
+func (r flagReader) readLibrary(identify bool) error {
+	dir := r.c.String("recog")
 	switch {
-	case !c.IsSet("recog"):
+	case !r.c.IsSet("recog"):
 		return nil
-	case !identify && c.Bool("no-identify"):
+	case !identify && r.c.Bool("no-identify"):
 		return usageError(errors.New("--recog and --no-identify exclude each other"), "")
-	case !identify && c.Command.Name == "scan":
+	case !identify && r.c.Command.Name == "scan":
 		return usageError(errors.New("--recog needs --identify"), "--identify --recog "+help.Quote(dir))
 	}
 	var err error
-	if s.library, err = recog.Open(dir); err != nil {
+	if r.library, err = recog.Open(dir); err != nil {
 		return usageError(fmt.Errorf("--recog: %w", err), "https://github.com/rapid7/recog has them in its folder xml")
 	}
 	return nil

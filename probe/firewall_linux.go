@@ -42,7 +42,7 @@ func (s *socket) judgeICMP(e Endpoint, c queuedError, self bool, d time.Duration
 
 // hasNeighbor reports whether the next hop to e is there, or was not looked for within d.
 func (s *socket) hasNeighbor(e Endpoint, d time.Duration) bool {
-	h, err := s.lookupRoute(e)
+	h, err := lookupRoute(s, e)
 	if err != nil || h.Interface == 0 {
 		return false
 	}
@@ -65,7 +65,7 @@ func (s *tcpAttempt) resetByOwnFirewall(ctx context.Context, deadline time.Time)
 	if e.Addr.IsLoopback() || SameHost(s.local().Addr(), e.Addr) {
 		return false
 	}
-	h, err := s.lookupRoute(e)
+	h, err := lookupRoute(&s.socket, e)
 	if err != nil || h.Type == unix.RTN_LOCAL || h.Interface == 0 {
 		return false
 	}

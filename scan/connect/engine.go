@@ -170,11 +170,11 @@ func (e *Engine) Send(ctx context.Context, batch []engine.Probe) (int, error) {
 // every time.
 func (e *Engine) start(ctx context.Context, p engine.Probe) error {
 	e.pending.Add(1)
-	if e.offer(p) {
+	if offer(e.jobs, p) {
 		return nil
 	}
 	runtime.Gosched() // most attempts at hosts nearby are over before this returns
-	if e.offer(p) || e.pool.start(func() { e.running.Go(func() { e.work(p) }) }) {
+	if offer(e.jobs, p) || e.pool.start(func() { e.running.Go(func() { e.work(p) }) }) {
 		return nil
 	}
 	var err error
@@ -191,9 +191,9 @@ func (e *Engine) start(ctx context.Context, p engine.Probe) error {
 }
 
 // offer passes a probe to an idle worker, if there is one.
-func (e *Engine) offer(p engine.Probe) bool {
+func offer(jobs chan<- engine.Probe, p engine.Probe) bool {
 	select {
-	case e.jobs <- p:
+	case jobs <- p:
 		return true
 	default:
 		return false

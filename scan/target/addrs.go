@@ -57,8 +57,8 @@ func newAddrSpace(all spans) (a addrSpace) {
 	return a
 }
 
-// runs is how many runs there are.
-func (a *addrSpace) runs() int { return len(a.runs4) + len(a.runs6) }
+// countRuns is how many runs there are.
+func countRuns(a *addrSpace) int { return len(a.runs4) + len(a.runs6) }
 
 // first is the first address of a run.
 func (a *addrSpace) first(run int) u128 {

@@ -24,7 +24,7 @@ func (p *Plan) Fingerprint() string {
 
 func (p *product) write(w io.Writer) {
 	var line []byte
-	for i := range p.addrSpace.runs() {
+	for i := range countRuns(&p.addrSpace) {
 		line = append(p.addr(p.start(i)).AppendTo(line[:0]), ' ')
 		line = append(strconv.AppendUint(line, p.start(i+1)-p.start(i), 10), '\n')
 		_, _ = w.Write(line) // to a hash, which has no errors

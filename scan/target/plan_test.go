@@ -134,7 +134,7 @@ func TestPlanErrors(t *testing.T) {
 		{"10.0.0.1:70000", "", `10.0.0.1:70000: port 70000 is out of range: ports are 1 to 65535`},
 		{"[::1]:nosuchname", "", `[::1]:nosuchname: "nosuchname" is not a port name`},
 		{"10.0.0.1:", "", `"10.0.0.1:" has no port behind its colon`},
-		{"10.0.0.1", "10.0.0.1:80", `"10.0.0.1:80" has a port, which cannot stand here`},
+		{"10.0.0.1", "10.0.0.1:80", `"10.0.0.1:80" has a port, which cannot be given here`},
 		{"[::/64]:80 [::/64]:81/tcp", "",
 			"[::/64]:80 and 1 more × 2 ports is about 2^65 endpoints; a scan holds at most 4,294,967,296: narrow the prefix"},
 		{"2001:db8:::1", "", `"2001:db8:::1" is not an IPv6 address; ` + targetForms},

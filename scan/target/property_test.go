@@ -328,8 +328,8 @@ func benchPlan(b *testing.B, spans int) *Plan {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if p.runs() != spans {
-		b.Fatalf("%d spans", p.runs())
+	if countRuns(&p.addrSpace) != spans {
+		b.Fatalf("%d spans", countRuns(&p.addrSpace))
 	}
 	return p
 }

@@ -93,7 +93,7 @@ func (r *reader) word(text string) word {
 // portsOf reads the ports of a target.
 func (r *reader) portsOf(text, spec string) (*portSpace, error) {
 	if r.noPorts {
-		return nil, fmt.Errorf("%s has a port, which cannot stand here", clip(text))
+		return nil, fmt.Errorf("%s has a port, which cannot be given here", clip(text))
 	}
 	if known := r.specs[spec]; known != nil {
 		return known, nil

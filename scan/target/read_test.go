@@ -115,7 +115,7 @@ func TestTargetsTakeLittleMemory(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	p, err := NewPlan(t.Context(), Config{Targets: []string{"@" + name}, Files: stdin(nil), Ports: onmuxTCP})
-	if err != nil || p.AddrCount() != n || p.runs() != n {
+	if err != nil || p.AddrCount() != n || countRuns(&p.addrSpace) != n {
 		t.Fatal(p, err)
 	}
 	runtime.GC()
