@@ -24,9 +24,9 @@ func probeCommand() *cli.Command {
 		Usage:     "everything about a few endpoints, TCP and UDP",
 		ArgsUsage: "HOST[:PORT]...",
 		Description: `Probes every port on every address of the host: state, reason, round-trip
-time and the evidence. A host may have ports of its own, be a URL, or stand in
-a file (@FILE; onmux help targets). --expect takes states (open, closed,
-filtered, open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
+time and the evidence. A host may have ports of its own, be a URL, or be in a
+file (@FILE; onmux help targets). --expect takes states (open, closed, filtered,
+open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 		UsageText: `  onmux probe db1 db2:5432/tcp       every address of both, side by side
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
