@@ -77,6 +77,7 @@ var changing = []struct {
 	{regexp.MustCompile(`[\d.]+ (µs|ms|s)\b`), "TIME"},
 	{regexp.MustCompile(`\d\d+ probes`), "N probes"},
 	{regexp.MustCompile(`\s+`), " "},
+	{regexp.MustCompile(`; not every NAT rule and BPF program could be read, and one may send arrivals on`), ""},
 }
 
 // alike is an output without what differs from run to run.
