@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
@@ -57,6 +59,9 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 					return err
 				}
 				defer w.Live.Close()
+				if !c.Bool("quiet") {
+					fmt.Fprintf(s.stderr, "onmux: watching %s; Ctrl-C ends it\n", cmp.Or(c.String("interface"), "all interfaces"))
+				}
 				defer report.WhenUnread(c.App.Writer, cancel)()
 			} else if c.IsSet("interface") {
 				return usageError(errors.New("--interface and FILE exclude each other"), "")

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type Watch struct {
 }
 
 // Run is the Job.
-func (j Watch) Run(ctx context.Context, emit func(record.Finding) error) (record.End, error) {
+func (j Watch) Run(ctx context.Context, emit func(record.Finding) error) (end record.End, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var broken error
@@ -47,23 +48,24 @@ func (j Watch) Run(ctx context.Context, emit func(record.Finding) error) (record
 	}
 	var kept *capture.Writer
 	if j.Keep != nil {
-		var err error
-		if kept, err = capture.NewWriter(j.Keep); err != nil {
+		buffered := bufio.NewWriterSize(j.Keep, 64<<10)
+		defer func() { err = errors.Join(err, buffered.Flush()) }()
+		if kept, err = capture.NewWriter(buffered); err != nil {
 			return record.End{}, err
 		}
 		j.Config.Keep = func(p capture.Packet) { stop(kept.Write(p)) }
 	}
 	w := wire.New(j.Config)
-	complete, notes, err := j.read(ctx, w)
-	outcome, failed := w.Result(j.Each, func(f wire.Finding) error { return emit(phrase.Finding(f)) })
+	complete, notes, failed := j.read(ctx, w)
+	outcome, err := w.Result(j.Each, func(f wire.Finding) error { return emit(phrase.Finding(f)) })
 	if kept != nil {
 		stop(kept.End(outcome.Ended, outcome.Lost))
 	}
-	end := record.End{Complete: complete, Coverage: append(passing.Coverage(outcome), notes...), Summary: outcome.Summary}
+	end = record.End{Complete: complete, Coverage: append(passing.Coverage(outcome), notes...), Summary: outcome.Summary}
 	if errors.Is(broken, report.ErrEnded) {
 		broken = nil
 	}
-	return end, errors.Join(err, broken, failed)
+	return end, errors.Join(failed, broken, err)
 }
 
 // CheckCaptures finds files that cannot be read or are no captures, before anything is

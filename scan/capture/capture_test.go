@@ -150,7 +150,7 @@ func TestReader(t *testing.T) {
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for name, b := range files(t) {
-		for n := 0; n < len(b); n += 1 + n/50 {
+		for n := 0; n < len(b); n += 1 + n/10 {
 			got, err := readAll(bytes.NewReader(b[:n]))
 			if err == nil || len(got) > len(samples()) || len(got) > 0 && !reflect.DeepEqual(got, samples()[:len(got)]) {
 				t.Fatalf("%s cut to %d bytes: %d packets, %v", name, n, len(got), err)

@@ -181,7 +181,7 @@ func (r *Reader) damaged(format string, args ...any) error {
 // Bounds of compressed files: DEFLATE makes at most some 1,000 bytes of one, captures 5 to 50.
 const (
 	maxRatio  = 300
-	freeBytes = 64 << 20 // that are decompressed in any case
+	freeBytes = 8 << 20 // that are decompressed in any case
 )
 
 // decompress puts a decompressor before the source.

@@ -45,12 +45,11 @@ func (w *Watch) datagram(q *ip.Packet) bool {
 			return true
 		}
 	}
-	w.matched = true
 	dir := sent
 	if fromB != f.is(clientIsB) {
 		dir = received
 	}
-	if !w.passes(f, dir, size-8) {
+	if w.matched = w.passes(f, dir, size-8); !w.matched {
 		return true
 	}
 	if dir == sent {

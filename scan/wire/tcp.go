@@ -100,12 +100,11 @@ func (w *Watch) segment(q *ip.Packet, s *segment, key *flowKey, fromB, fromServe
 			f.flags |= midway
 		}
 	}
-	w.matched = true
 	dir := sent
 	if fromB != f.is(clientIsB) {
 		dir = received
 	}
-	if !w.passes(f, dir, s.size) {
+	if w.matched = w.passes(f, dir, s.size); !w.matched {
 		return
 	}
 	w.sequence(&f.half[dir], s)
