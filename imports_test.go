@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"probe/listen":   {"probe", "probe/farend", "probe/service/answer", "probe/traceroute", "probe/wording"},
 	"probe/hostport": {"probe", "probe/ports"},
 	"probe/lookup":   {},
+	"probe/neighbor": {"probe/netlink"},
 	"probe/inquiry": {
 		"probe", "probe/decoy", "probe/farend", "probe/lookup", "probe/recog", "probe/request", "probe/service",
 		"probe/traceroute",
@@ -95,7 +96,7 @@ var arrows = map[string][]string{
 		"report/phrase/arrival", "report/phrase/passing", "report/record", "scan", "scan/control", "scan/wire",
 	},
 	"report/job": {
-		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/wording", "report", "report/phrase",
+		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/wording", "report", "report/phrase",
 		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
 		"scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named",
 		"scan/target", "scan/wire",

@@ -247,12 +247,18 @@ type Details struct {
 	Withdrawn *Withdrawal     `json:"withdrawn,omitempty"` // if it stopped answering meanwhile
 	Attempts  *Attempts       `json:"attempts,omitempty"`  // if there were several
 	Route     *Route          `json:"route,omitempty"`
+	MAC       string          `json:"mac,omitempty"`       // hardware address of a target on the same link
 	Handshake *Handshake      `json:"handshake,omitempty"` // of an accepted connection
 	Openness  *Openness       `json:"openness,omitempty"`  // if it was verified
 	Path      []Hop           `json:"path,omitempty"`
 	Facts     []Fact          `json:"-"`                 // of which a report makes Evidence and Notes
 	FarEnd    *FarEnd         `json:"far_end,omitempty"` // if one was asked for
 	Traffic   *traffic.Totals `json:"traffic,omitempty"` // in a capture
+}
+
+// FromTarget reports whether the target itself has answered.
+func (r *Result) FromTarget() bool {
+	return r.Reason.IsAnswer() && (!r.Responder.IsValid() || r.Responder == r.Addr)
 }
 
 // Kind names the record's type in documents.

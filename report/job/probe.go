@@ -126,7 +126,7 @@ func (p *Probe) once(
 	cut, config := 0, p.Inquiry
 	config.Judged = judged
 	for r, short := range inquiry.New(config).Run(ctx, asked) {
-		if err := emitProbed(&end, r, emit); err != nil {
+		if err := emitProbed(ctx, &end, r, emit); err != nil {
 			return end, err
 		}
 		if short != nil && r.Tries > 0 {
@@ -152,7 +152,7 @@ func newEnd(coverage string) record.End {
 
 // emitProbed counts and emits the result of one endpoint. One without tries was cut off
 // before it had a result.
-func emitProbed(end *record.End, r probe.Result, emit func(record.Finding) error) error {
+func emitProbed(ctx context.Context, end *record.End, r probe.Result, emit func(record.Finding) error) error {
 	if r.Tries == 0 {
 		end.Complete = false
 		end.Summary.NotReached++
@@ -161,6 +161,7 @@ func emitProbed(end *record.End, r probe.Result, emit func(record.Finding) error
 	end.Summary.Targets++
 	end.Summary.Probes += uint64(r.Tries)
 	end.Summary.States[r.State.String()]++
+	r.MAC = new(macs).of(ctx, &r)
 	return emit(phrase.Finding(r))
 }
 
@@ -181,7 +182,7 @@ func (p *Probe) repeated(
 	end.Summary = names.Summary
 	for _, r := range finals {
 		if err == nil {
-			err = emitProbed(&end, r, emit)
+			err = emitProbed(ctx, &end, r, emit)
 		}
 	}
 	if cut > 0 {

@@ -61,7 +61,14 @@ func (s *Scan) run(ctx context.Context, emit func(record.Finding) error) (record
 	if len(config.Controls.Endpoints) > 0 {
 		config.Controls.Engine = connect.New(connect.Config{Attempts: named.Most})
 	}
-	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error { return emit(phrase.Finding(f)) })
+	macs := newMACs(config.Engine)
+	outcome, err := scan.Run(ctx, config, func(f scan.Finding) error {
+		if r, ok := f.(probe.Result); ok {
+			r.MAC = macs.of(ctx, &r)
+			f = r
+		}
+		return emit(phrase.Finding(f))
+	})
 	s.Complete = outcome.Complete
 	if _, ok := context.Cause(ctx).(errFirst); ok { // the rest was not to be followed up
 		unneeded := func(n scan.Note) bool { return n.Kind == scan.CoverNotFollowedUp }

@@ -24,6 +24,9 @@ func (p port) result(r *probe.Result) bool {
 	r.Port, r.TTL = p.Number, p.State.TTL
 	p.judge(r)
 	r.Responder, _ = netip.ParseAddr(p.State.By)
+	if !r.FromTarget() {
+		r.MAC = ""
+	}
 	// A name from nmap's table of ports is not evidence of the service there.
 	if s := p.Service; s != nil && (s.Method == "probed" || s.Banner != "") {
 		r.Service = &probe.Service{Name: cmp.Or(s.Name, "unknown"), Product: s.Product, Version: s.Version,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -329,7 +330,10 @@ func (h host) base() (base probe.Result, about []string) {
 		if addr, err := netip.ParseAddr(a.Addr); err == nil && a.Type != "mac" {
 			base.Addr = addr
 		} else if a.Type == "mac" {
-			about = append(about, strings.TrimSpace("MAC "+a.Addr+" "+a.Vendor))
+			base.MAC = macOf(a.Addr)
+			if base.MAC == "" || a.Vendor != "" {
+				about = append(about, strings.TrimSpace("MAC "+a.Addr+" "+a.Vendor))
+			}
 		}
 	}
 	for i, n := range h.Names {
@@ -349,6 +353,14 @@ func (h host) base() (base probe.Result, about []string) {
 		base.RTT = probe.Millis(time.Duration(t.SRTT) * time.Microsecond)
 	}
 	return base, about
+}
+
+// macOf is a hardware address as records have it, or "".
+func macOf(s string) string {
+	if a, err := net.ParseMAC(s); err == nil && len(a) == 6 {
+		return a.String()
+	}
+	return ""
 }
 
 // keep keeps the ports of a host of masscan, which has one for each answer.

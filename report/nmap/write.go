@@ -294,7 +294,11 @@ func (n *writer) host(found *hostResults) {
 	}
 	n.line("<host>" + element("status", "state", state, "reason", reasonName(why.Reason), "reason_ttl",
 		strconv.Itoa(int(why.TTL))))
-	n.line(element("address", "addr", a.String(), "addrtype", family) + "\n<hostnames>")
+	n.line(element("address", "addr", a.String(), "addrtype", family))
+	if i := slices.IndexFunc(results, func(r probe.Result) bool { return r.MAC != "" }); i >= 0 {
+		n.line(element("address", "addr", strings.ToUpper(results[i].MAC), "addrtype", "mac"))
+	}
+	n.line("<hostnames>")
 	for _, name := range found.names {
 		n.line(element("hostname", "name", name, "type", "user"))
 	}

@@ -83,7 +83,7 @@ func Sample() Stream {
 						States: map[string]int{"open": 3, "filtered": 1},
 						Min:    probe.Millis(time.Millisecond), Avg: probe.Millis(2 * time.Millisecond),
 						Max: probe.Millis(3 * time.Millisecond), StdDev: probe.Millis(time.Millisecond)},
-					Route: &probe.Route{Source: Addr6, Interface: "eth0", Gateway: Addr6},
+					MAC: "52:54:00:12:34:56", Route: &probe.Route{Source: Addr6, Interface: "eth0", Gateway: Addr6},
 					Handshake: &probe.Handshake{RTT: 1000, RTTVar: 1000, MSS: 1448, PathMTU: 1500,
 						Window: Ptr(uint32(0)), Options: []string{"sack"}, SYNs: 1},
 					Openness: &probe.Openness{Behavior: probe.SendsData, Controls: 4, Answered: 4, Everywhere: true},

@@ -127,3 +127,9 @@ type Router interface {
 	Paths() []Path         // of which the number and order never change
 	Path(index uint64) int // the place of the one to a target
 }
+
+// Neighbors is an Engine that resolves the hardware addresses of targets on the same link.
+type Neighbors interface {
+	// MAC is that of an address, as "52:54:00:12:34:56", or "" if it is not known.
+	MAC(netip.Addr) string
+}

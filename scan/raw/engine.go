@@ -184,6 +184,18 @@ func (e *Engine) Path(index uint64) int {
 	return e.routes.paths.Of(e.Targets.At(index).Addr, e.Targets.PortOf(index))
 }
 
+// MAC is the hardware address of a target that is on the same link, if it is known.
+func (e *Engine) MAC(a netip.Addr) string {
+	r := e.routes.to(0, a)
+	if r.failure != "" || !r.Frames || r.nextHop != nil || r.isLocal() {
+		return ""
+	}
+	if m, ok := e.neighbors.mac(r.neighbor(probe.Endpoint{Addr: a})); ok {
+		return m.String()
+	}
+	return ""
+}
+
 // Forged is how many packets came to the scan's ports without proof of answering a probe.
 func (e *Engine) Forged() uint64 { return e.receiver.forged.Load() }
 
