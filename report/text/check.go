@@ -211,6 +211,12 @@ func (p *portTable) table(all []local.Listener, verdict local.Word) {
 	}
 }
 
+// Columns of a command line: in a table without a width, and as evidence.
+const (
+	maxProcess     = 100
+	maxCommandLine = 400
+)
+
 // sockets is a table of sockets, a line for each owner.
 func (p *portTable) sockets(indent int, all []local.Listener, verdict local.Word) {
 	if len(all) == 0 {
@@ -223,15 +229,15 @@ func (p *portTable) sockets(indent int, all []local.Listener, verdict local.Word
 		rows = append(rows, p.rows(l, verdict)...)
 	}
 	headings, rows = occupied(headings, rows)
-	if last := len(headings) - 1; p.width > 0 {
-		// One line a process; all of it is evidence (-v).
-		room := p.last(indent, headings, soften(headings, rows))
-		if room < narrowed {
+	// One line a process; more of it is evidence (-v).
+	last, room := len(headings)-1, maxProcess
+	if p.width > 0 {
+		if room = p.last(indent, headings, soften(headings, rows)); room < narrowed {
 			room = max(p.width-indent-2, narrowed)
 		}
-		for _, row := range rows {
-			row[last].text = phrase.Clip(row[last].text, room)
-		}
+	}
+	for _, row := range rows {
+		row[last].text = phrase.Clip(row[last].text, room)
 	}
 	p.grid(indent, headings, rows)
 }
@@ -300,8 +306,10 @@ func (p *portTable) detail(l local.Listener) {
 	}
 	for _, o := range l.Owners {
 		about := phrase.Owner(o)
-		if p.width > 0 && len(o.Cmdline) > 0 {
-			about = append(about, "started as "+phrase.CommandLine(o.Cmdline))
+		if line := phrase.CommandLine(o.Cmdline); phrase.Columns(line) > maxCommandLine {
+			about = append(about, "started as "+phrase.Clip(line, maxCommandLine)+" (json has more)")
+		} else if line != "" && (p.width > 0 || phrase.Columns(line) > maxProcess) {
+			about = append(about, "started as "+line)
 		}
 		if len(about) > 0 {
 			p.line(2, 4, span{fmt.Sprintf("pid %d: %s", o.PID, strings.Join(about, ", ")), faint})

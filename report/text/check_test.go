@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/local"
+	"onmux/probe/local/owner"
 	"onmux/probe/local/trace"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -49,6 +50,21 @@ func TestReasonHasIt(t *testing.T) {
 		stream := Stream{Started: Start{Command: "check"}, Findings: []Finding{v}, Ended: End{Complete: true}}
 		if text := textOf(t, stream, Options{}); !strings.HasPrefix(text, want) {
 			t.Errorf("%q, want %q", text, want)
+		}
+	}
+}
+
+// TestLongCommandLines are cut, also where the output has no width.
+func TestLongCommandLines(t *testing.T) {
+	l := Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 80)
+	l.Owners = []owner.Owner{{PID: 12, Name: "java", Cmdline: []string{"/usr/bin/java", "-cp", strings.Repeat("x:", 1500)}}}
+	s := Stream{Started: Starts("check"), Ended: Ends(1, map[string]uint64{"listening": 1}), Findings: []Finding{
+		local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening, Why: "why"}, l}}
+	for _, o := range []Options{{}, {Width: 80}, {Verbosity: Verbose}, {Width: 80, Verbosity: Verbose}} {
+		out := textOf(t, s, o)
+		verbose := o.Verbosity == Verbose
+		if len(out) > 500 && !verbose || len(out) > 1500 || strings.Contains(out, "(json has more)") != verbose {
+			t.Errorf("%+v: %d bytes\n%s", o, len(out), out)
 		}
 	}
 }
