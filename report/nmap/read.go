@@ -157,7 +157,7 @@ func (p *reader) begin(e xml.StartElement) error {
 	}
 	return p.Start(record.Start{
 		Schema: record.Schema, Command: "scan", Started: unixTime(attr(e, "start")),
-		Version: strings.TrimSpace(p.scanner + " " + attr(e, "version")),
+		Version: strings.TrimSpace(strings.TrimPrefix(p.scanner, "onmux") + " " + attr(e, "version")),
 	})
 }
 

@@ -16,6 +16,7 @@ type Source struct {
 	h            Handler
 	start        Start
 	began, ended bool
+	refused      bool // by h, which gets no end then
 	targets      uint64
 	counts       map[string]uint64
 }
@@ -35,7 +36,9 @@ func (s *Source) Start(start Start) error {
 		return fmt.Errorf("this is not a report of schema %s: its schema is %q", Schema, start.Schema)
 	}
 	s.start, s.began = start, true
-	return s.h.Start(start)
+	err := s.h.Start(start)
+	s.refused = err != nil
+	return err
 }
 
 // Write passes a record on.
@@ -58,10 +61,10 @@ func (s *Source) End(e End) error {
 	return s.h.End(e)
 }
 
-// Close ends a stream that began and has no end. When the report ended is not
+// Close ends a stream that began and has no end, unless the handler refused it. When the report ended is not
 // known.
 func (s *Source) Close() error {
-	if !s.began || s.ended {
+	if !s.began || s.ended || s.refused {
 		return nil
 	}
 	return s.End(End{Finished: s.start.Started, Coverage: []string{CutOff}, Summary: s.Counted()})
