@@ -30,6 +30,7 @@ import (
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 	"onmux/scan"
+	"onmux/scan/control"
 )
 
 // TestPage looks at pages in one Chromium, which each test gives a tab of its own.
@@ -173,7 +174,10 @@ func network24() Stream {
 		dull(10, 63, probe.Closed, probe.Reset), dull(64, 127, probe.Filtered, probe.NoResponse),
 		dull(128, 255, probe.Closed, probe.Reset)}
 	s.Ended.Complete = true
-	s.Ended.Summary = scan.Summary{Targets: 256, States: map[string]uint64{"open": 3, "closed": 189, "filtered": 64}}
+	s.Ended.Summary = scan.Summary{Targets: 256, States: map[string]uint64{"open": 3, "closed": 189, "filtered": 64},
+		Controls: &control.Summary{Asked: 6, Answered: 4, Windows: []control.Window{
+			{From: Noon, To: Noon.Add(time.Second), Asked: 3, Answered: 3},
+			{From: Noon.Add(time.Second), To: Noon.Add(2 * time.Second), Asked: 3, Answered: 1}}}}
 	return s
 }
 
