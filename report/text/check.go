@@ -213,7 +213,7 @@ func (p *portTable) table(all []local.Listener, verdict local.Word) {
 
 // Columns of a command line: in a table without a width, and as evidence.
 const (
-	maxProcess     = 100
+	maxProcess     = 200
 	maxCommandLine = 400
 )
 

@@ -63,7 +63,7 @@ func TestLongCommandLines(t *testing.T) {
 	for _, o := range []Options{{}, {Width: 80}, {Verbosity: Verbose}, {Width: 80, Verbosity: Verbose}} {
 		out := textOf(t, s, o)
 		verbose := o.Verbosity == Verbose
-		if len(out) > 500 && !verbose || len(out) > 1500 || strings.Contains(out, "(json has more)") != verbose {
+		if len(out) > 600 && !verbose || len(out) > 1500 || strings.Contains(out, "(json has more)") != verbose {
 			t.Errorf("%+v: %d bytes\n%s", o, len(out), out)
 		}
 	}
