@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 )
 
 // Software is "Varnish 7.1", or as much of it as is known.
@@ -98,7 +99,7 @@ func certificateNames(t probe.TLS) string {
 	}
 	text := strings.Join(all, ", ")
 	if more := t.NameCount - len(t.Names); more > 0 {
-		text += " and " + Count(uint64(more), "more name", "more names")
+		text += " and " + wording.Count(uint64(more), "more name", "more names")
 	}
 	return text
 }

@@ -190,14 +190,14 @@ func namespacesCoverage(c netns.Coverage) []string {
 	if c.Read == 0 {
 		add("none %s", by)
 	} else {
-		add("%d looked at, %s", c.Read, by)
+		add("%s looked at, %s", wording.Number(c.Read), by)
 	}
 	if c.ByProc > 0 {
-		add("%d of them through /proc/net, which does not list sockets that are bound and do not listen, "+
-			"devices and accept queues", c.ByProc)
+		add("%s of them through /proc/net, which does not list sockets that are bound and do not listen, "+
+			"devices and accept queues", wording.Number(c.ByProc))
 	}
 	if c.Failed > 0 {
-		add("%d not read, or not wholly: %v", c.Failed, c.FailedErr)
+		add("%s not read, or not wholly: %v", wording.Number(c.Failed), c.FailedErr)
 	}
 	if c.Unknown > 0 {
 		add("those of %s not known: %v", wording.Count(c.Unknown, "process", "processes"), c.UnknownErr)
@@ -213,7 +213,7 @@ func namespacesCoverage(c netns.Coverage) []string {
 		add("those of processes that /proc hides (hidepid) not seen")
 	}
 	if c.Beyond > 0 {
-		add("%d more than %d not looked at", c.Beyond, netns.MaxNamespaces)
+		add("%s more than %s not looked at", wording.Number(c.Beyond), wording.Number(netns.MaxNamespaces))
 	}
 	return all
 }
@@ -234,7 +234,8 @@ func traceCoverage(t local.TraceCoverage) []string {
 	}
 	if t.Left > 0 {
 		all = append(all, fmt.Sprintf(
-			"not traced: %d of %d addresses; %d is the most", t.Left, t.Made+t.Left, trace.MaxAttempts))
+			"not traced: %s of %s addresses; %d is the most", wording.Number(t.Left), wording.Number(t.Made+t.Left),
+			trace.MaxAttempts))
 	}
 	if t.UDP {
 		all = append(all, "UDP: not traced, because nothing answers a connection there")
@@ -252,7 +253,8 @@ func ownersCoverage(c local.Coverage) []string {
 	if !o.Asked {
 		return []string{"owners: not looked for"}
 	}
-	line := fmt.Sprintf("owners of %d of %d sockets", o.Found, o.All)
+	line := fmt.Sprintf("owners of %s of %s", wording.Number(o.Found),
+		wording.Count(o.All, "socket", "sockets"))
 	switch {
 	case o.Err != nil:
 		line += ": " + o.Err.Error()

@@ -233,7 +233,8 @@ func (g group) losses(f local.Facts) string {
 		drops += l.Drops
 		if b := l.Backlog; !full && b != nil && b.Full() {
 			full = true
-			text = fmt.Sprintf(", accept queue full (%d of %d)", b.Used, b.Limit)
+			text = fmt.Sprintf(", accept queue full (%s of %s)", wording.Number(uint64(b.Used)),
+				wording.Number(uint64(b.Limit)))
 		}
 	}
 	if drops > 0 && f.Port.Proto == probe.UDP {

@@ -53,7 +53,7 @@ func releaseStep(s local.Release, p probe.Port) string {
 	case local.WaitForTimeWait:
 		if s.Wait > 0 {
 			seconds := (s.Wait + time.Second - 1) / time.Second
-			return fmt.Sprintf("wait %d s: the connections in TIME_WAIT end by themselves", seconds)
+			return fmt.Sprintf("wait %s s: the connections in TIME_WAIT end by themselves", wording.Number(uint64(seconds)))
 		}
 		return "wait a minute: the connections in TIME_WAIT end by themselves"
 	}

@@ -96,8 +96,8 @@ func Figures(s scan.Summary, command string) []string {
 // Controls is how many of the endpoints that were asked again to find out what
 // silence was worth answered.
 func Controls(c *control.Summary) string {
-	s := fmt.Sprintf("asked endpoints known to answer again: %d of %s answered",
-		c.Answered, Count(c.Asked, "probe", "probes"))
+	s := fmt.Sprintf("asked endpoints known to answer again: %s of %s answered",
+		wording.Number(c.Answered), Count(c.Asked, "probe", "probes"))
 	if w := c.Worst; w != nil {
 		s += fmt.Sprintf("; %s from %s to %s UTC", Percent(w.Share),
 			w.From.UTC().Format(time.TimeOnly), w.To.UTC().Format(time.TimeOnly))

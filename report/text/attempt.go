@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan/control"
@@ -76,7 +77,7 @@ func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
 	if s == nil {
 		return
 	}
-	line := fmt.Sprintf("%d of %d answered, loss", s.Answered, s.Sent) + phrase.NoBreak + phrase.Percent(s.Loss)
+	line := fmt.Sprintf("%s of %s answered, loss", wording.Number(s.Answered), wording.Number(s.Sent)) + phrase.NoBreak + phrase.Percent(s.Loss)
 	if s.Answered > 0 {
 		line += "; " + phrase.Durations([]string{"min", "avg", "max", "stddev"}, s.Min, s.Avg, s.Max, s.StdDev)
 	}

@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/local"
 	"onmux/probe/local/owner"
+	"onmux/probe/wording"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -290,10 +291,11 @@ func (p *portTable) detail(l local.Listener) {
 		socket = append(socket, "made in "+phrase.Visible(where))
 	}
 	if r := l.Receive; r != nil {
-		socket = append(socket, fmt.Sprintf("receive buffer %d of %d bytes", r.Used, r.Limit))
+		socket = append(socket, fmt.Sprintf("receive buffer %s of %s bytes", wording.Number(uint64(r.Used)),
+			wording.Number(uint64(r.Limit))))
 	}
 	if l.Drops > 0 {
-		socket = append(socket, fmt.Sprintf("%d dropped", l.Drops))
+		socket = append(socket, wording.Number(uint64(l.Drops))+" dropped")
 	}
 	if len(l.Groups) > 0 {
 		socket = append(socket, "may receive what is sent to "+phrase.Visible(strings.Join(l.Groups, "; ")))

@@ -77,7 +77,7 @@ func DryRun(d record.DryRun) string {
 func routeText(r routes.Range) string {
 	s := r.First.String()
 	if r.Last != r.First {
-		s += "–" + r.Last.String()
+		s += "-" + r.Last.String()
 	}
 	if r.Port != "" {
 		s += " on " + r.Port
@@ -110,12 +110,5 @@ func rateText(r float64) string {
 }
 
 func lasting(ms uint64) string {
-	d := time.Duration(min(ms, 1<<43)) * time.Millisecond
-	switch {
-	case d >= time.Hour:
-		d = d.Round(time.Minute)
-	case d >= 10*time.Second:
-		d = d.Round(time.Second)
-	}
-	return d.String()
+	return phrase.Duration(time.Duration(min(ms, 1<<43)) * time.Millisecond)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"onmux/probe/recog"
+	"onmux/probe/wording"
 )
 
 // Addresses states what a probe without a count covers.
@@ -14,20 +15,23 @@ func Repeated(attempts int) string {
 	if attempts == 0 {
 		return "every address of the host that was found, each port until interrupted"
 	}
-	return fmt.Sprintf("every address of the host that was found, each port %d times", attempts)
+	return fmt.Sprintf("every address of the host that was found, each port %s times", wording.Number(attempts))
 }
 
 // NotFully states that details are missing of some endpoints.
-func NotFully(n, of int) string { return fmt.Sprintf("not fully probed: %d of %d endpoints", n, of) }
+func NotFully(n, of int) string {
+	return fmt.Sprintf("not fully probed: %s of %s", wording.Number(n), wording.Count(of, "endpoint", "endpoints"))
+}
 
 // NotReached states that some endpoints were not probed.
 func NotReached(n uint64, of int) string {
-	return fmt.Sprintf("not reached: %d of %d endpoints", n, of)
+	return fmt.Sprintf("not reached: %s of %s", wording.Number(n), wording.Count(of, "endpoint", "endpoints"))
 }
 
 // CutOff states that some endpoints had fewer attempts than they should have had.
 func CutOff(n, of int) string {
-	return fmt.Sprintf("cut off before the last attempt: %d of %d endpoints", n, of)
+	return fmt.Sprintf("cut off before the last attempt: %s of %s", wording.Number(n),
+		wording.Count(of, "endpoint", "endpoints"))
 }
 
 // NothingProbed states why nothing was.
@@ -43,8 +47,9 @@ func Fingerprints(l *recog.Library) (out []string) {
 			out = append(out, fmt.Sprintf("fingerprints: %v", n.Err))
 			continue
 		}
-		out = append(out, fmt.Sprintf("fingerprints: %s.xml: %d of %d patterns are left out: "+
-			"Go's regular expressions cannot express them", n.File, n.Left, n.Total))
+		out = append(out, fmt.Sprintf("fingerprints: %s.xml: %s of %s patterns are left out: "+
+			"Go's regular expressions cannot express them", n.File, wording.Number(n.Left),
+			wording.Number(n.Total)))
 	}
 	return out
 }

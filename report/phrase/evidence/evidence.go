@@ -82,9 +82,10 @@ func packet(f probe.Fact) []string {
 	case probe.FactQuote:
 		return []string{fmt.Sprintf("ICMP type %d code %d from %s quotes our probe", f.ICMP.Type, f.ICMP.Code, f.Addr)}
 	case probe.FactDatagram:
-		return []string{fmt.Sprintf("%d-byte answer to our datagram", f.Size)}
+		return []string{fmt.Sprintf("%s-byte answer to our datagram", wording.Number(f.Size))}
 	case probe.FactWindow:
-		return []string{fmt.Sprintf("SYN-ACK with a window of %d bytes that acknowledges our SYN", f.Size)}
+		return []string{fmt.Sprintf("SYN-ACK with a window of %s that acknowledges our SYN",
+			wording.Count(f.Size, "byte", "bytes"))}
 	case probe.FactRST:
 		return []string{"RST that acknowledges our SYN"}
 	case probe.FactMAC:
@@ -116,10 +117,11 @@ func handshake(f probe.Fact) []string {
 	}
 	out := []string{first}
 	if h.Window != nil {
-		out = append(out, fmt.Sprintf("the peer offers a window of %d bytes", *h.Window))
+		out = append(out, fmt.Sprintf("the peer offers a window of %s", wording.Count(uint64(*h.Window), "byte", "bytes")))
 	}
 	if h.PathMTU > 0 {
-		out = append(out, fmt.Sprintf("segments of up to %d bytes; path MTU %d", h.MSS, h.PathMTU))
+		out = append(out, fmt.Sprintf("segments of up to %s; path MTU %s", wording.Count(uint64(h.MSS), "byte", "bytes"),
+			wording.Number(uint64(h.PathMTU))))
 	}
 	if len(h.Options) > 0 {
 		out = append(out, "TCP options: "+strings.Join(h.Options, ", "))
@@ -143,7 +145,8 @@ func silence(f probe.Fact) string {
 	s := "nothing came back in " + duration(f.After)
 	switch {
 	case f.Count > 0 && f.Size > 0:
-		s += fmt.Sprintf("; %s sent, %d bytes each", wording.Count(f.Count, "datagram", "datagrams"), f.Size)
+		s += fmt.Sprintf("; %s sent, %s each", wording.Count(f.Count, "datagram", "datagrams"),
+			wording.Count(f.Size, "byte", "bytes"))
 	case f.Count > 0:
 		s += "; the kernel sent " + wording.Count(f.Count, "SYN", "SYNs")
 	}

@@ -30,7 +30,7 @@ var facts = []struct {
 		SYNs: 2, Window: &window, MSS: 1448, PathMTU: 1500, Options: []string{"sack", "ecn"},
 	}}, []string{
 		"SYN-ACK after 8 µs, but only after 2 SYNs: this round-trip time may be that of any of them",
-		"the peer offers a window of 65535 bytes", "segments of up to 1448 bytes; path MTU 1500",
+		"the peer offers a window of 65,535 bytes", "segments of up to 1,448 bytes; path MTU 1,500",
 		"TCP options: sack, ecn",
 	}},
 	{probe.Fact{Kind: probe.FactReset, After: 120_000}, []string{"RST after 0.12 ms"}},
@@ -75,7 +75,7 @@ var facts = []struct {
 		[]string{"ICMP type 3 code 13 from 10.0.0.1 quotes our probe"}},
 	{probe.Fact{Kind: probe.FactDatagram, Size: 12}, []string{"12-byte answer to our datagram"}},
 	{probe.Fact{Kind: probe.FactWindow, Size: 64240},
-		[]string{"SYN-ACK with a window of 64240 bytes that acknowledges our SYN"}},
+		[]string{"SYN-ACK with a window of 64,240 bytes that acknowledges our SYN"}},
 	{probe.Fact{Kind: probe.FactRST}, []string{"RST that acknowledges our SYN"}},
 	{probe.Fact{Kind: probe.FactMAC, Text: "02:00:00:00:00:01"}, []string{"its MAC is 02:00:00:00:00:01"}},
 	{probe.Fact{Kind: probe.FactUnresolved, Addr: addr}, []string{"no answer to ARP for 10.0.0.1"}},
