@@ -205,8 +205,7 @@ func (f *followUps) otherPorts(ctx context.Context, e probe.Endpoint, o decoy.Op
 	return ask()
 }
 
-// count notes for a host's network, a /24 or a /64 of IPv6, what its other ports
-// answered.
+// count notes for a host's network, a /24 or a /64 of IPv6, what its other ports answered.
 func (f *followUps) count(a netip.Addr, found probe.Openness) {
 	bits := 24
 	if a.Is6() {
@@ -230,8 +229,7 @@ func (f *followUps) count(a netip.Addr, found probe.Openness) {
 	}
 }
 
-// notes reports networks in which every open host answers on every port, and what
-// was not followed up.
+// notes reports networks in which every open host answers on every port, and what was not followed up.
 func (f *followUps) notes() (out []Note) {
 	for p, n := range f.nets {
 		if n.everywhere >= manyEverywhere && n.otherwise == 0 {

@@ -76,8 +76,7 @@ type Outlook struct {
 	Most      uint64 `json:"most"`
 }
 
-// unlimited is a rate, in probes a second, that no machine reaches: limits above it
-// are none.
+// unlimited is a rate, in probes a second, that no machine reaches: limits above it are none.
 const unlimited = 10e6
 
 // NewForecast predicts what Run would do with c, which needs no Engine, if packets leave

@@ -9,8 +9,7 @@ import (
 	"onmux/scan/verdict"
 )
 
-// journal is what a checkpoint needs beside the cells. It is part of a table, whose
-// lock guards it.
+// journal is what a checkpoint needs beside the cells. It is part of a table, whose lock guards it.
 type journal struct {
 	on      bool   // checkpoints are made
 	sent    uint64 // probes, when the last batch was filled
@@ -18,14 +17,12 @@ type journal struct {
 	opened  int    // of answers, those of open endpoints
 	answers []checkpoint.Answer
 
-	// While a checkpoint is being written: how many cells were copied, and what
-	// became of them since.
+	// While a checkpoint is being written: how many cells were copied, and what became of them since.
 	copied  uint64
 	patches []checkpoint.Patch
 }
 
-// patch notes a cell that changed after it was copied. Silence needs no note: it
-// follows from the order.
+// patch notes a cell that changed after it was copied. Silence needs no note: it follows from the order.
 func (j *journal) patch(i uint64, old, next verdict.Cell) {
 	if !checkpoint.Derivable(old) || !checkpoint.Derivable(next) {
 		j.patches = append(j.patches, checkpoint.Patch{Index: i, Cell: checkpoint.Condense(next)})
@@ -39,8 +36,7 @@ func (j *journal) keep(i uint64, r *probe.Result) {
 	}
 }
 
-// found notes an answer that showed an endpoint open; like the others, of at most
-// verdict.MaxDetails.
+// found notes an answer that showed an endpoint open; like the others, of at most verdict.MaxDetails.
 func (j *journal) found(i uint64, r *probe.Result) {
 	if j.on && j.opened < verdict.MaxDetails {
 		kept := *r
