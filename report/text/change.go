@@ -11,12 +11,10 @@ import (
 	"onmux/report/record"
 )
 
-// maxChanges bounds the changes of one kind that are written one by one unless all
-// are asked for.
+// maxChanges bounds the changes of one kind that are written one by one unless all are asked for.
 const maxChanges = 60
 
-// changes writes a comparison: what changed for certain by kind, and apart from
-// it what may be none.
+// changes writes a comparison: what changed for certain by kind, and apart from it what may be none.
 type changes struct {
 	*base
 	all     []record.Change

@@ -21,8 +21,7 @@ import (
 // manyFree is how many free ports have a line each; more are grouped.
 const manyFree = 8
 
-// portTable writes what is held on this machine: each port's verdict, and below it
-// the sockets behind it.
+// portTable writes what is held on this machine: each port's verdict, and below it the sockets behind it.
 type portTable struct {
 	*base
 	verdicts  []local.Verdict

@@ -24,8 +24,7 @@ type explanations struct {
 	some bool // a port was written: a blank line stands before the next
 }
 
-// explain writes an answer in one sentence, and below it what is known about the
-// port, with its sources.
+// explain writes an answer in one sentence, and below it what is known about the port, with its sources.
 func (t *explanations) explain(p ports.Info) {
 	if t.Verbosity == record.Quiet {
 		t.explainQuietly(p)
@@ -63,8 +62,7 @@ func (t *explanations) labelled(label string, text ...span) {
 	t.line(2, labels, append([]span{{phrase.Pad(label, labels-2), faint}}, text...)...)
 }
 
-// explainQuietly is a line for each protocol that was asked about: "417/tcp
-// onmux".
+// explainQuietly is a line for each protocol that was asked about: "417/tcp onmux".
 func (t *explanations) explainQuietly(p ports.Info) {
 	for _, proto := range p.Protos {
 		name := "-"
