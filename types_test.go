@@ -18,7 +18,7 @@ var larger = map[string]bool{
 	"probe/local.Coverage": true, "probe/local.Listener": true, "probe/local/owner.Owner": true,
 	"probe/local/socket.Socket": true, "report/nmap.kept": true, "scan.Note": true, "scan.Config": true,
 
-	"report/ci.csvHandler": true, "report/html.page": true, "report/nmap.writer": true, "report/text.writer": true,
+	"report/ci.csvHandler": true, "report/ci.cases": true, "report/html.page": true, "report/nmap.writer": true, "report/text.writer": true,
 	"report/text.endpoints": true, "report/text.portTable": true,
 
 	"probe/local/ruleset.evaluation": true, "probe/nettest.Host": true,
