@@ -89,7 +89,7 @@ func TestParseErrors(t *testing.T) {
 		{"80/tcp/udp", `"80/tcp/udp" is not a port: the protocol is tcp or udp, as in 53/udp`},
 		{"U:53", `"U:53" is not a port: write "53/udp"`},
 		{"T:80", `"T:80" is not a port: write "80/tcp"`},
-		{"biff/tcp", `"biff" names no tcp port, only 512/udp`},
+		{"who/tcp", `"who" names no tcp port, only 513/udp`},
 		{"+80", `"+80" is not a port name`},
 		{"80x\n", `"80x" is not a port name`},
 	} {
