@@ -51,10 +51,10 @@ func (f *findings) nothingReceived() bool {
 func (f *findings) consider(a *answer.Answer, r *request.Request) {
 	f.answers = append(f.answers, attributed{a, r.Service})
 	m, suggested := answer.Recognise(a)
-	if f.echoes(m) {
+	if f.echoes(m) || f.isRefuted(m) {
 		m, suggested = answer.Match{}, nil
 	}
-	if f.echoes(f.best) {
+	if f.echoes(f.best) || f.isRefuted(f.best) {
 		f.best, f.unknown = answer.Match{}, cmp.Or(f.unknown, f.best.Answer)
 	}
 	if m.Rule == nil {
@@ -89,6 +89,25 @@ func (f *findings) echoes(m answer.Match) bool {
 			return false
 		}
 		return !m.Survives(d.Request)
+	})
+}
+
+// unlike has requests that the software never answers as it does one that it does not know, by
+// the rule for that answer.
+var unlike = map[string]string{
+	"memcached-error": "memcached-version", "beanstalk-error": "beanstalk-stats", "clamd-error": "clamd-version",
+	"redis-error": "redis-info",
+}
+
+// isRefuted reports whether m is an error that the peer sends in answer to what its software would
+// understand, too.
+func (f *findings) isRefuted(m answer.Match) bool {
+	if m.Rule == nil || unlike[m.Rule.Name] == "" || bytes.HasPrefix(m.Bytes, []byte("-NOAUTH ")) ||
+		bytes.HasPrefix(m.Bytes, []byte("-DENIED ")) { // Redis sends those in answer to anything
+		return false
+	}
+	return slices.ContainsFunc(f.answers, func(d attributed) bool {
+		return d.Request == unlike[m.Rule.Name] && isRepetition(d.Bytes, m.Bytes)
 	})
 }
 

@@ -209,6 +209,17 @@ func TestEchoes(t *testing.T) {
 			}
 		})
 	}
+	for _, reply := range []string{
+		"ERROR\r\n", "UNKNOWN_COMMAND\r\n", "UNKNOWN COMMAND\n", "-ERR unknown command\r\n",
+	} {
+		if s, n := simulate(t, 417, answering("", map[string]string{"": reply})); s.Name != "unknown" || n > maxConns {
+			t.Errorf("%q to everything: %+v after %d connections", reply, s, n)
+		}
+	}
+	const locked = "-NOAUTH Authentication required.\r\n"
+	if s, _ := simulate(t, 417, answering("", map[string]string{"": locked})); s.Name != "redis" {
+		t.Errorf("%q to everything: %+v", locked, s)
+	}
 	microsocks := map[string]string{"": "\x05\xff", "\x05\x01\x00": "\x05\x00"}
 	if s, _ := simulate(t, 417, answering("", microsocks)); s.Name != "socks" || s.Confidence != probe.High {
 		t.Errorf("%+v", s)
