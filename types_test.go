@@ -18,13 +18,15 @@ var larger = map[string]bool{
 	"probe/local.Coverage": true, "probe/local.Listener": true, "probe/local/owner.Owner": true,
 	"probe/local/socket.Socket": true, "report/nmap.kept": true, "scan.Note": true, "scan.Config": true,
 
-	"report/ci.csvHandler": true, "report/ci.cases": true, "report/html.page": true, "report/nmap.writer": true, "report/text.writer": true,
-	"report/text.endpoints": true, "report/text.portTable": true,
+	"report/ci.csvHandler": true, "report/ci.cases": true, "report/html.page": true, "report/nmap.writer": true,
+	"report/text.writer": true, "report/text.endpoints": true, "report/text.portTable": true,
+	"report/record.Recording": true, "report/record.Nop": true, "report/record.Func": true,
+	"report/record.Handler": true, "report.Sinks": true,
 
-	"probe/local/ruleset.evaluation": true, "probe/nettest.Host": true,
-	"probe/service.plan": true, "probe/service.session": true, "scan.state": true, "scan.table": true,
-	"scan/target.Plan":   true,
-	"scan/control.Watch": true, "scan/control.controls": true, "scan/verdict.Cell": true,
+	"probe/local/ruleset.evaluation": true, "probe/nettest.Host": true, "probe/service.plan": true,
+	"probe/service.session": true, "scan.state": true, "scan.table": true, "scan/target.Plan": true,
+	"scan/wire.Watch": true, "scan/control.Watch": true, "scan/control.controls": true, "scan/verdict.Cell": true,
+	"scan/raw.neighborTable": true,
 }
 
 // TestTypeSizes counts the fields of structs and the methods of types, as they are on Linux.
