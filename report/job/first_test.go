@@ -12,6 +12,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/inquiry"
 	"onmux/report/record"
+	"onmux/scan"
 )
 
 func endpoint(a string, s probe.State) probe.Result {
@@ -58,6 +59,33 @@ func TestFirst(t *testing.T) {
 		if s := end.Summary; end.First != wantFirst || s.Targets+s.NotReached != 7 || s.Targets != s.States["open"]+2 {
 			t.Errorf("--first %d: %+v", tt.most, end)
 		}
+	}
+}
+
+// What was silent when a run stopped may only not have answered yet: it has no record. What was
+// silent before has.
+func TestFirstLeavesSilence(t *testing.T) {
+	silent := endpoint("10.0.0.1", probe.Filtered)
+	silent.Reason = probe.NoResponse
+	span := scan.Range{Count: 5, State: probe.Filtered, Reason: probe.NoResponse}
+	refused := scan.Range{Count: 3, State: probe.Closed, Reason: probe.Reset}
+	emitted := 0
+	limit := first{most: 1}
+	end, err := limit.run(t.Context(), func(record.Finding) error { emitted++; return nil },
+		func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
+			end := newEnd("all")
+			end.Summary.Targets, end.Summary.States = 11, map[string]uint64{"open": 1, "filtered": 7, "closed": 3}
+			for _, f := range []record.Finding{silent, endpoint("10.0.0.2", probe.Open), silent, span, refused} {
+				if err := emit(f); err != nil {
+					return end, err
+				}
+			}
+			return end, nil
+		})
+	s := end.Summary
+	if err != nil || emitted != 3 || s.Targets != 5 || s.NotReached != 6 || s.States["filtered"] != 1 ||
+		end.Coverage[1] != "stopped after 1 open endpoint (--first); 6 had not answered yet, and have no record" {
+		t.Errorf("%d records, %+v, %v", emitted, end, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *Scan) run(ctx context.Context, emit func(record.Finding) error) (record
 		return emit(phrase.Finding(f))
 	})
 	s.Complete = outcome.Complete
-	if _, ok := context.Cause(ctx).(errFirst); ok { // the rest was not to be followed up
+	if stoppedAtFirst(ctx) { // the rest was not to be followed up
 		unneeded := func(n scan.Note) bool { return n.Kind == scan.CoverNotFollowedUp }
 		outcome.Notes = slices.DeleteFunc(outcome.Notes, unneeded)
 		outcome.Coverage = slices.DeleteFunc(outcome.Coverage, unneeded)

@@ -8,11 +8,14 @@ import (
 )
 
 // StoppedAtFirst is why a run that was to find so many open endpoints has no more, and how
-// many it left out.
-func StoppedAtFirst(most, left uint64) string {
+// many it left out that were open, or silent until then.
+func StoppedAtFirst(most, open, silent uint64) string {
 	s := fmt.Sprintf("stopped after %s (--first)", wording.Count(most, "open endpoint", "open endpoints"))
-	if left > 0 {
-		s += fmt.Sprintf("; %s more answered as open meanwhile, and have no record", wording.Number(left))
+	if open > 0 {
+		s += fmt.Sprintf("; %s more answered as open meanwhile, and have no record", wording.Number(open))
+	}
+	if silent > 0 {
+		s += fmt.Sprintf("; %s had not answered yet, and have no record", wording.Number(silent))
 	}
 	return s
 }
