@@ -190,7 +190,9 @@ func (e *Engine) MAC(a netip.Addr) string {
 	if r.failure != "" || !r.Frames || r.nextHop != nil || r.isLocal() {
 		return ""
 	}
-	if m, ok := e.neighbors.mac(r.neighbor(probe.Endpoint{Addr: a})); ok {
+	e.neighbors.mu.Lock()
+	defer e.neighbors.mu.Unlock()
+	if m, ok, _ := e.neighbors.get(r.neighbor(probe.Endpoint{Addr: a})); ok {
 		return m.String()
 	}
 	return ""

@@ -76,14 +76,6 @@ func (t *neighborTable) get(n neighbor) (m packet.MAC, ok bool, unanswered int) 
 	return t.macs.get(n)
 }
 
-// mac returns the MAC of a neighbor, if it is known.
-func (t *neighborTable) mac(n neighbor) (packet.MAC, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m, ok, _ := t.get(n)
-	return m, ok
-}
-
 // markUnresolved notes that a neighbor did not answer for a try. The caller
 // holds mu.
 func (t *neighborTable) markUnresolved(n neighbor, try int) {
