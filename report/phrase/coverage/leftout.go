@@ -66,7 +66,7 @@ func sentence(l target.LeftOut) string {
 	case l.Ranges:
 		return fmt.Sprintf("%s addresses from %s to %s are left out: %s", l.Count, l.First, l.Last, special[l.Kind])
 	case l.First.IsValid():
-		return fmt.Sprintf("%s–%s (%s addresses) are left out: %s", l.First, l.Last, l.Count, special[l.Kind])
+		return fmt.Sprintf("%s-%s (%s addresses) are left out: %s", l.First, l.Last, l.Count, special[l.Kind])
 	}
 	return fmt.Sprintf("%s are left out: %s", names(l), special[l.Kind])
 }
