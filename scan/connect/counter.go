@@ -30,10 +30,10 @@ func (c *counter) before(ctx context.Context, a netip.Addr) counterReading {
 	return c.reading(ctx, a, time.Now().Add(-readingAge))
 }
 
-// increased reports whether the number is larger than before an attempt that began at a
-// time.
-func (c *counter) increased(ctx context.Context, a netip.Addr, old counterReading, begun time.Time) bool {
-	return c != nil && c.reading(ctx, a, begun.Add(roomPause)).count > old.count
+// increased reports whether the number is larger than before an attempt whose packet had been sent
+// at a time.
+func (c *counter) increased(ctx context.Context, a netip.Addr, old counterReading, sent time.Time) bool {
+	return c != nil && c.reading(ctx, a, sent).count > old.count
 }
 
 // reading is one that is not older than a time. What cannot be read does not increase.

@@ -127,10 +127,15 @@ func (e *Engine) askOnce(
 	if err != nil || r.Reason != probe.NoResponse {
 		return r, err
 	}
-	if e.refused.increased(ctx, to.Addr, refused, begun) {
+	// By then the packet had been sent, also where the machine is busy and that took long.
+	sent := time.Now().Add(-o.Timeout / 2)
+	if early := begun.Add(roomPause); sent.Before(early) {
+		sent = early
+	}
+	if e.refused.increased(ctx, to.Addr, refused, sent) {
 		return probe.Result{}, fmt.Errorf("%s: %w, so that nothing may have left this machine", to, probe.ErrNoRoom)
 	}
-	if to.Proto == probe.TCP && o.Timeout < resendWait && e.dropped.increased(ctx, to.Addr, dropped, begun) {
+	if to.Proto == probe.TCP && o.Timeout < resendWait && e.dropped.increased(ctx, to.Addr, dropped, sent) {
 		o.Timeout = resendWait
 		return ask(ctx, to, o)
 	}
