@@ -17,8 +17,8 @@ import (
 // imports its children or a lower package, never the inside of a sibling.
 var arrows = map[string][]string{
 	".": {
-		"probe", "probe/farend", "probe/inquiry", "probe/listen", "probe/local", "probe/local/secret", "probe/ports",
-		"probe/recog", "probe/service", "probe/wording", "report", "report/become", "report/compare",
+		"probe", "probe/farend", "probe/inquiry", "probe/listen", "probe/local", "probe/local/secret", "probe/lookup",
+		"probe/ports", "probe/recog", "probe/service", "probe/wording", "report", "report/become", "report/compare",
 		"report/document", "report/expect", "report/help", "report/job", "report/phrase", "report/phrase/coverage",
 		"report/policy", "report/record", "scan", "scan/checkpoint", "scan/engine", "scan/files", "scan/link",
 		"scan/target", "scan/wire",

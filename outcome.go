@@ -42,6 +42,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		},
 		Job:    do,
 		Expect: s.expect,
+		Names:  s.names,
 		Watch:  s.watch,
 		Strict: s.strict,
 		Wait:   s.wait,

@@ -17,6 +17,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/farend"
 	"onmux/probe/local/secret"
+	"onmux/probe/lookup"
 	"onmux/probe/ports"
 	"onmux/probe/recog"
 	"onmux/probe/service"
@@ -32,6 +33,7 @@ type session struct {
 	command string
 	args    []string // the command line as it was given
 	expect  []expect.Expectation
+	names   expect.Names // how the addresses of a name count
 	strict  bool // of diff: what may be a change counts
 	writing
 	subjects
@@ -86,6 +88,9 @@ func newSession(c *cli.Context) (*session, error) {
 		writing:  writing{stdout: c.App.Writer, stderr: c.App.ErrWriter, open: c.Bool("open")},
 		subjects: subjects{ipv4: !c.Bool("6"), ipv6: !c.Bool("4")},
 		limits:   limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
+	}
+	if s.command == "probe" || s.command == "scan" {
+		s.names = expect.Names{Any: c.Bool("any-address"), Usable: lookup.Usable()}
 	}
 	if !s.ipv4 && !s.ipv6 {
 		return nil, usageError(errors.New("-4 and -6 exclude each other"), "leave both out for both families")

@@ -25,7 +25,8 @@ type Run struct {
 	Start  record.Start
 	Job    Job
 	Expect []expect.Expectation
-	Strict bool // of a comparison: what may be a change leaves the outcome open
+	Names  expect.Names // how the addresses of a name count
+	Strict bool         // of a comparison: what may be a change leaves the outcome open
 
 	// Watch ends the job at the first violation, and when no output can be written any more:
 	// emit then fails with ErrEnded.
@@ -93,6 +94,7 @@ func (r Run) Do(ctx context.Context, h record.Handler) Result {
 func (r Run) once(ctx context.Context, h record.Handler) Result {
 	judge := expect.NewJudge(r.Expect)
 	judge.Strict = r.Strict
+	judge.SetNames(r.Names)
 	out := Result{WriteErr: h.Start(r.Start)}
 	write := func(f record.Finding) {
 		if out.WriteErr == nil {

@@ -110,3 +110,21 @@ func TestLocalhost(t *testing.T) {
 		t.Error("another name is that of localhost")
 	}
 }
+
+// TestUsable: what this machine has an address for is usable, and link-local addresses are
+// reached without any other.
+func TestUsable(t *testing.T) {
+	usable := Usable()
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range own {
+		if a, _ := netip.AddrFromSlice(o.(*net.IPNet).IP); !usable(a) {
+			t.Errorf("%s is not usable", a)
+		}
+	}
+	if !usable(netip.MustParseAddr("fe80::1%eth0")) {
+		t.Error("link-local addresses are not usable")
+	}
+}

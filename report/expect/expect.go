@@ -75,6 +75,7 @@ type Judge struct {
 	Strict bool // what may be a change leaves the outcome open
 
 	expect   []Expectation
+	names    nameJudge
 	counts   map[string]uint64
 	decoys   uint64 // endpoints that are open as every port of their host is
 	failed   bool
@@ -84,6 +85,9 @@ type Judge struct {
 
 	firewalls map[probe.Port][]firewall.Outcome // of ports, where a holder's reach is expected
 }
+
+// SetNames sets how the addresses of a name count, before the first finding.
+func (j *Judge) SetNames(n Names) { j.names.Names = n }
 
 // NewJudge starts with no findings. Without expectations a stream holds if
 // everything in it could be measured.
@@ -96,15 +100,23 @@ func NewJudge(expect []Expectation) *Judge {
 // One that could not be measured violates nothing, and proves nothing. A Change
 // is what nobody expects, and a Rule was judged already.
 func (j *Judge) Finding(f record.Finding) []record.Violation {
-	each := judging{judge: j}
-	_ = record.Write(&each, f) // which cannot fail
-	j.failed = j.failed || len(each.found) > 0
-	if r, ok := f.(probe.Result); ok && r.Addr.IsValid() {
-		for i := range each.found {
-			each.found[i].Hosts = r.Names()
+	r, isResult := f.(probe.Result)
+	judge := func() []record.Violation {
+		each := judging{judge: j}
+		_ = record.Write(&each, f) // which cannot fail
+		if isResult && r.Addr.IsValid() {
+			for i := range each.found {
+				each.found[i].Hosts = r.Names()
+			}
 		}
+		return each.found
 	}
-	return each.found
+	found, ok := j.named(r, judge)
+	if !ok {
+		found = judge()
+	}
+	j.failed = j.failed || len(found) > 0
+	return found
 }
 
 // judging is a Handler that holds one record against what is expected of each.
@@ -203,7 +215,7 @@ func (e Expectation) allows(word string) bool {
 // expected.
 func (j *Judge) End(end record.End) []record.Violation {
 	j.complete = end.Complete || len(j.expect) == 0 && !end.Cut()
-	var out []record.Violation
+	out := j.endNames()
 	for i, e := range j.expect {
 		if v, ok := j.unmet(i); ok && end.Complete {
 			out = append(out, v)
