@@ -21,6 +21,8 @@ import (
 // run does the job, writes every output, and compares the findings with the
 // expectations: once, or with --wait until they hold.
 func (s *session) run(ctx context.Context, method map[string]string, do report.Job) error {
+	ctx, stop := s.untilUnread(ctx)
+	defer stop()
 	sinks, err := report.Open(ctx, s.outputs, s.stdout, s.layout)
 	if err != nil {
 		return s.outputError(ctx, err) // nothing was sent yet
@@ -59,7 +61,7 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 	}.Do(ctx, s.selected(sinks))
 	s.progress.Clear()
 	err = reported(s.outcomeError(ctx, result))
-	if broken := sinks.Close(); errors.Is(broken, syscall.EPIPE) {
+	if broken := sinks.Close(); errors.Is(broken, syscall.EPIPE) || context.Cause(ctx) == errUnread {
 		return &exitError{code: exitUnknown} // who reads it has what it wanted
 	} else if broken != nil {
 		if f := (*exitError)(nil); errors.As(err, &f) && f.err != nil {
@@ -71,6 +73,23 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 		s.execute.due = err == nil
 	}
 	return err
+}
+
+// errUnread is why a run ends whose report nobody reads any more.
+var errUnread = errors.New("nobody reads the report")
+
+// untilUnread ends a run as soon as the reader of its only output is gone, as head is after
+// the first line: it may be long until the next line would find out.
+func (s *session) untilUnread(ctx context.Context) (context.Context, func()) {
+	if len(s.outputs) != 1 || s.outputs[0].File != "" || s.watch || s.execute != nil && s.execute.command != nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := report.WhenUnread(s.pipe, func() { cancel(errUnread) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // hostname is this machine's name, "" where it is not known.

@@ -34,7 +34,7 @@ type session struct {
 	args    []string // the command line as it was given
 	expect  []expect.Expectation
 	names   expect.Names // how the addresses of a name count
-	strict  bool // of diff: what may be a change counts
+	strict  bool         // of diff: what may be a change counts
 	writing
 	subjects
 	limits
@@ -48,6 +48,7 @@ type session struct {
 // writing is where a report goes, and how it looks.
 type writing struct {
 	stdout   io.Writer
+	pipe     io.Writer // standard output as it was given
 	stderr   io.Writer
 	outputs  []report.Output
 	layout   record.Options
@@ -85,7 +86,7 @@ func given(app *cli.App) []string {
 func newSession(c *cli.Context) (*session, error) {
 	s := &session{
 		command: c.Command.Name, args: given(c.App),
-		writing:  writing{stdout: c.App.Writer, stderr: c.App.ErrWriter, open: c.Bool("open")},
+		writing:  writing{stdout: c.App.Writer, pipe: c.App.Writer, stderr: c.App.ErrWriter, open: c.Bool("open")},
 		subjects: subjects{ipv4: !c.Bool("6"), ipv6: !c.Bool("4")},
 		limits:   limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,6 +90,40 @@ func TestRepeat(t *testing.T) {
 		func(probe.Attempt) error { emitted++; return full })
 	if err != full || emitted != 1 {
 		t.Errorf("%d emitted, %d cut: %v", emitted, cut, err)
+	}
+}
+
+// Names lead elsewhere meanwhile: the new endpoint is asked, the old one is not asked again
+// until they lead back.
+func TestRepeatRefreshes(t *testing.T) {
+	all := endpoints(t, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var back atomic.Bool // the name leads to the first endpoint again
+	r := Repeat{Interval: time.Millisecond, Refresh: func(context.Context) ([]probe.Result, error) {
+		if back.Load() {
+			return all[:1], nil
+		}
+		return all[1:], nil
+	}}
+	second := 0
+	finals, cut, err := New(Config{}).RunRepeatedly(ctx, r, all[:1], func(a probe.Attempt) error {
+		switch {
+		case a.Endpoint == all[1].Endpoint:
+			second++
+			back.Store(true)
+		case second > 0:
+			cancel()
+		}
+		return nil
+	})
+	if err != nil || cut != 0 || len(finals) != 2 || second == 0 {
+		t.Fatalf("%d finals, %d cut, %d attempts at the second: %v", len(finals), cut, second, err)
+	}
+	for i, f := range finals {
+		if f.Endpoint != all[i].Endpoint || f.Attempts == nil {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

@@ -2,8 +2,8 @@ package inquiry
 
 import (
 	"context"
+	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"onmux/probe"
@@ -18,38 +18,19 @@ func (q *Inquiry) RunRepeatedly(ctx context.Context, r Repeat, endpoints []probe
 	emit func(probe.Attempt) error) (verdicts []probe.Result, incomplete int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	attempts := make(chan probe.Attempt)
-	verdicts = make([]probe.Result, len(endpoints))
-	var short atomic.Int64 // of the count
-	var all sync.WaitGroup
-	slots := make(chan struct{}, parallel)
-	for i, e := range endpoints {
-		all.Go(func() {
-			final, err := r.Run(ctx, func(ctx context.Context) (probe.Result, error) {
-				select {
-				case slots <- struct{}{}:
-					defer func() { <-slots }()
-					return q.attempt(ctx, e, probe.Do)
-				case <-ctx.Done():
-					return e, ctx.Err()
-				}
-			}, func(a probe.Attempt) { attempts <- a })
-			cut := err != nil && (r.Count > 0 || final.Attempts == nil)
-			verdicts[i] = e
-			if final.Attempts != nil {
-				verdicts[i], err = q.finish(ctx, final)
-				cut = cut || err != nil && r.Count > 0
-			}
-			if cut {
-				short.Add(1)
-			}
-		})
+	p := &repetition{
+		inquiry: q, repeat: r, attempts: make(chan probe.Attempt), slots: make(chan struct{}, parallel),
+		over: make(chan struct{}),
+	}
+	p.update(ctx, endpoints, r.Count)
+	if r.Refresh != nil {
+		p.running.Go(func() { p.refresh(ctx) })
 	}
 	go func() { // ends with the last attempt, which the loop below waits for
-		all.Wait()
-		close(attempts)
+		p.running.Wait()
+		close(p.attempts)
 	}()
-	for a := range attempts {
+	for a := range p.attempts {
 		if err == nil {
 			if err = emit(a); err != nil {
 				cancel(err)
@@ -57,10 +38,123 @@ func (q *Inquiry) RunRepeatedly(ctx context.Context, r Repeat, endpoints []probe
 		}
 	}
 	byName := make(families)
-	for i := range verdicts {
-		byName.compare(&verdicts[i])
+	for _, s := range p.series {
+		byName.compare(&s.verdict)
+		verdicts = append(verdicts, s.verdict)
+		if s.cut {
+			incomplete++
+		}
 	}
-	return verdicts, int(short.Load()), err
+	return verdicts, incomplete, err
+}
+
+// repetition is a run of attempts at endpoints, to which others may come.
+type repetition struct {
+	inquiry  *Inquiry
+	repeat   Repeat
+	attempts chan probe.Attempt
+	slots    chan struct{} // bounds how many attempts are made at the same time
+	over     chan struct{} // closed when endpoints are not looked up any more
+	running  sync.WaitGroup
+
+	mu     sync.Mutex // guards series, and absent of each
+	series []*endpointSeries
+}
+
+// endpointSeries is the attempts at one endpoint.
+type endpointSeries struct {
+	endpoint probe.Endpoint
+	verdict  probe.Result
+	cut      bool          // it had fewer attempts than it should have had
+	absent   chan struct{} // closed when its name leads to it again; nil while it does
+}
+
+// refresh finds the endpoints anew before each attempt. Where that fails they stay.
+func (p *repetition) refresh(ctx context.Context) {
+	defer close(p.over)
+	for n := 1; p.repeat.Count == 0 || n < p.repeat.Count; n++ {
+		if probe.Sleep(ctx, p.repeat.Interval) != nil {
+			return
+		}
+		if now, err := p.repeat.Refresh(ctx); err == nil && len(now) > 0 {
+			p.update(ctx, now, p.repeat.Count-n)
+		}
+	}
+}
+
+// update starts series of so many attempts at endpoints that are new, stops those that are
+// not there any more, and goes on with those that are again.
+func (p *repetition) update(ctx context.Context, now []probe.Result, count int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	present := make(map[probe.Endpoint]bool)
+	for _, e := range now {
+		present[e.Endpoint] = true
+	}
+	known := make(map[probe.Endpoint]bool)
+	for _, s := range p.series {
+		known[s.endpoint] = true
+		switch there := present[s.endpoint]; {
+		case there && s.absent != nil:
+			close(s.absent)
+			s.absent = nil
+		case !there && s.absent == nil:
+			s.absent = make(chan struct{})
+		}
+	}
+	for _, e := range now {
+		if !known[e.Endpoint] {
+			s := &endpointSeries{endpoint: e.Endpoint, verdict: e}
+			p.series = append(p.series, s)
+			p.running.Go(func() { p.run(ctx, s, e, count) })
+		}
+	}
+}
+
+// run makes the attempts at one endpoint, and its verdict.
+func (p *repetition) run(ctx context.Context, s *endpointSeries, e probe.Result, count int) {
+	r := p.repeat
+	r.Count = count
+	final, err := r.Run(ctx, func(ctx context.Context) (probe.Result, error) {
+		if err := p.wait(ctx, s); err != nil {
+			return e, err
+		}
+		select {
+		case p.slots <- struct{}{}:
+			defer func() { <-p.slots }()
+			return p.inquiry.attempt(ctx, e, probe.Do)
+		case <-ctx.Done():
+			return e, ctx.Err()
+		}
+	}, func(a probe.Attempt) { p.attempts <- a })
+	gone := errors.Is(err, errGone)
+	s.cut = err != nil && !gone && (r.Count > 0 || final.Attempts == nil)
+	if final.Attempts != nil {
+		s.verdict, err = p.inquiry.finish(ctx, final)
+		s.cut = s.cut || err != nil && !gone && r.Count > 0
+	}
+}
+
+// errGone ends the attempts at an endpoint to which its name has ceased to lead.
+var errGone = errors.New("the name leads elsewhere")
+
+// wait waits while the endpoint's name does not lead to it.
+func (p *repetition) wait(ctx context.Context, s *endpointSeries) error {
+	for {
+		p.mu.Lock()
+		absent := s.absent
+		p.mu.Unlock()
+		if absent == nil {
+			return nil
+		}
+		select {
+		case <-absent:
+		case <-p.over:
+			return errGone
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // finishTime is how long the details of a verdict may take after the attempts were

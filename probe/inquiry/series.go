@@ -13,6 +13,10 @@ import (
 type Repeat struct {
 	Count    int           // 0: until the context ends
 	Interval time.Duration // from the start of an attempt to that of the next, or as long as the attempt takes
+
+	// Refresh finds the endpoints anew before each attempt, as names may lead elsewhere; nil
+	// if they stay.
+	Refresh func(context.Context) ([]probe.Result, error)
 }
 
 // silentRun is how many attempts in a row must stay unanswered before silence outweighs

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"onmux/probe"
 	"onmux/probe/inquiry"
@@ -165,6 +166,12 @@ func emitProbed(ctx context.Context, end *record.End, r probe.Result, emit func(
 	return emit(phrase.Finding(r))
 }
 
+// refresh resolves the hosts again.
+func (p *Probe) refresh(ctx context.Context) ([]probe.Result, error) {
+	all, err := p.Endpoints(ctx)
+	return slices.DeleteFunc(all, func(r probe.Result) bool { return !r.Addr.IsValid() }), err
+}
+
 // repeated emits each attempt as it ends, and then the results.
 func (p *Probe) repeated(
 	ctx context.Context,
@@ -177,7 +184,11 @@ func (p *Probe) repeated(
 	if err != nil {
 		return names, err
 	}
-	finals, cut, err := inquiry.New(p.Inquiry).RunRepeatedly(ctx, *p.Repeat, asked, each)
+	repeat := *p.Repeat
+	if names.Summary.Targets > 0 || slices.ContainsFunc(asked, func(r probe.Result) bool { return r.Host != "" }) {
+		repeat.Refresh = p.refresh
+	}
+	finals, cut, err := inquiry.New(p.Inquiry).RunRepeatedly(ctx, repeat, asked, each)
 	end := newEnd(coverage.Repeated(p.Repeat.Count))
 	end.Summary = names.Summary
 	for _, r := range finals {
