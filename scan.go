@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -69,7 +72,8 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 				defer w.file.Release()
 			}
 			if w != nil && len(w.NotResolved) > 0 && w.Config.Plan == nil && errors.As(err, new(*target.ResolveError)) {
-				return s.run(ctx, nil, w.Unresolved) // which is all
+				defer w.Close()
+				return s.run(ctx, nil, w.job()) // which is all
 			}
 			if err != nil && w != nil && !w.dryRun {
 				return s.endedEarly(ctx, err)
@@ -88,7 +92,7 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 			}
 			defer w.Close()
 			s.plan = w.Plan()
-			return w.withResumeHint(c, s.run(ctx, w.Method.Names(w.Ports), w.Run))
+			return w.withResumeHint(c, s.run(ctx, w.Method.Names(w.Ports), w.job()))
 		},
 	})
 }
@@ -100,6 +104,39 @@ type scanJob struct {
 	dryRun bool
 	auto   bool                    // packets, if this process may send them
 	file   *checkpoint.Reservation // of the checkpoint; nil without one
+
+	targets   job.Targets
+	named     []string     // --control
+	stdin     bytes.Buffer // with --wait, what was read of standard input
+	chosen    bool         // the method
+	attempted bool         // the scan was made before
+}
+
+// job is the scan; with --wait its names are resolved anew before each attempt.
+func (w *scanJob) job() report.Job {
+	return func(ctx context.Context, emit emitter) (record.End, error) {
+		first := !w.attempted
+		w.attempted = true
+		if first && w.Config.Plan == nil {
+			return w.Unresolved(ctx, emit)
+		}
+		if !first && (w.Config.Plan == nil || w.Config.Plan.HasNames()) {
+			w.NotResolved = nil
+			t := w.targets
+			t.Inputs = &files.Inputs{Stdin: bytes.NewReader(w.stdin.Bytes())}
+			err := w.MakePlan(ctx, t)
+			if errors.As(err, new(*target.ResolveError)) {
+				return w.Unresolved(ctx, emit)
+			}
+			if err == nil && !w.chosen {
+				err = cmp.Or(w.AddControls(ctx, w.named, t), w.chooseMethod(ctx))
+			}
+			if err != nil {
+				return record.End{}, w.targetError(ctx, err)
+			}
+		}
+		return w.Run(ctx, emit)
+	}
 }
 
 // newScan returns the scan of a session, on its ports.
@@ -158,11 +195,14 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 		Inputs: &files.Inputs{Stdin: c.App.Reader}, Ports: s.ports, Protos: s.protos, IPv4: s.ipv4, IPv6: s.ipv6,
 		Public: c.Bool("yes"), DryRun: w.dryRun,
 	}
+	if w.targets, w.named = t, c.StringSlice("control"); s.wait > 0 && c.App.Reader != nil {
+		t.Inputs.Stdin = io.TeeReader(c.App.Reader, &w.stdin)
+	}
 	if err = w.readCheckpointFlags(ctx, c, t); err == nil && w.Config.Resume == nil {
 		err = w.MakePlan(ctx, t)
 	}
 	if err == nil {
-		err = w.AddControls(ctx, c.StringSlice("control"), t)
+		err = w.AddControls(ctx, w.named, t)
 	}
 	return w, w.targetError(ctx, err)
 }

@@ -58,6 +58,7 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 // chooseMethod decides how the scan asks, prints the choice if it was automatic, and
 // drops the privileges that are not needed any more.
 func (w *scanJob) chooseMethod(ctx context.Context) error {
+	w.chosen = true
 	text := "connect (TCP connections and UDP sockets)"
 	var why error
 	if w.Packets {

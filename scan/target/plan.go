@@ -233,6 +233,9 @@ func (p *Plan) Host(a netip.Addr) string {
 	return ""
 }
 
+// HasNames reports whether there are names among the targets and exclusions.
+func (p *Plan) HasNames() bool { return len(p.names) > 0 }
+
 // Hosts are the names among the targets that lead to an endpoint, in the order in which
 // they were given.
 func (p *Plan) Hosts(e probe.Endpoint) (hosts []string) {
