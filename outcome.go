@@ -168,6 +168,8 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 		return timeout("the deadline of %s has passed: the report is incomplete", s.deadline)
 	case t.Late && t.Err != nil && retryable(t.Err):
 		return timeout("the expectation did not hold within %s: %w", s.wait, t.Err)
+	case t.Late && last == "" && !t.End.Complete:
+		return timeout("the expectation did not hold within %s: no attempt was finished (--timeout bounds one)", s.wait)
 	case t.Late:
 		return timeout("the expectation did not hold within %s%s", s.wait, last)
 	case t.Err != nil:
