@@ -31,7 +31,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: append(
-			repeatFlags(),
+			append(repeatFlags(), sourceFlags(categoryGeneral)...),
 			verifyFlag(categoryGeneral),
 			libraryFlag(categoryGeneral),
 			openFlag(), firstFlag(),
@@ -76,6 +76,10 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			if err := (flagReader{s, c}).readLibrary(p.Inquiry.Identify); err != nil {
 				return err
 			}
+			if p.Inquiry.Local, err = s.readLocal(c, c.String("interface"), "path", "verify-open", "far-end"); err != nil {
+				return err
+			}
+			p.IPv4, p.IPv6 = s.ipv4, s.ipv6
 			p.Inquiry.Library, p.First = s.library, c.Uint64("first")
 			if p.Repeat, err = (flagReader{s, c}).readRepeat(); err != nil {
 				return err

@@ -37,7 +37,7 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
   onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
   onmux scan 10.0.0.0/24 --expect open=0`,
-		Flags: slices.Concat(methodFlags(how), resumeFlags(how), []cli.Flag{
+		Flags: slices.Concat(methodFlags(how), sourceFlags(how), resumeFlags(how), []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
 			excludePortsFlag(how), openFlag(), firstFlag(),
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"onmux/probe"
+	"onmux/report/job"
 	"onmux/report/phrase"
 	"onmux/report/record"
 	"onmux/scan/link"
@@ -20,8 +21,6 @@ func methodFlags(category string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "method", Category: category,
 			Usage: "`METHOD` auto, syn (packets) or connect", Value: "auto", DefaultText: "auto"},
-		&cli.StringFlag{Name: "interface", Category: category,
-			Usage: "`NAME` by which packets leave", DefaultText: "any"},
 	}
 }
 
@@ -39,6 +38,17 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 		return usageError(fmt.Errorf("--method %s: unknown method", name), "auto, syn or connect")
 	}
 	w.Device = c.String("interface")
+	var err error
+	if w.Method.Local, err = w.readLocal(c, "", "verify-open"); err != nil {
+		return err
+	}
+	if l := w.Method.Local; l != (probe.Local{}) {
+		if c.String("method") == "syn" || w.Device != "" {
+			return usageError(errors.New("--source and --source-port are for connections, not for packets"),
+				"leave --method syn and --interface out")
+		}
+		w.Packets, w.auto, w.Config.FollowUp.Local = false, false, l.WithoutPort()
+	}
 	if w.Device == "" {
 		return nil
 	}
@@ -49,10 +59,7 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 		)
 	}
 	w.Packets = true
-	if _, err := net.InterfaceByName(w.Device); err != nil {
-		return usageError(fmt.Errorf("--interface %s: this machine has no such interface", w.Device), "")
-	}
-	return nil
+	return failure(job.CheckInterface(w.Device))
 }
 
 // chooseMethod decides how the scan asks, prints the choice if it was automatic, and

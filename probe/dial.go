@@ -90,8 +90,75 @@ func dialUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return judgeError(ctx, e, o, os.ErrDeadlineExceeded, time.Since(start))
 }
 
-func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn, error) {
+// Local is from where an attempt is made. The zero value leaves that to the system.
+type Local struct {
+	Addr   netip.Addr // of this machine, of the endpoint's family
+	Port   uint16
+	Device string // the interface by which packets leave (Linux)
+}
+
+// WithoutPort is l for what follows an attempt: another connection cannot have its port.
+func (l Local) WithoutPort() Local {
+	l.Port = 0
+	return l
+}
+
+// addrPort is the address and port, and the unspecified address where there is a port alone.
+func (l Local) addrPort(v4 bool) netip.AddrPort {
+	a := l.Addr
+	switch {
+	case a.IsValid():
+	case v4:
+		a = netip.IPv4Unspecified()
+	default:
+		a = netip.IPv6Unspecified()
+	}
+	return netip.AddrPortFrom(a, l.Port)
+}
+
+// Dialer makes connections of a network, tcp or udp, from l to an address.
+func (l Local) Dialer(network string, to netip.Addr) net.Dialer {
 	d := net.Dialer{KeepAlive: -1}
+	if l == (Local{}) {
+		return d
+	}
+	from := l.addrPort(to.Unmap().Is4())
+	switch {
+	case !l.Addr.IsValid() && l.Port == 0:
+	case network == "udp":
+		d.LocalAddr = net.UDPAddrFromAddrPort(from)
+	default:
+		d.LocalAddr = net.TCPAddrFromAddrPort(from)
+	}
+	d.Control = l.Control
+	return d
+}
+
+// Control prepares a socket before it is bound, for a net.Dialer or net.ListenConfig.
+func (l Local) Control(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) { failed = l.prepare(fd) })
+	if failed == nil {
+		failed = err
+	}
+	return failed
+}
+
+// bindError is why an attempt cannot be made from l.
+func (l Local) bindError(err error) string {
+	switch n := errno(err); {
+	case l.Device != "" && (n == syscall.ENODEV || n == syscall.EPERM || errors.Is(err, errors.ErrUnsupported)):
+		return fmt.Sprintf("packets cannot be sent through %s: %v", l.Device, err)
+	case l.Port != 0 && (n == syscall.EACCES || n == syscall.EADDRINUSE):
+		return fmt.Sprintf("source port %d cannot be used: %v", l.Port, err)
+	case l.Addr.IsValid():
+		return fmt.Sprintf("source address %s cannot be used: %v", l.Addr, err)
+	}
+	return fmt.Sprintf("source port %d cannot be used: %v", l.Port, err)
+}
+
+func dial(ctx context.Context, e Endpoint, o Options, network string) (net.Conn, error) {
+	d := o.Local.Dialer(network, e.Addr)
 	if network == "tcp" { // to connect a UDP socket takes no time
 		d.Timeout = o.Timeout
 	}

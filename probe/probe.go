@@ -275,6 +275,7 @@ type Options struct {
 	Try      int  // UDP: which of the port's request.Payloads is sent, in turn; 0 and 1: the first
 	Resend   bool // UDP: send once more at half of Timeout if still silent; it remains one try
 	HopLimit int  // TTL, or hop limit, of the packets; 0: the system's
+	Local    Local
 
 	// Payload is the datagram to send in place of the port's; Replied receives the first KiBs of a datagram that came
 	// back. Either may be nil.

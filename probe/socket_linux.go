@@ -51,6 +51,39 @@ func openSocket(a netip.Addr, typ int, ttl bool) (socket, error) {
 	return s, err
 }
 
+// bind binds the socket to where the attempt is to come from.
+func (s *socket) bind(l Local) error {
+	if l == (Local{}) {
+		return nil
+	}
+	if err := l.prepare(uintptr(s.fd)); err != nil {
+		return err
+	}
+	if !l.Addr.IsValid() && l.Port == 0 {
+		return nil
+	}
+	from := l.addrPort(s.v4)
+	sa, err := s.sockaddr(Endpoint{Addr: from.Addr(), Port: from.Port()})
+	if err != nil {
+		return err
+	}
+	return unix.Bind(s.fd, sa)
+}
+
+// prepare sets what must be set before bind(2). Several sockets may have the same port if
+// their peers differ.
+func (l Local) prepare(fd uintptr) error {
+	if l.Device != "" {
+		if err := unix.BindToDevice(int(fd), l.Device); err != nil {
+			return err
+		}
+	}
+	if l.Port != 0 {
+		return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	return nil
+}
+
 func (s *socket) close() {
 	if s.file != nil {
 		s.file.Close()

@@ -2,10 +2,21 @@
 
 package probe
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // hasHopLimit: sockets do not receive the ICMP messages of routers.
 const hasHopLimit = false
+
+// prepare sets what must be set before a socket is bound.
+func (l Local) prepare(uintptr) error {
+	if l.Device != "" {
+		return errors.ErrUnsupported
+	}
+	return nil
+}
 
 func connectTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return dialTCP(ctx, e, o)

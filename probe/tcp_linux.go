@@ -46,6 +46,9 @@ func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time)
 	}
 	s := &tcpAttempt{socket: opened, e: e, o: o}
 	defer s.close()
+	if err := s.bind(o.Local); err != nil {
+		return unmeasured(e, o.Local.bindError(err)), nil
+	}
 	if err := s.limitHops(o.HopLimit); err != nil {
 		return failed(e, errno(err))
 	}
@@ -159,9 +162,10 @@ func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
 		return Result{}, errRetry
 	}
 	r := judged(s.e, SynAck, true, d)
-	if s.o.Accepted == nil || reset {
+	if s.o.Accepted == nil || reset || s.o.Local.Port != 0 { // TIME_WAIT would hold the port
 		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	} else {
+	}
+	if s.o.Accepted != nil && !reset {
 		conn, err := s.conn()
 		if err != nil {
 			return failed(s.e, errno(err))

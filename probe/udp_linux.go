@@ -29,6 +29,9 @@ func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	}
 	u := &exchange{socket: s, e: e, o: o}
 	defer u.close()
+	if err := u.bind(o.Local); err != nil {
+		return unmeasured(e, o.Local.bindError(err)), nil
+	}
 	if err := u.limitHops(o.HopLimit); err != nil {
 		return failed(e, errno(err))
 	}

@@ -41,6 +41,7 @@ type FollowUp struct {
 	Identify bool           // which service it is
 	Verify   bool           // is it a service: how it handles a connection, too, where not every port of the host is open
 	Library  *recog.Library // names more software; nil is none
+	Local    probe.Local    // from where; without a port
 }
 
 // followUps follows up every open endpoint. Other findings are emitted at once.
@@ -152,7 +153,7 @@ func (f *followUps) follow(ctx context.Context, r *probe.Result) {
 	}
 	if f.Identify {
 		r.Service, _ = service.Identify(ctx, r.Endpoint, service.Options{Host: r.Host, RTT: o.RTT,
-			Timeout: max(f.timeout, service.DefaultTimeout), Library: f.Library})
+			Timeout: max(f.timeout, service.DefaultTimeout), Library: f.Library, Local: f.Local})
 	}
 	switch {
 	case err == nil:

@@ -122,12 +122,7 @@ func NewForecast(ctx context.Context, c Config, device string) (Forecast, error)
 // payloadPasses is how many passes over a silent network send further payloads of
 // UDP ports, and how many endpoints each of them asks.
 func (c *Config) payloadPasses(targets uint64) (passes, asked uint64) {
-	var udp uint64 // endpoints
-	for of := range c.Plan.Sections(0, c.Plan.AddrCount()) {
-		if of.Port.Proto == probe.UDP {
-			udp += of.To - of.From
-		}
-	}
+	udp := c.Plan.CountOf(probe.UDP)
 	most := min(maxPayloads(c.Plan.Ports()), c.Retries+1)
 	if udp == 0 || most <= 2 {
 		return 0, 0

@@ -82,10 +82,8 @@ func newLoop(c Config, now time.Time) *loop {
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
 	d := newDispatcher(p, senders, now)
-	p.layout = &control.Layout{
-		Addresses: p.plan.AddrCount(), Address: p.plan.AddressOf, Endpoints: p.plan.Len(), Named: len(c.Controls.Endpoints),
-		Seed: c.Seed,
-	}
+	p.layout = &control.Layout{Addresses: p.plan.AddrCount(), Address: p.plan.AddressOf, Endpoints: p.plan.Len(),
+		Named: len(c.Controls.Endpoints), Seed: c.Seed}
 	if e, ok := c.Engine.(engine.Router); ok {
 		if p.layout.Paths = len(e.Paths()); p.layout.Paths > 1 {
 			p.layout.Path = e.Path

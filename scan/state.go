@@ -86,11 +86,8 @@ func (s *state) silentPayloads() (n uint64) {
 		return 0
 	}
 	for of := range s.plan.Sections(0, s.plan.AddrCount()) {
-		if of.Port.Proto != probe.UDP {
-			continue
-		}
 		for _, c := range s.cells[of.From:of.To] {
-			if c.Silent() && c.Class() != verdict.NoNeighbor {
+			if of.Port.Proto == probe.UDP && c.Silent() && c.Class() != verdict.NoNeighbor {
 				n++
 			}
 		}

@@ -44,7 +44,7 @@ const leaveFor = 50 * time.Millisecond
 // options are those of an identification.
 func (q *Inquiry) options(log *service.Log) service.Options {
 	return service.Options{Timeout: q.identifyTimeout, Thorough: q.Thorough, StartTLS: q.StartTLS,
-		Library: q.Library, Log: log}
+		Local: q.Local.WithoutPort(), Library: q.Library, Log: log}
 }
 
 // identify finds out the service of an open endpoint.
@@ -63,7 +63,7 @@ func (q *Inquiry) identify(ctx context.Context, r *probe.Result, k *known) (err 
 // probeAgain finds out the state of an endpoint that has stopped accepting connections.
 func (q *Inquiry) probeAgain(ctx context.Context, r *probe.Result, w probe.Withdrawal) {
 	r.Withdrawn = &w
-	again, err := probe.Do(ctx, r.Endpoint, probe.Options{Timeout: q.Timeout, Evidence: true,
+	again, err := probe.Do(ctx, r.Endpoint, probe.Options{Timeout: q.Timeout, Evidence: true, Local: q.Local.WithoutPort(),
 		Accepted: leave})
 	if err != nil || again.State == probe.Unknown {
 		return

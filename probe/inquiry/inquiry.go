@@ -45,6 +45,7 @@ type Config struct {
 	Path     bool                // the routers on the way
 	Library  *recog.Library      // identifies more software; nil is none
 	FarEnd   *farend.Key         // of the listener that must answer there; nil is none
+	Local    probe.Local         // from where attempts are made
 	Progress func(done, all int) // how far Run is; may be nil
 	Judged   func(probe.Result)  // called by Run for each endpoint when it is known, in any order; may be nil
 }
@@ -155,7 +156,7 @@ func addFact(r *probe.Result, f ...probe.Fact) { r.Facts = slices.Concat(r.Facts
 // attempt repeats an attempt until the endpoint is judged: running out of something local
 // is not a verdict on it. The error is the context's.
 func (q *Inquiry) attempt(ctx context.Context, r probe.Result, do attemptFunc) (probe.Result, error) {
-	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true, Accepted: leave}
+	o := probe.Options{Timeout: q.Timeout, Evidence: true, Resend: true, Accepted: leave, Local: q.Local}
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		answer, err := do(ctx, r.Endpoint, o)
 		if errors.Is(err, probe.ErrBusy) && pause > time.Second {

@@ -35,6 +35,8 @@ type Options struct {
 	Answer      []byte
 	AnswerAfter time.Duration
 
+	Local probe.Local // from where connections are made
+
 	// Library identifies software that no rule does; nil is none.
 	Library *recog.Library
 
@@ -96,7 +98,7 @@ func Identify(ctx context.Context, e probe.Endpoint, o Options) (*probe.Service,
 	}
 	switch e.Proto {
 	case probe.TCP:
-		d := net.Dialer{KeepAlive: -1}
+		d := o.Local.Dialer("tcp", e.Addr)
 		return newSearch(func(ctx context.Context) (net.Conn, error) {
 			return d.DialContext(ctx, "tcp", e.AddrPort().String())
 		}, e.Port, o).identify(ctx)

@@ -66,7 +66,7 @@ type datagramSearch struct {
 // identifyUDP sends the requests one after the other, each once, until one is answered, and
 // to a peer that has answered only those that may find out the version.
 func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.Service, error) {
-	s := newSearch(func(ctx context.Context) (net.Conn, error) { return dialAny(ctx, target) }, target.Port(), o)
+	s := newSearch(func(ctx context.Context) (net.Conn, error) { return dialAny(ctx, target, o.Local) }, target.Port(), o)
 	s.pace.answerWait = min(4*s.o.RTT+250*time.Millisecond, 2*time.Second)
 	ours, cancel := context.WithDeadline(ctx, s.deadline)
 	defer cancel()
@@ -188,12 +188,15 @@ type anyPortConn struct {
 	target netip.AddrPort
 }
 
-func dialAny(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
+func dialAny(ctx context.Context, target netip.AddrPort, from probe.Local) (net.Conn, error) {
 	network, local := "udp4", "0.0.0.0:0"
 	if target.Addr().Is6() && !target.Addr().Is4In6() {
 		network, local = "udp6", "[::]:0"
 	}
-	var lc net.ListenConfig
+	if from.Addr.IsValid() {
+		local = netip.AddrPortFrom(from.Addr, 0).String()
+	}
+	lc := net.ListenConfig{Control: from.Control}
 	c, err := lc.ListenPacket(ctx, network, local)
 	if err != nil {
 		return nil, err

@@ -41,6 +41,7 @@ type Config struct {
 	Attempts int            // at the same time, at most; 0 means as many as descriptors allow, up to 16,384
 	Evidence bool           // collect Result.Evidence, which costs system calls
 	Table    Table          // of neighbors; nil is the system's
+	Local    probe.Local    // from where attempts are made
 }
 
 // askFunc makes one attempt: probe.Do.
@@ -56,6 +57,7 @@ type askFunc func(context.Context, probe.Endpoint, probe.Options) (probe.Result,
 type Engine struct {
 	ask       func(probe.Endpoint, probe.Options) (probe.Result, error)
 	evidence  bool
+	local     probe.Local
 	ways      *ways // nil where they are not known
 	neighbors neighborLimit
 	refused   *counter // neighbors, by the table; nil where that is not known
@@ -94,6 +96,7 @@ func newEngine(c Config, workers int64, ask askFunc) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Engine{
 		evidence:  c.Evidence,
+		local:     c.Local,
 		neighbors: newNeighborLimit(c.Own, c.Table),
 		pool:      newPool(workers),
 		jobs:      make(chan engine.Probe),
@@ -242,9 +245,10 @@ func (e *Engine) deliver(p engine.Probe) {
 func (e *Engine) attempt(p engine.Probe) (probe.Result, bool) {
 	o := probe.Options{
 		Evidence: e.evidence, Timeout: p.Wait, Try: p.Try, Neighbor: e.neighbors.contains(p.Endpoint.Addr),
+		Local: e.local,
 	}
-	if p.Try > engine.MaxTries { // a control answers the first
-		o.Try = 1
+	if p.Try > engine.MaxTries { // a control answers the first, and another flow
+		o.Try, o.Local = 1, e.local.WithoutPort()
 	}
 	r, err := e.ask(p.Endpoint, o)
 	if errors.Is(err, probe.ErrBusy) {

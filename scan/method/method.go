@@ -15,6 +15,9 @@ type Method struct {
 	Packets bool   // or else connections and sockets
 	Device  string // packets leave through it; "" for wherever the kernel would send them
 
+	// Local is from where connections and sockets probe. Packets have no place for it.
+	Local probe.Local
+
 	prepared engine.Engine // made to find out whether packets can be sent, and not used yet
 }
 
@@ -63,7 +66,7 @@ func (m *Method) Engine(ctx context.Context, o Options) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect.New(connect.Config{Targets: o.Targets, Own: own, Evidence: o.Evidence}), nil
+	return connect.New(connect.Config{Targets: o.Targets, Own: own, Evidence: o.Evidence, Local: m.Local}), nil
 }
 
 // Demand is the room that the plan's neighbors take in the kernel's table; nil where packets

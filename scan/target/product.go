@@ -132,6 +132,16 @@ func (p *Plan) Sections(lo, hi uint64) iter.Seq[Section] {
 	}
 }
 
+// CountOf is how many endpoints of a protocol there are.
+func (p *Plan) CountOf(proto probe.Proto) (n uint64) {
+	for s := range p.Sections(0, p.addrs) {
+		if s.Port.Proto == proto {
+			n += s.To - s.From
+		}
+	}
+	return n
+}
+
 // MostPorts is on how many ports of a protocol an address is asked, at most.
 func (p *Plan) MostPorts(proto probe.Proto) (most int) {
 	if len(p.list) == 0 {
