@@ -104,6 +104,9 @@ func (w *scanJob) chooseMethod(ctx context.Context) error {
 
 // cannotSend is the error of --method syn where that cannot be done.
 func cannotSend(err error) error {
+	if why := link.Permitted(); why != nil {
+		err = why
+	}
 	f := &exitError{code: exitUnknown, err: fmt.Errorf("--method syn: %w", err)}
 	if errors.Is(err, fs.ErrPermission) {
 		self := "onmux"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -123,11 +124,10 @@ func (v *verifier) Probe(ctx context.Context, p *policy.Probe, identify bool, em
 
 func (v *verifier) Scan(ctx context.Context, s *policy.Scan, emit emitter) (record.End, error) {
 	w := v.newScan(scan.Config{Retries: scan.DefaultRetries, Timeout: v.timeout, Rate: v.rate})
-	own, err := target.OwnNetworks()
-	if err != nil {
-		return record.End{}, err
-	}
+	var own []netip.Prefix
+	own, w.NetworksUnread = target.OwnNetworks()
 	w.Ports = s.Ports
+	var err error
 	w.Config.Plan, err = target.NewPlan(ctx, target.Config{
 		Targets: s.Targets, Exclude: s.Exclude, Ports: s.Ports, IPv4: v.ipv4, IPv6: v.ipv6, Own: own,
 	})

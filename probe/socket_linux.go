@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -82,6 +83,32 @@ func (l Local) prepare(fd uintptr) error {
 		return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	}
 	return nil
+}
+
+// Sandboxed reports whether a filter of system calls (seccomp(2)) decides what this process
+// may do, as those of containers, Android and RestrictAddressFamilies of systemd do.
+func Sandboxed() bool {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == unix.SECCOMP_MODE_FILTER
+}
+
+// noSocket judges that no socket of the family of e could be made.
+func noSocket(e Endpoint, err error) (Result, error) {
+	family, n := "IPv6", errno(err)
+	if e.Addr.Unmap().Is4() {
+		family = "IPv4"
+	}
+	switch n {
+	case unix.EAFNOSUPPORT, unix.EPERM, unix.EACCES:
+		why := "this machine has no " + family
+		if Sandboxed() {
+			why = "a sandbox (seccomp) forbids this process " + family + " sockets, or " + why
+		} else if n != unix.EAFNOSUPPORT {
+			why = "this process may not make " + family + " sockets"
+		}
+		return unmeasured(e, fmt.Sprintf("%s (%v)", why, n)), nil
+	}
+	return failed(e, n)
 }
 
 func (s *socket) close() {

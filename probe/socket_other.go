@@ -18,6 +18,9 @@ func (l Local) prepare(uintptr) error {
 	return nil
 }
 
+// Sandboxed reports whether a sandbox decides what this process may do, which is not known.
+func Sandboxed() bool { return false }
+
 func connectTCP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	return dialTCP(ctx, e, o)
 }

@@ -42,7 +42,7 @@ type tcpAttempt struct {
 func connectOnce(ctx context.Context, e Endpoint, o Options, deadline time.Time) (Result, error) {
 	opened, err := openSocket(e.Addr, unix.SOCK_STREAM, o.Evidence)
 	if err != nil {
-		return failed(e, errno(err))
+		return noSocket(e, err)
 	}
 	s := &tcpAttempt{socket: opened, e: e, o: o}
 	defer s.close()

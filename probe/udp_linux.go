@@ -25,7 +25,7 @@ func exchangeUDP(ctx context.Context, e Endpoint, o Options) (Result, error) {
 func exchangeOnce(ctx context.Context, e Endpoint, o Options) (Result, error) {
 	s, err := openSocket(e.Addr, unix.SOCK_DGRAM, true)
 	if err != nil {
-		return failed(e, errno(err))
+		return noSocket(e, err)
 	}
 	u := &exchange{socket: s, e: e, o: o}
 	defer u.close()

@@ -125,7 +125,11 @@ func WithoutNetlink(t *testing.T, refusal unix.Errno, f func() error) {
 
 // ForbidNetlink makes the kernel refuse netlink sockets to the calling thread
 // (seccomp(2)), as container runtimes and units do.
-func ForbidNetlink(refusal unix.Errno) error {
+func ForbidNetlink(refusal unix.Errno) error { return ForbidSockets(unix.AF_NETLINK, refusal) }
+
+// ForbidSockets makes the kernel refuse sockets of an address family to the calling thread,
+// and to the programs that it becomes.
+func ForbidSockets(family int, refusal unix.Errno) error {
 	const nr, arg0 = 0, 16 // struct seccomp_data
 	lowWord := uint32(arg0)
 	if one := uint32(1); *(*byte)(unsafe.Pointer(&one)) == 0 {
@@ -139,7 +143,7 @@ func ForbidNetlink(refusal unix.Errno) error {
 	}
 	give := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
 	filter := []unix.SockFilter{
-		load(nr), unless(unix.SYS_SOCKET, 3), load(lowWord), unless(unix.AF_NETLINK, 1),
+		load(nr), unless(unix.SYS_SOCKET, 3), load(lowWord), unless(uint32(family), 1),
 		give(unix.SECCOMP_RET_ERRNO | uint32(refusal)), give(unix.SECCOMP_RET_ALLOW),
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 
 	"onmux/probe"
@@ -39,10 +40,8 @@ func (s *Scan) MakePlan(ctx context.Context, t Targets) error {
 			Err: errors.New("scan needs a target"), Hint: "onmux scan 10.0.0.0/24, or --targets-from FILE",
 		}
 	}
-	own, err := target.OwnNetworks()
-	if err != nil {
-		return err
-	}
+	var own []netip.Prefix
+	own, s.NetworksUnread = target.OwnNetworks()
 	plan, err := s.planOf(ctx, t, target.Config{Ports: t.Ports, Own: own})
 	if err != nil {
 		return err

@@ -31,6 +31,10 @@ type Scan struct {
 	Log         func(note string)      // what is written beside the report
 	First       uint64                 // open endpoints after which it stops; 0 is none
 
+	// NetworksUnread is why the networks of this machine are not known, as where netlink is
+	// forbidden.
+	NetworksUnread error
+
 	// Complete is set by a Run that left nothing to resume.
 	Complete bool
 }
@@ -88,6 +92,9 @@ func (s *Scan) run(ctx context.Context, emit func(record.Finding) error) (record
 		outcome.States[record.Unknown] += n
 	}
 	covered := slices.Concat(coverage.LeftOut(config.Plan), phrase.ScanNotes(outcome.Coverage))
+	if s.NetworksUnread != nil {
+		covered = append(covered, coverage.NetworksUnread(s.NetworksUnread))
+	}
 	if s.Fallback != nil {
 		covered = append(covered, coverage.Connects(s.Fallback))
 	}

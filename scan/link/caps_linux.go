@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe"
 )
 
 // Permitted reports whether this process may send and receive packets: nil, or why
@@ -18,10 +20,20 @@ func Permitted() error {
 	if err == nil {
 		return unix.Close(fd)
 	}
+	if probe.Sandboxed() && (err == unix.EAFNOSUPPORT || hasRaw()) {
+		return fmt.Errorf("a sandbox (seccomp) forbids this process packet sockets (%v)", err)
+	}
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("CAP_NET_RAW is needed to send packets: %w", err)
 	}
 	return fmt.Errorf("this kernel has no packet sockets: %w", err)
+}
+
+// hasRaw reports whether this process has CAP_NET_RAW.
+func hasRaw() bool {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&head, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_NET_RAW) != 0
 }
 
 // keptCapabilities are those by which root opens files, which reports and

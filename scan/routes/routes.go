@@ -3,6 +3,7 @@ package routes
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -33,8 +34,8 @@ func (r *Range) sameRoute(o *Range) bool {
 const maxRanges = 64
 
 // List lists the routes to all of the plan's addresses, from the kernel's tables.
-// On systems whose tables cannot be read it lists those of the first address of each
-// run, without the gateway.
+// Where the tables cannot be read, as on some systems and where netlink is forbidden, it
+// lists those of the first address of each run, without the gateway.
 func List(ctx context.Context, p *target.Plan, device string) (all []Range, more uint64, err error) {
 	table, err := link.Routes(ctx, link.RouteConfig{Runs: p.Runs(), Ports: p.Ports(), Device: device})
 	all = []Range{}
@@ -49,7 +50,7 @@ func List(ctx context.Context, p *target.Plan, device string) (all []Range, more
 		}
 	}
 	switch {
-	case errors.Is(err, errors.ErrUnsupported):
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EAFNOSUPPORT):
 		for first, last := range p.Runs() {
 			add(systemRoute(ctx, link.Span{First: first, Last: last}))
 		}

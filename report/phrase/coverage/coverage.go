@@ -40,6 +40,12 @@ func NothingProbed(why error) string { return "nothing was probed: " + why.Error
 // Connects states that a scan connects, though packets were to be preferred, and why.
 func Connects(why error) string { return "scanned by connections, not by packets: " + why.Error() }
 
+// NetworksUnread states what a scan does not know without the networks of this machine.
+func NetworksUnread(why error) string {
+	return fmt.Sprintf("%v: not left out are their broadcast addresses, not known is who is a neighbour and which way "+
+		"probes leave", why)
+}
+
 // Fingerprints are sentences about what a library of fingerprints lacks.
 func Fingerprints(l *recog.Library) (out []string) {
 	for _, n := range l.Notes() {
