@@ -107,7 +107,8 @@ func Plain(name string) string {
 	switch {
 	case len(name) > most:
 		return strconv.Quote(name[:most]) + "…"
-	case name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case name == "" || !utf8.ValidString(name),
+		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return strconv.Quote(name)
 	}
 	return name
