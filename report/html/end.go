@@ -175,17 +175,38 @@ func (h *page) writeViolations() {
 		return
 	}
 	b.WriteString("<section id=\"violations\"><h2>Not as expected</h2>\n")
-	first := min(len(h.violations), phrase.MaxListed)
-	violationTable(b, h.violations[:first])
-	if first < len(h.violations) {
-		fmt.Fprintf(b, "<details><summary>and %s more</summary>\n", wording.Number(uint64(h.violated-first)))
-		violationTable(b, h.violations[first:])
-		if n := h.violated - len(h.violations); n > 0 {
-			fmt.Fprintf(b, "<p class=\"gap\">%s more are not on this page</p>\n", wording.Number(uint64(n)))
-		}
+	rows, first, listed := foldAlike(h.violations)
+	violationTable(b, rows[:first])
+	if first < len(rows) {
+		fmt.Fprintf(b, "<details><summary>and %s more</summary>\n", wording.Number(uint64(h.violated-listed)))
+		violationTable(b, rows[first:])
 		b.WriteString("</details>\n")
 	}
+	if n := h.violated - len(h.violations); n > 0 {
+		fmt.Fprintf(b, "<p class=\"gap\">%s more are not on this page</p>\n", wording.Number(uint64(n)))
+	}
 	b.WriteString("</section>\n")
+}
+
+// foldAlike makes one row of many violations that are alike. The first rows are listed at once,
+// and are about so many of them.
+func foldAlike(all []record.Violation) (rows []record.Violation, first, listed int) {
+	for _, alike := range phrase.Alike(all) {
+		if n := len(alike); n > phrase.FewAlike {
+			v := alike[0]
+			v.What = phrase.Places(alike)
+			alike = []record.Violation{v}
+			if len(rows) < phrase.MaxListed {
+				listed += n - 1
+			}
+		}
+		for _, v := range alike {
+			if rows = append(rows, v); len(rows) <= phrase.MaxListed {
+				first, listed = first+1, listed+1
+			}
+		}
+	}
+	return rows, first, listed
 }
 
 func violationTable(b *bytes.Buffer, all []record.Violation) {

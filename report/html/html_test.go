@@ -169,3 +169,18 @@ func TestPageDrawsControls(t *testing.T) {
 		t.Error("one window is drawn")
 	}
 }
+
+// TestPageFoldsViolations: many that are alike are one row, in the order of addresses.
+func TestPageFoldsViolations(t *testing.T) {
+	s := Sample()
+	s.Findings = nil
+	for _, n := range []int{12, 3, 2, 1} {
+		at := fmt.Sprintf("10.0.0.%d", n)
+		s.Findings = append(s.Findings, Violation{What: at + ":80/tcp", Expected: "closed", Actual: "open", Address: at,
+			Port: 80, Proto: "tcp"})
+	}
+	want := "<th scope=\"row\">10.0.0.1-10.0.0.3, 10.0.0.12 port 80/tcp (4)</th><td>closed</td><td>open</td>"
+	if out := string(s.Write(t, "html")); !strings.Contains(out, want) {
+		t.Errorf("no %q", want)
+	}
+}
