@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +78,12 @@ func (s *search) changeToTLS(ctx context.Context, found *probe.Service) {
 		found.StartTLS.TLS = c.tunnel.facts
 		if found.Name == "mysql" {
 			completeMySQL(c.tunnel)
+		}
+		all := request.TCP()
+		if i := slices.IndexFunc(all, func(r *request.Request) bool {
+			return r.Service == found.Name && r.Goodbye != ""
+		}); i >= 0 { // else the server logs a connection that it lost
+			_, _ = io.WriteString(c.tunnel, all[i].Goodbye)
 		}
 		_ = c.tunnel.CloseWrite()
 	case c.alert != nil:
