@@ -69,6 +69,7 @@ var documentRuns = [][]struct{ name, args string }{{
 	{"scan-shard2", "scan 127.0.0.0/27 -p 4601/tcp --seed 1 --shard 2/2"},
 	{"explain", "explain 417 http 53/udp 1-3 49152"},
 	{"verify", "verify policy.yaml"},
+	{"watch", "watch ports.pcap -v"},
 }, {
 	{"diff-scan", "diff scan-before.jsonl scan-after.jsonl"},
 	{"diff-check", "diff check-before.jsonl check-after.jsonl"},
@@ -104,6 +105,10 @@ func documents(t *testing.T, onmux string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte(documentPolicy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	capture, err := os.ReadFile("testdata/captures/ports.pcap")
+	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "ports.pcap"), capture, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	var chain *nettest.Chain
