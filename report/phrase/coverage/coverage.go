@@ -42,8 +42,7 @@ func Connects(why error) string { return "scanned by connections, not by packets
 
 // NetworksUnread states what a scan does not know without the networks of this machine.
 func NetworksUnread(why error) string {
-	return fmt.Sprintf("%v: not left out are their broadcast addresses, not known is who is a neighbour and which way "+
-		"probes leave", why)
+	return fmt.Sprintf("%v; their broadcast addresses are not left out, and neighbours and routes are not known", why)
 }
 
 // Fingerprints are sentences about what a library of fingerprints lacks.
