@@ -290,7 +290,7 @@ func TestTraceBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			"not traced: 2 of 2050 addresses; 2048 is the most",
+			"not traced: 2 of 2,050 addresses; 2048 is the most",
 			"binding was tried for the first 256 ports on which nothing listens",
 		} {
 			if !slices.Contains(r.Coverage, want) {
