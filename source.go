@@ -15,7 +15,7 @@ func sourceFlags(category string) []cli.Flag {
 		&cli.StringFlag{Name: "source", Category: category,
 			Usage: "`ADDR` of this machine to probe from", DefaultText: "any"},
 		&cli.UintFlag{Name: "source-port", Category: category,
-			Usage: "`PORT` to probe from", DefaultText: "any"},
+			Usage: "`N` of the port to probe from", DefaultText: "any"},
 		&cli.StringFlag{Name: "interface", Category: category,
 			Usage: "`NAME` by which packets leave", DefaultText: "any"},
 	}
