@@ -1,7 +1,6 @@
 package text
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +76,8 @@ func (a *attempts) statistics(indent int, e probe.Endpoint, s *probe.Attempts) {
 	if s == nil {
 		return
 	}
-	line := fmt.Sprintf("%s of %s answered, loss", wording.Number(s.Answered), wording.Number(s.Sent)) + phrase.NoBreak + phrase.Percent(s.Loss)
+	line := wording.Number(s.Answered) + " of " + wording.Number(s.Sent) + " answered, loss" + phrase.NoBreak +
+		phrase.Percent(s.Loss)
 	if s.Answered > 0 {
 		line += "; " + phrase.Durations([]string{"min", "avg", "max", "stddev"}, s.Min, s.Avg, s.Max, s.StdDev)
 	}

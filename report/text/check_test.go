@@ -57,7 +57,8 @@ func TestReasonHasIt(t *testing.T) {
 // TestLongCommandLines are cut, also where the output has no width.
 func TestLongCommandLines(t *testing.T) {
 	l := Socket(probe.TCP, "127.0.0.1", "ipv4", "loopback", 80)
-	l.Owners = []owner.Owner{{PID: 12, Name: "java", Cmdline: []string{"/usr/bin/java", "-cp", strings.Repeat("x:", 1500)}}}
+	long := []string{"/usr/bin/java", "-cp", strings.Repeat("x:", 1500)}
+	l.Owners = []owner.Owner{{PID: 12, Name: "java", Cmdline: long}}
 	s := Stream{Started: Starts("check"), Ended: Ends(1, map[string]uint64{"listening": 1}), Findings: []Finding{
 		local.Verdict{Port: 80, Proto: probe.TCP, Verdict: local.Listening, Why: "why"}, l}}
 	for _, o := range []Options{{}, {Width: 80}, {Verbosity: Verbose}, {Width: 80, Verbosity: Verbose}} {
