@@ -49,7 +49,7 @@ const (
 func portFlag() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: categoryGeneral,
-			Usage: "`PORTS` as 80,443/tcp, 400-420, http, common, @FILE", DefaultText: "417"},
+			Usage: "`PORTS`: 80,443/tcp, 400-420, http, common, @FILE", DefaultText: "417"},
 	}
 }
 

@@ -127,7 +127,7 @@ const (
 func repeatFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral,
-			Usage: "`N` attempts, each reported; 0: until interrupted", DefaultText: "1"},
+			Usage: "`N` attempts, all reported; 0: until interrupted", DefaultText: "1"},
 		&cli.DurationFlag{Name: "interval", Category: categoryGeneral,
 			Usage: "`TIME` from one attempt to the next", DefaultText: defaultInterval.String()},
 	}
