@@ -76,8 +76,12 @@ func (p *repetition) refresh(ctx context.Context) {
 		if probe.Sleep(ctx, p.repeat.Interval) != nil {
 			return
 		}
+		left := 0 // no bound
+		if p.repeat.Count > 0 {
+			left = p.repeat.Count - n
+		}
 		if now, err := p.repeat.Refresh(ctx); err == nil && len(now) > 0 {
-			p.update(ctx, now, p.repeat.Count-n)
+			p.update(ctx, now, left)
 		}
 	}
 }
