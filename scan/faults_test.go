@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,10 +102,6 @@ func faults() []fault {
 	list = append(
 		list,
 		timed("half of the networks gone", func(e probe.Endpoint) bool { return e.Addr.As4()[2]%8 < 4 })...)
-	half := timed("half of each network gone", func(e probe.Endpoint) bool { return lastByte(e.Addr) < 128 })
-	list = append(list, slices.DeleteFunc(half, func(f fault) bool { // controls must have the time to be asked again
-		return !strings.HasSuffix(f.name, "for good")
-	})...)
 	return append(list, []fault{
 		{"none", func(*rand.Rand, time.Duration) faulty { return faulty{} }},
 		{"a link that carries a fifth", func(_ *rand.Rand, unit time.Duration) faulty {
@@ -174,7 +169,7 @@ func TestFaults(t *testing.T) {
 			if seeds == 0 && strings.HasSuffix(f.name, "again and again") {
 				continue // what is shorter than the time between two control probes is not always found
 			}
-			if size < 2 && strings.HasPrefix(f.name, "half of the") || size == 0 && strings.HasPrefix(f.name, "half") {
+			if size < 2 && strings.HasPrefix(f.name, "half") {
 				continue // there is one network
 			}
 			for kind := range 4 * max(seeds, 1) {

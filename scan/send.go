@@ -260,7 +260,7 @@ func (d *dispatcher) drain(ctx context.Context, wait time.Duration) {
 		now := time.Now()
 		left := wait - now.Sub(d.sentAt)
 		d.report(now, left)
-		if now.Sub(d.sentAt) < d.wait()-d.rtt.Wait(1, d.Timeout)/2 { // later ones would only make the drain longer
+		if now.Sub(d.sentAt) < d.wait() { // later ones would only make the drain longer
 			_ = d.watch.Round(ctx, now) // the next Send fails too
 		}
 		n := d.table.totals()

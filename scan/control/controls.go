@@ -90,7 +90,6 @@ type Void struct {
 	Interval
 	Group int
 	Area  int     // -1 for all of the group
-	In    region  // of the area's addresses
 	Share float64 // of controls that answered
 	Sure  bool    // the path had failed, and not some controls by chance
 	Lost  bool    // it lasts: nothing in it can be asked again
@@ -106,10 +105,7 @@ func (l *Layout) groupOf(area int) int {
 
 // Concerns reports whether the silence of an endpoint in the interval is void.
 func (l *Layout) Concerns(v Void, index uint64) bool {
-	if l.Group(index) != v.Group || v.Area >= 0 && l.area(index) != v.Area {
-		return false
-	}
-	return v.In.hi == 0 || l.address(index) >= v.In.lo && l.address(index) < v.In.hi
+	return l.Group(index) == v.Group && (v.Area < 0 || l.area(index) == v.Area)
 }
 
 // Control is an endpoint that is asked again, by the flow of that number, 1 to
@@ -118,7 +114,6 @@ type Control struct {
 	Index  uint64
 	Flow   int
 	sample bool // it tests for a limit of ICMP errors
-	near   bool // one beside it was silent
 }
 
 // Kind is by what controls answer. ICMP errors are limited by those who send them, so that
@@ -170,8 +165,6 @@ type member struct {
 	flow   int
 	silent int  // control probes in a row that were not answered
 	out    bool // a control probe is on its way
-	last   Mark // when it last answered a control probe; the area's, if it has not
-	gone   region
 }
 
 // flight is a control probe that has left.
@@ -183,7 +176,6 @@ type flight struct {
 	answered bool
 	unsent   bool // it did not leave after all
 	sample   bool // it tests for a limit of ICMP errors
-	near     bool // one beside it was silent
 }
 
 // controls holds the controls of a scan, chooses whom to ask and passes what came
@@ -197,7 +189,6 @@ type controls struct {
 	flights []flight          // in the order in which they left
 	first   uint64            // number of the first of them
 	numbers map[uint64]uint64 // of the flights, by index
-	wanted  []uint64          // controls to be asked next, because one beside them is silent
 	next    time.Time         // no round before
 	asked   uint64
 	spent   uint64 // of those, in rounds that were not urgent
@@ -209,7 +200,6 @@ type controls struct {
 	windows windows
 	random  *rand.Rand
 
-	draining    bool      // a pass has ended that may be the last
 	pausedSince time.Time // zero while the scan goes on
 }
 
@@ -244,7 +234,7 @@ func (c *controls) known(index uint64, kind Kind, now time.Time) {
 		c.areas[number] = a
 		c.order = append(c.order, number)
 	}
-	m := member{index: index, asked: now, last: a.settled}
+	m := member{index: index, asked: now}
 	a.hosts++
 	a.limit.sent(now, a.hosts)
 	if a.seen++; len(a.members) < maxMembers {
@@ -276,7 +266,7 @@ func (c *controls) group(group int, kind Kind) *part { return &c.groups[group*in
 func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(group, area *part) bool) (out []Control) {
 	limit := uint64(perUrgent)
 	if !urgent {
-		if limit = min(perRound, c.budget(sent, c.draining)); now.Before(c.next) {
+		if limit = min(perRound, c.budget(sent)); now.Before(c.next) {
 			return nil
 		}
 	}
@@ -294,9 +284,6 @@ func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(grou
 			idle = -1
 		}
 	}
-	if want == nil || urgent {
-		out = append(out, c.near(now, perUrgent)...)
-	}
 	if len(out) > 0 {
 		c.next = now.Add(roundEvery)
 	}
@@ -306,18 +293,13 @@ func (c *controls) round(now time.Time, sent uint64, urgent bool, want func(grou
 	return out
 }
 
-// budget is how many control probes may be sent at once, after so many probes of the scan: some
-// are left for the time after the last of a pass.
-func (c *controls) budget(sent uint64, last bool) uint64 {
+// budget is how many control probes may be sent at once, after so many probes of the scan.
+func (c *controls) budget(sent uint64) uint64 {
 	share := costShare
 	if c.trouble {
 		share = troubleShare
 	}
-	all := uint64(float64(sent) * share)
-	if !last {
-		all -= min(max(perConfirm, all/3), all)
-	}
-	all = max(minProbes, all)
+	all := max(minProbes, uint64(float64(sent)*share)-min(perConfirm, uint64(float64(sent)*share)))
 	return all - min(c.spent, all)
 }
 
@@ -344,7 +326,7 @@ func (p *part) due(now time.Time) (best *member) {
 func (c *controls) left(sent []Control, at Mark, wait time.Duration) {
 	for _, p := range sent {
 		c.numbers[p.Index] = c.first + uint64(len(c.flights))
-		c.flights = append(c.flights, flight{index: p.Index, at: at, due: at.At.Add(wait), sample: p.sample, near: p.near})
+		c.flights = append(c.flights, flight{index: p.Index, at: at, due: at.At.Add(wait), sample: p.sample})
 	}
 	c.asked += uint64(len(sent))
 }
@@ -415,7 +397,6 @@ func (c *controls) settle(now time.Time) (s settled) {
 	}
 	c.first += uint64(n)
 	c.flights = slices.Delete(c.flights, 0, n)
-	s.voids = joined(s.voids)
 	return s
 }
 
@@ -456,22 +437,12 @@ func (c *controls) outcome(f *flight, s *settled) {
 	}
 	loaded := c.pausedSince.IsZero() || f.at.At.Before(c.pausedSince)
 	a.expect(&g.Detector)
-	if !f.near || f.answered { // silence beside silence is not that of any control
-		c.add(s, g, g.observe(f, loaded, false), group, -1)
-		if change := a.observe(f, loaded, true); len(a.members) >= minMembers && !named {
-			c.add(s, a, change, group, area)
-		}
+	c.add(s, g, g.observe(f, loaded, false), group, -1)
+	if change := a.observe(f, loaded, true); len(a.members) >= minMembers && !named {
+		c.add(s, a, change, group, area)
 	}
 	c.trouble = c.trouble || g.State() == Fails || a.State() == Fails
-	switch {
-	case a.kind != Direct || named || a.allSilent() || g.allSilent():
-	case f.answered:
-		c.back(s, m, f.at, group, area)
-	default:
-		c.silentNow(a, m)
-	}
-	works := a.State() == Works && g.State() == Works
-	if !named && works && m.gone.hi == 0 && m.silent >= maxSilent && len(a.members) > minMembers {
+	if !named && m.silent >= maxSilent && a.State() == Works && g.State() == Works && len(a.members) > minMembers {
 		*m = a.members[len(a.members)-1]
 		a.members = a.members[:len(a.members)-1]
 	}
@@ -486,9 +457,6 @@ func (c *controls) add(s *settled, p *part, change Change, group, area int) {
 	s.voids = append(s.voids, Void{
 		Interval: change.Void, Group: group, Area: area, Share: change.Loaded, Sure: change.Sure,
 	})
-	if change.Loaded == 0 {
-		c.forget(group, area, change.Void.To)
-	}
 	if change.Sure {
 		p.failed++
 	}

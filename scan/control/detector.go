@@ -90,9 +90,6 @@ type Detector struct {
 // State is what the outcomes so far show.
 func (d *Detector) State() State { return d.state }
 
-// allSilent reports whether the path has failed so that nobody answered.
-func (d *Detector) allSilent() bool { return d.state == Fails && d.loaded.answered == 0 }
-
 // Settled is the mark up to which silence is evidence.
 func (d *Detector) Settled() Mark { return d.settled }
 

@@ -205,13 +205,6 @@ func (w *Watch) pause(since time.Time) {
 	w.controls.pausedSince = since
 }
 
-// drain notes that a pass that may be the last has ended, or that one goes on.
-func (w *Watch) drain(on bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.controls.draining = on
-}
-
 func (w *Watch) answered() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -229,8 +222,6 @@ func (w *Watch) giveUp(want func(p *part) bool) {
 	now := w.scan.Mark(time.Now())
 	var s settled
 	w.mu.Lock()
-	s.voids = w.controls.lostRegions(now)
-	w.lost = w.lost || len(s.voids) > 0
 	w.controls.judged(func(p *part, group, area int) {
 		if !want(p) {
 			return
@@ -335,7 +326,6 @@ func (w *Watch) Confirm(ctx context.Context) error {
 	end := w.scan.Mark(time.Now())
 	open := func(p *part) bool { return p.Settled().before(end) }
 	pause, last := glance, w.answered()
-	_ = w.await(ctx)
 	for spent := time.Duration(0); spent < patience && ctx.Err() == nil; spent += pause {
 		if !w.anyJudged(open) {
 			return nil
@@ -363,7 +353,7 @@ func (w *Watch) anyJudged(want func(p *part) bool) (any bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.controls.judged(func(p *part, _, _ int) { any = any || want(p) })
-	return any || w.controls.anyGone() || w.controls.looking()
+	return any
 }
 
 // GiveUp notes that the scan ends although silence in a void was not made up for.
@@ -406,8 +396,6 @@ func (w *Watch) slowDown(loaded, paused float64) {
 // Round sends a round of control probes when one is due, and leaves a path that has
 // failed to Confirm.
 func (w *Watch) Round(ctx context.Context, now time.Time) error {
-	w.drain(w.scan.Mark(now).Pass > 1)
-	defer w.drain(false)
 	picks, failed := w.step(now)
 	if failed {
 		return nil
@@ -423,7 +411,7 @@ func (w *Watch) step(now time.Time) (picks []Control, failed bool) {
 	s := w.controls.settle(now)
 	if failed = w.controls.failed(); !failed {
 		if silent {
-			picks, _ = w.controls.sampled(now, w.controls.budget(sent, w.controls.draining))
+			picks, _ = w.controls.sampled(now, w.controls.budget(sent))
 			w.controls.spent += uint64(len(picks))
 		}
 		if len(picks) == 0 {
