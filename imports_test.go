@@ -26,10 +26,11 @@ var arrows = map[string][]string{
 	"probe": {
 		"probe/netlink", "probe/request", "probe/traffic", "probe/wording",
 	},
-	"probe/decoy":    {"probe"},
-	"probe/hello":    {},
-	"probe/farend":   {"probe", "probe/traceroute"},
-	"probe/listen":   {"probe", "probe/farend", "probe/service/answer", "probe/traceroute", "probe/wording"},
+	"probe/decoy":  {"probe"},
+	"probe/hello":  {},
+	"probe/farend": {"probe", "probe/recent", "probe/traceroute"},
+	"probe/listen": {"probe", "probe/farend", "probe/recent", "probe/service/answer", "probe/traceroute",
+		"probe/wording"},
 	"probe/hostport": {"probe", "probe/ports"},
 	"probe/lookup":   {},
 	"probe/neighbor": {"probe/netlink"},
@@ -59,6 +60,7 @@ var arrows = map[string][]string{
 	"probe/nettest/nft":    {},
 	"probe/ports":          {"probe", "probe/textfile", "probe/wording"},
 	"probe/recog":          {},
+	"probe/recent":         {},
 	"probe/request":        {},
 	"probe/local/watch":    {"probe/local/socket"},
 	"probe/service": {

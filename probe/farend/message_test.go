@@ -98,7 +98,7 @@ func TestSessionsBounded(t *testing.T) {
 	for n := range uint64(3 * maxSessions) {
 		r.Answer(nil, k.Append(nil, Message{Kind: Question, Session: n}, 0), client, server, 0)
 	}
-	if len(r.sessions) != maxSessions || len(r.order) != maxSessions {
-		t.Errorf("%d, %d sessions", len(r.sessions), len(r.order))
+	if n := r.sessions.Len(); n != maxSessions {
+		t.Errorf("%d sessions", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"onmux/probe"
+	"onmux/probe/recent"
 )
 
 const (
@@ -18,13 +19,12 @@ type Responder struct {
 	key Key
 
 	mu       sync.Mutex
-	sessions map[uint64]*session
-	order    []uint64 // by age, the oldest first
+	sessions *recent.Map[uint64, *session]
 }
 
 // NewResponder returns a Responder for questions with that key.
 func NewResponder(k Key) *Responder {
-	return &Responder{key: k, sessions: make(map[uint64]*session)}
+	return &Responder{key: k, sessions: recent.New[uint64, *session](maxSessions)}
 }
 
 // Answer appends the answer to a question from client, that arrived at server with that TTL (0
@@ -60,14 +60,10 @@ func (r *Responder) AnswerPath(b []byte, m Message, client, server netip.AddrPor
 func (r *Responder) count(m Message) (arrived, reordered, duplicated uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.sessions[m.Session]
-	if s == nil {
-		if len(r.order) == maxSessions {
-			delete(r.sessions, r.order[0])
-			r.order = append(r.order[:0], r.order[1:]...)
-		}
+	s, known := r.sessions.Get(m.Session)
+	if !known {
 		s = new(session)
-		r.sessions[m.Session], r.order = s, append(r.order, m.Session)
+		r.sessions.Put(m.Session, s)
 	}
 	if !m.Uncounted {
 		s.add(m.Seq)

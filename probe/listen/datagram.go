@@ -13,6 +13,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/farend"
+	"onmux/probe/recent"
 	"onmux/probe/service/answer"
 )
 
@@ -160,29 +161,21 @@ func (l *Listener) arrivalOf(d datagram, data []byte) Arrival {
 	}
 }
 
-// recent are the clients that asked keyed questions; the oldest are forgotten.
-type recent struct {
+// maxClients is how many clients that asked keyed questions are remembered.
+const maxClients = 1024
+
+// clients are those that asked keyed questions.
+type clients struct {
 	mu    sync.Mutex
-	known map[[2]netip.AddrPort]struct{}
-	order [][2]netip.AddrPort
+	known *recent.Map[[2]netip.AddrPort, struct{}] // by their address and ours
 }
 
 // add reports whether the client is new.
-func (r *recent) add(client, server netip.AddrPort) bool {
-	const most = 1024
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (c *clients) add(client, server netip.AddrPort) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	key := [2]netip.AddrPort{client, server}
-	if _, ok := r.known[key]; ok {
-		return false
-	}
-	if r.known == nil {
-		r.known = make(map[[2]netip.AddrPort]struct{})
-	}
-	if len(r.order) == most {
-		delete(r.known, r.order[0])
-		r.order = append(r.order[:0], r.order[1:]...)
-	}
-	r.known[key], r.order = struct{}{}, append(r.order, key)
-	return true
+	_, known := c.known.Get(key)
+	c.known.Put(key, struct{}{})
+	return !known
 }

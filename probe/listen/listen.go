@@ -18,6 +18,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/farend"
+	"onmux/probe/recent"
 )
 
 // Reply is what a client that sends no keyed question gets.
@@ -94,7 +95,7 @@ type Listener struct {
 	names   interfaces
 	slots   chan struct{} // one for each connection
 	missing []string
-	proven  recent
+	proven  clients
 	replies *rate.Limiter
 	counts  counts
 	paths   paths
@@ -118,6 +119,8 @@ func Open(ctx context.Context, c Config) (*Listener, error) {
 	l := &Listener{
 		config: c, slots: make(chan struct{}, maxConnections), names: readInterfaces(),
 		replies: rate.NewLimiter(maxReplies, maxReplies),
+		proven:  clients{known: recent.New[[2]netip.AddrPort, struct{}](maxClients)},
+		paths:   paths{found: recent.New[uint64, []probe.Hop](keptPaths)},
 	}
 	if c.Key != nil {
 		l.respond = farend.NewResponder(*c.Key)
@@ -258,10 +261,11 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 		close(arrivals)
 	}()
 	var failed error
+	var ending sync.WaitGroup // not work, which may be over by then
 	for a := range arrivals {
 		if failed == nil {
 			if failed = emit(a); failed != nil {
-				work.Go(func() {
+				ending.Go(func() {
 					l.finish(ctx)
 					cancel()
 				})
@@ -269,6 +273,7 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 		}
 	}
 	cancel()
+	ending.Wait()
 	if stop() {
 		l.close()
 	}

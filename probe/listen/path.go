@@ -8,6 +8,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/farend"
+	"onmux/probe/recent"
 	"onmux/probe/traceroute"
 )
 
@@ -15,14 +16,14 @@ import (
 const (
 	maxPaths   = 4           // that are searched for at the same time; more questions get no answer
 	hopTimeout = time.Second // for an attempt at a router
+	keptPaths  = 64          // that were found
 )
 
 // paths are those that are being searched for, and the last that were found, by session.
 type paths struct {
 	mu    sync.Mutex
-	found map[uint64][]probe.Hop // nil while the search goes on
+	found *recent.Map[uint64, []probe.Hop] // nil while the search goes on
 	busy  int
-	order []uint64
 }
 
 // find returns the path to a client, once it is known. The first question of a session begins
@@ -30,29 +31,17 @@ type paths struct {
 func (p *paths) find(ctx context.Context, session uint64, to probe.Endpoint, work *sync.WaitGroup) ([]probe.Hop, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if path, known := p.found[session]; known {
+	if path, known := p.found.Get(session); known || p.busy == maxPaths {
 		return path, path != nil
 	}
-	if p.busy == maxPaths {
-		return nil, false
-	}
-	if p.found == nil {
-		p.found = make(map[uint64][]probe.Hop)
-	}
-	const most = 64
-	if len(p.order) == most {
-		delete(p.found, p.order[0])
-		p.order = append(p.order[:0], p.order[1:]...)
-	}
-	p.found[session], p.order, p.busy = nil, append(p.order, session), p.busy+1
+	p.found.Put(session, nil)
+	p.busy++
 	work.Go(func() {
 		path := pathTo(ctx, to)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.busy--
-		if _, known := p.found[session]; known {
-			p.found[session] = path
-		}
+		p.found.Put(session, path)
 	})
 	return nil, false
 }
