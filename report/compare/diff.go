@@ -3,112 +3,18 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"onmux/probe"
-	"onmux/probe/local"
-	"onmux/probe/local/owner"
 	"onmux/report/compact"
 	"onmux/report/phrase"
 	"onmux/report/record"
-	"onmux/scan"
 )
-
-// Saved is a Handler that keeps of a stream what Diff compares.
-type Saved struct {
-	record.Nop
-	Started record.Start
-	Ended   record.End
-	asked   compact.Store // endpoints with what Diff needs of them
-	ports   map[probe.Port]local.Verdict
-	sockets map[socketKey][]owner.Owner
-}
-
-// socketKey is what makes a socket that listens the same one in another report.
-type socketKey struct {
-	address       netip.Addr
-	port          probe.Port
-	netns, device string
-}
-
-// Start keeps s.
-func (r *Saved) Start(s record.Start) error {
-	r.Started = s
-	r.ports, r.sockets = make(map[probe.Port]local.Verdict), make(map[socketKey][]owner.Owner)
-	return nil
-}
-
-// Endpoint keeps its state.
-func (r *Saved) Endpoint(f probe.Result) error {
-	if !f.Addr.IsValid() {
-		return nil // a name that has no address
-	}
-	kept := probe.Result{Endpoint: f.Endpoint, State: f.State, Reason: f.Reason, Confidence: f.Confidence,
-		Doubts: doubtsOf(f.State, f.Reason, f.Doubts, f.Notes)}
-	if s := f.Service; s != nil {
-		kept.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version}
-	}
-	return r.asked.Endpoint(kept)
-}
-
-// Range keeps the state of its endpoints.
-func (r *Saved) Range(f scan.Range) error {
-	return r.asked.Range(scan.Range{First: f.First, Last: f.Last, Count: f.Count, Port: f.Port, Proto: f.Proto,
-		State: f.State, Reason: f.Reason, Doubts: doubtsOf(f.State, f.Reason, f.Doubts, f.Notes)})
-}
 
 // doubtSilence is that of a silence with a note.
 var doubtSilence = []probe.Doubt{{Kind: "silence"}}
-
-// doubtsOf is what Diff needs of the doubts about a state: whether its host is down, and
-// whether a silence decides nothing.
-func doubtsOf(state probe.State, reason probe.Reason, doubts []probe.Doubt, notes []string) []probe.Doubt {
-	down := probe.Doubt{Kind: probe.DoubtHostDown}
-	switch {
-	case slices.Contains(doubts, down):
-		return []probe.Doubt{down}
-	case isSilence(state, reason) && (len(doubts) > 0 || len(notes) > 0):
-		return doubtSilence
-	}
-	return nil
-}
-
-// isSilence reports whether a state was concluded from no answer.
-func isSilence(state probe.State, reason probe.Reason) bool {
-	return reason == probe.NoResponse ||
-		reason == probe.NoReason && (state == probe.Filtered || state == probe.OpenFiltered)
-}
-
-// Verdict keeps it.
-func (r *Saved) Verdict(f local.Verdict) error {
-	r.ports[probe.Port{Number: f.Port, Proto: f.Proto}] = f
-	return nil
-}
-
-// Listener keeps the owners of a socket that listens.
-func (r *Saved) Listener(f local.Listener) error {
-	if f.State == local.Listening {
-		k := socketKey{f.Address, probe.Port{Number: f.Port, Proto: f.Proto}, f.NetNS, f.Device}
-		r.sockets[k] = append(r.sockets[k], f.Owners...)
-	}
-	return nil
-}
-
-// End keeps e.
-func (r *Saved) End(e record.End) error {
-	r.Ended = e
-	return nil
-}
-
-// IgnoresViolations states that they are not compared.
-func (r *Saved) IgnoresViolations() {}
-
-// Close removes what is kept.
-func (r *Saved) Close() { r.asked.Close() }
 
 // Comparable reports whether reports of two commands have to do with each other.
 func Comparable(old, now string) error {
@@ -171,78 +77,6 @@ func (d *differ) endpoints(old, now *cursor) error {
 		}
 	}
 	return nil
-}
-
-// upTo is the last address of the piece that begins where a and b, of which
-// one may be nil, begin: it ends where one of them ends, or before the other report,
-// which is at x or y, goes on.
-func upTo(a, b, x, y *compact.Item) netip.Addr {
-	switch {
-	case a == nil:
-		if x != nil && !b.Last.Less(x.Addr) {
-			return x.Addr.Prev()
-		}
-		return b.Last
-	case b == nil:
-		if y != nil && !a.Last.Less(y.Addr) {
-			return y.Addr.Prev()
-		}
-		return a.Last
-	case a.Last.Less(b.Last):
-		return a.Last
-	}
-	return b.Last
-}
-
-// cursor reads the endpoints and ranges of a report by port and address.
-type cursor struct {
-	store *compact.Store
-	order []uint32
-	head  *compact.Item // the first of what was not compared yet; nil at the end
-	err   error         // of reading on, which ends there
-}
-
-func newCursor(s *compact.Store) *cursor {
-	c := &cursor{store: s, order: s.ByPort()}
-	c.next()
-	return c
-}
-
-func (c *cursor) next() {
-	c.head = nil
-	if len(c.order) == 0 || c.err != nil {
-		return
-	}
-	item, err := c.store.At(c.order[0])
-	if c.err = err; err == nil {
-		c.head, c.order = &item, c.order[1:]
-	}
-}
-
-func (c *cursor) port() probe.Port {
-	if c.head == nil {
-		return probe.Port{}
-	}
-	return probe.Port{Number: c.head.Port, Proto: c.head.Proto}
-}
-
-// on is the head if it is of a port, or nil.
-func (c *cursor) on(p probe.Port) *compact.Item {
-	if c.head == nil || c.port() != p {
-		return nil
-	}
-	return c.head
-}
-
-// skip goes on to what of a port lies beyond last. Of two records of an address the
-// first counts.
-func (c *cursor) skip(p probe.Port, last netip.Addr) {
-	for c.on(p) != nil && !last.Less(c.head.Last) {
-		c.next()
-	}
-	if h := c.on(p); h != nil && !last.Less(h.Addr) {
-		h.Addr = last.Next()
-	}
 }
 
 func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *compact.Item) {
@@ -360,112 +194,6 @@ func isUnidentified(a, b, of probe.Result) bool {
 	return a.State == b.State && of.Service != nil && of.Service.Name == record.Unknown
 }
 
-func (d *differ) verdicts() {
-	for _, p := range union(d.old.ports, d.now.ports) {
-		a, was := d.old.ports[p]
-		b, is := d.now.ports[p]
-		switch {
-		case !is:
-			d.onlyOld++
-			if len(d.now.ports) == 0 || a.Verdict != local.Listening {
-				continue
-			}
-			b = local.Verdict{Verdict: phrase.NotReported}
-		case !was:
-			d.onlyNow++
-			if len(d.old.ports) == 0 || b.Verdict != local.Listening {
-				continue
-			}
-			// With --all-ports only what listens has a record.
-			a = local.Verdict{Verdict: phrase.NotReported}
-		default:
-			d.compared++
-		}
-		if a.Verdict == b.Verdict {
-			continue
-		}
-		c := record.Change{What: record.Changed, Port: p.Number, Proto: p.Proto, Old: string(a.Verdict),
-			New: string(b.Verdict), Confidence: probe.High}
-		if b.Verdict == local.Listening {
-			c.What = record.Appeared
-		} else if a.Verdict == local.Listening {
-			c.What = record.Vanished
-		}
-		switch {
-		case a.Verdict == local.Unknown || b.Verdict == local.Unknown:
-			c.Notes = []string{phrase.NotLooked}
-		case !was:
-			c.Notes = []string{phrase.Old.Doubt(phrase.Absent)}
-		case !is:
-			c.Notes = []string{phrase.New.Doubt(phrase.Absent)}
-		}
-		if c.Notes != nil {
-			c.Confidence = probe.Low
-		}
-		d.add(c)
-	}
-}
-
-// owners compares who holds the sockets that are in both reports, and emits those that
-// only one has where the port listens in both: another address may be exposed.
-// Processes come and go: their names count, not their pids.
-func (d *differ) owners() {
-	all := maps.Clone(d.old.sockets)
-	maps.Copy(all, d.now.sockets)
-	keys := slices.SortedFunc(maps.Keys(all), func(a, b socketKey) int {
-		return cmp.Or(cmp.Compare(a.port.Number, b.port.Number), cmp.Compare(a.port.Proto, b.port.Proto),
-			a.address.Compare(b.address), strings.Compare(a.netns, b.netns))
-	})
-	for _, k := range keys {
-		before, was := d.old.sockets[k]
-		now, is := d.now.sockets[k]
-		if was != is {
-			d.socket(k, is)
-			continue
-		}
-		a, b := holdersOf(before, wholeName), holdersOf(now, wholeName)
-		if a != "" && b != "" && a != b && holdersOf(before, cutName) != holdersOf(now, cutName) {
-			d.add(record.Change{What: record.Owner, Address: k.address, Port: k.port.Number, Proto: k.port.Proto,
-				Old: a, New: b, Confidence: probe.High})
-		}
-	}
-}
-
-// socket emits one that only one of the reports has.
-func (d *differ) socket(k socketKey, is bool) {
-	const there = string(local.Listening)
-	if d.old.ports[k.port].Verdict != local.Listening || d.now.ports[k.port].Verdict != local.Listening {
-		return // it is the verdict that changed, or the port was not looked at
-	}
-	c := record.Change{What: record.Vanished, Address: k.address, Port: k.port.Number, Proto: k.port.Proto, Old: there,
-		New: phrase.NotThere, Confidence: probe.High}
-	if is {
-		c.What, c.Old, c.New = record.Appeared, phrase.NotThere, there
-	}
-	d.add(c)
-}
-
-func wholeName(o owner.Owner) string { return o.Name }
-
-// cutName is an owner's name as the kernel cuts it: one of the reports may have no more.
-func cutName(o owner.Owner) string {
-	const maxComm = 15
-	return o.Name[:min(len(o.Name), maxComm)]
-}
-
-func holdersOf(owners []owner.Owner, nameOf func(owner.Owner) string) string {
-	var names []string
-	for _, o := range owners {
-		name := nameOf(o)
-		if o.User != "" {
-			name += " of " + o.User
-		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ", ")
-}
-
 // add emits a change, once it is clear that the next does not continue it.
 func (d *differ) add(c record.Change) {
 	h := &d.held
@@ -519,35 +247,6 @@ func (d *differ) end() record.End {
 		}
 	}
 	return e
-}
-
-func union[V any](a, b map[probe.Port]V) []probe.Port {
-	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
-	slices.SortFunc(keys, record.ComparePorts)
-	return slices.Compact(keys)
-}
-
-// span64 is how many addresses lie from first to last; as many as fit.
-func span64(first, last netip.Addr) uint64 {
-	a, b := first.As16(), last.As16()
-	var high, low uint64
-	borrow := 0
-	for i := 15; i >= 0; i-- {
-		v := int(b[i]) - int(a[i]) - borrow
-		borrow = 0
-		if v < 0 {
-			v, borrow = v+256, 1
-		}
-		if i >= 8 {
-			low |= uint64(v) << (8 * (15 - i))
-		} else {
-			high |= uint64(v) << (8 * (7 - i))
-		}
-	}
-	if high > 0 || low == math.MaxUint64 {
-		return math.MaxUint64
-	}
-	return low + 1
 }
 
 func sum(a, b uint64) uint64 {

@@ -66,10 +66,6 @@ type SetLookup struct {
 	IsMap bool // it writes to a register
 }
 
-// natRegisters are those from which an KindNAT takes an address, of Expression.Size,
-// and the first and the last port; -1 if there is none.
-type natRegisters struct{ Addr, First, Last int }
-
 // xtTarget is the ports of an KindXTPorts, or where an KindXTNAT sends packets.
 type xtTarget struct {
 	Ports []PortRange // of a target one at most
@@ -240,66 +236,6 @@ func parsePayload(d []byte) (Expression, bool) {
 	return e, ok && e.Load.Offset < 1<<16
 }
 
-// parseTPROXY reads the registers of the address and the port of a socket; -1 if
-// there is none.
-func parseTPROXY(d []byte) (Expression, bool) {
-	const family, addr, port = 1, 2, 3 // NFTA_TPROXY_FAMILY and so on
-	e := Expression{Kind: KindTPROXY, NAT: natRegisters{-1, -1, -1}, Size: 4}
-	if Number(d, family) == unix.NFPROTO_IPV6 {
-		e.Size = 16
-	}
-	ok := true
-	if b := netlink.Attribute(d, addr); b != nil {
-		e.NAT.Addr, ok = register(b)
-		ok = ok && Fits(e.NAT.Addr, e.Size)
-	}
-	if b := netlink.Attribute(d, port); b != nil && ok {
-		e.NAT.First, ok = register(b)
-		e.NAT.Last = e.NAT.First
-		ok = ok && Fits(e.NAT.First, 2)
-	}
-	return e, ok
-}
-
-// parseDynset reads an expression that adds an element to a set. One with
-// expressions of its own, as a rate for each source, is a condition.
-func parseDynset(d []byte) (Expression, bool) {
-	const expr, flags, exprs = 7, 9, 10 // NFTA_DYNSET_EXPR and so on
-	depending := Number(d, flags)&unix.NFT_DYNSET_F_INV != 0
-	if b := netlink.Attribute(d, expr); b != nil {
-		depending = depending || !counts(b)
-	}
-	for _, b := range netlink.Attributes(netlink.Attribute(d, exprs)) {
-		depending = depending || !counts(b)
-	}
-	if depending {
-		return depends(Rate), true
-	}
-	return Expression{}, true
-}
-
-// counts reports whether an expression only counts packets.
-func counts(b []byte) bool {
-	name := Text(b, unix.NFTA_EXPR_NAME)
-	return name == "counter" || name == "last"
-}
-
-// parseObject reads a reference to a named object.
-func parseObject(d []byte) (Expression, bool) {
-	const objectType, expectation, synproxy = 1, 9, 10 // NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_CT_EXPECT, NFT_OBJECT_SYNPROXY
-	if netlink.Attribute(d, objectType) == nil {
-		return depends(NamedObject), true // that a map has, if it has one
-	}
-	switch Number(d, objectType) {
-	case unix.NFT_OBJECT_COUNTER, unix.NFT_OBJECT_CT_HELPER, unix.NFT_OBJECT_CT_TIMEOUT, unix.NFT_OBJECT_SECMARK,
-		unix.NFT_OBJECT_TUNNEL, expectation:
-		return Expression{}, true
-	case synproxy:
-		return Expression{}, false
-	}
-	return depends(NamedObject), true
-}
-
 func parseImmediate(d []byte) (Expression, bool) {
 	data := netlink.Attribute(d, unix.NFTA_IMMEDIATE_DATA)
 	if v := netlink.Attribute(data, unix.NFTA_DATA_VERDICT); v != nil {
@@ -356,50 +292,6 @@ func parseRange(d []byte) (Expression, bool) {
 	op := Number(d, unix.NFTA_RANGE_OP)
 	e := Expression{Kind: KindCompare, Src: src, Low: low, High: high, Invert: op == unix.NFT_RANGE_NEQ}
 	return e, ok && op <= unix.NFT_RANGE_NEQ && len(low) == len(high) && Fits(src, len(low))
-}
-
-func parseLookup(d []byte) (Expression, bool) {
-	e := Expression{Kind: KindLookup, Lookup: SetLookup{Set: Text(d, unix.NFTA_LOOKUP_SET)}}
-	e.Invert = Number(d, unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0
-	var ok bool
-	e.Src, ok = registerAt(d, unix.NFTA_LOOKUP_SREG)
-	if dst := netlink.Attribute(d, unix.NFTA_LOOKUP_DREG); dst != nil {
-		e.Lookup.IsMap = true
-		e.Dst, _ = register(dst) // the verdict's register is none: the elements of the map have verdicts then
-	}
-	return e, ok && e.Lookup.Set != ""
-}
-
-// parseNATPorts reads the registers of the first and the last port; -1 if there is
-// none.
-func parseNATPorts(d []byte, firstKind, lastKind uint16) (first, last int, ok bool) {
-	first, last, ok = -1, -1, true
-	if b := netlink.Attribute(d, firstKind); b != nil {
-		first, ok = register(b)
-		last = first
-	}
-	if b := netlink.Attribute(d, lastKind); b != nil && ok {
-		last, ok = register(b)
-	}
-	return first, last, ok && (first < 0 || Fits(first, 2) && Fits(last, 2))
-}
-
-func parseNAT(d []byte) (Expression, bool) {
-	if Number(d, unix.NFTA_NAT_TYPE) != unix.NFT_NAT_DNAT {
-		// Source NAT does not belong to these hooks.
-		return Expression{Kind: KindVerdict, Verdict: Verdict{Code: Accept}}, true
-	}
-	first, last, ok := parseNATPorts(d, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
-	e := Expression{Kind: KindNAT, NAT: natRegisters{-1, first, last}, Size: 4}
-	if Number(d, unix.NFTA_NAT_FAMILY) == unix.NFPROTO_IPV6 {
-		e.Size = 16
-	}
-	if b := netlink.Attribute(d, unix.NFTA_NAT_REG_ADDR_MIN); b != nil && ok {
-		e.NAT.Addr, ok = register(b)
-		ok = ok && Fits(e.NAT.Addr, e.Size)
-	}
-	// Of a prefix (NF_NAT_RANGE_NETMAP) and of a range only the first address is read.
-	return e, ok
 }
 
 // parseMeta reads the expression that loads what is known beside the packet.
