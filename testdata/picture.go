@@ -80,7 +80,8 @@ func (t theme) style(style, parameters string) string {
 		case p == "2":
 			style += fmt.Sprintf(` fill="%s"`, t.faint)
 		case p == "22":
-			style = strings.ReplaceAll(strings.ReplaceAll(style, ` font-weight="bold"`, ""), fmt.Sprintf(` fill="%s"`, t.faint), "")
+			style = strings.ReplaceAll(style, ` font-weight="bold"`, "")
+			style = strings.ReplaceAll(style, fmt.Sprintf(` fill="%s"`, t.faint), "")
 		case t.colors[p] != "":
 			style += fmt.Sprintf(` fill="%s"`, t.colors[p])
 		}

@@ -51,7 +51,7 @@ func (s *endpoint) judge(r probe.Result) (out []record.Violation, doubt string) 
 		expect("round-trip time", "at most "+phrase.Exactly(probe.Millis(s.MaxRTT)), phrase.Exactly(r.RTT))
 	}
 	if s.FarEnd && (r.FarEnd == nil || !r.FarEnd.Proven) {
-		expect("far end", "the listener with the key", "no listener with the key")
+		expect("far end", "the listener with the key", "not proven")
 	}
 	found := r.Service
 	for _, c := range []struct {

@@ -99,7 +99,7 @@ func untag(kind int, b []byte) []byte {
 	return nil
 }
 
-// interfaceOf tells the interfaces apart on which a packet may pass several times: the
+// interfaceOf distinguishes the interfaces on which a packet may pass several times: the
 // number that the capture has, and the direction. It is 0 if nothing is known.
 func interfaceOf(p *capture.Packet, outgoing bool) uint32 {
 	via := p.Via << 1

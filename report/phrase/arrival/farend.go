@@ -15,7 +15,7 @@ func FarEnd(f *probe.FarEnd) []string {
 		return nil
 	}
 	if !f.Proven {
-		return []string{"far end: no listener with this key answers, so that what does may be something in between"}
+		return []string{"far end: no listener with this key answers; something else holds the port, or answers on the way"}
 	}
 	took := phrase.Duration(time.Duration(f.RTT))
 	all := []string{"far end: the listener with this key answered in " + took + translated(f)}
