@@ -15,6 +15,7 @@ import (
 	"onmux/probe/listen"
 	"onmux/report"
 	"onmux/report/job"
+	"onmux/scan/files"
 )
 
 func listenCommand() *cli.Command {
@@ -129,7 +130,7 @@ func readKey(c *cli.Context, flag string) (*farend.Key, error) {
 	} else if name, ok := strings.CutPrefix(text, "@"); ok {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return nil, usageError(fmt.Errorf("--%s: %w", flag, err), "")
+			return nil, usageError(fmt.Errorf("--%s: reading %s: %w", flag, name, files.Cause(err)), "")
 		}
 		text, _, _ = strings.Cut(string(b), "\n")
 		text = strings.TrimSuffix(text, "\r")

@@ -22,7 +22,8 @@ const (
 
 	// pathTimeout is how long the far end may take to find the routers back to here.
 	pathTimeout = 20 * time.Second
-	maxStream   = 64 << 10 // bytes of a TCP stream in which the answer is looked for
+	pathPause   = 500 * time.Millisecond // from one question for it to the next
+	maxStream   = 64 << 10               // bytes of a TCP stream in which the answer is looked for
 )
 
 // ErrNoAnswer means that nothing with a valid code came back: there is no listener with this
@@ -62,10 +63,10 @@ func Ask(ctx context.Context, dial Dial, e probe.Endpoint, o Options) (*probe.Fa
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil {
+	if err != nil && !a.report.Proven {
 		return nil, err
 	}
-	return &a.report, nil
+	return &a.report, nil // a proof stands, whatever ended what came after it
 }
 
 // asker is one run.
@@ -155,7 +156,7 @@ func (a *asker) path() error {
 		if _, err := a.conn.Write(q); err != nil && !isTooLong(err) {
 			return err
 		}
-		_, b, err := a.next(session, time.Now().Add(time.Second))
+		_, b, err := a.next(session, time.Now().Add(pathPause))
 		switch {
 		case err == nil:
 			a.report.Path = parsePath(b)

@@ -50,11 +50,11 @@ const (
 	firstData      = 2 * time.Second // after which a connection without data is reported
 	maxData        = 256             // bytes of what was sent that are reported
 	maxWaiting     = 1024            // arrivals that wait to be reported; more are counted only
-	pause          = time.Second     // without a keyed question, after which no more are expected
+	pause          = 3 * time.Second // without a keyed question, after which no more are expected
 	maxReplies     = 1000            // datagrams a second that are answered, all clients together
 )
 
-// Counts are sums of a run.
+// Counts are sums of a run: of arrivals, those that were reported.
 type Counts struct {
 	TCP        uint64 `json:"tcp"`                 // connections
 	UDP        uint64 `json:"udp"`                 // datagrams; the keyed ones of a client count once
@@ -112,6 +112,20 @@ func (c *counts) add(f func(*Counts)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(&c.Counts)
+}
+
+// arrival counts one that is reported.
+func (c *counts) arrival(a Arrival) {
+	c.add(func(c *Counts) {
+		if a.Proto == probe.TCP {
+			c.TCP++
+		} else {
+			c.UDP++
+		}
+		if a.Proven {
+			c.Proven++
+		}
+	})
 }
 
 // Open binds every port, or none: an error is a *BindError. The caller must call Run.
@@ -232,16 +246,6 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 	ctx, cancel := context.WithCancel(ctx)
 	arrivals := make(chan Arrival, maxWaiting)
 	report := func(a Arrival) {
-		l.counts.add(func(c *Counts) {
-			if a.Proto == probe.TCP {
-				c.TCP++
-			} else {
-				c.UDP++
-			}
-			if a.Proven {
-				c.Proven++
-			}
-		})
 		select {
 		case arrivals <- a:
 		default:
@@ -264,6 +268,7 @@ func (l *Listener) Run(ctx context.Context, emit func(Arrival) error) (Counts, e
 	var ending sync.WaitGroup // not work, which may be over by then
 	for a := range arrivals {
 		if failed == nil {
+			l.counts.arrival(a)
 			if failed = emit(a); failed != nil {
 				ending.Go(func() {
 					l.finish(ctx)
