@@ -125,10 +125,9 @@ func TestObserveIsBounded(t *testing.T) {
 	if r, err := probe.Do(t.Context(), e, probe.Options{Timeout: 20 * time.Second}); err != nil || r.State != probe.Open {
 		t.Fatal(r.State, err)
 	}
-	got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 100 * time.Millisecond})
-	// On a machine that is busy, the time may be over before there is a connection.
-	silent, late := got.Behavior == probe.StaysSilent, got.Behavior == probe.Unconfirmed
-	if err != nil || !silent && !late {
+	// Time enough for a connection on a machine that is busy; then it is silent for the rest.
+	got, err := decoy.Verify(t.Context(), e, decoy.Options{Timeout: 3 * time.Second})
+	if err != nil || got.Behavior != probe.StaysSilent {
 		t.Errorf("%+v, %v", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
