@@ -247,6 +247,7 @@ type Details struct {
 	Withdrawn *Withdrawal     `json:"withdrawn,omitempty"` // if it stopped answering meanwhile
 	Attempts  *Attempts       `json:"attempts,omitempty"`  // if there were several
 	Route     *Route          `json:"route,omitempty"`
+	Zone      string          `json:"zone,omitempty"`      // from where it was asked, in a scan from several zones
 	MAC       string          `json:"mac,omitempty"`       // hardware address of a target on the same link
 	Handshake *Handshake      `json:"handshake,omitempty"` // of an accepted connection
 	Openness  *Openness       `json:"openness,omitempty"`  // if it was verified

@@ -26,6 +26,7 @@ type Range struct {
 	Doubts    []probe.Doubt `json:"doubts,omitempty"`
 	Notes     []string      `json:"notes,omitempty"` // the doubts as sentences
 	Error     string        `json:"error,omitempty"` // why the state is Unknown
+	Zone      string        `json:"zone,omitempty"`  // from where it was asked, in a scan from several zones
 }
 
 // Kind names the record's type in documents.
@@ -52,6 +53,9 @@ type Summary struct {
 	Duration       probe.Millis `json:"duration_ms"`
 
 	Controls *control.Summary `json:"controls,omitempty"` // nil if none was asked
+
+	Zone  string    `json:"zone,omitempty"`  // from where it was asked, of one of Zones
+	Zones []Summary `json:"zones,omitempty"` // of a scan from several zones, in the order of their names
 }
 
 // Outcome is what a scan ends with.

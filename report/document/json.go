@@ -189,5 +189,9 @@ func plainEnd(e record.End) record.End {
 	}
 	e.Summary.Loss = record.Finite(e.Summary.Loss)
 	e.Summary.ExpectedMissed = record.Finite(e.Summary.ExpectedMissed)
+	e.Summary.Zones = slices.Clone(e.Summary.Zones)
+	for i := range e.Summary.Zones {
+		e.Summary.Zones[i] = plainEnd(record.End{Summary: e.Summary.Zones[i]}).Summary
+	}
 	return e
 }
