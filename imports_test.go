@@ -100,8 +100,8 @@ var arrows = map[string][]string{
 	"report/job": {
 		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/wording", "report", "report/phrase",
 		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
-		"scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method", "scan/named",
-		"scan/target", "scan/wire",
+		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method",
+		"scan/named", "scan/target", "scan/wire",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
@@ -146,6 +146,7 @@ var arrows = map[string][]string{
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
 		"scan/engine", "scan/named", "scan/queue", "scan/routes", "scan/target", "scan/timing", "scan/verdict",
 	},
+	"scan/batch":   {"probe/wording", "scan/target"},
 	"scan/capture": {},
 	"scan/checkpoint": {
 		"probe", "scan/engine", "scan/files", "scan/target", "scan/varint", "scan/verdict",

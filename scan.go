@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 
@@ -47,7 +48,8 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 				Usage: "`N` a second to one /24 or /64, or max", DefaultText: strconv.Itoa(scan.DefaultNetRate)},
 			&cli.IntFlag{Name: "retries", Category: how,
 				Usage: "`N` more tries at most for the silent", Value: scan.DefaultRetries},
-			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N, with the same --seed", DefaultText: "all"},
+			&cli.StringFlag{Name: "shard", Category: how, Usage: "`I/N` part I of N with one --seed; or auto",
+				DefaultText: "all"},
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
 			&cli.StringSliceFlag{Name: "control", Category: how,
 				Usage: "`HOST`[:PORT[/PROTO]] that should answer; repeatable"},
@@ -181,14 +183,12 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	if w.Config.NetRate, err = job.ParseRate("net-rate", c.String("net-rate")); err != nil {
 		return nil, failure(err)
 	}
-	if w.Config.Shard, err = target.ParseShard(c.String("shard")); err != nil {
+	var note string
+	if w.Config.Shard, note, err = job.ParseShard(c.String("shard"), c.IsSet("seed"), os.Getenv); err != nil {
 		return nil, failure(err)
 	}
-	if w.Config.Shard.N > 1 && !c.IsSet("seed") {
-		return nil, usageError(
-			errors.New("--shard needs --seed"),
-			"the same --seed N for every shard: with others they would overlap",
-		)
+	if note != "" && w.layout.Verbosity != record.Quiet {
+		w.Log(note)
 	}
 	t := job.Targets{
 		Args: c.Args().Slice(), Files: c.StringSlice("targets-from"), Exclude: c.StringSlice("exclude"),

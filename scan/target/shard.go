@@ -47,5 +47,5 @@ func ParseShard(s string) (Shard, error) {
 	if shard := (Shard{part, parts}); ok && err1 == nil && err2 == nil && shard.Valid() {
 		return shard, nil
 	}
-	return Shard{}, &wording.UsageError{Err: fmt.Errorf("--shard %s is not valid", s), Hint: "1/4 is the first of four"}
+	return Shard{}, &wording.UsageError{Err: fmt.Errorf("--shard %s is not valid", s), Hint: "1/4 is the first of four; auto takes it from a batch system"}
 }
