@@ -111,8 +111,8 @@ func TestWithoutIPv6(t *testing.T) {
 			len(v.Trace) != 1 {
 			t.Errorf("%+v", v)
 		}
-		fd := nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })
-		if err := nettest.Bind("::1", 417)(fd); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		s := nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, func(int) error { return nil })
+		if err := nettest.Bind("::1", 417)(s.FD); !errors.Is(err, unix.EADDRNOTAVAIL) {
 			t.Errorf("binding [::1]: %v", err)
 		}
 		r, err := checked(t.Context(), Request{Ports: []probe.Port{{Number: 417, Proto: probe.TCP}}, IPv4: true})

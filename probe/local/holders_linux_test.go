@@ -54,20 +54,20 @@ func TestReusePort(t *testing.T) {
 // none of the others.
 func TestHandedOver(t *testing.T) {
 	nettest.Need(t)
-	fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4418), nettest.Listen(7))
+	s := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4418), nettest.Listen(7))
 	ours, theirs := nettest.SocketPair(t)
-	if err := unix.Sendmsg(ours, []byte{0}, unix.UnixRights(fd), nil, 0); err != nil {
+	if err := unix.Sendmsg(ours, []byte{0}, unix.UnixRights(s.FD), nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	got := nettest.Process{Steps: "receive", Files: []*os.File{theirs}}.Start(t).Process.Pid
-	dup, err := unix.Dup(fd)
+	dup, err := unix.Dup(s.FD)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := os.NewFile(uintptr(dup), "listener")
 	had := nettest.Process{Steps: "inherit", Files: []*os.File{f}}.Start(t).Process.Pid
 	f.Close()
-	unix.Close(fd)
+	s.Close()
 
 	v, listeners := checkPort(t, 4418)
 	if len(listeners) != 1 {

@@ -107,7 +107,7 @@ func TestDroppedDatagrams(t *testing.T) {
 		func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
 	out := nettest.Open(t, unix.AF_INET, unix.SOCK_DGRAM, nettest.Connect(4602))
 	for range sent {
-		if _, err := unix.Write(out, make([]byte, 512)); err != nil {
+		if _, err := unix.Write(out.FD, make([]byte, 512)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestDroppedDatagrams(t *testing.T) {
 	files := ask(t, facts, Request{IPv4: true, IPv6: true}, withoutDiag)
 	read := 0
 	for b := make([]byte, 1024); ; read++ {
-		if _, _, err := unix.Recvfrom(in, b, 0); err != nil {
+		if _, _, err := unix.Recvfrom(in.FD, b, 0); err != nil {
 			break
 		}
 	}

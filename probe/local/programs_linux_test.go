@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,14 +29,13 @@ func listener(t *testing.T, h *nettest.Host, proto probe.Proto, port uint16) (fd
 		if proto == probe.TCP {
 			steps = append(steps, nettest.Listen(7))
 		}
-		fd = nettest.Open(t, unix.AF_INET, kind, steps...)
-		f := os.NewFile(uintptr(fd), "listener")
-		defer f.Close()
-		var err error
-		if fd, err = syscall.Dup(fd); err != nil { // the file closes that of Open
+		fd = nettest.Open(t, unix.AF_INET, kind, steps...).FD
+		dup, err := unix.Dup(fd)
+		if err != nil {
 			return err
 		}
-		t.Cleanup(func() { syscall.Close(fd) })
+		f := os.NewFile(uintptr(dup), "listener")
+		defer f.Close()
 		if proto == probe.TCP {
 			l, err := net.FileListener(f)
 			if err == nil {

@@ -19,7 +19,7 @@ func TestReleaseOfConnections(t *testing.T) {
 	again := nettest.Option(unix.SOL_SOCKET, unix.SO_REUSEADDR) // a run before leaves a TIME_WAIT
 	listener := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, again, nettest.Bind("127.0.0.1", 4631), nettest.Listen(7))
 	nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, again, nettest.Bind("127.0.0.1", 4632), nettest.Connect(4631))
-	far, _, err := unix.Accept(listener)
+	far, _, err := unix.Accept(listener.FD)
 	if err != nil {
 		t.Fatal(err)
 	}

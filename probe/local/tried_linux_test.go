@@ -14,8 +14,8 @@ import (
 // A port that a connection of our own was given is not held by another process.
 func TestBindOwnPort(t *testing.T) {
 	nettest.Need(t)
-	fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 0))
-	own, err := unix.Getsockname(fd)
+	s := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 0))
+	own, err := unix.Getsockname(s.FD)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package nettest
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -10,16 +11,26 @@ import (
 // Step sets up a raw socket of a test.
 type Step func(fd int) error
 
-// Open makes a socket and takes the steps with it. The net package has no way to
-// bind without listening.
-func Open(t testing.TB, domain, kind int, steps ...Step) int {
+// Socket is a raw socket of a test.
+type Socket struct {
+	FD    int
+	close sync.Once
+}
+
+// Close closes the descriptor, unless that is done: its number may be another test's by then.
+func (s *Socket) Close() { s.close.Do(func() { unix.Close(s.FD) }) }
+
+// Open makes a socket and takes the steps with it. It is closed when the test ends, at the latest.
+// The net package has no way to bind without listening.
+func Open(t testing.TB, domain, kind int, steps ...Step) *Socket {
 	t.Helper()
 	fd, err := open(domain, kind, steps)
 	if err != nil {
 		t.Fatal("nettest: open a socket:", err)
 	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
+	s := &Socket{FD: fd}
+	t.Cleanup(s.Close)
+	return s
 }
 
 // OpenIn is Open in the network namespace behind a file.

@@ -39,7 +39,7 @@ func TestRun(t *testing.T) {
 		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4709), nettest.Listen(1))
 		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4702))
 		nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4703), nettest.Connect(4709))
-		opened := []int{
+		opened := []*nettest.Socket{
 			before,
 			nettest.Open(t, unix.AF_INET6, unix.SOCK_STREAM, nettest.Bind("::1", 4702), nettest.Listen(1)),
 			nettest.Open(t, unix.AF_INET, unix.SOCK_DGRAM, nettest.Bind("127.0.0.1", 4701)),
@@ -55,12 +55,12 @@ func TestRun(t *testing.T) {
 			}
 			switch len(got) {
 			case 2: // both that began
-				for _, fd := range opened {
-					if err := unix.Shutdown(fd, unix.SHUT_RDWR); err != nil && err != unix.ENOTCONN {
+				for _, s := range opened {
+					if err := unix.Shutdown(s.FD, unix.SHUT_RDWR); err != nil && err != unix.ENOTCONN {
 						return err
 					}
 				}
-				unix.Close(opened[2])
+				opened[2].Close()
 			case 5:
 				return errDone
 			}
@@ -83,8 +83,8 @@ func TestRun(t *testing.T) {
 func TestDestroyed(t *testing.T) {
 	h := nettest.NewHost(t)
 	nettest.AsNobody(t, h, func() error {
-		fd := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4711), nettest.Listen(1))
-		second, err := unix.Dup(fd)
+		first := nettest.Open(t, unix.AF_INET, unix.SOCK_STREAM, nettest.Bind("127.0.0.1", 4711), nettest.Listen(1))
+		second, err := unix.Dup(first.FD)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func TestDestroyed(t *testing.T) {
 		}
 		defer w.Close()
 		unix.Close(second) // which is not the end
-		unix.Close(fd)
+		first.Close()
 		err = w.Run(t.Context(), func(changes []watch.Change) error {
 			if len(changes) != 1 || changes[0].Began || changes[0].Socket.Local.Port() != 4711 {
 				t.Errorf("%+v", changes)
