@@ -9,15 +9,15 @@ import (
 	"onmux/scan/verdict"
 )
 
-// datagram takes in a UDP datagram, and reports whether it is to or from one of the ports.
-func (w *Watch) datagram(q *ip.Packet) bool {
+// udp takes in a datagram, and reports whether it is to or from one of the ports.
+func (t *tracker) udp(q *ip.Packet) bool {
 	b := q.Body
 	if len(b) < 8 {
-		w.count.Malformed++
+		t.count.Malformed++
 		return false
 	}
 	from, to := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	set := &w.ports[probe.UDP]
+	set := &t.ports[probe.UDP]
 	fromServer, toServer := set.has(from), set.has(to)
 	if !fromServer && !toServer {
 		return false
@@ -27,41 +27,38 @@ func (w *Watch) datagram(q *ip.Packet) bool {
 		size = q.Size
 	}
 	if size < 8 || size > q.Size {
-		w.count.Malformed++
+		t.count.Malformed++
 		return true
 	}
 	if isShared(q.Dst) {
-		w.count.Shared++
+		t.count.Shared++
 		return true
 	}
 	key, fromB := keyOf(placeOf(q.Src, from), placeOf(q.Dst, to), probe.UDP)
-	f := w.flows.find(&key)
+	f := t.flows.find(&key)
 	if f == nil {
 		if !toServer {
-			w.count.Stray++ // nobody asked, as far as the capture shows
+			t.count.Stray++ // nobody asked, as far as the capture shows
 			return true
 		}
-		if f = w.begin(&key, fromB); f == nil {
+		if f = t.begin(&key, fromB); f == nil {
 			return true
 		}
 	}
-	dir := sent
-	if fromB != f.is(clientIsB) {
-		dir = received
-	}
-	if w.matched = w.passes(f, dir, size-8); !w.matched {
+	dir := f.direction(fromB)
+	if !t.passes(f, dir, size-8) {
 		return true
 	}
 	if dir == sent {
-		w.asks(f)
+		t.asks(f)
 	} else if f.cell.Class() != verdict.UDPResponse {
-		w.measure(f)
-		w.answered(f, verdict.UDPResponse)
-		w.reached(f, q.TTL)
-		w.announce(f)
+		f.measure(t.now)
+		t.answered(f, verdict.UDPResponse)
+		t.ends.at(f.endpoint).reached(f, q.TTL)
+		t.announcer.announce(f)
 	}
 	if data := b[8:min(size, len(b))]; len(data) > 0 && !f.is(noStream) {
-		w.firstDatagram(f, dir, data)
+		t.services.datagram(f, dir, data, t.now)
 	}
 	return true
 }

@@ -142,46 +142,65 @@ func vxlan(b []byte) []byte {
 	return ethernet(b[8:])
 }
 
+// transports takes in the packets that are not tunnels.
+type transports interface {
+	tcp(*ip.Packet)
+	udp(*ip.Packet) (ours bool) // reports whether it is to or from one of the ports
+	icmp(*ip.Packet)
+}
+
+// unpacker finds the packets of transports: it puts fragments together, and takes packets out
+// of one tunnel.
+type unpacker struct {
+	ipv4, ipv6 bool
+	to         transports
+	now        int64 // when the packet passed that is being read
+	fragments  fragments
+	layers     [2]ip.Packet // of a tunnel and what it holds
+	malformed  uint64
+	tunneled   uint64
+}
+
 // packet takes in an IP packet. Depth is how many tunnels it is in.
-func (w *Watch) packet(b []byte, depth int) {
-	q := &w.layers[depth]
+func (u *unpacker) packet(b []byte, depth int) {
+	q := &u.layers[depth]
 	if !q.Read(b) {
-		w.count.Malformed++
+		u.malformed++
 		return
 	}
-	if q.Src.Is4() && !w.config.IPv4 || q.Src.Is6() && !w.config.IPv6 {
+	if q.Src.Is4() && !u.ipv4 || q.Src.Is6() && !u.ipv6 {
 		return
 	}
-	if q.IsFragment() && !w.fragments.join(q, w.now) {
+	if q.IsFragment() && !u.fragments.join(q, u.now) {
 		return
 	}
 	switch q.Proto {
 	case ip.ProtoTCP:
-		w.tcp(q)
+		u.to.tcp(q)
 	case ip.ProtoUDP:
-		if w.datagram(q) || depth > 0 || len(q.Body) < 8 {
+		if u.to.udp(q) || depth > 0 || len(q.Body) < 8 {
 			return
 		}
 		if to := binary.BigEndian.Uint16(q.Body[2:]); to == portVXLAN || to == portVXLAN0 {
-			w.inner(vxlan(q.Body[8:]), depth)
+			u.inner(vxlan(q.Body[8:]), depth)
 		}
 	case ip.ProtoICMP, ip.ProtoICMPv6:
-		w.icmp(q)
+		u.to.icmp(q)
 	case protoIPIP, protoIPv6:
 		if depth == 0 {
-			w.inner(q.Body, depth)
+			u.inner(q.Body, depth)
 		}
 	case protoGRE:
 		if depth == 0 {
-			w.inner(encapsulated(q.Body), depth)
+			u.inner(encapsulated(q.Body), depth)
 		}
 	}
 }
 
 // inner takes in the packet of a tunnel.
-func (w *Watch) inner(b []byte, depth int) {
+func (u *unpacker) inner(b []byte, depth int) {
 	if len(b) > 0 {
-		w.count.Tunneled++
-		w.packet(b, depth+1)
+		u.tunneled++
+		u.packet(b, depth+1)
 	}
 }

@@ -265,8 +265,8 @@ func TestManyFragments(t *testing.T) {
 		b := slices.Clone(first)
 		binary.BigEndian.PutUint16(b[4:], uint16(i))
 		w.Packet(&capture.Packet{Data: b, Size: len(b), Time: start + int64(i), Link: capture.LinkRaw})
-		if w.fragments.bytes > fragmentMemory+maxDatagram || len(w.fragments.waiting) > maxDatagrams {
-			t.Fatalf("%d bytes of %d datagrams wait", w.fragments.bytes, len(w.fragments.waiting))
+		if w.unpack.fragments.bytes > fragmentMemory+maxDatagram || len(w.unpack.fragments.waiting) > maxDatagrams {
+			t.Fatalf("%d bytes of %d datagrams wait", w.unpack.fragments.bytes, len(w.unpack.fragments.waiting))
 		}
 	}
 	if got := resultOf(t, w).outcome; got.Fragments != 20000 {

@@ -24,19 +24,17 @@ const maxEndpoints = 1 << 20
 
 // endpointTable holds endpoints by key. The zero value is empty.
 type endpointTable struct {
-	index    map[endpointKey]uint32
-	chunks   []*[chunk]endpoint
-	services map[uint32]*probe.Service
+	index  map[endpointKey]uint32
+	chunks []*[chunk]endpoint
 }
 
 func (t *endpointTable) at(i uint32) *endpoint { return &t.chunks[i/chunk][i%chunk] }
 
 func (t *endpointTable) len() int { return len(t.index) }
 
-// endpointOf is the number of an endpoint, a new one if it was not seen before; false if
+// number is that of an endpoint, a new one if it was not seen before; false if
 // there is no room.
-func (w *Watch) endpointOf(k endpointKey) (uint32, bool) {
-	t := &w.ends
+func (t *endpointTable) number(k endpointKey) (uint32, bool) {
 	if i, ok := t.index[k]; ok {
 		return i, true
 	}
@@ -45,7 +43,6 @@ func (w *Watch) endpointOf(k endpointKey) (uint32, bool) {
 	}
 	if t.index == nil {
 		t.index = make(map[endpointKey]uint32)
-		t.services = make(map[uint32]*probe.Service)
 	}
 	i := uint32(len(t.index))
 	if i%chunk == 0 {
@@ -54,4 +51,18 @@ func (w *Watch) endpointOf(k endpointKey) (uint32, bool) {
 	t.index[k] = i
 	t.at(i).key = k
 	return i, true
+}
+
+// reached notes the TTL and the round trip of an answer of the endpoint itself, if it is the
+// one that counts.
+func (e *endpoint) reached(f *flow, ttl uint8) {
+	if e.cell.Class() != f.cell.Class() {
+		return
+	}
+	if e.ttl == 0 {
+		e.ttl = ttl
+	}
+	if f.rtt > 0 && (e.rtt == 0 || f.rtt < e.rtt) {
+		e.rtt = f.rtt
+	}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"onmux/probe"
 	"onmux/scan/verdict"
@@ -129,6 +130,14 @@ func (f *flow) server() place {
 
 func (f *flow) last() int64 { return max(f.half[sent].last, f.half[received].last) }
 
+// direction is the half of the flow in which a packet of place a or b passes.
+func (f *flow) direction(fromB bool) int {
+	if fromB != f.is(clientIsB) {
+		return received
+	}
+	return sent
+}
+
 // chunk is how many flows are allocated at a time.
 const chunk = 1 << 12
 
@@ -191,6 +200,21 @@ func (t *flowTable) each(do func(i uint32, f *flow)) {
 	}
 }
 
+// oldest calls f for a share of the flows, those on which nothing has passed for longest.
+func (t *flowTable) oldest(share int, do func(f *flow)) {
+	ages := make([]int64, 0, t.len())
+	t.each(func(_ uint32, f *flow) { ages = append(ages, f.last()) })
+	slices.Sort(ages)
+	limit := ages[len(ages)/share]
+	left := max(len(ages)/share, 1)
+	t.each(func(_ uint32, f *flow) {
+		if left > 0 && f.last() <= limit {
+			left--
+			do(f)
+		}
+	})
+}
+
 // keyOf is the key of a packet from one place to another, and whether its sender is
 // place b.
 func keyOf(from, to place, proto probe.Proto) (k flowKey, fromB bool) {
@@ -200,46 +224,28 @@ func keyOf(from, to place, proto probe.Proto) (k flowKey, fromB bool) {
 	return flowKey{from, to, proto}, false
 }
 
-// begin adds a flow between a client and an endpoint, nil if there is no room for the
-// endpoint.
-func (w *Watch) begin(k *flowKey, clientB bool) *flow {
-	if w.flows.len() >= w.config.Flows {
-		w.fold()
-	}
-	server := k.b
-	if clientB {
-		server = k.a
-	}
-	e, ok := w.endpointOf(endpointKey{server, k.proto})
-	if !ok {
-		w.count.NotKept++
-		return nil
-	}
-	f := w.flows.add(k)
-	f.first, f.endpoint = w.now, e
-	if clientB {
-		f.flags |= clientIsB
-	}
-	return f
-}
-
-// passes counts a packet of a flow in one direction with so much data. It returns false for
-// the copy of one on another interface, which counts for nothing.
-func (w *Watch) passes(f *flow, dir int, data int) bool {
-	d := &f.half[dir]
-	if d.via != w.via {
-		if d.via != 0 && w.now-d.last < otherInterface {
-			w.count.Copies++
+// passes counts a packet with so much data that passed an interface. It returns false for the
+// copy of one on another interface, which counts for nothing.
+func (d *direction) passes(data int, now int64, via uint32) bool {
+	if d.via != via {
+		if d.via != 0 && now-d.last < otherInterface {
 			return false
 		}
-		d.via = w.via
+		d.via = via
 	}
 	d.packets++
 	d.bytes += uint64(data)
-	d.last = max(d.last, w.now)
+	d.last = max(d.last, now)
 	return true
 }
 
 // otherInterface is how long a flow must be silent on one interface, in nanoseconds, before
 // its packets on another count: until then they are copies on the way through this machine.
 const otherInterface = 1e9
+
+// measure takes the time from a question to its answer, if it is clear which was answered.
+func (f *flow) measure(now int64) {
+	if f.asked > 0 && !f.is(repeatedSYN) && now >= f.asked {
+		f.rtt = now - f.asked
+	}
+}

@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"slices"
-
 	"onmux/probe/traffic"
 	"onmux/scan/verdict"
 )
@@ -51,62 +49,51 @@ const (
 	allClients
 )
 
-// fold folds the flows on which nothing has passed for longest.
-func (w *Watch) fold() {
-	ages := make([]int64, 0, w.flows.len())
-	w.flows.each(func(_ uint32, f *flow) { ages = append(ages, f.last()) })
-	slices.Sort(ages)
-	limit := ages[len(ages)/foldShare]
-	left := max(len(ages)/foldShare, 1)
-	w.flows.each(func(_ uint32, f *flow) {
-		if left > 0 && f.last() <= limit {
-			left--
-			w.count.Folded++
-			w.finish(f)
-		}
-	})
+// sums are folded flows. The zero value holds none.
+type sums struct {
+	most      int // how many are kept
+	of        map[foldKey]*folded
+	level     level
+	forgotten uint64 // flows whose sums found no room
 }
 
-// finish folds one flow, and removes it.
-func (w *Watch) finish(f *flow) {
-	w.identify(f)
-	delete(w.streams.greetings, f)
+// fold adds a flow, with its client.
+func (s *sums) fold(f *flow) {
 	client := f.client().addr
-	w.foldInto(foldKey{network: client, endpoint: f.endpoint, class: f.cell.Class(), silent: f.cell.Silent()}, folded{
+	s.add(foldKey{network: client, endpoint: f.endpoint, class: f.cell.Class(), silent: f.cell.Silent()}, folded{
 		first: client, last: client, port: f.client().port, connections: 1, asks: uint64(f.asks), began: f.first,
 		ended: f.last(), asked: f.asked,
 		rtt: f.rtt, sent: f.half[sent].volume(), received: f.half[received].volume(), cell: f.cell,
 	})
-	w.flows.remove(f)
 }
 
-// foldInto adds to the sums. Where there is no room for another, more clients are folded
+// add adds to the sum of a key. Where there is no room for another, more clients are folded
 // together, and at last those of an endpoint that has no sum yet are forgotten.
-func (w *Watch) foldInto(k foldKey, s folded) {
-	if w.folded == nil {
-		w.folded = make(map[foldKey]*folded)
+func (s *sums) add(k foldKey, f folded) {
+	if s.of == nil {
+		s.of = make(map[foldKey]*folded)
 	}
-	w.level.coarsen(&k.network)
-	all := w.folded[k]
-	for all == nil && len(w.folded) >= max(w.config.Flows/maxFolded, 1) {
-		if w.level == allClients {
-			w.count.Forgotten += s.connections
+	s.level.coarsen(&k.network)
+	all := s.of[k]
+	for all == nil && len(s.of) >= s.most {
+		if s.level == allClients {
+			s.forgotten += f.connections
 			return
 		}
-		w.level++
-		before := w.folded
-		w.folded = make(map[foldKey]*folded, len(before)/2)
-		for k, s := range before {
-			w.foldInto(k, *s)
+		s.level++
+		before := s.of
+		s.of = make(map[foldKey]*folded, len(before)/2)
+		for k, f := range before {
+			s.add(k, *f)
 		}
-		w.level.coarsen(&k.network)
-		all = w.folded[k]
+		s.level.coarsen(&k.network)
+		all = s.of[k]
 	}
 	if all == nil {
-		w.folded[k] = &s
+		s.of[k] = &f
 		return
 	}
-	all.add(&s)
+	all.add(&f)
 }
 
 func (f *folded) add(s *folded) {

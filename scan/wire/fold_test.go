@@ -59,11 +59,11 @@ func TestFold(t *testing.T) {
 		const n = 20000
 		for i := range uint32(n) {
 			w.Packet(c.next(s, i))
-			if len(w.folded) > 1000 || w.flows.len() > 1000 {
-				t.Fatalf("%s: %d flows and %d sums", name, w.flows.len(), len(w.folded))
+			if len(w.tracker.sums.of) > 1000 || w.tracker.flows.len() > 1000 {
+				t.Fatalf("%s: %d flows and %d sums", name, w.tracker.flows.len(), len(w.tracker.sums.of))
 			}
 		}
-		w.ended += 5e9
+		w.scope.ended += 5e9
 		got := resultOf(t, w)
 		connections, packets := totals(got.flows)
 		if connections != n || packets != n || len(got.flows) > c.most || got.outcome.Folded == 0 {
@@ -106,7 +106,7 @@ func BenchmarkMemory(b *testing.B) {
 				for i := range uint32(5 << 18) {
 					w.Packet(next(s, i))
 				}
-				all := w.group()
+				all := w.tracker.group()
 				var m runtime.MemStats
 				runtime.ReadMemStats(&m)
 				b.ReportMetric(float64(m.HeapInuse>>20), "MB")

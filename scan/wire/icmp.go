@@ -10,7 +10,7 @@ import (
 
 // icmp takes in an error that quotes a packet of a flow: RFC 792, RFC 4443. The quoted
 // packet has at least eight bytes of the transport, with TCP's sequence number.
-func (w *Watch) icmp(q *ip.Packet) {
+func (t *tracker) icmp(q *ip.Packet) {
 	b := q.Body
 	if len(b) < 8 {
 		return
@@ -35,33 +35,33 @@ func (w *Watch) icmp(q *ip.Packet) {
 		return
 	}
 	from, to := binary.BigEndian.Uint16(quoted.Body), binary.BigEndian.Uint16(quoted.Body[2:])
-	if !w.ports[proto].has(to) {
+	if !t.ports[proto].has(to) {
 		return
 	}
 	key, fromB := keyOf(placeOf(quoted.Src, from), placeOf(quoted.Dst, to), proto)
-	f := w.flows.find(&key)
-	isQuestion := f != nil && fromB == f.is(clientIsB) && f.asked > 0
+	f := t.flows.find(&key)
+	isQuestion := f != nil && f.direction(fromB) == sent && f.asked > 0
 	if isQuestion && proto == probe.TCP {
 		isQuestion = f.half[sent].is(hasInitial) && binary.BigEndian.Uint32(quoted.Body[4:]) == f.half[sent].initial
 	}
 	if !isQuestion {
-		w.count.Stray++
+		t.count.Stray++
 		return
 	}
-	w.matched = true
+	t.matched = true
 	e := probe.Endpoint{Addr: quoted.Dst, Port: to, Proto: proto}
 	_, reason := probe.FromICMP(e, q.Src, q.Src == quoted.Src, m)
 	k, ok := verdict.ClassOf(proto, reason, q.Src == quoted.Dst)
 	if !ok || reason == probe.LocalError {
 		return
 	}
-	before := w.ends.at(f.endpoint).cell.Class()
+	before := t.ends.at(f.endpoint).cell.Class()
 	f.icmp = m
 	if q.Src == quoted.Dst {
-		w.measure(f)
+		f.measure(t.now)
 	}
-	w.answered(f, k)
-	if end := w.ends.at(f.endpoint); end.cell.Class() == k && before != k {
+	t.answered(f, k)
+	if end := t.ends.at(f.endpoint); end.cell.Class() == k && before != k {
 		end.icmp, end.ttl = m, q.TTL
 		if q.Src != quoted.Dst && k != verdict.NoNeighbor {
 			end.responder = q.Src.As16()
@@ -69,5 +69,5 @@ func (w *Watch) icmp(q *ip.Packet) {
 			end.rtt = f.rtt
 		}
 	}
-	w.announce(f)
+	t.announcer.announce(f)
 }

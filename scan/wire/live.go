@@ -62,8 +62,8 @@ func (l *Live) Read(ctx context.Context, w *Watch) error {
 				break
 			}
 		}
-		w.ended = max(w.ended, time.Now().UnixNano())
-		w.announceSilence(w.ended)
+		w.scope.ended = max(w.scope.ended, time.Now().UnixNano())
+		w.tracker.announcer.announceSilence(w.scope.ended)
 	}
 	w.lost = l.receiver.Lost()
 	return nil

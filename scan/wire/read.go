@@ -28,7 +28,7 @@ func (w *Watch) Read(ctx context.Context, from io.Reader) error {
 			w.Packet(&p)
 		case errors.Is(err, io.EOF):
 			w.lost += r.Lost()
-			w.ended = max(w.ended, r.Ended())
+			w.scope.ended = max(w.scope.ended, r.Ended())
 			return nil
 		default:
 			w.lost += r.Lost()

@@ -57,8 +57,8 @@ type Event string
 // Began is the event of a flow whose endpoint has just answered, or refused.
 const Began Event = "began"
 
-// record is a flow as it is reported.
-func (w *Watch) record(f *flow) Flow {
+// record is a flow as it is reported, by what the capture has; its client's greeting may be nil.
+func (f *flow) record(s *scope, g *traffic.Greeting) Flow {
 	client, server := f.client(), f.server()
 	out := Flow{
 		Peer:     Peer{Client: address(client.addr), ClientPort: client.port},
@@ -66,9 +66,9 @@ func (w *Watch) record(f *flow) Flow {
 		Tries:    int(f.asks), First: moment(f.first), Last: moment(f.last()),
 		RTT: probe.Millis(f.rtt), ClientRTT: probe.Millis(f.clientRTT),
 		Sent: f.half[sent].volume(), Received: f.half[received].volume(), End: f.end(),
-		Greeting: w.streams.greetings[f],
+		Greeting: g,
 	}
-	out.State, out.Reason = w.state(f.cell, f.key.proto, f.asked)
+	out.State, out.Reason = s.state(f.cell, f.key.proto, f.asked)
 	if f.is(midway|halfSeen) && out.State == probe.Open && f.answered == 0 {
 		out.Reason = probe.NoReason // it was not seen
 	}
@@ -100,34 +100,4 @@ func moment(nanos int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, nanos).UTC()
-}
-
-// patience is how long a capture must go on after a question before silence is one.
-const patience = int64(time.Second)
-
-// state is the verdict on what was asked at a time. Silence is none where the capture ends
-// soon after, or has no answers at all.
-func (w *Watch) state(c verdict.Cell, p probe.Proto, asked int64) (probe.State, probe.Reason) {
-	if isSilence(c) && w.whyUnknown(asked) != "" {
-		return probe.Unknown, probe.NoReason
-	}
-	if !c.Asked() && !c.HasAnswer() {
-		return probe.Unknown, probe.NoReason
-	}
-	return c.State(p), c.Reason()
-}
-
-// isSilence reports whether nothing was answered, not even by the client's own machine.
-func isSilence(c verdict.Cell) bool { return c.Silent() && c.Class() != verdict.NoNeighbor }
-
-// whyUnknown is why silence after a question proves nothing, or "".
-func (w *Watch) whyUnknown(asked int64) string {
-	switch {
-	case w.halfSeen > 0 && w.answers == 0:
-		return "the packets of one direction are not in the capture: clients go on after answers that it does not have"
-	case asked > 0 && w.ended-asked < patience:
-		return "the capture ends " + time.Duration(w.ended-asked).Round(time.Millisecond).String() +
-			" after it was first asked"
-	}
-	return ""
 }

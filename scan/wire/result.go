@@ -2,7 +2,6 @@ package wire
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -29,11 +28,14 @@ type Outcome struct {
 // groups are the endpoints by port and address, and their flows by endpoint. They hold
 // numbers in few pieces: there may be a million.
 type groups struct {
-	*Watch
-	order  []uint32 // endpoints
-	starts []uint32 // where the flows of an endpoint begin, by its number; one more for the end
-	flows  []uint32
-	folded []sum // by endpoint
+	ends     *endpointTable
+	table    *flowTable
+	services *identifier
+	scope    *scope
+	order    []uint32 // endpoints
+	starts   []uint32 // where the flows of an endpoint begin, by its number; one more for the end
+	flows    []uint32
+	folded   []sum // by endpoint
 }
 
 // sum is flows of an endpoint that were folded.
@@ -54,20 +56,20 @@ func (g *groups) foldedOf(e uint32) []sum {
 }
 
 // group makes groups of what was seen.
-func (w *Watch) group() *groups {
-	g := &groups{Watch: w, order: make([]uint32, w.ends.len()), starts: make([]uint32, w.ends.len()+1),
-		flows: make([]uint32, w.flows.len())}
-	w.flows.each(func(_ uint32, f *flow) { g.starts[f.endpoint+1]++ })
+func (t *tracker) group() *groups {
+	g := &groups{ends: &t.ends, table: &t.flows, services: t.services, scope: t.scope, order: make([]uint32, t.ends.len()),
+		starts: make([]uint32, t.ends.len()+1), flows: make([]uint32, t.flows.len())}
+	t.flows.each(func(_ uint32, f *flow) { g.starts[f.endpoint+1]++ })
 	for i := range g.order {
 		g.order[i] = uint32(i)
 		g.starts[i+1] += g.starts[i]
 	}
 	next := slices.Clone(g.starts)
-	w.flows.each(func(i uint32, f *flow) {
+	t.flows.each(func(i uint32, f *flow) {
 		g.flows[next[f.endpoint]] = i
 		next[f.endpoint]++
 	})
-	for k, s := range w.folded {
+	for k, s := range t.sums.of {
 		g.folded = append(g.folded, sum{k.endpoint, s})
 	}
 	slices.SortFunc(g.folded, func(a, b sum) int {
@@ -75,7 +77,7 @@ func (w *Watch) group() *groups {
 			cmp.Compare(a.cell, b.cell))
 	})
 	slices.SortFunc(g.order, func(a, b uint32) int {
-		x, y := &w.ends.at(a).key, &w.ends.at(b).key
+		x, y := &t.ends.at(a).key, &t.ends.at(b).key
 		return cmp.Or(cmp.Compare(x.port, y.port), cmp.Compare(x.proto, y.proto), compare(x.addr, y.addr))
 	})
 	return g
@@ -85,24 +87,21 @@ func (w *Watch) group() *groups {
 // it. Neighboring endpoints that are not open and of which the same is known are one
 // scan.Range, unless each is asked for. The watch is over then.
 func (w *Watch) Result(each bool, emit func(Finding) error) (Outcome, error) {
-	for f := range maps.Clone(w.streams.of) {
-		w.identify(f)
-	}
-	w.fragments.expire(1<<63 - 1)
-	w.count.Fragments, w.count.Overlaps = w.fragments.Dropped, w.fragments.Overlaps
-	out := Outcome{Count: w.count, Links: w.links, Began: w.began, Ended: w.ended, Lost: w.lost}
+	w.tracker.services.finish(w.now)
+	w.unpack.fragments.expire(1<<63 - 1)
+	out := Outcome{Count: w.count(), Links: w.links, Began: w.scope.began, Ended: w.scope.ended, Lost: w.lost}
 	out.States = make(map[string]uint64)
-	out.Duration = probe.Millis(w.ended - w.began)
-	g := w.group()
+	out.Duration = probe.Millis(out.Ended - out.Began)
+	g := w.tracker.group()
 	for all := g.order; len(all) > 0; {
 		n := 1
-		if w.ends.at(all[0]).cell == 0 {
+		if g.ends.at(all[0]).cell == 0 {
 			all = all[1:]
 			continue // nobody asked it
 		}
 		first := g.result(all[0])
 		if first.State != probe.Open && !each {
-			n = w.run(all, &first)
+			n = g.run(all, &first)
 		}
 		out.Targets += uint64(n)
 		out.States[first.State.String()] += uint64(n)
@@ -110,7 +109,7 @@ func (w *Watch) Result(each bool, emit func(Finding) error) (Outcome, error) {
 		if n == 1 {
 			err = emit(first)
 		} else {
-			last := w.ends.at(all[n-1]).key
+			last := g.ends.at(all[n-1]).key
 			err = emit(scan.Range{First: first.Addr, Last: address(last.addr), Count: uint64(n), Port: first.Port,
 				Proto: first.Proto, State: first.State, Reason: first.Reason, Tries: first.Tries, Responder: first.Responder,
 				Doubts: first.Doubts, Error: first.Error})
@@ -137,15 +136,15 @@ func compare(a, b [16]byte) int {
 }
 
 // run is how many endpoints from the first on make one range.
-func (w *Watch) run(all []uint32, first *probe.Result) int {
+func (g *groups) run(all []uint32, first *probe.Result) int {
 	n := 1
 	for addr := first.Addr; n < len(all); n++ {
-		e := w.ends.at(all[n])
+		e := g.ends.at(all[n])
 		next := addr.Next()
 		if e.cell == 0 || e.key.port != first.Port || e.key.proto != first.Proto || address(e.key.addr) != next {
 			break
 		}
-		r := w.verdict(e)
+		r := g.verdict(e)
 		if r.State != first.State || r.Reason != first.Reason || r.Responder != first.Responder ||
 			len(r.Doubts)+len(first.Doubts) > 0 || (r.Error == "") != (first.Error == "") {
 			break
@@ -157,16 +156,16 @@ func (w *Watch) run(all []uint32, first *probe.Result) int {
 }
 
 // verdict is what is known of an endpoint, its flows apart.
-func (w *Watch) verdict(e *endpoint) probe.Result {
+func (g *groups) verdict(e *endpoint) probe.Result {
 	r := probe.Result{
 		Endpoint: probe.Endpoint{Addr: address(e.key.addr), Port: e.key.port, Proto: e.key.proto},
 		Tries:    e.cell.Tries(), TTL: e.ttl, ICMP: e.icmp, RTT: probe.Millis(e.rtt), Confidence: probe.High,
 	}
-	r.State, r.Reason = w.state(e.cell, e.key.proto, e.asked)
+	r.State, r.Reason = g.scope.state(e.cell, e.key.proto, e.asked)
 	switch {
 	case r.State == probe.Unknown:
 		r.Confidence = ""
-		r.Error = cmp.Or(w.whyUnknown(e.asked), "it was not asked within the capture")
+		r.Error = cmp.Or(g.scope.whyUnknown(e.asked), "it was not asked within the capture")
 	case isSilence(e.cell):
 		r.Confidence = ""
 	case e.responder != [16]byte{}:
@@ -177,14 +176,14 @@ func (w *Watch) verdict(e *endpoint) probe.Result {
 
 // result is the record of an endpoint.
 func (g *groups) result(number uint32) probe.Result {
-	w, e := g.Watch, g.ends.at(number)
-	r := w.verdict(e)
-	r.Service = w.ends.services[number]
+	e := g.ends.at(number)
+	r := g.verdict(e)
+	r.Service = g.services.services[number]
 	t := &traffic.Totals{}
 	clients := make(map[netip.Addr]struct{})
 	var notSeen, before, seen, options, window bool
 	for _, i := range g.flowsOf(number) {
-		f := w.flows.at(i)
+		f := g.table.at(i)
 		clients[address(f.client().addr)] = struct{}{}
 		t.Connections++
 		seen = seen || f.answered > 0
@@ -253,10 +252,10 @@ func extend(t *traffic.Totals, first, last int64) {
 
 // emitFlows emits the flows of an endpoint, the first that began first.
 func (g *groups) emitFlows(number uint32, emit func(Finding) error) error {
-	w, e := g.Watch, g.ends.at(number)
+	e := g.ends.at(number)
 	flows := g.flowsOf(number)
 	slices.SortFunc(flows, func(a, b uint32) int {
-		x, y := w.flows.at(a), w.flows.at(b)
+		x, y := g.table.at(a), g.table.at(b)
 		return cmp.Or(cmp.Compare(x.first, y.first), compare(x.client().addr, y.client().addr),
 			cmp.Compare(x.client().port, y.client().port))
 	})
@@ -270,13 +269,14 @@ func (g *groups) emitFlows(number uint32, emit func(Finding) error) error {
 		if s.last != s.first {
 			f.LastClient = address(s.last)
 		}
-		f.State, f.Reason = w.state(s.cell, e.key.proto, s.asked)
+		f.State, f.Reason = g.scope.state(s.cell, e.key.proto, s.asked)
 		if err := emit(f); err != nil {
 			return err
 		}
 	}
 	for _, i := range flows {
-		if err := emit(w.record(w.flows.at(i))); err != nil {
+		f := g.table.at(i)
+		if err := emit(f.record(g.scope, g.services.greetings[f])); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"maps"
 	"time"
 
 	"onmux/probe"
@@ -70,65 +71,76 @@ type stream struct {
 	greeted bool // the endpoint sent first
 }
 
-// streams are those that are kept, and what clients sent first.
-type streams struct {
-	of        map[*flow]*stream
+// identifier keeps the first bytes of some connections, and finds out by them which services
+// the endpoints offer and what the clients sent first.
+type identifier struct {
+	ends      *endpointTable
+	streams   map[*flow]*stream
 	greetings map[*flow]*traffic.Greeting
+	services  map[uint32]*probe.Service // by endpoint
 	scratch   []byte
-	swept     int64 // when idle ones were looked for
+	swept     int64  // when idle streams were looked for
+	disagree  uint64 // connections with segments that disagree about the same bytes
 }
 
-// sampled is the stream of a flow, a new one if its bytes are of use, or nil.
-func (w *Watch) sampled(f *flow, dir int, data []byte) *stream {
+func newIdentifier(ends *endpointTable) *identifier {
+	return &identifier{ends: ends, streams: make(map[*flow]*stream), greetings: make(map[*flow]*traffic.Greeting),
+		services: make(map[uint32]*probe.Service)}
+}
+
+// stream is that of a flow, a new one if its bytes are of use, or nil.
+func (i *identifier) stream(f *flow, dir int, data []byte, now int64) *stream {
 	if f.is(hasStream) {
-		return w.streams.of[f]
+		return i.streams[f]
 	}
-	e := w.ends.at(f.endpoint)
+	e := i.ends.at(f.endpoint)
 	isTLS := dir == sent && len(data) > 2 && data[0] == 22 && data[1] == 3
 	if f.is(midway) || !isTLS && (e.known || e.samples >= maxSamples) {
 		f.flags |= noStream
 		return nil
 	}
-	if len(w.streams.of) >= maxStreams && !w.makeRoom() {
+	if len(i.streams) >= maxStreams && !i.makeRoom(now) {
 		f.flags |= noStream
 		return nil
-	}
-	if w.streams.of == nil {
-		w.streams.of, w.streams.greetings = make(map[*flow]*stream), make(map[*flow]*traffic.Greeting)
 	}
 	if e.samples < maxSamples {
 		e.samples++
 	}
 	s := &stream{greeted: dir == received}
-	w.streams.of[f] = s
+	i.streams[f] = s
 	f.flags |= hasStream
 	return s
 }
 
 // makeRoom ends streams on which nothing passes, at most once a second.
-func (w *Watch) makeRoom() bool {
-	if w.now-w.streams.swept < 1e9 {
+func (i *identifier) makeRoom(now int64) bool {
+	if now-i.swept < 1e9 {
 		return false
 	}
-	w.streams.swept = w.now
-	for f := range w.streams.of {
-		if w.now-f.last() > streamIdle {
-			w.identify(f)
+	i.swept = now
+	for f := range i.streams {
+		if now-f.last() > streamIdle {
+			i.identify(f, now)
 		}
 	}
-	return len(w.streams.of) < maxStreams
+	return len(i.streams) < maxStreams
 }
 
-// streamOf takes in the data of a segment.
-func (w *Watch) streamOf(f *flow, dir int, s *segment) {
-	kept := w.sampled(f, dir, s.data)
+// limitOf is how many bytes of a direction are kept.
+func limitOf(dir int) int {
+	if dir == received {
+		return replyLimit
+	}
+	return sentLimit
+}
+
+// segment takes in the data of one.
+func (i *identifier) segment(f *flow, dir int, s *segment, now int64) {
+	kept := i.stream(f, dir, s.data, now)
 	if kept == nil {
 		return
 	}
-	h, limit := &kept.half[dir], sentLimit
-	if dir == received {
-		limit = replyLimit
-	}
+	h, limit := &kept.half[dir], limitOf(dir)
 	if d := &f.half[dir]; !h.known && d.is(hasInitial) {
 		h.base, h.known = d.initial+1, true
 	}
@@ -136,63 +148,65 @@ func (w *Watch) streamOf(f *flow, dir int, s *segment) {
 	if s.is(packet.SYN) { // with data: RFC 7413
 		seq++
 	}
-	if len(s.data) > limit {
-		s.data = s.data[:limit]
-	}
-	w.streams.scratch = append(w.streams.scratch[:0], s.data...) // a capture's bytes are not to be changed
-	h.add(seq, w.streams.scratch, limit)
+	data := s.data[:min(len(s.data), limit)]
+	i.scratch = append(i.scratch[:0], data...) // a capture's bytes are not to be changed
+	h.add(seq, i.scratch, limit)
 	if len(kept.half[received].prefix()) == replyLimit {
-		w.identify(f)
+		i.identify(f, now)
 	}
 }
 
-// firstDatagram takes in the first datagram of each direction.
-func (w *Watch) firstDatagram(f *flow, dir int, data []byte) {
-	kept := w.sampled(f, dir, data)
+// datagram takes in the first of each direction.
+func (i *identifier) datagram(f *flow, dir int, data []byte, now int64) {
+	kept := i.stream(f, dir, data, now)
 	if kept == nil || len(kept.half[dir].bytes) > 0 {
 		return
 	}
-	limit := sentLimit
-	if dir == received {
-		limit = replyLimit
-	}
+	limit := limitOf(dir)
 	kept.half[dir].add(0, data[:min(len(data), limit)], limit)
 	if dir == received {
-		w.identify(f)
+		i.identify(f, now)
 	}
 }
 
 // identify finds out what speaks on a connection, by what was kept of it.
-func (w *Watch) identify(f *flow) {
-	s := w.streams.of[f]
+func (i *identifier) identify(f *flow, now int64) {
+	s := i.streams[f]
 	f.flags |= noStream
 	if s == nil {
 		return
 	}
 	f.flags &^= hasStream
-	delete(w.streams.of, f)
+	delete(i.streams, f)
 	if s.half[sent].disagree || s.half[received].disagree {
-		w.count.Disagree++
+		i.disagree++
 	}
 	asked, replied := s.half[sent].prefix(), s.half[received].prefix()
-	if len(asked) > 0 && len(w.streams.greetings) < maxGreetings {
+	if len(asked) > 0 && len(i.greetings) < maxGreetings {
 		if g := service.GreetingOf(asked); g != nil {
-			w.streams.greetings[f] = g
+			i.greetings[f] = g
 		}
 	}
-	e := w.ends.at(f.endpoint)
+	e := i.ends.at(f.endpoint)
 	if e.known {
 		return
 	}
 	found := service.Observed(service.Observation{Proto: f.key.proto, Sent: asked, Received: replied, Greeted: s.greeted,
-		Time: time.Unix(0, w.now)})
+		Time: time.Unix(0, now)})
 	if found == nil {
 		return
 	}
-	before := w.ends.services[f.endpoint]
+	before := i.services[f.endpoint]
 	if before == nil || rank(found) > rank(before) {
-		w.ends.services[f.endpoint] = found
+		i.services[f.endpoint] = found
 		e.known = rank(found) >= certain
+	}
+}
+
+// finish identifies what is left.
+func (i *identifier) finish(now int64) {
+	for f := range maps.Clone(i.streams) {
+		i.identify(f, now)
 	}
 }
 

@@ -34,25 +34,25 @@ func (s *segment) end() uint32 {
 }
 
 // tcp takes in a segment, if it is to or from one of the ports.
-func (w *Watch) tcp(q *ip.Packet) {
+func (t *tracker) tcp(q *ip.Packet) {
 	b := q.Body
 	if len(b) < 4 {
-		w.count.Malformed++
+		t.count.Malformed++
 		return
 	}
 	from, to := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	set := &w.ports[probe.TCP]
+	set := &t.ports[probe.TCP]
 	fromServer, toServer := set.has(from), set.has(to)
 	if !fromServer && !toServer {
 		return
 	}
 	if len(b) < 16 { // up to the window
-		w.count.Malformed++
+		t.count.Malformed++
 		return
 	}
 	header := int(b[12]>>4) * 4
 	if header < 20 || header > q.Size {
-		w.count.Malformed++
+		t.count.Malformed++
 		return
 	}
 	s := segment{flags: b[13], seq: binary.BigEndian.Uint32(b[4:]), ack: binary.BigEndian.Uint32(b[8:]),
@@ -61,15 +61,15 @@ func (w *Watch) tcp(q *ip.Packet) {
 		s.data = b[header:]
 	}
 	key, fromB := keyOf(placeOf(q.Src, from), placeOf(q.Dst, to), probe.TCP)
-	w.segment(q, &s, &key, fromB, fromServer, toServer)
+	t.segment(q, &s, &key, fromB, fromServer, toServer)
 }
 
 // segment finds the flow of a segment, or begins one, and takes the segment in.
-func (w *Watch) segment(q *ip.Packet, s *segment, key *flowKey, fromB, fromServer, toServer bool) {
-	f := w.flows.find(key)
+func (t *tracker) segment(q *ip.Packet, s *segment, key *flowKey, fromB, fromServer, toServer bool) {
+	f := t.flows.find(key)
 	opens := s.flags&(packet.SYN|packet.ACK|packet.RST) == packet.SYN
-	if f != nil && opens && w.isAnother(f, s, fromB) {
-		w.finish(f)
+	if f != nil && opens && f.isAnother(s, fromB) {
+		t.finish(f)
 		f = nil
 	}
 	if f == nil {
@@ -89,42 +89,39 @@ func (w *Watch) segment(q *ip.Packet, s *segment, key *flowKey, fromB, fromServe
 		}
 		if !ok {
 			if s.is(packet.RST) {
-				w.count.Stray++
+				t.count.Stray++
 			}
 			return
 		}
-		if f = w.begin(key, clientB); f == nil {
+		if f = t.begin(key, clientB); f == nil {
 			return
 		}
 		if !opens {
 			f.flags |= midway
 		}
 	}
-	dir := sent
-	if fromB != f.is(clientIsB) {
-		dir = received
-	}
-	if w.matched = w.passes(f, dir, s.size); !w.matched {
+	dir := f.direction(fromB)
+	if !t.passes(f, dir, s.size) {
 		return
 	}
-	w.sequence(&f.half[dir], s)
+	f.half[dir].sequence(s, t.now)
 	if dir == sent {
-		w.fromClient(f, s)
+		t.fromClient(f, s)
 	} else {
-		w.fromEndpoint(f, s, q.TTL)
+		t.fromEndpoint(f, s, q.TTL)
 	}
 	if len(s.data) > 0 && !f.is(noStream) {
-		w.streamOf(f, dir, s)
+		t.services.segment(f, dir, s, t.now)
 	}
 	if f.half[sent].is(finished) && f.half[received].is(finished) || s.is(packet.RST) {
-		w.identify(f)
+		t.services.identify(f, t.now)
 	}
 }
 
 // isAnother reports whether a SYN begins another connection between the places of f.
-func (w *Watch) isAnother(f *flow, s *segment, fromB bool) bool {
+func (f *flow) isAnother(s *segment, fromB bool) bool {
 	d := &f.half[sent]
-	if fromB != f.is(clientIsB) {
+	if f.direction(fromB) != sent {
 		return f.is(midway) // who is the client was a guess
 	}
 	if d.is(hasInitial) && d.initial == s.seq {
@@ -141,7 +138,7 @@ const (
 )
 
 // sequence counts segments that bring what was seen before.
-func (w *Watch) sequence(d *direction, s *segment) {
+func (d *direction) sequence(s *segment, now int64) {
 	end := s.end()
 	if end == s.seq {
 		return // an acknowledgment
@@ -158,7 +155,7 @@ func (w *Watch) sequence(d *direction, s *segment) {
 	if s.is(packet.FIN) {
 		d.marks |= finished
 	}
-	at := uint32(w.now / gapUnit)
+	at := uint32(now / gapUnit)
 	switch ahead := int32(s.seq - d.next); {
 	case !d.is(hasNext):
 		d.next = end
@@ -179,62 +176,35 @@ func (w *Watch) sequence(d *direction, s *segment) {
 }
 
 // fromClient takes in a segment of the client.
-func (w *Watch) fromClient(f *flow, s *segment) {
+func (t *tracker) fromClient(f *flow, s *segment) {
 	d := &f.half[sent]
 	switch {
 	case s.is(packet.RST):
 		d.marks |= reset
 	case s.is(packet.SYN):
-		w.asks(f)
+		t.asks(f)
 	case !s.is(packet.ACK):
 	case f.cell.Class() == verdict.SynAck:
 		if !f.is(established) {
 			f.flags |= established
 			if f.answered > 0 && !f.half[received].isRepeated() {
-				f.clientRTT = w.now - f.answered
+				f.clientRTT = t.now - f.answered
 			}
 		}
 	case f.is(midway):
-		w.open(f)
+		t.open(f)
 	case d.is(hasInitial) && s.seq-d.initial <= 1<<30 && s.seq != d.initial && !f.is(halfSeen):
 		// The client goes on: it has an answer that the capture has not.
 		f.flags |= halfSeen | established
-		w.halfSeen++
-		w.open(f)
+		t.scope.halfSeen++
+		t.open(f)
 	}
 }
 
 func (d *direction) isRepeated() bool { return d.repeated > 0 }
 
-// open takes in that a connection exists though its SYN-ACK was not seen.
-func (w *Watch) open(f *flow) {
-	if f.cell.Class() != verdict.SynAck {
-		f.cell, _, _ = f.cell.Merge(verdict.SynAck, probe.TCP)
-		e := w.ends.at(f.endpoint)
-		e.cell, _, _ = e.cell.Merge(verdict.SynAck, probe.TCP)
-		w.announce(f)
-	}
-}
-
-// asks takes in a question.
-func (w *Watch) asks(f *flow) {
-	f.asks++
-	if f.asked == 0 {
-		f.asked = w.now
-		w.await(f)
-	} else if !f.cell.HasAnswer() {
-		f.flags |= repeatedSYN
-	}
-	f.cell = f.cell.Ask()
-	e := w.ends.at(f.endpoint)
-	e.cell = e.cell.Ask()
-	if e.asked == 0 {
-		e.asked = w.now
-	}
-}
-
 // fromEndpoint takes in a segment of the endpoint.
-func (w *Watch) fromEndpoint(f *flow, s *segment, ttl uint8) {
+func (t *tracker) fromEndpoint(f *flow, s *segment, ttl uint8) {
 	client := &f.half[sent]
 	acknowledges := client.is(hasInitial) && (s.ack == client.initial+1 || s.ack == client.initial && s.is(packet.RST))
 	switch {
@@ -244,51 +214,33 @@ func (w *Watch) fromEndpoint(f *flow, s *segment, ttl uint8) {
 			return // the end of a connection
 		}
 		if !acknowledges || !s.is(packet.ACK) {
-			w.count.Stray++
+			t.count.Stray++
 			return
 		}
-		w.measure(f)
-		w.answered(f, verdict.Reset)
-		w.reached(f, ttl)
-		w.announce(f)
+		f.measure(t.now)
+		t.answered(f, verdict.Reset)
+		t.ends.at(f.endpoint).reached(f, ttl)
+		t.announcer.announce(f)
 	case s.is(packet.SYN) && s.is(packet.ACK):
 		if f.asked > 0 && !acknowledges {
-			w.count.Stray++
+			t.count.Stray++
 			return
 		}
 		if f.cell.Class() == verdict.SynAck {
 			return
 		}
-		f.answered = w.now
-		w.measure(f)
+		f.answered = t.now
+		f.measure(t.now)
 		if s.window == 0 {
 			f.flags |= zeroWindow
 		}
 		if !s.options {
 			f.flags |= noOptions
 		}
-		w.answered(f, verdict.SynAck)
-		w.reached(f, ttl)
-		w.announce(f)
+		t.answered(f, verdict.SynAck)
+		t.ends.at(f.endpoint).reached(f, ttl)
+		t.announcer.announce(f)
 	case s.is(packet.ACK) && f.is(midway):
-		w.open(f)
-	}
-}
-
-// measure takes the time from a question to its answer, if it is clear which was answered.
-func (w *Watch) measure(f *flow) {
-	if f.asked > 0 && !f.is(repeatedSYN) && w.now >= f.asked {
-		f.rtt = w.now - f.asked
-	}
-}
-
-// reached notes the TTL of an answer of the endpoint itself, if it is the one that counts.
-func (w *Watch) reached(f *flow, ttl uint8) {
-	e := w.ends.at(f.endpoint)
-	if e.cell.Class() == f.cell.Class() && e.ttl == 0 {
-		e.ttl = ttl
-	}
-	if f.rtt > 0 && e.cell.Class() == f.cell.Class() && (e.rtt == 0 || f.rtt < e.rtt) {
-		e.rtt = f.rtt
+		t.open(f)
 	}
 }

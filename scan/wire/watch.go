@@ -3,8 +3,6 @@ package wire
 import (
 	"onmux/probe"
 	"onmux/scan/capture"
-	"onmux/scan/ip"
-	"onmux/scan/verdict"
 )
 
 // DefaultFlows is how many flows are kept apart. With a million endpoints, all takes less than 512 MB.
@@ -45,76 +43,48 @@ type Count struct {
 
 // Watch takes in packets. Not for concurrent use.
 type Watch struct {
-	config    Config
-	ports     [probe.UDP + 1]portSet
-	flows     flowTable
-	ends      endpointTable
-	folded    map[foldKey]*folded
-	level     level // of folded
-	streams   streams
-	fragments fragments
-	layers    [2]ip.Packet // of a tunnel and what it holds
-
-	// Of the packet that is being read.
-	now     int64
-	via     uint32
-	matched bool
-
-	began    int64  // when the first packet passed
-	ended    int64  // when the last did
-	lost     uint64 // packets that the programs that captured dropped
-	answers  uint64
-	halfSeen uint64 // connections of which only the client's packets passed
-	count    Count
-	links    map[capture.LinkType]uint64 // packets by link type that is not read
-	pairs    map[pair]struct{}           // of clients and endpoints that were announced
-	waiting  []question                  // that may turn out to be silence, the first that was asked first
+	keep    func(capture.Packet)
+	unpack  unpacker
+	tracker *tracker
+	scope   scope
+	now     int64 // when the packet passed that is being read
+	packets uint64
+	matched uint64                      // that belong to a flow of the ports
+	unread  uint64                      // of link types that are not read
+	links   map[capture.LinkType]uint64 // these packets by link type
+	lost    uint64                      // packets that the programs that captured dropped
 }
 
 // New begins a watch.
 func New(c Config) *Watch {
-	if c.Flows <= 0 {
-		c.Flows = DefaultFlows
-	}
-	w := &Watch{config: c, links: make(map[capture.LinkType]uint64), pairs: make(map[pair]struct{})}
-	for _, p := range c.Ports {
-		if int(p.Proto) < len(w.ports) {
-			w.ports[p.Proto].add(p.Number)
-		}
-	}
+	w := &Watch{keep: c.Keep, links: make(map[capture.LinkType]uint64)}
+	w.tracker = newTracker(c, &w.scope)
+	w.unpack = unpacker{ipv4: c.IPv4, ipv6: c.IPv6, to: w.tracker}
 	return w
 }
 
-// portSet holds ports, a bit for each.
-type portSet [1 << 16 / 64]uint64
-
-func (s *portSet) add(p uint16)      { s[p/64] |= 1 << (p % 64) }
-func (s *portSet) has(p uint16) bool { return s[p/64]>>(p%64)&1 != 0 }
-
 // Packet takes in a packet. It keeps nothing of p.
 func (w *Watch) Packet(p *capture.Packet) {
-	w.count.Packets++
+	w.packets++
 	if p.Time > 0 {
-		if w.began == 0 || p.Time < w.began {
-			w.began = p.Time
-		}
-		w.ended = max(w.ended, p.Time)
+		w.scope.extend(p.Time)
 		w.now = p.Time
 	}
 	if !p.Link.IsKnown() {
-		w.unread(p.Link)
+		w.countUnread(p.Link)
 		return
 	}
 	b, outgoing := network(p)
 	if b == nil {
 		return // another protocol, as ARP
 	}
-	w.via, w.matched = interfaceOf(p, outgoing), false
-	w.packet(b, 0)
-	if w.matched {
-		w.count.Matched++
-		if w.config.Keep != nil {
-			w.config.Keep(*p)
+	w.unpack.now = w.now
+	w.tracker.next(w.now, interfaceOf(p, outgoing))
+	w.unpack.packet(b, 0)
+	if w.tracker.matched {
+		w.matched++
+		if w.keep != nil {
+			w.keep(*p)
 		}
 	}
 }
@@ -122,82 +92,21 @@ func (w *Watch) Packet(p *capture.Packet) {
 // maxLinks bounds the link types that are counted apart.
 const maxLinks = 16
 
-func (w *Watch) unread(l capture.LinkType) {
-	w.count.Unread++
+func (w *Watch) countUnread(l capture.LinkType) {
+	w.unread++
 	if _, known := w.links[l.Base()]; known || len(w.links) < maxLinks {
 		w.links[l.Base()]++
 	}
 }
 
-// answered takes in what an endpoint, or another host about it, answered to a question of a
-// flow: the strongest evidence stays.
-func (w *Watch) answered(f *flow, k verdict.Class) {
-	w.answers++
-	f.cell, _, _ = f.cell.Merge(k, f.key.proto)
-	e := w.ends.at(f.endpoint)
-	cell, changed, disagrees := e.cell.Merge(k, f.key.proto)
-	e.cell = cell
-	if disagrees {
-		e.contradicted = true
-	}
-	if changed {
-		e.icmp, e.responder, e.ttl, e.rtt = probe.ICMP{}, [16]byte{}, 0, 0
-	}
-}
-
-// pair is a client and an endpoint.
-type pair struct {
-	client   [16]byte
-	endpoint uint32
-}
-
-// maxPairs bounds the pairs that are known to have been announced.
-const maxPairs = 1 << 16
-
-// announce passes a flow on whose answer is known, unless one like it was passed on.
-func (w *Watch) announce(f *flow) {
-	if w.config.Begun == nil || f.is(announced) {
-		return
-	}
-	f.flags |= announced
-	p := pair{f.client().addr, f.endpoint}
-	if _, known := w.pairs[p]; known {
-		return
-	}
-	if len(w.pairs) == maxPairs {
-		clear(w.pairs)
-	}
-	w.pairs[p] = struct{}{}
-	w.config.Begun(w.record(f))
-}
-
-// question is a flow that was asked, and when.
-type question struct {
-	*flow
-	key flowKey // the flow's slot may have another by now
-	at  int64
-}
-
-// Bounds of the questions whose silence is announced.
-const (
-	maxQuestions = 1 << 14
-	silentAfter  = 3e9 // nanoseconds; a client has repeated a SYN twice by then (RFC 6298)
-)
-
-// await notes a question, to announce its silence.
-func (w *Watch) await(f *flow) {
-	if w.config.Begun != nil && len(w.waiting) < maxQuestions {
-		w.waiting = append(w.waiting, question{f, f.key, w.now})
-	}
-}
-
-// announceSilence passes on the flows that nothing has answered for long.
-func (w *Watch) announceSilence(now int64) {
-	for len(w.waiting) > 0 && now-w.waiting[0].at > silentAfter {
-		q := w.waiting[0]
-		w.waiting = w.waiting[1:]
-		if q.flow.key == q.key && q.is(inUse) && !q.cell.HasAnswer() {
-			w.announce(q.flow)
-		}
-	}
+// count is how much was looked at.
+func (w *Watch) count() Count {
+	c := w.tracker.count
+	c.Packets, c.Matched, c.Unread = w.packets, w.matched, w.unread
+	c.Malformed += w.unpack.malformed
+	c.Tunneled = w.unpack.tunneled
+	c.Fragments, c.Overlaps = w.unpack.fragments.Dropped, w.unpack.fragments.Overlaps
+	c.Forgotten = w.tracker.sums.forgotten
+	c.Disagree = w.tracker.services.disagree
+	return c
 }
