@@ -285,9 +285,10 @@ func decodeHTML(b []byte) ([]string, error) {
 				return nil, fmt.Errorf("%q are not closed", inside)
 			}
 			return out, nil
-		case html.StartTagToken:
+		case html.StartTagToken, html.SelfClosingTagToken:
 			if !strings.Contains(" html head meta title link style script body header main section footer h1 h2 p ul "+
-				"li b div table thead tbody tr th td details summary code dl dt dd h3 ", " "+t.Data+" ") {
+				"li b div table thead tbody tr th td details summary code dl dt dd h3 ol span br wbr svg path ",
+				" "+t.Data+" ") {
 				return nil, fmt.Errorf("<%s>", t.Data)
 			}
 			for _, a := range t.Attr {
@@ -296,7 +297,7 @@ func decodeHTML(b []byte) ([]string, error) {
 					return nil, fmt.Errorf("<%s %s=%q>", t.Data, a.Key, a.Val)
 				}
 			}
-			if t.Data != "meta" && t.Data != "link" {
+			if kind == html.StartTagToken && !strings.Contains(" meta link br wbr ", " "+t.Data+" ") {
 				inside = append(inside, t.Data)
 			}
 		case html.EndTagToken:

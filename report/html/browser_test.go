@@ -62,6 +62,7 @@ func TestPage(t *testing.T) {
 		"no inflation":   showsPlainTable,
 		"accessible":     isAccessible,
 		"IPv6":           drawsIPv6,
+		"flows":          drawsFlows,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newTab(t, running)) })
 	}
@@ -425,6 +426,29 @@ func drawsIPv6(t *testing.T, b *browser) {
 	}
 }
 
+// drawsFlows: the time line and the picture of who talks to whom are as wide as the page, wide or
+// narrow, also where no script runs; rows of clients and endpoints are where the lines between them end.
+func drawsFlows(t *testing.T, b *browser) {
+	const row = `(() => {
+		const picture = document.querySelector('.links svg').getBoundingClientRect();
+		return [...document.querySelectorAll('.talk ul')].every(ul => [...ul.children].every((li, i, all) => {
+			const box = li.getBoundingClientRect();
+			return Math.abs((box.top + box.bottom) / 2 - picture.top - picture.height * (i + .5) / all.length) < 2;
+		}));
+	})()`
+	for _, width := range []int64{400, 1400} {
+		b.run(t, chromedp.EmulateViewport(width, 900))
+		b.show(t, office())
+		want(t, b, `document.documentElement.scrollWidth <= innerWidth`, true)
+		want(t, b, `document.querySelectorAll('.lanes li').length`, 26)
+		want(t, b, `[...document.querySelectorAll('.lanes svg')].every(e => e.getBoundingClientRect().width > 300)`, true)
+		want(t, b, `document.querySelectorAll('.talk li').length`, 17+17)
+		want(t, b, row, true)
+		want(t, b, `[...document.querySelectorAll('.talk li, .lanes li')].every(e => e.scrollWidth <= e.clientWidth + 1)`,
+			true)
+	}
+}
+
 // isAccessible: axe-core finds nothing, in light and dark, on wide and narrow screens. Its
 // script is in the file that AXE_CORE names.
 func isAccessible(t *testing.T, b *browser) {
@@ -438,7 +462,8 @@ func isAccessible(t *testing.T, b *browser) {
 	}
 	change := Change{What: Appeared, Address: Addr4, Port: 80, Proto: probe.TCP, Old: "closed", New: "open"}
 	for name, s := range map[string]Stream{"scan": network24(), "everything": Sample(), "many": manyOpen(),
-		"diff": {Started: Start{Command: "diff", Started: Noon}, Findings: []Finding{change}}} {
+		"watch": office(),
+		"diff":  {Started: Start{Command: "diff", Started: Noon}, Findings: []Finding{change}}} {
 		for _, c := range []struct {
 			width  int64
 			scheme string

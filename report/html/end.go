@@ -24,6 +24,8 @@ func (h *page) End(e record.End) error {
 	b.WriteString("<main>\n")
 	counts(b, e)
 	h.writeViolations()
+	h.passed.timeLine(b)
+	h.passed.talkers(b)
 	b.WriteString("<section id=\"services\" hidden></section>\n<section id=\"all\"><h2>" + h.heading() + "</h2>\n")
 	if h.table.left > 0 {
 		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, "+

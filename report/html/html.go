@@ -48,6 +48,7 @@ type page struct {
 	port   *row   // of a check: the verdict that waits for its sockets
 	answer string // the only thing that was looked at, in a sentence
 	asked  int    // 2 stands for more
+	passed passed
 
 	violations []record.Violation
 	violated   int
@@ -218,9 +219,10 @@ func result(r probe.Result, at time.Time) row {
 		out.Name = service[0]
 		parts = append(parts, service[1:]...)
 	}
-	out.Text = strings.Join(append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", ")
+	parts = append(parts, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...)
+	out.Text = strings.Join(append(parts, passing.Totals(r.Traffic)...), ", ")
 	if r.Traffic != nil {
-		out.Details = append(passing.Totals(r.Traffic), passing.Period(r.Traffic.First, r.Traffic.Last))
+		out.Details = []string{passing.Period(r.Traffic.First, r.Traffic.Last)}
 	}
 	for _, n := range r.Notes {
 		out.Details = append(out.Details, "note: "+n)
@@ -258,8 +260,12 @@ func (h *page) Event(e local.Event) error {
 	return h.table.add(out)
 }
 
-// Flow writes a row.
+// Flow writes a row and keeps what is drawn of it. One that only began comes again.
 func (h *page) Flow(f wire.Flow) error {
+	if f.Event != "" {
+		return nil
+	}
+	h.passed.add(f)
 	return h.table.add(row{
 		Place: passing.Client(f) + " to " + f.Endpoint.String(), Word: "flow, " + f.State.String(),
 		Reason: f.Reason.String(), RTT: milliseconds(f.RTT), Text: strings.Join(passing.Flow(f), ", "),

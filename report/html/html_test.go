@@ -16,11 +16,13 @@ import (
 	"golang.org/x/net/html"
 
 	"onmux/probe"
+	"onmux/probe/traffic"
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 	"onmux/scan"
 	"onmux/scan/control"
+	"onmux/scan/wire"
 )
 
 // TestPagePolicy: the policy in the head allows the style and the script that
@@ -165,7 +167,7 @@ func TestPageDrawsControls(t *testing.T) {
 		}
 	}
 	s.Ended.Summary.Controls.Windows = s.Ended.Summary.Controls.Windows[:1]
-	if strings.Contains(string(s.Write(t, "html")), "<svg viewBox") {
+	if strings.Contains(string(s.Write(t, "html")), `class="controls"`) {
 		t.Error("one window is drawn")
 	}
 }
@@ -182,5 +184,88 @@ func TestPageFoldsViolations(t *testing.T) {
 	want := "<th scope=\"row\">10.0.0.1-10.0.0.3, 10.0.0.12 port 80/tcp (4)</th><td>closed</td><td>open</td>"
 	if out := string(s.Write(t, "html")); !strings.Contains(out, want) {
 		t.Errorf("no %q", want)
+	}
+}
+
+// office is a watch in which 40 clients talk to 30 endpoints, client i to those whose number is a
+// multiple of its own.
+func office() Stream {
+	const clients, endpoints = 40, 30
+	s := Stream{Started: Starts("watch"), Ended: Ends(endpoints, map[string]uint64{"open": 20, "closed": 10})}
+	for e := 1; e <= endpoints; e++ {
+		at := probe.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(e)}), Port: 417, Proto: probe.TCP}
+		state, reason := probe.Open, probe.SynAck
+		if e%3 == 0 {
+			state, reason = probe.Closed, probe.Reset
+		}
+		s.Findings = append(s.Findings, probe.Result{Endpoint: at, State: state, Reason: reason, Details: probe.Details{
+			Traffic: &traffic.Totals{Clients: 1, Connections: 1, First: Noon, Last: Noon}}})
+		for c := 1; c <= clients; c++ {
+			if e%c != 0 && c != 1 {
+				continue
+			}
+			f := wire.Flow{Peer: wire.Peer{Client: netip.MustParseAddr(fmt.Sprintf("2001:db8:1234:5678:9abc:def0:1234:%x", c)),
+				ClientPort: 40000}, Endpoint: at, State: state, Reason: reason, First: Noon.Add(time.Duration(e) * time.Minute),
+				Last: Noon.Add(time.Duration(e+c) * time.Minute)}
+			if state == probe.Open {
+				f.Sent.Bytes, f.Received.Bytes = 10, 1000
+			}
+			s.Findings = append(s.Findings, f)
+		}
+	}
+	return s
+}
+
+// TestPageDrawsFlows: a watch has a lane for each of the endpoints with the most flows, and lines from
+// clients to endpoints; what has no place of its own is counted.
+func TestPageDrawsFlows(t *testing.T) {
+	page := string(office().Write(t, "html"))
+	for _, want := range []string{
+		`<span class="name">all endpoints</span>`, `<span class="name">6 other endpoints</span>`,
+		`Times are of 2026-03-01, UTC.`, `<span>12:01:00</span>`, `UTC</span></p>`,
+		`aria-label="192.0.2.30:417/tcp, 12:30:00 to 13:00:00"`,
+		"<p class=\"meta\">30 clients and 30 endpoints,", `<span class="name">14 other clients</span>`,
+		`<span class="name">14 other endpoints</span>`,
+		`<span class="name">192.0.2.20:417/tcp</span><span class="note">open, 6 flows, 6.1 kB</span>`,
+		`<li class="is-closed"><span class="name">192.0.2.30:417/tcp</span><span class="note">closed, 8 flows</span>`,
+		`<tr><th scope="row">2001:db8:1234:5678:9abc:def0:1234:1</th><td data-name="endpoint">14 other endpoints</td>` +
+			`<td data-name="state">open</td><td data-name="flows">14</td><td data-name="sent">120 bytes</td>` +
+			`<td data-name="received">12.0 kB</td></tr>`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if n := strings.Count(page, "<li class=\"is-"); n != 24+2+16 {
+		t.Errorf("%d endpoints and states have a place", n)
+	}
+	for _, name := range []string{"time", "talkers"} {
+		if strings.Contains(string(network24().Write(t, "html")), `<section id="`+name+`"`) {
+			t.Errorf("a scan has a section %q", name)
+		}
+	}
+}
+
+// TestPageDrawsOddFlows: flows without time, of one moment, of ranges of clients, and those that only
+// began.
+func TestPageDrawsOddFlows(t *testing.T) {
+	at := probe.Endpoint{Addr: Addr6, Port: 417, Proto: probe.UDP}
+	s := Stream{Started: Starts("watch"), Ended: Ends(1, nil)}
+	began := wire.Flow{Peer: wire.Peer{Client: Addr4}, Endpoint: at, State: probe.Open, First: Noon, Event: wire.Began}
+	s.Findings = []Finding{began}
+	if page := string(s.Write(t, "html")); strings.Contains(page, "Time line") || strings.Contains(page, "talks to") {
+		t.Error("a flow that only began is drawn")
+	}
+	s.Findings = []Finding{wire.Flow{Peer: wire.Peer{Client: Addr4, LastClient: Addr4.Next()}, Connections: 7,
+		Endpoint: at, State: probe.OpenFiltered}}
+	page := string(s.Write(t, "html"))
+	if strings.Contains(page, "Time line") || !strings.Contains(page,
+		`<span class="name">192.0.2.1-192.0.2.2</span><span class="note">7 flows</span>`) {
+		t.Error("a flow without a time, of two clients")
+	}
+	s.Findings = []Finding{wire.Flow{Peer: wire.Peer{Client: Addr4}, Endpoint: at, State: probe.Unknown, First: Noon}}
+	page = string(s.Write(t, "html"))
+	if !strings.Contains(page, "<path d=\"M0 40V37.0h1V40z\"/>") || !strings.Contains(page, "12:00:00.123") {
+		t.Error("a flow of one moment")
 	}
 }
