@@ -245,3 +245,31 @@ func TestLateAnswersCount(t *testing.T) {
 		})
 	}
 }
+
+// TestNeverLeft: it is found out of two tries that neither left this machine, in either order, and
+// of both after the last was made.
+func TestNeverLeft(t *testing.T) {
+	for _, order := range [][]int{{1, 2}, {2, 1}, {2}, {1}} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newScript(func(s *script, _ context.Context, batch []engine.Probe) (int, error) {
+				if batch[0].Try == 2 {
+					for _, try := range order {
+						s.answers <- engine.Answer{Index: 0, Try: try, At: time.Now(),
+							Result: probe.Result{Reason: probe.LocalError, Error: "why"}}
+					}
+				}
+				return len(batch), nil
+			})
+			plan := scantest.NewPlan(t, []probe.Port{tcp417}, "192.0.2.1")
+			s := scantest.Run(t.Context(), scan.Config{Plan: plan, Engine: e, Retries: 1})
+			s.RequireComplete(t)
+			want, text := probe.NoResponse, ""
+			if len(order) == 2 {
+				want, text = probe.LocalError, "why"
+			}
+			if r := s.Results(t)[plan.At(0)]; r.Reason != want || r.Error != text || r.Tries != 2 {
+				t.Errorf("%v: %v (%v) %q after %d tries", order, r.State, r.Reason, r.Error, r.Tries)
+			}
+		})
+	}
+}

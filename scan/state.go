@@ -17,6 +17,7 @@ type state struct {
 	*space
 	cells   []verdict.Cell
 	details verdict.Details
+	unsent  verdict.Unsent
 	totals
 	times   timing.SendTimes
 	journal journal
@@ -227,11 +228,14 @@ func (s *state) merge(a *engine.Answer, u *update) {
 	}
 	u.stray, u.old, u.class = false, old, k
 	u.rtt = s.measure(a, old, k)
-	if k == verdict.LocalError && a.Try == 1 && old == verdict.CellOf(verdict.Silence, 2) {
-		// The first try was not silent after all: it never left, and that took longer
-		// to find out than the pass lasted.
-		s.set(a.Index, p, old, verdict.CellOf(verdict.Unanswered, 2))
-		return
+	if k == verdict.LocalError && a.Try > 0 && old.Class() == verdict.Silence && !s.void() {
+		// The try was not silent after all: it never left, and that took longer to find
+		// out than its pass lasted.
+		c, all := s.unsent.Add(a.Index, a.Try, old)
+		if s.set(a.Index, p, old, c); !all {
+			return
+		}
+		old = c
 	}
 	var next verdict.Cell
 	next, u.changed, u.disagrees = old.Merge(k, p)

@@ -30,7 +30,7 @@ type table struct {
 func newTable(s *space, senders int, holdSynAcks bool) *table {
 	return &table{holdSynAcks: holdSynAcks, state: state{
 		space: s, cells: make([]verdict.Cell, s.plan.Len()), details: make(verdict.Details),
-		totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
+		unsent: make(verdict.Unsent), totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
 	}}
 }
 
