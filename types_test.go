@@ -23,7 +23,7 @@ var larger = map[string]bool{
 	"report/record.Recording": true, "report/record.Nop": true, "report/record.Func": true,
 	"report/record.Handler": true, "report.Sinks": true,
 
-	"probe/local/ruleset.evaluation": true, "probe/nettest.Host": true, "probe/service.plan": true,
+	"probe/nettest.Host": true, "probe/service.plan": true,
 	"probe/service.session": true, "scan.state": true, "scan.table": true, "scan/target.Plan": true,
 	"scan/control.Watch": true, "scan/control.controls": true, "scan/verdict.Cell": true,
 	"scan/raw.neighborTable": true, "scan/connect.Engine": true, "probe.socket": true, "..session": true,

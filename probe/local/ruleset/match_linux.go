@@ -5,30 +5,31 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"onmux/probe/local/nfexpr"
+
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
 // any lets all packets through.
-func (f flow) any() match { return match{addrs: f.all, devices: f.anyDevice} }
+func (f *flow) any() match { return match{addrs: f.all, devices: f.anyDevice} }
 
 // depends lets packets through under a condition.
-func (f flow) depends(c nfexpr.Condition) match {
+func (f *flow) depends(c nfexpr.Condition) match {
 	m := f.any()
 	m.unsure = c
 	return m
 }
 
 // ofPorts lets packets for some ports through.
-func (f flow) ofPorts(ports PortSet) match {
+func (f *flow) ofPorts(ports PortSet) match {
 	m := f.any()
 	m.ports, m.never = ports, len(ports) == 0
 	return m
 }
 
 // never lets nothing through.
-func (f flow) never() match {
+func (f *flow) never() match {
 	m := f.any()
 	m.never = true
 	return m
@@ -71,7 +72,7 @@ func (m match) none() bool {
 // length, both included. Values of several parts, such as an address and a port, are
 // compared part by part, as sets of them are; whole means that they are compared as
 // one number.
-func (f flow) between(r *registers, at int, low, high []byte, whole bool) match {
+func (f *flow) between(r *registers, at int, low, high []byte, whole bool) match {
 	m := f.any()
 	for i := 0; i < len(low); {
 		n := r.run(at+i, len(low)-i)
@@ -85,7 +86,7 @@ func (f flow) between(r *registers, at int, low, high []byte, whole bool) match 
 }
 
 // part matches bytes of one value.
-func (f flow) part(r *registers, at int, low, high []byte) match {
+func (f *flow) part(r *registers, at int, low, high []byte) match {
 	part := r.bytes[at : at+len(low)]
 	buf := make([]byte, len(part))
 	holds := func(of []byte) bool {
@@ -144,7 +145,7 @@ func (f flow) part(r *registers, at int, low, high []byte) match {
 func allZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 // ofDevices matches the device by which packets arrive.
-func (f flow) ofDevices(from nfexpr.Origin, holds func([]byte) bool) match {
+func (f *flow) ofDevices(from nfexpr.Origin, holds func([]byte) bool) match {
 	m := f.any()
 	m.devices = 0
 	m.condition = nfexpr.Condition{Kind: nfexpr.Interface}
@@ -166,7 +167,7 @@ func (f flow) ofDevices(from nfexpr.Origin, holds func([]byte) bool) match {
 
 // ofSources matches sources by the first bytes of their addresses, of which the last
 // may be masked.
-func (f flow) ofSources(part []registerByte, low, high []byte) match {
+func (f *flow) ofSources(part []registerByte, low, high []byte) match {
 	size := 4
 	if f.family == unix.NFPROTO_IPV6 {
 		size = 16

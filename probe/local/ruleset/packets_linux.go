@@ -3,6 +3,7 @@ package ruleset
 import (
 	"net/netip"
 	"onmux/probe/local/nfexpr"
+
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -134,24 +135,18 @@ func (p packets) doubting(conditions []nfexpr.Condition, by Rule, split int, hol
 	return p
 }
 
-// commit separates packets to which a rule is about to do something, from those that
-// it leaves to the next one: both are the same where it is not known whether a
-// condition of the rule holds.
-func (v *evaluation) commit(f *frame, p packets) (acted packets, rest []packets) {
-	if len(p.pending) == 0 {
-		return p, nil
-	}
-	v.splits++
-	pending, by := p.pending, v.rule(f)
-	p.pending = nil
-	left := p.doubting(pending, by, v.splits, false)
-	left.conditions = p.before
-	return p.doubting(pending, by, v.splits, true), []packets{left}
+// splits numbers how often packets were made two sets, of which conditions decide differently.
+type splits int
+
+// halve is packets about which conditions decided that they hold, and that they do not.
+func (s *splits) halve(p packets, conditions []nfexpr.Condition, by Rule) (hold, not packets) {
+	*s++
+	return p.doubting(conditions, by, int(*s), true), p.doubting(conditions, by, int(*s), false)
 }
 
 // split is the packets that one of some matches lets through, or may, and those that
 // none does. What else it depends on is pending.
-func (v *evaluation) split(p packets, matches []match, invert bool) (in, out []packets) {
+func (f *flow) split(p packets, matches []match, invert bool) (in, out []packets) {
 	rest := []packets{p}
 	for _, m := range matches {
 		var next []packets
@@ -168,7 +163,7 @@ func (v *evaluation) split(p packets, matches []match, invert bool) (in, out []p
 			in = append(in, through)
 		}
 		if rest = next; len(rest)+len(in) > maxSets {
-			return v.split(p, []match{v.depends(nfexpr.Condition{Kind: nfexpr.AddressAndPort})}, invert)
+			return f.split(p, []match{f.depends(nfexpr.Condition{Kind: nfexpr.AddressAndPort})}, invert)
 		}
 	}
 	if !invert {
@@ -313,7 +308,7 @@ func (p packets) translated(t Target) packets {
 
 // rewritten is where packets go to whose header a rule writes to, if that is to
 // another place.
-func (p packets) rewritten(e nfexpr.Expression, f flow) (Target, bool) {
+func (p packets) rewritten(e nfexpr.Expression, f *flow) (Target, bool) {
 	t, moved := p.state.target, false
 	at, end := int(e.Load.Offset), int(e.Load.Offset)+e.Size
 	addr, size := 16, 4

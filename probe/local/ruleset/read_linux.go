@@ -69,6 +69,9 @@ func (c chain) sees(family nfexpr.Family) bool {
 	return c.family == family || c.family != unix.NFPROTO_IPV4 && c.family != unix.NFPROTO_IPV6
 }
 
+// filters reports whether a base chain decides what comes to sockets.
+func (c chain) filters() bool { return c.hook == unix.NF_INET_LOCAL_IN && c.kind != "nat" }
+
 // called is the priority at which the kernel calls the chain: all nat chains of a
 // hook at that of NAT.
 func (c chain) called() int32 {
@@ -304,8 +307,10 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found [
 				}
 				v.setSources()
 				v.setDevices(devices, err)
+				v.effects.flow = &v.flow
 				v.run(ctx, bases)
-				found, fates = append(found, v.found...), append(fates, v.fates...)
+				found, fates = append(found, v.effects.found...), append(fates, v.effects.fates...)
+				r.truncated = r.truncated || v.effects.truncated
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"onmux/probe/local/nfexpr"
+
 	"slices"
 )
 
@@ -65,21 +66,21 @@ func before(b []byte) []byte {
 // lookup takes packets through a lookup and the rest of the rule: once for what
 // is in a set, and of a map once for each of its elements. It returns those that the
 // rule leaves to the next one.
-func (v *evaluation) lookup(
+func (b *baseChain) lookup(
 	ctx context.Context, f *frame, e nfexpr.Expression, exprs []nfexpr.Expression, p packets,
 ) (rest []packets) {
-	s := v.rules.set(ctx, v.hooked, e.Lookup.Set)
+	s := b.rules.set(ctx, b.at, e.Lookup.Set)
 	var in []packets
 	switch {
 	case s.err != nil:
-		in, rest = v.split(p, []match{v.depends(nfexpr.Condition{Kind: nfexpr.UnreadSet})}, false)
+		in, rest = b.split(p, []match{b.depends(nfexpr.Condition{Kind: nfexpr.UnreadSet})}, false)
 	case e.Lookup.IsMap:
-		return v.lookupMap(ctx, f, e, s, exprs, p)
+		return b.lookupMap(ctx, f, e, s, exprs, p)
 	default:
-		in, rest = v.split(p, v.lookupSet(ctx, e, s, &p), e.Invert)
+		in, rest = b.split(p, b.lookupSet(ctx, e, s, &p), e.Invert)
 	}
 	for _, q := range in {
-		rest = append(rest, v.expressions(ctx, f, exprs, q)...)
+		rest = append(rest, b.expressions(ctx, f, exprs, q)...)
 	}
 	return rest
 }
@@ -89,21 +90,21 @@ func keyFits(e nfexpr.Expression, el nfexpr.Element) bool { return nfexpr.Fits(e
 
 // lookupSet is the alternatives that match the elements of a set, those that differ
 // only in their ports or their sources as one.
-func (v *evaluation) lookupSet(ctx context.Context, e nfexpr.Expression, s *set, p *packets) []match {
+func (b *baseChain) lookupSet(ctx context.Context, e nfexpr.Expression, s *set, p *packets) []match {
 	var all []match
 	for _, el := range s.elements {
-		if !v.rules.spend(ctx, 1) {
+		if !b.rules.spend(ctx, 1) {
 			break
 		}
-		m := v.any()
+		m := b.any()
 		if !el.Catchall {
 			if !keyFits(e, el) {
 				continue
 			}
-			m = v.between(&p.regs, e.Src, el.Low, el.High, false)
+			m = b.between(&p.regs, e.Src, el.Low, el.High, false)
 		}
 		if el.Rated {
-			m = m.both(v.depends(nfexpr.Condition{Kind: nfexpr.Rate}))
+			m = m.both(b.depends(nfexpr.Condition{Kind: nfexpr.Rate}))
 		}
 		if !m.none() || m.assumed {
 			all = append(all, m)
@@ -114,12 +115,12 @@ func (v *evaluation) lookupSet(ctx context.Context, e nfexpr.Expression, s *set,
 
 // lookupMap takes packets through a map and the rest of the rule, once for each
 // element. It returns those that the rule leaves to the next one.
-func (v *evaluation) lookupMap(
+func (b *baseChain) lookupMap(
 	ctx context.Context, f *frame, e nfexpr.Expression, s *set, exprs []nfexpr.Expression, p packets,
 ) (rest []packets) {
 	left := []packets{p} // for the element that catches all others
 	for _, el := range s.elements {
-		if !v.rules.spend(ctx, 1) {
+		if !b.rules.spend(ctx, 1) {
 			break
 		}
 		in := left
@@ -128,24 +129,24 @@ func (v *evaluation) lookupMap(
 				left = in
 				continue
 			}
-			m := v.between(&p.regs, e.Src, el.Low, el.High, false)
+			m := b.between(&p.regs, e.Src, el.Low, el.High, false)
 			var through []packets
 			for _, q := range in {
-				a, b := v.split(q, []match{m}, false)
-				if through = append(through, a...); m.unsure != (nfexpr.Condition{}) {
-					b = []packets{q} // for the next element, if it is not this one
+				matched, others := b.split(q, []match{m}, false)
+				if through = append(through, matched...); m.unsure != (nfexpr.Condition{}) {
+					others = []packets{q} // for the next element, if it is not this one
 				}
-				left = append(left, b...)
+				left = append(left, others...)
 			}
 			in = through
 		}
 		for _, q := range in {
 			switch {
 			case el.Verdict != nil:
-				rest = append(rest, v.decide(ctx, f, *el.Verdict, q)...)
+				rest = append(rest, b.decide(ctx, f, *el.Verdict, q)...)
 			case nfexpr.Fits(e.Dst, len(el.Data)):
 				q.regs.store(e.Dst, el.Data)
-				rest = append(rest, v.expressions(ctx, f, exprs, q)...)
+				rest = append(rest, b.expressions(ctx, f, exprs, q)...)
 			default: // an object of a name
 				rest = append(rest, leave([]packets{q})...)
 			}

@@ -3,33 +3,31 @@ package ruleset
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"onmux/probe/local/nfexpr"
 )
 
 // xtPorts splits packets by the destination port, as iptables compares it.
-func (v *evaluation) xtPorts(p packets, e nfexpr.Expression) (in, out []packets) {
+func (r reader) xtPorts(p packets, e nfexpr.Expression) (in, out []packets) {
 	load := nfexpr.Expression{
 		Kind: nfexpr.KindLoad,
 		Size: 2,
 		Load: nfexpr.Loading{From: nfexpr.FromTransportHeader, Offset: 2},
 	}
-	v.load(load, &p)
+	r.load(load, &p)
 	var matches []match
-	for _, r := range e.XT.Ports {
-		low, high := binary.BigEndian.AppendUint16(nil, r.First), binary.BigEndian.AppendUint16(nil, r.Last)
-		matches = append(matches, v.between(&p.regs, 0, low, high, true))
+	for _, ports := range e.XT.Ports {
+		low, high := binary.BigEndian.AppendUint16(nil, ports.First), binary.BigEndian.AppendUint16(nil, ports.Last)
+		matches = append(matches, r.between(&p.regs, 0, low, high, true))
 	}
-	return v.split(p, mergeMatches(matches), e.Invert)
+	return r.split(p, mergeMatches(matches), e.Invert)
 }
 
 // change is packets after a rule has written to their header or marked them.
-func (v *evaluation) change(f *frame, e nfexpr.Expression, p packets) packets {
+func (b *baseChain) change(f *frame, e nfexpr.Expression, p packets) packets {
 	switch {
 	case e.Kind == nfexpr.KindUntrack:
-		p.state.untracked = p.state.untracked || v.beforeTracking()
+		p.state.untracked = p.state.untracked || b.beforeTracking()
 	case e.Kind == nfexpr.KindXTMark:
 		p.state.mark = markOf(e, p.state.mark)
 	case e.Kind == nfexpr.KindMark && e.Load.From == nfexpr.FromMark:
@@ -37,9 +35,9 @@ func (v *evaluation) change(f *frame, e nfexpr.Expression, p packets) packets {
 	case e.Kind == nfexpr.KindMark:
 		p.state.connMark = p.regs.set(e.Src)
 	default:
-		t, moved := p.rewritten(e, v.flow)
+		t, moved := p.rewritten(e, b.flow)
 		if moved {
-			p = v.moveTo(f, p, t, ByRewriting)
+			p = b.moveTo(f, p, t, ByRewriting)
 		} else if at, end := e.Load.Offset, e.Load.Offset+uint32(e.Size); e.Load.From == nfexpr.FromNetworkHeader {
 			p.state.sourceMoved = p.state.sourceMoved || at < 24 && end > 8
 		}
@@ -48,33 +46,19 @@ func (v *evaluation) change(f *frame, e nfexpr.Expression, p packets) packets {
 }
 
 // moveTo notes where a rule sends packets and returns them with that destination.
-func (v *evaluation) moveTo(f *frame, p packets, t Target, by Means) packets {
-	v.translation(f, p, t, by, false)
+func (b *baseChain) moveTo(f *frame, p packets, t Target, by Means) packets {
+	b.effects.translation(f.rule(), p, t, by, false)
 	return p.translated(t)
-}
-
-func (v *evaluation) translation(f *frame, p packets, t Target, by Means, unknown bool) {
-	if !unknown && !t.differs(p.ports) {
-		return
-	}
-	if len(v.found) == maxTranslations {
-		v.rules.truncated = true
-		return
-	}
-	v.found = append(v.found, Translation{
-		Packets: v.packets(p), Means: by, Target: t, Unknown: unknown, Rule: v.rule(f),
-		Conditions: slices.Clone(p.conditions[:min(len(p.conditions), maxConditions)]),
-	})
 }
 
 // unknownTarget notes that it is not known what a rule does with packets. It may do
 // nothing.
-func (v *evaluation) unknownTarget(f *frame, e nfexpr.Expression, p packets) packets {
-	v.translation(f, p, Target{}, ByNAT, true)
-	v.splits++
-	v.fate(NotKnown, p.doubting([]nfexpr.Condition{e.Condition}, v.rule(f), v.splits, true), v.rule(f), false)
-	p.conditions = including(p.before, e.Condition)
-	return p.doubting([]nfexpr.Condition{e.Condition}, v.rule(f), v.splits, false)
+func (b *baseChain) unknownTarget(f *frame, e nfexpr.Expression, p packets) packets {
+	b.effects.translation(f.rule(), p, Target{}, ByNAT, true)
+	acted, left := b.splits.halve(p, []nfexpr.Condition{e.Condition}, f.rule())
+	b.effects.fate(NotKnown, acted, f.rule(), false)
+	left.conditions = including(p.before, e.Condition)
+	return left
 }
 
 // target is where an expression sends packets.
@@ -112,37 +96,4 @@ func (t Target) differs(from PortSet) bool {
 	}
 	single := len(from) == 1 && from[0].First == from[0].Last
 	return t.Port != SamePort && !(single && t.Port == KnownPort && t.Ports == from[0])
-}
-
-// rule names the rule that is evaluated, and the program that makes chains of such
-// names.
-func (v *evaluation) rule(f *frame) Rule {
-	table := v.hooked.tableName()
-	r := Rule{Table: table, Chain: f.chain}
-	if f.chain == "" {
-		r.Chain = v.hooked.name
-	}
-	for g := f; g.caller != nil; g = g.caller {
-		for _, m := range makers() {
-			if strings.HasPrefix(g.chain, m.chainPrefix) || strings.HasSuffix(table, " "+m.table) {
-				r.Maker = m.maker
-			}
-		}
-	}
-	return r
-}
-
-type makerNames struct {
-	chainPrefix, table string
-	maker              Maker
-}
-
-// makers lists the programs that make rules in chains or tables of their own names.
-func makers() []makerNames {
-	return []makerNames{
-		{"DOCKER", "docker-bridges", Docker},
-		{"KUBE-", "kube-proxy", KubeProxy},
-		{"CNI-", "cni_hostport", CNI},
-		{"NETAVARK-", "netavark", Podman},
-	}
 }
