@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"io"
-	"onmux/report/help"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"onmux/report/help"
 )
 
 // TestBashCompletes asks a real bash what it would offer. Words are as bash takes a line

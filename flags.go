@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"onmux/report/help"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"onmux/report/help"
 )
 
 const durations = "durations look like 500ms, 2 or 2s, 1m30s"

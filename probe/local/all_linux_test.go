@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	. "onmux/probe/local"
 	"slices"
 	"testing"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 )
 

@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"fmt"
-	. "onmux/probe/local"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )

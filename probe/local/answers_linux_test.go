@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	. "onmux/probe/local"
 	"os"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/nettest"
 )
 

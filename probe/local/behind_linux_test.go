@@ -1,7 +1,6 @@
 package local_test
 
 import (
-	. "onmux/probe/local"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )

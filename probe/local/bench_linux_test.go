@@ -3,12 +3,12 @@ package local_test
 import (
 	"context"
 	"net/netip"
-	. "onmux/probe/local"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )

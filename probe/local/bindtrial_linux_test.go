@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"errors"
-	. "onmux/probe/local"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )

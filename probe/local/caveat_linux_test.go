@@ -1,11 +1,11 @@
 package local_test
 
 import (
-	. "onmux/probe/local"
 	"slices"
 	"testing"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )

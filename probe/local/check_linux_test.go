@@ -3,7 +3,6 @@ package local_test
 import (
 	"context"
 	"fmt"
-	. "onmux/probe/local"
 	"os"
 	"reflect"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )

@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"fmt"
-	. "onmux/probe/local"
 	"os"
 	"reflect"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/netns"
 	"onmux/probe/nettest"
 )

@@ -3,7 +3,6 @@ package local_test
 import (
 	"context"
 	"fmt"
-	. "onmux/probe/local"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/owner"
 	"onmux/probe/nettest"
 )

@@ -1,7 +1,6 @@
 package local_test
 
 import (
-	. "onmux/probe/local"
 	"strings"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"
 )

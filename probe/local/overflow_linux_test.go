@@ -3,13 +3,13 @@ package local_test
 import (
 	"encoding/binary"
 	"fmt"
-	. "onmux/probe/local"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )

@@ -3,7 +3,6 @@ package local_test
 import (
 	"context"
 	"net/netip"
-	. "onmux/probe/local"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
 )

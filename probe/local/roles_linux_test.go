@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	. "onmux/probe/local"
 	"os"
 	"os/exec"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/owner"
 	"onmux/probe/nettest"
 )

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	. "onmux/probe/local"
-	"onmux/report/phrase"
 	"os"
 	"slices"
 	"testing"
@@ -15,8 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/socket"
 	"onmux/probe/nettest"
+	"onmux/report/phrase"
 )
 
 // TestMain runs the tests in namespaces of their own, and the processes that they

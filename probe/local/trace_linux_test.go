@@ -3,7 +3,6 @@ package local_test
 import (
 	"errors"
 	"net"
-	. "onmux/probe/local"
 	"os"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/local/trace"
 	"onmux/probe/nettest"
 	"onmux/probe/nettest/nft"

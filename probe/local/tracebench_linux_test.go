@@ -3,10 +3,10 @@ package local_test
 import (
 	"fmt"
 	"net"
-	. "onmux/probe/local"
 	"testing"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 	"onmux/probe/nettest"
 )
 

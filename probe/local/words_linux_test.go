@@ -2,11 +2,11 @@ package local_test
 
 import (
 	"fmt"
-	. "onmux/probe/local"
 	"slices"
 	"testing"
 
 	"onmux/probe"
+	. "onmux/probe/local"
 )
 
 // Where no more than words is needed, nothing is read that cannot change one.

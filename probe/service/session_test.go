@@ -2,10 +2,11 @@ package service
 
 import (
 	"net"
-	"onmux/probe/service/answer"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onmux/probe/service/answer"
 )
 
 // A peer may drip, stop or flood: receive ends by the clock or by the size.

@@ -3,11 +3,12 @@ package help
 import (
 	"fmt"
 	"net/netip"
+	"strings"
+
 	"onmux/probe"
 	"onmux/probe/hostport"
 	"onmux/probe/ports"
 	"onmux/probe/wording"
-	"strings"
 )
 
 // UnknownCommand is the error of a word in the place of a command: a port, a host and a

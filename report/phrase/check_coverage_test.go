@@ -2,11 +2,12 @@ package phrase
 
 import (
 	"errors"
+	"strings"
+	"testing"
+
 	"onmux/probe"
 	. "onmux/probe/local"
 	"onmux/probe/local/socket"
-	"strings"
-	"testing"
 )
 
 func TestSources(t *testing.T) {

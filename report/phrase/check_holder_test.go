@@ -1,9 +1,10 @@
 package phrase
 
 import (
-	"onmux/probe/local/owner"
 	"strings"
 	"testing"
+
+	"onmux/probe/local/owner"
 )
 
 func TestWhere(t *testing.T) {

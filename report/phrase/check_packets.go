@@ -2,13 +2,14 @@ package phrase
 
 import (
 	"fmt"
+	"slices"
+
 	"onmux/probe/local"
 	"onmux/probe/local/bpf"
 	"onmux/probe/local/firewall"
 	"onmux/probe/local/nat"
 	"onmux/probe/wording"
 	"onmux/report/phrase/packets"
-	"slices"
 )
 
 // rulesBeside is what NAT rules do beside the verdict.

@@ -3,6 +3,11 @@ package phrase
 import (
 	"errors"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
 	"onmux/probe"
 	. "onmux/probe/local"
 	"onmux/probe/local/nat"
@@ -10,10 +15,6 @@ import (
 	"onmux/probe/local/ruleset"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
-	"reflect"
-	"slices"
-	"strings"
-	"testing"
 )
 
 // portFacts is what a test needs of Facts about 417/tcp.

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"onmux/probe/local/nfexpr"
-
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/local/nfexpr"
 )
 
 // any lets all packets through.

@@ -2,11 +2,11 @@ package ruleset
 
 import (
 	"net/netip"
-	"onmux/probe/local/nfexpr"
-
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"onmux/probe/local/nfexpr"
 )
 
 // Bounds of what is kept of packets.

@@ -2,8 +2,9 @@ package ruleset
 
 import (
 	"cmp"
-	"onmux/probe/local/nfexpr"
 	"slices"
+
+	"onmux/probe/local/nfexpr"
 )
 
 // PortSet is a set of ports: sorted ranges with gaps between them.

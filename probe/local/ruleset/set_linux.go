@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"onmux/probe/local/nfexpr"
-
 	"slices"
+
+	"onmux/probe/local/nfexpr"
 )
 
 // set is a set, or a map, of a table.

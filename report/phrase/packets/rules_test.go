@@ -3,12 +3,13 @@ package packets
 import (
 	"errors"
 	"net/netip"
-	"onmux/probe/local/nat"
-	"onmux/probe/local/nfexpr"
-	"onmux/probe/local/ruleset"
 	"slices"
 	"strings"
 	"testing"
+
+	"onmux/probe/local/nat"
+	"onmux/probe/local/nfexpr"
+	"onmux/probe/local/ruleset"
 )
 
 func TestNATCoverage(t *testing.T) {
