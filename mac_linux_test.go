@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -38,9 +39,13 @@ func TestHardwareAddresses(t *testing.T) {
 		{"probe", target + ":1/tcp"}, {"probe", h.Addr6.String(), "-p", "1/tcp"},
 	} {
 		xml := t.TempDir() + "/r.xml"
-		out, err := exec.Command("onmux", append(args, "-o", "json", "-o", "nmap-xml="+xml)...).Output()
+		table := t.TempDir() + "/r.csv"
+		out, err := exec.Command("onmux", append(args, "-o", "json", "-o", "nmap-xml="+xml, "-o", "csv="+table)...).Output()
 		if err != nil {
 			t.Fatal(args, err)
+		}
+		if b, err := os.ReadFile(table); err != nil || !strings.Contains(string(b), ","+want+"\r\n") {
+			t.Errorf("%q: %v, the csv does not have %s:\n%s", args, err, want, b)
 		}
 		for _, file := range []string{"", xml} {
 			if file != "" {

@@ -26,14 +26,14 @@ import (
 var csvHead = []string{"type", "address", "last", "count", "port", "proto", "state", "reason", "rtt_ms", "tries",
 	"host", "responder", "confidence", "service", "product", "version", "reach", "netns", "pid", "process", "user",
 	"unit",
-	"expected", "actual", "text", "rule", "hosts", "client"}
+	"expected", "actual", "text", "rule", "hosts", "client", "mac"}
 
 // csvHandler writes a table (RFC 4180): a row for each record, for each owner
 // of a socket, and at the end one that states whether that was everything.
 type csvHandler struct {
 	csv     *csv.Writer
 	command string
-	row     [28]string
+	row     [29]string
 }
 
 func NewCSV(w io.Writer, _ record.Options) record.Handler {
@@ -79,10 +79,11 @@ const (
 	cRule
 	cHosts
 	cClient
+	cMAC
 )
 
 // begin clears the row for a record of a type.
-func (c *csvHandler) begin(f record.Finding) { c.row = [28]string{cType: f.Kind()} }
+func (c *csvHandler) begin(f record.Finding) { c.row = [29]string{cType: f.Kind()} }
 
 // Endpoint writes a row.
 // End writes a row that states whether that was everything.
@@ -161,6 +162,7 @@ func (c *csvHandler) endpoint(r probe.Result) {
 	if r.Responder.IsValid() {
 		c.row[cResponder] = r.Responder.String()
 	}
+	c.row[cMAC] = r.MAC
 	c.row[cHost], c.row[cHosts], c.row[cConfidence] = r.Host, strings.Join(r.Hosts, " "), string(r.Confidence)
 	if s := r.Service; s != nil {
 		c.row[cService], c.row[cProduct], c.row[cVersion] = s.Name, s.Product, s.Version
@@ -241,7 +243,7 @@ func (c *csvHandler) End(e record.End) error {
 	if !e.Complete {
 		state = "incomplete"
 	}
-	c.row = [28]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
+	c.row = [29]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
 		cText: phrase.Join(phrase.Tally(c.command, e.Summary.States), "", e.Coverage...)}
 	return c.write(c.row[:])
 }

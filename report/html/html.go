@@ -227,7 +227,11 @@ func result(r probe.Result, at time.Time) row {
 	for _, n := range r.Notes {
 		out.Details = append(out.Details, "note: "+n)
 	}
-	out.Details = slices.Concat(out.Details, arrival.FarEnd(r.FarEnd), phrase.Evidence(r))
+	evidence := phrase.Evidence(r)
+	if line := "its MAC is " + r.MAC; r.MAC != "" && !slices.Contains(evidence, line) {
+		evidence = append(evidence, line)
+	}
+	out.Details = slices.Concat(out.Details, arrival.FarEnd(r.FarEnd), evidence)
 	return out
 }
 

@@ -84,6 +84,10 @@ func TestPageIsBounded(t *testing.T) {
 func columnsOf(t *testing.T, page []byte) (c struct {
 	Place []string `json:"p"`
 	First []any    `json:"a"`
+
+	Details struct {
+		Texts []string `json:"v"`
+	} `json:"d"`
 }) {
 	t.Helper()
 	_, text, _ := bytes.Cut(page, []byte(`id="rows">`))
@@ -127,6 +131,19 @@ func manyOpen() Stream {
 	s.Ended.Complete = true
 	s.Ended.Summary = scan.Summary{Targets: 65536, States: map[string]uint64{"open": 65536}}
 	return s
+}
+
+// TestPageHasMAC: the MAC of a host stands among its evidence, once.
+func TestPageHasMAC(t *testing.T) {
+	for _, evidence := range [][]string{nil, {"its MAC is 52:54:00:12:34:56"}} {
+		s := network24()
+		s.Findings = []Finding{probe.Result{Endpoint: probe.Endpoint{Addr: Addr4, Port: 22, Proto: probe.TCP},
+			State: probe.Open, Evidence: evidence, Details: probe.Details{MAC: "52:54:00:12:34:56"}}}
+		c := columnsOf(t, s.Write(t, "html"))
+		if fmt.Sprint(c.Details.Texts) != "[its MAC is 52:54:00:12:34:56]" {
+			t.Errorf("%q", c.Details.Texts)
+		}
+	}
 }
 
 // TestPageStates: the page has the command, the machine and the time in its title, and how

@@ -345,3 +345,37 @@ const nmapFindings = `
 127.0.0.2:417/tcp  closed reset
 127.0.0.2:2222/tcp  closed reset
 `
+
+// TestReadAgain: what is read says which command wrote it, and with which arguments where that is
+// certain. What has no endpoints of its own is read as a scan.
+func TestReadAgain(t *testing.T) {
+	for _, c := range []struct {
+		command string
+		args    []string
+		want    string
+		read    []string
+	}{
+		{"scan", []string{"scan", "10.0.0.0/24", "-p", "80"}, "scan", []string{"scan", "10.0.0.0/24", "-p", "80"}},
+		{"probe", []string{"probe", "db1:5432"}, "probe", []string{"probe", "db1:5432"}},
+		{"watch", []string{"watch", "a b.pcap"}, "watch", nil},
+		{"merge", nil, "merge", []string{"merge"}},
+		{"check", []string{"check", "80"}, "scan", []string{"check", "80"}},
+	} {
+		s := Stream{Started: Starts(c.command), Ended: Ends(0, nil)}
+		s.Started.Args = c.args
+		r := NewRecorder()
+		if err := Replay(bytes.NewReader(s.Write(t, "nmap-xml")), r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Started.Command != c.want || !slices.Equal(r.Started.Args, c.read) {
+			t.Errorf("%q is read as %s, %q", c.args, r.Started.Command, r.Started.Args)
+		}
+	}
+	for _, args := range []string{"onmux", "", "nmap watch", "onmux"} {
+		r := NewRecorder()
+		err := Replay(strings.NewReader(`<nmaprun scanner="onmux" args="`+args+`"></nmaprun>`), r)
+		if err != nil || r.Started.Command != "scan" || r.Started.Args != nil {
+			t.Errorf("%q is read as %s, %q, %v", args, r.Started.Command, r.Started.Args, err)
+		}
+	}
+}

@@ -96,6 +96,22 @@ func group(results []probe.Result) []kept {
 	return all
 }
 
+// ownCommand is which command of onmux wrote a report, and its arguments if it is certain where each
+// ends. The XML of commands without endpoints is that of a scan.
+func ownCommand(line string) (command string, args []string) {
+	words := strings.Fields(line)
+	if len(words) < 2 || words[0] != "onmux" {
+		return "scan", nil
+	}
+	if command = words[1]; !slices.Contains([]string{"probe", "scan", "merge", "watch"}, command) {
+		command = "scan"
+	}
+	if !strings.ContainsAny(line, `'"\\`) {
+		args = words[1:]
+	}
+	return command, args
+}
+
 const ownPrefix = "onmux: "
 
 // ownComment is a comment with what our reader needs; of nothing it is "".

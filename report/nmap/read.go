@@ -155,8 +155,12 @@ func (p *reader) begin(e xml.StartElement) error {
 	if p.Began() {
 		return nil
 	}
+	command, args := "scan", []string(nil)
+	if p.scanner == "onmux" {
+		command, args = ownCommand(attr(e, "args"))
+	}
 	return p.Start(record.Start{
-		Schema: record.Schema, Command: "scan", Started: unixTime(attr(e, "start")),
+		Schema: record.Schema, Command: command, Args: args, Started: unixTime(attr(e, "start")),
 		Version: strings.TrimSpace(strings.TrimPrefix(p.scanner, "onmux") + " " + attr(e, "version")),
 	})
 }
