@@ -63,8 +63,8 @@ type heldNeighbors struct {
 }
 
 // newNeighborLimit leaves out this machine's own addresses.
-func newNeighborLimit(own []netip.Prefix, t Table) neighborLimit {
-	l := neighborLimit{table: t}
+func newNeighborLimit(own []netip.Prefix, t Table) *neighborLimit {
+	l := &neighborLimit{table: t}
 	for _, p := range own {
 		if !p.Addr().IsLoopback() && !p.IsSingleIP() {
 			l.own = append(l.own, p)
