@@ -172,7 +172,7 @@ func (e *Engine) Paths() (out []engine.Path) {
 			p.Device = r.Device.Name
 		}
 		if r.Asks() {
-			p.State = e.neighbors.pathState(neighbor{r.Gateway, r.Device.Index}, time.Now())
+			p.State = e.neighbors.nextHops.state(neighbor{r.Gateway, r.Device.Index}, time.Now())
 		}
 		out = append(out, p)
 	}
@@ -190,9 +190,7 @@ func (e *Engine) MAC(a netip.Addr) string {
 	if r.failure != "" || !r.Frames || r.nextHop != nil || r.isLocal() {
 		return ""
 	}
-	e.neighbors.mu.Lock()
-	defer e.neighbors.mu.Unlock()
-	if m, ok, _ := e.neighbors.get(r.neighbor(probe.Endpoint{Addr: a})); ok {
+	if m, ok := e.neighbors.known(r.neighbor(probe.Endpoint{Addr: a})); ok {
 		return m.String()
 	}
 	return ""
@@ -204,7 +202,7 @@ func (e *Engine) Forged() uint64 { return e.receiver.forged.Load() }
 // Notes are what the user should know when a scan is over.
 func (e *Engine) Notes() []engine.Note {
 	var notes []engine.Note
-	for _, a := range e.neighbors.lostNextHops(time.Now()) {
+	for _, a := range e.neighbors.nextHops.lost(time.Now()) {
 		notes = append(notes, engine.Note{Kind: engine.NoteNextHopLost, Addr: a})
 	}
 	add := func(kind engine.NoteKind, n uint64) {

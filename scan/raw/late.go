@@ -50,7 +50,7 @@ func (l *lateSender) put(w *waitingProbe, mac packet.MAC, now time.Time) (engine
 // solicit asks each next hop for which want holds for its MAC, and reports
 // whether there was one.
 func (l *lateSender) solicit(want func(*nextHop) bool) bool {
-	hops := l.neighbors.markAsked(time.Now(), want)
+	hops := l.neighbors.nextHops.markAsked(time.Now(), want)
 	for _, h := range hops {
 		to := &l.routes.all[h.route.ID]
 		s := l.socketFor(to)

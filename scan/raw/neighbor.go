@@ -2,12 +2,10 @@ package raw
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
 	"onmux/scan/engine"
-	"onmux/scan/link"
 	"onmux/scan/packet"
 )
 
@@ -25,7 +23,7 @@ type neighbor struct {
 // neighborTable resolves neighbors to MACs. Probes wait in a queue until their
 // neighbor has answered. The set of next hops is fixed once the engine is made.
 type neighborTable struct {
-	nextHops map[neighbor]*nextHop
+	nextHops nextHops
 
 	mu     sync.Mutex
 	macs   macTable
@@ -34,35 +32,17 @@ type neighborTable struct {
 }
 
 func newNeighborTable(start time.Time) *neighborTable {
-	return &neighborTable{nextHops: make(map[neighbor]*nextHop), macs: newMACTable(), queue: newProbeQueue(start)}
-}
-
-// addNextHop adds the gateway of a route. It is for setting up.
-func (t *neighborTable) addNextHop(r *link.Route) *nextHop {
-	n := neighbor{r.Gateway, r.Device.Index}
-	if t.nextHops[n] == nil {
-		t.nextHops[n] = &nextHop{neighbor: n, route: r}
-	}
-	return t.nextHops[n]
+	return &neighborTable{nextHops: make(nextHops), macs: newMACTable(), queue: newProbeQueue(start)}
 }
 
 // fix keeps a MAC that an administrator has set.
 func (t *neighborTable) fix(n neighbor, m packet.MAC) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.learn(n, m)
 	if h := t.nextHops[n]; h != nil {
-		h.fixed = true
-	}
-}
-
-// learn keeps a neighbor's MAC. The caller holds mu.
-func (t *neighborTable) learn(n neighbor, m packet.MAC) {
-	if h := t.nextHops[n]; h != nil {
-		h.set(m)
-		h.unanswered, h.asked = 0, false
+		h.fix(m)
 		return
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.macs.set(n, m)
 }
 
@@ -71,16 +51,24 @@ func (t *neighborTable) learn(n neighbor, m packet.MAC) {
 func (t *neighborTable) get(n neighbor) (m packet.MAC, ok bool, unanswered int) {
 	if h := t.nextHops[n]; h != nil {
 		m, ok = h.get()
-		return m, ok, h.unanswered
+		return m, ok, h.unansweredTry()
 	}
 	return t.macs.get(n)
+}
+
+// known returns the MAC of a neighbor, if it is known.
+func (t *neighborTable) known(n neighbor) (packet.MAC, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, ok, _ := t.get(n)
+	return m, ok
 }
 
 // markUnresolved notes that a neighbor did not answer for a try. The caller
 // holds mu.
 func (t *neighborTable) markUnresolved(n neighbor, try int) {
 	if h := t.nextHops[n]; h != nil {
-		h.unanswered = max(h.unanswered, try)
+		h.markUnresolved(try)
 		return
 	}
 	t.macs.markUnresolved(n, try)
@@ -134,14 +122,16 @@ func (t *neighborTable) withdraw(n neighbor, number uint64) {
 func (t *neighborTable) resolve(n neighbor, m packet.MAC, now time.Time, send func(*waitingProbe)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h, waited := t.nextHops[n], t.queue.has(n)
-	switch {
-	case h == nil && !waited && !t.macs.asked(n), h != nil && (h.fixed || !h.asked && !waited):
+	waited := t.queue.has(n)
+	if h := t.nextHops[n]; h != nil {
+		if !h.learn(m, waited, now) {
+			return
+		}
+	} else if waited || t.macs.asked(n) {
+		t.macs.set(n, m)
+	} else {
 		return
-	case h != nil:
-		h.answered = now
 	}
-	t.learn(n, m)
 	t.queue.remove(n, func(w *waitingProbe) {
 		send(w)
 		if until := now.Add(time.Duration(w.wait) * time.Millisecond); until.After(t.linger) {
@@ -180,61 +170,4 @@ func (t *neighborTable) pending(now time.Time) int {
 		return 1
 	}
 	return -1
-}
-
-// nextHopsKnown reports whether all MACs of next hops are known.
-func (t *neighborTable) nextHopsKnown() bool {
-	for _, h := range t.nextHops {
-		if h.unknown() {
-			return false
-		}
-	}
-	return true
-}
-
-// markAsked returns the next hops for which want holds, which the caller then
-// asks for their MACs.
-func (t *neighborTable) markAsked(now time.Time, want func(*nextHop) bool) (hops []*nextHop) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, h := range t.nextHops {
-		if !want(h) {
-			continue
-		}
-		if !h.asked {
-			h.since = now
-		}
-		h.asked = true
-		hops = append(hops, h)
-	}
-	return hops
-}
-
-// pathState is what is known of a next hop now.
-func (t *neighborTable) pathState(n neighbor, now time.Time) engine.PathState {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch h := t.nextHops[n]; {
-	case h == nil || h.fixed:
-		return engine.PathDirect
-	case h.unknown(), h.asked && now.Sub(h.since) >= neighborTimeout:
-		return engine.PathDead
-	case h.asked, now.Sub(h.answered) > nextHopRefresh:
-		return engine.PathUnclear
-	}
-	return engine.PathAlive
-}
-
-// lostNextHops are those that had answered, and did not when they were asked
-// again.
-func (t *neighborTable) lostNextHops(now time.Time) (lost []netip.Addr) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, h := range t.nextHops {
-		if !h.unknown() && h.asked && now.Sub(h.since) >= neighborTimeout {
-			lost = append(lost, h.addr)
-		}
-	}
-	slices.SortFunc(lost, netip.Addr.Compare)
-	return lost
 }

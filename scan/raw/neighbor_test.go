@@ -142,28 +142,28 @@ func TestQueueWithdraws(t *testing.T) {
 func TestNextHopIsLost(t *testing.T) {
 	table := newNeighborTable(testStart)
 	gateway := testNeighbor(254)
-	h := table.addNextHop(&link.Route{Gateway: gateway.addr, Device: &link.Device{Index: gateway.device}})
+	h := table.nextHops.add(&link.Route{Gateway: gateway.addr, Device: &link.Device{Index: gateway.device}})
 	none := func(*waitingProbe) { t.Error("a probe waited") }
-	table.markAsked(testStart, (*nextHop).unknown)
+	table.nextHops.markAsked(testStart, (*nextHop).unknown)
 	table.resolve(gateway, testMAC, testStart, none)
-	if m, ok := h.get(); !ok || m != testMAC || !table.nextHopsKnown() {
+	if m, ok := h.get(); !ok || m != testMAC || !table.nextHops.known() {
 		t.Fatalf("%v, %t", m, ok)
 	}
 	all := func(*nextHop) bool { return true }
-	table.markAsked(testStart, all)
+	table.nextHops.markAsked(testStart, all)
 	late := testStart.Add(neighborTimeout)
-	if lost := table.lostNextHops(late.Add(-1)); len(lost) != 0 {
+	if lost := table.nextHops.lost(late.Add(-1)); len(lost) != 0 {
 		t.Errorf("lost early: %v", lost)
 	}
-	if lost := table.lostNextHops(late); !slices.Equal(lost, []netip.Addr{gateway.addr}) || h.unknown() {
+	if lost := table.nextHops.lost(late); !slices.Equal(lost, []netip.Addr{gateway.addr}) || h.unknown() {
 		t.Errorf("lost %v", lost)
 	}
 	table.resolve(gateway, packet.MAC{2, 9, 9, 9, 9, 9}, late, none) // it answers after all, from elsewhere
-	if m, _ := h.get(); m != (packet.MAC{2, 9, 9, 9, 9, 9}) || len(table.lostNextHops(late)) != 0 {
-		t.Errorf("%v, lost %v", m, table.lostNextHops(late))
+	if m, _ := h.get(); m != (packet.MAC{2, 9, 9, 9, 9, 9}) || len(table.nextHops.lost(late)) != 0 {
+		t.Errorf("%v, lost %v", m, table.nextHops.lost(late))
 	}
 	table.fix(gateway, testMAC)
-	table.markAsked(late, all)
+	table.nextHops.markAsked(late, all)
 	table.resolve(gateway, packet.MAC{2, 9, 9, 9, 9, 9}, late, none) // an administrator has set another
 	if m, _ := h.get(); m != testMAC {
 		t.Errorf("a fixed MAC became %v", m)

@@ -1,34 +1,26 @@
 package raw
 
 import (
-	"context"
-	"errors"
+	"net/netip"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"onmux/scan/engine"
 	"onmux/scan/link"
 	"onmux/scan/packet"
 )
 
-const (
-	// nextHopTries is how often a next hop is asked before the scan begins.
-	nextHopTries = 3
-
-	// nextHopRefresh is how long a next hop's MAC is used before it is asked for
-	// again. What is sent to one that has moved is lost, so it is less than Linux'
-	// base_reachable_time: as long as Linux uses an entry that is not confirmed
-	// (delay_first_probe_time; RFC 4861, section 10, DELAY_FIRST_PROBE_TIME).
-	nextHopRefresh = 5 * time.Second
-)
-
 // nextHop is a neighbor through which other addresses are reached. Its MAC may
-// be read at any time; the rest is behind the lock of neighborTable.
+// be read without the lock.
 type nextHop struct {
 	neighbor
 	route *link.Route                // one that leads through it
 	mac   atomic.Pointer[packet.MAC] // nil while it is not known
-	fixed bool                       // set by an administrator: never ask
 
+	mu         sync.Mutex
+	fixed      bool      // set by an administrator: never ask
 	unanswered int       // the last try whose question it did not answer
 	asked      bool      // it was asked for itself, without a probe that waits, and has not answered
 	since      time.Time // when it was asked first
@@ -47,88 +39,119 @@ func (h *nextHop) set(m packet.MAC) { h.mac.Store(&m) }
 
 func (h *nextHop) unknown() bool { return h.mac.Load() == nil }
 
-// resolveNextHops asks the next hops for their MACs. The kernel's entries may be
-// out of date, so that they count only for one that does not answer the first
-// question; those that an administrator has fixed count always. One whose MAC
-// stays unknown is asked again with every try of the scan.
-func (r *receiver) resolveNextHops(ctx context.Context) error {
-	cached, err := r.readKernelNeighbors(ctx)
-	if err != nil {
-		return err
+// fix keeps a MAC that an administrator has set.
+func (h *nextHop) fix(m packet.MAC) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.set(m)
+	h.unanswered, h.asked, h.fixed = 0, false, true
+}
+
+// learn keeps the MAC of an answer, and returns false if nobody asked for it: it was not asked for
+// itself, and no probe waited.
+func (h *nextHop) learn(m packet.MAC, waited bool, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fixed || !h.asked && !waited {
+		return false
 	}
-	for range nextHopTries {
-		if !r.late.solicit((*nextHop).unknown) {
-			return nil
+	h.set(m)
+	h.unanswered, h.asked, h.answered = 0, false, now
+	return true
+}
+
+func (h *nextHop) unansweredTry() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.unanswered
+}
+
+// markUnresolved notes that it did not answer for a try.
+func (h *nextHop) markUnresolved(try int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unanswered = max(h.unanswered, try)
+}
+
+// isStale reports whether its MAC is known and was not confirmed for long. The caller holds mu.
+func (h *nextHop) isStale(now time.Time) bool {
+	return !h.unknown() && now.Sub(h.answered) >= nextHopRefresh
+}
+
+// isLost reports whether it was asked and did not answer in time. The caller holds mu.
+func (h *nextHop) isLost(now time.Time) bool { return h.asked && now.Sub(h.since) >= neighborTimeout }
+
+// state is what is known of it now.
+func (h *nextHop) state(now time.Time) engine.PathState {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.fixed:
+		return engine.PathDirect
+	case h.unknown(), h.isLost(now):
+		return engine.PathDead
+	case h.asked, now.Sub(h.answered) > nextHopRefresh:
+		return engine.PathUnclear
+	}
+	return engine.PathAlive
+}
+
+// nextHops are all of a scan. The map does not change once the engine is made.
+type nextHops map[neighbor]*nextHop
+
+// add adds the gateway of a route.
+func (all nextHops) add(r *link.Route) *nextHop {
+	n := neighbor{r.Gateway, r.Device.Index}
+	if all[n] == nil {
+		all[n] = &nextHop{neighbor: n, route: r}
+	}
+	return all[n]
+}
+
+// known reports whether all MACs are.
+func (all nextHops) known() bool {
+	for _, h := range all {
+		if h.unknown() {
+			return false
 		}
-		ctx, cancel := context.WithTimeout(ctx, neighborTimeout)
-		err := r.await(ctx, r.neighbors.nextHopsKnown)
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-		for h, m := range cached {
-			if h.unknown() {
-				h.set(m)
+	}
+	return true
+}
+
+// markAsked returns those for which want holds, which the caller then asks for their MACs. It
+// holds their locks while want is called.
+func (all nextHops) markAsked(now time.Time, want func(*nextHop) bool) (hops []*nextHop) {
+	for _, h := range all {
+		h.mu.Lock()
+		if want(h) {
+			if !h.asked {
+				h.since = now
 			}
+			h.asked = true
+			hops = append(hops, h)
 		}
+		h.mu.Unlock()
 	}
-	return ctx.Err()
+	return hops
 }
 
-// readKernelNeighbors reads the kernel's neighbors on the devices that are used:
-// fixed entries are taken over, and those of next hops returned.
-func (c *core) readKernelNeighbors(ctx context.Context) (map[*nextHop]packet.MAC, error) {
-	seen := make(map[int]bool)
-	cached := make(map[*nextHop]packet.MAC)
-	for i := range c.routes.all {
-		to := &c.routes.all[i]
-		if to.failure != "" || !to.Frames || seen[to.Device.Index] {
-			continue
-		}
-		seen[to.Device.Index] = true
-		list, err := link.Neighbors(ctx, to.Device)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range list {
-			n := neighbor{k.Addr, to.Device.Index}
-			if k.Fixed {
-				c.neighbors.fix(n, k.MAC)
-			} else if h := c.neighbors.nextHops[n]; h != nil {
-				cached[h] = k.MAC
-			}
-		}
+// state is what is known of a neighbor through which targets are reached.
+func (all nextHops) state(n neighbor, now time.Time) engine.PathState {
+	if h := all[n]; h != nil {
+		return h.state(now)
 	}
-	return cached, nil
+	return engine.PathDirect
 }
 
-// refresher asks the next hops again whose MACs are old, or all of them after
-// revalidate. The receiver calls refresh; any goroutine may call revalidate.
-type refresher struct {
-	late *lateSender
-	all  atomic.Bool // they are all to be asked
-	at   time.Time   // when they are looked at again
-}
-
-// refresh returns how long it takes until a next hop is due; negative if none
-// ever is. One that does not answer keeps its MAC.
-func (r *refresher) refresh(now time.Time) time.Duration {
-	if len(r.late.neighbors.nextHops) == 0 {
-		return -1
+// lost are those that had answered, and did not when they were asked again.
+func (all nextHops) lost(now time.Time) (lost []netip.Addr) {
+	for _, h := range all {
+		h.mu.Lock()
+		if !h.unknown() && h.isLost(now) {
+			lost = append(lost, h.addr)
+		}
+		h.mu.Unlock()
 	}
-	all := r.all.Swap(false)
-	if now.Before(r.at) && !all {
-		return r.at.Sub(now)
-	}
-	r.at = now.Add(nextHopRefresh)
-	r.late.solicit(func(h *nextHop) bool {
-		return !h.fixed && (all || !h.unknown() && now.Sub(h.answered) >= nextHopRefresh)
-	})
-	return nextHopRefresh
-}
-
-// revalidate has the next refresh ask all of them.
-func (r *refresher) revalidate() {
-	r.all.Store(true)
-	r.late.socket.Wake()
+	slices.SortFunc(lost, netip.Addr.Compare)
+	return lost
 }

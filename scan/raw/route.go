@@ -58,7 +58,7 @@ func newRoutes(ctx context.Context, c *core) (*routes, error) {
 		if to.failure = to.prepare(c.cookies, ports, builders); to.failure == "" {
 			to.socket = r.addSocket(l, max(to.builder.MaxLen(), packet.MaxNeighbor))
 			if l.Frames && l.Gateway.IsValid() {
-				to.nextHop = c.neighbors.addNextHop(l)
+				to.nextHop = c.neighbors.nextHops.add(l)
 			}
 		}
 		r.all = append(r.all, to)
