@@ -100,8 +100,8 @@ var arrows = map[string][]string{
 	"report/job": {
 		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/wording", "report", "report/phrase",
 		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
-		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/method",
-		"scan/named", "scan/target", "scan/wire",
+		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast",
+		"scan/method", "scan/named", "scan/target", "scan/wire",
 	},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
@@ -129,7 +129,7 @@ var arrows = map[string][]string{
 	"report/reading": {"probe", "probe/textfile", "report/compact", "report/record"},
 	"report/record": {
 		"probe", "probe/listen", "probe/local", "probe/local/nat", "probe/local/owner", "probe/local/trace",
-		"probe/ports", "scan", "scan/wire",
+		"probe/ports", "scan", "scan/forecast", "scan/wire",
 	},
 	"report/reporttest": {
 		"probe", "probe/listen", "probe/local", "probe/local/firewall", "probe/local/nat", "probe/local/owner",
@@ -144,7 +144,7 @@ var arrows = map[string][]string{
 	},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
-		"scan/engine", "scan/named", "scan/queue", "scan/routes", "scan/target", "scan/timing", "scan/verdict",
+		"scan/engine", "scan/named", "scan/queue", "scan/target", "scan/timing", "scan/verdict",
 	},
 	"scan/batch":   {"probe/wording", "scan/target"},
 	"scan/capture": {},
@@ -155,6 +155,7 @@ var arrows = map[string][]string{
 	"scan/control":  {"probe", "scan/engine", "scan/verdict"},
 	"scan/engine":   {"probe"},
 	"scan/files":    {},
+	"scan/forecast": {"probe", "scan", "scan/engine", "scan/routes", "scan/timing"},
 	"scan/link":     {"probe", "probe/netlink"},
 	"scan/ip":       {},
 	"scan/packet":   {"probe", "probe/request", "scan/ip"},

@@ -124,6 +124,14 @@ func (c *Config) check() error {
 	return nil
 }
 
+// WithDefaults is c with what it leaves to its defaults. An error is of numbers that make
+// no sense.
+func (c Config) WithDefaults() (Config, error) {
+	err := c.check()
+	c.fill()
+	return c, err
+}
+
 // complete checks a Config and fills it.
 func (c *Config) complete() error {
 	if c.Plan == nil || c.Engine == nil && !c.resumesComplete() {

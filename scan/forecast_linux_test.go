@@ -12,6 +12,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/nettest"
 	"onmux/scan"
+	"onmux/scan/forecast"
 	"onmux/scan/scantest"
 )
 
@@ -37,7 +38,7 @@ func TestForecastOfRoutes(t *testing.T) {
 	})
 	results := func(ports []probe.Port, device string, targets ...string) (all []string) {
 		t.Helper()
-		f, err := scan.NewForecast(t.Context(), scan.Config{Plan: scantest.NewPlan(t, ports, targets...)}, device)
+		f, err := forecast.New(t.Context(), scan.Config{Plan: scantest.NewPlan(t, ports, targets...)}, device)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,9 @@ import (
 	"onmux/scan/verdict"
 )
 
-// maxPayloadTargets is up to how many silent UDP endpoints all payloads of their
+// MaxPayloadTargets is up to how many silent UDP endpoints all payloads of their
 // ports are tried: beyond, that would take longer than the whole scan.
-const maxPayloadTargets = 4096
+const MaxPayloadTargets = 4096
 
 // maxRedone bounds the passes that make up for void tries: a path that fails in each of
 // so many will fail in the next.
@@ -116,7 +116,7 @@ func (l *loop) needed() (p checkpoint.Pass, more bool) {
 	}
 	var left uint64
 	l.table.read(func(s *state) { left = s.silentPayloads() })
-	if left == 0 || left > maxPayloadTargets {
+	if left == 0 || left > MaxPayloadTargets {
 		return p, false
 	}
 	p.Asks[probe.UDP], p.Payloads = true, true
@@ -191,8 +191,8 @@ func (n *totals) measurable(p probe.Proto, limits *control.Limits) verdict.Tally
 	return t
 }
 
-// maxPayloads is the most payloads that one of the UDP ports has.
-func maxPayloads(ports []probe.Port) (most int) {
+// MaxPayloads is the most payloads that one of the UDP ports has.
+func MaxPayloads(ports []probe.Port) (most int) {
 	for _, p := range ports {
 		if p.Proto == probe.UDP {
 			most = max(most, len(request.Payloads(p.Number)))

@@ -12,6 +12,7 @@ import (
 	"onmux/probe"
 	"onmux/scan"
 	"onmux/scan/engine"
+	"onmux/scan/forecast"
 	"onmux/scan/scantest"
 	"onmux/scan/simnet"
 )
@@ -124,7 +125,7 @@ func TestForecastOfSilence(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			config := scan.Config{Plan: scantest.NewPlan(t, c.ports, c.targets), Retries: c.retries}
-			f, err := scan.NewForecast(t.Context(), config, "")
+			f, err := forecast.New(t.Context(), config, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,17 +153,17 @@ func TestForecastOfNeighbors(t *testing.T) {
 		rate  float64
 		ports int
 		use   *engine.NeighborUse
-		want  *scan.Outlook // beside the forecast without neighbors; nil: the same
+		want  *forecast.Outlook // beside the forecast without neighbors; nil: the same
 	}{
 		{0, 1, nil, nil},
 		{0, 1, use(254, 512), nil},
-		{0, 1, use(4096, 512), &scan.Outlook{Answering: 210e3, Silent: 45e3, Most: 690e3}},
-		{0, 2, use(4096, 512), &scan.Outlook{Answering: 450e3, Silent: 93e3, Most: 1410e3}},
-		{math.Inf(1), 1, use(4096, 256), &scan.Outlook{Answering: 450e3, Silent: 93e3, Most: 1410e3}},
+		{0, 1, use(4096, 512), &forecast.Outlook{Answering: 210e3, Silent: 45e3, Most: 690e3}},
+		{0, 2, use(4096, 512), &forecast.Outlook{Answering: 450e3, Silent: 93e3, Most: 1410e3}},
+		{math.Inf(1), 1, use(4096, 256), &forecast.Outlook{Answering: 450e3, Silent: 93e3, Most: 1410e3}},
 	} {
 		plan := scantest.NewPlan(t, ports[:c.ports], "10.0.0.0/20")
 		config := scan.Config{Plan: plan, Rate: c.rate, NetRate: math.Inf(1), Retries: 2}
-		f, err := scan.NewForecast(t.Context(), config, "")
+		f, err := forecast.New(t.Context(), config, "")
 		if err != nil {
 			t.Fatal(err)
 		}

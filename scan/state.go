@@ -83,7 +83,7 @@ func (s *state) giveUp() {
 // silentPayloads counts the silent UDP endpoints whose ports have more payloads than
 // there were tries. Where no neighbor is, none is of use.
 func (s *state) silentPayloads() (n uint64) {
-	if s.silent[probe.UDP] == 0 || s.pass.Done[probe.UDP] >= maxPayloads(s.plan.Ports()) {
+	if s.silent[probe.UDP] == 0 || s.pass.Done[probe.UDP] >= MaxPayloads(s.plan.Ports()) {
 		return 0
 	}
 	for of := range s.plan.Sections(0, s.plan.AddrCount()) {

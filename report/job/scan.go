@@ -15,6 +15,7 @@ import (
 	"onmux/scan"
 	"onmux/scan/connect"
 	"onmux/scan/engine"
+	"onmux/scan/forecast"
 	"onmux/scan/method"
 	"onmux/scan/named"
 	"onmux/scan/target"
@@ -132,7 +133,7 @@ func (s *Scan) Plan() *record.Plan {
 
 // DryRun predicts what Run would do. Nothing is sent.
 func (s *Scan) DryRun(ctx context.Context) (record.DryRun, error) {
-	f, err := scan.NewForecast(ctx, s.Config, s.Device)
+	f, err := forecast.New(ctx, s.Config, s.Device)
 	if err != nil {
 		return record.DryRun{}, err
 	}

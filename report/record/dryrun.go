@@ -3,7 +3,7 @@ package record
 import (
 	"time"
 
-	"onmux/scan"
+	"onmux/scan/forecast"
 )
 
 // DryRun is what a scan would do, and the document of it.
@@ -14,7 +14,7 @@ type DryRun struct {
 	Version string            `json:"version"`
 	Method  map[string]string `json:"method"`
 	Plan    *Plan             `json:"plan"`
-	scan.Forecast
+	forecast.Forecast
 	Resumes *Resumption `json:"resumes,omitempty"`
 }
 

@@ -1,4 +1,4 @@
-package scan
+package forecast
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/routes"
 	"onmux/scan/timing"
@@ -79,17 +80,17 @@ type Outlook struct {
 // unlimited is a rate, in probes a second, that no machine reaches: limits above it are none.
 const unlimited = 10e6
 
-// NewForecast predicts what Run would do with c, which needs no Engine, if packets leave
+// New predicts what scan.Run would do with c, which needs no Engine, if packets leave
 // through the named device, or wherever the kernel sends them if it is "". Nothing
 // is sent.
-func NewForecast(ctx context.Context, c Config, device string) (Forecast, error) {
+func New(ctx context.Context, c scan.Config, device string) (Forecast, error) {
 	if c.Plan == nil {
 		return Forecast{}, errors.New("a forecast needs a plan")
 	}
-	if err := c.check(); err != nil {
+	c, err := c.WithDefaults()
+	if err != nil {
 		return Forecast{}, err
 	}
-	c.fill()
 	p := c.Plan
 	f := Forecast{
 		Addresses: p.AddrCount(), Public: p.Public(), Endpoints: p.Len(), Targets: c.Shard.Size(p.Len()),
@@ -103,33 +104,32 @@ func NewForecast(ctx context.Context, c Config, device string) (Forecast, error)
 		f.Capped = c.NetRate
 	}
 	passes := uint64(c.Retries + 1)
-	payloads, asked := c.payloadPasses(f.Targets)
+	payloads, asked := payloadPasses(&c, f.Targets)
 	f.Probes = Outlook{f.Targets, f.Targets*min(passes, 2) + payloads*asked, f.Targets * passes}
 	if rate < unlimited {
 		f.Rate = rate
-		silent := c.duration(rate, f.Targets, int(min(passes, 2)))
+		silent := duration(c.Timeout, rate, f.Targets, int(min(passes, 2)))
 		if payloads > 0 {
 			waits := new(timing.Estimator).Wait(2+int(payloads), c.Timeout) + time.Duration(payloads)*timing.ShortWait
 			silent += uint64(math.Ceil(float64(payloads*asked)/rate*1e3)) + uint64(waits.Milliseconds())
 		}
-		f.Time = &Outlook{c.duration(rate, f.Targets, 0), silent, c.duration(rate, f.Targets, int(passes))}
+		f.Time = &Outlook{duration(c.Timeout, rate, f.Targets, 0), silent, duration(c.Timeout, rate, f.Targets, int(passes))}
 	}
-	var err error
 	f.Routes, f.More, err = routes.List(ctx, p, device)
 	return f, err
 }
 
 // payloadPasses is how many passes over a silent network send further payloads of
 // UDP ports, and how many endpoints each of them asks.
-func (c *Config) payloadPasses(targets uint64) (passes, asked uint64) {
+func payloadPasses(c *scan.Config, targets uint64) (passes, asked uint64) {
 	udp := c.Plan.CountOf(probe.UDP)
-	most := min(maxPayloads(c.Plan.Ports()), c.Retries+1)
+	most := min(scan.MaxPayloads(c.Plan.Ports()), c.Retries+1)
 	if udp == 0 || most <= 2 {
 		return 0, 0
 	}
 	over, product := bits.Mul64(targets, udp)
 	asked, _ = bits.Div64(over, product, c.Plan.Len())
-	if asked > maxPayloadTargets {
+	if asked > scan.MaxPayloadTargets {
 		return 0, 0
 	}
 	return uint64(most - 2), asked
@@ -137,10 +137,10 @@ func (c *Config) payloadPasses(targets uint64) (passes, asked uint64) {
 
 // duration is how many milliseconds a scan takes in which so many passes ask every
 // endpoint and end with a wait; none means one pass without.
-func (c *Config) duration(rate float64, targets uint64, passes int) uint64 {
+func duration(timeout time.Duration, rate float64, targets uint64, passes int) uint64 {
 	var wait time.Duration
 	for try := range passes {
-		wait += new(timing.Estimator).Wait(try+1, c.Timeout)
+		wait += new(timing.Estimator).Wait(try+1, timeout)
 	}
 	ms := float64(targets)*float64(max(passes, 1))/rate*1e3 + float64(wait.Milliseconds())
 	return uint64(min(math.Ceil(ms), 1<<53))

@@ -1,0 +1,2 @@
+// Package forecast predicts what a scan would do, before anything is sent.
+package forecast
