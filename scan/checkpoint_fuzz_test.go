@@ -268,7 +268,7 @@ func FuzzCheckpoint(f *testing.F) {
 		l.out = queue.Start(func(Finding) error { return nil }, func(error) {})
 		l.emitFound(t.Context())
 		r := l.result()
-		r.emit(l.out)
+		r.verdicts().emit(l.out)
 		if err := l.out.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
 	"time"
 
 	"onmux/probe"
@@ -57,6 +58,15 @@ type Config struct {
 
 	Seed  uint64       // key of the order; the same seed and plan give the same order
 	Shard target.Shard // which part of the order is asked; the zero value is all of it
+
+	// Allow, if set, is an error that states why an address must not be asked, or nil. The
+	// state of such endpoints is unknown.
+	Allow func(netip.Addr) error
+
+	// Part, if set, receives what is known in the end of the Shard's endpoints, which must
+	// be a Segment, in place of the findings that are not open.
+	Part *checkpoint.Part
+
 	All   bool         // a record for every endpoint instead of ranges
 
 	// Checkpoint, if set, names a file that the scan's state is written to: before

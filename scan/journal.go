@@ -61,6 +61,8 @@ func (s source) State() checkpoint.State {
 	now := time.Now()
 	out := s.table.snapshot(func(pass int) time.Time { return now.Add(-s.rtt.Wait(pass, s.Timeout)) })
 	out.Saved, out.Methods, out.Settings, out.RTT = now.UTC(), s.methods, s.settings(), s.rtt.State()
-	s.anomalies.fill(&out.Head)
+	odd := s.anomalies.Odd()
+	out.Strays, out.Contradictions, out.Repeated, out.Late = odd.Strays, odd.Contradictions, odd.Repeated, odd.Late
+	out.LocalError = s.anomalies.LocalError()
 	return out
 }

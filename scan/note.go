@@ -63,11 +63,5 @@ type Note struct {
 	Lost      bool
 	Cause     control.Cause
 	Err       error // nil for an unknown reason
-	Examples  []Contradiction
-}
-
-// Contradiction is two answers of one endpoint that make different states.
-type Contradiction struct {
-	Endpoint    probe.Endpoint
-	First, Then verdict.Class
+	Examples  []verdict.Contradiction
 }

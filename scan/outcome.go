@@ -19,33 +19,39 @@ func (r *result) outcome(stopped, failed error) Outcome {
 }
 
 func (r *result) summary() Summary {
-	n := &r.anomalies.counts
+	n := r.anomalies.Odd()
 	asked, _ := r.watch.Asked()
 	o := Summary{
 		States: make(map[string]uint64), Probes: r.sent + asked, Passes: r.pass.Number - r.pass.Redone,
-		Contradictions: n.contradictions, Repeated: n.repeated, Late: n.late,
+		Contradictions: n.Contradictions, Repeated: n.Repeated, Late: n.Late,
 	}
 	o.Controls = r.watch.Summary()
 	if e, ok := r.Engine.(interface{ Forged() uint64 }); ok {
 		o.Forged = e.Forged()
 	}
+	o.Targets = r.addStates(o.States)
+	o.NotReached = r.size - o.Targets
+	o.Loss, o.ExpectedMissed = r.loss()
+	return o
+}
+
+// addStates adds the endpoints that were asked to their states, and returns how many they are.
+func (s *state) addStates(states map[string]uint64) (targets uint64) {
 	var counts verdict.ByProto[[256]uint64]
-	for of := range r.plan.Sections(0, r.plan.AddrCount()) {
-		for _, c := range r.cells[of.From:of.To] {
+	for of := range s.plan.Sections(0, s.plan.AddrCount()) {
+		for _, c := range s.cells[of.From:of.To] {
 			counts[of.Port.Proto][c]++
 		}
 	}
 	for p := range counts {
 		for c, n := range counts[p][:] {
 			if c := verdict.Cell(c); c.Asked() && n > 0 {
-				o.States[c.State(probe.Proto(p)).String()] += n
-				o.Targets += n
+				states[c.State(probe.Proto(p)).String()] += n
+				targets += n
 			}
 		}
 	}
-	o.NotReached = r.size - o.Targets
-	o.Loss, o.ExpectedMissed = r.loss()
-	return o
+	return targets
 }
 
 // loss is the loss over all protocols where it could be measured, weighted by the
@@ -112,8 +118,8 @@ func (r *result) coverage(o Summary, stopped error) []Note {
 	if n := r.undecided(); n > 0 {
 		out = append(out, Note{Kind: CoverUndecided, Count: n})
 	}
-	if a := r.anomalies; a.contradictions > 0 {
-		out = append(out, Note{Kind: CoverContradictions, Count: a.contradictions, Examples: a.examples})
+	if n := o.Contradictions; n > 0 {
+		out = append(out, Note{Kind: CoverContradictions, Count: n, Examples: r.anomalies.Examples()})
 	}
 	if r.All && len(r.details) == verdict.MaxDetails {
 		out = append(out, Note{Kind: CoverDetailsCut, Count: verdict.MaxDetails})
@@ -143,8 +149,8 @@ func (r *result) notes(o Outcome) (out []Note) {
 	if m := o.ExpectedMissed; o.Complete && m != nil && *m >= r.Bound {
 		out = append(out, Note{Kind: NoteMissed, Rate: *m, Pass: r.pass.Number})
 	}
-	if r.anomalies.strays > 0 {
-		out = append(out, Note{Kind: NoteStrays, Count: r.anomalies.strays})
+	if n := r.anomalies.Odd().Strays; n > 0 {
+		out = append(out, Note{Kind: NoteStrays, Count: n})
 	}
 	return out
 }

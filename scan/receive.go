@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"sync"
 	"time"
 
 	"onmux/probe"
 	"onmux/probe/request"
-	"onmux/scan/checkpoint"
 	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/verdict"
@@ -56,7 +54,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 	r.watch.MarkControls(answers, r.repeats[:])
 	r.found = r.table.receive(answers, r.updates[:], r.found[:0])
 	r.met, r.others, r.rtts = r.met[:0], r.others[:0], r.rtts[:0]
-	var n counts
+	var n verdict.Odd
 	for i := range answers {
 		a, u := &answers[i], &r.updates[i]
 		if u.byOther && !u.stray && !u.old.Answered() { // not a duplicate
@@ -76,7 +74,7 @@ func (r *receiver) receive(answers []engine.Answer) []Finding {
 		}
 		r.note(&n, a, u, r.repeats[i])
 	}
-	r.anomalies.add(n)
+	r.anomalies.Add(n)
 	r.routers.Count(r.others)
 	r.rtt.Add(r.rtts...)
 	r.watch.Answered(r.met, time.Now())
@@ -90,86 +88,21 @@ func (p *parts) answersFirst(a *engine.Answer, u *update) bool {
 }
 
 // note counts what is out of the ordinary about an answer.
-func (r *receiver) note(n *counts, a *engine.Answer, u *update, repeat bool) {
+func (r *receiver) note(n *verdict.Odd, a *engine.Answer, u *update, repeat bool) {
 	switch {
 	case u.stray:
-		n.strays++
+		n.Strays++
 	case u.again && !repeat:
-		n.repeated++
+		n.Repeated++
 	}
 	if u.late {
-		n.late++
+		n.Late++
 	}
 	reset := u.old.Class() == verdict.SynAck && u.class == verdict.Reset
 	if u.disagrees && !repeat && !(reset && r.resets.Reset(a.Index)) {
-		r.anomalies.contradict(r.plan.At(a.Index), u.old.Class(), u.class)
+		r.anomalies.Contradict(r.plan.At(a.Index), u.old.Class(), u.class)
 	}
 	if u.changed && u.class == verdict.LocalError {
-		r.anomalies.failed(a.Error)
+		r.anomalies.Failed(a.Error)
 	}
-}
-
-// maxContradictions bounds the contradictions that are reported with their endpoints.
-const maxContradictions = 4
-
-// counts are how many answers were out of the ordinary.
-type counts struct {
-	strays         uint64 // no probe can have caused them
-	contradictions uint64 // they contradict an earlier one
-	repeated       uint64 // they repeat what is known
-	late           uint64 // they answer a try before the last
-}
-
-// anomalies are what was out of the ordinary in a scan's answers. Any goroutine may
-// use it.
-type anomalies struct {
-	mu sync.Mutex
-	counts
-	examples   []Contradiction
-	localError string // the first, for endpoints whose own was not kept
-}
-
-func (a *anomalies) add(n counts) {
-	if n == (counts{}) {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.strays += n.strays
-	a.repeated += n.repeated
-	a.late += n.late
-}
-
-// contradict notes that an answer contradicts an earlier one.
-func (a *anomalies) contradict(e probe.Endpoint, first, then verdict.Class) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.contradictions++
-	if len(a.examples) < maxContradictions {
-		a.examples = append(a.examples, Contradiction{e, first, then})
-	}
-}
-
-func (a *anomalies) failed(why string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.localError == "" {
-		a.localError = why
-	}
-}
-
-// fill sets what a checkpoint has of it.
-func (a *anomalies) fill(h *checkpoint.Head) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	h.Strays, h.Contradictions, h.Repeated, h.Late = a.strays, a.contradictions, a.repeated, a.late
-	h.LocalError = a.localError
-}
-
-// restore makes it what it was at a checkpoint.
-func (a *anomalies) restore(h *checkpoint.Head) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.counts = counts{strays: h.Strays, contradictions: h.Contradictions, repeated: h.Repeated, late: h.Late}
-	a.localError = h.LocalError
 }

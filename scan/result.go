@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/scan/checkpoint"
 	"onmux/scan/control"
 	"onmux/scan/named"
 	"onmux/scan/queue"
@@ -21,7 +22,7 @@ import (
 type result struct {
 	Config
 	*state
-	anomalies *anomalies
+	anomalies *verdict.Anomalies
 	watch     *control.Watch
 	named     *named.Asker
 	doubts    control.Limits // addresses whose silence decides nothing
@@ -40,9 +41,19 @@ func (l *loop) result() *result {
 	}
 }
 
+// verdicts are what is known of endpoints in the end, for a report.
+type verdicts struct {
+	*state
+	all     bool                           // a record for each
+	doubt   func(i uint64) probe.DoubtKind // why silence decides nothing, or less than it seems
+	errorOf func(i uint64) string          // why the state is unknown
+}
+
+func (r *result) verdicts() *verdicts { return &verdicts{r.state, r.All, r.doubt, r.errorOf} }
+
 // emit emits everything but the open endpoints, which were emitted when they were
 // found.
-func (r *result) emit(out *queue.Queue[Finding]) {
+func (r *verdicts) emit(out *queue.Queue[Finding]) {
 	for of := range r.plan.Sections(0, r.plan.AddrCount()) {
 		for i := of.From; i < of.To; {
 			end := r.sameVerdict(i, of.To)
@@ -56,7 +67,7 @@ func (r *result) emit(out *queue.Queue[Finding]) {
 
 // sameVerdict is the end of the run from i of endpoints that have the same verdict
 // for the same reason; hi bounds it.
-func (r *result) sameVerdict(i, hi uint64) uint64 {
+func (r *verdicts) sameVerdict(i, hi uint64) uint64 {
 	p, first, doubt := r.proto(i), r.cells[i], r.doubt(i)
 	for j := i + 1; j < hi; j++ {
 		c := r.cells[j]
@@ -69,10 +80,10 @@ func (r *result) sameVerdict(i, hi uint64) uint64 {
 
 // emitRun emits the endpoints from lo to hi, which have the same verdict, split where
 // their addresses leave a gap.
-func (r *result) emitRun(out *queue.Queue[Finding], lo, hi uint64) {
+func (r *verdicts) emitRun(out *queue.Queue[Finding], lo, hi uint64) {
 	for lo < hi {
 		end := lo + 1
-		if !r.All {
+		if !r.all {
 			end = min(hi, lo+r.plan.Neighbors(lo))
 		}
 		out.Wait(context.Background())
@@ -86,7 +97,7 @@ func (r *result) emitRun(out *queue.Queue[Finding], lo, hi uint64) {
 }
 
 // single is the record of one endpoint, with all that was kept of its answer.
-func (r *result) single(i uint64) probe.Result {
+func (r *verdicts) single(i uint64) probe.Result {
 	var one probe.Result
 	if kept := r.details.Of(i, r.cells[i].Reason()); kept != nil {
 		one = *kept
@@ -100,7 +111,7 @@ func (r *result) single(i uint64) probe.Result {
 }
 
 // rangeOf is the record of the endpoints from lo to hi.
-func (r *result) rangeOf(lo, hi uint64) Range {
+func (r *verdicts) rangeOf(lo, hi uint64) Range {
 	first, c := r.plan.At(lo), r.cells[lo]
 	out := Range{
 		First: first.Addr, Last: r.plan.At(hi - 1).Addr, Count: hi - lo,
@@ -120,7 +131,7 @@ func (r *result) rangeOf(lo, hi uint64) Range {
 
 // responder is the host that answered for all the endpoints from lo to hi, if it was
 // one, is none of them, and that is known of each.
-func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
+func (r *verdicts) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 	var by netip.Addr
 	for i := lo; i < hi; i++ {
 		kept := r.details.Of(i, why)
@@ -135,6 +146,21 @@ func (r *result) responder(lo, hi uint64, why probe.Reason) netip.Addr {
 	return by
 }
 
+// fill sets what is known of the endpoints of a segment; its open ones were emitted.
+func (r *result) fill(p *checkpoint.Part) {
+	p.From = r.shard.From(0)
+	p.Cells = make([]verdict.Cell, 0, r.size)
+	for c := r.start(0); !c.done(); c.pos += c.step {
+		i := r.order.Index(c.pos)
+		cell := r.cells[i]
+		p.Cells = append(p.Cells, cell)
+		p.Remark(c.pos, r.doubt(i), r.errorOf(i))
+		if kept := r.details.Of(i, cell.Reason()); kept != nil && !cell.Open() {
+			p.Answers = append(p.Answers, checkpoint.Answer{Index: i, Result: kept})
+		}
+	}
+}
+
 // errPathLost is why an endpoint is unknown that was silent only while controls were.
 var errPathLost = errors.New("no endpoint known to answer did so while it was asked: its silence proves nothing")
 
@@ -143,6 +169,11 @@ func (r *result) errorOf(i uint64) string {
 	c := r.cells[i]
 	if c.Class() != verdict.LocalError {
 		return ""
+	}
+	if c.Tries() == 0 && r.Allow != nil {
+		if err := r.Allow(r.plan.At(i).Addr); err != nil {
+			return err.Error()
+		}
 	}
 	if c.Tries() == 0 && r.shortage != nil {
 		return r.shortage.Error()
@@ -156,7 +187,7 @@ func (r *result) errorOf(i uint64) string {
 	if kept := r.details.Of(i, probe.LocalError); kept != nil && kept.Error != "" {
 		return kept.Error
 	}
-	return cmp.Or(r.anomalies.localError, "this machine could not ask")
+	return cmp.Or(r.anomalies.LocalError(), "this machine could not ask")
 }
 
 // doubt is why an endpoint's silence decides nothing, or less than it seems.

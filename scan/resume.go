@@ -14,7 +14,9 @@ import (
 // cells. Nothing else runs yet.
 func (l *loop) restore(c *checkpoint.Checkpoint) {
 	d, st := l.dispatch, &l.table.state
-	l.anomalies.restore(&c.Head)
+	l.anomalies.Restore(verdict.Odd{
+		Strays: c.Strays, Contradictions: c.Contradictions, Repeated: c.Repeated, Late: c.Late,
+	}, c.LocalError)
 	l.rtt.Restore(c.RTT)
 	st.pass, st.answered, st.voided = c.Pass, c.Answered, c.Voided
 	st.journal.sent, st.journal.settled = c.Sent, c.Settled
@@ -41,7 +43,7 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 		p := s.proto(at)
 		tries := s.pass.Done[p]
 		settled := over
-		if s.shard.N > 1 || !over && (c.Silent() || c == 0) {
+		if !s.shard.All() || !over && (c.Silent() || c == 0) {
 			position := s.order.Position(at)
 			if !s.shard.Has(position) {
 				s.cells[at] = 0

@@ -54,7 +54,7 @@ type parts struct {
 	table     *table
 	rtt       *timing.Estimator
 	resets    *verdict.Resets
-	anomalies *anomalies
+	anomalies *verdict.Anomalies
 	watch     *control.Watch
 	layout    *control.Layout
 	named     *named.Asker
@@ -78,9 +78,12 @@ func newLoop(c Config, now time.Time) *loop {
 	methods, senders := methodNames(c), newSenders(c.Engine, c.Seed)
 	p := &parts{
 		Config: c, space: newSpace(c), rtt: new(timing.Estimator), resets: new(verdict.Resets),
-		anomalies: new(anomalies), routers: new(control.Routers),
+		anomalies: new(verdict.Anomalies), routers: new(control.Routers),
 	}
 	p.table = newTable(p.space, len(senders), methods[probe.TCP.String()] == "syn")
+	if c.Allow != nil {
+		p.table.state.exclude(c.Allow)
+	}
 	d := newDispatcher(p, senders, now)
 	p.layout = &control.Layout{Addresses: p.plan.AddrCount(), Address: p.plan.AddressOf, Endpoints: p.plan.Len(),
 		Named: len(c.Controls.Endpoints), Seed: c.Seed}
@@ -129,7 +132,11 @@ func (l *loop) run(ctx context.Context, emit func(Finding) error) (Outcome, erro
 		failed = l.close()
 	}
 	r := l.result()
-	r.emit(l.out)
+	if l.Part != nil {
+		r.fill(l.Part)
+	} else {
+		r.verdicts().emit(l.out)
+	}
 	failed = errors.Join(failed, l.out.Close())
 	o := r.outcome(stopped, failed)
 	o.Notes = append(o.Notes, notes...)

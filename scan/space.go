@@ -72,7 +72,7 @@ type cursor struct {
 }
 
 func (s *space) start(from uint64) cursor {
-	return cursor{pos: s.shard.From(from), end: s.plan.Len(), step: uint64(s.shard.N)}
+	return cursor{pos: s.shard.From(from), end: s.shard.End(s.plan.Len()), step: uint64(s.shard.N)}
 }
 
 func (c *cursor) done() bool { return c.pos >= c.end }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"net/netip"
 	"time"
 
 	"onmux/probe"
@@ -68,6 +69,15 @@ func (s *state) asks(c candidate) bool {
 // record is the record of an endpoint with what an answer brought.
 func (s *state) record(i uint64, r probe.Result) probe.Result {
 	return s.space.record(i, s.cells[i], r)
+}
+
+// exclude makes every endpoint whose address must not be asked one that could not be.
+func (s *state) exclude(allow func(netip.Addr) error) {
+	for c := s.start(0); !c.done(); c.pos += c.step {
+		if i := s.order.Index(c.pos); allow(s.plan.At(i).Addr) != nil {
+			s.cells[i] = verdict.CellOf(verdict.LocalError, 0)
+		}
+	}
 }
 
 // giveUp makes every endpoint that was never asked one that this machine could not

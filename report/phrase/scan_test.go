@@ -19,7 +19,7 @@ func TestScanNote(t *testing.T) {
 	saved := time.Date(2026, 11, 27, 1, 2, 3, 0, time.UTC)
 	outageBegan := time.Date(2026, 11, 27, 7, 5, 2, 0, time.UTC)
 	host := probe.Endpoint{Addr: netip.MustParseAddr("10.92.1.1"), Port: 417, Proto: probe.UDP}
-	other := scan.Contradiction{Endpoint: host, First: verdict.PortUnreach, Then: verdict.PortUnreachByOther}
+	other := verdict.Contradiction{Endpoint: host, First: verdict.PortUnreach, Then: verdict.PortUnreachByOther}
 	for want, n := range map[string]scan.Note{
 		"asked 1,024 of 1,024 endpoints": {Kind: scan.CoverAsked, Count: 1024, Of: 1024, Plan: 1024},
 		"asked 5 of 5 endpoints, shard 1 of 2 of a plan of 10": {
@@ -50,11 +50,11 @@ func TestScanNote(t *testing.T) {
 		"undecided: 3 udp endpoints, silent where ICMP answers are limited": {Kind: scan.CoverUndecided, Count: 3},
 		"1 answer disagreed with an earlier one of the same endpoint: " +
 			"10.92.1.1:417/udp answered port-unreach, then port-unreach from another host": {
-			Kind: scan.CoverContradictions, Count: 1, Examples: []scan.Contradiction{other},
+			Kind: scan.CoverContradictions, Count: 1, Examples: []verdict.Contradiction{other},
 		},
 		"2 answers disagreed with an earlier one of the same endpoint: " +
 			"10.92.1.1:417/udp answered port-unreach, then port-unreach from another host; …": {
-			Kind: scan.CoverContradictions, Count: 2, Examples: []scan.Contradiction{other},
+			Kind: scan.CoverContradictions, Count: 2, Examples: []verdict.Contradiction{other},
 		},
 		"round-trip times, responders and evidence are reported of the first 65,536 endpoints " +
 			"that answered and are not open, and of the open ones": {Kind: scan.CoverDetailsCut, Count: 65536},

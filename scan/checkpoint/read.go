@@ -196,13 +196,17 @@ func (r reader) patches(cells []verdict.Cell) {
 
 func (r reader) answers(p *target.Plan) (all []Answer) {
 	for n := r.Uint(1 << 62); n > 0 && r.Err() == nil; n-- {
-		a := Answer{r.Uint(p.Len() - 1), &probe.Result{}}
-		saved := savedResult{Result: a.Result}
-		r.JSON(&saved)
-		a.Facts = saved.Facts
-		all = append(all, a)
+		all = append(all, r.answer(p))
 	}
 	return all
+}
+
+func (r reader) answer(p *target.Plan) Answer {
+	a := Answer{r.Uint(p.Len() - 1), &probe.Result{}}
+	saved := savedResult{Result: a.Result}
+	r.JSON(&saved)
+	a.Facts = saved.Facts
+	return a
 }
 
 // valid reports whether a scan of plan p can have such settings.
