@@ -67,7 +67,7 @@ type Config struct {
 	// be a Segment, in place of the findings that are not open.
 	Part *checkpoint.Part
 
-	All   bool         // a record for every endpoint instead of ranges
+	All bool // a record for every endpoint instead of ranges
 
 	// Checkpoint, if set, names a file that the scan's state is written to: before
 	// the first probe, every SaveEvery (0 means DefaultSaveEvery) and at the end,

@@ -88,7 +88,8 @@ func check(t *testing.T, l *loop, open map[uint64]bool) {
 		if c.Tries() == 0 && c != 0 {
 			t.Errorf("%d is %#x without a try", i, c)
 		}
-		if r := r.verdicts().single(uint64(i)); c.Asked() && (r.State != c.State(p) || r.State == probe.Unknown && r.Error == "") {
+		r := r.verdicts().single(uint64(i))
+		if c.Asked() && (r.State != c.State(p) || r.State == probe.Unknown && r.Error == "") {
 			t.Errorf("%#x is reported as %+v", c, r)
 		}
 	}

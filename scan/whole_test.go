@@ -156,7 +156,8 @@ func FuzzPart(f *testing.F) {
 	plan := scantest.NewPlan(f, both, "10.0.0.0/28")
 	order := target.NewOrder(plan.Len(), 7)
 	part := &checkpoint.Part{From: 4, Cells: []verdict.Cell{
-		verdict.CellOf(verdict.Silence, 2), verdict.CellOf(verdict.PortUnreachByOther, 1), verdict.CellOf(verdict.LocalError, 0),
+		verdict.CellOf(verdict.Silence, 2), verdict.CellOf(verdict.PortUnreachByOther, 1),
+		verdict.CellOf(verdict.LocalError, 0),
 	}}
 	part.Remark(6, "", "no route")
 	part.Answers = []checkpoint.Answer{{Index: order.Index(5), Result: &probe.Result{Reason: probe.PortUnreach}}}
