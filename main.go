@@ -135,9 +135,8 @@ func commandsFor(args []string) (commands []*cli.Command) {
 		name string
 		make func() *cli.Command
 	}{
-		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"watch", watchCommand}, {"listen",
-			listenCommand}, {"explain",
-			explainCommand},
+		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"watch", watchCommand},
+		{"listen", listenCommand}, {"explain", explainCommand},
 		{"report", reportCommand}, {"diff", diffCommand}, {"merge", mergeCommand}, {"verify", verifyCommand},
 		{"schema", schemaCommand}, {"", completionCommand}, {"", manCommand}, {topicCommand, newTopicCommand},
 	} {

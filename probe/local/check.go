@@ -130,9 +130,12 @@ type view struct {
 // report puts together what was seen.
 func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket, o owner.Owners) Report {
 	var out Report
-	rules := settings{Settings: ports.ReadSettings()}
-	if q.IPv6 {
-		rules.ipv6 = ipv6Obstacle()
+	var rules settings
+	if !r.Words {
+		rules.Settings = ports.ReadSettings()
+		if q.IPv6 {
+			rules.ipv6 = ipv6Obstacle()
+		}
 	}
 	listeners := make(map[probe.Port][]Listener, len(holders))
 	total := 0

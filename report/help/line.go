@@ -49,7 +49,7 @@ func Split(line []string, known map[string]Syntax) Line {
 			}
 		}
 		for _, flag := range flags {
-			name, _, given := strings.Cut(strings.TrimLeft(flag, "-"), "=")
+			name, given := FlagName(flag), strings.Contains(flag, "=")
 			f, ok := known[name]
 			switch {
 			case !ok && w.Err == nil:
@@ -70,6 +70,12 @@ func Split(line []string, known map[string]Syntax) Line {
 		}
 	}
 	return w
+}
+
+// FlagName is the name of a flag as it is written: of "--name" and "--name=value" it is name.
+func FlagName(word string) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	return name
 }
 
 // inSeconds adds the unit to a duration that is a number: --wait=5 is --wait=5s.

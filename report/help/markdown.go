@@ -3,6 +3,7 @@ package help
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -73,12 +74,12 @@ func cellsOf(line string) []string {
 	return out
 }
 
-var link = regexp.MustCompile(`\[([^\]]*)\]\(([^)]*)\)`)
+var link = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[([^\]]*)\]\(([^)]*)\)`) })
 
 // plainText is text without its marks. Of links those to pages stay.
 func plainText(s string) string {
-	s = link.ReplaceAllStringFunc(s, func(l string) string {
-		m := link.FindStringSubmatch(l)
+	s = link().ReplaceAllStringFunc(s, func(l string) string {
+		m := link().FindStringSubmatch(l)
 		if strings.HasPrefix(m[2], "http") {
 			return m[1] + " (" + m[2] + ")"
 		}

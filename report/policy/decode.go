@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -132,12 +133,12 @@ func position(n ast.Node) (line, column int) {
 	return n.GetToken().Position.Line, n.GetToken().Position.Column
 }
 
-var step = regexp.MustCompile(`\.([^.\[]+)|\[(\d+)\]`)
+var step = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.([^.\[]+)|\[(\d+)\]`) })
 
 // where names the place of a path such as $.check[1].expect[0]: "check rule 2, expect, entry 1".
 func where(path string) string {
 	var s string
-	for _, m := range step.FindAllStringSubmatch(path, -1) {
+	for _, m := range step().FindAllStringSubmatch(path, -1) {
 		index, _ := strconv.Atoi(m[2])
 		switch {
 		case s == "":

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -169,15 +170,17 @@ func (t textOrNumber) MarshalYAML() ([]byte, error)  { return quoted(string(t)),
 // quoted leaves a text as it is if nothing else can be meant by it, and puts any other in
 // double quotes, with escapes.
 func quoted(s string) []byte {
-	if plainText.MatchString(s) && !slices.Contains(notTexts, strings.ToLower(s)) {
+	if plainText().MatchString(s) && !slices.Contains(notTexts, strings.ToLower(s)) {
 		return []byte(s)
 	}
 	return strconv.AppendQuoteToASCII(nil, strings.ToValidUTF8(s, "\ufffd"))
 }
 
 var (
-	plainText = regexp.MustCompile(`^(?:[A-Za-z]|[0-9.]+/)[A-Za-z0-9._/-]*(?: [A-Za-z0-9._/-]+)*$`)
-	notTexts  = []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+	plainText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:[A-Za-z]|[0-9.]+/)[A-Za-z0-9._/-]*(?: [A-Za-z0-9._/-]+)*$`)
+	})
+	notTexts = []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 )
 
 // Lists of texts may be written as one text, with commas.

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"onmux/probe"
@@ -52,17 +53,17 @@ func Detect(line []byte) (*Kind, error) {
 		return &Kind{"naabu", readObjects}, nil
 	case isObject && has("saddr"):
 		return &Kind{"zmap", readObjects}, nil
-	case text == "#masscan", masscanLine.MatchString(text):
+	case text == "#masscan", masscanLine().MatchString(text):
 		return &Kind{"masscan", readList}, nil
 	case strings.Contains(","+text+",", ",saddr,"):
 		return &Kind{"zmap", readCSV}, nil
-	case rustScanLine.MatchString(text):
+	case rustScanLine().MatchString(text):
 		return &Kind{"RustScan", readGreppable}, nil
 	case strings.HasPrefix(text, "# Nmap") || strings.HasPrefix(text, "Starting Nmap"):
 		return nil, errors.New("this is nmap's output for people (-oN or -oG): save its XML with -oX FILE")
 	case strings.HasPrefix(text, "State") && strings.Contains(text, "Recv-Q"), strings.HasPrefix(text, "Netid"):
 		return nil, errors.New("this is the output of ss: onmux check --all-ports -o json=FILE saves the same")
-	case endpointLine.MatchString(text):
+	case endpointLine().MatchString(text):
 		return nil, errors.New("this is a list of addresses, without states: onmux probe @FILE or onmux scan @FILE asks them")
 	case strings.HasPrefix(text, "type,address,"):
 		return nil, errors.New("this is a report as csv: save it with -o json=FILE or -o jsonl=FILE to read it again")
@@ -76,10 +77,15 @@ func Detect(line []byte) (*Kind, error) {
 }
 
 var (
-	masscanLine  = regexp.MustCompile(`^(open|banner|closed) (tcp|udp|sctp) \d+ [0-9a-fA-F.:]+ \d+`)
-	rustScanLine = regexp.MustCompile(`^[0-9a-fA-F.:]+ -> \[[0-9, ]*\]$`)
-	endpointLine = regexp.MustCompile(`^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:]+\])(:\d{1,5})?(/\d{1,2})?$`)
+	masscanLine  = pattern(`^(open|banner|closed) (tcp|udp|sctp) \d+ [0-9a-fA-F.:]+ \d+`)
+	rustScanLine = pattern(`^[0-9a-fA-F.:]+ -> \[[0-9, ]*\]$`)
+	endpointLine = pattern(`^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:]+\])(:\d{1,5})?(/\d{1,2})?$`)
 )
+
+// pattern compiles an expression when it is first needed: every start of onmux would wait for it.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // Read reads such a report as that of a scan.
 func (k *Kind) Read(s *record.Source, r *bufio.Reader) error {

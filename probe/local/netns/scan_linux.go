@@ -152,30 +152,32 @@ func (w *nsScan) findByProcess(ctx context.Context) error {
 	)
 	of := make(map[owner.NSID][]int)
 	w.hidden = true
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for ctx.Err() == nil {
-				mu.Lock()
-				names, failed := dir.Readdirnames(256)
-				if failed != nil && failed != io.EOF {
-					err = failed
-				}
-				mu.Unlock()
-				if len(names) == 0 {
-					break
-				}
-				found, refused, refusal := w.otherNamespaces(names)
-				mu.Lock()
-				for s, pids := range found {
-					of[s] = append(of[s], pids...)
-				}
-				w.refused, w.refusedErr = w.refused+refused, cmp.Or(w.refusedErr, refusal)
-				w.hidden = w.hidden && !slices.Contains(names, "1") // see proc.hides
-				mu.Unlock()
-			}
-		})
+	some := func() (more bool) {
+		mu.Lock()
+		names, failed := dir.Readdirnames(256)
+		if failed != nil && failed != io.EOF {
+			err = failed
+		}
+		mu.Unlock()
+		found, refused, refusal := w.otherNamespaces(names)
+		mu.Lock()
+		defer mu.Unlock()
+		for s, pids := range found {
+			of[s] = append(of[s], pids...)
+		}
+		w.refused, w.refusedErr = w.refused+refused, cmp.Or(w.refusedErr, refusal)
+		w.hidden = w.hidden && !slices.Contains(names, "1") // see proc.hides
+		return len(names) == 256 && ctx.Err() == nil
 	}
-	workers.Wait()
+	if some() { // of few processes another worker would start too late
+		for range runtime.GOMAXPROCS(0) {
+			workers.Go(func() {
+				for some() {
+				}
+			})
+		}
+		workers.Wait()
+	}
 	for s, pids := range of {
 		slices.Sort(pids)
 		r := &netNS{nsid: s, pids: pids[:min(len(pids), maxProcesses)]}
