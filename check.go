@@ -168,7 +168,7 @@ func (k *checker) needsOwners() bool {
 }
 
 // needsDetails is false when the report has only the verdicts.
-func (s *session) needsDetails() bool {
-	return s.layout.Verbosity != record.Quiet ||
-		slices.ContainsFunc(s.outputs, func(o report.Output) bool { return o.Format != "text" })
+func (w *writing) needsDetails() bool {
+	return w.layout.Verbosity != record.Quiet ||
+		slices.ContainsFunc(w.outputs, func(o report.Output) bool { return o.Format != "text" })
 }

@@ -102,8 +102,8 @@ func hostname() string {
 }
 
 // selected is to, or with --open what writes only open endpoints to it.
-func (s *session) selected(to record.Handler) record.Handler {
-	if s.open {
+func (w *writing) selected(to record.Handler) record.Handler {
+	if w.open {
 		return report.OpenOnly(to)
 	}
 	return to
@@ -122,11 +122,11 @@ func (s *session) endedEarly(ctx context.Context, err error) error {
 
 // outputError is the error of an output that cannot be opened: of the command line, unless
 // time ran out or a signal came while a FIFO had no reader.
-func (s *session) outputError(ctx context.Context, err error) error {
+func (l *limits) outputError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errDeadline):
-		return &exitError{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: %w", s.deadline, err)}
+		return &exitError{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: %w", l.deadline, err)}
 	case cause != nil:
 		return &exitError{code: exitUnknown, err: err}
 	}

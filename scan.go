@@ -209,7 +209,7 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 
 // targetError distinguishes a target that is wrong (usage) from one that could
 // not be looked up just now.
-func (s *session) targetError(ctx context.Context, err error) error {
+func (l *limits) targetError(ctx context.Context, err error) error {
 	switch {
 	case err == nil || errors.As(err, new(*exitError)):
 		return err
@@ -218,7 +218,7 @@ func (s *session) targetError(ctx context.Context, err error) error {
 	case errors.Is(context.Cause(ctx), errDeadline):
 		return &exitError{
 			code: exitTimeout,
-			err:  fmt.Errorf("the deadline of %s has passed while looking up targets", s.deadline),
+			err:  fmt.Errorf("the deadline of %s has passed while looking up targets", l.deadline),
 		}
 	case target.IsUsage(err):
 		return usageError(err, "")

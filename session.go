@@ -336,9 +336,9 @@ func (r flagReader) readLibrary(identify bool) error {
 }
 
 // withDeadline is ctx until the deadline, if there is one.
-func (s *session) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if s.deadline == 0 {
+func (l *limits) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.deadline == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, s.deadline, errDeadline)
+	return context.WithTimeoutCause(ctx, l.deadline, errDeadline)
 }

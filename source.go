@@ -23,7 +23,7 @@ func sourceFlags(category string) []cli.Flag {
 
 // readLocal reads from where is probed, beside flags that do not go with it. The family of
 // the address is the only one that is probed.
-func (s *session) readLocal(c *cli.Context, device string, apart ...string) (probe.Local, error) {
+func (s *subjects) readLocal(c *cli.Context, device string, apart ...string) (probe.Local, error) {
 	if c.IsSet("source-port") && c.Uint("source-port") == 0 {
 		return probe.Local{}, usageError(errors.New("--source-port 0 is out of range"), "1 to 65535")
 	}

@@ -25,7 +25,6 @@ var larger = map[string]bool{
 	"probe/nettest.Host": true, "probe/service.plan": true,
 	"probe/service.session": true, "scan.state": true, "scan.table": true, "scan/target.Plan": true,
 	"scan/control.Watch": true, "scan/control.controls": true, "scan/verdict.Cell": true,
-	"probe.socket": true, "..session": true,
 }
 
 // TestTypeSizes counts the fields of structs and the methods of types, as they are on Linux.

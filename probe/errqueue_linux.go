@@ -31,11 +31,11 @@ const (
 
 // eachError calls f for each ICMP error in the queue until it returns false or
 // the queue is empty.
-func (s *socket) eachError(f func(queuedError) bool) {
+func (d *descriptor) eachError(f func(queuedError) bool) {
 	var payload [1]byte
 	var control [controlSize]byte
 	for range 64 { // the queue is bounded by the receive buffer; so is this
-		_, n, err := s.receive(payload[:], control[:], nil, unix.MSG_ERRQUEUE)
+		_, n, err := d.receive(payload[:], control[:], nil, unix.MSG_ERRQUEUE)
 		if err == unix.EINTR {
 			continue
 		}
@@ -51,7 +51,7 @@ func (s *socket) eachError(f func(queuedError) bool) {
 // receive is recvmsg(2) without the sender's address, which x/sys/unix would
 // allocate. n may exceed len(p), with MSG_TRUNC; cn does not exceed len(control).
 // Neither slice may be empty. The sender's port is stored in from, if that is not nil.
-func (s *socket) receive(p, control []byte, from *uint16, flags int) (n, cn int, err syscall.Errno) {
+func (d *descriptor) receive(p, control []byte, from *uint16, flags int) (n, cn int, err syscall.Errno) {
 	iov := unix.Iovec{Base: &p[0]}
 	iov.SetLen(len(p))
 	msg := unix.Msghdr{Iov: &iov, Control: &control[0]}
@@ -61,7 +61,7 @@ func (s *socket) receive(p, control []byte, from *uint16, flags int) (n, cn int,
 	if from != nil {
 		msg.Name, msg.Namelen = (*byte)(unsafe.Pointer(&name)), unix.SizeofSockaddrInet6
 	}
-	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)),
+	size, _, err := unix.Syscall(unix.SYS_RECVMSG, uintptr(d.fd), uintptr(unsafe.Pointer(&msg)),
 		uintptr(flags|unix.MSG_DONTWAIT))
 	if err != 0 {
 		return 0, 0, err
@@ -123,9 +123,9 @@ func parseExtended(b []byte) (ICMP, netip.Addr) {
 
 // icmpError reads the error queue for the first ICMP error that judges e. If there is
 // none, c is the last of the others. self is whether this machine sent it.
-func (s *socket) icmpError(e Endpoint) (c queuedError, self, found bool) {
-	s.eachError(func(m queuedError) bool {
-		own := m.from.IsValid() && SameHost(m.from, s.local().Addr())
+func (d *descriptor) icmpError(e Endpoint) (c queuedError, self, found bool) {
+	d.eachError(func(m queuedError) bool {
+		own := m.from.IsValid() && SameHost(m.from, d.local().Addr())
 		if _, reason := FromICMP(e, m.from, own, m.icmp); reason == NoReason {
 			c = m
 			return true
@@ -140,8 +140,8 @@ func (s *socket) icmpError(e Endpoint) (c queuedError, self, found bool) {
 }
 
 // pending takes the socket's pending error (SO_ERROR).
-func (s *socket) pending() syscall.Errno {
-	n, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+func (d *descriptor) pending() syscall.Errno {
+	n, err := unix.GetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return errno(err)
 	}

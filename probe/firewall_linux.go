@@ -42,7 +42,7 @@ func (s *socket) judgeICMP(e Endpoint, c queuedError, self bool, d time.Duration
 
 // hasNeighbor reports whether the next hop to e is there, or was not looked for within d.
 func (s *socket) hasNeighbor(e Endpoint, d time.Duration) bool {
-	h, err := lookupRoute(s, e)
+	h, err := lookupRoute(&s.descriptor, e)
 	if err != nil || h.Interface == 0 {
 		return false
 	}
@@ -65,7 +65,7 @@ func (s *tcpAttempt) resetByOwnFirewall(ctx context.Context, deadline time.Time)
 	if e.Addr.IsLoopback() || SameHost(s.local().Addr(), e.Addr) {
 		return false
 	}
-	h, err := lookupRoute(&s.socket, e)
+	h, err := lookupRoute(&s.descriptor, e)
 	if err != nil || h.Type == unix.RTN_LOCAL || h.Interface == 0 {
 		return false
 	}
@@ -94,7 +94,7 @@ func (s *tcpAttempt) resetByOwnFirewall(ctx context.Context, deadline time.Time)
 
 // ignoreLoopback drops what arrives through the loopback device, with a filter of this
 // socket alone (socket(7), SO_ATTACH_FILTER).
-func (s *socket) ignoreLoopback() error {
+func (d *descriptor) ignoreLoopback() error {
 	const deviceType = 0xfffff000 + 28 // SKF_AD_OFF + SKF_AD_HATYPE (linux/filter.h)
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: deviceType},
@@ -103,7 +103,7 @@ func (s *socket) ignoreLoopback() error {
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 	}
 	program := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
+	return unix.SetsockoptSockFprog(d.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
 }
 
 // neverLeft reports whether the kernel sent a SYN again and could not: it counts those that

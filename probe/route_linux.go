@@ -14,14 +14,14 @@ import (
 
 // lookupRoute is the kernel's route to an endpoint. The kernel answers at once, so
 // that no context is needed to end it.
-func lookupRoute(s *socket, e Endpoint) (netlink.Route, error) {
-	zone, _ := zoneIndex(s, e.Addr.Zone())
+func lookupRoute(d *descriptor, e Endpoint) (netlink.Route, error) {
+	zone, _ := zoneIndex(d, e.Addr.Zone())
 	return netlink.LookupRoute(context.Background(), netlink.RouteQuery{Dst: e.Addr, Interface: zone})
 }
 
 // routeFrom is the route of a connected socket, with what is needed to look up its neighbor.
 func routeFrom(s *socket, e Endpoint) (*Route, netlink.Route) {
-	h, err := lookupRoute(s, e)
+	h, err := lookupRoute(&s.descriptor, e)
 	r := &Route{Source: s.local().Addr().Unmap()}
 	if err != nil {
 		return r, h
@@ -80,7 +80,7 @@ func judgeNeighbor(e Endpoint, r *Result, h netlink.Route, d time.Duration) {
 // neighborTableFull reports whether a SYN that was just sent to a neighbor was dropped,
 // because the kernel has no entry for it.
 func neighborTableFull(s *socket, e Endpoint) bool {
-	h, err := lookupRoute(s, e)
+	h, err := lookupRoute(&s.descriptor, e)
 	if err != nil || h.Type == unix.RTN_LOCAL || h.Interface == 0 || h.Gateway.IsValid() {
 		return false
 	}

@@ -20,12 +20,16 @@ var errRetry = errors.New("nothing to judge")
 // maxSockets bounds the sockets behind one call of connectTCP or exchangeUDP.
 const maxSockets = 4
 
-// socket is one non-blocking descriptor with its error queue on (ip(7),
-// IP_RECVERR). The runtime's poller gets it only when a caller has to wait.
+// descriptor is that of a non-blocking socket with its error queue on (ip(7), IP_RECVERR).
+type descriptor struct {
+	fd int
+	v4 bool
+}
+
+// socket can wait for its descriptor: the runtime's poller gets it when a caller has to.
 type socket struct {
-	fd   int
-	v4   bool
-	file *os.File
+	descriptor
+	file *os.File // nil before
 }
 
 // hasHopLimit: sockets receive the ICMP messages of the routers where their packets ended.
@@ -34,7 +38,7 @@ const hasHopLimit = true
 // openSocket makes a socket of type typ for the family of a. ttl requests the TTL of what
 // arrives.
 func openSocket(a netip.Addr, typ int, ttl bool) (socket, error) {
-	s := socket{v4: a.Unmap().Is4()}
+	s := socket{descriptor: descriptor{v4: a.Unmap().Is4()}}
 	family, level, recverr, recvttl := unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_RECVHOPLIMIT
 	if s.v4 {
 		family, level, recverr, recvttl = unix.AF_INET, unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_RECVTTL
@@ -53,22 +57,22 @@ func openSocket(a netip.Addr, typ int, ttl bool) (socket, error) {
 }
 
 // bind binds the socket to where the attempt is to come from.
-func (s *socket) bind(l Local) error {
+func (d *descriptor) bind(l Local) error {
 	if l == (Local{}) {
 		return nil
 	}
-	if err := l.prepare(uintptr(s.fd)); err != nil {
+	if err := l.prepare(uintptr(d.fd)); err != nil {
 		return err
 	}
 	if !l.Addr.IsValid() && l.Port == 0 {
 		return nil
 	}
-	from := l.addrPort(s.v4)
-	sa, err := s.sockaddr(Endpoint{Addr: from.Addr(), Port: from.Port()})
+	from := l.addrPort(d.v4)
+	sa, err := d.sockaddr(Endpoint{Addr: from.Addr(), Port: from.Port()})
 	if err != nil {
 		return err
 	}
-	return unix.Bind(s.fd, sa)
+	return unix.Bind(d.fd, sa)
 }
 
 // prepare sets what must be set before bind(2). Several sockets may have the same port if
@@ -135,28 +139,28 @@ func (s *socket) conn() (net.Conn, error) {
 	return net.FileConn(s.file)
 }
 
-func (s *socket) connect(e Endpoint) error {
-	to, err := s.sockaddr(e)
+func (d *descriptor) connect(e Endpoint) error {
+	to, err := d.sockaddr(e)
 	if err != nil {
 		return err
 	}
-	return unix.Connect(s.fd, to)
+	return unix.Connect(d.fd, to)
 }
 
-func (s *socket) sockaddr(e Endpoint) (unix.Sockaddr, error) {
-	if s.v4 {
+func (d *descriptor) sockaddr(e Endpoint) (unix.Sockaddr, error) {
+	if d.v4 {
 		return &unix.SockaddrInet4{Port: int(e.Port), Addr: e.Addr.Unmap().As4()}, nil
 	}
-	zone, err := zoneIndex(s, e.Addr.Zone())
+	zone, err := zoneIndex(d, e.Addr.Zone())
 	return &unix.SockaddrInet6{Port: int(e.Port), Addr: e.Addr.As16(), ZoneId: zone}, err
 }
 
 // zoneIndex is the index of the interface with this name or number.
-func zoneIndex(s *socket, name string) (uint32, error) {
+func zoneIndex(d *descriptor, name string) (uint32, error) {
 	if name == "" {
 		return 0, nil
 	}
-	if ifr, err := unix.NewIfreq(name); err == nil && unix.IoctlIfreq(s.fd, unix.SIOCGIFINDEX, ifr) == nil {
+	if ifr, err := unix.NewIfreq(name); err == nil && unix.IoctlIfreq(d.fd, unix.SIOCGIFINDEX, ifr) == nil {
 		return ifr.Uint32(), nil
 	}
 	n, err := strconv.ParseUint(name, 10, 32)
@@ -167,8 +171,8 @@ func zoneIndex(s *socket, name string) (uint32, error) {
 }
 
 // local is the address that the kernel gave the socket.
-func (s *socket) local() netip.AddrPort {
-	sa, err := unix.Getsockname(s.fd)
+func (d *descriptor) local() netip.AddrPort {
+	sa, err := unix.Getsockname(d.fd)
 	if err != nil {
 		return netip.AddrPort{}
 	}
@@ -183,14 +187,14 @@ func (s *socket) local() netip.AddrPort {
 
 // limitHops sets the TTL, or hop limit, of the socket's packets. 0 leaves it to the
 // system.
-func (s *socket) limitHops(n int) error {
+func (d *descriptor) limitHops(n int) error {
 	switch {
 	case n == 0:
 		return nil
-	case s.v4:
-		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TTL, n)
+	case d.v4:
+		return unix.SetsockoptInt(d.fd, unix.IPPROTO_IP, unix.IP_TTL, n)
 	}
-	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, n)
+	return unix.SetsockoptInt(d.fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, n)
 }
 
 // isSelf reports whether the socket is connected to itself: the kernel may give a socket

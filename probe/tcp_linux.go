@@ -193,9 +193,9 @@ func (s *tcpAttempt) accepted(reset bool, d time.Duration) (Result, error) {
 
 // info is the kernel's record of the connection (linux/tcp.h, TCP_INFO), zero
 // where there is none. window is whether Snd_wnd is known: since Linux 5.4.
-func (s *socket) info() (info unix.TCPInfo, window bool) {
+func (d *descriptor) info() (info unix.TCPInfo, window bool) {
 	size := uint32(unsafe.Sizeof(info))
-	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.IPPROTO_TCP, unix.TCP_INFO,
+	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(d.fd), unix.IPPROTO_TCP, unix.TCP_INFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	return info, err == 0 && uintptr(size) >= unsafe.Offsetof(info.Snd_wnd)+unsafe.Sizeof(info.Snd_wnd)
 }

@@ -25,8 +25,8 @@ func connInfo(c *net.TCPConn) (info unix.TCPInfo, ok bool) {
 		return info, false
 	}
 	err = raw.Control(func(fd uintptr) {
-		s := socket{fd: int(fd)}
-		info, ok = s.info()
+		d := descriptor{fd: int(fd)}
+		info, ok = d.info()
 	})
 	return info, ok && err == nil
 }
