@@ -26,15 +26,18 @@ import (
 var csvHead = []string{"type", "address", "last", "count", "port", "proto", "state", "reason", "rtt_ms", "tries",
 	"host", "responder", "confidence", "service", "product", "version", "reach", "netns", "pid", "process", "user",
 	"unit",
-	"expected", "actual", "text", "rule", "hosts", "client", "mac"}
+	"expected", "actual", "text", "rule", "hosts", "client", "mac", "zone"}
 
 // csvHandler writes a table (RFC 4180): a row for each record, for each owner
 // of a socket, and at the end one that states whether that was everything.
 type csvHandler struct {
 	csv     *csv.Writer
 	command string
-	row     [29]string
+	row     csvRow
 }
+
+// csvRow is a row by the columns of cell.
+type csvRow [cells]string
 
 func NewCSV(w io.Writer, _ record.Options) record.Handler {
 	return &csvHandler{csv: csv.NewWriter(w)}
@@ -80,10 +83,14 @@ const (
 	cHosts
 	cClient
 	cMAC
+	cZone
+	cells // their number
 )
 
 // begin clears the row for a record of a type.
-func (c *csvHandler) begin(f record.Finding) { c.row = [29]string{cType: f.Kind()} }
+func (c *csvHandler) begin(f record.Finding) {
+	c.row = csvRow{cType: f.Kind(), cZone: record.ZoneOf(f)}
+}
 
 // Endpoint writes a row.
 // End writes a row that states whether that was everything.
@@ -143,6 +150,7 @@ func (c *csvHandler) Violation(v record.Violation) error {
 		c.row[cPort] = strconv.Itoa(int(v.Port))
 	}
 	c.row[cExpected], c.row[cActual], c.row[cText], c.row[cRule] = v.Expected, v.Actual, v.What, v.Rule
+	c.row[cZone] = v.Zone
 	return c.write(c.row[:])
 }
 
@@ -243,7 +251,7 @@ func (c *csvHandler) End(e record.End) error {
 	if !e.Complete {
 		state = "incomplete"
 	}
-	c.row = [29]string{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
+	c.row = csvRow{cType: "summary", cCount: strconv.FormatUint(e.Summary.Targets, 10), cState: state,
 		cText: phrase.Join(phrase.Tally(c.command, e.Summary.States), "", e.Coverage...)}
 	return c.write(c.row[:])
 }

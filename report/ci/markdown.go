@@ -30,7 +30,7 @@ type markdown struct {
 	record.Nop
 	w          io.Writer
 	command    string
-	tables     [5]strings.Builder // endpoints, ports, sockets, changes, rules
+	tables     [6]strings.Builder // of markdownHeads
 	rows       int                // bytes in them
 	left       uint64             // rows that are not listed
 	violations strings.Builder
@@ -46,12 +46,13 @@ const (
 	maxMarkdownCoverage   = 100 << 10
 )
 
-var markdownHeads = [5]string{
+var markdownHeads = [6]string{
 	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
 	"| port | verdict | why |\n|---|---|---|\n",
 	"| socket | state | reach | owner |\n|---|---|---|---|\n",
 	"| where | change | was | is |\n|---|---|---|---|\n",
 	"| rule | outcome | found |\n|---|---|---|\n",
+	"| zone | endpoint | state | reason | RTT | service |\n|---|---|---|---|--:|---|\n",
 }
 
 func NewMarkdown(w io.Writer, _ record.Options) record.Handler { return &markdown{w: w} }
@@ -61,6 +62,8 @@ func (m *markdown) Start(s record.Start) error { m.command = s.Command; return n
 
 // Endpoint adds a row.
 func (m *markdown) Endpoint(r probe.Result) error {
+	zone := r.Zone
+	r.Zone = "" // it has a column
 	name := record.Place(r)
 	if r.Host != "" && r.Addr.IsValid() {
 		name += " (" + strings.Join(r.Names(), ", ") + ")"
@@ -69,13 +72,21 @@ func (m *markdown) Endpoint(r probe.Result) error {
 	if r.RTT > 0 {
 		rtt = phrase.Duration(time.Duration(r.RTT))
 	}
-	return m.row(0, name, r.State.String(), r.Reason.String(), rtt, phrase.Product(r.Service)+r.Error)
+	return m.endpoint(zone, name, r.State.String(), r.Reason.String(), rtt, phrase.Product(r.Service)+r.Error)
 }
 
 // Range adds a row.
 func (m *markdown) Range(r scan.Range) error {
 	place := fmt.Sprintf("%s to %s, port %d/%s (%s)", r.First, r.Last, r.Port, r.Proto, wording.Number(r.Count))
-	return m.row(0, place, r.State.String(), r.Reason.String(), "", r.Error)
+	return m.endpoint(r.Zone, place, r.State.String(), r.Reason.String(), "", r.Error)
+}
+
+// endpoint adds a row to the table of endpoints, or to that of a scan from several zones.
+func (m *markdown) endpoint(zone string, cells ...string) error {
+	if zone != "" {
+		return m.row(5, append([]string{zone}, cells...)...)
+	}
+	return m.row(0, cells...)
 }
 
 // Verdict adds a row.

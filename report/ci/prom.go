@@ -12,6 +12,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report/phrase"
 	"onmux/report/record"
+	"onmux/scan"
 )
 
 // metric is a family of samples, which stand together in the exposition format.
@@ -119,7 +120,8 @@ func (p *prom) Endpoint(r probe.Result) error {
 	if !p.room(len(states) + 2) {
 		return nil
 	}
-	at := []string{"address", record.AddressOf(r), "port", fmt.Sprint(r.Port), "proto", r.Proto.String(), "host", r.Host}
+	at := []string{"address", record.AddressOf(r), "port", fmt.Sprint(r.Port), "proto", r.Proto.String(), "host", r.Host,
+		"zone", r.Zone}
 	if r.Hosts != nil {
 		at = append(at, "hosts", strings.Join(r.Hosts, " "))
 	}
@@ -185,8 +187,14 @@ func (p *prom) Listener(l local.Listener) error {
 
 // End writes everything.
 func (p *prom) End(e record.End) error {
-	for _, w := range record.Words(p.command) {
-		p.set("onmux_targets", "How many endpoints or ports have each state.", e.Summary.States[w], "state", w)
+	summaries := e.Summary.Zones
+	if len(summaries) == 0 {
+		summaries = []scan.Summary{e.Summary}
+	}
+	for _, s := range summaries {
+		for _, w := range record.Words(p.command) {
+			p.set("onmux_targets", "How many endpoints or ports have each state.", s.States[w], "state", w, "zone", s.Zone)
+		}
 	}
 	p.words("onmux_outcome", "1 for what came of the expectations, 0 for the others.", record.Outcomes(),
 		record.OutcomeOf(e, p.violated).String(), "outcome")

@@ -76,12 +76,10 @@ type Judge struct {
 
 	expect   []Expectation
 	names    nameJudge
-	counts   map[string]uint64
-	decoys   uint64 // endpoints that are open as every port of their host is
+	zones    []*zoneCounts
 	failed   bool
 	doubt    string // why the outcome is not known; of several reasons the first
 	complete bool
-	met      map[int]bool // expectations of fields, by index, that an open endpoint has met
 
 	firewalls map[probe.Port][]firewall.Outcome // of ports, where a holder's reach is expected
 }
@@ -92,7 +90,7 @@ func (j *Judge) SetNames(n Names) { j.names.Names = n }
 // NewJudge starts with no findings. Without expectations a stream holds if
 // everything in it could be measured.
 func NewJudge(expect []Expectation) *Judge {
-	return &Judge{expect: expect, counts: make(map[string]uint64), complete: true, met: make(map[int]bool),
+	return &Judge{expect: expect, complete: true,
 		firewalls: make(map[probe.Port][]firewall.Outcome)}
 }
 
@@ -104,8 +102,9 @@ func (j *Judge) Finding(f record.Finding) []record.Violation {
 	judge := func() []record.Violation {
 		each := judging{judge: j}
 		_ = record.Write(&each, f) // which cannot fail
-		if isResult && r.Addr.IsValid() {
-			for i := range each.found {
+		for i := range each.found {
+			each.found[i].Zone = record.ZoneOf(f)
+			if isResult && r.Addr.IsValid() {
 				each.found[i].Hosts = r.Names()
 			}
 		}
@@ -181,10 +180,10 @@ func (g *judging) Event(e local.Event) error {
 func (g *judging) subject(f record.Finding) {
 	j := g.judge
 	s, _ := record.About(f)
-	if s.Decoy {
-		j.decoys += s.Count
+	if z := j.zone(record.ZoneOf(f)); s.Decoy {
+		z.decoys += s.Count
 	} else {
-		j.counts[s.Word] += s.Count
+		z.words[s.Word] += s.Count
 	}
 	allowed := func(e Expectation) bool { return slices.Contains(e.words, record.Unknown) || e.op != "" }
 	if s.Word == record.Unknown && !slices.ContainsFunc(j.expect, allowed) {
@@ -216,34 +215,25 @@ func (e Expectation) allows(word string) bool {
 func (j *Judge) End(end record.End) []record.Violation {
 	j.complete = end.Complete || len(j.expect) == 0 && !end.Cut()
 	out := j.endNames()
+	for _, of := range end.Summary.Zones {
+		j.zone(of.Zone)
+	}
+	if len(j.zones) == 0 {
+		j.zone("")
+	}
 	for i, e := range j.expect {
-		if v, ok := j.unmet(i); ok && end.Complete {
-			out = append(out, v)
-		}
-		if e.op == "" {
-			continue
-		}
-		// Each that is unknown or was not reached may be one more.
-		var low uint64
-		for word, n := range j.counts {
-			if e.allows(word) {
-				low += n
+		for _, z := range j.zones {
+			if v, ok := j.unmet(i, z); ok && end.Complete {
+				out = append(out, v)
 			}
-		}
-		high := low
-		if e.words[0] != record.Unknown {
-			high += j.counts[record.Unknown]
-		}
-		if e.words[0] == probe.Open.String() && !e.wants() {
-			low, high = low+j.decoys, high+j.decoys
-		}
-		high += end.Summary.NotReached
-		switch always, never := e.bounds(low, high); {
-		case never:
-			out = append(out, record.Violation{What: "count", Expected: e.text, Actual: e.words[0] + "=" +
-				strconv.FormatUint(low, 10)})
-		case !always:
-			j.doubts(fmt.Sprintf("%s: %d %s, and %d could not be determined", e.text, low, e.words[0], high-low))
+			if e.op == "" {
+				continue
+			}
+			v, violated, doubt := z.judge(e, end.Summary)
+			j.doubts(doubt)
+			if violated {
+				out = append(out, v)
+			}
 		}
 	}
 	j.failed = j.failed || len(out) > 0

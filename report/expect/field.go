@@ -218,18 +218,18 @@ func (g *judging) fields(r probe.Result) {
 		if violated {
 			g.found = append(g.found, v)
 		} else if r.State == probe.Open {
-			g.judge.met[i] = true
+			g.judge.zone(r.Zone).met[i] = true
 		}
 	}
 }
 
 // unmet is the violation of an expectation of a scan's open endpoints where none is open,
 // or of a field that none has.
-func (j *Judge) unmet(i int) (v record.Violation, ok bool) {
+func (j *Judge) unmet(i int, z *zoneCounts) (v record.Violation, ok bool) {
 	f := j.expect[i].field
-	if f == nil || !f.scan || f.not || j.met[i] || j.failed {
+	if f == nil || !f.scan || f.not || z.met[i] || j.failed {
 		return v, false
 	}
-	return record.Violation{What: "count", Expected: j.expect[i].text + " on an open endpoint at least",
-		Actual: "none"}, true
+	return record.Violation{What: "count" + record.From(z.zone), Zone: z.zone,
+		Expected: j.expect[i].text + " on an open endpoint at least", Actual: "none"}, true
 }

@@ -21,10 +21,11 @@ type Names struct {
 	Usable func(netip.Addr) bool
 }
 
-// named is a name on a port.
+// named is a name on a port, asked from a zone.
 type named struct {
 	host string
 	port probe.Port
+	zone string
 }
 
 // verdicts is what became of the addresses of a name.
@@ -45,7 +46,7 @@ type nameJudge struct {
 // of returns what is known of each name that leads to an endpoint.
 func (n *nameJudge) of(r probe.Result) (all []*verdicts) {
 	for _, host := range r.Names() {
-		key := named{host, probe.Port{Number: r.Port, Proto: r.Proto}}
+		key := named{host, probe.Port{Number: r.Port, Proto: r.Proto}, r.Zone}
 		v := n.all[key]
 		if v == nil {
 			if n.all == nil {

@@ -20,11 +20,11 @@ const MaxViolations = 100_000
 // Alike groups violations of which the same was expected and found, in the order of the first
 // of each. Those that are not about one endpoint or port, such as counts, stay alone.
 func Alike(all []record.Violation) [][]record.Violation {
-	type kind struct{ rule, expected, actual string }
+	type kind struct{ rule, expected, actual, zone string }
 	var groups [][]record.Violation
 	at := make(map[kind]int)
 	for _, v := range all {
-		k := kind{v.Rule, v.Expected, v.Actual}
+		k := kind{v.Rule, v.Expected, v.Actual, v.Zone}
 		if i, known := at[k]; known && v.Port != 0 {
 			groups[i] = append(groups[i], v)
 			continue
@@ -41,15 +41,15 @@ func Alike(all []record.Violation) [][]record.Violation {
 // many it names the first.
 func Places(all []record.Violation) string {
 	var parts []string
-	addresses := make(map[probe.Port][]netip.Addr)
-	var ports []probe.Port
+	addresses := make(map[askedPort][]netip.Addr)
+	var ports []askedPort
 	for _, v := range all {
 		e, ok := endpointOf(v)
 		if !ok {
 			parts = append(parts, Visible(v.What))
 			continue
 		}
-		p := probe.Port{Number: e.Port, Proto: e.Proto}
+		p := askedPort{probe.Port{Number: e.Port, Proto: e.Proto}, v.Zone}
 		if addresses[p] == nil {
 			ports = append(ports, p)
 		}
@@ -64,6 +64,12 @@ func Places(all []record.Violation) string {
 	return strings.Join(parts, ", ")
 }
 
+// askedPort is a port as one zone asked it.
+type askedPort struct {
+	probe.Port
+	zone string
+}
+
 // endpointOf is the endpoint that a violation is about, if it is about nothing of it, such as
 // its service.
 func endpointOf(v record.Violation) (e probe.Endpoint, ok bool) {
@@ -72,16 +78,17 @@ func endpointOf(v record.Violation) (e probe.Endpoint, ok bool) {
 		return e, false
 	}
 	e.Port = v.Port
-	return e, e.String() == v.What
+	return e, e.String()+record.From(v.Zone) == v.What
 }
 
 // runs are the ranges of addresses on one port, of which the last has the port and the number
 // of all.
-func runs(all []netip.Addr, port probe.Port) []string {
+func runs(all []netip.Addr, port askedPort) []string {
 	slices.SortFunc(all, netip.Addr.Compare)
 	all = slices.Compact(all)
 	if len(all) == 1 {
-		return []string{Visible(probe.Endpoint{Addr: all[0], Port: port.Number, Proto: port.Proto}.String())}
+		one := probe.Endpoint{Addr: all[0], Port: port.Number, Proto: port.Proto}
+		return []string{Visible(one.String() + record.From(port.zone))}
 	}
 	var parts []string
 	for i := 0; i < len(all); {
@@ -92,7 +99,8 @@ func runs(all []netip.Addr, port probe.Port) []string {
 		parts = append(parts, Addresses(all[i], all[j]))
 		i = j + 1
 	}
-	about := " port " + port.String() + " (" + wording.Number(len(all)) + ")"
+	about := " port " + port.String() + " (" + wording.Number(len(all)) + ")" +
+		Visible(record.From(port.zone))
 	if more := len(parts) - MaxListed; more > 0 {
 		return []string{strings.Join(parts[:MaxListed], ", ") + " and " + wording.Count(more, "more range", "more ranges") +
 			about}

@@ -47,6 +47,7 @@ type Violation struct {
 	Rule     string `json:"rule,omitempty"` // of a policy, by name
 
 	Hosts []string `json:"hosts,omitempty"` // the names that lead to Address
+	Zone  string   `json:"zone,omitempty"`  // from where it was asked, in a scan from several zones
 }
 
 // Kind names the record's type in documents.

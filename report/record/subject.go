@@ -34,7 +34,7 @@ func About(f Finding) (Subject, bool) {
 			At: Violation{Address: AddressOf(f), Port: f.Port, Proto: f.Proto.String()}}, true
 	case scan.Range:
 		span := f.First.String() + "-" + f.Last.String()
-		return Subject{What: fmt.Sprintf("%s port %d/%s", span, f.Port, f.Proto), Word: f.State.String(),
+		return Subject{What: fmt.Sprintf("%s port %d/%s%s", span, f.Port, f.Proto, From(f.Zone)), Word: f.State.String(),
 			Count: f.Count, Error: f.Error,
 			At: Violation{Address: span, Port: f.Port, Proto: f.Proto.String()}}, true
 	case local.Verdict:
@@ -48,7 +48,7 @@ func About(f Finding) (Subject, bool) {
 // Place is the endpoint; of a name that has no address, the name with its port.
 func Place(r probe.Result) string {
 	if r.Addr.IsValid() {
-		return r.Endpoint.String()
+		return r.Endpoint.String() + From(r.Zone)
 	}
 	return PlacesAsGiven(r)[0]
 }
@@ -56,12 +56,31 @@ func Place(r probe.Result) string {
 // PlacesAsGiven is the endpoint by each of the names that lead to it, if any were given.
 func PlacesAsGiven(r probe.Result) (all []string) {
 	for _, host := range r.Names() {
-		all = append(all, net.JoinHostPort(host, strconv.Itoa(int(r.Port)))+"/"+r.Proto.String())
+		all = append(all, net.JoinHostPort(host, strconv.Itoa(int(r.Port)))+"/"+r.Proto.String()+From(r.Zone))
 	}
 	if all == nil {
-		return []string{r.Endpoint.String()}
+		return []string{r.Endpoint.String() + From(r.Zone)}
 	}
 	return all
+}
+
+// From is " from eu-1" for a zone, and nothing without one.
+func From(zone string) string {
+	if zone == "" {
+		return ""
+	}
+	return " from " + zone
+}
+
+// ZoneOf is the zone that an endpoint or a range was asked from, or "".
+func ZoneOf(f Finding) string {
+	switch f := f.(type) {
+	case probe.Result:
+		return f.Zone
+	case scan.Range:
+		return f.Zone
+	}
+	return ""
 }
 
 // AddressOf is the address of an endpoint, or "" of a name that has none.

@@ -67,10 +67,10 @@ func (t *violations) endRule() {
 func (t *violations) end() {
 	phrase.ByAddress(t.kept)
 	left := t.list(t.kept, func(places string, v record.Violation) {
-		found := phrase.Visible(v.Actual)
+		found := phrase.Visible(v.Actual + record.From(v.Zone)) // of a count: "expected open=0, but open=1"
 		if v.Port != 0 {
-			found = places + " is " + found
-		} // otherwise it is a count: "expected open=0, but open=1"
+			found = places + " is " + phrase.Visible(v.Actual)
+		}
 		t.line(0, 2, span{fmt.Sprintf("expected %s, but %s", phrase.Visible(v.Expected), found), alarm})
 	}, func(places string, v record.Violation) {
 		t.line(0, 2, span{fmt.Sprintf("expected %s, but %s: %s", phrase.Visible(v.Expected), phrase.Visible(v.Actual),
