@@ -132,6 +132,7 @@ func (c *csvHandler) Change(ch record.Change) error {
 	}
 	c.row[cCount], c.row[cState], c.row[cConfidence] = natural(ch.Count), ch.What, string(ch.Confidence)
 	c.row[cExpected], c.row[cActual], c.row[cText] = ch.Old, ch.New, strings.Join(ch.Notes, "; ")
+	c.row[cZone] = ch.Zone
 	return c.write(c.row[:])
 }
 

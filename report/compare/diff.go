@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -28,11 +29,17 @@ func Comparable(old, now string) error {
 // Diff emits what is different in now from what it was in old, whatever their
 // order and ranges. What only one of them looked at is not compared, unless it is
 // open there: that is a Change of low confidence. The returned End counts what
-// both looked at, and in its States the changes of high confidence by kind.
+// both looked at, and in its States the changes of high confidence by kind. What a zone
+// asked is compared with what the same zone asked before.
 func Diff(old, now *Saved, emit func(record.Finding) error) (record.End, error) {
 	d := &differ{old: old, now: now, emit: emit, kinds: make(map[string]uint64)}
-	if err := d.endpoints(newCursor(&old.asked), newCursor(&now.asked)); err != nil {
-		return record.End{}, err
+	zones := slices.AppendSeq(slices.Collect(maps.Keys(old.zones)), maps.Keys(now.zones))
+	slices.Sort(zones)
+	for _, d.zone = range slices.Compact(zones) {
+		if err := d.endpoints(newCursor(old.zone(d.zone)), newCursor(now.zone(d.zone))); err != nil {
+			return record.End{}, err
+		}
+		d.flush()
 	}
 	d.verdicts()
 	d.owners()
@@ -44,6 +51,7 @@ type differ struct {
 	old, now *Saved
 	emit     func(record.Finding) error
 	err      error
+	zone     string        // that is compared
 	held     record.Change // may grow
 	compared uint64
 	onlyOld  uint64
@@ -81,7 +89,8 @@ func (d *differ) endpoints(old, now *cursor) error {
 
 func (d *differ) compare(p probe.Port, first, last netip.Addr, a, b *compact.Item) {
 	n := span64(first, last)
-	c := record.Change{Address: first, Last: last, Count: n, Port: p.Number, Proto: p.Proto, Confidence: probe.High}
+	c := record.Change{Address: first, Last: last, Count: n, Port: p.Number, Proto: p.Proto, Confidence: probe.High,
+		Zone: d.zone}
 	switch {
 	case b == nil:
 		d.onlyOld += n
@@ -169,9 +178,9 @@ func (d *differ) doubts(a, b probe.Result) []string {
 	for _, side := range []struct {
 		of            phrase.Side
 		result, other probe.Result
-		end           record.End
-	}{{phrase.Old, a, b, d.old.Ended}, {phrase.New, b, a, d.now.Ended}} {
-		switch missed := side.end.Summary.ExpectedMissed; {
+		report        *Saved
+	}{{phrase.Old, a, b, d.old}, {phrase.New, b, a, d.now}} {
+		switch missed := side.report.summary(d.zone).ExpectedMissed; {
 		case side.result.State == probe.Unknown:
 			out = append(out, side.of.Doubt(phrase.NotMeasured))
 		case side.result.Confidence == probe.Low:
@@ -180,7 +189,7 @@ func (d *differ) doubts(a, b probe.Result) []string {
 			out = append(out, side.of.Doubt(phrase.Undecided))
 		case side.result.Reason == probe.NoResponse && missed != nil && *missed >= 0.5:
 			out = append(out, side.of.Doubt(phrase.Missed))
-		case side.result.Reason == probe.NoResponse && !side.end.Complete:
+		case side.result.Reason == probe.NoResponse && !side.report.Ended.Complete:
 			out = append(out, side.of.Doubt(phrase.Incomplete))
 		case side.result.State == probe.Open && isUnidentified(a, b, side.result):
 			out = append(out, side.of.Doubt(phrase.Unidentified))

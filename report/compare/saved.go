@@ -17,7 +17,7 @@ type Saved struct {
 	record.Nop
 	Started record.Start
 	Ended   record.End
-	asked   compact.Store // endpoints with what Diff needs of them
+	zones   map[string]*compact.Store // endpoints with what Diff needs of them, by the zone that asked
 	ports   map[probe.Port]local.Verdict
 	sockets map[socketKey][]owner.Owner
 }
@@ -46,13 +46,34 @@ func (r *Saved) Endpoint(f probe.Result) error {
 	if s := f.Service; s != nil {
 		kept.Service = &probe.Service{Name: s.Name, Product: s.Product, Version: s.Version}
 	}
-	return r.asked.Endpoint(kept)
+	return r.zone(f.Zone).Endpoint(kept)
 }
 
 // Range keeps the state of its endpoints.
 func (r *Saved) Range(f scan.Range) error {
-	return r.asked.Range(scan.Range{First: f.First, Last: f.Last, Count: f.Count, Port: f.Port, Proto: f.Proto,
+	return r.zone(f.Zone).Range(scan.Range{First: f.First, Last: f.Last, Count: f.Count, Port: f.Port, Proto: f.Proto,
 		State: f.State, Reason: f.Reason, Doubts: doubtsOf(f.State, f.Reason, f.Doubts, f.Notes)})
+}
+
+// zone is what a zone asked; of a report without zones all is of "".
+func (r *Saved) zone(name string) *compact.Store {
+	if r.zones == nil {
+		r.zones = make(map[string]*compact.Store)
+	}
+	if r.zones[name] == nil {
+		r.zones[name] = new(compact.Store)
+	}
+	return r.zones[name]
+}
+
+// summary is the sum of what a zone asked.
+func (r *Saved) summary(zone string) scan.Summary {
+	for _, s := range r.Ended.Summary.Zones {
+		if s.Zone == zone {
+			return s
+		}
+	}
+	return r.Ended.Summary
 }
 
 // doubtsOf is what Diff needs of the doubts about a state: whether its host is down, and
@@ -99,4 +120,8 @@ func (r *Saved) End(e record.End) error {
 func (r *Saved) IgnoresViolations() {}
 
 // Close removes what is kept.
-func (r *Saved) Close() { r.asked.Close() }
+func (r *Saved) Close() {
+	for _, s := range r.zones {
+		s.Close()
+	}
+}

@@ -34,20 +34,21 @@ type Change struct {
 	Confidence probe.Confidence `json:"confidence"`
 	Notes      []string         `json:"notes,omitempty"`     // why the confidence is low
 	Undecided  bool             `json:"undecided,omitempty"` // one report has only a silence that decides nothing
+	Zone       string           `json:"zone,omitempty"`      // from where it was asked, in scans from several zones
 }
 
 // Kind names the record's type in documents.
 func (Change) Kind() string { return "change" }
 
-// Place is what changed: "10.0.0.7:417/tcp", "10.0.0.8-10.0.0.20 port 417/tcp".
+// Place is what changed: "10.0.0.7:417/tcp", "10.0.0.8-10.0.0.20 port 417/tcp from eu-1".
 func (c Change) Place() string {
 	switch {
 	case !c.Address.IsValid():
 		return probe.Port{Number: c.Port, Proto: c.Proto}.String()
 	case c.Last.IsValid() && c.Last != c.Address:
-		return fmt.Sprintf("%s-%s port %d/%s", c.Address, c.Last, c.Port, c.Proto)
+		return fmt.Sprintf("%s-%s port %d/%s%s", c.Address, c.Last, c.Port, c.Proto, From(c.Zone))
 	}
-	return probe.Endpoint{Addr: c.Address, Port: c.Port, Proto: c.Proto}.String()
+	return probe.Endpoint{Addr: c.Address, Port: c.Port, Proto: c.Proto}.String() + From(c.Zone)
 }
 
 // Number is how many endpoints or ports changed.
