@@ -23,7 +23,7 @@ var larger = map[string]bool{
 	"report/record.Recording": true,
 
 	"probe/nettest.Host": true, "probe/service.plan": true,
-	"probe/service.session": true, "scan.state": true, "scan.table": true, "scan/target.Plan": true,
+	"probe/service.session": true, "scan.state": true, "scan.table": true,
 	"scan/control.Watch": true, "scan/control.controls": true, "scan/verdict.Cell": true,
 }
 

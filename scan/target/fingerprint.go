@@ -10,14 +10,14 @@ import (
 
 // Fingerprint is the same for two plans if, and but for chance only if, they
 // have the same endpoints with the same numbers.
-func (p *Plan) Fingerprint() string {
+func (n *numbering) Fingerprint() string {
 	h := sha256.New()
-	if len(p.list) == 0 {
-		p.product.write(h)
+	if len(n.list) == 0 {
+		n.product.write(h)
 	}
-	for i := range p.list {
+	for i := range n.list {
 		fmt.Fprintln(h, "block")
-		p.list[i].write(h)
+		n.list[i].write(h)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

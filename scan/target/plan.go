@@ -2,7 +2,6 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -64,15 +63,10 @@ type Config struct {
 // addresses and ports, or several if targets have ports of their own. A Plan is read-only
 // and may be used from several goroutines.
 type Plan struct {
-	product // of all addresses and all ports
-	blocks  // empty if all addresses are asked on the same ports
-
+	numbering
+	resolved
 	usual portSpace // of targets without ports of their own
-	hosts map[netip.Addr]nameList
 	left  []LeftOut
-
-	// What it was made from, for a checkpoint.
-	names nameList
 	own   []netip.Prefix
 }
 
@@ -95,29 +89,14 @@ func NewPlan(ctx context.Context, c Config) (*Plan, error) {
 
 // newPlan makes a plan of parts that do not overlap, whose memory it takes.
 func newPlan(parts []part, usual portSpace, names nameList, own []netip.Prefix, left []LeftOut) *Plan {
-	p := &Plan{usual: usual, hosts: map[netip.Addr]nameList{}, left: left, names: names, own: own}
+	p := &Plan{usual: usual, left: left, own: own}
 	if len(parts) == 1 {
 		p.product = product{newAddrSpace(parts[0].spans), parts[0].ports}
 	} else {
 		p.product, p.blocks = newBlocks(parts)
 	}
-	for _, n := range names {
-		for _, a := range n.addrs {
-			if _, ours := p.find(a); ours && !n.cut {
-				p.hosts[a] = append(p.hosts[a], n)
-			}
-		}
-	}
+	p.resolved = newResolved(names, &p.addrSpace)
 	return p
-}
-
-// resolvedNames are the names of both lists, and what they resolved to.
-func resolvedNames(wanted, cut *list) nameList {
-	excluded := cut.names()
-	for _, n := range excluded {
-		n.cut, n.on = true, nil
-	}
-	return slices.Concat(wanted.names(), excluded)
 }
 
 // choose is what is asked on which ports: ranges without what is special, then
@@ -212,37 +191,5 @@ func (p *Plan) CheckPublic() error {
 	)
 }
 
-// Unresolved are the targets that are names without an address.
-func (p *Plan) Unresolved() (all []*ResolveError) {
-	for _, n := range p.names {
-		if n.why != "" {
-			all = append(all, &ResolveError{Host: n.host, Err: errors.New(n.why), Ports: n.ports(), Family: n.family})
-		}
-	}
-	return all
-}
-
 // LeftOut is what of the targets is not asked, and why.
 func (p *Plan) LeftOut() []LeftOut { return slices.Clone(p.left) }
-
-// Host is the first name among the targets that leads to a, or "".
-func (p *Plan) Host(a netip.Addr) string {
-	if names := p.hosts[a.Unmap()]; len(names) > 0 {
-		return names[0].host
-	}
-	return ""
-}
-
-// HasNames reports whether there are names among the targets and exclusions.
-func (p *Plan) HasNames() bool { return len(p.names) > 0 }
-
-// Hosts are the names among the targets that lead to an endpoint, in the order in which
-// they were given.
-func (p *Plan) Hosts(e probe.Endpoint) (hosts []string) {
-	for _, n := range p.hosts[e.Addr.Unmap()] {
-		if n.isAsked(probe.Port{Number: e.Port, Proto: e.Proto}) {
-			hosts = append(hosts, n.host)
-		}
-	}
-	return hosts
-}

@@ -68,5 +68,6 @@ func ParseShard(s string) (Shard, error) {
 	if shard := (Shard{I: part, N: parts}); ok && err1 == nil && err2 == nil && shard.Valid() {
 		return shard, nil
 	}
-	return Shard{}, &wording.UsageError{Err: fmt.Errorf("--shard %s is not valid", s), Hint: "1/4 is the first of four; auto takes it from a batch system"}
+	return Shard{}, &wording.UsageError{Err: fmt.Errorf("--shard %s is not valid", s),
+		Hint: "1/4 is the first of four; auto takes it from a batch system"}
 }
