@@ -139,9 +139,10 @@ var arrows = map[string][]string{
 	"report/schematest": {"report/document"},
 	"report/text": {
 		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording", "report/phrase",
-		"report/phrase/arrival", "report/phrase/evidence", "report/phrase/passing", "report/record", "scan",
-		"scan/control", "scan/routes", "scan/target", "scan/wire",
+		"report/phrase/arrival", "report/phrase/evidence", "report/phrase/passing", "report/record", "report/text/fold",
+		"scan", "scan/control", "scan/routes", "scan/target", "scan/wire",
 	},
+	"report/text/fold": {"probe", "probe/wording", "report/phrase", "report/record", "scan"},
 	"scan": {
 		"probe", "probe/decoy", "probe/recog", "probe/request", "probe/service", "scan/checkpoint", "scan/control",
 		"scan/engine", "scan/named", "scan/queue", "scan/target", "scan/timing", "scan/verdict",

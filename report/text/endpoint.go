@@ -11,6 +11,7 @@ import (
 	"onmux/report/phrase"
 	"onmux/report/phrase/passing"
 	"onmux/report/record"
+	"onmux/report/text/fold"
 	"onmux/scan"
 )
 
@@ -39,7 +40,7 @@ type endpoints struct {
 	host     string
 	many     bool // more were open than are put in order
 	open     uint64
-	fold     fold
+	fold     fold.Table
 	states   stateMaps
 }
 
@@ -72,9 +73,9 @@ func (e *endpoints) result(r probe.Result) {
 			e.verdict(place, r.State, quietTail(r))
 		}
 	case e.command == "scan" && !e.each() && r.IsDecoy():
-		e.fold.addLoose(r)
+		e.fold.AddLoose(r)
 	case e.folds(r.State) && r.Addr.IsValid():
-		e.fold.add(record.Single(r))
+		e.fold.Add(record.Single(r))
 	default:
 		e.keep(r)
 	}
@@ -83,11 +84,12 @@ func (e *endpoints) result(r probe.Result) {
 // keep keeps an endpoint for the table, and writes what cannot wait.
 func (e *endpoints) keep(r probe.Result) {
 	if e.lists() && r.Addr.IsValid() {
-		e.fold.found(r.Endpoint)
+		e.fold.Found(r.Endpoint)
 	}
 	e.kept = append(e.kept, r)
 	if e.lists() && len(e.kept) > maxListed {
-		e.many, e.fold.open = true, nil
+		e.many = true
+		e.fold.ForgetFound()
 	}
 	limit := maxListed + 1
 	switch {
@@ -145,7 +147,7 @@ func (e *endpoints) span(r scan.Range) {
 	case e.Verbosity == record.Quiet:
 		e.verdict(fmt.Sprintf("%s:%d/%s", phrase.Addresses(r.First, r.Last), r.Port, r.Proto), r.State, "")
 	case e.folds(r.State):
-		e.fold.add(r)
+		e.fold.Add(r)
 	default:
 		e.rest()
 		tail := row{state: r.State, what: r.Reason.String(), tail: []string{phrase.Count(r.Count, "endpoint", "endpoints")}}

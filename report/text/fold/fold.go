@@ -1,4 +1,4 @@
-package text
+package fold
 
 import (
 	"cmp"
@@ -25,28 +25,30 @@ const (
 	listLines  = 3 // lines that the addresses of a row may take
 )
 
-// fold collects records that agree, as far as a table of them needs.
-type fold struct {
-	rows    map[foldKey]*foldRow
-	remarks []remark
+// Table collects records that agree, as far as a table of them needs.
+type Table struct {
+	rows    map[key]*Row
+	remarks []Remark
 	loose   int                         // addresses of all rows
 	open    map[probe.Port][]netip.Addr // endpoints that have lines of their own
 }
 
-type foldKey struct {
-	state      probe.State
-	reason     probe.Reason
+// key is what the records of a row have in common.
+type key struct {
+	State      probe.State
+	Reason     probe.Reason
 	proto      probe.Proto
 	port       uint16
 	everywhere bool // open, as every port of the host is
 }
 
-type foldRow struct {
-	foldKey
+// Row is the records with one key.
+type Row struct {
+	key
 	ports     []probe.Port // set when rows of the same addresses are joined
 	reasons   []string     // likewise
 	but       bool         // the runs have addresses that have lines of their own
-	count     uint64
+	Count     uint64
 	kept      []run
 	runs      uint64 // kept or not
 	end       netip.Addr
@@ -60,14 +62,15 @@ type foldRow struct {
 // run is a run of neighboring addresses.
 type run struct{ first, last netip.Addr }
 
-// remark is a note or an error that came with so many endpoints.
-type remark struct {
-	kind, text string
-	count      uint64
+// Remark is a note or an error that came with so many endpoints.
+type Remark struct {
+	Kind, Text string
+	Count      uint64
 }
 
-func (f *fold) add(r scan.Range) {
-	row := f.row(foldKey{state: r.State, reason: r.Reason, proto: r.Proto, port: r.Port}, r)
+// Add adds a range.
+func (f *Table) Add(r scan.Range) {
+	row := f.row(key{State: r.State, Reason: r.Reason, proto: r.Proto, port: r.Port}, r)
 	limit := maxKept
 	if len(f.rows) > fewRows {
 		limit = fewKept
@@ -75,10 +78,10 @@ func (f *fold) add(r scan.Range) {
 	row.extend(run{r.First, r.Last}, limit)
 }
 
-// addLoose adds one endpoint of those on hosts that answer on every port. They come
+// AddLoose adds one endpoint of those on hosts that answer on every port. They come
 // as they are found, and their addresses are put in order at the end.
-func (f *fold) addLoose(r probe.Result) {
-	row := f.row(foldKey{r.State, r.Reason, r.Proto, r.Port, true}, record.Single(r))
+func (f *Table) AddLoose(r probe.Result) {
+	row := f.row(key{r.State, r.Reason, r.Proto, r.Port, true}, record.Single(r))
 	if f.loose++; f.loose > maxLoose {
 		row.lost++
 		return
@@ -87,31 +90,31 @@ func (f *fold) addLoose(r probe.Result) {
 }
 
 // row is the one of a key, with what r has beside its addresses.
-func (f *fold) row(key foldKey, r scan.Range) *foldRow {
+func (f *Table) row(k key, r scan.Range) *Row {
 	if f.rows == nil {
-		f.rows = make(map[foldKey]*foldRow)
+		f.rows = make(map[key]*Row)
 	}
-	row := f.rows[key]
+	row := f.rows[k]
 	if row == nil {
-		row = &foldRow{foldKey: key, least: r.Tries, responder: r.Responder}
-		f.rows[key] = row
+		row = &Row{key: k, least: r.Tries, responder: r.Responder}
+		f.rows[k] = row
 	}
 	if row.responder != r.Responder {
 		row.responder = netip.Addr{}
 	}
-	row.count += r.Count
+	row.Count += r.Count
 	row.least, row.most = min(row.least, r.Tries), max(row.most, r.Tries)
 	for _, n := range r.Notes {
-		f.remark("note", n, r.Count)
+		f.Remark("note", n, r.Count)
 	}
 	if r.Error != "" {
-		f.remark("error", r.Error, r.Count)
+		f.Remark("error", r.Error, r.Count)
 	}
 	return row
 }
 
 // settle puts loose addresses in order.
-func (r *foldRow) settle() {
+func (r *Row) settle() {
 	slices.SortFunc(r.loose, netip.Addr.Compare)
 	for _, a := range r.loose {
 		r.extend(run{a, a}, maxKept)
@@ -121,7 +124,7 @@ func (r *foldRow) settle() {
 }
 
 // extend adds a run, joined to the one before if they touch.
-func (r *foldRow) extend(with run, limit int) {
+func (r *Row) extend(with run, limit int) {
 	touches := r.end.IsValid() && r.end.Next() == with.first
 	r.end = with.last
 	switch {
@@ -136,20 +139,21 @@ func (r *foldRow) extend(with run, limit int) {
 	}
 }
 
-func (f *fold) remark(kind, text string, count uint64) {
+// Remark adds a remark on so many endpoints.
+func (f *Table) Remark(kind, text string, count uint64) {
 	for i := range f.remarks {
-		if f.remarks[i].kind == kind && f.remarks[i].text == text {
-			f.remarks[i].count += count
+		if f.remarks[i].Kind == kind && f.remarks[i].Text == text {
+			f.remarks[i].Count += count
 			return
 		}
 	}
 	if len(f.remarks) < maxRemarks {
-		f.remarks = append(f.remarks, remark{kind, text, count})
+		f.remarks = append(f.remarks, Remark{kind, text, count})
 	}
 }
 
-// found notes an endpoint that has a line of its own.
-func (f *fold) found(e probe.Endpoint) {
+// Found notes an endpoint that has a line of its own.
+func (f *Table) Found(e probe.Endpoint) {
 	if f.open == nil {
 		f.open = make(map[probe.Port][]netip.Addr)
 	}
@@ -159,7 +163,7 @@ func (f *fold) found(e probe.Endpoint) {
 
 // cover makes one run of runs between which there is nothing but addresses that have lines
 // of their own, so that ports become alike that differ only in those.
-func (r *foldRow) cover(open []netip.Addr) {
+func (r *Row) cover(open []netip.Addr) {
 	if r.everywhere || uint64(len(r.kept)) != r.runs {
 		return
 	}
@@ -184,26 +188,38 @@ func (r *foldRow) cover(open []netip.Addr) {
 	r.kept, r.runs = out, uint64(len(out))
 }
 
+// ForgetFound forgets which endpoints have lines of their own.
+func (f *Table) ForgetFound() { f.open = nil }
+
+// Remarks are the first that came.
+func (f *Table) Remarks() []Remark { return f.remarks }
+
+// Empty reports whether there are no rows.
+func (f *Table) Empty() bool { return len(f.rows) == 0 }
+
+// Rows are the largest rows, in the order in which they are written, and what the others add up to.
+func (f *Table) Rows() (kept []*Row, left, endpoints uint64) { return largest(f.joined()) }
+
 // joined are the rows in the order in which they are written; those of the same addresses
 // in the same state are one.
-func (f *fold) joined() []*foldRow {
-	all := make([]*foldRow, 0, len(f.rows))
+func (f *Table) joined() []*Row {
+	all := make([]*Row, 0, len(f.rows))
 	for _, r := range f.rows {
 		r.settle()
 		r.cover(f.open[probe.Port{Number: r.port, Proto: r.proto}])
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b *foldRow) int {
-		return cmp.Or(slices.Index(probe.States(), a.state)-slices.Index(probe.States(), b.state),
-			cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port), cmp.Compare(a.reason, b.reason),
+	slices.SortFunc(all, func(a, b *Row) int {
+		return cmp.Or(slices.Index(probe.States(), a.State)-slices.Index(probe.States(), b.State),
+			cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port), cmp.Compare(a.Reason, b.Reason),
 			cmp.Compare(a.why(), b.why()))
 	})
-	var out []*foldRow
-	same := make(map[string]*foldRow)
+	var out []*Row
+	same := make(map[string]*Row)
 	for _, r := range all {
-		signature := fmt.Sprint(r.state, r.everywhere, r.kept, r.runs, r.responder)
+		signature := fmt.Sprint(r.State, r.everywhere, r.kept, r.runs, r.responder)
 		if uint64(len(r.kept)) != r.runs {
-			signature += fmt.Sprint(r.count)
+			signature += fmt.Sprint(r.Count)
 		}
 		first := same[signature]
 		if first == nil {
@@ -211,7 +227,7 @@ func (f *fold) joined() []*foldRow {
 			same[signature] = r
 			out = append(out, r)
 		} else {
-			first.count += r.count
+			first.Count += r.Count
 			first.but = first.but || r.but
 		}
 		first.ports = append(first.ports, probe.Port{Number: r.port, Proto: r.proto})
@@ -224,98 +240,25 @@ func (f *fold) joined() []*foldRow {
 
 // largest are the most rows that a table has, those with the most endpoints, and what the
 // others add up to.
-func largest(rows []*foldRow) (kept []*foldRow, left, endpoints uint64) {
+func largest(rows []*Row) (kept []*Row, left, endpoints uint64) {
 	if len(rows) <= maxRows {
 		return rows, 0, 0
 	}
 	bySize := slices.Clone(rows)
-	slices.SortStableFunc(bySize, func(a, b *foldRow) int { return cmp.Compare(b.count, a.count) })
+	slices.SortStableFunc(bySize, func(a, b *Row) int { return cmp.Compare(b.Count, a.Count) })
 	for _, r := range bySize[maxRows:] {
 		left++
-		endpoints += r.count
+		endpoints += r.Count
 	}
 	least := bySize[:maxRows]
 	return slices.DeleteFunc(
 		slices.Clone(rows),
-		func(r *foldRow) bool { return !slices.Contains(least, r) },
+		func(r *Row) bool { return !slices.Contains(least, r) },
 	), left, endpoints
 }
 
-// end writes, of a scan, whether anything is open, and what the rest is.
-func (e *endpoints) end(end record.End) {
-	e.rest()
-	if e.command != "probe" && e.open == 0 && (e.command == "scan" || len(e.fold.rows) > 0) {
-		e.nothing(end.Summary)
-	}
-	if len(e.fold.rows) > 0 {
-		e.apart()
-	}
-	if rows, more, endpoints := largest(e.fold.joined()); len(rows) > 0 {
-		e.table(rows)
-		if more > 0 {
-			e.line(0, 2, span{fmt.Sprintf("and %s of %s (-v lists every record)", phrase.Count(more, "more row",
-				"more rows"), phrase.Count(endpoints, "endpoint", "endpoints")), plain})
-		}
-	}
-	for _, r := range e.fold.remarks {
-		st := maybe
-		if r.kind == "error" {
-			st = wrong
-		}
-		e.line(0, 2, span{r.kind + ": ", st},
-			span{fmt.Sprintf("%s (%s)", phrase.Visible(r.text), phrase.Count(r.count, "endpoint", "endpoints")), plain})
-	}
-	if len(e.fold.rows) > 0 {
-		e.out.WriteByte('\n')
-	}
-	e.states.draw(len(e.fold.rows) == 0)
-}
-
-// nothing writes that nothing is open, or only that nothing was found to be.
-func (e *endpoints) nothing(s scan.Summary) {
-	sentence := "nothing open"
-	if s.NotReached+s.States[probe.OpenFiltered.String()]+s.States[record.Unknown] > 0 || s.Targets == 0 {
-		sentence = "nothing found open"
-	}
-	line := []span{{sentence, strong}, {": " + phrase.Count(s.Targets, "endpoint", "endpoints"), plain}}
-	for _, c := range phrase.Tallies(s.States) {
-		line = append(line, span{", " + wording.Number(c.Count) + " ", plain}, span{phrase.Visible(c.Word),
-			tone(c.Word)})
-	}
-	e.line(0, 2, line...)
-}
-
-func (e *endpoints) table(rows []*foldRow) {
-	headings := []heading{
-		{name: "STATE"},
-		{name: "PORT", soft: true},
-		{name: "COUNT", right: true},
-		{name: "REASON", soft: true},
-		{name: "ADDRESSES"},
-	}
-	var cells [][]span
-	for _, r := range rows {
-		st := tone(r.state.String())
-		if r.reason == probe.NoNeighbor {
-			st = faint
-		}
-		cells = append(cells, []span{{r.state.String(), st}, {r.portList(), plain}, {wording.Number(r.count), plain},
-			{strings.Join(r.reasons, ", "), plain}, {}})
-	}
-	room := 100
-	if e.width > 0 {
-		if room = e.last(0, headings, soften(headings, cells)); room < narrowed {
-			room = e.width - gutter
-		}
-	}
-	for i, c := range cells {
-		c[len(c)-1].text = rows[i].list(room)
-	}
-	e.grid(0, headings, cells)
-}
-
-// portList is "22,80/tcp 53/udp", "417/tcp,udp", "1-416,418-1024/tcp" or "998 ports/tcp".
-func (r *foldRow) portList() string {
+// Ports is "22,80/tcp 53/udp", "417/tcp,udp", "1-416,418-1024/tcp" or "998 ports/tcp".
+func (r *Row) Ports() string {
 	var parts []string
 	last := "" // the list of the last part
 	for _, proto := range probe.Protos() {
@@ -342,11 +285,14 @@ func (r *foldRow) portList() string {
 	return strings.Join(parts, " ")
 }
 
+// Why is the reasons, each with how many tries had no answer, and who answered for others.
+func (r *Row) Why() string { return strings.Join(r.reasons, ", ") }
+
 // why is the reason, how many tries had no answer, and who answered for others.
-func (r *foldRow) why() string {
-	s := r.reason.String()
+func (r *Row) why() string {
+	s := r.Reason.String()
 	switch {
-	case r.reason != probe.NoResponse || r.most == 0:
+	case r.Reason != probe.NoResponse || r.most == 0:
 	case r.least == r.most:
 		s += " after " + phrase.Count(uint64(r.most), "try", "tries")
 	default:
@@ -361,8 +307,8 @@ func (r *foldRow) why() string {
 	return s
 }
 
-// list is the addresses, as many as fit in listLines lines of so many columns.
-func (r *foldRow) list(room int) string {
+// Addresses are the addresses, as many as fit in listLines lines of so many columns.
+func (r *Row) Addresses(room int) string {
 	const more = "and 999,999,999 more ranges (-v lists all)"
 	var b strings.Builder
 	for i, k := range r.kept {
