@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 
@@ -10,14 +9,13 @@ import (
 	"onmux/probe/service/answer"
 )
 
-// findings are what the answers of a layer come to. An answer counts beside the others:
-// the same bytes in answer to different requests identify nothing.
+// findings are what the answers of a layer come to.
 type findings struct {
+	history
 	onPort    uint16
 	best      answer.Match
-	unknown   *answer.Answer // the first that no rule knows
-	page      *probe.HTTP    // that of the peer's name
-	answers   []attributed
+	unknown   *answer.Answer  // the first that no rule knows
+	page      *probe.HTTP     // that of the peer's name
 	suggested map[string]bool // services to which answers have pointed
 	tunnel    *tunnel         // to the layer inside
 	greeted   bool            // it has sent something before it received anything
@@ -26,10 +24,9 @@ type findings struct {
 	alert     *probe.Alert    // why there was no handshake of TLS, or why one was ended
 }
 
-// attributed is an answer and the service whose request it answers.
-type attributed struct {
-	*answer.Answer
-	service string
+func newFindings(port uint16) findings {
+	return findings{onPort: port, suggested: make(map[string]bool),
+		history: history{observed: make(map[string]reaction), refuted: make(map[string]bool)}}
 }
 
 // known reports whether the protocol is; complete, whether the software and its
@@ -46,16 +43,17 @@ func (f *findings) nothingReceived() bool {
 	return f.best.Rule == nil && f.unknown == nil && f.tunnel == nil
 }
 
-// consider makes a the best answer if it is more specific. The answer that a port is
-// known for outweighs plain HTTP.
-func (f *findings) consider(a *answer.Answer, r *request.Request) {
-	f.answers = append(f.answers, attributed{a, r.Service})
+// consider makes an answer the best one if it is more specific, or evidence where the best is none. The
+// answer that a port is known for outweighs plain HTTP.
+func (f *findings) consider(o outcome) {
+	a := newAnswer(o)
+	f.answers = append(f.answers, attributed{a, o.Service, o.late})
 	m, suggested := answer.Recognise(a)
-	if f.echoes(m) || f.isRefuted(m) {
+	if f.isRefuted(m) {
 		m, suggested = answer.Match{}, nil
 	}
-	if f.echoes(f.best) || f.isRefuted(f.best) {
-		f.best, f.unknown = answer.Match{}, cmp.Or(f.unknown, f.best.Answer)
+	if f.isRefuted(f.best) {
+		f.refute()
 	}
 	if m.Rule == nil {
 		m = f.guess(a)
@@ -72,43 +70,31 @@ func (f *findings) consider(a *answer.Answer, r *request.Request) {
 	if m.HTTP != nil && m.HTTP.Host != "" && m.Request != "http-metrics" {
 		f.page = m.HTTP
 	}
-	expected := m.Known() && r.UsualOn(f.onPort) && r.Service == m.Service
-	if m.Better(f.best) || f.best.IsPlainHTTP() && expected {
+	expected := m.Known() && o.UsualOn(f.onPort) && o.Service == m.Service
+	proves := m.Known() && f.isEvident(m) && !f.isEvident(f.best)
+	if m.Better(f.best) || f.best.IsPlainHTTP() && expected || proves {
 		f.best = m
 	}
 }
 
-// echoes reports whether m depends on its request, as plain answers do, though the peer
-// sends the same in answer to a request of another service.
-func (f *findings) echoes(m answer.Match) bool {
-	if m.Rule == nil || m.Request == waiting.Name {
-		return false
-	}
-	return slices.ContainsFunc(f.answers, func(d attributed) bool {
-		if d.Answer == m.Answer || d.service == m.Rule.Service || !isRepetition(d.Bytes, m.Bytes) {
-			return false
-		}
-		return !m.Survives(d.Request)
-	})
+// refute gives up the best answer.
+func (f *findings) refute() {
+	f.refuted[f.best.Service] = true
+	f.unknown = cmp.Or(f.unknown, f.best.Answer)
+	f.best = answer.Match{}
 }
 
-// unlike has requests that the software never answers as it does one that it does not know, by
-// the rule for that answer.
-var unlike = map[string]string{
-	"memcached-error": "memcached-version", "beanstalk-error": "beanstalk-stats", "clamd-error": "clamd-version",
-	"redis-error": "redis-info",
+// settle gives up the best answer if it is no evidence. Where the peer could not be asked more, one that was not
+// repeated stays.
+func (f *findings) settle(mayBeAsked bool) {
+	if f.best.Rule != nil && !f.isEvident(f.best) && (mayBeAsked || f.repetitions(f.best) > 1) {
+		f.refute()
+	}
 }
 
-// isRefuted reports whether m is an error that the peer sends in answer to what its software would
-// understand, too.
-func (f *findings) isRefuted(m answer.Match) bool {
-	if m.Rule == nil || unlike[m.Rule.Name] == "" || bytes.HasPrefix(m.Bytes, []byte("-NOAUTH ")) ||
-		bytes.HasPrefix(m.Bytes, []byte("-DENIED ")) { // Redis sends those in answer to anything
-		return false
-	}
-	return slices.ContainsFunc(f.answers, func(d attributed) bool {
-		return d.Request == unlike[m.Rule.Name] && isRepetition(d.Bytes, m.Bytes)
-	})
+// pointsTo reports whether the peer may be of that service by what it has sent.
+func (f *findings) pointsTo(service string) bool {
+	return f.suggested[service] || f.best.Rule != nil && f.best.Service == service
 }
 
 // startTLS is whether a session can change to TLS, by the answers.
@@ -118,18 +104,6 @@ func (f *findings) startTLS(service string) *probe.StartTLS {
 		all[i] = a.Answer
 	}
 	return answer.StartTLS(service, all)
-}
-
-// isRepeated reports whether the peer has sent the same in answer to a request of another
-// service: its answer may be one to anything.
-func (f *findings) isRepeated() bool {
-	if f.best.Rule == nil || f.best.Request == waiting.Name {
-		return false
-	}
-	return slices.ContainsFunc(f.answers, func(d attributed) bool {
-		return d.Answer != f.best.Answer && d.Request != waiting.Name && d.service != f.best.Service &&
-			isRepetition(d.Bytes, f.best.Bytes)
-	})
 }
 
 // describe is the best answer as it is written in reports.
@@ -147,7 +121,7 @@ func (f *findings) describe() *probe.Service {
 			found.Info = "title: " + f.page.Title
 		}
 	}
-	if f.isRepeated() && found.Confidence == probe.High {
+	if (f.isRepeated(f.best) || !f.isEvident(f.best)) && found.Confidence == probe.High {
 		found.Confidence = probe.Medium
 	}
 	if found.Name == clientHello.Service {
@@ -166,15 +140,6 @@ func (f *findings) behindDNS() *probe.Software {
 		}
 	}
 	return nil
-}
-
-// isRepetition reports whether a and b are the same bytes, sent once or, where there was
-// more than one request, several times.
-func isRepetition(a, b []byte) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	return len(a) > 0 && len(b)%len(a) == 0 && bytes.Equal(bytes.Repeat(a, len(b)/len(a)), b)
 }
 
 // guess notes which services may send an answer that no rule names, and names the one

@@ -169,6 +169,7 @@ func (s *search) report() {
 
 // verdict is what the layer's answers come to.
 func (l *layer) verdict(ctx context.Context) (*probe.Service, error) {
+	l.settle(l.refused == 0)
 	switch {
 	case l.best.Rule != nil:
 		found := l.describe()

@@ -32,7 +32,6 @@ type plan struct {
 	secondWait bool               // has listened again
 	late       bool               // what is left of the time is for a greeting
 	queue      []*request.Request // not sent yet
-	observed   map[string]reaction
 	open       openState
 	inLines    bool // the last request had whole lines
 }
@@ -90,6 +89,7 @@ const (
 	moment               // as long as what was sent at once takes
 	briefly              // as long as a server takes that greets at once
 	again                // longer: the first time may have been too short
+	twice                // as long as a late greeting takes
 	long                 // nearly as long as there is time
 	toTheEnd             // as long as there is time
 )
@@ -97,9 +97,9 @@ const (
 // newPlan returns the plan for a port; connected is that a connection is there already.
 func newPlan(port uint16, o *Options, conns *budget, connected bool) *plan {
 	p := &plan{
-		findings: findings{onPort: port, suggested: make(map[string]bool)},
+		findings: newFindings(port),
 		setting:  setting{port: port, thorough: o.Thorough, named: o.serverName() != ""},
-		conns:    conns, observed: make(map[string]reaction),
+		conns:    conns,
 	}
 	if connected {
 		p.open = fresh
@@ -140,6 +140,9 @@ func (p *plan) next(late bool) (step, bool) {
 	if s, ok := p.namedPage(); ok {
 		return p.take(s)
 	}
+	if s, ok := p.confirmation(); ok {
+		return p.take(s)
+	}
 	if p.complete() || p.tunnel != nil || p.refused > 1 {
 		return step{}, false
 	}
@@ -147,7 +150,7 @@ func (p *plan) next(late bool) (step, bool) {
 		return p.take(step{&waiting, false, again})
 	}
 	tooEarly := p.observed[request.HTTP.Name] == closes || p.observed[request.HTTP.Name] == resets
-	if tooEarly && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
+	if tooEarly && p.nothingReceived() && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
 		// the request may have come before a greeting that takes longer
 		p.secondWait = true
 		return p.take(step{&waiting, false, again})
@@ -226,6 +229,36 @@ func (p *plan) completion() (step, bool) {
 	return step{}, false
 }
 
+// confirmation is a step that shows whether the best answer is evidence of its protocol: to listen, where
+// the server would have sent first; the protocol's own request; or one of another.
+func (p *plan) confirmation() (step, bool) {
+	if !p.known() || p.isEvident(p.best) || p.refused > 1 || p.repetitions(p.best) > maxRepetitions {
+		return step{}, false
+	}
+	if p.best.Greets() {
+		return step{&waiting, false, twice}, p.mayConnect()
+	}
+	isOther := func(r *request.Request) bool {
+		return r == &request.HTTP || r == &clientHello || r.Name == pageOfName || r.Name == "postgresql"
+	}
+	for _, useful := range []func(*request.Request) bool{
+		func(r *request.Request) bool {
+			return r.Service == p.best.Service && !r.AfterGreeting && r.Service != p.attribution(p.best).service
+		},
+		isOther,
+	} {
+		for _, r := range p.queue {
+			if continued := p.mayContinue(r); useful(r) && (continued || p.mayConnect()) {
+				return step{r, continued, normally}, true
+			}
+		}
+	}
+	return step{}, false
+}
+
+// maxRepetitions is how often the same answer is received before it is taken for one to anything.
+const maxRepetitions = 3
+
 // listing is the request for what the server can do, on the connection that is there.
 func (p *plan) listing() (step, bool) {
 	if !p.known() || p.open != answered || p.startTLS(p.best.Service) != nil {
@@ -291,11 +324,6 @@ func (p *plan) mayListen() bool {
 	return p.nothingReceived() && p.accepted > 0 && p.closed == 0 && p.refused == 0 && !p.listened
 }
 
-// pointsTo reports whether the peer may be of that service by what it has sent.
-func (p *plan) pointsTo(service string) bool {
-	return p.suggested[service] || p.best.Rule != nil && p.best.Service == service
-}
-
 // isUseful reports whether r may add to what is known.
 func (p *plan) isUseful(r *request.Request) bool {
 	http := p.best.Rule != nil && p.best.Service == request.HTTP.Service
@@ -323,13 +351,13 @@ func (p *plan) isUseful(r *request.Request) bool {
 	case r.AfterGreeting: // a greeting is waited for when all else was asked
 		return r.UsualOn(p.port)
 	case r.Name == pageOfName:
-		return p.thorough || p.refusesNameless() || p.fits(r)
+		return p.thorough || p.refusesNameless() || p.fits(r.Service)
 	case r.Service == request.HTTP.Service && r.Rarity == request.Rare:
 		return p.thorough || r.UsualOn(p.port)
 	case p.early > 1: // it closes connections before it receives anything
 		return r == &request.HTTP || r == &clientHello
 	}
-	return p.thorough || r.Rarity != request.Rare || p.suggested[r.Service] || r.UsualOn(p.port) || p.fits(r)
+	return p.thorough || r.Rarity != request.Rare || p.suggested[r.Service] || r.UsualOn(p.port) || p.fits(r.Service)
 }
 
 // byLikelihood is the queue, the likeliest request first.
@@ -343,9 +371,9 @@ func (p *plan) byLikelihood() []*request.Request {
 			return -1
 		case r == &request.HTTP, r.Name == pageOfName && p.refusesNameless():
 			return 0
-		case p.fits(r) && r.Service == request.HTTP.Service:
+		case p.fits(r.Service) && r.Service == request.HTTP.Service:
 			return 3
-		case p.fits(r):
+		case p.fits(r.Service):
 			return min(r.Rarity, 2)
 		}
 		return 1000*against + r.Rarity
@@ -355,28 +383,9 @@ func (p *plan) byLikelihood() []*request.Request {
 	})
 }
 
-// fits reports whether the peer has done with several requests what servers of the service
-// of r do with them.
-func (p *plan) fits(r *request.Request) bool {
-	agreeing, against := p.reactionsOf(r.Service)
-	return agreeing > 1 && against == 0
-}
-
-// reactionsOf counts the requests that the peer has treated as servers of the service do,
-// and how much the others contradict that service.
-func (p *plan) reactionsOf(service string) (agreeing, against int) {
-	for name, usual := range reactions[service] {
-		observed := p.observed[name]
-		n := observed.contradicts(usual)
-		if against += n; n == 0 && observed != notObserved {
-			agreeing++
-		}
-	}
-	return agreeing, against
-}
-
 // record takes in the outcome of a step.
 func (p *plan) record(o outcome) {
+	continued := p.open == answered && o.onOpen
 	p.note = cmp.Or(p.note, o.note)
 	p.alert = cmp.Or(p.alert, o.alert)
 	p.open = spent
@@ -399,6 +408,8 @@ func (p *plan) record(o outcome) {
 		p.tunnel = o.tunnel
 	case len(o.received) > 0:
 		p.receive(o, gone)
+	case gone && continued: // it serves one request a connection
+		p.queue = append([]*request.Request{o.Request}, p.queue...)
 	case gone:
 		p.closed++
 		p.observed[o.Name] = closes
@@ -411,18 +422,22 @@ func (p *plan) record(o outcome) {
 		}
 		if o.Request == &waiting {
 			p.early++
+			if p.known() && p.best.Greets() {
+				p.refute()
+			}
 		}
 	case o.Request == &waiting:
-		p.open = fresh
-	default:
+		if p.open = fresh; p.known() && p.best.Greets() && o.wait == twice {
+			p.refute()
+		}
+	case len(o.sent) > 0 && !o.cutShort:
 		p.observed[o.Name] = waits
 	}
 }
 
 // receive takes in an answer.
 func (p *plan) receive(o outcome, gone bool) {
-	a := newAnswer(o)
-	if p.consider(a, o.Request); o.Request == &waiting {
+	if p.consider(o); o.Request == &waiting {
 		p.greeted = true
 	}
 	p.inLines = len(o.sent) == 0 || o.sent[len(o.sent)-1] == '\n'

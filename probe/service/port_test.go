@@ -197,7 +197,7 @@ func TestEchoes(t *testing.T) {
 		service string
 	}{
 		{"\x00\x00\x00\x01", 417, "unknown"}, {"\x00\x00\x11\x11", 80, "unknown"},
-		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 80, "unknown"}, {"\x05\xff", 1080, "socks"},
+		{"\x05\x00", 417, "unknown"}, {"\x05\x00", 80, "unknown"}, {"\x05\xff", 1080, "unknown"},
 		{"N", 417, "unknown"}, {"N", 443, "unknown"}, {"\x20\x02\x00\x01", 8883, "unknown"},
 	} {
 		t.Run(fmt.Sprintf("%q on %d", tt.reply, tt.port), func(t *testing.T) {
@@ -211,14 +211,18 @@ func TestEchoes(t *testing.T) {
 	}
 	for _, reply := range []string{
 		"ERROR\r\n", "UNKNOWN_COMMAND\r\n", "UNKNOWN COMMAND\n", "-ERR unknown command\r\n",
+		"-NOAUTH Authentication required.\r\n",
 	} {
 		if s, n := simulate(t, 417, answering("", map[string]string{"": reply})); s.Name != "unknown" || n > maxConns {
 			t.Errorf("%q to everything: %+v after %d connections", reply, s, n)
 		}
 	}
-	const locked = "-NOAUTH Authentication required.\r\n"
-	if s, _ := simulate(t, 417, answering("", map[string]string{"": locked})); s.Name != "redis" {
-		t.Errorf("%q to everything: %+v", locked, s)
+	locked := map[string]string{"GET ": "-ERR wrong number of arguments for 'get' command\r\n",
+		"INFO": "-NOAUTH Authentication required.\r\n"}
+	for _, port := range []uint16{417, 6379} {
+		if s, _ := simulate(t, port, answering("", locked)); s.Name != "redis" {
+			t.Errorf("Redis with a password, on %d: %+v", port, s)
+		}
 	}
 	microsocks := map[string]string{"": "\x05\xff", "\x05\x01\x00": "\x05\x00"}
 	if s, _ := simulate(t, 417, answering("", microsocks)); s.Name != "socks" || s.Confidence != probe.High {

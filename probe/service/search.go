@@ -201,7 +201,7 @@ func (l *layer) hold(ctx context.Context) {
 		s.answerWait = time.Until(s.deadline)
 		_ = s.receive(ctx)
 		o := s.outcome(step{Request: s.request}, began)
-		o.after = time.Since(began)
+		o.after, o.late = time.Since(began), true
 		h.late <- o
 	}()
 }
@@ -216,7 +216,7 @@ func (s *session) isUnanswered() bool {
 // takeLate takes in the answer on the connection that was held, and leaves that.
 func (l *layer) takeLate(o outcome) {
 	if len(o.received) > 0 {
-		l.consider(newAnswer(o), o.Request)
+		l.consider(o)
 	}
 	for i, x := range slices.Backward(l.log) {
 		if x.Connection == o.connection {

@@ -95,6 +95,8 @@ type outcome struct {
 	connection int  // its number
 	newConn    bool // it is the first request on it
 	inTLS      bool
+	late       bool   // it came later than an answer to the request would
+	cutShort   bool   // there was no time for an answer
 	sentSize   int    // of which sent may be the beginning
 	raw        []byte // the beginning of what came in place of received, of rawSize bytes
 	rawSize    int
@@ -141,7 +143,7 @@ func (s *session) perform(ctx context.Context, st step, newConn bool) outcome {
 		s.greeting = s.received
 	}
 	o := s.outcome(st, began)
-	o.newConn = newConn
+	o.newConn, o.cutShort = newConn, ctx.Err() != nil || !time.Now().Before(s.deadline)
 	return o
 }
 
@@ -155,6 +157,8 @@ func (s *session) answerWaitFor(st step) time.Duration {
 		return s.pace.head
 	case st.wait == again:
 		return 3 * s.pace.head
+	case st.wait == twice:
+		return 2 * s.pace.answerWait
 	case st.wait == long:
 		return mostOf(left)
 	case st.wait == toTheEnd:
@@ -172,7 +176,7 @@ func mostOf(left time.Duration) time.Duration { return max(left-500*time.Millise
 func (s *session) outcome(st step, began time.Time) outcome {
 	_, inTLS := s.conn.(*tunnel)
 	o := outcome{step: st, progress: s.progress, began: began, connection: s.number, inTLS: inTLS, sentSize: len(s.sent),
-		whole: s.lineless || isWhole(s.received)}
+		whole: s.lineless || isWhole(s.received), late: s.after > s.pace.head}
 	if n := len(s.greeting); st.AfterGreeting && len(s.received) > n {
 		o.raw, o.rawSize = s.received[n:min(len(s.received), n+probe.ExchangeSize)], len(s.received)-n
 	}

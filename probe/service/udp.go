@@ -71,7 +71,7 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 	ours, cancel := context.WithDeadline(ctx, s.deadline)
 	defer cancel()
 	defer s.report()
-	d := &datagramSearch{search: s, findings: findings{onPort: target.Port(), suggested: make(map[string]bool)},
+	d := &datagramSearch{search: s, findings: newFindings(target.Port()),
 		queue: datagramsFor(target.Port(), o.Thorough), more: request.UDP(), outcomes: make(chan outcome, 128)}
 	if o.Asked != nil {
 		d.drop(o.Asked)
@@ -80,6 +80,7 @@ func identifyUDP(ctx context.Context, target netip.AddrPort, o Options) (*probe.
 			progress: progress{sent: sent, received: o.Answer, after: o.AnswerAfter}})
 	}
 	d.run(ours)
+	d.settle(false)
 	switch {
 	case d.best.Rule != nil:
 		found := d.describe()
@@ -177,7 +178,7 @@ func (d *datagramSearch) take(o outcome) {
 		d.log = append(d.log, exchange(o))
 	}
 	if len(o.received) > 0 {
-		d.consider(newAnswer(o), o.Request)
+		d.consider(o)
 	}
 }
 

@@ -112,6 +112,14 @@ func (m Match) IsExact() bool { return m.Rule != nil && m.rank >= product && m.F
 // isOfName reports whether m is a page that was requested by the name of its host.
 func (m Match) isOfName() bool { return m.HTTP != nil && m.HTTP.Host != "" }
 
+// greeters are the services whose servers send first, whatever a client does.
+var greeters = []string{"ssh", "smtp", "lmtp", "ftp", "pop3", "imap", "sieve", "nntp", "vnc", "mysql", "mysqlx",
+	"rsync", "mpd", "nats", "svn", "dict", "asterisk-manager", "freeswitch-event", "openvpn-management", "vmware-auth",
+	"gpsd", "nbd", "ceph", "tarantool", "munin-node", "varnish-cli", "meetingmaker", "daytime", "time", "chargen", "telnet"}
+
+// Greets reports whether the server of m sends first.
+func (m Match) Greets() bool { return m.Rule != nil && slices.Contains(greeters, m.Service) }
+
 // IsForwarded reports whether m is what a load balancer may have passed on from a server behind it,
 // which the answer to a message without a question shows.
 func (m Match) IsForwarded() bool { return m.Rule != nil && m.Rule.Name == "dns-version" }
