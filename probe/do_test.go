@@ -87,6 +87,7 @@ func TestCancel(t *testing.T) {
 func TestResend(t *testing.T) {
 	t.Parallel()
 	nettest.Need(t)
+	const last = "last"
 	for _, en := range engines {
 		for _, resend := range []bool{false, true} {
 			c, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -97,8 +98,8 @@ func TestResend(t *testing.T) {
 			go func() {
 				received := 0
 				for b := make([]byte, 10); ; received++ {
-					_, from, err := c.ReadFrom(b)
-					if err != nil {
+					n, from, err := c.ReadFrom(b)
+					if err != nil || string(b[:n]) == last {
 						done <- received
 						return
 					}
@@ -119,8 +120,11 @@ func TestResend(t *testing.T) {
 			if resend && !strings.Contains(evidence.Sentences(&r)[0], "second datagram") {
 				t.Errorf("%s: evidence %+v does not mention the second datagram", en.name, r.Facts)
 			}
-			c.Close()
-			if received := <-done; received != 1 && !resend || received != 2 && resend {
+			if _, err := c.WriteTo([]byte(last), c.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			received := <-done // all that were sent before
+			if c.Close(); received != 1 && !resend || received != 2 && resend {
 				t.Errorf("%s, resend %t: %d datagrams sent", en.name, resend, received)
 			}
 		}

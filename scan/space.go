@@ -28,7 +28,9 @@ func newSpace(c Config) *space {
 	}
 	for _, p := range c.Plan.Ports() {
 		s.protos = append(s.protos, p.Proto)
-		s.ports[p.Proto] = c.Plan.MostPorts(p.Proto)
+	}
+	for _, proto := range probe.Protos() {
+		s.ports[proto] = c.Plan.MostPorts(proto)
 	}
 	return s
 }
