@@ -23,8 +23,8 @@ var larger = map[string]bool{
 	"report/record.Recording": true,
 
 	"probe/nettest.Host": true, "probe/service.plan": true,
-	"probe/service.session": true, "scan.state": true, "scan.table": true,
-	"scan/control.Watch": true, "scan/control.controls": true, "scan/verdict.Cell": true,
+	"probe/service.session": true,
+	"scan/control.Watch":    true, "scan/control.controls": true, "scan/verdict.Cell": true,
 }
 
 // TestTypeSizes counts the fields of structs and the methods of types, as they are on Linux.

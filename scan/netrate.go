@@ -41,7 +41,7 @@ func (d *dispatcher) askable(lo, hi uint64) (n uint64) {
 			continue
 		}
 		for i := of.From; i < of.To; i += checkpoint.ChunkSize { // the receiver waits no longer than for a chunk
-			d.table.read(func(s *state) { n += s.askableIn(i, min(i+checkpoint.ChunkSize, of.To)) })
+			d.table.use(func(s *state) { n += s.askableIn(i, min(i+checkpoint.ChunkSize, of.To)) })
 		}
 	}
 	return n

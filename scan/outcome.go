@@ -35,25 +35,6 @@ func (r *result) summary() Summary {
 	return o
 }
 
-// addStates adds the endpoints that were asked to their states, and returns how many they are.
-func (s *state) addStates(states map[string]uint64) (targets uint64) {
-	var counts verdict.ByProto[[256]uint64]
-	for of := range s.plan.Sections(0, s.plan.AddrCount()) {
-		for _, c := range s.cells[of.From:of.To] {
-			counts[of.Port.Proto][c]++
-		}
-	}
-	for p := range counts {
-		for c, n := range counts[p][:] {
-			if c := verdict.Cell(c); c.Asked() && n > 0 {
-				states[c.State(probe.Proto(p)).String()] += n
-				targets += n
-			}
-		}
-	}
-	return targets
-}
-
 // loss is the loss over all protocols where it could be measured, weighted by the
 // hosts that answered, and the expected number of those missed, which is nil beside
 // endpoints whose silence decides nothing.

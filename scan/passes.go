@@ -79,7 +79,7 @@ func (l *loop) findLimits(ctx context.Context) error {
 	if err := l.watch.FindLimits(ctx, loss); err != nil {
 		return err
 	}
-	l.table.read(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
+	l.table.use(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
 	return nil
 }
 
@@ -91,9 +91,9 @@ func (l *loop) findLimits(ctx context.Context) error {
 func (l *loop) needed() (p checkpoint.Pass, more bool) {
 	n := l.table.totals()
 	if n.voided > 0 {
-		l.table.read(func(s *state) {
+		l.table.use(func(s *state) {
 			for _, proto := range probe.Protos() {
-				p.Asks[proto] = s.behind(proto) > 0
+				p.Asks[proto] = s.behind(proto, &s.pass.Done) > 0
 				p.Redo = p.Redo || p.Asks[proto]
 			}
 		})
@@ -102,10 +102,10 @@ func (l *loop) needed() (p checkpoint.Pass, more bool) {
 		}
 		if p.Redo {
 			l.watch.GiveUp()
-			l.table.giveUp()
+			l.table.use((*state).giveUp)
 		}
 		p = checkpoint.Pass{}
-		l.table.caughtUp()
+		l.table.use(func(s *state) { s.voided = 0 }) // no endpoint lacks a try any more
 	}
 	p.Asks, more = n.lossDemands(&l.limits, l.ports, l.Retries, l.Bound)
 	if loss, ok := n.loss(&l.limits); ok && more {
@@ -115,7 +115,9 @@ func (l *loop) needed() (p checkpoint.Pass, more bool) {
 		return p, more
 	}
 	var left uint64
-	l.table.read(func(s *state) { left = s.silentPayloads() })
+	if n.silent[probe.UDP] > 0 {
+		l.table.use(func(s *state) { left = s.silentPayloads(n.pass.Done[probe.UDP]) })
+	}
 	if left == 0 || left > MaxPayloadTargets {
 		return p, false
 	}

@@ -43,13 +43,13 @@ func (l *loop) result() *result {
 
 // verdicts are what is known of endpoints in the end, for a report.
 type verdicts struct {
-	*state
+	*knowledge
 	all     bool                           // a record for each
 	doubt   func(i uint64) probe.DoubtKind // why silence decides nothing, or less than it seems
 	errorOf func(i uint64) string          // why the state is unknown
 }
 
-func (r *result) verdicts() *verdicts { return &verdicts{r.state, r.All, r.doubt, r.errorOf} }
+func (r *result) verdicts() *verdicts { return &verdicts{&r.knowledge, r.All, r.doubt, r.errorOf} }
 
 // emit emits everything but the open endpoints, which were emitted when they were
 // found.

@@ -6,7 +6,6 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/checkpoint"
-	"onmux/scan/control"
 	"onmux/scan/verdict"
 )
 
@@ -72,17 +71,6 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 		}
 	}
 	return asks
-}
-
-// controls are the endpoints that have answered.
-func (s *state) controls() (out []control.Answerer) {
-	for i, c := range s.cells {
-		if kind, ok := control.KindOf(s.proto(uint64(i)), c.Class()); ok &&
-			(c.Class() != verdict.UDPResponse || c.Tries() == 1) {
-			out = append(out, control.Answerer{Index: uint64(i), Kind: kind})
-		}
-	}
-	return out
 }
 
 // restoreAnswers keeps the answers that were kept, and returns those of open

@@ -198,7 +198,7 @@ func (l *loop) askAll(ctx context.Context) error {
 			return err
 		}
 		d.pass = d.table.end()
-		l.table.read(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
+		l.table.use(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
 	}
 	if ctx.Err() != nil && l.Engine.Pending() > 0 {
 		return context.Cause(ctx)
@@ -215,7 +215,7 @@ func (l *loop) giveUp(err error) {
 		return
 	}
 	l.shortage = short.error
-	l.table.giveUp()
+	l.table.use((*state).giveUp)
 }
 
 // lastSave saves the checkpoint that the scan ends with, when nothing else changes

@@ -333,7 +333,13 @@ func (c controlled) Mark(now time.Time) control.Mark {
 	return control.Mark{Pass: c.pass.Number, Pos: c.cursor.pos, At: now}
 }
 
-func (c controlled) Void(voids []control.Void) { c.table.void(c.layout, voids) }
+func (c controlled) Void(voids []control.Void) {
+	c.table.use(func(s *state) {
+		for _, v := range voids {
+			s.takeBack(c.layout, v)
+		}
+	})
+}
 
 // Ask sends control probes.
 func (c controlled) Ask(ctx context.Context, controls []control.Control, wait time.Duration) (int, error) {

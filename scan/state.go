@@ -15,10 +15,8 @@ import (
 // state is all that is known of the endpoints of a scan. While the scan runs, the
 // lock of its table guards it.
 type state struct {
-	*space
-	cells   []verdict.Cell
-	details verdict.Details
-	unsent  verdict.Unsent
+	knowledge
+	unsent verdict.Unsent
 	totals
 	times   timing.SendTimes
 	journal journal
@@ -60,15 +58,10 @@ func (s *state) asks(c candidate) bool {
 	case s.pass.Number == 1:
 		return !c.cell.Asked()
 	case s.pass.Redo:
-		return s.isBehind(c.index, c.cell)
+		return s.isBehind(c.index, c.cell, &s.pass.Done)
 	}
 	return c.cell.Askable() && s.pass.Asks[s.proto(c.index)] &&
 		!(s.pass.Payloads && c.cell.Class() == verdict.NoNeighbor)
-}
-
-// record is the record of an endpoint with what an answer brought.
-func (s *state) record(i uint64, r probe.Result) probe.Result {
-	return s.space.record(i, s.cells[i], r)
 }
 
 // exclude makes every endpoint whose address must not be asked one that could not be.
@@ -90,42 +83,6 @@ func (s *state) giveUp() {
 	}
 }
 
-// silentPayloads counts the silent UDP endpoints whose ports have more payloads than
-// there were tries. Where no neighbor is, none is of use.
-func (s *state) silentPayloads() (n uint64) {
-	if s.silent[probe.UDP] == 0 || s.pass.Done[probe.UDP] >= MaxPayloads(s.plan.Ports()) {
-		return 0
-	}
-	for of := range s.plan.Sections(0, s.plan.AddrCount()) {
-		for _, c := range s.cells[of.From:of.To] {
-			if of.Port.Proto == probe.UDP && c.Silent() && c.Class() != verdict.NoNeighbor {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// askableIn counts the endpoints from lo up to and without hi that a later pass asks.
-func (s *state) askableIn(lo, hi uint64) (n uint64) {
-	for _, c := range s.cells[lo:hi] {
-		if c.Askable() {
-			n++
-		}
-	}
-	return n
-}
-
-// neverAsked counts the endpoints that could not be asked even once.
-func (s *state) neverAsked() (n uint64) {
-	for _, c := range s.cells {
-		if c == verdict.CellOf(verdict.LocalError, 0) {
-			n++
-		}
-	}
-	return n
-}
-
 // abandon makes endpoints unknown that were asked only while the path had failed.
 func (s *state) abandon() {
 	for i, c := range s.cells {
@@ -133,25 +90,6 @@ func (s *state) abandon() {
 			s.set(uint64(i), s.proto(uint64(i)), c, verdict.CellOf(verdict.LocalError, 0))
 		}
 	}
-}
-
-// limits adds to limits that were found the hosts that refused some of many UDP ports, and
-// the refusals that do not measure loss.
-func (s *state) limits(l control.Limits) control.Limits {
-	many := s.ports[probe.UDP] > control.ICMPBurst
-	if !many && !l.Any() {
-		return l
-	}
-	for i, c := range s.cells {
-		switch i := uint64(i); {
-		case c.Class() != verdict.PortUnreach || s.proto(i) != probe.UDP:
-		case many:
-			l.LimitHost(i)
-		case l.Doubt(i, probe.UDP) != "":
-			l.Refused[c.Tries()]++
-		}
-	}
-	return l
 }
 
 // takeBack takes back the tries of silent endpoints whose probes left in a void. In one
@@ -184,21 +122,6 @@ func (s *state) takeBack(l *control.Layout, v control.Void) {
 // void reports whether some endpoint may have been asked more often than its cell has
 // tries.
 func (s *state) void() bool { return s.voided > 0 || s.pass.Redone > 0 }
-
-// behind counts the silent endpoints of a protocol that have fewer tries than it had
-// passes, because some were void.
-func (s *state) behind(p probe.Proto) (n uint64) {
-	for i, c := range s.cells {
-		if s.isBehind(uint64(i), c) && s.proto(uint64(i)) == p {
-			n++
-		}
-	}
-	return n
-}
-
-func (s *state) isBehind(i uint64, c verdict.Cell) bool {
-	return c.Silent() && c.Tries() < s.pass.Done[s.proto(i)]
-}
 
 // update is what an answer changed.
 type update struct {

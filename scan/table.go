@@ -7,7 +7,6 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/checkpoint"
-	"onmux/scan/control"
 	"onmux/scan/engine"
 	"onmux/scan/timing"
 	"onmux/scan/verdict"
@@ -29,8 +28,7 @@ type table struct {
 
 func newTable(s *space, senders int, holdSynAcks bool) *table {
 	return &table{holdSynAcks: holdSynAcks, state: state{
-		space: s, cells: make([]verdict.Cell, s.plan.Len()), details: make(verdict.Details),
-		unsent: make(verdict.Unsent), totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
+		knowledge: newKnowledge(s), unsent: make(verdict.Unsent), totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
 	}}
 }
 
@@ -83,14 +81,6 @@ func (t *table) close(sent, next uint64) (over bool) {
 		st.journal.settled = next
 	}
 	return st.pass.Over
-}
-
-// giveUp makes every endpoint that was never asked one that this machine could not
-// ask.
-func (t *table) giveUp() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.state.giveUp()
 }
 
 // fill takes up to size endpoints that the pass asks into a sender's batch. They
@@ -146,22 +136,6 @@ func (t *table) release(s *sender) {
 	}
 }
 
-// caughtUp notes that no endpoint lacks a try.
-func (t *table) caughtUp() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.state.voided = 0
-}
-
-// void takes back the tries of silent endpoints whose probes left in a void.
-func (t *table) void(l *control.Layout, voids []control.Void) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, v := range voids {
-		t.state.takeBack(l, v)
-	}
-}
-
 // receive takes answers in, fills in their round-trip times, and sets an update for
 // each. Records of those that show an endpoint open for the first time are appended
 // to found, unless they are held.
@@ -199,8 +173,8 @@ func (t *table) foundOpen(i uint64, r probe.Result) probe.Result {
 	return t.state.record(i, r)
 }
 
-// read calls f with the state, which f must not change or keep.
-func (t *table) read(f func(s *state)) {
+// use calls f with the state, which f must not keep.
+func (t *table) use(f func(s *state)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.state)

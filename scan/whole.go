@@ -7,12 +7,11 @@ import (
 	"onmux/scan/checkpoint"
 	"onmux/scan/queue"
 	"onmux/scan/target"
-	"onmux/scan/verdict"
 )
 
 // Whole is a scan whose segments were made elsewhere. Not for concurrent use.
 type Whole struct {
-	state   *state
+	knowledge
 	remarks []remark         // the first is none
 	known   map[remark]uint8 // their places
 	marks   []uint8          // of each endpoint, the place of its remark; nil while all have none
@@ -31,37 +30,35 @@ const maxRemarks = 255
 func NewWhole(plan *target.Plan, seed uint64) *Whole {
 	c := Config{Plan: plan, Seed: seed, Shard: target.Shard{I: 1, N: 1}}
 	return &Whole{
-		state: &state{space: newSpace(c), cells: make([]verdict.Cell, plan.Len()), details: make(verdict.Details)},
-		known: map[remark]uint8{{}: 0}, remarks: make([]remark, 1),
+		knowledge: newKnowledge(newSpace(c)), known: map[remark]uint8{{}: 0}, remarks: make([]remark, 1),
 	}
 }
 
 // Add takes a segment in and returns its open endpoints. A segment that is not within the
 // plan, or of which something is known already, is an error.
 func (w *Whole) Add(p *checkpoint.Part) (open []probe.Result, err error) {
-	st := w.state
 	to := p.From + uint64(len(p.Cells))
-	if to > st.plan.Len() || to < p.From {
-		return nil, fmt.Errorf("a segment from %d to %d of %d endpoints", p.From, to, st.plan.Len())
+	if to > w.plan.Len() || to < p.From {
+		return nil, fmt.Errorf("a segment from %d to %d of %d endpoints", p.From, to, w.plan.Len())
 	}
 	for k := range p.Cells {
-		if at := p.From + uint64(k); st.cells[st.order.Index(at)].Asked() {
+		if at := p.From + uint64(k); w.cells[w.order.Index(at)].Asked() {
 			return nil, fmt.Errorf("position %d is in two segments", at)
 		}
 	}
 	for k, c := range p.Cells {
-		st.cells[st.order.Index(p.From+uint64(k))] = c
+		w.cells[w.order.Index(p.From+uint64(k))] = c
 	}
 	for _, r := range p.Remarks {
 		for at := r.From; at < r.To; at++ {
-			w.mark(st.order.Index(at), remark{r.Doubt, r.Error})
+			w.mark(w.order.Index(at), remark{r.Doubt, r.Error})
 		}
 	}
 	for _, a := range p.Answers {
-		if c := st.cells[a.Index]; c.Open() {
-			open = append(open, st.record(a.Index, *a.Result))
+		if c := w.cells[a.Index]; c.Open() {
+			open = append(open, w.record(a.Index, *a.Result))
 		} else {
-			st.details.Keep(a.Index, c, a.Result)
+			w.details.Keep(a.Index, c, a.Result)
 		}
 	}
 	return open, nil
@@ -77,7 +74,7 @@ func (w *Whole) mark(i uint64, r remark) {
 		w.known[w.remarks[place]] = place
 	}
 	if w.marks == nil && place > 0 {
-		w.marks = make([]uint8, len(w.state.cells))
+		w.marks = make([]uint8, len(w.cells))
 	}
 	if w.marks != nil {
 		w.marks[i] = place
@@ -95,7 +92,7 @@ func (w *Whole) of(i uint64) remark {
 // each endpoint if all is set.
 func (w *Whole) Emit(all bool, emit func(Finding) error) error {
 	v := &verdicts{
-		w.state, all, func(i uint64) probe.DoubtKind { return w.of(i).doubt },
+		&w.knowledge, all, func(i uint64) probe.DoubtKind { return w.of(i).doubt },
 		func(i uint64) string { return w.of(i).err },
 	}
 	out := queue.Start(emit, func(error) {})
@@ -105,12 +102,12 @@ func (w *Whole) Emit(all bool, emit func(Finding) error) error {
 
 // Count adds the endpoints of which something is known to their states, and returns how many
 // they are.
-func (w *Whole) Count(states map[string]uint64) uint64 { return w.state.addStates(states) }
+func (w *Whole) Count(states map[string]uint64) uint64 { return w.addStates(states) }
 
 // Undecided is how many UDP endpoints are silent where that decides nothing.
 func (w *Whole) Undecided() (n uint64) {
 	for i := range w.marks {
-		if w.of(uint64(i)).doubt != "" && w.state.proto(uint64(i)) == probe.UDP {
+		if w.of(uint64(i)).doubt != "" && w.proto(uint64(i)) == probe.UDP {
 			n++
 		}
 	}
