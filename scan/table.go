@@ -28,7 +28,8 @@ type table struct {
 
 func newTable(s *space, senders int, holdSynAcks bool) *table {
 	return &table{holdSynAcks: holdSynAcks, state: state{
-		knowledge: newKnowledge(s), unsent: make(verdict.Unsent), totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
+		knowledge: newKnowledge(s), unsent: make(verdict.Unsent),
+		totals: totals{pass: checkpoint.Pass{Over: true}}, times: timing.NewSendTimes(senders),
 	}}
 }
 
