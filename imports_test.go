@@ -103,6 +103,7 @@ var arrows = map[string][]string{
 		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast",
 		"scan/method", "scan/named", "scan/target", "scan/wire",
 	},
+	"report/matrix": {"probe", "report/record", "scan"},
 	"report/nmap": {
 		"probe", "probe/local", "probe/wording", "report/compact", "report/phrase", "report/record", "scan",
 	},
@@ -138,8 +139,9 @@ var arrows = map[string][]string{
 	},
 	"report/schematest": {"report/document"},
 	"report/text": {
-		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording", "report/phrase",
-		"report/phrase/arrival", "report/phrase/evidence", "report/phrase/passing", "report/record", "report/text/fold",
+		"probe", "probe/listen", "probe/local", "probe/local/owner", "probe/ports", "probe/wording", "report/matrix",
+		"report/phrase", "report/phrase/arrival", "report/phrase/evidence", "report/phrase/passing", "report/record",
+		"report/text/fold",
 		"scan", "scan/control", "scan/routes", "scan/target", "scan/wire",
 	},
 	"report/text/fold": {"probe", "probe/wording", "report/phrase", "report/record", "scan"},

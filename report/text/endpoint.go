@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/report/matrix"
 	"onmux/report/phrase"
 	"onmux/report/phrase/passing"
 	"onmux/report/record"
@@ -42,6 +43,7 @@ type endpoints struct {
 	open     uint64
 	fold     fold.Table
 	states   stateMaps
+	matrix   matrix.Matrix // of a scan from several zones
 }
 
 // columns are the widths of a table.
@@ -64,13 +66,23 @@ func (e *endpoints) result(r probe.Result) {
 	if r.State == probe.Open {
 		e.open++
 	}
+	if r.Zone != "" && r.Addr.IsValid() && e.Verbosity != record.Quiet {
+		if e.matrix.Endpoint(r); !e.each() {
+			if r.State == probe.Open && e.waits() {
+				e.write([]probe.Result{r})
+			}
+			return
+		}
+	}
 	if e.states.draws() && r.Addr.IsValid() {
 		e.states.add(r.Addr, r.Addr, probe.Port{Number: r.Port, Proto: r.Proto}, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet:
+		tail := quietTail(r) + phrase.Visible(record.From(r.Zone))
+		r.Zone = ""
 		for _, place := range record.PlacesAsGiven(r) {
-			e.verdict(place, r.State, quietTail(r))
+			e.verdict(place, r.State, tail)
 		}
 	case e.command == "scan" && !e.each() && r.IsDecoy():
 		e.fold.AddLoose(r)
@@ -100,7 +112,7 @@ func (e *endpoints) keep(r probe.Result) {
 	case e.command != "probe" && e.command != "scan": // those of a rule, which follows
 		limit = 1
 	}
-	switch waits := e.Live && time.Since(e.began) > moment; {
+	switch waits := e.waits(); {
 	case len(e.kept) >= limit || waits && !e.lists():
 		if waits { // others follow
 			e.widths.state, e.widths.rtt = len("open|filtered"), len("0.12 ms")
@@ -112,6 +124,9 @@ func (e *endpoints) keep(r probe.Result) {
 		e.shown = len(e.kept)
 	}
 }
+
+// waits reports whether somebody waits for what is found.
+func (e *endpoints) waits() bool { return e.Live && time.Since(e.began) > moment }
 
 // rest writes what was kept and is not written again at the end.
 func (e *endpoints) rest() {
@@ -130,6 +145,7 @@ func (e *endpoints) list() {
 		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 	})
 	e.apart()
+	e.everyZone("open from every zone:")
 	e.widths = columns{}
 	e.write(e.kept)
 	e.kept = nil
@@ -140,12 +156,18 @@ func (e *endpoints) span(r scan.Range) {
 	if r.State == probe.Open {
 		e.open += r.Count
 	}
+	if r.Zone != "" && e.Verbosity != record.Quiet {
+		if e.matrix.Range(r); !e.each() {
+			return
+		}
+	}
 	if e.states.draws() {
 		e.states.add(r.First, r.Last, probe.Port{Number: r.Port, Proto: r.Proto}, r.State)
 	}
 	switch {
 	case e.Verbosity == record.Quiet:
-		e.verdict(fmt.Sprintf("%s:%d/%s", phrase.Addresses(r.First, r.Last), r.Port, r.Proto), r.State, "")
+		place := fmt.Sprintf("%s:%d/%s", phrase.Addresses(r.First, r.Last), r.Port, r.Proto)
+		e.verdict(place, r.State, phrase.Visible(record.From(r.Zone)))
 	case e.folds(r.State):
 		e.fold.Add(r)
 	default:
@@ -153,6 +175,7 @@ func (e *endpoints) span(r scan.Range) {
 		tail := row{state: r.State, what: r.Reason.String(), tail: []string{phrase.Count(r.Count, "endpoint", "endpoints")}}
 		tail.address, tail.port = phrase.Addresses(r.First, r.Last), probe.Port{Number: r.Port, Proto: r.Proto}
 		tail.tail = append(tail.tail, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...)
+		tail.tail = append(tail.tail, fromZone(r.Zone)...)
 		e.measure(tail)
 		e.row(tail)
 		e.below(r.Notes, nil)
@@ -225,10 +248,19 @@ func (e *endpoints) rowOf(r probe.Result) row {
 	}
 	out.tail = append(out.tail, phrase.Remarks(tries, r.Reason, r.Responder, r.Error)...)
 	out.tail = append(out.tail, passing.Totals(r.Traffic)...)
+	out.tail = append(out.tail, fromZone(r.Zone)...)
 	if e.command == "scan" && r.Host != "" {
 		out.tail = append(out.tail, phrase.Visible(strings.Join(r.Names(), ", ")))
 	}
 	return out
+}
+
+// fromZone names the zone that a record is of, if there are zones.
+func fromZone(zone string) []string {
+	if zone == "" {
+		return nil
+	}
+	return []string{phrase.Visible(strings.TrimSpace(record.From(zone)))}
 }
 
 // write writes endpoints in columns that fit all of them and what was written before.

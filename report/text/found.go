@@ -14,11 +14,13 @@ import (
 // end writes, of a scan, whether anything is open, and what the rest is.
 func (e *endpoints) end(end record.End) {
 	e.rest()
+	e.zoned(end.Summary)
 	if e.command != "probe" && e.open == 0 && (e.command == "scan" || !e.fold.Empty()) {
 		e.nothing(end.Summary)
 	}
 	if !e.fold.Empty() {
 		e.apart()
+		e.everyZone("the same from every zone:")
 	}
 	if rows, more, endpoints := e.fold.Rows(); len(rows) > 0 {
 		e.table(rows)

@@ -14,6 +14,7 @@ import (
 	"onmux/report/phrase"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
+	"onmux/scan"
 )
 
 // textStreams are reports as a person may get them.
@@ -42,6 +43,10 @@ func textStreams() map[string]Stream {
 		"everything":      Sample(),
 		"attempts":        attemptsStream(),
 		"diff":            diffStream(),
+		"zones":           zonesStream("eu-1", "us-2", "us-3"),
+		"zones-one":       zonesStream("eu-1"),
+		"zones-many":      zonesStream("a-1", "b-1", "c-1", "d-1", "e-1", "f-1", "g-1", "h-1", "i-1", "j-1"),
+		"hostile-zones":   zonesStream("eu-1", Hostile, "us-2"),
 		"diff-nothing":    as("diff", Stream{Started: Starts("diff"), Ended: Ends(512, nil)}),
 		"hostile-diff":    as("diff", hostileDiff(Hostile)),
 	}
@@ -366,4 +371,46 @@ func hostileDiff(s string) Stream {
 	}
 	d.Ended.Coverage = []string{s}
 	return d
+}
+
+// zonesStream is a scan from several zones: the first finds three ports open that the last does not, the
+// last could not ask a part, and the rest is the same from all.
+func zonesStream(zones ...string) Stream {
+	s := Stream{Started: Starts("scan"), Ended: Ends(0, map[string]uint64{})}
+	s.Ended.Complete = false
+	span := func(zone, first, last string, port uint16, state probe.State) scan.Range {
+		r := scan.Range{First: netip.MustParseAddr(first), Last: netip.MustParseAddr(last), Port: port, Proto: probe.TCP,
+			State: state, Reason: probe.Reset, Tries: 1, Zone: zone}
+		r.Count = uint64(r.Last.As4()[3]-r.First.As4()[3]) + 1
+		return r
+	}
+	for i, zone := range zones {
+		last := i > 0 && i == len(zones)-1
+		web := probe.Result{Endpoint: probe.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 443, Proto: probe.TCP},
+			State: probe.Open, Reason: probe.SynAck, RTT: probe.Millis(time.Duration(i+1) * time.Millisecond), Tries: 1}
+		web.Service = &probe.Service{Name: "http", Product: "nginx", Version: "1.22.1"}
+		web.Zone = zone
+		ssh := web
+		ssh.Addr, ssh.Port = ssh.Addr.Next(), 22
+		ssh.Service = &probe.Service{Name: "ssh", Product: "OpenSSH", Version: "9.2p1"}
+		if last {
+			ssh.State, ssh.Reason, ssh.Service, ssh.RTT = probe.Filtered, probe.NoResponse, nil, 0
+		}
+		lost := span(zone, "10.0.0.8", "10.0.0.15", 22, probe.Closed)
+		if last {
+			lost.State, lost.Reason, lost.Error = probe.Unknown, probe.NoResponse, "no control answered: "+zone
+		}
+		s.Findings = append(s.Findings, ssh, web, lost, span(zone, "10.0.0.0", "10.0.0.1", 22, probe.Closed),
+			span(zone, "10.0.0.3", "10.0.0.7", 22, probe.Closed), span(zone, "10.0.0.2", "10.0.0.15", 443, probe.Closed))
+		of := scan.Summary{Zone: zone, Targets: 31, States: map[string]uint64{"open": 2, "closed": 29}}
+		if last {
+			of.States = map[string]uint64{"open": 1, "closed": 21, "filtered": 1, "unknown": 8}
+		}
+		s.Ended.Summary.Zones = append(s.Ended.Summary.Zones, of)
+		s.Ended.Summary.Targets += of.Targets
+		for word, n := range of.States {
+			s.Ended.Summary.States[word] += n
+		}
+	}
+	return s
 }

@@ -207,10 +207,23 @@ func (t *writer) sum(e record.End) {
 		return
 	}
 	line := []span{{phrase.Count(s.Targets, one, many), strong}}
+	if n := len(s.Zones); n > 0 {
+		line = append(line, span{" from " + phrase.Count(uint64(n), "zone", "zones"), plain})
+	}
 	if s.Duration > 0 && t.command == "scan" {
 		line = append(line, span{" in " + strings.ReplaceAll(phrase.Duration(time.Duration(s.Duration)), " ",
 			phrase.NoBreak), plain})
 	}
+	line = append(line, tallies(s)...)
+	for _, figure := range phrase.Figures(s, t.command) {
+		line = append(line, span{"; " + figure, plain})
+	}
+	t.byZone(s)
+	t.line(0, 2, line...)
+}
+
+// tallies is how many there are of each state: ": 1 open, 3 closed".
+func tallies(s scan.Summary) (line []span) {
 	for i, c := range phrase.Tallies(s.States) {
 		sep := ", "
 		if i == 0 {
@@ -219,10 +232,7 @@ func (t *writer) sum(e record.End) {
 		line = append(line, span{sep + wording.Number(c.Count) + phrase.NoBreak, plain},
 			span{phrase.Visible(c.Phrase()), tone(c.Word)})
 	}
-	for _, figure := range phrase.Figures(s, t.command) {
-		line = append(line, span{"; " + figure, plain})
-	}
-	t.line(0, 2, line...)
+	return line
 }
 
 // incomplete writes what was not reached.
