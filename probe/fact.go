@@ -30,6 +30,13 @@ const (
 	FactUnresolved      FactKind = "unresolved-address" // ARP or neighbor discovery of Addr had no answer
 )
 
+// Why the state of an endpoint of a capture is unknown.
+const (
+	FactOneDirection FactKind = "one-direction" // only packets of clients were captured, who go on after answers
+	FactCaptureEnds  FactKind = "capture-ends"  // After the endpoint was first asked
+	FactNeverAsked   FactKind = "never-asked"   // within the capture
+)
+
 // What else is known of a verdict: its notes.
 const (
 	FactNoTime        FactKind = "no-time"          // for Part

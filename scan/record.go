@@ -26,6 +26,7 @@ type Range struct {
 	Doubts    []probe.Doubt `json:"doubts,omitempty"`
 	Notes     []string      `json:"notes,omitempty"` // the doubts as sentences
 	Error     string        `json:"error,omitempty"` // why the state is Unknown
+	Facts     []probe.Fact  `json:"-"`               // of which a report makes Error, if it is empty
 	Zone      string        `json:"zone,omitempty"`  // from where it was asked, in a scan from several zones
 }
 

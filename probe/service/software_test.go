@@ -58,6 +58,17 @@ func TestSoftwareTexts(t *testing.T) {
 	}
 }
 
+// TestNoDescription: an SNMP engine names its vendor's number, which is no description.
+func TestNoDescription(t *testing.T) {
+	m := answer.Match{Rule: &answer.Rule{Service: "snmp"}, Facts: answer.Facts{Info: "enterprise 417"},
+		Answer: answer.New("snmp", nil, []byte("x"))}
+	s := m.Report()
+	(&Options{Library: everything(t, "snmp_sysdescr")}).name(s, m.SoftwareTexts())
+	if s.Product != "" || s.Info != "enterprise 417" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestLibraryComesSecond: rules of this program are not overruled.
 func TestLibraryComesSecond(t *testing.T) {
 	l := everything(t, "ssh_banners")

@@ -1,6 +1,7 @@
 package phrase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,6 +226,7 @@ func Finding(f scan.Finding) scan.Finding {
 	case probe.Result:
 		f.Notes = slices.Concat(f.Notes, evidence.Notes(&f))
 		f.Evidence = slices.Concat(f.Evidence, evidence.Sentences(&f))
+		f.Error = cmp.Or(f.Error, evidence.Failure(f.Facts))
 		f.Facts = nil
 		for _, d := range f.Doubts {
 			f.Notes = append(f.Notes, opennessDoubt(d, &f))
@@ -235,6 +237,8 @@ func Finding(f scan.Finding) scan.Finding {
 		return f
 	case scan.Range:
 		f.Notes = slices.Clip(f.Notes)
+		f.Error = cmp.Or(f.Error, evidence.Failure(f.Facts))
+		f.Facts = nil
 		for _, d := range f.Doubts {
 			f.Notes = append(f.Notes, VerdictDoubt(d))
 		}

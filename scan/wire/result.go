@@ -112,7 +112,7 @@ func (w *Watch) Result(each bool, emit func(Finding) error) (Outcome, error) {
 			last := g.ends.at(all[n-1]).key
 			err = emit(scan.Range{First: first.Addr, Last: address(last.addr), Count: uint64(n), Port: first.Port,
 				Proto: first.Proto, State: first.State, Reason: first.Reason, Tries: first.Tries, Responder: first.Responder,
-				Doubts: first.Doubts, Error: first.Error})
+				Doubts: first.Doubts, Facts: first.Facts})
 		}
 		for i := 0; i < n && err == nil; i++ {
 			err = g.emitFlows(all[i], emit)
@@ -146,7 +146,7 @@ func (g *groups) run(all []uint32, first *probe.Result) int {
 		}
 		r := g.verdict(e)
 		if r.State != first.State || r.Reason != first.Reason || r.Responder != first.Responder ||
-			len(r.Doubts)+len(first.Doubts) > 0 || (r.Error == "") != (first.Error == "") {
+			len(r.Doubts)+len(first.Doubts) > 0 {
 			break
 		}
 		first.Tries = min(first.Tries, r.Tries)
@@ -165,7 +165,9 @@ func (g *groups) verdict(e *endpoint) probe.Result {
 	switch {
 	case r.State == probe.Unknown:
 		r.Confidence = ""
-		r.Error = cmp.Or(g.scope.whyUnknown(e.asked), "it was not asked within the capture")
+		if r.Facts = g.scope.doubt(e.asked); r.Facts == nil {
+			r.Facts = []probe.Fact{{Kind: probe.FactNeverAsked}}
+		}
 	case isSilence(e.cell):
 		r.Confidence = ""
 	case e.responder != [16]byte{}:

@@ -29,7 +29,7 @@ const patience = int64(time.Second)
 // state is the verdict on what was asked at a time. Silence is none where the capture ends
 // soon after, or has no answers at all.
 func (s *scope) state(c verdict.Cell, p probe.Proto, asked int64) (probe.State, probe.Reason) {
-	if isSilence(c) && s.whyUnknown(asked) != "" {
+	if isSilence(c) && s.doubt(asked) != nil {
 		return probe.Unknown, probe.NoReason
 	}
 	if !c.Asked() && !c.HasAnswer() {
@@ -41,14 +41,13 @@ func (s *scope) state(c verdict.Cell, p probe.Proto, asked int64) (probe.State, 
 // isSilence reports whether nothing was answered, not even by the client's own machine.
 func isSilence(c verdict.Cell) bool { return c.Silent() && c.Class() != verdict.NoNeighbor }
 
-// whyUnknown is why silence after a question proves nothing, or "".
-func (s *scope) whyUnknown(asked int64) string {
+// doubt is why silence after a question proves nothing, or nil.
+func (s *scope) doubt(asked int64) []probe.Fact {
 	switch {
 	case s.halfSeen > 0 && s.answers == 0:
-		return "the packets of one direction are not in the capture: clients go on after answers that it does not have"
+		return []probe.Fact{{Kind: probe.FactOneDirection}}
 	case asked > 0 && s.ended-asked < patience:
-		return "the capture ends " + time.Duration(s.ended-asked).Round(time.Millisecond).String() +
-			" after it was first asked"
+		return []probe.Fact{{Kind: probe.FactCaptureEnds, After: probe.Millis(s.ended - asked)}}
 	}
-	return ""
+	return nil
 }

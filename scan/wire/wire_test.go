@@ -29,8 +29,8 @@ func (s *scene) expect(state probe.State, reason probe.Reason) (probe.Result, Fl
 	if r.State != state || r.Reason != reason || r.Addr != s.server || r.Port != 417 {
 		s.Errorf("%s is %s (%s), want %s (%s)", r.Endpoint, r.State, r.Reason, state, reason)
 	}
-	if (r.State == probe.Unknown) != (r.Error != "") {
-		s.Errorf("%s with the error %q", r.State, r.Error)
+	if (r.State == probe.Unknown) != (len(r.Facts) > 0) {
+		s.Errorf("%s with the facts %+v", r.State, r.Facts)
 	}
 	if len(got.flows) != 1 {
 		s.Fatalf("%d flows", len(got.flows))
@@ -236,7 +236,7 @@ func TestOneDirection(t *testing.T) {
 		got := s.watch()
 		if len(got.endpoints) != 2 || got.endpoints[0].State != probe.Open || got.endpoints[0].Reason != probe.NoReason ||
 			got.endpoints[0].Confidence != probe.Medium || got.endpoints[1].State != probe.Unknown ||
-			got.endpoints[1].Error == "" {
+			len(got.endpoints[1].Facts) == 0 {
 			t.Fatalf("%+v", got.endpoints)
 		}
 		if d := got.endpoints[0].Doubts; len(d) != 1 || d[0].Kind != probe.DoubtNotCaptured {

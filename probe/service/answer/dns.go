@@ -92,7 +92,7 @@ func readDNSDist(a *Answer) (Facts, bool) {
 func readDNSVersion(a *Answer) (Facts, bool) {
 	for _, b := range dnsMessages(a) {
 		if text := versionText(b); text != "" {
-			f := Facts{Info: "version.bind: " + text, doubtful: true} // a load balancer passes the query on
+			f := Facts{Info: "version.bind: " + text, Description: text, doubtful: true} // a load balancer passes the query on
 			m := dnsSoftware().FindStringSubmatch(text)
 			for _, p := range m[1 : len(m)-1] {
 				f.Product += p

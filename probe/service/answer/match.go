@@ -49,6 +49,7 @@ func New(request string, sent, b []byte) *Answer {
 // code that prints them escapes and bounds them.
 type Facts struct {
 	Product, Version, Info string
+	Description            string // in the software's own words: sysDescr, version.bind
 
 	Front, Backend *probe.Software // of a proxy, cache or pooler
 	HTTP           *probe.HTTP

@@ -43,5 +43,6 @@ func readSNMP(a *Answer) (Facts, bool) {
 	if m == nil {
 		return Facts{}, false
 	}
-	return Facts{Info: strings.Join(strings.Fields(bytesOf(m[1])), " ")}, true
+	text := strings.Join(strings.Fields(bytesOf(m[1])), " ")
+	return Facts{Info: text, Description: text}, true
 }

@@ -41,11 +41,9 @@ func (m Match) SoftwareTexts() []SoftwareText {
 		return []SoftwareText{{"sip_banners", bytesOf(Header(m.Text, "Server"))},
 			{"sip_user_agents", bytesOf(Header(m.Text, "User-Agent"))}}
 	case "snmp":
-		return []SoftwareText{{"snmp_sysdescr", m.Facts.Info}}
+		return []SoftwareText{{"snmp_sysdescr", m.Facts.Description}}
 	case "dns":
-		if version, ok := strings.CutPrefix(m.Facts.Info, "version.bind: "); ok {
-			return []SoftwareText{{"dns_versionbind", version}}
-		}
+		return []SoftwareText{{"dns_versionbind", m.Facts.Description}}
 	}
 	return nil
 }

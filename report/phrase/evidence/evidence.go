@@ -74,6 +74,21 @@ func fact(f probe.Fact, e probe.Endpoint) []string {
 	return packet(f)
 }
 
+// Failure is why the state of an endpoint is unknown, or "".
+func Failure(facts []probe.Fact) string {
+	for _, f := range facts {
+		switch f.Kind {
+		case probe.FactOneDirection:
+			return "the packets of one direction are not in the capture: clients go on after answers that it does not have"
+		case probe.FactCaptureEnds:
+			return "the capture ends " + time.Duration(f.After).Round(time.Millisecond).String() + " after it was first probed"
+		case probe.FactNeverAsked:
+			return "it was not probed within the capture"
+		}
+	}
+	return ""
+}
+
 // packet is evidence from a packet that a scan received itself.
 func packet(f probe.Fact) []string {
 	switch f.Kind {

@@ -112,7 +112,19 @@ func result(f probe.Fact) *probe.Result {
 	return r
 }
 
-// Every kind of fact is a sentence of evidence or a note, and not both.
+// unknown are facts that explain why a state is unknown.
+var unknown = []struct {
+	fact probe.Fact
+	want string
+}{
+	{probe.Fact{Kind: probe.FactOneDirection},
+		"the packets of one direction are not in the capture: clients go on after answers that it does not have"},
+	{probe.Fact{Kind: probe.FactCaptureEnds, After: probe.Millis(12 * time.Millisecond)},
+		"the capture ends 12ms after it was first probed"},
+	{probe.Fact{Kind: probe.FactNeverAsked}, "it was not probed within the capture"},
+}
+
+// Every kind of fact is a sentence of evidence, a note or why the state is unknown, and only one of them.
 func TestFacts(t *testing.T) {
 	seen := make(map[probe.FactKind]bool)
 	for _, tt := range facts {
@@ -127,6 +139,13 @@ func TestFacts(t *testing.T) {
 		r := result(tt.fact)
 		if got := Notes(r); !slices.Equal(got, []string{tt.want}) || Sentences(r) != nil {
 			t.Errorf("%s: %q, evidence %q; want %q", tt.fact.Kind, got, Sentences(r), tt.want)
+		}
+	}
+	for _, tt := range unknown {
+		seen[tt.fact.Kind] = true
+		r := result(tt.fact)
+		if got := Failure(r.Facts); got != tt.want || Sentences(r) != nil || Notes(r) != nil {
+			t.Errorf("%s: %q, want %q", tt.fact.Kind, got, tt.want)
 		}
 	}
 	for _, kind := range kinds(t) {
