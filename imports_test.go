@@ -98,7 +98,8 @@ var arrows = map[string][]string{
 		"report/phrase/arrival", "report/phrase/passing", "report/record", "scan", "scan/control", "scan/wire",
 	},
 	"report/job": {
-		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/wording", "report", "report/phrase",
+		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/ports", "probe/wording", "report",
+		"report/phrase",
 		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
 		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast",
 		"scan/method", "scan/named", "scan/target", "scan/wire",

@@ -99,7 +99,9 @@ func withInterrupt(stderr io.Writer, watch bool) (context.Context, func()) {
 	go func() {
 		select {
 		case <-signals:
-			if report.Width(stderr) > 0 {
+			if watch && report.Width(stderr) > 0 {
+				fmt.Fprint(stderr, "\r") // over the terminal's ^C; the line may be that of a table
+			} else if report.Width(stderr) > 0 {
 				fmt.Fprintln(stderr) // past a progress bar
 			}
 			if !watch {

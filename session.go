@@ -24,6 +24,7 @@ import (
 	"onmux/report"
 	"onmux/report/expect"
 	"onmux/report/help"
+	"onmux/report/job"
 	"onmux/report/record"
 	"onmux/scan/files"
 )
@@ -135,7 +136,7 @@ func (r flagReader) readPorts() error {
 	}
 	specs := r.c.StringSlice("port")
 	if r.command == "watch" {
-		named, _ := portsAndFiles(r.c.Args().Slice())
+		named, _ := job.PortsAndFiles(r.c.Args().Slice())
 		specs = append(specs, named...)
 	}
 	if r.command == "check" || r.command == "listen" {

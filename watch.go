@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
-	"onmux/probe/ports"
 	"onmux/report"
 	"onmux/report/job"
 	"onmux/report/record"
@@ -46,7 +44,7 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 			}
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
-			_, captures := portsAndFiles(c.Args().Slice())
+			_, captures := job.PortsAndFiles(c.Args().Slice())
 			w := job.Watch{Config: wire.Config{Ports: s.ports, IPv4: s.ipv4, IPv6: s.ipv6}, Files: captures,
 				Inputs: &files.Inputs{Stdin: c.App.Reader}, Late: errDeadline,
 				Each: c.Bool("all") || s.layout.Verbosity == record.Verbose}
@@ -60,6 +58,7 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 				}
 				defer w.Live.Close()
 				if !c.Bool("quiet") {
+					w.Board, s.stdout = report.BoardOf(s.pipe, s.stdout, s.stderr)
 					fmt.Fprintf(s.stderr, "onmux: watching %s; Ctrl-C ends it\n", cmp.Or(c.String("interface"), "all interfaces"))
 				}
 				defer report.WhenUnread(c.App.Writer, cancel)()
@@ -92,16 +91,4 @@ func listenLive(c wire.Config, name string) (*wire.Live, error) {
 		return nil, &exitError{code: exitUnknown, err: err, hint: "tcpdump -w - | onmux watch -"}
 	}
 	return l, err
-}
-
-// portsAndFiles separates arguments that can be ports from others, which are files.
-func portsAndFiles(args []string) (specs, captures []string) {
-	for _, a := range args {
-		if _, err := ports.Parse([]string{a}, nil); a != "-" && (err == nil || a != "" && a[0] == '@') {
-			specs = append(specs, a)
-		} else {
-			captures = append(captures, a)
-		}
-	}
-	return slices.Clip(specs), captures
 }

@@ -19,6 +19,7 @@ import (
 	. "onmux/report"
 	"onmux/report/phrase"
 	. "onmux/report/reporttest"
+	"onmux/scan/wire"
 )
 
 // decoders take a format apart as its readers do, into the texts it carries.
@@ -231,6 +232,24 @@ func TestHostileTextInEveryFormat(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoBreaks: spaces at which no line is broken are spaces, and not escaped, in every format.
+func TestNoBreaks(t *testing.T) {
+	t.Parallel()
+	s := Sample()
+	for i, f := range s.Findings {
+		if f, ok := f.(wire.Flow); ok { // some formats leave out those that go on
+			f.Event = ""
+			s.Findings[i] = f
+		}
+	}
+	for _, format := range Formats() {
+		if out := s.Write(t, format); bytes.Contains(out, []byte("u00a0")) || bytes.Contains(out, []byte(phrase.NoBreak)) {
+			i := max(bytes.Index(out, []byte("u00a0")), bytes.Index(out, []byte(phrase.NoBreak)))
+			t.Errorf("%s: %q", format, out[max(0, i-60):i+20])
+		}
 	}
 }
 

@@ -265,6 +265,7 @@ func (c *csvHandler) write(row []string) error {
 		if s == "" {
 			continue
 		}
+		s = strings.ReplaceAll(s, phrase.NoBreak, " ")
 		if s = phrase.Visible(s); strings.ContainsAny(firstRune(s), "=+-@＝＋－＠'") {
 			s = "'" + s
 		}

@@ -30,7 +30,7 @@ type markdown struct {
 	record.Nop
 	w          io.Writer
 	command    string
-	tables     [6]strings.Builder // of markdownHeads
+	tables     [8]strings.Builder // of markdownHeads
 	rows       int                // bytes in them
 	left       uint64             // rows that are not listed
 	violations strings.Builder
@@ -46,13 +46,15 @@ const (
 	maxMarkdownCoverage   = 100 << 10
 )
 
-var markdownHeads = [6]string{
+var markdownHeads = [8]string{
 	"| endpoint | state | reason | RTT | service |\n|---|---|---|--:|---|\n",
 	"| port | verdict | why |\n|---|---|---|\n",
 	"| socket | state | reach | owner |\n|---|---|---|---|\n",
 	"| where | change | was | is |\n|---|---|---|---|\n",
 	"| rule | outcome | found |\n|---|---|---|\n",
 	"| zone | endpoint | state | reason | RTT | service |\n|---|---|---|---|--:|---|\n",
+	"| flow | state | reason | what passed |\n|---|---|---|---|\n",
+	"| client | to | when | what came |\n|---|---|---|---|\n",
 }
 
 func NewMarkdown(w io.Writer, _ record.Options) record.Handler { return &markdown{w: w} }
@@ -107,17 +109,19 @@ func (m *markdown) Event(e local.Event) error {
 		phrase.Reach(e.Listener), phrase.Join(e.Time.Format(time.RFC3339), phrase.Holders(e.Owners)))
 }
 
-// Flow adds a row.
+// Flow adds a row. One that only began comes again.
 func (m *markdown) Flow(f wire.Flow) error {
-	return m.row(2, passing.Client(f)+" to "+f.Endpoint.String(), f.State.String(), f.Reason.String(),
+	if f.Event != "" {
+		return nil
+	}
+	return m.row(6, passing.Client(f)+" to "+f.Endpoint.String(), f.State.String(), f.Reason.String(),
 		phrase.Join(passing.Period(f.First, f.Last), "", passing.Flow(f)...))
 }
 
 // Arrival adds a row.
 func (m *markdown) Arrival(a listen.Arrival) error {
-	return m.row(2, netip.AddrPortFrom(a.Client, a.ClientPort).String(), probe.Port{Number: a.Port,
-		Proto: a.Proto}.String(),
-		"", phrase.Join(a.Time.Format(time.RFC3339), "", arrival.Line(a)...))
+	return m.row(7, netip.AddrPortFrom(a.Client, a.ClientPort).String(), probe.Port{Number: a.Port,
+		Proto: a.Proto}.String(), a.Time.Format(time.RFC3339), strings.Join(arrival.Line(a), ", "))
 }
 
 // Port adds a row.
@@ -227,7 +231,7 @@ func (m *markdown) End(e record.End) error {
 // of addresses and mentions.
 func markdownText(s string) string {
 	var b strings.Builder
-	for _, r := range phrase.Visible(s) {
+	for _, r := range phrase.Visible(strings.ReplaceAll(s, phrase.NoBreak, " ")) {
 		switch {
 		case r == '<':
 			b.WriteString("&lt;")

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"time"
 
+	"onmux/probe/ports"
 	"onmux/report"
 	"onmux/report/phrase"
 	"onmux/report/phrase/passing"
@@ -22,11 +25,12 @@ import (
 type Watch struct {
 	wire.Config
 	Inputs *files.Inputs
-	Files  []string   // captures; - is standard input
-	Live   *wire.Live // where there are no Files
-	Each   bool       // a record for each endpoint instead of ranges
-	Keep   io.Writer  // of the packets of the ports, as pcapng; nil for none
-	Late   error      // the cause of a context after which a live report is incomplete
+	Files  []string      // captures; - is standard input
+	Live   *wire.Live    // where there are no Files
+	Each   bool          // a record for each endpoint instead of ranges
+	Keep   io.Writer     // of the packets of the ports, as pcapng; nil for none
+	Board  *report.Board // shows what passes at present, if there are no Files; nil for none
+	Late   error         // the cause of a context after which a live report is incomplete
 }
 
 // Run is the Job.
@@ -45,6 +49,11 @@ func (j Watch) Run(ctx context.Context, emit func(record.Finding) error) (end re
 			f.Event = wire.Began
 			stop(emit(f))
 		}
+		j.Live.Refresh = func(w *wire.Watch) {
+			if rows := j.Board.Rows(); rows > 0 {
+				stop(j.Board.Show(passing.Table(w.Standings(rows), time.Now(), rows)))
+			}
+		}
 	}
 	var kept *capture.Writer
 	if j.Keep != nil {
@@ -57,6 +66,7 @@ func (j Watch) Run(ctx context.Context, emit func(record.Finding) error) (end re
 	}
 	w := wire.New(j.Config)
 	complete, notes, failed := j.read(ctx, w)
+	stop(j.Board.Close())
 	outcome, err := w.Result(j.Each, func(f wire.Finding) error { return emit(phrase.Finding(f)) })
 	if kept != nil {
 		stop(kept.End(outcome.Ended, outcome.Lost))
@@ -170,4 +180,16 @@ func (w *waiting) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return 0, w.last.err
+}
+
+// PortsAndFiles separates the arguments of a watch that can be ports from others, which are files.
+func PortsAndFiles(args []string) (specs, captures []string) {
+	for _, a := range args {
+		if _, err := ports.Parse([]string{a}, nil); a != "-" && (err == nil || a != "" && a[0] == '@') {
+			specs = append(specs, a)
+		} else {
+			captures = append(captures, a)
+		}
+	}
+	return slices.Clip(specs), captures
 }

@@ -17,7 +17,13 @@ import (
 var ErrForbidden = errors.New("seeing packets takes CAP_NET_RAW")
 
 // Live receives the packets of interfaces of this machine. One goroutine uses it.
-type Live struct{ receiver *link.Receiver }
+type Live struct {
+	// Refresh is called now and then while packets are taken in, at most once a second. It may be
+	// nil.
+	Refresh func(*Watch)
+
+	receiver *link.Receiver
+}
 
 // Listen begins to receive what passes the interface of that name, or all if it is "". What
 // is not to or from the ports is dropped by the kernel.
@@ -46,9 +52,14 @@ func Listen(c Config, name string) (*Live, error) {
 // idle is how often the clock goes on while nothing passes.
 const idle = time.Second
 
+// refreshShare bounds the time that goes into refreshing, during which packets wait: 1/20.
+const refreshShare = 20
+
 // Read takes in what passes, until the context ends.
 func (l *Live) Read(ctx context.Context, w *Watch) error {
 	defer context.AfterFunc(ctx, l.receiver.Wake)()
+	var next time.Time // when to refresh
+	due := func() bool { return l.Refresh != nil && !time.Now().Before(next) }
 	for ctx.Err() == nil {
 		if err := l.receiver.Wait(idle); err != nil {
 			return err
@@ -58,12 +69,17 @@ func (l *Live) Read(ctx context.Context, w *Watch) error {
 			if err != nil {
 				return err
 			}
-			if n == 0 || ctx.Err() != nil {
+			if n == 0 || ctx.Err() != nil || due() {
 				break
 			}
 		}
 		w.scope.ended = max(w.scope.ended, time.Now().UnixNano())
 		w.tracker.announcer.announceSilence(w.scope.ended)
+		if due() {
+			begun := time.Now()
+			l.Refresh(w)
+			next = begun.Add(max(idle, refreshShare*time.Since(begun)))
+		}
 	}
 	w.lost = l.receiver.Lost()
 	return nil
