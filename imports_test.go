@@ -94,7 +94,7 @@ var arrows = map[string][]string{
 	},
 	"report/help": {"probe", "probe/hostport", "probe/ports", "probe/wording"},
 	"report/html": {
-		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/phrase",
+		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/matrix", "report/phrase",
 		"report/phrase/arrival", "report/phrase/passing", "report/record", "scan", "scan/control", "scan/wire",
 	},
 	"report/job": {

@@ -63,6 +63,7 @@ func TestPage(t *testing.T) {
 		"accessible":     isAccessible,
 		"IPv6":           drawsIPv6,
 		"flows":          drawsFlows,
+		"zones":          drawsZones,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newTab(t, running)) })
 	}
@@ -462,6 +463,7 @@ func isAccessible(t *testing.T, b *browser) {
 	}
 	change := Change{What: Appeared, Address: Addr4, Port: 80, Proto: probe.TCP, Old: "closed", New: "open"}
 	for name, s := range map[string]Stream{"scan": network24(), "everything": Sample(), "many": manyOpen(),
+		"zones": zoned("a", "b", "c"), "many zones": zoned("a", "b", "c", "d", "e", "f", "g", "h"),
 		"watch": office(),
 		"diff":  {Started: Start{Command: "diff", Started: Noon}, Findings: []Finding{change}}} {
 		for _, c := range []struct {

@@ -20,6 +20,7 @@ type columns struct {
 	Text    shared    `json:"s"`
 	Details shared    `json:"d"` // lines
 	Port    shared    `json:"o"`
+	Zone    shared    `json:"z"`
 	RTT     []float64 `json:"t"`
 	First   []any     `json:"a"` // IPv4: the difference to the one before; IPv6: in hexadecimal; 0 is none
 	Last    []any     `json:"b"` // IPv4: the difference to First; IPv6: in hexadecimal; 0 is none
@@ -60,6 +61,7 @@ func (c *columns) add(r *row) {
 	c.Name.add(r.Name)
 	c.Text.add(r.Text)
 	c.Port.add(r.Port)
+	c.Zone.add(r.Zone)
 	c.RTT = append(c.RTT, r.RTT)
 	c.Count = append(c.Count, r.Count)
 	var details bytes.Buffer

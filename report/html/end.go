@@ -26,6 +26,10 @@ func (h *page) End(e record.End) error {
 	h.writeViolations()
 	h.passed.timeLine(b)
 	h.passed.talkers(b)
+	for _, s := range e.Summary.Zones {
+		h.zones.Zone(s.Zone)
+	}
+	h.zones.write(b)
 	b.WriteString("<section id=\"services\" hidden></section>\n<section id=\"all\"><h2>" + h.heading() + "</h2>\n")
 	if h.table.left > 0 {
 		fmt.Fprintf(b, "<p class=\"gap\">%s more rows are not on this page; the counts have them. The formats json, "+
@@ -239,7 +243,7 @@ func (t *rows) plain(names [5]string) {
 	}
 	b.WriteString("</tr></thead>\n<tbody>\n")
 	for _, r := range t.all[:min(len(t.all), plainRows)] {
-		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th>", htmlText(r.Place))
+		fmt.Fprintf(b, "<tr><th scope=\"row\">%s</th>", htmlText(r.Place+record.From(r.Zone)))
 		for i, cell := range []string{r.Word, r.Reason, r.Name, r.Text} {
 			if name := names[i+1]; name != "" {
 				fmt.Fprintf(b, "<td data-name=\"%s\">%s</td>", name, htmlText(cell))

@@ -49,6 +49,7 @@ type page struct {
 	answer string // the only thing that was looked at, in a sentence
 	asked  int    // 2 stands for more
 	passed passed
+	zones  zones
 
 	violations []record.Violation
 	violated   int
@@ -76,6 +77,7 @@ type row struct {
 	Last    netip.Addr // of a range
 	Port    string
 	Count   uint64 // endpoints of a range
+	Zone    string // that asked, of several
 }
 
 func New(w io.Writer, _ record.Options) record.Handler {
@@ -151,6 +153,9 @@ func (h *page) subject(f record.Finding) {
 // Endpoint writes a row.
 func (h *page) Endpoint(r probe.Result) error {
 	h.subject(r)
+	if r.Zone != "" {
+		h.zones.Endpoint(r)
+	}
 	return h.table.add(result(r, h.start.Started))
 }
 
@@ -209,7 +214,10 @@ func (h *page) Change(c record.Change) error {
 }
 
 func result(r probe.Result, at time.Time) row {
+	zone := r.Zone
+	r.Zone = "" // it has a column
 	out := row{
+		Zone:  zone,
 		Place: record.Place(r), Word: r.State.String(), Reason: r.Reason.String(), RTT: milliseconds(r.RTT),
 		First: r.Addr, Port: probe.Port{Number: r.Port, Proto: r.Proto}.String(),
 	}
@@ -238,12 +246,15 @@ func result(r probe.Result, at time.Time) row {
 // Range writes a row.
 func (h *page) Range(r scan.Range) error {
 	h.subject(r)
+	if r.Zone != "" {
+		h.zones.Range(r)
+	}
 	p := probe.Port{Number: r.Port, Proto: r.Proto}
 	return h.table.add(row{
 		Place: phrase.Addresses(r.First, r.Last) + " " + p.String(), Word: r.State.String(), Reason: r.Reason.String(),
 		Text: strings.Join(append([]string{phrase.Count(r.Count, "address", "addresses")},
 			phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...), ", "),
-		Details: r.Notes, First: r.First, Last: r.Last, Port: p.String(), Count: r.Count,
+		Details: r.Notes, First: r.First, Last: r.Last, Port: p.String(), Count: r.Count, Zone: r.Zone,
 	})
 }
 
@@ -319,7 +330,7 @@ func (t *rows) add(r row) error {
 		return nil
 	}
 	r.Text = strings.ReplaceAll(r.Text, phrase.NoBreak, " ")
-	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Name, &r.Text} {
+	for _, s := range []*string{&r.Place, &r.Word, &r.Reason, &r.Name, &r.Text, &r.Zone} {
 		*s = phrase.Visible(*s)
 	}
 	details := make([]string, len(r.Details))

@@ -24,14 +24,14 @@ func (v View) String() string {
 	switch {
 	case !v.Asked:
 		return "-"
-	case v.service() != "":
-		return v.Result.State.String() + " " + v.service()
+	case v.Service() != "":
+		return v.Result.State.String() + " " + v.Service()
 	}
 	return v.Result.State.String()
 }
 
-// service is the name of a service that was recognized.
-func (v View) service() string {
+// Service is the name of a service that was recognized.
+func (v View) Service() string {
 	if s := v.Result.Service; s != nil && s.Name != record.Unknown {
 		return s.Name
 	}
@@ -66,10 +66,10 @@ func agreement(views []View) Agreement {
 		case v.Result.State != first.Result.State:
 			return Differ
 		}
-		if name := v.service(); name != "" && service != "" && name != service {
+		if name := v.Service(); name != "" && service != "" && name != service {
 			return Differ
 		}
-		service = cmp.Or(service, v.service())
+		service = cmp.Or(service, v.Service())
 	}
 	return out
 }

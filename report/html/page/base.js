@@ -75,7 +75,7 @@ async function read() {
   const lines = (c.d.v || []).map(d => d ? d.split('\n') : []);
   let before = 0;
   for (let i = 0; i < c.n; i++) {
-    const r = { w: c.w.v[c.w.i[i]], r: c.r.v[c.r.i[i]], k: c.k.v[c.k.i[i]], s: c.s.v[c.s.i[i]], d: lines[c.d.i[i]], o: c.o.v[c.o.i[i]], t: c.t[i], c: c.c[i] };
+    const r = { w: c.w.v[c.w.i[i]], r: c.r.v[c.r.i[i]], k: c.k.v[c.k.i[i]], s: c.s.v[c.s.i[i]], d: lines[c.d.i[i]], o: c.o.v[c.o.i[i]], z: c.z.v[c.z.i[i]], t: c.t[i], c: c.c[i] };
     const a = c.a[i], b = c.b[i];
     if (typeof a === 'string' && a !== '=') {
       r.first = numberOf(a); r.last = b ? numberOf(b) : r.first;

@@ -63,7 +63,24 @@ function layout(size, count, columns) {
 // where there are few rows, as leave each row room for its label.
 const across = (count, width) => [64, 32, 16].find(n => (width - LABEL) / n >= (n === 64 || count <= 512 ? 14 : 7) && count >= 2 * n) || 16;
 
-function drawMap(section, rows, choose) {
+// drawMaps draws a map for each zone where there is room, or one on which a zone is chosen.
+function drawMaps(section, rows, choose) {
+  const zones = [...new Set(rows.map(r => r.z).filter(Boolean))].sort(), most = 6;
+  if (zones.length < 2 || zones.length > most) { drawMap(section, rows, choose, '', zones); return; }
+  section.hidden = false;
+  const grid = make('div', { class: 'zone-maps' });
+  section.append(make('h2', {}, 'Maps'), grid);
+  let drawn = false;
+  zones.forEach((zone, i) => {
+    const part = make('section', { 'data-zone': zone, 'aria-label': zone });
+    grid.append(part);
+    drawMap(part, rows.filter(r => r.z === zone), choose, '-' + i, [zone]);
+    drawn ||= !part.hidden;
+  });
+  section.hidden = !drawn;
+}
+
+function drawMap(section, rows, choose, id, zones) {
   section.hidden = false; // or it would have no width
   const room = () => Math.max(240, section.clientWidth);
   const known = rows.filter(r => r.first !== undefined && STATES.includes(r.w));
@@ -77,15 +94,16 @@ function drawMap(section, rows, choose) {
   const ports = [...new Set(known.map(r => r.o))].sort((a, b) => parseInt(a) - parseInt(b) || (a < b ? -1 : 1));
   const protos = [...new Set(ports.map(p => p.split('/')[1]))].sort();
   const canvas = make('canvas', { class: 'addresses', tabindex: '0', role: 'application', 'aria-roledescription': 'map of addresses',
-    'aria-label': `Map of ${many(addresses.count)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' });
-  const here = make('output', { class: 'here', id: 'here', 'aria-live': 'polite' });
+    'aria-label': `Map of ${many(addresses.count)} addresses. Arrow keys move, Home and End jump, Enter shows the address in the table.`, 'aria-describedby': 'here' + id });
+  const here = make('output', { class: 'here', id: 'here' + id, 'aria-live': 'polite' });
   // TCP and UDP are never in one cell: a closed UDP port would say nothing of a TCP port.
-  const pick = make('select', { id: 'port', on: { change: () => paint() } },
+  const pick = make('select', { id: 'port' + id, on: { change: () => paint() } },
     ...protos.map(p => make('option', { value: '/' + p }, ports.filter(o => o.endsWith('/' + p)).length > 1 ? `any ${p} port` : ports.find(o => o.endsWith('/' + p)))),
     ...(ports.length > protos.length ? ports.map(p => make('option', { value: p }, p)) : []));
   const open = known.find(r => r.w === 'open');
   pick.value = '/' + (open ? open.o.split('/')[1] : protos[0]);
-  const picked = r => pick.value[0] === '/' ? r.o.endsWith(pick.value) : r.o === pick.value;
+  const from = make('select', { id: 'zone' + id, on: { change: () => paint() } }, ...zones.map(z => make('option', { value: z }, z)));
+  const picked = r => (zones.length < 2 || r.z === from.value) && (pick.value[0] === '/' ? r.o.endsWith(pick.value) : r.o === pick.value);
   let index = new Map(), shown = new Uint8Array(0), cursor = -1;
 
   function measure() {
@@ -185,8 +203,8 @@ function drawMap(section, rows, choose) {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { paint(); document.querySelectorAll('.swatch').forEach(paintSwatch); });
   const used = STATES.filter(s => known.some(r => r.w === s));
   const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here; each square is named by its first address` : 'row by row, a cell for each; blank is what was not asked';
-  section.append(make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(addresses.count)} addresses from ${addresses.first} to ${addresses.last}, ${scale}`),
-    make('div', { class: 'tools' }, ...(ports.length > 1 ? [make('label', { for: 'port' }, 'port'), pick] : []),
+  section.append(zones.length === 1 && id ? make('h3', {}, zones[0]) : make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(addresses.count)} addresses from ${addresses.first} to ${addresses.last}, ${scale}`),
+    make('div', { class: 'tools' }, ...(zones.length > 1 ? [make('label', { for: 'zone' + id }, 'zone'), from] : []), ...(ports.length > 1 ? [make('label', { for: 'port' + id }, 'port'), pick] : []),
       make('ul', { class: 'legend' }, ...used.map(s => make('li', {}, swatch(s), s)))),
     ...(ports.length > 1 ? [make('p', { class: 'meta' }, 'A cell shows what of its ports is first in this list.')] : []),
     canvas, here);

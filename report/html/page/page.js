@@ -10,7 +10,7 @@
     else {
       const choose = drawTable(part('all'), rows, command);
       drawServices(part('services'), rows, choose);
-      drawMap(part('map'), rows, choose);
+      drawMaps(part('map'), rows, choose);
       drawTimes(part('rtt'), rows);
     }
   } catch (e) {

@@ -4,7 +4,7 @@ const LAYOUTS = {
   diff: [['p', 'where'], ['w', 'change'], ['r', 'was'], ['s', 'is']],
   verify: [['p', 'rule'], ['w', 'outcome'], ['r', 'found']],
 };
-const columnsOf = (command, rows) => (LAYOUTS[command] || [['p', 'where'], ['w', 'state'], ['t', 'RTT'], ['k', 'service'], ['r', 'reason'], ['s', 'what is there']])
+const columnsOf = (command, rows) => (LAYOUTS[command] || [['p', 'where'], ['z', 'zone'], ['w', 'state'], ['t', 'RTT'], ['k', 'service'], ['r', 'reason'], ['s', 'what is there']])
   .filter(([k]) => k === 'p' || k === 'w' || rows.some(r => r[k]));
 
 // line is a row of a table, on narrow screens a card.
@@ -58,7 +58,7 @@ function drawTable(section, rows, command) {
   function filter() {
     const wanted = search.value.trim().toLowerCase();
     const all = unfold.checked || word.value || wanted;
-    kept = rows.filter(r => (all || !folds || !r.range) && (!word.value || r.w === word.value) && (!wanted || (r.text ??= [r.p, r.w, r.r, r.k, r.s, ...(r.d || [])].join('\n').toLowerCase()).includes(wanted)));
+    kept = rows.filter(r => (all || !folds || !r.range) && (!word.value || r.w === word.value) && (!wanted || (r.text ??= [r.p, r.w, r.z, r.r, r.k, r.s, ...(r.d || [])].join('\n').toLowerCase()).includes(wanted)));
     from = 0;
     show();
   }
@@ -85,6 +85,7 @@ function drawTable(section, rows, command) {
 
 // drawServices counts the services, the most frequent first; a click shows where they are.
 function drawServices(section, rows, choose) {
+  if (rows.some(r => r.z)) return; // a table has them for each zone
   const groups = new Map();
   for (const r of rows) if (r.k && r.w === 'open') groups.set(r.k, (groups.get(r.k) || 0) + 1);
   if (groups.size < 1) return;
