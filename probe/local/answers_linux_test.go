@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type answering struct {
 	xt     string // instead: arguments of iptables-nft
 	proto  probe.Proto
 	inside bool   // for what the machine sends itself, too
+	at     string // instead of from outside: this address of the machine answers, to itself
+	own    string // a prefix of which it has every address
 	server uint16 // where a transparent socket listens
 	want   Word
 	why    string
@@ -71,6 +74,43 @@ func answers() []answering {
 			rules: "table inet m { chain to { ip daddr 10.0.0.0/8 tcp dport 417 redirect to :8417; }\n" +
 				"chain pre { type nat hook prerouting priority -100; meta l4proto tcp goto to; } }",
 			why: "sent on to port 8417 by an nftables rule (table inet m, chain to), only from outside"},
+		{name: "rewritten through the IP header", proto: probe.UDP, inside: true, server: 8417, want: Redirected,
+			rules: "table ip m { chain in { type filter hook input priority 0; udp dport 417 @nh,176,16 set 8417; } }",
+			why:   "sent on to port 8417 by an nftables rule that rewrites headers (table ip m, chain in)"},
+		{name: "rewritten through the Ethernet header", proto: probe.UDP, server: 8417, want: Redirected,
+			rules: "table ip m { chain in { type filter hook prerouting priority 0; iifname != lo udp dport 417 " +
+				"@ll,288,16 set 8417; } }",
+			why: "sent on to port 8417 by an nftables rule that rewrites headers (table ip m, chain in)"},
+		{name: "another address of loopback", proto: probe.TCP, at: "127.0.0.2:417", server: 8417, want: Redirected,
+			rules: "table ip m { chain out { type nat hook output priority 0; ip daddr { 127.0.0.2, 127.0.0.9 } " +
+				"tcp dport 417 redirect to :8417; } }",
+			why: "(table ip m, chain out), only from this machine, over IPv4, for 127.0.0.2 and 127.0.0.9"},
+		{name: "a part of loopback", proto: probe.TCP, at: "127.0.1.77:417", server: 8417, want: Redirected,
+			rules: "table ip m { chain out { type nat hook output priority 0; ip daddr 127.0.1.0/24 " +
+				"tcp dport 417 redirect to :8417; } }",
+			why: "(table ip m, chain out), only from this machine, over IPv4, for 127.0.1.0"},
+		{name: "an address by a route", proto: probe.UDP, at: "10.99.7.5:417", own: "10.99.0.0/16", server: 8417,
+			want: Redirected,
+			rules: "table ip m { chain in { type filter hook input priority 0; ip daddr . udp dport " +
+				"{ 10.99.7.0/24 . 400-420, 10.98.0.0/16 . 1 } udp dport set 8417; } }",
+			why: "(table ip m, chain in), over IPv4, for 10.99.7.0"},
+		{name: "all addresses but one", proto: probe.UDP, at: "10.99.7.5:417", own: "10.99.0.0/16", server: 8417,
+			want: Redirected,
+			rules: "table ip m { chain in { type filter hook input priority 0; ip daddr & 255.255.0.0 == 10.99.0.0 " +
+				"udp dport 417 udp dport set 8417; } }",
+			why: "(table ip m, chain in), over IPv4, for 10.99.0.1"},
+		{name: "packets of another type", proto: probe.UDP, inside: true, server: 8417, want: Free,
+			rules: "table ip m { chain a { type filter hook prerouting priority -300; udp dport 417 meta pkttype set " +
+				"broadcast; }\n" +
+				"chain b { type filter hook prerouting priority -150; meta pkttype broadcast udp dport 417 " +
+				"udp dport set 8417; } }",
+			why: "not understood: an nftables rule (table ip m, chain a)"},
+		{name: "SYN proxy by a map", proto: probe.TCP, want: Free,
+			rules: "table ip m { synproxy sp { mss 1460\nwscale 7\n}\nchain pre { type filter hook prerouting priority -300; " +
+				"tcp dport 417 tcp flags syn notrack; }\n" +
+				"chain in { type filter hook input priority 0; tcp dport 417 ct state invalid,untracked " +
+				"synproxy name tcp dport map { 417 : \"sp\" }; } }",
+			why: "not understood: an nftables rule (table ip m, chain in)"},
 		{name: "SYN proxy", proto: probe.TCP, want: Free,
 			rules: "table ip m { chain pre { type filter hook prerouting priority -300; tcp dport 417 tcp flags syn " +
 				"notrack; }\n" +
@@ -95,12 +135,17 @@ func TestAnswersAreNeverFree(t *testing.T) {
 			if c.server != 0 {
 				serveTransparently(t, h, c.proto, c.server)
 			}
+			if c.own != "" {
+				h.AddLocal(t, netip.MustParsePrefix(c.own))
+			}
 			port := probe.Port{Number: 417, Proto: c.proto}
-			if err := getAnswer(netip.AddrPortFrom(h.Addr4, 417), c.proto, h.Self4, true); err != nil {
+			if c.at != "" {
+				c.inside = true
+			} else if err := getAnswer(netip.AddrPortFrom(h.Addr4, 417), c.proto, h.Self4, true); err != nil {
 				t.Errorf("from outside: no answer: %v", err)
 			}
 			if err := h.Do(func() error {
-				at := netip.MustParseAddrPort("127.0.0.1:417")
+				at := netip.MustParseAddrPort(cmp.Or(c.at, "127.0.0.1:417"))
 				if err := getAnswer(at, c.proto, at.Addr(), c.inside); (err == nil) != c.inside {
 					t.Errorf("from inside: answered %t: %v", err == nil, err)
 				}
@@ -127,6 +172,28 @@ func TestAnswersAreNeverFree(t *testing.T) {
 			}
 			t.Run("ordinary user", func(t *testing.T) { nettest.AsNobody(t, h, look) })
 		})
+	}
+}
+
+// The kernel calls no chain of a dormant table.
+func TestDormantTable(t *testing.T) {
+	h := nettest.NewHost(t)
+	h.Ruleset(t, "table ip m { flags dormant;\n"+
+		"chain out { type nat hook output priority 0; tcp dport 417 redirect to :8417; } }\n"+
+		"table ip n { chain out { type nat hook output priority 0; tcp dport 418 redirect to :8417; } }")
+	if err := h.Do(func() error {
+		ports := []probe.Port{{Number: 417, Proto: probe.TCP}, {Number: 418, Proto: probe.TCP}}
+		r, err := checked(t.Context(), Request{Ports: ports, IPv4: true, IPv6: true})
+		if err != nil {
+			return err
+		}
+		free, sent := r.Verdicts[0], r.Verdicts[1]
+		if free.Verdict != Free || len(free.Caveats) > 0 || sent.Verdict != Redirected {
+			t.Errorf("%+v", r.Verdicts)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

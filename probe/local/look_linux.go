@@ -52,7 +52,8 @@ func lookAt(ctx context.Context, q query, diag *socket.Diag, files socket.ProcNe
 
 // lookAtWays reads what else than sockets decides where packets go.
 func lookAtWays(ctx context.Context, q query) (w ways, err error) {
-	rules := ruleset.Query{IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs}
+	rules := ruleset.Query{IPv4: q.IPv4, IPv6: q.IPv6, Own: socket.OwnAddrs,
+		OwnPrefixes: socket.OwnPrefixes}
 	for _, p := range probe.Protos() {
 		if len(q.Ports[p]) > 0 {
 			rules.Protos = append(rules.Protos, p)

@@ -44,6 +44,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 type Client struct {
 	Family   int    // NETLINK_ROUTE and the like
 	MaxBytes int    // that all its dumps together may receive; 0: without bound
+	Strict   bool   // dumps are filtered by the fields of their headers, by kernels since 4.20
 	Buffer   []byte // for datagrams, reused; nil: made when it is needed
 
 	received int
@@ -119,6 +120,9 @@ func (c *Client) request(
 	// Kernels before 4.12 have neither explanations nor errors without the request.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
+	if c.Strict {
+		_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
+	}
 	if err := unix.Sendto(fd, r.message.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return progress{}, fmt.Errorf("send to the kernel: %w", err)
 	}

@@ -67,6 +67,23 @@ func Routes(ctx context.Context, family uint8, each func(Route)) error {
 	})
 }
 
+// LocalPrefixes lists the prefixes of a family of which this machine has every address:
+// 127.0.0.0/8, and those for which someone has added a route of type local.
+func LocalPrefixes(ctx context.Context, family uint8) ([]netip.Prefix, error) {
+	c := Client{Family: unix.NETLINK_ROUTE, Strict: true}
+	header := nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL}}
+	var all []netip.Prefix
+	request := NewRequest(unix.RTM_GETROUTE, header.Serialize())
+	err := c.Dump(ctx, request, func() { all = nil }, func(kind uint16, body []byte) error {
+		r, ok := parseRoute(body)
+		if ok && kind == unix.RTM_NEWROUTE && r.Type == unix.RTN_LOCAL && r.Dst.IsValid() && !r.Dst.IsSingleIP() {
+			all = append(all, r.Dst)
+		}
+		return nil
+	})
+	return all, err
+}
+
 func family(a netip.Addr) uint8 {
 	if a.Is4() {
 		return unix.AF_INET

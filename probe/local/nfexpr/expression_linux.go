@@ -228,6 +228,14 @@ func parsePayload(d []byte) (Expression, bool) {
 	size, offset := int(min(Number(d, unix.NFTA_PAYLOAD_LEN), RegisterBytes+1)), Number(d, unix.NFTA_PAYLOAD_OFFSET)
 	if b := netlink.Attribute(d, unix.NFTA_PAYLOAD_SREG); b != nil {
 		src, ok := register(b)
+		const ethernet = 14 // bytes: a write behind that header is one to the next
+		switch base := Number(d, unix.NFTA_PAYLOAD_BASE); {
+		case base != unix.NFT_PAYLOAD_LL_HEADER || offset+uint32(size) <= ethernet:
+		case offset < ethernet:
+			return Expression{Kind: KindUnknownTarget, Condition: Condition{UnknownTarget, "payload"}}, true
+		default:
+			from, offset = FromNetworkHeader, offset-ethernet
+		}
 		return Expression{Kind: KindRewrite, Src: src, Size: size, Load: Loading{From: from, Offset: offset}},
 			ok && Fits(src, size) && offset < 1<<16
 	}
@@ -299,6 +307,9 @@ func parseMeta(d []byte) (Expression, bool) {
 	key := Number(d, unix.NFTA_META_KEY)
 	reg := netlink.Attribute(d, unix.NFTA_META_DREG)
 	if reg == nil {
+		if key == unix.NFT_META_PKTTYPE { // on which other rules, and the kernel, depend
+			return Expression{Kind: KindUnknownTarget, Condition: Condition{UnknownTarget, "meta"}}, true
+		}
 		return parseMark(netlink.Attribute(d, unix.NFTA_META_SREG), key == unix.NFT_META_MARK, FromMark)
 	}
 	switch key {

@@ -29,17 +29,22 @@ func counts(b []byte) bool {
 	return name == "counter" || name == "last"
 }
 
+// SYNProxy is the type of named objects that answer in place of sockets (NFT_OBJECT_SYNPROXY).
+const SYNProxy = 10
+
 // parseObject reads a reference to a named object.
 func parseObject(d []byte) (Expression, bool) {
-	const objectType, expectation, synproxy = 1, 9, 10 // NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_CT_EXPECT, NFT_OBJECT_SYNPROXY
+	const objectType, mapName, expectation = 1, 4, 9 // NFTA_OBJREF_IMM_TYPE, NFTA_OBJREF_SET_NAME, NFT_OBJECT_CT_EXPECT
 	if netlink.Attribute(d, objectType) == nil {
-		return depends(NamedObject), true // that a map has, if it has one
+		e := depends(NamedObject) // that a map has, if it has one
+		e.Lookup = SetLookup{Set: Text(d, mapName), IsMap: true}
+		return e, true
 	}
 	switch Number(d, objectType) {
 	case unix.NFT_OBJECT_COUNTER, unix.NFT_OBJECT_CT_HELPER, unix.NFT_OBJECT_CT_TIMEOUT, unix.NFT_OBJECT_SECMARK,
 		unix.NFT_OBJECT_TUNNEL, expectation:
 		return Expression{}, true
-	case synproxy:
+	case SYNProxy:
 		return Expression{}, false
 	}
 	return depends(NamedObject), true

@@ -40,7 +40,10 @@ type flow struct {
 	family nfexpr.Family
 	inside bool         // this machine itself sends them
 	own    []netip.Addr // at most 64
-	all    uint64       // a bit for each of them
+
+	prefixes []netip.Prefix // of which all addresses are own
+	missing  []netip.Addr   // one of each part of prefixes that a rule picks out, and own has none of
+	all      uint64         // a bit for each of them
 
 	sources        sourceSet
 	devices        []net.Interface // at most 64, by which they may arrive
@@ -96,7 +99,18 @@ func (v *evaluation) route(live []packets) []packets {
 }
 
 func (r *ruleset) isOwn(a netip.Addr) bool {
-	return a.IsLoopback() || a.IsUnspecified() || slices.Contains(r.own, a)
+	return a.IsLoopback() || a.IsUnspecified() || slices.Contains(r.own, a) ||
+		slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// addPrefixes adds prefixes of which all addresses are own, and one address of each as an example.
+func (r *ruleset) addPrefixes(all []netip.Prefix) {
+	for _, p := range all {
+		r.prefixes = append(r.prefixes, p)
+		if first := p.Masked().Addr().Next(); !p.Addr().IsLoopback() && !slices.Contains(r.own, first) {
+			r.own = append(r.own, first)
+		}
+	}
 }
 
 // pass evaluates the base chains of a hook.

@@ -45,7 +45,6 @@ func FuzzRead(f *testing.F) {
 		for _, e := range exprs {
 			r.sets["ip t "+e.Lookup.Set] = s
 		}
-		r.noteLoopback(exprs)
 		r.sets["ip t s"] = s
 		r.chains["ip t a"] = [][]nfexpr.Expression{exprs, {
 			{Kind: nfexpr.KindLoad, Size: 2, Load: nfexpr.Loading{From: nfexpr.FromTransportHeader, Offset: 2}},

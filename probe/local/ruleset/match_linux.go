@@ -111,6 +111,7 @@ func (f *flow) part(r *registers, at int, low, high []byte) match {
 	case b.from == nfexpr.FromDestPort:
 		return f.ofPorts(portsWhere(holds))
 	case b.from == nfexpr.FromDestAddr:
+		f.nameDestination(part, low, high)
 		m := f.any()
 		m.addrs = 0
 		for i, a := range f.own {
@@ -139,6 +140,33 @@ func (f *flow) part(r *registers, at int, low, high []byte) match {
 			c.Name = r.names[at/4]
 		}
 		return f.depends(c)
+	}
+}
+
+// nameDestination notes an own address between two values of some bytes of the destination, if
+// there is none yet.
+func (f *flow) nameDestination(part []registerByte, low, high []byte) {
+	if len(f.prefixes) == 0 || len(f.missing) > maxOwn/4 {
+		return
+	}
+	size := 4
+	if f.family == unix.NFPROTO_IPV6 {
+		size = 16
+	}
+	first, last := make([]byte, size), bytes.Repeat([]byte{0xff}, size)
+	for i, b := range part {
+		if at := int(b.index); at < size {
+			first[at], last[at] = low[i]^b.flip, high[i]^b.flip|^b.mask
+		}
+	}
+	a, _ := netip.AddrFromSlice(first)
+	z, _ := netip.AddrFromSlice(last)
+	for _, p := range f.prefixes {
+		part := sourceSet{prefixSpan(p)}.intersect(newSourceSet([]Span{{a, z}}))
+		within := func(a netip.Addr) bool { return !a.Less(part[0].First) && !part[0].Last.Less(a) }
+		if len(part) > 0 && !slices.ContainsFunc(f.own, within) && !slices.ContainsFunc(f.missing, within) {
+			f.missing = append(f.missing, part[0].First)
+		}
 	}
 }
 

@@ -310,24 +310,37 @@ func (p packets) translated(t Target) packets {
 // another place.
 func (p packets) rewritten(e nfexpr.Expression, f *flow) (Target, bool) {
 	t, moved := p.state.target, false
-	at, end := int(e.Load.Offset), int(e.Load.Offset)+e.Size
-	addr, size := 16, 4
+	at, addr, size, end := int(e.Load.Offset), 16, 4, 20
 	if f.family == unix.NFPROTO_IPV6 {
-		addr, size = 24, 16
+		addr, size, end = 24, 16, 40
 	}
-	switch {
-	case e.Load.From == nfexpr.FromTransportHeader && at < 4 && end > 2:
+	if e.Load.From == nfexpr.FromTransportHeader {
+		at += end // behind an IP header without options
+	}
+	written := func(first, size int) (b []byte, some, known bool) {
+		if at >= first+size || at+e.Size <= first {
+			return nil, false, false
+		}
+		if at <= first && at+e.Size >= first+size {
+			b, known = p.regs.constant(e.Src+first-at, size)
+		}
+		return b, true, known
+	}
+	if e.Load.From != nfexpr.FromTransportHeader && e.Load.From != nfexpr.FromNetworkHeader {
+		return t, false
+	}
+	if b, some, known := written(end+2, 2); some {
 		moved = true
 		t.Port = ComputedPort
-		if b, known := p.regs.constant(e.Src+2-at, 2); at <= 2 && end >= 4 && known {
+		if known {
 			n := uint16(b[0])<<8 | uint16(b[1])
 			t.Port, t.Ports = KnownPort, nfexpr.PortRange{First: n, Last: n}
 		}
-	case e.Load.From == nfexpr.FromNetworkHeader && at < addr+size && end > addr:
+	}
+	if b, some, known := written(addr, size); some {
 		moved = true
-		t.AddrComputed = true
-		if b, known := p.regs.constant(e.Src+addr-at, size); at <= addr && end >= addr+size && known {
-			t.AddrComputed = false
+		t.AddrComputed = !known
+		if known {
 			t.Addr, _ = netip.AddrFromSlice(b)
 		}
 	}

@@ -1,7 +1,6 @@
 package ruleset
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -31,15 +30,16 @@ type ruleset struct {
 	sets      map[string]*set                  // read when a rule looks into them, by "ip nat name"
 	setFlags  map[string][]setFlags            // of the sets of a table
 	own       []netip.Addr                     // addresses of this machine
-	loopback  []netip.Addr                     // addresses of 127.0.0.0/8 that rules name
+	prefixes  []netip.Prefix                   // of which it has every address
 	count     int                              // of rules
 	steps     int                              // that may still be evaluated
 	truncated bool                             // something was not evaluated to its end
 }
 
 type setFlags struct {
-	name  string
-	flags uint32
+	name   string
+	flags  uint32
+	object uint32 // the type of its objects (NFT_OBJECT_*), if it is a map of them
 }
 
 // chain is a chain of a table; base chains are called by the kernel.
@@ -181,6 +181,13 @@ func (r *ruleset) read(ctx context.Context) ([]chain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(bases) > 0 {
+		dormant, err := r.dormantTables(ctx)
+		if err != nil {
+			return nil, err
+		}
+		bases = slices.DeleteFunc(bases, func(c chain) bool { return dormant[c.tableName()] })
+	}
 	for _, c := range bases {
 		if !r.tables[c.tableName()] {
 			r.tables[c.tableName()] = true
@@ -197,6 +204,18 @@ func (r *ruleset) read(ctx context.Context) ([]chain, error) {
 	return bases, nil
 }
 
+// dormantTables is the tables of which the kernel calls no chain.
+func (r *ruleset) dormantTables(ctx context.Context) (dormant map[string]bool, err error) {
+	const flag = 1 << 0 // NFT_TABLE_F_DORMANT
+	request := nfexpr.NewRequest(unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC)
+	reset := func() { dormant = make(map[string]bool) }
+	err = nfexpr.Dump(ctx, &r.client, request, reset, func(f nfexpr.Family, b []byte) {
+		c := chain{family: f, table: nfexpr.Text(b, unix.NFTA_TABLE_NAME)}
+		dormant[c.tableName()] = nfexpr.Number(b, unix.NFTA_TABLE_FLAGS)&flag != 0
+	})
+	return dormant, err
+}
+
 // readRules reads the rules of a chain's table; with an error, some of them.
 func (r *ruleset) readRules(ctx context.Context, c chain) error {
 	chains := make(map[string][][]nfexpr.Expression)
@@ -206,27 +225,34 @@ func (r *ruleset) readRules(ctx context.Context, c chain) error {
 	err := nfexpr.Dump(ctx, &r.client, request, reset, func(f nfexpr.Family, b []byte) {
 		chain, exprs := nfexpr.ParseRule(f, b)
 		chains[chain] = append(chains[chain], exprs)
-		r.noteLoopback(exprs)
 		n++
 	})
 	for chain, rules := range chains {
+		for _, exprs := range rules {
+			err = cmp.Or(err, r.findSYNProxies(ctx, c, exprs))
+		}
 		r.chains[c.tableName()+" "+chain] = rules
 	}
 	r.count += n
 	return err
 }
 
-// noteLoopback notes the addresses of 127.0.0.0/8 that a rule names, as Docker's
-// resolver has one: all of them are this machine's.
-func (r *ruleset) noteLoopback(exprs []nfexpr.Expression) {
-	for _, e := range exprs {
-		named := e.Kind == nfexpr.KindCompare && len(e.Low) == 4 && e.Low[0] == 127 && bytes.Equal(e.Low, e.High)
-		if named && len(r.loopback) < maxOwn/4 {
-			if a := netip.AddrFrom4([4]byte(e.Low)); !slices.Contains(r.loopback, a) {
-				r.loopback = append(r.loopback, a)
-			}
+// findSYNProxies marks the expressions that take from a map the object that answers.
+func (r *ruleset) findSYNProxies(ctx context.Context, c chain, exprs []nfexpr.Expression) error {
+	for i, e := range exprs {
+		if e.Kind != nfexpr.KindCondition || e.Lookup.Set == "" {
+			continue
+		}
+		if err := r.readSetFlags(ctx, c); err != nil {
+			return err
+		}
+		answers := func(f setFlags) bool { return f.name == e.Lookup.Set && f.object == nfexpr.SYNProxy }
+		if slices.ContainsFunc(r.setFlags[c.tableName()], answers) {
+			exprs[i] = nfexpr.Expression{Kind: nfexpr.KindUnknownTarget,
+				Condition: nfexpr.Condition{Kind: nfexpr.UnknownTarget, Name: "synproxy"}}
 		}
 	}
+	return nil
 }
 
 // set reads a set, once.
@@ -265,7 +291,9 @@ func (r *ruleset) readSetFlags(ctx context.Context, c chain) error {
 	var all []setFlags
 	request := nfexpr.NewRequest(unix.NFT_MSG_GETSET, c.family).AddString(unix.NFTA_SET_TABLE, c.table)
 	err := nfexpr.Dump(ctx, &r.client, request, func() { all = nil }, func(_ nfexpr.Family, b []byte) {
-		all = append(all, setFlags{nfexpr.Text(b, unix.NFTA_SET_NAME), nfexpr.Number(b, unix.NFTA_SET_FLAGS)})
+		const object = 15 // NFTA_SET_OBJ_TYPE
+		all = append(all, setFlags{nfexpr.Text(b, unix.NFTA_SET_NAME), nfexpr.Number(b, unix.NFTA_SET_FLAGS),
+			nfexpr.Number(b, object)})
 	})
 	if err == nil {
 		r.setFlags[c.tableName()] = all
@@ -287,10 +315,9 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found [
 		return nil, nil
 	}
 	r.own = q.Own()
-	for _, a := range r.loopback {
-		if !slices.Contains(r.own, a) {
-			r.own = append(r.own, a)
-		}
+	r.prefixes = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8)}
+	if q.OwnPrefixes != nil {
+		r.addPrefixes(q.OwnPrefixes(ctx))
 	}
 	devices, err := net.Interfaces()
 	for _, proto := range q.Protos {
@@ -299,34 +326,57 @@ func (r *ruleset) evaluate(ctx context.Context, q Query, bases []chain) (found [
 				continue
 			}
 			for _, inside := range []bool{false, true} {
-				v := &evaluation{flow: flow{proto: proto, family: family, inside: inside}, rules: r}
-				v.own = r.destinations(family, inside)
-				v.all = 1<<len(v.own) - 1
-				if len(v.own) == 0 {
-					continue
-				}
-				v.setSources()
-				v.setDevices(devices, err)
-				v.effects.flow = &v.flow
-				v.run(ctx, bases)
-				found, fates = append(found, v.effects.found...), append(fates, v.effects.fates...)
-				r.truncated = r.truncated || v.effects.truncated
+				e := r.follow(ctx, flow{proto: proto, family: family, inside: inside}, bases, devices, err)
+				found, fates = append(found, e.found...), append(fates, e.fates...)
+				r.truncated = r.truncated || e.truncated
 			}
 		}
 	}
 	return found, fates
 }
 
-// destinations is the own addresses for which packets can be. What arrives from
-// outside is for none of loopback, unless there is no other.
-func (r *ruleset) destinations(family nfexpr.Family, inside bool) []netip.Addr {
+// follow evaluates the rules for a flow: again where they compare destinations that differ from
+// those for which it was done.
+func (r *ruleset) follow(ctx context.Context, f flow, bases []chain, all []net.Interface, err error) effects {
+	var more []netip.Addr
+	for {
+		v := &evaluation{flow: f, rules: r}
+		v.own, v.prefixes = r.destinations(f.family, f.inside, more)
+		v.all = 1<<len(v.own) - 1
+		if len(v.own) == 0 {
+			return effects{}
+		}
+		v.setSources()
+		v.setDevices(all, err)
+		v.effects.flow = &v.flow
+		v.run(ctx, bases)
+		if len(v.missing) == 0 {
+			return v.effects
+		}
+		if more = append(more, v.missing...); len(more) > maxOwn/4 {
+			r.truncated = true
+			return v.effects
+		}
+	}
+}
+
+// destinations is the own addresses for which packets can be, with some more, and the prefixes
+// of which all are own. What arrives from outside is for none of loopback, unless there is no other.
+func (r *ruleset) destinations(
+	family nfexpr.Family, inside bool, more []netip.Addr,
+) (addrs []netip.Addr, prefixes []netip.Prefix) {
 	var all, outer []netip.Addr
-	for _, a := range r.own {
+	for _, a := range slices.Concat(r.own, more) {
 		if a.Is4() == (family == unix.NFPROTO_IPV4) {
 			all = append(all, a)
 			if !a.IsLoopback() {
 				outer = append(outer, a)
 			}
+		}
+	}
+	for _, p := range r.prefixes {
+		if p.Addr().Is4() == (family == unix.NFPROTO_IPV4) && (inside || !p.Addr().IsLoopback()) {
+			prefixes = append(prefixes, p)
 		}
 	}
 	if !inside && len(outer) > 0 {
@@ -335,7 +385,7 @@ func (r *ruleset) destinations(family nfexpr.Family, inside bool) []netip.Addr {
 	if len(all) > maxOwn {
 		all, r.truncated = all[:maxOwn], true
 	}
-	return all
+	return all, prefixes
 }
 
 // setSources sets the addresses from which the flow can come: what arrives has a

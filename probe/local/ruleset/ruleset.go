@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ type Query struct {
 	Protos     []probe.Proto
 	IPv4, IPv6 bool
 	Own        func() []netip.Addr // the addresses of this network namespace; called if there are rules
+	// prefixes of which it has every address, beside those and 127.0.0.0/8; nil: none is known
+	OwnPrefixes func(context.Context) []netip.Prefix
 }
 
 // Result is what the rules do. The zero value means that they were not looked at.

@@ -1,10 +1,15 @@
 package socket
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"onmux/probe/netlink"
 )
 
 // nameDevices gives devices their names, and link-local addresses their zones.
@@ -44,6 +49,17 @@ func (s *Socket) setDevice(d Device) {
 		d.Name = ""
 	}
 	s.Device = d
+}
+
+// OwnPrefixes is the prefixes of which this network namespace has every address, beside
+// the addresses of its interfaces, by routes of type local.
+func OwnPrefixes(ctx context.Context) []netip.Prefix {
+	var all []netip.Prefix
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		some, _ := netlink.LocalPrefixes(ctx, family)
+		all = append(all, some...)
+	}
+	return all
 }
 
 // OwnAddrs is the addresses of this network namespace.
