@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"probe/textfile":       {},
 	"probe/nettest":        {"probe/nettest/nft"},
 	"probe/nettest/nft":    {},
+	"probe/nettest/race":   {},
 	"probe/ports":          {"probe", "probe/textfile", "probe/wording"},
 	"probe/recog":          {},
 	"probe/recent":         {},

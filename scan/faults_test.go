@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/scantest"
@@ -156,6 +157,7 @@ func (n behindHops) Paths() (out []engine.Path) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	seeds, _ := strconv.Atoi(os.Getenv("ONMUX_FAULT_SEEDS"))
+	n := 0
 	for size, s := range []struct {
 		targets string
 		rate    float64
@@ -175,6 +177,9 @@ func TestFaults(t *testing.T) {
 			for kind := range 4 * max(seeds, 1) {
 				if seeds == 0 && (size == 2 && (kind+i)%4 != 0 || size == 1 && (kind+i)%2 != 0) {
 					continue // the others come with other faults
+				}
+				if n++; n%race.Nth != 0 {
+					continue
 				}
 				seed, port, sockets := uint64(kind/4), tcp417, kind%2 > 0
 				if kind%4 >= 2 {

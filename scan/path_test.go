@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	"onmux/scan"
 	"onmux/scan/engine"
 	"onmux/scan/scantest"
@@ -98,7 +99,7 @@ func TestTruthOfLossyPaths(t *testing.T) {
 	t.Parallel()
 	for _, p := range probe.Protos() {
 		missed, expected := 0.0, 0.0
-		for seed := range uint64(10) {
+		for seed := range uint64(10 / race.Nth) {
 			synctest.Test(t, func(t *testing.T) {
 				w := lossyNet(seed)
 				plan := scantest.NewPlan(t, []probe.Port{{Number: 417, Proto: p}}, "10.92.4.0/22")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	"onmux/probe/service/answer"
 )
 
@@ -65,8 +66,12 @@ func TestNothingIsCertainOfEchoes(t *testing.T) {
 		peers["noise "+string(noise[:1])] = always(string(noise))
 		peers["greets with noise "+string(noise[:1])] = answering(string(noise), nil)
 	}
+	n := 0
 	for name, peer := range peers {
 		for _, port := range []uint16{417, 25, 80, 443, 5432, 6379, 8080} {
+			if n++; n%race.Nth != 0 {
+				continue
+			}
 			s, _ := simulate(t, port, peer)
 			if s.Confidence == probe.High {
 				t.Errorf("%q on %d: %s %s, rule %s, is of high confidence", name, port, s.Name, s.Product, s.Rule)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -131,7 +132,7 @@ func TestJUnitOfMixedStreams(t *testing.T) {
 	var want []unit
 	known := make(map[string]int)
 	reset := strings.Repeat("an answer ", 10)
-	for i := range 40_000 {
+	for i := range 40_000 / race.Nth {
 		a := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
 		r := probe.Result{Endpoint: probe.Endpoint{Addr: a, Port: 417, Proto: probe.TCP}, State: probe.Open,
 			Details: probe.Details{Service: &probe.Service{Name: "ssh", Product: reset}}}

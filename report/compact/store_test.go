@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	. "onmux/report/compact"
 	"onmux/report/record"
 	"onmux/scan"
@@ -66,7 +67,7 @@ func TestStoreKeepsEverything(t *testing.T) {
 	for round := range 5 {
 		var s Store
 		var want []Item
-		for range dice.IntN(10000) {
+		for range dice.IntN(10_000 / race.Nth) {
 			if dice.IntN(2) == 0 {
 				r := randomEndpoint(dice)
 				want = append(want, Item{Result: r, Last: r.Addr, Count: 1, Single: true})
@@ -140,7 +141,7 @@ func TestWeakStandsFirst(t *testing.T) {
 // TestMergeIsSorted: stores together are in the order that they have in one.
 func TestMergeIsSorted(t *testing.T) {
 	dice := rand.New(rand.NewPCG(2, 71))
-	for range 200 {
+	for range 200 / race.Nth {
 		stores := make([]*Store, 1+dice.IntN(5))
 		for i := range stores {
 			stores[i] = new(Store)

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	. "onmux/report"
 	"onmux/report/compare"
 	. "onmux/report/record"
@@ -126,7 +127,7 @@ func TestNmapOfMixedStreams(t *testing.T) {
 	dice := rand.New(rand.NewPCG(4, 2))
 	states := []probe.State{probe.Open, probe.Closed, probe.Filtered}
 	reasons := []probe.Reason{probe.SynAck, probe.Reset, probe.NoResponse}
-	for range 100 {
+	for range 100 / race.Nth {
 		endpoints, ranges := make(map[probe.Endpoint]probe.State), make(map[probe.Endpoint]probe.State)
 		s := Stream{Started: Starts("scan"), Ended: Ends(1, nil)}
 		for range dice.IntN(300) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -14,13 +15,27 @@ import (
 
 const url = "urn:onmux:report:1"
 
+// The schema of each format is compiled once in a process.
+var (
+	whole  = compiled("")
+	dryRun = compiled("#/$defs/dryRun")
+	line   = compiled("#/$defs/line")
+)
+
+func compiled(fragment string) func() (*jsonschema.Schema, error) {
+	return sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(fragment) })
+}
+
 // Validate reads a document of the format "json", "jsonl" or "dry-run" (what scan
 // writes with --dry-run --json) and returns what in it
 // does not fit the schema; for jsonl it names the line.
 func Validate(format string, r io.Reader) error {
 	switch format {
 	case "json", "dry-run":
-		s, err := compile(map[string]string{"dry-run": "#/$defs/dryRun"}[format])
+		s, err := whole()
+		if format == "dry-run" {
+			s, err = dryRun()
+		}
 		if err != nil {
 			return err
 		}
@@ -69,7 +84,7 @@ func closeObjects(v any) {
 }
 
 func lines(r io.Reader) error {
-	s, err := compile("#/$defs/line")
+	s, err := line()
 	if err != nil {
 		return err
 	}
