@@ -78,12 +78,12 @@ func unknownFormat(format string) error {
 }
 
 // ParseTemplate reads what the format "template" writes by: see document.Template.
-func ParseTemplate(text string) (func(record.Finding) ([]byte, error), error) {
+func ParseTemplate(text string) (func(record.Finding, func([]byte) error) error, error) {
 	t, err := document.ParseTemplate(text)
 	if err != nil {
 		return nil, err
 	}
-	return t.Line, nil
+	return t.Write, nil
 }
 
 // Output is where a report goes, and in which format.

@@ -6,29 +6,36 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
 
 	"onmux/report/phrase"
 	"onmux/report/record"
+	"onmux/scan"
 )
 
 // Template is a Go template (text/template) that is executed for each finding. A
 // record's fields are those of its JSON object, by its names or as Go writes them:
 // {{.rtt_ms}} and {{.RttMs}} are the same. A field that the record does not have, but
 // may have, or a record of another kind, is empty; what none has is an error of the
-// template. Control characters of strings are escaped.
+// template. Control characters of strings are escaped. A range is a line for each of its
+// addresses, unless the template has a field that only ranges have.
 type Template struct {
 	encoder
 	parsed *template.Template
 	fields fields
+	ranges bool // are lines of their own
 	out    bytes.Buffer
 }
 
+// ofRanges matches the fields by which a template is about ranges.
+var ofRanges = regexp.MustCompile(`\.([Ff]irst|[Ll]ast|[Cc]ount)\b`)
+
 // ParseTemplate reads a template, and tries it with a record of empty fields.
 func ParseTemplate(text string) (*Template, error) {
-	t := &Template{fields: newFields()}
+	t := &Template{fields: newFields(), ranges: ofRanges.MatchString(text)}
 	var err error
 	if t.parsed, err = template.New("--format").Option("missingkey=error").Parse(text); err != nil {
 		return nil, plainError(err)
@@ -50,28 +57,51 @@ func plainError(err error) error {
 	return fmt.Errorf("%s", phrase.Visible(text))
 }
 
-// Line is what the template makes of a finding, which is valid until the next call. It
-// is not safe for concurrent use.
-func (t *Template) Line(f record.Finding) ([]byte, error) {
+// Write writes what the template makes of a finding, a line in each call of write; nothing
+// makes no line. It is not safe for concurrent use.
+func (t *Template) Write(f record.Finding, write func([]byte) error) error {
+	r, isRange := f.(scan.Range)
+	if isRange = isRange && !t.ranges; isRange {
+		f = record.At(r, r.First)
+	}
 	b, err := t.record(f)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	var object map[string]any
 	if err := d.Decode(&object); err != nil {
-		return nil, err
+		return err
 	}
-	t.out.Reset()
-	if err := t.parsed.Execute(&t.out, t.fields.complete(object)); err != nil {
-		return nil, fmt.Errorf("--format: %w", plainError(err))
+	fields := t.fields.complete(object)
+	if err := t.line(fields, write); err != nil || !isRange {
+		return err
 	}
-	return t.out.Bytes(), nil
+	for a := r.First; a.Less(r.Last); {
+		a = a.Next()
+		fields["address"], fields["Address"] = a.String(), a.String()
+		if err := t.line(fields, write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// templated writes what a template makes of each finding, a line each; nothing makes
-// no line.
+// line writes what the template makes of a record's fields.
+func (t *Template) line(fields map[string]any, write func([]byte) error) error {
+	t.out.Reset()
+	if err := t.parsed.Execute(&t.out, fields); err != nil {
+		return fmt.Errorf("--format: %w", plainError(err))
+	}
+	if t.out.Len() == 0 {
+		return nil
+	}
+	t.out.WriteByte('\n')
+	return write(t.out.Bytes())
+}
+
+// templated writes what a template makes of each finding.
 type templated struct {
 	record.Func
 }
@@ -79,12 +109,10 @@ type templated struct {
 // NewTemplate writes by the template of the options.
 func NewTemplate(w io.Writer, o record.Options) record.Handler {
 	return &templated{Func: func(f record.Finding) error {
-		line, err := o.Template(f)
-		if err != nil || len(line) == 0 {
+		return o.Template(f, func(line []byte) error {
+			_, err := w.Write(line)
 			return err
-		}
-		_, err = w.Write(append(line, '\n'))
-		return err
+		})
 	}}
 }
 
@@ -130,8 +158,8 @@ func (f fields) resolve(name string) map[string]any {
 }
 
 // complete is a record with its absent fields, each also by its Go name.
-func (f fields) complete(object map[string]any) any {
-	return f.value(map[string]any{"properties": f.all}, object, maxNesting, "")
+func (f fields) complete(object map[string]any) map[string]any {
+	return f.value(map[string]any{"properties": f.all}, object, maxNesting, "").(map[string]any)
 }
 
 // empty is a record that has every field: numbers are 0, texts are empty.

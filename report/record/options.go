@@ -27,8 +27,8 @@ type Options struct {
 	AllNamespaces bool
 	Each          bool // a line for each endpoint: none are grouped
 	AtOnce        bool // findings come all at once, right before the end: nobody waits for one
-	// what the format "template" makes of a finding; nil where no output has it
-	Template func(Finding) ([]byte, error)
+	// writes what the format "template" makes of a finding, line by line; nil where no output has it
+	Template func(f Finding, write func(line []byte) error) error
 	PortName func(probe.Port) string // a port's registered name, or ""; may be nil
 	Title    string                  // of what is monitored; "" is ONMUX
 	Job      string                  // of a report that has none
