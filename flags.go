@@ -31,7 +31,7 @@ func commandWith(c cli.Command, groups ...[]cli.Flag) *cli.Command {
 		if value, name, ok := strings.Cut(text, " for flag -"); ok {
 			name, _, _ = strings.Cut(name, ":")
 			text = fmt.Sprintf("%s for %s", value, help.Dashed(name))
-			if slices.Contains([]string{"timeout", "deadline", "wait"}, name) {
+			if slices.Contains([]string{"timeout", "deadline", "wait", "interval"}, name) {
 				hint = durations
 			}
 		}
