@@ -66,7 +66,7 @@ func TestPageOfTheName(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			e := web(t, tt.change)
-			o := quick
+			o := patient
 			o.Host = "shop.invalid"
 			s, err := service.Identify(t.Context(), e, o)
 			host := fmt.Sprintf("shop.invalid:%d", e.Port)
@@ -139,7 +139,7 @@ func TestServersThatNeedMore(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			e := web(t, tt.change)
-			o := quick
+			o := patient
 			o.Host = tt.host
 			s, err := service.Identify(t.Context(), e, o)
 			if err != nil {
@@ -169,7 +169,7 @@ func TestManyNames(t *testing.T) {
 		}
 		s.TLS.Certificates = []tls.Certificate{service.SelfSigned(t, &x509.Certificate{DNSNames: names})}
 	})
-	s, err := service.Identify(t.Context(), e, quick)
+	s, err := service.Identify(t.Context(), e, patient)
 	if err != nil || s.TLS == nil || s.TLS.NameCount != 1500 || len(s.TLS.Names) != 32 {
 		t.Errorf("%+v, %v", s, err)
 	}

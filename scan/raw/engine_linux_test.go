@@ -65,11 +65,12 @@ func TestOnLoopback(t *testing.T) {
 			if r.State != want {
 				t.Errorf("%v is %v (%v) %s", e, r.State, r.Reason, r.Error)
 			}
-			if want == probe.Open && (r.TTL != 64 || r.RTT <= 0 || all && len(r.Facts) == 0) {
+			// Of an answer that came during a second pass it is not known which probe it answers.
+			if want == probe.Open && (r.TTL != 64 || r.RTT <= 0 && r.Tries == 1 || all && len(r.Facts) == 0) {
 				t.Errorf("%+v", r)
 			}
 		}
-		if s.Passes != 1 || *s.Loss != 0 {
+		if s.Passes != 1 && s.Late == 0 || *s.Loss != 0 { // late where the machine is busy
 			t.Errorf("%+v", s.Summary)
 		}
 		t.Logf("%d probes in %v %v", s.Probes, time.Duration(s.Duration), s.Notes)
