@@ -50,7 +50,12 @@ func (m *masker) arg(a string) string {
 		name, given = "", false
 	}
 	c := classOf(name)
-	switch {
+	switch long := strings.HasPrefix(a, "--") && slices.Contains(strings.Fields(m.program.long), name); {
+	case long && given:
+		return a[:len(a)-len(value)] + m.program.mask(value)
+	case long:
+		m.value = m.program.mask
+		return a
 	case c != harmless && given && !strings.ContainsAny(name, " \t\n"):
 		return a[:len(a)-len(value)] + maskValue(c, value)
 	case c != harmless && !given && strings.HasPrefix(a, "-"):
@@ -106,7 +111,19 @@ func maskValue(c class, value string) string {
 type program struct {
 	flags    string // the secret follows, attached or as the next argument
 	attached string // the secret is attached; alone it is none
+	long     string // names of flags of which the same holds
 	after    string // the secret is what follows the first of these in the flag's value; "" for all of it
+}
+
+// mask masks the value of a flag of the program.
+func (p program) mask(v string) string {
+	if p.after == "" {
+		return maskValue(sure, v)
+	}
+	if at := strings.Index(v, p.after); at >= 0 && at+1 < len(v) {
+		return v[:at+1] + Placeholder
+	}
+	return maskText(v)
 }
 
 // programs are those that take secrets by short flags.
@@ -118,7 +135,7 @@ var programs = []struct {
 	{"redis-cli valkey-cli", program{flags: "a"}},
 	{"mosquitto_pub mosquitto_sub mosquitto_rr sqlcmd bcp tsql ipmitool zip unzip", program{flags: "P"}},
 	{"7z 7za 7zr rar unrar mycli", program{attached: "p"}},
-	{"curl", program{flags: "uU", after: ":"}},
+	{"curl", program{flags: "uU", long: "user proxy-user", after: ":"}},
 	{"http https", program{flags: "a", after: ":"}},
 	{"lftp", program{flags: "u", after: ","}},
 	{"smbclient rpcclient", program{flags: "U", after: "%"}},
@@ -166,16 +183,10 @@ func (m *masker) short(a string) (string, bool) {
 		return a, false
 	}
 	letter, value := a[1:2], a[2:]
-	mask := func(v string) string {
-		if m.program.after == "" {
-			return maskValue(sure, v)
-		}
-		if at := strings.Index(v, m.program.after); at >= 0 && at+1 < len(v) {
-			return v[:at+1] + Placeholder
-		}
-		return maskText(v)
-	}
+	mask := m.program.mask
 	switch {
+	case letter == "H" && strings.Contains(value, ": "): // a header
+		return a[:2] + maskText(value), true
 	case strings.Contains(m.program.attached, letter) && value != "",
 		strings.Contains(m.program.flags, letter) && value != "" && classOf(strings.TrimLeft(a, "-")) == harmless:
 		return a[:2] + mask(value), true

@@ -22,8 +22,9 @@ var (
 	sureWords = []string{"password", "passwords", "passwd", "passphrase", "passcode", "pwd", "passin", "passout",
 		"requirepass", "masterauth", "userpass", "ldappass", "setcookie", "psk"}
 	likelyWords = []string{"secret", "secrets", "token", "tokens", "credential", "credentials", "creds", "apikey",
-		"accesskey", "secretkey", "privatekey", "jwt"}
-	likelyLast = []string{"key", "auth", "authorization", "pass", "pw", "sig", "signature", "cookie", "userpwd"}
+		"accesskey", "secretkey", "privatekey", "jwt", "proxyauth"}
+	likelyLast = []string{"key", "auth", "authorization", "pass", "pw", "sig", "signature", "cookie", "userpwd",
+		"bearer"}
 	sureEnds   = []string{"password", "passwd", "passphrase", "pwd"}
 	likelyEnds = []string{"secret", "token", "apikey"}
 )
@@ -73,7 +74,8 @@ func classOf(name string) class {
 	switch {
 	case len(all) == 0:
 		return harmless
-	case slices.Equal(all, []string{"far", "end"}): // the key of our own probe
+	case slices.Equal(all, []string{"far", "end"}), // the key of our own probe
+		slices.Equal(all, []string{"dev", "root", "token", "id"}): // the token of Vault itself
 		return sure
 	}
 	last := all[len(all)-1]

@@ -256,7 +256,8 @@ func headerValue(s string, start int) (from, to int) {
 // prefixes begin tokens of well-known services, which consist of letters, digits, "_",
 // "-" and ".". At least minToken characters follow.
 var prefixes = []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-",
-	"xoxs-", "sk_live_", "rk_live_", "hvs.", "dop_v1_", "npm_", "pypi-", "eyJ"}
+	"xoxs-", "xapp-", "sk_live_", "rk_live_", "hvs.", "dop_v1_", "npm_", "pypi-", "eyJ", "sk-proj-", "sk-ant-", "hf_",
+	"AIza", "SG.", "shpat_", "glrt-"}
 
 const minToken = 16
 
