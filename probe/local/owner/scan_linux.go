@@ -257,8 +257,8 @@ func (p ProcFS) Read(pid int, file string) ([]byte, error) {
 		case err == unix.EINTR:
 		case err != nil:
 			return all, &os.PathError{Op: "read", Path: path, Err: err}
-		case n == 0:
-			return all, nil
+		case n < len(b): // the kernel ends these files with the first short read
+			return append(all, b[:n]...), nil
 		default:
 			all = append(all, b[:n]...)
 		}

@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -142,6 +143,17 @@ var programs = []struct {
 	{"ss-server ss-local ss-redir ss-tunnel ssserver sslocal", program{flags: "k"}},
 }
 
+// programOf is programs by their names, made once.
+var programOf = sync.OnceValue(func() map[string]program {
+	all := make(map[string]program)
+	for _, p := range programs {
+		for name := range strings.FieldsSeq(p.names) {
+			all[name] = p.program
+		}
+	}
+	return all
+})
+
 // families are beginnings of programs' names that are alike.
 var families = []struct {
 	prefix string
@@ -163,11 +175,9 @@ func (m *masker) begin(a string) {
 		m.program = program{flags: "p"}
 		return
 	}
-	for _, p := range programs {
-		if slices.Contains(strings.Fields(p.names), name) {
-			m.program = p.program
-			return
-		}
+	if p, known := programOf()[name]; known {
+		m.program = p
+		return
 	}
 	for _, f := range families {
 		if strings.HasPrefix(name, f.prefix) && name != "mysqld" && name != "mariadbd" && name != "mongod" {

@@ -3,6 +3,7 @@ package secret
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -93,9 +94,16 @@ func classOf(name string) class {
 	return harmless
 }
 
-func isAbout(word string) bool {
-	return slices.Contains(strings.Fields(about), word)
-}
+func isAbout(word string) bool { return aboutWords()[word] }
+
+// aboutWords is about as a set, made once: the words of each flag of each process are looked up.
+var aboutWords = sync.OnceValue(func() map[string]bool {
+	set := make(map[string]bool)
+	for word := range strings.FieldsSeq(about) {
+		set[word] = true
+	}
+	return set
+})
 
 func ends(word string, with []string) bool {
 	return slices.ContainsFunc(with, func(end string) bool { return strings.HasSuffix(word, end) })
