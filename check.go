@@ -14,6 +14,7 @@ import (
 	"onmux/probe/local"
 	"onmux/report"
 	"onmux/report/expect"
+	"onmux/report/flags"
 	"onmux/report/record"
 )
 
@@ -53,22 +54,22 @@ the port for a moment, and reports whether that worked.`,
   onmux check --all-ports --addr loopback
   onmux check --watch 8080 --expect free   until something listens there`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all-ports", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "all-ports", Category: flags.General,
 				Usage: "every port that something listens on, or NAT sends on", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "all-namespaces", Category: categoryOutput,
+			&cli.BoolFlag{Name: "all-namespaces", Category: flags.Output,
 				Usage: "--all-ports lists those of others, too", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "trace", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "trace", Category: flags.General,
 				Usage: "connect, to see who answers; bind it, if nobody does", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "watch", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "watch", Category: flags.General,
 				Usage: "go on, and report what begins and stops listening", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "unmask", Category: categoryOutput,
+			&cli.BoolFlag{Name: "unmask", Category: flags.Output,
 				Usage: "show the secrets in command lines", DisableDefaultText: true},
-			&cli.StringFlag{Name: "addr", Category: categoryVerify,
+			&cli.StringFlag{Name: "addr", Category: flags.Verifying,
 				Usage: "`ADDR` is an IP, any, loopback, inside or outside"},
-			&cli.StringFlag{Name: "process", Category: categoryVerify, Usage: "`NAME` of the process that listens"},
-			&cli.StringFlag{Name: "user", Category: categoryVerify, Usage: "`USER` that listens, by name or number"},
-			&cli.StringFlag{Name: "unit", Category: categoryVerify, Usage: "`UNIT` of systemd that listens, as nginx.service"},
-			&cli.UintFlag{Name: "max-backlog", Category: categoryVerify,
+			&cli.StringFlag{Name: "process", Category: flags.Verifying, Usage: "`NAME` of the process that listens"},
+			&cli.StringFlag{Name: "user", Category: flags.Verifying, Usage: "`USER` that listens, by name or number"},
+			&cli.StringFlag{Name: "unit", Category: flags.Verifying, Usage: "`UNIT` of systemd that listens, as nginx.service"},
+			&cli.UintFlag{Name: "max-backlog", Category: flags.Verifying,
 				Usage: "`N` connections at most wait for accept", DefaultText: "any"},
 		},
 		Action: func(c *cli.Context) error {

@@ -8,6 +8,7 @@ import (
 
 	"onmux/report"
 	"onmux/report/compare"
+	"onmux/report/flags"
 	"onmux/report/record"
 	"onmux/scan/files"
 )
@@ -28,7 +29,7 @@ where nothing changed.`,
 		UsageText: `  onmux diff yesterday.jsonl today.jsonl
   onmux diff nmap.xml today.jsonl -o markdown`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "strict", Category: categoryVerify,
+			&cli.BoolFlag{Name: "strict", Category: flags.Verifying,
 				Usage: "exit code 3 if something may have changed", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
@@ -59,7 +60,7 @@ where nothing changed.`,
 				},
 			)
 		},
-	}, outputFlags(), []cli.Flag{styleFlag()})
+	}, flags.Outputs(), []cli.Flag{flags.ExitStyle()})
 }
 
 // load reads a saved report into h.

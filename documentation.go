@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/help"
 	"onmux/report/record"
 )
@@ -20,7 +21,7 @@ const releaseDate = "2026-11-28"
 // program describes the app for its documentation.
 func program(app *cli.App) help.Program {
 	date := help.BuildOf(version).Day(releaseDate)
-	p := help.Program{Usage: app.Usage, Version: version, Date: date, ExitCodes: exitCodes}
+	p := help.Program{Usage: app.Usage, Version: version, Date: date, ExitCodes: exitcode.Codes()}
 	for _, c := range app.VisibleCommands() {
 		out := help.Command{Name: c.Name, Args: c.ArgsUsage, Usage: c.Usage, Description: c.Description,
 			Examples: c.UsageText}
@@ -65,7 +66,7 @@ func flagValues(command string, f cli.Flag) []string {
 	case "method":
 		return []string{"auto", "syn", "connect"}
 	case "exit-style":
-		return exitStyles
+		return exitcode.Styles()
 	case "expect":
 		return record.Words(command)
 	case "addr":

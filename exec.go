@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/urfave/cli/v2"
-
 	"onmux/report/become"
 )
 
@@ -28,11 +26,6 @@ func cutExec(args []string) ([]string, *execution) {
 		return args, &execution{}
 	}
 	return args[:end:end], &execution{args: args[end+1:]}
-}
-
-func execFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "exec", Category: categoryVerify,
-		Usage: "-- COMMAND ARG...: become it when that holds", DisableDefaultText: true}
 }
 
 // readExec reads --exec, and looks up its command.

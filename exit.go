@@ -5,41 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"onmux/probe/wording"
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/help"
 	"onmux/report/phrase"
 )
 
 // The exit codes of every command.
 const (
-	exitHolds   = 0   // done, and what was expected holds
-	exitFails   = 1   // done, and what was expected does not hold
-	exitUsage   = 2   // bad flag, target or file; nothing was sent
-	exitUnknown = 3   // could not tell
-	exitTimeout = 124 // --wait or --deadline ran out
+	exitHolds   = exitcode.Holds
+	exitFails   = exitcode.Fails
+	exitUsage   = exitcode.Usage
+	exitUnknown = exitcode.Unknown
+	exitTimeout = exitcode.Timeout
 
-	// As of a shell, for the command of --exec.
-	exitNotExecutable = 126
-	exitNotFound      = 127
+	exitNotExecutable = exitcode.NotExecutable
+	exitNotFound      = exitcode.NotFound
 )
-
-// exitCodes are the codes with their meanings, for the manual.
-var exitCodes = []help.ExitCode{
-	{Code: exitHolds, Meaning: "done, and what was expected holds"},
-	{Code: exitFails, Meaning: "done, and what was expected does not hold (diff: something certainly changed)"},
-	{Code: exitUsage, Meaning: "usage: bad flag, target or file; nothing was sent"},
-	{
-		Code:    exitUnknown,
-		Meaning: "could not tell: permission, no route, interrupted before the end, a read or write error",
-	},
-	{Code: exitTimeout, Meaning: "--wait or --deadline ran out"},
-	{Code: exitNotExecutable, Meaning: "the command of --exec cannot be executed"},
-	{Code: exitNotFound, Meaning: "the command of --exec is not there; nothing was sent"},
-}
 
 // exitError is an error with an exit code and a hint. Without err nothing is
 // printed: the reason is in the report.
@@ -68,7 +53,7 @@ func usageError(err error, hint string) error {
 
 // printError prints an error as one line, and a hint as another, and returns the exit
 // code that belongs to it.
-func printError(err error, style exitStyle, stderr io.Writer) int {
+func printError(err error, style exitcode.Style, stderr io.Writer) int {
 	if err == nil {
 		return exitHolds
 	}
@@ -80,7 +65,7 @@ func printError(err error, style exitStyle, stderr io.Writer) int {
 	if f.hint != "" {
 		fmt.Fprintln(stderr, "hint:", asLocale(f.hint))
 	}
-	return style.code(f)
+	return style.Of(f.code, f.fails)
 }
 
 // asLocale is a message in the characters that can be shown.
@@ -131,37 +116,8 @@ func failure(err error) error {
 	if usage, ok := errors.AsType[*wording.UsageError](err); ok {
 		return usageError(err, usage.Hint)
 	}
+	if hinted, ok := errors.AsType[*wording.HintedError](err); ok {
+		return &exitError{code: exitUnknown, err: err, hint: hinted.Hint}
+	}
 	return &exitError{code: exitUnknown, err: err}
-}
-
-// exitStyle is the program whose exit codes are used.
-type exitStyle string
-
-// exitStyles are what --exit-style takes, the default first.
-var exitStyles = []string{"onmux", "nagios", "docker"}
-
-// exitStyleOf finds --exit-style in a command line that may otherwise be wrong:
-// also the exit code for that is in this style.
-func exitStyleOf(args []string) exitStyle {
-	if value := help.GivenValues(args, "exit-style")[0]; slices.Contains(exitStyles, value) {
-		return exitStyle(value)
-	}
-	return exitStyle(exitStyles[0])
-}
-
-// code is the exit code of f. A plugin of Nagios exits with 0 for OK, 2 for CRITICAL
-// and 3 for UNKNOWN (Monitoring Plugins Development Guidelines); a HEALTHCHECK
-// of Docker knows 0 and 1, and reserves 2.
-func (s exitStyle) code(f *exitError) int {
-	switch {
-	case f.code == exitHolds:
-		return exitHolds
-	case s == "docker":
-		return 1
-	case s == "nagios" && (f.code == exitFails || f.fails):
-		return 2
-	case s == "nagios":
-		return 3
-	}
-	return f.code
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe/ports"
+	"onmux/report/flags"
 	"onmux/report/phrase"
 	"onmux/report/record"
 )
@@ -49,5 +50,5 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 			)
 			return cmp.Or(err, failure(wrong)) // what could be explained is
 		},
-	}, protoFlag(), outputFlags())
+	}, flags.Proto(), flags.Outputs())
 }

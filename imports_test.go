@@ -19,9 +19,10 @@ var arrows = map[string][]string{
 	".": {
 		"probe", "probe/farend", "probe/inquiry", "probe/listen", "probe/local", "probe/local/secret", "probe/lookup",
 		"probe/ports", "probe/recog", "probe/service", "probe/wording", "report", "report/become", "report/compare",
-		"report/document", "report/expect", "report/help", "report/job", "report/phrase", "report/phrase/coverage",
-		"report/policy", "report/record", "scan", "scan/checkpoint", "scan/engine", "scan/files", "scan/link",
-		"scan/target", "scan/wire",
+		"report/document", "report/exitcode", "report/expect", "report/flags", "report/help", "report/interrupt",
+		"report/job", "report/phrase", "report/phrase/coverage", "report/policy", "report/record", "scan",
+		"scan/checkpoint", "scan/engine", "scan/files", "scan/link", "scan/target", "scan/wire", "scan/work",
+		"scan/work/nats",
 	},
 	"probe": {
 		"probe/netlink", "probe/request", "probe/traffic", "probe/wording",
@@ -98,12 +99,15 @@ var arrows = map[string][]string{
 		"probe", "probe/listen", "probe/local", "probe/ports", "probe/wording", "report/matrix", "report/phrase",
 		"report/phrase/arrival", "report/phrase/passing", "report/record", "scan", "scan/control", "scan/wire",
 	},
+	"report/exitcode":  {"report/help"},
+	"report/flags":     {},
+	"report/interrupt": {"report"},
 	"report/job": {
 		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/ports", "probe/wording", "report",
 		"report/phrase",
 		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
-		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast",
-		"scan/method", "scan/named", "scan/target", "scan/wire",
+		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast", "scan/link",
+		"scan/method", "scan/named", "scan/target", "scan/wire", "scan/work",
 	},
 	"report/matrix": {"probe", "report/record", "scan"},
 	"report/nmap": {
@@ -180,14 +184,20 @@ var arrows = map[string][]string{
 		"probe", "probe/service", "probe/traffic", "scan", "scan/capture", "scan/ip", "scan/link", "scan/packet",
 		"scan/verdict",
 	},
-	"scan/varint":  {},
-	"scan/verdict": {"probe", "scan/engine"},
+	"scan/work": {
+		"probe", "scan", "scan/checkpoint", "scan/control", "scan/engine", "scan/named", "scan/target", "scan/varint",
+		"scan/verdict",
+	},
+	"scan/work/nats": {"probe/wording", "scan/files", "scan/work"},
+	"scan/varint":    {},
+	"scan/verdict":   {"probe", "scan/engine"},
 }
 
 // fences has the files that alone may import a library, as patterns.
 var fences = map[string][]string{
 	"github.com/fatih/color":     {"report/text/*.go"},
-	"github.com/urfave/cli/v2":   {"*.go"},
+	"github.com/urfave/cli/v2":   {"*.go", "report/flags/*.go"},
+	"github.com/nats-io":         {"scan/work/nats/*.go"},
 	"github.com/google/gopacket": {"scan/packet/*.go"},
 	"github.com/goccy/go-yaml":   {"report/policy/*.go"},
 

@@ -14,6 +14,7 @@ import (
 	"onmux/probe/farend"
 	"onmux/probe/listen"
 	"onmux/report"
+	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/scan/files"
 )
@@ -35,17 +36,17 @@ with more bytes than it had. KEY may be env:NAME or @FILE.`,
   onmux listen 417 --key env:KEY     for onmux probe HOST --far-end env:KEY
   onmux listen 8443/tcp --tls --echo`,
 		Flags: []cli.Flag{
-			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral,
+			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Category: flags.General,
 				Usage: "`N` arrivals, then end", DefaultText: "until Ctrl-C"},
-			&cli.StringFlag{Name: "key", Category: categoryGeneral,
+			&cli.StringFlag{Name: "key", Category: flags.General,
 				Usage: "`KEY` to prove itself by: a text, env:NAME or @FILE"},
-			&cli.BoolFlag{Name: "echo", Category: categoryGeneral, Usage: "send back what comes", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "discard", Category: categoryGeneral, Usage: "send nothing back", DisableDefaultText: true},
-			&cli.StringFlag{Name: "banner", Category: categoryGeneral, Usage: "`TEXT` to greet with; \\n ends a line",
+			&cli.BoolFlag{Name: "echo", Category: flags.General, Usage: "send back what comes", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "discard", Category: flags.General, Usage: "send nothing back", DisableDefaultText: true},
+			&cli.StringFlag{Name: "banner", Category: flags.General, Usage: "`TEXT` to greet with; \\n ends a line",
 				DefaultText: "onmux"},
-			&cli.BoolFlag{Name: "tls", Category: categoryGeneral, Usage: "speak TLS over TCP, with a certificate for a day",
+			&cli.BoolFlag{Name: "tls", Category: flags.General, Usage: "speak TLS over TCP, with a certificate for a day",
 				DisableDefaultText: true},
-			&cli.StringFlag{Name: "address", Category: categoryGeneral, Usage: "`ADDR` to listen on",
+			&cli.StringFlag{Name: "address", Category: flags.General, Usage: "`ADDR` to listen on",
 				DefaultText: "every one"},
 		},
 		Action: func(c *cli.Context) error {
@@ -75,7 +76,7 @@ with more bytes than it had. KEY may be env:NAME or @FILE.`,
 			s.layout.AtOnce = false
 			return s.run(ctx, nil, job.Listen(l, c.Uint64("count"), errDeadline))
 		},
-	}, portFlag(), protoFlag(), limitFlags(""), outputFlags())
+	}, flags.Port(), flags.Proto(), flags.Limits(""), flags.Outputs())
 }
 
 // listenConfig reads the flags of listen.

@@ -8,7 +8,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,21 +15,18 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/help"
+	"onmux/report/interrupt"
 	"onmux/scan/files"
 )
 
 const version = "0.1.0"
 
-var (
-	errInterrupted = errors.New("interrupted")
-	errDeadline    = errors.New("the deadline has passed")
-)
+var errDeadline = errors.New("the deadline has passed")
 
 func main() {
 	// A closed pipe is an error of one output, not the end of the others.
@@ -47,15 +43,17 @@ const minFiles = 12
 func start(stdin, stdout, stderr *os.File) int {
 	if !files.Available(minFiles) {
 		return printError(fmt.Errorf("this process may not open %d more files: raise the limit (ulimit -n 256)", minFiles),
-			exitStyleOf(os.Args[1:]), stderr)
+			exitcode.StyleOf(os.Args[1:]), stderr)
 	}
 	return run(os.Args[1:], stdin, files.Output(stdout), stderr)
 }
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	goesOn := func(a string) bool { return a == "--watch" || a == "-watch" || a == "listen" || a == "watch" }
-	ctx, stop := withInterrupt(stderr, slices.ContainsFunc(args, goesOn))
+	goesOn := func(a string) bool {
+		return a == "--watch" || a == "-watch" || a == "listen" || a == "watch" || a == "work"
+	}
+	ctx, stop := interrupt.Context(stderr, slices.ContainsFunc(args, goesOn), exitUnknown)
 	defer stop()
 	given := args
 	args, execute := cutExec(args)
@@ -76,58 +74,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		_, broken := stdout.Write(page.Bytes())
 		err = cmp.Or(err, failure(broken))
 	}
-	return printError(reportProblem(err, args, stdout), exitStyleOf(args), stderr)
-}
-
-// sameSignal is how long after a signal another one is a part of the same request: shorter
-// than anybody presses Ctrl-C again for having waited.
-const sameSignal = 500 * time.Millisecond
-
-// withInterrupt returns a context that the first SIGINT, SIGTERM or SIGHUP cancels with
-// errInterrupted; the second ends the process at once. A SIGHUP that is ignored, as under
-// nohup(1), stays ignored. timeout(1) sends its signal twice in a row, to its child and to
-// its group: both are the first one.
-// Of a watch or a listener a signal is the usual end, which needs no message.
-func withInterrupt(stderr io.Writer, watch bool) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	done := make(chan struct{})
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	go func() {
-		select {
-		case <-signals:
-			if watch && report.Width(stderr) > 0 {
-				fmt.Fprint(stderr, "\r") // over the terminal's ^C; the line may be that of a table
-			} else if report.Width(stderr) > 0 {
-				fmt.Fprintln(stderr) // past a progress bar
-			}
-			if !watch {
-				fmt.Fprintln(stderr, "onmux: interrupted: waiting for answers to what was sent; interrupt again to stop at once")
-			}
-			cancel(errInterrupted)
-		case <-done:
-			return
-		}
-		for first := time.Now(); ; {
-			select {
-			case <-signals:
-				if time.Since(first) > sameSignal {
-					os.Exit(exitUnknown)
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ctx, func() {
-		// The signals stay caught: one that arrives at the very end must not
-		// replace the exit code by death by signal.
-		close(done)
-		cancel(nil)
-	}
+	return printError(reportProblem(err, args, stdout), exitcode.StyleOf(args), stderr)
 }
 
 // commandsFor is the one command that a line begins with, or all, as completion and man need: to
@@ -140,6 +87,7 @@ func commandsFor(args []string) (commands []*cli.Command) {
 		{"check", checkCommand}, {"probe", probeCommand}, {"scan", scanCommand}, {"watch", watchCommand},
 		{"listen", listenCommand}, {"explain", explainCommand},
 		{"report", reportCommand}, {"diff", diffCommand}, {"merge", mergeCommand}, {"verify", verifyCommand},
+		{"work", workCommand},
 		{"schema", schemaCommand}, {"", completionCommand}, {"", manCommand}, {topicCommand, newTopicCommand},
 	} {
 		if len(args) > 0 && args[0] != "" && args[0] == c.name {

@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts to what the com
 func TestMain(m *testing.M) {
 	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "redirect": redirect, "in-netns": inNetns,
 		"forbid":   forbid,
-		"postgres": database})
+		"postgres": database, "nats-server": natsServer})
 }
 
 type isolated struct{ m *testing.M }

@@ -11,6 +11,7 @@ import (
 
 	"onmux/report"
 	"onmux/report/compare"
+	"onmux/report/flags"
 	"onmux/scan/files"
 )
 
@@ -50,7 +51,7 @@ and the exit code is 3.`,
 			}
 			return s.writeMerged(c.Context, merged)
 		},
-	}, outputFlags(), expectFlags(), []cli.Flag{styleFlag()})
+	}, flags.Outputs(), flags.Expect(), []cli.Flag{flags.ExitStyle()})
 }
 
 // writeMerged writes what the shards found, and holds it against the expectations.

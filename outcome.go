@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/report"
 	"onmux/report/expect"
+	"onmux/report/interrupt"
 	"onmux/report/phrase/coverage"
 	"onmux/report/record"
 	"onmux/scan/target"
@@ -158,7 +159,7 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 		return &exitError{code: exitUnknown, err: errors.New("could not tell" + why)}
 	}
 	switch {
-	case errors.Is(cause, errInterrupted) && (s.wait > 0 || t.End.Cut()):
+	case errors.Is(cause, interrupt.Err) && (s.wait > 0 || t.End.Cut()):
 		return &exitError{code: exitUnknown, fails: fails} // printed when it happened
 	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
 		return timeout("the expectation did not hold before the deadline of %s%s", s.deadline, last)

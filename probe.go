@@ -11,6 +11,7 @@ import (
 
 	"onmux/probe"
 	"onmux/probe/inquiry"
+	"onmux/report/flags"
 	"onmux/report/help"
 	"onmux/report/job"
 	"onmux/report/record"
@@ -31,22 +32,22 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
   onmux probe [2001:db8::1]:53/udp -v
   onmux probe db1:5432/tcp --expect open --wait 30s -q`,
 		Flags: append(
-			append(repeatFlags(), sourceFlags(categoryGeneral)...),
-			verifyFlag(categoryGeneral),
-			libraryFlag(categoryGeneral),
-			openFlag(), firstFlag(),
-			serviceFlag(categoryVerify),
-			&cli.BoolFlag{Name: "any-address", Category: categoryVerify,
+			append(repeatFlags(), flags.Source(flags.General)...),
+			flags.VerifyOpen(flags.General),
+			flags.Recog(flags.General),
+			flags.Open(), flags.First(),
+			flags.Service(flags.Verifying),
+			&cli.BoolFlag{Name: "any-address", Category: flags.Verifying,
 				Usage: "one address of each name suffices", DisableDefaultText: true},
-			&cli.StringFlag{Name: "far-end", Category: categoryGeneral,
+			&cli.StringFlag{Name: "far-end", Category: flags.General,
 				Usage: "`KEY` of the onmux listen that must answer there"},
-			&cli.BoolFlag{Name: "path", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "path", Category: flags.General,
 				Usage: "show the routers on the way (traceroute)", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "no-identify", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "no-identify", Category: flags.General,
 				Usage: "do not identify the service on an open port", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "starttls", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "starttls", Category: flags.General,
 				Usage: "show the certificate behind STARTTLS", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "thorough", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "thorough", Category: flags.General,
 				Usage: "send every request to an unknown service, not a few", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -126,9 +127,9 @@ const (
 
 func repeatFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: categoryGeneral,
+		&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Category: flags.General,
 			Usage: "`N` attempts, all reported; 0: until interrupted", DefaultText: "1"},
-		&cli.DurationFlag{Name: "interval", Category: categoryGeneral,
+		&cli.DurationFlag{Name: "interval", Category: flags.General,
 			Usage: "`TIME` from one attempt to the next", DefaultText: defaultInterval.String()},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/exitcode"
+	"onmux/report/flags"
 	"onmux/report/help"
 	"onmux/report/record"
 	"onmux/scan/files"
@@ -45,7 +47,7 @@ that of the run.
 			asRun := c.Bool("exit") || c.IsSet("exit-style")
 			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First(), asRun)
 		},
-	}, outputFlags(), []cli.Flag{styleFlag(), openFlag(), &cli.BoolFlag{Name: "exit", Category: categoryVerify,
+	}, flags.Outputs(), []cli.Flag{flags.ExitStyle(), flags.Open(), &cli.BoolFlag{Name: "exit", Category: flags.Verifying,
 		Usage: "exit as the run did", DisableDefaultText: true}})
 }
 
@@ -78,9 +80,9 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string, asR
 		outcome := record.OutcomeOf(seen.Ended, seen.Violations)
 		err := s.outcomeError(ctx, report.Result{Outcome: outcome, End: seen.Ended})
 		known := func(c help.ExitCode) bool { return c.Code == seen.Ended.ExitCode && c.Code != exitHolds }
-		if i := slices.IndexFunc(exitCodes, known); i >= 0 && exitCodes[i].Code != codeOf(err) {
-			why := fmt.Errorf("the run ended with exit code %d: %s", exitCodes[i].Code, exitCodes[i].Meaning)
-			err = &exitError{code: exitCodes[i].Code, err: why, fails: outcome == record.Fails}
+		if i := slices.IndexFunc(exitcode.Codes(), known); i >= 0 && exitcode.Codes()[i].Code != codeOf(err) {
+			why := fmt.Errorf("the run ended with exit code %d: %s", exitcode.Codes()[i].Code, exitcode.Codes()[i].Meaning)
+			err = &exitError{code: exitcode.Codes()[i].Code, err: why, fails: outcome == record.Fails}
 		}
 		return reported(err)
 	case seen.Ended.Cut():

@@ -16,6 +16,7 @@ import (
 
 	"onmux/probe/wording"
 	"onmux/report"
+	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/report/record"
 	"onmux/scan"
@@ -38,9 +39,9 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 		UsageText: `  onmux scan 10.0.0.0/24             a verdict for every address
   onmux scan @hosts.txt -p 22,443/tcp --exclude 10.0.0.9 -o jsonl=scan.jsonl
   onmux scan 10.0.0.0/24 --expect open=0`,
-		Flags: slices.Concat(methodFlags(how), sourceFlags(how), resumeFlags(how), []cli.Flag{
+		Flags: slices.Concat(flags.Method(how), flags.Source(how), flags.Resume(how), []cli.Flag{
 			&cli.StringSliceFlag{Name: "exclude", Category: how, Usage: "`TARGETS` to leave out, comma-separated; repeatable"},
-			excludePortsFlag(how), openFlag(), firstFlag(),
+			flags.ExcludePorts(how), flags.Open(), flags.First(),
 			&cli.StringSliceFlag{Name: "targets-from", Category: how, Usage: "`FILE` of targets, or - for standard input"},
 			&cli.StringFlag{Name: "rate", Category: how,
 				Usage: "`N` probes a second, as 10k, or max", DefaultText: strconv.Itoa(scan.DefaultRate)},
@@ -53,15 +54,15 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 			&cli.Uint64Flag{Name: "seed", Category: how, Usage: "`N` that keys the order of addresses", DefaultText: "random"},
 			&cli.StringSliceFlag{Name: "control", Category: how,
 				Usage: "`HOST`[:PORT[/PROTO]] that should answer; repeatable"},
-			libraryFlag(how), verifyFlag(how), serviceFlag(categoryVerify),
+			flags.Recog(how), flags.VerifyOpen(how), flags.Service(flags.Verifying),
 			&cli.BoolFlag{Name: "identify", Category: how,
 				Usage: "identify the service on each open port", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "all", Category: categoryOutput,
+			&cli.BoolFlag{Name: "all", Category: flags.Output,
 				Usage: "a record for every address instead of ranges", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Category: how, Usage: "print the plan, send nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Category: how,
 				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
-		}),
+		}, flags.Via()),
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
 			if err != nil {
@@ -72,6 +73,7 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 			w, err := newScanJob(ctx, c, s)
 			if w != nil {
 				defer w.file.Release()
+				defer w.disconnect()
 			}
 			if w != nil && len(w.NotResolved) > 0 && w.Config.Plan == nil && errors.As(err, new(*target.ResolveError)) {
 				defer w.Close()
@@ -94,7 +96,7 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 			}
 			defer w.Close()
 			s.plan = w.Plan()
-			return w.withResumeHint(c, s.run(ctx, w.Method.Names(w.Ports), w.job()))
+			return w.withResumeHint(c, s.run(ctx, w.methods(), w.job()))
 		},
 	})
 }
@@ -112,6 +114,16 @@ type scanJob struct {
 	stdin     bytes.Buffer // with --wait, what was read of standard input
 	chosen    bool         // the method
 	attempted bool         // the scan was made before
+
+	disconnect func() // from the server of --via
+}
+
+// methods is how each protocol is probed; workers choose that for themselves.
+func (w *scanJob) methods() map[string]string {
+	if w.Via != nil {
+		return nil
+	}
+	return w.Method.Names(w.Ports)
 }
 
 // job is the scan; with --wait its names are resolved anew before each attempt.
@@ -143,7 +155,7 @@ func (w *scanJob) job() report.Job {
 
 // newScan returns the scan of a session, on its ports.
 func (s *session) newScan(c scan.Config) *scanJob {
-	w := &scanJob{session: s, Scan: job.Scan{
+	w := &scanJob{session: s, disconnect: func() {}, Scan: job.Scan{
 		Config: c, Ports: s.ports, Evidence: s.layout.Verbosity == record.Verbose,
 		Log: func(note string) {
 			s.progress.Clear()
@@ -198,7 +210,10 @@ func newScanJob(ctx context.Context, c *cli.Context, s *session) (*scanJob, erro
 	if w.targets, w.named = t, c.StringSlice("control"); s.wait > 0 && c.App.Reader != nil {
 		t.Inputs.Stdin = io.TeeReader(c.App.Reader, &w.stdin)
 	}
-	if err = w.readCheckpointFlags(ctx, c, t); err == nil && w.Config.Resume == nil {
+	if w.disconnect, err = w.readVia(c); err != nil {
+		return w, failure(err)
+	}
+	if err = w.readCheckpointFlags(ctx, c, t); err == nil && w.Config.Resume == nil && !c.IsSet("attach") {
 		err = w.MakePlan(ctx, t)
 	}
 	if err == nil {

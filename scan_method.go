@@ -17,13 +17,6 @@ import (
 	"onmux/scan/link"
 )
 
-func methodFlags(category string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "method", Category: category,
-			Usage: "`METHOD` auto, syn (packets) or connect", Value: "auto", DefaultText: "auto"},
-	}
-}
-
 // readMethod finds what is wrong with the flags before anything is sent. auto
 // takes packets where this process may send them.
 func (w *scanJob) readMethod(c *cli.Context) error {
@@ -65,7 +58,9 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 // chooseMethod decides how the scan asks, prints the choice if it was automatic, and
 // drops the privileges that are not needed any more.
 func (w *scanJob) chooseMethod(ctx context.Context) error {
-	w.chosen = true
+	if w.chosen = true; w.Via != nil {
+		return nil
+	}
 	text := "connect (TCP connections and UDP sockets)"
 	var why error
 	if w.Packets {

@@ -23,13 +23,6 @@ var planFlags = []string{
 	"checkpoint", "resume", "yes", "first",
 }
 
-func resumeFlags(category string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "checkpoint", Category: category, Usage: "`FILE` to keep the scan's state in, for --resume"},
-		&cli.StringFlag{Name: "resume", Category: category, Usage: "`FILE` of a checkpoint to go on from, without targets"},
-	}
-}
-
 // readCheckpointFlags reads --checkpoint and --resume; without them it does nothing.
 func (w *scanJob) readCheckpointFlags(ctx context.Context, c *cli.Context, t job.Targets) error {
 	to, from := c.String("checkpoint"), c.String("resume")

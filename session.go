@@ -22,6 +22,7 @@ import (
 	"onmux/probe/recog"
 	"onmux/probe/service"
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/expect"
 	"onmux/report/help"
 	"onmux/report/job"
@@ -205,8 +206,8 @@ func (r flagReader) readExpectations() error {
 			return err
 		}
 	}
-	if style := r.c.String("exit-style"); style != "" && !slices.Contains(exitStyles, style) {
-		return usageError(fmt.Errorf("--exit-style %s: unknown style", style), strings.Join(exitStyles, ", "))
+	if style := r.c.String("exit-style"); style != "" && !slices.Contains(exitcode.Styles(), style) {
+		return usageError(fmt.Errorf("--exit-style %s: unknown style", style), strings.Join(exitcode.Styles(), ", "))
 	}
 	if r.wait > 0 && len(r.expect) == 0 && r.command != "verify" {
 		return usageError(errors.New("--wait needs --expect"), "as in --expect open --wait 30s")

@@ -10,17 +10,6 @@ import (
 	"onmux/report/job"
 )
 
-func sourceFlags(category string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "source", Category: category,
-			Usage: "`ADDR` of this machine to probe from", DefaultText: "any"},
-		&cli.UintFlag{Name: "source-port", Category: category,
-			Usage: "`N` of the port to probe from", DefaultText: "any"},
-		&cli.StringFlag{Name: "interface", Category: category,
-			Usage: "`NAME` by which packets leave", DefaultText: "any"},
-	}
-}
-
 // readLocal reads from where is probed, beside flags that do not go with it. The family of
 // the address is the only one that is probed.
 func (s *subjects) readLocal(c *cli.Context, device string, apart ...string) (probe.Local, error) {

@@ -14,6 +14,7 @@ import (
 	"onmux/probe/inquiry"
 	"onmux/probe/local"
 	"onmux/report"
+	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/report/phrase/coverage"
 	"onmux/report/policy"
@@ -42,12 +43,12 @@ schema policy prints the JSON Schema of policies, for editors.`,
   onmux verify onmux.yaml -o text -o junit=report.xml
   onmux verify onmux.yaml --only database --wait 60s`,
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "only", Category: categoryVerify, Usage: "`NAME` of a rule, and no others; repeatable"},
-			&cli.BoolFlag{Name: "snapshot", Category: categoryVerify,
+			&cli.StringSliceFlag{Name: "only", Category: flags.Verifying, Usage: "`NAME` of a rule, and no others; repeatable"},
+			&cli.BoolFlag{Name: "snapshot", Category: flags.Verifying,
 				Usage: "write the policy that holds now", DisableDefaultText: true},
-			&cli.StringFlag{Name: "rate", Category: categoryGeneral,
+			&cli.StringFlag{Name: "rate", Category: flags.General,
 				Usage: "`N` probes a second of a scan, or max", DefaultText: fmt.Sprint(scan.DefaultRate)},
-			&cli.BoolFlag{Name: "yes", Category: categoryGeneral,
+			&cli.BoolFlag{Name: "yes", Category: flags.General,
 				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
@@ -75,7 +76,7 @@ schema policy prints the JSON Schema of policies, for editors.`,
 				return policy.Verify(ctx, p, v, emit)
 			})
 		},
-	}, limitFlags("each its own"), outputFlags(), waitFlags())
+	}, flags.Limits("each its own"), flags.Outputs(), flags.Wait())
 }
 
 // policyOf reads the rules that the command line selects; with --snapshot and no file, none.

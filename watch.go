@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/report/record"
 	"onmux/scan/files"
@@ -33,9 +34,9 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "interface", Category: "watching", Usage: "`NAME` to watch", DefaultText: "all"},
 			&cli.StringFlag{Name: "write", Category: "watching", Usage: "`FILE` for the packets of the ports, as pcapng"},
-			&cli.BoolFlag{Name: "all", Category: categoryOutput,
+			&cli.BoolFlag{Name: "all", Category: flags.Output,
 				Usage: "a record for every endpoint instead of ranges", DisableDefaultText: true},
-			openFlag(),
+			flags.Open(),
 		},
 		Action: func(c *cli.Context) error {
 			s, err := newSession(c)
@@ -75,7 +76,7 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 			}
 			return s.run(ctx, nil, w.Run)
 		},
-	}, portFlag(), protoFlag(), limitFlags(""), outputFlags(), expectFlags(), []cli.Flag{styleFlag()})
+	}, flags.Port(), flags.Proto(), flags.Limits(""), flags.Outputs(), flags.Expect(), []cli.Flag{flags.ExitStyle()})
 }
 
 // listenLive begins to watch interfaces, or states how to get the right to.

@@ -31,6 +31,7 @@ type Scan struct {
 	Evidence    bool                   // of every endpoint, not only of open ones
 	Log         func(note string)      // what is written beside the report
 	First       uint64                 // open endpoints after which it stops; 0 is none
+	Via         *Via                   // by workers; nil without
 
 	// NetworksUnread is why the networks of this machine are not known, as where netlink is
 	// forbidden.
@@ -58,6 +59,9 @@ func (s *Scan) run(ctx context.Context, emit func(record.Finding) error) (record
 	names, err := s.Unresolved(ctx, emit)
 	if err != nil {
 		return names, err
+	}
+	if s.Via != nil {
+		return s.runVia(ctx, names, emit)
 	}
 	config := s.Config
 	if config.Engine, err = s.Engine(ctx, s.Options()); err != nil {
