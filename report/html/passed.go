@@ -11,8 +11,8 @@ import (
 	"onmux/scan/wire"
 )
 
-// maxPassed bounds the flows that are drawn: more than a watch keeps apart.
-const maxPassed = 1 << 20
+// maxPassed bounds the flows that are drawn: as many as a watch keeps apart.
+const maxPassed = wire.DefaultFlows
 
 // passed are the flows of a page, small enough to keep all until it is known over which time and
 // between whom most of them went.
@@ -37,7 +37,7 @@ type clientKey struct{ first, last netip.Addr }
 
 // party is one side of flows.
 type party struct {
-	name        string
+	name        string // of those that are listed
 	number      int32
 	first, last int64
 	connections uint64
@@ -48,10 +48,11 @@ type party struct {
 // parties are all of one side, by what they are and by number.
 type parties[K comparable] struct {
 	numbers map[K]int32
+	keys    []K
 	all     []party
 }
 
-func (p *parties[K]) find(key K, name func() string) *party {
+func (p *parties[K]) find(key K) *party {
 	n, known := p.numbers[key]
 	if !known {
 		if p.numbers == nil {
@@ -59,7 +60,7 @@ func (p *parties[K]) find(key K, name func() string) *party {
 		}
 		n = int32(len(p.all))
 		p.numbers[key] = n
-		p.all = append(p.all, party{name: name(), number: n})
+		p.keys, p.all = append(p.keys, key), append(p.all, party{number: n})
 	}
 	return &p.all[n]
 }
@@ -70,11 +71,7 @@ func (p *passed) add(f wire.Flow) {
 		p.left += max(f.Connections, 1)
 		return
 	}
-	c := p.clients.find(clientKey{f.Client, f.LastClient}, func() string {
-		f.ClientPort = 0
-		return passing.Client(f)
-	})
-	e := p.endpoints.find(f.Endpoint, f.Endpoint.String)
+	c, e := p.clients.find(clientKey{f.Client, f.LastClient}), p.endpoints.find(f.Endpoint)
 	one := passage{from: nanoseconds(f.First), sent: f.Sent.Bytes, received: f.Received.Bytes, client: c.number,
 		endpoint: e.number, state: f.State, connections: max(f.Connections, 1)}
 	one.to = max(one.from, nanoseconds(f.Last))
@@ -126,6 +123,24 @@ func (p *passed) span() (from, to int64) {
 		}
 	}
 	return from, to
+}
+
+// mostClients are the n clients with the most flows, and mostEndpoints such endpoints.
+func (p *passed) mostClients(n int) (first []party, others party) {
+	first, others = most(p.clients.all, n)
+	for i := range first {
+		k := p.clients.keys[first[i].number]
+		first[i].name = passing.Client(wire.Flow{Peer: wire.Peer{Client: k.first, LastClient: k.last}})
+	}
+	return first, others
+}
+
+func (p *passed) mostEndpoints(n int) (first []party, others party) {
+	first, others = most(p.endpoints.all, n)
+	for i := range first {
+		first[i].name = p.endpoints.keys[first[i].number].String()
+	}
+	return first, others
 }
 
 // most are the n with the most flows, the first that were seen first among equals. The rest is

@@ -35,8 +35,8 @@ func (p *passed) talkers(b *bytes.Buffer) {
 	if len(p.flows) == 0 {
 		return
 	}
-	clients, otherClients := most(p.clients.all, maxParties)
-	endpoints, otherEndpoints := most(p.endpoints.all, maxParties)
+	clients, otherClients := p.mostClients(maxParties)
+	endpoints, otherEndpoints := p.mostEndpoints(maxParties)
 	links := p.links(placesOf(clients, len(p.clients.all)), placesOf(endpoints, len(p.endpoints.all)))
 	if otherClients.connections > 0 {
 		otherClients.name = phrase.Count(uint64(len(p.clients.all)-len(clients)), "other client", "other clients")

@@ -26,7 +26,7 @@ func (p *passed) timeLine(b *bytes.Buffer) {
 	if from == 0 {
 		return
 	}
-	listed, others := most(p.endpoints.all, maxLanes)
+	listed, others := p.mostEndpoints(maxLanes)
 	laneOf := make([]int, len(p.endpoints.all))
 	for i := range laneOf {
 		laneOf[i] = len(listed)
