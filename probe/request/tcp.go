@@ -62,13 +62,13 @@ var tcp = []Request{
 	{Name: "gearman-version", Service: "gearman", Rarity: Rare, Continues: true, Ports: []uint16{4730}, data: "version\n"},
 	// IRCv3, capability negotiation: it begins no registration that would be counted. Servers without it
 	// ignore that, and answer VERSION (RFC 2812, section 3.4.3), if only by an error.
-	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6668, 6669},
+	{Name: "irc-cap", Service: "irc", Rarity: Rare, Ports: []uint16{6665, 6666, 6667, 6668, 6669},
 		data: "CAP LS\r\nVERSION\r\n", Goodbye: "QUIT\r\n"},
 	// Zabbix' header protocol, section 4 of its manual's appendix: agent.ping.
-	{Name: "zabbix", Service: "zabbix", Rarity: Rare, Ports: []uint16{10050},
+	{Name: "zabbix", Service: "zabbix", Rarity: 4, Ports: []uint16{10050},
 		data: "ZBXD\x01\x0a\x00\x00\x00\x00\x00\x00\x00agent.ping"},
 	// Quassel's protocol.h: the magic number with no features, and the DataStream protocol.
-	{Name: "quassel", Service: "quassel", Rarity: Rare, Ports: []uint16{4242}, data: "\x42\xb3\x3f\x00\x80\x00\x00\x02"},
+	{Name: "quassel", Service: "quassel", Rarity: 8, Ports: []uint16{4242}, data: "\x42\xb3\x3f\x00\x80\x00\x00\x02"},
 	// RFC 3977, section 5.2.
 	{
 		Name:          "nntp-capabilities",
@@ -116,10 +116,10 @@ var tcp = []Request{
 			"\x00\x00\x00\x00\x00\x00\x02"},
 	{Name: "mongodb", Service: "mongodb", Rarity: 4, Ports: []uint16{27017, 27018, 27019}, build: mongoHello},
 	// RFC 9113, section 3.4: the preface of HTTP/2 with empty SETTINGS.
-	{Name: "h2c", Service: "h2c", Rarity: 5, Ports: []uint16{50051},
+	{Name: "h2c", Service: "h2c", Rarity: 8, Ports: []uint16{50051},
 		data: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 	// X11 protocol, section 8: little-endian, version 11.0, no authorization.
-	{Name: "x11", Service: "x11", Rarity: 5, Ports: []uint16{6000, 6001, 6002, 6003, 6010},
+	{Name: "x11", Service: "x11", Rarity: 7, Ports: []uint16{6000, 6001, 6002, 6003, 6010},
 		data: "l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
 	// Kafka protocol guide, ApiVersions (key 18) version 0, correlation 0x04170417, no client.
 	{Name: "kafka", Service: "kafka", Rarity: 5, Ports: []uint16{9092, 9093},
@@ -129,19 +129,19 @@ var tcp = []Request{
 	{Name: "cassandra", Service: "cassandra", Rarity: Rare, Ports: []uint16{9042},
 		data: "\x04\x00\x04\x17\x05\x00\x00\x00\x00"},
 	// RFC 5531, section 11, and RFC 1833, section 3: a null call in one record.
-	{Name: "rpcbind", Service: "rpcbind", Rarity: 5, Ports: []uint16{111, 2049},
+	{Name: "rpcbind", Service: "rpcbind", Rarity: 6, Ports: []uint16{111, 2049},
 		data: "\x80\x00\x00\x28" + rpcNullPortmap},
 	// Erlang distribution protocol, section 13.2, NAMES_REQ.
 	{Name: "epmd", Service: "epmd", Rarity: 6, Ports: []uint16{4369}, data: "\x00\x01\x6e"},
 	// RFC 1928, section 3: no authentication is offered.
-	{Name: "socks5", Service: "socks", Rarity: 6, Ports: []uint16{1080, 9050, 9150}, data: "\x05\x01\x00"},
+	{Name: "socks5", Service: "socks", Rarity: 5, Ports: []uint16{1080, 9050, 9150}, data: "\x05\x01\x00"},
 	// SOCKS 4: neither CONNECT nor BIND but command 0, which opens nothing and is rejected. A service of its own: a
 	// server of
 	// version 5 need not be tried with it.
 	{Name: "socks4", Service: "socks4", Rarity: Rare, Ports: []uint16{1080}, data: "\x04\x00\x00\x00\x00\x00\x00\x00\x00"},
 	{Name: "oracle-tns", Service: "oracle-tns", Rarity: 6, Ports: []uint16{1521, 1522, 2483}, build: tnsPing},
 	// ZooKeeper administrator's guide, four letter words: srvr is allowed by default.
-	{Name: "zookeeper", Service: "zookeeper", Rarity: 7, Ports: []uint16{2181, 2182}, data: "srvr"},
+	{Name: "zookeeper", Service: "zookeeper", Rarity: 6, Ports: []uint16{2181, 2182}, data: "srvr"},
 
 	// These answer a GET with an error; otherwise they are tried on their usual ports only.
 	// The section "server" holds the version and no data.
@@ -184,9 +184,24 @@ var tcp = []Request{
 	// RFC 1413, section 4: a pair that cannot be ours.
 	{Name: "ident", Service: "ident", Rarity: Rare, Ports: []uint16{113}, data: "1,1\r\n"},
 	// gitprotocol-pack, "git transport": a repository that is not there.
-	{Name: "git", Service: "git", Rarity: Rare, Ports: []uint16{9418},
+	{Name: "git", Service: "git", Rarity: 4, Ports: []uint16{9418},
 		data: "002agit-upload-pack /onmux\x00host=localhost\x00"},
-	{Name: "iscsi", Service: "iscsi", Rarity: Rare, Ports: []uint16{860, 3260}, build: iscsiLogin},
+	{Name: "iscsi", Service: "iscsi", Rarity: 5, Ports: []uint16{860, 3260}, build: iscsiLogin},
+	// Firebird's remote protocol (protocol.h), op_connect: version 3 of it, one of the protocol's versions, no user.
+	{Name: "firebird", Service: "firebird", Rarity: 7, Ports: []uint16{3050},
+		data: "\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x01\x00\x00\x00\x05onmux\x00\x00\x00" +
+			"\x00\x00\x00\x01\x00\x00\x00\x00\xff\xff\x80\x0d\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x02"},
+	// LCDproc's developer guide, "hello": the version.
+	{Name: "lcdproc", Service: "lcdproc", Rarity: Rare, Continues: true, Ports: []uint16{13666}, data: "hello\n",
+		Goodbye: "bye\n"},
+	// SAM 3.0, section "Handshake".
+	{Name: "i2p-sam", Service: "i2p-sam", Rarity: 9, Ports: []uint16{7656}, data: "HELLO VERSION\n"},
+	// Corosync's qnetd protocol, msg.h: a message of type 0 without options is refused.
+	{Name: "corosync-qnetd", Service: "corosync-qnetd", Rarity: Rare, Ports: []uint16{5403},
+		data: "\x00\x00\x00\x00\x00\x00"},
+	// dnsdist's console: a nonce of 24 bytes, and a message without content, which is answered without.
+	{Name: "dnsdist-console", Service: "dnsdist-console", Rarity: Rare, Ports: []uint16{5199},
+		data: "onmux-417-nonce-24-bytes\x00\x00\x00\x00"},
 	{Name: "pptp", Service: "pptp", Rarity: Rare, Ports: []uint16{1723}, build: pptpStart},
 	// RFC 4271, section 4.2: an OPEN of AS 23456, which no session has.
 	{Name: "bgp", Service: "bgp", Rarity: Rare, Ports: []uint16{179},

@@ -476,6 +476,18 @@ func TestReactions(t *testing.T) {
 			}
 			return ""
 		}, "http-proxy"},
+		{"zabbix", func(b []byte) string {
+			if bytes.HasPrefix(b, []byte("ZBXD\x01")) {
+				return "ZBXD\x01\x01\x00\x00\x00\x00\x00\x00\x001"
+			}
+			return hangUp
+		}, "zabbix"},
+		{"irc", func(b []byte) string {
+			if bytes.Contains(b, []byte("VERSION\r\n")) {
+				return ":irc.invalid 451 * VERSION :You have not registered.\r\n"
+			}
+			return ""
+		}, "irc"},
 		{"epmd", func(b []byte) string {
 			if bytes.Equal(b, []byte("\x00\x01\x6e")) {
 				return "\x00\x00\x11\x11name rabbit at port 25672\n"

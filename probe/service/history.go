@@ -27,11 +27,14 @@ type attributed struct {
 
 // errorRules are the rules for answers to what the software does not know.
 var errorRules = []string{"memcached-error", "beanstalk-error", "clamd-error", "redis-error", "gearman",
-	"socks5-refused", "tor-socks", "tor-control", "tor-control-auth"}
+	"socks5-refused", "tor-socks", "tor-control", "tor-control-auth", "lcdproc-error", "json-rpc"}
 
 // shortAnswer is a length in bytes up to which an answer in which nothing comes from the request
 // may be one to anything.
 const shortAnswer = 8
+
+// transaction is what identifies an exchange in the requests of many protocols.
+var transaction = []byte("\x04\x17")
 
 // isEvident reports whether m shows its protocol: it was sent unasked, or in answer to a request of
 // that protocol, or the peer treats other requests in another way.
@@ -46,7 +49,9 @@ func (h *history) isEvident(m answer.Match) bool {
 	case m.Greets():
 		return to.late || to.service == m.Rule.Service
 	case slices.Contains(errorRules, m.Rule.Name):
-	case to.service == m.Rule.Service && (len(m.Bytes) > shortAnswer || !isUniform(m.Bytes) && m.Service == "postgresql"):
+	case to.service == m.Rule.Service && (len(m.Bytes) > shortAnswer || bytes.Contains(m.Bytes, transaction)):
+		return true
+	case to.service == m.Rule.Service && m.Service == "postgresql" && !isUniform(m.Bytes): // an answer to each part
 		return true
 	}
 	return h.contrasts(m)

@@ -165,7 +165,7 @@ func (p *plan) next(late bool) (step, bool) {
 		}
 	}
 	if p.mayListen() && p.conns.made < p.conns.silent {
-		return p.take(step{&waiting, false, toTheEnd})
+		return p.take(step{&waiting, false, long})
 	}
 	return step{}, false
 }
@@ -286,6 +286,14 @@ func (p *plan) namedPage() (step, bool) {
 	return step{}, false
 }
 
+// silentLines is the request to servers of IRC, which neither greet nor answer a line that they cannot read.
+const silentLines = "irc-cap"
+
+// waitsInSilence reports whether the peer has sent nothing to an HTTP request, nor for as long as a greeting takes.
+func (p *plan) waitsInSilence() bool {
+	return p.listened && p.open == fresh && p.observed[request.HTTP.Name] == waits
+}
+
 // pageOfName is the request with the Host field.
 const pageOfName = "http-host"
 
@@ -348,6 +356,8 @@ func (p *plan) isUseful(r *request.Request) bool {
 		return r.Service == p.best.Service || p.best.IsPlainHTTP() && r.UsualOn(p.port)
 	case p.greeted:
 		return p.suggested[r.Service]
+	case r.Name == silentLines && p.waitsInSilence():
+		return true
 	case r.AfterGreeting: // a greeting is waited for when all else was asked
 		return r.UsualOn(p.port)
 	case r.Name == pageOfName:
@@ -367,19 +377,19 @@ func (p *plan) byLikelihood() []*request.Request {
 		switch {
 		case p.pointsTo(r.Service):
 			return -2
-		case r.UsualOn(p.port):
+		case r.UsualOn(p.port), r.Name == silentLines && p.waitsInSilence():
 			return -1
 		case r == &request.HTTP, r.Name == pageOfName && p.refusesNameless():
 			return 0
 		case p.fits(r.Service) && r.Service == request.HTTP.Service:
 			return 3
 		case p.fits(r.Service):
-			return min(r.Rarity, 2)
+			return 2
 		}
 		return 1000*against + r.Rarity
 	}
 	return slices.SortedStableFunc(slices.Values(p.queue), func(a, b *request.Request) int {
-		return cmp.Compare(class(a), class(b))
+		return cmp.Or(cmp.Compare(class(a), class(b)), cmp.Compare(a.Rarity, b.Rarity))
 	})
 }
 

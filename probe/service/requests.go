@@ -37,6 +37,7 @@ const (
 	resets               // it closes it before: TCP makes that a reset (RFC 9293, section 3.6)
 	ends                 // either
 	waits                // it waits for the rest
+	replies              // it sends something
 )
 
 // contradicts reports how much r contradicts a usual reaction: 2 for one of another kind,
@@ -45,29 +46,35 @@ func (r reaction) contradicts(usual reaction) int {
 	switch {
 	case r == notObserved || r == usual || usual == ends && r != waits || r == ends && usual != waits:
 		return 0
-	case r == waits || usual == waits:
+	case r == waits || usual == waits || usual == replies:
 		return 2
 	}
 	return 1
 }
 
-// reactions has, by service, what its servers do with an HTTP request, a ClientHello and
-// PostgreSQL's request: which requests are worth sending depends on it. They were
-// measured at the servers of testdata/servers.sh; others follow from the length or the
-// magic number that the protocol begins with.
+// reactions has, by service, what its servers do with requests of others: which requests are worth sending
+// depends on it, and on the Rarity of their service. They were measured at the servers of testdata/servers.sh;
+// others follow from the length or the magic number that the protocol begins with.
 var reactions = map[string]map[string]reaction{
 	"tls":        {"http": ends},
 	"postgresql": {"http": ends, "tls": ends},
 	"ldap":       {"http": waits, "tls": closes, "postgresql": closes},
-	"smb":        {"http": waits, "tls": waits, "postgresql": waits},
+	"smb":        {"http": waits, "tls": waits, "postgresql": waits, "ldap": waits},
 	"mqtt":       {"http": resets, "tls": resets, "postgresql": resets},
+	"mongodb":    {"http": replies},
 	"dns":        {"http": waits, "tls": waits, "postgresql": ends},
 	"rdp":        {"http": waits},
 	"mssql":      {"http": resets, "tls": resets},
 	"x11":        {"http": closes, "tls": closes, "postgresql": waits},
-	"kafka":      {"http": resets, "tls": resets, "postgresql": resets},
+	"kafka":      {"http": resets, "tls": resets, "postgresql": waits},
+	"git":        {"http": resets, "tls": resets, "postgresql": resets},
+	"iscsi":      {"http": waits, "ldap": resets},
 	"rpcbind":    {"http": resets, "tls": resets, "postgresql": waits},
 	"epmd":       {"http": closes, "tls": closes, "postgresql": closes},
+	"zabbix":     {"http": closes, "tls": closes, "postgresql": closes},
+	"firebird":   {"http": closes, "tls": closes, "postgresql": closes},
+	"i2p-sam":    {"http": closes, "tls": closes, "postgresql": closes},
+	"quassel":    {"http": closes, "tls": closes, "postgresql": waits},
 	"socks":      {"http": ends, "tls": ends, "postgresql": ends},
 	"zookeeper":  {"http": ends, "tls": ends, "postgresql": waits},
 	"oracle-tns": {"http": ends, "tls": ends, "postgresql": ends},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -105,6 +106,22 @@ func TestResetOnce(t *testing.T) {
 		}
 	})
 	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "ssh" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A peer that resets whatever it cannot read is sent the requests of servers that do.
+func TestResets(t *testing.T) {
+	nettest.Need(t)
+	e := serve(t, func(c *net.TCPConn) {
+		b := make([]byte, 4096)
+		if n, _ := c.Read(b); bytes.HasPrefix(b[:n], []byte("002agit-upload-pack ")) {
+			io.WriteString(c, "0038ERR access denied or repository not exported: /onmux")
+			return
+		}
+		c.SetLinger(0)
+	})
+	if s, err := service.Identify(t.Context(), e, quick); err != nil || s.Name != "git" {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -114,9 +114,12 @@ func (m Match) IsExact() bool { return m.Rule != nil && m.rank >= product && m.F
 func (m Match) isOfName() bool { return m.HTTP != nil && m.HTTP.Host != "" }
 
 // greeters are the services whose servers send first, whatever a client does.
-var greeters = []string{"ssh", "smtp", "lmtp", "ftp", "pop3", "imap", "sieve", "nntp", "vnc", "mysql", "mysqlx",
-	"rsync", "mpd", "nats", "svn", "dict", "asterisk-manager", "freeswitch-event", "openvpn-management", "vmware-auth",
-	"gpsd", "nbd", "ceph", "tarantool", "munin-node", "varnish-cli", "meetingmaker", "daytime", "time", "chargen", "telnet"}
+var greeters = []string{
+	"ssh", "smtp", "lmtp", "ftp", "pop3", "imap", "sieve", "nntp", "vnc", "mysql", "mysqlx", "rsync", "mpd", "nats",
+	"svn", "dict", "asterisk-manager", "freeswitch-event", "openvpn-management", "vmware-auth", "gpsd", "nbd", "ceph",
+	"tarantool", "munin-node", "varnish-cli", "meetingmaker", "daytime", "time", "chargen", "telnet", "ganglia",
+	"bzflag", "i2p-bob", "nsca",
+}
 
 // Greets reports whether the server of m sends first.
 func (m Match) Greets() bool { return m.Rule != nil && slices.Contains(greeters, m.Service) }

@@ -168,6 +168,14 @@ func greetings() []Rule {
 		{"mumble", "mumble", "Murmur", re(`(?s)^\x00\x00\x00\x00\x00[\x08-\xff]\x08.{2,5}\x12.` +
 			`(?P<version>\d+\.\d+\.\d+)[^\x1a]{0,40}\x1a`), probe.High, product},
 
+		{"ganglia", "ganglia", "Ganglia", re(`(?s)^<\?xml [^>]*>\s*<!DOCTYPE GANGLIA_XML \[`), probe.High, product},
+		{"ganglia-version", "ganglia", "Ganglia",
+			re(`(?s)^<\?xml [^>]*>\s*<!DOCTYPE GANGLIA_XML \[.*?<GANGLIA_XML VERSION="(?P<version>\d[\w.]*)"`), probe.High,
+			exact},
+		{"bzflag", "bzflag", "BZFlag", re(`^BZFS\d{4}\r\n\r\n$`), probe.High, product},
+		{"i2p-bob", "i2p-bob", "", re(`^BOB \d\d\.\d\d\.\d\d\nOK\n$`), probe.High, protocol},
+		{"nsca", "nsca", "NSCA", readNSCA, probe.High, protocol},
+
 		// RFC 864: lines of 72 characters, each the next of the last.
 		{"chargen", "chargen", "", readChargen, probe.High, protocol},
 	}

@@ -121,6 +121,19 @@ func replies() []Rule {
 		{"spamd", "spamd", "SpamAssassin", re(`^SPAMD/\d\.\d \d{1,2} [A-Z]`), probe.High, product},
 		{"zabbix", "zabbix", "Zabbix", re(`^ZBXD[\x01\x03]`), probe.High, product},
 		{"quassel", "quassel", "Quassel Core", to(re(`(?s)^\x00\x00[\x00-\x03][\x01\x02]$`), "quassel"), probe.High, product},
+		{"zabbix-not-supported", "zabbix", "Zabbix", re(`^ZBX_NOTSUPPORTED\x00`), probe.High, product},
+		// Firebird's protocol.h: op_accept with a version, op_cont_auth, op_accept_data, op_cond_accept.
+		{"firebird", "firebird", "Firebird", to(re(`(?s)^\x00\x00\x00(?:\x03(?:\x00\x00|\xff\xff)..|[\x5c\x5e\x62]\x00\x00)`),
+			"firebird"), probe.High, protocol},
+		{"lcdproc-error", "lcdproc", "LCDproc", re(`^huh\? Invalid command "`), probe.High, product},
+		{"lcdproc", "lcdproc", "LCDproc", re(`^connect LCDproc (?P<version>\d[\w.]*) protocol \d`), probe.High, exact},
+		{"i2p-sam", "i2p-sam", "", re(`^HELLO REPLY RESULT=[A-Z0-9_]+`), probe.High, protocol},
+		{"corosync-qnetd", "corosync-qnetd", "Corosync QNet daemon",
+			to(re(`(?s)^\x00\x05\x00\x00\x00.\x00\x06\x00\x02\x00`), "corosync-qnetd"), probe.High, product},
+		{"dnsdist-console", "dnsdist-console", "dnsdist", readDNSDistConsole, probe.High, product},
+		// JSON-RPC 2.0, section 5.1: what it sends to anything that is no JSON.
+		{"json-rpc", "json-rpc", "",
+			re(`^\{(?:"[a-z]+":[^{}]*,)?"error":\{(?:[^{}]*,)?"code":-32700\b`), probe.High, protocol},
 		// Tor answers a browser in HTTP that it does not speak HTTP.
 		{"tor-socks", "socks", "Tor", re(`^HTTP/1\.0 501 Tor is not an HTTP Proxy\r\n`), probe.High, exact},
 		{"tor-control", "tor-control", "Tor",
@@ -197,6 +210,22 @@ func readChargen(a *Answer) (Facts, bool) {
 		}
 	}
 	return Facts{}, true
+}
+
+// readDNSDistConsole recognises a nonce of 24 bytes and a message without content, in answer to the same.
+func readDNSDistConsole(a *Answer) (Facts, bool) {
+	return Facts{}, a.Request == "dnsdist-console" && len(a.Bytes) == 28 && string(a.Bytes[24:]) == "\x00\x00\x00\x00" &&
+		bytes.Count(a.Bytes, []byte{0}) < 8
+}
+
+// readNSCA recognises what NSCA sends first (its common.h, init_packet): an initialization vector of 128 random
+// bytes, and the server's time.
+func readNSCA(a *Answer) (Facts, bool) {
+	if len(a.Bytes) != 132 || a.Request != Waiting {
+		return Facts{}, false
+	}
+	off := time.Since(time.Unix(int64(binary.BigEndian.Uint32(a.Bytes[128:])), 0))
+	return Facts{}, off.Abs() < 24*time.Hour
 }
 
 // readTime recognises the seconds since 1900 by the clock of this machine.

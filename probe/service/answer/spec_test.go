@@ -49,6 +49,30 @@ var specified = []struct{ request, reply, rule, service, product, version string
 		"Linux,6.1,x86_64\nvarnish-7.1.1 revision 7cee1c5\n", "varnish-cli-open", "varnish-cli", "Varnish", "7.1.1"},
 	{"wait", "ERROR :Closing link: (unknown@10.0.0.1) [Registration timeout]\r\n", "irc-inspircd", "irc", "InspIRCd", ""},
 	{"wait", "ERROR :Closing Link: 10.0.0.1 (Throttled)\r\n", "irc-error", "irc", "", ""},
+	{"http", "ZBX_NOTSUPPORTED\x00Unsupported item key.", "zabbix-not-supported", "zabbix", "Zabbix", ""},
+	// Firebird's protocol.h; LCDproc's developer guide; I2P's SAM and BOB; Corosync's msg.h; dnsdist's console; NSCA's
+	// common.h; JSON-RPC 2.0, section 5.1; Ganglia's DTD; BZFlag's protocol. As their servers send them.
+	{"firebird", "\x00\x00\x00\x5c" + strings.Repeat("\x00", 16), "firebird", "firebird", "Firebird", ""},
+	{"http", "huh? Invalid command \"GET\"\n", "lcdproc-error", "lcdproc", "LCDproc", ""},
+	{"lcdproc", "connect LCDproc 0.5.9 protocol 0.3 lcd wid 20 hgt 4 cellwid 5 cellhgt 8\n", "lcdproc", "lcdproc",
+		"LCDproc", "0.5.9"},
+	{"i2p-sam", "HELLO REPLY RESULT=OK VERSION=3.1\n", "i2p-sam", "i2p-sam", "", ""},
+	{"wait", "BOB 00.00.10\nOK\n", "i2p-bob", "i2p-bob", "", ""},
+	{"corosync-qnetd", "\x00\x05\x00\x00\x00\x06\x00\x06\x00\x02\x00\x09", "corosync-qnetd", "corosync-qnetd",
+		"Corosync QNet daemon", ""},
+	{"dnsdist-console",
+		"\x98U\x12\xc5\x1c\xdd\xdc\xfc\x0c\xc9O\xa1\x0b}\x14a\x01\x03\x13\xa5l\xe7\xbe\xd7" +
+			"\x00\x00\x00\x00",
+		"dnsdist-console", "dnsdist-console", "dnsdist", ""},
+	{"wait", strings.Repeat("\xa7\x03\xff\x42", 32) + now(), "nsca", "nsca", "NSCA", ""},
+	{"wait", strings.Repeat("\xa7\x03\xff\x42", 33), "", "unknown", "", ""},
+	{"http", `{"error":{"code":-32700,"data":"syntax error","message":"Parse error"},"id":null,"jsonrpc":"2.0"}` + "\r\n",
+		"json-rpc", "json-rpc", "", ""},
+	{"wait", "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" standalone=\"yes\"?>\n<!DOCTYPE GANGLIA_XML [\n", "ganglia",
+		"ganglia", "Ganglia", ""},
+	{"wait", "<?xml version=\"1.0\"?>\n<!DOCTYPE GANGLIA_XML [\n]>\n<GANGLIA_XML VERSION=\"3.7.2\" SOURCE=\"gmond\">\n",
+		"ganglia-version", "ganglia", "Ganglia", "3.7.2"},
+	{"wait", "BZFS0221\r\n\r\n", "bzflag", "bzflag", "BZFlag", ""},
 	{"zabbix", "ZBXD\x01\x01\x00\x00\x00\x00\x00\x00\x001", "zabbix", "zabbix", "Zabbix", ""},
 	{"quassel", "\x00\x00\x00\x02", "quassel", "quassel", "Quassel Core", ""},
 	{"dns", "\x00\x0c\x04\x17\x80\x04\x00\x00\x00\x00\x00\x00\x00\x00", "dns-dnsdist", "dns", "dnsdist", ""},
@@ -334,3 +358,6 @@ func TestEveryRuleIsTested(t *testing.T) {
 		}
 	}
 }
+
+// now is the time in seconds since 1970, in four bytes.
+func now() string { return string(binary.BigEndian.AppendUint32(nil, uint32(time.Now().Unix()))) }
