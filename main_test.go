@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts to what the com
 // given, no packet leaves the machine, and what listens elsewhere is not found.
 func TestMain(m *testing.M) {
 	testscript.Main(isolated{m}, map[string]func(){"onmux": main, "hold": hold, "redirect": redirect, "in-netns": inNetns,
-		"forbid":   forbid,
+		"forbid": forbid, "name-server": nameServer, "with-resolver": withResolver,
 		"postgres": database, "nats-server": natsServer})
 }
 
