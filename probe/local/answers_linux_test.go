@@ -28,6 +28,7 @@ type answering struct {
 	proto  probe.Proto
 	inside bool   // for what the machine sends itself, too
 	at     string // instead of from outside: this address of the machine answers, to itself
+	raw    bool   // a raw socket answers
 	own    string // a prefix of which it has every address
 	server uint16 // where a transparent socket listens
 	want   Word
@@ -105,6 +106,8 @@ func answers() []answering {
 				"chain b { type filter hook prerouting priority -150; meta pkttype broadcast udp dport 417 " +
 				"udp dport set 8417; } }",
 			why: "not understood: an nftables rule (table ip m, chain a)"},
+		{name: "a raw socket", proto: probe.UDP, inside: true, raw: true, want: Free,
+			why: "a raw socket receives what comes for every port of UDP, and may answer"},
 		{name: "SYN proxy by a map", proto: probe.TCP, want: Free,
 			rules: "table ip m { synproxy sp { mss 1460\nwscale 7\n}\nchain pre { type filter hook prerouting priority -300; " +
 				"tcp dport 417 tcp flags syn notrack; }\n" +
@@ -127,9 +130,12 @@ func TestAnswersAreNeverFree(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := nettest.NewReadyHost(t)
-			if c.xt != "" {
+			switch {
+			case c.raw:
+				serveRaw(t, h)
+			case c.xt != "":
 				h.IPTables(t, c.xt)
-			} else {
+			default:
 				h.Ruleset(t, strings.ReplaceAll(c.rules, "DEVICE", deviceOf(t, h)))
 			}
 			if c.server != 0 {
@@ -240,6 +246,33 @@ func serveTransparently(t *testing.T, h *nettest.Host, proto probe.Proto, port u
 			go echo(p)
 		}
 		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serveRaw answers datagrams to port 417 of a host without a UDP socket.
+func serveRaw(t *testing.T, h *nettest.Host) {
+	t.Helper()
+	if err := h.Do(func() error {
+		c, err := net.ListenPacket("ip4:udp", "0.0.0.0")
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { c.Close() })
+		go func() {
+			b := make([]byte, 2048)
+			for {
+				n, from, err := c.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				if n >= 8 && b[2] == 417>>8 && b[3] == 417&0xff {
+					c.WriteTo([]byte{b[2], b[3], b[0], b[1], 0, 12, 0, 0, 'h', 'e', 'r', 'e'}, from) // no checksum
+				}
+			}
+		}()
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func (v view) report(r Request, q query, holders map[probe.Port][]socket.Socket,
 			Elsewhere: Elsewheres{others[p], v.others.Coverage.Incomplete()},
 			NAT:       Rules{v.behindRedirects(p), v.nat.Unknown[p], v.rules.Incomplete()},
 			Firewall:  firewall.Judge(v.rules, v.obstacles(holders[p]), p),
-			Programs:  Programs{v.unknown(p), v.programs.Incomplete(), v.byMark() || v.servicesErr != nil},
+			Programs:  Programs{v.unknown(p), v.programs.Incomplete(), v.Raw[p.Proto], v.byMark() || v.servicesErr != nil},
 		}
 		if u := v.Table[p]; u != nil {
 			f.Counts, f.CloseWait, f.TimeWait = u.Count, u.CloseWait, u.TimeWait

@@ -65,6 +65,7 @@ type Rules struct {
 type Programs struct {
 	Unknown    []bpf.Program // that may decide about it, in a way that is not known
 	Incomplete bool          // not all programs could be listed
+	Raw        bool          // a raw socket receives all packets of the protocol, and may answer
 	Services   bool          // the load balancer takes packets by a mark, or its services could not be read
 }
 
@@ -125,6 +126,7 @@ const (
 	ProgramsUnread   Caveat = "bpf programs"       // which could not be listed
 	ProgramsUnknown  Caveat = "unknown programs"   // of BPF, which may decide about the port
 	ServicesUnknown  Caveat = "ipvs services"      // by mark, or which could not be read
+	RawSockets       Caveat = "raw sockets"        // that receive what comes for every port
 )
 
 // Judge concludes the verdict on a port. A socket that was seen is a fact, whatever
@@ -182,6 +184,7 @@ func (f Facts) caveats(word Word) (all []Caveat) {
 	add(Redirected, f.Programs.Incomplete, ProgramsUnread)
 	add(Redirected, len(f.Programs.Unknown) > 0, ProgramsUnknown)
 	add(Redirected, f.Programs.Services, ServicesUnknown)
+	add(Redirected, f.Programs.Raw, RawSockets)
 	return all
 }
 

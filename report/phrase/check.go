@@ -141,6 +141,9 @@ func caveat(c local.Caveat, f local.Facts) string {
 		return packets.UnknownPrograms(f.Programs.Unknown)
 	case local.ServicesUnknown:
 		return "IPVS, the kernel's load balancer, may send arrivals on"
+	case local.RawSockets:
+		return "a raw socket receives what comes for every port of " + strings.ToUpper(f.Port.Proto.String()) +
+			", and may answer"
 	case local.RulesUnknown:
 		return packets.UnknownRules(f.NAT.Unknown)
 	}

@@ -40,7 +40,7 @@ func otherProtocols(c local.Coverage) []string {
 	if !c.NetNS {
 		return []string{"protocols other than TCP and UDP, and ranges in which the system lets nobody bind: not looked at"}
 	}
-	return []string{"raw, SCTP, DCCP and UDP-Lite sockets: not looked at"}
+	return []string{"packet, SCTP, DCCP and UDP-Lite sockets: not looked at"}
 }
 
 // CheckHints is what more privileges or a newer kernel would report.

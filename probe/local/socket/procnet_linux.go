@@ -68,6 +68,28 @@ func (p ProcNet) LacksIPv6() bool {
 	return err4 == nil && errors.Is(err6, fs.ErrNotExist)
 }
 
+// raw is the protocols whose packets raw sockets receive (raw(7)): their own in place of a port
+// stands in raw and raw6. What cannot be read is left out.
+func (p ProcNet) raw(ctx context.Context) map[probe.Proto]bool {
+	found := make(map[probe.Proto]bool)
+	for _, name := range []string{"raw", "raw6"} {
+		f, err := os.Open(filepath.Join(p.Dir, name))
+		if err != nil {
+			continue
+		}
+		_ = parseProcNet(ctx, f, probe.UDP, func(s Socket) {
+			switch s.Local.Port() {
+			case unix.IPPROTO_TCP:
+				found[probe.TCP] = true
+			case unix.IPPROTO_UDP:
+				found[probe.UDP] = true
+			}
+		})
+		f.Close()
+	}
+	return found
+}
+
 func (p ProcNet) each(ctx context.Context, proto probe.Proto, family uint8, see func(Socket)) error {
 	name := proto.String()
 	if family == unix.AF_INET6 {

@@ -40,6 +40,7 @@ func ReadFrom(ctx context.Context, q Query, diag *Diag, files ProcNet) (Survey, 
 		}
 	}
 	s.NoIPv6 = q.IPv6 && files.LacksIPv6()
+	s.Raw = files.raw(ctx)
 	return s, ctx.Err()
 }
 

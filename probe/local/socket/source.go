@@ -37,6 +37,8 @@ type Survey struct {
 	Table   Table
 	Sources []Source // one for each protocol
 	NoIPv6  bool     // IPv6 was asked for, and the kernel has none
+	// protocols of which raw sockets receive all packets
+	Raw map[probe.Proto]bool
 	// attempts to connect that were lost to a full accept queue in this network namespace
 	// since it began (TcpExt ListenOverflows); a client that tries again counts again
 	Overflows uint64
