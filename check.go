@@ -72,11 +72,7 @@ the port for a moment, and reports whether that worked.`,
 			&cli.UintFlag{Name: "max-backlog", Category: flags.Verifying,
 				Usage: "`N` connections at most wait for accept", DefaultText: "any"},
 		},
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			k := &checker{session: s, trace: c.Bool("trace"), unmask: c.Bool("unmask")}
@@ -91,7 +87,7 @@ the port for a moment, and reports whether that worked.`,
 				return k.watch(ctx, c.App.Writer)
 			}
 			return s.run(ctx, nil, report.CheckJob(k.request(), k.timeout))
-		},
+		}),
 	})
 }
 

@@ -32,11 +32,7 @@ where nothing changed.`,
 			&cli.BoolFlag{Name: "strict", Category: flags.Verifying,
 				Usage: "exit code 3 if something may have changed", DisableDefaultText: true},
 		},
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			s.strict = c.Bool("strict")
 			if c.NArg() != 2 {
 				return usageError(fmt.Errorf("diff needs two files, not %d", c.NArg()), "onmux diff OLD NEW")
@@ -59,7 +55,7 @@ where nothing changed.`,
 					return compare.Diff(&both[0], &both[1], emit)
 				},
 			)
-		},
+		}),
 	}, flags.Outputs(), []cli.Flag{flags.ExitStyle()})
 }
 

@@ -23,17 +23,13 @@ whether connections may leave from it; and for 417 its history, with sources.
 Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 		UsageText: `  onmux explain                      the history of 417
   onmux explain http-alt 53/udp`,
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			machine := ports.ReadMachine()
 			topics, wrong := machine.Topics(c.Args().Slice(), s.protos)
 			if len(topics) == 0 {
 				return failure(wrong)
 			}
-			err = s.run(
+			err := s.run(
 				c.Context,
 				nil,
 				func(_ context.Context, emit func(record.Finding) error) (record.End, error) {
@@ -49,6 +45,6 @@ Nothing is sent, and no socket is opened: onmux check shows what holds it.`,
 				},
 			)
 			return cmp.Or(err, failure(wrong)) // what could be explained is
-		},
+		}),
 	}, flags.Proto(), flags.Outputs())
 }

@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"probe/farend": {"probe", "probe/recent", "probe/traceroute"},
 	"probe/listen": {"probe", "probe/farend", "probe/recent", "probe/service/answer", "probe/traceroute",
 		"probe/wording"},
-	"probe/hostport": {"probe", "probe/ports"},
+	"probe/hostport": {"probe", "probe/ports", "probe/wording"},
 	"probe/lookup":   {},
 	"probe/neighbor": {"probe/netlink"},
 	"probe/inquiry": {

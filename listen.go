@@ -49,11 +49,7 @@ with more bytes than it had. KEY may be env:NAME or @FILE.`,
 			&cli.StringFlag{Name: "address", Category: flags.General, Usage: "`ADDR` to listen on",
 				DefaultText: "every one"},
 		},
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			config, err := s.listenConfig(c)
 			if err != nil {
 				return err
@@ -75,7 +71,7 @@ with more bytes than it had. KEY may be env:NAME or @FILE.`,
 			}
 			s.layout.AtOnce = false
 			return s.run(ctx, nil, job.Listen(l, c.Uint64("count"), errDeadline))
-		},
+		}),
 	}, flags.Port(), flags.Proto(), flags.Limits(""), flags.Outputs())
 }
 

@@ -27,11 +27,7 @@ and the exit code is 3.`,
 		UsageText: `  onmux scan 10.0.0.0/16 --seed 7 --shard 1/2 -o jsonl=1.jsonl    on one host
   onmux scan 10.0.0.0/16 --seed 7 --shard 2/2 -o jsonl=2.jsonl    on another
   onmux merge 1.jsonl 2.jsonl -o jsonl=all.jsonl`,
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			if c.NArg() == 0 {
 				return usageError(errors.New("merge needs the reports of a scan's shards"), "onmux merge 1.jsonl 2.jsonl")
 			}
@@ -50,7 +46,7 @@ and the exit code is 3.`,
 				return usageError(fmt.Errorf("cannot merge: %w", err), "")
 			}
 			return s.writeMerged(c.Context, merged)
-		},
+		}),
 	}, flags.Outputs(), flags.Expect(), []cli.Flag{flags.ExitStyle()})
 }
 

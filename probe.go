@@ -50,11 +50,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 			&cli.BoolFlag{Name: "thorough", Category: flags.General,
 				Usage: "send every request to an unknown service, not a few", DisableDefaultText: true},
 		),
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			if c.NArg() == 0 {
 				return usageError(
 					errors.New("probe needs a host"),
@@ -100,7 +96,7 @@ open|filtered, unreachable): onmux probe db1:5432/tcp --expect open --wait 30s`,
 					}
 					return s.probe(ctx, p, emit)
 				})
-		},
+		}),
 	})
 }
 

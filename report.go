@@ -32,11 +32,7 @@ that of the run.
 -o takes ` + strings.Join(report.Formats(), " "),
 		UsageText: `  onmux report scan.jsonl -o csv
   onmux report nmap.xml -o text -o junit=report.xml`,
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			if c.NArg() != 1 {
 				return usageError(
 					fmt.Errorf("report needs one file, not %d", c.NArg()),
@@ -46,7 +42,7 @@ that of the run.
 			s.job, s.layout.Now = c.String("job"), nil
 			asRun := c.Bool("exit") || c.IsSet("exit-style")
 			return s.replay(c.Context, &files.Inputs{Stdin: c.App.Reader}, c.Args().First(), asRun)
-		},
+		}),
 	}, flags.Outputs(), []cli.Flag{flags.ExitStyle(), flags.Open(), &cli.BoolFlag{Name: "exit", Category: flags.Verifying,
 		Usage: "exit as the run did", DisableDefaultText: true}})
 }

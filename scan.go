@@ -63,11 +63,7 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 			&cli.BoolFlag{Name: "yes", Category: how,
 				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		}, flags.Via()),
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			w, err := newScanJob(ctx, c, s)
@@ -97,7 +93,7 @@ Open endpoints are reported as they are found, the others as ranges at the end;
 			defer w.Close()
 			s.plan = w.Plan()
 			return w.withResumeHint(c, s.run(ctx, w.methods(), w.job()))
-		},
+		}),
 	})
 }
 

@@ -118,6 +118,17 @@ func newSession(c *cli.Context) (*session, error) {
 	return s, nil
 }
 
+// withSession is the action of a command that reads the common flags first.
+func withSession(do func(*cli.Context, *session) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		s, err := newSession(c)
+		if err != nil {
+			return err
+		}
+		return do(c, s)
+	}
+}
+
 // flagReader reads the flags of a command line into a session.
 type flagReader struct {
 	*session

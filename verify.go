@@ -51,12 +51,9 @@ schema policy prints the JSON Schema of policies, for editors.`,
 			&cli.BoolFlag{Name: "yes", Category: flags.General,
 				Usage: fmt.Sprintf("scan more than %d public addresses", target.MaxPublic), DisableDefaultText: true},
 		},
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			v := &verifier{session: s, yes: c.Bool("yes")}
+			var err error
 			if v.rate, err = job.ParseRate("rate", c.String("rate")); err != nil {
 				return failure(err)
 			}
@@ -75,7 +72,7 @@ schema policy prints the JSON Schema of policies, for editors.`,
 			return s.run(ctx, nil, func(ctx context.Context, emit emitter) (record.End, error) {
 				return policy.Verify(ctx, p, v, emit)
 			})
-		},
+		}),
 	}, flags.Limits("each its own"), flags.Outputs(), flags.Wait())
 }
 

@@ -38,18 +38,15 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 				Usage: "a record for every endpoint instead of ranges", DisableDefaultText: true},
 			flags.Open(),
 		},
-		Action: func(c *cli.Context) error {
-			s, err := newSession(c)
-			if err != nil {
-				return err
-			}
+		Action: withSession(func(c *cli.Context, s *session) error {
 			ctx, cancel := s.withDeadline(c.Context)
 			defer cancel()
 			_, captures := job.PortsAndFiles(c.Args().Slice())
 			w := job.Watch{Config: wire.Config{Ports: s.ports, IPv4: s.ipv4, IPv6: s.ipv6}, Files: captures,
 				Inputs: &files.Inputs{Stdin: c.App.Reader}, Late: errDeadline,
 				Each: c.Bool("all") || s.layout.Verbosity == record.Verbose}
-			if err := job.CheckCaptures(captures); err != nil {
+			err := job.CheckCaptures(captures)
+			if err != nil {
 				return usageError(err, "pcap and pcapng are read, also compressed with gzip")
 			}
 			if len(captures) == 0 {
@@ -75,7 +72,7 @@ clients=10.0.0.0/24,!10.0.0.9: nobody else.`,
 				w.Keep = f
 			}
 			return s.run(ctx, nil, w.Run)
-		},
+		}),
 	}, flags.Port(), flags.Proto(), flags.Limits(""), flags.Outputs(), flags.Expect(), []cli.Flag{flags.ExitStyle()})
 }
 

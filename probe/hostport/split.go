@@ -3,7 +3,7 @@ package hostport
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
+	"onmux/probe/wording"
 	"strings"
 )
 
@@ -30,22 +30,22 @@ func splitPort(word string) (host, spec string, err error) {
 	if inner, ok := strings.CutPrefix(word, "["); ok {
 		rest := ""
 		if host, rest, ok = strings.Cut(inner, "]"); !ok {
-			return "", "", fmt.Errorf("%s has no closing bracket", quote(word))
+			return "", "", fmt.Errorf("%s has no closing bracket", wording.Quote(word))
 		}
 		if rest == "" {
 			return host, "", nil
 		}
 		if spec, found = strings.CutPrefix(rest, ":"); !found {
-			return "", "", fmt.Errorf("%s has something other than :PORT behind its bracket", quote(word))
+			return "", "", fmt.Errorf("%s has something other than :PORT behind its bracket", wording.Quote(word))
 		}
 	} else if strings.Contains(spec, ":") {
 		return word, "", nil
 	}
 	switch {
 	case found && host == "":
-		return "", "", fmt.Errorf("%s has no host before its port", quote(word))
+		return "", "", fmt.Errorf("%s has no host before its port", wording.Quote(word))
 	case found && spec == "":
-		return "", "", fmt.Errorf("%s has no port behind its colon", quote(word))
+		return "", "", fmt.Errorf("%s has no port behind its colon", wording.Quote(word))
 	}
 	return host, spec, nil
 }
@@ -62,13 +62,13 @@ func splitURL(scheme, rest string) (host, spec string, err error) {
 	authority, _, _ = strings.Cut(authority, ";") // sqlserver://host:1433;database=x
 	url := scheme + "://" + authority
 	if authority == "" {
-		return "", "", fmt.Errorf("%s has no host", quote(url))
+		return "", "", fmt.Errorf("%s has no host", wording.Quote(url))
 	}
 	host, port := authority, ""
 	if _, err := netip.ParseAddr(authority); err != nil { // IPv6 without brackets is a mistake that is understood
 		host, port, err = splitPort(strings.TrimSuffix(authority, ":"))
 		if err != nil {
-			return "", "", fmt.Errorf("%s: %w", quote(url), err)
+			return "", "", fmt.Errorf("%s: %w", wording.Quote(url), err)
 		}
 	}
 	host = strings.Replace(host, "%25", "%", 1) // RFC 6874
@@ -77,22 +77,14 @@ func splitURL(scheme, rest string) (host, spec string, err error) {
 	case port == "":
 		port = known
 	case strings.Trim(port, "0123456789") != "":
-		return "", "", fmt.Errorf("%s: %s is not a port number", quote(url), quote(port))
+		return "", "", fmt.Errorf("%s: %s is not a port number", wording.Quote(url), wording.Quote(port))
 	}
 	if port == "" && (scheme == "tcp" || scheme == "udp") {
-		return "", "", fmt.Errorf("%s has no port: write HOST:PORT", quote(url))
+		return "", "", fmt.Errorf("%s has no port: write HOST:PORT", wording.Quote(url))
 	}
 	if port == "" {
-		return "", "", fmt.Errorf("%s has no port, and its scheme stands for none that is known: write HOST:PORT", quote(url))
+		return "", "", fmt.Errorf("%s has no port, and its scheme stands for none that is known: write HOST:PORT",
+			wording.Quote(url))
 	}
 	return host, port + proto, nil
-}
-
-// quote quotes what a user wrote so that it fits a line.
-func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
 }

@@ -10,12 +10,12 @@ import (
 const ipv4Only = "ipv4only.arpa"
 
 // wellKnown is the prefix of RFC 6052, section 2.1.
-var wellKnown = netip.MustParsePrefix("64:ff9b::/96")
+func wellKnown() netip.Prefix { return netip.MustParsePrefix("64:ff9b::/96") }
 
 // nat64Target finds the IPv4 address that a stands for behind a NAT64 with the
 // well-known prefix or one of these (RFC 6052, section 2.2).
 func nat64Target(a netip.Addr, prefixes ...netip.Prefix) (netip.Addr, bool) {
-	for _, p := range append([]netip.Prefix{wellKnown}, prefixes...) {
+	for _, p := range append([]netip.Prefix{wellKnown()}, prefixes...) {
 		if p.Contains(a.WithZone("")) {
 			if v4, ok := embedded(a, p.Bits()); ok {
 				return v4, true

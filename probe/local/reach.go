@@ -3,6 +3,7 @@ package local
 import (
 	"net/netip"
 	"slices"
+	"sync"
 )
 
 // notGlobal is the unicast addresses that IANA's special-purpose registries call
@@ -11,7 +12,7 @@ import (
 // (RFC 6598) is among them: it lies behind a carrier's NAT. Site-local fec0::/10
 // is not: RFC 3879 makes it global unicast. A block inside a wider one that is
 // reachable is in global.
-var notGlobal = prefixes(
+var notGlobal = sync.OnceValue(prefixes(
 	"0.0.0.0/8",       // this network (RFC 791)
 	"100.64.0.0/10",   // shared address space (RFC 6598)
 	"192.0.0.0/24",    // protocol assignments (RFC 6890)
@@ -26,23 +27,24 @@ var notGlobal = prefixes(
 	"2001:db8::/32",   // documentation (RFC 3849), and the next one (RFC 9637)
 	"3fff::/20",       //
 	"5f00::/16",       // segment routing (RFC 9602)
-)
+))
 
 // global is what is globally reachable, or may be, within notGlobal.
-var global = prefixes(
+var global = sync.OnceValue(prefixes(
 	"192.0.0.9/32", "192.0.0.10/32", // anycast (RFC 7723, RFC 8155)
 	"2001::/32",                                       // Teredo (RFC 4380)
 	"2001:1::1/128", "2001:1::2/128", "2001:1::3/128", // anycast (RFC 7723, RFC 8155, RFC 9665)
 	"2001:3::/32", "2001:4:112::/48", // AMT (RFC 7450), AS112 (RFC 7535)
 	"2001:20::/28", "2001:30::/28", // ORCHIDv2 (RFC 7343), drones (RFC 9374)
-)
+))
 
-func prefixes(texts ...string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, t := range texts {
-		all = append(all, netip.MustParsePrefix(t))
+func prefixes(texts ...string) func() []netip.Prefix {
+	return func() (all []netip.Prefix) {
+		for _, t := range texts {
+			all = append(all, netip.MustParsePrefix(t))
+		}
+		return all
 	}
-	return all
 }
 
 func among(all []netip.Prefix, a netip.Addr) bool {
@@ -64,7 +66,7 @@ func reach(a netip.Addr, looped bool) string {
 		return scope(a)
 	case a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}): // the limited broadcast (RFC 919)
 		return "link-local"
-	case a.IsPrivate(), among(notGlobal, a) && !among(global, a):
+	case a.IsPrivate(), among(notGlobal(), a) && !among(global(), a):
 		return "private"
 	}
 	return "public"

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 )
 
 // Parse reads ports as users write them: "417", "80,443", "400-420",
@@ -59,13 +60,13 @@ func (l *list) add(item string, protos []probe.Proto) error {
 	if bound {
 		var p probe.Proto
 		if err := p.UnmarshalText([]byte(strings.ToLower(suffix))); err != nil {
-			return fmt.Errorf("%s is not a port: the protocol is tcp or udp, as in 53/udp", quote(item))
+			return fmt.Errorf("%s is not a port: the protocol is tcp or udp, as in 53/udp", wording.Quote(item))
 		}
 		protos = []probe.Proto{p}
 	}
 	switch {
 	case what == "":
-		return fmt.Errorf("%s is not a port: write 417, 400-420, onmux or 53/udp", quote(item))
+		return fmt.Errorf("%s is not a port: write 417, 400-420, onmux or 53/udp", wording.Quote(item))
 	case strings.EqualFold(what, Common):
 		for p := range common(protos) {
 			l.put(p)
@@ -106,29 +107,29 @@ func (l *list) name(name string, protos []probe.Proto) error {
 	}
 	for _, p := range probe.Protos() {
 		if n, ok := NumberOf(name, p); ok && !slices.Contains(protos, p) {
-			return fmt.Errorf("%s names no %s port, only %s", quote(name), protos[0], probe.Port{Number: n, Proto: p})
+			return fmt.Errorf("%s names no %s port, only %s", wording.Quote(name), protos[0], probe.Port{Number: n, Proto: p})
 		}
 	}
 	// As nmap writes it: T:80, U:53.
 	if kind, rest, ok := strings.Cut(name, ":"); ok && rest != "" {
 		switch strings.ToLower(kind) {
 		case "t":
-			return fmt.Errorf("%s is not a port: write %s", quote(name), quote(rest+"/tcp"))
+			return fmt.Errorf("%s is not a port: write %s", wording.Quote(name), wording.Quote(rest+"/tcp"))
 		case "u":
-			return fmt.Errorf("%s is not a port: write %s", quote(name), quote(rest+"/udp"))
+			return fmt.Errorf("%s is not a port: write %s", wording.Quote(name), wording.Quote(rest+"/udp"))
 		}
 	}
 	if near := Nearest(name); near != "" {
-		return fmt.Errorf("%s is not a port name; did you mean %s?", quote(name), near)
+		return fmt.Errorf("%s is not a port name; did you mean %s?", wording.Quote(name), near)
 	}
-	return fmt.Errorf("%s is not a port name", quote(name))
+	return fmt.Errorf("%s is not a port name", wording.Quote(name))
 }
 
 // portRange reads N, N-M, N-, -M or -.
 func portRange(s string) (from, to int, err error) {
 	first, last, isRange := strings.Cut(s, "-")
 	if strings.Contains(last, "-") {
-		return 0, 0, fmt.Errorf("%s is not a range of ports: write 400-420", quote(s))
+		return 0, 0, fmt.Errorf("%s is not a range of ports: write 400-420", wording.Quote(s))
 	}
 	if from, err = portNumber(first, 1); err != nil {
 		return 0, 0, err
@@ -153,18 +154,9 @@ func portNumber(s string, end int) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
 		if len(s) > 20 {
-			s = quote(s)
+			s = wording.Quote(s)
 		}
 		return 0, fmt.Errorf("port %s is out of range: ports are 1 to 65535", s)
 	}
 	return int(n), nil
-}
-
-// quote quotes what a user wrote so that it fits a line, whatever it holds.
-func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
 }

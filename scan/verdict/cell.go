@@ -181,29 +181,22 @@ func (c Cell) Askable() bool {
 	return c.Silent() && c.Tries() < engine.MaxTries || c.Class() == LocalError && c.Tries() == 1
 }
 
-// counts has for each cell Askable in the lowest bit, Silent in the next, and then
-// whether no neighbor answered for it.
-var counts = func() (t [256]uint8) {
-	for i := range t {
-		c := Cell(i)
-		if c.Askable() {
-			t[i] |= 1
-		}
-		if c.Silent() {
-			t[i] |= 2
-		}
-		if c.Class() == NoNeighbor {
-			t[i] |= 4
-		}
-	}
-	return t
-}()
-
 // Counts is 1 for Askable, for Silent and for NoNeighbor if they hold, else 0: what a
 // cell adds to the sums over all of them.
 func (c Cell) Counts() (askable, silent, absent int64) {
-	n := counts[c]
-	return int64(n & 1), int64(n >> 1 & 1), int64(n >> 2)
+	if !c.Silent() {
+		if c.Askable() {
+			return 1, 0, 0
+		}
+		return 0, 0, 0
+	}
+	if c.Tries() < engine.MaxTries {
+		askable = 1
+	}
+	if c.Class() == NoNeighbor {
+		absent = 1
+	}
+	return askable, 1, absent
 }
 
 // NeighborAnswers is the cell when the endpoint answers ARP or NDP after all.

@@ -189,9 +189,9 @@ func (o *Outcome) join(p Outcome) bool {
 	devices, addrs := slices.Equal(o.Devices, p.Devices), slices.Equal(o.Addresses, p.Addresses)
 	switch {
 	case sources && devices:
-		o.Addresses = union(o.Addresses, p.Addresses)
+		o.Addresses = ruleset.UnionOfNames(o.Addresses, p.Addresses)
 	case sources && addrs:
-		o.Devices = union(o.Devices, p.Devices)
+		o.Devices = ruleset.UnionOfNames(o.Devices, p.Devices)
 	case devices && addrs:
 		if o.spans != nil && p.spans != nil {
 			o.spans = ruleset.Union(o.spans, p.spans)
@@ -202,16 +202,6 @@ func (o *Outcome) join(p Outcome) bool {
 		return false
 	}
 	return true
-}
-
-// union is what two lists have, of which nil is all.
-func union(a, b []string) []string {
-	if a == nil || b == nil {
-		return nil
-	}
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 func samePackets(a, b Outcome) bool {

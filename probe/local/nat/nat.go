@@ -167,7 +167,7 @@ func (r *Redirect) join(o Redirect, own int) bool {
 		if r.Family != o.Family || r.Scope != o.Scope {
 			return false
 		}
-		if r.Addresses = union(r.Addresses, o.Addresses); len(r.Addresses) == own {
+		if r.Addresses = ruleset.UnionOfNames(r.Addresses, o.Addresses); len(r.Addresses) == own {
 			r.Addresses = nil
 		}
 		return true
@@ -182,16 +182,6 @@ func (r *Redirect) join(o Redirect, own int) bool {
 		return false
 	}
 	return true
-}
-
-// union is the addresses of two lists, of which nil is all.
-func union(a, b []string) []string {
-	if a == nil || b == nil {
-		return nil
-	}
-	all := slices.Concat(b, a)
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 func compareRules(a, b ruleset.Rule) int {

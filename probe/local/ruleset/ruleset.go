@@ -159,3 +159,13 @@ const (
 	ComputedPort                  // known only at run time
 	UnknownSocket                 // that of a socket which is not known
 )
+
+// UnionOfNames is what two lists of addresses or devices have, of which nil is all.
+func UnionOfNames(a, b []string) []string {
+	if a == nil || b == nil {
+		return nil
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -97,26 +97,19 @@ func (t Table) hasBound(proto probe.Proto) bool {
 type Table map[probe.Port]*Usage
 
 // Add adds a socket to the usage of its port.
-func (t Table) Add(s Socket) {
+func (t Table) Add(s Socket) { t.of(s).add(s) }
+
+// of is the usage of a socket's port.
+func (t Table) of(s Socket) *Usage {
 	p := s.Port()
-	u := t[p]
-	if u == nil {
-		u = new(Usage)
-		t[p] = u
+	if t[p] == nil {
+		t[p] = new(Usage)
 	}
-	u.add(s)
+	return t[p]
 }
 
 // count adds a socket that listens to the counts of its port only.
-func (t Table) count(s Socket) {
-	p := s.Port()
-	u := t[p]
-	if u == nil {
-		u = new(Usage)
-		t[p] = u
-	}
-	u.Count[s.State]++
-}
+func (t Table) count(s Socket) { t.of(s).Count[s.State]++ }
 
 // merge adds the sockets of another table, and returns the sum.
 func (t Table) merge(other Table) Table {
