@@ -8,28 +8,6 @@ import (
 	"onmux/probe/service/answer"
 )
 
-// isComplete reports whether nothing that may follow would add to the answer: a whole line
-// that names the software and its version, or a page of the length that it states.
-func (s *session) isComplete() bool {
-	b := s.received
-	switch {
-	case len(b) == 0:
-		return false
-	case isPage(b):
-		return isWholePage(b)
-	case b[len(b)-1] != '\n' || isContinued(b):
-		return false
-	}
-	m, _ := answer.Recognise(answer.New("", s.sent, b))
-	return m.IsExact()
-}
-
-// isKnown reports whether what was received names the software.
-func (s *session) isKnown() bool {
-	m, _ := answer.Recognise(answer.New("", s.sent, s.received))
-	return m.Known() && m.Facts.Product != ""
-}
-
 // isWhole reports whether the peer is done with what it has sent, as far as its form shows.
 func isWhole(b []byte) bool { return len(b) > 0 && !isUnfinished(b) }
 

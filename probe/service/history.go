@@ -129,6 +129,11 @@ func (h *history) isRepeated(m answer.Match) bool {
 	})
 }
 
+// isCutOff reports whether the peer has ended the connection after a request, without an answer.
+func (h *history) isCutOff(request string) bool {
+	return h.observed[request] == closes || h.observed[request] == resets
+}
+
 // fits reports whether the peer has done with several requests what servers of the service
 // do with them.
 func (h *history) fits(service string) bool {

@@ -28,10 +28,10 @@ type plan struct {
 	conns *budget
 
 	begun      bool
-	listened   bool               // for as long as there is time
-	secondWait bool               // has listened again
-	late       bool               // what is left of the time is for a greeting
-	queue      []*request.Request // not sent yet
+	listened   bool  // for as long as there is time
+	secondWait bool  // has listened again
+	late       bool  // what is left of the time is for a greeting
+	queue      queue // not sent yet
 	open       openState
 	inLines    bool // the last request had whole lines
 }
@@ -44,6 +44,19 @@ type setting struct {
 	byName   bool   // a page was requested by it
 	inTLS    bool   // the connections are inside TLS
 	alpn     string // the protocol that the peer chose for that
+}
+
+// needsName reports whether a page by the peer's name is still to be requested.
+func (s *setting) needsName() bool { return s.named && !s.byName }
+
+// greets reports whether the server of the port sends first.
+func (s *setting) greets(q queue) bool {
+	if s.inTLS {
+		return slices.Contains(greetsInTLS, s.port)
+	}
+	return waiting.UsualOn(s.port) || slices.ContainsFunc(q, func(r *request.Request) bool {
+		return r.AfterGreeting && r.UsualOn(s.port)
+	})
 }
 
 // tally counts connections by what became of them.
@@ -128,7 +141,7 @@ func (p *plan) next(late bool) (step, bool) {
 		p.begun = true
 		return p.take(p.first())
 	}
-	if own := p.ownRequest(); own != nil && p.open == fresh && p.accepted == 1 { // on the connection of the first step
+	if own := p.queue.own(p.port); own != nil && p.open == fresh && p.accepted == 1 { // on the connection of the first step
 		return p.take(step{own, true, normally})
 	}
 	if s, ok := p.completion(); ok {
@@ -149,8 +162,7 @@ func (p *plan) next(late bool) (step, bool) {
 	if p.early == 1 && p.accepted == 1 && p.mayConnect() { // it may accept another connection
 		return p.take(step{&waiting, false, again})
 	}
-	tooEarly := p.observed[request.HTTP.Name] == closes || p.observed[request.HTTP.Name] == resets
-	if tooEarly && p.nothingReceived() && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
+	if p.isCutOff(request.HTTP.Name) && p.nothingReceived() && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
 		// the request may have come before a greeting that takes longer
 		p.secondWait = true
 		return p.take(step{&waiting, false, again})
@@ -172,7 +184,7 @@ func (p *plan) next(late bool) (step, bool) {
 
 // take removes the request of a step from the queue.
 func (p *plan) take(s step) (step, bool) {
-	p.queue = slices.DeleteFunc(p.queue, func(r *request.Request) bool { return r == s.Request })
+	p.queue = p.queue.without(s.Request)
 	p.testedDNS = p.testedDNS || s.Name == testDNS
 	if s.onOpen = s.onOpen && p.open != spent; !s.onOpen {
 		p.conns.made++
@@ -184,39 +196,16 @@ func (p *plan) take(s step) (step, bool) {
 // first is the first step: to listen, for long where a greeting is usual, or for a moment before
 // the port's own request.
 func (p *plan) first() step {
-	own := p.ownRequest()
+	own := p.queue.own(p.port)
 	switch {
 	case p.inTLS && (p.alpn == "http/1.1" || p.alpn == "h2"):
 		return step{&request.HTTP, true, normally}
-	case own != nil, p.inTLS && clientHello.UsualOn(p.port) && !p.isGreeter():
+	case own != nil, p.inTLS && clientHello.UsualOn(p.port) && !p.greets(p.queue):
 		return step{&waiting, true, moment}
-	case p.isGreeter():
+	case p.greets(p.queue):
 		return step{&waiting, true, long}
 	}
 	return step{&waiting, true, briefly}
-}
-
-// isGreeter reports whether the server of the port sends first.
-func (p *plan) isGreeter() bool {
-	if p.inTLS {
-		return slices.Contains(greetsInTLS, p.port)
-	}
-	return waiting.UsualOn(p.port) || slices.ContainsFunc(p.queue, func(r *request.Request) bool {
-		return r.AfterGreeting && r.UsualOn(p.port)
-	})
-}
-
-// ownRequest is the request that the port is known for, nil if there is none.
-func (p *plan) ownRequest() *request.Request {
-	for _, r := range p.queue {
-		if r == &clientHello && r.UsualOn(p.port) {
-			return r
-		}
-		if r.UsualOn(p.port) && !r.AfterGreeting && r.Service != clientHello.Service {
-			return r
-		}
-	}
-	return nil
 }
 
 // completion is the rest of a handshake that the peer would count as failed.
@@ -275,7 +264,7 @@ func (p *plan) listing() (step, bool) {
 // namedPage is the request for the page of the peer's name, where another page was received.
 func (p *plan) namedPage() (step, bool) {
 	mayBeTLS := p.best.IsBadRequest() && slices.Contains(p.queue, &clientHello)
-	if !p.named || p.byName || !p.known() || p.best.Service != request.HTTP.Service || mayBeTLS || !p.mayConnect() {
+	if !p.needsName() || !p.known() || p.best.Service != request.HTTP.Service || mayBeTLS || !p.mayConnect() {
 		return step{}, false
 	}
 	for _, r := range p.queue {
@@ -296,12 +285,6 @@ func (p *plan) waitsInSilence() bool {
 
 // pageOfName is the request with the Host field.
 const pageOfName = "http-host"
-
-// refusesNameless reports whether the peer has ended the connection after a request without a name.
-func (p *plan) refusesNameless() bool {
-	observed := p.observed[request.HTTP.Name]
-	return p.named && !p.byName && (observed == closes || observed == resets)
-}
 
 // mayContinue reports whether r may be sent on the connection of the last step.
 func (p *plan) mayContinue(r *request.Request) bool {
@@ -361,7 +344,7 @@ func (p *plan) isUseful(r *request.Request) bool {
 	case r.AfterGreeting: // a greeting is waited for when all else was asked
 		return r.UsualOn(p.port)
 	case r.Name == pageOfName:
-		return p.thorough || p.refusesNameless() || p.fits(r.Service)
+		return p.thorough || p.needsName() && p.isCutOff(request.HTTP.Name) || p.fits(r.Service)
 	case r.Service == request.HTTP.Service && r.Rarity == request.Rare:
 		return p.thorough || r.UsualOn(p.port)
 	case p.early > 1: // it closes connections before it receives anything
@@ -379,7 +362,7 @@ func (p *plan) byLikelihood() []*request.Request {
 			return -2
 		case r.UsualOn(p.port), r.Name == silentLines && p.waitsInSilence():
 			return -1
-		case r == &request.HTTP, r.Name == pageOfName && p.refusesNameless():
+		case r == &request.HTTP, r.Name == pageOfName && p.needsName() && p.isCutOff(request.HTTP.Name):
 			return 0
 		case p.fits(r.Service) && r.Service == request.HTTP.Service:
 			return 3
@@ -402,7 +385,7 @@ func (p *plan) record(o outcome) {
 	if o.end == probe.EndRefused || o.end == probe.EndNotAccepted {
 		p.refused++
 		if p.refused == 1 && o.Request != &waiting { // it may have been chance
-			p.queue = append([]*request.Request{o.Request}, p.queue...)
+			p.queue = p.queue.first(o.Request)
 		}
 		return
 	}
@@ -419,7 +402,7 @@ func (p *plan) record(o outcome) {
 	case len(o.received) > 0:
 		p.receive(o, gone)
 	case gone && continued: // it serves one request a connection
-		p.queue = append([]*request.Request{o.Request}, p.queue...)
+		p.queue = p.queue.first(o.Request)
 	case gone:
 		p.closed++
 		p.observed[o.Name] = closes

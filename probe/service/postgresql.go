@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"io"
 
 	"onmux/probe/request"
 )
@@ -48,16 +47,3 @@ const (
 	// log an error, is not sent it elsewhere.
 	poolerPort = 6432
 )
-
-// readByte reads one byte, and not one more: what follows may be TLS.
-func (s *session) readByte() (byte, error) {
-	if err := s.conn.SetReadDeadline(s.until()); err != nil {
-		return 0, err
-	}
-	var b [1]byte
-	if _, err := io.ReadFull(s.conn, b[:]); err != nil {
-		s.end = endOf(err)
-		return 0, err
-	}
-	return b[0], nil
-}

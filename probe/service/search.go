@@ -152,7 +152,8 @@ func (l *layer) connect(ctx context.Context, st step) (outcome, bool) {
 // session makes a connection ready for requests.
 func (s *search) session(conn net.Conn) *session {
 	wire := &bounded{Conn: conn, left: connSize}
-	made := &session{conn: wire, wire: wire, o: &s.o, pace: s.pace, deadline: s.deadline, number: max(s.number, 1)}
+	made := &session{stream: stream{conn: wire, wire: wire, pace: s.pace, deadline: s.deadline}, o: &s.o,
+		number: max(s.number, 1)}
 	if t, ok := conn.(*tunnel); ok {
 		made.conn, made.wire = t, t.wire
 	}

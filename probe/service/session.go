@@ -3,12 +3,9 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"net"
-	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"onmux/probe"
@@ -16,75 +13,13 @@ import (
 	"onmux/probe/service/answer"
 )
 
-// connSize is how much is read from one connection, TLS included, in bytes.
-const connSize = 64 << 10
-
-var errFull = errors.New("the peer has sent too much")
-
-// bounded is a connection that reads connSize bytes at most, and keeps the first
-// bytes of both sides: a peer may answer a ClientHello in another protocol.
-type bounded struct {
-	net.Conn
-	left    int
-	first   []byte // read
-	written []byte // the first of them
-	size    int    // of all that was written
-	err     error  // the last of Read
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		b.err = errFull
-		return 0, errFull
-	}
-	n, err := b.Conn.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	b.err = err
-	b.first = appendFirst(b.first, p[:n])
-	return n, err
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.written = appendFirst(b.written, p)
-	b.size += len(p)
-	return b.Conn.Write(p)
-}
-
-// appendFirst appends to first as much of more as a report has room for.
-func appendFirst(first, more []byte) []byte {
-	return append(first, more[:min(len(more), probe.ExchangeSize-len(first))]...)
-}
-
-// session is one connection to the peer. One goroutine uses it at a time. All waits end at
-// the deadline, at the latest.
+// session is one connection to the peer, and the requests on it.
 type session struct {
-	conn       net.Conn
-	wire       *bounded // what conn reads from
-	o          *Options
-	pace       pace
-	deadline   time.Time
-	number     int           // of the connection, from 1
-	datagrams  bool          // a read is a whole answer
-	answerWait time.Duration // until the first byte of an answer
-	greeting   []byte        // what the peer sent first
-	goodbye    string        // ends the session
-
-	progress
-}
-
-// progress is what has become of the request under way, or the last one.
-type progress struct {
-	request  *request.Request
-	lineless bool // its answer has no lines
-	sent     []byte
-	received []byte
-	after    time.Duration // from the request to the first byte
-	end      probe.ConnEnd // EndContinued: the connection is still there
-	tunnel   *tunnel       // the connection after a TLS handshake
-	facts    *probe.TLS    // of a handshake within another protocol
-	alert    *probe.Alert  // of the peer, in a handshake or after it
-	cut      bool          // received is the beginning of what was read
-	note     string        // on what was not read
+	stream
+	o        *Options
+	number   int    // of the connection, from 1
+	greeting []byte // what the peer sent first
+	goodbye  string // ends the session
 }
 
 // outcome is the result of a step.
@@ -257,96 +192,6 @@ func (s *session) requestsByName() bool {
 	return s.o.serverName() != "" && (inTLS || request.HTTP.UsualOn(s.o.port))
 }
 
-// send writes b.
-func (s *session) send(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	s.sent = append(s.sent, b...)
-	_, err := s.conn.Write(b)
-	if err != nil {
-		s.end = endOf(err)
-	}
-	return err
-}
-
-// receive reads an answer: until it is complete, the peer pauses or closes, it has sent
-// answer.MaxSize bytes, or it has gone on for too long. A line that has no end yet, and a
-// reply of several lines that lacks the last, may take as long as there is time. The error is
-// the connection's end, nil for a peer that has only paused.
-func (s *session) receive(ctx context.Context) error {
-	began := time.Now()
-	until := s.until()
-	var last time.Time // of an answer without lines
-	for len(s.received) < answer.MaxSize {
-		if err := s.conn.SetReadDeadline(until); err != nil || ctx.Err() != nil {
-			return cmpErr(err, ctx.Err())
-		}
-		n, err := s.read()
-		if n > 0 && s.after == 0 {
-			s.after = max(time.Since(began), 1)
-		}
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil
-		case err != nil:
-			if code, ok := alertOf(err); ok {
-				s.alert = alert(code, true, true)
-			}
-			s.end = endOf(err)
-			return err
-		case s.datagrams, s.isComplete():
-			return nil
-		case len(s.received) == 0:
-			continue
-		}
-		now := time.Now()
-		if last.IsZero() {
-			last = now.Add(s.pace.answerWait + 4*s.pace.pause)
-		}
-		switch {
-		case !s.lineless && isUnfinished(s.received) && !(isContinued(s.received) && s.isKnown()):
-			until = s.deadline
-		case isPage(s.received):
-			until = earlier(now.Add(s.pace.answerWait), earlier(last, s.deadline))
-		default:
-			until = earlier(now.Add(s.pace.pause), earlier(last, s.deadline))
-		}
-		if !now.Before(until) { // a peer that never lets a read wait
-			return nil
-		}
-	}
-	return nil
-}
-
-func cmpErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// read appends what has arrived to received.
-func (s *session) read() (int, error) {
-	if s.received == nil {
-		s.received = make([]byte, 0, 2<<10)
-	}
-	if len(s.received) == cap(s.received) {
-		s.received = append(s.received, 0)[:len(s.received)]
-	}
-	n, err := s.conn.Read(s.received[len(s.received):min(cap(s.received), answer.MaxSize)])
-	s.received = s.received[:len(s.received)+n]
-	if n > 0 {
-		err = nil // the next read has it again
-	}
-	return n, err
-}
-
-// until is when the wait for an answer to what was just sent is over.
-func (s *session) until() time.Time { return earlier(time.Now().Add(s.answerWait), s.deadline) }
-
 // close ends the connection: with the goodbye of its protocol, if it has one, and by a FIN.
 // What has not been read by then would make it a RST.
 func (s *session) close() {
@@ -359,24 +204,6 @@ func (s *session) close() {
 		_ = t.CloseWrite()
 	}
 	probe.Leave(s.wire.Conn, deadline)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// endOf returns who ended a connection: EndContinued if it was this side.
-func endOf(err error) probe.ConnEnd {
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errFull) {
-		return probe.EndContinued
-	}
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return probe.EndReset
-	}
-	return probe.EndClosed
 }
 
 // dialer connects once; the connection ends with ctx at the latest.

@@ -45,7 +45,7 @@ func TestReceive(t *testing.T) {
 					}
 				}()
 				start := time.Now()
-				s := &session{conn: ours, o: &Options{}, pace: p, answerWait: p.answerWait, deadline: start.Add(10 * time.Second)}
+				s := &stream{conn: ours, pace: p, answerWait: p.answerWait, deadline: start.Add(10 * time.Second)}
 				s.receive(t.Context())
 				took := time.Since(start)
 				ours.Close()
