@@ -131,7 +131,7 @@ func decodeChunk(data []byte, segments int) (*chunk, error) {
 	r.Check(r.Uint(1<<16) == version)
 	c := &chunk{zone: r.Line(), worker: r.Line(), segment: int(r.Uint(uint64(segments - 1))), try: int(r.Uint(maxTry)),
 		part: int(r.Uint(maxChunks)), parts: int(r.Uint(maxChunks)), body: body}
-	r.Check(c.part < c.parts && CheckZone(c.zone) == nil && workerID.MatchString(c.worker))
+	r.Check(c.part < c.parts && CheckZone(c.zone) == nil && isWorkerID(c.worker))
 	r.End()
 	return c, r.Err()
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
-	"regexp"
 	"strings"
 )
 
@@ -22,8 +21,6 @@ type Presence struct {
 	Left    bool    `json:"left,omitempty"`  // it has ended
 }
 
-var workerID = regexp.MustCompile(`^[a-z2-7]{8}$`)
-
 // newWorkerID is one that no other worker has.
 func newWorkerID() string {
 	var b [5]byte
@@ -39,7 +36,7 @@ func (p Presence) Encode() []byte {
 
 // DecodePresence reads what a worker reports; ok is false of what none does.
 func DecodePresence(data []byte) (p Presence, ok bool) {
-	if json.Unmarshal(data, &p) != nil || !workerID.MatchString(p.Worker) || CheckZone(p.Zone) != nil {
+	if json.Unmarshal(data, &p) != nil || !isWorkerID(p.Worker) || CheckZone(p.Zone) != nil {
 		return p, false
 	}
 	return p, p.Speed >= 0 && p.Share >= 0 && p.Share <= 1 && p.Rate >= 0

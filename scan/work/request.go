@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -75,25 +74,34 @@ type Settings struct {
 // errInvalid is wrapped by every error of a message that does not make sense.
 var errInvalid = errors.New("the message contradicts itself")
 
-var (
-	zoneName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
-	scanID   = regexp.MustCompile(`^[a-z2-7]{13}$`)
-)
-
 // AllZones stands for every zone that has a worker.
 const AllZones = "all"
 
 // CheckZone is an error if a zone cannot have that name.
 func CheckZone(name string) error {
-	if name == AllZones || !zoneName.MatchString(name) {
+	if name == AllZones || !isZone(name) {
 		return fmt.Errorf("%q is not a name of a zone: letters, digits, - and _, at most 63, and not %q", name, AllZones)
 	}
 	return nil
 }
 
+func isZone(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	return len(name) > 0 && len(name) <= 63 && strings.Contains(letters, name[:1]) &&
+		strings.Trim(name, letters+"-_") == ""
+}
+
+// isID reports whether s has n characters, all of RFC 4648's lower-case alphabet (section 6).
+func isID(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
+func isScanID(s string) bool   { return isID(s, 13) }
+func isWorkerID(s string) bool { return isID(s, 8) }
+
 // CheckID is an error if no scan can have that ID.
 func CheckID(id string) error {
-	if !scanID.MatchString(id) {
+	if !isScanID(id) {
 		return fmt.Errorf("%q is not the ID of a scan: it has 13 letters and digits", id)
 	}
 	return nil
@@ -207,7 +215,7 @@ func Decode(data []byte, verify Verifier) (*Request, error) {
 func (h *Head) valid() bool {
 	number := func(v float64) bool { return v >= 0 && !math.IsNaN(v) && !math.IsInf(v, 0) }
 	switch {
-	case h.Version < 1, !scanID.MatchString(h.ID), h.Created.IsZero():
+	case h.Version < 1, !isScanID(h.ID), h.Created.IsZero():
 		return false
 	case h.Zones != nil && len(h.Zones) == 0, len(h.Zones) > maxZones, !slices.IsSorted(h.Zones),
 		len(slices.Compact(slices.Clone(h.Zones))) != len(h.Zones),

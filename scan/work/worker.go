@@ -111,7 +111,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		}
 		for _, id := range ids {
-			if live[id] == nil && scanID.MatchString(id) {
+			if live[id] == nil && isScanID(id) {
 				var of context.Context
 				of, live[id] = context.WithCancel(ctx)
 				running.Go(func() { w.work(of, id) })
