@@ -180,7 +180,7 @@ func TestShunned(t *testing.T) {
 		}, 417, Options{RTT: time.Millisecond})
 		found, err := s.identify(t.Context())
 		if err != nil || found.Name != "unknown" || conns > 12 ||
-			!strings.Contains(found.Info, ", and refuses further connections, to ") {
+			!strings.Contains(found.Info, ", and refuses further connections (") {
 			t.Errorf("%+v, %v after %d connections", found, err, conns)
 		}
 	})

@@ -212,5 +212,5 @@ func (l *layer) describeSilence() string {
 			all++
 		}
 	}
-	return fmt.Sprintf("%s, to %d of %d requests in %.1f s", how, len(sent), all, time.Since(l.started).Seconds())
+	return fmt.Sprintf("%s (%d of %d requests sent in %.1f s)", how, len(sent), all, time.Since(l.started).Seconds())
 }

@@ -142,17 +142,17 @@ func TestUnknown(t *testing.T) {
 	}{
 		{"sends data", greets("\x00\xff\xfe\xc1\x2c....."),
 			"10 bytes, binary, 2.2 bits of entropy a byte, starts 00 ff fe c1 2c 2e 2e 2e"},
-		{"closes", func(*net.TCPConn) {}, "closes without sending anything, to "},
+		{"closes", func(*net.TCPConn) {}, "closes without sending anything ("},
 		{"half-closes", func(c *net.TCPConn) {
 			c.CloseWrite()
 			io.Copy(io.Discard, c)
-		}, "closes without sending anything, to "},
+		}, "closes without sending anything ("},
 		{"half-closes after some data", func(c *net.TCPConn) {
 			fmt.Fprint(c, "\x00\xff\xfe")
 			c.CloseWrite()
 			io.Copy(io.Discard, c)
 		}, "3 bytes, binary, 1.6 bits of entropy a byte, starts 00 ff fe"},
-		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "resets the connection, to "},
+		{"resets", func(c *net.TCPConn) { c.SetLinger(0) }, "resets the connection ("},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := service.Identify(t.Context(), serve(t, tt.peer), quick)

@@ -38,6 +38,7 @@ type endpoints struct {
 	kept     []probe.Result // not written, or to be written once more
 	shown    int            // of kept were written as they were found
 	widths   columns
+	waiting  waiting // of a watch
 	host     string
 	many     bool // more were open than are put in order
 	open     uint64
@@ -103,10 +104,13 @@ func (e *endpoints) keep(r probe.Result) {
 		e.many = true
 		e.fold.ForgetFound()
 	}
+	if e.command == "watch" { // its flows follow
+		e.kept = nil
+		e.passing(r)
+		return
+	}
 	limit := maxListed + 1
 	switch {
-	case e.command == "watch": // its flows follow
-		limit = 1
 	case e.each() || e.many:
 		limit = maxMeasured
 	case e.command != "probe" && e.command != "scan": // those of a rule, which follows
@@ -177,9 +181,43 @@ func (e *endpoints) span(r scan.Range) {
 		tail.tail = append(tail.tail, phrase.Remarks(r.Tries, r.Reason, r.Responder, r.Error)...)
 		tail.tail = append(tail.tail, fromZone(r.Zone)...)
 		e.measure(tail)
-		e.row(tail)
-		e.below(r.Notes, nil)
+		write := func() {
+			e.row(tail)
+			e.below(r.Notes, nil)
+		}
+		if e.command == "watch" {
+			e.waiting.add(write)
+			return
+		}
+		write()
 	}
+}
+
+// passing keeps an endpoint of a watch, below which its clients will stand.
+func (e *endpoints) passing(r probe.Result) {
+	out := e.rowOf(r)
+	e.measure(out)
+	evidence := e.evidence(r)
+	e.waiting.add(func() {
+		e.row(out)
+		e.below(r.Notes, evidence)
+	})
+}
+
+// waiting are lines that are written when it is known how wide the columns before are, in parts.
+type waiting []func()
+
+func (w *waiting) add(write func()) {
+	if *w = append(*w, write); len(*w) >= maxMeasured {
+		w.write()
+	}
+}
+
+func (w *waiting) write() {
+	for _, write := range *w {
+		write()
+	}
+	*w = nil
 }
 
 // verdict is a line for scripts.

@@ -11,10 +11,12 @@ import (
 	"onmux/probe/local/owner"
 	"onmux/probe/local/socket"
 	"onmux/probe/local/trace"
+	"onmux/probe/traffic"
 	"onmux/report/phrase"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
 	"onmux/scan"
+	"onmux/scan/wire"
 )
 
 // textStreams are reports as a person may get them.
@@ -43,6 +45,8 @@ func textStreams() map[string]Stream {
 		"everything":      Sample(),
 		"attempts":        attemptsStream(),
 		"diff":            diffStream(),
+		"watch":           watchStream("office.example"),
+		"hostile-watch":   watchStream(Hostile),
 		"zones":           zonesStream("eu-1", "us-2", "us-3"),
 		"zones-one":       zonesStream("eu-1"),
 		"zones-many":      zonesStream("a-1", "b-1", "c-1", "d-1", "e-1", "f-1", "g-1", "h-1", "i-1", "j-1"),
@@ -412,5 +416,36 @@ func zonesStream(zones ...string) Stream {
 			s.Ended.Summary.States[word] += n
 		}
 	}
+	return s
+}
+
+// watchStream is a watch of endpoints with addresses of different lengths, and what clients of one
+// sent first.
+func watchStream(name string) Stream {
+	s := Stream{Started: Starts("watch"), Ended: Ends(5, map[string]uint64{"open": 2, "closed": 1, "filtered": 2})}
+	flow := func(e probe.Endpoint, client string, n uint64, state probe.State, reason probe.Reason) wire.Flow {
+		return wire.Flow{Peer: wire.Peer{Client: netip.MustParseAddr(client)}, Endpoint: e, Connections: n, State: state,
+			Reason: reason, First: Noon, Last: Noon.Add(time.Minute)}
+	}
+	add := func(address, service string, state probe.State, reason probe.Reason, flows ...string) {
+		e := probe.Endpoint{Addr: netip.MustParseAddr(address), Port: 5432, Proto: probe.TCP}
+		r := probe.Result{Endpoint: e, State: state, Reason: reason, Details: probe.Details{
+			Traffic: &traffic.Totals{Clients: uint64(len(flows)), Connections: 12, Answered: 12, First: Noon, Last: Noon}}}
+		if service != "" {
+			r.Service = &probe.Service{Name: service, Confidence: probe.High}
+		}
+		s.Findings = append(s.Findings, r)
+		for i, c := range flows {
+			f := flow(e, c, uint64(1+i*1204), state, reason)
+			if i == 0 && state == probe.Open {
+				f.Greeting = &traffic.Greeting{Protocol: "tls", ServerName: name}
+			}
+			s.Findings = append(s.Findings, f)
+		}
+	}
+	add("10.0.0.7", "postgresql", probe.Open, probe.SynAck, "10.0.0.1", "2001:db8:1234:5678:9abc:def0:1234:5678")
+	add("10.0.0.8", "", probe.Closed, probe.Reset, "10.0.0.1")
+	s.Findings = append(s.Findings, Span("10.0.0.9", "10.0.0.10", 2, 5432, probe.TCP, probe.Filtered, probe.NoResponse, 1))
+	add("2001:db8::7", name, probe.Open, probe.SynAck, "10.0.0.1")
 	return s
 }

@@ -97,7 +97,12 @@ func (t *writer) Event(e local.Event) error {
 // Flow writes a line, or keeps it for the lines of its clients.
 func (t *writer) Flow(f wire.Flow) error {
 	if indent, line := t.clients.Take(f, t.Verbosity); line != "" {
-		t.line(indent, indent+2, span{line, plain})
+		write := func() { t.line(indent, indent+2, span{line, plain}) }
+		if f.Event != "" || t.command != "watch" { // somebody waits for it
+			write()
+		} else {
+			t.endpoints.waiting.add(write)
+		}
 	}
 	return t.flush()
 }
@@ -105,7 +110,12 @@ func (t *writer) Flow(f wire.Flow) error {
 // clientLines writes who the clients of the endpoint before were.
 func (t *writer) clientLines() {
 	for _, s := range t.clients.Lines() {
-		t.line(4, 6, span{s, faint})
+		write := func() { t.line(4, 6, span{s, faint}) }
+		if t.command != "watch" {
+			write()
+		} else {
+			t.endpoints.waiting.add(write)
+		}
 	}
 }
 
@@ -150,6 +160,7 @@ func (t *writer) Violation(v record.Violation) error {
 func (t *writer) End(e record.End) error {
 	t.ports.end()
 	t.clientLines()
+	t.endpoints.waiting.write()
 	t.violations.endRule()
 	if t.Verbosity == record.Quiet {
 		return t.flush()

@@ -81,7 +81,8 @@ func Failure(facts []probe.Fact) string {
 		case probe.FactOneDirection:
 			return "the packets of one direction are not in the capture: clients go on after answers that it does not have"
 		case probe.FactCaptureEnds:
-			return "the capture ends " + time.Duration(f.After).Round(time.Millisecond).String() + " after it was first probed"
+			number, unit := wording.Duration(time.Duration(f.After))
+			return "the capture ends " + number + " " + unit + " after it was first probed"
 		case probe.FactNeverAsked:
 			return "it was not probed within the capture"
 		}

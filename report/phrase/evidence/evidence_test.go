@@ -120,7 +120,7 @@ var unknown = []struct {
 	{probe.Fact{Kind: probe.FactOneDirection},
 		"the packets of one direction are not in the capture: clients go on after answers that it does not have"},
 	{probe.Fact{Kind: probe.FactCaptureEnds, After: probe.Millis(12 * time.Millisecond)},
-		"the capture ends 12ms after it was first probed"},
+		"the capture ends 12.0 ms after it was first probed"},
 	{probe.Fact{Kind: probe.FactNeverAsked}, "it was not probed within the capture"},
 }
 

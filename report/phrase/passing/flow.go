@@ -213,9 +213,14 @@ func (c *Clients) Lines() []string {
 		return cmp.Or(cmp.Compare(b.flows, a.flows), cmp.Compare(a.name,
 			b.name))
 	})
+	listed := all[:min(len(all), listedClients)]
+	var name, flows int // columns
+	for _, one := range listed {
+		name, flows = max(name, phrase.Columns(one.name)), max(flows, phrase.Columns(connections(one.flows)))
+	}
 	var lines []string
-	for _, one := range all[:min(len(all), listedClients)] {
-		lines = append(lines, one.line())
+	for _, one := range listed {
+		lines = append(lines, one.line(name, flows))
 	}
 	if n := len(all) - len(lines); n > 0 || c.more > 0 {
 		lines = append(lines, "and "+phrase.Count(uint64(n), "other client", "other clients")+" (-v lists every flow)")
@@ -224,8 +229,11 @@ func (c *Clients) Lines() []string {
 	return lines
 }
 
-func (c *client) line() string {
-	parts := []string{c.name + phrase.NoBreak + phrase.NoBreak + connections(c.flows)}
+// line is the client in columns that are so wide.
+func (c *client) line(name, flows int) string {
+	n := connections(c.flows)
+	blanks := 2 + name - phrase.Columns(c.name) + flows - phrase.Columns(n)
+	parts := []string{c.name + strings.Repeat(phrase.NoBreak, blanks) + n}
 	for _, s := range probe.States() {
 		if n := c.states[s]; n > 0 && n < c.flows {
 			parts = append(parts, wording.Number(n)+" "+s.String())

@@ -74,7 +74,7 @@ func TestClients(t *testing.T) {
 	c.Take(flow(3, probe.Closed), record.Normal)
 	lines := c.Lines()
 	if len(lines) != 11 || plain(lines[10]) != "and 2 other clients (-v lists every flow)" ||
-		!strings.HasPrefix(plain(lines[0]), "10.0.0.3  2 flows, 1 open, 1 closed, 1.00 ms, 34 bytes sent") {
+		!strings.HasPrefix(plain(lines[0]), "10.0.0.3   2 flows, 1 open, 1 closed, 1.00 ms, 34 bytes sent") {
 		t.Errorf("%q", lines)
 	}
 	if c.Lines() != nil {
