@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	. "onmux/report"
 	"onmux/report/compare"
 	. "onmux/report/record"
@@ -107,8 +108,8 @@ func TestNothingIsLost(t *testing.T) {
 		t.Errorf("%d endpoints, want %d", len(got), len(want))
 	}
 	bad := 0
-	for _, place := range slices.Sorted(maps.Keys(want)) {
-		if !reflect.DeepEqual(got[place], want[place]) && bad < 5 {
+	for i, place := range slices.Sorted(maps.Keys(want)) {
+		if i%race.Nth == 0 && !reflect.DeepEqual(got[place], want[place]) && bad < 5 {
 			bad++
 			t.Errorf("%s is\n%+v, want\n%+v", place, got[place], want[place])
 		}

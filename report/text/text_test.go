@@ -19,6 +19,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"onmux/probe"
+	"onmux/probe/nettest/race"
 	. "onmux/report"
 	. "onmux/report/record"
 	. "onmux/report/reporttest"
@@ -64,7 +65,7 @@ func TestTextFitsEveryWidth(t *testing.T) {
 	for name, s := range textStreams() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for width := 4; width < 130; width += 1 + width/8 {
+			for width := 4; width < 130; width += race.Nth + width/8 {
 				for _, verbosity := range []Verbosity{Normal, Quiet, Verbose} {
 					o := Options{Width: width, Verbosity: verbosity, PortName: portName}
 					mono := textOf(t, s, o)
