@@ -182,7 +182,9 @@ func (w *scanJob) readVia(c *cli.Context) (end func(), err error) {
 		if err = work.CheckID(id); err == nil {
 			err = w.AttachTo(c.Context, id)
 		}
-		if errors.Is(err, work.ErrEnded) {
+		if work.CheckID(id) != nil {
+			err = usageError(fmt.Errorf("--attach: %w", err), "onmux scan --via prints it when it begins")
+		} else if errors.Is(err, work.ErrEnded) {
 			err = usageError(fmt.Errorf("there is no scan %s at this server: it has ended, or never began", id), "")
 		}
 	}

@@ -14,6 +14,10 @@ const (
 	maxTime = 300
 
 	minSegment = 64 // endpoints
+
+	// slack is how much longer the rest of the scan takes, at any time, than the slowest worker takes
+	// for the next segment.
+	slack = 1.25
 )
 
 // divide divides n endpoints among workers of these speeds, in probes a second: it returns where
@@ -29,7 +33,7 @@ func divide(n uint64, speeds []float64) []uint64 {
 	for _, v := range speeds {
 		sum += v
 	}
-	share := slowest / sum / 2
+	share := slowest / sum / slack
 	least := max(min(slowest*minTime/2, math.Ceil(float64(n)*slowest/sum)), minSegment, float64(n)/(MaxSegments/2))
 	most := max(slowest*maxTime/2, least)
 	cuts := []uint64{0}

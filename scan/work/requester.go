@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,9 @@ type Requester struct {
 	Log   func(text string)
 	Watch func(Progress)
 
+	Lease time.Duration // how long a worker may be silent; 0 is DefaultLease
+
 	request *Request
-	lease   time.Duration // 0 is DefaultLease
 }
 
 // ErrNoZone is why a scan from all zones is impossible.
@@ -86,10 +88,7 @@ func (q *Requester) Begin(ctx context.Context, plan *target.Plan, s Settings) (s
 		}
 	}
 	zones = slices.Compact(slices.Sorted(slices.Values(zones)))
-	lease := q.lease
-	if lease == 0 {
-		lease = DefaultLease
-	}
+	lease := cmp.Or(q.Lease, DefaultLease)
 	r := &Request{
 		Head: Head{
 			Version: version, ID: NewID(), Created: time.Now().UTC().Round(0), Zones: zones, Settings: s, Lease: lease,
@@ -210,6 +209,7 @@ type gathering struct {
 	ledger  *ledger
 	parts   []*zoneParts // by queue
 	working working
+	accept  func(queue int, c *chunk, body []byte) error // takes in the first whole answer to a segment
 	invalid int
 	open    uint64
 	failed  error // of emit
@@ -231,6 +231,7 @@ func newGathering(q *Requester, emit func(scan.Finding) error) *gathering {
 		Requester: q, emit: emit, begun: time.Now(), order: target.NewOrder(r.Plan.Len(), r.Seed),
 		ledger: newLedger(r.Cuts, len(r.queues())), working: make(working),
 	}
+	g.accept = g.answer
 	for _, name := range r.queues() {
 		if r.Zones == nil {
 			name = ""
@@ -310,7 +311,7 @@ func (g *gathering) take(data []byte) {
 	if !first {
 		return
 	}
-	if err := g.answer(g.parts[queue], c, body); err != nil {
+	if err := g.accept(queue, c, body); err != nil {
 		g.ledger.reject(queue, c.segment)
 		g.reject(c.zone, err)
 	}
@@ -324,7 +325,8 @@ func (g *gathering) reject(zone string, err error) {
 }
 
 // answer takes in the first whole answer to a segment.
-func (g *gathering) answer(z *zoneParts, c *chunk, body []byte) error {
+func (g *gathering) answer(queue int, c *chunk, body []byte) error {
+	z := g.parts[queue]
 	h, part, err := decodeAnswer(body, g.request, g.order, c.segment)
 	if err != nil {
 		return err

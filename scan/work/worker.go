@@ -243,11 +243,15 @@ func (w *Worker) lease(ctx context.Context, r *Request, order *target.Order, l L
 	defer extending.Wait()
 	defer stop()
 	extending.Go(func() {
+		pause := r.Lease / 4
 		for {
-			if wait(ctx, r.Lease/4); ctx.Err() != nil {
+			if wait(ctx, pause); ctx.Err() != nil {
 				return
 			}
-			_ = l.Extend() // or another worker scans it too, which does no harm
+			pause = r.Lease / 4
+			if l.Extend() != nil { // if that lasts, another worker scans it too, which does no harm
+				pause = min(pause, progressEvery)
+			}
 		}
 	})
 	w.do(func(p *Presence) { p.Scan, p.Segment, p.Share, p.Open = r.ID, n, 0, 0 })

@@ -24,7 +24,7 @@ func SignerOf(file string) (work.Signer, error) {
 	}
 	if err != nil {
 		return nil, &wording.UsageError{
-			Err: fmt.Errorf("%s has no seed of an NKey: %w", file, err), Hint: "nk -gen user writes one; it begins with SU",
+			Err: fmt.Errorf("%s has no seed of an NKey", file), Hint: "nk -gen user writes one; it begins with SU",
 		}
 	}
 	return key.Sign, nil
