@@ -274,7 +274,7 @@ func TestCommandsOfManifests(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"slurm/scan.sbatch"} {
+	for _, name := range []string{"slurm/scan.sbatch", "systemd/onmux-work.service"} {
 		text, err := os.ReadFile("testdata/deploy/" + name)
 		joined := strings.ReplaceAll(string(text), "\\\n", " ")
 		line := regexp.MustCompile(`(?m)^(?:exec |ExecStart=/usr/bin/)onmux (.*)$`).FindStringSubmatch(joined)

@@ -106,8 +106,8 @@ var arrows = map[string][]string{
 		"probe", "probe/inquiry", "probe/listen", "probe/local", "probe/neighbor", "probe/ports", "probe/wording", "report",
 		"report/phrase",
 		"report/phrase/arrival", "report/phrase/coverage", "report/phrase/passing", "report/record", "scan",
-		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast", "scan/link",
-		"scan/method", "scan/named", "scan/target", "scan/wire", "scan/work",
+		"scan/batch", "scan/capture", "scan/checkpoint", "scan/connect", "scan/engine", "scan/files", "scan/forecast",
+		"scan/link", "scan/method", "scan/named", "scan/target", "scan/wire", "scan/work",
 	},
 	"report/matrix": {"probe", "report/record", "scan"},
 	"report/nmap": {
