@@ -57,6 +57,9 @@ func isWholePage(b []byte) bool {
 	if !ok {
 		return false
 	}
+	if strings.EqualFold(answer.Header(head, "Transfer-Encoding"), "chunked") {
+		return strings.HasSuffix(body, "\r\n0\r\n\r\n") // RFC 9112, section 7.1: the last chunk
+	}
 	length := answer.Header(head, "Content-Length")
 	n, err := strconv.Atoi(strings.TrimSpace(length))
 	return err == nil && len(body) >= n

@@ -141,7 +141,8 @@ func (p *plan) next(late bool) (step, bool) {
 		p.begun = true
 		return p.take(p.first())
 	}
-	if own := p.queue.own(p.port); own != nil && p.open == fresh && p.accepted == 1 { // on the connection of the first step
+	own := p.queue.own(p.port)
+	if own != nil && p.open == fresh && p.accepted == 1 { // on the connection of the first step
 		return p.take(step{own, true, normally})
 	}
 	if s, ok := p.completion(); ok {
@@ -162,7 +163,8 @@ func (p *plan) next(late bool) (step, bool) {
 	if p.early == 1 && p.accepted == 1 && p.mayConnect() { // it may accept another connection
 		return p.take(step{&waiting, false, again})
 	}
-	if p.isCutOff(request.HTTP.Name) && p.nothingReceived() && p.closed == 1 && !p.secondWait && !p.inTLS && p.mayConnect() {
+	tooEarly := p.isCutOff(request.HTTP.Name) && p.closed == 1 && p.nothingReceived()
+	if tooEarly && !p.secondWait && !p.inTLS && p.mayConnect() {
 		// the request may have come before a greeting that takes longer
 		p.secondWait = true
 		return p.take(step{&waiting, false, again})

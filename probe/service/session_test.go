@@ -57,3 +57,19 @@ func TestReceive(t *testing.T) {
 		})
 	}
 }
+
+// A page is whole when it has the length that it states, or its last chunk.
+func TestWholePage(t *testing.T) {
+	for page, want := range map[string]bool{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":                            true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok":                            false,
+		"HTTP/1.1 200 OK\r\n\r\nok":                                                 false,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n":          false,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n":                                  false,
+	} {
+		if isWholePage([]byte(page)) != want {
+			t.Errorf("%q: want %t", page, want)
+		}
+	}
+}

@@ -10,10 +10,6 @@ import (
 	"onmux/probe"
 )
 
-var title = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?is)<title[^<>]{0,100}>\s*([^<>]{1,200}?)\s*</title`)
-})
-
 // readHTTP recognises a response (RFC 9112, section 4) by its status line, the
 // software by the Server header (RFC 9110, section 10.2.4), and the page by its
 // title. A response that states that the peer does not speak HTTP is none.
@@ -21,7 +17,7 @@ func readHTTP(a *Answer) (Facts, bool) {
 	if !statusLine(a.Text) {
 		return Facts{}, false
 	}
-	head, body, _ := CutHead(a.Text)
+	head, body, _ := pageParts(a.Text)
 	if refusesHTTP(head, body) {
 		return Facts{}, false
 	}
@@ -57,9 +53,7 @@ func pageFacts(a *Answer, head, body string) Facts {
 func pageOf(a *Answer, head, body string) *probe.HTTP {
 	page := &probe.HTTP{Version: a.Text[5:8], Location: Printable(bytesOf(Header(head, "Location")), infoSize)}
 	page.Status, _ = strconv.Atoi(a.Text[9:12])
-	if t := title().FindStringSubmatch(body); t != nil {
-		page.Title = Printable(strings.Join(strings.Fields(bytesOf(t[1])), " "), infoSize)
-	}
+	page.Title = Printable(titleOf(head, body), infoSize)
 	if _, fields, ok := bytes.Cut(a.Sent, []byte("\r\n")); ok && bytes.HasPrefix(a.Sent, []byte("GET ")) {
 		page.Host = Printable(Header(string(fields), "Host"), infoSize)
 	}
@@ -118,6 +112,12 @@ func versionHeader(head string) (product, version string) {
 func statusLine(text string) bool {
 	return len(text) >= 12 && (strings.HasPrefix(text, "HTTP/1.0 ") || strings.HasPrefix(text, "HTTP/1.1 ")) &&
 		text[9] >= '1' && text[9] <= '5' && digit(text[10]) && digit(text[11])
+}
+
+// pageParts is the header of a response, and its body without codings.
+func pageParts(text string) (head, body string, ok bool) {
+	head, body, ok = CutHead(text)
+	return head, decodedBody(head, body), ok
 }
 
 // CutHead parts a response at its empty line.

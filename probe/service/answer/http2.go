@@ -24,7 +24,7 @@ func readHTTP2(a *Answer) (Facts, bool) {
 	page := *a
 	page.Text = Latin1([]byte(head + "\r\n" + body))
 	page.Sent = nil
-	top, rest, _ := CutHead(page.Text)
+	top, rest, _ := pageParts(page.Text)
 	f := pageFacts(&page, top, rest)
 	f.HTTP.Version = "2"
 	f.HTTP.Host = Printable(authorityOf(a.Sent), infoSize)

@@ -196,7 +196,7 @@ func Recognise(a *Answer) (best Match, services []string) {
 		}
 	}
 	if best.Rule != nil && best.HTTP == nil && statusLine(a.Text) && slices.Contains(pageServices, best.Service) {
-		head, body, _ := CutHead(a.Text)
+		head, body, _ := pageParts(a.Text)
 		best.HTTP = pageOf(a, head, body)
 	}
 	return best, services

@@ -96,7 +96,7 @@ func body(pattern string) matcher {
 		if !statusLine(a.Text) {
 			return Facts{}, false
 		}
-		_, body, ok := CutHead(a.Text)
+		_, body, ok := pageParts(a.Text)
 		if !ok || body == "" {
 			return Facts{}, false
 		}
@@ -134,7 +134,7 @@ func readBuildInfo(a *Answer) (Facts, bool) {
 	if !statusLine(a.Text) {
 		return Facts{}, false
 	}
-	_, body, _ := CutHead(a.Text)
+	_, body, _ := pageParts(a.Text)
 	if !strings.Contains(body[:min(len(body), 2<<10)], "# TYPE ") {
 		return Facts{}, false
 	}

@@ -27,12 +27,12 @@ func (m Match) SoftwareTexts() []SoftwareText {
 	case "telnet":
 		return []SoftwareText{{"telnet_banners", strings.Trim(text, "\r\n ")}}
 	case "http", "http-proxy", "ipp":
-		head, body, _ := CutHead(m.Text)
+		head, body, _ := pageParts(m.Text)
 		texts := []SoftwareText{{"http_servers", bytesOf(Header(head, "Server"))},
 			{"http_wwwauth", bytesOf(Header(head, "WWW-Authenticate"))},
 			{"http_cookies", bytesOf(Header(head, "Set-Cookie"))}}
-		if t := title().FindStringSubmatch(body); t != nil {
-			texts = append(texts, SoftwareText{"html_title", strings.Join(strings.Fields(bytesOf(t[1])), " ")})
+		if t := titleOf(head, body); t != "" {
+			texts = append(texts, SoftwareText{"html_title", t})
 		}
 		return texts
 	case "rtsp":
