@@ -47,15 +47,8 @@ func Context(stderr io.Writer, watch bool, code int) (context.Context, func()) {
 		case <-done:
 			return
 		}
-		for first := time.Now(); ; {
-			select {
-			case <-signals:
-				if time.Since(first) > sameSignal {
-					os.Exit(code)
-				}
-			case <-done:
-				return
-			}
+		if another(signals, done) {
+			os.Exit(code)
 		}
 	}()
 	return ctx, func() {
@@ -63,5 +56,20 @@ func Context(stderr io.Writer, watch bool, code int) (context.Context, func()) {
 		// replace the exit code by death by signal.
 		close(done)
 		cancel(nil)
+	}
+}
+
+// another waits for a signal that is not a part of the request that was just received, and reports
+// whether one came before done.
+func another(signals <-chan os.Signal, done <-chan struct{}) bool {
+	for first := time.Now(); ; {
+		select {
+		case <-signals:
+			if time.Since(first) > sameSignal {
+				return true
+			}
+		case <-done:
+			return false
+		}
 	}
 }

@@ -44,12 +44,12 @@ func Places(all []record.Violation) string {
 	addresses := make(map[askedPort][]netip.Addr)
 	var ports []askedPort
 	for _, v := range all {
-		e, ok := endpointOf(v)
+		e, about, ok := endpointOf(v)
 		if !ok {
 			parts = append(parts, Visible(v.What))
 			continue
 		}
-		p := askedPort{probe.Port{Number: e.Port, Proto: e.Proto}, v.Zone}
+		p := askedPort{probe.Port{Number: e.Port, Proto: e.Proto}, v.Zone, about}
 		if addresses[p] == nil {
 			ports = append(ports, p)
 		}
@@ -67,18 +67,20 @@ func Places(all []record.Violation) string {
 // askedPort is a port as one zone asked it.
 type askedPort struct {
 	probe.Port
-	zone string
+	zone  string
+	about string // "a client of ", or "" if it is the endpoint itself
 }
 
-// endpointOf is the endpoint that a violation is about, if it is about nothing of it, such as
-// its service.
-func endpointOf(v record.Violation) (e probe.Endpoint, ok bool) {
+// endpointOf is the endpoint that a violation is about, and what of it, if it is about nothing
+// more, such as its service.
+func endpointOf(v record.Violation) (e probe.Endpoint, about string, ok bool) {
 	var err error
 	if e.Addr, err = netip.ParseAddr(v.Address); err != nil || e.Proto.UnmarshalText([]byte(v.Proto)) != nil {
-		return e, false
+		return e, "", false
 	}
 	e.Port = v.Port
-	return e, e.String()+record.From(v.Zone) == v.What
+	about, ok = strings.CutSuffix(v.What, e.String()+record.From(v.Zone))
+	return e, about, ok && (about == "" || strings.HasSuffix(about, " "))
 }
 
 // runs are the ranges of addresses on one port, of which the last has the port and the number
@@ -88,7 +90,7 @@ func runs(all []netip.Addr, port askedPort) []string {
 	all = slices.Compact(all)
 	if len(all) == 1 {
 		one := probe.Endpoint{Addr: all[0], Port: port.Number, Proto: port.Proto}
-		return []string{Visible(one.String() + record.From(port.zone))}
+		return []string{Visible(port.about + one.String() + record.From(port.zone))}
 	}
 	var parts []string
 	for i := 0; i < len(all); {
@@ -102,10 +104,10 @@ func runs(all []netip.Addr, port askedPort) []string {
 	about := " port " + port.String() + " (" + wording.Number(len(all)) + ")" +
 		Visible(record.From(port.zone))
 	if more := len(parts) - MaxListed; more > 0 {
-		return []string{strings.Join(parts[:MaxListed], ", ") + " and " + wording.Count(more, "more range", "more ranges") +
-			about}
+		return []string{Visible(port.about) + strings.Join(parts[:MaxListed], ", ") + " and " +
+			wording.Count(more, "more range", "more ranges") + about}
 	}
-	return []string{strings.Join(parts, ", ") + about}
+	return []string{Visible(port.about) + strings.Join(parts, ", ") + about}
 }
 
 // ByAddress sorts violations by address and port; those that have no address come last, in

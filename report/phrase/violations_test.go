@@ -28,7 +28,7 @@ func TestAlike(t *testing.T) {
 		got = append(got, Places(g)+" "+g[0].Actual)
 	}
 	want := []string{
-		"the service of 10.0.0.9:80/tcp, 10.0.0.2-10.0.0.4, 10.0.0.10 port 80/tcp (4), 10.0.0.7:443/tcp open",
+		"10.0.0.2-10.0.0.4, 10.0.0.10 port 80/tcp (4), 10.0.0.7:443/tcp, the service of 10.0.0.9:80/tcp open",
 		"10.0.0.9:80/tcp filtered", "count open=3", "count open=3"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%q\nwant %q", got, want)
@@ -39,5 +39,15 @@ func TestAlike(t *testing.T) {
 	}
 	if got, end := Places(many), "10.0.0.38 and 30 more ranges port 80/tcp (50)"; !strings.HasSuffix(got, end) {
 		t.Errorf("%q, want an end of %q", got, end)
+	}
+	var clients []record.Violation
+	for n := range 5 {
+		v := open(fmt.Sprintf("10.0.0.%d", n+n/3), 80)
+		v.What, v.Actual = "a client of "+v.What, "10.9.9.9"
+		clients = append(clients, v)
+	}
+	const want5 = "a client of 10.0.0.0-10.0.0.2, 10.0.0.4-10.0.0.5 port 80/tcp (5)"
+	if got := Places(clients); got != want5 {
+		t.Errorf("%q, want %q", got, want5)
 	}
 }
