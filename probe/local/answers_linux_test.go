@@ -203,6 +203,22 @@ func TestDormantTable(t *testing.T) {
 	}
 }
 
+// Source NAT sends nothing to another port, also what this machine sends to itself.
+func TestMasquerade(t *testing.T) {
+	h := nettest.NewHost(t)
+	h.Ruleset(t, "table ip m { chain post { type nat hook postrouting priority 100; masquerade; } }")
+	if err := h.Do(func() error {
+		ports := []probe.Port{{Number: 417, Proto: probe.TCP}}
+		r, err := checked(t.Context(), Request{Ports: ports, IPv4: true, IPv6: true})
+		if err == nil && (r.Verdicts[0].Verdict != Free || len(r.Verdicts[0].Caveats) > 0) {
+			t.Errorf("%s: %q", r.Verdicts[0].Verdict, r.Verdicts[0].Caveats)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // deviceOf is the host's device, which is not loopback.
 func deviceOf(t *testing.T, h *nettest.Host) (name string) {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 
 	"onmux/report/phrase"
@@ -31,11 +32,11 @@ type Template struct {
 }
 
 // ofRanges matches the fields by which a template is about ranges.
-var ofRanges = regexp.MustCompile(`\.([Ff]irst|[Ll]ast|[Cc]ount)\b`)
+var ofRanges = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.([Ff]irst|[Ll]ast|[Cc]ount)\b`) })
 
 // ParseTemplate reads a template, and tries it with a record of empty fields.
 func ParseTemplate(text string) (*Template, error) {
-	t := &Template{fields: newFields(), ranges: ofRanges.MatchString(text)}
+	t := &Template{fields: newFields(), ranges: ofRanges().MatchString(text)}
 	var err error
 	if t.parsed, err = template.New("--format").Option("missingkey=error").Parse(text); err != nil {
 		return nil, plainError(err)

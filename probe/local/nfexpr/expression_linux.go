@@ -190,6 +190,8 @@ func parseExpression(name string, d []byte) (Expression, bool) {
 		return Expression{Kind: KindNAT, NAT: natRegisters{-1, first, last}}, ok
 	case "nat":
 		return parseNAT(d)
+	case "masq": // source NAT
+		return Expression{Kind: KindVerdict, Verdict: Verdict{Code: Accept}}, true
 	case "reject":
 		return Expression{Kind: KindVerdict, Verdict: Verdict{Code: Reject}}, true
 	case "tproxy":
