@@ -243,8 +243,8 @@ func TestShardsOfManifests(t *testing.T) {
 		if code := run(append(args, "--dry-run"), strings.NewReader(""), &out, &problems); code != 0 {
 			t.Fatalf("%q ends with %d: %s", args, code, problems.String())
 		}
-		if want := fmt.Sprintf("shard %d of %v asks", i+1, total); !strings.Contains(out.String(), want) {
-			t.Errorf("pod %d does not ask %q: %s", i, want, out.String())
+		if want := fmt.Sprintf("shard %d of %v probes", i+1, total); !strings.Contains(out.String(), want) {
+			t.Errorf("pod %d does not probe %q: %s", i, want, out.String())
 		}
 	}
 	for name, m := range all {

@@ -187,7 +187,7 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 	case t.Outcome == record.CannotTell && t.End.Complete:
 		return undecided(": " + cmp.Or(t.Doubt, "not everything that is expected could be checked"))
 	case t.Outcome == record.CannotTell && t.End.First > 0:
-		return undecided(": --first ended it before everything was asked")
+		return undecided(": --first ended it before everything was probed")
 	case t.Outcome == record.CannotTell:
 		return undecided(": the report is incomplete")
 	}

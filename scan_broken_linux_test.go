@@ -27,8 +27,8 @@ func TestScanInterfaceGoesDown(t *testing.T) {
 		"onmux", "scan", h.Addr4.String()+"/24", "-p", "417/tcp", "--method", "syn", "--rate", "100", "--seed", "7", "-o",
 		"jsonl",
 	)
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -59,18 +59,18 @@ func TestScanInterfaceGoesDown(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != exitUnknown || open != 1 {
-		t.Errorf("exit code %d, %d open\n%s", code, open, said.Bytes())
+		t.Errorf("exit code %d, %d open\n%s", code, open, stderr.Bytes())
 	}
 	if last.Type != "summary" || last.Complete || last.Summary.States["open"] != 1 ||
 		!strings.Contains(strings.Join(last.Coverage, "\n"), "not reached: ") {
 		t.Errorf("ended with %+v", last)
 	}
-	if !strings.Contains(said.String(), h.Device) || strings.Count(said.String(), "\n") != 1 {
-		t.Errorf("stderr is not one line about %s:\n%s", h.Device, said.Bytes())
+	if !strings.Contains(stderr.String(), h.Device) || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("stderr is not one line about %s:\n%s", h.Device, stderr.Bytes())
 	}
 }
 
-// Where packets can be sent and not be heard, auto connects and says why, and
+// Where packets can be sent and not be received, auto connects and states why, and
 // --method syn fails.
 func TestScanDeaf(t *testing.T) {
 	h := hostWith(t, ":417")
@@ -93,18 +93,18 @@ func TestScanDeaf(t *testing.T) {
 		out, _ := cmd.Output()
 		return string(out), errs.String(), cmd.ProcessState.ExitCode()
 	}
-	out, said, code := run("syn")
-	if code != exitUnknown || !strings.Contains(said, "packets cannot be received") ||
+	out, stderr, code := run("syn")
+	if code != exitUnknown || !strings.Contains(stderr, "packets cannot be received") ||
 		strings.Contains(out, `"complete":true`) {
-		t.Errorf("--method syn: exit code %d\n%s%s", code, out, said)
+		t.Errorf("--method syn: exit code %d\n%s%s", code, out, stderr)
 	}
-	out, said, code = run("auto")
-	if code != exitHolds || !strings.Contains(said, "method connect") ||
-		!strings.Contains(said, "packets cannot be received") ||
+	out, stderr, code = run("auto")
+	if code != exitHolds || !strings.Contains(stderr, "method connect") ||
+		!strings.Contains(stderr, "packets cannot be received") ||
 		!strings.Contains(out, `"tcp":"connect"`) ||
 		!strings.Contains(out, "scanned by connections, not by packets: packets cannot be received") ||
 		!strings.Contains(out, `"open":1`) {
-		t.Errorf("auto: exit code %d\n%s%s", code, out, said)
+		t.Errorf("auto: exit code %d\n%s%s", code, out, stderr)
 	}
 }
 

@@ -34,11 +34,11 @@ func TestWatchAgrees(t *testing.T) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	watch := exec.Command("onmux", "watch", port, "--interface", "lo", "--write", at("kept.pcapng"),
 		"-o", "jsonl="+at("live.jsonl"))
-	said, err := watch.StderrPipe()
+	stderr, err := watch.StderrPipe()
 	if err := errors.Join(err, watch.Start()); err != nil {
 		t.Fatal(err)
 	}
-	messages := bufio.NewReader(said)
+	messages := bufio.NewReader(stderr)
 	if line, err := messages.ReadString('\n'); err != nil || !strings.Contains(line, "watching lo") {
 		_ = watch.Process.Kill()
 		t.Fatalf("%q, %v", line, err)

@@ -20,7 +20,7 @@ const (
 	CoverResumed        NoteKind = "resumed"         // from a checkpoint, Saved after Count probes
 	CoverNotReached     NoteKind = "not-reached"     // Count of Of endpoints, because of Err
 	CoverPassCut        NoteKind = "pass-cut"        // pass Pass over the silent endpoints, because of Err
-	CoverNotRepeated    NoteKind = "not-repeated"    // silent endpoints were not asked again, because of Err
+	CoverNotRepeated    NoteKind = "not-repeated"    // silent endpoints were not probed again, because of Err
 	CoverNotAsked       NoteKind = "not-asked"       // Count endpoints could not be, because of Err
 	CoverLossUnknown    NoteKind = "loss-unknown"    // of Proto, silent in Pass passes; 0 for an unfinished one
 	CoverUndecided      NoteKind = "undecided"       // Count UDP endpoints are silent where ICMP errors are limited

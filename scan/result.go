@@ -162,7 +162,7 @@ func (r *result) fill(p *checkpoint.Part) {
 }
 
 // errPathLost is why an endpoint is unknown that was silent only while controls were.
-var errPathLost = errors.New("no endpoint known to answer did so while it was asked: its silence proves nothing")
+var errPathLost = errors.New("no endpoint known to answer did so while it was probed: its silence proves nothing")
 
 // errorOf is why the state of an endpoint is unknown.
 func (r *result) errorOf(i uint64) string {
@@ -187,7 +187,7 @@ func (r *result) errorOf(i uint64) string {
 	if kept := r.details.Of(i, probe.LocalError); kept != nil && kept.Error != "" {
 		return kept.Error
 	}
-	return cmp.Or(r.anomalies.LocalError(), "this machine could not ask")
+	return cmp.Or(r.anomalies.LocalError(), "this machine could not probe it")
 }
 
 // doubt is why an endpoint's silence decides nothing, or less than it seems.

@@ -64,7 +64,7 @@ func run(sockets, few, listen, runs int, onmux string) error {
 			return err
 		}
 		fmt.Printf("\n%d sockets (%d of ten listen), %d processes, medians of %d runs\n\n", n, listen, len(c.held), runs)
-		tell(rows)
+		printRows(rows)
 	}
 	return nil
 }
@@ -245,7 +245,7 @@ func measure(jobs []job, runs int, holder string) ([]row, error) {
 	for i, j := range jobs {
 		slices.Sort(rows[i].times)
 		slices.Sort(rows[i].cpu)
-		// A process is said to have had what its parent had when it forked: a
+		// A process is assumed to have had what its parent had when it forked: a
 		// parent that has nothing.
 		out, err := exec.Command("/proc/self/exe", append([]string{"-rss"}, j.args...)...).Output()
 		if err != nil {
@@ -263,7 +263,7 @@ func memory(args []string) int64 {
 	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 }
 
-func tell(rows []row) {
+func printRows(rows []row) {
 	base := make(map[string]time.Duration)
 	for _, r := range rows {
 		base[r.name] = median(r.times)

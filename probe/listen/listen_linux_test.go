@@ -259,7 +259,7 @@ func TestFarEnd(t *testing.T) {
 	}
 }
 
-// A listener that has had enough arrivals answers the questions of those that are asking.
+// A listener that has had enough arrivals still answers peers that have a question.
 func TestEnough(t *testing.T) {
 	t.Parallel()
 	h := nettest.NewReadyHost(t)

@@ -517,7 +517,7 @@ func TestReactions(t *testing.T) {
 	}
 }
 
-// Every port that is said to greet has a server that does, and no request of its own that
+// Every port that is listed as greeting has a server that does, and no request of its own that
 // does not wait for that.
 func TestGreeterPorts(t *testing.T) {
 	for _, port := range waiting.Ports {

@@ -108,7 +108,7 @@ func TestPageOfTheNameWithoutTLS(t *testing.T) {
 	}
 }
 
-// A server that requires a client certificate, or a name, says so.
+// A server that requires a client certificate, or a name, is reported as such.
 func TestServersThatNeedMore(t *testing.T) {
 	t.Parallel()
 	requires := func(version uint16) func(*httptest.Server) {

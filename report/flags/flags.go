@@ -177,7 +177,7 @@ func Via() []cli.Flag {
 	const category = "by workers (onmux help workers)"
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "via", Category: category, Usage: "`URL` of a NATS server: onmux work there scans"},
-		&cli.StringFlag{Name: "from", Category: category, Usage: "`ZONE,...` that each ask all, or all",
+		&cli.StringFlag{Name: "from", Category: category, Usage: "`ZONE,...` that each probe all, or all",
 			DefaultText: "they share"},
 		&cli.StringFlag{Name: "attach", Category: category, Usage: "`ID` of a scan to go on with, without targets"},
 		&cli.StringFlag{Name: "sign", Category: category, Usage: "`FILE` of an NKey's seed to sign by, for --trust"},
@@ -192,7 +192,7 @@ func Worker() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name:        "allow",
 			Category:    how,
-			Usage:       "`CIDR,...` that may be asked; repeatable",
+			Usage:       "`CIDR,...` that may be probed; repeatable",
 			DefaultText: "all",
 		},
 		&cli.StringFlag{

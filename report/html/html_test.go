@@ -173,7 +173,7 @@ func TestPageDrawsControls(t *testing.T) {
 		window(0, 1, 10, 10), window(1, 2, 8, 0), window(9, 10, 1, 2)}}
 	out := string(s.Write(t, "html"))
 	for _, want := range []string{
-		"<dt>controls</dt><dd>asked endpoints known to answer again: 12 of 19 probes answered</dd>",
+		"<dt>controls</dt><dd>probed endpoints known to answer again: 12 of 19 probes answered</dd>",
 		"least: 0 of 8 after 1.0 s</span><span>10.0 s</span>",
 		`<title>10 of 10 at the start</title><rect class="asked" x="0.0" y="0" width="100.0" height="40"/>` +
 			`<rect x="0.0" y="0.0" width="100.0" height="40.0"/>`,

@@ -10,7 +10,7 @@ import (
 	"onmux/scan/target"
 )
 
-// ParseShard reads --shard: I/N, "" for all, or auto for what a batch system says in the
+// ParseShard reads --shard: I/N, "" for all, or auto for what a batch system sets in the
 // environment getenv. seeded reports whether --seed is given: without it shards would
 // overlap. The note names the variables of auto.
 func ParseShard(value string, seeded bool, getenv func(string) string) (s target.Shard, note string, err error) {

@@ -38,7 +38,7 @@ func (v View) Service() string {
 	return ""
 }
 
-// known reports whether the zone could tell the state.
+// known reports whether the zone found out the state.
 func (v View) known() bool { return v.Asked && v.Result.State != probe.Unknown }
 
 // Agreement is whether the zones have the same view, in the order of reports.

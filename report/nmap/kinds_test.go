@@ -47,7 +47,7 @@ func TestKindsOfReports(t *testing.T) {
 			`addrtype="ipv4"/>`+
 			`</host>`, 4) + `<host><status state="down" reason="no-response"/>` +
 			`<address addr="10.0.0.9" addrtype="ipv4"/></host>` +
-			tail, "hosts of which no port was asked: 4 up, 1 down"},
+			tail, "hosts of which no port was probed: 4 up, 1 down"},
 		"--append-output": {head + openSSH + tail + head + strings.ReplaceAll(openSSH, "10.0.0.1", "10.0.0.2") + tail,
 			"2 reports in one file: an endpoint may be in several of them"},
 	} {

@@ -347,7 +347,7 @@ const nmapFindings = `
 127.0.0.2:2222/tcp  closed reset
 `
 
-// TestReadAgain: what is read says which command wrote it, and with which arguments where that is
+// TestReadAgain: what is read names the command that wrote it, and with which arguments where that is
 // certain. What has no endpoints of its own is read as a scan.
 func TestReadAgain(t *testing.T) {
 	for _, c := range []struct {

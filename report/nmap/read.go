@@ -201,7 +201,7 @@ func (p *reader) end() error {
 		e.Coverage...)
 	e.Coverage = append(e.Coverage, p.kinds...)
 	if p.up+p.down > 0 {
-		e.Coverage = append(e.Coverage, fmt.Sprintf("hosts of which no port was asked: %s up, %s down",
+		e.Coverage = append(e.Coverage, fmt.Sprintf("hosts of which no port was probed: %s up, %s down",
 			wording.Number(p.up), wording.Number(p.down)))
 	}
 	if p.protocols > 0 {
@@ -312,7 +312,7 @@ func (p *reader) downHost(base probe.Result, s status) error {
 		base.Reason = probe.NoReason
 	}
 	base.Doubts = []probe.Doubt{{Kind: probe.DoubtHostDown}}
-	base.Notes = []string{"the host was found down, and its ports were not asked"}
+	base.Notes = []string{"the host was found down, and its ports were not probed"}
 	for _, proto := range probe.Protos() {
 		all, ok := kept{Proto: proto.String(), Ports: p.asked[proto], State: base.State, Reason: base.Reason,
 			Doubts: base.Doubts, Notes: base.Notes}.ports(base)

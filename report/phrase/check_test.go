@@ -259,7 +259,7 @@ func TestCaveats(t *testing.T) {
 	}
 }
 
-// What a queue lost is said once for all sockets of a holder.
+// What a queue lost is stated once for all sockets of a holder.
 func TestLosses(t *testing.T) {
 	tcp, udp := probe.Port{Number: 417, Proto: probe.TCP}, probe.Port{Number: 417, Proto: probe.UDP}
 	full, one := Listener{Backlog: &socket.Backlog{Used: 129, Limit: 128}, Drops: 36},

@@ -69,7 +69,7 @@ func withdrawn(r probe.Result) string {
 	}
 	now := "it is " + r.State.String() + " now"
 	if r.State == w.State {
-		now = "asked once more, it is " + r.State.String()
+		now = "probed once more, it is " + r.State.String()
 	}
 	return fmt.Sprintf("it stopped answering after the request %s: the next connection was %s; %s", Visible(w.After), how,
 		now)

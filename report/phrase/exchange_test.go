@@ -44,7 +44,7 @@ func TestWithdrawn(t *testing.T) {
 		{probe.EndRefused, probe.Closed,
 			"it stopped answering after the request http: the next connection was refused; it is closed now"},
 		{probe.EndNotAccepted, probe.Open,
-			"it stopped answering after the request http: the next connection was not accepted; asked once more, it is open"},
+			"it stopped answering after the request http: the next connection was not accepted; probed once more, it is open"},
 	} {
 		w := probe.Withdrawal{After: "http", End: tt.end, State: probe.Open}
 		r := Finding(probe.Result{State: tt.now, Details: probe.Details{Withdrawn: &w}}).(probe.Result)

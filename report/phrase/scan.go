@@ -30,7 +30,7 @@ func ScanNotes(notes []scan.Note) (out []string) {
 func ScanNote(n scan.Note) string {
 	switch n.Kind {
 	case scan.CoverAsked:
-		of := "asked " + wording.Number(n.Count) + " of " + endpoints(n.Of)
+		of := "probed " + wording.Number(n.Count) + " of " + endpoints(n.Of)
 		if n.Shard.N > 1 {
 			of += fmt.Sprintf(", shard %d of %d of a plan of %s", n.Shard.I, n.Shard.N, wording.Number(n.Plan))
 		}
@@ -46,9 +46,9 @@ func ScanNote(n scan.Note) string {
 	case scan.CoverPassCut:
 		return fmt.Sprintf("pass %d over the silent endpoints was not finished (%s)", n.Pass, stopReason(n.Err))
 	case scan.CoverNotRepeated:
-		return "silent endpoints were not asked again (" + stopReason(n.Err) + ")"
+		return "silent endpoints were not probed again (" + stopReason(n.Err) + ")"
 	case scan.CoverNotAsked:
-		return fmt.Sprintf("could not be asked: %s (%v)", endpoints(n.Count), n.Err)
+		return fmt.Sprintf("could not be probed: %s (%v)", endpoints(n.Count), n.Err)
 	case scan.CoverLossUnknown:
 		tries := "a first pass that was not finished"
 		if n.Pass > 0 {
@@ -109,7 +109,7 @@ func outage(n scan.Note) string {
 	if n.Lost {
 		return when + " UTC and did not recover; silence then is no evidence"
 	}
-	return when + " UTC; what was silent then was asked again"
+	return when + " UTC; what was silent then was probed again"
 }
 
 func endpoints(n uint64) string { return wording.Count(n, "endpoint", "endpoints") }
@@ -175,7 +175,7 @@ func VerdictDoubt(d probe.Doubt) string {
 	case probe.DoubtNotVerified:
 		return "whether it is a service could not be tested: " + d.Error
 	case probe.DoubtHostDown:
-		return "the host was found down, and its ports were not asked"
+		return "the host was found down, and its ports were not probed"
 	case probe.DoubtNotCaptured:
 		return "its answers are not in the capture: clients went on after them"
 	case probe.DoubtBeganBefore:

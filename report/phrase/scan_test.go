@@ -21,8 +21,8 @@ func TestScanNote(t *testing.T) {
 	host := probe.Endpoint{Addr: netip.MustParseAddr("10.92.1.1"), Port: 417, Proto: probe.UDP}
 	other := verdict.Contradiction{Endpoint: host, First: verdict.PortUnreach, Then: verdict.PortUnreachByOther}
 	for want, n := range map[string]scan.Note{
-		"asked 1,024 of 1,024 endpoints": {Kind: scan.CoverAsked, Count: 1024, Of: 1024, Plan: 1024},
-		"asked 5 of 5 endpoints, shard 1 of 2 of a plan of 10": {
+		"probed 1,024 of 1,024 endpoints": {Kind: scan.CoverAsked, Count: 1024, Of: 1024, Plan: 1024},
+		"probed 5 of 5 endpoints, shard 1 of 2 of a plan of 10": {
 			Kind: scan.CoverAsked, Count: 5, Of: 5, Plan: 10, Shard: target.Shard{I: 1, N: 2},
 		},
 		"reported again from a checkpoint of 2026-11-27T01:02:03Z: 1 probe were sent until then, and none now": {
@@ -37,8 +37,8 @@ func TestScanNote(t *testing.T) {
 		"pass 2 over the silent endpoints was not finished (the deadline passed)": {
 			Kind: scan.CoverPassCut, Pass: 2, Err: context.DeadlineExceeded,
 		},
-		"silent endpoints were not asked again (it ended early)": {Kind: scan.CoverNotRepeated},
-		"could not be asked: 1 endpoint (out of local ports)": {
+		"silent endpoints were not probed again (it ended early)": {Kind: scan.CoverNotRepeated},
+		"could not be probed: 1 endpoint (out of local ports)": {
 			Kind: scan.CoverNotAsked, Count: 1, Err: errors.New("out of local ports"),
 		},
 		"the loss of udp could not be measured, so its silence is judged by 1 pass": {
@@ -73,7 +73,7 @@ func TestScanNote(t *testing.T) {
 			Kind: scan.NoteSlowed, Rate: 900,
 			Cause: control.RouterErrors{Router: netip.MustParseAddr("10.255.0.0"), Most: 800},
 		},
-		"endpoints known to answer did not from 07:05:02 to 07:05:09 UTC; what was silent then was asked again": {
+		"endpoints known to answer did not from 07:05:02 to 07:05:09 UTC; what was silent then was probed again": {
 			Kind: scan.NoteOutage, From: outageBegan, To: outageBegan.Add(7 * time.Second),
 		},
 		"endpoints known to answer did not from 07:05:02 to 07:05:09 UTC and did not recover; " +

@@ -96,7 +96,7 @@ func Figures(s scan.Summary, command string) []string {
 // Controls is how many of the endpoints that were asked again to find out what
 // silence was worth answered.
 func Controls(c *control.Summary) string {
-	s := fmt.Sprintf("asked endpoints known to answer again: %s of %s answered",
+	s := fmt.Sprintf("probed endpoints known to answer again: %s of %s answered",
 		wording.Number(c.Answered), Count(c.Asked, "probe", "probes"))
 	if w := c.Worst; w != nil {
 		s += fmt.Sprintf("; %s from %s to %s UTC", Percent(w.Share),

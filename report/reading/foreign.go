@@ -64,7 +64,8 @@ func Detect(line []byte) (*Kind, error) {
 	case strings.HasPrefix(text, "State") && strings.Contains(text, "Recv-Q"), strings.HasPrefix(text, "Netid"):
 		return nil, errors.New("this is the output of ss: onmux check --all-ports -o json=FILE saves the same")
 	case endpointLine().MatchString(text):
-		return nil, errors.New("this is a list of addresses, without states: onmux probe @FILE or onmux scan @FILE asks them")
+		return nil, errors.New("this is a list of addresses, without states: " +
+			"onmux probe @FILE or onmux scan @FILE probes them")
 	case strings.HasPrefix(text, "type,address,"):
 		return nil, errors.New("this is a report as csv: save it with -o json=FILE or -o jsonl=FILE to read it again")
 	case strings.HasPrefix(text, "TAP version"), strings.HasPrefix(text, "# HELP "), strings.HasPrefix(text, "ONMUX "),
@@ -106,7 +107,7 @@ func (k *Kind) Read(s *record.Source, r *bufio.Reader) error {
 		return broken
 	}
 	end := record.End{Finished: start.Started, Complete: err == nil && (f.ended || !f.endsItself), Summary: s.Counted(),
-		Coverage: []string{"what " + f.program + " found open; what else was asked is not recorded"}}
+		Coverage: []string{"what " + f.program + " found open; what else was probed is not recorded"}}
 	if !f.last.IsZero() {
 		end.Finished = f.last.UTC()
 	}

@@ -116,7 +116,7 @@ func TestForeignReports(t *testing.T) {
 	}
 }
 
-// TestOtherFiles: what is not a report is refused in a sentence that says what it is.
+// TestOtherFiles: what is not a report is rejected with an error that names what it is.
 func TestOtherFiles(t *testing.T) {
 	for text, want := range map[string]string{
 		"# Nmap 7.93 scan initiated Sat Nov 28 as: nmap -oG - 10.0.0.1\n": "save its XML with -oX FILE",

@@ -26,7 +26,7 @@ func DryRun(d record.DryRun) string {
 	line("addresses", "%s (%s public%s)", wording.Number(d.Addresses), wording.Number(d.Public), needs)
 	line("ports", "%s", some(d.Ports, 8))
 	if d.Plan.Shards > 1 {
-		line("endpoints", "%s, of which shard %d of %d asks %s", wording.Number(d.Endpoints), d.Plan.Shard,
+		line("endpoints", "%s, of which shard %d of %d probes %s", wording.Number(d.Endpoints), d.Plan.Shard,
 			d.Plan.Shards, wording.Number(d.Targets))
 	} else {
 		line("endpoints", "%s", wording.Number(d.Endpoints))

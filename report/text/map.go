@@ -100,7 +100,7 @@ func (c *stateMap) add(first, last netip.Addr, state probe.State) {
 }
 
 // draw writes a cell for each address, apart from what stands before, and reports whether there is
-// a map. A row begins at a multiple of its length, and what was not asked is blank.
+// a map. A row begins at a multiple of its length, and what was not probed is blank.
 func (c *stateMap) draw(apart bool, name string) bool {
 	cells := c.known
 	used := make(map[int]bool)

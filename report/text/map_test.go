@@ -74,7 +74,7 @@ func TestMap(t *testing.T) {
 }
 
 // TestMapOfNetworks: networks that are apart have rows of their own, which begin at a
-// multiple of their length; what was not asked is blank.
+// multiple of their length; what was not probed is blank.
 func TestMapOfNetworks(t *testing.T) {
 	s := drawn("10.0.0.5", 40)
 	for i, f := range drawn("10.0.7.100", 10).Findings {

@@ -256,7 +256,7 @@ func (t *writer) incomplete(e record.End) {
 		return
 	}
 	_, many := t.nouns()
-	sentence := "incomplete: not everything could be asked"
+	sentence := "incomplete: not everything could be looked at"
 	if t.command == "watch" {
 		sentence = "incomplete: not everything was read"
 	}

@@ -105,7 +105,7 @@ func byView(names []string, r matrix.Row) (out []span) {
 		}
 		word := v.String()
 		if !v.Asked {
-			word = "not asked"
+			word = "not probed"
 		}
 		out = append(out, span{phrase.Visible(word), viewStyle(v)}, span{": " + strings.Join(zones[v.String()], ", "), plain})
 	}

@@ -80,7 +80,7 @@ func Shard(getenv func(string) string) (target.Shard, []string, error) {
 // environment has the value of a variable; "" if it is not set.
 type environment func(string) string
 
-// tasks has what each batch system says of the process; two may, as GNU parallel in a job of Slurm.
+// tasks has the variables in which each batch system describes the process; two may, as GNU parallel in a job of Slurm.
 func (env environment) tasks() ([]task, error) {
 	step, err := env.stepTask()
 	if err != nil {

@@ -133,7 +133,7 @@ func (b *builder) add(ctx context.Context, g *group) error {
 	if zone != "" {
 		if only, err = b.devices.named(zone); err != nil || b.only != nil && b.only != only {
 			if err == nil {
-				err = fmt.Errorf("addresses of the zone %s cannot be asked through %s: %w", zone, b.only.Name, unix.ENETUNREACH)
+				err = fmt.Errorf("addresses of the zone %s cannot be probed through %s: %w", zone, b.only.Name, unix.ENETUNREACH)
 			}
 			return b.refuse(line{v4: v4, zone: zone}, err)
 		}

@@ -35,7 +35,7 @@ func NewBuilder(p Path, c *Cookies, ports []probe.Port) (*Builder, error) {
 	known := make(map[*[]byte]uint16) // UDP's sets by the list of payloads, which many ports share; nil is TCP's
 	for _, port := range ports {
 		if c.Ports(port.Proto).Count() == 0 {
-			return nil, fmt.Errorf("port %s cannot be asked: no source ports were reserved for %s", port, port.Proto)
+			return nil, fmt.Errorf("port %s cannot be probed: no source ports were reserved for %s", port, port.Proto)
 		}
 		key, payloads := (*[]byte)(nil), [][]byte{nil}
 		if port.Proto == probe.UDP {

@@ -57,7 +57,7 @@ func (o *ownPorts) answer(to *route, e probe.Endpoint, evidence bool) (r probe.R
 		return r, true
 	case o.byOther(e.Port, announcedRefresh):
 		r = probe.Result{Reason: probe.LocalError,
-			Error: "another scan on this machine sends from this port, so it cannot be asked"}
+			Error: "another scan on this machine sends from this port, so it cannot be probed"}
 		return r, true
 	}
 	return r, false

@@ -221,7 +221,7 @@ func newPortSpace(ports []probe.Port) (p portSpace, err error) {
 	slots := make(map[probe.Port]uint64, len(ports))
 	for _, port := range ports {
 		if port.Number == 0 || port.Proto != probe.TCP && port.Proto != probe.UDP {
-			return p, fmt.Errorf("%s cannot be asked: a port is 1 to 65535, its protocol tcp or udp", port)
+			return p, fmt.Errorf("%s cannot be probed: a port is 1 to 65535, its protocol tcp or udp", port)
 		}
 		if _, ok := slots[port]; !ok {
 			slots[port] = uint64(len(p.ports))

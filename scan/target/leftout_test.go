@@ -77,7 +77,7 @@ func TestNothingLeft(t *testing.T) {
 		targets, want string
 	}{
 		{target.Config{}, "224.0.0.0/24",
-			"no targets: 224.0.0.0-224.0.0.255 (256 addresses) are left out: multicast; name an address by itself to ask it"},
+			"no targets: 224.0.0.0-224.0.0.255 (256 addresses) are left out: multicast; name an address by itself to probe it"},
 		{target.Config{IPv4: true}, "six.example", "no targets: IPv6 addresses of six.example are left out (-4)"},
 		{target.Config{IPv4: true}, "six.example ::1",
 			"no targets: ::1 is left out: it is IPv6 (-4); IPv6 addresses of six.example are left out (-4)"},

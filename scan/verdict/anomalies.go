@@ -56,7 +56,7 @@ func (a *Anomalies) Contradict(e probe.Endpoint, first, then Class) {
 	}
 }
 
-// Failed notes why this machine could not ask an endpoint.
+// Failed notes why this machine could not probe an endpoint.
 func (a *Anomalies) Failed(why string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,7 +79,7 @@ func (a *Anomalies) Examples() []Contradiction {
 	return slices.Clone(a.examples)
 }
 
-// LocalError is the first reason why this machine could not ask an endpoint.
+// LocalError is the first reason why this machine could not probe an endpoint.
 func (a *Anomalies) LocalError() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

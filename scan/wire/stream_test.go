@@ -143,7 +143,7 @@ func TestTLS(t *testing.T) {
 }
 
 // TestDisagreement: of segments that disagree about the same bytes the first counts, and
-// it is said that there were some.
+// their number is reported.
 func TestDisagreement(t *testing.T) {
 	t.Parallel()
 	forEachFamily(t, func(t *testing.T, s *scene) {

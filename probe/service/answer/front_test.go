@@ -52,7 +52,7 @@ func TestFronts(t *testing.T) {
 	}
 }
 
-// What says nothing but that a request was wrong, or may come from a server behind, is not certain.
+// An answer that means only that a request was wrong, or may come from a server behind, is not certain.
 func TestDoubtful(t *testing.T) {
 	t.Parallel()
 	for reply, want := range map[string]probe.Confidence{

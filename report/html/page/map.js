@@ -4,7 +4,7 @@ const GRID = 4096, LABEL = 108;
 
 // space lays the addresses of rows out: each row that has an address learns its place,
 // from and to. In a grid, lines begin at a multiple of their length, with gaps for what
-// was not asked; where that would be mostly gaps, and along a curve, they lie end to end.
+// was not probed; where that would be mostly gaps, and along a curve, they lie end to end.
 function space(rows, columns) {
   const known = rows.filter(r => r.first !== undefined && STATES.includes(r.w));
   const order = known.slice().sort((a, b) => a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
@@ -202,7 +202,7 @@ function drawMap(section, rows, choose, id, zones) {
   canvas.addEventListener('focus', () => { if (cursor < 0) move(0); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { paint(); document.querySelectorAll('.swatch').forEach(paintSwatch); });
   const used = STATES.filter(s => known.some(r => r.w === s));
-  const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here; each square is named by its first address` : 'row by row, a cell for each; blank is what was not asked';
+  const scale = plan.curve ? `along a Hilbert curve, ${plan.per === 1 ? 'a cell for each' : many(plan.per) + ' to a cell'}: near in the network is near here; each square is named by its first address` : 'row by row, a cell for each; blank is what was not probed';
   section.append(zones.length === 1 && id ? make('h3', {}, zones[0]) : make('h2', {}, 'Map'), make('p', { class: 'meta' }, `${many(addresses.count)} addresses from ${addresses.first} to ${addresses.last}, ${scale}`),
     make('div', { class: 'tools' }, ...(zones.length > 1 ? [make('label', { for: 'zone' + id }, 'zone'), from] : []), ...(ports.length > 1 ? [make('label', { for: 'port' + id }, 'port'), pick] : []),
       make('ul', { class: 'legend' }, ...used.map(s => make('li', {}, swatch(s), s)))),

@@ -9,7 +9,7 @@ import (
 	"onmux/scan/target"
 )
 
-// LeftOut are sentences about what of a plan's targets is not asked, and why.
+// LeftOut are sentences about what of a plan's targets is not probed, and why.
 func LeftOut(p *target.Plan) []string { return sentences(p.LeftOut()) }
 
 // PlanError is an error of target.NewPlan that names what was left out, if that was everything.
@@ -20,7 +20,7 @@ func PlanError(err error) error {
 	}
 	why := "no targets: " + strings.Join(sentences(e.LeftOut), "; ")
 	if e.Ranges {
-		why += "; name an address by itself to ask it"
+		why += "; name an address by itself to probe it"
 	}
 	return errors.New(why)
 }

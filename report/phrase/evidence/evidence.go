@@ -82,9 +82,9 @@ func Failure(facts []probe.Fact) string {
 			return "the packets of one direction are not in the capture: clients go on after answers that it does not have"
 		case probe.FactCaptureEnds:
 			number, unit := wording.Duration(time.Duration(f.After))
-			return "the capture ends " + number + " " + unit + " after it was first probed"
+			return "the capture ends " + number + " " + unit + " after it was first tried"
 		case probe.FactNeverAsked:
-			return "it was not probed within the capture"
+			return "no client tried to reach it within the capture"
 		}
 	}
 	return ""

@@ -120,8 +120,8 @@ var unknown = []struct {
 	{probe.Fact{Kind: probe.FactOneDirection},
 		"the packets of one direction are not in the capture: clients go on after answers that it does not have"},
 	{probe.Fact{Kind: probe.FactCaptureEnds, After: probe.Millis(12 * time.Millisecond)},
-		"the capture ends 12.0 ms after it was first probed"},
-	{probe.Fact{Kind: probe.FactNeverAsked}, "it was not probed within the capture"},
+		"the capture ends 12.0 ms after it was first tried"},
+	{probe.Fact{Kind: probe.FactNeverAsked}, "no client tried to reach it within the capture"},
 }
 
 // Every kind of fact is a sentence of evidence, a note or why the state is unknown, and only one of them.

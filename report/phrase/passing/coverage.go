@@ -34,7 +34,7 @@ func Coverage(o wire.Outcome) []string {
 		{o.Copies, "packet", "packets", "seen once more on another interface, and not counted"},
 		{o.Tunneled, "packet", "packets", "looked at inside a tunnel"},
 		{o.Shared, "datagram", "datagrams", "to multicast or broadcast addresses, which are no endpoints"},
-		{o.Stray, "answer", "answers", "to what was not asked within the capture"},
+		{o.Stray, "answer", "answers", "to questions that are not in the capture"},
 		{o.Folded, "flow", "flows", "folded by client, or by a range of clients, for lack of room"},
 		{o.Forgotten, "flow", "flows", "counted in the state of the endpoint alone, for lack of room"},
 		{o.NotKept, "packet", "packets", "to more endpoints than are kept"},
