@@ -9,10 +9,12 @@
 #     slapd rsync xinetd telnetd x11vnc xvfb tinyproxy bind9 snmpd chrony tftpd-hpa
 #     erlang-base stunnel4 openssl nmap rpcbind beanstalkd gpsd microsocks git xrdp coturn openvpn
 #     krb5-kdc prosody ngircd etcd-server cups-daemon squid prometheus-node-exporter
-#     mpd subversion bird2 libcoap3-bin kamailio zookeeperd
+#     mpd subversion bird2 libcoap3-bin kamailio zookeeperd dictd oidentd caddy sslh nats-server docker-registry
+#     syncthing nut-server lcdproc pulseaudio snapserver firebird3.0-server nsca ganglia-monitor bacula-fd i2pd
+#     corosync-qnetd webdis bzflag-server mercurial fossil puma h2o janus cockpit-ws trafficserver
 #   CGO_ENABLED=0 go build -o onmux . && testdata/servers.sh ./onmux [NAME...]
 #
-# NMAP= leaves nmap out; RAW=1 prints the reports as JSON, with the bytes of the
+# OWN=1 asks each on the port that it is known for, where there is one. NMAP= leaves nmap out; RAW=1 prints the reports as JSON, with the bytes of the
 # answers, instead of the table. DEBUG=1 runs the commands on standard input among
 # the servers, which are NAME=PORT/PROTO in $servers.
 set -u
@@ -267,6 +269,7 @@ if have zookeeper 20218 tcp java && [ -d /usr/share/zookeeper ]; then
 fi
 # Servers that were added later.
 . "$here/servers_more.sh"
+. "$here/servers_other.sh"
 
 # Wait until every TCP port accepts, half a minute at most.
 for _ in $(seq 60); do
@@ -317,6 +320,45 @@ settled() {
 	done
 	echo "$now"
 }
+# usual NAME: the port that the server is known for, if there is one.
+usual() {
+	case $1 in
+	ssh | dropbear) echo 22 ;; nginx | apache | lighttpd | haproxy | varnish | caddy | h2o) echo 80 ;;
+	nginx+tls | apache+tls | nghttpx+tls | hitch | h2o+tls) echo 443 ;; redis) echo 6379 ;; postgresql | pgpool) echo 5432 ;;
+	pgbouncer) echo 6432 ;; mariadb) echo 3306 ;; vsftpd | proftpd | pure-ftpd) echo 21 ;; exim | postfix | postscreen) echo 25 ;;
+	exim+tls) echo 465 ;; dovecot-imap) echo 143 ;; dovecot-imaps) echo 993 ;; dovecot-pop3) echo 110 ;;
+	dovecot-pop3s) echo 995 ;; mosquitto) echo 1883 ;; mosquitto+tls) echo 8883 ;; memcached*) echo 11211 ;; epmd) echo 4369 ;;
+	rabbitmq) echo 5672 ;; samba) echo 445 ;; slapd) echo 389 ;; slapd+tls) echo 636 ;; rsync) echo 873 ;;
+	x11vnc | tigervnc) echo 5900 ;; xvfb) echo 6000 ;; tinyproxy | squid | privoxy) echo 3128 ;; snmpd) echo 161 ;;
+	bind* | pdns | pdns-tcp | pdns-recursor | dnsdist | dnsdist-tcp | unbound* | nsd* | knot* | dnsmasq* | gdnsd | tor-dns) echo 53 ;;
+	chrony) echo 123 ;; tftpd | atftpd) echo 69 ;; beanstalkd) echo 11300 ;; gpsd) echo 2947 ;;
+	microsocks | danted | i2pd-socks) echo 1080 ;; tor-socks) echo 9050 ;; tor-control) echo 9051 ;; git) echo 9418 ;;
+	xrdp) echo 3389 ;; coturn*) echo 3478 ;; openvpn) echo 1194 ;; krb5kdc*) echo 88 ;; prosody | ejabberd) echo 5222 ;;
+	prosody-s2s) echo 5269 ;; ngircd | inspircd | bitlbee) echo 6667 ;; echo*) echo 7 ;; telnetd | busybox-telnetd) echo 23 ;;
+	discard) echo 9 ;; daytime*) echo 13 ;; chargen*) echo 19 ;; time*) echo 37 ;; etcd) echo 2379 ;; cups) echo 631 ;;
+	node_exporter) echo 9100 ;; mpd) echo 6600 ;; svn) echo 3690 ;; bird) echo 179 ;; coap) echo 5683 ;; kamailio*) echo 5060 ;;
+	dtls) echo 4433 ;; zookeeper) echo 2181 ;; varnish-cli) echo 6082 ;; dnsdist-console) echo 5199 ;; icecast) echo 8000 ;;
+	munin-node) echo 4949 ;; tarantool*) echo 3301 ;; gearmand) echo 4730 ;; murmur) echo 64738 ;; dovecot-lmtp) echo 24 ;;
+	dovecot-sieve) echo 4190 ;; influxdb) echo 8086 ;; prometheus) echo 9090 ;; minidlna) echo 8200 ;; transmission) echo 9091 ;;
+	aria2) echo 6800 ;; distccd) echo 3632 ;; clamd) echo 3310 ;; rspamd) echo 11334 ;; python-http) echo 8000 ;; monit) echo 2812 ;;
+	zabbix-agent) echo 10050 ;; nrpe) echo 5666 ;; nbd) echo 10809 ;; apt-cacher-ng) echo 3142 ;; quassel) echo 4242 ;;
+	spamd) echo 783 ;; tgt) echo 3260 ;; dictd) echo 2628 ;; oidentd) echo 113 ;; nats) echo 4222 ;; upsd) echo 3493 ;;
+	docker-registry) echo 5000 ;; syncthing) echo 8384 ;; syncthing-bep) echo 22000 ;; lcdd) echo 13666 ;; pulseaudio) echo 4713 ;;
+	snapserver) echo 1704 ;; snapserver-control) echo 1705 ;; firebird) echo 3050 ;; tac_plus) echo 49 ;; nsca) echo 5667 ;;
+	gmond) echo 8649 ;; cfengine) echo 5308 ;; bacula-fd) echo 9102 ;; i2pd-sam) echo 7656 ;; i2pd-bob) echo 2827 ;;
+	i2pd-i2cp) echo 7654 ;; qnetd) echo 5403 ;; bzfs) echo 5154 ;; freeciv) echo 5556 ;; fingerd) echo 79 ;; vdr) echo 6419 ;;
+	carbon) echo 2003 ;; radius) echo 1812 ;; cockpit) echo 9090 ;; innd) echo 119 ;; collectd) echo 25826 ;; ntpd) echo 123 ;;
+	esac
+}
+# direct NAME PORT/PROTO: the port to be asked, with OWN=1 that which the server is known for, which leads to it.
+direct() {
+	local own
+	own=$([ -n "${OWN-}" ] && usual "$1")
+	asked=${own:-${2%/*}}/${2#*/}
+	nft flush chain ip own out
+	[ -z "$own" ] || nft add rule ip own out "${2#*/}" dport "$own" redirect to ":${2%/*}"
+}
+nft add table ip own && nft add chain ip own out '{ type nat hook output priority -100; }'
 # measure PORT/PROTO COMMAND...: milliseconds, connections, lines; and the name in $name.
 measure() {
 	local port=$1 a b c l
@@ -340,11 +382,12 @@ printf "$format" server ms conns lines onmux
 [ -n "$nmap" ] && printf ' %6s %5s %5s  %s' ms conns lines "nmap -sV"
 echo
 for i in "${!names[@]}"; do
-	measure "${ports[$i]}" ask_onmux "${ports[$i]}"
+	direct "${names[$i]}" "${ports[$i]}"
+	measure "${ports[$i]}" ask_onmux "$asked"
 	printf "$format" "${names[$i]}" "${cells[@]}" "${name:-(did not start)}"
 	printf '%s\n' "${cells[*]}" >>"$dir/onmux.cells"
 	if [ -n "$nmap" ]; then
-		measure "${ports[$i]}" ask_nmap "${ports[$i]}"
+		measure "${ports[$i]}" ask_nmap "$asked"
 		printf ' %6d %5d %5d  %s' "${cells[@]}" "$name"
 		printf '%s\n' "${cells[*]}" >>"$dir/nmap.cells"
 	fi

@@ -288,7 +288,10 @@ if have rspec 21076 tcp spamd; then
 	names[${#names[@]} - 1]=spamd
 	runs spamd -L -i 127.0.0.1 -p 21076 --max-children 1 -r "$dir/spamd.pid" -s stderr
 fi
-if have tgt 21078 tcp tgtd; then runs tgtd -f --iscsi portal=127.0.0.1:21078; fi
+if have tgt 21078 tcp tgtd; then
+	runs tgtd -f --iscsi portal=127.0.0.1:21078
+	(sleep 2; tgtadm --lld iscsi --op new --mode target --tid 1 -T iqn.2026-11.invalid:a; tgtadm --lld iscsi --op bind --mode target --tid 1 -I ALL) &
+fi
 if have daytime-udp 21081 udp xinetd; then
 	names+=(time-udp echo-udp chargen-udp) ports+=(21082/udp 21083/udp 21084/udp)
 	for i in daytime:21081 time:21082 echo:21083 chargen:21084; do

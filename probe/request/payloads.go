@@ -18,6 +18,18 @@ func HasPayload(port uint16) bool {
 	return ok
 }
 
+// First is the request whose bytes are Payload(port) of a port that HasPayload; nil for any other port, and where
+// the datagram is empty.
+func First(port uint16) *Request {
+	names := payloadNames[port]
+	for i := range udp {
+		if len(names) > 0 && udp[i].Name == names[0] && len(udp[i].Bytes("")) > 0 {
+			return &udp[i]
+		}
+	}
+	return nil
+}
+
 // RepliesFromNewPort reports whether the answer to the PayloadOf an attempt may come
 // from another port of the host: a TFTP server takes a new one for each file (RFC
 // 1350, section 4).

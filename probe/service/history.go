@@ -36,6 +36,9 @@ const shortAnswer = 8
 // transaction is what identifies an exchange in the requests of many protocols.
 var transaction = []byte("\x04\x17")
 
+// anyLine is the datagram to the ports of services that answer any.
+const anyLine = "text"
+
 // isEvident reports whether m shows its protocol: it was sent unasked, or in answer to a request of
 // that protocol, or the peer treats other requests in another way.
 func (h *history) isEvident(m answer.Match) bool {
@@ -47,7 +50,7 @@ func (h *history) isEvident(m answer.Match) bool {
 	case m.HTTP != nil:
 		return m.Facts.Product != "" || m.HTTP.Status < 400 && to.service == request.HTTP.Service || h.contrasts(m)
 	case m.Greets():
-		return to.late || to.service == m.Rule.Service
+		return to.late || to.service == m.Rule.Service || m.Request == anyLine
 	case slices.Contains(errorRules, m.Rule.Name):
 	case to.service == m.Rule.Service && (len(m.Bytes) > shortAnswer || bytes.Contains(m.Bytes, transaction)):
 		return true

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -23,13 +22,7 @@ func FirstDatagram(port uint16) *request.Request {
 	if !request.HasPayload(port) {
 		return datagramsFor(port, false)[0]
 	}
-	payload := request.Payload(port)
-	for _, r := range request.UDP() {
-		if bytes.Equal(r.Bytes(""), payload) {
-			return r
-		}
-	}
-	return nil
+	return request.First(port)
 }
 
 // datagramsFor are the requests for a port in the order in which they are sent: its own, or

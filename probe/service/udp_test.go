@@ -170,7 +170,7 @@ func TestDatagramsOnce(t *testing.T) {
 
 // What an attempt has sent already is not sent again, and its answer counts.
 func TestDatagramBefore(t *testing.T) {
-	for port, want := range map[uint16]string{53: "dns", 161: "snmp-v1", 417: "dns", 514: "", 9: "", 69: "tftp"} {
+	for port, want := range map[uint16]string{7: "echo", 13: "text", 37: "text", 53: "dns", 161: "snmp-v1", 417: "dns", 514: "", 9: "", 69: "tftp"} {
 		first := service.FirstDatagram(port)
 		if first == nil && want != "" || first != nil && first.Name != want {
 			t.Errorf("port %d: %+v, want %q", port, first, want)
@@ -184,5 +184,21 @@ func TestDatagramBefore(t *testing.T) {
 	s, err := service.Identify(t.Context(), e, o)
 	if err != nil || s == nil || s.Version != "1.6.18" || len(log.Exchanges) != 1 || s.Probe != "memcached" {
 		t.Errorf("%+v, %v, %+v", s, err, log.Exchanges)
+	}
+}
+
+// The answer to the datagram that the port of a simple service is sent names it.
+func TestSimpleDatagrams(t *testing.T) {
+	e := datagrams(t, func(b []byte, _ net.Addr, _ net.PacketConn) { t.Errorf("received %q", b) })
+	for port, tt := range map[uint16]struct {
+		answer, service string
+	}{
+		7: {"onmux\r\n", "echo"}, 13: {"28 NOV 2026 11:46:09 UTC\r\n", "daytime"},
+	} {
+		o := quick
+		o.Asked, o.AskedAt, o.Answer = service.FirstDatagram(port), time.Now(), []byte(tt.answer)
+		if s, err := service.Identify(t.Context(), e, o); err != nil || s == nil || s.Name != tt.service {
+			t.Errorf("on %d: %+v, %v, want %s", port, s, err, tt.service)
+		}
 	}
 }

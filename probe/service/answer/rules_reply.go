@@ -193,7 +193,9 @@ func readSOCKSRefusal(a *Answer) (Facts, bool) {
 
 // readEcho recognises a server that sends back what it received, if that was long enough
 // to be no coincidence.
-func readEcho(a *Answer) (Facts, bool) { return Facts{}, len(a.Sent) >= 8 && a.Mirrored() }
+func readEcho(a *Answer) (Facts, bool) {
+	return Facts{}, (len(a.Sent) >= 8 || a.Request == "echo") && a.Mirrored()
+}
 
 // Mirrored reports whether the peer only sent back what it received.
 func (a *Answer) Mirrored() bool { return len(a.Bytes) > 1 && bytes.HasPrefix(a.Sent, a.Bytes) }
