@@ -25,10 +25,14 @@ type Live struct {
 	receiver *link.Receiver
 }
 
+// liveBuffer is how many bytes the kernel may hold while this process waits for a processor: at the
+// rate of a scan, 100,000 packets a second, more than a second's.
+const liveBuffer = 128 << 20
+
 // Listen begins to receive what passes the interface of that name, or all if it is "". What
 // is not to or from the ports is dropped by the kernel.
 func Listen(c Config, name string) (*Live, error) {
-	config := link.ReceiverConfig{Both: true, Timestamps: true}
+	config := link.ReceiverConfig{Both: true, Timestamps: true, Buffer: liveBuffer}
 	if name != "" {
 		device, err := net.InterfaceByName(name)
 		if err != nil {
