@@ -310,6 +310,20 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestArchitecture finds every package in ARCHITECTURE.md, at least by its last element.
+func TestArchitecture(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune("`{},/ \n", r) })
+	for pkg := range sources(t) {
+		if name := pkg[strings.LastIndex(pkg, "/")+1:]; pkg != "." && !slices.Contains(words, name) {
+			t.Errorf("ARCHITECTURE.md does not name %s", pkg)
+		}
+	}
+}
+
 // floor is the height of a package: imports go down, or stay on one floor.
 func floor(pkg string) int {
 	top, _, _ := strings.Cut(pkg, "/")
