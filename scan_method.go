@@ -36,11 +36,14 @@ func (w *scanJob) readMethod(c *cli.Context) error {
 		return err
 	}
 	if l := w.Method.Local; l != (probe.Local{}) {
-		if c.String("method") == "syn" || w.Device != "" {
-			return usageError(errors.New("--source and --source-port are for connections, not for packets"),
-				"leave --method syn and --interface out")
+		if l.Port != 0 && (c.String("method") == "syn" || w.Device != "") {
+			return usageError(errors.New("--source-port is for connections; packets have ports of their own"),
+				"leave it out, or --method syn and --interface")
 		}
-		w.Packets, w.auto, w.Config.FollowUp.Local = false, false, l.WithoutPort()
+		if l.Port != 0 {
+			w.Packets, w.auto = false, false
+		}
+		w.Config.FollowUp.Local = l.WithoutPort()
 	}
 	if w.Device == "" {
 		return nil

@@ -15,6 +15,7 @@ type RouteConfig struct {
 	Ports  []probe.Port                      // at least one; a rule can name a protocol and a port
 	Device string                            // packets must leave here; "" for wherever the kernel sends them
 	Spread bool                              // look up each address of a route that has several next hops
+	Source netip.Addr                        // of this machine, from which packets come; invalid for the kernel's choice
 }
 
 // Table has the route to every address of its runs. It is read-only and may be

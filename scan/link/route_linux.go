@@ -31,6 +31,7 @@ func Routes(ctx context.Context, c RouteConfig) (*Table, error) {
 		known:  make(map[routeKey]*Route),
 		t:      &Table{},
 		spread: c.Spread,
+		source: c.Source,
 	}
 	var err error
 	if b.devices, err = listDevices(ctx); err != nil {
@@ -100,6 +101,7 @@ type builder struct {
 	ports   []probe.Port
 	devices devices
 	only    *Device
+	source  netip.Addr
 	known   map[routeKey]*Route
 	t       *Table
 	spread  bool
@@ -314,8 +316,13 @@ func (b *builder) intern(r Route) *Route {
 
 // ask is the kernel's decision for one address (RTM_GETROUTE). Where rules look
 // at the source it is made twice, as for a socket: what comes out first names
-// the source with which it is made again.
+// the source with which it is made again. A source that was asked for is the only one.
 func (b *builder) ask(ctx context.Context, a netip.Addr, port probe.Port, only *Device) (Route, error) {
+	if b.source.IsValid() {
+		r, err := b.get(ctx, a, port, only, b.source)
+		r.Src = b.source
+		return r, err
+	}
 	r, err := b.get(ctx, a, port, only, netip.Addr{})
 	i, _ := family(a.Is4())
 	if err == nil && r.Err == nil && b.bySrc[i] {

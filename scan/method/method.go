@@ -15,7 +15,7 @@ type Method struct {
 	Packets bool   // or else connections and sockets
 	Device  string // packets leave through it; "" for wherever the kernel would send them
 
-	// Local is from where connections and sockets probe. Packets have no place for it.
+	// Local is from where is probed. Packets have its address, and ports of their own.
 	Local probe.Local
 
 	prepared engine.Engine // made to find out whether packets can be sent, and not used yet
@@ -45,7 +45,7 @@ func (m *Method) Prepare(ctx context.Context, o Options) (err error) {
 
 func (m *Method) newRaw(ctx context.Context, o Options) (engine.Engine, error) {
 	e, err := raw.New(ctx, raw.Config{
-		Targets: o.Targets, Device: m.Device, Tries: o.Tries, Evidence: o.Evidence, NoTimestamps: o.NoTimestamps,
+		Targets: o.Targets, Device: m.Device, Source: m.Local.Addr, Tries: o.Tries, Evidence: o.Evidence, NoTimestamps: o.NoTimestamps,
 	})
 	if err != nil {
 		return nil, err // not a nil pointer in an interface

@@ -34,9 +34,10 @@ type Targets interface {
 // Config describes an Engine.
 type Config struct {
 	Targets  Targets
-	Device   string // the interface by which packets leave; "" for wherever the kernel would send them
-	Tries    int    // how often an endpoint may be asked, 1 to engine.MaxTries; 0 means MaxTries
-	Evidence bool   // collect Result.Evidence
+	Device   string     // the interface by which packets leave; "" for wherever the kernel would send them
+	Source   netip.Addr // of this machine, from which packets come; invalid for the kernel's choice
+	Tries    int        // how often an endpoint may be asked, 1 to engine.MaxTries; 0 means MaxTries
+	Evidence bool       // collect Result.Evidence
 
 	// NoTimestamps is for scans without a rate. Answers are then timed when they
 	// are read and not when they arrived, for which the kernel would read the

@@ -47,7 +47,9 @@ func (s txSocket) open(device string) (*link.Sender, error) {
 // hops to the table of neighbors.
 func newRoutes(ctx context.Context, c *core) (*routes, error) {
 	ports := c.Targets.Ports()
-	table, err := link.Routes(ctx, link.RouteConfig{Runs: c.Targets.Runs(), Ports: ports, Device: c.Device, Spread: true})
+	table, err := link.Routes(ctx, link.RouteConfig{
+		Runs: c.Targets.Runs(), Ports: ports, Device: c.Device, Source: c.Source, Spread: true,
+	})
 	if err != nil {
 		return nil, err
 	}
