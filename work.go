@@ -42,7 +42,7 @@ on when it is stopped goes to another worker. The URL may be in NATS_URL
 				return failure(err)
 			}
 			if w.From = from; !c.Bool("quiet") {
-				w.Log(fmt.Sprintf("zone %s: waiting for scans; Ctrl-C ends it", w.Zone))
+				w.Ready = func() { w.Log(fmt.Sprintf("zone %s: waiting for scans; Ctrl-C ends it", w.Zone)) }
 			}
 			return failure(w.Run(c.Context))
 		},
@@ -172,6 +172,9 @@ func (w *scanJob) readVia(c *cli.Context) (end func(), err error) {
 		if v.Zones, err = work.ParseZones(c.String("from")); err != nil {
 			return end, usageError(fmt.Errorf("--from: %w", err), "as in --from all or --from dmz,office")
 		}
+	}
+	if w.dryRun {
+		return end, nil
 	}
 	conn, err := nats.Connect(c.Context, natsConfig(c, c.String("via")))
 	if err != nil {

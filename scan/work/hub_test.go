@@ -223,7 +223,7 @@ func (l *link) Store(_ context.Context, _, _ string, message []byte) error {
 	})
 }
 
-func (l *link) Report(p Presence) {
+func (l *link) Report(_ context.Context, p Presence) {
 	_ = l.do(func() error { l.present[p.Worker] = p; return nil })
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"math"
 	"net/netip"
 	"reflect"
@@ -253,6 +254,28 @@ func TestInterrupted(t *testing.T) {
 		}
 		s.Results(t)
 	})
+}
+
+// TestRemoved: a scan that somebody removes is reported as far as it is known, with an error.
+func TestRemoved(t *testing.T) {
+	t.Parallel()
+	h := newHub(4)
+	q := &Requester{At: removed{h}, Log: func(string) {}}
+	plan := scantest.NewPlan(t, []probe.Port{port}, "10.0.0.0/24")
+	if _, err := q.Begin(t.Context(), plan, Settings{Seed: 7, Retries: 2, Timeout: time.Second, Bound: 0.5}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := q.Run(t.Context(), func(scan.Finding) error { return nil })
+	if !errors.Is(err, ErrEnded) || o.Complete || o.NotReached != 256 {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// removed is a hub whose scan was removed.
+type removed struct{ *hub }
+
+func (removed) Stored(context.Context, string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { yield(nil, ErrEnded) }
 }
 
 // TestDivide: segments are all positions, each once, and the slowest worker's are short at the end.

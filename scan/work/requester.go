@@ -187,8 +187,11 @@ func (q *Requester) Run(ctx context.Context, emit func(scan.Finding) error) (Out
 	if ended := q.end(); err == nil && ended != nil {
 		q.Log(fmt.Sprintf("scan %s could not be removed: %v", q.request.ID, ended))
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, ErrEnded) {
-		err = errors.Join(g.failed, g.emitRest())
+	if ctx.Err() != nil {
+		err = nil // that it was interrupted is for the caller to report
+	}
+	if g.failed == nil {
+		err = errors.Join(err, g.emitRest())
 	}
 	return g.outcome(err == nil), err
 }

@@ -35,8 +35,8 @@ type Segments interface {
 	// Store keeps a message of a scan; one with the same key is kept once.
 	Store(ctx context.Context, id, key string, message []byte) error
 
-	// Report makes known what the worker does.
-	Report(p Presence)
+	// Report makes known what the worker does. It is not tried again.
+	Report(ctx context.Context, p Presence)
 }
 
 // Lease is a segment that nobody else works on, as long as it is extended in time.
@@ -58,19 +58,20 @@ type Worker struct {
 	Rate   float64        // probes a second, at most; 0 is scan.DefaultRate
 	Allow  []netip.Prefix // that may be asked; nil allows all
 	Verify Verifier       // of signatures; nil takes requests without one
-	Count  int            // segments after which it ends; 0 is none
+	Count  int            // segments after which it ends, of which Run keeps count; 0 is none
 	Scan   Scan
 
-	// Log receives what a person should know of, and Taken, if set, what became of each segment.
+	// Log receives what a person should know of. Taken, if set, receives what became of each segment,
+	// and Ready is called when requesters can know of the worker.
 	Log   func(text string)
 	Taken func(id string, segment int, err error)
+	Ready func()
 
-	id      string
-	turn    chan struct{} // held while a segment is taken and scanned
-	enough  context.CancelFunc
-	mu      sync.Mutex
-	doing   Presence
-	scanned int
+	id     string
+	turn   chan struct{} // held while a segment is taken and scanned
+	enough context.CancelFunc
+	mu     sync.Mutex
+	doing  Presence
 }
 
 const (
@@ -144,11 +145,14 @@ func (w *Worker) speed(asked float64) float64 {
 
 // present reports that the worker is there, and what it does.
 func (w *Worker) present(ctx context.Context) {
-	for {
+	for first := true; ; first = false {
 		w.mu.Lock()
 		p := w.doing
 		w.mu.Unlock()
-		w.From.Report(p)
+		w.From.Report(ctx, p)
+		if first && w.Ready != nil {
+			w.Ready()
+		}
 		every := presenceEvery
 		if p.Scan != "" {
 			every = progressEvery
@@ -157,7 +161,9 @@ func (w *Worker) present(ctx context.Context) {
 		case <-time.After(every):
 		case <-ctx.Done():
 			p.Left = true
-			w.From.Report(p)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			w.From.Report(last, p)
+			cancel()
 			return
 		}
 	}
@@ -264,7 +270,7 @@ func (w *Worker) lease(ctx context.Context, r *Request, order *target.Order, l L
 		w.Taken(r.ID, n, err)
 	}
 	if err == nil {
-		if w.scanned++; w.scanned == w.Count {
+		if w.Count--; w.Count == 0 {
 			w.enough()
 		}
 	} else if ctx.Err() == nil {
@@ -366,8 +372,8 @@ func unknown(s target.Shard, why error) *checkpoint.Part {
 	return p
 }
 
-// ScanSegment runs the scan of a segment, and returns what is known of it. What is open passes
-// through found first.
+// ScanSegment runs the scan of a segment, and returns what is known of it. Answers that are kept
+// pass through found first.
 func ScanSegment(
 	ctx context.Context, c scan.Config, found func(*probe.Result),
 ) (*checkpoint.Part, scan.Outcome, error) {
@@ -382,6 +388,10 @@ func ScanSegment(
 	})
 	if err == nil && ctx.Err() == nil && slices.Contains(c.Part.Cells, 0) {
 		err = errors.New("not every endpoint was asked")
+	}
+	for _, a := range c.Part.Answers {
+		a.Endpoint = c.Plan.At(a.Index)
+		found(a.Result)
 	}
 	c.Part.Answers = append(c.Part.Answers, open...)
 	return c.Part, o, err

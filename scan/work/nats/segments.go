@@ -89,7 +89,9 @@ func (n Segments) Store(ctx context.Context, id, key string, message []byte) err
 	return n.explain(err)
 }
 
-// Report makes known what a worker does.
-func (n Segments) Report(p work.Presence) {
-	_ = n.nc.Publish(presence+p.Zone+"."+p.Worker, p.Encode()) // the next one replaces it
+// Report makes known what a worker does, and waits until the server has it.
+func (n Segments) Report(ctx context.Context, p work.Presence) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	_, _ = n.js.Publish(ctx, presence+p.Zone+"."+p.Worker, p.Encode()) // the next one replaces it
 }
