@@ -103,6 +103,15 @@ func faults() []fault {
 	list = append(
 		list,
 		timed("half of the networks gone", func(e probe.Endpoint) bool { return e.Addr.As4()[2]%8 < 4 })...)
+	list = append(
+		list,
+		timed("half of each network gone", func(e probe.Endpoint) bool { return e.Addr.As4()[3] < 128 })...)
+	list = append(
+		list,
+		timed("half of one network gone", func(e probe.Endpoint) bool {
+			a := e.Addr.As4()
+			return a[2] == 0 && a[3] >= 128
+		})...)
 	return append(list, []fault{
 		{"none", func(*rand.Rand, time.Duration) faulty { return faulty{} }},
 		{"a link that carries a fifth", func(_ *rand.Rand, unit time.Duration) faulty {
@@ -168,14 +177,15 @@ func TestFaults(t *testing.T) {
 		{"10.0.0.0/20", 2000, 2 * time.Second},
 	} {
 		for i, f := range faults() {
-			if seeds == 0 && strings.HasSuffix(f.name, "again and again") {
-				continue // what is shorter than the time between two control probes is not always found
+			if seeds == 0 && size != 1 && strings.HasSuffix(f.name, "again and again") {
+				continue // of so few probes what is shorter than a second is not always found
 			}
-			if size < 2 && strings.HasPrefix(f.name, "half") {
+			if size < 2 && strings.HasPrefix(f.name, "half of the") || size < 1 && strings.HasPrefix(f.name, "half") {
 				continue // there is one network
 			}
 			for kind := range 4 * max(seeds, 1) {
-				if seeds == 0 && (size == 2 && (kind+i)%4 != 0 || size == 1 && (kind+i)%2 != 0) {
+				part := size == 2 || strings.HasPrefix(f.name, "half")
+				if seeds == 0 && (part && (kind+i)%4 != 0 || size == 1 && (kind+i)%2 != 0) {
 					continue // the others come with other faults
 				}
 				if n++; n%race.Nth != 0 {

@@ -92,6 +92,7 @@ func newLoop(c Config, now time.Time) *loop {
 			p.layout.Path = e.Path
 		}
 	}
+	p.table.state.history = control.NewHistory(p.layout, p.plan.Len())
 	p.watch = control.NewWatch(controlled{d}, *p.layout, now)
 	p.named = named.NewAsker(c.Controls, p.plan.Len(), p.watch)
 	l := &loop{parts: p, dispatch: d, receiver: &receiver{parts: p}, begun: now}
@@ -198,6 +199,11 @@ func (l *loop) askAll(ctx context.Context) error {
 			return err
 		}
 		d.pass = d.table.end()
+		if d.pass.Number == 1 || d.pass.Redo {
+			var gaps []control.Gap
+			l.table.use(func(s *state) { gaps = s.history.Gaps() })
+			l.watch.Suspect(gaps)
+		}
 		l.table.use(func(s *state) { l.limits = s.limits(l.watch.Limits()) })
 	}
 	if ctx.Err() != nil && l.Engine.Pending() > 0 {

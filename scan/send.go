@@ -335,9 +335,7 @@ func (c controlled) Mark(now time.Time) control.Mark {
 
 func (c controlled) Void(voids []control.Void) {
 	c.table.use(func(s *state) {
-		for _, v := range voids {
-			s.takeBack(c.layout, v)
-		}
+		s.takeBack(c.layout, voids)
 	})
 }
 

@@ -20,6 +20,7 @@ type state struct {
 	totals
 	times   timing.SendTimes
 	journal journal
+	history control.History
 }
 
 // totals are the pass and the sums over all cells.
@@ -92,25 +93,22 @@ func (s *state) abandon() {
 	}
 }
 
-// takeBack takes back the tries of silent endpoints whose probes left in a void. In one
+// takeBack takes back the tries of silent endpoints whose probes left in voids. In one
 // that lasts, those that have no other try cannot be asked.
-func (s *state) takeBack(l *control.Layout, v control.Void) {
-	for pass := max(v.From.Pass, 1); pass <= v.To.Pass; pass++ {
-		c := s.start(0)
-		if pass == v.From.Pass {
-			c = s.start(v.From.Pos)
+func (s *state) takeBack(l *control.Layout, voids []control.Void) {
+	for c := s.start(0); !c.done(); c.pos += c.step {
+		i := s.order.Index(c.pos)
+		if !s.cells[i].Silent() {
+			continue
 		}
-		if pass == v.To.Pass {
-			c.end = min(c.end, v.To.Pos)
-		}
-		for ; !c.done(); c.pos += c.step {
-			i := s.order.Index(c.pos)
+		tries, lost := l.Tries(voids, i, c.pos)
+		for ; tries > 0 && s.cells[i].Silent(); tries-- {
 			cell := s.cells[i]
-			if !cell.Silent() || !l.Concerns(v, i) {
-				continue
+			if cell.Tries() == 1 {
+				s.history.Add(i, c.pos, -1)
 			}
 			next := cell.Void()
-			if v.Lost && next.Tries() == 0 {
+			if lost && next.Tries() == 0 {
 				next = verdict.CellOf(verdict.LocalError, 0)
 			}
 			s.set(i, s.proto(i), cell, next)
@@ -178,6 +176,10 @@ func (s *state) merge(a *engine.Answer, u *update) {
 		return
 	}
 	s.set(a.Index, p, old, next)
+	first := !old.Answered() && (a.Try == 1 || a.Try == 0 && old.Tries() == 1)
+	if kind, ok := control.KindOf(p, k); first && ok && kind == control.Direct {
+		s.history.Answer(a.Index, s.order.Position(a.Index))
+	}
 	u.measures = s.count(a, old, k, p)
 	if u.found = next.Open(); u.found {
 		s.open++
@@ -194,6 +196,9 @@ func (s *state) mergeNeighbor(a *engine.Answer, old verdict.Cell, p probe.Proto)
 	case a.Try < 1 || a.Try > old.Tries(): // a control probe's
 	case a.Unsent:
 		s.set(a.Index, p, old, old.Void())
+		if old.Tries() == 1 {
+			s.history.Add(a.Index, s.order.Position(a.Index), -1)
+		}
 		s.voided++
 	default:
 		if a.Try == old.Tries() && (a.Try == 1 || old.Class() == verdict.NoNeighbor) {

@@ -105,6 +105,9 @@ func (t *table) fill(s *sender, c *cursor, size int, wait time.Duration, now tim
 			}
 			e, next := st.plan.At(x.index), x.cell.Ask()
 			st.set(x.index, e.Proto, x.cell, next)
+			if next.Tries() == 1 {
+				st.history.Add(x.index, x.pos, 1)
+			}
 			s.batch = append(s.batch, engine.Probe{Index: x.index, Endpoint: e, Try: next.Tries(), Wait: wait})
 			s.positions = append(s.positions, x.pos)
 		}

@@ -129,7 +129,7 @@ func TestVoids(t *testing.T) {
 				t.Fatalf("%d hosts: no void", hosts)
 			}
 			v := s.voids[0]
-			if v.Area >= 0 || v.From.At.After(from) || v.From.Pos > at || v.To.At.Before(to) || v.Lost {
+			if v.Hi > 0 || v.From.At.After(from) || v.From.Pos > at || v.To.At.Before(to) || v.Lost {
 				t.Errorf("%d hosts: void %+v, and the outage was from %v to %v", hosts, v, from, to)
 			}
 			if before := from.Sub(v.From.At); before > 3*time.Second {
@@ -187,7 +187,8 @@ func TestAreas(t *testing.T) {
 		l := Layout{Addresses: 65536}
 		lost := func(i uint64) (yes bool) {
 			for _, v := range s.voids {
-				yes = yes || v.Lost && l.Concerns(v, i)
+				_, lost := l.Tries([]Void{v}, i, v.To.Pos-1)
+				yes = yes || lost
 			}
 			return yes
 		}

@@ -81,6 +81,7 @@ type Detector struct {
 	state   State
 	score   float64 // of the test for the other state
 	settled Mark    // silence of what left before is evidence
+	answer  Mark    // the last
 	usual   tally
 	recent  tally // since settled: they may be of a failure
 	loaded  tally // recent, when the path failed
@@ -107,6 +108,9 @@ type Change struct {
 // come in the order in which the probes left. loaded means that the scan went on
 // meanwhile: whether a path works again is tested while it pauses.
 func (d *Detector) Outcome(at Mark, answered, loaded bool) (c Change) {
+	if answered {
+		d.answer = at
+	}
 	if d.state == Fails {
 		return d.recover(at, answered, loaded)
 	}
@@ -225,11 +229,16 @@ func (d *Detector) work(at Mark) Change {
 	return c
 }
 
-// Accept takes a failed path of which some control has answered since for one that
-// works, although that is not certain yet.
+// Accept takes a path of which some control has answered since it failed, or fewer than
+// usual, for one that works, although that is not certain yet.
 func (d *Detector) Accept(at Mark) Change {
-	if d.state == Fails && d.rested.answered > 0 {
+	switch {
+	case d.state == Fails && d.rested.answered > 0:
 		return d.work(at)
+	case d.state == Works && !d.answer.before(at):
+		d.usual.merge(&d.recent)
+		d.settled, d.score = at, 0
+		return Change{Works: true}
 	}
 	return Change{}
 }

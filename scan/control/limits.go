@@ -46,8 +46,8 @@ const (
 
 // decides reports whether a part of a group shows by itself that its path has failed. Beside
 // controls that answer by themselves, silence of ICMP errors shows a limit.
-func (c *controls) decides(p *part, group int) bool {
-	return p.kind == Direct || c.group(group, Direct).seen == 0
+func (b *panel) decides(p *part) bool {
+	return p.kind == Direct || b.group(p.group, Direct).seen == 0
 }
 
 // limit is what is known of a limit of ICMP errors. Errors that come show that the path
@@ -100,8 +100,8 @@ func (l *limit) sampled(answered bool, loss float64, alive bool) {
 
 // observe takes in an outcome of a control probe. Where errors are limited, silence shows
 // nothing, and while that is not known, only that of a whole group.
-func (p *part) observe(f *flight, loaded, isArea bool) Change {
-	l := &p.limit
+func (p *part) observe(f *flight, loaded bool) Change {
+	l, isArea := &p.limit, p.parent != nil
 	switch {
 	case p.kind == Direct || l.off:
 		return p.Outcome(f.at, f.answered, loaded)
@@ -159,16 +159,15 @@ func (c *controls) usualLoss(group int) float64 {
 // sampled chooses controls of each area whose ICMP errors may be limited, to be asked at
 // once, so many at most: endpoints that do not refuse again show a limit. more reports that there is an area
 // whose sample is not complete.
-func (c *controls) sampled(now time.Time, most uint64) (out []Control, more bool) {
-	for _, number := range c.order {
-		a, group := c.areas[number], c.groupOf(number/int(kinds))
-		loss := c.usualLoss(group)
-		if !a.testable(loss) || c.group(group, a.kind).limit.sample.silentBeyond(loss) {
+func (c *controls) sampled(now time.Time, most int) (out []Control, more bool) {
+	for _, a := range c.order {
+		loss := c.usualLoss(a.group)
+		if !a.testable(loss) || a.parent.limit.sample.silentBeyond(loss) {
 			continue
 		}
 		more = true
 		size := min(sampleSize, len(a.members))
-		if now.Sub(a.limit.asked) < hostEvery || a.countDue(now) < size || uint64(len(out)+size) > most {
+		if now.Sub(a.limit.asked) < hostEvery || a.countDue(now) < size || len(out)+size > most {
 			continue
 		}
 		a.limit.asked = now
@@ -180,6 +179,13 @@ func (c *controls) sampled(now time.Time, most uint64) (out []Control, more bool
 		}
 	}
 	return out, more
+}
+
+// sampleOutcome takes in what became of a control probe of a sample.
+func (c *controls) sampleOutcome(a *part, answered bool) {
+	g, loss, beside := a.parent, c.usualLoss(a.group), !c.decides(a)
+	a.limit.sampled(answered, loss, beside)
+	g.limit.sampled(answered, loss, beside || g.limit.sample.answered > 0)
 }
 
 // countDue is how many members may be asked now; none while others of a sample are on
@@ -199,18 +205,17 @@ func (p *part) countDue(now time.Time) (n int) {
 // judgeSamples finds the parts whose samples show a limit, and what is void of the others.
 func (c *controls) judgeSamples() (voids []Void) {
 	for i := range c.groups {
-		g, group := &c.groups[i], i/int(kinds)
+		g := &c.groups[i]
 		if g.kind == Direct {
 			continue
 		}
-		alive := !c.decides(g, group) || g.limit.sample.answered > 0
-		loss := c.usualLoss(group)
+		alive, loss := !c.decides(g) || g.limit.sample.answered > 0, c.usualLoss(g.group)
 		g.limit.judge(alive, loss)
-		voids = append(voids, g.limit.release(group, -1, false)...)
-		for number, a := range c.areas {
-			if a != nil && a.kind == g.kind && c.groupOf(number/int(kinds)) == group {
+		voids = append(voids, g.release(false)...)
+		for _, a := range c.order {
+			if a.parent == g {
 				a.limit.judge(alive, loss)
-				voids = append(voids, a.limit.release(group, number/int(kinds), g.limit.on)...)
+				voids = append(voids, a.release(g.limit.on)...)
 			}
 		}
 	}
@@ -229,10 +234,11 @@ func (l *limit) judge(alive bool, loss float64) {
 }
 
 // release is what was held of a part that has no limit, as its group has if within.
-func (l *limit) release(group, area int, within bool) (voids []Void) {
+func (p *part) release(within bool) (voids []Void) {
+	l := &p.limit
 	if !l.on && (l.off || !within) {
 		for _, v := range l.held {
-			voids = append(voids, Void{Interval: v, Group: group, Area: area, Sure: l.sure})
+			voids = append(voids, p.void(v, 0, l.sure))
 		}
 	}
 	l.held, l.sure = nil, false
@@ -312,10 +318,12 @@ func (w *Watch) Limits() Limits {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := &w.controls
-	l := Limits{layout: &w.controls.Layout, areas: make([]bool, len(c.areas))}
-	for number, a := range c.areas[:c.Paths*int(c.Layout.areas())*int(kinds)] {
-		g := c.group(c.groupOf(number/int(kinds)), Kind(number%int(kinds)))
-		l.areas[number] = g.limit.on && (a == nil || !a.limit.off) || a != nil && a.limit.on
+	n := int(c.Layout.areas())
+	l := Limits{layout: &c.Layout, areas: make([]bool, c.Paths*n*int(kinds))}
+	for i := range l.areas {
+		at := place{group: i / int(kinds) / n, number: i / int(kinds), kind: Kind(i % int(kinds))}
+		a, g := c.parts[at], c.group(at.group, at.kind)
+		l.areas[i] = g.limit.on && (a == nil || !a.limit.off) || a != nil && a.limit.on
 	}
 	return l
 }

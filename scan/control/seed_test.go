@@ -9,12 +9,14 @@ import (
 // Which endpoints become controls is a matter of the seed alone.
 func TestSameSeedSameControls(t *testing.T) {
 	members := func(seed uint64) (out []uint64) {
-		c := newControls(Layout{Addresses: areaSize, Seed: seed}, time.Time{})
+		c := newControls(Layout{Addresses: 1 << 20, Seed: seed}, time.Time{})
 		for i := range uint64(10 * maxMembers) {
 			c.known(i, Direct, time.Time{})
 		}
-		for _, m := range c.areas[c.order[0]].members {
-			out = append(out, m.index)
+		for _, p := range c.order {
+			for _, m := range p.members {
+				out = append(out, m.index)
+			}
 		}
 		return out
 	}

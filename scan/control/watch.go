@@ -172,7 +172,7 @@ func (w *Watch) askAgain(ctx context.Context, pause time.Duration, want func(p *
 	w.scan.Sleep(ctx, pause)
 	now, sent := time.Now(), w.scan.Sent()
 	w.mu.Lock()
-	picks := w.controls.round(now, sent, true, func(group, area *part) bool { return want(group) || want(area) })
+	picks := w.controls.round(now, sent, true, want)
 	w.mu.Unlock()
 	if err := w.ask(ctx, picks, now); err != nil {
 		return len(picks), err
@@ -187,7 +187,7 @@ func (w *Watch) await(ctx context.Context) error {
 		now := time.Now()
 		w.mu.Lock()
 		s := w.controls.settle(now)
-		left := len(w.controls.flights)
+		left := len(w.controls.flights.list)
 		w.mu.Unlock()
 		w.apply(s)
 		if left == 0 {
@@ -222,19 +222,17 @@ func (w *Watch) giveUp(want func(p *part) bool) {
 	now := w.scan.Mark(time.Now())
 	var s settled
 	w.mu.Lock()
-	w.controls.judged(func(p *part, group, area int) {
+	w.controls.judge(func(p *part) {
 		if !want(p) {
 			return
 		}
 		if c := p.Accept(now); c.Works {
-			w.controls.add(&s, p, c, group, area)
+			w.controls.add(&s, p, c)
 			return
 		}
-		s.voids = append(
-			s.voids,
-			Void{Interval: Interval{p.Settled(), now}, Group: group, Area: area, Sure: true, Lost: true},
-		)
-		w.lost = true
+		v := p.void(Interval{p.Settled(), now}, 0, true)
+		v.Lost, w.lost = true, true
+		s.voids = append(s.voids, v)
 	})
 	w.mu.Unlock()
 	w.apply(s)
@@ -263,8 +261,7 @@ func (w *Watch) ConfirmNextHops(ctx context.Context) {
 	var s settled
 	w.mu.Lock()
 	for group, p := range open {
-		from := Mark{At: w.controls.begun}
-		s.voids = append(s.voids, Void{Interval: Interval{from, now}, Group: group, Area: -1, Lost: true})
+		s.voids = append(s.voids, Void{Interval: Interval{w.controls.begun, now}, Group: group, Lost: true})
 		w.dead[group], w.lost = p, true
 	}
 	w.mu.Unlock()
@@ -309,7 +306,7 @@ func (w *Watch) Alone() (out []engine.Path) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, group := range slices.Sorted(maps.Keys(w.alone)) {
-		if w.controls.groups[group].seen == 0 { // nor is one named
+		if w.controls.group(group, Direct).seen == 0 { // nor is one named
 			out = append(out, w.alone[group])
 		}
 	}
@@ -341,6 +338,11 @@ func (w *Watch) Confirm(ctx context.Context) error {
 	}
 	if ctx.Err() == nil {
 		w.giveUp(open)
+		w.mu.Lock()
+		lost := w.controls.lose(w.scan.Mark(time.Now()))
+		w.lost = w.lost || len(lost) > 0
+		w.mu.Unlock()
+		w.apply(settled{voids: lost})
 	}
 	return nil
 }
@@ -352,7 +354,8 @@ func (w *Watch) anyJudged(want func(p *part) bool) (any bool) {
 	w.apply(s)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.controls.judged(func(p *part, _, _ int) { any = any || want(p) })
+	any = len(w.controls.suspects) > 0
+	w.controls.judge(func(p *part) { any = any || want(p) })
 	return any
 }
 
@@ -393,6 +396,15 @@ func (w *Watch) slowDown(loaded, paused float64) {
 	w.scan.SlowDown(max(loaded/paused, leastShare), FewerAnswers{Loaded: loaded, Paused: paused})
 }
 
+// Suspect takes in the gaps in the history of a scan, one of whose passes has ended.
+func (w *Watch) Suspect(gaps []Gap) {
+	end := w.scan.Mark(time.Now())
+	w.mu.Lock()
+	s := settled{voids: w.controls.suspect(gaps, end)}
+	w.mu.Unlock()
+	w.apply(s)
+}
+
 // Round sends a round of control probes when one is due, and leaves a path that has
 // failed to Confirm.
 func (w *Watch) Round(ctx context.Context, now time.Time) error {
@@ -409,9 +421,9 @@ func (w *Watch) step(now time.Time) (picks []Control, failed bool) {
 	sent, silent := w.scan.Sent(), w.scan.Mark(now).Pass > 1
 	w.mu.Lock()
 	s := w.controls.settle(now)
-	if failed = w.controls.failed(); !failed {
+	if failed = w.controls.failed(); !failed && !now.Before(w.controls.next) {
 		if silent {
-			picks, _ = w.controls.sampled(now, w.controls.budget(sent))
+			picks, _ = w.controls.sampled(now, w.controls.budget.left(sent))
 			w.controls.spent += uint64(len(picks))
 		}
 		if len(picks) == 0 {
@@ -456,7 +468,8 @@ func (w *Watch) expect(picks []Control, now time.Time) (wait time.Duration) {
 	wait, at := w.scan.Wait(), w.scan.Mark(now)
 	if len(picks) > 0 {
 		w.mu.Lock()
-		w.controls.left(picks, at, wait)
+		w.controls.leave(picks, at, wait)
+		w.controls.asked += uint64(len(picks))
 		w.mu.Unlock()
 	}
 	return wait
@@ -469,7 +482,7 @@ func (w *Watch) Withdraw(unsent []Control) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.controls.withdraw(unsent)
+	w.controls.asked -= w.controls.withdraw(unsent)
 }
 
 // PathLost is the error of a scan whose controls have stopped answering.
