@@ -45,7 +45,8 @@ func (m *Method) Prepare(ctx context.Context, o Options) (err error) {
 
 func (m *Method) newRaw(ctx context.Context, o Options) (engine.Engine, error) {
 	e, err := raw.New(ctx, raw.Config{
-		Targets: o.Targets, Device: m.Device, Source: m.Local.Addr, Tries: o.Tries, Evidence: o.Evidence, NoTimestamps: o.NoTimestamps,
+		Targets: o.Targets, Device: m.Device, Source: m.Local.Addr, Tries: o.Tries, Evidence: o.Evidence,
+		NoTimestamps: o.NoTimestamps,
 	})
 	if err != nil {
 		return nil, err // not a nil pointer in an interface
