@@ -98,7 +98,7 @@ func TestPageOfTheNameWithoutTLS(t *testing.T) {
 					fmt.Fprint(c, other)
 				}
 			})
-			o := quick
+			o := patient
 			o.Host = "shop.invalid"
 			s, err := service.Identify(t.Context(), e, o)
 			if err != nil || s.HTTP == nil || s.HTTP.Title != "Shop" || s.Info != "title: Shop" || s.Product != "nginx" {

@@ -67,7 +67,7 @@ func answers(reply func(request []byte) string) func(*net.TCPConn) {
 // quick is a search that has nothing to wait for.
 var quick = service.Options{RTT: time.Microsecond}
 
-// patient is a search whose peers answer everything, and TLS takes long on a busy machine.
+// patient is a search whose peers answer or close at once: as soon as a busy machine lets them.
 var patient = service.Options{RTT: time.Second, Timeout: time.Minute}
 
 func TestIdentify(t *testing.T) {

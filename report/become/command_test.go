@@ -22,6 +22,9 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Mkdir(filepath.Join(dir, "closed"), 0); err != nil {
+		t.Fatal(err)
+	}
 	t.Chdir(filepath.Join(dir, "b"))
 	both := filepath.Join(dir, "none") + ":" + filepath.Join(dir, "a") + ":" + filepath.Join(dir, "b")
 	for _, tt := range []struct {
@@ -34,6 +37,8 @@ func TestFind(t *testing.T) {
 		{both, "data", "b/data", "", false}, // what cannot be executed is passed over
 		{both, "only", "", "a/only", false},
 		{both, "none", "", "none", true},
+		{filepath.Join(dir, "closed") + ":" + both, "none", "", "none", true},
+		{filepath.Join(dir, "closed") + ":" + both, "only", "", "a/only", false},
 		{both, "", "", "", true},
 		{both, "./tool", "./tool", "", false},
 		{both, "../a/only", "", "../a/only", false},

@@ -42,7 +42,8 @@ func Find(args []string) (*Command, error) {
 		if err == nil {
 			return &Command{file, args}, nil
 		}
-		if denied == nil && errors.Is(err, fs.ErrPermission) {
+		// Nothing is known of what is in a folder that may not be searched: for shells, it is not there.
+		if _, gone := os.Stat(file); gone == nil && denied == nil && errors.Is(err, fs.ErrPermission) {
 			denied = &Error{file, false, err}
 		}
 	}
