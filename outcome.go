@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"onmux/probe"
+	"onmux/probe/wording"
 	"onmux/report"
 	"onmux/report/expect"
 	"onmux/report/interrupt"
+	"onmux/report/phrase"
 	"onmux/report/phrase/coverage"
 	"onmux/report/record"
 	"onmux/scan/target"
@@ -170,7 +172,11 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 	case t.Late && t.Err != nil && retryable(t.Err):
 		return timeout("the expectation did not hold within %s: %w", s.wait, t.Err)
 	case t.Late && last == "" && !t.End.Complete:
-		return timeout("the expectation did not hold within %s: no attempt was finished (--timeout bounds one)", s.wait)
+		at := ""
+		if names := wording.Few(s.about, len(s.about)); names != "" {
+			at = " at " + phrase.Visible(names)
+		}
+		return timeout("the expectation did not hold within %s: no attempt%s was finished (--timeout bounds one)", s.wait, at)
 	case t.Late:
 		return timeout("the expectation did not hold within %s%s", s.wait, last)
 	case t.Err != nil:

@@ -34,6 +34,7 @@ import (
 type session struct {
 	command string
 	args    []string // the command line as it was given
+	about   []string // its arguments
 	expect  []expect.Expectation
 	names   expect.Names // how the addresses of a name count
 	strict  bool         // of diff: what may be a change counts
@@ -87,7 +88,7 @@ func given(app *cli.App) []string {
 // error, found before anything is sent.
 func newSession(c *cli.Context) (*session, error) {
 	s := &session{
-		command: c.Command.Name, args: given(c.App),
+		command: c.Command.Name, args: given(c.App), about: c.Args().Slice(),
 		writing:  writing{stdout: c.App.Writer, pipe: c.App.Writer, stderr: c.App.ErrWriter, open: c.Bool("open")},
 		subjects: subjects{ipv4: !c.Bool("6"), ipv6: !c.Bool("4")},
 		limits:   limits{timeout: c.Duration("timeout"), deadline: c.Duration("deadline"), wait: c.Duration("wait")},
