@@ -66,7 +66,7 @@ func TestNATSOfManifests(t *testing.T) {
 		t.Error("a server starts without keys")
 	}
 	config = replace(config, "REQUESTER_PUBLIC_KEY", requester, "WORKER_PUBLIC_KEY", worker, `"/data"`,
-		`"`+file("data")+`"`, "0.0.0.0:4222", "127.0.0.1:4479")
+		`"`+file("data")+`"`, "0.0.0.0:4222", "127.0.0.1:-1")
 	if err := os.WriteFile(file("nats.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestNATSOfManifests(t *testing.T) {
 	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the server is not ready")
 	}
-	n := &workNet{TB: t, url: "nats://127.0.0.1:4479", dir: dir}
+	n := &workNet{TB: t, url: s.ClientURL()}
 	for i := range args {
 		args[i] = replace(args[i], "nats://onmux-nats:4222", n.url, "/keys/", dir+"/", "REQUESTER_PUBLIC_KEY", requester,
 			"10.0.0.0/8", "127.0.9.0/24")
@@ -93,7 +93,7 @@ func TestNATSOfManifests(t *testing.T) {
 		t.Fatalf("the worker's arguments are %q", args)
 	}
 	p := n.start(true, "onmux", append(args, "--method", "connect")...)
-	if line := p.await("waiting for scans"); !strings.Contains(line, "eu-1") {
+	if line := n.await(p, "waiting for scans"); !strings.Contains(line, "eu-1") {
 		t.Fatalf("the worker does not wait for scans: %q", line)
 	}
 	listenOn(t, "127.0.9.7:4480")

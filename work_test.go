@@ -20,23 +20,18 @@ import (
 	"onmux/probe/nettest"
 )
 
-// natsServer is a NATS server with JetStream, on loopback, until it is killed: nats-server PORT DIR.
-// Its first line is written when it can be used.
+// natsServer is a NATS server with JetStream, on loopback, until it is killed: nats-server DIR.
+// Its first line is its URL, when it can be used.
 func natsServer() {
-	var port int
-	_, err := fmt.Sscan(os.Args[1], &port)
-	if err == nil {
-		err = serveNATS(port, os.Args[2])
-	}
-	if err != nil {
+	if err := serveNATS(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func serveNATS(port int, dir string) error {
+func serveNATS(dir string) error {
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true,
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true,
 	})
 	if err != nil {
 		return err
@@ -45,7 +40,7 @@ func serveNATS(port int, dir string) error {
 	if !s.ReadyForConnections(time.Minute) {
 		return errors.New("the server is not ready")
 	}
-	fmt.Println("ready")
+	fmt.Println(s.ClientURL())
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
 	<-end
@@ -56,8 +51,7 @@ func serveNATS(port int, dir string) error {
 // workNet are the processes of one test: a server, and workers.
 type workNet struct {
 	testing.TB
-	url, dir string
-	port     int
+	url string
 }
 
 // process is a program that was started, and what it writes.
@@ -66,30 +60,22 @@ type process struct {
 	out *bufio.Reader
 }
 
-func newWorkNet(t testing.TB, port int) *workNet {
+func newWorkNet(t testing.TB) *workNet {
 	t.Helper()
 	nettest.Need(t)
 	if !nettest.IsAlone() {
 		t.Skip("this takes a network namespace of its own")
 	}
-	n := &workNet{TB: t, url: fmt.Sprintf("nats://127.0.0.1:%d", port), dir: t.TempDir(), port: port}
-	n.serve()
+	n := &workNet{TB: t}
+	n.url = strings.TrimSpace(n.await(n.start(false, "nats-server", t.TempDir()), "nats://"))
 	return n
-}
-
-// serve starts the server, and waits until it can be used.
-func (n *workNet) serve() *process {
-	n.Helper()
-	p := n.start(false, "nats-server", fmt.Sprint(n.port), n.dir)
-	p.await("ready")
-	return p
 }
 
 // work starts a worker, and waits until it waits for scans.
 func (n *workNet) work(zone string, args ...string) *process {
 	n.Helper()
 	p := n.start(true, "onmux", append([]string{"work", n.url, "--zone", zone, "--method", "connect"}, args...)...)
-	p.await("waiting for scans")
+	n.await(p, "waiting for scans")
 	return p
 }
 
@@ -97,9 +83,10 @@ func (n *workNet) work(zone string, args ...string) *process {
 func (n *workNet) start(errors bool, name string, args ...string) *process {
 	n.Helper()
 	p := &process{Cmd: exec.Command(name, args...)}
+	p.Stderr = os.Stderr
 	pipe := p.StdoutPipe
 	if errors {
-		pipe = p.StderrPipe
+		p.Stderr, pipe = nil, p.StderrPipe
 	}
 	out, err := pipe()
 	if err == nil {
@@ -113,12 +100,16 @@ func (n *workNet) start(errors bool, name string, args ...string) *process {
 	return p
 }
 
-// await reads until a line has some text, or the program has ended.
-func (p *process) await(text string) (line string) {
+// await reads until a line has some text.
+func (n *workNet) await(p *process, text string) (line string) {
+	n.Helper()
 	for {
 		line, err := p.out.ReadString('\n')
-		if strings.Contains(line, text) || err != nil {
+		if strings.Contains(line, text) {
 			return line
+		}
+		if err != nil {
+			n.Fatalf("%s ended, and did not write %q", p, text)
 		}
 	}
 }
@@ -215,7 +206,7 @@ func listenOn(t testing.TB, addresses ...string) {
 // everything have that report each.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	n := newWorkNet(t, 4471)
+	n := newWorkNet(t)
 	listenOn(t, "127.0.3.7:4472", "127.0.3.9:4472")
 	targets := []string{"127.0.3.0/26", "-p", "4472/tcp", "--seed", "7"}
 	one := n.scan(targets...)
@@ -233,7 +224,7 @@ func TestWorkers(t *testing.T) {
 // by the key that it trusts.
 func TestWorkerBounds(t *testing.T) {
 	t.Parallel()
-	n := newWorkNet(t, 4473)
+	n := newWorkNet(t)
 	n.work("a", "--allow", "127.0.4.0/29,127.0.4.15")
 	got := n.scan("127.0.4.0/28", "-p", "4474/tcp", "--via", n.url)
 	if got.states["closed"] != 9 || got.states["unknown"] != 7 {
