@@ -11,7 +11,7 @@ const (
 	blockSize = 32
 	maxBlocks = 512
 
-	slots = 64 // that the order is divided into
+	slots = 64 // that the order is divided into, at most
 
 	// falseGap is how likely a network without a fault has a gap by chance. Then what is
 	// silent in it is asked once more.
@@ -29,6 +29,7 @@ const (
 type History struct {
 	layout *Layout
 	length uint64 // of the order
+	shift  int    // a slot has so many positions, as a power of two
 	blocks []series
 }
 
@@ -41,14 +42,11 @@ type series struct {
 
 // NewHistory is the history of a scan whose order has so many positions.
 func NewHistory(l *Layout, length uint64) History {
-	return History{layout: l, length: max(length, 1), blocks: make([]series, l.blocks())}
+	shift := max(bits.Len64(max(length, 1)-1)-bits.Len(slots-1), 0)
+	return History{layout: l, length: length, shift: shift, blocks: make([]series, l.blocks())}
 }
 
-func (h *History) slot(pos uint64) uint64 {
-	hi, lo := bits.Mul64(pos, slots)
-	at, _ := bits.Div64(hi, lo, h.length)
-	return at
-}
+func (h *History) slot(pos uint64) uint64 { return pos >> h.shift }
 
 // Add takes in that the first try of an endpoint was made, or if asked is -1 taken back.
 func (h *History) Add(index, pos uint64, asked int32) {
@@ -114,13 +112,12 @@ func (h *History) Gaps() (out []Gap) {
 	return out
 }
 
+// position is the first of a slot; the length, of one after the last.
 func (h *History) position(slot uint64) uint64 {
-	hi, lo := bits.Mul64(slot, h.length)
-	at, rest := bits.Div64(hi, lo, slots)
-	if rest > 0 {
-		at++
+	if slot > (h.length-1)>>h.shift {
+		return h.length
 	}
-	return at
+	return slot << h.shift
 }
 
 func (h *History) sum(first, end int) (sum series) {
