@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -395,5 +396,62 @@ func TestFilesThatAreNoCheckpoint(t *testing.T) {
 	}
 	if _, err := checkpoint.Read(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestGapIsResumed: what was silent before an interruption, because a part of the network had
+// failed, is no more evidence to the scan that goes on.
+func TestGapIsResumed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	for _, lost := range []byte{32, 64, 128} { // addresses, the last of a network
+		for _, after := range []uint64{100, 256, 700} { // probes
+			synctest.Test(t, func(t *testing.T) { testGapIsResumed(t, file, lost, after) })
+		}
+	}
+}
+
+func testGapIsResumed(t *testing.T, file string, lost byte, after uint64) {
+	var probes atomic.Uint64
+	start := func(resume *checkpoint.Checkpoint) scan.Config {
+		return scan.Config{
+			Plan: scantest.NewPlan(t, []probe.Port{tcp417}, "10.0.0.0/22"), Rate: 1000, Seed: 1, All: true, Retries: -1,
+			Checkpoint: file, Resume: resume,
+			Engine: simnet.New(simnet.Config{
+				KnowsTry: true, Seed: 1,
+				Passes: func(p engine.Probe) bool {
+					a := p.Endpoint.Addr.As4()
+					return probes.Add(1) < after || a[2] < 3 || a[3] < -lost
+				},
+				Host: func(e probe.Endpoint) simnet.Host {
+					return simnet.Host{Reason: pathTruth(e), RTT: 20 * time.Millisecond}
+				},
+			}),
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := start(nil)
+	first.Engine = &stopper{Network: first.Engine.(*simnet.Network), after: 768, stop: cancel}
+	if s := scantest.Run(ctx, first); s.Err != nil || s.Complete {
+		t.Fatalf("complete %v, %v", s.Complete, s.Err)
+	}
+	resume, err := checkpoint.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := scantest.Run(t.Context(), start(resume))
+	wrong, unknown := 0, 0
+	for e, r := range s.Results(t) {
+		switch want := pathTruth(e); {
+		case r.State == probe.Unknown:
+			unknown++
+		case r.State != probe.Verdict(e.Proto, want, true):
+			wrong++
+		}
+	}
+	if wrong > 0 || unknown == 0 || s.Complete {
+		t.Errorf("%d addresses gone after %d probes: %d wrong, %d unknown, complete %v", lost, after, wrong, unknown,
+			s.Complete)
 	}
 }

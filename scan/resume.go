@@ -6,6 +6,7 @@ import (
 
 	"onmux/probe"
 	"onmux/scan/checkpoint"
+	"onmux/scan/control"
 	"onmux/scan/verdict"
 )
 
@@ -66,11 +67,24 @@ func (s *state) restoreCells(pos uint64) (asks uint64) {
 		if c.Open() {
 			s.open++
 		}
+		if !over && c.Tries() > 0 {
+			s.restoreTry(at, c)
+		}
 		if !over && s.asks(candidate{index: at, cell: c}) {
 			asks++
 		}
 	}
 	return asks
+}
+
+// restoreTry takes the first try of an endpoint into the history, as if an answer had been to
+// that: cells do not have to which it was.
+func (s *state) restoreTry(index uint64, c verdict.Cell) {
+	pos := s.order.Position(index)
+	s.history.Add(index, pos, 1)
+	if kind, ok := control.KindOf(s.proto(index), c.Class()); ok && kind == control.Direct {
+		s.history.Answer(index, pos)
+	}
 }
 
 // restoreAnswers keeps the answers that were kept, and returns those of open
