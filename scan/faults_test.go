@@ -55,8 +55,11 @@ func timed(name string, concerns func(e probe.Endpoint) bool) (out []fault) {
 			out = append(out, fault{name + " " + when.name + " " + length.name, func(r *rand.Rand, unit time.Duration) faulty {
 				from := between(r, unit, when.lo, when.hi)
 				to := from + between(r, time.Second, length.lo, length.hi)
-				period := between(r, time.Second, 0.5, 1.5)
-				return faulty{passes: func(p engine.Probe, after time.Duration) bool {
+				period, spare := between(r, time.Second, 0.5, 1.5), 0
+				if length.hi == 0 {
+					spare = 2 // each try has one chance in two
+				}
+				return faulty{spare: spare, passes: func(p engine.Probe, after time.Duration) bool {
 					gone := after >= from && after < to
 					if length.hi == 0 {
 						gone = after >= from && (after-from)/period%2 == 0
