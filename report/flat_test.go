@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"onmux/probe"
-	"onmux/probe/nettest/race"
 	. "onmux/report"
 	. "onmux/report/record"
 )
@@ -23,7 +22,7 @@ func streaming() []string {
 // TestFlatMemory holds what a format keeps after a few findings against what it
 // keeps after many.
 func TestFlatMemory(t *testing.T) {
-	const few, many = 10_000, 10_000 + 70_000/race.Nth
+	const few, many = 10_000, 80_000
 	for _, format := range streaming() {
 		t.Run(format, func(t *testing.T) {
 			h, err := New(format, io.Discard, Options{})
