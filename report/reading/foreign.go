@@ -106,7 +106,8 @@ func (k *Kind) Read(s *record.Source, r *bufio.Reader) error {
 	if broken := f.found.Merged(func(r probe.Result) error { return s.Write(r) }); broken != nil {
 		return broken
 	}
-	end := record.End{Finished: start.Started, Complete: err == nil && (f.ended || !f.endsItself), Summary: s.Counted(),
+	whole := err == nil && (f.ended || !f.endsItself) && f.noPort == 0
+	end := record.End{Finished: start.Started, Complete: whole, Summary: s.Counted(),
 		Coverage: []string{"what " + f.program + " found open; what else was probed is not recorded"}}
 	if !f.last.IsZero() {
 		end.Finished = f.last.UTC()
@@ -124,6 +125,9 @@ func (k *Kind) Read(s *record.Source, r *bufio.Reader) error {
 			end.Coverage,
 			fmt.Sprintf("not read: %d addresses, of which the port is not recorded", f.noPort),
 		)
+	}
+	if f.noPort > 0 && f.program == "zmap" {
+		end.Hints = append(end.Hints, "zmap records the port with -f saddr,sport or --output-fields=saddr,sport")
 	}
 	if broken := s.End(end); broken != nil {
 		return broken

@@ -91,7 +91,7 @@ func TestForeignReports(t *testing.T) {
 		"zmap": {"saddr,sport,classification,success,ttl,timestamp_ts\n10.0.0.2,443,synack,1,57,1700000000\n" +
 			"10.0.0.1,443,synack,1,57,1700000001\n10.0.0.3,443,rst,0,57,1700000002\n",
 			"10.0.0.1:443/tcp open syn-ack\n10.0.0.2:443/tcp open syn-ack", true, "whether zmap came to its end"},
-		"zmap, addresses": {"saddr\n10.0.0.2\n10.0.0.1\n", "", true, "2 addresses, of which the port is not recorded"},
+		"zmap, addresses": {"saddr\n10.0.0.2\n10.0.0.1\n", "", false, "2 addresses, of which the port is not recorded"},
 		"naabu": {`{"host":"web.example","ip":"10.0.0.1","timestamp":"2026-01-02T03:04:05Z","port":8080,` +
 			`"protocol":"tcp","tls":false}` +
 			"\n" + `{"ip":"10.0.0.2","port":22}` + "\n", "10.0.0.1:8080/tcp open  web.example\n10.0.0.2:22/tcp open ", true,
