@@ -92,13 +92,13 @@ func stackCases() []hostCase {
 			name:    "SYN-ACK, then RST",
 			respond: always(segment(synAck), segment(simnet.Segment{Flags: simnet.RST | simnet.ACK, AfterSynAck: true})),
 			tcp:     probe.SynAck,
-			note:    string(probe.DoubtResetFollowed),
+			note:    string(probe.DoubtResetFollowed), resetFollows: true,
 		},
 		{
 			name:    "SYN-ACK, then RST of no connection",
 			respond: always(segment(synAck), segment(refuse)),
 			tcp:     probe.SynAck,
-			note:    string(probe.DoubtResetFollowed),
+			note:    string(probe.DoubtResetFollowed), resetFollows: true,
 		},
 		{
 			name:           "RST, then SYN-ACK",
