@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// chunkSize is how much of an answer one message carries: servers take 1 MiB at most, if they are
-	// not told otherwise.
+	// chunkSize is how much of an answer one message carries: servers take 1 MiB at most, unless their
+	// configuration has another limit.
 	chunkSize = 512 << 10
 
 	maxChunks = 1 << 14

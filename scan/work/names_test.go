@@ -3,6 +3,7 @@ package work
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNames(t *testing.T) {
@@ -22,6 +23,20 @@ func TestNames(t *testing.T) {
 	} {
 		if err := CheckID(id); (err == nil) != want {
 			t.Errorf("ID %q: %v", id, err)
+		}
+	}
+}
+
+// TestLeases: a lease that has to be extended all the time is no lease.
+func TestLeases(t *testing.T) {
+	t.Parallel()
+	for lease, want := range map[time.Duration]bool{
+		time.Nanosecond: false, minLease - 1: false, minLease: true, DefaultLease: true, maxLease + 1: false,
+	} {
+		r := request(t)
+		r.Lease = lease
+		if got := r.valid(); got != want {
+			t.Errorf("a lease of %v is valid: %v", lease, got)
 		}
 	}
 }

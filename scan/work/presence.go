@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"strings"
+	"sync"
 )
 
 // Presence is what a worker reports of itself every few seconds, and while it works every second.
@@ -26,6 +27,24 @@ func newWorkerID() string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}
+
+// activity is what a worker reports of itself. Any goroutine may use it.
+type activity struct {
+	mu sync.Mutex
+	p  Presence
+}
+
+func (a *activity) now() Presence {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.p
+}
+
+func (a *activity) change(f func(p *Presence)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(&a.p)
 }
 
 // Encode writes it as JSON.

@@ -34,6 +34,7 @@ const (
 	// DefaultLease is how long a worker may be silent before its segment goes to another.
 	DefaultLease = 15 * time.Second
 
+	minLease = 100 * time.Millisecond // it is extended every quarter of it
 	maxLease = time.Hour
 )
 
@@ -223,7 +224,7 @@ func (h *Head) valid() bool {
 		return false
 	case !number(h.Rate), !number(h.NetRate), !number(h.Bound), h.Retries < 0, h.Retries >= engine.MaxTries:
 		return false
-	case h.Timeout <= 0, h.Timeout > time.Hour, h.Lease <= 0, h.Lease > maxLease:
+	case h.Timeout <= 0, h.Timeout > time.Hour, h.Lease < minLease, h.Lease > maxLease:
 		return false
 	case !slices.Contains([]string{"", "syn", "connect"}, h.Method), len(h.Controls) > named.Most:
 		return false

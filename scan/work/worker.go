@@ -70,8 +70,7 @@ type Worker struct {
 	id     string
 	turn   chan struct{} // held while a segment is taken and scanned
 	enough context.CancelFunc
-	mu     sync.Mutex
-	doing  Presence
+	doing  activity
 }
 
 const (
@@ -93,7 +92,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, w.enough = context.WithCancel(ctx)
 	defer w.enough()
 	w.id, w.turn = newWorkerID(), make(chan struct{}, 1)
-	w.doing = Presence{Worker: w.id, Zone: w.Zone, Speed: w.speed(0)}
+	w.doing.change(func(p *Presence) { *p = Presence{Worker: w.id, Zone: w.Zone, Speed: w.speed(0)} })
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { w.present(ctx) })
@@ -146,9 +145,7 @@ func (w *Worker) speed(asked float64) float64 {
 // present reports that the worker is there, and what it does.
 func (w *Worker) present(ctx context.Context) {
 	for first := true; ; first = false {
-		w.mu.Lock()
-		p := w.doing
-		w.mu.Unlock()
+		p := w.doing.now()
 		w.From.Report(ctx, p)
 		if first && w.Ready != nil {
 			w.Ready()
@@ -167,12 +164,6 @@ func (w *Worker) present(ctx context.Context) {
 			return
 		}
 	}
-}
-
-func (w *Worker) do(change func(p *Presence)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	change(&w.doing)
 }
 
 // work takes the segments of a scan until its context ends.
@@ -260,9 +251,9 @@ func (w *Worker) lease(ctx context.Context, r *Request, order *target.Order, l L
 			}
 		}
 	})
-	w.do(func(p *Presence) { p.Scan, p.Segment, p.Share, p.Open = r.ID, n, 0, 0 })
+	w.doing.change(func(p *Presence) { p.Scan, p.Segment, p.Share, p.Open = r.ID, n, 0, 0 })
 	err := w.scanAndStore(ctx, r, order, l)
-	w.do(func(p *Presence) { p.Scan, p.Segment, p.Share, p.Rate, p.Open = "", 0, 0, 0, 0 })
+	w.doing.change(func(p *Presence) { p.Scan, p.Segment, p.Share, p.Rate, p.Open = "", 0, 0, 0, 0 })
 	if err != nil {
 		_ = l.Release() // or its lease runs out
 	}
@@ -338,7 +329,7 @@ func (w *Worker) config(r *Request, n int) scan.Config {
 		Rate: w.speed(r.Rate), NetRate: r.NetRate, Part: new(checkpoint.Part),
 		FollowUp: scan.FollowUp{Identify: r.Identify, Verify: r.Verify},
 		Watch: func(p scan.Progress) {
-			w.do(func(d *Presence) {
+			w.doing.change(func(d *Presence) {
 				d.Share, d.Rate, d.Open = min(float64(p.Done)/float64(max(p.Total, 1)), 1), p.Rate, p.Open
 			})
 		},
