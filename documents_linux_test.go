@@ -31,6 +31,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"onmux/probe/nettest"
+	"onmux/report/exitcode"
 	"onmux/report/schematest"
 )
 
@@ -121,7 +122,7 @@ func documents(t *testing.T, onmux string) string {
 			onmux,
 			append(strings.Fields(args), "-o", "json="+name+".json", "-o", "jsonl="+name+".jsonl")...)
 		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() == exitUsage ||
+		if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() == exitcode.Usage ||
 			cmd.ProcessState == nil {
 			t.Errorf("%s: %v\n%s", args, err, out)
 		}

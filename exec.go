@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"onmux/report/become"
+	"onmux/report/exitcode"
 )
 
 // execKey is where an app keeps the command of --exec.
@@ -56,10 +57,10 @@ func (r flagReader) readExec() error {
 
 // execError is an error of --exec with the exit code that shells have for it.
 func execError(err error) error {
-	code := exitUsage
+	code := exitcode.Usage
 	if wrong, ok := errors.AsType[*become.Error](err); ok {
-		if code = exitNotExecutable; wrong.NotFound {
-			code = exitNotFound
+		if code = exitcode.NotExecutable; wrong.NotFound {
+			code = exitcode.NotFound
 		}
 	}
 	return &exitError{code: code, err: fmt.Errorf("--exec: %w", err)}
@@ -72,7 +73,7 @@ func (e *execution) run(ctx context.Context) error {
 	case !e.due:
 		return nil
 	case ctx.Err() != nil:
-		return &exitError{code: exitUnknown} // printed when it happened
+		return &exitError{code: exitcode.Unknown} // printed when it happened
 	}
 	return execError(e.command.Run())
 }

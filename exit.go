@@ -14,18 +14,6 @@ import (
 	"onmux/report/phrase"
 )
 
-// The exit codes of every command.
-const (
-	exitHolds   = exitcode.Holds
-	exitFails   = exitcode.Fails
-	exitUsage   = exitcode.Usage
-	exitUnknown = exitcode.Unknown
-	exitTimeout = exitcode.Timeout
-
-	exitNotExecutable = exitcode.NotExecutable
-	exitNotFound      = exitcode.NotFound
-)
-
 // exitError is an error with an exit code and a hint. Without err nothing is
 // printed: the reason is in the report.
 type exitError struct {
@@ -48,16 +36,16 @@ func (f *exitError) Error() string {
 func (f *exitError) Unwrap() error { return f.err }
 
 func usageError(err error, hint string) error {
-	return &exitError{code: exitUsage, err: err, hint: hint}
+	return &exitError{code: exitcode.Usage, err: err, hint: hint}
 }
 
 // printError prints an error as one line, and a hint as another, and returns the exit
 // code that belongs to it.
 func printError(err error, style exitcode.Style, stderr io.Writer) int {
 	if err == nil {
-		return exitHolds
+		return exitcode.Holds
 	}
-	f := &exitError{code: exitUnknown, err: err}
+	f := &exitError{code: exitcode.Unknown, err: err}
 	errors.As(err, &f)
 	if f.err != nil {
 		fmt.Fprintln(stderr, "onmux:", asLocale(phrase.Visible(strings.ReplaceAll(f.err.Error(), "\n", "; "))))
@@ -100,9 +88,9 @@ func reportProblem(err error, args []string, stdout io.Writer) error {
 // codeOf is the exit code of an error.
 func codeOf(err error) int {
 	if err == nil {
-		return exitHolds
+		return exitcode.Holds
 	}
-	f := &exitError{code: exitUnknown}
+	f := &exitError{code: exitcode.Unknown}
 	errors.As(err, &f)
 	return f.code
 }
@@ -117,7 +105,7 @@ func failure(err error) error {
 		return usageError(err, usage.Hint)
 	}
 	if hinted, ok := errors.AsType[*wording.HintedError](err); ok {
-		return &exitError{code: exitUnknown, err: err, hint: hinted.Hint}
+		return &exitError{code: exitcode.Unknown, err: err, hint: hinted.Hint}
 	}
-	return &exitError{code: exitUnknown, err: err}
+	return &exitError{code: exitcode.Unknown, err: err}
 }

@@ -14,6 +14,7 @@ import (
 	"onmux/probe/farend"
 	"onmux/probe/listen"
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/scan/files"
@@ -59,7 +60,7 @@ with more bytes than it had. KEY may be env:NAME or @FILE.`,
 			l, err := listen.Open(ctx, config)
 			if bind, ok := errors.AsType[*listen.BindError](err); ok {
 				why, hint := job.WhyNotBound(ctx, bind)
-				return &exitError{code: exitUnknown, err: fmt.Errorf("%w%s", err, why), hint: hint}
+				return &exitError{code: exitcode.Unknown, err: fmt.Errorf("%w%s", err, why), hint: hint}
 			} else if err != nil {
 				return err
 			}

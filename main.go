@@ -53,7 +53,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	goesOn := func(a string) bool {
 		return a == "--watch" || a == "-watch" || a == "listen" || a == "watch" || a == "work"
 	}
-	ctx, stop := interrupt.Context(stderr, slices.ContainsFunc(args, goesOn), exitUnknown)
+	ctx, stop := interrupt.Context(stderr, slices.ContainsFunc(args, goesOn), exitcode.Unknown)
 	defer stop()
 	given := args
 	args, execute := cutExec(args)

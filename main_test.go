@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"onmux/probe/nettest"
+	"onmux/report/exitcode"
 	"onmux/report/schematest"
 )
 
@@ -248,8 +249,8 @@ func TestInterrupt(t *testing.T) {
 			}
 			rest, _ := io.ReadAll(lines)
 			var exit *exec.ExitError
-			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitUnknown {
-				t.Errorf("%v, want exit code %d", err, exitUnknown)
+			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitcode.Unknown {
+				t.Errorf("%v, want exit code %d", err, exitcode.Unknown)
 			}
 			if !c.whole {
 				return

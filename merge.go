@@ -11,6 +11,7 @@ import (
 
 	"onmux/report"
 	"onmux/report/compare"
+	"onmux/report/exitcode"
 	"onmux/report/flags"
 	"onmux/scan/files"
 )
@@ -60,9 +61,9 @@ func (s *session) writeMerged(ctx context.Context, m *compare.Merged) error {
 	// Where nothing can be written any more, Close has the reason.
 	err = s.outcomeError(context.Background(), report.WriteMerged(m, s.expect, sinks))
 	if broken := sinks.Close(); broken != nil {
-		return &exitError{code: exitUnknown, err: broken}
+		return &exitError{code: exitcode.Unknown, err: broken}
 	}
-	if f := (*exitError)(nil); m.Lack != nil && errors.As(err, &f) && f.code == exitUnknown {
+	if f := (*exitError)(nil); m.Lack != nil && errors.As(err, &f) && f.code == exitcode.Unknown {
 		f.err = errors.New("could not tell: " + strings.Join(m.Lack, "; "))
 	}
 	return reported(err)

@@ -13,6 +13,7 @@ import (
 	"onmux/probe"
 	"onmux/probe/wording"
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/expect"
 	"onmux/report/interrupt"
 	"onmux/report/phrase"
@@ -65,12 +66,12 @@ func (s *session) run(ctx context.Context, method map[string]string, do report.J
 	s.progress.Clear()
 	err = reported(s.outcomeError(ctx, result))
 	if broken := sinks.Close(); errors.Is(broken, syscall.EPIPE) || context.Cause(ctx) == errUnread {
-		return &exitError{code: exitUnknown} // who reads it has what it wanted
+		return &exitError{code: exitcode.Unknown} // who reads it has what it wanted
 	} else if broken != nil {
 		if f := (*exitError)(nil); errors.As(err, &f) && f.err != nil {
 			broken = errors.Join(broken, f.err)
 		}
-		return &exitError{code: exitUnknown, err: broken}
+		return &exitError{code: exitcode.Unknown, err: broken}
 	}
 	if s.execute != nil {
 		s.execute.due = err == nil
@@ -115,7 +116,7 @@ func (w *writing) selected(to record.Handler) record.Handler {
 // endedEarly writes the report of a run that ended while its targets were looked up,
 // and returns err. Where err has another reason, nothing is written.
 func (s *session) endedEarly(ctx context.Context, err error) error {
-	if f := (*exitError)(nil); ctx.Err() == nil || errors.As(err, &f) && f.code == exitUsage {
+	if f := (*exitError)(nil); ctx.Err() == nil || errors.As(err, &f) && f.code == exitcode.Usage {
 		return err
 	}
 	return s.run(ctx, nil, func(context.Context, func(record.Finding) error) (record.End, error) {
@@ -129,9 +130,9 @@ func (l *limits) outputError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errDeadline):
-		return &exitError{code: exitTimeout, err: fmt.Errorf("the deadline of %s has passed: %w", l.deadline, err)}
+		return &exitError{code: exitcode.Timeout, err: fmt.Errorf("the deadline of %s has passed: %w", l.deadline, err)}
 	case cause != nil:
-		return &exitError{code: exitUnknown, err: err}
+		return &exitError{code: exitcode.Unknown, err: err}
 	}
 	return usageError(err, "")
 }
@@ -141,7 +142,7 @@ func (l *limits) outputError(ctx context.Context, err error) error {
 func retryable(err error) bool {
 	var f *exitError
 	var name *target.ResolveError
-	return !errors.As(err, &f) || f.code != exitUsage || errors.As(err, &name)
+	return !errors.As(err, &f) || f.code != exitcode.Usage || errors.As(err, &name)
 }
 
 // outcomeError turns the result of a run into an exit code, and a message where
@@ -155,17 +156,17 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 	}
 	unknown, fails := t.End.Summary.States[probe.Unknown.String()], t.Outcome == record.Fails
 	timeout := func(format string, args ...any) error {
-		return &exitError{code: exitTimeout, err: fmt.Errorf(format, args...), fails: fails}
+		return &exitError{code: exitcode.Timeout, err: fmt.Errorf(format, args...), fails: fails}
 	}
 	undecided := func(why string) error {
-		return &exitError{code: exitUnknown, err: errors.New("could not tell" + why)}
+		return &exitError{code: exitcode.Unknown, err: errors.New("could not tell" + why)}
 	}
 	switch {
 	case errors.Is(cause, interrupt.Err) && (s.wait > 0 || t.End.Cut()):
-		return &exitError{code: exitUnknown, fails: fails} // printed when it happened
+		return &exitError{code: exitcode.Unknown, fails: fails} // printed when it happened
 	case errors.Is(cause, errDeadline) && s.wait > 0 && t.End.Complete && t.Outcome != record.Holds:
 		return timeout("the expectation did not hold before the deadline of %s%s", s.deadline, last)
-	case errors.Is(cause, errDeadline) && errors.As(t.Err, &early) && early.code == exitTimeout:
+	case errors.Is(cause, errDeadline) && errors.As(t.Err, &early) && early.code == exitcode.Timeout:
 		return t.Err
 	case errors.Is(cause, errDeadline) && t.End.Cut():
 		return timeout("the deadline of %s has passed: the report is incomplete", s.deadline)
@@ -183,9 +184,9 @@ func (s *session) outcomeError(ctx context.Context, t report.Result) error {
 		return failure(t.Err)
 	case fails && s.command == "check" && s.layout.Verbosity == record.Quiet &&
 		slices.ContainsFunc(s.expect, expect.Expectation.NeedsListeners):
-		return &exitError{code: exitFails, err: errors.New(t.Breach)} // which the line of a verdict does not contain
+		return &exitError{code: exitcode.Fails, err: errors.New(t.Breach)} // which the line of a verdict does not contain
 	case fails:
-		return &exitError{code: exitFails}
+		return &exitError{code: exitcode.Fails}
 	case t.Outcome == record.CannotTell && unknown > 0:
 		return undecided(fmt.Sprintf(" about %d of %d", unknown, t.End.Summary.Targets))
 	case t.Outcome == record.CannotTell && t.End.Complete && s.command == "diff":

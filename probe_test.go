@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"onmux/probe/nettest"
+	"onmux/report/exitcode"
 	"onmux/report/schematest"
 )
 
@@ -25,7 +26,7 @@ func TestInterruptedAttempts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for count, want := range map[string]int{"0": exitHolds, "1000": exitUnknown} {
+	for count, want := range map[string]int{"0": exitcode.Holds, "1000": exitcode.Unknown} {
 		t.Run(count, func(t *testing.T) {
 			cmd := exec.Command(
 				"onmux", "probe", l.Addr().String()+"/tcp", "-c", count, "--interval", "20ms", "--no-identify", "--expect",
@@ -77,7 +78,7 @@ func TestInterruptedAttempts(t *testing.T) {
 			reported := strings.Count(report, `"type":"attempt"`)
 			if endpoint.Type != "endpoint" || endpoint.Attempts.Sent != reported ||
 				endpoint.Attempts.Answered != reported ||
-				end.Complete != (want == exitHolds) {
+				end.Complete != (want == exitcode.Holds) {
 				t.Errorf("%d attempts were reported: %s\n%s", reported, all[len(all)-2], all[len(all)-1])
 			}
 		})

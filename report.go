@@ -65,24 +65,24 @@ func (s *session) replay(ctx context.Context, in *files.Inputs, name string, asR
 	broken := sinks.Close()
 	switch {
 	case broken != nil:
-		return &exitError{code: exitUnknown, err: broken}
+		return &exitError{code: exitcode.Unknown, err: broken}
 	case ctx.Err() != nil:
-		return reported(&exitError{code: exitUnknown})
+		return reported(&exitError{code: exitcode.Unknown})
 	case err != nil && !seen.Began:
 		return usageError(fmt.Errorf("%s: %w", name, err), "")
 	case err != nil:
-		return &exitError{code: exitUnknown, err: fmt.Errorf("%s: %w", name, err)}
+		return &exitError{code: exitcode.Unknown, err: fmt.Errorf("%s: %w", name, err)}
 	case asRun:
 		outcome := record.OutcomeOf(seen.Ended, seen.Violations)
 		err := s.outcomeError(ctx, report.Result{Outcome: outcome, End: seen.Ended})
-		known := func(c help.ExitCode) bool { return c.Code == seen.Ended.ExitCode && c.Code != exitHolds }
+		known := func(c help.ExitCode) bool { return c.Code == seen.Ended.ExitCode && c.Code != exitcode.Holds }
 		if i := slices.IndexFunc(exitcode.Codes(), known); i >= 0 && exitcode.Codes()[i].Code != codeOf(err) {
 			why := fmt.Errorf("the run ended with exit code %d: %s", exitcode.Codes()[i].Code, exitcode.Codes()[i].Meaning)
 			err = &exitError{code: exitcode.Codes()[i].Code, err: why, fails: outcome == record.Fails}
 		}
 		return reported(err)
 	case seen.Ended.Cut():
-		return reported(&exitError{code: exitUnknown, err: errors.New("the report is incomplete")})
+		return reported(&exitError{code: exitcode.Unknown, err: errors.New("the report is incomplete")})
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"onmux/probe/wording"
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/report/record"
@@ -228,13 +229,13 @@ func (l *limits) targetError(ctx context.Context, err error) error {
 		return failure(err)
 	case errors.Is(context.Cause(ctx), errDeadline):
 		return &exitError{
-			code: exitTimeout,
+			code: exitcode.Timeout,
 			err:  fmt.Errorf("the deadline of %s has passed while looking up targets", l.deadline),
 		}
 	case target.IsUsage(err):
 		return usageError(err, "")
 	}
-	return &exitError{code: exitUnknown, err: err}
+	return &exitError{code: exitcode.Unknown, err: err}
 }
 
 // whatIsSent describes what is sent when a complete scan is reported again.

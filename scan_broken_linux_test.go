@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"onmux/probe/nettest"
+	"onmux/report/exitcode"
 )
 
 // A scan whose interface goes down is a failure, and what was found until then is
@@ -58,7 +59,7 @@ func TestScanInterfaceGoesDown(t *testing.T) {
 		}
 	}
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitUnknown || open != 1 {
+	if code := cmd.ProcessState.ExitCode(); code != exitcode.Unknown || open != 1 {
 		t.Errorf("exit code %d, %d open\n%s", code, open, stderr.Bytes())
 	}
 	if last.Type != "summary" || last.Complete || last.Summary.States["open"] != 1 ||
@@ -94,12 +95,12 @@ func TestScanDeaf(t *testing.T) {
 		return string(out), errs.String(), cmd.ProcessState.ExitCode()
 	}
 	out, stderr, code := run("syn")
-	if code != exitUnknown || !strings.Contains(stderr, "packets cannot be received") ||
+	if code != exitcode.Unknown || !strings.Contains(stderr, "packets cannot be received") ||
 		strings.Contains(out, `"complete":true`) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, stderr)
 	}
 	out, stderr, code = run("auto")
-	if code != exitHolds || !strings.Contains(stderr, "method connect") ||
+	if code != exitcode.Holds || !strings.Contains(stderr, "method connect") ||
 		!strings.Contains(stderr, "packets cannot be received") ||
 		!strings.Contains(out, `"tcp":"connect"`) ||
 		!strings.Contains(out, "scanned by connections, not by packets: packets cannot be received") ||

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/probe"
+	"onmux/report/exitcode"
 	"onmux/report/job"
 	"onmux/report/phrase"
 	"onmux/report/record"
@@ -105,7 +106,7 @@ func cannotSend(err error) error {
 	if why := link.Permitted(); why != nil {
 		err = why
 	}
-	f := &exitError{code: exitUnknown, err: fmt.Errorf("--method syn: %w", err)}
+	f := &exitError{code: exitcode.Unknown, err: fmt.Errorf("--method syn: %w", err)}
 	if errors.Is(err, fs.ErrPermission) {
 		self := "onmux"
 		if exe, err := os.Executable(); err == nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"onmux/probe/nettest"
+	"onmux/report/exitcode"
 )
 
 // Without the capability to send packets, --method syn is an error, and auto connects
@@ -39,7 +40,7 @@ func TestScanWithoutPrivileges(t *testing.T) {
 		return out, errs.Bytes(), cmd.ProcessState.ExitCode()
 	}
 	out, stderr, code := run("--method", "syn", "--json")
-	if code != exitUnknown || !strings.Contains(string(stderr), "CAP_NET_RAW") ||
+	if code != exitcode.Unknown || !strings.Contains(string(stderr), "CAP_NET_RAW") ||
 		bytes.Contains(out, []byte(`"complete": true`)) ||
 		bytes.Contains(out, []byte(`"complete":true`)) {
 		t.Errorf("--method syn: exit code %d\n%s%s", code, out, stderr)

@@ -14,6 +14,7 @@ import (
 	"onmux/probe/inquiry"
 	"onmux/probe/local"
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/report/phrase/coverage"
@@ -146,7 +147,7 @@ func (v *verifier) snapshot(ctx context.Context, p policy.Policy) error {
 	text, err := policy.Describe(ctx, p, v, time.Now())
 	v.progress.Clear()
 	if err != nil {
-		return &exitError{code: exitUnknown, err: err}
+		return &exitError{code: exitcode.Unknown, err: err}
 	}
 	_, err = v.stdout.Write(text)
 	return failure(err)

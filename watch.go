@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"onmux/report"
+	"onmux/report/exitcode"
 	"onmux/report/flags"
 	"onmux/report/job"
 	"onmux/report/record"
@@ -81,12 +82,12 @@ func listenLive(c wire.Config, name string) (*wire.Live, error) {
 	l, err := wire.Listen(c, name)
 	switch {
 	case errors.Is(err, wire.ErrForbidden):
-		return nil, &exitError{code: exitUnknown, err: err,
+		return nil, &exitError{code: exitcode.Unknown, err: err,
 			hint: "sudo, or setcap cap_net_raw=ep on onmux, or a capture: sudo tcpdump -w - | onmux watch -"}
 	case err != nil && name != "":
 		return nil, usageError(err, "")
 	case errors.Is(err, errors.ErrUnsupported):
-		return nil, &exitError{code: exitUnknown, err: err, hint: "tcpdump -w - | onmux watch -"}
+		return nil, &exitError{code: exitcode.Unknown, err: err, hint: "tcpdump -w - | onmux watch -"}
 	}
 	return l, err
 }

@@ -118,8 +118,9 @@ func write(name, what string, n int) error {
 	}
 	defer f.Close()
 	b := bufio.NewWriter(f)
-	const start, day = `{"type":"start","schema":"onmux/1","command":"%s","version":"1","started":"2026-01-01T00:00:00Z"}` +
-		"\n", "2026-01-01T"
+	const day = "2026-01-01T"
+	const start = `{"type":"start","schema":"onmux/1","command":"%s","version":"1",` +
+		`"started":"` + day + `00:00:00Z"}` + "\n"
 	fmt.Fprintf(b, start, what)
 	a, endpoints := netip.MustParseAddr("10.20.0.0"), n
 	for i := range n {
@@ -127,7 +128,8 @@ func write(name, what string, n int) error {
 		case what == "watch" && i%64 != 0:
 			endpoints--
 		case what == "watch":
-			fmt.Fprintf(b, `{"type":"endpoint","address":"%s","port":22,"proto":"tcp","state":"open","reason":"syn-ack"}`+"\n", a)
+			fmt.Fprintf(b, `{"type":"endpoint","address":"%s","port":22,"proto":"tcp","state":"open",`+
+				`"reason":"syn-ack"}`+"\n", a)
 		default:
 			fmt.Fprintf(b, `{"type":"endpoint","address":"%s","port":22,"proto":"tcp","state":"open","reason":"syn-ack",`+
 				`"rtt_ms":%.3f,"tries":1,"ttl":64,"confidence":"high","service":{"name":"ssh","product":"OpenSSH",`+
